@@ -20,7 +20,7 @@ opening = Message(
 )
 
 with open_publisher() as publisher:
-    for wording in publisher.preview(opening).wordings:
+    for wording in publisher.preview(opening).posts:
         print(f"--- {wording.target.channel}\n{wording.standalone.text}\n")
 
     first = publisher.publish(opening, key=f"{INCIDENT} opening", actor="dispatch")

@@ -15,7 +15,7 @@ with open_publisher() as publisher:
     preview = publisher.preview(TIP)
     for finding in preview.findings:
         print(finding)
-    for wording in preview.wordings:
+    for wording in preview.posts:
         budget = publisher.channels[wording.target.channel].capabilities.budget
         used, limit = budget.usage(wording.standalone.text)
         print(f"--- {wording.target.channel} ({used}/{limit})\n{wording.standalone.text}\n")

@@ -22,8 +22,8 @@ from pydantic_core import PydanticUndefined
 
 import policenotify
 from policenotify.cli.app import COMMANDS, program
+from policenotify.cli.commands.schema import SCHEMAS
 from policenotify.cli.exit_codes import Exit
-from policenotify.cli.json_schemas import SCHEMAS
 from policenotify.networks.registry import ENTRY_POINT_GROUP, OWN_PACKAGE, networks
 
 ROOT: Final = Path(__file__).parents[2]

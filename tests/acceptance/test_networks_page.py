@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from policenotify.cli.network_info import look, words_of
+from policenotify.cli.commands.networks import capabilities_in_words, network_info
 from policenotify.cli.output import UNVERIFIED
 from policenotify.networks.registry import OWN_PACKAGE, network, networks
 from tests.support import networks_page
@@ -29,12 +29,12 @@ def test_no_network_is_left_out() -> None:
 
 @pytest.mark.parametrize("name", networks_page.OPTIONS)
 def test_the_page_and_the_command_tell_the_same_of_a_network(name: str) -> None:
-    capabilities = look(network(name), "").capabilities
+    capabilities = network_info(network(name), "").capabilities
     rows = dict(_row(line, name) for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| "))
     if capabilities is None:  # it depends on the account
         assert name == "apprise"
         return
-    told = "; ".join(words_of(capabilities))
+    told = "; ".join(capabilities_in_words(capabilities))
     assert (rows["edits"] == "yes") == ("posts can be changed" in told)
     assert (rows["deletes"] == "yes") == ("posts can be taken back" in told)
     assert bool(rows["key posts once"]) == ("one key posts once" in told)

@@ -23,8 +23,8 @@ from policenotify.journal import open_journal, schema
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.records import NewDelivery, NewPublication
-from policenotify.model.history import Outcome, Target
+from policenotify.journal.records import NewPublication
+from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.networks.registry import configure_channel
@@ -63,7 +63,7 @@ Options = Mapping[str, dict[str, Any]]
 
 
 def opened(folder: Path, options: Options) -> Publisher:
-    """Return a publisher as a worker opens it: with the library's own lease and patience."""
+    """Return a publisher as a worker opens it: with the library's own lease and backoff."""
     journal = open_journal(str(folder / "journal.db"), keys=Keys.load(folder / "keys"))
     return Publisher(journal=journal, channels=_channels(options), zone=PARIS, sender=SENDER)
 
@@ -96,11 +96,11 @@ class Soak:
         chance, script = random.Random(9), self.five.mail._script  # noqa: S311 - the same
         ordinary = script.take
 
-        def take(pile: list[Any], fits: Callable[[Any], bool]) -> Any:
-            asked_for_mail = pile is script.steps and fits(_Step("MAIL", ""))
+        def take(items: list[Any], matches: Callable[[Any], bool]) -> Any:
+            asked_for_mail = items is script.steps and matches(_Step("MAIL", ""))
             if asked_for_mail and chance.random() < share:
                 return _Step("MAIL", chance.choice(("451 4.3.0 try again later", "421 4.3.2 shutting down")))
-            return ordinary(pile, fits)
+            return ordinary(items, matches)
 
         script.take = take  # type: ignore[method-assign]
 
@@ -207,13 +207,14 @@ def _draft(channels: Sequence[ChannelConfig], number: int, at: datetime) -> NewP
         actor="desk",
         at=at,
         due_at=at + timedelta(hours=8) if in_course else None,
-        deliveries=tuple(_drafted(channel, publication, message, answers, at) for channel in channels),
+        posts=tuple(_rendered(channel, publication, message, answers, at) for channel in channels),
+        recipients={channel.name: tuple(_PEOPLE[channel.name]) for channel in channels if channel.name in _PEOPLE},
     )
 
 
-def _drafted(
-    channel: ChannelConfig, publication: str, message: Message, reply_to: tuple[str, ...], at: datetime
-) -> NewDelivery:
+def _rendered(
+    channel: ChannelConfig, publication: str, message: Message, answers: tuple[str, ...], at: datetime
+) -> RenderedPost:
     post = Post(
         key=hashlib.sha256(f"{publication} {channel.name}".encode()).hexdigest(),
         account=channel.account,
@@ -224,12 +225,10 @@ def _drafted(
         title=message.headline,
         created_at=at,
     )
-    return NewDelivery(
-        target=Target(channel=channel.name, account=channel.account, language="fr", reply_to=reply_to),
-        post_key=post.key,
+    return RenderedPost(
+        target=Target(channel=channel.name, account=channel.account, language="fr", reply_to=answers),
         standalone=post,
-        reply=post if reply_to else None,
-        recipients=tuple(_PEOPLE[channel.name]) if channel.name in _PEOPLE else None,
+        reply=post if answers else None,
     )
 
 

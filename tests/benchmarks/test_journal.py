@@ -110,7 +110,7 @@ def test_to_the_fifth_post_beside_bare_calls(five: Five, publisher: Publisher, l
     five.mail.delay("DATA", latency)
     times = 15 if latency else 60
     with open_bare(five, publisher) as bare:
-        wordings = [publisher.preview(desk.opening()).wordings for _ in range(times + 3)]
+        wordings = [publisher.preview(desk.opening()).posts for _ in range(times + 3)]
         directly, journalled = _side_by_side(times, lambda: bare.say(wordings.pop()), lambda: desk.publish(LONG))
     print(f"\nanswers after {latency * 1000:.0f} ms: bare {directly:.1f} ms, to the fifth post {journalled:.1f} ms")
     added = journalled - directly
@@ -127,7 +127,7 @@ def test_publications_in_a_second_beside_bare_calls(five: Five, publisher: Publi
             desk.publish(NOW)
         assert publisher.drain(LONG) is None
 
-    wordings = [publisher.preview(desk.opening()).wordings for _ in range(4 * count)]
+    wordings = [publisher.preview(desk.opening()).posts for _ in range(4 * count)]
     with open_bare(five, publisher) as bare:
 
         def bare_calls() -> None:

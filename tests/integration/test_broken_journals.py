@@ -310,8 +310,8 @@ def test_the_doctor_looks_at_every_page(desk: Desk, capsys: pytest.CaptureFixtur
     assert ended.value.code == 6
     [line] = [one for one in json.loads(capsys.readouterr().out)["lines"] if one["what"] == "journal"]
     assert line["state"] == "WRONG"
-    assert "damaged" in line["told"]
-    assert "restore a copy" in line["told"]
+    assert "damaged" in line["detail"]
+    assert "restore a copy" in line["detail"]
 
 
 # --- two versions of the library

@@ -134,7 +134,7 @@ class Station:
             sender=SENDER,
             clock=self.clock,
             wait=timedelta(seconds=10),
-            patience=soon,
+            backoff=soon,
         )
         self.opened.append(made)
         return made
@@ -310,7 +310,7 @@ def test_posts_are_taken_back_the_newest_first(station: Station) -> None:
     updated = station.say(publisher, opened.update("Une voie rouverte"))
     foreseen = publisher.preview(opened.cancel("Fausse alerte"))
     assert [leg.target for leg in foreseen.deletions] == [updated.id, opened.id]
-    assert not foreseen.wordings
+    assert not foreseen.posts
 
     cancelled = station.say(publisher, opened.cancel("Fausse alerte"))
     assert not station.board.posts
@@ -407,9 +407,9 @@ def test_what_a_channel_has_learned_counts_from_the_next_publication_on(station:
     how = replace(publisher.channels["board"], open=lambda _clock, keep: Learning(station.board, keep))
     publisher.channels["board"] = how
     long = accident(description="Circulation très difficile. " * 30)
-    assert 400 < len(publisher.preview(long).wordings[0].standalone.text) <= 500
+    assert 400 < len(publisher.preview(long).posts[0].standalone.text) <= 500
     assert publisher.journal.channels.state_store("board").compare_and_swap("limit", "300", version=None)
-    assert len(publisher.preview(long).wordings[0].standalone.text) <= 300
+    assert len(publisher.preview(long).posts[0].standalone.text) <= 300
 
 
 def test_what_a_channel_cannot_recall_silences_nobody(station: Station, caplog: pytest.LogCaptureFixture) -> None:
@@ -424,7 +424,7 @@ def test_what_a_channel_cannot_recall_silences_nobody(station: Station, caplog: 
     publisher.channels["board"] = replace(publisher.channels["board"], open=failing)
     said = station.say(publisher, accident())
     assert said.on("board").outcome is Outcome.POSTED
-    assert "Channel board is taken for what it claims at first: LookupError." in caplog.text
+    assert "Channel board: its default capabilities are used (LookupError)." in caplog.text
     assert "s3cret" not in caplog.text
 
 

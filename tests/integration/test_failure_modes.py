@@ -60,7 +60,7 @@ WHAT: Final = {
     "500": "server error (mail: 421)",
     "HTML": "HTML page of a proxy or captive portal",
     "redirect": "redirect (mail: 551 for one person)",
-    "clock ahead": "clock 3 hours ahead, connection cut",
+    "clock ahead": "clock 3 hours upcoming, connection cut",
     "clock behind": "clock 3 hours behind, rate limit until a time of the network",
     "clock set back": "connection cut, clock 3 hours ahead and then corrected",
     "clock set on": "connection cut, clock then set 3 hours forward",
@@ -134,7 +134,7 @@ def _holds(suffered: Suffered, first: Outcome | str, receipt: Receipt) -> None:
     if first is WAITS:
         assert held.state == "waiting"
         assert receipt.retry_at == held.retry_at
-        assert held.retry_at >= suffered.at + timedelta(minutes=4), "as patience has it, or later"
+        assert held.retry_at >= suffered.at + timedelta(minutes=4), "as the backoff has it, or later"
         assert held.retry_at <= suffered.at + timedelta(minutes=16), "not by the network's clock"
         assert held.people.keys() <= {("waiting", False)}
     elif first is DOUBT:
@@ -172,7 +172,7 @@ def _no_room() -> Iterator[None]:
 
 @pytest.mark.slow
 def test_a_full_disk_when_it_is_published(five: Five) -> None:
-    publisher, message = five.publisher(patience=later), accident(severity=Severity.MODERATE)
+    publisher, message = five.publisher(backoff=later), accident(severity=Severity.MODERATE)
     with publisher.journal.read() as connection:  # SQLite's own limit stands for the disk's
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
@@ -219,7 +219,7 @@ def _meet(five: Five, together: Barrier) -> None:
 @pytest.mark.slow
 def test_a_full_disk_when_the_networks_have_it(five: Five) -> None:
     """All five have been told to publish, and have; then nothing of it can be written down."""
-    publisher, message = five.publisher(patience=later), accident(severity=Severity.MODERATE)
+    publisher, message = five.publisher(backoff=later), accident(severity=Severity.MODERATE)
     room = _no_room()
     _meet(five, Barrier(len(NETWORKS), action=room.__enter__))
     try:
@@ -234,7 +234,7 @@ def test_a_full_disk_when_the_networks_have_it(five: Five) -> None:
     assert {receipt.attempts for receipt in first} == {1}
     publisher.close()
 
-    publisher = five.publisher(patience=later)  # as after a restart, when there is room
+    publisher = five.publisher(backoff=later)  # as after a restart, when there is room
     assert publisher.publish(message, key="open", actor="desk", wait=timedelta(0)).repeated
     for _ in range(3):
         five.clock.ahead += timedelta(minutes=6)

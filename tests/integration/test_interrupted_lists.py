@@ -46,7 +46,7 @@ def by_mail(stand: Any) -> tuple[str, dict[str, Any], tuple[str, ...]]:
     )
 
 
-class Bench:
+class ContractCase:
     """One journal, one channel with a list, and publishers that are opened one after the other."""
 
     def __init__(self, folder: Path, network: str, on_unknown: Any) -> None:
@@ -92,30 +92,30 @@ def on_unknown(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.fixture(params=["sms", "email"])
-def bench(request: pytest.FixtureRequest, tmp_path: Path, on_unknown: Any) -> Iterator[Bench]:
-    made = Bench(tmp_path, request.param, on_unknown)
+def bench(request: pytest.FixtureRequest, tmp_path: Path, on_unknown: Any) -> Iterator[ContractCase]:
+    made = ContractCase(tmp_path, request.param, on_unknown)
     yield made
     made.close()
 
 
-def by_the_wait(bench: Bench) -> None:
+def by_the_wait(bench: ContractCase) -> None:
     bench.open().publish(accident(), key="list", actor="desk", wait=0.3)
 
 
-def by_the_budget(bench: Bench) -> None:
+def by_the_budget(bench: ContractCase) -> None:
     publisher = bench.open()
     publisher.publish(accident(), key="list", actor="desk", wait=0)
     publisher.drain(timedelta(seconds=0.3))
 
 
-def by_the_end_of_the_worker(bench: Bench) -> None:
+def by_the_end_of_the_worker(bench: ContractCase) -> None:
     publisher = bench.open()
     with publisher.worker():
         publisher.publish(accident(), key="list", actor="desk", wait=0)
         _some_are_reached(bench)
 
 
-def by_a_stop(bench: Bench) -> None:
+def by_a_stop(bench: ContractCase) -> None:
     publisher = bench.open()
     with publisher.worker():
         publisher.publish(accident(), key="list", actor="desk", wait=0)
@@ -125,7 +125,7 @@ def by_a_stop(bench: Bench) -> None:
     publisher.journal.resume("desk")
 
 
-def _some_are_reached(bench: Bench) -> None:
+def _some_are_reached(bench: ContractCase) -> None:
     _until(lambda: len(bench.reached()) >= 3)
 
 
@@ -144,7 +144,7 @@ def _receipt(publisher: Publisher) -> Receipt:
 
 @pytest.mark.parametrize("cut", [by_the_wait, by_the_budget, by_the_end_of_the_worker, by_a_stop])
 def test_a_list_is_cut_between_people_told_truly_and_finished_by_the_next(
-    bench: Bench, cut: Callable[[Bench], None]
+    bench: ContractCase, cut: Callable[[ContractCase], None]
 ) -> None:
     cut(bench)
     before, told = bench.reached(), _receipt(bench.open())
@@ -164,7 +164,7 @@ def test_a_list_is_cut_between_people_told_truly_and_finished_by_the_next(
 def test_a_wait_that_ends_does_not_cut_a_list_that_a_worker_of_the_process_is_at(
     tmp_path: Path,
 ) -> None:
-    bench = Bench(tmp_path, "sms", "hold")
+    bench = ContractCase(tmp_path, "sms", "hold")
     try:
         publisher = bench.open()
         with publisher.worker():

@@ -131,7 +131,7 @@ def test_preview_is_exactly_what_publish_sends(desk: Desk, publisher: Publisher)
     assert before == 0
     assert publisher.journal.publications.latest(9) == ()
     publisher.publish(accident(), key="open", actor="desk")
-    texts = {wording.target.channel: wording.standalone.text for wording in preview.wordings}
+    texts = {wording.target.channel: wording.standalone.text for wording in preview.posts}
     assert [post.text for post in desk.bluesky.posts] == [texts["bluesky"]]
     body = desk.mail.mailbox(ADDRESSES[0])[0].message.get_body(("plain",))
     assert body is not None
@@ -142,7 +142,7 @@ def test_a_channel_may_mention_whom_it_names_and_nobody_else(desk: Desk) -> None
     channels = [desk.on_bluesky(mentions=frozenset({"pref34.example"})), desk.by_mail()]
     called = accident().model_copy(update={"description": "Avec @pref34.example."})
     preview = desk.publisher(channels).preview(called)
-    on_bluesky, mail = (wording.standalone for wording in preview.wordings)
+    on_bluesky, mail = (wording.standalone for wording in preview.posts)
     assert "Avec @pref34.example." in on_bluesky.text
     assert [span.value for span in on_bluesky.spans if span.kind == "mention"] == ["pref34.example"]
     assert "Avec pref34.example." in mail.text
@@ -160,7 +160,7 @@ def test_the_same_key_publishes_once(desk: Desk, publisher: Publisher) -> None:
 
 
 @pytest.mark.parametrize("stage", [Stage.OPENING, Stage.END])
-@pytest.mark.parametrize("at", [(Preparer, "decide"), (Publications, "add")])
+@pytest.mark.parametrize("at", [(Preparer, "prepare"), (Publications, "add")])
 def test_the_same_key_that_another_desk_used_meanwhile_is_told_as_repeated(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, stage: Stage, at: tuple[type, str]
 ) -> None:
@@ -325,12 +325,12 @@ def test_one_network_in_trouble_leaves_the_other_alone(desk: Desk, down: str, ou
         desk.bluesky.refuse_connections()
     elif down == "bad password":
         desk.bluesky.password = "changed-since"
-        publisher = desk.publisher(patience=later)
+        publisher = desk.publisher(backoff=later)
         desk.bluesky.password = "another"
     else:
         desk.bluesky.on(*PUT, fault[down])
     if down != "bad password":
-        publisher = desk.publisher(patience=later)
+        publisher = desk.publisher(backoff=later)
     publication = publisher.publish(accident(), key="open", actor="desk")
     assert publication.on("presse").outcome is Outcome.POSTED
     trouble = publication.on("bluesky")
@@ -432,7 +432,7 @@ def test_what_no_route_takes_is_an_error_and_not_silence(desk: Desk) -> None:
 def test_before_the_first_attempt_the_receipt_says_why_and_when(desk: Desk) -> None:
     """Nothing could even be prepared: that is a reason too, and there is a next time."""
     desk.bluesky.refuse_connections()
-    publication = desk.publisher(patience=later).publish(accident(), key="open", actor="desk")
+    publication = desk.publisher(backoff=later).publish(accident(), key="open", actor="desk")
     receipt = publication.on("bluesky")
     assert (receipt.outcome, receipt.attempts) == (Outcome.WAITING, 0)
     assert "reached" in receipt.reason
@@ -576,7 +576,7 @@ def test_a_channel_that_was_renamed_goes_on_telling_its_readers(desk: Desk, publ
     other = desk.publisher([desk.on_bluesky("sky"), desk.by_mail()])
     corrects = said.id if stage is Stage.CORRECTION else None
     then = said.message.followed_by(stage, headline="Une voie rouverte", incident=INCIDENT, corrects=corrects)
-    assert other.preview(then).wordings[0].target.channel == "sky"
+    assert other.preview(then).posts[0].target.channel == "sky"
     assert [(one.channel, one.outcome) for one in other.publish(then, key="then", actor="desk")] == [
         ("presse", Outcome.POSTED),
         ("sky", Outcome.POSTED),

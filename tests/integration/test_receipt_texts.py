@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from policenotify.cli import output
 from policenotify.errors import InvalidTransition
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.receipt import PublicationFailed, local_time
+from policenotify.publishing.results import PublicationResult
 from policenotify.testing.servers.http import Answer, NoResponse
 from tests.support.installation import INCIDENT, Desk, accident, open_desk
 
@@ -45,7 +45,7 @@ def test_a_time_is_the_installation_s_and_utc_is_named(zone: ZoneInfo, text: str
 
 def test_all_times_of_a_receipt_are_in_the_zone_of_the_installation(desk: Desk) -> None:
     desk.bluesky.fail_next(*PUT, Answer.rate_limited(retry_after=3_600))
-    publisher = desk.publisher(zone=NOUMEA, patience=lambda _age: timedelta(hours=1))
+    publisher = desk.publisher(zone=NOUMEA, backoff=lambda _age: timedelta(hours=1))
     publication = publisher.publish(accident(), key="open", actor="desk", wait=timedelta(seconds=20))
     receipt = publication.on("bluesky")
     assert receipt.outcome is Outcome.WAITING
@@ -95,7 +95,7 @@ def test_what_is_being_sent_names_no_command_and_no_time_to_wait_for(desk: Desk)
     assert receipt.outcome is Outcome.SENDING
     assert (receipt.note, receipt.retry_at, receipt.remedy) == ("It is being sent now.", None, "")
     assert "drain" not in str(receipt)
-    assert output.published(publication) == "unknown"
+    assert PublicationResult.of(publication).published == "unknown"
 
 
 def test_what_was_never_delivered_is_not_said_to_have_been_at_a_time(desk: Desk) -> None:
@@ -117,24 +117,18 @@ def test_what_waits_for_a_blocked_channel_is_not_said_to_be_sent_by_the_next_dra
 
 
 def test_another_desk_that_was_faster_is_no_trouble_of_the_journal(desk: Desk) -> None:
-    from policenotify.cli.errors import trouble  # noqa: PLC0415 - the same
+    from policenotify.cli.errors import error_report  # noqa: PLC0415 - the same
     from policenotify.cli.exit_codes import Exit  # noqa: PLC0415 - of this test alone
     from policenotify.journal.publications import IncidentChanged  # noqa: PLC0415 - the same
 
     publisher = desk.publisher()
     publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
     message = accident(headline="Une voie rouverte", lifecycle=Lifecycle(stage=Stage.UPDATE, incident=INCIDENT))
-    deciding = publisher._deciding
-    drafts = []
-    for key in ("one", "two"):
-        at = publisher.journal.now()
-        publication = deciding.ulid(at)
-        made = deciding.decide(deciding.given(message), to=None, publication=publication, at=at)
-        drafts.append(deciding.draft(made, publication, key=key, actor="desk", at=at))
+    drafts = [publisher._preparer.prepare(message, key=key, actor="desk") for key in ("one", "two")]
     publisher.journal.publications.add(drafts[0])
     with pytest.raises(IncidentChanged) as raised:
         publisher.journal.publications.add(drafts[1])
     assert raised.value.incident == INCIDENT
-    told = trouble(raised.value, begun=True, command="update")
+    told = error_report(raised.value, may_have_published=True, command="update")
     assert (told.exit, told.published) == (Exit.REJECTED, "no")
     assert told.text.startswith("Nothing was sent. Other desks keep publishing")

@@ -166,7 +166,7 @@ def test_two_doubts_in_the_same_words_are_settled_by_two_posts(office: Office, x
 
 
 def test_what_was_said_by_hand_before_the_first_attempt_is_not_ours(office: Office, x: FakeXServer) -> None:
-    [wording] = office.publisher.preview(accident()).wordings
+    [wording] = office.publisher.preview(accident()).posts
     by_hand = x.write(wording.standalone.text)
     office.clock.pass_by(20)
     [ours] = ids(office.publish(accident(), "k"))
@@ -255,7 +255,7 @@ def test_an_end_whose_words_were_said_that_day_is_said(
 def test_what_is_said_first_is_what_the_preview_shows(office: Office, x: FakeXServer) -> None:
     for incident in ("I1", "I2"):
         message = accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident=incident))
-        [wording] = office.publisher.preview(message).wordings
+        [wording] = office.publisher.preview(message).posts
         office.publish(message, incident)
         creations = [json.loads(seen.body)["text"] for seen in x.requests if (seen.method, seen.path) == CREATE]
         shown = wording.standalone.text
@@ -298,7 +298,7 @@ def _words(length: int) -> str:
 def test_what_tells_apart_has_its_room_whatever_the_length(office: Office, x: FakeXServer, length: int) -> None:
     """Links and hashtags are where the text that is sent has them."""
     link = "https://police.example/a9"
-    [wording] = office.publisher.preview(accident(instruction=_words(length), link=link)).wordings
+    [wording] = office.publisher.preview(accident(instruction=_words(length), link=link)).posts
     for post in (wording.standalone, *wording.continuations):
         assert x_weight(post.text) <= 280
         assert x_weight(post.distinct) <= 280
@@ -337,7 +337,7 @@ def test_a_channel_that_takes_repeated_words_has_no_others(opened: Open, clock: 
     with FakeBlueskyServer("police34.example", now=clock.now) as server:
         options = {"handle": server.handle, "password": server.password, "service": server.url}
         office = opened(configure_channel("bluesky", "bluesky", options))
-        [wording] = office.publisher.preview(accident()).wordings
+        [wording] = office.publisher.preview(accident()).posts
         assert (wording.standalone.distinct, wording.standalone.distinct_spans) == ("", ())
 
 

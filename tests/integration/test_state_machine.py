@@ -216,8 +216,8 @@ class WholeMachine(RuleBasedStateMachine):
         opened = how.open(self.clock, self.book.journal.channels.state_store(channel))
         with suppress(Killed):
             DeliveryAttempt(
-                journal=self.book.journal, channel=opened, how=how, clock=self.book.clock, lease=LEASE
-            ).make(claimed)
+                journal=self.book.journal, channel=opened, config=how, clock=self.book.clock, lease=LEASE
+            ).run(claimed)
         return True
 
     def _until_it_is_due(self, channel: str) -> float:

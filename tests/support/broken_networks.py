@@ -29,7 +29,7 @@ from policenotify.channel import (
 )
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.testing import Call, ChannelContract, FakeClock, Fault, InMemoryStateStore, VisiblePost
-from policenotify.testing.contract.wires import OUT
+from policenotify.testing.contract.fixtures import OUT
 from policenotify.text import Budget, graphemes
 from policenotify.transport import error_for_exception, error_for_status
 
@@ -44,15 +44,15 @@ class No(Exception):
         super().__init__(status)
 
 
-class MemoryWire:
+class MemoryFixture:
     """The network itself."""
 
-    troubles = frozenset(Fault)
-    wait: timedelta | None = timedelta(seconds=90)
+    faults = frozenset(Fault)
+    retry_after: timedelta | None = timedelta(seconds=90)
     secrets = ()
 
     def __init__(self) -> None:
-        self.clock, self.keep = FakeClock(), InMemoryStateStore()
+        self.clock, self.state_store = FakeClock(), InMemoryStateStore()
         self.posts: dict[str, VisiblePost] = {}
         self.lock = threading.Lock()
         self._trouble: dict[Call, Fault] = {}
@@ -66,14 +66,14 @@ class MemoryWire:
         """Nothing to close."""
 
     @property
-    def shown(self) -> list[VisiblePost]:
+    def visible_posts(self) -> list[VisiblePost]:
         return list(self.posts.values())
 
-    def refuse_person(self, address: str) -> None:
+    def refuse_recipient(self, address: str) -> None:
         self._refused.add(address)
 
     def fail_next(self, trouble: Fault, call: Call = "post") -> None:
-        if trouble in {Fault.NOBODY, Fault.DENIED}:
+        if trouble in {Fault.UNREACHABLE, Fault.UNAUTHORIZED}:
             self._lasting = trouble
         else:
             self._trouble[call] = trouble
@@ -92,13 +92,13 @@ class MemoryWire:
         match trouble:
             case None:
                 return {"answer": effect()}
-            case Fault.NOBODY:
+            case Fault.UNREACHABLE:
                 raise ConnectionRefusedError
-            case Fault.SILENCE:
+            case Fault.NO_RESPONSE:
                 raise TimeoutError
-            case Fault.PAGE:
+            case Fault.HTML_PAGE:
                 return "<h1>Log in</h1>"
-            case Fault.CUT | Fault.CUT_AFTER | Fault.HALF:
+            case Fault.DISCONNECTED | Fault.DISCONNECTED_AFTER | Fault.TRUNCATED:
                 raise ConnectionResetError(f"with {TOKEN}")
             case _:
                 status = {"refused": 400, "later": 429, "denied": 401, "broken": 500}[trouble]
@@ -107,7 +107,7 @@ class MemoryWire:
 
 def shown(body: Any, ref: str, **more: Any) -> VisiblePost:
     pictures = tuple((alt, b64decode(data)) for alt, data in body["pictures"])
-    return VisiblePost(texts=tuple(body["texts"]), id=ref, under=tuple(body["under"]), pictures=pictures, **more)
+    return VisiblePost(texts=tuple(body["texts"]), id=ref, parents=tuple(body["under"]), pictures=pictures, **more)
 
 
 class Perfect:
@@ -127,8 +127,8 @@ class Perfect:
     account = "police@memory.example"
     uploads: tuple[str, ...] = ()
 
-    def __init__(self, wire: MemoryWire) -> None:
-        self.wire = wire
+    def __init__(self, network: MemoryFixture) -> None:
+        self.network = network
         self.token = TOKEN
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
@@ -153,11 +153,11 @@ class Perfect:
         return self.ref(self.ask("post", lambda: self.publish(request)))
 
     def publish(self, request: Request) -> str:
-        with self.wire.lock:
+        with self.network.lock:
             return self.put(f"id-{request.key[-8:]}", request)
 
     def put(self, ref: str, request: Request) -> str:
-        self.wire.posts.setdefault(ref, shown(request.body, ref))
+        self.network.posts.setdefault(ref, shown(request.body, ref))
         return ref
 
     def ref(self, ref: str) -> PostRef:
@@ -166,16 +166,16 @@ class Perfect:
     def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:  # noqa: ARG002 - the key tells
         ref = f"id-{request.key[-8:]}"
         try:
-            return self.ref(ref) if self.ask("find", lambda: ref in self.wire.posts) else None
+            return self.ref(ref) if self.ask("find", lambda: ref in self.network.posts) else None
         except Refused as error:
             raise Unavailable(error.reason) from None
 
     def edit(self, ref: PostRef, request: Request) -> PostRef:
-        self.ask("edit", lambda: self.wire.posts.update({ref.id: shown(request.body, ref.id)}))
+        self.ask("edit", lambda: self.network.posts.update({ref.id: shown(request.body, ref.id)}))
         return ref
 
     def delete(self, ref: PostRef) -> None:
-        self.ask("delete", lambda: self.wire.posts.pop(ref.id, None))
+        self.ask("delete", lambda: self.network.posts.pop(ref.id, None))
 
     def whoami(self) -> Account:
         self.ask(None, lambda: None)
@@ -186,7 +186,7 @@ class Perfect:
 
     def ask(self, call: Call | None, effect: Callable[[], Any]) -> Any:
         try:
-            got = self.wire.ask(call, effect)
+            got = self.network.ask(call, effect)
         except OSError as error:
             raise self.lost(error) from None
         except No as no:
@@ -199,7 +199,7 @@ class Perfect:
         return error_for_exception(error, where="the memory")
 
     def said_no(self, status: int, headers: dict[str, str]) -> Exception:
-        return error_for_status(status, headers, now=self.wire.clock.now(), where="the memory")
+        return error_for_status(status, headers, now=self.network.clock.now(), where="the memory")
 
     def unreadable(self) -> Exception:
         return Unconfirmed("The memory's answer cannot be read.")
@@ -209,8 +209,8 @@ class Perfect:
 
 
 class ConnectsAtOnce(Perfect):
-    def __init__(self, wire: MemoryWire) -> None:
-        super().__init__(wire)
+    def __init__(self, network: MemoryFixture) -> None:
+        super().__init__(network)
         with socket.socket() as door:
             door.connect_ex(("127.0.0.1", 9))
 
@@ -441,7 +441,7 @@ class ForgetsTheTime(Perfect):
 class WaitsItself(Perfect):
     def said_no(self, status: int, headers: dict[str, str]) -> Exception:
         error = super().said_no(status, headers)
-        self.wire.clock.sleep(0)
+        self.network.clock.sleep(0)
         return error
 
 
@@ -521,26 +521,26 @@ class WorksAlone(Perfect):
 
 class ForgetsKeys(Perfect):
     def publish(self, request: Request) -> str:
-        with self.wire.lock:
+        with self.network.lock:
             ref = f"id-{request.key[-8:]}"
-            return self.put(f"{ref}-{len(self.wire.posts)}" if ref in self.wire.posts else ref, request)
+            return self.put(f"{ref}-{len(self.network.posts)}" if ref in self.network.posts else ref, request)
 
 
 class ForgetsKeysSoon(ForgetsKeys):
     def publish(self, request: Request) -> str:
-        soon = self.wire.clock.now() - FakeClock().now() < self.capabilities.idempotency_window / 2
+        soon = self.network.clock.now() - FakeClock().now() < self.capabilities.idempotency_window / 2
         return Perfect.publish(self, request) if soon else super().publish(request)
 
 
 class LooksBeforeItLeaps(Perfect):
     def publish(self, request: Request) -> str:
         ref = f"id-{request.key[-8:]}"
-        taken = ref in self.wire.posts
+        taken = ref in self.network.posts
         time.sleep(0.02)
-        with self.wire.lock:
+        with self.network.lock:
             if taken:
                 return ref
-            return self.put(f"{ref}-{len(self.wire.posts)}" if ref in self.wire.posts else ref, request)
+            return self.put(f"{ref}-{len(self.network.posts)}" if ref in self.network.posts else ref, request)
 
 
 class FindsNothing(Perfect):
@@ -552,14 +552,14 @@ class FindsNothing(Perfect):
 class FindsByItsWords(Perfect):
     def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
         super().find(request, since=since, known=known)
-        same = [each.id for each in self.wire.shown if list(each.texts) == request.body["texts"]]
+        same = [each.id for each in self.network.visible_posts if list(each.texts) == request.body["texts"]]
         return self.ref(same[0]) if same else None
 
 
 class FindsWhatWasBefore(Perfect):
     def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
         super().find(request, since=since, known=known)
-        same = [each.id for each in self.wire.shown if list(each.texts) == request.body["texts"]]
+        same = [each.id for each in self.network.visible_posts if list(each.texts) == request.body["texts"]]
         return next((self.ref(one) for one in same if one not in known), None)
 
 
@@ -662,12 +662,12 @@ class DeletesInVain(Perfect):
 
 class DeletesAll(Perfect):
     def delete(self, ref: PostRef) -> None:  # noqa: ARG002 - its fault
-        self.ask("delete", self.wire.posts.clear)
+        self.ask("delete", self.network.posts.clear)
 
 
 class DeletesOnce(Perfect):
     def delete(self, ref: PostRef) -> None:
-        if ref.id not in self.wire.posts:
+        if ref.id not in self.network.posts:
             raise Refused("Not there")
         super().delete(ref)
 
@@ -684,7 +684,7 @@ class PerfectMail(Perfect):
     def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
         for person in recipients:
             try:
-                self.wire.ask("post", partial(self.deliver, request, person), person.address)
+                self.network.ask("post", partial(self.deliver, request, person), person.address)
             except ConnectionRefusedError as error:
                 raise self.lost(error) from None
             except OSError:
@@ -703,8 +703,8 @@ class PerfectMail(Perfect):
         return RecipientOutcome(key=person.key, outcome="refused" if final else "unavailable", reason="It says no.")
 
     def deliver(self, request: Request, person: Recipient) -> None:
-        ref = f"{len(self.wire.posts)}"
-        self.wire.posts[ref] = shown(request.body, ref, reader=person.address, whole=person.address.encode())
+        ref = f"{len(self.network.posts)}"
+        self.network.posts[ref] = shown(request.body, ref, reader=person.address, whole=person.address.encode())
 
 
 class PassesOverTheLast(PerfectMail):
@@ -719,8 +719,10 @@ class SendsBeyondTheEnd(PerfectMail):
     def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
         for outcome in super().send_each(request, recipients):
             yield outcome
-            if len(self.wire.posts) > 1:
-                self.deliver(request, Recipient(key=outcome.key, address=next(iter(self.wire.posts.values())).reader))
+            if len(self.network.posts) > 1:
+                self.deliver(
+                    request, Recipient(key=outcome.key, address=next(iter(self.network.posts.values())).reader)
+                )
 
 
 class ShowsTheList(PerfectMail):
@@ -732,9 +734,9 @@ class ShowsTheList(PerfectMail):
 
     def deliver(self, request: Request, person: Recipient) -> None:
         super().deliver(request, person)
-        (ref, post) = self.wire.posts.popitem()
+        (ref, post) = self.network.posts.popitem()
         whole = ", ".join(each.address for each in self.everybody).encode()
-        self.wire.posts[ref] = VisiblePost(texts=post.texts, id=ref, reader=post.reader, whole=whole)
+        self.network.posts[ref] = VisiblePost(texts=post.texts, id=ref, reader=post.reader, whole=whole)
 
 
 class StopsAtTheFirstNo(PerfectMail):
@@ -761,17 +763,17 @@ class DoubtsEverybody(PerfectMail):
 class MemoryContract(ChannelContract):
     secrets = (TOKEN,)
     patience = 0.2
-    network: type[Perfect] = Perfect
+    kind: type[Perfect] = Perfect
 
-    def make_wire(self) -> MemoryWire:
-        wire = MemoryWire()
-        if self.network.capabilities.recipients:
-            wire.troubles = wire.troubles - {Fault.HALF, Fault.PAGE, Fault.BROKEN}
-            wire.wait = None
-        return wire
+    def make_network(self) -> MemoryFixture:
+        network = MemoryFixture()
+        if self.kind.capabilities.recipients:
+            network.faults = network.faults - {Fault.TRUNCATED, Fault.HTML_PAGE, Fault.SERVER_ERROR}
+            network.retry_after = None
+        return network
 
-    def open(self, wire: MemoryWire) -> Any:
-        return self.network(wire)
+    def open(self, network: MemoryFixture) -> Any:
+        return self.kind(network)
 
 
 def _all(network: type[Perfect]) -> Iterator[type[Perfect]]:
@@ -783,5 +785,5 @@ def _all(network: type[Perfect]) -> Iterator[type[Perfect]]:
 for _network in _all(Perfect):
     _name = f"Test{_network.__name__}"
     globals()[_name] = type(
-        _name, (MemoryContract,), {"network": _network, "uploads": _network.uploads, "__module__": __name__}
+        _name, (MemoryContract,), {"kind": _network, "uploads": _network.uploads, "__module__": __name__}
     )

@@ -8,17 +8,17 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from policenotify.campaigns import (
+    Action,
     Campaign,
     Decision,
     Occurrence,
     PastPublication,
     SkipRecord,
     Variant,
-    Verdict,
     decide,
+    inhibited_campaigns,
     occurrences,
     order_campaigns,
-    silenced_by,
 )
 from policenotify.campaigns.runner import communes_in
 from policenotify.model.message import Message
@@ -36,7 +36,7 @@ def campaign(**changes: Any) -> Campaign:
         "start": date(2026, 1, 1),
         "schedule": [{"rrule": "FREQ=DAILY"}],
         "quiet": {"begins": "00:00", "ends": "00:00"},
-        "conduct": {"spacing": "0m", "repeat_after": "0m"},
+        "pacing": {"spacing": "0m", "repeat_after": "0m"},
         "at": "18:00",
     }
     return Campaign.model_validate({**given, **changes})
@@ -75,24 +75,24 @@ class Machine:
             [one for mine in campaigns for one in _all(mine) if one.due < now + timedelta(days=1)],
             now=now,
             past=self.past,
-            notes=self.notes,
-            silenced=silenced_by(campaigns, alerts, contains, communes_in),
+            skips=self.notes,
+            inhibited=inhibited_campaigns(campaigns, alerts, contains, communes_in),
             reach=everywhere,
         )
         for one in made:
             mine = named[one.occurrence.campaign]
-            if one.verdict is Verdict.SAY:
-                alternative = mine.alternative(one.alternative)
+            if one.action is Action.PUBLISH:
+                alternative = mine.variant(one.variant)
                 self.past.append(
                     PastPublication(
                         campaign=mine.name,
                         day=one.occurrence.day,
-                        alternative=one.alternative,
+                        variant=one.variant,
                         at=now,
                         channels=everywhere(mine, alternative),
-                        words=alternative.words,
+                        fingerprint=alternative.fingerprint,
                     )
                 )
             else:
-                self.notes.append(SkipRecord(campaign=mine.name, day=one.occurrence.day, verdict=one.verdict))
+                self.notes.append(SkipRecord(campaign=mine.name, day=one.occurrence.day, action=one.action))
         return made

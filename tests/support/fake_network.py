@@ -29,9 +29,9 @@ from policenotify.channel import (
 )
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.records import ClaimedDelivery, NewDelivery, NewPublication
+from policenotify.journal.records import ClaimedDelivery, NewPublication
 from policenotify.model.cap import Severity
-from policenotify.model.history import Target
+from policenotify.model.history import RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication, Receipt
@@ -222,7 +222,7 @@ class Book:
             lifecycle=Lifecycle(stage=stage, incident=incident),
         )
         answers = tuple(entry.publication for entry in before)
-        drafted = []
+        posts: list[RenderedPost] = []
         for channel, (part, language) in itertools.product(channels, enumerate(languages)):
             text = f"post {number}" + ("" if part == 0 else f" {language}")
             post = Post(
@@ -238,15 +238,7 @@ class Book:
             )
             reply = post.model_copy(update={"text": f"{text} reply"}) if answers else None
             leg = Target(channel=channel, account=account, language=language, part=part, reply_to=answers)
-            drafted.append(
-                NewDelivery(
-                    target=leg,
-                    post_key=post.key,
-                    standalone=None if wordless else post,
-                    reply=reply,
-                    recipients=None if people is None else tuple(people),
-                )
-            )
+            posts.append(RenderedPost(target=leg, standalone=post, reply=reply))
         return self.journal.publications.add(
             NewPublication(
                 id=publication,
@@ -258,7 +250,9 @@ class Book:
                 actor="desk",
                 at=at,
                 not_after=at + lives if lives else None,
-                deliveries=tuple(drafted),
+                posts=() if wordless else tuple(posts),
+                targets=tuple(post.target for post in posts) if wordless else (),
+                recipients={} if people is None else {channel: tuple(people) for channel in channels},
                 pictures=tuple(pictures) if keeps_pictures else (),
             )
         )

@@ -14,6 +14,8 @@ from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
+import trustme
+
 from policenotify.channel import ChannelConfig
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
@@ -22,7 +24,6 @@ from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import FakeBlueskyServer, FakeMailServer, FakeMastodonServer, FakeSmsServer, FakeXServer
 from policenotify.testing.samples import PARIS, SENDER
-from policenotify.testing.servers._tls_tunnel import _Authority
 from tests.support.installation import soon
 
 ADDRESSES = ("redaction@journal.example", "standard.secret@mairie.example", "t.dupont@habitant.example")
@@ -141,7 +142,8 @@ class Five:
         """The same, at a server whose certificate nobody trusts."""
         if self.stranger is None:
             self.stranger = _Stranger(("127.0.0.1", 0), _Handshake)
-            self.stranger.context = _Authority(self.folder).context("127.0.0.1")
+            self.stranger.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            trustme.CA().issue_cert("127.0.0.1").configure_cert(self.stranger.context)
             Thread(target=self.stranger.serve_forever, args=(0.01,), daemon=True).start()
         port = self.mail.port if network == "email" else urlsplit(getattr(self, network).url).port
         there = str(self.stranger.server_address[1])
@@ -169,7 +171,7 @@ class Five:
                 "sender": SENDER,
                 "clock": self.clock,
                 "wait": timedelta(seconds=10),
-                "patience": soon,
+                "backoff": soon,
                 **how,
             },
         )

@@ -28,7 +28,7 @@ INCIDENT = "2026-4711"
 
 
 def later(_before: timedelta) -> timedelta:
-    """A patience for tests that look at what one try has come to."""
+    """A backoff for tests that look at what one try has come to."""
     return timedelta(minutes=5)
 
 
@@ -53,7 +53,7 @@ recipients = {{ file = "presse.txt" }}
 
 
 def soon(before: timedelta) -> timedelta:
-    """A patience for tests."""
+    """A backoff for tests."""
     return min(max(before * 1.5, timedelta(seconds=0.1)), timedelta(seconds=1))
 
 
@@ -121,7 +121,7 @@ class Desk:
                     "sender": SENDER,
                     "clock": self.clock,
                     "wait": timedelta(seconds=10),
-                    "patience": soon,
+                    "backoff": soon,
                     **how,
                 },
             )

@@ -7,6 +7,7 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -20,9 +21,9 @@ from policenotify.journal.engine import open_engine
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
 from policenotify.journal.recipients import recipient_key
-from policenotify.journal.records import AttemptResult, ClaimedDelivery, NewDelivery, NewPublication
+from policenotify.journal.records import AttemptResult, ClaimedDelivery, NewPublication
 from policenotify.model.cap import Severity
-from policenotify.model.history import Outcome, Target
+from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage, next_status
 from policenotify.model.message import Message
 from policenotify.model.rate import Rate
@@ -105,7 +106,7 @@ class Desk:
                 (corrects,),
                 IncidentStatus.CANCELLED if stage is Stage.CANCELLATION else IncidentStatus.STANDALONE,
             )
-        drafted = []
+        posts: list[RenderedPost] = []
         for channel, (part, language) in itertools.product(channels, enumerate(languages)):
             named = f"{publication} {channel} {language} {part}"
             leg = Target(
@@ -115,7 +116,6 @@ class Desk:
                 operation=Operation.POST,
                 part=part,
                 reply_to=answers,
-                skip=skip,
             )
             post = Post(
                 key=hashlib.sha256(named.encode()).hexdigest(),
@@ -126,16 +126,7 @@ class Desk:
                 text=headline,
                 created_at=at,
             )
-            mass = (people or {}).get(channel)
-            drafted.append(
-                NewDelivery(
-                    target=leg,
-                    post_key=post.key,
-                    standalone=post,
-                    reply=post if answers else None,
-                    recipients=None if mass is None else tuple(mass),
-                )
-            )
+            posts.append(RenderedPost(target=leg, standalone=post, reply=post if answers else None))
         return NewPublication(
             id=publication,
             key=key or f"key {publication}",
@@ -149,7 +140,9 @@ class Desk:
             due_at=at + timedelta(hours=2) if course is IncidentStatus.OPEN else None,
             findings=findings,
             rules={"fr": "1"},
-            deliveries=tuple(drafted),
+            posts=() if skip else tuple(posts),
+            targets=tuple(replace(post.target, skip=skip) for post in posts) if skip else (),
+            recipients={channel: tuple(mass) for channel, mass in (people or {}).items()},
             pictures=pictures,
             skips_without_opening=frozenset(skips),
         )

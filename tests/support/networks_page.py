@@ -8,11 +8,13 @@ from datetime import timedelta
 from typing import Final
 
 from policenotify.channel import ChannelConfig
-from policenotify.cli.network_info import Option, look, written
+from policenotify.cli.commands.networks import NetworkOption, default_as_text, network_info
 from policenotify.networks.registry import configure_channel, network
 
-BEGIN: Final = "<!-- what follows is written by the tests: POLICENOTIFY_NETWORKS=write pytest tests/acceptance/test_networks_page.py -->\n"
-
+BEGIN: Final = (
+    "<!-- what follows is written by the tests: "
+    "POLICENOTIFY_NETWORKS=write pytest tests/acceptance/test_networks_page.py -->\n"
+)
 OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
     "x": {"handle": "police34", "client_id": "x", "refresh_token": "x"},
     "mastodon": {"server": "https://social.example", "handle": "police", "token": "x"},
@@ -42,7 +44,7 @@ def page(before: str) -> str:
 def as_shown(name: str) -> ChannelConfig:
     """A channel with what `policenotify networks` shows of its network; where that depends on its options, its own."""
     one = configure_channel(name, name, OPTIONS[name], recipients=tuple if name in {"email", "sms"} else None)
-    return replace(one, capabilities=look(network(name), "").capabilities or one.capabilities)
+    return replace(one, capabilities=network_info(network(name), "").capabilities or one.capabilities)
 
 
 def _tables() -> Iterator[str]:
@@ -52,13 +54,19 @@ def _tables() -> Iterator[str]:
         yield f"| {title} | {' | '.join(map(told, channels))} |"
     for one in channels:
         offered = network(one.name)
-        shown = look(offered, "")
+        shown = network_info(offered, "")
         yield from ("", f"## {one.name}", "", f"{shown.about} `pip install 'policenotify[{one.name}]'`")
         yield from ("", "| option | value | default | meaning |", "|---|---|---|---|", *map(_option, shown.options))
 
 
-def _option(one: Option) -> str:
-    default = "**required**" if one.required else f"`{written(one.default)}`" if one.default else written(one.default)
+def _option(one: NetworkOption) -> str:
+    default = (
+        "**required**"
+        if one.required
+        else f"`{default_as_text(one.default)}`"
+        if one.default
+        else default_as_text(one.default)
+    )
     meaning = one.meaning.replace("|", "\\|")
     return f"| `{one.name}` | {one.type} | {default} | {meaning} |"
 

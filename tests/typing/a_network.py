@@ -29,7 +29,7 @@ from policenotify.channel import (
     SupportsSend,
 )
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
-from policenotify.testing import Answer, ChannelContract, HttpWire, OneCallWire
+from policenotify.testing import Answer, ChannelContract, HttpFixture, OneCallFixture
 from policenotify.text import Budget, utf8_bytes
 from policenotify.transport import error_for_exception, error_for_status
 
@@ -133,10 +133,10 @@ class TestPigeons(ChannelContract):
 
     accepts = Answer.json({"id": "abc"})
     secrets = ("ring",)
-    test_asking_who_we_are_proves_the_credentials = None
+    test_whoami_proves_the_credentials = None
 
-    def make_wire(self) -> OneCallWire:
-        return OneCallWire(self.accepts, post=("POST", "/pigeons"))
+    def make_network(self) -> OneCallFixture:
+        return OneCallFixture(self.accepts, post=("POST", "/pigeons"))
 
-    def open(self, wire: HttpWire) -> Channel:
-        return Pigeons(loft=wire.stand.url, token=SecretStr("ring"), clock=wire.clock, keep=wire.keep)
+    def open(self, network: HttpFixture) -> Channel:
+        return Pigeons(loft=network.server.url, token=SecretStr("ring"), clock=network.clock, keep=network.state_store)

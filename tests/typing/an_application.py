@@ -31,7 +31,7 @@ from policenotify import (
 )
 from policenotify.channel import Capabilities, PostRef
 from policenotify.errors import Refused
-from policenotify.testing import FakeClock, RecordedPost, Recording, recorded
+from policenotify.testing import FakeClock, RecordedPost, Recording, recording_publisher
 from policenotify.text import Budget, graphemes
 
 ACCIDENT = Message(
@@ -81,7 +81,7 @@ async def say_and_wait() -> Publication:
 @pytest.fixture
 def desk() -> Iterator[Recording]:
     """What would have been published."""
-    with recorded({"x": Capabilities(budget=Budget(280, graphemes))}, clock=FakeClock()) as desk:
+    with recording_publisher({"x": Capabilities(budget=Budget(280, graphemes))}, clock=FakeClock()) as desk:
         yield desk
 
 

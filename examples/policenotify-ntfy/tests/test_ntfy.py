@@ -3,12 +3,13 @@
 from policenotify_ntfy import Ntfy
 from pydantic import SecretStr
 
-from policenotify.testing import Answer, ChannelContract, OneCallWire
+from policenotify.testing import Answer, ChannelContract, OneCallFixture
 
 
 class TestNtfy(ChannelContract):
     accepts = Answer.json({"id": "abc"})
     secrets = ("tk_secret",)
 
-    def open(self, wire: OneCallWire) -> Ntfy:
-        return Ntfy(topic="police", token=SecretStr("tk_secret"), server=wire.url, timeout=0.2, clock=wire.clock)
+    def open(self, network: OneCallFixture) -> Ntfy:
+        token = SecretStr("tk_secret")
+        return Ntfy(topic="police", token=token, server=network.url, timeout=0.2, clock=network.clock)

@@ -7,26 +7,26 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+from fake_threads import FakeThreadsServer
 from policenotify_threads import Threads, length
 from pydantic import SecretStr
-from threads_stand import ThreadsStand
 
 from policenotify.errors import Blocked, Refused, SettingsError, Unavailable, Unconfirmed
-from policenotify.testing import Answer, ChannelContract, FakeClock, Fault, HttpWire, InMemoryStateStore, VisiblePost
+from policenotify.testing import Answer, ChannelContract, FakeClock, Fault, HttpFixture, InMemoryStateStore, VisiblePost
 
 
-class ThreadsWire(HttpWire):
+class ThreadsFixture(HttpFixture):
     """What readers of Threads see. It does not say how long it wants us to wait."""
 
-    stand: ThreadsStand
-    wait = None
+    server: FakeThreadsServer
+    retry_after = None
     limit = Answer.json({"error": {"message": "(#4) Application request limit reached", "code": 4}}, 403)
     refusal = Answer.json({"error": {"message": "(#100) Invalid parameter", "code": 100}}, 400)
     denial = Answer.json({"error": {"message": "Malformed access token THAAfirst", "code": 190}}, 401)
 
     def __init__(self) -> None:
         clock = FakeClock()
-        super().__init__(ThreadsStand(now=clock.now), clock)
+        super().__init__(FakeThreadsServer(now=clock.now), clock)
         self.routes = {
             "post": ("POST", "/v1.0/me/threads_publish"),
             "find": ("GET", "/v1.0/me/threads"),
@@ -35,76 +35,80 @@ class ThreadsWire(HttpWire):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        return tuple(self.stand.tokens)
+        return tuple(self.server.tokens)
 
     @property
-    def shown(self) -> list[VisiblePost]:
+    def visible_posts(self) -> list[VisiblePost]:
         return [
-            VisiblePost(texts=(post.text,), id=post.id, under=(post.parent,) if post.parent else ())
-            for post in self.stand.posts
+            VisiblePost(texts=(post.text,), id=post.id, parents=(post.parent,) if post.parent else ())
+            for post in self.server.posts
         ]
 
 
 class TestThreads(ChannelContract):
     uploads = ("container", "made_at")
 
-    def make_wire(self) -> ThreadsWire:
-        return ThreadsWire()
+    def make_network(self) -> ThreadsFixture:
+        return ThreadsFixture()
 
-    def open(self, wire: ThreadsWire) -> Threads:
+    def open(self, network: ThreadsFixture) -> Threads:
         return Threads(
-            username=wire.stand.username,
-            token=SecretStr(wire.stand.first),
-            server=wire.url,
+            username=network.server.username,
+            token=SecretStr(network.server.first),
+            server=network.url,
             timeout=0.3,
-            clock=wire.clock,
-            keep=wire.keep,
+            clock=network.clock,
+            keep=network.state_store,
         )
 
     # --- the token
 
-    def test_a_token_is_renewed_once_by_two_at_once(self, wire: ThreadsWire) -> None:
+    def test_a_token_is_renewed_once_by_two_at_once(self, network: ThreadsFixture) -> None:
         """A day after it was first seen, and then at half its life; from then on its successor is used."""
-        with closing(self.open(wire)) as one, closing(self.open(wire)) as other:
+        with closing(self.open(network)) as one, closing(self.open(network)) as other:
             one.whoami()
-            wire.stand.latency = 0.05  # seconds: so that the other comes while it is being renewed
+            network.server.latency = 0.05  # seconds: so that the other comes while it is being renewed
             for renewals, days in enumerate((1, 30, 30), 1):
-                wire.clock.pass_by(days * 86_400)
+                network.clock.pass_by(days * 86_400)
                 self.at_once([one.whoami, other.whoami])
-                assert wire.stand.renewals == renewals
-        assert [seen.path for seen in wire.stand.requests].count("/refresh_access_token") == 3
-        assert {seen.query["access_token"][0] for seen in wire.stand.requests[-2:]} == {"THAAnext3"}
+                assert network.server.renewals == renewals
+        assert [seen.path for seen in network.server.requests].count("/refresh_access_token") == 3
+        assert {seen.query["access_token"][0] for seen in network.server.requests[-2:]} == {"THAAnext3"}
 
-    def test_a_renewal_that_fails_is_tried_again_within_the_hour(self, channel: Threads, wire: ThreadsWire) -> None:
+    def test_a_renewal_that_fails_is_tried_again_within_the_hour(
+        self, channel: Threads, network: ThreadsFixture
+    ) -> None:
         channel.whoami()
-        wire.clock.pass_by(86_400)
-        wire.stand.fail_next("GET", "/refresh_access_token", Answer.json({}, 500))
+        network.clock.pass_by(86_400)
+        network.server.fail_next("GET", "/refresh_access_token", Answer.json({}, 500))
         for seconds, renewals in ((0, 0), (3_599, 0), (1, 1)):
-            wire.clock.pass_by(seconds)
+            network.clock.pass_by(seconds)
             channel.whoami()
-            assert wire.stand.renewals == renewals
+            assert network.server.renewals == renewals
 
-    def test_while_another_process_renews_the_old_token_is_good(self, channel: Threads, wire: ThreadsWire) -> None:
+    def test_while_another_process_renews_the_old_token_is_good(
+        self, channel: Threads, network: ThreadsFixture
+    ) -> None:
         channel.whoami()
-        wire.clock.pass_by(86_400)
-        with wire.keep.lease("token", seconds=0):
+        network.clock.pass_by(86_400)
+        with network.state_store.lease("token", seconds=0):
             channel.whoami()
-        assert wire.stand.renewals == 0
+        assert network.server.renewals == 0
 
-    def test_a_token_that_a_person_puts_into_the_settings_comes_first(self, wire: ThreadsWire) -> None:
-        with closing(self.open(wire)) as channel:
+    def test_a_token_that_a_person_puts_into_the_settings_comes_first(self, network: ThreadsFixture) -> None:
+        with closing(self.open(network)) as channel:
             channel.whoami()
-            wire.clock.pass_by(61 * 86_400)
-            error = self.error_of(wire, channel.whoami)
+            network.clock.pass_by(61 * 86_400)
+            error = self.error_of(network, channel.whoami)
             assert (type(error), error.code) == (Blocked, "190/463")
-        wire.stand.renew("THAAfrom-a-person")
-        with closing(self.open(wire)) as channel:
+        network.server.renew("THAAfrom-a-person")
+        with closing(self.open(network)) as channel:
             channel.whoami()
 
-    def test_another_accounts_token_makes_no_post_ready(self, channel: Threads, wire: ThreadsWire) -> None:
-        wire.stand.username = "somebody"
-        assert isinstance(self.error_of(wire, lambda: self.request(channel)), Blocked)
-        assert not wire.stand.containers
+    def test_another_accounts_token_makes_no_post_ready(self, channel: Threads, network: ThreadsFixture) -> None:
+        network.server.username = "somebody"
+        assert isinstance(self.error_of(network, lambda: self.request(channel)), Blocked)
+        assert not network.server.containers
 
     def test_a_token_goes_nowhere_in_the_clear(self) -> None:
         with pytest.raises(SettingsError, match="https"):
@@ -118,76 +122,78 @@ class TestThreads(ChannelContract):
 
     # --- what is made ready, and published
 
-    def test_what_is_not_ready_is_asked_for_again(self, channel: Threads, wire: ThreadsWire) -> None:
-        wire.stand.processing = timedelta(seconds=30)
+    def test_what_is_not_ready_is_asked_for_again(self, channel: Threads, network: ThreadsFixture) -> None:
+        network.server.processing = timedelta(seconds=30)
         request = self.request(channel)
-        error = self.error_of(wire, lambda: channel.send(request))
+        error = self.error_of(network, lambda: channel.send(request))
         assert isinstance(error, Unavailable)
-        assert error.retry_at == wire.clock.now() + timedelta(seconds=10)
-        wire.clock.pass_by(30)
+        assert error.retry_at == network.clock.now() + timedelta(seconds=10)
+        network.clock.pass_by(30)
         channel.send(request)
-        assert len(wire.shown) == 1
+        assert len(network.visible_posts) == 1
 
     @pytest.mark.parametrize("how", ["expired", "broken", "lost"])
-    def test_what_is_of_no_use_any_more_is_made_anew(self, channel: Threads, wire: ThreadsWire, how: str) -> None:
+    def test_what_is_of_no_use_any_more_is_made_anew(self, channel: Threads, network: ThreadsFixture, how: str) -> None:
         request = self.request(channel)
         if how == "broken":
-            wire.stand.containers[str(request.body["container"])].broken = True
+            network.server.containers[str(request.body["container"])].broken = True
         if how == "lost":
-            wire.stand.containers.clear()
-            assert isinstance(self.error_of(wire, lambda: channel.send(request)), Unavailable), "it may still come"
-        wire.clock.pass_by(86_400)
-        error = self.error_of(wire, lambda: channel.send(request))
+            network.server.containers.clear()
+            assert isinstance(self.error_of(network, lambda: channel.send(request)), Unavailable), "it may still come"
+        network.clock.pass_by(86_400)
+        error = self.error_of(network, lambda: channel.send(request))
         assert isinstance(error, Refused)
         assert error.fallback == "prepare"
-        assert channel.find(request, since=wire.clock.now()) is None
+        assert channel.find(request, since=network.clock.now()) is None
         channel.send(self.request(channel))
-        assert len(wire.shown) == 1
+        assert len(network.visible_posts) == 1
 
-    def test_what_is_ready_in_one_place_may_not_yet_be_in_another(self, channel: Threads, wire: ThreadsWire) -> None:
+    def test_what_is_ready_in_one_place_may_not_yet_be_in_another(
+        self, channel: Threads, network: ThreadsFixture
+    ) -> None:
         request = self.request(channel)
         missing = Answer.json({"error": {"message": "Media Not Found", "code": 24, "error_subcode": 4279009}}, 400)
-        wire.stand.fail_next("POST", "/v1.0/me/threads_publish", missing)
-        assert isinstance(self.error_of(wire, lambda: channel.send(request)), Unavailable)
+        network.server.fail_next("POST", "/v1.0/me/threads_publish", missing)
+        assert isinstance(self.error_of(network, lambda: channel.send(request)), Unavailable)
         channel.send(request)
 
     @pytest.mark.parametrize("forgets", [False, True])
     def test_what_is_out_is_not_published_again(
         self,
         channel: Threads,
-        wire: ThreadsWire,
+        network: ThreadsFixture,
         forgets: bool,  # noqa: FBT001 - a table
     ) -> None:
         """Also where `find` could not be asked, also behind more than a page, also a reply."""
-        wire.stand.forgets = forgets
+        network.server.forgets = forgets
         opening = channel.send(self.request(channel))
         for answers in ((), (opening,)):
             request = self.request(channel, *answers, text="Une fois")
-            wire.fail_next(Fault.CUT_AFTER)
-            self.error_of(wire, partial(channel.send, request))
+            network.fail_next(Fault.DISCONNECTED_AFTER)
+            self.error_of(network, partial(channel.send, request))
             for number in range(26):
-                wire.stand.show(f"Autre {number}", answers[0].id if answers else "")
+                network.server.show(f"Autre {number}", answers[0].id if answers else "")
             ref = channel.send(request)
-            assert [post.id for post in wire.stand.posts if post.text == "Une fois"][-1] == ref.id
-        assert sum(shown.texts == ("Une fois",) for shown in wire.shown) == 2
-        wire.stand.hides = True
-        assert isinstance(self.error_of(wire, lambda: channel.send(request)), Unconfirmed)
-        assert isinstance(self.error_of(wire, lambda: channel.find(request, since=wire.clock.now())), Unavailable)
+            assert [post.id for post in network.server.posts if post.text == "Une fois"][-1] == ref.id
+        assert sum(shown.texts == ("Une fois",) for shown in network.visible_posts) == 2
+        network.server.hides = True
+        assert isinstance(self.error_of(network, lambda: channel.send(request)), Unconfirmed)
+        assert isinstance(self.error_of(network, lambda: channel.find(request, since=network.clock.now())), Unavailable)
 
-    def test_an_equal_text_of_a_moment_ago_is_another_post(self, channel: Threads, wire: ThreadsWire) -> None:
+    def test_an_equal_text_of_a_moment_ago_is_another_post(self, channel: Threads, network: ThreadsFixture) -> None:
         first = channel.send(self.request(channel, text="Fin"))
-        wire.clock.pass_by(5)
-        request, since = self.request(channel, text="Fin"), wire.clock.now()
-        wire.fail_next(Fault.CUT_AFTER)
-        self.error_of(wire, lambda: channel.send(request))
+        network.clock.pass_by(5)
+        request, since = self.request(channel, text="Fin"), network.clock.now()
+        network.fail_next(Fault.DISCONNECTED_AFTER)
+        self.error_of(network, lambda: channel.send(request))
         found = channel.find(request, since=since, known=frozenset({first.id}))
         assert found is not None
-        assert found.id == wire.stand.posts[-1].id != first.id
+        assert found.id == network.server.posts[-1].id != first.id
 
-    def test_an_answer_to_what_is_gone_may_stand_alone(self, channel: Threads, wire: ThreadsWire) -> None:
+    def test_an_answer_to_what_is_gone_may_stand_alone(self, channel: Threads, network: ThreadsFixture) -> None:
         opening = channel.send(self.request(channel))
         channel.delete(opening)
-        error = self.error_of(wire, lambda: self.request(channel, opening))
+        error = self.error_of(network, lambda: self.request(channel, opening))
         assert isinstance(error, Refused)
         assert error.fallback == "standalone"
 
@@ -195,26 +201,28 @@ class TestThreads(ChannelContract):
         ("text", "words"),
         [("x" * 501, "501 of 500"), (" ".join(f"https://a{n}.example" for n in range(6)), "LINK_LIMIT")],
     )
-    def test_what_it_does_not_take_is_said(self, channel: Threads, wire: ThreadsWire, text: str, words: str) -> None:
-        error = self.error_of(wire, lambda: self.request(channel, text=text))
+    def test_what_it_does_not_take_is_said(
+        self, channel: Threads, network: ThreadsFixture, text: str, words: str
+    ) -> None:
+        error = self.error_of(network, lambda: self.request(channel, text=text))
         assert isinstance(error, Refused)
         assert words in error.reason
 
-    def test_where_the_days_posts_are_used_up_it_waits(self, channel: Threads, wire: ThreadsWire) -> None:
-        wire.stand.done["posts"] = [wire.clock.now()] * 250
+    def test_where_the_days_posts_are_used_up_it_waits(self, channel: Threads, network: ThreadsFixture) -> None:
+        network.server.done["posts"] = [network.clock.now()] * 250
         request = self.request(channel)
-        error = self.error_of(wire, lambda: channel.send(request))
+        error = self.error_of(network, lambda: channel.send(request))
         assert isinstance(error, Unavailable)
         assert error.whole_channel
-        wire.stand.done["posts"].clear()
+        network.server.done["posts"].clear()
         channel.send(request)
 
-    def test_without_permission_a_person_must_act(self, channel: Threads, wire: ThreadsWire) -> None:
+    def test_without_permission_a_person_must_act(self, channel: Threads, network: ThreadsFixture) -> None:
         request = self.request(channel)
         ref = channel.send(request)
-        wire.stand.tokens[wire.stand.first].permissions.clear()
+        network.server.tokens[network.server.first].permissions.clear()
         for call in (lambda: channel.send(request), lambda: channel.delete(ref), channel.whoami):
-            assert isinstance(self.error_of(wire, call), Blocked)
+            assert isinstance(self.error_of(network, call), Blocked)
 
     @pytest.mark.parametrize(
         "answer",
@@ -226,20 +234,20 @@ class TestThreads(ChannelContract):
         ids=["broken", "down", "nowhere"],
     )
     def test_what_does_not_say_whether_it_is_out_is_a_doubt(
-        self, channel: Threads, wire: ThreadsWire, answer: Answer
+        self, channel: Threads, network: ThreadsFixture, answer: Answer
     ) -> None:
         request = self.request(channel)
-        wire.stand.fail_next("POST", "/v1.0/me/threads_publish", answer, effect=True)
-        assert isinstance(self.error_of(wire, lambda: channel.send(request)), Unconfirmed)
-        assert channel.find(request, since=wire.clock.now()) is not None
+        network.server.fail_next("POST", "/v1.0/me/threads_publish", answer, effect=True)
+        assert isinstance(self.error_of(network, lambda: channel.send(request)), Unconfirmed)
+        assert channel.find(request, since=network.clock.now()) is not None
 
-    def test_only_our_posts_are_deleted(self, channel: Threads, wire: ThreadsWire) -> None:
+    def test_only_our_posts_are_deleted(self, channel: Threads, network: ThreadsFixture) -> None:
         ref = channel.send(self.request(channel))
         strangers = ref.model_copy(update={"account": "somebody"})
-        assert isinstance(self.error_of(wire, lambda: channel.delete(strangers)), Refused)
-        wire.fail_next(Fault.REFUSED, "delete")
-        assert isinstance(self.error_of(wire, lambda: channel.delete(ref)), Refused)
-        assert len(wire.shown) == 1
+        assert isinstance(self.error_of(network, lambda: channel.delete(strangers)), Refused)
+        network.fail_next(Fault.REFUSED, "delete")
+        assert isinstance(self.error_of(network, lambda: channel.delete(ref)), Refused)
+        assert len(network.visible_posts) == 1
 
 
 @pytest.mark.parametrize(

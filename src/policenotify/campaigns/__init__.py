@@ -18,9 +18,10 @@ from policenotify.campaigns.model import (
 )
 from policenotify.campaigns.runner import RunResult, run
 from policenotify.campaigns.schedule import Occurrence, occurrences
-from policenotify.campaigns.scheduler import Decision, PastPublication, SkipRecord, Verdict, decide, silenced_by
+from policenotify.campaigns.scheduler import Action, Decision, PastPublication, SkipRecord, decide, inhibited_campaigns
 
 __all__ = [
+    "Action",
     "Campaign",
     "Decision",
     "ForecastEntry",
@@ -33,13 +34,12 @@ __all__ = [
     "Schedule",
     "SkipRecord",
     "Variant",
-    "Verdict",
     "decide",
     "forecast",
+    "inhibited_campaigns",
     "load_campaign",
     "load_campaigns",
     "occurrences",
     "order_campaigns",
     "run",
-    "silenced_by",
 ]

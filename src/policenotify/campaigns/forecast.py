@@ -10,7 +10,7 @@ from heapq import heappop, heappush
 
 from policenotify.campaigns.model import Campaign
 from policenotify.campaigns.schedule import Occurrence, occurrences
-from policenotify.campaigns.scheduler import PastPublication, Reach, SkipRecord, Verdict, as_past, decide
+from policenotify.campaigns.scheduler import Action, PastPublication, Reach, SkipRecord, decide, past_publication
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,13 +19,13 @@ class ForecastEntry:
 
     Attributes:
         occurrence: Which.
-        alternative: What will be said; empty: nothing.
+        variant: What will be said; empty: nothing.
         at: When; `None`: never.
         reason: Why it is later than due, or never.
     """
 
     occurrence: Occurrence
-    alternative: str = ""
+    variant: str = ""
     at: datetime | None = None
     reason: str = ""
 
@@ -37,7 +37,7 @@ def forecast(
     *,
     now: datetime | None = None,
     past: Sequence[PastPublication] = (),
-    notes: Sequence[SkipRecord] = (),
+    skips: Sequence[SkipRecord] = (),
     reach: Reach,
 ) -> tuple[ForecastEntry, ...]:
     """What will be said from day *first* to day *last*, if somebody is always running and no incident is open.
@@ -48,7 +48,7 @@ def forecast(
         last: Last day of the occurrences.
         now: Nothing is said before; `None`: from the first occurrence on.
         past: What was said; occurrences that were are not told again.
-        notes: What was remarked.
+        skips: What was remarked.
         reach: The channels of an alternative.
     """
     named = {campaign.name: campaign for campaign in campaigns}
@@ -56,33 +56,33 @@ def forecast(
     dues = [one.due for one in series]
     behind = max((max(one.late_for, *_spacings(one)) for one in campaigns), default=timedelta(0)) + timedelta(days=2)
     times = [max(due, now) if now else due for due in sorted(set(dues))]
-    said, remarks, told = list(past), list(notes), list[ForecastEntry]()
+    said, remarks, told = list(past), list(skips), list[ForecastEntry]()
     why: dict[tuple[str, date], str] = {}
     while times:
         at = heappop(times)
         while times and times[0] <= at:
             heappop(times)
         near = series[bisect_left(dues, at - behind) : bisect_left(dues, at + timedelta(days=2))]
-        latest = {(one.campaign, one.words): one for one in said}
-        matters = [one for one in said if at - one.at <= behind or latest[one.campaign, one.words] is one]
-        made = decide(campaigns, near, now=at, past=matters, notes=remarks, reach=reach)
+        latest = {(one.campaign, one.fingerprint): one for one in said}
+        matters = [one for one in said if at - one.at <= behind or latest[one.campaign, one.fingerprint] is one]
+        made = decide(campaigns, near, now=at, past=matters, skips=remarks, reach=reach)
         for one in made:
             campaign = named[one.occurrence.campaign]
             reason = one.reason or why.get(one.occurrence.id, "")
-            if one.verdict is Verdict.WAIT:
+            if one.action is Action.WAIT:
                 why.setdefault(one.occurrence.id, one.reason)
-                remarks.append(SkipRecord(campaign=campaign.name, day=one.occurrence.day, verdict=Verdict.WAIT))
+                remarks.append(SkipRecord(campaign=campaign.name, day=one.occurrence.day, action=Action.WAIT))
                 over = one.occurrence.due + campaign.late_for + timedelta(microseconds=1)
                 heappush(times, min(one.until or over, over))
-            elif one.verdict is Verdict.SAY:
-                said.append(as_past(campaign, one, at, reach))
-                told.append(ForecastEntry(occurrence=one.occurrence, alternative=one.alternative, at=at, reason=reason))
+            elif one.action is Action.PUBLISH:
+                said.append(past_publication(campaign, one, at, reach))
+                told.append(ForecastEntry(occurrence=one.occurrence, variant=one.variant, at=at, reason=reason))
             else:
-                remarks.append(SkipRecord(campaign=campaign.name, day=one.occurrence.day, verdict=one.verdict))
+                remarks.append(SkipRecord(campaign=campaign.name, day=one.occurrence.day, action=one.action))
                 reason = ": ".join(filter(None, (one.reason, why.get(one.occurrence.id, ""))))
                 told.append(ForecastEntry(occurrence=one.occurrence, reason=reason))
     return tuple(sorted(told, key=lambda one: (one.at or one.occurrence.due, one.occurrence.campaign)))
 
 
 def _spacings(campaign: Campaign) -> tuple[timedelta, ...]:
-    return (campaign.conduct.spacing, *(pace.spacing for pace in campaign.conduct.channels.values()))
+    return (campaign.pacing.spacing, *(pace.spacing for pace in campaign.pacing.channels.values()))

@@ -28,7 +28,7 @@ def ics(planned: Iterable[ForecastEntry], campaigns: Sequence[Campaign], *, now:
     calendar.add("version", "2.0")
     for one in planned:
         campaign = named[one.occurrence.campaign]
-        message = {each.name: each.message for each in campaign.messages}.get(one.alternative)
+        message = {each.name: each.message for each in campaign.messages}.get(one.variant)
         if one.at is None or message is None:  # what was said has been taken out of the file since
             continue
         name = f"{campaign.name} {one.occurrence.day.isoformat()}"

@@ -48,14 +48,14 @@ def load_campaign(path: str | os.PathLike[str]) -> Campaign:
 
 
 def load_campaigns(
-    paths: Iterable[str | os.PathLike[str]], *, wrong: dict[str, str] | None = None, partly: bool = False
+    paths: Iterable[str | os.PathLike[str]], *, errors: dict[str, str] | None = None, allow_missing: bool = False
 ) -> tuple[Campaign, ...]:
     """Read campaigns that run together; a folder stands for all its `.toml` files.
 
     Args:
         paths: Files and folders.
-        wrong: Where a file that is wrong is noted, by its path, so that it silences no other; `None`: it is an error.
-        partly: They may yield to campaigns that are not given, as when one file is only looked at.
+        errors: Where a file that is wrong is noted, by its path, so that it silences no other; `None`: it is an error.
+        allow_missing: They may yield to campaigns that are not given, as when one file is only looked at.
 
     Raises:
         SettingsError: One is wrong, they do not go together, or there is none.
@@ -71,10 +71,10 @@ def load_campaigns(
         try:
             read.append(load_campaign(file))
         except (SettingsError, UnsupportedVersion) as error:
-            if wrong is None:
+            if errors is None:
                 raise
-            wrong[os.fspath(file)] = str(error)
-    return order_campaigns(read, partly=partly or bool(wrong))  # nobody can yield to what cannot be read
+            errors[os.fspath(file)] = str(error)
+    return order_campaigns(read, allow_missing=allow_missing or bool(errors))  # nobody can yield to what cannot be read
 
 
 def _alternative(shared: Mapping[str, Any], given: object, folder: Path) -> object:

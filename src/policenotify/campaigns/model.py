@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Annotated, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
-from policenotify.campaigns.calendars import refuse_unknown
-from policenotify.campaigns.fields import Day, DayOrEvent, Event, Span, Wall
-from policenotify.campaigns.recurrence import refuse_cron, refuse_rrule
+from policenotify.campaigns.recurrence import validate_cron, validate_event, validate_rrule
 from policenotify.errors import SettingsError
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Stage
@@ -19,6 +26,52 @@ from policenotify.model.location import Location
 from policenotify.model.message import Message
 from policenotify.settings.model import AreaCode, Name, Zone
 from policenotify.validation import did_you_mean
+
+_SPAN = re.compile(r"(\d{1,6})\s*(m|h|d)", re.ASCII)
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+
+
+def _span(value: object) -> object:
+    """A length of time as people write it; anything else is left to pydantic, which reads ISO 8601."""
+    if isinstance(value, int | float):
+        raise ValueError("write a number with its unit: '90m', '3h' or '2d'")  # noqa: TRY004 - for pydantic
+    found = _SPAN.fullmatch(value.strip()) if isinstance(value, str) else None
+    return int(found[1]) * _UNITS[found[2]] if found else value
+
+
+def _day(value: object) -> object:
+    """Anything but a number, which pydantic takes for the seconds since 1970."""
+    if isinstance(value, int | float):
+        raise ValueError("write a day: 2027-07-14")  # noqa: TRY004 - for pydantic
+    return value
+
+
+def _day_or_event(value: object) -> object:
+    if not isinstance(value, date | str):
+        raise ValueError("write a day, 2027-07-14, or the name of a calendar, a public holiday or an event of yours")  # noqa: TRY004 - the same
+    return value
+
+
+def _wall_time(value: time) -> time:
+    if value.tzinfo is not None:
+        raise ValueError("write the time without a zone: the campaign has one")
+    return value
+
+
+Span = Annotated[timedelta, BeforeValidator(_span), Field(ge=timedelta(0), le=timedelta(days=366))]
+"""A length of time: `90m`, `3h`, `2d`, or as ISO 8601 has it, `PT3H`; at most 366 days."""
+
+Day = Annotated[date, BeforeValidator(_day)]
+"""A day: `2027-07-14`."""
+
+Wall = Annotated[time, AfterValidator(_wall_time)]
+"""A time of the day in the campaign's zone, without a zone of its own: `18:00`."""
+
+Event = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+"""A calendar, a public holiday in its French name, or one of the campaign's own events."""
+
+DayOrEvent = Annotated[date | Event, Field(union_mode="left_to_right"), BeforeValidator(_day_or_event)]
+"""A day, or a name for one or more."""
 
 
 class _Part(BaseModel):
@@ -45,12 +98,12 @@ class Variant(_Part):
         return self
 
     @property
-    def words(self) -> str:
+    def fingerprint(self) -> str:
         """What readers would recognise: two alternatives with the same words are the same text."""
-        return words_of(self.message)
+        return fingerprint_of(self.message)
 
 
-def words_of(message: Message) -> str:
+def fingerprint_of(message: Message) -> str:
     """The words of a message, by which a text is known again, whatever category, place or picture it has."""
     return f"{message.headline}\n{message.description}\n{message.instruction}".casefold()
 
@@ -69,8 +122,8 @@ class Schedule(_Part):
     """
 
     dates: tuple[Day, ...] = ()
-    rrule: Annotated[str, AfterValidator(refuse_rrule)] | None = None
-    cron: Annotated[str, AfterValidator(refuse_cron)] | None = None
+    rrule: Annotated[str, AfterValidator(validate_rrule)] | None = None
+    cron: Annotated[str, AfterValidator(validate_cron)] | None = None
     event: Event | None = None
     days_before: tuple[Annotated[int, Field(ge=-366, le=366)], ...] = Field(default=(0,), min_length=1)
     at: Wall | None = None
@@ -97,7 +150,7 @@ class QuietHours(_Part):
     begins: Wall = time(21)
     ends: Wall = time(8)
 
-    def holds(self, at: time) -> bool:
+    def includes(self, at: time) -> bool:
         """Whether it is quiet at this time of the day. Hours that end where they begin are none."""
         if self.begins <= self.ends:
             return self.begins <= at < self.ends
@@ -116,7 +169,7 @@ class Inhibition(_Part):
     areas: tuple[AreaCode, ...] = ()
 
 
-class Pace(_Part):
+class ChannelPacing(_Part):
     """How much one channel is asked to carry; what other campaigns said there counts too.
 
     Attributes:
@@ -128,7 +181,7 @@ class Pace(_Part):
     daily_cap: int = Field(default=2, ge=1, le=100)
 
 
-class PacingPolicy(Pace):
+class PacingPolicy(ChannelPacing):
     """How a campaign behaves on its channels.
 
     Attributes:
@@ -138,9 +191,9 @@ class PacingPolicy(Pace):
     """
 
     repeat_after: Span = timedelta(days=7)
-    channels: Mapping[Name, Pace] = Field(default_factory=dict)
+    channels: Mapping[Name, ChannelPacing] = Field(default_factory=dict)
 
-    def on(self, channel: str) -> Pace:
+    def for_channel(self, channel: str) -> ChannelPacing:
         """The pace of a channel."""
         return self.channels.get(channel, self)
 
@@ -169,8 +222,8 @@ class Campaign(_Part):
         grace: How much later than due is still on time.
         late_for: For how long after its time an occurrence is owed at all; then it is skipped.
         yields_to: On a day of one of these campaigns, this one waits for the next day.
-        conduct: Its pace.
-        silence: Incidents during which it waits.
+        pacing: Its pace.
+        inhibition: Incidents during which it waits.
     """
 
     schema_version: Literal[1] = 1
@@ -189,8 +242,8 @@ class Campaign(_Part):
     grace: Span = timedelta(hours=1)
     late_for: Span = timedelta(days=2)
     yields_to: frozenset[Name] = frozenset()
-    conduct: PacingPolicy = PacingPolicy()
-    silence: Inhibition = Inhibition()
+    pacing: PacingPolicy = PacingPolicy()
+    inhibition: Inhibition = Inhibition()
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
@@ -209,17 +262,17 @@ class Campaign(_Part):
         names = [one.name for one in self.messages]
         if len(set(names)) < len(names):
             yield "messages: each name once"
-        if len({one.words for one in self.messages}) < len(names):
+        if len({one.fingerprint for one in self.messages}) < len(names):
             yield "messages: two alternatives say the same words"
         named = [(f"schedule[{number}].event", one.event) for number, one in enumerate(self.schedule) if one.event]
         named += [(f"excluded[{number}]", day) for number, day in enumerate(self.excluded) if isinstance(day, str)]
         for where, event in named:
             try:
-                refuse_unknown(event, self.events)
+                validate_event(event, self.events)
             except ValueError as error:
                 yield f"{where}: {error}"
 
-    def alternative(self, name: str) -> Variant:
+    def variant(self, name: str) -> Variant:
         """One of the alternatives.
 
         Raises:
@@ -228,11 +281,11 @@ class Campaign(_Part):
         return {one.name: one for one in self.messages}[name]
 
     @property
-    def silencing_areas(self) -> tuple[str, ...]:
+    def inhibition_areas(self) -> tuple[str, ...]:
         """Where an incident silences it; empty: anywhere."""
         places = [one.message.location for one in self.messages]
-        if self.silence.areas or None in places:
-            return self.silence.areas
+        if self.inhibition.areas or None in places:
+            return self.inhibition.areas
         return tuple(sorted({area for place in places if place for area in _area_of(place)}))
 
     def local(self, at: datetime) -> datetime:
@@ -250,12 +303,12 @@ def _area_of(place: Location) -> Iterator[str]:
         yield f"dept:{place.department}"
 
 
-def order_campaigns(campaigns: Iterable[Campaign], *, partly: bool = False) -> tuple[Campaign, ...]:
+def order_campaigns(campaigns: Iterable[Campaign], *, allow_missing: bool = False) -> tuple[Campaign, ...]:
     """Campaigns that run together, in the order in which they yield: who is yielded to comes first.
 
     Args:
         campaigns: Which.
-        partly: They may yield to others that are not given; nothing is known of those, and nobody waits for them.
+        allow_missing: Ignore a `yields_to` that names a campaign which is not given, instead of raising.
 
     Raises:
         SettingsError: Two have one name, one yields to nobody known, or some yield to each other in a circle.
@@ -266,7 +319,7 @@ def order_campaigns(campaigns: Iterable[Campaign], *, partly: bool = False) -> t
             raise SettingsError(f"Two campaigns have the name {campaign.name!r}. Give one of them another.")
         given[campaign.name] = campaign
     for campaign in given.values():
-        for name in () if partly else sorted(campaign.yields_to - set(given)):
+        for name in () if allow_missing else sorted(campaign.yields_to - set(given)):
             raise SettingsError(
                 f"Campaign {campaign.name!r} yields to {name!r}, which is not given. {did_you_mean(name, given)}"
             )

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from policenotify.campaigns.forecast import ForecastEntry, forecast
-from policenotify.campaigns.model import Campaign, Variant, words_of
-from policenotify.campaigns.schedule import KEY, Occurrence
+from policenotify.campaigns.model import Campaign, Variant, fingerprint_of
+from policenotify.campaigns.schedule import KEY_PREFIX, Occurrence
 from policenotify.campaigns.scheduler import (
     LOOK_BACK,
     MEMORY,
+    Action,
     Decision,
     PastPublication,
     Reach,
     SkipRecord,
-    Verdict,
     decide,
-    silenced_by,
-    window,
+    due_window,
+    inhibited_campaigns,
 )
 from policenotify.errors import IdempotencyConflict, InvalidImage, MessageRejected, MessageTooLong, SettingsError
 from policenotify.journal.records import PublicationSummary
@@ -29,7 +29,7 @@ from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
 from policenotify.publishing.publisher import Publisher
 
-REMARK = "campaign"
+EVENT_KIND = "campaign"
 """Kind of the journal's events that say what became of an occurrence: late, waiting, skipped, merged."""
 
 Texts = dict[tuple[str, str, str, str], str]
@@ -51,13 +51,13 @@ class RunResult:
 
     Attributes:
         decisions: What became of each occurrence that was due.
-        said: What was published, in the order of the decisions to say it.
+        published: What was published, in the order of the decisions to say it.
         problems: Why a campaign could not be said, by its name; nothing of it is lost.
         next_at: When something is due next, as far as that is known.
     """
 
     decisions: tuple[Decision, ...] = ()
-    said: tuple[Publication, ...] = ()
+    published: tuple[Publication, ...] = ()
     problems: dict[str, str]
     next_at: datetime | None = None
 
@@ -82,9 +82,9 @@ def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait
         raise stopped
     problems: dict[str, str] = {}
     ids: list[str] = []
-    with journal.lock("the campaign run", seconds=_ALONE):
-        due, past, notes = window(campaigns, now), past_of(publisher, now), notes_of(publisher, campaigns, now)
-        reach = reach_of(publisher)
+    with journal.channels.state_store("campaign run").lease("run", seconds=_ALONE):
+        due, past, notes = due_window(campaigns, now), load_past(publisher, now), load_skips(publisher, campaigns, now)
+        reach = reach_for(publisher)
         sound = _sound(campaigns, due, past, notes, reach, problems, now)
         made = list(
             decide(
@@ -92,8 +92,8 @@ def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait
                 due,
                 now=now,
                 past=past,
-                notes=notes,
-                silenced=silenced_by(campaigns, alerts_of(publisher), places.contains, communes_in),
+                skips=notes,
+                inhibited=inhibited_campaigns(campaigns, load_alerts(publisher), places.contains, communes_in),
                 reach=reach,
             )
         )
@@ -102,22 +102,22 @@ def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait
             if journal.now() - now > timedelta(seconds=_ALONE / 2):  # stalled: soon others may decide, on another file
                 del made[number:]  # it is due still
                 break
-            if one.verdict is Verdict.SAY:
+            if one.action is Action.PUBLISH:
                 ids += _said(publisher, sound[one.occurrence.campaign], one, actor, problems)
-            elif one.verdict is not Verdict.WAIT or one.occurrence.id not in remarked:
-                _remark(publisher, one, actor, one.verdict)
+            elif one.action is not Action.WAIT or one.occurrence.id not in remarked:
+                _remark(publisher, one, actor, one.action)
     wait = publisher.wait if wait is None else wait
     if ids and wait > timedelta(0):
         publisher.drain(wait)
     return RunResult(
         decisions=tuple(one for one in made if one.occurrence.campaign not in problems),
-        said=tuple(found for one in ids if (found := publisher.publication(one))),
+        published=tuple(found for one in ids if (found := publisher.publication(one))),
         problems=problems,
         next_at=_next_at(due, made, now),
     )
 
 
-def ahead(publisher: Publisher, campaigns: Sequence[Campaign], first: date, last: date) -> tuple[ForecastEntry, ...]:
+def upcoming(publisher: Publisher, campaigns: Sequence[Campaign], first: date, last: date) -> tuple[ForecastEntry, ...]:
     """What will be said from day *first* to day *last*, from now on; see `forecast`."""
     now = publisher.journal.now()
     return forecast(
@@ -125,13 +125,13 @@ def ahead(publisher: Publisher, campaigns: Sequence[Campaign], first: date, last
         first,
         last,
         now=now,
-        past=past_of(publisher, now),
-        notes=notes_of(publisher, campaigns, now),
-        reach=reach_of(publisher),
+        past=load_past(publisher, now),
+        skips=load_skips(publisher, campaigns, now),
+        reach=reach_for(publisher),
     )
 
 
-def reach_of(publisher: Publisher) -> Reach:
+def reach_for(publisher: Publisher) -> Reach:
     """Where the publisher would send each alternative; each is asked once.
 
     The function raises what `Publisher.preview` raises, and `MessageRejected`.
@@ -145,20 +145,20 @@ def reach_of(publisher: Publisher) -> Reach:
             seen = publisher.preview(alternative.message, to=campaign.to or None)
             if not seen.allowed:
                 raise MessageRejected(seen.findings)
-            if not seen.wordings and not seen.pending:
+            if not seen.posts and not seen.pending:
                 raise SettingsError(
                     f"No route takes message {alternative.name!r}. Add one, or name its channels in 'to'."
                 )
-            if campaign.conduct.repeat_after and (same := alike(campaign, alternative, seen.wordings, texts)):
+            if campaign.pacing.repeat_after and (same := duplicate_text(campaign, alternative, seen.posts, texts)):
                 raise SettingsError(same)
-            legs = (*(wording.target for wording in seen.wordings), *(one.target for one in seen.pending))
+            legs = (*(wording.target for wording in seen.posts), *seen.pending)
             known[named] = frozenset(leg.channel for leg in legs)
         return known[named]
 
     return reach
 
 
-def alike(campaign: Campaign, alternative: Variant, wordings: Iterable[RenderedPost], texts: Texts) -> str:
+def duplicate_text(campaign: Campaign, alternative: Variant, wordings: Iterable[RenderedPost], texts: Texts) -> str:
     """What is wrong if another of the campaign's messages reads the very same somewhere; empty: nothing.
 
     Two messages that differ may read the same where one language, or what fits, is all that is told of them.
@@ -181,26 +181,26 @@ def alike(campaign: Campaign, alternative: Variant, wordings: Iterable[RenderedP
     return ""
 
 
-def past_of(publisher: Publisher, now: datetime) -> tuple[PastPublication, ...]:
+def load_past(publisher: Publisher, now: datetime) -> tuple[PastPublication, ...]:
     """What was said of all campaigns, as the journal has it."""
-    return tuple(filter(None, map(_past, publisher.journal.publications.by_key_prefix(KEY, now - MEMORY))))
+    return tuple(filter(None, map(_past, publisher.journal.publications.by_key_prefix(KEY_PREFIX, now - MEMORY))))
 
 
-def notes_of(publisher: Publisher, campaigns: Sequence[Campaign], now: datetime) -> tuple[SkipRecord, ...]:
+def load_skips(publisher: Publisher, campaigns: Sequence[Campaign], now: datetime) -> tuple[SkipRecord, ...]:
     """What the journal remarked of occurrences that still matter."""
     back = max((campaign.late_for for campaign in campaigns), default=timedelta(0)) + LOOK_BACK + timedelta(days=2)
     return tuple(
         SkipRecord(
             campaign=str(body["campaign"]),
             day=date.fromisoformat(str(body["day"])),
-            verdict=Verdict(str(body["became"])),
+            action=Action(str(body["became"])),
         )
-        for body in publisher.journal.audit.events(REMARK, now - back)
-        if body.get("became") in {Verdict.WAIT, Verdict.SKIP, Verdict.MERGE}
+        for body in publisher.journal.audit.events(EVENT_KIND, now - back)
+        if body.get("became") in {Action.WAIT, Action.SKIP, Action.MERGE}
     )
 
 
-def alerts_of(publisher: Publisher) -> tuple[Message, ...]:
+def load_alerts(publisher: Publisher) -> tuple[Message, ...]:
     """What was said of the open incidents, an update that made one graver too; exercises silence nobody."""
     histories = [publisher.journal.incidents.history(line.id) for line in publisher.incidents() if not line.exercise]
     return tuple(
@@ -215,9 +215,9 @@ def communes_in(epci: str) -> tuple[str, ...]:
     return tuple(one.code for one in places.communes_of(epci)) if places.epci(epci) else ()
 
 
-def key_parts(key: str) -> tuple[str, date, str] | None:
+def parse_key(key: str) -> tuple[str, date, str] | None:
     """Campaign, day and alternative of a publication's key; `None`: it is no campaign's."""
-    parts = key.removeprefix(KEY).split(" ") if key.startswith(KEY) else []
+    parts = key.removeprefix(KEY_PREFIX).split(" ") if key.startswith(KEY_PREFIX) else []
     try:
         name, day, alternative = parts
         return name, date.fromisoformat(day), alternative
@@ -226,13 +226,13 @@ def key_parts(key: str) -> tuple[str, date, str] | None:
 
 
 def _past(said: PublicationSummary) -> PastPublication | None:
-    parts = key_parts(said.key)
+    parts = parse_key(said.key)
     if parts is None:
         return None
     channels = frozenset(one.channel for one in said.deliveries)
-    words = words_of(said.message)
+    words = fingerprint_of(said.message)
     return PastPublication(
-        campaign=parts[0], day=parts[1], alternative=parts[2], at=said.at, channels=channels, words=words
+        campaign=parts[0], day=parts[1], variant=parts[2], at=said.at, channels=channels, fingerprint=words
     )
 
 
@@ -247,7 +247,7 @@ def _sound(
 ) -> dict[str, Campaign]:
     """The campaigns with something due that can be said as they are written; why the others cannot."""
     done = {(one.campaign, one.day) for one in past}
-    done |= {(note.campaign, note.day) for note in notes if note.verdict is not Verdict.WAIT}
+    done |= {(note.campaign, note.day) for note in notes if note.action is not Action.WAIT}
     busy = {one.campaign for one in due if one.due <= now and one.id not in done}
     sound = {}
     for campaign in campaigns:
@@ -265,8 +265,8 @@ def _sound(
 def _said(
     publisher: Publisher, campaign: Campaign, one: Decision, actor: str, problems: dict[str, str]
 ) -> tuple[str, ...]:
-    alternative = campaign.alternative(one.alternative)
-    key = one.occurrence.key(one.alternative)
+    alternative = campaign.variant(one.variant)
+    key = one.occurrence.key(one.variant)
     try:
         publication = publisher.publish(
             alternative.message, key=key, actor=actor, to=campaign.to or None, wait=timedelta(0)
@@ -282,10 +282,10 @@ def _said(
 def _remark(publisher: Publisher, one: Decision, actor: str, became: str, **more: str) -> None:
     occurrence = one.occurrence
     body = {"campaign": occurrence.campaign, "day": occurrence.day.isoformat(), "became": became, "reason": one.reason}
-    publisher.journal.audit.record(actor, REMARK, {**body, **more})
+    publisher.journal.audit.record(actor, EVENT_KIND, {**body, **more})
 
 
 def _next_at(due: Sequence[Occurrence], made: Sequence[Decision], now: datetime) -> datetime | None:
     coming = [one.due for one in due if one.due > now]
-    coming += [one.until for one in made if one.verdict is Verdict.WAIT and one.until]
+    coming += [one.until for one in made if one.action is Action.WAIT and one.until]
     return min(coming, default=None)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from policenotify.campaigns import calendars, recurrence
+from policenotify.campaigns import recurrence
 from policenotify.campaigns.model import Campaign, Schedule
 
-KEY = "campaign "
+KEY_PREFIX = "campaign "
 """How the key of every publication of a campaign begins."""
 
 
@@ -34,7 +34,7 @@ class Occurrence:
 
     def key(self, alternative: str) -> str:
         """The key under which it is published."""
-        return f"{KEY}{self.campaign} {self.day.isoformat()} {alternative}"
+        return f"{KEY_PREFIX}{self.campaign} {self.day.isoformat()} {alternative}"
 
 
 def occurrences(campaign: Campaign, first: date, last: date) -> tuple[Occurrence, ...]:
@@ -50,7 +50,7 @@ def occurrences(campaign: Campaign, first: date, last: date) -> tuple[Occurrence
     for schedule in campaign.schedule:
         for wall in _walls(campaign, schedule, first, last):
             hours[wall.date()] = min(hours.get(wall.date(), time.max), wall.time())
-    free = excluded(campaign, first, last)
+    free = excluded_days(campaign, first, last)
     return tuple(
         Occurrence(campaign=campaign.name, day=day, due=_moment(campaign, day, at))
         for day, at in sorted(hours.items())
@@ -58,19 +58,19 @@ def occurrences(campaign: Campaign, first: date, last: date) -> tuple[Occurrence
     )
 
 
-def excluded(campaign: Campaign, first: date, last: date) -> frozenset[date]:
+def excluded_days(campaign: Campaign, first: date, last: date) -> frozenset[date]:
     """The days from *first* to *last* on which a campaign says nothing."""
     named = (one for one in campaign.excluded if isinstance(one, str))
-    found = (calendars.days(name, campaign.events, first, last) for name in named)
+    found = (recurrence.calendar_days(name, campaign.events, first, last) for name in named)
     return frozenset(one for one in campaign.excluded if isinstance(one, date)).union(*found)
 
 
 def _walls(campaign: Campaign, schedule: Schedule, first: date, last: date) -> Iterator[datetime]:
     at = schedule.at or campaign.at
     if schedule.rrule:
-        yield from recurrence.by_rrule(schedule.rrule, campaign.start, at, first, last, campaign.zone)
+        yield from recurrence.rrule_times(schedule.rrule, campaign.start, at, first, last, campaign.zone)
     elif schedule.cron:
-        yield from recurrence.by_cron(schedule.cron, first, last)
+        yield from recurrence.cron_times(schedule.cron, first, last)
     else:
         yield from (
             datetime.combine(day, at) for day in _dates(campaign, schedule, first, last) if first <= day <= last
@@ -81,7 +81,7 @@ def _dates(campaign: Campaign, schedule: Schedule, first: date, last: date) -> I
     yield from schedule.dates
     for before in schedule.days_before if schedule.event else ():
         moved = timedelta(days=before)
-        for day in calendars.firsts(schedule.event or "", campaign.events, first + moved, last + moved):
+        for day in recurrence.first_days(schedule.event or "", campaign.events, first + moved, last + moved):
             yield day - moved
 
 

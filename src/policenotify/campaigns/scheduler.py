@@ -12,7 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from policenotify.campaigns.model import Campaign, Variant
-from policenotify.campaigns.schedule import Occurrence, excluded, occurrences
+from policenotify.campaigns.schedule import Occurrence, excluded_days, occurrences
 from policenotify.model.message import Message
 from policenotify.publishing.routing import Contains, Route
 
@@ -30,10 +30,10 @@ Communes = Callable[[str], Iterable[str]]
 """The communes of an EPCI, by their codes; none of one that there is not."""
 
 
-class Verdict(StrEnum):
+class Action(StrEnum):
     """What becomes of an occurrence."""
 
-    SAY = "say"  # now
+    PUBLISH = "publish"  # now
     WAIT = "wait"  # it is due, and must wait
     SKIP = "skip"  # never
     MERGE = "merge"  # never; a later one is said in its stead
@@ -46,18 +46,18 @@ class PastPublication:
     Attributes:
         campaign: The campaign's name.
         day: Which of its occurrences.
-        alternative: Which of its messages.
+        variant: Which of its messages.
         at: When it was published.
         channels: Where.
-        words: What readers would recognise, as `Variant.words` has it.
+        fingerprint: What readers would recognise, as `Variant.words` has it.
     """
 
     campaign: str
     day: date
-    alternative: str
+    variant: str
     at: datetime
     channels: frozenset[str]
-    words: str
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +67,12 @@ class SkipRecord:
     Attributes:
         campaign: The campaign's name.
         day: Which of its occurrences.
-        verdict: `wait`, `skip` or `merge`.
+        action: `wait`, `skip` or `merge`.
     """
 
     campaign: str
     day: date
-    verdict: Verdict
+    action: Action
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,15 +81,15 @@ class Decision:
 
     Attributes:
         occurrence: Which.
-        verdict: What.
-        alternative: What is said, where it is said now.
+        action: What.
+        variant: What is said, where it is said now.
         reason: Why it waits, is skipped or merged; why it is late.
         until: When to look again, if that is known.
     """
 
     occurrence: Occurrence
-    verdict: Verdict
-    alternative: str = ""
+    action: Action
+    variant: str = ""
     reason: str = ""
     until: datetime | None = None
 
@@ -100,8 +100,8 @@ def decide(
     *,
     now: datetime,
     past: Sequence[PastPublication],
-    notes: Iterable[SkipRecord] = (),
-    silenced: Mapping[str, str] = MappingProxyType({}),
+    skips: Iterable[SkipRecord] = (),
+    inhibited: Mapping[str, str] = MappingProxyType({}),
     reach: Reach,
 ) -> tuple[Decision, ...]:
     """Decide on everything that is due and not settled.
@@ -112,18 +112,18 @@ def decide(
             only yielded to.
         now: The time.
         past: What was said.
-        notes: What was remarked.
-        silenced: The campaigns that an open incident silences, each with its incident; see `silenced_by`.
+        skips: What was remarked.
+        inhibited: The campaigns that an open incident silences, each with its incident; see `inhibited_campaigns`.
         reach: The channels of an alternative.
 
     Returns:
         The decisions, in the order in which they are to be carried out.
     """
     given = sorted(due, key=lambda one: (one.due, one.campaign))
-    remarked = tuple(notes)
+    remarked = tuple(skips)
     done = {(one.campaign, one.day) for one in past}
-    done |= {(note.campaign, note.day) for note in remarked if note.verdict is not Verdict.WAIT}
-    waited = {(note.campaign, note.day) for note in remarked if note.verdict is Verdict.WAIT}
+    done |= {(note.campaign, note.day) for note in remarked if note.action is not Action.WAIT}
+    waited = {(note.campaign, note.day) for note in remarked if note.action is Action.WAIT}
     said = list(past)
     decisions = []
     for campaign in campaigns:
@@ -132,22 +132,22 @@ def decide(
         for number, one in enumerate(mine):
             missed = now - one.due > campaign.grace and one.id not in waited
             made = _never(campaign, one, missed=missed, last=number == len(mine) - 1, now=now)
-            made = made or _wait(campaign, one, now, said, yields, silenced, reach)
+            made = made or _wait(campaign, one, now, said, yields, inhibited, reach)
             if made is None:
                 made = _say(campaign, one, now, said, reach, missed=missed)
-            if made.verdict is Verdict.SAY:
-                said.append(as_past(campaign, made, now, reach))
+            if made.action is Action.PUBLISH:
+                said.append(past_publication(campaign, made, now, reach))
             decisions.append(made)
     return tuple(decisions)
 
 
 def _never(campaign: Campaign, one: Occurrence, *, missed: bool, last: bool, now: datetime) -> Decision | None:
     if now - one.due > campaign.late_for:
-        return Decision(occurrence=one, verdict=Verdict.SKIP, reason=f"not said within {_length(campaign.late_for)}")
+        return Decision(occurrence=one, action=Action.SKIP, reason=f"not said within {_length(campaign.late_for)}")
     if campaign.missed == "merge" and not last:
-        return Decision(occurrence=one, verdict=Verdict.MERGE, reason="a later one is due as well")
+        return Decision(occurrence=one, action=Action.MERGE, reason="a later one is due as well")
     if campaign.missed == "skip" and missed:
-        return Decision(occurrence=one, verdict=Verdict.SKIP, reason=f"found {_length(now - one.due)} late")
+        return Decision(occurrence=one, action=Action.SKIP, reason=f"found {_length(now - one.due)} late")
     return None
 
 
@@ -157,27 +157,29 @@ def _wait(
     now: datetime,
     said: Sequence[PastPublication],
     yields: Mapping[date, str],
-    silenced: Mapping[str, str],
+    inhibited: Mapping[str, str],
     reach: Reach,
 ) -> Decision | None:
     def waits(reason: str, until: datetime | None) -> Decision:
-        return Decision(occurrence=one, verdict=Verdict.WAIT, reason=reason, until=until)
+        return Decision(occurrence=one, action=Action.WAIT, reason=reason, until=until)
 
     local = campaign.local(now)
-    if campaign.quiet.holds(local.time()):
+    if campaign.quiet.includes(local.time()):
         return waits("quiet hours", _next(campaign, now, campaign.quiet.ends))
-    if campaign.name in silenced:
-        return waits(f"incident {silenced[campaign.name]} is open", None)
+    if campaign.name in inhibited:
+        return waits(f"incident {inhibited[campaign.name]} is open", None)
     today = local.date()
     if today in yields:
         return waits(f"today is for {yields[today]}", _next(campaign, now, time.min))
-    if today in excluded(campaign, today, today):
+    if today in excluded_days(campaign, today, today):
         return waits("today is excluded", _next(campaign, now, time.min))
     free = []
     for alternative in campaign.messages:
         channels = reach(campaign, alternative)
-        again = max((p.at for p in said if p.words == alternative.words and p.channels & channels), default=None)
-        free.append(again + campaign.conduct.repeat_after if again else now)
+        again = max(
+            (p.at for p in said if p.fingerprint == alternative.fingerprint and p.channels & channels), default=None
+        )
+        free.append(again + campaign.pacing.repeat_after if again else now)
     if min(free) > now:
         return waits("all its messages were said lately", min(free))
     # The pace is that of all its channels, whichever of the alternatives goes there.
@@ -191,7 +193,7 @@ def _full(
     """The channels that are to carry nothing more just now, and until when."""
     today = campaign.local(now).date()
     for channel in sorted(channels):
-        pace = campaign.conduct.on(channel)
+        pace = campaign.pacing.for_channel(channel)
         there = [one.at for one in said if channel in one.channels]
         if there and max(there) + pace.spacing > now:
             yield f"{channel} carried a post less than {_length(pace.spacing)} ago", max(there) + pace.spacing
@@ -207,28 +209,28 @@ def _say(
     def last_said(number: int) -> tuple[float, int]:
         alternative = campaign.messages[number]
         channels = reach(campaign, alternative)
-        times = (p.at.timestamp() for p in said if p.words == alternative.words and p.channels & channels)
+        times = (p.at.timestamp() for p in said if p.fingerprint == alternative.fingerprint and p.channels & channels)
         return max(times, default=0), number
 
     chosen = campaign.messages[min(range(len(campaign.messages)), key=last_said)]
     late = f"found {_length(now - one.due)} late" if missed else ""
-    return Decision(occurrence=one, verdict=Verdict.SAY, alternative=chosen.name, reason=late)
+    return Decision(occurrence=one, action=Action.PUBLISH, variant=chosen.name, reason=late)
 
 
-def as_past(campaign: Campaign, made: Decision, now: datetime, reach: Reach) -> PastPublication:
+def past_publication(campaign: Campaign, made: Decision, now: datetime, reach: Reach) -> PastPublication:
     """A decision to say something, carried out."""
-    alternative = campaign.alternative(made.alternative)
+    alternative = campaign.variant(made.variant)
     return PastPublication(
         campaign=campaign.name,
         day=made.occurrence.day,
-        alternative=made.alternative,
+        variant=made.variant,
         at=now,
         channels=reach(campaign, alternative),
-        words=alternative.words,
+        fingerprint=alternative.fingerprint,
     )
 
 
-def silenced_by(
+def inhibited_campaigns(
     campaigns: Iterable[Campaign], alerts: Sequence[Message], contains: Contains, communes: Communes
 ) -> dict[str, str]:
     """The campaigns that are silent while incidents are open, each with one of these.
@@ -239,13 +241,13 @@ def silenced_by(
         contains: The tables of places.
         communes: Likewise.
     """
-    silenced = {}
+    inhibited = {}
     for campaign in campaigns:
-        grave = Route(to=("all",), at_least=campaign.silence.at_least)
+        grave = Route(to=("all",), at_least=campaign.inhibition.at_least)
         for alert in alerts:
-            if grave.takes(alert, contains) and _near(alert, campaign.silencing_areas, contains, communes):
-                silenced[campaign.name] = alert.incident or ""
-    return silenced
+            if grave.matches(alert, contains) and _near(alert, campaign.inhibition_areas, contains, communes):
+                inhibited[campaign.name] = alert.incident or ""
+    return inhibited
 
 
 def _near(alert: Message, areas: tuple[str, ...], contains: Contains, communes: Communes) -> bool:
@@ -262,14 +264,14 @@ def _near(alert: Message, areas: tuple[str, ...], contains: Contains, communes: 
             return True
         if kind == "commune" and any(contains(department, code) for department in departments):
             return True
-    return Route(to=("all",), areas=areas).takes(alert, contains)
+    return Route(to=("all",), areas=areas).matches(alert, contains)
 
 
 def _reaches(communes: Iterable[str], areas: Iterable[str], contains: Contains) -> bool:
     return any(contains(area, commune) for commune in communes for area in areas)
 
 
-def window(campaigns: Iterable[Campaign], now: datetime) -> tuple[Occurrence, ...]:
+def due_window(campaigns: Iterable[Campaign], now: datetime) -> tuple[Occurrence, ...]:
     """The occurrences that `decide` is to be told of."""
     return tuple(
         one

@@ -1,4 +1,4 @@
-"""The command line: what the desk, a script, a timer and the technician say to policenotify from a shell."""
+"""The command line, for officers, scripts, timers and technicians."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import NoReturn
 
-_NEEDED = ("click", "rich")
+_REQUIRED = ("click", "rich")
 _MISSING = "policenotify's command line needs an extra: pip install 'policenotify[cli]'\n"
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
-    """Run a command, and exit as [`Exit`][policenotify.cli.exit_codes.Exit] says.
+    """Run a command and exit with an [`Exit`][policenotify.cli.exit_codes.Exit] code.
 
     Args:
         args: The arguments; `None`: those of the process.
     """
-    _speak_utf8()
-    if any(find_spec(name) is None for name in _NEEDED):
+    _use_utf8()
+    if any(find_spec(name) is None for name in _REQUIRED):
         sys.stderr.write(_MISSING)
         sys.exit(2)
-    from policenotify.cli.app import run  # noqa: PLC0415 - click is of an extra
+    from policenotify.cli.app import run
 
-    sys.exit(run([_text(arg) for arg in (sys.argv[1:] if args is None else args)]))
+    sys.exit(run([_decoded(arg) for arg in (sys.argv[1:] if args is None else args)]))
 
 
-def _speak_utf8() -> None:
-    """French stays French where the locale is C or Latin-1."""
+def _use_utf8() -> None:
+    """Read and write UTF-8 even if the locale is C or Latin-1."""
     for stream, errors in ((sys.stdin, "strict"), (sys.stdout, "backslashreplace"), (sys.stderr, "backslashreplace")):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors=errors)
 
 
-def _text(arg: str) -> str:
-    """An argument that the locale could not read, as UTF-8 (PEP 383 keeps its bytes as halves of surrogate pairs)."""
+def _decoded(arg: str) -> str:
+    """Decode as UTF-8 what the locale could not (PEP 383 keeps its bytes as halves of surrogate pairs)."""
     try:
         arg.encode()
     except UnicodeEncodeError:

@@ -1,181 +1,123 @@
-"""What an officer must know at a glance: everything stopped, nobody delivering, channels blocked, ends overdue."""
+"""Alarms of an installation as text: stopped, no worker, channels out of use, overdue incidents."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from datetime import datetime, tzinfo
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from datetime import timedelta, tzinfo
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from policenotify.channel import ChannelConfig
-from policenotify.cli import incident_lines, output
-from policenotify.cli.commands.incidents import in_order
+from policenotify.cli import output
 from policenotify.cli.context import plain
 from policenotify.cli.exit_codes import Exit, worst
-from policenotify.errors import Blocked, PublishingStopped
-from policenotify.journal.records import QUIET, IncidentLine, Takeover
-from policenotify.publishing.fault import Fault, fault_of
-
-if TYPE_CHECKING:
-    from policenotify.journal.journal import Journal
+from policenotify.journal.records import Takeover
+from policenotify.model.lifecycle import IncidentStatus
+from policenotify.model.receipt import local_time
+from policenotify.publishing.results import IncidentResult, InstallationStatus
 
 _NAMED = 10  # incidents in one sentence
+_UNITS = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alarms:
-    """The state of an installation, read from its journal.
+def exit_of(status: InstallationStatus) -> Exit:
+    """Return the exit code of a command that reports the status."""
+    attention = status.stopped or status.blocked or status.removed_channels or status.taken_over_again or status.faults
+    return worst(
+        Exit.NO_WORKER if status.no_worker else Exit.OK,
+        Exit.OVERDUE if status.overdue_incidents else Exit.OK,
+        Exit.ATTENTION if attention else Exit.OK,
+    )
 
-    Attributes:
-        now: When.
-        stopped: Who stopped everything.
-        seen: When somebody was last delivering.
-        waiting: When each channel has something to do next.
-        blocked: The channels on which nothing goes out until a person acts.
-        incidents: The open incidents, overdue ones first, then by what is owed next; perhaps only the first of them.
-        open: How many incidents are open.
-        late: How many of them are overdue.
-        gone: Channels that are not in the settings any more, and the open incidents that people read of there; none
-            where something only waits for it.
-        contested: Deliveries that were taken over twice within one lease, in the last hour.
-        faults: Channels that cannot be used now, and why: what is meant for them waits.
+
+def removed_channel(name: str, incidents: tuple[str, ...]) -> str:
+    """Return what it means that a channel is no longer in the settings, and what to do.
+
+    Args:
+        name: The channel's name.
+        incidents: The open incidents that were published there; none: deliveries wait for it.
     """
-
-    now: datetime
-    stopped: PublishingStopped | None
-    seen: datetime | None
-    waiting: Mapping[str, datetime]
-    blocked: Mapping[str, Blocked]
-    incidents: tuple[IncidentLine, ...]
-    open: int
-    late: int
-    gone: Mapping[str, tuple[str, ...]]
-    contested: tuple[Takeover, ...]
-    faults: Mapping[str, Fault]
-
-    @classmethod
-    def read(cls, journal: Journal, channels: Iterable[ChannelConfig], *, most: int | None = None) -> Alarms:
-        """Read them, and the lists of recipients; of the open incidents at most so many."""
-        now, known = journal.now(), {channel.name: channel for channel in channels}
-        found = {name: fault_of(channel, journal.deliveries.had_recipients) for name, channel in known.items()}
-        faults = {name: fault for name, fault in found.items() if fault is not None}
-        mended = {one.channel: now for one in journal.deliveries.unrendered(known.keys() - faults.keys())}
-        carried = journal.incidents.open_by_channel()
-        awaited = {one.name for one in journal.deliveries.channel_summaries() if one.oldest is not None}
-        due = journal.deliveries.due(name for name, channel in known.items() if not channel.problem)
-        return cls(
-            now=now,
-            stopped=journal.stopped(),
-            seen=journal.workers.last_heartbeat(),
-            waiting={**mended, **due},
-            blocked=journal.channels.blocked(),
-            incidents=tuple(
-                in_order(journal.incidents.list() if most is None else journal.incidents.earliest_due(most), now)
-            ),
-            open=journal.incidents.count_open(),
-            late=sum(due_at <= now for due_at, _ in journal.incidents.deadlines()),
-            gone={name: carried.get(name, ()) for name in sorted((carried.keys() | awaited) - known.keys())},
-            faults=faults,
-            contested=journal.deliveries.repeated_takeovers(),
-        )
-
-    @property
-    def nobody(self) -> bool:
-        """Something waits, and nobody has been delivering for a while."""
-        return bool(self.waiting) and (self.seen is None or self.now - self.seen > QUIET)
-
-    def overdue(self, incident: IncidentLine) -> bool:
-        """Whether the desk owes a word."""
-        return incident_lines.overdue(incident, self.now) is not None
-
-    def told_of(self, gone: str) -> str:
-        """What a channel that is gone means, and what to do."""
-        if not self.gone[gone]:
-            return (
-                f"{gone} is not in the settings any more, and messages wait for it. Put it back; with retired = true "
-                "nothing new begins on it."
-            )
-        named, more = self.gone[gone][:_NAMED], len(self.gone[gone]) - _NAMED
-        incidents = ", ".join([*named, *([f"{more:,} more incidents"] if more > 0 else [])])
+    if not incidents:
         return (
-            f"{gone} is not in the settings any more, and people read there of {incidents}, whose end "
-            "would not reach them. Put it back with retired = true until that is over."
+            f"{name} is no longer in the settings, and messages wait for it. Restore it; with retired = true "
+            "no new incident is published on it."
         )
+    more = len(incidents) - _NAMED
+    names = ", ".join([*incidents[:_NAMED], *([f"{more:,} more incidents"] if more > 0 else [])])
+    return (
+        f"{name} is no longer in the settings, and its readers know of {names}, whose end would not reach them. "
+        "Restore it with retired = true until they are over."
+    )
 
-    def told_of_takeovers(self, one: Takeover, zone: tzinfo) -> str:
-        """Return what it means that a delivery was taken over twice, and what to do."""
-        return (
-            f"delivery {one.delivery} on {one.channel} was taken over twice within one lease, the last time "
-            f"{output.moment(one.at, zone)}: workers end in the middle of it, or take it from each other. It may have "
-            "been sent twice. Look into the workers' logs, and at the clocks of their machines."
+
+def repeated_takeover(takeover: Takeover, zone: tzinfo) -> str:
+    """Return what it means that a delivery was taken over twice, and what to do."""
+    return (
+        f"delivery {takeover.delivery} on {takeover.channel} was taken over twice within one lease, the last time "
+        f"{local_time(takeover.at, zone)}: workers end while they send it, or take it from each other. It may have "
+        "been sent twice. Look into the workers' logs, and at the clocks of their machines."
+    )
+
+
+def status_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[RenderableType]:
+    """Yield the alarms, the most severe first, then the open incidents."""
+    if status.stopped:
+        yield Text(plain(f"STOPPED. {status.stopped}"), style="bold")
+    if status.no_worker:
+        when = f"since {local_time(status.runner_seen, zone)}" if status.runner_seen else "yet"
+        names = ", ".join(sorted(status.waiting))
+        yield Text(
+            f"NO WORKER: deliveries wait ({names}), and no worker has run {when}. "
+            "Run: policenotify drain, or see that policenotify worker runs",
+            style="bold",
         )
+    for name, blocked in status.blocked.items():
+        code = f" [{blocked.code}]" if blocked.code else ""
+        yield Text(plain(f"BLOCKED: {name}. {blocked.reason}{code} {blocked.remedy}".rstrip()), style="bold")
+        yield output.paragraph(f"Then: policenotify doctor, or policenotify resume {name}", "→ ")
+    for name, fault in status.faults.items():
+        yield Text(plain(f"CANNOT BE USED: {name}. {fault.reason}"), style="bold")
+        yield output.paragraph(fault.remedy, "→ ")
+    for name, incidents in status.removed_channels.items():
+        yield Text(plain(f"REMOVED: {removed_channel(name, incidents)}"), style="bold")
+    for takeover in status.taken_over_again:
+        yield Text(plain(f"TAKEN OVER TWICE: {repeated_takeover(takeover, zone)}"), style="bold")
+    left = status.open_incidents - len(status.incidents)
+    count = f"{status.open_incidents:,} incidents are open, {status.overdue_incidents:,} of them overdue."
+    head = "Open incidents:" if status.open_incidents else "No incident is open."
+    yield Text(f"{count} The most urgent:" if left else head, style="bold")
+    for incident in status.incidents:
+        yield from incident_lines(incident, zone)
+    if left:
+        yield output.line(f"  … and {left:,} more: policenotify incidents")
 
-    @property
-    def exit(self) -> Exit:
-        """How a command that reports them exits."""
-        return worst(
-            Exit.NO_WORKER if self.nobody else Exit.OK,
-            Exit.OVERDUE if self.late else Exit.OK,
-            Exit.ATTENTION if self.stopped or self.blocked or self.gone or self.contested or self.faults else Exit.OK,
-        )
 
-    def document(self) -> dict[str, object]:
-        """They as JSON has them."""
-        return {
-            "at": self.now.isoformat(),
-            "stopped": str(self.stopped) if self.stopped else None,
-            "runner_seen": self.seen.isoformat() if self.seen else None,
-            "nobody_delivering": self.nobody,
-            "waiting": {name: at.isoformat() for name, at in self.waiting.items()},
-            "blocked": {
-                name: {"reason": one.reason, "remedy": one.remedy, "code": one.code}
-                for name, one in self.blocked.items()
-            },
-            "faults": {name: asdict(fault) for name, fault in self.faults.items()},
-            "gone": {name: list(incidents) for name, incidents in self.gone.items()},
-            "taken_over_again": [
-                {
-                    "delivery": one.delivery,
-                    "channel": one.channel,
-                    "publication": one.publication,
-                    "at": one.at.isoformat(),
-                }
-                for one in self.contested
-            ],
-            "open_incidents": self.open,
-            "overdue_incidents": self.late,
-            "incidents": [incident_lines.document(one, self.now) for one in self.incidents],
-        }
+def incident_lines(incident: IncidentResult, zone: tzinfo) -> Iterator[RenderableType]:
+    """Yield an incident with its place, its deadline and what to do."""
+    marks = f"{'OVERDUE · ' if incident.overdue else ''}{'exercise · ' if incident.exercise else ''}"
+    place = f" · {incident.place}" if incident.place else ""
+    yield output.line(f"  {marks}{incident.id} · {incident.category}{place}")
+    yield output.paragraph(incident.headline)
+    text = f"Opened {local_time(incident.opened_at, zone)}."
+    if incident.status is not IncidentStatus.OPEN:
+        yield output.paragraph(f"{text} It is {incident.status}.")
+        return
+    if incident.due_at:
+        due = local_time(incident.due_at, zone)
+        late = incident.overdue_seconds
+        overdue = "" if late is None else f", and is overdue for {duration(timedelta(seconds=late))}"
+        text += f" The next message {'is' if late is None else 'was'} due at {due}{overdue}."
+        if incident.reminded_at:
+            text += f" Reminder {incident.reminders} was raised {local_time(incident.reminded_at, zone)}."
+    yield output.paragraph(text)
+    if incident.overdue:
+        yield output.paragraph(f'policenotify end {incident.id} "…", or policenotify update {incident.id} "…"', "→ ")
 
-    def page(self, zone: tzinfo) -> Iterator[RenderableType]:
-        """They as a person reads them: what is wrong first."""
-        if self.stopped:
-            yield Text(plain(f"STOPPED. {self.stopped}"), style="bold")
-        if self.nobody:
-            when = f"since {output.moment(self.seen, zone)}" if self.seen else "yet"
-            named = ", ".join(sorted(self.waiting))
-            yield Text(
-                f"NOBODY IS DELIVERING: deliveries wait ({named}), and no runner was seen {when}. "
-                "Run: policenotify drain, or see that policenotify worker runs",
-                style="bold",
-            )
-        for name, one in self.blocked.items():
-            yield Text(plain(f"BLOCKED: {name}. {one}"), style="bold")
-            yield output.paragraph(f"Then: policenotify doctor, or policenotify resume {name}", "→ ")
-        for name, fault in self.faults.items():
-            yield Text(plain(f"CANNOT BE USED: {name}. {fault.reason}"), style="bold")
-            yield output.paragraph(fault.remedy, "→ ")
-        for name in self.gone:
-            yield Text(plain(f"GONE: {self.told_of(name)}"), style="bold")
-        for takeover in self.contested:
-            yield Text(plain(f"TAKEN OVER TWICE: {self.told_of_takeovers(takeover, zone)}"), style="bold")
-        left = self.open - len(self.incidents)
-        told = f"{self.open:,} incidents are open, {self.late:,} of them overdue. The most urgent:"
-        yield Text(told if left else "Open incidents:" if self.open else "No incident is open.", style="bold")
-        for incident in self.incidents:
-            yield from incident_lines.page(incident, self.now, zone)
-        if left:
-            yield output.line(f"  … and {left:,} more: policenotify incidents")
+
+def duration(span: timedelta) -> str:
+    """Return a length of time in its two largest units: `1 h 20 min`."""
+    parts = []
+    for name, unit in _UNITS:
+        count, span = divmod(span, unit)
+        parts += [f"{count} {name}"] if count else []
+    return " ".join(parts[:2]) or "less than a minute"

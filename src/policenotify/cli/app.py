@@ -1,8 +1,7 @@
-"""The command `policenotify`: its subcommands, each imported when it is asked for, and how it ends."""
+"""The command `policenotify`: its subcommands, each imported when it is called, and its exit code."""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import traceback
@@ -12,37 +11,37 @@ from importlib import import_module
 import click
 from click.shell_completion import CompletionItem
 
-from policenotify.cli.context import CliContext, common, plain
+from policenotify.cli.context import CliContext, common, json_text, plain
 from policenotify.cli.exit_codes import Exit, exit_table
 from policenotify.errors import MissingExtra
 
 COMMANDS = {
-    "init": ("init:init", "Make a new installation."),
-    "migrate": ("migrate:migrate", "Make or upgrade the journal's tables."),
-    "doctor": ("doctor:doctor", "Prove the installation; nothing is posted."),
+    "init": ("init:init", "Create a new installation."),
+    "migrate": ("init:migrate", "Create or upgrade the journal's tables."),
+    "doctor": ("doctor:doctor", "Check the installation; nothing is posted."),
     "preview": ("preview:preview", "Show each post as its readers would read it."),
-    "publish": ("publish:publish", "Say a first message."),
-    "update": ("publish:update", "Say that an incident's situation has changed."),
-    "end": ("publish:end", "Say that an incident is over."),
-    "correct": ("publish:correct", "Set right what was said."),
-    "cancel": ("publish:cancel", "Take back what should not have been said."),
-    "campaign": ("campaign:campaign", "Say a dated series of messages on time."),
-    "status": ("status:status", "Show what is open, owed, and what became of it."),
-    "incidents": ("incidents:incidents", "Show the open incidents and what is owed."),
-    "drain": ("delivery:drain", "Deliver what is due: for cron and timers."),
-    "worker": ("worker:worker", "Deliver what is due, until it is told to end."),
-    "stop": ("delivery:stop", "Halt everything at once."),
-    "resume": ("delivery:resume", "Go on after a stop, or with a blocked channel."),
-    "resolve": ("delivery:resolve", "Say what became of a post that is held."),
-    "journal": ("journal:journal", "Hand out, prove, purge what was said."),
+    "publish": ("publish:publish", "Publish an opening or standalone message."),
+    "update": ("publish:update", "Publish an update of an incident."),
+    "end": ("publish:end", "Publish the end of an incident."),
+    "correct": ("publish:correct", "Correct an earlier publication."),
+    "cancel": ("publish:cancel", "Cancel an incident or a standalone publication."),
+    "campaign": ("campaign:campaign", "Publish a dated series of messages on time."),
+    "status": ("status:status", "Show alarms, open incidents and outcomes."),
+    "incidents": ("status:incidents", "Show the open incidents and their deadlines."),
+    "drain": ("delivery:drain", "Deliver due messages once and exit."),
+    "worker": ("delivery:worker", "Deliver due messages until stopped."),
+    "stop": ("delivery:stop", "Stop all publishing and delivery at once."),
+    "resume": ("delivery:resume", "Resume after a stop, or resume a blocked channel."),
+    "resolve": ("delivery:resolve", "Record the outcome of a held delivery."),
+    "journal": ("journal:journal", "Export, verify and purge the journal."),
     "networks": ("networks:networks", "Show the networks and their options."),
     "schema": ("schema:schema", "Print the JSON Schema of a message, the settings …"),
-    "completion": ("completion:completion", "Print the script that completes in your shell."),
-    "demo": ("demo:demo", "Show an evening of a police desk; needs no account."),
+    "completion": ("init:completion", "Print the completion script for your shell."),
+    "demo": ("demo:demo", "Run a demonstration; needs no account."),
 }
-"""Where each command is (`module:name` in this package) and what it does, in the order of the help.
+"""Module and name of each command in `commands`, and what it does, in the order of the help.
 
-What it does is said here, so that help and completion import no command.
+What it does is repeated here, so that help and completion import no command.
 """
 
 COMPLETE_VARIABLE = "_POLICENOTIFY_COMPLETE"
@@ -50,7 +49,7 @@ COMPLETE_VARIABLE = "_POLICENOTIFY_COMPLETE"
 
 
 class _Commands(click.Group):
-    """The subcommands, by name; one that lacks an extra says so when it is called, and hides no other."""
+    """The subcommands by name. One that lacks an extra fails only when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
         return list(COMMANDS)
@@ -69,7 +68,7 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
-            from policenotify.validation import did_you_mean  # noqa: PLC0415 - only a slip needs it
+            from policenotify.validation import did_you_mean
 
             ctx.fail(f"No such command {args[0]!r}. {did_you_mean(args[0], COMMANDS, known='There are')}")
         name, command, rest = super().resolve_command(ctx, args)
@@ -78,11 +77,13 @@ class _Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - likewise
         with formatter.section("Commands"):
-            formatter.write_dl([(name, does) for name, (_, does) in COMMANDS.items()])
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
-        named = [CompletionItem(name, help=does) for name, (_, does) in COMMANDS.items() if name.startswith(incomplete)]
-        return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
+        commands = [
+            CompletionItem(name, help=summary) for name, (_, summary) in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
 def _missing(name: str, cause: ImportError) -> click.Command:
@@ -97,7 +98,7 @@ def _missing(name: str, cause: ImportError) -> click.Command:
 @click.version_option(package_name="policenotify", message="%(prog)s %(version)s")
 @common
 def program() -> None:
-    """Say a thing once: every network hears it, in the thread of its incident, never lost and never doubled.
+    """Publish a message once, on every network, in the thread of its incident: never lost and never doubled.
 
     \b
     Examples:
@@ -108,45 +109,38 @@ def program() -> None:
       policenotify end 2026-4711 "Fin d'intervention" \\
           --description "Circulation rétablie."
       policenotify status
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
 
 
 def run(args: Sequence[str]) -> int:
-    """Run a command.
-
-    Args:
-        args: Its arguments.
-
-    Returns:
-        How to exit: an [`Exit`][policenotify.cli.exit_codes.Exit].
-    """
+    """Run a command and return its exit code, an [`Exit`][policenotify.cli.exit_codes.Exit]."""
     call = CliContext(json="--json" in args, debug="--debug" in args)
     try:
         done = program.main(
             list(args), prog_name="policenotify", complete_var=COMPLETE_VARIABLE, obj=call, standalone_mode=False
         )
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is told calmly
+    except Exception as error:  # noqa: BLE001 - every error ends in a report
         if COMPLETE_VARIABLE in os.environ:
-            return Exit.REJECTED  # an officer who pressed the key reads no error in the midst of his line
-        from policenotify.cli.errors import trouble  # noqa: PLC0415 - where all is well nobody needs it
+            return Exit.REJECTED  # an error would be printed into the line that the officer is typing
+        from policenotify.cli.errors import error_report
 
         if call.debug:
             traceback.print_exc()
-        found = trouble(error, begun=call.begun, command=call.command)
-        in_words = plain(found.page(call.command))
+        report = error_report(error, may_have_published=call.may_have_published, command=call.command)
+        text = plain(report.page(call.command))
         if call.json:
-            _out(json.dumps(found.document(), ensure_ascii=False, indent=2), otherwise=in_words)
+            _out(json_text({"error": report.model_dump(mode="json")}), otherwise=text)
         else:
-            click.echo(in_words, err=True)
-        return found.exit
+            click.echo(text, err=True)
+        return report.exit
     return done if isinstance(done, int) else Exit.OK
 
 
 def _out(document: str, *, otherwise: str) -> None:
-    """Print a document; where standard output takes none, a full disk for instance, say it in words beside it."""
+    """Print a document, or a text on standard error if standard output fails, as on a full disk."""
     try:
         click.echo(document)
     except OSError:
-        # What is left in the buffer would fail again when Python ends, and change how we exit (library `signal`).
+        # What is left in the buffer would fail again when Python ends, and change the exit code (library `signal`).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         click.echo(otherwise, err=True)

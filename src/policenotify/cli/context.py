@@ -1,4 +1,4 @@
-"""One call of the command line: what every command is given, and how it answers."""
+"""The context of one call: the options that every command has, what they open, and how a command answers."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
     from rich.console import RenderableType
 
     from policenotify.journal.journal import Journal
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
     from policenotify.settings import Settings
 
 SETTINGS_VARIABLE = "POLICENOTIFY_SETTINGS"
-"""As `policenotify.settings.loader` has it, which help and completion have no time to import."""
+"""As in `policenotify.settings.loader`, which help and completion do not import."""
 
 ACTOR_VARIABLE = "POLICENOTIFY_ACTOR"
-"""The environment variable that says who acts, where `--actor` does not."""
+"""The environment variable that names the actor where `--actor` does not."""
 
-_LONGEST_WAIT = 604_800  # seconds: a clock that is asked for more would run over its years
+_LONGEST_WAIT = 604_800  # seconds; `datetime` overflows on a wait of millions of years
 _LONGEST_NAME = 200  # characters of a key or an actor, as the journal's columns have them
 # Control characters but tab and line feed: a network's answer must not move the officer's cursor.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -35,27 +36,27 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 class Seconds(click.FloatRange):
-    """Seconds of waiting: `nan` passes every range, and what is endless is no moment to wait for."""
+    """A number of seconds. Unlike `click.FloatRange` it refuses `nan` and whatever is longer than a week."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - click's own signature
-        """The number that was typed."""
+        """Return the typed number."""
         seconds = float(super().convert(value, param, ctx))
         if not seconds <= _LONGEST_WAIT:
-            self.fail(f"{value!r} is no number of seconds up to {_LONGEST_WAIT}, a week.", param, ctx)
+            self.fail(f"{value!r} is not a number of seconds up to {_LONGEST_WAIT}, a week.", param, ctx)
         return seconds
 
 
 @dataclass(slots=True, kw_only=True)
 class CliContext:
-    """One call of the command line.
+    """The context of one call.
 
     Attributes:
         settings: The settings file; `None`: as `read_settings` finds it.
         json: Answer with one JSON document.
-        debug: Show the trace of what is unexpected.
-        acting: Who acts, as `--actor` has it.
+        debug: Show the traceback of an unexpected error.
+        acting: Who acts, by `--actor`.
         command: Name of the command.
-        begun: Something may have been published from now on.
+        may_have_published: From now on an error may have happened after something was published.
     """
 
     settings: str | None = None
@@ -63,14 +64,14 @@ class CliContext:
     debug: bool = False
     acting: str | None = None
     command: str = ""
-    begun: bool = False
+    may_have_published: bool = False
 
     @property
     def actor(self) -> str:
         """Who acts: `--actor`, else the environment, else the login name.
 
         Raises:
-            click.UsageError: Nobody can be named.
+            click.UsageError: None of them names an actor, or the name cannot be printed.
         """
         named = self.acting or os.environ.get(ACTOR_VARIABLE)
         if named:
@@ -81,21 +82,21 @@ class CliContext:
             raise click.UsageError(f"Say who you are: --actor NAME, or the variable {ACTOR_VARIABLE}.") from None
 
     def publisher(self) -> Publisher:
-        """Open the installation's publisher; to be closed."""
-        from policenotify.settings import open_publisher  # noqa: PLC0415 - help and completion need none
+        """Open the installation's publisher; the caller closes it."""
+        from policenotify.settings import open_publisher
 
         return open_publisher(self.settings)
 
     @contextmanager
     def journal(self, *, patience: int | None = None) -> Iterator[tuple[Settings, Journal]]:
-        """Open the installation's journal alone: no channel, whose settings may just be what is wrong.
+        """Open only the settings and the journal. A channel with wrong settings does not matter.
 
         Args:
-            patience: Seconds for which its server is waited for; `None`: the usual.
+            patience: Seconds to wait for the journal's server; `None`: the journal's default.
         """
-        from policenotify.journal import open_journal  # noqa: PLC0415 - help and completion need none of these
-        from policenotify.journal.keys import Keys  # noqa: PLC0415 - likewise
-        from policenotify.settings import read_settings  # noqa: PLC0415 - likewise
+        from policenotify.journal import open_journal
+        from policenotify.journal.keys import Keys
+        from policenotify.settings import read_settings
 
         settings = read_settings(self.settings, tolerant=True)
         journal = open_journal(settings.journal_url, keys=Keys.load(settings.keys_path), timeout=patience)
@@ -104,27 +105,33 @@ class CliContext:
         finally:
             journal.close()
 
-    def emit(self, document: Mapping[str, object], *page: RenderableType) -> None:
-        """Answer: the document where JSON is wanted, else the page."""
-        from policenotify.cli.console import out, printed  # noqa: PLC0415 - brings rich
+    def emit(self, document: BaseModel | Mapping[str, object], *page: RenderableType) -> None:
+        """Print the document if `--json` was given, else the page."""
+        from policenotify.cli.output import out, printed
 
-        out(json.dumps(document, ensure_ascii=False, indent=2) if self.json else printed(page))
+        out(json_text(document) if self.json else printed(page))
 
     def answer(self, document: Mapping[str, object], text: str) -> None:
-        """Answer with a text for another program: a script, a schema; or with the document where JSON is wanted."""
-        click.echo(json.dumps(document, ensure_ascii=False, indent=2) + "\n" if self.json else text, nl=False)
+        """Print the document if `--json` was given, else a text for another program, exactly as it is."""
+        click.echo(json_text(document) + "\n" if self.json else text, nl=False)
+
+
+def json_text(document: BaseModel | Mapping[str, object], *, indent: int | None = 2) -> str:
+    """Return a document as JSON, in one line if *indent* is `None`."""
+    fields = document if isinstance(document, Mapping) else document.model_dump(mode="json", by_alias=True)
+    return json.dumps(fields, ensure_ascii=False, indent=indent)
 
 
 def plain(text: str) -> str:
-    """A text that moves no cursor, whoever wrote it."""
+    """Replace the control characters of a text, which may come from a network."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def printable_name(option: str, value: str) -> str:
-    """A key or an actor.
+    """Return a key or an actor.
 
     Raises:
-        click.UsageError: It is empty, too long or holds what cannot be printed.
+        click.UsageError: It is empty, too long or not printable.
     """
     if not value.strip() or len(value) > _LONGEST_NAME or not value.isprintable():
         raise click.UsageError(f"{option} needs 1 to {_LONGEST_NAME} printable characters.")
@@ -136,12 +143,12 @@ def _remember(context: click.Context, parameter: click.Parameter, value: object)
         setattr(context.ensure_object(CliContext), parameter.name, value)
 
 
-def _option(*names: str, **how: Any) -> Callable[[_Command], _Command]:  # noqa: ANN401 - click's own arguments
-    return click.option(*names, expose_value=False, callback=_remember, **how)
+def _option(*names: str, **attributes: Any) -> Callable[[_Command], _Command]:  # noqa: ANN401 - click's own arguments
+    return click.option(*names, expose_value=False, callback=_remember, **attributes)
 
 
 _COMMON = (
-    _option("--debug", is_flag=True, help="Show the trace of what is unexpected."),
+    _option("--debug", is_flag=True, help="Show the traceback of an unexpected error."),
     _option("--json", is_flag=True, help="Answer with one JSON document, errors too."),
     _option("--actor", "acting", metavar="NAME", help=f"Who acts.  [env {ACTOR_VARIABLE}; default: your login]"),
     _option(
@@ -151,11 +158,11 @@ _COMMON = (
 
 
 def common(command: _Command) -> _Command:
-    """The options that every command has; they may also stand before its name."""
+    """Add the options that every command has. They may also stand before its name."""
     for option in _COMMON:
         command = option(command)
     return command
 
 
-pass_call = click.make_pass_decorator(CliContext, ensure=True)
-"""Hand a command its `Call`."""
+pass_context = click.make_pass_decorator(CliContext, ensure=True)
+"""Decorator that hands a command its `CliContext`."""

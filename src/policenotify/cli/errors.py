@@ -1,13 +1,12 @@
-"""What went wrong, as the command line tells it: what happened, whether anything was published, what to do now."""
+"""Errors as the command line reports them: what happened, whether anything was published, what to do now."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Literal
+from dataclasses import asdict
+from typing import ClassVar, Literal
 
 import click
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from policenotify.cli.exit_codes import Exit
 from policenotify.cli.options import option_of
@@ -27,14 +26,14 @@ from policenotify.errors import (
 from policenotify.model.message import Message
 from policenotify.validation import format_validation_errors
 
-SPEAKING = frozenset({"publish", "update", "end", "correct", "cancel"})
+PUBLISHING = frozenset({"publish", "update", "end", "correct", "cancel"})
 """The commands that publish."""
 
 _IN_DOUBT = (
-    "It may have been published. Look before you say it again: policenotify status "
+    "It may have been published. Look before you publish it again: policenotify status "
     "(the same command again publishes nothing twice)."
 )
-# For fields whose form pydantic would tell by a regular expression.
+# For fields whose form pydantic would describe by a regular expression.
 _FORMS = {
     "category": "write a code such as traffic_accident",
     "language": "write a language such as fr, oc or pt-BR",
@@ -46,100 +45,94 @@ _FORMS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
-    """What went wrong.
+class ErrorReport(BaseModel):
+    """What went wrong. Further fields depend on the kind of error.
 
     Attributes:
         kind: The error's name, for scripts.
         text: What happened and what to do now.
         published: Whether anything was published.
-        exit: How the command exits.
-        more: What else scripts may want.
+        exit: The exit code of the command; not part of the JSON document.
     """
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="allow")
 
     kind: str
     text: str
     published: Literal["no", "unknown"] = "no"
-    exit: Exit = Exit.REJECTED
-    more: Mapping[str, object] = field(default_factory=dict)
-
-    def document(self) -> dict[str, object]:
-        """It as JSON has it."""
-        return {"error": {"kind": self.kind, "text": self.text, "published": self.published, **self.more}}
+    exit: Exit = Field(default=Exit.REJECTED, exclude=True)
 
     def page(self, command: str) -> str:
-        """It as a person reads it."""
+        """Return the report as text."""
         if self.published == "unknown":
             return f"{self.text}\n{_IN_DOUBT}"
-        silent = command in SPEAKING and "othing was sent" not in self.text
-        return f"{self.text}\nNothing was published." if silent else self.text
+        unstated = command in PUBLISHING and "othing was sent" not in self.text
+        return f"{self.text}\nNothing was published." if unstated else self.text
 
 
-def trouble(error: BaseException, *, begun: bool, command: str = "") -> Trouble:
-    """What an error means.
+def error_report(error: BaseException, *, may_have_published: bool, command: str = "") -> ErrorReport:
+    """Return the report of an error.
 
     Args:
         error: What was raised.
-        begun: Something may have been published by then.
+        may_have_published: Something may have been published before.
         command: The command's name, for a hint to its help.
     """
+    kind, text, in_doubt, exit_code = type(error).__name__, str(error), False, Exit.REJECTED
     match error:
         case click.ClickException():
             return _usage(error, command)
         case click.Abort():
-            kind, text, exits, doubt = "Interrupted", "Interrupted.", Exit.INTERRUPTED, begun
+            kind, text, in_doubt, exit_code = "Interrupted", "Interrupted.", may_have_published, Exit.INTERRUPTED
         case ValidationError():
-            kind, text = (
-                "InvalidMessage",
-                "\n".join(_in_words(slip, command) for slip in format_validation_errors(error, Message)),
-            )
-            exits, doubt = Exit.REJECTED, False
+            kind = "InvalidMessage"
+            text = "\n".join(_explained(line, command) for line in format_validation_errors(error, Message))
         case JournalError():
-            doubt = begun and error.published == "unknown"
-            kind, text = type(error).__name__, error.cause if doubt else str(error)
+            in_doubt = may_have_published and error.published == "unknown"
+            text = error.cause if in_doubt else text
             if isinstance(error, JournalMissing) and error.hint:
                 text = f"{text} {command}"
-            exits = Exit.TAKEN_AWAY if isinstance(error, JournalTakenAway) else Exit.NO_JOURNAL
-        case UnsupportedVersion(
-            kind="journal"
-        ):  # to this release it is as good as none; the worker's unit is told the same
-            kind, text, exits, doubt = type(error).__name__, str(error), Exit.NO_JOURNAL, False
+            exit_code = Exit.TAKEN_AWAY if isinstance(error, JournalTakenAway) else Exit.NO_JOURNAL
+        case UnsupportedVersion(kind="journal"):  # this release cannot use it, as if there were none
+            exit_code = Exit.NO_JOURNAL
         case NotHeld():
-            kind, text, exits, doubt = type(error).__name__, str(error), Exit.USAGE, False
+            exit_code = Exit.USAGE
         case PolicenotifyError():
-            kind, text, exits, doubt = type(error).__name__, str(error), Exit.REJECTED, False
+            pass
         case ModuleNotFoundError(name=str(name)) if name.partition(".")[0] != "policenotify":
-            lacks = MissingExtra(f"The command {command!r} ({name} is not installed)", "all")
-            return trouble(lacks, begun=begun, command=command)
+            missing = MissingExtra(f"The command {command!r} ({name} is not installed)", "all")
+            return error_report(missing, may_have_published=may_have_published, command=command)
         case _:
-            # Its own text is not repeated: it may hold what must not be shown.
-            kind, doubt = type(error).__name__, begun
+            # Its own text is not repeated: it may hold a secret.
             text = f"Unexpected: {kind}. Show where: policenotify --debug {command}".rstrip() + " …; then report it."
-            exits = Exit.ATTENTION if begun else Exit.REJECTED
-    return Trouble(kind=kind, text=text, published="unknown" if doubt else "no", exit=exits, more=_more(error))
+            in_doubt = may_have_published
+            exit_code = Exit.ATTENTION if may_have_published else Exit.REJECTED
+    published: Literal["no", "unknown"] = "unknown" if in_doubt else "no"
+    return ErrorReport.model_validate(
+        {"kind": kind, "text": text, "published": published, "exit": exit_code, **_details(error)}
+    )
 
 
-def _usage(error: click.ClickException, command: str) -> Trouble:
+def _usage(error: click.ClickException, command: str) -> ErrorReport:
     context = getattr(error, "ctx", None)
-    about = context.command_path.rstrip() if context else f"policenotify {command}".rstrip()
-    text = f"{error.format_message()}\nHow it is written: {about} --help"
-    return Trouble(kind=type(error).__name__, text=text, exit=Exit.USAGE)
+    program = context.command_path.rstrip() if context else f"policenotify {command}".rstrip()
+    text = f"{error.format_message()}\nUsage: {program} --help"
+    return ErrorReport(kind=type(error).__name__, text=text, exit=Exit.USAGE)
 
 
-def _in_words(slip: str, command: str) -> str:
-    """What is wrong with a field, which is named as files have it and as the command line does."""
-    field_name, colon, said = slip.partition(": ")
+def _explained(line: str, command: str) -> str:
+    """Name the field as files and as the command line have it, and say what to write."""
+    field, colon, problem = line.partition(": ")
     if not colon:
-        return slip
-    form = _FORMS.get(field_name) if said.startswith("String should match") else None
-    option = option_of(field_name)
-    if option == "--headline" and command in SPEAKING - {"publish"}:
+        return line
+    form = _FORMS.get(field) if problem.startswith("String should match") else None
+    option = option_of(field)
+    if option == "--headline" and command in PUBLISHING - {"publish"}:
         option = "HEADLINE"
-    return f"{field_name}{f' ({option})' if option else ''}: {form or said}"
+    return f"{field}{f' ({option})' if option else ''}: {form or problem}"
 
 
-def _more(error: BaseException) -> dict[str, object]:
+def _details(error: BaseException) -> dict[str, object]:
     match error:
         case MessageRejected():
             return {"findings": [asdict(finding) for finding in error.findings], "publication": error.publication}

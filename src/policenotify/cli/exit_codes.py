@@ -1,4 +1,4 @@
-"""How the command line exits: one list, shown by `policenotify --help`, relied upon by scripts and monitors."""
+"""Exit codes of the command line, listed by `policenotify --help`. Scripts and monitors rely on them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """What the exit code of a command says."""
+    """The exit code of a command."""
 
     OK = 0
     REJECTED = 1
@@ -20,15 +20,15 @@ class Exit(IntEnum):
 
 
 MEANINGS = {
-    Exit.OK: "all in order",
-    Exit.REJECTED: "not published: a check, the course, a key, the settings, a stop",
-    Exit.USAGE: "not understood, or there is nothing to act on; nothing was done",
-    Exit.ATTENTION: "a channel needs help: refused, held, in doubt, waiting, blocked, wrong",
-    Exit.OVERDUE: "an incident is overdue: its update or end is owed",
-    Exit.NO_WORKER: "deliveries wait, and nobody has been delivering for 2 minutes",
+    Exit.OK: "success, nothing to do",
+    Exit.REJECTED: "not published: a check, the incident's status, a key, the settings or a stop forbids it",
+    Exit.USAGE: "wrong usage, or nothing to act on; nothing was done",
+    Exit.ATTENTION: "a channel needs attention: refused, held, in doubt, waiting, blocked or wrong",
+    Exit.OVERDUE: "the update or end of an incident is overdue",
+    Exit.NO_WORKER: "deliveries wait, and no worker has run for 2 minutes",
     Exit.NO_JOURNAL: "the journal is not available",
-    Exit.TAKEN_AWAY: "the journal was taken away while it was in use; nothing more is sent",
-    Exit.INTERRUPTED: "interrupted; what was journalled goes on with the next drain",
+    Exit.TAKEN_AWAY: "the journal was removed or replaced while in use; nothing more is sent",
+    Exit.INTERRUPTED: "interrupted; the next drain delivers what is in the journal",
 }
 
 _WORST_FIRST = (
@@ -38,19 +38,19 @@ _WORST_FIRST = (
 
 
 def worst(*exits: Exit) -> Exit:
-    """The exit that says most; `IN_ORDER` for none."""
+    """Return the most severe exit code, `OK` if there is none."""
     return min((Exit.OK, *exits), key=_WORST_FIRST.index)
 
 
 def exit_table() -> str:
-    """All exit codes, for the end of the help."""
+    """Return all exit codes for the end of the help."""
     return "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in MEANINGS.items())
 
 
 def exit_codes(special: str) -> str:
-    """The exit codes of one command, for the end of its help; any command may also exit with 2 or 130.
+    """Return the exit codes of one command for the end of its help. Any command may also exit with 2 or 130.
 
     Args:
-        special: What they say of this command: `1 not published`.
+        special: The other codes with their meaning here: `1 not published`.
     """
-    return f"Exit codes: 0 in order; {special}; 2 not understood. All of them: policenotify --help"
+    return f"Exit codes: 0 success; {special}; 2 wrong usage. All of them: policenotify --help"

@@ -1,59 +1,140 @@
-"""A message from the command line: from its options, from a JSON file, or from both, each field from one of them."""
+"""A message from the command line: each field from an option or from a JSON file, never from both."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from policenotify.cli import times
-from policenotify.cli.lookup import meant
-from policenotify.cli.message_file import Given, given_file
-from policenotify.cli.options import OPTIONS, beginning, both, following, option_of
+from policenotify.cli.lookup import find_publication
+from policenotify.cli.options import OPTIONS, Typed, option_label, option_of
 from policenotify.cli.place import OPTIONS as PLACE
 from policenotify.cli.place import location_of
-from policenotify.errors import InvalidTransition
-from policenotify.model.lifecycle import Stage
+from policenotify.cli.times import TIMES, is_span, parse_future, parse_near
+from policenotify.errors import InvalidTransition, PolicenotifyError, UnsupportedVersion
+from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
-from policenotify.model.message import Message, read
+from policenotify.model.message import SCHEMA_VERSION, Message, read
 from policenotify.model.receipt import Publication
 from policenotify.render.locales import profile_of
+from policenotify.validation import did_you_mean
 
 if TYPE_CHECKING:
     from policenotify.publishing.publisher import Publisher
 
-__all__ = ["TIMES", "Typed", "beginning", "default_key", "first_message", "following", "next_message", "spans_of"]
-
-Typed = Mapping[str, Any]
-"""What was typed, by the names of the commands' parameters."""
-
 _TEXTS = ("description", "instruction", "severity", "link", "language")
-TIMES = {"starts_at": "starts", "expires_at": "expires", "next_update_at": "next_update"}
-"""The parameter of each time of the message."""
+
+
+class InvalidMessage(PolicenotifyError):
+    """A file does not hold a message. Nothing was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFile:
+    """The fields of a message as a JSON file has them, not yet validated.
+
+    Attributes:
+        name: The file's name, for errors.
+        fields: The fields.
+    """
+
+    name: str
+    fields: dict[str, Any]
+
+    @classmethod
+    def read(cls, typed: Typed) -> MessageFile | None:
+        """Read the file that was named, or standard input; `None`: no file was named.
+
+        Raises:
+            click.UsageError: Two files are named.
+            InvalidMessage: It is not JSON, not an object, or names a field twice.
+        """
+        named: list[BinaryIO] = [typed[name] for name in ("file", "from_file") if typed.get(name) is not None]
+        if not named:
+            return None
+        if len(named) > 1:
+            raise click.UsageError("Give one file: as FILE, or as --file FILE.")
+        name = str(getattr(named[0], "name", "<stdin>"))
+        name = "standard input" if name == "<stdin>" else name
+        wrong = f"Nothing was sent. {name} does not hold a message"
+        try:
+            fields = json.loads(named[0].read(), object_pairs_hook=_each_once)
+        except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are such
+            why = "is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+            raise InvalidMessage(f"{wrong}. Invalid JSON: {why}.") from None
+        except RecursionError:
+            raise InvalidMessage(f"{wrong}: it is nested too deeply.") from None
+        if not isinstance(fields, dict):
+            raise InvalidMessage(f"{wrong}: write one JSON object, not a list or a text.")
+        return cls(name, fields)
+
+    def check_names(self) -> None:
+        """Reject an unknown field, and a file that a newer release wrote.
+
+        Raises:
+            InvalidMessage: A field is not known.
+            UnsupportedVersion: A newer policenotify wrote it.
+        """
+        version = self.fields.get("schema_version", SCHEMA_VERSION)
+        if isinstance(version, int) and version > SCHEMA_VERSION:
+            raise UnsupportedVersion("message", version, SCHEMA_VERSION)
+        for name in self.fields:
+            if name not in Message.model_fields:
+                hint = did_you_mean(name, Message.model_fields)
+                raise InvalidMessage(f"Nothing was sent. {self.name}: {name}: is not known. {hint}")
+
+    def check_lifecycle(self, stated: object, lifecycle: Lifecycle) -> None:
+        """Reject a file whose lifecycle differs from that of the command.
+
+        Raises:
+            click.UsageError: It differs, or is not an object.
+        """
+        if stated is None:
+            return
+        if not isinstance(stated, Mapping):
+            raise click.UsageError(f"{self.name}: lifecycle: is not an object.")
+        for field, value in stated.items():
+            expected = getattr(lifecycle, field, None)
+            if value != expected:
+                raise click.UsageError(
+                    f"{self.name}: lifecycle.{field}: is {value!r} there, but {str(expected)!r} by the command. "
+                    "Leave it out of the file, or give another command."
+                )
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in fields:
+            raise ValueError(f"{name!r} occurs twice, give it once")
+        fields[name] = value
+    return fields
 
 
 def first_message(typed: Typed, publisher: Publisher) -> Message:
-    """An opening or a standalone message, or whatever the JSON file holds.
+    """Return an opening or standalone message, or whatever stage the JSON file has.
 
-    A file without `lifecycle` stands alone, as `policenotify.read` has it; options without a file open an incident
-    where their category does.
+    A file without `lifecycle` stands alone, as with `policenotify.read`. Options without a file open an incident
+    if their category does.
 
     Raises:
         click.UsageError: There is no message, or a field is given twice.
-        InvalidMessage: The file holds no message.
+        InvalidMessage: The file does not hold a message.
         pydantic.ValidationError: A field is wrong.
         SettingsError: The category is not known here.
     """
-    file = given_file(typed)
+    file = MessageFile.read(typed)
     fields = {name: typed[name] for name in ("category", "headline") if typed[name]}
     fields |= _fields(typed, publisher, None)
     if typed["exercise"]:
         fields["exercise"] = True
-    lifecycle = _beginning(typed)
+    lifecycle = _lifecycle(typed)
     if file is None:
         if not typed["category"] or not typed["headline"]:
             raise click.UsageError(
@@ -63,94 +144,91 @@ def first_message(typed: Typed, publisher: Publisher) -> Message:
         lifecycle = lifecycle or {"stage": Stage.OPENING if opens else Stage.STANDALONE}
     if lifecycle:
         fields["lifecycle"] = lifecycle
-    return read(_together(file, fields, typed))
+    return read(_merged(file, fields, typed))
 
 
-def next_message(stage: Stage, which: str, headline: str | None, typed: Typed, publisher: Publisher) -> Message:
-    """What follows: an update or end, a correction or cancellation.
+def next_message(stage: Stage, name: str, headline: str | None, typed: Typed, publisher: Publisher) -> Message:
+    """Return an update or end of an incident, or a correction or cancellation.
 
     Args:
-        stage: Where it stands.
-        which: The incident; for a correction or cancellation also a publication or its key.
-        headline: What it says; `None`: the file says it.
+        stage: Its stage.
+        name: The incident; for a correction or cancellation also a publication or its key.
+        headline: The headline; `None`: the file has it.
         typed: What else was typed.
-        publisher: The installation's.
+        publisher: The installation's publisher.
 
     Raises:
         InvalidTransition: There is no such incident or publication.
         click.UsageError: An option is wrong, or a field is given twice.
-        InvalidMessage: The file holds no message.
+        InvalidMessage: The file does not hold a message.
         pydantic.ValidationError: A field is wrong.
     """
-    file = given_file(typed)
+    file = MessageFile.read(typed)
     if not headline and not (file and file.fields.get("headline")):
-        raise click.UsageError(f"What does the {stage} say? Give its HEADLINE, or a --file that has one.")
-    last = _followed(stage, which, publisher)
+        raise click.UsageError(f"The {stage} has no headline. Give its HEADLINE, or a --file that has one.")
+    last = _followed(stage, name, publisher)
     fields = _fields(typed, publisher, last.message.location)
     if headline:
         fields["headline"] = headline
-    made = _together(file, fields, typed)
-    says, stated = made.pop("headline"), made.pop("lifecycle", None)
+    merged = _merged(file, fields, typed)
+    text, stated = merged.pop("headline"), merged.pop("lifecycle", None)
     makers = {
         Stage.UPDATE: last.update, Stage.END: last.end, Stage.CORRECTION: last.correct, Stage.CANCELLATION: last.cancel,
     }  # fmt: skip
     if file is None:
-        return makers[stage](says, **made)
+        return makers[stage](text, **merged)
     file.check_names()
-    message = makers[stage](says, **made)
-    file.check_agrees(stated, message.lifecycle)
+    message = makers[stage](text, **merged)
+    file.check_lifecycle(stated, message.lifecycle)
     return message
 
 
-def _followed(stage: Stage, which: str, publisher: Publisher) -> Publication:
-    """The publication that the new one follows."""
+def _followed(stage: Stage, name: str, publisher: Publisher) -> Publication:
+    """Return the publication that the new one follows."""
     if stage in {Stage.UPDATE, Stage.END}:
-        return publisher.incident(which)
-    found = meant(publisher.journal, which, publisher.zone)
-    if stage is Stage.CANCELLATION and found.incident is not None and found.incident != which:
+        return publisher.incident(name)
+    publication = find_publication(publisher.journal, name, publisher.zone)
+    if stage is Stage.CANCELLATION and publication.incident not in {None, name}:
         raise InvalidTransition(
-            f"Publication {found.id} belongs to incident {found.incident!r}, and a cancellation takes a whole incident "
-            f'back. All of it: policenotify cancel {found.incident} "…"; only this: policenotify correct {which} "…".',
-            incident=found.incident,
+            f"Publication {publication.id} belongs to incident {publication.incident!r}, and a cancellation is of a "
+            f'whole incident. All of it: policenotify cancel {publication.incident} "…"; only this: '
+            f'policenotify correct {name} "…".',
+            incident=publication.incident,
         )
-    return found
+    return publication
 
 
 def spans_of(typed: Typed) -> dict[str, str]:
-    """The fields whose time was typed as counting from now, and what was typed."""
-    return {
-        field: typed[option].strip()
-        for field, option in TIMES.items()
-        if typed[option] and times.is_span(typed[option])
-    }
+    """Return the fields whose time was typed as a span from now, with what was typed."""
+    return {field: typed[option].strip() for field, option in TIMES.items() if typed[option] and is_span(typed[option])}
 
 
 def default_key(message: Message, spans: Mapping[str, str]) -> str:
-    """The key of a message that was given none: the same words in the same incident and stage, the same key.
+    """Return the key of a message that was given none: the same content in the same incident has the same key.
 
     Args:
-        message: What is to be said.
+        message: The message.
         spans: See `spans_of`: `+30m` typed again a second later is still the same message.
     """
     stable = message.model_copy(update=dict.fromkeys(spans))
-    pictures = [_content(image.path) for image in message.images if image.path]
+    images = [_digest(image.path) for image in message.images if image.path]
     typed = sorted(map("=".join, spans.items()))
-    said = "\n".join((message.incident or "", message.stage, stable.digest(), *typed, *pictures))
-    return f"cli-{hashlib.sha256(said.encode()).hexdigest()[:40]}"
+    content = "\n".join((message.incident or "", message.stage, stable.digest(), *typed, *images))
+    return f"cli-{hashlib.sha256(content.encode()).hexdigest()[:40]}"
 
 
-def _content(path: str) -> str:
-    place = Path(path)
+def _digest(path: str) -> str:
+    file = Path(path)
     try:
-        return hashlib.sha256(place.read_bytes()).hexdigest() if place.is_file() else ""
+        return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
     except OSError:
-        return ""  # the publisher tells it better
+        return ""  # the publisher reports it with the file's name
 
 
-def _beginning(typed: Typed) -> dict[str, object]:
-    """The lifecycle, as far as it was typed."""
-    if typed["standalone"] and (both_ways := [name for name in ("incident", "follows") if typed[name]]):
-        raise click.UsageError(f"A standalone message belongs to no incident: leave out --{both_ways[0]}.")
+def _lifecycle(typed: Typed) -> dict[str, object]:
+    """Return the lifecycle as far as it was typed."""
+    if typed["standalone"] and (conflicting := [name for name in ("incident", "follows") if typed[name]]):
+        raise click.UsageError(f"A standalone message belongs to no incident: leave out --{conflicting[0]}.")
     if typed["standalone"]:
         return {"stage": Stage.STANDALONE}
     if typed["incident"] or typed["follows"]:
@@ -158,18 +236,18 @@ def _beginning(typed: Typed) -> dict[str, object]:
     return {}
 
 
-def _together(file: Given | None, fields: dict[str, object], typed: Typed) -> dict[str, Any]:
-    """The fields of the file and of the options; neither overrides the other."""
+def _merged(file: MessageFile | None, fields: dict[str, object], typed: Typed) -> dict[str, Any]:
+    """Return the fields of the file and of the options; neither overrides the other."""
     if file is None:
         return fields
     if twice := [field for field in file.fields if field in fields]:
-        told = ", ".join(f"{field} ({_typed_as(field, typed)})" for field in twice)
-        raise click.UsageError(f"Given twice, in {file.name} and on the command line: {told}. Give it once.")
+        names = ", ".join(f"{field} ({_typed_as(field, typed)})" for field in twice)
+        raise click.UsageError(f"Given twice, in {file.name} and on the command line: {names}. Give it once.")
     return {**file.fields, **fields}
 
 
 def _typed_as(field: str, typed: Typed) -> str:
-    """How a field was given on the command line."""
+    """Return how a field was given on the command line."""
     if field == "headline" and not typed.get("headline"):
         return "HEADLINE"
     if field in OPTIONS:
@@ -197,8 +275,8 @@ def _fields(typed: Typed, publisher: Publisher, before: Location | None) -> dict
 
 
 def _moment(option: str, typed: str, now: datetime, publisher: Publisher) -> datetime:
-    meaning = times.about_now if option == "starts" else times.coming
+    parse = parse_near if option == "starts" else parse_future
     try:
-        return meaning(typed, now=now, zone=publisher.zone)
+        return parse(typed, now=now, zone=publisher.zone)
     except ValueError as error:
-        raise click.BadParameter(str(error), param_hint=both("--" + option.replace("_", "-"))) from None
+        raise click.BadParameter(str(error), param_hint=option_label("--" + option.replace("_", "-"))) from None

@@ -1,11 +1,11 @@
-"""The options that make a message, the field that each of them sets, and how each is completed."""
+"""The options of a message: the field that each sets, and how its value is completed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -15,6 +15,9 @@ from policenotify.cli.context import Seconds
 from policenotify.model.cap import Severity
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+Typed: TypeAlias = Mapping[str, Any]
+"""What was typed, by the names of a command's parameters."""
 
 OPTIONS = {
     "headline": "--headline",
@@ -51,12 +54,12 @@ _FIELDS = {option: field for field, option in OPTIONS.items()} | {"--image": "im
 
 
 class OneOf(click.Choice[str]):
-    """One of some words; another one is met with the nearest."""
+    """One of several words. A typo is answered with the nearest word."""
 
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:  # noqa: ANN401, ARG002 - click's own signature
-        """What is wrong with it, and what was meant."""
+        """Return the error for a value that is none of the words."""
         words = {word.casefold(): word for word in self.choices}
-        near = [words[one] for one in get_close_matches(str(value).casefold(), words, n=1)]
+        near = [words[word] for word in get_close_matches(str(value).casefold(), words, n=1)]
         hint = f" Did you mean {near[0]!r}?" if near else ""
         return f"{value!r} is none of {', '.join(self.choices)}.{hint}"
 
@@ -66,74 +69,67 @@ class OneOf(click.Choice[str]):
         param: click.Parameter,  # noqa: ARG002 - likewise
         incomplete: str,
     ) -> list[CompletionItem[str]]:
-        """The words that begin so, as they are to be written."""
-        begun = incomplete.casefold()
-        return [CompletionItem(word) for word in self.choices if word.casefold().startswith(begun)]
+        """Return the words that begin with what was typed, in their own case."""
+        prefix = incomplete.casefold()
+        return [CompletionItem(word) for word in self.choices if word.casefold().startswith(prefix)]
 
 
 def option_of(field: str) -> str:
-    """The option that sets a field, given by its path (`images[0].alt`); empty: no option does."""
+    """Return the option that sets a field, given by its path (`images[0].alt`), or an empty text."""
     path = re.sub(r"\[\d+\]", "", field)
     while path and path not in OPTIONS:
         path = path.rpartition(".")[0]
     return OPTIONS.get(path, "")
 
 
-def both(option: str) -> str:
-    """An option with the field that it sets: `--starts (starts_at)`; an error is told in both forms."""
+def option_label(option: str) -> str:
+    """Return an option with the field that it sets: `--starts (starts_at)`."""
     field = _FIELDS.get(option, "")
     return f"{option} ({field})" if field else option
 
 
-def once(*names: str, **how: Any) -> Callable[[_Command], _Command]:  # noqa: ANN401 - click's own arguments
-    """An option that is given once: of two, click would silently take the last."""
-    return click.option(*names, multiple=True, callback=_only, **how)
+def single_value(*names: str, **attributes: Any) -> Callable[[_Command], _Command]:  # noqa: ANN401 - click's own arguments
+    """Return a decorator for an option that may be given once: of two, click would silently take the last."""
+    return click.option(*names, multiple=True, callback=_only, **attributes)
 
 
-def _only(_context: click.Context, parameter: click.Parameter, given: tuple[Any, ...]) -> object:
-    if len(given) > 1:
-        raise click.UsageError(f"{both(parameter.opts[0])} is given {len(given)} times. Give it once.")
-    return given[0] if given else None
+def _only(_context: click.Context, parameter: click.Parameter, values: tuple[Any, ...]) -> object:
+    if len(values) > 1:
+        raise click.UsageError(f"{option_label(parameter.opts[0])} is given {len(values)} times. Give it once.")
+    return values[0] if values else None
 
 
-def file_option(command: _Command) -> _Command:
-    """The option for a message from a JSON file."""
-    more = "The message, or more of its fields, as JSON; - is standard input."
-    option: _Command = once("--file", "from_file", type=click.File("rb"), metavar="FILE", help=more)(command)
-    return option
-
-
-_COMMON = (
-    once("--description", metavar="TEXT", help="More about it."),
-    once("--instruction", metavar="TEXT", help="What readers should do, in the imperative."),
-    once(
+_MESSAGE = (
+    single_value("--description", metavar="TEXT", help="More about it."),
+    single_value("--instruction", metavar="TEXT", help="What readers should do, in the imperative."),
+    single_value(
         "--commune",
         metavar="COMMUNE",
-        help="INSEE code (34172), or a name that only one has.",
+        help="INSEE code (34172), or a name that only one commune has.",
         shell_complete=completion.communes,
     ),
-    once(
+    single_value(
         "--department",
         metavar="CODE",
-        help="34, 2A, 974: alone, or to tell communes of one name apart.",
+        help="34, 2A, 974: alone, or to distinguish communes of one name.",
         shell_complete=completion.departments,
     ),
-    once("--street", metavar="TEXT", help="Without a house number."),
-    once("--district", metavar="TEXT", help="Quartier Gambetta."),
-    once("--road", metavar="ROAD", help="A9, N113, D612E7."),
-    once("--direction", metavar="TEXT", help="On the road: Béziers → Montpellier."),
-    once("--label", metavar="TEXT", help="The place in your own words, instead of street and road."),
-    once("--point", metavar="LAT,LON", help="WGS 84, decimal degrees."),
-    once(
+    single_value("--street", metavar="TEXT", help="Without a house number."),
+    single_value("--district", metavar="TEXT", help="Quartier Gambetta."),
+    single_value("--road", metavar="ROAD", help="A9, N113, D612E7."),
+    single_value("--direction", metavar="TEXT", help="On the road: Béziers → Montpellier."),
+    single_value("--label", metavar="TEXT", help="The place in your own words, instead of street and road."),
+    single_value("--point", metavar="LAT,LON", help="WGS 84, decimal degrees."),
+    single_value(
         "--severity",
-        type=OneOf([str(one) for one in Severity], case_sensitive=False),
+        type=OneOf([str(level) for level in Severity], case_sensitive=False),
         metavar="LEVEL",
-        help=f"{', '.join(Severity)}.  [default: as the category has it]",
+        help=f"{', '.join(Severity)}.  [default: the category's]",
     ),
-    once("--starts", metavar="TIME", help="Since or from when; of an end, when it was over."),
-    once("--expires", metavar="TIME", help="Nothing of it is sent after that."),
-    once("--next-update", metavar="TIME", help="When you will say more."),
-    once("--link", metavar="URL", help="A page with more."),
+    single_value("--starts", metavar="TIME", help="Since or from when; for an end, when it was over."),
+    single_value("--expires", metavar="TIME", help="Nothing is sent after this time."),
+    single_value("--next-update", metavar="TIME", help="When the next update follows."),
+    single_value("--link", metavar="URL", help="A page with more."),
     click.option(
         "--image",
         "images",
@@ -144,51 +140,57 @@ _COMMON = (
     ),
     click.option("--alt", "alts", metavar="TEXT", multiple=True, help="What the picture shows, in the same order."),
     click.option("--hashtag", "hashtags", metavar="WORD", multiple=True, help="One more; may be repeated."),
-    once("--language", metavar="TAG", help="Of your words: fr, oc, pt-BR.  [default: fr]"),
-    file_option,
+    single_value("--language", metavar="TAG", help="Of your texts: fr, oc, pt-BR.  [default: fr]"),
+    single_value(
+        "--file",
+        "from_file",
+        type=click.File("rb"),
+        metavar="FILE",
+        help="The message, or more of its fields, as JSON; - is standard input.",
+    ),
 )
-_FIRST = (
+_OPENING = (
     click.argument("file", required=False, type=click.File("rb")),
-    once(
+    single_value(
         "--category",
         metavar="CODE",
         help="traffic_accident, fire, scam_cyber …",
         shell_complete=completion.categories,
     ),
-    once("--headline", metavar="TEXT", help="What happens, in one line."),
-    once("--incident", metavar="ID", help="Opens an incident of this id.  [default: a new id]"),
-    once(
+    single_value("--headline", metavar="TEXT", help="What happens, in one line."),
+    single_value("--incident", metavar="ID", help="Open an incident with this id.  [default: a new id]"),
+    single_value(
         "--follows",
         metavar="ID",
         help="The earlier incident whose danger has returned.",
         shell_complete=completion.ended_incidents,
     ),
     click.option("--standalone", is_flag=True, help="Open no incident, whatever the category."),
-    click.option("--exercise", is_flag=True, help="It is an exercise: only to channels for exercises."),
+    click.option("--exercise", is_flag=True, help="Mark it as an exercise, only for exercise channels."),
 )
-_HOW = (
-    once("--key", metavar="KEY", help="Your name for it: one key publishes once.  [default: by content]"),
-    once("--wait", type=Seconds(min=0), metavar="SECONDS", help="How long to wait for networks."),
+_DELIVERY = (
+    single_value("--key", metavar="KEY", help="Your name for it: one key publishes once.  [default: by content]"),
+    single_value("--wait", type=Seconds(min=0), metavar="SECONDS", help="How long to wait for the networks."),
 )
 
 
-def following(command: _Command) -> _Command:
-    """The options for what is said after an opening."""
-    return _with(_COMMON, command)
+def followup_options(command: _Command) -> _Command:
+    """Add the options of a message that follows an opening."""
+    return _with(_MESSAGE, command)
 
 
-def beginning(command: _Command) -> _Command:
-    """The options for a first message, and the argument for its JSON file."""
-    return _with(_FIRST, following(command))
+def opening_options(command: _Command) -> _Command:
+    """Add the options of an opening or standalone message, and the argument for its JSON file."""
+    return _with(_OPENING, followup_options(command))
 
 
-def how(command: _Command) -> _Command:
-    """The options for how it is published."""
-    return _with(_HOW, command)
+def delivery_options(command: _Command) -> _Command:
+    """Add the options of publishing."""
+    return _with(_DELIVERY, command)
 
 
 def to_option(command: _Command) -> _Command:
-    """The option for channels instead of routes."""
+    """Add the option for channels instead of routes."""
     more = "A channel or tag, instead of the routes; may be repeated."
     option: _Command = click.option(
         "--to", multiple=True, metavar="NAME", help=more, shell_complete=completion.channels_and_tags

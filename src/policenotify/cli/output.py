@@ -1,12 +1,14 @@
-"""Publications and their receipts, as a person reads them on a terminal or in a log."""
+"""Publications, receipts and pages as text for a terminal or a log."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import sys
+from collections.abc import Iterable, Iterator
 from datetime import tzinfo
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
-from rich.console import RenderableType
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
@@ -18,109 +20,110 @@ from policenotify.model.receipt import UNVERIFIED as NOTE
 from policenotify.model.receipt import Publication, Receipt, local_time
 from policenotify.text import Budget
 
-_INDENT = (0, 0, 0, 4)
-_OUT = frozenset({Outcome.POSTED, Outcome.DELETED, Outcome.SKIPPED, Outcome.SUPERSEDED, Outcome.SUPPRESSED})
-_DOUBT = frozenset({Outcome.SENDING, Outcome.UNCONFIRMED, Outcome.HELD})
+UNVERIFIED: Final = f"{NOTE[0].lower()}{NOTE[1:-1]}"
+"""The meaning of success on a channel whose acceptance is `unverified`."""
+
+_COLUMNS = 80  # panels and paragraphs are never wider: longer lines are hard to read
 
 
-Published: TypeAlias = Literal["yes", "partly", "no", "unknown"]
-"""Whether readers have it."""
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Go on without output when the reader has exited (`policenotify status | head`), to keep the exit code."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
-UNVERIFIED = f"{NOTE[0].lower()}{NOTE[1:-1]}"
-"""What a yes is worth on a channel whose acceptance is `unverified`."""
+
+def _console() -> _Console:
+    return _Console(highlight=False, markup=False, emoji=False)
 
 
-moment: Final = local_time
-"""A time as the desk reads it."""
+def printed(page: Iterable[RenderableType]) -> str:
+    """Return a page as text, at most 80 columns wide."""
+    console = _console()
+    console.width = min(console.width, _COLUMNS)
+    with console.capture() as captured:
+        for part in page:
+            # A line to copy, such as an address, may be longer than the page.
+            console.print(part, soft_wrap=isinstance(part, Text) and bool(part.no_wrap))
+    return "\n".join(row.rstrip() for row in captured.get().splitlines())
+
+
+def out(text: str) -> None:
+    """Print a text as it is."""
+    _console().out(text, highlight=False)
 
 
 def line(text: str, style: str = "") -> Text:
-    """A line that is not to be broken: it may be copied."""
+    """Return a line that is never wrapped, because it may be copied."""
     return Text(plain(text), style=style, no_wrap=True)
 
 
 def paragraph(text: str, mark: str = "") -> Padding:
-    """Words under a line."""
-    return Padding(Text(plain(f"{mark}{text}")), _INDENT)
+    """Return an indented paragraph."""
+    return Padding(Text(plain(f"{mark}{text}")), (0, 0, 0, 4))
 
 
-def published(publication: Publication) -> Published:
-    """Whether readers have it: `yes`, `no`, `partly` or `unknown`."""
-    outcomes = {outcome for receipt in publication for outcome in _outcomes(receipt)}
-    if outcomes & _DOUBT:
-        return "unknown"
-    if Outcome.POSTED not in outcomes:
-        return "no"
-    return "yes" if outcomes <= _OUT else "partly"
-
-
-def _outcomes(receipt: Receipt) -> set[Outcome]:
-    if receipt.operation is Operation.DELETE and receipt.outcome is Outcome.DELETED:
-        return {Outcome.POSTED}  # what was to be done is done, for readers to see
-    return {receipt.outcome, *(outcome for outcome, count in (receipt.recipients or {}).items() if count)}
-
-
-def document(publication: Publication) -> dict[str, object]:
-    """A publication as JSON has it."""
-    return {
-        **publication.model_dump(mode="json", exclude_none=True),
-        "stage": publication.message.stage,
-        "published": published(publication),
-        "in_order": publication.ok,
-    }
+def steps(made: Iterable[object], to_do: Iterable[str]) -> list[RenderableType]:
+    """Return the files that were made and the numbered steps that remain."""
+    numbered = [paragraph(step, f"{number}. ") for number, step in enumerate(to_do, 1)]
+    files = [line(f"  {path}") for path in made]
+    return [Text("Made:", style="bold"), *files, Text("Next:", style="bold"), *numbered]
 
 
 def about(publication: Publication, zone: tzinfo) -> str:
-    """Which publication it is, in one line."""
+    """Return which publication it is, in one line."""
     message = publication.message
-    said = f"{message.stage} of {message.incident}" if message.incident else message.stage
-    return f"{moment(publication.at, zone)} · {said} · {message.headline}"
+    stage = f"{message.stage} of {message.incident}" if message.incident else message.stage
+    return f"{local_time(publication.at, zone)} · {stage} · {message.headline}"
 
 
 def heading(publication: Publication, zone: tzinfo) -> Text:
-    """One line that says which publication it is."""
+    """Return the heading of a publication."""
     return line(about(publication, zone), "bold")
 
 
 def use(budget: Budget, text: str) -> str:
-    """How much of a channel's budget a text takes: `212 of 459 · GSM-7, 2 segments`."""
+    """Return how much of a channel's budget a text takes: `212 of 459 · GSM-7, 2 segments`."""
     used, limit = budget.usage(text)
-    told = f"{used} of {limit}"
-    return f"{told} · {budget.describe(text)}" if budget.describe else told
+    count = f"{used} of {limit}"
+    return f"{count} · {budget.describe(text)}" if budget.describe else count
 
 
 def receipts(publication: Publication, zone: tzinfo) -> Iterator[RenderableType]:
-    """What became of it, channel by channel."""
+    """Yield the receipts of a publication, then its findings."""
     for receipt in publication:
         yield from _receipt(receipt, zone)
     yield from findings(publication.findings)
 
 
 def in_short(publication: Publication) -> str:
-    """Return what became of it in a few words: `✘ 3 posted, 2 waiting (x, sms)`."""
+    """Return its outcomes in a few words: `✘ 3 posted, 2 waiting (x, sms)`."""
     channels: dict[Outcome, list[str]] = {}
     for receipt in publication:
         channels.setdefault(receipt.outcome, []).append(receipt.channel)
-    told = [
+    counts = [
         f"{len(names)} {outcome}" + ("" if outcome.ok else f" ({', '.join(names)})")
         for outcome, names in channels.items()
     ]
-    return f"{'✔' if publication.ok else '✘'} {', '.join(told)}"
+    return f"{'✔' if publication.ok else '✘'} {', '.join(counts)}"
 
 
-def findings(found: tuple[Finding, ...]) -> Iterator[RenderableType]:
-    """What the checks remarked."""
-    for one in found:
-        yield Padding(Text(plain(str(one))), (0, 0, 0, 2))
+def findings(remarks: Iterable[Finding]) -> Iterator[RenderableType]:
+    """Yield the findings of the checks."""
+    for finding in remarks:
+        yield Padding(Text(plain(str(finding))), (0, 0, 0, 2))
+
+
+def people(receipt: Receipt) -> str:
+    """Return how many recipients have which outcome: `3 posted, 2 waiting`."""
+    return ", ".join(f"{count} {outcome}" for outcome, count in (receipt.recipients or {}).items() if count)
 
 
 def _receipt(receipt: Receipt, zone: tzinfo) -> Iterator[RenderableType]:
-    people = ", ".join(f"{count} {outcome}" for outcome, count in (receipt.recipients or {}).items() if count)
     mark = "✔" if receipt.ok else "✘"
-    done = "" if receipt.operation is Operation.POST else f" · {receipt.operation}"
-    named = f"  {mark} {receipt.channel} ({receipt.language}){done}: {receipt.outcome}"
-    told = [named, f"({people})" if people else ""]
-    yield line(" ".join(filter(None, told)))
+    operation = "" if receipt.operation is Operation.POST else f" · {receipt.operation}"
+    counts = f" ({people(receipt)})" if people(receipt) else ""
+    yield line(f"  {mark} {receipt.channel} ({receipt.language}){operation}: {receipt.outcome}{counts}")
     if receipt.url:
         yield line(f"    {receipt.url}")
     if receipt.standalone and receipt.ref:
@@ -128,7 +131,7 @@ def _receipt(receipt: Receipt, zone: tzinfo) -> Iterator[RenderableType]:
     if receipt.reason:
         yield paragraph(f"{receipt.reason}{f' [{receipt.code}]' if receipt.code else ''}")
     if receipt.retry_at and not receipt.outcome.is_final:
-        yield paragraph(f"Not before {moment(receipt.retry_at, zone)}.")
+        yield paragraph(f"Not before {local_time(receipt.retry_at, zone)}.")
     if receipt.remedy:
         yield paragraph(receipt.remedy, "→ ")
     if receipt.note:

@@ -1,4 +1,4 @@
-"""Where it is, as the desk types it: a commune by name or code, a street, a road, a point."""
+"""The place of a message as officers type it: a commune by name or code, a street, a road, a point."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from collections.abc import Mapping
 
 import click
 
-from policenotify.cli.options import both
+from policenotify.cli.options import option_label
 from policenotify.model import places
 from policenotify.model.location import Location
 
 _CODE = re.compile(r"(?:\d{2}|2[AB])\d{3}", re.ASCII | re.IGNORECASE)
 _POINT = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*[,; ]\s*([+-]?\d+(?:\.\d+)?)\s*", re.ASCII)
-_SHOWN = 15  # candidates; no more fit on a screen with what they belong to
-_FINE = ("street", "district", "road", "label", "point", "area")
-"""What tells a place within a commune: a new one replaces the old one whole."""
+_SHOWN = 15  # candidates; more do not fit on a screen
+_WITHIN_COMMUNE = ("street", "district", "road", "label", "point", "area")
+"""Fields that name a place within a commune. A new place replaces all of them."""
 
 OPTIONS = ("commune", "department", "street", "district", "road", "direction", "label", "point")
 
 
 def location_of(typed: Mapping[str, str | None], before: Location | None = None) -> dict[str, object] | None:
-    """The place, as `Location` wants it; `None`: no place was typed.
+    """Return the fields of a `Location`, or `None` if no place was typed.
 
     Args:
         typed: What was typed, by option.
         before: Where the incident was until now; a new street stays in its commune.
 
     Raises:
-        click.BadParameter: The commune is not known or not the only one of its name, or the point is none.
+        click.BadParameter: The commune is unknown or its name ambiguous, or the point is malformed.
     """
     given = {name: typed[name] for name in OPTIONS if typed.get(name)}
     if not given:
@@ -38,7 +38,7 @@ def location_of(typed: Mapping[str, str | None], before: Location | None = None)
         kept = before.model_dump(mode="json", exclude_none=True)
         if given.keys() == {"direction"} and before.road is not None:
             given["road"] = before.road.road
-        kept = {name: value for name, value in kept.items() if name not in _FINE}
+        kept = {name: value for name, value in kept.items() if name not in _WITHIN_COMMUNE}
     place: dict[str, object] = {name: given[name] for name in ("street", "district", "label") if name in given}
     department = given.get("department")
     if department:
@@ -48,39 +48,40 @@ def location_of(typed: Mapping[str, str | None], before: Location | None = None)
     if road := given.get("road"):
         place["road"] = {"road": road.upper().replace(" ", ""), "direction": given.get("direction")}
     elif "direction" in given:
-        raise click.BadParameter("goes with a road: --road A9", param_hint=both("--direction"))
+        raise click.BadParameter("goes with a road: --road A9", param_hint=option_label("--direction"))
     if point := given.get("point"):
         place["point"] = _point(point)
     return {**kept, **place}
 
 
 def commune_code(typed: str, department: str | None = None) -> str:
-    """The INSEE code of a commune.
+    """Return the INSEE code of a commune.
 
     Args:
         typed: Its code, which is taken as it is, or its name.
         department: Code of the department to look in; `None`: everywhere.
 
     Raises:
-        click.BadParameter: No commune has that name, or several have; names them.
+        click.BadParameter: No commune has that name, or several have; the text lists candidates.
     """
     if _CODE.fullmatch(typed.strip()):
         return typed.strip().upper()
     within = department.upper() if department else None
     named = places.communes_named(typed, within)
     # A part of a commune that bears the same name is meant only where there is no whole one.
-    found = [place for place in named if place.kind == "COM"] or list(named)
-    if len(found) == 1:
-        return found[0].code
-    if found:
-        head = f"{len(found)} communes are named {typed!r}. Give the code, or --department as well:"
-        shown = found[:_SHOWN]
-        rest = [f"  and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
+    candidates = [place for place in named if place.kind == "COM"] or list(named)
+    if len(candidates) == 1:
+        return candidates[0].code
+    if candidates:
+        head = f"{len(candidates)} communes are named {typed!r}. Give the code, or --department as well:"
+        shown = candidates[:_SHOWN]
+        rest = [f"  and {len(candidates) - _SHOWN} more"] if len(candidates) > _SHOWN else []
     else:
         head = f"no commune is named {typed!r}{f' in {within}' if within else ''}."
         shown, rest = list(places.suggest(typed, within)), []
         head += " Did you mean one of these?" if shown else " Give its INSEE code, such as 34172."
-    raise click.BadParameter("\n".join([head, *map(_candidate, shown), *rest]), param_hint=both("--commune"))
+    lines = [head, *map(_candidate, shown), *rest]
+    raise click.BadParameter("\n".join(lines), param_hint=option_label("--commune"))
 
 
 def _candidate(place: places.Commune) -> str:
@@ -89,7 +90,7 @@ def _candidate(place: places.Commune) -> str:
 
 
 def _point(typed: str) -> dict[str, float]:
-    found = _POINT.fullmatch(typed)
-    if not found:
-        raise click.BadParameter("write latitude,longitude: 43.6109,3.8772", param_hint=both("--point"))
-    return {"latitude": float(found[1]), "longitude": float(found[2])}
+    match = _POINT.fullmatch(typed)
+    if not match:
+        raise click.BadParameter("write latitude,longitude: 43.6109,3.8772", param_hint=option_label("--point"))
+    return {"latitude": float(match[1]), "longitude": float(match[2])}

@@ -1,4 +1,4 @@
-"""One claimed delivery: settle a doubt, prepare, send, and write down what became of it."""
+"""One attempt of a claimed delivery: reconcile, prepare, send, and store the result."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from policenotify.channel import (
     SupportsLookup,
     SupportsSend,
 )
-from policenotify.delivery.bulk_send import Handout, Lease
+from policenotify.delivery.bulk_send import BulkSend, Lease
 from policenotify.errors import (
     Blocked,
     ChannelError,
@@ -46,131 +46,130 @@ _log = logging.getLogger("policenotify")
 _Kind = TypeVar("_Kind")
 
 CHUNK = 25
-"""How many people are marked for an attempt at once. After a power cut at most so many are in doubt."""
+"""Recipients marked for an attempt at once. After a power cut at most so many are in doubt."""
 
-_MOST_VARIANTS = 3  # a network that refuses the first request and three others refuses the content
-_ANEW = "If it is still true, publish it again with another key."
-_SOONEST, _LATEST = timedelta(seconds=2), timedelta(minutes=10)
-_CUT = "It was interrupted between two people. The others get it when the delivery goes on."
-_LOOKS_APART = timedelta(seconds=5)  # a timeline that one server has and another not yet does not tell twice the same
+_MOST_REQUESTS = 3  # after the first; a network that refuses these too refuses the content
+_PUBLISH_AGAIN = "If it is still true, publish it again with another key."
+_SHORTEST_BACKOFF, _LONGEST_BACKOFF = timedelta(seconds=2), timedelta(minutes=10)
+_LOOKUP_INTERVAL = timedelta(seconds=5)  # so that two servers of a network that disagree do not answer both look-ups
 
 
-def patience(before: timedelta) -> timedelta:
-    """Return how long to wait after a failure: half as long again as after the one before it.
+def backoff(before: timedelta) -> timedelta:
+    """Return the wait after a failure: 1.5 times the wait *before* it, from 2 seconds to 10 minutes.
 
-    The first wait is 2 seconds and the longest 10 minutes. How old a post is does not matter: one that has waited for
-    hours behind others has not failed yet.
+    The age of a post does not count: one that has waited for hours behind others has not failed yet.
     """
-    return min(max(before * 1.5, _SOONEST), _LATEST)
+    return min(max(before * 1.5, _SHORTEST_BACKOFF), _LONGEST_BACKOFF)
+
+
+def waiting(claimed: ClaimedDelivery, **result: Any) -> AttemptResult:  # noqa: ANN401 - the fields of AttemptResult
+    """Return the result of a delivery that still waits, in doubt if it already was."""
+    return AttemptResult(outcome=Outcome.UNCONFIRMED if claimed.in_doubt else Outcome.WAITING, **result)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryAttempt:
-    """Brings claimed deliveries of one channel out, each as often as is safe and no oftener.
+    """Makes attempts of the deliveries of one channel.
 
     Attributes:
-        journal: Where they are claimed, and where all is written down.
+        journal: Where they are claimed and their results stored.
         channel: The channel object of this thread.
-        how: How the installation uses the channel.
-        clock: Measures how long the lease has lasted.
-        lease: How long a delivery stays ours after an attempt has begun, and after each person of a list.
-        patience: Returns how long to wait after a failure, from how long the wait after the one before it was.
-        may_go_on: Returns whether a list may go on to its next person.
+        config: The configuration of the channel.
+        clock: Measures the age of the lease.
+        lease: How long a delivery is held after an attempt has begun, and after each recipient.
+        backoff: Returns the wait after a failure, from the wait after the failure before it.
+        may_go_on: Returns whether a bulk send may ask for another recipient.
     """
 
     journal: Journal
     channel: Channel
-    how: ChannelConfig
+    config: ChannelConfig
     clock: Clock
     lease: timedelta
-    patience: Callable[[timedelta], timedelta] = patience
+    backoff: Callable[[timedelta], timedelta] = backoff
     may_go_on: Callable[[], bool] = lambda: True
 
-    def make(self, claimed: ClaimedDelivery) -> None:
+    def run(self, claimed: ClaimedDelivery) -> None:
         """Make one attempt.
 
         Raises:
-            LostLease: Another runner has taken the delivery over; its result counts.
-            JournalError: The journal could not be written. The lease will run out, and the doubt be settled then.
+            LostLease: Another process has taken the delivery over. Its result counts.
+            JournalError: The journal cannot be written. When the lease ends, the delivery is in doubt.
         """
-        if why := self._unfit(claimed):
-            self._store(claimed, self._cannot(claimed, why))
+        if reason := self._mismatch_reason(claimed):
+            self._store(claimed, self._reject(claimed, reason))
             return
-        if claimed.in_doubt and claimed.operation is Operation.POST:  # the others may be said again: they add nothing
-            found = self._settle_doubt(claimed)
-            if isinstance(found, AttemptResult):
-                self._store(claimed, found)
+        # Editing or deleting twice changes nothing.
+        if claimed.in_doubt and claimed.operation is Operation.POST:
+            reconciled = self._reconcile(claimed)
+            if isinstance(reconciled, AttemptResult):
+                self._store(claimed, reconciled)
                 return
-            claimed = found
+            claimed = reconciled
         request = claimed.request
         if request is None:
-            claimed = self._worded(claimed)
+            claimed = self._choose_wording(claimed)
             try:
-                request = self._prepared(claimed)
+                request = self._prepare(claimed)
             except Exception as error:  # noqa: BLE001 - nothing is visible yet, whatever went wrong
-                failed = f"The network of {self.how.name!r} failed before anything was sent."
-                self._store(claimed, self._after(_certainly_not(error, failed), claimed))
+                failure = f"The network of {self.config.name!r} failed before anything was sent."
+                self._store(claimed, self._failed(_without_side_effects(error, failure), claimed))
                 return
-        self._say(claimed, request)
+        self._begin(claimed, request)
 
-    def _store(self, claimed: ClaimedDelivery, became: AttemptResult) -> None:
-        """Store what became of the attempt, then log it if the delivery is over."""
-        _log_outcome(claimed, became.code, self.journal.deliveries.record_result(claimed, became))
+    def _store(self, claimed: ClaimedDelivery, result: AttemptResult) -> None:
+        _log_outcome(claimed, result.code, self.journal.deliveries.record_result(claimed, result))
 
-    # --- whether this channel may say it at all
+    # --- whether this channel can send it
 
-    def _unfit(self, claimed: ClaimedDelivery) -> str:
-        """Why the channel as it is set now cannot say what was worded for it; empty: it can."""
-        if claimed.account != self.how.account:
-            return f"It was worded for {claimed.account!r}; {self.how.name!r} is now {self.how.account!r}."
+    def _mismatch_reason(self, claimed: ClaimedDelivery) -> str:
+        """Return why the channel as configured now cannot send what was rendered for it; empty if it can."""
+        if claimed.account != self.config.account:
+            return f"It was worded for {claimed.account!r}; {self.config.name!r} is now {self.config.account!r}."
         posts = SupportsBulkSend if claimed.has_recipients else SupportsSend
-        needed = {Operation.POST: posts, Operation.EDIT: SupportsEdit, Operation.DELETE: SupportsDelete}[
-            claimed.operation
-        ]
-        if not isinstance(self.channel, needed):
-            return f"The network of {self.how.name!r} cannot send it."
+        needed = {Operation.POST: posts, Operation.EDIT: SupportsEdit, Operation.DELETE: SupportsDelete}
+        if not isinstance(self.channel, needed[claimed.operation]):
+            return f"The network of {self.config.name!r} cannot send it."
         return ""
 
-    def _cannot(self, claimed: ClaimedDelivery, why: str) -> AttemptResult:
+    def _reject(self, claimed: ClaimedDelivery, reason: str) -> AttemptResult:
         if claimed.in_doubt:
-            return self._held(claimed, f"An earlier attempt may be out. {why}")
-        return AttemptResult(outcome=Outcome.REFUSED, reason=why, remedy=_ANEW)
+            return self._hold(claimed, f"An earlier attempt may be out. {reason}")
+        return AttemptResult(outcome=Outcome.REFUSED, reason=reason, remedy=_PUBLISH_AGAIN)
 
-    # --- doubt
+    # --- in doubt
 
-    def _settle_doubt(self, claimed: ClaimedDelivery) -> AttemptResult | ClaimedDelivery:
-        """What becomes of a post that may be out; else the delivery, to be said again."""
+    def _reconcile(self, claimed: ClaimedDelivery) -> AttemptResult | ClaimedDelivery:
+        """Return the result of a delivery in doubt, or the delivery if it may be sent again."""
         claimed, now = self.journal.deliveries.at_current_clock(claimed)
-        stale = claimed.not_after is not None and claimed.not_after <= now
-        if self._same_key_counts(claimed, now) and not stale:
-            return claimed
-        settles = self.channel.capabilities.lookup_delay
-        if isinstance(self.channel, SupportsLookup) and settles is not None:
-            return self._look(self.channel, claimed, settles=settles, stale=stale)
-        if self._holds(claimed) or stale:
-            return self._held(claimed, "It may or may not be out, and the network cannot be asked.")
+        expired = claimed.not_after is not None and claimed.not_after <= now
+        first = claimed.first_tried_at
+        key_is_known = first is not None and now - first < self.channel.capabilities.idempotency_window
+        if key_is_known and not expired:
+            return claimed  # the network publishes the same request once
+        delay = self.channel.capabilities.lookup_delay
+        if isinstance(self.channel, SupportsLookup) and delay is not None:
+            return self._look_up(self.channel, claimed, delay=delay, expired=expired)
+        if self._hold_policy(claimed) or expired:
+            return self._hold(claimed, "It may or may not be out, and the network cannot be asked.")
         return claimed
 
-    def _same_key_counts(self, claimed: ClaimedDelivery, now: datetime) -> bool:
-        """Whether the network still knows the key, so that the same request again publishes nothing twice."""
-        first = claimed.first_tried_at
-        return first is not None and now - first < self.channel.capabilities.idempotency_window
-
-    def _look(
-        self, channel: SupportsLookup, claimed: ClaimedDelivery, *, settles: timedelta, stale: bool
+    def _look_up(
+        self, channel: SupportsLookup, claimed: ClaimedDelivery, *, delay: timedelta, expired: bool
     ) -> AttemptResult | ClaimedDelivery:
-        """Ask the network; the delivery without its doubt, if it is certainly not out.
+        """Ask the network for the post. Return the delivery without its doubt if the post certainly is not there.
 
-        That is believed of two answers some seconds apart, the second one after the network's own delay.
+        That takes two look-ups some seconds apart, the second one after the network's own delay.
         """
         if claimed.request is None or claimed.first_tried_at is None or claimed.last_tried_at is None:
-            return replace(claimed, in_doubt=False)  # nothing was ever said
-        if (told := self._asked(channel, claimed.request, claimed.first_tried_at, claimed)) is not None:
-            return told
-        asked, (claimed, now) = claimed, self.journal.deliveries.at_current_clock(claimed)
-        # Was the clock set meanwhile, the network was asked for another time than we meant.
-        first = None if claimed.clock_steps != asked.clock_steps else claimed.unseen_at
-        believed_at = max((claimed.last_tried_at or now) + settles, (first or now) + _LOOKS_APART)
+            return replace(claimed, in_doubt=False)  # no request was ever sent
+        if (found := self._find(channel, claimed.request, claimed.first_tried_at, claimed)) is not None:
+            return found
+        steps = claimed.clock_steps
+        claimed, now = self.journal.deliveries.at_current_clock(claimed)
+        # If the clock was set during the look-up, the network was asked for the wrong time.
+        first = claimed.unseen_at if claimed.clock_steps == steps else None
+        believed_at = max((claimed.last_tried_at or now) + delay, (first or now) + _LOOKUP_INTERVAL)
         if first is None or now < believed_at:
             return AttemptResult(
                 outcome=Outcome.UNCONFIRMED,
@@ -179,290 +178,285 @@ class DeliveryAttempt:
                 backoff=claimed.backoff,
                 reason="It does not show on the network yet; that may take a while.",
             )
-        if stale:
+        if expired:
             return AttemptResult(outcome=Outcome.SUPERSEDED, reason="It had expired before it could be sent.")
         return replace(claimed, in_doubt=False)
 
-    def _asked(
+    def _find(
         self, channel: SupportsLookup, request: Request, since: datetime, claimed: ClaimedDelivery
     ) -> AttemptResult | None:
-        """What the network's answer means; `None`: it does not show the post."""
+        """Return what the network's answer means for the delivery; `None` if the network does not show the post."""
         try:
             ref = channel.find(request, since=since, known=self.journal.deliveries.known_posts(claimed))
-            return None if ref is None else self._landed(claimed, _a(PostRef, ref))
+            return None if ref is None else self._posted(claimed, _checked(PostRef, ref))
         except Exception as error:  # noqa: BLE001 - the doubt stays, whatever went wrong
-            unanswered = f"It may or may not be out, and {self.how.name!r} could not be asked."
-            return self._after(_of_a_question(error, unanswered), claimed)
+            failure = f"It may or may not be out, and {self.config.name!r} could not be asked."
+            known = _without_side_effects(error, failure)
+            if isinstance(known, Refused):  # to answer; that tells nothing about the post
+                known = Unavailable(known.reason, remedy=known.remedy, code=known.code)
+            return self._failed(known, claimed)
 
-    def _landed(self, claimed: ClaimedDelivery, ref: PostRef) -> AttemptResult:
-        """The network says that the post is there; what is known as another delivery's post it never is."""
+    def _posted(self, claimed: ClaimedDelivery, ref: PostRef) -> AttemptResult:
+        """Return the result of a post that the network has found, unless it belongs to another delivery."""
         if not self.journal.deliveries.known_posts(claimed, post=ref.id):
             return AttemptResult(outcome=Outcome.POSTED, ref=ref)
-        named = f"{self.how.name!r} names another message's post for it: {ref.url or ref.id}."
-        return self._held(claimed, f"It may or may not be out. {named}")
+        named = f"{self.config.name!r} names another message's post for it: {ref.url or ref.id}."
+        return self._hold(claimed, f"It may or may not be out. {named}")
 
-    def _refused_in_doubt(self, error: Refused, claimed: ClaimedDelivery) -> AttemptResult:
-        """What a refusal means for a post of which an earlier attempt may be out."""
-        settles = self.channel.capabilities.lookup_delay
-        if settles is None or not isinstance(self.channel, SupportsLookup):
-            return self._held(claimed, f"An earlier attempt may be out; now the network refuses it: {error.reason}")
-        claimed, now = self.journal.deliveries.at_current_clock(claimed)
-        found = self._look(self.channel, claimed, settles=settles, stale=False)
-        if isinstance(found, ClaimedDelivery):
-            return self._refused(error, found)
-        # If it is refused again then, as much time will have passed since the attempt before as "not there" needs.
-        return replace(found, not_before=max(found.not_before or now, now + settles))
+    def _hold_policy(self, claimed: ClaimedDelivery) -> bool:
+        return self.config.unknown_policy(severe=claimed.severe) == "hold"
 
-    def _said_before(self, error: Refused, claimed: ClaimedDelivery) -> AttemptResult:
-        """What it means that the network has the very same words: an earlier attempt of ours, else another's post."""
-        doubted = replace(claimed, in_doubt=True)
-        if claimed.last_tried_at is not None:  # whatever was thought of that attempt since
-            return self._refused_in_doubt(error, doubted)
-        told = None
-        if (
-            isinstance(self.channel, SupportsLookup) and claimed.request and claimed.first_tried_at
-        ):  # a proxy may say it twice
-            told = self._asked(self.channel, claimed.request, claimed.first_tried_at, doubted)
-        return self._refused(error, claimed) if told is None else told
-
-    def _holds(self, claimed: ClaimedDelivery) -> bool:
-        return self.how.unknown_policy(severe=claimed.severe) == "hold"
-
-    def _held(self, claimed: ClaimedDelivery, reason: str) -> AttemptResult:
-        remedy = f"Look for it on {self.how.name!r}, then: policenotify resolve {claimed.id}"
+    def _hold(self, claimed: ClaimedDelivery, reason: str) -> AttemptResult:
+        remedy = f"Look for it on {self.config.name!r}, then: policenotify resolve {claimed.id}"
         return AttemptResult(outcome=Outcome.HELD, reason=reason, remedy=remedy)
 
-    # --- saying it
+    # --- sending
 
-    def _answers(self, claimed: ClaimedDelivery) -> tuple[PostRef, ...]:
-        """What it hangs under: our own posts or nothing, and nothing once the network refused it as an answer."""
-        ours = all(ref.account == self.how.account for ref in claimed.reply_to)
-        hangs = self.channel.capabilities.replies and ours and claimed.wording != "standalone"
-        return claimed.reply_to if hangs else ()
+    def _reply_to(self, claimed: ClaimedDelivery) -> tuple[PostRef, ...]:
+        """Return the posts to answer: those of this account, unless the network refused the post as a reply."""
+        same_account = all(ref.account == self.config.account for ref in claimed.reply_to)
+        replies = self.channel.capabilities.replies and same_account and claimed.wording != "standalone"
+        return claimed.reply_to if replies else ()
 
-    def _worded(self, claimed: ClaimedDelivery) -> ClaimedDelivery:
+    def _choose_wording(self, claimed: ClaimedDelivery) -> ClaimedDelivery:
         if claimed.operation is Operation.DELETE:
             return claimed
-        # What is edited stays where its readers have found it, and needs no word about what it refers to.
-        if self._answers(claimed) or claimed.operation is Operation.EDIT:
+        # An edited post stays where its readers have found it, so its text need not name what it refers to.
+        if self._reply_to(claimed) or claimed.operation is Operation.EDIT:
             return replace(claimed, wording="reply")
-        # Where nothing is ever answered, standing alone is nothing to remark on.
+        # Where no post ever answers another, standing alone is not worth a remark.
         return replace(claimed, wording="standalone" if self.channel.capabilities.replies else "")
 
-    def _prepared(self, claimed: ClaimedDelivery) -> Request:
-        """What will be said to the network, made from the wording chosen. Raises whatever the channel raises."""
+    def _prepare(self, claimed: ClaimedDelivery) -> Request:
+        """Return the request for the chosen wording. Raises whatever the channel raises."""
         if claimed.operation is Operation.DELETE:
             if claimed.target is None:
                 raise Refused("The post to be taken back is not known.", remedy="Take it back by hand.")
-            return Request(account=self.how.account, key=claimed.key, body={"delete": claimed.target.id})
+            return Request(account=self.config.account, key=claimed.key, body={"delete": claimed.target.id})
         post = (claimed.reply if claimed.wording == "reply" else None) or claimed.standalone
         if post is None:
-            raise Refused("This delivery has no wording.", remedy=_ANEW)
+            raise Refused("This delivery has no wording.", remedy=_PUBLISH_AGAIN)
         pictures = tuple(self.journal.publications.picture(picture.digest, picture.alt) for picture in post.pictures)
         post = post.model_copy(update={"variant": claimed.request_version, "pictures": pictures})
         if claimed.request_version and post.distinct and self.channel.capabilities.refuses_repeats:
             post = post.model_copy(update={"text": post.distinct, "spans": post.distinct_spans})
-        answers = self._answers(claimed)
+        reply_to = self._reply_to(claimed)
         try:
-            return _a(Request, self.channel.prepare(post, answers))
+            return _checked(Request, self.channel.prepare(post, reply_to))
         except Refused as error:
-            if claimed.operation is not Operation.EDIT or error.fallback != "standalone" or not answers:
+            if claimed.operation is not Operation.EDIT or error.fallback != "standalone" or not reply_to:
                 raise
-        # What is edited stays where its readers have found it, also below posts that have been deleted since.
-        return _a(Request, self.channel.prepare(post, ()))
+        # An edited post stays where it is, even below posts that have been deleted since.
+        return _checked(Request, self.channel.prepare(post, ()))
 
-    def _say(self, claimed: ClaimedDelivery, request: Request) -> None:
-        people: tuple[Recipient, ...] = ()
+    def _begin(self, claimed: ClaimedDelivery, request: Request) -> None:
+        """Commit the request with the attempt, then send it."""
+        recipients: tuple[Recipient, ...] = ()
         at = self.clock.monotonic()
         try:
             with self.journal.transaction():
                 begun = self.journal.deliveries.begin(
-                    claimed, request, claimed.wording, lease=self.lease, rate=self.how.rate
+                    claimed, request, claimed.wording, lease=self.lease, rate=self.config.rate
                 )
                 if begun.has_recipients:
-                    people = self._next_people(begun)
+                    recipients = self._next_recipients(begun)
         except RateReached as reached:
-            self._store(claimed, self._later(reached, claimed))
+            self._store(claimed, self._limited(reached, claimed))
             return
         except PublishingStopped as stop:
-            waits = Outcome.UNCONFIRMED if claimed.in_doubt else Outcome.WAITING
-            self._store(claimed, AttemptResult(outcome=waits, reason=str(stop)))
+            self._store(claimed, waiting(claimed, reason=str(stop)))
             return
-        # What is in doubt is what was said before this attempt.
+        # In doubt is what was sent before this attempt.
         before = claimed.at_steps(begun.clock_steps)
         begun = replace(begun, in_doubt=claimed.in_doubt, last_tried_at=before.last_tried_at)
         lease = Lease(journal=self.journal, claimed=begun, clock=self.clock, length=self.lease, renewed_at=at)
         if begun.has_recipients:
-            self._mail(lease, request, people)
+            self._send_bulk(lease, request, recipients)
         else:
             self._store(begun, self._send(lease, request))
 
-    def _later(self, reached: RateReached, claimed: ClaimedDelivery) -> AttemptResult:
-        waits = Outcome.UNCONFIRMED if claimed.in_doubt else Outcome.WAITING
-        reason = f"{self.how.name!r} has reached its rate; it goes on by itself."
-        return AttemptResult(outcome=waits, not_before=moment(reached.at), backoff=claimed.backoff, reason=reason)
-
     def _send(self, lease: Lease, request: Request) -> AttemptResult:
-        channel, claimed = cast("Any", self.channel), lease.claimed  # `_unfit` has checked the channel
+        channel, claimed = cast("Any", self.channel), lease.claimed  # `_mismatch_reason` has checked the channel
         try:
             with publishing_under(lease.allow):
-                lease.check_time()  # a network that does not check by itself is checked here
+                lease.check_time()  # for networks that do not check before they write
                 if claimed.operation is Operation.DELETE:
                     channel.delete(claimed.target)
                     return AttemptResult(outcome=Outcome.DELETED, ref=claimed.target)
                 edits = claimed.operation is Operation.EDIT
-                ref = _a(PostRef, channel.edit(claimed.target, request) if edits else channel.send(request))
+                ref = _checked(PostRef, channel.edit(claimed.target, request) if edits else channel.send(request))
             can = self.channel.capabilities
-            adopts = not edits and (can.idempotency_window or can.lookup_delay is not None)  # what was there before
-            return self._landed(claimed, ref) if adopts else AttemptResult(outcome=Outcome.POSTED, ref=ref)
+            # Such a network may return a post that was there before.
+            adopts = not edits and (can.idempotency_window or can.lookup_delay is not None)
+            return self._posted(claimed, ref) if adopts else AttemptResult(outcome=Outcome.POSTED, ref=ref)
         except Exception as error:  # noqa: BLE001 - whatever escapes a channel counts as unconfirmed
-            if lease.unwritten:  # whatever the channel has made of it
-                return self._unsent(claimed)
-            return self._after(error, claimed)
-
-    def _unsent(self, claimed: ClaimedDelivery) -> AttemptResult:
-        """Return what becomes of a delivery of which nothing was sent because its lease was too old.
-
-        If another process has it, storing this raises `LostLease`.
-        """
-        waits = Outcome.UNCONFIRMED if claimed.in_doubt else Outcome.WAITING
+            if not lease.unwritten:
+                return self._failed(error, claimed)
+        # The lease was too old, so nothing was sent. If another process has it now, storing this raises `LostLease`.
         reason = "The sending process was halted for too long; this attempt sent nothing."
-        return AttemptResult(outcome=waits, not_before=self.journal.now(), backoff=claimed.backoff, reason=reason)
+        return waiting(claimed, not_before=self.journal.now(), backoff=claimed.backoff, reason=reason)
 
-    def _after(self, error: Exception, claimed: ClaimedDelivery) -> AttemptResult:
-        """What a failure means for the delivery."""
+    def _limited(self, reached: RateReached, claimed: ClaimedDelivery) -> AttemptResult:
+        reason = f"{self.config.name!r} has reached its rate; it goes on by itself."
+        return waiting(claimed, not_before=moment(reached.at), backoff=claimed.backoff, reason=reason)
+
+    # --- failures
+
+    def _failed(self, error: Exception, claimed: ClaimedDelivery) -> AttemptResult:
+        """Return what a failure means for the delivery."""
         if not isinstance(error, ChannelError):
-            _log.warning("Delivery %s on %s: %s escaped.", claimed.id, self.how.name, type(error).__name__)
-            error = Unconfirmed(f"The network of {self.how.name!r} failed unexpectedly.", code=type(error).__name__)
+            _log.warning("Delivery %s on %s: %s escaped.", claimed.id, self.config.name, type(error).__name__)
+            reason = f"The network of {self.config.name!r} failed unexpectedly."
+            error = Unconfirmed(reason, code=type(error).__name__)
         if isinstance(error, Refused):
-            return self._after_refusal(error, claimed)
-        now, backoff = self.journal.now(), self.patience(claimed.backoff)
-        waiting = AttemptResult(
-            outcome=Outcome.UNCONFIRMED if claimed.in_doubt else Outcome.WAITING,
-            not_before=now + backoff,
-            backoff=backoff,
-            reason=error.reason,
-            remedy=error.remedy,
-            code=error.code,
+            return self._refused(error, claimed)
+        now, wait = self.journal.now(), self.backoff(claimed.backoff)
+        result = waiting(
+            claimed, not_before=now + wait, backoff=wait, reason=error.reason, remedy=error.remedy, code=error.code
         )
         match error:
             case Blocked():
-                if self.journal.channels.block(self.how.name, error):
-                    _log.error("Channel %s is blocked: %s %s", self.how.name, error.reason, error.remedy)
-                became = replace(waiting, not_before=now, backoff=timedelta(0))
+                if self.journal.channels.block(self.config.name, error):
+                    _log.error("Channel %s is blocked: %s %s", self.config.name, error.reason, error.remedy)
+                return replace(result, not_before=now, backoff=timedelta(0))
             case Unavailable():
-                waiting = replace(waiting, remedy=error.remedy or "It will be tried again.")
-                if error.retry_at:  # the network's own time is no guess of ours, from which the next would grow
+                result = replace(result, remedy=error.remedy or "It will be tried again.")
+                if error.retry_at:  # the network's own time, from which our backoff does not grow
+                    at = error.retry_at if error.retry_at.tzinfo else error.retry_at.replace(tzinfo=UTC)
                     # A time that has passed already would have us ask without a pause.
-                    at = max(_aware(error.retry_at), now + self.patience(timedelta(0)))
-                    waiting = replace(waiting, not_before=at, backoff=claimed.backoff)
+                    at = max(at, now + self.backoff(timedelta(0)))
+                    result = replace(result, not_before=at, backoff=claimed.backoff)
                 if error.whole_channel:
-                    self.journal.channels.pause(self.how.name, waiting.not_before or now)
-                became = waiting
+                    self.journal.channels.pause(self.config.name, result.not_before or now)
+                return result
             case _:
-                became = replace(waiting, outcome=Outcome.UNCONFIRMED, remedy=error.remedy or self._then(claimed))
-        return became
+                remedy = error.remedy or self._unconfirmed_remedy(claimed)
+                return replace(result, outcome=Outcome.UNCONFIRMED, remedy=remedy)
 
-    def _after_refusal(self, error: Refused, claimed: ClaimedDelivery) -> AttemptResult:
+    def _unconfirmed_remedy(self, claimed: ClaimedDelivery) -> str:
+        can = self.channel.capabilities
+        asks = can.idempotency_window > timedelta(0) or can.lookup_delay is not None
+        if asks or claimed.operation is not Operation.POST:
+            return "Nothing: it is looked for, and sent again only if it is not there."
+        if self._hold_policy(claimed):
+            return "It will be held until a person has looked for it."
+        return "It will be sent again."
+
+    def _refused(self, error: Refused, claimed: ClaimedDelivery) -> AttemptResult:
         if claimed.operation is Operation.POST and claimed.in_doubt:
             return self._refused_in_doubt(error, claimed)
         if claimed.operation is Operation.POST and error.fallback == "distinct":
-            return self._said_before(error, claimed)
-        return self._refused(error, claimed)
+            return self._refused_as_repeated(error, claimed)
+        return self._refused_for_certain(error, claimed)
 
-    def _refused(self, error: Refused, claimed: ClaimedDelivery) -> AttemptResult:
-        """What a refusal means for a post that certainly is not out."""
-        waits = AttemptResult(
-            outcome=Outcome.UNCONFIRMED if claimed.in_doubt else Outcome.WAITING,
+    def _refused_in_doubt(self, error: Refused, claimed: ClaimedDelivery) -> AttemptResult:
+        """Return what a refusal means for a post of which an earlier attempt may be out."""
+        delay = self.channel.capabilities.lookup_delay
+        if delay is None or not isinstance(self.channel, SupportsLookup):
+            return self._hold(claimed, f"An earlier attempt may be out; now the network refuses it: {error.reason}")
+        claimed, now = self.journal.deliveries.at_current_clock(claimed)
+        found = self._look_up(self.channel, claimed, delay=delay, expired=False)
+        if isinstance(found, ClaimedDelivery):
+            return self._refused_for_certain(error, found)
+        # A next refusal then comes late enough after the attempt before it for a look-up to be believed.
+        return replace(found, not_before=max(found.not_before or now, now + delay))
+
+    def _refused_as_repeated(self, error: Refused, claimed: ClaimedDelivery) -> AttemptResult:
+        """Return the result where the network already has the same text, from an earlier attempt or another post."""
+        doubted = replace(claimed, in_doubt=True)
+        if claimed.last_tried_at is not None:  # whatever that attempt was taken for
+            return self._refused_in_doubt(error, doubted)
+        found = None
+        # A proxy may send a request twice.
+        if isinstance(self.channel, SupportsLookup) and claimed.request and claimed.first_tried_at:
+            found = self._find(self.channel, claimed.request, claimed.first_tried_at, doubted)
+        return self._refused_for_certain(error, claimed) if found is None else found
+
+    def _refused_for_certain(self, error: Refused, claimed: ClaimedDelivery) -> AttemptResult:
+        """Return how a post that certainly is not out is tried in another form, or that it is refused."""
+        result = waiting(
+            claimed,
             not_before=self.journal.now(),
             backoff=claimed.backoff,
             reason=error.reason,
             remedy=error.remedy,
             code=error.code,
         )
-        return _otherwise(error, claimed, waits)
+        most = {"prepare": _MOST_REQUESTS, "distinct": 1}.get(error.fallback or "", 0)
+        if claimed.request_version < most:
+            return replace(result, new_request=True)
+        if claimed.operation is Operation.EDIT:  # the readers must learn of the correction, if need be by a reply
+            return replace(result, outcome=Outcome.WAITING, resend_as_post=True)
+        # Also where another request did not help: the cause may be the post that it answers.
+        if error.fallback is not None and claimed.wording == "reply":
+            return replace(result, standalone=True)
+        return replace(result, outcome=Outcome.REFUSED, not_before=None)
 
-    def _then(self, claimed: ClaimedDelivery) -> str:
-        """What will become of a post that may be out, for who asks what to do."""
-        remembers = self.channel.capabilities.idempotency_window > timedelta(0)
-        if remembers or self.channel.capabilities.lookup_delay is not None or claimed.operation is not Operation.POST:
-            return "Nothing: it will be found out, and said again only if it is not there."
-        return "It will be held, to be looked for." if self._holds(claimed) else "It will be said again."
+    # --- many recipients
 
-    # --- many people
+    def _next_recipients(self, claimed: ClaimedDelivery) -> tuple[Recipient, ...]:
+        hold = self._hold_policy(claimed)
+        return self.journal.deliveries.next_recipients(claimed, CHUNK, hold_doubt=hold, rate=self.config.rate)
 
-    def _next_people(self, claimed: ClaimedDelivery) -> tuple[Recipient, ...]:
-        hold = self._holds(claimed)
-        return self.journal.deliveries.next_recipients(claimed, CHUNK, hold_doubt=hold, rate=self.how.rate)
-
-    def _mail(self, lease: Lease, request: Request, people: tuple[Recipient, ...]) -> None:
-        """Send to these people and then to the others, until all have an outcome or the list must not go on."""
-        claimed, hold = lease.claimed, self._holds(lease.claimed)
+    def _send_bulk(self, lease: Lease, request: Request, recipients: tuple[Recipient, ...]) -> None:
+        """Send to these recipients and the others, until all have an outcome or the bulk send must end."""
+        claimed, hold = lease.claimed, self._hold_policy(lease.claimed)
+        ref = PostRef(account=request.account, id=request.key)
         while True:
-            handout = Handout(
+            bulk = BulkSend(
                 journal=self.journal,
                 lease=lease,
-                rate=self.how.rate,
+                rate=self.config.rate,
                 hold_doubt=hold,
                 may_go_on=self.may_go_on,
-                left=list(people),
+                left=list(recipients),
             )
-            failure = handout.run(cast("SupportsBulkSend", self.channel), request)  # `_unfit` has checked the channel
+            failure = bulk.run(cast("SupportsBulkSend", self.channel), request)  # `_mismatch_reason` has checked it
             at = self.clock.monotonic()
-            if any(person.outcome == "posted" for person in handout.outcomes.values()):
-                claimed = replace(claimed, backoff=timedelta(0))  # it is not failing: the next wait is a short one
+            if any(outcome.outcome == "posted" for outcome in bulk.outcomes.values()):
+                claimed = replace(claimed, backoff=timedelta(0))  # it does not fail: the next wait is a short one
             with self.journal.transaction():
-                outcomes = tuple(handout.unstored.values())
+                outcomes = tuple(bulk.unstored.values())
                 self.journal.deliveries.record_recipients(claimed, outcomes, hold_doubt=hold, lease=self.lease)
-                if failure or handout.cut or not self.may_go_on():
+                if failure or bulk.cut or not self.may_go_on():
                     break
-                people, counts = self._next_or_settled(claimed, request)
+                recipients, counts = self._next_or_settled(claimed, ref)
             lease.renewed_at = at
-            if not people:
+            if not recipients:
                 _log_outcome(claimed, "", counts)
                 return
         if failure:
-            became = self._after(failure, claimed)
-        elif handout.reached:
-            became = self._later(handout.reached, claimed)
+            result = self._failed(failure, claimed)
+        elif bulk.reached:
+            result = self._limited(bulk.reached, claimed)
         else:
-            became = AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now(), reason=_CUT)
-        self._store(claimed, replace(became, ref=_out(request)))
+            reason = "It was interrupted between two people. The others get it when the delivery goes on."
+            result = AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now(), reason=reason)
+        self._store(claimed, replace(result, ref=ref))
 
     def _next_or_settled(
-        self, claimed: ClaimedDelivery, request: Request
+        self, claimed: ClaimedDelivery, ref: PostRef
     ) -> tuple[tuple[Recipient, ...], Mapping[Outcome, int]]:
-        """Return the next people; if there are none, settle the delivery and return how many have which outcome."""
-        became = self._rest(claimed)
+        """Return the next recipients. If there are none, settle the delivery and return its number of each outcome."""
+        wait = self.backoff(claimed.backoff)  # of recipients who still wait, by their own answers
+        result = AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now() + wait, backoff=wait)
         try:
-            if people := self._next_people(claimed):
-                return people, {}
+            if recipients := self._next_recipients(claimed):
+                return recipients, {}
         except RateReached as reached:
-            became = self._later(reached, claimed)
-        return (), self.journal.deliveries.record_result(claimed, replace(became, ref=_out(request)))
-
-    def _rest(self, claimed: ClaimedDelivery) -> AttemptResult:
-        """For those who still wait when everybody was written to: by an answer of their own."""
-        backoff = self.patience(claimed.backoff)
-        return AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now() + backoff, backoff=backoff)
-
-
-def _out(request: Request) -> PostRef:
-    """Where a mass delivery landed: with its people."""
-    return PostRef(account=request.account, id=request.key)
+            result = self._limited(reached, claimed)
+        return (), self.journal.deliveries.record_result(claimed, replace(result, ref=ref))
 
 
 def _log_outcome(claimed: ClaimedDelivery, code: str, counts: Mapping[Outcome, int]) -> None:
-    """Log what a delivery has come to, without its words and its people; nothing while something of it waits."""
+    """Log the outcome of a delivery, without text and recipients, once nothing of it waits."""
     if any(counts.get(outcome) for outcome in (Outcome.WAITING, Outcome.UNCONFIRMED, Outcome.SENDING)):
         return
     shown = ", ".join(
         f"{count} {outcome}" if claimed.has_recipients else outcome for outcome, count in counts.items() if count
     )
-    alarming = counts.get(Outcome.REFUSED) or counts.get(Outcome.HELD)
-    level = logging.WARNING if alarming else logging.INFO
     _log.log(
-        level,
+        logging.WARNING if counts.get(Outcome.REFUSED) or counts.get(Outcome.HELD) else logging.INFO,
         "Channel %s: publication %s, delivery %s: %s%s",
         claimed.channel,
         claimed.publication,
@@ -472,21 +466,8 @@ def _log_outcome(claimed: ClaimedDelivery, code: str, counts: Mapping[Outcome, i
     )
 
 
-def _otherwise(error: Refused, claimed: ClaimedDelivery, waiting: AttemptResult) -> AttemptResult:
-    """How a post that was refused may still come out; else it is refused for good."""
-    most = {"prepare": _MOST_VARIANTS, "distinct": 1}.get(error.fallback or "", 0)
-    if claimed.request_version < most:
-        return replace(waiting, new_request=True)
-    if claimed.operation is Operation.EDIT:  # people must learn what was wrong, if not there then below it
-        return replace(waiting, outcome=Outcome.WAITING, resend_as_post=True)
-    # Also where preparing it anew did not help: what is in the way may be what it answers.
-    if error.fallback is not None and claimed.wording == "reply":
-        return replace(waiting, standalone=True)
-    return replace(waiting, outcome=Outcome.REFUSED, not_before=None)
-
-
-def _certainly_not(error: Exception, otherwise: str) -> ChannelError:
-    """What went wrong in a call that publishes nothing: whatever it is, it put nothing out."""
+def _without_side_effects(error: Exception, reason: str) -> ChannelError:
+    """Return the error of a call that publishes nothing: certainly not posted, for *reason* if it is unexpected."""
     match error:
         case Refused() | Blocked() | Unavailable():
             return error
@@ -495,26 +476,16 @@ def _certainly_not(error: Exception, otherwise: str) -> ChannelError:
         case SettingsError():
             return Blocked(str(error), remedy="Then: policenotify doctor")
         case InvalidImage():
-            return Refused(str(error), remedy=_ANEW)
+            return Refused(str(error), remedy=_PUBLISH_AGAIN)
         case JournalError():
             return Unavailable(str(error))
         case _:
-            _log.warning("%s (%s)", otherwise, type(error).__name__)
-            return Unavailable(otherwise, code=type(error).__name__)
+            _log.warning("%s (%s)", reason, type(error).__name__)
+            return Unavailable(reason, code=type(error).__name__)
 
 
-def _of_a_question(error: Exception, otherwise: str) -> ChannelError:
-    """The same for a question: that the network refuses to answer it says nothing of the post."""
-    said = _certainly_not(error, otherwise)
-    return Unavailable(said.reason, remedy=said.remedy, code=said.code) if isinstance(said, Refused) else said
-
-
-def _a(kind: type[_Kind], value: object) -> _Kind:
-    """The value, if it is what the contract says: a stranger's channel may return anything."""
+def _checked(kind: type[_Kind], value: object) -> _Kind:
+    """Return the value if it has the type of the contract, which a network of another package may not keep."""
     if not isinstance(value, kind):
         raise TypeError(f"{kind.__name__} expected")
     return value
-
-
-def _aware(at: datetime) -> datetime:
-    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -1,7 +1,7 @@
-"""Hand the recipients of a delivery to its channel, one person at a time.
+"""Send a delivery to its recipients, one at a time.
 
-The channel pulls the next person when it is about to ask the network for that person. So a delivery can end between
-two people, and at most the person who is being asked is in doubt when the process is killed.
+The channel pulls the next recipient when it is about to ask the network for that person. So a delivery can end between
+two recipients, and at most the one who is being asked is in doubt when the process is killed.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ if TYPE_CHECKING:
 _log = logging.getLogger("policenotify")
 
 _UNKNOWN = "It may or may not have been taken."
-_WEIGHTS = ("unavailable", "refused", "unconfirmed", "posted")  # of two outcomes for one person the later here counts
+_OUTCOMES = ("unavailable", "refused", "unconfirmed", "posted")  # of two for one recipient the later here counts
 
 
 @dataclass(slots=True, kw_only=True)
 class Lease:
     """A delivery's lease, checked immediately before the network is written to.
 
-    A process may be stopped at any instant, and go on after another one has taken its delivery over. The first half
-    of the lease is for what precedes the publishing write, the second half for the answer to it.
+    A process may be halted at any instant, and go on after another one has taken its delivery over. The first half of
+    the lease is for what precedes the publishing write, the second half for the answer to it.
 
     Attributes:
         journal: Where the lease is stored.
-        claimed: The delivery, in the attempt that is being made.
+        claimed: The delivery, in the current attempt.
         clock: Its `monotonic` also counts the time while the machine sleeps.
         length: How long the lease holds after each renewal.
-        renewed_at: The monotonic time at which it was last renewed, or earlier.
-        writes: How many publishing writes it has allowed since it was last renewed.
+        renewed_at: The monotonic time of the last renewal, or earlier.
+        writes: How many publishing writes it has allowed since then.
         refused: It has forbidden one.
     """
 
@@ -55,7 +55,7 @@ class Lease:
 
     @property
     def unwritten(self) -> bool:
-        """A publishing write was forbidden, and none had been allowed before it: the network has nothing."""
+        """Whether the network has nothing, because the first publishing write was forbidden."""
         return self.refused and not self.writes
 
     def allow(self) -> None:
@@ -74,11 +74,7 @@ class Lease:
         self.writes += 1
 
     def check_time(self) -> None:
-        """Check that little enough time has passed.
-
-        Raises:
-            LostLease: It has not.
-        """
+        """Raise `LostLease` if more than half of the lease has passed."""
         if self.clock.monotonic() - self.renewed_at > self.length.total_seconds() / 2:
             self.refused = True
             raise LostLease(
@@ -88,23 +84,23 @@ class Lease:
 
 
 @dataclass(slots=True, kw_only=True)
-class Handout:
-    """An iterator over some recipients of a delivery.
+class BulkSend:
+    """An iterator over some recipients of a delivery, pulled by the channel.
 
     Each step stores, in one transaction, the outcomes known so far and who is asked next. It ends early, between two
-    people, when the delivery must not go on.
+    recipients, when the delivery must not go on.
 
     Attributes:
         journal: Where outcomes are stored.
-        lease: The delivery's lease, renewed with each person.
-        rate: The channel's rate, which counts people.
-        hold_doubt: People in doubt are held.
-        may_go_on: Returns whether the delivery may ask another person.
-        left: Recipients that are marked for this attempt, and were not handed out yet.
+        lease: The delivery's lease, renewed with each recipient.
+        rate: The channel's rate, which counts recipients.
+        hold_doubt: Recipients in doubt are held.
+        may_go_on: Returns whether the delivery may ask another recipient.
+        left: Recipients marked for this attempt that were not handed out yet.
         asked: Recipients that were handed out, in order.
-        outcomes: The outcome of each asked recipient that has one, by key.
+        outcomes: The outcomes so far, by recipient key.
         cut: It has ended before all were handed out.
-        reached: The rate was the reason.
+        reached: The rate that was the reason.
     """
 
     journal: Journal
@@ -125,12 +121,12 @@ class Handout:
     def __next__(self) -> Recipient:
         if self.cut or not self.left:
             raise StopIteration
-        person, known = self.left[0], self.unstored
+        recipient, known = self.left[0], self.unstored
         at = self.lease.clock.monotonic()
         try:
             self.cut = not self.may_go_on() or not self.journal.deliveries.start_recipient(
                 self.lease.claimed,
-                person.key,
+                recipient.key,
                 tuple(known.values()),
                 hold_doubt=self.hold_doubt,
                 lease=self.lease.length,
@@ -138,14 +134,14 @@ class Handout:
             )
         except RateReached as reached:
             self.cut, self.reached = True, reached
-        except JournalError:  # if it lasts, what is stored at the end raises it again
+        except JournalError:  # if it lasts, storing the outcomes at the end raises it again
             self.cut = True
         if self.cut:
             raise StopIteration
         self.lease.renewed_at, self.lease.writes = at, 0
         self._stored |= known
         self.asked.append(self.left.pop(0))
-        return person
+        return recipient
 
     @property
     def unstored(self) -> dict[str, RecipientOutcome]:
@@ -153,38 +149,36 @@ class Handout:
         return {key: outcome for key, outcome in self.outcomes.items() if self._stored.get(key) != outcome}
 
     def run(self, channel: SupportsBulkSend, request: Request) -> ChannelError | None:
-        """Let the channel send to these people. Afterwards each asked person has an outcome.
+        """Let the channel send. Afterwards each asked recipient has an outcome.
 
         Returns:
-            The failure that ended it; `None`: it went through, or was cut between two people.
+            The failure that ended it; `None` if all were asked, or it was cut between two recipients.
         """
         failure: ChannelError | None = None
-        name = self.lease.claimed.channel
         missing = partial(RecipientOutcome, outcome="unconfirmed", reason=_UNKNOWN)
         try:
             with publishing_under(self.lease.allow):
                 for outcome in channel.send_each(request, self):
-                    self._note(outcome)
+                    self._add(outcome)
         except (Refused, Blocked, Unavailable) as error:
             failure = error
             missing = partial(RecipientOutcome, outcome="unavailable", reason=error.reason, code=error.code)
         except Exception as error:  # noqa: BLE001 - any other exception leaves those without an outcome in doubt
             if not self.lease.refused:
-                _log.warning("Channel %s: %s escaped in the middle of a list.", name, type(error).__name__)
-                failure = Unavailable("The network failed unexpectedly in the middle.", code=type(error).__name__)
+                name, code = self.lease.claimed.channel, type(error).__name__
+                _log.warning("Channel %s: %s escaped in the middle of a list.", name, code)
+                failure = Unavailable("The network failed unexpectedly in the middle.", code=code)
         if self.lease.refused:
             self.cut = True
             if self.lease.unwritten and self.asked:
                 last = self.asked[-1].key
                 self.outcomes[last] = RecipientOutcome(key=last, outcome="unavailable")
-        for person in self.asked:
-            self.outcomes.setdefault(person.key, missing(key=person.key))
+        for recipient in self.asked:
+            self.outcomes.setdefault(recipient.key, missing(key=recipient.key))
         return failure
 
-    def _note(self, outcome: RecipientOutcome) -> None:
-        if outcome.outcome not in _WEIGHTS:  # an unknown word is no information
-            outcome = RecipientOutcome(
-                key=outcome.key, outcome="unconfirmed", reason="It may or may not have been taken."
-            )
+    def _add(self, outcome: RecipientOutcome) -> None:
+        if outcome.outcome not in _OUTCOMES:  # an unknown word is no information
+            outcome = RecipientOutcome(key=outcome.key, outcome="unconfirmed", reason=_UNKNOWN)
         known = self.outcomes.get(outcome.key, outcome)
-        self.outcomes[outcome.key] = max(known, outcome, key=lambda each: _WEIGHTS.index(each.outcome))
+        self.outcomes[outcome.key] = max(known, outcome, key=lambda each: _OUTCOMES.index(each.outcome))

@@ -1,4 +1,4 @@
-"""Who delivers in the background: one daemon thread, started and stopped by those who want it."""
+"""Deliver in the background, in one daemon thread."""
 
 from __future__ import annotations
 
@@ -15,57 +15,56 @@ from policenotify.errors import JournalTakenAway, PolicenotifyError
 
 _log = logging.getLogger("policenotify")
 
-GLANCE = 1.0
+POLL_INTERVAL = 1.0
 """Seconds between two looks at what other processes have written."""
 
-SIGN = 30.0
-"""Seconds after which it drains although nothing is due: so others see that somebody delivers."""
+HEARTBEAT_INTERVAL = 30.0
+"""Seconds after which the worker drains although nothing is due, so that other processes see it."""
 
-_PAUSE = 15.0  # seconds, at most, between two tries while the journal fails
+_LONGEST_PAUSE = 15.0  # seconds between two tries while the journal fails
 
 
 class Work(Protocol):
-    """What a worker does, and how it learns that there is something to do."""
+    """The work of a worker, and how it learns that there is some."""
 
     def drain(self, enough: Callable[[], bool]) -> object:
-        """Deliver what is due for some seconds, or until that is *enough*."""
+        """Deliver what is due for some seconds, or until *enough* returns True."""
         ...
 
-    def rest(self) -> float | None:
-        """For how many seconds nothing will be due; `None`: nothing is waiting."""
+    def seconds_to_next(self) -> float | None:
+        """Return the seconds until something is due; `None` if nothing waits."""
         ...
 
-    def mark(self) -> object:
-        """Another value than before, if anybody has written something meanwhile. It must cost next to nothing."""
+    def change_token(self) -> object:
+        """Return a value that changes when any process has written something. Cheap enough to call every second."""
         ...
 
-    def finish(self, patience: float) -> bool:
-        """Take nothing new, and give what is under way that many seconds; whether all has come to its end."""
+    def finish(self, timeout: float) -> bool:
+        """Take nothing new, and wait that many seconds for what is under way. Return whether all of it has ended."""
         ...
 
 
 @dataclass(eq=False, slots=True)
-class _Shift:
-    """One thread's time of work, from a start to the next stop."""
+class _Run:
+    """The life of one thread, from a start to the next stop."""
 
     clock: Clock
     process: int = field(default_factory=os.getpid)
     woken: threading.Condition = field(default_factory=threading.Condition)
     wakes: int = 0
     over: bool = False
-    round_at: float = 0.0  # when it last gave a sign of life
+    alive_at: float = 0.0  # monotonic time of its last sign of life
     thread: threading.Thread | None = None
     failure: JournalTakenAway | None = None
 
     def wait(self, wakes: int, seconds: float) -> None:
-        """Wait until somebody calls, or the seconds have passed; not at all if somebody has called since *wakes*."""
-        self.round_at = self.clock.monotonic()
+        """Wait that long, or until the thread is woken. It may have been woken since *wakes* was read."""
+        self.alive_at = self.clock.monotonic()
         with self.woken:
             self.woken.wait_for(lambda: self.over or self.wakes != wakes, timeout=max(0.0, seconds))
-        self.round_at = self.clock.monotonic()
+        self.alive_at = self.clock.monotonic()
 
-    def call(self, *, over: bool = False) -> None:
-        """Wake the thread."""
+    def wake(self, *, over: bool = False) -> None:
         with self.woken:
             self.wakes += 1
             self.over = self.over or over
@@ -80,29 +79,35 @@ class Worker:
         ...  # publish(wait=timedelta(0)) returns at once; the worker delivers
     ```
 
-    It is one daemon thread, which sleeps until something is due, is woken at once by what is published in its own
-    process, and sees within a second what other processes publish. A journal that fails (locked, disk full, server
-    away) never ends it: it says so once, waits, and tries again. A journal that was deleted or replaced ends it at
-    once; see `failure`.
+    Its daemon thread sleeps until something is due. It is woken at once by what its own process publishes, and sees
+    within a second what other processes publish. A journal that fails (locked, disk full, server away) is logged once
+    and tried again. A journal that was deleted or replaced ends the worker; see `failure`.
 
-    Nothing starts by itself. A forked child has no worker until it starts its own; see `running`.
+    A forked child has no worker until it starts one.
     """
 
-    def __init__(self, work: Work, *, clock: Clock, glance: float = GLANCE, sign: float = SIGN) -> None:
+    def __init__(
+        self,
+        work: Work,
+        *,
+        clock: Clock,
+        poll_interval: float = POLL_INTERVAL,
+        heartbeat_interval: float = HEARTBEAT_INTERVAL,
+    ) -> None:
         """Make a worker that is not running yet.
 
         Args:
-            work: What it does.
-            clock: Tells how much time passes.
-            glance: Seconds between two looks at what other processes have written.
-            sign: Seconds after which it drains although nothing is due.
+            work: Its work.
+            clock: Measures durations.
+            poll_interval: Seconds between two looks at what other processes have written.
+            heartbeat_interval: Seconds after which it drains although nothing is due.
         """
         self._work = work
         self._clock = clock
-        self._glance = glance
-        self._sign = sign
-        self._shift: _Shift | None = None
-        self.on_failure: Callable[[], object] = _nothing
+        self._poll_interval = poll_interval
+        self._heartbeat_interval = heartbeat_interval
+        self._current: _Run | None = None
+        self.on_failure: Callable[[], object] = lambda: None
         """Called in the worker's thread when it ends because of a `failure`."""
 
     def __enter__(self) -> Self:
@@ -115,103 +120,98 @@ class Worker:
 
     @property
     def running(self) -> bool:
-        """Whether it delivers, in this very process: what a process has started does not run in its forked child."""
-        shift = self._here()
-        return shift is not None and shift.failure is None and shift.thread is not None and shift.thread.is_alive()
+        """Whether it delivers in this process. It does not in a forked child of the process that started it."""
+        run = self._run_of_this_process()
+        return run is not None and run.failure is None and run.thread is not None and run.thread.is_alive()
 
     @property
     def failure(self) -> JournalTakenAway | None:
-        """Why it ended without being stopped; `None`: it has not."""
-        shift = self._shift
-        return shift.failure if shift is not None else None
+        """Why it ended without being stopped."""
+        return self._current.failure if self._current is not None else None
 
     @property
-    def silent(self) -> float:
-        """For how many seconds it has not come round, for a watchdog; more than a minute means that it hangs."""
-        shift = self._here()
-        return self._clock.monotonic() - shift.round_at if shift else 0.0
+    def unresponsive_for(self) -> float:
+        """Seconds since its last sign of life, for a watchdog. More than 60 mean that it hangs."""
+        run = self._run_of_this_process()
+        return self._clock.monotonic() - run.alive_at if run else 0.0
 
     def start(self) -> Self:
-        """Begin, or do nothing if it is running already."""
+        """Start, unless it is running already."""
         if not self.running:
-            shift = _Shift(self._clock, round_at=self._clock.monotonic())
-            name = "policenotify worker"
-            shift.thread = threading.Thread(target=self._run, args=(shift,), name=name, daemon=True)
-            shift.thread.start()
-            self._shift = shift
+            run = _Run(self._clock, alive_at=self._clock.monotonic())
+            run.thread = threading.Thread(target=self._loop, args=(run,), name="policenotify worker", daemon=True)
+            run.thread.start()
+            self._current = run
         return self
 
-    def stop(self, *, patience: float = 5.0) -> bool:
-        """Take nothing new, and give what is under way some seconds to finish. May be called twice, and begun anew.
+    def stop(self, *, timeout: float = 5.0) -> bool:
+        """Take nothing new, and wait for what is under way. May be called twice, and followed by `start`.
 
         Args:
-            patience: How many seconds. What is not finished by then goes on by itself while the process lives; if it
-                ends, the post is in doubt, and whoever delivers next finds out.
+            timeout: Seconds to wait. What is not finished by then goes on while the process lives. If the process
+                exits, the post is in doubt, and the next drain reconciles it.
 
         Returns:
-            Whether all has come to its end.
+            Whether all of it has ended.
         """
-        shift, self._shift = self._here(), None
-        if shift is None or shift.thread is None:
+        run, self._current = self._run_of_this_process(), None
+        if run is None or run.thread is None:
             return True
-        until = self._clock.monotonic() + patience
-        shift.call(over=True)
-        shift.thread.join(patience)
-        return self._work.finish(max(0.0, until - self._clock.monotonic())) and not shift.thread.is_alive()
+        until = self._clock.monotonic() + timeout
+        run.wake(over=True)
+        run.thread.join(timeout)
+        return self._work.finish(max(0.0, until - self._clock.monotonic())) and not run.thread.is_alive()
 
     def wake(self) -> None:
-        """Something was published: look at once."""
-        if (shift := self._here()) is not None:
-            shift.call()
+        """Look for something to deliver at once."""
+        if (run := self._run_of_this_process()) is not None:
+            run.wake()
 
-    def _here(self) -> _Shift | None:
-        """The shift of this process. A forked child has the parent's, but neither its thread nor use of its locks."""
-        shift = self._shift
-        if shift is not None and shift.process != os.getpid():
-            _log.warning("The worker runs in process %s, not in its forked child. Start one here.", shift.process)
-            self._shift = shift = None
-        return shift
+    def _run_of_this_process(self) -> _Run | None:
+        """Return the current run. A forked child has its parent's, but neither its thread nor usable locks."""
+        run = self._current
+        if run is not None and run.process != os.getpid():
+            _log.warning("The worker runs in process %s, not in its forked child. Start one here.", run.process)
+            self._current = run = None
+        return run
 
     # --- in its thread
 
-    def _run(self, shift: _Shift) -> None:
+    def _loop(self, run: _Run) -> None:
         trouble, pause = "", 0.0
-        signed_at: float | None = None
-        while not shift.over:
-            wakes, shift.round_at = shift.wakes, self._clock.monotonic()
+        drained_at: float | None = None
+        while not run.over:
+            wakes, run.alive_at = run.wakes, self._clock.monotonic()
             try:
-                signed_at = self._round(shift, wakes, signed_at)
+                drained_at = self._step(run, wakes, drained_at)
             except JournalTakenAway as error:  # the journal has raised the alarm
-                shift.failure = error
+                run.failure = error
                 self.on_failure()
                 return
-            except Exception as error:  # noqa: BLE001 - nobody is above a thread, and it must go on
-                # Its own words only where they are ours: others may hold an address. A trace would hold values.
-                told = str(error) if isinstance(error, PolicenotifyError) else f"{type(error).__name__} escaped."
-                if told != trouble:
-                    _log.error("The worker waits: %s", told)  # the trace tells nothing
-                trouble, pause = told, min(_PAUSE, 2 * pause or self._glance)
-                shift.wait(wakes, pause)
+            except Exception as error:  # noqa: BLE001 - nothing above a thread would report it, and it must go on
+                # Only the texts of our own errors: others may hold an address. A trace would hold values.
+                text = str(error) if isinstance(error, PolicenotifyError) else f"{type(error).__name__} escaped."
+                if text != trouble:
+                    _log.error("The worker waits: %s", text)  # no trace, see above
+                trouble, pause = text, min(_LONGEST_PAUSE, 2 * pause or self._poll_interval)
+                run.wait(wakes, pause)
                 continue
             if trouble:
                 _log.warning("The worker goes on.")
                 trouble, pause = "", 0.0
 
-    def _round(self, shift: _Shift, wakes: int, signed_at: float | None) -> float:
-        """Drain if something is due, else sleep until it is; returns when it drained last."""
-        mark = self._work.mark()
-        rest = self._work.rest()  # asked after the mark: what is written from now on changes the mark
+    def _step(self, run: _Run, wakes: int, drained_at: float | None) -> float:
+        """Drain if something is due, else sleep until it is. Return when it last drained."""
+        token = self._work.change_token()
+        seconds = self._work.seconds_to_next()  # read after the token, which what is written from now on changes
         now = self._clock.monotonic()
-        if signed_at is None or (rest is not None and rest <= 0) or signed_at + self._sign <= now:
-            self._work.drain(lambda: shift.over)
+        next_heartbeat = now if drained_at is None else drained_at + self._heartbeat_interval
+        if drained_at is None or (seconds is not None and seconds <= 0) or next_heartbeat <= now:
+            self._work.drain(lambda: run.over)
             return self._clock.monotonic()
-        until = signed_at + self._sign if rest is None else min(now + rest, signed_at + self._sign)
-        while not shift.over and shift.wakes == wakes and (left := until - self._clock.monotonic()) > 0:
-            shift.wait(wakes, min(left, self._glance))
-            if self._work.mark() != mark:
+        until = next_heartbeat if seconds is None else min(now + seconds, next_heartbeat)
+        while not run.over and run.wakes == wakes and (left := until - self._clock.monotonic()) > 0:
+            run.wait(wakes, min(left, self._poll_interval))
+            if self._work.change_token() != token:
                 break
-        return signed_at
-
-
-def _nothing() -> None:
-    """Do nothing: the default of `Worker.on_failure`."""
+        return drained_at

@@ -1,5 +1,5 @@
-"""Who delivers, where the host has an engine of its own: Procrastinate, Celery; and publishing from Django.
+"""Deliver and publish from a host application: Celery, Procrastinate, Django.
 
-Each calls `drain` on what the journal holds, and decides nothing: order, urgency, pauses and doubt are the journal's. A
-wake-up that is lost or comes twice is harmless, because each also looks for itself every half minute.
+Each runner only calls `drain`. The journal decides order, urgency, pauses and doubt. A wake-up that is lost or repeated
+is harmless, because each runner also drains every half minute.
 """

@@ -1,4 +1,4 @@
-"""Delivered by the workers of a Celery app.
+"""Deliver with the workers of a Celery app.
 
 ```python
 runner = CeleryRunner(app)
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery import Celery, signals
 
-from policenotify.integrations.host import EVERY, ProcessPublisher
+from policenotify.integrations.host import INTERVAL, ProcessPublisher
 from policenotify.journal.workers import OVERDUE
 from policenotify.publishing.publisher import Publisher
 from policenotify.settings import open_publisher
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 DRAIN = "policenotify.drain"
-SWEEP = "policenotify.sweep"
-_PROMISE = "celery"
+PERIODIC_DRAIN = "policenotify.periodic_drain"
+_RUNNER = "celery"  # its name in the journal
 
 _log = logging.getLogger("policenotify")
 
 
 class CeleryRunner(ProcessPublisher):
-    """Puts the task `policenotify.drain` into the host's app, and its sweep into `beat_schedule`.
+    """Adds the task `policenotify.drain` to the host's app, and a periodic drain to its `beat_schedule`.
 
-    Beat must run: the sweep finds what was lost with a killed worker or a broker, and what is due again later. The
-    broker may lose and repeat what it wants.
+    Beat must run. The periodic drain delivers what a killed worker or a broker lost, and retries. The broker may lose
+    or repeat any task.
 
     Args:
-        app: The host's app; make the runner where its other tasks are.
+        app: The host's app. Make the runner in the module that defines its other tasks.
         open_publisher: Opens the installation's publisher, once in each process.
-        every: How often it looks for itself.
+        every: The interval of the periodic drain.
         queue: The task's queue; by default the app's.
     """
 
@@ -48,47 +48,48 @@ class CeleryRunner(ProcessPublisher):
         app: Celery,
         open_publisher: Callable[[], Publisher] = open_publisher,
         *,
-        every: timedelta = EVERY,
+        every: timedelta = INTERVAL,
         queue: str | None = None,
     ) -> None:
         super().__init__(open_publisher, self)
         self._app = app
         self._queue = {"queue": queue} if queue else {}
-        # What waited for longer in the queue is not needed any more: the next one is there.
+        # A task that waited in the queue for longer is superfluous: the next one is there.
         options = {"expires": every.total_seconds(), **self._queue}
-        self._sweep = {"task": DRAIN, "schedule": every, "options": options}
-        app.add_periodic_task(every, app.signature(DRAIN), name=SWEEP, **options)
+        self._schedule = {"task": DRAIN, "schedule": every, "options": options}
+        app.add_periodic_task(every, app.signature(DRAIN), name=PERIODIC_DRAIN, **options)
 
         @app.task(name=DRAIN, ignore_result=True, shared=False)  # type: ignore[untyped-decorator]  # Celery has no types
         def drain() -> None:
-            self.publisher.journal.workers.acknowledge_drain(_PROMISE)
+            self.publisher.journal.workers.acknowledge_drain(_RUNNER)
             self.drain(every)
 
         self._drain = drain
-        here = {"weak": False, "dispatch_uid": id(self)}  # Celery takes a method of two objects for one receiver
-        for begins in (signals.beat_init, signals.beat_embedded_init):
-            begins.connect(self._see_to_the_sweep, **here)
-        for ends in (signals.worker_process_shutdown, signals.worker_shutdown):
-            ends.connect(self._end, **here)
+        # Celery takes one method of two objects for one receiver, hence the uid.
+        registration = {"weak": False, "dispatch_uid": id(self)}
+        for signal in (signals.beat_init, signals.beat_embedded_init):
+            signal.connect(self._restore_schedule, **registration)
+        for signal in (signals.worker_process_shutdown, signals.worker_shutdown):
+            signal.connect(self._shut_down, **registration)
 
     def enqueue(self, connection: Connection) -> None:
-        """Nothing yet: a broker knows no transaction of ours."""
+        """Do nothing before the commit: a broker takes no part in the journal's transaction."""
 
     def on_commit(self) -> None:
-        """Ask for a drain, unless one has been asked for that has not begun."""
+        """Request a drain, unless one is requested that has not begun."""
         journal = self.publisher.journal
-        if not journal.workers.request_drain(_PROMISE):
+        if not journal.workers.request_drain(_RUNNER):
             return
         try:
             self._drain.apply_async(expires=OVERDUE.total_seconds(), retry=False, **self._queue)
         except BaseException:
-            journal.workers.acknowledge_drain(_PROMISE)  # the next one asks again
+            journal.workers.acknowledge_drain(_RUNNER)  # so that the next publication requests one
             raise
 
-    def _see_to_the_sweep(self, *, sender: Any, **_more: object) -> None:  # noqa: ANN401 - beat's service
-        if sender.app is self._app and SWEEP not in sender.app.conf.beat_schedule:
-            _log.warning("beat_schedule was replaced after the runner was made: %s is put back into it.", SWEEP)
-            sender.scheduler.update_from_dict({SWEEP: self._sweep})
+    def _restore_schedule(self, *, sender: Any, **_more: object) -> None:  # noqa: ANN401 - beat's service
+        if sender.app is self._app and PERIODIC_DRAIN not in sender.app.conf.beat_schedule:
+            _log.warning("beat_schedule was replaced after the runner was made. %s was added again.", PERIODIC_DRAIN)
+            sender.scheduler.update_from_dict({PERIODIC_DRAIN: self._schedule})
 
-    def _end(self, **_more: object) -> None:
+    def _shut_down(self, **_more: object) -> None:
         self.close()

@@ -1,4 +1,4 @@
-"""What all engines of a host share: one publisher for each process, and one drain at a time in it."""
+"""Share one publisher in each process of a host application, and run one drain at a time in it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from datetime import timedelta
 from policenotify.journal.workers import Runner
 from policenotify.publishing.publisher import Publisher
 
-EVERY = timedelta(seconds=30)
-"""How often a runner looks for itself, and for how long it then delivers: what is due meanwhile goes out in time."""
+INTERVAL = timedelta(seconds=30)
+"""How often a runner drains without being notified, and for how long each drain delivers."""
 
 
 class ProcessPublisher:
-    """Opens the publisher when it is first used in a process, and again in a process that was forked from it.
+    """Opens the publisher at its first use in a process, and again in a forked child.
 
     Args:
         open_publisher: Opens the installation's publisher.
-        runner: Is told when it publishes; `None`: nobody.
+        runner: The runner to notify when this publisher publishes.
     """
 
     def __init__(self, open_publisher: Callable[[], Publisher], runner: Runner | None = None) -> None:
@@ -28,7 +28,7 @@ class ProcessPublisher:
         self._runner = runner
         self._opening = threading.Lock()
         self._draining = threading.Lock()
-        self._wanted = threading.Event()
+        self._requested = threading.Event()
         self._publisher: Publisher | None = None
         self._process = 0
 
@@ -45,18 +45,18 @@ class ProcessPublisher:
             return self._publisher
 
     def drain(self, budget: timedelta) -> None:
-        """Deliver what is due, for at most that long. Where this process does already, that drain takes it along."""
+        """Deliver what is due, for at most *budget*. A drain that already runs in this process repeats instead."""
         publisher = self.publisher
-        self._wanted.set()
-        while self._wanted.is_set() and self._draining.acquire(blocking=False):
+        self._requested.set()
+        while self._requested.is_set() and self._draining.acquire(blocking=False):
             try:
-                self._wanted.clear()
+                self._requested.clear()
                 publisher.drain(budget)
             finally:
                 self._draining.release()
 
     def close(self) -> None:
-        """Give what is under way some seconds to finish. May be called twice."""
+        """Give posts under way some seconds to finish, then close the publisher. May be called twice."""
         with self._opening:
             publisher, self._publisher = self._publisher, None
             if publisher is not None and self._process == os.getpid():

@@ -1,4 +1,4 @@
-"""Delivered by the workers of a Procrastinate app, whose tables are in the same database as the journal.
+"""Deliver with the workers of a Procrastinate app, whose tables are in the journal's database.
 
 ```python
 runner = ProcrastinateRunner(app)
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from procrastinate import App, SyncPsycopgConnector
 
 from policenotify.errors import SettingsError
-from policenotify.integrations.host import EVERY, ProcessPublisher
+from policenotify.integrations.host import INTERVAL, ProcessPublisher
 from policenotify.publishing.publisher import Publisher
 from policenotify.settings import open_publisher
 
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 DRAIN = "policenotify.drain"
-SWEEP = "policenotify.sweep"
+PERIODIC_DRAIN = "policenotify.periodic_drain"
 
 
 class ProcrastinateRunner(ProcessPublisher):
-    """Puts the tasks `policenotify.drain` and `policenotify.sweep` into the host's app.
+    """Adds the tasks `policenotify.drain` and `policenotify.periodic_drain` to the host's app.
 
-    What is published is known to the app exactly when it is committed. All its workers deliver; the sweep finds what
-    was lost with a killed one, and what is due again later.
+    The drain job is part of the transaction that publishes. All workers of the app deliver. The periodic drain delivers
+    what a killed worker lost, and retries.
 
     Args:
-        app: The host's app; make the runner where its other tasks are.
+        app: The host's app. Make the runner in the module that defines its other tasks.
         open_publisher: Opens the installation's publisher, once in each process.
-        every: How often it looks for itself: seconds that divide a minute.
+        every: The interval of the periodic drain, in whole seconds that divide a minute.
         queue: The queue of both tasks.
 
     Raises:
-        ValueError: A minute is no multiple of *every*.
+        ValueError: A minute is not a multiple of *every*.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class ProcrastinateRunner(ProcessPublisher):
         app: App,
         open_publisher: Callable[[], Publisher] = open_publisher,
         *,
-        every: timedelta = EVERY,
+        every: timedelta = INTERVAL,
         queue: str = "default",
     ) -> None:
         super().__init__(open_publisher, self)
@@ -55,24 +55,27 @@ class ProcrastinateRunner(ProcessPublisher):
         if not seconds or timedelta(minutes=1) % timedelta(seconds=seconds) or every % timedelta(seconds=1):
             raise ValueError("every: must be whole seconds that divide a minute, such as 30")
         self._queue = queue
-        # Nothing but the transaction's own connection is ever used: it needs no pool, and works in the worker, too.
-        self._kicks = App(connector=SyncPsycopgConnector())
+        # It only uses the connection of the publishing transaction, so it needs no pool and works in the worker too.
+        self._enqueuing = App(connector=SyncPsycopgConnector())
 
         @app.task(name=DRAIN, queue=queue)
         def drain() -> None:
             self.drain(every)
 
         @app.periodic(cron=f"* * * * * */{seconds}")  # the sixth field is seconds
-        @app.task(name=SWEEP, queue=queue, queueing_lock=SWEEP)
-        def sweep(timestamp: int) -> None:  # noqa: ARG001 - for when it was meant
+        @app.task(name=PERIODIC_DRAIN, queue=queue, queueing_lock=PERIODIC_DRAIN)
+        def drain_periodically(timestamp: int) -> None:  # noqa: ARG001 - the scheduled time
             self.drain(every)
 
     def enqueue(self, connection: Connection) -> None:
-        """A job, in the transaction that publishes."""
+        """Add a drain job in the transaction that publishes."""
         if connection.dialect.name != "postgresql":
-            raise SettingsError("Procrastinate can only be told of a journal in its own database, on PostgreSQL.")
+            raise SettingsError(
+                "Procrastinate needs a journal in its own database, on PostgreSQL. Nothing was published. "
+                "Set journal to that database."
+            )
         raw = connection.connection.dbapi_connection
-        self._kicks.configure_task(DRAIN, queue=self._queue, connection=raw).defer()
+        self._enqueuing.configure_task(DRAIN, queue=self._queue, connection=raw).defer()
 
     def on_commit(self) -> None:
-        """Nothing more: the database has told the workers."""
+        """Do nothing: the database has notified the workers."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from policenotify.channel import Operation, Picture, Post, PostRef, Request
 from policenotify.findings import Finding
 from policenotify.model.cap import Severity
-from policenotify.model.history import History, Outcome, Target
+from policenotify.model.history import History, Outcome, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.message import Message
 from policenotify.model.receipt import local_time
@@ -85,15 +85,21 @@ class NewPublication:
 
     Attributes:
         key: The caller's key.
-        digest: The digest of the message as the caller passed it.
-        message: The message with all defaults filled in.
-        status: The incident's status after it.
-        expected_sequence: Its place in the incident's history as it was read, from 1; 0 outside incidents.
-        not_after: Nothing of it is sent after this time.
-        due_at: The deadline of the incident's next message, if there must be one.
-        findings: The remarks of the checks.
-        rules: Versions of the settings and locales that were used.
-        skips_without_opening: Channels that skip the end of an incident whose opening was never posted there.
+        digest: Of the message as the caller gave it.
+        message: As it was resolved.
+        status: Where the incident will stand after it.
+        expected_sequence: Its place in the incident as the history had it, from 1; 0 outside incidents.
+        actor: Who says it.
+        at: When.
+        not_after: Nothing of it is sent after that.
+        due_at: When the desk will owe the next word; `None`: no more is owed.
+        findings: What the checks remarked.
+        rules: Versions of what resolved and worded it.
+        posts: The posts, by target.
+        targets: The targets without a post: skipped, refused, a deletion, or waiting for their channel.
+        recipients: The recipients now, by channel, of those channels that have any.
+        pictures: Its pictures, with their bytes.
+        skips_without_opening: Channels that skip the end of what certainly never appeared there.
     """
 
     id: str
@@ -108,9 +114,44 @@ class NewPublication:
     due_at: datetime | None = None
     findings: tuple[Finding, ...] = ()
     rules: Mapping[str, str] = field(default_factory=dict)
-    deliveries: tuple[NewDelivery, ...] = ()
+    posts: tuple[RenderedPost, ...] = ()
+    targets: tuple[Target, ...] = ()
+    recipients: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     pictures: tuple[Picture, ...] = ()
     skips_without_opening: frozenset[str] = frozenset()
+
+    @property
+    def deliveries(self) -> tuple[NewDelivery, ...]:
+        """Its deliveries, one for each post and for each target without one."""
+        return deliveries_of(self.id, self.posts, self.targets, self.recipients)
+
+
+def deliveries_of(
+    publication: str,
+    posts: Iterable[RenderedPost],
+    targets: Iterable[Target],
+    recipients: Mapping[str, tuple[str, ...]],
+) -> tuple[NewDelivery, ...]:
+    """Return the deliveries of a publication, one for each post and for each target without one."""
+    return (
+        *(
+            NewDelivery(
+                target=replace(rendered.target, part=rendered.target.part + number),
+                post_key=post.key,
+                standalone=post,
+                reply=None if number else rendered.reply,
+                recipients=recipients.get(rendered.target.channel),
+            )
+            for rendered in posts
+            for number, post in enumerate((rendered.standalone, *rendered.continuations))
+        ),
+        *(
+            NewDelivery(
+                target=target, post_key=target.post_key(publication), reason=target.problem, remedy=target.remedy
+            )
+            for target in targets
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -106,15 +107,21 @@ class History:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One delivery that routing chose: a channel, a language and an operation.
+    """One channel, language and operation that routing chose for a message.
 
     Attributes:
-        part: Number of the post among those of the same channel, from 0. A second language is a post of its own.
-        reply_to: Ids of the incident's earlier publications, from the opening to the one to answer.
-        target: For an edit or a deletion, the id of the publication to change.
-        target_part: The part of that publication to change.
-        skip: Why nothing is posted although the incident was opened here. Empty if it is posted.
-        refused: Why it cannot be posted although it should be. Empty if it can.
+        channel: The channel's name.
+        account: The account that will publish; empty while the channel cannot be used.
+        language: BCP 47.
+        operation: Post, edit or delete.
+        part: Number of the post among those of its channel, from 0. A second language is a post of its own.
+        reply_to: The incident's earlier publications, from the opening to the one to answer.
+        target: For an edit or a deletion, the publication whose post it is about.
+        target_part: Number of that post on the channel.
+        skip: Why nothing is published here although the incident was opened here; empty if something is.
+        refused: Why the message cannot be published here although it should be; empty if it can.
+        problem: Why the channel cannot be used now, so that the message waits without a post; empty if it can.
+        remedy: What to do about the problem.
     """
 
     channel: str
@@ -127,16 +134,27 @@ class Target:
     target_part: int = 0
     skip: str = ""
     refused: str = ""
+    problem: str = ""
+    remedy: str = ""
+
+    def post_key(self, publication: str) -> str:
+        """Return the key of the post: the same for each attempt, different for any other post.
+
+        It contains the channel too, because two networks may give us the same account id.
+        """
+        parts = (publication, self.channel, self.account, self.language, str(self.part), self.operation)
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedPost:
-    """The wording of a target.
+    """The text for one target: the post that answers, if there is one to answer, and the one that stands alone.
 
     Attributes:
-        standalone: The wording without a parent.
-        reply: The wording as a reply, or `None` without a post to answer.
-        continuations: Further posts if the text is too long for one, each a reply to the one before.
+        target: Where it goes.
+        standalone: Reads alone.
+        reply: Reads below our earlier posts; `None` where there is nothing to answer.
+        continuations: Posts that continue the first one where the text is too long, each a reply to the one before.
         omitted: What was left out so that the rest fits, in plain words.
     """
 
@@ -145,17 +163,3 @@ class RenderedPost:
     reply: Post | None = None
     continuations: tuple[Post, ...] = ()
     omitted: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pending:
-    """A target whose channel cannot be used now. It is rendered later.
-
-    Attributes:
-        reason: Why the channel cannot be used, in an officer's words.
-        remedy: What to do now.
-    """
-
-    target: Target
-    reason: str
-    remedy: str

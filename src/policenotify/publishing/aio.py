@@ -1,12 +1,12 @@
-"""The same publisher, awaited.
+"""The publisher with awaitable methods.
 
 ```python
 async with AsyncPublisher(open_publisher()) as publisher:
     publication = await publisher.publish(message, key="dispatch-4711-open", actor="dispatch")
 ```
 
-The core is synchronous; each call here runs in a thread of its own and is waited for. Cancelling stops the waiting,
-not the post: what became of it is in the journal.
+The core is synchronous, so each call runs in a thread of its own. Cancelling a call stops the waiting, not the post.
+The journal has the result.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from policenotify.delivery.worker import Worker
 from policenotify.journal.records import IncidentLine
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
-from policenotify.publishing.fault import Fault
+from policenotify.publishing.preparation import ChannelProblem
 from policenotify.publishing.publisher import Preview, Publisher
 
 _Result = TypeVar("_Result")
 
 
 class AsyncPublisher:
-    """The methods of [`Publisher`][policenotify.publishing.publisher.Publisher], awaited.
+    """Awaits the methods of a [`Publisher`][policenotify.publishing.publisher.Publisher].
 
-    They mean and raise the same.
+    They return and raise the same.
     """
 
     def __init__(self, publisher: Publisher) -> None:
@@ -48,8 +48,8 @@ class AsyncPublisher:
         await self.close()
 
     async def preview(self, message: Message, *, to: Sequence[str] | None = None) -> Preview:
-        """Exactly what `publish` would send now."""
-        return await _awaited(lambda: self._publisher.preview(message, to=to))
+        """See `Publisher.preview`."""
+        return await _call(lambda: self._publisher.preview(message, to=to))
 
     async def publish(
         self,
@@ -60,43 +60,43 @@ class AsyncPublisher:
         to: Sequence[str] | None = None,
         wait: timedelta | float | None = None,
     ) -> Publication:
-        """Say it, and return what became of it."""
-        return await _awaited(lambda: self._publisher.publish(message, key=key, actor=actor, to=to, wait=wait))
+        """See `Publisher.publish`."""
+        return await _call(lambda: self._publisher.publish(message, key=key, actor=actor, to=to, wait=wait))
 
     async def incident(self, incident: str) -> Publication:
-        """The last publication of an incident: builds what may follow."""
-        return await _awaited(lambda: self._publisher.incident(incident))
+        """See `Publisher.incident`."""
+        return await _call(lambda: self._publisher.incident(incident))
 
-    async def publication(self, wanted: str) -> Publication | None:
-        """A publication and what became of it, by its id or by your key."""
-        return await _awaited(lambda: self._publisher.publication(wanted))
+    async def publication(self, name: str) -> Publication | None:
+        """See `Publisher.publication`."""
+        return await _call(lambda: self._publisher.publication(name))
 
     async def incidents(self, *, only_open: bool = True) -> tuple[IncidentLine, ...]:
-        """The incidents, the latest first, with what is owed."""
-        return await _awaited(lambda: self._publisher.incidents(only_open=only_open))
+        """See `Publisher.incidents`."""
+        return await _call(lambda: self._publisher.incidents(only_open=only_open))
 
-    async def faults(self) -> dict[str, Fault]:
-        """The channels that cannot be used now, by name, and why."""
-        return await _awaited(self._publisher.faults)
+    async def channel_problems(self) -> dict[str, ChannelProblem]:
+        """See `Publisher.channel_problems`."""
+        return await _call(self._publisher.channel_problems)
 
     async def drain(self, budget: timedelta) -> datetime | None:
-        """Deliver what is due, for at most that long."""
-        return await _awaited(lambda: self._publisher.drain(budget))
+        """See `Publisher.drain`."""
+        return await _call(lambda: self._publisher.drain(budget))
 
     async def wake(self) -> None:
-        """Tell the worker and the runners that something waits."""
-        await _awaited(self._publisher.wake)
+        """See `Publisher.wake`."""
+        await _call(self._publisher.wake)
 
     def worker(self) -> Worker:
-        """Who delivers in the background of this process; its `stop` waits for what is under way, some seconds."""
+        """See `Publisher.worker`. The worker's `stop` blocks while posts under way finish, for some seconds."""
         return self._publisher.worker()
 
     async def close(self) -> None:
-        """Give what is under way some seconds to finish, and let go of the journal."""
-        await _awaited(self._publisher.close)
+        """See `Publisher.close`."""
+        await _call(self._publisher.close)
 
 
-async def _awaited(call: Callable[[], _Result]) -> _Result:
+async def _call(function: Callable[[], _Result]) -> _Result:
     # A daemon thread, not the loop's executor: a network that hangs must not keep the program from ending.
     future: Future[_Result] = Future()
     future.set_running_or_notify_cancel()  # from here on, cancelling stops the waiting only
@@ -104,11 +104,11 @@ async def _awaited(call: Callable[[], _Result]) -> _Result:
 
     def run() -> None:
         try:
-            result = context.run(call)
-        except BaseException as error:  # noqa: BLE001 - handed to whoever awaits
+            result = context.run(function)
+        except BaseException as error:  # noqa: BLE001 - raised again where the call is awaited
             future.set_exception(error)
         else:
             future.set_result(result)
 
-    threading.Thread(target=run, name="policenotify awaited", daemon=True).start()
+    threading.Thread(target=run, name="policenotify async call", daemon=True).start()
     return await asyncio.wrap_future(future)

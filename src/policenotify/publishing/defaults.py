@@ -12,7 +12,7 @@ from policenotify.render.locales.category import CategoryProfile
 from policenotify.render.redaction import without_house_numbers
 
 
-def resolve(
+def fill_defaults(
     message: Message,
     profile: CategoryProfile,
     *,

@@ -1,4 +1,4 @@
-"""One picture, made fit to be published: real, upright, small enough, and silent about where and by whom it was taken.
+"""Images: read once, decoded, stripped of metadata, and scaled to what networks accept.
 
 A photograph from an officer's telephone carries the place, the time, the device, often a thumbnail of what was cropped
 away. Nothing of a file is passed on but its pixels: every picture is decoded and encoded anew, a clean one too.
@@ -7,12 +7,15 @@ away. Nothing of a file is passed on but its pixels: every picture is decoded an
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from policenotify.channel import Picture
 from policenotify.errors import InvalidImage, MissingExtra
+from policenotify.model.message import Image as MessageImage
+from policenotify.model.message import Message
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -47,7 +50,42 @@ _KNOWN_OTHERS = {
 }
 
 
-def picture(data: bytes, alt: str, *, max_bytes: int = MAX_BYTES, max_side: int = MAX_SIDE) -> Picture:
+def load_images(message: Message, stored: Callable[[str, str], Picture]) -> tuple[Message, tuple[Picture, ...]]:
+    """Read, strip and shrink the images of a message.
+
+    Args:
+        message: The message.
+        stored: Returns a stored picture by its digest and description.
+
+    Returns:
+        The message with its images named by digest, and the pictures with their bytes.
+
+    Raises:
+        InvalidImage: An image cannot be used.
+    """
+    pictures = tuple(_load(image, stored) for image in message.images)
+    images = tuple(MessageImage(alt=picture.alt, digest=picture.digest) for picture in pictures)
+    return message.model_copy(update={"images": images}), pictures
+
+
+def _load(image: MessageImage, stored: Callable[[str, str], Picture]) -> Picture:
+    if image.digest is not None:
+        return stored(image.digest, image.alt)
+    if image.path is None:
+        return prepare_picture(image.data or b"", image.alt)
+    path = Path(image.path)
+    if path.exists() and not (path.is_file() or path.is_dir()):  # a device or a pipe may never end
+        raise InvalidImage(f"Nothing was sent: {image.path!r} is no file with a picture.")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InvalidImage(
+            f"Nothing was sent: the picture {image.path!r} cannot be read ({error.strerror})."
+        ) from error
+    return prepare_picture(data, image.alt)
+
+
+def prepare_picture(data: bytes, alt: str, *, max_bytes: int = MAX_BYTES, max_side: int = MAX_SIDE) -> Picture:
     """Make a picture fit to be published.
 
     It is turned upright, converted to sRGB, scaled down and compressed until it keeps both limits. It becomes a JPEG;

@@ -1,91 +1,112 @@
-"""Steps 1 to 3 of a message's way, before anything is written: may it be said, where, and how does it read there."""
+"""Check a message, choose its channels and render its posts. Reads the journal, never writes to it."""
 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 from functools import partial
 from itertools import takewhile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from policenotify.channel import ChannelConfig, Clock, Picture
+from policenotify.channel import ChannelConfig, Clock, Operation, Picture
 from policenotify.checks import Check, CheckContext, run_checks
-from policenotify.errors import InvalidImage, InvalidTransition, SettingsError
-from policenotify.findings import Finding
-from policenotify.journal import records
+from policenotify.errors import InvalidTransition, JournalError, MessageTooLong, PolicenotifyError, SettingsError
+from policenotify.journal.records import NewPublication, deliveries_of, describe_incidents
 from policenotify.model import places
-from policenotify.model.history import History, Pending, RenderedPost, Target
+from policenotify.model.history import History, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus, Stage, allowed_stages, next_status
-from policenotify.model.message import Image, Message
+from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
-from policenotify.publishing.defaults import resolve
-from policenotify.publishing.fault import Fault, readers_of
-from policenotify.publishing.images import picture
-from policenotify.publishing.posts import post_key, worded
-from policenotify.publishing.routing import Route, legs_on, plan, reached
-from policenotify.render import RenderContext
+from policenotify.publishing.defaults import fill_defaults
+from policenotify.publishing.images import load_images
+from policenotify.publishing.routing import Route, choose_targets, choose_targets_on, has_reached
+from policenotify.render import RenderContext, render
 from policenotify.render.locales import CategoryProfile, Locale, best_match, profile_of
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
+    from policenotify.journal.records import UnrenderedDelivery
 
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as the ULID specification has it
-_OWED = timedelta(hours=24)  # the deadline of an incident for which neither the message nor the category names one
+_ULID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as in the ULID specification
+_DEADLINE = timedelta(hours=24)  # of an incident whose deadline neither the message nor the category gives
+_REOPEN_INTERVAL = 10.0  # seconds, at least, between two reads of the settings of a channel that cannot be used
+_WAITS = "What is meant for it waits, and then goes out by itself. To look: policenotify doctor"
+_PUBLISH_AGAIN = "If it is still true, publish it again with another key."
 _log = logging.getLogger("policenotify")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoadedMessage:
-    """A message whose pictures have been read, once: they are named by digest."""
+class ChannelProblem:
+    """Why a channel cannot be used at present.
 
-    message: Message
-    digest: str
-    pictures: tuple[Picture, ...]
+    Attributes:
+        reason: What is wrong, in an officer's words.
+        remedy: What to do now.
+    """
+
+    reason: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.reason} {self.remedy}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreparedPublication:
-    """A message after steps 1 to 3, before anything is written."""
+def read_recipients(
+    channel: ChannelConfig, had_people: Callable[[str], bool]
+) -> tuple[tuple[str, ...], ChannelProblem | None]:
+    """Return the channel's recipients now, and why the channel cannot be used, if so.
 
-    message: Message
-    digest: str
-    profile: CategoryProfile
-    history: History
-    course: IncidentStatus
-    sequence: int
-    findings: tuple[Finding, ...]
-    pictures: tuple[Picture, ...]
-    wordings: tuple[RenderedPost, ...]
-    wordless: tuple[Target, ...]
-    pending: tuple[Pending, ...] = ()
-    readers: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    An empty list is a problem if it had recipients before, because a failed export looks like that. The list of a
+    retired channel may be empty.
+
+    Args:
+        channel: The channel.
+        had_people: Returns whether an earlier delivery on the channel of that name had recipients.
+    """
+    name = channel.name
+    if channel.problem:
+        reason = f"The channel {name!r} cannot be used: {channel.problem}"
+        return (), ChannelProblem(reason=reason, remedy=f"Mend it in the settings. {_WAITS}")
+    if channel.recipients is None:
+        return (), None
+    try:
+        recipients = tuple(channel.recipients())
+    except Exception as error:  # noqa: BLE001 - a host's own function may raise anything, and quote an address
+        why = str(error) if isinstance(error, SettingsError) else f"{type(error).__name__}."
+        reason = f"The list of recipients of {name!r} cannot be read: {why}"
+        return (), ChannelProblem(reason=reason, remedy=f"Make it readable. {_WAITS}")
+    if recipients or channel.retired or not had_people(name):
+        return recipients, None
+    reason = f"The list of recipients of {name!r} is empty, and had people before."
+    remedy = f"Restore the list; if it is meant to be empty, set retired = true. {_WAITS}"
+    return (), ChannelProblem(reason=reason, remedy=remedy)
 
 
 @dataclass(slots=True, kw_only=True)
 class Preparer:
-    """Decides on messages; it reads the journal, and writes nothing.
+    """Turns messages into publications that are ready to be stored.
 
     Attributes:
-        journal: What was said before, and what time it is.
+        journal: Supplies the history of incidents and the time.
         channels: The channels of the installation, by name.
-        duty: The names of those on which nothing of the public's ever begins.
-        routes: Which message goes where; none: every message goes everywhere.
-        profiles: What each category means.
-        locales: The fixed phrases of each language.
-        zone: The zone in which readers are told times.
+        duty_channels: The names of the channels on which only reminders begin.
+        routes: The routes; without any, every message goes to every channel.
+        profiles: The categories.
+        locales: The fixed phrases, by language.
+        zone: The zone of the times in posts.
         sender: The service's name.
-        clock: Is handed to channels that know their server.
-        checks: What is checked.
-        entropy: Gives that many random bytes.
+        clock: The clock for channels that read their capabilities from a server.
+        checks: The checks.
+        entropy: Returns that many random bytes.
     """
 
     journal: Journal
     channels: Mapping[str, ChannelConfig]
-    duty: tuple[str, ...]
+    duty_channels: tuple[str, ...]
     routes: Sequence[Route]
     profiles: Mapping[str, CategoryProfile]
     locales: Mapping[str, Locale]
@@ -95,32 +116,40 @@ class Preparer:
     checks: Sequence[Check]
     entropy: Callable[[int], bytes]
 
-    def given(self, message: Message) -> LoadedMessage:
-        """The message with its pictures read, stripped and shrunk.
+    def prepare(
+        self,
+        message: Message,
+        pictures: Sequence[Picture] = (),
+        *,
+        key: str,
+        actor: str,
+        to: Sequence[str] | None = None,
+        despite_findings: bool = False,
+    ) -> NewPublication:
+        """Check a message, choose its channels and render its posts.
+
+        Args:
+            message: The message, its images named by digest.
+            pictures: Those images, as `load_images` returns them.
+            key: The caller's key.
+            actor: The officer or system that publishes.
+            to: Names or tags of channels, instead of the routes.
+            despite_findings: Render the posts even if a finding blocks. Otherwise such a publication has none.
 
         Raises:
-            InvalidImage: One cannot be used.
+            InvalidTransition: The stage is not allowed now in this incident.
+            MessageTooLong: The message fits none of the channels.
+            SettingsError: No channel is chosen, or *to* names an unknown one.
         """
-        pictures = tuple(self._picture(image) for image in message.images)
-        images = tuple(Image(alt=one.alt, digest=one.digest) for one in pictures)
-        message = message.model_copy(update={"images": images})
-        return LoadedMessage(message=message, digest=message.digest(), pictures=pictures)
-
-    def decide(
-        self, given: LoadedMessage, *, to: Sequence[str] | None, publication: str, at: datetime, anyway: bool = False
-    ) -> PreparedPublication:
-        """Steps 1 to 3; a message that a check forbids is planned and worded only where that is wanted *anyway*."""
-        message, pictures = given.message, given.pictures
-        history = self._history(message)
+        at = self.journal.now()
+        publication = _ulid(at, self.entropy(10))
         incident = message.incident or (publication if message.stage is Stage.OPENING else None)
-        course = self._course(message, history, incident)
-        _refuse_mixed(message, history)
+        history = self._history(message)
+        status = self._status_after(message, history, incident)
+        _refuse_mixed_exercise(message, history)
         profile = profile_of(message.category, self.profiles)
-        resolved = self.resolved(message, profile, incident, history)
-        pictures = tuple(
-            one.model_copy(update={"alt": image.alt}) for one, image in zip(pictures, resolved.images, strict=True)
-        )
-        draft = CheckContext(
+        resolved = self._fill_defaults(message, profile, incident, history)
+        context = CheckContext(
             message=resolved,
             profile=profile,
             history=history,
@@ -131,99 +160,84 @@ class Preparer:
             mentions=frozenset().union(*(channel.mentions for channel in self.channels.values())),
             typed=message,
         )
-        findings = run_checks(draft, self.checks)
-        legs: tuple[Target, ...] = ()
-        channels: dict[str, ChannelConfig] = {}
-        if anyway or not any(finding.blocks for finding in findings):
-            channels = {name: self._public(self.learned(channel)) for name, channel in self.channels.items()}
-            legs = plan(resolved, history, tuple(channels.values()), self.routes, contains=places.contains, to=to)
-        legs, pending, readers = self.set_apart(legs, channels, history)
-        scene = partial(self.scene, message=resolved, profile=profile, history=history, pictures=pictures, at=at)
-        wordings, wordless = worded(legs, channels, scene, publication, at, elsewhere=bool(pending))
-        return PreparedPublication(
-            message=resolved,
-            digest=given.digest,
-            profile=profile,
-            history=history,
-            course=course,
-            sequence=len(history.entries) + 1 if incident else 0,
-            findings=findings,
-            pictures=pictures,
-            wordings=wordings,
-            wordless=wordless,
-            pending=pending,
-            readers=readers,
-        )
-
-    def late(
-        self, publication: Publication, channel: ChannelConfig, readers: tuple[str, ...]
-    ) -> tuple[records.NewDelivery, ...]:
-        """Word a publication for a channel that could not be used when it was published, as of that time.
-
-        Raises:
-            MessageTooLong: The text fits the channel in no language.
-            SettingsError: Its category or language is not known here any more.
-        """
-        message, history = publication.message, self._before(publication)
-        profile = profile_of(message.category, self.profiles)
-        channel = self.learned(channel)
-        pictures = tuple(self._picture(image) for image in message.images)
-        scene = partial(
-            self.scene, message=message, profile=profile, history=history, pictures=pictures, at=publication.at
-        )
-        legs = legs_on(message, history, channel)
-        wordings, wordless = worded(legs, {channel.name: channel}, scene, publication.id, publication.at)
-        people = {channel.name: readers}
-        return (
-            *(drafted for wording in wordings for drafted in self._drafted(wording, people)),
-            *(self._unworded(publication.id, leg) for leg in wordless),
-        )
-
-    def draft(
-        self, made: PreparedPublication, publication: str, *, key: str, actor: str, at: datetime
-    ) -> records.NewPublication:
-        """What is written into the journal of it."""
-        message, stage = made.message, made.message.stage
-        lifetime = at + made.profile.lifetime if made.profile.lifetime else None
-        # An end, and what sets right or takes back, is owed however late; the rest would be stale.
-        stale = lifetime if stage in {Stage.OPENING, Stage.UPDATE, Stage.STANDALONE} else None
-        owed = message.next_update_at or lifetime or at + _OWED
-        return records.NewPublication(
+        lifetime = at + profile.lifetime if profile.lifetime else None
+        # An end, a correction and a cancellation are published however late. Anything else would be stale.
+        stale_at = lifetime if message.stage in {Stage.OPENING, Stage.UPDATE, Stage.STANDALONE} else None
+        new = NewPublication(
             id=publication,
             key=key,
-            digest=made.digest,
-            message=message,
-            status=made.course,
-            expected_sequence=made.sequence,
+            digest=message.digest(),
+            message=resolved,
+            status=status,
+            expected_sequence=len(history.entries) + 1 if incident else 0,
             actor=actor,
             at=at,
-            not_after=message.expires_at or stale,
-            due_at=owed if made.course is IncidentStatus.OPEN else None,
-            findings=made.findings,
+            not_after=resolved.expires_at or stale_at,
+            due_at=(resolved.next_update_at or lifetime or at + _DEADLINE) if status is IncidentStatus.OPEN else None,
+            findings=run_checks(context, self.checks),
             rules={language: str(locale.version) for language, locale in sorted(self.locales.items())},
-            deliveries=(
-                *(drafted for wording in made.wordings for drafted in self._drafted(wording, made.readers)),
-                *(self._unworded(publication, leg) for leg in made.wordless),
-                *(self._unworded(publication, one.target, one.reason, one.remedy) for one in made.pending),
+            pictures=tuple(
+                picture.model_copy(update={"alt": image.alt})
+                for picture, image in zip(pictures, resolved.images, strict=True)
             ),
-            pictures=made.pictures,
             skips_without_opening=frozenset(
-                name for name, how in self.channels.items() if how.without_opening == "skip"
+                name for name, channel in self.channels.items() if channel.without_opening == "skip"
             ),
         )
+        if not despite_findings and any(finding.blocks for finding in new.findings):
+            return new
+        channels = {name: self._discover_capabilities(channel) for name, channel in self.channels.items()}
+        for name in self.duty_channels:  # no message of the desk begins there
+            channels[name] = replace(channels[name], retired=True)
+        targets = choose_targets(
+            resolved, history, tuple(channels.values()), self.routes, contains=places.contains, to=to
+        )
+        targets, pending, recipients = self._set_apart(targets, channels, history)
+        render_context = partial(
+            self._render_context, message=resolved, profile=profile, history=history, pictures=new.pictures, at=at
+        )
+        posts, without_post = _render_posts(
+            targets, channels, render_context, publication, at, may_be_empty=bool(pending)
+        )
+        return replace(new, posts=posts, targets=(*without_post, *pending), recipients=recipients)
 
-    def ulid(self, at: datetime) -> str:
-        """An id for a publication of that time: a ULID."""
-        number = (int(at.timestamp() * 1000) << 80) | int.from_bytes(self.entropy(10))
-        return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
+    def prepare_pending(
+        self, publication: Publication, channel: ChannelConfig
+    ) -> tuple[tuple[RenderedPost, ...], tuple[Target, ...]]:
+        """Render a publication for a channel that could not be used when it was published, as of that time.
 
-    def resolved(self, message: Message, profile: CategoryProfile, incident: str | None, history: History) -> Message:
-        """The message with what the profile, the tables of places and its incident know."""
+        Returns:
+            The posts, and the targets without one.
+
+        Raises:
+            MessageTooLong: The message does not fit the channel in any language.
+            SettingsError: Its language is not configured any more.
+        """
+        message = publication.message
+        history = self._history(message)
+        earlier = tuple(takewhile(lambda entry: entry.publication != publication.id, history.entries))
+        history = replace(history, entries=earlier)
+        channel = self._discover_capabilities(channel)
+        render_context = partial(
+            self._render_context,
+            message=message,
+            profile=profile_of(message.category, self.profiles),
+            history=history,
+            pictures=load_images(message, self.journal.publications.picture)[1],
+            at=publication.at,
+        )
+        targets = choose_targets_on(message, history, channel)
+        return _render_posts(targets, {channel.name: channel}, render_context, publication.id, publication.at)
+
+    def _fill_defaults(
+        self, message: Message, profile: CategoryProfile, incident: str | None, history: History
+    ) -> Message:
+        """Return the message with what its category, the tables of places and its incident add."""
         where = message.location
         commune = places.commune(where.commune) if where and where.commune else None
         code = (where.department if where else None) or (commune.department if commune else None)
         department = places.department(code) if code else None
-        return resolve(
+        return fill_defaults(
             message,
             profile,
             sender=self.sender,
@@ -234,7 +248,7 @@ class Preparer:
             earlier=[entry.message for entry in history.entries],
         )
 
-    def scene(
+    def _render_context(
         self,
         language: str,
         *,
@@ -244,11 +258,6 @@ class Preparer:
         pictures: tuple[Picture, ...],
         at: datetime,
     ) -> RenderContext:
-        """All that decides how it reads in a language.
-
-        Raises:
-            SettingsError: There are no fixed phrases for it.
-        """
         locale = best_match(language, self.locales)
         if locale is None:
             raise SettingsError(
@@ -268,20 +277,16 @@ class Preparer:
             reference=self.journal.keys.reference(message.incident) if message.incident else "",
         )
 
-    def learned(self, channel: ChannelConfig) -> ChannelConfig:
-        """The channel with what it knows of its server by now; what cannot be read silences nobody."""
+    def _discover_capabilities(self, channel: ChannelConfig) -> ChannelConfig:
+        """Return the channel with the capabilities that its server is known to have."""
         if not channel.discovers_capabilities:
             return channel
         try:
             with closing(channel.open(self.clock, self.journal.channels.state_store(channel.name))) as opened:
                 return replace(channel, capabilities=opened.capabilities)
-        except Exception as error:  # noqa: BLE001 - a stranger's channel may fail in any way
-            _log.warning("Channel %s is taken for what it claims at first: %s.", channel.name, type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - a network of another package may fail in any way
+            _log.warning("Channel %s: its default capabilities are used (%s).", channel.name, type(error).__name__)
             return channel
-
-    def _public(self, channel: ChannelConfig) -> ChannelConfig:
-        """The channel as the public's messages have it: nothing of theirs begins on a duty channel."""
-        return replace(channel, retired=True) if channel.name in self.duty else channel
 
     def _history(self, message: Message) -> History:
         incident, corrects = message.incident, message.lifecycle.corrects
@@ -296,7 +301,7 @@ class Preparer:
             raise InvalidTransition(f"There is no publication {corrects}.", incident=None)
         return history
 
-    def _course(self, message: Message, history: History, incident: str | None) -> IncidentStatus:
+    def _status_after(self, message: Message, history: History, incident: str | None) -> IncidentStatus:
         stage, corrects = message.stage, message.lifecycle.corrects
         if incident is None:
             first = history.opening
@@ -310,78 +315,46 @@ class Preparer:
             raise InvalidTransition(f"Publication {corrects} is not of incident {incident!r}.", incident=incident)
         if stage in allowed_stages(history.status):
             return next_status(history.status, stage, incident=incident)
-        details = records.describe_incidents(history, self.journal.incidents.list(), self.zone)
+        details = describe_incidents(history, self.journal.incidents.list(), self.zone)
         return next_status(history.status, stage, incident=incident, details=details)
 
-    def _picture(self, image: Image) -> Picture:
-        if image.digest is not None:
-            return self.journal.publications.picture(image.digest, image.alt)
-        if image.path is None:
-            return picture(image.data or b"", image.alt)
-        place = Path(image.path)
-        if place.exists() and not (place.is_file() or place.is_dir()):  # a device or a pipe may never end
-            raise InvalidImage(f"Nothing was sent: {image.path!r} is no file with a picture.")
-        try:
-            data = place.read_bytes()
-        except OSError as error:
-            raise InvalidImage(
-                f"Nothing was sent: the picture {image.path!r} cannot be read ({error.strerror})."
-            ) from error
-        return picture(data, image.alt)
-
-    def set_apart(
-        self, legs: Sequence[Target], channels: Mapping[str, ChannelConfig], history: History
-    ) -> tuple[tuple[Target, ...], tuple[Pending, ...], dict[str, tuple[str, ...]]]:
-        """Return the legs that can be worded, what waits for a channel, and who is to read it by channel."""
-        readers: dict[str, tuple[str, ...]] = {}
-        faults: dict[str, Fault] = {}
-        for name in dict.fromkeys(leg.channel for leg in legs if not leg.skip):
-            people, fault = readers_of(channels[name], self.journal.deliveries.had_recipients)
-            # What follows still goes to those who got what it follows: the journal has them.
-            if fault and (channels[name].problem or not reached(history, channels[name])):
-                faults[name] = fault
-            readers[name] = people
-        worded = tuple(leg for leg in legs if leg.skip or leg.channel not in faults)
-        return worded, tuple(_pending(legs, faults)), readers
-
-    def _before(self, publication: Publication) -> History:
-        """Return the history as it was when that message was published."""
-        history = self._history(publication.message)
-        entries = tuple(takewhile(lambda entry: entry.publication != publication.id, history.entries))
-        return replace(history, entries=entries)
-
-    def _drafted(self, wording: RenderedPost, readers: Mapping[str, tuple[str, ...]]) -> Iterator[records.NewDelivery]:
-        how = self.channels[wording.target.channel]
-        for number, post in enumerate((wording.standalone, *wording.continuations)):
-            yield records.NewDelivery(
-                target=replace(wording.target, part=wording.target.part + number),
-                post_key=post.key,
-                standalone=post,
-                reply=wording.reply if number == 0 else None,
-                recipients=readers[how.name] if how.capabilities.recipients else None,
-            )
-
-    @staticmethod
-    def _unworded(publication: str, leg: Target, reason: str = "", remedy: str = "") -> records.NewDelivery:
-        return records.NewDelivery(target=leg, post_key=post_key(publication, leg), reason=reason, remedy=remedy)
+    def _set_apart(
+        self, targets: Sequence[Target], channels: Mapping[str, ChannelConfig], history: History
+    ) -> tuple[tuple[Target, ...], tuple[Target, ...], dict[str, tuple[str, ...]]]:
+        """Return the targets to render, those that wait for their channel, and the recipients by channel."""
+        recipients: dict[str, tuple[str, ...]] = {}
+        pending: dict[str, Target] = {}
+        for target in targets:
+            if target.skip or target.channel in recipients:
+                continue
+            channel = channels[target.channel]
+            recipients[channel.name], problem = read_recipients(channel, self.journal.deliveries.had_recipients)
+            # What follows still goes to the recipients of what it follows, whom the journal knows.
+            if problem and (channel.problem or not has_reached(history, channel)):
+                # How many posts the channel needs is not known yet, so there is one target for it.
+                pending[channel.name] = Target(
+                    channel=channel.name,
+                    account="",
+                    language=target.language,
+                    problem=problem.reason,
+                    remedy=problem.remedy,
+                )
+        usable = tuple(target for target in targets if target.skip or target.channel not in pending)
+        many = {name: people for name, people in recipients.items() if channels[name].capabilities.recipients}
+        return usable, tuple(pending.values()), many
 
 
-def _pending(legs: Sequence[Target], faults: Mapping[str, Fault]) -> Iterator[Pending]:
-    """Yield one for each channel that cannot be used now: how many posts it takes there is not known yet."""
-    first: dict[str, Target] = {}
-    for leg in legs:
-        if leg.channel in faults and not leg.skip:
-            first.setdefault(leg.channel, leg)
-    for name, leg in first.items():
-        waits = Target(channel=name, account="", language=leg.language)
-        yield Pending(target=waits, reason=faults[name].reason, remedy=faults[name].remedy)
+def _ulid(at: datetime, randomness: bytes) -> str:
+    """Return a ULID of that time: the id of a publication."""
+    number = (int(at.timestamp() * 1000) << 80) | int.from_bytes(randomness)
+    return "".join(_ULID_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
 
 
-def _refuse_mixed(message: Message, history: History) -> None:
-    """An exercise's messages are all marked as such, and no other is: the public would read an exercise as true.
+def _refuse_mixed_exercise(message: Message, history: History) -> None:
+    """Refuse an exercise that follows a real message, and the reverse: the public would believe the exercise.
 
     Raises:
-        InvalidTransition: What it follows is an exercise, and it is none; or the other way round.
+        InvalidTransition: Only one of the two is an exercise.
     """
     first = history.opening
     if first is None or first.message.exercise == message.exercise:
@@ -390,3 +363,183 @@ def _refuse_mixed(message: Message, history: History) -> None:
     it = f"Publication {first.publication}" if incident is None else f"Incident {incident!r}"
     kind, mark = ("an exercise", "True") if first.message.exercise else ("no exercise", "False")
     raise InvalidTransition(f"{it} is {kind}, and so is all that follows: exercise={mark}.", incident=incident)
+
+
+def _render_posts(
+    targets: Sequence[Target],
+    channels: Mapping[str, ChannelConfig],
+    render_context: Callable[[str], RenderContext],
+    publication: str,
+    at: datetime,
+    *,
+    may_be_empty: bool = False,
+) -> tuple[tuple[RenderedPost, ...], tuple[Target, ...]]:
+    """Render the targets. A channel on which the text does not fit does not affect the others.
+
+    Args:
+        targets: The targets.
+        channels: Their channels, by name.
+        render_context: Returns the context of a language.
+        publication: Id of the publication.
+        at: When it is published.
+        may_be_empty: The message also waits for a channel that cannot be used now, and may fit there.
+
+    Returns:
+        The posts, and the targets without one: skipped, deletions, and those where the text does not fit, with the
+        reason and numbered after the posts of their channel.
+
+    Raises:
+        MessageTooLong: The text fits none of the channels, and nothing else is to be done.
+    """
+    without_post = tuple(target for target in targets if target.skip or target.operation is Operation.DELETE)
+    contexts: dict[str, RenderContext] = {}
+    fitting: list[RenderedPost] = []
+    too_long: dict[Target, MessageTooLong] = {}
+    for target in targets:
+        if target in without_post:
+            continue
+        if target.language not in contexts:
+            contexts[target.language] = render_context(target.language)
+        try:
+            channel, key = channels[target.channel], target.post_key(publication)
+            fitting.append(render(contexts[target.language], target, channel=channel, key=key))
+        except MessageTooLong as error:
+            too_long[target] = error
+    deletes = any(target.operation is Operation.DELETE for target in without_post)
+    if too_long and not (fitting or deletes or may_be_empty):
+        raise next(iter(too_long.values()))
+    posts = number_posts(fitting, publication, at)
+    return posts, (*without_post, *_refused_targets(too_long, posts))
+
+
+def _refused_targets(too_long: Mapping[Target, MessageTooLong], posts: Sequence[RenderedPost]) -> Iterator[Target]:
+    parts = Counter(post.target.channel for post in posts for _ in (post.standalone, *post.continuations))
+    for target, error in too_long.items():
+        reason = (
+            f"Nothing was sent here: what, where and the first thing to do take {error.used} of {error.limit}. "
+            "Shorten the headline, the street or the first sentence of the instruction, and publish that on this "
+            "channel."
+        )
+        yield replace(target, part=parts[target.channel], refused=reason)
+        parts[target.channel] += 1
+
+
+def number_posts(rendered: Sequence[RenderedPost], publication: str, at: datetime) -> tuple[RenderedPost, ...]:
+    """Return the posts with their part, key and time. A continuation moves the later parts of its channel up.
+
+    An edit cannot add posts. One whose text needs continuations becomes a post, unless that language has one already.
+    """
+    posts = [each for each in rendered if each.target.operation is Operation.POST]
+    posted = {(each.target.channel, each.target.language) for each in posts}
+    for each in rendered:
+        target = each.target
+        if target.operation is Operation.EDIT and not each.continuations:
+            posts.append(each)
+        elif target.operation is Operation.EDIT and (target.channel, target.language) not in posted:
+            posts.append(replace(each, target=replace(target, operation=Operation.POST, target="")))
+    parts: Counter[str] = Counter()
+    numbered = []
+    for each in posts:
+        part = parts[each.target.channel]
+        target = replace(each.target, part=part)
+        standalone, *continuations = (
+            post.model_copy(
+                update={
+                    "key": replace(target, part=part + number).post_key(publication),
+                    # Each post of a publication has a time of its own, so that timelines keep their order.
+                    "created_at": at + timedelta(milliseconds=part + number),
+                }
+            )
+            for number, post in enumerate((each.standalone, *each.continuations))
+        )
+        parts[target.channel] += 1 + len(continuations)
+        same = {"key": standalone.key, "created_at": standalone.created_at}
+        reply = each.reply and each.reply.model_copy(update=same)
+        numbered.append(
+            replace(each, target=target, standalone=standalone, reply=reply, continuations=tuple(continuations))
+        )
+    return tuple(numbered)
+
+
+@dataclass(slots=True, kw_only=True)
+class PendingDeliveries:
+    """Renders the deliveries that wait for a channel as soon as it can be used.
+
+    Attributes:
+        journal: Where they wait.
+        channels: The channels of the installation, by name. A reopened channel replaces the one with the problem.
+        preparer: Renders them.
+        clock: Measures the time between two reads of the settings.
+        reopen: Makes a channel from the current settings; it returns `None` if they cannot be read.
+    """
+
+    journal: Journal
+    channels: dict[str, ChannelConfig]
+    preparer: Preparer
+    clock: Clock
+    reopen: Callable[[str], ChannelConfig | None] | None = None
+    _reopened_at: float | None = field(default=None, init=False)
+    _blocked: set[str] = field(default_factory=set, init=False)  # at the last run
+
+    def channel_problems(self) -> dict[str, ChannelProblem]:
+        """Return the channels that cannot be used now, and why. Reads the lists of recipients."""
+        problems = {
+            name: read_recipients(channel, self.journal.deliveries.had_recipients)[1]
+            for name, channel in self.channels.items()
+        }
+        return {name: problem for name, problem in problems.items() if problem is not None}
+
+    def run(self) -> None:
+        """Reopen the channels that can be, and render what waits for them."""
+        self._reopen_channels()
+        usable = [name for name, channel in self.channels.items() if not channel.problem]
+        closed: set[str] = set()
+        for delivery in self.journal.deliveries.unrendered(usable):
+            if delivery.channel not in closed and not self._render(delivery):
+                closed.add(delivery.channel)
+
+    def _reopen_channels(self) -> None:
+        """Reopen the channels with a problem, and those that were unblocked: their secret may be a new one."""
+        if self.reopen is None:
+            return
+        blocked = set(self.journal.channels.blocked())
+        names, self._blocked = self._blocked - blocked, blocked
+        now = self.clock.monotonic()
+        if self._reopened_at is None or now >= self._reopened_at + _REOPEN_INTERVAL:
+            names |= {name for name, channel in self.channels.items() if channel.problem}
+            self._reopened_at = now
+        for name in sorted(names & self.channels.keys()):
+            self._replace(self.channels[name], self.reopen(name))
+
+    def _replace(self, channel: ChannelConfig, reopened: ChannelConfig | None) -> None:
+        if reopened is None or (channel.account and reopened.account not in {"", channel.account}):
+            return  # what was rendered for one account is not for another
+        others = (other for other in self.channels.values() if other.name != channel.name)
+        account = (reopened.network, reopened.account)
+        same = next((other.name for other in others if (other.network, other.account) == account), "")
+        if same and not reopened.problem:
+            reopened = replace(channel, problem=f"channels.{channel.name}: is the same account as channels.{same}.")
+        if channel.problem and not reopened.problem:
+            _log.warning("Channel %s can be used again.", channel.name)
+        self.channels[channel.name] = reopened
+
+    def _render(self, delivery: UnrenderedDelivery) -> bool:
+        """Render a delivery. Return whether its channel can be used."""
+        channel = self.channels[delivery.channel]
+        recipients, problem = read_recipients(channel, self.journal.deliveries.had_recipients)
+        publication = self.journal.publications.get(delivery.publication)
+        if problem is not None or publication is None:
+            return problem is None
+        try:
+            posts, targets = self.preparer.prepare_pending(publication, channel)
+        except JournalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a delivery that cannot be rendered must not stop the others
+            text = str(error) if isinstance(error, PolicenotifyError) else None
+            reason = text or f"It cannot be worded: {type(error).__name__}."
+            _log.error("Publication %s on %s: %s", delivery.publication, delivery.channel, reason)  # no trace: values
+            self.journal.deliveries.refuse_unrendered(delivery, f"{reason} {_PUBLISH_AGAIN}")
+        else:
+            many = {channel.name: recipients} if channel.capabilities.recipients else {}
+            self.journal.deliveries.render(delivery, deliveries_of(publication.id, posts, targets, many))
+        return True

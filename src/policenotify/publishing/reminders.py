@@ -1,16 +1,18 @@
-"""The end is owed: the desk is reminded of each open incident whose deadline has passed, until somebody speaks.
+"""Overdue-incident reminders: raised for each open incident past its deadline until something is published on it.
 
-It never says that a danger is over by itself.
+They never announce that a danger is over.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
+from policenotify.channel import ChannelConfig
+from policenotify.errors import IdempotencyConflict, JournalError, PolicenotifyError, PublishingStopped
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import STANDALONE
 from policenotify.model.message import Message
@@ -19,24 +21,25 @@ from policenotify.render.locales.duty import DUTY, ReminderPhrases
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
-    from policenotify.journal.records import IncidentLine
+    from policenotify.publishing.preparation import Preparer
 
+_ACTOR = "runner"  # of what delivery itself publishes
 _log = logging.getLogger("policenotify")
 
 CATEGORY = "duty_reminder"
-"""The category of a message to the duty channel; no route takes it, and no desk says it."""
+"""The category of a message to the duty channels. No route matches it, and no desk publishes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReminderPolicy:
-    """When the desk is reminded of a word that it owes, and where.
+    """When reminders are raised, and on which channels they are published.
 
     Attributes:
-        after: How long after the deadline each reminder is raised, the first one first. By default at once, after a
-            quarter of an hour, and after an hour: our own choice, for there is no standard of it.
-        every: How long after the last of these, and after each further one, another follows, until somebody speaks.
-        to: The duty channels, by name: each gets a message with every reminder, and nothing else ever. What is an
-            exercise is told on those for exercises only. None: nobody is written to.
+        after: How long after the deadline each reminder is raised, in rising order. The default, at once, after 15
+            minutes and after an hour, is our own choice. No standard gives one.
+        every: The interval of the further reminders after the last of these.
+        to: The names of the duty channels. Each gets a message with every reminder, and nothing else. Reminders of an
+            exercise go only to duty channels for exercises.
         words: The phrases of that message, by language.
     """
 
@@ -46,36 +49,36 @@ class ReminderPolicy:
     words: Mapping[str, ReminderPhrases] = field(default_factory=lambda: DUTY)
 
     def __post_init__(self) -> None:
-        rising = all(one < other for one, other in zip(self.after, self.after[1:], strict=False))
+        rising = all(delay < longer for delay, longer in zip(self.after, self.after[1:], strict=False))
         if not self.after or self.after[0] < timedelta(0) or not rising:
             raise ValueError("after: give one time or more, each longer than the one before")
         if self.every < timedelta(minutes=1):
             raise ValueError("every: give a minute or more")
 
-    def level(self, late: timedelta) -> int:
-        """Which reminder is due after so long, from 1; 0: none yet."""
-        further = (late - self.after[-1]) // self.every if late >= self.after[-1] else 0
-        return sum(one <= late for one in self.after) + further
+    def level_after(self, lateness: timedelta) -> int:
+        """Return the number of the reminder that is due so long after the deadline; 0 if none is."""
+        further = (lateness - self.after[-1]) // self.every if lateness >= self.after[-1] else 0
+        return sum(delay <= lateness for delay in self.after) + further
 
-    def late(self, level: int) -> timedelta:
-        """How long after the deadline this reminder is due."""
-        within = min(level, len(self.after))
-        return self.after[within - 1] + (level - within) * self.every
+    def delay(self, level: int) -> timedelta:
+        """Return how long after the deadline this reminder is due."""
+        listed = min(level, len(self.after))
+        return self.after[listed - 1] + (level - listed) * self.every
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reminder:
-    """A word is owed on an open incident, and its deadline has passed.
+    """An open incident whose deadline has passed.
 
     Attributes:
         incident: The incident's id.
-        category: What it is about.
-        headline: What its opening said.
-        place: Where, in short.
-        due_at: Until when the word was owed.
+        category: Its category.
+        headline: The headline of its opening.
+        place: Its place, in short.
+        due_at: The deadline.
         at: When the reminder was raised.
-        level: Which one it is, from 1: the higher, the longer the public has heard nothing.
-        exercise: It is an exercise.
+        level: Number of the reminder for this deadline, from 1.
+        exercise: The incident is an exercise.
     """
 
     incident: str
@@ -88,13 +91,13 @@ class Reminder:
     exercise: bool
 
     @property
-    def late(self) -> timedelta:
-        """For how long the word had been owed."""
+    def lateness(self) -> timedelta:
+        """The time since the deadline."""
         return self.at - self.due_at
 
     @property
     def key(self) -> str:
-        """Names it for ever: one for each incident, deadline and level."""
+        """The publication key: one for each incident, deadline and level."""
         return f"reminder {self.level} of {self.incident}, due {self.due_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
     def __str__(self) -> str:
@@ -103,94 +106,145 @@ class Reminder:
             f"UTC, reminder {self.level}: its end or an update is owed."
         )
 
-    @classmethod
-    def of(cls, line: IncidentLine, due_at: datetime, level: int, at: datetime) -> Reminder:
-        """The reminder of an incident."""
-        return cls(
-            incident=line.id,
-            category=line.category,
-            headline=line.headline,
-            place=line.place,
-            due_at=due_at,
-            at=at,
-            level=level,
-            exercise=line.exercise,
-        )
-
 
 @dataclass(slots=True, kw_only=True)
 class Reminders:
-    """Raises them: each level of each deadline once, whichever process comes first.
+    """Raises reminders, each level of each deadline once across all processes.
 
     Attributes:
-        journal: Where it is written down that one was raised.
-        reminding: When.
-        on_overdue: Called with each one that this process raises, in the thread that drains.
+        journal: Stores which reminders were raised.
+        policy: When they are raised.
+        on_overdue: Called with each reminder that this process raises, in the thread that drains.
     """
 
     journal: Journal
-    reminding: ReminderPolicy
+    policy: ReminderPolicy
     on_overdue: Callable[[Reminder], object] | None = None
 
     def next_at(self) -> datetime | None:
-        """When one is due next; `None`: nothing is owed."""
+        """Return when the next reminder is due; `None` if no incident has a deadline."""
         return min(
-            (due + self.reminding.late(level + 1) for due, level in self.journal.incidents.deadlines()), default=None
+            (due + self.policy.delay(level + 1) for due, level in self.journal.incidents.deadlines()), default=None
         )
 
     def raise_due(self) -> tuple[Reminder, ...]:
-        """Raise what is due; returns for each overdue incident the last reminder that was raised, by whomever.
+        """Raise the reminders that are due, and return the current reminder of each overdue incident.
 
-        What fell due while nobody was delivering is raised once, at the level that it has reached by now.
+        Of several that fell due while no process was running, only the last is raised.
         """
         now = self.journal.now()
-        if not any(due + self.reminding.after[0] <= now for due, _ in self.journal.incidents.deadlines()):
+        if not any(due + self.policy.after[0] <= now for due, _ in self.journal.incidents.deadlines()):
             return ()
-        found = []
+        reminders = []
         for line in self.journal.incidents.list():
-            level = self.reminding.level(now - line.due_at) if line.due_at else 0
+            level = self.policy.level_after(now - line.due_at) if line.due_at else 0
             if line.due_at is None or level == 0:
                 continue
-            reminder = Reminder.of(line, line.due_at, max(level, line.reminders), now)
+            reminder = Reminder(
+                incident=line.id,
+                category=line.category,
+                headline=line.headline,
+                place=line.place,
+                due_at=line.due_at,
+                at=now,
+                level=max(level, line.reminders),
+                exercise=line.exercise,
+            )
             if level > line.reminders and self.journal.incidents.record_reminder(line.id, line.due_at, level):
-                self._tell(reminder)
-            found.append(reminder)
-        return tuple(found)
+                self._notify(reminder)
+            reminders.append(reminder)
+        return tuple(reminders)
 
-    def _tell(self, reminder: Reminder) -> None:
+    def _notify(self, reminder: Reminder) -> None:
         _log.warning("%s", reminder)
         if self.on_overdue is None:
             return
         try:
             self.on_overdue(reminder)
         except Exception as error:  # noqa: BLE001 - a host's own function must not keep posts from going out
-            _log.error("The reminder of %s was not taken: %s.", reminder.incident, type(error).__name__)  # no trace
+            _log.error("Reminder of %s: on_overdue raised %s.", reminder.incident, type(error).__name__)  # no trace
+
+
+@dataclass(slots=True, kw_only=True)
+class DutyNotifier:
+    """Raises the reminders that are due, and publishes each on the duty channels.
+
+    Attributes:
+        journal: Stores the messages.
+        preparer: Renders them.
+        reminders: The reminders.
+    """
+
+    journal: Journal
+    preparer: Preparer
+    reminders: Reminders
+    _done: frozenset[str] = field(default=frozenset(), init=False)  # keys published, or never to be
+
+    def run(self) -> None:
+        """Raise the reminders and store the messages, which are then delivered like all others."""
+        current = self.reminders.raise_due()
+        for reminder in current:
+            if reminder.key not in self._done:
+                self._publish(reminder)
+        self._done &= {reminder.key for reminder in current}
+
+    def _publish(self, reminder: Reminder) -> None:
+        """Store the message to the duty channels, once across all processes."""
+        channels = {
+            # A retired duty channel still gets reminders.
+            name: replace(channel, retired=False)
+            for name in self.reminders.policy.to
+            if (channel := self.preparer.channels[name]).exercise == reminder.exercise
+        }
+        try:
+            if channels:
+                self._store(reminder, channels)
+        except PublishingStopped:
+            return  # published after `resume`
+        except IdempotencyConflict:
+            pass  # another process, with other settings, has published it
+        except JournalError:
+            raise
+        except PolicenotifyError as error:
+            _log.error("The reminder of %s was not published: %s", reminder.incident, error)  # its trace adds nothing
+        self._done |= {reminder.key}
+
+    def _store(self, reminder: Reminder, channels: Mapping[str, ChannelConfig]) -> None:
+        policy, locales = self.reminders.policy, self.preparer.locales
+        language = next(iter(channels.values())).languages[0]
+        locale = best_match(language, locales) or next(iter(locales.values()))
+        message = duty_message(
+            reminder, language=language, locale=locale, phrases=policy.words, zone=self.preparer.zone
+        )
+        profiles = {CATEGORY: duty_profile(policy, reminder.level)}
+        preparer = replace(self.preparer, channels=channels, duty_channels=(), routes=(), profiles=profiles, checks=())
+        self.journal.publications.add(preparer.prepare(message, key=reminder.key, actor=_ACTOR, to=tuple(channels)))
 
 
 def duty_message(
-    reminder: Reminder, *, language: str, words: Locale, phrases: Mapping[str, ReminderPhrases], zone: tzinfo
+    reminder: Reminder, *, language: str, locale: Locale, phrases: Mapping[str, ReminderPhrases], zone: tzinfo
 ) -> Message:
-    """What the duty channel is told. The same reminder gives the same message, in every process."""
-    said = best_match(language, phrases) or DUTY["fr"]
-    since = words.date_and_time(reminder.due_at, reminder.due_at, zone)
+    """Return the message to the duty channels. The same reminder gives the same message in every process."""
+    wording = best_match(language, phrases) or DUTY["fr"]
+    since = locale.date_and_time(reminder.due_at, reminder.due_at, zone)
     place = f" ({reminder.place})" if reminder.place else ""
     return Message(
         category=CATEGORY,
         severity=Severity.SEVERE,
-        headline=said.headline.format(incident=reminder.incident, since=since),
-        description=said.description.format(number=reminder.level, headline=reminder.headline, place=place),
-        instruction=said.instruction,
+        headline=wording.headline.format(incident=reminder.incident, since=since),
+        description=wording.description.format(number=reminder.level, headline=reminder.headline, place=place),
+        instruction=wording.instruction,
         language=language,
         exercise=reminder.exercise,
         lifecycle=STANDALONE,
     )
 
 
-def duty_profile(reminding: ReminderPolicy, level: int) -> CategoryProfile:
-    """How that message is worded; it is of no use any more once the next one is due."""
+def duty_profile(policy: ReminderPolicy, level: int) -> CategoryProfile:
+    """Return the category of that message. It expires when the next reminder is due."""
     return CategoryProfile(
         code=CATEGORY,
-        labels={language: said.label for language, said in reminding.words.items()} or {"fr": DUTY["fr"].label},
+        labels={language: phrases.label for language, phrases in policy.words.items()} or {"fr": DUTY["fr"].label},
         emoji="⏰",
-        lifetime=reminding.late(level + 1) - reminding.late(level),
+        lifetime=policy.delay(level + 1) - policy.delay(level),
     )

@@ -1,7 +1,7 @@
-"""Which channels get a message, and what it answers there: from a message and its history to legs.
+"""Choose the channels of a message and the posts it answers: from a message and its history to targets.
 
-What begins goes where the routes say. What follows goes to whoever got the beginning, wherever the routes point by
-now: the journal decides, so that nobody goes on avoiding a street for ever. Only an update may reach further.
+An opening goes where the routes send it. What follows goes to whoever got the opening, wherever the routes send it
+now, so that no reader goes on avoiding a street. Only an update may reach further channels.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from policenotify.model.message import Message
 from policenotify.validation import did_you_mean
 
 Contains = Callable[[str, str], bool]
-"""Whether an area (`commune:34172`, `epci:243400017`, `dept:34`) contains the commune with this INSEE code."""
+"""Returns whether an area (`commune:34172`, `epci:243400017`, `dept:34`) contains the commune with an INSEE code."""
 
-_BEGINS: Final = frozenset({Stage.OPENING, Stage.STANDALONE})
+_BEGINNINGS: Final = frozenset({Stage.OPENING, Stage.STANDALONE})
 _NOT_OUT: Final = frozenset({Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SKIPPED, Outcome.DELETED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One rule of the installation: such messages go there. A message goes where any of the routes sends it.
+    """A rule that sends some messages to some channels. A message goes wherever any route sends it.
 
     Attributes:
         to: Names or tags of channels.
-        categories: Only these; empty: all.
-        at_least: Only at this severity or above; `None`: at any.
-        areas: Only in one of these: `commune:34172`, `epci:243400017`, `dept:34`; empty: anywhere, and nowhere in
-            particular. A message that names only a department concerns each commune in it.
+        categories: Only messages of these; all if empty.
+        at_least: Only messages of this severity or above.
+        areas: Only messages in one of these: `commune:34172`, `epci:243400017`, `dept:34`. If empty, messages anywhere,
+            and those without a place. A message that names only a department concerns each commune in it.
     """
 
     to: tuple[str, ...]
@@ -43,8 +43,8 @@ class Route:
     at_least: Severity | None = None
     areas: tuple[str, ...] = ()
 
-    def takes(self, message: Message, contains: Contains) -> bool:
-        """Whether the route is for this (resolved) message."""
+    def matches(self, message: Message, contains: Contains) -> bool:
+        """Return whether the route is for this (resolved) message."""
         if self.categories and message.category not in self.categories:
             return False
         if self.at_least and not (message.severity or Severity.UNKNOWN).at_least(self.at_least):
@@ -52,7 +52,7 @@ class Route:
         return not self.areas or any(_concerns(message.location, area, contains) for area in self.areas)
 
 
-def plan(
+def choose_targets(
     message: Message,
     history: History,
     channels: Sequence[ChannelConfig],
@@ -61,115 +61,107 @@ def plan(
     contains: Contains,
     to: Sequence[str] | None = None,
 ) -> tuple[Target, ...]:
-    """Decide where a message goes, in which languages, and what it answers there.
+    """Choose the channels and languages of a message, and what it answers there.
 
-    - OPENING, STANDALONE: to the channels of all routes that take it; without routes, to every channel. An exercise
-      goes to all channels for exercises, whatever the routes say. Nothing begins on a retired channel.
-    - UPDATE, END, CORRECTION, CANCELLATION: to every channel, in every language, that got something of the incident
-      (whatever became of it there), even if it is retired, has another name (then a thread of its own begins), or
-      the routes have changed. Where that is impossible the leg says why in `skip`. An UPDATE also goes to channels
-      that the routes give it now.
-    - CORRECTION, CANCELLATION: as the channel is set and its network can, by a post, by changing the post that was
-      wrong, by taking posts back, or by two of these. The posts come first, then what happens to earlier ones.
+    - OPENING, STANDALONE: the channels of all routes that match, or every channel without routes. An exercise goes to
+      all channels for exercises, whatever the routes. A retired channel gets no beginning.
+    - UPDATE, END, CORRECTION, CANCELLATION: every channel, in every language, that got something of the incident,
+      whatever its outcome there. That includes retired channels, renamed ones (with a new thread), and those that the
+      routes no longer name. Where it is impossible, the target's `skip` says why. An UPDATE also goes to channels that
+      the routes name now.
+    - CORRECTION, CANCELLATION: a post, an edit of the wrong post, deletions, or two of these, by the channel's settings
+      and capabilities. The posts come first.
 
     Args:
         message: The resolved message.
-        history: What was said of the incident, or of the standalone publication that is corrected, before.
+        history: The incident, or the standalone publication that is corrected.
         channels: The installation's channels.
         routes: Its routes.
         contains: The tables of places.
-        to: Names or tags of channels, instead of the routes. On a message that follows it adds channels; it never
-            takes one away from those who got the beginning.
+        to: Names or tags of channels, instead of the routes. For a message that follows, they are further channels.
 
     Returns:
-        The legs, in the order of the channels. Of a message below Severe that no route takes: none.
+        The targets, in the order of the channels. There is none if no route matches a message below Severe.
 
     Raises:
-        SettingsError: `to` or a route names an unknown channel; a Severe or Extreme message, an exercise, or what
-            `to` asks for would go nowhere.
+        SettingsError: *to* or a route names an unknown channel. Or no channel is left for a Severe or Extreme message,
+            for an exercise, or of those in *to*.
     """
     if isinstance(to, str):  # one name, not its letters, each of which may be another channel's
         to = (to,)
-    heard = _heard(history, channels) if message.stage not in _BEGINS else {}
-    wanted: list[ChannelConfig] = []
-    if not heard or message.stage is Stage.UPDATE or to is not None:
-        wanted = _wanted(message, channels, routes, contains, to)
-    if not wanted and not heard:
+    reached = _reached(history, channels) if message.stage not in _BEGINNINGS else {}
+    routed: list[ChannelConfig] = []
+    if not reached or message.stage is Stage.UPDATE or to is not None:
+        routed = _routed(message, channels, routes, contains, to)
+    if not routed and not reached:
         _refuse_silence(message, to)
-    known = {channel.name for channel in channels}
-    legs: list[Target] = []
+    targets: list[Target] = []
     for channel in channels:
-        if channel.name in heard:
-            legs += _following(message, history, channel, heard[channel.name])
-        elif channel in wanted:
-            legs += _beginning(message, channel)
-    for name, said in heard.items():
+        if channel.name in reached:
+            targets += _following(message, history, channel, reached[channel.name])
+        elif channel in routed:
+            targets += _beginning(message, channel)
+    known = {channel.name for channel in channels}
+    for name, parts in reached.items():
         if name not in known:
-            legs += _numbered(
-                Target(
-                    channel=name,
-                    account=was.account,
-                    language=was.language,
-                    skip=f"{name!r} is not configured any more.",
-                )
-                for was in said
+            skip = f"{name!r} is not configured any more."
+            targets += _numbered(
+                Target(channel=name, account=part.account, language=part.language, skip=skip) for part in parts
             )
-    return tuple(legs)
+    return tuple(targets)
 
 
-def legs_on(message: Message, history: History, channel: ChannelConfig) -> tuple[Target, ...]:
-    """Return the legs of a message on one channel that it is meant for, and what they answer there.
-
-    As `plan` does, for one channel that could not be used when the message was published.
+def choose_targets_on(message: Message, history: History, channel: ChannelConfig) -> tuple[Target, ...]:
+    """Choose the targets on one channel that could not be used when the message was published.
 
     Args:
         message: The resolved message.
         history: The publications of the incident before that message.
         channel: The channel as it is now.
     """
-    heard = _heard(history, [channel]).get(channel.name) if message.stage not in _BEGINS else None
-    if heard:
-        return tuple(_following(message, history, channel, heard))
-    # How it is used may have been what could not be read.
-    unfit = f"{channel.name!r} is retired; nothing begins on it." if channel.retired else ""
+    parts = _reached(history, [channel]).get(channel.name) if message.stage not in _BEGINNINGS else None
+    if parts:
+        return tuple(_following(message, history, channel, parts))
+    # Its use may have been among the settings that could not be read.
+    skip = f"{channel.name!r} is retired; nothing begins on it." if channel.retired else ""
     if channel.exercise != message.exercise:
-        unfit = f"{channel.name!r} is {'' if channel.exercise else 'not '}for exercises{' only' * channel.exercise}."
-    return tuple(replace(leg, skip=unfit) for leg in _beginning(message, channel))
+        skip = f"{channel.name!r} is {'' if channel.exercise else 'not '}for exercises{' only' * channel.exercise}."
+    return tuple(replace(target, skip=skip) for target in _beginning(message, channel))
 
 
-def reached(history: History, channel: ChannelConfig) -> bool:
-    """Return whether something of the incident is, may be or will be with the channel's readers."""
+def has_reached(history: History, channel: ChannelConfig) -> bool:
+    """Return whether the channel's readers have, or may get, something of the incident."""
     return any(
-        _posted_as(was, channel) and was.outcome not in _NOT_OUT for entry in history.entries for was in entry.posts
+        _is_on(part, channel) and part.outcome not in _NOT_OUT for entry in history.entries for part in entry.posts
     )
 
 
 def _beginning(message: Message, channel: ChannelConfig) -> Iterator[Target]:
-    return _numbered(_leg(channel, language) for language in _languages(message, channel))
+    return _numbered(_target(channel, language) for language in _languages(message, channel))
 
 
-def _wanted(
+def _routed(
     message: Message,
     channels: Sequence[ChannelConfig],
     routes: Sequence[Route],
     contains: Contains,
     to: Sequence[str] | None,
 ) -> list[ChannelConfig]:
-    """Whom a beginning goes to."""
+    """Return the channels of a beginning."""
     for number, route in enumerate(routes, start=1):
         _refuse_unknown(route.to, channels, f"routes: route {number}")
-    fit = [channel for channel in channels if channel.exercise == message.exercise and not channel.retired]
+    usable = [channel for channel in channels if channel.exercise == message.exercise and not channel.retired]
     if to is not None:
         _refuse_unknown(to, channels, "to")
-        _refuse_unfit(to, channels, message)
-        return [channel for channel in fit if _meant(channel, to)]
+        _refuse_unusable(to, channels, message)
+        return [channel for channel in usable if _is_named(channel, to)]
     if message.exercise or not routes:
-        return fit
-    names = [name for route in routes if route.takes(message, contains) for name in route.to]
-    return [channel for channel in fit if _meant(channel, names)]
+        return usable
+    names = [name for route in routes if route.matches(message, contains) for name in route.to]
+    return [channel for channel in usable if _is_named(channel, names)]
 
 
-def _meant(channel: ChannelConfig, names: Iterable[str]) -> bool:
+def _is_named(channel: ChannelConfig, names: Iterable[str]) -> bool:
     return any(name == channel.name or name in channel.tags for name in names)
 
 
@@ -181,31 +173,31 @@ def _refuse_unknown(names: Iterable[str], channels: Sequence[ChannelConfig], fie
             raise SettingsError(f"Nothing was sent. {field}: no channel has the name or tag {name!r}. {hint}")
 
 
-def _refuse_unfit(to: Iterable[str], channels: Iterable[ChannelConfig], message: Message) -> None:
-    """Somebody who names a channel must hear that it cannot be had; a tag only means those that can."""
+def _refuse_unusable(to: Iterable[str], channels: Iterable[ChannelConfig], message: Message) -> None:
+    """Refuse a channel that is named and cannot be used. A tag only means the channels that can."""
     for channel in channels:
         if channel.name not in to:
             continue
         if channel.exercise != message.exercise:
             kinds = "is not for exercises, and this is one" if message.exercise else "is for exercises only"
             raise SettingsError(f"Nothing was sent. to: channel {channel.name!r} {kinds}.")
-        if channel.retired and message.stage in _BEGINS:
+        if channel.retired and message.stage in _BEGINNINGS:
             raise SettingsError(f"Nothing was sent. to: channel {channel.name!r} is retired; nothing begins on it.")
 
 
 def _refuse_silence(message: Message, to: Sequence[str] | None) -> None:
     severity = message.severity or Severity.UNKNOWN
-    what = f"this {message.category} message of severity {severity}"
+    text = f"this {message.category} message of severity {severity}"
     if message.exercise and to is None:
         raise SettingsError(
             "Nothing was sent: this is an exercise, and no channel is for exercises. Set exercise = true on one."
         )
     if to is not None:
-        kind = "this exercise" if message.exercise else what
+        kind = "this exercise" if message.exercise else text
         raise SettingsError(f"Nothing was sent: of the channels named, none may carry {kind}.")
     if severity.at_least(Severity.SEVERE):
         raise SettingsError(
-            f"Nothing was sent: no route takes {what}, or its channels are retired or for exercises. "
+            f"Nothing was sent: no route takes {text}, or its channels are retired or for exercises. "
             "Add a route for it, or name the channels in 'to'."
         )
 
@@ -225,116 +217,115 @@ def _concerns(place: Location | None, area: str, contains: Contains) -> bool:
     return inside or (kind == "dept" and code in place.also_departments)
 
 
-def _heard(history: History, channels: Sequence[ChannelConfig]) -> dict[str, list[PostedPart]]:
-    """Who got something of the incident: channels in the order in which they did, each language once.
+def _reached(history: History, channels: Sequence[ChannelConfig]) -> dict[str, list[PostedPart]]:
+    """Return the first post in each language on each channel, in the order in which the incident reached them.
 
-    Those who read an account are the same by whatever name its channel goes now.
+    An account has the same readers whatever the name of its channel is now.
     """
     known = {channel.name for channel in channels}
-    now = {channel.account: channel.name for channel in channels if not channel.problem}
-    heard: dict[str, dict[str, PostedPart]] = {}
+    names = {channel.account: channel.name for channel in channels if not channel.problem}
+    reached: dict[str, dict[str, PostedPart]] = {}
     for entry in history.entries:
-        for said in entry.posts:
-            name = said.channel if said.channel in known else now.get(said.account, said.channel)
-            heard.setdefault(name, {}).setdefault(said.language, said)
-    return {channel: list(languages.values()) for channel, languages in heard.items()}
+        for part in entry.posts:
+            name = part.channel if part.channel in known else names.get(part.account, part.channel)
+            reached.setdefault(name, {}).setdefault(part.language, part)
+    return {channel: list(languages.values()) for channel, languages in reached.items()}
 
 
 def _following(
-    message: Message, history: History, channel: ChannelConfig, said: Sequence[PostedPart]
+    message: Message, history: History, channel: ChannelConfig, parts: Sequence[PostedPart]
 ) -> Iterator[Target]:
-    """One leg for each language that the channel got; an update also in others that both speak by now."""
+    """Yield a target for each language that the channel got; for an update also its other languages."""
     if channel.exercise != message.exercise:
         now = "for exercises only" if channel.exercise else "not for exercises any more"
-        return _numbered(replace(_leg(channel, was.language), skip=f"{channel.name!r} is {now}.") for was in said)
-    before = [was.language for was in said]
+        skip = f"{channel.name!r} is {now}."
+        return _numbered(replace(_target(channel, part.language), skip=skip) for part in parts)
+    before = [part.language for part in parts]
     spoken = [language for language in before if message.wording(language)] or [message.language]
     more = _languages(message, channel) if message.stage is Stage.UPDATE else []
-    legs = [
-        replace(_leg(channel, language), reply_to=_answers(message, history, channel, language))
+    targets = [
+        replace(_target(channel, language), reply_to=_reply_to(message, history, channel, language))
         for language in dict.fromkeys((*spoken, *more))
     ]
-    silent = [language for language in before if not message.wording(language)]
     if message.stage is Stage.CORRECTION and channel.capabilities.edits:
-        legs = _corrected(legs, message, history, channel)
+        targets = _correction(targets, message, history, channel)
     if message.stage is Stage.CANCELLATION and channel.capabilities.deletes:
-        legs = _taken_back(legs, history, channel)
-    legs += [replace(_leg(channel, language), skip=f"The message does not speak {language!r}.") for language in silent]
-    return _numbered(legs)
+        targets = _cancellation(targets, history, channel)
+    targets += [
+        replace(_target(channel, language), skip=f"The message does not speak {language!r}.")
+        for language in before
+        if not message.wording(language)
+    ]
+    return _numbered(targets)
 
 
-def _corrected(legs: Sequence[Target], message: Message, history: History, channel: ChannelConfig) -> list[Target]:
-    """The legs of a correction on a channel that can edit: the posts, then the edits."""
-    severe = (message.severity or Severity.UNKNOWN).at_least(Severity.SEVERE)
-    how = channel.correction_policy(severe=severe)
-    if how == "reply":
-        return list(legs)
-    edits = {leg: edit for leg in legs if (edit := _edit(leg, message, history, channel)) is not None}
-    posts = [leg for leg in legs if how == "both" or leg not in edits]
+def _correction(targets: list[Target], message: Message, history: History, channel: ChannelConfig) -> list[Target]:
+    """Return the targets of a correction on a channel that can edit: the posts, then the edits."""
+    policy = channel.correction_policy(severe=(message.severity or Severity.UNKNOWN).at_least(Severity.SEVERE))
+    if policy == "reply":
+        return targets
+    edits = {target: edit for target in targets if (edit := _edit(target, message, history, channel)) is not None}
+    posts = [target for target in targets if policy == "both" or target not in edits]
     return [*posts, *edits.values()]
 
 
-def _edit(leg: Target, message: Message, history: History, channel: ChannelConfig) -> Target | None:
-    """The change of the post that was wrong; `None`: it is not out, or of several posts it may stand in any.
+def _edit(target: Target, message: Message, history: History, channel: ChannelConfig) -> Target | None:
+    """Return the edit of the wrong post, if it is out and the wrong publication has only that post here.
 
-    A correction that was itself made by an edit has no post of its own: what it changed is changed again.
+    A correction by an edit has no post of its own, so what it edited is edited again.
     """
-    about = message.lifecycle.corrects
-    while about and (entry := history.entry(about)):
-        said = [was for was in entry.posts if _ours(was, channel, leg.language)]
-        if [was.outcome for was in said] == [Outcome.POSTED]:
-            return replace(leg, operation=Operation.EDIT, target=about, target_part=said[0].part)
-        about = None if said else entry.message.lifecycle.corrects
+    publication = message.lifecycle.corrects
+    while publication and (entry := history.entry(publication)):
+        parts = [part for part in entry.posts if _is_on(part, channel) and part.language == target.language]
+        if [part.outcome for part in parts] == [Outcome.POSTED]:
+            return replace(target, operation=Operation.EDIT, target=publication, target_part=parts[0].part)
+        publication = None if parts else entry.message.lifecycle.corrects
     return None
 
 
-def _taken_back(legs: Sequence[Target], history: History, channel: ChannelConfig) -> list[Target]:
-    """The legs of a cancellation on a channel that can delete: the posts, then the deletions, the newest first."""
+def _cancellation(targets: list[Target], history: History, channel: ChannelConfig) -> list[Target]:
+    """Return the targets of a cancellation on a channel that can delete: the posts, then the newest deletions first."""
     if channel.on_cancellation == "reply":
-        return list(legs)
-    ours = [(entry, was) for entry in history.entries for was in entry.posts if _posted_as(was, channel)]
-    deletions = [_deletion(channel, entry, was) for entry, was in reversed(ours) if was.outcome is Outcome.POSTED]
-    known = all(was.outcome in _NOT_OUT | {Outcome.POSTED} for _, was in ours)
-    if channel.on_cancellation == "delete" and deletions and known:
+        return targets
+    parts = [(entry, part) for entry in history.entries for part in entry.posts if _is_on(part, channel)]
+    deletions = [_deletion(channel, entry, part) for entry, part in reversed(parts) if part.outcome is Outcome.POSTED]
+    certain = all(part.outcome in _NOT_OUT | {Outcome.POSTED} for _, part in parts)
+    if channel.on_cancellation == "delete" and deletions and certain:
         return deletions
-    # What it would hang under is going to be gone.
-    return [*(replace(leg, reply_to=()) for leg in legs), *deletions]
+    # The posts that it would answer are deleted.
+    return [*(replace(target, reply_to=()) for target in targets), *deletions]
 
 
-def _deletion(channel: ChannelConfig, entry: HistoryEntry, was: PostedPart) -> Target:
-    leg = replace(_leg(channel, was.language), operation=Operation.DELETE)
-    return replace(leg, target=entry.publication, target_part=was.part)
+def _deletion(channel: ChannelConfig, entry: HistoryEntry, part: PostedPart) -> Target:
+    target = replace(_target(channel, part.language), operation=Operation.DELETE)
+    return replace(target, target=entry.publication, target_part=part.part)
 
 
-def _posted_as(said: PostedPart, channel: ChannelConfig) -> bool:
-    return (said.channel, said.account) == (channel.name, channel.account)
+def _is_on(part: PostedPart, channel: ChannelConfig) -> bool:
+    return (part.channel, part.account) == (channel.name, channel.account)
 
 
-def _answers(message: Message, history: History, channel: ChannelConfig, language: str) -> tuple[str, ...]:
-    """The publications that this account has said in this language, up to the one that is set right, if any."""
+def _reply_to(message: Message, history: History, channel: ChannelConfig, language: str) -> tuple[str, ...]:
+    """Return the publications of this account in this language, up to the one that is corrected."""
     if not channel.capabilities.replies:
         return ()
-    answers: list[str] = []
+    publications: list[str] = []
     for entry in history.entries:
-        if any(_ours(was, channel, language) for was in entry.posts):
-            answers.append(entry.publication)
+        if any(_is_on(part, channel) and part.language == language for part in entry.posts):
+            publications.append(entry.publication)
         if entry.publication == message.lifecycle.corrects:
             break
-    return tuple(answers)
-
-
-def _ours(said: PostedPart, channel: ChannelConfig, language: str) -> bool:
-    return _posted_as(said, channel) and said.language == language
+    return tuple(publications)
 
 
 def _languages(message: Message, channel: ChannelConfig) -> list[str]:
-    """What both the message and the channel's readers speak; at least the message's own language."""
+    """Return the channel's languages that the message has, or else the message's own language."""
     return [language for language in channel.languages if message.wording(language)] or [message.language]
 
 
-def _leg(channel: ChannelConfig, language: str) -> Target:
+def _target(channel: ChannelConfig, language: str) -> Target:
     return Target(channel=channel.name, account=channel.account, language=language)
 
 
-def _numbered(legs: Iterable[Target]) -> Iterator[Target]:
-    return (replace(leg, part=part) for part, leg in enumerate(legs))
+def _numbered(targets: Iterable[Target]) -> Iterator[Target]:
+    return (replace(target, part=part) for part, target in enumerate(targets))

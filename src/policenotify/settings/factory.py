@@ -127,8 +127,8 @@ def open_publisher(
 ) -> Publisher:
     """Open the publisher of an installation: its keys, journal, channels, routes, categories and languages.
 
-    A channel whose settings, secret or library are wrong does not stop the others. `Publisher.faults` names it. Its
-    messages wait in the journal and are sent once it is repaired: every publisher checks for that again.
+    A channel whose settings, secret or library are wrong does not stop the others. `Publisher.channel_problems` names
+    it. Its messages wait in the journal and are sent once it is repaired: every publisher checks for that again.
 
     Args:
         path: The settings file. If `None`, as [`read_settings`][policenotify.settings.read_settings] finds it.
@@ -160,7 +160,7 @@ def open_publisher(
             sender=settings.sender,
             wait=settings.wait,
             clock=clock,
-            reminding=settings.reminders.policy(),
+            reminders=settings.reminders.policy(),
             on_overdue=on_overdue,
             reopen=_ChannelReader(settings.place),
         )

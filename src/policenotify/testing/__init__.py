@@ -1,10 +1,11 @@
-"""What authors of networks test with: the contract suite, networks on the loopback, a clock and a keep.
+"""Test tools: the contract suite, fake servers on the loopback, a fake clock and a state store.
 
-Applications test with [`recorded`][policenotify.testing.recording.recorded]: what they would have published.
+Applications test with
+[`recording_publisher`][policenotify.testing.publisher.recording_publisher].
 
-Names are imported when they are first used: the stands need no pytest, and only
-[`ChannelContract`][policenotify.testing.contract.suite.ChannelContract] and
-[`FakeMailServer`][policenotify.testing.servers.mail.FakeMailServer] need the extra `policenotify[testing]`.
+Names are imported on first use. Only [`ChannelContract`][policenotify.testing.contract.core.ChannelContract],
+[`FakeMailServer`][policenotify.testing.servers.mail.FakeMailServer] and the `environment` of
+[`FakeSmsServer`][policenotify.testing.servers.sms.FakeSmsServer] need the extra `policenotify[testing]`.
 """
 
 from __future__ import annotations
@@ -15,46 +16,55 @@ from typing import TYPE_CHECKING
 from policenotify.errors import MissingExtra
 
 if TYPE_CHECKING:
-    from policenotify.testing.contract.suite import ChannelContract
-    from policenotify.testing.contract.wires import (
+    from policenotify.testing.contract.core import ChannelContract
+    from policenotify.testing.contract.fixtures import (
+        BulkFixture,
         Call,
         Fault,
-        HttpWire,
-        MailsWire,
+        HttpFixture,
         NetworkFixture,
-        OneCallWire,
+        OneCallFixture,
         VisiblePost,
     )
     from policenotify.testing.fakes import FakeClock, InMemoryStateStore
+    from policenotify.testing.publisher import Recording, recording_publisher
     from policenotify.testing.recorder import RecordedPost
-    from policenotify.testing.recording import Recording, recorded
     from policenotify.testing.servers.bluesky import FakeBlueskyServer
     from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest
     from policenotify.testing.servers.mail import FakeMailServer, Mail
     from policenotify.testing.servers.mastodon import FakeMastodonServer
-    from policenotify.testing.servers.push import FakePushServer, SeenPush
-    from policenotify.testing.servers.sms import FakeSmsServer, SeenSms
+    from policenotify.testing.servers.push import FakePushServer, ReceivedPush
+    from policenotify.testing.servers.sms import FakeSmsServer, ReceivedSms
     from policenotify.testing.servers.x import FakeXServer
 
-_HOMES = {
+_MODULES = {
     "servers.bluesky": ("FakeBlueskyServer",),
-    "contract.suite": ("ChannelContract",),
+    "contract.core": ("ChannelContract",),
     "fakes": ("FakeClock", "InMemoryStateStore"),
     "servers.mail": ("Mail", "FakeMailServer"),
     "servers.mastodon": ("FakeMastodonServer",),
-    "servers.push": ("FakePushServer", "SeenPush"),
+    "servers.push": ("FakePushServer", "ReceivedPush"),
     "recorder": ("RecordedPost",),
-    "recording": ("Recording", "recorded"),
-    "servers.sms": ("SeenSms", "FakeSmsServer"),
+    "publisher": ("Recording", "recording_publisher"),
+    "servers.sms": ("ReceivedSms", "FakeSmsServer"),
     "servers.http": ("Answer", "NoResponse", "Disconnect", "RecordedRequest", "FakeServer"),
-    "contract.wires": ("Call", "HttpWire", "MailsWire", "OneCallWire", "VisiblePost", "Fault", "NetworkFixture"),
+    "contract.fixtures": (
+        "BulkFixture",
+        "Call",
+        "Fault",
+        "HttpFixture",
+        "NetworkFixture",
+        "OneCallFixture",
+        "VisiblePost",
+    ),
     "servers.x": ("FakeXServer",),
 }
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
-_OF_THE_EXTRA = {"pytest", "hypothesis"}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+_EXTRA = {"pytest", "hypothesis"}
 
 __all__ = [
     "Answer",
+    "BulkFixture",
     "Call",
     "ChannelContract",
     "Disconnect",
@@ -67,30 +77,29 @@ __all__ = [
     "FakeSmsServer",
     "FakeXServer",
     "Fault",
-    "HttpWire",
+    "HttpFixture",
     "InMemoryStateStore",
     "Mail",
-    "MailsWire",
     "NetworkFixture",
     "NoResponse",
-    "OneCallWire",
+    "OneCallFixture",
+    "ReceivedPush",
+    "ReceivedSms",
     "RecordedPost",
     "RecordedRequest",
     "Recording",
-    "SeenPush",
-    "SeenSms",
     "VisiblePost",
-    "recorded",
+    "recording_publisher",
 ]
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOME:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+        value: object = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
     except ImportError as error:
-        if error.name in _OF_THE_EXTRA:
+        if error.name in _EXTRA:
             raise MissingExtra(name, "testing") from error
         raise
     globals()[name] = value

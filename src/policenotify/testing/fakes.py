@@ -1,4 +1,4 @@
-"""Time and memory for a channel under test: a clock that stands still, and a keep in memory."""
+"""A fake clock and an in-memory state store for a channel under test."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from policenotify.errors import JournalError
 
 
 class FakeClock:
-    """A [`Clock`][policenotify.channel.Clock] that moves only when told to; sleeping moves it, and takes no time.
+    """A [`Clock`][policenotify.channel.Clock] that only moves on request. Sleeping moves it and takes no time.
 
     Args:
-        at: What time it is, aware.
-        run: Names what it counts from, so that a journal sees a `jump`; empty: nobody can see one.
+        at: The start, aware.
+        run: Identifies the monotonic clock, so that a journal detects a `jump`; empty: it cannot.
 
     Attributes:
-        slept: How many seconds each `sleep` asked for, in order.
+        slept: Seconds of each `sleep`, in order.
     """
 
     def __init__(self, at: datetime = datetime(2026, 3, 2, 6, 30, tzinfo=UTC), *, run: str = "") -> None:
@@ -28,24 +28,24 @@ class FakeClock:
             raise ValueError("at: must have a time zone")
         self._at = at.astimezone(UTC)
         self._start = self._at
-        self._set_on = timedelta(0)
+        self._offset = timedelta(0)
         self._run = run
         self.slept: list[float] = []
 
     def now(self) -> datetime:
-        """The time, in UTC."""
-        return self._at + self._set_on
+        """Return the time in UTC."""
+        return self._at + self._offset
 
     def monotonic(self) -> float:
-        """Seconds since the clock was made, however often it was set."""
+        """Return the seconds since the clock was made, unaffected by `jump`."""
         return (self._at - self._start).total_seconds()
 
     def boot(self) -> str:
-        """Names what `monotonic` counts from."""
+        """Return the id of the monotonic clock."""
         return self._run
 
     def sleep(self, seconds: float) -> None:
-        """Let this much time pass at once."""
+        """Move forward and record the call."""
         self.slept.append(seconds)
         self.pass_by(seconds)
 
@@ -56,50 +56,48 @@ class FakeClock:
         self._at += timedelta(seconds=seconds)
 
     def jump(self, seconds: float) -> None:
-        """Set the clock on, or back, in no time."""
-        self._set_on += timedelta(seconds=seconds)
+        """Set the clock forward or back, without time passing."""
+        self._offset += timedelta(seconds=seconds)
 
 
 class InMemoryStateStore:
-    """A [`StateStore`][policenotify.channel.StateStore] in memory.
-
-    Channel objects and threads may share it, as processes do.
+    """A [`StateStore`][policenotify.channel.StateStore] in memory, shared by channel objects and threads.
 
     Attributes:
-        leases: How often each name has been leased.
+        leases: Number of leases of each name.
     """
 
     def __init__(self) -> None:
-        self._kept: dict[str, StoredValue] = {}
+        self._values: dict[str, StoredValue] = {}
         self._lock = Lock()
         self._leased: defaultdict[str, Lock] = defaultdict(Lock)
         self.leases: defaultdict[str, int] = defaultdict(int)
 
     def load(self, name: str) -> StoredValue | None:
-        """The value under *name*, or `None`."""
+        """Return the value of *name*, or `None`."""
         with self._lock:
-            return self._kept.get(name)
+            return self._values.get(name)
 
     def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
         """Replace the value if its version is still *version*."""
         with self._lock:
-            kept = self._kept.get(name)
-            if (kept.version if kept else None) != version:
+            stored = self._values.get(name)
+            if (stored.version if stored else None) != version:
                 return False
-            self._kept[name] = StoredValue(value, (version or 0) + 1)
+            self._values[name] = StoredValue(value, (version or 0) + 1)
             return True
 
     @contextmanager
     def lease(self, name: str, *, seconds: float) -> Iterator[None]:
-        """Be the only one who renews *name*.
+        """Hold an exclusive lock on *name*.
 
         Raises:
-            JournalError: Somebody else held it for all of *seconds*.
+            JournalError: Another process held it for all of *seconds*.
         """
         with self._lock:
             lock = self._leased[name]
         if not lock.acquire(timeout=seconds):
-            raise JournalError(f"{name!r} has been leased by another for more than {seconds} s")
+            raise JournalError(f"{name!r} was leased by another process for more than {seconds} s")
         try:
             with self._lock:
                 self.leases[name] += 1

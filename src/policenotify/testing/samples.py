@@ -1,7 +1,7 @@
-"""Twenty-six messages as a French police desk would write them: for tests, examples and the demo.
+"""Twenty-six messages of a French police desk, for tests, examples and the demo.
 
-All is invented but the places. Each sample has the history that its incident would have by then on two channels,
-`bluesky` and `mail`, so that it can be planned and worded as it stands.
+Everything is invented but the places. Each sample has the history of its incident on two channels, `bluesky` and
+`mail`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from policenotify.model.history import History, HistoryEntry, Outcome, PostedPar
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Category, Message
-from policenotify.publishing.defaults import resolve
+from policenotify.publishing.defaults import fill_defaults
 from policenotify.render.locales import PROFILES, profile_of
 
 PARIS: Final = ZoneInfo("Europe/Paris")
@@ -28,13 +28,13 @@ ACCOUNTS: Final = {"bluesky": "police34.example", "mail": "alerte@police34.examp
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """A message, and what came before it.
+    """A message with the history of its incident.
 
     Attributes:
         id: Its name: `accident/opening`.
-        at: When it is published.
+        at: Time of publication.
         message: As the desk writes it.
-        history: What was said of the incident before.
+        history: Earlier messages of the incident.
     """
 
     id: str
@@ -49,7 +49,7 @@ class Sample:
         commune = places.commune(place.commune) if place.commune else None
         department = place.department or (places.department_of(place.commune) if place.commune else None)
         named = places.department(department) if department else None
-        return resolve(
+        return fill_defaults(
             self.message,
             profile_of(self.message.category, PROFILES),
             sender=SENDER,
@@ -60,9 +60,9 @@ class Sample:
         )
 
     def entry(self, sequence: int) -> HistoryEntry:
-        """The message as the journal would hold it once it was posted everywhere."""
+        """Return the message as the journal holds it after it was posted everywhere."""
         publication = f"01J{self.at:%Y%m%d%H%M%S}{sequence:09d}"
-        said = tuple(
+        posts = tuple(
             PostedPart(
                 channel=channel,
                 account=account,
@@ -72,11 +72,11 @@ class Sample:
             )
             for channel, account in ACCOUNTS.items()
         )
-        return HistoryEntry(publication=publication, sequence=sequence, message=self.resolved, at=self.at, posts=said)
+        return HistoryEntry(publication=publication, sequence=sequence, message=self.resolved, at=self.at, posts=posts)
 
 
 def _at(day: int, hour: int, minute: int = 0) -> datetime:
-    """A moment of June 2026, in Paris."""
+    """Return a time of June 2026 in Paris."""
     return datetime(2026, 6, day, hour, minute, tzinfo=PARIS)
 
 
@@ -87,15 +87,15 @@ def _place(
 
 
 def _first(name: str, at: datetime, category: Category, headline: str, **fields: Any) -> Sample:  # noqa: ANN401 - any field
-    """What begins: an opening, whose incident is named after it, or a message that is said once."""
+    """Return an opening, whose incident gets its name, or a standalone message."""
     opens = PROFILES[category].opens_incident
     lifecycle = Lifecycle(stage=Stage.OPENING, incident=name.partition("/")[0]) if opens else Lifecycle()
-    said = {"category": category, "headline": headline, "lifecycle": lifecycle, **fields}
-    return Sample(id=name, at=at, message=Message.model_validate(said))
+    values = {"category": category, "headline": headline, "lifecycle": lifecycle, **fields}
+    return Sample(id=name, at=at, message=Message.model_validate(values))
 
 
 def _then(name: str, at: datetime, before: Sample, stage: Stage, headline: str, **fields: Any) -> Sample:  # noqa: ANN401 - any field
-    """What follows on an earlier sample."""
+    """Return a message that follows an earlier sample."""
     earlier = before.history.entries
     entries = (*earlier, before.entry(len(earlier) + 1))
     incident = before.message.incident
@@ -373,4 +373,4 @@ SAMPLES: Final = (
         description="L'accident a lieu avenue de Toulouse. Le premier message est supprimé.",
     ),
 )
-"""The samples, each after what it follows on."""
+"""The samples, each after those it follows."""

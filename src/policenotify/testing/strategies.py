@@ -1,4 +1,4 @@
-"""Messages as Hypothesis may invent them: every stage and category, and texts that break careless code."""
+"""Hypothesis strategies for messages: every stage and category, and texts that break careless code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from policenotify.model.location import Location, Point, RoadRef
 from policenotify.model.message import Category, Message, Translation
 
 NOW: Final = datetime(2026, 6, 5, 15, 42, tzinfo=UTC)
-"""The time around which messages are invented."""
+"""The time around which messages are generated."""
 
 _NASTY: Final = (
     "\u202e",  # right-to-left override
@@ -64,26 +64,26 @@ _INCIDENTS: Final = ("2026-0605-17", "a", "X" * 64)
 
 
 def nasty_text(*, max_parts: int = 12) -> st.SearchStrategy[str]:
-    """Texts of ordinary words and of all that has ever broken a text: controls, joiners, emoji, addresses, braces."""
+    """Generate texts of ordinary words, control characters, joiners, emoji, addresses and braces."""
     plain = st.sampled_from(("Accident", "avenue de Toulouse", "le", "à"))
     word = st.sampled_from(_NASTY) | st.text(max_size=8) | plain
     gap = st.sampled_from((" ", " ", " ", "", ". ", ", ", "\n"))
     pieces = st.lists(st.tuples(word, gap), max_size=max_parts)
-    return pieces.map(lambda found: "".join(f"{text}{after}" for text, after in found))
+    return pieces.map(lambda parts: "".join(f"{text}{after}" for text, after in parts))
 
 
 def prose(*, max_parts: int = 12) -> st.SearchStrategy[str]:
-    """Nasty texts that a message takes: those without control characters."""
+    """Generate texts that a message accepts: those without control characters."""
     return nasty_text(max_parts=max_parts).map(lambda text: _UNREADABLE.sub("", text))
 
 
 def one_liners(*, max_size: int = 160) -> st.SearchStrategy[str]:
-    """The same where one line is asked for that is not empty."""
+    """Generate texts of one line that are not empty."""
     return prose().map(lambda text: " ".join(text.split())[:max_size].strip()).filter(bool)
 
 
 def locations() -> st.SearchStrategy[Location]:
-    """Places in and around Hérault, told in any of the ways, or in none."""
+    """Generate places in and around Hérault in every form, also empty."""
     words = st.none() | one_liners(max_size=60)
     roads = st.builds(RoadRef, road=st.sampled_from(("A9", "D612", "N113")), direction=words, exit=words)
     points = st.builds(
@@ -110,7 +110,7 @@ def locations() -> st.SearchStrategy[Location]:
 
 @st.composite
 def lifecycles(draw: st.DrawFn, stages: st.SearchStrategy[Stage] | None = None) -> Lifecycle:
-    """Every lawful link to an incident."""
+    """Generate every valid link to an incident."""
     stage = draw(stages or st.sampled_from(Stage))
     incident = draw(st.sampled_from(_INCIDENTS))
     publication = draw(st.sampled_from(("0" * 26, "01JZ" + "A" * 22)))
@@ -131,11 +131,11 @@ def lifecycles(draw: st.DrawFn, stages: st.SearchStrategy[Stage] | None = None) 
 
 @st.composite
 def messages(draw: st.DrawFn, /, **fixed: Any) -> Message:  # noqa: ANN401 - any field of a message
-    """Messages of every stage and category.
+    """Generate messages of every stage and category.
 
     Args:
-        draw: Hypothesis hands it in.
-        fixed: Fields that are given instead of invented.
+        draw: Passed by Hypothesis.
+        fixed: Fields with a given value.
     """
     moments = st.none() | st.integers(-600, 6_000).map(lambda minutes: NOW + timedelta(minutes=minutes))
     start, end = draw(moments), draw(moments)
@@ -171,11 +171,11 @@ def messages(draw: st.DrawFn, /, **fixed: Any) -> Message:  # noqa: ANN401 - any
 
 @st.composite
 def histories(draw: st.DrawFn, message: Message, channels: tuple[ChannelConfig, ...]) -> History:
-    """What may have been said of a message's incident before: nothing, or an opening and updates on some channels."""
+    """Generate the history of a message's incident: empty, or an opening and updates on some channels."""
     entries = []
     for sequence in range(1, draw(st.integers(1, 4))):
         stage = Stage.OPENING if sequence == 1 else Stage.UPDATE
-        said = [
+        posts = [
             PostedPart(
                 channel=draw(st.sampled_from([channel.name for channel in channels] + ["gone"])),
                 account=draw(st.sampled_from([channel.account for channel in channels])),
@@ -193,6 +193,6 @@ def histories(draw: st.DrawFn, message: Message, channels: tuple[ChannelConfig, 
         publication = f"{sequence:026d}"
         at = NOW - timedelta(minutes=100 - sequence)
         entries.append(
-            HistoryEntry(publication=publication, sequence=sequence, message=earlier, at=at, posts=tuple(said))
+            HistoryEntry(publication=publication, sequence=sequence, message=earlier, at=at, posts=tuple(posts))
         )
     return History(incident=message.incident, entries=tuple(entries))

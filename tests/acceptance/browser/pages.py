@@ -15,9 +15,8 @@ from typing import Any
 
 from policenotify.channel import Capabilities, ChannelConfig, Recipient, RecipientOutcome
 from policenotify.cli.commands.demo import STORY, StoryClock
-from policenotify.cli.report.builder import draw
-from policenotify.cli.report.source import Seen, Told
-from policenotify.cli.report.values import Page
+from policenotify.cli.report.builder import Report, draw
+from policenotify.cli.report.source import ReaderPost, ReportEntry
 from policenotify.errors import Blocked, Refused
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
@@ -99,10 +98,10 @@ def desk(folder: Path, channels: Sequence[ChannelConfig], **how: Any) -> Iterato
         yield publisher, clock
 
 
-def said(publisher: Publisher, message: Message, key: str) -> Told:
+def said(publisher: Publisher, message: Message, key: str) -> ReportEntry:
     preview = publisher.preview(message)
     publication = publisher.publish(message, key=key, actor="desk")
-    return Told(at=publication.at, preview=preview, publication=publication)
+    return ReportEntry(at=publication.at, preview=preview, publication=publication)
 
 
 def partly(people: Sequence[Recipient]) -> Iterator[RecipientOutcome]:
@@ -115,7 +114,7 @@ def lost(*_: Any) -> Any:
     raise OSError("cut in the middle")
 
 
-def stories(folder: Path) -> Page:
+def stories(folder: Path) -> Report:
     """The demo's story on every network, with everything that can become of a post."""
     scripts: dict[str, list[Any]] = {
         "x": [Refused("X says that the text was posted already.", remedy="Change a word.", code="403")],
@@ -130,7 +129,7 @@ def stories(folder: Path) -> Page:
         return draw("demo", told, publisher)
 
 
-def previewed(folder: Path) -> Page:
+def previewed(folder: Path) -> Report:
     """An update before it is said: in both of its wordings, with remarks of the checks, and a picture."""
     opening, update = SAMPLES[:2]
     with desk(folder, everywhere()) as (publisher, clock):
@@ -141,11 +140,11 @@ def previewed(folder: Path) -> Page:
         message = update.message.model_copy(update={"images": pictures, "link": "https://police34.example/deviation"})
         long = message.model_copy(update={"description": "Circulation difficile. " * 30, "instruction": ""})
         return draw(
-            "preview", [Told(at=update.at, preview=publisher.preview(one)) for one in (message, long)], publisher
+            "preview", [ReportEntry(at=update.at, preview=publisher.preview(one)) for one in (message, long)], publisher
         )
 
 
-def hostile(folder: Path) -> Page:
+def hostile(folder: Path) -> Report:
     """Texts that want out, in every field and on every network."""
     pictures = tuple(
         Image(alt=text[:900], data=png(1200, 800 - 200 * number)) for number, text in enumerate(HOSTILE[:3])
@@ -164,15 +163,19 @@ def hostile(folder: Path) -> Page:
                 **dict(zip(words, (turned[0][:160], turned[1], turned[2]), strict=True)),
             )
             told.append(said(publisher, message, str(number)))
-        seen = Seen(id="1", text=HOSTILE[0], warning=HOSTILE[1], card=("javascript:alert(1)", HOSTILE[5], HOSTILE[3]))
-        told[0] = replace(told[0], seen={"mastodon": (seen,), "email": (mail(HOSTILE[0]),)})
+        seen = ReaderPost(
+            id="1", text=HOSTILE[0], warning=HOSTILE[1], card=("javascript:alert(1)", HOSTILE[5], HOSTILE[3])
+        )
+        told[0] = replace(told[0], reader_posts={"mastodon": (seen,), "email": (mail(HOSTILE[0]),)})
         return draw("preview", told, publisher)
 
 
-def mail(subject: str) -> Seen:
+def mail(subject: str) -> ReaderPost:
     """A mail that is itself an attack."""
     html = f"<html><head><title>{LONG_WORD}</title></head><body><script>top.document.title='owned'</script><p>{subject}"
-    return Seen(id="m", text=subject, title=subject, html=f'{html}<img src="https://evil.example/pixel.png"></body>')
+    return ReaderPost(
+        id="m", text=subject, title=subject, html=f'{html}<img src="https://evil.example/pixel.png"></body>'
+    )
 
 
 def png(width: int, height: int) -> bytes:

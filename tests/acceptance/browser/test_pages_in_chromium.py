@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from policenotify.cli.commands.demo import stage, tell
+from policenotify.cli.commands.demo import open_desk, publish_story
 from policenotify.cli.report.builder import draw
-from policenotify.cli.report.renderer import html
+from policenotify.cli.report.file import html
 from tests.acceptance.browser.pages import hostile, previewed, stories
 
 HERE = Path(__file__).parent
@@ -38,8 +38,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """What a browser finds on each page, at each width, in both schemes."""
     chromium, node = _needed()
     folder = tmp_path_factory.mktemp("pages")
-    with stage() as on:
-        drawn = {"demo": draw("demo", [told for _, told in tell(on)], on.publisher)}
+    with open_desk() as on:
+        drawn = {"demo": draw("demo", [entry for _, entry in publish_story(on)], on.publisher)}
     for make in (stories, previewed, hostile):
         drawn[{"previewed": "preview"}.get(make.__name__, make.__name__)] = make(tmp_path_factory.mktemp(make.__name__))
     paths = {}

@@ -91,7 +91,7 @@ class Orders:
             sender=SENDER,
             clock=clock,
             lease=LEASE,
-            patience=lambda age: min(max(age / 4, timedelta(seconds=1)), timedelta(seconds=8)),
+            backoff=lambda age: min(max(age / 4, timedelta(seconds=1)), timedelta(seconds=8)),
         )
 
 

@@ -116,7 +116,7 @@ class Installation:
             sender=SENDER,
             clock=clock,
             lease=_LEASE,
-            patience=_patience,
+            backoff=_backoff,
         )
 
     def _channel(self, network: str) -> ChannelConfig:
@@ -130,7 +130,7 @@ class Installation:
         )
 
 
-def _patience(before: timedelta) -> timedelta:
+def _backoff(before: timedelta) -> timedelta:
     return min(max(before * 1.25, timedelta(seconds=1)), timedelta(seconds=8))
 
 

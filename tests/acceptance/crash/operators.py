@@ -144,12 +144,12 @@ class Hands:
         attempts = DeliveryAttempt(
             journal=journal,
             channel=self.channels[name],
-            how=self.publisher.channels[name],
+            config=self.publisher.channels[name],
             clock=self.clock,
             lease=_LEASE,
-            patience=lambda _: timedelta(minutes=1),
+            backoff=lambda _: timedelta(minutes=1),
         )
-        attempts.make(claimed)
+        attempts.run(claimed)
         self.counted["attempts"] += 1
         self.stands[name].recover()
         self._notice(name)

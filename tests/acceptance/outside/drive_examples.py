@@ -13,7 +13,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from threads_stand import ThreadsStand
+from fake_threads import FakeThreadsServer
 
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
@@ -42,7 +42,7 @@ token = "{threads.first}"
 
 def main(incident: str) -> None:
     """Run the incident in the working directory."""
-    with FakeServer(Answer.json({"id": "abc"})) as ntfy, ThreadsStand(now=lambda: datetime.now(UTC)) as threads:
+    with FakeServer(Answer.json({"id": "abc"})) as ntfy, FakeThreadsServer(now=lambda: datetime.now(UTC)) as threads:
         keys = Keys.create(secrets.token_bytes)
         keys.save(Path("keys"))
         open_journal("journal.db", keys=keys, create=True).close()

@@ -31,7 +31,7 @@ def test_a_network_without_its_library_says_which_extra_brings_it(
     fresh = environment("cli")
     known = json.loads(fresh.run("policenotify", "networks", "--json", at=tmp_path))["networks"]
     assert {one["name"]: one["ready"] for one in known} == dict.fromkeys(OPTIONS, False)
-    lacks = {one["name"]: set(one["lacks"]) for one in known}
+    lacks = {one["name"]: set(one["missing"]) for one in known}
     assert lacks["bluesky"] == {"atproto", "httpx"}
     assert fresh.run("python", "-c", _CONFIGURE, at=tmp_path).splitlines() == [
         f"The network {name!r} needs an extra. Install it: pip install 'policenotify[{name}]'" for name in OPTIONS

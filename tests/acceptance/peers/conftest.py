@@ -174,7 +174,7 @@ def new_publisher(tmp_path: Path) -> Iterator[NewPublisher]:
             "sender": SENDER,
             "clock": clock,
             "wait": timedelta(seconds=30),
-            "patience": soon,
+            "backoff": soon,
             **how,
         }
         journal = open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True)

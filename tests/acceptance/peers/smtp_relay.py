@@ -30,7 +30,7 @@ class SmtpRelay:
 
     def fail_next(self, trouble: Fault) -> None:
         """SILENCE, CUT and CUT_AFTER meet the next mail; NOBODY closes the port and every connection."""
-        if trouble is Fault.NOBODY:
+        if trouble is Fault.UNREACHABLE:
             self._close()
         else:
             self._trouble = trouble
@@ -84,14 +84,14 @@ class SmtpRelay:
             if line == b".\r\n":
                 break
         trouble, self._trouble = self._trouble, None
-        if trouble is Fault.SILENCE:
+        if trouble is Fault.NO_RESPONSE:
             far.shutdown(socket.SHUT_RDWR)  # the server is rid of the mail; we are not told
             self._over.wait(10)
-        if trouble in {Fault.SILENCE, Fault.CUT}:
+        if trouble in {Fault.NO_RESPONSE, Fault.DISCONNECTED}:
             return b""
         far.sendall(mail)
         reply = _reply(server)
-        return b"" if trouble is Fault.CUT_AFTER else reply
+        return b"" if trouble is Fault.DISCONNECTED_AFTER else reply
 
 
 def _reply(server: BinaryIO) -> bytes:

@@ -20,7 +20,7 @@ from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Image
 from policenotify.networks.bluesky.channel import Bluesky
 from policenotify.networks.registry import configure_channel
-from policenotify.testing import Call, ChannelContract, Disconnect, Fault, HttpWire, InMemoryStateStore, VisiblePost
+from policenotify.testing import Call, ChannelContract, Disconnect, Fault, HttpFixture, InMemoryStateStore, VisiblePost
 from policenotify.testing.contract.texts import picture
 from tests.acceptance.peers.conftest import NewPublisher
 from tests.acceptance.peers.gateway import Gateway
@@ -248,11 +248,11 @@ def test_a_cut_connection_leaves_a_post_in_doubt_which_the_server_settles(
 # --- the contract
 
 
-class PdsWire(HttpWire):
+class PdsFixture(HttpFixture):
     """An account on the server, reached through a door on which faults are laid."""
 
-    stand: Gateway
-    server: ClassVar[Pds]
+    server: Gateway
+    peer: ClassVar[Pds]
 
     def __init__(self) -> None:
         super().__init__(Gateway())
@@ -266,8 +266,8 @@ class PdsWire(HttpWire):
         self._down = False
 
     def __enter__(self) -> Self:
-        self.account = self.server.account(self.handle)
-        self.stand.port = self.server.port
+        self.account = self.peer.account(self.handle)
+        self.server.port = self.peer.port
         return super().__enter__()
 
     @property
@@ -276,28 +276,28 @@ class PdsWire(HttpWire):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        kept = self.keep.load("session")
+        kept = self.state_store.load("session")
         tokens = json.loads(kept.value) if kept else {}
         return (self.opened.password, *(tokens[name] for name in ("access", "refresh") if tokens))
 
     @property
-    def shown(self) -> list[VisiblePost]:
+    def visible_posts(self) -> list[VisiblePost]:
         if self._down:  # of a closed account nothing is shown; what it would show, were it open, is asked here
             self.recover()
         return [
             VisiblePost(
                 texts=(post.text,),
                 id=post.uri,
-                under=tuple(filter(None, (post.root, post.parent))),
+                parents=tuple(filter(None, (post.root, post.parent))),
                 pictures=tuple((image.alt, image.data) for image in post.images),
             )
-            for post in self.server.posts(self.opened)
+            for post in self.peer.posts(self.opened)
         ]
 
     def fail_next(self, trouble: Fault, call: Call = "post") -> None:
-        if trouble is Fault.DENIED:
+        if trouble is Fault.UNAUTHORIZED:
             self._down = True
-            self.server.take_down(self.opened, down=True)
+            self.peer.take_down(self.opened, down=True)
         else:
             super().fail_next(trouble, call)
 
@@ -305,23 +305,23 @@ class PdsWire(HttpWire):
         super().recover()
         if self._down:
             self._down = False
-            self.server.take_down(self.opened, down=False)
+            self.peer.take_down(self.opened, down=False)
 
 
 class TestPds(ChannelContract):
     @pytest.fixture(autouse=True)
     def _on(self, pds: Pds) -> None:
-        PdsWire.server = pds
+        PdsFixture.peer = pds
 
-    def make_wire(self) -> PdsWire:
-        return PdsWire()
+    def make_network(self) -> PdsFixture:
+        return PdsFixture()
 
-    def open(self, wire: PdsWire) -> Channel:
+    def open(self, network: PdsFixture) -> Channel:
         return Bluesky(
-            handle=wire.handle,
-            password=SecretStr(wire.account.password if wire.account else "-"),
-            service=wire.url,
+            handle=network.handle,
+            password=SecretStr(network.account.password if network.account else "-"),
+            service=network.url,
             timeout=1.5,
-            clock=wire.clock,
-            store=wire.keep,
+            clock=network.clock,
+            store=network.state_store,
         )

@@ -60,7 +60,7 @@ def test_an_incident_is_one_thread_in_every_mailbox(mail: MailServer, new_publis
 def test_refused_and_deferred_recipients_have_different_outcomes(mail: MailServer, new_publisher: NewPublisher) -> None:
     mail.policy.refuse("bounce*", "550 5.1.1 no such user")
     mail.policy.refuse("grey*", "451 4.7.1 greylisted", times=1)
-    publisher = new_publisher(by_mail(mail.smtp, "ana", "bounce", "grey", "bruno"), patience=later)
+    publisher = new_publisher(by_mail(mail.smtp, "ana", "bounce", "grey", "bruno"), backoff=later)
     said = publisher.publish(accident(), key="1", actor="desk", wait=timedelta(seconds=5))
     people = said.on("presse").recipients or {}
     assert (people[Outcome.POSTED], people[Outcome.REFUSED], people[Outcome.WAITING]) == (2, 1, 1), str(
@@ -92,7 +92,7 @@ def test_more_errors_than_the_server_allows_lose_no_recipient(mail: MailServer, 
 def test_a_mail_whose_answer_is_lost_is_not_sent_twice(
     mail: MailServer, relay: SmtpRelay, new_publisher: NewPublisher
 ) -> None:
-    relay.fail_next(Fault.CUT_AFTER)
+    relay.fail_next(Fault.DISCONNECTED_AFTER)
     publisher = new_publisher(by_mail(relay.port, "ana", "bruno", "chloe", on_unknown="hold"))
     said = publisher.publish(accident(), key="1", actor="desk")
     people = said.on("presse").recipients or {}
@@ -141,21 +141,21 @@ def _is_valid(mail: Delivered) -> None:
 # --- the contract
 
 
-class PostfixWire:
+class PostfixFixture:
     """Mailboxes behind postfix, which lets only the desk in."""
 
-    troubles = frozenset(Fault) - {Fault.HALF, Fault.PAGE, Fault.BROKEN}  # these are HTTP's
-    wait: timedelta | None = None
+    faults = frozenset(Fault) - {Fault.TRUNCATED, Fault.HTML_PAGE, Fault.SERVER_ERROR}  # these are HTTP's
+    retry_after: timedelta | None = None
     secrets = ()
-    server: ClassVar[MailServer]
+    peer: ClassVar[MailServer]
 
     def __init__(self) -> None:
-        self.clock, self.keep = FakeClock(), InMemoryStateStore()
+        self.clock, self.state_store = FakeClock(), InMemoryStateStore()
         self.relay = SmtpRelay(0)
 
     def __enter__(self) -> Self:
-        self.server.empty()
-        self.relay = SmtpRelay(self.server.smtp)
+        self.peer.empty()
+        self.relay = SmtpRelay(self.peer.smtp)
         self.relay.__enter__()
         return self
 
@@ -164,26 +164,26 @@ class PostfixWire:
         self.relay.__exit__(kind, error, traceback)
 
     @property
-    def shown(self) -> list[VisiblePost]:
-        return [_shown(each) for each in self.server.mails]
+    def visible_posts(self) -> list[VisiblePost]:
+        return [_shown(each) for each in self.peer.mails]
 
-    def refuse_person(self, address: str) -> None:
-        self.server.policy.refuse(address, "550 5.1.1 no such user")
+    def refuse_recipient(self, address: str) -> None:
+        self.peer.policy.refuse(address, "550 5.1.1 no such user")
 
     def fail_next(self, trouble: Fault, _call: Call = "post") -> None:
         match trouble:
             case Fault.REFUSED:
-                self.server.policy.refuse("*", "550 5.1.1 no such user", times=1)
-            case Fault.LATER:
-                self.server.policy.refuse("*", "451 4.7.1 greylisted", times=1)
-            case Fault.DENIED:
-                self.server.let_in("another")
+                self.peer.policy.refuse("*", "550 5.1.1 no such user", times=1)
+            case Fault.RATE_LIMITED:
+                self.peer.policy.refuse("*", "451 4.7.1 greylisted", times=1)
+            case Fault.UNAUTHORIZED:
+                self.peer.let_in("another")
             case _:
                 self.relay.fail_next(trouble)
 
     def recover(self) -> None:
-        self.server.policy.clear()
-        self.server.let_in(LOGIN[1])
+        self.peer.policy.clear()
+        self.peer.let_in(LOGIN[1])
         self.relay.recover()
 
 
@@ -199,7 +199,7 @@ def _shown(mail: Delivered) -> VisiblePost:
     return VisiblePost(
         texts=(str(message["Subject"]), texts["plain"], texts.get("html", "")),
         id=str(message["Message-ID"]),
-        under=tuple(str(message["References"] or "").split()),
+        parents=tuple(str(message["References"] or "").split()),
         pictures=tuple(images),
         breaks_lines=True,
         reader=mail.recipient,
@@ -212,12 +212,12 @@ class TestPostfix(ChannelContract):
 
     @pytest.fixture(autouse=True)
     def _on(self, mail_server: MailServer) -> None:
-        PostfixWire.server = mail_server
+        PostfixFixture.peer = mail_server
 
-    def make_wire(self) -> PostfixWire:
-        return PostfixWire()
+    def make_network(self) -> PostfixFixture:
+        return PostfixFixture()
 
-    def open(self, wire: PostfixWire) -> Channel:
+    def open(self, network: PostfixFixture) -> Channel:
         user, password = LOGIN
-        url = f"mailto://{user}:{password}@{wire.relay.host}:{wire.relay.port}?from=alertes@police.example&name=Police"
-        return Email(url=SecretStr(url), timeout=1.0, clock=wire.clock)
+        url = f"mailto://{user}:{password}@{network.relay.host}:{network.relay.port}?from=alertes@police.example&name=Police"
+        return Email(url=SecretStr(url), timeout=1.0, clock=network.clock)

@@ -26,7 +26,7 @@ from policenotify.testing import (
     ChannelContract,
     Disconnect,
     FakeClock,
-    HttpWire,
+    HttpFixture,
     InMemoryStateStore,
     VisiblePost,
 )
@@ -187,11 +187,11 @@ def _post(channel: Channel) -> Post:
 # --- the contract
 
 
-class FediverseWire(HttpWire):
+class FediverseFixture(HttpFixture):
     """An account on the server, reached through a door on which faults are laid."""
 
-    stand: Gateway
-    server: ClassVar[Fediverse]
+    server: Gateway
+    peer: ClassVar[Fediverse]
     refusal: ClassVar[Answer] = Answer.json({"error": "Validation failed: Tags are forbidden"}, 422)
     denial: ClassVar[Answer] = Answer.json({"error": "The access token is invalid"}, 401)
 
@@ -207,11 +207,11 @@ class FediverseWire(HttpWire):
         self.account = Account("", "police", "-")  # another one once it listens
         rules = RULES[software]
         said = Instance.of(instance(rules, newer=rules.newer), at=self.clock.now())
-        self.keep.compare_and_swap("instance", said.model_dump_json(), version=None)
+        self.state_store.compare_and_swap("instance", said.model_dump_json(), version=None)
 
     def __enter__(self) -> Self:
-        self.account = self.server.account(new_handle())
-        self.stand.port = self.server.port
+        self.account = self.peer.account(new_handle())
+        self.server.port = self.peer.port
         return super().__enter__()
 
     @property
@@ -219,40 +219,40 @@ class FediverseWire(HttpWire):
         return (self.account.token,)
 
     @property
-    def shown(self) -> list[VisiblePost]:
+    def visible_posts(self) -> list[VisiblePost]:
         return [
             VisiblePost(
-                texts=(post.text,), id=post.id, under=(post.parent,) if post.parent else (), pictures=post.pictures
+                texts=(post.text,), id=post.id, parents=(post.parent,) if post.parent else (), pictures=post.pictures
             )
             for post in self.account.posts
         ]
 
 
 class OnServer:
-    def open(self, wire: FediverseWire) -> Channel:
+    def open(self, network: FediverseFixture) -> Channel:
         return Mastodon(
-            server=wire.url,
-            handle=wire.account.handle,
-            token=SecretStr(wire.account.token),
+            server=network.url,
+            handle=network.account.handle,
+            token=SecretStr(network.account.token),
             timeout=1.5,
-            clock=wire.clock,
-            store=wire.keep,
+            clock=network.clock,
+            store=network.state_store,
         )
 
 
 class TestSnac(OnServer, ChannelContract):
     @pytest.fixture(autouse=True)
     def _on(self, snac: Snac) -> None:
-        FediverseWire.server = snac
+        FediverseFixture.peer = snac
 
-    def make_wire(self) -> FediverseWire:
-        return FediverseWire("snac")
+    def make_network(self) -> FediverseFixture:
+        return FediverseFixture("snac")
 
 
 class TestMastodonMock(OnServer, ChannelContract):
     @pytest.fixture(autouse=True)
     def _on(self, mastodon_mock: MastodonMock) -> None:
-        FediverseWire.server = mastodon_mock
+        FediverseFixture.peer = mastodon_mock
 
-    def make_wire(self) -> FediverseWire:
-        return FediverseWire("mastodon")
+    def make_network(self) -> FediverseFixture:
+        return FediverseFixture("mastodon")

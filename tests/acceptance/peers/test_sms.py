@@ -18,7 +18,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.networks.registry import configure_channel
 from policenotify.networks.sms.channel import Sms
-from policenotify.testing import Answer, Call, ChannelContract, Fault, HttpWire, RecordedRequest, VisiblePost
+from policenotify.testing import Answer, Call, ChannelContract, Fault, HttpFixture, RecordedRequest, VisiblePost
 from policenotify.testing.contract.texts import PEOPLE
 from policenotify.text import sms
 from tests.acceptance.peers.conftest import NewPublisher
@@ -141,13 +141,13 @@ class Counting(Gateway):
         return answer
 
 
-class KannelWire(HttpWire):
+class KannelFixture(HttpFixture):
     """Telephones behind Kannel, reached through a door on which faults are laid."""
 
-    stand: Counting
-    server: ClassVar[Kannel]
-    wait = None  # apprise hides the answer's headers
-    troubles = frozenset(Fault) - {Fault.PAGE}  # a form takes any success for a yes: acceptance is "unverified"
+    server: Counting
+    peer: ClassVar[Kannel]
+    retry_after = None  # apprise hides the answer's headers
+    faults = frozenset(Fault) - {Fault.HTML_PAGE}  # a form takes any success for a yes: acceptance is "unverified"
     denial: ClassVar[Answer] = Answer(403, b"Authorization failed for sendsms")
 
     def __init__(self) -> None:
@@ -158,8 +158,8 @@ class KannelWire(HttpWire):
         self._before = 0
 
     def __enter__(self) -> Self:
-        self._before = len(self.server.centre.messages)
-        self.stand.port = self.server.port
+        self._before = len(self.peer.centre.messages)
+        self.server.port = self.peer.port
         return super().__enter__()
 
     @property
@@ -167,22 +167,22 @@ class KannelWire(HttpWire):
         return (Kannel.password, *self.numbers.values(), *(number[3:] for number in self.numbers.values()))
 
     @property
-    def shown(self) -> list[VisiblePost]:
+    def visible_posts(self) -> list[VisiblePost]:
         people = {number: address for address, number in self.numbers.items()}
         return [
             VisiblePost(texts=(got.text,), reader=people[got.to], whole=f"{people[got.to]} {got!r}".encode())
-            for got in arrived(self.server, self._before, self.stand.accepted)
+            for got in arrived(self.peer, self._before, self.server.accepted)
         ]
 
     def number(self, address: str) -> str:
         return self._refused.get(address, self.numbers[address])
 
-    def refuse_person(self, address: str) -> None:
+    def refuse_recipient(self, address: str) -> None:
         self._refused[address] = "+33639980999"
 
     def fail_next(self, trouble: Fault, call: Call = "post") -> None:
         if trouble is Fault.REFUSED:
-            self.refuse_person(PEOPLE[0].address)
+            self.refuse_recipient(PEOPLE[0].address)
         else:
             super().fail_next(trouble, call)
 
@@ -194,26 +194,28 @@ class KannelWire(HttpWire):
 class Directory(Sms):
     """The suite writes to people by their mail addresses; here each has a telephone."""
 
-    wire: KannelWire
+    network: KannelFixture
 
     def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
-        numbers = (replace(one, address=self.wire.number(one.address)) for one in recipients)
+        numbers = (replace(one, address=self.network.number(one.address)) for one in recipients)
         return super().send_each(request, numbers)
 
 
 class TestKannel(ChannelContract):
     # No gateway tells through apprise whether it accepts our credentials before an SMS is sent: see test_sms.py.
-    test_asking_who_we_are_proves_the_credentials = None
+    test_whoami_proves_the_credentials = None
 
     @pytest.fixture(autouse=True)
     def _on(self, kannel: Kannel) -> None:
-        KannelWire.server = kannel
+        KannelFixture.peer = kannel
 
-    def make_wire(self) -> KannelWire:
-        return KannelWire()
+    def make_network(self) -> KannelFixture:
+        return KannelFixture()
 
-    def open(self, wire: KannelWire) -> Channel:
-        port = int(wire.url.rpartition(":")[2])
-        opened = Directory(url=SecretStr(address(port, Kannel.password)), unicode=True, timeout=1.0, clock=wire.clock)
-        opened.wire = wire
+    def open(self, network: KannelFixture) -> Channel:
+        port = int(network.url.rpartition(":")[2])
+        opened = Directory(
+            url=SecretStr(address(port, Kannel.password)), unicode=True, timeout=1.0, clock=network.clock
+        )
+        opened.network = network
         return opened

@@ -17,8 +17,8 @@ def told(**held: bool) -> str:
 def test_a_promise_holds_where_all_its_tests_have_passed() -> None:
     proven = Proven()
     for held in (True, False, True):
-        proven.saw("test_a_key_publishes_once[x]", ["snac"], contract=True, held=held)
-    proven.saw("test_a_key_publishes_once", ["kannel"], contract=True, held=True)
+        proven.saw("test_key_publishes_once[x]", ["snac"], contract=True, held=held)
+    proven.saw("test_key_publishes_once", ["kannel"], contract=True, held=True)
     assert "| A key publishes once | yes |  |" in proven.page(PAGE, {"kannel": "1", "snac": "2"})
 
 

@@ -36,7 +36,7 @@ _SLOW_TO_LOAD = (
     "celery.bin.celery",
     "celery.apps.worker",
     "celery.concurrency.prefork",
-    "policenotify.cli.commands.worker",
+    "policenotify.cli.commands.delivery",
     "policenotify.networks.bluesky.channel",
     "procrastinate",
     "psycopg",
@@ -77,7 +77,7 @@ class Site:
             channels=[configure_channel("bluesky", "bluesky", self.bluesky, rate=Rate.read(RATE))],
             zone=PARIS,
             sender=SENDER,
-            patience=soon,
+            backoff=soon,
             lease=timedelta(seconds=self.lease),
         )
 

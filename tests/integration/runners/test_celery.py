@@ -13,7 +13,7 @@ import pytest
 from celery import signals
 from celery.beat import Service
 
-from policenotify.integrations.celery import DRAIN, SWEEP, CeleryRunner
+from policenotify.integrations.celery import DRAIN, PERIODIC_DRAIN, CeleryRunner
 from policenotify.integrations.host import ProcessPublisher
 from policenotify.model.history import Outcome
 from policenotify.testing.servers.bluesky import FakeBlueskyServer
@@ -81,17 +81,17 @@ def test_the_sweep_is_in_the_schedule_and_put_back_where_it_vanished(
     host: tuple[Any, CeleryRunner], caplog: pytest.LogCaptureFixture
 ) -> None:
     app, _ = host
-    entry = app.conf.beat_schedule[SWEEP]
+    entry = app.conf.beat_schedule[PERIODIC_DRAIN]
     assert (entry["task"], entry["schedule"], entry["options"]) == (DRAIN, timedelta(seconds=60), {"expires": 60.0})
     beat = Service(app)
     signals.beat_init.send(sender=beat)
     assert caplog.text == ""
     app.conf.beat_schedule = {}
     beat = Service(app)
-    assert SWEEP not in beat.scheduler.schedule
+    assert PERIODIC_DRAIN not in beat.scheduler.schedule
     signals.beat_init.send(sender=beat)
-    assert beat.scheduler.schedule[SWEEP].task == DRAIN
-    assert "policenotify.sweep is put back into it" in caplog.text
+    assert beat.scheduler.schedule[PERIODIC_DRAIN].task == DRAIN
+    assert "policenotify.periodic_drain was added again" in caplog.text
     beat.scheduler.close()
 
 

@@ -22,12 +22,11 @@ from django.db import connections, transaction
 from django.test import override_settings
 
 from policenotify.errors import IdempotencyConflict, InvalidTransition, MissingExtra, SettingsError
-from policenotify.integrations.django import open_publisher, publish, publisher
+from policenotify.integrations.django import _process_publisher, open_publisher, publish, publisher
 from policenotify.integrations.django.database import journal_url
-from policenotify.integrations.django.publishing import _own
 from policenotify.journal.schema import SCHEMA_VERSION
 from policenotify.model.history import Outcome
-from policenotify.testing import recorded
+from policenotify.testing import recording_publisher
 from tests.support.installation import INCIDENT, Desk, accident
 from tests.support.postgresql import USER, Server
 
@@ -52,7 +51,7 @@ class Runner:
 
     @property
     def publisher(self) -> Any:
-        opened = _own.publisher
+        opened = _process_publisher.publisher
         opened.runners[:] = [self]
         return opened
 
@@ -87,7 +86,7 @@ def database(request: pytest.FixtureRequest, desk: Desk) -> Iterator[Any]:
         with project.cursor() as cursor:
             cursor.execute("CREATE TABLE accident (id TEXT)")
         yield project
-        _own.close()
+        _process_publisher.close()
     project.close()
     if server is not None:
         server.drop(there["NAME"])
@@ -166,7 +165,7 @@ def test_without_a_transaction_it_is_journalled_at_once(database: Any, desk: Des
 
 
 def test_a_test_of_the_project_reads_what_it_would_have_said(database: Any, desk: Desk) -> None:
-    with recorded(settings=desk.folder / "policenotify.toml", journal=journal_url(database.alias)) as said:
+    with recording_publisher(settings=desk.folder / "policenotify.toml", journal=journal_url(database.alias)) as said:
         globals()["recording"] = said
         how = {"DATABASE": database.alias, "RUNNER": f"{__name__}.recording"}
         with override_settings(POLICENOTIFY=how):
@@ -202,7 +201,7 @@ def test_migrate_says_what_it_did(database: Any, desk: Desk, capsys: pytest.Capt
     assert said.getvalue() == f"The journal's tables are of version {SCHEMA_VERSION}.\n"
     (desk.folder / "keys").unlink()
     for command in ("policenotify_migrate", "policenotify_worker"):
-        _own.close()
+        _process_publisher.close()
         with pytest.raises(CommandError, match="keys"):
             call_command(command)
     assert database.introspection.table_names().count("pn_meta") == 1

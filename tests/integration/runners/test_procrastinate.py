@@ -12,7 +12,7 @@ from procrastinate import App
 from procrastinate.testing import InMemoryConnector
 from sqlalchemy import Engine, create_engine, make_url
 
-from policenotify.integrations.procrastinate import DRAIN, SWEEP, ProcrastinateRunner
+from policenotify.integrations.procrastinate import DRAIN, PERIODIC_DRAIN, ProcrastinateRunner
 from policenotify.model.history import Outcome
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.servers.bluesky import FakeBlueskyServer
@@ -67,7 +67,7 @@ def test_the_job_is_there_exactly_if_the_message_is(
     with procrastinate.open():
         procrastinate.run_worker(wait=False, install_signal_handlers=False)
     done = _jobs(host)
-    assert done.pop((SWEEP, "succeeded")) == 1  # the one that was just missed
+    assert done.pop((PERIODIC_DRAIN, "succeeded")) == 1  # the one that was just missed
     assert done == {(DRAIN, "succeeded"): 2}
     assert len(bluesky.posts) == 2
     assert publisher.publish(accident(), key="open", actor="cad", wait=AT_ONCE).on("bluesky").outcome is Outcome.POSTED
@@ -95,8 +95,8 @@ def test_a_journal_elsewhere_is_not_told_of_but_swept(
     app = App(connector=InMemoryConnector())
     runner = ProcrastinateRunner(app, new_site("sqlite").publisher)
     runner.publisher.publish(accident(), key="open", actor="cad", wait=AT_ONCE)
-    assert "ProcrastinateRunner was not notified that something waits (SettingsError)" in caplog.text
-    swept: Any = app.tasks[SWEEP]
+    assert "ProcrastinateRunner was not told that something waits (SettingsError)" in caplog.text
+    swept: Any = app.tasks[PERIODIC_DRAIN]
     swept(timestamp=0)
     assert len(bluesky.posts) == 1
     drained: Any = app.tasks[DRAIN]

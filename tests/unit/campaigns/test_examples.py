@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from policenotify.campaigns import load_campaigns
-from policenotify.campaigns.runner import ahead
+from policenotify.campaigns.runner import upcoming
 from policenotify.testing.samples import PARIS
 from tests.support.campaigns import utc
 from tests.support.clocks import SetClock
@@ -41,7 +41,7 @@ def test_a_whole_year_is_said_as_it_stands_in_the_golden_list(desk: Desk) -> Non
     clock = desk.clock = SetClock(utc("2026-12-31T23:00"))
     publish_due = runpy.run_path(os.fspath(_CAMPAIGNS / "run_due.py"))["publish_due"]
     publisher, campaigns = desk.publisher([desk.on_bluesky()]), load_campaigns([_CAMPAIGNS])
-    plan = ahead(publisher, campaigns, date(2027, 1, 1), date(2027, 12, 31))
+    plan = upcoming(publisher, campaigns, date(2027, 1, 1), date(2027, 12, 31))
     moments = sorted({at for one in plan for at in (one.occurrence.due, one.at) if at})
     said = []
     for moment in moments:  # nothing is due in between, as test_deciding proves

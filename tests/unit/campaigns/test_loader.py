@@ -31,7 +31,7 @@ language = "en"
 headline = "Going on holiday?"
 [[schedule]]
 cron = "30 18 * * 2"
-[conduct]
+[pacing]
 spacing = "4h"
 """
 
@@ -40,7 +40,7 @@ def test_a_file_is_the_same_as_typed_python(tmp_path: Path) -> None:
     file = tmp_path / "ete.toml"
     file.write_text(FILE, encoding="utf-8")
     read = load_campaign(file)
-    assert (read.start, read.at, read.conduct.spacing) == (date(2026, 7, 1), time(18, 30), timedelta(hours=4))
+    assert (read.start, read.at, read.pacing.spacing) == (date(2026, 7, 1), time(18, 30), timedelta(hours=4))
     [one] = read.messages
     assert one.message.location == Location(department="34")
     assert one.message.images[0].path == str(tmp_path / "otv.png")
@@ -62,7 +62,7 @@ OPENING = {"category": "fire", "headline": "Incendie", "lifecycle": {"stage": "o
         ({"end": "2025-01-01"}, "end: lies before start"),
         ({"yields_to": ["ete"]}, "yields_to: 'ete' is this very campaign"),
         ({"grace": "3d"}, "grace: is longer than late_for"),
-        ({"conduct": {"repeat_after": 7}}, "write a number with its unit"),
+        ({"pacing": {"repeat_after": 7}}, "write a number with its unit"),
         ({"excluded": [0]}, "write a day"),
         ({"start": 86400}, "write a day"),
         ({"schedule": [{"dates": [86400]}]}, "write a day"),
@@ -93,7 +93,7 @@ OPENING = {"category": "fire", "headline": "Incendie", "lifecycle": {"stage": "o
         ({"schedule": [{"event": "school_holidays"}]}, "name the school zone"),
         ({"schedule": [{"event": "public_holidays:99"}]}, "no part of France '99'"),
         ({"excluded": ["weekend"]}, "excluded[0]: 'weekend' is no calendar"),
-        ({"silence": {"areas": ["34"]}}, "is not an area"),
+        ({"inhibition": {"areas": ["34"]}}, "is not an area"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(wrong: dict[str, Any], told: str) -> None:
@@ -109,7 +109,7 @@ def test_what_is_wrong_is_named(wrong: dict[str, Any], told: str) -> None:
         ("name = 4", "messages: is missing."),
         (re.sub("images = .*", "images = [3]", FILE), "messages[0].images[0]: "),
         (FILE.replace("[[messages]]\nname", "[[messages]]\nnom"), "messages[0].name: is missing."),
-        (FILE.replace("[conduct]", "[conduct"), "is not TOML"),
+        (FILE.replace("[pacing]", "[pacing"), "is not TOML"),
         ("messages = [4]\nimages = 3", "messages[0]: "),
         ("\udcff", "is not UTF-8"),
         ("message = 'x'\n" + FILE.replace("[message]", "[shared]"), "message: is no table."),

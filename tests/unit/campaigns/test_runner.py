@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from policenotify.campaigns import Decision, Verdict, decide, run
-from policenotify.campaigns.runner import REMARK, ahead, key_parts
+from policenotify.campaigns import Action, Decision, decide, run
+from policenotify.campaigns.runner import EVENT_KIND, parse_key, upcoming
 from policenotify.errors import PublishingStopped
 from policenotify.publishing.publisher import Publisher
 from tests.support.campaigns import campaign, tip, utc
@@ -42,10 +42,10 @@ def keys(publisher: Publisher) -> list[str]:
 def test_two_machines_and_two_versions_of_the_file_say_it_once(desk: Desk) -> None:
     first, second = desk.publisher(), desk.publisher()
     done = run(first, [campaign()], actor="prévention", wait=LONG)
-    assert [one.on("bluesky").outcome for one in done.said] == ["posted"]
+    assert [one.on("bluesky").outcome for one in done.published] == ["posted"]
     edited = campaign(messages=[tip("z"), tip("a")], at="17:30")
     assert run(second, [edited], actor="prévention").decisions == ()
-    assert run(first, [campaign()], actor="prévention").said == ()
+    assert run(first, [campaign()], actor="prévention").published == ()
     assert keys(second) == ["campaign ete 2026-01-01 a"]
     assert len(desk.bluesky.posts) == 1
 
@@ -55,14 +55,16 @@ def test_an_open_incident_defers_it_and_the_journal_says_so_once(desk: Desk) -> 
     opened = publisher.publish(
         accident(severity="Severe", next_update_at=utc("2026-01-01T18:00")), key="o", actor="desk", wait=NOW
     )
-    mine = [campaign(missed="skip", silence={"areas": ["dept:34"]})]
+    mine = [campaign(missed="skip", inhibition={"areas": ["dept:34"]})]
     for _ in range(2):
         [waits] = run(publisher, mine, actor="prévention", wait=NOW).decisions
-        assert waits.verdict is Verdict.WAIT
+        assert waits.action is Action.WAIT
     at(desk, "2026-01-01T21:00")
     publisher.publish(opened.end("Fin"), key="e", actor="desk", wait=NOW)
-    assert [one.key for one in run(publisher, mine, actor="prévention", wait=NOW).said] == ["campaign ete 2026-01-01 a"]
-    assert list(publisher.journal.audit.events(REMARK, utc("2026-01-01T00:00"))) == [
+    assert [one.key for one in run(publisher, mine, actor="prévention", wait=NOW).published] == [
+        "campaign ete 2026-01-01 a"
+    ]
+    assert list(publisher.journal.audit.events(EVENT_KIND, utc("2026-01-01T00:00"))) == [
         {"campaign": "ete", "day": "2026-01-01", "became": "wait", "reason": "incident 2026-4711 is open"}
     ]
 
@@ -74,18 +76,18 @@ def test_an_incident_that_became_graver_defers_it(desk: Desk) -> None:
         "Fuite de gaz", instruction="Éloignez-vous.", severity="Severe", next_update_at=due
     )
     publisher.publish(graver, key="u", actor="desk", wait=NOW)
-    [waits] = run(publisher, [campaign(silence={"areas": ["dept:34"]})], actor="prévention", wait=NOW).decisions
+    [waits] = run(publisher, [campaign(inhibition={"areas": ["dept:34"]})], actor="prévention", wait=NOW).decisions
     assert waits.reason == "incident 2026-4711 is open"
 
 
 @pytest.mark.parametrize(("missed", "became"), [("late", ["late", "late"]), ("skip", ["skip"]), ("merge", ["merge"])])
 def test_the_journal_says_what_became_of_what_was_missed(desk: Desk, missed: str, became: list[str]) -> None:
-    publisher, conduct = desk.publisher(), {"spacing": "0m", "daily_cap": 9, "repeat_after": "0m"}
-    mine = [campaign(missed=missed, conduct=conduct)]
+    publisher, pacing = desk.publisher(), {"spacing": "0m", "daily_cap": 9, "repeat_after": "0m"}
+    mine = [campaign(missed=missed, pacing=pacing)]
     at(desk, {"late": "2026-01-02T19:00", "skip": "2026-01-02T16:50", "merge": "2026-01-02T17:00"}[missed])
     run(publisher, mine, actor="prévention", wait=NOW)
     assert run(publisher, mine, actor="prévention", wait=NOW).decisions == ()
-    remarks = publisher.journal.audit.events(REMARK, utc("2026-01-01T00:00"))
+    remarks = publisher.journal.audit.events(EVENT_KIND, utc("2026-01-01T00:00"))
     assert [remark["became"] for remark in remarks] == became
     assert [remark["day"] for remark in remarks] == ["2026-01-01", "2026-01-02"][: len(became)]
 
@@ -98,17 +100,17 @@ def test_one_campaign_that_is_wrong_silences_no_other(desk: Desk) -> None:
     done = run(publisher, [wrong, refused, campaign()], actor="prévention", wait=NOW)
     assert "no channel has the name or tag 'nowhere'" in done.problems["faux"]
     assert "PN104" in done.problems["refus"]
-    assert keys(publisher) == ["campaign ete 2026-01-01 a"] == [one.key for one in done.said]
+    assert keys(publisher) == ["campaign ete 2026-01-01 a"] == [one.key for one in done.published]
 
 
 def test_a_purge_that_forgot_its_key_does_not_say_it_again(desk: Desk) -> None:
     publisher = desk.publisher()
     publisher.publish(campaign().messages[2].message, key="campaign of last year", actor="desk", wait=NOW)  # a person's
-    assert len(run(publisher, [campaign()], actor="prévention", wait=LONG).said) == 1
+    assert len(run(publisher, [campaign()], actor="prévention", wait=LONG).published) == 1
     at(desk, "2026-01-02T16:00")
     publisher.journal.retention.purge(utc("2026-01-02T15:00"), "archives", category=None, dry_run=False)
     assert keys(publisher) == []
-    [again] = run(publisher, [campaign()], actor="prévention").said
+    [again] = run(publisher, [campaign()], actor="prévention").published
     assert again.at < utc("2026-01-02T00:00")  # the first one
     other = campaign(messages=[{**tip("d"), "name": "a"}])
     assert "already names publication" in run(publisher, [other], actor="prévention").problems["ete"]
@@ -126,15 +128,15 @@ def test_nothing_is_said_while_everything_is_stopped(desk: Desk) -> None:
 def test_what_is_ahead_goes_on_from_what_was_said(desk: Desk) -> None:
     publisher = desk.publisher()
     run(publisher, [campaign()], actor="prévention", wait=NOW)
-    plan = ahead(publisher, [campaign()], date(2026, 1, 1), date(2026, 1, 3))
-    assert [(one.occurrence.day.day, one.alternative) for one in plan] == [(2, "b"), (3, "c")]
+    plan = upcoming(publisher, [campaign()], date(2026, 1, 1), date(2026, 1, 3))
+    assert [(one.occurrence.day.day, one.variant) for one in plan] == [(2, "b"), (3, "c")]
     assert run(publisher, [campaign()], actor="x", wait=NOW).next_at == utc("2026-01-02T17:00")
 
 
 def test_keys_of_others_are_no_campaigns() -> None:
-    assert key_parts("campaign ete 2026-01-01 a") == ("ete", date(2026, 1, 1), "a")
+    assert parse_key("campaign ete 2026-01-01 a") == ("ete", date(2026, 1, 1), "a")
     for other in ("tip", "campaign-2026-12-01", "campaign ete demain a", "campaign ete"):
-        assert key_parts(other) is None
+        assert parse_key(other) is None
 
 
 def test_two_machines_at_the_same_moment_with_two_versions_of_the_file(desk: Desk) -> None:
@@ -143,7 +145,7 @@ def test_two_machines_at_the_same_moment_with_two_versions_of_the_file(desk: Des
 
     def say(number: int) -> int:
         start.wait()
-        return len(run(publishers[number], [versions[number]], actor="prévention", wait=NOW).said)
+        return len(run(publishers[number], [versions[number]], actor="prévention", wait=NOW).published)
 
     with ThreadPoolExecutor(2) as machines:
         assert sorted(machines.map(say, range(2))) == [0, 1]
@@ -154,12 +156,12 @@ def test_what_reads_the_same_is_not_said_twice(desk: Desk) -> None:
     publisher = desk.publisher([desk.on_bluesky(languages=("fr", "en"))])
     english = [{"language": "en", "headline": "Going on holiday?"}]
     messages = [{**one, "message": {**one["message"], "translations": english}} for one in (tip("a"), tip("b"))]
-    mine = campaign(messages=messages, conduct={"spacing": "0m"})
+    mine = campaign(messages=messages, pacing={"spacing": "0m"})
     done = run(publisher, [mine], actor="prévention", wait=NOW)
-    assert (done.said, list(done.problems)) == ((), ["ete"])
+    assert (done.published, list(done.problems)) == ((), ["ete"])
     assert "Messages 'a' and 'b' read the very same on bluesky (en): '🏠 Going on holiday?" in done.problems["ete"]
-    on_purpose = campaign(messages=messages, conduct={"spacing": "0m", "repeat_after": "0m"})
-    assert len(run(publisher, [on_purpose], actor="prévention", wait=NOW).said) == 1
+    on_purpose = campaign(messages=messages, pacing={"spacing": "0m", "repeat_after": "0m"})
+    assert len(run(publisher, [on_purpose], actor="prévention", wait=NOW).published) == 1
 
 
 def test_what_reads_the_same_once_it_is_shortened_is_not_said_twice(desk: Desk) -> None:
@@ -167,7 +169,7 @@ def test_what_reads_the_same_once_it_is_shortened_is_not_said_twice(desk: Desk) 
     long = "Faites relever votre courrier et programmez l'éclairage de plusieurs pièces chaque soir. " * 4
     given = {"category": "burglary_prevention", "headline": "Fermez vos volets", "instruction": "Appelez le 17."}
     messages = [{"name": name, "message": {**given, "description": f"{long}{name}."}} for name in ("a", "b")]
-    done = run(publisher, [campaign(messages=messages, conduct={})], actor="prévention", wait=NOW)
+    done = run(publisher, [campaign(messages=messages, pacing={})], actor="prévention", wait=NOW)
     assert "read the very same on bluesky (fr)" in done.problems["ete"]
 
 
@@ -178,9 +180,9 @@ def test_a_machine_that_stalled_leaves_it_to_those_that_did_not(desk: Desk, monk
         monkeypatch.undo()
         made = decide(*given, **named)
         at(desk, "2026-01-01T17:02")
-        assert len(run(second, [campaign(messages=[tip("z")])], actor="prévention", wait=NOW).said) == 1
+        assert len(run(second, [campaign(messages=[tip("z")])], actor="prévention", wait=NOW).published) == 1
         return made
 
     monkeypatch.setattr("policenotify.campaigns.runner.decide", stalling)
-    assert run(first, [campaign()], actor="prévention", wait=NOW).said == ()
+    assert run(first, [campaign()], actor="prévention", wait=NOW).published == ()
     assert keys(second) == ["campaign ete 2026-01-01 z"]

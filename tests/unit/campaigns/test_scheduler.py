@@ -11,18 +11,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policenotify.campaigns import Campaign, Decision, Verdict, forecast, occurrences, order_campaigns, silenced_by
+from policenotify.campaigns import (
+    Action,
+    Campaign,
+    Decision,
+    forecast,
+    inhibited_campaigns,
+    occurrences,
+    order_campaigns,
+)
 from policenotify.campaigns.runner import communes_in
 from policenotify.errors import SettingsError
 from policenotify.model.message import Message
 from policenotify.model.places import contains
 from tests.support.campaigns import Machine, campaign, everywhere, tip, utc
 
-SAY, WAIT, SKIP, MERGE = Verdict.SAY, Verdict.WAIT, Verdict.SKIP, Verdict.MERGE
+SAY, WAIT, SKIP, MERGE = Action.PUBLISH, Action.WAIT, Action.SKIP, Action.MERGE
 
 
-def told(made: tuple[Decision, ...]) -> list[tuple[int, Verdict, str]]:
-    return [(one.occurrence.day.day, one.verdict, one.alternative) for one in made]
+def told(made: tuple[Decision, ...]) -> list[tuple[int, Action, str]]:
+    return [(one.occurrence.day.day, one.action, one.variant) for one in made]
 
 
 def test_what_is_due_is_said_once_and_alternatives_take_turns() -> None:
@@ -44,19 +52,19 @@ def test_what_is_due_is_said_once_and_alternatives_take_turns() -> None:
         ("merge", [(2, SKIP, ""), (3, MERGE, ""), (4, MERGE, ""), (5, SAY, "a")]),
     ],
 )
-def test_what_was_missed_is_said_late_skipped_or_merged(missed: str, expected: list[tuple[int, Verdict, str]]) -> None:
-    mine = campaign(missed=missed, start="2026-01-02", conduct={"spacing": "0m", "daily_cap": 9, "repeat_after": "0m"})
+def test_what_was_missed_is_said_late_skipped_or_merged(missed: str, expected: list[tuple[int, Action, str]]) -> None:
+    mine = campaign(missed=missed, start="2026-01-02", pacing={"spacing": "0m", "daily_cap": 9, "repeat_after": "0m"})
     machine = Machine()
     made = machine.run([mine], utc("2026-01-05T17:00"))
     assert told(made) == expected
-    assert [one.reason for one in made if one.verdict is SAY][-1] == ""
+    assert [one.reason for one in made if one.action is SAY][-1] == ""
     assert machine.run([mine], utc("2026-01-05T17:00")) == ()
 
 
 def test_what_had_to_wait_is_not_skipped_for_it() -> None:
     mine, machine = campaign(missed="skip", quiet={"begins": "17:30", "ends": "08:00"}), Machine()
     [waits] = machine.run([mine], utc("2026-01-01T17:00"))
-    assert (waits.verdict, waits.reason, waits.until) == (WAIT, "quiet hours", utc("2026-01-02T07:00"))
+    assert (waits.action, waits.reason, waits.until) == (WAIT, "quiet hours", utc("2026-01-02T07:00"))
     assert told(machine.run([mine], utc("2026-01-02T06:59"))) == [(1, WAIT, "")]
     assert told(machine.run([mine], utc("2026-01-02T07:00"))) == [(1, SAY, "a")]
 
@@ -68,22 +76,22 @@ def test_what_waits_is_not_said_on_an_excluded_day_either() -> None:
 
 
 def test_the_pace_of_a_channel_is_that_of_all_campaigns() -> None:
-    first, second = campaign(), campaign(name="route", messages=[tip("r")], conduct={"spacing": "3h", "daily_cap": 9})
+    first, second = campaign(), campaign(name="route", messages=[tip("r")], pacing={"spacing": "3h", "daily_cap": 9})
     machine = Machine()
     assert told(machine.run([first, second], utc("2026-01-01T17:00"))) == [(1, SAY, "a"), (1, WAIT, "")]
     assert told(machine.run([first, second], utc("2026-01-01T19:59"))) == [(1, WAIT, "")]
     [said] = machine.run([first, second], utc("2026-01-01T20:00"))
-    assert (said.verdict, said.reason) == (SAY, "")
+    assert (said.action, said.reason) == (SAY, "")
 
 
 def test_the_pace_of_one_channel_may_be_another() -> None:
-    conduct = {
+    pacing = {
         "spacing": "0m",
         "daily_cap": 9,
         "repeat_after": "0m",
         "channels": {"x": {"spacing": "0m", "daily_cap": 1}},
     }
-    mine, machine = campaign(conduct=conduct, start="2026-01-04"), Machine()
+    mine, machine = campaign(pacing=pacing, start="2026-01-04"), Machine()
     made = machine.run([mine], utc("2026-01-05T20:00"))
     assert told(made) == [(4, SAY, "a"), (5, WAIT, "")]
     assert made[1].reason == "x has had its 1 of today"
@@ -91,12 +99,12 @@ def test_the_pace_of_one_channel_may_be_another() -> None:
 
 
 def test_the_same_words_are_not_said_again_too_soon_not_even_by_another_campaign() -> None:
-    conduct = {"spacing": "0m", "daily_cap": 9, "repeat_after": "7d"}
-    mine = campaign(messages=[tip("a")], conduct=conduct)
-    other = campaign(name="hiver", messages=[{**tip("a"), "name": "z"}], conduct=conduct)
+    pacing = {"spacing": "0m", "daily_cap": 9, "repeat_after": "7d"}
+    mine = campaign(messages=[tip("a")], pacing=pacing)
+    other = campaign(name="hiver", messages=[{**tip("a"), "name": "z"}], pacing=pacing)
     machine = Machine()
     first, second = machine.run([mine, other], utc("2026-01-01T17:00"))
-    assert (first.verdict, second.verdict) == (SAY, WAIT)
+    assert (first.action, second.action) == (SAY, WAIT)
     assert second.until == utc("2026-01-08T17:00")
 
 
@@ -113,10 +121,10 @@ def alert(severity: str, **place: Any) -> Message:
 
 
 def test_a_burglary_tip_does_not_bury_an_alert() -> None:
-    mine, machine = campaign(silence={"at_least": "Severe", "areas": ["dept:34"]}, missed="skip"), Machine()
+    mine, machine = campaign(inhibition={"at_least": "Severe", "areas": ["dept:34"]}, missed="skip"), Machine()
     now = utc("2026-01-01T17:00")
     [waits] = machine.run([mine], now, [alert("Minor", commune="34172"), alert("Extreme", commune="34172")])
-    assert (waits.verdict, waits.reason, waits.until) == (WAIT, "incident 4711 is open", None)
+    assert (waits.action, waits.reason, waits.until) == (WAIT, "incident 4711 is open", None)
     elsewhere = alert("Extreme", commune="75056")
     assert told(machine.run([mine], now + timedelta(hours=20), [elsewhere])) == [(1, SAY, "a")]
 
@@ -140,11 +148,11 @@ def test_it_is_silent_where_it_is_about(
 ) -> None:
     one = tip("a")
     mine = campaign(messages=[{**one, "message": {**one["message"], "location": about}}])
-    assert silenced_by([mine], [alert("Extreme", **silent)], contains, communes_in) == {"ete": "4711"}
-    assert silenced_by([mine], [alert("Extreme")], contains, communes_in) == {"ete": "4711"}
-    assert silenced_by([mine], [alert("Moderate", **silent), alert("Moderate")], contains, communes_in) == {}
+    assert inhibited_campaigns([mine], [alert("Extreme", **silent)], contains, communes_in) == {"ete": "4711"}
+    assert inhibited_campaigns([mine], [alert("Extreme")], contains, communes_in) == {"ete": "4711"}
+    assert inhibited_campaigns([mine], [alert("Moderate", **silent), alert("Moderate")], contains, communes_in) == {}
     if heard:
-        assert silenced_by([mine], [alert("Extreme", **heard)], contains, communes_in) == {}
+        assert inhibited_campaigns([mine], [alert("Extreme", **heard)], contains, communes_in) == {}
 
 
 def test_a_campaign_yields_for_a_day_and_what_finds_no_room_is_told() -> None:
@@ -181,7 +189,7 @@ _versions = st.fixed_dictionaries(
         "messages": st.permutations([tip("a"), tip("b"), tip("c"), tip("d")]).map(lambda all_of: all_of[:3]),
         "quiet": st.sampled_from([{"begins": "21:00", "ends": "08:00"}, {"begins": "00:00", "ends": "00:00"}]),
         "late_for": st.sampled_from(["26h", "2d", "4d"]),
-        "conduct": st.sampled_from(
+        "pacing": st.sampled_from(
             [
                 {"spacing": "0m", "daily_cap": 1, "repeat_after": "2d"},
                 {"spacing": "5h", "daily_cap": 3, "repeat_after": "0m"},
@@ -210,7 +218,7 @@ def test_no_occurrence_is_lost_or_doubled(ups: list[bool], changes: list[dict[st
             assert all(made.occurrence.due <= now for made in machine.run(mine, now))
     said = [(one.campaign, one.day) for one in machine.past]
     assert len(said) == len(set(said))
-    never = {(note.campaign, note.day) for note in machine.notes if note.verdict in {SKIP, MERGE}}
+    never = {(note.campaign, note.day) for note in machine.notes if note.action in {SKIP, MERGE}}
     assert not never & set(said)
     everything = {one.id for mine in (versions[-1], _other) for one in occurrences(mine, _START, _END)}
     assert everything <= never | set(said)
@@ -221,7 +229,7 @@ _STRICT = {
     "end": _END,
     "at": "23:30",
     "quiet": {"begins": "21:00", "ends": "08:00"},
-    "conduct": {"spacing": "5h", "daily_cap": 1, "repeat_after": "4d"},
+    "pacing": {"spacing": "5h", "daily_cap": 1, "repeat_after": "4d"},
     "yields_to": ["route"],
 }
 
@@ -236,9 +244,9 @@ def test_a_machine_that_is_always_up_does_what_was_forecast() -> None:
     machine = Machine()
     for minutes in range(0, 20 * 24 * 60, 30):
         machine.run(mine, utc("2026-03-19T00:00") + timedelta(minutes=minutes))
-    said = [(one.campaign, one.day, one.alternative, one.at) for one in machine.past]
-    assert said == [(*one.occurrence.id, one.alternative, one.at) for one in plan if one.at]
-    never = {(note.campaign, note.day) for note in machine.notes if note.verdict is SKIP}
+    said = [(one.campaign, one.day, one.variant, one.at) for one in machine.past]
+    assert said == [(*one.occurrence.id, one.variant, one.at) for one in plan if one.at]
+    never = {(note.campaign, note.day) for note in machine.notes if note.action is SKIP}
     assert never == {one.occurrence.id for one in plan if not one.at} != set()
 
 
@@ -250,9 +258,9 @@ def test_the_pace_holds_after_any_down_time(ups: list[bool], change: dict[str, A
             machine.run([mine], utc("2026-03-20T00:00") + timedelta(hours=5, minutes=3) * number)
     times = [one.at for one in machine.past]
     days = Counter(mine.local(at).date() for at in times)
-    assert max(days.values(), default=0) <= mine.conduct.daily_cap
-    assert all(after - before >= mine.conduct.spacing for before, after in pairwise(times))
-    for words in {one.words for one in machine.past}:
-        again = [one.at for one in machine.past if one.words == words]
-        assert all(after - before >= mine.conduct.repeat_after for before, after in pairwise(again))
-    assert not any(mine.quiet.holds(mine.local(at).time()) for at in times)
+    assert max(days.values(), default=0) <= mine.pacing.daily_cap
+    assert all(after - before >= mine.pacing.spacing for before, after in pairwise(times))
+    for words in {one.fingerprint for one in machine.past}:
+        again = [one.at for one in machine.past if one.fingerprint == words]
+        assert all(after - before >= mine.pacing.repeat_after for before, after in pairwise(again))
+    assert not any(mine.quiet.includes(mine.local(at).time()) for at in times)

@@ -14,7 +14,7 @@ from policenotify.model import places
 from policenotify.model.history import History, HistoryEntry
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
-from policenotify.publishing.defaults import resolve
+from policenotify.publishing.defaults import fill_defaults
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile
 from policenotify.testing.samples import PARIS, SAMPLES, Sample
 
@@ -60,7 +60,7 @@ def _typed(**fields: Any) -> CheckContext:
     """A draft as it is decided on: with what the desk typed, and with what is left of it."""
     typed = _message(**{"category": "police_operation", "location": None, **fields})
     profile = PROFILES[typed.category]
-    resolved = resolve(
+    resolved = fill_defaults(
         typed, profile, sender="Police", commune_name=None, department_name=None, department=None, incident=None
     )
     return replace(_draft(resolved), typed=typed)

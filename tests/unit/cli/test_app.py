@@ -13,7 +13,7 @@ import click
 import pytest
 
 from policenotify.cli.app import COMMANDS, program
-from policenotify.cli.errors import trouble
+from policenotify.cli.errors import error_report
 from policenotify.cli.exit_codes import MEANINGS, Exit, worst
 from policenotify.errors import InvalidTransition, JournalError, JournalTakenAway, MessageTooLong, MissingExtra
 from tests.support.installation import Desk
@@ -132,27 +132,35 @@ def test_the_worst_exit_is_told() -> None:
 
 
 def test_what_an_error_means_for_a_script() -> None:
-    fit = trouble(MessageTooLong("bluesky", 320, 300), begun=True)
-    assert fit.document()["error"] == {
+    fit = error_report(MessageTooLong("bluesky", 320, 300), may_have_published=True)
+    assert fit.model_dump(mode="json") == {
         "kind": "MessageTooLong", "text": fit.text, "published": "no", "channel": "bluesky", "used": 320, "limit": 300,
     }  # fmt: skip
-    course = trouble(InvalidTransition("No.", incident="7", allowed_stages=["end"]), begun=True)
-    assert course.more == {"incident": "7", "allowed_stages": ["end"]}
-    assert trouble(MissingExtra("x", "email"), begun=False).more == {"extra": "email"}
-    late = trouble(JournalError("The journal could not be written: x.", published="unknown"), begun=True)
+    course = error_report(InvalidTransition("No.", incident="7", allowed_stages=["end"]), may_have_published=True)
+    assert course.model_extra == {"incident": "7", "allowed_stages": ["end"]}
+    assert error_report(MissingExtra("x", "email"), may_have_published=False).model_extra == {"extra": "email"}
+    late = error_report(
+        JournalError("The journal could not be written: x.", published="unknown"), may_have_published=True
+    )
     assert (late.published, late.exit) == ("unknown", Exit.NO_JOURNAL)
     assert "Nothing was sent" not in late.page("publish")
-    gone = trouble(JournalTakenAway("The journal was deleted."), begun=True)
+    gone = error_report(JournalTakenAway("The journal was deleted."), may_have_published=True)
     assert (gone.published, gone.exit) == ("unknown", Exit.TAKEN_AWAY)
-    assert trouble(JournalError("It cannot be opened. Nothing was sent."), begun=True).published == "no"
-    assert trouble(click.UsageError("What?"), begun=False, command="end").text.endswith("policenotify end --help")
+    assert (
+        error_report(JournalError("It cannot be opened. Nothing was sent."), may_have_published=True).published == "no"
+    )
+    assert error_report(click.UsageError("What?"), may_have_published=False, command="end").text.endswith(
+        "policenotify end --help"
+    )
 
 
 def test_a_library_that_is_missing_while_a_command_runs_is_told_as_one() -> None:
-    lacking = trouble(ModuleNotFoundError("x", name="aiosmtpd.controller"), begun=False, command="demo")
-    assert (lacking.kind, lacking.exit, lacking.more) == ("MissingExtra", Exit.REJECTED, {"extra": "all"})
+    lacking = error_report(
+        ModuleNotFoundError("x", name="aiosmtpd.controller"), may_have_published=False, command="demo"
+    )
+    assert (lacking.kind, lacking.exit, lacking.model_extra) == ("MissingExtra", Exit.REJECTED, {"extra": "all"})
     assert "The command 'demo' (aiosmtpd.controller is not installed)" in lacking.text
-    ours = trouble(ModuleNotFoundError("x", name="policenotify.gone"), begun=False, command="demo")
+    ours = error_report(ModuleNotFoundError("x", name="policenotify.gone"), may_have_published=False, command="demo")
     assert ours.kind == "ModuleNotFoundError"
 
 

@@ -256,11 +256,11 @@ def test_a_whole_incident_waits_in_its_order_and_in_its_thread(desk: Desk) -> No
     with _opened(desk) as publisher:
         publisher.publish(accident(), key="open", actor="desk")
         publisher.publish(_following(Stage.UPDATE, "Une voie rouverte"), key="update", actor="desk")
-        assert set(publisher.faults()) == {"bluesky"}
+        assert set(publisher.channel_problems()) == {"bluesky"}
     assert (desk.bluesky.posts, len(desk.mail.mails)) == ((), 2 * len(ADDRESSES))
     _mended(desk)
     with _opened(desk) as publisher:
-        assert publisher.faults() == {}
+        assert publisher.channel_problems() == {}
         ended = publisher.publish(_following(Stage.END, "Fin d'intervention"), key="end", actor="desk")
     assert ended.ok
     # What was over before it could be sent is not sent: the end goes out, and stands alone.
@@ -342,7 +342,7 @@ def test_several_posts_of_one_message_keep_their_place_before_the_next(desk: Des
 
 def test_the_words_are_those_of_the_time_at_which_it_was_published(desk: Desk) -> None:
     with _opened(desk) as publisher:
-        [usual] = [one for one in publisher.preview(accident()).wordings if one.target.channel == "bluesky"]
+        [usual] = [one for one in publisher.preview(accident()).posts if one.target.channel == "bluesky"]
     _secret(desk, '{ file = "none" }')
     with _opened(desk) as publisher:
         said = publisher.publish(accident(), key="open", actor="desk")
@@ -368,7 +368,7 @@ def test_a_publisher_that_runs_on_uses_a_channel_as_soon_as_it_is_mended(desk: D
             return len(desk.bluesky.posts) == 1
 
         _until(posted)
-        assert publisher.faults() == {}
+        assert publisher.channel_problems() == {}
 
 
 def test_a_publisher_that_runs_on_takes_the_new_secret_of_a_channel_that_was_blocked(run: Run, desk: Desk) -> None:
@@ -392,7 +392,7 @@ def test_settings_that_are_just_being_edited_change_nothing(desk: Desk) -> None:
             (desk.folder / "policenotify.toml").write_text(text, encoding="utf-8")
             clock.ahead += 60
             publisher.drain(timedelta(seconds=0.1))
-            assert set(publisher.faults()) == {"bluesky"}
+            assert set(publisher.channel_problems()) == {"bluesky"}
 
 
 def test_a_channel_that_is_mended_into_another_s_account_stays_out_of_use(desk: Desk) -> None:
@@ -405,7 +405,7 @@ def test_a_channel_that_is_mended_into_another_s_account_stays_out_of_use(desk: 
         said = publisher.publish(accident(), key="open", actor="desk")
         assert said.on("again").outcome is Outcome.WAITING
         assert said.on("bluesky").outcome is Outcome.POSTED
-        assert set(publisher.faults()) == {"again"}
+        assert set(publisher.channel_problems()) == {"again"}
 
 
 def test_a_process_with_the_right_secret_sends_what_another_could_not(

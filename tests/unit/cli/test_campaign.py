@@ -55,7 +55,7 @@ def test_run_says_what_is_due_once_and_report_tells_it(run: Run, desk: Desk, fil
     assert re.search(r"ete · \S+: skipped: not said within 2 d\.", ran.out)
     assert len(desk.bluesky.posts) == 1
     again = run("campaign", "run", file, "--json")
-    assert (again.code, again.document["said"], again.document["waiting"]) == (0, [], [])
+    assert (again.code, again.document["published"], again.document["waiting"]) == (0, [], [])
     assert run("campaign", "run", file).out.startswith("Nothing is due.\nNext: ")
     file.with_name("fini.toml").write_text(
         _FILE.replace('"ete"', f'"fini"\nend = {_TODAY - timedelta(days=8)}'), "utf-8"
@@ -81,7 +81,7 @@ def test_an_incident_makes_it_wait_and_a_wrong_campaign_exits_with_1(run: Run, d
     assert waits.code == 0
     assert "waits: incident 2026-4711 is open." in waits.out
     other = file.with_name("faux.toml")
-    other.write_text(_FILE.replace('"ete"', '"faux"') + '\n[conduct.channels.y]\nspacing = "1h"', encoding="utf-8")
+    other.write_text(_FILE.replace('"ete"', '"faux"') + '\n[pacing.channels.y]\nspacing = "1h"', encoding="utf-8")
     settings = desk.folder / "policenotify.toml"
     settings.write_text(
         settings.read_text(encoding="utf-8") + '[[routes]]\nto = ["presse"]\ncategories = ["fire"]\n', "utf-8"
@@ -91,7 +91,7 @@ def test_an_incident_makes_it_wait_and_a_wrong_campaign_exits_with_1(run: Run, d
     assert "faux: not said. No route takes message 'a'." in wrong.words
     checked = run("campaign", "check", "campaigns", "--json")
     assert checked.code == 1
-    assert "faux: conduct.channels names 'y', which is no channel." in checked.document["problems"]
+    assert "faux: pacing.channels names 'y', which is no channel." in checked.document["problems"]
     assert any("no route takes it" in one for one in checked.document["problems"])
 
 
@@ -108,7 +108,7 @@ def test_check_names_messages_that_read_the_same(run: Run, file: Path) -> None:
 def test_where_no_file_can_be_read_nothing_is_said_and_each_is_named(run: Run, desk: Desk, file: Path) -> None:
     file.write_text("name = ", encoding="utf-8")
     ran = run("campaign", "run", file, "--json")
-    assert (ran.code, ran.document["said"], list(ran.document["problems"])) == (1, [], [str(file)])
+    assert (ran.code, ran.document["published"], list(ran.document["problems"])) == (1, [], [str(file)])
     assert not desk.bluesky.posts
 
 
@@ -128,14 +128,14 @@ def test_a_file_that_cannot_be_read_silences_no_other(run: Run, desk: Desk, file
     file.with_name("route.toml").write_text("name = ", encoding="utf-8")
     ran = run("campaign", "run", "campaigns", "--json")
     assert ran.code == 1
-    assert [one["key"] for one in ran.document["said"]] == [f"campaign ete {_TODAY} a"]
+    assert [one["key"] for one in ran.document["published"]] == [f"campaign ete {_TODAY} a"]
     assert ["is not TOML" in told for told in ran.document["problems"].values()] == [True]
     assert len(desk.bluesky.posts) == 1
 
 
 def test_check_tells_what_finds_no_room_and_what_is_moved(run: Run, desk: Desk, file: Path) -> None:
     assert run("campaign", "check", "campaigns").out.startswith("1 campaigns, 2 occurrences in the year ahead.")
-    daily = _FILE.replace("dates = [", "rrule = 'FREQ=DAILY' # [") + '[conduct]\nrepeat_after = "7d"\n'
+    daily = _FILE.replace("dates = [", "rrule = 'FREQ=DAILY' # [") + '[pacing]\nrepeat_after = "7d"\n'
 
     def write(name: str, top: str, text: str) -> None:
         named = text.replace('name = "ete"', f'name = "{name}"\n{top}')
@@ -167,7 +167,7 @@ def test_calendar_shows_what_was_said_and_what_comes_and_writes_it_for_others(ru
     events = Calendar.from_ical((desk.folder / "out.ics").read_bytes()).walk("VEVENT")
     assert [str(one["SUMMARY"]) for one in events] == ["ete : Fermez vos volets", "ete : Prévenez vos voisins"]
     document = run("campaign", "calendar", file, "--months", "2", "--json").document
-    assert [(one["alternative"], one["said"]) for one in document["occurrences"]] == [("a", True), ("b", False)]
+    assert [(one["alternative"], one["published"]) for one in document["occurrences"]] == [("a", True), ("b", False)]
     assert run("campaign", "calendar", file, "--month", "2026-13").code == 2
     assert run("campaign", "calendar", file, "--month", "9999-12", "--months", "2").code == 2
     assert run("campaign", "calendar", file, "--month", "1999-01").out.startswith("January 1999\n")
@@ -236,7 +236,7 @@ def test_serve_says_it_tells_troubles_once_and_stops_when_asked(
         assert run("campaign", "serve", "campaigns", "--every", "0.1", "--json").code == 0
         following.join()
     told = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    assert [len(one["said"]) for one in told if "said" in one] == [1]
+    assert [len(one["published"]) for one in told if "published" in one] == [1]
     assert [one["error"]["kind"] for one in told if "error" in one] == ["SettingsError", "PublishingStopped"]
     assert len(desk.bluesky.posts) == 1
     assert signal.getsignal(signal.SIGTERM) is before

@@ -52,10 +52,10 @@ def test_the_demo_as_a_page(run: Run) -> None:
     assert ran.document["publications"]
     assert ran.err == f"\nThe page: {Path('page.html').resolve()}\n"
     text = Path("page.html").read_text(encoding="utf-8")
-    assert "All in order: nobody needs to act." in text
+    assert "Everything is right: there is nothing to do." in text
     for section in range(1, 5):
         assert text.count(f'id="s{section}-h"') == 1
-    with demo.stage() as on:
+    with demo.open_desk() as on:
         for network in on.networks:
             look = look_of(network.channel.network)
             assert text.count(f'class="device {look.form} net-{look.network} ') == 4
@@ -81,4 +81,4 @@ def test_a_demo_that_fails_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) ->
     assert ran.code == 3
     receipts = {one["channel"]: one["outcome"] for one in ran.document["publications"][0]["receipts"]}
     assert receipts["mail"] == "refused"
-    assert "Somebody needs to act; see below." in Path("page.html").read_text(encoding="utf-8")
+    assert "A person needs to act; see below." in Path("page.html").read_text(encoding="utf-8")

@@ -35,7 +35,7 @@ def test_a_new_installation_and_what_the_doctor_says_of_it(run: Run) -> None:
     assert "is there already" in again.document["error"]["text"]
     seen = run("doctor", "--settings", "désk/policenotify.toml", "--json")
     assert seen.code == 3
-    assert "channels.bluesky.password: the file" in _line(seen, "channel bluesky")["told"]
+    assert "channels.bluesky.password: the file" in _line(seen, "channel bluesky")["detail"]
     here = run("init", "--json").document
     assert here["next"][2].endswith("policenotify doctor")
 
@@ -48,7 +48,7 @@ def test_all_in_order(run: Run, desk: Desk) -> None:
     assert max(map(len, ran.out.splitlines())) <= 80
     assert desk.keys.fingerprint in ran.out
     seen = run("doctor", "--json")
-    assert _line(seen, "recipients of presse")["told"] == "3"
+    assert _line(seen, "recipients of presse")["detail"] == "3"
     assert all(address not in seen.out for address in ADDRESSES)
     assert desk.bluesky.password not in seen.out
     assert desk.bluesky.posts == ()
@@ -61,7 +61,7 @@ def test_wrong_credentials_are_told_and_nothing_else_is_hidden(run: Run, desk: D
     assert ran.code == 3
     line = _line(ran, "channel bluesky")
     assert line["state"] == "WRONG"
-    assert "app password" in line["told"]
+    assert "app password" in line["detail"]
     assert _line(ran, "channel presse")["state"] == "ok"
     assert "aaaa-bbbb" not in ran.out
 
@@ -73,7 +73,7 @@ def test_an_account_with_another_handle_is_noted(run: Run, desk: Desk) -> None:
     assert ran.code == 0
     line = _line(ran, "channel bluesky")
     assert line["state"] == "note"
-    assert "is called nouvelle.example now" in line["told"]
+    assert "is called nouvelle.example now" in line["detail"]
 
 
 def test_a_blocked_channel_that_works_again_goes_on(run: Run, desk: Desk) -> None:
@@ -82,7 +82,7 @@ def test_a_blocked_channel_that_works_again_goes_on(run: Run, desk: Desk) -> Non
     assert run("doctor").code == 3
     desk.bluesky.closed = None
     ran = run("doctor", "--json")
-    assert "it was blocked, and goes on now" in _line(ran, "channel bluesky")["told"]
+    assert "it was blocked, and is resumed" in _line(ran, "channel bluesky")["detail"]
     assert run("status", "--json").document["blocked"] == {}
     assert run("drain", "--budget", "10").code == 0
     assert len(desk.bluesky.posts) == 1
@@ -92,7 +92,7 @@ def test_a_channel_that_is_set_wrongly_hides_no_other(run: Run, desk: Desk) -> N
     _change(desk, "handle =", "handel =")
     ran = run("doctor", "--json")
     assert ran.code == 3
-    assert "Did you mean 'handle'?" in _line(ran, "channel bluesky")["told"]
+    assert "Did you mean 'handle'?" in _line(ran, "channel bluesky")["detail"]
     assert _line(ran, "channel presse")["state"] == "ok"
 
 
@@ -104,7 +104,7 @@ def test_recipients_that_are_none_are_noted(run: Run, desk: Desk) -> None:
     (desk.folder / "presse.txt").unlink()
     gone = run("doctor", "--json")
     assert gone.code == 3
-    assert "presse.txt cannot be read" in _line(gone, "recipients of presse")["told"]
+    assert "presse.txt cannot be read" in _line(gone, "recipients of presse")["detail"]
     assert _line(gone, "channel presse")["state"] == "ok"
 
 
@@ -112,7 +112,7 @@ def test_keys_that_others_may_read_are_wrong(run: Run, desk: Desk) -> None:
     (desk.folder / "keys").chmod(0o644)
     ran = run("doctor", "--json")
     assert ran.code == 1
-    assert "chmod 600" in _line(ran, "keys")["told"]
+    assert "chmod 600" in _line(ran, "keys")["detail"]
 
 
 def test_a_damaged_journal_is_told(run: Run, desk: Desk) -> None:
@@ -129,7 +129,7 @@ def test_a_changed_record_is_told(run: Run, desk: Desk, monkeypatch: pytest.Monk
     monkeypatch.setattr(AuditLog, "verify", changed)
     ran = run("doctor", "--json")
     assert ran.code == 6
-    assert _line(ran, "journal")["told"] == "The sealed batch 1 was changed."
+    assert _line(ran, "journal")["detail"] == "The sealed batch 1 was changed."
     assert desk.database.exists()
 
 
@@ -139,16 +139,16 @@ def test_an_overdue_incident_and_a_stop(run: Run, desk: Desk) -> None:
     ran = run("doctor", "--json")
     assert ran.code == 4
     assert _line(ran, "incident 2026-4711")["exit"] == 4
-    assert "nothing is due" in _line(ran, "runner")["told"]
+    assert "nothing is due" in _line(ran, "worker")["detail"]
     run("stop")
-    assert "everything was stopped by brigadier" in _line(run("doctor", "--json"), "stop")["told"]
+    assert "everything was stopped by brigadier" in _line(run("doctor", "--json"), "stop")["detail"]
 
 
 def test_nobody_delivering_is_told_by_the_doctor(run: Run, desk: Desk) -> None:
     desk.publisher().publish(accident(), key="one", actor="desk", wait=timedelta(0))
     ran = run("doctor", "--json")
     assert ran.code == 5
-    assert "nobody delivers (never seen)" in _line(ran, "runner")["told"]
+    assert "no worker runs (never seen)" in _line(ran, "worker")["detail"]
 
 
 @pytest.mark.usefixtures("lofts")
@@ -173,7 +173,7 @@ def test_a_strangers_network_that_fails_in_a_way_of_its_own(
     monkeypatch.setattr("policenotify.networks.bluesky.channel.Bluesky.whoami", surprising)
     ran = run("doctor", "--json")
     assert ran.code == 3
-    assert "Unexpected: LookupError" in _line(ran, "channel bluesky")["told"]
+    assert "Unexpected: LookupError" in _line(ran, "channel bluesky")["detail"]
     assert desk.bluesky.password not in ran.out
 
 
@@ -191,13 +191,13 @@ def test_languages_say_where_their_words_come_from_and_what_is_lent(run: Run, de
     }
     german = _line(ran, "language de")
     assert german["state"] == "note"
-    assert "phrases are in en: marks.update, " in german["told"]
-    assert "since" not in german["told"].split(", ")
-    assert _line(ran, "categories")["told"].endswith("name stands in: categories.drone.labels.de")
+    assert "words stand in en: marks.update, " in german["detail"]
+    assert "since" not in german["detail"].split(", ")
+    assert _line(ran, "categories")["detail"].endswith("name stands in: categories.drone.labels.de")
     (desk.folder / "de.toml").write_text("since = 3", encoding="utf-8")
     ran = run("doctor", "--json")
     assert ran.code == 1
-    assert "de.toml: since: Input should be" in _line(ran, "settings")["told"]
+    assert "de.toml: since: Input should be" in _line(ran, "settings")["detail"]
 
 
 # --- files that others may read
@@ -212,7 +212,7 @@ def test_files_that_others_may_read_are_noted_with_what_they_hold(run: Run, desk
     _modes(desk, 0o644)
     ran = run("doctor", "--json")
     assert ran.code == 0
-    noted = {line["what"]: line["told"] for line in ran.document["lines"] if line["what"].startswith("file ")}
+    noted = {line["what"]: line["detail"] for line in ran.document["lines"] if line["what"].startswith("file ")}
     assert noted.keys() == {"file policenotify.toml", "file presse.txt", "file journal.db"}
     assert "a secret of 'bluesky'" in noted["file policenotify.toml"]
     assert "the recipients of 'presse'" in noted["file presse.txt"]

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from policenotify.cli.incident_lines import long
+from policenotify.cli.alarms import duration
 from policenotify.model.lifecycle import Lifecycle, Stage
 from tests.support.installation import Desk, accident
 from tests.support.shell import ACCIDENT, Earlier, Run
@@ -65,7 +65,7 @@ def test_what_is_over_is_shown_where_it_is_wanted(run: Run) -> None:
     ran = run("incidents", "--all")
     assert "It is ended." in ran.words
     [over] = run("incidents", "--all", "--json").document["incidents"]
-    assert (over["course"], over["overdue"], over["overdue_seconds"]) == ("ended", False, None)
+    assert (over["status"], over["overdue"], over["overdue_seconds"]) == ("ended", False, None)
 
 
 def test_two_ways_to_choose_are_one_too_many(run: Run) -> None:
@@ -85,7 +85,7 @@ def test_two_ways_to_choose_are_one_too_many(run: Run) -> None:
     ],
 )
 def test_a_length_of_time_is_told_in_two_units(span: timedelta, told: str) -> None:
-    assert long(span) == told
+    assert duration(span) == told
 
 
 def test_a_drain_reminds_and_the_list_tells_it(run: Run, desk: Desk) -> None:

@@ -19,9 +19,9 @@ from pathlib import Path
 import click
 import pytest
 
-from policenotify.cli.age_filter import ago
 from policenotify.cli.commands.journal import journal
 from policenotify.cli.exit_codes import MEANINGS
+from policenotify.cli.times import parse_age
 from policenotify.journal import verify
 from policenotify.journal.keys import Keys
 from tests.support.installation import INCIDENT, Desk, accident
@@ -73,7 +73,7 @@ def _changed(desk: Desk) -> Iterator[sqlite3.Connection]:
     ],
 )
 def test_an_age_is_counted_back_in_the_calendar(typed: str, at: datetime) -> None:
-    assert ago(typed, NOW) == at
+    assert parse_age(typed, NOW) == at
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_an_age_is_counted_back_in_the_calendar(typed: str, at: datetime) -> Non
 )
 def test_what_is_no_age_is_refused(typed: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        ago(typed, NOW)
+        parse_age(typed, NOW)
 
 
 # --- purge

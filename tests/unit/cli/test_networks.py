@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from policenotify.channel import Channel
-from policenotify.cli.network_info import words_of
+from policenotify.cli.commands.networks import capabilities_in_words
 from policenotify.networks.bluesky.channel import Bluesky
 from policenotify.networks.registry import Network
 from tests.support.outside_package import Pigeon
@@ -49,7 +49,7 @@ def test_a_network_of_another_package(run: Run) -> None:
     assert "pigeon · of the package lofts\n    One loft.\n    ✔ Its library is installed.\n" in ran.out
     assert "accepted by the gateway, not verified." in ran.words
     [pigeon] = run("networks", "pigeon", "--json").document["networks"]
-    assert (pigeon["ready"], pigeon["lacks"], pigeon["problem"]) == (True, [], "")
+    assert (pigeon["ready"], pigeon["missing"], pigeon["problem"]) == (True, [], "")
     assert pigeon["capabilities"]["idempotency_window"] == "PT1H"
     assert [(one["name"], one["type"], one["default"], one["meaning"]) for one in pigeon["options"]] == [
         ("loft", "text", None, "Where they live."),
@@ -70,7 +70,7 @@ def test_a_network_whose_library_is_missing_says_how_to_install_it(run: Run) -> 
     assert "→ pip install 'lofts[owl]'" in ran.out
     [owl] = run("networks", "owl", "--json").document["networks"]
     # It does not say what it can do before it is configured.
-    assert (owl["ready"], owl["lacks"], owl["capabilities"]) == (False, ["no-such-library"], None)
+    assert (owl["ready"], owl["missing"], owl["capabilities"]) == (False, ["no-such-library"], None)
 
 
 @pytest.mark.usefixtures("lofts")
@@ -97,12 +97,12 @@ def test_who_asks_for_one_network_imports_no_other(run: Run, monkeypatch: pytest
 
 def test_abilities_in_words() -> None:
     known = replace(Pigeon.capabilities, edits=True, title=True, lookup_delay=timedelta(0))
-    assert "; ".join(words_of(known)) == (
+    assert "; ".join(capabilities_in_words(known)) == (
         "500 characters as it counts them; no threads; no pictures; a subject line; posts can be changed; "
         "one key posts once, within 1:00:00; it can be asked whether a post is out; "
         "accepted by the gateway, not verified"
     )
-    assert "one key posts once, for ever" in set(words_of(Bluesky.capabilities.fget(None)))  # type: ignore[attr-defined]  # a property
+    assert "one key posts once, for ever" in set(capabilities_in_words(Bluesky.capabilities.fget(None)))  # type: ignore[attr-defined]  # a property
 
 
 def test_how_it_is_written_is_told_of_the_command_that_was_meant(run: Run) -> None:

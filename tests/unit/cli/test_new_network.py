@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from policenotify.cli.commands.network_template import _bound
+from policenotify.cli.commands.networks_new import _bound
 from policenotify.errors import SettingsError
 from policenotify.networks.options import options_schema
 from policenotify.networks.registry import configure_channel, network

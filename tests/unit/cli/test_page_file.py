@@ -8,14 +8,14 @@ from pathlib import Path
 import click
 import pytest
 
+from policenotify.cli.report.builder import Report
 from policenotify.cli.report.file import GENERATOR, PageFile
-from policenotify.cli.report.values import Page
 from policenotify.errors import MissingExtra
 from tests.acceptance.browser.pages import previewed
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Page:
+def page(tmp_path_factory: pytest.TempPathFactory) -> Report:
     return previewed(tmp_path_factory.mktemp("preview"))
 
 
@@ -25,7 +25,7 @@ def refused(file: Path) -> str:
     return why.value.format_message()
 
 
-def test_a_page_is_there_whole_and_alone(page: Page, tmp_path: Path) -> None:
+def test_a_page_is_there_whole_and_alone(page: Report, tmp_path: Path) -> None:
     with PageFile(str(tmp_path / "page.html")) as file:
         assert not (tmp_path / "page.html").exists()
         file.write(page)
@@ -37,7 +37,7 @@ def test_a_page_is_there_whole_and_alone(page: Page, tmp_path: Path) -> None:
     assert str(file) == f"The page: {tmp_path / 'page.html'}"
 
 
-def test_an_earlier_page_is_written_over_and_nothing_else_is(page: Page, tmp_path: Path) -> None:
+def test_an_earlier_page_is_written_over_and_nothing_else_is(page: Report, tmp_path: Path) -> None:
     for _ in range(2):
         with PageFile(str(tmp_path / "page.html")) as file:
             file.write(page)
@@ -49,7 +49,7 @@ def test_an_earlier_page_is_written_over_and_nothing_else_is(page: Page, tmp_pat
     assert sorted(one.name for one in tmp_path.iterdir()) == ["notes.html", "page.html", "photo.png"]
 
 
-def test_a_page_that_is_not_written_leaves_the_earlier_one(page: Page, tmp_path: Path) -> None:
+def test_a_page_that_is_not_written_leaves_the_earlier_one(page: Report, tmp_path: Path) -> None:
     with PageFile(str(tmp_path / "page.html")) as file:
         file.write(page)
     before = (tmp_path / "page.html").read_bytes()
@@ -67,7 +67,7 @@ def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
     assert "cannot be written (Not a directory)" in refused(tmp_path / "file" / "page.html")
 
 
-def test_a_link_is_followed(page: Page, tmp_path: Path) -> None:
+def test_a_link_is_followed(page: Report, tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     (tmp_path / "link.html").symlink_to(tmp_path / "there" / "page.html")
     with PageFile(str(tmp_path / "link.html")) as file:

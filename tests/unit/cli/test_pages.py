@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import pytest
 
 from policenotify.channel import Operation
-from policenotify.cli.console import printed
-from policenotify.cli.output import published, receipts, use
+from policenotify.cli.output import printed, receipts, use
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import Publication, Receipt
+from policenotify.publishing.results import PublicationResult
 from policenotify.text import Budget
 from tests.support.installation import Desk, accident
 from tests.support.shell import ACCIDENT, Run
@@ -49,7 +49,7 @@ def test_what_was_done_is_said_where_it_was_no_post() -> None:
     ],
 )
 def test_whether_readers_have_it(became: list[tuple[Operation, Outcome]], told: str) -> None:
-    assert published(_publication(*became)) == told
+    assert PublicationResult.of(_publication(*became)).published == told
 
 
 def test_a_budget_says_what_the_count_alone_does_not() -> None:

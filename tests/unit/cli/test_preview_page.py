@@ -31,9 +31,9 @@ def test_what_goes_on_in_further_posts_is_previewed(run: Run, desk: Desk) -> Non
     accident = [word for word in ACCIDENT if word not in {"--instruction", "Évitez le secteur."}]
     ran = run("preview", *accident, *long, "--html", "page.html")
     assert "bluesky · fr · alone" in ran.out
-    assert "bluesky · fr · goes on" in ran.out
+    assert "bluesky · fr · continues" in ran.out
     bluesky = run("preview", *accident, *long, "--json").document["posts"][0]
-    assert [one["kind"] for one in bluesky["wordings"]] == ["standalone", "further", "further"]
+    assert [one["kind"] for one in bluesky["wordings"]] == ["standalone", "continuation", "continuation"]
     assert not desk.bluesky.posts
 
 
@@ -48,7 +48,7 @@ def test_what_may_not_go_out_is_shown_with_its_reason(run: Run) -> None:
     ran = run("preview", "--category", "fire", "--headline", "Feu", "--html", "page.html")
     assert ran.code == 1
     text = Path("page.html").read_text(encoding="utf-8")
-    assert "It may not go out as it is; see below. Nothing was sent." in text
+    assert "It may not be published as it is; see below. Nothing was sent." in text
     assert "PN101" in text
 
 
@@ -78,7 +78,7 @@ def test_what_takes_posts_back_is_previewed(run: Run, desk: Desk) -> None:
     Path("message.json").write_text(json.dumps(message), encoding="utf-8")
     ran = run("preview", "message.json", "--html", "page.html")
     assert "bluesky · fr · takes an earlier post back" in ran.out
-    assert "Takes an earlier post back" in Path("page.html").read_text(encoding="utf-8")
+    assert "Deletes an earlier post" in Path("page.html").read_text(encoding="utf-8")
     document = run("preview", "message.json", "--json").document
     assert document["deletions"] == [{"channel": "bluesky", "language": "fr"}]
     assert len(desk.bluesky.posts) == 1

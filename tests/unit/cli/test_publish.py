@@ -76,7 +76,7 @@ def test_the_document_of_a_publication(run: Run, desk: Desk) -> None:
     assert ran.code == 3
     said = ran.document["publication"]
     assert said["published"] == "partly"
-    assert said["in_order"] is False
+    assert said["ok"] is False
     assert said["stage"] == "opening"
     assert said["actor"] == "brigadier"
     assert said["message"]["location"]["commune_name"] == "Montpellier"

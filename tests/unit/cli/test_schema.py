@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from policenotify.cli.commands.schema import NAMES
-from policenotify.cli.json_schemas import SCHEMAS
 from policenotify.model.message import Message
 from policenotify.render.locales import LOCALES, template
 from policenotify.settings import TEMPLATE
@@ -61,10 +59,6 @@ def _schema(run: Run, name: str) -> dict[str, Any]:
     assert run("schema", name, "--json").document == document
     assert document["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     return document
-
-
-def test_there_is_a_schema_of_each_name() -> None:
-    assert tuple(SCHEMAS) == NAMES
 
 
 def test_the_schema_of_a_message_is_that_of_the_model(run: Run) -> None:
@@ -123,10 +117,7 @@ def test_the_schema_of_the_settings_knows_strangers_and_passes_over_what_does_no
 def test_an_unknown_schema_is_met_with_the_nearest(run: Run) -> None:
     ran = run("schema", "mesage")
     assert ran.code == 2
-    assert (
-        "'mesage' is none of message, settings, language, publication, receipt, post. Did you mean 'message'?"
-        in ran.err
-    )
+    assert "Did you mean 'message'?" in ran.err
 
 
 @pytest.mark.usefixtures("desk")

@@ -83,7 +83,7 @@ def test_nobody_delivering_has_an_exit_code(run: Run, desk: Desk) -> None:
     publisher.journal.workers.heartbeat()
     waiting = run("status", "--json")
     assert waiting.code == 3
-    assert waiting.document["nobody_delivering"] is False
+    assert waiting.document["no_worker"] is False
     assert set(waiting.document["waiting"]) == {"bluesky", "presse"}
 
 
@@ -172,13 +172,13 @@ def test_a_channel_that_is_gone_is_named_with_what_is_open_there(run: Run, desk:
     ran = run("status")
     assert ran.code == 3
     assert f"GONE: {told}" in ran.words
-    assert run("status", "--json").document["gone"] == {"bluesky": ["2026-4711"]}
+    assert run("status", "--json").document["removed_channels"] == {"bluesky": ["2026-4711"]}
     lines = run("doctor", "--json").document["lines"]
     [line] = [one for one in lines if one["what"] == "channel bluesky"]
     assert (line["state"], line["exit"]) == ("WRONG", 3)
-    assert line["told"].startswith(told)
+    assert line["detail"].startswith(told)
     run("end", "2026-4711", "Fin", "--description", "Rouvert.")
-    assert run("status", "--json").document["gone"] == {}
+    assert run("status", "--json").document["removed_channels"] == {}
 
 
 def test_a_delivery_that_was_taken_over_twice_within_one_lease_is_an_alarm(
@@ -284,4 +284,4 @@ def test_a_channel_that_is_gone_names_only_some_of_many_incidents(run: Run, desk
     settings.write_text(settings.read_text(encoding="utf-8").replace("[channels.bluesky]", "[channels.sky]"))
     assert "people read there of I000, I001," in run("status").words
     assert "I009, 2 more incidents, whose end would not reach them." in run("status").words
-    assert len(run("status", "--json").document["gone"]["bluesky"]) == 12
+    assert len(run("status", "--json").document["removed_channels"]["bluesky"]) == 12

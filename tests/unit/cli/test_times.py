@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policenotify.cli.times import about_now, coming, is_span
+from policenotify.cli.times import is_span, parse_future, parse_near
 
 PARIS = ZoneInfo("Europe/Paris")
 NOW = datetime(2026, 11, 24, 18, 2, 37, tzinfo=PARIS)
@@ -43,7 +43,7 @@ def _paris(day: int, hour: int, minute: int = 0, month: int = 11) -> datetime:
     ],
 )
 def test_the_next_such_time(typed: str, meant: datetime) -> None:
-    assert coming(typed, now=NOW, zone=PARIS) == meant
+    assert parse_future(typed, now=NOW, zone=PARIS) == meant
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_the_next_such_time(typed: str, meant: datetime) -> None:
     ],
 )
 def test_a_time_that_may_lie_behind(typed: str, now: datetime, meant: datetime) -> None:
-    assert about_now(typed, now=now, zone=PARIS) == meant
+    assert parse_near(typed, now=now, zone=PARIS) == meant
 
 
 @pytest.mark.parametrize(
@@ -68,29 +68,29 @@ def test_a_time_that_may_lie_behind(typed: str, now: datetime, meant: datetime) 
 )
 def test_what_is_no_time_is_refused_with_the_forms_that_are(typed: str) -> None:
     with pytest.raises(ValueError, match="is no time; write it as 18h30"):
-        coming(typed, now=NOW, zone=PARIS)
+        parse_future(typed, now=NOW, zone=PARIS)
 
 
 @pytest.mark.parametrize("typed", ["-5m", "+0m", "2026-11-24T17:00"])
 def test_what_is_to_come_cannot_have_passed(typed: str) -> None:
     with pytest.raises(ValueError, match="has passed already"):
-        coming(typed, now=NOW, zone=PARIS)
+        parse_future(typed, now=NOW, zone=PARIS)
 
 
 def test_an_hour_that_the_clocks_skip_is_refused_and_not_moved() -> None:
     evening = _paris(28, 22, month=3)
     with pytest.raises(ValueError, match="does not exist on 2026-03-29: the clocks go forward"):
-        coming("2h30", now=evening, zone=PARIS)
+        parse_future("2h30", now=evening, zone=PARIS)
     with pytest.raises(ValueError, match="does not exist"):
-        coming("2026-03-29T02:30", now=evening, zone=PARIS)
+        parse_future("2026-03-29T02:30", now=evening, zone=PARIS)
     noon = _paris(29, 12, month=3)
-    assert coming("2h30", now=noon, zone=PARIS) == _paris(30, 2, 30, month=3)
+    assert parse_future("2h30", now=noon, zone=PARIS) == _paris(30, 2, 30, month=3)
 
 
 def test_an_hour_that_comes_twice_is_the_next_of_both() -> None:
     first = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)  # 2h30, summer time
-    assert coming("2h45", now=first, zone=PARIS) == first + timedelta(minutes=15)
-    assert coming("2h15", now=first, zone=PARIS) == first + timedelta(minutes=45)
+    assert parse_future("2h45", now=first, zone=PARIS) == first + timedelta(minutes=15)
+    assert parse_future("2h15", now=first, zone=PARIS) == first + timedelta(minutes=45)
 
 
 @given(
@@ -99,7 +99,7 @@ def test_an_hour_that_comes_twice_is_the_next_of_both() -> None:
     minute=st.integers(0, 59),
 )
 def test_the_next_such_hour_lies_within_a_day_and_reads_as_typed(now: datetime, hour: int, minute: int) -> None:
-    found = coming(f"{hour}h{minute:02}", now=now, zone=PARIS)
+    found = parse_future(f"{hour}h{minute:02}", now=now, zone=PARIS)
     assert timedelta(0) < found - now <= timedelta(hours=25)
     assert (found.astimezone(PARIS).hour, found.astimezone(PARIS).minute) == (hour, minute)
 
@@ -110,7 +110,7 @@ def test_a_span_counts_from_now() -> None:
     assert not is_span("18h30")
 
 
-@pytest.mark.parametrize("read", [coming, about_now])
+@pytest.mark.parametrize("read", [parse_future, parse_near])
 def test_the_edge_of_all_years_is_no_time(read: Callable[..., datetime]) -> None:
     with pytest.raises(ValueError, match="outside the years 1 to 9999"):
         read("0001-01-01T00:00", now=NOW, zone=PARIS)

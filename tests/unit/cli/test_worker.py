@@ -127,16 +127,16 @@ def test_a_worker_that_hangs_is_not_said_to_be_alive(manager: socket.socket) -> 
 def test_a_manager_that_does_not_listen_holds_nobody_up(manager: socket.socket) -> None:
     supervisor = Supervisor({"NOTIFY_SOCKET": str(manager.getsockname())})
     for _ in range(1000):  # more than it has room for
-        supervisor.tell("WATCHDOG=1")
+        supervisor.notify("WATCHDOG=1")
     assert manager.recv(99) == b"WATCHDOG=1"
 
 
 def test_without_a_manager_nothing_is_told() -> None:
     for environ in ({}, {"NOTIFY_SOCKET": "@nobody-listens-here"}, {"WATCHDOG_USEC": "5000000"}):
         supervisor = Supervisor(environ)
-        supervisor.tell("READY=1")
-        assert supervisor.watches is None
-    assert Supervisor({"NOTIFY_SOCKET": "/x", "WATCHDOG_USEC": "5000000", "WATCHDOG_PID": "1"}).watches is None
+        supervisor.notify("READY=1")
+        assert supervisor.timeout is None
+    assert Supervisor({"NOTIFY_SOCKET": "/x", "WATCHDOG_USEC": "5000000", "WATCHDOG_PID": "1"}).timeout is None
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork beside threads

@@ -26,8 +26,8 @@ from policenotify.channel import (
     RecipientOutcome,
     Request,
 )
-from policenotify.delivery.attempt import CHUNK, DeliveryAttempt, patience
-from policenotify.delivery.bulk_send import Handout, Lease
+from policenotify.delivery.attempt import CHUNK, DeliveryAttempt, backoff
+from policenotify.delivery.bulk_send import BulkSend, Lease
 from policenotify.errors import (
     Blocked,
     ChannelError,
@@ -62,14 +62,14 @@ def book(tmp_path: Path) -> Iterator[Book]:
 def attempts(book: Book, network: Scripted, how: ChannelConfig | None = None) -> DeliveryAttempt:
     how = how or network.configured("sky")
     channel = network.open(book.clock, book.journal.channels.state_store("sky"))
-    return DeliveryAttempt(journal=book.journal, channel=channel, how=how, clock=book.clock, lease=LEASE)
+    return DeliveryAttempt(journal=book.journal, channel=channel, config=how, clock=book.clock, lease=LEASE)
 
 
 def attempt(book: Book, network: Scripted, how: ChannelConfig | None = None) -> bool:
     """Make the next attempt on the channel, if something is due there."""
     claimed = book.claim()
     if claimed is not None:
-        attempts(book, network, how).make(claimed)
+        attempts(book, network, how).run(claimed)
     return claimed is not None
 
 
@@ -138,22 +138,22 @@ def test_each_failure_has_its_next_state(
     assert book.claim() is None
 
 
-_FOUND_OUT = "Nothing: it will be found out, and said again only if it is not there."
+_FOUND_OUT = "Nothing: it is looked for, and sent again only if it is not there."
 
 
 @pytest.mark.parametrize(
     ("error", "capabilities", "policy", "then"),
     [
         (Unavailable("Down."), PLAIN, "hold", "It will be tried again."),
-        (Unconfirmed("Cut."), KEYED, "hold", "Nothing: it will be found out, and said again only if it is not there."),
+        (Unconfirmed("Cut."), KEYED, "hold", "Nothing: it is looked for, and sent again only if it is not there."),
         (
             Unconfirmed("Cut."),
             READABLE,
             "hold",
-            "Nothing: it will be found out, and said again only if it is not there.",
+            "Nothing: it is looked for, and sent again only if it is not there.",
         ),
-        (Unconfirmed("Cut."), PLAIN, "hold", "It will be held, to be looked for."),
-        (Unconfirmed("Cut."), PLAIN, "resend", "It will be said again."),
+        (Unconfirmed("Cut."), PLAIN, "hold", "It will be held until a person has looked for it."),
+        (Unconfirmed("Cut."), PLAIN, "resend", "It will be sent again."),
     ],
 )
 def test_where_the_network_says_nothing_of_it_what_will_be_is_told(
@@ -303,7 +303,7 @@ def test_a_wait_that_is_no_guess_of_ours_grows_nothing(book: Book, between: str)
         how = network.configured("sky", rate=Rate(1, HOUR))
         with book.journal.write() as connection:  # another process has just sent something
             channels.take_slot(connection, "sky", Rate(1, HOUR), microseconds(book.clock.now()))
-        attempts(book, network, how).make(claimed)
+        attempts(book, network, how).run(claimed)
         assert "rate" in book.receipt(published).reason
     else:
         network.sends.append(Unavailable("Slow down.", retry_at=book.clock.now() + HOUR))
@@ -335,10 +335,10 @@ def test_a_list_that_goes_on_is_not_failing(book: Book) -> None:
 
 
 @given(st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=1)), st.timedeltas(timedelta(0), 24 * HOUR))
-def test_patience_is_between_two_seconds_and_ten_minutes_and_never_shrinks(one: timedelta, other: timedelta) -> None:
+def test_backoff_is_between_two_seconds_and_ten_minutes_and_never_shrinks(one: timedelta, other: timedelta) -> None:
     shorter, longer = sorted((one, other))
-    assert timedelta(seconds=2) <= patience(shorter) <= patience(longer) <= timedelta(minutes=10)
-    assert patience(shorter) >= min(shorter, timedelta(minutes=10))
+    assert timedelta(seconds=2) <= backoff(shorter) <= backoff(longer) <= timedelta(minutes=10)
+    assert backoff(shorter) >= min(shorter, timedelta(minutes=10))
 
 
 # --- the channel is blocked
@@ -353,7 +353,7 @@ def test_a_blocked_channel_is_one_alarm_and_goes_on_when_it_is_resumed(
     held = [book.claim(), book.claim()]  # two slots find out at the same time
     for claimed in held:
         assert claimed is not None
-        attempts(book, network).make(claimed)
+        attempts(book, network).run(claimed)
     assert not attempt(book, network)
     for one in published:
         receipt = book.receipt(one)
@@ -706,7 +706,7 @@ def test_who_looks_is_told_since_when_and_which_posts_are_others(book: Book) -> 
         attempt(book, there)
     claimed = book.claim("sea")
     assert claimed is not None
-    attempts(book, network).make(claimed)  # the same account, under another name
+    attempts(book, network).run(claimed)  # the same account, under another name
     book.pass_by(60)
     began = book.clock.now()
     doubted(book, network)
@@ -878,7 +878,7 @@ def test_nothing_that_was_never_said_is_asked_for(book: Book) -> None:
     book.publish("sky")
     claimed = book.claim()
     assert claimed is not None
-    attempts(book, network).make(replace(claimed, in_doubt=True))
+    attempts(book, network).run(replace(claimed, in_doubt=True))
     assert (network.asked, len(network.said)) == ([], 1)
 
 
@@ -994,7 +994,7 @@ def test_a_stop_lets_go_of_what_was_claimed(book: Book, in_doubt: bool) -> None:
     assert claimed is not None
     said = len(network.said)
     book.journal.stop("cne Roux", "wrong street")
-    attempts(book, network).make(claimed)
+    attempts(book, network).run(claimed)
     receipt = book.receipt(published)
     assert receipt.outcome is (Outcome.UNCONFIRMED if in_doubt else Outcome.WAITING)
     assert "stopped by cne Roux" in receipt.reason
@@ -1013,8 +1013,8 @@ def test_where_others_were_faster_it_waits_for_the_rate(book: Book, in_doubt: bo
     late, first = book.claim(), book.claim()
     assert late is not None
     assert first is not None
-    attempts(book, network, how).make(first)
-    attempts(book, network, how).make(late)
+    attempts(book, network, how).run(first)
+    attempts(book, network, how).run(late)
     assert book.receipt(other).outcome is Outcome.POSTED
     receipt = book.receipt(published)
     assert receipt.outcome is (Outcome.UNCONFIRMED if in_doubt else Outcome.WAITING)
@@ -1055,9 +1055,9 @@ def test_who_was_taken_over_says_nothing(book: Book) -> None:
     assert claimed is not None
     other = taken_over(book)
     with pytest.raises(LostLease):
-        attempts(book, network).make(claimed)
+        attempts(book, network).run(claimed)
     assert network.said == []
-    attempts(book, network).make(other)
+    attempts(book, network).run(other)
     assert book.receipt(published).outcome is Outcome.POSTED
 
 
@@ -1075,7 +1075,7 @@ def test_who_is_taken_over_while_sending_has_no_say(book: Book) -> None:
         attempt(book, network)
     [other] = others
     assert other.in_doubt
-    attempts(book, network).make(other)
+    attempts(book, network).run(other)
     assert book.receipt(published).outcome is Outcome.POSTED
     assert network.said[0] == network.said[1]
 
@@ -1104,7 +1104,7 @@ def test_people_are_written_to_in_chunks_and_the_slot_is_asked_before_each_perso
         signs.append(len(network.written_to))
         return True
 
-    replace(attempts(book, network), may_go_on=may_go_on).make(claimed)
+    replace(attempts(book, network), may_go_on=may_go_on).run(claimed)
     assert len(signs) >= len(PEOPLE)
     assert [len(chunk) for chunk in network.written_to] == [CHUNK, CHUNK, 10]
     assert sorted(reached(network)) == sorted(PEOPLE)
@@ -1215,7 +1215,7 @@ def test_nobody_is_ever_forgotten(data: st.DataObject) -> None:
     request = Request(account=network.account, key="0" * 64, body={})
     journal = Mock(ask_person=lambda *_args, **_more: True)
     lease = Lease(journal=journal, claimed=Mock(channel="sky"), clock=FakeClock(), length=LEASE, renewed_at=0)
-    handout = Handout(
+    handout = BulkSend(
         journal=journal, lease=lease, rate=None, hold_doubt=False, may_go_on=lambda: True, left=list(people)
     )
     failure = handout.run(channel, request)
@@ -1285,7 +1285,7 @@ def test_who_is_taken_over_in_the_middle_of_a_mail_writes_to_nobody_else(
     with pytest.raises(LostLease):
         attempt(book, network, how)
     assert len(reached(network)) == 2 * CHUNK  # a network that takes all at once asks for all at once
-    attempts(book, network, how).make(others[0])
+    attempts(book, network, how).run(others[0])
     again = [address for address in PEOPLE if reached(network).count(address) > 1]
     receipt = book.receipt(published)
     if hold:
@@ -1343,7 +1343,7 @@ def test_settlements_are_for_one_attempt_only(book: Book) -> None:
     published = book.publish("sky")
     claimed = book.claim()
     assert claimed is not None
-    attempts(book, network).make(claimed)
+    attempts(book, network).run(claimed)
     with pytest.raises(LostLease):
         book.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.REFUSED))
     assert book.receipt(published).outcome is Outcome.POSTED
@@ -1355,4 +1355,4 @@ def test_what_is_not_known_is_not_taken_back(book: Book) -> None:
     assert claimed is not None
     lost = replace(claimed, operation=Operation.DELETE, target=None)
     with pytest.raises(Refused, match="not known"):
-        attempts(book, Scripted())._prepared(lost)
+        attempts(book, Scripted())._prepare(lost)

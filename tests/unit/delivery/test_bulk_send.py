@@ -45,7 +45,7 @@ def attempts(book: Book, network: Scripted, how: ChannelConfig | None = None, **
     return DeliveryAttempt(
         journal=book.journal,
         channel=channel,
-        how=how or network.configured("sky"),
+        config=how or network.configured("sky"),
         clock=book.clock,
         lease=LEASE,
         **more,
@@ -76,12 +76,12 @@ def test_a_list_that_is_cut_goes_on_with_the_next_person(book: Book, on_unknown:
     network = list_network()
     how = network.configured("sky", on_unknown=on_unknown)
     published = book.publish("sky", people=PEOPLE)
-    attempts(book, network, how, may_go_on=until(network, cut)).make(claim(book))
+    attempts(book, network, how, may_go_on=until(network, cut)).run(claim(book))
     receipt = book.receipt(published)
     counts = {Outcome.POSTED: cut, Outcome.WAITING: len(PEOPLE) - cut}
     assert (receipt.outcome, receipt.recipients) == (Outcome.WAITING, {name: n for name, n in counts.items() if n})
     assert "between two people" in receipt.reason
-    attempts(book, network, how).make(claim(book))
+    attempts(book, network, how).run(claim(book))
     assert sorted(asked(network)) == sorted(PEOPLE)
     assert book.receipt(published).recipients == {Outcome.POSTED: len(PEOPLE)}
 
@@ -89,7 +89,7 @@ def test_a_list_that_is_cut_goes_on_with_the_next_person(book: Book, on_unknown:
 def test_a_list_that_is_cut_at_its_end_is_posted(book: Book) -> None:
     network = list_network()
     published = book.publish("sky", people=PEOPLE)
-    attempts(book, network, may_go_on=until(network, len(PEOPLE))).make(claim(book))
+    attempts(book, network, may_go_on=until(network, len(PEOPLE))).run(claim(book))
     assert book.receipt(published).outcome is Outcome.POSTED
 
 
@@ -102,11 +102,11 @@ def test_stopping_everything_ends_a_list_between_two_people(book: Book) -> None:
 
     network.sends.append(stop)
     published = book.publish("sky", people=PEOPLE)
-    attempts(book, network).make(claim(book))
+    attempts(book, network).run(claim(book))
     assert len(asked(network)) == 1
     assert book.receipt(published).recipients == {Outcome.POSTED: 1, Outcome.WAITING: 59}
     book.journal.resume("cne Roux")
-    attempts(book, network).make(claim(book))
+    attempts(book, network).run(claim(book))
     assert sorted(asked(network)) == sorted(PEOPLE)
 
 
@@ -114,8 +114,8 @@ def test_who_is_not_asked_does_not_count_for_the_rate(book: Book) -> None:
     network = list_network()
     how = network.configured("sky", rate=Rate(60, timedelta(hours=1), 60))
     published = book.publish("sky", people=PEOPLE)
-    attempts(book, network, how, may_go_on=until(network, 30)).make(claim(book))
-    attempts(book, network, how).make(claim(book))
+    attempts(book, network, how, may_go_on=until(network, 30)).run(claim(book))
+    attempts(book, network, how).run(claim(book))
     assert book.receipt(published).recipients == {Outcome.POSTED: 60}
 
 
@@ -129,7 +129,7 @@ def test_a_receipt_in_the_middle_of_a_list_calls_only_the_person_who_is_asked_se
         return RecipientOutcome(key=person.key, outcome="posted")
 
     network.sends.extend([look, look])
-    attempts(book, network).make(claim(book))
+    attempts(book, network).run(claim(book))
     assert seen == [
         {Outcome.SENDING: 1, Outcome.WAITING: 59},
         {Outcome.POSTED: 1, Outcome.SENDING: 1, Outcome.WAITING: 58},
@@ -149,11 +149,11 @@ def test_after_a_kill_only_the_person_who_was_being_asked_is_in_doubt(
     network.sends.extend([lambda person: RecipientOutcome(key=person.key, outcome="posted")] * 30 + [dies])
     published = book.publish("sky", people=PEOPLE)
     with pytest.raises(KilledError):
-        attempts(book, network, how).make(claim(book, f"{this_process()}/slot"))
+        attempts(book, network, how).run(claim(book, f"{this_process()}/slot"))
     _dead(monkeypatch)
     assert book.journal.deliveries.recover() == 1
     assert book.receipt(published).recipients == {Outcome.POSTED: 30, Outcome.UNCONFIRMED: 1, Outcome.WAITING: 29}
-    attempts(book, network, how).make(claim(book))
+    attempts(book, network, how).run(claim(book))
     again = [address for address in PEOPLE if asked(network).count(address) > 1]
     assert again == ([asked(network)[30]] if on_unknown == "resend" else [])
     held = {Outcome.HELD: 1} if on_unknown == "hold" else {}
@@ -171,7 +171,7 @@ def test_after_a_power_cut_all_who_may_have_been_asked_are_in_doubt(book: Book) 
     published = book.publish("sky", people=PEOPLE)
     before = f"{this_machine().host}:1:1/another-boot/1/1/slot"
     with pytest.raises(KilledError):
-        attempts(book, network).make(claim(book, before))
+        attempts(book, network).run(claim(book, before))
     book.pass_by(LEASE.total_seconds() + 1)
     assert book.journal.deliveries.recover() == 1
     assert book.receipt(published).recipients == {Outcome.UNCONFIRMED: 25, Outcome.WAITING: 35}
@@ -187,7 +187,7 @@ def test_a_network_that_leaves_people_untaken_leaves_them_waiting(book: Book) ->
     channel.send_each = first_only
     published = book.publish("sky", people=PEOPLE[:3])
     how = network.configured("sky")
-    DeliveryAttempt(journal=book.journal, channel=channel, how=how, clock=book.clock, lease=LEASE).make(claim(book))
+    DeliveryAttempt(journal=book.journal, channel=channel, config=how, clock=book.clock, lease=LEASE).run(claim(book))
     assert book.receipt(published).recipients == {Outcome.POSTED: 1, Outcome.WAITING: 2}
 
 
@@ -208,10 +208,10 @@ def halted(
         book.pass_by(seconds)
         if taken_over:
             book.journal.deliveries.recover()
-            attempts(book, network).make(claim(book))
+            attempts(book, network).run(claim(book))
             if network.asked:  # "not there" is believed of the second answer
                 book.pass_by(5)
-                attempts(book, network).make(claim(book))
+                attempts(book, network).run(claim(book))
         try:
             before_publishing()
         except LostLease:
@@ -229,7 +229,7 @@ def test_a_process_that_was_halted_past_its_lease_publishes_nothing(book: Book, 
     network.sends.append(halted(book, network, wrong=wrong))
     published = book.publish("sky")
     with pytest.raises(LostLease):
-        attempts(book, network).make(claim(book))
+        attempts(book, network).run(claim(book))
     receipt = book.receipt(published)
     assert (receipt.outcome, receipt.attempts) == (Outcome.POSTED, 2)
     assert len(network.asked) == 2  # the other one has looked for it, and then sent it
@@ -241,9 +241,9 @@ def test_a_process_that_was_halted_and_not_taken_over_sends_it_again_without_a_d
     network = Scripted(capabilities=PLAIN)
     network.sends.append(halted(book, network, taken_over=False, seconds=leases * LEASE.total_seconds()))
     published = book.publish("sky")
-    attempts(book, network).make(claim(book))
+    attempts(book, network).run(claim(book))
     assert book.receipt(published).outcome is Outcome.WAITING
-    attempts(book, network).make(claim(book))
+    attempts(book, network).run(claim(book))
     assert book.receipt(published).outcome is Outcome.POSTED
 
 
@@ -251,15 +251,15 @@ def test_what_was_not_there_before_an_interrupted_attempt_is_asked_for_twice_aga
     network = Scripted(capabilities=READABLE)
     network.sends.append(Unconfirmed("Cut."))
     published = book.publish("sky")
-    attempts(book, network).make(claim(book))
+    attempts(book, network).run(claim(book))
     book.pass_by(60)
-    attempts(book, network).make(claim(book))
+    attempts(book, network).run(claim(book))
     book.pass_by(5)
     asked = claim(book)
     book.journal.deliveries.begin(asked, network.said[0], "standalone")  # not there twice, so said again
     book.pass_by(LEASE.total_seconds() + 1)
     book.journal.deliveries.recover()
-    attempts(book, network).make(claim(book))
+    attempts(book, network).run(claim(book))
     receipt = book.receipt(published)
     assert (receipt.outcome, receipt.attempts, len(network.said)) == (Outcome.UNCONFIRMED, 2, 1)
 
@@ -271,7 +271,7 @@ def test_a_process_that_was_halted_in_a_list_asks_for_nobody_else(book: Book) ->
         book.pass_by(LEASE.total_seconds() + 1)
         book.journal.deliveries.recover()
         other = list_network()
-        attempts(book, other, other.configured("sky", on_unknown="resend")).make(claim(book))
+        attempts(book, other, other.configured("sky", on_unknown="resend")).run(claim(book))
         network.written_to.extend(other.written_to)
         before_publishing()
         return RecipientOutcome(key=person.key, outcome="posted")
@@ -279,7 +279,7 @@ def test_a_process_that_was_halted_in_a_list_asks_for_nobody_else(book: Book) ->
     network.sends.append(halt)
     published = book.publish("sky", people=PEOPLE)
     with pytest.raises(LostLease):
-        attempts(book, network).make(claim(book, f"{this_process()}/slot"))
+        attempts(book, network).run(claim(book, f"{this_process()}/slot"))
     assert len(set(asked(network))) == 60
     assert book.receipt(published).outcome is Outcome.POSTED
 
@@ -301,7 +301,7 @@ def test_a_lease_that_the_store_calls_over_publishes_nothing(book: Book) -> None
     published = book.publish("sky")
     channel = network.open(book.clock, book.journal.channels.state_store("sky"))
     how = network.configured("sky")
-    DeliveryAttempt(journal=book.journal, channel=channel, how=how, clock=Still(), lease=LEASE).make(claim(book))
+    DeliveryAttempt(journal=book.journal, channel=channel, config=how, clock=Still(), lease=LEASE).run(claim(book))
     assert book.receipt(published).outcome is Outcome.WAITING
 
 
@@ -394,10 +394,10 @@ def test_what_becomes_of_a_post_in_the_background_is_logged_without_its_words(
     if step is not None:
         network.sends.append(step)
     published = book.publish("sky")
-    attempts(book, network).make(claim(book))
+    attempts(book, network).run(claim(book))
     while (claimed := book.claim()) or not book.receipt(published).outcome.is_final:
         if claimed is not None:
-            attempts(book, network).make(claimed)
+            attempts(book, network).run(claimed)
         book.pass_by(60)
     (record,) = [record for record in caplog.records if published in record.message]
     assert (record.levelno, record.message.endswith(word)) == (level, True)
@@ -419,7 +419,7 @@ def test_what_becomes_of_a_list_is_logged_without_its_people(
 
     network.sends.append(some_in_doubt)
     published = book.publish("sky", people=PEOPLE[:5])
-    attempts(book, network).make(claim(book))
+    attempts(book, network).run(claim(book))
     (record,) = [record for record in caplog.records if published in record.message]
     assert record.levelno == level
     assert ("2 held" in record.message) == bool(doubted)

@@ -23,7 +23,6 @@ import pytest
 from sqlalchemy import update
 
 from policenotify.channel import Clock, PostRef, Request
-from policenotify.delivery import dispatcher as rooms
 from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.errors import Blocked, JournalError, MissingExtra, Unavailable, Unconfirmed
 from policenotify.journal import schema
@@ -50,9 +49,8 @@ def book(tmp_path: Path) -> Iterator[Book]:
 
 
 @pytest.fixture
-def delivers(book: Book, monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
+def delivers(book: Book) -> Iterator[Made]:
     """Makes deliveries, a little more watchful than usual; afterwards none of their threads may be left."""
-    monkeypatch.setattr(rooms, "_GLANCE", 0.05)
     made: list[Dispatcher] = []
 
     def make(*, into: Book = book, **given: Any) -> Dispatcher:
@@ -62,7 +60,12 @@ def delivers(book: Book, monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
         delivery = Dispatcher(
             journal=into.journal,
             channels=channels,
-            **{"clock": SystemClock(), "patience": lambda _age: timedelta(seconds=0.05), **settings},
+            **{
+                "clock": SystemClock(),
+                "backoff": lambda _age: timedelta(seconds=0.05),
+                "poll_interval": 0.05,
+                **settings,
+            },
         )
         made.append(delivery)
         return delivery
@@ -249,9 +252,8 @@ def test_a_channel_keeps_its_rate_and_a_drain_does_not_wait_for_it(book: Book, d
 # --- how long a drain waits
 
 
-def test_no_wake_up_is_lost(book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rooms, "_GLANCE", 60.0)  # only the slots wake the drain
-    delivery = delivers(sky=Scripted(), sms=Scripted())
+def test_no_wake_up_is_lost(book: Book, delivers: Made) -> None:
+    delivery = delivers(sky=Scripted(), sms=Scripted(), poll_interval=60.0)  # only the threads wake the drain
     with Timed() as drained:
         for _ in range(10):
             published = book.publish("sky", "sms")
@@ -363,12 +365,11 @@ def test_waiting_is_no_busy_loop(book: Book, delivers: Made, monkeypatch: pytest
         return due(channels, **rates)
 
     monkeypatch.setattr(book.journal.deliveries, "due", counted)
-    monkeypatch.setattr(rooms, "_GLANCE", 0.1)
     sky, hang = Scripted(), Hang()
     sky.sends.append(hang)
     book.publish("sky")
     book.publish("sky")  # is due all the while
-    delivers(sky=sky).drain(timedelta(seconds=1))
+    delivers(sky=sky, poll_interval=0.1).drain(timedelta(seconds=1))
     hang.go.set()
     assert 3 <= len(asked) <= 12  # ten glances, and the first looks; a machine that is busy makes fewer
 
@@ -425,16 +426,16 @@ def test_a_long_mail_is_not_taken_for_a_silent_slot(book: Book, delivers: Made) 
 
     def slow(people: Any) -> Any:
         clock.pass_by(LEASE.total_seconds() * 0.75)
-        delivery.drain(NOW, stays=True)
+        delivery.drain(NOW, is_worker=True)
         return everybody(people)
 
     news.sends.extend([slow, slow, slow])
     first = book.publish("news", people=[f"{number}@press.example" for number in range(60)])
     second = book.publish("news", people=["a@press.example"])
-    delivery.drain(NOW, stays=True)  # a worker: its lists have time
+    delivery.drain(NOW, is_worker=True)  # a worker: its lists have time
     until = time.monotonic() + 10
     while not book.receipt(second, "news").outcome.is_final and time.monotonic() < until:
-        delivery.drain(NOW, stays=True)
+        delivery.drain(NOW, is_worker=True)
         time.sleep(0.01)
     assert {book.receipt(one, "news").outcome for one in (first, second)} == {Outcome.POSTED}
     assert (news.opened, [len(chunk) for chunk in news.written_to]) == (1, [25, 25, 10, 1])
@@ -489,9 +490,8 @@ def test_whatever_ends_a_thread_is_logged_and_leaves_a_doubt(
 def test_a_machine_without_threads_is_no_crash(
     book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(rooms, "_REST", 0.1)
     published = book.publish("sky")
-    delivery = delivers(sky=Scripted())
+    delivery = delivers(sky=Scripted(), rest=0.1)
 
     def none_left(_thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -568,8 +568,8 @@ def test_closing_does_not_wait_for_what_hangs(book: Book, delivers: Made) -> Non
     delivery.drain(NOW)
     assert hang.begun.wait(10)
     with Timed() as closed:
-        delivery.close(patience=0.1)
-        delivery.close(patience=0.1)
+        delivery.close(timeout=0.1)
+        delivery.close(timeout=0.1)
     assert closed.took < 1
     with Timed() as drained:
         delivery.drain(LONG, publication=second)
@@ -586,7 +586,7 @@ def test_closing_ends_the_drains(book: Book, delivers: Made) -> None:
     delivery = delivers(sky=sky)
     drain = in_thread(lambda: delivery.drain(LONG))
     assert hang.begun.wait(10)
-    delivery.close(patience=0)
+    delivery.close(timeout=0)
     drain.join(5)
     assert not drain.is_alive()
     hang.go.set()
@@ -674,7 +674,7 @@ def test_a_channel_that_fails_after_it_was_found_due_rests(
 
     def failing(channels: Iterable[str], **rates: Any) -> dict[str, datetime]:
         found = due(channels, **rates)
-        delivery._rest("sky")
+        delivery._let_rest("sky")
         return found
 
     monkeypatch.setattr(book.journal.deliveries, "due", failing)
@@ -780,7 +780,7 @@ def test_a_post_whose_network_always_fails_oddly_stops_nobody_and_ends_with_its_
     sky.sends.extend([odd] * 9)
     poison = jumping.publish("sky", incident="I1", severity=Severity.EXTREME, lives=timedelta(hours=1))
     other, behind = jumping.publish("sky"), jumping.publish("sky", incident="I1")
-    delivery = delivers(into=jumping, sky=sky, patience=lambda _before: timedelta(minutes=1))  # no drain waits so long
+    delivery = delivers(into=jumping, sky=sky, backoff=lambda _before: timedelta(minutes=1))  # no drain waits so long
     for attempts in (1, 2, 3):
         delivery.drain(LONG)
         assert jumping.receipt(poison).attempts == attempts

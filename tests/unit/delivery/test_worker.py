@@ -51,10 +51,10 @@ class Script:
         while self.hold is not None and not self.hold.wait(SOON) and not enough():
             pass
 
-    def rest(self) -> float | None:
+    def seconds_to_next(self) -> float | None:
         return self.rests
 
-    def mark(self) -> object:
+    def change_token(self) -> object:
         if self.error is not None:
             with self.changed:
                 self.failures += 1
@@ -62,8 +62,8 @@ class Script:
             raise self.error
         return self.marked
 
-    def finish(self, patience: float) -> bool:
-        return patience > 0
+    def finish(self, timeout: float) -> bool:
+        return timeout > 0
 
     def until(self, reached: Callable[[], bool]) -> None:
         with self.changed:
@@ -82,7 +82,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def worker(script: Script, clock: FakeClock) -> Iterator[Worker]:
-    made = Worker(script, clock=clock, glance=SOON, sign=30.0)
+    made = Worker(script, clock=clock, poll_interval=SOON, heartbeat_interval=30.0)
     yield made
     script.error = None
     assert made.stop()
@@ -91,7 +91,7 @@ def worker(script: Script, clock: FakeClock) -> Iterator[Worker]:
 def test_nothing_starts_at_construction_and_a_start_is_one(worker: Worker) -> None:
     before = threading.active_count()
     assert not worker.running
-    assert (worker.stop(), worker.silent) == (True, 0.0)
+    assert (worker.stop(), worker.unresponsive_for) == (True, 0.0)
     with worker as same:
         assert same is worker.start()
         assert worker.running
@@ -129,7 +129,7 @@ def test_it_sleeps_until_the_next_due_time(worker: Worker, script: Script, clock
 
 
 def test_it_is_woken_at_once(script: Script) -> None:
-    worker = Worker(script, clock=FakeClock(), glance=60.0)
+    worker = Worker(script, clock=FakeClock(), poll_interval=60.0)
     with worker:
         for turn in range(1, 4):
             script.until(lambda turn=turn: script.drains >= turn)  # type: ignore[misc]  # mypy does not infer it
@@ -163,7 +163,7 @@ def test_a_drain_ends_when_the_worker_is_stopped(worker: Worker, script: Script,
     worker.start()
     script.until(lambda: script.drains == 1)
     clock.pass_by(90)
-    assert worker.silent == 90
+    assert worker.unresponsive_for == 90
     assert worker.stop()
     assert not worker.running
 
@@ -172,7 +172,7 @@ def test_a_drain_that_hangs_does_not_keep_the_stop(script: Script) -> None:
     hang = threading.Event()
     script.drain = lambda _enough: hang.wait(10)  # type: ignore[assignment,method-assign]  # it hangs
     worker = Worker(script, clock=SystemClock()).start()
-    assert not worker.stop(patience=SOON)
+    assert not worker.stop(timeout=SOON)
     hang.set()
     assert worker.start().running  # anew, beside the old one
     worker.stop()
@@ -233,7 +233,7 @@ def test_what_is_in_flight_has_time_to_finish_and_nothing_new_is_taken(tmp_path:
         delivery = Dispatcher(journal=book.journal, channels={"sky": sky.configured("sky")}, clock=SystemClock())
         delivery.drain(timedelta(0))
         assert hang.begun.wait(10)
-        assert not delivery.finish(patience=0.01)
+        assert not delivery.finish(timeout=0.01)
         threading.Timer(0.05, hang.go.set).start()
         assert delivery.finish()
         assert (book.receipt(first).outcome, book.receipt(second).outcome) == (Outcome.POSTED, Outcome.WAITING)

@@ -47,7 +47,7 @@ def attempt(book: Book, network: Scripted) -> bool:
         return False
     how = network.configured("sky")
     channel = network.open(book.clock, book.journal.channels.state_store("sky"))
-    DeliveryAttempt(journal=book.journal, channel=channel, how=how, clock=book.clock, lease=LEASE).make(claimed)
+    DeliveryAttempt(journal=book.journal, channel=channel, config=how, clock=book.clock, lease=LEASE).run(claimed)
     return True
 
 

@@ -50,7 +50,7 @@ def publisher(url: str, keys: Keys, sky: Scripted) -> Iterator[Publisher]:
         channels=[sky.configured("sky")],
         zone=PARIS,
         sender=SENDER,
-        patience=soon,
+        backoff=soon,
     )
     yield made
     made.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -71,8 +72,7 @@ def test_doubt_blocks_until_it_is_settled(desk: Desk) -> None:
 
 def test_parts_keep_their_order_whatever_the_order_of_the_draft(desk: Desk) -> None:
     draft = desk.draft(languages=("fr", "en", "de"))
-    object.__setattr__(draft, "deliveries", draft.deliveries[::-1])
-    desk.journal.publications.add(draft)
+    desk.journal.publications.add(replace(draft, posts=draft.posts[::-1]))
     languages = []
     for _ in range(3):
         claimed = desk.deliver()

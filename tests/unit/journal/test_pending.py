@@ -18,13 +18,12 @@ PEOPLE = ("a@desk.example", "b@desk.example")
 
 def _unworded(draft: NewPublication) -> NewPublication:
     """The same, where no channel can be used."""
-    drafted = tuple(
-        replace(one, target=replace(one.target, account="", reply_to=()), standalone=None, reply=None, recipients=None,
-                reason="The token cannot be read.", remedy="Mend it.")
-        for one in draft.deliveries
-        if one.target.part == 0
-    )  # fmt: skip
-    return replace(draft, deliveries=drafted)
+    waiting = tuple(
+        replace(post.target, account="", reply_to=(), problem="The token cannot be read.", remedy="Mend it.")
+        for post in draft.posts
+        if post.target.part == 0
+    )
+    return replace(draft, posts=(), targets=waiting, recipients={})
 
 
 def _wait(desk: Desk, stage: Stage = Stage.OPENING, **how: object) -> tuple[UnrenderedDelivery, Sequence[NewDelivery]]:

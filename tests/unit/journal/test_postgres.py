@@ -463,7 +463,7 @@ def test_what_an_installation_says_is_said_when_the_server_says(
         seen = publisher.preview(tip)
         said = publisher.publish(tip, key="tip", actor="cne Roux", wait=timedelta(0))
     after = _clock(desk.journal)
-    assert before <= seen.wordings[0].standalone.created_at <= said.at <= after
+    assert before <= seen.posts[0].standalone.created_at <= said.at <= after
     with CliContext(settings=str(tmp_path / "policenotify.toml")).journal() as (_, journal):
         assert before <= journal.now()
         assert isinstance(journal.clock, DatabaseClock)

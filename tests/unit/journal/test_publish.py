@@ -192,13 +192,13 @@ def test_a_refused_draft_keeps_its_key_free_and_holds_no_place(desk: Desk) -> No
 
 def test_a_failure_in_the_middle_leaves_nothing(desk: Desk) -> None:
     draft = desk.draft(channels=("sky", "mail"))
-    twice = (draft.deliveries[0], draft.deliveries[0])
+    twice = (draft.posts[0], draft.posts[0])
     before = desk.dump()
     with pytest.raises(
         JournalError,
         match=r"UNIQUE constraint failed: pn_delivery\.post_key|UniqueViolation \(23505, pn_delivery_post_key_key\)",
     ):
-        desk.journal.publications.add(replace(draft, deliveries=twice))
+        desk.journal.publications.add(replace(draft, posts=twice))
     assert desk.dump() == before
 
 

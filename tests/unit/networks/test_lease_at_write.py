@@ -12,7 +12,7 @@ import requests
 
 from policenotify.errors import ChannelError, LostLease
 from policenotify.networks._requests import LeaseAdapter
-from policenotify.testing.contract.texts import PEOPLE, say
+from policenotify.testing.contract.texts import PEOPLE, send_post
 from policenotify.testing.servers.http import Answer, FakeServer
 from policenotify.transport import publishing_under
 from tests.unit.networks.apprise import test_contract as apprise_contract
@@ -51,49 +51,49 @@ def nothing_is_written(call: Callable[[], object]) -> None:
 
 
 def test_past_the_lease_nothing_is_written(case: Any) -> None:
-    with case.make_wire() as wire, closing(case.open(wire)) as channel:
+    with case.make_network() as network, closing(case.open(network)) as channel:
         request = case.request(channel)
-        nothing_is_written(lambda: say(channel, request))
-        assert not wire.shown
-        say(channel, request)
-        assert len(wire.shown) == 1
+        nothing_is_written(lambda: send_post(channel, request))
+        assert not network.visible_posts
+        send_post(channel, request)
+        assert len(network.visible_posts) == 1
 
 
 def test_the_lease_is_checked_once_right_before_the_write(case: Any) -> None:
-    with case.make_wire() as wire, closing(case.open(wire)) as channel:
+    with case.make_network() as network, closing(case.open(network)) as channel:
         shown: list[int] = []
         request = case.request(channel)
-        with publishing_under(lambda: shown.append(len(wire.shown))):
-            say(channel, request)
+        with publishing_under(lambda: shown.append(len(network.visible_posts))):
+            send_post(channel, request)
         assert shown == [0]
-        assert len(wire.shown) == 1
+        assert len(network.visible_posts) == 1
 
 
 def test_what_publishes_nothing_needs_no_lease(case: Any) -> None:
-    with case.make_wire() as wire, closing(case.open(wire)) as channel, publishing_under(forbid):
+    with case.make_network() as network, closing(case.open(network)) as channel, publishing_under(forbid):
         channel.whoami()
         case.request(channel)
-        wire.clock.pass_by(timedelta(days=1).total_seconds())  # tokens are renewed
+        network.clock.pass_by(timedelta(days=1).total_seconds())  # tokens are renewed
         channel.whoami()
-        assert not wire.shown
+        assert not network.visible_posts
 
 
 def test_past_the_lease_nothing_is_changed_or_taken_back(case: Any) -> None:
-    with case.make_wire() as wire, closing(case.open(wire)) as channel:
-        ref = say(channel, case.request(channel, text="Faux"))
-        before = list(wire.shown)
+    with case.make_network() as network, closing(case.open(network)) as channel:
+        ref = send_post(channel, case.request(channel, text="Faux"))
+        before = list(network.visible_posts)
         if channel.capabilities.edits:
             request = case.request(channel, text="Juste")
             nothing_is_written(lambda: channel.edit(ref, request))
         if channel.capabilities.deletes:
             nothing_is_written(lambda: channel.delete(ref))
-        assert list(wire.shown) == before
+        assert list(network.visible_posts) == before
 
 
 def test_a_list_whose_lease_is_over_in_the_middle_reaches_nobody_else() -> None:
     for name in ("email", "kannel"):
         case = CASES[name]()
-        with case.make_wire() as wire, closing(case.open(wire)) as channel:
+        with case.make_network() as network, closing(case.open(network)) as channel:
             left = iter([None, None])
 
             def allow(left: Any = left) -> None:
@@ -103,7 +103,7 @@ def test_a_list_whose_lease_is_over_in_the_middle_reaches_nobody_else() -> None:
             request = case.request(channel)
             with publishing_under(allow), suppress(LostLease, ChannelError):
                 list(channel.send_each(request, iter(PEOPLE)))
-            assert len(wire.shown) == 2
+            assert len(network.visible_posts) == 2
 
 
 def test_past_the_lease_nothing_is_written_through_a_proxy() -> None:

@@ -154,7 +154,7 @@ def test_a_secret_url_does_not_hide_the_advice_about_it() -> None:
     [
         "my-token-xyz",
         "token handle server timeout",
-        "stand-token-0123456789",
+        "server-token-0123456789",
         "known.did.you.mean",
         "mastodon",
         "required-password-of-the-stand",

@@ -21,7 +21,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message
-from policenotify.publishing.aio import AsyncPublisher, _awaited
+from policenotify.publishing.aio import AsyncPublisher, _call
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from tests.support.fake_network import Book, Hang, Scripted
@@ -54,15 +54,15 @@ def publisher(tmp_path: Path, sky: Scripted) -> Iterator[Publisher]:
     made.close()
 
 
-def test_awaited_it_means_the_same(publisher: Publisher, sky: Scripted) -> None:
+def test_call_it_means_the_same(publisher: Publisher, sky: Scripted) -> None:
     async def desk() -> None:
         async with AsyncPublisher(publisher) as awaited:
             preview = await awaited.preview(MESSAGE)
-            assert await awaited.faults() == {}
+            assert await awaited.channel_problems() == {}
             assert preview.message == publisher.preview(MESSAGE).message
             opened = await awaited.publish(MESSAGE, key="open", actor="desk")
             assert opened.on("sky").outcome is Outcome.POSTED
-            assert sky.said[0].body["text"] == preview.wordings[0].standalone.text
+            assert sky.said[0].body["text"] == preview.posts[0].standalone.text
             assert await awaited.incident("2026-4711") == opened == await awaited.publication("open")
             waiting = await awaited.publish(
                 opened.update("Une voie rouverte"), key="update", actor="desk", to=None, wait=timedelta(0)
@@ -96,7 +96,7 @@ def test_nothing_that_is_raised_leaves_anybody_waiting(error: BaseException) -> 
         raise error
 
     async def desk() -> None:
-        await asyncio.wait_for(_awaited(call), timeout=5)
+        await asyncio.wait_for(_call(call), timeout=5)
 
     with pytest.raises(type(error)):
         asyncio.run(desk())
@@ -151,7 +151,7 @@ def test_cancelled_at_once_it_is_said_all_the_same(publisher: Publisher) -> None
 
 
 def awaiting() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "policenotify awaited"]
+    return [thread for thread in threading.enumerate() if thread.name == "policenotify async call"]
 
 
 def test_a_loop_that_was_closed_meanwhile_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
@@ -162,7 +162,7 @@ def test_a_loop_that_was_closed_meanwhile_is_no_error(caplog: pytest.LogCaptureF
         go.wait(10)
 
     loop = asyncio.new_event_loop()
-    task = loop.create_task(_awaited(call))
+    task = loop.create_task(_call(call))
     loop.run_until_complete(asyncio.sleep(0))
     assert begun.wait(5)
     [thread] = awaiting()
@@ -181,7 +181,7 @@ def test_the_call_sees_the_context_of_whoever_awaits() -> None:
 
     async def desk() -> str:
         officer.set("cne Roux")
-        return await _awaited(officer.get)
+        return await _call(officer.get)
 
     assert asyncio.run(desk()) == "cne Roux"
 
@@ -226,6 +226,6 @@ def test_what_hangs_does_not_keep_the_program_from_ending(tmp_path: Path) -> Non
         assert program.wait(5) == 0
 
 
-def test_every_method_of_the_publisher_can_be_awaited() -> None:
+def test_every_method_of_the_publisher_can_be_call() -> None:
     public = {name for name, value in vars(Publisher).items() if callable(value) and not name.startswith("_")}
     assert {name for name in vars(AsyncPublisher) if not name.startswith("_")} == public

@@ -14,7 +14,7 @@ from PIL import ExifTags, Image, ImageCms, ImageDraw, PngImagePlugin
 
 from policenotify.channel import Picture
 from policenotify.errors import InvalidImage
-from policenotify.publishing.images import MAX_BYTES, MAX_SIDE, picture
+from policenotify.publishing.images import MAX_BYTES, MAX_SIDE, prepare_picture
 
 MARK = "Z6-RUE-DES-LILAS-12"
 RED, BLUE, GREEN = (200, 30, 30), (30, 30, 200), (30, 160, 30)
@@ -72,7 +72,7 @@ def test_a_telephone_s_photograph_comes_out_without_place_device_comment_or_prof
     data = encoded(photo(), exif=exif_of_a_telephone(), comment=MARK.encode(), icc_profile=profile, xmp=MARK.encode())
     assert data.count(MARK.encode()) == 5
     assert Image.open(BytesIO(data)).getexif().get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] == "N"
-    result = picture(data, "Une rue")
+    result = prepare_picture(data, "Une rue")
     assert result.media_type == "image/jpeg"
     assert MARK.encode() not in result.data
     assert b"Exif" not in result.data
@@ -88,7 +88,7 @@ def test_a_png_comes_out_without_text_exif_or_profile() -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     plan = Image.new("RGB", (50, 40), RED)
     data = encoded(plan, "PNG", pnginfo=text, exif=exif_of_a_telephone(), icc_profile=profile)
-    result = picture(data, "Un plan")
+    result = prepare_picture(data, "Un plan")
     assert result.media_type == "image/png"
     chunks = [result.data[at : at + 4] for at in chunk_names(result.data)]
     assert set(chunks) == {b"IHDR", b"IDAT", b"IEND"}
@@ -111,7 +111,7 @@ def test_no_metadata_survives(secret: bytes, kind: str) -> None:
     exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSProcessingMethod] = secret
     data = encoded(photo(40, 30), kind, exif=exif)
     assert secret in data
-    result = picture(data, "x")
+    result = prepare_picture(data, "x")
     assert secret not in result.data
     assert b"Exif" not in result.data
 
@@ -119,7 +119,7 @@ def test_no_metadata_survives(secret: bytes, kind: str) -> None:
 def test_the_second_picture_of_a_telephone_s_file_is_gone() -> None:
     data = encoded(photo(), "MPO", save_all=True, append_images=[Image.new("RGB", (90, 60), GREEN)])
     assert Image.open(BytesIO(data)).format == "MPO"
-    result = picture(data, "x")
+    result = prepare_picture(data, "x")
     image = shown(result)
     assert (image.format, image.size) == ("JPEG", (120, 80))
     assert result.data.count(b"\xff\xd8\xff") == 1
@@ -148,7 +148,7 @@ def test_it_is_turned_upright(
 ) -> None:
     stored = photo()
     stored.paste(GREEN, (0, 0, 20, 20))
-    result = picture(encoded(stored, exif=exif_of_a_telephone(orientation)), "x")
+    result = prepare_picture(encoded(stored, exif=exif_of_a_telephone(orientation)), "x")
     assert (result.width, result.height) == shown(result).size == size
     assert near(shown(result).getpixel(red_at), RED)
     assert near(shown(result).getpixel(blue_at), BLUE)
@@ -156,68 +156,68 @@ def test_it_is_turned_upright(
 
 
 def test_its_colours_are_those_that_its_profile_meant() -> None:
-    result = picture(encoded(photo(), icc_profile=profile_with_swapped_primaries()), "x")
+    result = prepare_picture(encoded(photo(), icc_profile=profile_with_swapped_primaries()), "x")
     assert near(shown(result).getpixel((10, 40)), BLUE)
     assert near(shown(result).getpixel((110, 40)), RED)
     transparent = Image.new("RGBA", (40, 40), (*RED, 120))
-    result = picture(encoded(transparent, "PNG", icc_profile=profile_with_swapped_primaries()), "x")
+    result = prepare_picture(encoded(transparent, "PNG", icc_profile=profile_with_swapped_primaries()), "x")
     assert near(shown(result).getpixel((5, 5)), (*BLUE, 120))
 
 
 @pytest.mark.parametrize("profile", [b"no profile", ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()])
 def test_a_profile_that_makes_no_sense_is_not_followed(profile: bytes) -> None:
-    result = picture(encoded(photo(), icc_profile=profile), "x")
+    result = prepare_picture(encoded(photo(), icc_profile=profile), "x")
     assert near(shown(result).getpixel((10, 40)), RED)
 
 
 def test_the_result_is_named_by_its_bytes_and_always_the_same() -> None:
     data = encoded(photo(900, 700), quality=95)
-    first, second = picture(data, " Une rue barrée "), picture(data, "Une rue barrée")
+    first, second = prepare_picture(data, " Une rue barrée "), prepare_picture(data, "Une rue barrée")
     assert first == second
     assert first.digest == hashlib.sha256(first.data).hexdigest()
     assert first.alt == "Une rue barrée"
-    assert picture(first.data, "x").data != data
+    assert prepare_picture(first.data, "x").data != data
 
 
 def test_both_limits_are_kept_and_the_shape_too() -> None:
     noisy = Image.frombytes("RGB", (2400, 1200), random.Random(1).randbytes(2400 * 1200 * 3))  # noqa: S311 - see photo()
-    result = picture(encoded(noisy, quality=95), "x")
+    result = prepare_picture(encoded(noisy, quality=95), "x")
     assert len(result.data) <= MAX_BYTES == 2_000_000
     assert (result.width, result.height) == (MAX_SIDE, 1000) == (2000, 1000)
-    small = picture(encoded(noisy, quality=95), "x", max_bytes=60_000, max_side=1_600)
+    small = prepare_picture(encoded(noisy, quality=95), "x", max_bytes=60_000, max_side=1_600)
     assert len(small.data) <= 60_000
     assert 64 < small.width < 1_600
     assert abs(small.width - 2 * small.height) <= 1
 
 
 def test_a_small_picture_is_not_blown_up() -> None:
-    result = picture(encoded(photo(30, 20)), "x")
+    result = prepare_picture(encoded(photo(30, 20)), "x")
     assert (result.width, result.height) == (30, 20)
-    line = picture(encoded(Image.new("RGB", (3000, 1), RED), "PNG"), "x")
+    line = prepare_picture(encoded(Image.new("RGB", (3000, 1), RED), "PNG"), "x")
     assert (line.width, line.height) == (2000, 1)
 
 
 def test_what_cannot_be_made_small_enough_is_refused() -> None:
     with pytest.raises(InvalidImage, match="does not fit 300 bytes"):
-        picture(encoded(photo()), "x", max_bytes=300)
+        prepare_picture(encoded(photo()), "x", max_bytes=300)
 
 
 def test_drawings_and_transparent_parts_become_png() -> None:
     sign = Image.new("RGBA", (60, 60))
     ImageDraw.Draw(sign).ellipse((5, 5, 55, 55), fill=(*RED, 255))
-    result = picture(encoded(sign, "PNG"), "Un panneau")
+    result = prepare_picture(encoded(sign, "PNG"), "Un panneau")
     assert result.media_type == "image/png"
     assert shown(result).getpixel((0, 0)) == (0, 0, 0, 0)
     assert shown(result).getpixel((30, 30)) == (*RED, 255)
     logo = sign.quantize(8)
-    assert picture(encoded(logo, "GIF", transparency=logo.getpixel((0, 0))), "x").media_type == "image/png"
-    assert picture(encoded(photo().convert("RGBA"), "PNG"), "x").media_type == "image/jpeg"
+    assert prepare_picture(encoded(logo, "GIF", transparency=logo.getpixel((0, 0))), "x").media_type == "image/png"
+    assert prepare_picture(encoded(photo().convert("RGBA"), "PNG"), "x").media_type == "image/jpeg"
 
 
 def test_a_transparent_picture_too_large_for_png_is_put_on_white() -> None:
     veiled = photo(300, 200).convert("RGBA")
     veiled.paste((0, 0, 0, 0), (0, 0, 150, 200))
-    result = picture(encoded(veiled, "PNG"), "x", max_bytes=30_000)
+    result = prepare_picture(encoded(veiled, "PNG"), "x", max_bytes=30_000)
     assert result.media_type == "image/jpeg"
     assert near(shown(result).getpixel((20, 20)), (255, 255, 255), by=8)
     assert near(shown(result).getpixel((280, 100)), BLUE)
@@ -227,7 +227,7 @@ def test_a_transparent_picture_too_large_for_png_is_put_on_white() -> None:
 def test_of_an_animation_the_first_frame_is_taken(kind: str) -> None:
     frames = [Image.new("RGB", (30, 30), colour) for colour in (RED, BLUE, GREEN)]
     data = encoded(frames[0], kind, save_all=True, append_images=frames[1:], duration=100)
-    result = picture(data, "x")
+    result = prepare_picture(data, "x")
     assert not getattr(shown(result), "is_animated", False)
     assert near(shown(result).convert("RGB").getpixel((15, 15)), RED, by=8)
 
@@ -237,12 +237,12 @@ def test_sixteen_bits_and_four_inks_keep_their_tones() -> None:
     for x in range(40):
         for y in range(20):
             scan.putpixel((x, y), x * 65_535 // 39)
-    result = shown(picture(encoded(scan, "PNG"), "x"))
+    result = shown(prepare_picture(encoded(scan, "PNG"), "x"))
     tones = [result.getpixel((x, 10)) for x in (0, 20, 39)]
     assert tones == [(0, 0, 0), (131, 131, 131), (255, 255, 255)]
     print_shop = encoded(photo().convert("CMYK"))
-    assert near(shown(picture(print_shop, "x")).getpixel((10, 40)), RED, by=60)
-    black_and_white = shown(picture(encoded(Image.new("1", (20, 20), 1), "PNG"), "x"))
+    assert near(shown(prepare_picture(print_shop, "x")).getpixel((10, 40)), RED, by=60)
+    black_and_white = shown(prepare_picture(encoded(Image.new("1", (20, 20), 1), "PNG"), "x"))
     assert black_and_white.getpixel((3, 3)) == (255, 255, 255)
 
 
@@ -250,7 +250,7 @@ def test_a_picture_that_was_half_copied_says_so() -> None:
     for kind in ("JPEG", "PNG", "WEBP"):
         data = encoded(photo(400, 300), kind)
         with pytest.raises(InvalidImage, match=r"damaged or incomplete .* copy it again"):
-            picture(data[: len(data) // 2], "x")
+            prepare_picture(data[: len(data) // 2], "x")
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_a_picture_that_was_half_copied_says_so() -> None:
 )
 def test_what_is_no_picture_is_told_in_words(data: bytes, said: str) -> None:
     with pytest.raises(InvalidImage) as raised:
-        picture(data, "x")
+        prepare_picture(data, "x")
     assert said in str(raised.value)
     assert str(raised.value).startswith("Nothing was sent: ")
 
@@ -279,24 +279,24 @@ def test_a_bomb_is_not_unpacked(side: int) -> None:
         for name, content in [(b"IHDR", head), (b"IDAT", body), (b"IEND", b"")]
     )
     with pytest.raises(InvalidImage, match="89 million are allowed"):
-        picture(b"\x89PNG\r\n\x1a\n" + chunks, "x")
+        prepare_picture(b"\x89PNG\r\n\x1a\n" + chunks, "x")
 
 
 def test_a_file_far_too_large_is_not_even_opened() -> None:
     with pytest.raises(InvalidImage, match="50 MB"):
-        picture(bytes(50_500_000), "x")
+        prepare_picture(bytes(50_500_000), "x")
 
 
 @pytest.mark.parametrize("alt", ["", "  \n"])
 def test_a_picture_needs_a_description(alt: str) -> None:
     with pytest.raises(InvalidImage, match="no description"):
-        picture(encoded(photo()), alt)
+        prepare_picture(encoded(photo()), alt)
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data:UserWarning")  # Pillow remarks on it; that is all right
 def test_broken_exif_is_no_reason_to_refuse_a_picture() -> None:
     for block in (b"", b"MM\0*\0\0\0\x08\xff\xff", b"II*\0\xff\xff\xff\x7f", b"garbage!"):
-        result = picture(encoded(photo(), exif=b"Exif\0\0" + block), "x")
+        result = prepare_picture(encoded(photo(), exif=b"Exif\0\0" + block), "x")
         assert near(shown(result).getpixel((10, 40)), RED)
         assert b"Exif" not in result.data
 
@@ -308,7 +308,7 @@ def test_whatever_is_given_is_a_picture_or_a_plain_refusal(data: st.DataObject) 
     for at in data.draw(st.lists(st.integers(0, len(whole) - 1), max_size=6)):
         whole[at] = data.draw(st.integers(0, 255))
     try:
-        result = picture(bytes(whole), "x")
+        result = prepare_picture(bytes(whole), "x")
     except InvalidImage as error:
         assert str(error).startswith("Nothing was sent: ")  # noqa: PT017 - either end is right
     else:
@@ -319,10 +319,10 @@ def test_importing_loads_no_pillow_and_its_absence_names_the_extra() -> None:
     code = (
         "import sys\n"
         "from policenotify.errors import MissingExtra\n"
-        "from policenotify.publishing.images import picture\n"
+        "from policenotify.publishing.images import prepare_picture\n"
         "assert 'PIL' not in sys.modules\n"
         "sys.modules['PIL'] = None\n"
-        "try:\n    picture(b'', 'x')\n"
+        "try:\n    prepare_picture(b'', 'x')\n"
         "except MissingExtra as error:\n    assert 'policenotify[images]' in str(error), error\n"
         "else:\n    raise SystemExit('no error')\n"
     )

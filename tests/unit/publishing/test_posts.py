@@ -8,7 +8,7 @@ import pytest
 from policenotify.channel import Operation, Post
 from policenotify.model.history import RenderedPost, Target
 from policenotify.model.lifecycle import Stage
-from policenotify.publishing.posts import numbered, post_key
+from policenotify.publishing.preparation import number_posts
 
 AT = datetime(2026, 6, 5, 15, 42, tzinfo=UTC)
 PUBLICATION = "01J00000000000000000000000"
@@ -24,19 +24,19 @@ EDIT = RenderedPost(
 
 
 def operations(*wordings: RenderedPost) -> list[tuple[Operation, int]]:
-    return [(wording.target.operation, wording.target.part) for wording in numbered(wordings, PUBLICATION, AT)]
+    return [(wording.target.operation, wording.target.part) for wording in number_posts(wordings, PUBLICATION, AT)]
 
 
 @pytest.mark.parametrize("more", [1, 2])
 def test_an_edit_that_needs_several_posts_becomes_a_post(more: int) -> None:
     assert operations(EDIT) == [(Operation.EDIT, 0)]
     long = replace(EDIT, continuations=(POST,) * more)
-    [made] = numbered([long], PUBLICATION, AT)
+    [made] = number_posts([long], PUBLICATION, AT)
     assert (made.target.operation, made.target.target) == (Operation.POST, "")
     posts = [made.standalone, *made.continuations]
     assert [post.created_at - AT for post in posts] == [timedelta(milliseconds=number) for number in range(more + 1)]
     assert len({post.key for post in posts}) == more + 1
-    assert made.standalone.key == post_key(PUBLICATION, made.target)
+    assert made.standalone.key == made.target.post_key(PUBLICATION)
 
 
 def test_an_edit_that_needs_several_posts_is_left_out_where_a_post_says_the_same() -> None:

@@ -92,10 +92,10 @@ def _texts(network: Scripted) -> list[str]:
     [(-1, 0), (0, 1), (14, 1), (15, 2), (59, 2), (60, 3), (299, 3), (300, 4), (540, 5), (780, 6)],
 )
 def test_the_level_rises_with_time(late: int, level: int) -> None:
-    assert ReminderPolicy().level(late * MINUTE) == level
+    assert ReminderPolicy().level_after(late * MINUTE) == level
     if level:
-        assert ReminderPolicy().level(ReminderPolicy().late(level)) == level
-        assert ReminderPolicy().level(ReminderPolicy().late(level) - timedelta(microseconds=1)) == level - 1
+        assert ReminderPolicy().level_after(ReminderPolicy().delay(level)) == level
+        assert ReminderPolicy().level_after(ReminderPolicy().delay(level) - timedelta(microseconds=1)) == level - 1
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_each_level_is_raised_once_by_whoever_comes_first(house: House, caplog: 
         house.after(span, other, one)
     assert [reminder.level for reminder in told] == [1, 2, 3, 4, 5]
     first = told[0]
-    assert (first.incident, first.category, first.due_at, first.late, first.exercise) == (
+    assert (first.incident, first.category, first.due_at, first.lateness, first.exercise) == (
         INCIDENT, "traffic_accident", due, NOW, False,
     )  # fmt: skip
     assert (first.headline, first.place) == ("Accident de la circulation", "Montpellier, avenue de Toulouse")
@@ -146,7 +146,7 @@ def test_what_fell_due_while_nobody_delivered_is_raised_once(house: House) -> No
     house.clock.pass_by(4 * HOUR.total_seconds())
     _open(publisher, "new")
     house.after(NOW, publisher, publisher)
-    assert [(one.incident, one.level, one.late) for one in told] == [(INCIDENT, 3, 3 * HOUR)]
+    assert [(one.incident, one.level, one.lateness) for one in told] == [(INCIDENT, 3, 3 * HOUR)]
     house.after(HOUR, publisher)
     assert [(one.incident, one.level) for one in told[1:]] == [("new", 1)]
 
@@ -185,9 +185,7 @@ def test_a_callback_that_fails_keeps_nothing_back(house: House, caplog: pytest.L
     publisher = house.publisher(on_overdue=fail)
     _open(publisher)
     house.after(HOUR, publisher)
-    assert [record.getMessage() for record in caplog.records][
-        -1
-    ] == f"The reminder of {INCIDENT} was not taken: OSError."
+    assert caplog.records[-1].getMessage() == f"Reminder of {INCIDENT}: on_overdue raised OSError."
     assert publisher.incidents()[0].reminders == 1
 
 
@@ -196,7 +194,7 @@ def test_who_was_faster_has_raised_it(house: House) -> None:
     publisher = house.publisher()
     due = _open(publisher)
     house.clock.pass_by(3600)
-    slow = Reminders(journal=publisher.journal, reminding=ReminderPolicy(), on_overdue=told.append)
+    slow = Reminders(journal=publisher.journal, policy=ReminderPolicy(), on_overdue=told.append)
     [line] = publisher.incidents()
     assert publisher.journal.incidents.record_reminder(INCIDENT, due, 1)
     assert not publisher.journal.incidents.record_reminder(INCIDENT, due, 1)
@@ -213,14 +211,14 @@ def test_a_worker_wakes_up_for_it(house: House) -> None:
     publisher = house.publisher()
     due = _open(publisher)
     assert publisher._next_at() == due
-    assert publisher._worker._work.rest() == 3600.0
+    assert publisher._worker._work.seconds_to_next() == 3600.0
 
 
 # --- where
 
 
 def test_the_duty_channel_is_told_once_by_all_processes_and_nobody_else(house: House) -> None:
-    one, other = (house.publisher(reminding=DUTY) for _ in range(2))
+    one, other = (house.publisher(reminders=DUTY) for _ in range(2))
     _open(one)
     assert (len(house.sky.said), house.duty.said) == (1, [])  # without routes everything goes everywhere: not there
     for span in (HOUR, MINUTE, 14 * MINUTE):
@@ -241,7 +239,7 @@ def test_a_duty_channel_that_is_too_small_silences_no_other(house: House) -> Non
         replace(small.configured("small"), capabilities=tiny),
         house.duty.configured("duty"),
     ]
-    publisher = house.publisher(channels=channels, reminding=ReminderPolicy(to=("small", "duty")))
+    publisher = house.publisher(channels=channels, reminders=ReminderPolicy(to=("small", "duty")))
     publisher.publish(accident(next_update_at=publisher.clock.now() + HOUR), key="1", actor="desk", to=["sky"])
     house.after(HOUR, publisher)
     assert (len(house.duty.said), small.said) == (1, [])
@@ -258,7 +256,7 @@ def test_a_reminder_waits_for_a_duty_channel_that_cannot_be_used_whatever_the_ot
         replace(small.configured("small"), capabilities=tiny),
         replace(house.duty.configured("duty"), account="", problem="channels.duty.token: the file is empty."),
     ]
-    publisher = house.publisher(channels=channels, reminding=ReminderPolicy(to=names))
+    publisher = house.publisher(channels=channels, reminders=ReminderPolicy(to=names))
     publisher.publish(accident(next_update_at=publisher.clock.now() + HOUR), key="1", actor="desk", to=["sky"])
     house.after(HOUR, publisher)
     [reminder] = publisher.journal.publications.unfinished()
@@ -269,7 +267,7 @@ def test_a_reminder_waits_for_a_duty_channel_that_cannot_be_used_whatever_the_ot
 
 
 def test_the_public_never_reaches_the_duty_channel(house: House) -> None:
-    publisher = house.publisher(reminding=DUTY)
+    publisher = house.publisher(reminders=DUTY)
     with pytest.raises(SettingsError, match="channel 'duty' is retired"):
         publisher.publish(accident(), key="k", actor="desk", to=["duty"])
     publisher.publish(accident(), key="k", actor="desk", to=["all"])
@@ -279,20 +277,20 @@ def test_the_public_never_reaches_the_duty_channel(house: House) -> None:
 
 
 def test_an_exercise_stays_among_exercises(house: House) -> None:
-    publisher = house.publisher(reminding=DUTY)
+    publisher = house.publisher(reminders=DUTY)
     _open(publisher, exercise=True)
     house.after(HOUR, publisher)
     assert (house.sky.said, house.duty.said) == ([], [])
     [text] = _texts(house.drill)
     assert text.startswith("EXERCICE – ⏰ Incident 2026-4711")
-    only = house.publisher(reminding=ReminderPolicy(to=("duty",)))
+    only = house.publisher(reminders=ReminderPolicy(to=("duty",)))
     house.after(15 * MINUTE, only)
     assert (house.duty.said, len(house.drill.said)) == ([], 1)
 
 
 def test_a_stop_halts_its_messages_but_not_the_reminder(house: House) -> None:
     told: list[Reminder] = []
-    publisher = house.publisher(reminding=DUTY, on_overdue=told.append)
+    publisher = house.publisher(reminders=DUTY, on_overdue=told.append)
     _open(publisher)
     publisher.journal.stop("adm")
     house.after(HOUR, publisher)
@@ -305,17 +303,19 @@ def test_a_stop_halts_its_messages_but_not_the_reminder(house: House) -> None:
 def test_what_cannot_be_worded_is_told_once(house: House, caplog: pytest.LogCaptureFixture) -> None:
     with closing(house.publisher()) as opened:
         words = {"en": opened.locales["en"]}
-    publisher = house.publisher(reminding=DUTY, locales={**words, "fr": opened.locales["fr"]})
+    publisher = house.publisher(reminders=DUTY, locales={**words, "fr": opened.locales["fr"]})
     _open(publisher)
-    publisher._deciding.locales = words
+    publisher._preparer.locales = words
     caplog.clear()
     house.after(HOUR, publisher, publisher)
-    [said] = [record.getMessage() for record in caplog.records if "duty" in record.getMessage()]
-    assert said.startswith(f"The duty channel is not told of {INCIDENT}: Nothing was sent: there are no fixed phrases")
+    [said] = [record.getMessage() for record in caplog.records if "not published" in record.getMessage()]
+    assert said.startswith(
+        f"The reminder of {INCIDENT} was not published: Nothing was sent: there are no fixed phrases"
+    )
 
 
 def test_what_another_has_said_in_other_words_is_said(house: House) -> None:
-    one, other = house.publisher(reminding=DUTY), house.publisher(reminding=DUTY, sender="Gendarmerie")
+    one, other = house.publisher(reminders=DUTY), house.publisher(reminders=DUTY, sender="Gendarmerie")
     _open(one)
     house.after(HOUR, one, other)
     assert len(house.duty.said) == 1
@@ -323,7 +323,7 @@ def test_what_another_has_said_in_other_words_is_said(house: House) -> None:
 
 def test_a_duty_channel_must_be_one(house: House) -> None:
     with pytest.raises(SettingsError, match=r"reminders\.to: 'dutty' is no channel\. Did you mean 'duty'\?"):
-        house.publisher(reminding=ReminderPolicy(to=("dutty",)))
+        house.publisher(reminders=ReminderPolicy(to=("dutty",)))
 
 
 # --- the end goes where the opening is
@@ -346,6 +346,6 @@ def test_an_end_follows_the_opening_wherever_the_settings_point_by_now(house: Ho
 def test_a_channel_made_one_of_duty_still_ends_what_was_opened_there(house: House) -> None:
     before = house.publisher()
     _open(before)
-    now = house.publisher(reminding=DUTY)
+    now = house.publisher(reminders=DUTY)
     now.publish(now.incident(INCIDENT).end("Fin", description="Rouvert."), key="end", actor="desk")
     assert len(house.duty.said) == 2

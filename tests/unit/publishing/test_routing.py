@@ -18,7 +18,7 @@ from policenotify.model.cap import Severity
 from policenotify.model.history import History, HistoryEntry, Outcome, PostedPart, Target
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
-from policenotify.publishing.routing import Route, legs_on, plan, reached
+from policenotify.publishing.routing import Route, choose_targets, choose_targets_on, has_reached
 from policenotify.testing.samples import PARIS
 from policenotify.testing.strategies import histories, messages
 from policenotify.text import Budget
@@ -88,7 +88,7 @@ NOTHING: Final = History()
 def _plan(
     message: Message, history: History = NOTHING, channels: tuple[ChannelConfig, ...] = ALL, *routes: Route, **more: Any
 ) -> tuple[Target, ...]:
-    return plan(message, history, channels, routes, contains=places.contains, **more)
+    return choose_targets(message, history, channels, routes, contains=places.contains, **more)
 
 
 def _names(legs: tuple[Target, ...]) -> list[str]:
@@ -339,7 +339,7 @@ def test_the_end_reaches_everyone_exercises_stay_apart_and_the_plan_is_always_th
     routes = tuple(data.draw(st.lists(st.builds(Route, to=st.just(tuple(to)), at_least=st.just(Severity.MODERATE)))))
 
     def decide() -> tuple[Target, ...]:
-        return plan(message, history, channels, routes, contains=places.contains)
+        return choose_targets(message, history, channels, routes, contains=places.contains)
 
     try:
         legs = decide()
@@ -382,7 +382,7 @@ def test_one_channel_alone_is_planned_as_it_is_among_all(stage: str, channel: Ch
     history = NOTHING if begins else _history(everybody, everybody)
     message = _message(stage, translations=[ENGLISH])
     among = tuple(leg for leg in _plan(message, history) if leg.channel == channel.name)
-    assert legs_on(message, history, channel) == among != ()
+    assert choose_targets_on(message, history, channel) == among != ()
 
 
 @pytest.mark.parametrize(
@@ -397,16 +397,16 @@ def test_one_channel_alone_is_planned_as_it_is_among_all(stage: str, channel: Ch
 def test_nothing_begins_on_a_channel_that_turns_out_not_to_be_for_it(
     channel: ChannelConfig, skip: str, *, exercise: bool
 ) -> None:
-    [leg] = legs_on(_message(exercise=exercise), NOTHING, channel)
+    [leg] = choose_targets_on(_message(exercise=exercise), NOTHING, channel)
     assert leg.skip == skip
 
 
 @pytest.mark.parametrize("outcome", Outcome)
 def test_readers_are_reached_by_what_is_out_or_may_be(outcome: Outcome) -> None:
     gone = {Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SKIPPED, Outcome.DELETED}
-    assert reached(_history((_said(MAIL, outcome),)), MAIL) == (outcome not in gone)
-    assert not reached(_history((_said(BLUESKY, outcome),)), MAIL)
-    assert not reached(NOTHING, MAIL)
+    assert has_reached(_history((_said(MAIL, outcome),)), MAIL) == (outcome not in gone)
+    assert not has_reached(_history((_said(BLUESKY, outcome),)), MAIL)
+    assert not has_reached(NOTHING, MAIL)
 
 
 def test_a_channel_that_cannot_be_used_is_nobody_s_account() -> None:

@@ -18,7 +18,7 @@ from policenotify.model.history import History, HistoryEntry, Target
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message, Translation
-from policenotify.publishing.defaults import resolve
+from policenotify.publishing.defaults import fill_defaults
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import LOCALES, PROFILES
 from policenotify.testing.samples import PARIS, SENDER
@@ -107,7 +107,7 @@ def _message(category: str, stage: Stage) -> Message:
     )
     commune = places.commune("34172")
     assert commune
-    return resolve(
+    return fill_defaults(
         message,
         profile,
         sender=SENDER,

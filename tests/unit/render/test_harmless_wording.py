@@ -18,16 +18,17 @@ from hypothesis import strategies as st
 
 from policenotify.channel import ChannelConfig
 from policenotify.checks import CheckContext, run_checks
-from policenotify.cli.commands.preview import document, page
-from policenotify.cli.console import printed
+from policenotify.cli.commands.preview import preview_answer, preview_lines
+from policenotify.cli.output import printed
 from policenotify.cli.report.builder import draw
-from policenotify.cli.report.source import Told
+from policenotify.cli.report.file import html
+from policenotify.cli.report.source import ReportEntry
 from policenotify.errors import MessageTooLong
 from policenotify.model.cap import Precision, Severity
 from policenotify.model.history import History, HistoryEntry, Outcome, RenderedPost, Target
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Image, Message, Translation
-from policenotify.publishing.defaults import resolve
+from policenotify.publishing.defaults import fill_defaults
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import LOCALES, PROFILES, Locale
 from policenotify.testing.samples import PARIS, SENDER
@@ -54,7 +55,7 @@ def _message(stage: Stage, **fields: Any) -> Message:
 
 
 def _resolved(message: Message) -> Message:
-    return resolve(
+    return fill_defaults(
         message,
         PROFILES[message.category],
         sender=SENDER,
@@ -422,7 +423,7 @@ def test_what_is_too_long_for_one_channel_shortens_there_and_goes_out_whole_else
     with open_five(tmp_path) as five:
         publisher = five.publisher()
         order = accident(instruction=ORDER, description="", link="https://police.example/gaz")
-        seen = {wording.target.channel: wording for wording in publisher.preview(order).wordings}
+        seen = {wording.target.channel: wording for wording in publisher.preview(order).posts}
         said = publisher.publish(order, key="1", actor="desk")
         assert said.ok, "\n".join(map(str, said))
         text = seen["sms"].standalone.text
@@ -462,11 +463,13 @@ def test_where_not_even_the_shortest_fits_that_channel_alone_is_refused_and_says
     order = accident(instruction="Quittez les lieux " * 30)
     seen = publisher.preview(order)
     assert [(leg.channel, leg.language) for leg in seen.refusals] == [("bluesky", "fr")]
-    assert [wording.target.channel for wording in seen.wordings] == ["presse"]
+    assert [wording.target.channel for wording in seen.posts] == ["presse"]
     reason = seen.refusals[0].refused
-    assert document(seen, publisher)["refusals"] == [{"channel": "bluesky", "language": "fr", "reason": reason}]
-    assert "the first thing to do take" in printed(page(seen, publisher))
-    assert "the first thing to do take" in str(draw("preview", [Told(at=NOW, preview=seen)], publisher))
+    assert preview_answer(seen, publisher).model_dump()["refusals"] == [
+        {"channel": "bluesky", "language": "fr", "reason": reason}
+    ]
+    assert "the first thing to do take" in printed(preview_lines(seen, publisher))
+    assert "the first thing to do take" in html(draw("preview", [ReportEntry(at=NOW, preview=seen)], publisher))
     said = publisher.publish(order, key="1", actor="desk")
     assert said.on("presse").outcome is Outcome.POSTED
     refused = said.on("bluesky")
@@ -492,8 +495,11 @@ def test_what_fits_on_no_channel_but_one_that_cannot_be_used_waits_for_that_one(
     publisher = desk.publisher([narrow, mail])
     seen = publisher.preview(order)
     assert [leg.channel for leg in seen.refusals] == ["bluesky"]
-    assert [one.target.channel for one in seen.pending] == ["presse"]
-    for shown in (printed(page(seen, publisher)), str(draw("preview", [Told(at=NOW, preview=seen)], publisher))):
+    assert [target.channel for target in seen.pending] == ["presse"]
+    for shown in (
+        printed(preview_lines(seen, publisher)),
+        str(draw("preview", [ReportEntry(at=NOW, preview=seen)], publisher)),
+    ):
         assert "the first thing to do take" in shown
         assert "the file is empty" in shown
     said = publisher.publish(order, key="1", actor="desk", wait=0)

@@ -1,7 +1,7 @@
 """How messages read: twenty-six of them as whole pages, and the rules one by one.
 
-The pages are in `golden/wording`. After a change of wording, write them anew with `python tests/unit/render/test_renderer.py`, and
-read the difference: they must read as a police account writes.
+The pages are in `golden/wording`. After a change of wording, `python tests/unit/render/test_renderer.py` writes them.
+Read the difference: they must read as a police account writes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from policenotify.model.cap import Certainty, Precision, Severity, Urgency
 from policenotify.model.history import History, HistoryEntry, RenderedPost, Target
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
-from policenotify.publishing.defaults import resolve
+from policenotify.publishing.defaults import fill_defaults
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile
 from policenotify.render.places import tagged
@@ -734,7 +734,7 @@ def _resolve(message: Message, profile: CategoryProfile | None = None, **more: s
         "incident": None,
         **more,
     }
-    return resolve(message, profile or PROFILES[message.category], **given)
+    return fill_defaults(message, profile or PROFILES[message.category], **given)
 
 
 def test_the_category_fills_in_what_the_desk_left_open() -> None:

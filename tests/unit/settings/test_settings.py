@@ -531,7 +531,7 @@ def test_the_publisher_opens_with_what_the_settings_say(write: Write, tmp_path: 
         assert publisher.sender == "Police nationale – Hérault"
         assert [route.to for route in publisher.routes] == [("public",)]
         assert publisher.wait == timedelta(seconds=20)
-        assert publisher._reminders.reminding == ReminderPolicy()
+        assert publisher._reminders.policy == ReminderPolicy()
 
 
 def test_without_keys_no_publisher_and_no_journal(write: Write, tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from pydantic import SecretStr
 import policenotify.testing
 from policenotify.channel import Capabilities
 from policenotify.errors import MissingExtra
-from policenotify.testing import Answer, ChannelContract, FakeClock, FakeServer, Fault, HttpWire, OneCallWire
-from policenotify.testing.contract.fixtures import NOT_CLAIMED
+from policenotify.testing import Answer, ChannelContract, FakeClock, FakeServer, Fault, HttpFixture, OneCallFixture
+from policenotify.testing.contract.case import NOT_CLAIMED
 from policenotify.testing.contract.texts import PEOPLE, TEXTS, longest, picture
 from policenotify.text import Budget, graphemes, utf8_bytes
 
@@ -27,85 +27,85 @@ HERE = Path(__file__).parent
 EXAMPLE = HERE.parents[2] / "examples" / "policenotify-ntfy"
 
 FAULTS = """
-ConnectsAtOnce           test_opening_it_touches_nothing                     may reach no network
-ChangesItsName           test_opening_it_touches_nothing                     account's name changes
-CannotEdit               test_it_can_do_what_it_claims                       no method for: Edits
-ClaimsNonsense           test_it_can_do_what_it_claims                       negative time
-PrintsItsToken           test_no_secret_is_told                              the channel's repr
-LogsItsToken             test_no_secret_is_told                              the log
-LogsItsTokenWhenItLooks  test_no_secret_is_told                              the log
-LinksWithItsToken        test_no_secret_is_told                              the PostRef
-IsCalledByItsToken       test_no_secret_is_told                              the Account
-TellsItsTokenWhenItPrepares  test_preparing_tells_of_trouble                 the Unavailable that was raised
-StoresItsToken           test_no_secret_is_told                              the Request
-RaisesItsToken           test_a_refusal_is_final                             the Refused that was raised
-KeepsTheCause            test_a_doubt_is_told                                raise … from None
-ClosesOnce               test_closing_it_is_always_possible                  closed already
-LeavesASocket            test_nothing_is_left_behind                         left open
-LeavesAThread            test_nothing_is_left_behind                         end the threads
-GreetsItsReaders         test_asking_who_we_are_posts_nothing                whoami has posted
-HasNoName                test_asking_who_we_are_posts_nothing                has no name
-BelievesItself           test_asking_who_we_are_proves_the_credentials       must be told
-RefusesForAPassword      test_asking_who_we_are_proves_the_credentials       After DENIED raise Blocked, not Refused
-PublishesTooEarly        test_preparing_shows_nothing                        only send may
-PreparesByChance         test_preparing_again_says_the_same                  no time, no chance
-DoesNotSayWhatItUploads  test_preparing_again_says_the_same                  uploads = (…,)
-MakesItsOwnKeys          test_preparing_again_says_the_same                  carries the account and post.key
-RemembersWhatItPrepared  test_preparing_again_says_the_same                  read back was not published
-RefusesWhenItCannotUpload  test_preparing_tells_of_trouble                   After NOBODY raise Unavailable, not Refused
-Composes                 test_a_text_arrives_as_it_was_written               The text
-Escapes                  test_a_text_arrives_as_it_was_written               The title
-DropsHtml                test_a_text_arrives_as_it_was_written               The formatted text
-ReplacesTheEllipsis      test_any_text_arrives                               did not arrive as it was
-Shortens                 test_a_post_at_the_limit_arrives_whole              did not arrive whole
-PostsTwice               test_a_post_is_out_once_and_says_where              2 times, not once
-SaysNowhere              test_a_post_is_out_once_and_says_where              PostRef.id is empty
-SaysAnotherAccount       test_a_post_is_out_once_and_says_where              not the channel's account
-SaysAnotherPlace         test_a_post_is_out_once_and_says_where              on the network the post is
-DoubtsARefusal           test_a_refusal_is_final                             raise Refused, not Unconfirmed
-GivesNoReason            test_a_refusal_is_final                             gives no reason
-ForgetsTheTime           test_a_limit_is_waited_for                          retry_at is None
-WaitsItself              test_a_limit_is_waited_for                          only the house waits
-DoubtsWithoutReason      test_where_nobody_listens_nothing_was_posted        raise Unavailable, not Unconfirmed
-RefusesForAPassword      test_wrong_credentials_block_the_channel            raise Blocked, not Refused
-NeverDoubts              test_a_doubt_is_told                                After CUT_AFTER raise Unconfirmed
-LetsErrorsThrough        test_a_doubt_is_told                                TimeoutError escaped
-BelievesAnyPage          test_a_doubt_is_told                                Nothing was raised
-RetriesByItself          test_a_doubt_is_told                                repeats by itself
-IsSlow                   test_a_doubt_is_told                                Give every call a timeout
-Sulks                    test_after_trouble_it_works_again                   does not accept our credentials
-WorksAlone               test_several_objects_work_side_by_side              Busy
-ForgetsKeys              test_a_key_publishes_once                           times, not once
-ForgetsKeysSoon          test_a_key_publishes_once                           times, not once
-LooksBeforeItLeaps       test_a_key_publishes_once_from_many_threads         times, not once
-FindsNothing             test_what_is_out_is_found                           same PostRef as send
-FindsByItsWords          test_what_is_not_out_is_not_found                   never be said again
-FindsWhatWasBefore       test_what_was_out_before_is_not_found               a minute before
-TakesSilenceForNo        test_what_cannot_be_read_stays_in_doubt             Nothing was raised
-TakesALimitForNo         test_what_cannot_be_read_stays_in_doubt             Nothing was raised
-TakesADenialForNo        test_what_cannot_be_read_stays_in_doubt             find must raise where it is denied
-RefusesToLook            test_what_cannot_be_read_stays_in_doubt             find must not raise Refused
-AnswersTheOpening        test_a_thread_hangs_together                        The end answers
-StartsEachThreadAnew     test_a_thread_hangs_together                        answers[0] starts the thread
-AnswersAnybody           test_a_strangers_post_is_not_answered               pass over answers
-DropsTheWords            test_pictures_arrive_with_their_words               Alternative texts are lost
-TakesOnePicture          test_pictures_arrive_with_their_words               are lost
-MixesPictures            test_pictures_arrive_with_their_words               Pictures are lost
-EditsByPosting           test_an_edit_replaces_the_post                      no further post
-NeverDoubts              test_an_edit_replaces_the_post                      After CUT raise Unconfirmed
-RefusesToWaitWithAnEdit  test_an_edit_replaces_the_post                      After LATER raise Unavailable, not Refused
-EditsWithoutTheTime      test_an_edit_replaces_the_post                      retry_at is None
-TakesADenialForGone      test_what_is_deleted_is_gone                        Nothing was raised
-DeletesInVain            test_what_is_deleted_is_gone                        still shown
-DeletesAll               test_what_is_deleted_is_gone                        0 times, not once
-DeletesOnce              test_what_is_deleted_is_gone                        Not there
-PassesOverTheLast        test_everybody_has_an_outcome_and_nobody_sees_the_others  one outcome for each recipient
-ShowsTheList             test_everybody_has_an_outcome_and_nobody_sees_the_others  sees another one's address
-StopsAtTheFirstNo        test_one_who_is_refused_costs_nobody_else_the_post  refused the post
-NamesWhoIsRefused        test_one_who_is_refused_costs_nobody_else_the_post  the outcome of a person
-MailsAgain               test_a_doubt_about_one_is_a_doubt_about_one         The post reached
-SendsBeyondTheEnd        test_a_list_may_end_early                           The post reached
-DoubtsEverybody          test_who_was_not_reached_is_not_in_doubt            raise Unavailable, not Unconfirmed
+ConnectsAtOnce           test_construction_does_no_io                may reach no network
+ChangesItsName           test_construction_does_no_io                account's name changes
+CannotEdit               test_claims_have_methods                    no method for: SupportsEdit
+ClaimsNonsense           test_claims_have_methods                    negative time
+PrintsItsToken           test_no_secret_leaks                        the channel's repr
+LogsItsToken             test_no_secret_leaks                        the log
+LogsItsTokenWhenItLooks  test_no_secret_leaks                        the log
+LinksWithItsToken        test_no_secret_leaks                        the PostRef
+IsCalledByItsToken       test_no_secret_leaks                        the Account
+TellsItsTokenWhenItPrepares  test_prepare_reports_failures               the Unavailable that was raised
+StoresItsToken           test_no_secret_leaks                        the Request
+RaisesItsToken           test_refusal_raises_refused                 the Refused that was raised
+KeepsTheCause            test_unknown_result_raises_unconfirmed      raise … from None
+ClosesOnce               test_close_is_always_possible               closed already
+LeavesASocket            test_close_releases_resources               left open
+LeavesAThread            test_close_releases_resources               end the threads
+GreetsItsReaders         test_whoami_posts_nothing                   whoami has posted
+HasNoName                test_whoami_posts_nothing                   has no name
+BelievesItself           test_whoami_proves_the_credentials          Raise an error when a call fails
+RefusesForAPassword      test_whoami_proves_the_credentials          After UNAUTHORIZED raise Blocked, not Refused
+PublishesTooEarly        test_prepare_publishes_nothing              only send may
+PreparesByChance         test_prepare_is_deterministic               no time, no chance
+DoesNotSayWhatItUploads  test_prepare_is_deterministic               uploads = (…,)
+MakesItsOwnKeys          test_prepare_is_deterministic               carries the account and post.key
+RemembersWhatItPrepared  test_prepare_is_deterministic               read back was not published
+RefusesWhenItCannotUpload  test_prepare_reports_failures               After UNREACHABLE raise Unavailable, not Refused
+Composes                 test_text_arrives_unchanged                 The text
+Escapes                  test_text_arrives_unchanged                 The title
+DropsHtml                test_text_arrives_unchanged                 The formatted text
+ReplacesTheEllipsis      test_any_text_arrives_unchanged             did not arrive as it was
+Shortens                 test_longest_post_arrives_whole             did not arrive whole
+PostsTwice               test_send_publishes_once                    2 times, not once
+SaysNowhere              test_send_publishes_once                    PostRef.id is empty
+SaysAnotherAccount       test_send_publishes_once                    not the channel's account
+SaysAnotherPlace         test_send_publishes_once                    on the network the post is
+DoubtsARefusal           test_refusal_raises_refused                 raise Refused, not Unconfirmed
+GivesNoReason            test_refusal_raises_refused                 gives no reason
+ForgetsTheTime           test_rate_limit_raises_unavailable          retry_at is None
+WaitsItself              test_rate_limit_raises_unavailable          Raise Unavailable with retry_at
+DoubtsWithoutReason      test_unreachable_raises_unavailable         raise Unavailable, not Unconfirmed
+RefusesForAPassword      test_wrong_credentials_raise_blocked        raise Blocked, not Refused
+NeverDoubts              test_unknown_result_raises_unconfirmed      After DISCONNECTED_AFTER raise Unconfirmed
+LetsErrorsThrough        test_unknown_result_raises_unconfirmed      TimeoutError escaped
+BelievesAnyPage          test_unknown_result_raises_unconfirmed      Nothing was raised
+RetriesByItself          test_unknown_result_raises_unconfirmed      repeats by itself
+IsSlow                   test_unknown_result_raises_unconfirmed      Give every call a timeout
+Sulks                    test_channel_recovers_after_failure         does not accept our credentials
+WorksAlone               test_channels_work_in_parallel              Busy
+ForgetsKeys              test_key_publishes_once                     times, not once
+ForgetsKeysSoon          test_key_publishes_once                     times, not once
+LooksBeforeItLeaps       test_key_publishes_once_from_many_threads   times, not once
+FindsNothing             test_find_returns_a_published_post          same PostRef as send
+FindsByItsWords          test_find_returns_none_for_an_unpublished_post  never be sent again
+FindsWhatWasBefore       test_find_ignores_older_posts               a minute before
+TakesSilenceForNo        test_find_raises_when_unreadable            Nothing was raised
+TakesALimitForNo         test_find_raises_when_unreadable            Nothing was raised
+TakesADenialForNo        test_find_raises_when_unreadable            find must raise where it is denied
+RefusesToLook            test_find_raises_when_unreadable            find must not raise Refused
+AnswersTheOpening        test_replies_form_one_thread                The end answers
+StartsEachThreadAnew     test_replies_form_one_thread                reply_to[0] starts the thread
+AnswersAnybody           test_foreign_post_is_not_replied_to         ignore posts in reply_to
+DropsTheWords            test_images_arrive_with_alt_text            Alternative texts are lost
+TakesOnePicture          test_images_arrive_with_alt_text            are lost
+MixesPictures            test_images_arrive_with_alt_text            Pictures are lost
+EditsByPosting           test_edit_replaces_the_post                 no further post
+NeverDoubts              test_edit_replaces_the_post                 After DISCONNECTED raise Unconfirmed
+RefusesToWaitWithAnEdit  test_edit_replaces_the_post                 After RATE_LIMITED raise Unavailable, not Refused
+EditsWithoutTheTime      test_edit_replaces_the_post                 retry_at is None
+TakesADenialForGone      test_delete_removes_the_post                Nothing was raised
+DeletesInVain            test_delete_removes_the_post                still shown
+DeletesAll               test_delete_removes_the_post                0 times, not once
+DeletesOnce              test_delete_removes_the_post                Not there
+PassesOverTheLast        test_recipients_get_private_copies          one outcome for each recipient
+ShowsTheList             test_recipients_get_private_copies          sees another one's address
+StopsAtTheFirstNo        test_refused_recipient_does_not_stop_the_others  refused the post
+NamesWhoIsRefused        test_refused_recipient_does_not_stop_the_others  the outcome of a recipient
+MailsAgain               test_unconfirmed_recipient_is_reported_alone  The post reached
+SendsBeyondTheEnd        test_recipient_list_may_end_early           The post reached
+DoubtsEverybody          test_unreached_recipients_are_not_in_doubt  raise Unavailable, not Unconfirmed
 """
 FOUND_BY = [tuple(re.split(r"\s{2,}", line, maxsplit=2)) for line in FAULTS.strip().splitlines()]
 
@@ -179,8 +179,8 @@ def test_the_smallest_network_keeps_the_contract(tmp_path: Path) -> None:
     told = pytest_runs(EXAMPLE / "tests", tmp_path / "report.xml", "test_ntfy.py", PYTHONPATH=str(EXAMPLE / "src"))
     assert set(told.values()) == {""}
     asked = {test for _, test in told}
-    assert "test_no_secret_is_told" in asked
-    assert not asked & {"test_a_key_publishes_once", "test_a_thread_hangs_together", "test_what_is_deleted_is_gone"}
+    assert "test_no_secret_leaks" in asked
+    assert not asked & {"test_key_publishes_once", "test_replies_form_one_thread", "test_delete_removes_the_post"}
     assert len(asked) == 21
 
 
@@ -209,23 +209,23 @@ def test_only_what_is_claimed_is_asked() -> None:
             return Modest()
 
     class Deletes(Nothing):
-        test_wrong_credentials_block_the_channel = None  # struck out
+        test_wrong_credentials_raise_blocked = None  # struck out
 
         def open(self, _wire: object) -> Modest:  # type: ignore[override] # the same
             return Modest(deletes=True)
 
     class Again(Deletes):
-        def test_what_is_deleted_is_gone(self) -> None:  # type: ignore[override] # an author's own
+        def test_delete_removes_the_post(self) -> None:  # type: ignore[override] # an author's own
             """Mine."""
 
         def open(self, _wire: object) -> Modest:  # type: ignore[override] # the same
             return Modest()
 
-    assert asked(Deletes) - asked(Nothing) == {"test_what_is_deleted_is_gone"}
-    assert asked(Nothing) - asked(Deletes) == {"test_wrong_credentials_block_the_channel"}
+    assert asked(Deletes) - asked(Nothing) == {"test_delete_removes_the_post"}
+    assert asked(Nothing) - asked(Deletes) == {"test_wrong_credentials_raise_blocked"}
     assert asked(Again) == asked(Deletes)
     assert len(asked(ChannelContract)) - len(asked(Nothing)) == 16
-    assert vars(Nothing)["test_what_is_deleted_is_gone"] == NOT_CLAIMED
+    assert vars(Nothing)["test_delete_removes_the_post"] == NOT_CLAIMED
 
 
 def test_a_channel_that_cannot_be_opened_is_no_pass() -> None:
@@ -281,30 +281,30 @@ def test_readers_of_a_plain_network_read_the_request(
 ) -> None:
     import requests  # noqa: PLC0415 - an SDK of this test only
 
-    with OneCallWire(Answer.json({"id": "7"})) as wire:
-        assert requests.post(f"{wire.url}/x?q=%C3%A0", data=body, headers=headers, timeout=5).json() == {"id": "7"}
-        assert requests.get(f"{wire.url}/who", timeout=5).json() == {}
-        (shown,) = wire.shown
+    with OneCallFixture(Answer.json({"id": "7"})) as network:
+        assert requests.post(f"{network.url}/x?q=%C3%A0", data=body, headers=headers, timeout=5).json() == {"id": "7"}
+        assert requests.get(f"{network.url}/who", timeout=5).json() == {}
+        (shown,) = network.visible_posts
         assert not Counter((*words, "à")) - Counter(shown.texts)
-        wire.fail_next(Fault.CUT_AFTER)
+        network.fail_next(Fault.DISCONNECTED_AFTER)
         with pytest.raises(requests.ConnectionError):
-            requests.post(wire.url, data=body, timeout=5)
-        assert len(wire.shown) == 2
+            requests.post(network.url, data=body, timeout=5)
+        assert len(network.visible_posts) == 2
 
 
 def test_a_wire_may_tell_its_own_time_and_ask_to_wait_in_its_own_words() -> None:
     import requests  # noqa: PLC0415 - an SDK of this test only
 
-    class Slow(HttpWire):
+    class Slow(HttpFixture):
         limit = Answer.json({"code": 4}, 403)
 
     clock = FakeClock()
-    with Slow(FakeServer(now=clock.now), clock) as wire:
-        wire.clock.pass_by(60)
-        wire.fail_next(Fault.LATER)
-        answer = requests.post(wire.url, timeout=5)
+    with Slow(FakeServer(now=clock.now), clock) as network:
+        network.clock.pass_by(60)
+        network.fail_next(Fault.RATE_LIMITED)
+        answer = requests.post(network.url, timeout=5)
     assert (answer.status_code, answer.json()) == (403, {"code": 4})
-    assert [seen.at for seen in wire.stand.requests] == [clock.now()]
+    assert [seen.at for seen in network.server.requests] == [clock.now()]
 
 
 # --- the door
@@ -318,7 +318,8 @@ def loaded(code: str, names: Iterable[str]) -> str:
 @pytest.mark.slow
 def test_the_stands_need_no_pytest() -> None:
     heavy = ["aiosmtpd", "hypothesis", "pytest"]
-    assert loaded("from policenotify.testing import Stand, FakeBlueskyServer, OneCallWire, FakeClock", heavy) == "[]"
+    names = "FakeServer, FakeBlueskyServer, OneCallFixture, FakeClock"
+    assert loaded(f"from policenotify.testing import {names}", heavy) == "[]"
     assert loaded("from policenotify.testing import FakeMailServer", heavy) == "[]"
     assert loaded("from policenotify.testing import ChannelContract", heavy) == "['hypothesis', 'pytest']"
 
@@ -346,6 +347,6 @@ def test_secrets_are_masked_in_what_the_contract_itself_prints() -> None:
     class Telling(ChannelContract):
         secrets = ("hunter2-and-more",)
 
-    with OneCallWire(Answer()) as wire, pytest.raises(AssertionError) as caught:
-        Telling().tells_no_secret(wire, f"x {SecretStr('hunter2-and-more').get_secret_value()}", "the log")
+    with OneCallFixture(Answer()) as network, pytest.raises(AssertionError) as caught:
+        Telling().assert_no_secret(network, f"x {SecretStr('hunter2-and-more').get_secret_value()}", "the log")
     assert "hunter2" not in str(caught.value)

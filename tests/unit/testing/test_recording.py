@@ -29,8 +29,8 @@ from policenotify.channel import Capabilities, Operation
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed, UnknownNetwork
 from policenotify.networks.options import default_capabilities
 from policenotify.networks.registry import configure_channel, network
-from policenotify.testing import FakeClock, InMemoryStateStore, Recording, recorded
-from policenotify.testing.recording import AGAIN, _Pace
+from policenotify.testing import FakeClock, InMemoryStateStore, Recording, recording_publisher
+from policenotify.testing.publisher import RETRY_DELAY, _RealPace
 from policenotify.testing.samples import SENDER
 from policenotify.text import Budget
 from tests.support.five_networks import ADDRESSES, NETWORKS, NUMBERS, open_five
@@ -64,8 +64,8 @@ def _reads(desk: Recording, channel: str) -> list[str]:
 
 def test_what_is_recorded_is_byte_for_byte_what_the_networks_receive(tmp_path: Path) -> None:
     here, there = FakeClock(), FakeClock()
-    with open_five(tmp_path) as five, recorded(sender=SENDER, clock=here) as desk:
-        five.keys, five.clock = desk.publisher.journal.keys, _Pace(there)  # type: ignore[assignment]  # nothing puts it ahead
+    with open_five(tmp_path) as five, recording_publisher(sender=SENDER, clock=here) as desk:
+        five.keys, five.clock = desk.publisher.journal.keys, _RealPace(there)  # type: ignore[assignment]  # nothing puts it ahead
         _course(desk.publisher, here)
         _course(five.publisher(), there)
         shown = {name: getattr(five, name).posts for name in ("x", "mastodon", "bluesky")}
@@ -117,8 +117,8 @@ done = []
 sys.addaudithook(lambda event, args: event.startswith("socket.") and done.append(event))
 import os, tempfile, threading
 from policenotify import Lifecycle, Location, Message
-from policenotify.testing import recorded
-with recorded() as desk:
+from policenotify.testing import recording_publisher
+with recording_publisher() as desk:
     [folder] = os.listdir(tempfile.gettempdir())
     accident = Message(
         category="traffic_accident",
@@ -147,8 +147,8 @@ def test_no_library_is_needed_no_socket_opened_and_nothing_left(tmp_path: Path) 
 
 
 def test_what_was_said_is_in_order_and_shows_itself_without_an_address() -> None:
-    with recorded(clock=FakeClock()) as desk:
-        assert repr(desk) == "Recording of x, mastodon, bluesky, email, sms:\n  nothing was said"
+    with recording_publisher(clock=FakeClock()) as desk:
+        assert repr(desk) == "Recording of x, mastodon, bluesky, email, sms:\n  nothing was published"
         opened = _say(desk.publisher, accident(), "1")
         assert [post.channel for post in desk.posts] == list(NETWORKS)
         _say(desk.publisher, opened.end("Fin d'intervention"), "2")
@@ -168,11 +168,11 @@ def test_what_was_said_is_in_order_and_shows_itself_without_an_address() -> None
 
 def test_what_is_taken_back_is_recorded_as_that() -> None:
     keys = dict.fromkeys(("handle", "consumer_key", "consumer_secret", "access_token", "access_token_secret"), "k")
-    with recorded([configure_channel("veille", "x", keys, on_cancellation="delete")]) as desk:
+    with recording_publisher([configure_channel("veille", "x", keys, on_cancellation="delete")]) as desk:
         opened = _say(desk.publisher, accident(), "1")
         desk.fail_next("veille", Unconfirmed("Coupé."), published=True)
         assert _say(desk.publisher, opened.cancel("Fausse alerte"), "2").on("veille").outcome is Outcome.UNCONFIRMED
-        desk.deliver(after=AGAIN)
+        desk.deliver(after=RETRY_DELAY)
         assert desk.publisher.publication("2").on("veille").outcome is Outcome.DELETED  # type: ignore[union-attr]  # said above
     first, gone = desk.on("veille")
     assert (gone.operation, gone.id, gone.text) == (Operation.DELETE, first.id, first.text)
@@ -196,19 +196,19 @@ def test_what_is_taken_back_is_recorded_as_that() -> None:
 def test_a_failure_is_the_networks_own(
     channel: str, error: ChannelError, *, published: bool, outcome: Outcome, posts: tuple[int, int]
 ) -> None:
-    with recorded([channel, "mastodon"], clock=FakeClock()) as desk:
+    with recording_publisher([channel, "mastodon"], clock=FakeClock()) as desk:
         desk.fail_next(channel, error, published=published)
         receipt = _say(desk.publisher, accident(), "1").on(channel)
         assert (receipt.outcome, receipt.reason, receipt.code) == (outcome, error.reason, error.code)
         assert len(desk.on(channel)) == posts[0]
-        desk.deliver(after=AGAIN)
+        desk.deliver(after=RETRY_DELAY)
         desk.deliver(after=timedelta(seconds=5))  # who is asked what it has is asked twice
         assert len(desk.on(channel)) == posts[1]
         assert len(desk.on("mastodon")) == 1
 
 
 def test_people_fail_one_by_one_or_together() -> None:
-    with recorded(["sms"]) as desk:
+    with recording_publisher(["sms"]) as desk:
         desk.fail_next("sms", Refused("Numéro inconnu.", code="550"), recipient="+33639980001")
         desk.fail_next("sms", Unconfirmed("Coupé."), recipient="+33639980002", published=True)
         receipt = _say(desk.publisher, accident(), "1").on("sms")
@@ -218,29 +218,32 @@ def test_people_fail_one_by_one_or_together() -> None:
         desk.fail_next("sms", Unconfirmed("Coupé."), published=True)
         said = _say(desk.publisher, accident(lifecycle=Lifecycle(stage="opening", incident="2")), "2")
         assert (said.on("sms").outcome, len(desk.posts)) == (Outcome.WAITING, 1)
-        desk.deliver(after=AGAIN)
-        desk.deliver(after=AGAIN)
+        desk.deliver(after=RETRY_DELAY)
+        desk.deliver(after=RETRY_DELAY)
         assert sorted(desk.posts[1].recipients) == ["+33639980001", "+33639980002"]
 
 
 @pytest.mark.parametrize(
     ("channel", "error", "how", "said"),
     [
-        ("x", Refused("Non."), {"published": True}, "only behind an Unconfirmed"),
-        ("x", Refused("Non."), {"recipient": "a@b.example"}, "this channel has none"),
-        ("sms", Blocked("Non."), {"recipient": "+33639980001"}, "for one person"),
+        ("x", Refused("Non."), {"published": True}, "only after an Unconfirmed"),
+        ("x", Refused("Non."), {"recipient": "a@b.example"}, "this channel has no recipients"),
+        ("sms", Blocked("Non."), {"recipient": "+33639980001"}, "the error of one recipient"),
         ("xx", Refused("Non."), {}, "no channel 'xx' here. Did you mean 'x'?"),
     ],
 )
 def test_no_network_fails_like_that(channel: str, error: ChannelError, how: dict[str, Any], said: str) -> None:
-    with recorded() as desk, pytest.raises((KeyError, ValueError), match=said.replace("?", r"\?")):
+    with recording_publisher() as desk, pytest.raises((KeyError, ValueError), match=said.replace("?", r"\?")):
         desk.fail_next(channel, error, **how)
 
 
 def test_a_failure_that_never_came_is_told() -> None:
-    with pytest.raises(AssertionError, match="nothing was said there any more: 2 on 'x'"), recorded() as desk:
+    with (
+        pytest.raises(AssertionError, match="nothing more was published: 2 on 'x'"),
+        recording_publisher() as desk,
+    ):
         desk.fail_next("x", Refused("Non."), times=2)
-    with pytest.raises(RuntimeError), recorded() as desk:  # noqa: PT012 - its own error comes first
+    with pytest.raises(RuntimeError), recording_publisher() as desk:  # noqa: PT012 - its own error comes first
         desk.fail_next("x", Refused("Non."))
         raise RuntimeError
 
@@ -255,7 +258,7 @@ def _an_application() -> None:
 
 def test_an_application_that_opens_and_closes_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     overdue: list[object] = []
-    with recorded() as desk:
+    with recording_publisher() as desk:
         monkeypatch.setattr(policenotify, "open_publisher", desk.open_publisher)
         _an_application()
         assert desk.posts == ()
@@ -272,7 +275,7 @@ def test_an_application_that_awaits() -> None:
         async with AsyncPublisher(desk.publisher) as publisher:
             await publisher.publish(accident(), key="1", actor="desk")
 
-    with recorded() as desk:
+    with recording_publisher() as desk:
         asyncio.run(application(desk))
     assert len(desk.posts) == len(NETWORKS)
 
@@ -280,7 +283,7 @@ def test_an_application_that_awaits() -> None:
 def test_an_application_with_a_database_of_its_own(tmp_path: Path) -> None:
     database = tmp_path / "app.db"
     engine = create_engine(f"sqlite:///{database}")
-    with recorded(["x"], journal=str(database)) as desk:
+    with recording_publisher(["x"], journal=str(database)) as desk:
         for end in ("rollback", "commit"):
             with engine.connect() as connection:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -297,7 +300,7 @@ def test_an_application_with_a_database_of_its_own(tmp_path: Path) -> None:
 
 def test_any_channels_with_routes_and_another_sender() -> None:
     intranet = Capabilities(budget=Budget(250), title=True, recipients=True)
-    with recorded(
+    with recording_publisher(
         {"intranet": intranet, "radio": Capabilities(budget=Budget(250))}, routes=[Route(to=("radio",))]
     ) as desk:
         _say(desk.publisher, accident(), "1")
@@ -305,11 +308,14 @@ def test_any_channels_with_routes_and_another_sender() -> None:
     assert [post.channel for post in desk.posts] == ["radio", "intranet"]
     assert all(len(post.text) <= 250 for post in desk.posts)
     assert desk.on("intranet")[0].title
-    with recorded("mastodon") as desk:
+    with recording_publisher("mastodon") as desk:
         assert list(desk.publisher.channels) == ["mastodon"]
-    with pytest.raises(UnknownNetwork, match="mastodon"), recorded(["mastodont"]):
+    with pytest.raises(UnknownNetwork, match="mastodon"), recording_publisher(["mastodont"]):
         pass
-    with pytest.raises(SettingsError, match="What 'apprise' can do is not known"), recorded(["apprise"]):
+    with (
+        pytest.raises(SettingsError, match="The capabilities of 'apprise' are unknown"),
+        recording_publisher(["apprise"]),
+    ):
         pass
 
 
@@ -368,7 +374,7 @@ def _written(folder: Path, change: Callable[[str], str] = str) -> Path:
 
 def test_an_installation_without_its_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     english = Translation(language="en", headline="Accident", description="Traffic.", instruction="Avoid the area.")
-    with recorded(settings=_written(tmp_path)) as desk:
+    with recording_publisher(settings=_written(tmp_path)) as desk:
         _say(desk.publisher, accident(translations=(english,)), "1")
         _say(desk.publisher, accident(lifecycle=Lifecycle(stage="opening", incident="2"), severity="Minor"), "2")
     assert [(post.channel, post.language) for post in desk.posts] == [
@@ -384,20 +390,23 @@ def test_an_installation_without_its_secrets(tmp_path: Path, monkeypatch: pytest
     assert sorted(tmp_path.iterdir()) == [tmp_path / "policenotify.toml"]
 
     later = _written(tmp_path, lambda text: text.replace("limit = 1000", 'timeout = { env = "NOT_SET" }'))
-    with recorded(settings=later) as desk:
+    with recording_publisher(settings=later) as desk:
         assert desk.publisher.channels["x"].capabilities == default_capabilities(network("x").load())
     monkeypatch.setattr("policenotify.networks.x.channel.find_spec", lambda _name: None)
-    with recorded(settings=_written(tmp_path)) as desk:  # without its library
+    with recording_publisher(settings=_written(tmp_path)) as desk:  # without its library
         assert desk.publisher.channels["x"].capabilities == default_capabilities(network("x").load())
 
 
 def test_settings_that_are_wrong_are_told(tmp_path: Path) -> None:
     with (
         pytest.raises(SettingsError, match="segmants"),
-        recorded(
+        recording_publisher(
             settings=_written(tmp_path, lambda text: text.replace("segments", "segmants").replace("url = {", "#"))
         ),
     ):
         pass
-    with pytest.raises(ValueError, match="routes, sender: the settings"), recorded(settings="x", routes=(), sender="a"):
+    with (
+        pytest.raises(ValueError, match="routes, sender: the settings"),
+        recording_publisher(settings="x", routes=(), sender="a"),
+    ):
         pass

@@ -1,4 +1,4 @@
-"""Asking Meta's Graph API: what its answers mean for a post, and a token that is renewed before it dies."""
+"""Calls of Meta's Graph API, the errors of its answers, and the renewal of the token."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ WHERE = "Threads"
 _TOKEN = {102, 190}
 _FORBIDDEN = {3, 10, *range(200, 300), 368}  # the last: "Temporarily blocked for policies violations"
 _LATER = {4, 17, 32, 341, 613}
-_DOWN = {1, 2}  # "Possibly a temporary issue due to downtime": that it did nothing is not said
+_DOWN = {1, 2}  # "Possibly a temporary issue due to downtime": it may have had an effect
 
 # Threads API, "Long-Lived Tokens": valid for 60 days, "can be refreshed as long as they are at least 24 hours old".
 _OLD_ENOUGH = timedelta(hours=24)
-_AGAIN = timedelta(hours=1)  # ours: after a renewal that failed; the token is still good for weeks
+_RETRY_DELAY = timedelta(hours=1)  # our choice after a failed renewal; the token stays valid for weeks
 
-# A token goes in the address (Threads API, every "Example Request"), which urllib3 writes into its log.
+# The token is part of the URL (Threads API, every "Example Request"), which urllib3 logs.
 _hush = mute_loggers(logging.getLogger("urllib3.connectionpool"))
 
 
 class Graph:
-    """A line to the Graph API, in the name of one account.
+    """A client of the Graph API for one account.
 
     Args:
-        server: Where it is.
-        token: The first long-lived token, as a person got it. Its successors live in *keep*.
-        timeout: Seconds to wait for a connection, and again for each piece of an answer.
-        clock: Time.
-        keep: Where the token lives, shared by all processes.
+        server: The URL of the server.
+        token: The first long-lived token. Its successors are stored in *keep*.
+        timeout: Seconds to wait for a connection, and again for each part of an answer.
+        clock: The time.
+        keep: Stores the token for all processes.
     """
 
     def __init__(self, *, server: str, token: SecretStr, timeout: float, clock: Clock, keep: StateStore) -> None:
@@ -49,15 +49,15 @@ class Graph:
         self._http = requests.Session()
 
     def ask(self, method: str, path: str, **fields: str) -> dict[str, Any]:
-        """Make a call, once, and give the object that it brings.
+        """Make one call and return the object of its answer.
 
         Raises:
-            ChannelError: One of its four kinds; its `code` is `CODE/SUBCODE`.
+            ChannelError: The call failed. Its `code` is `CODE/SUBCODE`.
         """
         return self._call(method, f"/v1.0/{path}", fields, self._token())
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close connections."""
         self._http.close()
 
     def _call(self, method: str, path: str, fields: Mapping[str, str], token: str) -> dict[str, Any]:
@@ -82,63 +82,63 @@ class Graph:
         raise self._judge(answer, body, token)
 
     def _judge(self, answer: requests.Response, body: object, token: str) -> ChannelError:
-        said, now = body.get("error") if isinstance(body, dict) else None, self._clock.now()
-        # 5xx first: a post may be out although the body says that we have no permission (tirthpatell/threads-go #30).
-        if not isinstance(said, dict) or answer.status_code >= requests.codes.server_error:
+        detail, now = body.get("error") if isinstance(body, dict) else None, self._clock.now()
+        # 5xx first: a post may be published although the body denies permission (tirthpatell/threads-go #30).
+        if not isinstance(detail, dict) or answer.status_code >= requests.codes.server_error:
             return error_for_status(answer.status_code, answer.headers, now=now, where=WHERE)
-        number, code = said.get("code"), f"{said.get('code')}/{said.get('error_subcode') or ''}".rstrip("/")
-        if number in _TOKEN:  # its words are not repeated: they may hold the token
-            what, remedy = "no longer accepts the token", "Get a long-lived token, put it into the channel's settings"
+        number, code = detail.get("code"), f"{detail.get('code')}/{detail.get('error_subcode') or ''}".rstrip("/")
+        if number in _TOKEN:  # the text is not repeated: it may hold the token
+            reason, remedy = "no longer accepts the token", "Get a long-lived token, put it into the channel's settings"
         elif number in _FORBIDDEN:
-            what, remedy = "does not let the account do this", "Look at the account, and at its app's permissions"
+            reason, remedy = "does not let the account do this", "Check the account, and its app's permissions"
         elif number in _LATER:
             at = retry_at(answer.headers, now=now)
             return Unavailable(f"{WHERE} asks us to wait.", retry_at=at, whole_channel=True, code=code)
-        elif number in _DOWN or said.get("is_transient"):
-            return Unconfirmed(f"{WHERE} is down for a moment.", code=code)
+        elif number in _DOWN or detail.get("is_transient"):
+            return Unconfirmed(f"{WHERE} is temporarily down.", code=code)
         else:
-            words = str(said.get("error_user_msg") or "no reason is given").replace(token, "…")
-            return Refused(f"{WHERE} does not take it: {words}", code=code)
-        return Blocked(f"{WHERE} {what}.", code=code, remedy=f"{remedy}, then: policenotify doctor")
+            words = str(detail.get("error_user_msg") or "no reason is given").replace(token, "…")
+            return Refused(f"{WHERE} rejected it: {words}", code=code)
+        return Blocked(f"{WHERE} {reason}.", code=code, remedy=f"{remedy}, then: policenotify doctor")
 
     # --- the token
 
     def _token(self) -> str:
-        token, renew_at = self._kept()
+        token, renew_at = self._stored()
         if self._clock.now() >= renew_at:
             with suppress(JournalError), self._keep.lease("token", seconds=4 * self._timeout):
-                token, renew_at = self._kept()
-                if self._clock.now() >= renew_at:  # else another process was faster
-                    token = self._renewed(token)
+                token, renew_at = self._stored()
+                if self._clock.now() >= renew_at:  # else another process renewed it first
+                    token = self._renew(token)
         return token
 
-    def _renewed(self, token: str) -> str:
-        """The token's successor; where it brings none, the token itself, and whether it still opens the door is seen.
+    def _renew(self, token: str) -> str:
+        """Return the successor of a token, or the token itself if there is none.
 
         (Threads API, "Long-Lived Tokens", "Refresh a Long-Lived Token".)
         """
         fields = {"grant_type": "th_refresh_token"}
         try:
-            said = self._call("GET", "/refresh_access_token", fields, token)
-            token, wait = str(said["access_token"]), timedelta(seconds=int(said["expires_in"])) / 2
+            answer = self._call("GET", "/refresh_access_token", fields, token)
+            token, wait = str(answer["access_token"]), timedelta(seconds=int(answer["expires_in"])) / 2
         except (ChannelError, KeyError, ValueError):
-            wait = _AGAIN
+            wait = _RETRY_DELAY
         self._store(token, self._clock.now() + wait)
         return token
 
-    def _kept(self) -> tuple[str, datetime]:
-        """The token, and from when on it is to be renewed. One that a person put into the settings anew comes first."""
+    def _stored(self) -> tuple[str, datetime]:
+        """Return the token and the time of its renewal. A new token in the settings replaces the stored one."""
         first = self._first.get_secret_value()
-        kept = self._keep.load("token")
-        said = json.loads(kept.value) if kept else {}
-        if said.get("first") == sha256(first.encode()).hexdigest():
-            return said["token"], datetime.fromisoformat(said["renew_at"])
-        renew_at = self._clock.now() + _OLD_ENOUGH  # how old it is nobody says
+        stored = self._keep.load("token")
+        state = json.loads(stored.value) if stored else {}
+        if state.get("first") == sha256(first.encode()).hexdigest():
+            return state["token"], datetime.fromisoformat(state["renew_at"])
+        renew_at = self._clock.now() + _OLD_ENOUGH  # its age is unknown
         self._store(first, renew_at)
         return first, renew_at
 
     def _store(self, token: str, renew_at: datetime) -> None:
         first = sha256(self._first.get_secret_value().encode()).hexdigest()
-        kept = self._keep.load("token")
+        stored = self._keep.load("token")
         value = json.dumps({"first": first, "token": token, "renew_at": renew_at.isoformat()})
-        self._keep.compare_and_swap("token", value, version=kept.version if kept else None)
+        self._keep.compare_and_swap("token", value, version=stored.version if stored else None)

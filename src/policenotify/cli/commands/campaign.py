@@ -1,34 +1,41 @@
-"""`policenotify campaign`: look at campaigns before they run, and at what they said."""
+"""`policenotify campaign`: check and preview campaigns, and report what they published."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from pathlib import Path
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
 from rich.console import RenderableType
 from rich.text import Text
 
-from policenotify.cli import age_filter, completion, output
-from policenotify.cli.commands.campaign_run import run, serve
-from policenotify.cli.context import CliContext, common, pass_call
+from policenotify.cli import output
+from policenotify.cli.commands.campaign_calendar import calendar
+from policenotify.cli.commands.campaign_run import campaign_files, run, serve
+from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
-from policenotify.cli.options import once
+from policenotify.cli.options import single_value
+from policenotify.cli.times import AGE_FORMS, age_of
+from policenotify.model.receipt import local_time
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from policenotify.campaigns import Campaign, ForecastEntry
     from policenotify.journal.records import PublicationSummary
+    from policenotify.publishing.publisher import Publisher
 
 _SHOWN = 20  # remarks; the rest is counted
+_YEAR = timedelta(days=366)  # ahead in the calendar: every public holiday once
+_REMARKS = {"late": "late", "waited": "wait", "skipped": "skip", "merged": "merge"}
 
 
 @click.group("campaign", epilog=exit_codes("as each command says"))
 @common
 def campaign() -> None:
-    """Say a dated series of messages on time: each once, and never over an alert.
+    """Publish a dated series of messages on time: each once, and never over an alert.
 
     A campaign is a TOML file; a folder stands for all campaigns in it.
 
@@ -37,99 +44,128 @@ def campaign() -> None:
       policenotify campaign check campaigns
       policenotify campaign calendar campaigns --month 2026-07
       policenotify campaign run campaigns
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-
-
-_files = click.argument("files", metavar="FILE|FOLDER...", nargs=-1, required=True, shell_complete=completion.files)
+    """
 
 
 @campaign.command(
     "check",
-    short_help="Check a year of it, on every channel.",
-    epilog=exit_codes("1 something would not be said; 6 no journal"),
+    short_help="Check every message and a year of the calendar.",
+    epilog=exit_codes("1 something would not be published; 6 no journal"),
 )
-@_files
+@campaign_files
 @common
-@pass_call
+@pass_context
 def check(call: CliContext, files: tuple[str, ...]) -> Exit:
-    """Check campaigns before the first word leaves: every message on every channel, and a year of their calendar.
+    """Check campaigns before they start: every message on every channel, and a year of their calendar.
 
     \b
     Examples:
       policenotify campaign check campaigns/ete.toml campaigns/route.toml
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.campaigns import load_campaigns  # noqa: PLC0415 - help needs none
-    from policenotify.cli.commands.campaign_check import checked  # noqa: PLC0415 - likewise
+    """
+    from policenotify.campaigns import load_campaigns
 
     with closing(call.publisher()) as publisher:
-        campaigns = load_campaigns(files, partly=True)
-        found = checked(campaigns, publisher)
-        document = {
-            "in_order": not found.problems,
-            "campaigns": [one.name for one in campaigns],
-            "occurrences": found.occurrences,
-            "problems": found.problems,
-            "remarks": found.remarks,
-        }
-        told = f"{len(campaigns)} campaigns, {found.occurrences} occurrences in the year ahead."
-        call.emit(document, Text(told, style="bold"), *_lines("✘ ", found.problems), *_lines("· ", found.remarks))
-    return Exit.REJECTED if found.problems else Exit.OK
+        campaigns = load_campaigns(files, allow_missing=True)
+        result = _check(campaigns, publisher)
+    document = {
+        "ok": not result.problems,
+        "campaigns": [loaded.name for loaded in campaigns],
+        "occurrences": result.occurrences,
+        "problems": result.problems,
+        "remarks": result.remarks,
+    }
+    count = Text(f"{len(campaigns)} campaigns, {result.occurrences} occurrences in the year ahead.", style="bold")
+    call.emit(document, count, *_lines("✘ ", result.problems), *_lines("· ", result.remarks))
+    return Exit.REJECTED if result.problems else Exit.OK
 
 
-def _lines(mark: str, told: Sequence[str]) -> list[Text]:
-    lines = [Text(f"{mark}{line}") for line in told[:_SHOWN]]
-    return [*lines, Text(f"{mark}and {len(told) - _SHOWN} more")] if len(told) > _SHOWN else lines
+def _lines(mark: str, texts: Sequence[str]) -> list[Text]:
+    lines = [Text(f"{mark}{text}") for text in texts[:_SHOWN]]
+    return [*lines, Text(f"{mark}and {len(texts) - _SHOWN} more")] if len(texts) > _SHOWN else lines
 
 
-@campaign.command(
-    "calendar",
-    short_help="Show what will be said when.",
-    epilog=exit_codes("1 a campaign is wrong; 6 no journal"),
-)
-@_files
-@once("--month", metavar="YYYY-MM", help="From this month on.  [default: the current one]")
-@click.option("--months", type=click.IntRange(1, 36), default=1, show_default=True, metavar="N", help="So many months.")
-@once("--ics", metavar="FILE", help="Write it as iCalendar, for Outlook and Thunderbird.")
-@common
-@pass_call
-def calendar(call: CliContext, files: tuple[str, ...], month: str | None, months: int, ics: str | None) -> Exit:
-    """Show what was said and what will be, month by month, if no incident comes between.
+@dataclass(slots=True)
+class _CheckResult:
+    """The result of a check.
 
-    \b
-    Examples:
-      policenotify campaign calendar campaigns
-      policenotify campaign calendar campaigns --month 2026-07 --months 2
-      policenotify campaign calendar campaigns --months 12 --ics campaigns.ics
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.campaigns import load_campaigns  # noqa: PLC0415 - help needs none
-    from policenotify.campaigns.ics import ics as written  # noqa: PLC0415 - likewise
-    from policenotify.cli.campaign_calendar import entries, month_of, pages_of  # noqa: PLC0415 - likewise
+    Attributes:
+        occurrences: How many are planned in the year ahead; none is counted where a message cannot be published.
+        problems: What would not be published.
+        remarks: What would be published later than written, or not in full.
+    """
 
-    with closing(call.publisher()) as publisher:
-        now = publisher.journal.now()
-        campaigns = load_campaigns(files, partly=True)
-        first, last = month_of(month, months, now.astimezone(publisher.zone).date())
-        shown = entries(publisher, campaigns, first, last)
-        if ics is not None:
-            _write(ics, written([one.planned for one in shown], campaigns, now=now))
-        document = {
-            "first": first.isoformat(),
-            "last": last.isoformat(),
-            "occurrences": [one.document() for one in shown],
-            "ics": ics,
-        }
-        made = [Text(f"Written: {ics}")] if ics is not None else []
-        call.emit(document, *pages_of(shown, campaigns, first, last), *made)
-    return Exit.OK
+    occurrences: int = 0
+    problems: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
 
-def _write(path: str, data: bytes) -> None:
-    from policenotify.errors import SettingsError  # noqa: PLC0415 - help needs none
+def _check(campaigns: Sequence[Campaign], publisher: Publisher) -> _CheckResult:
+    """Render every message on every channel. If all can be published, check the calendar of a year."""
+    result = _CheckResult()
+    _check_messages(campaigns, publisher, result)
+    names = {loaded.name for loaded in campaigns}
+    for loaded in campaigns:
+        for name in sorted(loaded.yields_to - names):
+            result.remarks.append(f"{loaded.name}: yields to {name!r}, which is not checked with it.")
+    if not result.problems:
+        _check_calendar(campaigns, publisher, result)
+    return result
 
-    try:
-        Path(path).write_bytes(data)
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be written ({error.strerror}).") from error
+
+def _check_messages(campaigns: Sequence[Campaign], publisher: Publisher, result: _CheckResult) -> None:
+    """Collect what keeps messages from being published, and the remarks of the checks on the others."""
+    from policenotify.campaigns.runner import Texts, duplicate_text
+    from policenotify.errors import InvalidImage, MessageTooLong, SettingsError
+
+    remarks: list[str] = []
+    texts: Texts = {}
+    for loaded in campaigns:
+        result.problems += [
+            f"{loaded.name}: pacing.channels names {name!r}, which is not a channel."
+            for name in sorted(set(loaded.pacing.channels) - set(publisher.channels))
+        ]
+        for alternative in loaded.messages:
+            label = f"{loaded.name} · {alternative.name}"
+            try:
+                preview = publisher.preview(alternative.message, to=loaded.to or None)
+            except (MessageTooLong, InvalidImage, SettingsError) as error:
+                result.problems.append(f"{label}: {error}")
+                continue
+            if not preview.posts and not preview.pending:
+                result.problems.append(f"{label}: no route takes it. Add one, or name its channels in 'to'.")
+            if loaded.pacing.repeat_after and (same := duplicate_text(loaded, alternative, preview.posts, texts)):
+                result.problems.append(f"{loaded.name}: {same}")
+            result.problems += [f"{label}: {target.channel}: {target.refused}" for target in preview.refusals]
+            result.problems += [f"{label}: {finding}" for finding in preview.findings if finding.blocks]
+            remarks += [f"{label}: {finding}" for finding in preview.findings if not finding.blocks]
+            remarks += [f"{label}: waits on {p.channel}: {p.problem} {p.remedy}" for p in preview.pending]
+            remarks += [f"{label}: left out on {w.target.channel}: {part}" for w in preview.posts for part in w.omitted]
+    result.remarks += dict.fromkeys(remarks)
+
+
+def _check_calendar(campaigns: Sequence[Campaign], publisher: Publisher, result: _CheckResult) -> None:
+    """Collect what finds no place in the calendar, and what is moved."""
+    from policenotify.campaigns.runner import upcoming
+
+    today = publisher.journal.now().astimezone(publisher.zone).date()
+    first = max(today, min(loaded.start for loaded in campaigns))
+    forecast = upcoming(publisher, campaigns, first, first + _YEAR)
+    result.occurrences = len(forecast)
+    for loaded in campaigns:
+        entries = [entry for entry in forecast if entry.occurrence.campaign == loaded.name]
+        if not entries:
+            result.remarks.append(f"{loaded.name}: nothing is due in the year ahead.")
+        for entry in entries:
+            _check_entry(entry, loaded, result)
+
+
+def _check_entry(entry: ForecastEntry, loaded: Campaign, result: _CheckResult) -> None:
+    label = f"{loaded.name} · {entry.occurrence.day}"
+    if entry.at is None and not entry.reason.startswith("a later one"):
+        result.problems.append(f"{label}: would never be published: {entry.reason}.")
+    elif entry.at != entry.occurrence.due:
+        moved = f"waits until {local_time(entry.at, loaded.zone)}" if entry.at else "is merged"
+        result.remarks.append(f"{label}: {moved}: {entry.reason}.")
 
 
 @campaign.command(
@@ -137,104 +173,114 @@ def _write(path: str, data: bytes) -> None:
     short_help="Show each message as its readers would read it.",
     epilog=exit_codes("1 a check forbids one; 6 no journal"),
 )
-@_files
-@once("--message", metavar="NAME", help="Only the message of this name.")
+@campaign_files
+@single_value("--message", metavar="NAME", help="Only the message of this name.")
 @common
-@pass_call
+@pass_context
 def preview(call: CliContext, files: tuple[str, ...], message: str | None) -> Exit:
-    """Show each message of the campaigns as its readers would read it. Nothing is sent, nothing is written down.
+    """Show each message of the campaigns as its readers would read it. Nothing is sent or stored.
 
     \b
     Examples:
       policenotify campaign preview campaigns/ete.toml --message otv
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.campaigns import load_campaigns  # noqa: PLC0415 - help needs none
-    from policenotify.cli.commands.preview import document, page  # noqa: PLC0415 - likewise
-    from policenotify.validation import did_you_mean  # noqa: PLC0415 - likewise
+    """
+    from policenotify.campaigns import load_campaigns
+    from policenotify.cli.commands.preview import preview_answer, preview_lines
+    from policenotify.cli.results import CampaignPreview
+    from policenotify.validation import did_you_mean
 
     with closing(call.publisher()) as publisher:
-        campaigns = load_campaigns(files, partly=True)
-        names = {alternative.name for one in campaigns for alternative in one.messages}
+        campaigns = load_campaigns(files, allow_missing=True)
+        names = {alternative.name for loaded in campaigns for alternative in loaded.messages}
         if message is not None and message not in names:
-            raise click.BadParameter(
-                f"{message!r} is no message. {did_you_mean(message, names)}", param_hint="--message"
-            )
-        told: list[RenderableType] = []
-        documents = []
-        for one in campaigns:
-            for alternative in one.messages:
+            hint = did_you_mean(message, names)
+            raise click.BadParameter(f"{message!r} is not a message. {hint}", param_hint="--message")
+        page: list[RenderableType] = []
+        previews = []
+        for loaded in campaigns:
+            for alternative in loaded.messages:
                 if message in {None, alternative.name}:
-                    seen = publisher.preview(alternative.message, to=one.to or None)
-                    named = {"campaign": one.name, "alternative": alternative.name}
-                    documents.append({**named, **document(seen, publisher)})
-                    told += [Text(f"{one.name} · {alternative.name}", style="bold"), *page(seen, publisher)]
-        call.emit({"previews": documents}, *told)
-    return Exit.OK if all(one["allowed"] for one in documents) else Exit.REJECTED
+                    result = publisher.preview(alternative.message, to=loaded.to or None)
+                    answer = preview_answer(result, publisher)
+                    previews.append(CampaignPreview(campaign=loaded.name, variant=alternative.name, **vars(answer)))
+                    label = Text(f"{loaded.name} · {alternative.name}", style="bold")
+                    page += [label, *preview_lines(result, publisher)]
+    call.emit({"previews": [each.model_dump(mode="json") for each in previews]}, *page)
+    return Exit.OK if all(each.allowed for each in previews) else Exit.REJECTED
 
 
-@campaign.command("report", short_help="Show what was said where.", epilog=exit_codes("6 no journal"))
-@once("--since", metavar="AGE", help=f"Not of before: {age_filter.HELP}.  [default: a year]")
+@campaign.command("report", short_help="Show what was published where.", epilog=exit_codes("6 no journal"))
+@single_value("--since", metavar="AGE", help=f"From this age on: {AGE_FORMS}.  [default: a year]")
 @common
-@pass_call
+@pass_context
 def report(call: CliContext, since: str | None) -> Exit:
-    """Show what campaigns said where, the share of each theme, and what became of what was not said on time.
+    """Show what campaigns published where, the share of each theme, and what was late, skipped or merged.
 
     \b
     Examples:
       policenotify campaign report --since 90d
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.campaigns.runner import REMARK, key_parts  # noqa: PLC0415 - help needs none
-    from policenotify.campaigns.schedule import KEY  # noqa: PLC0415 - likewise
+    """
+    from policenotify.campaigns.runner import EVENT_KIND, parse_key
+    from policenotify.campaigns.schedule import KEY_PREFIX
 
     with call.journal() as (settings, journal):
-        after = age_filter.moment_of(since or "1y", journal.now(), option="--since")
-        said = [one for one in journal.publications.by_key_prefix(KEY, after) if key_parts(one.key)]
-        remarks = Counter((str(body["campaign"]), str(body["became"])) for body in journal.audit.events(REMARK, after))
+        after = age_of(since or "1y", journal.now(), option="--since")
+        published = [one for one in journal.publications.by_key_prefix(KEY_PREFIX, after) if parse_key(one.key)]
+        remarks = Counter(
+            (str(body["campaign"]), str(body["became"])) for body in journal.audit.events(EVENT_KIND, after)
+        )
         zone = settings.zone
-    themes, channels, campaigns = _shares(said), _channels(said), _campaigns(said, remarks)
+    counts = Counter(parts[0] for one in published if (parts := parse_key(one.key)))
+    themes, channels, campaigns = _themes(published), _channels(published), _campaigns(counts, remarks)
     document = {
         "since": after.isoformat(),
-        "publications": len(said),
+        "publications": len(published),
         "themes": themes,
         "channels": channels,
         "campaigns": campaigns,
     }
-    head = Text(f"{len(said)} publications of campaigns since {output.moment(after, zone)}.", style="bold")
-    rows = [f"  {one['category']}: {one['publications']} ({one['share']:.0%})" for one in themes]
-    rows += [f"  on {one['channel']}: {one['posts']} posts, {one['posted']} posted" for one in channels]
-    for one in campaigns:
-        became = ", ".join(f"{one[name]} {name}" for name in _BECAME if one[name])
-        rows.append(f"  {one['name']}: {one['said']} said{f'; {became}' if became else ''}")
-    call.emit(document, head, *(output.line(row) for row in rows))
+    head = Text(f"{len(published)} publications of campaigns since {local_time(after, zone)}.", style="bold")
+    call.emit(document, head, *map(output.line, _report_lines(themes, channels, campaigns)))
     return Exit.OK
 
 
-_BECAME = {"late": "late", "waited": "wait", "skipped": "skip", "merged": "merge"}
+def _report_lines(
+    themes: list[dict[str, object]], channels: list[dict[str, object]], campaigns: list[dict[str, object]]
+) -> Iterator[str]:
+    for theme in themes:
+        yield f"  {theme['category']}: {theme['publications']} ({theme['share']:.0%})"
+    for channel in channels:
+        yield f"  on {channel['channel']}: {channel['posts']} posts, {channel['posted']} posted"
+    for row in campaigns:
+        remarks = ", ".join(f"{row[name]} {name}" for name in _REMARKS if row[name])
+        yield f"  {row['name']}: {row['published']} published{f'; {remarks}' if remarks else ''}"
 
 
-def _shares(said: Sequence[PublicationSummary]) -> list[dict[str, object]]:
-    counts = Counter(str(one.message.category) for one in said)
+def _themes(published: Sequence[PublicationSummary]) -> list[dict[str, object]]:
+    counts = Counter(str(publication.message.category) for publication in published)
     return [
-        {"category": category, "publications": count, "share": count / len(said)}
+        {"category": category, "publications": count, "share": count / len(published)}
         for category, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     ]
 
 
-def _channels(said: Sequence[PublicationSummary]) -> list[dict[str, object]]:
-    posts = Counter(each.channel for one in said for each in one.deliveries)
-    posted = Counter(each.channel for one in said for each in one.deliveries if each.outcome == "posted")
+def _channels(published: Sequence[PublicationSummary]) -> list[dict[str, object]]:
+    deliveries = [delivery for publication in published for delivery in publication.deliveries]
+    posts = Counter(delivery.channel for delivery in deliveries)
+    posted = Counter(delivery.channel for delivery in deliveries if delivery.outcome == "posted")
     return [{"channel": name, "posts": posts[name], "posted": posted[name]} for name in sorted(posts)]
 
 
-def _campaigns(said: Sequence[PublicationSummary], remarks: Counter[tuple[str, str]]) -> list[dict[str, object]]:
-    from policenotify.campaigns.runner import key_parts  # noqa: PLC0415 - help needs none
-
-    counts = Counter(parts[0] for one in said if (parts := key_parts(one.key)))
+def _campaigns(counts: Counter[str], remarks: Counter[tuple[str, str]]) -> list[dict[str, object]]:
     return [
-        {"name": name, "said": counts[name], **{told: remarks[name, became] for told, became in _BECAME.items()}}
+        {
+            "name": name,
+            "published": counts[name],
+            **{remark: remarks[name, verdict] for remark, verdict in _REMARKS.items()},
+        }
         for name in sorted({*counts, *(name for name, _ in remarks)})
     ]
 
 
-for _one in (run, serve):
-    campaign.add_command(_one)
+for _command in (calendar, run, serve):
+    campaign.add_command(_command)

@@ -1,10 +1,10 @@
-"""`policenotify campaign run` and `serve`: say what is due, now or as long as the machine is up."""
+"""`policenotify campaign run` and `serve`: publish what is due, once or as long as the process runs."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta, tzinfo
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from policenotify.cli import completion, output
-from policenotify.cli.context import CliContext, Seconds, common, pass_call, plain
+from policenotify.cli.context import CliContext, Seconds, common, json_text, pass_context, plain
 from policenotify.cli.exit_codes import Exit, exit_codes, worst
 from policenotify.cli.systemd import GRACE, Supervisor, ended_by_signals
 from policenotify.errors import (
@@ -25,179 +25,201 @@ from policenotify.errors import (
     UnsupportedVersion,
 )
 from policenotify.model.history import Outcome
+from policenotify.model.receipt import local_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pydantic import BaseModel
 
     from policenotify.campaigns import Campaign, RunResult
+    from policenotify.cli.results import CampaignAnswer, CampaignDecision
     from policenotify.publishing.publisher import Publisher
 
-_files = click.argument("files", metavar="FILE|FOLDER...", nargs=-1, required=True, shell_complete=completion.files)
+_VERDICTS = {"wait": "waits", "skip": "skipped", "merge": "merged"}
+
+campaign_files = click.argument(
+    "files", metavar="FILE|FOLDER...", nargs=-1, required=True, shell_complete=completion.files
+)
+"""Decorator that adds the argument for the files of campaigns."""
 
 
 @click.command(
     "run",
-    short_help="Say what is due now: for cron and timers.",
-    epilog=exit_codes("1 a campaign is wrong, or all is stopped; 3 a person must act; 6 no journal"),
+    short_help="Publish what is due now: for cron and timers.",
+    epilog=exit_codes("1 a campaign is wrong, or all is stopped; 3 a channel needs attention; 6 no journal"),
 )
-@_files
+@campaign_files
 @click.option("--wait", type=Seconds(min=0), default=None, metavar="SECONDS", help="How long to deliver.")
 @common
-@pass_call
+@pass_context
 def run(call: CliContext, files: tuple[str, ...], wait: float | None) -> Exit:
-    """Say what is due now, each occurrence once: for cron and timers, every minute or every quarter of an hour.
+    """Publish what is due now, each occurrence once: for cron and timers, every minute or every quarter of an hour.
 
-    One campaign that is wrong silences no other; nothing of it is lost.
+    A campaign with an error does not stop the others; it is published when the error is corrected.
 
     \b
     Examples:
       policenotify campaign run campaigns
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.campaigns import load_campaigns, run  # noqa: PLC0415 - help needs none
+    """
+    from policenotify.campaigns import load_campaigns, run
 
     with closing(call.publisher()) as publisher:
         wrong: dict[str, str] = {}
-        campaigns, actor = load_campaigns(files, wrong=wrong), call.actor
-        call.begun = True
-        waits = None if wait is None else timedelta(seconds=wait)
-        done = run(publisher, campaigns, actor=actor, wait=waits)
-        done = replace(done, problems={**wrong, **done.problems})
-        call.emit(_document(done), *_page(done, publisher.zone))
-    return _exit(done)
+        campaigns, actor = load_campaigns(files, errors=wrong), call.actor
+        call.may_have_published = True
+        limit = None if wait is None else timedelta(seconds=wait)
+        result = run(publisher, campaigns, actor=actor, wait=limit)
+        result = replace(result, problems={**wrong, **result.problems})
+        call.emit(_answer(result), *_page(result, publisher.zone))
+    acts = any(
+        receipt.outcome in {Outcome.REFUSED, Outcome.HELD} or receipt.unrendered
+        for publication in result.published
+        for receipt in publication
+    )
+    return worst(Exit.REJECTED if result.problems else Exit.OK, Exit.ATTENTION if acts else Exit.OK)
 
 
 @click.command(
     "serve",
-    short_help="Stay, and say what is due on time.",
+    short_help="Keep running, and publish what is due on time.",
     epilog=exit_codes("1 a campaign is wrong at the start; 3 a post was left in doubt; 6 no journal at the start"),
 )
-@_files
+@campaign_files
 @click.option(
     "--every",
     type=Seconds(min=0.1, max=3600),
     default=60.0,
     show_default=True,
     metavar="SECONDS",
-    help="How often to look.",
+    help="How often to check what is due.",
 )
 @common
-@pass_call
+@pass_context
 def serve(call: CliContext, files: tuple[str, ...], every: float) -> Exit:
-    """Stay, say what is due on time, and deliver what waits, until SIGTERM or Ctrl-C; then end what is under way.
+    """Publish what is due on time, and deliver what waits, until SIGTERM or Ctrl-C; then finish what is under way.
 
-    The files are read again each time; while one is wrong, the last right ones hold. It tells what it does; with
-    --json one document a line.
+    The files are read again each time; while one has an error, the last correct ones are used. It prints what it
+    does; with --json one document a line.
 
     \b
     Examples:
       policenotify campaign serve campaigns
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.campaigns import load_campaigns  # noqa: PLC0415 - help needs none
+    """
+    from policenotify.campaigns import load_campaigns
 
-    actor, told, supervisor = call.actor, dict[str, str](), Supervisor()
+    actor, supervisor = call.actor, Supervisor()
     with ended_by_signals() as signals, closing(call.publisher()) as publisher:
+        rounds = _Rounds(call, publisher, actor)
         campaigns = load_campaigns(files)
-        call.begun = True
-        running = publisher.worker()
-        running.on_failure = signals.wake
-        running.start()
-        supervisor.tell("READY=1")
+        call.may_have_published = True
+        worker = publisher.worker()
+        worker.on_failure = signals.wake
+        worker.start()
+        supervisor.notify("READY=1")
         while True:
-            _look(call, publisher, campaigns, actor, told)
-            if supervisor.watch(running, signals, every) or running.failure is not None:
+            rounds.run(campaigns)
+            if supervisor.watch(worker, signals, every) or worker.failure is not None:
                 break
             try:
                 campaigns = load_campaigns(files)
-                told.pop("files", None)
+                rounds.printed.pop("files", None)
             except (SettingsError, UnsupportedVersion) as error:
-                _trouble(call, "files", error, told)
-        supervisor.tell("STOPPING=1")
-        failure = running.failure
-        finished = running.stop(patience=GRACE)
+                rounds.fail("files", error)
+        supervisor.notify("STOPPING=1")
+        failure = worker.failure
+        finished = worker.stop(timeout=GRACE)
     if failure is not None:
         raise failure
     return Exit.OK if finished else Exit.ATTENTION
 
 
-def _look(
-    call: CliContext, publisher: Publisher, campaigns: tuple[Campaign, ...], actor: str, told: dict[str, str]
-) -> None:
-    """One look; what would be told again and again is told once."""
-    from policenotify.campaigns import run  # noqa: PLC0415 - help needs none
+@dataclass(slots=True)
+class _Rounds:
+    """The rounds of `serve`. What has not changed since the last round is not printed again.
 
-    try:
-        done = run(publisher, campaigns, actor=actor, wait=timedelta(0))
-        document = _document(done)
-    except JournalTakenAway:
-        raise
-    except (JournalError, PublishingStopped) as error:
-        _trouble(call, "journal", error, told)
-        return
-    found = json.dumps([document["waiting"], document["problems"]])
-    if done.said or document["never"] or found != told.get("journal"):
-        _say(call, document, _page(done, publisher.zone))
-    told["journal"] = found
+    Attributes:
+        call: The call.
+        publisher: The installation's publisher.
+        actor: Who runs it.
+        printed: What was printed last, by what it is about.
+    """
 
+    call: CliContext
+    publisher: Publisher
+    actor: str
+    printed: dict[str, str] = field(default_factory=dict)
 
-def _trouble(call: CliContext, about: str, error: PolicenotifyError, told: dict[str, str]) -> None:
-    if told.get(about) != str(error):
-        _say(call, {"error": {"kind": type(error).__name__, "text": str(error)}}, iter([Text(plain(str(error)))]))
-    told[about] = str(error)
+    def run(self, campaigns: tuple[Campaign, ...]) -> None:
+        """Publish what is due now."""
+        from policenotify.campaigns import run
 
+        try:
+            result = run(self.publisher, campaigns, actor=self.actor, wait=timedelta(0))
+            answer = _answer(result)
+        except JournalTakenAway:
+            raise
+        except (JournalError, PublishingStopped) as error:
+            self.fail("journal", error)
+            return
+        state = answer.model_dump_json(include={"waiting", "problems"})
+        if answer.published or answer.skipped or state != self.printed.get("journal"):
+            self._print(answer, _page(result, self.publisher.zone))
+        self.printed["journal"] = state
 
-def _say(call: CliContext, document: dict[str, object], page: Iterator[RenderableType]) -> None:
-    if call.json:
-        click.echo(json.dumps(document, ensure_ascii=False))  # a line at once, for whoever reads along
-    else:
-        call.emit(document, *page)
+    def fail(self, about: str, error: PolicenotifyError) -> None:
+        """Print an error unless it was printed last."""
+        if self.printed.get(about) != str(error):
+            document = {"error": {"kind": type(error).__name__, "text": str(error)}}
+            self._print(document, iter([Text(plain(str(error)))]))
+        self.printed[about] = str(error)
 
-
-def _document(done: RunResult) -> dict[str, object]:
-    waiting, never = _told(done, "wait"), [*_told(done, "skip"), *_told(done, "merge")]
-    return {
-        "said": [output.document(one) for one in done.said],
-        "waiting": waiting,
-        "never": never,
-        "problems": done.problems,
-        "next_at": done.next_at.isoformat() if done.next_at else None,
-    }
-
-
-def _told(done: RunResult, verdict: str) -> list[dict[str, object]]:
-    return [
-        {
-            "campaign": one.occurrence.campaign,
-            "day": one.occurrence.day.isoformat(),
-            "became": one.verdict,
-            "reason": one.reason,
-            "until": one.until.isoformat() if one.until else None,
-        }
-        for one in done.decisions
-        if one.verdict == verdict
-    ]
+    def _print(self, document: BaseModel | Mapping[str, object], page: Iterator[RenderableType]) -> None:
+        if self.call.json:
+            click.echo(json_text(document, indent=None))  # a line at once, for a program that reads along
+        else:
+            self.call.emit(document, *page)
 
 
-def _page(done: RunResult, zone: tzinfo) -> Iterator[RenderableType]:
-    for publication in done.said:
+def _answer(result: RunResult) -> CampaignAnswer:
+    from policenotify.cli.results import CampaignAnswer
+    from policenotify.publishing.results import PublicationResult
+
+    return CampaignAnswer(
+        published=tuple(map(PublicationResult.of, result.published)),
+        waiting=_decisions(result, "wait"),
+        skipped=(*_decisions(result, "skip"), *_decisions(result, "merge")),
+        problems=result.problems,
+        next_at=result.next_at,
+    )
+
+
+def _decisions(result: RunResult, verdict: str) -> tuple[CampaignDecision, ...]:
+    from policenotify.cli.results import CampaignDecision
+
+    return tuple(
+        CampaignDecision(
+            campaign=decision.occurrence.campaign,
+            day=decision.occurrence.day,
+            outcome=decision.action,
+            reason=decision.reason,
+            until=decision.until,
+        )
+        for decision in result.decisions
+        if decision.action == verdict
+    )
+
+
+def _page(result: RunResult, zone: tzinfo) -> Iterator[RenderableType]:
+    for publication in result.published:
         yield output.heading(publication, zone)
         yield from output.receipts(publication, zone)
-    for one in done.decisions:
-        if one.verdict != "say":
-            until = f", until {output.moment(one.until, zone)}" if one.until else ""
-            named = f"{one.occurrence.campaign} · {one.occurrence.day}"
-            yield Text(f"{named}: {_BECAME[one.verdict]}: {one.reason}{until}.")
-    for name, problem in done.problems.items():
-        yield Text(plain(f"{name}: not said. {problem}"))
-    if not done.said and not done.decisions and not done.problems:
+    for decision in result.decisions:
+        if decision.action in _VERDICTS:
+            until = f", until {local_time(decision.until, zone)}" if decision.until else ""
+            label = f"{decision.occurrence.campaign} · {decision.occurrence.day}"
+            yield Text(f"{label}: {_VERDICTS[decision.action]}: {decision.reason}{until}.")
+    for name, problem in result.problems.items():
+        yield Text(plain(f"{name}: not published. {problem}"))
+    if not result.published and not result.decisions and not result.problems:
         yield Text("Nothing is due.")
-    if done.next_at:
-        yield Text(f"Next: {output.moment(done.next_at, zone)}.")
-
-
-_BECAME = {"wait": "waits", "skip": "skipped", "merge": "merged"}
-
-
-def _exit(done: RunResult) -> Exit:
-    bad = {Outcome.REFUSED, Outcome.HELD}
-    acts = any(receipt.outcome in bad or receipt.unrendered for publication in done.said for receipt in publication)
-    return worst(Exit.REJECTED if done.problems else Exit.OK, Exit.ATTENTION if acts else Exit.OK)
+    if result.next_at:
+        yield Text(f"Next: {local_time(result.next_at, zone)}.")

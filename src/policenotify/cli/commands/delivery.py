@@ -1,53 +1,52 @@
-"""`policenotify drain`, `stop`, `resume` and `resolve`: let it go out, halt it, let it go on, settle a doubt."""
+"""`policenotify drain`, `worker`, `stop`, `resume` and `resolve`."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from datetime import timedelta, tzinfo
 
 import click
 from rich.console import RenderableType
 from rich.text import Text
 
-from policenotify.cli import completion, output
-from policenotify.cli.context import CliContext, Seconds, common, pass_call, plain
+from policenotify.cli import completion
+from policenotify.cli.alarms import removed_channel
+from policenotify.cli.context import CliContext, Seconds, common, pass_context, plain
 from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.results import DrainAnswer
+from policenotify.cli.systemd import GRACE, Supervisor, ended_by_signals
 from policenotify.errors import SettingsError
 from policenotify.model.history import Outcome
-from policenotify.publishing.fault import Fault
+from policenotify.model.receipt import local_time
+from policenotify.publishing.results import InstallationStatus
 from policenotify.validation import did_you_mean
 
-if TYPE_CHECKING:
-    from policenotify.publishing.publisher import Publisher
-
-_BUDGET = 50.0  # seconds: a timer that fires every minute never meets itself
+_BUDGET = 50.0  # seconds: two drains of a timer that fires every minute never overlap
 
 
-@click.command("drain", epilog=exit_codes("1 stopped; 3 a person must act; 6 no journal"))
+@click.command("drain", epilog=exit_codes("1 stopped; 3 a channel needs attention; 6 no journal"))
 @click.option(
     "--budget",
     type=Seconds(min=0, min_open=True),
     default=_BUDGET,
     show_default=True,
     metavar="SECONDS",
-    help="For how long at most.",
+    help="Longest run.",
 )
 @common
-@pass_call
+@pass_context
 def drain(call: CliContext, budget: float) -> Exit:
-    """Deliver what is due: for cron and timers, once a minute.
+    """Deliver due messages once and exit: for cron and timers, once a minute.
 
-    What is tried again later is in order; it exits with 3 only where a person must act.
+    Scheduled retries do not affect the exit code; 3 means that a person must act.
 
     \b
     Examples:
       policenotify drain
       * * * * *  policenotify drain --budget 50      (in a crontab)
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
     with closing(call.publisher()) as publisher:
         journal = publisher.journal
         if (stopped := journal.stopped()) is not None:
@@ -58,111 +57,156 @@ def drain(call: CliContext, budget: float) -> Exit:
             or journal.channels.blocked()
         )
         before = journal.deliveries.unsettled() if waits else frozenset()
-        call.begun = True
-        due = publisher.drain(timedelta(seconds=budget))
-        became = Counter(journal.deliveries.outcomes(before))
-        blocked, faults = journal.channels.blocked(), publisher.faults()
-        document = {
-            "outcomes": dict(became),
-            "next_due": due.isoformat() if due else None,
-            "blocked": sorted(blocked),
-            "faults": {name: asdict(fault) for name, fault in faults.items()},
-        }
-        call.emit(document, *_drained(became, due, publisher, sorted(blocked), faults))
-    acts = blocked or faults or became[Outcome.REFUSED] or became[Outcome.HELD]
+        call.may_have_published = True
+        next_due = publisher.drain(timedelta(seconds=budget))
+        outcomes = Counter(journal.deliveries.outcomes(before))
+        answer = DrainAnswer(
+            outcomes=outcomes,
+            next_due=next_due,
+            blocked=tuple(sorted(journal.channels.blocked())),
+            faults=publisher.channel_problems(),
+        )
+        call.emit(answer, *_drained(answer, publisher.zone))
+    acts = answer.blocked or answer.faults or outcomes[Outcome.REFUSED] or outcomes[Outcome.HELD]
     return Exit.ATTENTION if acts else Exit.OK
 
 
-def _drained(
-    became: Counter[Outcome],
-    due: datetime | None,
-    publisher: Publisher,
-    blocked: list[str],
-    faults: Mapping[str, Fault],
-) -> Iterator[RenderableType]:
-    counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(became.items()))
+def _drained(answer: DrainAnswer, zone: tzinfo) -> Iterator[RenderableType]:
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(answer.outcomes.items()))
     yield Text(f"Deliveries: {counts}." if counts else "Nothing was waiting.")
-    yield Text(f"Something is due next at {output.moment(due, publisher.zone)}." if due else "Nothing is due.")
-    if blocked:
-        yield Text(f"Blocked, until a person acts: {', '.join(blocked)}. See: policenotify status")
-    for fault in faults.values():
+    due = answer.next_due
+    yield Text(f"Something is due next at {local_time(due, zone)}." if due else "Nothing is due.")
+    if answer.blocked:
+        yield Text(f"Blocked, until a person acts: {', '.join(answer.blocked)}. See: policenotify status")
+    for fault in answer.faults.values():
         yield Text(plain(str(fault)))
 
 
-@click.command("stop", epilog=exit_codes("6 no journal"))
-@click.option("--reason", default="", metavar="TEXT", help="Shown to everybody whom it stops.")
+@click.command(
+    "worker", epilog=exit_codes("1 settings or keys wrong; 3 a post was left in doubt; 6 no journal; 7 taken away")
+)
+@click.option(
+    "--grace",
+    type=Seconds(min=0),
+    default=GRACE,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time for posts under way to finish at the end.",
+)
 @common
-@pass_call
+@pass_context
+def worker(call: CliContext, grace: float) -> Exit:
+    """Deliver due messages until SIGTERM or Ctrl-C: for systemd and the like.
+
+    It then starts nothing new, and lets posts under way finish. A second signal ends it at once; the next worker or
+    drain finds out what became of the posts. It goes on when the journal fails, and reports it. A journal that was
+    removed or replaced ends it at once.
+
+    \b
+    Examples:
+      policenotify worker
+      policenotify worker --settings /etc/policenotify/policenotify.toml
+    """
+    supervisor = Supervisor()
+    with ended_by_signals() as signals, closing(call.publisher()) as publisher:
+        running = publisher.worker()
+        running.on_failure = signals.wake
+        running.start()
+        usable = [name for name, channel in publisher.channels.items() if not channel.problem]
+        click.echo(f"Delivering on {', '.join(usable) or 'no channel'}.", err=True)
+        installation = InstallationStatus.read(publisher.journal, publisher.channels.values(), limit=0)
+        for fault in installation.faults.values():
+            click.echo(plain(str(fault)), err=True)
+        for name, incidents in installation.removed_channels.items():
+            click.echo(plain(removed_channel(name, incidents)), err=True)
+        supervisor.notify("READY=1")
+        ended_by = supervisor.watch(running, signals)
+        supervisor.notify("STOPPING=1")
+        failure = running.failure
+        finished = running.stop(timeout=grace)
+    if failure is not None:  # the journal's own alarm, in the log, says what to do
+        call.emit({"ended_by": type(failure).__name__, "finished": finished}, Text(f"Ended: {failure.event}"))
+        return Exit.TAKEN_AWAY
+    left = "Posts under way have finished." if finished else f"A post was still under way after {grace:g} s."
+    document = {"ended_by": ended_by, "finished": finished}
+    call.emit(document, Text(f"Ended by {ended_by}. {left} The next worker or drain sends what waits."))
+    return Exit.OK if finished else Exit.ATTENTION
+
+
+@click.command("stop", epilog=exit_codes("6 no journal"))
+@click.option("--reason", default="", metavar="TEXT", help="Shown with every refused command.")
+@common
+@pass_context
 def stop(call: CliContext, reason: str) -> Exit:
-    """Halt everything at once, in all processes, until `policenotify resume`.
+    """Stop publishing and delivery at once, in all processes, until `policenotify resume`.
 
     What waits stays in the journal; nothing new is published meanwhile.
 
     \b
     Examples:
       policenotify stop --reason "Compte compromis ?"
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
     actor = call.actor
     with call.journal() as (_, journal):
         journal.stop(actor, " ".join(reason.split()))
-    told = f"Everything is stopped by {actor}. What is under way this moment may still go out. Go on with: "
-    call.emit({"stopped": True, "actor": actor, "reason": reason}, Text(f"{told}policenotify resume"))
+    text = f"Everything is stopped by {actor}. A post under way at this moment may still go out. To resume: "
+    call.emit({"stopped": True, "actor": actor, "reason": reason}, Text(f"{text}policenotify resume"))
     return Exit.OK
 
 
 @click.command("resume", epilog=exit_codes("1 no such channel; 3 all is still stopped; 6 no journal"))
 @click.argument("channel", required=False, shell_complete=completion.channels)
-@click.option("--reason", default="", metavar="TEXT", help="Written down with it.")
+@click.option("--reason", default="", metavar="TEXT", help="Recorded in the journal.")
 @common
-@pass_call
+@pass_context
 def resume(call: CliContext, channel: str | None, reason: str) -> Exit:
-    """Go on after `policenotify stop`; with a CHANNEL, let that one go on after it was blocked.
+    """Resume after `policenotify stop`; with a CHANNEL, resume that channel after it was blocked.
 
     \b
     Examples:
       policenotify resume
       policenotify resume bluesky --reason "Nouveau mot de passe"
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
     actor = call.actor
     with call.journal() as (settings, journal):
         if channel is not None and channel not in settings.channels:
-            raise SettingsError(f"{channel!r} is no channel. {did_you_mean(channel, settings.channels)}")
+            raise SettingsError(f"{channel!r} is not a channel. {did_you_mean(channel, settings.channels)}")
         halted = journal.stopped() is not None if channel is None else channel in journal.channels.blocked()
         journal.resume(actor, channel)
         if reason:
             journal.audit.record(actor, "remarked", {"reason": " ".join(reason.split())}, channel=channel)
         stopped = journal.stopped()
-    what = "Everything" if channel is None else channel
-    nothing = "Nothing was stopped." if channel is None else f"{channel} was not blocked."
-    told = f"{what} goes on." if halted else nothing
+    unchanged = "Nothing was stopped." if channel is None else f"{channel} was not blocked."
+    resumed = "Everything is resumed." if channel is None else f"{channel} is resumed."
     more = [Text(plain(f"But: {stopped}"))] if stopped else []
-    call.emit({"resumed": halted, "channel": channel, "actor": actor}, Text(told), *more)
+    document = {"resumed": halted, "channel": channel, "actor": actor}
+    call.emit(document, Text(resumed if halted else unchanged), *more)
     return Exit.ATTENTION if more else Exit.OK
 
 
 @click.command("resolve", epilog=exit_codes("2 nothing of it is held; 6 no journal"))
 @click.argument("delivery", type=int, shell_complete=completion.held_deliveries)
-@click.option("--posted/--not-posted", default=None, required=True, help="It is out; or it is not: say it again.")
+@click.option(
+    "--posted/--not-posted", default=None, required=True, help="It is published; or it is not: send it again."
+)
 @common
-@pass_call
+@pass_context
 def resolve(call: CliContext, delivery: int, posted: bool) -> Exit:  # noqa: FBT001 - click hands options over so
-    """Say what became of a post that is held: nobody could tell whether it is out, and you have looked.
+    """Record the outcome of a held delivery, after looking on the network whether the post is there.
 
-    The number of the DELIVERY is in its receipt. Who said so is written down.
+    The number of the DELIVERY is in its receipt. The journal records who resolved it.
 
     \b
     Examples:
       policenotify resolve 42 --posted
-      policenotify resolve 42 --not-posted      (the next drain says it again)
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+      policenotify resolve 42 --not-posted      (the next drain sends it again)
+    """
     actor = call.actor
     with call.journal() as (_, journal):
         outcome = journal.deliveries.resolve(delivery, actor, posted=posted)
-    told = "counts as posted" if posted else "is said again by the next publish or drain"
+    result = "counts as posted" if posted else "is sent again by the next publish or drain"
     if outcome is Outcome.SUPERSEDED:
-        told = "is not said again: a newer message of its incident is out by now"
-    call.emit(
-        {"delivery": delivery, "posted": posted, "actor": actor, "outcome": outcome},
-        Text(f"Delivery {delivery} {told}."),
-    )
+        result = "is not sent again: a newer message of its incident is published by now"
+    document = {"delivery": delivery, "posted": posted, "actor": actor, "outcome": outcome}
+    call.emit(document, Text(f"Delivery {delivery} {result}."))
     return Exit.OK

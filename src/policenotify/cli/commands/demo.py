@@ -1,8 +1,7 @@
-"""`policenotify demo`: an evening of a police desk on networks of the loopback, through the real SDKs."""
+"""`policenotify demo`: an evening of a police desk on fake networks on this machine, through the real SDKs."""
 
 from __future__ import annotations
 
-import json
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -20,11 +19,12 @@ from rich.text import Text
 from rich.tree import Tree
 
 from policenotify.channel import ChannelConfig
-from policenotify.cli.exit_codes import exit_codes
+from policenotify.cli.context import json_text
+from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.report.builder import draw
 from policenotify.cli.report.file import PageFile, html_option
 from policenotify.cli.report.networks import look_of
-from policenotify.cli.report.source import Seen, Told
+from policenotify.cli.report.source import ReaderPost, ReportEntry
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
@@ -36,114 +36,117 @@ STORY = (
     "accident/opening", "bomb/opening", "accident/update", "bomb/update", "fire/opening", "bomb/end", "accident/end",
     "fire/end", "scam/info",
 )  # fmt: skip
-"""What is said, by the names of the samples."""
+"""The messages, by the names of the samples."""
 
 READERS = ("redaction@journal.example", "standard@mairie.example")
-"""Who has subscribed to the mails."""
+"""Recipients of the mails."""
 
 PHONES = ("+33639980001", "+33639980002", "+33639980003")
-"""Who has subscribed to the SMS: numbers that belong to nobody (ARCEP: 06 39 98 00 00 to 99 are kept for films)."""
+"""Recipients of the SMS: numbers without an owner (ARCEP reserves 06 39 98 00 00 to 99 for films)."""
 
-_PATIENCE = timedelta(seconds=10)
-_STAGES = {"opening": "opens", "update": "update", "end": "end", "standalone": "said once"}
+_WAIT = timedelta(seconds=10)
 
 
 class StoryClock(SystemClock):
-    """The machine's clock, put to another day: it ticks as it should."""
+    """The machine's clock, set to another day."""
 
     def __init__(self) -> None:
         self._ahead = timedelta(0)
 
     def now(self) -> datetime:
-        """The time of the story."""
+        """Return the time of the story."""
         return super().now() + self._ahead
 
     def put_to(self, at: datetime) -> None:
-        """Go on from this moment."""
+        """Set the clock to a moment."""
         self._ahead = at - super().now()
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
-    """A network of the demo.
+class DemoNetwork:
+    """A fake network.
 
     Attributes:
         channel: Our account on it.
-        shows: What a reader finds there by now, the oldest first.
+        posts: Returns what a reader sees there now, the oldest first.
     """
 
     channel: ChannelConfig
-    shows: Callable[[], Sequence[Seen]]
+    posts: Callable[[], Sequence[ReaderPost]]
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Its usual name."""
         return look_of(self.channel.network).name
 
 
-Start: TypeAlias = Callable[[ExitStack, StoryClock], Network]
-"""Starts a network on the loopback, to be closed with the stack."""
+StartNetwork: TypeAlias = Callable[[ExitStack, StoryClock], DemoNetwork]
+"""Starts a fake network, to be closed with the stack."""
 
 
-def _x(opened: ExitStack, clock: StoryClock) -> Network:
-    from policenotify.testing.servers.x import FakeXServer  # noqa: PLC0415 - only the demo starts stands
+def _x(stack: ExitStack, clock: StoryClock) -> DemoNetwork:
+    from policenotify.testing.servers.x import FakeXServer
 
-    stand = opened.enter_context(FakeXServer("police34", now=clock.now))
+    server = stack.enter_context(FakeXServer("police34", now=clock.now))
     names = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
-    secrets_ = dict(zip(names, (*stand.consumer, *stand.access), strict=True))
-    return Network(
-        configure_channel("x", "x", {"handle": stand.handle, "service": stand.url, **secrets_}),
-        lambda: [Seen(id=post.id, text=post.text, parent=post.parent) for post in stand.posts],
+    credentials = dict(zip(names, (*server.consumer, *server.access), strict=True))
+    return DemoNetwork(
+        configure_channel("x", "x", {"handle": server.handle, "service": server.url, **credentials}),
+        lambda: [ReaderPost(id=post.id, text=post.text, parent=post.parent) for post in server.posts],
     )
 
 
-def _mastodon(opened: ExitStack, clock: StoryClock) -> Network:
-    from policenotify.testing.servers.mastodon import FakeMastodonServer  # noqa: PLC0415 - only the demo starts stands
+def _mastodon(stack: ExitStack, clock: StoryClock) -> DemoNetwork:
+    from policenotify.testing.servers.mastodon import FakeMastodonServer
 
-    stand = opened.enter_context(FakeMastodonServer("police34", now=clock.now))
-    return Network(
-        configure_channel("mastodon", "mastodon", {"server": stand.url, "handle": stand.handle, "token": stand.token}),
-        lambda: [Seen(id=one.id, text=one.text, parent=one.parent, warning=one.warning) for one in stand.posts],
+    server = stack.enter_context(FakeMastodonServer("police34", now=clock.now))
+    return DemoNetwork(
+        configure_channel(
+            "mastodon", "mastodon", {"server": server.url, "handle": server.handle, "token": server.token}
+        ),
+        lambda: [
+            ReaderPost(id=post.id, text=post.text, parent=post.parent, warning=post.warning) for post in server.posts
+        ],
     )
 
 
-def _bluesky(opened: ExitStack, clock: StoryClock) -> Network:
-    from policenotify.testing.servers.bluesky import FakeBlueskyServer  # noqa: PLC0415 - only the demo starts stands
+def _bluesky(stack: ExitStack, clock: StoryClock) -> DemoNetwork:
+    from policenotify.testing.servers.bluesky import FakeBlueskyServer
 
-    stand = opened.enter_context(FakeBlueskyServer("police34.example", now=clock.now))
-    options = {"handle": stand.handle, "password": stand.password, "service": stand.url}
-    return Network(
+    server = stack.enter_context(FakeBlueskyServer("police34.example", now=clock.now))
+    options = {"handle": server.handle, "password": server.password, "service": server.url}
+    return DemoNetwork(
         configure_channel("bluesky", "bluesky", options),
-        lambda: [Seen(id=post.uri, text=post.text, parent=post.parent, card=post.card) for post in stand.posts],
+        lambda: [ReaderPost(id=post.uri, text=post.text, parent=post.parent, card=post.card) for post in server.posts],
     )
 
 
-def _sms(opened: ExitStack, _clock: StoryClock) -> Network:
-    from policenotify.testing.servers.sms import FakeSmsServer  # noqa: PLC0415 - only the demo starts stands
+def _sms(stack: ExitStack, _clock: StoryClock) -> DemoNetwork:
+    from policenotify.testing.servers.sms import FakeSmsServer
 
-    stand = opened.enter_context(FakeSmsServer())
-    gateway = stand.url.replace("http://", f"json://{stand.user}:{stand.password}@")
-    options = {"url": f"{gateway}{stand.JSON}?:to={{recipient}}&:from={{sender}}", "sender": "POLICE34"}
-    return Network(
+    server = stack.enter_context(FakeSmsServer())
+    gateway = server.url.replace("http://", f"json://{server.user}:{server.password}@")
+    options = {"url": f"{gateway}{server.JSON}?:to={{recipient}}&:from={{sender}}", "sender": "POLICE34"}
+    return DemoNetwork(
         configure_channel("sms", "sms", options, recipients=lambda: PHONES),
-        lambda: [Seen(id=str(number), text=one.text) for number, one in enumerate(stand.phone(PHONES[0]))],
+        lambda: [ReaderPost(id=str(n), text=message.text) for n, message in enumerate(server.phone(PHONES[0]))],
     )
 
 
-def _mail(opened: ExitStack, clock: StoryClock) -> Network:
-    from policenotify.testing.servers.mail import FakeMailServer, Mail  # noqa: PLC0415 - only the demo starts stands
+def _mail(stack: ExitStack, clock: StoryClock) -> DemoNetwork:
+    from policenotify.testing.servers.mail import FakeMailServer, Mail
 
-    stand = opened.enter_context(FakeMailServer(now=clock.now))
+    server = stack.enter_context(FakeMailServer(now=clock.now))
     options = {
-        "url": f"mailto://{stand.host}:{stand.port}/?from=alerte@police34.example&mode=insecure",
+        "url": f"mailto://{server.host}:{server.port}/?from=alerte@police34.example&mode=insecure",
         "list_id": "alerte.police34.example",
         "unsubscribe": "https://police34.example/stop/{recipient}",
     }
 
-    def read(mail: Mail) -> Seen:
+    def read(mail: Mail) -> ReaderPost:
         message = mail.message
         plain, html = (message.get_body((kind,)) for kind in ("plain", "html"))
-        return Seen(
+        return ReaderPost(
             id=str(message["Message-ID"]),
             text=plain.get_content() if plain else "",
             parent=message["In-Reply-To"] and str(message["In-Reply-To"]),
@@ -151,68 +154,74 @@ def _mail(opened: ExitStack, clock: StoryClock) -> Network:
             html=html.get_content() if html else "",
         )
 
-    return Network(
+    return DemoNetwork(
         configure_channel("mail", "email", options, recipients=lambda: READERS),
-        lambda: [read(mail) for mail in stand.mailbox(READERS[0])],
+        lambda: [read(mail) for mail in server.mailbox(READERS[0])],
     )
 
 
-NETWORKS: tuple[Start, ...] = (_x, _mastodon, _bluesky, _sms, _mail)
-"""Where the story is told: a network more is a line here, and how to read it."""
+NETWORKS: tuple[StartNetwork, ...] = (_x, _mastodon, _bluesky, _sms, _mail)
+"""The networks of the demo."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """Where the story is played."""
+class DemoDesk:
+    """An installation on fake networks.
+
+    Attributes:
+        publisher: Its publisher.
+        clock: Its clock.
+        networks: Its networks.
+    """
 
     publisher: Publisher
     clock: StoryClock
-    networks: tuple[Network, ...]
+    networks: tuple[DemoNetwork, ...]
 
 
 @contextmanager
-def stage(starts: Sequence[Start] | None = None) -> Iterator[Stage]:
-    """Start the networks on the loopback, and a publisher with a journal of its own; all is gone afterwards."""
-    from policenotify.testing.samples import PARIS, SENDER  # noqa: PLC0415 - only the demo tells them
+def open_desk(starts: Sequence[StartNetwork] | None = None) -> Iterator[DemoDesk]:
+    """Start the fake networks, and a publisher with a journal of its own; all is deleted afterwards."""
+    from policenotify.testing.samples import PARIS, SENDER
 
     clock = StoryClock()
-    with ExitStack() as opened:
-        folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="policenotify-demo-")))
-        networks = tuple(start(opened, clock) for start in starts or NETWORKS)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="policenotify-demo-")))
+        networks = tuple(start(stack, clock) for start in starts or NETWORKS)
+        keys = Keys.create(secrets.token_bytes)
         publisher = Publisher(
-            journal=open_journal(
-                str(folder / "demo.db"), keys=Keys.create(secrets.token_bytes), clock=clock, create=True
-            ),
+            journal=open_journal(str(folder / "demo.db"), keys=keys, clock=clock, create=True),
             channels=[network.channel for network in networks],
             zone=PARIS,
             sender=SENDER,
-            wait=_PATIENCE,
+            wait=_WAIT,
             clock=clock,
         )
-        yield Stage(opened.enter_context(publisher), clock, networks)
+        yield DemoDesk(stack.enter_context(publisher), clock, networks)
 
 
-def tell(on: Stage) -> Iterator[tuple[Publication, Told]]:
-    """Publish the story, message by message, and look each time what is new on the networks."""
-    from policenotify.testing.samples import SAMPLES  # noqa: PLC0415 - only the demo tells them
+def publish_story(desk: DemoDesk) -> Iterator[tuple[Publication, ReportEntry]]:
+    """Publish the story, and yield each publication with what is new on the networks."""
+    from policenotify.testing.samples import SAMPLES
 
     samples = {sample.id: sample for sample in SAMPLES}
-    known = dict.fromkeys((network.channel.name for network in on.networks), 0)
+    counts = dict.fromkeys((network.channel.name for network in desk.networks), 0)
     for sample in sorted((samples[name] for name in STORY), key=lambda sample: sample.at):
-        on.clock.put_to(sample.at)
-        preview = on.publisher.preview(sample.message)
-        publication = on.publisher.publish(sample.message, key=sample.id, actor="demo")
-        new = {network.channel.name: tuple(network.shows()) for network in on.networks}
-        seen = {name: posts[known[name] :] for name, posts in new.items()}
-        known = {name: len(posts) for name, posts in new.items()}
-        yield publication, Told(at=publication.at, preview=preview, publication=publication, seen=seen)
+        desk.clock.put_to(sample.at)
+        preview = desk.publisher.preview(sample.message)
+        publication = desk.publisher.publish(sample.message, key=sample.id, actor="demo")
+        posts = {network.channel.name: tuple(network.posts()) for network in desk.networks}
+        new = {name: shown[counts[name] :] for name, shown in posts.items()}
+        counts = {name: len(shown) for name, shown in posts.items()}
+        entry = ReportEntry(at=publication.at, preview=preview, publication=publication, reader_posts=new)
+        yield publication, entry
 
 
-@click.command("demo", epilog=exit_codes("3 a post is not in order"))
+@click.command("demo", epilog=exit_codes("3 a post is not as it should be"))
 @html_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the pages.")
 def demo(*, html: str | None, as_json: bool) -> None:
-    """Show an evening of a police desk: no account is needed, nothing leaves this machine.
+    """Run a demonstration: an evening of a police desk. No account is needed, nothing leaves this machine.
 
     An accident in Montpellier (opening, update, end), a bomb disposal operation, a fire and a prevention message are
     published through the real SDKs to servers on 127.0.0.1, and shown as their readers see them.
@@ -222,79 +231,72 @@ def demo(*, html: str | None, as_json: bool) -> None:
       policenotify demo
       policenotify demo --html demo.html
       policenotify demo --json | jq '.publications[].receipts'
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
     console = Console(highlight=False, soft_wrap=False)
-    with ExitStack() as opened:
-        file = opened.enter_context(PageFile(html)) if html else None
-        on = opened.enter_context(stage())
+    with ExitStack() as stack:
+        file = stack.enter_context(PageFile(html)) if html else None
+        desk = stack.enter_context(open_desk())
         story = []
-        for publication, told in tell(on):
-            story.append((publication, told))
+        for publication, entry in publish_story(desk):
+            story.append((publication, entry))
             if not as_json:
-                console.print(_page(publication, told, on))
+                console.print(_page(publication, entry, desk))
         if as_json:
-            click.echo(json.dumps(_document([one for one, _ in story], on), ensure_ascii=False, indent=2))
+            document = {
+                "publications": [publication.model_dump(mode="json", exclude_none=True) for publication, _ in story],
+                **{network.channel.name: _threads(network) for network in desk.networks},
+            }
+            click.echo(json_text(document))
         else:
-            console.print(_threads(on))
+            console.print(Group(*map(_tree, desk.networks)))
         if file:
-            file.write(draw("demo", [told for _, told in story], on.publisher))
+            file.write(draw("demo", [entry for _, entry in story], desk.publisher))
             click.echo(f"\n{file}", err=as_json)
-    if not all(one.ok for one, _ in story):
-        raise SystemExit(3)
+    if not all(publication.ok for publication, _ in story):
+        raise SystemExit(Exit.ATTENTION)
 
 
-def _page(publication: Publication, told: Told, on: Stage) -> Group:
-    """One publication as its readers see it, with its receipts."""
+def _page(publication: Publication, entry: ReportEntry, desk: DemoDesk) -> Group:
+    """Return a publication as its readers see it, with its receipts."""
     message = publication.message
-    about = f"incident {message.incident}, " if message.incident else ""
-    when = publication.at.astimezone(on.publisher.zone)
-    head = Text(f"\n{when:%A %d %B %Y, %H:%M} · {message.category} · {about}{_STAGES[message.stage]}", style="bold")
+    incident = f"incident {message.incident}, " if message.incident else ""
+    when = publication.at.astimezone(desk.publisher.zone)
+    head = f"\n{when:%A %d %B %Y, %H:%M} · {message.category} · {incident}{message.stage}"
     return Group(
-        head,
-        *(_panel(seen, network.name) for network in on.networks for seen in told.seen[network.channel.name]),
+        Text(head, style="bold"),
+        *(_panel(post, network.name) for network in desk.networks for post in entry.reader_posts[network.channel.name]),
         *(Text(f"  {'✔' if receipt.ok else '✘'} {receipt}") for receipt in publication.receipts),
     )
 
 
-def _panel(seen: Seen, network: str) -> Panel:
-    text = Text.assemble((f"{seen.title}\n\n" if seen.title else "", "bold"), seen.text.strip())
-    title = f"{network}{' · in reply to the one before' if seen.parent else ''}"
+def _panel(post: ReaderPost, network: str) -> Panel:
+    text = Text.assemble((f"{post.title}\n\n" if post.title else "", "bold"), post.text.strip())
+    title = f"{network}{' · in reply to the one before' if post.parent else ''}"
     # Open at the sides: mails are wrapped at 78 columns, and a terminal has 80.
     return Panel(text, title=title, title_align="left", width=80, box=HORIZONTALS, padding=0)
 
 
-def _threads(on: Stage) -> Group:
-    """What became a thread on each network, as the network has it."""
-    return Group(*(_tree(network) for network in on.networks))
-
-
-def _tree(network: Network) -> Tree:
+def _tree(network: DemoNetwork) -> Tree:
+    """Return the threads of a network."""
     tree = Tree(f"\nThreads on {network.name}")
-    for thread in _by_thread(network):
+    for thread in _threads(network):
         branch = tree.add(_short(thread[0]))
-        for answer in thread[1:]:
-            branch.add(_short(answer))
+        for reply in thread[1:]:
+            branch.add(_short(reply))
     return tree
 
 
-def _by_thread(network: Network) -> list[list[str]]:
-    """The first lines of its posts, each with those that answer it or an answer to it."""
+def _threads(network: DemoNetwork) -> list[list[str]]:
+    """Return the threads: each post with the replies to it and to its replies."""
     threads: dict[str, list[str]] = {}
-    for seen in network.shows():
-        thread = threads.get(seen.parent or "", [])
-        thread.append(seen.title or seen.text)
-        threads[seen.id] = thread
+    for post in network.posts():
+        thread = threads.get(post.parent or "", [])
+        thread.append(post.title or post.text)
+        threads[post.id] = thread
     return list({id(thread): thread for thread in threads.values()}.values())
 
 
 def _short(text: str) -> Text:
     line = Text(text)
-    line.truncate(70, overflow="ellipsis")  # so that a line of 80 holds it
+    line.truncate(70, overflow="ellipsis")  # so that it fits into a line of 80
     return line
-
-
-def _document(published: list[Publication], on: Stage) -> dict[str, object]:
-    return {
-        "publications": [publication.model_dump(mode="json", exclude_none=True) for publication in published],
-        **{network.channel.name: _by_thread(network) for network in on.networks},
-    }

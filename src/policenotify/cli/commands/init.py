@@ -1,47 +1,110 @@
-"""`policenotify init`: make a new installation."""
+"""`policenotify init`, `migrate` and `completion`: set up an installation and its shell."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import click
-from rich.text import Text
+from click.shell_completion import get_completion_class
 
-from policenotify.cli import output
-from policenotify.cli.context import CliContext, common, pass_call
+from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
-from policenotify.settings import write_settings
+from policenotify.cli.options import OneOf
+
+_SHELLS = {
+    "bash": "~/.local/share/bash-completion/completions/policenotify",
+    "zsh": "~/.zfunc/_policenotify",
+    "fish": "~/.config/fish/completions/policenotify.fish",
+}
+"""The shells, and where each looks for a user's completions (zsh: with `fpath+=~/.zfunc` before `compinit`)."""
 
 
-@click.command("init", epilog=exit_codes("1 nothing was made"))
+@click.command("init", epilog=exit_codes("1 nothing was created"))
 @click.argument("directory", default=".", type=click.Path(file_okay=False))
 @click.option("--django", is_flag=True, help="The journal is in a Django project's database.")
 @common
-@pass_call
+@pass_context
 def init(call: CliContext, directory: str, django: bool) -> Exit:  # noqa: FBT001 - click hands options over so
-    """Make a new installation: its settings, keys and journal, and a place for passwords.
+    """Create a new installation: its settings, keys and journal, and a folder for passwords.
 
-    Nothing that is there is written over.
+    No existing file is overwritten.
 
     \b
     Examples:
       policenotify init
       policenotify init /etc/policenotify
       policenotify init --django
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
+    from policenotify.cli import output
+    from policenotify.settings import write_settings
+
     written = [str(path) for path in write_settings(directory, django=django)]
-    place = Path(directory)
-    settings = place / "policenotify.toml"
-    named = "" if place.absolute() == Path.cwd() else f" --settings {settings}"
+    folder = Path(directory)
+    settings = folder / "policenotify.toml"
+    option = "" if folder.absolute() == Path.cwd() else f" --settings {settings}"
     steps = [
-        f"Fill in {settings} (who speaks, which accounts) and put each password into a file in {place / 'secrets'}.",
-        f"Put a copy of {place / 'policenotify.keys'} into a safe: without it the journal cannot be read.",
-        "Make the journal's tables: python manage.py migrate. Then prove it all: python manage.py policenotify doctor"
+        f"Fill in {settings} (the sender, the accounts) and put each password into a file in {folder / 'secrets'}.",
+        f"Put a copy of {folder / 'policenotify.journal.keys'} into a safe: without it the journal cannot be read.",
+        "Create the journal's tables: python manage.py migrate. Then check it all: python manage.py policenotify doctor"
         if django
-        else f"Prove it all without posting anything: policenotify doctor{named}",
+        else f"Check it all without posting anything: policenotify doctor{option}",
     ]
-    made = [output.line(f"  {path}") for path in written]
-    to_do = [output.paragraph(step, f"{number}. ") for number, step in enumerate(steps, 1)]
-    document = {"written": written, "next": steps}
-    call.emit(document, Text("Made:", style="bold"), *made, Text("Next:", style="bold"), *to_do)
+    call.emit({"written": written, "next": steps}, *output.steps(written, steps))
+    return Exit.OK
+
+
+@click.command("migrate", epilog=exit_codes("1 settings or keys wrong; 6 no journal"))
+@common
+@pass_context
+def migrate(call: CliContext) -> Exit:
+    """Create the journal's tables, or upgrade them to this version. Current tables stay as they are.
+
+    Run it after an upgrade that asks for it, and once at the start for a journal that `init` has not created: on
+    PostgreSQL, or in another file. No other command creates one. Before, stop what publishes and delivers, and take a
+    copy.
+
+    \b
+    Examples:
+      policenotify migrate
+    """
+    from rich.text import Text
+
+    from policenotify.journal.keys import Keys
+    from policenotify.journal.migrate import migrate as migrate_journal
+    from policenotify.settings import read_settings
+
+    settings = read_settings(call.settings, tolerant=True)
+    done = migrate_journal(settings.journal_url, keys=Keys.load(settings.keys_path), actor=call.actor)
+    if done.before is None:
+        text = f"The journal's tables are created, in version {done.after}."
+    elif done.before == done.after:
+        text = f"The journal's tables have version {done.after} already: nothing was changed."
+    else:
+        text = f"The journal's tables were upgraded from version {done.before} to {done.after}."
+    call.emit({"before": done.before, "after": done.after}, Text(text))
+    return Exit.OK
+
+
+@click.command("completion", epilog=exit_codes("1 not printed"))
+@click.argument("shell", type=OneOf(list(_SHELLS)), metavar=f"[{'|'.join(_SHELLS)}]")
+@common
+@pass_context
+def completion(call: CliContext, shell: str) -> Exit:
+    """Print the script by which your shell completes commands, options and their values.
+
+    Values are category codes, communes, departments, channels, tags, networks, open incidents and held deliveries.
+
+    \b
+    Examples:
+      eval "$(policenotify completion bash)"     (in ~/.bashrc)
+      eval "$(policenotify completion zsh)"      (in ~/.zshrc, after compinit)
+      policenotify completion fish > policenotify.fish
+    """
+    from policenotify.cli.app import COMPLETE_VARIABLE, program
+
+    kind = get_completion_class(shell)
+    if kind is None:  # pragma: no cover  # click ships all three
+        raise click.UsageError(f"This click has no completion for {shell}.")
+    script = kind(program, {}, "policenotify", COMPLETE_VARIABLE).source()
+    call.answer({"shell": shell, "script": script, "put_into": _SHELLS[shell]}, script)
     return Exit.OK

@@ -1,28 +1,25 @@
-"""`policenotify journal`: keep it as long as is right, hand it out, prove it, move it, and forget what is old."""
+"""`policenotify journal`: purge, vacuum, seal and move the journal; the group of its commands."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 from rich.text import Text
 
 from policenotify.cli import output
-from policenotify.cli.age_filter import chosen, known_category, moment_of
 from policenotify.cli.commands.journal_export import UNCHANGED, export, public_key, verify
-from policenotify.cli.commands.journal_transfer import move
-from policenotify.cli.context import CliContext, common, pass_call
+from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
-
-if TYPE_CHECKING:
-    from policenotify.journal.retention import Purged
+from policenotify.cli.times import age_of, check_category, selection_options
+from policenotify.model.receipt import local_time
 
 
 @click.group("journal", epilog=exit_codes(UNCHANGED))
 @common
 def journal() -> None:
-    """Hand the journal out, prove it, move it, and forget what is older than you may keep.
+    """Export, verify, move and purge the journal.
 
     \b
     Examples:
@@ -30,25 +27,25 @@ def journal() -> None:
       policenotify journal verify
       policenotify journal purge --older-than 3y --dry-run
       policenotify journal vacuum
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
 
 
 @journal.command(
     "purge",
-    short_help="Forget what is older than an age.",
+    short_help="Delete the content of what is older than an age.",
     epilog=exit_codes("3 something old enough is kept: it is to be sent or held; 6 no journal"),
 )
-@chosen(required=True)
-@click.option("--dry-run", is_flag=True, help="Only say how much it would be.")
+@selection_options(required=True)
+@click.option("--dry-run", is_flag=True, help="Show what would be purged.")
 @common
-@pass_call
+@pass_context
 def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run: bool) -> Exit:
-    """Forget the words, recipients and pictures of what is older than an age; this cannot be undone.
+    """Delete the texts, recipients and pictures of what is older than an age. It cannot be undone.
 
-    Only of closed incidents whose last word is that old, of messages outside
-    incidents, and of drafts that a check refused. That something was said, by
-    whom and when, in which category and stage, and what became of it stays,
-    and so do the sealed batches. Who purged is written down.
+    Only of closed incidents whose last message is that old, of messages
+    outside incidents, and of drafts that a check rejected. The fact of
+    publication (by whom, when, category and stage) and its outcomes stay, as
+    do the sealed batches. The journal records who purged.
 
     Then run: policenotify journal vacuum
 
@@ -56,60 +53,56 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
     Examples:
       policenotify journal purge --older-than 3y --dry-run
       policenotify journal purge --older-than 90d --category missing_person
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
     actor = call.actor
     with call.journal() as (settings, opened):
-        before = moment_of(older_than, opened.now())
-        known_category(category, settings, opened)
+        before = age_of(older_than, opened.now())
+        check_category(category, settings, opened)
         done = opened.retention.purge(before, actor, category=category, dry_run=dry_run)
         zone = settings.zone
-    said = {"before": before.isoformat(), "category": category, "dry_run": dry_run, **asdict(done), "actor": actor}
-    what = "Would be forgotten" if dry_run else "Forgotten"
-    head = Text(f"{what}, of before {output.moment(before, zone)}:", style="bold")
-    call.emit(said, head, *(output.line(f"  {line}") for line in _purged(done)), *_left(done))
-    return Exit.ATTENTION if done.kept else Exit.OK
-
-
-def _purged(done: Purged) -> list[str]:
-    return [
+    document = {"before": before.isoformat(), "category": category, "dry_run": dry_run, **asdict(done), "actor": actor}
+    lines = [
         f"{done.incidents} incidents, {done.messages} messages outside incidents",
         f"{done.publications} publications with {done.deliveries} deliveries and {done.events} events",
         f"{done.recipients} recipients, {done.pictures} pictures",
     ]
-
-
-def _left(done: Purged) -> list[Text]:
-    if not done.kept:
-        return []
-    return [Text(f"Kept: {done.kept}, old enough, but something is to be sent or is held. See: policenotify status")]
+    head = f"{'Would be purged' if dry_run else 'Purged'}, of before {local_time(before, zone)}:"
+    kept = f"Kept: {done.kept}, old enough, but something is to be sent or is held. See: policenotify status"
+    call.emit(
+        document,
+        Text(head, style="bold"),
+        *(output.line(f"  {line}") for line in lines),
+        *([Text(kept)] if done.kept else []),
+    )
+    return Exit.ATTENTION if done.kept else Exit.OK
 
 
 @journal.command(
     "vacuum",
-    short_help="Give the room of what was purged back.",
-    epilog=exit_codes("6 no journal, or others are at work on it"),
+    short_help="Reclaim disk space after a purge.",
+    epilog=exit_codes("6 no journal, or it is in use"),
 )
 @common
-@pass_call
+@pass_context
 def vacuum(call: CliContext) -> Exit:
-    """Give the room of what was purged back to the disk. Best when nobody is at work.
+    """Reclaim disk space after a purge. Best when nothing else uses the journal.
 
-    On SQLite others wait meanwhile, for some seconds; on PostgreSQL nobody does.
+    On SQLite other processes wait meanwhile, for some seconds; on PostgreSQL they do not.
 
     \b
     Examples:
       policenotify journal vacuum
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
     with call.journal() as (_, opened):
         before, after = opened.retention.vacuum()
-    told = f"Vacuumed: {before / 1e6:.1f} MB before, {after / 1e6:.1f} MB now."
-    call.emit({"before": before, "after": after}, Text(told))
+    text = f"Vacuumed: {before / 1e6:.1f} MB before, {after / 1e6:.1f} MB now."
+    call.emit({"before": before, "after": after}, Text(text))
     return Exit.OK
 
 
 @journal.command("seal", short_help="Close and sign the events so far.", epilog=exit_codes(UNCHANGED))
 @common
-@pass_call
+@pass_context
 def seal(call: CliContext) -> Exit:
     """Close and sign the events since the last seal: once a day, from a timer.
 
@@ -118,14 +111,58 @@ def seal(call: CliContext) -> Exit:
     \b
     Examples:
       policenotify journal seal
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
     with call.journal() as (_, opened):
         events = opened.audit.seal()
         digest = opened.audit.last_seal()
-    told = [output.line(f"The last seal: {digest}")] if digest else []
-    call.emit({"events": events, "digest": digest}, Text(f"{events} events sealed."), *told)
+    last = [output.line(f"The last seal: {digest}")] if digest else []
+    call.emit({"events": events, "digest": digest}, Text(f"{events} events sealed."), *last)
     return Exit.OK
 
 
-for _one in (export, verify, public_key, move):
-    journal.add_command(_one)
+@journal.command(
+    "move",
+    short_help="Move it to another database, as from a file to a server.",
+    epilog=exit_codes("1 settings or keys wrong; 6 it was not moved"),
+)
+@click.argument("to")
+@common
+@pass_context
+def move(call: CliContext, to: str) -> Exit:
+    """Move the journal with all its content TO a path or URL that holds none.
+
+    It is moved as a whole or not at all: every row is read back and compared,
+    and the sealed batches are verified there. The old journal is closed for
+    good and names the new place, so that no process delivers from both.
+    Processes that write meanwhile wait. No post may be under way.
+
+    Then put the new place into the settings, on every machine.
+
+    \b
+    Examples:
+      policenotify journal move postgresql://policenotify@db.example/desk
+      policenotify journal move back.db
+    """
+    from policenotify.journal.keys import Keys
+    from policenotify.journal.migrate import move as move_journal
+    from policenotify.settings import read_settings
+
+    settings = read_settings(call.settings, tolerant=True)
+    to = to if "://" in to else str(Path(to).absolute())
+    done = move_journal(settings.journal_url, to, keys=Keys.load(settings.keys_path), actor=call.actor)
+    rows = {name.removeprefix("pn_"): count for name, count in done.rows.items()}
+    page = [
+        output.line(f"The journal is at {done.to} now:", style="bold"),
+        output.line(f"  {rows['publication']} publications with {rows['delivery']} deliveries, {rows['event']} events"),
+        output.line(f"  {sum(done.rows.values())} rows read back and compared, {done.seals} sealed batches verified"),
+        Text("Put it into the settings of every machine (journal = …), then: policenotify doctor"),
+    ]
+    if done.stopped:
+        page.append(Text("Everything is stopped, as it was. To resume: policenotify resume"))
+    document = {"to": done.to, "rows": rows, "seals": done.seals, "stopped": done.stopped, "actor": call.actor}
+    call.emit(document, *page)
+    return Exit.OK
+
+
+for _command in (export, verify, public_key):
+    journal.add_command(_command)

@@ -1,52 +1,281 @@
-"""`policenotify networks`: what there is to publish on, what it can do, and what it wants to know."""
+"""`policenotify networks`: the installed networks, their capabilities and options. No client library is imported."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from importlib.metadata import PackageNotFoundError, distribution
+from typing import Annotated, Any
 
 import click
 from click.shell_completion import CompletionItem
+from pydantic import Field, InstanceOf, JsonValue, PlainSerializer, computed_field
+from pydantic_core import to_jsonable_python
+from rich.console import RenderableType
 from rich.text import Text
 
-from policenotify.cli import completion
-from policenotify.cli.commands.network_template import new
-from policenotify.cli.context import CliContext, common, pass_call
+from policenotify.channel import Capabilities
+from policenotify.cli import completion, output
+from policenotify.cli.commands.networks_new import new
+from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
-from policenotify.cli.network_info import Shown, look
-from policenotify.errors import UnknownNetwork
-from policenotify.networks.registry import check_networks
-from policenotify.networks.registry import networks as networks_offered
+from policenotify.errors import SettingsError, UnknownNetwork
+from policenotify.networks.options import default_capabilities, options_schema
+from policenotify.networks.registry import Network, check_networks
+from policenotify.networks.registry import networks as installed_networks
+from policenotify.publishing.results import Result
 from policenotify.validation import did_you_mean
+
+_TYPES = {
+    "string": "text",
+    "password": "secret text",
+    "path": "path",
+    "duration": "time span, as PT30S",
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "true or false",
+    "array": "list",
+}
+_FOR_EVER = timedelta(days=3_650)  # longer than any incident
+
+
+class NetworkOption(Result):
+    """An option of a network.
+
+    Attributes:
+        name: Its name in the settings.
+        type: The type of its value, in words.
+        required: It must be given.
+        default: Its default.
+        meaning: What it is for, in its author's words.
+    """
+
+    name: str
+    type: str
+    required: bool
+    default: JsonValue
+    meaning: str
+
+
+def _capabilities(capabilities: Capabilities | None) -> dict[str, JsonValue] | None:
+    if capabilities is None:
+        return None
+    fields = {name: getattr(capabilities, name) for name in capabilities.__slots__ if name != "budget"}
+    budget = capabilities.budget
+    return {"limit": budget.limit, "max_bytes": budget.max_bytes, **to_jsonable_python(fields)}
+
+
+class NetworkInfo(Result):
+    """A network that an installed package offers.
+
+    Attributes:
+        name: Its name in the settings.
+        package: The package.
+        target: Where the package has it.
+        problem: Why it cannot be used; empty: it can.
+        missing: Its libraries that are not installed.
+        about: What it is, in its author's words.
+        capabilities: What it can do; `None`: that depends on its configuration.
+        discovers_capabilities: A channel asks its server what it can do; the capabilities are those of most servers.
+        options: Its options.
+        options_schema: Its options as JSON Schema; `schema` in the document.
+    """
+
+    name: str
+    package: str
+    target: str
+    problem: str
+    missing: tuple[str, ...]
+    about: str = ""
+    capabilities: Annotated[InstanceOf[Capabilities] | None, PlainSerializer(_capabilities)] = None
+    discovers_capabilities: bool = False
+    options: tuple[NetworkOption, ...] = ()
+    options_schema: dict[str, JsonValue] = Field(default={}, serialization_alias="schema")
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def ready(self) -> bool:
+        """Whether a channel on it can be opened."""
+        return not self.problem and not self.missing
+
+
+def network_info(network: Network, problem: str) -> NetworkInfo:
+    """Return what is known of a network, without importing its library.
+
+    Args:
+        network: The network.
+        problem: Why it cannot be used; empty: it can.
+    """
+    missing = _missing_libraries(network)
+    schema: dict[str, Any] = {}
+    kind: type = object
+    if not problem:
+        try:
+            kind = network.load()
+            schema = options_schema(kind)
+        except SettingsError as error:  # such as one of two packages that claim the same name
+            problem = str(error)
+    if problem:
+        return NetworkInfo(
+            name=network.name, package=network.package, target=network.target, problem=problem, missing=missing
+        )
+    meanings = _meanings(kind)
+    return NetworkInfo(
+        name=network.name,
+        package=network.package,
+        target=network.target,
+        problem="",
+        missing=missing,
+        about=" ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split()),
+        capabilities=default_capabilities(kind),
+        discovers_capabilities=bool(getattr(kind, "learns", False)),
+        options=tuple(
+            NetworkOption(
+                name=name,
+                type=_type(option, schema.get("$defs", {})),
+                required=name in schema.get("required", ()),
+                default=option.get("default"),
+                meaning=option.get("description") or meanings.get(name, ""),
+            )
+            for name, option in schema["properties"].items()
+        ),
+        options_schema=schema,
+    )
+
+
+def network_lines(network: NetworkInfo, *, whole: bool) -> Iterator[RenderableType]:
+    """Yield a network as text, with its options if it is shown as a *whole*."""
+    yield output.line(f"{network.name} · of the package {network.package}", "bold")
+    if network.about:
+        yield output.paragraph(network.about)
+    if network.problem:
+        yield output.paragraph(network.problem, "✘ ")
+    elif network.missing:
+        yield output.paragraph(f"Not installed: {', '.join(network.missing)}.", "✘ ")
+        yield output.paragraph(f"pip install '{network.package}[{network.name}]'", "→ ")
+    else:
+        yield output.paragraph("Its library is installed.", "✔ ")
+    if network.capabilities:
+        yield output.paragraph("; ".join(capabilities_in_words(network.capabilities)) + ".")
+    if network.discovers_capabilities:
+        yield output.paragraph("These are the capabilities of most servers; a channel asks its own server.")
+    if not whole:
+        return
+    yield Text("Options:" if network.options else "It has no options.")
+    for option in network.options:
+        default = "required" if option.required else f"default {default_as_text(option.default)}"
+        yield output.line(f"  {option.name} · {option.type} · {default}")
+        if option.meaning:
+            yield output.paragraph(option.meaning)
+
+
+def capabilities_in_words(capabilities: Capabilities) -> Iterator[str]:
+    """Yield the capabilities of a network in words."""
+    budget = capabilities.budget
+    yield f"{budget.limit} characters as it counts them" + (f", {budget.max_bytes} bytes" if budget.max_bytes else "")
+    yield "threads" if capabilities.replies else "no threads"
+    yield f"up to {capabilities.images} pictures" if capabilities.images else "no pictures"
+    yield from (text for claimed, text in (
+        (capabilities.title, "a subject line"),
+        (capabilities.html, "formatted text"),
+        (capabilities.recipients, "an outcome for each person"),
+        (capabilities.edits, "posts can be changed"),
+        (capabilities.deletes, "posts can be deleted"),
+    ) if claimed)  # fmt: skip
+    if capabilities.idempotency_window >= _FOR_EVER:
+        yield "one key posts once, for ever"
+    elif capabilities.idempotency_window:
+        yield f"one key posts once, within {capabilities.idempotency_window}"
+    yield f"it {'cannot' if capabilities.lookup_delay is None else 'can'} be asked whether a post is published"
+    if capabilities.acceptance == "unverified":
+        yield output.UNVERIFIED
+
+
+def _missing_libraries(network: Network) -> tuple[str, ...]:
+    """Return the libraries that the package requires for this network (its extra of the same name) and that lack."""
+    try:
+        requirements = distribution(network.package).requires or []
+    except PackageNotFoundError:
+        return ()
+    extra = re.compile(rf"""extra\s*==\s*["']{re.escape(network.name)}["']""")
+    own = (requirement for requirement in requirements if extra.search(requirement))
+    names = [match[0] for requirement in own if (match := re.match(r"[A-Za-z0-9._-]+", requirement))]
+    return tuple(name for name in names if not _is_installed(name))
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        distribution(name)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def _meanings(kind: type) -> dict[str, str]:
+    """Return what a docstring says about each argument (*Google Python Style Guide*, section 3.8.3)."""
+    documentation = inspect.getdoc(kind) or ""
+    match = re.search(r"^Args:\n((?:[ ]{2,}.*\n?|\n)+)", documentation, re.MULTILINE)
+    section = inspect.cleandoc(match[1] if match else "")
+    arguments = re.findall(r"^(\w+)(?: \([^)]*\))?: (.*(?:\n[ ]+.*)*)", section, re.MULTILINE)
+    return {name: " ".join(meaning.split()) for name, meaning in arguments}
+
+
+def _type(option: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+    """Return the type of an option in words, from its JSON Schema."""
+    match option:
+        case {"$ref": str(name)}:
+            return _type(definitions.get(name.rpartition("/")[2], {}), definitions)
+        case {"anyOf": [*several]}:
+            types = (_type(option, definitions) for option in several if option.get("type") != "null")
+            return " or ".join(dict.fromkeys(types))
+        case {"enum": [*words]}:
+            return f"one of {', '.join(map(str, words))}"
+        case {"const": word}:
+            return str(word)
+        case {"type": "array", "items": inner}:
+            return f"list of {_type(inner, definitions)}"
+        case _:
+            pass
+    return _TYPES.get(str(option.get("format")), "") or _TYPES.get(str(option.get("type")), "table")
+
+
+def default_as_text(default: object) -> str:
+    """Return a default as it would be written in the settings."""
+    if default in (None, "", [], {}):
+        return "none"
+    return str(default).lower() if isinstance(default, bool) else str(default)
 
 
 class _Networks(click.Group):
-    """Takes a network's name where others take a command's."""
+    """A group that takes a network's name where others take a command's."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        return super().resolve_command(ctx, args) if args[0] in self.commands else ("", one, args)
+        return super().resolve_command(ctx, args) if args[0] in self.commands else ("", show_network, args)
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         return [*click.Command.collect_usage_pieces(self, ctx), "[NAME | new NAME]"]
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
-        return [*completion.networks(ctx, one.params[0], incomplete), *super().shell_complete(ctx, incomplete)]
+        return [*completion.networks(ctx, show_network.params[0], incomplete), *super().shell_complete(ctx, incomplete)]
 
 
 @click.group(
     "networks",
     cls=_Networks,
     invoke_without_command=True,
-    epilog=exit_codes("1 no such network, or one that is named cannot be used"),
+    epilog=exit_codes("1 no such network, or the named one cannot be used"),
 )
 @common
-@pass_call
+@pass_context
 @click.pass_context
 def networks(context: click.Context, call: CliContext) -> Exit:
-    """Show every network that installed packages offer: what it can do, and whether its library is installed.
+    """Show every network that installed packages offer: its capabilities, and whether its library is installed.
 
-    With a NAME: only that, with its options. No settings are needed, and nothing is asked of any network.
+    With a NAME: only that, with its options. No settings are needed, and no request is sent to any network.
 
     \b
     Examples:
@@ -54,32 +283,32 @@ def networks(context: click.Context, call: CliContext) -> Exit:
       policenotify networks bluesky
       policenotify networks --json | jq '.networks[] | select(.ready | not)'
       policenotify networks new radio
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
     if context.invoked_subcommand is not None:
-        return Exit.OK  # the subcommand says how it went
-    shown = [look(network, problem) for network, problem in check_networks()]
+        return Exit.OK  # the subcommand has the exit code
+    infos = [network_info(network, problem) for network, problem in check_networks()]
     more = Text("\nThe options of one: policenotify networks NAME")
-    call.emit(_documents(shown), *(part for each in shown for part in each.page(whole=False)), more)
+    call.emit(_document(infos), *(line for info in infos for line in network_lines(info, whole=False)), more)
     return Exit.OK
 
 
 @click.command("networks", help=networks.help, epilog=networks.epilog)
 @click.argument("name")
 @common
-@pass_call
-def one(call: CliContext, name: str) -> Exit:
-    """Show one, with its options."""
-    found = networks_offered()
-    shown = [look(network, "") for network in found if network.name == name]  # no other is imported
-    if not shown:
-        hint = did_you_mean(name, {network.name for network in found}, known="Installed")
+@pass_context
+def show_network(call: CliContext, name: str) -> Exit:
+    """Show one network, with its options."""
+    installed = installed_networks()
+    infos = [network_info(network, "") for network in installed if network.name == name]  # no other is imported
+    if not infos:
+        hint = did_you_mean(name, {network.name for network in installed}, known="Installed")
         raise UnknownNetwork(f"No installed package offers the network {name!r}. {hint}")
-    call.emit(_documents(shown), *(part for each in shown for part in each.page(whole=True)))
-    return Exit.OK if any(each.ready for each in shown) else Exit.REJECTED
+    call.emit(_document(infos), *(line for info in infos for line in network_lines(info, whole=True)))
+    return Exit.OK if any(info.ready for info in infos) else Exit.REJECTED
 
 
 networks.add_command(new)
 
 
-def _documents(shown: Iterable[Shown]) -> dict[str, object]:
-    return {"networks": [each.document() for each in shown]}
+def _document(infos: Iterable[NetworkInfo]) -> dict[str, object]:
+    return {"networks": [info.model_dump(mode="json", by_alias=True) for info in infos]}

@@ -1,30 +1,40 @@
-"""`policenotify publish`, `update`, `end`, `correct` and `cancel`: say it."""
+"""`policenotify publish`, `update`, `end`, `correct` and `cancel`."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from contextlib import closing
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from policenotify.cli import completion
-from policenotify.cli.context import CliContext, common, pass_call
+from policenotify.cli.context import CliContext, common, pass_context, printable_name
 from policenotify.cli.exit_codes import Exit, exit_codes
-from policenotify.cli.options import beginning, following, how, to_option
+from policenotify.cli.options import Typed, delivery_options, followup_options, opening_options, to_option
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from policenotify.cli.results import PublishAnswer
+    from policenotify.model.message import Message
+    from policenotify.publishing.publisher import Publisher
 
 _EXITS = exit_codes("1 not published; 3 a channel needs attention; 6 no journal")
 
 
 @click.command("publish", epilog=_EXITS)
-@beginning
+@opening_options
 @to_option
-@how
+@delivery_options
 @common
-@pass_call
+@pass_context
 def publish(call: CliContext, /, to: tuple[str, ...], **typed: Any) -> Exit:  # noqa: ANN401 - what was typed
-    """Say a first message: it opens an incident, or stands alone, as its category has it.
+    """Publish an opening or standalone message; its category decides which.
 
     Give it by options, as a JSON file (- reads standard input), or some fields by each; a field that is given twice
-    is an error. The same words twice are published once; to say them again on purpose, give another --key.
+    is an error. The same content is published once; to publish it again on purpose, give another --key.
 
     Times: 18h30, 18:30 (the next one), +30m, 2026-11-24T18:30, in the zone of the settings.
 
@@ -38,23 +48,23 @@ def publish(call: CliContext, /, to: tuple[str, ...], **typed: Any) -> Exit:  # 
           --headline "Faux conseiller bancaire" --instruction "Raccrochez."
       policenotify publish message.json --key campaign-2026-12-01
       policenotify publish - --json < message.json
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.cli.publish_result import say_first  # noqa: PLC0415 - help and completion need no publisher
+    """
+    from policenotify.cli.message import first_message
 
-    return say_first(call, typed, to)
+    return _publish(call, typed, lambda publisher: first_message(typed, publisher), to=to or None)
 
 
 @click.command("update", epilog=_EXITS)
 @click.argument("incident", shell_complete=completion.open_incidents)
 @click.argument("headline", required=False)
-@following
-@how
+@followup_options
+@delivery_options
 @common
-@pass_call
+@pass_context
 def update(call: CliContext, /, incident: str, headline: str | None, **typed: Any) -> Exit:  # noqa: ANN401 - what was typed
-    """Say that the situation of an incident has changed.
+    """Publish an update of an incident.
 
-    It goes to every channel that got the opening, into its thread. Place, category and severity stay unless you
+    It goes to every channel that carried the opening, into its thread. Place, category and severity stay unless you
     change them.
 
     \b
@@ -64,22 +74,19 @@ def update(call: CliContext, /, incident: str, headline: str | None, **typed: An
           --instruction "Restez chez vous, fermez les fenêtres." \\
           --next-update +1h
       policenotify update 2026-4711 --file - < update.json
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.cli.publish_result import say_next  # noqa: PLC0415 - help and completion need no publisher
-    from policenotify.model.lifecycle import Stage  # noqa: PLC0415 - likewise
-
-    return say_next(call, Stage.UPDATE, incident, headline, typed)
+    """
+    return _follow(call, "update", incident, headline, typed)
 
 
 @click.command("end", epilog=_EXITS)
 @click.argument("incident", shell_complete=completion.open_incidents)
 @click.argument("headline", required=False)
-@following
-@how
+@followup_options
+@delivery_options
 @common
-@pass_call
+@pass_context
 def end(call: CliContext, /, incident: str, headline: str | None, **typed: Any) -> Exit:  # noqa: ANN401 - what was typed
-    """Say that an incident is over, to everybody who got its opening.
+    """Publish the end of an incident on every channel that carried its opening.
 
     \b
     Examples:
@@ -87,26 +94,23 @@ def end(call: CliContext, /, incident: str, headline: str | None, **typed: Any) 
           --description "Circulation rétablie."
       policenotify end 2026-4711 "Fin d'intervention" --starts -10m \\
           --description "Circulation rétablie."
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.cli.publish_result import say_next  # noqa: PLC0415 - help and completion need no publisher
-    from policenotify.model.lifecycle import Stage  # noqa: PLC0415 - likewise
-
-    return say_next(call, Stage.END, incident, headline, typed)
+    """
+    return _follow(call, "end", incident, headline, typed)
 
 
 @click.command("correct", epilog=_EXITS)
 @click.argument("which", metavar="INCIDENT|PUBLICATION|KEY", shell_complete=completion.open_incidents)
 @click.argument("headline", required=False)
-@following
-@how
+@followup_options
+@delivery_options
 @common
-@pass_call
+@pass_context
 def correct(call: CliContext, /, which: str, headline: str | None, **typed: Any) -> Exit:  # noqa: ANN401 - what was typed
-    """Set right what was said, to everybody who got it.
+    """Correct an earlier publication on every channel that carried it.
 
     An incident's id means its last publication; any other is named by its own id or key (see: policenotify status).
-    Where the network can edit, the wrong post is changed, as its channel is set (on_correction). What you do not
-    give again of place, category and severity stays; description, instruction and times do not.
+    Where the network can edit, the wrong post is changed, if its channel is set so (on_correction). Place, category
+    and severity stay unless you give them again; description, instruction and times do not.
 
     \b
     Examples:
@@ -114,33 +118,106 @@ def correct(call: CliContext, /, which: str, headline: str | None, **typed: Any)
           --street "avenue de Lodève" --instruction "Évitez le secteur."
       policenotify correct campaign-2026-12-01 "Faux conseiller bancaire" \\
           --description "Le numéro à appeler est le 0 805 805 817."
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.cli.publish_result import say_next  # noqa: PLC0415 - help and completion need no publisher
-    from policenotify.model.lifecycle import Stage  # noqa: PLC0415 - likewise
-
-    return say_next(call, Stage.CORRECTION, which, headline, typed)
+    """
+    return _follow(call, "correction", which, headline, typed)
 
 
 @click.command("cancel", epilog=_EXITS)
 @click.argument("which", metavar="INCIDENT|PUBLICATION|KEY", shell_complete=completion.open_incidents)
 @click.argument("headline", required=False)
-@following
-@how
+@followup_options
+@delivery_options
 @common
-@pass_call
+@pass_context
 def cancel(call: CliContext, /, which: str, headline: str | None, **typed: Any) -> Exit:  # noqa: ANN401 - what was typed
-    """Take back what should not have been said: a whole incident, or a publication that stands alone.
+    """Cancel a whole incident, or a standalone publication, that should not have been published.
 
-    It is final: nothing may follow. Where the network can delete, earlier posts are taken back, as their channel is
-    set (on_cancellation). What was right and is over is ended, not cancelled: policenotify end.
+    A cancellation is final: nothing may follow. Where the network can delete, earlier posts are deleted, if their
+    channel is set so (on_cancellation). An incident that was real and is over is ended instead: policenotify end.
 
     \b
     Examples:
       policenotify cancel 2026-4711 "Fausse alerte" \\
           --description "Il n'y a pas eu d'accident avenue de Toulouse."
       policenotify cancel campaign-2026-12-01 "Message publié par erreur"
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.cli.publish_result import say_next  # noqa: PLC0415 - help and completion need no publisher
-    from policenotify.model.lifecycle import Stage  # noqa: PLC0415 - likewise
+    """
+    return _follow(call, "cancellation", which, headline, typed)
 
-    return say_next(call, Stage.CANCELLATION, which, headline, typed)
+
+def _follow(call: CliContext, stage: str, name: str, headline: str | None, typed: Typed) -> Exit:
+    from policenotify.cli.message import next_message
+    from policenotify.model.lifecycle import Stage
+
+    return _publish(call, typed, lambda publisher: next_message(Stage(stage), name, headline, typed, publisher))
+
+
+def _publish(
+    call: CliContext, typed: Typed, make: Callable[[Publisher], Message], *, to: tuple[str, ...] | None = None
+) -> Exit:
+    from policenotify.cli.message import default_key, spans_of
+    from policenotify.cli.results import PublishAnswer
+    from policenotify.cli.times import typed_times
+    from policenotify.errors import IdempotencyConflict
+    from policenotify.publishing.results import PublicationResult
+
+    with closing(call.publisher()) as publisher:
+        message = make(publisher)
+        times = typed_times(typed, message, now=publisher.journal.now(), zone=publisher.zone)
+        spans, actor = spans_of(typed), call.actor
+        key = printable_name("--key", typed["key"]) if typed["key"] is not None else default_key(message, spans)
+        wait = None if typed["wait"] is None else timedelta(seconds=typed["wait"])
+        call.may_have_published = True
+        try:
+            publication = publisher.publish(message, key=key, actor=actor, to=to, wait=wait)
+        except IdempotencyConflict:
+            first = publisher.publication(key)
+            if typed["key"] is not None or first is None:
+                raise
+            # The default key holds the content; only what +30m means has changed.
+            publication = first.model_copy(update={"repeated": True})
+        channels = {receipt.channel for receipt in publication}
+        answer = PublishAnswer(
+            repeated=publication.repeated,
+            publication=PublicationResult.of(publication),
+            times=() if publication.repeated else times,
+            faults={name: fault for name, fault in publisher.channel_problems().items() if name in channels},
+        )
+        call.emit(answer, *_page(answer, publisher))
+    return Exit.OK if publication.ok and not answer.faults else Exit.ATTENTION
+
+
+def _page(answer: PublishAnswer, publisher: Publisher) -> list[RenderableType]:
+    from rich.text import Text
+
+    from policenotify.cli import output
+    from policenotify.cli.times import time_lines
+    from policenotify.model.receipt import local_time
+
+    publication, zone = answer.publication, publisher.zone
+    lines = [output.line(f"Publication: {publication.id}")]
+    if publication.incident:
+        lines.append(output.line(f"Incident: {publication.incident}"))
+    if (corrects := publication.message.lifecycle.corrects) and (wrong := publisher.publication(corrects)):
+        lines.append(output.line(f"It corrects: {wrong.id} · {output.about(wrong, zone)}"))
+    # The receipt of a channel that was out of use at publication has the fault already.
+    unrendered = {receipt.channel for receipt in publication if receipt.unrendered}
+    faults = [output.paragraph(str(fault), "! ") for name, fault in answer.faults.items() if name not in unrendered]
+    head = _headline(answer, local_time(publication.at, zone))
+    return [Text(head, style="bold"), *lines, *output.receipts(publication, zone), *faults, *time_lines(answer.times)]
+
+
+def _headline(answer: PublishAnswer, at: str) -> str:
+    publication = answer.publication
+    if answer.repeated:
+        return (
+            f"Already published at {at} by {publication.actor}: nothing was published a second time. To publish the "
+            "same again on purpose, give another --key."
+        )
+    if publication.published == "no" and all(receipt.outcome.is_final for receipt in publication):
+        return "Stored, but it is published on no channel."
+    return {
+        "yes": "Published.",
+        "partly": "Published, but not everywhere.",
+        "no": "Stored, but not published on any channel yet.",
+        "unknown": "Stored; whether it is published everywhere is not known yet.",
+    }[publication.published]

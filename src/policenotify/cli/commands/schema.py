@@ -1,41 +1,176 @@
-"""`policenotify schema`: JSON Schemas of what goes in and out."""
+"""`policenotify schema`: JSON Schemas of messages, settings and results."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from policenotify.cli.context import CliContext, common, pass_call
+from policenotify.cli.context import CliContext, common, json_text, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import OneOf
 
-NAMES = ("message", "settings", "language", "publication", "receipt", "post")
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+"""The dialect that pydantic writes (*JSON Schema* 2020-12)."""
+
+_ELSEWHERE = [
+    {"type": "object", "properties": {key: {"type": "string"}}, "required": [key], "additionalProperties": False}
+    for key in ("file", "env")
+]  # { file = "…" } and { env = "…" }, as the settings accept them for secrets
+
+_ANNOTATIONS = frozenset({"title", "description", "default"})
+
+
+def _message() -> dict[str, Any]:
+    from policenotify.model.message import Message
+
+    return Message.model_json_schema()
+
+
+def _settings() -> dict[str, Any]:
+    """Return the schema of the settings file, each channel with the options of its network."""
+    from policenotify.render.locales import CategoryProfile
+    from policenotify.settings import Settings
+
+    schema = Settings.model_json_schema()
+    definitions = schema["$defs"]
+    channel = definitions.pop("ChannelSettings")
+    channel["properties"].pop("options")
+    channel["properties"]["recipients"] = {
+        "anyOf": [{"type": "array", "items": {"type": "string"}}, definitions.pop("RecipientSettings")]
+    }
+    # Seconds, where it is a number or a text of one; `PT20S` is ISO 8601.
+    schema["properties"]["wait"] = {"default": 20, "title": "Wait", "type": ["number", "string"], "minimum": 0}
+    schema["properties"]["journal"] = _or_elsewhere(schema["properties"]["journal"])
+    tables = [_channel(name, options, channel, definitions) for name, options in _networks()]
+    _set_values(schema["properties"]["channels"], {"anyOf": tables})
+    profile = CategoryProfile.model_json_schema()
+    definitions.update(profile.pop("$defs", {}))
+    profile["properties"].pop("code")
+    profile.pop("required", None)  # a missing key keeps the shipped value
+    definitions["CategoryProfile"] = profile
+    _set_values(schema["properties"]["categories"], {"$ref": "#/$defs/CategoryProfile"})
+    return schema
+
+
+def _set_values(tables: dict[str, Any], schema: dict[str, Any]) -> None:
+    """Set the schema of each of several named tables."""
+    tables["patternProperties"] = dict.fromkeys(tables["patternProperties"], schema)
+    tables["additionalProperties"] = False
+
+
+def _networks() -> list[tuple[str, dict[str, Any]]]:
+    from policenotify.errors import SettingsError
+    from policenotify.networks.options import options_schema
+    from policenotify.networks.registry import networks
+
+    schemas = []
+    for network in networks():
+        try:
+            schemas.append((network.name, options_schema(network.load())))
+        except SettingsError:
+            continue  # `policenotify networks` shows what is wrong with it
+    return schemas
+
+
+def _channel(
+    network: str, options: dict[str, Any], channel: dict[str, Any], definitions: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the schema of a channel's table on one network."""
+    definitions.update(options.pop("$defs", {}))
+    own = {name: _or_elsewhere(option) for name, option in options["properties"].items()}
+    return {
+        **channel,
+        "title": network,
+        "properties": {**channel["properties"], **own, "network": {"const": network, "type": "string"}},
+        "required": ["network", *options.get("required", [])],
+    }
+
+
+def _or_elsewhere(option: dict[str, Any]) -> dict[str, Any]:
+    annotations = {key: value for key, value in option.items() if key in _ANNOTATIONS}
+    inline = {key: value for key, value in option.items() if key not in _ANNOTATIONS}
+    return {**annotations, "anyOf": [inline, *_ELSEWHERE]}
+
+
+def _language() -> dict[str, Any]:
+    from policenotify.render.locales.loader import locale_schema
+
+    return locale_schema()
+
+
+def _receipt() -> dict[str, Any]:
+    from policenotify.model.receipt import Receipt
+
+    return Receipt.model_json_schema()
+
+
+def _post() -> dict[str, Any]:
+    from policenotify.channel import Post
+
+    return Post.model_json_schema()
+
+
+def _result(name: str) -> Callable[[], dict[str, Any]]:
+    """Return a function that makes the schema of a result, given by the name of its model."""
+
+    def schema() -> dict[str, Any]:
+        from policenotify.cli import results
+        from policenotify.publishing.results import PublicationResult
+
+        model: type[BaseModel] = PublicationResult if name == "PublicationResult" else getattr(results, name)
+        return model.model_json_schema(mode="serialization")
+
+    return schema
+
+
+SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
+    "message": _message,
+    "settings": _settings,
+    "language": _language,
+    "publication": _result("PublicationResult"),
+    "receipt": _receipt,
+    "post": _post,
+    "preview": _result("PreviewAnswer"),
+    "status": _result("StatusAnswer"),
+    "incidents": _result("IncidentsAnswer"),
+    "drain": _result("DrainAnswer"),
+    "doctor": _result("DoctorAnswer"),
+    "campaign-calendar": _result("CalendarAnswer"),
+    "campaign-run": _result("CampaignAnswer"),
+}
+"""Functions that make the schemas, by name. Each imports its models itself, so that help and completion are fast."""
 
 
 @click.command("schema", epilog=exit_codes("1 not printed"))
-@click.argument("name", type=OneOf(list(NAMES)), metavar=f"[{'|'.join(NAMES)}]")
+@click.argument("name", type=OneOf(list(SCHEMAS)), metavar="NAME")
 @common
-@pass_call
+@pass_context
 def schema(call: CliContext, name: str) -> Exit:
     """Print a JSON Schema (2020-12), for editors and for other systems.
 
     \b
-    Of what:
-      message      what publish, update, end, correct, cancel and preview read
+    Names:
+      message      a message file of publish, update, end, correct, cancel, preview
       settings     policenotify.toml, with the options of every network
-      words        a file of [languages]: the fixed phrases of a language
-      publication  what became of a message, as --json shows it
-      receipt      the same on one channel
+      locale       a file of [languages]: the fixed phrases of a language
+      publication  a publication, as --json shows it
+      receipt      its receipt on one channel
       post         the wording on one channel, as preview --json shows it
+      preview, status, incidents, drain, doctor
+                   the --json answer of the command
+      campaign-calendar, campaign-run
+                   the --json answer of `campaign calendar`, `campaign run`
 
     \b
     Examples:
       policenotify schema message > message.schema.json
       policenotify schema settings
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.cli.json_schemas import schema as made  # noqa: PLC0415 - help and completion need no model
-
-    document = made(name)
-    call.answer(document, json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+    """
+    document = {"$schema": DIALECT, **SCHEMAS[name]()}
+    call.answer(document, json_text(document) + "\n")
     return Exit.OK

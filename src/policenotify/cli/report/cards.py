@@ -1,26 +1,32 @@
-"""One post as a card of the page."""
+"""Cards of a report: one post each, as readers see it, with its outcome; a device holds those of one channel."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+import base64
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import tzinfo
-from typing import Final
+from typing import Final, Literal, NamedTuple, TypeAlias
+from urllib.parse import urlsplit
 
-from policenotify.channel import ChannelConfig, Operation, Post
+from policenotify.channel import Capabilities, ChannelConfig, Operation, Picture, Post, Span
 from policenotify.cli.context import plain
-from policenotify.cli.report.mail_frame import letter
+from policenotify.cli.report.mail_frame import MailFrame
 from policenotify.cli.report.networks import Look
-from policenotify.cli.report.outcomes import verdict
-from policenotify.cli.report.pieces import image, link_card, pieces
-from policenotify.cli.report.source import Seen, Told
-from policenotify.cli.report.values import Answer, Card, LinkCard, Meter, Moment, Tone, Verdict
+from policenotify.cli.report.source import ReaderPost, ReportEntry
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome, RenderedPost
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
-from policenotify.model.receipt import Receipt
+from policenotify.model.receipt import Receipt, local_time
 from policenotify.text import sms
+
+Tone: TypeAlias = Literal["act", "caution", "clear", "info"]
+"""The urgency of a message, as the banner of a mail shows it (ISO 22324): red, yellow, green, neutral."""
+
+State: TypeAlias = Literal["good", "wait", "bad", "none"]
+"""How an outcome looks: nothing to do, not final, a person must act, nothing to see."""
 
 STAGES: Final = {
     Stage.OPENING: "Opening",
@@ -30,18 +36,68 @@ STAGES: Final = {
     Stage.CANCELLATION: "Cancellation",
     Stage.STANDALONE: "Message",
 }
-"""What the page calls the stages."""
+"""The labels of the stages."""
 
-_DOING: Final = {
+_OPERATIONS: Final = {
     Operation.POST: "",
     Operation.EDIT: "Changes the earlier post",
-    Operation.DELETE: "Takes an earlier post back",
+    Operation.DELETE: "Deletes an earlier post",
 }
-_REPLY, _ALONE = "Under the earlier post", "Where there is nothing to answer"
+_SMALL_WORDS = frozenset({"de", "du", "des", "la", "le", "les", "l", "d", "et", "of", "the", "and"})
+
+
+class Verdict(NamedTuple):
+    """An outcome for a person who was not there."""
+
+    state: State
+    label: str
+    meaning: str
+
+
+_VERDICTS: Final = {
+    Outcome.WAITING: Verdict("wait", "Waiting", "It is not published yet; it will be tried again."),
+    Outcome.SENDING: Verdict("wait", "Being sent", "It is being sent at this moment."),
+    Outcome.POSTED: Verdict("good", "Published", "Readers have it."),
+    Outcome.REFUSED: Verdict("bad", "Refused", "The network does not take it. Readers do not have it."),
+    Outcome.UNCONFIRMED: Verdict("wait", "In doubt", "It may be published or not; that is being checked."),
+    Outcome.HELD: Verdict("bad", "Held", "It may be published or not; a person must look on the network."),
+    Outcome.SUPERSEDED: Verdict(
+        "none", "Superseded", "The incident had ended before it could be sent: better silent than stale."
+    ),
+    Outcome.SKIPPED: Verdict("none", "Skipped", "It is not for this channel, by a setting."),
+    Outcome.DELETED: Verdict("none", "Deleted", "It was published, and is deleted."),
+    Outcome.SUPPRESSED: Verdict("none", "Suppressed", "This recipient must not be written to."),
+}
+_ACCEPTED: Final = Verdict("none", "Accepted", "The gateway accepted it.")
+_PARTLY: Final = Verdict("bad", "Published, not to everybody", "Some people do not have it.")
+_DONE: Final = {
+    Operation.EDIT: Verdict("good", "Edited", "Readers have the new text."),
+    Operation.DELETE: Verdict("good", "Deleted", "Readers no longer have it."),
+}
+
+
+def verdict_of(receipt: Receipt, capabilities: Capabilities) -> Verdict:
+    """Return the verdict of a receipt, given what the success of its channel means."""
+    if receipt.outcome is not Outcome.POSTED:
+        return _VERDICTS[receipt.outcome]
+    if not receipt.ok:
+        return _PARTLY
+    verified = capabilities.acceptance == "verified"
+    return _DONE.get(receipt.operation, _VERDICTS[Outcome.POSTED] if verified else _ACCEPTED)
+
+
+def load_skips(receipt: Receipt, capabilities: Capabilities, zone: tzinfo) -> Iterator[str]:
+    """Yield what else there is to know of a receipt."""
+    if receipt.standalone and receipt.ref and capabilities.replies:
+        yield "It stands alone: there was nothing to answer, or it could not be answered."
+    if receipt.retry_at and not receipt.outcome.is_final:
+        yield f"Not before {local_time(receipt.retry_at, zone)}."
+    if receipt.note:
+        yield receipt.note
 
 
 def tone(message: Message) -> Tone:
-    """How urgent a message looks."""
+    """Return the urgency of a message."""
     if message.stage is Stage.END:
         return "clear"
     if message.stage in {Stage.CANCELLATION, Stage.CORRECTION, Stage.STANDALONE}:
@@ -49,109 +105,253 @@ def tone(message: Message) -> Tone:
     return "act" if message.severity and message.severity.at_least(Severity.SEVERE) else "caution"
 
 
-class Thread:
-    """The posts of one channel in one section: it knows where on the page each of them is."""
+class Piece(NamedTuple):
+    """A part of a text. A linked one is a tag, or leads to a web address."""
 
-    def __init__(self, channel: ChannelConfig, look: Look, device: str, zone: tzinfo) -> None:
-        self._channel = channel
-        self._look = look
-        self.device = device
-        self._zone = zone
-        self._places: dict[str, Card] = {}
-        self.cards: list[Card] = []
+    text: str
+    linked: bool = False
+    href: str = ""
 
-    def add(self, told: Told, wording: RenderedPost, seen: Seen | None) -> None:
-        """Put a wording there: what went out, or, where nothing did, each of its two forms."""
-        receipt = told.receipt(wording)
-        for post, which in _forms(wording, receipt):
-            card = self._card(told, wording, post, receipt, seen)
-            answers = self._answers(wording, post, seen)
-            doing = _DOING[wording.target.operation]
-            self.cards.append(replace(card, wording=which or doing, answers=answers))
-        publication = told.publication.id if told.publication else ""
-        for name in filter(None, (f"{publication}/{wording.target.language}", seen.id if seen else "")):
-            self._places[name] = self.cards[-1]
 
-    def add_unworded(self, told: Told, operation: Operation, language: str, receipt: Receipt | None) -> None:
-        """Put there what has no words: nothing is said, or an earlier post is taken back."""
+class LinkCard(NamedTuple):
+    """The card that a network makes of a link; without a title, the network takes one from the page."""
+
+    href: str
+    host: str
+    title: str
+    about: str
+
+
+def pieces(text: str, spans: Iterable[Span]) -> list[Piece]:
+    """Split a text at its spans. A span outside the text or over an earlier one is ignored."""
+    parts, done = [], 0
+    for span in sorted(spans, key=lambda span: span.start):
+        if done <= span.start < span.end <= len(text):
+            href = web_address(span.value) if span.kind == "url" else ""
+            parts += [Piece(text[done : span.start]), Piece(text[span.start : span.end], linked=True, href=href)]
+            done = span.end
+    return [piece for piece in (*parts, Piece(text[done:])) if piece.text]
+
+
+def web_address(address: str) -> str:
+    """Return a web address, or an empty text for any other: nothing else may be clicked."""
+    return address if re.match(r"https?://[^\s/]", address, re.IGNORECASE) and address.isprintable() else ""
+
+
+def link_card(address: str, title: str = "", about: str = "") -> LinkCard:
+    """Return the card of a link."""
+    href = web_address(address)
+    try:
+        host = (urlsplit(href).hostname or "").removeprefix("www.")
+    except ValueError:  # half an IPv6 address
+        host = ""
+    return LinkCard(href=href, host=host or address, title=title, about=about)
+
+
+def data_url(picture: Picture) -> str:
+    """Return a picture as a `data:` URL, or an empty text if its bytes are not at hand."""
+    return f"data:{picture.media_type};base64,{base64.b64encode(picture.data).decode()}" if picture.data else ""
+
+
+def initials(name: str) -> str:
+    """Return one or two letters for a name: `PN` for the Police nationale de l'Hérault."""
+    words = [word for word in re.split(r"[\W_]+", plain(name)) if word]
+    main = [word for word in words if word.casefold() not in _SMALL_WORDS] or words
+    return "".join(word[0].upper() for word in main[:2]) or "?"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Card:
+    """One post as readers see it.
+
+    Attributes:
+        id: Its id on the page.
+        device: The device it is on.
+        entry: The message.
+        language: BCP 47.
+        wording: Which of two wordings it is, or what it does to an earlier post; else empty.
+        post: The post; `None`: there is none, or an earlier one is deleted.
+        reader_post: The post as the network shows it.
+        receipt: Its receipt; `None`: this is a preview.
+        omitted: What was left out so that the rest fits.
+        is_reply: It answers another post.
+        parent: The card of that post; `None`: it is not on the page.
+    """
+
+    id: str
+    device: Device
+    entry: ReportEntry
+    language: str
+    wording: str = ""
+    post: Post | None = None
+    reader_post: ReaderPost | None = None
+    receipt: Receipt | None = None
+    omitted: tuple[str, ...] = ()
+    is_reply: bool = False
+    parent: Card | None = None
+
+    @property
+    def stage(self) -> str:
+        """Label of the stage."""
+        return STAGES[self.post.stage if self.post else self.entry.message.stage]
+
+    @property
+    def tone(self) -> Tone:
+        """Urgency of the message."""
+        return tone(self.entry.message)
+
+    @property
+    def is_published(self) -> bool:
+        """Whether it is published."""
+        return self.receipt is not None and self.receipt.outcome is Outcome.POSTED
+
+    @property
+    def text(self) -> str:
+        """The text that readers see."""
+        shown = self.reader_post or self.post
+        return shown.text if shown else ""
+
+    @property
+    def title(self) -> str:
+        """The subject of a mail."""
+        shown = self.reader_post or self.post
+        return shown.title if shown and self.device.channel.capabilities.title else ""
+
+    @property
+    def pieces(self) -> list[Piece]:
+        """The text, split where the network links it."""
+        # Where the network changed the text, the places of its links are not known.
+        return pieces(self.text, self.post.spans if self.post and self.text == self.post.text else ())
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """The text of an SMS, split into its segments."""
+        return tuple(sms(self.text).parts)
+
+    @property
+    def frame(self) -> MailFrame | None:
+        """The formatted version of a mail."""
+        shown = self.reader_post or self.post
+        return MailFrame(shown.html) if shown and shown.html else None
+
+    @property
+    def link(self) -> LinkCard | None:
+        """The link card. A post with pictures has none."""
+        if self.reader_post and self.reader_post.card:
+            return link_card(*self.reader_post.card)
+        if not self.post or not self.post.link or self.post.pictures:
+            return None
+        if self.device.look.card == "page":
+            return link_card(self.post.link)
+        own = self.device.look.card == "post" and self.reader_post is None
+        return link_card(self.post.link, self.post.title) if own else None
+
+    @property
+    def use(self) -> tuple[int, int]:
+        """How much of the channel's budget the text takes, and the budget."""
+        return self.device.channel.capabilities.budget.usage(self.text)
+
+    @property
+    def use_in_words(self) -> str:
+        """What the count does not show: `GSM-7, 2 segments`."""
+        describe = self.device.channel.capabilities.budget.describe
+        return describe(self.text) if describe else ""
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The verdict of its receipt."""
+        return verdict_of(self.receipt, self.device.channel.capabilities) if self.receipt else None
+
+    @property
+    def notes(self) -> list[str]:
+        """What else there is to know of its receipt."""
+        if self.receipt is None:
+            return []
+        return list(load_skips(self.receipt, self.device.channel.capabilities, self.device.zone))
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether a person should see it before the rest."""
+        return bool(self.omitted) or (self.verdict is not None and self.verdict.state in {"bad", "wait"})
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Device:
+    """The posts of one channel in one section: a timeline, a mailbox, a telephone.
+
+    Attributes:
+        id: Its id on the page.
+        channel: The channel.
+        look: How its network looks.
+        sender: Who publishes.
+        zone: The zone of the times.
+        columns: How many columns it takes where there are two, and where there are three.
+        cards: Its posts, the oldest first.
+    """
+
+    id: str
+    channel: ChannelConfig
+    look: Look
+    sender: str
+    zone: tzinfo
+    columns: tuple[int, int] = (1, 1)
+    cards: list[Card] = field(default_factory=list)
+    _cards_by_reference: dict[str, Card] = field(default_factory=dict)
+
+    @property
+    def handle(self) -> str:
+        """The account as readers know it; empty: they do not see one."""
+        return self.look.handle(self.channel.account)
+
+    def add(self, entry: ReportEntry, rendered: RenderedPost, shown: ReaderPost | None) -> None:
+        """Add the post that was published, or each of its two wordings."""
+        receipt, target = entry.receipt(rendered), rendered.target
+        for post, wording in _wordings(rendered, receipt):
+            parent = shown.parent if shown else None
+            if shown is None and post is rendered.reply:
+                parent = f"{target.reply_to[-1]}/{target.language}"
+            card = Card(
+                id=self._next_id(),
+                device=self,
+                entry=entry,
+                language=post.language,
+                wording=wording or _OPERATIONS[target.operation],
+                post=post,
+                reader_post=shown,
+                receipt=receipt,
+                omitted=rendered.omitted,
+                is_reply=parent is not None,
+                parent=self._cards_by_reference.get(parent or ""),
+            )
+            self.cards.append(card)
+        self._cards_by_reference[f"{entry.id}/{target.language}"] = self.cards[-1]
+        if shown:
+            self._cards_by_reference[shown.id] = self.cards[-1]
+
+    def add_without_post(
+        self, entry: ReportEntry, operation: Operation, language: str, receipt: Receipt | None
+    ) -> None:
+        """Add what has no text: nothing is published, or an earlier post is deleted."""
         self.cards.append(
             Card(
-                id=self._next(),
-                stage=STAGES[told.message.stage],
-                tone=tone(told.message),
-                at=Moment(at=told.at.astimezone(self._zone)),
+                id=self._next_id(),
+                device=self,
+                entry=entry,
                 language=language,
-                wording=_DOING[operation],
-                verdict=self._verdict(receipt),
+                wording=_OPERATIONS[operation],
+                receipt=receipt,
             )
         )
 
-    def _card(self, told: Told, wording: RenderedPost, post: Post, receipt: Receipt | None, seen: Seen | None) -> Card:
-        look = self._look
-        text = seen.text if seen else post.text
-        html = seen.html if seen else post.html
-        subject = seen.title if seen else post.title
-        return Card(
-            id=self._next(),
-            stage=STAGES[post.stage],
-            tone=tone(told.message),
-            at=Moment(at=told.at.astimezone(self._zone)),
-            language=post.language,
-            out=receipt is not None and receipt.outcome is Outcome.POSTED,
-            title=plain(subject) if self._channel.capabilities.title else "",
-            # Where the network changed the text, the places of its links are not known.
-            pieces=pieces(text, post.spans if text == post.text else ()),
-            segments=tuple(plain(part) for part in sms(text).parts) if look.form == "phone" else (),
-            letter=letter(html) if html else None,
-            images=tuple(map(image, post.pictures)),
-            link=_link(look, post, seen),
-            warning=plain(seen.warning) if seen else "",
-            meter=self._meter(text),
-            omitted=wording.omitted,
-            verdict=self._verdict(receipt),
-        )
-
-    def _verdict(self, receipt: Receipt | None) -> Verdict | None:
-        return verdict(receipt, self._zone, self._channel.capabilities) if receipt else None
-
-    def _meter(self, text: str) -> Meter:
-        budget = self._channel.capabilities.budget
-        used, limit = budget.usage(text)
-        note = budget.describe(text) if budget.describe else ""
-        return Meter(used=used, limit=limit, unit=self._look.unit, note=note)
-
-    def _answers(self, wording: RenderedPost, post: Post, seen: Seen | None) -> Answer | None:
-        if seen is not None:
-            above = seen.parent
-        elif post is wording.reply:
-            above = f"{wording.target.reply_to[-1]}/{wording.target.language}"
-        else:
-            above = None
-        if above is None:
-            return None
-        card = self._places.get(above)
-        return Answer(id=card.id, label=card.at.clock) if card else Answer(id="", label="an earlier post")
-
-    def _next(self) -> str:
-        return f"{self.device}-{len(self.cards) + 1}"
+    def _next_id(self) -> str:
+        return f"{self.id}-{len(self.cards) + 1}"
 
 
-def _forms(wording: RenderedPost, receipt: Receipt | None) -> Iterator[tuple[Post, str]]:
-    if wording.reply is None or wording.reply is wording.standalone:
-        yield wording.standalone, ""
+def _wordings(rendered: RenderedPost, receipt: Receipt | None) -> Iterator[tuple[Post, str]]:
+    if rendered.reply is None or rendered.reply is rendered.standalone:
+        yield rendered.standalone, ""
     elif receipt is not None:
-        yield wording.standalone if receipt.standalone else wording.reply, ""
+        yield rendered.standalone if receipt.standalone else rendered.reply, ""
     else:
-        yield wording.reply, _REPLY
-        yield wording.standalone, _ALONE
-
-
-def _link(look: Look, post: Post, seen: Seen | None) -> LinkCard | None:
-    """The card of a link: pictures leave no room for one."""
-    if seen and seen.card:
-        return link_card(*seen.card)
-    if not post.link or post.pictures:
-        return None
-    if look.card == "page":
-        return link_card(post.link)
-    return link_card(post.link, post.title) if look.card == "post" and seen is None else None
+        yield rendered.reply, "Under the earlier post"
+        yield rendered.standalone, "Where there is nothing to answer"

@@ -1,21 +1,29 @@
-"""The file of the page: proved before anything is run, whole or not there at all."""
+"""The file of a report: checked before anything is run, then written whole or not at all."""
 
 from __future__ import annotations
 
 import secrets
+from datetime import datetime
+from functools import cache
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import click
 
-from policenotify.cli.report.values import Page
+from policenotify.cli.context import plain
 from policenotify.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+    from policenotify.cli.report.builder import Report
 
 OPTION: Final = "--html"
 GENERATOR: Final = '<meta name="generator" content="policenotify'
-"""How a page of ours begins; only such a file is written over."""
+"""The beginning of a report. Only a file that has it is overwritten."""
 
 _HEAD = 2048  # characters in which it must be
 
@@ -23,19 +31,19 @@ _Command = TypeVar("_Command", bound=Any)
 
 
 def html_option(command: _Command) -> _Command:
-    """The option `--html FILE`."""
+    """Add the option `--html FILE`."""
     more = "Write a page that shows every network as its readers see it, for a browser or a printer."
     option: _Command = click.option(OPTION, "html", metavar="FILE", help=more)(command)
     return option
 
 
 class PageFile:
-    """Where a page is going to be. Enter it before anything is run; leave it, and what was written is there.
+    """The file that a report is written to. Enter it before anything is run.
 
-    An earlier page of ours is written over; any other file is not. Until `write`, nothing is changed.
+    An earlier report is overwritten; any other file is not. Nothing is changed before `write`.
 
     Raises:
-        click.BadParameter: It cannot be written, or is something else.
+        click.BadParameter: The file cannot be written, or is not a report.
         MissingExtra: jinja2 is not installed.
     """
 
@@ -49,9 +57,9 @@ class PageFile:
         if self.path.is_dir():
             raise _refused(f"{self.path} is a folder; add a name, such as {self.path.name or 'page'}.html.")
         try:
-            if self.path.exists() and not _is_page(self.path):
-                raise _refused(f"{self.path} is there already, and is no page of policenotify. Give another name.")
-            self._draft.touch(mode=0o600)  # the best proof that the page can be written; it may show drafts
+            if self.path.exists() and not _is_report(self.path):
+                raise _refused(f"{self.path} exists already, and is not a page of policenotify. Give another name.")
+            self._draft.touch(mode=0o600)  # proves that the page can be written; it may show drafts
         except OSError as error:
             raise _refused(f"{self.path} cannot be written ({error.strerror}). Nothing was done.") from None
         return self
@@ -61,23 +69,66 @@ class PageFile:
     ) -> None:
         self._draft.unlink(missing_ok=True)
 
-    def write(self, page: Page) -> None:
-        """Put the page there, whole."""
-        from policenotify.cli.report.renderer import html  # noqa: PLC0415 - jinja2 is of the extra, and wanted by few calls
-
-        self._draft.write_text(html(page), encoding="utf-8", errors="replace")
+    def write(self, report: Report) -> None:
+        """Write the report, whole."""
+        self._draft.write_text(html(report), encoding="utf-8", errors="replace")
         self._draft.replace(self.path)
 
     def __str__(self) -> str:
         return f"The page: {self.path}"
 
 
-def _is_page(path: Path) -> bool:
+def _is_report(path: Path) -> bool:
     if not path.is_file():
         return False
-    with path.open(encoding="utf-8", errors="replace") as there:
-        return GENERATOR in there.read(_HEAD)
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return GENERATOR in file.read(_HEAD)
 
 
 def _refused(why: str) -> click.BadParameter:
     return click.BadParameter(why, param_hint=OPTION)
+
+
+def html(report: Report) -> str:
+    """Return a report as one page that loads nothing, runs nothing and sends nothing."""
+    from policenotify.cli.report.mail_frame import POLICY
+
+    return _template().render(page=report, policy=POLICY, version=version("policenotify"))
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    from policenotify.cli.output import people
+    from policenotify.cli.report.cards import STAGES, data_url, initials, tone
+
+    environment = Environment(
+        loader=PackageLoader("policenotify.cli.report"),
+        autoescape=True,
+        finalize=_printable,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "iso": lambda at: at.isoformat(timespec="seconds"),
+        "clock": lambda at: f"{at:%H:%M}",
+        "day": _day,
+        "short": lambda at: f"{at.day} {at:%B, %H:%M}",
+        "initials": initials,
+        "people": people,
+        "tone": tone,
+        "data_url": data_url,
+    }
+    environment.globals |= {"STAGES": STAGES, "LEVELS": {"error": "bad", "warning": "wait", "info": "none"}}
+    return environment.get_template("page.html.j2")
+
+
+def _printable(value: object) -> object:
+    """Remove control characters from every text of a page. Markup, which is escaped already, has none left."""
+    return plain(value) if type(value) is str else value
+
+
+def _day(at: datetime) -> str:
+    return f"{at:%A} {at.day} {at:%B %Y}"

@@ -1,4 +1,4 @@
-"""A mail's HTML in a frame of its own, where it can do nothing but be read."""
+"""The HTML of a mail in a sandboxed frame, where it can only be read."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import re
 from html.parser import HTMLParser
 from typing import Final
 
-from policenotify.cli.report.values import Letter
-
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-"""What a mail may load: its own styles (*Content Security Policy Level 3*)."""
+"""What a mail may load: only its own styles (*Content Security Policy Level 3*)."""
 
 _WIDTHS: Final = (240, 360, 520, 670)
 _HEAD: Final = (
@@ -19,33 +17,41 @@ _HEAD: Final = (
     "<style>*{-webkit-print-color-adjust:exact;print-color-adjust:exact}</style>"
 )
 _INSIDE = 40  # pixels: padding and border of the page in the frame, on both sides
-_LETTER = 9.0  # pixels: the average letter of a wide face at 16 pixels
+_LETTER = 9.0  # pixels: the average letter of a wide font at 16 pixels
 _LINE = 24  # pixels: 16 at a line height of 1.5
 _MARGIN = 18  # pixels around a block, on average
 _BLOCKS = frozenset({"p", "h1", "h2", "h3", "tr", "li"})
 _LARGER = {"h1": 1.4, "h2": 1.1}
 
 
-def letter(html: str) -> Letter:
-    """Make a mail's HTML, as it was worded or sent, a page for a frame."""
-    head = re.search(r"<head\b[^>]*>", html, re.IGNORECASE)
-    at = head.end() if head else 0
-    heights = tuple(_height(html, width) for width in _WIDTHS)
-    return Letter(document=f"{html[:at]}{_HEAD}{html[at:]}", heights=heights)
+class MailFrame:
+    """The formatted version of a mail, for a frame.
 
+    Args:
+        html: The HTML of the mail.
+    """
 
-def _height(html: str, width: int) -> int:
-    """About how high it is: nothing may run in the page that could measure it."""
-    room = width - _INSIDE
-    reader = _Blocks()
-    reader.feed(html)
-    reader.close()
-    text = sum(math.ceil(max(len(line) * _LETTER * larger / room, 1)) * _LINE * larger for line, larger in reader.lines)
-    return math.ceil(text + reader.blocks * _MARGIN + _INSIDE + _LINE)
+    def __init__(self, html: str) -> None:
+        self._html = html
+
+    @property
+    def document(self) -> str:
+        """The page for the frame."""
+        head = re.search(r"<head\b[^>]*>", self._html, re.IGNORECASE)
+        at = head.end() if head else 0
+        return f"{self._html[:at]}{_HEAD}{self._html[at:]}"
+
+    @property
+    def heights(self) -> tuple[int, ...]:
+        """Estimated heights in pixels in frames 240, 360, 520 and 670 pixels wide. No script may measure them."""
+        blocks = _Blocks()
+        blocks.feed(self._html)
+        blocks.close()
+        return tuple(blocks.height(width - _INSIDE) for width in _WIDTHS)
 
 
 class _Blocks(HTMLParser):
-    """The lines of a page's body, each with how much larger than usual it is."""
+    """The lines of a page's body, each with its factor of size."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,6 +60,11 @@ class _Blocks(HTMLParser):
         self._skip = False
         self._larger = 1.0
         self._open = False
+
+    def height(self, width: int) -> int:
+        """Return the estimated height of the page in pixels."""
+        rows = sum(math.ceil(max(len(line) * _LETTER * size / width, 1)) * _LINE * size for line, size in self.lines)
+        return math.ceil(rows + self.blocks * _MARGIN + _INSIDE + _LINE)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         del attrs

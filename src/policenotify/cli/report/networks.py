@@ -1,4 +1,4 @@
-"""What the page knows of each network: how it looks, what it counts, what it makes of a link."""
+"""How each network looks to its readers: its form, its count, its link card."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ def _none(_account: str) -> str:
 
 
 def _at_name(account: str) -> str:
-    """`@police34.example` of `police34.example@host`: where the account is kept is not what readers see."""
+    """Return `@police34.example` for `police34.example@host`: readers do not see the host."""
     return f"@{account.removeprefix('@').partition('@')[0]}"
 
 
 def _at_name_and_host(account: str) -> str:
-    """`@police34@social.example`; a host with a port is no name that readers see."""
+    """Return `@police34@social.example`. Readers do not see a host with a port."""
     return _at_name(account) if ":" in account else f"@{account.removeprefix('@')}"
 
 
 def _address(account: str) -> str:
-    """The sender's address, without the name of the list."""
+    """Return the sender's address, without the name of the list."""
     return account.partition(" ")[0]
 
 
@@ -32,11 +32,11 @@ class Look:
 
     Attributes:
         network: Its name in the settings.
-        name: What people call it.
-        form: What its readers hold before them.
-        unit: What its count counts.
-        handle: What readers see of an account, as the channel names it. Nothing, where that may be a number or a key.
-        card: Where the link card comes from: from the post, or from the linked page; `none`: it makes no card.
+        name: Its usual name.
+        form: The form in which its readers see posts.
+        unit: The unit of its count.
+        handle: Returns what readers see of an account. Nothing, where that may be a number or a key.
+        card: Where the link card comes from: from the post, or from the linked page.
     """
 
     network: str
@@ -47,41 +47,25 @@ class Look:
     card: Literal["post", "page", "none"] = "none"
 
 
+def _timeline(network: str, name: str, handle: Callable[[str], str], card: Literal["post", "page"]) -> Look:
+    unit = f"characters as {name} counts"
+    return Look(network=network, name=name, form="timeline", unit=unit, handle=handle, card=card)
+
+
 _LOOKS: Final = {
     look.network: look
     for look in (
-        Look(
-            network="x",
-            name="X",
-            form="timeline",
-            unit="characters as X counts",
-            handle=_at_name,
-            card="page",
-        ),
-        Look(
-            network="mastodon",
-            name="Mastodon",
-            form="timeline",
-            unit="characters as Mastodon counts",
-            handle=_at_name_and_host,
-            card="page",
-        ),
-        Look(
-            network="bluesky",
-            name="Bluesky",
-            form="timeline",
-            unit="characters as Bluesky counts",
-            handle=_at_name,
-            card="post",
-        ),
+        _timeline("x", "X", _at_name, "page"),
+        _timeline("mastodon", "Mastodon", _at_name_and_host, "page"),
+        _timeline("bluesky", "Bluesky", _at_name, "post"),
         Look(network="sms", name="SMS", form="phone", unit="units"),
         Look(network="email", name="E-mail", form="mailbox", handle=_address),
     )
 }
 ORDER: Final = tuple(_LOOKS)
-"""The networks in the order of the page: any other one comes after them."""
+"""The networks in the order of the page. Any other one comes after them."""
 
 
 def look_of(network: str) -> Look:
-    """How a network looks; one that is not known here is a plain card under its own name."""
+    """Return how a network looks. One that is not known here is a plain card under its own name."""
     return _LOOKS.get(network) or Look(network="other", name=network, form="plain")

@@ -1,4 +1,4 @@
-"""What the page is drawn from: a message, how it is worded, what became of it, and what readers have."""
+"""The source of a report: messages with their posts, their receipts, and what readers see."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from policenotify.channel import Operation
+from policenotify.findings import Finding
 from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication, Receipt
@@ -15,17 +16,17 @@ from policenotify.publishing.publisher import Preview
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """One post as the network shows it to a reader.
+class ReaderPost:
+    """A post as the network shows it to a reader.
 
     Attributes:
         id: The network's own id of it.
-        text: What is read.
+        text: Its text.
         parent: The id of the post that it answers, or `None`.
         title: The subject of a mail.
         html: The formatted version of a mail.
         warning: A content warning before it.
-        card: The URL, title and text of the link card; `None`: as the page knows the network to make it.
+        card: URL, title and text of the link card; `None`: as the network usually makes it.
     """
 
     id: str
@@ -38,102 +39,92 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """One message.
+class ReportEntry:
+    """One message of a report.
 
     Attributes:
-        at: When it was said, or would be.
-        preview: How it is worded, and what the checks remark.
-        publication: What became of it; `None`: it was not said.
-        seen: What readers have of it, by channel, in the order of its posts there.
+        at: When it was published, or would be.
+        preview: Its posts, and the findings of the checks.
+        publication: Its receipts; `None`: it was not published.
+        reader_posts: What readers see of it, by channel, in the order of its posts there.
     """
 
     at: datetime
     preview: Preview
     publication: Publication | None = None
-    seen: Mapping[str, tuple[Seen, ...]] = field(default_factory=dict)
+    reader_posts: Mapping[str, tuple[ReaderPost, ...]] = field(default_factory=dict)
 
     @property
     def message(self) -> Message:
-        """The message, resolved."""
+        """The resolved message."""
         return self.publication.message if self.publication else self.preview.message
 
     @property
-    def worded(self) -> tuple[tuple[RenderedPost, Seen | None], ...]:
-        """Each wording, with what readers have of it, if that can be told: as many posts as were to come."""
-        posts = self._posts
-        count = Counter(one.target.channel for one in posts if _is_post(one))
-        new = {name: self.seen.get(name, ()) for name in count}
-        sure = {name: iter(seen if len(seen) == count[name] else ()) for name, seen in new.items()}
-        return tuple((one, next(sure[one.target.channel], None) if _is_post(one) else None) for one in posts)
+    def id(self) -> str:
+        """Id of the publication, empty for a preview."""
+        return self.publication.id if self.publication else ""
 
     @property
-    def unworded(self) -> tuple[Receipt, ...]:
-        """The receipts of what has no words: what is left out, does not fit, takes an earlier post back, or waits."""
-        worded = {_leg(one.target) for one in self._posts}
-        return tuple(receipt for receipt in self._receipts if _leg(receipt) not in worded)
+    def findings(self) -> tuple[Finding, ...]:
+        """The findings of the checks."""
+        return self.publication.findings if self.publication else self.preview.findings
 
-    def receipt(self, wording: RenderedPost) -> Receipt | None:
-        """What became of a wording."""
-        return next((one for one in self._receipts if _leg(one) == _leg(wording.target)), None)
+    @property
+    def posts(self) -> tuple[tuple[RenderedPost, ReaderPost | None], ...]:
+        """Each post with what readers see of it, if the network shows as many posts as expected."""
+        posts = self._posts
+        count = Counter(post.target.channel for post in posts if _is_new(post))
+        shown = {name: self.reader_posts.get(name, ()) for name in count}
+        certain = {name: iter(seen if len(seen) == count[name] else ()) for name, seen in shown.items()}
+        return tuple((post, next(certain[post.target.channel], None) if _is_new(post) else None) for post in posts)
+
+    @property
+    def receipts_without_post(self) -> tuple[Receipt, ...]:
+        """The receipts of what was skipped, does not fit, deletes an earlier post, or waits."""
+        rendered = {_identity(post.target) for post in self._posts}
+        return tuple(receipt for receipt in self._receipts if _identity(receipt) not in rendered)
+
+    def receipt(self, post: RenderedPost) -> Receipt | None:
+        """Return the receipt of a post."""
+        return next((receipt for receipt in self._receipts if _identity(receipt) == _identity(post.target)), None)
 
     @property
     def _posts(self) -> tuple[RenderedPost, ...]:
-        """The wordings, each post that goes on where one ends as a wording of its own, which hangs under that."""
-        return tuple(
-            replace(
-                wording,
-                target=replace(
-                    wording.target, part=wording.target.part + number, reply_to=(*wording.target.reply_to, self._id)
-                ),
-                standalone=post,
-                reply=post,
-                continuations=(),
-            )
-            if number
-            else replace(wording, continuations=())
-            for wording in self.preview.wordings
-            for number, post in enumerate((wording.standalone, *wording.continuations))
-        )
-
-    @property
-    def _id(self) -> str:
-        return self.publication.id if self.publication else ""
+        """The posts, with each continuation as a post of its own that answers the one before."""
+        posts = []
+        for rendered in self.preview.posts:
+            posts.append(replace(rendered, continuations=()))
+            target = rendered.target
+            for number, post in enumerate(rendered.continuations, 1):
+                below = replace(target, part=target.part + number, reply_to=(*target.reply_to, self.id))
+                posts.append(replace(rendered, target=below, standalone=post, reply=post, continuations=()))
+        return tuple(posts)
 
     @property
     def _receipts(self) -> tuple[Receipt, ...]:
         if self.publication:
             return self.publication.receipts
-        refusals = (
-            Receipt(
-                channel=leg.channel,
-                language=leg.language,
-                operation=leg.operation,
-                part=leg.part,
-                outcome=Outcome.REFUSED,
-                delivery=0,
-                reason=leg.refused,
-            )
-            for leg in self.preview.refusals
-        )
-        pending = (
-            Receipt(
-                channel=one.target.channel,
-                language=one.target.language,
-                outcome=Outcome.WAITING,
-                delivery=0,
-                reason=one.reason,
-                remedy=one.remedy,
-                unrendered=True,
-            )
-            for one in self.preview.pending
-        )
+        refusals = (_receipt(target, Outcome.REFUSED, target.refused) for target in self.preview.refusals)
+        pending = (_receipt(target, Outcome.WAITING, target.problem, target.remedy) for target in self.preview.pending)
         return (*refusals, *pending)
 
 
-def _is_post(wording: RenderedPost) -> bool:
-    return wording.target.operation is Operation.POST
+def _receipt(target: Target, outcome: Outcome, reason: str, remedy: str = "") -> Receipt:
+    return Receipt(
+        channel=target.channel,
+        language=target.language,
+        operation=target.operation,
+        part=target.part,
+        outcome=outcome,
+        delivery=0,
+        reason=reason,
+        remedy=remedy,
+    )
 
 
-def _leg(of: Target | Receipt) -> tuple[str, str, Operation, int]:
+def _is_new(post: RenderedPost) -> bool:
+    return post.target.operation is Operation.POST
+
+
+def _identity(of: Target | Receipt) -> tuple[str, str, Operation, int]:
     return of.channel, of.language, of.operation, of.part

@@ -1,4 +1,6 @@
-"""Publishing from a Django project: the journal's tables are in its database, and `atomic()` holds them together.
+"""Publish from a Django project, in the transaction of `atomic()` if there is one.
+
+The journal's tables are in the project's database.
 
 ```python
 INSTALLED_APPS = [..., "policenotify.integrations.django"]
@@ -8,6 +10,72 @@ POLICENOTIFY = {"SETTINGS": BASE_DIR / "policenotify.toml"}
 
 from __future__ import annotations
 
-from policenotify.integrations.django.publishing import open_publisher, publish, publisher
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.db import connections, transaction
+from django.utils.module_loading import import_string
+
+from policenotify import settings
+from policenotify.integrations.django.database import alias, configured, journal_url
+from policenotify.integrations.host import ProcessPublisher
+from policenotify.journal.transactions import borrowed
+from policenotify.model.message import Message
+from policenotify.model.receipt import Publication
+from policenotify.publishing.publisher import Publisher
 
 __all__ = ["open_publisher", "publish", "publisher"]
+
+
+def open_publisher() -> Publisher:
+    """Open the publisher of the installation, with its journal in the project's database.
+
+    Raises:
+        SettingsError: The settings, the keys or the database do not allow it.
+        JournalError: The journal cannot be opened, or has no tables yet.
+    """
+    return settings.open_publisher(configured("SETTINGS"), journal=journal_url(alias()))
+
+
+_process_publisher = ProcessPublisher(open_publisher)
+
+
+def close() -> None:
+    """Close the publisher of this process, unless it is a runner's. The next call opens another."""
+    _process_publisher.close()
+
+
+def publisher() -> Publisher:
+    """Return the publisher of this process: that of the runner in `POLICENOTIFY["RUNNER"]`, if one is named."""
+    runner = configured("RUNNER")
+    return (import_string(runner) if runner else _process_publisher).publisher
+
+
+def publish(
+    message: Message, *, key: str, actor: str, to: Sequence[str] | None = None, wait: timedelta | float = timedelta(0)
+) -> Publication:
+    """Publish a message, inside `transaction.atomic()` as part of that transaction.
+
+    A rollback then undoes the publication. Otherwise the message is in the journal when the call returns. See
+    [`Publisher.publish`][policenotify.publishing.publisher.Publisher.publish].
+
+    Args:
+        message: The message.
+        key: Your own name for this publication. One key publishes once.
+        actor: The officer's service name, or the system.
+        to: Names or tags of the channels. By default the routes decide.
+        wait: How long to deliver in this process before returning; by default the runner delivers. Inside `atomic()`
+            only zero is allowed.
+
+    Raises:
+        django.db.transaction.TransactionManagementError: The transaction is already broken.
+    """
+    current, database = publisher(), connections[alias()]
+    if not database.in_atomic_block:
+        return current.publish(message, key=key, actor=actor, to=to, wait=wait)
+    database.validate_no_broken_transaction()
+    database.ensure_connection()
+    with borrowed(database.connection) as connection:
+        publication = current.publish(message, key=key, actor=actor, to=to, wait=wait, connection=connection)
+    transaction.on_commit(current.wake, using=alias())
+    return publication

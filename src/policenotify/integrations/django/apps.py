@@ -1,4 +1,4 @@
-"""The app: its tables are made and brought up to date together with the project's own, by `manage.py migrate`."""
+"""The Django app: `manage.py migrate` creates and migrates the journal's tables too."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from django.db import connections
 from django.db.models.signals import post_migrate
 
 from policenotify.errors import PolicenotifyError
-from policenotify.integrations.django.database import in_memory
-from policenotify.integrations.django.publishing import alias, configured
+from policenotify.integrations.django.database import alias, configured, in_memory, migrate_journal
 from policenotify.settings import read_settings
 from policenotify.settings.model import IN_DJANGO
 
@@ -25,24 +24,22 @@ class PolicenotifyConfig(AppConfig):  # type: ignore[misc]  # Django has no type
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Join what the project does."""
-        post_migrate.connect(_bring_up, sender=self)
-        checks.register(_begins_at_once, checks.Tags.database)
-        checks.register(_names_the_journal)
+        """Register the migration of the journal and the system checks."""
+        post_migrate.connect(_migrate, sender=self)
+        checks.register(_check_transaction_mode, checks.Tags.database)
+        checks.register(_check_journal)
 
 
-def _bring_up(*, using: str, verbosity: int, **_more: object) -> None:
+def _migrate(*, using: str, verbosity: int, **_more: object) -> None:
     if using != alias() or in_memory(using):
         return
-    from policenotify.integrations.django.tables import bring_up  # noqa: PLC0415 - brings the SQL toolkit
-
-    done = bring_up("manage.py migrate")
+    migrated = migrate_journal("manage.py migrate")
     if verbosity:
-        print(f"  Journal of policenotify: version {done.after}")  # noqa: T201 - as `migrate` tells its own steps
+        print(f"  Journal of policenotify: version {migrated.after}")  # noqa: T201 - like the steps of `migrate`
 
 
-def _begins_at_once(databases: list[str] | None, **_more: object) -> list[Any]:
-    """On SQLite: a transaction that reads first and writes then fails where another has written meanwhile."""
+def _check_transaction_mode(databases: list[str] | None, **_more: object) -> list[Any]:
+    """Warn where a SQLite transaction that reads first may be unable to write after another process has written."""
     name = alias()
     if name not in (databases or ()) or connections[name].vendor != "sqlite":
         return []
@@ -57,7 +54,7 @@ def _begins_at_once(databases: list[str] | None, **_more: object) -> list[Any]:
     ]
 
 
-def _names_the_journal(**_more: object) -> list[Any]:
+def _check_journal(**_more: object) -> list[Any]:
     """Warn of settings by which the command line looks for the journal elsewhere."""
     try:
         settings = read_settings(configured("SETTINGS"), secrets=False)

@@ -1,31 +1,46 @@
-"""Where the journal is, from Django's settings of a database."""
+"""Find the journal in the project's settings and database, and create its tables there."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
+from django.conf import settings
 from django.db import connections
 
 from policenotify.errors import MissingExtra, SettingsError
+from policenotify.journal.keys import Keys
+from policenotify.settings import read_settings
 
-_VENDORS = {"sqlite", "postgresql"}
+if TYPE_CHECKING:
+    from policenotify.journal.migrate import Migrated
+
+
+def configured(name: str, default: str | None = None) -> Any:  # noqa: ANN401 - any value of the project's settings
+    """Return a value of `POLICENOTIFY`: SETTINGS, DATABASE (an alias) or RUNNER (a dotted path)."""
+    return getattr(settings, "POLICENOTIFY", {}).get(name, default)
+
+
+def alias() -> str:
+    """Return the alias of the database that holds the journal."""
+    return str(configured("DATABASE", "default"))
 
 
 def in_memory(alias: str) -> bool:
-    """Whether a database of the project is lost with its process, as that of a project's tests may be."""
+    """Return whether a database is lost with its process, as that of a project's tests may be."""
     name = str(connections[alias].settings_dict["NAME"])
     return connections[alias].vendor == "sqlite" and (name == ":memory:" or "mode=memory" in name)
 
 
 def journal_url(alias: str) -> str:
-    """Where a journal in one of the project's databases is; it may hold a password.
+    """Return the URL of the journal in one of the project's databases. It may hold a password.
 
     Raises:
-        SettingsError: A journal cannot be kept there.
+        SettingsError: The database cannot hold a journal.
         MissingExtra: Its driver is not installed.
     """
     database = connections[alias]
-    if database.vendor not in _VENDORS or in_memory(alias):
+    if database.vendor not in {"sqlite", "postgresql"} or in_memory(alias):
         raise SettingsError(
             f"DATABASES[{alias!r}]: the journal cannot be kept there, only in a file of SQLite or on PostgreSQL. Name "
             "another one: POLICENOTIFY = {'DATABASE': …}; in tests, where a file is in memory, give it a TEST NAME."
@@ -39,3 +54,16 @@ def journal_url(alias: str) -> str:
     known = {option.keyword.decode() for option in Conninfo.get_defaults()}
     given = {name: str(value) for name, value in database.get_connection_params().items() if name in known}
     return f"postgresql:///{quote(given.pop('dbname', ''), safe='')}?{urlencode(given)}"
+
+
+def migrate_journal(actor: str) -> Migrated:
+    """Create the journal's tables, or migrate older ones to this version.
+
+    Raises:
+        SettingsError: The settings or the keys are wrong.
+        JournalError: The migration failed. Nothing was changed.
+    """
+    from policenotify.journal.migrate import migrate  # noqa: PLC0415 - brings the SQL toolkit
+
+    keys = Keys.load(read_settings(configured("SETTINGS"), tolerant=True).keys_path)
+    return migrate(journal_url(alias()), keys=keys, actor=actor)

@@ -1,4 +1,4 @@
-"""No tables: the journal's are its own. The permission to publish, for the project's users and groups."""
+"""The permission to publish, for the project's users and groups. The journal's tables are not Django models."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from django.db import models
 
 
 class Publishing(models.Model):  # type: ignore[misc]  # Django has no types
-    """Carries the permission `policenotify.publish`, which `manage.py migrate` makes."""
+    """Carries the permission `policenotify.publish`, which `manage.py migrate` creates."""
 
     class Meta:
-        """No table, and none of the permissions that Django makes for one."""
+        """No table, and none of Django's default permissions."""
 
         managed = False
         default_permissions = ()

@@ -1,4 +1,4 @@
-"""For the tests of a Django project that publish: an empty journal for each."""
+"""Empty the journal between the tests of a Django project."""
 
 from __future__ import annotations
 
@@ -8,43 +8,43 @@ from django.core import mail
 from django.db import connections
 from django.utils.module_loading import import_string
 
-from policenotify.integrations.django.database import in_memory, journal_url
-from policenotify.integrations.django.publishing import alias, close, configured
+from policenotify.integrations.django import close
+from policenotify.integrations.django.database import alias, configured, in_memory, journal_url
 from policenotify.journal.keys import Keys
 from policenotify.settings import read_settings
 
 
 class EmptyJournalMixin:
-    """Empties the journal after each test of a `TransactionTestCase`, which knows only the tables of models.
+    """Empties the journal after each test of a `TransactionTestCase`, which only empties the tables of models.
 
     ```python
     class TestAlerts(EmptyJournalMixin, TransactionTestCase): ...
     ```
 
-    A `TestCase` needs none: it rolls back what was published.
+    A `TestCase` rolls its publications back and does not need this.
     """
 
     def setUp(self) -> None:
-        """Empty it when the test has ended, however it ends."""
+        """Empty the journal at the end of the test."""
         super().setUp()  # type: ignore[misc]  # of the test case that this is mixed into
         cleanup: Any = self
         cleanup.addCleanup(empty_journal)
 
 
 def empty_journal() -> None:
-    """Delete all that was published, from the journal of a test database. Its publisher is closed first.
+    """Close the publisher and delete everything from the journal of a test database.
 
     Raises:
-        RuntimeError: These are no tests: Django has not set up their environment.
+        RuntimeError: Django's test environment is not set up. Nothing was deleted.
     """
     if not hasattr(mail, "outbox"):  # made by setup_test_environment()
         raise RuntimeError("empty_journal() deletes everything, and runs only in tests. Nothing was deleted.")
     if in_memory(alias()):
         return
     runner = configured("RUNNER")
-    end = getattr(import_string(runner), "close", None) if runner else None
-    for closes in filter(None, (end, close)):
-        closes()
+    close_runner = getattr(import_string(runner), "close", None) if runner else None
+    for close_publisher in filter(None, (close_runner, close)):
+        close_publisher()
     from policenotify.journal.migrate import empty  # noqa: PLC0415 - brings the SQL toolkit
 
     connections[alias()].close()  # on SQLite an open transaction would be in the way

@@ -1,1 +1,1 @@
-"""Send through apprise, for e-mail, SMS and any apprise URL."""
+"""Access to apprise, for e-mail, SMS and any apprise URL."""

@@ -1,164 +1,164 @@
-"""One call of one of apprise's services, and what became of it.
+"""One call of a service of apprise, with its result.
 
-`notify()` tells success from failure only; why is in what the plugin logs. So each service here gets a logger of its
-own, which nobody else hears: it takes the HTTP status from the plugin's words, and the exception that the plugin is
-handling while it speaks. Nothing of apprise or requests is replaced.
+`notify()` returns success or failure only, and the reason is in the plugin's log. So each service gets a private
+logger, which takes the HTTP status from the plugin's messages, and the exception that the plugin is handling while it
+logs. Nothing of apprise or requests is replaced.
 
 Importing this module loads apprise.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 import requests
 from apprise.common import NotifyFormat, OverflowMode
 from apprise.plugins.base import NotifyBase
 from requests.utils import get_environ_proxies, select_proxy
 
-from policenotify.errors import Blocked, ChannelError, JournalError, Unavailable, Unconfirmed
+from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable, Unconfirmed
 from policenotify.networks._apprise import plugin
-from policenotify.networks._apprise.plugins import plugin_of, schemes
-from policenotify.networks._apprise.reply import GENERIC, error_for_words, words_of
-from policenotify.networks._apprise.url import scheme_of
-from policenotify.transport import before_publishing, error_for_exception, is_loopback, quoted
+from policenotify.networks._apprise.plugin import plugin_of, schemes
+from policenotify.networks._apprise.url import GENERIC, scheme_of
+from policenotify.transport import before_publishing, error_for_exception, error_for_status, is_loopback, quoted
 
-# `error=403`, as 167 of the 189 plugins of apprise 2.3.0 end their complaint; ntfy writes its own codes, such as
-# 40301, whose first three digits are the status (docs.ntfy.sh).
+# `error=403`, as 167 of the 189 plugins of apprise 2.3.0 end their log line. ntfy writes codes such as 40301, which
+# begin with the status (docs.ntfy.sh).
 _STATUS = re.compile(r"\berror=([1-5]\d\d)\d*\b")
-_NOT_TLS = frozenset({"smpps"})  # apprise 2.3.0, plugins/smpp.py: an s, and no TLS
+_NOT_TLS = frozenset({"smpps"})  # apprise 2.3.0, plugins/smpp.py: no TLS in spite of the s
 _NOT_THERE = frozenset({404, 405, 410})  # RFC 9110, sections 15.5.5, 15.5.6, 15.5.11
-_NAMES = frozenset({"version", "title", "message", "type", "attachments"})  # of fields that a generic URL renames
-_TOKEN = re.compile(r"\d|.{12}")  # in a path: words such as `send` are none
+_NAMES = frozenset({"version", "title", "message", "type", "attachments"})  # fields that a generic URL renames
+_TOKEN = re.compile(r"\d|.{12}")  # parts of a path that may be tokens, unlike words such as `send`
 _LONGEST_WAIT = timedelta(days=1)
 _DOCTOR = "then: policenotify doctor"
 
 
 @dataclass(slots=True)
 class CapturedLog:
-    """What a plugin said of one call. Holds numbers and secrets: nothing of it goes anywhere as it is.
+    """What a plugin logged during one call. It holds numbers and secrets, and is never passed on as it is.
 
     Attributes:
-        calls: How often it was about to reach out.
-        status: The HTTP status of its last complaint.
-        error: The exception of its last complaint.
-        body: The answer that it quoted.
-        said: Its warnings and errors.
-        wait: For how many seconds the service wants to be left alone, if the plugin would have slept.
+        calls: Number of HTTP calls begun.
+        status: The HTTP status of the last logged failure.
+        error: The exception of the last logged failure.
+        body: The answer that was logged.
+        messages: Warnings and errors.
+        wait: Seconds that the plugin would have slept because the service asked for it.
     """
 
     calls: int = 0
     status: int | None = None
     error: OSError | None = None
     body: bytes = b""
-    said: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     wait: float = 0.0
 
 
-Reading = Callable[[CapturedLog], ChannelError | None]
-"""Reads out of what was heard what the status alone does not tell; `None`: nothing."""
+ReplyReader = Callable[[CapturedLog], ChannelError | None]
+"""Returns the error in a log that the status alone does not show, or `None`."""
 
 
-class _Ear(logging.Logger):
-    """Hears a plugin out, at every level and even where the process has switched logging off."""
+class _CapturingLogger(logging.Logger):
+    """A logger that captures every level, even where the process has disabled logging."""
 
     def __init__(self) -> None:
-        super().__init__("policenotify.networks.apprise.channel")
-        self.heard = CapturedLog()
+        super().__init__("policenotify.networks.apprise")
+        self.captured = CapturedLog()
         self._outer: BaseException | None = None
 
-    def listen(self) -> CapturedLog:
-        self.heard, self._outer = CapturedLog(), sys.exception()
-        return self.heard
+    def start(self) -> CapturedLog:
+        self.captured, self._outer = CapturedLog(), sys.exception()
+        return self.captured
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: ARG002, N802 - the interface of logging
         return True
 
     def handle(self, record: logging.LogRecord) -> None:
         try:
-            said = record.getMessage()
-        except (TypeError, ValueError):  # logging itself would only complain of it
+            message = record.getMessage()
+        except (TypeError, ValueError):  # logging would ignore it as well
             return
         if record.levelno >= logging.WARNING:
-            self.heard.said.append(said)
-        if found := _STATUS.search(said):
-            self.heard.status, self.heard.error = int(found[1]), None
+            self.captured.messages.append(message)
+        if match := _STATUS.search(message):
+            self.captured.status, self.captured.error = int(match[1]), None
         error = sys.exception()
-        if isinstance(error, OSError) and error is not self._outer:  # requests' errors are, and those of sockets
-            self.heard.status, self.heard.error = None, error
+        if isinstance(error, OSError) and error is not self._outer:  # the base of errors of requests and sockets
+            self.captured.status, self.captured.error = None, error
         if isinstance(record.args, tuple) and record.args and isinstance(record.args[0], bytes):
-            self.heard.body = record.args[0]
+            self.captured.body = record.args[0]
 
 
-class _AskedToWait(Exception):
-    """The service wants to be left alone for a while; the plugin would have slept."""
+class _RateLimited(Exception):
+    """The service asks for a pause, and the plugin would have slept."""
 
 
-class _Heeding(NotifyBase):  # type: ignore[no-untyped-call]  # apprise annotates not all of it
-    """A plugin that says when it reaches out, and never sleeps."""
+class _NoSleep(NotifyBase):  # type: ignore[no-untyped-call]  # apprise is not fully annotated
+    """A plugin that counts its calls and never sleeps."""
 
-    logger: _Ear
+    logger: _CapturingLogger
 
     def throttle(self, last_io: datetime | None = None, wait: float | None = None) -> None:  # noqa: ARG002 - as apprise
         if wait:
-            self.logger.heard.wait = wait
-            raise _AskedToWait
-        if self.logger.heard.calls:
+            self.logger.captured.wait = wait
+            raise _RateLimited
+        if self.logger.captured.calls:
             before_publishing()
-        self.logger.heard.calls += 1
+        self.logger.captured.calls += 1
 
 
 @cache
-def _heeding(scheme: str) -> type[NotifyBase]:
+def _plugin_class(scheme: str) -> type[NotifyBase]:
     plugin = plugin_of(scheme)
     if plugin is None:
         raise Blocked(
             "apprise knows no service by the scheme of the channel's url.",
-            remedy=f"Check what stands before :// (https://appriseit.com/services/), {_DOCTOR}",
+            remedy=f"Check the part before :// (https://appriseit.com/services/), {_DOCTOR}",
         )
     if not plugin.enabled:
         raise Blocked(
             f"apprise cannot use {plugin.service_name} on this machine.",
             remedy=f"Install what {plugin.setup_url} asks for, {_DOCTOR}",
         )
-    return type(plugin.__name__, (_Heeding, plugin), {})
+    return type(plugin.__name__, (_NoSleep, plugin), {})
 
 
 def open_service(url: str, *, timeout: float, unencrypted: bool) -> Any:  # noqa: ANN401 - each plugin has its own fields
-    """Make the service of a URL. Reaches no network.
+    """Return the service of a URL. Reaches no network.
 
     Args:
         url: The URL.
-        timeout: Seconds to wait for a connection, and again for each piece of an answer.
-        unencrypted: Calls may leave this machine without encryption.
+        timeout: Seconds to wait for a connection, and again for each part of an answer.
+        unencrypted: Allow calls without encryption.
 
     Raises:
-        Blocked: The URL makes no sense to apprise, or the call would not be safe.
+        Blocked: apprise cannot read the URL, or the call would not be safe.
     """
     scheme = scheme_of(url)
-    made: Any = plugin.service(_heeding(scheme), url)
-    made.logger = _Ear()
+    made: Any = plugin.service(_plugin_class(scheme), url)
+    made.logger = _CapturingLogger()
     made.redirects = False
     made.socket_connect_timeout = made.socket_read_timeout = timeout
-    made.body_max_line_count = 0  # apprise would cut the rest off without a word
-    at, secure = address_of(made), schemes(type(made), "secure_protocol") - _NOT_TLS
-    plain = at.startswith("http://") if at else scheme not in secure
+    made.body_max_line_count = 0  # apprise would silently cut further lines
+    base_url, secure = base_url_of(made), schemes(type(made), "secure_protocol") - _NOT_TLS
+    plain = base_url.startswith("http://") if base_url else scheme not in secure
     if plain and made.host and not unencrypted and not is_loopback(made.host.strip("[]")):
         raise Blocked(
             "The channel's url would send the message without encryption. Nothing was sent.",
             remedy="Use the scheme's encrypted form (forms://, jsons://, ntfys:// …), or set unencrypted = true "
             "for a network of your own.",
         )
-    if plain and not unencrypted and select_proxy(at, get_environ_proxies(at)):
+    if plain and not unencrypted and select_proxy(base_url, get_environ_proxies(base_url)):
         raise Blocked(
             "A proxy would carry the message off this machine without encryption. Nothing was sent.",
             remedy=f"Name {made.host} in NO_PROXY, or set unencrypted = true for a network of your own, {_DOCTOR}",
@@ -166,8 +166,8 @@ def open_service(url: str, *, timeout: float, unencrypted: bool) -> Any:  # noqa
     return made
 
 
-def address_of(service: Any) -> str:  # noqa: ANN401 - as above
-    """The base of the HTTP address that a service calls; empty: it speaks another protocol, or does not say."""
+def base_url_of(service: Any) -> str:  # noqa: ANN401 - see open_service
+    """Return the base of the HTTP URL that a service calls, or an empty string if there is none or it is unknown."""
     fixed = getattr(service, "notify_url", None)
     if getattr(service, "mode", None) == "cloud":  # ntfy
         fixed = getattr(service, "cloud_notify_url", fixed)
@@ -182,63 +182,63 @@ def address_of(service: Any) -> str:  # noqa: ANN401 - as above
 
 
 def _module(service: object) -> str:
-    return type(service).__mro__[2].__module__  # behind _heeding's class and _Heeding
+    return type(service).__mro__[2].__module__  # after the class of _plugin_class and _NoSleep
 
 
-def say(
-    service: Any,  # noqa: ANN401 - as above
+def send(
+    service: Any,  # noqa: ANN401 - see open_service
     text: str,
     *,
     title: str = "",
     plain_text: bool = False,
     where: str,
     now: datetime,
-    reading: Reading = lambda _: None,
+    reader: ReplyReader = lambda _: None,
 ) -> ChannelError | None:
-    """Let a service send a text, once and whole.
+    """Send a text through a service, once and whole.
 
     Args:
         service: Made by `open_service`.
-        text: What to send.
-        title: Its title, for a service that has one.
-        plain_text: The text is to be escaped where the service reads HTML or Markdown.
-        where: Whom we call, in an officer's words.
+        text: The text.
+        title: The title, for a service that has one.
+        plain_text: Escape the text where the service reads HTML or Markdown.
+        where: The service's name in error texts.
         now: The time.
-        reading: For services whose answers apprise tells only in words.
+        reader: For services whose answers apprise only logs.
 
     Returns:
-        `None` where apprise says that it was taken; else what went wrong.
+        `None` if apprise reports success, else the error.
     """
     before_publishing()  # and again before each further call of a plugin that makes several
-    heard, taken = service.logger.listen(), False
+    log, accepted = service.logger.start(), False
     escaped: OSError | None = None
     with plugin.hush():
         try:
-            taken = service.notify(
+            accepted = service.notify(
                 body=text,
                 title=title,
                 overflow=OverflowMode.UPSTREAM,
                 body_format=NotifyFormat.TEXT if plain_text else None,
             )
-        except _AskedToWait:
+        except _RateLimited:
             pass
-        except JournalError:  # the lease is over
+        except JournalError:  # the lease has expired
             raise
         except OSError as error:
             escaped = error
         except Exception:  # noqa: BLE001 - a plugin may fail in any way
-            heard.status = heard.error = None
-    if taken:
+            log.status = log.error = None
+    if accepted:
         return None
-    heard.error = escaped or heard.error
-    words = _words(service, heard, text, title)
-    problem = reading(heard) or _judged(heard, where=where, now=now, words=words)
-    service.logger.listen()  # forget what was heard: it holds the request
+    log.error = escaped or log.error
+    words = _words(service, log, text, title)
+    problem = reader(log) or _judge(log, where=where, now=now, words=words)
+    service.logger.start()  # drop the log, which holds the request
     return problem
 
 
-def _words(service: Any, heard: CapturedLog, *said: str) -> str:  # noqa: ANN401 - as above
-    """Return the words of a service that is called by a generic URL; of others the plugin knows what they answer."""
+def _words(service: Any, log: CapturedLog, *content: str) -> str:  # noqa: ANN401 - see open_service
+    """Return the error text of a service with a generic URL. Other plugins interpret answers themselves."""
     if not schemes(type(service), "protocol", "secure_protocol") & GENERIC:
         return ""
     values = [
@@ -248,51 +248,51 @@ def _words(service: Any, heard: CapturedLog, *said: str) -> str:  # noqa: ANN401
         if key not in _NAMES
     ]
     tokens = [part for part in str(service.fullpath or "").split("/") if _TOKEN.search(unquote(part))]
-    return words_of(heard.body, filter(None, (service.user, service.password, *said, *values, *tokens)))
+    return words_of(log.body, filter(None, (service.user, service.password, *content, *values, *tokens)))
 
 
-def _judged(heard: CapturedLog, *, where: str, now: datetime, words: str) -> ChannelError:
-    if heard.wait:
-        at = now + min(timedelta(seconds=heard.wait), _LONGEST_WAIT)
+def _judge(log: CapturedLog, *, where: str, now: datetime, words: str) -> ChannelError:
+    if log.wait:
+        at = now + min(timedelta(seconds=log.wait), _LONGEST_WAIT)
         return Unavailable(f"{where} asks us to wait.", retry_at=at, whole_channel=True, code="429")
-    if heard.error is not None:
-        problem = error_for_exception(heard.error, where=where)
-        if isinstance(problem, Unavailable) and heard.calls > 1:  # the call before it may have been the post
-            problem = Unconfirmed(f"{where} went away in the middle.", code=problem.code)
+    if log.error is not None:
+        problem = error_for_exception(log.error, where=where)
+        if isinstance(problem, Unavailable) and log.calls > 1:  # the call before it may have published
+            problem = Unconfirmed(f"{where} broke off the connection. The post may be published.", code=problem.code)
         return problem
-    if heard.status is not None:
-        return _of_status(heard.status, where=where, now=now, words=words)
-    if not heard.calls:
+    if log.status is not None:
+        return _judge_status(log.status, where=where, now=now, words=words)
+    if not log.calls:
         return Blocked(
-            f"apprise did not even call {where}: something is missing in the channel's url.",
+            f"apprise did not call {where}: something is missing in the channel's url. Nothing was sent.",
             remedy=f"Check it against https://appriseit.com/services/, {_DOCTOR}",
         )
-    return Unconfirmed(f"{where} answered in a way that does not tell whether the post is out.")
+    return Unconfirmed(f"The answer of {where} does not show whether the post is published.")
 
 
-def _of_status(status: int, *, where: str, now: datetime, words: str) -> ChannelError:
+def _judge_status(status: int, *, where: str, now: datetime, words: str) -> ChannelError:
     if status in _NOT_THERE:
         return Blocked(
-            f"{where} is not at the address in the channel's url, or does not know what is named there{quoted(words)}",
+            f"{where} is not at the address in the channel's url, or does not know the target in it{quoted(words)}",
             code=str(status),
             remedy=f"Check the url, {_DOCTOR}",
         )
     return error_for_words(status, words, where=where, now=now)
 
 
-def reach(service: Any, *, timeout: float, where: str) -> None:  # noqa: ANN401 - as above
-    """Prove what can be proven without sending: the name resolves, somebody listens, the certificate is trusted.
+def reach(service: Any, *, timeout: float, where: str) -> None:  # noqa: ANN401 - see open_service
+    """Check without sending that the name resolves, a server listens, and its certificate is trusted.
 
-    Services of no known address are passed over.
+    Services without a known address are skipped.
 
     Raises:
-        Unavailable: Nobody can be reached there.
+        Unavailable: No server can be reached there.
     """
-    at, problem = address_of(service), None
+    base_url, problem = base_url_of(service), None
     with plugin.hush():
         try:
-            if at:
-                requests.head(at, timeout=timeout, allow_redirects=False).close()
+            if base_url:
+                requests.head(base_url, timeout=timeout, allow_redirects=False).close()
             elif service.host and service.port:
                 socket.create_connection((service.host, service.port), timeout).close()
         except OSError as error:
@@ -301,3 +301,81 @@ def reach(service: Any, *, timeout: float, where: str) -> None:  # noqa: ANN401 
         raise problem
     if problem is not None:
         raise Unavailable(f"{where} cannot be reached.", code=problem.code, remedy="It will be tried again.")
+
+
+_PAUSE = timedelta(seconds=5)  # after a throughput limit, which counts by the second
+_MAX_QUOTED = 160  # characters
+_MIN_MASKED = 3  # characters of a private value: shorter ones occur by chance
+_MASK = "<…>"
+_CONTROL = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
+_TAG = re.compile(r"<[^<>]{0,200}>")
+_PAGE = re.compile(r"<(style|script|head)\b.*?(</\1>|\Z)", re.DOTALL | re.IGNORECASE)
+# Addresses, telephone numbers, and long words that contain a digit, as keys and tokens do.
+_SECRET = re.compile(r"[^\s<>:;,()\"']+@[^\s<>:;,()\"']+|\+?\d[\d .()-]{4,}\d|(?=[\w.-]*\d)[\w.-]{16,}")
+_THROTTLED = re.compile(
+    r"throughput|throttl|rate.?limit|slow down|too fast"
+    r"|too many (\w+ )?(requests|messages|calls|connections|submissions)",
+    re.IGNORECASE,
+)
+_UNPAID = re.compile(r"\b(credits?|charged?|charging|balance|quota|funds|prepaid|payment)\b", re.IGNORECASE)
+_IDENTITY = re.compile(r"authent|authori|password|credential|log.?in|\b(token|key)\b", re.IGNORECASE)
+_TOO_MANY = 429  # RFC 6585, section 4; apprise hides Retry-After
+_FORBIDDEN = 403  # RFC 9110, section 15.5.4
+_PAYMENT = 402  # RFC 9110, section 15.5.3: the account is empty
+
+
+def words_of(body: bytes, private: Iterable[str]) -> str:
+    """Return the words of an answer in one line, without private values.
+
+    Args:
+        body: The answer, or its beginning.
+        private: Values of the call: user, password, number, key, text. Addresses, numbers and tokens are always masked.
+    """
+    text = body.decode("utf-8", "replace")
+    try:
+        text = ", ".join(_leaves(json.loads(text)))
+    except (ValueError, RecursionError):
+        text = _TAG.sub(" ", _PAGE.sub(" ", text))
+    text = _CONTROL.sub(" ", text).strip()
+    values = {form for value in private for form in (value.strip(), quote(value, safe=""), quote_plus(value))}
+    for value in sorted(values, key=len, reverse=True):
+        if len(value) >= _MIN_MASKED:
+            text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", _MASK, text, flags=re.IGNORECASE)
+    return _SECRET.sub(_MASK, text)[:_MAX_QUOTED].strip()
+
+
+def _leaves(value: object) -> Iterator[str]:
+    """Yield the texts in a JSON value. Field names and numbers explain nothing to a person."""
+    if isinstance(value, str) and value.strip():
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(item)
+
+
+def error_for_words(status: int, words: str, *, where: str, now: datetime) -> ChannelError:
+    """Return the error of an unsuccessful answer from its status and words.
+
+    Args:
+        status: The HTTP status.
+        words: As [`words_of`][policenotify.networks._apprise.client.words_of] returns them; may be empty.
+        where: The service's name in error texts.
+        now: The time.
+    """
+    code, quote_ = str(status), quoted(words)
+    if 400 <= status < 500:  # noqa: PLR2004 - RFC 9110, section 15.5; a 5xx may have been sent
+        if status == _TOO_MANY or _THROTTLED.search(words):
+            return Unavailable(
+                f"{where} asks us to wait{quote_}",
+                retry_at=None if status == _TOO_MANY else now + _PAUSE,
+                whole_channel=True,
+                code=code,
+                remedy="It will be tried again. Give the channel the service's own limit as its `rate`.",
+            )
+        if status == _PAYMENT or _UNPAID.search(words):
+            return Blocked(f"{where} is out of credit{quote_}", code=code, remedy=f"Buy credit, {_DOCTOR}")
+        if status == _FORBIDDEN and words and not _IDENTITY.search(words):
+            remedy = f"Check what the account may send, its password or token, and the sender, {_DOCTOR}"
+            return Blocked(f"{where} does not let us send{quote_}", code=code, remedy=remedy)
+    problem = error_for_status(status, {}, now=now, where=where, detail=words)
+    return Refused(f"{where} refused the message{quote_}", code=code) if isinstance(problem, Refused) else problem

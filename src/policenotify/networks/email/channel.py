@@ -1,4 +1,4 @@
-"""E-mail: one post, many people, a mail and an outcome for each; an incident is one thread in each mailbox."""
+"""E-mail: one post, many recipients, with a mail and an outcome for each."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Re
 from policenotify.errors import MissingExtra, Refused, SettingsError
 from policenotify.networks import import_lock
 from policenotify.networks.email import mime
-from policenotify.networks.email.replies import judged
+from policenotify.networks.email.replies import judge
 from policenotify.text import Budget
 
 if TYPE_CHECKING:
-    from policenotify.networks.email.smtp import Connection, Session
+    from policenotify.networks.email.smtp import Connection, SmtpSession
 
 _ABILITIES = Capabilities(
-    budget=Budget(100_000, displayed=mime.plain),  # ours: no standard limits a text; patience does, far earlier
+    budget=Budget(100_000, displayed=mime.plain),  # our own limit: no standard has one
     title=True,
     html=True,
     recipients=True,
@@ -31,36 +31,35 @@ _ABILITIES = Capabilities(
 )
 _URL_OPTIONS = frozenset({"user", "pass", "from", "name", "smtp", "mode", "verify"})
 _LABELS = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
-_IDLE = 10.0  # seconds: long enough for the next chunk of a list; after more, a firewall may have forgotten the session
-_SAME_FOR_ALL = 3  # people of so many domains refused, and nobody served: it is neither the people nor their servers
+_IDLE = 10.0  # seconds until the next chunk of a list; after more, a firewall may have dropped the connection
+_SUSPECTED = 3  # domains refused without a success, after which a refusal counts for all recipients
 _WRITE = "Write mailtos://user:password@police.example?…, with @ : / ? # in user and password percent-encoded"
 
 
 class Email:
     """A sender's address at a mail server.
 
-    Each person gets a mail of his own; nobody sees another's address. Mails of an incident carry Message-IDs derived
-    from the post and the person, so every mailbox shows the incident as one thread (RFC 5322, section 3.6.4), and a
-    mail that a retry brings twice is recognised by its id.
+    Each recipient gets a separate mail and sees no other address. The Message-IDs of an incident are derived from the
+    post and the recipient, so that every mailbox shows the incident as one thread (RFC 5322, section 3.6.4), and a mail
+    that a retry sends twice is recognised.
 
     Args:
-        url: The mail server, in apprise's words:
+        url: The mail server as an apprise URL:
             `mailtos://user:password@police.example?smtp=mx.police.example&name=Police de Montpellier`. `from=` gives
             another sender's address, `mode=` is `starttls`, `ssl` or `insecure`. A password leaves this machine only
-            through TLS with a checked certificate.
+            through TLS with a verified certificate.
         list_id: The list's identifier (RFC 2919), such as `alertes.police.example`.
-        unsubscribe: An `https` URL with `{recipient}` in it, which stands for the person's opaque key: where one click
-            unsubscribes him (RFC 8058). The relay must sign both headers with DKIM.
-        reply_to: Where answers go; empty: to the sender.
-        domain: The right-hand side of the Message-IDs; empty: the domain of the sender's address. Changing it splits
-            the threads of open incidents.
-        timeout: Seconds that each exchange with the server may take. RFC 5321, section 4.5.3.2, would wait for
-            minutes; an alert has none.
-        clock: Tells how long a session has been idle.
+        unsubscribe: An `https` URL for one-click unsubscription (RFC 8058), with `{recipient}` for the recipient's
+            opaque key. The relay must sign both headers with DKIM.
+        reply_to: The address for answers; empty: the sender.
+        domain: The right-hand side of the Message-IDs; empty: the domain of the sender's address. A change splits the
+            threads of open incidents.
+        timeout: Seconds for each exchange with the server, instead of the minutes of RFC 5321, section 4.5.3.2.
+        clock: Measures how long a session has been idle.
 
     Raises:
-        SettingsError: An option makes no sense.
-        MissingExtra: apprise is not installed.
+        SettingsError: An option is not valid.
+        MissingExtra: The extra `email` is not installed.
     """
 
     def __init__(
@@ -74,22 +73,22 @@ class Email:
         timeout: float = 30.0,
         clock: Clock,
     ) -> None:
-        if find_spec("apprise") is None:
+        if not (find_spec("apprise") and find_spec("email_validator")):
             raise MissingExtra("The network 'email'", "email")
         sender, options = _read(url.get_secret_value())
         if list_id and not _LABELS.fullmatch(list_id):
-            raise SettingsError(f"list_id: {list_id!r} is none. Write it like a domain: alertes.police.example")
+            raise SettingsError(f"list_id: {list_id!r} is not valid. Write it like a domain: alertes.police.example")
         if unsubscribe and not re.fullmatch(r"https://[!-~]*\{recipient\}[!-~]*", unsubscribe):
-            raise SettingsError("unsubscribe: write an https URL with {recipient} where the person's key belongs")
-        if domain and not mime.is_domain(domain):
-            raise SettingsError(f"domain: {domain!r} is none. Write it in ASCII: police.example")
+            raise SettingsError("unsubscribe: write an https URL with {recipient} in place of the recipient's key")
+        if domain and not _is_domain(domain):
+            raise SettingsError(f"domain: {domain!r} is not a domain. Write it in ASCII: police.example")
         if not timeout > 0:
-            raise SettingsError(f"timeout: {timeout} seconds is none. Write a number above 0, such as 30")
+            raise SettingsError(f"timeout: {timeout} is not valid. Write seconds above 0, such as 30")
         self._url = url
-        self._plain_is_meant = options.get("mode", "").lower() == "insecure"
+        self._allow_plain = options.get("mode", "").lower() == "insecure"
         self._unsubscribe = unsubscribe
         self._timeout = timeout
-        self._letterhead = mime.SenderHeaders(
+        self._headers = mime.SenderHeaders(
             sender=sender,
             domain=domain or sender.address.rpartition("@")[2],
             reply_to=_mailbox("reply_to", reply_to) if reply_to else None,
@@ -97,31 +96,27 @@ class Email:
         )
         self._clock = clock
         self._service: Any = None
-        self._line: Connection | None = None
-        self._said_at = 0.0
+        self._connection: Connection | None = None
+        self._used_at = 0.0
 
     @property
     def capabilities(self) -> Capabilities:
-        """What mail can do."""
+        """The capabilities of e-mail."""
         return _ABILITIES
 
     @property
     def account(self) -> str:
-        """The sender's address, and the list where there is one: one sender may have several lists.
+        """The sender's address, and the list if there is one, because a sender may have several.
 
-        The server is not in it: it may change, and readers' mailboxes keep the thread.
+        The server is not part of it: it may change, and mailboxes keep the thread.
         """
-        return " ".join(filter(None, (self._letterhead.sender.address, self._letterhead.list_id)))
+        return " ".join(filter(None, (self._headers.sender.address, self._headers.list_id)))
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
-        """Render the mail, without what is each person's own.
-
-        Args:
-            post: What to say.
-            reply_to: Our earlier mails of the incident; the id of each is its post's key.
+        """Render the mail without its personal headers.
 
         Raises:
-            Refused: The post shows a picture whose bytes are no longer there.
+            Refused: The bytes of a picture are missing.
         """
         if not all(picture.data for picture in post.pictures):
             raise Refused("A picture of the post is missing.", remedy="Publish the message again, with its pictures.")
@@ -129,33 +124,29 @@ class Email:
         return Request(
             account=self.account,
             key=post.key,
-            body={"mime": mime.compose(post, self._letterhead), "thread": thread, "domain": self._letterhead.domain},
+            body={"mime": mime.compose(post, self._headers), "thread": thread, "domain": self._headers.domain},
         )
 
     def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
-        """Hand the mail over for each person, in one session as long as the server keeps it, also from call to call.
+        """Send the mail to each recipient, in one session as long as the server keeps it, also across calls.
 
-        A session that the server ends before it has the mail is opened again, and nobody is passed over. One that
-        ends after the mail was sent leaves this person in doubt. A second one without a reply in between ends the
-        attempt for all who are left.
-
-        Yields:
-            One outcome for each recipient.
+        A session that ends before the mail is sent is opened again for the same recipient. One that ends after it
+        leaves this recipient in doubt. A second one without a reply in between ends the attempt for all who are left.
 
         Raises:
-            Refused: The server does not take this mail: it is too large, or refused for everybody.
-            Blocked: The server does not accept our login or our sender's address, or relays nothing for us.
-            Unavailable: The server cannot be reached, or takes no mail now.
+            Refused: The server rejects this mail for all: it is too large, or its content.
+            Blocked: The server rejects our login or sender, or does not relay for us.
+            Unavailable: The server cannot be reached, or accepts no mail now.
         """
         with import_lock():
             from policenotify.networks.email.smtp import Connection  # noqa: PLC0415 - loads apprise
 
         mail = str(request.body["mime"]).encode("ascii").replace(b"\r\n.", b"\r\n..")  # RFC 5321, section 4.5.2
-        served, aside, domains = False, list[RecipientOutcome](), set[str]()
-        if self._line is not None and self._clock.monotonic() - self._said_at > _IDLE:
-            self._line.hang_up()
-        self._line = self._line or Connection(self._open, self._letterhead.sender.address)
-        line, done = self._line, False
+        served, pending, domains = False, list[RecipientOutcome](), set[str]()
+        if self._connection is not None and self._clock.monotonic() - self._used_at > _IDLE:
+            self._connection.hang_up()
+        self._connection = self._connection or Connection(self._open, self._headers.sender.address)
+        connection, done = self._connection, False
         try:
             for recipient in recipients:
                 try:
@@ -163,57 +154,52 @@ class Email:
                 except mime.BadAddress as error:
                     yield RecipientOutcome(key=recipient.key, outcome="refused", reason=str(error))
                     continue
-                reply = line.hand_over(address, self._head(request, recipient, address) + mail)
-                outcome, for_all = judged(reply, recipient.key)
-                if for_all is not None and not served:
-                    aside.append(outcome)  # told when it is clear whose fault it is
+                reply = connection.deliver(address, self._head(request, recipient, address) + mail)
+                outcome, suspected = judge(reply, recipient.key)
+                if suspected is not None and not served:
+                    pending.append(outcome)  # until it is clear whether it concerns all
                     domains.add(address.rpartition("@")[2].lower())
-                    if len(domains) == _SAME_FOR_ALL:
-                        raise for_all
+                    if len(domains) == _SUSPECTED:
+                        raise suspected
                     continue
                 served = served or outcome.outcome == "posted"
                 yield outcome
-                while served and aside:
-                    yield aside.pop()
-            yield from aside
+                while served and pending:
+                    yield pending.pop()
+            yield from pending
             done = True
         finally:
-            self._said_at = self._clock.monotonic()
+            self._used_at = self._clock.monotonic()
             if not done:
                 self.close()
 
     def whoami(self) -> Account:
-        """Connect, log in, and take leave. Sends nothing.
-
-        Raises:
-            Blocked: The server does not accept our login, or the url is not safe to use.
-            Unavailable: The server cannot be reached.
-        """
+        """Connect, log in and quit, without sending. See `Channel.whoami`."""
         session = self._open()
         try:
             session.noop()
         finally:
             session.quit()
-        sender = self._letterhead.sender
+        sender = self._headers.sender
         return Account(id=sender.address, name=sender.name or sender.address)
 
     def close(self) -> None:
-        """Take leave of the server. May be called twice."""
-        line, self._line = self._line, None
-        if line is not None:
-            line.close()
+        """End the session. May be called twice."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
-    def _open(self) -> Session:
+    def _open(self) -> SmtpSession:
         with import_lock():
             from policenotify.networks.email import smtp  # noqa: PLC0415 - loads apprise
 
         if self._service is None:
             self._service = smtp.service(
                 self._url.get_secret_value(),
-                sender=self._letterhead.sender.address,
-                plain_is_meant=self._plain_is_meant,
+                sender=self._headers.sender.address,
+                allow_plain=self._allow_plain,
             )
-        return smtp.Session.open(self._service, self._timeout)
+        return smtp.SmtpSession.open(self._service, self._timeout)
 
     def _head(self, request: Request, recipient: Recipient, address: str) -> bytes:
         thread = request.body["thread"]
@@ -227,6 +213,13 @@ class Email:
         ).encode("ascii")
 
 
+def _is_domain(text: str) -> bool:
+    try:
+        return mime.ascii_address(f"mail@{text}") == f"mail@{text.lower()}"
+    except mime.BadAddress:
+        return False
+
+
 def _mailbox(option: str, text: str) -> mime.Mailbox:
     name, address = parseaddr(text)
     try:
@@ -236,7 +229,7 @@ def _mailbox(option: str, text: str) -> mime.Mailbox:
 
 
 def _read(url: str) -> tuple[mime.Mailbox, dict[str, str]]:
-    """The sender that apprise will read from the URL, and the URL's options; nothing of it is repeated in an error."""
+    """Return the sender that apprise reads from the URL, and its options. Errors repeat nothing of the URL."""
     try:
         parts = urlsplit(url)
         host, user = parts.hostname, unquote(parts.username or "")
@@ -250,10 +243,10 @@ def _read(url: str) -> tuple[mime.Mailbox, dict[str, str]]:
         for name, _, value in (each.partition("=") for each in parts.query.split("&") if each)
     }
     if parts.path.strip("/") or options.keys() & {"to", "cc", "bcc"}:
-        raise SettingsError("url: names recipients. Take them out: who gets the mails is said in `recipients`")
+        raise SettingsError("url: names recipients. Remove them, and write them in `recipients`")
     if unknown := sorted(options.keys() - _URL_OPTIONS):
         raise SettingsError(
-            f"url: {', '.join(unknown)} would change nothing. Known are: {', '.join(sorted(_URL_OPTIONS))}"
+            f"url: {', '.join(unknown)} has no effect. Known options: {', '.join(sorted(_URL_OPTIONS))}"
         )
     name, address = parseaddr(options.get("from", ""))
     if "@" not in address:

@@ -1,10 +1,9 @@
-"""A mail as bytes that any server takes: rendered once for all, with a head of its own for each person.
+"""E-mails as bytes that any server accepts: rendered once, with personal headers for each recipient.
 
-Everything is 7-bit and no line is longer than 998 octets (RFC 5321, section 4.5.3.1.6; RFC 5322, section 2.1.1), so
-that no extension of the server is needed. Header lines are written here and not by `EmailMessage`: it decodes encoded
-words in what it is given, and older releases then write the line breaks hidden in them (CVE-2024-6923).
-The body is its work: unlike `MIMEText` it does not depend on the process-wide table of `email.charset`, which
-apprise changes.
+Everything is 7-bit, and no line is longer than 998 octets (RFC 5321, section 4.5.3.1.6; RFC 5322, section 2.1.1), so
+that no extension of the server is needed. Header lines are written here, because older releases of `EmailMessage`
+decode encoded words and then write the line breaks hidden in them (CVE-2024-6923). `EmailMessage` makes the body.
+Unlike `MIMEText` it ignores the process-wide table of `email.charset`, which apprise changes.
 """
 
 from __future__ import annotations
@@ -24,18 +23,15 @@ from policenotify.channel import Picture, Post, Recipient
 from policenotify.text.budget import grapheme_ends
 from policenotify.text.wrap import wrap
 
-_WIDTH = 78  # RFC 5322, section 2.1.1: what a line should keep to
-# Octets in an encoded word, four characters of which hold three: a line with one of them has 76 characters at most, an
-# encoded word 75 (RFC 2047, section 2). The first one stands behind the header's name.
+_WIDTH = 78  # RFC 5322, section 2.1.1: recommended line length
+# Octets in an encoded word: three take four characters, a word has at most 75 and its line 76 (RFC 2047, section 2).
+# The first word follows the header's name.
 _NEXT_WORDS = 45
 _FIRST_WORD = 39
-_FIRST_OF_A_PART = 30  # behind `Content-Description`, the longest name of ours
-_NOT_IN_A_LINE = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029]+")  # spaces too, but none that typography made hard
+_FIRST_OF_A_PART = 30  # after `Content-Description`, the longest name
+_NOT_IN_A_LINE = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029]+")  # also spaces, but not no-break spaces
 _NOT_IN_A_BODY = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
-_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")  # RFC 5322, 3.2.3
-_DOMAIN = re.compile(
-    r"(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-)
+_SUFFIX = ".example"
 _POST_KEY = re.compile(r"[0-9a-f]{64}")
 _ENCODED_LINE = 76  # characters: RFC 2045, section 6.7, rule 5, and section 6.8
 _CONTENT = policy.SMTP.clone(cte_type="7bit", max_line_length=_ENCODED_LINE)
@@ -44,11 +40,11 @@ _FLAT = _CONTENT.clone(max_line_length=998)  # the head of a part is not folded
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """Who a mail comes from, or where answers go.
+    """The sender, or the address for answers.
 
     Attributes:
         address: In ASCII, as [`ascii_address`][policenotify.networks.email.mime.ascii_address] returns it.
-        name: What readers see; may be empty.
+        name: The display name; may be empty.
     """
 
     address: str
@@ -65,12 +61,12 @@ class Mailbox:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SenderHeaders:
-    """What all mails of a channel have in common.
+    """The headers that all mails of a channel share.
 
     Attributes:
-        sender: Whom they come from; without a name, the post's sender gives it.
-        domain: The right-hand side of their Message-IDs.
-        reply_to: Where answers go, if not to the sender.
+        sender: If its name is empty, mails use the post's sender.
+        domain: The right-hand side of the Message-IDs.
+        reply_to: The address for answers, if not the sender.
         list_id: The list's identifier (RFC 2919), without angle brackets; may be empty.
     """
 
@@ -81,46 +77,32 @@ class SenderHeaders:
 
 
 class BadAddress(ValueError):
-    """Nothing can be mailed there; the text says why, without the address."""
+    """An address that cannot get mail. The text gives the reason without the address."""
 
 
 def ascii_address(address: str) -> str:
-    """Check an address (RFC 5321, section 4.1.2) and write its domain in A-labels, as plain SMTP takes it.
+    """Check an address and return it with its domain in lower-case A-labels, as plain SMTP needs it.
 
     Raises:
-        BadAddress: It is none, or its part before the `@` needs SMTPUTF8 (RFC 6531), which few servers have.
+        BadAddress: It is not an address (RFC 5321, section 4.1.2), or its local part needs SMTPUTF8 (RFC 6531), which
+            few servers support.
     """
-    local, at, domain = address.strip().rpartition("@")
-    if at and not local.isascii():
-        raise BadAddress("The part before the @ holds letters that mail servers do not commonly take.")
-    if not domain.isascii():
-        import idna  # noqa: PLC0415 - only international domains need it; the stdlib's codec sends ß elsewhere (IDNA 2003)
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415 - only this extra needs it
 
-        try:
-            domain = idna.encode(domain, uts46=True).decode()
-        except idna.IDNAError:
-            domain = ""
-    if not _LOCAL.fullmatch(local) or len(local) > 64 or not _DOMAIN.fullmatch(domain):  # noqa: PLR2004 - RFC 5321, section 4.5.3.1.1
-        raise BadAddress("This is not an e-mail address.")
-    return f"{local}@{domain}"
+    address = address.strip()
+    if not address.rpartition("@")[0].isascii():
+        raise BadAddress("The part before the @ holds letters that most mail servers do not support.")
+    try:
+        # The suffix admits names of a local network, such as localhost, which email-validator rejects.
+        checked = validate_email(f"{address}{_SUFFIX}", allow_smtputf8=False, check_deliverability=False, strict=True)
+    except EmailNotValidError:
+        raise BadAddress("This is not an e-mail address.") from None
+    return str(checked.ascii_email).removesuffix(_SUFFIX)
 
 
-def is_domain(text: str) -> bool:
-    """Whether the text is a domain name in ASCII."""
-    return _DOMAIN.fullmatch(text) is not None
-
-
-def compose(post: Post, letterhead: SenderHeaders) -> str:
-    """Render the mail without what is each person's own: pure ASCII, lines ended by CR LF.
-
-    Args:
-        post: What to say; its pictures hold their bytes.
-        letterhead: What all mails of the channel have in common.
-
-    Returns:
-        The mail; the personal head goes in front of it.
-    """
-    sender = letterhead.sender
+def compose(post: Post, headers: SenderHeaders) -> str:
+    """Return the mail without personal headers, which go in front of it: pure ASCII with CR LF line ends."""
+    sender = headers.sender
     if not sender.name:
         sender = Mailbox(sender.address, post.sender)
     head = [
@@ -131,29 +113,29 @@ def compose(post: Post, letterhead: SenderHeaders) -> str:
         f"Content-Language: {_token(post.language)}",
         "MIME-Version: 1.0",
     ]
-    if letterhead.reply_to:
-        head.append(f"Reply-To: {letterhead.reply_to}")
-    if letterhead.list_id:
-        head.append(f"List-Id: <{letterhead.list_id}>")
+    if headers.reply_to:
+        head.append(f"Reply-To: {headers.reply_to}")
+    if headers.list_id:
+        head.append(f"List-Id: <{headers.list_id}>")
     return "\r\n".join(head) + "\r\n" + _content(post)
 
 
 def personal_head(
     recipient: Recipient, address: str, *, key: str, thread: Sequence[str], domain: str, unsubscribe: str
 ) -> str:
-    """Write the header lines that are one person's own. The same post and person always get the same.
+    """Return the header lines of one recipient, always the same for the same post and recipient.
 
     Args:
-        recipient: Whom the mail is for.
-        address: Where it goes, in ASCII.
+        recipient: The recipient.
+        address: The address in ASCII.
         key: The post's key.
-        thread: The keys of our earlier posts of the incident, from the opening to the one to answer.
+        thread: The keys of our earlier posts of the incident, from the opening to the one to reply to.
         domain: The right-hand side of the Message-IDs.
-        unsubscribe: An `https` URL with `{recipient}` in it, or empty.
+        unsubscribe: An `https` URL that contains `{recipient}`, or empty.
     """
-    person = sha256(recipient.key.encode()).hexdigest()[:16]  # whatever a key is made of, this fits in an id
+    person = sha256(recipient.key.encode()).hexdigest()[:16]  # valid in an id, whatever the key contains
     own, *earlier = [f"<{each[:32]}.{person}@{domain}>" for each in (key, *thread)]
-    # In angle brackets: filters for spam distrust a mail with a picture that has none.
+    # In angle brackets: spam filters distrust a mail with an attached picture that has none.
     lines = [f"To: <{address}>", f"Message-ID: {own}"]
     if earlier:  # RFC 5322, section 3.6.4
         lines += [f"In-Reply-To: {earlier[-1]}", "References: " + "\r\n ".join(earlier)]
@@ -164,20 +146,20 @@ def personal_head(
 
 
 def plain(text: str) -> str:
-    """The text as the plain version of a mail has it: its lines broken, no control characters."""
+    """Return the plain-text version of a text: wrapped, without control characters."""
     return wrap(_body(text))
 
 
 def is_post_key(text: str) -> bool:
-    """Whether an id is a post's key, and so may stand in a Message-ID."""
+    """Return True for a post's key, which is valid in a Message-ID."""
     return _POST_KEY.fullmatch(text) is not None
 
 
 def _content(post: Post) -> str:
-    """Return the body: text, a formatted version beside it, and pictures as attachments (RFC 2046, section 5.1).
+    """Return the body: text, a formatted alternative, and pictures as attachments (RFC 2046, section 5.1).
 
-    A picture inside the formatted version counts as spam where there are few words around it: SpamAssassin 4.0 gives it
-    2.1 of 5 points. Mail programs show attached pictures below the text.
+    SpamAssassin 4.0 gives 2.1 of 5 points to a picture inside a formatted version of few words. Mail programs show
+    attached pictures below the text.
     """
     boundary = f"=_{post.key[:24]}_"  # "=_" occurs in no encoded line (RFC 2045, section 6.7), the key in no other text
     part = MIMEPart(policy=_CONTENT)
@@ -194,7 +176,7 @@ def _content(post: Post) -> str:
 
 
 def _attachment(picture: Picture, number: int) -> str:
-    """Return a picture as a part of its own, with what it shows (RFC 2045, section 8; RFC 2183)."""
+    """Return a picture as a part with its description (RFC 2045, section 8; RFC 2183)."""
     kind = picture.media_type.removeprefix("image/")
     head = (
         f"Content-Type: {picture.media_type}",
@@ -217,16 +199,16 @@ def _unstructured(name: str, text: str, *, first: int = _FIRST_WORD) -> str:
         lines = textwrap.wrap(
             f"{name}: {text}", _WIDTH, subsequent_indent=" ", break_long_words=False, break_on_hyphens=False
         )
-        # Some programs take a header for empty that has nothing beside its name.
+        # Some programs read a header as empty if nothing follows its name on the line.
         if all(len(line) <= _WIDTH for line in lines) and lines[0] != f"{name}:":
             return "\r\n".join(lines)
     return f"{name}: " + "\r\n ".join(_words(text, first=first))
 
 
 def _words(text: str, *, first: int = _FIRST_WORD) -> Iterator[str]:
-    """Encode the text in words of RFC 2047, never cutting a character (section 5), nor what readers see as one.
+    """Encode a text in encoded words that cut neither characters (RFC 2047, section 5) nor graphemes.
 
-    Only what alone is longer than a word, such as a letter under twenty accents, is cut between its code points.
+    Only a grapheme that is longer than a word, such as a letter under twenty accents, is cut between its code points.
     """
     word, room = b"", first
     for piece in _whole(text, most=first):
@@ -238,7 +220,7 @@ def _words(text: str, *, first: int = _FIRST_WORD) -> Iterator[str]:
 
 
 def _whole(text: str, *, most: int) -> Iterator[bytes]:
-    """The graphemes of a text in UTF-8, or their code points where a grapheme is too long for the first word."""
+    """Yield the graphemes of a text in UTF-8, or the code points of one that is longer than *most* octets."""
     ends = range(1, len(text) + 1) if text.isascii() else grapheme_ends(text)
     start = 0
     for end in ends:

@@ -1,5 +1,5 @@
-"""What a channel promises by its abilities; nobody else is asked."""
-# ruff: noqa: S101 - these are tests, one for each promise, and expected numbers are their point
+"""The promises of capabilities, tested only for channels that claim them."""
+# ruff: noqa: S101 - test code
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ from policenotify.channel import (
 )
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.testing.contract import texts
-from policenotify.testing.contract.fixtures import SLOTS, Bench, asked_of
-from policenotify.testing.contract.texts import PEOPLE, say
-from policenotify.testing.contract.wires import Call, Fault, MailsWire, NetworkFixture
+from policenotify.testing.contract.case import SLOTS, ContractCase, requires
+from policenotify.testing.contract.fixtures import BulkFixture, Call, Fault, NetworkFixture
+from policenotify.testing.contract.texts import PEOPLE, send_post
 
-_AS_SEND: Final[dict[Fault, type[ChannelError]]] = {
+_ERRORS: Final[dict[Fault, type[ChannelError]]] = {
     Fault.REFUSED: Refused,
-    Fault.LATER: Unavailable,
-    Fault.NOBODY: Unavailable,
-    Fault.DENIED: Blocked,
-    Fault.CUT: Unconfirmed,
-    Fault.PAGE: Unconfirmed,
-    Fault.BROKEN: Unconfirmed,
+    Fault.RATE_LIMITED: Unavailable,
+    Fault.UNREACHABLE: Unavailable,
+    Fault.UNAUTHORIZED: Blocked,
+    Fault.DISCONNECTED: Unconfirmed,
+    Fault.HTML_PAGE: Unconfirmed,
+    Fault.SERVER_ERROR: Unconfirmed,
 }
-_FOR_EVER = timedelta(days=3_650)  # longer than any incident
+_UNLIMITED = timedelta(days=3_650)  # longer than any incident
 
 
-def _remembers(can: Capabilities) -> bool:
+def _has_keys(can: Capabilities) -> bool:
     return bool(can.idempotency_window)
 
 
-def _nearly(remembers: timedelta) -> tuple[float, ...]:
-    """Just before the key may be forgotten; of what is remembered for ever no end is tried."""
-    return (remembers.total_seconds() - 1,) if timedelta(seconds=1) < remembers < _FOR_EVER else ()
+def _almost(window: timedelta) -> tuple[float, ...]:
+    """Return the last moment of a limited idempotency window, in seconds."""
+    return (window.total_seconds() - 1,) if timedelta(seconds=1) < window < _UNLIMITED else ()
 
 
-def _finds(can: Capabilities) -> bool:
+def _has_lookup(can: Capabilities) -> bool:
     return can.lookup_delay is not None
 
 
@@ -67,245 +67,245 @@ def _deletes(can: Capabilities) -> bool:
     return can.deletes
 
 
-def _mails(can: Capabilities) -> bool:
+def _has_recipients(can: Capabilities) -> bool:
     return can.recipients
 
 
-class AskedOfThoseWhoClaim(Bench):
-    """The promises that abilities make."""
+class CapabilityContract(ContractCase):
+    """The promises that capabilities make."""
 
-    # --- remembers_keys
+    # --- idempotency_window
 
-    @asked_of(_remembers)
-    def test_a_key_publishes_once(self, channel: Channel, wire: NetworkFixture) -> None:
-        """The same `Request` said again, after a lost answer and as long as it is remembered, publishes no more."""
+    @requires(_has_keys)
+    def test_key_publishes_once(self, channel: Channel, network: NetworkFixture) -> None:
+        """The same `Request` sent again within the window, also after a lost answer, publishes no more."""
         request = self.request(channel, text="Une clef")
-        wire.fail_next(Fault.CUT_AFTER)
-        self.error_of(wire, lambda: say(channel, request))
-        wire.recover()
-        first = say(channel, request)
-        for later in (0.0, *_nearly(channel.capabilities.idempotency_window)):
-            wire.clock.pass_by(later)
-            with closing(self.open(wire)) as other:
-                again = say(other, Request.read(request.model_dump_json()))
-            self.shown_once(wire, "Une clef")
-            assert first.id == again.id, f"The same request has landed at {first.id!r} and at {again.id!r}."
+        network.fail_next(Fault.DISCONNECTED_AFTER)
+        self.error_of(network, lambda: send_post(channel, request))
+        network.recover()
+        first = send_post(channel, request)
+        for later in (0.0, *_almost(channel.capabilities.idempotency_window)):
+            network.clock.pass_by(later)
+            with closing(self.open(network)) as other:
+                again = send_post(other, Request.read(request.model_dump_json()))
+            self.visible_once(network, "Une clef")
+            assert first.id == again.id, f"The same request was published as {first.id!r} and as {again.id!r}."
 
-    @asked_of(_remembers)
-    def test_a_key_publishes_once_from_many_threads(self, channel: Channel, wire: NetworkFixture) -> None:
-        """The same `Request` said by several threads at once publishes once, and all learn where."""
+    @requires(_has_keys)
+    def test_key_publishes_once_from_many_threads(self, channel: Channel, network: NetworkFixture) -> None:
+        """The same `Request` sent by several threads at once publishes once, and each gets the `PostRef`."""
         request = self.request(channel, text="Une clef")
 
         def run() -> str:
-            with closing(self.open(wire)) as mine:
-                return say(mine, request).id
+            with closing(self.open(network)) as own:
+                return send_post(own, request).id
 
         places = set(self.at_once([run] * SLOTS))
-        self.shown_once(wire, "Une clef")
-        assert len(places) == 1, f"The same request has landed at {places}."
+        self.visible_once(network, "Une clef")
+        assert len(places) == 1, f"The same request was published as {places}."
 
-    # --- lookup_settles
+    # --- lookup_delay
 
-    @asked_of(_finds)
-    def test_what_is_out_is_found(self, channel: Channel, wire: NetworkFixture) -> None:
-        """`find` says where a post is, also when its answer was lost, and also to another channel object."""
-        since = wire.clock.now()
-        told, lost = self.request(channel, text="Dite"), self.request(channel, text="Perdue")
-        ref = say(channel, told)
-        wire.fail_next(Fault.CUT_AFTER)
-        self.error_of(wire, lambda: say(channel, lost))
-        wire.recover()
-        with closing(self.open(wire)) as other:
-            found = [cast("SupportsLookup", each).find(told, since=since) for each in (channel, other)]
+    @requires(_has_lookup)
+    def test_find_returns_a_published_post(self, channel: Channel, network: NetworkFixture) -> None:
+        """`find` returns the post, also after a lost answer and on another channel object."""
+        since = network.clock.now()
+        known, lost = self.request(channel, text="Dite"), self.request(channel, text="Perdue")
+        ref = send_post(channel, known)
+        network.fail_next(Fault.DISCONNECTED_AFTER)
+        self.error_of(network, lambda: send_post(channel, lost))
+        network.recover()
+        with closing(self.open(network)) as other:
+            refs = [cast("SupportsLookup", each).find(known, since=since) for each in (channel, other)]
             after = cast("SupportsLookup", other).find(lost, since=since)
-        assert found == [ref, ref], f"find must return the same PostRef as send, {ref!r}, not {found!r}."
-        assert after is not None, "find does not find a post that is out, whose answer was lost."
-        shown = self.shown_once(wire, "Perdue")
-        assert not shown.id or after.id == shown.id, f"find names {after.id!r}; the post is {shown.id!r}."
+        assert refs == [ref, ref], f"find must return the same PostRef as send, {ref!r}, not {refs!r}."
+        assert after is not None, "find does not find a published post whose answer was lost."
+        shown = self.visible_once(network, "Perdue")
+        assert not shown.id or after.id == shown.id, f"find returns {after.id!r}; the post is {shown.id!r}."
 
-    @asked_of(_finds)
-    def test_what_is_not_out_is_not_found(self, channel: Channel, wire: NetworkFixture) -> None:
-        """`find` returns `None` for what was never published, though a post like it is *known* as another's."""
-        since = wire.clock.now()
-        other = say(channel, self.request(channel, text="Deux fois"))
-        found = cast("SupportsLookup", channel).find(
-            self._lost(channel, wire), since=since, known=frozenset({other.id})
-        )
-        assert found is None, f"find has found {found!r} for a post that is not out: it would never be said again."
+    @requires(_has_lookup)
+    def test_find_returns_none_for_an_unpublished_post(self, channel: Channel, network: NetworkFixture) -> None:
+        """`find` returns `None` for an unpublished post when an equal post is *known* as another one."""
+        since = network.clock.now()
+        other = send_post(channel, self.request(channel, text="Deux fois"))
+        lost = self._lost(channel, network)
+        ref = cast("SupportsLookup", channel).find(lost, since=since, known=frozenset({other.id}))
+        assert ref is None, f"find returned {ref!r} for an unpublished post, which would never be sent again."
 
-    @asked_of(_finds)
-    def test_what_was_out_before_is_not_found(self, channel: Channel, wire: NetworkFixture) -> None:
-        """`find` returns `None` for what was never published, though a post like it was there before *since*."""
-        say(channel, self.request(channel, text="Deux fois"))
-        wire.clock.pass_by(60)
-        since = wire.clock.now()
-        found = cast("SupportsLookup", channel).find(self._lost(channel, wire), since=since)
-        assert found is None, f"find has found {found!r}, which was there a minute before the post was said."
+    @requires(_has_lookup)
+    def test_find_ignores_older_posts(self, channel: Channel, network: NetworkFixture) -> None:
+        """`find` returns `None` for an unpublished post when an equal post is older than *since*."""
+        send_post(channel, self.request(channel, text="Deux fois"))
+        network.clock.pass_by(60)
+        since = network.clock.now()
+        ref = cast("SupportsLookup", channel).find(self._lost(channel, network), since=since)
+        assert ref is None, f"find returned {ref!r}, which was there a minute before the post was sent."
 
-    def _lost(self, channel: Channel, wire: NetworkFixture) -> Request:
-        """A request that never reached the network."""
+    def _lost(self, channel: Channel, network: NetworkFixture) -> Request:
+        """Return a request that never reached the network."""
         lost = self.request(channel, text="Deux fois")
-        wire.fail_next(Fault.CUT)
-        self.error_of(wire, lambda: say(channel, lost))
-        wire.recover()
+        network.fail_next(Fault.DISCONNECTED)
+        self.error_of(network, lambda: send_post(channel, lost))
+        network.recover()
         return lost
 
-    @asked_of(_finds)
-    def test_what_cannot_be_read_stays_in_doubt(self, channel: Channel, wire: NetworkFixture, unread: Fault) -> None:
-        """`find` raises where the network cannot be read; only a readable "not there" is `None`."""
+    @requires(_has_lookup)
+    def test_find_raises_when_unreadable(self, channel: Channel, network: NetworkFixture, unread: Fault) -> None:
+        """`find` raises when the network cannot be read. Only a readable "not there" is `None`."""
         request = self.request(channel)
-        ref, since = say(channel, request), wire.clock.now()
+        ref, since = send_post(channel, request), network.clock.now()
 
         def look() -> PostRef | None:
             return cast("SupportsLookup", channel).find(request, since=since)
 
-        wire.fail_next(unread, "find")
-        if unread is Fault.DENIED:  # which lasts: who looks where everybody may is not denied
+        network.fail_next(unread, "find")
+        if unread is Fault.UNAUTHORIZED:  # a public timeline can be read without credentials
             with suppress(ChannelError):
-                assert look() == ref, "find must raise where it is denied, or find the post: it would be said again."
+                assert look() == ref, "find must raise where it is denied, or find the post: it would be sent again."
                 return
-        error = self.error_of(wire, look)
-        assert not isinstance(error, Refused), "find must not raise Refused: the post may well be out."
+        error = self.error_of(network, look)
+        assert not isinstance(error, Refused), "find must not raise Refused: the post may be published."
 
     # --- replies
 
-    @asked_of(_replies)
-    def test_a_thread_hangs_together(self, channel: Channel, wire: NetworkFixture) -> None:
-        """An update answers the opening, and the end answers the update in the opening's thread."""
-        opening = say(channel, self.request(channel, text="Début"))
-        update = say(channel, self.request(channel, opening, text="Suite"))
-        say(channel, self.request(channel, opening, update, text="Fin"))
-        first, second, third = (self.shown_once(wire, text) for text in ("Début", "Suite", "Fin"))
-        assert first.under == (), f"The opening answers {first.under}."
-        assert set(second.under) == {first.id}, f"The update answers {second.under}, not the opening {first.id!r}."
-        assert third.under in {(second.id,), (first.id, second.id)}, (
-            f"The end answers {third.under}, not {first.id!r}, then {second.id!r}: answers[0] starts the thread, "
-            "answers[-1] is the post to answer."
+    @requires(_replies)
+    def test_replies_form_one_thread(self, channel: Channel, network: NetworkFixture) -> None:
+        """An update replies to the opening, and the end replies to the update in the opening's thread."""
+        opening = send_post(channel, self.request(channel, text="Début"))
+        update = send_post(channel, self.request(channel, opening, text="Suite"))
+        send_post(channel, self.request(channel, opening, update, text="Fin"))
+        first, second, third = (self.visible_once(network, text) for text in ("Début", "Suite", "Fin"))
+        assert first.parents == (), f"The opening answers {first.parents}."
+        assert set(second.parents) == {first.id}, f"The update answers {second.parents}, not the opening {first.id!r}."
+        assert third.parents in {(second.id,), (first.id, second.id)}, (
+            f"The end answers {third.parents}, not {first.id!r}, then {second.id!r}: reply_to[0] starts the thread, "
+            "reply_to[-1] is the post to answer."
         )
 
-    @asked_of(_replies)
-    def test_a_strangers_post_is_not_answered(self, channel: Channel, wire: NetworkFixture) -> None:
-        """A post of another account is passed over: ours then starts a thread."""
-        stranger = say(channel, self.request(channel)).model_copy(update={"account": "another@elsewhere.example"})
-        say(channel, self.request(channel, stranger, text="Seule"))
-        under = self.shown_once(wire, "Seule").under
-        assert under == (), f"It answers {under}: pass over answers whose account is not the channel's."
+    @requires(_replies)
+    def test_foreign_post_is_not_replied_to(self, channel: Channel, network: NetworkFixture) -> None:
+        """A post of another account in `reply_to` is ignored, so that ours starts a thread."""
+        foreign = send_post(channel, self.request(channel)).model_copy(update={"account": "another@elsewhere.example"})
+        send_post(channel, self.request(channel, foreign, text="Seule"))
+        parents = self.visible_once(network, "Seule").parents
+        assert parents == (), f"It answers {parents}: ignore posts in reply_to whose account is not the channel's."
 
     # --- images
 
-    @asked_of(_images)
-    def test_pictures_arrive_with_their_words(self, channel: Channel, wire: NetworkFixture) -> None:
-        """As many pictures as claimed arrive, in order, unchanged, each with its alternative text."""
-        text, pictures = (
-            "Voir les images",
-            tuple(texts.picture(number) for number in range(channel.capabilities.images)),
-        )
+    @requires(_images)
+    def test_images_arrive_with_alt_text(self, channel: Channel, network: NetworkFixture) -> None:
+        """As many pictures as claimed arrive in order, unchanged, each with its alternative text."""
+        text, pictures = "Voir les images", tuple(map(texts.picture, range(channel.capabilities.images)))
         html = texts.formatted(text, pictures) if channel.capabilities.html else ""
-        say(channel, self.request(channel, text=text, pictures=pictures, html=html))
-        got = self.shown_once(wire, text).pictures
-        assert [alt for alt, _ in got] == [each.alt for each in pictures], "Alternative texts are lost or changed."
-        assert [data for _, data in got] == [each.data for each in pictures], "Pictures are lost or changed."
+        send_post(channel, self.request(channel, text=text, pictures=pictures, html=html))
+        arrived = self.visible_once(network, text).pictures
+        assert [alt for alt, _ in arrived] == [each.alt for each in pictures], "Alternative texts are lost or changed."
+        assert [data for _, data in arrived] == [each.data for each in pictures], "Pictures are lost or changed."
 
     # --- edits, deletes
 
-    @asked_of(_edits)
-    def test_an_edit_replaces_the_post(self, channel: Channel, wire: NetworkFixture) -> None:
-        """`edit` replaces what readers see, in the same place; in trouble it raises as `send` does."""
-        ref = say(channel, self.request(channel, text="Faux"))
+    @requires(_edits)
+    def test_edit_replaces_the_post(self, channel: Channel, network: NetworkFixture) -> None:
+        """`edit` replaces the post in place, and raises the same errors as `send`."""
+        ref = send_post(channel, self.request(channel, text="Faux"))
         request, edits = self.request(channel, text="Juste"), cast("SupportsEdit", channel)
-        self._raises_as_send(wire, "edit", lambda: edits.edit(ref, request))
+        self._assert_raises_like_send(network, "edit", lambda: edits.edit(ref, request))
         edited = edits.edit(ref, request)
-        assert len(wire.shown) == 1, "An edit makes no further post."
-        shown = self.shown_once(wire, "Juste")
+        assert len(network.visible_posts) == 1, "An edit makes no further post."
+        shown = self.visible_once(network, "Juste")
         assert not shown.id or edited.id == shown.id, f"edit returns {edited.id!r}; the post is {shown.id!r}."
 
-    @asked_of(_deletes)
-    def test_what_is_deleted_is_gone(self, channel: Channel, wire: NetworkFixture) -> None:
-        """`delete` takes one post back, and only it; one that is gone already is no error; else it raises as `send`."""
-        ref = say(channel, self.request(channel, text="À retirer"))
-        say(channel, self.request(channel, text="À garder"))
+    @requires(_deletes)
+    def test_delete_removes_the_post(self, channel: Channel, network: NetworkFixture) -> None:
+        """`delete` removes one post, accepts one that is already gone, and raises the same errors as `send`."""
+        ref = send_post(channel, self.request(channel, text="À retirer"))
+        send_post(channel, self.request(channel, text="À garder"))
         deletes = cast("SupportsDelete", channel)
-        self._raises_as_send(wire, "delete", lambda: deletes.delete(ref))
+        self._assert_raises_like_send(network, "delete", lambda: deletes.delete(ref))
         deletes.delete(ref)
         deletes.delete(ref)
-        self.shown_once(wire, "À garder")
-        assert len(wire.shown) == 1, "What was deleted is still shown."
+        self.visible_once(network, "À garder")
+        assert len(network.visible_posts) == 1, "The deleted post is still shown."
 
-    def _raises_as_send(self, wire: NetworkFixture, call: Call, do: Callable[[], object]) -> None:
-        for trouble, kind in _AS_SEND.items():
-            if trouble not in wire.troubles:
+    def _assert_raises_like_send(self, network: NetworkFixture, call: Call, do: Callable[[], object]) -> None:
+        for fault, kind in _ERRORS.items():
+            if fault not in network.faults:
                 continue
-            wire.fail_next(trouble, call)
-            error = self.error_of(wire, do)
-            self.is_kind(kind, error, trouble)
-            if isinstance(error, Unavailable) and trouble is Fault.LATER:
-                at = wire.clock.now() + wire.wait if wire.wait else None
-                assert error.retry_at == at, f"{call}: retry_at is {error.retry_at}, the network says {at}."
-            wire.recover()
+            network.fail_next(fault, call)
+            error = self.error_of(network, do)
+            self.assert_kind(kind, error, fault)
+            if isinstance(error, Unavailable) and fault is Fault.RATE_LIMITED:
+                at = network.clock.now() + network.retry_after if network.retry_after else None
+                assert error.retry_at == at, f"{call}: retry_at is {error.retry_at}, the network asks for {at}."
+            network.recover()
 
     # --- recipients
 
-    @asked_of(_mails)
-    def test_everybody_has_an_outcome_and_nobody_sees_the_others(self, channel: Channel, wire: MailsWire) -> None:
-        """Each person gets the post once, has one outcome, and finds nobody else's address in it."""
-        outcomes = self._mail(channel, self.request(channel, text="À tous"))
-        assert set(outcomes.values()) == {"posted"}, f"A network that takes everything brought {outcomes}."
-        self._received(wire, *PEOPLE)
-        for shown in wire.shown:
-            assert shown.reader.encode() in shown.whole, "The wire must say in `whole` what reached a person."
+    @requires(_has_recipients)
+    def test_recipients_get_private_copies(self, channel: Channel, network: BulkFixture) -> None:
+        """Each recipient gets the post once, has one outcome, and sees no other address."""
+        outcomes = self._send_each(channel, self.request(channel, text="À tous"))
+        assert set(outcomes.values()) == {"posted"}, f"A network that accepts everything gave {outcomes}."
+        self._assert_received(network, *PEOPLE)
+        for shown in network.visible_posts:
+            assert shown.reader.encode() in shown.whole, (
+                "The fixture must put into `whole` everything that reached a recipient."
+            )
             others = [person for person in PEOPLE if person.address.encode() in shown.whole]
-            assert len(others) == 1, "A person sees another one's address."
+            assert len(others) == 1, "A recipient sees another one's address."
 
-    @asked_of(_mails)
-    def test_one_who_is_refused_costs_nobody_else_the_post(self, channel: Channel, wire: MailsWire) -> None:
-        """A person whom the network refuses is told as `refused`, without his address; the others get the post."""
-        wire.refuse_person(PEOPLE[1].address)
-        mails = cast("SupportsBulkSend", channel)
-        outcomes = {each.key: each for each in mails.send_each(self.request(channel), PEOPLE)}
+    @requires(_has_recipients)
+    def test_refused_recipient_does_not_stop_the_others(self, channel: Channel, network: BulkFixture) -> None:
+        """A rejected recipient is `refused` without the address in the reason; the others get the post."""
+        network.refuse_recipient(PEOPLE[1].address)
+        sender = cast("SupportsBulkSend", channel)
+        outcomes = {each.key: each for each in sender.send_each(self.request(channel), PEOPLE)}
         refused = outcomes.pop(PEOPLE[1].key)
-        assert refused.outcome == "refused", f"A person who is refused for good is told as {refused.outcome!r}."
-        assert {each.outcome for each in outcomes.values()} == {"posted"}, f"The others were not served: {outcomes}."
-        self._received(wire, PEOPLE[0], *PEOPLE[2:])
-        self.tells_no_secret(wire, repr(refused), "the outcome of a person")
-
-    @asked_of(_mails)
-    def test_a_doubt_about_one_is_a_doubt_about_one(self, channel: Channel, wire: MailsWire) -> None:
-        """Where one person's answer is lost, he is `unconfirmed`, the others are served, and nobody gets it twice."""
-        wire.fail_next(Fault.CUT_AFTER)
-        outcomes = self._mail(channel, self.request(channel))
-        told = sorted(outcomes.values())
-        assert told == ["posted"] * (len(PEOPLE) - 1) + ["unconfirmed"], (
-            f"One answer was lost, and it is told as {told}."
+        assert refused.outcome == "refused", f"A recipient who is refused for good is reported as {refused.outcome!r}."
+        assert {each.outcome for each in outcomes.values()} == {"posted"}, (
+            f"The others did not get the post: {outcomes}."
         )
-        self._received(wire, *PEOPLE)
+        self._assert_received(network, PEOPLE[0], *PEOPLE[2:])
+        self.assert_no_secret(network, repr(refused), "the outcome of a recipient")
 
-    @asked_of(_mails)
-    def test_who_was_not_reached_is_not_in_doubt(self, channel: Channel, wire: MailsWire) -> None:
-        """Where the network goes away halfway, `Unavailable` is raised for those who are left; they heard nothing."""
-        mails = iter(cast("SupportsBulkSend", channel).send_each(self.request(channel), PEOPLE))
-        first = next(mails)
-        wire.fail_next(Fault.NOBODY)
-        error = self.error_of(wire, lambda: list(mails))
-        self.is_kind(Unavailable, error, Fault.NOBODY)
-        self._received(wire, *(person for person in PEOPLE if person.key == first.key))
+    @requires(_has_recipients)
+    def test_unconfirmed_recipient_is_reported_alone(self, channel: Channel, network: BulkFixture) -> None:
+        """A lost answer makes one recipient `unconfirmed`; the others get the post, and each only once."""
+        network.fail_next(Fault.DISCONNECTED_AFTER)
+        outcomes = self._send_each(channel, self.request(channel))
+        values = sorted(outcomes.values())
+        assert values == ["posted"] * (len(PEOPLE) - 1) + ["unconfirmed"], (
+            f"One answer was lost, and the outcomes are {values}."
+        )
+        self._assert_received(network, *PEOPLE)
 
-    @asked_of(_mails)
-    def test_a_list_may_end_early(self, channel: Channel, wire: MailsWire) -> None:
-        """A list that ends after any person ends as after the last: the others hear from the next call, and once."""
+    @requires(_has_recipients)
+    def test_unreached_recipients_are_not_in_doubt(self, channel: Channel, network: BulkFixture) -> None:
+        """When the network fails halfway, `Unavailable` is raised for the rest, who got nothing."""
+        outcomes = iter(cast("SupportsBulkSend", channel).send_each(self.request(channel), PEOPLE))
+        first = next(outcomes)
+        network.fail_next(Fault.UNREACHABLE)
+        error = self.error_of(network, lambda: list(outcomes))
+        self.assert_kind(Unavailable, error, Fault.UNREACHABLE)
+        self._assert_received(network, *(person for person in PEOPLE if person.key == first.key))
+
+    @requires(_has_recipients)
+    def test_recipient_list_may_end_early(self, channel: Channel, network: BulkFixture) -> None:
+        """A recipient list may end after any recipient; the others are reached once by the next call."""
         request = self.request(channel)
-        mails, first, others = cast("SupportsBulkSend", channel), PEOPLE[:1], PEOPLE[1:]
+        sender, first, others = cast("SupportsBulkSend", channel), PEOPLE[:1], PEOPLE[1:]
         for people in (first, others, ()):
-            told = [each.key for each in mails.send_each(request, iter(people))]
-            assert sorted(told) == sorted(person.key for person in people), f"Handed {people}, it has told of {told}."
-        self._received(wire, *PEOPLE)
+            keys = [each.key for each in sender.send_each(request, iter(people))]
+            assert sorted(keys) == sorted(person.key for person in people), f"For {people} it reported on {keys}."
+        self._assert_received(network, *PEOPLE)
 
-    def _mail(self, channel: Channel, request: Request) -> dict[str, str]:
-        told: list[RecipientOutcome] = list(cast("SupportsBulkSend", channel).send_each(request, PEOPLE))
-        keys = sorted(each.key for each in told)
+    def _send_each(self, channel: Channel, request: Request) -> dict[str, str]:
+        outcomes: list[RecipientOutcome] = list(cast("SupportsBulkSend", channel).send_each(request, PEOPLE))
+        keys = sorted(each.key for each in outcomes)
         assert keys == sorted(each.key for each in PEOPLE), f"Yield one outcome for each recipient; keys were {keys}."
-        return {each.key: each.outcome for each in told}
+        return {each.key: each.outcome for each in outcomes}
 
-    def _received(self, wire: NetworkFixture, *people: Recipient) -> None:
-        got = sorted(shown.reader.partition("@")[0] for shown in wire.shown)
+    def _assert_received(self, network: NetworkFixture, *people: Recipient) -> None:
+        received = sorted(shown.reader.partition("@")[0] for shown in network.visible_posts)
         expected = sorted(person.address.partition("@")[0] for person in people)
-        assert got == expected, f"The post reached {got} in place of {expected}."
+        assert received == expected, f"The post reached {received} in place of {expected}."

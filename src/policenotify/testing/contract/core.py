@@ -1,5 +1,5 @@
-"""What every channel promises: of itself, of preparing and of sending."""
-# ruff: noqa: S101, PLR2004 - these are tests, one for each promise, and expected numbers are their point
+"""The promises of every channel: construction, `prepare` and `send`."""
+# ruff: noqa: S101, PLR2004 - test code: asserts and expected numbers are its point
 
 from __future__ import annotations
 
@@ -28,19 +28,20 @@ from policenotify.channel import (
 )
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.testing.contract import texts
-from policenotify.testing.contract.fixtures import SLOTS, Bench, may_be_struck_out
-from policenotify.testing.contract.texts import say
-from policenotify.testing.contract.wires import OUT, Fault, NetworkFixture
+from policenotify.testing.contract.capabilities import CapabilityContract
+from policenotify.testing.contract.case import SLOTS, ContractCase, can_be_disabled
+from policenotify.testing.contract.fixtures import OUT, Fault, NetworkFixture
+from policenotify.testing.contract.texts import send_post
 
 
-class AskedOfAll(Bench):
+class CoreContract(ContractCase):
     """The promises of every channel."""
 
     # --- itself
 
-    def test_opening_it_touches_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Making a channel and reading its abilities and account reaches no network, and always says the same."""
-        wire = self.make_wire()
+    def test_construction_does_no_io(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Making a channel and reading its capabilities and account reaches no network and is stable."""
+        network = self.make_network()
 
         def reach(*_: object) -> None:
             raise AssertionError("Connect in prepare, send or whoami; making a channel may reach no network.")
@@ -48,15 +49,15 @@ class AskedOfAll(Bench):
         for name in ("connect", "connect_ex", "sendto"):
             monkeypatch.setattr(socket.socket, name, reach)
         monkeypatch.setattr(socket, "getaddrinfo", reach)
-        with closing(self.open(wire)) as one, closing(self.open(wire)) as two:
-            assert one is not two, "`open` must make a new object at each call."
-            assert one.capabilities == one.capabilities == two.capabilities, (
-                "The abilities change; make them a constant."
+        with closing(self.open(network)) as first, closing(self.open(network)) as second:
+            assert first is not second, "`open` must make a new object at each call."
+            assert first.capabilities == first.capabilities == second.capabilities, (
+                "The capabilities change. Make them a constant."
             )
-            assert one.account == one.account == two.account != "", "The account's name changes, or is empty."
+            assert first.account == first.account == second.account != "", "The account's name changes, or is empty."
 
-    def test_it_can_do_what_it_claims(self, channel: Channel) -> None:
-        """A channel has the methods of what it claims, and claims no nonsense."""
+    def test_claims_have_methods(self, channel: Channel) -> None:
+        """A channel has the methods that its capabilities claim, and claims no impossible value."""
         can = channel.capabilities
         claims: list[tuple[object, type]] = [
             (True, Channel),
@@ -66,39 +67,41 @@ class AskedOfAll(Bench):
             (can.edits, SupportsEdit),
             (can.deletes, SupportsDelete),
         ]
-        lacks = [protocol.__name__ for claimed, protocol in claims if claimed and not isinstance(channel, protocol)]
-        assert not lacks, f"It claims what it has no method for: {', '.join(lacks)} of policenotify.channel."
+        missing = [protocol.__name__ for claimed, protocol in claims if claimed and not isinstance(channel, protocol)]
+        assert not missing, f"It claims what it has no method for: {', '.join(missing)} of policenotify.channel."
         spans = (can.idempotency_window, can.lookup_delay or timedelta(0))
         assert can.budget.limit > 0, "A budget for no text makes no sense."
         assert can.images >= 0, "A negative number of pictures makes no sense."
         assert min(spans) >= timedelta(0), "A negative time makes no sense."
 
-    def test_no_secret_is_told(self, wire: NetworkFixture, caplog: pytest.LogCaptureFixture) -> None:
-        """No password, token or reader's address stands in a channel's repr or answers, or in a log, even at DEBUG."""
-        with caplog.at_level(1), closing(self.open(wire)) as channel:
+    def test_no_secret_leaks(self, network: NetworkFixture, caplog: pytest.LogCaptureFixture) -> None:
+        """No password, token or address appears in a repr, a result or a log record, even at DEBUG."""
+        with caplog.at_level(1), closing(self.open(network)) as channel:
             account = channel.whoami()
             request = self.request(channel)
-            ref = say(channel, request)
-            for trouble in sorted(wire.troubles):
-                wire.fail_next(trouble)
+            ref = send_post(channel, request)
+            for fault in sorted(network.faults):
+                network.fail_next(fault)
                 with suppress(Exception):
-                    say(channel, request)
-                wire.recover()
-            self._does_what_it_claims(wire, channel, ref, request)
-            assert self.secrets or wire.secrets, "Name what must stay secret: secrets = (…,), as `open` hands it over."
-            self.tells_no_secret(wire, f"{channel!r} {channel}", "the channel's repr")
-            self.tells_no_secret(wire, request.model_dump_json(), "the Request, which the journal keeps")
-            self.tells_no_secret(wire, ref.model_dump_json(), "the PostRef, which the journal keeps")
-            self.tells_no_secret(wire, repr(account), "the Account that whoami returns")
+                    send_post(channel, request)
+                network.recover()
+            self._use_claimed_methods(network, channel, ref, request)
+            assert self.secrets or network.secrets, (
+                "Name what must stay secret: secrets = (…,), as `open` hands it over."
+            )
+            self.assert_no_secret(network, f"{channel!r} {channel}", "the channel's repr")
+            self.assert_no_secret(network, request.model_dump_json(), "the Request, which the journal keeps")
+            self.assert_no_secret(network, ref.model_dump_json(), "the PostRef, which the journal keeps")
+            self.assert_no_secret(network, repr(account), "the Account that whoami returns")
         logged = "\n".join(f"{each.getMessage()} {each.args} {each.exc_text}" for each in caplog.records)
-        self.tells_no_secret(wire, logged, "the log")
+        self.assert_no_secret(network, logged, "the log")
 
-    def _does_what_it_claims(self, wire: NetworkFixture, channel: Channel, ref: PostRef, request: Request) -> None:
-        """Find, edit and delete a post; how that ends is asked elsewhere."""
+    def _use_claimed_methods(self, network: NetworkFixture, channel: Channel, ref: PostRef, request: Request) -> None:
+        """Call find, edit and delete where claimed, and ignore the results."""
         can = channel.capabilities
         with suppress(Exception):
             if can.lookup_delay is not None and isinstance(channel, SupportsLookup):
-                channel.find(request, since=wire.clock.now())
+                channel.find(request, since=network.clock.now())
         with suppress(Exception):
             if can.edits and isinstance(channel, SupportsEdit):
                 channel.edit(ref, request)
@@ -106,208 +109,256 @@ class AskedOfAll(Bench):
             if can.deletes and isinstance(channel, SupportsDelete):
                 channel.delete(ref)
 
-    def test_closing_it_is_always_possible(self, wire: NetworkFixture) -> None:
-        """A channel may be closed twice: unused, used, and after every trouble."""
-        for trouble in (None, *sorted(wire.troubles)):
-            unused, used = self.open(wire), self.open(wire)
+    def test_close_is_always_possible(self, network: NetworkFixture) -> None:
+        """A channel can be closed twice: unused, used and after every fault."""
+        for fault in (None, *sorted(network.faults)):
+            unused, used = self.open(network), self.open(network)
             request = self.request(used)
-            if trouble:
-                wire.fail_next(trouble)
+            if fault:
+                network.fail_next(fault)
             with suppress(ChannelError):
-                say(used, request)
+                send_post(used, request)
             for channel in (unused, used, unused, used):
                 channel.close()
-            wire.recover()
+            network.recover()
 
-    def test_nothing_is_left_behind(self) -> None:
-        """A closed channel leaves no open socket or file, and no thread."""
+    def test_close_releases_resources(self) -> None:
+        """A closed channel leaves no open socket, file or thread."""
         gc.collect()
         before = set(threading.enumerate())
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always", ResourceWarning)
-            with self.make_wire() as wire:
-                channel = self.open(wire)
+            with self.make_network() as network:
+                channel = self.open(network)
                 request = self.request(channel)
-                wire.fail_next(Fault.CUT)
+                network.fail_next(Fault.DISCONNECTED)
                 with suppress(ChannelError):
-                    say(channel, request)
-                wire.recover()
-                say(channel, request)
+                    send_post(channel, request)
+                network.recover()
+                send_post(channel, request)
                 channel.close()
                 del channel
                 gc.collect()
-        told = [str(each.message) for each in warned if issubclass(each.category, ResourceWarning)]
-        assert not told, f"close() must close everything; left open: {told}"
+        unclosed = [str(each.message) for each in warned if issubclass(each.category, ResourceWarning)]
+        assert not unclosed, f"close() must close everything; left open: {unclosed}"
         for thread in (left := set(threading.enumerate()) - before):
             thread.join(0.5)
         alive = [thread.name for thread in left if thread.is_alive()]
         assert not alive, f"close() must end the threads that the channel started; running: {alive}"
 
-    def test_asking_who_we_are_posts_nothing(self, channel: Channel, wire: NetworkFixture) -> None:
-        """`whoami` names the account, and readers see nothing of it."""
+    def test_whoami_posts_nothing(self, channel: Channel, network: NetworkFixture) -> None:
+        """`whoami` names the account and publishes nothing."""
         account = channel.whoami()
         assert account.id, "The Account that whoami returns has no id."
         assert account.name, "The Account that whoami returns has no name."
-        assert not wire.shown, "whoami has posted something."
+        assert not network.visible_posts, "whoami has posted something."
 
-    @may_be_struck_out
-    def test_asking_who_we_are_proves_the_credentials(self, channel: Channel, wire: NetworkFixture) -> None:
-        """`whoami` raises `Blocked` where the credentials are not accepted, `Unavailable` where nobody listens."""
-        for trouble, kind in ((Fault.DENIED, Blocked), (Fault.NOBODY, Unavailable)):
-            wire.fail_next(trouble)
-            self.is_kind(kind, self.error_of(wire, channel.whoami), trouble)
-            wire.recover()
+    @can_be_disabled
+    def test_whoami_proves_the_credentials(self, channel: Channel, network: NetworkFixture) -> None:
+        """`whoami` raises `Blocked` for rejected credentials and `Unavailable` for an unreachable server."""
+        for fault, kind in ((Fault.UNAUTHORIZED, Blocked), (Fault.UNREACHABLE, Unavailable)):
+            network.fail_next(fault)
+            self.assert_kind(kind, self.error_of(network, channel.whoami), fault)
+            network.recover()
         channel.whoami()
 
     # --- preparing
 
-    def test_preparing_shows_nothing(self, channel: Channel, wire: NetworkFixture) -> None:
-        """`prepare` may upload, but no reader sees anything before `send`."""
+    def test_prepare_publishes_nothing(self, channel: Channel, network: NetworkFixture) -> None:
+        """`prepare` may upload, but readers see nothing before `send`."""
         pictures = tuple(texts.picture(number) for number in range(channel.capabilities.images))
         self.request(channel, pictures=pictures)
-        assert not wire.shown, "prepare has published something; only send may."
+        assert not network.visible_posts, "prepare has published something; only send may."
 
-    def test_preparing_again_says_the_same(self, channel: Channel, wire: NetworkFixture) -> None:
-        """The same post and answers make an equal `Request` on every object; stored and read back it is sent."""
+    def test_prepare_is_deterministic(self, channel: Channel, network: NetworkFixture) -> None:
+        """The same post and parents give an equal `Request` on every object, which can be stored and sent."""
         first = self.request(channel)
         post = self.post(channel)
-        answers = (say(channel, first),)
-        with closing(self.open(wire)) as other:
-            made = [each.prepare(post, answers) for each in (channel, channel, other)]
-        said = [{name: value for name, value in each.body.items() if name not in self.uploads} for each in made]
-        assert said[0] == said[1] == said[2], (
-            "prepare must depend on the post and its answers only: no time, no chance. What it uploads is named anew "
-            "each time? Then say where the names stand: uploads = (…,), keys of Request.body."
+        reply_to = (send_post(channel, first),)
+        with closing(self.open(network)) as other:
+            requests = [each.prepare(post, reply_to) for each in (channel, channel, other)]
+        bodies = [{name: value for name, value in each.body.items() if name not in self.uploads} for each in requests]
+        assert bodies[0] == bodies[1] == bodies[2], (
+            "prepare must depend on the post and its parents only: no time, no chance. If each upload gets a new name, "
+            "list the keys of Request.body that hold these names: uploads = (…,)."
         )
-        assert len({(each.account, each.key) for each in made}) == 1, "The account or key of a Request changes."
-        assert (made[0].account, made[0].key) == (channel.account, post.key), (
+        assert len({(each.account, each.key) for each in requests}) == 1, "The account or key of a Request changes."
+        assert (requests[0].account, requests[0].key) == (channel.account, post.key), (
             "A Request carries the account and post.key."
         )
-        stored = made[0].model_dump_json()
+        stored = requests[0].model_dump_json()
         read = Request.read(stored)
-        assert read == made[0], "The Request changes when it is stored as JSON."
+        assert read == requests[0], "The Request changes when it is stored as JSON."
         assert read.model_dump_json() == stored, "The Request changes when it is stored as JSON."
-        say(channel, read)
-        assert len(wire.shown) == 2, "The request that was stored and read back was not published."
+        send_post(channel, read)
+        assert len(network.visible_posts) == 2, "The request that was stored and read back was not published."
 
-    def test_preparing_tells_of_trouble(self, channel: Channel, wire: NetworkFixture) -> None:
-        """Where the network is away or denies us, `prepare` needs it not, or raises `Unavailable` or `Blocked`."""
-        for trouble, kind in ((Fault.NOBODY, Unavailable), (Fault.DENIED, Blocked)):
-            wire.fail_next(trouble)
+    def test_prepare_reports_failures(self, channel: Channel, network: NetworkFixture) -> None:
+        """On an unreachable server or rejected credentials `prepare` succeeds, or raises the matching error."""
+        for fault, kind in ((Fault.UNREACHABLE, Unavailable), (Fault.UNAUTHORIZED, Blocked)):
+            network.fail_next(fault)
             try:
                 self.request(channel)
             except ChannelError as error:
-                self.is_kind(kind, error, trouble)
-                self._is_told_well(wire, error)
-            wire.recover()
+                self.assert_kind(kind, error, fault)
+                self._assert_good_error(network, error)
+            network.recover()
 
     @pytest.mark.parametrize("text", texts.TEXTS.values(), ids=texts.TEXTS)
-    def test_a_text_arrives_as_it_was_written(self, channel: Channel, wire: NetworkFixture, text: str) -> None:
-        """Readers get text, title and formatted text to the last character, whatever is in them."""
-        self._arrives(channel, wire, text, f"Titre : {' '.join(text.split())}")
+    def test_text_arrives_unchanged(self, channel: Channel, network: NetworkFixture, text: str) -> None:
+        """Readers get text, title and formatted text unchanged, whatever characters they contain."""
+        self._assert_arrival(channel, network, text, f"Titre : {' '.join(text.split())}")
 
-    def test_any_text_arrives(self, channel: Channel, wire: NetworkFixture) -> None:
-        """The same for whatever else Hypothesis finds in a text that the rendering lets through."""
+    def test_any_text_arrives_unchanged(self, channel: Channel, network: NetworkFixture) -> None:
+        """Readers get every text unchanged that the rendering can produce."""
 
-        # no shrinking: over a real network it takes minutes, and what was found is short enough
+        # No shrinking: over a real network it takes minutes, and the examples are short.
         @settings(max_examples=30, deadline=None, database=None, derandomize=True, phases=[Phase.generate])
         @given(text=texts.legal_texts(channel.capabilities.budget), title=texts.legal_titles())
         def arrives(text: str, title: str) -> None:
-            self._arrives(channel, wire, text, title)
+            self._assert_arrival(channel, network, text, title)
 
         arrives()
 
-    def _arrives(self, channel: Channel, wire: NetworkFixture, text: str, title: str) -> None:
+    def _assert_arrival(self, channel: Channel, network: NetworkFixture, text: str, title: str) -> None:
         post = self.post(channel, text, **({"title": title} if channel.capabilities.title else {}))
-        say(channel, channel.prepare(post, ()))
-        shown = wire.shown[-1]
-        for what, wrote in {"text": post.text, "title": post.title, "formatted text": post.html}.items():
-            got, wanted = shown.texts, wrote
+        send_post(channel, channel.prepare(post, ()))
+        shown = network.visible_posts[-1]
+        for field, written in {"text": post.text, "title": post.title, "formatted text": post.html}.items():
+            received, expected = shown.texts, written
             if shown.breaks_lines:
-                got, wanted = tuple(each.replace("\n", " ") for each in got), wrote.replace("\n", " ")
-            assert not wanted or wanted in got, f"The {what} {wanted!r} did not arrive as it was; readers get {got!r}."
+                received = tuple(each.replace("\n", " ") for each in received)
+                expected = written.replace("\n", " ")
+            assert not expected or expected in received, (
+                f"The {field} {expected!r} did not arrive as it was; readers get {received!r}."
+            )
 
-    def test_a_post_at_the_limit_arrives_whole(self, channel: Channel, wire: NetworkFixture) -> None:
-        """A text that fills the budget to the last character is taken, and nothing of it is lost."""
+    def test_longest_post_arrives_whole(self, channel: Channel, network: NetworkFixture) -> None:
+        """A text that fills the budget to the last character is accepted and arrives whole."""
         text = texts.longest(channel.capabilities.budget)
-        say(channel, self.request(channel, text=text))
-        words = [shown.split() for shown in wire.shown[-1].texts]  # a network may break lines anew
+        send_post(channel, self.request(channel, text=text))
+        words = [shown.split() for shown in network.visible_posts[-1].texts]  # the network may break lines
         assert text.split() in words, f"A text of {len(text)} characters, which the budget takes, did not arrive whole."
 
     # --- sending
 
-    def test_a_post_is_out_once_and_says_where(self, channel: Channel, wire: NetworkFixture) -> None:
+    def test_send_publishes_once(self, channel: Channel, network: NetworkFixture) -> None:
         """`send` publishes once, and returns a `PostRef` with our account and the network's id."""
         request = self.request(channel, text="Une fois")
-        ref = say(channel, request)
-        shown = self.shown_once(wire, "Une fois")
+        ref = send_post(channel, request)
+        shown = self.visible_once(network, "Une fois")
         assert ref.account == channel.account, f"PostRef.account is {ref.account!r}, not the channel's account."
-        assert ref.id, "PostRef.id is empty; without it nobody can answer, find or delete the post."
+        assert ref.id, "PostRef.id is empty; without it the post cannot be replied to, found or deleted."
         if shown.id and not channel.capabilities.recipients:
             assert ref.id == shown.id, f"PostRef.id is {ref.id!r}; on the network the post is {shown.id!r}."
 
-    def test_a_refusal_is_final(self, channel: Channel, wire: NetworkFixture) -> None:
-        """Where the network refuses the content, `send` raises `Refused`, and nothing is out."""
-        self._goes_wrong(channel, wire, Fault.REFUSED, Refused)
+    def test_refusal_raises_refused(self, channel: Channel, network: NetworkFixture) -> None:
+        """`send` raises `Refused` when the network rejects the content, and nothing is published."""
+        self._assert_failure(channel, network, Fault.REFUSED, Refused)
 
-    @may_be_struck_out
-    def test_a_limit_is_waited_for(self, channel: Channel, wire: NetworkFixture) -> None:
-        """Where the network asks us to wait, `send` raises `Unavailable` with its time, and does not wait itself."""
-        error = self._goes_wrong(channel, wire, Fault.LATER, Unavailable)
-        at = wire.clock.now() + wire.wait if wire.wait else None
-        told = error.retry_at if isinstance(error, Unavailable) else None
-        assert told == at, f"retry_at is {told}, the network says {at}. See policenotify.transport.retry_at."
-        assert not wire.clock.slept, "The channel slept; only the house waits."
+    @can_be_disabled
+    def test_rate_limit_raises_unavailable(self, channel: Channel, network: NetworkFixture) -> None:
+        """`send` raises `Unavailable` with the `retry_at` of a rate limit, and does not wait."""
+        error = self._assert_failure(channel, network, Fault.RATE_LIMITED, Unavailable)
+        at = network.clock.now() + network.retry_after if network.retry_after else None
+        retry_at = error.retry_at if isinstance(error, Unavailable) else None
+        assert retry_at == at, (
+            f"retry_at is {retry_at}, the network asks for {at}. See policenotify.transport.retry_at."
+        )
+        assert not network.clock.slept, "The channel slept. Raise Unavailable with retry_at in its place."
 
-    def test_where_nobody_listens_nothing_was_posted(self, channel: Channel, wire: NetworkFixture) -> None:
-        """Where the call certainly never arrived, `send` raises `Unavailable`: it may be said again without a doubt."""
-        self._goes_wrong(channel, wire, Fault.NOBODY, Unavailable)
+    def test_unreachable_raises_unavailable(self, channel: Channel, network: NetworkFixture) -> None:
+        """`send` raises `Unavailable` when the request certainly never reached the server."""
+        self._assert_failure(channel, network, Fault.UNREACHABLE, Unavailable)
 
-    @may_be_struck_out
-    def test_wrong_credentials_block_the_channel(self, channel: Channel, wire: NetworkFixture) -> None:
-        """Where the network does not accept the credentials, `send` raises `Blocked`, until a person acts."""
-        self._goes_wrong(channel, wire, Fault.DENIED, Blocked)
+    @can_be_disabled
+    def test_wrong_credentials_raise_blocked(self, channel: Channel, network: NetworkFixture) -> None:
+        """`send` raises `Blocked` when the network rejects the credentials."""
+        self._assert_failure(channel, network, Fault.UNAUTHORIZED, Blocked)
 
-    def test_a_doubt_is_told(self, channel: Channel, wire: NetworkFixture, doubt: Fault) -> None:
-        """Where no readable answer comes, `send` raises `Unconfirmed`, soon, and tries nothing again by itself."""
-        self._goes_wrong(channel, wire, doubt, Unconfirmed)
+    def test_unknown_result_raises_unconfirmed(self, channel: Channel, network: NetworkFixture, doubt: Fault) -> None:
+        """`send` raises `Unconfirmed` when no readable answer comes, and does not retry."""
+        self._assert_failure(channel, network, doubt, Unconfirmed)
 
-    def _goes_wrong(
-        self, channel: Channel, wire: NetworkFixture, trouble: Fault, kind: type[ChannelError]
+    def _assert_failure(
+        self, channel: Channel, network: NetworkFixture, fault: Fault, kind: type[ChannelError]
     ) -> ChannelError:
         request = self.request(channel)
-        wire.fail_next(trouble)
+        network.fail_next(fault)
         began = time.perf_counter()
-        error = self.error_of(wire, lambda: say(channel, request))
+        error = self.error_of(network, lambda: send_post(channel, request))
         took = time.perf_counter() - began
-        self.is_kind(kind, error, trouble)
+        self.assert_kind(kind, error, fault)
         assert took < self.patience, (
             f"send took {took:.1f} s. Give every call a timeout; `open` with one below {self.patience} s."
         )
-        out, expected = len(wire.shown), int(trouble in OUT)
-        assert out == expected, (
-            f"After {trouble.name} {out} posts are out in place of {expected}: the channel repeats by itself."
+        count, expected = len(network.visible_posts), int(fault in OUT)
+        assert count == expected, (
+            f"After {fault.name} {count} posts are out in place of {expected}: the channel repeats by itself."
         )
         return error
 
-    def test_after_trouble_it_works_again(self, channel: Channel, wire: NetworkFixture, trouble: Fault) -> None:
-        """Whatever went wrong, the same channel object posts as soon as the network is well."""
-        wire.fail_next(trouble)
+    def test_channel_recovers_after_failure(self, channel: Channel, network: NetworkFixture, fault: Fault) -> None:
+        """After any failure the same channel object posts again as soon as the network works."""
+        network.fail_next(fault)
         with suppress(ChannelError):
-            say(channel, self.request(channel, text="Avant"))
-        wire.recover()
-        say(channel, self.request(channel, text="Après"))
-        self.shown_once(wire, "Après")
+            send_post(channel, self.request(channel, text="Avant"))
+        network.recover()
+        send_post(channel, self.request(channel, text="Après"))
+        self.visible_once(network, "Après")
 
-    def test_several_objects_work_side_by_side(self, wire: NetworkFixture) -> None:
-        """Several channel objects of the account, each in its own thread, post each its own."""
-        with closing(self.open(wire)) as channel:
+    def test_channels_work_in_parallel(self, network: NetworkFixture) -> None:
+        """Several channel objects of the account post at the same time, each in its own thread."""
+        with closing(self.open(network)) as channel:
             posts = [self.post(channel, f"File {number}") for number in range(SLOTS)]
 
         def run(post: Post) -> PostRef:
-            with closing(self.open(wire)) as channel:
-                return say(channel, channel.prepare(post, ()))
+            with closing(self.open(network)) as channel:
+                return send_post(channel, channel.prepare(post, ()))
 
         self.at_once([partial(run, post) for post in posts])
         for post in posts:
-            self.shown_once(wire, post.text)
+            self.visible_once(network, post.text)
+
+
+class ChannelContract(CoreContract, CapabilityContract):
+    """Every promise of a channel as a suite of tests to inherit.
+
+    The docstrings of the tests are the promises. Tests of capabilities that the channel does not claim are not
+    collected, so that the test report lists exactly what was proven. A network that cannot keep a promise disables its
+    test by name, with a comment that gives the reason: `test_whoami_proves_the_credentials = None`.
+
+    The whole test of a network for topics on ntfy servers follows. The network itself has about 25 lines and is the
+    package `examples/policenotify-ntfy` of the repository.
+
+    ```python
+    from policenotify_ntfy import Ntfy
+    from pydantic import SecretStr
+
+    from policenotify.testing import Answer, ChannelContract, OneCallFixture
+
+
+    class TestNtfy(ChannelContract):
+        accepts = Answer.json({"id": "abc"})
+        secrets = ("tk_secret",)
+
+        def open(self, network: OneCallFixture) -> Ntfy:
+            token = SecretStr("tk_secret")
+            return Ntfy(topic="police", token=token, server=network.url, timeout=0.2, clock=network.clock)
+    ```
+
+    Your own tests in the class can use the fixtures `network` and `channel`, and these methods:
+
+    - `self.request(channel, text=…)` prepares another post.
+    - `self.error_of(network, call)` returns the error of a call that must fail, and checks that it holds no secret.
+    - `self.visible_once(network, text)` returns a post as readers see it.
+    - `self.at_once(calls)` makes calls in threads.
+
+    `examples/policenotify-threads` uses them, with a network fixture of its own.
+
+    Attributes:
+        accepts: The network's answer to a post, for a network of one HTTP call. Others override `make_network`.
+        secrets: Passwords and tokens, as `open` passes them, that must appear nowhere.
+        uploads: Keys of `Request.body` that name the uploads of `prepare`, which differ from call to call.
+        patience: The longest time in seconds for a call without an answer. The channel's timeout must be well below.
+    """

@@ -1,164 +1,283 @@
-"""The bench on which the contract suite tries a channel: how it is opened, what it says, which promises are asked."""
-# ruff: noqa: S101 - asserts are what it is for
+"""Networks on the loopback as the contract suite controls them: faults of the next call, and visible posts.
+
+A plain HTTP network (one request, one post) needs only
+[`OneCallFixture`][policenotify.testing.contract.fixtures.OneCallFixture]. A network with state needs a fake server of
+its own, and a small subclass of [`HttpFixture`][policenotify.testing.contract.fixtures.HttpFixture] that reads it.
+"""
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
-from threading import Barrier
-from typing import Any, ClassVar, Final, TypeVar
+from enum import StrEnum
+from typing import ClassVar, Final, Literal, Protocol, Self, TypeAlias
 
-import pytest
+from policenotify.testing.fakes import FakeClock, InMemoryStateStore
+from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest, Reply
 
-from policenotify.channel import Capabilities, Channel, Post, PostRef, Request
-from policenotify.errors import ChannelError
-from policenotify.model.lifecycle import Stage
-from policenotify.testing.contract import texts
-from policenotify.testing.contract.texts import PEOPLE
-from policenotify.testing.contract.wires import DOUBTS, UNREAD, Fault, NetworkFixture, OneCallWire, VisiblePost
-from policenotify.testing.fakes import FakeClock
-from policenotify.testing.servers.http import Answer
+Call: TypeAlias = Literal["post", "find", "edit", "delete"]
+"""The kind of call that fails. `post` is the call that publishes, not the preparation before it."""
 
-_Test = TypeVar("_Test", bound=Callable[..., None])
-_T = TypeVar("_T")
-
-NOT_CLAIMED: Final = "not claimed"
-"""Stands in a class in place of a test that is not asked; pytest collects only what can be called."""
-
-SLOTS: Final = 4
-"""How many channel objects work at once: more than the two that the house opens at least for each channel."""
+_SILENCE = 5.0  # seconds: longer than `patience` of the contract
 
 
-def asked_of(claims: Callable[[Capabilities], object]) -> Callable[[_Test], _Test]:
-    """Ask a promise only of channels that make it: for others the test does not exist."""
+class Fault(StrEnum):
+    """Failures of a call."""
 
-    def mark(test: _Test) -> _Test:
-        test.__dict__["asked_of"] = claims
-        return test
+    REFUSED = "refused"
+    """The network rejects the post for good."""
+    RATE_LIMITED = "later"
+    """The network asks us to wait."""
+    UNREACHABLE = "nobody"
+    """Nothing listens at the network's address."""
+    UNAUTHORIZED = "denied"
+    """The network rejects our credentials."""
+    NO_RESPONSE = "silence"
+    """No answer comes. Nothing was published."""
+    DISCONNECTED = "cut"
+    """The connection is closed before an answer. Nothing was published."""
+    DISCONNECTED_AFTER = "cut_after"
+    """The connection is closed before an answer. The post was published."""
+    TRUNCATED = "half"
+    """The connection is closed within the answer. The post was published."""
+    HTML_PAGE = "page"
+    """A proxy or portal answers with status 200 and a web page. Nothing was published."""
+    SERVER_ERROR = "broken"
+    """The network answers with HTTP 500. Nothing was published."""
 
-    return mark
+
+DOUBTS: Final = (
+    Fault.NO_RESPONSE,
+    Fault.DISCONNECTED,
+    Fault.DISCONNECTED_AFTER,
+    Fault.TRUNCATED,
+    Fault.HTML_PAGE,
+    Fault.SERVER_ERROR,
+)
+"""Faults after which the post may be published or not."""
+
+UNREAD: Final = tuple(fault for fault in Fault if fault is not Fault.DISCONNECTED_AFTER)
+"""Faults after which a lookup has no result. Losing the answer of a lookup is the same as losing the request."""
+
+OUT: Final = frozenset({Fault.DISCONNECTED_AFTER, Fault.TRUNCATED})
+"""Faults after which the post is published."""
 
 
-def may_be_struck_out(test: Callable[..., None]) -> Any:  # noqa: ANN401 - so that `test_… = None` is of its type
-    """Mark a promise that not every network can keep."""
-    return test
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisiblePost:
+    """A post as a reader sees it.
+
+    Attributes:
+        texts: Everything to read (title, text, formatted text), each whole, with LF line ends and without the line ends
+            that the network adds.
+        breaks_lines: The network breaks long lines, so that a line break equals a space.
+        id: The network's id; empty if the fixture cannot know it.
+        parents: Ids of our earlier posts that it names, from the first of its thread to the one it replies to. Networks
+            that name only the latter have one.
+        pictures: Alternative text and bytes of each, in order.
+        reader: The recipient's address, on networks with recipients.
+        whole: Every byte that reached this recipient, on networks with recipients.
+    """
+
+    texts: tuple[str, ...]
+    breaks_lines: bool = False
+    id: str = ""
+    parents: tuple[str, ...] = ()
+    pictures: tuple[tuple[str, bytes], ...] = ()
+    reader: str = ""
+    whole: bytes = field(default=b"", repr=False)
 
 
-class Bench:
-    """What all promises need."""
+class NetworkFixture(Protocol):
+    """A network on the loopback as the contract suite controls it.
 
-    accepts: ClassVar[Answer] = Answer.json({"id": "1"})
-    secrets: ClassVar[tuple[str, ...]] = ()
-    patience: ClassVar[float] = 3.0
-    uploads: ClassVar[tuple[str, ...]] = ()
-    _said = 0
+    It listens within `with`. Before, it has an address all the same (port 0 will do), because a channel is also created
+    only to read its capabilities.
+    """
 
-    def open(self, wire: Any) -> Channel:  # noqa: ANN401 - each author names his own wire here
-        """Make a channel object of the account on *wire*: a new one at each call, with a timeout far below `patience`.
+    @property
+    def clock(self) -> FakeClock:
+        """The clock for channels that need one."""
+        ...
 
-        It is also called once while the class is made, to learn what the channel claims; *wire* does not listen then.
-        """
-        raise NotImplementedError(f"{type(self).__name__}.open: return a channel object on the wire.")
+    @property
+    def state_store(self) -> InMemoryStateStore:
+        """The store that all channel objects of the account share."""
+        ...
 
-    def make_wire(self) -> NetworkFixture:
-        """Make the network on the loopback; override it for one that has a state."""
-        return OneCallWire(self.accepts)
+    @property
+    def faults(self) -> frozenset[Fault]:
+        """The faults that this network can have."""
+        ...
 
-    def __init_subclass__(cls, **more: object) -> None:
-        super().__init_subclass__(**more)
-        if cls.open is Bench.open:
-            return
-        with closing(cls().open(cls().make_wire())) as channel:
-            capabilities = channel.capabilities
-        found = (each for kind in cls.__mro__ for each in vars(kind).items())
-        promises = {name: test for name, test in found if hasattr(test, "asked_of")}
-        for name, test in promises.items():
-            if getattr(cls, name) in {test, NOT_CLAIMED}:  # else the author has his own, or has struck it out
-                setattr(cls, name, test if test.asked_of(capabilities) else NOT_CLAIMED)
+    @property
+    def retry_after(self) -> timedelta | None:
+        """The waiting time that `RATE_LIMITED` asks for, or `None` if the network does not state it."""
+        ...
 
-    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Ask of each trouble that the network can suffer."""
-        can = self.make_wire().troubles
-        for name, troubles in {"doubt": DOUBTS, "unread": UNREAD, "trouble": tuple(Fault)}.items():
-            if name in metafunc.fixturenames:
-                metafunc.parametrize(name, [each for each in troubles if each in can], ids=str)
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Tokens that the network issued, which must appear nowhere."""
+        ...
 
-    @pytest.fixture
-    def wire(self) -> Iterator[Any]:
-        """The network, listening."""
-        with self.make_wire() as wire:
-            yield wire
+    @property
+    def visible_posts(self) -> Sequence[VisiblePost]:
+        """What readers see, oldest first."""
+        ...
 
-    @pytest.fixture
-    def channel(self, wire: NetworkFixture) -> Iterator[Channel]:
-        """A channel object on it, closed at the end."""
-        with closing(self.open(wire)) as channel:
-            yield channel
+    def fail_next(self, fault: Fault, call: Call = "post") -> None:
+        """Let the next call of this kind fail, or all calls until `recover()` where they cannot be distinguished."""
+        ...
 
-    def post(self, channel: Channel, text: str = "Route barrée à Évian.", **other: object) -> Post:
-        """Make another post, later than all before; with what the channel claims."""
-        self._said += 1
-        can = channel.capabilities
-        fields = {
-            "key": f"{self._said:064x}",
-            "account": channel.account,
-            "stage": Stage.OPENING if self._said == 1 else Stage.UPDATE,
-            "category": "traffic",
-            "language": "fr",
-            "text": text,
-            "title": "Route barrée" if can.title else "",
-            "html": texts.formatted(text) if can.html else "",
-            "created_at": FakeClock().now() + timedelta(seconds=self._said),
+    def recover(self) -> None:
+        """End every fault."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None: ...
+
+
+class BulkFixture(NetworkFixture, Protocol):
+    """A network with recipients."""
+
+    def refuse_recipient(self, address: str) -> None:
+        """Reject this recipient for good, until `recover()`."""
+        ...
+
+
+class HttpFixture:
+    """A network of HTTP calls on a [`FakeServer`][policenotify.testing.servers.http.FakeServer].
+
+    A subclass implements `visible_posts`.
+
+    Attributes:
+        routes: Method and path of each kind of call, as in
+            [`FakeServer.on`][policenotify.testing.servers.http.FakeServer.on].
+        limit: The answer to a rate-limited call; `None`: a 429 with `retry_after` in `Retry-After`.
+        refusal: The answer that rejects a post for good.
+        denial: The answer that rejects our credentials.
+
+    Args:
+        server: The network. A server that uses the time gets the clock of the fixture:
+            `clock = FakeClock(); super().__init__(MyServer(now=clock.now), clock)`.
+        clock: The clock of the fixture; by default a new one.
+    """
+
+    routes: Mapping[Call, tuple[str, str]] = {
+        "post": ("POST", "*"),
+        "find": ("GET", "*"),
+        "edit": ("PUT", "*"),
+        "delete": ("DELETE", "*"),
+    }
+    faults: frozenset[Fault] = frozenset(Fault)
+    retry_after: timedelta | None = timedelta(seconds=90)
+    limit: ClassVar[Answer | None] = None
+    refusal: ClassVar[Answer] = Answer.json({"error": "InvalidRequest", "message": "not in these words"}, 400)
+    denial: ClassVar[Answer] = Answer.json({"error": "AuthenticationRequired", "message": "who are you?"}, 401)
+
+    def __init__(self, server: FakeServer, clock: FakeClock | None = None) -> None:
+        self.server = server
+        self.clock: FakeClock = clock or FakeClock()
+        self.state_store: InMemoryStateStore = InMemoryStateStore()
+
+    def __enter__(self) -> Self:
+        self.server.__enter__()
+        return self
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        self.server.__exit__(kind, error, traceback)
+
+    @property
+    def url(self) -> str:
+        """The URL for the channel."""
+        return self.server.url
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Nothing: the server issues no tokens."""
+        return ()
+
+    @property
+    def visible_posts(self) -> Sequence[VisiblePost]:
+        """What readers see, oldest first."""
+        raise NotImplementedError(f"{type(self).__name__}.shown: tell what readers see on the stand.")
+
+    def fail_next(self, fault: Fault, call: Call = "post") -> None:
+        """Let the next call of this kind fail; for `UNREACHABLE` and `UNAUTHORIZED` all calls until `recover()`."""
+        if fault is Fault.UNREACHABLE:
+            self.server.refuse_connections()
+        elif fault is Fault.UNAUTHORIZED:
+            self.server.always(self.denial)
+        else:
+            self.server.fail_next(*self.routes[call], self._reply(fault), effect=fault in OUT)
+
+    def recover(self) -> None:
+        """End every fault."""
+        self.server.recover()
+
+    def _reply(self, fault: Fault) -> Reply:
+        replies: dict[Fault, Reply] = {
+            Fault.REFUSED: self.refusal,
+            Fault.RATE_LIMITED: self.limit
+            or Answer.rate_limited(retry_after=int(self.retry_after.total_seconds()) if self.retry_after else None),
+            Fault.NO_RESPONSE: NoResponse(_SILENCE),
+            Fault.DISCONNECTED: Disconnect(),
+            Fault.DISCONNECTED_AFTER: Disconnect(),
+            Fault.TRUNCATED: Disconnect("half"),
+            Fault.HTML_PAGE: Answer.html("<h1>Log in to the Wi-Fi</h1>"),
+            Fault.SERVER_ERROR: Answer.json({"error": "InternalServerError", "message": "oh"}, 500),
         }
-        return Post.model_validate(fields | other)
+        return replies[fault]
 
-    def request(self, channel: Channel, *reply_to: PostRef, **post: Any) -> Request:  # noqa: ANN401 - fields of a Post
-        """Prepare another post."""
-        return channel.prepare(self.post(channel, **post), reply_to)
 
-    def error_of(self, wire: NetworkFixture, call: Callable[[], object]) -> ChannelError:
-        """The error of a call that must fail; it tells no secret."""
-        error = texts.error_of(call)
-        self._is_told_well(wire, error)
-        return error
+class OneCallFixture(HttpFixture):
+    """A network without state, on which each accepted request is a post.
 
-    def _is_told_well(self, wire: NetworkFixture, error: ChannelError) -> None:
-        """An error gives a reason, and neither it nor what is behind it tells a secret."""
-        told = "".join((*traceback.format_exception(error), repr(error), repr(vars(error))))
-        self.tells_no_secret(wire, told, f"the {type(error).__name__} that was raised, or an error behind it")
-        assert error.reason, f"{type(error).__name__} gives no reason: say what happened, in an officer's words."
+    Readers see every text of the request: the strings of a JSON body, the values of a form or query, a plain body, and
+    the values of the headers.
 
-    def tells_no_secret(self, wire: NetworkFixture, told: str, where: str) -> None:
-        """No password, token or reader's address stands there."""
-        hidden = (*self.secrets, *wire.secrets, *(person.address for person in PEOPLE))
-        found = [number for number, secret in enumerate(hidden, 1) if secret in told]
-        assert not found, (
-            f"A secret stands in {where} (number {found} of yours, the wire's, the readers' addresses). "
-            "`raise … from None` drops what is behind an error."
-        )
+    Args:
+        accepts: The answer to a post.
+        post: Method and path of the request that posts. Other requests get an empty JSON object.
+    """
 
-    def is_kind(self, kind: type[ChannelError], error: ChannelError, trouble: Fault) -> None:
-        """The error tells the truth about the trouble."""
-        assert isinstance(error, kind), (
-            f"After {trouble.name} raise {kind.__name__}, not {type(error).__name__}: {error}"
-        )
+    def __init__(self, accepts: Answer, *, post: tuple[str, str] = ("POST", "*")) -> None:
+        super().__init__(FakeServer(Answer.json({})))
+        self.routes: Mapping[Call, tuple[str, str]] = {**self.routes, "post": post}
+        self._accepts = accepts
+        self._accepted: list[RecordedRequest] = []
+        self.server.on(*post, self._accept)
 
-    def shown_once(self, wire: NetworkFixture, text: str) -> VisiblePost:
-        """The post with this text, which readers see exactly once."""
-        found = [each for each in wire.shown if text in each.texts]
-        assert len(found) == 1, f"Readers see the post {len(found)} times, not once."
-        return found[0]
+    @property
+    def visible_posts(self) -> Sequence[VisiblePost]:
+        """What readers see, oldest first."""
+        return [VisiblePost(texts=tuple(_texts(request))) for request in list(self._accepted)]
 
-    def at_once(self, calls: Sequence[Callable[[], _T]]) -> list[_T]:
-        """Make all calls at the same moment, each in its own thread."""
-        start = Barrier(len(calls))
+    def _accept(self, request: RecordedRequest) -> Answer:
+        self._accepted.append(request)
+        return self._accepts
 
-        def run(call: Callable[[], _T]) -> _T:
-            start.wait(10)
-            return call()
 
-        with ThreadPoolExecutor(len(calls)) as threads:
-            return list(threads.map(run, calls))
+def _texts(request: RecordedRequest) -> Iterator[str]:
+    body = request.body.decode("utf-8", "replace")
+    try:
+        yield from _strings(json.loads(body))
+    except ValueError:
+        if request.headers.get_content_type() == "application/x-www-form-urlencoded":
+            yield from (value for values in request.form().values() for value in values)
+        else:
+            yield body
+    yield from (value for values in request.query.values() for value in values)
+    for value in request.headers.values():  # parsed as Latin-1 (RFC 9110, section 5.5), but mostly UTF-8
+        yield value.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _strings(each)

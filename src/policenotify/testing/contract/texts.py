@@ -1,4 +1,4 @@
-"""What the contract suite says, and to whom: texts that break careless networks, pictures, people."""
+"""Test data of the contract suite: texts, pictures and recipients."""
 
 from __future__ import annotations
 
@@ -39,20 +39,23 @@ TEXTS: Final = {
     "lines": "Première ligne\n\n.\n..deux points\nFrom ici",
     "addresses": "https://police.example/a?b=c&d=(e)#f @maire #A9",
 }
-"""Texts that a post may hold, by what is hard about them."""
+"""Texts that a post may contain, by their difficulty."""
 
 PEOPLE: Final = tuple(
     Recipient(key=sha256(name.encode()).hexdigest(), address=f"{name}@readers.example")
     for name in ("anabelle", "bertrand", "clotilde", "dieudonne")
 )
-"""Those who hear from a channel with recipients."""
+"""The recipients, on a network with recipients."""
 
-_LONGEST = 100_000  # characters: whoever takes more is believed
+_LONGEST = 100_000  # characters: a budget beyond is not tried
 _WORD = "déjà 👮 "
 
 
 def legal_texts(budget: Budget) -> st.SearchStrategy[str]:
-    """Texts as the rendering leaves them, within a budget: no control characters, no space at the ends."""
+    """Generate texts as the rendering produces them, within a budget.
+
+    They have no control characters and no space at the ends.
+    """
 
     def fitted(text: str) -> str:
         while not budget.fits(text):
@@ -63,12 +66,12 @@ def legal_texts(budget: Budget) -> st.SearchStrategy[str]:
 
 
 def legal_titles() -> st.SearchStrategy[str]:
-    """Headlines as the rendering leaves them."""
+    """Generate headlines as the rendering produces them."""
     return one_liners(max_size=100).map(one_line).filter(bool)
 
 
 def longest(budget: Budget) -> str:
-    """A text of words that fills a budget to the last character (at most about 100 000)."""
+    """Return a text of words that fills a budget to the last character, up to about 100,000."""
     low, high = 0, _LONGEST // len(_WORD)
     while low < high:
         middle = (low + high + 1) // 2
@@ -80,7 +83,7 @@ def longest(budget: Budget) -> str:
 
 
 def picture(number: int) -> Picture:
-    """A PNG of one pixel (PNG, third edition, section 5); each number up to 255 is another picture."""
+    """Return a PNG of one pixel (PNG, third edition, section 5), different for each *number* up to 255."""
     head = _chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0))
     data = b"\x89PNG\r\n\x1a\n" + head + _chunk(b"IDAT", zlib.compress(bytes((0, number, 0, 0)))) + _chunk(b"IEND", b"")
     alt = f"Route n° {number} sous l’eau, vue du « pont »"
@@ -88,33 +91,33 @@ def picture(number: int) -> Picture:
 
 
 def formatted(text: str, pictures: tuple[Picture, ...] = ()) -> str:
-    """Return a formatted version of a text that names its pictures, as the rendering does."""
+    """Return the HTML of a text that names its pictures, as the rendering does."""
     shown = "".join(f"<p>[{escape(each.alt)}]</p>" for each in pictures)
     return f"<p>{escape(text)}</p>{shown}"
 
 
-def say(channel: Channel, request: Request) -> PostRef:
-    """Bring a post out: to everybody, or on a network with recipients to one person, whose outcome is raised.
+def send_post(channel: Channel, request: Request) -> PostRef:
+    """Send a request, on a network with recipients to one person.
 
     Raises:
-        ChannelError: As `send` does.
+        ChannelError: As `send` raises it, or as the recipient's outcome states it.
     """
     if not channel.capabilities.recipients:
         return cast("SupportsSend", channel).send(request)
     outcomes = list(cast("SupportsBulkSend", channel).send_each(request, PEOPLE[:1]))
     if [each.key for each in outcomes] != [PEOPLE[0].key]:
-        raise AssertionError(f"send_each: yield one outcome for each recipient, under his key; got {outcomes}.")
+        raise AssertionError(f"send_each must yield one outcome for each recipient, with its key; got {outcomes}.")
     return _ref_or_error(outcomes[0], PostRef(account=request.account, id=request.key))
 
 
 def error_of(call: Callable[[], T]) -> ChannelError:
-    """The error of a call that must fail.
+    """Return the error of a call that must fail.
 
     Raises:
-        AssertionError: It did not fail, or not with one of the four kinds.
+        AssertionError: The call returned, or raised none of the four channel errors.
     """
     try:
-        got = call()
+        result = call()
     except ChannelError as error:
         return error
     except Exception as error:
@@ -122,7 +125,7 @@ def error_of(call: Callable[[], T]) -> ChannelError:
             f"{type(error).__name__} escaped. Raise Refused, Blocked, Unavailable or Unconfirmed in its place; "
             "error_for_exception and error_for_status of policenotify.transport choose for HTTP."
         ) from error
-    raise AssertionError(f"Nothing was raised, but {got!r} returned: trouble must be told, never passed over.")
+    raise AssertionError(f"Nothing was raised, but {result!r} returned. Raise an error when a call fails.")
 
 
 def _ref_or_error(outcome: RecipientOutcome, ref: PostRef) -> PostRef:

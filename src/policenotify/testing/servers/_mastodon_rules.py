@@ -1,4 +1,4 @@
-"""What servers that speak Mastodon's API take and refuse, and how they differ from Mastodon itself."""
+"""Rules of servers with Mastodon's API, and their differences."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ _NO_LANGUAGE: Final = frozenset({"zz", "xx"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """How one kind of server behaves.
+    """The behaviour of one kind of server.
 
     Attributes:
-        version: What it says of itself.
-        source: Where it says that its source is.
+        version: The version in its instance document.
+        source: The source URL in its instance document.
         newer: It has `/api/v2/instance`.
-        slash: What it answers where an address ends in a slash: the same, a redirect (301), or that it is missing.
-        max_characters: Of a post; `None`: it takes any length, whatever it says.
-        url_length: What it *says* that a URL counts.
-        counts_as_mastodon: Graphemes, with short URLs; else code points.
+        slash: Its answer to a path that ends in a slash: the same, a redirect (301), or not found.
+        max_characters: The longest post; `None`: any length, in spite of its instance document.
+        url_length: The length of a URL in its instance document.
+        counts_as_mastodon: It counts graphemes and short URLs; else code points.
         max_media: Pictures of a post.
-        max_alt: Characters of a description.
+        max_alt: Characters of an alternative text.
         keys: It honours `Idempotency-Key`.
-        parents: What becomes of an answer to a post that is gone: refused, without a parent, or hanging there unseen.
-        orphans: What answers a post that is deleted afterwards answers nothing any more; else it goes on naming it.
-        history: It tells earlier versions.
-        pages: It tells a timeline in pages; else all of it at once, whatever it is asked.
-        forgets: An edit takes away what it does not say again.
+        parents: The result of a reply to a deleted post: refused, a post without parent, or an invisible reply.
+        orphans: Replies to a post that is deleted later lose their parent; else they still name it.
+        history: It returns earlier versions.
+        pages: It returns timelines in pages; else always the whole.
+        forgets: An edit removes what it does not repeat.
         deletes: It can delete.
-        limits: It counts calls.
-        visibility: What becomes of an update that asks for `unlisted`: it, or always this.
-        language: The language that it says of every post (empty: none), or `None`: as it was told.
-        refusal: The status of a refused content.
-        words: It says in JSON why it refuses; else it sends a page.
-        missing: The same of what is not there.
-        bad_token: What it says of a token that it does not know; it is JSON with status 401, or else a line with 400.
+        limits: It has rate limits.
+        visibility: The visibility of a post that asks for `unlisted`; `None`: that.
+        language: The language of every post (empty: none); `None`: as requested.
+        refusal: The status of refused content.
+        words: Its refusals are JSON; else pages.
+        missing: Its 404s are JSON; else pages.
+        bad_token: A line of text with status 400 for an unknown token; `None`: JSON with status 401.
     """
 
     version: str
@@ -113,17 +113,17 @@ RULES: Final[Mapping[str, Rules]] = {
         language="",
         refusal=400,
         missing=False,
-        bad_token="Invalid Bearer token",  # noqa: S106 - what it says of one
+        bad_token="Invalid Bearer token",  # noqa: S106 - an error text
     ),
 }
 
 
 class Window:
-    """So many calls in a time; windows begin at whole multiples of it since 1970, as on the server.
+    """A rate limit. Windows begin at multiples of their length since 1970, as on the server.
 
     Args:
-        limit: How many.
-        seconds: In how long.
+        limit: Calls in a window.
+        seconds: Length of a window.
     """
 
     def __init__(self, limit: int, seconds: int) -> None:
@@ -133,32 +133,32 @@ class Window:
         self._used = 0
 
     def left(self, now: datetime) -> int:
-        """How many are left."""
+        """Return the remaining calls."""
         number = int(now.timestamp()) // self._seconds
         if number != self._number:
             self._number, self._used = number, 0
         return self.limit - self._used
 
     def take(self, now: datetime) -> bool:
-        """Use one up; whether there was one."""
-        had = self.left(now) > 0
-        self._used += had
-        return had
+        """Use one call, and return False if none was left."""
+        available = self.left(now) > 0
+        self._used += available
+        return available
 
     def use_up(self, now: datetime) -> None:
-        """Leave none."""
+        """Use all remaining calls."""
         self._used += self.left(now)
 
     def reset(self, now: datetime) -> str:
-        """When there are more again, as the server writes it: ISO 8601 with microseconds."""
+        """Return the end of the window in the format of the server: ISO 8601 with microseconds."""
         at = datetime.fromtimestamp((int(now.timestamp()) // self._seconds + 1) * self._seconds, UTC)
         return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def instance(rules: Rules, *, newer: bool) -> dict[str, Any]:
-    """What the server says of itself, in the newer form or the older one."""
-    said: dict[str, Any] = {
-        "title": "Loopback test server",
+    """Return the instance document, in the newer or older form."""
+    entity: dict[str, Any] = {
+        "title": "FakeServer",
         "version": rules.version,
         "configuration": {
             "statuses": {
@@ -170,13 +170,13 @@ def instance(rules: Rules, *, newer: bool) -> dict[str, Any]:
         },
     }
     if newer:
-        said["configuration"]["media_attachments"]["description_limit"] = rules.max_alt
-        said["source_url"] = rules.source
-    return said
+        entity["configuration"]["media_attachments"]["description_limit"] = rules.max_alt
+        entity["source_url"] = rules.source
+    return entity
 
 
 def refusal(rules: Rules, text: str, warning: str, media: int) -> str | None:
-    """Why a post is not taken as it is, or `None`."""
+    """Return the refusal of a post, or `None`."""
     if rules.max_characters is None:
         return None
     if not text and not media:
@@ -189,51 +189,50 @@ def refusal(rules: Rules, text: str, warning: str, media: int) -> str | None:
     return None
 
 
-def language(rules: Rules, said: str | None, default: str) -> str | None:
-    """The language that a post gets; `None`: the server refuses the one it was told."""
+def language(rules: Rules, requested: str | None, default: str) -> str | None:
+    """Return the language of a post, or `None` if the server refuses the requested one."""
     if rules.language is not None:
         return rules.language
-    primary = (said or default).partition("-")[0]
+    primary = (requested or default).partition("-")[0]
     if _LANGUAGE.fullmatch(primary) and primary not in _NO_LANGUAGE:
         return primary
     return None if rules.refusal == 400 else default  # noqa: PLR2004 - GoToSocial is strict
 
 
-def fields(seen: RecordedRequest) -> dict[str, Any]:
-    """A request's fields by name, sent as JSON, as a form, or as a form with a file in it (RFC 7578).
+def fields(request: RecordedRequest) -> dict[str, Any]:
+    """Return the fields of a request by name, from JSON, a form, or a form with a file (RFC 7578).
 
-    A value is a text, or a list of them where the name ends in `[]`, which is taken off. A file is a pair of its type
-    and its bytes.
+    A value is a text, or a list of texts if the name ends in `[]`, which is removed. A file is its type and its bytes.
     """
-    kind = seen.headers.get_content_type()
+    kind = request.headers.get_content_type()
     if kind == "application/json":
-        sent: dict[str, Any] = seen.json()
+        sent: dict[str, Any] = request.json()
         return sent
     if kind == "multipart/form-data":
-        return dict(_part(part) for part in _parts(seen))
+        return dict(_part(part) for part in _parts(request))
     return {
         name.removesuffix("[]"): values if name.endswith("[]") else values[-1]
-        for name, values in {**seen.query, **seen.form()}.items()
+        for name, values in {**request.query, **request.form()}.items()
     }
 
 
 def flag(value: object) -> bool:
-    """A flag, as Rails reads one: from a form, or from JSON that holds a text."""
+    """Parse a flag as Rails does."""
     return json.dumps(value).strip('"').lower() in {"1", "true"}
 
 
-def _parts(seen: RecordedRequest) -> list[bytes]:
-    boundary = b"--" + str(seen.headers.get_param("boundary")).encode()
-    return [part.removeprefix(b"\r\n").removesuffix(b"\r\n") for part in seen.body.split(boundary)[1:-1]]
+def _parts(request: RecordedRequest) -> list[bytes]:
+    boundary = b"--" + str(request.headers.get_param("boundary")).encode()
+    return [part.removeprefix(b"\r\n").removesuffix(b"\r\n") for part in request.body.split(boundary)[1:-1]]
 
 
 def _part(part: bytes) -> tuple[str, Any]:
     head, _, content = part.partition(b"\r\n\r\n")
-    about = Message()
+    header = Message()
     for line in head.decode().split("\r\n"):
         name, _, value = line.partition(": ")
-        about[name] = value
-    name = str(about.get_param("name", header="Content-Disposition"))
-    if about.get_param("filename", header="Content-Disposition") is not None:
-        return name, (about.get_content_type(), content)
+        header[name] = value
+    name = str(header.get_param("name", header="Content-Disposition"))
+    if header.get_param("filename", header="Content-Disposition") is not None:
+        return name, (header.get_content_type(), content)
     return name, content.decode()

@@ -1,13 +1,83 @@
-"""What the Mastodon stand holds: posts and pictures, how they change, and how the server tells of them."""
+"""Posts and pictures of the fake Mastodon server: their state, API entities and visible form."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from html import escape
 from typing import Any
 
-from policenotify.testing.servers._mastodon_reader import SeenImage, SeenPost, SeenVersion, html
+from policenotify.testing.servers import VisibleImage
+
+_MARKED = re.compile(
+    r"(?P<url>https?://[^\s<>«»]*[\w/#)])"
+    r"|(?<![=/\w])@(?P<user>\w+)(?:@[\w.-]+\w(?::\d+)?)?"
+    r"|(?<!\S)#(?P<tag>\w*[^\W\d_]\w*)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PostVersion:
+    """An earlier version of a post, which stays readable."""
+
+    text: str
+    warning: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MastodonPost:
+    """A post as a reader sees it.
+
+    Attributes:
+        warning: The content warning, behind which the text is folded; empty: none.
+        sensitive: Its pictures are hidden until a click.
+        visibility: `public`, `unlisted`, `private` or `direct`.
+        language: ISO 639.
+        parent: Id of the post that it replies to, or `None`.
+        edited_at: Time of the last edit, or `None`.
+        history: Earlier versions, oldest first.
+    """
+
+    id: str
+    url: str
+    text: str
+    warning: str
+    sensitive: bool
+    visibility: str
+    language: str | None
+    images: tuple[VisibleImage, ...]
+    parent: str | None
+    created_at: datetime
+    edited_at: datetime | None
+    history: tuple[PostVersion, ...]
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Hashtags that find the post: in public posts, after white space, with at least one letter."""
+        return tuple(hit["tag"] for hit in _MARKED.finditer(self.text) if hit["tag"] and self.visibility == "public")
+
+
+def html(text: str, server: str) -> str:
+    """Return the HTML that the server makes of a text: paragraphs, links in three parts, mentions without domain."""
+
+    def marked(hit: re.Match[str]) -> str:
+        if hit["url"]:
+            head, rest = hit["url"].split("://", 1)
+            pieces = (("invisible", f"{head}://"), ("ellipsis", rest[:30]), ("invisible", rest[30:]))
+            shown = "".join(f'<span class="{kind}">{piece}</span>' for kind, piece in pieces)
+            return f'<a href="{hit["url"]}" rel="nofollow noopener" translate="no">{shown}</a>'
+        if hit["user"]:
+            name = hit["user"]
+            return (
+                f'<span class="h-card"><a href="{server}/@{name}" class="u-url mention">@<span>{name}</span></a></span>'
+            )
+        return f'<a href="{server}/tags/{hit["tag"]}" class="mention hashtag" rel="tag">#<span>{hit["tag"]}</span></a>'
+
+    paragraphs = _MARKED.sub(marked, escape(text, quote=False)).split("\n\n")
+    return "".join(f"<p>{paragraph}</p>".replace("\n", "<br>") for paragraph in paragraphs)
 
 
 @dataclass(slots=True)
@@ -15,7 +85,7 @@ class Media:
     """An upload.
 
     Attributes:
-        polls: How often it must still be asked for until it is processed.
+        polls: Number of status requests until it is processed.
         status: Id of the post that shows it, or `None`.
     """
 
@@ -26,8 +96,8 @@ class Media:
     polls: int
     status: str | None = None
 
-    def said(self, server: str) -> dict[str, Any]:
-        """It as an entity of the API; without a URL while it is worked on."""
+    def entity(self, server: str) -> dict[str, Any]:
+        """Return the API entity, without URL during processing."""
         url = None if self.polls else f"{server}/media/{self.id}"
         return {"id": self.id, "type": "image", "url": url, "description": self.alt}
 
@@ -46,14 +116,14 @@ class Status:
     created_at: datetime
     media: list[Media] = field(default_factory=list)
     edited_at: datetime | None = None
-    history: list[SeenVersion] = field(default_factory=list)
+    history: list[PostVersion] = field(default_factory=list)
 
     def attach(self, media: list[Media]) -> None:
-        """Show these pictures, and no others."""
-        for one in self.media:
-            one.status = None
-        for one in media:
-            one.status = self.id
+        """Show these pictures only."""
+        for item in self.media:
+            item.status = None
+        for item in media:
+            item.status = self.id
         self.media = media
 
     def change(
@@ -66,20 +136,20 @@ class Status:
         media: list[Media] | None = None,
         alts: Mapping[str, str] | None = None,
     ) -> None:
-        """Make an edit, if it is one: what changes nothing adds no version."""
-        before, was = self._state(), SeenVersion(self.text, self.warning, self.edited_at or self.created_at)
+        """Edit the post. An edit that changes nothing adds no version."""
+        before, version = self._state(), PostVersion(self.text, self.warning, self.edited_at or self.created_at)
         self.text = text
         self.warning = self.warning if warning is None else warning
         self.sensitive = self.sensitive if sensitive is None else sensitive
         self.attach(self.media if media is None else media)
-        for one in self.media:
-            one.alt = (alts or {}).get(one.id, one.alt)
+        for item in self.media:
+            item.alt = (alts or {}).get(item.id, item.alt)
         if self._state() != before:
-            self.history.append(was)
+            self.history.append(version)
             self.edited_at = at
 
-    def said(self, server: str, account: Mapping[str, Any]) -> dict[str, Any]:
-        """It as an entity of the API."""
+    def entity(self, server: str, account: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the API entity."""
         return {
             "id": self.id,
             "uri": f"{server}/users/{account['username']}/statuses/{self.id}",
@@ -94,12 +164,12 @@ class Status:
             "content": html(self.text, server),
             "reblog": None,
             "account": account,
-            "media_attachments": [media.said(server) for media in self.media],
+            "media_attachments": [media.entity(server) for media in self.media],
         }
 
-    def shown(self, server: str, handle: str) -> SeenPost:
-        """It as a reader sees it."""
-        return SeenPost(
+    def visible(self, server: str, handle: str) -> MastodonPost:
+        """Return the post as readers see it."""
+        return MastodonPost(
             id=self.id,
             url=self._url(server, handle),
             text=self.text,
@@ -107,7 +177,7 @@ class Status:
             sensitive=self.sensitive,
             visibility=self.visibility,
             language=self.language,
-            images=tuple(SeenImage(media.alt, media.type, media.data) for media in self.media),
+            images=tuple(VisibleImage(media.alt, media.data, media.type) for media in self.media),
             parent=self.parent,
             created_at=self.created_at,
             edited_at=self.edited_at,
@@ -122,5 +192,5 @@ class Status:
 
 
 def iso(at: datetime) -> str:
-    """A time as the API writes it."""
+    """Return a time in the format of the API."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,20 +1,173 @@
-"""What X refuses, in its own words as far as they were ever seen; other refusals say only "not permitted".
+"""What X accepts and refuses: signatures of OAuth 1.0a, tokens of OAuth 2, and posts.
 
-The form of a call is X's OpenAPI document 2.167, `CreatePostsRequest` (docs.x.com, "Create Post"), whose objects take
-no other fields (`additionalProperties: false`). How long a text is, is its weighted length (twitter-text 3.1.0, config
-v3). Whom an app may answer is in docs.x.com, "Changelog", 23 February 2026, and in "Manage Posts", "Integrate". That
-the same text is refused, and an answer to a post that is gone, is in no document of today: users of other clients have
-shown it, and the words of all refusals.
+The form of a call is X's OpenAPI document 2.167, `CreatePostsRequest` (docs.x.com, "Create Post"), whose objects allow
+no other fields (`additionalProperties: false`). The length of a text is its weighted length (twitter-text 3.1.0, config
+v3). Who may reply is in docs.x.com, "Changelog", 23 February 2026, and in "Manage Posts", "Integrate". No document
+states that an equal text is refused, or a reply to a deleted post. Users of other clients have reported both, and the
+texts of all refusals.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import re
-from dataclasses import replace
-from typing import Any, Final
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, Final, Literal
+from urllib.parse import urlencode
 
-from policenotify.testing.servers.http import Answer
+from policenotify.testing.servers.http import Answer, RecordedRequest
+
+State = Literal["good", "used", "revoked"]
+
+_ACCESS = timedelta(hours=2)  # docs.x.com, "OAuth 2.0 Authorization Code Flow with PKCE"
+_SCOPES = "tweet.read tweet.write users.read media.write offline.access"
+
+
+@dataclass(slots=True)
+class _Token:
+    kind: Literal["access", "refresh"]
+    ends: datetime | None
+    state: State = "good"
+
+
+class Signatures:
+    """Checks signatures of OAuth 1.0a (RFC 5849), each of which is accepted once.
+
+    Args:
+        consumer: The app's key and secret.
+        access: The account's token and secret.
+        now: The server's time.
+
+    Attributes:
+        clock_tolerance: The largest difference of a signature's time (RFC 5849, section 3.3). By default any, because
+            clients sign with the system clock, which may differ from the server's.
+    """
+
+    clock_tolerance: timedelta | None = None
+
+    def __init__(self, consumer: tuple[str, str], access: tuple[str, str], now: Callable[[], datetime]) -> None:
+        self.consumer = consumer
+        self.access = access
+        self._now = now
+        self._nonces: set[str] = set()
+
+    def accepts(self, request: RecordedRequest, url: str) -> bool:
+        """Return True if a request is signed for this URL with our keys."""
+        from oauthlib.oauth1.rfc5849 import signature, utils  # noqa: PLC0415 - only signed calls need it
+
+        header = request.headers["Authorization"]
+        fields = {name: utils.unescape(value) for name, value in utils.parse_authorization_header(header)}
+        params = signature.collect_parameters(
+            uri_query=urlencode(request.query, doseq=True),
+            body=[],  # a JSON body is not signed (RFC 5849, section 3.4.1.3.1)
+            headers={"Authorization": header},
+            exclude_oauth_signature=True,
+        )
+        signed = SimpleNamespace(
+            http_method=request.method,
+            uri=f"{url}{request.path}",
+            params=params,
+            signature=fields.get("oauth_signature"),
+        )
+        nonce = f"{fields.get('oauth_timestamp')} {fields.get('oauth_nonce')}"
+        known = (fields.get("oauth_consumer_key"), fields.get("oauth_token")) == (self.consumer[0], self.access[0])
+        valid = signature.verify_hmac_sha1(signed, self.consumer[1], self.access[1])
+        at = datetime.fromtimestamp(int(fields.get("oauth_timestamp", "0")), UTC)
+        stale = self.clock_tolerance is not None and abs(self._now() - at) > self.clock_tolerance
+        if not known or not valid or stale or nonce in self._nonces:
+            return False
+        self._nonces.add(nonce)
+        return True
+
+
+class OAuth2Tokens:
+    """Issues and checks tokens of OAuth 2. A refresh token is valid once.
+
+    Args:
+        client: The app's id and secret; no secret: a public client.
+        now: The server's time.
+
+    Attributes:
+        renewals: Number of renewals.
+    """
+
+    def __init__(self, client: tuple[str, str], now: Callable[[], datetime]) -> None:
+        self.client = client
+        self.renewals = 0
+        self._now = now
+        self._tokens: dict[str, _Token] = {}
+        self.first = self._new("refresh")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """All tokens ever issued."""
+        return tuple(self._tokens)
+
+    def accepts(self, token: str) -> bool:
+        """Return True for a valid access token."""
+        known = self._tokens.get(token)
+        return (
+            known is not None
+            and (known.kind, known.state) == ("access", "good")
+            and known.ends is not None
+            and self._now() < known.ends
+        )
+
+    def renew(self, request: RecordedRequest) -> Answer:
+        """Answer `POST /2/oauth2/token`."""
+        form = {name: values[0] for name, values in request.form().items()}
+        login = base64.b64encode(":".join(self.client).encode()).decode()
+        if self.client[1] and request.headers["Authorization"] != f"Basic {login}":
+            return _oauth_error("unauthorized_client", "Missing valid authorization header", 401)
+        if form.get("client_id") != self.client[0]:
+            return _oauth_error("invalid_request", "Value passed for the client id was invalid.")
+        token = self._tokens.get(form.get("refresh_token", ""))
+        if (
+            form.get("grant_type") != "refresh_token"
+            or token is None
+            or (token.kind, token.state) != ("refresh", "good")
+        ):
+            return invalid_token()
+        token.state = "used"
+        self.renewals += 1
+        return Answer.json(
+            {
+                "token_type": "bearer",
+                "expires_in": int(_ACCESS.total_seconds()),
+                "access_token": self._new("access"),
+                "scope": _SCOPES,
+                "refresh_token": self._new("refresh"),
+            }
+        )
+
+    def end(self, kind: Literal["access", "refresh"]) -> None:
+        """Revoke every token of a kind."""
+        for token in self._tokens.values():
+            if token.kind == kind:
+                token.state = "revoked"
+
+    def authorise(self) -> str:
+        """Return a new refresh token, as when a person authorises the app again."""
+        return self._new("refresh")
+
+    def _new(self, kind: Literal["access", "refresh"]) -> str:
+        token = base64.b64encode(f"{kind}-token-of-the-server-{len(self._tokens):04d}".encode()).decode().rstrip("=")
+        self._tokens[token] = _Token(kind, self._now() + _ACCESS if kind == "access" else None)
+        return token
+
+
+def invalid_token() -> Answer:
+    """Return X's answer to a used or revoked refresh token."""
+    return _oauth_error("invalid_request", "Value passed for the token was invalid.")
+
+
+def _oauth_error(error: str, description: str, status: int = 400) -> Answer:
+    return Answer.json({"error": error, "error_description": description}, status)
+
 
 MEDIA: Final = "Your media IDs are invalid."
 DUPLICATE: Final = "You are not allowed to create a Tweet with duplicate content."
@@ -25,21 +178,21 @@ NO_ANSWER: Final = (
 )
 
 _PROBLEMS = "https://api.x.com/2/problems/"  # OpenAPI 2.167; `api.twitter.com` before
-_KEYS = frozenset({"text", "media", "reply"})  # of `CreatePostsRequest`, those that the stand can honour
-_WITHIN = {"media": frozenset({"media_ids"}), "reply": frozenset({"in_reply_to_tweet_id"})}  # the same
+_KEYS = frozenset({"text", "media", "reply"})  # of `CreatePostsRequest`, those supported here
+_WITHIN = {"media": frozenset({"media_ids"}), "reply": frozenset({"in_reply_to_tweet_id"})}  # nested
 _IMAGES = 4  # `maxItems` of `media_ids`
 _ID = re.compile("[0-9]{1,19}")  # `pattern` of `MediaId` and `PostId`
-_NOT_TAKEN = re.compile("[\ufffe\ufeff\uffff]")  # twitter-text 3.1.0, invalidChars
+_INVALID = re.compile("[\ufffe\ufeff\uffff]")  # twitter-text 3.1.0, invalidChars
 
 
 def problem(status: int, detail: str, *, title: str = "Forbidden", kind: str = "") -> Answer:
-    """A refusal in X's form (RFC 7807)."""
+    """Return a refusal in X's form (RFC 7807)."""
     type_ = f"{_PROBLEMS}{kind}" if kind else "about:blank"
     return Answer.json({"title": title, "detail": detail, "type": type_, "status": status}, status)
 
 
 def invalid(parameter: str, message: str) -> Answer:
-    """A refusal of a call that is not as X's OpenAPI document wants it."""
+    """Return the refusal of a call that violates X's OpenAPI document."""
     body = {
         "errors": [{"parameters": {parameter: []}, "message": message}],
         "title": "Invalid Request",
@@ -49,46 +202,43 @@ def invalid(parameter: str, message: str) -> Answer:
     return Answer.json(body, 400)
 
 
-def refusal(why: str) -> Answer:
-    """A refusal of a post in the words of this module."""
-    return invalid("media.media_ids", why) if why == MEDIA else problem(403, why)
+def refusal(reason: str) -> Answer:
+    """Return the refusal of a post with a text of this module."""
+    return invalid("media.media_ids", reason) if reason == MEDIA else problem(403, reason)
 
 
-def unfit(asked: dict[str, Any]) -> Answer | None:
-    """Why a call is no `CreatePostsRequest`, or `None`."""
-    unknown = sorted(asked.keys() - _KEYS)
-    unknown += [
-        f"{name}.{key}" for name, known in _WITHIN.items() for key in sorted(asked.get(name, {}).keys() - known)
-    ]
+def schema_error(body: dict[str, Any]) -> Answer | None:
+    """Return the refusal of a body that is not a valid `CreatePostsRequest`, or `None`."""
+    unknown = sorted(body.keys() - _KEYS)
+    unknown += [f"{name}.{key}" for name, known in _WITHIN.items() for key in sorted(body.get(name, {}).keys() - known)]
     if unknown:
         return invalid(unknown[0], f"$.{unknown[0]}: is not defined in the schema")
-    ids = {"media.media_ids": asked.get("media", {}).get("media_ids", [])}
-    if "reply" in asked:
-        ids["reply.in_reply_to_tweet_id"] = [asked["reply"].get("in_reply_to_tweet_id")]
+    ids = {"media.media_ids": body.get("media", {}).get("media_ids", [])}
+    if "reply" in body:
+        ids["reply.in_reply_to_tweet_id"] = [body["reply"].get("in_reply_to_tweet_id")]
     for name, numbers in ids.items():
         if not all(isinstance(number, str) and _ID.fullmatch(number) for number in numbers):
             return invalid(name, f"$.{name}: does not match the regex pattern ^[0-9]{{1,19}}$")
-    if len(asked.get("media", {}).get("media_ids", [])) > _IMAGES:
+    if len(body.get("media", {}).get("media_ids", [])) > _IMAGES:
         return invalid("media.media_ids", f"$.media.media_ids: may only have {_IMAGES} items")
-    if not asked.get("text") and "media" not in asked:
+    if not body.get("text") and "media" not in body:
         return invalid("text", "$.text: is needed where there is no media")
     return None
 
 
-def not_taken(text: str) -> bool:
-    """Whether it holds a character that makes a post invalid."""
-    return _NOT_TAKEN.search(text) is not None
+def has_invalid_characters(text: str) -> bool:
+    """Return True if a text contains a character that X rejects."""
+    return _INVALID.search(text) is not None
 
 
 def as_code(answer: Answer) -> Answer:
-    """The same refusal in the other form of OpenAPI 2.167: `Error`, with a number and words."""
+    """Return a refusal in the other form of OpenAPI 2.167: `Error`, with a code and a message."""
     if answer.status < 400:  # noqa: PLR2004 - RFC 9110, section 15.5
         return answer
-    said = json.loads(answer.body)
-    words = [each["message"] for each in said.get("errors", ())]
-    return replace(
-        answer, body=json.dumps({"code": answer.status, "message": "; ".join(words) or said["detail"]}).encode()
-    )
+    error = json.loads(answer.body)
+    messages = [each["message"] for each in error.get("errors", ())]
+    body = {"code": answer.status, "message": "; ".join(messages) or error["detail"]}
+    return replace(answer, body=json.dumps(body).encode())
 
 
 NO_CREDITS: Final = problem(

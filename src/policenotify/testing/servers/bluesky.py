@@ -1,7 +1,7 @@
-"""A Bluesky server on the loopback: one account, its records, and what a reader would see of them.
+"""A fake Bluesky server (PDS): one account and its records, as readers see them.
 
-It answers as `@atproto/pds` does where a client can tell the difference: record keys that are taken, `swapRecord`,
-sessions that expire, uploads, limits, and the very words of a refusal.
+It answers as `@atproto/pds` does wherever a client notices the difference: existing record keys, `swapRecord`, expired
+sessions, uploads, limits, and the exact texts of refusals. Posts are checked by the lexicon `app.bsky.feed.post`.
 """
 
 from __future__ import annotations
@@ -9,17 +9,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from threading import RLock
 from typing import Any, Literal
 
-from policenotify.testing.servers._bluesky_reader import Link, SeenImage, SeenPost, read_post
-from policenotify.testing.servers._bluesky_rules import blobs, key_refusal, post_refusal
+from policenotify.testing.servers import VisibleImage
 from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
-
-__all__ = ["FakeBlueskyServer", "Link", "SeenImage", "SeenPost"]
+from policenotify.text import graphemes, utf8_bytes
 
 _POSTS = "app.bsky.feed.post"
 _MAGIC = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"GIF8": "image/gif"}
@@ -35,31 +34,31 @@ _CLOSED = {
 
 
 class FakeBlueskyServer(FakeServer):
-    """A fake of the server that holds one account (a PDS), on which faults can be laid as on any `FakeServer`.
+    """A fake personal data server (PDS) with one account.
 
     Args:
         handle: The account's handle.
         password: Its app password.
-        did: Its unchanging id.
+        did: Its permanent id.
         now: The server's time.
 
     Attributes:
-        email: The owner's mail address, which the server tells after the login.
-        handles: What other handles stand for.
-        slurs: Record keys that the server's word filter dislikes.
-        closed: Why the account may not log in or write, or `None`.
-        pds: The address in the account's DID document; `None`: the stand's own.
-        logins: How many logins were tried.
-        refreshes: How many sessions were renewed.
+        email: The owner's address, which the server returns after a login.
+        handles: The ids of other handles.
+        slurs: Record keys that the server's word filter rejects.
+        closed: The reason why the account may not log in or write, or `None`.
+        pds: The URL in the account's DID document; `None`: the URL of this server.
+        logins: Number of login attempts.
+        refreshes: Number of session renewals.
         logins_left: Logins left before a 429.
         points_left: Points left for writes before a 429.
-        commits: How often the records have changed.
+        commits: Number of changes of the records.
     """
 
     def __init__(
         self,
         handle: str = "police.example",
-        password: str = "abcd-efgh-ijkl-mnop",  # noqa: S107 - the stand's own, and no secret
+        password: str = "abcd-efgh-ijkl-mnop",  # noqa: S107 - not a secret
         *,
         did: str = "did:plc:stand",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -80,7 +79,7 @@ class FakeBlueskyServer(FakeServer):
         self.commits: int = 0
         self._clock = now
         self._lock = RLock()
-        self._requests = 0
+        self._request_count = 0
         self._tokens: dict[str, Literal["access", "refresh", "expired", "revoked"]] = {}
         self._records: dict[str, dict[str, Any]] = {}
         self._blobs: dict[str, tuple[str, bytes]] = {}
@@ -98,37 +97,35 @@ class FakeBlueskyServer(FakeServer):
             self.on(method, f"/xrpc/{name}", self._guarded(answer))
 
     @property
-    def posts(self) -> tuple[SeenPost, ...]:
-        """All posts, oldest first, as a reader sees them."""
+    def posts(self) -> tuple[BlueskyPost, ...]:
+        """All posts as readers see them, oldest first."""
         with self._lock:
             uris = [uri for uri in self._records if f"/{_POSTS}/" in uri]
             posts = [read_post(uri, _record_cid(self._records[uri]), self._records[uri], self._blobs) for uri in uris]
         return tuple(sorted(posts, key=lambda post: (post.created_at, post.uri)))
 
-    def thread(self, uri: str) -> tuple[SeenPost, ...]:
-        """The thread that the post at *uri* starts, as readers are shown it.
+    def thread(self, uri: str) -> tuple[BlueskyPost, ...]:
+        """Return the thread of the post at *uri*.
 
-        A post whose `root` is another one is not in it, though its `parent` is.
+        A post whose `root` is another one is not part of it, even if its `parent` is.
         """
-        shown: dict[str, SeenPost] = {}
+        visible: dict[str, BlueskyPost] = {}
         for post in self.posts:
-            if post.uri == uri or (post.root == uri and post.parent in shown):
-                shown[post.uri] = post
-        return tuple(shown.values())
+            if post.uri == uri or (post.root == uri and post.parent in visible):
+                visible[post.uri] = post
+        return tuple(visible.values())
 
     @property
-    def profile(self) -> tuple[SeenPost, ...]:
-        """What the account's page shows, oldest first: posts, and replies of which every post above is there.
+    def profile(self) -> tuple[BlueskyPost, ...]:
+        """Posts on the account's page, oldest first: without replies whose parent is missing.
 
-        So does the network (`posts_and_author_threads` of `app.bsky.feed.getAuthorFeed`). What hangs under a deleted
-        post is not among them.
+        The network does the same (`posts_and_author_threads` of `app.bsky.feed.getAuthorFeed`).
         """
-        shown: dict[str, SeenPost] = {}
-        waiting = list(self.posts)
-        while found := [post for post in waiting if post.parent is None or post.parent in shown]:
-            shown |= {post.uri: post for post in found}
-            waiting = [post for post in waiting if post.uri not in shown]
-        return tuple(post for post in self.posts if post.uri in shown)
+        visible: set[str] = set()
+        posts = self.posts
+        while more := {post.uri for post in posts if post.parent is None or post.parent in visible} - visible:
+            visible |= more
+        return tuple(post for post in posts if post.uri in visible)
 
     def remove(self, uri: str) -> None:
         """Delete a post as if by hand."""
@@ -136,21 +133,21 @@ class FakeBlueskyServer(FakeServer):
             del self._records[uri]
 
     def expire_access(self) -> None:
-        """Let every access token expire, as after two hours."""
+        """Expire every access token, as after two hours."""
         self._mark("access", "expired")
 
     def revoke_refresh(self) -> None:
-        """Let every refresh token end, as after 90 days or when the app password was revoked."""
+        """Revoke every refresh token, as after 90 days or with the app password."""
         self._mark("refresh", "revoked")
 
     def forget_blobs(self) -> None:
-        """Drop the uploads that no record uses, as the server does after some hours."""
+        """Delete the uploads that no record uses, as after some hours."""
         with self._lock:
             used = {blob["ref"]["$link"] for record in self._records.values() for blob in blobs(record)}
             self._blobs = {cid: blob for cid, blob in self._blobs.items() if cid in used}
 
     def write(self, record: Mapping[str, Any], rkey: str) -> str:
-        """Put a record there as if by hand, unchecked, and return its URI."""
+        """Store a record as if by hand, without checks, and return its URI."""
         uri = f"at://{self.did}/{_POSTS}/{rkey}"
         with self._lock:
             self._records[uri] = dict(record)
@@ -158,27 +155,27 @@ class FakeBlueskyServer(FakeServer):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The password, the mail address and every token: none of them may be seen anywhere."""
+        """The password, the address and every token, which must appear nowhere."""
         with self._lock:
             return self.password, self.email, *self._tokens
 
     def _guarded(self, answer: Callable[[RecordedRequest], Answer]) -> Callable[[RecordedRequest], Answer]:
-        """Lay the limits' headers over an answer, and turn a refusal into one."""
+        """Turn a refusal into an answer, and add the headers of the limits."""
 
-        def answered(seen: RecordedRequest) -> Answer:
+        def guarded(request: RecordedRequest) -> Answer:
             with self._lock:
-                self._requests += 1
+                self._request_count += 1
                 try:
-                    got = answer(seen)
-                except _No as no:
-                    got = no.answer
-                return replace(got, headers={**self._limits(), **got.headers})
+                    result = answer(request)
+                except _Refusal as error:
+                    result = error.answer
+                return replace(result, headers={**self._limits(), **result.headers})
 
-        return answered
+        return guarded
 
     def _limits(self) -> dict[str, str]:
-        """The tightest limit only, as the server does."""
-        left = _REQUESTS - self._requests
+        """Return the headers of the tightest limit, as the server does."""
+        left = _REQUESTS - self._request_count
         scarce = self.points_left < left
         limit, window = (_WRITES, 3600) if scarce else (_REQUESTS, 300)
         return {
@@ -195,39 +192,39 @@ class FakeBlueskyServer(FakeServer):
     def _describe(self, _: RecordedRequest) -> Answer:
         return Answer.json({"did": "did:web:127.0.0.1", "availableUserDomains": [], "blobUploadLimit": _BLOB_LIMIT})
 
-    def _create_session(self, seen: RecordedRequest) -> Answer:
+    def _create_session(self, request: RecordedRequest) -> Answer:
         self.logins += 1
         self.logins_left -= 1
         if self.logins_left < 0:
             raise _limited(300)
-        asked = seen.json()
-        if asked.get("identifier") not in {self.handle, self.did} or asked.get("password") != self.password:
-            raise _No(401, "AuthenticationRequired", "Invalid identifier or password")
+        body = request.json()
+        if body.get("identifier") not in {self.handle, self.did} or body.get("password") != self.password:
+            raise _Refusal(401, "AuthenticationRequired", "Invalid identifier or password")
         if self.closed in {"takendown", "suspended"}:
-            raise _No(401, *_CLOSED[self.closed])
+            raise _Refusal(401, *_CLOSED[self.closed])
         return self._session()
 
-    def _refresh_session(self, seen: RecordedRequest) -> Answer:
-        if seen.body:
-            raise _No(400, "InvalidRequest", "A request body was provided when none was expected")
-        self._check_token(seen, "refresh")
+    def _refresh_session(self, request: RecordedRequest) -> Answer:
+        if request.body:
+            raise _Refusal(400, "InvalidRequest", "A request body was provided when none was expected")
+        self._check_token(request, "refresh")
         if self.closed in {"takendown", "suspended"}:
-            raise _No(401, *_CLOSED[self.closed])
+            raise _Refusal(401, *_CLOSED[self.closed])
         self.refreshes += 1
-        return self._session()  # the token that was used stays good for two hours' grace
+        return self._session()  # the used token stays valid for two hours
 
     def _session(self) -> Answer:
         return Answer.json(
-            self._who()
+            self._account()
             | {"accessJwt": self._token("access"), "refreshJwt": self._token("refresh")}
             | {"didDoc": self._document()}
         )
 
-    def _get_session(self, seen: RecordedRequest) -> Answer:
-        self._check_token(seen, "access")
-        return Answer.json(self._who())
+    def _get_session(self, request: RecordedRequest) -> Answer:
+        self._check_token(request, "access")
+        return Answer.json(self._account())
 
-    def _who(self) -> dict[str, Any]:
+    def _account(self) -> dict[str, Any]:
         status = {"status": self.closed} if self.closed else {}
         return {"did": self.did, "handle": self.handle, "email": self.email, "active": self.closed is None} | status
 
@@ -240,99 +237,99 @@ class FakeBlueskyServer(FakeServer):
         return {"id": self.did, "alsoKnownAs": [f"at://{self.handle}"], "service": [service]}
 
     def _token(self, kind: Literal["access", "refresh"]) -> str:
-        """A JWT (RFC 7519) by its look; the signature is a mere number."""
+        """Return a token that looks like a JWT (RFC 7519)."""
         now = int(self._clock().timestamp())
-        scope, lives = ("com.atproto.appPass", 7200) if kind == "access" else ("com.atproto.refresh", 90 * 86400)
-        claims = {"scope": scope, "sub": self.did, "iat": now, "exp": now + lives, "jti": str(len(self._tokens))}
+        scope, lifetime = ("com.atproto.appPass", 7200) if kind == "access" else ("com.atproto.refresh", 90 * 86400)
+        claims = {"scope": scope, "sub": self.did, "iat": now, "exp": now + lifetime, "jti": str(len(self._tokens))}
         parts = [json.dumps(part).encode() for part in ({"typ": "at+jwt", "alg": "HS256"}, claims)]
         parts.append(hashlib.sha256(parts[1]).digest())
         token = ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
         self._tokens[token] = kind
         return token
 
-    def _check_token(self, seen: RecordedRequest, kind: Literal["access", "refresh"]) -> None:
-        scheme, _, token = (seen.headers["Authorization"] or "").partition(" ")
+    def _check_token(self, request: RecordedRequest, kind: Literal["access", "refresh"]) -> None:
+        scheme, _, token = (request.headers["Authorization"] or "").partition(" ")
         if scheme != "Bearer":
-            raise _No(401, "AuthMissing", "Authentication Required")
-        found = self._tokens.get(token)
-        if found == "expired":
-            raise _No(400, "ExpiredToken", "Token has expired")
-        if found == "revoked":
-            raise _No(400, "ExpiredToken", "Token has been revoked")
-        if found != kind:
-            raise _No(400, "InvalidToken", "Token could not be verified")
+            raise _Refusal(401, "AuthMissing", "Authentication Required")
+        state = self._tokens.get(token)
+        if state == "expired":
+            raise _Refusal(400, "ExpiredToken", "Token has expired")
+        if state == "revoked":
+            raise _Refusal(400, "ExpiredToken", "Token has been revoked")
+        if state != kind:
+            raise _Refusal(400, "InvalidToken", "Token could not be verified")
 
-    def _check_write(self, seen: RecordedRequest, cost: int) -> dict[str, Any]:
-        """The body of a write by the account's owner; a refused one has its price too."""
-        self._check_token(seen, "access")
+    def _check_write(self, request: RecordedRequest, cost: int) -> dict[str, Any]:
+        """Return the body of a write by the owner. A refused one costs points, too."""
+        self._check_token(request, "access")
         if self.closed:
-            raise _No(401, *_CLOSED[self.closed])
+            raise _Refusal(401, *_CLOSED[self.closed])
         if self.points_left < cost:
             raise _limited(3600)
         self.points_left -= cost
-        asked: dict[str, Any] = seen.json()
-        if asked["repo"] not in {self.did, self.handle}:
-            raise _No(403, "AccountNotFound", "Account not found")
-        return asked
+        body: dict[str, Any] = request.json()
+        if body["repo"] not in {self.did, self.handle}:
+            raise _Refusal(403, "AccountNotFound", "Account not found")
+        return body
 
-    def _resolve_handle(self, seen: RecordedRequest) -> Answer:
-        did = {**self.handles, self.handle: self.did}.get(seen.query["handle"][0])
+    def _resolve_handle(self, request: RecordedRequest) -> Answer:
+        did = {**self.handles, self.handle: self.did}.get(request.query["handle"][0])
         if did is None:
-            raise _No(400, "HandleNotFound", "Unable to resolve handle")
+            raise _Refusal(400, "HandleNotFound", "Unable to resolve handle")
         return Answer.json({"did": did})
 
-    def _upload_blob(self, seen: RecordedRequest) -> Answer:
-        self._check_token(seen, "access")
-        if len(seen.body) > _BLOB_LIMIT:
-            raise _No(413, "PayloadTooLarge", "request entity too large")
-        sniffed = next((kind for magic, kind in _MAGIC.items() if seen.body.startswith(magic)), None)
-        kind = sniffed or seen.headers["Content-Type"] or "application/octet-stream"
-        cid = _cid(0x55, seen.body)
-        self._blobs[cid] = (kind, seen.body)
-        blob = {"$type": "blob", "ref": {"$link": cid}, "mimeType": kind, "size": len(seen.body)}
+    def _upload_blob(self, request: RecordedRequest) -> Answer:
+        self._check_token(request, "access")
+        if len(request.body) > _BLOB_LIMIT:
+            raise _Refusal(413, "PayloadTooLarge", "request entity too large")
+        sniffed = next((kind for magic, kind in _MAGIC.items() if request.body.startswith(magic)), None)
+        kind = sniffed or request.headers["Content-Type"] or "application/octet-stream"
+        cid = _cid(0x55, request.body)
+        self._blobs[cid] = (kind, request.body)
+        blob = {"$type": "blob", "ref": {"$link": cid}, "mimeType": kind, "size": len(request.body)}
         return Answer.json({"blob": blob})
 
-    def _put_record(self, seen: RecordedRequest) -> Answer:
-        asked = self._check_write(seen, 2)
-        rkey, record = asked["rkey"], {"$type": asked["collection"], **asked["record"]}
+    def _put_record(self, request: RecordedRequest) -> Answer:
+        body = self._check_write(request, 2)
+        rkey, record = body["rkey"], {"$type": body["collection"], **body["record"]}
         refusal = key_refusal(rkey) or post_refusal(record)
         if refusal is None and rkey in self.slurs:
             refusal = "Unacceptable slur in record key"
         if refusal:
-            raise _No(400, "InvalidRequest", refusal)
-        uri = f"at://{self.did}/{asked['collection']}/{rkey}"
-        cid, there = _record_cid(record), self._records.get(uri)
-        landed: dict[str, Any] = {"uri": uri, "cid": cid, "validationStatus": "valid"}
-        was = None if there is None else _record_cid(there)
-        if was == cid:
-            return Answer.json(landed)  # nothing changes, so there is no commit
-        if "swapRecord" in asked and asked["swapRecord"] != was:
-            raise _No(400, "InvalidSwap", f"Record was at {was or 'null'}")
+            raise _Refusal(400, "InvalidRequest", refusal)
+        uri = f"at://{self.did}/{body['collection']}/{rkey}"
+        cid, old = _record_cid(record), self._records.get(uri)
+        result: dict[str, Any] = {"uri": uri, "cid": cid, "validationStatus": "valid"}
+        old_cid = None if old is None else _record_cid(old)
+        if old_cid == cid:
+            return Answer.json(result)  # nothing changes: no commit
+        if "swapRecord" in body and body["swapRecord"] != old_cid:
+            raise _Refusal(400, "InvalidSwap", f"Record was at {old_cid or 'null'}")
         for blob in blobs(record):
             if blob["ref"]["$link"] not in self._blobs:
-                raise _No(400, "BlobNotFound", f"Could not find blob: {blob['ref']['$link']}")
+                raise _Refusal(400, "BlobNotFound", f"Could not find blob: {blob['ref']['$link']}")
         self._records[uri] = record
-        return Answer.json({**landed, "commit": self._commit(uri)})
+        return Answer.json({**result, "commit": self._commit(uri)})
 
-    def _get_record(self, seen: RecordedRequest) -> Answer:
-        repo, collection, rkey = (seen.query[name][0] for name in ("repo", "collection", "rkey"))
+    def _get_record(self, request: RecordedRequest) -> Answer:
+        repo, collection, rkey = (request.query[name][0] for name in ("repo", "collection", "rkey"))
         if repo not in {self.did, self.handle} or self.closed:
-            raise _No(400, "InvalidRequest", "Could not locate record")
+            raise _Refusal(400, "InvalidRequest", "Could not locate record")
         uri = f"at://{self.did}/{collection}/{rkey}"
         record = self._records.get(uri)
         if record is None:
-            raise _No(400, "RecordNotFound", f"Could not locate record: {uri}")
+            raise _Refusal(400, "RecordNotFound", f"Could not locate record: {uri}")
         return Answer.json({"uri": uri, "cid": _record_cid(record), "value": record})
 
-    def _delete_record(self, seen: RecordedRequest) -> Answer:
-        asked = self._check_write(seen, 1)
-        uri = f"at://{self.did}/{asked['collection']}/{asked['rkey']}"
-        gone = self._records.pop(uri, None)
-        if gone is None:
+    def _delete_record(self, request: RecordedRequest) -> Answer:
+        body = self._check_write(request, 1)
+        uri = f"at://{self.did}/{body['collection']}/{body['rkey']}"
+        deleted = self._records.pop(uri, None)
+        if deleted is None:
             return Answer.json({})
         used = {blob["ref"]["$link"] for record in self._records.values() for blob in blobs(record)}
-        for blob in blobs(gone):
-            if blob["ref"]["$link"] not in used:  # pictures go with the last post that shows them
+        for blob in blobs(deleted):
+            if blob["ref"]["$link"] not in used:  # pictures are deleted with the last post that shows them
                 self._blobs.pop(blob["ref"]["$link"], None)
         return Answer.json({"commit": self._commit(uri)})
 
@@ -342,7 +339,7 @@ class FakeBlueskyServer(FakeServer):
         return {"cid": _cid(0x71, revision.encode()), "rev": str(self.commits)}
 
 
-class _No(Exception):
+class _Refusal(Exception):
     """A refusal in the server's form."""
 
     def __init__(self, status: int, error: str, message: str, headers: Mapping[str, str] | None = None) -> None:
@@ -350,16 +347,213 @@ class _No(Exception):
         self.answer = Answer.json({"error": error, "message": message}, status, headers=headers)
 
 
-def _limited(seconds: int) -> _No:
-    return _No(429, "RateLimitExceeded", "Rate Limit Exceeded", {"Retry-After": str(seconds)})
+def _limited(seconds: int) -> _Refusal:
+    return _Refusal(429, "RateLimitExceeded", "Rate Limit Exceeded", {"Retry-After": str(seconds)})
 
 
 def _record_cid(record: Mapping[str, Any]) -> str:
-    """The same content has the same cid, in whatever order its keys came; the true one hashes DAG-CBOR."""
+    """Return the cid of a record, independent of the order of its keys. The real one hashes DAG-CBOR."""
     return _cid(0x71, json.dumps(record, sort_keys=True).encode())
 
 
 def _cid(codec: int, content: bytes) -> str:
-    """A CID version 1 with SHA-256, in base 32 (atproto.com/specs/data-model)."""
+    """Return a CID version 1 with SHA-256 in base 32 (atproto.com/specs/data-model)."""
     raw = bytes((1, codec, 0x12, 0x20)) + hashlib.sha256(content).digest()
     return "b" + base64.b32encode(raw).decode().lower().rstrip("=")
+
+
+_VALUE = {"link": "uri", "tag": "tag", "mention": "did"}  # app.bsky.richtext.facet
+
+
+@dataclass(frozen=True, slots=True)
+class RichTextLink:
+    """A link, tag or mention in a text.
+
+    Attributes:
+        covers: The bytes of the text that the facet covers, read as UTF-8.
+        to: The URL, the tag or the DID.
+    """
+
+    covers: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlueskyPost:
+    """A post as a reader sees it.
+
+    Attributes:
+        uri: Its `at://` URI.
+        cid: The hash of its content.
+        created_at: As stored in the record.
+        langs: Its declared languages.
+        card: URL, title and description of the link card, or `None`.
+        root: URI of the thread's first post; `None` for a post that starts a thread.
+        parent: URI of the post that it replies to, or `None`.
+    """
+
+    uri: str
+    cid: str
+    text: str
+    created_at: str
+    langs: tuple[str, ...]
+    links: tuple[RichTextLink, ...]
+    tags: tuple[RichTextLink, ...]
+    mentions: tuple[RichTextLink, ...]
+    images: tuple[VisibleImage, ...]
+    card: tuple[str, str, str] | None
+    root: str | None
+    parent: str | None
+
+
+def read_post(uri: str, cid: str, record: Mapping[str, Any], uploads: Mapping[str, tuple[str, bytes]]) -> BlueskyPost:
+    """Parse a record as a client does.
+
+    Args:
+        uri: The URI.
+        cid: The hash of the content.
+        record: The record.
+        uploads: Media type and bytes of each blob, by cid.
+    """
+    text = record["text"].encode()
+    links: dict[str, list[RichTextLink]] = {"link": [], "tag": [], "mention": []}
+    for facet in record.get("facets", []):
+        covers = text[facet["index"]["byteStart"] : facet["index"]["byteEnd"]].decode(errors="replace")
+        for feature in facet["features"]:
+            kind = feature["$type"].partition("#")[2]
+            links[kind].append(RichTextLink(covers, feature[_VALUE[kind]]))
+    embed, reply = record.get("embed", {}), record.get("reply", {})
+    card = embed.get("external")
+    return BlueskyPost(
+        uri=uri,
+        cid=cid,
+        text=record["text"],
+        created_at=record["createdAt"],
+        langs=tuple(record.get("langs", ())),
+        links=tuple(links["link"]),
+        tags=tuple(links["tag"]),
+        mentions=tuple(links["mention"]),
+        images=tuple(_visible_image(image, uploads) for image in embed.get("images", ())),
+        card=(card["uri"], card["title"], card["description"]) if card else None,
+        root=reply.get("root", {}).get("uri"),
+        parent=reply.get("parent", {}).get("uri"),
+    )
+
+
+def _visible_image(image: Mapping[str, Any], uploads: Mapping[str, tuple[str, bytes]]) -> VisibleImage:
+    media_type, data = uploads[image["image"]["ref"]["$link"]]
+    ratio = image.get("aspectRatio", {})
+    return VisibleImage(image["alt"], data, media_type, ratio.get("width"), ratio.get("height"))
+
+
+_TID = re.compile(r"[234567abcdefghij][234567abcdefghijklmnopqrstuvwxyz]{12}")  # atproto.com/specs/tid
+_LANGUAGE = re.compile(r"(i-[a-zA-Z0-9]+|[a-z]{2,3})(-[a-zA-Z0-9]+)*")
+_DATETIME = re.compile(r"\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d(\.\d{1,20})?(Z|[+-][0-2]\d:[0-5]\d)")
+_URI = re.compile(r"\w+:(//)?[^\s/]\S*")
+
+
+def key_refusal(rkey: str) -> str | None:
+    """Return the refusal of a record key, or `None`."""
+    if _TID.fullmatch(rkey):
+        return None
+    return f'Invalid record key for app.bsky.feed.post: Invalid TID string (got "{rkey}") at $'
+
+
+def post_refusal(record: Mapping[str, Any]) -> str | None:
+    """Return the first reason why a record is not a valid post, as the server does, or `None`."""
+    reason = next(_reasons(record), None)
+    return f"Invalid app.bsky.feed.post record: {reason}" if reason else None
+
+
+def blobs(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the blobs that a record refers to."""
+    embed = record.get("embed", {})
+    images = [image.get("image") for image in embed.get("images", [])]
+    return [blob for blob in (*images, embed.get("external", {}).get("thumb")) if blob]
+
+
+def _reasons(record: Mapping[str, Any]) -> Iterator[str]:
+    for name in ("text", "createdAt"):
+        if not isinstance(record.get(name), str):
+            yield f'Missing required key "{name}" at $.record'
+    yield from _text(record["text"])
+    yield from _date(record["createdAt"], "$.record.createdAt")
+    langs = record.get("langs", [])
+    yield from _array(langs, 3, "$.record.langs")
+    for number, lang in enumerate(langs):
+        if not _LANGUAGE.fullmatch(lang):
+            yield f'Invalid language (got "{lang}") at $.record.langs[{number}]'
+    yield from _array(record.get("tags", []), 8, "$.record.tags")
+    for number, facet in enumerate(record.get("facets", [])):
+        yield from _facet(facet, f"$.record.facets[{number}]")
+    yield from _embed(record.get("embed", {}), "$.record.embed")
+
+
+def _text(text: str) -> Iterator[str]:
+    if (size := utf8_bytes(text)) > 3000:  # noqa: PLR2004 - the lexicon's maxLength
+        yield f"string too big (maximum 3000, got {size}) at $.record.text"
+    if (size := graphemes(text)) > 300:  # noqa: PLR2004 - the lexicon's maxGraphemes
+        yield f"grapheme too big (maximum 300, got {size}) at $.record.text"
+
+
+def _date(value: str, where: str) -> Iterator[str]:
+    if not _DATETIME.fullmatch(value) or value.endswith("-00:00"):
+        yield f'Invalid datetime (got "{value}") at {where}'
+
+
+def _array(value: list[Any], most: int, where: str) -> Iterator[str]:
+    if len(value) > most:
+        yield f"array too big (maximum {most}, got {len(value)}) at {where}"
+
+
+def _facet(facet: Mapping[str, Any], where: str) -> Iterator[str]:
+    """Check a facet. As on the server, offsets may lie beyond the text or within a character."""
+    index = facet["index"]
+    for name in ("byteStart", "byteEnd"):
+        if index[name] < 0:
+            yield f"integer too small (minimum 0, got {index[name]}) at {where}.index.{name}"
+    for number, feature in enumerate(facet["features"]):
+        here = f"{where}.features[{number}]"
+        if feature["$type"] == "app.bsky.richtext.facet#link" and not _URI.fullmatch(feature["uri"]):
+            yield f'Invalid uri (got "{feature["uri"]}") at {here}.uri'
+        if feature["$type"] == "app.bsky.richtext.facet#tag":
+            if (size := utf8_bytes(feature["tag"])) > 640:  # noqa: PLR2004 - the lexicon's maxLength
+                yield f"string too big (maximum 640, got {size}) at {here}.tag"
+            if (size := graphemes(feature["tag"])) > 64:  # noqa: PLR2004 - the lexicon's maxGraphemes
+                yield f"grapheme too big (maximum 64, got {size}) at {here}.tag"
+
+
+def _embed(embed: Mapping[str, Any], where: str) -> Iterator[str]:
+    """Check an embed. As on the server, unknown kinds are accepted."""
+    if embed.get("$type") == "app.bsky.embed.images":
+        yield from _array(embed["images"], 4, f"{where}.images")
+        for number, image in enumerate(embed["images"]):
+            yield from _embedded_image(image, f"{where}.images[{number}]")
+    elif embed.get("$type") == "app.bsky.embed.external":
+        yield from _card(embed["external"], f"{where}.external")
+
+
+def _embedded_image(image: Mapping[str, Any], where: str) -> Iterator[str]:
+    yield from _image(image["image"], 2_000_000, f"{where}.image")
+    if "alt" not in image:
+        yield f'Missing required key "alt" at {where}'
+    for side, length in image.get("aspectRatio", {}).items():
+        if length < 1:
+            yield f"integer too small (minimum 1, got {length}) at {where}.aspectRatio.{side}"
+
+
+def _card(card: Mapping[str, Any], where: str) -> Iterator[str]:
+    for name in ("uri", "title", "description"):
+        if not isinstance(card.get(name), str):
+            yield f'Missing required key "{name}" at {where}'
+    if not _URI.fullmatch(card["uri"]):
+        yield f'Invalid uri (got "{card["uri"]}") at {where}.uri'
+    if thumb := card.get("thumb"):
+        yield from _image(thumb, 1_000_000, f"{where}.thumb")
+
+
+def _image(blob: Mapping[str, Any], most: int, where: str) -> Iterator[str]:
+    if not blob["mimeType"].startswith("image/"):
+        yield f'Expected "image/*" (got "{blob["mimeType"]}") at {where}.mimeType'
+    if blob["size"] > most:
+        yield f"blob too big (maximum {most}, got {blob['size']}) at {where}"

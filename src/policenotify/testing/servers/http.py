@@ -1,15 +1,15 @@
-"""A scripted HTTP server on the loopback, to drive an unmodified SDK against and to fail on demand.
+"""A scripted HTTP server on the loopback, to test an unmodified SDK and to fail on demand.
 
 ```python
-with FakeServer() as stand:
-    stand.on("POST", "/api/v1/statuses", Answer.json({"id": "1"}))
-    stand.fail_next("POST", "/api/v1/statuses", Disconnect(), effect=True)   # it is out there, nobody says so
-    ...                                                                  # the SDK, pointed at stand.url
-    assert stand.requests[0].json()["status"] == "Route barrée"
+with FakeServer() as server:
+    server.on("POST", "/api/v1/statuses", Answer.json({"id": "1"}))
+    server.fail_next("POST", "/api/v1/statuses", Disconnect(), effect=True)   # published, but not answered
+    ...                                                                       # the SDK, with server.url
+    assert server.requests[0].json()["status"] == "Route barrée"
 ```
 
-A route is answered by a value, by a sequence of values (one for each request, the last one stays) or by a
-callable, on which a stateful fake of a whole service can be built. Faults are laid over the routes.
+A route is answered by a value, by a sequence of values (one for each request, the last one repeated) or by a callable,
+on which a fake of a whole service can be built. Faults have priority over routes.
 """
 
 from __future__ import annotations
@@ -31,18 +31,20 @@ from threading import Condition, Event, RLock, Thread, current_thread
 from typing import Any, Literal, Self, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
+from policenotify.testing.servers import bound_socket
+
 
 @dataclass(frozen=True)
 class RecordedRequest:
-    """One request as it arrived.
+    """A request as it arrived.
 
     Attributes:
-        method: `"POST"`, in capitals.
-        path: The path as sent: still percent-encoded, without the query.
-        query: The query's values by name, each a list in the order sent.
-        headers: The headers; names in any case, `None` for one that is not there.
-        body: The whole body, chunked encoding undone.
-        at: When the request had been read, aware.
+        method: In capitals.
+        path: As sent: still percent-encoded, without the query.
+        query: Values by name, each a list in the order sent.
+        headers: With names in any case.
+        body: The whole body, with chunked encoding decoded.
+        at: Time after the request was read, aware.
     """
 
     method: str
@@ -53,23 +55,23 @@ class RecordedRequest:
     at: datetime
 
     def json(self) -> Any:  # noqa: ANN401 - JSON holds anything
-        """Return the body read as JSON; raises `ValueError` where it is none."""
+        """Parse the body as JSON. Raises `ValueError` for any other."""
         return json.loads(self.body)
 
     def form(self) -> dict[str, list[str]]:
-        """Return the body read as a form (`application/x-www-form-urlencoded`): like `query`, empty values too."""
+        """Parse the body as a form (`application/x-www-form-urlencoded`) like `query`, with empty values."""
         return parse_qs(self.body.decode(), keep_blank_values=True)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A whole HTTP answer.
+    """An HTTP answer.
 
     Attributes:
         status: The status code (RFC 9110, section 15).
-        body: The body; `Content-Length` is always derived from it.
+        body: The body, which defines `Content-Length`.
         headers: Further headers.
-        delay: Seconds to wait before the first byte; the request has taken effect by then.
+        delay: Seconds before the first byte. The request takes effect before.
     """
 
     status: int = 200
@@ -81,27 +83,27 @@ class Answer:
     def json(
         cls, value: object, status: int = 200, *, headers: Mapping[str, str] | None = None, delay: float = 0.0
     ) -> Self:
-        """Make an answer that carries `value` as JSON."""
+        """Return an answer with `value` as JSON."""
         kind = {"Content-Type": "application/json"}
         return cls(status, json.dumps(value).encode(), kind | dict(headers or {}), delay)
 
     @classmethod
     def html(cls, text: str, status: int = 200) -> Self:
-        """Make a page for people, as a proxy (502) or a captive portal (200) sends in a service's place."""
+        """Return a web page, as a proxy (502) or a captive portal (200) sends it."""
         return cls(status, text.encode(), {"Content-Type": "text/html; charset=utf-8"})
 
     @classmethod
     def redirect(cls, location: str, status: int = 302) -> Self:
-        """Make an answer that sends the client elsewhere (RFC 9110, section 15.4)."""
+        """Return a redirect (RFC 9110, section 15.4)."""
         return cls(status, headers={"Location": location})
 
     @classmethod
     def rate_limited(cls, *, retry_after: int | None = None, reset: int | None = None) -> Self:
-        """Make a 429 (RFC 6585, section 4).
+        """Return a 429 (RFC 6585, section 4).
 
         Args:
-            retry_after: Seconds to wait, for `Retry-After` (RFC 9110, section 10.2.3).
-            reset: When the limit is lifted, in Unix seconds, for `RateLimit-Reset` as Bluesky sends it.
+            retry_after: Seconds for `Retry-After` (RFC 9110, section 10.2.3).
+            reset: End of the limit in Unix seconds for `RateLimit-Reset`, as Bluesky sends it.
         """
         limits = {"Retry-After": retry_after, "RateLimit-Reset": reset}
         headers = {name: str(value) for name, value in limits.items() if value is not None}
@@ -110,7 +112,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class NoResponse:
-    """Silence: the connection stays open without an answer, then closes.
+    """No answer: the connection stays open, then closes.
 
     Attributes:
         seconds: How long; `FakeServer.close()` ends it at once.
@@ -121,18 +123,18 @@ class NoResponse:
 
 @dataclass(frozen=True)
 class Disconnect:
-    """The connection is closed before the client has the whole answer. The request was read in full.
+    """The connection is closed before the whole answer is sent. The request was read completely.
 
     Attributes:
-        after: How much of the answer leaves before: `"nothing"`, its `"headers"` only, or these and `"half"`
-            of the body. The `Content-Length` always promises more than is sent.
-        reset: Close with a TCP reset (RST) in place of an orderly end (FIN).
-        of: The answer that is cut short. Under `effect=True` the route's own answer takes its place.
+        after: The part of the answer that is sent: `"nothing"`, its `"headers"`, or these and `"half"` of the body. The
+            `Content-Length` always promises more.
+        reset: Close with a TCP reset (RST) instead of a FIN.
+        of: The answer that is cut short. With `effect=True` the route's own answer replaces it.
     """
 
     after: Literal["nothing", "headers", "half"] = "nothing"
     reset: bool = False
-    of: Answer = field(default_factory=lambda: Answer.json({"stand": "this answer is cut short"}))
+    of: Answer = field(default_factory=lambda: Answer.json({"server": "this answer is cut short"}))
 
 
 Reply: TypeAlias = Answer | NoResponse | Disconnect
@@ -143,17 +145,16 @@ Behaviour: TypeAlias = Turn | Sequence[Turn]
 class FakeServer:
     """A scripted HTTP/1.1 server on 127.0.0.1, at a free port, in daemon threads.
 
-    Callables run one at a time, so a stateful fake needs no lock of its own. One that raises is answered
-    with a 500, and its exception is raised again at the end of the `with` block: an `assert` inside one
-    fails the test.
+    Callables run one at a time, so that a stateful fake needs no lock. One that raises is answered with a 500, and its
+    exception is raised again at the end of the `with` block, so that an `assert` in it fails the test.
 
     Args:
-        answer: What is answered where no route matches; else a 404 in JSON that names the path.
-        now: The stand's clock: where `RecordedRequest.at` and the `Date` of its answers come from.
+        answer: The answer where no route matches; by default a 404 in JSON that names the path.
+        now: The clock for `RecordedRequest.at` and the `Date` of answers.
 
     Attributes:
-        latency: Seconds from a request's arrival to the first byte of its answer, as on a far network; it has taken
-            effect by then. An `Answer` with a `delay` of its own keeps that.
+        latency: Seconds from a request's arrival to the first byte of its answer. The request takes effect before. An
+            `Answer` with its own `delay` keeps that.
     """
 
     latency: float = 0.0
@@ -163,7 +164,7 @@ class FakeServer:
     ) -> None:
         self._now = now
         self._changed = Condition(RLock())
-        self._seen: list[RecordedRequest] = []
+        self._requests: list[RecordedRequest] = []
         self._routes = [_Route("*", "*", _not_found if answer is None else answer)]
         self._faults: list[_Fault] = []
         self._choose: Callable[[RecordedRequest], tuple[Reply, bool] | None] | None = None
@@ -182,14 +183,14 @@ class FakeServer:
             raise self._broken[0]
 
     def start(self) -> Self:
-        """Start listening; `with` does it. `close()` must follow."""
+        """Start listening. `with` does it. `close()` must follow."""
         self._started = True
         if self._server is None and self._reserved is None:
-            self._listen(_bound(self._port))
+            self._listen(bound_socket(self._port))
         return self
 
     def close(self) -> None:
-        """Stop, cutting every connection at once. May be called twice; what was seen stays readable."""
+        """Stop, and close every connection at once. May be called twice; the requests stay readable."""
         with self._changed:
             self._started = False
             server, self._server = self._server, None
@@ -201,80 +202,80 @@ class FakeServer:
 
     @property
     def url(self) -> str:
-        """Where to point the SDK: `http://127.0.0.1:PORT`, without a slash at the end."""
+        """The URL for the SDK: `http://127.0.0.1:PORT`, without a slash at the end."""
         return f"http://127.0.0.1:{self._port}"
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """Every request so far, in order of arrival: a copy."""
+        """Every request in order of arrival, as a copy."""
         with self._changed:
-            return list(self._seen)
+            return list(self._requests)
 
     def wait_for(self, count: int, timeout: float = 5.0) -> list[RecordedRequest]:
-        """Wait until `count` requests have arrived, for a client in another thread or process.
+        """Wait until `count` requests have arrived from another thread or process.
 
         Raises:
-            TimeoutError: Fewer came within `timeout` seconds.
+            TimeoutError: Fewer arrived within `timeout` seconds.
         """
         with self._changed:
-            if not self._changed.wait_for(lambda: len(self._seen) >= count, timeout):
-                raise TimeoutError(f"{len(self._seen)} of {count} requests came within {timeout} seconds.")
-            return list(self._seen)
+            if not self._changed.wait_for(lambda: len(self._requests) >= count, timeout):
+                raise TimeoutError(f"{len(self._requests)} of {count} requests came within {timeout} seconds.")
+            return list(self._requests)
 
     def on(self, method: str, path: str, behaviour: Behaviour) -> None:
-        """Say what answers a route. Of several that match, the one said last counts.
+        """Set the answer of a route. Of several matching routes the last one set is used.
 
         Args:
             method: `"POST"`, or `"*"` for any.
-            path: As sent, without query. A `*` stands for one segment (`/api/v1/statuses/*/context`); `"*"`
-                alone for any path.
-            behaviour: A value, a sequence of them (one for each request, the last one stays), or a callable
-                from the `RecordedRequest` request to a value.
+            path: As sent, without query. A `*` stands for one segment (`/api/v1/statuses/*/context`); `"*"` alone for
+                any path.
+            behaviour: A value, a sequence of values (one for each request, the last one repeated), or a callable from
+                `RecordedRequest` to a value.
         """
         with self._changed:
             self._routes.insert(0, _Route(method, path, behaviour))
 
     def fail_next(self, method: str, path: str, fault: Reply, *, effect: bool = False, times: int = 1) -> None:
-        """Answer the next `times` requests to a route with `fault`; then it is as before.
+        """Answer the next `times` requests of a route with `fault`.
 
         Args:
             method: As in `on()`.
             path: As in `on()`.
-            fault: What the client gets.
-            effect: Whether the route runs first: the post is out there, and the client does not learn it.
-            times: How often. Several faults on one route are used up in the order said.
+            fault: The answer.
+            effect: Run the route first: the post is published, but the client does not learn it.
+            times: Number of requests. Several faults of one route are used in the order set.
         """
         with self._changed:
             self._faults.append(_Fault(method, path, fault, effect, times))
 
     def always(self, fault: Reply, *, effect: bool = False) -> None:
-        """Answer everything with `fault` until `recover()`, before any other; `effect` as in `fail_next()`."""
+        """Answer everything with `fault` until `recover()`, before any other fault; `effect` as in `fail_next()`."""
         with self._changed:
             self._faults.insert(0, _Fault("*", "*", fault, effect, None))
 
     def disturb(self, choose: Callable[[RecordedRequest], tuple[Reply, bool] | None]) -> None:
-        """Let *choose* say of each request how it goes wrong, until `recover()`: fault and `effect`, or `None`.
+        """Let *choose* decide for each request, until `recover()`: fault and `effect`, or `None`.
 
-        It is asked where no other fault meets the request, once for each, one request at a time.
+        It is called once for each request without another fault, one request at a time.
         """
         with self._changed:
             self._choose = choose
 
     def refuse_connections(self) -> None:
-        """Close the port and every connection: a client gets "connection refused", until `recover()`."""
+        """Close the port and every connection until `recover()`. Clients get "connection refused"."""
         server, self._server = self._server, None
         if server is None:
             return
         server.stop()
-        reserved = _bound(self._port)  # bound, not listening: nobody else gets the port meanwhile
+        reserved = bound_socket(self._port)  # bound, not listening: the port stays reserved
         with self._changed:
             if self._started:
                 self._reserved = reserved
                 return
-        reserved.close()  # called by a route: its client may have closed the stand already
+        reserved.close()  # called by a route: the client may have closed the server already
 
     def recover(self) -> None:
-        """End every fault: connections are accepted again, at the same port, and the routes answer."""
+        """End every fault, and accept connections again at the same port."""
         with self._changed:
             self._faults.clear()
             self._choose = None
@@ -290,40 +291,40 @@ class FakeServer:
         url = urlsplit(target)
         query = parse_qs(url.query, keep_blank_values=True)
         with self._changed:
-            seen = RecordedRequest(method, url.path, query, headers, body, self._now())
-            self._seen.append(seen)
+            request = RecordedRequest(method, url.path, query, headers, body, self._now())
+            self._requests.append(request)
             self._changed.notify_all()
-            fault = next((each for each in self._faults if _matches(each.method, each.path, seen)), None)
-            if fault is None and self._choose is not None and (chosen := self._choose(seen)) is not None:
-                self._faults.insert(0, fault := _Fault(seen.method, seen.path, *chosen, 1))
+            fault = next((each for each in self._faults if _matches(each.method, each.path, request)), None)
+            if fault is None and self._choose is not None and (chosen := self._choose(request)) is not None:
+                self._faults.insert(0, fault := _Fault(request.method, request.path, *chosen, 1))
             if fault is None:
-                own = self._run(seen)
-                return replace(own, delay=own.delay or self.latency) if isinstance(own, Answer) else own
+                reply = self._run(request)
+                return replace(reply, delay=reply.delay or self.latency) if isinstance(reply, Answer) else reply
             if fault.used_up():
                 self._faults.remove(fault)
             if not fault.effect:
                 return fault.reply
-            own = self._run(seen)
-            if isinstance(fault.reply, Disconnect) and isinstance(own, Answer):
-                return replace(fault.reply, of=own)
+            reply = self._run(request)
+            if isinstance(fault.reply, Disconnect) and isinstance(reply, Answer):
+                return replace(fault.reply, of=reply)
             return fault.reply
 
-    def _run(self, seen: RecordedRequest) -> Reply:
-        turn = next(route for route in self._routes if _matches(route.method, route.path, seen)).turn()
+    def _run(self, request: RecordedRequest) -> Reply:
+        turn = next(route for route in self._routes if _matches(route.method, route.path, request)).turn()
         if not callable(turn):
             return turn
         try:
-            reply = turn(seen)
+            reply = turn(request)
             if not isinstance(reply, Answer | NoResponse | Disconnect):
-                raise TypeError(f"{seen.method} {seen.path} was answered with {reply!r}.")  # noqa: TRY301 - kept as any other
-        except Exception as error:  # noqa: BLE001 - a fake may break in any way; __exit__ raises it
+                raise TypeError(f"{request.method} {request.path} was answered with {reply!r}.")  # noqa: TRY301 - stored like any other
+        except Exception as error:  # noqa: BLE001 - a route may fail in any way; __exit__ raises it
             self._broken.append(error)
-            return Answer.json({"error": "StandBroken", "message": f"{type(error).__name__}: {error}"}, 500)
+            return Answer.json({"error": "RouteFailed", "message": f"{type(error).__name__}: {error}"}, 500)
         return reply
 
 
 class _Route:
-    """What answers a method and a path."""
+    """The answers of a method and a path."""
 
     def __init__(self, method: str, path: str, behaviour: Behaviour) -> None:
         self.method = method
@@ -338,7 +339,7 @@ class _Route:
 
 @dataclass(eq=False)
 class _Fault:
-    """A reply laid over the routes, for a number of times or for good."""
+    """A reply with priority over routes, for a number of requests or until removed."""
 
     method: str
     path: str
@@ -354,7 +355,7 @@ class _Fault:
 
 
 class _Server(ThreadingHTTPServer):
-    """The listener of a stand, and the threads of its connections."""
+    """The listener and the threads of its connections."""
 
     request_queue_size = 128
 
@@ -365,7 +366,7 @@ class _Server(ThreadingHTTPServer):
         broken: Callable[[BaseException], None],
         now: Callable[[], datetime],
     ) -> None:
-        super().__init__(bound.getsockname(), _Conversation, bind_and_activate=False)
+        super().__init__(bound.getsockname(), _Handler, bind_and_activate=False)
         self.socket.close()
         self.socket = bound
         self.server_activate()
@@ -373,23 +374,23 @@ class _Server(ThreadingHTTPServer):
         self.broken = broken
         self.now = now
         self.closing = Event()
-        self._conversations: dict[Thread, socket.socket] = {}
-        # serve_forever() looks only this often (seconds) whether it shall end
+        self._handlers: dict[Thread, socket.socket] = {}
+        # seconds between checks for the end
         self._acceptor = Thread(target=self.serve_forever, args=(0.01,), daemon=True)
         self._acceptor.start()
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the parent's types
         thread = Thread(target=self.process_request_thread, args=(request, client_address), daemon=True)
-        alive = {known: each for known, each in self._conversations.items() if known.is_alive()}
-        self._conversations = alive | {thread: request}
+        alive = {known: each for known, each in self._handlers.items() if known.is_alive()}
+        self._handlers = alive | {thread: request}
         thread.start()
 
     def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - the parent's types
-        self.close_request(request)  # the parent's FIN comes before, and would forestall a reset
+        self.close_request(request)  # the parent would send FIN first, which prevents a reset
 
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - the parent's
         error = sys.exception()
-        if error is not None and not isinstance(error, OSError):  # a client that went away is everyday here
+        if error is not None and not isinstance(error, OSError):  # clients may disconnect
             self.broken(error)
 
     def stop(self) -> None:
@@ -397,17 +398,17 @@ class _Server(ThreadingHTTPServer):
         self.shutdown()
         self._acceptor.join()
         self.server_close()
-        for connection in self._conversations.values():
+        for connection in self._handlers.values():
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-        if current_thread() not in self._conversations:  # a route that stops its own stand waits for nobody
-            for thread, connection in self._conversations.items():
+        if current_thread() not in self._handlers:  # a route that stops its own server must not wait
+            for thread, connection in self._handlers.items():
                 thread.join()
                 connection.close()
 
 
-class _Conversation(BaseHTTPRequestHandler):
-    """One connection: reads requests and gives the replies."""
+class _Handler(BaseHTTPRequestHandler):
+    """One connection: reads requests and sends replies."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -433,7 +434,7 @@ class _Conversation(BaseHTTPRequestHandler):
             length = int(self.headers.get("Content-Length", 0))
             whole = self.rfile.read(length)
             if len(whole) < length:
-                raise ConnectionAbortedError("the client went away within its request")
+                raise ConnectionAbortedError("the client disconnected within its request")
             return whole
         body = bytearray()
         while size := int(self.rfile.readline().partition(b";")[0], 16):  # RFC 9112, section 7.1
@@ -445,7 +446,7 @@ class _Conversation(BaseHTTPRequestHandler):
 
     def _pause(self, seconds: float) -> None:
         if seconds and self.server.closing.wait(seconds):
-            raise ConnectionAbortedError("the stand closes")
+            raise ConnectionAbortedError("the server closes")
 
     def _send(self, answer: Answer, promised: int, sent: int) -> None:
         bodiless = answer.status in {204, 304}  # RFC 9110, section 6.4.1
@@ -469,20 +470,13 @@ class _Conversation(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name
-        """Say nothing."""
+        """Log nothing."""
 
 
-def _matches(method: str, path: str, seen: RecordedRequest) -> bool:
+def _matches(method: str, path: str, request: RecordedRequest) -> bool:
     pattern = re.escape(path).replace(r"\*", "[^/]+")
-    return method in {"*", seen.method} and (path == "*" or re.fullmatch(pattern, seen.path) is not None)
+    return method in {"*", request.method} and (path == "*" or re.fullmatch(pattern, request.path) is not None)
 
 
-def _not_found(seen: RecordedRequest) -> Answer:
-    return Answer.json({"error": "NotFound", "message": f"The stand has no {seen.method} {seen.path}."}, 404)
-
-
-def _bound(port: int) -> socket.socket:
-    bound = socket.socket()
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.bind(("127.0.0.1", port))
-    return bound
+def _not_found(request: RecordedRequest) -> Answer:
+    return Answer.json({"error": "NotFound", "message": f"The server has no {request.method} {request.path}."}, 404)

@@ -1,10 +1,10 @@
-"""A scripted SMTP server on the loopback, to send mail to with unmodified clients and to fail on demand.
+"""A scripted SMTP server on the loopback, to test unmodified clients and to fail on demand.
 
 ```python
 with FakeMailServer(login=("desk", "secret")) as mail:
     mail.refuse("gone@a.example")                                     # 550, for good
     mail.refuse("*@b.example", 451, "4.7.1 greylisted", times=1)
-    mail.hang_up("DATA", delivered=True)                              # it is in the mailbox, nobody says so
+    mail.hang_up("DATA", delivered=True)                              # delivered, but not acknowledged
     ...                                                               # the client, at mail.host, mail.port
     assert mail.mailbox("ana@c.example")[0].message["Subject"] == "Route barrée"
 ```
@@ -29,9 +29,10 @@ from typing import Any, Literal, Self, TypeAlias, TypeVar
 from weakref import WeakSet
 
 from policenotify.errors import MissingExtra
+from policenotify.testing.servers import bound_socket
 
 Command: TypeAlias = Literal["EHLO", "AUTH", "MAIL", "RCPT", "DATA", "RSET", "QUIT"]
-"""What a client says (RFC 5321, section 4.1; RFC 4954). `DATA` is answered after the mail's final dot."""
+"""A command of a client (RFC 5321, section 4.1; RFC 4954). `DATA` is answered after the final dot of the mail."""
 
 _T = TypeVar("_T")
 _Scripted = TypeVar("_Scripted", "_Refusal", "_Step")
@@ -39,13 +40,13 @@ _Scripted = TypeVar("_Scripted", "_Refusal", "_Step")
 
 @dataclass(frozen=True, repr=False)
 class Mail:
-    """One mail as one recipient has it.
+    """A mail as one recipient has it.
 
     Attributes:
-        sender: The envelope's sender (`MAIL FROM`), where bounces go.
-        recipient: The envelope's recipient (`RCPT TO`). A mail to three people is three of these.
-        raw: Headers and body as received, lines ended by CR LF.
-        at: When it was accepted, aware.
+        sender: The envelope's sender (`MAIL FROM`), which gets bounces.
+        recipient: The envelope's recipient (`RCPT TO`). A mail to three recipients is three of these.
+        raw: Headers and body as received, with CR LF line ends.
+        at: Time of acceptance, aware.
     """
 
     sender: str
@@ -55,7 +56,7 @@ class Mail:
 
     @property
     def message(self) -> EmailMessage:
-        """The mail parsed with `email.policy.default`: headers decoded, parts at hand, lines ended by LF."""
+        """The mail parsed with `email.policy.default`, with decoded headers and LF line ends."""
         return message_from_bytes(self.raw.replace(b"\r\n", b"\n"), policy=modern)
 
     def __repr__(self) -> str:
@@ -66,17 +67,17 @@ class FakeMailServer:
     """A scripted SMTP server on 127.0.0.1, at a free port, in a daemon thread.
 
     Args:
-        login: User and password. Then `AUTH` (PLAIN, LOGIN; without TLS) is offered, a wrong one is answered
-            with 535 and a mail without one with 530 (RFC 4954, section 6).
-        size_limit: The largest mail accepted, in bytes: announced as SIZE, beyond it 552 (RFC 1870). The
-            default is aiosmtpd's, 32 MiB.
-        now: Where `Mail.at` comes from.
+        login: User and password. With it, `AUTH` (PLAIN, LOGIN; without TLS) is offered. A wrong login is answered with
+            535, and a mail without login with 530 (RFC 4954, section 6).
+        size_limit: The largest mail in bytes, announced as SIZE; 552 beyond (RFC 1870). The default is aiosmtpd's, 32
+            MiB.
+        now: The clock for `Mail.at`.
 
     Attributes:
-        login: As above; another one counts from the next session on.
+        login: As above; a change applies from the next session on.
 
     Raises:
-        MissingExtra: aiosmtpd is not installed; it comes with `policenotify[testing]`.
+        MissingExtra: aiosmtpd is not installed. It is in `policenotify[testing]`.
     """
 
     host = "127.0.0.1"
@@ -89,7 +90,7 @@ class FakeMailServer:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         try:
-            from aiosmtpd import smtp  # noqa: PLC0415 - only who makes a MailStand needs the extra
+            from aiosmtpd import smtp  # noqa: PLC0415 - needs the extra
         except ImportError as error:
             raise MissingExtra("FakeMailServer", "testing") from error
         logging.getLogger("mail.log").setLevel(logging.CRITICAL)  # aiosmtpd logs every address there
@@ -113,18 +114,18 @@ class FakeMailServer:
             raise self._script.broken[0]
 
     def start(self) -> Self:
-        """Start listening; `with` does it. `close()` must follow."""
+        """Start listening. `with` does it. `close()` must follow."""
         if self._loop is None:
-            bound = _bound(self._port)
+            bound = bound_socket(self._port)
             self._loop = asyncio.new_event_loop()
-            self._loop.set_exception_handler(lambda _loop, _context: None)  # clients that went away
+            self._loop.set_exception_handler(lambda _loop, _context: None)  # clients may disconnect
             self._thread = Thread(target=self._loop.run_forever, daemon=True)
             self._thread.start()
             self._listen(bound)
         return self
 
     def close(self) -> None:
-        """Stop, cutting every session at once. May be called twice; the mails stay readable."""
+        """Stop, and close every session at once. May be called twice; the mails stay readable."""
         self.refuse_connections()
         reserved, self._reserved = self._reserved, None
         if reserved is not None:
@@ -137,25 +138,25 @@ class FakeMailServer:
 
     @property
     def port(self) -> int:
-        """Where the stand listens; 0 before it is started."""
+        """The port; 0 before the start."""
         return self._port
 
     @property
     def sessions(self) -> int:
-        """How many connections were accepted so far."""
+        """Number of accepted connections."""
         return self._script.sessions
 
     @property
     def mails(self) -> list[Mail]:
-        """Every mail accepted so far, in order, one for each recipient: a copy."""
+        """Every accepted mail in order, one for each recipient, as a copy."""
         with self._script.changed:
             return list(self._script.mails)
 
     def wait_for(self, count: int, timeout: float = 5.0) -> list[Mail]:
-        """Wait until `count` mails were accepted, for a client in another thread or process.
+        """Wait until `count` mails were accepted from another thread or process.
 
         Raises:
-            TimeoutError: Fewer came within `timeout` seconds.
+            TimeoutError: Fewer were accepted within `timeout` seconds.
         """
         script = self._script
         with script.changed:
@@ -164,15 +165,15 @@ class FakeMailServer:
             return list(script.mails)
 
     def mailbox(self, address: str) -> list[Mail]:
-        """Return what one person has received, in order; the address in any case."""
+        """Return the mails of one recipient in order; the address in any case."""
         return [mail for mail in self.mails if mail.recipient.lower() == address.lower()]
 
     def threads(self, address: str) -> list[list[Mail]]:
-        """Return one person's mails by conversation, as a mail reader shows them.
+        """Return the mails of one recipient by conversation, as a mail reader shows them.
 
-        Two mails belong together where one names the other, or both name a third, in `References` or
-        `In-Reply-To` (RFC 5322, section 3.6.4). As in RFC 5256, section 3, REFERENCES, but without its step
-        5: an equal subject joins nothing.
+        Two mails belong together if one names the other, or both name a third, in `References` or `In-Reply-To` (RFC
+        5322, section 3.6.4). As in RFC 5256, section 3, REFERENCES, but without its step 5: equal subjects join
+        nothing.
         """
         box = self.mailbox(address)
         threads: list[tuple[set[str], list[int]]] = []
@@ -188,7 +189,7 @@ class FakeMailServer:
 
     def refuse(
         self,
-        who: str | Callable[[str], bool],
+        pattern: str | Callable[[str], bool],
         code: int = 550,
         text: str = "5.1.1 no such user",
         *,
@@ -197,19 +198,18 @@ class FakeMailServer:
         """Refuse recipients.
 
         Args:
-            who: An address, a pattern (`*@b.example`), both in any case, or a predicate of the address. It
-                runs in the server's thread and may not call the stand; if it raises, the client gets a 451
+            pattern: An address or a pattern (`*@b.example`), both in any case, or a predicate of the address. A
+                predicate runs in the server's thread and must not call the server. If it raises, the client gets a 451
                 and the `with` block the exception.
-            code: The reply's code (RFC 5321, section 4.2.3): 550 for good, 451 for now. A 421 also closes the
-                connection.
-            text: The reply's text, with its enhanced code (RFC 3463).
-            times: How often, then accepted; for good unless told.
+            code: The reply code (RFC 5321, section 4.2.3): 550 for good, 451 for now. A 421 also closes the connection.
+            text: The reply's text with its enhanced code (RFC 3463).
+            times: Number of refusals; by default all.
         """
         with self._script.changed:
-            self._script.refusals.insert(0, _Refusal(who, f"{code} {text}", times))
+            self._script.refusals.insert(0, _Refusal(pattern, f"{code} {text}", times))
 
     def fail_next(self, command: Command, code: int, text: str, *, times: int = 1) -> None:
-        """Answer the next `times` commands of a kind so; a 421 also closes the connection.
+        """Answer the next `times` commands of a kind with a failure. A 421 also closes the connection.
 
         `fail_next("DATA", 554, "5.7.1 looks like spam")` refuses a whole mail after it was sent.
         """
@@ -217,52 +217,52 @@ class FakeMailServer:
             self._script.steps.append(_Step(command, f"{code} {text}", left=times))
 
     def hang_up(self, command: Command, *, delivered: bool = False, times: int = 1, silence: float = 0.0) -> None:
-        """Close the connection in place of answering the next `times` commands of a kind.
+        """Close the connection instead of answering the next `times` commands of a kind.
 
         Args:
-            command: When; `"DATA"` is after the whole mail was sent.
-            delivered: Whether the mail is accepted before, so that it is there and the client does not learn
-                it. For `"DATA"` only.
-            times: How often.
-            silence: Seconds to say nothing first, for a client that waits no longer.
+            command: The command; `"DATA"` is after the whole mail was sent.
+            delivered: Accept the mail first, so that it is delivered and the client does not learn it. Only for
+                `"DATA"`.
+            times: Number of commands.
+            silence: Seconds before closing, for a client with a shorter timeout.
 
         Raises:
             ValueError: `delivered` with another command.
         """
         if delivered and command != "DATA":
-            raise ValueError(f"Nothing is delivered by {command}; only DATA delivers.")
+            raise ValueError(f"{command} delivers nothing; only DATA delivers.")
         with self._script.changed:
             self._script.steps.append(_Step(command, None, delivered, times, silence))
 
     def delay(self, command: Command, seconds: float) -> None:
-        """Wait so many seconds before answering each command of a kind; 0 for no longer.
+        """Wait before each answer to a kind of command; 0 ends it.
 
-        A client that gives up meanwhile has had no effect; for the other case there is `hang_up()`.
+        A client that gives up meanwhile has had no effect. For the other case use `hang_up()`.
         """
         with self._script.changed:
             self._script.delays[command] = seconds
 
     def limit_session(self, mails: int, code: int = 421, text: str = "4.7.0 too many mails in one session") -> None:
-        """Answer each `MAIL` after so many mails with a refusal, until the client opens another session.
+        """Refuse each `MAIL` after a number of mails, until the client opens another session.
 
         Args:
-            mails: How many mails a session may bring.
-            code: The reply's code. A 421, as of exim and postfix, also closes the connection. OpenSMTPD keeps it open:
+            mails: Mails in a session.
+            code: The reply code. A 421, as of exim and postfix, also closes the connection. OpenSMTPD keeps it open:
                 `limit_session(100, 452, "4.5.3 Too many recipients: Too many messages sent")`.
-            text: The reply's text, with its enhanced code (RFC 3463).
+            text: The reply's text with its enhanced code (RFC 3463).
         """
         with self._script.changed:
             self._script.session_limit = _SessionLimit(mails, f"{code} {text}")
 
     def refuse_connections(self) -> None:
-        """Close the port and every session: a client gets "connection refused", until `recover()`."""
+        """Close the port and every session until `recover()`. Clients get "connection refused"."""
         server, self._server = self._server, None
         if server is not None:
             self._do(self._cut(server))
-            self._reserved = _bound(self._port)  # bound, not listening: nobody else gets the port meanwhile
+            self._reserved = bound_socket(self._port)  # bound, not listening: the port stays reserved
 
     def recover(self) -> None:
-        """End every refusal, fault, delay and limit; connections are accepted again, at the same port."""
+        """End every refusal, fault, delay and limit, and accept connections again at the same port."""
         self._script.clear()
         reserved, self._reserved = self._reserved, None
         if reserved is not None:
@@ -278,8 +278,8 @@ class FakeMailServer:
     async def _cut(self, server: asyncio.Server) -> None:
         for listening in server.sockets:
             asyncio.get_running_loop().remove_reader(listening)
-        for _ in range(10):  # asyncio makes an accepted connection a session in four turns, and leaks it if
-            await asyncio.sleep(0)  # its server is closed or its task cancelled in between
+        for _ in range(10):  # an accepted connection becomes a session after four turns, and leaks if its
+            await asyncio.sleep(0)  # server is closed or its task cancelled before
         server.close()
         for protocol in list(self._protocols):
             if protocol.transport is not None:
@@ -293,7 +293,7 @@ class FakeMailServer:
 
     def _do(self, work: Coroutine[Any, Any, _T]) -> _T:
         if self._loop is None:
-            raise RuntimeError("The stand is not started.")
+            raise RuntimeError("The server is not started.")
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def _session(self) -> Any:
@@ -301,7 +301,7 @@ class FakeMailServer:
         protocol = self._smtp.SMTP(
             _Session(self._script),
             loop=self._loop,
-            hostname="stand.invalid",
+            hostname="server.invalid",
             data_size_limit=self._size_limit,
             enable_SMTPUTF8=True,
             auth_require_tls=self.login is None,  # AUTH is not offered then
@@ -310,28 +310,28 @@ class FakeMailServer:
         self._protocols.add(protocol)
         return protocol
 
-    def _authenticate(self, _server: Any, _session: Any, _envelope: Any, _how: str, said: Any) -> Any:
-        right = [said.login, said.password] == [each.encode() for each in self.login or ()]
-        return self._smtp.AuthResult(success=right, handled=False)
+    def _authenticate(self, _server: Any, _session: Any, _envelope: Any, _mechanism: str, login: Any) -> Any:
+        valid = [login.login, login.password] == [each.encode() for each in self.login or ()]
+        return self._smtp.AuthResult(success=valid, handled=False)
 
 
 @dataclass(eq=False)
 class _Refusal:
-    """Recipients that are refused, for a number of times or for good."""
+    """A refusal of recipients, for a number of times or for good."""
 
-    who: str | Callable[[str], bool]
+    pattern: str | Callable[[str], bool]
     reply: str
     left: int | None
 
-    def meets(self, address: str) -> bool:
-        if callable(self.who):
-            return self.who(address)
-        return fnmatchcase(address.lower(), self.who.lower())
+    def matches(self, address: str) -> bool:
+        if callable(self.pattern):
+            return self.pattern(address)
+        return fnmatchcase(address.lower(), self.pattern.lower())
 
 
 @dataclass(eq=False)
 class _Step:
-    """How the next commands of a kind fail: with a reply, or (`None`) by hanging up."""
+    """A failure of the next commands of a kind: a reply, or (`None`) a closed connection."""
 
     command: Command
     reply: str | None
@@ -342,7 +342,7 @@ class _Step:
 
 @dataclass(frozen=True)
 class _SessionLimit:
-    """How many mails a session may bring, and the reply to the `MAIL` after them."""
+    """A limit of mails in a session, and the reply to the `MAIL` after them."""
 
     mails: int
     reply: str
@@ -350,7 +350,7 @@ class _SessionLimit:
 
 @dataclass
 class _Script:
-    """What the stand was told and what it received; `changed` guards it."""
+    """Requested failures and accepted mails, guarded by `changed`."""
 
     now: Callable[[], datetime]
     login_needed: bool
@@ -371,15 +371,15 @@ class _Script:
             self.delays.clear()
             self.session_limit = None
 
-    def take(self, pile: list[_Scripted], fits: Callable[[_Scripted], bool]) -> _Scripted | None:
-        """Take the first that fits, and drop it when it is used up."""
+    def take(self, items: list[_Scripted], matches: Callable[[_Scripted], bool]) -> _Scripted | None:
+        """Return the first match, and remove it when it is used up."""
         with self.changed:
-            found = next((each for each in pile if fits(each)), None)
-            if found is not None and found.left is not None:
-                found.left -= 1
-                if found.left <= 0:
-                    pile.remove(found)
-            return found
+            item = next((each for each in items if matches(each)), None)
+            if item is not None and item.left is not None:
+                item.left -= 1
+                if item.left <= 0:
+                    items.remove(item)
+            return item
 
     def deliver(self, sender: str, recipients: list[str], raw: bytes) -> None:
         with self.changed:
@@ -388,7 +388,7 @@ class _Script:
 
 
 class _Session:
-    """aiosmtpd's hooks for one connection: each returns the reply."""
+    """aiosmtpd's hooks of one connection. Each returns the reply."""
 
     def __init__(self, script: _Script) -> None:
         self._script = script
@@ -409,15 +409,15 @@ class _Session:
             return "530 5.7.0 authentication required"
         limit = self._script.session_limit
         if limit is not None and self._accepted >= limit.mails:
-            return await self._give(limit.reply, server)
+            return await self._reply(limit.reply, server)
         envelope.mail_from = address
         return "250 2.1.0 ok"
 
     async def handle_RCPT(self, server: Any, _session: Any, envelope: Any, address: str, _: list[str]) -> str:
         if fault := await self._fault("RCPT", server):
             return fault
-        if refusal := self._script.take(self._script.refusals, lambda each: each.meets(address)):
-            return await self._give(refusal.reply, server)
+        if refusal := self._script.take(self._script.refusals, lambda each: each.matches(address)):
+            return await self._reply(refusal.reply, server)
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 ok"
 
@@ -434,9 +434,9 @@ class _Session:
         return await self._fault("QUIT", server) or "221 2.0.0 bye"
 
     async def handle_exception(self, error: Exception) -> str:
-        if not isinstance(error, OSError):  # a client that went away is everyday here
+        if not isinstance(error, OSError):  # clients may disconnect
             self._script.broken.append(error)
-        return "451 4.3.0 the stand's script is broken"
+        return "451 4.3.0 the script of the server failed"
 
     async def _fault(self, command: Command, server: Any, envelope: Any = None) -> str | None:
         await asyncio.sleep(self._script.delays.get(command, 0))
@@ -446,23 +446,15 @@ class _Session:
         if step.delivered:
             self._deliver(envelope)
         await asyncio.sleep(step.silence)
-        return await self._give(step.reply, server)
+        return await self._reply(step.reply, server)
 
-    async def _give(self, reply: str | None, server: Any) -> str:
+    async def _reply(self, reply: str | None, server: Any) -> str:
         if reply is None or reply.startswith("421"):  # RFC 5321, section 3.8: a 421 ends the connection
             if reply is not None:
                 await server.push(reply)
-            raise asyncio.CancelledError  # aiosmtpd's way to close
+            raise asyncio.CancelledError  # makes aiosmtpd close the connection
         return reply
 
     def _deliver(self, envelope: Any) -> None:
         self._accepted += 1
         self._script.deliver(envelope.mail_from, envelope.rcpt_tos, envelope.content)
-
-
-def _bound(port: int) -> socket.socket:
-    # With the protocol named, or asyncio leaves Nagle's algorithm on: every greeting would wait for 40 ms.
-    bound = socket.socket(proto=socket.IPPROTO_TCP)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.bind(("127.0.0.1", port))
-    return bound

@@ -1,8 +1,8 @@
-"""A Mastodon server on the loopback: one account, its posts, and what a reader would see of them.
+"""A fake Mastodon server: one account and its posts, as readers see them.
 
-It answers as Mastodon does where a client can tell the difference: keys that publish once for an hour, lengths, edits
-that take away what they do not say again, posts that answer a deleted one, pictures that take their time, limits. It
-can pose as GoToSocial, snac or takahe, which do some of it differently.
+It answers as Mastodon does wherever a client notices the difference: idempotency keys that last an hour, lengths, edits
+that remove what they do not repeat, replies to a deleted post, slow processing of pictures, rate limits. It can behave
+like GoToSocial, snac or takahe, which differ in some of this.
 """
 
 from __future__ import annotations
@@ -14,43 +14,49 @@ from datetime import UTC, datetime, timedelta
 from threading import RLock
 from typing import Any, Literal
 
-from policenotify.testing.servers._mastodon_reader import SeenImage, SeenPost, SeenVersion, html
 from policenotify.testing.servers._mastodon_rules import RULES, Rules, Window, fields, flag, instance, language, refusal
-from policenotify.testing.servers._mastodon_store import Media, Status, iso
+from policenotify.testing.servers._mastodon_store import (
+    MastodonPost,
+    Media,
+    PostVersion,
+    Status,
+    html,
+    iso,
+)
 from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
 
-__all__ = ["FakeMastodonServer", "SeenImage", "SeenPost", "SeenVersion"]
+__all__ = ["FakeMastodonServer", "MastodonPost", "PostVersion"]
 
-_KEY_LIVES = timedelta(hours=1)  # PostStatusService
+_KEY_LIFETIME = timedelta(hours=1)  # PostStatusService
 _NOT_FOUND = 404
 _IMAGE_LIMIT = 16 * 1024 * 1024  # MediaAttachment
 _PAGE, _LONGEST_PAGE = 20, 40  # docs.joinmastodon.org/methods/accounts, "Get account's statuses"
 
 
 class FakeMastodonServer(FakeServer):
-    """A fake of a server with one account, on which faults can be laid as on any `FakeServer`.
+    """A fake Mastodon server with one account.
 
     Args:
         handle: The account's name on the server.
-        token: The access token that is accepted.
-        software: As which server it behaves.
+        token: The accepted access token.
+        software: The kind of server.
         now: The server's time.
 
     Attributes:
-        scopes: What the token may do.
-        disabled: The account's login is disabled, as for one that is suspended.
-        language: The account's own posting language.
-        replay_bug: Answer 500 to a key that is known, as Mastodon 4.6.0 to 4.6.5 do.
-        swallows: Say yes to posts and drop them, as Mastodon's spam filter does.
-        polls: How often an upload must be asked for until it is processed.
-        unreadable: Uploads that are processed fail.
-        closed: It tells nobody its limits.
+        scopes: The scopes of the token.
+        disabled: The account's login is disabled, as for a suspended one.
+        language: The account's posting language.
+        replay_bug: Answer 500 to a known key, as Mastodon 4.6.0 to 4.6.5 do.
+        drops_posts: Accept posts and drop them, as Mastodon's spam filter does.
+        polls: Number of status requests until an upload is processed.
+        processing_fails: Processing of uploads fails.
+        hides_limits: The instance document is not public.
     """
 
     def __init__(
         self,
         handle: str = "police34",
-        token: str = "stand-token-0123456789",  # noqa: S107 - the stand's own, and no secret
+        token: str = "server-token-0123456789",  # noqa: S107 - not a secret
         *,
         software: Literal["mastodon", "gotosocial", "snac", "takahe"] = "mastodon",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -64,10 +70,10 @@ class FakeMastodonServer(FakeServer):
         self.disabled = False
         self.language = "fr"
         self.replay_bug = False
-        self.swallows = False
+        self.drops_posts = False
         self.polls = 0
-        self.unreadable = False
-        self.closed = False
+        self.processing_fails = False
+        self.hides_limits = False
         self._clock = now
         self._lock = RLock()
         self._made = 0
@@ -80,52 +86,52 @@ class FakeMastodonServer(FakeServer):
             "media": Window(30, 1800),
             "deletes": Window(30, 1800),
         }
-        one, status = "/api/v1/statuses/*", self._status
+        status_path, status = "/api/v1/statuses/*", self._status
         for method, path, answer, scope, family in (
             ("GET", "/api/v1/instance", self._instance_v1, None, "all"),
             ("GET", "/api/v2/instance", self._instance_v2, None, "all"),
-            ("GET", "/api/v1/accounts/verify_credentials", self._whose, "read:accounts", "all"),
+            ("GET", "/api/v1/accounts/verify_credentials", self._verify_credentials, "read:accounts", "all"),
             ("GET", "/api/v1/accounts/*/statuses", self._timeline, "read:statuses", "all"),
             ("POST", "/api/v2/media", self._upload, "write:media", "media"),
             ("GET", "/api/v1/media/*", self._uploaded, "write:media", "all"),
             ("POST", "/api/v1/statuses", self._post, "write:statuses", "all"),
-            ("GET", one, lambda seen: Answer.json(self._said(status(seen))), "read:statuses", "all"),
-            ("GET", f"{one}/source", self._source, "read:statuses", "all"),
-            ("GET", f"{one}/history", self._history, "read:statuses", "all"),
-            ("PUT", one, self._edit, "write:statuses", "all"),
-            ("DELETE", one, self._delete, "write:statuses", "deletes"),
+            ("GET", status_path, lambda request: Answer.json(self._entity(status(request))), "read:statuses", "all"),
+            ("GET", f"{status_path}/source", self._source, "read:statuses", "all"),
+            ("GET", f"{status_path}/history", self._history, "read:statuses", "all"),
+            ("PUT", status_path, self._edit, "write:statuses", "all"),
+            ("DELETE", status_path, self._delete, "write:statuses", "deletes"),
         ):
             guarded = self._guarded(answer, scope=scope, family=family)
             self.on(method, path, guarded)
             self.on(method, f"{path}/", self._slashed(guarded))
 
-    # --- what readers see, and what people do by hand
+    # --- what readers see, and changes by hand
 
     @property
-    def posts(self) -> tuple[SeenPost, ...]:
-        """All posts, oldest first, as a reader sees them."""
+    def posts(self) -> tuple[MastodonPost, ...]:
+        """All posts as readers see them, oldest first."""
         with self._lock:
-            return tuple(status.shown(self.url, self.handle) for status in self._statuses.values())
+            return tuple(status.visible(self.url, self.handle) for status in self._statuses.values())
 
-    def thread(self, id_: str) -> tuple[SeenPost, ...]:
-        """The thread under a post, oldest first, as readers are shown it."""
-        shown: dict[str, SeenPost] = {}
+    def thread(self, id_: str) -> tuple[MastodonPost, ...]:
+        """Return the thread under a post, oldest first."""
+        shown: dict[str, MastodonPost] = {}
         for post in self.posts:
             if post.id == id_ or post.parent in shown:
                 shown[post.id] = post
         return tuple(shown.values())
 
     @property
-    def profile(self) -> tuple[SeenPost, ...]:
-        """What readers find, oldest first: posts, and answers of which every post above is there."""
-        shown: dict[str, SeenPost] = {}
-        for post in self.posts:  # what is answered is older
+    def profile(self) -> tuple[MastodonPost, ...]:
+        """Posts that readers find, oldest first: without replies whose parent is missing."""
+        shown: dict[str, MastodonPost] = {}
+        for post in self.posts:  # parents are older
             if post.parent is None or post.parent in shown:
                 shown[post.id] = post
         return tuple(shown.values())
 
     def write(self, text: str, *, at: datetime | None = None, **more: Any) -> str:  # noqa: ANN401 - fields of a status
-        """Post something as if by hand, unchecked, and return its id."""
+        """Publish a post as if by hand, without checks, and return its id."""
         with self._lock:
             made = Status(
                 **{
@@ -157,17 +163,17 @@ class FakeMastodonServer(FakeServer):
                     status.parent = None
 
     def forget_media(self) -> None:
-        """Drop the uploads that no post shows, as the server does after a day."""
+        """Delete the uploads that no post shows, as after a day."""
         with self._lock:
             self._media = {id_: media for id_, media in self._media.items() if media.status}
 
     def use_up(self, family: Literal["all", "statuses", "media", "deletes"]) -> None:
-        """Leave nothing of a limit until its window ends."""
+        """Use up a rate limit until its window ends."""
         self._windows[family].use_up(self._clock())
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The token: it may be seen nowhere."""
+        """The token, which must appear nowhere."""
         return (self.token,)
 
     # --- calls
@@ -175,34 +181,34 @@ class FakeMastodonServer(FakeServer):
     def _guarded(
         self, answer: Callable[[RecordedRequest], Answer], *, scope: str | None, family: str = "all"
     ) -> Callable[[RecordedRequest], Answer]:
-        """Check token, scope and limit; turn a refusal into an answer; lay the limits' headers over it."""
+        """Check token, scope and limit, and add the headers of the limits."""
 
-        def answered(seen: RecordedRequest) -> Answer:
+        def guarded(request: RecordedRequest) -> Answer:
             with self._lock:
                 try:
                     self._take(family)
                     if scope or self.rules.bad_token:
-                        self._check_token(seen, scope)
-                    got = answer(seen)
-                except _No as no:
-                    words = self.rules.missing if no.answer.status == _NOT_FOUND else self.rules.words
-                    got = no.answer if words else Answer.html(f"<h1>{no}</h1>", no.answer.status)
+                        self._check_token(request, scope)
+                    result = answer(request)
+                except _Refusal as error:
+                    is_json = self.rules.missing if error.answer.status == _NOT_FOUND else self.rules.words
+                    result = error.answer if is_json else Answer.html(f"<h1>{error}</h1>", error.answer.status)
                 except _BadToken:
-                    said = str(self.rules.bad_token).encode()
-                    got = Answer(400, said, {"Content-Type": "text/html; charset=utf-8"})
-                wrote = family == "all" and seen.method in {"POST", "PUT"}
-                limits = self._limits("statuses" if wrote else family)
-                return replace(got, headers={**limits, **got.headers})
+                    text = str(self.rules.bad_token).encode()
+                    result = Answer(400, text, {"Content-Type": "text/html; charset=utf-8"})
+                writes = family == "all" and request.method in {"POST", "PUT"}
+                limits = self._limits("statuses" if writes else family)
+                return replace(result, headers={**limits, **result.headers})
 
-        return answered
+        return guarded
 
     def _take(self, family: str) -> None:
         for name in {"all", family} if self.rules.limits else ():
             if not self._windows[name].take(self._clock()):
-                raise _No(429, "Too many requests")
+                raise _Refusal(429, "Too many requests")
 
     def _limits(self, family: str) -> dict[str, str]:
-        """The tighter one of the general limit and this family's; there is no `Retry-After`."""
+        """Return the headers of the tighter one of the general and this family's limit. There is no `Retry-After`."""
         if not self.rules.limits:
             return {}
         now = self._clock()
@@ -214,66 +220,66 @@ class FakeMastodonServer(FakeServer):
         }
 
     def _slashed(self, guarded: Callable[[RecordedRequest], Answer]) -> Callable[[RecordedRequest], Answer]:
-        def answered(seen: RecordedRequest) -> Answer:
+        def slashed(request: RecordedRequest) -> Answer:
             match self.rules.slash:
                 case "same":
-                    return guarded(replace(seen, path=seen.path.rstrip("/")))
+                    return guarded(replace(request, path=request.path.rstrip("/")))
                 case "redirect":
-                    return Answer.redirect(seen.path.rstrip("/"), 301)
+                    return Answer.redirect(request.path.rstrip("/"), 301)
                 case "missing":
                     return Answer.html("<h1>Not Found</h1>", _NOT_FOUND)
 
-        return answered
+        return slashed
 
-    def _check_token(self, seen: RecordedRequest, scope: str | None) -> None:
-        if seen.headers["Authorization"] != f"Bearer {self.token}":
-            raise _BadToken if self.rules.bad_token else _No(401, "The access token is invalid")
+    def _check_token(self, request: RecordedRequest, scope: str | None) -> None:
+        if request.headers["Authorization"] != f"Bearer {self.token}":
+            raise _BadToken if self.rules.bad_token else _Refusal(401, "The access token is invalid")
         if scope and not self.scopes & {scope, scope.partition(":")[0]}:
-            raise _No(403, "This action is outside the authorized scopes")
+            raise _Refusal(403, "This action is outside the authorized scopes")
         if self.disabled:
-            raise _No(403, "Your login is currently disabled")
+            raise _Refusal(403, "Your login is currently disabled")
 
     def _instance_v1(self, _: RecordedRequest) -> Answer:
-        if self.closed:
-            raise _No(403, "Forbidden")
+        if self.hides_limits:
+            raise _Refusal(403, "Forbidden")
         return Answer.json(instance(self.rules, newer=False))
 
     def _instance_v2(self, _: RecordedRequest) -> Answer:
-        if self.closed or not self.rules.newer:
-            raise _No(404, "Not found")
+        if self.hides_limits or not self.rules.newer:
+            raise _Refusal(404, "Not found")
         return Answer.json(instance(self.rules, newer=True))
 
-    def _whose(self, _: RecordedRequest) -> Answer:
+    def _verify_credentials(self, _: RecordedRequest) -> Answer:
         return Answer.json(self._account())
 
-    def _timeline(self, seen: RecordedRequest) -> Answer:
-        if seen.path.split("/")[-2] != self._account()["id"]:
+    def _timeline(self, request: RecordedRequest) -> Answer:
+        if request.path.split("/")[-2] != self._account()["id"]:
             raise _missing()
-        size = min(int(seen.query.get("limit", [str(_PAGE)])[0]), _LONGEST_PAGE)
-        below = seen.query.get("max_id", [""])[0]
+        size = min(int(request.query.get("limit", [str(_PAGE)])[0]), _LONGEST_PAGE)
+        below = request.query.get("max_id", [""])[0]
         newest = list(reversed(self._statuses.values()))
         known = [status.id for status in newest]
         begin = known.index(below) + 1 if below in known else 0
         page = newest[begin : begin + size] if self.rules.pages else newest
         last = page[-1].id if page else ""
-        link = {"Link": f'<{self.url}{seen.path}?limit={size}&max_id={last}>; rel="next"'} if page else {}
-        return Answer.json([self._said(status) for status in page], headers=link)
+        link = {"Link": f'<{self.url}{request.path}?limit={size}&max_id={last}>; rel="next"'} if page else {}
+        return Answer.json([self._entity(status) for status in page], headers=link)
 
-    def _status(self, seen: RecordedRequest) -> Status:
-        found = self._statuses.get(seen.path.split("/")[4])
-        if found is None:
+    def _status(self, request: RecordedRequest) -> Status:
+        status = self._statuses.get(request.path.split("/")[4])
+        if status is None:
             raise _missing()
-        return found
+        return status
 
-    def _source(self, seen: RecordedRequest) -> Answer:
-        status = self._status(seen)
+    def _source(self, request: RecordedRequest) -> Answer:
+        status = self._status(request)
         return Answer.json({"id": status.id, "text": status.text, "spoiler_text": status.warning})
 
-    def _history(self, seen: RecordedRequest) -> Answer:
-        status = self._status(seen)
+    def _history(self, request: RecordedRequest) -> Answer:
+        status = self._status(request)
         if not self.rules.history:
             raise _missing()
-        versions = [*status.history, SeenVersion(status.text, status.warning, status.edited_at or status.created_at)]
+        versions = [*status.history, PostVersion(status.text, status.warning, status.edited_at or status.created_at)]
         return Answer.json(
             [
                 {"content": html(each.text, self.url), "spoiler_text": each.warning, "created_at": iso(each.at)}
@@ -281,47 +287,47 @@ class FakeMastodonServer(FakeServer):
             ]
         )
 
-    def _upload(self, seen: RecordedRequest) -> Answer:
-        sent = fields(seen)
+    def _upload(self, request: RecordedRequest) -> Answer:
+        sent = fields(request)
         kind, data = sent["file"]
         alt = sent.get("description", "")
         if not kind.startswith("image/") or not data:
-            raise _No(422, "Validation failed: File content type is invalid")
+            raise _Refusal(422, "Validation failed: File content type is invalid")
         if len(data) > _IMAGE_LIMIT:
-            raise _No(422, "Validation failed: File size must be less than 16 MB")
+            raise _Refusal(422, "Validation failed: File size must be less than 16 MB")
         self._check_alt(alt)
         media = Media(self._new_id(), data, kind, alt, self.polls)
         self._media[media.id] = media
-        return Answer.json(media.said(self.url), 202 if media.polls else 200)
+        return Answer.json(media.entity(self.url), 202 if media.polls else 200)
 
-    def _uploaded(self, seen: RecordedRequest) -> Answer:
-        media = self._media.get(seen.path.split("/")[4])
+    def _uploaded(self, request: RecordedRequest) -> Answer:
+        media = self._media.get(request.path.split("/")[4])
         if media is None or media.status:
             raise _missing()
         if media.polls:
             media.polls -= 1
-            return Answer.json(media.said(self.url), 206)
-        if self.unreadable:
-            raise _No(422, "Error processing thumbnail for uploaded media")
-        return Answer.json(media.said(self.url))
+            return Answer.json(media.entity(self.url), 206)
+        if self.processing_fails:
+            raise _Refusal(422, "Error processing thumbnail for uploaded media")
+        return Answer.json(media.entity(self.url))
 
-    def _post(self, seen: RecordedRequest) -> Answer:
-        sent, key = fields(seen), seen.headers["Idempotency-Key"]
+    def _post(self, request: RecordedRequest) -> Answer:
+        sent, key = fields(request), request.headers["Idempotency-Key"]
         known = self._keys.get(key or "")
-        if known and self.rules.keys and self._clock() - known[1] < _KEY_LIVES:
+        if known and self.rules.keys and self._clock() - known[1] < _KEY_LIFETIME:
             if self.replay_bug:
-                raise _No(500, "This action could not be performed")
+                raise _Refusal(500, "This action could not be performed")
             if known[0] not in self._statuses:
                 raise _missing()
-            return Answer.json(self._said(self._statuses[known[0]]))
+            return Answer.json(self._entity(self._statuses[known[0]]))
         parent = sent.get("in_reply_to_id")
         if parent and parent not in self._statuses:
             if self.rules.parents == "refused":
-                raise _No(404, "The post you are trying to reply to does not appear to exist.")
+                raise _Refusal(404, "The post you are trying to reply to does not appear to exist.")
             parent = parent if self.rules.parents == "unseen" else None
-        tongue = language(self.rules, sent.get("language"), self.language)
-        if tongue is None:
-            raise _No(400, "Bad Request: language is not valid")
+        language_ = language(self.rules, sent.get("language"), self.language)
+        if language_ is None:
+            raise _Refusal(400, "Bad Request: language is not valid")
         media = self._media_for(sent, None)
         text, warning = self._checked(sent, media)
         self._take_status()
@@ -331,78 +337,78 @@ class FakeMastodonServer(FakeServer):
             warning=warning,
             sensitive=flag(sent.get("sensitive")) or bool(warning),
             visibility=self.rules.visibility or sent.get("visibility") or "public",
-            language=tongue or None,
+            language=language_ or None,
             parent=parent,
             created_at=self._clock(),
         )
-        if self.swallows:
-            return Answer.json(self._said(made))
+        if self.drops_posts:
+            return Answer.json(self._entity(made))
         made.attach(media)
         self._statuses[made.id] = made
         if key:
             self._keys[key] = (made.id, self._clock())
-        return Answer.json(self._said(made))
+        return Answer.json(self._entity(made))
 
-    def _edit(self, seen: RecordedRequest) -> Answer:
-        status, sent = self._status(seen), fields(seen)
+    def _edit(self, request: RecordedRequest) -> Answer:
+        status, sent = self._status(request), fields(request)
         if not self.rules.forgets:
             shown = [media.id for media in status.media]
             sent = {"spoiler_text": status.warning, "sensitive": status.sensitive, "media_ids": shown} | sent
         media = self._media_for(sent, status.id)
         text, warning = self._checked(sent, media)
-        for told in sent.get("media_attributes", ()):
-            self._check_alt(told.get("description", ""))
+        for attributes in sent.get("media_attributes", ()):
+            self._check_alt(attributes.get("description", ""))
         self._take_status()
-        alts = {told["id"]: told["description"] for told in sent.get("media_attributes", ()) if "description" in told}
+        alts = {each["id"]: each["description"] for each in sent.get("media_attributes", ()) if "description" in each}
         sensitive = flag(sent.get("sensitive")) or bool(warning)
         status.change(self._clock(), text=text, warning=warning, sensitive=sensitive, media=media, alts=alts)
-        return Answer.json(self._said(status))
+        return Answer.json(self._entity(status))
 
-    def _delete(self, seen: RecordedRequest) -> Answer:
+    def _delete(self, request: RecordedRequest) -> Answer:
         if not self.rules.deletes:
             raise _missing()
-        status = self._status(seen)
-        said = self._said(status) | {"text": status.text}
+        status = self._status(request)
+        entity = self._entity(status) | {"text": status.text}
         self.remove(status.id)
-        return Answer.json(said)
+        return Answer.json(entity)
 
-    # --- what holds for posts and edits alike
+    # --- checks of posts and edits
 
     def _checked(self, sent: Mapping[str, Any], media: list[Media]) -> tuple[str, str]:
-        """Text and warning as the server keeps them: stripped, and without its own name in mentions."""
+        """Return text and warning as stored: stripped, and without the own server in mentions."""
         text, warning = sent.get("status", "").strip(), sent.get("spoiler_text", "").strip()
-        if why := refusal(self.rules, text, warning, len(media)):
-            raise _No(self.rules.refusal, why)
+        if reason := refusal(self.rules, text, warning, len(media)):
+            raise _Refusal(self.rules.refusal, reason)
         own = re.escape(self.url.partition("://")[2])
         return re.sub(rf"(@{re.escape(self.handle)})@{own}(?![\w.:])", r"\1", text), warning
 
     def _media_for(self, sent: Mapping[str, Any], status: str | None) -> list[Media]:
-        wanted = sent.get("media_ids", [])
-        usable = [media for id_ in wanted if (media := self._media.get(id_)) and media.status in {None, status}]
-        if len(usable) != len(wanted):
-            lost = ", ".join(sorted(set(wanted) - {media.id for media in usable}))
-            raise _No(self.rules.refusal, f"Media {lost} not found or already attached to another post")
+        ids = sent.get("media_ids", [])
+        usable = [media for id_ in ids if (media := self._media.get(id_)) and media.status in {None, status}]
+        if len(usable) != len(ids):
+            lost = ", ".join(sorted(set(ids) - {media.id for media in usable}))
+            raise _Refusal(self.rules.refusal, f"Media {lost} not found or already attached to another post")
         if any(media.polls for media in usable):
-            raise _No(
+            raise _Refusal(
                 self.rules.refusal, "Cannot attach files that have not finished processing. Try again in a moment!"
             )
         return usable
 
     def _check_alt(self, alt: str) -> None:
         if len(alt) > self.rules.max_alt:
-            raise _No(
+            raise _Refusal(
                 self.rules.refusal, f"Validation failed: Description character limit of {self.rules.max_alt} exceeded"
             )
 
     def _take_status(self) -> None:
-        """Posts and edits share one budget."""
+        """Use the limit that posts and edits share."""
         if self.rules.limits and not self._windows["statuses"].take(self._clock()):
-            raise _No(429, "Too many requests")
+            raise _Refusal(429, "Too many requests")
 
-    # --- how things are said
+    # --- entities
 
     def _new_id(self) -> str:
-        """A snowflake, a ULID or a hash, by its look."""
+        """Return an id that looks like a snowflake, a ULID or a hash."""
         self._made += 1
         milliseconds = int(self._clock().timestamp() * 1000)
         if self.software == "gotosocial":
@@ -420,15 +426,15 @@ class FakeMastodonServer(FakeServer):
             "url": f"{self.url}/@{self.handle}",
         }
 
-    def _said(self, status: Status) -> dict[str, Any]:
-        return status.said(self.url, self._account())
+    def _entity(self, status: Status) -> dict[str, Any]:
+        return status.entity(self.url, self._account())
 
 
 class _BadToken(Exception):
-    """The server knows no such token, and says so in a form of its own."""
+    """The token is unknown, on a server with a special answer to it."""
 
 
-class _No(Exception):
+class _Refusal(Exception):
     """A refusal in the server's form."""
 
     def __init__(self, status: int, error: str) -> None:
@@ -436,5 +442,5 @@ class _No(Exception):
         self.answer = Answer.json({"error": error}, status)
 
 
-def _missing() -> _No:
-    return _No(404, "Record not found")
+def _missing() -> _Refusal:
+    return _Refusal(404, "Record not found")

@@ -1,16 +1,15 @@
-"""SMS gateways on the loopback: what they take, and what each telephone then shows.
+"""Fake SMS gateways on the loopback, and the messages that each telephone shows.
 
 ```python
-with FakeSmsServer() as stand:
-    stand.refuse("+33600000002")
-    ...                                    # the client, at stand.url (Kannel, JSON) or led there by stand.environment
-    assert stand.phone("+33600000001")[0].text == "Route barree"
+with FakeSmsServer() as server:
+    server.refuse("+33600000002")
+    ...                                    # the client, at server.url (Kannel, JSON) or with server.environment
+    assert server.phone("+33600000001")[0].text == "Route barree"
 ```
 
-Several gateways stand at one address, told apart by their paths: Kannel's `sendsms`, jasmin's `send` and a JSON call,
-whose addresses are in the client's hands, and octopush, infobip, cm, seven and sfr, whose true addresses the client has
-built in. These are reached through a proxy; see
-[`environment`][policenotify.testing.servers.sms.FakeSmsServer.environment].
+The gateways share one address and are distinguished by their paths. The client is configured with the URL of Kannel's
+`sendsms`, jasmin's `send` and a JSON call. The URLs of octopush, infobip, cm, seven and sfr are built into the client,
+which reaches them through a proxy: see [`environment`][policenotify.testing.servers.sms.FakeSmsServer.environment].
 """
 
 from __future__ import annotations
@@ -21,12 +20,15 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from threading import RLock
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from policenotify.testing.servers._tls_tunnel import TlsTunnel
+from policenotify.errors import MissingExtra
 from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
 from policenotify.text import sms
+
+if TYPE_CHECKING:
+    from policenotify.testing.servers._tls_tunnel import TlsTunnel
 
 _ADDRESS = re.compile(r"(?:\+|00)?([1-9]\d{7,14})")
 _NAMED = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 ]{3,11}|3[68]\d{3}")
@@ -47,21 +49,20 @@ _JASMIN_FIELDS = frozenset(
         "tags",
     }
 )
-_DCS = {"0": "GSM-7", "8": "UCS-2"}  # SMPP 3.4, section 5.2.19; what else there is, a telephone shows as octets
+_DCS = {"0": "GSM-7", "8": "UCS-2"}  # SMPP 3.4, section 5.2.19; a telephone shows others as octets
 _GSM_CAPITAL = {"ç": "Ç"}  # the only cedilla of GSM 03.38
 
 
 @dataclass(frozen=True, slots=True)
-class SeenSms:
+class ReceivedSms:
     """A message as a telephone shows it.
 
     Attributes:
         to: The telephone's number, in E.164.
-        sender: From whom it seems to come.
-        text: What is read.
-        encoding: How it travelled.
-        segments: Of how many segments it was made, each of which is paid for.
-        gateway: Which gateway took it.
+        sender: The displayed sender.
+        encoding: The encoding of the transport.
+        segments: The number of segments, each of which is paid for.
+        gateway: The gateway that accepted it.
     """
 
     to: str
@@ -72,41 +73,41 @@ class SeenSms:
     gateway: str
 
     def __repr__(self) -> str:
-        return f"<SeenSms by {self.gateway}, {self.encoding}, {self.segments} segments>"
+        return f"<ReceivedSms by {self.gateway}, {self.encoding}, {self.segments} segments>"
 
 
 class FakeSmsServer(FakeServer):
-    """Gateways that take messages from one account, on which faults can be laid as on any `FakeServer`.
+    """SMS gateways with one account each.
 
     Attributes:
-        user: Kannel's, jasmin's, sfr's and the JSON call's user.
+        user: The user of Kannel, jasmin, sfr and the JSON call.
         password: Its password.
-        login: Octopush's login, a mail address.
+        login: The login of octopush, a mail address.
         key: The key of octopush, infobip and seven.
         token: The product token of cm.
         space: The space of sfr.
-        credit: Messages left before octopush wants to be paid (402) and jasmin cannot charge (403); `None`: enough.
-        burst: Messages left before jasmin answers that the user's throughput is exceeded (403); `None`: no limit.
+        credit: Messages left until octopush answers 402 and jasmin 403; `None`: enough.
+        burst: Messages left until jasmin answers that the throughput is exceeded (403); `None`: no limit.
     """
 
     KANNEL = "/cgi-bin/sendsms"
-    """Where Kannel takes messages."""
+    """The path of Kannel."""
     JASMIN = "/jasmin/send"
-    """Where jasmin does; a real one has it at `/send`."""
+    """The path of jasmin; a real one has `/send`."""
     JSON = "/send"
-    """Where the JSON call does."""
+    """The path of the JSON call."""
 
     def __init__(self) -> None:
         super().__init__()
         self.user: str = "desk"
-        self.password: str = "s3cret"  # noqa: S105 - the stand's own, and no secret
+        self.password: str = "s3cret"  # noqa: S105 - not a secret
         self.login: str = "desk@police.example"
         self.key: str = "k3y-of-the-desk"
-        self.token: str = "5f1b6c1e-0a0b-4c0d-8e0f-0123456789ab"  # noqa: S105 - the stand's own, and no secret
+        self.token: str = "5f1b6c1e-0a0b-4c0d-8e0f-0123456789ab"  # noqa: S105 - not a secret
         self.space: str = "4242"
         self.credit: int | None = None
         self.burst: int | None = None
-        self._messages: list[SeenSms] = []
+        self._messages: list[ReceivedSms] = []
         self._refused: set[str] = set()
         self._lock = RLock()
         self._tunnel: TlsTunnel | None = None
@@ -126,7 +127,7 @@ class FakeSmsServer(FakeServer):
         self.on("GET", self.JASMIN, _guarded(self._jasmin))
 
     def close(self) -> None:
-        """Stop, cutting every connection at once. May be called twice; the messages stay readable."""
+        """Stop, and close every connection at once. May be called twice; the messages stay readable."""
         tunnel, self._tunnel = self._tunnel, None
         if tunnel is not None:
             tunnel.close()
@@ -134,31 +135,35 @@ class FakeSmsServer(FakeServer):
 
     @property
     def environment(self) -> dict[str, str]:
-        """Environment variables that lead an unmodified client here, whatever https address it calls.
+        """Environment variables that direct an unmodified client here, whatever https URL it calls.
 
-        The proxy that they name listens from the first use to `close()`.
+        The proxy in them listens from the first use to `close()`.
         """
         if self._tunnel is None:
+            try:
+                from policenotify.testing.servers._tls_tunnel import TlsTunnel  # noqa: PLC0415 - needs the extra
+            except ImportError as error:
+                raise MissingExtra("FakeSmsServer.environment", "testing") from error
             self._tunnel = TlsTunnel(lambda: urlsplit(self.url).port or 0)
         return self._tunnel.environment
 
     @property
-    def messages(self) -> tuple[SeenSms, ...]:
-        """Every message taken so far, in order."""
+    def messages(self) -> tuple[ReceivedSms, ...]:
+        """Every accepted message in order."""
         with self._lock:
             return tuple(self._messages)
 
-    def phone(self, number: str) -> tuple[SeenSms, ...]:
-        """What one telephone shows; its number in E.164."""
+    def phone(self, number: str) -> tuple[ReceivedSms, ...]:
+        """Return the messages of one telephone; *number* in E.164."""
         return tuple(message for message in self.messages if message.to == number)
 
     def refuse(self, number: str) -> None:
-        """Take nothing for this number, until `recover()`: each gateway says so in its own way."""
+        """Reject this number, in each gateway's form, until `recover()`."""
         with self._lock:
             self._refused.add(number)
 
     def refuse_connections(self) -> None:
-        """Let nobody in, by whatever way, until `recover()`."""
+        """Refuse all connections, until `recover()`."""
         if self._tunnel is not None:
             self._tunnel.refuse()
         super().refuse_connections()
@@ -173,192 +178,195 @@ class FakeSmsServer(FakeServer):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The passwords, keys and tokens: none of them may be seen anywhere."""
+        """Passwords, keys and tokens, which must appear nowhere."""
         return self.password, self.key, self.token, self.space
 
-    def _take(self, gateway: str, number: str, text: str, *, sender: str, encoding: str = "") -> SeenSms:
-        """Take a message, as a gateway does that chooses the encoding by itself.
+    def _accept(self, gateway: str, number: str, text: str, *, sender: str, encoding: str = "") -> ReceivedSms:
+        """Accept a message, as a gateway that chooses the encoding itself.
 
         Raises:
-            _No: The number is none, or refused, or there is nothing to say.
+            _Rejected: The number is invalid or refused, or the text is empty.
         """
-        found = _ADDRESS.fullmatch(number)
-        to = f"+{found[1]}" if found else ""
+        match = _ADDRESS.fullmatch(number)
+        to = f"+{match[1]}" if match else ""
         if not to or to in self._refused or not text:
-            raise _No
+            raise _Rejected
         counted = sms(text)
-        seen = SeenSms(to, sender, text, counted.encoding, counted.segments, gateway)
+        message = ReceivedSms(to, sender, text, counted.encoding, counted.segments, gateway)
         if encoding == "UCS-2" and counted.encoding == "GSM-7":
             units = len(text.encode("utf-16-be")) // 2
-            seen = replace(seen, encoding="UCS-2", segments=1 if units <= 70 else -(-units // 67))  # noqa: PLR2004 - 3GPP TS 23.038
+            message = replace(message, encoding="UCS-2", segments=1 if units <= 70 else -(-units // 67))  # noqa: PLR2004 - 3GPP TS 23.038
         elif encoding == "8-bit":
             octets = len(text)  # each is shown as a letter
-            seen = replace(seen, encoding="8-bit", segments=1 if octets <= 140 else -(-octets // 134))  # noqa: PLR2004 - 3GPP TS 23.038
+            message = replace(message, encoding="8-bit", segments=1 if octets <= 140 else -(-octets // 134))  # noqa: PLR2004 - 3GPP TS 23.038
         with self._lock:
-            self._messages.append(seen)
-        return seen
+            self._messages.append(message)
+        return message
 
-    def _kannel(self, seen: RecordedRequest) -> Answer:
-        """The `sendsms` of Kannel 1.4.5 (user guide, chapter 6)."""
-        asked = seen.query if seen.method == "GET" else seen.form()
-        given = {name: values[0] for name, values in asked.items()}
-        if (given.get("username"), given.get("password")) != (self.user, self.password):
+    def _kannel(self, request: RecordedRequest) -> Answer:
+        """Answer `sendsms` of Kannel 1.4.5 (user guide, chapter 6)."""
+        params = _params(request)
+        if (params.get("username"), params.get("password")) != (self.user, self.password):
             return Answer(403, b"Authorization failed for sendsms")
-        text, ucs2 = given.get("text", ""), given.get("coding", "0") == "2"
-        if not ucs2:  # without a word
+        text, ucs2 = params.get("text", ""), params.get("coding", "0") == "2"
+        if not ucs2:
             text = "".join(_gsm(letter) for letter in text)
         try:
-            self._take(
+            self._accept(
                 "kannel",
-                given.get("to", ""),
+                params.get("to", ""),
                 text,
-                sender=given.get("from", ""),
+                sender=params.get("from", ""),
                 encoding="UCS-2" if ucs2 else "GSM-7",
             )
-        except _No:
+        except _Rejected:
             return Answer(400, b"Number(s) has/have been denied by white- and/or black-lists.")
         return Answer(202, b"0: Accepted for delivery")
 
-    def _jasmin(self, seen: RecordedRequest) -> Answer:
-        """The HTTP API of jasmin 0.11.1: one status for a wrong password, a limit and an empty account."""
-        asked = seen.query if seen.method == "GET" else seen.form()
-        given = {name: values[0] for name, values in asked.items()}
-        if unknown := sorted(given.keys() - _JASMIN_FIELDS):
-            return _jasmin_no(400, f"Argument [{unknown[0]}] is unknown.")
-        if (given.get("username"), given.get("password")) != (self.user, self.password):
-            return _jasmin_no(403, f"Authentication failure for username:{given.get('username')}")
+    def _jasmin(self, request: RecordedRequest) -> Answer:
+        """Answer the HTTP API of jasmin 0.11.1, with one status for a wrong password, a limit and an empty account."""
+        params = _params(request)
+        if unknown := sorted(params.keys() - _JASMIN_FIELDS):
+            return _jasmin_error(400, f"Argument [{unknown[0]}] is unknown.")
+        if (params.get("username"), params.get("password")) != (self.user, self.password):
+            return _jasmin_error(403, f"Authentication failure for username:{params.get('username')}")
         if self.burst == 0:
-            return _jasmin_no(403, "User throughput exceeded")
+            return _jasmin_error(403, "User throughput exceeded")
         if self.credit == 0:
-            return _jasmin_no(403, "Cannot charge submit_sm, check RouterPB log file for details")
-        text, coding = given.get("content", ""), given.get("coding", "0")
+            return _jasmin_error(403, "Cannot charge submit_sm, check RouterPB log file for details")
+        text, coding = params.get("content", ""), params.get("coding", "0")
         shown = {"0": "".join(map(_gsm, text)), "8": text}.get(coding, text.encode().decode("latin-1"))
         try:
-            self._take(
-                "jasmin", given.get("to", ""), shown, sender=given.get("from", ""), encoding=_DCS.get(coding, "8-bit")
+            self._accept(
+                "jasmin", params.get("to", ""), shown, sender=params.get("from", ""), encoding=_DCS.get(coding, "8-bit")
             )
-        except _No:
-            return _jasmin_no(412, "No route found")
+        except _Rejected:
+            return _jasmin_error(412, "No route found")
         self.burst = None if self.burst is None else self.burst - 1
         self.credit = None if self.credit is None else self.credit - 1
         return Answer(200, b'Success "07033084-5cfd-4812-90a4-e4d24ffb6e3d"')
 
-    def _json(self, seen: RecordedRequest) -> Answer:
-        """A call as gateways without a plugin have it: JSON, and a login in the head (RFC 7617)."""
+    def _json(self, request: RecordedRequest) -> Answer:
+        """Answer a gateway without a plugin: JSON, with HTTP authentication (RFC 7617)."""
         login = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
-        if seen.headers["Authorization"] != f"Basic {login}":
+        if request.headers["Authorization"] != f"Basic {login}":
             return Answer.json({"error": "unauthorized"}, 401)
-        asked = seen.json()
+        body = request.json()
         try:
-            self._take("json", asked["to"], asked["message"], sender=asked.get("from", ""))
-        except _No:
+            self._accept("json", body["to"], body["message"], sender=body.get("from", ""))
+        except _Rejected:
             return Answer.json({"error": "invalid recipient"}, 400)
         return Answer.json({"status": "queued"})
 
-    def _octopush(self, seen: RecordedRequest) -> Answer:
-        if (seen.headers["api-login"], seen.headers["api-key"]) != (self.login, self.key):
+    def _octopush(self, request: RecordedRequest) -> Answer:
+        if (request.headers["api-login"], request.headers["api-key"]) != (self.login, self.key):
             return Answer.json({"code": 101, "message": "Wrong credentials."}, 401)
         if self.credit == 0:
             return Answer.json({"code": 102, "message": "Not enough credits."}, 402)
-        asked = seen.json()
-        (recipient,) = asked["recipients"]
+        body = request.json()
+        (recipient,) = body["recipients"]
         number = recipient["phone_number"]
-        if not number.startswith("+") or not _NAMED.fullmatch(asked["sender"]):
+        if not number.startswith("+") or not _NAMED.fullmatch(body["sender"]):
             return Answer.json({"code": 151, "message": "Invalid request."}, 422)
         try:
-            taken = self._take("octopush", number, asked["text"], sender=asked["sender"])
-        except _No:
+            message = self._accept("octopush", number, body["text"], sender=body["sender"])
+        except _Rejected:
             return Answer.json({"code": 122, "message": "Invalid recipients."}, 400)
         if self.credit is not None:
             self.credit -= 1
-        ticket = {"sms_ticket": "sms_1", "number_of_contacts": 1, "number_of_sms_needed": taken.segments}
+        ticket = {"sms_ticket": "sms_1", "number_of_contacts": 1, "number_of_sms_needed": message.segments}
         return Answer.json(ticket, 201)
 
-    def _infobip(self, seen: RecordedRequest) -> Answer:
-        if seen.headers["Authorization"] != f"App {self.key}":
-            why = {"messageId": "UNAUTHORIZED", "text": "Invalid login details"}
-            return Answer.json({"requestError": {"serviceException": why}}, 401)
-        (message,) = seen.json()["messages"]
+    def _infobip(self, request: RecordedRequest) -> Answer:
+        if request.headers["Authorization"] != f"App {self.key}":
+            error = {"messageId": "UNAUTHORIZED", "text": "Invalid login details"}
+            return Answer.json({"requestError": {"serviceException": error}}, 401)
+        (message,) = request.json()["messages"]
         number = message["destinations"][0]["to"]
         status: dict[str, object] = {"groupId": 1, "groupName": "PENDING", "id": 26, "name": "PENDING_ACCEPTED"}
         try:
-            self._take("infobip", number, message["content"]["text"], sender=message.get("sender", ""))
-        except _No:
+            self._accept("infobip", number, message["content"]["text"], sender=message.get("sender", ""))
+        except _Rejected:
             status = {"groupId": 5, "groupName": "REJECTED", "id": 52, "name": "REJECTED_DESTINATION"}
         status["description"] = f"About {number}"
-        told = {"messageId": "1", "destination": number, "status": status}
-        return Answer.json({"bulkId": "1", "messages": [told]})
+        entry = {"messageId": "1", "destination": number, "status": status}
+        return Answer.json({"bulkId": "1", "messages": [entry]})
 
-    def _cm(self, seen: RecordedRequest) -> Answer:
-        if seen.headers["X-CM-PRODUCTTOKEN"] != self.token:
+    def _cm(self, request: RecordedRequest) -> Answer:
+        if request.headers["X-CM-PRODUCTTOKEN"] != self.token:
             return Answer.json({"details": "Authentication failed", "errorCode": 101, "messages": []}, 401)
-        (message,) = seen.json()["messages"]["msg"]
+        (message,) = request.json()["messages"]["msg"]
         number = message["to"][0]["number"]
-        told = {"to": number, "status": "Accepted", "messageErrorCode": 0, "messageDetails": None}
+        entry = {"to": number, "status": "Accepted", "messageErrorCode": 0, "messageDetails": None}
         try:
-            self._take("cm", number, message["body"]["content"], sender=message["from"])
-        except _No:
-            told |= {
+            self._accept("cm", number, message["body"]["content"], sender=message["from"])
+        except _Rejected:
+            entry |= {
                 "status": "Rejected",
                 "messageErrorCode": 303,
                 "messageDetails": f"Gsm '{number}' is not a number.",
             }
-        code = 0 if told["status"] == "Accepted" else 201
-        return Answer.json({"details": "Created 1 message(s)", "errorCode": code, "messages": [told]})
+        code = 0 if entry["status"] == "Accepted" else 201
+        return Answer.json({"details": "Created 1 message(s)", "errorCode": code, "messages": [entry]})
 
-    def _seven(self, seen: RecordedRequest) -> Answer:
-        """Says no with a success (docs.seven.io, "Status codes": 900, 202)."""
-        asked = seen.json()
-        if seen.headers["X-Api-Key"] != self.key:
+    def _seven(self, request: RecordedRequest) -> Answer:
+        """Answer seven, whose refusals are successes (docs.seven.io, "Status codes": 900, 202)."""
+        body = request.json()
+        if request.headers["X-Api-Key"] != self.key:
             return Answer.json({"success": "900"})
         try:
-            self._take("seven", asked["to"], asked["text"], sender=asked.get("from", ""))
-        except _No:
+            self._accept("seven", body["to"], body["text"], sender=body.get("from", ""))
+        except _Rejected:
             return Answer.json({"success": "202", "messages": []})
         return Answer.json({"success": "100", "messages": [{"success": True}]})
 
-    def _sfr(self, seen: RecordedRequest) -> Answer:
-        """Says no with a success, too, but in a field that is read; takes what `media` has room for."""
-        login, asked = (json.loads(seen.query[name][0]) for name in ("authenticate", "messageUnitaire"))
+    def _sfr(self, request: RecordedRequest) -> Answer:
+        """Answer sfr, whose refusals are successes with an error field, and which limits the length by `media`."""
+        login, body = (json.loads(request.query[name][0]) for name in ("authenticate", "messageUnitaire"))
         if (login["serviceId"], login["servicePassword"], login["spaceId"]) != (self.user, self.password, self.space):
-            return _sfr_no("AUTHENTICATION")
-        encoding, most = _MEDIA[asked["media"]]
-        counted = sms(asked["textMsg"])
+            return _sfr_error("AUTHENTICATION")
+        encoding, most = _MEDIA[body["media"]]
+        counted = sms(body["textMsg"])
         if counted.segments > most or (encoding == "GSM-7" and counted.encoding != encoding):
-            return _sfr_no("MESSAGE_TOO_LONG")
+            return _sfr_error("MESSAGE_TOO_LONG")
         try:
-            self._take("sfr", asked["to"], asked["textMsg"], sender=asked["from"], encoding=encoding)
-        except _No:
-            return _sfr_no("BAD_NUMBER")
+            self._accept("sfr", body["to"], body["textMsg"], sender=body["from"], encoding=encoding)
+        except _Rejected:
+            return _sfr_error("BAD_NUMBER")
         return Answer.json({"success": True, "response": 1, "errorCode": None, "fatal": False})
 
 
-class _No(Exception):
-    """The message is not taken."""
+class _Rejected(Exception):
+    """The message is rejected."""
 
 
 def _guarded(answer: Callable[[RecordedRequest], Answer]) -> Callable[[RecordedRequest], Answer]:
-    """Answer what no gateway understands with a 400, and not as if the stand were broken."""
+    """Answer 400 to a request that cannot be parsed."""
 
-    def answered(seen: RecordedRequest) -> Answer:
+    def guarded(request: RecordedRequest) -> Answer:
         try:
-            return answer(seen)
+            return answer(request)
         except (ValueError, LookupError, TypeError, AttributeError):
             return Answer.json({"error": "bad request"}, 400)
 
-    return answered
+    return guarded
 
 
-def _jasmin_no(status: int, why: str) -> Answer:
-    return Answer(status, f'Error "{why}"'.encode())
+def _params(request: RecordedRequest) -> dict[str, str]:
+    values = request.query if request.method == "GET" else request.form()
+    return {name: value[0] for name, value in values.items()}
 
 
-def _sfr_no(code: str) -> Answer:
+def _jasmin_error(status: int, text: str) -> Answer:
+    return Answer(status, f'Error "{text}"'.encode())
+
+
+def _sfr_error(code: str) -> Answer:
     return Answer.json({"success": False, "errorCode": code, "fatal": True})
 
 
 def _gsm(letter: str) -> str:
-    """What Kannel makes of a letter at `coding=0`: what the alphabet has not becomes a question mark."""
+    """Return the letter that Kannel sends at `coding=0`: unknown ones become a question mark."""
     if sms(letter).encoding == "GSM-7":
         return letter
     return _GSM_CAPITAL.get(letter, "?")

@@ -19,7 +19,7 @@ from policenotify.channel import Post, PostRef, Request, SupportsSend
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable, Unconfirmed
 from policenotify.model.lifecycle import Stage
 from policenotify.networks._apprise import client
-from policenotify.networks._apprise.plugins import plugin_of
+from policenotify.networks._apprise.plugin import plugin_of
 from policenotify.networks.apprise.channel import Apprise
 from policenotify.networks.options import options_model
 from policenotify.testing.fakes import FakeClock
@@ -104,7 +104,7 @@ def test_a_service_without_titles_shows_the_text_alone_and_no_sign_of_markup(sta
     send(matrix, "Évitez l’avenue.\n# 1 < 2")
     [seen] = stand.messages
     assert (seen.service, seen.title, seen.text) == ("matrix", "", "Évitez l’avenue.\n# 1 < 2")
-    assert seen.place == stand.rooms["#alertes:matrix.example"]
+    assert seen.place == stand.matrix_rooms["#alertes:matrix.example"]
 
 
 @pytest.mark.parametrize(
@@ -287,10 +287,10 @@ class Crashing:
 
     def __init__(self, error: Exception, *, calls: int) -> None:
         self.error, self.calls = error, calls
-        self.logger = client._Ear()
+        self.logger = client._CapturingLogger()
 
     def notify(self, **_: object) -> bool:
-        self.logger.heard.calls += self.calls
+        self.logger.captured.calls += self.calls
         self.logger.info("%s %d", "no number", "there")
         self.logger.warning("error=400 s3cret")
         raise self.error
@@ -308,7 +308,7 @@ class Crashing:
 def test_a_plugin_that_crashes_is_judged_by_what_it_had_done(
     error: Exception, calls: int, kind: type[ChannelError]
 ) -> None:
-    problem = client.say(Crashing(error, calls=calls), "x", where="It", now=FakeClock().now())
+    problem = client.send(Crashing(error, calls=calls), "x", where="It", now=FakeClock().now())
     assert type(problem) is kind
     assert "s3cret" not in repr(problem)
 
@@ -319,7 +319,7 @@ def test_a_plugin_that_crashes_is_judged_by_what_it_had_done(
 @pytest.mark.parametrize(
     ("url", "options", "said"),
     [
-        ("s3cret", {}, "url: is no apprise URL"),
+        ("s3cret", {}, "url: is not an apprise URL"),
         ("mailtos://desk:s3cret@police.example", {}, "network = 'email'"),
         ("twitter://desk/s3cret", {}, "network = 'x'"),
         ("X://desk/s3cret", {}, "network = 'x'"),
@@ -327,7 +327,7 @@ def test_a_plugin_that_crashes_is_judged_by_what_it_had_done(
         ("bluesky://desk:s3cret@bsky.social", {}, "network = 'bluesky'"),
         ("octopush://POLICE34:d@police.example/s3cret/+33600000001", {}, "network = 'sms'"),
         ("ntfys://s3cret@ntfy.example/alertes?verify=no", {}, "url: verify=no"),
-        ("ntfys://s3cret@ntfy.example/alertes?overflow=split", {}, "url: overflow would change nothing"),
+        ("ntfys://s3cret@ntfy.example/alertes?overflow=split", {}, "url: overflow has no effect"),
         ("ntfys://s3cret@ntfy.example/alertes", {"timeout": 0.0}, "timeout: must be"),
         ("ntfys://s3cret@ntfy.example/alertes", {"timeout": 31.0}, "timeout: must be"),
     ],
@@ -344,7 +344,7 @@ def test_settings_that_cannot_be_right_are_refused(url: str, options: dict[str, 
         ("ntfee://s3cret@ntfy.example/alertes", "knows no service"),
         ("ntfys://s3cret@ntfy.example/a,b", "several targets"),
         ("ntfys://s3cret@ntfy.example/a/b", "several targets"),
-        ("gotifys://push.example/", "url cannot be read"),
+        ("gotifys://push.example/", "cannot read the channel's url"),
         ("ntfy://desk:s3cret@ntfy.example/alertes", "without encryption"),
         ("mqtts://desk:s3cret@mqtt.example/alertes", "cannot use MQTT"),
         ("json://desk:s3cret@10.0.0.5/", "without encryption"),
@@ -428,7 +428,7 @@ def test_no_log_holds_a_secret_or_what_was_said(stand: FakePushServer, caplog: p
     ],
 )
 def test_the_address_that_is_called_is_known_where_apprise_says_it(url: str, address: str) -> None:
-    assert client.address_of(client.open_service(url, timeout=1.0, unencrypted=False)) == address
+    assert client.base_url_of(client.open_service(url, timeout=1.0, unencrypted=False)) == address
 
 
 def test_a_service_of_another_protocol_is_knocked_at(stand: FakePushServer) -> None:

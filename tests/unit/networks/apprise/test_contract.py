@@ -8,16 +8,16 @@ from pydantic import SecretStr
 
 from policenotify.channel import Channel
 from policenotify.networks.apprise.channel import Apprise
-from policenotify.testing import ChannelContract, FakePushServer, Fault, HttpWire, VisiblePost
+from policenotify.testing import ChannelContract, FakePushServer, Fault, HttpFixture, VisiblePost
 
 
-class PushWire(HttpWire):
+class PushFixture(HttpFixture):
     """What readers see in their apps."""
 
-    stand: FakePushServer
+    server: FakePushServer
     path: ClassVar[str] = "/"
-    wait = None  # apprise hides the answer's headers
-    troubles = frozenset(Fault) - {Fault.PAGE}  # apprise takes any success for a yes: acceptance is "unverified"
+    retry_after = None  # apprise hides the answer's headers
+    faults = frozenset(Fault) - {Fault.HTML_PAGE}  # apprise takes any success for a yes: acceptance is "unverified"
 
     def __init__(self) -> None:
         super().__init__(FakePushServer())
@@ -25,35 +25,35 @@ class PushWire(HttpWire):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        return self.stand.secrets
+        return self.server.secrets
 
     @property
-    def shown(self) -> list[VisiblePost]:
-        return [VisiblePost(texts=(push.title, push.text)) for push in self.stand.messages]
+    def visible_posts(self) -> list[VisiblePost]:
+        return [VisiblePost(texts=(push.title, push.text)) for push in self.server.messages]
 
 
-class MattermostWire(PushWire):
+class MattermostFixture(PushFixture):
     path = "/hooks/*"
 
 
 class Promises(ChannelContract):
     # apprise has no way to ask a service whether it accepts our credentials: see test_apprise.py.
-    test_asking_who_we_are_proves_the_credentials = None
+    test_whoami_proves_the_credentials = None
 
 
 class TestNtfy(Promises):
-    def make_wire(self) -> PushWire:
-        return PushWire()
+    def make_network(self) -> PushFixture:
+        return PushFixture()
 
-    def open(self, wire: PushWire) -> Channel:
-        url = f"ntfy://desk:{wire.stand.password}@{wire.url.removeprefix('http://')}/alertes"
-        return Apprise(url=SecretStr(url), timeout=0.6, clock=wire.clock)
+    def open(self, network: PushFixture) -> Channel:
+        url = f"ntfy://desk:{network.server.password}@{network.url.removeprefix('http://')}/alertes"
+        return Apprise(url=SecretStr(url), timeout=0.6, clock=network.clock)
 
 
 class TestMattermost(Promises):
-    def make_wire(self) -> MattermostWire:
-        return MattermostWire()
+    def make_network(self) -> MattermostFixture:
+        return MattermostFixture()
 
-    def open(self, wire: MattermostWire) -> Channel:
-        url = f"mmost://{wire.url.removeprefix('http://')}/{wire.stand.webhook}"
-        return Apprise(url=SecretStr(url), timeout=0.6, clock=wire.clock)
+    def open(self, network: MattermostFixture) -> Channel:
+        url = f"mmost://{network.url.removeprefix('http://')}/{network.server.webhook}"
+        return Apprise(url=SecretStr(url), timeout=0.6, clock=network.clock)

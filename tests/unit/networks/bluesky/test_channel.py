@@ -31,7 +31,7 @@ from policenotify.model.lifecycle import Stage
 from policenotify.networks.bluesky.channel import Bluesky
 from policenotify.networks.bluesky.session import account_host
 from policenotify.testing.fakes import FakeClock, InMemoryStateStore
-from policenotify.testing.servers.bluesky import FakeBlueskyServer, Link
+from policenotify.testing.servers.bluesky import FakeBlueskyServer, RichTextLink
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
@@ -202,9 +202,9 @@ def test_a_post_as_a_reader_sees_it(channel: Bluesky, stand: FakeBlueskyServer) 
     assert ref.url == f"https://bsky.app/profile/{stand.did}/post/{ref.extra['rkey']}"
     assert ref.account == channel.account
     assert seen.text == text
-    assert seen.tags == (Link("#évite", "évite"),)
-    assert seen.links == (Link("https://straße.example/é", "https://xn--strae-oqa.example/%C3%A9"),)
-    assert seen.mentions == (Link("@prefet.example", "did:plc:prefet"),)
+    assert seen.tags == (RichTextLink("#évite", "évite"),)
+    assert seen.links == (RichTextLink("https://straße.example/é", "https://xn--strae-oqa.example/%C3%A9"),)
+    assert seen.mentions == (RichTextLink("@prefet.example", "did:plc:prefet"),)
     assert seen.langs == ("fr",)
     assert seen.created_at == "2026-03-02T06:30:00.000Z"
     assert (seen.root, seen.parent, seen.card) == (None, None, None)
@@ -222,8 +222,8 @@ def test_a_long_address_is_read_short_followed_whole_and_found_again(
         channel.send(request)
     (seen,) = stand.posts
     assert seen.text == "🚨 Déviation : www.police.example/actualites/2… #évite"
-    assert seen.links == (Link("www.police.example/actualites/2…", url),)
-    assert seen.tags == (Link("#évite", "évite"),)
+    assert seen.links == (RichTextLink("www.police.example/actualites/2…", url),)
+    assert seen.tags == (RichTextLink("#évite", "évite"),)
     found = channel.find(request, since=NOW)
     assert found is not None
     assert found == channel.send(request)

@@ -6,13 +6,13 @@ from pydantic import SecretStr
 
 from policenotify.channel import Channel
 from policenotify.networks.bluesky.channel import Bluesky
-from policenotify.testing import Call, ChannelContract, FakeBlueskyServer, Fault, HttpWire, VisiblePost
+from policenotify.testing import Call, ChannelContract, FakeBlueskyServer, Fault, HttpFixture, VisiblePost
 
 
-class BlueskyWire(HttpWire):
+class BlueskyFixture(HttpFixture):
     """What readers of Bluesky see, and an app password that may be revoked."""
 
-    stand: FakeBlueskyServer
+    server: FakeBlueskyServer
 
     def __init__(self) -> None:
         super().__init__(FakeBlueskyServer())
@@ -21,47 +21,47 @@ class BlueskyWire(HttpWire):
             "find": ("GET", "/xrpc/com.atproto.repo.getRecord"),
             "delete": ("POST", "/xrpc/com.atproto.repo.deleteRecord"),
         }
-        self.password = self.stand.password
+        self.password = self.server.password
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        return self.stand.secrets
+        return self.server.secrets
 
     @property
-    def shown(self) -> list[VisiblePost]:
+    def visible_posts(self) -> list[VisiblePost]:
         return [
             VisiblePost(
                 texts=(post.text,),
                 id=post.uri,
-                under=tuple(filter(None, (post.root, post.parent))),
+                parents=tuple(filter(None, (post.root, post.parent))),
                 pictures=tuple((image.alt, image.data) for image in post.images),
             )
-            for post in self.stand.posts
+            for post in self.server.posts
         ]
 
     def fail_next(self, trouble: Fault, call: Call = "post") -> None:
-        if trouble is Fault.DENIED:
-            self.stand.password = "revoked"
-            self.stand.expire_access()
-            self.stand.revoke_refresh()
+        if trouble is Fault.UNAUTHORIZED:
+            self.server.password = "revoked"
+            self.server.expire_access()
+            self.server.revoke_refresh()
         else:
             super().fail_next(trouble, call)
 
     def recover(self) -> None:
         super().recover()
-        self.stand.password = self.password
+        self.server.password = self.password
 
 
 class TestBluesky(ChannelContract):
-    def make_wire(self) -> BlueskyWire:
-        return BlueskyWire()
+    def make_network(self) -> BlueskyFixture:
+        return BlueskyFixture()
 
-    def open(self, wire: BlueskyWire) -> Channel:
+    def open(self, network: BlueskyFixture) -> Channel:
         return Bluesky(
-            handle=wire.stand.handle,
-            password=SecretStr(wire.password),
-            service=wire.url,
+            handle=network.server.handle,
+            password=SecretStr(network.password),
+            service=network.url,
             timeout=0.6,
-            clock=wire.clock,
-            store=wire.keep,
+            clock=network.clock,
+            store=network.state_store,
         )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from policenotify.channel import Post, Span
 from policenotify.model.lifecycle import Stage
 from policenotify.networks.bluesky.record import BUDGET, record, record_key, valid_uri
-from policenotify.testing.servers._bluesky_rules import key_refusal, post_refusal
+from policenotify.testing.servers.bluesky import key_refusal, post_refusal
 
 AT = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 FAMILY = "👨‍👩‍👧‍👦"

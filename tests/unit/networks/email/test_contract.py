@@ -22,50 +22,50 @@ from policenotify.testing import (
 )
 
 
-class MailWire:
+class MailFixture:
     """Mailboxes, and a mail server that lets only the desk in."""
 
-    troubles = frozenset(Fault) - {Fault.HALF, Fault.PAGE, Fault.BROKEN}  # these are HTTP's
-    wait: timedelta | None = None
+    faults = frozenset(Fault) - {Fault.TRUNCATED, Fault.HTML_PAGE, Fault.SERVER_ERROR}  # these are HTTP's
+    retry_after: timedelta | None = None
     secrets = ()
 
     def __init__(self) -> None:
-        self.stand = FakeMailServer(login=("desk", "s3cret"))
-        self.clock, self.keep = FakeClock(), InMemoryStateStore()
+        self.server = FakeMailServer(login=("desk", "s3cret"))
+        self.clock, self.state_store = FakeClock(), InMemoryStateStore()
 
     def __enter__(self) -> Self:
-        self.stand.__enter__()
+        self.server.__enter__()
         return self
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        self.stand.__exit__(kind, error, traceback)
+        self.server.__exit__(kind, error, traceback)
 
     @property
-    def shown(self) -> list[VisiblePost]:
-        return [_shown(mail) for mail in self.stand.mails]
+    def visible_posts(self) -> list[VisiblePost]:
+        return [_shown(mail) for mail in self.server.mails]
 
-    def refuse_person(self, address: str) -> None:
-        self.stand.refuse(address)
+    def refuse_recipient(self, address: str) -> None:
+        self.server.refuse(address)
 
     def fail_next(self, trouble: Fault, _call: Call = "post") -> None:
         match trouble:
             case Fault.REFUSED:
-                self.stand.refuse("*", times=1)
-            case Fault.LATER:
-                self.stand.refuse("*", 451, "4.7.1 greylisted", times=1)
-            case Fault.NOBODY:
-                self.stand.refuse_connections()
-            case Fault.DENIED:
-                self.stand.fail_next("AUTH", 535, "5.7.8 who are you?", times=9)
-            case Fault.SILENCE:
-                self.stand.delay("DATA", 1.0)
-            case Fault.CUT | Fault.CUT_AFTER:
-                self.stand.hang_up("DATA", delivered=trouble is Fault.CUT_AFTER)
+                self.server.refuse("*", times=1)
+            case Fault.RATE_LIMITED:
+                self.server.refuse("*", 451, "4.7.1 greylisted", times=1)
+            case Fault.UNREACHABLE:
+                self.server.refuse_connections()
+            case Fault.UNAUTHORIZED:
+                self.server.fail_next("AUTH", 535, "5.7.8 who are you?", times=9)
+            case Fault.NO_RESPONSE:
+                self.server.delay("DATA", 1.0)
+            case Fault.DISCONNECTED | Fault.DISCONNECTED_AFTER:
+                self.server.hang_up("DATA", delivered=trouble is Fault.DISCONNECTED_AFTER)
             case _:
                 raise AssertionError(f"A mail server does not suffer {trouble}.")
 
     def recover(self) -> None:
-        self.stand.recover()
+        self.server.recover()
 
 
 def _shown(mail: Mail) -> VisiblePost:
@@ -80,7 +80,7 @@ def _shown(mail: Mail) -> VisiblePost:
     return VisiblePost(
         texts=(str(message["Subject"]), texts["plain"], texts.get("html", "")),
         id=str(message["Message-ID"]),
-        under=tuple(str(message["References"] or "").split()),
+        parents=tuple(str(message["References"] or "").split()),
         pictures=tuple(images),
         breaks_lines=True,
         reader=mail.recipient,
@@ -91,9 +91,11 @@ def _shown(mail: Mail) -> VisiblePost:
 class TestEmail(ChannelContract):
     secrets = ("s3cret",)
 
-    def make_wire(self) -> MailWire:
-        return MailWire()
+    def make_network(self) -> MailFixture:
+        return MailFixture()
 
-    def open(self, wire: MailWire) -> Channel:
-        url = f"mailto://desk:s3cret@{wire.stand.host}:{wire.stand.port}?from=alertes@police.example&name=Police"
-        return Email(url=SecretStr(url), timeout=0.6, clock=wire.clock)
+    def open(self, network: MailFixture) -> Channel:
+        url = (
+            f"mailto://desk:s3cret@{network.server.host}:{network.server.port}?from=alertes@police.example&name=Police"
+        )
+        return Email(url=SecretStr(url), timeout=0.6, clock=network.clock)

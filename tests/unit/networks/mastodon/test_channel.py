@@ -32,11 +32,12 @@ from policenotify.model.lifecycle import Stage
 from policenotify.networks.mastodon.channel import Mastodon
 from policenotify.networks.options import options_model
 from policenotify.testing.fakes import FakeClock, InMemoryStateStore
+from policenotify.testing.servers import VisibleImage
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest
-from policenotify.testing.servers.mastodon import FakeMastodonServer, SeenImage, SeenVersion
+from policenotify.testing.servers.mastodon import FakeMastodonServer, PostVersion
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
-TOKEN = "stand-token-0123456789"
+TOKEN = "server-token-0123456789"
 POST = "/api/v1/statuses"
 ONE = "/api/v1/statuses/*"
 TIMELINE = "/api/v1/accounts/*/statuses"
@@ -232,7 +233,7 @@ def test_a_first_post_with_a_picture_is_five_calls(channel: Mastodon, stand: Fak
     """No hidden question for the version; whose the token is; the upload that may take its time; a look at the post."""
     ref = say(channel, a_post(pictures=(a_picture(),)))
     assert paths(stand) == [f"GET {V2}", f"GET {WHO}", f"POST {UPLOAD}", f"POST {POST}", f"GET {POST}/{ref.id}"]
-    assert stand.posts[0].images == (SeenImage("La route sous l’eau", "image/jpeg", JPEG),)
+    assert stand.posts[0].images == (VisibleImage("La route sous l’eau", JPEG, "image/jpeg"),)
 
 
 def test_no_sensitive_is_said_where_none_is_set(channel: Mastodon, opened: Open, stand: FakeMastodonServer) -> None:
@@ -396,7 +397,7 @@ def test_the_limits_are_read_once_a_day(
     opened().prepare(a_post(), ())
     assert asked() == 2
     clock.pass_by(86_400)
-    stand.closed = True
+    stand.hides_limits = True
     channel.prepare(a_post(), ())
     assert channel.capabilities.edits  # as it was
 
@@ -755,7 +756,7 @@ def test_silence_ends_after_the_channels_own_timeout(opened: Open, stand: FakeMa
 
 
 def test_a_post_that_was_swallowed_is_told(channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock) -> None:
-    stand.swallows = True
+    stand.drops_posts = True
     error = error_of(lambda: say(channel, a_post()))
     assert type(error) is Refused
     assert "spam filter" in str(error)
@@ -813,7 +814,7 @@ def test_pictures_are_not_waited_for_without_an_end(
 
 
 def test_a_picture_that_cannot_be_processed_is_refused(channel: Mastodon, stand: FakeMastodonServer) -> None:
-    stand.polls, stand.unreadable = 1, True
+    stand.polls, stand.processing_fails = 1, True
     error = error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))
     assert type(error) is Refused
     assert "Error processing" in str(error)
@@ -887,7 +888,7 @@ def test_an_edit_says_everything_again(opened: Open, stand: FakeMastodonServer, 
     assert (seen.text, seen.warning, seen.sensitive) == ("A12, sortie 14", "Accident", True)
     assert [(image.alt, image.data) for image in seen.images] == [("La route", JPEG), ("Le plan", JPEG + b"2")]
     assert (seen.visibility, seen.language) == ("unlisted", "fr")
-    assert seen.history == (SeenVersion("A12, sortie 13", "Accident", NOW),)
+    assert seen.history == (PostVersion("A12, sortie 13", "Accident", NOW),)
     assert seen.edited_at == NOW + timedelta(seconds=60)
 
 

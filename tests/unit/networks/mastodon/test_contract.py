@@ -10,15 +10,15 @@ from pydantic import SecretStr
 from policenotify.channel import Channel
 from policenotify.networks.mastodon.channel import Mastodon
 from policenotify.networks.mastodon.instance import Instance
-from policenotify.testing import Answer, ChannelContract, FakeMastodonServer, Fault, HttpWire, VisiblePost
+from policenotify.testing import Answer, ChannelContract, FakeMastodonServer, Fault, HttpFixture, VisiblePost
 from policenotify.testing.servers._mastodon_rules import RULES, instance
 from policenotify.testing.servers.http import Reply
 
 
-class MastodonWire(HttpWire):
+class MastodonFixture(HttpFixture):
     """What readers of Mastodon see; its limits are told by the time at which they end, and in no other way."""
 
-    stand: FakeMastodonServer
+    server: FakeMastodonServer
     refusal: ClassVar[Answer] = Answer.json({"error": "Validation failed: Tags are forbidden"}, 422)
     denial: ClassVar[Answer] = Answer.json({"error": "The access token is invalid"}, 401)
 
@@ -33,43 +33,43 @@ class MastodonWire(HttpWire):
         if known:
             rules = RULES[software]
             said = Instance.of(instance(rules, newer=rules.newer), at=self.clock.now())
-            self.keep.compare_and_swap("instance", said.model_dump_json(), version=None)
+            self.state_store.compare_and_swap("instance", said.model_dump_json(), version=None)
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        return self.stand.secrets
+        return self.server.secrets
 
     @property
-    def shown(self) -> list[VisiblePost]:
+    def visible_posts(self) -> list[VisiblePost]:
         return [
             VisiblePost(
                 texts=(post.text,),
                 id=post.id,
-                under=(post.parent,) if post.parent else (),
+                parents=(post.parent,) if post.parent else (),
                 pictures=tuple((image.alt, image.data) for image in post.images),
             )
-            for post in self.stand.posts
+            for post in self.server.posts
         ]
 
     def _reply(self, trouble: Fault) -> Reply:
-        if trouble is Fault.LATER:
+        if trouble is Fault.RATE_LIMITED:
             at = (self.clock.now() + timedelta(seconds=90)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
             return Answer.json({"error": "Too many requests"}, 429, headers={"X-RateLimit-Reset": at})
         return super()._reply(trouble)
 
 
 class OnMastodon:
-    def make_wire(self) -> MastodonWire:
-        return MastodonWire()
+    def make_network(self) -> MastodonFixture:
+        return MastodonFixture()
 
-    def open(self, wire: MastodonWire) -> Channel:
+    def open(self, network: MastodonFixture) -> Channel:
         return Mastodon(
-            server=wire.url,
-            handle=wire.stand.handle,
-            token=SecretStr(wire.stand.token),
+            server=network.url,
+            handle=network.server.handle,
+            token=SecretStr(network.server.token),
             timeout=0.6,
-            clock=wire.clock,
-            store=wire.keep,
+            clock=network.clock,
+            store=network.state_store,
         )
 
 
@@ -78,25 +78,25 @@ class TestOnMastodon(OnMastodon, ChannelContract):
 
 
 class TestOnAServerNotKnownYet(OnMastodon, ChannelContract):
-    def make_wire(self) -> MastodonWire:
-        return MastodonWire(known=False)
+    def make_network(self) -> MastodonFixture:
+        return MastodonFixture(known=False)
 
 
 class TestOnGoToSocial(OnMastodon, ChannelContract):
-    def make_wire(self) -> MastodonWire:
-        return MastodonWire("gotosocial")
+    def make_network(self) -> MastodonFixture:
+        return MastodonFixture("gotosocial")
 
 
 class TestOnSnac(OnMastodon, ChannelContract):
-    def make_wire(self) -> MastodonWire:
-        return MastodonWire("snac")
+    def make_network(self) -> MastodonFixture:
+        return MastodonFixture("snac")
 
 
 def test_each_server_is_taken_for_what_it_is() -> None:
     claims = {}
     for software in ("mastodon", "gotosocial", "snac"):
-        wire = MastodonWire(software)
-        can = OnMastodon().open(wire).capabilities
+        network = MastodonFixture(software)
+        can = OnMastodon().open(network).capabilities
         claims[software] = (can.idempotency_window > timedelta(minutes=30), can.edits, can.deletes, can.images)
     assert claims == {
         "mastodon": (True, True, True, 4),

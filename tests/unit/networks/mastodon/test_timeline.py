@@ -17,7 +17,7 @@ from policenotify.model.lifecycle import Stage
 from policenotify.networks.mastodon.channel import Mastodon
 from policenotify.networks.mastodon.post import plain, plain_html
 from policenotify.testing.fakes import FakeClock, InMemoryStateStore
-from policenotify.testing.servers._mastodon_reader import html
+from policenotify.testing.servers._mastodon_store import html
 from policenotify.testing.servers.http import Answer, Disconnect, NoResponse, RecordedRequest
 from policenotify.testing.servers.mastodon import FakeMastodonServer
 

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from policenotify.channel import Channel, Recipient, RecipientOutcome, Request
 from policenotify.networks.sms.channel import Sms
-from policenotify.testing import ChannelContract, FakeSmsServer, Fault, HttpWire, VisiblePost
+from policenotify.testing import ChannelContract, FakeSmsServer, Fault, HttpFixture, VisiblePost
 from policenotify.testing.contract.texts import PEOPLE
 
 _NUMBERS = {person.address: f"+3360000000{number}" for number, person in enumerate(PEOPLE, 1)}
@@ -25,13 +25,13 @@ class Directory(Sms):
         return super().send_each(request, (replace(one, address=_NUMBERS[one.address]) for one in recipients))
 
 
-class SmsWire(HttpWire):
+class SmsFixture(HttpFixture):
     """Telephones, and gateways that serve the desk alone."""
 
-    stand: FakeSmsServer
+    server: FakeSmsServer
     path: ClassVar[str] = FakeSmsServer.KANNEL
-    wait = None  # apprise hides the answer's headers
-    troubles = frozenset(Fault) - {Fault.PAGE}  # a form takes any success for a yes: acceptance is "unverified"
+    retry_after = None  # apprise hides the answer's headers
+    faults = frozenset(Fault) - {Fault.HTML_PAGE}  # a form takes any success for a yes: acceptance is "unverified"
 
     def __init__(self) -> None:
         super().__init__(FakeSmsServer())
@@ -39,33 +39,33 @@ class SmsWire(HttpWire):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        return (*self.stand.secrets, *_NUMBERS.values(), *(number[3:] for number in _NUMBERS.values()))
+        return (*self.server.secrets, *_NUMBERS.values(), *(number[3:] for number in _NUMBERS.values()))
 
     @property
-    def shown(self) -> list[VisiblePost]:
+    def visible_posts(self) -> list[VisiblePost]:
         return [
             VisiblePost(
                 texts=(sms.text,),
                 reader=_ADDRESSES[sms.to],
                 whole=f"{_ADDRESSES[sms.to]} {sms!r} {sms.text} {sms.sender}".encode(),
             )
-            for sms in self.stand.messages
+            for sms in self.server.messages
         ]
 
-    def refuse_person(self, address: str) -> None:
-        self.stand.refuse(_NUMBERS[address])
+    def refuse_recipient(self, address: str) -> None:
+        self.server.refuse(_NUMBERS[address])
 
 
-class OctopushWire(SmsWire):
+class OctopushFixture(SmsFixture):
     """octopush, whose address is in apprise: its yes is a 201, and a page for people is none."""
 
     path = "/v1/public/sms-campaign/send"
-    troubles = frozenset(Fault)
+    faults = frozenset(Fault)
 
     def __enter__(self) -> Self:
         super().__enter__()
         self._way = pytest.MonkeyPatch()
-        for name, value in self.stand.environment.items():
+        for name, value in self.server.environment.items():
             self._way.setenv(name, value)
         return self
 
@@ -76,24 +76,24 @@ class OctopushWire(SmsWire):
 
 class Promises(ChannelContract):
     # No gateway tells through apprise whether it accepts our credentials before an SMS is sent: see test_sms.py.
-    test_asking_who_we_are_proves_the_credentials = None
+    test_whoami_proves_the_credentials = None
 
 
 class TestKannel(Promises):
-    def make_wire(self) -> SmsWire:
-        return SmsWire()
+    def make_network(self) -> SmsFixture:
+        return SmsFixture()
 
-    def open(self, wire: SmsWire) -> Channel:
-        at = wire.url.removeprefix("http://")
+    def open(self, network: SmsFixture) -> Channel:
+        at = network.url.removeprefix("http://")
         call = ":version=&:title=&:type=&:message=text&:charset=UTF-8&:coding={coding}&:from=POLICE34&:to={recipient}"
-        url = f"form://{at}{wire.path}?method=GET&:username=desk&:password={wire.stand.password}&{call}"
-        return Directory(url=SecretStr(url), unicode=True, timeout=0.6, clock=wire.clock)
+        url = f"form://{at}{network.path}?method=GET&:username=desk&:password={network.server.password}&{call}"
+        return Directory(url=SecretStr(url), unicode=True, timeout=0.6, clock=network.clock)
 
 
 class TestOctopush(Promises):
-    def make_wire(self) -> OctopushWire:
-        return OctopushWire()
+    def make_network(self) -> OctopushFixture:
+        return OctopushFixture()
 
-    def open(self, wire: OctopushWire) -> Channel:
-        url = f"octopush://POLICE34:{wire.stand.login}/{wire.stand.key}/{{recipient}}"
-        return Directory(url=SecretStr(url), unicode=True, timeout=0.6, clock=wire.clock)
+    def open(self, network: OctopushFixture) -> Channel:
+        url = f"octopush://POLICE34:{network.server.login}/{network.server.key}/{{recipient}}"
+        return Directory(url=SecretStr(url), unicode=True, timeout=0.6, clock=network.clock)

@@ -322,7 +322,7 @@ def test_a_picture_is_not_waited_for_for_ever(
 
 
 def test_a_picture_that_x_cannot_use(channel: X, stand: FakeXServer) -> None:
-    stand.unusable = True
+    stand.processing_fails = True
     error = error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))
     assert type(error) is Refused
     assert "picture" in str(error)
@@ -372,7 +372,7 @@ def test_a_thread_hangs_together(channel: X, stand: FakeXServer) -> None:
 
 
 def test_where_answers_are_refused_nothing_is_answered(opened: Open, stand: FakeXServer) -> None:
-    stand.may_answer = "nobody"
+    stand.may_answer = "none"
     channel = opened(link_mode="standalone")
     assert channel.capabilities.replies is False
     opening = say(channel, a_post("Route barrée"))
@@ -826,7 +826,7 @@ def test_what_an_answer_to_a_post_means(
 
 def test_an_answer_that_x_does_not_take_may_stand_alone(channel: X, stand: FakeXServer) -> None:
     opening = say(channel, a_post("Début"))
-    stand.may_answer = "nobody"
+    stand.may_answer = "none"
     error = error_of(lambda: say(channel, a_post("Fin"), opening))
     assert isinstance(error, Refused)
     assert error.fallback == "standalone"

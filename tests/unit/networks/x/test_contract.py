@@ -8,20 +8,20 @@ from pydantic import SecretStr
 
 from policenotify.channel import Channel
 from policenotify.networks.x.channel import X
-from policenotify.testing import Call, ChannelContract, FakeXServer, Fault, HttpWire, VisiblePost
+from policenotify.testing import Call, ChannelContract, FakeXServer, Fault, HttpFixture, VisiblePost
 
 
-class XWire(HttpWire):
+class XFixture(HttpFixture):
     """What readers of X see, and credentials that may be revoked."""
 
-    stand: FakeXServer
+    server: FakeXServer
 
     def __init__(self) -> None:
         super().__init__(FakeXServer(now=self._now))
-        self.stand.duplicate_window = timedelta(0)  # unknown to us; the suite says some texts more than once
+        self.server.duplicate_window = timedelta(0)  # unknown to us; the suite says some texts more than once
         self.routes = {
             "post": ("POST", "/2/tweets"),
-            "find": ("GET", f"/2/users/{self.stand.number}/tweets"),
+            "find": ("GET", f"/2/users/{self.server.number}/tweets"),
             "delete": ("DELETE", "/2/tweets/*"),
         }
 
@@ -30,62 +30,62 @@ class XWire(HttpWire):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        return self.stand.secrets
+        return self.server.secrets
 
     @property
-    def shown(self) -> list[VisiblePost]:
+    def visible_posts(self) -> list[VisiblePost]:
         return [
             VisiblePost(
                 texts=(post.text,),
                 id=post.id,
-                under=(post.parent,) if post.parent else (),
+                parents=(post.parent,) if post.parent else (),
                 pictures=tuple((image.alt, image.data) for image in post.images),
             )
-            for post in self.stand.posts
+            for post in self.server.posts
         ]
 
     def fail_next(self, trouble: Fault, call: Call = "post") -> None:
-        if trouble is Fault.DENIED:
-            self.stand.nobody = True
+        if trouble is Fault.UNAUTHORIZED:
+            self.server.rejects_credentials = True
         else:
             super().fail_next(trouble, call)
 
     def recover(self) -> None:
         super().recover()
-        self.stand.nobody = False
+        self.server.rejects_credentials = False
 
 
 class TestX(ChannelContract):
-    def make_wire(self) -> XWire:
-        return XWire()
+    def make_network(self) -> XFixture:
+        return XFixture()
 
-    def open(self, wire: XWire) -> Channel:
-        consumer, access = wire.stand.consumer, wire.stand.access
+    def open(self, network: XFixture) -> Channel:
+        consumer, access = network.server.consumer, network.server.access
         return X(
-            handle=wire.stand.handle,
+            handle=network.server.handle,
             consumer_key=SecretStr(consumer[0]),
             consumer_secret=SecretStr(consumer[1]),
             access_token=SecretStr(access[0]),
             access_token_secret=SecretStr(access[1]),
-            service=wire.url,
+            service=network.url,
             timeout=0.6,
-            clock=wire.clock,
-            store=wire.keep,
+            clock=network.clock,
+            store=network.state_store,
         )
 
 
 class TestXWithTokens(ChannelContract):
-    def make_wire(self) -> XWire:
-        return XWire()
+    def make_network(self) -> XFixture:
+        return XFixture()
 
-    def open(self, wire: XWire) -> Channel:
+    def open(self, network: XFixture) -> Channel:
         return X(
-            handle=wire.stand.handle,
-            client_id=wire.stand.client[0],
-            client_secret=SecretStr(wire.stand.client[1]),
-            refresh_token=SecretStr(wire.stand.refresh_token),
-            service=wire.url,
+            handle=network.server.handle,
+            client_id=network.server.client[0],
+            client_secret=SecretStr(network.server.client[1]),
+            refresh_token=SecretStr(network.server.refresh_token),
+            service=network.url,
             timeout=0.6,
-            clock=wire.clock,
-            store=wire.keep,
+            clock=network.clock,
+            store=network.state_store,
         )

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.networks.x.post import XPost, is_id, posted_at
-from policenotify.testing.servers._x_reader import SeenPost, shown
+from policenotify.testing.servers.x import XPost as FakeXPost
+from policenotify.testing.servers.x import post_entity
 from policenotify.testing.strategies import prose
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
@@ -91,10 +92,10 @@ def test_pictures_add_a_link_to_the_text() -> None:
 
 @given(text=prose().filter(lambda text: bool(text.strip())), of_whom=st.sampled_from(["police34", "x"]))
 def test_whatever_was_said_is_known_again(text: str, of_whom: str) -> None:
-    post = SeenPost("1" * 19, text, NOW, None, "1" * 19)
+    post = FakeXPost("1" * 19, text, NOW, None, "1" * 19)
     fields = frozenset({"entities", "note_tweet"})
-    assert a_post(text).reads_as(shown(post, of_whom, fields), of_whom)
-    assert a_post(text).reads_as(shown(post, of_whom, frozenset()), of_whom)
+    assert a_post(text).reads_as(post_entity(post, of_whom, fields), of_whom)
+    assert a_post(text).reads_as(post_entity(post, of_whom, frozenset()), of_whom)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from policenotify.testing.servers.bluesky import FakeBlueskyServer, Link
+from policenotify.testing.servers.bluesky import FakeBlueskyServer, RichTextLink
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 KEY = "3mabcdefgh222"
@@ -239,7 +239,10 @@ def test_a_reader_sees_which_bytes_a_link_covers(caller: Caller, stand: FakeBlue
     link = {"$type": "app.bsky.richtext.facet#link", "uri": "https://x.example"}
     facets = [{"index": {"byteStart": start, "byteEnd": end}, "features": [link]} for start, end in ((5, 9), (4, 8))]
     caller.put(a_record(text="🚨 x.ex", facets=facets))
-    assert stand.posts[0].links == (Link("x.ex", "https://x.example"), Link(" x.e", "https://x.example"))
+    assert stand.posts[0].links == (
+        RichTextLink("x.ex", "https://x.example"),
+        RichTextLink(" x.e", "https://x.example"),
+    )
     caller.put(a_record(text="🚨", facets=[{"index": {"byteStart": 1, "byteEnd": 4}, "features": [link]}]))
     assert "\ufffd" in stand.posts[0].links[0].covers
 

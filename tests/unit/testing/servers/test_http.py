@@ -74,7 +74,7 @@ def test_an_unknown_path_is_a_404_that_names_it(client: httpx.Client) -> None:
     answer = client.get("/xrpc/none?cursor=1")
 
     assert answer.status_code == 404
-    assert answer.json() == {"error": "NotFound", "message": "The stand has no GET /xrpc/none."}
+    assert answer.json() == {"error": "NotFound", "message": "The server has no GET /xrpc/none."}
 
 
 def test_a_stand_may_answer_everything_alike() -> None:

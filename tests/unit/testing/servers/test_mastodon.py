@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from policenotify.testing.fakes import FakeClock
-from policenotify.testing.servers.mastodon import FakeMastodonServer, SeenImage, SeenVersion
+from policenotify.testing.servers import VisibleImage
+from policenotify.testing.servers.mastodon import FakeMastodonServer, PostVersion
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 PNG = b"\x89PNG\r\n\x1a\n--\r\n" + b"0" * 100
@@ -176,7 +177,7 @@ def test_an_upload_takes_its_time(caller: Caller, stand: FakeMastodonServer) -> 
     assert "not finished" in caller.post("x", media_ids=[media["id"]])["error"]
     assert [caller.call("GET", f"v1/media/{media['id']}")["http"] for _ in range(3)] == [206, 206, 200]
     caller.post("x", media_ids=[media["id"]])
-    assert stand.posts[0].images == (SeenImage("La route", "image/png", PNG),)
+    assert stand.posts[0].images == (VisibleImage("La route", PNG, "image/png"),)
     assert caller.call("GET", f"v1/media/{media['id']}")["http"] == 404  # it is the post's now
     assert "already attached" in caller.post("y", media_ids=[media["id"]])["error"]
 
@@ -190,7 +191,7 @@ def test_uploads_that_are_refused(caller: Caller, stand: FakeMastodonServer) -> 
     assert "more than 4" in caller.post("x", media_ids=ids)["error"]
     stand.forget_media()
     assert f"{ids[0]}" in caller.post("x", media_ids=ids[:1])["error"]
-    stand.unreadable = True
+    stand.processing_fails = True
     assert caller.call("GET", f"v1/media/{caller.upload()['id']}")["http"] == 422
 
 
@@ -208,7 +209,7 @@ def test_an_edit_takes_away_what_it_does_not_say(caller: Caller, stand: FakeMast
     assert (seen.text, seen.warning, seen.sensitive, seen.images) == ("y", "", True, ())
     assert (seen.visibility, seen.language) == ("private", "oc")
     assert seen.edited_at == NOW + timedelta(seconds=60)
-    assert seen.history[0] == SeenVersion("x", "Accident", NOW)
+    assert seen.history[0] == PostVersion("x", "Accident", NOW)
     versions = caller.call("GET", f"v1/statuses/{ref['id']}/history")["list"]
     assert [each["content"] for each in versions] == ["<p>x</p>", "<p>x</p>", "<p>y</p>"]
     long = [{"id": media, "description": "x" * 1501}]
@@ -247,7 +248,7 @@ def test_the_timeline_has_pages(caller: Caller, stand: FakeMastodonServer) -> No
 
 
 def test_a_swallowed_post_has_an_answer_and_nothing_else(caller: Caller, stand: FakeMastodonServer) -> None:
-    stand.swallows = True
+    stand.drops_posts = True
     got = caller.post("x", key="k")
     assert got["http"] == 200
     assert caller.call("GET", f"v1/statuses/{got['id']}")["http"] == 404
@@ -259,7 +260,7 @@ def test_what_it_says_of_itself(caller: Caller, stand: FakeMastodonServer) -> No
     assert (newer["version"], older["version"]) == ("4.5.2", "4.5.2")
     assert newer["configuration"]["media_attachments"]["description_limit"] == 1500
     assert "description_limit" not in older["configuration"]["media_attachments"]
-    stand.closed = True
+    stand.hides_limits = True
     assert (caller.call("GET", "v2/instance/")["http"], caller.call("GET", "v1/instance")["http"]) == (404, 403)
 
 
@@ -309,7 +310,7 @@ def test_takahe_answers_what_is_gone_and_reads_no_address_with_a_slash(http: htt
         assert caller.call("GET", "v2/instance/")["http"] == 404
         stand.token = "another-token-9876543210"
         refused = http.post(
-            f"{stand.url}/api/v1/statuses", headers={"Authorization": "Bearer stand-token-0123456789"}, data={}
+            f"{stand.url}/api/v1/statuses", headers={"Authorization": "Bearer server-token-0123456789"}, data={}
         )
         assert (refused.status_code, refused.text) == (400, "Invalid Bearer token")
         assert refused.headers["Content-Type"].startswith("text/html")
@@ -333,6 +334,6 @@ def test_what_people_do_by_hand(stand: FakeMastodonServer) -> None:
     stand.rewrite(id_, "Deux")
     (seen,) = stand.posts
     assert (seen.text, seen.warning, seen.edited_at) == ("Deux", "Attention", NOW)
-    assert seen.history == (SeenVersion("Une", "Attention", NOW - timedelta(days=1)),)
+    assert seen.history == (PostVersion("Une", "Attention", NOW - timedelta(days=1)),)
     stand.remove(id_)
     assert stand.posts == ()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from policenotify.testing import FakePushServer, SeenPush
+from policenotify.testing import FakePushServer, ReceivedPush
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def test_ntfy_takes_a_message_for_a_topic_of_ours(stand: FakePushServer) -> None
     assert got.json()["id"] == "1"
     assert ntfy(stand, token=stand.token, title=None).status_code == 200
     assert stand.messages == (
-        SeenPush("ntfy", "1", "Accident", "Évitez", "alertes"),
-        SeenPush("ntfy", "2", "", "Évitez", "alertes"),
+        ReceivedPush("ntfy", "1", "Accident", "Évitez", "alertes"),
+        ReceivedPush("ntfy", "2", "", "Évitez", "alertes"),
     )
 
 
@@ -68,7 +68,7 @@ def test_matrix_wants_a_login_and_knows_its_rooms(stand: FakePushServer) -> None
     for where, status in ((room, 200), ("!abc", 404)):
         got = requests.put(f"{at}/rooms/{where}/send/m.room.message/1", json=said, headers=head, timeout=5)
         assert got.status_code == status
-    assert stand.messages == (SeenPush("matrix", "1", "", "Évitez", room),)
+    assert stand.messages == (ReceivedPush("matrix", "1", "", "Évitez", room),)
 
 
 def test_gotify_wants_its_token_and_a_message(stand: FakePushServer) -> None:
@@ -78,7 +78,7 @@ def test_gotify_wants_its_token_and_a_message(stand: FakePushServer) -> None:
     assert gotify(stand.application, title="Accident", message="Évitez").json()["id"] == 1
     assert gotify("wrong", message="Évitez").json()["errorCode"] == 401
     assert gotify(stand.application, title="Accident").status_code == 400
-    assert stand.messages == (SeenPush("gotify", "1", "Accident", "Évitez"),)
+    assert stand.messages == (ReceivedPush("gotify", "1", "Accident", "Évitez"),)
 
 
 def test_mattermost_knows_a_webhook_by_its_address(stand: FakePushServer) -> None:

@@ -43,7 +43,7 @@ def test_kannel_answers_as_kannel(stand: FakeSmsServer) -> None:
     got = requests.post(stand.url + stand.KANNEL, data=KANNEL | {"text": "Fin"}, timeout=5)
     assert got.status_code == 202
     assert [each.text for each in stand.phone("+33600000001")] == ["Accès fermé", "Fin"]
-    assert repr(stand.messages[0]) == "<SeenSms by kannel, GSM-7, 1 segments>"
+    assert repr(stand.messages[0]) == "<ReceivedSms by kannel, GSM-7, 1 segments>"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ import requests
 from requests_oauthlib import OAuth1
 
 from policenotify.testing import FakeClock, FakeXServer
-from policenotify.testing.servers.x import SeenImage, SeenPost
+from policenotify.testing.servers import VisibleImage
+from policenotify.testing.servers.x import XPost
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 100
@@ -80,7 +81,7 @@ def test_a_post_has_a_number_that_tells_its_time(caller: Caller, stand: FakeXSer
     assert got["status"] == 201
     data = got["json"]["data"]
     (seen,) = stand.posts
-    assert seen == SeenPost(data["id"], "A9 & <D612> : police.fr, https://x.example/é.", NOW, None, data["id"])
+    assert seen == XPost(data["id"], "A9 & <D612> : police.fr, https://x.example/é.", NOW, None, data["id"])
     assert (int(data["id"]) >> 22) + 1288834974657 == NOW.timestamp() * 1000
     assert data["text"].startswith("A9 &amp; &lt;D612&gt; : https://t.co/")
     assert data["text"].endswith(".")
@@ -170,7 +171,7 @@ def test_answers_are_restricted(caller: Caller, stand: FakeXServer) -> None:
     assert detail(caller.create("Deux", parent="7")) == missing
     stand.unseen = {first}
     assert detail(caller.create("Deux", parent=first)) == missing
-    stand.unseen, stand.may_answer = set(), "nobody"
+    stand.unseen, stand.may_answer = set(), "none"
     status, said = detail(caller.create("Deux", parent=first))
     assert status == 403
     assert said.startswith("Reply to this conversation is not allowed because you have not been mentioned")
@@ -217,7 +218,7 @@ def test_a_picture_is_shown_with_its_words_and_once(caller: Caller, stand: FakeX
     assert caller.call("POST", "/2/media/metadata", words)["status"] == 200
     got = caller.create("", media={"media_ids": [number]})
     assert got["json"]["data"]["text"].strip().startswith("https://t.co/")
-    assert stand.posts[0].images == (SeenImage("La route", PNG),)
+    assert stand.posts[0].images == (VisibleImage("La route", PNG),)
     assert caller.create("Encore", media={"media_ids": [number]})["status"] == 400
 
 
@@ -240,7 +241,7 @@ def test_a_picture_takes_time(caller: Caller, stand: FakeXServer) -> None:
     states = [caller.call("GET", "/2/media/upload", **query)["json"]["data"]["processing_info"] for _ in range(2)]
     assert [info["state"] for info in states] == ["in_progress", "succeeded"]
     assert caller.create(media={"media_ids": [number]})["status"] == 201
-    stand.polls, stand.unusable = 0, True
+    stand.polls, stand.processing_fails = 0, True
     assert caller.create("Autre", media={"media_ids": [caller.upload()]})["status"] == 400
 
 
@@ -327,7 +328,7 @@ def test_refusals_have_either_form_of_x(caller: Caller, stand: FakeXServer) -> N
         "message": "You are not allowed to create a Tweet with duplicate content.",
     }
     assert caller.timeline(**{"tweet.fields": "x"})["json"]["code"] == 400
-    stand.nobody = True
+    stand.rejects_credentials = True
     assert caller.create("Deux")["json"] == {"code": 401, "message": "Unauthorized"}
 
 
@@ -352,7 +353,7 @@ def test_who_has_no_keys_is_not_let_in(caller: Caller, stand: FakeXServer) -> No
     ):
         caller.auth = auth
         assert caller.call("GET", "/2/users/me")["status"] == 401
-    caller.auth, stand.nobody = OAuth1(*stand.consumer, *stand.access), True
+    caller.auth, stand.rejects_credentials = OAuth1(*stand.consumer, *stand.access), True
     assert caller.call("GET", "/2/users/me")["status"] == 401
     assert caller.renew(stand.refresh_token)["status"] == 400
 

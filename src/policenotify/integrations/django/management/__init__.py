@@ -1,1 +1,1 @@
-"""Its management commands."""
+"""The package of the app's management commands."""

@@ -1,1 +1,1 @@
-"""Its management commands."""
+"""The app's management commands."""

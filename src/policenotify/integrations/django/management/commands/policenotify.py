@@ -1,4 +1,4 @@
-"""`manage.py policenotify COMMAND`: the command line, on the journal in the project's database."""
+"""`manage.py policenotify COMMAND`: run the command line on the journal in the project's database."""
 
 from __future__ import annotations
 
@@ -12,26 +12,25 @@ from typing import Any, NoReturn
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from policenotify.errors import PolicenotifyError
-from policenotify.integrations.django.database import journal_url
-from policenotify.integrations.django.publishing import alias, configured
+from policenotify.integrations.django.database import alias, configured, journal_url
 
 
 class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
-    """Hands all its arguments to `policenotify`, and exits as that does."""
+    """Passes all its arguments to `policenotify`, and exits with the same code."""
 
     help = "Run a command of policenotify on the project's journal: stop, resume, status, incidents, doctor, resolve …"
     requires_system_checks: tuple[str, ...] = ()
 
     def run_from_argv(self, argv: Sequence[str]) -> NoReturn:
-        """Run it with the arguments as they were typed: those of policenotify are not Django's."""
+        """Run the command line with the arguments as typed, unparsed by Django."""
         self._run(argv[2:])
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take all arguments, for `call_command`."""
+        """Accept any arguments, for `call_command`."""
         parser.add_argument("arguments", nargs=argparse.REMAINDER)
 
     def handle(self, *, arguments: Sequence[str], **_options: Any) -> NoReturn:  # noqa: ANN401 - Django's own
-        """Run it."""
+        """Run the command line."""
         self._run(arguments)
 
     def _run(self, arguments: Sequence[str]) -> NoReturn:

@@ -1,22 +1,22 @@
-"""`manage.py policenotify_migrate`: make the journal's tables, or bring older ones to this version."""
+"""`manage.py policenotify_migrate`: create or migrate the journal's tables."""
 
 from __future__ import annotations
 
 from django.core.management.base import BaseCommand, CommandError
 
 from policenotify.errors import PolicenotifyError
-from policenotify.integrations.django.tables import bring_up
+from policenotify.integrations.django.database import migrate_journal
 
 
 class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
-    """Does nothing but that; `manage.py migrate` does it, too."""
+    """Migrates the journal alone. `manage.py migrate` includes it."""
 
-    help = "Make the journal's tables in the project's database, or bring older ones to this version."
+    help = "Create the journal's tables in the project's database, or migrate older ones to this version."
 
     def handle(self, **_options: object) -> None:
-        """Do it."""
+        """Migrate the journal."""
         try:
-            done = bring_up("manage.py policenotify_migrate")
+            migrated = migrate_journal("manage.py policenotify_migrate")
         except PolicenotifyError as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"The journal's tables are of version {done.after}.")
+        self.stdout.write(f"The journal's tables are of version {migrated.after}.")

@@ -1,4 +1,4 @@
-"""`manage.py policenotify_worker`: deliver, for a while or until told to end."""
+"""`manage.py policenotify_worker`: deliver for a while, or until the process is asked to stop."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from policenotify.errors import PolicenotifyError
-from policenotify.integrations.django.publishing import publisher
+from policenotify.integrations.django import publisher
 
 
 class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
-    """For who has no engine of his own: run it as a service, or with a budget from cron."""
+    """Delivers without Celery or Procrastinate. Run it as a service, or from cron with `--budget`."""
 
-    help = "Deliver what is published, until SIGTERM or SIGINT; what is under way then is finished."
+    help = "Deliver published messages until SIGTERM or SIGINT. Posts under way then finish."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Its options."""
-        told = "End after that many seconds; what is due earlier than that is delivered."
-        parser.add_argument("--budget", type=float, metavar="SECONDS", help=told)
+        """Add `--budget`."""
+        budget = "Deliver what is due for at most that many seconds, then exit."
+        parser.add_argument("--budget", type=float, metavar="SECONDS", help=budget)
 
     def handle(self, *, budget: float | None, **_options: Any) -> None:  # noqa: ANN401 - Django's own
-        """Do it."""
+        """Deliver."""
         ending = threading.Event()
         before = {number: signal.signal(number, lambda *_: ending.set()) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
-            with publisher() as mine:
+            with publisher() as current:
                 if budget is not None:
-                    mine.drain(timedelta(seconds=budget))
+                    current.drain(timedelta(seconds=budget))
                     return
-                with mine.worker() as running:
-                    running.on_failure = ending.set
+                with current.worker() as worker:
+                    worker.on_failure = ending.set
                     ending.wait()
-                    failure = running.failure
+                    failure = worker.failure
                 if failure is not None:
                     raise failure
         except PolicenotifyError as error:

@@ -1,7 +1,7 @@
-"""Threads on the loopback: what Meta's documents say of it, enforced.
+"""A fake Threads server that enforces the rules of Meta's documents.
 
 The documents are those of the Threads API at developers.facebook.com/documentation/threads, named by their titles, and
-of the Graph API where it says so. What they leave open is said where it was decided.
+of the Graph API where noted. Comments name each choice that they leave open.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SIXTY_DAYS = timedelta(days=60)  # "Long-Lived Tokens"
 _LONGEST = 500  # "Posts", "Limitations"
 _MOST_LINKS = 5  # "Text Attachments", "Limitations"
 _MOST = {"posts": 250, "replies": 1000, "deletes": 100}  # "Overview", "Rate Limiting": in any 24 hours
-_PAGE = 25  # Graph API, "Paginated Results": the usual size
+_PAGE = 25  # Graph API, "Paginated Results": the default size
 _FIELDS = {"id", "text", "timestamp", "permalink", "replied_to", "username"}  # of those in "Retrieve User Posts"
 
 
@@ -37,7 +37,7 @@ class Post:
 
 @dataclass
 class Container:
-    """What was made ready, which no reader sees."""
+    """A prepared post, which no reader sees."""
 
     text: str
     parent: str
@@ -55,21 +55,21 @@ class Token:
     permissions: set[str] = field(default_factory=lambda: {"read", "publish", "delete"})
 
 
-class ThreadsStand(FakeServer):
-    """The Graph API of Threads, with one account on it.
+class FakeThreadsServer(FakeServer):
+    """The Graph API of Threads, with one account.
 
     Attributes:
         username: The account.
         first: Its first long-lived token.
-        tokens: Every token that opens the door.
+        tokens: Every valid token.
         processing: How long a container stays `IN_PROGRESS`.
-        forgets: A container that was published is no container any more (exileum/meta-mcp, issue 143); the document
-            says `PUBLISHED`.
-        hides: What is published is not listed yet.
-        containers: By number.
+        forgets: A published container is no longer known (exileum/meta-mcp, issue 143), instead of the documented
+            `PUBLISHED`.
+        hides: Published posts are not listed yet.
+        containers: By id.
         posts: What readers see, oldest first.
-        renewals: How often a token was renewed.
-        done: When what is limited was done in the last 24 hours.
+        renewals: Number of token renewals.
+        done: Times of limited actions in the last 24 hours.
     """
 
     def __init__(self, *, now: Callable[[], datetime]) -> None:
@@ -93,41 +93,42 @@ class ThreadsStand(FakeServer):
             ("GET", "/v1.0/me/threads"): ("read", self._list),
             ("GET", "/v1.0/me/replies"): ("read", self._list),
         }
-        for (method, path), (needs, what) in routes.items():
-            self.on(method, path, lambda seen, needs=needs, what=what: self._asked(seen, needs, what))
+        for (method, path), (permission, answer) in routes.items():
+            self.on(method, path, lambda request, p=permission, a=answer: self._authorised(request, p, a))
         self.on("GET", "/refresh_access_token", self._refresh)
 
     def show(self, text: str, parent: str = "") -> None:
-        """Post something by another way."""
+        """Publish a post by another way."""
         self.posts.append(Post(self._number(), text, parent, self._clock()))
 
     def renew(self, token: str) -> None:
-        """Give a new first token, as to a person."""
+        """Issue a new first token, as to a person."""
         self.first = token
         self.tokens[token] = Token(self._clock(), self._clock() + _SIXTY_DAYS)
 
-    # --- the door
+    # --- tokens
 
-    def _asked(
-        self, seen: RecordedRequest, needs: str, what: Callable[[RecordedRequest, dict[str, str]], Answer]
+    def _authorised(
+        self, request: RecordedRequest, permission: str, answer: Callable[[RecordedRequest, dict[str, str]], Answer]
     ) -> Answer:
-        said = _said(seen)
-        known = self.tokens.get(token := said.pop("access_token", ""))
-        if known is None:  # what the Graph API says of such a token repeats it
+        params = _params(request)
+        known = self.tokens.get(token := params.pop("access_token", ""))
+        if known is None:  # the Graph API repeats such a token
             return _error(190, f"Malformed access token {token}")
         if known.expires <= self._clock():
             return _error(190, "Error validating access token: Session has expired", subcode=463)
-        if needs not in known.permissions:
+        if permission not in known.permissions:
             return _error(10, "Application does not have permission for this action")
-        return what(seen, said)
+        return answer(request, params)
 
-    def _refresh(self, seen: RecordedRequest) -> Answer:
-        """ "Long-Lived Tokens": at least 24 hours old, not expired. Whether its successor is another string, the
-        document does not say: here it is, and the old one stays good for its time.
+    def _refresh(self, request: RecordedRequest) -> Answer:
+        """Renew a token ("Long-Lived Tokens": at least 24 hours old, not expired).
+
+        The document does not state whether the successor differs. Here it does, and the old one stays valid.
         """
-        said, now = _said(seen), self._clock()
-        known = self.tokens.get(token := said.get("access_token", ""))
-        if said.get("grant_type") != "th_refresh_token":
+        params, now = _params(request), self._clock()
+        known = self.tokens.get(token := params.get("access_token", ""))
+        if params.get("grant_type") != "th_refresh_token":
             return _error(100, "Invalid parameter: grant_type")
         if known is None or known.expires <= now:
             return _error(190, f"Error validating access token {token}")
@@ -141,13 +142,13 @@ class ThreadsStand(FakeServer):
 
     # --- publishing
 
-    def _create(self, _seen: RecordedRequest, said: dict[str, str]) -> Answer:
-        """ "Posts", step 1; "Create Replies", step 1."""
-        text, parent = said.get("text", ""), said.get("reply_to_id", "")
-        if unknown := said.keys() - {"media_type", "text", "reply_to_id"}:
+    def _create(self, _request: RecordedRequest, params: dict[str, str]) -> Answer:
+        """Make a container ("Posts", step 1; "Create Replies", step 1)."""
+        text, parent = params.get("text", ""), params.get("reply_to_id", "")
+        if unknown := params.keys() - {"media_type", "text", "reply_to_id"}:
             return _error(100, f"Unknown parameters: {sorted(unknown)}")
-        if said.get("media_type") != "TEXT" or not text:
-            return _error(100, "media_type must be TEXT here, and text be there")
+        if params.get("media_type") != "TEXT" or not text:
+            return _error(100, "media_type must be TEXT, and text is required")
         if (length := _length(text)) > _LONGEST:
             return _error(100, f"The text has {length} of {_LONGEST} characters")
         if len(set(re.findall(r"https?://\S+|www\.\S+", text))) > _MOST_LINKS:
@@ -157,16 +158,16 @@ class ThreadsStand(FakeServer):
         self.containers[number := self._number()] = Container(text, parent, self._clock())
         return Answer.json({"id": number})
 
-    def _publish(self, _seen: RecordedRequest, said: dict[str, str]) -> Answer:
-        """ "Posts", step 2. With which error it says that the limit is reached is not documented."""
-        number = said.pop("creation_id", "")
+    def _publish(self, _request: RecordedRequest, params: dict[str, str]) -> Answer:
+        """Publish a container ("Posts", step 2). The error of an exhausted limit is not documented."""
+        number = params.pop("creation_id", "")
         container = self.containers.get(number)
-        if said:
-            return _error(100, f"Unknown parameters: {sorted(said)}")
+        if params:
+            return _error(100, f"Unknown parameters: {sorted(params)}")
         if container is None or self._status(container) in {"EXPIRED", "ERROR", "IN_PROGRESS"}:
-            return _not_found(number)  # gitroomhq/postiz-app, pull request 2047: so it is for one that is not ready
+            return _not_found(number)  # gitroomhq/postiz-app, pull request 2047: the answer for one that is not ready
         if container.published:
-            raise AssertionError("A container was published twice: what Threads does then is documented nowhere.")
+            raise AssertionError("A container was published twice, for which Threads documents no answer.")
         if container.parent and not self._post(container.parent):
             return _not_found(container.parent)
         if self._too_many("replies" if container.parent else "posts"):
@@ -176,7 +177,7 @@ class ThreadsStand(FakeServer):
         return Answer.json({"id": self.posts[-1].id})
 
     def _status(self, container: Container) -> str:
-        """ "Troubleshooting", "Publishing Does Not Return a Media ID"."""
+        """Return the status of a container ("Troubleshooting", "Publishing Does Not Return a Media ID")."""
         if container.published:
             return "PUBLISHED"
         age = self._clock() - container.made
@@ -186,13 +187,13 @@ class ThreadsStand(FakeServer):
 
     # --- reading, deleting
 
-    def _me(self, _seen: RecordedRequest, said: dict[str, str]) -> Answer:
+    def _me(self, _request: RecordedRequest, params: dict[str, str]) -> Answer:
         return Answer.json({"id": "17841400000000001", "username": self.username})
 
-    def _object(self, seen: RecordedRequest, said: dict[str, str]) -> Answer:
-        number, fields = seen.path.rpartition("/")[2], set(said.get("fields", "id").split(","))
+    def _object(self, request: RecordedRequest, params: dict[str, str]) -> Answer:
+        number, fields = request.path.rpartition("/")[2], set(params.get("fields", "id").split(","))
         if post := self._post(number):
-            return Answer.json(self._shown(post, fields)) if fields <= _FIELDS else _no_field(fields - _FIELDS)
+            return Answer.json(self._entity(post, fields)) if fields <= _FIELDS else _no_field(fields - _FIELDS)
         container = self.containers.get(number)
         if container is None:
             return _error(100, "Unsupported get request. Object does not exist", subcode=33)
@@ -200,21 +201,21 @@ class ThreadsStand(FakeServer):
             return _no_field(unknown)
         return Answer.json({"id": number, "status": self._status(container)})
 
-    def _list(self, seen: RecordedRequest, said: dict[str, str]) -> Answer:
-        """ "Retrieve User Posts", "Retrieve User Replies": newest first."""
-        fields, since = set(said.get("fields", "id").split(",")), float(said.get("since", 0))
+    def _list(self, request: RecordedRequest, params: dict[str, str]) -> Answer:
+        """List posts, newest first ("Retrieve User Posts", "Retrieve User Replies")."""
+        fields, since = set(params.get("fields", "id").split(",")), float(params.get("since", 0))
         if unknown := fields - _FIELDS:
             return _no_field(unknown)
-        replies = seen.path.endswith("replies")
+        replies = request.path.endswith("replies")
         posts = [post for post in self.posts if bool(post.parent) is replies and not self.hides]
-        all_of_them = [post for post in reversed(posts) if post.at.timestamp() >= since]
-        begin = int(said.get("after", 0))
-        page, end = all_of_them[begin : begin + _PAGE], str(begin + _PAGE)
+        matches = [post for post in reversed(posts) if post.at.timestamp() >= since]
+        begin = int(params.get("after", 0))
+        page, end = matches[begin : begin + _PAGE], str(begin + _PAGE)
         cursors = {"paging": {"cursors": {"before": str(begin), "after": end}}} if page else {}
-        return Answer.json({"data": [self._shown(post, fields) for post in page], **cursors})
+        return Answer.json({"data": [self._entity(post, fields) for post in page], **cursors})
 
-    def _shown(self, post: Post, fields: set[str]) -> dict[str, Any]:
-        shown = {
+    def _entity(self, post: Post, fields: set[str]) -> dict[str, Any]:
+        entity = {
             "id": post.id,
             "text": post.text,
             "timestamp": post.at.strftime("%Y-%m-%dT%H:%M:%S+0000"),
@@ -222,18 +223,18 @@ class ThreadsStand(FakeServer):
             "username": self.username,
             **({"replied_to": {"id": post.parent}} if post.parent else {}),
         }
-        return {name: value for name, value in shown.items() if name in fields | {"id"}}
+        return {name: value for name, value in entity.items() if name in fields | {"id"}}
 
-    def _delete(self, seen: RecordedRequest, _said: dict[str, str]) -> Answer:
-        """ "Delete Posts"."""
-        if (post := self._post(number := seen.path.rpartition("/")[2])) is None:
+    def _delete(self, request: RecordedRequest, _params: dict[str, str]) -> Answer:
+        """Delete a post ("Delete Posts")."""
+        if (post := self._post(number := request.path.rpartition("/")[2])) is None:
             return _not_found(number)
         if self._too_many("deletes"):
             return _error(17, "User request limit reached")
         self.posts.remove(post)
         return Answer.json({"success": True, "deleted_id": number})
 
-    # --- small things
+    # --- helpers
 
     def _post(self, number: str) -> Post | None:
         return next((post for post in self.posts if post.id == number), None)
@@ -241,21 +242,21 @@ class ThreadsStand(FakeServer):
     def _number(self) -> str:
         return str(next(self._numbers))
 
-    def _too_many(self, what: str) -> bool:
+    def _too_many(self, action: str) -> bool:
         now = self._clock()
-        self.done[what] = [at for at in self.done[what] if now - at < _DAY]
-        if len(self.done[what]) >= _MOST[what]:
+        self.done[action] = [at for at in self.done[action] if now - at < _DAY]
+        if len(self.done[action]) >= _MOST[action]:
             return True
-        self.done[what].append(now)
+        self.done[action].append(now)
         return False
 
 
-def _said(seen: RecordedRequest) -> dict[str, str]:
-    return {name: values[-1] for name, values in (seen.query | seen.form()).items()}
+def _params(request: RecordedRequest) -> dict[str, str]:
+    return {name: values[-1] for name, values in (request.query | request.form()).items()}
 
 
 def _error(code: int, message: str, *, subcode: int | None = None) -> Answer:
-    """Graph API, "Handling Errors", "Error Responses"."""
+    """Return an error (Graph API, "Handling Errors", "Error Responses")."""
     error: dict[str, Any] = {"message": message, "type": "OAuthException", "code": code, "fbtrace_id": "A"}
     if subcode:
         error["error_subcode"] = subcode
@@ -271,6 +272,8 @@ def _no_field(names: set[str]) -> Answer:
 
 
 def _length(text: str) -> int:
-    """ "Posts", "Limitations": emoji by their bytes, all else by characters."""
+    """Return the length of a text ("Posts", "Limitations"): emoji in bytes, all else in characters."""
     emoji = regex.compile(r"\p{Emoji_Presentation}|\p{Extended_Pictographic}|\p{Regional_Indicator}|\u20e3|\ufe0f")
-    return sum(len(one.encode()) if emoji.search(one) else len(one) for one in regex.findall(r"\X", text))
+    return sum(
+        len(grapheme.encode()) if emoji.search(grapheme) else len(grapheme) for grapheme in regex.findall(r"\X", text)
+    )

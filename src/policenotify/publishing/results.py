@@ -1,0 +1,336 @@
+"""Results as JSON documents: pydantic models, whose JSON Schemas `policenotify schema` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, TypeAlias
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, PlainSerializer, computed_field
+
+from policenotify.channel import ChannelConfig, Operation
+from policenotify.errors import Blocked
+from policenotify.findings import Finding
+from policenotify.journal.records import QUIET, IncidentLine, Takeover
+from policenotify.model.history import Outcome, Target
+from policenotify.model.lifecycle import IncidentStatus, Stage
+from policenotify.model.message import Message
+from policenotify.model.receipt import Publication, Receipt
+from policenotify.publishing.preparation import ChannelProblem, read_recipients
+
+if TYPE_CHECKING:
+    from policenotify.journal.journal import Journal
+
+Published: TypeAlias = Literal["yes", "partly", "no", "unknown"]
+"""Whether readers have a publication."""
+
+_PUBLISHED = frozenset({Outcome.POSTED, Outcome.DELETED, Outcome.SKIPPED, Outcome.SUPERSEDED, Outcome.SUPPRESSED})
+_UNKNOWN = frozenset({Outcome.SENDING, Outcome.UNCONFIRMED, Outcome.HELD})
+
+_WITHOUT_NULLS = PlainSerializer(lambda model: model.model_dump(mode="json", exclude_none=True))
+
+
+class Result(BaseModel):
+    """A document that a command answers with."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+
+class PublicationResult(Publication):
+    """A publication with what a program would otherwise have to work out."""
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def stage(self) -> Stage:
+        """Stage of the message."""
+        return self.message.stage
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def published(self) -> Published:
+        """Whether readers have it, on all channels or on some."""
+        outcomes = {outcome for receipt in self for outcome in _outcomes(receipt)}
+        if outcomes & _UNKNOWN:
+            return "unknown"
+        if Outcome.POSTED not in outcomes:
+            return "no"
+        return "yes" if outcomes <= _PUBLISHED else "partly"
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def ok(self) -> bool:
+        """Whether no channel needs attention."""
+        return super().ok
+
+    @classmethod
+    def of(cls, publication: Publication) -> Self:
+        """Return the result of a publication."""
+        return cls(**vars(publication))
+
+
+def _outcomes(receipt: Receipt) -> set[Outcome]:
+    if receipt.operation is Operation.DELETE and receipt.outcome is Outcome.DELETED:
+        return {Outcome.POSTED}  # the deletion is done, for readers to see
+    return {receipt.outcome, *(outcome for outcome, count in (receipt.recipients or {}).items() if count)}
+
+
+PublicationDocument = Annotated[PublicationResult, _WITHOUT_NULLS]
+MessageDocument = Annotated[Message, _WITHOUT_NULLS]
+
+
+class PreviewedWording(Result):
+    """One wording of a post.
+
+    Attributes:
+        kind: `reply` (in the thread), `standalone`, or `continuation` of the post before.
+        used: How much of the channel's budget it takes.
+        limit: The channel's budget.
+        post: The fields of `policenotify schema post`, without key and time.
+    """
+
+    kind: Literal["reply", "standalone", "continuation"]
+    used: int
+    limit: int
+    post: dict[str, JsonValue]
+
+
+class PreviewedPost(Result):
+    """How a message reads on one channel, in one language.
+
+    Attributes:
+        channel: The channel's name.
+        language: BCP 47.
+        omitted: What was left out so that the rest fits.
+        wordings: Its wordings.
+    """
+
+    channel: str
+    language: str
+    omitted: tuple[str, ...]
+    wordings: tuple[PreviewedWording, ...]
+
+
+class PendingPost(Result):
+    """A post that waits until its channel can be used.
+
+    Attributes:
+        channel: The channel's name.
+        language: BCP 47.
+        reason: Why the channel cannot be used.
+        remedy: What to do.
+    """
+
+    channel: str
+    language: str
+    reason: str
+    remedy: str
+
+    @classmethod
+    def of(cls, target: Target) -> Self:
+        """Return the result of a target that waits."""
+        return cls(channel=target.channel, language=target.language, reason=target.problem, remedy=target.remedy)
+
+
+class RefusedPost(Result):
+    """A channel where the message does not fit, and why."""
+
+    channel: str
+    language: str
+    reason: str
+
+    @classmethod
+    def of(cls, target: Target) -> Self:
+        """Return the result of a refused target."""
+        return cls(channel=target.channel, language=target.language, reason=target.refused)
+
+
+class DeletedPost(Result):
+    """A channel where an earlier post would be deleted."""
+
+    channel: str
+    language: str
+
+    @classmethod
+    def of(cls, target: Target) -> Self:
+        """Return the result of a target."""
+        return cls(channel=target.channel, language=target.language)
+
+
+class PreviewResult(Result):
+    """What `publish` would send.
+
+    Attributes:
+        allowed: No finding blocks it.
+        message: The message as it would be stored.
+        findings: The remarks of the checks.
+        posts: How it reads, on each channel and in each language.
+        pending: What would wait because its channel cannot be used.
+        refusals: Where it does not fit.
+        deletions: Where an earlier post would be deleted.
+    """
+
+    allowed: bool
+    message: MessageDocument
+    findings: tuple[Finding, ...]
+    posts: tuple[PreviewedPost, ...]
+    pending: tuple[PendingPost, ...]
+    refusals: tuple[RefusedPost, ...]
+    deletions: tuple[DeletedPost, ...]
+
+
+class IncidentResult(Result):
+    """An incident, and whether its next message is overdue.
+
+    Attributes:
+        id: Id of the incident.
+        category: Category code.
+        status: Its status.
+        headline: Headline of the opening.
+        place: The place, in short.
+        opened_at: When it was opened.
+        due_at: When the next message is due; `None`: no more is due.
+        overdue: Whether it is overdue.
+        overdue_seconds: For how long; `None`: it is not overdue.
+        reminders: Number of the last reminder of that message; 0: none.
+        reminded_at: When that was raised.
+        exercise: It is an exercise.
+    """
+
+    id: str
+    category: str
+    status: IncidentStatus
+    headline: str
+    place: str
+    opened_at: AwareDatetime
+    due_at: AwareDatetime | None
+    overdue: bool
+    overdue_seconds: int | None
+    reminders: int
+    reminded_at: AwareDatetime | None
+    exercise: bool
+
+    @classmethod
+    def of(cls, incident: IncidentLine, now: datetime) -> Self:
+        """Return the result of an incident at a given time."""
+        due = incident.due_at if incident.status is IncidentStatus.OPEN else None
+        late = (now - due) // timedelta(seconds=1) if due is not None and due <= now else None
+        return cls(
+            id=incident.id,
+            category=incident.category,
+            status=incident.status,
+            headline=incident.headline,
+            place=incident.place,
+            opened_at=incident.opened_at,
+            due_at=incident.due_at,
+            overdue=late is not None,
+            overdue_seconds=late,
+            reminders=incident.reminders,
+            reminded_at=incident.reminded_at,
+            exercise=incident.exercise,
+        )
+
+
+def by_urgency(incidents: Iterable[IncidentLine], now: datetime) -> list[IncidentResult]:
+    """Return the open incidents by their deadline, overdue ones first, then the closed ones, the newest first."""
+    never = datetime.max.replace(tzinfo=now.tzinfo)
+    results = [IncidentResult.of(incident, now) for incident in incidents]
+    open_now = [incident for incident in results if incident.status is IncidentStatus.OPEN]
+    closed = [incident for incident in results if incident.status is not IncidentStatus.OPEN]
+    open_now.sort(key=lambda incident: (incident.due_at or never, incident.opened_at))
+    return [*open_now, *sorted(closed, key=lambda incident: incident.opened_at, reverse=True)]
+
+
+class BlockedChannel(Result):
+    """Why nothing is sent on a channel until a person acts.
+
+    Attributes:
+        reason: What the network answered.
+        remedy: What to do.
+        code: The network's own code.
+    """
+
+    reason: str
+    remedy: str
+    code: str
+
+    @classmethod
+    def of(cls, error: Blocked) -> Self:
+        """Return the result of a channel's error."""
+        return cls(reason=error.reason, remedy=error.remedy, code=error.code)
+
+
+class InstallationStatus(Result):
+    """The state of an installation, read from its journal.
+
+    Attributes:
+        at: When.
+        stopped: Who stopped everything, and why; `None`: nothing is stopped.
+        runner_seen: The latest heartbeat of a worker or drain.
+        waiting: When each channel has something to do next.
+        blocked: Channels that send nothing until a person acts.
+        faults: Channels that cannot be used, and why.
+        removed_channels: Channels that are no longer in the settings, with the open incidents published there; no
+            incident where deliveries only wait for it.
+        taken_over_again: Deliveries of the last hour that were taken over twice within one lease.
+        open_incidents: How many incidents are open.
+        overdue_incidents: How many of them are overdue.
+        incidents: The open incidents, the most urgent first; perhaps not all of them.
+    """
+
+    at: AwareDatetime
+    stopped: str | None
+    runner_seen: AwareDatetime | None
+    waiting: Mapping[str, AwareDatetime]
+    blocked: Mapping[str, BlockedChannel]
+    faults: Mapping[str, ChannelProblem]
+    removed_channels: Mapping[str, tuple[str, ...]]
+    taken_over_again: tuple[Takeover, ...]
+    open_incidents: int
+    overdue_incidents: int
+    incidents: tuple[IncidentResult, ...]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def no_worker(self) -> bool:
+        """Whether something waits although no worker has run for 2 minutes."""
+        return bool(self.waiting) and (self.runner_seen is None or self.at - self.runner_seen > QUIET)
+
+    @classmethod
+    def read(
+        cls, journal: Journal, channels: Iterable[ChannelConfig], *, limit: int | None = None
+    ) -> InstallationStatus:
+        """Read the journal and the lists of recipients.
+
+        Args:
+            journal: The journal.
+            channels: The channels of the settings, with those that cannot be used.
+            limit: Number of incidents to read; `None`: all open ones.
+        """
+        now, known = journal.now(), {channel.name: channel for channel in channels}
+        causes = {
+            name: read_recipients(channel, journal.deliveries.had_recipients)[1] for name, channel in known.items()
+        }
+        faults = {name: fault for name, fault in causes.items() if fault is not None}
+        usable_again = {
+            delivery.channel: now for delivery in journal.deliveries.unrendered(known.keys() - faults.keys())
+        }
+        carried = journal.incidents.open_by_channel()
+        awaited = {channel.name for channel in journal.deliveries.channel_summaries() if channel.oldest is not None}
+        removed = sorted((carried.keys() | awaited) - known.keys())
+        due = journal.deliveries.due(name for name, channel in known.items() if not channel.problem)
+        stopped = journal.stopped()
+        return InstallationStatus(
+            at=now,
+            stopped=str(stopped) if stopped else None,
+            runner_seen=journal.workers.last_heartbeat(),
+            waiting={**usable_again, **due},
+            blocked={name: BlockedChannel.of(error) for name, error in journal.channels.blocked().items()},
+            faults=faults,
+            removed_channels={name: carried.get(name, ()) for name in removed},
+            taken_over_again=journal.deliveries.repeated_takeovers(),
+            open_incidents=journal.incidents.count_open(),
+            overdue_incidents=sum(due_at <= now for due_at, _ in journal.incidents.deadlines()),
+            incidents=tuple(
+                by_urgency(journal.incidents.list() if limit is None else journal.incidents.earliest_due(limit), now)
+            ),
+        )

@@ -1,0 +1,319 @@
+"""A publisher for tests of an application: it publishes nothing, and its posts can be read.
+
+```python
+@pytest.fixture
+def desk():
+    with recording_publisher() as desk:
+        yield desk
+```
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, StateStore
+from policenotify.errors import ChannelError, MissingExtra, SettingsError
+from policenotify.journal import open_journal
+from policenotify.journal.clock import SystemClock
+from policenotify.journal.keys import Keys
+from policenotify.networks.options import ChannelOptions, default_capabilities
+from policenotify.networks.registry import configure_channel, network
+from policenotify.publishing.publisher import Publisher
+from policenotify.publishing.reminders import Reminder
+from policenotify.publishing.routing import Route
+from policenotify.settings import Settings, locales_of, profiles_of, read_settings, routes_of
+from policenotify.settings.loader import WITHHELD
+from policenotify.settings.model import ChannelSettings
+from policenotify.testing.fakes import FakeClock
+from policenotify.testing.recorder import RecordedPost, Recorder, ScriptedFault, opener
+from policenotify.validation import did_you_mean
+
+RETRY_DELAY = timedelta(minutes=10)
+"""Delay of a retry: longer than an application waits, so that a test sees the result of one attempt."""
+
+_PARIS = ZoneInfo("Europe/Paris")
+_BUDGET = timedelta(seconds=20)  # longest time of a drain; no test takes so long
+
+
+class Recording:
+    """The posts that an application's publisher would have published.
+
+    Made by [`recording_publisher`][policenotify.testing.publisher.recording_publisher].
+
+    Attributes:
+        publisher: Pass it to the code under test. Only its networks are not real.
+        clock: The clock of the publisher.
+    """
+
+    def __init__(self, recorder: Recorder, open_: Callable[..., Publisher], clock: FakeClock | _ShiftedClock) -> None:
+        self._recorder = recorder
+        self._open = open_
+        self.clock = clock
+        self.publisher: Publisher = open_()
+
+    def __repr__(self) -> str:
+        posts = [f"  {post!r}" for post in self.posts] or ["  nothing was published"]
+        return "\n".join((f"Recording of {', '.join(self.publisher.channels)}:", *posts))
+
+    @property
+    def posts(self) -> tuple[RecordedPost, ...]:
+        """Every post, edit and deletion in order; at the same time, in the order of channels."""
+        return self._recorder.posts
+
+    def on(self, channel: str) -> tuple[RecordedPost, ...]:
+        """Return the posts of one channel in order.
+
+        Raises:
+            KeyError: There is no such channel.
+        """
+        self._check(channel)
+        return tuple(post for post in self.posts if post.channel == channel)
+
+    def fail_next(
+        self, channel: str, error: ChannelError, *, times: int = 1, published: bool = False, recipient: str = ""
+    ) -> None:
+        """Let the next posts, edits or deletions on a channel fail.
+
+        A failure that may be retried is retried ten minutes later: `deliver(after=timedelta(minutes=10))`.
+
+        Args:
+            channel: The channel's name.
+            error: The error to raise: `Refused`, `Blocked`, `Unavailable` or `Unconfirmed`.
+            times: Number of failures.
+            published: Publish the post all the same, as may happen with `Unconfirmed`.
+            recipient: Fail only for this recipient, on a channel with recipients.
+
+        Raises:
+            KeyError: There is no such channel.
+            ValueError: No network could fail like this.
+        """
+        self._check(channel)
+        bulk = self.publisher.channels[channel].capabilities.recipients
+        fault = ScriptedFault(error=error, published=published, recipient=recipient, has_recipients=bulk)
+        self._recorder.faults[channel] += [fault] * times
+
+    def deliver(self, *, after: timedelta = timedelta(0)) -> None:
+        """Let time pass, then retry failed deliveries, deliver what is due and raise reminders.
+
+        Also for code that publishes with `wait=timedelta(0)` and leaves delivery to a worker.
+        """
+        self.clock.pass_by(after.total_seconds())
+        self.publisher.drain(_BUDGET)
+
+    def open_publisher(
+        self,
+        path: str | os.PathLike[str] | None = None,  # noqa: ARG002 - the signature of `policenotify.open_publisher`
+        *,
+        journal: str | None = None,  # noqa: ARG002 - see path
+        clock: Clock | None = None,  # noqa: ARG002 - see path
+        on_overdue: Callable[[Reminder], object] | None = None,
+    ) -> Publisher:
+        """Open another publisher on the same channels and journal, for code that opens its own.
+
+        `monkeypatch.setattr("dispatch.alerts.open_publisher", desk.open_publisher)`, where `dispatch/alerts.py` begins
+        with `from policenotify import open_publisher`. The settings are ignored.
+        """
+        return self._open(on_overdue=on_overdue)
+
+    def _check(self, channel: str) -> None:
+        if channel not in self.publisher.channels:
+            raise KeyError(f"There is no channel {channel!r} here. {did_you_mean(channel, self.publisher.channels)}")
+
+
+@contextmanager
+def recording_publisher(
+    channels: Iterable[str | ChannelConfig] | Mapping[str, Capabilities] | None = None,
+    *,
+    settings: str | os.PathLike[str] | None = None,
+    routes: Sequence[Route] | None = None,
+    sender: str | None = None,
+    zone: tzinfo | None = None,
+    clock: FakeClock | None = None,
+    journal: str | None = None,
+) -> Iterator[Recording]:
+    """Yield a publisher whose channels only record. No network is reached and no client library is loaded.
+
+    ```python
+    with recording_publisher() as desk:
+        close_the_road(desk.publisher)
+        assert "avenue de Toulouse" in desk.on("x")[0].text
+    ```
+
+    The texts equal those of the real networks byte for byte. No file and no thread remains.
+
+    Args:
+        channels: Names of networks (`"x"`), with their default capabilities; or capabilities by channel name; or the
+            channels of an installation, whose networks are not reached. By default X, Mastodon, Bluesky, e-mail and
+            SMS.
+        settings: The settings file of an installation, for its channels, routes, languages and categories. Its secrets
+            and recipient lists are not read.
+        routes: The routes; by default every message goes to every channel.
+        sender: The service's name; by default "Police nationale".
+        zone: The time zone of the texts; by default that of Paris.
+        clock: The clock; by default the system's, so that time passes during the test.
+        journal: A journal to use instead of a temporary one, for code that publishes in transactions of its own
+            database. It is kept. With settings it is opened with their keys.
+
+    Raises:
+        ValueError: An argument contradicts the settings.
+        SettingsError: The settings are wrong, or the capabilities of a network are unknown without its account.
+        AssertionError: A requested failure did not happen, because nothing more was published on that channel.
+    """
+    arguments = {"channels": channels, "routes": routes, "sender": sender, "zone": zone}
+    if settings is not None and (conflicts := [name for name, value in arguments.items() if value is not None]):
+        raise ValueError(f"{', '.join(conflicts)}: the settings define this. Leave it out")
+    clock_ = clock or _ShiftedClock()
+    loaded = read_settings(settings, secrets=False) if settings is not None else None
+    if loaded is None:
+        configs = _channels_from(NETWORKS if channels is None else channels)
+        options: dict[str, Any] = {}
+    else:
+        configs, options = _installation(loaded)
+    options = {"sender": sender or "Police nationale", "zone": zone or _PARIS, "routes": routes or (), **options}
+    recorder = Recorder(clock_, order=[config.name for config in configs])
+    silent = [
+        replace(config, account=config.name, open=opener(recorder, config), discovers_capabilities=False, rate=None)
+        for config in configs
+    ]
+    # Constant keys, so that public references derived from them are the same in each run.
+    constant = Keys.create(random.Random(0).randbytes)  # noqa: S311 - they protect nothing
+    keys = Keys.load(loaded.keys_path) if loaded and journal else constant
+    with ExitStack() as opened:
+        folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="policenotify-recorded-"))
+        url = journal or str(Path(folder) / "journal.db")
+
+        def open_(*, on_overdue: Callable[[Reminder], object] | None = None) -> Publisher:
+            ledger = open_journal(url, keys=keys, clock=clock_, create=True)
+            opened.callback(ledger.close)
+            publisher = Publisher(
+                journal=ledger,
+                channels=silent,
+                clock=_RealPace(clock_),
+                backoff=lambda _age: RETRY_DELAY,
+                on_overdue=on_overdue,
+                **options,
+            )
+            return opened.enter_context(publisher)
+
+        yield Recording(recorder, open_, clock_)
+    recorder.check_faults()
+
+
+class _ShiftedClock(SystemClock):
+    """The system clock, which can be moved forward."""
+
+    def __init__(self) -> None:
+        self._shift = timedelta(0)
+
+    def now(self) -> datetime:
+        return super().now() + self._shift
+
+    def pass_by(self, seconds: float) -> None:
+        self._shift += timedelta(seconds=seconds)
+
+
+class _RealPace(SystemClock):
+    """Another clock's time, but real waiting, so that a stopped clock blocks nothing."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+
+NETWORKS: Final = ("x", "mastodon", "bluesky", "email", "sms")
+"""The default networks of a recording."""
+
+RECIPIENTS: Final = {
+    "sms": ("+33639980001", "+33639980002"),  # ARCEP: numbers reserved for fiction
+    "": ("redaction@journal.example", "standard@mairie.example"),
+}
+"""The recipients of a channel, by network."""
+
+_PLACEHOLDERS: Final = {
+    ("mastodon", "server"): "https://mastodon.invalid",
+    ("bluesky", "handle"): "bluesky.invalid",
+    ("email", "url"): "mailtos://withheld:withheld@email.invalid",
+    ("sms", "url"): "jsons://sms.invalid/?:to={recipient}",
+}
+"""Values that must have a valid form, by network and option."""
+
+
+def _channels_from(channels: Iterable[str | ChannelConfig] | Mapping[str, Capabilities]) -> list[ChannelConfig]:
+    """Return the channels that a test names."""
+    if isinstance(channels, str):
+        channels = (channels,)
+    if isinstance(channels, Mapping):
+        return [_channel(name, name, capabilities) for name, capabilities in channels.items()]
+    return [
+        _channel(item, item, _default_capabilities(item, network(item).load())) if isinstance(item, str) else item
+        for item in channels
+    ]
+
+
+def _installation(settings: Settings) -> tuple[list[ChannelConfig], dict[str, Any]]:
+    """Return the channels of an installation, and the other arguments of its publisher."""
+    channels = [_of_settings(name, channel) for name, channel in settings.channels.items()]
+    return channels, {
+        "routes": routes_of(settings),
+        "profiles": profiles_of(settings),
+        "locales": locales_of(settings),
+        "zone": settings.zone,
+        "sender": settings.sender,
+        "wait": settings.wait,
+        "reminding": settings.reminders.policy(),
+    }
+
+
+def _of_settings(name: str, channel: ChannelSettings) -> ChannelConfig:
+    common: dict[str, Any] = {
+        field: getattr(channel, field) for field in ChannelOptions.__annotations__ if field != "recipients"
+    }
+    options = {
+        option: _PLACEHOLDERS.get((channel.network, option), WITHHELD) if value == WITHHELD else value
+        for option, value in channel.options.items()
+    }
+    kind = network(channel.network).load()
+    try:
+        recipients = None if channel.recipients is None else tuple
+        config = configure_channel(name, channel.network, options, recipients=recipients, **common)
+        if not config.discovers_capabilities:  # else it claims less before it has asked its server
+            return _channel(name, channel.network, config.capabilities, **common)
+    except MissingExtra:
+        pass
+    except SettingsError:
+        if WITHHELD not in channel.options.values():
+            raise
+    return _channel(name, channel.network, _default_capabilities(channel.network, kind), **common)
+
+
+def _default_capabilities(name: str, kind: type[Channel]) -> Capabilities:
+    if claims := default_capabilities(kind):
+        return claims
+    raise SettingsError(
+        f"The capabilities of {name!r} are unknown without its account. "
+        f"Pass them: channels={{{name!r}: Capabilities(…)}}."
+    )
+
+
+def _channel(name: str, on: str, capabilities: Capabilities, **common: Any) -> ChannelConfig:  # noqa: ANN401 - ChannelOptions
+    people = RECIPIENTS.get(on, RECIPIENTS[""])
+    recipients = (lambda: people) if capabilities.recipients else None
+    return ChannelConfig(
+        name=name, network=on, account=name, capabilities=capabilities, open=_never, recipients=recipients, **common
+    )
+
+
+def _never(_clock: Clock, _keep: StateStore) -> Channel:
+    raise NotImplementedError  # pragma: no cover - replaced by the recorder
