@@ -158,7 +158,7 @@ def open_engine(url: str, timeout: int | None = None, *, create: bool = False) -
 
     Args:
         url: The path of a file, or a URL.
-        timeout: Seconds to wait for a server that does not answer; the default if None.
+        timeout: Seconds to wait for a server that does not answer, or None for the default.
         create: Create a missing file, readable by its owner only.
 
     Raises:

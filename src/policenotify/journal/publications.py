@@ -72,7 +72,7 @@ _UNFINISHED: CompoundSelect[tuple[str, str]] = (
 
 
 class IncidentChanged(InvalidTransition):
-    """Another process published on the incident first. Read its history again and decide anew."""
+    """Another process published on the incident first. Read its history again and decide again."""
 
 
 class Publications:
@@ -159,8 +159,9 @@ class Publications:
     def unfinished(self) -> tuple[Publication, ...]:
         """Return the publications with a delivery that is pending or held, newest first."""
         with self._journal.read() as connection:
-            found = (self._named(connection, name) for name in sorted(_unfinished(connection), reverse=True))
-            return tuple(publication for publication in found if publication is not None)
+            names = sorted(_unfinished(connection), reverse=True)
+            publications = [self._named(connection, name) for name in names]
+            return tuple(publication for publication in publications if publication is not None)
 
     def unfinished_ids(self) -> Mapping[str, bool]:
         """Return the ids of these publications, oldest first, and whether a person must settle a delivery."""

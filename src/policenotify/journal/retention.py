@@ -95,7 +95,7 @@ class Retention:
         Args:
             before: The latest time at which all of it must have been published and closed.
             actor: Who purges.
-            category: Only that category; all if None.
+            category: Only that category, or None for all.
             dry_run: Only count.
         """
         journal = self._journal

@@ -103,8 +103,8 @@ class _InvalidLine(Exception):
 class _Verifier:
     """The state after some lines."""
 
-    def __init__(self, given: Mapping[str, str]) -> None:
-        self._given = {name: _loaded(key) for name, key in given.items()}
+    def __init__(self, trusted: Mapping[str, str]) -> None:
+        self._trusted = {name: _loaded(key) for name, key in trusted.items()}
         self._keys: dict[int, str] = {}
         self._whole, self._count = hashlib.sha256(), 0
         self._batch = hashlib.sha256()  # of the batch that is not yet sealed
@@ -178,14 +178,14 @@ class _Verifier:
         from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - loaded only when needed
 
         name = self._keys[fields["key_version"]]
-        if name not in self._given:
+        if name not in self._trusted:
             raise _InvalidLine(
                 f"{subject} was made with the key {name[:16]}…, which you did not give. Ask the installation for it: "
                 "policenotify journal public-key"
             )
         signature = base64.b64decode(fields["signature"], validate=True)
         try:
-            self._given[name].verify(signature, fields["digest"].encode())
+            self._trusted[name].verify(signature, fields["digest"].encode())
         except InvalidSignature:
             raise _InvalidLine(f"{subject} was not made with the key {name[:16]}…") from None
 
