@@ -296,16 +296,18 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
             f"Another desk is publishing with the key {new.key!r}. Try again.", incident=message.incident
         )
     _store_pictures(connection, new)
-    addresses = {address for delivery in new.deliveries for address in delivery.recipients or ()}
+    deliveries, urgency = in_sending_order(new.deliveries), priority(message.severity or Severity.UNKNOWN)
+    addresses = {address for delivery in deliveries for address in delivery.recipients or ()}
     store_addresses(connection, keys, addresses, at)
+    first = message.incident or message.lifecycle.corrects or new.id
     # An opening has no deliveries before it.
     follows = new.expected_sequence > 1 or message.lifecycle.corrects is not None
-    begun = lock(connection, *{_ordering_key(new, delivery) for delivery in new.deliveries}) if follows else set()
+    begun = lock(connection, *{f"{first} {delivery.target.channel}" for delivery in deliveries}) if follows else set()
     rows = []
-    for delivery in in_sending_order(new.deliveries):
-        channel, ordering_key = delivery.target.channel, _ordering_key(new, delivery)
-        skips, missing = channel in new.skips_without_opening, False
-        if message.stage in _CLOSING and opening_not_posted(connection, ordering_key):
+    for delivery in deliveries:
+        channel, closing, missing = delivery.target.channel, message.stage in _CLOSING, False
+        ordering_key, skips = f"{first} {channel}", channel in new.skips_without_opening
+        if closing and opening_not_posted(connection, ordering_key):
             cancel_stale(connection, ordering_key, at)
             missing = skips
         row = {
@@ -314,17 +316,17 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
             "channel": channel,
             "ordering_key": ordering_key,
             "sequence": new.expected_sequence,
-            "priority": _priority(message),
-            "needs_opening": skips and message.stage in _CLOSING,
+            "priority": urgency,
+            "needs_opening": closing and skips,
             "not_before": at,
             "not_after": microseconds(new.not_after) if new.not_after else None,
         }
         rows.append(row)
     for ordering_key in begun:
-        inherit_priority(connection, ordering_key, _priority(message))
+        inherit_priority(connection, ordering_key, urgency)
     if rows:
         connection.execute(insert(_delivery), rows)
-    store_recipients_of(connection, keys, new.id, new.deliveries, begun, at)
+    store_recipients_of(connection, keys, new.id, deliveries, begun, at)
     for ordering_key in begun:
         supersede_partial_sends(connection, ordering_key, at)
     body = {"stage": message.stage, "category": message.category, "digest": new.digest, **new.rules}
@@ -388,15 +390,6 @@ def _changed(incident: str) -> IncidentChanged:
     return IncidentChanged(
         f"Other desks keep publishing on incident {incident!r}. Look at it, then publish again.", incident=incident
     )
-
-
-def _priority(message: Message) -> int:
-    return priority(message.severity or Severity.UNKNOWN)
-
-
-def _ordering_key(new: NewPublication, delivery: NewDelivery) -> str:
-    first = new.message.incident or new.message.lifecycle.corrects or new.id
-    return f"{first} {delivery.target.channel}"
 
 
 def delivery_columns(

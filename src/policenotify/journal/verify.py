@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 
 _PEM = re.compile(r"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)  # RFC 7468, section 13
-_CHAINED = ("id", "at", "actor", "kind", "publication", "delivery", "channel", "commitment")
+
+EVENT_FIELDS = ("id", "at", "actor", "kind", "publication", "delivery", "channel", "commitment")
+"""The fields of an event that its seal covers, in this order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,16 @@ class Proven:
     unsealed: int
     bodies: int
     publications: int
+
+
+def commitment(salt: str, body: str) -> str:
+    """Return the commitment of an event to its body."""
+    return hashlib.sha256(f"{salt}\n{body}".encode()).hexdigest()
+
+
+def sealed_line(values: Iterable[object]) -> bytes:
+    """Return an event as its seal covers it, given the values of `EVENT_FIELDS`."""
+    return json.dumps(list(values), ensure_ascii=False).encode() + b"\n"
 
 
 def fingerprint(public_key: str) -> str:
@@ -142,14 +154,12 @@ class _Verifier:
         if fields["id"] <= self._newest:
             raise _InvalidLine(f"event {fields['id']} is out of order.")
         if "body" in fields:
-            commitment = hashlib.sha256(f"{fields['salt']}\n{fields['body']}".encode()).hexdigest()
-            if commitment != fields["commitment"]:
+            if commitment(fields["salt"], fields["body"]) != fields["commitment"]:
                 raise _InvalidLine(f"the body of event {fields['id']} does not match its commitment: it was changed.")
             self._bodies += 1
         self._newest = fields["id"]
         self._in_batch += 1
-        chained = json.dumps([fields[name] for name in _CHAINED], ensure_ascii=False)
-        self._batch.update(chained.encode() + b"\n")
+        self._batch.update(sealed_line(fields[name] for name in EVENT_FIELDS))
 
     def _seal_line(self, fields: Mapping[str, Any]) -> None:
         sealed = (fields["first_event"], fields["last_event"], fields["previous"], fields["digest"])
