@@ -36,7 +36,7 @@ def test_the_page_and_the_command_tell_the_same_of_a_network(name: str) -> None:
         return
     told = "; ".join(capabilities_in_words(capabilities))
     assert (rows["edits"] == "yes") == ("posts can be changed" in told)
-    assert (rows["deletes"] == "yes") == ("posts can be taken back" in told)
+    assert (rows["deletes"] == "yes") == ("posts can be deleted" in told)
     assert bool(rows["key posts once"]) == ("one key posts once" in told)
     assert rows["key posts once"] in told
     assert rows["text limit"].replace(",", "") in told

@@ -21,9 +21,9 @@ class Exit(IntEnum):
 
 MEANINGS = {
     Exit.OK: "success, nothing to do",
-    Exit.REJECTED: "not published: a check, the incident's status, a key, the settings or a stop forbids it",
+    Exit.REJECTED: "not published: a check, the status, a key, the settings or a stop",
     Exit.USAGE: "wrong usage, or nothing to act on; nothing was done",
-    Exit.ATTENTION: "a channel needs attention: refused, held, in doubt, waiting, blocked or wrong",
+    Exit.ATTENTION: "a channel needs help: refused, held, in doubt, waiting, blocked, wrong",
     Exit.OVERDUE: "the update or end of an incident is overdue",
     Exit.NO_WORKER: "deliveries wait, and no worker has run for 2 minutes",
     Exit.NO_JOURNAL: "the journal is not available",

@@ -43,7 +43,7 @@ def test_a_new_installation_and_what_the_doctor_says_of_it(run: Run) -> None:
 def test_all_in_order(run: Run, desk: Desk) -> None:
     ran = run("doctor")
     assert ran.code == 0
-    assert ran.out.endswith("All in order.\n")
+    assert ran.out.endswith("Everything is right.\n")
     assert "is police34.example on bluesky" in ran.words
     assert max(map(len, ran.out.splitlines())) <= 80
     assert desk.keys.fingerprint in ran.out
@@ -186,14 +186,14 @@ def test_languages_say_where_their_words_come_from_and_what_is_lent(run: Run, de
     assert _line(ran, "language fr") == {
         "what": "language fr",
         "state": "ok",
-        "told": f"as shipped, version {LOCALES['fr'].version}",
+        "detail": f"as shipped, version {LOCALES['fr'].version}",
         "exit": 0,
     }
     german = _line(ran, "language de")
     assert german["state"] == "note"
-    assert "words stand in en: marks.update, " in german["detail"]
+    assert "phrases are in en: marks.update, " in german["detail"]
     assert "since" not in german["detail"].split(", ")
-    assert _line(ran, "categories")["detail"].endswith("name stands in: categories.drone.labels.de")
+    assert _line(ran, "categories")["detail"].endswith("is used: categories.drone.labels.de")
     (desk.folder / "de.toml").write_text("since = 3", encoding="utf-8")
     ran = run("doctor", "--json")
     assert ran.code == 1

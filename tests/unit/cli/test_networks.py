@@ -99,7 +99,7 @@ def test_abilities_in_words() -> None:
     known = replace(Pigeon.capabilities, edits=True, title=True, lookup_delay=timedelta(0))
     assert "; ".join(capabilities_in_words(known)) == (
         "500 characters as it counts them; no threads; no pictures; a subject line; posts can be changed; "
-        "one key posts once, within 1:00:00; it can be asked whether a post is out; "
+        "one key posts once, within 1:00:00; it can be asked whether a post is published; "
         "accepted by the gateway, not verified"
     )
     assert "one key posts once, for ever" in set(capabilities_in_words(Bluesky.capabilities.fget(None)))  # type: ignore[attr-defined]  # a property
@@ -110,7 +110,7 @@ def test_how_it_is_written_is_told_of_the_command_that_was_meant(run: Run) -> No
     for args, about in {("a", "b"): "networks", ("bluesky", "--nmae"): "networks", ("new",): "networks new"}.items():
         ran = run("networks", *args)
         assert ran.code == 2
-        assert ran.err.endswith(f"How it is written: policenotify {about} --help\n")
+        assert ran.err.endswith(f"Usage: policenotify {about} --help\n")
 
 
 def test_the_options_as_json_schema_with_secrets_that_are_only_written(run: Run) -> None:

@@ -67,7 +67,7 @@ def test_a_time_that_may_lie_behind(typed: str, now: datetime, meant: datetime) 
     ["", "soon", "24h00", "18h60", "1830", "+", "-", "+m", "2026-11-24", "20261124", "2026-02-30T10:00", "١٨:٣٠"],
 )
 def test_what_is_no_time_is_refused_with_the_forms_that_are(typed: str) -> None:
-    with pytest.raises(ValueError, match="is no time; write it as 18h30"):
+    with pytest.raises(ValueError, match="is not a time; write it as 18h30"):
         parse_future(typed, now=NOW, zone=PARIS)
 
 

@@ -333,8 +333,8 @@ def test_no_post_tells_a_house_where_only_the_street_may_be_told(
     read = _read(_render(typed, channel)).casefold()
     number = re.findall(r"\d+", house)[0]
     shown = read.replace(street.casefold(), "")
-    # Tags, hashtags, the time, the reference and the emergency numbers of a mail have digits of their own.
-    other = r"<[^>]*>|#\w+|17h42|\bk7q2m\b|cas\s+d\S+urgence[\s\S]*?114"
+    # Tags, hashtags, the time, the day, the reference and the emergency numbers of a mail have digits of their own.
+    other = r"<[^>]*>|#\w+|17h42|vendredi\s+5\s+juin|\bk7q2m\b|cas\s+d\S+urgence[\s\S]*?114"
     assert not re.search(rf"(?<!\d){number}(?!\d)", re.sub(other, "", shown))
     assert not [unit for _, unit in units if unit in shown]
     assert street.casefold() in read.replace("\u00a0", " ")
@@ -465,7 +465,7 @@ def test_where_not_even_the_shortest_fits_that_channel_alone_is_refused_and_says
     assert [(leg.channel, leg.language) for leg in seen.refusals] == [("bluesky", "fr")]
     assert [wording.target.channel for wording in seen.posts] == ["presse"]
     reason = seen.refusals[0].refused
-    assert preview_answer(seen, publisher).model_dump()["refusals"] == [
+    assert preview_answer(seen, publisher).model_dump(mode="json")["refusals"] == [
         {"channel": "bluesky", "language": "fr", "reason": reason}
     ]
     assert "the first thing to do take" in printed(preview_lines(seen, publisher))

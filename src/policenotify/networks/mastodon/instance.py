@@ -29,11 +29,9 @@ _IDEMPOTENCY_WINDOW: Final = timedelta(minutes=50)
 # Timelines may be read from a replica that lags, and an abandoned request may still wait in the server's queue.
 _LOOKUP_DELAY: Final = timedelta(minutes=1)
 
+# Characters of the longest post that we send, whatever the server takes. A longer one is hardly read, and snac, which
+# claims 100,000, stands still for ten seconds over it.
 _LONGEST: Final = 5000
-"""The longest post that we send, in characters, whatever the server takes.
-
-A longer one is hardly read, and snac, which claims 100,000, stands still for ten seconds over it."""
-
 _MOST_PICTURES: Final = 16
 _MAINLINE: Final = re.compile(r"(\d+)\.\d+\.\d+(-[\w.]+)?(\+[\w.-]+)?")  # `4.5.2`, `4.6.0-rc.1`, `4.6.0+glitch`
 
@@ -44,15 +42,12 @@ class Instance(BaseModel):
     The defaults are Mastodon's own, for values that the server does not name.
 
     Attributes:
-        read_at: The time of the reading.
         software: The software, as far as it makes a difference here.
         major: First number of the version.
-        max_characters: Of a post.
-        max_media: Pictures of a post.
         url_length: Characters that each URL counts.
         max_alt: Characters of a picture's description: 1500 up to Mastodon 4.5, 10,000 from 4.6.
-        max_bytes: Of a picture.
-        max_pixels: Of a picture: width by height.
+        max_bytes: The size of a picture.
+        max_pixels: Width by height of a picture.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -97,8 +92,7 @@ class Instance(BaseModel):
     def capabilities(self, warning: str) -> Capabilities:
         """Return the capabilities of a channel on this server.
 
-        Args:
-            warning: The longest content warning that may stand above a post. It counts with the text.
+        The longest content warning that may stand above a post counts with its text.
         """
         mastodon = self.software == "mastodon"
         return Capabilities(
@@ -170,11 +164,7 @@ class InstanceCache:
         return self._known
 
     def is_reachable(self) -> bool:
-        """Return True if the server itself answers now, and not something in its place.
-
-        Raises:
-            Unavailable: No answer came, or it asks us to wait.
-        """
+        """Return True if the server itself answers now, and not something in its place."""
         return self._ask() is not None
 
     def _load(self) -> tuple[Instance, int | None]:

@@ -37,11 +37,7 @@ _TOO_EARLY = "Mastodon has not finished with a picture yet; nothing was posted."
 
 
 def check(post: Post, instance: Instance, warning: str) -> None:
-    """Refuse what the server would refuse, before anything is uploaded.
-
-    Raises:
-        Refused: The text is too long, or a picture is too large, missing, or one too many.
-    """
+    """Refuse what the server would refuse, before anything is uploaded."""
     if (used := instance.count(post.text, warning)) > instance.max_characters:
         raise Refused(
             f"The text has {used} characters with its content warning; this server takes {instance.max_characters}. "
@@ -87,19 +83,14 @@ class UploadedPicture(BaseModel):
     description: str
 
 
-class MastodonPost(BaseModel):
+class StatusBody(BaseModel):
     """A post as `POST /api/v1/statuses` takes it, and stored as the body of a request.
 
     Attributes:
-        status: Its text.
-        visibility: Who sees it.
-        language: Its primary language: the server knows no regions, and drops an unknown tag.
-        idempotency_key: The key under which the server makes it only once.
+        language: Its primary language. The server knows no regions, and drops an unknown tag.
         created_at: The time of the post, by our clock.
         spoiler_text: The content warning above the text, which is then folded away.
         sensitive: Its pictures are shown on a click only. `None`: as the account is set.
-        in_reply_to_id: Our post that it replies to.
-        media: Its pictures, in order.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -200,15 +191,7 @@ class _Text(HTMLParser):
 
 
 def upload(picture: Picture, api: Api) -> str:
-    """Upload a picture with its description, and wait until it may be shown.
-
-    Returns:
-        The server's id of it.
-
-    Raises:
-        Refused: The server does not take it.
-        Unavailable: The server could not be asked, or works on it for too long.
-    """
+    """Upload a picture with its description, and return its id once it is ready."""
     with without_side_effects("uploading a picture"):
         answer = api.ask(
             "media_post",

@@ -18,11 +18,10 @@ from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Un
 from policenotify.networks._http import HttpAnswer, verify_owner
 from policenotify.networks.mastodon.client import RENEW, Api, without_side_effects
 from policenotify.networks.mastodon.instance import InstanceCache
-from policenotify.networks.mastodon.post import MastodonPost, is_id, ref_of
+from policenotify.networks.mastodon.post import StatusBody, is_id, ref_of
 
-MISSING: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
-"""The answers of a server to a status that does not exist."""
-
+MISSING: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})  # the answers to a status that does not exist
+_FORBIDDEN: Final = str(HTTPStatus.FORBIDDEN.value)  # the code of an error
 _NAME: Final = "posts"
 _REMEMBERED: Final = 200  # posts; more than any account makes while one is in doubt
 _PAGE: Final = 40  # the most that a server gives at once
@@ -45,11 +44,7 @@ class Statuses:
         self._instances = instances
 
     def is_deleted(self, status: str) -> bool:
-        """Return True if there is no such status, or no longer.
-
-        Raises:
-            ChannelError: It could not be asked.
-        """
+        """Return True if there is no such status, or no longer."""
         answer = self._ask(status)
         if answer.ok or answer.status in MISSING:
             return not answer.ok
@@ -60,7 +55,6 @@ class Statuses:
 
         Raises:
             LookupError: There is no such status, or no longer.
-            ChannelError: It could not be asked.
         """
         answer = self._ask(status)
         if answer.status in MISSING:
@@ -122,22 +116,16 @@ class Timeline:
         return owner
 
     def check_owner(self, seal: str) -> None:
-        """Verify that the token is this account's.
+        """Verify that the token is this account's. *seal* is a fingerprint of both.
 
         A token that may post, but not read whose it is, is accepted.
-
-        Args:
-            seal: A fingerprint of account and token.
-
-        Raises:
-            ChannelError: See `owner`.
         """
 
         def ask() -> str:
             try:
                 return str(self.owner()["id"])
             except Blocked as error:
-                if error.code != str(HTTPStatus.FORBIDDEN.value):
+                if error.code != _FORBIDDEN:
                     raise
                 return ""
 
@@ -170,12 +158,8 @@ class Timeline:
             since: The time of its first attempt.
             known: Ids of posts that are others.
             just_now: The attempt was a moment ago: of several posts it is the newest one.
-
-        Raises:
-            Unavailable: The timeline could not be read.
-            Blocked: The token is not accepted.
         """
-        status = MastodonPost.model_validate(request.body)
+        status = StatusBody.model_validate(request.body)
         with without_side_effects("looking the post up"):
             self._id = self._id or self._own_id()
             keys, _ = self._keys()
@@ -198,10 +182,9 @@ class Timeline:
         try:
             return str(self.owner()["id"])
         except Blocked as error:
-            if error.code != str(HTTPStatus.FORBIDDEN.value):
+            if error.code != _FORBIDDEN:
                 raise
-            forbidden = error
-        raise Unavailable(forbidden.reason, code=forbidden.code, remedy=forbidden.remedy)  # it may still post
+            raise Unavailable(error.reason, code=error.code, remedy=error.remedy) from None  # it may still post
 
     def _since(self, since: datetime) -> Iterator[tuple[Mapping[str, Any], PostRef]]:
         """Yield our statuses, newest first, back to that time."""
@@ -231,7 +214,7 @@ class Timeline:
             remedy="Look for it on the server's website, then: policenotify resolve",
         )
 
-    def _is(self, status: MastodonPost, shown: Mapping[str, Any], ref: PostRef) -> bool:
+    def _is(self, status: StatusBody, shown: Mapping[str, Any], ref: PostRef) -> bool:
         software = self._instances.known().software
         certain = status.may_be(shown, ids_stay=software in {"mastodon", "gotosocial"})
         if certain is not None:
