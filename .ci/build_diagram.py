@@ -43,6 +43,7 @@ def drawing() -> Iterator[str]:
     """
     layers, edges = read_layers(), read_edges()
     level = {name: number for number, layer in enumerate(layers) for name in layer}
+    place = {name: number for number, name in enumerate(level)}
     if unknown := sorted(set(edges) - set(level) - BESIDE):
         raise SystemExit(f"In no layer of the import contract: {', '.join(unknown)}")
     upward = [
@@ -60,12 +61,12 @@ def drawing() -> Iterator[str]:
     for name in level:
         near = edges[name] - BESIDE
         implied = set().union(*(reachable(other, edges) for other in near))
-        yield from (f"  {name} --> {other}" for other in sorted(near - implied, key=level.__getitem__))
+        yield from (f"  {name} --> {other}" for other in sorted(near - implied, key=place.__getitem__))
     for name in sorted(BESIDE):
         yield from (f"  {other} -.-> {name}" for other in level if name in edges[other])
     yield from ("```", "", "| package | imports |", "|---|---|")
     for name in level:
-        others = sorted(edges[name] - BESIDE, key=level.__getitem__)
+        others = sorted(edges[name] - BESIDE, key=place.__getitem__)
         yield f"| `{name}` | {', '.join(f'`{other}`' for other in others)} |"
     yield ""
 

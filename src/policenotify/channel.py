@@ -156,12 +156,7 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoredValue:
-    """A value in a channel's state store.
-
-    Attributes:
-        value: The stored text.
-        version: The number of its changes. Pass it to `compare_and_swap`.
-    """
+    """A value in a channel's state store, and its version for `compare_and_swap`."""
 
     value: str
     version: int
@@ -182,24 +177,15 @@ class StateStore(Protocol):
     def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
         """Replace the value under *name* if its version is still *version*.
 
-        Args:
-            name: The name of the value.
-            value: The new value.
-            version: The version that was loaded, or `None` if there was no value.
-
-        Returns:
-            False if another process changed the value first: load it again.
+        Pass the version that was loaded, or `None` if there was no value. The result is False if another process
+        changed the value first: load it again.
         """
 
     def lease(self, name: str, *, seconds: float) -> AbstractContextManager[None]:
         """Hold an exclusive lock on *name* across processes.
 
-        Args:
-            name: The name of the value to renew.
-            seconds: How long to wait at most for the current holder.
-
         Raises:
-            JournalError: The current holder did not finish in time.
+            JournalError: The current holder did not finish within *seconds*.
         """
 
 
@@ -224,8 +210,6 @@ class Channel(Protocol):
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Encode *post* as a request. May upload, but makes nothing visible.
 
-        Any other exception counts as `Unavailable`: nothing is posted.
-
         Args:
             post: The post.
             reply_to: The channel's earlier posts of the incident, from the opening to the post to answer. May be empty,
@@ -233,7 +217,7 @@ class Channel(Protocol):
 
         Raises:
             ChannelError: One of the four kinds. `Refused(fallback="standalone")` if no post of *reply_to* can be
-                answered.
+                answered. Any other exception counts as `Unavailable`.
         """
 
     def whoami(self) -> Account:
@@ -283,9 +267,8 @@ class SupportsBulkSend(Channel, Protocol):
             One outcome for each recipient taken, in any order.
 
         Raises:
-            Refused: See `SupportsSend.send`. Holds for every recipient not yet yielded.
-            Blocked: Likewise.
-            Unavailable: Likewise. Any other exception leaves every recipient taken and not yet yielded in doubt.
+            ChannelError: As in `SupportsSend.send`, for every recipient not yet yielded. `Unconfirmed` and any other
+                exception leave every recipient taken and not yet yielded in doubt.
         """
 
 

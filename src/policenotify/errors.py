@@ -65,8 +65,8 @@ class MessageRejected(PolicenotifyError):
         self.in_transaction = in_transaction
         reasons = "\n".join(f"  {finding}" for finding in self.findings if finding.blocks)
         condition = " if your transaction commits" if in_transaction else ""
-        kept = f" The draft is kept as {publication}{condition}." if publication else ""
-        super().__init__(f"Nothing was sent: the message may not go out as it is.{kept}\n{reasons}")
+        draft = f" The draft is kept as {publication}{condition}." if publication else ""
+        super().__init__(f"Nothing was sent: the message may not go out as it is.{draft}\n{reasons}")
 
 
 class InvalidTransition(PolicenotifyError):
@@ -84,12 +84,7 @@ class InvalidTransition(PolicenotifyError):
 
 
 class IdempotencyConflict(PolicenotifyError):
-    """The caller's key already names another publication. Nothing was sent.
-
-    Attributes:
-        key: The caller's key.
-        first: Id of the publication that the key names.
-    """
+    """The key already names another publication, `first`. Nothing was sent."""
 
     def __init__(self, key: str, first: str) -> None:
         self.key = key
@@ -140,12 +135,7 @@ class UnsupportedVersion(PolicenotifyError):
 
 
 class NotHeld(PolicenotifyError):
-    """The delivery to resolve is not held, or does not exist. Nothing was changed.
-
-    Attributes:
-        delivery: The id from the call.
-        exists: The delivery exists, but is not held.
-    """
+    """The delivery to resolve is not held, or does not exist. Nothing was changed."""
 
     def __init__(self, delivery: int, *, outcome: str = "") -> None:
         self.delivery = delivery
@@ -159,11 +149,7 @@ class InvalidImage(PolicenotifyError):
 
 
 class PublishingStopped(PolicenotifyError):
-    """`policenotify stop` is in force. Nothing was sent.
-
-    Attributes:
-        by: The actor who stopped publishing.
-    """
+    """`policenotify stop` is in force. Nothing was sent."""
 
     def __init__(self, by: str, reason: str) -> None:
         self.by = by
@@ -183,12 +169,7 @@ class UnknownNetwork(SettingsError):
 
 
 class MissingExtra(SettingsError, ImportError):
-    """The library of a network or command is not installed.
-
-    Attributes:
-        extra: Name of the extra to install.
-        package: The package that declares the extra.
-    """
+    """The library of a network or command is not installed: an extra of a package."""
 
     def __init__(self, subject: str, extra: str, *, package: str = "policenotify") -> None:
         self.extra = extra
@@ -244,11 +225,7 @@ class JournalMissing(JournalError):
 
 
 class JournalTakenAway(JournalError):
-    """The journal was deleted or replaced while in use. This process sends no more.
-
-    Attributes:
-        event: The event, as a sentence.
-    """
+    """The journal was deleted or replaced while in use. This process sends no more."""
 
     _unknown = ""
 

@@ -88,10 +88,7 @@ def mute_loggers(*loggers: logging.Logger) -> Callable[[], AbstractContextManage
     """Make a context manager that drops what the current thread logs to these loggers.
 
     Libraries log addresses, numbers and tokens: `urllib3.connectionpool` logs each URL with its query. Other threads
-    keep their log. Never hold it open across a `yield` of a generator.
-
-    Args:
-        loggers: The loggers themselves. Their children are not muted.
+    keep their log, and so do the loggers' children. Never hold it open across a `yield` of a generator.
     """
     muted: ContextVar[bool] = ContextVar("policenotify_muted", default=False)
 
@@ -170,11 +167,7 @@ _allow: ContextVar[Callable[[], None] | None] = ContextVar("policenotify_allow",
 
 @contextmanager
 def publishing_under(allow: Callable[[], None]) -> Iterator[None]:
-    """Make `before_publishing` call *allow* inside this context.
-
-    Args:
-        allow: Raises if nothing may be published any more.
-    """
+    """Make `before_publishing` call *allow*, which raises if nothing may be published."""
     before = _allow.set(allow)
     try:
         yield
@@ -200,9 +193,7 @@ def before_publishing() -> None:
 def without_side_effects(where: str, doing: str) -> Iterator[None]:
     """Turn `Unconfirmed` into `Unavailable` for calls that publish nothing.
 
-    Args:
-        where: The server's name in an officer's words.
-        doing: The activity, to follow "while": `logging in`.
+    The text names the server, and the activity as what follows "while": `logging in`.
     """
     try:
         yield
@@ -291,14 +282,10 @@ def retry_at(headers: Mapping[str, str], *, now: datetime) -> datetime | None:
 
 
 def clock_skew(headers: Mapping[str, str], *, now: datetime) -> timedelta:
-    """Return how far the network's clock is ahead of this machine's.
+    """Return how far the network's clock is ahead of this machine's, by its `Date`.
 
-    Args:
-        headers: The answer's headers, names in lower case. `Date` has whole seconds (RFC 9110, section 6.6.1).
-        now: The time by this machine's clock.
-
-    Returns:
-        Negative if this machine's clock is ahead, zero without a usable `Date`.
+    Header names are in lower case. `Date` has whole seconds (RFC 9110, section 6.6.1). Without a usable one, the result
+    is zero.
     """
     try:
         skew = parsedate_to_datetime(headers["date"]) - now

@@ -28,7 +28,7 @@ def did_you_mean(wrong: str, right: Iterable[str], *, known: str = "Known here")
 
 
 def format_validation_errors(
-    error: ValidationError, model: type[BaseModel], *, at: str = "", also: Iterable[str] = (), given: object = None
+    error: ValidationError, model: type[BaseModel], *, at: str = "", also: Iterable[str] = (), values: object = None
 ) -> list[str]:
     """Return one line for each wrong value.
 
@@ -37,9 +37,9 @@ def format_validation_errors(
         model: The model that was validated.
         at: The place of the model's values in the settings: `channels.bluesky`.
         also: Names that are allowed beside the model's own.
-        given: The validated values. A line that would repeat a secret in them, or a long part of one, is withheld.
+        values: The validated values. A line that would repeat a secret in them, or a long part of one, is withheld.
     """
-    secrets = secret_values(model, given)
+    secrets = secret_values(model, values)
     details = error.errors(include_url=False, include_input=False, include_context=False)
     locations = [detail["loc"] for detail in details]
     return [
@@ -60,24 +60,24 @@ def path(*parts: str | int) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts if part != "").lstrip(".")
 
 
-def secret_values(model: type[BaseModel], given: object) -> list[str]:
+def secret_values(model: type[BaseModel], values: object) -> list[str]:
     """Return the values of the model's secret fields, nested models included."""
-    return list(_secrets(model, given))
+    return list(_secrets(model, values))
 
 
-def _secrets(annotation: Any, given: object) -> Iterator[str]:  # noqa: ANN401 - annotations have no common type
-    match given:
+def _secrets(annotation: Any, value: object) -> Iterator[str]:  # noqa: ANN401 - annotations have no common type
+    match value:
         case Mapping():
             fields = inner.model_fields if (inner := _within(annotation, BaseModel)) else {}
-            for name, value in given.items():
-                yield from _secrets(fields[name].annotation if name in fields else annotation, value)
+            for name, item in value.items():
+                yield from _secrets(fields[name].annotation if name in fields else annotation, item)
         case list() | tuple() | set() | frozenset():
-            for value in given:
-                yield from _secrets(annotation, value)
+            for item in value:
+                yield from _secrets(annotation, item)
         case SecretStr() | SecretBytes():
-            yield str(given.get_secret_value())
+            yield str(value.get_secret_value())
         case _:
-            yield from [str(given)] if _within(annotation, SecretStr, SecretBytes) else []
+            yield from [str(value)] if _within(annotation, SecretStr, SecretBytes) else []
 
 
 def redact(text: str, secrets: Iterable[str], *, trusted: bool = False) -> str:

@@ -1,6 +1,6 @@
 """What is public stays: every name and signature, the settings, the documents, as `docs/reference/stability.md` says.
 
-`python tests/acceptance/test_api_stability.py` writes both lists anew; look at the difference before it is committed.
+`python tests/acceptance/test_api_stability.py` writes both lists; look at the difference before it is committed.
 """
 
 from __future__ import annotations
@@ -222,9 +222,8 @@ def table() -> str:
 
 def _what_to_do(what: str) -> str:
     return (
-        f"{what} If it is meant: `python tests/acceptance/test_api_stability.py` writes the list, docs/changes gets "
-        "a fragment, and what is removed or changed stays beside the new for as long as "
-        "docs/reference/stability.md says."
+        f"{what} If it is meant: `python tests/acceptance/test_api_stability.py` writes the list, docs/changes gets a "
+        "fragment, and what is removed or changed stays beside the new as long as docs/reference/stability.md states."
     )
 
 

@@ -29,7 +29,7 @@ from policenotify.errors import (
     PublishingStopped,
     SettingsError,
 )
-from policenotify.journal.journal import Journal
+from policenotify.journal.publications import Publications
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
@@ -160,7 +160,7 @@ def test_the_same_key_publishes_once(desk: Desk, publisher: Publisher) -> None:
 
 
 @pytest.mark.parametrize("stage", [Stage.OPENING, Stage.END])
-@pytest.mark.parametrize("at", [(Preparer, "prepare"), (Journal, "publish")])
+@pytest.mark.parametrize("at", [(Preparer, "prepare"), (Publications, "add")])
 def test_the_same_key_that_another_desk_used_meanwhile_is_told_as_repeated(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, stage: Stage, at: tuple[type, str]
 ) -> None:
@@ -401,7 +401,7 @@ def test_what_goes_on_does_not_go_out_where_the_first_post_does_not(desk: Desk) 
     first, *others = publication
     assert first.outcome is Outcome.REFUSED
     assert {receipt.outcome for receipt in others} == {Outcome.SUPERSEDED}
-    assert "goes on where another post ends" in others[0].reason
+    assert "continues another post" in others[0].reason
     assert not desk.bluesky.posts
 
 

@@ -101,7 +101,7 @@ class MemoryFixture:
             case Fault.DISCONNECTED | Fault.DISCONNECTED_AFTER | Fault.TRUNCATED:
                 raise ConnectionResetError(f"with {TOKEN}")
             case _:
-                status = {"refused": 400, "later": 429, "denied": 401, "broken": 500}[trouble]
+                status = {"refused": 400, "rate_limited": 429, "unauthorized": 401, "server_error": 500}[trouble]
                 raise No(status, **{"Retry-After": "90"})
 
 

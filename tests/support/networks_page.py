@@ -1,4 +1,4 @@
-"""The page of the networks that come with policenotify, written from what they declare."""
+"""The page of the built-in networks, written from their capabilities and options."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from policenotify.cli.commands.networks import NetworkOption, default_as_text, n
 from policenotify.networks.registry import configure_channel, network
 
 BEGIN: Final = (
-    "<!-- what follows is written by the tests: "
-    "POLICENOTIFY_NETWORKS=write pytest tests/acceptance/test_networks_page.py -->\n"
+    "<!-- what follows is written by POLICENOTIFY_NETWORKS=write pytest tests/acceptance/test_networks_page.py -->\n"
 )
 OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
     "x": {"handle": "police34", "client_id": "x", "refresh_token": "x"},
@@ -23,7 +22,7 @@ OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
     "sms": {"url": "octopush://POLICE34:login@x.example/key/{recipient}"},
     "apprise": {"url": "json://localhost"},
 }
-"""What each wants to know at least."""
+"""The required options of each network."""
 
 _TRIED: Final = {
     "`é`": "é",
@@ -36,39 +35,39 @@ _TRIED: Final = {
 _EVER: Final = timedelta(days=3_650)  # longer than any incident
 
 
-def page(before: str) -> str:
-    """The page anew, below what a person wrote of it."""
-    return before.partition(BEGIN)[0] + BEGIN + "\n".join(_tables()) + "\n"
+def page(text: str) -> str:
+    """Return the page with new tables below its mark."""
+    return text.partition(BEGIN)[0] + BEGIN + "\n".join(_tables()) + "\n"
 
 
 def as_shown(name: str) -> ChannelConfig:
-    """A channel with what `policenotify networks` shows of its network; where that depends on its options, its own."""
-    one = configure_channel(name, name, OPTIONS[name], recipients=tuple if name in {"email", "sms"} else None)
-    return replace(one, capabilities=network_info(network(name), "").capabilities or one.capabilities)
+    """Return a channel with the capabilities that `policenotify networks` shows, else with its own."""
+    channel = configure_channel(name, name, OPTIONS[name], recipients=tuple if name in {"email", "sms"} else None)
+    return replace(channel, capabilities=network_info(network(name), "").capabilities or channel.capabilities)
 
 
 def _tables() -> Iterator[str]:
     channels = [as_shown(name) for name in OPTIONS]
-    yield from ("", f"| | {' | '.join(one.name for one in channels)} |", f"|---|{'---|' * len(channels)}")
-    for title, told in _ROWS.items():
-        yield f"| {title} | {' | '.join(map(told, channels))} |"
-    for one in channels:
-        offered = network(one.name)
+    yield from ("", f"| | {' | '.join(channel.name for channel in channels)} |", f"|---|{'---|' * len(channels)}")
+    for title, cell in _ROWS.items():
+        yield f"| {title} | {' | '.join(map(cell, channels))} |"
+    for channel in channels:
+        offered = network(channel.name)
         shown = network_info(offered, "")
-        yield from ("", f"## {one.name}", "", f"{shown.about} `pip install 'policenotify[{one.name}]'`")
+        yield from ("", f"## {channel.name}", "", f"{shown.about} It needs the extra `{channel.name}`.")
         yield from ("", "| option | value | default | meaning |", "|---|---|---|---|", *map(_option, shown.options))
 
 
-def _option(one: NetworkOption) -> str:
+def _option(option: NetworkOption) -> str:
     default = (
         "**required**"
-        if one.required
-        else f"`{default_as_text(one.default)}`"
-        if one.default
-        else default_as_text(one.default)
+        if option.required
+        else f"`{default_as_text(option.default)}`"
+        if option.default
+        else default_as_text(option.default)
     )
-    meaning = one.meaning.replace("|", "\\|")
-    return f"| `{one.name}` | {one.type} | {default} | {meaning} |"
+    meaning = option.meaning.replace("|", "\\|")
+    return f"| `{option.name}` | {option.type} | {default} | {meaning} |"
 
 
 def _yes(claimed: object) -> str:
@@ -76,42 +75,42 @@ def _yes(claimed: object) -> str:
 
 
 def _counted(text: str) -> Callable[[ChannelConfig], str]:
-    def told(one: ChannelConfig) -> str:
-        budget = one.capabilities.budget
+    def cell(channel: ChannelConfig) -> str:
+        budget = channel.capabilities.budget
         return "left out" if budget.find_losses and budget.find_losses(text) else str(budget.measure(text))
 
-    return told
+    return cell
 
 
-def _remembers(one: ChannelConfig) -> str:
-    remembered = one.capabilities.idempotency_window
+def _remembers(channel: ChannelConfig) -> str:
+    remembered = channel.capabilities.idempotency_window
     return "for ever" if remembered >= _EVER else str(remembered or "")
 
 
-def _settles(one: ChannelConfig) -> str:
-    settles = one.capabilities.lookup_delay
+def _settles(channel: ChannelConfig) -> str:
+    settles = channel.capabilities.lookup_delay
     if settles is None:
         return ""
     return f"after {settles.total_seconds():g} s" if settles else "at once"
 
 
 _ROWS: Final[Mapping[str, Callable[[ChannelConfig], str]]] = {
-    "text limit": lambda one: f"{one.capabilities.budget.limit:,}",
-    "limit in bytes of UTF-8": lambda one: (
-        f"{one.capabilities.budget.max_bytes:,}" if one.capabilities.budget.max_bytes else ""
+    "text limit": lambda channel: f"{channel.capabilities.budget.limit:,}",
+    "limit in bytes of UTF-8": lambda channel: (
+        f"{channel.capabilities.budget.max_bytes:,}" if channel.capabilities.budget.max_bytes else ""
     ),
     **{f"{shown} counts": _counted(text) for shown, text in _TRIED.items()},
-    "own alphabet": lambda one: _yes(one.capabilities.budget.transliterate),
-    "threads": lambda one: _yes(one.capabilities.replies),
-    "pictures": lambda one: str(one.capabilities.images or ""),
-    "subject line": lambda one: _yes(one.capabilities.title),
-    "HTML": lambda one: _yes(one.capabilities.html),
-    "hashtags as links": lambda one: _yes(one.capabilities.hashtags),
-    "outcome for each person": lambda one: _yes(one.capabilities.recipients),
-    "edits": lambda one: _yes(one.capabilities.edits),
-    "deletes": lambda one: _yes(one.capabilities.deletes),
+    "own alphabet": lambda channel: _yes(channel.capabilities.budget.transliterate),
+    "threads": lambda channel: _yes(channel.capabilities.replies),
+    "pictures": lambda channel: str(channel.capabilities.images or ""),
+    "subject line": lambda channel: _yes(channel.capabilities.title),
+    "HTML": lambda channel: _yes(channel.capabilities.html),
+    "hashtags as links": lambda channel: _yes(channel.capabilities.hashtags),
+    "outcome for each person": lambda channel: _yes(channel.capabilities.recipients),
+    "edits": lambda channel: _yes(channel.capabilities.edits),
+    "deletes": lambda channel: _yes(channel.capabilities.deletes),
     "key posts once": _remembers,
     "look-up, absence believed": _settles,
-    "confirmation": lambda one: one.capabilities.acceptance,
-    "limits read from its server": lambda one: _yes(one.discovers_capabilities),
+    "confirmation": lambda channel: channel.capabilities.acceptance,
+    "limits read from its server": lambda channel: _yes(channel.discovers_capabilities),
 }

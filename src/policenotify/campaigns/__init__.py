@@ -1,6 +1,6 @@
-"""Campaigns: a dated series of messages, said on time, each once, and never over an alert.
+"""Campaigns: dated series of messages, each published once, on time, and never over an alert.
 
-What is due follows from the campaign and the time; what was said, from the journal alone.
+What is due follows from the campaign and the time. What was published is read from the journal.
 """
 
 from __future__ import annotations

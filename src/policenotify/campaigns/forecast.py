@@ -1,4 +1,4 @@
-"""What will be said: the decisions of a time to come, made one after the other on a clock that is only counted."""
+"""Forecast publications: the decisions of a coming period, made one after the other on a simulated clock."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from policenotify.campaigns.scheduler import Action, PastPublication, Reach, Ski
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForecastEntry:
-    """What will become of an occurrence if nothing unforeseen happens.
+    """What will become of an occurrence.
 
     Attributes:
-        occurrence: Which.
-        variant: What will be said; empty: nothing.
-        at: When; `None`: never.
-        reason: Why it is later than due, or never.
+        occurrence: The occurrence.
+        variant: The variant that will be published; empty if none will.
+        at: When it will be published.
+        reason: Why it is published later than due, or not at all.
     """
 
     occurrence: Occurrence
@@ -40,49 +40,56 @@ def forecast(
     skips: Sequence[SkipRecord] = (),
     reach: Reach,
 ) -> tuple[ForecastEntry, ...]:
-    """What will be said from day *first* to day *last*, if somebody is always running and no incident is open.
+    """Return what will be published from day *first* to day *last*, if it always runs and no incident is open.
 
     Args:
-        campaigns: As `together` orders them.
+        campaigns: The campaigns, as `order_campaigns` orders them.
         first: First day of the occurrences.
         last: Last day of the occurrences.
-        now: Nothing is said before; `None`: from the first occurrence on.
-        past: What was said; occurrences that were are not told again.
-        skips: What was remarked.
-        reach: The channels of an alternative.
+        now: Nothing is published before; by default before the first occurrence.
+        past: What was published. Those occurrences are left out.
+        skips: What was not published.
+        reach: Returns the channels of a variant.
     """
     named = {campaign.name: campaign for campaign in campaigns}
-    series = sorted((one for c in campaigns for one in occurrences(c, first, last)), key=lambda one: one.due)
-    dues = [one.due for one in series]
-    behind = max((max(one.late_for, *_spacings(one)) for one in campaigns), default=timedelta(0)) + timedelta(days=2)
+    series = sorted(
+        (occurrence for campaign in campaigns for occurrence in occurrences(campaign, first, last)),
+        key=lambda occurrence: occurrence.due,
+    )
+    dues = [occurrence.due for occurrence in series]
+    # The time in which a past publication or occurrence can still change a decision.
+    spans = [max(campaign.late_for, *_spacings(campaign)) for campaign in campaigns]
+    memory = max(spans, default=timedelta(0)) + timedelta(days=2)
     times = [max(due, now) if now else due for due in sorted(set(dues))]
-    said, remarks, told = list(past), list(skips), list[ForecastEntry]()
-    why: dict[tuple[str, date], str] = {}
+    history, records, entries = list(past), list(skips), list[ForecastEntry]()
+    reasons: dict[tuple[str, date], str] = {}
     while times:
         at = heappop(times)
         while times and times[0] <= at:
             heappop(times)
-        near = series[bisect_left(dues, at - behind) : bisect_left(dues, at + timedelta(days=2))]
-        latest = {(one.campaign, one.fingerprint): one for one in said}
-        matters = [one for one in said if at - one.at <= behind or latest[one.campaign, one.fingerprint] is one]
-        made = decide(campaigns, near, now=at, past=matters, skips=remarks, reach=reach)
-        for one in made:
-            campaign = named[one.occurrence.campaign]
-            reason = one.reason or why.get(one.occurrence.id, "")
-            if one.action is Action.WAIT:
-                why.setdefault(one.occurrence.id, one.reason)
-                remarks.append(SkipRecord(campaign=campaign.name, day=one.occurrence.day, action=Action.WAIT))
-                over = one.occurrence.due + campaign.late_for + timedelta(microseconds=1)
-                heappush(times, min(one.until or over, over))
-            elif one.action is Action.PUBLISH:
-                said.append(past_publication(campaign, one, at, reach))
-                told.append(ForecastEntry(occurrence=one.occurrence, variant=one.variant, at=at, reason=reason))
+        near = series[bisect_left(dues, at - memory) : bisect_left(dues, at + timedelta(days=2))]
+        latest = {(each.campaign, each.fingerprint): each for each in history}
+        relevant = [
+            each for each in history if at - each.at <= memory or latest[each.campaign, each.fingerprint] is each
+        ]
+        for decision in decide(campaigns, near, now=at, past=relevant, skips=records, reach=reach):
+            occurrence, waited = decision.occurrence, reasons.get(decision.occurrence.id, "")
+            campaign = named[occurrence.campaign]
+            if decision.action is Action.PUBLISH:
+                history.append(past_publication(campaign, decision, at, reach))
+                reason = decision.reason or waited
+                entries.append(ForecastEntry(occurrence=occurrence, variant=decision.variant, at=at, reason=reason))
+                continue
+            records.append(SkipRecord(campaign=campaign.name, day=occurrence.day, action=decision.action))
+            if decision.action is Action.WAIT:
+                reasons.setdefault(occurrence.id, decision.reason)
+                too_late = occurrence.due + campaign.late_for + timedelta(microseconds=1)
+                heappush(times, min(decision.until or too_late, too_late))
             else:
-                remarks.append(SkipRecord(campaign=campaign.name, day=one.occurrence.day, action=one.action))
-                reason = ": ".join(filter(None, (one.reason, why.get(one.occurrence.id, ""))))
-                told.append(ForecastEntry(occurrence=one.occurrence, reason=reason))
-    return tuple(sorted(told, key=lambda one: (one.at or one.occurrence.due, one.occurrence.campaign)))
+                reason = ": ".join(filter(None, (decision.reason, waited)))
+                entries.append(ForecastEntry(occurrence=occurrence, reason=reason))
+    return tuple(sorted(entries, key=lambda entry: (entry.at or entry.occurrence.due, entry.occurrence.campaign)))
 
 
 def _spacings(campaign: Campaign) -> tuple[timedelta, ...]:
-    return (campaign.pacing.spacing, *(pace.spacing for pace in campaign.pacing.channels.values()))
+    return (campaign.pacing.spacing, *(pacing.spacing for pacing in campaign.pacing.channels.values()))

@@ -1,4 +1,4 @@
-"""Read campaigns from their files."""
+"""Load campaigns from their files."""
 
 from __future__ import annotations
 
@@ -19,46 +19,45 @@ SCHEMA_VERSION = 1
 
 
 def load_campaign(path: str | os.PathLike[str]) -> Campaign:
-    """Read a campaign's file.
+    """Load a campaign from a TOML file with the fields of [`Campaign`][policenotify.campaigns.Campaign].
 
-    It is TOML with the fields of [`Campaign`][policenotify.campaigns.Campaign]. Each of its `[[messages]]` has a `name`
-    and the fields of a message; what stands in the table `[message]` holds for all of them. Pictures are looked for
-    from the file on.
+    Each of its `[[messages]]` has a `name` and the fields of a message. The table `[message]` gives fields of all of
+    them. Paths of images are relative to the file.
 
     Raises:
-        SettingsError: It cannot be read, or something is wrong with it; one line for each.
+        SettingsError: The file cannot be read or is wrong; one line for each error.
         UnsupportedVersion: It was written for a newer policenotify.
     """
-    place = Path(path)
-    table = _table(place)
+    file = Path(path)
+    table = _read_table(file)
     version = table.get("schema_version", SCHEMA_VERSION)
     if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise UnsupportedVersion("campaign", version, SCHEMA_VERSION, where=os.fspath(place))
+        raise UnsupportedVersion("campaign", version, SCHEMA_VERSION, where=os.fspath(file))
     shared = table.pop("message", {})
     if not isinstance(shared, dict):
-        raise SettingsError(f"The campaign {place} is wrong:\n  message: is no table. Write [message].")
+        raise SettingsError(f"The campaign {file} is wrong:\n  message: is not a table. Write [message].")
     messages = table.get("messages")
     if isinstance(messages, list):
-        table["messages"] = [_alternative(shared, one, place.parent) for one in messages]
+        table["messages"] = [_variant(shared, message, file.parent) for message in messages]
     try:
         return Campaign.model_validate(table)
     except ValidationError as error:
         lines = "\n".join(format_validation_errors(error, Campaign)).replace("].message.", "].").splitlines()
-        raise SettingsError("\n".join([f"The campaign {place} is wrong:", *(f"  {line}" for line in lines)])) from None
+        raise SettingsError("\n".join([f"The campaign {file} is wrong:", *(f"  {line}" for line in lines)])) from None
 
 
 def load_campaigns(
     paths: Iterable[str | os.PathLike[str]], *, errors: dict[str, str] | None = None, allow_missing: bool = False
 ) -> tuple[Campaign, ...]:
-    """Read campaigns that run together; a folder stands for all its `.toml` files.
+    """Load campaigns that run together. A folder stands for all its `.toml` files.
 
     Args:
         paths: Files and folders.
-        errors: Where a file that is wrong is noted, by its path, so that it silences no other; `None`: it is an error.
-        allow_missing: They may yield to campaigns that are not given, as when one file is only looked at.
+        errors: Collects the errors by path, so that one wrong file does not affect the others. By default they raise.
+        allow_missing: See `order_campaigns`, for when only some files are looked at.
 
     Raises:
-        SettingsError: One is wrong, they do not go together, or there is none.
+        SettingsError: A file is wrong, the campaigns do not go together, or there is none.
         UnsupportedVersion: One was written for a newer policenotify.
     """
     files: list[Path] = []
@@ -66,38 +65,37 @@ def load_campaigns(
         files += sorted(path.glob("*.toml")) if path.is_dir() else [path]
     if not files:
         raise SettingsError("There is no campaign: the folder holds no file that ends in .toml.")
-    read: list[Campaign] = []
+    campaigns: list[Campaign] = []
     for file in files:
         try:
-            read.append(load_campaign(file))
+            campaigns.append(load_campaign(file))
         except (SettingsError, UnsupportedVersion) as error:
             if errors is None:
                 raise
             errors[os.fspath(file)] = str(error)
-    return order_campaigns(read, allow_missing=allow_missing or bool(errors))  # nobody can yield to what cannot be read
+    return order_campaigns(campaigns, allow_missing=allow_missing or bool(errors))  # the missing one may be wrong
 
 
-def _alternative(shared: Mapping[str, Any], given: object, folder: Path) -> object:
+def _variant(shared: Mapping[str, Any], given: object, folder: Path) -> object:
     if not isinstance(given, Mapping):
         return given
     message = {**shared, **{name: value for name, value in given.items() if name != "name"}}
     if isinstance(message.get("images"), list):
-        message["images"] = [_found(image, folder) for image in message["images"]]
+        message["images"] = [
+            {**image, "path": str(folder / image["path"])}
+            if isinstance(image, Mapping) and isinstance(image.get("path"), str)
+            else image
+            for image in message["images"]
+        ]
     return {**({"name": given["name"]} if "name" in given else {}), "message": message}
 
 
-def _found(image: object, folder: Path) -> object:
-    if isinstance(image, Mapping) and isinstance(image.get("path"), str):
-        return {**image, "path": str(folder / image["path"])}
-    return image
-
-
-def _table(place: Path) -> dict[str, Any]:
+def _read_table(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(place.read_text("utf-8-sig"))
+        return tomllib.loads(file.read_text("utf-8-sig"))
     except OSError as error:
-        raise SettingsError(f"The campaign {place} cannot be read ({error.strerror}).") from error
+        raise SettingsError(f"The campaign {file} cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError:
-        raise SettingsError(f"The campaign {place} is not UTF-8. Save it as UTF-8.") from None
+        raise SettingsError(f"The campaign {file} is not UTF-8. Save it as UTF-8.") from None
     except (ValueError, RecursionError) as error:
-        raise SettingsError(f"The campaign {place} is not TOML: {error}.") from None
+        raise SettingsError(f"The campaign {file} is not TOML: {error}.") from None

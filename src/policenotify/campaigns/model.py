@@ -1,4 +1,4 @@
-"""What a campaign is: its messages, its calendar, and how it behaves towards readers, alerts and other campaigns."""
+"""A campaign: its messages, its schedule, its pacing, and when other campaigns or incidents come first."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(day
 
 
 def _span(value: object) -> object:
-    """A length of time as people write it; anything else is left to pydantic, which reads ISO 8601."""
+    """Read `90m`, `3h` or `2d`. Pydantic reads ISO 8601."""
     if isinstance(value, int | float):
         raise ValueError("write a number with its unit: '90m', '3h' or '2d'")  # noqa: TRY004 - for pydantic
-    found = _SPAN.fullmatch(value.strip()) if isinstance(value, str) else None
-    return int(found[1]) * _UNITS[found[2]] if found else value
+    match = _SPAN.fullmatch(value.strip()) if isinstance(value, str) else None
+    return int(match[1]) * _UNITS[match[2]] if match else value
 
 
 def _day(value: object) -> object:
-    """Anything but a number, which pydantic takes for the seconds since 1970."""
+    """Refuse a number, which pydantic takes for the seconds since 1970."""
     if isinstance(value, int | float):
         raise ValueError("write a day: 2027-07-14")  # noqa: TRY004 - for pydantic
     return value
@@ -48,7 +48,7 @@ def _day(value: object) -> object:
 
 def _day_or_event(value: object) -> object:
     if not isinstance(value, date | str):
-        raise ValueError("write a day, 2027-07-14, or the name of a calendar, a public holiday or an event of yours")  # noqa: TRY004 - the same
+        raise ValueError("write a day, 2027-07-14, or the name of a calendar, a public holiday or an event of yours")  # noqa: TRY004 - for pydantic
     return value
 
 
@@ -59,19 +59,19 @@ def _wall_time(value: time) -> time:
 
 
 Span = Annotated[timedelta, BeforeValidator(_span), Field(ge=timedelta(0), le=timedelta(days=366))]
-"""A length of time: `90m`, `3h`, `2d`, or as ISO 8601 has it, `PT3H`; at most 366 days."""
+"""A length of time: `90m`, `3h`, `2d` or ISO 8601, `PT3H`; at most 366 days."""
 
 Day = Annotated[date, BeforeValidator(_day)]
 """A day: `2027-07-14`."""
 
 Wall = Annotated[time, AfterValidator(_wall_time)]
-"""A time of the day in the campaign's zone, without a zone of its own: `18:00`."""
+"""A time of the day in the campaign's zone: `18:00`."""
 
 Event = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 """A calendar, a public holiday in its French name, or one of the campaign's own events."""
 
 DayOrEvent = Annotated[date | Event, Field(union_mode="left_to_right"), BeforeValidator(_day_or_event)]
-"""A day, or a name for one or more."""
+"""A day, or the name of one or more."""
 
 
 class _Part(BaseModel):
@@ -79,11 +79,11 @@ class _Part(BaseModel):
 
 
 class Variant(_Part):
-    """One of the messages among which a campaign takes turns.
+    """One of the messages that a campaign publishes in turn.
 
     Attributes:
         name: Its name within the campaign.
-        message: What is said, in all its languages; it stands alone.
+        message: The standalone message, in all its languages.
     """
 
     name: Name
@@ -94,31 +94,31 @@ class Variant(_Part):
         if self.message.stage is not Stage.STANDALONE:
             raise ValueError("message: a campaign's message belongs to no incident")
         if self.message.starts_at or self.message.expires_at or self.message.next_update_at:
-            raise ValueError("message: a campaign's message has no times of its own: it is said again and again")
+            raise ValueError("message: a campaign's message has no times of its own: it is published again and again")
         return self
 
     @property
     def fingerprint(self) -> str:
-        """What readers would recognise: two alternatives with the same words are the same text."""
+        """The text by which readers would recognise it."""
         return fingerprint_of(self.message)
 
 
 def fingerprint_of(message: Message) -> str:
-    """The words of a message, by which a text is known again, whatever category, place or picture it has."""
+    """Return the text of a message without category, place and pictures. Equal texts repeat each other."""
     return f"{message.headline}\n{message.description}\n{message.instruction}".casefold()
 
 
 class Schedule(_Part):
-    """When: exactly one of dates, a recurrence rule, a cron expression and an event. At most once a day.
+    """When to publish: one of dates, a recurrence rule, a cron expression and an event. At most once a day.
 
     Attributes:
         dates: On these days.
         rrule: A recurrence rule of RFC 5545, section 3.3.10, counted from the campaign's start: `FREQ=WEEKLY;BYDAY=TU`.
-        cron: A cron expression; its hour is that of the campaign's zone, and it is heard once a day.
+        cron: A cron expression in the campaign's zone. Of several times on one day the first counts.
         event: A calendar (`public_holidays`, `long_weekends`, `school_holidays:A` …), a public holiday (`Ascension`) or
             one of the campaign's own events.
         days_before: How many days before the event's first day; negative: after it.
-        at: At what time; `None`: as the campaign says, or the cron expression.
+        at: At what time. By default the campaign's, or that of the cron expression.
     """
 
     dates: tuple[Day, ...] = ()
@@ -140,7 +140,7 @@ class Schedule(_Part):
 
 
 class QuietHours(_Part):
-    """The hours in which nothing of a campaign is said; they may reach over midnight.
+    """The hours in which a campaign publishes nothing. They may span midnight.
 
     Attributes:
         begins: From this time on.
@@ -151,18 +151,18 @@ class QuietHours(_Part):
     ends: Wall = time(8)
 
     def includes(self, at: time) -> bool:
-        """Whether it is quiet at this time of the day. Hours that end where they begin are none."""
+        """Return whether it is quiet at this time of the day. Hours that end where they begin are empty."""
         if self.begins <= self.ends:
             return self.begins <= at < self.ends
         return at >= self.begins or at < self.ends
 
 
 class Inhibition(_Part):
-    """When a campaign is silent: while an incident is open.
+    """Which open incidents make a campaign wait.
 
     Attributes:
-        at_least: From this severity on: of its opening, or of an update.
-        areas: Only in one of these areas; empty: where its messages say that they are about, or anywhere.
+        at_least: Those of this severity or above, by their opening or an update.
+        areas: Those in one of these areas. By default where its messages are about, or anywhere.
     """
 
     at_least: Severity = Severity.SEVERE
@@ -170,11 +170,11 @@ class Inhibition(_Part):
 
 
 class ChannelPacing(_Part):
-    """How much one channel is asked to carry; what other campaigns said there counts too.
+    """How often campaigns publish on one channel. Publications of all campaigns count.
 
     Attributes:
-        spacing: At least this long after the last post of any campaign.
-        daily_cap: At most so many posts of campaigns on one day of the campaign's zone.
+        spacing: At least this long after the last one.
+        daily_cap: At most so many on one day of the campaign's zone.
     """
 
     spacing: Span = timedelta(hours=3)
@@ -182,48 +182,47 @@ class ChannelPacing(_Part):
 
 
 class PacingPolicy(ChannelPacing):
-    """How a campaign behaves on its channels.
+    """How often a campaign publishes.
 
     Attributes:
-        repeat_after: The same words are not said again before that. X refuses a post that repeats an earlier one, and
-            does not say for how long; a week is on the safe side.
-        channels: Another pace for single channels, by name.
+        repeat_after: The same text is not published again before that. X refuses a post that repeats an earlier one,
+            and does not document for how long; a week is on the safe side.
+        channels: Another pacing for single channels, by name.
     """
 
     repeat_after: Span = timedelta(days=7)
     channels: Mapping[Name, ChannelPacing] = Field(default_factory=dict)
 
     def for_channel(self, channel: str) -> ChannelPacing:
-        """The pace of a channel."""
+        """Return the pacing of a channel."""
         return self.channels.get(channel, self)
 
 
 class Campaign(_Part):
     """A dated series of messages.
 
-    Its name and the day of an occurrence say which occurrence it is: at most one a day. Change whatever you like while
-    it runs, but the name.
+    Its name and a day identify an occurrence. Anything but the name may change while it runs.
 
     Attributes:
         schema_version: Version of this form.
-        name: Its name, for ever.
-        messages: What is said, taking turns: the one that was not said for the longest time is next.
-        to: Channels or tags; empty: the routes decide.
-        zone: In whose time its days and hours are.
+        name: Its name, which must not change.
+        messages: The variants. The one that was not published for the longest time is next.
+        to: Channels or tags. By default the routes decide.
+        zone: The zone of its days and hours.
         start: Its first day.
-        end: Its last day; `None`: it goes on.
+        end: Its last day, if it has one.
         at: At what time of the day.
-        schedule: When.
+        schedule: On which days.
         events: Days of the campaign's own, by name.
         excluded: Not on these days: dates, calendars (`weekends` …), public holidays or own events.
-        quiet: When nothing is said; what is due then waits.
-        missed: What becomes of an occurrence that is found later than `grace`, because nothing was running: said
-            late, skipped, or merged with those after it into one. What only had to wait is never skipped for that.
+        quiet: The hours in which what is due waits.
+        missed: What becomes of an occurrence that is found later than `grace`, because nothing was running: published
+            late, skipped, or merged with those after it into one. One that had to wait is never skipped for that.
         grace: How much later than due is still on time.
-        late_for: For how long after its time an occurrence is owed at all; then it is skipped.
+        late_for: How long after its time an occurrence is still published; then it is skipped.
         yields_to: On a day of one of these campaigns, this one waits for the next day.
-        pacing: Its pace.
-        inhibition: Incidents during which it waits.
+        pacing: How often it publishes.
+        inhibition: The incidents during which it waits.
     """
 
     schema_version: Literal[1] = 1
@@ -247,54 +246,53 @@ class Campaign(_Part):
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
-        wrong = [*self._slips()]
-        if wrong:
-            raise ValueError("\n".join(wrong))
+        if problems := [*self._problems()]:
+            raise ValueError("\n".join(problems))
         return self
 
-    def _slips(self) -> Iterator[str]:
+    def _problems(self) -> Iterator[str]:
         if self.end is not None and self.end < self.start:
             yield "end: lies before start"
         if self.name in self.yields_to:
             yield f"yields_to: {self.name!r} is this very campaign"
         if self.grace > self.late_for:
             yield "grace: is longer than late_for"
-        names = [one.name for one in self.messages]
+        names = [variant.name for variant in self.messages]
         if len(set(names)) < len(names):
             yield "messages: each name once"
-        if len({one.fingerprint for one in self.messages}) < len(names):
-            yield "messages: two alternatives say the same words"
-        named = [(f"schedule[{number}].event", one.event) for number, one in enumerate(self.schedule) if one.event]
-        named += [(f"excluded[{number}]", day) for number, day in enumerate(self.excluded) if isinstance(day, str)]
-        for where, event in named:
+        if len({variant.fingerprint for variant in self.messages}) < len(names):
+            yield "messages: two alternatives have the same words"
+        events = [(f"schedule[{number}].event", each.event) for number, each in enumerate(self.schedule) if each.event]
+        events += [(f"excluded[{number}]", day) for number, day in enumerate(self.excluded) if isinstance(day, str)]
+        for field, event in events:
             try:
                 validate_event(event, self.events)
             except ValueError as error:
-                yield f"{where}: {error}"
+                yield f"{field}: {error}"
 
     def variant(self, name: str) -> Variant:
-        """One of the alternatives.
+        """Return a variant by its name.
 
         Raises:
-            KeyError: It has none of this name, or none any more.
+            KeyError: There is none of this name, or none any more.
         """
-        return {one.name: one for one in self.messages}[name]
+        return {variant.name: variant for variant in self.messages}[name]
 
     @property
     def inhibition_areas(self) -> tuple[str, ...]:
-        """Where an incident silences it; empty: anywhere."""
-        places = [one.message.location for one in self.messages]
+        """The areas in which an incident inhibits it; empty: anywhere."""
+        places = [variant.message.location for variant in self.messages]
         if self.inhibition.areas or None in places:
             return self.inhibition.areas
         return tuple(sorted({area for place in places if place for area in _area_of(place)}))
 
     def local(self, at: datetime) -> datetime:
-        """A moment in the campaign's zone."""
+        """Return a moment in the campaign's zone."""
         return at.astimezone(self.zone)
 
 
 def _area_of(place: Location) -> Iterator[str]:
-    """The smallest area of the COG that a place names."""
+    """Yield the smallest area of the COG that a place names."""
     if place.commune:
         yield f"commune:{place.commune}"
     elif place.epci:
@@ -304,14 +302,14 @@ def _area_of(place: Location) -> Iterator[str]:
 
 
 def order_campaigns(campaigns: Iterable[Campaign], *, allow_missing: bool = False) -> tuple[Campaign, ...]:
-    """Campaigns that run together, in the order in which they yield: who is yielded to comes first.
+    """Order campaigns so that each comes after those it yields to.
 
     Args:
-        campaigns: Which.
-        allow_missing: Ignore a `yields_to` that names a campaign which is not given, instead of raising.
+        campaigns: The campaigns that run together.
+        allow_missing: Ignore a `yields_to` that names another campaign, instead of raising.
 
     Raises:
-        SettingsError: Two have one name, one yields to nobody known, or some yield to each other in a circle.
+        SettingsError: Two have one name, one yields to an unknown one, or some yield to each other in a circle.
     """
     given = {}
     for campaign in campaigns:

@@ -1,6 +1,8 @@
-"""Recurrence rules and cron expressions, read by the libraries that know them, in the campaign's own wall time.
+"""Recurrence rules, cron expressions and named calendars, in the campaign's wall time.
 
-Wall time has no daylight saving: a rule is counted in it, and only what came out is set on the clock of the world.
+Wall time has no daylight saving: a rule is counted in it, and only the result is converted to UTC. Public and school
+holidays are those of the library `holidays`, which follows the Code du travail (art. L3133-1), the local law of
+Alsace-Moselle and overseas, and the ministry's school calendar (data.education.gouv.fr).
 """
 
 from __future__ import annotations
@@ -24,10 +26,10 @@ except ImportError as _error:  # pragma: no cover - of an installation without t
     raise MissingExtra("Campaigns", "campaigns") from _error
 
 SCHOOL_CALENDAR_END = date(2028, 8, 31)
-"""Until when the ministry has published its school calendar (zones A, B, C); what lies behind would be a guess."""
+"""The last day of the school calendar (zones A, B, C) that the ministry has published."""
 
 REGIONAL_CALENDARS = ("public_holidays", "long_weekends", "school_holidays")
-"""Calendars that may be told for a part of France: `public_holidays:57`, `school_holidays:A`."""
+"""Calendars of which there is one for a part of France: `public_holidays:57`, `school_holidays:A`."""
 
 _SATURDAY = 5
 _LONG = 3  # days of rest in a row that people leave for
@@ -37,7 +39,7 @@ _REGIONS = ("57", "6AE", "971", "972", "973", "974", "976", "BL", "MF", "NC", "P
 
 _DAILY = {"DAILY", "WEEKLY", "MONTHLY", "YEARLY"}
 _UNTIL = re.compile(r"(\d{8})(?:T(\d{6})(Z?))?", re.ASCII)
-# What dateutil takes as it comes, and then counts for ever, or to the year 9999, for nothing.
+# Beyond these dateutil counts for ever, or to the year 9999, and finds nothing.
 _WITHIN = {"BYMONTH": 12, "BYMONTHDAY": 31, "BYYEARDAY": 366, "BYWEEKNO": 53}
 _FIELDS = 5  # of a cron expression; with seconds it would have six
 _ANY = datetime(2026, 1, 1)  # noqa: DTZ001 - wall time
@@ -45,10 +47,10 @@ _DAY = timedelta(days=1)
 
 
 def validate_rrule(rule: str) -> str:
-    """The rule, if it is one.
+    """Return the rule if it is a recurrence rule without a start of its own, at most daily.
 
     Raises:
-        ValueError: It is none, begins somewhere by itself, or happens more often than daily.
+        ValueError: It is not.
     """
     if "DTSTART" in rule.upper():
         raise ValueError("leave DTSTART out: the campaign's start is it")
@@ -58,37 +60,37 @@ def validate_rrule(rule: str) -> str:
         _until(parts, ZoneInfo("UTC"))
         _rule(parts, _ANY, _ANY)
     except (ValueError, TypeError, AttributeError, IndexError, KeyError) as error:  # dateutil raises what comes
-        raise ValueError(f"is no recurrence rule (RFC 5545, section 3.3.10): {error}") from None
+        raise ValueError(f"is not a recurrence rule (RFC 5545, section 3.3.10): {error}") from None
     return rule
 
 
 def validate_cron(expression: str) -> str:
-    """The cron expression, if it is one.
+    """Return the expression if it is a cron expression.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not.
     """
     if len(expression.split()) != _FIELDS:
-        raise ValueError("is no cron expression: Wrong number of fields. Write minute, hour, day, month, weekday")
+        raise ValueError("is not a cron expression: Wrong number of fields. Write minute, hour, day, month, weekday")
     try:
         CronSim(expression, _ANY)
     except CronSimError as error:
-        raise ValueError(f"is no cron expression: {error}. Write minute, hour, day, month, weekday") from None
+        raise ValueError(f"is not a cron expression: {error}. Write minute, hour, day, month, weekday") from None
     return expression
 
 
 def rrule_times(rule: str, start: date, at: time, first: date, last: date, zone: ZoneInfo) -> Iterator[datetime]:
-    """The wall times of a recurrence rule from *first* to *last*; an UNTIL in UTC is meant in this zone's time."""
+    """Yield the wall times of a recurrence rule from *first* to *last*. An UNTIL in UTC is converted to *zone*."""
     parts = _parts(rule)
     begin = datetime.combine(start, at)
     end = min(_until(parts, zone) or datetime.max, datetime.combine(last, time.max))  # noqa: DTZ901 - wall time
     if begin > end:
         return
-    # dateutil compares only what it finds with the end. A rule that never happens is searched until the last year of
-    # all, so the search begins in the latest years with the same calendar.
+    # dateutil compares only what it finds with the end, and searches a rule that never happens until the last year
+    # there is. So the search begins in the latest years with the same calendar.
     years = _years_to_same_calendar(begin.year, end.year)
-    found = _rule(parts, begin.replace(year=begin.year + years), end.replace(year=end.year + years))
-    for wall in islice(found, int(parts["COUNT"]) if "COUNT" in parts else None):
+    walls = _rule(parts, begin.replace(year=begin.year + years), end.replace(year=end.year + years))
+    for wall in islice(walls, int(parts["COUNT"]) if "COUNT" in parts else None):
         day = wall.replace(year=wall.year - years)
         if day.date() >= first:
             yield day
@@ -110,7 +112,7 @@ def _kind_of_year(year: int) -> tuple[int, bool]:
 
 def _refuse_parts(parts: dict[str, str]) -> None:
     if "BYEASTER" in parts:  # dateutil's own, and not the same in all years with one calendar
-        raise ValueError("BYEASTER is no part of it: name a public holiday as the event")
+        raise ValueError("BYEASTER is not part of it: name a public holiday as the event")
     if parts.get("FREQ") not in _DAILY:
         raise ValueError("it needs a FREQ of DAILY, WEEKLY, MONTHLY or YEARLY")
     for name in ("INTERVAL", "COUNT"):
@@ -126,19 +128,19 @@ def _parts(rule: str) -> dict[str, str]:
     for part in rule.strip().upper().removeprefix("RRULE:").split(";"):
         name, sign, value = part.partition("=")
         if not sign or name in parts:
-            raise ValueError(f"{part!r} is no part of it: write NAME=VALUE, each name once")
+            raise ValueError(f"{part!r} is not part of it: write NAME=VALUE, each name once")
         parts[name] = value
     return parts
 
 
 def _until(parts: dict[str, str], zone: ZoneInfo) -> datetime | None:
-    """The last moment of the rule, in wall time; a day counts to its end."""
+    """Return the last moment of the rule, in wall time. A day counts to its end."""
     if "UNTIL" not in parts:
         return None
-    found = _UNTIL.fullmatch(parts["UNTIL"])
-    if found is None:
+    match = _UNTIL.fullmatch(parts["UNTIL"])
+    if match is None:
         raise ValueError(f"UNTIL={parts['UNTIL']} is neither a day, 20270831, nor a moment, 20270831T160000Z")
-    day, hour, utc = found.groups()
+    day, hour, utc = match.groups()
     if hour is None:
         return datetime.combine(date.fromisoformat(day), time.max)
     at = datetime.fromisoformat(f"{day}T{hour}")
@@ -151,21 +153,18 @@ def _rule(parts: dict[str, str], start: datetime, end: datetime) -> Iterator[dat
 
 
 def cron_times(expression: str, first: date, last: date) -> Iterator[datetime]:
-    """The wall times of a cron expression from *first* to *last*, the first one of each day."""
-    behind = datetime.combine(first, time.min) - timedelta(minutes=1)
-    while True:
-        found: datetime = next(CronSim(expression, behind))
-        if found.date() > last:
-            return
-        yield found
-        behind = datetime.combine(found.date() + _DAY, time.min) - timedelta(minutes=1)
+    """Yield the wall times of a cron expression from *first* to *last*, the first one of each day."""
+    after = datetime.combine(first, time.min) - timedelta(minutes=1)
+    while (wall := next(CronSim(expression, after))).date() <= last:
+        yield wall
+        after = datetime.combine(wall.date() + _DAY, time.min) - timedelta(minutes=1)
 
 
 def validate_event(name: str, events: Mapping[str, tuple[date, ...]]) -> None:
-    """Refuse a name that is no calendar, public holiday or event.
+    """Check that a name is a calendar, a public holiday or an event.
 
     Raises:
-        ValueError: With the nearest right name.
+        ValueError: It is not; the error names the nearest one.
     """
     kind, _, part = name.partition(":")
     if name in events or name == "weekends" or name in _names():
@@ -178,11 +177,11 @@ def validate_event(name: str, events: Mapping[str, tuple[date, ...]]) -> None:
             raise ValueError(f"{name!r}: there is no part of France {part!r}. {did_you_mean(part, _REGIONS)}")
     else:
         known = [*REGIONAL_CALENDARS, "weekends", *_names(), *events]
-        raise ValueError(f"{name!r} is no calendar, no public holiday and no event. {did_you_mean(name, known)}")
+        raise ValueError(f"{name!r} is neither a calendar, a public holiday nor an event. {did_you_mean(name, known)}")
 
 
 def calendar_days(name: str, events: Mapping[str, tuple[date, ...]], first: date, last: date) -> frozenset[date]:
-    """All days of a calendar or event from *first* to *last*."""
+    """Return all days of a calendar or event from *first* to *last*."""
     if name in events:
         return frozenset(day for day in events[name] if first <= day <= last)
     if name == "weekends":
@@ -193,9 +192,9 @@ def calendar_days(name: str, events: Mapping[str, tuple[date, ...]], first: date
 
 
 def first_days(name: str, events: Mapping[str, tuple[date, ...]], first: date, last: date) -> tuple[date, ...]:
-    """The first day of each run of days from *first* to *last*: of holidays, of a long weekend, of an event."""
-    found = calendar_days(name, events, first - _DAY, last)
-    return tuple(sorted(day for day in found if day >= first and day - _DAY not in found))
+    """Return the first day of each run of days, such as a long weekend, from *first* to *last*."""
+    days = calendar_days(name, events, first - _DAY, last)
+    return tuple(sorted(day for day in days if day >= first and day - _DAY not in days))
 
 
 def _of(name: str, year: int) -> frozenset[date]:
@@ -206,12 +205,12 @@ def _of(name: str, year: int) -> frozenset[date]:
         return frozenset(_france(year, part, "public"))
     if kind == "long_weekends":
         return _long_weekends(year, part)
-    return frozenset(day for day, called in _france(year, "", "public").items() if called == name)
+    return frozenset(day for day, holiday in _france(year, "", "public").items() if holiday == name)
 
 
 @lru_cache(maxsize=64)
 def _long_weekends(year: int, part: str) -> frozenset[date]:
-    """Three days of rest or more in a row; people take the one day between a holiday and the weekend off."""
+    """Return the days in runs of three or more days of rest, counting the day between a holiday and the weekend."""
     around = [day for near in (year - 1, year, year + 1) for day in _france(near, part, "public")]
     rest = {*around, *calendar_days("weekends", {}, date(year - 1, 12, 1), date(year + 1, 1, 31))}
     rest |= {day + _DAY for day in around if day.strftime("%u") == "4"}

@@ -1,4 +1,4 @@
-"""Say what is due: the journal is read, it is decided, and what is decided is written into the journal."""
+"""Run campaigns: read the journal, decide, and publish or record each decision."""
 
 from __future__ import annotations
 
@@ -30,30 +30,25 @@ from policenotify.model.receipt import Publication
 from policenotify.publishing.publisher import Publisher
 
 EVENT_KIND = "campaign"
-"""Kind of the journal's events that say what became of an occurrence: late, waiting, skipped, merged."""
+"""Kind of the journal's events about occurrences that were late, waited, or were skipped or merged."""
 
 Texts = dict[tuple[str, str, str, str], str]
-"""Which message it is that reads so: (campaign, channel, title, text) → the message's name."""
+"""The name of the variant with that text, by (campaign, channel, title, text)."""
 
-_ALONE = 60.0  # seconds for which one run keeps the others out; it only writes into the journal meanwhile
-_WRONG = (
-    MessageTooLong,
-    InvalidImage,
-    IdempotencyConflict,
-    MessageRejected,
-    SettingsError,
-)  # with one campaign; the others go on
+_LOCKED = 60.0  # seconds for which one run excludes the others; meanwhile it only writes into the journal
+# What can be wrong with one campaign. The others go on.
+_CAMPAIGN_ERRORS = (MessageTooLong, InvalidImage, IdempotencyConflict, MessageRejected, SettingsError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """What one run has done.
+    """The result of one run.
 
     Attributes:
-        decisions: What became of each occurrence that was due.
-        published: What was published, in the order of the decisions to say it.
-        problems: Why a campaign could not be said, by its name; nothing of it is lost.
-        next_at: When something is due next, as far as that is known.
+        decisions: The decision on each occurrence that was due.
+        published: The publications, in the order of the decisions.
+        problems: Why a campaign could not be published, by its name. Its occurrences stay due.
+        next_at: When the next occurrence is due, as far as that is known.
     """
 
     decisions: tuple[Decision, ...] = ()
@@ -63,62 +58,57 @@ class RunResult:
 
 
 def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait: timedelta | None = None) -> RunResult:
-    """Publish what is due now. Run it as often as you like, on as many machines: each occurrence is said once.
+    """Publish what is due now. However often and on however many machines it runs, each occurrence is published once.
 
     Args:
         publisher: The installation's publisher.
-        campaigns: As `together` orders them.
-        actor: Who runs it.
-        wait: For how long to deliver before returning; zero: return when it is journalled. By default as set for the
-            publisher.
+        campaigns: The campaigns, as `order_campaigns` orders them.
+        actor: The officer or system that runs them.
+        wait: How long to deliver before returning. With zero the call returns when the messages are stored. By default
+            as set for the publisher.
 
     Raises:
-        PublishingStopped: Everything is stopped; nothing was said.
-        JournalError: The journal is not available; nothing was said that is not in it.
+        PublishingStopped: Publishing is stopped. Nothing was published.
+        JournalError: The journal is not available. Nothing was published that is not in it.
     """
     journal = publisher.journal
-    now = journal.now()  # on a server its clock is everybody's
+    now = journal.now()
     if (stopped := journal.stopped()) is not None:
         raise stopped
     problems: dict[str, str] = {}
     ids: list[str] = []
-    with journal.channels.state_store("campaign run").lease("run", seconds=_ALONE):
-        due, past, notes = due_window(campaigns, now), load_past(publisher, now), load_skips(publisher, campaigns, now)
+    with journal.lock("campaign run", seconds=_LOCKED):
+        due, past, skips = due_window(campaigns, now), load_past(publisher, now), load_skips(publisher, campaigns, now)
         reach = reach_for(publisher)
-        sound = _sound(campaigns, due, past, notes, reach, problems, now)
-        made = list(
-            decide(
-                [campaign for campaign in campaigns if campaign.name in sound],
-                due,
-                now=now,
-                past=past,
-                skips=notes,
-                inhibited=inhibited_campaigns(campaigns, load_alerts(publisher), places.contains, communes_in),
-                reach=reach,
-            )
-        )
-        remarked = {(note.campaign, note.day) for note in notes}
-        for number, one in enumerate(made):
-            if journal.now() - now > timedelta(seconds=_ALONE / 2):  # stalled: soon others may decide, on another file
-                del made[number:]  # it is due still
+        valid = _valid_campaigns(campaigns, due, past, skips, reach, problems, now)
+        inhibited = inhibited_campaigns(campaigns, load_alerts(publisher), places.contains, communes_in)
+        decisions = list(decide(valid, due, now=now, past=past, skips=skips, inhibited=inhibited, reach=reach))
+        recorded = {(skip.campaign, skip.day) for skip in skips}
+        named = {campaign.name: campaign for campaign in valid}
+        for number, decision in enumerate(decisions):
+            if journal.now() - now > timedelta(seconds=_LOCKED / 2):
+                # This process was halted. Soon another one may decide, on other files. The rest stays due.
+                del decisions[number:]
                 break
-            if one.action is Action.PUBLISH:
-                ids += _said(publisher, sound[one.occurrence.campaign], one, actor, problems)
-            elif one.action is not Action.WAIT or one.occurrence.id not in remarked:
-                _remark(publisher, one, actor, one.action)
+            if decision.action is Action.PUBLISH:
+                ids += _publish(publisher, named[decision.occurrence.campaign], decision, actor, problems)
+            elif decision.action is not Action.WAIT or decision.occurrence.id not in recorded:
+                _record(publisher, decision, actor, decision.action)
     wait = publisher.wait if wait is None else wait
     if ids and wait > timedelta(0):
         publisher.drain(wait)
+    times = [occurrence.due for occurrence in due if occurrence.due > now]
+    times += [decision.until for decision in decisions if decision.action is Action.WAIT and decision.until]
     return RunResult(
-        decisions=tuple(one for one in made if one.occurrence.campaign not in problems),
-        published=tuple(found for one in ids if (found := publisher.publication(one))),
+        decisions=tuple(decision for decision in decisions if decision.occurrence.campaign not in problems),
+        published=tuple(publication for id_ in ids if (publication := publisher.publication(id_))),
         problems=problems,
-        next_at=_next_at(due, made, now),
+        next_at=min(times, default=None),
     )
 
 
 def upcoming(publisher: Publisher, campaigns: Sequence[Campaign], first: date, last: date) -> tuple[ForecastEntry, ...]:
-    """What will be said from day *first* to day *last*, from now on; see `forecast`."""
+    """Return the forecast from day *first* to day *last*, from now on and from what the journal has."""
     now = publisher.journal.now()
     return forecast(
         campaigns,
@@ -132,76 +122,75 @@ def upcoming(publisher: Publisher, campaigns: Sequence[Campaign], first: date, l
 
 
 def reach_for(publisher: Publisher) -> Reach:
-    """Where the publisher would send each alternative; each is asked once.
+    """Return a function that previews each variant once, and returns its channels.
 
     The function raises what `Publisher.preview` raises, and `MessageRejected`.
     """
     known: dict[tuple[str, str], frozenset[str]] = {}
     texts: Texts = {}
 
-    def reach(campaign: Campaign, alternative: Variant) -> frozenset[str]:
-        named = (campaign.name, alternative.name)
-        if named not in known:
-            seen = publisher.preview(alternative.message, to=campaign.to or None)
-            if not seen.allowed:
-                raise MessageRejected(seen.findings)
-            if not seen.posts and not seen.pending:
-                raise SettingsError(
-                    f"No route takes message {alternative.name!r}. Add one, or name its channels in 'to'."
-                )
-            if campaign.pacing.repeat_after and (same := duplicate_text(campaign, alternative, seen.posts, texts)):
-                raise SettingsError(same)
-            legs = (*(wording.target for wording in seen.posts), *seen.pending)
-            known[named] = frozenset(leg.channel for leg in legs)
-        return known[named]
+    def reach(campaign: Campaign, variant: Variant) -> frozenset[str]:
+        name = (campaign.name, variant.name)
+        if name not in known:
+            preview = publisher.preview(variant.message, to=campaign.to or None)
+            if not preview.allowed:
+                raise MessageRejected(preview.findings)
+            if not preview.posts and not preview.pending:
+                raise SettingsError(f"No route takes message {variant.name!r}. Add one, or name its channels in 'to'.")
+            if campaign.pacing.repeat_after and (problem := duplicate_text(campaign, variant, preview.posts, texts)):
+                raise SettingsError(problem)
+            targets = (*(post.target for post in preview.posts), *preview.pending)
+            known[name] = frozenset(target.channel for target in targets)
+        return known[name]
 
     return reach
 
 
-def duplicate_text(campaign: Campaign, alternative: Variant, wordings: Iterable[RenderedPost], texts: Texts) -> str:
-    """What is wrong if another of the campaign's messages reads the very same somewhere; empty: nothing.
+def duplicate_text(campaign: Campaign, variant: Variant, posts: Iterable[RenderedPost], texts: Texts) -> str:
+    """Return what to change if another variant of the campaign has the same text on a channel; empty if none has.
 
-    Two messages that differ may read the same where one language, or what fits, is all that is told of them.
+    Two messages that differ may have the same text in one language, or after they were shortened.
 
     Args:
         campaign: The campaign.
-        alternative: One of its messages.
-        wordings: How it reads.
-        texts: How the others read; this one is added.
+        variant: One of its variants.
+        posts: The posts of the variant.
+        texts: The texts of the variants before it. This one is added.
     """
-    for wording in wordings:
-        for post in (wording.standalone, *wording.continuations):
-            leg = wording.target
-            first = texts.setdefault((campaign.name, leg.channel, post.title, post.text), alternative.name)
-            if first != alternative.name:
+    for rendered in posts:
+        target = rendered.target
+        for post in (rendered.standalone, *rendered.continuations):
+            first = texts.setdefault((campaign.name, target.channel, post.title, post.text), variant.name)
+            if first != variant.name:
                 return (
-                    f"Messages {first!r} and {alternative.name!r} read the very same on {leg.channel} "
-                    f"({leg.language}): {post.text!r}. Change the words of one of them."
+                    f"Messages {first!r} and {variant.name!r} read the very same on {target.channel} "
+                    f"({target.language}): {post.text!r}. Change the words of one of them."
                 )
     return ""
 
 
 def load_past(publisher: Publisher, now: datetime) -> tuple[PastPublication, ...]:
-    """What was said of all campaigns, as the journal has it."""
-    return tuple(filter(None, map(_past, publisher.journal.publications.by_key_prefix(KEY_PREFIX, now - MEMORY))))
+    """Return the publications of all campaigns from the journal."""
+    summaries = publisher.journal.publications.by_key_prefix(KEY_PREFIX, now - MEMORY)
+    return tuple(past for summary in summaries if (past := _past(summary)) is not None)
 
 
 def load_skips(publisher: Publisher, campaigns: Sequence[Campaign], now: datetime) -> tuple[SkipRecord, ...]:
-    """What the journal remarked of occurrences that still matter."""
+    """Return the journal's records of occurrences that still matter and were not published."""
     back = max((campaign.late_for for campaign in campaigns), default=timedelta(0)) + LOOK_BACK + timedelta(days=2)
     return tuple(
         SkipRecord(
             campaign=str(body["campaign"]),
             day=date.fromisoformat(str(body["day"])),
-            action=Action(str(body["became"])),
+            action=Action(str(body["action"])),
         )
         for body in publisher.journal.audit.events(EVENT_KIND, now - back)
-        if body.get("became") in {Action.WAIT, Action.SKIP, Action.MERGE}
+        if body.get("action") in {Action.WAIT, Action.SKIP, Action.MERGE}
     )
 
 
 def load_alerts(publisher: Publisher) -> tuple[Message, ...]:
-    """What was said of the open incidents, an update that made one graver too; exercises silence nobody."""
+    """Return the messages of the open incidents, for an update may raise the severity. Exercises do not count."""
     histories = [publisher.journal.incidents.history(line.id) for line in publisher.incidents() if not line.exercise]
     return tuple(
         entry.message.model_copy(update={"location": entry.message.location or history.entries[0].message.location})
@@ -211,81 +200,75 @@ def load_alerts(publisher: Publisher) -> tuple[Message, ...]:
 
 
 def communes_in(epci: str) -> tuple[str, ...]:
-    """The communes of an EPCI, by their codes; none of one that was dissolved."""
-    return tuple(one.code for one in places.communes_of(epci)) if places.epci(epci) else ()
+    """Return the communes of an EPCI, by their codes; none if it was dissolved."""
+    return tuple(commune.code for commune in places.communes_of(epci)) if places.epci(epci) else ()
 
 
 def parse_key(key: str) -> tuple[str, date, str] | None:
-    """Campaign, day and alternative of a publication's key; `None`: it is no campaign's."""
+    """Return the campaign, day and variant of a publication's key; `None` if it is not a campaign's."""
     parts = key.removeprefix(KEY_PREFIX).split(" ") if key.startswith(KEY_PREFIX) else []
     try:
-        name, day, alternative = parts
-        return name, date.fromisoformat(day), alternative
+        name, day, variant = parts
+        return name, date.fromisoformat(day), variant
     except ValueError:
         return None
 
 
-def _past(said: PublicationSummary) -> PastPublication | None:
-    parts = parse_key(said.key)
-    if parts is None:
+def _past(summary: PublicationSummary) -> PastPublication | None:
+    if (parts := parse_key(summary.key)) is None:
         return None
-    channels = frozenset(one.channel for one in said.deliveries)
-    words = fingerprint_of(said.message)
     return PastPublication(
-        campaign=parts[0], day=parts[1], variant=parts[2], at=said.at, channels=channels, fingerprint=words
+        campaign=parts[0],
+        day=parts[1],
+        variant=parts[2],
+        at=summary.at,
+        channels=frozenset(delivery.channel for delivery in summary.deliveries),
+        fingerprint=fingerprint_of(summary.message),
     )
 
 
-def _sound(
+def _valid_campaigns(
     campaigns: Sequence[Campaign],
     due: Sequence[Occurrence],
     past: Sequence[PastPublication],
-    notes: Sequence[SkipRecord],
+    skips: Sequence[SkipRecord],
     reach: Reach,
     problems: dict[str, str],
     now: datetime,
-) -> dict[str, Campaign]:
-    """The campaigns with something due that can be said as they are written; why the others cannot."""
-    done = {(one.campaign, one.day) for one in past}
-    done |= {(note.campaign, note.day) for note in notes if note.action is not Action.WAIT}
-    busy = {one.campaign for one in due if one.due <= now and one.id not in done}
-    sound = {}
+) -> list[Campaign]:
+    """Return the campaigns that are due and can be published as they are. Add the problems of the others."""
+    done = {(publication.campaign, publication.day) for publication in past}
+    done |= {(skip.campaign, skip.day) for skip in skips if skip.action is not Action.WAIT}
+    names = {occurrence.campaign for occurrence in due if occurrence.due <= now and occurrence.id not in done}
+    valid = []
     for campaign in campaigns:
-        if campaign.name in busy:
+        if campaign.name in names:
             try:
-                for alternative in campaign.messages:
-                    reach(campaign, alternative)
-            except _WRONG as error:
+                for variant in campaign.messages:
+                    reach(campaign, variant)
+            except _CAMPAIGN_ERRORS as error:
                 problems[campaign.name] = str(error)
             else:
-                sound[campaign.name] = campaign
-    return sound
+                valid.append(campaign)
+    return valid
 
 
-def _said(
-    publisher: Publisher, campaign: Campaign, one: Decision, actor: str, problems: dict[str, str]
+def _publish(
+    publisher: Publisher, campaign: Campaign, decision: Decision, actor: str, problems: dict[str, str]
 ) -> tuple[str, ...]:
-    alternative = campaign.variant(one.variant)
-    key = one.occurrence.key(one.variant)
+    """Publish a variant, and return the id of the publication, if any."""
+    message, key = campaign.variant(decision.variant).message, decision.occurrence.key(decision.variant)
     try:
-        publication = publisher.publish(
-            alternative.message, key=key, actor=actor, to=campaign.to or None, wait=timedelta(0)
-        )
-    except _WRONG as error:
+        publication = publisher.publish(message, key=key, actor=actor, to=campaign.to or None, wait=timedelta(0))
+    except _CAMPAIGN_ERRORS as error:
         problems[campaign.name] = str(error)
         return ()
-    if one.reason:
-        _remark(publisher, one, actor, "late", publication=publication.id)
+    if decision.reason:
+        _record(publisher, decision, actor, "late", publication=publication.id)
     return (publication.id,)
 
 
-def _remark(publisher: Publisher, one: Decision, actor: str, became: str, **more: str) -> None:
-    occurrence = one.occurrence
-    body = {"campaign": occurrence.campaign, "day": occurrence.day.isoformat(), "became": became, "reason": one.reason}
+def _record(publisher: Publisher, decision: Decision, actor: str, action: str, **more: str) -> None:
+    name, day = decision.occurrence.id
+    body = {"campaign": name, "day": day.isoformat(), "action": action, "reason": decision.reason}
     publisher.journal.audit.record(actor, EVENT_KIND, {**body, **more})
-
-
-def _next_at(due: Sequence[Occurrence], made: Sequence[Decision], now: datetime) -> datetime | None:
-    coming = [one.due for one in due if one.due > now]
-    coming += [one.until for one in made if one.action is Action.WAIT and one.until]
-    return min(coming, default=None)

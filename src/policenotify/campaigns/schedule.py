@@ -1,4 +1,4 @@
-"""When a campaign is due: (campaign, days) → occurrences."""
+"""The occurrences of a campaign: (campaign, days) → occurrences."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from policenotify.campaigns import recurrence
 from policenotify.campaigns.model import Campaign, Schedule
 
 KEY_PREFIX = "campaign "
-"""How the key of every publication of a campaign begins."""
+"""The beginning of the key of every publication of a campaign."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +19,7 @@ class Occurrence:
 
     Attributes:
         campaign: The campaign's name.
-        day: Which day, in the campaign's zone: with the name it says which occurrence it is.
+        day: The day, in the campaign's zone. Name and day identify the occurrence.
         due: When it is due.
     """
 
@@ -29,61 +29,57 @@ class Occurrence:
 
     @property
     def id(self) -> tuple[str, date]:
-        """Which occurrence it is, whatever hour it has."""
+        """The campaign and day, which stay the same if the hour changes."""
         return self.campaign, self.day
 
-    def key(self, alternative: str) -> str:
-        """The key under which it is published."""
-        return f"{KEY_PREFIX}{self.campaign} {self.day.isoformat()} {alternative}"
+    def key(self, variant: str) -> str:
+        """Return the key under which a variant is published."""
+        return f"{KEY_PREFIX}{self.campaign} {self.day.isoformat()} {variant}"
 
 
 def occurrences(campaign: Campaign, first: date, last: date) -> tuple[Occurrence, ...]:
-    """The occurrences of a campaign from day *first* to day *last*, at most one a day, in order.
+    """Return the occurrences of a campaign from day *first* to day *last*, at most one a day, in order.
 
-    An hour that the change to summer time leaves out is said an hour later; one that the change back has twice, the
-    first time.
+    An hour that the change to summer time leaves out is an hour later. Of an hour that the change back repeats, the
+    first counts.
     """
     first, last = max(first, campaign.start), min(last, campaign.end or date.max)
     if first > last:
         return ()
     hours: dict[date, time] = {}
     for schedule in campaign.schedule:
-        for wall in _walls(campaign, schedule, first, last):
+        for wall in _wall_times(campaign, schedule, first, last):
             hours[wall.date()] = min(hours.get(wall.date(), time.max), wall.time())
-    free = excluded_days(campaign, first, last)
+    excluded = excluded_days(campaign, first, last)
     return tuple(
-        Occurrence(campaign=campaign.name, day=day, due=_moment(campaign, day, at))
+        Occurrence(campaign=campaign.name, day=day, due=datetime.combine(day, at, tzinfo=campaign.zone).astimezone(UTC))
         for day, at in sorted(hours.items())
-        if day not in free
+        if day not in excluded
     )
 
 
 def excluded_days(campaign: Campaign, first: date, last: date) -> frozenset[date]:
-    """The days from *first* to *last* on which a campaign says nothing."""
-    named = (one for one in campaign.excluded if isinstance(one, str))
-    found = (recurrence.calendar_days(name, campaign.events, first, last) for name in named)
-    return frozenset(one for one in campaign.excluded if isinstance(one, date)).union(*found)
+    """Return the excluded days of a campaign from *first* to *last*."""
+    names = [each for each in campaign.excluded if isinstance(each, str)]
+    named = (recurrence.calendar_days(name, campaign.events, first, last) for name in names)
+    return frozenset(each for each in campaign.excluded if isinstance(each, date)).union(*named)
 
 
-def _walls(campaign: Campaign, schedule: Schedule, first: date, last: date) -> Iterator[datetime]:
+def _wall_times(campaign: Campaign, schedule: Schedule, first: date, last: date) -> Iterator[datetime]:
     at = schedule.at or campaign.at
     if schedule.rrule:
         yield from recurrence.rrule_times(schedule.rrule, campaign.start, at, first, last, campaign.zone)
     elif schedule.cron:
         yield from recurrence.cron_times(schedule.cron, first, last)
     else:
-        yield from (
-            datetime.combine(day, at) for day in _dates(campaign, schedule, first, last) if first <= day <= last
-        )
+        for day in _dates(campaign, schedule, first, last):
+            if first <= day <= last:
+                yield datetime.combine(day, at)
 
 
 def _dates(campaign: Campaign, schedule: Schedule, first: date, last: date) -> Iterator[date]:
     yield from schedule.dates
-    for before in schedule.days_before if schedule.event else ():
-        moved = timedelta(days=before)
-        for day in recurrence.first_days(schedule.event or "", campaign.events, first + moved, last + moved):
-            yield day - moved
-
-
-def _moment(campaign: Campaign, day: date, at: time) -> datetime:
-    return datetime.combine(day, at, tzinfo=campaign.zone).astimezone(UTC)
+    for days in schedule.days_before if schedule.event else ():
+        before = timedelta(days=days)
+        for day in recurrence.first_days(schedule.event or "", campaign.events, first + before, last + before):
+            yield day - before

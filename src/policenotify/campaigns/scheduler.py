@@ -1,6 +1,6 @@
-"""What is to be done now: (what is due, the time, what was said, what is open) → decisions. Nothing is read or written.
+"""Decide what to do with due occurrences: (occurrences, time, history, open incidents) → decisions.
 
-Who runs, how often, and after what pause makes no difference: the same past gives the same decisions.
+Nothing is read or written. The same history gives the same decisions, whichever process runs, and how often.
 """
 
 from __future__ import annotations
@@ -17,39 +17,38 @@ from policenotify.model.message import Message
 from policenotify.publishing.routing import Contains, Route
 
 LOOK_BACK = timedelta(days=31)
-"""For how long after it is owed no more an occurrence that nobody saw is still written down as skipped."""
+"""How long after its lateness limit an occurrence that no run has seen is still recorded as skipped."""
 
 MEMORY = timedelta(days=400)
-"""How far back `decide` is to be told what was said: more than a year, for what takes turns once a year."""
+"""How far back `decide` needs the history: more than a year, for variants that alternate once a year."""
 
 Reach = Callable[[Campaign, Variant], frozenset[str]]
-"""The channels that an alternative of a campaign goes to."""
-
+"""Returns the channels of a variant of a campaign."""
 
 Communes = Callable[[str], Iterable[str]]
-"""The communes of an EPCI, by their codes; none of one that there is not."""
+"""Returns the communes of an EPCI, by their codes; none for an unknown one."""
 
 
 class Action(StrEnum):
     """What becomes of an occurrence."""
 
     PUBLISH = "publish"  # now
-    WAIT = "wait"  # it is due, and must wait
-    SKIP = "skip"  # never
-    MERGE = "merge"  # never; a later one is said in its stead
+    WAIT = "wait"  # although it is due
+    SKIP = "skip"  # for good
+    MERGE = "merge"  # skipped for good, because a later one is published instead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastPublication:
-    """A publication of a campaign, as the journal has it.
+    """A publication of a campaign in the journal.
 
     Attributes:
         campaign: The campaign's name.
-        day: Which of its occurrences.
-        variant: Which of its messages.
+        day: The day of the occurrence.
+        variant: The name of the variant.
         at: When it was published.
-        channels: Where.
-        fingerprint: What readers would recognise, as `Variant.words` has it.
+        channels: The names of its channels.
+        fingerprint: Of its text; see `Variant.fingerprint`.
     """
 
     campaign: str
@@ -62,11 +61,11 @@ class PastPublication:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkipRecord:
-    """What the journal remarked of an occurrence that was not said.
+    """The journal's record of an occurrence that was not published.
 
     Attributes:
         campaign: The campaign's name.
-        day: Which of its occurrences.
+        day: The day of the occurrence.
         action: `wait`, `skip` or `merge`.
     """
 
@@ -77,14 +76,14 @@ class SkipRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What is to be done with an occurrence.
+    """What to do with an occurrence.
 
     Attributes:
-        occurrence: Which.
-        action: What.
-        variant: What is said, where it is said now.
-        reason: Why it waits, is skipped or merged; why it is late.
-        until: When to look again, if that is known.
+        occurrence: The occurrence.
+        action: The decision.
+        variant: The variant to publish, if any.
+        reason: Why it waits, is skipped or merged, or is late.
+        until: When to decide again, if that is known.
     """
 
     occurrence: Occurrence
@@ -104,157 +103,176 @@ def decide(
     inhibited: Mapping[str, str] = MappingProxyType({}),
     reach: Reach,
 ) -> tuple[Decision, ...]:
-    """Decide on everything that is due and not settled.
+    """Decide on every occurrence that is due and not settled.
 
     Args:
-        campaigns: Who yields to whom first, as `together` orders them.
-        due: Occurrences from `LOOK_BACK` and the longest `late_for` ago until the end of today; those to come are
-            only yielded to.
+        campaigns: The campaigns, as `order_campaigns` orders them.
+        due: Their occurrences from `LOOK_BACK` and the longest `late_for` ago until the end of today. Future ones only
+            make other campaigns yield.
         now: The time.
-        past: What was said.
-        skips: What was remarked.
-        inhibited: The campaigns that an open incident silences, each with its incident; see `inhibited_campaigns`.
-        reach: The channels of an alternative.
+        past: What was published.
+        skips: What was not.
+        inhibited: The campaigns that an open incident inhibits, each with its incident; see `inhibited_campaigns`.
+        reach: Returns the channels of a variant.
 
     Returns:
         The decisions, in the order in which they are to be carried out.
     """
-    given = sorted(due, key=lambda one: (one.due, one.campaign))
-    remarked = tuple(skips)
-    done = {(one.campaign, one.day) for one in past}
-    done |= {(note.campaign, note.day) for note in remarked if note.action is not Action.WAIT}
-    waited = {(note.campaign, note.day) for note in remarked if note.action is Action.WAIT}
-    said = list(past)
+    in_order = sorted(due, key=lambda occurrence: (occurrence.due, occurrence.campaign))
+    skips = tuple(skips)
+    done = {(publication.campaign, publication.day) for publication in past}
+    done |= {(skip.campaign, skip.day) for skip in skips if skip.action is not Action.WAIT}
+    waited = {(skip.campaign, skip.day) for skip in skips if skip.action is Action.WAIT}
+    history = list(past)
     decisions = []
     for campaign in campaigns:
-        mine = [one for one in given if one.campaign == campaign.name and one.due <= now and one.id not in done]
-        yields = {one.day: one.campaign for one in given if one.campaign in campaign.yields_to}
-        for number, one in enumerate(mine):
-            missed = now - one.due > campaign.grace and one.id not in waited
-            made = _never(campaign, one, missed=missed, last=number == len(mine) - 1, now=now)
-            made = made or _wait(campaign, one, now, said, yields, inhibited, reach)
-            if made is None:
-                made = _say(campaign, one, now, said, reach, missed=missed)
-            if made.action is Action.PUBLISH:
-                said.append(past_publication(campaign, made, now, reach))
-            decisions.append(made)
+        open_ones = [
+            occurrence
+            for occurrence in in_order
+            if occurrence.campaign == campaign.name and occurrence.due <= now and occurrence.id not in done
+        ]
+        others = {
+            occurrence.day: occurrence.campaign for occurrence in in_order if occurrence.campaign in campaign.yields_to
+        }
+        for number, occurrence in enumerate(open_ones, start=1):
+            missed = now - occurrence.due > campaign.grace and occurrence.id not in waited
+            decision = (
+                _skip(campaign, occurrence, missed=missed, last=number == len(open_ones), now=now)
+                or _wait(campaign, occurrence, now, history, others, inhibited, reach)
+                or _publish(campaign, occurrence, now, history, reach, missed=missed)
+            )
+            if decision.action is Action.PUBLISH:
+                history.append(past_publication(campaign, decision, now, reach))
+            decisions.append(decision)
     return tuple(decisions)
 
 
-def _never(campaign: Campaign, one: Occurrence, *, missed: bool, last: bool, now: datetime) -> Decision | None:
-    if now - one.due > campaign.late_for:
-        return Decision(occurrence=one, action=Action.SKIP, reason=f"not said within {_length(campaign.late_for)}")
+def _skip(campaign: Campaign, occurrence: Occurrence, *, missed: bool, last: bool, now: datetime) -> Decision | None:
+    late = now - occurrence.due
+    if late > campaign.late_for:
+        reason = f"not published within {_length(campaign.late_for)}"
+        return Decision(occurrence=occurrence, action=Action.SKIP, reason=reason)
     if campaign.missed == "merge" and not last:
-        return Decision(occurrence=one, action=Action.MERGE, reason="a later one is due as well")
+        return Decision(occurrence=occurrence, action=Action.MERGE, reason="a later one is due as well")
     if campaign.missed == "skip" and missed:
-        return Decision(occurrence=one, action=Action.SKIP, reason=f"found {_length(now - one.due)} late")
+        return Decision(occurrence=occurrence, action=Action.SKIP, reason=f"found {_length(late)} late")
     return None
 
 
 def _wait(
     campaign: Campaign,
-    one: Occurrence,
+    occurrence: Occurrence,
     now: datetime,
-    said: Sequence[PastPublication],
-    yields: Mapping[date, str],
+    history: Sequence[PastPublication],
+    others: Mapping[date, str],
     inhibited: Mapping[str, str],
     reach: Reach,
 ) -> Decision | None:
-    def waits(reason: str, until: datetime | None) -> Decision:
-        return Decision(occurrence=one, action=Action.WAIT, reason=reason, until=until)
+    def wait(reason: str, until: datetime | None) -> Decision:
+        return Decision(occurrence=occurrence, action=Action.WAIT, reason=reason, until=until)
 
     local = campaign.local(now)
+    today, tomorrow = local.date(), _next(campaign, now, time.min)
     if campaign.quiet.includes(local.time()):
-        return waits("quiet hours", _next(campaign, now, campaign.quiet.ends))
+        return wait("quiet hours", _next(campaign, now, campaign.quiet.ends))
     if campaign.name in inhibited:
-        return waits(f"incident {inhibited[campaign.name]} is open", None)
-    today = local.date()
-    if today in yields:
-        return waits(f"today is for {yields[today]}", _next(campaign, now, time.min))
+        return wait(f"incident {inhibited[campaign.name]} is open", None)
+    if today in others:
+        return wait(f"today is for {others[today]}", tomorrow)
     if today in excluded_days(campaign, today, today):
-        return waits("today is excluded", _next(campaign, now, time.min))
-    free = []
-    for alternative in campaign.messages:
-        channels = reach(campaign, alternative)
-        again = max(
-            (p.at for p in said if p.fingerprint == alternative.fingerprint and p.channels & channels), default=None
-        )
-        free.append(again + campaign.pacing.repeat_after if again else now)
-    if min(free) > now:
-        return waits("all its messages were said lately", min(free))
-    # The pace is that of all its channels, whichever of the alternatives goes there.
-    channels = frozenset().union(*(reach(campaign, alternative) for alternative in campaign.messages))
-    return next((waits(*full) for full in _full(campaign, channels, now, said)), None)
+        return wait("today is excluded", tomorrow)
+    free_at = []
+    for variant in campaign.messages:
+        published = _published_at(campaign, variant, history, reach)
+        free_at.append(published + campaign.pacing.repeat_after if published else now)
+    if min(free_at) > now:
+        return wait("all its messages were published lately", min(free_at))
+    # The pacing is that of all its channels, whichever of the variants goes there.
+    channels = frozenset().union(*(reach(campaign, variant) for variant in campaign.messages))
+    return next((wait(*full) for full in _full_channels(campaign, channels, now, history)), None)
 
 
-def _full(
-    campaign: Campaign, channels: frozenset[str], now: datetime, said: Sequence[PastPublication]
+def _full_channels(
+    campaign: Campaign, channels: frozenset[str], now: datetime, history: Sequence[PastPublication]
 ) -> Iterator[tuple[str, datetime]]:
-    """The channels that are to carry nothing more just now, and until when."""
+    """Yield why a channel must not carry more now, and until when."""
     today = campaign.local(now).date()
     for channel in sorted(channels):
-        pace = campaign.pacing.for_channel(channel)
-        there = [one.at for one in said if channel in one.channels]
-        if there and max(there) + pace.spacing > now:
-            yield f"{channel} carried a post less than {_length(pace.spacing)} ago", max(there) + pace.spacing
-        if sum(campaign.local(at).date() == today for at in there) >= pace.daily_cap:
-            yield f"{channel} has had its {pace.daily_cap} of today", _next(campaign, now, time.min)
+        pacing = campaign.pacing.for_channel(channel)
+        times = [publication.at for publication in history if channel in publication.channels]
+        if times and max(times) + pacing.spacing > now:
+            yield f"{channel} carried a post less than {_length(pacing.spacing)} ago", max(times) + pacing.spacing
+        if sum(campaign.local(at).date() == today for at in times) >= pacing.daily_cap:
+            yield f"{channel} has had its {pacing.daily_cap} of today", _next(campaign, now, time.min)
 
 
-def _say(
-    campaign: Campaign, one: Occurrence, now: datetime, said: Sequence[PastPublication], reach: Reach, *, missed: bool
+def _publish(
+    campaign: Campaign,
+    occurrence: Occurrence,
+    now: datetime,
+    history: Sequence[PastPublication],
+    reach: Reach,
+    *,
+    missed: bool,
 ) -> Decision:
-    """Say the alternative that was not said for the longest time; of those never said, the first."""
+    """Publish the variant that was not published for the longest time; of those never published, the first."""
 
-    def last_said(number: int) -> tuple[float, int]:
-        alternative = campaign.messages[number]
-        channels = reach(campaign, alternative)
-        times = (p.at.timestamp() for p in said if p.fingerprint == alternative.fingerprint and p.channels & channels)
-        return max(times, default=0), number
+    def age(variant: Variant) -> float:
+        published = _published_at(campaign, variant, history, reach)
+        return published.timestamp() if published else 0
 
-    chosen = campaign.messages[min(range(len(campaign.messages)), key=last_said)]
-    late = f"found {_length(now - one.due)} late" if missed else ""
-    return Decision(occurrence=one, action=Action.PUBLISH, variant=chosen.name, reason=late)
+    reason = f"found {_length(now - occurrence.due)} late" if missed else ""
+    variant = min(campaign.messages, key=age).name
+    return Decision(occurrence=occurrence, action=Action.PUBLISH, variant=variant, reason=reason)
 
 
-def past_publication(campaign: Campaign, made: Decision, now: datetime, reach: Reach) -> PastPublication:
-    """A decision to say something, carried out."""
-    alternative = campaign.variant(made.variant)
+def _published_at(
+    campaign: Campaign, variant: Variant, history: Sequence[PastPublication], reach: Reach
+) -> datetime | None:
+    """Return when one of the variant's channels last had its text."""
+    channels = reach(campaign, variant)
+    times = (past.at for past in history if past.fingerprint == variant.fingerprint and past.channels & channels)
+    return max(times, default=None)
+
+
+def past_publication(campaign: Campaign, decision: Decision, now: datetime, reach: Reach) -> PastPublication:
+    """Return the publication that carries out a decision."""
+    variant = campaign.variant(decision.variant)
     return PastPublication(
         campaign=campaign.name,
-        day=made.occurrence.day,
-        variant=made.variant,
+        day=decision.occurrence.day,
+        variant=variant.name,
         at=now,
-        channels=reach(campaign, alternative),
-        fingerprint=alternative.fingerprint,
+        channels=reach(campaign, variant),
+        fingerprint=variant.fingerprint,
     )
 
 
 def inhibited_campaigns(
     campaigns: Iterable[Campaign], alerts: Sequence[Message], contains: Contains, communes: Communes
 ) -> dict[str, str]:
-    """The campaigns that are silent while incidents are open, each with one of these.
+    """Return the campaigns that must be silent while incidents are open, each with one of these.
 
     Args:
-        campaigns: Which.
-        alerts: What was said (resolved) of the open incidents, each with the place of its incident.
+        campaigns: The campaigns.
+        alerts: The (resolved) messages of the open incidents, each with the place of its incident.
         contains: The tables of places.
-        communes: Likewise.
+        communes: The communes of an EPCI.
     """
     inhibited = {}
     for campaign in campaigns:
-        grave = Route(to=("all",), at_least=campaign.inhibition.at_least)
+        severe = Route(to=("all",), at_least=campaign.inhibition.at_least)
         for alert in alerts:
-            if grave.matches(alert, contains) and _near(alert, campaign.inhibition_areas, contains, communes):
+            if severe.matches(alert, contains) and _is_near(alert, campaign.inhibition_areas, contains, communes):
                 inhibited[campaign.name] = alert.incident or ""
     return inhibited
 
 
-def _near(alert: Message, areas: tuple[str, ...], contains: Contains, communes: Communes) -> bool:
-    """Whether an alert is for one of the areas, or for a place that reaches into one; no areas: all of them."""
+def _is_near(alert: Message, areas: tuple[str, ...], contains: Contains, communes: Communes) -> bool:
+    """Return whether an alert concerns one of the areas, or reaches into one. Without areas any alert does."""
     place = alert.location
     if not areas or place is None or not (place.commune or place.epci or place.department or place.also_departments):
-        return True  # what names no place, or only a road, may be here
+        return True  # an alert without a place, or with only a road, may be here
     whole = set(place.also_departments) | ({place.department} if not (place.commune or place.epci) else set())
     departments = [f"dept:{code}" for code in whole if code]
     for kind, _, code in (area.partition(":") for area in areas):
@@ -272,11 +290,11 @@ def _reaches(communes: Iterable[str], areas: Iterable[str], contains: Contains) 
 
 
 def due_window(campaigns: Iterable[Campaign], now: datetime) -> tuple[Occurrence, ...]:
-    """The occurrences that `decide` is to be told of."""
+    """Return the occurrences that `decide` needs."""
     return tuple(
-        one
+        occurrence
         for campaign in campaigns
-        for one in occurrences(
+        for occurrence in occurrences(
             campaign,
             campaign.local(now - campaign.late_for - LOOK_BACK).date(),
             campaign.local(now + timedelta(days=1)).date(),
@@ -285,14 +303,14 @@ def due_window(campaigns: Iterable[Campaign], now: datetime) -> tuple[Occurrence
 
 
 def _next(campaign: Campaign, now: datetime, wall: time) -> datetime:
-    """The next moment at which clocks in the campaign's zone show this time."""
+    """Return the next moment at which clocks in the campaign's zone show this time."""
     local = campaign.local(now)
     day = local.date() if local.time() < wall else local.date() + timedelta(days=1)
     return datetime.combine(day, wall, tzinfo=campaign.zone).astimezone(now.tzinfo)
 
 
 def _length(span: timedelta) -> str:
-    """A length of time in a few words: `3 h`, `2 d`, `45 min`."""
+    """Return a length of time in short: `3 h`, `2 d`, `45 min`."""
     minutes = span // timedelta(minutes=1)
     if minutes >= 2 * 24 * 60 and minutes % (24 * 60) == 0:
         return f"{minutes // (24 * 60)} d"

@@ -1,9 +1,9 @@
-"""Checks of a message's content: remarks with a reason and a remedy. An error stops the publication.
+"""Checks of a message's content. An error stops the publication.
 
 A check is a value: a permanent code, its basis, and a function from a
 [`CheckContext`][policenotify.checks.CheckContext] to remarks, made by the decorator
-[`check`][policenotify.checks.check]. An installation adds its own by giving another tuple to
-[`run_checks`][policenotify.checks.run_checks]. Codes that begin with `PN` are reserved.
+[`check`][policenotify.checks.check]. An installation adds its own with `checks=` of `Publisher`. Codes that begin with
+`PN` are reserved.
 
 *A warning message's five contents*, in the basis of a check, are source, hazard, place, guidance and time (Mileti and
 Sorensen, *Communication of Emergency Public Warnings*, ORNL-6609, 1990).
@@ -14,27 +14,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from policenotify.checks import lifecycle, place, times, wording
+from policenotify.checks import incident, wording
 from policenotify.checks.check import Check, CheckContext, Remark, check
 from policenotify.findings import Finding, Level
 
-CHECKS: Final[tuple[Check, ...]] = (
-    place.place_stated,
-    place.commune_exists,
-    wording.instruction_given,
-    times.time_stated,
-    wording.pictures_described,
-    wording.hazard_named,
-    lifecycle.predecessor_exists,
-    times.not_expired,
-    times.next_update_ahead,
-    lifecycle.end_gives_all_clear,
-    lifecycle.exercise_marked_once,
-    wording.headline_readable,
-    wording.spaces_after_stops,
-    wording.no_unintended_mention,
-    lifecycle.end_not_denied,
-    place.house_not_named,
+CHECKS: Final[tuple[Check, ...]] = tuple(
+    sorted(
+        (value for module in (incident, wording) for value in vars(module).values() if isinstance(value, Check)),
+        key=lambda each: each.code,
+    )
 )
 """The checks shipped, in the order of their codes."""
 

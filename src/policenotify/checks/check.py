@@ -1,4 +1,4 @@
-"""What a check is, and what it looks at."""
+"""The form of a check, and the context that it looks at."""
 
 from __future__ import annotations
 
@@ -93,9 +93,10 @@ class Check:
 def check(
     code: str, *, basis: str, field: str = "", levels: tuple[Level, ...] = (Level.ERROR,)
 ) -> Callable[[Callable[[CheckContext], Iterable[Remark]]], Check]:
-    """Return a decorator that makes a check of a function yielding remarks. Its docstring is the title.
+    """Return a decorator that makes a check of a function yielding remarks.
 
-    A remark that names no field has *field*, and one that names no level the first of *levels*.
+    The docstring of the function is the title. A remark that names no field has *field*, and one that names no level
+    the first of *levels*.
     """
 
     def decorate(function: Callable[[CheckContext], Iterable[Remark]]) -> Check:
@@ -117,8 +118,8 @@ def check(
 
 
 def texts_of(message: Message, *names: str) -> Iterator[tuple[str, str, str]]:
-    """Yield language, field and text of the fields of these names, in each language of the message."""
+    """Yield language, field and text of these fields, in each language."""
     for name in names:
         yield message.language, name, getattr(message, name)
-        for words in message.translations:
-            yield words.language, f"translations.{words.language}.{name}", getattr(words, name)
+        for translation in message.translations:
+            yield translation.language, f"translations.{translation.language}.{name}", getattr(translation, name)

@@ -1,4 +1,4 @@
-"""Checks of the texts: headline, instruction, descriptions of pictures, and what networks make of them."""
+"""Checks of the texts, and of what networks make of them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from policenotify.checks.check import CALLS_TO_ACT, FIVE_CONTENTS, CheckContext,
 from policenotify.findings import Level
 from policenotify.model.cap import Severity
 from policenotify.model.message import Message
+from policenotify.render.redaction import house_numbers
 from policenotify.text.autolinks import Fix, repair
 from policenotify.text.characters import clean
 from policenotify.text.comparison import fold
@@ -69,7 +70,7 @@ def pictures_described(context: CheckContext) -> Iterator[Remark]:
     levels=(Level.WARNING,),
 )
 def hazard_named(context: CheckContext) -> Iterator[Remark]:
-    """Require the category's label at the beginning of the headline if it has no hashtag."""
+    """Require the category's label first in the headline if it has no hashtag."""
     message, label = context.message, context.profile.label(context.message.language)
     if not context.of_incident or context.profile.hashtag(message.language, message.severity):
         return
@@ -128,10 +129,29 @@ def no_unintended_mention(context: CheckContext) -> Iterator[Remark]:
         )
 
 
+@check(
+    "PN210",
+    basis="Code pénal, art. 223-1-1 and 226-1: what lets people find a person's home.",
+    levels=(Level.WARNING,),
+)
+def house_not_named(context: CheckContext) -> Iterator[Remark]:
+    """Report house numbers that are removed before publication."""
+    typed = context.typed or context.message
+    before, after = ({**dict(visible_texts(message)), **dict(alts_of(message))} for message in (typed, context.message))
+    for field, parts in house_numbers(typed, (entry.message for entry in context.history.entries)):
+        if parts and before[field] != after[field]:
+            yield Remark(
+                f"{', '.join(f'“{part}”' for part in parts)} would reveal which house it is. "
+                "It is removed before publication.",
+                "Leave it out. If readers must know the house, allow it for the category: precision = exact.",
+                field=field,
+            )
+
+
 def _fixes(
     context: CheckContext, kind: Literal["space", "mention"]
 ) -> Iterator[tuple[str, Fix, tuple[int, int] | None]]:
-    """Yield field, fix and span of each repair by the rendering. The span is `None` if it is not known."""
+    """Yield field, fix and, if it is known, span of each repair by the rendering."""
     for field, text in visible_texts(context.message):
         shown = clean(text)
         mentions = frozenset() if field.startswith("location.") else context.mentions
@@ -156,5 +176,7 @@ def visible_texts(message: Message) -> Iterator[tuple[str, str]]:
 def alts_of(message: Message) -> Iterator[tuple[str, str]]:
     """Yield field and text of each description of a picture."""
     yield from ((f"images.{number}.alt", image.alt) for number, image in enumerate(message.images))
-    for words in message.translations:
-        yield from ((f"translations.{words.language}.alts.{number}", alt) for number, alt in enumerate(words.alts))
+    for translation in message.translations:
+        yield from (
+            (f"translations.{translation.language}.alts.{number}", alt) for number, alt in enumerate(translation.alts)
+        )

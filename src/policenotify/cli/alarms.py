@@ -9,7 +9,6 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from policenotify.cli import output
-from policenotify.cli.context import plain
 from policenotify.cli.exit_codes import Exit, worst
 from policenotify.journal.records import Takeover
 from policenotify.model.lifecycle import IncidentStatus
@@ -62,7 +61,7 @@ def repeated_takeover(takeover: Takeover, zone: tzinfo) -> str:
 def status_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[RenderableType]:
     """Yield the alarms, the most severe first, then the open incidents."""
     if status.stopped:
-        yield Text(plain(f"STOPPED. {status.stopped}"), style="bold")
+        yield Text(output.plain(f"STOPPED. {status.stopped}"), style="bold")
     if status.no_worker:
         when = f"since {local_time(status.runner_seen, zone)}" if status.runner_seen else "yet"
         names = ", ".join(sorted(status.waiting))
@@ -73,15 +72,15 @@ def status_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Renderabl
         )
     for name, blocked in status.blocked.items():
         code = f" [{blocked.code}]" if blocked.code else ""
-        yield Text(plain(f"BLOCKED: {name}. {blocked.reason}{code} {blocked.remedy}".rstrip()), style="bold")
+        yield Text(output.plain(f"BLOCKED: {name}. {blocked.reason}{code} {blocked.remedy}".rstrip()), style="bold")
         yield output.paragraph(f"Then: policenotify doctor, or policenotify resume {name}", "→ ")
     for name, fault in status.faults.items():
-        yield Text(plain(f"CANNOT BE USED: {name}. {fault.reason}"), style="bold")
+        yield Text(output.plain(f"CANNOT BE USED: {name}. {fault.reason}"), style="bold")
         yield output.paragraph(fault.remedy, "→ ")
     for name, incidents in status.removed_channels.items():
-        yield Text(plain(f"REMOVED: {removed_channel(name, incidents)}"), style="bold")
+        yield Text(output.plain(f"REMOVED: {removed_channel(name, incidents)}"), style="bold")
     for takeover in status.taken_over_again:
-        yield Text(plain(f"TAKEN OVER TWICE: {repeated_takeover(takeover, zone)}"), style="bold")
+        yield Text(output.plain(f"TAKEN OVER TWICE: {repeated_takeover(takeover, zone)}"), style="bold")
     left = status.open_incidents - len(status.incidents)
     count = f"{status.open_incidents:,} incidents are open, {status.overdue_incidents:,} of them overdue."
     head = "Open incidents:" if status.open_incidents else "No incident is open."

@@ -11,7 +11,7 @@ from importlib import import_module
 import click
 from click.shell_completion import CompletionItem
 
-from policenotify.cli.context import CliContext, common, json_text, plain
+from policenotify.cli.context import CliContext, common, json_text
 from policenotify.cli.exit_codes import Exit, exit_table
 from policenotify.errors import MissingExtra
 
@@ -123,6 +123,7 @@ def run(args: Sequence[str]) -> int:
         if COMPLETE_VARIABLE in os.environ:
             return Exit.REJECTED  # an error would be printed into the line that the officer is typing
         from policenotify.cli.errors import error_report
+        from policenotify.cli.output import plain
 
         if call.debug:
             traceback.print_exc()

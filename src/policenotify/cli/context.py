@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import json
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,8 +28,6 @@ ACTOR_VARIABLE = "POLICENOTIFY_ACTOR"
 
 _LONGEST_WAIT = 604_800  # seconds; `datetime` overflows on a wait of millions of years
 _LONGEST_NAME = 200  # characters of a key or an actor, as the journal's columns have them
-# Control characters but tab and line feed: a network's answer must not move the officer's cursor.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -120,11 +117,6 @@ def json_text(document: BaseModel | Mapping[str, object], *, indent: int | None 
     """Return a document as JSON, in one line if *indent* is `None`."""
     fields = document if isinstance(document, Mapping) else document.model_dump(mode="json", by_alias=True)
     return json.dumps(fields, ensure_ascii=False, indent=indent)
-
-
-def plain(text: str) -> str:
-    """Replace the control characters of a text, which may come from a network."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def printable_name(option: str, value: str) -> str:

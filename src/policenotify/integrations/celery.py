@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from celery import Celery, signals
 
 from policenotify.integrations.host import INTERVAL, ProcessPublisher
-from policenotify.journal.meta import OVERDUE
+from policenotify.journal.workers import OVERDUE
 from policenotify.publishing.publisher import Publisher
 from policenotify.settings import open_publisher
 

@@ -14,11 +14,10 @@ in the future are then rescheduled.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final, NamedTuple
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, and_, bindparam, case, delete, or_, select, update
+from sqlalchemy import Column, ColumnElement, Connection, and_, bindparam, case, delete, or_, select, update
 
 from policenotify.channel import Clock
 from policenotify.journal import meta, schema
@@ -57,6 +56,12 @@ _PUBLISHED_LATER = and_(
     _table.c.last_tried_at.is_(None),
     _table.c.not_before > bindparam("now"),
     _publication.c.created_at > bindparam("late"),
+)
+_OTHER_INTERVALS: Final[tuple[Column[int], ...]] = (
+    _channel.c.paused_until,
+    _channel.c.tat,
+    schema.lock.c.lease_until,
+    schema.runner.c.seen_at,
 )
 _IN_THE_FUTURE = (
     select(_table.c.id, _table.c.channel)
@@ -186,19 +191,12 @@ def _shift(connection: Connection, step: int) -> None:
     moved = {name: _table.c[name] + step for name in ("not_before", "lease_until", "last_tried_at", "unseen_at")}
     earlier: ColumnElement[int] = first + step if step < 0 else case((first.is_(None), None), else_=first)
     connection.execute(update(_table).where(_OPEN).values(**moved, first_tried_at=earlier))
-    for table, column in _other_intervals():
-        connection.execute(update(table).where(column.is_not(None)).values({column: column + step}))
+    for column in _OTHER_INTERVALS:
+        connection.execute(update(column.table).where(column.is_not(None)).values({column: column + step}))
     named = schema.meta.c.name.startswith(meta.DRAIN_REQUESTED, autoescape=True)
     for row in connection.execute(select(schema.meta).where(named)).all():
         if int(row.value):  # 0: the drain has begun
             meta.put(connection, row.name, str(int(row.value) + step))
-
-
-def _other_intervals() -> Iterator[tuple[Table, Column[int]]]:
-    yield _channel, _channel.c.paused_until
-    yield _channel, _channel.c.tat
-    yield schema.lock, schema.lock.c.lease_until
-    yield schema.runner, schema.runner.c.seen_at
 
 
 def _assume_long_ago(connection: Connection, now: int) -> None:

@@ -26,8 +26,8 @@ from policenotify.channel import PostRef, Recipient, RecipientOutcome, Request
 from policenotify.journal import clock_change, meta, queue, results, schema
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.channels import free_slots, take_slot
-from policenotify.journal.publications import in_sending_order, rendered_columns
-from policenotify.journal.recipients import start_recipient, store_addresses, store_recipients, take_recipients
+from policenotify.journal.publications import delivery_columns, in_sending_order, store_recipients_of
+from policenotify.journal.recipients import start_recipient, store_addresses, take_recipients
 from policenotify.journal.records import (
     LEASE,
     AttemptResult,
@@ -74,7 +74,11 @@ _STATES = select(_table.c.state, _table.c.in_doubt).where(_table.c.id.in_(bindpa
 
 
 class Deliveries:
-    """The queue of deliveries, their attempts and results."""
+    """The queue of deliveries, their attempts and results.
+
+    Methods that take a claimed delivery raise `LostLease` if another process has taken it over. They change nothing
+    then.
+    """
 
     def __init__(self, journal: Transactions) -> None:
         self._journal = journal
@@ -161,7 +165,6 @@ class Deliveries:
         """Store that *request* is about to be sent, and renew the lease. Nothing may be sent before this returns.
 
         Raises:
-            LostLease: Another process took the delivery over.
             RateReached: Other processes have used up the channel's rate since it was claimed.
             PublishingStopped: Everything was stopped meanwhile.
         """
@@ -175,11 +178,7 @@ class Deliveries:
             return queue.begin_attempt(connection, claimed, request, wording, now=now, lease=lease, rate=rate)
 
     def confirm_lease(self, claimed: ClaimedDelivery) -> None:
-        """Check by the journal's clock that the delivery is still claimed by this process.
-
-        Raises:
-            LostLease: It is not.
-        """
+        """Check by the journal's clock that the lease has not expired. Raise `LostLease` if it has."""
         with self._journal.read() as connection:
             queue.confirm_lease(connection, claimed, microseconds(self._journal.now()))
 
@@ -214,9 +213,6 @@ class Deliveries:
 
         Returns:
             How many posts, or recipients, have which outcome now.
-
-        Raises:
-            LostLease: Another process took the delivery over.
         """
         with self._journal.write() as connection:
             steps = clock_change.total(connection)
@@ -237,7 +233,6 @@ class Deliveries:
         With *hold_doubt*, recipients in doubt are held instead of being sent to again.
 
         Raises:
-            LostLease: Another process took the delivery over.
             RateReached: The channel's rate, which counts recipients, is used up.
         """
         journal = self._journal
@@ -267,7 +262,6 @@ class Deliveries:
             Whether to send. False while everything is stopped.
 
         Raises:
-            LostLease: Another process took the delivery over.
             RateReached: The channel's rate is used up. The outcomes are not recorded.
         """
         journal = self._journal
@@ -284,11 +278,7 @@ class Deliveries:
     def record_recipients(
         self, claimed: ClaimedDelivery, outcomes: Sequence[RecipientOutcome], *, hold_doubt: bool, lease: timedelta
     ) -> None:
-        """Record the outcomes of some recipients and renew the lease.
-
-        Raises:
-            LostLease: Another process took the delivery over.
-        """
+        """Record the outcomes of some recipients and renew the lease."""
         with self._journal.write() as connection:
             queue.lock_key_of(connection, claimed.id)  # first: the same transaction may settle the delivery
             now = self._journal.now()
@@ -372,20 +362,13 @@ class Deliveries:
             addresses = {address for part in deliveries for address in part.recipients or ()}
             store_addresses(connection, journal.keys, addresses, at)
             first, *more = in_sending_order(deliveries)
-            connection.execute(update(_table).where(_table.c.id == row.id).values(**_columns(connection, first, at)))
+            connection.execute(
+                update(_table).where(_table.c.id == row.id).values(**delivery_columns(connection, first, at=at))
+            )
             if more:
-                _insert_after(connection, row, [_columns(connection, part, at) for part in more])
-            by_key = {part.post_key: part.recipients for part in deliveries if part.recipients is not None}
-            if by_key:
-                query = select(_table.c.id, _table.c.post_key).where(
-                    _table.c.publication == row.publication,
-                    _table.c.channel == row.channel,
-                    _table.c.state == Outcome.WAITING,
-                )
-                rows = connection.execute(query.order_by(_table.c.id)).all()
-                recipients = {one.id: by_key[one.post_key] for one in rows if one.post_key in by_key}
-                ordering_keys = dict.fromkeys(recipients, row.ordering_key)
-                store_recipients(connection, journal.keys, recipients, ordering_keys, at)
+                _insert_after(connection, row, [delivery_columns(connection, part, at=at) for part in more])
+            follows = (row.ordering_key,)
+            store_recipients_of(connection, journal.keys, row.publication, deliveries, follows, at)
             queue.supersede_partial_sends(connection, row.ordering_key, at)
             record_delivery(connection, row, now, "rendered", {"parts": len(deliveries)})
         return True
@@ -418,10 +401,3 @@ def _insert_after(connection: Connection, row: Row[Any], parts: Sequence[Mapping
     for columns in rows:
         del columns["id"]
     connection.execute(insert(_table), rows)
-
-
-def _columns(connection: Connection, part: NewDelivery, at: int) -> dict[str, object]:
-    refused, skip = part.target.refused, part.target.skip
-    state = Outcome.REFUSED if refused else Outcome.SKIPPED if skip else Outcome.WAITING
-    columns = {**rendered_columns(connection, part), "state": state, "reason": refused or skip, "remedy": ""}
-    return {**columns, "settled_at": None if state is Outcome.WAITING else at}

@@ -53,26 +53,6 @@ class Journal(Transactions):
         self.retention = Retention(self, engine)
 
     @classmethod
-    def open(
-        cls,
-        url: str,
-        *,
-        keys: Keys,
-        clock: Clock | None = None,
-        entropy: Entropy = secrets.token_bytes,
-        timeout: int | None = None,
-        create: bool = False,
-    ) -> Journal:
-        """Open the journal; see [`open_journal`][policenotify.journal.open_journal]."""
-        journal = cls.connect(url, keys=keys, clock=clock, entropy=entropy, timeout=timeout, create=create)
-        try:
-            journal.check_schema(create=create)
-        except BaseException:
-            journal.close()
-            raise
-        return journal
-
-    @classmethod
     def connect(
         cls,
         url: str,
@@ -83,7 +63,7 @@ class Journal(Transactions):
         timeout: int | None = None,
         create: bool = False,
     ) -> Journal:
-        """Return the journal without checking its tables. With *create*, make a missing file."""
+        """Connect without checking the tables; see [`open_journal`][policenotify.journal.open_journal]."""
         try:
             engine = open_engine(url, timeout, create=create)
         except (SQLAlchemyError, OSError) as error:
@@ -97,10 +77,10 @@ class Journal(Transactions):
                 meta.create(connection, self.keys, self.entropy)
         with self.read() as connection:
             keys_are_newest = meta.check(connection, self.keys)
-            self.id = meta.journal_id(connection)
+            self.id = meta.get(connection, meta.ID)
         if not keys_are_newest:
             with self.write() as connection:
-                meta.set_keys(connection, self.keys)
+                meta.put(connection, meta.KEYS, self.keys.fingerprint)  # refuses processes with the earlier keys
 
     def stop(self, actor: str, reason: str = "") -> None:
         """Halt all publishing and delivery, in all processes, until `resume`."""

@@ -1,11 +1,11 @@
-"""The installation's keys: what makes recipients opaque, secrets unreadable and the journal's closed batches provable.
+"""The installation's keys: they make recipients opaque, encrypt secrets, and sign the journal's sealed batches.
 
-One file, made once by `policenotify init`, the same on every host of the installation. Whoever has it can read the
-stored addresses and tokens; whoever loses it can read them no more. Keep a copy in a safe.
+`policenotify init` creates the keys file once, and every host of the installation has the same. It opens all stored
+addresses and tokens, which are lost without it. Keep a copy in a safe.
 
 A file holds one *tagging* key, which never changes, and numbered *versions*, each with an encryption and a signing
-key. The newest version seals and signs; the older ones still open and verify. Every sealed or signed value is stored
-with the number of its version.
+key. The newest version encrypts and signs, the older ones still decrypt and verify. Every encrypted or signed value
+is stored with the number of its version.
 """
 
 from __future__ import annotations
@@ -27,27 +27,26 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 Entropy = Callable[[int], bytes]
-"""Gives that many unpredictable bytes: `secrets.token_bytes`, except in tests."""
+"""Returns so many unpredictable bytes: `secrets.token_bytes`, except in tests."""
 
 KEY_BYTES = 32
-"""Length of each key: AES-256 (FIPS 197), Ed25519 (RFC 8032, section 5.1.5), and HMAC-SHA-256, for which a key as
-long as the hash is recommended (RFC 2104, section 3)."""
+"""Length of each key: AES-256 (FIPS 197), Ed25519 (RFC 8032, section 5.1.5), and HMAC-SHA-256 (RFC 2104, section 3)."""
 
 NONCE_BYTES = 12
-"""The nonce of AES-GCM: 96 bits, as NIST SP 800-38D, section 5.2.1.1 recommends. Drawn at random, it is good for
-2^32 values under one key (section 8.3); an installation seals some thousands a year."""
+"""Length of the AES-GCM nonce: 96 bits (NIST SP 800-38D, section 5.2.1.1). Random nonces allow 2^32 values under one
+key (section 8.3), and an installation encrypts some thousands a year."""
 
 REFERENCE_LENGTH = 5
-"""Characters of a reference that people see: 32^5, some 33 million; short enough to be said on the telephone."""
+"""Length of a reference that people see: 32^5, some 33 million, and short enough for the telephone."""
 
 FINGERPRINT_LENGTH = 8
-"""Characters of the fingerprint: 40 bits, enough to tell two honest files apart."""
+"""Length of a fingerprint: 40 bits, enough to distinguish the files of one installation."""
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""Crockford's Base32: no I, L, O or U, so that nothing is misread or misheard."""
+"""Crockford's Base32: without I, L, O and U, which are easily misread."""
 
 FOR_OTHERS = 0o037
-"""The permissions that a private file must not give: writing to the group, and anything to the rest of the world."""
+"""Permissions that a private file must not grant: writing to the group, and anything to others."""
 
 _BITS = 5  # of one Crockford character
 
@@ -55,9 +54,9 @@ _BITS = 5  # of one Crockford character
 class Keys:
     """The installation's keys.
 
-    Made by [`create`][policenotify.journal.keys.Keys.create] or [`load`][policenotify.journal.keys.Keys.load], never
-    directly. A *purpose* is a short constant naming what a value is for (`"recipient"`, `"keep"`): a value made for
-    one purpose is worth nothing for another.
+    Use [`create`][policenotify.journal.keys.Keys.create] or [`load`][policenotify.journal.keys.Keys.load], not the
+    constructor. A *purpose* is a short constant such as `"recipient"`. A value made for one purpose cannot be used for
+    another.
     """
 
     __slots__ = ("_entropy", "_file")
@@ -68,22 +67,15 @@ class Keys:
 
     @classmethod
     def create(cls, entropy: Entropy) -> Self:
-        """Make the keys of a new installation.
-
-        Args:
-            entropy: Where unpredictable bytes come from; kept for the nonces of
-            [`seal`][policenotify.journal.keys.Keys.seal].
-        """
+        """Create the keys of a new installation."""
         return cls(_File(tagging=entropy(KEY_BYTES), versions=(_Version.drawn(entropy),)), entropy)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, entropy: Entropy = secrets.token_bytes) -> Self:
-        """Read the keys file.
-
-        Its owner may read it, and a group whose members work with this installation; nobody else.
+        """Read the keys file. Only its owner and a group may have access to it.
 
         Raises:
-            SettingsError: It is missing, not a keys file, or open to others. Nothing of its content is told.
+            SettingsError: It is missing, damaged, or open to others. The text quotes nothing of it.
             UnsupportedVersion: A newer policenotify wrote it.
         """
         place = Path(path)
@@ -106,17 +98,17 @@ class Keys:
             return cls(_File.model_validate_json(text), entropy)
         except ValidationError:
             raise SettingsError(
-                f"{place} is no keys file, or it is damaged. Copy it again from another host or from the safe."
+                f"{place} is not a keys file, or it is damaged. Copy it again from another host or from the safe."
             ) from None  # its cause would show the keys
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the keys to a new file that only its owner may read (mode 0600).
 
-        A file that is there already is never written over: it may hold the only copy of other keys. After a
-        rotation, save beside the old file, then rename.
+        An existing file is never overwritten, because it may be the only copy of other keys. After a rotation, save
+        beside the old file, then rename.
 
         Raises:
-            SettingsError: There is such a file already, or it cannot be written.
+            SettingsError: The file exists, or it cannot be written.
         """
         place = Path(path)
         try:
@@ -129,16 +121,13 @@ class Keys:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(self._file.written())
                 file.flush()
-                os.fsync(file.fileno())  # a journal sealed with keys that a power cut took away is lost
+                os.fsync(file.fileno())  # a power cut must not lose the keys of an existing journal
         except OSError as error:
             place.unlink(missing_ok=True)
             raise SettingsError(f"The keys file {place} cannot be written ({error.strerror}).") from error
 
     def rotated(self, entropy: Entropy) -> Keys:
-        """The same keys with one more version, which seals and signs from now on.
-
-        The tagging key stays: recipients keep their opaque keys, and references their characters.
-        """
+        """Return the keys with one more version. The tagging key stays, and so do recipient keys and references."""
         return Keys(
             self._file.model_copy(update={"versions": (*self._file.versions, _Version.drawn(entropy))}), entropy
         )
@@ -150,43 +139,37 @@ class Keys:
 
     @property
     def fingerprint(self) -> str:
-        """Eight characters by which two hosts see whether they have the same keys and versions: `7K3Q-9XM2`."""
+        """Eight characters that are equal on hosts with the same keys and versions: `7K3Q-9XM2`."""
         return self.fingerprints[-1]
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
-        """The fingerprint that these keys had when each version was the newest, the first version's first.
-
-        Keys that were rotated still have the earlier fingerprints here, and so open what was made with them.
-        """
-        known, told = hashlib.sha256(self._file.tagging), []
+        """The fingerprints of these keys as of each version, oldest first."""
+        digest, fingerprints = hashlib.sha256(self._file.tagging), []
         for version in self._file.versions:
-            known.update(version.encryption + version.signing)
-            said = _crockford(known.digest(), FINGERPRINT_LENGTH)
-            told.append(f"{said[:4]}-{said[4:]}")
-        return tuple(told)
+            digest.update(version.encryption + version.signing)
+            text = _crockford(digest.digest(), FINGERPRINT_LENGTH)
+            fingerprints.append(f"{text[:4]}-{text[4:]}")
+        return tuple(fingerprints)
 
     def tag(self, purpose: str, text: str) -> str:
-        """An opaque, stable name for *text*: its HMAC-SHA-256 (RFC 2104), in 64 hexadecimal digits.
-
-        Made with the tagging key, which no rotation changes: the same address has the same tag for ever.
-        """
+        """Return an opaque, stable name for *text*: its HMAC-SHA-256 (RFC 2104) in 64 hexadecimal digits."""
         return hmac.new(self._file.tagging, _bound(purpose, text), hashlib.sha256).hexdigest()
 
     def reference(self, text: str) -> str:
-        """Five characters by which people may name *text* (an incident), without learning it: `K7Q2M`.
+        """Return five characters by which people may refer to *text* without learning it: `K7Q2M`.
 
-        Two of a hundred incidents share one about once in 7,000 times: it helps people, it is no key.
+        It is not unique: of 100 incidents two share one with a probability of 1 in 7,000.
         """
         return _crockford(bytes.fromhex(self.tag("reference", text)), REFERENCE_LENGTH)
 
     def seal(self, purpose: str, plain: str) -> tuple[int, bytes]:
-        """Encrypt with the newest version (AES-256-GCM); purpose and version are bound to it.
+        """Encrypt *plain* with the newest version (AES-256-GCM), bound to purpose and version.
 
         Returns:
-            The version's number, to be stored beside the sealed bytes, and these (nonce, then ciphertext).
+            The number of the version, and the bytes (nonce, then ciphertext).
         """
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - only who seals pays for it
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - loaded only when needed
 
         nonce = self._entropy(NONCE_BYTES)
         sealed = AESGCM(self._file.versions[-1].encryption).encrypt(
@@ -195,14 +178,13 @@ class Keys:
         return self.version, nonce + sealed
 
     def unseal(self, purpose: str, version: int, sealed: bytes) -> str:
-        """Decrypt what [`seal`][policenotify.journal.keys.Keys.seal] made.
+        """Decrypt what [`seal`][policenotify.journal.keys.Keys.seal] returned.
 
         Raises:
-            SettingsError: It was sealed with other keys, for another purpose, or is damaged; the text names the
-                version, nothing else.
+            SettingsError: It was encrypted with other keys or for another purpose, or it is damaged.
         """
-        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - only who unseals pays for it
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - the same
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - loaded only when needed
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - loaded only when needed
 
         cipher = AESGCM(self._of(version).encryption)
         nonce, body = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
@@ -216,20 +198,12 @@ class Keys:
             ) from None
 
     def sign(self, data: bytes) -> tuple[int, bytes]:
-        """Sign with the newest version (Ed25519, RFC 8032).
-
-        Returns:
-            The version's number, to be stored beside the signature, and the signature (64 bytes).
-        """
+        """Sign with the newest version (Ed25519, RFC 8032). Return its number and the signature (64 bytes)."""
         return self.version, self._signing(self.version).sign(data)
 
     def verify(self, version: int, data: bytes, signature: bytes) -> bool:
-        """Whether *signature* was made by that version of these keys over exactly *data*.
-
-        Raises:
-            SettingsError: These keys have no such version.
-        """
-        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - only who verifies pays for it
+        """Return True if *signature* was made by that version of these keys over *data*."""
+        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - loaded only when needed
 
         try:
             self._signing(version).public_key().verify(signature, data)
@@ -238,12 +212,8 @@ class Keys:
         return True
 
     def public_key(self, version: int) -> str:
-        """The public half of that version's signing key, in PEM (RFC 8410): for those who verify without our keys.
-
-        Raises:
-            SettingsError: These keys have no such version.
-        """
-        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415 - rarely asked
+        """Return the public half of that version's signing key in PEM (RFC 8410)."""
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415 - loaded only when needed
 
         public = self._signing(version).public_key()
         return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
@@ -252,7 +222,7 @@ class Keys:
         return f"Keys(version={self.version}, fingerprint={self.fingerprint!r})"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("Keys do not travel in a pickle; load them from their file.")
+        raise TypeError("Keys cannot be pickled. Load them from their file.")
 
     def _of(self, version: int) -> _Version:
         if not 1 <= version <= self.version:
@@ -263,7 +233,7 @@ class Keys:
         return self._file.versions[version - 1]
 
     def _signing(self, version: int) -> Ed25519PrivateKey:
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415 - only who signs pays for it
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415 - loaded only when needed
             Ed25519PrivateKey,
         )
 
@@ -282,7 +252,7 @@ class _Secret(BaseModel):
         frozen=True, extra="forbid", hide_input_in_errors=True, ser_json_bytes="base64", val_json_bytes="base64"
     )
 
-    def __repr__(self) -> str:  # and so for str(): a stray log line shows nothing
+    def __repr__(self) -> str:  # str() too: a log line must not show a key
         return f"{type(self).__name__}(…)"
 
     __str__ = __repr__
@@ -307,7 +277,7 @@ class _File(_Secret):
 
 
 def _bound(purpose: str, text: str) -> bytes:
-    """Purpose and text in one, so that no two pairs give the same bytes."""
+    """Combine purpose and text, so that no two pairs give the same bytes."""
     if not purpose or "\0" in purpose:
         raise ValueError("purpose: a short name")
     return f"{purpose}\0{text}".encode()

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from sqlalchemy import Connection, inspect, or_, select, update
 
 from policenotify.errors import JournalError, JournalMissing, JournalTakenAway, PublishingStopped, UnsupportedVersion
 from policenotify.journal import schema
 from policenotify.journal.keys import Entropy, Keys
-from policenotify.journal.records import span
-
-OVERDUE = timedelta(seconds=30)
-"""When a requested drain has not begun after this time, it is requested again: the request may be lost."""
 
 MOVED = "moved"
 """The fact that the journal was moved, with its new place."""
@@ -22,13 +16,13 @@ DRAIN_REQUESTED = "drain_requested_at "
 
 _table = schema.meta
 _ID_BYTES = 16
-_VERSION, _KEYS, _ID, _STOPPED = "schema_version", "keys", "id", "stopped"
+VERSION, KEYS, ID, _STOPPED = "schema_version", "keys", "id", "stopped"
 
-INITIAL = (_VERSION, _KEYS, _ID, _STOPPED)
+INITIAL = (VERSION, KEYS, ID, _STOPPED)
 """The facts of a journal in which nothing was ever published."""
 
 _STANDSTILL = select(_table.c.name, _table.c.value).where(
-    or_(*(_table.c.name == name for name in (MOVED, _STOPPED, _ID, _VERSION)))  # `IN` is compiled for each call
+    or_(*(_table.c.name == name for name in (MOVED, _STOPPED, ID, VERSION)))  # `IN` is compiled for each call
 )
 
 
@@ -40,35 +34,25 @@ def version(connection: Connection) -> int | None:
     """
     if not inspect(connection).has_table(_table.name):
         return None
-    number = get(connection, _VERSION) or ""
+    number = get(connection, VERSION) or ""
     if not number.isdecimal() or int(number) < 1:
         raise JournalError("The journal is damaged: its version is missing. Nothing was sent. Restore a copy.")
     return int(number)
-
-
-def set_version(connection: Connection, number: int) -> None:
-    """Store the version of the journal's tables."""
-    put(connection, _VERSION, str(number))
 
 
 def create(connection: Connection, keys: Keys, entropy: Entropy) -> None:
     """Create the tables, unless another process did so first."""
     if not inspect(connection).has_table(_table.name):
         schema.metadata.create_all(connection, checkfirst=False)
-        put(connection, _VERSION, str(schema.SCHEMA_VERSION))
-        put(connection, _KEYS, keys.fingerprint)
+        put(connection, VERSION, str(schema.SCHEMA_VERSION))
+        put(connection, KEYS, keys.fingerprint)
         ensure_id(connection, entropy)
 
 
 def ensure_id(connection: Connection, entropy: Entropy) -> None:
     """Give the journal an id, unless it has one. Two journals with the same keys differ in it."""
-    if get(connection, _ID) is None:
-        put(connection, _ID, entropy(_ID_BYTES).hex())
-
-
-def journal_id(connection: Connection) -> str | None:
-    """Return the journal's id, if it has one."""
-    return get(connection, _ID)
+    if get(connection, ID) is None:
+        put(connection, ID, entropy(_ID_BYTES).hex())
 
 
 def check(
@@ -100,7 +84,7 @@ def check(
         )
     if present > required:
         raise UnsupportedVersion("journal", present, required)
-    fingerprint = get(connection, _KEYS)
+    fingerprint = get(connection, KEYS)
     if fingerprint not in keys.fingerprints:
         raise JournalError(
             f"The journal was made with the keys {fingerprint}, this installation has {keys.fingerprint}. "
@@ -111,11 +95,6 @@ def check(
     return fingerprint == keys.fingerprint
 
 
-def set_keys(connection: Connection, keys: Keys) -> None:
-    """Store the fingerprint of newer keys. Processes with the earlier ones are refused at opening."""
-    put(connection, _KEYS, keys.fingerprint)
-
-
 def stop(connection: Connection, actor: str, reason: str) -> None:
     """Store that everything is stopped."""
     put(connection, _STOPPED, f"{actor}\n{reason}")
@@ -124,16 +103,6 @@ def stop(connection: Connection, actor: str, reason: str) -> None:
 def resume(connection: Connection) -> None:
     """Store that nothing is stopped."""
     put(connection, _STOPPED, "")
-
-
-def mark_moved(connection: Connection, place: str) -> None:
-    """Close this journal for good, naming its new place."""
-    put(connection, MOVED, place)
-
-
-def moved_to(connection: Connection) -> str | None:
-    """Return where the journal was moved, if it was."""
-    return get(connection, MOVED)
 
 
 def stopped(connection: Connection, expected: str | None = None) -> PublishingStopped | None:
@@ -148,9 +117,9 @@ def stopped(connection: Connection, expected: str | None = None) -> PublishingSt
         JournalTakenAway: This is not the journal that was opened, or its tables were changed.
     """
     facts = {row.name: row.value for row in connection.execute(_STANDSTILL)}
-    if expected is not None and facts.get(_ID) != expected:
+    if expected is not None and facts.get(ID) != expected:
         raise JournalTakenAway("Another journal is now where this process opened its own.")
-    if expected is not None and facts.get(_VERSION) != str(schema.SCHEMA_VERSION):
+    if expected is not None and facts.get(VERSION) != str(schema.SCHEMA_VERSION):
         raise JournalTakenAway("The journal's tables were changed to those of another version while it was in use.")
     if place := facts.get(MOVED):
         raise _moved(place)
@@ -165,27 +134,6 @@ def _moved(place: str) -> JournalError:
         f"This journal was moved to {place}. Nothing was sent. Put that into the settings (journal = …). If the move "
         "was cut off, so that there is none: policenotify journal move, as before."
     )
-
-
-def drain_requested(connection: Connection, runner: str, now: int) -> bool:
-    """Return whether a drain of the runner is pending and not overdue."""
-    return int(get(connection, f"{DRAIN_REQUESTED}{runner}") or 0) > now - span(OVERDUE)
-
-
-def request_drain(connection: Connection, runner: str, now: int) -> bool:
-    """Mark a drain of the runner as pending. Return False if one was pending already."""
-    name = f"{DRAIN_REQUESTED}{runner}"
-    schema.insert_new(connection, _table, [{"name": name, "value": "0"}])
-    connection.execute(select(_table.c.name).where(_table.c.name == name).with_for_update()).all()
-    if drain_requested(connection, runner, now):
-        return False
-    put(connection, name, str(now))
-    return True
-
-
-def acknowledge_drain(connection: Connection, runner: str) -> None:
-    """Mark that the runner's drain has begun."""
-    put(connection, f"{DRAIN_REQUESTED}{runner}", "0")
 
 
 def get(connection: Connection, name: str) -> str | None:

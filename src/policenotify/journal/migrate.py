@@ -99,7 +99,7 @@ def migrate(  # the last two are for tests
             while after < target:
                 steps[after](connection)
                 after += 1
-            meta.set_version(connection, after)
+            meta.put(connection, meta.VERSION, str(after))
             meta.ensure_id(connection, journal.entropy)
             meta.check(connection, keys, required=target)
             if before not in {None, after}:
@@ -144,12 +144,12 @@ def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = Non
             with old.write(follow_clock=False) as source:
                 _lock_tables(source, keys, place)
                 _ensure_nothing_is_sending(source, microseconds(old.now()))
-                if meta.moved_to(source) is None:
+                if meta.get(source, meta.MOVED) is None:
                     audit.record(source, old.now(), actor, "moved", {"to": place})
                 rows = {table.name: _copy(source, target, table) for table in schema.metadata.sorted_tables}
                 _set_sequences(target)
                 seals, stopped = audit.verify(target, keys), meta.stopped(target) is not None
-                meta.mark_moved(source, place)
+                meta.put(source, meta.MOVED, place)
     finally:
         old.close()
         new.close()
@@ -162,8 +162,9 @@ def empty(url: str, *, keys: Keys) -> None:
     Raises:
         JournalError: There is no such journal, or it cannot be written.
     """
-    journal = Journal.open(url, keys=keys)
+    journal = Journal.connect(url, keys=keys)
     try:
+        journal.check_schema()
         with journal.write() as connection:
             for table in reversed(schema.metadata.sorted_tables):
                 initial = table is schema.meta

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -302,17 +302,28 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
     begun = lock(connection, *{_ordering_key(new, delivery) for delivery in new.deliveries}) if follows else set()
     rows = []
     for delivery in in_sending_order(new.deliveries):
-        ordering_key, skip = _ordering_key(new, delivery), delivery.target.skip
+        channel, ordering_key = delivery.target.channel, _ordering_key(new, delivery)
+        skips, missing = channel in new.skips_without_opening, False
         if message.stage in _CLOSING and opening_not_posted(connection, ordering_key):
             cancel_stale(connection, ordering_key, at)
-            if delivery.target.channel in new.skips_without_opening:
-                skip = skip or OPENING_MISSING
-        rows.append(_delivery_columns(connection, new, delivery, ordering_key=ordering_key, skip=skip))
+            missing = skips
+        row = {
+            **delivery_columns(connection, delivery, at=at, missing_opening=missing),
+            "publication": new.id,
+            "channel": channel,
+            "ordering_key": ordering_key,
+            "sequence": new.expected_sequence,
+            "priority": _priority(message),
+            "needs_opening": skips and message.stage in _CLOSING,
+            "not_before": at,
+            "not_after": microseconds(new.not_after) if new.not_after else None,
+        }
+        rows.append(row)
     for ordering_key in begun:
         inherit_priority(connection, ordering_key, _priority(message))
     if rows:
         connection.execute(insert(_delivery), rows)
-    _store_recipients(connection, new, keys, begun)
+    store_recipients_of(connection, keys, new.id, new.deliveries, begun, at)
     for ordering_key in begun:
         supersede_partial_sends(connection, ordering_key, at)
     body = {"stage": message.stage, "category": message.category, "digest": new.digest, **new.rules}
@@ -387,31 +398,13 @@ def _ordering_key(new: NewPublication, delivery: NewDelivery) -> str:
     return f"{first} {delivery.target.channel}"
 
 
-def _delivery_columns(
-    connection: Connection, new: NewPublication, delivery: NewDelivery, *, ordering_key: str, skip: str
+def delivery_columns(
+    connection: Connection, delivery: NewDelivery, *, at: int, missing_opening: bool = False
 ) -> dict[str, object]:
-    target, at = delivery.target, microseconds(new.at)
-    state = Outcome.REFUSED if target.refused else Outcome.SKIPPED if skip else Outcome.WAITING
-    return {
-        **rendered_columns(connection, delivery),
-        "publication": new.id,
-        "channel": target.channel,
-        "ordering_key": ordering_key,
-        "sequence": new.expected_sequence,
-        "priority": _priority(new.message),
-        "state": state,
-        "needs_opening": target.channel in new.skips_without_opening and new.message.stage in _CLOSING,
-        "not_before": at,
-        "not_after": microseconds(new.not_after) if new.not_after else None,
-        "reason": target.refused or skip or delivery.reason,
-        "remedy": delivery.remedy if state is Outcome.WAITING else "",
-        "settled_at": None if state is Outcome.WAITING else at,
-    }
-
-
-def rendered_columns(connection: Connection, delivery: NewDelivery) -> dict[str, object]:
     """Return the columns of a delivery that follow from its target and wording."""
     target = delivery.target
+    skip = target.skip or (OPENING_MISSING if missing_opening else "")
+    state = Outcome.REFUSED if target.refused else Outcome.SKIPPED if skip else Outcome.WAITING
     changed = select(_delivery.c.id).where(  # the delivery whose post is edited or deleted
         _delivery.c.publication == target.target,
         _delivery.c.channel == target.channel,
@@ -430,6 +423,10 @@ def rendered_columns(connection: Connection, delivery: NewDelivery) -> dict[str,
         "reply_to": " ".join(target.reply_to),
         "standalone": delivery.standalone.model_dump_json() if delivery.standalone else None,
         "reply": delivery.reply.model_dump_json() if delivery.reply else None,
+        "state": state,
+        "reason": target.refused or skip or delivery.reason,
+        "remedy": delivery.remedy if state is Outcome.WAITING else "",
+        "settled_at": None if state is Outcome.WAITING else at,
     }
 
 
@@ -440,17 +437,27 @@ def in_sending_order(deliveries: Iterable[NewDelivery]) -> list[NewDelivery]:
     )
 
 
-def _store_recipients(connection: Connection, new: NewPublication, keys: Keys, begun: set[str]) -> None:
-    by_key = {delivery.post_key: delivery.recipients for delivery in new.deliveries if delivery.recipients is not None}
+def store_recipients_of(
+    connection: Connection,
+    keys: Keys,
+    publication: str,
+    deliveries: Iterable[NewDelivery],
+    follows: Collection[str],
+    at: int,
+) -> None:
+    """Store the recipients of new deliveries; with an ordering key in *follows*, those of earlier deliveries too."""
+    by_key = {delivery.post_key: delivery.recipients for delivery in deliveries if delivery.recipients is not None}
     if not by_key:
         return
     query = select(_delivery.c.id, _delivery.c.ordering_key, _delivery.c.post_key).where(
-        _delivery.c.publication == new.id, _delivery.c.has_recipients, _delivery.c.state == Outcome.WAITING
+        _delivery.c.publication == publication,
+        _delivery.c.post_key.in_(by_key),
+        _delivery.c.state == Outcome.WAITING,
     )
     rows = connection.execute(query.order_by(_delivery.c.id)).all()
     recipients = {row.id: by_key[row.post_key] for row in rows}
-    ordering_keys = {row.id: row.ordering_key for row in rows if row.ordering_key in begun}
-    store_recipients(connection, keys, recipients, ordering_keys, microseconds(new.at))
+    ordering_keys = {row.id: row.ordering_key for row in rows if row.ordering_key in follows}
+    store_recipients(connection, keys, recipients, ordering_keys, at)
 
 
 def _store_pictures(connection: Connection, new: NewPublication) -> None:

@@ -399,31 +399,19 @@ def begin_attempt(
 
 
 def lock_claimed(connection: Connection, claimed: ClaimedDelivery) -> None:
-    """Lock a delivery that this process has claimed.
-
-    Raises:
-        LostLease: Another process took it over.
-    """
+    """Lock a delivery that this process has claimed."""
     if connection.execute(_LOCK_OWNED, _identity(claimed)).first() is None:
         raise _lost(claimed)
 
 
 def confirm_lease(connection: Connection, claimed: ClaimedDelivery, now: int) -> None:
-    """Check that the delivery is claimed by this process and its lease has not expired.
-
-    Raises:
-        LostLease: It is not, or it has.
-    """
+    """Check that the delivery is claimed by this process and its lease has not expired."""
     if connection.execute(_CONFIRM, {**_identity(claimed), "now": now}).first() is None:
         raise _lost(claimed)
 
 
 def change(connection: Connection, claimed: ClaimedDelivery, **columns: object) -> None:
-    """Change columns of a delivery that this process has claimed.
-
-    Raises:
-        LostLease: Another process took it over. Nothing is changed.
-    """
+    """Change columns of a delivery that this process has claimed."""
     if not connection.execute(_change(tuple(columns)), _identity(claimed) | columns).rowcount:
         raise _lost(claimed)
 

@@ -63,7 +63,6 @@ class NewDelivery:
 
     Attributes:
         target: Where it goes, or why it is skipped.
-        post_key: The post's key.
         standalone: The standalone wording, or None if it is skipped or not yet rendered.
         reply: The wording as a reply, if there is a post to reply to.
         recipients: The addresses on the channel's list, or None if the channel has no recipients.
@@ -168,20 +167,14 @@ class ClaimedDelivery:
     """A delivery claimed by one process until its lease expires.
 
     Attributes:
-        owner: The process that claimed it.
         account: The account that it was rendered for.
-        key: The post's key.
         severe: The message's severity is Severe or Extreme.
         in_doubt: An earlier attempt may have succeeded.
         attempts: The number of attempts before.
-        first_tried_at: The time of the first attempt.
-        last_tried_at: The time of the last attempt.
         unseen_at: The first look-up since the last attempt that did not find the post.
         clock_steps: The sum of all steps of the clock when these times were read.
         backoff: The last wait after a failure.
         not_after: Nothing of it is sent after this time.
-        standalone: The standalone wording.
-        reply: The wording as a reply.
         wording: The chosen one: `reply`, `standalone`, or empty if none was chosen yet or the network has no replies.
         request_version: How often the network has required another request.
         request: The prepared request, if there is one.

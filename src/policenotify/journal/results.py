@@ -58,11 +58,7 @@ _REMEDIES = (  # the worst outcome first
 
 
 def record_result(connection: Connection, claimed: ClaimedDelivery, result: AttemptResult, *, now: datetime) -> None:
-    """Record the result of an attempt and release the delivery.
-
-    Raises:
-        LostLease: Another process took the delivery over. Nothing is changed.
-    """
+    """Record the result of an attempt and release the delivery."""
     at, unconfirmed = microseconds(now), result.outcome is Outcome.UNCONFIRMED
     waits = result.outcome in {Outcome.WAITING, Outcome.UNCONFIRMED}
     columns: dict[str, object] = {
@@ -116,11 +112,7 @@ def record_recipients(
     hold_doubt: bool,
     lease: timedelta,
 ) -> None:
-    """Record the outcomes of some recipients and renew the lease.
-
-    Raises:
-        LostLease: Another process took the delivery over. Nothing is changed.
-    """
+    """Record the outcomes of some recipients and renew the lease."""
     at = microseconds(now)
     change(connection, claimed, lease_until=at + span(lease))
     gone = []
@@ -151,11 +143,7 @@ def record_recipients(
 def record_bulk_result(
     connection: Connection, claimed: ClaimedDelivery, result: AttemptResult, *, now: datetime
 ) -> Mapping[Outcome, int]:
-    """Record the result of a delivery with recipients. Return how many of them have which outcome.
-
-    Raises:
-        LostLease: Another process took the delivery over. Nothing is changed.
-    """
+    """Record the result of a delivery with recipients. Return how many of them have which outcome."""
     ordering_key = lock_key_of(connection, claimed.id)
     identity = {"of_delivery": claimed.id}
     if result.outcome in {Outcome.REFUSED, Outcome.HELD, Outcome.SUPERSEDED}:

@@ -17,6 +17,9 @@ from policenotify.journal.transactions import Transactions
 
 _log = logging.getLogger("policenotify")
 _table = schema.runner
+OVERDUE = timedelta(seconds=30)
+"""A drain that has not begun after this time is requested again, because the request may be lost."""
+
 _FORGOTTEN = timedelta(days=7)  # heartbeats older than this are deleted
 
 
@@ -63,17 +66,26 @@ class Workers:
 
         It stays pending until `acknowledge_drain`, or until it is overdue.
         """
-        now = microseconds(self._journal.now())
+        name, now = f"{meta.DRAIN_REQUESTED}{runner}", microseconds(self._journal.now())
         with self._journal.read() as connection:
-            if meta.drain_requested(connection, runner, now):
+            if _is_pending(connection, name, now):
                 return False
         with self._journal.write() as connection:
-            return meta.request_drain(connection, runner, now)
+            schema.insert_new(connection, schema.meta, [{"name": name, "value": "0"}])
+            connection.execute(select(schema.meta.c.name).where(schema.meta.c.name == name).with_for_update()).all()
+            if _is_pending(connection, name, now):
+                return False
+            meta.put(connection, name, str(now))
+        return True
 
     def acknowledge_drain(self, runner: str) -> None:
         """Record that the runner's drain has begun. Later deliveries need another request."""
         with self._journal.write() as connection:
-            meta.acknowledge_drain(connection, runner)
+            meta.put(connection, f"{meta.DRAIN_REQUESTED}{runner}", "0")
+
+
+def _is_pending(connection: Connection, name: str, now: int) -> bool:
+    return int(meta.get(connection, name) or 0) > now - span(OVERDUE)
 
 
 class Runner(Protocol):

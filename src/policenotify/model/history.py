@@ -110,17 +110,14 @@ class Target:
     """One channel, language and operation that routing chose for a message.
 
     Attributes:
-        channel: The channel's name.
-        account: The account that will publish; empty while the channel cannot be used.
-        language: BCP 47.
-        operation: Post, edit or delete.
+        account: The account that publishes. Empty while the channel cannot be used.
         part: Number of the post among those of its channel, from 0. A second language is a post of its own.
         reply_to: The incident's earlier publications, from the opening to the one to answer.
         target: For an edit or a deletion, the publication whose post it is about.
         target_part: Number of that post on the channel.
-        skip: Why nothing is published here although the incident was opened here; empty if something is.
-        refused: Why the message cannot be published here although it should be; empty if it can.
-        problem: Why the channel cannot be used now, so that the message waits without a post; empty if it can.
+        skip: Why nothing is published although the incident was opened here. Empty if something is.
+        refused: Why the message cannot be published although it should be. Empty if it can.
+        problem: Why the channel cannot be used now, so that the message waits without a post. Empty if it can.
         remedy: What to do about the problem.
     """
 
@@ -138,9 +135,9 @@ class Target:
     remedy: str = ""
 
     def post_key(self, publication: str) -> str:
-        """Return the key of the post: the same for each attempt, different for any other post.
+        """Return the key of the post, the same for each attempt.
 
-        It contains the channel too, because two networks may give us the same account id.
+        It depends on the channel too, because two networks may have the same account id.
         """
         parts = (publication, self.channel, self.account, self.language, str(self.part), self.operation)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -148,13 +145,12 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedPost:
-    """The text for one target: the post that answers, if there is one to answer, and the one that stands alone.
+    """The wording for a target.
 
     Attributes:
-        target: Where it goes.
-        standalone: Reads alone.
-        reply: Reads below our earlier posts; `None` where there is nothing to answer.
-        continuations: Posts that continue the first one where the text is too long, each a reply to the one before.
+        standalone: The wording without a parent.
+        reply: The wording as a reply, or `None` without a post to answer.
+        continuations: Further posts if the text is too long for one, each a reply to the one before.
         omitted: What was left out so that the rest fits, in plain words.
     """
 

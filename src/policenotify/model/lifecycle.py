@@ -140,11 +140,7 @@ def status_after(stages: Iterable[Stage]) -> IncidentStatus:
 def next_status(status: IncidentStatus, stage: Stage, *, incident: str | None, details: str = "") -> IncidentStatus:
     """Return the status after one more stage.
 
-    Args:
-        status: The present status.
-        stage: The next stage.
-        incident: The incident's id for the error text, or `None` outside incidents.
-        details: Sentences for the error text on this incident and on the open ones.
+    The error text names the incident, if there is one, and repeats the *details* on it and on open ones.
 
     Raises:
         InvalidTransition: The stage may not follow. The text names the stages that may.

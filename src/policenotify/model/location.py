@@ -24,17 +24,14 @@ from policenotify.text.house_numbers import remove_house_numbers
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-def collapse_whitespace(value: object) -> object:
+def _collapse_whitespace(value: object) -> object:
     """Return a text with single spaces, and other values unchanged."""
     return " ".join(value.split()) if isinstance(value, str) else value
 
 
-def require_printable(value: str) -> str:
-    """Reject a text that no network shows and no database stores.
-
-    Raises:
-        ValueError: The text holds a control character or half a surrogate pair.
-    """
+def _require_printable(value: str) -> str:
+    """Reject control characters and halves of surrogate pairs."""
+    # No network shows them, and no database stores them.
     if match := _UNPRINTABLE.search(value):
         raise ValueError(f"character {match.start() + 1} is U+{ord(match[0]):04X}, which nobody can read: remove it")
     return value
@@ -45,17 +42,15 @@ InseeCode = Annotated[str, StringConstraints(pattern=r"^(?:[0-9]{2}|2[AB])[0-9]{
 """A commune's code in the *Code officiel géographique* of INSEE: five characters, `34172`, `2A004`, `97411`."""
 
 DepartmentCode = Annotated[str, StringConstraints(pattern=r"^(?:0[1-9]|1[0-9]|2[1-9AB]|[3-8][0-9]|9[0-5]|9[78][0-9])$")]
-"""A department's code in the *Code officiel géographique*: `34`, `2A`, `974`; Corsica is `2A` and `2B`, never `20`."""
+"""A department's code in the *Code officiel géographique*: `34`, `2A`, `974`. Corsica is `2A` and `2B`, never `20`."""
 
 EpciCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{9}$")]
 """The SIREN number of an intercommunal body (EPCI)."""
 
-Text = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=200),
-    BeforeValidator(collapse_whitespace),
-    AfterValidator(require_printable),
-]
+ONE_LINE = BeforeValidator(_collapse_whitespace)
+PRINTABLE = AfterValidator(_require_printable)
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200), ONE_LINE, PRINTABLE]
 """Words of one line, of at most 200 characters."""
 
 # Boxes (south, west, north, east) in whole or half degrees around the territories of France, to detect a swapped

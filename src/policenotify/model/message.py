@@ -30,7 +30,7 @@ from policenotify.errors import UnsupportedVersion
 from policenotify.model.cap import Certainty, Severity, Urgency
 from policenotify.model.languages import best_match
 from policenotify.model.lifecycle import STANDALONE, FrozenModel, Lifecycle, PublicationId, Stage
-from policenotify.model.location import Location, Text, collapse_whitespace, require_printable
+from policenotify.model.location import ONE_LINE, PRINTABLE, Location, Text
 
 SCHEMA_VERSION = 1
 """The version of the message's JSON that this release writes."""
@@ -129,32 +129,16 @@ CategoryCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|[0-9]{3}))?$")]
 """A BCP 47 tag of language, script and region: `fr`, `oc`, `zh-Hant`, `pt-BR`."""
 
-Headline = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=160),
-    BeforeValidator(collapse_whitespace),
-    AfterValidator(require_printable),
-]
+Headline = Annotated[str, StringConstraints(min_length=1, max_length=160), ONE_LINE, PRINTABLE]
 """One line of at most 160 characters: CAP 1.2, section 3.2.2 (`headline`)."""
 
-Prose = Annotated[str, StringConstraints(max_length=10_000), BeforeValidator(_lines), AfterValidator(require_printable)]
-Alt = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=1_500),
-    BeforeValidator(collapse_whitespace),
-    AfterValidator(require_printable),
-]
-Hashtag = Annotated[
-    str,
-    StringConstraints(max_length=64),
-    BeforeValidator(_tag),
-    AfterValidator(require_printable),
-    AfterValidator(_one_tag),
-]
+Prose = Annotated[str, StringConstraints(max_length=10_000), BeforeValidator(_lines), PRINTABLE]
+Alt = Annotated[str, StringConstraints(min_length=1, max_length=1_500), ONE_LINE, PRINTABLE]
+Hashtag = Annotated[str, StringConstraints(max_length=64), BeforeValidator(_tag), PRINTABLE, AfterValidator(_one_tag)]
 Link = Annotated[
     str,
     StringConstraints(max_length=2_000),
-    AfterValidator(require_printable),
+    PRINTABLE,
     AfterValidator(_web_address),
     Field(json_schema_extra={"format": "iri", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"}),
 ]
@@ -168,7 +152,7 @@ FileBytes = Annotated[
     PlainSerializer(_base64_text, return_type=str, when_used="json-unless-none"),
     WithJsonSchema({"type": "string", "contentEncoding": "base64", "minLength": 4}),
 ]
-FilePath = Annotated[str, StringConstraints(min_length=1), AfterValidator(require_printable)]
+FilePath = Annotated[str, StringConstraints(min_length=1), PRINTABLE]
 
 
 class Image(FrozenModel):
@@ -328,9 +312,9 @@ class Message(FrozenModel):
         """
         if "lifecycle" in changes:
             raise TypeError("lifecycle follows from stage, incident and corrects; leave it out")
-        kept = {name: getattr(self, name) for name in _CARRIED}
+        carried = {name: getattr(self, name) for name in _CARRIED}
         lifecycle = Lifecycle(stage=stage, incident=incident, corrects=corrects)
-        return Message.model_validate({**kept, "headline": headline, **changes, "lifecycle": lifecycle})
+        return Message.model_validate({**carried, "headline": headline, **changes, "lifecycle": lifecycle})
 
 
 _CARRIED = ("category", "severity", "certainty", "location", "hashtags", "language", "exercise", "sender")
@@ -347,8 +331,7 @@ def _canonical(value: object) -> object:
 def read(source: str | bytes | Mapping[str, Any]) -> Message:
     """Read a message, upgrading the JSON of an older release step by step.
 
-    Args:
-        source: JSON text, or its parsed object. Without `schema_version`, it is read as this release's.
+    Without `schema_version`, JSON is read as this release's.
 
     Raises:
         UnsupportedVersion: A newer policenotify wrote it.

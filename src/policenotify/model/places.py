@@ -79,13 +79,7 @@ class Commune:
 
 @dataclass(frozen=True, slots=True)
 class Department:
-    """A department, or an overseas collectivity.
-
-    Attributes:
-        code: `"34"`, `"2A"`, `"974"`.
-        name: Its name as INSEE writes it.
-        region: The **name** of its region. For a collectivity, its own name.
-    """
+    """A department or an overseas collectivity, with the **name** of its region."""
 
     code: str
     name: str
@@ -94,12 +88,7 @@ class Department:
 
 @dataclass(frozen=True, slots=True)
 class Epci:
-    """An *EPCI à fiscalité propre*, or the Métropole de Lyon.
-
-    Attributes:
-        code: Its SIREN, nine digits.
-        name: Its name with the abbreviations of the DGCL: `CC du Clermontais`.
-    """
+    """An *EPCI à fiscalité propre*, or the Métropole de Lyon, as the DGCL names it."""
 
     code: str
     name: str
@@ -129,14 +118,8 @@ def communes_named(name: str, department: str | None = None) -> tuple[Commune, .
     Case, accents, hyphens, apostrophes and `St` for `Saint` make no difference.
 
     A merged commune is also found by the name of its seat if the seat has no code of its own
-    (`Bellegarde-sur-Valserine` finds Valserhône), and the two Château-Chinon without `(Ville)` or `(Campagne)`.
-
-    Args:
-        name: The whole name. For its beginning, or a misspelt name, use `suggest`.
-        department: Restricts the result to the department with this code.
-
-    Returns:
-        Communes before parts of communes, each by code.
+    (`Bellegarde-sur-Valserine` finds Valserhône), and the two Château-Chinon without `(Ville)` or `(Campagne)`. For the
+    beginning of a name, or a misspelt one, use `suggest`. Communes come before parts of communes.
     """
     key = _fold_name(name)
     places = _read(_codes_of(f"\n{key}\t"), department) if key else []
@@ -150,15 +133,8 @@ def suggest(name_or_code: str, department: str | None = None, limit: int = 3) ->
     has dropped. If none matches, two neighbouring characters may be swapped. A name matches as a whole, by its
     beginning (`Lyon 7`) or by some of its words (`Vedas`). If none matches, a similar name does (`Monpelier`).
 
-    For error texts: the first name, and each without a match, may cost a tenth of a second.
-
-    Args:
-        name_or_code: The text of the user.
-        department: Restricts the result to the department with this code.
-        limit: The largest number of results.
-
-    Returns:
-        The likeliest first, then the most populous first.
+    The likeliest come first, then the most populous. For error texts: the first name, and each without a match, may
+    cost a tenth of a second.
     """
     code = name_or_code.strip().upper()
     if re.fullmatch(r"\d[\dAB]\d{2,3}", code, re.ASCII):
@@ -180,9 +156,6 @@ def suggest(name_or_code: str, department: str | None = None, limit: int = 3) ->
 
 def communes_of(code: str) -> tuple[Commune, ...]:
     """Return the communes of a department or an EPCI, without parts of communes.
-
-    Args:
-        code: A department's code or an EPCI's SIREN.
 
     Raises:
         ValueError: There is no such department or EPCI.
@@ -217,11 +190,7 @@ def contains(area: str, commune_code: str) -> bool:
     """Return True if an area contains a commune, by the tables of the COG.
 
     A commune contains its parts, but a part does not contain the whole. An area that does not exist, such as an EPCI
-    dissolved in January, contains nothing.
-
-    Args:
-        area: `commune:34172`, `epci:243400017` or `dept:34`.
-        commune_code: The INSEE code of a commune or of a part of one.
+    dissolved in January, contains nothing. An area is `commune:34172`, `epci:243400017` or `dept:34`.
 
     Raises:
         ValueError: The area is of another kind, or a code does not have the form of its kind.

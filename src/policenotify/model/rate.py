@@ -83,12 +83,7 @@ class Rate:
         return cls(int(match["posts"]), per, int(match["at_once"] or 0))
 
     def free(self, arrival: int | None, now: int) -> int:
-        """Return how many posts may be sent now.
-
-        Args:
-            arrival: The stored theoretical arrival time, or `None` before the first post.
-            now: The present moment.
-        """
+        """Return how many posts may be sent now. *arrival* is `None` at first."""
         return max(0, (now + self.at_once * self._each - self._start(arrival, now)) // self._each)
 
     def free_at(self, arrival: int | None, now: int, posts: int = 1) -> int:

@@ -224,7 +224,7 @@ def configure_channel(
     try:
         values = model.model_validate(given, extra="forbid")  # in nested tables too
     except ValidationError as error:
-        lines = format_validation_errors(error, model, at=at, also=CHANNEL_OPTIONS, given=given)
+        lines = format_validation_errors(error, model, at=at, also=CHANNEL_OPTIONS, values=given)
         raise SettingsError("\n".join(lines)) from None  # its cause would repeat an author's words about a secret
     arguments = {option: getattr(values, option) for option in model.model_fields}
     injected = {name: service for name, hint, _ in constructor_parameters(kind) if (service := injected_type(hint))}

@@ -1,4 +1,4 @@
-"""Filling in what the desk left open, before a message is checked, worded and journalled."""
+"""Fill in what the desk left open, before a message is checked, rendered and stored."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from policenotify.model.cap import Precision, Urgency
 from policenotify.model.lifecycle import Stage
-from policenotify.model.location import Location
 from policenotify.model.message import Message
 from policenotify.render.locales.category import CategoryProfile
 from policenotify.render.redaction import without_house_numbers
@@ -23,25 +22,29 @@ def fill_defaults(
     incident: str | None,
     earlier: Iterable[Message] = (),
 ) -> Message:
-    """The message as it is journalled: with the defaults of its category, and its place no finer than may be told.
+    """Return the message as it is stored: with the defaults of its category, and its place no finer than allowed.
+
+    Filling in the defaults again changes nothing.
 
     Args:
-        message: As the desk wrote it.
-        profile: What its category means.
+        message: The message as the desk wrote it.
+        profile: Its category.
         sender: The service's name, unless the message gives one.
         commune_name: Name of the message's commune, as INSEE writes it.
         department_name: Name of its department.
         department: Code of the department, when it follows from the commune.
-        incident: Id of the incident that the message opens or belongs to, unless it names one.
-        earlier: What was published of that incident.
-
-    Returns:
-        The resolved message; resolving it again changes nothing.
+        incident: Id of the incident, unless the message names one.
+        earlier: The publications of that incident.
     """
-    place = message.location
-    lifecycle = message.lifecycle
-    told = place and _named(place, commune_name, department, department_name).blur(profile.precision)
-    precision = told.precision if told and told.precision else profile.precision
+    place, lifecycle = message.location, message.lifecycle
+    if place is not None:
+        names = {
+            "commune_name": place.commune_name or commune_name,
+            "department": place.department or department,
+            "department_name": place.department_name or department_name,
+        }
+        place = place.model_copy(update=names).blur(profile.precision)
+    precision = place.precision if place and place.precision else profile.precision
     if precision is not Precision.EXACT:
         message = without_house_numbers(message, profile.label, earlier)
     return message.model_copy(
@@ -49,18 +52,8 @@ def fill_defaults(
             "severity": message.severity or profile.severity,
             "urgency": Urgency.PAST if message.stage is Stage.END else message.urgency or profile.urgency,
             "certainty": message.certainty or profile.certainty,
-            "location": told,
+            "location": place,
             "lifecycle": lifecycle.model_copy(update={"incident": lifecycle.incident or incident}),
             "sender": message.sender or sender,
-        }
-    )
-
-
-def _named(place: Location, commune: str | None, department: str | None, department_name: str | None) -> Location:
-    return place.model_copy(
-        update={
-            "commune_name": place.commune_name or commune,
-            "department": place.department or department,
-            "department_name": place.department_name or department_name,
         }
     )

@@ -1,7 +1,7 @@
 """Images: read once, decoded, stripped of metadata, and scaled to what networks accept.
 
 A photograph from an officer's telephone carries the place, the time, the device, often a thumbnail of what was cropped
-away. Nothing of a file is passed on but its pixels: every picture is decoded and encoded anew, a clean one too.
+away. Only the pixels of a file are kept: every picture is decoded and encoded again.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ MAX_SIDE = 2_000
 `src/lib/constants.ts` of bluesky-social/social-app)."""
 
 MAX_PIXELS = 89_000_000
-"""Pixels of a picture given to us. Just below the size at which Pillow suspects a decompression bomb
+"""Pixels of an input picture. Just below the size at which Pillow suspects a decompression bomb
 (`Image.MAX_IMAGE_PIXELS`, a quarter of a gigabyte in memory); a 50-megapixel camera is well within."""
 
 MAX_INPUT = 50_000_000
-"""Bytes of a picture given to us: far above any photograph."""
+"""Bytes of an input picture: far above any photograph."""
 
 _MediaType = Literal["image/jpeg", "image/png"]
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 _COLOURS_OF_A_DRAWING = 256  # maps, signs and logos stay sharp as PNG; a photograph has more
 _QUALITIES = (90, 85, 80, 75)  # Pillow advises against more than 95; below 75 a smaller picture looks better
 _SHRINK = 0.85  # of each side, when no quality is enough
-_SMALLEST = 64  # pixels; nobody would recognise anything
+_SMALLEST = 64  # pixels; below, nothing can be recognised
 _TOO_LARGE = f"{MAX_PIXELS // 1_000_000} million are allowed. Save it smaller."
 _KNOWN_OTHERS = {
     b"ftyp": "HEIC or AVIF, as telephones store it",
@@ -75,7 +75,7 @@ def _load(image: MessageImage, stored: Callable[[str, str], Picture]) -> Picture
         return prepare_picture(image.data or b"", image.alt)
     path = Path(image.path)
     if path.exists() and not (path.is_file() or path.is_dir()):  # a device or a pipe may never end
-        raise InvalidImage(f"Nothing was sent: {image.path!r} is no file with a picture.")
+        raise InvalidImage(f"Nothing was sent: {image.path!r} is not a picture file.")
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -86,23 +86,20 @@ def _load(image: MessageImage, stored: Callable[[str, str], Picture]) -> Picture
 
 
 def prepare_picture(data: bytes, alt: str, *, max_bytes: int = MAX_BYTES, max_side: int = MAX_SIDE) -> Picture:
-    """Make a picture fit to be published.
+    """Return a picture that may be published.
 
-    It is turned upright, converted to sRGB, scaled down and compressed until it keeps both limits. It becomes a JPEG;
-    a PNG where it has transparent parts or the few colours of a drawing, and keeps the limit so. Of an animation the
-    first frame is taken. The same bytes give the same picture, with the same release of Pillow.
+    It is turned upright, converted to sRGB, scaled down and compressed until it keeps both limits. A picture with
+    transparent parts or the few colours of a drawing becomes a PNG if that keeps the limits, any other a JPEG. Only the
+    first frame of an animation is kept. One release of Pillow makes the same picture of the same bytes.
 
     Args:
         data: A JPEG, PNG, WebP, GIF or BMP file.
-        alt: What it shows, for those who cannot see it.
-        max_bytes: The most that the result may have.
-        max_side: The most pixels that its longer side may have.
-
-    Returns:
-        The picture, with its bytes in `data`.
+        alt: Its description, for those who cannot see it.
+        max_bytes: The limit of the result in bytes.
+        max_side: The limit of its longer side in pixels.
 
     Raises:
-        InvalidImage: It is none, is damaged or too large, or has no description.
+        InvalidImage: The file is not a picture, is damaged or too large, or has no description.
         MissingExtra: Pillow is not installed.
     """
     if not alt.strip():
@@ -117,9 +114,9 @@ def prepare_picture(data: bytes, alt: str, *, max_bytes: int = MAX_BYTES, max_si
 
 
 def _decoded(data: bytes, max_side: int) -> Image.Image:
-    """The pixels, upright, in sRGB, as `RGB` or (with transparent parts) `RGBA`, and nothing else."""
+    """Return the pixels alone: upright, in sRGB, as `RGB` or (with transparent parts) `RGBA`."""
     try:
-        from PIL import Image, UnidentifiedImageError  # noqa: PLC0415 - only who publishes pictures pays
+        from PIL import Image, UnidentifiedImageError  # noqa: PLC0415 - only loaded for pictures
     except ImportError as error:
         raise MissingExtra("A picture", "images") from error
     if len(data) > MAX_INPUT:
@@ -130,20 +127,20 @@ def _decoded(data: bytes, max_side: int) -> Image.Image:
     try:
         with Image.open(BytesIO(data), formats=_FORMATS) as image:
             _check_size(image)
-            image.draft("RGB", (max_side, max_side))  # a JPEG is decoded at a fraction of its size, never below this
+            image.draft("RGB", (max_side, max_side))  # decodes a JPEG at a fraction of its size, never below
             image.load()
             return _clean(_upright(image))
     except UnidentifiedImageError:
         known = next((kind for mark, kind in _KNOWN_OTHERS.items() if mark in data[:512]), "")
         it_is = f" (it is {known})" if known else ""
         raise InvalidImage(
-            f"Nothing was sent: a file is no picture that can be read{it_is}. Save it as JPEG or PNG and give that."
+            f"Nothing was sent: a file is not a picture that can be read{it_is}. Save it as JPEG or PNG and give that."
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise InvalidImage(f"Nothing was sent: a picture has far too many pixels; {_TOO_LARGE}") from None
     except InvalidImage:
         raise
-    except Exception as error:  # decoders of damaged files raise whatever they stumble over
+    except Exception as error:  # decoders of damaged files raise many kinds of errors
         raise InvalidImage(
             f"Nothing was sent: a picture is damaged or incomplete ({type(error).__name__}). Open it, save it as JPEG "
             "or PNG, and give that; if it was being copied, copy it again."
@@ -156,12 +153,12 @@ def _check_size(image: Image.Image) -> None:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """The image as its camera was held (Exif 3.0, section 4.6.5.1.6, tag `Orientation`)."""
+    """Turn the image as its camera was held (Exif 3.0, section 4.6.5.1.6, tag `Orientation`)."""
     from PIL.Image import Transpose  # noqa: PLC0415 - see _decoded()
 
     try:
         orientation = image.getexif().get(0x0112)
-    except Exception:  # noqa: BLE001 - a broken EXIF block raises whatever the reader stumbles over, and says nothing
+    except Exception:  # noqa: BLE001 - a broken EXIF block raises many kinds of errors, and names no orientation
         return image
     turns = {
         2: Transpose.FLIP_LEFT_RIGHT,
@@ -189,14 +186,14 @@ def _clean(image: Image.Image) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """A picture with eight bits for each colour: scans and plans may have sixteen."""
+    """Return the image with eight bits for each colour. Scans and plans may have sixteen."""
     if not image.mode.startswith("I"):
         return image
     return image.convert("I").point(lambda value: value / 256).convert("L")
 
 
 def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """The colours as a reader without our file's colour profile must get them."""
+    """Convert the colours for readers, who do not get the colour profile of the file."""
     from PIL import Image, ImageCms  # noqa: PLC0415 - see _decoded()
 
     if profile:
@@ -204,7 +201,7 @@ def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
             source = ImageCms.ImageCmsProfile(BytesIO(profile))
             converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
         except (ImageCms.PyCMSError, OSError, ValueError):
-            pass  # a profile that is damaged, or made for other colours, says nothing
+            pass  # a profile that is damaged, or made for other colours, is ignored
         else:
             if isinstance(converted, Image.Image):
                 return converted
@@ -212,7 +209,7 @@ def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 
 def _encodings(image: Image.Image, longest: int) -> Iterator[tuple[_MediaType, bytes, tuple[int, int]]]:
-    """The picture in ever fewer bytes, the best first."""
+    """Yield the picture in ever fewer bytes, the best first."""
     drawing = image.mode == "RGBA" or image.getcolors(_COLOURS_OF_A_DRAWING) is not None
     longest = min(longest, max(image.size))
     if drawing:
@@ -230,7 +227,7 @@ def _encodings(image: Image.Image, longest: int) -> Iterator[tuple[_MediaType, b
 
 
 def _scaled(image: Image.Image, longest: int) -> Image.Image:
-    """The picture with that longer side, and nothing that came with it: encoders write out comments they find."""
+    """Return the pixels with that longer side, without the comments, which encoders would write."""
     from PIL import Image  # noqa: PLC0415 - see _decoded()
 
     ratio = longest / max(image.size)
@@ -240,7 +237,7 @@ def _scaled(image: Image.Image, longest: int) -> Image.Image:
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    """The picture as a page shows it: a JPEG has no transparent parts."""
+    """Return the picture on white, since a JPEG has no transparent parts."""
     if image.mode != "RGBA":
         return image
     from PIL import Image  # noqa: PLC0415 - see _decoded()
@@ -248,7 +245,7 @@ def _on_white(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
-def _encoded(image: Image.Image, kind: str, **how: int) -> bytes:
+def _encoded(image: Image.Image, kind: str, **options: int) -> bytes:
     file = BytesIO()
-    image.save(file, kind, **how)
+    image.save(file, kind, **options)
     return file.getvalue()

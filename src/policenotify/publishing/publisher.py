@@ -154,7 +154,9 @@ class Publisher:
             journal=journal,
             channels=self.channels,
             # Pending messages to duty channels have a category that the installation does not know.
-            preparer=replace(self._preparer, profiles={**profiles, DUTY_CATEGORY: duty_profile(policy, level=1)}),
+            preparer=replace(
+                self._preparer, profiles={**profiles, DUTY_CATEGORY: duty_profile(policy, level=1, locales=locales)}
+            ),
             clock=self.clock,
             reopen=reopen,
         )
@@ -223,7 +225,7 @@ class Publisher:
                 returns the receipts of the first one.
             actor: The officer's service name, or the system that publishes.
             to: Names or tags of the channels of an opening or standalone message; by default the routes decide. What
-                follows goes to whoever got the opening.
+                follows goes to the channels of the opening.
             wait: How long to deliver before returning; a number is seconds. With zero the call returns when the
                 message is stored. By default as set for the publisher. What is not delivered by then waits in the
                 journal, as its receipt states.

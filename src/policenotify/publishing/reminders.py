@@ -17,7 +17,6 @@ from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import STANDALONE
 from policenotify.model.message import Message
 from policenotify.render.locales import CategoryProfile, Locale, best_match
-from policenotify.render.locales.duty import DUTY, ReminderPhrases
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -40,13 +39,11 @@ class ReminderPolicy:
         every: The interval of the further reminders after the last of these.
         to: The names of the duty channels. Each gets a message with every reminder, and nothing else. Reminders of an
             exercise go only to duty channels for exercises.
-        words: The phrases of that message, by language.
     """
 
     after: tuple[timedelta, ...] = (timedelta(0), timedelta(minutes=15), timedelta(hours=1))
     every: timedelta = timedelta(hours=4)
     to: tuple[str, ...] = ()
-    words: Mapping[str, ReminderPhrases] = field(default_factory=lambda: DUTY)
 
     def __post_init__(self) -> None:
         rising = all(delay < longer for delay, longer in zip(self.after, self.after[1:], strict=False))
@@ -213,19 +210,15 @@ class DutyNotifier:
         policy, locales = self.reminders.policy, self.preparer.locales
         language = next(iter(channels.values())).languages[0]
         locale = best_match(language, locales) or next(iter(locales.values()))
-        message = duty_message(
-            reminder, language=language, locale=locale, phrases=policy.words, zone=self.preparer.zone
-        )
-        profiles = {CATEGORY: duty_profile(policy, reminder.level)}
+        message = duty_message(reminder, language=language, locale=locale, zone=self.preparer.zone)
+        profiles = {CATEGORY: duty_profile(policy, reminder.level, locales)}
         preparer = replace(self.preparer, channels=channels, duty_channels=(), routes=(), profiles=profiles, checks=())
         self.journal.publications.add(preparer.prepare(message, key=reminder.key, actor=_ACTOR, to=tuple(channels)))
 
 
-def duty_message(
-    reminder: Reminder, *, language: str, locale: Locale, phrases: Mapping[str, ReminderPhrases], zone: tzinfo
-) -> Message:
+def duty_message(reminder: Reminder, *, language: str, locale: Locale, zone: tzinfo) -> Message:
     """Return the message to the duty channels. The same reminder gives the same message in every process."""
-    wording = best_match(language, phrases) or DUTY["fr"]
+    wording = locale.reminder
     since = locale.date_and_time(reminder.due_at, reminder.due_at, zone)
     place = f" ({reminder.place})" if reminder.place else ""
     return Message(
@@ -240,11 +233,11 @@ def duty_message(
     )
 
 
-def duty_profile(policy: ReminderPolicy, level: int) -> CategoryProfile:
+def duty_profile(policy: ReminderPolicy, level: int, locales: Mapping[str, Locale]) -> CategoryProfile:
     """Return the category of that message. It expires when the next reminder is due."""
     return CategoryProfile(
         code=CATEGORY,
-        labels={language: phrases.label for language, phrases in policy.words.items()} or {"fr": DUTY["fr"].label},
+        labels={language: locale.reminder.label for language, locale in locales.items()},
         emoji="⏰",
         lifetime=policy.delay(level + 1) - policy.delay(level),
     )

@@ -1,6 +1,6 @@
 """Choose the channels of a message and the posts it answers: from a message and its history to targets.
 
-An opening goes where the routes send it. What follows goes to whoever got the opening, wherever the routes send it
+An opening goes where the routes send it. What follows goes to the channels of the opening, wherever the routes send it
 now, so that no reader goes on avoiding a street. Only an update may reach further channels.
 """
 
@@ -67,7 +67,7 @@ def choose_targets(
       all channels for exercises, whatever the routes. A retired channel gets no beginning.
     - UPDATE, END, CORRECTION, CANCELLATION: every channel, in every language, that got something of the incident,
       whatever its outcome there. That includes retired channels, renamed ones (with a new thread), and those that the
-      routes no longer name. Where it is impossible, the target's `skip` says why. An UPDATE also goes to channels that
+      routes no longer name. Where it is impossible, `skip` has the reason. An UPDATE also goes to channels that
       the routes name now.
     - CORRECTION, CANCELLATION: a post, an edit of the wrong post, deletions, or two of these, by the channel's settings
       and capabilities. The posts come first.

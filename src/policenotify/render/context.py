@@ -1,4 +1,4 @@
-"""What all renderings of a message in one language share."""
+"""The context that all renderings of a message in one language share."""
 
 from __future__ import annotations
 
@@ -86,10 +86,14 @@ class RenderContext:
 
     @cached_property
     def text(self) -> LocalizedText:
-        """The desk's text in the language, or in the message's own if it is not translated."""
-        words = translation_of(self.message, self.language)
-        description, instruction = self._repaired(clean(words.description)), self._repaired(clean(words.instruction))
-        return LocalizedText(words.language, description, instruction, words.alts)
+        """The desk's text in the language, else in the message's own."""
+        translation = translation_of(self.message, self.language)
+        return LocalizedText(
+            language=translation.language,
+            description=self._repaired(clean(translation.description)),
+            instruction=self._repaired(clean(translation.instruction)),
+            alts=translation.alts,
+        )
 
     @cached_property
     def headline(self) -> str:
@@ -114,7 +118,7 @@ class RenderContext:
 
     @cached_property
     def tagged_headline(self) -> str | None:
-        """The open headline with the place in it as a hashtag, or `None` if it does not name the place."""
+        """The open headline with the place in it as a hashtag, if it names it."""
         return tagged(self.open_headline, self.place.name)
 
     @cached_property
@@ -125,7 +129,7 @@ class RenderContext:
     @cached_property
     def period(self) -> str:
         """When the message holds, as far as the headline does not state it."""
-        return self.times.period(self.message, self.profile, self.open_headline)
+        return self.times.period(self.open_headline)
 
     @cached_property
     def place(self) -> Place:
@@ -135,7 +139,7 @@ class RenderContext:
     @cached_property
     def times(self) -> TimeFormatter:
         """The formatter of its times."""
-        return TimeFormatter(self.locale, self.now, self.zone)
+        return TimeFormatter(self.message, self.of_incident, self.locale, self.now, self.zone)
 
     @cached_property
     def signature(self) -> str:
@@ -149,7 +153,7 @@ class RenderContext:
 
     @cached_property
     def of_incident(self) -> bool:
-        """True if it belongs to an incident, or its category opens them. Category, stage and place then come first."""
+        """True if it belongs to an incident, or its category opens them."""
         return self.profile.opens_incident or self.message.incident is not None
 
     @property
@@ -164,7 +168,7 @@ class RenderContext:
 
     @cached_property
     def unique_suffix(self) -> str:
-        """What distinguishes it from a post with the same text: `Réf. K7Q2M, 17h42`, else day and hour."""
+        """A suffix that no other post has: `Réf. K7Q2M, 17h42`, else day and hour."""
         if not self.incident_name:
             return self.locale.date_and_time(self.now, self.now, self.zone)
         return f"{self.incident_name}, {self.locale.time(self.now, self.zone)}"
@@ -177,12 +181,12 @@ class RenderContext:
 
     @property
     def exercise_mark(self) -> str:
-        """What every post of an exercise begins with: `EXERCICE –`."""
+        """The beginning of every post of an exercise: `EXERCICE –`."""
         return f"{self.locale.exercise}{self.locale.dash}".strip() if self.message.exercise else ""
 
     @cached_property
     def back_reference(self) -> str:
-        """A sentence on what it refers to, for readers who missed that. Empty for an opening.
+        """A sentence on what it refers to, empty for an opening.
 
         Words that were wrong or withdrawn are never repeated, neither by the withdrawal nor later.
         """
@@ -194,7 +198,7 @@ class RenderContext:
             time = self.locale.time(wrong.at, self.zone)
             if self.message.stage is Stage.CORRECTION and contains_words(self.headline, time):
                 return ""
-            return sentence(self.times.withdrawal(self.message.stage, wrong.at))
+            return sentence(self.times.withdrawal(wrong.at))
         corrected = {entry.message.lifecycle.corrects for entry in self.history.entries}
         if opening is None or self.profile.discreet or opening.publication in corrected:
             return sentence(self.locale.context_unknown.format(label=self.profile.label(self.language)))
@@ -220,8 +224,8 @@ class RenderContext:
 
 
 def translation_of(message: Message, language: str) -> Translation:
-    """Return a message's text in a language, or in its own language if it is not translated."""
-    words = message.wording(language) or message.wording(message.language)
-    if words is None:  # pragma: no cover - a message always has its own language
+    """Return a message's text in a language, else in its own."""
+    translation = message.wording(language) or message.wording(message.language)
+    if translation is None:  # pragma: no cover - a message always has its own language
         raise AssertionError(message.language)
-    return words
+    return translation

@@ -95,14 +95,13 @@ def mail_parts(context: RenderContext, pictures: tuple[Picture, ...], *, standal
     locale, place = context.locale, context.place
     label = context.profile.label(context.language)
     where = f"{place.one_line()} ({place.department})" if place.department else place.one_line()
-    facts = context.times.facts(context.message, context.profile)
     return MailParts(
         language=context.language,
         banner=f"{label}{locale.dash}{context.mark}" if context.mark else label,
         tone=_tone(context),
         headline=context.typeset(context.headline),
         place=context.typeset(where),
-        facts=tuple((name, context.typeset(value)) for name, value in facts),
+        facts=tuple((name, context.typeset(value)) for name, value in context.times.facts()),
         description=context.typeset(context.text.description),
         instruction=context.typeset(context.text.instruction),
         instruction_label=locale.mail_action,
@@ -263,7 +262,7 @@ def _plain(text: str) -> str:
 
 
 def _is_right_to_left(language: str) -> bool:
-    """Return the direction of a language. HTML pages do not infer it from `lang` (HTML, section 3.2.6.4)."""
+    """Return the direction, which HTML does not infer from `lang` (section 3.2.6.4)."""
     primary, _, subtags = language.partition("-")
     script = subtags.partition("-")[0]
     return script in _RIGHT_TO_LEFT if len(script) == _SCRIPT else primary in _RIGHT_TO_LEFT

@@ -1,4 +1,4 @@
-"""The place of a message in words: its name, its hashtag, and street, district and road."""
+"""The place of a message in words."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _repaired(text: str | None) -> str:
 
 
 def tagged(text: str, name: str) -> str | None:
-    """Return the text with its first mention of a name as a hashtag, or `None` if it does not mention it.
+    """Return the text with its first mention of a name as a hashtag, if any.
 
     Accents do not matter, but capitals do: Sens is a town, *dans les deux sens* is not. A name in an address stays.
     """

@@ -1,4 +1,4 @@
-"""Remove house numbers, for categories whose place may be published to the street at most."""
+"""Remove house numbers, where at most the street may be published."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def house_numbers(message: Message, earlier: Iterable[Message] = ()) -> Iterator
         yield name, address.removed
     for number, image in enumerate(message.images):
         yield f"images.{number}.alt", remove_from_headline(image.alt).removed
-    for words in message.translations:
-        for name, address in _addresses(words, streets):
-            yield f"translations.{words.language}.{name}", address.removed
-        for number, alt in enumerate(words.alts):
-            yield f"translations.{words.language}.alts.{number}", remove_from_headline(alt).removed
+    for translation in message.translations:
+        for name, address in _addresses(translation, streets):
+            yield f"translations.{translation.language}.{name}", address.removed
+        for number, alt in enumerate(translation.alts):
+            yield f"translations.{translation.language}.alts.{number}", remove_from_headline(alt).removed
     for name in _PLACES if message.location else ():
         yield f"location.{name}", remove_house_numbers(getattr(message.location, name) or "").removed
 
@@ -44,31 +44,36 @@ def without_house_numbers(message: Message, label: Callable[[str], str], earlier
     """
     streets = _streets(message, *earlier)
 
-    def texts(words: Message | Translation) -> dict[str, object]:
-        redacted = {name: address.text for name, address in _addresses(words, streets)}
-        return {**redacted, "headline": redacted["headline"] or label(words.language)}
+    def texts(translation: Message | Translation) -> dict[str, object]:
+        redacted = {name: address.text for name, address in _addresses(translation, streets)}
+        return {**redacted, "headline": redacted["headline"] or label(translation.language)}
 
     def described(alt: str, language: str) -> str:
         return remove_from_headline(alt).text or label(language)
 
     translations = tuple(
-        words.model_copy(update={**texts(words), "alts": tuple(described(alt, words.language) for alt in words.alts)})
-        for words in message.translations
+        translation.model_copy(
+            update={
+                **texts(translation),
+                "alts": tuple(described(alt, translation.language) for alt in translation.alts),
+            }
+        )
+        for translation in message.translations
     )
     images = tuple(image.model_copy(update={"alt": described(image.alt, message.language)}) for image in message.images)
     return message.model_copy(update={**texts(message), "images": images, "translations": translations})
 
 
-def _addresses(words: Message | Translation, streets: frozenset[str]) -> Iterator[tuple[str, HouseNumberRemoval]]:
-    yield "headline", remove_from_headline(words.headline)
-    yield "description", remove_from_text(streets, words.description)
-    yield "instruction", remove_from_text(streets, words.instruction)
+def _addresses(translation: Message | Translation, streets: frozenset[str]) -> Iterator[tuple[str, HouseNumberRemoval]]:
+    yield "headline", remove_from_headline(translation.headline)
+    yield "description", remove_from_text(streets, translation.description)
+    yield "instruction", remove_from_text(streets, translation.instruction)
 
 
 def _streets(*messages: Message) -> frozenset[str]:
-    """Return the streets in places and headlines. Their numbers are removed from running text, too."""
+    """Return the streets whose numbers are removed from running text, too."""
     texts: list[str] = []
     for message in messages:
         texts += [getattr(message.location, name) or "" for name in _PLACES] if message.location else []
-        texts += [message.headline, *(words.headline for words in message.translations)]
+        texts += [message.headline, *(translation.headline for translation in message.translations)]
     return frozenset(street for text in texts for street in street_names(text))

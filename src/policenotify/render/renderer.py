@@ -20,7 +20,7 @@ from policenotify.text.spans import spans_of
 
 
 def render(context: RenderContext, target: Target, *, channel: ChannelConfig, key: str) -> RenderedPost:
-    """Render a message for one target, to stand alone and, if it replies to something, as a reply.
+    """Render a message for one target: standalone and, if it answers, as a reply.
 
     Args:
         context: The message in the target's language. All targets in that language share it.
@@ -128,7 +128,7 @@ def _brief(context: RenderContext, channel: ChannelConfig) -> FitResult:
 
 
 def _short_post(context: RenderContext, channel: ChannelConfig, *, distinct: bool = False) -> ShortPost:
-    """Return the parts of a short post, shared by all channels with the same capabilities."""
+    """Return the parts of a short post, shared by channels that are alike."""
     capabilities = channel.capabilities
     bracketed = capabilities.hashtags and capabilities.bracketed_hashtags
     identifier = context.unique_suffix if distinct else "" if capabilities.replies else context.incident_name
@@ -138,14 +138,14 @@ def _short_post(context: RenderContext, channel: ChannelConfig, *, distinct: boo
 
 
 def _has_no_break_spaces(budget: Budget) -> bool:
-    """Return True if the network's alphabet has no-break spaces, at the cost of an ordinary one."""
+    """Return True if a no-break space costs as much as an ordinary one."""
     return budget.transliterate is None and budget.measure(f"a{NO_BREAK}b") == budget.measure("a b")
 
 
 def _distinct(
     context: RenderContext, channel: ChannelConfig, parts: Callable[[ShortPost], Sequence[Part]]
 ) -> tuple[str, ...] | None:
-    """Return the text with a unique suffix if the network refuses repeated texts. `None` means that it does not fit."""
+    """Return the text with a unique suffix, if needed. `None`: it does not fit."""
     capabilities = channel.capabilities
     if not capabilities.refuses_repeats or capabilities.html:
         return ()
@@ -160,7 +160,7 @@ def _distinct_fields(context: RenderContext, distinct: tuple[str, ...], number: 
 
 
 def _thread(context: RenderContext, channel: ChannelConfig) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
-    """Return the texts of a thread, and the same with a unique suffix. `None` means that a thread is not possible.
+    """Return the texts of a thread and the same with a unique suffix, if possible.
 
     The reply and the standalone form share them. The suffix is left out if there is no space for it.
     """
@@ -175,7 +175,7 @@ def _thread(context: RenderContext, channel: ChannelConfig) -> tuple[tuple[str, 
 
 
 def _unwritable(context: RenderContext, budget: Budget) -> list[str]:
-    """Return a note for each character of the desk's text that the network's alphabet lacks."""
+    """Return a note for each character that the network's alphabet lacks."""
     if budget.find_losses is None:
         return []
     text = context.text

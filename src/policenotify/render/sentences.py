@@ -38,7 +38,9 @@ def upper_first(text: str) -> str:
 
 
 def lower_first(text: str, names: str) -> str:
-    """Return the text with a small letter first, unless its first word is a name, an abbreviation or a road.
+    """Return the text with a small letter first.
+
+    A first word that is a name, an abbreviation or a road stays.
 
     Args:
         text: What follows a colon.

@@ -73,9 +73,9 @@ class ShortPost:
 
     @cached_property
     def brief(self) -> tuple[Part, ...]:
-        """The least that may be published if the required parts do not fit: what, where, the first thing to do.
+        """The least that may be published, where the required parts do not fit.
 
-        It ends with where the rest is: the link, or the name of the sender.
+        What, where, the first thing to do, and where the rest is: the link, or the name of the sender.
         """
         context = self.context
         lead, instruction, _ = self._content
@@ -94,7 +94,7 @@ class ShortPost:
 
     @property
     def _shortening(self) -> Rule:
-        """How a text may be shortened. Half a sentence about an incident may mean the opposite."""
+        """How a text may be shortened: half a sentence may mean the opposite."""
         return "sentences" if self.context.of_incident else "shrinkable"
 
     @cached_property
@@ -102,7 +102,7 @@ class ShortPost:
         context = self.context
         lead, instruction, _ = self._content
         text, typed = f"{lead} {instruction}", f"{context.open_headline} {instruction}"
-        return sentence(upper_first(context.times.validity(context.message, context.profile, text, typed)))
+        return sentence(upper_first(context.times.validity(text, typed)))
 
     @cached_property
     def _body(self) -> tuple[Part, ...]:
@@ -146,7 +146,7 @@ class ShortPost:
         return self._incident() if self.context.of_incident else self._campaign()
 
     def _incident(self) -> tuple[str, str, tuple[Part, ...]]:
-        """Return `🚨 [#Accident] #Montpellier – Accident en cours avenue de Toulouse.`, or with a colon later on."""
+        """Return `🚨 [#Accident] #Montpellier – Accident en cours avenue de Toulouse.`."""
         context, place, locale = self.context, self.context.place, self.context.locale
         with_tag = self._with_tag(context.open_headline, context.tagged_headline)
         details, period = context.place_details, context.period
@@ -165,9 +165,10 @@ class ShortPost:
         return f"{self._emoji} [{self._heading}] {sentence(lead)}", context.instruction, tags
 
     def _event(self, headline: str, details: str, period: str, *, extensible: bool) -> str:
-        """Return the headline of an opening with what it lacks: that it is under way, its times, its street.
+        """Return the headline of an opening with what it lacks.
 
-        A headline with punctuation or with the place in it is a whole sentence. Only its end is added to.
+        That is: the event is under way, its times, its street. A headline with punctuation or with the place in it is a
+        whole sentence. Only its end is added to.
         """
         context, locale, start = self.context, self.context.locale, self.context.message.starts_at
         extensible = extensible and not any(stop in headline for stop in _STOPS)
@@ -181,7 +182,7 @@ class ShortPost:
         return f"{event}{locale.place_separator if extensible and not period else ', '}{details}"
 
     def _campaign(self) -> tuple[str, str, tuple[Part, ...]]:
-        """Return `📱 Faux conseiller bancaire : raccrochez.`, which has no bracket and ends with its hashtags."""
+        """Return `📱 Faux conseiller bancaire : raccrochez.`, with the hashtags at the end."""
         context, place = self.context, self.context.place
         headline, instruction = context.headline, context.instruction
         tagged_headline = self._with_tag(headline, tagged(headline, place.name))
@@ -196,7 +197,7 @@ class ShortPost:
         return lead, tagged_instruction or instruction, tags
 
     def _with_tag(self, text: str, tagged: str | None) -> str | None:
-        """Return the text with the place as a hashtag if readers can follow one. `None` if it does not name it."""
+        """Return the text with the place in it as a hashtag, where those work."""
         return tagged if self.hashtags or tagged is None else text
 
     def _tag(self, tag: str) -> str:

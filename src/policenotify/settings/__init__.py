@@ -1,7 +1,7 @@
-"""The settings of an installation, from a TOML file, the environment and files of secrets, and its publisher.
+"""The settings of an installation, and its publisher.
 
-All errors are reported at once, by field (`channels.bluesky.handle`), with the file or variable of each value and
-never with a secret.
+They come from a TOML file, the environment and files of secrets. All errors are reported at once, by field
+(`channels.bluesky.handle`), with the file or variable of each value and never with a secret.
 """
 
 from __future__ import annotations

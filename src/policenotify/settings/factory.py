@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[ChannelConfig, ...]:
-    """Return the channels of this installation, ready to be opened. No network is asked.
+    """Return the channels of this installation, without asking any network.
 
     Args:
         settings: The settings.
@@ -83,7 +84,7 @@ def _fields(channel: ChannelSettings) -> dict[str, Any]:
 
 
 def _lines(name: str, error: SettingsError) -> list[str]:
-    """Return the errors of a channel, each line beginning with its place in the settings."""
+    """Return the errors of a channel, each with its place in the settings."""
     at = f"channels.{name}"
     if isinstance(error, UnknownNetwork):
         return [f"{at}.network: {error}"]
@@ -91,7 +92,7 @@ def _lines(name: str, error: SettingsError) -> list[str]:
 
 
 def _unusable(settings: Settings, name: str, problem: str) -> ChannelConfig:
-    """Return a channel that cannot be used, with what is known of it and no capability."""
+    """Return a channel that cannot be used, without any capability."""
 
     def fail(clock: Clock, keep: StateStore) -> Channel:  # noqa: ARG001 - the form of `ChannelConfig.open`
         raise SettingsError(problem)
@@ -125,13 +126,13 @@ def open_publisher(
     clock: Clock | None = None,
     on_overdue: Callable[[Reminder], object] | None = None,
 ) -> Publisher:
-    """Open the publisher of an installation: its keys, journal, channels, routes, categories and languages.
+    """Open the publisher of an installation.
 
     A channel whose settings, secret or library are wrong does not stop the others. `Publisher.channel_problems` names
     it. Its messages wait in the journal and are sent once it is repaired: every publisher checks for that again.
 
     Args:
-        path: The settings file. If `None`, as [`read_settings`][policenotify.settings.read_settings] finds it.
+        path: The settings file. If `None`, as `read_settings` finds it.
         journal: The path or URL of another journal than the one in the settings.
         clock: The clock. If `None`, that of the journal: on PostgreSQL the server's, else the machine's.
         on_overdue: Called with each reminder of an overdue incident, in the thread that drains.
@@ -162,22 +163,17 @@ def open_publisher(
             clock=clock,
             reminders=settings.reminders.policy(),
             on_overdue=on_overdue,
-            reopen=_ChannelReader(settings.place),
+            reopen=partial(_read_channel, settings.place),
         )
         on_error.pop_all()
     return publisher
 
 
-class _ChannelReader:
-    """Reads a channel again from the current settings, for a publisher that could not use it."""
-
-    def __init__(self, place: Path) -> None:
-        self._place = place
-
-    def __call__(self, name: str) -> ChannelConfig | None:
-        try:
-            settings = read_settings(self._place, tolerant=True)
-            channels = channels_of(settings, tolerant=True)
-        except (SettingsError, UnsupportedVersion):  # the file is being edited
-            return None
-        return next((channel for channel in channels if channel.name == name), None)
+def _read_channel(place: Path, name: str) -> ChannelConfig | None:
+    """Return a channel from the current settings, `None` if they are wrong."""
+    try:
+        settings = read_settings(place, tolerant=True)
+        channels = channels_of(settings, tolerant=True)
+    except (SettingsError, UnsupportedVersion):  # the file is being edited
+        return None
+    return next((channel for channel in channels if channel.name == name), None)

@@ -1,4 +1,4 @@
-"""Create the files of a new installation, and check who may read those of an existing one."""
+"""Create the files of an installation, and check who may read them."""
 
 from __future__ import annotations
 
@@ -39,11 +39,12 @@ IGNORED: Final = f"""# What must not leave this machine: keys, passwords, addres
 def write_settings(
     directory: str | os.PathLike[str], *, entropy: Entropy = secrets.token_bytes, django: bool = False
 ) -> tuple[Path, ...]:
-    """Create an installation: settings, keys, an empty journal, a directory for secrets and a `.gitignore`.
+    """Create an installation.
 
-    Only the owner may read the keys and the journal (mode 0600), and the directory for secrets (0700). Nothing is
-    overwritten: if there are settings, keys or a journal already, nothing is written. An existing directory for
-    secrets and an existing `.gitignore` stay as they are.
+    That is: settings, keys, an empty journal, a directory for secrets and a `.gitignore`. Only the owner may read the
+    keys and the journal (mode 0600), and the directory for secrets (0700). Nothing is overwritten: if there are
+    settings, keys or a journal already, nothing is written. An existing directory for secrets and an existing
+    `.gitignore` stay as they are.
 
     Args:
         directory: The directory of the installation, created if it does not exist.

@@ -1,4 +1,4 @@
-"""The languages and categories of an installation: the shipped ones, changed and added to by its files and settings."""
+"""The languages and categories of an installation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from policenotify.validation import did_you_mean, path
 
 
 def languages_of(settings: Settings) -> dict[str, LoadedLocale]:
-    """Return the languages of this installation by BCP 47 tag. Their files are read again at each call.
+    """Return the languages of this installation by tag. Their files are read again.
 
     Raises:
         SettingsError: A file cannot be read, or something in it is missing or wrong. There is one line for each.
@@ -53,7 +53,7 @@ def locales_of(settings: Settings) -> Mapping[str, Locale]:
     Raises:
         SettingsError: See `languages_of`.
     """
-    return {tag: one.locale for tag, one in languages_of(settings).items()} if settings.languages else LOCALES
+    return {tag: loaded.locale for tag, loaded in languages_of(settings).items()} if settings.languages else LOCALES
 
 
 def profiles_of(settings: Settings) -> Mapping[str, CategoryProfile]:
@@ -72,7 +72,7 @@ def profiles_of(settings: Settings) -> Mapping[str, CategoryProfile]:
 
 
 def missing_labels(profiles: Mapping[str, CategoryProfile], settings: Settings) -> Iterator[str]:
-    """Yield the label that each category lacks in a language in use, so that another language's stands in."""
+    """Yield each label that a category lacks in a language in use."""
     used = (tag for channel in settings.channels.values() for tag in channel.languages)
     for tag in dict.fromkeys((*used, *settings.languages)):
         yield from (
@@ -108,7 +108,7 @@ def _table(file: Path) -> dict[str, Any]:
 
 
 def _bases(settings: Settings, tables: Mapping[str, Any], errors: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield for each language which one lends the rest: itself as shipped, a wider one, or the one that it names."""
+    """Yield for each language the one that lends what its file leaves out."""
     known = {*LOCALES, *settings.languages}
     for tag, table in tables.items():
         named, at = table.get("base"), f"{settings.languages[tag]}: base"

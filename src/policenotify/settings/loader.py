@@ -1,4 +1,4 @@
-"""Read the settings: the file, what the environment overrides, and values that are kept elsewhere."""
+"""Read the settings from the file, the environment and files of secrets."""
 
 from __future__ import annotations
 
@@ -89,7 +89,9 @@ def _table(place: Path) -> dict[str, Any]:
 
 
 def override(table: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Let variables such as `POLICENOTIFY_CHANNELS__BLUESKY__HANDLE` override the table's values, in place.
+    """Override values of the table by environment variables, in place.
+
+    `POLICENOTIFY_CHANNELS__BLUESKY__HANDLE` is `channels.bluesky.handle`.
 
     Returns:
         The variable of each field that comes from one, and the errors, which repeat no value.
@@ -119,7 +121,7 @@ def override(table: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[st
 
 
 def _spelled(node: Mapping[str, Any], part: str) -> str:
-    """Return the name as the table spells it. Names of variables are in capitals, without `-` and `.`."""
+    """Return the name as the table spells it. Variables lack `-`, `.` and case."""
     same = (name for name in node if name.upper().replace("-", "_").replace(".", "_") == part.upper())
     return next(same, part.lower())
 

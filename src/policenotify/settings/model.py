@@ -44,7 +44,7 @@ _SEVERITIES = ("severe", "minor")  # the fields of BySeverity
 
 
 def _seconds(value: object) -> object:
-    """Return a number of seconds as a number, also from the environment, where it is a text."""
+    """Return a number of seconds as a number, also from a text of the environment."""
     return float(value) if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?", value) else value
 
 
@@ -64,7 +64,7 @@ def _rate(value: object) -> Rate:
 
 
 def _by_severity(default: BySeverity[str], *choices: str) -> Callable[[object], BySeverity[str]]:
-    """Return the validator of one choice for every message, or of a table with one by severity."""
+    """Return the validator of one choice, or of a table with one by severity."""
 
     def read(value: object) -> BySeverity[str]:
         table = dict.fromkeys(_SEVERITIES, value) if isinstance(value, str) else value
@@ -93,7 +93,7 @@ def _area(value: str) -> str:
 
 def _handle(value: str) -> str:
     handle = value.removeprefix("@")
-    if [found.value for found in find_mentions(f"@{handle}")] != [handle]:
+    if [mention.value for mention in find_mentions(f"@{handle}")] != [handle]:
         raise ValueError(f"{value!r} is not an account; write one such as 'Prefet34', or 'name@server' on Mastodon")
     return handle
 
@@ -112,7 +112,7 @@ Name = Annotated[str, StringConstraints(pattern=_NAME)]
 
 
 def _names_in(value: object) -> frozenset[str]:
-    """Return the names in a value that should be a list of tags, however it is written."""
+    """Return the names in what should be a list of tags, however it is written."""
     values = value if isinstance(value, list) else [value]
     parts = chain.from_iterable(re.split(r"[\s,;]+", each) for each in values if isinstance(each, str))
     return frozenset(part for part in parts if re.fullmatch(_NAME, part))
@@ -188,7 +188,9 @@ class RecipientSettings(_Table):
 
 
 class ChannelSettings(_Table):
-    """One account, with the options of its network. See [`ChannelConfig`][policenotify.channel.ChannelConfig].
+    """One account, with the options of its network.
+
+    See [`ChannelConfig`][policenotify.channel.ChannelConfig].
 
     Attributes:
         network: The network of the account.
@@ -230,7 +232,7 @@ class ChannelSettings(_Table):
 
     @property
     def likely_tags(self) -> frozenset[str]:
-        """Its tags, and those under a misspelt name, by which routes address it while it cannot be used."""
+        """Its tags, and those under a misspelt name, which routes may use."""
         similar = (name for name in self.options if get_close_matches(name.lower(), ["tags"], cutoff=0.75))
         return self.tags.union(*(_names_in(self.options[name]) for name in similar))
 
@@ -243,7 +245,9 @@ OF_THE_CHANNEL = frozenset(ChannelSettings.model_fields) - {"options"}
 
 
 class RouteSettings(_Table):
-    """Which messages go to which channels. See [`Route`][policenotify.publishing.routing.Route].
+    """The channels of some messages.
+
+    See [`Route`][policenotify.publishing.routing.Route].
 
     Attributes:
         categories: Category codes. Empty means all.
@@ -259,7 +263,9 @@ class RouteSettings(_Table):
 
 
 class ReminderSettings(_Table):
-    """Reminders of overdue incidents. See [`ReminderPolicy`][policenotify.publishing.reminders.ReminderPolicy].
+    """Reminders of overdue incidents.
+
+    See [`ReminderPolicy`][policenotify.publishing.reminders.ReminderPolicy].
 
     Attributes:
         after: The time from the deadline to each reminder.
@@ -358,7 +364,7 @@ class Settings(_Table):
 
     @property
     def hosted(self) -> bool:
-        """True if the journal is in the database of a Django project, which alone knows where that is."""
+        """True if the journal is in the database of a Django project."""
         return self.journal.get_secret_value() == IN_DJANGO
 
     @property
@@ -379,7 +385,7 @@ class Settings(_Table):
 
     @property
     def faults(self) -> Mapping[str, str]:
-        """The errors of single channels by name, in lines. These channels cannot be used, the others can."""
+        """The errors of the channels that cannot be used, by name, in lines."""
         return {name: "\n".join(lines) for name, lines in self._faults.items()}
 
     @classmethod
@@ -414,7 +420,7 @@ class Settings(_Table):
         return settings
 
     def error(self, lines: list[str]) -> SettingsError:
-        """Return an error that names the settings file, and the environment variable of a value."""
+        """Return an error that names the settings file and environment variables."""
         return settings_error(self._place, lines, self._origins)
 
     def fault(self, lines: Iterable[str]) -> str:
@@ -445,7 +451,7 @@ def _language_errors(name: str, channel: ChannelSettings, files: Iterable[str]) 
 
 
 def _with_valid_channels(table: Mapping[str, object], faults: dict[str, list[str]]) -> Mapping[str, object]:
-    """Return the table without what is wrong within its channels, which is added to *faults* by channel."""
+    """Return the table without the errors of its channels, which *faults* gets."""
     channels, files = table.get("channels"), table.get("languages")
     if not isinstance(channels, dict):
         return table

@@ -1,4 +1,4 @@
-"""Test tools: the contract suite, fake servers on the loopback, a fake clock and a state store.
+"""Test tools: contract suite, fake servers, fake clock and state store.
 
 Applications test with
 [`recording_publisher`][policenotify.testing.publisher.recording_publisher].

@@ -13,11 +13,11 @@ from policenotify.errors import JournalError
 
 
 class FakeClock:
-    """A [`Clock`][policenotify.channel.Clock] that only moves on request. Sleeping moves it and takes no time.
+    """A clock that only moves on request. Sleeping moves it, too.
 
     Args:
         at: The start, aware.
-        run: Identifies the monotonic clock, so that a journal detects a `jump`; empty: it cannot.
+        run: Identifies the monotonic clock, so that a journal detects a `jump`. Empty: it cannot.
 
     Attributes:
         slept: Seconds of each `sleep`, in order.
@@ -61,7 +61,7 @@ class FakeClock:
 
 
 class InMemoryStateStore:
-    """A [`StateStore`][policenotify.channel.StateStore] in memory, shared by channel objects and threads.
+    """A state store in memory, shared by channel objects and threads.
 
     Attributes:
         leases: Number of leases of each name.

@@ -1,4 +1,4 @@
-"""A publisher for tests of an application: it publishes nothing, and its posts can be read.
+"""A publisher for tests of an application, whose posts can be read.
 
 ```python
 @pytest.fixture
@@ -67,7 +67,7 @@ class Recording:
 
     @property
     def posts(self) -> tuple[RecordedPost, ...]:
-        """Every post, edit and deletion in order; at the same time, in the order of channels."""
+        """Every post, edit and deletion in order."""
         return self._recorder.posts
 
     def on(self, channel: str) -> tuple[RecordedPost, ...]:
@@ -103,7 +103,7 @@ class Recording:
         self._recorder.faults[channel] += [fault] * times
 
     def deliver(self, *, after: timedelta = timedelta(0)) -> None:
-        """Let time pass, then retry failed deliveries, deliver what is due and raise reminders.
+        """Let time pass, then retry, deliver what is due and raise reminders.
 
         Also for code that publishes with `wait=timedelta(0)` and leaves delivery to a worker.
         """
@@ -118,7 +118,7 @@ class Recording:
         clock: Clock | None = None,  # noqa: ARG002 - see path
         on_overdue: Callable[[Reminder], object] | None = None,
     ) -> Publisher:
-        """Open another publisher on the same channels and journal, for code that opens its own.
+        """Open another publisher on the same channels and journal.
 
         `monkeypatch.setattr("dispatch.alerts.open_publisher", desk.open_publisher)`, where `dispatch/alerts.py` begins
         with `from policenotify import open_publisher`. The settings are ignored.
@@ -141,7 +141,7 @@ def recording_publisher(
     clock: FakeClock | None = None,
     journal: str | None = None,
 ) -> Iterator[Recording]:
-    """Yield a publisher whose channels only record. No network is reached and no client library is loaded.
+    """Yield a publisher that only records. No network is reached.
 
     ```python
     with recording_publisher() as desk:
@@ -149,7 +149,8 @@ def recording_publisher(
         assert "avenue de Toulouse" in desk.on("x")[0].text
     ```
 
-    The texts equal those of the real networks byte for byte. No file and no thread remains.
+    The texts equal those of the real networks byte for byte. No client library is loaded, and no file and no thread
+    remains.
 
     Args:
         channels: Names of networks (`"x"`), with their default capabilities; or capabilities by channel name; or the
@@ -157,10 +158,10 @@ def recording_publisher(
             SMS.
         settings: The settings file of an installation, for its channels, routes, languages and categories. Its secrets
             and recipient lists are not read.
-        routes: The routes; by default every message goes to every channel.
-        sender: The service's name; by default "Police nationale".
-        zone: The time zone of the texts; by default that of Paris.
-        clock: The clock; by default the system's, so that time passes during the test.
+        routes: The routes. By default every message goes to every channel.
+        sender: The service's name. By default "Police nationale".
+        zone: The time zone of the texts. By default that of Paris.
+        clock: The clock. By default the system's, so that time passes during the test.
         journal: A journal to use instead of a temporary one, for code that publishes in transactions of its own
             database. It is kept. With settings it is opened with their keys.
 
@@ -263,7 +264,7 @@ def _channels_from(channels: Iterable[str | ChannelConfig] | Mapping[str, Capabi
 
 
 def _installation(settings: Settings) -> tuple[list[ChannelConfig], dict[str, Any]]:
-    """Return the channels of an installation, and the other arguments of its publisher."""
+    """Return an installation's channels, and its publisher's other arguments."""
     channels = [_of_settings(name, channel) for name, channel in settings.channels.items()]
     return channels, {
         "routes": routes_of(settings),
@@ -272,7 +273,7 @@ def _installation(settings: Settings) -> tuple[list[ChannelConfig], dict[str, An
         "zone": settings.zone,
         "sender": settings.sender,
         "wait": settings.wait,
-        "reminding": settings.reminders.policy(),
+        "reminders": settings.reminders.policy(),
     }
 
 

@@ -93,7 +93,7 @@ class ScriptedFault:
     Attributes:
         error: The error to raise.
         published: The post is published all the same.
-        recipient: The address for which it fails; empty: for all.
+        recipient: The address for which it fails. Empty: for all.
         has_recipients: The channel has recipients.
 
     Raises:
@@ -200,7 +200,7 @@ def opener(recorder: Recorder, config: ChannelConfig) -> Callable[[Clock, StateS
 
 @dataclass(frozen=True, slots=True)
 class _RecordingChannel:
-    """A channel whose requests hold the whole post, so that another object can repeat them."""
+    """A channel whose requests hold the whole post."""
 
     recorder: Recorder = field(repr=False)
     account: str

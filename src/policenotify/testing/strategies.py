@@ -1,4 +1,4 @@
-"""Hypothesis strategies for messages: every stage and category, and texts that break careless code."""
+"""Hypothesis strategies for messages and for texts that break code."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _INCIDENTS: Final = ("2026-0605-17", "a", "X" * 64)
 
 
 def nasty_text(*, max_parts: int = 12) -> st.SearchStrategy[str]:
-    """Generate texts of ordinary words, control characters, joiners, emoji, addresses and braces."""
+    """Generate texts of words, control characters, emoji, addresses and braces."""
     plain = st.sampled_from(("Accident", "avenue de Toulouse", "le", "à"))
     word = st.sampled_from(_NASTY) | st.text(max_size=8) | plain
     gap = st.sampled_from((" ", " ", " ", "", ". ", ", ", "\n"))
@@ -171,7 +171,7 @@ def messages(draw: st.DrawFn, /, **fixed: Any) -> Message:  # noqa: ANN401 - any
 
 @st.composite
 def histories(draw: st.DrawFn, message: Message, channels: tuple[ChannelConfig, ...]) -> History:
-    """Generate the history of a message's incident: empty, or an opening and updates on some channels."""
+    """Generate the history of a message's incident, which may be empty."""
     entries = []
     for sequence in range(1, draw(st.integers(1, 4))):
         stage = Stage.OPENING if sequence == 1 else Stage.UPDATE

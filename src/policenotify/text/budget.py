@@ -21,7 +21,7 @@ _ALONE: Final = re.compile(rf"{_SIGNS}*+(?:(?<=[^\n]){_FORM}{_SIGNS}*+)*+")
 # To find where a flag begins, `\X` counts the letters of flags before each place again, which takes quadratic time in a
 # chain of flags. Two letters at the start of a grapheme, followed by a third, are a whole one (rules GB9b, GB12).
 _CHAIN: Final = re.compile("[\U0001f1e6-\U0001f1ff]{3}")
-_FLAG: Final = r"\p{GCB=Prepend}*+\p{GCB=Regional_Indicator}{2}(?=\p{GCB=Regional_Indicator})"
+_FLAG_OR_CLUSTER: Final = r"\p{GCB=Prepend}*+\p{GCB=Regional_Indicator}{2}(?=\p{GCB=Regional_Indicator})|\X"
 
 
 def graphemes(text: str) -> int:
@@ -34,7 +34,7 @@ def graphemes(text: str) -> int:
         return len(text) - text.count("\r\n")
     if _ALONE.fullmatch(text):
         return len(text) - text.count(_FORM)
-    return len(_whole(text).findall(text))
+    return len(_cluster(text).findall(text))
 
 
 def grapheme_ends(text: str) -> list[int]:
@@ -46,18 +46,19 @@ def split_graphemes(text: str) -> list[str]:
     """Return the graphemes of the text."""
     if _ALONE.fullmatch(text) and _FORM not in text:
         return list(text)
-    return _whole(text).findall(text)
+    return _cluster(text).findall(text)
 
 
-def _whole(text: str) -> regex.Pattern[str]:
-    return _cluster(flags=_CHAIN.search(text) is not None)
+def _cluster(text: str) -> regex.Pattern[str]:
+    return unicode_pattern(_FLAG_OR_CLUSTER if _CHAIN.search(text) else r"\X")
 
 
 @cache
-def _cluster(*, flags: bool) -> regex.Pattern[str]:
-    import regex  # noqa: PLC0415 - only texts with joining signs pay for it
+def unicode_pattern(expression: str) -> regex.Pattern[str]:
+    """Compile an expression of `regex`, which only texts that need it import."""
+    import regex  # noqa: PLC0415 - see the docstring
 
-    return regex.compile(rf"{_FLAG}|\X" if flags else r"\X", regex.VERSION1)
+    return regex.compile(expression, regex.VERSION1)
 
 
 def utf8_bytes(text: str) -> int:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    import regex
+from policenotify.text.budget import unicode_pattern
 
 # Invisible characters that break screen readers, searches or a text's direction: control characters, lone surrogates,
 # bidirectional overrides and isolates, zero-width spaces and joiners, soft hyphens (Unicode Standard, section 5.21,
 # "Default Ignorable Code Points"), and non-characters, for which X refuses a post (section 23.7). The first group
 # carries meaning, and stays:
-_INVISIBLE: Final = r"""
+_INVISIBLE: Final = r"""(?x)
     (   \U0001F3F4[\U000E0020-\U000E007E]+\U000E007F                  # the flags of regions (UTS #51, Annex C)
     |   \p{Extended_Pictographic}[\uFE0E\uFE0F]?\p{Emoji_Modifier}?   # emoji, with their form and skin tone,
         (?:\u200D\p{Extended_Pictographic}\uFE0F?\p{Emoji_Modifier}?)*  # and joined ones: 👮‍♀️ (UTS #51, 2.3)
@@ -52,11 +50,4 @@ def _visible(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     tabs = text.replace("\t", " ")
-    return unicodedata.normalize("NFC", _invisible().sub(lambda match: match[1] or "", tabs))
-
-
-@cache
-def _invisible() -> regex.Pattern[str]:
-    import regex  # noqa: PLC0415 - only texts that are not ASCII pay for it
-
-    return regex.compile(_INVISIBLE, regex.VERBOSE | regex.VERSION1)
+    return unicodedata.normalize("NFC", unicode_pattern(_INVISIBLE).sub(lambda match: match[1] or "", tabs))

@@ -122,15 +122,8 @@ def split_thread(parts: Sequence[Part], budget: Budget, *, again: str = "") -> t
 
     The first post holds all required parts, and as many sentences of the splittable one as fit. The others hold the
     rest, and all parts that would have given way. A sentence is split only if it is too long for a post of its own.
-    Nothing is left out.
-
-    Args:
-        parts: The pieces, in the order of reading.
-        budget: The budget of each post.
-        again: The beginning of every further post: `EXERCICE`.
-
-    Returns:
-        The posts. Empty if a required part does not fit, or more than nine posts are needed.
+    Nothing is left out. Every further post begins with *again*: `EXERCICE`. The result is empty if a required part does
+    not fit, or more than nine posts are needed.
     """
     left = budget.reserve(_NUMBERED.format(MAX_POSTS, MAX_POSTS))
     required = [part for part in parts if part.rule not in _GIVE_WAY]
@@ -169,15 +162,9 @@ def first_sentence(text: str) -> str:
 def truncate(text: str, fits: Callable[[str], bool], *, sentences: bool = False) -> str:
     """Return the longest beginning for which *fits* holds, marked with `…`.
 
-    A sentence end is preferred if it keeps at least half of what a word end would keep.
-
-    Args:
-        text: The text to cut.
-        fits: Returns True if a shortened text is short enough. If it holds for a text, it holds for shorter ones.
-        sentences: Cut at sentence ends only.
-
-    Returns:
-        The beginning, or an empty text if less than 15 characters would be left.
+    A sentence end is preferred if it keeps at least half of what a word end would keep, and with *sentences* it is
+    required. The result is empty if less than 15 characters would be left. If *fits* holds for a text, it must hold for
+    shorter ones.
     """
     stops, words, anywhere = _cuts(_BEFORE_SIGN.sub(" ", text))  # the mark replaces the sign
     by_sentence = _last(stops, text, fits)

@@ -11,11 +11,11 @@ import unicodedata
 from collections.abc import Iterator
 from functools import cache
 from itertools import takewhile
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from policenotify.text._data.tlds import FROZEN
 from policenotify.text._data.x_letters import LATIN, PATH
-from policenotify.text.budget import graphemes, split_graphemes
+from policenotify.text.budget import graphemes, split_graphemes, unicode_pattern
 from policenotify.text.urls import (
     DIRECTIONS,
     INVALID,
@@ -27,9 +27,6 @@ from policenotify.text.urls import (
     top_level_domains,
 )
 from policenotify.text.x_entities import Entity, without_overlaps
-
-if TYPE_CHECKING:
-    import regex
 
 ADDRESS_LENGTH: Final = 23
 """The default length of an address: `characters_reserved_per_url` of `GET /api/v2/instance`."""
@@ -52,11 +49,15 @@ _DASHES: Final = r"\u058a\u05be\u1400\u1806\u2010-\u2015\u2e17\u2e1a\u2e3a\u2e3b
 _SHORT: Final = re.compile(r"https?://t\.co/([a-z0-9]+)", re.IGNORECASE | re.ASCII)
 _DOTS: Final = re.compile("[.\u3002\uff0e\uff61]")  # RFC 3490, section 3.1
 _MENTION: Final = r"(?<![=/{word}])@([a-zA-Z0-9_]+(?:[.-]+[a-zA-Z0-9_]+)*)(?:@([{word}]+(?:[.-]+[{word}]+)*))?"
+_ASCII_MENTION: Final = re.compile(_MENTION.format(word="A-Za-z0-9_"))
+_UNICODE_MENTION: Final = _MENTION.format(word=r"\p{L}\p{M}\p{Nd}\p{Pc}")
 _MENTION_ENDS_BADLY: Final = re.compile(rf"[@＠{LATIN}]|://")
 _TAG: Final = re.compile(rf"(?<![^{_WHITE}])#")
 _JOINING_WORDS: Final = "·・\u200c"  # inside a hashtag, besides `_` and the like
 # The scripts that join consonants: the blocks from Devanagari on, and the later ones beyond.
 _MAY_JOIN: Final = re.compile("[\u0900-\u1cff\ua800-\uabff\U00010a00-\U00011fff\U00016100-\U00016dff]")
+# A sign inside a grapheme that begins one by all rules but GB9c.
+_JOINED: Final = r"(?<=[\p{Any}--\p{GCB=Prepend}])[\p{GCB=Other}--\p{Extended_Pictographic}]"
 _SCHEME: Final = re.compile(r"(?<=.)https?\Z")
 
 
@@ -72,18 +73,6 @@ def _grammar() -> UrlGrammar:
         schemes="https?|dat|dweb|ipfs|ipns|ssb|gopher|gemini",
         punycode="0-9a-zA-Z",
     )
-
-
-@cache
-def _mention_in_ascii() -> re.Pattern[str]:
-    return re.compile(_MENTION.format(word="A-Za-z0-9_"))
-
-
-@cache
-def _mention() -> regex.Pattern[str]:
-    import regex  # noqa: PLC0415 - only texts that are not ASCII pay for it
-
-    return regex.compile(_MENTION.format(word=r"\p{L}\p{M}\p{Nd}\p{Pc}"))
 
 
 def mastodon_length(text: str, spoiler: str = "", *, url: int = ADDRESS_LENGTH, code_points: bool = False) -> int:
@@ -123,25 +112,17 @@ def _characters(text: str) -> int:
     if not _MAY_JOIN.search(text):
         return graphemes(text)
     clusters = split_graphemes(text)
-    return len(clusters) + sum(len(_joined().findall(cluster)) for cluster in clusters if len(cluster) > 1)
-
-
-@cache
-def _joined() -> regex.Pattern[str]:
-    """Return a pattern for a sign that begins a grapheme by all rules but GB9c."""
-    import regex  # noqa: PLC0415 - only texts in scripts of India and South-East Asia pay for it
-
-    return regex.compile(r"(?<=[\p{Any}--\p{GCB=Prepend}])[\p{GCB=Other}--\p{Extended_Pictographic}]", regex.VERSION1)
+    return len(clusters) + sum(
+        len(unicode_pattern(_JOINED).findall(cluster)) for cluster in clusters if len(cluster) > 1
+    )
 
 
 def mastodon_entities(text: str) -> tuple[Entity, ...]:
     """Find the addresses, mentions and hashtags that Mastodon links, in order.
 
     A hashtag stands at the beginning or after a space (since 4.6), holds a letter or a sign that joins words, and ends
-    before an apostrophe or a hyphen: `#l'Évacuation` is `#l`, and `(#A12)` is not a hashtag.
-
-    Returns:
-        The value of an address is the address, of a mention `name@domain` or `name`, of a hashtag its name.
+    before an apostrophe or a hyphen: `#l'Évacuation` is `#l`, and `(#A12)` is not a hashtag. The value of a mention is
+    `name@domain` or `name`.
     """
     return tuple(without_overlaps([*_addresses(text), *_hashtags(text), *_mentions(text)]))
 
@@ -181,7 +162,7 @@ def _encoded_length(domain: str) -> int:
 def _mentions(text: str) -> Iterator[Entity]:
     if "@" not in text:
         return
-    pattern = _mention_in_ascii() if text.isascii() else _mention()
+    pattern = _ASCII_MENTION if text.isascii() else unicode_pattern(_UNICODE_MENTION)
     for match in pattern.finditer(text):
         if len(match[2] or "") <= MAX_DOMAIN and not _MENTION_ENDS_BADLY.match(text, match.end()):
             yield Entity("mention", match.start(), match.end(), match[0][1:])

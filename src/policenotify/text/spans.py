@@ -136,13 +136,12 @@ def hashtag(text: str) -> str:
     """Return a text as a hashtag, with a capital for each word, for screen readers.
 
     `Saint-Étienne` becomes `SaintÉtienne`, `appel à témoins` becomes `AppelÀTémoins`. X, Mastodon and Bluesky link all
-    of it.
-
-    Returns:
-        The name without `#`, at most 64 characters. Empty if the text has no letter.
+    of it. It has no `#` and at most 64 characters, and is empty if the text has no letter.
     """
-    words = _kept(one_line(text).replace("_", " ")).split()
-    name = _kept(unicodedata.normalize("NFC", "".join(word[:1].upper() + word[1:] for word in words))).replace(" ", "")
+    words = _tag_letters(one_line(text).replace("_", " ")).split()
+    name = _tag_letters(unicodedata.normalize("NFC", "".join(word[:1].upper() + word[1:] for word in words))).replace(
+        " ", ""
+    )
     if len(name) > MAX_TAG:
         name = name[: max((end for end in grapheme_ends(name[: MAX_TAG + 1]) if end <= MAX_TAG), default=0)]
     return "" if _NO_LETTER.fullmatch(name) else name
@@ -157,14 +156,14 @@ def is_linkable_tag(text: str, start: int, end: int) -> bool:
     )
 
 
-def _kept(text: str) -> str:
+def _tag_letters(text: str) -> str:
     """Return letters, their marks and digits, and a space for any other sign."""
-    kept = ""
+    letters = ""
     for sign in text:
         kind = unicodedata.category(sign)
-        mark = kind in {"Mn", "Mc"} and unicodedata.category(kept[-1:] or " ")[0] in "LM" and sign not in _FORMS
-        kept += sign if (mark or kind[0] == "L" or kind == "Nd") and _OF_TAG.match(sign) else " "
-    return kept
+        mark = kind in {"Mn", "Mc"} and unicodedata.category(letters[-1:] or " ")[0] in "LM" and sign not in _FORMS
+        letters += sign if (mark or kind[0] == "L" or kind == "Nd") and _OF_TAG.match(sign) else " "
+    return letters
 
 
 def _address(text: str, start: int, end: int) -> TextSpan:

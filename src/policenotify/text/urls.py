@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final, NamedTuple
 
 SPACES: Final = r"\t-\r \x85\xa0\u1680\u180e\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -190,9 +190,15 @@ class UrlGrammar:
             if piece[0].startswith("("):
                 if self.bracket_end.fullmatch(piece[0]):
                     return piece.end()
-            elif kept := len(piece[0].rstrip(self.path_loose)):
-                return piece.start() + kept
+            elif length := len(piece[0].rstrip(self.path_loose)):
+                return piece.start() + length
         return path.start() + 1
+
+
+@cache
+def lazy_pattern(expression: str) -> re.Pattern[str]:
+    """Compile an expression at its first use, since large classes take long."""
+    return re.compile(expression)
 
 
 def query_length(query: str, loose: str) -> int:
@@ -204,8 +210,8 @@ def query_length(query: str, loose: str) -> int:
 def chain_ends(text: str, dots: list[int], ends: list[int], label: re.Pattern[str]) -> list[int | None]:
     """Return for each dot the last one of its chain before a top-level domain.
 
-    *ends* holds the end of the top-level domain after each dot, or 0 without one. *label* matches as many characters of
-    a label as possible.
+    The results are indices of *dots*. *ends* holds the end of the top-level domain after each dot, or 0 without one.
+    *label* matches as many characters of a label as possible.
     """
     lasts: list[int | None] = [None] * len(dots)
     last: int | None = None

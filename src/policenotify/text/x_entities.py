@@ -25,6 +25,7 @@ from policenotify.text.urls import (
     UrlCandidate,
     UrlGrammar,
     chain_ends,
+    lazy_pattern,
     query_length,
     run_length,
     top_level_domains,
@@ -69,6 +70,11 @@ _MENTION: Final = re.compile(
     r"(?:\A|[^a-zA-Z0-9_!#$%&*@＠]|(?:\A|[^a-zA-Z0-9_+~.-])[rR][tT]:?)"
     r"([@＠])([a-zA-Z0-9_]{1,20})(/[a-zA-Z][a-zA-Z0-9_-]{0,24})?"
 )
+_HOST: Final = rf"[{HOST}]*"
+_PLAIN: Final = rf"[.{HOST}]*"
+_TAG: Final = rf"[#＃](?![\ufe0f\u20e3])([{TAG}]+)"
+_BEFORE_TAG: Final = rf"[\ufe0e\ufe0f]|[^{TAG}&\ud800-\udfff]"
+_TAG_LETTER: Final = rf"[{TAG_LETTER}]"
 _TAG_ENDS_BADLY: Final = re.compile(r"[#＃]|://")
 _MENTION_ENDS_BADLY: Final = re.compile(rf"[@＠{LATIN}]|://")
 _CASHTAG: Final = re.compile(
@@ -88,31 +94,6 @@ def _grammar() -> UrlGrammar:
     )
 
 
-@cache
-def _host() -> re.Pattern[str]:
-    return re.compile(rf"[{HOST}]*")
-
-
-@cache
-def _plain() -> re.Pattern[str]:
-    return re.compile(rf"[.{HOST}]*")
-
-
-@cache
-def _tag() -> re.Pattern[str]:
-    return re.compile(rf"[#＃](?![\ufe0f\u20e3])([{TAG}]+)")
-
-
-@cache
-def _before_tag() -> re.Pattern[str]:
-    return re.compile(rf"[\ufe0e\ufe0f]|[^{TAG}&\ud800-\udfff]")
-
-
-@cache
-def _tag_letter() -> re.Pattern[str]:
-    return re.compile(rf"[{TAG_LETTER}]")
-
-
 def without_overlaps(spans: Iterable[_Span]) -> Iterator[_Span]:
     """Yield the spans that do not overlap an earlier one, in order."""
     end = 0
@@ -123,13 +104,11 @@ def without_overlaps(spans: Iterable[_Span]) -> Iterator[_Span]:
 
 
 def x_entities(text: str, *, tlds: frozenset[str] = KNOWN) -> tuple[Entity, ...]:
-    """Find the links of X in a text, in order, not overlapping.
+    """Find the links of X in a text that is not normalised, in order, not overlapping.
 
-    Args:
-        text: The text, not normalised.
-        tlds: The top-level domains that make a word with a dot an address, in small letters and not in Punycode: by
-            default all of IANA's list. With those of twitter-text 3.1.0 (`policenotify.text._data.tlds.FROZEN`) the
-            result is that of its JavaScript.
+    *tlds* are the top-level domains that make a word with a dot an address, in small letters and not in Punycode: by
+    default all of IANA's list. With those of twitter-text 3.1.0 (`policenotify.text._data.tlds.FROZEN`) the result is
+    that of its JavaScript.
     """
     whole = join_surrogates(text)
     units = to_utf16(whole)
@@ -163,10 +142,10 @@ def _mentions(text: str) -> Iterator[Entity]:
 
 def _hashtags(text: str) -> Iterator[Entity]:
     done = 0
-    for match in _tag().finditer(text):
+    for match in lazy_pattern(_TAG).finditer(text):
         start, end = match.span()
-        separate = start == 0 or (start > done and _before_tag().match(text, start - 1))
-        if separate and _tag_letter().search(match[1]):
+        separate = start == 0 or (start > done and lazy_pattern(_BEFORE_TAG).match(text, start - 1))
+        if separate and lazy_pattern(_TAG_LETTER).search(match[1]):
             done = end
             if not _TAG_ENDS_BADLY.match(text, end):
                 yield Entity("hashtag", start, end, match[1])
@@ -194,7 +173,7 @@ def find_links(units: str, tlds: frozenset[str]) -> Iterator[XLink]:
         if candidate.domain == start:
             if candidate.before in _BEFORE_NO_BARE_DOMAIN:
                 continue
-            if _plain().fullmatch(domain):
+            if lazy_pattern(_PLAIN).fullmatch(domain):
                 whole = url if candidate.has_path else domain
                 yield XLink(start, start + len(whole), whole, domain)
             else:
@@ -218,8 +197,8 @@ def _bare(candidate: UrlCandidate, url: str, domain: str, known: TopLevelDomains
 
 def _hosts(domain: str, known: TopLevelDomains) -> list[tuple[int, int]]:
     """Return the parts of a domain in Latin letters that are domains themselves."""
-    host = _host()
-    if _plain().fullmatch(domain):
+    host = lazy_pattern(_HOST)
+    if lazy_pattern(_PLAIN).fullmatch(domain):
         return [(0, len(domain))]
     dots = [place for place, sign in enumerate(domain) if sign == "."]
     ends = [top_level_end(domain, dot + 1, known, _grammar().coded) for dot in dots]

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Final
 
 from policenotify.text._data.emoji import EMOJI
 from policenotify.text._data.tlds import FROZEN, KNOWN
-from policenotify.text.urls import INVALID, MAX_LABEL
+from policenotify.text.urls import INVALID, MAX_LABEL, lazy_pattern
 from policenotify.text.x_entities import find_links, join_surrogates, to_utf16
 
 X_LIMIT: Final = 280
@@ -48,12 +48,10 @@ _ONE_HEAVY: Final = "\u2e80"
 def x_weight(text: str, *, tlds: frozenset[str] = KNOWN) -> int:
     """Count a text as X does. A post may weigh 280.
 
-    Args:
-        text: The text.
-        tlds: The top-level domains that make a word with a dot an address, in small letters and not in Punycode. With
-            those of twitter-text 3.1.0 (`policenotify.text._data.tlds.FROZEN`, of 2021) the count is that of its
-            JavaScript. By default also later ones. X may or may not know a later one, so an address under it has the
-            larger weight of both, and no post proves too long.
+    *tlds* are the top-level domains that make a word with a dot an address, in small letters and not in Punycode. With
+    those of twitter-text 3.1.0 (`policenotify.text._data.tlds.FROZEN`, of 2021) the count is that of its JavaScript. By
+    default also later ones. X may or may not know a later one, so an address under it has the larger weight of both,
+    and no post proves too long.
     """
     normal = text if text.isascii() else unicodedata.normalize("NFC", join_surrogates(text))
     if "." not in normal:
@@ -71,10 +69,7 @@ def x_weight(text: str, *, tlds: frozenset[str] = KNOWN) -> int:
 def x_valid(text: str, *, limit: int = X_LIMIT, tlds: frozenset[str] = KNOWN) -> bool:
     """Return True if X accepts a text: not empty, not too long, valid characters.
 
-    Args:
-        text: The text.
-        limit: The largest weight. Accounts with a subscription have more.
-        tlds: As for [`x_weight`][policenotify.text.x_weight].
+    Accounts with a subscription have a larger limit.
     """
     return not _INVALID.search(text) and 0 < x_weight(text, tlds=tlds) <= limit
 
@@ -115,15 +110,10 @@ def _signs(text: str) -> int:
 
 
 def _shrunk(run: re.Match[str]) -> str:
-    return _known(run[0]) if len(run[0]) <= _SHORT_RUN else _emoji().sub(_ONE_HEAVY, run[0])
+    return _known(run[0]) if len(run[0]) <= _SHORT_RUN else lazy_pattern(EMOJI).sub(_ONE_HEAVY, run[0])
 
 
 @lru_cache(maxsize=512)
 def _known(run: str) -> str:
     """Replace each emoji of a short run with one heavy sign."""
-    return _emoji().sub(_ONE_HEAVY, run)
-
-
-@cache
-def _emoji() -> re.Pattern[str]:
-    return re.compile(EMOJI)
+    return lazy_pattern(EMOJI).sub(_ONE_HEAVY, run)

@@ -17,7 +17,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
-from policenotify.testing.servers.bluesky import BlueskyPost, read_post
+from policenotify.testing.servers.bluesky import VisibleBlueskyPost, read_post
 from tests.acceptance.peers.programs import CannotBeHad, Running, ended, free_ports
 
 _HERE: Final = Path(__file__).parent / "pds"
@@ -85,7 +85,7 @@ class Pds:
         basic = base64.b64encode(f"admin:{self._admin}".encode()).decode()
         self.ask("com.atproto.admin.updateSubjectStatus", asked, f"Basic {basic}")
 
-    def posts(self, account: BlueskyAccount) -> list[BlueskyPost]:
+    def posts(self, account: BlueskyAccount) -> list[VisibleBlueskyPost]:
         """All posts of the account, oldest first, as a reader sees them."""
         place = {"repo": account.did, "collection": "app.bsky.feed.post", "reverse": "true", "limit": "100"}
         records = self.ask("com.atproto.repo.listRecords?" + urlencode(place))["records"]

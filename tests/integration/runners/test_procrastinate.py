@@ -95,7 +95,7 @@ def test_a_journal_elsewhere_is_not_told_of_but_swept(
     app = App(connector=InMemoryConnector())
     runner = ProcrastinateRunner(app, new_site("sqlite").publisher)
     runner.publisher.publish(accident(), key="open", actor="cad", wait=AT_ONCE)
-    assert "ProcrastinateRunner was not told that something waits (SettingsError)" in caplog.text
+    assert "ProcrastinateRunner was not notified that something waits (SettingsError)" in caplog.text
     swept: Any = app.tasks[PERIODIC_DRAIN]
     swept(timestamp=0)
     assert len(bluesky.posts) == 1

@@ -71,15 +71,15 @@ OPENING = {"category": "fire", "headline": "Incendie", "lifecycle": {"stage": "o
         ({"at": "18:00+02:00"}, "without a zone"),
         ({"messages": []}, "at least 1 item"),
         ({"messages": [tip("a"), tip("a")]}, "messages: each name once"),
-        ({"messages": [tip("a"), {**tip("a"), "name": "b"}]}, "two alternatives say the same words"),
+        ({"messages": [tip("a"), {**tip("a"), "name": "b"}]}, "two alternatives have the same words"),
         ({"messages": [{"name": "a", "message": OPENING}]}, "belongs to no incident"),
         ({"messages": [{"name": "a", "message": ENDING}]}, "has no times of its own"),
         ({"schedule": [{}]}, "exactly one of"),
         ({"schedule": [{"cron": "0 9 * * *", "event": "Noël"}]}, "exactly one of"),
         ({"schedule": [{"cron": "0 9 * * *", "at": "10:00"}]}, "has a time already"),
-        ({"schedule": [{"cron": "0 25 * * *"}]}, "is no cron expression: Bad hour"),
+        ({"schedule": [{"cron": "0 25 * * *"}]}, "is not a cron expression: Bad hour"),
         ({"schedule": [{"rrule": "FREQ=HOURLY"}]}, "it needs a FREQ of DAILY"),
-        ({"schedule": [{"rrule": "FREQ=DAILY;BYDAY=XX"}]}, "is no recurrence rule"),
+        ({"schedule": [{"rrule": "FREQ=DAILY;BYDAY=XX"}]}, "is not a recurrence rule"),
         ({"schedule": [{"rrule": "FREQ=DAILY;INTERVAL=0"}]}, "INTERVAL must be 1 or more"),
         ({"schedule": [{"rrule": "FREQ=DAILY;COUNT=-1"}]}, "COUNT must be 1 or more"),
         ({"schedule": [{"rrule": "FREQ=DAILY;BYMONTH=1,13"}]}, "BYMONTH must be from 1 to 12"),
@@ -92,7 +92,7 @@ OPENING = {"category": "fire", "headline": "Incendie", "lifecycle": {"stage": "o
         ({"schedule": [{"event": "Ascencion"}]}, "Did you mean 'Ascension'?"),
         ({"schedule": [{"event": "school_holidays"}]}, "name the school zone"),
         ({"schedule": [{"event": "public_holidays:99"}]}, "no part of France '99'"),
-        ({"excluded": ["weekend"]}, "excluded[0]: 'weekend' is no calendar"),
+        ({"excluded": ["weekend"]}, "excluded[0]: 'weekend' is neither a calendar"),
         ({"inhibition": {"areas": ["34"]}}, "is not an area"),
     ],
 )  # fmt: skip
@@ -112,7 +112,7 @@ def test_what_is_wrong_is_named(wrong: dict[str, Any], told: str) -> None:
         (FILE.replace("[pacing]", "[pacing"), "is not TOML"),
         ("messages = [4]\nimages = 3", "messages[0]: "),
         ("\udcff", "is not UTF-8"),
-        ("message = 'x'\n" + FILE.replace("[message]", "[shared]"), "message: is no table."),
+        ("message = 'x'\n" + FILE.replace("[message]", "[shared]"), "message: is not a table."),
         (f"name = {'[' * 5000}", "is not TOML"),
         (None, "cannot be read (No such file"),
     ],
@@ -129,7 +129,7 @@ def test_an_error_names_the_file_and_the_field(tmp_path: Path, written: str | No
 
 def test_what_is_not_wrong_is_not_named(tmp_path: Path) -> None:
     (tmp_path / "ete.toml").write_text(FILE.replace("cron =", "rrule ="), encoding="utf-8")
-    with pytest.raises(SettingsError, match=r"schedule\[0\].rrule: is no recurrence rule") as error:
+    with pytest.raises(SettingsError, match=r"schedule\[0\].rrule: is not a recurrence rule") as error:
         load_campaigns([tmp_path])
     assert "must not be empty" not in str(error.value)
 

@@ -65,7 +65,7 @@ def test_an_open_incident_defers_it_and_the_journal_says_so_once(desk: Desk) -> 
         "campaign ete 2026-01-01 a"
     ]
     assert list(publisher.journal.audit.events(EVENT_KIND, utc("2026-01-01T00:00"))) == [
-        {"campaign": "ete", "day": "2026-01-01", "became": "wait", "reason": "incident 2026-4711 is open"}
+        {"campaign": "ete", "day": "2026-01-01", "action": "wait", "reason": "incident 2026-4711 is open"}
     ]
 
 
@@ -88,7 +88,7 @@ def test_the_journal_says_what_became_of_what_was_missed(desk: Desk, missed: str
     run(publisher, mine, actor="prévention", wait=NOW)
     assert run(publisher, mine, actor="prévention", wait=NOW).decisions == ()
     remarks = publisher.journal.audit.events(EVENT_KIND, utc("2026-01-01T00:00"))
-    assert [remark["became"] for remark in remarks] == became
+    assert [remark["action"] for remark in remarks] == became
     assert [remark["day"] for remark in remarks] == ["2026-01-01", "2026-01-02"][: len(became)]
 
 

@@ -161,7 +161,7 @@ def test_a_campaign_yields_for_a_day_and_what_finds_no_room_is_told() -> None:
     plan = forecast(order_campaigns([mine, weekend]), date(2026, 1, 1), date(2026, 1, 4), reach=everywhere)
     assert [(one.occurrence.campaign, one.occurrence.day.day, one.at, one.reason) for one in plan] == [
         ("ete", 1, utc("2026-01-01T17:00"), ""),
-        ("ete", 2, None, "not said within 30 h: today is for route"),
+        ("ete", 2, None, "not published within 30 h: today is for route"),
         ("route", 2, utc("2026-01-02T17:00"), ""),
         ("route", 3, utc("2026-01-03T17:00"), ""),
         ("ete", 3, utc("2026-01-04T07:00"), "today is for route"),

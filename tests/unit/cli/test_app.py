@@ -219,4 +219,4 @@ def test_a_picture_that_is_no_file_is_refused_at_once(run: Run, desk: Desk) -> N
     os.mkfifo(desk.folder / "pipe")
     for command in ("preview", "publish"):
         ran = run(command, *ACCIDENT, "--image", "pipe", "--alt", "Une route")
-        assert (ran.code, "is no file with a picture" in ran.err) == (1, True)
+        assert (ran.code, "is not a picture file" in ran.err) == (1, True)

@@ -52,7 +52,7 @@ def test_run_says_what_is_due_once_and_report_tells_it(run: Run, desk: Desk, fil
     ran = run("campaign", "run", "campaigns")
     assert ran.code == 0
     assert "standalone · Fermez vos volets" in ran.out
-    assert re.search(r"ete · \S+: skipped: not said within 2 d\.", ran.out)
+    assert re.search(r"ete · \S+: skipped: not published within 2 d\.", ran.out)
     assert len(desk.bluesky.posts) == 1
     again = run("campaign", "run", file, "--json")
     assert (again.code, again.document["published"], again.document["waiting"]) == (0, [], [])
@@ -147,7 +147,7 @@ def test_check_tells_what_finds_no_room_and_what_is_moved(run: Run, desk: Desk, 
     write("serie", 'missed = "merge"\nlate_for = "9d"', other_words)
     checked = run("campaign", "check", "campaigns")
     assert checked.code == 1
-    assert "would never be published: not said within 2 d: all its messages were said lately." in checked.words
+    assert "would never be published: not published within 2 d: all its messages were published lately." in checked.words
     assert "waits until" in checked.words
     assert "· fini: nothing is due in the year ahead." in checked.words
     assert "is merged: a later one is due as well" in checked.words

@@ -335,7 +335,7 @@ def test_what_is_settled_between_two_looks_is_not_missed(
             book.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.WAITING, not_before=again))
         return found
 
-    monkeypatch.setattr(book.journal, "due", settled_after)
+    monkeypatch.setattr(book.journal.deliveries, "due", settled_after)
     delivers(sky=sky).drain(LONG, publication=published if which else None)
     assert book.receipt(published).outcome is Outcome.POSTED
 
@@ -364,7 +364,7 @@ def test_waiting_is_no_busy_loop(book: Book, delivers: Made, monkeypatch: pytest
         asked.append(time.monotonic())
         return due(channels, **rates)
 
-    monkeypatch.setattr(book.journal, "due", counted)
+    monkeypatch.setattr(book.journal.deliveries, "due", counted)
     sky, hang = Scripted(), Hang()
     sky.sends.append(hang)
     book.publish("sky")
@@ -677,7 +677,7 @@ def test_a_channel_that_fails_after_it_was_found_due_rests(
         delivery._let_rest("sky")
         return found
 
-    monkeypatch.setattr(book.journal, "due", failing)
+    monkeypatch.setattr(book.journal.deliveries, "due", failing)
     book.publish("sky")
     delivery.drain(timedelta(seconds=0.1))
     assert slots() == []

@@ -15,10 +15,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from policenotify.errors import IdempotencyConflict, InvalidTransition, JournalError, MessageRejected, PublishingStopped
-from policenotify.journal import meta, open_journal
+from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.meta import OVERDUE
-from policenotify.journal.records import microseconds
+from policenotify.journal.workers import OVERDUE
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.message import Message
@@ -266,15 +265,20 @@ def test_one_promise_that_a_runner_comes_is_enough_until_it_is_kept_or_overdue(
     place: str, tmp_path: Path, keys: Keys
 ) -> None:
     clock = FakeClock()
-    journal = open_journal(place or str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True)
+    url = place or str(tmp_path / "journal.db")
+    journal, other = (open_journal(url, keys=keys, clock=clock, create=True) for _ in range(2))
     assert [journal.workers.request_drain("celery") for _ in range(2)] == [True, False]
     journal.workers.acknowledge_drain("celery")
     assert [journal.workers.request_drain("celery") for _ in range(2)] == [True, False]
     clock.pass_by(OVERDUE.total_seconds())
     assert [journal.workers.request_drain("celery") for _ in range(2)] == [True, False]
-    with journal.write() as connection:  # two at once
-        assert not meta.request_drain(connection, "celery", microseconds(clock.now()))
+    journal.workers.acknowledge_drain("celery")
+    with journal.snapshot():  # two at once: this one has seen that no drain is pending
+        assert journal.stopped() is None
+        assert other.workers.request_drain("celery")
+        assert not journal.workers.request_drain("celery")
     journal.close()
+    other.close()
 
 
 @pytest.mark.postgres

@@ -373,7 +373,7 @@ def test_a_seal_waits_for_events_that_have_a_number_already(desk: Desk) -> None:
 def test_two_seals_at_once_are_not_one_batch_twice(together: Callable[..., list[str]], desk: Desk) -> None:
     for number in range(30):
         desk.journal.audit.record("adm", "counted", {"number": number})
-    told = together("desk = opened()\nat_once()\nprint(desk.journal.seal())\n", processes=3)
+    told = together("desk = opened()\nat_once()\nprint(desk.journal.audit.seal())\n", processes=3)
     assert sorted(told) == ["0", "0", "30"]
     assert desk.journal.audit.verify() == 1
 
@@ -622,7 +622,7 @@ def test_a_server_that_restarts_in_the_middle_loses_nothing(desk: Desk, server: 
 
     def restart() -> None:
         with desk.journal.write() as connection:
-            connection.execute(update(schema.incident).values(course="ended"))
+            connection.execute(update(schema.incident).values(status="ended"))
             server.stop()
             try:
                 with pytest.raises(JournalError, match=r"cannot be reached|connection to its server was lost"):

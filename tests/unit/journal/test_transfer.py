@@ -142,12 +142,12 @@ def test_a_move_that_was_cut_off_at_the_end_is_completed(desk: Desk, to: str) ->
     said = desk.publish()
     there = Journal.connect(to, keys=desk.keys, create=True)
     with desk.journal.write() as connection:  # all that is written between the two commits
-        meta.mark_moved(connection, without_password(to))
+        meta.put(connection, meta.MOVED, without_password(to))
     with pytest.raises(JournalError, match="was moved to"):
         move(desk.url, f"{desk.path.parent}/elsewhere.db", keys=desk.keys, actor="adm", clock=desk.clock)
     assert _move(desk, to).rows["pn_delivery"] == 1
     with there.write() as connection:
-        assert meta.moved_to(connection) is None
+        assert meta.get(connection, meta.MOVED) is None
     found = there.publications.get(said)
     assert found is not None
     assert found.on("sky").outcome is Outcome.WAITING

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 import subprocess
 import sys
@@ -29,6 +28,7 @@ from policenotify.model.message import Message, Translation
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import LOCALES, PROFILES, Locale, Phrase, best_match, template
 from policenotify.render.locales.loader import locale_schema, placeholder_errors, read_locale
+from policenotify.render.locales.locale import ReminderPhrases
 from policenotify.settings import (
     Settings,
     languages_of,
@@ -50,11 +50,7 @@ NOW: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
 FR, EN = LOCALES["fr"], LOCALES["en"]
 NAMES: Final = {"labels", "hashtags", "severity_hashtags"}
 FIELDS: Final = [name for name in Locale.model_fields if name not in {"language", "version", *NAMES}]
-NEEDED: Final = [name for name in FIELDS if Locale.model_fields[name].is_required()]
-ABOUT: Final = {
-    name: " ".join(about.split())
-    for name, about in re.findall(r"^ {4}(\w+): (.+(?:\n {6,}.+)*)", inspect.getdoc(Locale) or "", re.MULTILINE)
-}
+NEEDED: Final = [name for name in FIELDS if Locale.model_fields[name].is_required() and name != "reminder"]
 PAGE: Final = Path(__file__).parents[3] / "docs" / "howto" / "languages.md"
 USE, GERMAN, ONLY_SOME = re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 BASIC: Final = """
@@ -126,10 +122,11 @@ def test_a_shipped_language_is_read_as_it_was_written(words: Locale) -> None:
 def test_what_is_written_says_what_each_field_is(language: str) -> None:
     written = " ".join(line.removeprefix("# ") for line in template(language).splitlines())
     for field in (*FIELDS, *NAMES):
-        assert ABOUT[field]
+        about = locale_schema()["properties"][field]["description"]
+        assert about
         place = "[severity_hashtags.weather_relay]" if field == "severity_hashtags" else rf"[{field}]"
-        assert any(f"{ABOUT[field]} {key}" in written for key in (f"{field} =", place)) or field == "negations"
-    assert ABOUT["negations"] in written
+        assert any(f"{about} {key}" in written for key in (f"{field} =", place)) or field == "negations"
+        assert about in written
 
 
 @pytest.mark.parametrize("language", LOCALES)
@@ -157,6 +154,8 @@ def _like(form: str) -> st.SearchStrategy[str]:
 def _values(value: object) -> st.SearchStrategy[Any]:
     if isinstance(value, Phrase):
         return st.builds(Phrase, today=_like(value.today), other_day=_like(value.other_day))
+    if isinstance(value, ReminderPhrases):
+        return st.builds(ReminderPhrases, **{name: _like(text) for name, text in value.model_dump().items()})
     if isinstance(value, tuple):
         return st.lists(_SAID, min_size=len(value), max_size=len(value)).map(tuple)
     if isinstance(value, bool):
@@ -703,7 +702,7 @@ def test_the_schema_knows_every_field_and_demands_none() -> None:
     assert form["additionalProperties"] is False
     assert form["properties"]["since"]["anyOf"][0] == {"type": "string"}
     assert form["properties"]["months"]["minItems"] == 12
-    assert {name: form["properties"][name]["description"] for name in FIELDS} == {name: ABOUT[name] for name in FIELDS}
+    assert all(form["properties"][name]["description"] for name in (*FIELDS, *NAMES))
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -750,3 +749,14 @@ def test_settings_without_files_load_nothing_for_them(install: Install) -> None:
     )
     subprocess.run([sys.executable, "-c", code, str(install())], check=True)  # noqa: S603 - our own code
     assert locales_of(read(install())) is LOCALES
+
+
+def test_a_reminder_is_worded_by_its_language_or_the_one_that_lends(install: Install) -> None:
+    own = '[reminder]\nlabel = "Wecker"\nheadline = "{incident} {since}"\ndescription = "{number}{headline}{place}"\n'
+    settings = read(install(de=f'base = "en"\n{GERMAN}\n{own}', fr='[reminder]\nlabel = "Alarme"'))
+    german, french = (locales_of(settings)[tag].reminder for tag in ("de", "fr"))
+    assert (german.label, german.instruction) == ("Wecker", "Publish its end or an update.")
+    assert french == FR.reminder.model_copy(update={"label": "Alarme"})
+    (line,) = wrongs(install(fr='[reminder]\nheadline = "{incident}"'))
+    assert line.startswith("words/fr.toml: reminder.headline: must hold {since}, as in 'Incident {incident}, nouvelles")
+    assert locales_of(read(install(de=GERMAN)))["de"].reminder == FR.reminder

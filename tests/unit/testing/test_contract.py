@@ -23,8 +23,8 @@ from policenotify.testing.contract.case import NOT_CLAIMED
 from policenotify.testing.contract.texts import PEOPLE, TEXTS, longest, picture
 from policenotify.text import Budget, graphemes, utf8_bytes
 
-HERE = Path(__file__).parent
-EXAMPLE = HERE.parents[2] / "examples" / "policenotify-ntfy"
+SUPPORT = Path(__file__).parents[2] / "support"
+EXAMPLE = SUPPORT.parents[1] / "examples" / "policenotify-ntfy"
 
 FAULTS = """
 ConnectsAtOnce           test_construction_does_no_io                may reach no network
@@ -134,7 +134,7 @@ def pytest_runs(folder: Path, report: Path, *what: str, **variables: str) -> dic
 def said(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], str]:
     tried = [f"Test{network}::{test}" for network, test, _ in FOUND_BY]
     nodes = [f"broken_networks.py::{each}" for each in ("TestPerfect", "TestUploads", "TestPerfectMail", *tried)]
-    return pytest_runs(HERE, tmp_path_factory.mktemp("contract") / "report.xml", *nodes)
+    return pytest_runs(SUPPORT, tmp_path_factory.mktemp("contract") / "report.xml", *nodes)
 
 
 @pytest.mark.slow

@@ -227,7 +227,7 @@ def report(call: CliContext, since: str | None) -> Exit:
         after = age_of(since or "1y", journal.now(), option="--since")
         published = [one for one in journal.publications.by_key_prefix(KEY_PREFIX, after) if parse_key(one.key)]
         remarks = Counter(
-            (str(body["campaign"]), str(body["became"])) for body in journal.audit.events(EVENT_KIND, after)
+            (str(body["campaign"]), str(body["action"])) for body in journal.audit.events(EVENT_KIND, after)
         )
         zone = settings.zone
     counts = Counter(parts[0] for one in published if (parts := parse_key(one.key)))

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from policenotify.cli import output
 from policenotify.cli.commands.campaign_run import campaign_files
-from policenotify.cli.context import CliContext, common, pass_context, plain
+from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import single_value
 from policenotify.errors import SettingsError
@@ -180,4 +180,4 @@ def _line(entry: CalendarEntry, at: datetime) -> Text:
     text = f"{mark} {_DAYS[at.weekday()]} {at:%d %H:%M}  {entry.campaign}"
     text += f" · {entry.variant} · {entry.headline}" if entry.variant else ""
     text += f" ({entry.reason})" if entry.reason else ""
-    return Text(plain(text))
+    return Text(output.plain(text))

@@ -13,8 +13,9 @@ from rich.text import Text
 
 from policenotify.cli import completion
 from policenotify.cli.alarms import removed_channel
-from policenotify.cli.context import CliContext, Seconds, common, pass_context, plain
+from policenotify.cli.context import CliContext, Seconds, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.output import plain
 from policenotify.cli.results import DrainAnswer
 from policenotify.cli.systemd import GRACE, Supervisor, ended_by_signals
 from policenotify.errors import SettingsError

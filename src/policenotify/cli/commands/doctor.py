@@ -13,7 +13,7 @@ from rich.text import Text
 from policenotify.channel import ChannelConfig
 from policenotify.cli import output
 from policenotify.cli.alarms import removed_channel, repeated_takeover
-from policenotify.cli.context import CliContext, common, pass_context, plain
+from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes, worst
 from policenotify.cli.lookup import configured_channels
 from policenotify.cli.results import DoctorAnswer, DoctorLine
@@ -49,7 +49,7 @@ def doctor(call: CliContext) -> Exit:
     exit_code = worst(*(line.exit for line in lines))
     table = Table("what", "state", "detail", box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for line in lines:
-        table.add_row(plain(line.what), line.state, Text(plain(line.detail), overflow="fold"))
+        table.add_row(output.plain(line.what), line.state, Text(output.plain(line.detail), overflow="fold"))
     ok = exit_code is Exit.OK
     summary = "Everything is right." if ok else "Something is wrong: see the lines marked WRONG."
     call.emit(DoctorAnswer(ok=ok, lines=lines), table, Text(summary, style="bold"))

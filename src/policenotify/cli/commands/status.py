@@ -12,7 +12,7 @@ from rich.text import Text
 
 from policenotify.cli import completion, output
 from policenotify.cli.alarms import exit_of, incident_lines, status_lines
-from policenotify.cli.context import CliContext, common, pass_context, plain
+from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes, worst
 from policenotify.cli.lookup import configured_channels, not_found, with_notes
 from policenotify.cli.results import ChannelDeliveries, IncidentsAnswer, StatusAnswer
@@ -77,7 +77,7 @@ def status(call: CliContext, /, which: str | None, last: int, *, everything: boo
         unfinished_count=len(ids),
         unfinished=tuple(map(PublicationResult.of, older)),
     )
-    settings_lines = [Text(plain(wrong), style="bold")] if wrong else []
+    settings_lines = [Text(output.plain(wrong), style="bold")] if wrong else []
     top = [*settings_lines, *status_lines(installation, zone), *_counts(summaries, zone), Text()]
     rows = None if everything else _SCREEN - len(top)
     call.emit(answer, *top, *_last(latest, older, len(ids), zone, rows))

@@ -11,7 +11,6 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 from policenotify.channel import Capabilities, ChannelConfig, Operation, Picture, Post, Span
-from policenotify.cli.context import plain
 from policenotify.cli.report.mail_frame import MailFrame
 from policenotify.cli.report.networks import Look
 from policenotify.cli.report.source import ReaderPost, ReportEntry

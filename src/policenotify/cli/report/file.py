@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import click
 
-from policenotify.cli.context import plain
+from policenotify.cli.output import plain
 from policenotify.errors import MissingExtra
 
 if TYPE_CHECKING:

@@ -45,7 +45,7 @@ _DOCTOR = "then: policenotify doctor"
 
 @dataclass(slots=True)
 class CapturedLog:
-    """What a plugin logged during one call. It holds numbers and secrets, and is never passed on as it is.
+    """The log of a plugin during one call, which holds secrets.
 
     Attributes:
         calls: Number of HTTP calls begun.
@@ -167,7 +167,7 @@ def open_service(url: str, *, timeout: float, unencrypted: bool) -> Any:  # noqa
 
 
 def base_url_of(service: Any) -> str:  # noqa: ANN401 - see open_service
-    """Return the base of the HTTP URL that a service calls, or an empty string if there is none or it is unknown."""
+    """Return the base of the HTTP URL that a service calls, if known."""
     fixed = getattr(service, "notify_url", None)
     if getattr(service, "mode", None) == "cloud":  # ntfy
         fixed = getattr(service, "cloud_notify_url", fixed)
@@ -238,7 +238,7 @@ def send(
 
 
 def _words(service: Any, log: CapturedLog, *content: str) -> str:  # noqa: ANN401 - see open_service
-    """Return the error text of a service with a generic URL. Other plugins interpret answers themselves."""
+    """Return the error text of a service with a generic URL."""
     if not schemes(type(service), "protocol", "secure_protocol") & GENERIC:
         return ""
     values = [
@@ -281,7 +281,7 @@ def _judge_status(status: int, *, where: str, now: datetime, words: str) -> Chan
 
 
 def reach(service: Any, *, timeout: float, where: str) -> None:  # noqa: ANN401 - see open_service
-    """Check without sending that the name resolves, a server listens, and its certificate is trusted.
+    """Check name, connection and certificate of a service without sending.
 
     Services without a known address are skipped.
 
@@ -345,7 +345,7 @@ def words_of(body: bytes, private: Iterable[str]) -> str:
 
 
 def _leaves(value: object) -> Iterator[str]:
-    """Yield the texts in a JSON value. Field names and numbers explain nothing to a person."""
+    """Yield the texts in a JSON value."""
     if isinstance(value, str) and value.strip():
         yield value
     elif isinstance(value, dict | list):
@@ -358,7 +358,7 @@ def error_for_words(status: int, words: str, *, where: str, now: datetime) -> Ch
 
     Args:
         status: The HTTP status.
-        words: As [`words_of`][policenotify.networks._apprise.client.words_of] returns them; may be empty.
+        words: As [`words_of`][policenotify.networks._apprise.client.words_of] returns them. May be empty.
         where: The service's name in error texts.
         now: The time.
     """

@@ -97,7 +97,7 @@ _MODULES = {
 
 @cache
 def plugin_of(scheme: str) -> type[NotifyBase] | None:
-    """Return the plugin of a lower-case scheme. Only its own module is loaded where its name is known."""
+    """Return the plugin of a lower-case scheme, loading as few as possible."""
     names = (_MODULES.get(scheme, scheme), scheme.removesuffix("s"))
     with import_lock(), warnings.catch_warnings():  # apprise imports imghdr, which is deprecated
         warnings.simplefilter("ignore", DeprecationWarning)

@@ -50,7 +50,7 @@ class Apprise:
     Args:
         url: The service (<https://appriseit.com/services/>), such as `ntfys://user:password@ntfy.police.example/topic`,
             with one target. Percent-encode `@ : / ? #` in user, password and token.
-        label: The account's name in receipts; empty: the URL's scheme, and its host if it has one. Two channels of one
+        label: The account's name in receipts. Empty: the URL's scheme, and its host if it has one. Two channels of one
             service need two labels.
         unencrypted: Allow calls without encryption, in a network of your own.
         timeout: Seconds to wait for a connection, and again for each part of an answer.
@@ -93,7 +93,7 @@ class Apprise:
 
     @property
     def capabilities(self) -> Capabilities:
-        """The capabilities of the service, from its plugin, which this loads. Reaches no network.
+        """The capabilities of the service, from its plugin. Reaches no network.
 
         Raises:
             SettingsError: apprise cannot read the URL, or it is not safe to use.
@@ -127,7 +127,7 @@ class Apprise:
         return Request(account=self.account, key=post.key, body={"text": post.text, "title": title})
 
     def send(self, request: Request) -> PostRef:
-        """Send the message once. The id of the returned reference is our own key, because apprise returns none.
+        """Send the message once. apprise returns no id, so ours is used.
 
         Raises:
             ChannelError: See `Channel.send`.
@@ -201,10 +201,10 @@ def _capabilities_of(scheme: str, service: Any) -> Capabilities:  # noqa: ANN401
 
 
 def _in_json(text: str) -> int:
-    """Return the bytes of a text in JSON as apprise writes it, with non-ASCII characters escaped."""
+    """Return the bytes of a text in JSON with escaped characters."""
     return len(json.dumps(text)) - 2
 
 
 def _utf16(text: str) -> int:
-    """Return the units of UTF-16, as Telegram counts. No service counts more for a character."""
+    """Return the units of UTF-16, as Telegram counts. No service counts more."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2

@@ -51,8 +51,8 @@ class Email:
         list_id: The list's identifier (RFC 2919), such as `alertes.police.example`.
         unsubscribe: An `https` URL for one-click unsubscription (RFC 8058), with `{recipient}` for the recipient's
             opaque key. The relay must sign both headers with DKIM.
-        reply_to: The address for answers; empty: the sender.
-        domain: The right-hand side of the Message-IDs; empty: the domain of the sender's address. A change splits the
+        reply_to: The address for answers. Empty: the sender.
+        domain: The right-hand side of the Message-IDs. Empty: the domain of the sender's address. A change splits the
             threads of open incidents.
         timeout: Seconds for each exchange with the server, instead of the minutes of RFC 5321, section 4.5.3.2.
         clock: Measures how long a session has been idle.
@@ -106,7 +106,7 @@ class Email:
 
     @property
     def account(self) -> str:
-        """The sender's address, and the list if there is one, because a sender may have several.
+        """The sender's address, and the list if there is one.
 
         The server is not part of it: it may change, and mailboxes keep the thread.
         """
@@ -128,7 +128,7 @@ class Email:
         )
 
     def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
-        """Send the mail to each recipient, in one session as long as the server keeps it, also across calls.
+        """Send the mail to each recipient, in as few sessions as possible.
 
         A session that ends before the mail is sent is opened again for the same recipient. One that ends after it
         leaves this recipient in doubt. A second one without a reply in between ends the attempt for all who are left.
@@ -229,7 +229,7 @@ def _mailbox(option: str, text: str) -> mime.Mailbox:
 
 
 def _read(url: str) -> tuple[mime.Mailbox, dict[str, str]]:
-    """Return the sender that apprise reads from the URL, and its options. Errors repeat nothing of the URL."""
+    """Return the sender as apprise reads it, and the options of the URL."""
     try:
         parts = urlsplit(url)
         host, user = parts.hostname, unquote(parts.username or "")

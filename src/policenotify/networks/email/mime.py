@@ -1,4 +1,4 @@
-"""E-mails as bytes that any server accepts: rendered once, with personal headers for each recipient.
+"""E-mails as bytes that any server accepts.
 
 Everything is 7-bit, and no line is longer than 998 octets (RFC 5321, section 4.5.3.1.6; RFC 5322, section 2.1.1), so
 that no extension of the server is needed. Header lines are written here, because older releases of `EmailMessage`
@@ -44,7 +44,7 @@ class Mailbox:
 
     Attributes:
         address: In ASCII, as [`ascii_address`][policenotify.networks.email.mime.ascii_address] returns it.
-        name: The display name; may be empty.
+        name: The display name. May be empty.
     """
 
     address: str
@@ -67,7 +67,7 @@ class SenderHeaders:
         sender: If its name is empty, mails use the post's sender.
         domain: The right-hand side of the Message-IDs.
         reply_to: The address for answers, if not the sender.
-        list_id: The list's identifier (RFC 2919), without angle brackets; may be empty.
+        list_id: The list's identifier (RFC 2919), without angle brackets. May be empty.
     """
 
     sender: Mailbox
@@ -81,7 +81,7 @@ class BadAddress(ValueError):
 
 
 def ascii_address(address: str) -> str:
-    """Check an address and return it with its domain in lower-case A-labels, as plain SMTP needs it.
+    """Return a valid address with its domain in lower-case A-labels.
 
     Raises:
         BadAddress: It is not an address (RFC 5321, section 4.1.2), or its local part needs SMTPUTF8 (RFC 6531), which
@@ -101,7 +101,7 @@ def ascii_address(address: str) -> str:
 
 
 def compose(post: Post, headers: SenderHeaders) -> str:
-    """Return the mail without personal headers, which go in front of it: pure ASCII with CR LF line ends."""
+    """Return the mail without personal headers, in ASCII with CR LF."""
     sender = headers.sender
     if not sender.name:
         sender = Mailbox(sender.address, post.sender)
@@ -123,7 +123,7 @@ def compose(post: Post, headers: SenderHeaders) -> str:
 def personal_head(
     recipient: Recipient, address: str, *, key: str, thread: Sequence[str], domain: str, unsubscribe: str
 ) -> str:
-    """Return the header lines of one recipient, always the same for the same post and recipient.
+    """Return the header lines of one recipient and post, always the same.
 
     Args:
         recipient: The recipient.
@@ -156,7 +156,7 @@ def is_post_key(text: str) -> bool:
 
 
 def _content(post: Post) -> str:
-    """Return the body: text, a formatted alternative, and pictures as attachments (RFC 2046, section 5.1).
+    """Return the body: text, alternative and attachments (RFC 2046, 5.1).
 
     SpamAssassin 4.0 gives 2.1 of 5 points to a picture inside a formatted version of few words. Mail programs show
     attached pictures below the text.
@@ -206,7 +206,7 @@ def _unstructured(name: str, text: str, *, first: int = _FIRST_WORD) -> str:
 
 
 def _words(text: str, *, first: int = _FIRST_WORD) -> Iterator[str]:
-    """Encode a text in encoded words that cut neither characters (RFC 2047, section 5) nor graphemes.
+    """Encode a text in encoded words (RFC 2047) that cut no grapheme.
 
     Only a grapheme that is longer than a word, such as a letter under twenty accents, is cut between its code points.
     """
@@ -220,7 +220,7 @@ def _words(text: str, *, first: int = _FIRST_WORD) -> Iterator[str]:
 
 
 def _whole(text: str, *, most: int) -> Iterator[bytes]:
-    """Yield the graphemes of a text in UTF-8, or the code points of one that is longer than *most* octets."""
+    """Yield graphemes in UTF-8, or the code points of too long ones."""
     ends = range(1, len(text) + 1) if text.isascii() else grapheme_ends(text)
     start = 0
     for end in ends:

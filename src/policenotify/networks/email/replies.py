@@ -95,7 +95,7 @@ class Reply:
 
     @property
     def too_large(self) -> bool:
-        """The mail is larger than the server accepts (RFC 1870, section 6.1; RFC 3463, section 3.4)."""
+        """The mail is too large (RFC 1870, section 6.1, RFC 3463, section 3.4)."""
         bare = self.number == 552 and not self.enhanced  # RFC 1870, section 6.1
         return self.to != "recipient" and (bare or self.enhanced == "5.3.4") and not self.full
 
@@ -108,7 +108,7 @@ class Reply:
 
     @property
     def full(self) -> bool:
-        """The recipient's mailbox is full (RFC 3463, section 3.3; RFC 5321, section 4.2.3)."""
+        """The recipient's mailbox is full (RFC 3463, 3.3, RFC 5321, 4.2.3)."""
         if self.to == "sender" or self.gone:
             return False
         bare = self.to == "recipient" and self.number == 552 and not self.enhanced
@@ -116,7 +116,7 @@ class Reply:
 
     @property
     def session_spent(self) -> bool:
-        """A temporary failure that may concern only the session, so that a new one may succeed.
+        """A temporary failure that may concern only the session.
 
         OpenSMTPD answers the 101st `MAIL` of a session with `452 4.5.3`. Other servers limit the rate of a session in
         this way, or the recipients of all its mails.
@@ -130,7 +130,7 @@ class Reply:
 
 
 def judge(reply: Reply | None, key: str) -> tuple[RecipientOutcome, ChannelError | None]:
-    """Return the outcome of one recipient, and the channel's error if all recipients turn out to have it.
+    """Return the outcome of a recipient, and an error that may concern all.
 
     Args:
         reply: The deciding reply, or `None` if none came after the mail was sent.
@@ -233,7 +233,7 @@ def _unreachable(error: Exception, kind: str) -> Unavailable:
 
 
 def silent(*, code: str = "") -> Unavailable:
-    """Return the error of a server that is slower than the channel's `timeout`, perhaps on purpose (a tarpit)."""
+    """Return the error of a server slower than the channel's `timeout`."""
     remedy = f"{_AGAIN} If the server is slow on purpose, give the channel a longer `timeout`."
     return Unavailable("The mail server does not answer in time.", code=code, remedy=remedy)
 

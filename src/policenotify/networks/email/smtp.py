@@ -45,7 +45,7 @@ class SessionLost(Exception):
 
 
 def service(url: str, *, sender: str, allow_plain: bool) -> Any:  # noqa: ANN401 - apprise annotates its services loosely
-    """Return apprise's e-mail service for a `mailto://` or `mailtos://` URL: server, port, login and TLS mode.
+    """Return apprise's e-mail service for a URL: server, port, login, TLS mode.
 
     Args:
         url: The URL.
@@ -77,7 +77,7 @@ def service(url: str, *, sender: str, allow_plain: bool) -> Any:  # noqa: ANN401
 
 
 class SmtpSession(AppriseSMTPController):
-    """An SMTP session opened by apprise (TLS modes, certificates, login) that keeps each reply.
+    """An SMTP session opened by apprise that keeps each reply.
 
     `AppriseSMTPController.sendmail` returns success or failure only, without the reply code, and without telling
     whether a lost connection leaves the mail in doubt. `Apprise.notify()` has one result for all recipients, and a
@@ -217,7 +217,7 @@ class Connection:
         self._silent = False  # the last session was lost to a timeout
 
     def deliver(self, address: str, mail: bytes) -> Reply | None:
-        """Send one mail, in a new session if the old one ends or is spent before the mail is sent.
+        """Send one mail, in a new session if the old one has ended.
 
         Returns:
             The reply that decides about the mail, or `None` if the session ended after it was sent.

@@ -19,7 +19,7 @@ from policenotify.networks.mastodon.client import Api, without_side_effects
 from policenotify.networks.mastodon.instance import Instance, InstanceCache
 from policenotify.networks.mastodon.post import (
     VISIBILITY,
-    MastodonPost,
+    StatusBody,
     Visibility,
     check,
     check_media,
@@ -131,7 +131,7 @@ class Mastodon:
         thread = [ref for ref in reply_to if ref.account == self.account and is_id(ref.id)]
         with without_side_effects("looking for the post to answer"):
             parent = newest_connected(thread, self._statuses.parent_of, code="404")
-        status = MastodonPost.of(
+        status = StatusBody.of(
             post,
             visibility=self._visibility[post.stage],
             warning=warning,
@@ -148,7 +148,7 @@ class Mastodon:
             Refused: With `fallback="prepare"`: only its pictures are gone, or the post that it replies to has been
                 deleted since it was prepared.
         """
-        status = MastodonPost.model_validate(request.body)
+        status = StatusBody.model_validate(request.body)
         if status.in_reply_to_id is not None:
             with without_side_effects("looking for the post to answer"):
                 connected = is_connected(status.in_reply_to_id, self._statuses.parent_of)
@@ -184,7 +184,7 @@ class Mastodon:
         version, and that it was edited.
         """
         self._check_ours(ref, "edited")
-        status = MastodonPost.model_validate(request.body)
+        status = StatusBody.model_validate(request.body)
         # The server takes away what an edit leaves out. Ids go in with the descriptions: given both apart, the library
         # fails.
         answer = self._api.ask(
@@ -246,7 +246,7 @@ class Mastodon:
         except ChannelError:  # that it cannot be read now proves nothing: the answer was good
             return False
 
-    def _not_posted(self, request: Request, status: MastodonPost, answer: HttpAnswer) -> PostRef:
+    def _not_posted(self, request: Request, status: StatusBody, answer: HttpAnswer) -> PostRef:
         """Return the post if an earlier attempt created it, else raise the error."""
         if answer.refused and answer.status in {400, 404, 410, 422} and status.in_reply_to_id is not None:
             with without_side_effects("looking for the post to answer"):  # the post was refused all the same
@@ -262,7 +262,7 @@ class Mastodon:
         check_media(status.media, answer, self._api)
         raise self._api.error(answer)
 
-    def _earlier_post(self, request: Request, status: MastodonPost) -> PostRef | None:
+    def _earlier_post(self, request: Request, status: StatusBody) -> PostRef | None:
         try:
             # Posts with other keys are excluded by the timeline itself.
             return self._timeline.find(request, since=status.created_at, just_now=True)

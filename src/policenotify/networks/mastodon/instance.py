@@ -44,15 +44,12 @@ class Instance(BaseModel):
     The defaults are Mastodon's own, for values that the server does not name.
 
     Attributes:
-        read_at: The time of the reading.
         software: The software, as far as it makes a difference here.
         major: First number of the version.
-        max_characters: Of a post.
-        max_media: Pictures of a post.
         url_length: Characters that each URL counts.
         max_alt: Characters of a picture's description: 1500 up to Mastodon 4.5, 10,000 from 4.6.
-        max_bytes: Of a picture.
-        max_pixels: Of a picture: width by height.
+        max_bytes: The size of a picture.
+        max_pixels: Width by height of a picture.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)

@@ -87,19 +87,14 @@ class UploadedPicture(BaseModel):
     description: str
 
 
-class MastodonPost(BaseModel):
+class StatusBody(BaseModel):
     """A post as `POST /api/v1/statuses` takes it, and stored as the body of a request.
 
     Attributes:
-        status: Its text.
-        visibility: Who sees it.
-        language: Its primary language: the server knows no regions, and drops an unknown tag.
-        idempotency_key: The key under which the server makes it only once.
+        language: Its primary language. The server knows no regions, and drops an unknown tag.
         created_at: The time of the post, by our clock.
         spoiler_text: The content warning above the text, which is then folded away.
         sensitive: Its pictures are shown on a click only. `None`: as the account is set.
-        in_reply_to_id: Our post that it replies to.
-        media: Its pictures, in order.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

@@ -18,11 +18,12 @@ from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Un
 from policenotify.networks._http import HttpAnswer, verify_owner
 from policenotify.networks.mastodon.client import RENEW, Api, without_side_effects
 from policenotify.networks.mastodon.instance import InstanceCache
-from policenotify.networks.mastodon.post import MastodonPost, is_id, ref_of
+from policenotify.networks.mastodon.post import StatusBody, is_id, ref_of
 
 MISSING: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 """The answers of a server to a status that does not exist."""
 
+_FORBIDDEN: Final = str(HTTPStatus.FORBIDDEN.value)  # the code of an error
 _NAME: Final = "posts"
 _REMEMBERED: Final = 200  # posts; more than any account makes while one is in doubt
 _PAGE: Final = 40  # the most that a server gives at once
@@ -137,7 +138,7 @@ class Timeline:
             try:
                 return str(self.owner()["id"])
             except Blocked as error:
-                if error.code != str(HTTPStatus.FORBIDDEN.value):
+                if error.code != _FORBIDDEN:
                     raise
                 return ""
 
@@ -175,7 +176,7 @@ class Timeline:
             Unavailable: The timeline could not be read.
             Blocked: The token is not accepted.
         """
-        status = MastodonPost.model_validate(request.body)
+        status = StatusBody.model_validate(request.body)
         with without_side_effects("looking the post up"):
             self._id = self._id or self._own_id()
             keys, _ = self._keys()
@@ -198,10 +199,9 @@ class Timeline:
         try:
             return str(self.owner()["id"])
         except Blocked as error:
-            if error.code != str(HTTPStatus.FORBIDDEN.value):
+            if error.code != _FORBIDDEN:
                 raise
-            forbidden = error
-        raise Unavailable(forbidden.reason, code=forbidden.code, remedy=forbidden.remedy)  # it may still post
+            raise Unavailable(error.reason, code=error.code, remedy=error.remedy) from None  # it may still post
 
     def _since(self, since: datetime) -> Iterator[tuple[Mapping[str, Any], PostRef]]:
         """Yield our statuses, newest first, back to that time."""
@@ -231,7 +231,7 @@ class Timeline:
             remedy="Look for it on the server's website, then: policenotify resolve",
         )
 
-    def _is(self, status: MastodonPost, shown: Mapping[str, Any], ref: PostRef) -> bool:
+    def _is(self, status: StatusBody, shown: Mapping[str, Any], ref: PostRef) -> bool:
         software = self._instances.known().software
         certain = status.may_be(shown, ids_stay=software in {"mastodon", "gotosocial"})
         if certain is not None:

@@ -1,4 +1,4 @@
-"""SMS: one post, many recipients, through a gateway of apprise, with an outcome for each."""
+"""SMS through a gateway of apprise: one post, many recipients."""
 
 from __future__ import annotations
 
@@ -138,12 +138,12 @@ class Sms:
 
     @property
     def capabilities(self) -> Capabilities:
-        """The capabilities of SMS. There are no replies: a telephone shows messages of a sender in their order."""
+        """The capabilities of SMS, which has no replies."""
         return self._capabilities
 
     @property
     def account(self) -> str:
-        """The gateway's scheme, its host if the URL has one, and the sender if it is a name."""
+        """The gateway's scheme, its host if known, and the sender's name."""
         return self._gateway.account
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:  # noqa: ARG002 - SMS has no replies
@@ -261,7 +261,7 @@ class Sms:
 
 
 def _targets(service: Any) -> list[object]:  # noqa: ANN401 - see _service
-    """Return the recipients of a service; a URL that spells the call itself is trusted to have one."""
+    """Return the recipients of a service, or one if the URL spells the call."""
     return list(getattr(service, "targets", [True]) or [])
 
 

@@ -67,7 +67,7 @@ def _refused(code: str = "") -> Refused:
 
 
 def _log_reader(pattern: re.Pattern[str]) -> ReplyReader:
-    """Return a reader of refusals in the plugin's log, with the code in the pattern's group."""
+    """Return a reader of refusals in the log; the pattern's group is the code."""
 
     def read(log: CapturedLog) -> Refused | None:
         match = next(filter(None, map(pattern.search, log.messages)), None)

@@ -17,7 +17,7 @@ from policenotify.networks.x.account import OwnAccount
 from policenotify.networks.x.auth import Credentials
 from policenotify.networks.x.client import Client
 from policenotify.networks.x.errors import DUPLICATE, GONE, MISSING_PARENT, XAnswer, without_side_effects
-from policenotify.networks.x.post import IMAGES, LONGEST, SHORT, ShownPost, XPost, check, is_id, posted_at, upload
+from policenotify.networks.x.post import IMAGES, LONGEST, SHORT, ShownPost, TweetBody, check, is_id, posted_at, upload
 from policenotify.text import Budget, x_weight
 from policenotify.transport import is_secure_url
 
@@ -152,7 +152,7 @@ class X:
         with without_side_effects("uploading a picture"):
             media = [upload(picture, self._client) for picture in post.pictures]
         thread = [ref for ref in reply_to if self._capabilities.replies and self._is_ours(ref)]
-        return Request(account=self.account, key=post.key, body=XPost.of(post, thread=thread, media=media).body)
+        return Request(account=self.account, key=post.key, body=TweetBody.of(post, thread=thread, media=media).body)
 
     def send(self, request: Request) -> PostRef:
         """Post, once. See `SupportsSend.send`.
@@ -163,7 +163,7 @@ class X:
             Unconfirmed: No readable answer came, or X refuses the text as a duplicate but does not show the first one.
         """
         self._own.number()
-        post = XPost.model_validate(request.body)
+        post = TweetBody.model_validate(request.body)
         answer = self._client.ask("create_tweet", **post.arguments)
         if is_id(answer.data.get("id")):
             return self._ref(str(answer.data["id"]))
@@ -176,7 +176,7 @@ class X:
 
         Of several posts it is the first one that is not *known*. See `SupportsLookup.find`.
         """
-        post = XPost.model_validate(request.body)
+        post = TweetBody.model_validate(request.body)
         with without_side_effects("looking the post up"):
             same = (shown["id"] for shown in self._alike(post, since) if post.replies_as(shown))
             first = min((each for each in same if each not in known), key=int, default=None)
@@ -205,11 +205,11 @@ class X:
     def _ref(self, post_id: str) -> PostRef:
         return PostRef(account=self.account, id=post_id, url=f"https://x.com/{self._handle}/status/{post_id}")
 
-    def _alike(self, post: XPost, since: datetime) -> list[ShownPost]:
+    def _alike(self, post: TweetBody, since: datetime) -> list[ShownPost]:
         """Return the account's posts since a time of our clock that read as this one."""
         return [shown for shown in self._own.posts_since(since) if post.reads_as(shown, self._handle)]
 
-    def _duplicate_error(self, post: XPost, answer: XAnswer) -> ChannelError:
+    def _duplicate_error(self, post: TweetBody, answer: XAnswer) -> ChannelError:
         """Return the error for a text that X has already.
 
         It may be that of an attempt whose answer was lost.
@@ -225,7 +225,7 @@ class X:
             return self._client.error(answer)
         return Unconfirmed("X answers that this text is out already, but does not show it yet.", code=answer.code)
 
-    def _post_error(self, post: XPost, answer: XAnswer) -> ChannelError:
+    def _post_error(self, post: TweetBody, answer: XAnswer) -> ChannelError:
         parent, error = post.in_reply_to_tweet_id, self._client.error(answer, all_posts=True)
         if not (parent and isinstance(error, Refused) and answer.gives(MISSING_PARENT)):
             return error

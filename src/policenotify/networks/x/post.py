@@ -87,13 +87,11 @@ def posted_at(post_id: str) -> datetime:
     return _EPOCH + timedelta(milliseconds=int(post_id) >> 22)
 
 
-class XPost(BaseModel):
+class TweetBody(BaseModel):
     """A post as it is sent to X, and stored as the body of a request.
 
     Attributes:
-        text: Its text.
         media_ids: Ids of the uploaded pictures, in order.
-        in_reply_to_tweet_id: Our post that it replies to.
         created_at: The time of the post, by our clock.
     """
 

@@ -1,4 +1,4 @@
-"""Languages and categories: the shipped ones, and how those of an installation are read.
+"""Languages and categories, as shipped and as an installation changes them.
 
 French, English and the shipped categories are TOML files beside this module, read at their first use like those of
 an installation. [`template`][policenotify.render.locales.template] returns one to translate.

@@ -1,4 +1,4 @@
-"""What a category means in an installation."""
+"""The meaning of a category in an installation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _Value = TypeVar("_Value")
 
 
 class CategoryProfile(BaseModel):
-    """What a category means: its names, its defaults, and the life of its incidents.
+    """The meaning of a category: names, defaults, and the life of its incidents.
 
     Texts are looked up by BCP 47 tag. For a language without one, the first text given stands in.
 

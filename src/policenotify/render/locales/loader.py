@@ -1,13 +1,13 @@
-"""Read languages and categories from tables, the shipped ones like those of an installation.
+"""Read languages and categories from tables.
 
-A file for a shipped language changes it, and one for a region (`de-CH`) changes the wider language (`de`). A file for
-another language stands alone, or names a `base` that lends what is missing.
+The shipped ones are read like those of an installation. A file for a shipped language changes it, and one for a region
+(`de-CH`) changes the wider language (`de`). A file for another language stands alone, or names a `base` that lends what
+is missing.
 """
 
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import re
 import tomllib
@@ -59,9 +59,11 @@ _PLACEHOLDERS: Final[Mapping[str, str]] = MappingProxyType(
         "more": "where",
         "reference": "reference",
         "mail_footer": "sender?",
+        "reminder.headline": "incident since",
+        "reminder.description": "number headline place",
     }
 )
-_PHRASE: Final[Mapping[str, str]] = MappingProxyType({"today": "time day?", "other_day": "day time", "": ""})
+_PHRASE: Final[Mapping[str, str]] = MappingProxyType({"today": "time day?", "other_day": "day time"})
 _SUFFIXES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({"hour": ("", ":02d"), "minute": (":02d",)})
 
 
@@ -88,7 +90,7 @@ class LoadedLocale:
 
 
 def template(language: str) -> str:
-    """Return the file of a shipped language, to be copied and translated: `fr` or `en`."""
+    """Return the file of a shipped language, `fr` or `en`, to be translated."""
     return (files(__package__) / f"{language}.toml").read_text("utf-8")
 
 
@@ -100,7 +102,7 @@ def shipped_locales() -> Mapping[str, Locale]:
 
 @cache
 def shipped_categories() -> Mapping[str, Mapping[str, Any]]:
-    """Return the tables of the categories shipped, by code, without the names that languages give them."""
+    """Return the tables of the categories shipped, by code, without their names."""
     return MappingProxyType(tomllib.loads(template("categories")))
 
 
@@ -143,7 +145,7 @@ def read_profiles(
 
 
 def _names(kind: str, code: str, locales: Mapping[str, Locale], change: Any) -> Any:  # noqa: ANN401 - as it is written
-    """Return the names of a category by language: of the shipped languages first, then in the order of the settings."""
+    """Return the names of a category by language, the shipped languages first."""
     if not isinstance(change, Mapping):
         return change
     given = {tag: names[code] for tag, locale in locales.items() if code in (names := getattr(locale, kind))}
@@ -182,6 +184,8 @@ def read_locale(
     combined = _combined(lent, own, alike=alike)
     codes = (*shipped_categories(), *categories)
     errors = [*_origin_errors(tag, table, base), *_unknown_categories(own, codes), *_text_errors(own)]
+    if tag not in SHIPPED and not base:
+        combined.setdefault("reminder", _values(shipped_locales()["fr"])["reminder"])
     marks = combined["marks"]
     missing = [f"marks.{stage}" for stage in _MARKED if isinstance(marks, Mapping) and stage not in marks]
     try:
@@ -211,13 +215,16 @@ def read_locale(
 
 
 def locale_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a language file. It requires nothing, since another language may lend the rest."""
+    """Return the JSON Schema of a language file, which may leave anything out."""
     schema = Locale.model_json_schema()
     del schema["required"]
-    schema["properties"]["base"] = {**schema["properties"]["language"], "title": "Base"}
-    about = re.findall(r"^ {4}(\w+): (.+(?:\n {6,}.+)*)", inspect.getdoc(Locale) or "", re.MULTILINE)
-    for name, meaning in about:
-        schema["properties"][name]["description"] = " ".join(meaning.split())
+    lends = "The language that lends what this file leaves out."
+    schema["properties"]["base"] = {**schema["properties"]["language"], "title": "Base", "description": lends}
+    comment: list[str] = []
+    for line in template("en").splitlines():
+        if key := re.match(r"(?:# )?\[?(\w+)(?:\.\w+)?(?:\]| =)", line):
+            schema["properties"].get(key[1], {})["description"] = " ".join(comment)
+        comment = [*comment, line[2:]] if line.startswith("# ") and not key else []
     return schema
 
 
@@ -226,16 +233,17 @@ def _values(locale: Locale) -> dict[str, Any]:
 
 
 def _combined(lent: Mapping[str, Any], own: Mapping[str, Any], *, alike: bool) -> dict[str, Any]:
-    """Return the values of a language, where a label that is not lent also makes the hashtag."""
+    """Return the values of a language. Its own labels also make hashtags."""
     labels = _table(own.get("labels"))
     made: dict[str, dict[str, Any]] = {
         "hashtags": {code: list(filter(None, [hashtag(str(label))])) for code, label in labels.items()},
         "severity_hashtags": {code: {} for code in labels},
     }
-    combined = {**lent, **own}
-    for name in ("marks", "emojis", *NAMES):
-        if isinstance(own.get(name, {}), Mapping):
-            combined[name] = {**lent.get(name, {}), **({} if alike else made.get(name, {})), **own.get(name, {})}
+    combined = {"marks": {}, **lent, **own}
+    for name in ("marks", "emojis", "reminder", *NAMES):
+        if isinstance(combined.get(name, {}), Mapping):
+            merged = {**lent.get(name, {}), **({} if alike else made.get(name, {})), **own.get(name, {})}
+            combined |= {name: merged} if merged else {}
     return combined
 
 
@@ -255,11 +263,11 @@ def _unknown_categories(table: Mapping[str, Any], codes: Collection[str]) -> Ite
 
 
 def _field_names(table: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the names of what a table holds in its language: `since`, `marks.end`, `labels.fire`."""
+    """Yield the names of a table's phrases: `since`, `marks.end`, `labels.fire`."""
     for name, value in table.items():
         if name in {"marks", "labels"}:
             yield from (path(name, inner) for inner in _table(value))
-        elif name in Locale.model_fields and name not in {"emojis", "hashtags", "severity_hashtags"}:
+        elif name in Locale.model_fields and name not in {"emojis", "hashtags", "severity_hashtags", "reminder"}:
             yield name
 
 
@@ -271,7 +279,7 @@ def _text_errors(table: Mapping[str, Any]) -> Iterator[str]:
             continue
         both = field.annotation is Phrase and isinstance(value, str)
         for place, text in _texts({"today": value, "other_day": value} if both else value, name):
-            form = field.annotation is str or field.annotation is Phrase
+            form = field.annotation is str or field.annotation is Phrase or name == "reminder"
             errors = _visible_errors(text, spaces=name in _SEPARATORS) or (
                 placeholder_errors(text, *map(str, place)) if form else []
             )
@@ -311,7 +319,7 @@ def placeholder_errors(form: str, field: str, part: str = "") -> list[str]:
         parsed = [field for field in Formatter().parse(form) if field[1] is not None]
     except ValueError:
         return ["has a { or } without its other half. A brace for readers is written twice."]
-    allowed = _PLACEHOLDERS.get(path(field, part), _PHRASE[part]).split()
+    allowed = _PLACEHOLDERS.get(path(field, part), _PHRASE.get(part, "")).split()
     known = {name.removesuffix("?") for name in allowed}
     names = dict.fromkeys(name for _, name, _, _ in parsed if name is not None)
     unknown = [name for name in names if name not in known]

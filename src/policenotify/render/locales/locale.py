@@ -81,6 +81,17 @@ class Phrase(BaseModel):
     other_day: str
 
 
+class ReminderPhrases(BaseModel):
+    """The phrases of a reminder on the duty channels."""
+
+    model_config = _CONFIG
+
+    label: str
+    headline: str
+    description: str
+    instruction: str
+
+
 _Phrase = Annotated[
     Phrase,
     BeforeValidator(
@@ -91,59 +102,13 @@ _Phrase = Annotated[
 
 
 class Locale(BaseModel):
-    """The fixed phrases of one language, and its names for the categories. Names in braces are filled in.
+    """The fixed phrases of one language, and its names for the categories.
+
+    Names in braces are filled in. The shipped files describe each field: see
+    [`template`][policenotify.render.locales.template].
 
     Attributes:
-        language: BCP 47 tag.
         version: Stored in the journal with each message. By default a digest of the values.
-        marks: The word that marks each stage after the opening.
-        emojis: The sign of each stage. An opening or standalone message uses it if its category has none.
-        ongoing: Added to the headline of a live event's opening: `en cours`.
-        exercise: The mark of an exercise: one word.
-        exercise_notice: The mark of an exercise as a sentence, for a mail.
-        colon: Between a place and the headline of a later message.
-        dash: Between a place and the headline of an opening.
-        place_separator: Between a headline and a street.
-        lowers_after_colon: A sentence goes on with a small letter after a colon.
-        sets_spaces: As in French, no line breaks before `: ; ! ? »`, after `«`, or between a number and its unit.
-            Write plain spaces in this file.
-        direction: With `{direction}`: the direction of travel on a road.
-        full_hour: With `{hour}`: a full hour.
-        clock: With `{hour}` and `{minute}`: any other time.
-        day: With `{weekday}`, `{day}` and `{month}`.
-        day_and_year: With `{year}` besides, for a day of another year.
-        first_day: The first day of a month, or `{day}` if it reads like the others.
-        weekdays: From Monday to Sunday.
-        months: From January to December.
-        since: The message holds since this time.
-        starting: The message will hold from this time.
-        ended: The time at which it ended.
-        until: A sentence: the message holds until this time.
-        within: From `{start}` to `{end}` on one day. On another day also with `{day}`.
-        across: From `{start}` to `{end}` over several days, with `{start_day}` and `{end_day}`.
-        next_update: The time of the next update.
-        issued: A day with a time.
-        context: With `{headline}`: what a later message refers to, for readers who missed the opening.
-        context_unknown: With `{label}`: the same if the opening is not known or was corrected.
-        context_correction: What a correction refers to, without repeating the wrong words.
-        context_cancellation: What a cancellation takes back, without repeating its words.
-        more: With `{where}`, a link or the service's name: where the rest of a shortened message is.
-        reference: With `{reference}`: the public name of the incident.
-        all_clear: Phrases by which an end lifts its instructions. Accents and case do not matter.
-        negations: Words that turn an all-clear into its opposite.
-        conjunctions: Words that end the reach of a negation.
-        mail_since: Label of the time since which the message holds.
-        mail_starting: Label of the time from which the message will hold.
-        mail_ended: Label of the time at which it ended.
-        mail_until: Label of the time until which the message holds.
-        mail_next_update: Label of the time of the next update.
-        mail_issued: Label of the time of the message itself.
-        mail_action: Label of the instruction.
-        mail_link: Label of the link.
-        mail_footer: With `{sender}`: the sender, and the emergency numbers.
-        labels: The public name of each category, short. It heads a mail.
-        hashtags: The hashtags of each category. The first one is the category's own.
-        severity_hashtags: The category's own hashtag where it depends on the severity.
     """
 
     model_config = _CONFIG
@@ -193,6 +158,7 @@ class Locale(BaseModel):
     mail_action: str
     mail_link: str
     mail_footer: str
+    reminder: ReminderPhrases
     sets_spaces: bool = False
     labels: Mapping[CategoryCode, str] = Field(default_factory=dict)
     hashtags: Mapping[CategoryCode, _Hashtags] = Field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Base class of the contract suite: fixtures, helpers and the selection of tests by capabilities."""
+"""Base class of the contract suite: fixtures, helpers, selection of tests."""
 # ruff: noqa: S101 - test code
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ SLOTS: Final = 4
 """Number of channel objects that work at once. The dispatcher opens at least two for each channel."""
 
 
-def requires(claim: Callable[[Capabilities], object]) -> Callable[[_Test], _Test]:
-    """Run a test only for channels whose capabilities satisfy *claim*."""
+def requires(capability: str) -> Callable[[_Test], _Test]:
+    """Run a test only for channels that claim this attribute of `Capabilities`."""
 
     def mark(test: _Test) -> _Test:
-        test.__dict__["requires"] = claim
+        test.__dict__["requires"] = capability
         return test
 
     return mark
@@ -45,6 +45,11 @@ def requires(claim: Callable[[Capabilities], object]) -> Callable[[_Test], _Test
 def can_be_disabled(test: Callable[..., None]) -> Any:  # noqa: ANN401 - so that `test_… = None` is of its type
     """Mark a promise that an author may disable with `test_… = None`."""
     return test
+
+
+def _claims(capabilities: Capabilities, name: str) -> bool:
+    value = getattr(capabilities, name)
+    return value is not None if name == "lookup_delay" else bool(value)
 
 
 class ContractCase:
@@ -57,7 +62,7 @@ class ContractCase:
     _count = 0
 
     def open(self, network: Any) -> Channel:  # noqa: ANN401 - each author names the own fixture here
-        """Make a new channel object of the account on *network*, with a timeout far below `patience`.
+        """Make a new channel object on *network*, with a timeout far below `patience`.
 
         It is also called once when the class is created, to read the capabilities. *network* does not listen then.
         """
@@ -77,7 +82,7 @@ class ContractCase:
         promises = {name: test for name, test in members if hasattr(test, "requires")}
         for name, test in promises.items():
             if getattr(cls, name) in {test, NOT_CLAIMED}:  # else the author overrides or disables it
-                setattr(cls, name, test if test.requires(capabilities) else NOT_CLAIMED)
+                setattr(cls, name, test if _claims(capabilities, test.requires) else NOT_CLAIMED)
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Parametrise tests by the faults that the network supports."""
@@ -88,18 +93,18 @@ class ContractCase:
 
     @pytest.fixture
     def network(self) -> Iterator[Any]:
-        """The network, listening."""
+        """Yield the network, listening."""
         with self.make_network() as network:
             yield network
 
     @pytest.fixture
     def channel(self, network: NetworkFixture) -> Iterator[Channel]:
-        """A channel object on the network, closed at the end."""
+        """Yield a channel object on the network, closed at the end."""
         with closing(self.open(network)) as channel:
             yield channel
 
     def post(self, channel: Channel, text: str = "Route barrée à Évian.", **other: object) -> Post:
-        """Make a post that is later than all before, with the fields that the channel supports."""
+        """Make a post later than all before, with the fields the channel supports."""
         self._count += 1
         can = channel.capabilities
         fields = {

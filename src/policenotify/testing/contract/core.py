@@ -40,7 +40,7 @@ class CoreContract(ContractCase):
     # --- itself
 
     def test_construction_does_no_io(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Making a channel and reading its capabilities and account reaches no network and is stable."""
+        """Constructing a channel reaches no network and is repeatable."""
         network = self.make_network()
 
         def reach(*_: object) -> None:
@@ -57,7 +57,7 @@ class CoreContract(ContractCase):
             assert first.account == first.account == second.account != "", "The account's name changes, or is empty."
 
     def test_claims_have_methods(self, channel: Channel) -> None:
-        """A channel has the methods that its capabilities claim, and claims no impossible value."""
+        """A channel has the methods of its capabilities and no impossible value."""
         can = channel.capabilities
         claims: list[tuple[object, type]] = [
             (True, Channel),
@@ -75,7 +75,7 @@ class CoreContract(ContractCase):
         assert min(spans) >= timedelta(0), "A negative time makes no sense."
 
     def test_no_secret_leaks(self, network: NetworkFixture, caplog: pytest.LogCaptureFixture) -> None:
-        """No password, token or address appears in a repr, a result or a log record, even at DEBUG."""
+        """No secret appears in a repr, a result or a log record, even at DEBUG."""
         with caplog.at_level(1), closing(self.open(network)) as channel:
             account = channel.whoami()
             request = self.request(channel)
@@ -155,7 +155,7 @@ class CoreContract(ContractCase):
 
     @can_be_disabled
     def test_whoami_proves_the_credentials(self, channel: Channel, network: NetworkFixture) -> None:
-        """`whoami` raises `Blocked` for rejected credentials and `Unavailable` for an unreachable server."""
+        """`whoami` raises `Blocked` or `Unavailable` where it is due."""
         for fault, kind in ((Fault.UNAUTHORIZED, Blocked), (Fault.UNREACHABLE, Unavailable)):
             network.fail_next(fault)
             self.assert_kind(kind, self.error_of(network, channel.whoami), fault)
@@ -171,7 +171,7 @@ class CoreContract(ContractCase):
         assert not network.visible_posts, "prepare has published something; only send may."
 
     def test_prepare_is_deterministic(self, channel: Channel, network: NetworkFixture) -> None:
-        """The same post and parents give an equal `Request` on every object, which can be stored and sent."""
+        """Equal arguments of `prepare` give an equal, storable `Request`."""
         first = self.request(channel)
         post = self.post(channel)
         reply_to = (send_post(channel, first),)
@@ -194,7 +194,7 @@ class CoreContract(ContractCase):
         assert len(network.visible_posts) == 2, "The request that was stored and read back was not published."
 
     def test_prepare_reports_failures(self, channel: Channel, network: NetworkFixture) -> None:
-        """On an unreachable server or rejected credentials `prepare` succeeds, or raises the matching error."""
+        """`prepare` raises only the error that matches a failure."""
         for fault, kind in ((Fault.UNREACHABLE, Unavailable), (Fault.UNAUTHORIZED, Blocked)):
             network.fail_next(fault)
             try:
@@ -206,7 +206,7 @@ class CoreContract(ContractCase):
 
     @pytest.mark.parametrize("text", texts.TEXTS.values(), ids=texts.TEXTS)
     def test_text_arrives_unchanged(self, channel: Channel, network: NetworkFixture, text: str) -> None:
-        """Readers get text, title and formatted text unchanged, whatever characters they contain."""
+        """Readers get text, title and formatted text unchanged."""
         self._assert_arrival(channel, network, text, f"Titre : {' '.join(text.split())}")
 
     def test_any_text_arrives_unchanged(self, channel: Channel, network: NetworkFixture) -> None:
@@ -234,7 +234,7 @@ class CoreContract(ContractCase):
             )
 
     def test_longest_post_arrives_whole(self, channel: Channel, network: NetworkFixture) -> None:
-        """A text that fills the budget to the last character is accepted and arrives whole."""
+        """A text that fills the budget to the last character arrives whole."""
         text = texts.longest(channel.capabilities.budget)
         send_post(channel, self.request(channel, text=text))
         words = [shown.split() for shown in network.visible_posts[-1].texts]  # the network may break lines
@@ -243,7 +243,7 @@ class CoreContract(ContractCase):
     # --- sending
 
     def test_send_publishes_once(self, channel: Channel, network: NetworkFixture) -> None:
-        """`send` publishes once, and returns a `PostRef` with our account and the network's id."""
+        """`send` publishes once, and returns our account and the id of the post."""
         request = self.request(channel, text="Une fois")
         ref = send_post(channel, request)
         shown = self.visible_once(network, "Une fois")
@@ -253,12 +253,12 @@ class CoreContract(ContractCase):
             assert ref.id == shown.id, f"PostRef.id is {ref.id!r}; on the network the post is {shown.id!r}."
 
     def test_refusal_raises_refused(self, channel: Channel, network: NetworkFixture) -> None:
-        """`send` raises `Refused` when the network rejects the content, and nothing is published."""
+        """`send` raises `Refused` when the network rejects the content."""
         self._assert_failure(channel, network, Fault.REFUSED, Refused)
 
     @can_be_disabled
     def test_rate_limit_raises_unavailable(self, channel: Channel, network: NetworkFixture) -> None:
-        """`send` raises `Unavailable` with the `retry_at` of a rate limit, and does not wait."""
+        """`send` raises `Unavailable` with the `retry_at` of a rate limit."""
         error = self._assert_failure(channel, network, Fault.RATE_LIMITED, Unavailable)
         at = network.clock.now() + network.retry_after if network.retry_after else None
         retry_at = error.retry_at if isinstance(error, Unavailable) else None
@@ -299,7 +299,7 @@ class CoreContract(ContractCase):
         return error
 
     def test_channel_recovers_after_failure(self, channel: Channel, network: NetworkFixture, fault: Fault) -> None:
-        """After any failure the same channel object posts again as soon as the network works."""
+        """The same channel object posts again after any failure."""
         network.fail_next(fault)
         with suppress(ChannelError):
             send_post(channel, self.request(channel, text="Avant"))
@@ -308,7 +308,7 @@ class CoreContract(ContractCase):
         self.visible_once(network, "Après")
 
     def test_channels_work_in_parallel(self, network: NetworkFixture) -> None:
-        """Several channel objects of the account post at the same time, each in its own thread."""
+        """Several channel objects of an account post at the same time."""
         with closing(self.open(network)) as channel:
             posts = [self.post(channel, f"File {number}") for number in range(SLOTS)]
 

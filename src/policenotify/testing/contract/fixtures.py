@@ -1,4 +1,4 @@
-"""Networks on the loopback as the contract suite controls them: faults of the next call, and visible posts.
+"""Networks on the loopback, as the contract suite controls them.
 
 A plain HTTP network (one request, one post) needs only
 [`OneCallFixture`][policenotify.testing.contract.fixtures.OneCallFixture]. A network with state needs a fake server of
@@ -28,23 +28,23 @@ class Fault(StrEnum):
 
     REFUSED = "refused"
     """The network rejects the post for good."""
-    RATE_LIMITED = "later"
+    RATE_LIMITED = "rate_limited"
     """The network asks us to wait."""
-    UNREACHABLE = "nobody"
+    UNREACHABLE = "unreachable"
     """Nothing listens at the network's address."""
-    UNAUTHORIZED = "denied"
+    UNAUTHORIZED = "unauthorized"
     """The network rejects our credentials."""
-    NO_RESPONSE = "silence"
+    NO_RESPONSE = "no_response"
     """No answer comes. Nothing was published."""
-    DISCONNECTED = "cut"
+    DISCONNECTED = "disconnected"
     """The connection is closed before an answer. Nothing was published."""
-    DISCONNECTED_AFTER = "cut_after"
+    DISCONNECTED_AFTER = "disconnected_after"
     """The connection is closed before an answer. The post was published."""
-    TRUNCATED = "half"
+    TRUNCATED = "truncated"
     """The connection is closed within the answer. The post was published."""
-    HTML_PAGE = "page"
+    HTML_PAGE = "html_page"
     """A proxy or portal answers with status 200 and a web page. Nothing was published."""
-    SERVER_ERROR = "broken"
+    SERVER_ERROR = "server_error"
     """The network answers with HTTP 500. Nothing was published."""
 
 
@@ -73,7 +73,7 @@ class VisiblePost:
         texts: Everything to read (title, text, formatted text), each whole, with LF line ends and without the line ends
             that the network adds.
         breaks_lines: The network breaks long lines, so that a line break equals a space.
-        id: The network's id; empty if the fixture cannot know it.
+        id: The network's id. Empty if the fixture cannot know it.
         parents: Ids of our earlier posts that it names, from the first of its thread to the one it replies to. Networks
             that name only the latter have one.
         pictures: Alternative text and bytes of each, in order.
@@ -114,7 +114,7 @@ class NetworkFixture(Protocol):
 
     @property
     def retry_after(self) -> timedelta | None:
-        """The waiting time that `RATE_LIMITED` asks for, or `None` if the network does not state it."""
+        """The time that `RATE_LIMITED` asks for, or `None` if it is not stated."""
         ...
 
     @property
@@ -128,7 +128,7 @@ class NetworkFixture(Protocol):
         ...
 
     def fail_next(self, fault: Fault, call: Call = "post") -> None:
-        """Let the next call of this kind fail, or all calls until `recover()` where they cannot be distinguished."""
+        """Let the next call of this kind fail, or all until `recover()`."""
         ...
 
     def recover(self) -> None:
@@ -149,21 +149,21 @@ class BulkFixture(NetworkFixture, Protocol):
 
 
 class HttpFixture:
-    """A network of HTTP calls on a [`FakeServer`][policenotify.testing.servers.http.FakeServer].
+    """A network of HTTP calls on a fake server.
 
     A subclass implements `visible_posts`.
 
     Attributes:
         routes: Method and path of each kind of call, as in
             [`FakeServer.on`][policenotify.testing.servers.http.FakeServer.on].
-        limit: The answer to a rate-limited call; `None`: a 429 with `retry_after` in `Retry-After`.
+        limit: The answer to a rate-limited call. `None`: a 429 with `retry_after` in `Retry-After`.
         refusal: The answer that rejects a post for good.
         denial: The answer that rejects our credentials.
 
     Args:
         server: The network. A server that uses the time gets the clock of the fixture:
             `clock = FakeClock(); super().__init__(MyServer(now=clock.now), clock)`.
-        clock: The clock of the fixture; by default a new one.
+        clock: The clock of the fixture. By default a new one.
     """
 
     routes: Mapping[Call, tuple[str, str]] = {
@@ -203,10 +203,10 @@ class HttpFixture:
     @property
     def visible_posts(self) -> Sequence[VisiblePost]:
         """What readers see, oldest first."""
-        raise NotImplementedError(f"{type(self).__name__}.shown: tell what readers see on the stand.")
+        raise NotImplementedError(f"{type(self).__name__}.visible_posts: return what readers see on the server.")
 
     def fail_next(self, fault: Fault, call: Call = "post") -> None:
-        """Let the next call of this kind fail; for `UNREACHABLE` and `UNAUTHORIZED` all calls until `recover()`."""
+        """Let the next call fail, or all for `UNREACHABLE` and `UNAUTHORIZED`."""
         if fault is Fault.UNREACHABLE:
             self.server.refuse_connections()
         elif fault is Fault.UNAUTHORIZED:

@@ -71,7 +71,7 @@ def legal_titles() -> st.SearchStrategy[str]:
 
 
 def longest(budget: Budget) -> str:
-    """Return a text of words that fills a budget to the last character, up to about 100,000."""
+    """Return a text that fills a budget to the last character, up to 100,000."""
     low, high = 0, _LONGEST // len(_WORD)
     while low < high:
         middle = (low + high + 1) // 2
@@ -83,7 +83,8 @@ def longest(budget: Budget) -> str:
 
 
 def picture(number: int) -> Picture:
-    """Return a PNG of one pixel (PNG, third edition, section 5), different for each *number* up to 255."""
+    """Return a PNG of one pixel, different for each *number* up to 255."""
+    # PNG, third edition, section 5
     head = _chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0))
     data = b"\x89PNG\r\n\x1a\n" + head + _chunk(b"IDAT", zlib.compress(bytes((0, number, 0, 0)))) + _chunk(b"IEND", b"")
     alt = f"Route n° {number} sous l’eau, vue du « pont »"

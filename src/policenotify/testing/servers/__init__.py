@@ -1,4 +1,4 @@
-"""Fake servers of the networks on the loopback, for unmodified clients; and what their readers see."""
+"""Fake servers on the loopback, and the images that their readers see."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ class VisibleImage:
     """An image as readers get it.
 
     Attributes:
-        alt: The alternative text; empty if the post has none.
+        alt: The alternative text. Empty if the post has none.
         data: The bytes.
-        media_type: Such as `image/jpeg`; empty if the network does not publish it.
+        media_type: Such as `image/jpeg`. Empty if the network does not publish it.
         width: In pixels, if the post declares it.
         height: In pixels, if the post declares it.
     """

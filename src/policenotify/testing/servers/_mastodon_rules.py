@@ -26,7 +26,7 @@ class Rules:
         source: The source URL in its instance document.
         newer: It has `/api/v2/instance`.
         slash: Its answer to a path that ends in a slash: the same, a redirect (301), or not found.
-        max_characters: The longest post; `None`: any length, in spite of its instance document.
+        max_characters: The longest post. `None`: any length, in spite of its instance document.
         url_length: The length of a URL in its instance document.
         counts_as_mastodon: It counts graphemes and short URLs; else code points.
         max_media: Pictures of a post.
@@ -39,12 +39,12 @@ class Rules:
         forgets: An edit removes what it does not repeat.
         deletes: It can delete.
         limits: It has rate limits.
-        visibility: The visibility of a post that asks for `unlisted`; `None`: that.
-        language: The language of every post (empty: none); `None`: as requested.
+        visibility: The visibility of a post that asks for `unlisted`. `None`: that.
+        language: The language of every post (empty: none). `None`: as requested.
         refusal: The status of refused content.
         words: Its refusals are JSON; else pages.
         missing: Its 404s are JSON; else pages.
-        bad_token: A line of text with status 400 for an unknown token; `None`: JSON with status 401.
+        bad_token: A line of text with status 400 for an unknown token. `None`: JSON with status 401.
     """
 
     version: str
@@ -119,7 +119,7 @@ RULES: Final[Mapping[str, Rules]] = {
 
 
 class Window:
-    """A rate limit. Windows begin at multiples of their length since 1970, as on the server.
+    """A rate limit with fixed windows since 1970, as on the server.
 
     Args:
         limit: Calls in a window.
@@ -150,7 +150,7 @@ class Window:
         self._used += self.left(now)
 
     def reset(self, now: datetime) -> str:
-        """Return the end of the window in the format of the server: ISO 8601 with microseconds."""
+        """Return the end of the window as ISO 8601 with microseconds."""
         at = datetime.fromtimestamp((int(now.timestamp()) // self._seconds + 1) * self._seconds, UTC)
         return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
@@ -190,7 +190,7 @@ def refusal(rules: Rules, text: str, warning: str, media: int) -> str | None:
 
 
 def language(rules: Rules, requested: str | None, default: str) -> str | None:
-    """Return the language of a post, or `None` if the server refuses the requested one."""
+    """Return the language of a post, or `None` if the server refuses it."""
     if rules.language is not None:
         return rules.language
     primary = (requested or default).partition("-")[0]
@@ -200,7 +200,7 @@ def language(rules: Rules, requested: str | None, default: str) -> str | None:
 
 
 def fields(request: RecordedRequest) -> dict[str, Any]:
-    """Return the fields of a request by name, from JSON, a form, or a form with a file (RFC 7578).
+    """Return the fields of a request by name, from JSON or a form (RFC 7578).
 
     A value is a text, or a list of texts if the name ends in `[]`, which is removed. A file is its type and its bytes.
     """

@@ -1,4 +1,4 @@
-"""Posts and pictures of the fake Mastodon server: their state, API entities and visible form."""
+"""Posts and pictures of the fake Mastodon server."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class PostVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class MastodonPost:
+class VisibleMastodonPost:
     """A post as a reader sees it.
 
     Attributes:
-        warning: The content warning, behind which the text is folded; empty: none.
+        warning: The content warning, behind which the text is folded. Empty: none.
         sensitive: Its pictures are hidden until a click.
         visibility: `public`, `unlisted`, `private` or `direct`.
         language: ISO 639.
@@ -56,12 +56,12 @@ class MastodonPost:
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """Hashtags that find the post: in public posts, after white space, with at least one letter."""
+        """Hashtags of a public post, with a letter, after white space."""
         return tuple(hit["tag"] for hit in _MARKED.finditer(self.text) if hit["tag"] and self.visibility == "public")
 
 
 def html(text: str, server: str) -> str:
-    """Return the HTML that the server makes of a text: paragraphs, links in three parts, mentions without domain."""
+    """Return the HTML that the server makes of a text."""
 
     def marked(hit: re.Match[str]) -> str:
         if hit["url"]:
@@ -167,9 +167,9 @@ class Status:
             "media_attachments": [media.entity(server) for media in self.media],
         }
 
-    def visible(self, server: str, handle: str) -> MastodonPost:
+    def visible(self, server: str, handle: str) -> VisibleMastodonPost:
         """Return the post as readers see it."""
-        return MastodonPost(
+        return VisibleMastodonPost(
             id=self.id,
             url=self._url(server, handle),
             text=self.text,

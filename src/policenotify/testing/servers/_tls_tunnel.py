@@ -26,7 +26,7 @@ _BAD_GATEWAY = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"
 
 
 class TlsTunnel:
-    """A proxy (CONNECT: RFC 9110, section 9.3.6) with a certificate authority of its own.
+    """A proxy (RFC 9110, section 9.3.6) with its own certificate authority.
 
     Args:
         port: Returns the port that gets the requests, without TLS.
@@ -47,7 +47,7 @@ class TlsTunnel:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Environment variables that send all requests of `requests` and similar libraries here."""
+        """Environment variables that send all requests of `requests` here."""
         return {
             **dict.fromkeys(("HTTPS_PROXY", "https_proxy"), f"http://127.0.0.1:{self._port}"),
             **dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"), ""),

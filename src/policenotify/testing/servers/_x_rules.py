@@ -1,4 +1,4 @@
-"""What X accepts and refuses: signatures of OAuth 1.0a, tokens of OAuth 2, and posts.
+"""What X accepts and refuses: signatures, tokens and posts.
 
 The form of a call is X's OpenAPI document 2.167, `CreatePostsRequest` (docs.x.com, "Create Post"), whose objects allow
 no other fields (`additionalProperties: false`). The length of a text is its weighted length (twitter-text 3.1.0, config
@@ -208,7 +208,7 @@ def refusal(reason: str) -> Answer:
 
 
 def schema_error(body: dict[str, Any]) -> Answer | None:
-    """Return the refusal of a body that is not a valid `CreatePostsRequest`, or `None`."""
+    """Return the refusal of an invalid `CreatePostsRequest`, or `None`."""
     unknown = sorted(body.keys() - _KEYS)
     unknown += [f"{name}.{key}" for name, known in _WITHIN.items() for key in sorted(body.get(name, {}).keys() - known)]
     if unknown:
@@ -232,7 +232,7 @@ def has_invalid_characters(text: str) -> bool:
 
 
 def as_code(answer: Answer) -> Answer:
-    """Return a refusal in the other form of OpenAPI 2.167: `Error`, with a code and a message."""
+    """Return a refusal in the other form of OpenAPI 2.167, `Error`."""
     if answer.status < 400:  # noqa: PLR2004 - RFC 9110, section 15.5
         return answer
     error = json.loads(answer.body)

@@ -47,7 +47,7 @@ class FakeBlueskyServer(FakeServer):
         handles: The ids of other handles.
         slurs: Record keys that the server's word filter rejects.
         closed: The reason why the account may not log in or write, or `None`.
-        pds: The URL in the account's DID document; `None`: the URL of this server.
+        pds: The URL in the account's DID document. `None`: the URL of this server.
         logins: Number of login attempts.
         refreshes: Number of session renewals.
         logins_left: Logins left before a 429.
@@ -97,27 +97,27 @@ class FakeBlueskyServer(FakeServer):
             self.on(method, f"/xrpc/{name}", self._guarded(answer))
 
     @property
-    def posts(self) -> tuple[BlueskyPost, ...]:
+    def posts(self) -> tuple[VisibleBlueskyPost, ...]:
         """All posts as readers see them, oldest first."""
         with self._lock:
             uris = [uri for uri in self._records if f"/{_POSTS}/" in uri]
             posts = [read_post(uri, _record_cid(self._records[uri]), self._records[uri], self._blobs) for uri in uris]
         return tuple(sorted(posts, key=lambda post: (post.created_at, post.uri)))
 
-    def thread(self, uri: str) -> tuple[BlueskyPost, ...]:
+    def thread(self, uri: str) -> tuple[VisibleBlueskyPost, ...]:
         """Return the thread of the post at *uri*.
 
         A post whose `root` is another one is not part of it, even if its `parent` is.
         """
-        visible: dict[str, BlueskyPost] = {}
+        visible: dict[str, VisibleBlueskyPost] = {}
         for post in self.posts:
             if post.uri == uri or (post.root == uri and post.parent in visible):
                 visible[post.uri] = post
         return tuple(visible.values())
 
     @property
-    def profile(self) -> tuple[BlueskyPost, ...]:
-        """Posts on the account's page, oldest first: without replies whose parent is missing.
+    def profile(self) -> tuple[VisibleBlueskyPost, ...]:
+        """Posts on the account's page: without replies whose parent is missing.
 
         The network does the same (`posts_and_author_threads` of `app.bsky.feed.getAuthorFeed`).
         """
@@ -352,7 +352,7 @@ def _limited(seconds: int) -> _Refusal:
 
 
 def _record_cid(record: Mapping[str, Any]) -> str:
-    """Return the cid of a record, independent of the order of its keys. The real one hashes DAG-CBOR."""
+    """Return the cid of a record. The real one hashes DAG-CBOR."""
     return _cid(0x71, json.dumps(record, sort_keys=True).encode())
 
 
@@ -379,7 +379,7 @@ class RichTextLink:
 
 
 @dataclass(frozen=True, slots=True)
-class BlueskyPost:
+class VisibleBlueskyPost:
     """A post as a reader sees it.
 
     Attributes:
@@ -406,7 +406,9 @@ class BlueskyPost:
     parent: str | None
 
 
-def read_post(uri: str, cid: str, record: Mapping[str, Any], uploads: Mapping[str, tuple[str, bytes]]) -> BlueskyPost:
+def read_post(
+    uri: str, cid: str, record: Mapping[str, Any], uploads: Mapping[str, tuple[str, bytes]]
+) -> VisibleBlueskyPost:
     """Parse a record as a client does.
 
     Args:
@@ -424,7 +426,7 @@ def read_post(uri: str, cid: str, record: Mapping[str, Any], uploads: Mapping[st
             links[kind].append(RichTextLink(covers, feature[_VALUE[kind]]))
     embed, reply = record.get("embed", {}), record.get("reply", {})
     card = embed.get("external")
-    return BlueskyPost(
+    return VisibleBlueskyPost(
         uri=uri,
         cid=cid,
         text=record["text"],
@@ -460,7 +462,7 @@ def key_refusal(rkey: str) -> str | None:
 
 
 def post_refusal(record: Mapping[str, Any]) -> str | None:
-    """Return the first reason why a record is not a valid post, as the server does, or `None`."""
+    """Return the first reason against a post, as the server does, or `None`."""
     reason = next(_reasons(record), None)
     return f"Invalid app.bsky.feed.post record: {reason}" if reason else None
 
@@ -507,7 +509,7 @@ def _array(value: list[Any], most: int, where: str) -> Iterator[str]:
 
 
 def _facet(facet: Mapping[str, Any], where: str) -> Iterator[str]:
-    """Check a facet. As on the server, offsets may lie beyond the text or within a character."""
+    """Check a facet. As on the server, any positive offset is valid."""
     index = facet["index"]
     for name in ("byteStart", "byteEnd"):
         if index[name] < 0:

@@ -1,4 +1,4 @@
-"""A scripted HTTP server on the loopback, to test an unmodified SDK and to fail on demand.
+"""A scripted HTTP server on the loopback that fails on demand.
 
 ```python
 with FakeServer() as server:
@@ -59,7 +59,7 @@ class RecordedRequest:
         return json.loads(self.body)
 
     def form(self) -> dict[str, list[str]]:
-        """Parse the body as a form (`application/x-www-form-urlencoded`) like `query`, with empty values."""
+        """Parse the body as a form, like `query`, with empty values."""
         return parse_qs(self.body.decode(), keep_blank_values=True)
 
 
@@ -123,7 +123,7 @@ class NoResponse:
 
 @dataclass(frozen=True)
 class Disconnect:
-    """The connection is closed before the whole answer is sent. The request was read completely.
+    """The connection is closed before the whole answer is sent.
 
     Attributes:
         after: The part of the answer that is sent: `"nothing"`, its `"headers"`, or these and `"half"` of the body. The
@@ -149,7 +149,7 @@ class FakeServer:
     exception is raised again at the end of the `with` block, so that an `assert` in it fails the test.
 
     Args:
-        answer: The answer where no route matches; by default a 404 in JSON that names the path.
+        answer: The answer where no route matches. By default a 404 in JSON that names the path.
         now: The clock for `RecordedRequest.at` and the `Date` of answers.
 
     Attributes:
@@ -190,7 +190,7 @@ class FakeServer:
         return self
 
     def close(self) -> None:
-        """Stop, and close every connection at once. May be called twice; the requests stay readable."""
+        """Stop, and close every connection. May be called twice."""
         with self._changed:
             self._started = False
             server, self._server = self._server, None
@@ -249,12 +249,12 @@ class FakeServer:
             self._faults.append(_Fault(method, path, fault, effect, times))
 
     def always(self, fault: Reply, *, effect: bool = False) -> None:
-        """Answer everything with `fault` until `recover()`, before any other fault; `effect` as in `fail_next()`."""
+        """Answer everything with `fault` until `recover()`."""
         with self._changed:
             self._faults.insert(0, _Fault("*", "*", fault, effect, None))
 
     def disturb(self, choose: Callable[[RecordedRequest], tuple[Reply, bool] | None]) -> None:
-        """Let *choose* decide for each request, until `recover()`: fault and `effect`, or `None`.
+        """Let *choose* return fault and `effect`, or `None`, until `recover()`.
 
         It is called once for each request without another fault, one request at a time.
         """
@@ -262,7 +262,7 @@ class FakeServer:
             self._choose = choose
 
     def refuse_connections(self) -> None:
-        """Close the port and every connection until `recover()`. Clients get "connection refused"."""
+        """Refuse every connection until `recover()`."""
         server, self._server = self._server, None
         if server is None:
             return

@@ -1,4 +1,4 @@
-"""A scripted SMTP server on the loopback, to test unmodified clients and to fail on demand.
+"""A scripted SMTP server on the loopback that fails on demand.
 
 ```python
 with FakeMailServer(login=("desk", "secret")) as mail:
@@ -56,7 +56,7 @@ class Mail:
 
     @property
     def message(self) -> EmailMessage:
-        """The mail parsed with `email.policy.default`, with decoded headers and LF line ends."""
+        """The mail parsed with `email.policy.default`, with LF line ends."""
         return message_from_bytes(self.raw.replace(b"\r\n", b"\n"), policy=modern)
 
     def __repr__(self) -> str:
@@ -125,7 +125,7 @@ class FakeMailServer:
         return self
 
     def close(self) -> None:
-        """Stop, and close every session at once. May be called twice; the mails stay readable."""
+        """Stop, and close every session. May be called twice."""
         self.refuse_connections()
         reserved, self._reserved = self._reserved, None
         if reserved is not None:
@@ -203,13 +203,13 @@ class FakeMailServer:
                 and the `with` block the exception.
             code: The reply code (RFC 5321, section 4.2.3): 550 for good, 451 for now. A 421 also closes the connection.
             text: The reply's text with its enhanced code (RFC 3463).
-            times: Number of refusals; by default all.
+            times: Number of refusals. By default all.
         """
         with self._script.changed:
             self._script.refusals.insert(0, _Refusal(pattern, f"{code} {text}", times))
 
     def fail_next(self, command: Command, code: int, text: str, *, times: int = 1) -> None:
-        """Answer the next `times` commands of a kind with a failure. A 421 also closes the connection.
+        """Fail the next commands of a kind. A 421 also closes the connection.
 
         `fail_next("DATA", 554, "5.7.1 looks like spam")` refuses a whole mail after it was sent.
         """
@@ -243,7 +243,7 @@ class FakeMailServer:
             self._script.delays[command] = seconds
 
     def limit_session(self, mails: int, code: int = 421, text: str = "4.7.0 too many mails in one session") -> None:
-        """Refuse each `MAIL` after a number of mails, until the client opens another session.
+        """Refuse `MAIL` after a number of mails, until the next session.
 
         Args:
             mails: Mails in a session.
@@ -255,14 +255,14 @@ class FakeMailServer:
             self._script.session_limit = _SessionLimit(mails, f"{code} {text}")
 
     def refuse_connections(self) -> None:
-        """Close the port and every session until `recover()`. Clients get "connection refused"."""
+        """Refuse every connection until `recover()`."""
         server, self._server = self._server, None
         if server is not None:
             self._do(self._cut(server))
             self._reserved = bound_socket(self._port)  # bound, not listening: the port stays reserved
 
     def recover(self) -> None:
-        """End every refusal, fault, delay and limit, and accept connections again at the same port."""
+        """End every failure, and accept connections at the same port."""
         self._script.clear()
         reserved, self._reserved = self._reserved, None
         if reserved is not None:
@@ -331,7 +331,7 @@ class _Refusal:
 
 @dataclass(eq=False)
 class _Step:
-    """A failure of the next commands of a kind: a reply, or (`None`) a closed connection."""
+    """A failure of the next commands: a reply, or `None` to disconnect."""
 
     command: Command
     reply: str | None

@@ -16,16 +16,16 @@ from typing import Any, Literal
 
 from policenotify.testing.servers._mastodon_rules import RULES, Rules, Window, fields, flag, instance, language, refusal
 from policenotify.testing.servers._mastodon_store import (
-    MastodonPost,
     Media,
     PostVersion,
     Status,
+    VisibleMastodonPost,
     html,
     iso,
 )
 from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
 
-__all__ = ["FakeMastodonServer", "MastodonPost", "PostVersion"]
+__all__ = ["FakeMastodonServer", "PostVersion", "VisibleMastodonPost"]
 
 _KEY_LIFETIME = timedelta(hours=1)  # PostStatusService
 _NOT_FOUND = 404
@@ -108,23 +108,23 @@ class FakeMastodonServer(FakeServer):
     # --- what readers see, and changes by hand
 
     @property
-    def posts(self) -> tuple[MastodonPost, ...]:
+    def posts(self) -> tuple[VisibleMastodonPost, ...]:
         """All posts as readers see them, oldest first."""
         with self._lock:
             return tuple(status.visible(self.url, self.handle) for status in self._statuses.values())
 
-    def thread(self, id_: str) -> tuple[MastodonPost, ...]:
+    def thread(self, id_: str) -> tuple[VisibleMastodonPost, ...]:
         """Return the thread under a post, oldest first."""
-        shown: dict[str, MastodonPost] = {}
+        shown: dict[str, VisibleMastodonPost] = {}
         for post in self.posts:
             if post.id == id_ or post.parent in shown:
                 shown[post.id] = post
         return tuple(shown.values())
 
     @property
-    def profile(self) -> tuple[MastodonPost, ...]:
+    def profile(self) -> tuple[VisibleMastodonPost, ...]:
         """Posts that readers find, oldest first: without replies whose parent is missing."""
-        shown: dict[str, MastodonPost] = {}
+        shown: dict[str, VisibleMastodonPost] = {}
         for post in self.posts:  # parents are older
             if post.parent is None or post.parent in shown:
                 shown[post.id] = post
@@ -208,7 +208,7 @@ class FakeMastodonServer(FakeServer):
                 raise _Refusal(429, "Too many requests")
 
     def _limits(self, family: str) -> dict[str, str]:
-        """Return the headers of the tighter one of the general and this family's limit. There is no `Retry-After`."""
+        """Return the headers of the tighter limit. There is no `Retry-After`."""
         if not self.rules.limits:
             return {}
         now = self._clock()
@@ -375,7 +375,7 @@ class FakeMastodonServer(FakeServer):
     # --- checks of posts and edits
 
     def _checked(self, sent: Mapping[str, Any], media: list[Media]) -> tuple[str, str]:
-        """Return text and warning as stored: stripped, and without the own server in mentions."""
+        """Return text and warning as stored."""
         text, warning = sent.get("status", "").strip(), sent.get("spoiler_text", "").strip()
         if reason := refusal(self.rules, text, warning, len(media)):
             raise _Refusal(self.rules.refusal, reason)

@@ -1,4 +1,4 @@
-"""Fake push services on the loopback: ntfy, Gotify, Mattermost and Matrix, distinguished by their paths.
+"""Fake push services: ntfy, Gotify, Mattermost and Matrix.
 
 ```python
 with FakePushServer() as server:

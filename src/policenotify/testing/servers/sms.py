@@ -86,8 +86,8 @@ class FakeSmsServer(FakeServer):
         key: The key of octopush, infobip and seven.
         token: The product token of cm.
         space: The space of sfr.
-        credit: Messages left until octopush answers 402 and jasmin 403; `None`: enough.
-        burst: Messages left until jasmin answers that the throughput is exceeded (403); `None`: no limit.
+        credit: Messages left until octopush answers 402 and jasmin 403. `None`: enough.
+        burst: Messages left until jasmin answers that the throughput is exceeded (403). `None`: no limit.
     """
 
     KANNEL = "/cgi-bin/sendsms"
@@ -127,7 +127,7 @@ class FakeSmsServer(FakeServer):
         self.on("GET", self.JASMIN, _guarded(self._jasmin))
 
     def close(self) -> None:
-        """Stop, and close every connection at once. May be called twice; the messages stay readable."""
+        """Stop, and close every connection. May be called twice."""
         tunnel, self._tunnel = self._tunnel, None
         if tunnel is not None:
             tunnel.close()
@@ -135,7 +135,7 @@ class FakeSmsServer(FakeServer):
 
     @property
     def environment(self) -> dict[str, str]:
-        """Environment variables that direct an unmodified client here, whatever https URL it calls.
+        """Environment variables that direct an unmodified client here.
 
         The proxy in them listens from the first use to `close()`.
         """
@@ -224,7 +224,7 @@ class FakeSmsServer(FakeServer):
         return Answer(202, b"0: Accepted for delivery")
 
     def _jasmin(self, request: RecordedRequest) -> Answer:
-        """Answer the HTTP API of jasmin 0.11.1, with one status for a wrong password, a limit and an empty account."""
+        """Answer the HTTP API of jasmin 0.11.1."""
         params = _params(request)
         if unknown := sorted(params.keys() - _JASMIN_FIELDS):
             return _jasmin_error(400, f"Argument [{unknown[0]}] is unknown.")
@@ -310,7 +310,7 @@ class FakeSmsServer(FakeServer):
         return Answer.json({"details": "Created 1 message(s)", "errorCode": code, "messages": [entry]})
 
     def _seven(self, request: RecordedRequest) -> Answer:
-        """Answer seven, whose refusals are successes (docs.seven.io, "Status codes": 900, 202)."""
+        """Answer seven (docs.seven.io, "Status codes": 900, 202)."""
         body = request.json()
         if request.headers["X-Api-Key"] != self.key:
             return Answer.json({"success": "900"})
@@ -321,7 +321,7 @@ class FakeSmsServer(FakeServer):
         return Answer.json({"success": "100", "messages": [{"success": True}]})
 
     def _sfr(self, request: RecordedRequest) -> Answer:
-        """Answer sfr, whose refusals are successes with an error field, and which limits the length by `media`."""
+        """Answer sfr, which limits the length by `media`."""
         login, body = (json.loads(request.query[name][0]) for name in ("authenticate", "messageUnitaire"))
         if (login["serviceId"], login["servicePassword"], login["spaceId"]) != (self.user, self.password, self.space):
             return _sfr_error("AUTHENTICATION")
@@ -366,7 +366,7 @@ def _sfr_error(code: str) -> Answer:
 
 
 def _gsm(letter: str) -> str:
-    """Return the letter that Kannel sends at `coding=0`: unknown ones become a question mark."""
+    """Return the letter that Kannel sends at `coding=0`."""
     if sms(letter).encoding == "GSM-7":
         return letter
     return _GSM_CAPITAL.get(letter, "?")

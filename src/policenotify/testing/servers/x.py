@@ -63,7 +63,7 @@ class FakeXServer(FakeServer):
 
     Args:
         handle: The account's handle.
-        client_secret: The app's secret for OAuth 2; empty: a public client.
+        client_secret: The app's secret for OAuth 2. Empty: a public client.
         now: The server's time.
 
     Attributes:
@@ -120,7 +120,7 @@ class FakeXServer(FakeServer):
         self._clock = now
         self._lock = RLock()
         self._count = 0
-        self._posts: dict[str, XPost] = {}
+        self._posts: dict[str, VisibleXPost] = {}
         self._media: dict[str, _Media] = {}
         self._signatures = Signatures(self.consumer, self.access, now)
         self._tokens = OAuth2Tokens(self.client, now)
@@ -138,14 +138,14 @@ class FakeXServer(FakeServer):
             self.on(method, path, self._guarded(answer))
 
     @property
-    def posts(self) -> tuple[XPost, ...]:
+    def posts(self) -> tuple[VisibleXPost, ...]:
         """All posts as readers see them, oldest first."""
         with self._lock:
             return tuple(self._posts.values())
 
-    def thread(self, post_id: str) -> tuple[XPost, ...]:
-        """Return the conversation that a post starts, without posts whose parent is deleted."""
-        visible: dict[str, XPost] = {}
+    def thread(self, post_id: str) -> tuple[VisibleXPost, ...]:
+        """Return the conversation of a post, without replies to deleted posts."""
+        visible: dict[str, VisibleXPost] = {}
         for post in self.posts:
             if post.id == post_id or (post.conversation == post_id and post.parent in visible):
                 visible[post.id] = post
@@ -153,7 +153,7 @@ class FakeXServer(FakeServer):
 
     @property
     def clock_tolerance(self) -> timedelta | None:
-        """The largest difference of a signature's time from the server's; `None`: any."""
+        """The largest difference of a signature's time from the server's. `None`: any."""
         return self._signatures.clock_tolerance
 
     @clock_tolerance.setter
@@ -282,11 +282,11 @@ class FakeXServer(FakeServer):
             return NOT_PERMITTED
         return next((refusal(reason) for reason, applies in reasons.items() if applies), None)
 
-    def _put(self, text: str, parent: str | None, images: tuple[VisibleImage, ...], at: datetime) -> XPost:
+    def _put(self, text: str, parent: str | None, images: tuple[VisibleImage, ...], at: datetime) -> VisibleXPost:
         self._count += 1
         number = str(((at - _EPOCH) // timedelta(milliseconds=1) << 22) + self._count)
         root = self._posts[parent].conversation if parent in self._posts else (parent or number)
-        post = XPost(number, text, at, parent, root, images)
+        post = VisibleXPost(number, text, at, parent, root, images)
         self._posts[number] = post
         return post
 
@@ -374,7 +374,7 @@ _SHORT = 280  # longer posts are returned cut, and whole as a "note"
 
 
 @dataclass(frozen=True, slots=True)
-class XPost:
+class VisibleXPost:
     """A post as a reader sees it.
 
     Attributes:
@@ -402,7 +402,7 @@ class ShortenedText(NamedTuple):
     urls: list[dict[str, str]]
 
 
-def with_short_links(post: XPost, handle: str) -> ShortenedText:
+def with_short_links(post: VisibleXPost, handle: str) -> ShortenedText:
     """Replace the links of a post, and append one for its pictures."""
     urls: list[dict[str, str]] = []
 
@@ -420,7 +420,7 @@ def with_short_links(post: XPost, handle: str) -> ShortenedText:
     return ShortenedText(text, urls)
 
 
-def post_entity(post: XPost, handle: str, fields: frozenset[str]) -> Mapping[str, Any]:
+def post_entity(post: VisibleXPost, handle: str, fields: frozenset[str]) -> Mapping[str, Any]:
     """Return a post as `GET /2/users/{id}/tweets` returns it.
 
     Args:

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policenotify.networks.x.post import XPost, is_id, posted_at
-from policenotify.testing.servers.x import XPost as FakeXPost
-from policenotify.testing.servers.x import post_entity
+from policenotify.networks.x.post import TweetBody, is_id, posted_at
+from policenotify.testing.servers.x import VisibleXPost, post_entity
 from policenotify.testing.strategies import prose
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
@@ -19,8 +18,8 @@ T1, T2 = "https://t.co/aB3dE5fG7h", "https://t.co/zzz"
 LONG = "Inondation à Évian, évitez le centre. " * 12
 
 
-def a_post(text: str, **other: Any) -> XPost:
-    return XPost(text=text, created_at=NOW, **other)
+def a_post(text: str, **other: Any) -> TweetBody:
+    return TweetBody(text=text, created_at=NOW, **other)
 
 
 def urls(**stands_for: str) -> dict[str, Any]:
@@ -92,7 +91,7 @@ def test_pictures_add_a_link_to_the_text() -> None:
 
 @given(text=prose().filter(lambda text: bool(text.strip())), of_whom=st.sampled_from(["police34", "x"]))
 def test_whatever_was_said_is_known_again(text: str, of_whom: str) -> None:
-    post = FakeXPost("1" * 19, text, NOW, None, "1" * 19)
+    post = VisibleXPost("1" * 19, text, NOW, None, "1" * 19)
     fields = frozenset({"entities", "note_tweet"})
     assert a_post(text).reads_as(post_entity(post, of_whom, fields), of_whom)
     assert a_post(text).reads_as(post_entity(post, of_whom, frozenset()), of_whom)

@@ -13,7 +13,7 @@ from requests_oauthlib import OAuth1
 
 from policenotify.testing import FakeClock, FakeXServer
 from policenotify.testing.servers import VisibleImage
-from policenotify.testing.servers.x import XPost
+from policenotify.testing.servers.x import VisibleXPost
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 100
@@ -81,7 +81,7 @@ def test_a_post_has_a_number_that_tells_its_time(caller: Caller, stand: FakeXSer
     assert got["status"] == 201
     data = got["json"]["data"]
     (seen,) = stand.posts
-    assert seen == XPost(data["id"], "A9 & <D612> : police.fr, https://x.example/é.", NOW, None, data["id"])
+    assert seen == VisibleXPost(data["id"], "A9 & <D612> : police.fr, https://x.example/é.", NOW, None, data["id"])
     assert (int(data["id"]) >> 22) + 1288834974657 == NOW.timestamp() * 1000
     assert data["text"].startswith("A9 &amp; &lt;D612&gt; : https://t.co/")
     assert data["text"].endswith(".")
