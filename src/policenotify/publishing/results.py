@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, TypeAlias
 
@@ -12,7 +13,7 @@ from policenotify.channel import ChannelConfig, Operation
 from policenotify.errors import Blocked
 from policenotify.findings import Finding
 from policenotify.journal.records import QUIET, IncidentLine, Takeover
-from policenotify.model.history import Outcome, Target
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication, Receipt
@@ -95,14 +96,7 @@ class PreviewedWording(Result):
 
 
 class PreviewedPost(Result):
-    """How a message reads on one channel, in one language.
-
-    Attributes:
-        channel: The channel's name.
-        language: BCP 47.
-        omitted: What was left out so that the rest fits.
-        wordings: Its wordings.
-    """
+    """How a message reads on one channel, in one language; *omitted* was left out so that the rest fits."""
 
     channel: str
     language: str
@@ -111,24 +105,12 @@ class PreviewedPost(Result):
 
 
 class PendingPost(Result):
-    """A post that waits until its channel can be used.
-
-    Attributes:
-        channel: The channel's name.
-        language: BCP 47.
-        reason: Why the channel cannot be used.
-        remedy: What to do.
-    """
+    """A post that waits until its channel can be used, and why."""
 
     channel: str
     language: str
     reason: str
     remedy: str
-
-    @classmethod
-    def of(cls, target: Target) -> Self:
-        """Return the result of a target that waits."""
-        return cls(channel=target.channel, language=target.language, reason=target.problem, remedy=target.remedy)
 
 
 class RefusedPost(Result):
@@ -138,11 +120,6 @@ class RefusedPost(Result):
     language: str
     reason: str
 
-    @classmethod
-    def of(cls, target: Target) -> Self:
-        """Return the result of a refused target."""
-        return cls(channel=target.channel, language=target.language, reason=target.refused)
-
 
 class DeletedPost(Result):
     """A channel where an earlier post would be deleted."""
@@ -150,24 +127,9 @@ class DeletedPost(Result):
     channel: str
     language: str
 
-    @classmethod
-    def of(cls, target: Target) -> Self:
-        """Return the result of a target."""
-        return cls(channel=target.channel, language=target.language)
-
 
 class PreviewResult(Result):
-    """What `publish` would send.
-
-    Attributes:
-        allowed: No finding blocks it.
-        message: The message as it would be stored.
-        findings: The remarks of the checks.
-        posts: How it reads, on each channel and in each language.
-        pending: What would wait because its channel cannot be used.
-        refusals: Where it does not fit.
-        deletions: Where an earlier post would be deleted.
-    """
+    """What `publish` would send; `allowed` unless a finding blocks it."""
 
     allowed: bool
     message: MessageDocument
@@ -182,18 +144,9 @@ class IncidentResult(Result):
     """An incident, and whether its next message is overdue.
 
     Attributes:
-        id: Id of the incident.
-        category: Category code.
-        status: Its status.
         headline: Headline of the opening.
-        place: The place, in short.
-        opened_at: When it was opened.
         due_at: When the next message is due; `None`: no more is due.
-        overdue: Whether it is overdue.
-        overdue_seconds: For how long; `None`: it is not overdue.
         reminders: Number of the last reminder of that message; 0: none.
-        reminded_at: When that was raised.
-        exercise: It is an exercise.
     """
 
     id: str
@@ -214,20 +167,7 @@ class IncidentResult(Result):
         """Return the result of an incident at a given time."""
         due = incident.due_at if incident.status is IncidentStatus.OPEN else None
         late = (now - due) // timedelta(seconds=1) if due is not None and due <= now else None
-        return cls(
-            id=incident.id,
-            category=incident.category,
-            status=incident.status,
-            headline=incident.headline,
-            place=incident.place,
-            opened_at=incident.opened_at,
-            due_at=incident.due_at,
-            overdue=late is not None,
-            overdue_seconds=late,
-            reminders=incident.reminders,
-            reminded_at=incident.reminded_at,
-            exercise=incident.exercise,
-        )
+        return cls(**asdict(incident), overdue=late is not None, overdue_seconds=late)
 
 
 def by_urgency(incidents: Iterable[IncidentLine], now: datetime) -> list[IncidentResult]:
@@ -241,13 +181,7 @@ def by_urgency(incidents: Iterable[IncidentLine], now: datetime) -> list[Inciden
 
 
 class BlockedChannel(Result):
-    """Why nothing is sent on a channel until a person acts.
-
-    Attributes:
-        reason: What the network answered.
-        remedy: What to do.
-        code: The network's own code.
-    """
+    """Why nothing is sent on a channel until a person acts, with the network's own code."""
 
     reason: str
     remedy: str
@@ -263,7 +197,6 @@ class InstallationStatus(Result):
     """The state of an installation, read from its journal.
 
     Attributes:
-        at: When.
         stopped: Who stopped everything, and why; `None`: nothing is stopped.
         runner_seen: The latest heartbeat of a worker or drain.
         waiting: When each channel has something to do next.
@@ -272,8 +205,6 @@ class InstallationStatus(Result):
         removed_channels: Channels that are no longer in the settings, with the open incidents published there; no
             incident where deliveries only wait for it.
         taken_over_again: Deliveries of the last hour that were taken over twice within one lease.
-        open_incidents: How many incidents are open.
-        overdue_incidents: How many of them are overdue.
         incidents: The open incidents, the most urgent first; perhaps not all of them.
     """
 

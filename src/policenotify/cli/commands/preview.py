@@ -107,9 +107,15 @@ def preview_answer(preview: Preview, publisher: Publisher, times: Sequence[Typed
         message=preview.message,
         findings=preview.findings,
         posts=tuple(_post(rendered, publisher) for rendered in preview.posts),
-        pending=tuple(map(PendingPost.of, preview.pending)),
-        refusals=tuple(map(RefusedPost.of, preview.refusals)),
-        deletions=tuple(map(DeletedPost.of, preview.deletions)),
+        pending=tuple(
+            PendingPost(channel=target.channel, language=target.language, reason=target.problem, remedy=target.remedy)
+            for target in preview.pending
+        ),
+        refusals=tuple(
+            RefusedPost(channel=target.channel, language=target.language, reason=target.refused)
+            for target in preview.refusals
+        ),
+        deletions=tuple(DeletedPost(channel=target.channel, language=target.language) for target in preview.deletions),
         times=tuple(times),
     )
 

@@ -154,7 +154,7 @@ def data_url(picture: Picture) -> str:
 
 def initials(name: str) -> str:
     """Return one or two letters for a name: `PN` for the Police nationale de l'Hérault."""
-    words = [word for word in re.split(r"[\W_]+", plain(name)) if word]
+    words = [word for word in re.split(r"[\W_]+", name) if word]
     main = [word for word in words if word.casefold() not in _SMALL_WORDS] or words
     return "".join(word[0].upper() for word in main[:2]) or "?"
 
