@@ -13,11 +13,7 @@ _MISSING = "policenotify's command line needs an extra: pip install 'policenotif
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
-    """Run a command and exit with an [`Exit`][policenotify.cli.exit_codes.Exit] code.
-
-    Args:
-        args: The arguments; `None`: those of the process.
-    """
+    """Run a command and exit with an [`Exit`][policenotify.cli.exit_codes.Exit] code."""
     _use_utf8()
     if any(find_spec(name) is None for name in _REQUIRED):
         sys.stderr.write(_MISSING)

@@ -49,10 +49,7 @@ class CliContext:
 
     Attributes:
         settings: The settings file; `None`: as `read_settings` finds it.
-        json: Answer with one JSON document.
-        debug: Show the traceback of an unexpected error.
         acting: Who acts, by `--actor`.
-        command: Name of the command.
         may_have_published: From now on an error may have happened after something was published.
     """
 

@@ -49,9 +49,6 @@ class ErrorReport(BaseModel):
     """What went wrong. Further fields depend on the kind of error.
 
     Attributes:
-        kind: The error's name, for scripts.
-        text: What happened and what to do now.
-        published: Whether anything was published.
         exit: The exit code of the command; not part of the JSON document.
     """
 
@@ -71,13 +68,7 @@ class ErrorReport(BaseModel):
 
 
 def error_report(error: BaseException, *, may_have_published: bool, command: str = "") -> ErrorReport:
-    """Return the report of an error.
-
-    Args:
-        error: What was raised.
-        may_have_published: Something may have been published before.
-        command: The command's name, for a hint to its help.
-    """
+    """Return the report of an error of a command."""
     kind, text, in_doubt, exit_code = type(error).__name__, str(error), False, Exit.REJECTED
     match error:
         case click.ClickException():
@@ -121,7 +112,7 @@ def _usage(error: click.ClickException, command: str) -> ErrorReport:
 
 
 def _explained(line: str, command: str) -> str:
-    """Name the field as files and as the command line have it, and say what to write."""
+    """Name the field as files and as the command line have it, and what to write there."""
     field, colon, problem = line.partition(": ")
     if not colon:
         return line

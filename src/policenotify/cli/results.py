@@ -66,7 +66,6 @@ class ChannelDeliveries(Result):
     """The deliveries of one channel.
 
     Attributes:
-        outcomes: How many have which outcome.
         oldest_waiting: When the oldest publication that still waits here was published.
     """
 
@@ -79,7 +78,6 @@ class StatusAnswer(InstallationStatus):
 
     Attributes:
         settings: What is wrong with the settings as a whole.
-        publications: The last publications.
         unfinished_count: How many older publications are not finished.
         unfinished: The most pressing of them, or all.
     """

@@ -57,11 +57,6 @@ def is_span(typed: str) -> bool:
 def parse_future(typed: str, *, now: datetime, zone: tzinfo) -> datetime:
     """Return a time that lies ahead. An hour without a day is the next such hour.
 
-    Args:
-        typed: What was typed.
-        now: The time, aware.
-        zone: The zone it was typed in.
-
     Raises:
         ValueError: It is not a time, or has passed.
     """
@@ -73,11 +68,6 @@ def parse_future(typed: str, *, now: datetime, zone: tzinfo) -> datetime:
 
 def parse_near(typed: str, *, now: datetime, zone: tzinfo) -> datetime:
     """Return a time that may have passed. An hour is today's, or that of the same night across midnight.
-
-    Args:
-        typed: What was typed.
-        now: The time, aware.
-        zone: The zone it was typed in.
 
     Raises:
         ValueError: It is not a time.
@@ -168,11 +158,7 @@ def parse_age(typed: str, now: datetime) -> datetime:
 
 
 def age_of(typed: str, now: datetime, *, option: str = "--older-than") -> datetime:
-    """Return the moment that lies a typed age behind *now*.
-
-    Raises:
-        click.BadParameter: It is not an age.
-    """
+    """Return the moment that lies a typed age behind *now*."""
     try:
         return parse_age(typed, now.astimezone(UTC))
     except ValueError as error:
@@ -208,14 +194,7 @@ def check_category(category: str | None, settings: Settings, journal: Journal) -
 
 
 def typed_times(typed: Mapping[str, Any], message: Message, *, now: datetime, zone: tzinfo) -> tuple[TypedTime, ...]:
-    """Return how each typed time was understood.
-
-    Args:
-        typed: What was typed, by the names of the parameters.
-        message: The message that was made of it.
-        now: The time.
-        zone: The zone it was typed in.
-    """
+    """Return how each typed time was understood."""
     return tuple(_typed_times(typed, message, now, zone))
 
 

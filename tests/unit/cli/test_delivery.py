@@ -147,7 +147,9 @@ def test_a_delivery_that_does_not_exist_is_a_slip_and_no_trouble_of_the_journal(
 def test_what_a_newer_message_has_overtaken_is_told_not_to_be_said_again(run: Run, desk: Desk, held: str) -> None:
     run("end", "2026-4711", "Fin d'intervention")
     before = len(desk.mail.mails)
-    assert "is not sent again: a newer message of its incident is published" in run("resolve", held, "--not-posted").words
+    assert (
+        "is not sent again: a newer message of its incident is published" in run("resolve", held, "--not-posted").words
+    )
     assert run("drain", "--budget", "10").code == 0
     assert len(desk.mail.mails) == before
     assert run("status").code == 0

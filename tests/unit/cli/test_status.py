@@ -166,9 +166,7 @@ def test_a_channel_that_is_gone_is_named_with_what_is_open_there(run: Run, desk:
     settings = desk.folder / "policenotify.toml"
     text = settings.read_text(encoding="utf-8")
     settings.write_text(text.replace("[channels.bluesky]", "[channels.sky]"), encoding="utf-8")
-    told = (
-        "bluesky is no longer in the settings, and its readers know of 2026-4711, whose end would not reach them."
-    )
+    told = "bluesky is no longer in the settings, and its readers know of 2026-4711, whose end would not reach them."
     ran = run("status")
     assert ran.code == 3
     assert f"REMOVED: {told}" in ran.words

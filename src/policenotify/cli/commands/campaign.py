@@ -90,7 +90,6 @@ class _CheckResult:
 
     Attributes:
         occurrences: How many are planned in the year ahead; none is counted where a message cannot be published.
-        problems: What would not be published.
         remarks: What would be published later than written, or not in full.
     """
 

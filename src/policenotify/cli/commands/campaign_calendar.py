@@ -80,11 +80,7 @@ def _write(path: str, data: bytes) -> None:
 
 
 def _months(typed: str | None, months: int, today: date) -> tuple[date, date]:
-    """Return the first and the last day of so many months.
-
-    Raises:
-        click.BadParameter: What was typed is not a month, or the last one lies beyond all years.
-    """
+    """Return the first and the last day of so many months."""
     match = re.fullmatch(r"(\d{4})-(0[1-9]|1[0-2])", typed or f"{today:%Y-%m}", re.ASCII)
     if match is None or match[1] == "0000":
         raise click.BadParameter(f"{typed!r} is not a month; write it as 2026-07.", param_hint="--month")

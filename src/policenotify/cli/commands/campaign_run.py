@@ -137,9 +137,6 @@ class _Rounds:
     """The rounds of `serve`. What has not changed since the last round is not printed again.
 
     Attributes:
-        call: The call.
-        publisher: The installation's publisher.
-        actor: Who runs it.
         printed: What was printed last, by what it is about.
     """
 

@@ -67,7 +67,6 @@ class DemoNetwork:
     """A fake network.
 
     Attributes:
-        channel: Our account on it.
         posts: Returns what a reader sees there now, the oldest first.
     """
 
@@ -166,13 +165,7 @@ NETWORKS: tuple[StartNetwork, ...] = (_x, _mastodon, _bluesky, _sms, _mail)
 
 @dataclass(frozen=True, slots=True)
 class DemoDesk:
-    """An installation on fake networks.
-
-    Attributes:
-        publisher: Its publisher.
-        clock: Its clock.
-        networks: Its networks.
-    """
+    """An installation on fake networks."""
 
     publisher: Publisher
     clock: StoryClock

@@ -95,13 +95,7 @@ def _message(typed: Typed, publisher: Publisher) -> Message:
 
 
 def preview_answer(preview: Preview, publisher: Publisher, times: Sequence[TypedTime] = ()) -> PreviewAnswer:
-    """Return a preview as a document.
-
-    Args:
-        preview: The preview.
-        publisher: The publisher that made it.
-        times: The times that were typed.
-    """
+    """Return a preview as a document."""
     return PreviewAnswer(
         allowed=preview.allowed,
         message=preview.message,

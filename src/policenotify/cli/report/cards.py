@@ -11,7 +11,6 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 from policenotify.channel import Capabilities, ChannelConfig, Operation, Picture, Post, Span
-from policenotify.cli.report.mail_frame import MailFrame
 from policenotify.cli.report.networks import Look
 from policenotify.cli.report.source import ReaderPost, ReportEntry
 from policenotify.model.cap import Severity
@@ -19,7 +18,6 @@ from policenotify.model.history import Outcome, RenderedPost
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Receipt, local_time
-from policenotify.text import sms
 
 Tone: TypeAlias = Literal["act", "caution", "clear", "info"]
 """The urgency of a message, as the banner of a mail shows it (ISO 22324): red, yellow, green, neutral."""
@@ -85,12 +83,12 @@ def verdict_of(receipt: Receipt, capabilities: Capabilities) -> Verdict:
     return _DONE.get(receipt.operation, _VERDICTS[Outcome.POSTED] if verified else _ACCEPTED)
 
 
-def load_skips(receipt: Receipt, capabilities: Capabilities, zone: tzinfo) -> Iterator[str]:
+def notes_of(receipt: Receipt, device: Device) -> Iterator[str]:
     """Yield what else there is to know of a receipt."""
-    if receipt.standalone and receipt.ref and capabilities.replies:
+    if receipt.standalone and receipt.ref and device.channel.capabilities.replies:
         yield "It stands alone: there was nothing to answer, or it could not be answered."
     if receipt.retry_at and not receipt.outcome.is_final:
-        yield f"Not before {local_time(receipt.retry_at, zone)}."
+        yield f"Not before {local_time(receipt.retry_at, device.zone)}."
     if receipt.note:
         yield receipt.note
 
@@ -164,13 +162,8 @@ class Card:
     """One post as readers see it.
 
     Attributes:
-        id: Its id on the page.
-        device: The device it is on.
-        entry: The message.
-        language: BCP 47.
         wording: Which of two wordings it is, or what it does to an earlier post; else empty.
         post: The post; `None`: there is none, or an earlier one is deleted.
-        reader_post: The post as the network shows it.
         receipt: Its receipt; `None`: this is a preview.
         omitted: What was left out so that the rest fits.
         is_reply: It answers another post.
@@ -193,11 +186,6 @@ class Card:
     def stage(self) -> str:
         """Label of the stage."""
         return STAGES[self.post.stage if self.post else self.entry.message.stage]
-
-    @property
-    def tone(self) -> Tone:
-        """Urgency of the message."""
-        return tone(self.entry.message)
 
     @property
     def is_published(self) -> bool:
@@ -223,17 +211,6 @@ class Card:
         return pieces(self.text, self.post.spans if self.post and self.text == self.post.text else ())
 
     @property
-    def segments(self) -> tuple[str, ...]:
-        """The text of an SMS, split into its segments."""
-        return tuple(sms(self.text).parts)
-
-    @property
-    def frame(self) -> MailFrame | None:
-        """The formatted version of a mail."""
-        shown = self.reader_post or self.post
-        return MailFrame(shown.html) if shown and shown.html else None
-
-    @property
     def link(self) -> LinkCard | None:
         """The link card. A post with pictures has none."""
         if self.reader_post and self.reader_post.card:
@@ -246,27 +223,9 @@ class Card:
         return link_card(self.post.link, self.post.title) if own else None
 
     @property
-    def use(self) -> tuple[int, int]:
-        """How much of the channel's budget the text takes, and the budget."""
-        return self.device.channel.capabilities.budget.usage(self.text)
-
-    @property
-    def use_in_words(self) -> str:
-        """What the count does not show: `GSM-7, 2 segments`."""
-        describe = self.device.channel.capabilities.budget.describe
-        return describe(self.text) if describe else ""
-
-    @property
     def verdict(self) -> Verdict | None:
         """The verdict of its receipt."""
         return verdict_of(self.receipt, self.device.channel.capabilities) if self.receipt else None
-
-    @property
-    def notes(self) -> list[str]:
-        """What else there is to know of its receipt."""
-        if self.receipt is None:
-            return []
-        return list(load_skips(self.receipt, self.device.channel.capabilities, self.device.zone))
 
     @property
     def needs_attention(self) -> bool:
@@ -279,13 +238,7 @@ class Device:
     """The posts of one channel in one section: a timeline, a mailbox, a telephone.
 
     Attributes:
-        id: Its id on the page.
-        channel: The channel.
-        look: How its network looks.
-        sender: Who publishes.
-        zone: The zone of the times.
         columns: How many columns it takes where there are two, and where there are three.
-        cards: Its posts, the oldest first.
     """
 
     id: str

@@ -101,7 +101,9 @@ def _template() -> Template:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     from policenotify.cli.output import people
-    from policenotify.cli.report.cards import STAGES, data_url, initials, tone
+    from policenotify.cli.report.cards import STAGES, data_url, initials, notes_of, tone
+    from policenotify.cli.report.mail_frame import MailFrame
+    from policenotify.text import sms
 
     environment = Environment(
         loader=PackageLoader("policenotify.cli.report"),
@@ -120,8 +122,10 @@ def _template() -> Template:
         "people": people,
         "tone": tone,
         "data_url": data_url,
+        "mail_frame": MailFrame,
     }
-    environment.globals |= {"STAGES": STAGES, "LEVELS": {"error": "bad", "warning": "wait", "info": "none"}}
+    levels = {"error": "bad", "warning": "wait", "info": "none"}
+    environment.globals |= {"STAGES": STAGES, "LEVELS": levels, "notes_of": notes_of, "sms": sms}
     return environment.get_template("page.html.j2")
 
 

@@ -25,11 +25,7 @@ _LARGER = {"h1": 1.4, "h2": 1.1}
 
 
 class MailFrame:
-    """The formatted version of a mail, for a frame.
-
-    Args:
-        html: The HTML of the mail.
-    """
+    """The formatted version of a mail, for a frame."""
 
     def __init__(self, html: str) -> None:
         self._html = html

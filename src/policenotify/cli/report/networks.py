@@ -31,9 +31,6 @@ class Look:
     """How a network looks.
 
     Attributes:
-        network: Its name in the settings.
-        name: Its usual name.
-        form: The form in which its readers see posts.
         unit: The unit of its count.
         handle: Returns what readers see of an account. Nothing, where that may be a number or a key.
         card: Where the link card comes from: from the post, or from the linked page.

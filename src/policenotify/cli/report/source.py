@@ -20,12 +20,6 @@ class ReaderPost:
     """A post as the network shows it to a reader.
 
     Attributes:
-        id: The network's own id of it.
-        text: Its text.
-        parent: The id of the post that it answers, or `None`.
-        title: The subject of a mail.
-        html: The formatted version of a mail.
-        warning: A content warning before it.
         card: URL, title and text of the link card; `None`: as the network usually makes it.
     """
 
@@ -43,8 +37,6 @@ class ReportEntry:
     """One message of a report.
 
     Attributes:
-        at: When it was published, or would be.
-        preview: Its posts, and the findings of the checks.
         publication: Its receipts; `None`: it was not published.
         reader_posts: What readers see of it, by channel, in the order of its posts there.
     """
