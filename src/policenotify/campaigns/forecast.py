@@ -18,7 +18,6 @@ class ForecastEntry:
     """What will become of an occurrence.
 
     Attributes:
-        occurrence: The occurrence.
         variant: The variant that will be published; empty if none will.
         at: When it will be published.
         reason: Why it is published later than due, or not at all.

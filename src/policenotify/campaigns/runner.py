@@ -149,13 +149,8 @@ def reach_for(publisher: Publisher) -> Reach:
 def duplicate_text(campaign: Campaign, variant: Variant, posts: Iterable[RenderedPost], texts: Texts) -> str:
     """Return what to change if another variant of the campaign has the same text on a channel; empty if none has.
 
-    Two messages that differ may have the same text in one language, or after they were shortened.
-
-    Args:
-        campaign: The campaign.
-        variant: One of its variants.
-        posts: The posts of the variant.
-        texts: The texts of the variants before it. This one is added.
+    Two messages that differ may have the same text in one language, or after they were shortened. The texts of this
+    variant are added to *texts*.
     """
     for rendered in posts:
         target = rendered.target

@@ -20,7 +20,6 @@ class Occurrence:
     Attributes:
         campaign: The campaign's name.
         day: The day, in the campaign's zone. Name and day identify the occurrence.
-        due: When it is due.
     """
 
     campaign: str

@@ -40,15 +40,12 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastPublication:
-    """A publication of a campaign in the journal.
+    """A publication of a campaign in the journal, of the occurrence on *day*.
 
     Attributes:
-        campaign: The campaign's name.
-        day: The day of the occurrence.
         variant: The name of the variant.
-        at: When it was published.
         channels: The names of its channels.
-        fingerprint: Of its text; see `Variant.fingerprint`.
+        fingerprint: See `Variant.fingerprint`.
     """
 
     campaign: str
@@ -61,13 +58,7 @@ class PastPublication:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkipRecord:
-    """The journal's record of an occurrence that was not published.
-
-    Attributes:
-        campaign: The campaign's name.
-        day: The day of the occurrence.
-        action: `wait`, `skip` or `merge`.
-    """
+    """The journal's record of an occurrence that was not published: it waited, or was skipped or merged."""
 
     campaign: str
     day: date
@@ -79,8 +70,6 @@ class Decision:
     """What to do with an occurrence.
 
     Attributes:
-        occurrence: The occurrence.
-        action: The decision.
         variant: The variant to publish, if any.
         reason: Why it waits, is skipped or merged, or is late.
         until: When to decide again, if that is known.
@@ -253,11 +242,7 @@ def inhibited_campaigns(
 ) -> dict[str, str]:
     """Return the campaigns that must be silent while incidents are open, each with one of these.
 
-    Args:
-        campaigns: The campaigns.
-        alerts: The (resolved) messages of the open incidents, each with the place of its incident.
-        contains: The tables of places.
-        communes: The communes of an EPCI.
+    The *alerts* are the (resolved) messages of these incidents, each with the place of its incident.
     """
     inhibited = {}
     for campaign in campaigns:

@@ -72,10 +72,6 @@ class DeliveryAttempt:
     """Makes attempts of the deliveries of one channel.
 
     Attributes:
-        journal: Where they are claimed and their results stored.
-        channel: The channel object of this thread.
-        config: The configuration of the channel.
-        clock: Measures the age of the lease.
         lease: How long a delivery is held after an attempt has begun, and after each recipient.
         backoff: Returns the wait after a failure, from the wait after the failure before it.
         may_go_on: Returns whether a bulk send may ask for another recipient.
@@ -97,7 +93,10 @@ class DeliveryAttempt:
             JournalError: The journal cannot be written. When the lease ends, the delivery is in doubt.
         """
         if reason := self._mismatch_reason(claimed):
-            self._store(claimed, self._reject(claimed, reason))
+            result = AttemptResult(outcome=Outcome.REFUSED, reason=reason, remedy=_PUBLISH_AGAIN)
+            if claimed.in_doubt:
+                result = self._hold(claimed, f"An earlier attempt may be out. {reason}")
+            self._store(claimed, result)
             return
         # Editing or deleting twice changes nothing.
         if claimed.in_doubt and claimed.operation is Operation.POST:
@@ -131,11 +130,6 @@ class DeliveryAttempt:
         if not isinstance(self.channel, needed[claimed.operation]):
             return f"The network of {self.config.name!r} cannot send it."
         return ""
-
-    def _reject(self, claimed: ClaimedDelivery, reason: str) -> AttemptResult:
-        if claimed.in_doubt:
-            return self._hold(claimed, f"An earlier attempt may be out. {reason}")
-        return AttemptResult(outcome=Outcome.REFUSED, reason=reason, remedy=_PUBLISH_AGAIN)
 
     # --- in doubt
 

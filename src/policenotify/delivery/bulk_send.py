@@ -36,7 +36,6 @@ class Lease:
     the lease is for what precedes the publishing write, the second half for the answer to it.
 
     Attributes:
-        journal: Where the lease is stored.
         claimed: The delivery, in the current attempt.
         clock: Its `monotonic` also counts the time while the machine sleeps.
         length: How long the lease holds after each renewal.
@@ -91,7 +90,6 @@ class BulkSend:
     recipients, when the delivery must not go on.
 
     Attributes:
-        journal: Where outcomes are stored.
         lease: The delivery's lease, renewed with each recipient.
         rate: The channel's rate, which counts recipients.
         hold_doubt: Recipients in doubt are held.

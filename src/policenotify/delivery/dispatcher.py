@@ -68,7 +68,6 @@ class Dispatcher:
     others wait.
 
     Attributes:
-        journal: Where deliveries are claimed.
         channels: The channels of the installation, by name.
         clock: Measures durations. The journal dates what happens.
         lease: How long a claim holds.
@@ -274,9 +273,7 @@ class Dispatcher:
         """Return the threads that are alive, and not silent for longer than their lease. With the lock held."""
         silent = self.clock.monotonic() - self.lease.total_seconds()
         self._threads = [
-            worker
-            for worker in self._threads
-            if worker.alive_at > silent and worker.thread and worker.thread.is_alive()
+            each for each in self._threads if each.alive_at > silent and each.thread and each.thread.is_alive()
         ]
         return self._threads
 
@@ -355,7 +352,8 @@ class Dispatcher:
             worker.busy = True  # closing may hang, too
             if channel is not None:
                 _close(channel, config.name)
-            self._remove(worker)
+            with self._lock:
+                self._threads = [other for other in self._threads if other is not worker]
             self._notify()
 
     def _requested_again(self, worker: _WorkerThread) -> bool:
@@ -370,10 +368,6 @@ class Dispatcher:
             if not requested:
                 self._threads = [other for other in self._threads if other is not worker]
             return requested
-
-    def _remove(self, worker: _WorkerThread) -> None:
-        with self._lock:
-            self._threads = [other for other in self._threads if other is not worker]
 
     def _let_rest(self, channel: str) -> None:
         with self._lock:

@@ -26,16 +26,16 @@ from policenotify.channel import PostRef, Recipient, RecipientOutcome, Request
 from policenotify.journal import clock_change, meta, queue, results, schema
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.channels import free_slots, take_slot
-from policenotify.journal.publications import delivery_columns, in_sending_order, store_recipients_of
+from policenotify.journal.publications import delivery_columns, store_recipients_of
 from policenotify.journal.recipients import start_recipient, store_addresses, take_recipients
 from policenotify.journal.records import (
     LEASE,
     AttemptResult,
     ChannelSummary,
     ClaimedDelivery,
-    NewDelivery,
     Takeover,
     UnrenderedDelivery,
+    in_sending_order,
     microseconds,
     moment,
     outcome_of,
@@ -43,7 +43,7 @@ from policenotify.journal.records import (
 )
 from policenotify.journal.tombstones import has_recipients_stored
 from policenotify.journal.transactions import Transactions
-from policenotify.model.history import Outcome
+from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.rate import Rate
 
 RECENT = timedelta(hours=1)
@@ -347,8 +347,20 @@ class Deliveries:
             first = connection.execute(query.where(or_(stored, ~has_recipients_stored())).limit(1)).first()
         return first is not None
 
-    def render(self, unrendered: UnrenderedDelivery, deliveries: Sequence[NewDelivery]) -> bool:
+    def render(
+        self,
+        unrendered: UnrenderedDelivery,
+        posts: Iterable[RenderedPost],
+        targets: Iterable[Target] = (),
+        recipients: Collection[str] | None = None,
+    ) -> bool:
         """Replace an unrendered delivery by rendered ones, which keep its place in the order.
+
+        Args:
+            unrendered: The delivery.
+            posts: Its posts.
+            targets: The targets that get none.
+            recipients: The addresses on the channel's list, if the channel has recipients.
 
         Returns:
             Whether it was still unrendered. Another process may have been faster, or its incident may be over.
@@ -359,18 +371,21 @@ class Deliveries:
             row, at = _lock_unrendered(connection, unrendered), microseconds(now)
             if row is None:
                 return False
-            addresses = {address for part in deliveries for address in part.recipients or ()}
-            store_addresses(connection, journal.keys, addresses, at)
-            first, *more = in_sending_order(deliveries)
-            connection.execute(
-                update(_table).where(_table.c.id == row.id).values(**delivery_columns(connection, first, at=at))
+            store_addresses(connection, journal.keys, set(recipients or ()), at)
+            first, *more = (
+                {
+                    **delivery_columns(connection, row.publication, target, standalone, reply, at=at),
+                    "has_recipients": standalone is not None and recipients is not None,
+                }
+                for target, standalone, reply in in_sending_order(posts, targets)
             )
+            connection.execute(update(_table).where(_table.c.id == row.id).values(**first))
             if more:
-                _insert_after(connection, row, [delivery_columns(connection, part, at=at) for part in more])
-            follows = (row.ordering_key,)
-            store_recipients_of(connection, journal.keys, row.publication, deliveries, follows, at)
+                _insert_after(connection, row, more)
+            addresses = {} if recipients is None else {row.channel: recipients}
+            store_recipients_of(connection, journal.keys, row.publication, addresses, (row.ordering_key,), at)
             queue.supersede_partial_sends(connection, row.ordering_key, at)
-            record_delivery(connection, row, now, "rendered", {"parts": len(deliveries)})
+            record_delivery(connection, row, now, "rendered", {"parts": 1 + len(more)})
         return True
 
     def refuse_unrendered(self, unrendered: UnrenderedDelivery, reason: str) -> None:

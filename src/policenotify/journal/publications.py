@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from sqlalchemy import CompoundSelect, Connection, Row, bindparam, insert, literal, or_, select, text, update
 
-from policenotify.channel import Operation, Picture, PostRef
+from policenotify.channel import Operation, Picture, Post, PostRef
 from policenotify.errors import InvalidImage, InvalidTransition
 from policenotify.findings import Finding
 from policenotify.journal import meta, schema, tombstones
@@ -27,7 +27,6 @@ from policenotify.journal.queue import (
 from policenotify.journal.recipients import counts, store_addresses, store_recipients
 from policenotify.journal.records import (
     DeliverySummary,
-    NewDelivery,
     NewPublication,
     PublicationSummary,
     microseconds,
@@ -38,7 +37,7 @@ from policenotify.journal.records import (
 from policenotify.journal.transactions import Transactions
 from policenotify.journal.workers import Runner, enqueue
 from policenotify.model.cap import Severity
-from policenotify.model.history import Outcome
+from policenotify.model.history import Outcome, Target
 from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.message import Message
 from policenotify.model.message import read as read_message
@@ -295,21 +294,21 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
             f"Another desk is publishing with the key {new.key!r}. Try again.", incident=message.incident
         )
     _store_pictures(connection, new)
-    addresses = {address for delivery in new.deliveries for address in delivery.recipients or ()}
-    store_addresses(connection, keys, addresses, at)
+    store_addresses(connection, keys, set().union(*new.recipients.values()), at)
     # An opening has no deliveries before it.
     follows = new.expected_sequence > 1 or message.lifecycle.corrects is not None
-    begun = lock(connection, *{_ordering_key(new, delivery) for delivery in new.deliveries}) if follows else set()
+    begun = lock(connection, *{_ordering_key(new, target) for target, *_ in new.deliveries}) if follows else set()
     rows = []
-    for delivery in in_sending_order(new.deliveries):
-        channel, ordering_key = delivery.target.channel, _ordering_key(new, delivery)
+    for target, standalone, reply in new.deliveries:
+        channel, ordering_key = target.channel, _ordering_key(new, target)
         skips, missing = channel in new.skips_without_opening, False
         if message.stage in _CLOSING and opening_not_posted(connection, ordering_key):
             cancel_stale(connection, ordering_key, at)
             missing = skips
         row = {
-            **delivery_columns(connection, delivery, at=at, missing_opening=missing),
+            **delivery_columns(connection, new.id, target, standalone, reply, at=at, missing_opening=missing),
             "publication": new.id,
+            "has_recipients": standalone is not None and channel in new.recipients,
             "channel": channel,
             "ordering_key": ordering_key,
             "sequence": new.expected_sequence,
@@ -323,7 +322,7 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
         inherit_priority(connection, ordering_key, _priority(message))
     if rows:
         connection.execute(insert(_delivery), rows)
-    store_recipients_of(connection, keys, new.id, new.deliveries, begun, at)
+    store_recipients_of(connection, keys, new.id, new.recipients, begun, at)
     for ordering_key in begun:
         supersede_partial_sends(connection, ordering_key, at)
     body = {"stage": message.stage, "category": message.category, "digest": new.digest, **new.rules}
@@ -393,16 +392,22 @@ def _priority(message: Message) -> int:
     return priority(message.severity or Severity.UNKNOWN)
 
 
-def _ordering_key(new: NewPublication, delivery: NewDelivery) -> str:
+def _ordering_key(new: NewPublication, target: Target) -> str:
     first = new.message.incident or new.message.lifecycle.corrects or new.id
-    return f"{first} {delivery.target.channel}"
+    return f"{first} {target.channel}"
 
 
 def delivery_columns(
-    connection: Connection, delivery: NewDelivery, *, at: int, missing_opening: bool = False
+    connection: Connection,
+    publication: str,
+    target: Target,
+    standalone: Post | None,
+    reply: Post | None,
+    *,
+    at: int,
+    missing_opening: bool = False,
 ) -> dict[str, object]:
     """Return the columns of a delivery that follow from its target and wording."""
-    target = delivery.target
     skip = target.skip or (OPENING_MISSING if missing_opening else "")
     state = Outcome.REFUSED if target.refused else Outcome.SKIPPED if skip else Outcome.WAITING
     changed = select(_delivery.c.id).where(  # the delivery whose post is edited or deleted
@@ -418,44 +423,45 @@ def delivery_columns(
         "part": target.part,
         "operation": target.operation,
         "target": connection.execute(changed).scalar() if target.target else None,
-        "post_key": delivery.post_key,
-        "has_recipients": delivery.recipients is not None,
+        "post_key": standalone.key if standalone else target.post_key(publication),
         "reply_to": " ".join(target.reply_to),
-        "standalone": delivery.standalone.model_dump_json() if delivery.standalone else None,
-        "reply": delivery.reply.model_dump_json() if delivery.reply else None,
+        "standalone": standalone.model_dump_json() if standalone else None,
+        "reply": reply.model_dump_json() if reply else None,
         "state": state,
-        "reason": target.refused or skip or delivery.reason,
-        "remedy": delivery.remedy if state is Outcome.WAITING else "",
+        "reason": target.refused or skip or target.problem,
+        "remedy": target.remedy if state is Outcome.WAITING else "",
         "settled_at": None if state is Outcome.WAITING else at,
     }
-
-
-def in_sending_order(deliveries: Iterable[NewDelivery]) -> list[NewDelivery]:
-    """Sort deliveries as they are sent: posts first, by part. Their ids follow this order."""
-    return sorted(
-        deliveries, key=lambda delivery: (delivery.target.operation is not Operation.POST, delivery.target.part)
-    )
 
 
 def store_recipients_of(
     connection: Connection,
     keys: Keys,
     publication: str,
-    deliveries: Iterable[NewDelivery],
+    addresses: Mapping[str, Iterable[str]],
     follows: Collection[str],
     at: int,
 ) -> None:
-    """Store the recipients of new deliveries; with an ordering key in *follows*, those of earlier deliveries too."""
-    by_key = {delivery.post_key: delivery.recipients for delivery in deliveries if delivery.recipients is not None}
-    if not by_key:
+    """Store the recipients of new deliveries; with an ordering key in *follows*, those of earlier deliveries too.
+
+    Args:
+        connection: The transaction.
+        keys: The keys of the installation.
+        publication: The publication of the deliveries.
+        addresses: The addresses on the lists, by channel.
+        follows: Ordering keys with earlier deliveries.
+        at: The time.
+    """
+    if not addresses:
         return
-    query = select(_delivery.c.id, _delivery.c.ordering_key, _delivery.c.post_key).where(
+    query = select(_delivery.c.id, _delivery.c.ordering_key, _delivery.c.channel).where(
         _delivery.c.publication == publication,
-        _delivery.c.post_key.in_(by_key),
+        _delivery.c.channel.in_(addresses),
+        _delivery.c.has_recipients,
         _delivery.c.state == Outcome.WAITING,
     )
     rows = connection.execute(query.order_by(_delivery.c.id)).all()
-    recipients = {row.id: by_key[row.post_key] for row in rows}
+    recipients = {row.id: addresses[row.channel] for row in rows}
     ordering_keys = {row.id: row.ordering_key for row in rows if row.ordering_key in follows}
     store_recipients(connection, keys, recipients, ordering_keys, at)
 

@@ -58,28 +58,6 @@ def outcome_of(state: str, *, in_doubt: bool) -> Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewDelivery:
-    """A delivery to be stored.
-
-    Attributes:
-        target: Where it goes, or why it is skipped.
-        standalone: The standalone wording, or None if it is skipped or not yet rendered.
-        reply: The wording as a reply, if there is a post to reply to.
-        recipients: The addresses on the channel's list, or None if the channel has no recipients.
-        reason: Why the channel cannot be used now, so that the delivery is not yet rendered.
-        remedy: What to do about it.
-    """
-
-    target: Target
-    post_key: str
-    standalone: Post | None = None
-    reply: Post | None = None
-    recipients: tuple[str, ...] | None = field(default=None, repr=False)
-    reason: str = ""
-    remedy: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NewPublication:
     """A publication to be stored.
 
@@ -121,37 +99,24 @@ class NewPublication:
     skips_without_opening: frozenset[str] = frozenset()
 
     @property
-    def deliveries(self) -> tuple[NewDelivery, ...]:
-        """Its deliveries, one for each post and for each target without one."""
-        return deliveries_of(self.id, self.posts, self.targets, self.recipients)
+    def deliveries(self) -> list[tuple[Target, Post | None, Post | None]]:
+        """Its deliveries, see `in_sending_order`."""
+        return in_sending_order(self.posts, self.targets)
 
 
-def deliveries_of(
-    publication: str,
-    posts: Iterable[RenderedPost],
-    targets: Iterable[Target],
-    recipients: Mapping[str, tuple[str, ...]],
-) -> tuple[NewDelivery, ...]:
-    """Return the deliveries of a publication, one for each post and for each target without one."""
-    return (
-        *(
-            NewDelivery(
-                target=replace(rendered.target, part=rendered.target.part + number),
-                post_key=post.key,
-                standalone=post,
-                reply=None if number else rendered.reply,
-                recipients=recipients.get(rendered.target.channel),
-            )
-            for rendered in posts
-            for number, post in enumerate((rendered.standalone, *rendered.continuations))
-        ),
-        *(
-            NewDelivery(
-                target=target, post_key=target.post_key(publication), reason=target.problem, remedy=target.remedy
-            )
-            for target in targets
-        ),
-    )
+def in_sending_order(
+    posts: Iterable[RenderedPost], targets: Iterable[Target]
+) -> list[tuple[Target, Post | None, Post | None]]:
+    """Return one delivery for each post and target: the target, its standalone post and its reply.
+
+    Posts come first, by part. Delivery ids follow this order.
+    """
+    deliveries: list[tuple[Target, Post | None, Post | None]] = [(target, None, None) for target in targets]
+    for rendered in posts:
+        for number, post in enumerate((rendered.standalone, *rendered.continuations)):
+            target = replace(rendered.target, part=rendered.target.part + number)
+            deliveries.append((target, post, None if number else rendered.reply))
+    return sorted(deliveries, key=lambda delivery: (delivery[0].operation is not Operation.POST, delivery[0].part))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

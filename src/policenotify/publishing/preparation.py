@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
-from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from policenotify.channel import ChannelConfig, Clock, Operation, Picture
 from policenotify.checks import Check, CheckContext, run_checks
 from policenotify.errors import InvalidTransition, JournalError, MessageTooLong, PolicenotifyError, SettingsError
-from policenotify.journal.records import NewPublication, deliveries_of, describe_incidents
+from policenotify.journal.records import NewPublication, describe_incidents
 from policenotify.model import places
 from policenotify.model.history import History, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus, Stage, allowed_stages, next_status
@@ -56,16 +55,12 @@ class ChannelProblem:
 
 
 def read_recipients(
-    channel: ChannelConfig, had_people: Callable[[str], bool]
+    channel: ChannelConfig, had_recipients: Callable[[str], bool]
 ) -> tuple[tuple[str, ...], ChannelProblem | None]:
     """Return the channel's recipients now, and why the channel cannot be used, if so.
 
-    An empty list is a problem if it had recipients before, because a failed export looks like that. The list of a
-    retired channel may be empty.
-
-    Args:
-        channel: The channel.
-        had_people: Returns whether an earlier delivery on the channel of that name had recipients.
+    An empty list is a problem if *had_recipients* returns that the channel of that name had some before, because a
+    failed export looks like that. The list of a retired channel may be empty.
     """
     name = channel.name
     if channel.problem:
@@ -79,7 +74,7 @@ def read_recipients(
         why = str(error) if isinstance(error, SettingsError) else f"{type(error).__name__}."
         reason = f"The list of recipients of {name!r} cannot be read: {why}"
         return (), ChannelProblem(reason=reason, remedy=f"Make it readable. {_WAITS}")
-    if recipients or channel.retired or not had_people(name):
+    if recipients or channel.retired or not had_recipients(name):
         return recipients, None
     reason = f"The list of recipients of {name!r} is empty, and had people before."
     remedy = f"Restore the list; if it is meant to be empty, set retired = true. {_WAITS}"
@@ -91,16 +86,10 @@ class Preparer:
     """Turns messages into publications that are ready to be stored.
 
     Attributes:
-        journal: Supplies the history of incidents and the time.
-        channels: The channels of the installation, by name.
         duty_channels: The names of the channels on which only reminders begin.
-        routes: The routes; without any, every message goes to every channel.
-        profiles: The categories.
-        locales: The fixed phrases, by language.
         zone: The zone of the times in posts.
         sender: The service's name.
         clock: The clock for channels that read their capabilities from a server.
-        checks: The checks.
         entropy: Returns that many random bytes.
     """
 
@@ -193,12 +182,7 @@ class Preparer:
             resolved, history, tuple(channels.values()), self.routes, contains=places.contains, to=to
         )
         targets, pending, recipients = self._set_apart(targets, channels, history)
-        render_context = partial(
-            self._render_context, message=resolved, profile=profile, history=history, pictures=new.pictures, at=at
-        )
-        posts, without_post = _render_posts(
-            targets, channels, render_context, publication, at, may_be_empty=bool(pending)
-        )
+        posts, without_post = self._render(targets, channels, new, history, new.pictures, may_be_empty=bool(pending))
         return replace(new, posts=posts, targets=(*without_post, *pending), recipients=recipients)
 
     def prepare_pending(
@@ -218,16 +202,9 @@ class Preparer:
         earlier = tuple(takewhile(lambda entry: entry.publication != publication.id, history.entries))
         history = replace(history, entries=earlier)
         channel = self._discover_capabilities(channel)
-        render_context = partial(
-            self._render_context,
-            message=message,
-            profile=profile_of(message.category, self.profiles),
-            history=history,
-            pictures=load_images(message, self.journal.publications.picture)[1],
-            at=publication.at,
-        )
+        _, pictures = load_images(message, self.journal.publications.picture)
         targets = choose_targets_on(message, history, channel)
-        return _render_posts(targets, {channel.name: channel}, render_context, publication.id, publication.at)
+        return self._render(targets, {channel.name: channel}, publication, history, pictures)
 
     def _fill_defaults(
         self, message: Message, profile: CategoryProfile, incident: str | None, history: History
@@ -248,17 +225,49 @@ class Preparer:
             earlier=[entry.message for entry in history.entries],
         )
 
-    def _render_context(
+    def _render(
         self,
-        language: str,
-        *,
-        message: Message,
-        profile: CategoryProfile,
+        targets: Sequence[Target],
+        channels: Mapping[str, ChannelConfig],
+        publication: NewPublication | Publication,
         history: History,
         pictures: tuple[Picture, ...],
-        at: datetime,
+        *,
+        may_be_empty: bool = False,
+    ) -> tuple[tuple[RenderedPost, ...], tuple[Target, ...]]:
+        """Render the targets. A channel on which the text does not fit does not affect the others.
+
+        Returns:
+            The posts, and the targets without one: skipped, deletions, and those where the text does not fit, with the
+            reason and numbered after the posts of their channel.
+
+        Raises:
+            MessageTooLong: The text fits none of the channels, nothing else is to be done, and it may not be empty.
+        """
+        without_post = tuple(target for target in targets if target.skip or target.operation is Operation.DELETE)
+        to_render = [target for target in targets if target not in without_post]
+        contexts = {
+            language: self._render_context(language, publication, history, pictures)
+            for language in {target.language for target in to_render}
+        }
+        fitting: list[RenderedPost] = []
+        too_long: dict[Target, MessageTooLong] = {}
+        for target in to_render:
+            channel, key = channels[target.channel], target.post_key(publication.id)
+            try:
+                fitting.append(render(contexts[target.language], target, channel=channel, key=key))
+            except MessageTooLong as error:
+                too_long[target] = error
+        deletes = any(target.operation is Operation.DELETE for target in without_post)
+        if too_long and not (fitting or deletes or may_be_empty):
+            raise next(iter(too_long.values()))
+        posts = number_posts(fitting, publication.id, publication.at)
+        return posts, (*without_post, *_refused_targets(too_long, posts))
+
+    def _render_context(
+        self, language: str, publication: NewPublication | Publication, history: History, pictures: tuple[Picture, ...]
     ) -> RenderContext:
-        locale = best_match(language, self.locales)
+        message, locale = publication.message, best_match(language, self.locales)
         if locale is None:
             raise SettingsError(
                 f"Nothing was sent: there are no fixed phrases for the language {language!r}. "
@@ -268,8 +277,8 @@ class Preparer:
             message=message,
             language=language,
             locale=locale,
-            profile=profile,
-            now=at,
+            profile=profile_of(message.category, self.profiles),
+            now=publication.at,
             zone=self.zone,
             sender=self.sender,
             history=history,
@@ -365,53 +374,6 @@ def _refuse_mixed_exercise(message: Message, history: History) -> None:
     raise InvalidTransition(f"{it} is {kind}, and so is all that follows: exercise={mark}.", incident=incident)
 
 
-def _render_posts(
-    targets: Sequence[Target],
-    channels: Mapping[str, ChannelConfig],
-    render_context: Callable[[str], RenderContext],
-    publication: str,
-    at: datetime,
-    *,
-    may_be_empty: bool = False,
-) -> tuple[tuple[RenderedPost, ...], tuple[Target, ...]]:
-    """Render the targets. A channel on which the text does not fit does not affect the others.
-
-    Args:
-        targets: The targets.
-        channels: Their channels, by name.
-        render_context: Returns the context of a language.
-        publication: Id of the publication.
-        at: When it is published.
-        may_be_empty: The message also waits for a channel that cannot be used now, and may fit there.
-
-    Returns:
-        The posts, and the targets without one: skipped, deletions, and those where the text does not fit, with the
-        reason and numbered after the posts of their channel.
-
-    Raises:
-        MessageTooLong: The text fits none of the channels, and nothing else is to be done.
-    """
-    without_post = tuple(target for target in targets if target.skip or target.operation is Operation.DELETE)
-    contexts: dict[str, RenderContext] = {}
-    fitting: list[RenderedPost] = []
-    too_long: dict[Target, MessageTooLong] = {}
-    for target in targets:
-        if target in without_post:
-            continue
-        if target.language not in contexts:
-            contexts[target.language] = render_context(target.language)
-        try:
-            channel, key = channels[target.channel], target.post_key(publication)
-            fitting.append(render(contexts[target.language], target, channel=channel, key=key))
-        except MessageTooLong as error:
-            too_long[target] = error
-    deletes = any(target.operation is Operation.DELETE for target in without_post)
-    if too_long and not (fitting or deletes or may_be_empty):
-        raise next(iter(too_long.values()))
-    posts = number_posts(fitting, publication, at)
-    return posts, (*without_post, *_refused_targets(too_long, posts))
-
-
 def _refused_targets(too_long: Mapping[Target, MessageTooLong], posts: Sequence[RenderedPost]) -> Iterator[Target]:
     parts = Counter(post.target.channel for post in posts for _ in (post.standalone, *post.continuations))
     for target, error in too_long.items():
@@ -466,9 +428,7 @@ class PendingDeliveries:
     """Renders the deliveries that wait for a channel as soon as it can be used.
 
     Attributes:
-        journal: Where they wait.
         channels: The channels of the installation, by name. A reopened channel replaces the one with the problem.
-        preparer: Renders them.
         clock: Measures the time between two reads of the settings.
         reopen: Makes a channel from the current settings; it returns `None` if they cannot be read.
     """
@@ -540,6 +500,6 @@ class PendingDeliveries:
             _log.error("Publication %s on %s: %s", delivery.publication, delivery.channel, reason)  # no trace: values
             self.journal.deliveries.refuse_unrendered(delivery, f"{reason} {_PUBLISH_AGAIN}")
         else:
-            many = {channel.name: recipients} if channel.capabilities.recipients else {}
-            self.journal.deliveries.render(delivery, deliveries_of(publication.id, posts, targets, many))
+            people = recipients if channel.capabilities.recipients else None
+            self.journal.deliveries.render(delivery, posts, targets, people)
         return True

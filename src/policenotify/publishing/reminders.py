@@ -69,13 +69,11 @@ class Reminder:
 
     Attributes:
         incident: The incident's id.
-        category: Its category.
         headline: The headline of its opening.
         place: Its place, in short.
         due_at: The deadline.
         at: When the reminder was raised.
         level: Number of the reminder for this deadline, from 1.
-        exercise: The incident is an exercise.
     """
 
     incident: str
@@ -109,8 +107,6 @@ class Reminders:
     """Raises reminders, each level of each deadline once across all processes.
 
     Attributes:
-        journal: Stores which reminders were raised.
-        policy: When they are raised.
         on_overdue: Called with each reminder that this process raises, in the thread that drains.
     """
 
@@ -164,13 +160,7 @@ class Reminders:
 
 @dataclass(slots=True, kw_only=True)
 class DutyNotifier:
-    """Raises the reminders that are due, and publishes each on the duty channels.
-
-    Attributes:
-        journal: Stores the messages.
-        preparer: Renders them.
-        reminders: The reminders.
-    """
+    """Raises the reminders that are due, and publishes each on the duty channels."""
 
     journal: Journal
     preparer: Preparer

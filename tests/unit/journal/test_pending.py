@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from policenotify.journal.records import NewDelivery, NewPublication, UnrenderedDelivery
+from policenotify.journal.records import NewPublication, UnrenderedDelivery
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from tests.support.journal import Desk
@@ -26,10 +25,15 @@ def _unworded(draft: NewPublication) -> NewPublication:
     return replace(draft, posts=(), targets=waiting, recipients={})
 
 
-def _wait(desk: Desk, stage: Stage = Stage.OPENING, **how: object) -> tuple[UnrenderedDelivery, Sequence[NewDelivery]]:
+def _wait(desk: Desk, stage: Stage = Stage.OPENING, **how: object) -> tuple[UnrenderedDelivery, NewPublication]:
     draft = desk.draft(stage, **how)  # type: ignore[arg-type]  # as `Desk.draft` takes it
     desk.journal.publications.add(_unworded(draft))
-    return UnrenderedDelivery(publication=draft.id, channel=draft.deliveries[0].target.channel), draft.deliveries
+    return UnrenderedDelivery(publication=draft.id, channel=draft.posts[0].target.channel), draft
+
+
+def _render(desk: Desk, one: UnrenderedDelivery, draft: NewPublication) -> bool:
+    recipients = draft.recipients.get(one.channel)
+    return desk.journal.deliveries.render(one, draft.posts, draft.targets, recipients)
 
 
 def test_what_has_no_words_is_claimed_by_nobody_and_told_with_its_reason(desk: Desk) -> None:
@@ -47,8 +51,8 @@ def test_what_has_no_words_is_claimed_by_nobody_and_told_with_its_reason(desk: D
 
 def test_it_is_worded_once_and_then_goes_like_any_other(desk: Desk) -> None:
     one, drafted = _wait(desk)
-    assert desk.journal.deliveries.render(one, drafted)
-    assert not desk.journal.deliveries.render(one, drafted)
+    assert _render(desk, one, drafted)
+    assert not _render(desk, one, drafted)
     desk.journal.deliveries.refuse_unrendered(one, "It does not fit.")
     assert desk.deliver().standalone is not None
     assert desk.outcome(one.publication) is Outcome.POSTED
@@ -64,7 +68,7 @@ def test_what_follows_waits_behind_it_and_behind_all_its_parts(desk: Desk) -> No
     again = _wait(desk, Stage.UPDATE)
     for one, drafted in (opened, updated, again):
         assert desk.journal.deliveries.unrendered(["sky"])[0] == one
-        assert desk.journal.deliveries.render(one, drafted)
+        assert _render(desk, one, drafted)
     said = []
     while (claimed := desk.claim()) is not None:
         begun = desk.begin(claimed)
@@ -78,7 +82,7 @@ def test_what_is_worded_elsewhere_goes_nowhere_before_what_waits_without_words(d
     one, drafted = _wait(desk)
     desk.publish(Stage.UPDATE)
     assert desk.claim() is None
-    desk.journal.deliveries.render(one, drafted)
+    _render(desk, one, drafted)
     assert desk.deliver().publication == one.publication
 
 
@@ -87,13 +91,13 @@ def test_it_is_superseded_by_the_end_of_its_incident(desk: Desk) -> None:
     desk.publish(Stage.END)
     assert desk.outcome(one.publication) is Outcome.SUPERSEDED
     assert desk.journal.deliveries.unrendered(["sky"]) == ()
-    assert not desk.journal.deliveries.render(one, drafted)
+    assert not _render(desk, one, drafted)
 
 
 def test_it_expires_as_any_other_once_it_is_worded(desk: Desk) -> None:
     one, drafted = _wait(desk, lives=timedelta(hours=1))
     desk.clock.pass_by(7_200)
-    desk.journal.deliveries.render(one, drafted)
+    _render(desk, one, drafted)
     assert desk.claim() is None
     assert desk.outcome(one.publication) is Outcome.SUPERSEDED
 
@@ -101,7 +105,7 @@ def test_it_expires_as_any_other_once_it_is_worded(desk: Desk) -> None:
 def test_its_people_are_given_to_it_with_its_words(desk: Desk) -> None:
     one, drafted = _wait(desk, channels=("mail",), people={"mail": PEOPLE})
     assert not desk.journal.deliveries.had_recipients("mail")
-    desk.journal.deliveries.render(one, drafted)
+    _render(desk, one, drafted)
     assert desk.journal.deliveries.had_recipients("mail")
     assert not desk.journal.deliveries.had_recipients("sky")
     assert sorted(desk.mail()) == sorted(PEOPLE)
@@ -110,8 +114,8 @@ def test_its_people_are_given_to_it_with_its_words(desk: Desk) -> None:
 
 def test_a_part_that_is_left_out_is_told_so(desk: Desk) -> None:
     one, drafted = _wait(desk)
-    left_out = replace(drafted[0], target=replace(drafted[0].target, skip="It does not speak it."), standalone=None)
-    desk.journal.deliveries.render(one, [left_out])
+    left_out = replace(drafted.posts[0].target, skip="It does not speak it.")
+    _render(desk, one, replace(drafted, posts=(), targets=(left_out,)))
     assert desk.outcome(one.publication) is Outcome.SKIPPED
 
 
@@ -127,7 +131,7 @@ def test_what_cannot_be_worded_is_refused_and_lets_the_next_go(desk: Desk) -> No
 def test_that_it_was_worded_is_an_event(desk: Desk, *, mass: bool) -> None:
     channel = "mail" if mass else "sky"
     one, drafted = _wait(desk, channels=(channel,), people={"mail": PEOPLE})
-    desk.journal.deliveries.render(one, drafted)
+    _render(desk, one, drafted)
     kinds = [row[3] for row in desk.dump("pn_event")["pn_event"]]
     assert kinds[-1] == "rendered"
     desk.journal.audit.seal()

@@ -256,8 +256,8 @@ def test_a_picture_that_was_half_copied_says_so() -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "no picture"),
-        (b"Accident sur l'A9", "no picture that can be read. Save it as JPEG or PNG"),
+        (b"", "not a picture"),
+        (b"Accident sur l'A9", "not a picture that can be read. Save it as JPEG or PNG"),
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
         (b"%PDF-1.7\n", "a PDF"),
         (b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG"),

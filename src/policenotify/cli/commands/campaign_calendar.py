@@ -126,7 +126,7 @@ def _forecast(
 def _entry(entry: ForecastEntry, campaign: Campaign, headline: str, *, published: bool) -> CalendarEntry:
     from policenotify.cli.results import CalendarEntry
 
-    headlines = {alternative.name: alternative.message.headline for alternative in campaign.messages}
+    headlines = {variant.name: variant.message.headline for variant in campaign.messages}
     return CalendarEntry(
         campaign=campaign.name,
         day=entry.occurrence.day,
