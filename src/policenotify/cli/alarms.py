@@ -21,7 +21,13 @@ _UNITS = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta
 
 def exit_of(status: InstallationStatus) -> Exit:
     """Return the exit code of a command that reports the status."""
-    attention = status.stopped or status.blocked or status.removed_channels or status.taken_over_again or status.faults
+    attention = (
+        status.stopped
+        or status.blocked
+        or status.removed_channels
+        or status.taken_over_again
+        or status.channel_problems
+    )
     return worst(
         Exit.NO_WORKER if status.no_worker else Exit.OK,
         Exit.OVERDUE if status.overdue_incidents else Exit.OK,
@@ -63,7 +69,7 @@ def status_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Renderabl
     if status.stopped:
         yield Text(output.plain(f"STOPPED. {status.stopped}"), style="bold")
     if status.no_worker:
-        when = f"since {local_time(status.runner_seen, zone)}" if status.runner_seen else "yet"
+        when = f"since {local_time(status.last_heartbeat, zone)}" if status.last_heartbeat else "yet"
         names = ", ".join(sorted(status.waiting))
         yield Text(
             f"NO WORKER: deliveries wait ({names}), and no worker has run {when}. "
@@ -74,9 +80,9 @@ def status_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Renderabl
         code = f" [{blocked.code}]" if blocked.code else ""
         yield Text(output.plain(f"BLOCKED: {name}. {blocked.reason}{code} {blocked.remedy}".rstrip()), style="bold")
         yield output.paragraph(f"Then: policenotify doctor, or policenotify resume {name}", "→ ")
-    for name, fault in status.faults.items():
-        yield Text(output.plain(f"CANNOT BE USED: {name}. {fault.reason}"), style="bold")
-        yield output.paragraph(fault.remedy, "→ ")
+    for name, problem in status.channel_problems.items():
+        yield Text(output.plain(f"CANNOT BE USED: {name}. {problem.reason}"), style="bold")
+        yield output.paragraph(problem.remedy, "→ ")
     for name, incidents in status.removed_channels.items():
         yield Text(output.plain(f"REMOVED: {removed_channel(name, incidents)}"), style="bold")
     for takeover in status.taken_over_again:

@@ -40,13 +40,13 @@ class PublishAnswer(Result):
 
     Attributes:
         repeated: It had been published before; nothing was published a second time.
-        faults: Its channels that cannot be used.
+        channel_problems: Its channels that cannot be used.
     """
 
     repeated: bool
     publication: PublicationDocument
     times: tuple[TypedTime, ...]
-    faults: Mapping[str, ChannelProblem]
+    channel_problems: Mapping[str, ChannelProblem]
 
 
 class PreviewAnswer(PreviewResult):
@@ -103,7 +103,7 @@ class DrainAnswer(Result):
     outcomes: Mapping[Outcome, int]
     next_due: AwareDatetime | None
     blocked: tuple[str, ...]
-    faults: Mapping[str, ChannelProblem]
+    channel_problems: Mapping[str, ChannelProblem]
 
 
 class DoctorLine(Result):
@@ -114,7 +114,7 @@ class DoctorLine(Result):
         exit: The exit code, were this all.
     """
 
-    what: str
+    check: str
     state: Literal["ok", "note", "WRONG"]
     detail: str
     exit: Exit = Exit.OK

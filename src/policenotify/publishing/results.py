@@ -198,10 +198,10 @@ class InstallationStatus(Result):
 
     Attributes:
         stopped: Who stopped everything, and why; `None`: nothing is stopped.
-        runner_seen: The latest heartbeat of a worker or drain.
+        last_heartbeat: The latest heartbeat of a worker or drain.
         waiting: When each channel has something to do next.
         blocked: Channels that send nothing until a person acts.
-        faults: Channels that cannot be used, and why.
+        channel_problems: Channels that cannot be used, and why.
         removed_channels: Channels that are no longer in the settings, with the open incidents published there; no
             incident where deliveries only wait for it.
         taken_over_again: Deliveries of the last hour that were taken over twice within one lease.
@@ -210,10 +210,10 @@ class InstallationStatus(Result):
 
     at: AwareDatetime
     stopped: str | None
-    runner_seen: AwareDatetime | None
+    last_heartbeat: AwareDatetime | None
     waiting: Mapping[str, AwareDatetime]
     blocked: Mapping[str, BlockedChannel]
-    faults: Mapping[str, ChannelProblem]
+    channel_problems: Mapping[str, ChannelProblem]
     removed_channels: Mapping[str, tuple[str, ...]]
     taken_over_again: tuple[Takeover, ...]
     open_incidents: int
@@ -224,7 +224,7 @@ class InstallationStatus(Result):
     @property
     def no_worker(self) -> bool:
         """Whether something waits although no worker has run for 2 minutes."""
-        return bool(self.waiting) and (self.runner_seen is None or self.at - self.runner_seen > QUIET)
+        return bool(self.waiting) and (self.last_heartbeat is None or self.at - self.last_heartbeat > QUIET)
 
     @classmethod
     def read(
@@ -241,9 +241,9 @@ class InstallationStatus(Result):
         causes = {
             name: read_recipients(channel, journal.deliveries.had_recipients)[1] for name, channel in known.items()
         }
-        faults = {name: fault for name, fault in causes.items() if fault is not None}
+        problems = {name: problem for name, problem in causes.items() if problem is not None}
         usable_again = {
-            delivery.channel: now for delivery in journal.deliveries.unrendered(known.keys() - faults.keys())
+            delivery.channel: now for delivery in journal.deliveries.unrendered(known.keys() - problems.keys())
         }
         carried = journal.incidents.open_by_channel()
         awaited = {channel.name for channel in journal.deliveries.channel_summaries() if channel.oldest is not None}
@@ -253,10 +253,10 @@ class InstallationStatus(Result):
         return InstallationStatus(
             at=now,
             stopped=str(stopped) if stopped else None,
-            runner_seen=journal.workers.last_heartbeat(),
+            last_heartbeat=journal.workers.last_heartbeat(),
             waiting={**usable_again, **due},
             blocked={name: BlockedChannel.of(error) for name, error in journal.channels.blocked().items()},
-            faults=faults,
+            channel_problems=problems,
             removed_channels={name: carried.get(name, ()) for name in removed},
             taken_over_again=journal.deliveries.repeated_takeovers(),
             open_incidents=journal.incidents.count_open(),
