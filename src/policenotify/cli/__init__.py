@@ -31,7 +31,7 @@ def _use_utf8() -> None:
 
 
 def _decoded(arg: str) -> str:
-    """Decode as UTF-8 what the locale could not (PEP 383 keeps its bytes as halves of surrogate pairs)."""
+    """Decode as UTF-8 what the locale could not. PEP 383 keeps such bytes as surrogates."""
     try:
         arg.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Alarms of an installation as text: stopped, no worker, channels out of use, overdue incidents."""
+"""Alarms and open incidents of an installation as text."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def exit_of(status: InstallationStatus) -> Exit:
 
 
 def removed_channel(name: str, incidents: tuple[str, ...]) -> str:
-    """Return what it means that a channel is no longer in the settings, and what to do.
+    """Return the alarm of a channel that is no longer in the settings.
 
     Args:
         name: The channel's name.

@@ -1,4 +1,4 @@
-"""The command `policenotify`: its subcommands, each imported when it is called, and its exit code."""
+"""The command `policenotify`. Each subcommand is imported when it is called."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ COMMANDS = {
     "completion": ("init:completion", "Print the completion script for your shell."),
     "demo": ("demo:demo", "Run a demonstration; needs no account."),
 }
-"""Module and name of each command in `commands`, and what it does, in the order of the help.
+"""Module, name and summary of each command, in the order of the help.
 
-What it does is repeated here, so that help and completion import no command.
+The summary is repeated here, so that help and completion import no command.
 """
 
 COMPLETE_VARIABLE = "_POLICENOTIFY_COMPLETE"
-"""The environment variable by which a shell asks for suggestions; click's own name for it."""
+"""The environment variable by which a shell asks for suggestions, named by click."""
 
 
 class _Commands(click.Group):
@@ -113,7 +113,7 @@ def program() -> None:
 
 
 def run(args: Sequence[str]) -> int:
-    """Run a command and return its exit code, an [`Exit`][policenotify.cli.exit_codes.Exit]."""
+    """Run a command and return its [`Exit`][policenotify.cli.exit_codes.Exit] code."""
     call = CliContext(json="--json" in args, debug="--debug" in args)
     try:
         done = program.main(
@@ -138,7 +138,7 @@ def run(args: Sequence[str]) -> int:
 
 
 def _out(document: str, *, otherwise: str) -> None:
-    """Print a document, or a text on standard error if standard output fails, as on a full disk."""
+    """Print a document, or a text on standard error if standard output fails."""
     try:
         click.echo(document)
     except OSError:

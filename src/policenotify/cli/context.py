@@ -1,4 +1,4 @@
-"""The context of one call: the options that every command has, what they open, and how a command answers."""
+"""The context of one call: its common options, what they open, and its answer."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 class Seconds(click.FloatRange):
-    """A number of seconds. Unlike `click.FloatRange` it refuses `nan` and whatever is longer than a week."""
+    """A number of seconds up to a week. `nan`, which passes every range, is refused."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - click's own signature
         """Return the typed number."""
@@ -83,7 +83,7 @@ class CliContext:
 
     @contextmanager
     def journal(self, *, patience: int | None = None) -> Iterator[tuple[Settings, Journal]]:
-        """Open only the settings and the journal. A channel with wrong settings does not matter.
+        """Open the settings and the journal, even if the settings of a channel are wrong.
 
         Args:
             patience: Seconds to wait for the journal's server; `None`: the journal's default.
@@ -106,7 +106,7 @@ class CliContext:
         out(json_text(document) if self.json else printed(page))
 
     def answer(self, document: Mapping[str, object], text: str) -> None:
-        """Print the document if `--json` was given, else a text for another program, exactly as it is."""
+        """Print the document if `--json` was given, else a text for another program."""
         click.echo(json_text(document) + "\n" if self.json else text, nl=False)
 
 

@@ -1,4 +1,4 @@
-"""Errors as the command line reports them: what happened, whether anything was published, what to do now."""
+"""Error reports: what happened, whether anything was published, what to do now."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _usage(error: click.ClickException, command: str) -> ErrorReport:
 
 
 def _explained(line: str, command: str) -> str:
-    """Name the field as files and as the command line have it, and what to write there."""
+    """Name the field, the option that sets it, and what to write there."""
     field, colon, problem = line.partition(": ")
     if not colon:
         return line

@@ -1,4 +1,4 @@
-"""A message from the command line: each field from an option or from a JSON file, never from both."""
+"""A message from options or a JSON file, each field from one of them."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def spans_of(typed: Typed) -> dict[str, str]:
 
 
 def default_key(message: Message, spans: Mapping[str, str]) -> str:
-    """Return the key of a message that was given none: the same content in the same incident has the same key.
+    """Return the default key: the same content in the same incident has the same key.
 
     See `spans_of` for *spans*: `+30m` typed again a second later is still the same message.
     """

@@ -30,7 +30,7 @@ _COLUMNS = 80  # panels and paragraphs are never wider: longer lines are hard to
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """Go on without output when the reader has exited (`policenotify status | head`), to keep the exit code."""
+        """Keep the exit code when the reader has exited (`policenotify status | head`)."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -90,7 +90,7 @@ def heading(publication: Publication, zone: tzinfo) -> Text:
 
 
 def use(budget: Budget, text: str) -> str:
-    """Return how much of a channel's budget a text takes: `212 of 459 · GSM-7, 2 segments`."""
+    """Return how much of a budget a text takes: `212 of 459 · GSM-7, 2 segments`."""
     used, limit = budget.usage(text)
     count = f"{used} of {limit}"
     return f"{count} · {budget.describe(text)}" if budget.describe else count

@@ -1,4 +1,4 @@
-"""The place of a message as officers type it: a commune by name or code, a street, a road, a point."""
+"""The place of a message as officers type it."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ class IncidentsAnswer(Result):
 
 
 class DrainAnswer(Result):
-    """The answer of `drain`: the outcomes of the deliveries that waited, and the channels that need a person."""
+    """The answer of `drain`: outcomes of what waited, and channels that need a person."""
 
     outcomes: Mapping[Outcome, int]
     next_due: AwareDatetime | None
@@ -156,7 +156,7 @@ class CalendarAnswer(Result):
 
 
 class CampaignDecision(Result):
-    """What became of an occurrence that was due and was not published: `wait`, `skip` or `merge`."""
+    """An occurrence that was due and not published: `wait`, `skip` or `merge`."""
 
     campaign: str
     day: date

@@ -1,4 +1,4 @@
-"""Results as JSON documents: pydantic models, whose JSON Schemas `policenotify schema` prints."""
+"""Results as JSON documents, whose schemas `policenotify schema` prints."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class PreviewedWording(Result):
 
 
 class PreviewedPost(Result):
-    """How a message reads on one channel, in one language; *omitted* was left out so that the rest fits."""
+    """How a message reads on one channel. *omitted* was left out so that the rest fits."""
 
     channel: str
     language: str
@@ -171,7 +171,7 @@ class IncidentResult(Result):
 
 
 def by_urgency(incidents: Iterable[IncidentLine], now: datetime) -> list[IncidentResult]:
-    """Return the open incidents by their deadline, overdue ones first, then the closed ones, the newest first."""
+    """Return the open incidents by their deadline, then the closed ones, newest first."""
     never = datetime.max.replace(tzinfo=now.tzinfo)
     results = [IncidentResult.of(incident, now) for incident in incidents]
     open_now = [incident for incident in results if incident.status is IncidentStatus.OPEN]
@@ -181,7 +181,7 @@ def by_urgency(incidents: Iterable[IncidentLine], now: datetime) -> list[Inciden
 
 
 class BlockedChannel(Result):
-    """Why nothing is sent on a channel until a person acts, with the network's own code."""
+    """Why a channel sends nothing until a person acts, with the network's own code."""
 
     reason: str
     remedy: str

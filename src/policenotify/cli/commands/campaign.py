@@ -1,4 +1,4 @@
-"""`policenotify campaign`: check and preview campaigns, and report what they published."""
+"""`policenotify campaign`: check, preview and report campaigns."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class _CheckResult:
 
 
 def _check(campaigns: Sequence[Campaign], publisher: Publisher) -> _CheckResult:
-    """Render every message on every channel. If all can be published, check the calendar of a year."""
+    """Check every message, then, if all can be published, the calendar of a year."""
     result = _CheckResult()
     _check_messages(campaigns, publisher, result)
     names = {campaign.name for campaign in campaigns}
@@ -112,7 +112,7 @@ def _check(campaigns: Sequence[Campaign], publisher: Publisher) -> _CheckResult:
 
 
 def _check_messages(campaigns: Sequence[Campaign], publisher: Publisher, result: _CheckResult) -> None:
-    """Collect what keeps messages from being published, and the remarks of the checks on the others."""
+    """Collect what forbids a message, and the remarks of the checks on the others."""
     from policenotify.campaigns.runner import Texts, duplicate_text
     from policenotify.errors import InvalidImage, MessageTooLong, SettingsError
 

@@ -1,4 +1,4 @@
-"""`policenotify campaign run` and `serve`: publish what is due, once or as long as the process runs."""
+"""`policenotify campaign run` and `serve`: publish what is due."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def serve(call: CliContext, files: tuple[str, ...], every: float) -> Exit:
 
 @dataclass(slots=True)
 class _Rounds:
-    """The rounds of `serve`. What has not changed since the last round is not printed again.
+    """The rounds of `serve`, which print only what has changed.
 
     Attributes:
         printed: What was printed last, by what it is about.

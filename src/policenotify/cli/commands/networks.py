@@ -1,4 +1,6 @@
-"""`policenotify networks`: the installed networks, their capabilities and options. No client library is imported."""
+"""`policenotify networks`: installed networks, their capabilities and options.
+
+No client library is imported."""
 
 from __future__ import annotations
 
@@ -95,7 +97,7 @@ class NetworkInfo(Result):
 
 
 def network_info(network: Network, problem: str) -> NetworkInfo:
-    """Return what is known of a network and of its *problem*, if any, without importing its library."""
+    """Return what is known of a network and its *problem*. Imports no library."""
     known: dict[str, Any] = {}
     if not problem:
         try:
@@ -182,7 +184,7 @@ def capabilities_in_words(capabilities: Capabilities) -> Iterator[str]:
 
 
 def _missing_libraries(network: Network) -> tuple[str, ...]:
-    """Return the libraries that the package requires for this network (its extra of the same name) and that lack."""
+    """Return the libraries of the network's extra that are not installed."""
     try:
         requirements = distribution(network.package).requires or []
     except PackageNotFoundError:
@@ -202,7 +204,7 @@ def _is_installed(name: str) -> bool:
 
 
 def _meanings(kind: type) -> dict[str, str]:
-    """Return the description of each argument in a docstring (*Google Python Style Guide*, section 3.8.3)."""
+    """Return the description of each argument (*Google Python Style Guide*, 3.8.3)."""
     documentation = inspect.getdoc(kind) or ""
     match = re.search(r"^Args:\n((?:[ ]{2,}.*\n?|\n)+)", documentation, re.MULTILINE)
     section = inspect.cleandoc(match[1] if match else "")

@@ -27,7 +27,7 @@ _ANNOTATIONS = frozenset({"title", "description", "default"})
 
 
 def _settings() -> dict[str, Any]:
-    """Return the schema of the settings file, each channel with the options of its network."""
+    """Return the schema of the settings, each channel with its network's options."""
     from policenotify.render.locales import CategoryProfile
     from policenotify.settings import Settings
 
@@ -101,7 +101,7 @@ def _language() -> dict[str, Any]:
 def _of(
     module: str, name: str, mode: Literal["validation", "serialization"] = "validation"
 ) -> Callable[[], dict[str, Any]]:
-    """Return a function that makes the schema of a model, given by its module and name."""
+    """Return a function that makes the schema of a model."""
 
     def make() -> dict[str, Any]:
         model: type[BaseModel] = getattr(import_module(f"policenotify.{module}"), name)
@@ -125,7 +125,7 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "campaign-calendar": _of("cli.results", "CalendarAnswer", "serialization"),
     "campaign-run": _of("cli.results", "CampaignAnswer", "serialization"),
 }
-"""Functions that make the schemas, by name. Each imports its model itself, so that help and completion are fast."""
+"""Functions that make the schemas, by name. Each imports its model when called."""
 
 
 @click.command("schema", epilog=exit_codes("1 not printed"))

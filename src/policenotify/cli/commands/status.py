@@ -1,4 +1,4 @@
-"""`policenotify status` and `incidents`: alarms, open incidents and the outcomes of publications."""
+"""`policenotify status` and `incidents`: alarms, open incidents and outcomes."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _publications_of(journal: Journal, name: str, zone: tzinfo) -> tuple[Publica
 
 
 def _unfinished(journal: Journal, latest: Iterable[Publication]) -> list[str]:
-    """Return the ids of other publications that are not finished, those that need a person first."""
+    """Return the ids of other unfinished publications, those that need a person first."""
     needs_person = dict(journal.publications.unfinished_ids())
     for publication in latest:
         needs_person.pop(publication.id, None)
@@ -146,7 +146,7 @@ def _last(
 
 
 def _publications(publications: Sequence[Publication], zone: tzinfo, rows: int | None) -> Iterator[RenderableType]:
-    """Yield each in full while it and the others in short fit into *rows* lines; `None`: without a limit."""
+    """Yield each in full while it and the others in short fit into *rows* lines."""
     for number, publication in enumerate(publications, 1):
         block = [
             output.heading(publication, zone),

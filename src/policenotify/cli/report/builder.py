@@ -1,4 +1,4 @@
-"""The report: messages grouped by incident, each with the devices on which it is read."""
+"""The report: messages by incident, with the devices on which they are read."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Section:
 
     @property
     def tone(self) -> Tone:
-        """The urgency of the last message that is not a correction, which does not change the situation."""
+        """The urgency of the last message. A correction does not change the situation."""
         messages = [entry.message for entry in self.entries if entry.message.stage is not Stage.CORRECTION]
         return tone(messages[-1] if messages else self.entries[-1].message)
 
@@ -211,7 +211,7 @@ def _rank(look: Look) -> int:
 
 
 def columns(wide: Sequence[bool]) -> tuple[tuple[int, int], ...]:
-    """Return how many columns each device takes of two and of three, so that no row has a hole."""
+    """Return how many of two and of three columns each device takes, without holes."""
     return tuple(zip(*(_filled(wide, count) for count in (_COLUMNS - 1, _COLUMNS)), strict=True))
 
 

@@ -1,4 +1,4 @@
-"""Cards of a report: one post each, as readers see it, with its outcome; a device holds those of one channel."""
+"""Cards of a report: one post each, as readers see it, with its outcome."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from policenotify.model.message import Message
 from policenotify.model.receipt import Receipt, local_time
 
 Tone: TypeAlias = Literal["act", "caution", "clear", "info"]
-"""The urgency of a message, as the banner of a mail shows it (ISO 22324): red, yellow, green, neutral."""
+"""The urgency of a message (ISO 22324): red, yellow, green, neutral."""
 
 State: TypeAlias = Literal["good", "wait", "bad", "none"]
-"""How an outcome looks: nothing to do, not final, a person must act, nothing to see."""
+"""The look of an outcome: nothing to do, not final, a person must act, neutral."""
 
 STAGES: Final = {
     Stage.OPENING: "Opening",
@@ -111,7 +111,7 @@ class Piece(NamedTuple):
 
 
 class LinkCard(NamedTuple):
-    """The card that a network makes of a link; without a title, the network takes one from the page."""
+    """The card that a network makes of a link. Without a title it takes the page's."""
 
     href: str
     host: str
@@ -120,7 +120,7 @@ class LinkCard(NamedTuple):
 
 
 def pieces(text: str, spans: Iterable[Span]) -> list[Piece]:
-    """Split a text at its spans. A span outside the text or over an earlier one is ignored."""
+    """Split a text at its spans. A span beyond it or over an earlier one is ignored."""
     parts, done = [], 0
     for span in sorted(spans, key=lambda span: span.start):
         if done <= span.start < span.end <= len(text):
@@ -131,7 +131,7 @@ def pieces(text: str, spans: Iterable[Span]) -> list[Piece]:
 
 
 def web_address(address: str) -> str:
-    """Return a web address, or an empty text for any other: nothing else may be clicked."""
+    """Return a web address, or an empty text: nothing else may be clicked."""
     return address if re.match(r"https?://[^\s/]", address, re.IGNORECASE) and address.isprintable() else ""
 
 
@@ -146,12 +146,12 @@ def link_card(address: str, title: str = "", about: str = "") -> LinkCard:
 
 
 def data_url(picture: Picture) -> str:
-    """Return a picture as a `data:` URL, or an empty text if its bytes are not at hand."""
+    """Return a picture as a `data:` URL, or an empty text without its bytes."""
     return f"data:{picture.media_type};base64,{base64.b64encode(picture.data).decode()}" if picture.data else ""
 
 
 def initials(name: str) -> str:
-    """Return one or two letters for a name: `PN` for the Police nationale de l'Hérault."""
+    """Return one or two letters for a name: `PN` for Police nationale de l'Hérault."""
     words = [word for word in re.split(r"[\W_]+", name) if word]
     main = [word for word in words if word.casefold() not in _SMALL_WORDS] or words
     return "".join(word[0].upper() for word in main[:2]) or "?"

@@ -1,4 +1,4 @@
-"""The file of a report: checked before anything is run, then written whole or not at all."""
+"""The file of a report, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def _template() -> Template:
 
 
 def _printable(value: object) -> object:
-    """Remove control characters from every text of a page. Markup, which is escaped already, has none left."""
+    """Remove control characters from every text. Escaped markup has none left."""
     return plain(value) if type(value) is str else value
 
 

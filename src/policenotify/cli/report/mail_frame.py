@@ -39,7 +39,9 @@ class MailFrame:
 
     @property
     def heights(self) -> tuple[int, ...]:
-        """Estimated heights in pixels in frames 240, 360, 520 and 670 pixels wide. No script may measure them."""
+        """Estimated heights in frames 240, 360, 520 and 670 pixels wide.
+
+        No script may measure them."""
         blocks = _Blocks()
         blocks.feed(self._html)
         blocks.close()

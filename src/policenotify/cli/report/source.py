@@ -1,4 +1,4 @@
-"""The source of a report: messages with their posts, their receipts, and what readers see."""
+"""The source of a report: messages, their posts, receipts, and what readers see."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class ReportEntry:
 
     @property
     def posts(self) -> tuple[tuple[RenderedPost, ReaderPost | None], ...]:
-        """Each post with what readers see of it, if the network shows as many posts as expected."""
+        """Each post with what readers see of it, if the network shows the expected number."""
         posts = self._posts
         count = Counter(post.target.channel for post in posts if _is_new(post))
         shown = {name: self.reader_posts.get(name, ()) for name in count}
@@ -72,7 +72,7 @@ class ReportEntry:
 
     @property
     def receipts_without_post(self) -> tuple[Receipt, ...]:
-        """The receipts of what was skipped, does not fit, deletes an earlier post, or waits."""
+        """The receipts of skips, refusals, deletions and waiting posts."""
         rendered = {_identity(post.target) for post in self._posts}
         return tuple(receipt for receipt in self._receipts if _identity(receipt) not in rendered)
 
@@ -82,7 +82,7 @@ class ReportEntry:
 
     @property
     def _posts(self) -> tuple[RenderedPost, ...]:
-        """The posts, with each continuation as a post of its own that answers the one before."""
+        """The posts, each continuation as a post of its own that answers the one before."""
         posts = []
         for rendered in self.preview.posts:
             posts.append(replace(rendered, continuations=()))
