@@ -1,6 +1,7 @@
 """`policenotify networks`: installed networks, their capabilities and options.
 
-No client library is imported."""
+No client library is imported.
+"""
 
 from __future__ import annotations
 

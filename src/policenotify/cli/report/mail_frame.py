@@ -41,7 +41,8 @@ class MailFrame:
     def heights(self) -> tuple[int, ...]:
         """Estimated heights in frames 240, 360, 520 and 670 pixels wide.
 
-        No script may measure them."""
+        No script may measure them.
+        """
         blocks = _Blocks()
         blocks.feed(self._html)
         blocks.close()
