@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import ClassVar, Literal
 
 import click
@@ -42,6 +41,14 @@ _FORMS = {
     "location.road.road": "write a road such as A9, N113 or D612E7",
     "lifecycle.incident": "write 1 to 64 letters, digits and . _ -, beginning with a letter or digit",
     "lifecycle.follows": "write 1 to 64 letters, digits and . _ -, beginning with a letter or digit",
+}
+# The attributes of an error that its report has, too.
+_DETAILS: dict[type[PolicenotifyError], tuple[str, ...]] = {
+    MessageRejected: ("findings", "publication"),
+    InvalidTransition: ("incident", "allowed_stages"),
+    IdempotencyConflict: ("key", "first"),
+    MessageTooLong: ("channel", "used", "limit"),
+    MissingExtra: ("extra",),
 }
 
 
@@ -124,16 +131,5 @@ def _explained(line: str, command: str) -> str:
 
 
 def _details(error: BaseException) -> dict[str, object]:
-    match error:
-        case MessageRejected():
-            return {"findings": [asdict(finding) for finding in error.findings], "publication": error.publication}
-        case InvalidTransition():
-            return {"incident": error.incident, "allowed_stages": list(error.allowed_stages)}
-        case IdempotencyConflict():
-            return {"key": error.key, "first": error.first}
-        case MessageTooLong():
-            return {"channel": error.channel, "used": error.used, "limit": error.limit}
-        case MissingExtra():
-            return {"extra": error.extra}
-        case _:
-            return {}
+    names = next((names for kind, names in _DETAILS.items() if isinstance(error, kind)), ())
+    return {name: getattr(error, name) for name in names}

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 from policenotify.channel import Capabilities, ChannelConfig, Operation, Picture, Post, Span
@@ -262,11 +262,9 @@ class Device:
             parent = shown.parent if shown else None
             if shown is None and post is rendered.reply:
                 parent = f"{target.reply_to[-1]}/{target.language}"
-            card = Card(
-                id=self._next_id(),
-                device=self,
-                entry=entry,
-                language=post.language,
+            self._add(
+                entry,
+                post.language,
                 wording=wording or _OPERATIONS[target.operation],
                 post=post,
                 reader_post=shown,
@@ -275,7 +273,6 @@ class Device:
                 is_reply=parent is not None,
                 parent=self._cards_by_reference.get(parent or ""),
             )
-            self.cards.append(card)
         self._cards_by_reference[f"{entry.id}/{target.language}"] = self.cards[-1]
         if shown:
             self._cards_by_reference[shown.id] = self.cards[-1]
@@ -284,19 +281,11 @@ class Device:
         self, entry: ReportEntry, operation: Operation, language: str, receipt: Receipt | None
     ) -> None:
         """Add what has no text: nothing is published, or an earlier post is deleted."""
-        self.cards.append(
-            Card(
-                id=self._next_id(),
-                device=self,
-                entry=entry,
-                language=language,
-                wording=_OPERATIONS[operation],
-                receipt=receipt,
-            )
-        )
+        self._add(entry, language, wording=_OPERATIONS[operation], receipt=receipt)
 
-    def _next_id(self) -> str:
-        return f"{self.id}-{len(self.cards) + 1}"
+    def _add(self, entry: ReportEntry, language: str, **fields: Any) -> None:  # noqa: ANN401 - the fields of a card
+        name = f"{self.id}-{len(self.cards) + 1}"
+        self.cards.append(Card(id=name, device=self, entry=entry, language=language, **fields))
 
 
 def _wordings(rendered: RenderedPost, receipt: Receipt | None) -> Iterator[tuple[Post, str]]:
