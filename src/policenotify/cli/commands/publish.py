@@ -200,7 +200,7 @@ def _page(answer: PublishAnswer, publisher: Publisher) -> list[RenderableType]:
     if publication.incident:
         lines.append(output.line(f"Incident: {publication.incident}"))
     if (corrects := publication.message.lifecycle.corrects) and (wrong := publisher.publication(corrects)):
-        lines.append(output.line(f"It corrects: {wrong.id} · {output.about(wrong, zone)}"))
+        lines.append(output.line(f"Refers to: {wrong.id} · {output.about(wrong, zone)}"))
     # The receipt of a channel that was out of use at publication has the problem already.
     unrendered = {receipt.channel for receipt in publication if receipt.unrendered}
     problems = [
