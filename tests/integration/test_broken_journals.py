@@ -308,7 +308,7 @@ def test_the_doctor_looks_at_every_page(desk: Desk, capsys: pytest.CaptureFixtur
     with pytest.raises(SystemExit) as ended:
         main(["doctor", "--json", "--settings", str(desk.folder / "policenotify.toml")])
     assert ended.value.code == 6
-    [line] = [one for one in json.loads(capsys.readouterr().out)["lines"] if one["what"] == "journal"]
+    [line] = [one for one in json.loads(capsys.readouterr().out)["lines"] if one["check"] == "journal"]
     assert line["state"] == "WRONG"
     assert "damaged" in line["detail"]
     assert "restore a copy" in line["detail"]

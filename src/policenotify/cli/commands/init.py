@@ -1,4 +1,4 @@
-"""`policenotify init`, `migrate` and `completion`: set up an installation and its shell."""
+"""`policenotify init`, `migrate` and `completion`: set up an installation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHELLS = {
     "zsh": "~/.zfunc/_policenotify",
     "fish": "~/.config/fish/completions/policenotify.fish",
 }
-"""The shells, and where each looks for a user's completions (zsh: with `fpath+=~/.zfunc` before `compinit`)."""
+"""The shells, each with its place for completions (zsh: after `fpath+=~/.zfunc`)."""
 
 
 @click.command("init", epilog=exit_codes("1 nothing was created"))
