@@ -150,7 +150,7 @@ class BulkSend:
         """Let the channel send. Afterwards each asked recipient has an outcome.
 
         Returns:
-            The failure that ended it; `None` if all were asked, or it was cut between two recipients.
+            The failure that ended it, unless all were asked or it was cut between two recipients.
         """
         failure: ChannelError | None = None
         missing = partial(RecipientOutcome, outcome="unconfirmed", reason=_UNKNOWN)

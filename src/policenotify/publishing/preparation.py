@@ -1,4 +1,7 @@
-"""Check a message, choose its channels and render its posts. Reads the journal, never writes to it."""
+"""Check a message, choose its channels and render its posts.
+
+Nothing here writes to the journal.
+"""
 
 from __future__ import annotations
 
@@ -188,7 +191,7 @@ class Preparer:
     def prepare_pending(
         self, publication: Publication, channel: ChannelConfig
     ) -> tuple[tuple[RenderedPost, ...], tuple[Target, ...]]:
-        """Render a publication for a channel that could not be used when it was published, as of that time.
+        """Render a publication for a channel that could not be used at the time.
 
         Returns:
             The posts, and the targets without one.
@@ -330,7 +333,7 @@ class Preparer:
     def _set_apart(
         self, targets: Sequence[Target], channels: Mapping[str, ChannelConfig], history: History
     ) -> tuple[tuple[Target, ...], tuple[Target, ...], dict[str, tuple[str, ...]]]:
-        """Return the targets to render, those that wait for their channel, and the recipients by channel."""
+        """Return the targets to render, those that wait, and the recipients by channel."""
         recipients: dict[str, tuple[str, ...]] = {}
         pending: dict[str, Target] = {}
         for target in targets:
@@ -360,7 +363,7 @@ def _ulid(at: datetime, randomness: bytes) -> str:
 
 
 def _refuse_mixed_exercise(message: Message, history: History) -> None:
-    """Refuse an exercise that follows a real message, and the reverse: the public would believe the exercise.
+    """Refuse an exercise that follows a real message, and the reverse.
 
     Raises:
         InvalidTransition: Only one of the two is an exercise.
@@ -387,9 +390,10 @@ def _refused_targets(too_long: Mapping[Target, MessageTooLong], posts: Sequence[
 
 
 def number_posts(rendered: Sequence[RenderedPost], publication: str, at: datetime) -> tuple[RenderedPost, ...]:
-    """Return the posts with their part, key and time. A continuation moves the later parts of its channel up.
+    """Return the posts with their part, key and time.
 
-    An edit cannot add posts. One whose text needs continuations becomes a post, unless that language has one already.
+    A continuation moves the later parts of its channel up. An edit cannot add posts. One whose text needs
+    continuations becomes a post, unless that language has one already.
     """
     posts = [each for each in rendered if each.target.operation is Operation.POST]
     posted = {(each.target.channel, each.target.language) for each in posts}
@@ -430,7 +434,7 @@ class PendingDeliveries:
     Attributes:
         channels: The channels of the installation, by name. A reopened channel replaces the one with the problem.
         clock: Measures the time between two reads of the settings.
-        reopen: Makes a channel from the current settings; it returns `None` if they cannot be read.
+        reopen: Makes a channel from the current settings, or returns `None` if they cannot be read.
     """
 
     journal: Journal
@@ -459,11 +463,11 @@ class PendingDeliveries:
                 closed.add(delivery.channel)
 
     def _reopen_channels(self) -> None:
-        """Reopen the channels with a problem, and those that were unblocked: their secret may be a new one."""
+        """Reopen the channels with a problem, and those that were unblocked."""
         if self.reopen is None:
             return
         blocked = set(self.journal.channels.blocked())
-        names, self._blocked = self._blocked - blocked, blocked
+        names, self._blocked = self._blocked - blocked, blocked  # an unblocked channel may have a new secret
         now = self.clock.monotonic()
         if self._reopened_at is None or now >= self._reopened_at + _REOPEN_INTERVAL:
             names |= {name for name, channel in self.channels.items() if channel.problem}
