@@ -48,9 +48,9 @@ class Pigeons:
         deletes=True,
     )
 
-    def __init__(self, *, loft: str, token: SecretStr, clock: Clock, keep: StateStore) -> None:
+    def __init__(self, *, loft: str, token: SecretStr, clock: Clock, store: StateStore) -> None:
         self.account = loft
-        self._token, self._clock, self._keep = token, clock, keep
+        self._token, self._clock, self._store = token, clock, store
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         assert_type(post.spans, tuple[Span, ...])
@@ -78,11 +78,11 @@ class Pigeons:
         raise error_for_status(404, {"Retry-After": "5"}, now=self._clock.now(), where="the loft")
 
     def whoami(self) -> Account:
-        kept = self._keep.load("ring")
+        kept = self._store.load("ring")
         assert_type(kept, StoredValue | None)
-        if kept and not self._keep.compare_and_swap("ring", self._token.get_secret_value(), version=kept.version):
+        if kept and not self._store.compare_and_swap("ring", self._token.get_secret_value(), version=kept.version):
             raise Blocked("Somebody else was faster.")
-        with self._keep.lease("ring", seconds=1.5):
+        with self._store.lease("ring", seconds=1.5):
             return Account(id="1", name=self.account)
 
     def close(self) -> None:
@@ -101,10 +101,10 @@ Claims: TypeAlias = tuple[SupportsSend, SupportsLookup, SupportsEdit, SupportsDe
 KINDS: tuple[type[Channel], ...] = (Pigeons, Letters)
 
 
-def of_a_loft(clock: Clock, keep: StateStore) -> Claims:
+def of_a_loft(clock: Clock, store: StateStore) -> Claims:
     """It is all that it claims to be."""
-    pigeons = Pigeons(loft="nord", token=SecretStr("ring"), clock=clock, keep=keep)
-    letters = Letters(loft="sud", token=SecretStr("ring"), clock=clock, keep=keep)
+    pigeons = Pigeons(loft="nord", token=SecretStr("ring"), clock=clock, store=store)
+    letters = Letters(loft="sud", token=SecretStr("ring"), clock=clock, store=store)
     channels: list[Channel] = [pigeons, letters]
     for channel in channels:
         assert_type(channel.capabilities, Capabilities)
@@ -139,4 +139,4 @@ class TestPigeons(ChannelContract):
         return OneCallFixture(self.accepts, post=("POST", "/pigeons"))
 
     def open(self, network: HttpFixture) -> Channel:
-        return Pigeons(loft=network.server.url, token=SecretStr("ring"), clock=network.clock, keep=network.state_store)
+        return Pigeons(loft=network.server.url, token=SecretStr("ring"), clock=network.clock, store=network.state_store)

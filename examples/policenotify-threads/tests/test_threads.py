@@ -58,7 +58,7 @@ class TestThreads(ChannelContract):
             server=network.url,
             timeout=0.3,
             clock=network.clock,
-            keep=network.state_store,
+            store=network.state_store,
         )
 
     # --- the token
@@ -117,7 +117,7 @@ class TestThreads(ChannelContract):
                 token=SecretStr("t"),
                 server="http://graph.example",
                 clock=FakeClock(),
-                keep=InMemoryStateStore(),
+                store=InMemoryStateStore(),
             )
 
     # --- what is made ready, and published

@@ -43,7 +43,7 @@ def options_model(kind: type) -> type[BaseModel]:
     handed in when a channel is opened, and are not options.
 
     Raises:
-        SettingsError: The constructor does not declare options. The text is for the network's author.
+        SettingsError: The constructor declares no options. The text is for the network's author.
     """
     return _cached_model(kind)
 
@@ -74,10 +74,7 @@ class _JsonSchema(GenerateJsonSchema):
 def options_schema(kind: type) -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a network's options.
 
-    Secrets are `writeOnly`, and their defaults masked.
-
-    Raises:
-        SettingsError: The constructor does not declare options. The text is for the network's author.
+    Secrets are `writeOnly`, and their defaults masked. Raises as `options_model` does.
     """
     try:
         return options_model(kind).model_json_schema(schema_generator=_JsonSchema)

@@ -234,7 +234,7 @@ def configure_channel(
         return kind(**arguments, **{parameter: services[service] for parameter, service in injected.items()})
 
     try:
-        channel = opened(_FixedClock(), _EmptyStore())
+        channel = opened(_NoService(), _NoService())
         capabilities, account = channel.capabilities, channel.account
         channel.close()
     except (MissingExtra, KeyboardInterrupt):
@@ -291,8 +291,8 @@ def _check_claims(channel: object, capabilities: object, account: object, subjec
             raise SettingsError(f"{subject} claims what it cannot do ({protocol.__name__}). Update its package.")
 
 
-class _FixedClock:
-    """A clock for a channel that is only inspected."""
+class _NoService:
+    """Clock and store of a channel that is only inspected."""
 
     def now(self) -> datetime:
         return datetime(1970, 1, 1, tzinfo=UTC)
@@ -302,10 +302,6 @@ class _FixedClock:
 
     def sleep(self, seconds: float) -> None:
         """Return at once."""
-
-
-class _EmptyStore:
-    """A store for a channel that is only inspected."""
 
     def load(self, name: str) -> StoredValue | None:  # noqa: ARG002 - there is nothing under any name
         return None

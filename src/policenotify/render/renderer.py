@@ -26,7 +26,7 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
         context: The message in the target's language. All targets in that language share it.
         target: The target.
         channel: The channel of the target.
-        key: The key of the post. Both forms have it, since only one of them is sent.
+        key: The key of both forms, since only one of them is sent.
 
     Returns:
         The post. `omitted` lists what was left out.

@@ -63,26 +63,26 @@ def _rate(value: object) -> Rate:
     return Rate.read(value)
 
 
-def _by_severity(default: BySeverity[str], *choices: str) -> Callable[[object], BySeverity[str]]:
-    """Return the validator of one choice, or of a table with one by severity."""
-
-    def read(value: object) -> BySeverity[str]:
-        table = dict.fromkeys(_SEVERITIES, value) if isinstance(value, str) else value
-        choices_given = table if isinstance(table, dict) and table.keys() <= {*_SEVERITIES} else {}
-        if choices_given and all(choice in choices for choice in choices_given.values()):
-            return replace(default, **choices_given)
-        forms = " or ".join(f'"{choice}"' for choice in choices)
-        raise ValueError(
-            f'write {forms} for every message, or {{ severe = "{default.severe}", minor = "{default.minor}" }}'
-        )
-
-    return read
-
-
-def _by_severity_schema(*choices: str) -> WithJsonSchema:
+def _by_severity(default: BySeverity[str], *choices: str) -> tuple[PlainValidator, PlainSerializer, WithJsonSchema]:
+    """Return what reads one choice for every message, or a table with one by severity."""
     choice: dict[str, object] = {"type": "string", "enum": list(choices)}
     table = {"properties": dict.fromkeys(_SEVERITIES, choice), "additionalProperties": False, "minProperties": 1}
-    return WithJsonSchema({"anyOf": [choice, {"type": "object", **table}]})
+    forms = " or ".join(f'"{each}"' for each in choices)
+
+    def read(value: object) -> BySeverity[str]:
+        given = dict.fromkeys(_SEVERITIES, value) if isinstance(value, str) else value
+        if (
+            not isinstance(given, dict)
+            or not given
+            or not all(key in _SEVERITIES and each in choices for key, each in given.items())
+        ):
+            raise ValueError(
+                f'write {forms} for every message, or {{ severe = "{default.severe}", minor = "{default.minor}" }}'
+            )
+        return replace(default, **given)
+
+    schema = WithJsonSchema({"anyOf": [choice, {"type": "object", **table}]})
+    return PlainValidator(read), PlainSerializer(asdict), schema
 
 
 def _area(value: str) -> str:
@@ -118,20 +118,10 @@ def _names_in(value: object) -> frozenset[str]:
     return frozenset(part for part in parts if re.fullmatch(_NAME, part))
 
 
-OnUnknownSetting = Annotated[
-    BySeverity[OnUnknown],
-    PlainValidator(_by_severity(DEFAULT_ON_UNKNOWN, "resend", "hold")),
-    PlainSerializer(asdict),
-    _by_severity_schema("resend", "hold"),
-]
+OnUnknownSetting = Annotated[BySeverity[OnUnknown], *_by_severity(DEFAULT_ON_UNKNOWN, "resend", "hold")]
 """`"hold"`, or `{ severe = "resend", minor = "hold" }`."""
 
-OnCorrectionSetting = Annotated[
-    BySeverity[OnCorrection],
-    PlainValidator(_by_severity(DEFAULT_ON_CORRECTION, "reply", "edit", "both")),
-    PlainSerializer(asdict),
-    _by_severity_schema("reply", "edit", "both"),
-]
+OnCorrectionSetting = Annotated[BySeverity[OnCorrection], *_by_severity(DEFAULT_ON_CORRECTION, "reply", "edit", "both")]
 """`"reply"`, or `{ severe = "both", minor = "edit" }`."""
 
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]

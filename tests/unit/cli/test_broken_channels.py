@@ -543,7 +543,7 @@ def test_what_waits_for_a_mended_channel_and_nobody_delivers_is_an_alarm(run: Ru
     assert run("status").code == 3
     _mended(desk)
     shown = run("status")
-    assert (shown.code, "NOBODY IS DELIVERING: deliveries wait (bluesky)" in shown.words) == (5, True)
+    assert (shown.code, "NO WORKER: deliveries wait (bluesky)" in shown.words) == (5, True)
     with _opened(desk) as publisher:
         opened = publisher.publication("open")
     assert opened is not None
@@ -557,7 +557,7 @@ def test_what_waits_for_a_channel_that_is_taken_out_of_the_settings_is_an_alarm(
     for command in ("status", "doctor"):
         shown = run(command)
         assert shown.code == 3
-        assert "bluesky is not in the settings any more, and messages wait for it." in " ".join(
+        assert "bluesky is no longer in the settings, and messages wait for it." in " ".join(
             shown.words.replace("channel bluesky WRONG", "").split()
         )
     _mended(desk)

@@ -65,7 +65,7 @@ def test_run_says_what_is_due_once_and_report_tells_it(run: Run, desk: Desk, fil
     report = run("campaign", "report").words
     assert "1 publications of campaigns since" in report
     assert "burglary_prevention: 1 (100%) on bluesky: 1 posts, 1 posted" in report
-    assert "ete: 1 said; 1 skipped" in report
+    assert "ete: 1 published; 1 skipped" in report
     assert run("campaign", "report", "--since", "x").code == 2
 
 
@@ -88,10 +88,10 @@ def test_an_incident_makes_it_wait_and_a_wrong_campaign_exits_with_1(run: Run, d
     )
     wrong = run("campaign", "run", "campaigns")
     assert wrong.code == 1
-    assert "faux: not said. No route takes message 'a'." in wrong.words
+    assert "faux: not published. No route takes message 'a'." in wrong.words
     checked = run("campaign", "check", "campaigns", "--json")
     assert checked.code == 1
-    assert "faux: pacing.channels names 'y', which is no channel." in checked.document["problems"]
+    assert "faux: pacing.channels names 'y', which is not a channel." in checked.document["problems"]
     assert any("no route takes it" in one for one in checked.document["problems"])
 
 
@@ -147,7 +147,9 @@ def test_check_tells_what_finds_no_room_and_what_is_moved(run: Run, desk: Desk, 
     write("serie", 'missed = "merge"\nlate_for = "9d"', other_words)
     checked = run("campaign", "check", "campaigns")
     assert checked.code == 1
-    assert "would never be said: not published within 2 d: all its messages were published lately." in checked.words
+    assert (
+        "would never be published: not published within 2 d: all its messages were published lately." in checked.words
+    )
     assert "waits until" in checked.words
     assert "· fini: nothing is due in the year ahead." in checked.words
     assert "is merged: a later one is due as well" in checked.words
@@ -167,7 +169,7 @@ def test_calendar_shows_what_was_said_and_what_comes_and_writes_it_for_others(ru
     events = Calendar.from_ical((desk.folder / "out.ics").read_bytes()).walk("VEVENT")
     assert [str(one["SUMMARY"]) for one in events] == ["ete : Fermez vos volets", "ete : Prévenez vos voisins"]
     document = run("campaign", "calendar", file, "--months", "2", "--json").document
-    assert [(one["alternative"], one["published"]) for one in document["occurrences"]] == [("a", True), ("b", False)]
+    assert [(one["variant"], one["published"]) for one in document["occurrences"]] == [("a", True), ("b", False)]
     assert run("campaign", "calendar", file, "--month", "2026-13").code == 2
     assert run("campaign", "calendar", file, "--month", "9999-12", "--months", "2").code == 2
     assert run("campaign", "calendar", file, "--month", "1999-01").out.startswith("January 1999\n")

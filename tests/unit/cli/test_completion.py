@@ -62,7 +62,7 @@ def test_commands_and_options(complete: Offered) -> None:
     assert set(complete("--j")) == {"--json"}
     assert complete("publish --st") == {
         "--standalone": "Open no incident, whatever the category.",
-        "--starts": "Since or from when; of an end, when it was over.",
+        "--starts": "Since or from when; for an end, when it was over.",
         "--street": "Without a house number.",
     }
     assert list(complete("completion ")) == ["bash", "zsh", "fish"]
@@ -85,7 +85,7 @@ def test_values_of_the_settings(complete: Offered, desk: Desk) -> None:
     assert complete("preview --category fact") == {"fact_check": complete("publish --category fact")["fact_check"]}
     assert list(complete("resume pr")) == ["presse"]
     assert complete("networks blue") == {"bluesky": "policenotify"}
-    assert complete("networks n") == {"new": "Write the package of a network of your own."}
+    assert complete("networks n") == {"new": "Create the package of a network of your own."}
     assert set(complete("networks bluesky --s")) == {"--settings"}
     assert complete("networks new radio --folder pl") == {"pl": ""}
     elsewhere = desk.folder / "elsewhere" / "other.toml"

@@ -73,7 +73,7 @@ def test_a_blocked_channel_goes_on_after_resume(run: Run, desk: Desk) -> None:
     run("publish", *ACCIDENT)
     desk.bluesky.closed = None
     ran = run("resume", "bluesky", "--reason", "Compte rétabli")
-    assert (ran.code, ran.out) == (0, "bluesky goes on.\n")
+    assert (ran.code, ran.out) == (0, "bluesky is resumed.\n")
     assert run("resume", "bluesky").out == "bluesky was not blocked.\n"
     assert run("drain", "--budget", "10").code == 0
     assert len(desk.bluesky.posts) == 1
@@ -83,7 +83,7 @@ def test_a_blocked_channel_goes_on_after_resume(run: Run, desk: Desk) -> None:
 def test_an_unknown_channel_is_met_with_the_nearest(run: Run) -> None:
     ran = run("resume", "blusky")
     assert ran.code == 1
-    assert "'blusky' is no channel. Did you mean 'bluesky'?" in ran.err
+    assert "'blusky' is not a channel. Did you mean 'bluesky'?" in ran.err
 
 
 def test_an_actor_comes_from_the_environment(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +147,9 @@ def test_a_delivery_that_does_not_exist_is_a_slip_and_no_trouble_of_the_journal(
 def test_what_a_newer_message_has_overtaken_is_told_not_to_be_said_again(run: Run, desk: Desk, held: str) -> None:
     run("end", "2026-4711", "Fin d'intervention")
     before = len(desk.mail.mails)
-    assert "is not said again: a newer message of its incident is out" in run("resolve", held, "--not-posted").words
+    assert (
+        "is not sent again: a newer message of its incident is published" in run("resolve", held, "--not-posted").words
+    )
     assert run("drain", "--budget", "10").code == 0
     assert len(desk.mail.mails) == before
     assert run("status").code == 0

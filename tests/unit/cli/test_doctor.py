@@ -186,14 +186,14 @@ def test_languages_say_where_their_words_come_from_and_what_is_lent(run: Run, de
     assert _line(ran, "language fr") == {
         "what": "language fr",
         "state": "ok",
-        "told": f"as shipped, version {LOCALES['fr'].version}",
+        "detail": f"as shipped, version {LOCALES['fr'].version}",
         "exit": 0,
     }
     german = _line(ran, "language de")
     assert german["state"] == "note"
-    assert "words stand in en: marks.update, " in german["detail"]
+    assert "phrases are in en: marks.update, " in german["detail"]
     assert "since" not in german["detail"].split(", ")
-    assert _line(ran, "categories")["detail"].endswith("name stands in: categories.drone.labels.de")
+    assert _line(ran, "categories")["detail"].endswith("is used: categories.drone.labels.de")
     (desk.folder / "de.toml").write_text("since = 3", encoding="utf-8")
     ran = run("doctor", "--json")
     assert ran.code == 1

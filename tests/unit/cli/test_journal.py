@@ -79,14 +79,14 @@ def test_an_age_is_counted_back_in_the_calendar(typed: str, at: datetime) -> Non
 @pytest.mark.parametrize(
     ("typed", "why"),
     [
-        ("", "is no age"),
-        ("3", "is no age"),
-        ("y", "is no age"),
-        ("-3y", "is no age"),
-        ("3h", "is no age"),
-        ("P", "is no age"),
-        ("PT3H", "is no age"),
-        ("P1M1Y", "is no age"),
+        ("", "is not an age"),
+        ("3", "is not an age"),
+        ("y", "is not an age"),
+        ("-3y", "is not an age"),
+        ("3h", "is not an age"),
+        ("P", "is not an age"),
+        ("PT3H", "is not an age"),
+        ("P1M1Y", "is not an age"),
         ("0d", "less than a day"),
         ("P0Y0M", "less than a day"),
         ("3000y", "longer than there are years"),
@@ -146,7 +146,7 @@ def test_only_a_category_is_purged_and_a_slip_is_met(run: Run, old: Desk) -> Non
     assert run("journal", "purge", "--older-than", "3y", "--category", "fire", "--json").document["publications"] == 0
     wrong = run("journal", "purge", "--older-than", "3y", "--category", "traffic_acident")
     assert wrong.code == 2
-    assert "'traffic_acident' is no category. Did you mean 'traffic_accident'?" in wrong.err
+    assert "'traffic_acident' is not a category. Did you mean 'traffic_accident'?" in wrong.err
     done = run("journal", "purge", "--older-than", "3y", "--category", "traffic_accident", "--json").document
     assert (done["publications"], done["category"]) == (2, "traffic_accident")
 
@@ -218,7 +218,7 @@ def test_nothing_is_written_over(run: Run, desk: Desk) -> None:
     (desk.folder / "there").write_text("mine", encoding="utf-8")
     ran = run("journal", "export", "there")
     assert ran.code == 1
-    assert "there is there already, and was left as it is" in ran.err
+    assert "there exists already, and was left as it is" in ran.err
     assert run("journal", "export", "no/such/folder").code == 1
     assert sorted(path.name for path in desk.folder.glob(".*")) == []
     assert (desk.folder / "there").read_text(encoding="utf-8") == "mine"
@@ -346,5 +346,5 @@ def test_a_journal_moves_and_its_settings_follow(run: Run, tmp_path: Path, monke
     assert run("status", "cad:2", "--json").document["publications"] == said
     run("stop")
     back = run("journal", "move", "back.db")
-    assert "Everything is stopped, as it was. To go on: policenotify resume" in back.words
+    assert "Everything is stopped, as it was. To resume: policenotify resume" in back.words
     assert run("journal", "move", "back.db").code == 6

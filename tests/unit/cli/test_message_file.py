@@ -87,7 +87,7 @@ def test_a_field_that_is_given_twice_is_an_error(run: Run, more: tuple[str, ...]
         (("end", "7", "x", "--key", "a", "--key", "b", "--key", "c"), "--key is given 3 times"),
         (("publish", "a.json", "--file", "a.json"), "Give one file: as FILE, or as --file FILE."),
         (("update", "2026-4711", "x", "--file", "a.json"), "headline (HEADLINE)"),
-        (("update", "2026-4711"), "What does the update say? Give its HEADLINE, or a --file that has one."),
+        (("update", "2026-4711"), "The update has no headline. Give its HEADLINE, or a --file that has one."),
     ],
 )
 def test_an_option_that_is_given_twice_is_an_error(run: Run, args: tuple[str, ...], told: str) -> None:
@@ -102,9 +102,9 @@ def test_an_option_that_is_given_twice_is_an_error(run: Run, args: tuple[str, ..
 @pytest.mark.parametrize(
     ("text", "code", "told"),
     [
-        (b'{"headline": "a", "headline": "b"}', 1, "'headline' stands there twice, give it once"),
-        (b"[]", 1, "x.json holds no message: write one JSON object"),
-        (b"[" * 100_000, 1, "x.json holds no message: it is nested too deeply."),
+        (b'{"headline": "a", "headline": "b"}', 1, "'headline' occurs twice, give it once"),
+        (b"[]", 1, "x.json does not hold a message: write one JSON object"),
+        (b"[" * 100_000, 1, "x.json does not hold a message: it is nested too deeply."),
         (b'{"headline": ', 1, "Invalid JSON: Expecting value: line 1 column 14"),
         (b'{"headline": "\xe9"}', 1, "is not UTF-8"),
         (b'{"headline": "x", "stage": "end"}', 1, "x.json: stage: is not known."),
@@ -112,9 +112,9 @@ def test_an_option_that_is_given_twice_is_an_error(run: Run, args: tuple[str, ..
         (b'{"headline": "x", "schema_version": 2}', 1, "Install the release of policenotify"),
         (b'{"headline": "x", "lifecycle": {"stage": "end"}}', 2, "lifecycle.stage: is 'end' there, but 'update' by"),
         (b'{"headline": "x", "lifecycle": {"incident": "8"}}', 2, "lifecycle.incident: is '8' there, but '2026-4711'"),
-        (b'{"headline": "x", "lifecycle": "end"}', 2, "x.json: lifecycle: is no object."),
+        (b'{"headline": "x", "lifecycle": "end"}', 2, "x.json: lifecycle: is not an object."),
         (b'{"headline": "x", "link": "ftp://a"}', 1, "link (--link): a link begins with"),
-        (b'{"headline": ""}', 2, "What does the update say?"),
+        (b'{"headline": ""}', 2, "The update has no headline."),
         (b'{"headline": "\\u0000"}', 1, "headline (HEADLINE): character 1 is U+0000"),
         (b'{"headline": "x", "images": [{"alt": "", "path": "a"}]}', 1, "images[0].alt (--alt): String should have"),
     ],

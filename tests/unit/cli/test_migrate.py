@@ -16,7 +16,7 @@ def test_a_journal_in_a_file_is_made_if_there_is_none(run: Run) -> None:
     assert run("status").code == 0
     done = run("migrate")
     assert done.code == 0
-    assert done.words == f"The journal's tables are of version {SCHEMA_VERSION} already: nothing was to be done."
+    assert done.words == f"The journal's tables have version {SCHEMA_VERSION} already: nothing was changed."
     assert run("migrate", "--json").document == {"before": SCHEMA_VERSION, "after": SCHEMA_VERSION}
 
 

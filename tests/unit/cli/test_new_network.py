@@ -49,7 +49,7 @@ def test_what_is_written_is_told_and_is_a_network(run: Run, tmp_path: Path, monk
             assert str(raised.value).startswith(said[1])
         again = run("networks", "new", "none", "--folder", "another")
         assert again.code == 1
-        assert "'none' is a network of the package 'policenotify-none', which is installed here" in again.err
+        assert "'none' is a network of the installed package 'policenotify-none'" in again.err
     finally:
         sys.modules.pop("policenotify_none", None)
 
@@ -58,7 +58,7 @@ def test_what_is_written_is_told_and_is_a_network(run: Run, tmp_path: Path, monk
     ("name", "said"),
     [
         ("new", "'new' is a command of `policenotify networks`. Name the network otherwise: 'my-new'."),
-        ("bluesky", "a network of the package 'policenotify', which is installed here"),
+        ("bluesky", "a network of the installed package 'policenotify'"),
         ("My_Radio", "Did you mean 'my-radio'?"),
         ("Émetteur de l'Hérault", "Did you mean 'emetteur-de-l-heraul'?"),
         ("3cx--", "Did you mean 'cx'?"),
@@ -81,8 +81,8 @@ def test_what_is_there_is_not_written_over(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "empty" / "pyproject.toml").exists()
     (tmp_path / "file").write_text("mine", encoding="utf-8")
     for place, said in {
-        "empty": "empty is there already, and is not empty. Nothing was written",
-        "file": "file is there already",
+        "empty": "empty exists already, and is not empty. Nothing was written",
+        "file": "file exists already",
         "no/such/radio": f"There is no folder {tmp_path / 'no' / 'such'}. Nothing was written",
     }.items():
         ran = run("networks", "new", "radio", "--folder", place)

@@ -44,8 +44,8 @@ def test_an_earlier_page_is_written_over_and_nothing_else_is(page: Report, tmp_p
     (tmp_path / "notes.html").write_text("<!DOCTYPE html>\n<title>Notes</title>", encoding="utf-8")
     assert "is not a page of policenotify. Give another name." in refused(tmp_path / "notes.html")
     (tmp_path / "photo.png").write_bytes(b"\x89PNG\xff\xfe")
-    assert "is no page of policenotify" in refused(tmp_path / "photo.png")
-    assert "is no page of policenotify" in refused(Path("/dev/null"))
+    assert "is not a page of policenotify" in refused(tmp_path / "photo.png")
+    assert "is not a page of policenotify" in refused(Path("/dev/null"))
     assert sorted(one.name for one in tmp_path.iterdir()) == ["notes.html", "page.html", "photo.png"]
 
 

@@ -77,7 +77,7 @@ def test_what_takes_posts_back_is_previewed(run: Run, desk: Desk) -> None:
     message = {"category": "traffic_accident", "headline": "Fausse alerte", "lifecycle": lifecycle}
     Path("message.json").write_text(json.dumps(message), encoding="utf-8")
     ran = run("preview", "message.json", "--html", "page.html")
-    assert "bluesky · fr · takes an earlier post back" in ran.out
+    assert "bluesky · fr · deletes an earlier post" in ran.out
     assert "Deletes an earlier post" in Path("page.html").read_text(encoding="utf-8")
     document = run("preview", "message.json", "--json").document
     assert document["deletions"] == [{"channel": "bluesky", "language": "fr"}]

@@ -41,7 +41,7 @@ def test_a_repeated_enter_says_so_and_publishes_nothing(run: Run, desk: Desk, mo
     monkeypatch.setattr(SystemClock, "now", Earlier(timedelta(minutes=-2)).now)  # +30m is another moment by now
     again = run("publish", *ACCIDENT, "--actor", "stagiaire")
     assert again.code == 0
-    assert "by brigadier: nothing was said a second time" in again.words
+    assert "by brigadier: nothing was published a second time" in again.words
     assert first["publication"]["id"] in again.out
     for command in (
         ("update", "2026-4711", "Une voie rouverte"),
@@ -90,7 +90,7 @@ def test_a_doubt_is_told_as_one(run: Run, desk: Desk) -> None:
     desk.mail.hang_up("DATA", delivered=True)
     ran = run("publish", *ACCIDENT)
     assert ran.code == 3
-    assert "Written down; whether it is out everywhere is not known yet." in ran.words
+    assert "Stored; whether it is published everywhere is not known yet." in ran.words
     assert run("status", "2026-4711", "--json").document["publications"][0]["published"] == "unknown"
 
 
@@ -108,17 +108,17 @@ def test_what_never_goes_out_is_not_said_to_go_yet(run: Run, desk: Desk) -> None
     ran = run("publish", *ACCIDENT, "--to", "bluesky")
     assert ran.code == 3
     assert "✘ bluesky (fr): refused" in ran.out
-    assert ran.out.startswith("Written down, but it goes out on no channel.\n")
+    assert ran.out.startswith("Stored, but it is published on no channel.\n")
     (desk.folder / "presse.txt").write_text("", encoding="utf-8")
     other = ("--category", "scam_cyber", "--headline", "Faux conseiller", "--instruction", "Raccrochez.")
     nobody = run("publish", *other, "--to", "presse")
-    assert nobody.out.startswith("Written down, but it goes out on no channel.\n")
+    assert nobody.out.startswith("Stored, but it is published on no channel.\n")
 
 
 def test_nothing_is_awaited_where_nobody_waits(run: Run, desk: Desk) -> None:
     ran = run("publish", *ACCIDENT, "--wait", "0", "--to", "bluesky")
     assert ran.code == 3
-    assert "Written down, but on no channel yet." in ran.words
+    assert "Stored, but not published on any channel yet." in ran.words
     assert "✘ bluesky (fr): waiting" in ran.out
     assert "The next publish or `policenotify drain` sends it; none has run yet." in ran.words
     assert "never" not in ran.words
@@ -217,7 +217,7 @@ def test_an_interrupted_publication_may_be_out(run: Run, desk: Desk, monkeypatch
     monkeypatch.setattr(Publisher, "publish", interrupted)
     ran = run("publish", *ACCIDENT)
     assert ran.code == 130
-    assert "It may have been published. Look before you say it again: policenotify status" in ran.err
+    assert "It may have been published. Look before you publish it again: policenotify status" in ran.err
     assert run("publish", *ACCIDENT, "--json").document["error"]["published"] == "unknown"
     assert desk.bluesky.posts == ()
 
@@ -273,7 +273,7 @@ def test_a_preview_tells_what_gave_way_and_what_is_forbidden(run: Run) -> None:
     assert "left out: " in long.out
     forbidden = run("preview", "--category", "fire", "--headline", "Feu")
     assert forbidden.code == 1
-    assert "It may not go out as it is." in forbidden.out
+    assert "It may not be published as it is." in forbidden.out
     assert "PN101 error · location" in forbidden.out
 
 
@@ -281,7 +281,7 @@ def test_a_preview_tells_what_gave_way_and_what_is_forbidden(run: Run) -> None:
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (("--end", "1"), "What does the end say?"),
+        (("--end", "1"), "The end has no headline."),
         (("--end", "1", "--update", "1", "--headline", "x"), "Preview one message"),
         (("--update", "1", "--headline", "x", "--category", "fire"), "Preview one message"),
     ],
@@ -299,7 +299,7 @@ def test_a_message_that_no_route_takes_goes_nowhere_and_says_so(run: Run, desk: 
         encoding="utf-8",
     )
     tip = ("--category", "road_safety", "--headline", "Ralentissez", "--instruction", "Levez le pied.")
-    assert "No channel is to say it: no route takes it." in run("preview", *tip).out
+    assert "It would be published on no channel: no route takes it." in run("preview", *tip).out
     refused = run("publish", *tip)
     assert refused.code == 1
     assert "Nothing was sent: no route takes this road_safety message." in refused.err

@@ -30,7 +30,7 @@ def test_what_is_open_and_what_was_said(run: Run) -> None:
     ran = run("status")
     assert ran.code == 0
     assert "2026-4711 · traffic_accident · Montpellier, avenue de Toulouse" in ran.out
-    assert "The next word is owed by" in ran.out
+    assert "The next message is due at" in ran.out
     assert "https://bsky.app/profile/" in ran.out
     assert max(map(len, ran.out.splitlines())) <= 100
     document = run("status", "--json").document
@@ -75,11 +75,11 @@ def test_nobody_delivering_has_an_exit_code(run: Run, desk: Desk) -> None:
     publisher.publish(accident(), key="one", actor="desk", wait=timedelta(0))
     ran = run("status")
     assert ran.code == 5
-    assert "NOBODY IS DELIVERING: deliveries wait (bluesky, presse), and no runner was seen yet." in ran.words
+    assert "NO WORKER: deliveries wait (bluesky, presse), and no worker has run yet." in ran.words
     assert run("status", "2026-4711").code == 5
     desk.clock = Earlier(timedelta(minutes=3))
     desk.publisher().journal.workers.heartbeat()
-    assert "no runner was seen since" in run("status").words
+    assert "no worker has run since" in run("status").words
     publisher.journal.workers.heartbeat()
     waiting = run("status", "--json")
     assert waiting.code == 3
@@ -136,7 +136,7 @@ def test_what_still_waits_is_found_however_long_ago_it_was_published(run: Run, d
         assert publisher.publish(tip, key=str(number), actor="desk").ok
     ran = run("status", "--last", "3")
     assert ran.code == 3
-    _, _, older = ran.out.partition("\nOlder, and not settled yet:\n")
+    _, _, older = ran.out.partition("\nOlder, and not finished yet:\n")
     assert "opening of 2026-4711" in older.splitlines()[0]
     assert f"  {old} · key cli-" in older
     document = run("status", "--last", "3", "--json").document
@@ -166,12 +166,10 @@ def test_a_channel_that_is_gone_is_named_with_what_is_open_there(run: Run, desk:
     settings = desk.folder / "policenotify.toml"
     text = settings.read_text(encoding="utf-8")
     settings.write_text(text.replace("[channels.bluesky]", "[channels.sky]"), encoding="utf-8")
-    told = (
-        "bluesky is not in the settings any more, and people read there of 2026-4711, whose end would not reach them."
-    )
+    told = "bluesky is no longer in the settings, and its readers know of 2026-4711, whose end would not reach them."
     ran = run("status")
     assert ran.code == 3
-    assert f"GONE: {told}" in ran.words
+    assert f"REMOVED: {told}" in ran.words
     assert run("status", "--json").document["removed_channels"] == {"bluesky": ["2026-4711"]}
     lines = run("doctor", "--json").document["lines"]
     [line] = [one for one in lines if one["what"] == "channel bluesky"]
@@ -223,7 +221,7 @@ def test_a_backlog_is_counted_and_the_most_pressing_of_it_shown(run: Run, desk: 
     assert [line.split()[1] for line in lines if line.startswith("  bluesky: ")] == ["25"]
     assert "; the oldest waits since 20" in ran.out
     assert "  … and 17 more: policenotify status --all" in lines
-    _, _, older = ran.out.partition("\nOlder, and not settled yet:\n")
+    _, _, older = ran.out.partition("\nOlder, and not finished yet:\n")
     assert "opening of I000" in older.splitlines()[0]
     assert sum("2 waiting (bluesky, presse)" in line for line in lines) + ran.out.count("✘ bluesky (fr): waiting") == 8
 
@@ -282,6 +280,6 @@ def test_a_channel_that_is_gone_names_only_some_of_many_incidents(run: Run, desk
         connection.execute(update(schema.delivery).values(state=Outcome.POSTED))
     settings = desk.folder / "policenotify.toml"
     settings.write_text(settings.read_text(encoding="utf-8").replace("[channels.bluesky]", "[channels.sky]"))
-    assert "people read there of I000, I001," in run("status").words
+    assert "its readers know of I000, I001," in run("status").words
     assert "I009, 2 more incidents, whose end would not reach them." in run("status").words
     assert len(run("status", "--json").document["removed_channels"]["bluesky"]) == 12

@@ -85,7 +85,7 @@ def test_it_delivers_until_a_signal_and_tells_its_manager(
         assert ran.code == 0, ran.err
         assert ran.document == {"ended_by": "SIGTERM", "finished": True}
         assert ran.err.startswith(
-            "Delivering on bluesky, presse.\nsky is not in the settings any more, and people read there of old,"
+            "Delivering on bluesky, presse.\nsky is no longer in the settings, and its readers know of old,"
         )
         assert noted.is_set(), notes
         assert other.journal.workers.last_worker_heartbeat() is None
@@ -101,13 +101,13 @@ def test_what_had_no_time_to_finish_is_told(run: Run, desk: Desk) -> None:
     _end_when(lambda: desk.bluesky.requests)
     ran = run("worker", "--grace", "0")
     assert ran.code == 3
-    assert "Ended by SIGTERM. Something was still under way after 0 s." in ran.words
+    assert "Ended by SIGTERM. A post was still under way after 0 s." in ran.words
 
 
 def test_a_worker_that_hangs_is_not_said_to_be_alive(manager: socket.socket) -> None:
     class Hanging:
         running = True
-        silent = 91.0
+        unresponsive_for = 91.0
 
     class Once:
         waited = 0

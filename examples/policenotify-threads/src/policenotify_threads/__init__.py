@@ -47,7 +47,7 @@ class Threads:
         server: The URL of the Graph API.
         timeout: Seconds to wait for a connection, and again for each part of an answer.
         clock: The time.
-        keep: Stores the token for all processes of the installation.
+        store: Stores the token for all processes of the installation.
 
     Raises:
         SettingsError: The token would be sent without encryption.
@@ -70,13 +70,13 @@ class Threads:
         server: str = "https://graph.threads.net",
         timeout: float = 20.0,
         clock: Clock,
-        keep: StateStore,
+        store: StateStore,
     ) -> None:
         if not is_secure_url(server):
             raise SettingsError("server: must be https://…, because the token is sent there")
         self.account = username.removeprefix("@").lower()
         self._clock = clock
-        self._graph = Graph(server=server, token=token, timeout=timeout, clock=clock, keep=keep)
+        self._graph = Graph(server=server, token=token, timeout=timeout, clock=clock, store=store)
         self._checked: Account | None = None
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
@@ -91,12 +91,12 @@ class Threads:
             raise Refused(f"The text takes {used} of {limit} characters.", remedy="Shorten it.")
         self._checked = self._checked or self.whoami()
         body = {"media_type": "TEXT", "text": post.text}
-        if ours := [ref.id for ref in reply_to if ref.account == self.account]:
-            body["reply_to_id"] = ours[-1]
+        if parents := [ref.id for ref in reply_to if ref.account == self.account]:
+            body["reply_to_id"] = parents[-1]
         try:
             container = self._graph.ask("POST", "me/threads", **body)["id"]
         except Refused as error:
-            if ours and self._is_gone(ours[-1]):
+            if parents and self._is_gone(parents[-1]):
                 raise Refused("The post to reply to is deleted.", code=error.code, fallback="standalone") from None
             raise
         upload = {"container": str(container), "made_at": self._clock.now().isoformat()}

@@ -38,14 +38,14 @@ class Graph:
 
     Args:
         server: The URL of the server.
-        token: The first long-lived token. Its successors are stored in *keep*.
+        token: The first long-lived token. Its successors are stored in *store*.
         timeout: Seconds to wait for a connection, and again for each part of an answer.
         clock: The time.
-        keep: Stores the token for all processes.
+        store: Stores the token for all processes.
     """
 
-    def __init__(self, *, server: str, token: SecretStr, timeout: float, clock: Clock, keep: StateStore) -> None:
-        self._server, self._first, self._timeout, self._clock, self._keep = server, token, timeout, clock, keep
+    def __init__(self, *, server: str, token: SecretStr, timeout: float, clock: Clock, store: StateStore) -> None:
+        self._server, self._first, self._timeout, self._clock, self._state = server, token, timeout, clock, store
         self._http = requests.Session()
 
     def ask(self, method: str, path: str, **fields: str) -> dict[str, Any]:
@@ -106,7 +106,7 @@ class Graph:
     def _token(self) -> str:
         token, renew_at = self._stored()
         if self._clock.now() >= renew_at:
-            with suppress(JournalError), self._keep.lease("token", seconds=4 * self._timeout):
+            with suppress(JournalError), self._state.lease("token", seconds=4 * self._timeout):
                 token, renew_at = self._stored()
                 if self._clock.now() >= renew_at:  # else another process renewed it first
                     token = self._renew(token)
@@ -129,7 +129,7 @@ class Graph:
     def _stored(self) -> tuple[str, datetime]:
         """Return the token and the time of its renewal. A new token in the settings replaces the stored one."""
         first = self._first.get_secret_value()
-        stored = self._keep.load("token")
+        stored = self._state.load("token")
         state = json.loads(stored.value) if stored else {}
         if state.get("first") == sha256(first.encode()).hexdigest():
             return state["token"], datetime.fromisoformat(state["renew_at"])
@@ -139,6 +139,6 @@ class Graph:
 
     def _store(self, token: str, renew_at: datetime) -> None:
         first = sha256(self._first.get_secret_value().encode()).hexdigest()
-        stored = self._keep.load("token")
+        stored = self._state.load("token")
         value = json.dumps({"first": first, "token": token, "renew_at": renew_at.isoformat()})
-        self._keep.compare_and_swap("token", value, version=stored.version if stored else None)
+        self._state.compare_and_swap("token", value, version=stored.version if stored else None)

@@ -155,13 +155,14 @@ def schema(call: CliContext, name: str) -> Exit:
 
     \b
     Names:
-      message      a message file of publish, update, end, correct, cancel, preview
+      message      a message file, as publish and preview read it
       settings     policenotify.toml, with the options of every network
-      locale       a file of [languages]: the fixed phrases of a language
+      language     a file of [languages]: the fixed phrases of a language
       publication  a publication, as --json shows it
       receipt      its receipt on one channel
       post         the wording on one channel, as preview --json shows it
-      preview, status, incidents, drain, doctor, campaign-calendar, campaign-run
+      preview, status, incidents, drain, doctor, campaign-calendar,
+      campaign-run
                    the --json answer of that command
 
     \b

@@ -47,10 +47,11 @@ _DIRECT: Final = {"http://": None}
 class Xrpc:
     """Calls servers of the AT Protocol (atproto.com/specs/xrpc).
 
+    A call raises `Unavailable` if it never reached the server, and `Unconfirmed` if no readable answer came.
+
     Args:
         timeout: Seconds to wait for a connection, and again for each piece of an answer.
         password: A value that must not appear in a server's words, besides the token of the call.
-        clock: The clock of the channel.
 
     Raises:
         MissingExtra: atproto is not installed.
@@ -65,18 +66,7 @@ class Xrpc:
         self._client: Client | None = None
 
     def get(self, host: str, name: str, params: dict[str, str], *, token: str = "") -> HttpAnswer:
-        """Query a server.
-
-        Args:
-            host: The server, such as `https://bsky.social`.
-            name: The method's name (NSID).
-            params: Its parameters.
-            token: The token of `Authorization`.
-
-        Raises:
-            Unavailable: The call never reached the server.
-            Unconfirmed: No answer came, or it cannot be read.
-        """
+        """Query *host*, such as `https://bsky.social`, by the method *name* (NSID)."""
         with import_lock():
             from atproto_client.models.dot_dict import DotDict  # noqa: PLC0415 - the SDK is loaded when first used
 
@@ -85,18 +75,9 @@ class Xrpc:
     def post(
         self, host: str, name: str, content: bytes = b"", *, media_type: str = "application/json", token: str = ""
     ) -> HttpAnswer:
-        """Call a procedure of a server.
-
-        Args:
-            host: The server.
-            name: The method's name (NSID).
-            content: The body, sent as it is.
-            media_type: The body's type.
-            token: The token of `Authorization`.
+        """Call the procedure *name* (NSID) of *host*, with *content* as it is.
 
         Raises:
-            Unavailable: The call never reached the server.
-            Unconfirmed: No answer came, or it cannot be read.
             JournalError: The call would publish, and the lease is over. It was not made.
         """
         body: dict[str, Any] = {"content": content, "input_encoding": media_type} if content else {}

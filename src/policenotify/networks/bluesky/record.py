@@ -155,11 +155,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def check(post: Post) -> None:
-    """Refuse what the network would refuse, before anything is uploaded.
-
-    Raises:
-        Refused: The text is too long, or a picture is too large, missing, or one too many.
-    """
+    """Refuse what the network would refuse, before anything is uploaded."""
     text, _ = display(post.text, post.spans)
     if not _SENT.fits(text):
         raise Refused(

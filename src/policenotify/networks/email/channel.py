@@ -21,7 +21,7 @@ from policenotify.text import Budget
 if TYPE_CHECKING:
     from policenotify.networks.email.smtp import Connection, SmtpSession
 
-_ABILITIES = Capabilities(
+_CAPABILITIES = Capabilities(
     budget=Budget(100_000, displayed=mime.plain),  # our own limit: no standard has one
     title=True,
     html=True,
@@ -102,7 +102,7 @@ class Email:
     @property
     def capabilities(self) -> Capabilities:
         """The capabilities of e-mail."""
-        return _ABILITIES
+        return _CAPABILITIES
 
     @property
     def account(self) -> str:

@@ -49,13 +49,9 @@ _TOKEN = re.compile(r"\btoken\b", re.IGNORECASE)
 
 
 class Api:
-    """One server, called with one token.
+    """One server, such as `https://social.example`, called with one token.
 
-    Args:
-        server: Its address, such as `https://social.example`.
-        token: The token of `Authorization`.
-        timeout: Seconds to wait for each piece of an answer.
-        clock: The clock of the channel.
+    *timeout* is in seconds, for each piece of an answer.
     """
 
     def __init__(self, server: str, token: SecretStr, timeout: float, clock: Clock) -> None:

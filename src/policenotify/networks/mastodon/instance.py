@@ -29,11 +29,9 @@ _IDEMPOTENCY_WINDOW: Final = timedelta(minutes=50)
 # Timelines may be read from a replica that lags, and an abandoned request may still wait in the server's queue.
 _LOOKUP_DELAY: Final = timedelta(minutes=1)
 
+# Characters of the longest post that we send, whatever the server takes. A longer one is hardly read, and snac, which
+# claims 100,000, stands still for ten seconds over it.
 _LONGEST: Final = 5000
-"""The longest post that we send, in characters, whatever the server takes.
-
-A longer one is hardly read, and snac, which claims 100,000, stands still for ten seconds over it."""
-
 _MOST_PICTURES: Final = 16
 _MAINLINE: Final = re.compile(r"(\d+)\.\d+\.\d+(-[\w.]+)?(\+[\w.-]+)?")  # `4.5.2`, `4.6.0-rc.1`, `4.6.0+glitch`
 
@@ -94,8 +92,7 @@ class Instance(BaseModel):
     def capabilities(self, warning: str) -> Capabilities:
         """Return the capabilities of a channel on this server.
 
-        Args:
-            warning: The longest content warning that may stand above a post. It counts with the text.
+        The longest content warning that may stand above a post counts with its text.
         """
         mastodon = self.software == "mastodon"
         return Capabilities(
@@ -167,11 +164,7 @@ class InstanceCache:
         return self._known
 
     def is_reachable(self) -> bool:
-        """Return True if the server itself answers now, and not something in its place.
-
-        Raises:
-            Unavailable: No answer came, or it asks us to wait.
-        """
+        """Return True if the server itself answers now, and not something in its place."""
         return self._ask() is not None
 
     def _load(self) -> tuple[Instance, int | None]:

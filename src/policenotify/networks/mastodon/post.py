@@ -37,11 +37,7 @@ _TOO_EARLY = "Mastodon has not finished with a picture yet; nothing was posted."
 
 
 def check(post: Post, instance: Instance, warning: str) -> None:
-    """Refuse what the server would refuse, before anything is uploaded.
-
-    Raises:
-        Refused: The text is too long, or a picture is too large, missing, or one too many.
-    """
+    """Refuse what the server would refuse, before anything is uploaded."""
     if (used := instance.count(post.text, warning)) > instance.max_characters:
         raise Refused(
             f"The text has {used} characters with its content warning; this server takes {instance.max_characters}. "
@@ -195,15 +191,7 @@ class _Text(HTMLParser):
 
 
 def upload(picture: Picture, api: Api) -> str:
-    """Upload a picture with its description, and wait until it may be shown.
-
-    Returns:
-        The server's id of it.
-
-    Raises:
-        Refused: The server does not take it.
-        Unavailable: The server could not be asked, or works on it for too long.
-    """
+    """Upload a picture with its description, and return its id once it is ready."""
     with without_side_effects("uploading a picture"):
         answer = api.ask(
             "media_post",

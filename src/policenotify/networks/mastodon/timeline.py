@@ -20,9 +20,7 @@ from policenotify.networks.mastodon.client import RENEW, Api, without_side_effec
 from policenotify.networks.mastodon.instance import InstanceCache
 from policenotify.networks.mastodon.post import StatusBody, is_id, ref_of
 
-MISSING: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
-"""The answers of a server to a status that does not exist."""
-
+MISSING: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})  # the answers to a status that does not exist
 _FORBIDDEN: Final = str(HTTPStatus.FORBIDDEN.value)  # the code of an error
 _NAME: Final = "posts"
 _REMEMBERED: Final = 200  # posts; more than any account makes while one is in doubt
@@ -46,11 +44,7 @@ class Statuses:
         self._instances = instances
 
     def is_deleted(self, status: str) -> bool:
-        """Return True if there is no such status, or no longer.
-
-        Raises:
-            ChannelError: It could not be asked.
-        """
+        """Return True if there is no such status, or no longer."""
         answer = self._ask(status)
         if answer.ok or answer.status in MISSING:
             return not answer.ok
@@ -61,7 +55,6 @@ class Statuses:
 
         Raises:
             LookupError: There is no such status, or no longer.
-            ChannelError: It could not be asked.
         """
         answer = self._ask(status)
         if answer.status in MISSING:
@@ -123,15 +116,9 @@ class Timeline:
         return owner
 
     def check_owner(self, seal: str) -> None:
-        """Verify that the token is this account's.
+        """Verify that the token is this account's. *seal* is a fingerprint of both.
 
         A token that may post, but not read whose it is, is accepted.
-
-        Args:
-            seal: A fingerprint of account and token.
-
-        Raises:
-            ChannelError: See `owner`.
         """
 
         def ask() -> str:
@@ -171,10 +158,6 @@ class Timeline:
             since: The time of its first attempt.
             known: Ids of posts that are others.
             just_now: The attempt was a moment ago: of several posts it is the newest one.
-
-        Raises:
-            Unavailable: The timeline could not be read.
-            Blocked: The token is not accepted.
         """
         status = StatusBody.model_validate(request.body)
         with without_side_effects("looking the post up"):

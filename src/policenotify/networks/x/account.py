@@ -28,11 +28,7 @@ _FIELDS: tuple[dict[str, str], ...] = (
 class OwnAccount:
     """The account of a channel, as X shows it.
 
-    Args:
-        client: Calls X with the credentials.
-        handle: The handle that they should belong to.
-        owner: The channel's account and a fingerprint of the credentials.
-        store: The place of the account's number.
+    Its number is stored for *owner*: the channel's account and a fingerprint of the credentials.
     """
 
     def __init__(self, client: Client, *, handle: str, owner: str, store: StateStore) -> None:
@@ -43,12 +39,7 @@ class OwnAccount:
         self._number = ""
 
     def number(self) -> str:
-        """Return the account's number, which also proves that the credentials are its own.
-
-        Raises:
-            Blocked: They are another account's, or X does not accept them.
-            Unavailable: X could not be asked, or the store not be read.
-        """
+        """Return the account's number, which also proves that the credentials are its own."""
         if not self._number:
             try:
                 self._number = verify_owner(self._store, self._owner, lambda: self.whoami().id)
@@ -59,12 +50,7 @@ class OwnAccount:
         return self._number
 
     def whoami(self) -> Account:
-        """Ask X whose the credentials are, and compare.
-
-        Raises:
-            Blocked: They are another account's, or X does not accept them.
-            Unavailable: X could not be asked.
-        """
+        """Ask X whose the credentials are, and compare."""
         with without_side_effects("asking who we are"):
             answer = self._client.ask("get_me")
             number, handle = answer.data.get("id"), answer.data.get("username")
@@ -88,9 +74,6 @@ class OwnAccount:
 
         What that time is by X's clock is known only from X's answer, since our clock may have been set since the last
         one. So somewhat more is asked for.
-
-        Raises:
-            ChannelError: The timeline could not be read to its end.
         """
         asked = self.x_time(since) - _MARGIN
         posts = list(self._timeline(asked))

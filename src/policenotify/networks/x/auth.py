@@ -47,11 +47,7 @@ class Credentials:
 
     @classmethod
     def of(cls, *, client_secret: SecretStr | None, **options: SecretStr | None) -> Self:
-        """Read the options of a channel.
-
-        Raises:
-            SettingsError: They are of both forms, of none, or incomplete.
-        """
+        """Read the options of a channel, of which either form must be complete."""
         given = {name: secret for name, secret in options.items() if secret and secret.get_secret_value()}
         secret = client_secret or SecretStr("")
         signing, rotating = [[name for name in form if name in given] for form in (_SIGNING, _ROTATING)]

@@ -48,7 +48,7 @@ class Client:
         service: The address of X.
         timeout: Seconds to wait for a connection, and again for each piece of an answer.
         credentials: Keys that sign each call, or the beginning of a chain of tokens.
-        clock: The clock of the channel.
+        clock: Time, for answers that give a delay.
         store: The place of the tokens.
     """
 

@@ -50,12 +50,7 @@ _PAUSES = (1.0, 10.0)  # seconds, the shortest and the longest between two quest
 
 
 def check(post: Post, budget: Budget) -> None:
-    """Refuse what X would refuse, before anything is uploaded.
-
-    Raises:
-        Refused: The text is too long or holds a forbidden character, or a picture is too large, missing, or one too
-            many.
-    """
+    """Refuse what X would refuse, before anything is uploaded."""
     if not budget.fits(post.text):
         raise Refused(
             f"The text has a length of {x_weight(post.text)} as X counts it; this account may post {budget.limit}. "
@@ -187,16 +182,10 @@ def _host(url: str) -> str:
 
 
 def upload(picture: Picture, client: Client) -> str:
-    """Upload a picture with its alternative text. Nothing is visible yet.
+    """Upload a picture with its alternative text, and return its id, valid for a day.
 
     It goes up in one call and as JSON (OpenAPI of X, `POST /2/media/upload`), since tweepy's client signs and sends
     JSON, and has no method for the media of API v2. Pieces are for videos.
-
-    Returns:
-        Its id, valid for a day.
-
-    Raises:
-        ChannelError: X does not take the picture (`Refused`), or an answer cannot be read (`Unconfirmed`).
     """
     content = {"media": base64.b64encode(picture.data).decode(), "media_category": "tweet_image"}
     answer = _uploaded(client.ask("request", "POST", _UPLOAD, json=content), client)

@@ -117,9 +117,7 @@ def read_profiles(
 ) -> dict[str, CategoryProfile]:
     """Return the categories shipped, named in these languages, changed and added to.
 
-    Args:
-        locales: The languages of the installation.
-        changes: Tables by category code. They take precedence over the names that the languages give.
+    The changes are tables by category code. They take precedence over the names that the languages give.
 
     Raises:
         SettingsError: A field is unknown, missing or wrong. There is one line for each.
@@ -167,7 +165,7 @@ def read_locale(
 
     Args:
         tag: Its BCP 47 tag.
-        table: The content of the file.
+        table: The content of its file.
         base: The language that lends what the table leaves out.
         categories: The codes of further categories of the installation.
         named: The codes of the categories that the settings name in this language.
@@ -310,10 +308,7 @@ def _visible_errors(text: str, *, spaces: bool) -> list[str]:
 def placeholder_errors(form: str, field: str, part: str = "") -> list[str]:
     """Return what is wrong with the names in braces of a phrase.
 
-    Args:
-        form: The phrase.
-        field: Its field of `Locale`.
-        part: `today` or `other_day`, if the field is a `Phrase`.
+    If the field of `Locale` is a table, *part* is the key in it, such as `today`.
     """
     try:
         parsed = [field for field in Formatter().parse(form) if field[1] is not None]

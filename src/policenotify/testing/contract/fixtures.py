@@ -100,40 +100,32 @@ class NetworkFixture(Protocol):
     @property
     def clock(self) -> FakeClock:
         """The clock for channels that need one."""
-        ...
 
     @property
     def state_store(self) -> InMemoryStateStore:
         """The store that all channel objects of the account share."""
-        ...
 
     @property
     def faults(self) -> frozenset[Fault]:
         """The faults that this network can have."""
-        ...
 
     @property
     def retry_after(self) -> timedelta | None:
         """The time that `RATE_LIMITED` asks for, or `None` if it is not stated."""
-        ...
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """Tokens that the network issued, which must appear nowhere."""
-        ...
 
     @property
     def visible_posts(self) -> Sequence[VisiblePost]:
         """What readers see, oldest first."""
-        ...
 
     def fail_next(self, fault: Fault, call: Call = "post") -> None:
         """Let the next call of this kind fail, or all until `recover()`."""
-        ...
 
     def recover(self) -> None:
         """End every fault."""
-        ...
 
     def __enter__(self) -> Self: ...
 
@@ -145,7 +137,6 @@ class BulkFixture(NetworkFixture, Protocol):
 
     def refuse_recipient(self, address: str) -> None:
         """Reject this recipient for good, until `recover()`."""
-        ...
 
 
 class HttpFixture:

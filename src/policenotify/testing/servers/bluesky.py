@@ -515,14 +515,14 @@ def _facet(facet: Mapping[str, Any], where: str) -> Iterator[str]:
         if index[name] < 0:
             yield f"integer too small (minimum 0, got {index[name]}) at {where}.index.{name}"
     for number, feature in enumerate(facet["features"]):
-        here = f"{where}.features[{number}]"
+        path = f"{where}.features[{number}]"
         if feature["$type"] == "app.bsky.richtext.facet#link" and not _URI.fullmatch(feature["uri"]):
-            yield f'Invalid uri (got "{feature["uri"]}") at {here}.uri'
+            yield f'Invalid uri (got "{feature["uri"]}") at {path}.uri'
         if feature["$type"] == "app.bsky.richtext.facet#tag":
             if (size := utf8_bytes(feature["tag"])) > 640:  # noqa: PLR2004 - the lexicon's maxLength
-                yield f"string too big (maximum 640, got {size}) at {here}.tag"
+                yield f"string too big (maximum 640, got {size}) at {path}.tag"
             if (size := graphemes(feature["tag"])) > 64:  # noqa: PLR2004 - the lexicon's maxGraphemes
-                yield f"grapheme too big (maximum 64, got {size}) at {here}.tag"
+                yield f"grapheme too big (maximum 64, got {size}) at {path}.tag"
 
 
 def _embed(embed: Mapping[str, Any], where: str) -> Iterator[str]:

@@ -25,8 +25,7 @@ from policenotify.model.lifecycle import Stage
 from policenotify.networks._apprise.url import gateway
 from policenotify.networks.options import options_model
 from policenotify.networks.registry import configure_channel
-from policenotify.networks.sms.channel import Sms
-from policenotify.networks.sms.gateways import BadNumber, e164
+from policenotify.networks.sms.channel import BadNumber, Sms, e164
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest, Reply
 from policenotify.testing.servers.sms import FakeSmsServer
@@ -538,6 +537,7 @@ def test_numbers_are_read_as_people_write_them(written: str, number: str) -> Non
         ("٠٦١٢٣٤٥٦٧٨", "not a telephone number"),
         ("612345678", "neither a country's code"),
         ("0412345678", "receives no SMS"),
+        ("0590 12 34 56", "receives no SMS"),  # Guadeloupe, not a mobile number
         ("0612345", "too short|receives no SMS"),
         ("06123456789", "receives no SMS"),
         ("+33412345678", "receives no SMS"),
