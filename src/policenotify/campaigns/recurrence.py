@@ -210,7 +210,7 @@ def _of(name: str, year: int) -> frozenset[date]:
 
 @lru_cache(maxsize=64)
 def _long_weekends(year: int, part: str) -> frozenset[date]:
-    """Return the runs of three or more days of rest; a day between two of them counts."""
+    """Return the runs of three or more days of rest. A day between two of them counts."""
     around = [day for near in (year - 1, year, year + 1) for day in _france(near, part, "public")]
     rest = {*around, *calendar_days("weekends", {}, date(year - 1, 12, 1), date(year + 1, 1, 31))}
     rest |= {day + _DAY for day in around if day.strftime("%u") == "4"}

@@ -293,7 +293,7 @@ class DeliveryAttempt:
         return waiting(claimed, not_before=self.journal.now(), backoff=claimed.backoff, reason=reason)
 
     def _limited(self, reached: RateReached, claimed: ClaimedDelivery) -> AttemptResult:
-        reason = f"{self.config.name!r} has reached its rate; it goes on by itself."
+        reason = f"{self.config.name!r} has reached its rate. The delivery goes on when the rate allows."
         return waiting(claimed, not_before=moment(reached.at), backoff=claimed.backoff, reason=reason)
 
     # --- failures

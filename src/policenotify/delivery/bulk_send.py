@@ -176,7 +176,7 @@ class BulkSend:
         return failure
 
     def _add(self, outcome: RecipientOutcome) -> None:
-        if outcome.outcome not in _OUTCOMES:  # an unknown word is no information
+        if outcome.outcome not in _OUTCOMES:  # an unknown word tells nothing
             outcome = RecipientOutcome(key=outcome.key, outcome="unconfirmed", reason=_UNKNOWN)
         known = self.outcomes.get(outcome.key, outcome)
         self.outcomes[outcome.key] = max(known, outcome, key=lambda each: _OUTCOMES.index(each.outcome))

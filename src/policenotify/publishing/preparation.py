@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _ULID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as in the ULID specification
 _DEADLINE = timedelta(hours=24)  # of an incident whose deadline neither the message nor the category gives
 _REOPEN_INTERVAL = 10.0  # seconds, at least, between two reads of the settings of a channel that cannot be used
-_WAITS = "What is meant for it waits, and then goes out by itself. To look: policenotify doctor"
+_WAITS = "Its messages wait, and are sent as soon as it can be used. To check: policenotify doctor"
 _PUBLISH_AGAIN = "If it is still true, publish it again with another key."
 _log = logging.getLogger("policenotify")
 
@@ -373,7 +373,7 @@ def _refuse_mixed_exercise(message: Message, history: History) -> None:
         return
     incident = first.message.incident
     it = f"Publication {first.publication}" if incident is None else f"Incident {incident!r}"
-    kind, mark = ("an exercise", "True") if first.message.exercise else ("no exercise", "False")
+    kind, mark = ("an exercise", "True") if first.message.exercise else ("not an exercise", "False")
     raise InvalidTransition(f"{it} is {kind}, and so is all that follows: exercise={mark}.", incident=incident)
 
 

@@ -136,7 +136,7 @@ class Publisher:
         policy = reminders or ReminderPolicy()
         for name in policy.to:
             if name not in self.channels:
-                raise SettingsError(f"reminders.to: {name!r} is no channel. {did_you_mean(name, self.channels)}")
+                raise SettingsError(f"reminders.to: {name!r} is not a channel. {did_you_mean(name, self.channels)}")
         self._preparer = Preparer(
             journal=journal,
             channels=self.channels,

@@ -1018,7 +1018,7 @@ def test_where_others_were_faster_it_waits_for_the_rate(book: Book, in_doubt: bo
     assert book.receipt(other).outcome is Outcome.POSTED
     receipt = book.receipt(published)
     assert receipt.outcome is (Outcome.UNCONFIRMED if in_doubt else Outcome.WAITING)
-    assert receipt.reason == "'sky' has reached its rate; it goes on by itself."
+    assert receipt.reason == "'sky' has reached its rate. The delivery goes on when the rate allows."
     said = len(network.said)
     book.pass_by(minutes * 60)
     assert attempt(book, network, how)
@@ -1035,7 +1035,7 @@ def test_where_the_rate_counts_people_the_rest_is_written_to_later_and_nobody_tw
         assert (receipt.recipients or {}).get(Outcome.WAITING, 0) == left
         assert receipt.outcome is (Outcome.WAITING if left else Outcome.POSTED)
         if round_ == 0:
-            assert receipt.reason == "'sky' has reached its rate; it goes on by itself."
+            assert receipt.reason == "'sky' has reached its rate. The delivery goes on when the rate allows."
             assert book.claim() is None
         book.pass_by(2 * HOUR.total_seconds())
     assert sorted(one for chunk in network.written_to for one in chunk) == people
