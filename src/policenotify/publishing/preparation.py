@@ -186,6 +186,8 @@ class Preparer:
         )
         targets, pending, recipients = self._set_apart(targets, channels, history)
         posts, without_post = self._render(targets, channels, new, history, new.pictures, may_be_empty=bool(pending))
+        rendered = {post.target.channel for post in posts}
+        recipients = {name: people for name, people in recipients.items() if name in rendered}
         return replace(new, posts=posts, targets=(*without_post, *pending), recipients=recipients)
 
     def prepare_pending(
@@ -504,6 +506,6 @@ class PendingDeliveries:
             _log.error("Publication %s on %s: %s", delivery.publication, delivery.channel, reason)  # no trace: values
             self.journal.deliveries.refuse_unrendered(delivery, f"{reason} {_PUBLISH_AGAIN}")
         else:
-            people = recipients if channel.capabilities.recipients else None
+            people = recipients if posts and channel.capabilities.recipients else None
             self.journal.deliveries.render(delivery, posts, targets, people)
         return True
