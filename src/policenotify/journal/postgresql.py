@@ -56,7 +56,7 @@ _MEANINGS = {
     "40": "two processes blocked each other. Try again",
     "42501": "this user may not read or write its tables. Grant it what the owner has",
     NO_TABLE: "a table is missing. Run: policenotify migrate",
-    "53100": "the disk of its server is full. Make room, then try again",
+    "53100": "the disk of its server is full. Free some space, then try again",
     "53300": "its server has no connection left. Close other programs, or raise max_connections",
     "53": "its server lacks memory. Check the server, then try again",
     "55P03": _BUSY,
