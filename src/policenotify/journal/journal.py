@@ -44,13 +44,13 @@ class Journal(Transactions):
 
     def __init__(self, engine: Engine, *, keys: Keys, clock: Clock | None, entropy: Entropy) -> None:
         super().__init__(engine, keys=keys, clock=clock, entropy=entropy)
-        self.publications = Publications(self)
-        self.incidents = Incidents(self)
-        self.deliveries = Deliveries(self)
-        self.channels = Channels(self)
-        self.workers = Workers(self)
-        self.audit = AuditLog(self)
-        self.retention = Retention(self, engine)
+        self.publications: Publications = Publications(self)
+        self.incidents: Incidents = Incidents(self)
+        self.deliveries: Deliveries = Deliveries(self)
+        self.channels: Channels = Channels(self)
+        self.workers: Workers = Workers(self)
+        self.audit: AuditLog = AuditLog(self)
+        self.retention: Retention = Retention(self, engine)
 
     @classmethod
     def connect(
@@ -77,7 +77,7 @@ class Journal(Transactions):
                 meta.create(connection, self.keys, self.entropy)
         with self.read() as connection:
             keys_are_newest = meta.check(connection, self.keys)
-            self.id = meta.get(connection, meta.ID)
+            self.id: str | None = meta.get(connection, meta.ID)
         if not keys_are_newest:
             with self.write() as connection:
                 meta.put(connection, meta.KEYS, self.keys.fingerprint)  # refuses processes with the earlier keys
@@ -119,8 +119,8 @@ class Journal(Transactions):
         """Yield the journal as signed JSON Lines; see [`export`][policenotify.journal.export].
 
         Args:
-            before: Only what was published by then; all if None.
-            category: Only that category; all if None.
+            before: Only what was published by then, or None for all.
+            category: Only that category, or None for all.
         """
         selection = None
         if before is not None or category is not None:

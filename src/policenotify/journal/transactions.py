@@ -58,7 +58,7 @@ class Transactions:
         self.clock: Clock = clock or self._server_clock or MachineClock()
         self.entropy = entropy
         self.id: str | None = None  # set once the tables were checked
-        self.newest_event = 0  # the highest event number that this process has seen
+        self.newest_event: int = 0  # the highest event number that this process has seen
         self._closed = False
         self._watch = watch_of(engine)
         self._taken_away = ""  # what happened, once the journal was deleted or replaced

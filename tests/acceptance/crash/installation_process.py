@@ -58,8 +58,10 @@ _SLOW_TO_LOAD = (
     "tweepy",
     "requests_oauthlib",
     "sqlalchemy.dialects.sqlite",
-    *(f"policenotify.networks.{name}.channel" for name in ("bluesky", "email", "sms", "x")),
-    "policenotify.networks.x.client",
+    *(
+        f"policenotify.networks.{name}"
+        for name in ("bluesky.client", "email.channel", "sms.channel", "x.channel", "x.client")
+    ),
 )
 
 

@@ -329,7 +329,7 @@ def test_a_message_with_the_text_of_another_is_published_in_other_words(installa
 
 
 def test_a_duty_channel_must_be_one(installation: Installation) -> None:
-    with pytest.raises(SettingsError, match=r"reminders\.to: 'dutty' is no channel\. Did you mean 'duty'\?"):
+    with pytest.raises(SettingsError, match=r"reminders\.to: 'dutty' is not a channel\. Did you mean 'duty'\?"):
         installation.publisher(reminders=ReminderPolicy(to=("dutty",)))
 
 

@@ -8,7 +8,8 @@ a post and a token go to one server only.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from atproto import Client
 
 WHERE = "Bluesky"
-without_side_effects = partial(transport.without_side_effects, WHERE)
+without_side_effects: Callable[[str], AbstractContextManager[None]] = partial(transport.without_side_effects, WHERE)
 
 # com.atproto.server.createSession, com.atproto.sync.getRepoStatus: why an account does not write
 CLOSED = {

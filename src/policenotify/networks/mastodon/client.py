@@ -9,8 +9,8 @@ happens here: the session is ours, and an answer is read from what came over the
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, partial
 from http import HTTPStatus
 from importlib.util import find_spec
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from policenotify.networks._requests import PostSession
 
 WHERE = "Mastodon"
-without_side_effects = partial(transport.without_side_effects, WHERE)
+without_side_effects: Callable[[str], AbstractContextManager[None]] = partial(transport.without_side_effects, WHERE)
 
 RENEW = (
     "Make a new token on the server's website (Settings, Development), put it into the channel's settings, "

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
@@ -36,7 +36,7 @@ _LOGGERS = (
 )
 _VISIBLE = frozenset({"create_tweet", "delete_tweet"})  # the calls that change what readers see
 
-hush = mute_loggers(*map(logging.getLogger, _LOGGERS))
+hush: Callable[[], AbstractContextManager[None]] = mute_loggers(*map(logging.getLogger, _LOGGERS))
 """Mute the loggers of tweepy and of what signs for it in this thread: they would log keys, tokens and signatures."""
 
 

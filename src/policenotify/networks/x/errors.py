@@ -8,7 +8,8 @@ wherever they stand. The phrases below are X's own, as seen in its answers. Any 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -176,7 +177,7 @@ REASONS = (
 
 
 WHERE: Final = "X"
-without_side_effects = partial(transport.without_side_effects, WHERE)
+without_side_effects: Callable[[str], AbstractContextManager[None]] = partial(transport.without_side_effects, WHERE)
 
 _NO_RESET = timedelta(seconds=900)  # docs.x.com, "Rate limits": windows of 15 minutes; the headers may be missing
 _CLOCK_APART = timedelta(minutes=2)  # no clock that is set is so far from X's; X does not document its own limit

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
 from types import MappingProxyType
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StringConstraints
 from pydantic.fields import FieldInfo
@@ -75,7 +75,7 @@ class Phrase(BaseModel):
         other_day: With `{day}` and `{time}`: `Prochain point {day} à {time}`.
     """
 
-    model_config = _CONFIG
+    model_config: ClassVar[ConfigDict] = _CONFIG
 
     today: str
     other_day: str
@@ -84,7 +84,7 @@ class Phrase(BaseModel):
 class ReminderPhrases(BaseModel):
     """The phrases of a reminder on the duty channels."""
 
-    model_config = _CONFIG
+    model_config: ClassVar[ConfigDict] = _CONFIG
 
     label: str
     headline: str
@@ -111,7 +111,7 @@ class Locale(BaseModel):
         version: Stored in the journal with each message. By default a digest of the values.
     """
 
-    model_config = _CONFIG
+    model_config: ClassVar[ConfigDict] = _CONFIG
 
     language: Language
     version: _Version = ""

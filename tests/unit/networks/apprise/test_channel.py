@@ -35,7 +35,7 @@ def server() -> Iterator[FakePushServer]:
 
 @pytest.fixture
 def tunnel(server: FakePushServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[TlsTunnel]:
-    """Leads what has its address built into apprise to the stand."""
+    """Direct services with a built-in URL to the fake server."""
     made = TlsTunnel(lambda: int(server.url.rpartition(":")[2]))
     for name, value in made.environment.items():
         monkeypatch.setenv(name, value)
@@ -272,7 +272,7 @@ def test_a_service_that_goes_away_in_the_middle_leaves_a_doubt() -> None:
 
 
 class Crashing:
-    """A plugin that fails as none should."""
+    """A plugin that fails in an unusual way."""
 
     def __init__(self, error: Exception, *, calls: int) -> None:
         self.error, self.calls = error, calls
@@ -330,7 +330,7 @@ def test_settings_that_cannot_be_right_are_refused(url: str, options: dict[str, 
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("ntfee://s3cret@ntfy.example/alertes", "knows no service"),
+        ("ntfee://s3cret@ntfy.example/alertes", "has no service"),
         ("ntfys://s3cret@ntfy.example/a,b", "several targets"),
         ("ntfys://s3cret@ntfy.example/a/b", "several targets"),
         ("gotifys://push.example/", "cannot read the channel's url"),

@@ -660,7 +660,7 @@ def test_the_account_is_the_senders_address_as_apprise_reads_it(url: str, accoun
     from policenotify.networks.email import smtp  # noqa: PLC0415 - loads apprise
 
     assert email(url).account == account
-    service = smtp.service(url, sender=account, allow_plain=False)
+    service = smtp.open_service(url, sender=account, allow_plain=False)
     assert service.from_addr[1] == account
     assert service.request_rate_per_sec == 0
 
@@ -687,7 +687,7 @@ def test_a_plain_connection_that_is_asked_for_in_so_many_words_is_made() -> None
     from policenotify.networks.email import smtp  # noqa: PLC0415 - loads apprise
 
     url = "mailto://mx.invalid?from=a@b.example&mode=insecure"
-    service = smtp.service(url, sender="a@b.example", allow_plain=True)
+    service = smtp.open_service(url, sender="a@b.example", allow_plain=True)
     assert (service.smtp_host, service.port, service.secure_mode) == ("mx.invalid", 25, "insecure")
 
 
@@ -751,7 +751,7 @@ SILENCE = "…"
 
 @contextmanager
 def _raw_server(replies: dict[str, str]) -> Iterator[int]:
-    """A server that says what no mail server should: a reply for each command, or silence. An empty one hangs up."""
+    """A server with invalid replies: one for each command, or silence. An empty one disconnects."""
     usual = {
         "greeting": "220 hello", "ehlo": "250-hello\r\n250 AUTH PLAIN", "auth": "235 ok", "mail": "250 ok",
         "rcpt": "250 ok", "data": "354 go on", ".": "250 ok", "rset": "250 ok", "noop": "250 ok", "quit": "221 bye",

@@ -349,7 +349,7 @@ def test_the_words_of_a_gateway_of_ones_own_explain_a_refusal_and_give_nothing_a
 
 
 def test_an_smpp_code_is_not_a_kannel_code(server: FakeSmsServer) -> None:
-    """Coding 2 is UCS-2 for Kannel, and binary for all that take SMPP's data_coding."""
+    """Coding 2 is UCS-2 for Kannel, and binary for gateways with SMPP's data_coding."""
     at = server.url.removeprefix("http://")
     call = f"form://{at}{server.JASMIN}?method=GET&{JASMIN_CALL}&:to={{recipient}}&:coding="
     for coding, text, encoding in (("{data_coding}", "Forêt", "UCS-2"), ("{coding}", "ForÃªt", "8-bit")):
@@ -507,8 +507,14 @@ def test_serwersms_is_read_too(server: FakeSmsServer) -> None:
         ("0690 12 34 56", "+590690123456"),
         ("0696 12 34 56", "+596696123456"),
         ("0694 12 34 56", "+594694123456"),
+        ("0639 12 34 56", "+262639123456"),  # a range that phonenumbers does not list
+        ("0691 40 12 34", "+590691401234"),
+        ("0693 60 12 34", "+262693601234"),
+        ("0694 60 12 34", "+594694601234"),
         ("+44 7700 900123", "+447700900123"),
         ("+352 621 123 456", "+352621123456"),
+        ("+352 (0)621 123 456", "+352621123456"),
+        ("+34 (0)612 345 678", "+34612345678"),
     ],
 )
 def test_numbers_are_read_as_people_write_them(written: str, number: str) -> None:
@@ -774,8 +780,8 @@ def test_asking_who_we_are_reaches_the_gateway_and_sends_nothing(server: FakeSms
 @pytest.mark.parametrize(
     ("url", "options", "said"),
     [
-        ("octopsh://desk@police.example/s3cret/{recipient}", {}, "knows no service"),
-        ("x.y://desk@police.example/s3cret/{recipient}", {}, "knows no service"),
+        ("octopsh://desk@police.example/s3cret/{recipient}", {}, "has no service"),
+        ("x.y://desk@police.example/s3cret/{recipient}", {}, "has no service"),
         ("octopush://POLICE34:@/s3cret/{recipient}", {}, "cannot read the channel's url"),
         ("forms://:s3cret/{recipient}", {}, "cannot read the channel's url"),
         ("form://gateway.example/s3cret?:to={recipient}", {}, "without encryption"),

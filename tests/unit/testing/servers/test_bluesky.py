@@ -1,4 +1,4 @@
-"""The Bluesky stand answers as the real server does; the expected words were read from @atproto/pds 0.5.35."""
+"""The fake Bluesky server answers as the real one. The expected texts are from @atproto/pds 0.5.35."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FAMILY = "👨‍👩‍👧‍👦"
 
 
 class Caller:
-    """The owner of the account, who says to the server whatever a test wants."""
+    """A client of the account's owner."""
 
     def __init__(self, server: FakeBlueskyServer, http: httpx.Client) -> None:
         self.server = server

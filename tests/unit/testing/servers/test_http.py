@@ -1,4 +1,4 @@
-"""What an unmodified HTTP client sees of the stand, for every answer and every fault."""
+"""An unmodified HTTP client and the fake server, for every answer and fault."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def client(server: FakeServer) -> Iterator[httpx.Client]:
 
 
 class Posts:
-    """A small stateful service, as an author of a network would build one on the stand."""
+    """A small stateful service, as an author of a network would build one on the server."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -273,7 +273,7 @@ def test_refused_connections_come_back_at_the_same_port(server: FakeServer, clie
     assert client.get("/").status_code == 200
 
 
-def test_a_route_may_close_its_own_server(server: FakeServer, client: httpx.Client) -> None:
+def test_a_route_may_take_its_own_server_down(server: FakeServer, client: httpx.Client) -> None:
     def last_words(_: RecordedRequest) -> Answer:
         server.refuse_connections()
         return Answer(200)
@@ -391,7 +391,7 @@ def test_a_client_that_goes_away_mid_request_has_no_effect(server: FakeServer, c
 
 def test_a_far_network_answers_late_and_has_done_it_by_then(server: FakeServer, client: httpx.Client) -> None:
     server.on("POST", "/far", Answer.json({"done": True}))
-    server.latency = 60.0  # which closing the stand ends
+    server.latency = 60.0  # which closing the server ends
     with pytest.raises(httpx.ReadTimeout):
         client.post("/far", timeout=0.05)
     assert [seen.path for seen in server.requests] == ["/far"]

@@ -1,4 +1,4 @@
-"""What an unmodified SMTP client sees of the stand, and what its people find in their mailboxes."""
+"""An unmodified SMTP client and the fake server, and the mailboxes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Mastodon stand answers as the real servers do, as far as a client can tell."""
+"""The fake Mastodon server answers as the real servers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PNG = b"\x89PNG\r\n\x1a\n--\r\n" + b"0" * 100
 
 
 class Caller:
-    """The owner of the account, who says to the server whatever a test wants."""
+    """A client of the account's owner."""
 
     def __init__(self, server: FakeMastodonServer, http: httpx.Client) -> None:
         self.server = server

@@ -1,4 +1,4 @@
-"""The push services of the stand do what the true ones do, asked by a plain client."""
+"""The fake push services answer a plain client as the real ones."""
 
 from __future__ import annotations
 

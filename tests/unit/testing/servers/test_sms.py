@@ -1,16 +1,18 @@
-"""The SMS gateways of the stand do what the true ones do, asked by a plain client."""
+"""The fake SMS gateways answer a plain client as the real ones."""
 
 from __future__ import annotations
 
 import json
 import socket
 import ssl
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
+from policenotify.errors import MissingExtra
 from policenotify.testing import Answer, FakeSmsServer
 
 KANNEL = {"username": "desk", "password": "s3cret", "from": "POLICE34", "to": "33600000001", "charset": "UTF-8"}
@@ -197,6 +199,12 @@ def test_the_certificates_pass_the_strictest_check(server: FakeSmsServer) -> Non
             assert secured.version() is not None
 
 
+def test_the_proxy_needs_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "policenotify.testing.servers._tls_tunnel", None)
+    with FakeSmsServer() as server, pytest.raises(MissingExtra, match=r"policenotify\[testing\]"):
+        _ = server.environment
+
+
 def test_the_proxy_opens_tunnels_and_does_nothing_else(server: FakeSmsServer) -> None:
     proxy = server.environment["HTTPS_PROXY"].rpartition(":")[2]
     for said in (b"GET http://gateway.example/ HTTP/1.1\r\n\r\n", b""):
@@ -206,7 +214,7 @@ def test_the_proxy_opens_tunnels_and_does_nothing_else(server: FakeSmsServer) ->
             assert door.recv(4096) == b""
 
 
-def test_a_tunnel_to_a_closed_server_is_refused() -> None:
+def test_a_tunnel_to_a_server_that_is_closed_is_refused() -> None:
     with FakeSmsServer() as server:
         proxy = server.environment["HTTPS_PROXY"].rpartition(":")[2]
         super(FakeSmsServer, server).refuse_connections()  # the gateway alone, and not the way to it

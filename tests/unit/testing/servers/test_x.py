@@ -1,4 +1,4 @@
-"""The X stand answers as X does, as far as X's documents and seen answers tell."""
+"""The fake X server answers as X, according to documents and observed answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOT_PERMITTED = "You are not permitted to perform this action."
 
 
 class Caller:
-    """The owner of the account, who says to X whatever a test wants."""
+    """A client of the account's owner."""
 
     def __init__(self, server: FakeXServer, http: requests.Session) -> None:
         self.server = server
@@ -326,7 +326,7 @@ def test_the_timeline_refuses_fields_that_it_does_not_know(caller: Caller, serve
 
 
 def test_refusals_have_either_form_of_x(caller: Caller, server: FakeXServer) -> None:
-    """A problem, or a number and words: OpenAPI 2.167 has both, and does not say which comes when."""
+    """OpenAPI 2.167 has both forms, and does not define when each is used."""
     caller.create("Une fois")
     server.errors = "code"
     assert caller.create("Une fois")["json"] == {
