@@ -1,4 +1,4 @@
-"""Hypothesis profiles, nothing from the machine's own settings, and what need not be done anew for each test."""
+"""Hypothesis profiles, isolation from the machine's settings, and set-up shared by all tests."""
 
 from __future__ import annotations
 

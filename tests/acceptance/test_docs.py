@@ -1,4 +1,4 @@
-"""Every code block of the README and of the pages, and every example, run as it stands, against the stands."""
+"""Run every code block of the README and the pages, and every example, against the fake servers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the journal is measured against: the same five calls, at once, by channel objects that are open already."""
+"""The baseline of the journal's costs: the same five calls at once, by open channels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A journal with a backlog, five networks on the loopback that fail one call in five, and workers of their own."""
+"""A journal with a backlog, five networks on the loopback that fail one call in five, and workers."""
 
 from __future__ import annotations
 

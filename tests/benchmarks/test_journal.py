@@ -1,4 +1,4 @@
-"""What never losing and never doubling costs, each figure beside its peer in the same run: `pytest -m benchmark -s`."""
+"""The cost of losing and doubling nothing, each beside its peer in the same run: `pytest -m benchmark -s`."""
 
 from __future__ import annotations
 

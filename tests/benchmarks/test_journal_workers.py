@@ -1,4 +1,4 @@
-"""Two workers on one journal on PostgreSQL, beside one alone: `pytest -m benchmark -s`."""
+"""Two workers on one PostgreSQL journal, beside one alone: `pytest -m benchmark -s`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What it costs to word a message for five networks, with the budgets that their channels claim.
+"""The cost of rendering a message for five networks, with the budgets that their channels claim.
 
-The messages are the desk's twenty-six samples, the later ones of an incident worded twice: as a reply and alone.
+The messages are the twenty-six samples. Later ones of an incident are rendered twice: as a reply and standalone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How fast texts are measured, beside `twitter-text-parser` where it is installed (with setuptools before 80)."""
+"""The speed of measuring texts, beside `twitter-text-parser` where it is installed (with setuptools before 80)."""
 
 from __future__ import annotations
 

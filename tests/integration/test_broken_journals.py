@@ -1,4 +1,4 @@
-"""A journal that is broken, full, locked or another one's: a clear word that nothing was sent, and nothing was."""
+"""A broken, full, locked or foreign journal is reported plainly, and nothing is sent."""
 
 from __future__ import annotations
 

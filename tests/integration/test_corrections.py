@@ -1,4 +1,4 @@
-"""Corrections and cancellations: posts are changed and taken back where the network can and the desk wants it."""
+"""Corrections and cancellations edit and delete posts where the network can and the settings allow it."""
 
 from __future__ import annotations
 

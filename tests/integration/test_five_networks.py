@@ -1,4 +1,4 @@
-"""Five networks at once: an incident as each of them shows it, and what is left in clear when there is trouble."""
+"""An incident as each of five networks shows it, and no secret in clear after a failure."""
 
 from __future__ import annotations
 

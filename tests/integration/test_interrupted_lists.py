@@ -1,4 +1,4 @@
-"""A list of people that a time limit, a stop or the end of a worker cuts, over the wire: nobody twice, nobody never."""
+"""A list cut by a time limit, a stop or the end of a worker reaches each recipient exactly once."""
 
 from __future__ import annotations
 

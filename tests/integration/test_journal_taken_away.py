@@ -1,4 +1,4 @@
-"""A journal that is deleted or replaced while it is open: noticed before anything more is sent, with one alarm."""
+"""A journal deleted or replaced while open is detected before anything more is sent, with one alarm."""
 
 from __future__ import annotations
 

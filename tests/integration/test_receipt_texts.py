@@ -1,4 +1,4 @@
-"""What receipts and errors tell: of what is under way, and in whose time."""
+"""Receipts and errors describe what is under way, with times in the right zone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two incidents in the same words on one street: each is out, and each receipt names its own post."""
+"""Two incidents with the same text on one street are both published, and each receipt names its own post."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the desk typed reaches readers without links and mentions that nobody meant, on every network."""
+"""No network turns typed text into an unintended link or mention."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Any order of publishing, delivering, dying, answers, looks and times: nothing lost, overtaken or doubled.
+"""Any order of publishing, delivering, crashes, answers, look-ups and times loses, overtakes and doubles nothing.
 
-The journal's own claims are modelled in `journal/test_machine.py`; here is what readers have in the end.
+The journal's own claims are modelled in `tests/unit/journal/test_state_machine.py`. Here readers are checked.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Record what the oracles say of some texts, for where they are missing: `python tests/oracles/record.py`, with node.
+"""Record the missing answers of the oracles for some texts: `python -m tests.oracles.record`, with node.
 
-Writes `tests/unit/text/vectors/oracles.json`; run with `python -m tests.oracles.record`.
+Writes `tests/unit/text/vectors/oracles.json`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Our records beside what Bluesky's own library and app would make of the same texts.
+"""Our records beside those of Bluesky's own library and app for the same texts.
 
-Counts agree always. Links and hashtags agree wherever a desk's text has them: an address with `https://` after a space
-or an opening bracket, a hashtag of letters and digits after a space. Elsewhere they differ on purpose, and
-`test_where_we_link_otherwise` says how.
+Counts always agree. Links and hashtags agree in usual texts: an address with `https://` after a space or an opening
+bracket, a hashtag of letters and digits after a space. `test_where_we_link_otherwise` lists the intended differences.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Our measures beside those of others: X's own JavaScript, ICU, and three libraries for SMS.
+"""Our measures beside others: X's own JavaScript, ICU, and three libraries for SMS.
 
-`npm ci --ignore-scripts` in this folder makes the first ones ready; `smsutil` and `sms-toolkit` (with `six`) are used
-where they are installed. What is not there is skipped: `tests/unit/text/vectors` has some of their answers.
+`npm ci --ignore-scripts` in this folder installs the first ones. `smsutil` and `sms-toolkit` (with `six`) are used
+where they are installed. What is missing is skipped. `tests/unit/text/vectors` has some of their answers.
 """
 
 from __future__ import annotations

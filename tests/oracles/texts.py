@@ -1,4 +1,4 @@
-"""Texts that tell a right measure from a nearly right one: what means something to X, Mastodon or SMS, in any order."""
+"""Texts that separate a right measure from a nearly right one: what X, Mastodon or SMS treat specially."""
 
 from __future__ import annotations
 

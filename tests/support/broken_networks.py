@@ -1,6 +1,6 @@
 """A network in memory that keeps every promise, one with recipients, and a broken one for each promise.
 
-Run by test_contract.py, which says which test of the contract must find the fault of which network.
+Run by test_contract.py, which names the contract test that must find each fault.
 """
 
 from __future__ import annotations

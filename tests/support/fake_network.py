@@ -1,4 +1,4 @@
-"""Networks in memory that do what a script says, and a journal with publications for them."""
+"""Networks in memory that follow a script, and a journal with publications for them."""
 
 from __future__ import annotations
 

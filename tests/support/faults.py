@@ -1,4 +1,4 @@
-"""What can go wrong from the outside, done to one of five networks, and what it comes to there."""
+"""External failures of one of five networks, and their expected results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A desk on five networks, all on the loopback: X, Mastodon, Bluesky, mail and SMS."""
+"""An installation on five fake networks: X, Mastodon, Bluesky, mail and SMS."""
 
 from __future__ import annotations
 

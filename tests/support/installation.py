@@ -1,4 +1,4 @@
-"""A desk for tests: both networks on the loopback, and publishers on one journal."""
+"""An installation for tests: two fake networks, and publishers on one journal."""
 
 from __future__ import annotations
 

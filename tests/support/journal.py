@@ -1,4 +1,4 @@
-"""A desk without networks: it drafts, journals, claims and settles as the publisher and its runners do."""
+"""A journal without networks: it drafts, stores, claims and settles like the publisher and its runners."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A package of a stranger, with networks of its own: installed for a test as any package is, by its metadata."""
+"""A third-party package with networks of its own, installed for a test by its metadata."""
 
 from __future__ import annotations
 

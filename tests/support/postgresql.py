@@ -1,4 +1,4 @@
-"""A PostgreSQL server for the tests: in a folder of its own, gone afterwards."""
+"""A PostgreSQL server for the tests, in a folder of its own that is deleted afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A shell for tests: what a command answered."""
+"""A shell for tests, and the answer of a command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The five shipped networks as channels that are never opened, for tests of how messages read."""
+"""The five bundled networks as channels that are never opened, for tests of wording."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A network as a stranger writes it, which satisfies the protocols by its shape alone, and its test."""
+"""A third-party network that satisfies the protocols by its shape alone, and its test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The code of authors and applications under two type checkers, in their strict modes; and what is public is complete.
+"""The code of authors and applications under two strict type checkers, and the completeness of public types.
 
 Pyright is that of `package.json` here: `npm install --no-package-lock --ignore-scripts --prefix tests/typing`.
 """

@@ -1,4 +1,4 @@
-"""What a failed call means for a post, asked of the real exceptions of real clients at real sockets."""
+"""The meaning of failed calls, from real exceptions of real clients at real sockets."""
 
 import logging
 import smtplib

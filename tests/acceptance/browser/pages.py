@@ -1,4 +1,4 @@
-"""Pages to look at: every network with everything that can become of a post, and what nobody should ever type."""
+"""Report pages for the tests: every network with every outcome, and hostile texts."""
 
 from __future__ import annotations
 

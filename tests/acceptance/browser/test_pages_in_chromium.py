@@ -1,4 +1,4 @@
-"""The page in headless Chromium: axe-core, boxes that are measured, the keyboard, paper."""
+"""The report page in headless Chromium: axe-core, measured boxes, keyboard and print."""
 
 from __future__ import annotations
 

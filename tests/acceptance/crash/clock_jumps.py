@@ -1,4 +1,4 @@
-"""A desk whose clock is set at random instants, beside networks whose clocks nobody sets: what they have is true."""
+"""An installation whose clock is set at random instants, beside networks with right clocks."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Ends that are not kill -9: lists that are cut, processes that are halted past their lease, hosts of one name.
+"""Ends other than kill -9: lists cut short, processes halted past their lease, hosts of one name.
 
-The truth is what the networks have logged.
+The logs of the networks are the truth.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A desk that publishes and delivers until somebody kills it: it runs in a process of its own."""
+"""An installation in a process of its own, which publishes and delivers until it is killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The driver: networks that fail at random, a desk that is killed at random instants, and the next one."""
+"""Random failures of the networks, a process killed at random instants, and its successor."""
 
 from __future__ import annotations
 

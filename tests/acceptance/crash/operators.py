@@ -1,7 +1,7 @@
-"""Posts that a person deletes by hand: between publications, and between a failed attempt and its retry.
+"""Posts deleted by hand: between publications, and between a failed attempt and its retry.
 
-One desk, three networks and one clock that stands still, so that what readers see at the very moment at which a post
-lands is known exactly.
+One installation, three networks and one clock that does not move, so that what readers see when a post arrives is
+known exactly.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The driver: a journal that is taken away at random instants under a worker, and put back when that has ended."""
+"""A journal taken away at random instants under a worker, and put back when the worker has ended."""
 
 from __future__ import annotations
 

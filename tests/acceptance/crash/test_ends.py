@@ -1,4 +1,4 @@
-"""Ended in any other way than by kill -9: nothing is lost, nothing doubles, no receipt lies."""
+"""A process that ends other than by kill -9 loses and doubles nothing, and all receipts are true."""
 
 from __future__ import annotations
 

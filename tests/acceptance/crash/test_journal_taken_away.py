@@ -1,4 +1,4 @@
-"""A journal that is taken away under a worker: it ends at once with one alarm, and nothing is lost or doubled."""
+"""A worker whose journal is taken away ends at once with one alarm, and nothing is lost or doubled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Killed at any instant, as often as you like: nothing is lost, nothing overtakes, nothing doubles."""
+"""Processes killed at any instant lose, overtake and double nothing."""
 
 from __future__ import annotations
 

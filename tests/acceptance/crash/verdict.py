@@ -1,4 +1,4 @@
-"""What is true in the end: what readers have, against what the journal says."""
+"""Compare what readers have in the end with the journal."""
 
 from __future__ import annotations
 

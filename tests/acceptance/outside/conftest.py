@@ -1,4 +1,4 @@
-"""Our wheel, built once, and fresh environments in which it is installed beside the wheels of outside packages."""
+"""Our wheel, built once, and fresh environments with it and the wheels of third-party packages."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The ntfy channel on a real server: what those who subscribe get. Run in the environment of the package.
+"""Publish through the ntfy channel on a real server and print what subscribers get. Run in its environment.
 
-Its input is a JSON object: the server's address, the token of one who may read and write its topic, and of one who may
-only write. It prints one.
+Reads a JSON object: the server's address, a token that may read and write the topic, and one that may only write.
+Prints one.
 """
 
 from __future__ import annotations

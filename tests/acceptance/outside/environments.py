@@ -1,4 +1,4 @@
-"""Fresh environments, as somebody has them who installs us from a wheel."""
+"""Fresh virtual environments, as of a user who installs our wheel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The networks of `examples/`, each a package of its own: installed beside our wheel, they are networks like ours."""
+"""The networks of `examples/`, packages of their own, work beside our wheel like the bundled ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our wheel alone: without any network's library, each network says which extra brings it."""
+"""Without the library of any network, our wheel names the missing extra of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One incident in three messages, as a desk says it."""
+"""Publish one incident in three messages."""
 
 from __future__ import annotations
 

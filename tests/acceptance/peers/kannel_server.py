@@ -1,4 +1,4 @@
-"""Debian's Kannel, an SMS gateway, in a folder of its own, before a centre of ours."""
+"""Debian's Kannel, an SMS gateway, in a folder of its own, before our message centre."""
 
 from __future__ import annotations
 

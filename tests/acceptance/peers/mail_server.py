@@ -1,4 +1,4 @@
-"""Debian's postfix and dovecot in a folder of their own: what is sent to anybody `@readers.example` is in a mailbox."""
+"""Debian's postfix and dovecot in a folder of their own, with a mailbox for any `@readers.example`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two servers that speak Mastodon's API: Debian's snac (a real one) and mastodon-mock (which knows Idempotency-Key)."""
+"""Two servers with Mastodon's API: Debian's snac, and mastodon-mock, which knows Idempotency-Key."""
 
 from __future__ import annotations
 

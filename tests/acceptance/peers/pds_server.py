@@ -1,4 +1,4 @@
-"""Bluesky's own server (`@atproto/pds`) in a folder of its own, and accounts on it."""
+"""Bluesky's own server (`@atproto/pds`) in a folder of its own, with accounts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Other people's programs on the loopback: started, waited for, ended by their process id."""
+"""Other programs on the loopback: start them, wait for them, end them by process id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A short message centre (SMSC, SMPP 3.4) on the loopback: what a gateway hands over, to the byte."""
+"""A short message centre (SMSC, SMPP 3.4) on the loopback that records each byte of a gateway."""
 
 from __future__ import annotations
 

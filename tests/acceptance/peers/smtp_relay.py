@@ -1,4 +1,4 @@
-"""A wire between us and a mail server that can be cut: before the server has the mail, and after."""
+"""A connection to a mail server that can be cut before or after the server has the mail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Debian's SpamAssassin with the rules that come with it; it asks nobody on the network."""
+"""Debian's SpamAssassin with its own rules and without network look-ups."""
 
 from __future__ import annotations
 

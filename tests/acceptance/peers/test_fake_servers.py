@@ -1,4 +1,4 @@
-"""A stand answers as the server that it stands for."""
+"""A fake server answers as the server that it imitates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a filter for spam thinks of our mails."""
+"""A spam filter rates our mails."""
 
 from __future__ import annotations
 

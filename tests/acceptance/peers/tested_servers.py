@@ -1,4 +1,4 @@
-"""What was shown on which server: the tables of `docs/explanation/tested-servers.md`, written by the run itself."""
+"""The tables of `docs/explanation/tested-servers.md`, written by the test run."""
 
 from __future__ import annotations
 

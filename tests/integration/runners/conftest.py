@@ -1,4 +1,4 @@
-"""Hosts with engines of their own, and servers for them; what needs a server is marked `runners`."""
+"""Hosts with task queues, and servers for them. Tests that need a server are marked `runners`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A host of an installation, and what delivers for it: each runs in a process of its own, until somebody kills it."""
+"""A host of an installation and its task queue, each in a process of its own until it is killed."""
 
 from __future__ import annotations
 

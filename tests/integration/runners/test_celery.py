@@ -1,4 +1,4 @@
-"""A host with Celery: asked once, whatever the broker does; the periodic drain cannot vanish unseen."""
+"""A host with Celery gets one request whatever the broker does, and its periodic drain cannot vanish unseen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every runner owes on every journal: the same promises, whoever calls `drain`, and however he dies."""
+"""What every runner guarantees on every journal, whatever calls `drain` and however it dies."""
 
 from __future__ import annotations
 

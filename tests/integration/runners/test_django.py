@@ -1,4 +1,4 @@
-"""A Django project: what is published inside `atomic()` is said if that commits, and never if it rolls back."""
+"""A publication inside `atomic()` is published if that commits, and never if it rolls back."""
 
 from __future__ import annotations
 

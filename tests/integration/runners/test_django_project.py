@@ -1,4 +1,4 @@
-"""A Django project as its page sets it up, in processes of its own: `manage.py`, its tests, and the example's views."""
+"""A Django project as its page describes it, in its own processes: `manage.py`, its tests, and the example views."""
 
 from __future__ import annotations
 

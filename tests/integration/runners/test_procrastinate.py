@@ -1,4 +1,4 @@
-"""A host with Procrastinate: its workers know of a publication exactly when it is committed."""
+"""Procrastinate workers get a publication exactly when it is committed."""
 
 from __future__ import annotations
 

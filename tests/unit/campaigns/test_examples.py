@@ -1,4 +1,4 @@
-"""The campaigns of the examples, through the year 2027 by a clock that is set forward: the exact list of posts."""
+"""The example campaigns through the year 2027, by a clock that is moved: the exact list of posts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Campaigns on a journal: what is said, once, on however many machines."""
+"""Campaigns on a journal publish once, on any number of machines."""
 
 from __future__ import annotations
 

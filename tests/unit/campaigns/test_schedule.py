@@ -1,4 +1,4 @@
-"""When a campaign is due."""
+"""The days on which a campaign is due."""
 
 from __future__ import annotations
 

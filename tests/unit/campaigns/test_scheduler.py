@@ -1,4 +1,4 @@
-"""What is done with what is due."""
+"""Decisions on due campaigns."""
 
 from __future__ import annotations
 

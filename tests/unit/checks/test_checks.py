@@ -1,4 +1,4 @@
-"""Each check with messages that it lets pass and messages that it does not."""
+"""Each check, with messages that pass and messages that do not."""
 
 from __future__ import annotations
 

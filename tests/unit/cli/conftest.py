@@ -1,4 +1,4 @@
-"""A desk with a settings file, and its command line."""
+"""An installation with a settings file, and its command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command as a process: its help, its exits, its encoding, its extras."""
+"""The command as a process: help, exit codes, encoding, extras."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A channel that cannot be used silences no other: it is named everywhere, and what is meant for it waits."""
+"""An unusable channel blocks no other, is named everywhere, and its deliveries wait."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a shell is offered: commands, options, and values from the settings and the journal."""
+"""Shell completion: commands, options, and values from the settings and the journal."""
 
 from __future__ import annotations
 

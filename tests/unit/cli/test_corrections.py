@@ -1,4 +1,4 @@
-"""`correct` and `cancel`, to the networks of the loopback."""
+"""`correct` and `cancel`, on fake servers."""
 
 from __future__ import annotations
 

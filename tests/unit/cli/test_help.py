@@ -1,4 +1,4 @@
-"""The help: its examples are run, its exit codes are told, and it costs nothing to ask for."""
+"""The help: its examples run, its exit codes are listed, and it loads little."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`incidents`: what is open, and what is owed."""
+"""`incidents`: open incidents and overdue messages."""
 
 from __future__ import annotations
 

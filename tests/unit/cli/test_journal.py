@@ -1,4 +1,4 @@
-"""`journal`: handed out, proved by strangers, purged; the page about it is followed word for word."""
+"""`journal`: export, verification by others, purge, and its page of the docs."""
 
 from __future__ import annotations
 

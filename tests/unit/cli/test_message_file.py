@@ -1,4 +1,4 @@
-"""A message from a JSON file, from standard input, from options, or from two of them: no field from two."""
+"""A message from a JSON file, standard input, options, or two of them with no field given twice."""
 
 from __future__ import annotations
 

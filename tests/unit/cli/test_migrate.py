@@ -1,4 +1,4 @@
-"""`migrate`: the tables of the journal, made and brought up."""
+"""`migrate`: create and upgrade the tables of the journal."""
 
 from __future__ import annotations
 

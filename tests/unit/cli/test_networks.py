@@ -1,4 +1,4 @@
-"""`networks`: what there is to publish on, what it can do, and what it wants to know."""
+"""`networks`: available networks, their capabilities and options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`networks new`: the package of a network of one's own, whole or not at all."""
+"""`networks new`: write the package of a new network, completely or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page shows, before it is laid out."""
+"""The contents of the report page, before it is laid out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file of the page."""
+"""The report page's file."""
 
 from __future__ import annotations
 

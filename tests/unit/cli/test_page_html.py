@@ -1,4 +1,4 @@
-"""The page as a file: whole, closed to the outside, and nothing of a message gets out of its place."""
+"""The report page as a file: complete, self-contained, and safe from the texts it shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Receipts as a person reads them, whatever was done on the network."""
+"""Receipts on the terminal, for every operation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where it is, as the desk types it."""
+"""Places as officers type them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`preview --html`: the page of what would be said."""
+"""`preview --html`: the page of the posts to come."""
 
 from __future__ import annotations
 

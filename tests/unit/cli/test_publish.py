@@ -1,4 +1,4 @@
-"""`publish`, `update`, `end` and `preview`, to the networks of the loopback."""
+"""`publish`, `update`, `end` and `preview`, on fake servers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of the command line: its commands are run, and what it lists is what there is."""
+"""The page of the command line: its commands run, and its lists are complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`schema`: what goes in and out, for other systems."""
+"""`schema`: input and output formats for other systems."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`status`: what is open and owed, what was said last, who delivers."""
+"""`status`: open incidents, overdue messages, latest publications and workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""On a real terminal, on a narrow one, and in a pipe."""
+"""Output on a real terminal, on a narrow one, and in a pipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times as a desk types them."""
+"""Times as officers type them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`worker`: it delivers until it is told to end, and says how it fares."""
+"""`worker`: it delivers until it is stopped, and reports its state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One delivery, from its claim to what is written down of it."""
+"""One delivery, from its claim to its recorded result."""
 
 from __future__ import annotations
 

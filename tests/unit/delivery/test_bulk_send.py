@@ -1,4 +1,4 @@
-"""Lists of people: cut between two of them, settled one by one, and never sent by a process that has lost its lease."""
+"""Lists are cut between recipients, settled one by one, and never sent without the lease."""
 
 from __future__ import annotations
 

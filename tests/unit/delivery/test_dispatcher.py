@@ -1,4 +1,4 @@
-"""Who delivers: threads beside one another, and drains that wait for what can still happen."""
+"""Delivery threads side by side, and drains that wait for what can still happen."""
 
 from __future__ import annotations
 

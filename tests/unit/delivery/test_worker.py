@@ -1,4 +1,4 @@
-"""Who delivers in the background: when it works, when it sleeps, and that nothing ends it but a stop."""
+"""The background worker: when it works, when it sleeps, and that only a stop ends it."""
 
 from __future__ import annotations
 

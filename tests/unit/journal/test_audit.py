@@ -1,4 +1,4 @@
-"""Events are only ever added, and what was sealed cannot be changed unseen."""
+"""Events are append-only, and a changed sealed record is detected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a channel remembers: changed by one at a time, readable by nobody else."""
+"""The state store of a channel: changed by one process at a time, readable by no other channel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The machine's clock: what it counts, nobody sets, and no sleep of the machine stops."""
+"""The machine's monotonic clock, which setting the time and suspending the machine do not affect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The machine's clock is set, on and back: no interval is longer or shorter for it."""
+"""Setting the machine's clock forward or back changes no interval."""
 
 from __future__ import annotations
 

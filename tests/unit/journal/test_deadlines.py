@@ -1,4 +1,4 @@
-"""What the desk owes, as the journal knows it: raised once, however many look."""
+"""Overdue messages in the journal: raised once by any number of processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The exported journal: strangers prove it, and see whatever was changed in it."""
+"""The exported journal: others verify it and detect any change."""
 
 from __future__ import annotations
 

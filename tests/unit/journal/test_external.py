@@ -1,4 +1,4 @@
-"""Published in the caller's own transaction: all of it is said if he commits, and nothing if he rolls back."""
+"""A publication in the caller's transaction is published if it commits, and not if it rolls back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was journalled is read back whole."""
+"""The history of an incident is read back completely."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The journal is opened, or says in an officer's words why not; nothing raw escapes."""
+"""The journal opens, or fails with a plain error and no raw exception."""
 
 from __future__ import annotations
 

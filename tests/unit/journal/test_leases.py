@@ -1,4 +1,4 @@
-"""Who holds a lease, and whether he is certainly gone."""
+"""The owners of leases, and the proof that an owning process has exited."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A journal of the first version of its tables, opened as it is, and brought up by later ones."""
+"""A journal with the first version of its tables is opened and upgraded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In a lane nothing overtakes, nothing urgent waits behind what is not, and nothing stale goes out."""
+"""In a lane nothing overtakes, nothing urgent waits behind routine, and nothing stale is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What waits without words for a channel: nobody claims it, it keeps its place, and is worded once."""
+"""Unworded deliveries are not claimed, keep their place, and are worded once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What only PostgreSQL shows: row locks, its clock, its schema, its failures."""
+"""PostgreSQL only: row locks, its clock, its schema, its failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A publication is written once, whole, in its turn; or nothing of it is."""
+"""A publication is written once and completely, or not at all."""
 
 from __future__ import annotations
 

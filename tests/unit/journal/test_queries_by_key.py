@@ -1,4 +1,4 @@
-"""What a series of messages goes by: what was said under its keys, and what was remarked."""
+"""Queries for a series of messages: publications by key, and their findings."""
 
 from __future__ import annotations
 

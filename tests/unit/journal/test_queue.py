@@ -1,4 +1,4 @@
-"""What goes next, who holds it, and what becomes of it when he is gone."""
+"""The next delivery, its owner, and its recovery when the owner is gone."""
 
 from __future__ import annotations
 

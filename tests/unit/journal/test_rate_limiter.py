@@ -1,4 +1,4 @@
-"""One limiter for all processes: what leaves on a channel, and who waits for whom."""
+"""One rate limiter for all processes of a channel."""
 
 from __future__ import annotations
 

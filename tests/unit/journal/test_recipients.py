@@ -1,4 +1,4 @@
-"""Who a mail goes to: everybody who should hear it, nobody twice, and no address in clear or for ever."""
+"""The recipients of a mail: everyone entitled, none twice, and no address in clear or kept for ever."""
 
 from __future__ import annotations
 

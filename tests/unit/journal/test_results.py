@@ -1,4 +1,4 @@
-"""What an attempt came to is written down once, with its reason, and decides what is next."""
+"""The result of an attempt is recorded once with its reason, and decides the next step."""
 
 from __future__ import annotations
 

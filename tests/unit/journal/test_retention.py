@@ -1,4 +1,4 @@
-"""What is old and over is forgotten: no word and nobody of it is left, and everything sealed still verifies."""
+"""Old settled records are erased with all texts and recipients, and every seal still verifies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any order of publishing, claiming, dying and settling: one owner at a time, in order, and settled once."""
+"""Any order of publishing, claiming, crashing and settling has one owner at a time, in order, settled once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fork does not fall into a transaction."""
+"""A forked process does not continue its parent's transaction."""
 
 from __future__ import annotations
 

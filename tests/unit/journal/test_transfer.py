@@ -1,4 +1,4 @@
-"""A journal moves to another database: whole, proven, once, and the old one is closed."""
+"""A journal moves to another database once, completely and verified, and the old one is closed."""
 
 from __future__ import annotations
 

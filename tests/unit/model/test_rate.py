@@ -1,4 +1,4 @@
-"""The limiter as a function: what it promises of every window, and how a rate is written."""
+"""The limiter as a function: its guarantee for every window, and the notation of rates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process that was halted past its lease writes nothing that readers see, on any network."""
+"""A process halted past its lease publishes nothing, on any network."""
 
 from __future__ import annotations
 

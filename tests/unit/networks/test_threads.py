@@ -1,4 +1,4 @@
-"""Which of our posts a reply can hang under."""
+"""The posts that a reply can be attached to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same publisher, awaited."""
+"""The publisher with await."""
 
 from __future__ import annotations
 

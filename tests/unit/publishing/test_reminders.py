@@ -1,4 +1,4 @@
-"""The end is owed: who is reminded of it, when, how often, and where that is said."""
+"""Reminders of overdue ends: who is reminded, when, how often, and where."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where messages go, and what they answer there."""
+"""The channels that a message goes to, and the posts that it replies to there."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Every wording at a glance: a page for each category, with all its stages on all networks.
+"""A page of all wordings for each category, with all its stages on all networks.
 
-`python tests/unit/render/test_golden.py` writes the pages anew; look at the difference before it is committed.
+`python tests/unit/render/test_golden.py` writes the pages again. Review the difference before committing it.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
-"""What a post must never do: repeat what is withdrawn, part a sentence, tell a house, show yesterday's colour, or stay
-silent where something shorter can be said."""
+"""No post repeats a withdrawn text, cuts a qualified sentence, names a house number or shows an outdated colour.
+
+A post is not left out where something shorter can be published.
+"""
 
 from __future__ import annotations
 

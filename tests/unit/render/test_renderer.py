@@ -1,4 +1,4 @@
-"""How messages read: twenty-six of them as whole pages, and the rules one by one.
+"""The wording of messages: twenty-six of them as whole pages, and the rules one by one.
 
 The pages are in `golden/wording`. After a change of wording, `python tests/unit/render/test_renderer.py` writes them.
 Read the difference: they must read as a police account writes.

@@ -1,4 +1,4 @@
-"""Languages by dropping in a file; and that the shipped ones, and the one of the how-to page, are complete."""
+"""Languages added by a file, and the completeness of the shipped ones and of the how-to page's."""
 
 from __future__ import annotations
 

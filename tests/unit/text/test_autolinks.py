@@ -1,4 +1,4 @@
-"""Links that nobody meant and mentions that nobody allowed, and how a text reads without them."""
+"""Unintended links and mentions, and how a text reads without them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done quickly for plain texts gives what the long way gives."""
+"""The fast path for plain texts has the same results as the full one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""House numbers, buildings and flats: what is taken for one, and what only looks like one."""
+"""House numbers, buildings and flats, and texts that only look like them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a status is on Mastodon."""
+"""The length of a status on Mastodon."""
 
 from __future__ import annotations
 

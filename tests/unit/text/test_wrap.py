@@ -1,4 +1,4 @@
-"""Lines of plain text: where they break, how wide they are."""
+"""Lines of plain text: where they break, and how wide they are."""
 
 from __future__ import annotations
 

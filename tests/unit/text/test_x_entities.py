@@ -1,4 +1,4 @@
-"""What X links in a text."""
+"""The entities that X links in a text."""
 
 from __future__ import annotations
 

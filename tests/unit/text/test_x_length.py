@@ -1,4 +1,4 @@
-"""What a text weighs on X."""
+"""The weighted length of a text on X."""
 
 from __future__ import annotations
 

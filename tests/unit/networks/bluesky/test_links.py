@@ -1,4 +1,4 @@
-"""How links read in a Bluesky post, what that leaves of the budget, and that they lead where they say."""
+"""How links read in a Bluesky post, their share of the budget, and their targets."""
 
 from __future__ import annotations
 

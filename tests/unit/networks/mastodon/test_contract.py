@@ -1,4 +1,4 @@
-"""Mastodon keeps the contract: on a server that it knows, on one that it does not know yet, on GoToSocial and snac."""
+"""Mastodon keeps the contract: on a known server, an unknown one, GoToSocial and snac."""
 
 from __future__ import annotations
 

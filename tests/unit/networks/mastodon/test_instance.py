@@ -1,4 +1,4 @@
-"""What a server is taken for, by what it says of itself, and what follows for the channel."""
+"""How a server is recognised by its own description, and the channel's capabilities that follow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looking a post up on our own timeline: what is taken for it, and what never is."""
+"""Look-up of a post on our own timeline: which posts match, and which never do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""X keeps the contract, by both ways in."""
+"""X keeps the contract, with both kinds of credentials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether what X's timeline shows is what we said."""
+"""Recognise our own posts on X's timeline."""
 
 from __future__ import annotations
 
