@@ -22,7 +22,7 @@ class Bare:
         self._threads = threads
 
     def send(self, wordings: tuple[RenderedPost, ...]) -> None:
-        """Say each of these on its network; returns when the last one is out."""
+        """Send each of these on its network, and return when the last one is published."""
         list(self._threads.map(self._send, wordings))
 
     def _send(self, wording: RenderedPost) -> None:

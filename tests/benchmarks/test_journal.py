@@ -42,7 +42,7 @@ def publisher(five: Five) -> Publisher:
 
 
 class Desk:
-    """Says something new each time."""
+    """Publish something new each time."""
 
     def __init__(self, publisher: Publisher) -> None:
         self.publisher = publisher
@@ -159,7 +159,7 @@ _PAST = 1_000_000  # deliveries, of a fifth as many publications on five network
 
 
 def _give_a_past(path: Path) -> None:
-    """What was published on the journal, and is settled, is there again and again."""
+    """Fill the journal with copies of a settled publication."""
     with closing(sqlite3.connect(path, isolation_level=None)) as raw:
         raw.execute("PRAGMA synchronous=OFF")
         raw.execute("PRAGMA cache_size=-200000")
@@ -172,7 +172,7 @@ def _give_a_past(path: Path) -> None:
                 "publication": "printf('%026d', n)",
                 "post_key": "'old ' || n || channel",
                 "ordering_key": "'old ' || n || ' ' || channel",
-                **dict.fromkeys(("standalone", "request"), "'{}'"),  # nobody reads them, and a disk has an end
+                **dict.fromkeys(("standalone", "request"), "'{}'"),  # they are never read, and a disk is finite
             },
             "pn_event": {"id": "NULL", "publication": "printf('%026d', n)"},
         }

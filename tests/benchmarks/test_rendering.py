@@ -59,7 +59,7 @@ def _worded(scene: RenderContext, channel: ChannelConfig) -> RenderedPost:
 
 
 def _unique(message: Message, number: int) -> Message:
-    """The message with words that nobody has said before, so that nothing is taken from what is remembered."""
+    """Return the message with new texts, so that no cache applies."""
     fields = {name: getattr(message, name) for name in ("headline", "description", "instruction")}
     return message.model_copy(update={name: f"{words} n° {number}" for name, words in fields.items() if words})
 

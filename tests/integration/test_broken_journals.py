@@ -42,7 +42,7 @@ def _nothing_is_published(desk: Desk) -> bool:
 
 
 def _refused(desk: Desk, error: PolicenotifyError, says: str) -> None:
-    """The error is one for an officer, says that nothing was sent, and nothing was."""
+    """Check that the error is plain, states that nothing was sent, and that nothing was."""
     assert isinstance(error, JournalError)
     assert says in str(error)
     assert any(word in str(error) for word in NOTHING), str(error)
@@ -101,7 +101,7 @@ def test_a_damaged_file_is_reported_and_left_unchanged(desk: Desk, broken: Calla
 
 
 def test_an_empty_file_is_not_a_journal(desk: Desk) -> None:
-    """An empty file is what `touch` leaves, and a disk that was full: nothing in it tells what it once held."""
+    """`touch` or a full disk leaves an empty file, which does not show what it once held."""
     desk.database.touch()
     desk.write_settings()
     with pytest.raises(JournalMissing, match="no tables yet") as caught:
@@ -156,11 +156,11 @@ def test_a_write_ahead_log_of_another_database(desk: Desk, tmp_path: Path) -> No
     _refused(desk, caught.value, "The journal")
 
 
-# --- no room, no right, no lock
+# --- full disks, missing permissions, locks
 
 
 def test_a_backup_that_holds_the_lock_too_long(desk: Desk) -> None:
-    """Who writes is told who is in the way, and when it is over all goes on."""
+    """The writer gets the name of the blocking process, and goes on afterwards."""
     url = f"sqlite:///{_journalled(desk)}?timeout=0.2"
     publisher = Publisher(
         journal=open_journal(url, keys=desk.keys, clock=desk.clock),
@@ -196,14 +196,14 @@ def test_a_backup_that_denies_reading(desk: Desk) -> None:
 
 
 def test_a_full_disk_in_the_middle_of_publishing(desk: Desk) -> None:
-    """SQLite's own limit stands for the disk's: the page that does not fit is the one the publication needs."""
+    """SQLite's own limit imitates a full disk: the page that does not fit is the one the publication needs."""
     _journalled(desk)
     publisher = desk.publisher()
     with publisher.journal.read() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(JournalError) as caught:  # noqa: PT012 - which of them fails is SQLite's affair
-        for number in range(200):  # until the free room in the pages is used up
+        for number in range(200):  # until the free space in the pages is used up
             message = accident(
                 headline=f"Accident {number}", lifecycle=Lifecycle(stage=Stage.OPENING, incident=f"2026-{number}")
             )
@@ -253,7 +253,7 @@ while True:
 
 @pytest.mark.slow
 def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
-    """The operating system says no in the middle of a write, as a quota does: at any point of publishing."""
+    """The operating system refuses a write like a quota does, at any point of publishing."""
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] == resource.RLIM_INFINITY
     desks, clock = {}, FastClock(datetime.now(UTC))
     with ExitStack() as stack:
@@ -276,7 +276,7 @@ def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
 
 
 def _after_a_limit(desk: Desk) -> bool:
-    """What the process said is true, and the next one goes on from there; whether it had been journalled."""
+    """Check the report of the process and let the next one go on. Return whether it had been journalled."""
     said = (desk.folder / "said").read_text(encoding="utf-8")
     assert any(says in said for says in ("the disk is full", "the disk fails")), said
     assert "Nothing was sent" in said
@@ -294,7 +294,7 @@ def _after_a_limit(desk: Desk) -> bool:
 
 
 def test_the_doctor_looks_at_every_page(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    """A page that nobody has read yet may be damaged: opening finds nothing, the doctor does."""
+    """An unread page may be damaged: opening does not notice, the doctor does."""
     desk.write_settings()
     path = _journalled(desk)
     raw = sqlite3.connect(path)

@@ -45,7 +45,7 @@ MINOR, SEVERE = Severity.MINOR, Severity.SEVERE
 
 @dataclass
 class Board:
-    """A network in memory whose posts can be changed and taken back; calls fail as scripted."""
+    """A network in memory whose posts can be edited and deleted. Calls fail as scripted."""
 
     capabilities: Capabilities = ALL
     account: str = "police34.example"
@@ -118,7 +118,7 @@ class AheadClock(SystemClock):
 
 
 class Station:
-    """One desk at one board."""
+    """One installation with one network."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.board, self.clock = folder, Board(), AheadClock()

@@ -100,7 +100,7 @@ def test_no_secret_and_no_address_is_left_in_clear(
 ) -> None:
     """After a full run with trouble everywhere: journal, logs of all libraries at DEBUG, exceptions, reprs."""
     caplog.set_level(logging.DEBUG)
-    for name in set(logging.root.manager.loggerDict) - {"mail.log"}:  # the stand's own: it plays the other side
+    for name in set(logging.root.manager.loggerDict) - {"mail.log"}:  # the fake server's own log
         caplog.set_level(logging.DEBUG, logger=name)
     publisher = five.publisher()
     opened = publisher.publish(accident(), key="1", actor="desk")

@@ -24,7 +24,7 @@ from policenotify.testing.samples import PARIS, SENDER
 from tests.support.installation import accident
 from tests.support.network_options import mail_options, sms_options
 
-NUMBERS = tuple(f"+336399800{number:02d}" for number in range(40))  # ARCEP: numbers for films, nobody's
+NUMBERS = tuple(f"+336399800{number:02d}" for number in range(40))  # ARCEP: numbers reserved for fiction
 ADDRESSES = tuple(f"lecteur{number:02d}@journal.example" for number in range(40))
 SLOW = 0.05
 """Seconds that each call takes: a chunk takes longer than any limit in these tests."""
@@ -60,7 +60,7 @@ class ContractCase:
         return made
 
     def reached(self) -> list[str]:
-        """Who got something, as often as it came."""
+        """Return the recipients, as often as each was reached."""
         if isinstance(self.server, FakeSmsServer):
             return sorted(message.to for message in self.server.messages)
         return sorted(mail.recipient for mail in self.server.mails)

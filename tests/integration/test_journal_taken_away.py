@@ -265,7 +265,7 @@ def test_doctor_and_publish_make_no_journal_either(desk: Desk, capsys: pytest.Ca
     assert not list(desk.folder.glob("journal.db*"))
 
 
-# --- what a failure to write says
+# --- the report of a failed write
 
 
 def test_an_unwritable_journal_is_reported_once(

@@ -167,7 +167,7 @@ def test_the_same_key_publishes_once(desk: Desk, publisher: Publisher) -> None:
 def test_a_key_that_another_process_used_meanwhile_is_reported_as_repeated(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, stage: Stage, at: tuple[type, str]
 ) -> None:
-    """Whoever comes second at one instant gets the receipt of the first one: no error, and no "published"."""
+    """The second at one instant gets the receipt of the first: no error, and no "published"."""
     slow, fast = desk.publisher(), desk.publisher()
     message = accident()
     if stage is Stage.END:
@@ -197,7 +197,7 @@ with open_publisher({settings!r}) as publisher:
 
 
 def _process(desk: Desk, body: str) -> subprocess.Popen[str]:
-    """Another process of the same installation; *body* uses `publisher`."""
+    """Run another process of the same installation. *body* uses `publisher`."""
     code = _PROCESS.format(settings=str(desk.write_settings()), body=textwrap.indent(body, "    "))
     return subprocess.Popen(  # noqa: S603 - our own code
         [sys.executable, "-c", code],
@@ -226,7 +226,7 @@ print(publication.id, *(receipt.outcome for receipt in publication))
 
 @pytest.mark.slow
 def test_a_process_killed_in_the_middle_of_sending_loses_nothing_and_doubles_nothing(desk: Desk) -> None:
-    """The network takes the post and never answers; the process dies; the next one finds out by the key."""
+    """The network takes the post and never answers, and the process dies. The next one finds the post by its key."""
     desk.bluesky.fail_next(*PUT, NoResponse(30), effect=True)
     process = _process(desk, 'publisher.publish(accident(), key="open", actor="desk")')
     deadline = time.monotonic() + 30
@@ -290,7 +290,7 @@ def test_an_update_to_a_failed_opening_is_worded_to_read_alone(desk: Desk, publi
 
 
 def test_an_end_to_an_opening_that_never_appeared(desk: Desk) -> None:
-    """Nobody reads « évitez le secteur » after the end: its opening is superseded."""
+    """An opening « évitez le secteur » is superseded after the end."""
     publisher = desk.publisher([desk.on_bluesky(), desk.by_mail(without_opening="skip")])
     opened = publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
     ended = publisher.publish(opened.end("Fin d'intervention"), key="end", actor="desk")
@@ -662,7 +662,7 @@ def test_no_secret_and_no_address_is_left_in_clear(
 ) -> None:
     """After a full run with trouble: journal, logs of all libraries at DEBUG, exceptions, reprs."""
     caplog.set_level(logging.DEBUG)
-    for name in set(logging.root.manager.loggerDict) - {"mail.log"}:  # the stand's own: it plays the other side
+    for name in set(logging.root.manager.loggerDict) - {"mail.log"}:  # the fake server's own log
         caplog.set_level(logging.DEBUG, logger=name)
     desk.mail.refuse("t.dupont@habitant.example", 550, "5.1.1 <t.dupont@habitant.example> unknown")
     desk.mail.refuse("standard.secret@mairie.example", 451, "4.7.1 <standard.secret@mairie.example> later", times=1)

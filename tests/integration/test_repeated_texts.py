@@ -40,7 +40,7 @@ AVENUE = Location(commune="34172", street="avenue de Toulouse")
 
 @dataclass
 class Office:
-    """A desk with one channel, whose time passes only when told."""
+    """An installation with one channel, whose clock moves only when set."""
 
     publisher: Publisher
     clock: FakeClock
@@ -137,7 +137,7 @@ def test_a_second_incident_in_the_same_words_has_posts_of_its_own(office: Office
 def test_a_lost_answer_finds_its_own_post_and_not_the_one_in_the_same_words(
     office: Office, x: FakeXServer, seconds: int, *, out: bool
 ) -> None:
-    """X refuses the second one; what the cut connection leaves in doubt is settled beside the first one's post."""
+    """X refuses the second one. The doubt after the cut connection is settled beside the first one's post."""
     x.duplicate_window = timedelta(0)
     first = office.opening("I1")
     office.clock.pass_by(seconds)
@@ -221,7 +221,7 @@ def test_on_bluesky_a_lost_answer_finds_no_post_of_another(opened: Open, clock: 
         assert len(set(found)) == 3
 
 
-# --- words that were said that day are said again
+# --- texts published that day are published again
 
 
 @pytest.mark.parametrize("errors", ["problem", "code"])
@@ -309,7 +309,7 @@ def test_a_distinct_text_has_its_space_at_any_length(office: Office, x: FakeXSer
 
 @pytest.mark.parametrize("sentences", range(6, 10))
 def test_a_text_too_long_for_any_thread_is_made_distinct_too(opened: Open, x: FakeXServer, sentences: int) -> None:
-    """Where X takes no answers, they are shortened; the repeated ones as far as what tells them apart needs."""
+    """Without replies on X texts are shortened, repeated ones as far as the distinct part needs."""
     office = opened(on_x(x, link_mode="standalone"))
     instruction = "Évitez le secteur. " + "Suivez la déviation par l'avenue. " * sentences
     for key in ("a", "b"):

@@ -48,7 +48,7 @@ def links() -> Iterator[str]:
 
 
 def posts(seed: int, count: int) -> Iterator[str]:
-    """Invent posts: French words with what a reader may click, as a desk writes it."""
+    """Generate posts: French words with links, hashtags and mentions."""
     rnd = random.Random(seed)  # noqa: S311 - the same texts again
     urls = list(links())
     words = [words for words in FRENCH if not re.search(r"[#@.]", words)]
@@ -63,7 +63,7 @@ def _placed(url: str, among: str) -> str:
 
 
 def encoded(text: str) -> dict[str, Any]:
-    """The record of a post that says this."""
+    """Return the record of a post with this text."""
     post = Post(
         key="0" * 64,
         account="police.example",
@@ -143,7 +143,7 @@ def _theirs(answer: dict[str, Any]) -> list[tuple[str, int, int, str]]:
         ("https://police.fr#a", ["https://police.fr"], ["https://police.fr#a"]),
         # a hyphen is part of a name
         ("voir service-public.fr", ["https://service-public.fr"], []),
-        # what stands in quotation marks or brackets may be followed
+        # a text in quotation marks or brackets may be followed
         ("«https://police.fr»", ["https://police.fr"], []),
         ("« https://police.fr» et", ["https://police.fr"], ["https://police.fr»"]),
         ("l’#Hérault, (#A6)", ["Hérault", "A6"], []),

@@ -163,7 +163,7 @@ class Perfect:
     def ref(self, ref: str) -> PostRef:
         return PostRef(account=self.account, id=ref)
 
-    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:  # noqa: ARG002 - the key tells
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:  # noqa: ARG002 - the key identifies the post
         ref = f"id-{request.key[-8:]}"
         try:
             return self.ref(ref) if self.ask("find", lambda: ref in self.network.posts) else None
@@ -676,7 +676,7 @@ class DeletesOnce(Perfect):
 
 
 class PerfectMail(Perfect):
-    """The same, to many people."""
+    """The same network with recipients."""
 
     capabilities = Capabilities(budget=Budget(300, graphemes), title=True, recipients=True)
     again = False
@@ -714,7 +714,7 @@ class PassesOverTheLast(PerfectMail):
 
 
 class SendsBeyondTheEnd(PerfectMail):
-    """Knows by heart whom it has written to, and writes to them again with whoever comes next."""
+    """Remembers its recipients, and sends to them again with the next ones."""
 
     def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
         for outcome in super().send_each(request, recipients):

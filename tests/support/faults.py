@@ -29,7 +29,7 @@ PEOPLE: Final = {"email": ADDRESSES, "sms": NUMBERS}
 # person.
 WAITS, DOUBT, HELD, SAID = Outcome.WAITING, Outcome.UNCONFIRMED, Outcome.HELD, Outcome.POSTED
 BLOCKED: Final = "blocked"  # waits, and its channel is closed until a person acts
-Cell = tuple[Outcome | str, int] | None  # `None`: there is no such thing on this network
+Cell = tuple[Outcome | str, int] | None  # `None`: not possible on this network
 TABLE: Final[dict[str, tuple[Cell, ...]]] = {
     #                      x              mastodon       bluesky        email          sms
     "refused":           ((WAITS, 1),    (WAITS, 1),    (WAITS, 1),    (WAITS, 3),    (WAITS, 3)),
@@ -58,7 +58,7 @@ CELLS: Final = [
 ]
 _HOURS: Final = timedelta(hours=3)
 _PATIENT: Final = 1.0  # seconds that are waited for an answer, where none comes
-_RESET: Final = timedelta(minutes=10)  # so long a network that tells it in its own time wants to be left alone
+_RESET: Final = timedelta(minutes=10)  # the time for which a network asks to be left alone
 
 PUBLISHES: Final = {
     "x": ("POST", "/2/tweets"),
@@ -110,14 +110,12 @@ class Held:
     """What the journal holds of one delivery.
 
     Attributes:
-        state: Its state.
-        doubt: Whether it may be out.
-        attempts: How often it was tried.
-        unended: How many attempts have no end.
-        asked: Whether what was said to the network is kept.
-        retry_at: Before when it will not be tried.
-        blocked: Why its channel is closed; empty: it is open.
-        people: States and doubts of its people.
+        doubt: It may be published.
+        unended: Number of attempts without a recorded end.
+        asked: The request to the network is kept.
+        retry_at: The earliest time of the next attempt.
+        blocked: Why its channel is blocked, or empty.
+        people: States and doubts of its recipients.
     """
 
     state: str
@@ -132,14 +130,14 @@ class Held:
 
 @dataclass(frozen=True, kw_only=True)
 class Suffered:
-    """What became of a publication on a network that failed.
+    """The course of a publication on a network that failed.
 
     Attributes:
         at: When it was published, by our clock.
-        said: What all channels told first.
+        said: The first receipts of all channels.
         held: What the journal held then.
-        alone: What readers have once all is settled that settles by itself, and what the receipt says.
-        after: The same when a person has done what the receipt told.
+        alone: What readers have once all is settled that settles by itself, and the receipt.
+        after: As `alone`, when an operator has done what the receipt asked for.
     """
 
     at: datetime
@@ -150,7 +148,7 @@ class Suffered:
 
 
 def suffer(five: Five, network: str, way: str) -> Suffered:
-    """Publish while a network fails in one way; let it be well again, let time pass, and let a person act."""
+    """Publish while a network fails in one way. Then let it recover, time pass, and an operator act."""
     accepted = getattr(_server(five, network), _REVOKED[network][0])
     publisher = _failing(five, network, way)
     at = five.clock.now()
@@ -165,7 +163,7 @@ def suffer(five: Five, network: str, way: str) -> Suffered:
 
 
 def journalled(publisher: Publisher, delivery: int) -> Held:
-    """What the journal holds of a delivery."""
+    """Return what the journal holds of a delivery."""
     attempts, people, table = schema.attempt, schema.recipient, schema.delivery
     with publisher.journal.read() as connection:
         row = connection.execute(select(table).where(table.c.id == delivery)).one()
@@ -187,7 +185,7 @@ def journalled(publisher: Publisher, delivery: int) -> Held:
 
 
 def worst(receipt: Receipt) -> Outcome:
-    """What the receipt says of the post, or of the person who fared worst."""
+    """Return the result of the post, or the worst result of a recipient."""
     people = receipt.recipients or {}
     return next((one for one in (HELD, WAITS, DOUBT, SAID) if people.get(one)), receipt.outcome)
 
@@ -251,7 +249,7 @@ def _later(five: Five, publisher: Publisher, network: str) -> tuple[list[str], R
 
 
 def _set_right(five: Five, publisher: Publisher, network: str, way: str, accepted: object) -> Publisher:
-    """A person does what the receipt says."""
+    """Do what the receipt asks an operator to do."""
     told = publisher.publication("open")
     assert told is not None
     receipt, server = told.on(network), _server(five, network)

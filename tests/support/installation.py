@@ -91,7 +91,7 @@ class Desk:
         return configure_channel(name, "email", options, **{"recipients": lambda: self.addresses, **how})
 
     def write_settings(self) -> Path:
-        """The same installation as a settings file, a keys file and a list of recipients."""
+        """Write the installation as a settings file, a keys file and a list of recipients."""
         if not (self.folder / "keys").exists():
             self.keys.save(self.folder / "keys")
         (self.folder / "presse.txt").write_text("\n".join(self.addresses), encoding="utf-8")

@@ -69,7 +69,7 @@ class Pigeon:
 
 
 class Owl(Pigeon):
-    """What it can do follows from its account."""
+    """Return capabilities that follow from the account."""
 
     @property
     def capabilities(self) -> Capabilities:  # type: ignore[override]  # as most networks have it

@@ -23,7 +23,7 @@ class Ran:
 
     @property
     def words(self) -> str:
-        """What was printed for people, however it was wrapped."""
+        """Return the output for people without line breaks."""
         return " ".join(self.out.split())
 
 

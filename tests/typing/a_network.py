@@ -116,7 +116,7 @@ def open_lofts(clock: Clock, store: StateStore) -> Claims:
 
 
 def in_words(error: ChannelError) -> str:
-    """The four kinds are told apart."""
+    """The four kinds are distinguished."""
     match error:
         case Refused(fallback=fallback):
             return fallback or error.reason

@@ -45,7 +45,7 @@ ACCIDENT = Message(
 
 
 def publish(publisher: Publisher) -> Sequence[Receipt]:
-    """Say it."""
+    """Publish the message."""
     preview = publisher.preview(ACCIDENT)
     assert_type(preview, Preview)
     assert_type(preview.findings, tuple[Finding, ...])
@@ -80,7 +80,7 @@ async def publish_and_wait() -> Publication:
 
 @pytest.fixture
 def desk() -> Iterator[Recording]:
-    """What would have been published."""
+    """Return what would have been published."""
     with recording_publisher({"x": Capabilities(budget=Budget(280, graphemes))}, clock=FakeClock()) as desk:
         yield desk
 

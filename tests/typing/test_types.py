@@ -38,7 +38,7 @@ def _pyright(*arguments: str) -> dict[str, Any]:
 
 
 def test_mypy_finds_what_is_wrong_and_nothing_else(tmp_path: Path) -> None:
-    """Without our own settings and pydantic's plugin, as a stranger has it."""
+    """Check without our own settings and pydantic's plugin, like a third party."""
     files = ("a_network.py", "an_application.py", "refused.py")
     done = _asked(
         sys.executable, "-m", "mypy", "--strict", "--config-file=", "--cache-dir", str(tmp_path / "cache"), *files

@@ -197,7 +197,7 @@ def test_addresses_and_kept_values_are_never_printed() -> None:
 
 
 class Loud:
-    """A network in a few lines, as a stranger would write it."""
+    """A third-party network in a few lines."""
 
     capabilities = Capabilities(budget=Budget(300))
     account = "desk.example"
@@ -214,7 +214,7 @@ class Loud:
         return Account(id="1", name="desk")
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Release nothing."""
 
 
 class Quiet(Loud):

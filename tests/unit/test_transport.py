@@ -46,7 +46,7 @@ Conversation = Callable[[socket.socket], None]
 
 
 class Listener:
-    """A bare TCP server on 127.0.0.1: what an HTTP or mail stand cannot do, because it is no HTTP or mail."""
+    """A bare TCP server on 127.0.0.1, for what no HTTP or mail server does."""
 
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
@@ -140,7 +140,7 @@ def listen() -> Iterator[Callable[[Conversation], int]]:
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """A port where nobody listens, and that nobody else gets meanwhile."""
+    """Yield a port without a listener, reserved meanwhile."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]

@@ -48,11 +48,11 @@ HOSTILE = (
     "--></textarea></title></iframe></details></article><!-- ]]> <base href=//evil.example>",
     "https://evil.example/" + "a" * 400 + "?q=%22%3E%3Cscript%3E#" + "b" * 90,
 )
-"""What nobody should ever type."""
+"""Hostile texts."""
 
 
 def budgets(room: int = 1) -> dict[str, Capabilities]:
-    """What the networks can do, with so many times the room."""
+    """Return the budgets of the networks, multiplied."""
     post: dict[str, Any] = {"replies": True, "images": 4}
     mail: dict[str, Any] = {"title": True, "html": True, "recipients": True, "replies": True, "images": 10}
     return {
@@ -75,7 +75,7 @@ def budgets(room: int = 1) -> dict[str, Capabilities]:
 
 
 def everywhere(room: int = 1, scripts: Mapping[str, Sequence[Any]] | None = None) -> list[ChannelConfig]:
-    """A channel on each network; what a script does not say succeeds."""
+    """Return a channel on each network. Calls outside the script succeed."""
     made = []
     for network, capabilities in budgets(room).items():
         scripted = Scripted(
@@ -130,7 +130,7 @@ def stories(folder: Path) -> Report:
 
 
 def previewed(folder: Path) -> Report:
-    """An update before it is said: in both of its wordings, with remarks of the checks, and a picture."""
+    """Preview an update in both wordings, with findings and a picture."""
     opening, update = SAMPLES[:2]
     with desk(folder, everywhere()) as (publisher, clock):
         clock.put_to(opening.at)

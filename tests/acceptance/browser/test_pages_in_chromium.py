@@ -35,7 +35,7 @@ def _needed() -> tuple[str, str]:
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """What a browser finds on each page, at each width, in both schemes."""
+    """Return the browser's findings on each page, at each width, in both schemes."""
     chromium, node = _needed()
     folder = tmp_path_factory.mktemp("pages")
     with open_desk() as on:
@@ -59,7 +59,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 @pytest.fixture(params=PAGES)
 def each(request: pytest.FixtureRequest, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What is found on one page."""
+    """Return the findings on one page."""
     return [one for one in found if one["page"] == request.param]
 
 

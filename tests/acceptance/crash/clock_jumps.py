@@ -46,7 +46,7 @@ _PATIENCE = timedelta(minutes=45)  # the longest waits, one after another; who w
 
 @dataclass
 class Scene:
-    """One desk, one network, and one clock that is set once."""
+    """One installation, one network, and one clock that is set once."""
 
     kind: Kind
     network: str
@@ -94,7 +94,7 @@ class Scene:
         self._settle()
 
     def _trouble(self) -> None:
-        """What becomes of the next call."""
+        """Script the result of the next call."""
         if self.kind == "waiting":
             self.server.fail_next(*_CALL[self.network], Answer.rate_limited(retry_after=self.chance.randrange(5, 600)))
             return
@@ -113,7 +113,7 @@ class Scene:
             self.publisher.drain(_SOON)
 
     def _killed(self) -> None:
-        """A process that takes the next delivery, may have said it, and is seen no more; its lease must run out."""
+        """Claim the next delivery as a process that may have sent it and was killed. Its lease must run out."""
         journal, how = self.publisher.journal, self.publisher.channels[self.network]
         claimed = journal.deliveries.claim(how.name, "elsewhere:1/boot/7/7/slot", lease=_LEASE)
         if (
@@ -131,7 +131,7 @@ class Scene:
         journal.deliveries.begin(claimed, request, "standalone")
         try:
             channel.send(request)
-        except Exception:  # noqa: BLE001 - a process that is killed tells nobody
+        except Exception:  # noqa: BLE001 - a killed process reports nothing
             self.counted["killed in doubt"] += 1
         finally:
             channel.close()
@@ -161,7 +161,7 @@ class Scene:
             self.clock.pass_by(step)
 
     def _settle(self) -> None:
-        """Go on until nothing waits any more; who waits for the old time is not waited for."""
+        """Go on until nothing waits any more, except what waits for the old time."""
         began = self.clock.monotonic()
         for _ in range(_ROUNDS):
             due = self.publisher.drain(_SOON)
@@ -178,7 +178,7 @@ class Scene:
     # --- what is true then
 
     def judge(self) -> Counter[str]:
-        """The figures; raises `AssertionError` where something was lost or doubled, or a receipt lies."""
+        """Return the figures. Raise `AssertionError` if a post was lost or doubled or a receipt is false."""
         key = "uri" if self.network == "bluesky" else "id"
         posts = {str(getattr(post, key)): post.text for post in self.server.posts}
         wrong = []
@@ -202,7 +202,7 @@ class Scene:
         return self.counted
 
     def _may_be_silent(self, name: str, receipt: Receipt) -> bool:
-        """A clock that is set on lets an opening expire; nothing else may."""
+        """Check expired deliveries: only a clock set forward lets an opening expire."""
         return name.startswith("opening") and receipt.outcome is Outcome.SUPERSEDED
 
     def _receipts(self) -> Iterator[tuple[str, Receipt]]:
@@ -213,7 +213,7 @@ class Scene:
 
 @contextmanager
 def scene(folder: Path, kind: Kind, network: str, sign: int, seed: int) -> Iterator[Scene]:
-    """A desk without a publication."""
+    """Yield an installation without a publication."""
     clock = FakeClock(_START, run="the machine")
 
     def theirs() -> datetime:

@@ -47,7 +47,7 @@ LEASE = timedelta(seconds=40)
 """By the desks' clock, which runs ten times as fast as the wall's."""
 
 Task = Literal["wait", "budget", "work", "publish"]
-_NUMBERS = tuple(f"+336399800{number:02d}" for number in range(24))  # ARCEP: numbers for films, nobody's
+_NUMBERS = tuple(f"+336399800{number:02d}" for number in range(24))  # ARCEP: numbers reserved for fiction
 _ADDRESSES = tuple(f"lecteur{number:02d}@journal.example" for number in range(24))
 _SETTLED = 300.0  # seconds on the wall in which all must be settled once nothing disturbs any more
 
@@ -57,7 +57,7 @@ _processes.set_forkserver_preload(["tests.acceptance.crash.ends", "tests.accepta
 
 @dataclass(frozen=True, kw_only=True)
 class Orders:
-    """What a process is to do, and with which installation."""
+    """The task of a process, and its installation."""
 
     folder: Path
     journal: str
@@ -166,7 +166,7 @@ class Scene:
     # --- what happens
 
     def start(self, task: Task, *turns: tuple[int, int], **more: Any) -> BaseProcess:
-        """Start a process; each publication has the list of this moment."""
+        """Start a process. Each publication has the list of this moment."""
         people = {
             "sms": tuple(self.chance.sample(_NUMBERS, self.chance.randrange(12, 24))),
             "email": tuple(self.chance.sample(_ADDRESSES, self.chance.randrange(12, 24))),
@@ -213,7 +213,7 @@ class Scene:
             return int(connection.execute(select(func.count()).select_from(schema.attempt)).scalar_one())
 
     def halt(self, process: int) -> None:
-        """Halt a process at some instant at which it does not hold the journal: a file lets nobody else write then."""
+        """Halt a process at some instant at which it does not hold the journal, for a file allows one writer."""
         while True:
             os.kill(process, signal.SIGSTOP)
             _until(partial(_is_halted, process), "a process does not halt")
@@ -238,7 +238,7 @@ class Scene:
             self.wrong.append(f"seed {self.seed}, {self.ends} ends: {what}")
 
     def reached(self) -> dict[str, Counter[tuple[int, int, str]]]:
-        """How often each person has each post, by channel."""
+        """Return how often each recipient has each post, by channel."""
         mails: Counter[tuple[int, int, str]] = Counter()
         for mail in self.mail.mails:
             body = mail.message.get_body(("plain",))
@@ -247,7 +247,7 @@ class Scene:
         return {"sms": Counter((*turn_of(one.text), one.to) for one in self.sms.messages), "email": mails}
 
     def check_receipts(self) -> None:
-        """What the last process has told of its list is what the networks have, but for who was just being asked."""
+        """Check that receipts equal what the networks have, except for the recipient under way."""
         path = self.orders.folder / "receipts"
         if not path.exists():
             return
@@ -262,7 +262,7 @@ class Scene:
         path.unlink()
 
     def check_no_doubts(self) -> None:
-        """After an end that is no kill each person is posted or waits, as the networks have it."""
+        """Check that after an end other than a kill each recipient is posted or waits, as the networks have it."""
         reached = self.reached()
         for person in self._people():
             have = reached[person["channel"]][(*person["turn"], person["address"])]
@@ -372,7 +372,7 @@ def _until(true: Any, otherwise: str) -> None:
 def scene(
     folder: Path, seed: int, on_unknown: Literal["resend", "hold"], *channels: str, fast: bool, url: str = ""
 ) -> Iterator[Scene]:
-    """An installation without a publication; its journal is in a file, or in the empty database at *url*."""
+    """Yield an installation without a publication, with its journal in a file or in the empty database at *url*."""
     start = datetime.now(UTC)
     now = _clock(start, fast=fast).now
     folder.mkdir()
@@ -443,7 +443,7 @@ def cut_lists(played: Scene, task: Task, ends: int) -> str:
 
 
 def halt(played: Scene, ends: int) -> str:
-    """Halt a worker past its lease while another one goes on; then wake it."""
+    """Halt a worker past its lease while another one goes on, then wake it."""
     lease = LEASE.total_seconds() / 10
     other = played.start("work")
     for number in range(ends):
@@ -473,7 +473,7 @@ def halt(played: Scene, ends: int) -> str:
 
 
 def twins(played: Scene, ends: int) -> str:
-    """Let two hosts of one name work on one journal; now and then one of them is killed."""
+    """Let two hosts of one name work on one journal, and kill one of them now and then."""
     machines = [
         {"boot": "first-boot", "machine": "first"},
         {"boot": "second-boot", "machine": played.chance.choice(("first", "second"))},

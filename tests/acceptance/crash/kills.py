@@ -31,8 +31,8 @@ from tests.support.network_options import bluesky_options, mail_options, sms_opt
 _TIMEOUT = 0.5  # of the clients, in seconds on the wall
 _HANGS = NoResponse(2 * _TIMEOUT)
 _LAGS = timedelta(seconds=15)  # half of what the network X waits before it believes that a post is not there
-_SHARE = 0.6  # of the desks publish something before they are killed
-_AGAIN = 2  # turns that each desk publishes anew, as a caller does who does not know what became of them
+_SHARE = 0.6  # of the processes publish something before they are killed
+_AGAIN = 2  # turns that each process publishes again, like a caller without an answer
 _NEW = 2  # and turns that are new
 
 _FAULTS: tuple[tuple[float, Reply, bool], ...] = (
@@ -72,7 +72,7 @@ class Scene:
         return max((int(line) for line in whole.split()), default=-1) + 1
 
     def kill_one(self) -> None:
-        """Start a desk and kill it at some instant."""
+        """Start a process and kill it at some instant."""
         self._disturb()
         first = self.next_turn
         self.processes.start(max(0, first - _AGAIN), first + _NEW, until_done=False)
@@ -81,7 +81,7 @@ class Scene:
         self.kills += 1
 
     def _wait(self) -> None:
-        """Until some instant: a publication has returned, or the networks were asked so often; and then a moment."""
+        """Wait until a publication has returned or so many calls were made, and then a moment."""
         until = time.monotonic() + self.chance.uniform(0.2, 3)
         if self.chance.random() < _SHARE:
             returned = self.next_turn
@@ -97,7 +97,7 @@ class Scene:
         return sum(len(server.requests) for server in (self.x, self.bluesky, self.sms)) + self.mail.sessions
 
     def finish(self) -> None:
-        """Let the networks be well, and a last desk publish and deliver what is left."""
+        """Let the networks recover, and a last process publish and deliver what is left."""
         for server in (self.x, self.bluesky, self.sms, self.mail):
             server.recover()
         first = self.next_turn
@@ -139,7 +139,7 @@ class Scene:
 
 @contextmanager
 def scene(folder: Path, seed: int, on_unknown: Literal["resend", "hold"], *, repeats: bool) -> Iterator[Scene]:
-    """An installation without a publication; *repeats*: X takes the same text as often as it is sent."""
+    """Yield an installation without a publication. With *repeats* X takes the same text as often as it is sent."""
     start = datetime.now(UTC)
     now = FastClock(start).now
     with ExitStack() as stack:

@@ -66,11 +66,11 @@ _FAULTS: tuple[tuple[int, Reply, bool], ...] = (
 
 @dataclass(frozen=True)
 class Landed:
-    """A post at the moment at which it landed.
+    """A post at the moment at which it was published.
 
     Attributes:
         seen: Readers see it.
-        newest: The newest earlier post of its incident that readers see; `None`: there is none.
+        newest: The newest earlier post of its incident that readers see, if any.
     """
 
     id: str
@@ -82,7 +82,7 @@ class Landed:
 
 @dataclass
 class Hands:
-    """One desk, and a person who deletes."""
+    """One installation, and an operator who deletes posts."""
 
     seed: int
     publisher: Publisher
@@ -128,7 +128,7 @@ class Hands:
         return said
 
     def _attempted(self, name: str, incident: int) -> bool:
-        """Make the next attempt on a channel; return True when nothing is left to be made."""
+        """Make the next attempt on a channel. Return True when none is left."""
         journal = self.publisher.journal
         due = journal.deliveries.due([name]).get(name)
         if due is None:
@@ -244,7 +244,7 @@ def _words(text: str) -> str:
 
 @contextmanager
 def hands(folder: Path, seed: int, start: datetime) -> Iterator[Hands]:
-    """A desk on a Bluesky account, a takahe and a Mastodon."""
+    """Yield an installation on Bluesky, Takahe and Mastodon."""
     clock = FakeClock(start)
     with ExitStack() as stack:
         bluesky = stack.enter_context(FakeBlueskyServer("police34.example", now=clock.now))

@@ -36,7 +36,7 @@ class TakenAway:
     scene: Scene
     workers: ProcessPool
     done: Counter[str] = field(default_factory=Counter)
-    _other: bool = False  # another journal was put in the place of ours
+    _other: bool = False  # another journal was put in place of the right one
 
     @property
     def journal(self) -> Path:
@@ -62,7 +62,7 @@ class TakenAway:
         self.done[way] += 1
 
     def publish(self, count: int) -> None:
-        """Publish the next turns of the plan; nothing is delivered here."""
+        """Publish the next turns of the plan without delivering."""
         installation = self.scene.installation
         with closing(installation.publisher()) as publisher:
             first = self.scene.next_turn
@@ -98,7 +98,7 @@ class TakenAway:
             self._beside(f"{suffix}.kept").unlink()
 
     def _make_read_only(self) -> None:
-        """Nothing may be written: a running worker goes on or waits, and a new one sends nothing. That is no alarm."""
+        """Deny writing: a running worker goes on or waits, a new one sends nothing, and no alarm is raised."""
         folder, alarms = self.scene.installation.folder, self._alarms()
         user = _NOBODY if os.geteuid() == 0 else 0
         self._give_to(user or os.geteuid())
@@ -108,7 +108,7 @@ class TakenAway:
         for path in modes:
             path.chmod(0o500 if path == folder else 0o400)
         time.sleep(self.scene.chance.uniform(0, 0.5))
-        os.kill(worker, SIGKILL)  # until it is waited for, nobody else has its number
+        os.kill(worker, SIGKILL)  # until it is waited for, no other process gets its number
         assert self.workers.wait() == -SIGKILL, alarms.read_text("utf-8")
         arrived = self._arrived()
         worker = self.workers.start(str(alarms), user)
@@ -159,7 +159,7 @@ class TakenAway:
         time.sleep(self.scene.chance.uniform(0, 0.1))
 
     def _arrived(self) -> dict[str, int]:
-        """What readers have by now."""
+        """Return what readers have by now."""
         scene = self.scene
         return {"x": len(scene.x.posts), "bluesky": len(scene.bluesky.posts), "sms": len(scene.sms.messages)}
 

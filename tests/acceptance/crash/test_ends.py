@@ -49,7 +49,7 @@ def _run(folder: Path, name: str, scenes: int, ends: int, server: Server | None 
     with ThreadPoolExecutor(2 if server else _AT_ONCE) as threads:  # a server has so many connections
         for told in threads.map(one, range(scenes)):
             print(f"{name}: {told}")  # noqa: T201 - the figures, with `-s`
-    print(f"{name}: {scenes * ends} ends in {time.monotonic() - began:.0f} s")  # noqa: T201 - the same
+    print(f"{name}: {scenes * ends} ends in {time.monotonic() - began:.0f} s")  # noqa: T201 - figures are printed
 
 
 @pytest.mark.crash

@@ -24,7 +24,7 @@ _WHY = frozenset({Outcome.POSTED, Outcome.SUPERSEDED, Outcome.HELD})
 
 
 def judged(scene: Scene) -> str:
-    """The figures; raises `AssertionError` where something was lost, overtaken or doubled."""
+    """Return the figures. Raise `AssertionError` if a post was lost, overtaken or doubled."""
     with closing(scene.installation.publisher()) as publisher:
         verdict = _Verdict(scene, publisher.journal)
         verdict.judge()
@@ -43,7 +43,7 @@ class _Verdict:
     turns: dict[str, Turn] = field(default_factory=dict)  # by publication
     deliveries: list[Row[Any]] = field(default_factory=list)
     attempts: dict[int, list[Row[Any]]] = field(default_factory=dict)
-    listed: set[int] = field(default_factory=set)  # deliveries that a person is told to look at
+    listed: set[int] = field(default_factory=set)  # deliveries that an operator is asked to look at
 
     def judge(self) -> None:
         self._read()

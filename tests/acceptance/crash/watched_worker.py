@@ -1,4 +1,4 @@
-"""A worker in a forked process: its exit code tells how it ended, and a file holds the alarms that it raised."""
+"""A worker in a forked process: its exit code shows how it ended, and a file holds the alarms that it raised."""
 
 from __future__ import annotations
 

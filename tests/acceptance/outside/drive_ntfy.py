@@ -23,7 +23,7 @@ _LINK = "https://police.example/a?b=c"
 
 
 def main(server: str, token: str, writer: str) -> dict[str, object]:
-    """Say hard texts, and the longest one."""
+    """Publish difficult texts, and the longest one."""
 
     def opened(password: str) -> closing[Ntfy]:
         return closing(Ntfy(topic="police", token=SecretStr(password), server=server, clock=FakeClock()))

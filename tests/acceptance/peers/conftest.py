@@ -82,7 +82,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """After a whole run, the page must tell what was shown."""
+    """Compare the page with the results of a whole run."""
     started = session.config.stash.get(_STARTED, {})
     whole = len(started) == len(_SERVERS) and not session.config.option.keyword and not session.testsfailed
     if not (_PEERS and whole and "PYTEST_XDIST_WORKER" not in os.environ):

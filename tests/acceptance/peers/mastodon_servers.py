@@ -26,7 +26,7 @@ _HERE: Final = "urn:ietf:wg:oauth:2.0:oob"  # RFC 6749 knows it not; Mastodon's 
 
 @dataclass(frozen=True)
 class SeenToot:
-    """A post as the server tells of it."""
+    """A post as the server returns it."""
 
     id: str
     text: str
@@ -96,7 +96,7 @@ class Fediverse:
 
 
 class Snac(Fediverse):
-    """snac on the loopback; its users give us a token in the browser, as users do."""
+    """snac on the loopback, whose users grant a token in the browser."""
 
     name = "snac"
 
@@ -159,7 +159,7 @@ class MastodonMock(Fediverse):
 
 
 def _called(url: str, body: object = None, headers: dict[str, str] | None = None) -> bytes:
-    """The answer's body; *body* is sent as JSON, or as a form where it is bytes."""
+    """Return the answer's body. *body* is sent as JSON, or as a form if it is bytes."""
     if body is None or isinstance(body, bytes):
         asked = Request(url, body, headers or {})  # noqa: S310 - our own server
     else:
@@ -169,7 +169,7 @@ def _called(url: str, body: object = None, headers: dict[str, str] | None = None
 
 
 def _version(snac: str) -> str:
-    """snac tells its version and ends with an error, for nothing was asked of it."""
+    """Return snac's version. Without a command snac prints it and ends with an error."""
     told = subprocess.run([snac], check=False, capture_output=True, text=True, timeout=30)  # noqa: S603 - named by us
     return str(re.findall(r"snac (\d[\w.]*)", told.stdout + told.stderr)[0])
 

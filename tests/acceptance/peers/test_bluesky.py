@@ -222,7 +222,7 @@ def test_an_expired_session_is_renewed_or_opened_again(
 def test_a_wrong_password_blocks_and_the_limit_of_logins_is_waited_for(
     pds: Pds, account: BlueskyAccount, channel_of: NewChannel
 ) -> None:
-    """30 logins in five minutes (docs.bsky.app, "Rate limits"); the server's limits are on."""
+    """The server's limits are on: 30 logins in five minutes (docs.bsky.app, "Rate limits")."""
     for _ in range(30):
         with pytest.raises(Blocked):
             channel_of(account, pds.url, password="abcd-efgh-ijkl-mnop").whoami()

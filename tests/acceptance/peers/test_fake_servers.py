@@ -21,7 +21,7 @@ POSTS = "app.bsky.feed.post"
 
 
 def answers(service: str, account: BlueskyAccount) -> Iterator[tuple[str, int, Any]]:
-    """What a server says to a row of calls: which call, its status, and what it says of it."""
+    """Return the call, the status and the error of each of a row of calls."""
     token = ""
 
     def ask(

@@ -80,7 +80,7 @@ def test_a_server_that_closes_the_connection_in_a_list_loses_no_recipient(
 
 
 def test_more_errors_than_the_server_allows_lose_no_recipient(mail: MailServer, new_publisher: NewPublisher) -> None:
-    """After 20 in a row postfix says 421 and goes (`smtpd_hard_error_limit`)."""
+    """After 20 in a row postfix answers 421 and disconnects (`smtpd_hard_error_limit`)."""
     mail.policy.refuse("gone*", "550 5.1.1 no such user")
     gone = [f"gone{number}" for number in range(50)]
     said = new_publisher(by_mail(mail.smtp, *gone, "ana")).publish(accident(), key="1", actor="desk")
@@ -122,7 +122,7 @@ def test_a_long_list_gets_one_valid_mail_each(mail: MailServer, new_publisher: N
 def _is_valid(mail: Delivered) -> None:
     head, _, _ = mail.raw.replace(b"\r\n", b"\n").partition(b"\n\n")
     assert head.isascii()
-    ours = head[head.index(b"\nTo: ") :].decode()  # what the servers have written stands above
+    ours = head[head.index(b"\nTo: ") :].decode()  # the servers' own headers are above
     for line in ours.split("\n"):  # RFC 5322, section 2.1.1; a long URL or id cannot be folded
         assert len(line) <= 78 or " " not in line.partition(": ")[2], line
     names = Counter(re.findall(r"^([!-9;-~]+):", ours, re.MULTILINE))
@@ -142,7 +142,7 @@ def _is_valid(mail: Delivered) -> None:
 
 
 class PostfixFixture:
-    """Mailboxes behind postfix, which lets only the desk in."""
+    """Mailboxes behind postfix, which accepts one login only."""
 
     faults = frozenset(Fault) - {Fault.TRUNCATED, Fault.HTML_PAGE, Fault.SERVER_ERROR}  # these are HTTP's
     retry_after: timedelta | None = None

@@ -45,7 +45,7 @@ def redis_server() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="session")
 def site_processes() -> Iterator[SiteProcesses]:
-    """Where hosts are forked."""
+    """Yield the process that forks hosts."""
     started = SiteProcesses()
     yield started
     started.end()

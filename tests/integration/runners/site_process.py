@@ -82,7 +82,7 @@ class Site:
         )
 
     def write_settings(self) -> str:
-        """The same as a settings file; returns its path."""
+        """Write a settings file for it and return its path."""
         account = "\n".join(f'{name} = "{value}"' for name, value in self.bluesky.items())
         told = f"""
             schema_version = 1
@@ -154,7 +154,7 @@ class SiteProcesses:
 
     @contextmanager
     def running(self, site: Site, runner: str) -> Iterator[int]:
-        """A process that delivers, the leader of a group with all its children; killed at the end."""
+        """A process that delivers and leads a group with all its children. It is killed at the end."""
         into, out = self._process.stdin, self._process.stdout
         assert into is not None
         assert out is not None
@@ -181,7 +181,7 @@ def kill(process: int) -> None:
 def _main() -> None:
     for module in _SLOW_TO_LOAD:
         import_module(module)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the dead
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no parent waits for them
     for line in sys.stdin:
         site, runner = json.loads(line)
         if (process := os.fork()) == 0:

@@ -50,7 +50,7 @@ def host(request: pytest.FixtureRequest, new_site: NewSite) -> tuple[Site, str]:
 
 @pytest.fixture
 def desk(host: tuple[Site, str]) -> Iterator[Publisher]:
-    """The desk that publishes: another process than the one that delivers."""
+    """Yield a publisher in another process than the one that delivers."""
     opened = desk_of(*host)
     yield opened
     opened.close()
@@ -113,7 +113,7 @@ def test_it_keeps_order_urgency_rate_and_pauses_and_survives_poison(
 
         bluesky.fail_next(*PUT, Answer.json({"error": "InvalidRequest", "message": "bad"}, 400), effect=False)
         publish(desk, tip(3), "poison")
-        becomes(desk, Outcome.REFUSED, "poison")  # before the next is said: two processes may deliver side by side
+        becomes(desk, Outcome.REFUSED, "poison")  # before the next is published: two processes may deliver side by side
         publish(desk, tip(4), "tip 4")
         becomes(desk, Outcome.POSTED, "tip 4")
 
@@ -145,7 +145,7 @@ def _begun(desk: Publisher) -> list[datetime]:
 def test_killed_in_the_middle_it_loses_nothing(
     host: tuple[Site, str], desk: Publisher, bluesky: FakeBlueskyServer, site_processes: SiteProcesses
 ) -> None:
-    bluesky.fail_next(*PUT, NoResponse(), effect=True)  # it is out, and nobody says so
+    bluesky.fail_next(*PUT, NoResponse(), effect=True)  # it is published, and no answer shows it
     with site_processes.running(*host) as first:
         opened = publish(desk, accident(), "open")
         until(lambda: bluesky.posts, "the runner should begin")
@@ -168,7 +168,7 @@ def test_a_host_that_froze_for_longer_than_its_lease_changes_nothing_any_more(
         os.killpg(frozen, signal.SIGSTOP)
         with site_processes.running(site, runner):
             becomes(desk, Outcome.POSTED, "open")
-            os.killpg(frozen, signal.SIGCONT)  # what it was told meanwhile is news to nobody
+            os.killpg(frozen, signal.SIGCONT)  # its late result changes nothing
             publish(desk, tip(1), "tip")
             becomes(desk, Outcome.POSTED, "open", "tip")
     assert len(bluesky.posts) == 2

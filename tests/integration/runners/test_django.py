@@ -56,7 +56,7 @@ class Runner:
         return opened
 
     def enqueue(self, connection: Any) -> None:
-        """Nothing: it is told after the commit."""
+        """Do nothing, for it is notified after the commit."""
 
     def on_commit(self) -> None:
         self.woke += 1
@@ -234,7 +234,7 @@ def test_a_projects_tests_in_memory_are_let_be() -> None:
 
 
 def _checked(alias: str) -> list[Any]:
-    """What `manage.py check --database` finds in a database."""
+    """Return what `manage.py check --database` finds in a database."""
     return list(checks.run_checks(tags=[checks.Tags.database], databases=[alias]))
 
 

@@ -59,7 +59,7 @@ def test_the_job_is_there_exactly_if_the_message_is(
     assert _jobs(host) == {}
     with host.begin() as slow:
         publisher.publish(accident(), key="open", actor="cad", connection=slow)
-        # Another desk does not wait for the slow one.
+        # Another publisher does not wait for the slow one.
         other = accident(lifecycle=accident().lifecycle.model_copy(update={"incident": "2026-4712"}))
         publisher.publish(other, key="other", actor="cad", wait=AT_ONCE)
         assert _jobs(host) == {(DRAIN, "todo"): 1}

@@ -57,7 +57,7 @@ def _draft(message: Message, history: History | None = None, profile: CategoryPr
 
 
 def _typed(**fields: Any) -> CheckContext:
-    """A draft as it is decided on: with what the desk typed, and with what is left of it."""
+    """Return a draft as the checks see it: with the typed text, and with what is left of it."""
     typed = _message(**{"category": "police_operation", "location": None, **fields})
     profile = PROFILES[typed.category]
     resolved = fill_defaults(
@@ -277,7 +277,7 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
         (_draft(_message(headline="Merci aux @SDIS34")), Level.INFO, "headline"),
         (_draft(_message(instruction="Suivez @SDIS34@a.example")), Level.INFO, "instruction"),
         (
-            # A place never calls anybody, whoever may be mentioned.
+            # A place never mentions an account, even an allowed one.
             replace(_draft(_message(location={"street": "rue @SDIS34"})), mentions=frozenset({"SDIS34"})),
             Level.INFO,
             "location.street",

@@ -41,6 +41,6 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 @pytest.fixture
 def pigeon_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The networks of a stranger's package are installed."""
+    """Install the networks of a third-party package."""
     install(tmp_path / "site")
     monkeypatch.syspath_prepend(tmp_path / "site")

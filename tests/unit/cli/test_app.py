@@ -206,7 +206,7 @@ def test_invalid_seconds_are_not_understood(run: Run, command: tuple[str, ...], 
 def test_what_cannot_be_printed_does_not_pass_for_unpublished(
     desk: Desk, args: tuple[str, ...], code: int, told: bytes
 ) -> None:
-    """Standard output is a full disk: how it ends is told beside it, and the exit code is true."""
+    """Standard output is a full disk: standard error has the result, and the exit code is true."""
     with Path("/dev/full").open("wb") as full:
         ran = subprocess.run(  # noqa: S603 - our own command
             [sys.executable, "-c", "from policenotify.cli import main; main()", *args],

@@ -261,7 +261,7 @@ def test_a_whole_incident_waits_in_its_order_and_in_its_thread(desk: Desk) -> No
         assert publisher.channel_problems() == {}
         ended = publisher.publish(_following(Stage.END, "Fin d'intervention"), key="end", actor="desk")
     assert ended.ok
-    # What was over before it could be sent is not sent: the end goes out, and stands alone.
+    # An update overtaken before it could be sent is not sent. The end is published standalone.
     [post] = desk.bluesky.posts
     assert "TERMINÉ" in post.text
 

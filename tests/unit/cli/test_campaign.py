@@ -207,7 +207,7 @@ def _until(holds: Callable[[], bool]) -> None:
 
 
 def _meanwhile(log: Path, *steps: tuple[str, Callable[[], object]]) -> Thread:
-    """Each step as soon as the words before it were told."""
+    """Do each step as soon as the text before it was printed."""
 
     def follow() -> None:
         for words, step in steps:

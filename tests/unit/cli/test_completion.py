@@ -25,7 +25,7 @@ _HEAVY = ("sqlalchemy", "atproto", "atproto_client", "apprise", "tweepy", "masto
 
 
 def offered(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, line: str) -> dict[str, str]:
-    """The values, each with its meaning, after a line; what is begun is its last word."""
+    """Return the suggestions after a line, each with its help. The last word is being completed."""
     words = f"policenotify {line}"
     monkeypatch.setenv(COMPLETE_VARIABLE, "zsh_complete")
     monkeypatch.setenv("COMP_WORDS", words)
@@ -164,7 +164,7 @@ def test_a_journal_that_another_process_holds_is_not_waited_for(complete: Offere
 def test_what_hangs_is_not_waited_for_beyond_patience(complete: Offered, desk: Desk) -> None:
     settings = desk.folder / "policenotify.toml"
     settings.unlink()
-    os.mkfifo(settings)  # whoever reads it waits for a writer who never comes
+    os.mkfifo(settings)  # a reader waits for a writer that never comes
     begun = time.monotonic()
     assert complete("resume ") == {}
     assert time.monotonic() - begun < 15

@@ -59,7 +59,7 @@ def _every() -> list[tuple[str, str]]:
 
 
 def arguments(line: str) -> tuple[list[str], str]:
-    """What the command is given, and the file that it reads."""
+    """Return the arguments of the command, and the file that it reads."""
     within = re.search(r"\$\((policenotify .*)\)", line)
     words = shlex.split(within[1] if within else line[line.index("policenotify ") :])
     for mark in ("|", ">"):

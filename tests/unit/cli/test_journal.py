@@ -34,7 +34,7 @@ NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 
 @pytest.fixture
 def old(desk: Desk, run: Run) -> Desk:
-    """A desk with an incident and a tip of four years ago, and one incident that is open."""
+    """An installation with an incident and a tip of four years ago, and one open incident."""
     desk.clock = Earlier(timedelta(days=4 * 366))
     then = desk.publisher()
     opening = then.publish(accident(next_update_at=None), key="cad:1", actor="cne Roux")

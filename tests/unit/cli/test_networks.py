@@ -69,7 +69,7 @@ def test_a_network_whose_library_is_missing_reports_how_to_install_it(run: Run) 
     assert "    ✘ Not installed: no-such-library.\n" in ran.out
     assert "→ pip install 'lofts[owl]'" in ran.out
     [owl] = run("networks", "owl", "--json").document["networks"]
-    # It does not say what it can do before it is configured.
+    # Its capabilities are unknown before it is configured.
     assert (owl["ready"], owl["missing"], owl["capabilities"]) == (False, ["no-such-library"], None)
 
 

@@ -52,7 +52,7 @@ def devices(page: Report, section: int) -> dict[str, Device]:
 
 
 def article(page: Report, card: Card) -> str:
-    """What the page has of a card."""
+    """Return the page's texts of a card."""
     return html(page).partition(f'<article id="{card.id}"')[2].partition("</article>")[0]
 
 
@@ -317,7 +317,7 @@ def test_a_preview_shows_both_wordings_and_what_gave_way(tmp_path: Path) -> None
     assert any(card.omitted and card.needs_attention for card in cards)
     assert cards[0].post
     assert cards[0].post.pictures[0].alt == "Plan du secteur"
-    assert cards[0].link is None  # pictures leave no room for a card
+    assert cards[0].link is None  # pictures leave no space for a card
     assert ("6", "channels that would publish it") in page.figures
 
 
@@ -345,7 +345,7 @@ def test_the_card_of_a_link_is_the_posts_or_the_pages(tmp_path: Path) -> None:
     assert cards["bluesky"].pieces == [Piece(text="autre")]  # the places of the links are not known any more
     assert cards["mastodon"].reader_post
     assert cards["mastodon"].reader_post.warning == "Images choquantes"
-    assert words(cards["x"]) == words(found["x"])  # two posts for one wording: nobody can tell which
+    assert words(cards["x"]) == words(found["x"])  # two posts for one wording: indistinguishable
 
 
 def test_what_readers_have_is_shown_with_the_parent_that_the_network_has(tmp_path: Path) -> None:

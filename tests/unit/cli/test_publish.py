@@ -358,4 +358,4 @@ def test_a_promise_that_is_taken_as_tomorrows_is_remarked_for_programs_too(
         [remark] = [finding for finding in findings if finding["code"] == "PN109"]
         assert remark["level"] == "warning"
         assert "2026-11-25 18:30, in 23 hours" in remark["reason"]
-    assert run("publish", *promised, "--wait", "0", "--json").document["times"] == []  # a repetition says nothing
+    assert run("publish", *promised, "--wait", "0", "--json").document["times"] == []  # a repetition publishes nothing

@@ -22,7 +22,7 @@ JSON_TYPES: dict[str, type | tuple[type, ...]] = {
 
 
 def wrong(value: Any, schema: dict[str, Any], root: dict[str, Any], at: str = "") -> list[str]:
-    """What a value has against a schema: the keywords that pydantic writes, of JSON Schema 2020-12."""
+    """Return the violations of a schema: the keywords that pydantic writes, of JSON Schema 2020-12."""
     if "$ref" in schema:
         return wrong(value, root["$defs"][schema["$ref"].rpartition("/")[2]], root, at)
     if "anyOf" in schema and not any(not wrong(value, one, root, at) for one in schema["anyOf"]):

@@ -200,7 +200,7 @@ def test_a_delivery_that_was_taken_over_twice_within_one_lease_is_an_alarm(
 
 
 def _backlog(desk: Desk, count: int) -> None:
-    """Publish openings that nobody delivers, the first one overdue."""
+    """Publish undelivered openings, the first one overdue."""
     desk.clock = Earlier(timedelta(hours=30))
     for number in range(count):
         life = Lifecycle(stage=Stage.OPENING, incident=f"I{number:03d}")
@@ -212,7 +212,7 @@ def _backlog(desk: Desk, count: int) -> None:
 def test_a_backlog_is_counted_and_the_most_pressing_of_it_shown(run: Run, desk: Desk) -> None:
     _backlog(desk, 25)
     ran = run("status")
-    assert ran.code == 5  # nobody delivers
+    assert ran.code == 5  # no worker delivers
     lines = ran.out.splitlines()
     assert len(lines) <= 48
     assert max(map(len, lines)) <= 100

@@ -126,7 +126,7 @@ def test_a_worker_that_hangs_is_not_reported_alive(manager: socket.socket) -> No
 
 def test_an_unresponsive_service_manager_delays_nothing(manager: socket.socket) -> None:
     supervisor = Supervisor({"NOTIFY_SOCKET": str(manager.getsockname())})
-    for _ in range(1000):  # more than it has room for
+    for _ in range(1000):  # more than fits into it
         supervisor.notify("WATCHDOG=1")
     assert manager.recv(99) == b"WATCHDOG=1"
 

@@ -74,7 +74,7 @@ def attempt(book: Book, network: Scripted, how: ChannelConfig | None = None) -> 
 
 
 def doubted(book: Book, network: Scripted, how: ChannelConfig | None = None, **publication: Any) -> str:
-    """A publication whose first attempt timed out; the next one is due at once."""
+    """Return a publication whose first attempt timed out, and whose next one is due at once."""
     published = book.publish("sky", **publication)
     network.sends.append(Unconfirmed("No answer came."))
     assert attempt(book, network, how)
@@ -369,7 +369,7 @@ def test_a_blocked_channel_is_one_alarm_and_goes_on_when_it_is_resumed(
     assert {book.receipt(one).outcome for one in published} == {Outcome.POSTED}
 
 
-# --- before anything is said
+# --- before anything is sent
 
 
 @pytest.mark.parametrize(
@@ -664,7 +664,7 @@ def test_not_there_is_believed_only_when_the_timeline_has_settled(book: Book) ->
 
 
 def test_not_there_is_believed_only_of_two_answers_some_seconds_apart(book: Book) -> None:
-    """The first answer may come from a machine that has not heard of the post, however long ago it was said."""
+    """The first answer may come from a machine without the post, however long ago it was sent."""
     network = Scripted(capabilities=READABLE)
     published = doubted(book, network)
     book.pass_by(3600)
@@ -685,7 +685,7 @@ def test_a_post_that_appeared_only_after_the_resend_does_not_count(book: Book) -
     attempt(book, network)
     book.pass_by(5)
     network.sends.append(Unconfirmed("Cut."))
-    attempt(book, network)  # not there twice, said again, and in doubt again
+    attempt(book, network)  # not found twice, sent again, and in doubt again
     assert len(network.said) == 2
     book.pass_by(60)
     attempt(book, network)
@@ -743,7 +743,7 @@ def test_a_post_that_is_known_as_anothers_is_never_taken_for_this_one(
 
 
 def test_a_network_that_gives_all_posts_one_name_takes_none_for_anothers(book: Book) -> None:
-    """What cannot be asked and knows no keys finds nothing that was there before."""
+    """A network without look-up and idempotency keys finds no earlier post."""
     network = Scripted(capabilities=PLAIN)
     both = [book.publish("sky"), book.publish("sky")]
     for _ in both:
@@ -752,7 +752,7 @@ def test_a_network_that_gives_all_posts_one_name_takes_none_for_anothers(book: B
     assert {book.receipt(one).outcome for one in both} == {Outcome.POSTED}
 
 
-# --- the account has said the very same
+# --- the account has published the very same text
 
 
 def repeated(book: Book, network: Scripted) -> str:
@@ -844,7 +844,7 @@ def test_an_unreadable_timeline_keeps_the_doubt(book: Book, step: Any, said: str
     assert (receipt.outcome, receipt.reason) == (Outcome.UNCONFIRMED, said)
     assert retry_in(book, receipt) == timedelta(seconds=3)  # the second failure
     book.pass_by(60)
-    attempt(book, network)  # the request is not forgotten: it is asked for twice more, not there, and said
+    attempt(book, network)  # the request is kept: it is looked up twice more, not found, and sent
     book.pass_by(5)
     attempt(book, network)
     assert network.asked[0] == network.asked[1] == network.asked[2] == network.said[1]
@@ -957,7 +957,7 @@ def test_a_stale_message_is_not_sent_again(
     assert len(network.said) == 1
 
 
-# --- doubt: nobody can be asked
+# --- doubt without a look-up
 
 
 @pytest.mark.parametrize("severity", [Severity.SEVERE, Severity.MODERATE])
@@ -1231,7 +1231,7 @@ def test_no_recipient_is_ever_forgotten(data: st.DataObject) -> None:
     failure = bulk.run(channel, request)
     assert bulk.asked == list(people)
     assert {person.key for person in people} <= bulk.outcomes.keys()
-    end = end if people else None  # nobody was asked, nothing went wrong
+    end = end if people else None  # no recipient was requested, nothing went wrong
     for outcome in (bulk.outcomes[person.key] for person in people):
         words_of_his = {step.outcome for step in seen if step.key == outcome.key}
         if "posted" in words_of_his:

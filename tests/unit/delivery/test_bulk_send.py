@@ -237,7 +237,7 @@ def test_a_process_that_was_halted_past_its_lease_publishes_nothing(book: Book, 
 
 @pytest.mark.parametrize("leases", [0.51, 1.01])
 def test_a_process_that_was_halted_and_not_taken_over_sends_it_again_without_a_doubt(book: Book, leases: float) -> None:
-    """Half a lease is for what precedes the write; the other half is for the answer to it."""
+    """Half a lease is for what precedes the write, the other half for its answer."""
     network = Scripted(capabilities=PLAIN)
     network.sends.append(halted(book, network, taken_over=False, seconds=leases * LEASE.total_seconds()))
     published = book.publish("sky")
@@ -256,7 +256,7 @@ def test_what_was_not_there_before_an_interrupted_attempt_is_asked_for_twice_aga
     attempts(book, network).run(claim(book))
     book.pass_by(5)
     asked = claim(book)
-    book.journal.deliveries.begin(asked, network.said[0], "standalone")  # not there twice, so said again
+    book.journal.deliveries.begin(asked, network.said[0], "standalone")  # not found twice, so sent again
     book.pass_by(LEASE.total_seconds() + 1)
     book.journal.deliveries.recover()
     attempts(book, network).run(claim(book))

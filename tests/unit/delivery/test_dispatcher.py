@@ -50,7 +50,7 @@ def book(tmp_path: Path) -> Iterator[Book]:
 
 @pytest.fixture
 def delivers(book: Book) -> Iterator[Made]:
-    """Makes deliveries, a little more watchful than usual; afterwards none of their threads may be left."""
+    """Make dispatchers with a short poll interval. Afterwards none of their threads may be left."""
     made: list[Dispatcher] = []
 
     def make(*, into: Book = book, **given: Any) -> Dispatcher:
@@ -87,7 +87,7 @@ def worker_threads() -> list[str]:
 
 
 class Timed:
-    """Tells whether something was quick: with a budget of half a minute, it did not wait for its end."""
+    """Measures whether a drain with a budget of half a minute ended early."""
 
     def __enter__(self) -> Self:
         self._began = time.monotonic()
@@ -707,7 +707,7 @@ def test_a_stop_in_one_place_is_a_stop_in_all(tmp_path: Path, book: Book, delive
 
 
 class Jumping(FakeClock):
-    """A wall clock that somebody sets."""
+    """A wall clock that is set."""
 
     def jump(self, seconds: float) -> None:
         self._at += timedelta(seconds=seconds)
@@ -751,7 +751,7 @@ def test_a_clock_that_jumps_ahead_brings_forward_what_waits(jumping: Book, deliv
 def test_a_clock_that_jumps_back_causes_no_wait_spin_or_crash(
     jumping: Book, delivers: Made, days: int, became: Outcome
 ) -> None:
-    """By how much it jumped nobody knows: only a key that counts for long enough still does."""
+    """The size of the jump is unknown, so only a sufficiently long idempotency window still counts."""
     sky = Scripted(capabilities=replace(KEYED, idempotency_window=timedelta(days=days)))
     sky.sends.append(Unconfirmed("Cut."))
     published = jumping.publish("sky")
@@ -851,7 +851,7 @@ def test_a_killed_process_leaves_doubts_that_are_settled_at_once(tmp_path: Path,
     }
     networks["found"].finds.append(networks["found"].ref)
     resend = Scripted()
-    for name in ("keyed", "absent", "claimed"):  # one account, whose posts are told apart by their ids
+    for name in ("keyed", "absent", "claimed"):  # one account, whose posts are distinguished by their ids
         networks[name].sends.append(partial(_landed, name))
     resend.sends.append(partial(_landed, "resend"))
     delivery = delivers(**networks)
@@ -868,7 +868,7 @@ def test_a_killed_process_leaves_doubts_that_are_settled_at_once(tmp_path: Path,
         "resend": (Outcome.POSTED, 2),
         "claimed": (Outcome.POSTED, 1),
     }
-    # What was prepared before the kill is said again; only what was never begun is prepared.
+    # What was prepared before the kill is sent again. Only what was never begun is prepared.
     assert {name for name, network in networks.items() if network.prepared} == {"claimed"}
     assert resend.prepared == []
     assert [len(networks[name].said) for name in ("keyed", "found", "absent", "hold")] == [1, 0, 1, 0]

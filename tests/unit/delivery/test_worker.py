@@ -34,7 +34,7 @@ SOON = 0.005
 
 @dataclass
 class Script:
-    """A work that says how often it was asked."""
+    """Work that counts its calls."""
 
     rests: float | None = None
     marked: int = 0
@@ -105,7 +105,7 @@ def test_it_drains_first_and_then_sleeps_until_something_changes(
     worker.start()
     script.until(lambda: script.drains == 1)
     time.sleep(10 * SOON)
-    assert script.drains == 1  # nothing was due, and nobody has written
+    assert script.drains == 1  # nothing was due, and no process has written
     script.rests = 0.0
     script.marked = 1  # another process has
     script.until(lambda: script.drains > 1)
@@ -174,7 +174,7 @@ def test_a_drain_that_hangs_does_not_keep_the_stop(script: Script) -> None:
     worker = Worker(script, clock=SystemClock()).start()
     assert not worker.stop(timeout=SOON)
     hang.set()
-    assert worker.start().running  # anew, beside the old one
+    assert worker.start().running  # again, beside the old one
     worker.stop()
 
 

@@ -36,7 +36,7 @@ def clock() -> FakeClock:
 @pytest.fixture
 def book(tmp_path: Path, clock: FakeClock) -> Iterator[Book]:
     opened = Book(tmp_path, clock)
-    opened.journal.deliveries.recover()  # somebody has been delivering
+    opened.journal.deliveries.recover()  # a worker has been delivering
     yield opened
     opened.journal.close()
 
@@ -194,7 +194,7 @@ def test_set_between_attempt_and_look_up_the_post_is_looked_for_from_before_the_
     began = clock.now() - timedelta(seconds=2)
     clock.jump(seconds)
     attempt(book, network)
-    # Set back: as the clock would have told it. Set on: nobody knows which of the two was right.
+    # Set back: as the clock would have shown it. Set forward: unknown which of the two was right.
     assert network.since == [min(began, began + timedelta(seconds=seconds))]
 
 
@@ -286,7 +286,7 @@ def test_each_step_is_raised_once_by_any_process_and_recorded(book: Book, clock:
 
 @pytest.mark.parametrize("seconds", [-3600, 3600])
 def test_either_database_follows_the_clock(tmp_path: Path, place: str, keys: Keys, seconds: float) -> None:
-    """What was published after the clock was set, and before anybody saw that, waits no longer for it."""
+    """Deliveries written after the clock was set, and before it was noticed, wait no longer for it."""
     clock = FakeClock(run="the machine")
     desk = Desk(tmp_path, keys=keys, clock=clock, url=place)
     with closing(desk.journal):

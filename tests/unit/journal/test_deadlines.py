@@ -13,7 +13,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from tests.support.journal import Desk
 
-HOURS = timedelta(hours=2)  # in which the desk of these tests owes the next word
+HOURS = timedelta(hours=2)  # in which the next update is due in these tests
 
 
 def test_of_many_at_once_one_raises_each_level(desk: Desk) -> None:
@@ -42,7 +42,7 @@ def test_of_many_at_once_one_raises_each_level(desk: Desk) -> None:
     desk.clock.pass_by(60)
     desk.publish(Stage.UPDATE)
     assert desk.journal.incidents.deadlines() == ((due + timedelta(minutes=1), 0),)
-    assert not desk.journal.incidents.record_reminder("I1", due, 5)  # that word has been said
+    assert not desk.journal.incidents.record_reminder("I1", due, 5)  # that update has been published
     desk.publish(Stage.END)
     assert desk.journal.incidents.deadlines() == ()
     assert not desk.journal.incidents.record_reminder("I1", due, 5)

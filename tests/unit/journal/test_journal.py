@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 def test_an_empty_or_absent_file_becomes_a_journal(
     tmp_path: Path, keys: Keys, clock: FakeClock, *, empty: bool
 ) -> None:
-    path = tmp_path / "j o?u%20r#nal.db"  # a path is no URL
+    path = tmp_path / "j o?u%20r#nal.db"  # a path is not a URL
     if empty:
         path.touch()
     journal = open_journal(str(path), keys=keys, clock=clock, create=True)
@@ -100,7 +100,7 @@ def test_a_turn_is_waited_for_but_not_for_ever_and_not_by_a_forked_child(monkeyp
 
 @pytest.mark.sqlite
 def test_what_is_acknowledged_or_about_to_leave_survives_a_power_cut(desk: Desk) -> None:
-    """Who holds a delivery may be forgotten then: nobody holds anything any more."""
+    """The owner of a delivery may be forgotten then: no process holds anything any more."""
     said: list[str] = []
     event.listen(desk.journal._engine, "before_cursor_execute", lambda *given: said.append(given[2]))
 

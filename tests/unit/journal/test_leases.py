@@ -75,7 +75,7 @@ def test_a_process_of_another_user_that_is_hidden_from_us_is_unknown(monkeypatch
 
     monkeypatch.setattr(Path, "read_text", hidden)
     assert not is_dead(theirs)
-    monkeypatch.setattr(os, "kill", lambda _pid, _signal: os.getpgid(2**22 + 1))  # nobody has that number
+    monkeypatch.setattr(os, "kill", lambda _pid, _signal: os.getpgid(2**22 + 1))  # no process has that number
     assert is_dead(theirs)
 
 

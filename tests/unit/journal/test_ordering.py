@@ -233,7 +233,7 @@ def test_an_update_is_news_also_where_the_opening_was_refused(desk: Desk) -> Non
 def test_a_refusal_after_a_doubt_leaves_the_doubt(desk: Desk) -> None:
     desk.publish()
     desk.deliver(outcome=Outcome.UNCONFIRMED)
-    desk.deliver(outcome=Outcome.REFUSED)  # said again blindly, and refused: the first may be out
+    desk.deliver(outcome=Outcome.REFUSED)  # sent again blindly, and refused: the first may be published
     end = desk.publish(Stage.END, skips=("sky",))
     assert desk.take().publication == end
 

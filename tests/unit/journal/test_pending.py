@@ -16,7 +16,7 @@ PEOPLE = ("a@desk.example", "b@desk.example")
 
 
 def _unworded(draft: NewPublication) -> NewPublication:
-    """The same, where no channel can be used."""
+    """Return a publication without a usable channel."""
     waiting = tuple(
         replace(post.target, account="", reply_to=(), problem="The token cannot be read.", remedy="Mend it.")
         for post in draft.posts

@@ -57,7 +57,7 @@ def empty(server: Server) -> Iterator[str]:
 
 @pytest.fixture
 def other(desk: Desk) -> Iterator[Desk]:
-    """Another desk on the same journal."""
+    """Yield another publisher on the same journal."""
     made = Desk(desk.path.parent, keys=desk.keys, clock=desk.clock, url=desk.url, first=500)
     yield made
     made.journal.close()
@@ -68,7 +68,7 @@ def _impatient(url: str, **settings: str) -> str:
 
 
 def _whole(error: BaseException | None) -> str:
-    """All that an error and what led to it say; frames of the driver, which were given a password, are gone."""
+    """Return the texts of an error and its causes. The driver's frames, which had a password, are gone."""
     said, one = "", error
     while one is not None:
         frames = traceback.extract_tb(one.__traceback__)
@@ -165,7 +165,7 @@ def test_an_end_waits_for_the_opening_that_is_just_being_claimed(desk: Desk, oth
 
 
 def test_what_became_of_people_and_their_delivery_is_one_while_another_desk_publishes(desk: Desk, other: Desk) -> None:
-    """Both lock the lane's deliveries in one order; else each would wait for what the other has."""
+    """Both lock the lane's deliveries in one order, for else each would wait for the other."""
     mail: dict[str, Any] = {"channels": ("mail",), "people": {"mail": ["a@x.example"]}}
     desk.publish(**mail)
     desk.mail()
@@ -286,7 +286,7 @@ def test_what_a_desk_is_just_setting_right_is_not_forgotten(desk: Desk) -> None:
 
     wanted = tombstones.Selection(before=microseconds(desk.clock.now() - timedelta(days=300)))
     forgotten: list[int] = []
-    other = open_journal(desk.url, keys=desk.keys, clock=desk.clock)  # a purge empties events, which no desk does
+    other = open_journal(desk.url, keys=desk.keys, clock=desk.clock)  # a purge empties events, which no publisher does
 
     def forget() -> None:
         with other.write() as connection:

@@ -63,7 +63,7 @@ def test_one_key_from_two_processes_at_once_is_one_publication(together: Callabl
     assert len(desk.dump("pn_delivery")["pn_delivery"]) == 1
 
 
-# --- two desks at once
+# --- two processes at once
 
 
 @pytest.mark.parametrize("stage", [Stage.OPENING, Stage.END, Stage.CANCELLATION])

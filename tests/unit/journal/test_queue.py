@@ -233,7 +233,7 @@ def test_a_zombie_is_dead(program: Program, desk: Desk) -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     os.kill(process.pid, signal.SIGKILL)
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie until somebody reaps it
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie until it is reaped
     assert desk.journal.deliveries.recover() == 1
 
 
@@ -329,7 +329,7 @@ def test_a_clock_that_is_set_back_takes_nothing_from_who_holds_it(desk: Desk) ->
     assert desk.journal.deliveries.due(["sky"]) == {"sky": until}
     desk.settle(claimed)  # it ended an hour before it began
     assert desk.outcome(said) is Outcome.POSTED
-    other = desk.publish(incident="I2")  # what is said now goes now
+    other = desk.publish(incident="I2")  # a new message is sent now
     assert desk.take().publication == other
 
 
@@ -355,7 +355,7 @@ def test_a_clock_that_was_set_back_keeps_nothing_waiting_for_the_old_time_to_com
     ]
     assert {one.last_tried_at for one in claimed.values()} == {now, None}
     desk.journal.deliveries.recover()
-    [told] = desk.journal.audit.events("clock_set_back", now)  # once put right, it is right
+    [told] = desk.journal.audit.events("clock_set_back", now)  # once corrected, it stays right
     assert told == {"deliveries": [1, 2, 3]}
 
 

@@ -233,7 +233,7 @@ def test_a_small_list_costs_little_beside_a_large_one(desk: Desk) -> None:
     read: list[int] = []
 
     def fetched(_connection: object, _cursor: object, statement: str, parameters: object, *_rest: object) -> None:
-        # What is locked on PostgreSQL for those who heard earlier posts is nobody's here.
+        # The rows locked on PostgreSQL for recipients of earlier posts do not exist here.
         if "pn_address" in statement and statement.startswith("SELECT") and "FOR KEY SHARE" not in statement:
             assert isinstance(parameters, tuple | dict)
             read.append(len(parameters))

@@ -146,7 +146,7 @@ def test_where_doubts_are_resent_they_are_resent(desk: Desk) -> None:
     assert _receipt(desk, said, "mail").recipients == {Outcome.UNCONFIRMED: 1, Outcome.POSTED: 1}
     desk.clock.pass_by(30)
     assert desk.mail({"a@x.example": "unavailable"}, hold_doubt=False) == ["a@x.example"]
-    # "Not this time" says nothing of the first attempt.
+    # "Not this time" proves nothing about the first attempt.
     assert _receipt(desk, said, "mail").recipients == {Outcome.UNCONFIRMED: 1, Outcome.POSTED: 1}
     desk.clock.pass_by(30)
     assert desk.mail(hold_doubt=True) == []
@@ -235,11 +235,11 @@ def test_who_is_gone_is_never_written_to_again(desk: Desk) -> None:
     assert desk.mail() == ["b@x.example"]
 
 
-# --- what is told of many people
+# --- results of many recipients
 
 
 def _people(desk: Desk, *told: RecipientOutcome, hold_doubt: bool = True) -> str:
-    """A mail to as many people, and what each of them was told."""
+    """Return a mail to as many recipients, and the outcome of each."""
     said = desk.publish(channels=("mail",), people={"mail": [f"{number}@x.example" for number in range(len(told))]})
     claimed = desk.begin(desk.take("mail"))
     people = desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=hold_doubt)
@@ -283,7 +283,7 @@ def test_the_worst_result_of_a_recipient_is_reported(
 
 @pytest.mark.parametrize("posted", [True, False])
 def test_who_still_waits_is_not_settled_with_who_was_held(desk: Desk, *, posted: bool) -> None:
-    """A person may say what became of the held while others are still to be written to."""
+    """An operator may settle held recipients while others are still to be sent to."""
     said = _people(desk, _CUT, _GREY)
     assert "1 of 2 may or may not" in _receipt(desk, said, "mail").reason
     desk.journal.deliveries.resolve(1, "cne Roux", posted=posted)
@@ -307,12 +307,12 @@ def test_who_is_being_written_to_is_not_settled_with_who_was_held(desk: Desk) ->
     assert _receipt(desk, said, "mail").ok
 
 
-# --- what was held, and is to be said again
+# --- held deliveries that are to be sent again
 
 
 @pytest.mark.parametrize("stage", [Stage.UPDATE, Stage.END, Stage.CANCELLATION])
 def test_an_overtaken_message_is_not_published_again(desk: Desk, stage: Stage) -> None:
-    """Nobody reads "avoid the area" after its end, because a person has looked for it late."""
+    """An "avoid the area" that an operator settles late is not sent after its end."""
     people = {"mail": ["a@x.example"]}
     held = desk.publish(channels=("sky", "mail"), people=people)
     first = desk.deliver(outcome=Outcome.HELD)

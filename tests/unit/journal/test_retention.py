@@ -48,7 +48,7 @@ def _bodies_may_go(desk: Desk) -> None:
 
 
 def _incident(desk: Desk, name: str = "I1", **how: Any) -> list[str]:
-    """An incident that was opened, told everywhere, and ended."""
+    """Return an incident that was opened, published everywhere, and ended."""
     how = {"headline": HEADLINE, "channels": ("sky", "mail"), "people": {"mail": [A, B]}, **how}
     key = how.pop("key", f"cad:{SECRET}:{name}")
     said = []
@@ -323,7 +323,7 @@ def test_a_body_that_was_tampered_with_is_not_purged_away(desk: Desk) -> None:
     assert SECRET in repr(desk.dump("pn_publication"))
 
 
-# --- the room that they took
+# --- the space that they took
 
 
 def test_vacuum_returns_the_space(desk: Desk) -> None:
@@ -334,7 +334,7 @@ def test_vacuum_returns_the_space(desk: Desk) -> None:
     assert _purge(desk).pictures == 1
     before, after = desk.journal.retention.vacuum()
     assert after > 0
-    if desk.path.exists():  # PostgreSQL keeps the room for itself
+    if desk.path.exists():  # PostgreSQL keeps the space for itself
         assert before - after > 400_000
         assert desk.path.with_name("journal.db-wal").stat().st_size == 0
     assert desk.publish(Stage.STANDALONE)

@@ -114,7 +114,7 @@ class Lanes(RuleBasedStateMachine):
         delivery = data.draw(st.sampled_from(sorted(one for one, held in self.held.items() if held.begun)))
         held = self.held.pop(delivery)
         self.desk.settle(held.claimed, outcome)
-        self.lost.append(held)  # it has been settled: nobody may settle that attempt again
+        self.lost.append(held)  # it has been settled: that attempt may not be settled again
         if outcome in SETTLED:
             self.settled[delivery] = outcome
 

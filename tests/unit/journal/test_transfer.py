@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.support.postgresql import Server
     from tests.unit.journal.conftest import NewJournal
 
-pytestmark = pytest.mark.sqlite  # which databases, says `way`
+pytestmark = pytest.mark.sqlite  # `way` names the databases
 PEOPLE = ("a@x.example", "b@x.example", "c@x.example")
 PICTURE = Picture(digest="a" * 64, media_type="image/png", width=2, height=1, alt="Une route", data=b"\x89PNG\0 road")
 

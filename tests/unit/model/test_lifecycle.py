@@ -195,7 +195,7 @@ def test_a_stage_is_refused_exactly_when_it_may_not_follow(course: IncidentStatu
 
 
 class Incident(RuleBasedStateMachine):
-    """The table against four facts that anybody can check by reading what was published so far."""
+    """Compare the table with four facts that follow from what was published so far."""
 
     def __init__(self) -> None:
         super().__init__()

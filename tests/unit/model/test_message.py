@@ -257,7 +257,7 @@ def test_a_message_is_frozen_all_the_way_down() -> None:
     assert pickle.loads(pickle.dumps(EVERYTHING)) == EVERYTHING  # noqa: S301 - our own bytes
 
 
-# --- reading what is no message ------------------------------------------------------------------------------------
+# --- reading invalid messages --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ def test_a_missing_version_is_this_release_s() -> None:
 
 
 def test_an_older_message_is_upgraded_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a third release would read what the first one wrote; the newest form is still this one."""
+    """Read the first form as a third release would. The newest form is still this one."""
 
     def to_2(raw: dict[str, Any]) -> dict[str, Any]:
         title = raw.pop("subject")

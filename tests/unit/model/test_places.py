@@ -66,7 +66,7 @@ def test_montpellier_whole() -> None:
         ("75101", "Paris 1er Arrondissement", "ARM", "75", "75056"),
         ("69387", "Lyon 7e Arrondissement", "ARM", "69", "69123"),
         ("13216", "Marseille 16e Arrondissement", "ARM", "13", "13055"),
-        ("02285", "Escaufourt", "COMA", "59", "59545"),  # its code says 02
+        ("02285", "Escaufourt", "COMA", "59", "59545"),  # its code begins with 02
     ],
 )
 def test_known_codes(code: str, name: str, kind: str, department: str, part_of: str | None) -> None:
@@ -294,7 +294,7 @@ def test_the_communes_of_nothing(code: str) -> None:
         ("dept:34", "34275", True),
         ("dept:44", "49144", True),  # Freigné has gone to another department
         ("dept:49", "49144", False),
-        # nobody knows 34999
+        # 34999 does not exist
         ("commune:34999", "34999", True),
         ("commune:34172", "34999", False),
         ("epci:243400017", "34999", False),
@@ -453,7 +453,7 @@ def test_the_build_is_the_same_byte_for_byte(script: ModuleType, tmp_path: Path)
 def test_the_check_reports_a_file_that_differs(script: ModuleType, tmp_path: Path) -> None:
     source, target = package(tmp_path / "source", shuffled=0), tmp_path / "cog.gz"
     arguments = ["--check", "--from", str(source), "--to", str(target)]
-    target.write_bytes(gzip.compress(SMALL_TEXT.encode(), compresslevel=1))  # packed otherwise, saying the same
+    target.write_bytes(gzip.compress(SMALL_TEXT.encode(), compresslevel=1))  # packed differently, with the same content
     script.main(arguments)
     target.write_bytes(gzip.compress(SMALL_TEXT.replace("Lyon", "Lion").encode()))
     with pytest.raises(SystemExit, match="is not what"):

@@ -95,7 +95,7 @@ def test_a_png_comes_out_without_text_exif_or_profile() -> None:
 
 
 def chunk_names(png: bytes) -> list[int]:
-    """Where the chunks' names stand (PNG third edition, section 5.3)."""
+    """Return the positions of the chunks' names (PNG third edition, section 5.3)."""
     places, at = [], 8
     while at < len(png):
         places.append(at + 4)

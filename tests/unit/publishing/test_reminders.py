@@ -33,7 +33,7 @@ DUTY = ReminderPolicy(to=("duty", "drill"))
 
 
 class Installation:
-    """Publishers on one journal, as several processes have them; networks in memory."""
+    """Publishers on one journal, as of several processes, with networks in memory."""
 
     def __init__(self, folder: Path, opened: ExitStack) -> None:
         self.clock = FakeClock()
@@ -43,7 +43,7 @@ class Installation:
 
     def publisher(self, **how: Any) -> Publisher:
         journal = open_journal(str(self._folder / "journal.db"), keys=self._keys, clock=self.clock, create=True)
-        self._opened.callback(journal.close)  # also where there is no publisher to close it
+        self._opened.callback(journal.close)  # also without a publisher to close it
         channels = [
             self.sky.configured("sky", tags=frozenset({"all"})),
             self.practice.configured("practice", exercise=True),
@@ -72,7 +72,7 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
 
 
 def _open(publisher: Publisher, incident: str = INCIDENT, **changes: Any) -> datetime:
-    """An incident whose next word is owed in an hour; returns until when."""
+    """Publish an incident whose next update is due in an hour. Return until when."""
     due = publisher.clock.now() + HOUR
     lifecycle = Lifecycle(stage=Stage.OPENING, incident=incident)
     opening = accident(next_update_at=due, lifecycle=lifecycle, **changes)
@@ -138,7 +138,7 @@ def test_each_level_is_raised_once_by_the_first_process(
         IncidentStatus.OPEN,
         5,
         told[-1].at,
-    )  # and is over for nobody
+    )  # and it is not over
 
 
 def test_a_reminder_that_fell_due_without_a_worker_is_raised_once(installation: Installation) -> None:
@@ -159,7 +159,7 @@ def test_an_update_restarts_the_reminders_and_an_end_stops_them(installation: In
     _open(publisher)
     installation.after(2 * HOUR, publisher)
     said = publisher.incident(INCIDENT)
-    publisher.publish(said.correct("Accident grave"), key="wrong", actor="desk")  # which is no news of the incident
+    publisher.publish(said.correct("Accident grave"), key="wrong", actor="desk")  # which does not update the incident
     assert publisher.incidents()[0].reminders == 3
     update = said.update("Une voie rouverte", next_update_at=installation.clock.now() + HOUR)
     publisher.publish(update, key="update", actor="desk")
@@ -202,7 +202,7 @@ def test_who_was_faster_has_raised_it(installation: Installation) -> None:
     assert not publisher.journal.incidents.record_reminder(INCIDENT, due, 1)
     assert not publisher.journal.incidents.record_reminder(
         INCIDENT, due - MINUTE, 2
-    )  # of a word that was said meanwhile
+    )  # of an update published meanwhile
     assert line.reminders == 0
     assert slow.raise_due()[0].level == 1
     assert told == []

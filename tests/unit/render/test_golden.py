@@ -29,7 +29,7 @@ PAGES: Final = Path(__file__).parents[2] / "golden" / "categories"
 AT: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
 INCIDENT, FIRST = "2026-4711", "01JZ0000000000000000000001"
 
-# What happens, in French and English; what to do; what is said when it is over.
+# The event in French and English, the instruction, and the text of the end.
 _EVENTS: Final = {
     "traffic_accident": ("Accident entre deux véhicules", "Collision between two vehicles"),
     "road_closure": ("Rue coupée à la circulation", "Street closed to traffic"),
@@ -125,7 +125,7 @@ def _stages(category: str) -> tuple[Stage, ...]:
 
 
 def _posts(category: str, stage: Stage, language: str) -> list[tuple[str, ChannelConfig, Post]]:
-    """How it reads, named by network and wording."""
+    """Return the texts by network and wording."""
     begins = stage in {Stage.OPENING, Stage.STANDALONE}
     first = HistoryEntry(publication=FIRST, sequence=1, message=_message(category, _stages(category)[0]), at=AT)
     history = History() if begins else History(incident=INCIDENT, entries=(first,))

@@ -98,7 +98,7 @@ def _read(wording: RenderedPost) -> str:
     return "\n".join(f"{post.title}\n{post.text}\n{post.html}" for post in posts)
 
 
-# --- what is withdrawn is never said again
+# --- a withdrawn text is never repeated
 
 _NAMES: Final = st.lists(
     st.text("bcdfghjklmnpqrstvwxz", min_size=8, max_size=12).map(str.capitalize), min_size=2, max_size=5, unique=True
@@ -145,7 +145,7 @@ def test_a_cancellation_names_the_withdrawn_message_and_repeats_none_of_it(netwo
         assert wording.standalone.title == "ANNULATION – [Intervention de police] Montpellier, rue de la Loge"
 
 
-# --- the subject says what holds now
+# --- the subject has what holds now
 
 
 def test_a_subject_has_the_current_colour_and_street() -> None:
@@ -288,7 +288,7 @@ def test_a_standalone_message_may_be_shortened_in_a_sentence() -> None:
     assert truncate(text, lambda cut: len(cut) < 30, sentences=True) == ""
 
 
-# --- no house below the precision that may be told
+# --- no house number below the allowed precision
 
 _STREETS: Final = (
     "rue des Lilas",
@@ -482,7 +482,7 @@ def test_where_not_even_the_shortest_fits_that_channel_alone_is_refused_with_a_r
     )
     assert not desk.bluesky.posts
     assert len(desk.mail.mails) == 3
-    # What follows goes there again, to stand alone.
+    # The next message goes there again, standalone.
     end = publisher.publish(said.end("Fin d'intervention", description="Circulation rétablie."), key="2", actor="desk")
     assert end.on("bluesky").outcome is Outcome.POSTED
 
@@ -528,7 +528,7 @@ def test_a_language_that_does_not_fit_the_mended_channel_is_refused_alone(desk: 
     assert "Leave the area." in post.text
 
 
-# --- what a check says of an order and of an end
+# --- findings on orders and on ends
 
 
 @given(messages())

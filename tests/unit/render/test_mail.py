@@ -31,7 +31,7 @@ ACCIDENT = MailParts(
 
 
 class Page(HTMLParser):
-    """What a browser would make of it."""
+    """Return the HTML as a browser reads it."""
 
     def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=True)

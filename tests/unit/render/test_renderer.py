@@ -216,7 +216,7 @@ def test_every_message_fits_whole(sample: Sample) -> None:
                 "Évitez le secteur. Prochain point à 18h30."
             ),
         ),
-        (  # the same time of another day is not the time that is told already
+        (  # the same time of another day is not the time already given
             {"starts_at": AT.replace(hour=9, minute=0), "next_update_at": AT.replace(day=6, hour=9, minute=0)},
             (
                 "🚨 [#Accident] #Montpellier – Accident de la circulation en cours depuis 9h, avenue de Toulouse. "
@@ -435,7 +435,7 @@ def test_the_end_does_not_describe_a_found_person_again(channel: ChannelConfig) 
     assert set_no_break_spaces("Suite de notre message « Appel à témoins ».") in post.text
 
 
-# --- what is said once
+# --- initial messages
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ Install = Callable[..., Path]
 
 @pytest.fixture
 def install(tmp_path: Path) -> Install:
-    """Write settings and files of words, and say where the settings are."""
+    """Write settings and language files, and return the path of the settings."""
 
     def written(*more: str, languages: str = '"fr"', **files: str) -> Path:
         (tmp_path / "words").mkdir(exist_ok=True)
@@ -87,7 +87,7 @@ def read(place: Path) -> Settings:
 
 
 def wrongs(place: Path) -> list[str]:
-    """What is complained of, line by line."""
+    """Return the reported errors, line by line."""
     with pytest.raises(SettingsError) as raised:
         read(place)
     first, *lines = str(raised.value).splitlines()
@@ -136,7 +136,7 @@ def test_the_names_of_categories_are_written_too(language: str, install: Install
     assert languages_of(settings)[language].locale == LOCALES[language]
 
 
-_SAID = (  # as texts are kept: composed, and without what nobody sees
+_SAID = (  # as texts are stored: composed, and without invisible characters
     st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"], exclude_characters="{}"), min_size=1)
     .map(one_line)
     .filter(bool)

@@ -58,7 +58,7 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """Write a settings file with the secrets beside it, and say where it is."""
+    """Write a settings file with the secrets beside it, and return its path."""
 
     def written(text: str = BASIC, *more: str) -> Path:
         (tmp_path / "secrets").mkdir(exist_ok=True)
@@ -72,7 +72,7 @@ def write(tmp_path: Path) -> Write:
 
 
 def wrongs(place: Path, environ: dict[str, str] | None = None) -> list[str]:
-    """What reading and opening the channels complains of, line by line."""
+    """Return the errors of reading and of opening the channels, line by line."""
     with pytest.raises(SettingsError) as raised:
         channels_of(read_settings(place, environ={**ENVIRON, **(environ or {})}))
     first, *lines = str(raised.value).splitlines()

@@ -238,7 +238,7 @@ def test_a_channel_that_cannot_be_opened_does_not_pass() -> None:
                 raise ZeroDivisionError
 
 
-# --- what it says
+# --- its error texts
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,7 @@ def test_what_is_taken_back_is_recorded_as_that() -> None:
         desk.fail_next("veille", Unconfirmed("Coupé."), published=True)
         assert _publish(desk.publisher, opened.cancel("Fausse alerte"), "2").on("veille").outcome is Outcome.UNCONFIRMED
         desk.deliver(after=RETRY_DELAY)
-        assert desk.publisher.publication("2").on("veille").outcome is Outcome.DELETED  # type: ignore[union-attr]  # said above
+        assert desk.publisher.publication("2").on("veille").outcome is Outcome.DELETED  # type: ignore[union-attr]  # published above
     first, gone = desk.on("veille")
     assert (gone.operation, gone.id, gone.text) == (Operation.DELETE, first.id, first.text)
     assert opened.on("veille").ref.account == "veille"  # type: ignore[union-attr]  # it was posted

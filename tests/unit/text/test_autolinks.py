@@ -45,7 +45,7 @@ def test_a_space_is_put_after_a_full_stop_that_lacks_one(text: str, reads: str) 
     "text",
     [
         "17Cyber.gouv.fr, service-public.fr, police34.fr/alerte et M6.fr.",
-        "fermée.Service-public.fr",  # a name below service-public.fr, which is no stranger
+        "fermée.Service-public.fr",  # a name below service-public.fr, which is not foreign
         "www.exemple.museum, t.me/police34, prefet34.bsky.social",
         "https://Police.La et http://police.example/Plan.De",
         "jean.Dupont@police.La, contact@police.fr",

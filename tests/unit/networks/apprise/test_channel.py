@@ -426,7 +426,7 @@ def test_a_service_of_another_protocol_is_knocked_at(server: FakePushServer) -> 
     server.refuse_connections()
     with pytest.raises(Unavailable):
         by.whoami()
-    assert open_apprise("syslog://").whoami().name  # nobody to knock at
+    assert open_apprise("syslog://").whoami().name  # without a server to call
     assert server.requests == []
 
 

@@ -715,7 +715,7 @@ def test_a_dead_refresh_token_costs_one_login(channel: Bluesky, server: FakeBlue
 def test_our_clock_neither_renews_nor_keeps_a_session_nor_moves_a_post(
     opened: Open, server: FakeBlueskyServer, hours: int
 ) -> None:
-    """The server alone knows whether a token has expired; a post made before its parent hangs under it all the same."""
+    """Only the server knows whether a token has expired. A post made before its parent is still its reply."""
     clock = FakeClock(NOW)
     channel = opened(clock=clock)
     opening = send_post(channel, a_post("Début"))
@@ -870,7 +870,7 @@ def test_a_lease_that_ran_out_does_not_undo_the_others_session(opened: Open, ser
     class Overtaken(InMemoryStateStore):
         def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
             if version is None:
-                super().compare_and_swap(name, value, version=None)  # the other one's, and it stands
+                super().compare_and_swap(name, value, version=None)  # the other one's, which is kept
                 return False
             return super().compare_and_swap(name, value, version=version)
 
@@ -1095,7 +1095,7 @@ def test_no_secret_is_seen_anywhere(
     assert "eyJ" not in seen
 
 
-# --- a machine that is not set right
+# --- a machine with a wrong clock
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def encoded(post: Post, **dids: str) -> dict[str, Any]:
 
 
 def covered(made: dict[str, Any]) -> list[tuple[str, str]]:
-    """What each facet covers, and what it stands for."""
+    """Return the text that each facet covers, and its target."""
     sent = made["text"].encode()
     return [
         (
@@ -87,7 +87,7 @@ def test_an_address_is_shown_short(url: str, seen: str) -> None:
     [
         "https://police.example:8443/actualites/2026",  # shown without its scheme the app would not know its host
         "https://straße.example/actualites/2026",
-        "https://pоlice.example/actualites/2026",  # a Cyrillic o: nobody shall mistake it more easily
+        "https://pоlice.example/actualites/2026",  # a Cyrillic o, which must not be mistaken more easily
         "https://xn--strae-oqa.example/actualites/2026",
         "https://example.xn--p1ai/actualites/2026",
         "https://192.0.2.1/actualites/2026",

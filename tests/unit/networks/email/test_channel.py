@@ -269,7 +269,7 @@ def test_a_full_mailbox_is_neither_a_wrong_address_nor_a_large_mail(
 ) -> None:
     if command == "DATA" and text == "no room":
         text = (
-            "quota exceeded (mailbox for <bob@c.example> is full)"  # a bare 552 alone says that the mail is too large
+            "quota exceeded (mailbox for <bob@c.example> is full)"  # a bare 552 alone means that the mail is too large
         )
     server.fail_next(command, number, text)
     bob = send(channel(server), PEOPLE[1])["bob"]
@@ -832,7 +832,7 @@ def test_through_tls_with_an_authority_of_our_own(mode: str, tmp_path: Path, mon
 
 @contextmanager
 def _tls_server(mode: str, folder: Path) -> Iterator[tuple[int, list[str]]]:
-    """A real aiosmtpd that speaks TLS; the certificate of its authority is in `folder`."""
+    """A real aiosmtpd with TLS. The certificate of its authority is in `folder`."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(folder / "cert.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

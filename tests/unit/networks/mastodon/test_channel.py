@@ -848,7 +848,7 @@ def test_an_edit_repeats_everything(opened: Open, server: FakeMastodonServer, cl
     right = a_post("A12, sortie 14", pictures=(a_picture(alt="La route"), a_picture(JPEG + b"2", alt="Le plan")))
     request = channel.prepare(right, ())
     assert channel.edit(ref, request) == ref
-    assert channel.edit(ref, request) == ref  # said again, it changes nothing
+    assert channel.edit(ref, request) == ref  # sent again, it changes nothing
     (seen,) = server.posts
     assert (seen.text, seen.warning, seen.sensitive) == ("A12, sortie 14", "Accident", True)
     assert [(image.alt, image.data) for image in seen.images] == [("La route", JPEG), ("Le plan", JPEG + b"2")]

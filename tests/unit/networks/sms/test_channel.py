@@ -131,7 +131,7 @@ def test_with_unicode_they_stay_as_they_are(server: FakeSmsServer, name: str) ->
 
 
 def test_a_text_is_cut_nowhere_and_no_title_is_glued_to_it(server: FakeSmsServer) -> None:
-    by = channel(server, "seven", segments=8)  # its plugin says that it takes 160
+    by = channel(server, "seven", segments=8)  # its plugin declares that it takes 160
     text = "Évitez le secteur et laissez passer les secours. " * 24
     request = by.prepare(post(text.strip(), title="Titre"), ())
     assert [each.outcome for each in by.send_each(request, PEOPLE[:1])] == ["posted"]
@@ -222,12 +222,12 @@ def test_wrong_credentials_block_the_channel_for_all(server: FakeSmsServer, name
 
 def test_a_refusal_of_everyone_blocks_the_channel_and_gives_up_no_recipient(server: FakeSmsServer) -> None:
     by = channel(server, "sfr")
-    server.password = "0ther"  # sfr says it with a success, as if it were the person
+    server.password = "0ther"  # sfr reports it with a success, as if the number were wrong
     told, error = until_error(by)
     assert told == {}
     assert isinstance(error, Blocked)
     assert error.code == "AUTHENTICATION"
-    assert send(by, *PEOPLE[:2]) == {"ana": "refused", "bob": "refused"}  # too few to tell
+    assert send(by, *PEOPLE[:2]) == {"ana": "refused", "bob": "refused"}  # too few to decide
 
 
 def test_refusals_before_the_first_success_are_reported_with_it(server: FakeSmsServer) -> None:
@@ -876,7 +876,7 @@ def test_a_recipient_listed_in_several_forms_is_one_recipient() -> None:
     )
     how = configure_channel("sms", "sms", {"url": "form://127.0.0.1:9/?:to={recipient}"}, recipients=lambda: forms)
     assert how.recipients is not None
-    assert how.recipients() == ("+33612345678", "06 x")  # what is no number is told, and refused
+    assert how.recipients() == ("+33612345678", "06 x")  # an invalid number is reported and refused
 
 
 # --- proxies

@@ -513,7 +513,7 @@ def test_of_posts_with_the_same_text_the_first_unclaimed_one_after_the_call_is_o
 def test_a_clock_that_is_set_between_two_calls_is_seen_from_the_answer_itself(
     opened: Open, server: FakeXServer, clock: FakeClock, jump: float
 ) -> None:
-    """What X's clock told before is of no use then; the caller says when by the clock as it now is."""
+    """X's earlier time is of no use then. The caller passes the time by the clock as it now is."""
     ours = FakeClock(NOW)
     channel = opened(clock=ours)
     request = channel.prepare(a_post(), ())
@@ -568,7 +568,7 @@ def test_a_clock_that_is_not_that_of_x_finds_the_post_and_no_older_one(
 
 
 def test_a_wrong_clock_is_named_and_not_the_keys(opened: Open, server: FakeXServer, clock: FakeClock) -> None:
-    """X need not say why it does not accept a signature: the time of its answer tells."""
+    """X need not explain why it rejects a signature. The time of its answer shows it."""
     channel = opened()
     request = channel.prepare(a_post(), ())
     plain = no(401, "Unauthorized")
@@ -1132,7 +1132,7 @@ def test_a_lease_that_ran_out_does_not_undo_the_others_tokens(rotating: Open, se
     class Overtaken(InMemoryStateStore):
         def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
             if name == "tokens" and version is None:
-                super().compare_and_swap(name, value, version=None)  # the other one's, and it stands
+                super().compare_and_swap(name, value, version=None)  # the other one's, which is kept
                 return False
             return super().compare_and_swap(name, value, version=version)
 

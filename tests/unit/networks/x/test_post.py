@@ -101,7 +101,7 @@ def test_any_text_is_recognised(text: str, of_whom: str) -> None:
     ("parent", "listed", "same"),
     [
         (None, None, True),
-        ("7", None, True),  # what X does not show says nothing
+        ("7", None, True),  # what X does not show proves nothing
         ("7", [{"type": "replied_to", "id": "7"}], True),
         ("7", [{"type": "quoted", "id": "8"}, {"type": "replied_to", "id": "7"}], True),
         ("7", [{"type": "replied_to", "id": "8"}], False),
