@@ -329,7 +329,7 @@ class Scene:
                 "turn": (int(incident), int(point)),
                 "address": addresses[row.key],
                 "state": row.state,
-                "doubt": row.in_doubt,
+                "in_doubt": row.in_doubt,
             }
 
     def _all_are_on_their_lists(self) -> None:
