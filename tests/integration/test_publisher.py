@@ -691,7 +691,7 @@ def test_no_secret_and_no_address_is_left_in_clear(
 def test_a_ref_is_told_where_readers_find_it(publisher: Publisher) -> None:
     receipt = publisher.publish(accident(), key="open", actor="desk").on("bluesky")
     assert isinstance(receipt.ref, PostRef)
-    assert str(receipt.url).startswith("https://bsky.app/profile/did:plc:stand/post/")
+    assert str(receipt.url).startswith("https://bsky.app/profile/did:plc:server/post/")
 
 
 def test_two_networks_may_call_our_account_alike(desk: Desk) -> None:

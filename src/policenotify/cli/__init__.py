@@ -13,11 +13,7 @@ _MISSING = "policenotify's command line needs an extra: pip install 'policenotif
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
-    """Run a command and exit with an [`Exit`][policenotify.cli.exit_codes.Exit] code.
-
-    Args:
-        args: The arguments; `None`: those of the process.
-    """
+    """Run a command and exit with an [`Exit`][policenotify.cli.exit_codes.Exit] code."""
     _use_utf8()
     if any(find_spec(name) is None for name in _REQUIRED):
         sys.stderr.write(_MISSING)
@@ -35,7 +31,7 @@ def _use_utf8() -> None:
 
 
 def _decoded(arg: str) -> str:
-    """Decode as UTF-8 what the locale could not (PEP 383 keeps its bytes as halves of surrogate pairs)."""
+    """Decode as UTF-8 what the locale could not. PEP 383 keeps such bytes as surrogates."""
     try:
         arg.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Alarms of an installation as text: stopped, no worker, channels out of use, overdue incidents."""
+"""Alarms and open incidents of an installation as text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from policenotify.cli import output
-from policenotify.cli.context import plain
 from policenotify.cli.exit_codes import Exit, worst
 from policenotify.journal.records import Takeover
 from policenotify.model.lifecycle import IncidentStatus
@@ -22,7 +21,13 @@ _UNITS = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta
 
 def exit_of(status: InstallationStatus) -> Exit:
     """Return the exit code of a command that reports the status."""
-    attention = status.stopped or status.blocked or status.removed_channels or status.taken_over_again or status.faults
+    attention = (
+        status.stopped
+        or status.blocked
+        or status.removed_channels
+        or status.taken_over_again
+        or status.channel_problems
+    )
     return worst(
         Exit.NO_WORKER if status.no_worker else Exit.OK,
         Exit.OVERDUE if status.overdue_incidents else Exit.OK,
@@ -31,7 +36,7 @@ def exit_of(status: InstallationStatus) -> Exit:
 
 
 def removed_channel(name: str, incidents: tuple[str, ...]) -> str:
-    """Return what it means that a channel is no longer in the settings, and what to do.
+    """Return the alarm of a channel that is no longer in the settings.
 
     Args:
         name: The channel's name.
@@ -62,9 +67,9 @@ def repeated_takeover(takeover: Takeover, zone: tzinfo) -> str:
 def status_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[RenderableType]:
     """Yield the alarms, the most severe first, then the open incidents."""
     if status.stopped:
-        yield Text(plain(f"STOPPED. {status.stopped}"), style="bold")
+        yield Text(output.plain(f"STOPPED. {status.stopped}"), style="bold")
     if status.no_worker:
-        when = f"since {local_time(status.runner_seen, zone)}" if status.runner_seen else "yet"
+        when = f"since {local_time(status.last_heartbeat, zone)}" if status.last_heartbeat else "yet"
         names = ", ".join(sorted(status.waiting))
         yield Text(
             f"NO WORKER: deliveries wait ({names}), and no worker has run {when}. "
@@ -73,15 +78,15 @@ def status_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Renderabl
         )
     for name, blocked in status.blocked.items():
         code = f" [{blocked.code}]" if blocked.code else ""
-        yield Text(plain(f"BLOCKED: {name}. {blocked.reason}{code} {blocked.remedy}".rstrip()), style="bold")
+        yield Text(output.plain(f"BLOCKED: {name}. {blocked.reason}{code} {blocked.remedy}".rstrip()), style="bold")
         yield output.paragraph(f"Then: policenotify doctor, or policenotify resume {name}", "→ ")
-    for name, fault in status.faults.items():
-        yield Text(plain(f"CANNOT BE USED: {name}. {fault.reason}"), style="bold")
-        yield output.paragraph(fault.remedy, "→ ")
+    for name, problem in status.channel_problems.items():
+        yield Text(output.plain(f"CANNOT BE USED: {name}. {problem.reason}"), style="bold")
+        yield output.paragraph(problem.remedy, "→ ")
     for name, incidents in status.removed_channels.items():
-        yield Text(plain(f"REMOVED: {removed_channel(name, incidents)}"), style="bold")
+        yield Text(output.plain(f"REMOVED: {removed_channel(name, incidents)}"), style="bold")
     for takeover in status.taken_over_again:
-        yield Text(plain(f"TAKEN OVER TWICE: {repeated_takeover(takeover, zone)}"), style="bold")
+        yield Text(output.plain(f"TAKEN OVER TWICE: {repeated_takeover(takeover, zone)}"), style="bold")
     left = status.open_incidents - len(status.incidents)
     count = f"{status.open_incidents:,} incidents are open, {status.overdue_incidents:,} of them overdue."
     head = "Open incidents:" if status.open_incidents else "No incident is open."

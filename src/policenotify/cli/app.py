@@ -1,4 +1,4 @@
-"""The command `policenotify`: its subcommands, each imported when it is called, and its exit code."""
+"""The command `policenotify`. Each subcommand is imported when it is called."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from importlib import import_module
 import click
 from click.shell_completion import CompletionItem
 
-from policenotify.cli.context import CliContext, common, json_text, plain
+from policenotify.cli.context import CliContext, common, json_text
 from policenotify.cli.exit_codes import Exit, exit_table
 from policenotify.errors import MissingExtra
 
@@ -39,13 +39,13 @@ COMMANDS = {
     "completion": ("init:completion", "Print the completion script for your shell."),
     "demo": ("demo:demo", "Run a demonstration; needs no account."),
 }
-"""Module and name of each command in `commands`, and what it does, in the order of the help.
+"""Module, name and summary of each command, in the order of the help.
 
-What it does is repeated here, so that help and completion import no command.
+The summary is repeated here, so that help and completion import no command.
 """
 
 COMPLETE_VARIABLE = "_POLICENOTIFY_COMPLETE"
-"""The environment variable by which a shell asks for suggestions; click's own name for it."""
+"""The environment variable by which a shell asks for suggestions, named by click."""
 
 
 class _Commands(click.Group):
@@ -113,7 +113,7 @@ def program() -> None:
 
 
 def run(args: Sequence[str]) -> int:
-    """Run a command and return its exit code, an [`Exit`][policenotify.cli.exit_codes.Exit]."""
+    """Run a command and return its [`Exit`][policenotify.cli.exit_codes.Exit] code."""
     call = CliContext(json="--json" in args, debug="--debug" in args)
     try:
         done = program.main(
@@ -123,6 +123,7 @@ def run(args: Sequence[str]) -> int:
         if COMPLETE_VARIABLE in os.environ:
             return Exit.REJECTED  # an error would be printed into the line that the officer is typing
         from policenotify.cli.errors import error_report
+        from policenotify.cli.output import plain
 
         if call.debug:
             traceback.print_exc()
@@ -137,7 +138,7 @@ def run(args: Sequence[str]) -> int:
 
 
 def _out(document: str, *, otherwise: str) -> None:
-    """Print a document, or a text on standard error if standard output fails, as on a full disk."""
+    """Print a document, or a text on standard error if standard output fails."""
     try:
         click.echo(document)
     except OSError:

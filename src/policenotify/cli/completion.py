@@ -1,4 +1,4 @@
-"""Values that a shell offers for completion: categories, communes, channels, incidents.
+"""Values for completion in a shell: categories, communes, channels, incidents.
 
 A failure or a slow answer gives no suggestion and no message. No client library is imported, and the SQL toolkit only
 for incidents and deliveries.
@@ -107,7 +107,7 @@ def _by_code(prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def _one_word(name: str) -> str:
-    """Return a name that needs no quotes. Hyphens and apostrophes make no difference when it is read."""
+    """Return a name that needs no quotes. Reading it ignores hyphens and apostrophes."""
     return re.sub(r"[^\w]+", "-", name).strip("-")
 
 

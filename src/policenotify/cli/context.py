@@ -1,11 +1,10 @@
-"""The context of one call: the options that every command has, what they open, and how a command answers."""
+"""The context of one call: its common options, what they open, and its answer."""
 
 from __future__ import annotations
 
 import getpass
 import json
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,14 +28,12 @@ ACTOR_VARIABLE = "POLICENOTIFY_ACTOR"
 
 _LONGEST_WAIT = 604_800  # seconds; `datetime` overflows on a wait of millions of years
 _LONGEST_NAME = 200  # characters of a key or an actor, as the journal's columns have them
-# Control characters but tab and line feed: a network's answer must not move the officer's cursor.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 class Seconds(click.FloatRange):
-    """A number of seconds. Unlike `click.FloatRange` it refuses `nan` and whatever is longer than a week."""
+    """A number of seconds up to a week. `nan`, which passes every range, is refused."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - click's own signature
         """Return the typed number."""
@@ -52,10 +49,7 @@ class CliContext:
 
     Attributes:
         settings: The settings file; `None`: as `read_settings` finds it.
-        json: Answer with one JSON document.
-        debug: Show the traceback of an unexpected error.
         acting: Who acts, by `--actor`.
-        command: Name of the command.
         may_have_published: From now on an error may have happened after something was published.
     """
 
@@ -89,7 +83,7 @@ class CliContext:
 
     @contextmanager
     def journal(self, *, patience: int | None = None) -> Iterator[tuple[Settings, Journal]]:
-        """Open only the settings and the journal. A channel with wrong settings does not matter.
+        """Open the settings and the journal, even if the settings of a channel are wrong.
 
         Args:
             patience: Seconds to wait for the journal's server; `None`: the journal's default.
@@ -112,7 +106,7 @@ class CliContext:
         out(json_text(document) if self.json else printed(page))
 
     def answer(self, document: Mapping[str, object], text: str) -> None:
-        """Print the document if `--json` was given, else a text for another program, exactly as it is."""
+        """Print the document if `--json` was given, else a text for another program."""
         click.echo(json_text(document) + "\n" if self.json else text, nl=False)
 
 
@@ -120,11 +114,6 @@ def json_text(document: BaseModel | Mapping[str, object], *, indent: int | None 
     """Return a document as JSON, in one line if *indent* is `None`."""
     fields = document if isinstance(document, Mapping) else document.model_dump(mode="json", by_alias=True)
     return json.dumps(fields, ensure_ascii=False, indent=indent)
-
-
-def plain(text: str) -> str:
-    """Replace the control characters of a text, which may come from a network."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def printable_name(option: str, value: str) -> str:

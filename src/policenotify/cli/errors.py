@@ -1,8 +1,7 @@
-"""Errors as the command line reports them: what happened, whether anything was published, what to do now."""
+"""Error reports: what happened, whether anything was published, what to do now."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import ClassVar, Literal
 
 import click
@@ -43,15 +42,20 @@ _FORMS = {
     "lifecycle.incident": "write 1 to 64 letters, digits and . _ -, beginning with a letter or digit",
     "lifecycle.follows": "write 1 to 64 letters, digits and . _ -, beginning with a letter or digit",
 }
+# The attributes of an error that its report has, too.
+_DETAILS: dict[type[PolicenotifyError], tuple[str, ...]] = {
+    MessageRejected: ("findings", "publication"),
+    InvalidTransition: ("incident", "allowed_stages"),
+    IdempotencyConflict: ("key", "first"),
+    MessageTooLong: ("channel", "used", "limit"),
+    MissingExtra: ("extra",),
+}
 
 
 class ErrorReport(BaseModel):
     """What went wrong. Further fields depend on the kind of error.
 
     Attributes:
-        kind: The error's name, for scripts.
-        text: What happened and what to do now.
-        published: Whether anything was published.
         exit: The exit code of the command; not part of the JSON document.
     """
 
@@ -71,13 +75,7 @@ class ErrorReport(BaseModel):
 
 
 def error_report(error: BaseException, *, may_have_published: bool, command: str = "") -> ErrorReport:
-    """Return the report of an error.
-
-    Args:
-        error: What was raised.
-        may_have_published: Something may have been published before.
-        command: The command's name, for a hint to its help.
-    """
+    """Return the report of an error of a command."""
     kind, text, in_doubt, exit_code = type(error).__name__, str(error), False, Exit.REJECTED
     match error:
         case click.ClickException():
@@ -121,7 +119,7 @@ def _usage(error: click.ClickException, command: str) -> ErrorReport:
 
 
 def _explained(line: str, command: str) -> str:
-    """Name the field as files and as the command line have it, and say what to write."""
+    """Name the field, the option that sets it, and what to write there."""
     field, colon, problem = line.partition(": ")
     if not colon:
         return line
@@ -133,16 +131,5 @@ def _explained(line: str, command: str) -> str:
 
 
 def _details(error: BaseException) -> dict[str, object]:
-    match error:
-        case MessageRejected():
-            return {"findings": [asdict(finding) for finding in error.findings], "publication": error.publication}
-        case InvalidTransition():
-            return {"incident": error.incident, "allowed_stages": list(error.allowed_stages)}
-        case IdempotencyConflict():
-            return {"key": error.key, "first": error.first}
-        case MessageTooLong():
-            return {"channel": error.channel, "used": error.used, "limit": error.limit}
-        case MissingExtra():
-            return {"extra": error.extra}
-        case _:
-            return {}
+    names = next((names for kind, names in _DETAILS.items() if isinstance(error, kind)), ())
+    return {name: getattr(error, name) for name in names}

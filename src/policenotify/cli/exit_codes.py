@@ -1,4 +1,4 @@
-"""Exit codes of the command line, listed by `policenotify --help`. Scripts and monitors rely on them."""
+"""Exit codes of the command line, on which scripts and monitors rely."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Exit(IntEnum):
 
 
 MEANINGS = {
-    Exit.OK: "success, nothing to do",
+    Exit.OK: "success; nothing needs attention",
     Exit.REJECTED: "not published: a check, the status, a key, the settings or a stop",
     Exit.USAGE: "wrong usage, or nothing to act on; nothing was done",
     Exit.ATTENTION: "a channel needs help: refused, held, in doubt, waiting, blocked, wrong",
@@ -48,7 +48,9 @@ def exit_table() -> str:
 
 
 def exit_codes(special: str) -> str:
-    """Return the exit codes of one command for the end of its help. Any command may also exit with 2 or 130.
+    """Return the exit codes of one command for the end of its help.
+
+    Any command may also exit with 2 or 130.
 
     Args:
         special: The other codes with their meaning here: `1 not published`.

@@ -1,4 +1,4 @@
-"""Publications and channels, looked up in the journal and the settings without opening a network."""
+"""Publications and channels, looked up in the journal and the settings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def find_publication(journal: Journal, name: str, zone: tzinfo) -> Publication:
-    """Return the publication of that id or key, or the last one of the incident of that id.
+    """Return the publication of that id or key, or the last one of that incident.
 
     An incident takes precedence.
 
@@ -44,7 +44,7 @@ def find_publication(journal: Journal, name: str, zone: tzinfo) -> Publication:
 
 
 def not_found(journal: Journal, name: str, history: History, zone: tzinfo) -> InvalidTransition:
-    """Return the error for an unknown name, with the nearest one and the open incidents."""
+    """Return the error for an unknown name, with the nearest and the open incidents."""
     open_now = journal.incidents.list()
     near = get_close_matches(name, [incident.id for incident in open_now], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -53,12 +53,12 @@ def not_found(journal: Journal, name: str, history: History, zone: tzinfo) -> In
 
 
 def is_held(receipt: Receipt) -> bool:
-    """Return True if a person must resolve the delivery, or that of some of its recipients."""
+    """Return True if a person must resolve the delivery, or that of a recipient."""
     return receipt.outcome is Outcome.HELD or bool((receipt.recipients or {}).get(Outcome.HELD))
 
 
 def configured_channels(settings: Settings) -> tuple[tuple[ChannelConfig, ...], str]:
-    """Return all channels, with those that cannot be used, and what is wrong between them, if anything."""
+    """Return all channels, usable or not, and what is wrong between them, if anything."""
     from policenotify.settings import channels_of
 
     try:
@@ -69,7 +69,7 @@ def configured_channels(settings: Settings) -> tuple[tuple[ChannelConfig, ...], 
 
 
 def with_notes(publications: Iterable[Publication], channels: Iterable[ChannelConfig]) -> tuple[Publication, ...]:
-    """Return the publications with a note on each receipt whose gateway does not verify a post."""
+    """Return the publications with a note on each receipt of an unverified channel."""
     unverified = {channel.name for channel in channels if channel.capabilities.acceptance == "unverified"}
     return tuple(
         publication.model_copy(update={"receipts": tuple(_noted(receipt, unverified) for receipt in publication)})

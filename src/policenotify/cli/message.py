@@ -1,4 +1,4 @@
-"""A message from the command line: each field from an option or from a JSON file, never from both."""
+"""A message from options or a JSON file, each field from one of them."""
 
 from __future__ import annotations
 
@@ -37,12 +37,7 @@ class InvalidMessage(PolicenotifyError):
 
 @dataclass(frozen=True, slots=True)
 class MessageFile:
-    """The fields of a message as a JSON file has them, not yet validated.
-
-    Attributes:
-        name: The file's name, for errors.
-        fields: The fields.
-    """
+    """The fields of a message as a JSON file has them, not yet validated."""
 
     name: str
     fields: dict[str, Any]
@@ -75,12 +70,7 @@ class MessageFile:
         return cls(name, fields)
 
     def check_names(self) -> None:
-        """Reject an unknown field, and a file that a newer release wrote.
-
-        Raises:
-            InvalidMessage: A field is not known.
-            UnsupportedVersion: A newer policenotify wrote it.
-        """
+        """Reject an unknown field, and a file that a newer release wrote."""
         version = self.fields.get("schema_version", SCHEMA_VERSION)
         if isinstance(version, int) and version > SCHEMA_VERSION:
             raise UnsupportedVersion("message", version, SCHEMA_VERSION)
@@ -90,11 +80,7 @@ class MessageFile:
                 raise InvalidMessage(f"Nothing was sent. {self.name}: {name}: is not known. {hint}")
 
     def check_lifecycle(self, stated: object, lifecycle: Lifecycle) -> None:
-        """Reject a file whose lifecycle differs from that of the command.
-
-        Raises:
-            click.UsageError: It differs, or is not an object.
-        """
+        """Reject a file whose lifecycle differs from that of the command."""
         if stated is None:
             return
         if not isinstance(stated, Mapping):
@@ -150,12 +136,8 @@ def first_message(typed: Typed, publisher: Publisher) -> Message:
 def next_message(stage: Stage, name: str, headline: str | None, typed: Typed, publisher: Publisher) -> Message:
     """Return an update or end of an incident, or a correction or cancellation.
 
-    Args:
-        stage: Its stage.
-        name: The incident; for a correction or cancellation also a publication or its key.
-        headline: The headline; `None`: the file has it.
-        typed: What else was typed.
-        publisher: The installation's publisher.
+    *name* is the incident, for a correction or cancellation also a publication or its key. Without a *headline* the
+    file has it.
 
     Raises:
         InvalidTransition: There is no such incident or publication.
@@ -204,11 +186,9 @@ def spans_of(typed: Typed) -> dict[str, str]:
 
 
 def default_key(message: Message, spans: Mapping[str, str]) -> str:
-    """Return the key of a message that was given none: the same content in the same incident has the same key.
+    """Return the default key: the same content in the same incident has the same key.
 
-    Args:
-        message: The message.
-        spans: See `spans_of`: `+30m` typed again a second later is still the same message.
+    See `spans_of` for *spans*: `+30m` typed again a second later is still the same message.
     """
     stable = message.model_copy(update=dict.fromkeys(spans))
     images = [_digest(image.path) for image in message.images if image.path]

@@ -1,4 +1,4 @@
-"""The options of a message: the field that each sets, and how its value is completed."""
+"""The options of a message, the field that each sets, and its completion."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class OneOf(click.Choice[str]):
 
 
 def option_of(field: str) -> str:
-    """Return the option that sets a field, given by its path (`images[0].alt`), or an empty text."""
+    """Return the option that sets a field (`images[0].alt`), or an empty text."""
     path = re.sub(r"\[\d+\]", "", field)
     while path and path not in OPTIONS:
         path = path.rpartition(".")[0]
@@ -89,7 +89,7 @@ def option_label(option: str) -> str:
 
 
 def single_value(*names: str, **attributes: Any) -> Callable[[_Command], _Command]:  # noqa: ANN401 - click's own arguments
-    """Return a decorator for an option that may be given once: of two, click would silently take the last."""
+    """Return a decorator for an option that is given once. Of two, click takes the last."""
     return click.option(*names, multiple=True, callback=_only, **attributes)
 
 
@@ -180,7 +180,7 @@ def followup_options(command: _Command) -> _Command:
 
 
 def opening_options(command: _Command) -> _Command:
-    """Add the options of an opening or standalone message, and the argument for its JSON file."""
+    """Add the options of an opening or standalone message, and its JSON file."""
     return _with(_OPENING, followup_options(command))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import tzinfo
@@ -13,7 +14,6 @@ from rich.padding import Padding
 from rich.text import Text
 
 from policenotify.channel import Operation
-from policenotify.cli.context import plain
 from policenotify.findings import Finding
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import UNVERIFIED as NOTE
@@ -23,12 +23,14 @@ from policenotify.text import Budget
 UNVERIFIED: Final = f"{NOTE[0].lower()}{NOTE[1:-1]}"
 """The meaning of success on a channel whose acceptance is `unverified`."""
 
+# Control characters but tab and line feed: a network's answer must not move the officer's cursor.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _COLUMNS = 80  # panels and paragraphs are never wider: longer lines are hard to read
 
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """Go on without output when the reader has exited (`policenotify status | head`), to keep the exit code."""
+        """Keep the exit code when the reader has exited (`policenotify status | head`)."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -51,6 +53,11 @@ def printed(page: Iterable[RenderableType]) -> str:
 def out(text: str) -> None:
     """Print a text as it is."""
     _console().out(text, highlight=False)
+
+
+def plain(text: str) -> str:
+    """Replace the control characters of a text, which may come from a network."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def line(text: str, style: str = "") -> Text:
@@ -83,7 +90,7 @@ def heading(publication: Publication, zone: tzinfo) -> Text:
 
 
 def use(budget: Budget, text: str) -> str:
-    """Return how much of a channel's budget a text takes: `212 of 459 · GSM-7, 2 segments`."""
+    """Return how much of a budget a text takes: `212 of 459 · GSM-7, 2 segments`."""
     used, limit = budget.usage(text)
     count = f"{used} of {limit}"
     return f"{count} · {budget.describe(text)}" if budget.describe else count

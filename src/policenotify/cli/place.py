@@ -1,4 +1,4 @@
-"""The place of a message as officers type it: a commune by name or code, a street, a road, a point."""
+"""The place of a message as officers type it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ OPTIONS = ("commune", "department", "street", "district", "road", "direction", "
 def location_of(typed: Mapping[str, str | None], before: Location | None = None) -> dict[str, object] | None:
     """Return the fields of a `Location`, or `None` if no place was typed.
 
-    Args:
-        typed: What was typed, by option.
-        before: Where the incident was until now; a new street stays in its commune.
+    A new street stays in the commune where the incident was *before*.
 
     Raises:
         click.BadParameter: The commune is unknown or its name ambiguous, or the point is malformed.

@@ -1,4 +1,4 @@
-"""Documents that commands answer with, besides those that `publishing.results` has."""
+"""Documents that commands answer with, besides those of `publishing.results`."""
 
 from __future__ import annotations
 
@@ -24,10 +24,7 @@ class TypedTime(Result):
     """A time that was typed, and the moment it was understood as.
 
     Attributes:
-        field: The message's field.
-        typed: What was typed.
-        at: The moment, in the installation's zone.
-        day: `today`, `tomorrow`, `yesterday`, or empty for any other day.
+        day: Of the moment, empty for a day farther away than tomorrow or yesterday.
         warning: What to check if an hour was understood as one of another day; else empty.
     """
 
@@ -43,34 +40,23 @@ class PublishAnswer(Result):
 
     Attributes:
         repeated: It had been published before; nothing was published a second time.
-        publication: The publication.
-        times: The times that were typed.
-        faults: Its channels that cannot be used, and why.
+        channel_problems: Its channels that cannot be used.
     """
 
     repeated: bool
     publication: PublicationDocument
     times: tuple[TypedTime, ...]
-    faults: Mapping[str, ChannelProblem]
+    channel_problems: Mapping[str, ChannelProblem]
 
 
 class PreviewAnswer(PreviewResult):
-    """The answer of `preview`.
-
-    Attributes:
-        times: The times that were typed.
-    """
+    """The answer of `preview`."""
 
     times: tuple[TypedTime, ...] = ()
 
 
 class CampaignPreview(PreviewAnswer):
-    """The preview of one message of a campaign.
-
-    Attributes:
-        campaign: Name of the campaign.
-        variant: Name of the message.
-    """
+    """The preview of one variant of a campaign's message."""
 
     campaign: str
     variant: str
@@ -80,8 +66,7 @@ class ChannelDeliveries(Result):
     """The deliveries of one channel.
 
     Attributes:
-        outcomes: How many have which outcome.
-        oldest_waiting: When the oldest publication that still waits here was published; `None`: nothing waits.
+        oldest_waiting: When the oldest publication that still waits here was published.
     """
 
     outcomes: Mapping[Outcome, int]
@@ -93,8 +78,6 @@ class StatusAnswer(InstallationStatus):
 
     Attributes:
         settings: What is wrong with the settings as a whole.
-        deliveries: The deliveries of each channel.
-        publications: The last publications.
         unfinished_count: How many older publications are not finished.
         unfinished: The most pressing of them, or all.
     """
@@ -107,13 +90,7 @@ class StatusAnswer(InstallationStatus):
 
 
 class IncidentsAnswer(Result):
-    """The answer of `incidents`.
-
-    Attributes:
-        at: When.
-        overdue: How many are overdue.
-        incidents: The incidents, the most urgent first.
-    """
+    """The answer of `incidents`, the most urgent incident first."""
 
     at: AwareDatetime
     overdue: int
@@ -121,44 +98,30 @@ class IncidentsAnswer(Result):
 
 
 class DrainAnswer(Result):
-    """The answer of `drain`.
-
-    Attributes:
-        outcomes: How many of the waiting deliveries have which outcome now.
-        next_due: When something is due next; `None`: nothing is.
-        blocked: Channels that send nothing until a person acts.
-        faults: Channels that cannot be used, and why.
-    """
+    """The answer of `drain`: outcomes of what waited, and channels that need a person."""
 
     outcomes: Mapping[Outcome, int]
     next_due: AwareDatetime | None
     blocked: tuple[str, ...]
-    faults: Mapping[str, ChannelProblem]
+    channel_problems: Mapping[str, ChannelProblem]
 
 
 class DoctorLine(Result):
     """One thing that `doctor` has checked.
 
     Attributes:
-        what: The thing.
-        state: Its state.
         detail: More about it, and what to do.
         exit: The exit code, were this all.
     """
 
-    what: str
+    check: str
     state: Literal["ok", "note", "WRONG"]
     detail: str
     exit: Exit = Exit.OK
 
 
 class DoctorAnswer(Result):
-    """The answer of `doctor`.
-
-    Attributes:
-        ok: Nothing is wrong.
-        lines: What was checked.
-    """
+    """The answer of `doctor`."""
 
     ok: bool
     lines: tuple[DoctorLine, ...]
@@ -168,12 +131,7 @@ class CalendarEntry(Result):
     """One occurrence in the calendar of campaigns.
 
     Attributes:
-        campaign: Name of the campaign.
-        day: Day of the occurrence.
-        due: When it is due.
         at: When it is published; `None`: never.
-        variant: Name of the message.
-        headline: Headline of the message.
         published: It is published already.
         reason: Why it is later than due, or never.
     """
@@ -189,14 +147,7 @@ class CalendarEntry(Result):
 
 
 class CalendarAnswer(Result):
-    """The answer of `campaign calendar`.
-
-    Attributes:
-        first: The first day.
-        last: The last day.
-        occurrences: What was or will be published, in order.
-        ics: The iCalendar file that was written.
-    """
+    """The answer of `campaign calendar`, with the iCalendar file if one was written."""
 
     first: date
     last: date
@@ -205,15 +156,7 @@ class CalendarAnswer(Result):
 
 
 class CampaignDecision(Result):
-    """What became of an occurrence that was due and was not published.
-
-    Attributes:
-        campaign: Name of the campaign.
-        day: Day of the occurrence.
-        outcome: `wait`, `skip` or `merge`.
-        reason: Why.
-        until: Until when it waits.
-    """
+    """An occurrence that was due and not published: `wait`, `skip` or `merge`."""
 
     campaign: str
     day: date
@@ -226,8 +169,6 @@ class CampaignAnswer(Result):
     """The answer of `campaign run`.
 
     Attributes:
-        published: What was published.
-        waiting: What waits.
         skipped: What is never published.
         problems: Why a campaign could not be published, by its name.
         next_at: When something is due next, as far as that is known.

@@ -1,4 +1,4 @@
-"""Readiness and watchdog notifications for systemd, and signals for a clean shutdown."""
+"""Notifications for systemd, and signals for a clean shutdown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from policenotify.delivery.worker import Worker
 
 GRACE = 30.0
-"""Seconds for posts under way to finish: longer than most networks' timeouts, shorter than systemd's 90."""
+"""Seconds for posts to finish: above most networks' timeouts, below systemd's 90."""
 
 _ENDS = (signal.SIGTERM, signal.SIGINT)
 _CHECK_EVERY = 30.0  # seconds between two checks of the worker, unless a watchdog asks for more
@@ -37,7 +37,7 @@ class Signals:
             os.write(self._note, b"\0")
 
     def wait(self, seconds: float) -> str:
-        """Return the name of the signal that ends the process, or an empty text after so many seconds."""
+        """Return the name of the signal that arrived, or an empty text after a time."""
         ready, _, _ = select.select([self._arrived], [], [], seconds)
         for number in os.read(self._arrived, 64) if ready else b"":
             if number in _ENDS:
@@ -80,7 +80,7 @@ class Supervisor:
         ours = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         usec = environ.get("WATCHDOG_USEC", "")
         self.timeout: float | None = int(usec) / 1_000_000 if ours and usec.isdecimal() and self._address else None
-        """Seconds after which the watchdog expects a notification; `None`: there is no watchdog."""
+        """Seconds between notifications that the watchdog expects; `None`: no watchdog."""
 
     def notify(self, state: str) -> None:
         """Send `READY=1`, `WATCHDOG=1` or `STOPPING=1`. Failures are ignored."""

@@ -57,11 +57,6 @@ def is_span(typed: str) -> bool:
 def parse_future(typed: str, *, now: datetime, zone: tzinfo) -> datetime:
     """Return a time that lies ahead. An hour without a day is the next such hour.
 
-    Args:
-        typed: What was typed.
-        now: The time, aware.
-        zone: The zone it was typed in.
-
     Raises:
         ValueError: It is not a time, or has passed.
     """
@@ -72,12 +67,9 @@ def parse_future(typed: str, *, now: datetime, zone: tzinfo) -> datetime:
 
 
 def parse_near(typed: str, *, now: datetime, zone: tzinfo) -> datetime:
-    """Return a time that may have passed. An hour is today's, or that of the same night across midnight.
+    """Return a time that may have passed.
 
-    Args:
-        typed: What was typed.
-        now: The time, aware.
-        zone: The zone it was typed in.
+    An hour without a day is today's, or that of the same night across midnight.
 
     Raises:
         ValueError: It is not a time.
@@ -91,7 +83,7 @@ def parse_near(typed: str, *, now: datetime, zone: tzinfo) -> datetime:
 
 
 def _dated(typed: str, *, now: datetime, zone: tzinfo) -> datetime | None:
-    """Return a span from now or a date with its hour as a time; `None` for an hour of the day."""
+    """Return the time of a span or a date; `None` for an hour without a day."""
     typed = typed.strip()
     if _CLOCK.fullmatch(typed):
         return None
@@ -142,7 +134,7 @@ def _local(day: date, clock: time, zone: tzinfo, typed: str) -> list[datetime]:
 
 
 def parse_age(typed: str, now: datetime) -> datetime:
-    """Return the moment that lies an age behind *now*, by months and years of the calendar.
+    """Return the moment an age before *now*, by months and years of the calendar.
 
     Raises:
         ValueError: It is not an age, is less than a day, or is too long.
@@ -168,11 +160,7 @@ def parse_age(typed: str, now: datetime) -> datetime:
 
 
 def age_of(typed: str, now: datetime, *, option: str = "--older-than") -> datetime:
-    """Return the moment that lies a typed age behind *now*.
-
-    Raises:
-        click.BadParameter: It is not an age.
-    """
+    """Return the moment that lies a typed age behind *now*."""
     try:
         return parse_age(typed, now.astimezone(UTC))
     except ValueError as error:
@@ -180,7 +168,7 @@ def age_of(typed: str, now: datetime, *, option: str = "--older-than") -> dateti
 
 
 def selection_options(*, required: bool) -> Callable[[_Command], _Command]:
-    """Return a decorator that adds the options which select a part of the journal by age and category."""
+    """Return a decorator that adds the options for selection by age and category."""
     age = click.option(
         "--older-than", metavar="AGE", required=required, help=f"Only what was over by then: {AGE_FORMS}."
     )
@@ -191,7 +179,7 @@ def selection_options(*, required: bool) -> Callable[[_Command], _Command]:
 
 
 def check_category(category: str | None, settings: Settings, journal: Journal) -> None:
-    """Reject an unknown category, so that a typo does not look like a successful purge.
+    """Reject an unknown category: a typo must not look like a successful purge.
 
     Categories that occur in the journal are accepted: the settings may have had them once.
     """
@@ -208,14 +196,7 @@ def check_category(category: str | None, settings: Settings, journal: Journal) -
 
 
 def typed_times(typed: Mapping[str, Any], message: Message, *, now: datetime, zone: tzinfo) -> tuple[TypedTime, ...]:
-    """Return how each typed time was understood.
-
-    Args:
-        typed: What was typed, by the names of the parameters.
-        message: The message that was made of it.
-        now: The time.
-        zone: The zone it was typed in.
-    """
+    """Return how each typed time was understood."""
     return tuple(_typed_times(typed, message, now, zone))
 
 
@@ -243,7 +224,7 @@ def _typed_times(typed: Mapping[str, Any], message: Message, now: datetime, zone
 
 
 def time_lines(times: Sequence[TypedTime]) -> Iterator[RenderableType]:
-    """Yield a line for each typed time, and a warning if it may be of another day than was meant."""
+    """Yield a line for each typed time, with its warning."""
     from policenotify.cli import output
     from policenotify.render.locales import LOCALES
 

@@ -1,8 +1,9 @@
-"""Results as JSON documents: pydantic models, whose JSON Schemas `policenotify schema` prints."""
+"""Results as JSON documents, whose schemas `policenotify schema` prints."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, TypeAlias
 
@@ -12,7 +13,7 @@ from policenotify.channel import ChannelConfig, Operation
 from policenotify.errors import Blocked
 from policenotify.findings import Finding
 from policenotify.journal.records import QUIET, IncidentLine, Takeover
-from policenotify.model.history import Outcome, Target
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication, Receipt
@@ -95,14 +96,7 @@ class PreviewedWording(Result):
 
 
 class PreviewedPost(Result):
-    """How a message reads on one channel, in one language.
-
-    Attributes:
-        channel: The channel's name.
-        language: BCP 47.
-        omitted: What was left out so that the rest fits.
-        wordings: Its wordings.
-    """
+    """How a message reads on one channel. *omitted* was left out so that the rest fits."""
 
     channel: str
     language: str
@@ -111,24 +105,12 @@ class PreviewedPost(Result):
 
 
 class PendingPost(Result):
-    """A post that waits until its channel can be used.
-
-    Attributes:
-        channel: The channel's name.
-        language: BCP 47.
-        reason: Why the channel cannot be used.
-        remedy: What to do.
-    """
+    """A post that waits until its channel can be used, and why."""
 
     channel: str
     language: str
     reason: str
     remedy: str
-
-    @classmethod
-    def of(cls, target: Target) -> Self:
-        """Return the result of a target that waits."""
-        return cls(channel=target.channel, language=target.language, reason=target.problem, remedy=target.remedy)
 
 
 class RefusedPost(Result):
@@ -138,11 +120,6 @@ class RefusedPost(Result):
     language: str
     reason: str
 
-    @classmethod
-    def of(cls, target: Target) -> Self:
-        """Return the result of a refused target."""
-        return cls(channel=target.channel, language=target.language, reason=target.refused)
-
 
 class DeletedPost(Result):
     """A channel where an earlier post would be deleted."""
@@ -150,24 +127,9 @@ class DeletedPost(Result):
     channel: str
     language: str
 
-    @classmethod
-    def of(cls, target: Target) -> Self:
-        """Return the result of a target."""
-        return cls(channel=target.channel, language=target.language)
-
 
 class PreviewResult(Result):
-    """What `publish` would send.
-
-    Attributes:
-        allowed: No finding blocks it.
-        message: The message as it would be stored.
-        findings: The remarks of the checks.
-        posts: How it reads, on each channel and in each language.
-        pending: What would wait because its channel cannot be used.
-        refusals: Where it does not fit.
-        deletions: Where an earlier post would be deleted.
-    """
+    """What `publish` would send; `allowed` unless a finding blocks it."""
 
     allowed: bool
     message: MessageDocument
@@ -182,18 +144,9 @@ class IncidentResult(Result):
     """An incident, and whether its next message is overdue.
 
     Attributes:
-        id: Id of the incident.
-        category: Category code.
-        status: Its status.
         headline: Headline of the opening.
-        place: The place, in short.
-        opened_at: When it was opened.
         due_at: When the next message is due; `None`: no more is due.
-        overdue: Whether it is overdue.
-        overdue_seconds: For how long; `None`: it is not overdue.
         reminders: Number of the last reminder of that message; 0: none.
-        reminded_at: When that was raised.
-        exercise: It is an exercise.
     """
 
     id: str
@@ -214,24 +167,11 @@ class IncidentResult(Result):
         """Return the result of an incident at a given time."""
         due = incident.due_at if incident.status is IncidentStatus.OPEN else None
         late = (now - due) // timedelta(seconds=1) if due is not None and due <= now else None
-        return cls(
-            id=incident.id,
-            category=incident.category,
-            status=incident.status,
-            headline=incident.headline,
-            place=incident.place,
-            opened_at=incident.opened_at,
-            due_at=incident.due_at,
-            overdue=late is not None,
-            overdue_seconds=late,
-            reminders=incident.reminders,
-            reminded_at=incident.reminded_at,
-            exercise=incident.exercise,
-        )
+        return cls(**asdict(incident), overdue=late is not None, overdue_seconds=late)
 
 
 def by_urgency(incidents: Iterable[IncidentLine], now: datetime) -> list[IncidentResult]:
-    """Return the open incidents by their deadline, overdue ones first, then the closed ones, the newest first."""
+    """Return the open incidents by their deadline, then the closed ones, newest first."""
     never = datetime.max.replace(tzinfo=now.tzinfo)
     results = [IncidentResult.of(incident, now) for incident in incidents]
     open_now = [incident for incident in results if incident.status is IncidentStatus.OPEN]
@@ -241,13 +181,7 @@ def by_urgency(incidents: Iterable[IncidentLine], now: datetime) -> list[Inciden
 
 
 class BlockedChannel(Result):
-    """Why nothing is sent on a channel until a person acts.
-
-    Attributes:
-        reason: What the network answered.
-        remedy: What to do.
-        code: The network's own code.
-    """
+    """Why a channel sends nothing until a person acts, with the network's own code."""
 
     reason: str
     remedy: str
@@ -263,26 +197,23 @@ class InstallationStatus(Result):
     """The state of an installation, read from its journal.
 
     Attributes:
-        at: When.
         stopped: Who stopped everything, and why; `None`: nothing is stopped.
-        runner_seen: The latest heartbeat of a worker or drain.
+        last_heartbeat: The latest heartbeat of a worker or drain.
         waiting: When each channel has something to do next.
         blocked: Channels that send nothing until a person acts.
-        faults: Channels that cannot be used, and why.
+        channel_problems: Channels that cannot be used, and why.
         removed_channels: Channels that are no longer in the settings, with the open incidents published there; no
             incident where deliveries only wait for it.
         taken_over_again: Deliveries of the last hour that were taken over twice within one lease.
-        open_incidents: How many incidents are open.
-        overdue_incidents: How many of them are overdue.
         incidents: The open incidents, the most urgent first; perhaps not all of them.
     """
 
     at: AwareDatetime
     stopped: str | None
-    runner_seen: AwareDatetime | None
+    last_heartbeat: AwareDatetime | None
     waiting: Mapping[str, AwareDatetime]
     blocked: Mapping[str, BlockedChannel]
-    faults: Mapping[str, ChannelProblem]
+    channel_problems: Mapping[str, ChannelProblem]
     removed_channels: Mapping[str, tuple[str, ...]]
     taken_over_again: tuple[Takeover, ...]
     open_incidents: int
@@ -293,7 +224,7 @@ class InstallationStatus(Result):
     @property
     def no_worker(self) -> bool:
         """Whether something waits although no worker has run for 2 minutes."""
-        return bool(self.waiting) and (self.runner_seen is None or self.at - self.runner_seen > QUIET)
+        return bool(self.waiting) and (self.last_heartbeat is None or self.at - self.last_heartbeat > QUIET)
 
     @classmethod
     def read(
@@ -310,9 +241,9 @@ class InstallationStatus(Result):
         causes = {
             name: read_recipients(channel, journal.deliveries.had_recipients)[1] for name, channel in known.items()
         }
-        faults = {name: fault for name, fault in causes.items() if fault is not None}
+        problems = {name: problem for name, problem in causes.items() if problem is not None}
         usable_again = {
-            delivery.channel: now for delivery in journal.deliveries.unrendered(known.keys() - faults.keys())
+            delivery.channel: now for delivery in journal.deliveries.unrendered(known.keys() - problems.keys())
         }
         carried = journal.incidents.open_by_channel()
         awaited = {channel.name for channel in journal.deliveries.channel_summaries() if channel.oldest is not None}
@@ -322,10 +253,10 @@ class InstallationStatus(Result):
         return InstallationStatus(
             at=now,
             stopped=str(stopped) if stopped else None,
-            runner_seen=journal.workers.last_heartbeat(),
+            last_heartbeat=journal.workers.last_heartbeat(),
             waiting={**usable_again, **due},
             blocked={name: BlockedChannel.of(error) for name, error in journal.channels.blocked().items()},
-            faults=faults,
+            channel_problems=problems,
             removed_channels={name: carried.get(name, ()) for name in removed},
             taken_over_again=journal.deliveries.repeated_takeovers(),
             open_incidents=journal.incidents.count_open(),

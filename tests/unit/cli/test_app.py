@@ -137,7 +137,7 @@ def test_what_an_error_means_for_a_script() -> None:
         "kind": "MessageTooLong", "text": fit.text, "published": "no", "channel": "bluesky", "used": 320, "limit": 300,
     }  # fmt: skip
     course = error_report(InvalidTransition("No.", incident="7", allowed_stages=["end"]), may_have_published=True)
-    assert course.model_extra == {"incident": "7", "allowed_stages": ["end"]}
+    assert course.model_dump(mode="json").items() >= {"incident": "7", "allowed_stages": ["end"]}.items()
     assert error_report(MissingExtra("x", "email"), may_have_published=False).model_extra == {"extra": "email"}
     late = error_report(
         JournalError("The journal could not be written: x.", published="unknown"), may_have_published=True

@@ -124,9 +124,9 @@ def test_a_channel_that_cannot_be_used_silences_no_other(
             shown = run(command)
             assert shown.code == 3
             assert told.split()[0] in shown.words
-        assert list(run("status", "--json").document["faults"]) == [name]
+        assert list(run("status", "--json").document["channel_problems"]) == [name]
         drained = run("drain", "--budget", "2", "--json")
-        assert (drained.code, list(drained.document["faults"])) == (3, [name])
+        assert (drained.code, list(drained.document["channel_problems"])) == (3, [name])
         assert (_posted(desk, name), _posted(desk, other)) == (0, whole[other])
         for text in (seen.out, said.out, drained.out):
             assert desk.bluesky.password not in text
@@ -162,7 +162,7 @@ def test_what_is_wrong_with_a_channel_is_told_in_whole_sentences(
 ) -> None:
     monkeypatch.setenv("POLICENOTIFY_CHANNELS__BLUESKY__RETIRED", "perhaps")
     _change(desk, "handle =", "rate = 7\nhandle = 7 #")
-    fault = run("drain", "--budget", "1", "--json").document["faults"]["bluesky"]
+    fault = run("drain", "--budget", "1", "--json").document["channel_problems"]["bluesky"]
     assert fault["reason"].count("POLICENOTIFY_CHANNELS__BLUESKY__RETIRED") == 1
     assert fault["reason"].endswith("100 per day, 20 at once'.")
 
@@ -587,10 +587,10 @@ def test_a_list_that_was_emptied_needs_a_person(run: Run, desk: Desk) -> None:
     assert _receipts(said)["bluesky"]["outcome"] == "posted"
     doctor = run("doctor", "--json")
     assert doctor.code == 3
-    [line] = [one for one in doctor.document["lines"] if one["what"] == "recipients of presse"]
+    [line] = [one for one in doctor.document["lines"] if one["check"] == "recipients of presse"]
     assert line["state"] == "WRONG"
     shown = run("status", "--json")
-    assert (shown.code, list(shown.document["faults"])) == (3, ["presse"])
+    assert (shown.code, list(shown.document["channel_problems"])) == (3, ["presse"])
     assert run("preview", *ACCIDENT[:2], *ACCIDENT[4:]).code == 3
     desk.write_settings()
     assert run("drain", "--budget", "20").code == 0
@@ -630,7 +630,7 @@ def test_what_follows_goes_to_those_who_got_the_opening_though_the_list_is_empty
     update = run("update", "2026-4711", "Une voie rouverte")
     assert (update.code, update.words.count("The list of recipients of 'presse' is empty")) == (3, 1)
     ended = run("end", "2026-4711", "Fin d'intervention", "--json")
-    assert (ended.code, list(ended.document["faults"])) == (3, ["presse"])
+    assert (ended.code, list(ended.document["channel_problems"])) == (3, ["presse"])
     assert _receipts(ended)["presse"]["outcome"] == "posted"
     assert len(desk.mail.mails) == 3 * len(ADDRESSES)
     (desk.folder / "presse.txt").unlink()

@@ -19,7 +19,7 @@ def test_an_incident_means_its_last_publication(run: Run, desk: Desk) -> None:
     ran = run("correct", "2026-4711", "Une voie rouverte", "--instruction", "Évitez le secteur.")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith("Published.\n")
-    assert f"It corrects: {last['id']} · " in ran.out
+    assert f"Refers to: {last['id']} · " in ran.out
     assert "update of 2026-4711 · Deux voies rouvertes" in ran.out
     [*_, correction] = desk.bluesky.posts
     assert "RECTIFICATIF" in correction.text

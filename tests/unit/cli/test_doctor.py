@@ -15,7 +15,7 @@ from tests.support.shell import ACCIDENT, Earlier, Ran, Run
 
 
 def _line(ran: Ran, what: str) -> Any:
-    [found] = [line for line in ran.document["lines"] if line["what"] == what]
+    [found] = [line for line in ran.document["lines"] if line["check"] == what]
     return found
 
 
@@ -184,7 +184,7 @@ def test_languages_say_where_their_words_come_from_and_what_is_lent(run: Run, de
     ran = run("doctor", "--json")
     assert ran.code == 0
     assert _line(ran, "language fr") == {
-        "what": "language fr",
+        "check": "language fr",
         "state": "ok",
         "detail": f"as shipped, version {LOCALES['fr'].version}",
         "exit": 0,
@@ -212,7 +212,7 @@ def test_files_that_others_may_read_are_noted_with_what_they_hold(run: Run, desk
     _modes(desk, 0o644)
     ran = run("doctor", "--json")
     assert ran.code == 0
-    noted = {line["what"]: line["detail"] for line in ran.document["lines"] if line["what"].startswith("file ")}
+    noted = {line["check"]: line["detail"] for line in ran.document["lines"] if line["check"].startswith("file ")}
     assert noted.keys() == {"file policenotify.toml", "file presse.txt", "file journal.db"}
     assert "a secret of 'bluesky'" in noted["file policenotify.toml"]
     assert "the recipients of 'presse'" in noted["file presse.txt"]
@@ -222,7 +222,7 @@ def test_files_that_others_may_read_are_noted_with_what_they_hold(run: Run, desk
         assert f"chmod 600 {desk.folder / name.removeprefix('file ')}" in told
     assert desk.bluesky.password not in ran.out
     _modes(desk, 0o640)
-    assert [line for line in run("doctor", "--json").document["lines"] if line["what"].startswith("file ")] == []
+    assert [line for line in run("doctor", "--json").document["lines"] if line["check"].startswith("file ")] == []
 
 
 def test_a_secret_in_a_file_of_its_own_is_noted_there(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,5 +233,5 @@ def test_a_secret_in_a_file_of_its_own_is_noted_there(run: Run, desk: Desk, monk
     _change(desk, f'"{desk.mail_url}"', '{ env = "MAIL" }')
     _modes(desk, 0o600)
     (desk.folder / "policenotify.toml").chmod(0o644)  # which holds no secret now
-    noted = [line["what"] for line in run("doctor", "--json").document["lines"] if line["what"].startswith("file ")]
+    noted = [line["check"] for line in run("doctor", "--json").document["lines"] if line["check"].startswith("file ")]
     assert noted == ["file password"]

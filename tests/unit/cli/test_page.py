@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from policenotify.cli.report.cards import (
     data_url,
     initials,
     link_card,
-    load_skips,
+    notes_of,
     pieces,
     tone,
     verdict_of,
@@ -48,6 +49,11 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 def devices(page: Report, section: int) -> dict[str, Device]:
     return {device.look.network: device for device in page.sections[section].devices}
+
+
+def article(page: Report, card: Card) -> str:
+    """What the page has of a card."""
+    return html(page).partition(f'<article id="{card.id}"')[2].partition("</article>")[0]
 
 
 def words(card: Card) -> str:
@@ -191,7 +197,6 @@ def test_a_receipt_is_told_with_reason_remedy_and_counts_never_people(tmp_path: 
         )
         waiting = replace(entry, publication=entry.publication.model_copy(update={"receipts": (receipt,)}))
         report = draw("demo", [waiting], publisher)
-    assert report.sections[0].devices[0].cards[0].notes == ["Not before 2026-06-05 18:00.", "The next drain sends it."]
     text = " ".join(html(report).split())
     assert "<p>Slow. <code>421\N{REPLACEMENT CHARACTER}</code></p>" in text
     assert "<b>What to do:</b> Wait.</p>" in text
@@ -206,8 +211,10 @@ def test_what_a_yes_is_worth() -> None:
     assert verdict_of(posted, POSTS).label == "Published"
     assert verdict_of(posted, replace(POSTS, acceptance="unverified")).label == "Accepted"
     assert verdict_of(partly, POSTS).label == "Published, not to everybody"
-    assert next(load_skips(alone, POSTS, PARIS)).startswith("It stands alone")
-    assert list(load_skips(alone, replace(POSTS, replies=False), PARIS)) == []
+    for replies, notes in ((True, 1), (False, 0)):
+        channel = replace(everywhere()[0], capabilities=replace(POSTS, replies=replies))
+        device = Device(id="d", channel=channel, look=look_of("x"), sender="", zone=PARIS)
+        assert [note[:15] for note in notes_of(alone, device)] == ["It stands alone"] * notes
     assert verdict_of(posted.model_copy(update={"operation": Operation.EDIT}), POSTS).label == "Edited"
     assert verdict_of(posted.model_copy(update={"operation": Operation.DELETE}), POSTS).label == "Deleted"
 
@@ -267,18 +274,21 @@ def test_each_text_is_measured_in_the_networks_own_count(page: Report) -> None:
     for network, device in devices(page, 1).items():
         capabilities = budgets()["pager" if network == "other" else network]
         for card in device.cards:
-            assert card.use == capabilities.budget.usage(words(card))
+            used, limit = capabilities.budget.usage(words(card))
+            assert f'<meter id="{card.id}-m" min="0" max="{limit}" value="{used}">' in article(page, card)
     sms = devices(page, 1)["sms"].cards[0]
-    assert "".join(sms.segments) == words(sms)
-    assert len(sms.segments) == 2
-    assert sms.use_in_words == "GSM-7, 2 segments"
+    shown = article(page, sms)
+    assert ": GSM-7, 2 segments</label>" in shown
+    bubble = shown.partition('<p class="text bubble"')[2].partition(">")[2].partition("</p>")[0]
+    first, cut, second = re.split(r'(<span class="cut".*?</span></span>)', bubble)
+    assert "(segment 1 of 2 ends)" in cut
+    assert unescape(first + second) == words(sms)
 
 
 def test_a_mail_has_its_subject_and_its_formatted_version(page: Report) -> None:
     mail = devices(page, 1)["email"].cards[2]
     assert mail.title.startswith("TERMINÉ – [Accident]")
-    assert mail.frame is not None
-    assert "Accident – TERMINÉ" in mail.frame.document
+    assert re.search(r'<iframe class="letter".* srcdoc="[^"]*Accident – TERMINÉ', article(page, mail))
 
 
 def test_what_needs_a_person_is_told_once_and_first(page: Report) -> None:
@@ -437,7 +447,8 @@ def test_a_gateway_that_tells_nothing_is_not_believed(tmp_path: Path) -> None:
         [card] = draw("demo", [told], publisher).sections[0].devices[0].cards
     assert card.verdict
     assert card.verdict.label == "Accepted"
-    assert "Accepted by the gateway, not verified" in card.notes[0]
+    assert card.receipt
+    assert "Accepted by the gateway, not verified" in next(notes_of(card.receipt, card.device))
 
 
 def test_how_urgent_a_message_looks() -> None:

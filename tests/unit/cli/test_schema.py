@@ -13,7 +13,7 @@ from policenotify.model.message import Message
 from policenotify.render.locales import LOCALES, template
 from policenotify.settings import TEMPLATE
 from tests.support.installation import Desk
-from tests.support.shell import ACCIDENT, Run
+from tests.support.shell import ACCIDENT, Run, with_other
 
 JSON_TYPES: dict[str, type | tuple[type, ...]] = {
     "object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool,
@@ -79,6 +79,16 @@ def test_what_is_printed_keeps_its_schema(run: Run, desk: Desk) -> None:
     assert wrong({**document, "more": 1}, publication, publication) == [".more: is not known"]
     whole = {**seen, "key": "0" * 64, "created_at": "2026-11-24T18:00:00Z"}
     assert wrong(whole, post, post) == []
+
+
+@pytest.mark.parametrize("name", ["preview", "status", "incidents", "drain", "doctor"])
+def test_an_answer_keeps_its_schema(run: Run, desk: Desk, name: str) -> None:
+    desk.bluesky.closed = "suspended"
+    run("publish", *ACCIDENT, "--wait", "1")
+    schema = _schema(run, name)
+    document = run(name, *(with_other("--incident", "2026-4712") if name == "preview" else ()), "--json").document
+    assert wrong(document, schema, schema) == []
+    assert set(document) <= set(schema["properties"])
 
 
 def test_the_schema_of_the_settings_knows_the_options_of_each_network(run: Run, desk: Desk) -> None:

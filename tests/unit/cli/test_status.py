@@ -36,7 +36,7 @@ def test_what_is_open_and_what_was_said(run: Run) -> None:
     document = run("status", "--json").document
     assert document["incidents"][0]["overdue"] is False
     assert document["publications"][0]["published"] == "yes"
-    assert document["runner_seen"]
+    assert document["last_heartbeat"]
     assert document["stopped"] is None
 
 
@@ -172,7 +172,7 @@ def test_a_channel_that_is_gone_is_named_with_what_is_open_there(run: Run, desk:
     assert f"REMOVED: {told}" in ran.words
     assert run("status", "--json").document["removed_channels"] == {"bluesky": ["2026-4711"]}
     lines = run("doctor", "--json").document["lines"]
-    [line] = [one for one in lines if one["what"] == "channel bluesky"]
+    [line] = [one for one in lines if one["check"] == "channel bluesky"]
     assert (line["state"], line["exit"]) == ("WRONG", 3)
     assert line["detail"].startswith(told)
     run("end", "2026-4711", "Fin", "--description", "Rouvert.")
@@ -249,7 +249,7 @@ def test_a_backlog_of_a_channel_that_cannot_be_used_fits_the_screen(run: Run, de
     assert "CANNOT BE USED: presse." in ran.out
     assert len(ran.out.splitlines()) <= 52
     document = run("status", "--json").document
-    assert list(document["faults"]) == ["presse"]
+    assert list(document["channel_problems"]) == ["presse"]
     assert [len(document[key]) for key in ("incidents", "publications", "unfinished")] == [3, 5, 3]
     assert document["deliveries"]["presse"]["outcomes"] == {"waiting": 25}
 

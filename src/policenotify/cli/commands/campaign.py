@@ -1,4 +1,4 @@
-"""`policenotify campaign`: check and preview campaigns, and report what they published."""
+"""`policenotify campaign`: check, preview and report campaigns."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def check(call: CliContext, files: tuple[str, ...]) -> Exit:
         result = _check(campaigns, publisher)
     document = {
         "ok": not result.problems,
-        "campaigns": [loaded.name for loaded in campaigns],
+        "campaigns": [campaign.name for campaign in campaigns],
         "occurrences": result.occurrences,
         "problems": result.problems,
         "remarks": result.remarks,
@@ -90,7 +90,6 @@ class _CheckResult:
 
     Attributes:
         occurrences: How many are planned in the year ahead; none is counted where a message cannot be published.
-        problems: What would not be published.
         remarks: What would be published later than written, or not in full.
     """
 
@@ -100,41 +99,41 @@ class _CheckResult:
 
 
 def _check(campaigns: Sequence[Campaign], publisher: Publisher) -> _CheckResult:
-    """Render every message on every channel. If all can be published, check the calendar of a year."""
+    """Check every message, then, if all can be published, the calendar of a year."""
     result = _CheckResult()
     _check_messages(campaigns, publisher, result)
-    names = {loaded.name for loaded in campaigns}
-    for loaded in campaigns:
-        for name in sorted(loaded.yields_to - names):
-            result.remarks.append(f"{loaded.name}: yields to {name!r}, which is not checked with it.")
+    names = {campaign.name for campaign in campaigns}
+    for campaign in campaigns:
+        for name in sorted(campaign.yields_to - names):
+            result.remarks.append(f"{campaign.name}: yields to {name!r}, which is not checked with it.")
     if not result.problems:
         _check_calendar(campaigns, publisher, result)
     return result
 
 
 def _check_messages(campaigns: Sequence[Campaign], publisher: Publisher, result: _CheckResult) -> None:
-    """Collect what keeps messages from being published, and the remarks of the checks on the others."""
+    """Collect what forbids a message, and the remarks of the checks on the others."""
     from policenotify.campaigns.runner import Texts, duplicate_text
     from policenotify.errors import InvalidImage, MessageTooLong, SettingsError
 
     remarks: list[str] = []
     texts: Texts = {}
-    for loaded in campaigns:
+    for campaign in campaigns:
         result.problems += [
-            f"{loaded.name}: pacing.channels names {name!r}, which is not a channel."
-            for name in sorted(set(loaded.pacing.channels) - set(publisher.channels))
+            f"{campaign.name}: pacing.channels names {name!r}, which is not a channel."
+            for name in sorted(set(campaign.pacing.channels) - set(publisher.channels))
         ]
-        for alternative in loaded.messages:
-            label = f"{loaded.name} · {alternative.name}"
+        for variant in campaign.messages:
+            label = f"{campaign.name} · {variant.name}"
             try:
-                preview = publisher.preview(alternative.message, to=loaded.to or None)
+                preview = publisher.preview(variant.message, to=campaign.to or None)
             except (MessageTooLong, InvalidImage, SettingsError) as error:
                 result.problems.append(f"{label}: {error}")
                 continue
             if not preview.posts and not preview.pending:
                 result.problems.append(f"{label}: no route takes it. Add one, or name its channels in 'to'.")
-            if loaded.pacing.repeat_after and (same := duplicate_text(loaded, alternative, preview.posts, texts)):
-                result.problems.append(f"{loaded.name}: {same}")
+            if campaign.pacing.repeat_after and (same := duplicate_text(campaign, variant, preview.posts, texts)):
+                result.problems.append(f"{campaign.name}: {same}")
             result.problems += [f"{label}: {target.channel}: {target.refused}" for target in preview.refusals]
             result.problems += [f"{label}: {finding}" for finding in preview.findings if finding.blocks]
             remarks += [f"{label}: {finding}" for finding in preview.findings if not finding.blocks]
@@ -148,23 +147,23 @@ def _check_calendar(campaigns: Sequence[Campaign], publisher: Publisher, result:
     from policenotify.campaigns.runner import upcoming
 
     today = publisher.journal.now().astimezone(publisher.zone).date()
-    first = max(today, min(loaded.start for loaded in campaigns))
+    first = max(today, min(campaign.start for campaign in campaigns))
     forecast = upcoming(publisher, campaigns, first, first + _YEAR)
     result.occurrences = len(forecast)
-    for loaded in campaigns:
-        entries = [entry for entry in forecast if entry.occurrence.campaign == loaded.name]
+    for campaign in campaigns:
+        entries = [entry for entry in forecast if entry.occurrence.campaign == campaign.name]
         if not entries:
-            result.remarks.append(f"{loaded.name}: nothing is due in the year ahead.")
+            result.remarks.append(f"{campaign.name}: nothing is due in the year ahead.")
         for entry in entries:
-            _check_entry(entry, loaded, result)
+            _check_entry(entry, campaign, result)
 
 
-def _check_entry(entry: ForecastEntry, loaded: Campaign, result: _CheckResult) -> None:
-    label = f"{loaded.name} · {entry.occurrence.day}"
+def _check_entry(entry: ForecastEntry, campaign: Campaign, result: _CheckResult) -> None:
+    label = f"{campaign.name} · {entry.occurrence.day}"
     if entry.at is None and not entry.reason.startswith("a later one"):
         result.problems.append(f"{label}: would never be published: {entry.reason}.")
     elif entry.at != entry.occurrence.due:
-        moved = f"waits until {local_time(entry.at, loaded.zone)}" if entry.at else "is merged"
+        moved = f"waits until {local_time(entry.at, campaign.zone)}" if entry.at else "is merged"
         result.remarks.append(f"{label}: {moved}: {entry.reason}.")
 
 
@@ -191,19 +190,19 @@ def preview(call: CliContext, files: tuple[str, ...], message: str | None) -> Ex
 
     with closing(call.publisher()) as publisher:
         campaigns = load_campaigns(files, allow_missing=True)
-        names = {alternative.name for loaded in campaigns for alternative in loaded.messages}
+        names = {variant.name for campaign in campaigns for variant in campaign.messages}
         if message is not None and message not in names:
             hint = did_you_mean(message, names)
             raise click.BadParameter(f"{message!r} is not a message. {hint}", param_hint="--message")
         page: list[RenderableType] = []
         previews = []
-        for loaded in campaigns:
-            for alternative in loaded.messages:
-                if message in {None, alternative.name}:
-                    result = publisher.preview(alternative.message, to=loaded.to or None)
+        for campaign in campaigns:
+            for variant in campaign.messages:
+                if message in {None, variant.name}:
+                    result = publisher.preview(variant.message, to=campaign.to or None)
                     answer = preview_answer(result, publisher)
-                    previews.append(CampaignPreview(campaign=loaded.name, variant=alternative.name, **vars(answer)))
-                    label = Text(f"{loaded.name} · {alternative.name}", style="bold")
+                    previews.append(CampaignPreview(campaign=campaign.name, variant=variant.name, **vars(answer)))
+                    label = Text(f"{campaign.name} · {variant.name}", style="bold")
                     page += [label, *preview_lines(result, publisher)]
     call.emit({"previews": [each.model_dump(mode="json") for each in previews]}, *page)
     return Exit.OK if all(each.allowed for each in previews) else Exit.REJECTED
@@ -225,12 +224,13 @@ def report(call: CliContext, since: str | None) -> Exit:
 
     with call.journal() as (settings, journal):
         after = age_of(since or "1y", journal.now(), option="--since")
-        published = [one for one in journal.publications.by_key_prefix(KEY_PREFIX, after) if parse_key(one.key)]
+        summaries = journal.publications.by_key_prefix(KEY_PREFIX, after)
+        published = [publication for publication in summaries if parse_key(publication.key)]
         remarks = Counter(
             (str(body["campaign"]), str(body["action"])) for body in journal.audit.events(EVENT_KIND, after)
         )
         zone = settings.zone
-    counts = Counter(parts[0] for one in published if (parts := parse_key(one.key)))
+    counts = Counter(parts[0] for publication in published if (parts := parse_key(publication.key)))
     themes, channels, campaigns = _themes(published), _channels(published), _campaigns(counts, remarks)
     document = {
         "since": after.isoformat(),

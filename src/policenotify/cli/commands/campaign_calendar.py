@@ -17,7 +17,7 @@ from rich.text import Text
 
 from policenotify.cli import output
 from policenotify.cli.commands.campaign_run import campaign_files
-from policenotify.cli.context import CliContext, common, pass_context, plain
+from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import single_value
 from policenotify.errors import SettingsError
@@ -80,11 +80,7 @@ def _write(path: str, data: bytes) -> None:
 
 
 def _months(typed: str | None, months: int, today: date) -> tuple[date, date]:
-    """Return the first and the last day of so many months.
-
-    Raises:
-        click.BadParameter: What was typed is not a month, or the last one lies beyond all years.
-    """
+    """Return the first and the last day of so many months."""
     match = re.fullmatch(r"(\d{4})-(0[1-9]|1[0-2])", typed or f"{today:%Y-%m}", re.ASCII)
     if match is None or match[1] == "0000":
         raise click.BadParameter(f"{typed!r} is not a month; write it as 2026-07.", param_hint="--month")
@@ -130,7 +126,7 @@ def _forecast(
 def _entry(entry: ForecastEntry, campaign: Campaign, headline: str, *, published: bool) -> CalendarEntry:
     from policenotify.cli.results import CalendarEntry
 
-    headlines = {alternative.name: alternative.message.headline for alternative in campaign.messages}
+    headlines = {variant.name: variant.message.headline for variant in campaign.messages}
     return CalendarEntry(
         campaign=campaign.name,
         day=entry.occurrence.day,
@@ -180,4 +176,4 @@ def _line(entry: CalendarEntry, at: datetime) -> Text:
     text = f"{mark} {_DAYS[at.weekday()]} {at:%d %H:%M}  {entry.campaign}"
     text += f" · {entry.variant} · {entry.headline}" if entry.variant else ""
     text += f" ({entry.reason})" if entry.reason else ""
-    return Text(plain(text))
+    return Text(output.plain(text))

@@ -1,4 +1,4 @@
-"""`policenotify campaign run` and `serve`: publish what is due, once or as long as the process runs."""
+"""`policenotify campaign run` and `serve`: publish what is due."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from policenotify.cli import completion, output
-from policenotify.cli.context import CliContext, Seconds, common, json_text, pass_context, plain
+from policenotify.cli.context import CliContext, Seconds, common, json_text, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes, worst
 from policenotify.cli.systemd import GRACE, Supervisor, ended_by_signals
 from policenotify.errors import (
@@ -134,12 +134,9 @@ def serve(call: CliContext, files: tuple[str, ...], every: float) -> Exit:
 
 @dataclass(slots=True)
 class _Rounds:
-    """The rounds of `serve`. What has not changed since the last round is not printed again.
+    """The rounds of `serve`, which print only what has changed.
 
     Attributes:
-        call: The call.
-        publisher: The installation's publisher.
-        actor: Who runs it.
         printed: What was printed last, by what it is about.
     """
 
@@ -169,7 +166,7 @@ class _Rounds:
         """Print an error unless it was printed last."""
         if self.printed.get(about) != str(error):
             document = {"error": {"kind": type(error).__name__, "text": str(error)}}
-            self._print(document, iter([Text(plain(str(error)))]))
+            self._print(document, iter([Text(output.plain(str(error)))]))
         self.printed[about] = str(error)
 
     def _print(self, document: BaseModel | Mapping[str, object], page: Iterator[RenderableType]) -> None:
@@ -218,7 +215,7 @@ def _page(result: RunResult, zone: tzinfo) -> Iterator[RenderableType]:
             label = f"{decision.occurrence.campaign} · {decision.occurrence.day}"
             yield Text(f"{label}: {_VERDICTS[decision.action]}: {decision.reason}{until}.")
     for name, problem in result.problems.items():
-        yield Text(plain(f"{name}: not published. {problem}"))
+        yield Text(output.plain(f"{name}: not published. {problem}"))
     if not result.published and not result.decisions and not result.problems:
         yield Text("Nothing is due.")
     if result.next_at:

@@ -13,8 +13,9 @@ from rich.text import Text
 
 from policenotify.cli import completion
 from policenotify.cli.alarms import removed_channel
-from policenotify.cli.context import CliContext, Seconds, common, pass_context, plain
+from policenotify.cli.context import CliContext, Seconds, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.output import plain
 from policenotify.cli.results import DrainAnswer
 from policenotify.cli.systemd import GRACE, Supervisor, ended_by_signals
 from policenotify.errors import SettingsError
@@ -64,10 +65,10 @@ def drain(call: CliContext, budget: float) -> Exit:
             outcomes=outcomes,
             next_due=next_due,
             blocked=tuple(sorted(journal.channels.blocked())),
-            faults=publisher.channel_problems(),
+            channel_problems=publisher.channel_problems(),
         )
         call.emit(answer, *_drained(answer, publisher.zone))
-    acts = answer.blocked or answer.faults or outcomes[Outcome.REFUSED] or outcomes[Outcome.HELD]
+    acts = answer.blocked or answer.channel_problems or outcomes[Outcome.REFUSED] or outcomes[Outcome.HELD]
     return Exit.ATTENTION if acts else Exit.OK
 
 
@@ -78,8 +79,8 @@ def _drained(answer: DrainAnswer, zone: tzinfo) -> Iterator[RenderableType]:
     yield Text(f"Something is due next at {local_time(due, zone)}." if due else "Nothing is due.")
     if answer.blocked:
         yield Text(f"Blocked, until a person acts: {', '.join(answer.blocked)}. See: policenotify status")
-    for fault in answer.faults.values():
-        yield Text(plain(str(fault)))
+    for problem in answer.channel_problems.values():
+        yield Text(plain(str(problem)))
 
 
 @click.command(
@@ -115,8 +116,8 @@ def worker(call: CliContext, grace: float) -> Exit:
         usable = [name for name, channel in publisher.channels.items() if not channel.problem]
         click.echo(f"Delivering on {', '.join(usable) or 'no channel'}.", err=True)
         installation = InstallationStatus.read(publisher.journal, publisher.channels.values(), limit=0)
-        for fault in installation.faults.values():
-            click.echo(plain(str(fault)), err=True)
+        for problem in installation.channel_problems.values():
+            click.echo(plain(str(problem)), err=True)
         for name, incidents in installation.removed_channels.items():
             click.echo(plain(removed_channel(name, incidents)), err=True)
         supervisor.notify("READY=1")

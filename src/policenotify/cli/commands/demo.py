@@ -1,4 +1,4 @@
-"""`policenotify demo`: an evening of a police desk on fake networks on this machine, through the real SDKs."""
+"""`policenotify demo`: an evening of a police desk on fake networks."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ READERS = ("redaction@journal.example", "standard@mairie.example")
 """Recipients of the mails."""
 
 PHONES = ("+33639980001", "+33639980002", "+33639980003")
-"""Recipients of the SMS: numbers without an owner (ARCEP reserves 06 39 98 00 00 to 99 for films)."""
+"""Recipients of the SMS. ARCEP reserves 06 39 98 00 00 to 99 for films."""
 
 _WAIT = timedelta(seconds=10)
 
@@ -67,7 +67,6 @@ class DemoNetwork:
     """A fake network.
 
     Attributes:
-        channel: Our account on it.
         posts: Returns what a reader sees there now, the oldest first.
     """
 
@@ -166,13 +165,7 @@ NETWORKS: tuple[StartNetwork, ...] = (_x, _mastodon, _bluesky, _sms, _mail)
 
 @dataclass(frozen=True, slots=True)
 class DemoDesk:
-    """An installation on fake networks.
-
-    Attributes:
-        publisher: Its publisher.
-        clock: Its clock.
-        networks: Its networks.
-    """
+    """An installation on fake networks."""
 
     publisher: Publisher
     clock: StoryClock
@@ -181,7 +174,7 @@ class DemoDesk:
 
 @contextmanager
 def open_desk(starts: Sequence[StartNetwork] | None = None) -> Iterator[DemoDesk]:
-    """Start the fake networks, and a publisher with a journal of its own; all is deleted afterwards."""
+    """Start the fake networks and a publisher; delete everything afterwards."""
     from policenotify.testing.samples import PARIS, SENDER
 
     clock = StoryClock()

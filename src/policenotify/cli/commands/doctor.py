@@ -13,7 +13,7 @@ from rich.text import Text
 from policenotify.channel import ChannelConfig
 from policenotify.cli import output
 from policenotify.cli.alarms import removed_channel, repeated_takeover
-from policenotify.cli.context import CliContext, common, pass_context, plain
+from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes, worst
 from policenotify.cli.lookup import configured_channels
 from policenotify.cli.results import DoctorAnswer, DoctorLine
@@ -47,25 +47,25 @@ def doctor(call: CliContext) -> Exit:
     """
     lines = tuple(_check(call))
     exit_code = worst(*(line.exit for line in lines))
-    table = Table("what", "state", "detail", box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table = Table("check", "state", "detail", box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for line in lines:
-        table.add_row(plain(line.what), line.state, Text(plain(line.detail), overflow="fold"))
+        table.add_row(output.plain(line.check), line.state, Text(output.plain(line.detail), overflow="fold"))
     ok = exit_code is Exit.OK
     summary = "Everything is right." if ok else "Something is wrong: see the lines marked WRONG."
     call.emit(DoctorAnswer(ok=ok, lines=lines), table, Text(summary, style="bold"))
     return exit_code
 
 
-def _ok(what: str, detail: str) -> DoctorLine:
-    return DoctorLine(what=what, state="ok", detail=detail)
+def _ok(check: str, detail: str) -> DoctorLine:
+    return DoctorLine(check=check, state="ok", detail=detail)
 
 
-def _note(what: str, detail: str) -> DoctorLine:
-    return DoctorLine(what=what, state="note", detail=detail)
+def _note(check: str, detail: str) -> DoctorLine:
+    return DoctorLine(check=check, state="note", detail=detail)
 
 
-def _wrong(what: str, problem: object, exit_code: Exit = Exit.ATTENTION) -> DoctorLine:
-    return DoctorLine(what=what, state="WRONG", detail=str(problem), exit=exit_code)
+def _wrong(check: str, problem: object, exit_code: Exit = Exit.ATTENTION) -> DoctorLine:
+    return DoctorLine(check=check, state="WRONG", detail=str(problem), exit=exit_code)
 
 
 def _check(call: CliContext) -> Iterator[DoctorLine]:
@@ -109,21 +109,21 @@ def _languages(settings: Settings) -> Iterator[DoctorLine]:
     used = {tag for channel in settings.channels.values() for tag in channel.languages}
     for tag, language in languages_of(settings).items():
         if language.file or tag in used:
-            what = f"language {tag}"
-            yield _note(what, str(language)) if language.lent else _ok(what, str(language))
+            check = f"language {tag}"
+            yield _note(check, str(language)) if language.lent else _ok(check, str(language))
     if missing := list(missing_labels(profiles_of(settings), settings)):
         yield _note("categories", f"without a label, so that another language's is used: {', '.join(missing)}")
 
 
 def _networks(used: Iterable[str]) -> Iterator[DoctorLine]:
     for network, problem in check_networks():
-        what = f"network {network.name}"
+        check = f"network {network.name}"
         if not problem:
-            yield _ok(what, f"of the package {network.package}")
+            yield _ok(check, f"of the package {network.package}")
         elif network.name in used:
-            yield _wrong(what, problem)
+            yield _wrong(check, problem)
         else:
-            yield _note(what, f"{problem} No channel uses it.")
+            yield _note(check, f"{problem} No channel uses it.")
 
 
 def _journal(journal: Journal) -> Iterator[DoctorLine]:
@@ -138,21 +138,21 @@ def _journal(journal: Journal) -> Iterator[DoctorLine]:
 def _channels(channels: Iterable[ChannelConfig], journal: Journal, actor: str) -> Iterator[DoctorLine]:
     blocked = journal.channels.blocked()
     for config in channels:
-        people, fault = read_recipients(config, journal.deliveries.had_recipients)
+        people, problem = read_recipients(config, journal.deliveries.had_recipients)
         if config.problem:
-            yield _wrong(f"channel {config.name}", fault)
+            yield _wrong(f"channel {config.name}", problem)
             continue
         yield _account(config, journal, actor, was_blocked=config.name in blocked)
         if config.recipients is not None:
-            what, count = f"recipients of {config.name}", len(set(people))
-            if fault is not None:
-                yield _wrong(what, fault)
+            check, count = f"recipients of {config.name}", len(set(people))
+            if problem is not None:
+                yield _wrong(check, problem)
             else:
-                yield _ok(what, str(count)) if count else _note(what, "0: it would reach no recipient")
+                yield _ok(check, str(count)) if count else _note(check, "0: it would reach no recipient")
 
 
 def _account(config: ChannelConfig, journal: Journal, actor: str, *, was_blocked: bool) -> DoctorLine:
-    what = f"channel {config.name}"
+    check = f"channel {config.name}"
     try:
         channel = config.open(journal.clock, journal.channels.state_store(config.name))
         try:
@@ -160,23 +160,23 @@ def _account(config: ChannelConfig, journal: Journal, actor: str, *, was_blocked
         finally:
             channel.close()
     except PolicenotifyError as error:
-        return _wrong(what, error)
+        return _wrong(check, error)
     except Exception as error:  # noqa: BLE001 - an outside network may raise anything; its text may hold a secret
         name = type(error).__name__
-        return _wrong(what, f"Unexpected: {name}. Report it to the author of the network {config.network!r}.")
+        return _wrong(check, f"Unexpected: {name}. Report it to the author of the network {config.network!r}.")
     detail = " ".join(filter(None, (f"is {account.name} on {config.network}", account.url and f"({account.url})")))
     if config.capabilities.acceptance == "unverified":
         detail += f"; what it posts is {output.UNVERIFIED}"
     if was_blocked:
         journal.resume(actor, config.name)
         detail += "; it was blocked, and is resumed"
-    return _note(what, f"{detail}. {account.note}") if account.note else _ok(what, detail)
+    return _note(check, f"{detail}. {account.note}") if account.note else _ok(check, detail)
 
 
 def _alarms(status: InstallationStatus, settings: Settings) -> Iterator[DoctorLine]:
     if status.stopped:
         yield _wrong("stop", status.stopped)
-    seen = f"last seen {local_time(status.runner_seen, settings.zone)}" if status.runner_seen else "never seen"
+    seen = f"last seen {local_time(status.last_heartbeat, settings.zone)}" if status.last_heartbeat else "never seen"
     if status.no_worker:
         detail = f"deliveries wait, and no worker runs ({seen}). Run: policenotify drain, from a timer"
         yield _wrong("worker", detail, Exit.NO_WORKER)

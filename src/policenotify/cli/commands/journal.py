@@ -1,4 +1,4 @@
-"""`policenotify journal`: purge, vacuum, seal and move the journal; the group of its commands."""
+"""`policenotify journal`: purge, vacuum, seal and move the journal."""
 
 from __future__ import annotations
 

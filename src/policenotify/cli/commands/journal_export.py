@@ -1,4 +1,4 @@
-"""`policenotify journal export`, `verify` and `public-key`: export the journal and prove that it is unchanged."""
+"""`policenotify journal export`, `verify` and `public-key`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`policenotify networks`: the installed networks, their capabilities and options. No client library is imported."""
+"""`policenotify networks`: installed networks, their capabilities and options.
+
+No client library is imported.
+"""
 
 from __future__ import annotations
 
@@ -45,10 +48,7 @@ class NetworkOption(Result):
     """An option of a network.
 
     Attributes:
-        name: Its name in the settings.
         type: The type of its value, in words.
-        required: It must be given.
-        default: Its default.
         meaning: What it is for, in its author's words.
     """
 
@@ -71,15 +71,11 @@ class NetworkInfo(Result):
     """A network that an installed package offers.
 
     Attributes:
-        name: Its name in the settings.
-        package: The package.
-        target: Where the package has it.
         problem: Why it cannot be used; empty: it can.
         missing: Its libraries that are not installed.
         about: What it is, in its author's words.
         capabilities: What it can do; `None`: that depends on its configuration.
         discovers_capabilities: A channel asks its server what it can do; the capabilities are those of most servers.
-        options: Its options.
         options_schema: Its options as JSON Schema; `schema` in the document.
     """
 
@@ -102,36 +98,32 @@ class NetworkInfo(Result):
 
 
 def network_info(network: Network, problem: str) -> NetworkInfo:
-    """Return what is known of a network, without importing its library.
-
-    Args:
-        network: The network.
-        problem: Why it cannot be used; empty: it can.
-    """
-    missing = _missing_libraries(network)
-    schema: dict[str, Any] = {}
-    kind: type = object
+    """Return what is known of a network and its *problem*. Imports no library."""
+    known: dict[str, Any] = {}
     if not problem:
         try:
             kind = network.load()
-            schema = options_schema(kind)
+            known = _described(kind, options_schema(kind))
         except SettingsError as error:  # such as one of two packages that claim the same name
             problem = str(error)
-    if problem:
-        return NetworkInfo(
-            name=network.name, package=network.package, target=network.target, problem=problem, missing=missing
-        )
-    meanings = _meanings(kind)
     return NetworkInfo(
         name=network.name,
         package=network.package,
         target=network.target,
-        problem="",
-        missing=missing,
-        about=" ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split()),
-        capabilities=default_capabilities(kind),
-        discovers_capabilities=bool(getattr(kind, "learns", False)),
-        options=tuple(
+        problem=problem,
+        missing=_missing_libraries(network),
+        **known,
+    )
+
+
+def _described(kind: type, schema: dict[str, Any]) -> dict[str, Any]:
+    meanings = _meanings(kind)
+    return {
+        "about": " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split()),
+        "capabilities": default_capabilities(kind),
+        "discovers_capabilities": bool(getattr(kind, "discovers_capabilities", False)),
+        "options_schema": schema,
+        "options": [
             NetworkOption(
                 name=name,
                 type=_type(option, schema.get("$defs", {})),
@@ -140,9 +132,8 @@ def network_info(network: Network, problem: str) -> NetworkInfo:
                 meaning=option.get("description") or meanings.get(name, ""),
             )
             for name, option in schema["properties"].items()
-        ),
-        options_schema=schema,
-    )
+        ],
+    }
 
 
 def network_lines(network: NetworkInfo, *, whole: bool) -> Iterator[RenderableType]:
@@ -194,7 +185,7 @@ def capabilities_in_words(capabilities: Capabilities) -> Iterator[str]:
 
 
 def _missing_libraries(network: Network) -> tuple[str, ...]:
-    """Return the libraries that the package requires for this network (its extra of the same name) and that lack."""
+    """Return the libraries of the network's extra that are not installed."""
     try:
         requirements = distribution(network.package).requires or []
     except PackageNotFoundError:
@@ -214,7 +205,7 @@ def _is_installed(name: str) -> bool:
 
 
 def _meanings(kind: type) -> dict[str, str]:
-    """Return what a docstring says about each argument (*Google Python Style Guide*, section 3.8.3)."""
+    """Return the description of each argument (*Google Python Style Guide*, 3.8.3)."""
     documentation = inspect.getdoc(kind) or ""
     match = re.search(r"^Args:\n((?:[ ]{2,}.*\n?|\n)+)", documentation, re.MULTILINE)
     section = inspect.cleandoc(match[1] if match else "")

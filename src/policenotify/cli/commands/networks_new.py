@@ -1,4 +1,4 @@
-"""`policenotify networks new`: create the package of a network that passes the contract tests as it is."""
+"""`policenotify networks new`: create the package of a network."""
 
 from __future__ import annotations
 
@@ -57,11 +57,7 @@ def new(call: CliContext, /, *, name: str, folder: str | None) -> Exit:
 
 
 def _check_name(name: str) -> None:
-    """Reject an invalid name. It is also an option's value, an extra and a part of a module's name.
-
-    Raises:
-        SettingsError: The name is malformed, reserved or taken; the text names the nearest valid one.
-    """
+    """Reject an invalid name. It becomes an option's value, an extra and a module."""
     if not _NAME.fullmatch(name) or len(name) > _LONGEST:
         near = _valid_name(name)
         hint = f" Did you mean {near!r}?" if near else ""
@@ -87,14 +83,7 @@ def _valid_name(name: str) -> str:
 
 
 def _write(name: str, place: Path) -> tuple[str, ...]:
-    """Write the package, whole or not at all.
-
-    Args:
-        name: Name of the network.
-        place: The folder; it may exist if it is empty.
-
-    Returns:
-        The files, relative to the folder.
+    """Write the package into a new or empty folder, whole or not at all.
 
     Raises:
         SettingsError: The folder is not empty, or cannot be written.
@@ -145,6 +134,6 @@ def _write(name: str, place: Path) -> tuple[str, ...]:
 
 
 def _bound(own: str) -> str:
-    """Return the compatible releases: from this one until the first number that is not 0 changes."""
+    """Return the compatible releases: up to a change of the first non-zero number."""
     major, minor = map(int, re.findall(r"\d+", own)[:2])
     return f">={major}.{minor},<{major + 1 if major else f'0.{minor + 1}'}"

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from policenotify.channel import Post
 from policenotify.cli import completion, output
-from policenotify.cli.context import CliContext, common, pass_context, plain
+from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.message import first_message, next_message
 from policenotify.cli.options import Typed, opening_options, single_value, to_option
@@ -95,21 +95,21 @@ def _message(typed: Typed, publisher: Publisher) -> Message:
 
 
 def preview_answer(preview: Preview, publisher: Publisher, times: Sequence[TypedTime] = ()) -> PreviewAnswer:
-    """Return a preview as a document.
-
-    Args:
-        preview: The preview.
-        publisher: The publisher that made it.
-        times: The times that were typed.
-    """
+    """Return a preview as a document."""
     return PreviewAnswer(
         allowed=preview.allowed,
         message=preview.message,
         findings=preview.findings,
         posts=tuple(_post(rendered, publisher) for rendered in preview.posts),
-        pending=tuple(map(PendingPost.of, preview.pending)),
-        refusals=tuple(map(RefusedPost.of, preview.refusals)),
-        deletions=tuple(map(DeletedPost.of, preview.deletions)),
+        pending=tuple(
+            PendingPost(channel=target.channel, language=target.language, reason=target.problem, remedy=target.remedy)
+            for target in preview.pending
+        ),
+        refusals=tuple(
+            RefusedPost(channel=target.channel, language=target.language, reason=target.refused)
+            for target in preview.refusals
+        ),
+        deletions=tuple(DeletedPost(channel=target.channel, language=target.language) for target in preview.deletions),
         times=tuple(times),
     )
 
@@ -157,9 +157,9 @@ def preview_lines(preview: Preview, publisher: Publisher) -> Iterator[Renderable
         yield output.line(f"✘ {target.channel} · {target.language}")
         yield output.paragraph(target.refused)
     for target in preview.deletions:
-        yield Text(plain(f"{target.channel} · {target.language} · deletes an earlier post"))
+        yield Text(output.plain(f"{target.channel} · {target.language} · deletes an earlier post"))
     for pending in preview.pending:
-        yield Text(plain(f"✘ {pending.channel} · {pending.language} · it would wait"), style="bold")
+        yield Text(output.plain(f"✘ {pending.channel} · {pending.language} · it would wait"), style="bold")
         yield output.paragraph(pending.problem)
         yield output.paragraph(pending.remedy, "→ ")
     if not (preview.posts or preview.deletions or preview.pending or preview.refusals):
@@ -170,7 +170,7 @@ def preview_lines(preview: Preview, publisher: Publisher) -> Iterator[Renderable
 
 
 def _body(post: Post, *, titled: bool) -> Text:
-    subject = f"{plain(post.title)}\n\n" if post.title and titled else ""
-    card = f"\n[link card: {plain(post.title)}]" if post.title and post.link and not titled else ""
-    pictures = "".join(f"\n[picture: {plain(picture.alt)}]" for picture in post.pictures)
-    return Text.assemble((subject, "bold"), plain(post.text), (f"{card}{pictures}", "italic"))
+    subject = f"{output.plain(post.title)}\n\n" if post.title and titled else ""
+    card = f"\n[link card: {output.plain(post.title)}]" if post.title and post.link and not titled else ""
+    pictures = "".join(f"\n[picture: {output.plain(picture.alt)}]" for picture in post.pictures)
+    return Text.assemble((subject, "bold"), output.plain(post.text), (f"{card}{pictures}", "italic"))

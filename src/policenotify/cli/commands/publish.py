@@ -180,10 +180,12 @@ def _publish(
             repeated=publication.repeated,
             publication=PublicationResult.of(publication),
             times=() if publication.repeated else times,
-            faults={name: fault for name, fault in publisher.channel_problems().items() if name in channels},
+            channel_problems={
+                name: problem for name, problem in publisher.channel_problems().items() if name in channels
+            },
         )
         call.emit(answer, *_page(answer, publisher))
-    return Exit.OK if publication.ok and not answer.faults else Exit.ATTENTION
+    return Exit.OK if publication.ok and not answer.channel_problems else Exit.ATTENTION
 
 
 def _page(answer: PublishAnswer, publisher: Publisher) -> list[RenderableType]:
@@ -198,12 +200,16 @@ def _page(answer: PublishAnswer, publisher: Publisher) -> list[RenderableType]:
     if publication.incident:
         lines.append(output.line(f"Incident: {publication.incident}"))
     if (corrects := publication.message.lifecycle.corrects) and (wrong := publisher.publication(corrects)):
-        lines.append(output.line(f"It corrects: {wrong.id} · {output.about(wrong, zone)}"))
-    # The receipt of a channel that was out of use at publication has the fault already.
+        lines.append(output.line(f"Refers to: {wrong.id} · {output.about(wrong, zone)}"))
+    # The receipt of a channel that was out of use at publication has the problem already.
     unrendered = {receipt.channel for receipt in publication if receipt.unrendered}
-    faults = [output.paragraph(str(fault), "! ") for name, fault in answer.faults.items() if name not in unrendered]
+    problems = [
+        output.paragraph(str(problem), "! ")
+        for name, problem in answer.channel_problems.items()
+        if name not in unrendered
+    ]
     head = _headline(answer, local_time(publication.at, zone))
-    return [Text(head, style="bold"), *lines, *output.receipts(publication, zone), *faults, *time_lines(answer.times)]
+    return [Text(head, style="bold"), *lines, *output.receipts(publication, zone), *problems, *time_lines(answer.times)]
 
 
 def _headline(answer: PublishAnswer, at: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -25,14 +26,8 @@ _ELSEWHERE = [
 _ANNOTATIONS = frozenset({"title", "description", "default"})
 
 
-def _message() -> dict[str, Any]:
-    from policenotify.model.message import Message
-
-    return Message.model_json_schema()
-
-
 def _settings() -> dict[str, Any]:
-    """Return the schema of the settings file, each channel with the options of its network."""
+    """Return the schema of the settings, each channel with its network's options."""
     from policenotify.render.locales import CategoryProfile
     from policenotify.settings import Settings
 
@@ -103,47 +98,34 @@ def _language() -> dict[str, Any]:
     return locale_schema()
 
 
-def _receipt() -> dict[str, Any]:
-    from policenotify.model.receipt import Receipt
+def _of(
+    module: str, name: str, mode: Literal["validation", "serialization"] = "validation"
+) -> Callable[[], dict[str, Any]]:
+    """Return a function that makes the schema of a model."""
 
-    return Receipt.model_json_schema()
+    def make() -> dict[str, Any]:
+        model: type[BaseModel] = getattr(import_module(f"policenotify.{module}"), name)
+        return model.model_json_schema(mode=mode)
 
-
-def _post() -> dict[str, Any]:
-    from policenotify.channel import Post
-
-    return Post.model_json_schema()
-
-
-def _result(name: str) -> Callable[[], dict[str, Any]]:
-    """Return a function that makes the schema of a result, given by the name of its model."""
-
-    def schema() -> dict[str, Any]:
-        from policenotify.cli import results
-        from policenotify.publishing.results import PublicationResult
-
-        model: type[BaseModel] = PublicationResult if name == "PublicationResult" else getattr(results, name)
-        return model.model_json_schema(mode="serialization")
-
-    return schema
+    return make
 
 
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
-    "message": _message,
+    "message": _of("model.message", "Message"),
     "settings": _settings,
     "language": _language,
-    "publication": _result("PublicationResult"),
-    "receipt": _receipt,
-    "post": _post,
-    "preview": _result("PreviewAnswer"),
-    "status": _result("StatusAnswer"),
-    "incidents": _result("IncidentsAnswer"),
-    "drain": _result("DrainAnswer"),
-    "doctor": _result("DoctorAnswer"),
-    "campaign-calendar": _result("CalendarAnswer"),
-    "campaign-run": _result("CampaignAnswer"),
+    "publication": _of("publishing.results", "PublicationResult", "serialization"),
+    "receipt": _of("model.receipt", "Receipt"),
+    "post": _of("channel", "Post"),
+    "preview": _of("cli.results", "PreviewAnswer", "serialization"),
+    "status": _of("cli.results", "StatusAnswer", "serialization"),
+    "incidents": _of("cli.results", "IncidentsAnswer", "serialization"),
+    "drain": _of("cli.results", "DrainAnswer", "serialization"),
+    "doctor": _of("cli.results", "DoctorAnswer", "serialization"),
+    "campaign-calendar": _of("cli.results", "CalendarAnswer", "serialization"),
+    "campaign-run": _of("cli.results", "CampaignAnswer", "serialization"),
 }
-"""Functions that make the schemas, by name. Each imports its models itself, so that help and completion are fast."""
+"""Functions that make the schemas, by name. Each imports its model when called."""
 
 
 @click.command("schema", epilog=exit_codes("1 not printed"))

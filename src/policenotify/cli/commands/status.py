@@ -1,4 +1,4 @@
-"""`policenotify status` and `incidents`: alarms, open incidents and the outcomes of publications."""
+"""`policenotify status` and `incidents`: alarms, open incidents and outcomes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.text import Text
 
 from policenotify.cli import completion, output
 from policenotify.cli.alarms import exit_of, incident_lines, status_lines
-from policenotify.cli.context import CliContext, common, pass_context, plain
+from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes, worst
 from policenotify.cli.lookup import configured_channels, not_found, with_notes
 from policenotify.cli.results import ChannelDeliveries, IncidentsAnswer, StatusAnswer
@@ -77,7 +77,7 @@ def status(call: CliContext, /, which: str | None, last: int, *, everything: boo
         unfinished_count=len(ids),
         unfinished=tuple(map(PublicationResult.of, older)),
     )
-    settings_lines = [Text(plain(wrong), style="bold")] if wrong else []
+    settings_lines = [Text(output.plain(wrong), style="bold")] if wrong else []
     top = [*settings_lines, *status_lines(installation, zone), *_counts(summaries, zone), Text()]
     rows = None if everything else _SCREEN - len(top)
     call.emit(answer, *top, *_last(latest, older, len(ids), zone, rows))
@@ -115,7 +115,7 @@ def _publications_of(journal: Journal, name: str, zone: tzinfo) -> tuple[Publica
 
 
 def _unfinished(journal: Journal, latest: Iterable[Publication]) -> list[str]:
-    """Return the ids of other publications that are not finished, those that need a person first."""
+    """Return the ids of other unfinished publications, those that need a person first."""
     needs_person = dict(journal.publications.unfinished_ids())
     for publication in latest:
         needs_person.pop(publication.id, None)
@@ -146,7 +146,7 @@ def _last(
 
 
 def _publications(publications: Sequence[Publication], zone: tzinfo, rows: int | None) -> Iterator[RenderableType]:
-    """Yield each in full while it and the others in short fit into *rows* lines; `None`: without a limit."""
+    """Yield each in full while it and the others in short fit into *rows* lines."""
     for number, publication in enumerate(publications, 1):
         block = [
             output.heading(publication, zone),

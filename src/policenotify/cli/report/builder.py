@@ -1,4 +1,4 @@
-"""The report: messages grouped by incident, each with the devices on which it is read."""
+"""The report: messages by incident, with the devices on which they are read."""
 
 from __future__ import annotations
 
@@ -31,14 +31,7 @@ class Concern(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """The messages of an incident, or a standalone message with its corrections.
-
-    Attributes:
-        id: Its id on the page.
-        entries: The messages.
-        publisher: Who publishes: its channels, categories, phrases and zone.
-        devices: Where they are read.
-    """
+    """The messages of an incident, or a standalone message with its corrections."""
 
     id: str
     entries: Sequence[ReportEntry]
@@ -89,21 +82,14 @@ class Section:
 
     @property
     def tone(self) -> Tone:
-        """The urgency of the last message that is not a correction, which does not change the situation."""
+        """The urgency of the last message. A correction does not change the situation."""
         messages = [entry.message for entry in self.entries if entry.message.stage is not Stage.CORRECTION]
         return tone(messages[-1] if messages else self.entries[-1].message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A report, for the template.
-
-    Attributes:
-        kind: The command that makes it.
-        publisher: Who publishes.
-        entries: The messages.
-        sections: The messages, by incident.
-    """
+    """A report, for the template."""
 
     kind: Literal["demo", "preview"]
     publisher: Publisher
@@ -172,13 +158,7 @@ class Report:
 
 
 def draw(kind: Literal["demo", "preview"], entries: Sequence[ReportEntry], publisher: Publisher) -> Report:
-    """Return a report.
-
-    Args:
-        kind: The command that makes it.
-        entries: The messages in order, at least one.
-        publisher: Who publishes: its channels, categories, phrases and zone.
-    """
+    """Return a report."""
     local = [replace(entry, at=entry.at.astimezone(publisher.zone)) for entry in entries]
     groups: dict[str, list[ReportEntry]] = {}
     for number, entry in enumerate(local):
@@ -231,11 +211,7 @@ def _rank(look: Look) -> int:
 
 
 def columns(wide: Sequence[bool]) -> tuple[tuple[int, int], ...]:
-    """Return how many columns each device takes of two and of three, so that no row has a hole.
-
-    Args:
-        wide: For each device, whether it wants more space than the others.
-    """
+    """Return how many of two and of three columns each device takes, without holes."""
     return tuple(zip(*(_filled(wide, count) for count in (_COLUMNS - 1, _COLUMNS)), strict=True))
 
 

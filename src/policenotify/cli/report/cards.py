@@ -1,4 +1,4 @@
-"""Cards of a report: one post each, as readers see it, with its outcome; a device holds those of one channel."""
+"""Cards of a report: one post each, as readers see it, with its outcome."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 from policenotify.channel import Capabilities, ChannelConfig, Operation, Picture, Post, Span
-from policenotify.cli.context import plain
-from policenotify.cli.report.mail_frame import MailFrame
 from policenotify.cli.report.networks import Look
 from policenotify.cli.report.source import ReaderPost, ReportEntry
 from policenotify.model.cap import Severity
@@ -20,13 +18,12 @@ from policenotify.model.history import Outcome, RenderedPost
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Receipt, local_time
-from policenotify.text import sms
 
 Tone: TypeAlias = Literal["act", "caution", "clear", "info"]
-"""The urgency of a message, as the banner of a mail shows it (ISO 22324): red, yellow, green, neutral."""
+"""The urgency of a message (ISO 22324): red, yellow, green, neutral."""
 
 State: TypeAlias = Literal["good", "wait", "bad", "none"]
-"""How an outcome looks: nothing to do, not final, a person must act, nothing to see."""
+"""The look of an outcome: nothing to do, not final, a person must act, neutral."""
 
 STAGES: Final = {
     Stage.OPENING: "Opening",
@@ -86,12 +83,12 @@ def verdict_of(receipt: Receipt, capabilities: Capabilities) -> Verdict:
     return _DONE.get(receipt.operation, _VERDICTS[Outcome.POSTED] if verified else _ACCEPTED)
 
 
-def load_skips(receipt: Receipt, capabilities: Capabilities, zone: tzinfo) -> Iterator[str]:
+def notes_of(receipt: Receipt, device: Device) -> Iterator[str]:
     """Yield what else there is to know of a receipt."""
-    if receipt.standalone and receipt.ref and capabilities.replies:
+    if receipt.standalone and receipt.ref and device.channel.capabilities.replies:
         yield "It stands alone: there was nothing to answer, or it could not be answered."
     if receipt.retry_at and not receipt.outcome.is_final:
-        yield f"Not before {local_time(receipt.retry_at, zone)}."
+        yield f"Not before {local_time(receipt.retry_at, device.zone)}."
     if receipt.note:
         yield receipt.note
 
@@ -114,7 +111,7 @@ class Piece(NamedTuple):
 
 
 class LinkCard(NamedTuple):
-    """The card that a network makes of a link; without a title, the network takes one from the page."""
+    """The card that a network makes of a link. Without a title it takes the page's."""
 
     href: str
     host: str
@@ -123,7 +120,7 @@ class LinkCard(NamedTuple):
 
 
 def pieces(text: str, spans: Iterable[Span]) -> list[Piece]:
-    """Split a text at its spans. A span outside the text or over an earlier one is ignored."""
+    """Split a text at its spans. A span beyond it or over an earlier one is ignored."""
     parts, done = [], 0
     for span in sorted(spans, key=lambda span: span.start):
         if done <= span.start < span.end <= len(text):
@@ -134,7 +131,7 @@ def pieces(text: str, spans: Iterable[Span]) -> list[Piece]:
 
 
 def web_address(address: str) -> str:
-    """Return a web address, or an empty text for any other: nothing else may be clicked."""
+    """Return a web address, or an empty text: nothing else may be clicked."""
     return address if re.match(r"https?://[^\s/]", address, re.IGNORECASE) and address.isprintable() else ""
 
 
@@ -149,13 +146,13 @@ def link_card(address: str, title: str = "", about: str = "") -> LinkCard:
 
 
 def data_url(picture: Picture) -> str:
-    """Return a picture as a `data:` URL, or an empty text if its bytes are not at hand."""
+    """Return a picture as a `data:` URL, or an empty text without its bytes."""
     return f"data:{picture.media_type};base64,{base64.b64encode(picture.data).decode()}" if picture.data else ""
 
 
 def initials(name: str) -> str:
-    """Return one or two letters for a name: `PN` for the Police nationale de l'Hérault."""
-    words = [word for word in re.split(r"[\W_]+", plain(name)) if word]
+    """Return one or two letters for a name: `PN` for Police nationale de l'Hérault."""
+    words = [word for word in re.split(r"[\W_]+", name) if word]
     main = [word for word in words if word.casefold() not in _SMALL_WORDS] or words
     return "".join(word[0].upper() for word in main[:2]) or "?"
 
@@ -165,13 +162,8 @@ class Card:
     """One post as readers see it.
 
     Attributes:
-        id: Its id on the page.
-        device: The device it is on.
-        entry: The message.
-        language: BCP 47.
         wording: Which of two wordings it is, or what it does to an earlier post; else empty.
         post: The post; `None`: there is none, or an earlier one is deleted.
-        reader_post: The post as the network shows it.
         receipt: Its receipt; `None`: this is a preview.
         omitted: What was left out so that the rest fits.
         is_reply: It answers another post.
@@ -194,11 +186,6 @@ class Card:
     def stage(self) -> str:
         """Label of the stage."""
         return STAGES[self.post.stage if self.post else self.entry.message.stage]
-
-    @property
-    def tone(self) -> Tone:
-        """Urgency of the message."""
-        return tone(self.entry.message)
 
     @property
     def is_published(self) -> bool:
@@ -224,17 +211,6 @@ class Card:
         return pieces(self.text, self.post.spans if self.post and self.text == self.post.text else ())
 
     @property
-    def segments(self) -> tuple[str, ...]:
-        """The text of an SMS, split into its segments."""
-        return tuple(sms(self.text).parts)
-
-    @property
-    def frame(self) -> MailFrame | None:
-        """The formatted version of a mail."""
-        shown = self.reader_post or self.post
-        return MailFrame(shown.html) if shown and shown.html else None
-
-    @property
     def link(self) -> LinkCard | None:
         """The link card. A post with pictures has none."""
         if self.reader_post and self.reader_post.card:
@@ -247,27 +223,9 @@ class Card:
         return link_card(self.post.link, self.post.title) if own else None
 
     @property
-    def use(self) -> tuple[int, int]:
-        """How much of the channel's budget the text takes, and the budget."""
-        return self.device.channel.capabilities.budget.usage(self.text)
-
-    @property
-    def use_in_words(self) -> str:
-        """What the count does not show: `GSM-7, 2 segments`."""
-        describe = self.device.channel.capabilities.budget.describe
-        return describe(self.text) if describe else ""
-
-    @property
     def verdict(self) -> Verdict | None:
         """The verdict of its receipt."""
         return verdict_of(self.receipt, self.device.channel.capabilities) if self.receipt else None
-
-    @property
-    def notes(self) -> list[str]:
-        """What else there is to know of its receipt."""
-        if self.receipt is None:
-            return []
-        return list(load_skips(self.receipt, self.device.channel.capabilities, self.device.zone))
 
     @property
     def needs_attention(self) -> bool:
@@ -280,13 +238,7 @@ class Device:
     """The posts of one channel in one section: a timeline, a mailbox, a telephone.
 
     Attributes:
-        id: Its id on the page.
-        channel: The channel.
-        look: How its network looks.
-        sender: Who publishes.
-        zone: The zone of the times.
         columns: How many columns it takes where there are two, and where there are three.
-        cards: Its posts, the oldest first.
     """
 
     id: str
@@ -310,11 +262,9 @@ class Device:
             parent = shown.parent if shown else None
             if shown is None and post is rendered.reply:
                 parent = f"{target.reply_to[-1]}/{target.language}"
-            card = Card(
-                id=self._next_id(),
-                device=self,
-                entry=entry,
-                language=post.language,
+            self._add(
+                entry,
+                post.language,
                 wording=wording or _OPERATIONS[target.operation],
                 post=post,
                 reader_post=shown,
@@ -323,7 +273,6 @@ class Device:
                 is_reply=parent is not None,
                 parent=self._cards_by_reference.get(parent or ""),
             )
-            self.cards.append(card)
         self._cards_by_reference[f"{entry.id}/{target.language}"] = self.cards[-1]
         if shown:
             self._cards_by_reference[shown.id] = self.cards[-1]
@@ -332,19 +281,11 @@ class Device:
         self, entry: ReportEntry, operation: Operation, language: str, receipt: Receipt | None
     ) -> None:
         """Add what has no text: nothing is published, or an earlier post is deleted."""
-        self.cards.append(
-            Card(
-                id=self._next_id(),
-                device=self,
-                entry=entry,
-                language=language,
-                wording=_OPERATIONS[operation],
-                receipt=receipt,
-            )
-        )
+        self._add(entry, language, wording=_OPERATIONS[operation], receipt=receipt)
 
-    def _next_id(self) -> str:
-        return f"{self.id}-{len(self.cards) + 1}"
+    def _add(self, entry: ReportEntry, language: str, **fields: Any) -> None:  # noqa: ANN401 - the fields of a card
+        name = f"{self.id}-{len(self.cards) + 1}"
+        self.cards.append(Card(id=name, device=self, entry=entry, language=language, **fields))
 
 
 def _wordings(rendered: RenderedPost, receipt: Receipt | None) -> Iterator[tuple[Post, str]]:

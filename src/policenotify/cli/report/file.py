@@ -1,4 +1,4 @@
-"""The file of a report: checked before anything is run, then written whole or not at all."""
+"""The file of a report, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import click
 
-from policenotify.cli.context import plain
+from policenotify.cli.output import plain
 from policenotify.errors import MissingExtra
 
 if TYPE_CHECKING:
@@ -101,7 +101,9 @@ def _template() -> Template:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     from policenotify.cli.output import people
-    from policenotify.cli.report.cards import STAGES, data_url, initials, tone
+    from policenotify.cli.report.cards import STAGES, data_url, initials, notes_of, tone
+    from policenotify.cli.report.mail_frame import MailFrame
+    from policenotify.text import sms
 
     environment = Environment(
         loader=PackageLoader("policenotify.cli.report"),
@@ -120,13 +122,15 @@ def _template() -> Template:
         "people": people,
         "tone": tone,
         "data_url": data_url,
+        "mail_frame": MailFrame,
     }
-    environment.globals |= {"STAGES": STAGES, "LEVELS": {"error": "bad", "warning": "wait", "info": "none"}}
+    levels = {"error": "bad", "warning": "wait", "info": "none"}
+    environment.globals |= {"STAGES": STAGES, "LEVELS": levels, "notes_of": notes_of, "sms": sms}
     return environment.get_template("page.html.j2")
 
 
 def _printable(value: object) -> object:
-    """Remove control characters from every text of a page. Markup, which is escaped already, has none left."""
+    """Remove control characters from every text. Escaped markup has none left."""
     return plain(value) if type(value) is str else value
 
 

@@ -25,11 +25,7 @@ _LARGER = {"h1": 1.4, "h2": 1.1}
 
 
 class MailFrame:
-    """The formatted version of a mail, for a frame.
-
-    Args:
-        html: The HTML of the mail.
-    """
+    """The formatted version of a mail, for a frame."""
 
     def __init__(self, html: str) -> None:
         self._html = html
@@ -43,7 +39,10 @@ class MailFrame:
 
     @property
     def heights(self) -> tuple[int, ...]:
-        """Estimated heights in pixels in frames 240, 360, 520 and 670 pixels wide. No script may measure them."""
+        """Estimated heights in frames 240, 360, 520 and 670 pixels wide.
+
+        No script may measure them.
+        """
         blocks = _Blocks()
         blocks.feed(self._html)
         blocks.close()

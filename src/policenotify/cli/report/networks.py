@@ -12,7 +12,7 @@ def _none(_account: str) -> str:
 
 
 def _at_name(account: str) -> str:
-    """Return `@police34.example` for `police34.example@host`: readers do not see the host."""
+    """Return `@police34.example`. Readers do not see the host after a second @."""
     return f"@{account.removeprefix('@').partition('@')[0]}"
 
 
@@ -31,9 +31,6 @@ class Look:
     """How a network looks.
 
     Attributes:
-        network: Its name in the settings.
-        name: Its usual name.
-        form: The form in which its readers see posts.
         unit: The unit of its count.
         handle: Returns what readers see of an account. Nothing, where that may be a number or a key.
         card: Where the link card comes from: from the post, or from the linked page.
@@ -67,5 +64,5 @@ ORDER: Final = tuple(_LOOKS)
 
 
 def look_of(network: str) -> Look:
-    """Return how a network looks. One that is not known here is a plain card under its own name."""
+    """Return how a network looks. An unknown one is a plain card under its own name."""
     return _LOOKS.get(network) or Look(network="other", name=network, form="plain")

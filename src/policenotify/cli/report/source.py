@@ -1,4 +1,4 @@
-"""The source of a report: messages with their posts, their receipts, and what readers see."""
+"""The source of a report: messages, their posts, receipts, and what readers see."""
 
 from __future__ import annotations
 
@@ -20,12 +20,6 @@ class ReaderPost:
     """A post as the network shows it to a reader.
 
     Attributes:
-        id: The network's own id of it.
-        text: Its text.
-        parent: The id of the post that it answers, or `None`.
-        title: The subject of a mail.
-        html: The formatted version of a mail.
-        warning: A content warning before it.
         card: URL, title and text of the link card; `None`: as the network usually makes it.
     """
 
@@ -43,8 +37,6 @@ class ReportEntry:
     """One message of a report.
 
     Attributes:
-        at: When it was published, or would be.
-        preview: Its posts, and the findings of the checks.
         publication: Its receipts; `None`: it was not published.
         reader_posts: What readers see of it, by channel, in the order of its posts there.
     """
@@ -71,7 +63,7 @@ class ReportEntry:
 
     @property
     def posts(self) -> tuple[tuple[RenderedPost, ReaderPost | None], ...]:
-        """Each post with what readers see of it, if the network shows as many posts as expected."""
+        """Each post with what readers see of it, if the network shows the expected number."""
         posts = self._posts
         count = Counter(post.target.channel for post in posts if _is_new(post))
         shown = {name: self.reader_posts.get(name, ()) for name in count}
@@ -80,7 +72,7 @@ class ReportEntry:
 
     @property
     def receipts_without_post(self) -> tuple[Receipt, ...]:
-        """The receipts of what was skipped, does not fit, deletes an earlier post, or waits."""
+        """The receipts of skips, refusals, deletions and waiting posts."""
         rendered = {_identity(post.target) for post in self._posts}
         return tuple(receipt for receipt in self._receipts if _identity(receipt) not in rendered)
 
@@ -90,7 +82,7 @@ class ReportEntry:
 
     @property
     def _posts(self) -> tuple[RenderedPost, ...]:
-        """The posts, with each continuation as a post of its own that answers the one before."""
+        """The posts, each continuation as a post of its own that answers the one before."""
         posts = []
         for rendered in self.preview.posts:
             posts.append(replace(rendered, continuations=()))
