@@ -155,7 +155,7 @@ def test_batches_of_earlier_keys_are_still_verified(desk: Desk) -> None:
         "UPDATE pn_seal SET id = 9 WHERE id = 1",
     ],
 )
-def test_what_was_sealed_cannot_be_changed_unseen(desk: Desk, change: str) -> None:
+def test_sealed_records_cannot_be_changed_undetected(desk: Desk, change: str) -> None:
     _desk_with(desk, batches=3)
     desk.as_a_stranger(change)
     with pytest.raises(JournalError, match=r"(Event|Sealed batch) \d of the journal .*was tampered with\.$"):
@@ -199,6 +199,6 @@ def test_the_number_of_a_removed_event_is_not_given_again(desk: Desk) -> None:
     assert desk.journal.audit.verify() == 1
 
 
-def test_the_desks_of_these_tests_would_see_a_change(desk: Desk) -> None:
+def test_the_publishers_of_these_tests_would_see_a_change(desk: Desk) -> None:
     with pytest.raises(AssertionError, match="UPDATE pn_event"), desk.journal.write() as connection:
         connection.execute(schema.event.update().values(actor="nobody"))

@@ -166,7 +166,7 @@ def test_nothing_is_moved_while_something_is_sent(desk: Desk, to: str) -> None:
     assert _move(desk, to).rows["pn_attempt"] == 2
 
 
-def test_what_fails_leaves_both_as_they_were(desk: Desk, to: str) -> None:
+def test_a_failed_transfer_leaves_both_as_they_were(desk: Desk, to: str) -> None:
     _lived_in(desk)
     desk.as_a_stranger("UPDATE pn_event SET actor = 'somebody else' WHERE id = 2")
     before = _rows(desk)
@@ -180,7 +180,7 @@ def test_what_fails_leaves_both_as_they_were(desk: Desk, to: str) -> None:
     there.close()
 
 
-def test_what_arrives_changed_is_found_out(desk: Desk, to: str, keys: Keys, way: tuple[str, str]) -> None:
+def test_a_record_changed_on_the_way_is_detected(desk: Desk, to: str, keys: Keys, way: tuple[str, str]) -> None:
     _lived_in(desk)
     migrate(to, keys=keys, actor="adm")
     there = Journal.connect(to, keys=keys)

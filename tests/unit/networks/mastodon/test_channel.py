@@ -106,7 +106,7 @@ def test_before_it_knows_its_server_it_claims_what_is_safe(channel: Mastodon) ->
     assert Mastodon.discovers_capabilities
 
 
-def test_what_it_learns_of_its_server_all_objects_know(channel: Mastodon, opened: Open) -> None:
+def test_learned_facts_of_a_server_are_known_to_all_objects(channel: Mastodon, opened: Open) -> None:
     channel.whoami()
     for each in (channel, opened()):
         can = each.capabilities
@@ -206,7 +206,9 @@ def test_no_sensitive_field_is_sent_where_none_is_set(
     assert [post.sensitive for post in server.posts] == [False, True]
 
 
-def test_who_sees_a_post_depends_on_its_stage(channel: Mastodon, opened: Open, server: FakeMastodonServer) -> None:
+def test_the_audience_of_a_post_depends_on_its_stage(
+    channel: Mastodon, opened: Open, server: FakeMastodonServer
+) -> None:
     for stage in Stage:
         send_post(channel, a_post(f"Stage {stage}", stage=stage))
     assert [post.visibility for post in server.posts] == ["public", "unlisted", *["public"] * 4]
@@ -238,7 +240,7 @@ def test_a_thread_is_linked_and_mentions_no_account(channel: Mastodon, server: F
     ]
 
 
-def test_what_is_not_ours_is_not_answered(channel: Mastodon, server: FakeMastodonServer) -> None:
+def test_a_post_of_another_account_is_not_answered(channel: Mastodon, server: FakeMastodonServer) -> None:
     ours = send_post(channel, a_post("Route barrée"))
     strangers = [ours.model_copy(update={"account": "other@x"}), ours.model_copy(update={"id": "../media"})]
     for number, stranger in enumerate(strangers):
@@ -635,7 +637,7 @@ def test_a_parent_that_is_there_is_not_blamed(channel: Mastodon, server: FakeMas
 
 
 @pytest.mark.parametrize("trouble", [Disconnect(), no(500), Answer.html("<h1>Portal</h1>")])
-def test_a_parent_that_cannot_be_asked_for(
+def test_a_parent_that_cannot_be_looked_up(
     channel: Mastodon, server: FakeMastodonServer, trouble: Answer | Disconnect
 ) -> None:
     request = channel.prepare(a_post("Fin"), (send_post(channel, a_post("Route barrée")),))
@@ -678,7 +680,7 @@ def test_a_parent_that_cannot_be_asked_for(
         (no(408), Unavailable, ""),
     ],
 )
-def test_what_an_answer_to_a_post_means(
+def test_the_meaning_of_an_answer_to_a_post(
     channel: Mastodon, server: FakeMastodonServer, answer: Answer, kind: type[ChannelError], says: str
 ) -> None:
     request = channel.prepare(a_post(), ())
@@ -748,7 +750,7 @@ def test_a_post_that_is_only_late_is_not_swallowed(
         (a_post(pictures=(a_picture(),) * 5), ("5", "4")),
     ],
 )
-def test_what_is_too_much_is_refused_before_anything_is_sent(
+def test_too_many_images_are_refused_before_anything_is_sent(
     channel: Mastodon, server: FakeMastodonServer, post: Post, numbers: tuple[str, ...]
 ) -> None:
     error = error_of(lambda: channel.prepare(post, ()))
@@ -924,7 +926,7 @@ def test_a_server_that_cannot_delete_is_reported(opened: Open) -> None:
 # --- who we are ---
 
 
-def test_who_we_are(channel: Mastodon, server: FakeMastodonServer) -> None:
+def test_whoami(channel: Mastodon, server: FakeMastodonServer) -> None:
     account = channel.whoami()
     assert (account.id, account.name, account.url) == ("109000000000000001", "police34", f"{server.url}/@police34")
     assert paths(server) == [f"GET {WHO}", f"GET {V2}"]
@@ -946,7 +948,7 @@ def test_who_we_are(channel: Mastodon, server: FakeMastodonServer) -> None:
         (no(500), Unavailable, ""),
     ],
 )
-def test_who_we_are_not(
+def test_whoami_of_another_account(
     channel: Mastodon, server: FakeMastodonServer, answer: Answer, kind: type[ChannelError], says: str
 ) -> None:
     server.fail_next("GET", WHO, answer)
@@ -1024,7 +1026,7 @@ def test_nothing_is_sent_with_the_token_of_another_account(opened: Open, server:
     assert not posted(server)
 
 
-def test_whose_the_token_is_is_asked_once(opened: Open, server: FakeMastodonServer) -> None:
+def test_the_owner_of_the_token_is_requested_once(opened: Open, server: FakeMastodonServer) -> None:
     for _ in range(2):
         opened().prepare(a_post(), ())
     assert paths(server).count(f"GET {WHO}") == 1

@@ -335,7 +335,7 @@ def test_where_answers_are_refused_nothing_is_answered(opened: Open, server: Fak
     assert [post.parent for post in server.posts] == [None, None]
 
 
-def test_what_is_not_ours_is_not_answered(channel: X, server: FakeXServer) -> None:
+def test_a_post_of_another_account_is_not_answered(channel: X, server: FakeXServer) -> None:
     ours = send_post(channel, a_post("Route barrée"))
     for number, change in enumerate(({"account": "other@127.0.0.1"}, {"id": "at://did"}, {"id": ""})):
         ref = send_post(channel, a_post(f"Fin {number}"), ours.model_copy(update=change))
@@ -353,7 +353,7 @@ def test_what_is_not_ours_is_not_answered(channel: X, server: FakeXServer) -> No
         (a_post(pictures=(a_picture(),) * 5), ("5", "4")),
     ],
 )
-def test_what_is_too_much_is_refused_before_anything_is_sent(
+def test_too_many_images_are_refused_before_anything_is_sent(
     channel: X, server: FakeXServer, post: Post, numbers: tuple[str, ...]
 ) -> None:
     error = error_of(lambda: channel.prepare(post, ()))
@@ -699,7 +699,7 @@ def test_a_timeline_that_cannot_be_read_keeps_the_doubt(
     assert channel.find(request, since=NOW) == ref
 
 
-def test_what_closes_the_account_blocks_also_a_look(channel: X, server: FakeXServer) -> None:
+def test_a_closed_account_blocks_a_look_up_too(channel: X, server: FakeXServer) -> None:
     request = channel.prepare(a_post(), ())
     for answer in (no(403, "The user used for authentication is suspended"), no(402), no(401, "Unauthorized")):
         server.fail_next(*TIMELINE, answer)
@@ -763,7 +763,7 @@ def test_what_closes_the_account_blocks_also_a_look(channel: X, server: FakeXSer
         (no(408, "Request Timeout"), Unavailable, ""),
     ],
 )
-def test_what_an_answer_to_a_post_means(
+def test_the_meaning_of_an_answer_to_a_post(
     channel: X, server: FakeXServer, answer: Answer, kind: type[ChannelError], says: str
 ) -> None:
     request = channel.prepare(a_post(), ())
@@ -1205,7 +1205,7 @@ def test_taking_back_can_fail(
     assert type(error_of(lambda: channel.delete(ref))) is kind
 
 
-def test_what_is_not_ours_is_not_taken_back(channel: X, server: FakeXServer) -> None:
+def test_a_post_of_another_account_is_not_deleted(channel: X, server: FakeXServer) -> None:
     ref = send_post(channel, a_post())
     for change in ({"account": "other"}, {"id": "../2/users/me"}):
         assert type(error_of(lambda change=change: channel.delete(ref.model_copy(update=change)))) is Refused  # type: ignore[misc]  # a default binds it
