@@ -377,7 +377,7 @@ def test_waiting_is_not_a_busy_loop(book: Book, delivers: Made, monkeypatch: pyt
 # --- threads that are lost
 
 
-def test_a_silent_thread_is_replaced_and_has_no_say_any_more(
+def test_a_silent_thread_is_replaced_and_changes_nothing_any_more(
     book: Book, delivers: Made, caplog: pytest.LogCaptureFixture
 ) -> None:
     sky, hang = Scripted(capabilities=KEYED), Hang()

@@ -714,19 +714,19 @@ def test_without_its_driver_the_extra_is_named(tmp_path: Path) -> None:
 
 
 def _another_id(desk: Desk) -> None:
-    desk.as_a_stranger("UPDATE pn_meta SET value = 'another' WHERE name = 'id'")
+    desk.change_directly("UPDATE pn_meta SET value = 'another' WHERE name = 'id'")
 
 
 def _other_tables(desk: Desk) -> None:
-    desk.as_a_stranger("UPDATE pn_meta SET value = '99' WHERE name = 'schema_version'")
+    desk.change_directly("UPDATE pn_meta SET value = '99' WHERE name = 'schema_version'")
 
 
 def _no_tables(desk: Desk) -> None:
-    desk.as_a_stranger("DROP SCHEMA public CASCADE")
+    desk.change_directly("DROP SCHEMA public CASCADE")
 
 
 def _older_state(desk: Desk) -> None:
-    desk.as_a_stranger("DELETE FROM pn_event WHERE id = (SELECT max(id) FROM pn_event)")
+    desk.change_directly("DELETE FROM pn_event WHERE id = (SELECT max(id) FROM pn_event)")
 
 
 @pytest.mark.parametrize(

@@ -364,7 +364,7 @@ def test_a_clock_that_was_set_back_keeps_nothing_waiting_for_the_old_time_to_com
 
 def test_what_a_newer_policenotify_wrote_blocks_no_other(desk: Desk) -> None:
     strange = desk.publish(incident="I1", severity=Severity.EXTREME)
-    desk.as_a_stranger("""UPDATE pn_delivery SET standalone = '{"schema_version": 99}'""")
+    desk.change_directly("""UPDATE pn_delivery SET standalone = '{"schema_version": 99}'""")
     other = desk.publish(incident="I2")
     assert desk.take().publication == other
     with pytest.raises(UnsupportedVersion):
@@ -375,7 +375,7 @@ def test_what_a_newer_policenotify_wrote_blocks_no_other(desk: Desk) -> None:
 @pytest.mark.parametrize("column", ["standalone", "request"])
 def test_a_damaged_delivery_is_held_and_its_lane_goes_on(desk: Desk, column: str) -> None:
     damaged = desk.publish(channels=("sky", "mail"), people={"mail": ["a@x.example"]}, severity=Severity.EXTREME)
-    desk.as_a_stranger(f"UPDATE pn_delivery SET {column} = 'not JSON'")  # noqa: S608 - a parameter of this test
+    desk.change_directly(f"UPDATE pn_delivery SET {column} = 'not JSON'")  # noqa: S608 - a parameter of this test
     following = desk.publish(Stage.UPDATE, channels=("sky", "mail"), people={"mail": ["a@x.example"]})
     for channel in ("sky", "mail"):
         assert desk.take(channel).publication == following

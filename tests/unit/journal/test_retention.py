@@ -316,7 +316,7 @@ def test_a_purge_that_was_interrupted_goes_on(desk: Desk) -> None:
 
 def test_a_body_that_was_tampered_with_is_not_purged_away(desk: Desk) -> None:
     _incident(desk)
-    desk.as_a_stranger("UPDATE pn_event SET body = '{}' WHERE id = 2")
+    desk.change_directly("UPDATE pn_event SET body = '{}' WHERE id = 2")
     desk.clock.pass_by(YEAR)
     with pytest.raises(JournalError, match="Event 2 of the journal was tampered with"):
         desk.journal.retention.purge(_year_ago(desk), "adj Petit")

@@ -83,7 +83,7 @@ def _lived_in(desk: Desk) -> None:
     desk.journal.publications.add_refused(desk.draft(Stage.STANDALONE))
     desk.journal.channels.pause("sky", desk.clock.now() + timedelta(hours=1))
     assert desk.journal.channels.state_store("sky").compare_and_swap("session", "très secret", version=None)
-    desk.as_a_stranger("INSERT INTO pn_suppression (key, reason, at) VALUES ('someone', 'wants no more', 1)")
+    desk.change_directly("INSERT INTO pn_suppression (key, reason, at) VALUES ('someone', 'wants no more', 1)")
     desk.journal.workers.heartbeat()
     desk.journal.audit.record("cne Roux", "noted", {"of": opening})
     desk.journal.audit.seal()
@@ -168,12 +168,12 @@ def test_nothing_is_moved_while_something_is_sent(desk: Desk, to: str) -> None:
 
 def test_a_failed_transfer_leaves_both_as_they_were(desk: Desk, to: str) -> None:
     _lived_in(desk)
-    desk.as_a_stranger("UPDATE pn_event SET actor = 'somebody else' WHERE id = 2")
+    desk.change_directly("UPDATE pn_event SET actor = 'somebody else' WHERE id = 2")
     before = _rows(desk)
     with pytest.raises(JournalError, match=r"Sealed batch 1 .* was tampered with"):
         _move(desk, to)
     assert _rows(desk) == before
-    desk.as_a_stranger("UPDATE pn_event SET actor = 'cne Roux' WHERE id = 2")
+    desk.change_directly("UPDATE pn_event SET actor = 'cne Roux' WHERE id = 2")
     there = Journal.connect(to, keys=desk.keys)
     with there.read() as connection:
         assert meta.version(connection) is None
