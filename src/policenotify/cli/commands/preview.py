@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 from rich.box import HORIZONTALS
@@ -54,7 +54,7 @@ _WIDTH = 80
 @html_option
 @common
 @pass_context
-def preview(call: CliContext, /, to: tuple[str, ...], html: str | None, **typed: Any) -> Exit:  # noqa: ANN401 - what was typed
+def preview(call: CliContext, /, to: tuple[str, ...], html: str | None, **typed: object) -> Exit:
     """Show each post as its readers would read it. Nothing is sent or stored.
 
     It exits with 1 if a check forbids the message, and with 3 if one of its channels cannot be used now.
