@@ -65,7 +65,7 @@ schema_version = 1
 sender = "Police nationale de l'Hérault"
 zone = "Europe/Paris"
 journal = "/var/lib/policenotify/journal.db"
-keys = "policenotify.journal.keys"
+keys = "policenotify.keys"
 wait = 20
 
 [languages]                             # files of phrases, for languages that are not shipped

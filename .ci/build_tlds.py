@@ -1,4 +1,4 @@
-"""Build `tlds.py`, `emoji.py` and `x_letters.py` of `policenotify.text._data`: what X takes for a domain, an emoji, a letter.
+"""Build the tables of `policenotify.text._data`: what X takes for a domain, an emoji or a letter.
 
 Run from anywhere in the checkout; needs the standard library, npm and node, and pip:
 

@@ -251,7 +251,7 @@ def error_for_status(
             f"{reason.format(where=where)}{words}", code=full_code, remedy=f"{remedy}, then: policenotify doctor"
         )
     if status >= 500 or status < 400:  # noqa: PLR2004 - RFC 9110, section 15
-        reason = f"{where} answered in a way that does not tell whether the post is out{words}"
+        reason = f"{where} answered in a way that leaves open whether the post is out{words}"
         return Unconfirmed(reason, code=full_code)
     if status in {408, 425}:
         return Unavailable(f"{where} did not take the request{words}", code=full_code)

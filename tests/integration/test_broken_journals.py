@@ -208,7 +208,7 @@ def test_a_full_disk_in_the_middle_of_publishing(desk: Desk) -> None:
                 headline=f"Accident {number}", lifecycle=Lifecycle(stage=Stage.OPENING, incident=f"2026-{number}")
             )
             publisher.publish(message, key=f"open {number}", actor="desk", wait=timedelta(0))
-    _refused(desk, caught.value, "the disk is full. Make room, then try again")
+    _refused(desk, caught.value, "the disk is full. Free some space, then try again")
     with publisher.journal.read() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count = 1073741823")
         assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"

@@ -178,7 +178,7 @@ def test_a_full_disk_when_it_is_published(five: Five) -> None:
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(JournalError) as caught:
         publisher.publish(message, key="open", actor="desk")
-    assert "the disk is full. Make room, then try again. Nothing was sent" in str(caught.value)
+    assert "the disk is full. Free some space, then try again. Nothing was sent" in str(caught.value)
     assert publisher.publication("open") is None
     assert not any(five.read(network) for network in NETWORKS)
 

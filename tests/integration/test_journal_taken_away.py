@@ -150,7 +150,7 @@ def test_nothing_is_sent_any_more_and_one_alarm_says_why(
     assert len(desk.mail.mails) == mails
     assert not replaced or desk.database.read_bytes() == replaced
     until = time.monotonic() + 20
-    while _open_by_now(desk):  # a slot may just be at its last transaction
+    while _open_by_now(desk):  # a thread may just be at its last transaction
         assert time.monotonic() < until, _open_by_now(desk)
         time.sleep(0.02)
 

@@ -18,6 +18,7 @@ from threading import Barrier, Thread
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from policenotify.channel import PostRef
 from policenotify.errors import (
@@ -29,6 +30,7 @@ from policenotify.errors import (
     PublishingStopped,
     SettingsError,
 )
+from policenotify.journal import schema
 from policenotify.journal.publications import Publications
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
@@ -42,6 +44,7 @@ from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.routing import Route
 from policenotify.testing.samples import SAMPLES
 from policenotify.testing.servers.http import Answer, Disconnect, NoResponse
+from policenotify.text import Budget
 from tests.support.installation import ADDRESSES, INCIDENT, Desk, accident, later, open_desk
 
 PUT = ("POST", "/xrpc/com.atproto.repo.putRecord")
@@ -641,6 +644,15 @@ def test_two_lists_of_one_sender_are_two_channels(desk: Desk) -> None:
     assert publication.on("presse").recipients == {Outcome.POSTED: 3}
 
 
+def test_addresses_are_stored_only_with_a_post_for_them(desk: Desk) -> None:
+    mail = desk.by_mail()
+    narrow = replace(mail, capabilities=replace(mail.capabilities, budget=Budget(10), title=False, html=False))
+    publisher = desk.publisher([desk.on_bluesky(), narrow])
+    assert publisher.publish(accident(), key="open", actor="desk").on("presse").outcome is Outcome.REFUSED
+    with publisher.journal.read() as connection:
+        assert connection.execute(select(schema.address)).all() == []
+
+
 def test_an_unknown_publication_is_none(publisher: Publisher) -> None:
     assert publisher.publication("0" * 26) is None
 
@@ -679,7 +691,7 @@ def test_no_secret_and_no_address_is_left_in_clear(
 def test_a_ref_is_told_where_readers_find_it(publisher: Publisher) -> None:
     receipt = publisher.publish(accident(), key="open", actor="desk").on("bluesky")
     assert isinstance(receipt.ref, PostRef)
-    assert str(receipt.url).startswith("https://bsky.app/profile/did:plc:stand/post/")
+    assert str(receipt.url).startswith("https://bsky.app/profile/did:plc:server/post/")
 
 
 def test_two_networks_may_call_our_account_alike(desk: Desk) -> None:

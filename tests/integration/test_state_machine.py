@@ -282,5 +282,7 @@ class LagsTooLong(WholeMachine):
 
 @pytest.mark.deep
 def test_the_search_is_strong_enough_to_find_what_is_wrong() -> None:
-    with pytest.raises(AssertionError, match="readable: 2 times"):
+    with pytest.raises((AssertionError, ExceptionGroup)) as caught:  # several faults at once are a group
         _search(LagsTooLong, 60)
+    faults = caught.value.exceptions if isinstance(caught.value, ExceptionGroup) else (caught.value,)
+    assert any("readable: 2 times" in str(fault) for fault in faults)

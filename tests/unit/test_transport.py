@@ -443,8 +443,8 @@ def test_no_verdict_holds_an_argument_of_the_error() -> None:
 @pytest.mark.parametrize(
     ("status", "kind", "text"),
     [
-        (200, Unconfirmed, "Bluesky answered in a way that does not tell whether the post is out. [200]"),
-        (302, Unconfirmed, "Bluesky answered in a way that does not tell whether the post is out. [302]"),
+        (200, Unconfirmed, "Bluesky answered in a way that leaves open whether the post is out. [200]"),
+        (302, Unconfirmed, "Bluesky answered in a way that leaves open whether the post is out. [302]"),
         (400, Refused, "Bluesky refused the post. [400]"),
         (402, Blocked, ("Bluesky wants to be paid first. [402] Check the account's credits or plan, "
                         "then: policenotify doctor")),
@@ -461,10 +461,10 @@ def test_no_verdict_holds_an_argument_of_the_error() -> None:
         (422, Refused, "Bluesky refused the post. [422]"),
         (425, Unavailable, "Bluesky did not take the request. [425]"),
         (429, Unavailable, "Bluesky asks us to wait. [429]"),
-        (500, Unconfirmed, "Bluesky answered in a way that does not tell whether the post is out. [500]"),
-        (502, Unconfirmed, "Bluesky answered in a way that does not tell whether the post is out. [502]"),
-        (503, Unconfirmed, "Bluesky answered in a way that does not tell whether the post is out. [503]"),
-        (504, Unconfirmed, "Bluesky answered in a way that does not tell whether the post is out. [504]"),
+        (500, Unconfirmed, "Bluesky answered in a way that leaves open whether the post is out. [500]"),
+        (502, Unconfirmed, "Bluesky answered in a way that leaves open whether the post is out. [502]"),
+        (503, Unconfirmed, "Bluesky answered in a way that leaves open whether the post is out. [503]"),
+        (504, Unconfirmed, "Bluesky answered in a way that leaves open whether the post is out. [504]"),
     ],
 )  # fmt: skip
 def test_what_a_status_tells(status: int, kind: type[ChannelError], text: str) -> None:

@@ -1,4 +1,4 @@
-"""Campaigns: dated series of messages, each published once, on time, and never over an alert.
+"""Campaigns: dated series of messages, published on time and never over an alert.
 
 What is due follows from the campaign and the time. What was published is read from the journal.
 """

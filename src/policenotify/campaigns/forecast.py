@@ -1,4 +1,4 @@
-"""Forecast publications: the decisions of a coming period, made one after the other on a simulated clock."""
+"""Forecast publications: the decisions of a coming period on a simulated clock."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ForecastEntry:
     """What will become of an occurrence.
 
     Attributes:
-        variant: The variant that will be published; empty if none will.
+        variant: The variant that will be published, if any.
         at: When it will be published.
         reason: Why it is published later than due, or not at all.
     """
@@ -39,13 +39,13 @@ def forecast(
     skips: Sequence[SkipRecord] = (),
     reach: Reach,
 ) -> tuple[ForecastEntry, ...]:
-    """Return what will be published from day *first* to day *last*, if it always runs and no incident is open.
+    """Return what will be published if it always runs and no incident is open.
 
     Args:
         campaigns: The campaigns, as `order_campaigns` orders them.
         first: First day of the occurrences.
         last: Last day of the occurrences.
-        now: Nothing is published before; by default before the first occurrence.
+        now: Nothing is published before. By default the time of the first occurrence.
         past: What was published. Those occurrences are left out.
         skips: What was not published.
         reach: Returns the channels of a variant.

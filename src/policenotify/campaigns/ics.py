@@ -15,7 +15,9 @@ _LENGTH = timedelta(minutes=15)  # calendars show an event without a length badl
 
 
 def ics(entries: Iterable[ForecastEntry], campaigns: Sequence[Campaign], *, now: datetime) -> bytes:
-    """Return an iCalendar file. An occurrence has the same UID in every file, so that importing again moves it.
+    """Return an iCalendar file.
+
+    An occurrence has the same UID in every file, so that importing again moves it.
 
     Args:
         entries: The forecast. What will not be published is left out.

@@ -19,13 +19,14 @@ SCHEMA_VERSION = 1
 
 
 def load_campaign(path: str | os.PathLike[str]) -> Campaign:
-    """Load a campaign from a TOML file with the fields of [`Campaign`][policenotify.campaigns.Campaign].
+    """Load a campaign from a TOML file.
 
-    Each of its `[[messages]]` has a `name` and the fields of a message. The table `[message]` gives fields of all of
-    them. Paths of images are relative to the file.
+    It has the fields of [`Campaign`][policenotify.campaigns.Campaign]. Each of its `[[messages]]` has a `name` and
+    the fields of a message. The table `[message]` gives fields of all of them. Paths of images are relative to the
+    file.
 
     Raises:
-        SettingsError: The file cannot be read or is wrong; one line for each error.
+        SettingsError: The file cannot be read or is wrong. The text has a line for each error.
         UnsupportedVersion: It was written for a newer policenotify.
     """
     file = Path(path)

@@ -1,4 +1,4 @@
-"""A campaign: its messages, its schedule, its pacing, and when other campaigns or incidents come first."""
+"""A campaign: its messages, its schedule, its pacing, and what comes before it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _wall_time(value: time) -> time:
 
 
 Span = Annotated[timedelta, BeforeValidator(_span), Field(ge=timedelta(0), le=timedelta(days=366))]
-"""A length of time: `90m`, `3h`, `2d` or ISO 8601, `PT3H`; at most 366 days."""
+"""A length of time: `90m`, `3h`, `2d` or ISO 8601, `PT3H`. At most 366 days."""
 
 Day = Annotated[date, BeforeValidator(_day)]
 """A day: `2027-07-14`."""
@@ -104,12 +104,12 @@ class Variant(_Part):
 
 
 def fingerprint_of(message: Message) -> str:
-    """Return the text of a message without category, place and pictures. Equal texts repeat each other."""
+    """Return the text of a message. Messages with equal texts repeat each other."""
     return f"{message.headline}\n{message.description}\n{message.instruction}".casefold()
 
 
 class Schedule(_Part):
-    """When to publish: one of dates, a recurrence rule, a cron expression and an event. At most once a day.
+    """When to publish: by dates, a recurrence rule, a cron expression or an event.
 
     Attributes:
         dates: On these days.
@@ -117,7 +117,7 @@ class Schedule(_Part):
         cron: A cron expression in the campaign's zone. Of several times on one day the first counts.
         event: A calendar (`public_holidays`, `long_weekends`, `school_holidays:A` …), a public holiday (`Ascension`) or
             one of the campaign's own events.
-        days_before: How many days before the event's first day; negative: after it.
+        days_before: How many days before the event's first day. Negative numbers are after it.
         at: At what time. By default the campaign's, or that of the cron expression.
     """
 
@@ -151,7 +151,7 @@ class QuietHours(_Part):
     ends: Wall = time(8)
 
     def includes(self, at: time) -> bool:
-        """Return whether it is quiet at this time of the day. Hours that end where they begin are empty."""
+        """Return whether it is quiet at this time. Hours that end where they begin are empty."""
         if self.begins <= self.ends:
             return self.begins <= at < self.ends
         return at >= self.begins or at < self.ends
@@ -186,7 +186,7 @@ class PacingPolicy(ChannelPacing):
 
     Attributes:
         repeat_after: The same text is not published again before that. X refuses a post that repeats an earlier one,
-            and does not document for how long; a week is on the safe side.
+            and does not document for how long. A week is on the safe side.
         channels: Another pacing for single channels, by name.
     """
 
@@ -219,7 +219,7 @@ class Campaign(_Part):
         missed: What becomes of an occurrence that is found later than `grace`, because nothing was running: published
             late, skipped, or merged with those after it into one. One that had to wait is never skipped for that.
         grace: How much later than due is still on time.
-        late_for: How long after its time an occurrence is still published; then it is skipped.
+        late_for: How long after its time an occurrence is still published. Then it is skipped.
         yields_to: On a day of one of these campaigns, this one waits for the next day.
         pacing: How often it publishes.
         inhibition: The incidents during which it waits.
@@ -280,7 +280,7 @@ class Campaign(_Part):
 
     @property
     def inhibition_areas(self) -> tuple[str, ...]:
-        """The areas in which an incident inhibits it; empty: anywhere."""
+        """The areas in which an incident inhibits it, or none for any area."""
         places = [variant.message.location for variant in self.messages]
         if self.inhibition.areas or None in places:
             return self.inhibition.areas

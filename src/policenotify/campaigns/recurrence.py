@@ -80,7 +80,7 @@ def validate_cron(expression: str) -> str:
 
 
 def rrule_times(rule: str, start: date, at: time, first: date, last: date, zone: ZoneInfo) -> Iterator[datetime]:
-    """Yield the wall times of a recurrence rule from *first* to *last*. An UNTIL in UTC is converted to *zone*."""
+    """Yield the wall times of a recurrence rule. An UNTIL in UTC is converted to *zone*."""
     parts = _parts(rule)
     begin = datetime.combine(start, at)
     end = min(_until(parts, zone) or datetime.max, datetime.combine(last, time.max))  # noqa: DTZ901 - wall time
@@ -97,7 +97,7 @@ def rrule_times(rule: str, start: date, at: time, first: date, last: date, zone:
 
 
 def _years_to_same_calendar(first: int, last: int) -> int:
-    """Return how many years after *first* to *last* the latest years with the same weekdays and leap days lie."""
+    """Return in how many years, at most, these years' weekdays and leap days repeat."""
     earliest = max(first - 1, MINYEAR)  # the week at the turn of a year belongs to either year
     kinds = [_kind_of_year(year) for year in range(earliest, last + 1)]
     for years in range(MAXYEAR - last, 0, -1):
@@ -153,7 +153,7 @@ def _rule(parts: dict[str, str], start: datetime, end: datetime) -> Iterator[dat
 
 
 def cron_times(expression: str, first: date, last: date) -> Iterator[datetime]:
-    """Yield the wall times of a cron expression from *first* to *last*, the first one of each day."""
+    """Yield the wall times of a cron expression, the first one of each day."""
     after = datetime.combine(first, time.min) - timedelta(minutes=1)
     while (wall := next(CronSim(expression, after))).date() <= last:
         yield wall
@@ -164,7 +164,7 @@ def validate_event(name: str, events: Mapping[str, tuple[date, ...]]) -> None:
     """Check that a name is a calendar, a public holiday or an event.
 
     Raises:
-        ValueError: It is not; the error names the nearest one.
+        ValueError: It is not. The error names the nearest one.
     """
     kind, _, part = name.partition(":")
     if name in events or name == "weekends" or name in _names():
@@ -192,7 +192,7 @@ def calendar_days(name: str, events: Mapping[str, tuple[date, ...]], first: date
 
 
 def first_days(name: str, events: Mapping[str, tuple[date, ...]], first: date, last: date) -> tuple[date, ...]:
-    """Return the first day of each run of days, such as a long weekend, from *first* to *last*."""
+    """Return the first day of each run of days, such as a long weekend."""
     days = calendar_days(name, events, first - _DAY, last)
     return tuple(sorted(day for day in days if day >= first and day - _DAY not in days))
 
@@ -210,7 +210,7 @@ def _of(name: str, year: int) -> frozenset[date]:
 
 @lru_cache(maxsize=64)
 def _long_weekends(year: int, part: str) -> frozenset[date]:
-    """Return the days in runs of three or more days of rest, counting the day between a holiday and the weekend."""
+    """Return the runs of three or more days of rest. A day between two of them counts."""
     around = [day for near in (year - 1, year, year + 1) for day in _france(near, part, "public")]
     rest = {*around, *calendar_days("weekends", {}, date(year - 1, 12, 1), date(year + 1, 1, 31))}
     rest |= {day + _DAY for day in around if day.strftime("%u") == "4"}

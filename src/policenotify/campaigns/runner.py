@@ -58,7 +58,9 @@ class RunResult:
 
 
 def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait: timedelta | None = None) -> RunResult:
-    """Publish what is due now. However often and on however many machines it runs, each occurrence is published once.
+    """Publish what is due now.
+
+    However often and on however many machines it runs, each occurrence is published once.
 
     Args:
         publisher: The installation's publisher.
@@ -108,7 +110,7 @@ def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait
 
 
 def upcoming(publisher: Publisher, campaigns: Sequence[Campaign], first: date, last: date) -> tuple[ForecastEntry, ...]:
-    """Return the forecast from day *first* to day *last*, from now on and from what the journal has."""
+    """Return the forecast from now on, with what the journal has."""
     now = publisher.journal.now()
     return forecast(
         campaigns,
@@ -147,7 +149,7 @@ def reach_for(publisher: Publisher) -> Reach:
 
 
 def duplicate_text(campaign: Campaign, variant: Variant, posts: Iterable[RenderedPost], texts: Texts) -> str:
-    """Return what to change if another variant of the campaign has the same text on a channel; empty if none has.
+    """Return what to change if another variant has the same text on a channel.
 
     Two messages that differ may have the same text in one language, or after they were shortened. The texts of this
     variant are added to *texts*.
@@ -185,7 +187,7 @@ def load_skips(publisher: Publisher, campaigns: Sequence[Campaign], now: datetim
 
 
 def load_alerts(publisher: Publisher) -> tuple[Message, ...]:
-    """Return the messages of the open incidents, for an update may raise the severity. Exercises do not count."""
+    """Return all messages of the open incidents, without exercises."""
     histories = [publisher.journal.incidents.history(line.id) for line in publisher.incidents() if not line.exercise]
     return tuple(
         entry.message.model_copy(update={"location": entry.message.location or history.entries[0].message.location})
@@ -195,12 +197,12 @@ def load_alerts(publisher: Publisher) -> tuple[Message, ...]:
 
 
 def communes_in(epci: str) -> tuple[str, ...]:
-    """Return the communes of an EPCI, by their codes; none if it was dissolved."""
+    """Return the codes of the communes of an EPCI, none if it was dissolved."""
     return tuple(commune.code for commune in places.communes_of(epci)) if places.epci(epci) else ()
 
 
 def parse_key(key: str) -> tuple[str, date, str] | None:
-    """Return the campaign, day and variant of a publication's key; `None` if it is not a campaign's."""
+    """Return the campaign, day and variant of a publication's key, if it has them."""
     parts = key.removeprefix(KEY_PREFIX).split(" ") if key.startswith(KEY_PREFIX) else []
     try:
         name, day, variant = parts
@@ -231,7 +233,7 @@ def _valid_campaigns(
     problems: dict[str, str],
     now: datetime,
 ) -> list[Campaign]:
-    """Return the campaigns that are due and can be published as they are. Add the problems of the others."""
+    """Return the campaigns that are due and valid. Add the problems of the others."""
     done = {(publication.campaign, publication.day) for publication in past}
     done |= {(skip.campaign, skip.day) for skip in skips if skip.action is not Action.WAIT}
     names = {occurrence.campaign for occurrence in due if occurrence.due <= now and occurrence.id not in done}

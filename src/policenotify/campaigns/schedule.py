@@ -37,7 +37,7 @@ class Occurrence:
 
 
 def occurrences(campaign: Campaign, first: date, last: date) -> tuple[Occurrence, ...]:
-    """Return the occurrences of a campaign from day *first* to day *last*, at most one a day, in order.
+    """Return the occurrences of a campaign in order, at most one a day.
 
     An hour that the change to summer time leaves out is an hour later. Of an hour that the change back repeats, the
     first counts.

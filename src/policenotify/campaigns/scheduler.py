@@ -1,4 +1,4 @@
-"""Decide what to do with due occurrences: (occurrences, time, history, open incidents) → decisions.
+"""Decide what to do with due occurrences.
 
 Nothing is read or written. The same history gives the same decisions, whichever process runs, and how often.
 """
@@ -58,7 +58,7 @@ class PastPublication:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkipRecord:
-    """The journal's record of an occurrence that was not published: it waited, or was skipped or merged."""
+    """The journal's record of an occurrence that waited, or was skipped or merged."""
 
     campaign: str
     day: date
@@ -101,7 +101,7 @@ def decide(
         now: The time.
         past: What was published.
         skips: What was not.
-        inhibited: The campaigns that an open incident inhibits, each with its incident; see `inhibited_campaigns`.
+        inhibited: The campaigns that an open incident inhibits, each with its incident. See `inhibited_campaigns`.
         reach: Returns the channels of a variant.
 
     Returns:
@@ -204,7 +204,7 @@ def _publish(
     *,
     missed: bool,
 ) -> Decision:
-    """Publish the variant that was not published for the longest time; of those never published, the first."""
+    """Publish the variant that was not published for the longest time."""
 
     def age(variant: Variant) -> float:
         published = _published_at(campaign, variant, history, reach)
@@ -240,7 +240,7 @@ def past_publication(campaign: Campaign, decision: Decision, now: datetime, reac
 def inhibited_campaigns(
     campaigns: Iterable[Campaign], alerts: Sequence[Message], contains: Contains, communes: Communes
 ) -> dict[str, str]:
-    """Return the campaigns that must be silent while incidents are open, each with one of these.
+    """Return the campaigns that open incidents inhibit, each with one of these.
 
     The *alerts* are the (resolved) messages of these incidents, each with the place of its incident.
     """
@@ -254,7 +254,7 @@ def inhibited_campaigns(
 
 
 def _is_near(alert: Message, areas: tuple[str, ...], contains: Contains, communes: Communes) -> bool:
-    """Return whether an alert concerns one of the areas, or reaches into one. Without areas any alert does."""
+    """Return whether an alert concerns an area or reaches into it, or has no area."""
     place = alert.location
     if not areas or place is None or not (place.commune or place.epci or place.department or place.also_departments):
         return True  # an alert without a place, or with only a road, may be here

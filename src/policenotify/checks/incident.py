@@ -122,7 +122,7 @@ def next_update_ahead(context: CheckContext) -> Iterator[Remark]:
 
 @check(
     "PN107",
-    basis="An end or correction of what nobody has read only alarms.",
+    basis="An end or correction without the message before it only alarms readers.",
     field="lifecycle.incident",
 )
 def predecessor_exists(context: CheckContext) -> Iterator[Remark]:

@@ -55,9 +55,10 @@ _LOOKUP_INTERVAL = timedelta(seconds=5)  # so that two servers of a network that
 
 
 def backoff(before: timedelta) -> timedelta:
-    """Return the wait after a failure: 1.5 times the wait *before* it, from 2 seconds to 10 minutes.
+    """Return the wait after a failure: 1.5 times the wait *before* it.
 
-    The age of a post does not count: one that has waited for hours behind others has not failed yet.
+    It is from 2 seconds to 10 minutes. The age of a post does not count: one that has waited for hours behind others
+    has not failed yet.
     """
     return min(max(before * 1.5, _SHORTEST_BACKOFF), _LONGEST_BACKOFF)
 
@@ -122,7 +123,7 @@ class DeliveryAttempt:
     # --- whether this channel can send it
 
     def _mismatch_reason(self, claimed: ClaimedDelivery) -> str:
-        """Return why the channel as configured now cannot send what was rendered for it; empty if it can."""
+        """Return why the channel as configured now cannot send the delivery, if so."""
         if claimed.account != self.config.account:
             return f"It was worded for {claimed.account!r}; {self.config.name!r} is now {self.config.account!r}."
         posts = SupportsBulkSend if claimed.has_recipients else SupportsSend
@@ -151,9 +152,10 @@ class DeliveryAttempt:
     def _look_up(
         self, channel: SupportsLookup, claimed: ClaimedDelivery, *, delay: timedelta, expired: bool
     ) -> AttemptResult | ClaimedDelivery:
-        """Ask the network for the post. Return the delivery without its doubt if the post certainly is not there.
+        """Ask the network for the post of a delivery in doubt.
 
-        That takes two look-ups some seconds apart, the second one after the network's own delay.
+        The delivery is returned, without its doubt, if the post certainly is not there. That takes two look-ups some
+        seconds apart, the second one after the network's own delay.
         """
         if claimed.request is None or claimed.first_tried_at is None or claimed.last_tried_at is None:
             return replace(claimed, in_doubt=False)  # no request was ever sent
@@ -179,7 +181,7 @@ class DeliveryAttempt:
     def _find(
         self, channel: SupportsLookup, request: Request, since: datetime, claimed: ClaimedDelivery
     ) -> AttemptResult | None:
-        """Return what the network's answer means for the delivery; `None` if the network does not show the post."""
+        """Return what the network's answer means, if it shows the post or fails."""
         try:
             ref = channel.find(request, since=since, known=self.journal.deliveries.known_posts(claimed))
             return None if ref is None else self._posted(claimed, _checked(PostRef, ref))
@@ -191,7 +193,7 @@ class DeliveryAttempt:
             return self._failed(known, claimed)
 
     def _posted(self, claimed: ClaimedDelivery, ref: PostRef) -> AttemptResult:
-        """Return the result of a post that the network has found, unless it belongs to another delivery."""
+        """Return the result for a post that the network has returned."""
         if not self.journal.deliveries.known_posts(claimed, post=ref.id):
             return AttemptResult(outcome=Outcome.POSTED, ref=ref)
         named = f"{self.config.name!r} names another message's post for it: {ref.url or ref.id}."
@@ -207,7 +209,7 @@ class DeliveryAttempt:
     # --- sending
 
     def _reply_to(self, claimed: ClaimedDelivery) -> tuple[PostRef, ...]:
-        """Return the posts to answer: those of this account, unless the network refused the post as a reply."""
+        """Return the posts to answer, unless the network refused the post as a reply."""
         same_account = all(ref.account == self.config.account for ref in claimed.reply_to)
         replies = self.channel.capabilities.replies and same_account and claimed.wording != "standalone"
         return claimed.reply_to if replies else ()
@@ -291,7 +293,7 @@ class DeliveryAttempt:
         return waiting(claimed, not_before=self.journal.now(), backoff=claimed.backoff, reason=reason)
 
     def _limited(self, reached: RateReached, claimed: ClaimedDelivery) -> AttemptResult:
-        reason = f"{self.config.name!r} has reached its rate; it goes on by itself."
+        reason = f"{self.config.name!r} has reached its rate. The delivery goes on when the rate allows."
         return waiting(claimed, not_before=moment(reached.at), backoff=claimed.backoff, reason=reason)
 
     # --- failures
@@ -356,7 +358,7 @@ class DeliveryAttempt:
         return replace(found, not_before=max(found.not_before or now, now + delay))
 
     def _refused_as_repeated(self, error: Refused, claimed: ClaimedDelivery) -> AttemptResult:
-        """Return the result where the network already has the same text, from an earlier attempt or another post."""
+        """Return the result where the network already has a post with the same text."""
         doubted = replace(claimed, in_doubt=True)
         if claimed.last_tried_at is not None:  # whatever that attempt was taken for
             return self._refused_in_doubt(error, doubted)
@@ -367,7 +369,7 @@ class DeliveryAttempt:
         return self._refused_for_certain(error, claimed) if found is None else found
 
     def _refused_for_certain(self, error: Refused, claimed: ClaimedDelivery) -> AttemptResult:
-        """Return how a post that certainly is not out is tried in another form, or that it is refused."""
+        """Return in which other form the post is tried, or that it is refused."""
         result = waiting(
             claimed,
             not_before=self.journal.now(),
@@ -393,7 +395,7 @@ class DeliveryAttempt:
         return self.journal.deliveries.next_recipients(claimed, CHUNK, hold_doubt=hold, rate=self.config.rate)
 
     def _send_bulk(self, lease: Lease, request: Request, recipients: tuple[Recipient, ...]) -> None:
-        """Send to these recipients and the others, until all have an outcome or the bulk send must end."""
+        """Send to these recipients and the others, as long as the bulk send may go on."""
         claimed, hold = lease.claimed, self._hold_policy(lease.claimed)
         ref = PostRef(account=request.account, id=request.key)
         while True:
@@ -431,7 +433,7 @@ class DeliveryAttempt:
     def _next_or_settled(
         self, claimed: ClaimedDelivery, ref: PostRef
     ) -> tuple[tuple[Recipient, ...], Mapping[Outcome, int]]:
-        """Return the next recipients. If there are none, settle the delivery and return its number of each outcome."""
+        """Return the next recipients, or settle the delivery and count its outcomes."""
         wait = self.backoff(claimed.backoff)  # of recipients who still wait, by their own answers
         result = AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now() + wait, backoff=wait)
         try:
@@ -461,7 +463,7 @@ def _log_outcome(claimed: ClaimedDelivery, code: str, counts: Mapping[Outcome, i
 
 
 def _without_side_effects(error: Exception, reason: str) -> ChannelError:
-    """Return the error of a call that publishes nothing: certainly not posted, for *reason* if it is unexpected."""
+    """Return the error of a call that publishes nothing as one of a post not sent."""
     match error:
         case Refused() | Blocked() | Unavailable():
             return error
@@ -479,7 +481,7 @@ def _without_side_effects(error: Exception, reason: str) -> ChannelError:
 
 
 def _checked(kind: type[_Kind], value: object) -> _Kind:
-    """Return the value if it has the type of the contract, which a network of another package may not keep."""
+    """Return the value if it has the type that the contract requires."""
     if not isinstance(value, kind):
         raise TypeError(f"{kind.__name__} expected")
     return value

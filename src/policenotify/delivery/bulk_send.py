@@ -150,7 +150,7 @@ class BulkSend:
         """Let the channel send. Afterwards each asked recipient has an outcome.
 
         Returns:
-            The failure that ended it; `None` if all were asked, or it was cut between two recipients.
+            The failure that ended it, unless all were asked or it was cut between two recipients.
         """
         failure: ChannelError | None = None
         missing = partial(RecipientOutcome, outcome="unconfirmed", reason=_UNKNOWN)
@@ -176,7 +176,7 @@ class BulkSend:
         return failure
 
     def _add(self, outcome: RecipientOutcome) -> None:
-        if outcome.outcome not in _OUTCOMES:  # an unknown word is no information
+        if outcome.outcome not in _OUTCOMES:  # an unknown word tells nothing
             outcome = RecipientOutcome(key=outcome.key, outcome="unconfirmed", reason=_UNKNOWN)
         known = self.outcomes.get(outcome.key, outcome)
         self.outcomes[outcome.key] = max(known, outcome, key=lambda each: _OUTCOMES.index(each.outcome))

@@ -1,4 +1,4 @@
-"""Claim and send due deliveries on all channels at once. A slow channel does not delay the others."""
+"""Claim and send due deliveries on all channels at once."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LAST_RECIPIENT = 2.0  # seconds a drain whose budget is used up waits for a bul
 
 @dataclass(eq=False, slots=True)
 class _WorkerThread:
-    """A daemon thread that delivers on one channel until nothing has been due there for a moment."""
+    """A daemon thread that delivers on one channel while something is due there."""
 
     channel: str
     severe_only: bool
@@ -51,7 +51,7 @@ class _WorkerThread:
 
 @dataclass(eq=False, slots=True)
 class _Deadline:
-    """When the bulk sends of one drain must end. For a worker it is infinite until `Dispatcher.finish`."""
+    """When the bulk sends of a drain must end. A worker's is infinite until `finish`."""
 
     at: float
 
@@ -215,7 +215,7 @@ class Dispatcher:
         return self.clock.monotonic() < until
 
     def _wait_for_bulk_sends(self) -> None:
-        """Wait a moment for the bulk sends whose time is up, so that receipts do not show them as under way."""
+        """Wait a moment for the bulk sends whose time is up, for the receipts."""
         until = self.clock.monotonic() + _LAST_RECIPIENT
         while (left := until - self.clock.monotonic()) > 0:
             changes = self._changes
@@ -247,7 +247,7 @@ class Dispatcher:
         return any(at is None or (name in due and max(at, due[name]) <= soon) for name, at in unsettled.items())
 
     def _wait(self, changes: int, seconds: float, publication: str | None) -> None:
-        """Wait that long, or until a thread has finished something since *changes* and none has what we wait for."""
+        """Wait that long, or until no thread has anything that the drain waits for."""
         until = self.clock.monotonic() + seconds
         while (left := until - self.clock.monotonic()) > 0:
             if not self._wait_for_change(changes, left):
@@ -270,7 +270,7 @@ class Dispatcher:
     # --- threads
 
     def _living(self) -> list[_WorkerThread]:
-        """Return the threads that are alive, and not silent for longer than their lease. With the lock held."""
+        """Return the threads that live and show signs of life. With the lock held."""
         silent = self.clock.monotonic() - self.lease.total_seconds()
         self._threads = [
             each for each in self._threads if each.alive_at > silent and each.thread and each.thread.is_alive()
@@ -278,12 +278,12 @@ class Dispatcher:
         return self._threads
 
     def _goes_on(self, worker: _WorkerThread) -> bool:
-        """Return whether the thread may take another delivery: it was neither replaced nor asked to stop."""
+        """Return whether the thread may take another delivery."""
         with self._lock:
             return worker in self._living() and not (worker.stopping or self._closing)
 
     def _start(self, channel: str) -> None:
-        """Ensure that a thread delivers on the channel, and a second one what is severe while the first is busy."""
+        """Ensure that a thread delivers, and a second one if it is busy with a routine post."""
         with self._lock:
             if self._resting.get(channel, 0.0) > self.clock.monotonic():
                 return  # since it was found due
@@ -293,7 +293,7 @@ class Dispatcher:
                 self._request(here.get(True), channel, severe_only=True)
 
     def _request(self, worker: _WorkerThread | None, channel: str, *, severe_only: bool) -> None:
-        """Ask the thread to look for a delivery; start one if there is none. With the lock held."""
+        """Ask the thread to look for a delivery, or start one. With the lock held."""
         if worker is not None:
             worker.idle = False
             worker.requested.set()
@@ -357,7 +357,7 @@ class Dispatcher:
             self._notify()
 
     def _requested_again(self, worker: _WorkerThread) -> bool:
-        """Keep the connection open for a moment. Return whether the thread was asked to look again by then."""
+        """Keep the connection for a moment. Return whether to look for a delivery again."""
         with self._lock:
             worker.idle = not worker.requested.is_set()
         self._notify()

@@ -32,15 +32,18 @@ class Work(Protocol):
         ...
 
     def seconds_to_next(self) -> float | None:
-        """Return the seconds until something is due; `None` if nothing waits."""
+        """Return the seconds until something is due, if anything waits."""
         ...
 
     def change_token(self) -> object:
-        """Return a value that changes when any process has written something. Cheap enough to call every second."""
+        """Return a value that changes when any process has written something.
+
+        It is cheap enough to be read every second.
+        """
         ...
 
     def finish(self, timeout: float) -> bool:
-        """Take nothing new, and wait that many seconds for what is under way. Return whether all of it has ended."""
+        """Take nothing new, and return whether all that is under way ends in time."""
         ...
 
 
@@ -58,7 +61,7 @@ class _Run:
     failure: JournalTakenAway | None = None
 
     def wait(self, wakes: int, seconds: float) -> None:
-        """Wait that long, or until the thread is woken. It may have been woken since *wakes* was read."""
+        """Wait that long, or until the thread is woken after *wakes* was read."""
         self.alive_at = self.clock.monotonic()
         with self.woken:
             self.woken.wait_for(lambda: self.over or self.wakes != wakes, timeout=max(0.0, seconds))
@@ -76,7 +79,7 @@ class Worker:
 
     ```python
     with publisher.worker():
-        ...  # publish(wait=timedelta(0)) returns at once; the worker delivers
+        ...  # publish(wait=timedelta(0)) returns at once, and the worker delivers
     ```
 
     Its daemon thread sleeps until something is due. It is woken at once by what its own process publishes, and sees
@@ -120,7 +123,7 @@ class Worker:
 
     @property
     def running(self) -> bool:
-        """Whether it delivers in this process. It does not in a forked child of the process that started it."""
+        """Whether it delivers in this process, which must have started it."""
         run = self._run_of_this_process()
         return run is not None and run.failure is None and run.thread is not None and run.thread.is_alive()
 
@@ -145,7 +148,7 @@ class Worker:
         return self
 
     def stop(self, *, timeout: float = 5.0) -> bool:
-        """Take nothing new, and wait for what is under way. May be called twice, and followed by `start`.
+        """Take nothing new, and wait for what is under way. May be called twice.
 
         Args:
             timeout: Seconds to wait. What is not finished by then goes on while the process lives. If the process
@@ -168,7 +171,7 @@ class Worker:
             run.wake()
 
     def _run_of_this_process(self) -> _Run | None:
-        """Return the current run. A forked child has its parent's, but neither its thread nor usable locks."""
+        """Return the current run, unless it is that of the parent of a forked child."""
         run = self._current
         if run is not None and run.process != os.getpid():
             _log.warning("The worker runs in process %s, not in its forked child. Start one here.", run.process)

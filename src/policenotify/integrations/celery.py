@@ -31,7 +31,7 @@ _log = logging.getLogger("policenotify")
 
 
 class CeleryRunner(ProcessPublisher):
-    """Adds the task `policenotify.drain` to the host's app, and a periodic drain to its `beat_schedule`.
+    """Adds a drain task to the host's app, and a periodic drain to `beat_schedule`.
 
     Beat must run. The periodic drain delivers what a killed worker or a broker lost, and retries. The broker may lose
     or repeat any task.
@@ -40,7 +40,7 @@ class CeleryRunner(ProcessPublisher):
         app: The host's app. Make the runner in the module that defines its other tasks.
         open_publisher: Opens the installation's publisher, once in each process.
         every: The interval of the periodic drain.
-        queue: The task's queue; by default the app's.
+        queue: The task's queue. By default the app's.
     """
 
     def __init__(

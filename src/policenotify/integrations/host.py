@@ -1,4 +1,4 @@
-"""Share one publisher in each process of a host application, and run one drain at a time in it."""
+"""Share one publisher in each process of a host application."""
 
 from __future__ import annotations
 
@@ -45,7 +45,10 @@ class ProcessPublisher:
             return self._publisher
 
     def drain(self, budget: timedelta) -> None:
-        """Deliver what is due, for at most *budget*. A drain that already runs in this process repeats instead."""
+        """Deliver what is due, for at most *budget*.
+
+        If this process drains already, that drain repeats instead.
+        """
         publisher = self.publisher
         self._requested.set()
         while self._requested.is_set() and self._draining.acquire(blocking=False):
@@ -56,7 +59,7 @@ class ProcessPublisher:
                 self._draining.release()
 
     def close(self) -> None:
-        """Give posts under way some seconds to finish, then close the publisher. May be called twice."""
+        """Let posts under way finish, then close the publisher. May be called twice."""
         with self._opening:
             publisher, self._publisher = self._publisher, None
             if publisher is not None and self._process == os.getpid():

@@ -1,4 +1,4 @@
-"""Deliver with the workers of a Procrastinate app, whose tables are in the journal's database.
+"""Deliver with the workers of a Procrastinate app in the journal's database.
 
 ```python
 runner = ProcrastinateRunner(app)

@@ -30,9 +30,9 @@ def open_journal(
     Args:
         url: The path of an SQLite file, or a URL: `sqlite:///…`, `postgresql://user@host/database`.
         keys: The installation's keys.
-        clock: The clock; by default the server's on PostgreSQL, else this machine's.
+        clock: The clock. By default the server's on PostgreSQL, else this machine's.
         entropy: The source of unpredictable bytes.
-        timeout: Seconds to wait for a server that does not answer; by default as in the URL, else 10.
+        timeout: Seconds to wait for a server that does not answer. By default as in the URL, else 10.
         create: Create a missing journal in a file. For tests and demonstrations.
 
     Raises:

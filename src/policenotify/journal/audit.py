@@ -16,6 +16,7 @@ from policenotify.errors import JournalError
 from policenotify.journal import schema
 from policenotify.journal.keys import Keys
 from policenotify.journal.records import ClaimedDelivery, microseconds
+from policenotify.journal.verify import EVENT_FIELDS, commitment, sealed_line
 
 RUNNER = "runner"
 """The actor of events that delivery itself records."""
@@ -59,7 +60,7 @@ def record(
             "channel": channel,
             "body": text,
             "salt": salt,
-            "commitment": _commitment(salt, text),
+            "commitment": commitment(salt, text),
         },
     )
 
@@ -78,22 +79,13 @@ def record_delivery(
     record(connection, at, actor, kind, body, publication=publication, delivery=delivery.id, channel=channel)
 
 
-def _commitment(salt: str, body: str) -> str:
-    return hashlib.sha256(f"{salt}\n{body}".encode()).hexdigest()
-
-
-def _line(row: Row[Any]) -> bytes:
-    fields = (row.id, row.at, row.actor, row.kind, row.publication, row.delivery, row.channel, row.commitment)
-    return json.dumps(fields, ensure_ascii=False).encode() + b"\n"
-
-
 def _digest(connection: Connection, previous: str, first: int, last: int) -> tuple[str, int]:
     """Return the digest of a batch, chained to the one before it, and its number of events."""
     table, digest, count = schema.event, hashlib.sha256(previous.encode()), 0
     for row in connection.execute(select(table).where(table.c.id.between(first, last)).order_by(table.c.id)):
-        if row.body and _commitment(row.salt, row.body) != row.commitment:
+        if row.body and commitment(row.salt, row.body) != row.commitment:
             raise JournalError(f"Event {row.id} of the journal was tampered with.")
-        digest.update(_line(row))
+        digest.update(sealed_line(getattr(row, name) for name in EVENT_FIELDS))
         count += 1
     return digest.hexdigest(), count
 

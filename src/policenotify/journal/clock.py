@@ -45,11 +45,12 @@ class MachineClock(SystemClock):
 
     def boot(self) -> str:
         """Return the id of this boot, since which `monotonic` counts, or an empty string if it is not known."""
-        return "" if _SINCE_BOOT is None else _boot_id()
+        return "" if _SINCE_BOOT is None else boot_id()
 
 
 @cache
-def _boot_id() -> str:
+def boot_id() -> str:
+    """Return the id of this start of the kernel, or an empty string where it is not known."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:  # not Linux

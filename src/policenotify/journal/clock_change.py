@@ -193,8 +193,8 @@ def _shift(connection: Connection, step: int) -> None:
     connection.execute(update(_table).where(_OPEN).values(**moved, first_tried_at=earlier))
     for column in _OTHER_INTERVALS:
         connection.execute(update(column.table).where(column.is_not(None)).values({column: column + step}))
-    named = schema.meta.c.name.startswith(meta.DRAIN_REQUESTED, autoescape=True)
-    for row in connection.execute(select(schema.meta).where(named)).all():
+    is_request = schema.meta.c.name.startswith(meta.DRAIN_REQUESTED, autoescape=True)
+    for row in connection.execute(select(schema.meta).where(is_request)).all():
         if int(row.value):  # 0: the drain has begun
             meta.put(connection, row.name, str(int(row.value) + step))
 

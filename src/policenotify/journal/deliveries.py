@@ -88,7 +88,7 @@ class Deliveries:
     def recover(self, lease: timedelta = LEASE) -> int:
         """Take back deliveries of processes that exited or are silent. Return their number.
 
-        A second recovery of one delivery within one *lease* is an alarm; see `repeated_takeovers`. Deliveries whose
+        A second recovery of one delivery within one *lease* is an alarm. See `repeated_takeovers`. Deliveries whose
         times lie in the future because the clock was set back are due at once.
         """
         with self._journal.write(durable=False) as connection:

@@ -32,7 +32,7 @@ _TRIES = 10  # to set a new file's mode while other processes create the same jo
 # Result codes (sqlite.org/rescode.html). The lower 8 bits of an extended code are its kind.
 _MEANINGS = {
     sqlite3.SQLITE_BUSY: "another process keeps it locked. Look for one that hangs, then try again",
-    sqlite3.SQLITE_FULL: "the disk is full. Make room, then try again",
+    sqlite3.SQLITE_FULL: "the disk is full. Free some space, then try again",
     sqlite3.SQLITE_READONLY: "this user may not write to it. Give the user its file and folder, then try again",
     sqlite3.SQLITE_CANTOPEN: "its file cannot be opened. Give the user its file and folder, then try again",
     sqlite3.SQLITE_IOERR: "the disk fails. Check the disk, then try again",
@@ -158,7 +158,7 @@ def open_engine(url: str, timeout: int | None = None, *, create: bool = False) -
 
     Args:
         url: The path of a file, or a URL.
-        timeout: Seconds to wait for a server that does not answer; the default if None.
+        timeout: Seconds to wait for a server that does not answer, or None for the default.
         create: Create a missing file, readable by its owner only.
 
     Raises:
@@ -218,12 +218,8 @@ def _open_file(parsed: URL, *, create: bool) -> Engine:
         raise JournalError(f"The journal's folder {str(path.parent)!r} does not exist. Create it first.")
     if create:
         _create_file(path)
-    elif _is_missing(path):
-        raise JournalMissing(
-            f"There is no journal at {path}. Nothing was sent. If it was moved or deleted, put it back together with "
-            "its -wal file; if it is elsewhere, name the place in the settings (journal = …). Only for a new "
-            "installation, make one: policenotify migrate"
-        )
+    else:
+        _ensure_exists(path)
     if "timeout" not in parsed.query:
         parsed = parsed.update_query_dict({"timeout": str(BUSY)})
     # Errors and logs must not contain values.
@@ -266,14 +262,17 @@ def _create_file(path: Path) -> None:
         ) from error
 
 
-def _is_missing(path: Path) -> bool:
+def _ensure_exists(path: Path) -> None:
     try:
         path.stat()
     except FileNotFoundError:
-        return True
+        raise JournalMissing(
+            f"There is no journal at {path}. Nothing was sent. If it was moved or deleted, put it back together with "
+            "its -wal file; if it is elsewhere, name the place in the settings (journal = …). Only for a new "
+            "installation, make one: policenotify migrate"
+        ) from None
     except OSError:  # SQLite's own error explains it
         pass
-    return False
 
 
 def _uri(path: Path) -> str:

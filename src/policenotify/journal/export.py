@@ -26,7 +26,7 @@ from policenotify.journal.keys import Keys
 from policenotify.journal.recipients import counts
 from policenotify.journal.records import moment
 from policenotify.journal.tombstones import Selection, is_selected, purged_at, stored_counts
-from policenotify.journal.verify import FORMAT_VERSION, fingerprint
+from policenotify.journal.verify import EVENT_FIELDS, FORMAT_VERSION, fingerprint
 
 _BATCH = 200  # rows held in memory
 
@@ -84,8 +84,7 @@ def _events(connection: Connection, first: int, last: int, selection: Selection 
     query = query.order_by(event.c.id).limit(_BATCH)
     while rows := connection.execute(query.where(event.c.id.between(first, last))).all():
         for row in rows:
-            names = ("id", "at", "actor", "kind", "publication", "delivery", "channel", "commitment")
-            line = {"type": "event", **{name: getattr(row, name) for name in names}}
+            line = {"type": "event", **{name: getattr(row, name) for name in EVENT_FIELDS}}
             if row.body and (row.selected or (row.publication is None and _is_selected(row, selection))):
                 line |= {"salt": row.salt, "body": row.body}
             yield line

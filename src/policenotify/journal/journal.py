@@ -119,8 +119,8 @@ class Journal(Transactions):
         """Yield the journal as signed JSON Lines; see [`export`][policenotify.journal.export].
 
         Args:
-            before: Only what was published by then; all if None.
-            category: Only that category; all if None.
+            before: Only what was published by then, or None for all.
+            category: Only that category, or None for all.
         """
         selection = None
         if before is not None or category is not None:

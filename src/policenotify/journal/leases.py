@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from policenotify.journal.clock import boot_id
+
 _PARTS = 4
 _UNKNOWN = "-"  # not known on this system
 _MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))  # machine-id(5)
@@ -37,7 +39,7 @@ class Machine:
 @cache
 def this_machine() -> Machine:
     """Return the machine on which this process runs, as far as it is known."""
-    return Machine(host=socket.gethostname(), id=_machine_id(), boot=_boot(), processes=_namespace())
+    return Machine(host=socket.gethostname(), id=_machine_id(), boot=boot_id()[:18] or _UNKNOWN, processes=_namespace())
 
 
 def this_process() -> str:
@@ -84,13 +86,6 @@ def _namespace() -> str:
     try:
         return str(Path("/proc/self/ns/pid").stat().st_ino)
     except OSError:  # not Linux
-        return _UNKNOWN
-
-
-def _boot() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()[:18]
-    except OSError:  # not Linux: the lease decides
         return _UNKNOWN
 
 

@@ -110,7 +110,7 @@ def stopped(connection: Connection, expected: str | None = None) -> PublishingSt
 
     Args:
         connection: To the journal.
-        expected: The id of the journal that was opened; any if None.
+        expected: The id of the journal that was opened, or None for any.
 
     Raises:
         JournalError: The journal was moved away.

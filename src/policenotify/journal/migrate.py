@@ -78,7 +78,7 @@ def migrate(  # the last two are for tests
         url: See [`open_journal`][policenotify.journal.open_journal].
         keys: The installation's keys.
         actor: Who migrates, for the audit log.
-        clock: The clock; by default the server's on PostgreSQL, else this machine's.
+        clock: The clock. By default the server's on PostgreSQL, else this machine's.
         steps: The step from each version to the next.
         target: The version to reach.
 
@@ -116,11 +116,11 @@ def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = Non
     kept, and so are sealed batches, encrypted addresses and sessions. Every row is read back and compared.
 
     Args:
-        url: The journal; see [`open_journal`][policenotify.journal.open_journal].
+        url: The journal. See [`open_journal`][policenotify.journal.open_journal].
         to: The new place: empty, or with a journal that was just created.
         keys: The installation's keys. They stay the same.
         actor: Who moves it, for the audit log.
-        clock: The clock; by default the server's on PostgreSQL, else this machine's.
+        clock: The clock. By default the server's on PostgreSQL, else this machine's.
 
     Raises:
         JournalError: It failed. Nothing was changed, unless the last step failed, which commits the new place: then

@@ -56,7 +56,7 @@ _MEANINGS = {
     "40": "two processes blocked each other. Try again",
     "42501": "this user may not read or write its tables. Grant it what the owner has",
     NO_TABLE: "a table is missing. Run: policenotify migrate",
-    "53100": "the disk of its server is full. Make room, then try again",
+    "53100": "the disk of its server is full. Free some space, then try again",
     "53300": "its server has no connection left. Close other programs, or raise max_connections",
     "53": "its server lacks memory. Check the server, then try again",
     "55P03": _BUSY,
@@ -77,7 +77,7 @@ def open_server(url: URL, timeout: int | None = None) -> Engine:
 
     Args:
         url: The database.
-        timeout: Seconds to wait for each host to answer; by default as in the URL, else 10.
+        timeout: Seconds to wait for each host to answer. By default as in the URL, else 10.
 
     Raises:
         MissingExtra: The driver is not installed.
@@ -91,8 +91,8 @@ def open_server(url: URL, timeout: int | None = None) -> Engine:
         raise JournalError("The journal's URL names no database: postgresql://user@host/database. Add its name.")
     # The URL's options come last, and so override these.
     options = " ".join(f"-c {name}={value}" for name, value in _TIMEOUTS.items())
-    given = url.query.get("options", "")
-    options = " ".join([options, *([given] if isinstance(given, str) else given)]).strip()
+    own = url.query.get("options", "")
+    options = " ".join([options, *([own] if isinstance(own, str) else own)]).strip()
     arguments: dict[str, Any] = {name: value for name, value in _CONNECTION.items() if name not in url.query}
     if timeout is not None:
         url, arguments["connect_timeout"] = url.difference_update_query(["connect_timeout"]), timeout

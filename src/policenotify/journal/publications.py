@@ -71,7 +71,7 @@ _UNFINISHED: CompoundSelect[tuple[str, str]] = (
 
 
 class IncidentChanged(InvalidTransition):
-    """Another process published on the incident first. Read its history again and decide anew."""
+    """Another process published on the incident first. Read its history again and decide again."""
 
 
 class Publications:
@@ -158,8 +158,9 @@ class Publications:
     def unfinished(self) -> tuple[Publication, ...]:
         """Return the publications with a delivery that is pending or held, newest first."""
         with self._journal.read() as connection:
-            found = (self._named(connection, name) for name in sorted(_unfinished(connection), reverse=True))
-            return tuple(publication for publication in found if publication is not None)
+            names = sorted(_unfinished(connection), reverse=True)
+            publications = [self._named(connection, name) for name in names]
+            return tuple(publication for publication in publications if publication is not None)
 
     def unfinished_ids(self) -> Mapping[str, bool]:
         """Return the ids of these publications, oldest first, and whether a person must settle a delivery."""
@@ -295,14 +296,16 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
         )
     _store_pictures(connection, new)
     store_addresses(connection, keys, set().union(*new.recipients.values()), at)
+    deliveries, urgency = new.deliveries, priority(message.severity or Severity.UNKNOWN)
+    first = message.incident or message.lifecycle.corrects or new.id
     # An opening has no deliveries before it.
     follows = new.expected_sequence > 1 or message.lifecycle.corrects is not None
-    begun = lock(connection, *{_ordering_key(new, target) for target, *_ in new.deliveries}) if follows else set()
+    begun = lock(connection, *{f"{first} {target.channel}" for target, *_ in deliveries}) if follows else set()
     rows = []
-    for target, standalone, reply in new.deliveries:
-        channel, ordering_key = target.channel, _ordering_key(new, target)
-        skips, missing = channel in new.skips_without_opening, False
-        if message.stage in _CLOSING and opening_not_posted(connection, ordering_key):
+    for target, standalone, reply in deliveries:
+        channel, closing, missing = target.channel, message.stage in _CLOSING, False
+        ordering_key, skips = f"{first} {channel}", channel in new.skips_without_opening
+        if closing and opening_not_posted(connection, ordering_key):
             cancel_stale(connection, ordering_key, at)
             missing = skips
         row = {
@@ -312,14 +315,14 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
             "channel": channel,
             "ordering_key": ordering_key,
             "sequence": new.expected_sequence,
-            "priority": _priority(message),
-            "needs_opening": skips and message.stage in _CLOSING,
+            "priority": urgency,
+            "needs_opening": closing and skips,
             "not_before": at,
             "not_after": microseconds(new.not_after) if new.not_after else None,
         }
         rows.append(row)
     for ordering_key in begun:
-        inherit_priority(connection, ordering_key, _priority(message))
+        inherit_priority(connection, ordering_key, urgency)
     if rows:
         connection.execute(insert(_delivery), rows)
     store_recipients_of(connection, keys, new.id, new.recipients, begun, at)
@@ -386,15 +389,6 @@ def _changed(incident: str) -> IncidentChanged:
     return IncidentChanged(
         f"Other desks keep publishing on incident {incident!r}. Look at it, then publish again.", incident=incident
     )
-
-
-def _priority(message: Message) -> int:
-    return priority(message.severity or Severity.UNKNOWN)
-
-
-def _ordering_key(new: NewPublication, target: Target) -> str:
-    first = new.message.incident or new.message.lifecycle.corrects or new.id
-    return f"{first} {target.channel}"
 
 
 def delivery_columns(

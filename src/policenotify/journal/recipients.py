@@ -13,12 +13,10 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    delete,
     exists,
     func,
     insert,
     literal,
-    or_,
     select,
     text,
     update,
@@ -29,10 +27,6 @@ from policenotify.journal import schema
 from policenotify.journal.keys import Keys
 from policenotify.journal.records import outcome_of, span
 from policenotify.model.history import Outcome
-from policenotify.model.lifecycle import IncidentStatus
-
-KEPT_AFTER = timedelta(days=30)
-"""How long addresses are kept after the last incident that reached them was closed."""
 
 _PURPOSE = "recipient"
 _recipient, _delivery, _address, _suppression = schema.recipient, schema.delivery, schema.address, schema.suppression
@@ -234,27 +228,3 @@ def overall_outcome(outcomes: Mapping[Outcome, int]) -> Outcome:
         if outcomes.get(outcome):
             return outcome
     return Outcome.SKIPPED
-
-
-def erase_addresses(connection: Connection, now: int) -> int:
-    """Erase the addresses that no incident needs any more. Return their number."""
-    publication, incident = schema.publication, schema.incident
-    recent = now - span(KEPT_AFTER)
-    needed = (
-        select(_recipient.c.key)
-        .join(_delivery, _delivery.c.id == _recipient.c.delivery)
-        .join(publication, publication.c.id == _delivery.c.publication)
-        .outerjoin(incident, incident.c.id == publication.c.incident)
-        .where(
-            or_(
-                incident.c.status == IncidentStatus.OPEN,
-                func.coalesce(incident.c.closed_at, publication.c.created_at) > recent,
-                _delivery.c.state.in_([Outcome.WAITING, Outcome.SENDING]),
-            )
-        )
-    )
-    # Addresses that another process is just using are passed over until the next time.
-    old = select(_address.c.key).where(_address.c.stored_at <= recent, _address.c.key.not_in(needed))
-    return connection.execute(
-        delete(_address).where(_address.c.key.in_(old.with_for_update(skip_locked=True)))
-    ).rowcount

@@ -63,21 +63,17 @@ class NewPublication:
 
     Attributes:
         key: The caller's key.
-        digest: Of the message as the caller gave it.
-        message: As it was resolved.
-        status: Where the incident will stand after it.
-        expected_sequence: Its place in the incident as the history had it, from 1; 0 outside incidents.
-        actor: Who says it.
-        at: When.
-        not_after: Nothing of it is sent after that.
-        due_at: When the desk will owe the next word; `None`: no more is owed.
-        findings: What the checks remarked.
-        rules: Versions of what resolved and worded it.
-        posts: The posts, by target.
+        digest: The digest of the message as the caller passed it.
+        message: The message with all defaults filled in.
+        status: The incident's status after it.
+        expected_sequence: Its place in the incident's history as it was read, from 1, or 0 outside incidents.
+        not_after: Nothing of it is sent after this time.
+        due_at: The deadline of the incident's next message, if there must be one.
+        rules: Versions of the settings and locales that were used.
+        posts: The rendered posts, one for each target that has one.
         targets: The targets without a post: skipped, refused, a deletion, or waiting for their channel.
-        recipients: The recipients now, by channel, of those channels that have any.
-        pictures: Its pictures, with their bytes.
-        skips_without_opening: Channels that skip the end of what certainly never appeared there.
+        recipients: The addresses on each channel's list, for channels with recipients.
+        skips_without_opening: Channels that skip the end of an incident whose opening was never posted there.
     """
 
     id: str

@@ -115,7 +115,7 @@ def record_recipients(
     """Record the outcomes of some recipients and renew the lease."""
     at = microseconds(now)
     change(connection, claimed, lease_until=at + span(lease))
-    gone = []
+    bounced = []
     for outcome in outcomes:
         state = {
             "posted": Outcome.POSTED,
@@ -136,8 +136,8 @@ def record_recipients(
         else:
             connection.execute(_RECORD_DOUBT, {**values, "in_doubt": outcome.outcome == "unconfirmed"})
         if outcome.gone:
-            gone.append(outcome.key)
-    suppress(connection, gone, "The mailbox does not exist, or wants no more.", at)
+            bounced.append(outcome.key)
+    suppress(connection, bounced, "The mailbox does not exist, or wants no more.", at)
 
 
 def record_bulk_result(

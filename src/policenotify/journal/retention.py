@@ -6,17 +6,17 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, exists, func, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.errors import JournalError
-from policenotify.journal import audit, recipients, schema
+from policenotify.journal import audit, schema
 from policenotify.journal.engine import BUSY, explain
 from policenotify.journal.keys import Keys
-from policenotify.journal.records import microseconds
+from policenotify.journal.records import microseconds, span
 from policenotify.journal.tombstones import (
     Selection,
     counts_to_store,
@@ -28,6 +28,9 @@ from policenotify.journal.tombstones import (
 from policenotify.journal.transactions import Transactions
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus, Stage
+
+KEPT_AFTER = timedelta(days=30)
+"""How long addresses are kept after the last incident that reached them was closed."""
 
 _PAGE = 20  # threads in one transaction, so that publishing waits for milliseconds only
 _RECIPIENTS = 2_000  # rows in one transaction
@@ -81,8 +84,26 @@ class Retention:
 
     def erase_addresses(self) -> int:
         """Erase the addresses that no incident needs any more. Return their number."""
+        address = schema.address
         with self._journal.write() as connection:
-            return recipients.erase_addresses(connection, microseconds(self._journal.now()))
+            recent = microseconds(self._journal.now()) - span(KEPT_AFTER)
+            needed = (
+                select(_recipient.c.key)
+                .join(_delivery, _delivery.c.id == _recipient.c.delivery)
+                .join(_publication, _publication.c.id == _delivery.c.publication)
+                .outerjoin(_incident, _incident.c.id == _publication.c.incident)
+                .where(
+                    or_(
+                        _incident.c.status == IncidentStatus.OPEN,
+                        func.coalesce(_incident.c.closed_at, _publication.c.created_at) > recent,
+                        _delivery.c.state.in_([Outcome.WAITING, Outcome.SENDING]),
+                    )
+                )
+            )
+            # Addresses that another process is just using are passed over until the next time.
+            old = select(address.c.key).where(address.c.stored_at <= recent, address.c.key.not_in(needed))
+            old = old.with_for_update(skip_locked=True)
+            return connection.execute(delete(address).where(address.c.key.in_(old))).rowcount
 
     def purge(self, before: datetime, actor: str, *, category: str | None = None, dry_run: bool = False) -> Purged:
         """Erase text and recipients of everything that was over by *before*.
@@ -95,7 +116,7 @@ class Retention:
         Args:
             before: The latest time at which all of it must have been published and closed.
             actor: Who purges.
-            category: Only that category; all if None.
+            category: Only that category, or None for all.
             dry_run: Only count.
         """
         journal = self._journal

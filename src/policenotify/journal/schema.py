@@ -289,6 +289,6 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str,
 
 @cache
 def _insertion(dialect: str, table: Table) -> Executable:
-    made: Insert = (postgresql if dialect == "postgresql" else sqlite).insert(table).on_conflict_do_nothing()
+    statement: Insert = (postgresql if dialect == "postgresql" else sqlite).insert(table).on_conflict_do_nothing()
     # psycopg counts the rows of a single insert, but SQLAlchemy keeps the count only on request.
-    return made.execution_options(preserve_rowcount=True)
+    return statement.execution_options(preserve_rowcount=True)

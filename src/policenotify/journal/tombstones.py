@@ -42,7 +42,7 @@ class Selection:
 
     Attributes:
         before: Only those published or closed by then, in the journal's microseconds.
-        category: Only that category; all if None.
+        category: Only that category, or None for all.
     """
 
     before: int

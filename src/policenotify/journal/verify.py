@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 
 _PEM = re.compile(r"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)  # RFC 7468, section 13
-_CHAINED = ("id", "at", "actor", "kind", "publication", "delivery", "channel", "commitment")
+
+EVENT_FIELDS = ("id", "at", "actor", "kind", "publication", "delivery", "channel", "commitment")
+"""The fields of an event that its seal covers, in this order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,16 @@ class Proven:
     unsealed: int
     bodies: int
     publications: int
+
+
+def commitment(salt: str, body: str) -> str:
+    """Return the commitment of an event to its body."""
+    return hashlib.sha256(f"{salt}\n{body}".encode()).hexdigest()
+
+
+def sealed_line(values: Iterable[object]) -> bytes:
+    """Return an event as its seal covers it, given the values of `EVENT_FIELDS`."""
+    return json.dumps(list(values), ensure_ascii=False).encode() + b"\n"
 
 
 def fingerprint(public_key: str) -> str:
@@ -103,8 +115,8 @@ class _InvalidLine(Exception):
 class _Verifier:
     """The state after some lines."""
 
-    def __init__(self, given: Mapping[str, str]) -> None:
-        self._given = {name: _loaded(key) for name, key in given.items()}
+    def __init__(self, trusted: Mapping[str, str]) -> None:
+        self._trusted = {name: _loaded(key) for name, key in trusted.items()}
         self._keys: dict[int, str] = {}
         self._whole, self._count = hashlib.sha256(), 0
         self._batch = hashlib.sha256()  # of the batch that is not yet sealed
@@ -142,14 +154,12 @@ class _Verifier:
         if fields["id"] <= self._newest:
             raise _InvalidLine(f"event {fields['id']} is out of order.")
         if "body" in fields:
-            commitment = hashlib.sha256(f"{fields['salt']}\n{fields['body']}".encode()).hexdigest()
-            if commitment != fields["commitment"]:
+            if commitment(fields["salt"], fields["body"]) != fields["commitment"]:
                 raise _InvalidLine(f"the body of event {fields['id']} does not match its commitment: it was changed.")
             self._bodies += 1
         self._newest = fields["id"]
         self._in_batch += 1
-        chained = json.dumps([fields[name] for name in _CHAINED], ensure_ascii=False)
-        self._batch.update(chained.encode() + b"\n")
+        self._batch.update(sealed_line(fields[name] for name in EVENT_FIELDS))
 
     def _seal_line(self, fields: Mapping[str, Any]) -> None:
         sealed = (fields["first_event"], fields["last_event"], fields["previous"], fields["digest"])
@@ -178,14 +188,14 @@ class _Verifier:
         from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - loaded only when needed
 
         name = self._keys[fields["key_version"]]
-        if name not in self._given:
+        if name not in self._trusted:
             raise _InvalidLine(
                 f"{subject} was made with the key {name[:16]}…, which you did not give. Ask the installation for it: "
                 "policenotify journal public-key"
             )
         signature = base64.b64decode(fields["signature"], validate=True)
         try:
-            self._given[name].verify(signature, fields["digest"].encode())
+            self._trusted[name].verify(signature, fields["digest"].encode())
         except InvalidSignature:
             raise _InvalidLine(f"{subject} was not made with the key {name[:16]}…") from None
 

@@ -88,7 +88,7 @@ class AsyncPublisher:
         await _call(self._publisher.wake)
 
     def worker(self) -> Worker:
-        """See `Publisher.worker`. The worker's `stop` blocks while posts under way finish, for some seconds."""
+        """See `Publisher.worker`. The worker's `stop` may block for some seconds."""
         return self._publisher.worker()
 
     async def close(self) -> None:

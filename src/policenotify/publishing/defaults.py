@@ -22,9 +22,9 @@ def fill_defaults(
     incident: str | None,
     earlier: Iterable[Message] = (),
 ) -> Message:
-    """Return the message as it is stored: with the defaults of its category, and its place no finer than allowed.
+    """Return the message with the defaults of its category.
 
-    Filling in the defaults again changes nothing.
+    Its place becomes no finer than the category allows. Filling in the defaults again changes nothing.
 
     Args:
         message: The message as the desk wrote it.

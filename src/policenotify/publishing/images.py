@@ -227,7 +227,7 @@ def _encodings(image: Image.Image, longest: int) -> Iterator[tuple[_MediaType, b
 
 
 def _scaled(image: Image.Image, longest: int) -> Image.Image:
-    """Return the pixels with that longer side, without the comments, which encoders would write."""
+    """Return the pixels scaled to that longer side, without comments."""
     from PIL import Image  # noqa: PLC0415 - see _decoded()
 
     ratio = longest / max(image.size)

@@ -1,4 +1,7 @@
-"""Check a message, choose its channels and render its posts. Reads the journal, never writes to it."""
+"""Check a message, choose its channels and render its posts.
+
+Nothing here writes to the journal.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 _ULID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as in the ULID specification
 _DEADLINE = timedelta(hours=24)  # of an incident whose deadline neither the message nor the category gives
 _REOPEN_INTERVAL = 10.0  # seconds, at least, between two reads of the settings of a channel that cannot be used
-_WAITS = "What is meant for it waits, and then goes out by itself. To look: policenotify doctor"
+_WAITS = "Its messages wait, and are sent as soon as it can be used. To check: policenotify doctor"
 _PUBLISH_AGAIN = "If it is still true, publish it again with another key."
 _log = logging.getLogger("policenotify")
 
@@ -183,12 +186,14 @@ class Preparer:
         )
         targets, pending, recipients = self._set_apart(targets, channels, history)
         posts, without_post = self._render(targets, channels, new, history, new.pictures, may_be_empty=bool(pending))
+        rendered = {post.target.channel for post in posts}
+        recipients = {name: people for name, people in recipients.items() if name in rendered}
         return replace(new, posts=posts, targets=(*without_post, *pending), recipients=recipients)
 
     def prepare_pending(
         self, publication: Publication, channel: ChannelConfig
     ) -> tuple[tuple[RenderedPost, ...], tuple[Target, ...]]:
-        """Render a publication for a channel that could not be used when it was published, as of that time.
+        """Render a publication for a channel that could not be used at the time.
 
         Returns:
             The posts, and the targets without one.
@@ -330,7 +335,7 @@ class Preparer:
     def _set_apart(
         self, targets: Sequence[Target], channels: Mapping[str, ChannelConfig], history: History
     ) -> tuple[tuple[Target, ...], tuple[Target, ...], dict[str, tuple[str, ...]]]:
-        """Return the targets to render, those that wait for their channel, and the recipients by channel."""
+        """Return the targets to render, those that wait, and the recipients by channel."""
         recipients: dict[str, tuple[str, ...]] = {}
         pending: dict[str, Target] = {}
         for target in targets:
@@ -360,7 +365,7 @@ def _ulid(at: datetime, randomness: bytes) -> str:
 
 
 def _refuse_mixed_exercise(message: Message, history: History) -> None:
-    """Refuse an exercise that follows a real message, and the reverse: the public would believe the exercise.
+    """Refuse an exercise that follows a real message, and the reverse.
 
     Raises:
         InvalidTransition: Only one of the two is an exercise.
@@ -370,7 +375,7 @@ def _refuse_mixed_exercise(message: Message, history: History) -> None:
         return
     incident = first.message.incident
     it = f"Publication {first.publication}" if incident is None else f"Incident {incident!r}"
-    kind, mark = ("an exercise", "True") if first.message.exercise else ("no exercise", "False")
+    kind, mark = ("an exercise", "True") if first.message.exercise else ("not an exercise", "False")
     raise InvalidTransition(f"{it} is {kind}, and so is all that follows: exercise={mark}.", incident=incident)
 
 
@@ -387,9 +392,10 @@ def _refused_targets(too_long: Mapping[Target, MessageTooLong], posts: Sequence[
 
 
 def number_posts(rendered: Sequence[RenderedPost], publication: str, at: datetime) -> tuple[RenderedPost, ...]:
-    """Return the posts with their part, key and time. A continuation moves the later parts of its channel up.
+    """Return the posts with their part, key and time.
 
-    An edit cannot add posts. One whose text needs continuations becomes a post, unless that language has one already.
+    A continuation moves the later parts of its channel up. An edit cannot add posts. One whose text needs
+    continuations becomes a post, unless that language has one already.
     """
     posts = [each for each in rendered if each.target.operation is Operation.POST]
     posted = {(each.target.channel, each.target.language) for each in posts}
@@ -430,7 +436,7 @@ class PendingDeliveries:
     Attributes:
         channels: The channels of the installation, by name. A reopened channel replaces the one with the problem.
         clock: Measures the time between two reads of the settings.
-        reopen: Makes a channel from the current settings; it returns `None` if they cannot be read.
+        reopen: Makes a channel from the current settings, or returns `None` if they cannot be read.
     """
 
     journal: Journal
@@ -459,11 +465,11 @@ class PendingDeliveries:
                 closed.add(delivery.channel)
 
     def _reopen_channels(self) -> None:
-        """Reopen the channels with a problem, and those that were unblocked: their secret may be a new one."""
+        """Reopen the channels with a problem, and those that were unblocked."""
         if self.reopen is None:
             return
         blocked = set(self.journal.channels.blocked())
-        names, self._blocked = self._blocked - blocked, blocked
+        names, self._blocked = self._blocked - blocked, blocked  # an unblocked channel may have a new secret
         now = self.clock.monotonic()
         if self._reopened_at is None or now >= self._reopened_at + _REOPEN_INTERVAL:
             names |= {name for name, channel in self.channels.items() if channel.problem}
@@ -500,6 +506,6 @@ class PendingDeliveries:
             _log.error("Publication %s on %s: %s", delivery.publication, delivery.channel, reason)  # no trace: values
             self.journal.deliveries.refuse_unrendered(delivery, f"{reason} {_PUBLISH_AGAIN}")
         else:
-            people = recipients if channel.capabilities.recipients else None
+            people = recipients if posts and channel.capabilities.recipients else None
             self.journal.deliveries.render(delivery, posts, targets, people)
         return True

@@ -136,7 +136,7 @@ class Publisher:
         policy = reminders or ReminderPolicy()
         for name in policy.to:
             if name not in self.channels:
-                raise SettingsError(f"reminders.to: {name!r} is no channel. {did_you_mean(name, self.channels)}")
+                raise SettingsError(f"reminders.to: {name!r} is not a channel. {did_you_mean(name, self.channels)}")
         self._preparer = Preparer(
             journal=journal,
             channels=self.channels,
@@ -175,7 +175,7 @@ class Publisher:
         self.close()
 
     def close(self) -> None:
-        """Give posts under way some seconds to finish, then close the journal. May be called twice."""
+        """Let posts under way finish, then close the journal. May be called twice."""
         self._worker.stop()
         self._dispatcher.close()
         self.journal.close()
@@ -326,17 +326,20 @@ class Publisher:
         workers.notify_runners(self.runners)
 
     def drain(self, budget: timedelta) -> datetime | None:
-        """Deliver what is due, for at most *budget*, and return when something is due next. For timers and cron.
+        """Deliver what is due, for at most *budget*. For timers and cron.
 
-        It also raises reminders of overdue incidents, and erases addresses that are no longer needed.
+        Reminders of overdue incidents are raised, and addresses that are no longer needed erased.
+
+        Returns:
+            When something is due next. `None` if nothing is.
         """
         self._prepare_drain()
         return self._dispatcher.drain(budget)
 
     def worker(self) -> Worker:
-        """Return the worker that delivers in the background of this process: start it, or use it in a `with` block.
+        """Return the worker that delivers in the background of this process.
 
-        Each publisher has one. `close` stops it.
+        Start it, or use it in a `with` block. Each publisher has one. `close` stops it.
         """
         return self._worker
 
@@ -352,10 +355,10 @@ class Publisher:
     # --- reporting
 
     def incident(self, incident: str) -> Publication:
-        """Return the last publication of an incident, whichever process published it, to build what may follow.
+        """Return the last publication of an incident, to build what may follow.
 
         Raises:
-            InvalidTransition: There is no such incident; the error names those that are open.
+            InvalidTransition: There is no such incident. The error names those that are open.
         """
         history = self.journal.incidents.history(incident)
         if not history.entries:
@@ -364,7 +367,7 @@ class Publisher:
         return self._report(history.entries[-1].publication)
 
     def publication(self, name: str) -> Publication | None:
-        """Return a publication by its id or by your key; `None` if there is none."""
+        """Return a publication by its id or by your key, if there is one."""
         return self._report(name) if self.journal.publications.get(name) else None
 
     def incidents(self, *, only_open: bool = True) -> tuple[IncidentLine, ...]:
@@ -372,11 +375,11 @@ class Publisher:
         return self.journal.incidents.list(only_open=only_open)
 
     def channel_problems(self) -> dict[str, ChannelProblem]:
-        """Return the channels that cannot be used now, by name. Their deliveries wait in the journal.
+        """Return the channels that cannot be used now, by name.
 
-        Causes are a wrong option, a secret that cannot be read, a library that is not installed, and a list of
-        recipients that cannot be read or was emptied. The lists are read at each call. The rest is checked again by
-        `publish`, `drain` and the worker, at most every ten seconds.
+        Their deliveries wait in the journal. Causes are a wrong option, a secret that cannot be read, a library that
+        is not installed, and a list of recipients that cannot be read or was emptied. The lists are read at each
+        call. The rest is checked again by `publish`, `drain` and the worker, at most every ten seconds.
         """
         return self._pending.channel_problems()
 
@@ -409,7 +412,7 @@ class Publisher:
         return UNVERIFIED if receipt.outcome is Outcome.POSTED and not verified else ""
 
     def _waiting_notes(self, channels: Iterable[str]) -> dict[str, str]:
-        """Return for each channel who sends what waits there, and when the next post may leave, if not now."""
+        """Return for each channel who sends what waits there, and when."""
         seen = self.journal.workers.last_heartbeat()
         time = local_time(seen, self.zone, seconds=True) if seen else ""
         ran = f"the last one ran at {time}" if seen else "none has run yet"
@@ -464,7 +467,7 @@ class _Background:
 
 
 def _refuse_shared_accounts(channels: Iterable[ChannelConfig]) -> None:
-    """Refuse two channels of one account, which would publish everything twice to the same readers."""
+    """Refuse two channels of one account, whose readers would get everything twice."""
     names: dict[tuple[str, str], str] = {}
     for channel in channels:
         if channel.problem:
@@ -475,7 +478,7 @@ def _refuse_shared_accounts(channels: Iterable[ChannelConfig]) -> None:
 
 
 def _span(wait: timedelta | float | None) -> timedelta:
-    """Return a time span, given as one or in seconds; zero for `None`.
+    """Return a time span, given as one or in seconds. `None` is zero.
 
     Raises:
         ValueError: It is neither.

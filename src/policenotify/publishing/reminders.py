@@ -1,4 +1,4 @@
-"""Overdue-incident reminders: raised for each open incident past its deadline until something is published on it.
+"""Overdue-incident reminders, raised until something is published on the incident.
 
 They never announce that a danger is over.
 """
@@ -53,7 +53,7 @@ class ReminderPolicy:
             raise ValueError("every: give a minute or more")
 
     def level_after(self, lateness: timedelta) -> int:
-        """Return the number of the reminder that is due so long after the deadline; 0 if none is."""
+        """Return the number of the reminder due so long after the deadline, or 0."""
         further = (lateness - self.after[-1]) // self.every if lateness >= self.after[-1] else 0
         return sum(delay <= lateness for delay in self.after) + further
 
@@ -115,15 +115,18 @@ class Reminders:
     on_overdue: Callable[[Reminder], object] | None = None
 
     def next_at(self) -> datetime | None:
-        """Return when the next reminder is due; `None` if no incident has a deadline."""
+        """Return when the next reminder is due, if an incident has a deadline."""
         return min(
             (due + self.policy.delay(level + 1) for due, level in self.journal.incidents.deadlines()), default=None
         )
 
     def raise_due(self) -> tuple[Reminder, ...]:
-        """Raise the reminders that are due, and return the current reminder of each overdue incident.
+        """Raise the reminders that are due.
 
         Of several that fell due while no process was running, only the last is raised.
+
+        Returns:
+            The current reminder of each overdue incident.
         """
         now = self.journal.now()
         if not any(due + self.policy.after[0] <= now for due, _ in self.journal.incidents.deadlines()):
@@ -207,16 +210,16 @@ class DutyNotifier:
 
 
 def duty_message(reminder: Reminder, *, language: str, locale: Locale, zone: tzinfo) -> Message:
-    """Return the message to the duty channels. The same reminder gives the same message in every process."""
-    wording = locale.reminder
+    """Return the message to the duty channels, the same in every process."""
+    phrase = locale.reminder
     since = locale.date_and_time(reminder.due_at, reminder.due_at, zone)
     place = f" ({reminder.place})" if reminder.place else ""
     return Message(
         category=CATEGORY,
         severity=Severity.SEVERE,
-        headline=wording.headline.format(incident=reminder.incident, since=since),
-        description=wording.description.format(number=reminder.level, headline=reminder.headline, place=place),
-        instruction=wording.instruction,
+        headline=phrase.headline.format(incident=reminder.incident, since=since),
+        description=phrase.description.format(number=reminder.level, headline=reminder.headline, place=place),
+        instruction=phrase.instruction,
         language=language,
         exercise=reminder.exercise,
         lifecycle=STANDALONE,

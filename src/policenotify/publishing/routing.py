@@ -1,4 +1,4 @@
-"""Choose the channels of a message and the posts it answers: from a message and its history to targets.
+"""Choose the channels of a message and the posts it answers.
 
 An opening goes where the routes send it. What follows goes to the channels of the opening, wherever the routes send it
 now, so that no reader goes on avoiding a street. Only an update may reach further channels.
@@ -28,11 +28,11 @@ _NOT_OUT: Final = frozenset({Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SKIPPE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A rule that sends some messages to some channels. A message goes wherever any route sends it.
+    """A rule that sends some messages to some channels. All rules that match count.
 
     Attributes:
         to: Names or tags of channels.
-        categories: Only messages of these; all if empty.
+        categories: Only messages of these, or all if empty.
         at_least: Only messages of this severity or above.
         areas: Only messages in one of these: `commune:34172`, `epci:243400017`, `dept:34`. If empty, messages anywhere,
             and those without a place. A message that names only a department concerns each commune in it.
@@ -174,7 +174,7 @@ def _refuse_unknown(names: Iterable[str], channels: Sequence[ChannelConfig], fie
 
 
 def _refuse_unusable(to: Iterable[str], channels: Iterable[ChannelConfig], message: Message) -> None:
-    """Refuse a channel that is named and cannot be used. A tag only means the channels that can."""
+    """Refuse a named channel that cannot be used. A tag means only usable channels."""
     for channel in channels:
         if channel.name not in to:
             continue
@@ -218,7 +218,7 @@ def _concerns(place: Location | None, area: str, contains: Contains) -> bool:
 
 
 def _reached(history: History, channels: Sequence[ChannelConfig]) -> dict[str, list[PostedPart]]:
-    """Return the first post in each language on each channel, in the order in which the incident reached them.
+    """Return the first post in each language on each channel, in order.
 
     An account has the same readers whatever the name of its channel is now.
     """
@@ -235,7 +235,7 @@ def _reached(history: History, channels: Sequence[ChannelConfig]) -> dict[str, l
 def _following(
     message: Message, history: History, channel: ChannelConfig, parts: Sequence[PostedPart]
 ) -> Iterator[Target]:
-    """Yield a target for each language that the channel got; for an update also its other languages."""
+    """Yield a target for each language of the channel so far; more for an update."""
     if channel.exercise != message.exercise:
         now = "for exercises only" if channel.exercise else "not for exercises any more"
         skip = f"{channel.name!r} is {now}."
@@ -260,7 +260,7 @@ def _following(
 
 
 def _correction(targets: list[Target], message: Message, history: History, channel: ChannelConfig) -> list[Target]:
-    """Return the targets of a correction on a channel that can edit: the posts, then the edits."""
+    """Return the posts of a correction on a channel that can edit, then the edits."""
     policy = channel.correction_policy(severe=(message.severity or Severity.UNKNOWN).at_least(Severity.SEVERE))
     if policy == "reply":
         return targets
@@ -270,7 +270,7 @@ def _correction(targets: list[Target], message: Message, history: History, chann
 
 
 def _edit(target: Target, message: Message, history: History, channel: ChannelConfig) -> Target | None:
-    """Return the edit of the wrong post, if it is out and the wrong publication has only that post here.
+    """Return the edit of the wrong post, if it is the only one here and is out.
 
     A correction by an edit has no post of its own, so what it edited is edited again.
     """
@@ -284,7 +284,7 @@ def _edit(target: Target, message: Message, history: History, channel: ChannelCo
 
 
 def _cancellation(targets: list[Target], history: History, channel: ChannelConfig) -> list[Target]:
-    """Return the targets of a cancellation on a channel that can delete: the posts, then the newest deletions first."""
+    """Return the posts of a cancellation, then its deletions, newest first."""
     if channel.on_cancellation == "reply":
         return targets
     parts = [(entry, part) for entry in history.entries for part in entry.posts if _is_on(part, channel)]
@@ -306,7 +306,7 @@ def _is_on(part: PostedPart, channel: ChannelConfig) -> bool:
 
 
 def _reply_to(message: Message, history: History, channel: ChannelConfig, language: str) -> tuple[str, ...]:
-    """Return the publications of this account in this language, up to the one that is corrected."""
+    """Return this account's publications, up to the one that is corrected."""
     if not channel.capabilities.replies:
         return ()
     publications: list[str] = []

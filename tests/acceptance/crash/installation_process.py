@@ -57,7 +57,10 @@ _SLOW_TO_LOAD = (
     "tweepy",
     "requests_oauthlib",
     "sqlalchemy.dialects.sqlite",
-    *(f"policenotify.networks.{name}" for name in ("bluesky", "email", "sms", "x", "_x_line")),
+    *(
+        f"policenotify.networks.{name}"
+        for name in ("bluesky.client", "email.channel", "sms.channel", "x.channel", "x.client")
+    ),
 )
 
 

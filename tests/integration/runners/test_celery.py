@@ -1,4 +1,4 @@
-"""A host with Celery: asked once, whatever the broker does; the sweep cannot vanish unseen."""
+"""A host with Celery: asked once, whatever the broker does; the periodic drain cannot vanish unseen."""
 
 from __future__ import annotations
 
@@ -71,13 +71,13 @@ def test_a_broker_that_is_down_keeps_nothing_from_being_published(
     told = runner.publisher.publish(accident(), key="open", actor="cad", wait=AT_ONCE)
     assert told.on("bluesky").outcome is Outcome.WAITING
     assert "CeleryRunner was not notified that something waits" in caplog.text
-    assert runner.publisher.journal.promise("celery")  # nobody has promised anything
+    assert runner.publisher.journal.workers.request_drain("celery")  # none is pending
     app.tasks[DRAIN]()
     assert len(bluesky.posts) == 1
     runner.close()
 
 
-def test_the_sweep_is_in_the_schedule_and_put_back_where_it_vanished(
+def test_the_periodic_drain_is_in_the_schedule_and_put_back_where_it_vanished(
     host: tuple[Any, CeleryRunner], caplog: pytest.LogCaptureFixture
 ) -> None:
     app, _ = host

@@ -96,8 +96,8 @@ def test_a_journal_elsewhere_is_not_told_of_but_swept(
     runner = ProcrastinateRunner(app, new_site("sqlite").publisher)
     runner.publisher.publish(accident(), key="open", actor="cad", wait=AT_ONCE)
     assert "ProcrastinateRunner was not notified that something waits (SettingsError)" in caplog.text
-    swept: Any = app.tasks[PERIODIC_DRAIN]
-    swept(timestamp=0)
+    periodic: Any = app.tasks[PERIODIC_DRAIN]
+    periodic(timestamp=0)
     assert len(bluesky.posts) == 1
     drained: Any = app.tasks[DRAIN]
     drained()
@@ -105,6 +105,6 @@ def test_a_journal_elsewhere_is_not_told_of_but_swept(
 
 
 @pytest.mark.parametrize("seconds", [0, 0.5, 7, 90])
-def test_it_sweeps_at_seconds_that_divide_a_minute(seconds: float) -> None:
+def test_it_drains_periodically_at_seconds_that_divide_a_minute(seconds: float) -> None:
     with pytest.raises(ValueError, match="every: must be whole seconds that divide a minute"):
         ProcrastinateRunner(App(connector=InMemoryConnector()), every=timedelta(seconds=seconds))

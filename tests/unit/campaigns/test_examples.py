@@ -44,7 +44,7 @@ def test_a_whole_year_is_said_as_it_stands_in_the_golden_list(desk: Desk) -> Non
     plan = upcoming(publisher, campaigns, date(2027, 1, 1), date(2027, 12, 31))
     moments = sorted({at for one in plan for at in (one.occurrence.due, one.at) if at})
     said = []
-    for moment in moments:  # nothing is due in between, as test_deciding proves
+    for moment in moments:  # nothing is due in between, as test_scheduler proves
         clock.set(moment)
         said += publish_due(publisher, timedelta(0))
     assert publish_due(publisher, timedelta(0)) == ()

@@ -350,7 +350,7 @@ def test_a_blocked_channel_is_one_alarm_and_goes_on_when_it_is_resumed(
     network = Scripted()
     network.sends.extend([Blocked("The token was revoked.", remedy="Log in again.", code="401")] * 2)
     published = [book.publish("sky") for _ in range(3)]
-    held = [book.claim(), book.claim()]  # two slots find out at the same time
+    held = [book.claim(), book.claim()]  # two threads find out at the same time
     for claimed in held:
         assert claimed is not None
         attempts(book, network).run(claimed)
@@ -1018,7 +1018,7 @@ def test_where_others_were_faster_it_waits_for_the_rate(book: Book, in_doubt: bo
     assert book.receipt(other).outcome is Outcome.POSTED
     receipt = book.receipt(published)
     assert receipt.outcome is (Outcome.UNCONFIRMED if in_doubt else Outcome.WAITING)
-    assert receipt.reason == "'sky' has reached its rate; it goes on by itself."
+    assert receipt.reason == "'sky' has reached its rate. The delivery goes on when the rate allows."
     said = len(network.said)
     book.pass_by(minutes * 60)
     assert attempt(book, network, how)
@@ -1035,7 +1035,7 @@ def test_where_the_rate_counts_people_the_rest_is_written_to_later_and_nobody_tw
         assert (receipt.recipients or {}).get(Outcome.WAITING, 0) == left
         assert receipt.outcome is (Outcome.WAITING if left else Outcome.POSTED)
         if round_ == 0:
-            assert receipt.reason == "'sky' has reached its rate; it goes on by itself."
+            assert receipt.reason == "'sky' has reached its rate. The delivery goes on when the rate allows."
             assert book.claim() is None
         book.pass_by(2 * HOUR.total_seconds())
     assert sorted(one for chunk in network.written_to for one in chunk) == people
@@ -1094,7 +1094,7 @@ def reached(network: Scripted) -> list[str]:
     return [address for chunk in network.written_to for address in chunk]
 
 
-def test_people_are_written_to_in_chunks_and_the_slot_is_asked_before_each_person(book: Book) -> None:
+def test_people_are_written_to_in_chunks_and_the_thread_is_asked_before_each_person(book: Book) -> None:
     network, signs = Scripted(capabilities=MAIL), []
     published = book.publish("sky", people=PEOPLE)
     claimed = book.claim()
@@ -1215,14 +1215,14 @@ def test_nobody_is_ever_forgotten(data: st.DataObject) -> None:
     request = Request(account=network.account, key="0" * 64, body={})
     journal = Mock(ask_person=lambda *_args, **_more: True)
     lease = Lease(journal=journal, claimed=Mock(channel="sky"), clock=FakeClock(), length=LEASE, renewed_at=0)
-    handout = BulkSend(
+    bulk = BulkSend(
         journal=journal, lease=lease, rate=None, hold_doubt=False, may_go_on=lambda: True, left=list(people)
     )
-    failure = handout.run(channel, request)
-    assert handout.asked == list(people)
-    assert {person.key for person in people} <= handout.outcomes.keys()
+    failure = bulk.run(channel, request)
+    assert bulk.asked == list(people)
+    assert {person.key for person in people} <= bulk.outcomes.keys()
     end = end if people else None  # nobody was asked, nothing went wrong
-    for outcome in (handout.outcomes[person.key] for person in people):
+    for outcome in (bulk.outcomes[person.key] for person in people):
         words_of_his = {step.outcome for step in seen if step.key == outcome.key}
         if "posted" in words_of_his:
             assert outcome.outcome == "posted"

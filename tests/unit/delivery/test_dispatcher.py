@@ -1,4 +1,4 @@
-"""Who delivers: slots beside one another, and drains that wait for what can still happen."""
+"""Who delivers: threads beside one another, and drains that wait for what can still happen."""
 
 from __future__ import annotations
 
@@ -73,10 +73,10 @@ def delivers(book: Book) -> Iterator[Made]:
     yield make
     for delivery in made:
         delivery.close()
-    assert slots() == []
+    assert worker_threads() == []
 
 
-def slots() -> list[str]:
+def worker_threads() -> list[str]:
     """The channels on which threads deliver, once those at their end have gone."""
     until = time.monotonic() + 2
     while (left := [one for one in threading.enumerate() if one.name.startswith("policenotify ")]) and (
@@ -125,7 +125,7 @@ def test_what_is_due_is_delivered_and_the_threads_go(book: Book, delivers: Made)
         assert delivery.drain(LONG) is None
     assert drained.quick
     assert {receipt.outcome for one in published for receipt in book.told(one)} == {Outcome.POSTED}
-    assert slots() == []
+    assert worker_threads() == []
     assert (sky.opened, sky.closed, sms.opened, sms.closed) == (1, 1, 1, 1)
     assert book.journal.workers.last_heartbeat() is not None
 
@@ -144,7 +144,7 @@ def test_a_failing_goodbye_changes_nothing(book: Book, delivers: Made, caplog: p
     sky.closes.append(OSError("token=abc"))
     published = book.publish("sky")
     delivers(sky=sky).drain(LONG, publication=published)
-    assert slots() == []
+    assert worker_threads() == []
     assert book.receipt(published).outcome is Outcome.POSTED
     assert [record.getMessage() for record in caplog.records] == ["Channel sky did not close: OSError"]
 
@@ -186,7 +186,7 @@ def test_a_channel_that_hangs_does_not_delay_another(book: Book, delivers: Made)
     assert book.receipt(published[1]).outcome is Outcome.POSTED
 
 
-def test_a_warning_passes_while_routine_hangs_and_no_third_slot_is_opened(book: Book, delivers: Made) -> None:
+def test_a_warning_passes_while_routine_hangs_and_no_third_thread_is_opened(book: Book, delivers: Made) -> None:
     sky, routine, urgent = Scripted(), Hang(), Hang()
     sky.sends.extend([routine, sky.ref, urgent])
     first = book.publish("sky")
@@ -216,7 +216,7 @@ def test_a_warning_passes_while_routine_hangs_and_no_third_slot_is_opened(book: 
     assert {book.receipt(one).outcome for one in (first, warning, calm, stuck, late)} == {Outcome.POSTED}
 
 
-def test_many_drains_at_once_open_one_slot_for_routine(book: Book, delivers: Made) -> None:
+def test_many_drains_at_once_open_one_thread_for_routine(book: Book, delivers: Made) -> None:
     sky, busy, most = Scripted(), [], []
 
     def count(request: Request) -> PostRef:
@@ -374,10 +374,10 @@ def test_waiting_is_no_busy_loop(book: Book, delivers: Made, monkeypatch: pytest
     assert 3 <= len(asked) <= 12  # ten glances, and the first looks; a machine that is busy makes fewer
 
 
-# --- slots that are lost
+# --- threads that are lost
 
 
-def test_a_silent_slot_is_replaced_and_has_no_say_any_more(
+def test_a_silent_thread_is_replaced_and_has_no_say_any_more(
     book: Book, delivers: Made, caplog: pytest.LogCaptureFixture
 ) -> None:
     sky, hang = Scripted(capabilities=KEYED), Hang()
@@ -391,14 +391,14 @@ def test_a_silent_slot_is_replaced_and_has_no_say_any_more(
     assert (receipt.outcome, receipt.attempts) == (Outcome.POSTED, 2)
     assert sky.said[0] == sky.said[1]
     hang.go.set()
-    assert slots() == []
+    assert worker_threads() == []
     assert book.receipt(published) == receipt
     assert [record.getMessage() for record in caplog.records] == [
         f"Channel sky: Delivery {receipt.delivery} on 'sky' was taken over by another runner."
     ]
 
 
-def test_a_slot_that_was_replaced_takes_nothing_more(book: Book, delivers: Made) -> None:
+def test_a_thread_that_was_replaced_takes_nothing_more(book: Book, delivers: Made) -> None:
     sky, hang, other, clock = Scripted(), Hang(), Hang(), FakeClock()
     sky.sends.extend([hang, other])
     first, second = book.publish("sky"), book.publish("sky")
@@ -420,7 +420,7 @@ def test_a_slot_that_was_replaced_takes_nothing_more(book: Book, delivers: Made)
     other.go.set()
 
 
-def test_a_long_mail_is_not_taken_for_a_silent_slot(book: Book, delivers: Made) -> None:
+def test_a_long_mail_is_not_taken_for_a_silent_thread(book: Book, delivers: Made) -> None:
     news, clock = Scripted(capabilities=MAIL), FakeClock()
     delivery = delivers(news=news, clock=clock)
 
@@ -479,7 +479,7 @@ def test_whatever_ends_a_thread_is_logged_and_leaves_a_doubt(
     published = book.publish("sky")
     short = timedelta(seconds=0.3)
     delivers(sky=sky, lease=short).drain(NOW)
-    assert slots() == []
+    assert worker_threads() == []
     assert f"Channel sky: {type(error).__name__} escaped." in caplog.text
     delivers(sky=sky, lease=short).drain(LONG, publication=published)
     receipt = book.receipt(published)
@@ -520,7 +520,7 @@ def test_a_channel_that_cannot_be_opened_is_blocked_with_one_alarm(
 ) -> None:
     sky, opening = Scripted(), threading.Barrier(2, timeout=10)
 
-    def together() -> None:  # both slots find out at the same time
+    def together() -> None:  # both threads find out at the same time
         opening.wait()
         raise error
 
@@ -551,7 +551,7 @@ def test_what_may_be_out_stays_in_doubt_when_the_channel_cannot_be_opened(book: 
     sky.opens.extend([lambda: None, ValueError()])
     first = delivers(sky=sky)
     first.drain(NOW)
-    assert slots() == []
+    assert worker_threads() == []
     delivers(sky=sky).drain(LONG)
     receipt = book.receipt(published)
     assert (receipt.outcome, list(book.journal.channels.blocked())) == (Outcome.UNCONFIRMED, ["sky"])
@@ -575,7 +575,7 @@ def test_closing_does_not_wait_for_what_hangs(book: Book, delivers: Made) -> Non
         delivery.drain(LONG, publication=second)
     assert drained.quick
     hang.go.set()
-    assert slots() == []
+    assert worker_threads() == []
     assert [book.receipt(one).outcome for one in (first, second)] == [Outcome.POSTED, Outcome.WAITING]
 
 
@@ -612,7 +612,7 @@ def test_a_journal_that_is_locked_loses_nothing(
     published = book.publish("sky", people=None)
     with pytest.raises(JournalError):
         delivers(into=book, sky=sky, lease=short).drain(LONG)
-    assert slots() == []
+    assert worker_threads() == []
     [record] = caplog.records
     assert record.getMessage().startswith("Channel sky: The journal could not be written: another process")
     assert record.exc_info is None
@@ -642,7 +642,7 @@ def test_a_journal_that_is_destroyed_is_told_without_a_trace(
     book.publish("sky")
     with pytest.raises(JournalError):
         delivers(into=book, sky=sky, lease=timedelta(seconds=0.3)).drain(LONG)
-    assert slots() == []
+    assert worker_threads() == []
     [alarm] = [record.getMessage() for record in caplog.records]
     assert alarm.startswith("The journal's tables were deleted while it was in use. This process sends nothing more.")
     assert "post 1" not in caplog.text
@@ -660,7 +660,7 @@ def test_what_a_newer_version_wrote_is_left_alone_and_no_busy_loop(
     delivery = delivers(sky=Scripted(), sms=Scripted())
     delivery.drain(timedelta(seconds=0.2), publication=strange)
     delivery.drain(LONG, publication=other)
-    assert slots() == []
+    assert worker_threads() == []
     assert [record.getMessage() for record in caplog.records] == ["Channel sky: UnsupportedVersion escaped."]
     assert book.receipt(strange).outcome is Outcome.WAITING
     assert book.receipt(other, "sms").outcome is Outcome.POSTED
@@ -680,7 +680,7 @@ def test_a_channel_that_fails_after_it_was_found_due_rests(
     monkeypatch.setattr(book.journal.deliveries, "due", failing)
     book.publish("sky")
     delivery.drain(timedelta(seconds=0.1))
-    assert slots() == []
+    assert worker_threads() == []
     assert sky.opened == 0
 
 
@@ -757,7 +757,7 @@ def test_a_clock_that_jumps_back_makes_nobody_wait_spin_or_crash(
     published = jumping.publish("sky")
     delivery = delivers(into=jumping, sky=sky)
     delivery.drain(NOW)
-    assert slots() == []
+    assert worker_threads() == []
     jump(jumping.clock, -3600)
     with Timed() as drained:
         due = delivery.drain(LONG, publication=published)

@@ -341,7 +341,7 @@ def test_a_full_disk_loses_the_publication_and_nothing_else(desk: Desk) -> None:
         connection.execute("PRAGMA max_page_count = 1")  # SQLite takes the present size as the least
 
     event.listen(desk.journal._engine, "checkout", full)
-    with pytest.raises(JournalError, match=r"the disk is full\. Make room, then try again"):
+    with pytest.raises(JournalError, match=r"the disk is full\. Free some space, then try again"):
         desk.publish(incident="I2", description="Long. " * 1500)
     event.remove(desk.journal._engine, "checkout", full)
     desk.journal.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from policenotify.journal import leases
+from policenotify.journal import clock, leases
 from policenotify.journal.leases import is_dead, is_of_this_boot, this_machine, this_process
 
 READ, STAT = Path.read_text, Path.stat
@@ -83,7 +83,7 @@ def test_where_the_boot_is_not_known_the_lease_must_do(monkeypatch: pytest.Monke
     def absent(path: Path, *_args: object, **_kwargs: object) -> str:
         raise FileNotFoundError(path)
 
-    for cached in (leases.this_machine, leases._started_once):
+    for cached in (leases.this_machine, leases._started_once, clock.boot_id):
         cached.cache_clear()
     with monkeypatch.context() as patched:
         patched.setattr(Path, "read_text", absent)
@@ -92,7 +92,7 @@ def test_where_the_boot_is_not_known_the_lease_must_do(monkeypatch: pytest.Monke
         assert not is_dead(this_process())
         assert not is_dead(f"{socket.gethostname()}:-:-/-/{2**22 + 1}/-")  # above the kernel's highest number
         assert not is_of_this_boot(this_process())
-    for cached in (leases.this_machine, leases._started_once):
+    for cached in (leases.this_machine, leases._started_once, clock.boot_id):
         cached.cache_clear()
 
 

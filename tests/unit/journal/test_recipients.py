@@ -14,7 +14,8 @@ from sqlalchemy import event
 
 from policenotify.journal import recipients
 from policenotify.journal.keys import Keys
-from policenotify.journal.recipients import KEPT_AFTER, overall_outcome, recipient_key
+from policenotify.journal.recipients import overall_outcome, recipient_key
+from policenotify.journal.retention import KEPT_AFTER
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 

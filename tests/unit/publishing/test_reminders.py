@@ -322,7 +322,7 @@ def test_what_another_has_said_in_other_words_is_said(house: House) -> None:
 
 
 def test_a_duty_channel_must_be_one(house: House) -> None:
-    with pytest.raises(SettingsError, match=r"reminders\.to: 'dutty' is no channel\. Did you mean 'duty'\?"):
+    with pytest.raises(SettingsError, match=r"reminders\.to: 'dutty' is not a channel\. Did you mean 'duty'\?"):
         house.publisher(reminders=ReminderPolicy(to=("dutty",)))
 
 

@@ -470,6 +470,22 @@ def test_every_slip_in_a_file_is_told_at_once_with_its_place(install: Install) -
     assert len(lines) == len(begins)
 
 
+@pytest.mark.parametrize(
+    ("line", "at"),
+    [
+        ('since = { today = ["depuis {time}"], other_day = "le {day} à {time}" }', "since.today"),
+        ('since = { today = { a = { b = "c" } }, other_day = "le {day} à {time}" }', "since.today"),
+        ('more = { today = "Plus" }', "more"),
+        ('more = { a = { b = "Plus" } }', "more"),
+        ('reminder = { headline = ["Rappel"] }', "reminder.headline"),
+        ('reminder = { headline = { a = "Rappel" } }', "reminder.headline"),
+    ],
+)
+def test_a_value_of_another_form_is_an_error_with_its_place(line: str, at: str, install: Install) -> None:
+    (error,) = wrongs(install(fr=line))
+    assert error.startswith(f"words/fr.toml: {at}: Input should be a valid ")
+
+
 @pytest.mark.parametrize("field", NEEDED)
 def test_a_language_of_its_own_that_lacks_a_phrase_is_refused_by_name(field: str, install: Install) -> None:
     words = tomllib.loads(GERMAN)
@@ -575,6 +591,7 @@ def test_the_version_is_told_or_follows_from_the_words(install: Install) -> None
 
     assert version('version = "3-essai"\n' + GERMAN) == "3-essai"
     assert version("version = 7\n" + GERMAN) == 7
+    assert version("version = 0\n" + GERMAN) == 0
     first = version(GERMAN)
     assert re.fullmatch(r"[0-9a-f]{12}", str(first))
     assert version("# a comment\n" + GERMAN) == first

@@ -1,4 +1,4 @@
-"""The contract suite: a network that keeps its promises passes, and each promise that is broken is found out."""
+"""The contract suite: correct networks pass, and each broken promise fails its test."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ FOUND_BY = [tuple(re.split(r"\s{2,}", line, maxsplit=2)) for line in FAULTS.stri
 
 
 def pytest_runs(folder: Path, report: Path, *what: str, **variables: str) -> dict[tuple[str, str], str]:
-    """Run pytest on its own; what each test said, by class and name without parameters: empty, it passed."""
+    """Run pytest in a process, and return the failure of each test by class and name. Empty: it passed."""
     command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "--rootdir", str(folder)]
     done = subprocess.run(  # noqa: S603 - our own interpreter and tests
         [*command, "-c", "/dev/null", "--import-mode=importlib", f"--junitxml={report}", *what],
@@ -188,7 +188,7 @@ def test_the_smallest_network_keeps_the_contract(tmp_path: Path) -> None:
 
 
 class Modest:
-    """A channel that is only looked at."""
+    """A channel of which only the capabilities are read."""
 
     account = "a"
 
@@ -292,7 +292,7 @@ def test_readers_of_a_plain_network_read_the_request(
         assert len(network.visible_posts) == 2
 
 
-def test_a_wire_may_tell_its_own_time_and_ask_to_wait_in_its_own_words() -> None:
+def test_a_fixture_may_have_its_own_clock_and_rate_limit() -> None:
     import requests  # noqa: PLC0415 - an SDK of this test only
 
     class Slow(HttpFixture):
@@ -316,7 +316,7 @@ def loaded(code: str, names: Iterable[str]) -> str:
 
 
 @pytest.mark.slow
-def test_the_stands_need_no_pytest() -> None:
+def test_the_servers_need_no_pytest() -> None:
     heavy = ["aiosmtpd", "hypothesis", "pytest"]
     names = "FakeServer, FakeBlueskyServer, OneCallFixture, FakeClock"
     assert loaded(f"from policenotify.testing import {names}", heavy) == "[]"

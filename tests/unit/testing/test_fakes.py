@@ -1,4 +1,4 @@
-"""The clock and the keep that tests hand to a channel."""
+"""The fake clock and the in-memory state store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an application's test is shown: as the networks would have had it, and nothing leaves."""
+"""The recording publisher shows what the networks would have got, and reaches none."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _say(publisher: Publisher, message: Message, key: str, **how: Any) -> police
 
 
 def _course(publisher: Publisher, clock: FakeClock) -> None:
-    """An incident with all that can happen to it."""
+    """An incident with every kind of message."""
     opened = _say(publisher, accident(severity=Severity.MINOR, link=LINK), "1")
     clock.pass_by(60)
     _say(publisher, opened.correct("« Le secteur » est celui de la gare"), "2")
@@ -55,7 +55,7 @@ def _course(publisher: Publisher, clock: FakeClock) -> None:
 
 
 def _reads(desk: Recording, channel: str) -> list[str]:
-    """What readers have at the end: an edit stands in the place of what it edits."""
+    """The posts that remain visible, with edits applied."""
     return list({post.id: post.text for post in desk.on(channel)}.values())
 
 
@@ -94,7 +94,7 @@ def test_what_is_recorded_is_byte_for_byte_what_the_networks_receive(tmp_path: P
     ],
 )
 def test_the_usual_account_is_the_one_that_is_set_up_without_a_wish(name: str, options: dict[str, object]) -> None:
-    """Mastodon's is what it has learned from a server; the test above has seen it."""
+    """Mastodon's depend on its server, which the test above covers."""
     handle = {"x": {"handle": "police34"}, "bluesky": {"handle": "police.example"}}.get(name, {})
     people = tuple if name in {"email", "sms"} else None
     plain = configure_channel(name, name, {**options, **handle}, recipients=people).capabilities

@@ -44,7 +44,7 @@ def init(call: CliContext, directory: str, django: bool) -> Exit:  # noqa: FBT00
     option = "" if folder.absolute() == Path.cwd() else f" --settings {settings}"
     steps = [
         f"Fill in {settings} (the sender, the accounts) and put each password into a file in {folder / 'secrets'}.",
-        f"Put a copy of {folder / 'policenotify.journal.keys'} into a safe: without it the journal cannot be read.",
+        f"Put a copy of {folder / 'policenotify.keys'} into a safe: without it the journal cannot be read.",
         "Create the journal's tables: python manage.py migrate. Then check it all: python manage.py policenotify doctor"
         if django
         else f"Check it all without posting anything: policenotify doctor{option}",

@@ -41,12 +41,12 @@ _process_publisher = ProcessPublisher(open_publisher)
 
 
 def close() -> None:
-    """Close the publisher of this process, unless it is a runner's. The next call opens another."""
+    """Close the publisher of this process, unless it is a runner's."""
     _process_publisher.close()
 
 
 def publisher() -> Publisher:
-    """Return the publisher of this process: that of the runner in `POLICENOTIFY["RUNNER"]`, if one is named."""
+    """Return the publisher of this process, or of the runner in `POLICENOTIFY["RUNNER"]`."""
     runner = configured("RUNNER")
     return (import_string(runner) if runner else _process_publisher).publisher
 
@@ -64,7 +64,7 @@ def publish(
         key: Your own name for this publication. One key publishes once.
         actor: The officer's service name, or the system.
         to: Names or tags of the channels. By default the routes decide.
-        wait: How long to deliver in this process before returning; by default the runner delivers. Inside `atomic()`
+        wait: How long to deliver in this process before returning. By default the runner delivers. Inside `atomic()`
             only zero is allowed.
 
     Raises:

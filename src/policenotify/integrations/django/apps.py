@@ -39,7 +39,7 @@ def _migrate(*, using: str, verbosity: int, **_more: object) -> None:
 
 
 def _check_transaction_mode(databases: list[str] | None, **_more: object) -> list[Any]:
-    """Warn where a SQLite transaction that reads first may be unable to write after another process has written."""
+    """Warn where a SQLite transaction that reads first may be unable to write later."""
     name = alias()
     if name not in (databases or ()) or connections[name].vendor != "sqlite":
         return []

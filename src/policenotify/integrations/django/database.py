@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def configured(name: str, default: str | None = None) -> Any:  # noqa: ANN401 - any value of the project's settings
-    """Return a value of `POLICENOTIFY`: SETTINGS, DATABASE (an alias) or RUNNER (a dotted path)."""
+    """Return a value of `POLICENOTIFY`: SETTINGS, DATABASE (alias) or RUNNER (path)."""
     return getattr(settings, "POLICENOTIFY", {}).get(name, default)
 
 

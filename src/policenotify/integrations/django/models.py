@@ -1,4 +1,4 @@
-"""The permission to publish, for the project's users and groups. The journal's tables are not Django models."""
+"""The permission to publish. The journal's tables are not Django models."""
 
 from __future__ import annotations
 

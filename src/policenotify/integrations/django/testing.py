@@ -15,7 +15,9 @@ from policenotify.settings import read_settings
 
 
 class EmptyJournalMixin:
-    """Empties the journal after each test of a `TransactionTestCase`, which only empties the tables of models.
+    """Empties the journal after each test of a `TransactionTestCase`.
+
+    That test case empties only the tables of models.
 
     ```python
     class TestAlerts(EmptyJournalMixin, TransactionTestCase): ...

@@ -122,7 +122,7 @@ def _plugin_class(scheme: str) -> type[NotifyBase]:
     plugin = plugin_of(scheme)
     if plugin is None:
         raise Blocked(
-            "apprise knows no service by the scheme of the channel's url.",
+            "apprise has no service for the scheme of the channel's url. Nothing was sent.",
             remedy=f"Check the part before :// (https://appriseit.com/services/), {_DOCTOR}",
         )
     if not plugin.enabled:
@@ -145,14 +145,14 @@ def open_service(url: str, *, timeout: float, unencrypted: bool) -> Any:  # noqa
         Blocked: apprise cannot read the URL, or the call would not be safe.
     """
     scheme = scheme_of(url)
-    made: Any = plugin.service(_plugin_class(scheme), url)
-    made.logger = _CapturingLogger()
-    made.redirects = False
-    made.socket_connect_timeout = made.socket_read_timeout = timeout
-    made.body_max_line_count = 0  # apprise would silently cut further lines
-    base_url, secure = base_url_of(made), schemes(type(made), "secure_protocol") - _NOT_TLS
+    service: Any = plugin.make_service(_plugin_class(scheme), url)
+    service.logger = _CapturingLogger()
+    service.redirects = False
+    service.socket_connect_timeout = service.socket_read_timeout = timeout
+    service.body_max_line_count = 0  # apprise would silently cut further lines
+    base_url, secure = base_url_of(service), schemes(type(service), "secure_protocol") - _NOT_TLS
     plain = base_url.startswith("http://") if base_url else scheme not in secure
-    if plain and made.host and not unencrypted and not is_loopback(made.host.strip("[]")):
+    if plain and service.host and not unencrypted and not is_loopback(service.host.strip("[]")):
         raise Blocked(
             "The channel's url would send the message without encryption. Nothing was sent.",
             remedy="Use the scheme's encrypted form (forms://, jsons://, ntfys:// …), or set unencrypted = true "
@@ -161,9 +161,9 @@ def open_service(url: str, *, timeout: float, unencrypted: bool) -> Any:  # noqa
     if plain and not unencrypted and select_proxy(base_url, get_environ_proxies(base_url)):
         raise Blocked(
             "A proxy would carry the message off this machine without encryption. Nothing was sent.",
-            remedy=f"Name {made.host} in NO_PROXY, or set unencrypted = true for a network of your own, {_DOCTOR}",
+            remedy=f"Name {service.host} in NO_PROXY, or set unencrypted = true for a network of your own, {_DOCTOR}",
         )
-    return made
+    return service
 
 
 def base_url_of(service: Any) -> str:  # noqa: ANN401 - see open_service
@@ -362,20 +362,20 @@ def error_for_words(status: int, words: str, *, where: str, now: datetime) -> Ch
         where: The service's name in error texts.
         now: The time.
     """
-    code, quote_ = str(status), quoted(words)
+    code, suffix = str(status), quoted(words)
     if 400 <= status < 500:  # noqa: PLR2004 - RFC 9110, section 15.5; a 5xx may have been sent
         if status == _TOO_MANY or _THROTTLED.search(words):
             return Unavailable(
-                f"{where} asks us to wait{quote_}",
+                f"{where} asks us to wait{suffix}",
                 retry_at=None if status == _TOO_MANY else now + _PAUSE,
                 whole_channel=True,
                 code=code,
                 remedy="It will be tried again. Give the channel the service's own limit as its `rate`.",
             )
         if status == _PAYMENT or _UNPAID.search(words):
-            return Blocked(f"{where} is out of credit{quote_}", code=code, remedy=f"Buy credit, {_DOCTOR}")
+            return Blocked(f"{where} is out of credit{suffix}", code=code, remedy=f"Buy credit, {_DOCTOR}")
         if status == _FORBIDDEN and words and not _IDENTITY.search(words):
             remedy = f"Check what the account may send, its password or token, and the sender, {_DOCTOR}"
-            return Blocked(f"{where} does not let us send{quote_}", code=code, remedy=remedy)
+            return Blocked(f"{where} does not let us send{suffix}", code=code, remedy=remedy)
     problem = error_for_status(status, {}, now=now, where=where, detail=words)
-    return Refused(f"{where} refused the message{quote_}", code=code) if isinstance(problem, Refused) else problem
+    return Refused(f"{where} refused the message{suffix}", code=code) if isinstance(problem, Refused) else problem

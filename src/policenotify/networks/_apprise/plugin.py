@@ -43,7 +43,7 @@ hush = mute_loggers(*_LOGGERS)
 """Keep apprise from logging in this thread."""
 
 
-def service(plugin: type[Service], url: str) -> Service:
+def make_service(plugin: type[Service], url: str) -> Service:
     """Return the service of a URL from a known plugin, as `Apprise.instantiate` does.
 
     It waits neither before requests (apprise's default is 5.5 seconds) nor retries.
@@ -51,18 +51,18 @@ def service(plugin: type[Service], url: str) -> Service:
     Raises:
         Blocked: The plugin cannot read the URL. The URL is not repeated, because it holds a password.
     """
-    made = _made(plugin, url)
-    if made is None:  # outside of `except`: apprise's error holds the password
+    service = _instance(plugin, url)
+    if service is None:  # outside of `except`: apprise's error holds the password
         raise Blocked(
             "apprise cannot read the channel's url. Nothing was sent.",
             remedy=f"Write it as described at {plugin.setup_url}; percent-encode @ : / ? # in user and password.",
         )
-    made.request_rate_per_sec = 0
-    made.retry = 0
-    return made
+    service.request_rate_per_sec = 0
+    service.retry = 0
+    return service
 
 
-def _made(plugin: type[Service], url: str) -> Service | None:
+def _instance(plugin: type[Service], url: str) -> Service | None:
     with hush():
         try:
             parsed = plugin.parse_url(url)

@@ -291,7 +291,7 @@ class Bluesky:
         did, rkey = request.body["did"], str(request.body["rkey"])
         uri, cid = answer.object.get("uri"), answer.object.get("cid")
         if uri != f"at://{did}/{COLLECTION}/{rkey}" or not (isinstance(cid, str) and _CID.fullmatch(cid)):
-            raise Unconfirmed("Bluesky's answer does not say where the post is.", code=str(answer.status))
+            raise Unconfirmed("Bluesky's answer does not name the post.", code=str(answer.status))
         url = f"https://bsky.app/profile/{did}/post/{rkey}"
         return PostRef(account=self.account, id=uri, url=url, extra={"cid": cid, "rkey": rkey})
 

@@ -194,7 +194,7 @@ class Email:
             from policenotify.networks.email import smtp  # noqa: PLC0415 - loads apprise
 
         if self._service is None:
-            self._service = smtp.service(
+            self._service = smtp.open_service(
                 self._url.get_secret_value(),
                 sender=self._headers.sender.address,
                 allow_plain=self._allow_plain,

@@ -44,7 +44,7 @@ class SessionLost(Exception):
         super().__init__()
 
 
-def service(url: str, *, sender: str, allow_plain: bool) -> Any:  # noqa: ANN401 - apprise annotates its services loosely
+def open_service(url: str, *, sender: str, allow_plain: bool) -> Any:  # noqa: ANN401 - apprise annotates its services loosely
     """Return apprise's e-mail service for a URL: server, port, login, TLS mode.
 
     Args:
@@ -55,14 +55,14 @@ def service(url: str, *, sender: str, allow_plain: bool) -> Any:  # noqa: ANN401
     Raises:
         Blocked: apprise reads another sender, or the connection would not be safe.
     """
-    made: Any = plugin.service(NotifyEmail, url)
-    made.smtp_host = made.smtp_host.strip("[]")  # RFC 3986 writes IPv6 in brackets, sockets do not
-    if made.from_addr[1].lower() != sender.lower():
+    service: Any = plugin.make_service(NotifyEmail, url)
+    service.smtp_host = service.smtp_host.strip("[]")  # RFC 3986 writes IPv6 in brackets, sockets do not
+    if service.from_addr[1].lower() != sender.lower():
         raise Blocked("The channel's url does not name the sender clearly. Nothing was sent.", remedy=_ADD_FROM)
-    if is_loopback(made.smtp_host):
-        return made
-    plain = made.secure_mode == "insecure"
-    if made.password and (plain or not made.verify_certificate):
+    if is_loopback(service.smtp_host):
+        return service
+    plain = service.secure_mode == "insecure"
+    if service.password and (plain or not service.verify_certificate):
         raise Blocked(
             "The channel's url would send the password where others can read it. Nothing was sent.",
             remedy="Write mailtos:// without mode=insecure and verify=no; for an authority of your own, name its "
@@ -73,7 +73,7 @@ def service(url: str, *, sender: str, allow_plain: bool) -> Any:  # noqa: ANN401
             "The channel's url would send mails without encryption. Nothing was sent.",
             remedy="Write mailtos://, or add mode=insecure if this is meant.",
         )
-    return made
+    return service
 
 
 class SmtpSession(AppriseSMTPController):

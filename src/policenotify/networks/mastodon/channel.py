@@ -230,7 +230,7 @@ class Mastodon:
     def _ref(self, answer: HttpAnswer) -> PostRef:
         ref = ref_of(self.account, answer.object)
         if ref is None:
-            raise Unconfirmed("Mastodon's answer does not say where the post is.", code=answer.code)
+            raise Unconfirmed("Mastodon's answer does not name the post.", code=answer.code)
         return ref
 
     def _check_ours(self, ref: PostRef, done: str) -> None:

@@ -35,8 +35,11 @@ _SINGLE = {"GSM-7": 160, "UCS-2": 70}  # 3GPP TS 23.038, section 4: units of a s
 _JOINED = {"GSM-7": 153, "UCS-2": 67}  # 3GPP TS 23.040, section 9.2.3.24.1: less the header of joined segments
 _SEGMENTS = 3
 _FRANCE = "33"
-_OVERSEAS = ("GP", "RE", "YT", "GF", "MQ")  # dialled like mainland numbers, but with country codes of their own
-_SEPARATORS = re.compile(r"\(0\)|[\s.\-/()\u2010-\u2015]+")  # +33 (0)6 …, as on business cards
+# Mobile numbers of overseas departments (ARCEP), dialled like mainland numbers, but with other country codes.
+_OVERSEAS = {
+    "639": "YT", "690": "GP", "691": "GP", "692": "RE", "693": "RE", "694": "GF", "696": "MQ", "697": "MQ",
+}  # fmt: skip
+_SEPARATORS = re.compile(r"\(0\)|[\s.\-/()\u2010-\u2015]")  # +33 (0)6 …, as on business cards
 _FRENCH_MOBILE = re.compile(r"33[67]\d{8}")
 # Refusals that come with HTTP 200, as the plugins of apprise 2.3.0 log them.
 _NAME = re.compile(r"[A-Z_]{3,60}")  # infobip.com/docs/essentials/response-status-and-error-codes
@@ -89,10 +92,9 @@ class Sms:
     Args:
         url: The gateway as an apprise URL (<https://appriseit.com/services/>), with `{recipient}` in place of the
             number: `octopush://{sender}:login@police.example/API-KEY/{recipient}`. `{sender}` stands for the option
-                below. A
-            gateway without a plugin is called by `forms://` or `jsons://`. There `{coding}` stands for 0 (GSM 03.38) or
-            2 (UCS-2), as Kannel needs it, and `{data_coding}` for 0 or 8, as SMPP does. Percent-encode `@ : / ? #` in
-            user and password.
+            below. A gateway without a plugin is called by `forms://` or `jsons://`. There `{coding}` stands for 0 (GSM
+            03.38) or 2 (UCS-2), as Kannel needs it, and `{data_coding}` for 0 or 8, as SMPP does. Percent-encode
+            `@ : / ? #` in user and password.
         sender: The sender's name: 3 to 11 letters and digits that the service may use, or its short code.
         country_code: The country of numbers without a country code.
         number_format: The gateway's form of numbers: `+` (+33612345678), `00` (0033612345678), `bare` (33612345678).
@@ -321,20 +323,18 @@ def e164(number: str, country_code: str) -> str:
         text = f"+{text}"
     if not text.startswith(("+", "0")):
         raise BadNumber("This number has neither a country's code nor a 0 in front. Write it as +33639980001.")
-    regions = [phonenumbers.region_code_for_country_code(int(country_code))]
-    if country_code == _FRANCE:
-        regions += _OVERSEAS
+    region = phonenumbers.region_code_for_country_code(int(country_code))
+    if country_code == _FRANCE and text.startswith("0"):
+        region = _OVERSEAS.get(text[1:4], region)
     try:
-        parsed = [phonenumbers.parse(text, region) for region in regions]
+        parsed = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
-        parsed = []
-    mobile = phonenumbers.PhoneNumberType.MOBILE
-    best = next((each for each in parsed if phonenumbers.number_type(each) == mobile), parsed[0] if parsed else None)
-    if best and best.country_code == int(_FRANCE) and not _FRENCH_MOBILE.fullmatch(f"33{best.national_number}"):
+        parsed = None
+    if parsed and parsed.country_code == int(_FRANCE) and not _FRENCH_MOBILE.fullmatch(f"33{parsed.national_number}"):
         raise BadNumber("This is not a French mobile number (06 or 07 and eight digits): it receives no SMS.")
-    if not best or not phonenumbers.is_possible_number(best):
+    if not parsed or not phonenumbers.is_possible_number(parsed):
         raise BadNumber("This telephone number is too short, too long, or has no country's code.")
-    return str(phonenumbers.format_number(best, phonenumbers.PhoneNumberFormat.E164))
+    return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
 
 
 def _refused(code: str = "") -> Refused:

@@ -25,7 +25,7 @@ from policenotify.errors import SettingsError
 from policenotify.model.languages import tags_for
 from policenotify.model.lifecycle import Stage
 from policenotify.render.locales.category import CategoryProfile
-from policenotify.render.locales.locale import Locale, Phrase
+from policenotify.render.locales.locale import Locale, Phrase, ReminderPhrases
 from policenotify.text.characters import one_line
 from policenotify.text.spans import hashtag
 from policenotify.validation import did_you_mean, format_validation_errors, path
@@ -65,6 +65,8 @@ _PLACEHOLDERS: Final[Mapping[str, str]] = MappingProxyType(
 )
 _PHRASE: Final[Mapping[str, str]] = MappingProxyType({"today": "time day?", "other_day": "day time"})
 _SUFFIXES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({"hour": ("", ":02d"), "minute": (":02d",)})
+# The keys that lead to a phrase with names in braces. A value of another form is left to the model.
+_DEPTHS: Final[Mapping[object, int]] = MappingProxyType({str: 1, Phrase: 2, ReminderPhrases: 2})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +201,7 @@ def read_locale(
         errors.append(f"lacks {', '.join(missing)}. {_WRITE}")
     if errors:
         raise SettingsError("\n".join(errors))
-    if not locale.version:
+    if locale.version == "":
         digest = hashlib.sha256(json.dumps(_values(locale), ensure_ascii=False, sort_keys=True).encode()).hexdigest()
         locale = locale.model_copy(update={"version": digest[:12]})
     written = {*_field_names(own), *(path("labels", code) for code in named)}
@@ -277,10 +279,9 @@ def _text_errors(table: Mapping[str, Any]) -> Iterator[str]:
             continue
         both = field.annotation is Phrase and isinstance(value, str)
         for place, text in _texts({"today": value, "other_day": value} if both else value, name):
-            form = field.annotation is str or field.annotation is Phrase or name == "reminder"
-            errors = _visible_errors(text, spaces=name in _SEPARATORS) or (
-                placeholder_errors(text, *map(str, place)) if form else []
-            )
+            errors = _visible_errors(text, spaces=name in _SEPARATORS)
+            if not errors and len(place) == _DEPTHS.get(field.annotation):
+                errors = placeholder_errors(text, *map(str, place))
             if errors:
                 yield f"{path(*place)}: {' '.join(errors)}"
 

@@ -60,7 +60,7 @@ class FakeBlueskyServer(FakeServer):
         handle: str = "police.example",
         password: str = "abcd-efgh-ijkl-mnop",  # noqa: S107 - not a secret
         *,
-        did: str = "did:plc:stand",
+        did: str = "did:plc:server",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         super().__init__(now=now)

@@ -29,15 +29,15 @@ from policenotify.testing.servers.push import FakePushServer
 
 
 @pytest.fixture
-def stand() -> Iterator[FakePushServer]:
+def server() -> Iterator[FakePushServer]:
     with FakePushServer() as services:
         yield services
 
 
 @pytest.fixture
-def tunnel(stand: FakePushServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[TlsTunnel]:
-    """Leads what has its address built into apprise to the stand."""
-    made = TlsTunnel(lambda: int(stand.url.rpartition(":")[2]))
+def tunnel(server: FakePushServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[TlsTunnel]:
+    """Direct services with a built-in URL to the fake server."""
+    made = TlsTunnel(lambda: int(server.url.rpartition(":")[2]))
     for name, value in made.environment.items():
         monkeypatch.setenv(name, value)
     yield made
@@ -48,8 +48,8 @@ def open_apprise(url: str, **options: Any) -> Apprise:
     return Apprise(url=SecretStr(url), **{"timeout": 2.0, "clock": FakeClock(), **options})
 
 
-def ntfy(stand: FakePushServer, **options: Any) -> Apprise:
-    return open_apprise(f"ntfy://desk:{stand.password}@{stand.url.removeprefix('http://')}/alertes", **options)
+def ntfy(server: FakePushServer, **options: Any) -> Apprise:
+    return open_apprise(f"ntfy://desk:{server.password}@{server.url.removeprefix('http://')}/alertes", **options)
 
 
 def post(text: str = "Évitez l’avenue.", title: str = "Accident", **said: object) -> Post:
@@ -73,38 +73,38 @@ def send(by: Apprise, text: str = "Évitez l’avenue.", title: str = "Accident"
 # --- what arrives
 
 
-def test_a_post_is_a_message_with_its_title(stand: FakePushServer) -> None:
-    by = ntfy(stand)
+def test_a_post_is_a_message_with_its_title(server: FakePushServer) -> None:
+    by = ntfy(server)
     assert isinstance(by, SupportsSend)
     ref = send(by)
     assert ref == PostRef(account="ntfy 127.0.0.1", id=post().key)
-    assert [(each.title, each.text, each.place) for each in stand.messages] == [
+    assert [(each.title, each.text, each.place) for each in server.messages] == [
         ("Accident", "Évitez l’avenue.", "alertes")
     ]
-    assert "X-Icon" not in stand.requests[0].headers  # apprise would show a picture from GitHub
-    assert "Apprise" not in str(stand.requests[0].headers)
+    assert "X-Icon" not in server.requests[0].headers  # apprise would show a picture from GitHub
+    assert "Apprise" not in str(server.requests[0].headers)
 
 
-def test_gotify_and_mattermost_are_two_more(stand: FakePushServer) -> None:
-    at = stand.url.removeprefix("http://")
-    send(open_apprise(f"gotify://{at}/{stand.application}"))
-    mattermost = open_apprise(f"mmost://{at}/{stand.webhook}")
+def test_gotify_and_mattermost_are_two_more(server: FakePushServer) -> None:
+    at = server.url.removeprefix("http://")
+    send(open_apprise(f"gotify://{at}/{server.application}"))
+    mattermost = open_apprise(f"mmost://{at}/{server.webhook}")
     assert not mattermost.capabilities.title
     send(mattermost)
-    assert [(each.service, each.title, each.text) for each in stand.messages] == [
+    assert [(each.service, each.title, each.text) for each in server.messages] == [
         ("gotify", "Accident", "Évitez l’avenue."),
         ("mattermost", "", "Évitez l’avenue."),  # and no title is glued to the text
     ]
 
 
-def test_a_service_without_titles_shows_the_text_alone_and_no_sign_of_markup(stand: FakePushServer) -> None:
-    at = stand.url.removeprefix("http://")
+def test_a_service_without_titles_shows_the_text_alone_and_no_sign_of_markup(server: FakePushServer) -> None:
+    at = server.url.removeprefix("http://")
     matrix = open_apprise(f"matrix://desk:s3cret@{at}/%23alertes")
     assert not matrix.capabilities.title
     send(matrix, "Évitez l’avenue.\n# 1 < 2")
-    [seen] = stand.messages
+    [seen] = server.messages
     assert (seen.service, seen.title, seen.text) == ("matrix", "", "Évitez l’avenue.\n# 1 < 2")
-    assert seen.place == stand.matrix_rooms["#alertes:matrix.example"]
+    assert seen.place == server.matrix_rooms["#alertes:matrix.example"]
 
 
 @pytest.mark.parametrize(
@@ -115,21 +115,21 @@ def test_a_service_without_titles_shows_the_text_alone_and_no_sign_of_markup(sta
         ("!f3lQJbR2kOaVnPzY8wXcTg", False),  # apprise adds a server, which ids of room version 12 have not
     ],
 )
-def test_a_room_of_matrix_is_found_as_the_page_tells(stand: FakePushServer, room: str, *, reached: bool) -> None:
-    at = stand.url.removeprefix("http://")
+def test_a_room_of_matrix_is_found_as_the_page_tells(server: FakePushServer, room: str, *, reached: bool) -> None:
+    at = server.url.removeprefix("http://")
     by = open_apprise(f"matrix://desk:s3cret@{at}/{room}")
     with nullcontext() if reached else pytest.raises(Blocked, match="not at the address"):
         send(by)
-    assert len(stand.messages) == int(reached)
+    assert len(server.messages) == int(reached)
 
 
-def test_a_service_that_reads_markup_is_given_it_escaped(stand: FakePushServer, tunnel: TlsTunnel) -> None:
+def test_a_service_that_reads_markup_is_given_it_escaped(server: FakePushServer, tunnel: TlsTunnel) -> None:
     assert tunnel.environment
-    stand.on("POST", "*", Answer.json({"ok": True, "result": {}}))
+    server.on("POST", "*", Answer.json({"ok": True, "result": {}}))
     by = open_apprise("tgram://123456789:abcdefghijklmnopqrstuvwxyz012345678/12315544/")
     assert by.capabilities.hashtags
     send(by, "A9 & D612 < 3 *x*\nÉvitez")
-    said = stand.requests[-1].json()
+    said = server.requests[-1].json()
     assert said["parse_mode"] == "HTML"
     assert said["text"] == "A9 &amp; D612 &lt; 3 *x*\r\nÉvitez"
 
@@ -164,19 +164,19 @@ def test_an_emoji_counts_twice_as_some_services_do() -> None:
 
 
 @pytest.mark.parametrize("sign", ["a", "é", "€", "🚨", '"'])
-def test_on_ntfy_no_text_that_fits_becomes_an_attachment(stand: FakePushServer, sign: str) -> None:
-    by = ntfy(stand)
+def test_on_ntfy_no_text_that_fits_becomes_an_attachment(server: FakePushServer, sign: str) -> None:
+    by = ntfy(server)
     budget = by.capabilities.budget
     longest = next(count for count in range(5000, 0, -1) if budget.fits(sign * count))
     send(by, sign * longest, "🚨" * 160)
-    assert stand.messages[-1].text == sign * longest
+    assert server.messages[-1].text == sign * longest
     with pytest.raises(Refused, match=r"The text takes \d+ of \d+ on ntfy"):
         by.prepare(post(sign * (longest + 1)), ())
 
 
-def test_a_title_that_is_too_long_is_refused(stand: FakePushServer) -> None:
+def test_a_title_that_is_too_long_is_refused(server: FakePushServer) -> None:
     with pytest.raises(Refused, match="title is longer than ntfy takes"):
-        ntfy(stand).prepare(post(title="x" * 201), ())
+        ntfy(server).prepare(post(title="x" * 201), ())
 
 
 # --- failures
@@ -197,14 +197,14 @@ def test_a_title_that_is_too_long_is_refused(stand: FakePushServer) -> None:
     ],
 )
 def test_failures_are_told_as_what_they_are(
-    stand: FakePushServer, answer: Reply, kind: type[ChannelError], code: str
+    server: FakePushServer, answer: Reply, kind: type[ChannelError], code: str
 ) -> None:
-    by = ntfy(stand)
-    stand.fail_next("POST", "/", answer)
+    by = ntfy(server)
+    server.fail_next("POST", "/", answer)
     with pytest.raises(kind, match="ntfy") as caught:
         send(by)
     assert caught.value.code == code
-    assert len(stand.requests) == 1
+    assert len(server.requests) == 1
     assert "s3cret" not in "".join(traceback.format_exception(caught.value))
     assert caught.value.__context__ is None
     send(by)
@@ -223,43 +223,43 @@ def test_failures_are_told_as_what_they_are(
 )
 @pytest.mark.parametrize("scheme", ["form", "json", "xml"])
 def test_the_words_of_a_generic_call_decide_and_are_quoted(  # what no plugin knows
-    stand: FakePushServer, scheme: str, status: int, words: str, kind: type[ChannelError], said: str
+    server: FakePushServer, scheme: str, status: int, words: str, kind: type[ChannelError], said: str
 ) -> None:
-    stand.on("POST", "/call/t0k", Answer(status, words.encode()))
-    by = open_apprise(f"{scheme}://desk:s3cret@{stand.url.removeprefix('http://')}/call/t0k?:key=k3y-of-desk")
+    server.on("POST", "/call/t0k", Answer(status, words.encode()))
+    by = open_apprise(f"{scheme}://desk:s3cret@{server.url.removeprefix('http://')}/call/t0k?:key=k3y-of-desk")
     with pytest.raises(kind) as caught:
         send(by)
     assert caught.value.reason.endswith(said)
 
 
-def test_where_nobody_listens_it_is_unavailable(stand: FakePushServer) -> None:
-    by = ntfy(stand)
-    stand.refuse_connections()
+def test_where_nobody_listens_it_is_unavailable(server: FakePushServer) -> None:
+    by = ntfy(server)
+    server.refuse_connections()
     with pytest.raises(Unavailable):
         send(by)
     with pytest.raises(Unavailable):
         by.whoami()
-    stand.recover()
+    server.recover()
     assert by.whoami().name == "ntfy"
-    assert [each.method for each in stand.requests] == ["HEAD"]
+    assert [each.method for each in server.requests] == ["HEAD"]
 
 
 MATRIX = "matrix://desk:s3cret@{at}/!room:police.example?v=3"
 
 
 def matrix() -> FakeServer:
-    stand = FakeServer(Answer.json({}))
-    stand.on("GET", "/.well-known/*/*", Answer.json({}, 404))
-    stand.on("POST", "/_matrix/client/v3/login", Answer.json({"access_token": "t0ken", "user_id": "@desk:police"}))
-    return stand
+    server = FakeServer(Answer.json({}))
+    server.on("GET", "/.well-known/*/*", Answer.json({}, 404))
+    server.on("POST", "/_matrix/client/v3/login", Answer.json({"access_token": "t0ken", "user_id": "@desk:police"}))
+    return server
 
 
 def test_a_service_that_asks_us_to_wait_is_not_waited_for_here() -> None:
-    with matrix() as stand:
-        stand.on("PUT", "*", Answer.json({"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 7000}, 429))
+    with matrix() as server:
+        server.on("PUT", "*", Answer.json({"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 7000}, 429))
         clock = FakeClock()
-        by = open_apprise(MATRIX.format(at=stand.url.removeprefix("http://")), clock=clock)
-        stand.on("POST", "*", Answer.json({"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 7000}, 429))
+        by = open_apprise(MATRIX.format(at=server.url.removeprefix("http://")), clock=clock)
+        server.on("POST", "*", Answer.json({"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 7000}, 429))
         with pytest.raises(Unavailable, match="wait") as caught:
             send(by)
         assert caught.value.retry_at == clock.now() + timedelta(seconds=7)
@@ -268,14 +268,14 @@ def test_a_service_that_asks_us_to_wait_is_not_waited_for_here() -> None:
 
 
 def test_a_service_that_goes_away_in_the_middle_leaves_a_doubt() -> None:
-    with matrix() as stand:
-        by = open_apprise(MATRIX.format(at=stand.url.removeprefix("http://")))
+    with matrix() as server:
+        by = open_apprise(MATRIX.format(at=server.url.removeprefix("http://")))
 
         def gone(_: object) -> Answer:
-            stand.refuse_connections()
+            server.refuse_connections()
             return Answer.json({"access_token": "t0ken", "user_id": "@desk:police.example", "home_server": "police"})
 
-        stand.on("POST", "/_matrix/client/v3/login", gone)
+        server.on("POST", "/_matrix/client/v3/login", gone)
         with pytest.raises(ChannelError) as caught:
             send(by)
         assert isinstance(caught.value, Unconfirmed)
@@ -283,7 +283,7 @@ def test_a_service_that_goes_away_in_the_middle_leaves_a_doubt() -> None:
 
 
 class Crashing:
-    """A plugin that fails as none should."""
+    """A plugin that fails in an unusual way."""
 
     def __init__(self, error: Exception, *, calls: int) -> None:
         self.error, self.calls = error, calls
@@ -341,7 +341,7 @@ def test_settings_that_cannot_be_right_are_refused(url: str, options: dict[str, 
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("ntfee://s3cret@ntfy.example/alertes", "knows no service"),
+        ("ntfee://s3cret@ntfy.example/alertes", "has no service"),
         ("ntfys://s3cret@ntfy.example/a,b", "several targets"),
         ("ntfys://s3cret@ntfy.example/a/b", "several targets"),
         ("gotifys://push.example/", "cannot read the channel's url"),
@@ -398,20 +398,20 @@ def test_without_apprise_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
         open_apprise("ntfys://ntfy.example/alertes")
 
 
-def test_no_log_holds_a_secret_or_what_was_said(stand: FakePushServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_log_holds_a_secret_or_what_was_said(server: FakePushServer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.NOTSET, logger="apprise")
     with caplog.at_level(1):
-        by = ntfy(stand)
+        by = ntfy(server)
         by.whoami()
         send(by)
-        stand.fail_next("POST", "/", Answer.json({}, 500))
+        server.fail_next("POST", "/", Answer.json({}, 500))
         with pytest.raises(Unconfirmed):
             send(by)
         with pytest.raises(SettingsError):
             _ = open_apprise("gotifys://s3cret.example").capabilities
         by.close()
     logged = "\n".join(f"{each.name} {each.getMessage()} {each.args}" for each in caplog.records)
-    assert not re.search(rf"{stand.password}|avenue|Accident|alertes", logged)
+    assert not re.search(rf"{server.password}|avenue|Accident|alertes", logged)
 
 
 # --- whom we call
@@ -431,14 +431,14 @@ def test_the_address_that_is_called_is_known_where_apprise_says_it(url: str, add
     assert client.base_url_of(client.open_service(url, timeout=1.0, unencrypted=False)) == address
 
 
-def test_a_service_of_another_protocol_is_knocked_at(stand: FakePushServer) -> None:
-    by = open_apprise(f"ircs://desk:s3cret@127.0.0.1:{stand.url.rpartition(':')[2]}/#alertes")
+def test_a_service_of_another_protocol_is_knocked_at(server: FakePushServer) -> None:
+    by = open_apprise(f"ircs://desk:s3cret@127.0.0.1:{server.url.rpartition(':')[2]}/#alertes")
     assert by.whoami().name
-    stand.refuse_connections()
+    server.refuse_connections()
     with pytest.raises(Unavailable):
         by.whoami()
     assert open_apprise("syslog://").whoami().name  # nobody to knock at
-    assert stand.requests == []
+    assert server.requests == []
 
 
 def test_any_scheme_of_apprise_is_found() -> None:

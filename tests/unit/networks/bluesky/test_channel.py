@@ -1007,10 +1007,10 @@ def test_calls_go_to_the_server_of_the_did_document(opened: Open, stand: FakeBlu
 )
 def test_a_server_is_believed_only_over_a_safe_line(service: str, endpoint: object, host: str) -> None:
     entry = {"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": endpoint}
-    assert account_host(service, {"id": "did:plc:stand", "service": [entry]}) == host
+    assert account_host(service, {"id": "did:plc:server", "service": [entry]}) == host
 
 
-@pytest.mark.parametrize("document", [None, "did:plc:stand", {}, {"id": "did:plc:stand"}, {"id": 1, "service": 2}])
+@pytest.mark.parametrize("document", [None, "did:plc:server", {}, {"id": "did:plc:server"}, {"id": 1, "service": 2}])
 def test_a_did_document_that_names_no_server(document: object) -> None:
     assert account_host("https://bsky.social", document) == "https://bsky.social"
 

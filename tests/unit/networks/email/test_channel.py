@@ -44,7 +44,7 @@ SENDER = "alertes@police.example"
 
 
 @pytest.fixture
-def stand() -> Iterator[FakeMailServer]:
+def server() -> Iterator[FakeMailServer]:
     with FakeMailServer() as server:
         yield server
 
@@ -69,8 +69,8 @@ def email(url: str, **options: Any) -> Email:
     return made
 
 
-def channel(stand: FakeMailServer, login: str = "", query: str = "", **options: Any) -> Email:
-    url = f"mailto://{login}{stand.host}:{stand.port}?from={SENDER}&name=Police{query}"
+def channel(server: FakeMailServer, login: str = "", query: str = "", **options: Any) -> Email:
+    url = f"mailto://{login}{server.host}:{server.port}?from={SENDER}&name=Police{query}"
     return email(url, **options)
 
 
@@ -114,8 +114,8 @@ def told(outcomes: dict[str, RecipientOutcome]) -> dict[str, str]:
     return {name: each.outcome for name, each in outcomes.items()}
 
 
-def received(stand: FakeMailServer) -> Counter[str]:
-    return Counter(mail.recipient.partition("@")[0] for mail in stand.mails)
+def received(server: FakeMailServer) -> Counter[str]:
+    return Counter(mail.recipient.partition("@")[0] for mail in server.mails)
 
 
 def until_error(mail: Email, *people: Recipient, request: Request | None = None) -> tuple[dict[str, str], ChannelError]:
@@ -128,13 +128,13 @@ def until_error(mail: Email, *people: Recipient, request: Request | None = None)
     raise AssertionError(f"no error, but {outcomes}")
 
 
-def test_every_person_gets_a_mail_of_his_own(stand: FakeMailServer) -> None:
-    outcomes = send(channel(stand))
+def test_every_person_gets_a_mail_of_his_own(server: FakeMailServer) -> None:
+    outcomes = send(channel(server))
     assert told(outcomes) == dict.fromkeys(("ana", "bob", "cleo", "dan"), "posted")
     assert outcomes["ana"].code == "250 2.0.0"
-    assert received(stand) == Counter(ana=1, bob=1, cleo=1, dan=1)
-    assert stand.sessions == 1
-    mail = stand.mailbox("bob@c.example")[0]
+    assert received(server) == Counter(ana=1, bob=1, cleo=1, dan=1)
+    assert server.sessions == 1
+    mail = server.mailbox("bob@c.example")[0]
     assert mail.sender == SENDER
     assert b"ana@" not in mail.raw
     assert mail.raw.startswith(b"To: <bob@c.example>\r\n")  # without brackets a picture counts as spam
@@ -144,8 +144,8 @@ def test_every_person_gets_a_mail_of_his_own(stand: FakeMailServer) -> None:
     assert body.get_content().replace("\r\n", "\n") == "Évitez le secteur.\n.\n..fin\n"  # the dots came through
 
 
-def test_it_is_a_channel_with_recipients_that_claims_no_more_than_it_does(stand: FakeMailServer) -> None:
-    mail = channel(stand)
+def test_it_is_a_channel_with_recipients_that_claims_no_more_than_it_does(server: FakeMailServer) -> None:
+    mail = channel(server)
     assert isinstance(mail, Channel)
     assert isinstance(mail, SupportsBulkSend)
     assert mail.account == SENDER
@@ -153,33 +153,33 @@ def test_it_is_a_channel_with_recipients_that_claims_no_more_than_it_does(stand:
     assert mail.capabilities.replies
     assert mail.capabilities.idempotency_window == timedelta(0)
     assert mail.capabilities.lookup_delay is None
-    assert stand.sessions == 0
+    assert server.sessions == 0
 
 
-def test_an_incident_is_one_thread_in_each_mailbox(stand: FakeMailServer) -> None:
-    mail = channel(stand)
+def test_an_incident_is_one_thread_in_each_mailbox(server: FakeMailServer) -> None:
+    mail = channel(server)
     for number in (1, 2, 3):
         answers = tuple(ref(earlier) for earlier in range(1, number))
         send(mail, *PEOPLE[:2], request=mail.prepare(post(number, title=f"Point {number}"), answers))
     send(mail, *PEOPLE[:2], request=mail.prepare(post(9, title="Point 1"), ()))
     for name in ("ana", "bob"):
-        opening, update, end = (each.message for each in stand.mailbox(f"{name}@c.example")[:3])
+        opening, update, end = (each.message for each in server.mailbox(f"{name}@c.example")[:3])
         assert update["In-Reply-To"] == opening["Message-ID"]
         assert end["In-Reply-To"] == update["Message-ID"]
         assert end["References"].split() == [opening["Message-ID"], update["Message-ID"]]
-        assert [len(thread) for thread in stand.threads(f"{name}@c.example")] == [3, 1]
-    assert len({str(each.message["Message-ID"]) for each in stand.mails}) == 8
+        assert [len(thread) for thread in server.threads(f"{name}@c.example")] == [3, 1]
+    assert len({str(each.message["Message-ID"]) for each in server.mails}) == 8
 
 
-def test_another_accounts_mails_and_ids_of_other_kinds_are_not_answered(stand: FakeMailServer) -> None:
-    mail = channel(stand)
+def test_another_accounts_mails_and_ids_of_other_kinds_are_not_answered(server: FakeMailServer) -> None:
+    mail = channel(server)
     others = (PostRef(account="old@police.example", id=key(1)), PostRef(account=SENDER, id="<x@y>\r\nBcc: z@d.example"))
     assert mail.prepare(post(2), others).body["thread"] == []
 
 
-def test_no_header_stands_twice_and_no_line_is_too_long(stand: FakeMailServer) -> None:
+def test_no_header_stands_twice_and_no_line_is_too_long(server: FakeMailServer) -> None:
     mail = channel(
-        stand,
+        server,
         list_id="alertes.police.example",
         reply_to="Cellule com <com@police.example>",
         unsubscribe="https://police.example/desinscription/{recipient}",
@@ -188,7 +188,7 @@ def test_no_header_stands_twice_and_no_line_is_too_long(stand: FakeMailServer) -
     said = post(4, title=title + "\r\nBcc: spy@evil.example", text="É" * 5000, html="<p>" + "é" * 5000 + "</p>")
     earlier = tuple(PostRef(account=mail.account, id=key(number)) for number in (1, 2, 3))
     send(mail, PEOPLE[0], request=mail.prepare(said, earlier))
-    got = stand.mails[0]
+    got = server.mails[0]
     assert got.sender == SENDER
     head, _, _ = got.raw.partition(b"\r\n\r\n")
     names = [line.split(b":")[0].decode() for line in head.split(b"\r\n") if not line.startswith(b" ")]
@@ -214,30 +214,30 @@ def test_no_header_stands_twice_and_no_line_is_too_long(stand: FakeMailServer) -
     assert got.raw.isascii()
     assert max(map(len, got.raw.split(b"\r\n"))) <= 100
     assert got.message["Subject"] == title + "Bcc: spy@evil.example"
-    assert [each.recipient for each in stand.mails] == ["ana@c.example"]
+    assert [each.recipient for each in server.mails] == ["ana@c.example"]
     assert not got.message.defects
 
 
-def test_each_person_has_his_own_way_out_in_one_click(stand: FakeMailServer) -> None:
-    send(channel(stand, unsubscribe="https://police.example/u/{recipient}"), *PEOPLE[:2])
+def test_each_person_has_his_own_way_out_in_one_click(server: FakeMailServer) -> None:
+    send(channel(server, unsubscribe="https://police.example/u/{recipient}"), *PEOPLE[:2])
     for name in ("ana", "bob"):
-        message = stand.mailbox(f"{name}@c.example")[0].message
+        message = server.mailbox(f"{name}@c.example")[0].message
         assert message["List-Unsubscribe"] == f"<https://police.example/u/key-of-{name}>"
         assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 
 
-def test_one_refused_of_many_costs_nobody_else_his_mail(stand: FakeMailServer) -> None:
-    stand.refuse("bob@c.example", 550, "5.1.1 <bob@c.example>: no mailbox bob here, says BOB@c.example")
-    stand.refuse("dan@c.example", 451, "4.7.1 greylisted")
-    outcomes = send(channel(stand))
+def test_one_refused_of_many_costs_nobody_else_his_mail(server: FakeMailServer) -> None:
+    server.refuse("bob@c.example", 550, "5.1.1 <bob@c.example>: no mailbox bob here, says BOB@c.example")
+    server.refuse("dan@c.example", 451, "4.7.1 greylisted")
+    outcomes = send(channel(server))
     assert told(outcomes) == {"ana": "posted", "bob": "refused", "cleo": "posted", "dan": "unavailable"}
     assert (outcomes["bob"].code, outcomes["bob"].gone) == ("550 5.1.1", True)
     assert (
         outcomes["bob"].reason == "This address does not exist: <address>: no mailbox <address> here, says <address>."
     )
     assert (outcomes["dan"].code, outcomes["dan"].gone) == ("451 4.7.1", False)
-    assert received(stand) == Counter(ana=1, cleo=1)
-    assert stand.sessions == 1
+    assert received(server) == Counter(ana=1, cleo=1)
+    assert server.sessions == 1
 
 
 @pytest.mark.parametrize(
@@ -253,9 +253,9 @@ def test_one_refused_of_many_costs_nobody_else_his_mail(stand: FakeMailServer) -
         (550, "relay not permitted", False),
     ],
 )
-def test_only_a_mailbox_that_is_not_there_is_gone(stand: FakeMailServer, number: int, text: str, gone: bool) -> None:  # noqa: FBT001 - an expected value
-    stand.refuse("bob@c.example", number, text)
-    outcomes = send(channel(stand), *PEOPLE[:2])
+def test_only_a_mailbox_that_is_not_there_is_gone(server: FakeMailServer, number: int, text: str, gone: bool) -> None:  # noqa: FBT001 - an expected value
+    server.refuse("bob@c.example", number, text)
+    outcomes = send(channel(server), *PEOPLE[:2])
     assert told(outcomes) == {"ana": "posted", "bob": "refused"}
     assert outcomes["bob"].gone is gone
 
@@ -272,25 +272,25 @@ def test_only_a_mailbox_that_is_not_there_is_gone(stand: FakeMailServer, number:
 )
 @pytest.mark.parametrize("command", ["RCPT", "DATA"])
 def test_a_full_mailbox_is_no_wrong_address_and_no_large_mail(
-    stand: FakeMailServer, command: Any, number: int, text: str, outcome: str
+    server: FakeMailServer, command: Any, number: int, text: str, outcome: str
 ) -> None:
     if command == "DATA" and text == "no room":
         text = (
             "quota exceeded (mailbox for <bob@c.example> is full)"  # a bare 552 alone says that the mail is too large
         )
-    stand.fail_next(command, number, text)
-    bob = send(channel(stand), PEOPLE[1])["bob"]
+    server.fail_next(command, number, text)
+    bob = send(channel(server), PEOPLE[1])["bob"]
     assert (bob.outcome, bob.gone) == (outcome, False)
     assert bob.reason.startswith("The mailbox of this person is full: ")
     assert "bob" not in bob.reason
 
 
-def test_a_server_that_ends_sessions_early_loses_and_doubles_nobody(stand: FakeMailServer) -> None:
-    stand.limit_session(3)
+def test_a_server_that_ends_sessions_early_loses_and_doubles_nobody(server: FakeMailServer) -> None:
+    server.limit_session(3)
     people = tuple(person(f"p{number}") for number in range(11))
-    assert set(told(send(channel(stand), *people)).values()) == {"posted"}
-    assert received(stand) == Counter(f"p{number}" for number in range(11))
-    assert stand.sessions == 4
+    assert set(told(send(channel(server), *people)).values()) == {"posted"}
+    assert received(server) == Counter(f"p{number}" for number in range(11))
+    assert server.sessions == 4
 
 
 @pytest.mark.parametrize(
@@ -301,93 +301,93 @@ def test_a_server_that_ends_sessions_early_loses_and_doubles_nobody(stand: FakeM
         (421, "4.7.0 too many messages in this connection"),  # exim 4.98.2
     ],
 )
-def test_a_session_that_takes_no_more_mails_is_not_an_outage(stand: FakeMailServer, number: int, text: str) -> None:
-    stand.limit_session(3, number, text)
+def test_a_session_that_takes_no_more_mails_is_not_an_outage(server: FakeMailServer, number: int, text: str) -> None:
+    server.limit_session(3, number, text)
     people = tuple(person(f"p{number}") for number in range(11))
-    assert set(told(send(channel(stand), *people)).values()) == {"posted"}
-    assert received(stand) == Counter(f"p{number}" for number in range(11))
-    assert stand.sessions == 4
+    assert set(told(send(channel(server), *people)).values()) == {"posted"}
+    assert received(server) == Counter(f"p{number}" for number in range(11))
+    assert server.sessions == 4
 
 
-def test_a_session_that_takes_no_more_recipients_is_not_the_persons_fault(stand: FakeMailServer) -> None:
-    mail = channel(stand)
+def test_a_session_that_takes_no_more_recipients_is_not_the_persons_fault(server: FakeMailServer) -> None:
+    mail = channel(server)
     outcomes = mail.send_each(mail.prepare(post(), ()), PEOPLE)
     assert next(outcomes).outcome == "posted"
-    stand.refuse("*", 452, "4.5.3 Too many recipients", times=1)
+    server.refuse("*", 452, "4.5.3 Too many recipients", times=1)
     assert [each.outcome for each in outcomes] == ["posted"] * 3
-    assert stand.sessions == 2
+    assert server.sessions == 2
 
 
 @pytest.mark.parametrize(("mails", "sessions"), [(0, 1), (2, 2)])
 def test_a_server_that_takes_nothing_in_a_new_session_either_is_waited_for(
-    stand: FakeMailServer, mails: int, sessions: int
+    server: FakeMailServer, mails: int, sessions: int
 ) -> None:
-    mail = channel(stand)
+    mail = channel(server)
     outcomes = mail.send_each(mail.prepare(post(), ()), PEOPLE)
     assert [next(outcomes).outcome for _ in range(mails)] == ["posted"] * mails
-    stand.fail_next("MAIL", 452, "4.3.1 insufficient storage", times=9)
+    server.fail_next("MAIL", 452, "4.3.1 insufficient storage", times=9)
     with pytest.raises(Unavailable, match=r"takes no mail from us now: insufficient storage"):
         next(outcomes)
-    assert stand.sessions == sessions
+    assert server.sessions == sessions
 
 
 @pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
-def test_a_421_in_the_middle_loses_and_doubles_nobody(stand: FakeMailServer, command: Any) -> None:
-    mail = channel(stand)
+def test_a_421_in_the_middle_loses_and_doubles_nobody(server: FakeMailServer, command: Any) -> None:
+    mail = channel(server)
     outcomes = mail.send_each(mail.prepare(post(), ()), PEOPLE)
     first = next(outcomes)
-    stand.fail_next(command, 421, "4.3.2 shutting down")
+    server.fail_next(command, 421, "4.3.2 shutting down")
     assert [first.outcome, *(each.outcome for each in outcomes)] == ["posted"] * 4
-    assert received(stand) == Counter(ana=1, bob=1, cleo=1, dan=1)
-    assert stand.sessions == 2
+    assert received(server) == Counter(ana=1, bob=1, cleo=1, dan=1)
+    assert server.sessions == 2
 
 
 @pytest.mark.parametrize("command", ["MAIL", "RCPT"])
-def test_a_connection_lost_before_the_mail_leaves_no_doubt(stand: FakeMailServer, command: Any) -> None:
-    stand.hang_up(command)
-    assert told(send(channel(stand))) == dict.fromkeys(("ana", "bob", "cleo", "dan"), "posted")
-    assert received(stand) == Counter(ana=1, bob=1, cleo=1, dan=1)
+def test_a_connection_lost_before_the_mail_leaves_no_doubt(server: FakeMailServer, command: Any) -> None:
+    server.hang_up(command)
+    assert told(send(channel(server))) == dict.fromkeys(("ana", "bob", "cleo", "dan"), "posted")
+    assert received(server) == Counter(ana=1, bob=1, cleo=1, dan=1)
 
 
 @pytest.mark.parametrize("delivered", [True, False])
-def test_a_connection_lost_after_the_mail_leaves_one_person_in_doubt(stand: FakeMailServer, delivered: bool) -> None:  # noqa: FBT001 - both worlds
-    stand.hang_up("DATA", delivered=delivered)
-    outcomes = send(channel(stand))
+def test_a_connection_lost_after_the_mail_leaves_one_person_in_doubt(server: FakeMailServer, delivered: bool) -> None:  # noqa: FBT001 - both worlds
+    server.hang_up("DATA", delivered=delivered)
+    outcomes = send(channel(server))
     assert told(outcomes) == {"ana": "unconfirmed", "bob": "posted", "cleo": "posted", "dan": "posted"}
     assert "may or may not" in outcomes["ana"].reason
-    assert received(stand)["ana"] == int(delivered)
-    assert received(stand)["bob"] == received(stand)["dan"] == 1
+    assert received(server)["ana"] == int(delivered)
+    assert received(server)["bob"] == received(server)["dan"] == 1
 
 
-def test_a_server_that_takes_too_long_over_a_mail_leaves_it_in_doubt(stand: FakeMailServer) -> None:
-    mail = channel(stand, timeout=0.2)
+def test_a_server_that_takes_too_long_over_a_mail_leaves_it_in_doubt(server: FakeMailServer) -> None:
+    mail = channel(server, timeout=0.2)
     outcomes = mail.send_each(mail.prepare(post(), ()), PEOPLE[:2])
-    stand.delay("DATA", 0.5)
+    server.delay("DATA", 0.5)
     assert next(outcomes).outcome == "unconfirmed"
-    stand.delay("DATA", 0)
+    server.delay("DATA", 0)
     assert next(outcomes).outcome == "posted"
 
 
-def test_doubt_does_not_spread_over_a_whole_list(stand: FakeMailServer) -> None:
-    stand.hang_up("DATA", delivered=True, times=9)
-    outcomes, error = until_error(channel(stand))
+def test_doubt_does_not_spread_over_a_whole_list(server: FakeMailServer) -> None:
+    server.hang_up("DATA", delivered=True, times=9)
+    outcomes, error = until_error(channel(server))
     assert outcomes == {"ana": "unconfirmed", "bob": "unconfirmed"}
     assert type(error) is Unavailable
-    assert received(stand) == Counter(ana=1, bob=1)
+    assert received(server) == Counter(ana=1, bob=1)
 
 
-def test_a_server_that_ends_every_session_is_left_alone(stand: FakeMailServer) -> None:
-    stand.fail_next("MAIL", 421, "4.3.2 no", times=9)
-    outcomes, error = until_error(channel(stand))
+def test_a_server_that_ends_every_session_is_left_alone(server: FakeMailServer) -> None:
+    server.fail_next("MAIL", 421, "4.3.2 no", times=9)
+    outcomes, error = until_error(channel(server))
     assert outcomes == {}
     assert (type(error), error.reason) == (Unavailable, "The mail server ends every session.")
-    assert stand.sessions == 2
+    assert server.sessions == 2
 
 
 @pytest.mark.parametrize("command", ["EHLO", "MAIL", "RCPT"])
-def test_a_server_that_is_silent_is_not_said_to_end_the_session(stand: FakeMailServer, command: Any) -> None:
-    stand.delay(command, 0.5)
-    outcomes, error = until_error(channel(stand, timeout=0.1))
+def test_a_server_that_is_silent_is_not_said_to_end_the_session(server: FakeMailServer, command: Any) -> None:
+    server.delay(command, 0.5)
+    outcomes, error = until_error(channel(server, timeout=0.1))
     assert outcomes == {}
     assert (type(error), error.reason) == (Unavailable, "The mail server does not answer in time.")
     assert "`timeout`" in error.remedy
@@ -400,46 +400,46 @@ def test_a_server_that_greets_nobody_is_silent() -> None:
             silent.whoami()
 
 
-def test_a_server_that_goes_away_halfway_leaves_the_rest_for_later(stand: FakeMailServer) -> None:
-    mail = channel(stand)
+def test_a_server_that_goes_away_halfway_leaves_the_rest_for_later(server: FakeMailServer) -> None:
+    mail = channel(server)
     outcomes = mail.send_each(mail.prepare(post(), ()), PEOPLE)
     assert next(outcomes).outcome == "posted"
-    stand.refuse_connections()
+    server.refuse_connections()
     with pytest.raises(Unavailable) as caught:
         next(outcomes)
     assert (caught.value.published, caught.value.code) == ("no", "ConnectionRefusedError")
-    assert received(stand) == Counter(ana=1)
+    assert received(server) == Counter(ana=1)
 
 
 EVERYWHERE = tuple(Recipient(key=f"key-of-{name}", address=f"ana@{name}.example") for name in "cdef")
 
 
-def test_a_mail_that_nobody_may_have_is_refused_as_such(stand: FakeMailServer) -> None:
-    stand.fail_next("DATA", 554, "5.7.1 looks like spam", times=9)
-    outcomes, error = until_error(channel(stand), *EVERYWHERE)
+def test_a_mail_that_nobody_may_have_is_refused_as_such(server: FakeMailServer) -> None:
+    server.fail_next("DATA", 554, "5.7.1 looks like spam", times=9)
+    outcomes, error = until_error(channel(server), *EVERYWHERE)
     assert (outcomes, type(error), error.code) == ({}, Refused, "554 5.7.1")
     assert "looks like spam" in str(error)
-    assert stand.mails == []
+    assert server.mails == []
 
 
-def test_a_server_that_relays_nothing_blocks_the_channel_and_forgets_nobody(stand: FakeMailServer) -> None:
-    stand.refuse("*", 554, "5.7.1 Relay access denied")
-    outcomes, error = until_error(channel(stand), *EVERYWHERE)
+def test_a_server_that_relays_nothing_blocks_the_channel_and_forgets_nobody(server: FakeMailServer) -> None:
+    server.refuse("*", 554, "5.7.1 Relay access denied")
+    outcomes, error = until_error(channel(server), *EVERYWHERE)
     assert (outcomes, type(error), error.code) == ({}, Blocked, "554 5.7.1")
 
 
-def test_what_some_or_one_domain_will_not_have_is_refused_for_them_alone(stand: FakeMailServer) -> None:
-    stand.fail_next("DATA", 554, "5.7.1 their filter says no", times=2)
-    outcomes = send(channel(stand), *EVERYWHERE)
+def test_what_some_or_one_domain_will_not_have_is_refused_for_them_alone(server: FakeMailServer) -> None:
+    server.fail_next("DATA", 554, "5.7.1 their filter says no", times=2)
+    outcomes = send(channel(server), *EVERYWHERE)
     assert told(outcomes) == {"c": "refused", "d": "refused", "e": "posted", "f": "posted"}
     assert not outcomes["c"].gone
-    stand.refuse("*@c.example", 554, "5.7.1 we do not want you here")
-    assert told(send(channel(stand))) == dict.fromkeys(("ana", "bob", "cleo", "dan"), "refused")
+    server.refuse("*@c.example", 554, "5.7.1 we do not want you here")
+    assert told(send(channel(server))) == dict.fromkeys(("ana", "bob", "cleo", "dan"), "refused")
 
 
 def test_a_mail_that_is_too_large_is_refused_before_it_is_sent() -> None:
-    with FakeMailServer(size_limit=1000) as stand:
-        outcomes, error = until_error(channel(stand), request=channel(stand).prepare(post(text="x\n" * 2000), ()))
+    with FakeMailServer(size_limit=1000) as server:
+        outcomes, error = until_error(channel(server), request=channel(server).prepare(post(text="x\n" * 2000), ()))
     assert (outcomes, type(error)) == ({}, Refused)
     assert error.code == "552"
 
@@ -453,121 +453,121 @@ def test_a_mail_that_is_too_large_is_refused_before_it_is_sent() -> None:
         (552, "5.3.4 too large", Refused),
     ],
 )
-def test_what_is_said_to_our_address_holds_for_all(stand: FakeMailServer, number: int, text: str, kind: type) -> None:
-    stand.fail_next("MAIL", number, text)
-    outcomes, error = until_error(channel(stand))
+def test_what_is_said_to_our_address_holds_for_all(server: FakeMailServer, number: int, text: str, kind: type) -> None:
+    server.fail_next("MAIL", number, text)
+    outcomes, error = until_error(channel(server))
     assert (outcomes, type(error)) == ({}, kind)
     assert SENDER not in str(error)
-    assert stand.mails == []
+    assert server.mails == []
 
 
 def test_a_refused_login_blocks_the_channel_and_names_no_secret() -> None:
-    with FakeMailServer(login=("desk", "secret")) as stand:
-        assert set(told(send(channel(stand, "desk:secret@"))).values()) == {"posted"}
+    with FakeMailServer(login=("desk", "secret")) as server:
+        assert set(told(send(channel(server, "desk:secret@"))).values()) == {"posted"}
         for login in ("desk:wr0ngpass@", ""):
-            outcomes, error = until_error(channel(stand, login))
+            outcomes, error = until_error(channel(server, login))
             assert (outcomes, type(error)) == ({}, Blocked)
             assert "policenotify doctor" in error.remedy
             assert "wr0ngpass" not in repr(error) + str(error)
-        stand.fail_next("AUTH", 454, "4.7.0 temporary failure", times=9)
-        assert type(until_error(channel(stand, "desk:secret@"))[1]) is Unavailable
+        server.fail_next("AUTH", 454, "4.7.0 temporary failure", times=9)
+        assert type(until_error(channel(server, "desk:secret@"))[1]) is Unavailable
 
 
 def test_a_password_that_cannot_be_sent_is_not_given_away() -> None:
-    with FakeMailServer(login=("desk", "secret")) as stand:
-        _, error = until_error(channel(stand, "desk:s%C3%A9cret@"))
+    with FakeMailServer(login=("desk", "secret")) as server:
+        _, error = until_error(channel(server, "desk:s%C3%A9cret@"))
     assert type(error) is Blocked
     assert "ASCII" in error.remedy
     assert error.__cause__ is None
     assert error.__context__ is None  # it holds the password
 
 
-def test_addresses_that_cannot_be_mailed_cost_nobody_else_his_mail(stand: FakeMailServer) -> None:
+def test_addresses_that_cannot_be_mailed_cost_nobody_else_his_mail(server: FakeMailServer) -> None:
     bad = Recipient(key="key-of-rené", address="rené@c.example")
     worse = Recipient(key="key-of-x", address="x@c.example>\r\nDATA")
     idn = Recipient(key="key-of-idn", address="maire@préfecture.example")
-    outcomes = send(channel(stand), bad, PEOPLE[0], worse, idn)
+    outcomes = send(channel(server), bad, PEOPLE[0], worse, idn)
     assert told(outcomes) == {"rené": "refused", "ana": "posted", "x": "refused", "idn": "posted"}
     assert not outcomes["rené"].gone
-    assert [each.recipient for each in stand.mails] == ["ana@c.example", "maire@xn--prfecture-c4a.example"]
+    assert [each.recipient for each in server.mails] == ["ana@c.example", "maire@xn--prfecture-c4a.example"]
 
 
-def test_nobody_to_write_to_is_no_work(stand: FakeMailServer) -> None:
-    mail = channel(stand)
+def test_nobody_to_write_to_is_no_work(server: FakeMailServer) -> None:
+    mail = channel(server)
     assert list(mail.send_each(mail.prepare(post(), ()), ())) == []
-    assert stand.sessions == 0
+    assert server.sessions == 0
 
 
-def test_a_session_is_kept_from_chunk_to_chunk_but_not_for_long(stand: FakeMailServer) -> None:
+def test_a_session_is_kept_from_chunk_to_chunk_but_not_for_long(server: FakeMailServer) -> None:
     clock = FakeClock()
-    mail = channel(stand, clock=clock)
+    mail = channel(server, clock=clock)
     send(mail, *PEOPLE[:2])
     clock.pass_by(5)
     send(mail, *PEOPLE[2:])
-    assert stand.sessions == 1
+    assert server.sessions == 1
     clock.pass_by(11)
     send(mail, PEOPLE[0])
-    assert stand.sessions == 2
-    stand.refuse_connections()  # the kept session is dead, too
-    stand.recover()
+    assert server.sessions == 2
+    server.refuse_connections()  # the kept session is dead, too
+    server.recover()
     assert told(send(mail, PEOPLE[1])) == {"bob": "posted"}
-    assert stand.sessions == 3
+    assert server.sessions == 3
     mail.close()
     mail.close()
     assert told(send(mail, PEOPLE[2])) == {"cleo": "posted"}
-    assert received(stand) == Counter(ana=2, bob=2, cleo=2, dan=1)
+    assert received(server) == Counter(ana=2, bob=2, cleo=2, dan=1)
     mail.close()
 
 
-def test_whoever_stops_listening_leaves_no_session_open(stand: FakeMailServer) -> None:
-    mail = channel(stand)
+def test_whoever_stops_listening_leaves_no_session_open(server: FakeMailServer) -> None:
+    mail = channel(server)
     outcomes = mail.send_each(mail.prepare(post(), ()), PEOPLE)
     next(outcomes)
     outcomes.close()  # type: ignore[attr-defined] # a generator it is
-    assert received(stand) == Counter(ana=1)
+    assert received(server) == Counter(ana=1)
     assert told(send(mail, PEOPLE[1])) == {"bob": "posted"}
-    assert stand.sessions == 2
+    assert server.sessions == 2
     mail.close()
 
 
-def test_a_stored_request_is_sent_unchanged(stand: FakeMailServer) -> None:
-    mail = channel(stand)
+def test_a_stored_request_is_sent_unchanged(server: FakeMailServer) -> None:
+    mail = channel(server)
     stored = Request.read(mail.prepare(post(2), (ref(1),)).model_dump_json())
     send(mail, PEOPLE[0], request=stored)
-    send(channel(stand), PEOPLE[0], request=stored)
-    first, second = stand.mails
+    send(channel(server), PEOPLE[0], request=stored)
+    first, second = server.mails
     assert first.raw == second.raw
     assert "@c.example" not in stored.model_dump_json()
 
 
-def test_a_picture_without_its_bytes_is_refused(stand: FakeMailServer) -> None:
+def test_a_picture_without_its_bytes_is_refused(server: FakeMailServer) -> None:
     lost = Picture(digest="a" * 64, media_type="image/png", width=1, height=1, alt="Plan")
     with pytest.raises(Refused):
-        channel(stand).prepare(post(pictures=(lost,)), ())
+        channel(server).prepare(post(pictures=(lost,)), ())
 
 
 def test_whoami_logs_in_and_sends_nothing() -> None:
-    with FakeMailServer(login=("desk", "secret")) as stand:
-        mail = channel(stand, "desk:secret@")
+    with FakeMailServer(login=("desk", "secret")) as server:
+        mail = channel(server, "desk:secret@")
         assert mail.whoami() == Account(id=SENDER, name="Police")
         mail.close()
         mail.close()
-        assert (stand.sessions, stand.mails) == (1, [])
+        assert (server.sessions, server.mails) == (1, [])
         with pytest.raises(Blocked):
-            channel(stand, "desk:wrong@").whoami()
-        stand.refuse_connections()
+            channel(server, "desk:wrong@").whoami()
+        server.refuse_connections()
         with pytest.raises(Unavailable):
-            channel(stand, "desk:secret@").whoami()
+            channel(server, "desk:secret@").whoami()
 
 
 def test_no_log_holds_an_address_a_password_or_what_was_said(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.NOTSET, logger="apprise")
-    with caplog.at_level(1), FakeMailServer(login=("deskuser", "s3cretword")) as stand:
-        stand.refuse("bob@c.example")
-        stand.hang_up("DATA", times=1)
-        send(channel(stand, "deskuser:s3cretword@"))
-        until_error(channel(stand, "deskuser:wr0ngword@"))
-        channel(stand, "deskuser:s3cretword@").whoami()
+    with caplog.at_level(1), FakeMailServer(login=("deskuser", "s3cretword")) as server:
+        server.refuse("bob@c.example")
+        server.hang_up("DATA", times=1)
+        send(channel(server, "deskuser:s3cretword@"))
+        until_error(channel(server, "deskuser:wr0ngword@"))
+        channel(server, "deskuser:s3cretword@").whoami()
         with pytest.raises(Blocked):
             email(f"mailtos://u:s3cretword@x.invalid?mode=bad&from={SENDER}").whoami()
     logged = "\n".join(f"{each.name} {each.getMessage()} {each.args}" for each in caplog.records)
@@ -577,17 +577,17 @@ def test_no_log_holds_an_address_a_password_or_what_was_said(caplog: pytest.LogC
     assert "somebody else's" in caplog.text
 
 
-def test_many_mails_go_in_one_session(stand: FakeMailServer) -> None:
-    mail = channel(stand, unsubscribe="https://police.example/u/{recipient}")
+def test_many_mails_go_in_one_session(server: FakeMailServer) -> None:
+    mail = channel(server, unsubscribe="https://police.example/u/{recipient}")
     people = tuple(person(f"p{number}") for number in range(200))
     assert set(told(send(mail, *people, request=mail.prepare(post(3), (ref(1), ref(2))))).values()) == {"posted"}
-    assert received(stand) == Counter(f"p{number}" for number in range(200))
-    assert stand.sessions == 1
+    assert received(server) == Counter(f"p{number}" for number in range(200))
+    assert server.sessions == 1
 
 
 @pytest.mark.benchmark
-def test_two_hundred_mails_go_at_a_good_pace(stand: FakeMailServer) -> None:
-    mail = channel(stand, unsubscribe="https://police.example/u/{recipient}")
+def test_two_hundred_mails_go_at_a_good_pace(server: FakeMailServer) -> None:
+    mail = channel(server, unsubscribe="https://police.example/u/{recipient}")
     mail.whoami()  # apprise is loaded
     people = tuple(person(f"p{number}") for number in range(200))
     request = mail.prepare(post(3), (ref(1), ref(2)))
@@ -665,7 +665,7 @@ def test_the_account_is_the_senders_address_as_apprise_reads_it(url: str, accoun
     from policenotify.networks.email import smtp  # noqa: PLC0415 - loads apprise
 
     assert email(url).account == account
-    service = smtp.service(url, sender=account, allow_plain=False)
+    service = smtp.open_service(url, sender=account, allow_plain=False)
     assert service.from_addr[1] == account
     assert service.request_rate_per_sec == 0
 
@@ -692,15 +692,15 @@ def test_a_plain_connection_that_is_asked_for_in_so_many_words_is_made() -> None
     from policenotify.networks.email import smtp  # noqa: PLC0415 - loads apprise
 
     url = "mailto://mx.invalid?from=a@b.example&mode=insecure"
-    service = smtp.service(url, sender="a@b.example", allow_plain=True)
+    service = smtp.open_service(url, sender="a@b.example", allow_plain=True)
     assert (service.smtp_host, service.port, service.secure_mode) == ("mx.invalid", 25, "insecure")
 
 
-def test_a_server_without_encryption_never_gets_the_password(stand: FakeMailServer) -> None:
+def test_a_server_without_encryption_never_gets_the_password(server: FakeMailServer) -> None:
     with pytest.raises(Blocked, match="STARTTLS"):
-        channel(stand, "desk:secret@", "&mode=starttls").whoami()
+        channel(server, "desk:secret@", "&mode=starttls").whoami()
     with pytest.raises(Unavailable, match="encrypted connection"):
-        channel(stand, "desk:secret@", "&mode=ssl").whoami()
+        channel(server, "desk:secret@", "&mode=ssl").whoami()
 
 
 @pytest.mark.parametrize(
@@ -756,7 +756,7 @@ SILENCE = "…"
 
 @contextmanager
 def _raw_server(replies: dict[str, str]) -> Iterator[int]:
-    """A server that says what no mail server should: a reply for each command, or silence. An empty one hangs up."""
+    """A server with invalid replies: one for each command, or silence. An empty one disconnects."""
     usual = {
         "greeting": "220 hello", "ehlo": "250-hello\r\n250 AUTH PLAIN", "auth": "235 ok", "mail": "250 ok",
         "rcpt": "250 ok", "data": "354 go on", ".": "250 ok", "rset": "250 ok", "noop": "250 ok", "quit": "221 bye",

@@ -23,7 +23,7 @@ from policenotify.testing import (
 
 
 class MailFixture:
-    """Mailboxes, and a mail server that lets only the desk in."""
+    """Mailboxes, and a mail server with a login."""
 
     faults = frozenset(Fault) - {Fault.TRUNCATED, Fault.HTML_PAGE, Fault.SERVER_ERROR}  # these are HTTP's
     retry_after: timedelta | None = None

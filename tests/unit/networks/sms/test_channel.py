@@ -45,7 +45,7 @@ PEOPLE = tuple(map(person, NUMBERS))
 
 
 @pytest.fixture
-def stand(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSmsServer]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSmsServer]:
     with FakeSmsServer() as gateways:
         for name, value in gateways.environment.items():
             monkeypatch.setenv(name, value)  # nothing called here reaches the outside
@@ -56,26 +56,26 @@ def open_sms(url: str, **options: Any) -> Sms:
     return Sms(url=SecretStr(url), **{"timeout": 2.0, "clock": FakeClock(), **options})
 
 
-def urls(stand: FakeSmsServer) -> dict[str, str]:
-    at = stand.url.removeprefix("http://")
+def urls(server: FakeSmsServer) -> dict[str, str]:
+    at = server.url.removeprefix("http://")
     return {
-        "kannel": f"form://{at}{stand.KANNEL}?method=GET&{CALL}&:coding={{coding}}&:from={{sender}}&:to={{recipient}}",
-        "jasmin": f"form://{at}{stand.JASMIN}?method=GET&{JASMIN_CALL}&:coding={{data_coding}}"
+        "kannel": f"form://{at}{server.KANNEL}?method=GET&{CALL}&:coding={{coding}}&:from={{sender}}&:to={{recipient}}",
+        "jasmin": f"form://{at}{server.JASMIN}?method=GET&{JASMIN_CALL}&:coding={{data_coding}}"
         "&:from={sender}&:to={recipient}",
-        "json": f"json://desk:s3cret@{at}{stand.JSON}?:to={{recipient}}&:from={{sender}}",
-        "octopush": f"octopush://{{sender}}:{stand.login}/{stand.key}/{{recipient}}",
-        "infobip": f"infobip://{stand.key}@desk.infobip.example/{{recipient}}?from={{sender}}",
-        "cm": f"cm://{{sender}}@{stand.token}/{{recipient}}",
-        "seven": f"seven://{stand.key}/{{recipient}}?from={{sender}}",
-        "sfr": f"sfr://desk:s3cret@{stand.space}/{{recipient}}?from={{sender}}",
+        "json": f"json://desk:s3cret@{at}{server.JSON}?:to={{recipient}}&:from={{sender}}",
+        "octopush": f"octopush://{{sender}}:{server.login}/{server.key}/{{recipient}}",
+        "infobip": f"infobip://{server.key}@desk.infobip.example/{{recipient}}?from={{sender}}",
+        "cm": f"cm://{{sender}}@{server.token}/{{recipient}}",
+        "seven": f"seven://{server.key}/{{recipient}}?from={{sender}}",
+        "sfr": f"sfr://desk:s3cret@{server.space}/{{recipient}}?from={{sender}}",
     }
 
 
 GATEWAYS = ("kannel", "jasmin", "json", "octopush", "infobip", "cm", "seven", "sfr")
 
 
-def channel(stand: FakeSmsServer, name: str = "octopush", **options: Any) -> Sms:
-    return open_sms(urls(stand)[name], **{"sender": "POLICE34", **options})
+def channel(server: FakeSmsServer, name: str = "octopush", **options: Any) -> Sms:
+    return open_sms(urls(server)[name], **{"sender": "POLICE34", **options})
 
 
 def post(text: str = "Évitez le secteur.", **said: object) -> Post:
@@ -110,20 +110,20 @@ def until_error(by: Sms, *people: Recipient) -> tuple[dict[str, str], ChannelErr
 
 
 @pytest.mark.parametrize("name", GATEWAYS)
-def test_every_person_gets_the_text_whole_under_our_name(stand: FakeSmsServer, name: str) -> None:
-    by = channel(stand, name)
+def test_every_person_gets_the_text_whole_under_our_name(server: FakeSmsServer, name: str) -> None:
+    by = channel(server, name)
     assert isinstance(by, SupportsBulkSend)
     text = "Évacuation levée : accès rétabli [A9] à 14h30, où vous voulez. " * 3
     assert set(send(by, text=text.strip()).values()) == {"posted"}
-    assert [each.to for each in stand.messages] == list(NUMBERS.values())
-    got = stand.phone(NUMBERS["bob"])[0]
+    assert [each.to for each in server.messages] == list(NUMBERS.values())
+    got = server.phone(NUMBERS["bob"])[0]
     assert (got.text, got.sender, got.gateway) == (text.strip(), "POLICE34", name)
     assert (got.encoding, got.segments) == ("GSM-7", 2)
 
 
-def test_letters_that_gsm_has_not_are_written_otherwise(stand: FakeSmsServer) -> None:
-    send(channel(stand), PEOPLE[0], text="L’accès à « la forêt » est fermé – ça dure… 🚨")
-    got = stand.messages[0]
+def test_letters_that_gsm_has_not_are_written_otherwise(server: FakeSmsServer) -> None:
+    send(channel(server), PEOPLE[0], text="L’accès à « la forêt » est fermé – ça dure… 🚨")
+    got = server.messages[0]
     assert got.encoding == "GSM-7"
     assert got.text == to_gsm("L’accès à « la forêt » est fermé – ça dure… 🚨").text.strip()
     assert "fermé" in got.text
@@ -131,8 +131,8 @@ def test_letters_that_gsm_has_not_are_written_otherwise(stand: FakeSmsServer) ->
 
 
 @pytest.mark.parametrize("name", ["kannel", "jasmin", "octopush", "sfr"])
-def test_with_unicode_they_stay_as_they_are(stand: FakeSmsServer, name: str) -> None:
-    by = channel(stand, name, unicode=True)
+def test_with_unicode_they_stay_as_they_are(server: FakeSmsServer, name: str) -> None:
+    by = channel(server, name, unicode=True)
     for text, expected in {
         "Forêt fermée 🚨": ("UCS-2", 1),
         "Forêt fermée, évitez le secteur et l’avenue. " + "x" * 60: ("UCS-2", 2),
@@ -140,31 +140,31 @@ def test_with_unicode_they_stay_as_they_are(stand: FakeSmsServer, name: str) -> 
         "Accès fermé. " * 20 + "Fin": ("GSM-7", 2),
     }.items():
         assert send(by, PEOPLE[0], text=text) == {"ana": "posted"}
-        got = stand.messages[-1]
+        got = server.messages[-1]
         assert got.text == text
         assert (got.encoding, got.segments) == expected
 
 
-def test_a_text_is_cut_nowhere_and_no_title_is_glued_to_it(stand: FakeSmsServer) -> None:
-    by = channel(stand, "seven", segments=8)  # its plugin says that it takes 160
+def test_a_text_is_cut_nowhere_and_no_title_is_glued_to_it(server: FakeSmsServer) -> None:
+    by = channel(server, "seven", segments=8)  # its plugin says that it takes 160
     text = "Évitez le secteur et laissez passer les secours. " * 24
     request = by.prepare(post(text.strip(), title="Titre"), ())
     assert [each.outcome for each in by.send_each(request, PEOPLE[:1])] == ["posted"]
-    assert [each.text for each in stand.messages] == [text.strip()]
-    assert stand.messages[0].segments == 8
+    assert [each.text for each in server.messages] == [text.strip()]
+    assert server.messages[0].segments == 8
 
 
-def test_every_message_is_one_request(stand: FakeSmsServer) -> None:
-    by = channel(stand, "kannel")
+def test_every_message_is_one_request(server: FakeSmsServer) -> None:
+    by = channel(server, "kannel")
     people = tuple(person(f"p{number}", f"+336000001{number:02}") for number in range(25))
     assert set(send(by, *people).values()) == {"posted"}
-    assert len(stand.requests) == 25
-    assert all(not request.body for request in stand.requests)
+    assert len(server.requests) == 25
+    assert all(not request.body for request in server.requests)
 
 
 @pytest.mark.benchmark
-def test_nobody_waits_between_two_messages(stand: FakeSmsServer) -> None:
-    by = channel(stand, "kannel")
+def test_nobody_waits_between_two_messages(server: FakeSmsServer) -> None:
+    by = channel(server, "kannel")
     send(by, PEOPLE[0])  # apprise is loaded
     began = time.perf_counter()
     people = tuple(person(f"p{number}", f"+336000001{number:02}") for number in range(25))
@@ -172,12 +172,12 @@ def test_nobody_waits_between_two_messages(stand: FakeSmsServer) -> None:
     assert time.perf_counter() - began < 5.0  # apprise would rest 5.5 seconds between two
 
 
-def test_a_form_writes_numbers_in_digits_and_the_option_otherwise(stand: FakeSmsServer) -> None:
+def test_a_form_writes_numbers_in_digits_and_the_option_otherwise(server: FakeSmsServer) -> None:
     for number_format, written in {"auto": "33600000001", "+": "+33600000001", "00": "0033600000001"}.items():
-        assert send(channel(stand, "kannel", number_format=number_format), PEOPLE[0]) == {"ana": "posted"}
-        assert stand.requests[-1].query["to"] == [written]
-    send(channel(stand, "json"), PEOPLE[0])
-    assert stand.requests[-1].json()["to"] == "+33600000001"
+        assert send(channel(server, "kannel", number_format=number_format), PEOPLE[0]) == {"ana": "posted"}
+        assert server.requests[-1].query["to"] == [written]
+    send(channel(server, "json"), PEOPLE[0])
+    assert server.requests[-1].json()["to"] == "+33600000001"
 
 
 # --- whose fault
@@ -188,23 +188,23 @@ def test_a_form_writes_numbers_in_digits_and_the_option_otherwise(stand: FakeSms
     [("kannel", "400"), ("octopush", "400"), ("infobip", "REJECTED_DESTINATION"), ("cm", ""), ("sfr", "BAD_NUMBER")],
 )
 def test_one_who_is_refused_is_told_and_costs_nobody_else_the_message(
-    stand: FakeSmsServer, name: str, code: str
+    server: FakeSmsServer, name: str, code: str
 ) -> None:
-    by = channel(stand, name)
-    stand.refuse(NUMBERS["ana"])
+    by = channel(server, name)
+    server.refuse(NUMBERS["ana"])
     outcomes = {each.key.removeprefix("key-of-"): each for each in by.send_each(by.prepare(post(), ()), PEOPLE)}
     refused = outcomes.pop("ana")
     assert (refused.outcome, refused.code) == ("refused", code)
     assert not re.search(r"\d{5}", refused.reason)
     assert {each.outcome for each in outcomes.values()} == {"posted"}
-    assert not stand.phone(NUMBERS["ana"])
+    assert not server.phone(NUMBERS["ana"])
 
 
-def test_a_gateway_that_says_no_with_a_success_is_not_believed_to_be_verified(stand: FakeSmsServer) -> None:
-    stand.refuse(NUMBERS["ana"])
-    by = channel(stand, "seven")
+def test_a_gateway_that_says_no_with_a_success_is_not_believed_to_be_verified(server: FakeSmsServer) -> None:
+    server.refuse(NUMBERS["ana"])
+    by = channel(server, "seven")
     assert send(by, PEOPLE[0]) == {"ana": "posted"}
-    assert stand.messages == ()
+    assert server.messages == ()
     assert by.capabilities.acceptance == "unverified"
 
 
@@ -220,14 +220,14 @@ def test_a_gateway_that_says_no_with_a_success_is_not_believed_to_be_verified(st
         ("json", "unverified"),
     ],
 )
-def test_what_a_yes_is_worth_is_claimed_by_gateway(stand: FakeSmsServer, name: str, acceptance: str) -> None:
-    assert channel(stand, name).capabilities.acceptance == acceptance
+def test_what_a_yes_is_worth_is_claimed_by_gateway(server: FakeSmsServer, name: str, acceptance: str) -> None:
+    assert channel(server, name).capabilities.acceptance == acceptance
 
 
 @pytest.mark.parametrize("name", ["kannel", "jasmin", "json", "octopush", "infobip", "cm"])
-def test_wrong_credentials_block_the_channel_for_all(stand: FakeSmsServer, name: str) -> None:
-    by = channel(stand, name)
-    stand.password, stand.key, stand.token = "0ther", "0ther", "0ther"
+def test_wrong_credentials_block_the_channel_for_all(server: FakeSmsServer, name: str) -> None:
+    by = channel(server, name)
+    server.password, server.key, server.token = "0ther", "0ther", "0ther"
     told, error = until_error(by)
     assert told == {}
     assert isinstance(error, Blocked)
@@ -235,9 +235,9 @@ def test_wrong_credentials_block_the_channel_for_all(stand: FakeSmsServer, name:
     assert "does not accept our credentials" in error.reason
 
 
-def test_who_refuses_everybody_blocks_the_channel_and_nobody_is_given_up(stand: FakeSmsServer) -> None:
-    by = channel(stand, "sfr")
-    stand.password = "0ther"  # sfr says it with a success, as if it were the person
+def test_who_refuses_everybody_blocks_the_channel_and_nobody_is_given_up(server: FakeSmsServer) -> None:
+    by = channel(server, "sfr")
+    server.password = "0ther"  # sfr says it with a success, as if it were the person
     told, error = until_error(by)
     assert told == {}
     assert isinstance(error, Blocked)
@@ -245,10 +245,10 @@ def test_who_refuses_everybody_blocks_the_channel_and_nobody_is_given_up(stand: 
     assert send(by, *PEOPLE[:2]) == {"ana": "refused", "bob": "refused"}  # too few to tell
 
 
-def test_refusals_before_the_first_success_are_told_with_it(stand: FakeSmsServer) -> None:
+def test_refusals_before_the_first_success_are_told_with_it(server: FakeSmsServer) -> None:
     for name in ("ana", "bob"):
-        stand.refuse(NUMBERS[name])
-    assert send(channel(stand)) == {
+        server.refuse(NUMBERS[name])
+    assert send(channel(server)) == {
         "ana": "refused",
         "bob": "refused",
         "cleo": "posted",
@@ -257,26 +257,26 @@ def test_refusals_before_the_first_success_are_told_with_it(stand: FakeSmsServer
     }
 
 
-def test_an_empty_account_blocks_the_channel(stand: FakeSmsServer) -> None:
-    stand.credit = 2
-    told, error = until_error(channel(stand))
+def test_an_empty_account_blocks_the_channel(server: FakeSmsServer) -> None:
+    server.credit = 2
+    told, error = until_error(channel(server))
     assert told == {"ana": "posted", "bob": "posted"}
     assert isinstance(error, Blocked)
     assert (error.code, error.reason) == ("402", "The SMS gateway is out of credit.")
 
 
-def test_a_limit_pauses_the_channel(stand: FakeSmsServer) -> None:
-    stand.fail_next("POST", OCTOPUSH, Answer.rate_limited(retry_after=90))
-    told, error = until_error(channel(stand))
+def test_a_limit_pauses_the_channel(server: FakeSmsServer) -> None:
+    server.fail_next("POST", OCTOPUSH, Answer.rate_limited(retry_after=90))
+    told, error = until_error(channel(server))
     assert told == {}
     assert isinstance(error, Unavailable)
     assert error.whole_channel
     assert error.retry_at is None  # apprise does not show the answer's head
 
 
-def test_a_gateway_of_ones_own_that_is_out_of_credit_is_no_wrong_login(stand: FakeSmsServer) -> None:
-    stand.credit = 2
-    told, error = until_error(channel(stand, "jasmin"))
+def test_a_gateway_of_ones_own_that_is_out_of_credit_is_no_wrong_login(server: FakeSmsServer) -> None:
+    server.credit = 2
+    told, error = until_error(channel(server, "jasmin"))
     assert told == {"ana": "posted", "bob": "posted"}
     assert isinstance(error, Blocked)
     assert (error.code, error.remedy) == ("403", "Buy credit, then: policenotify doctor")
@@ -285,9 +285,9 @@ def test_a_gateway_of_ones_own_that_is_out_of_credit_is_no_wrong_login(stand: Fa
     )
 
 
-def test_a_gateway_of_ones_own_that_is_called_too_fast_is_no_wrong_login(stand: FakeSmsServer) -> None:
-    stand.burst = 2
-    by = channel(stand, "jasmin")
+def test_a_gateway_of_ones_own_that_is_called_too_fast_is_no_wrong_login(server: FakeSmsServer) -> None:
+    server.burst = 2
+    by = channel(server, "jasmin")
     told, error = until_error(by)
     assert told == {"ana": "posted", "bob": "posted"}
     assert isinstance(error, Unavailable)
@@ -318,23 +318,23 @@ def test_a_gateway_of_ones_own_that_is_called_too_fast_is_no_wrong_login(stand: 
     ],
 )
 def test_the_words_of_a_gateway_of_ones_own_are_read_and_quoted(
-    stand: FakeSmsServer, name: str, status: int, words: str, kind: type[ChannelError], said: str
+    server: FakeSmsServer, name: str, status: int, words: str, kind: type[ChannelError], said: str
 ) -> None:
     answer = (
         Answer.json({"error": {"code": 12, "text": words}}, status)
         if name == "json"
         else Answer(status, words.encode())
     )
-    stand.fail_next("*", "*", answer)
-    told, error = until_error(channel(stand, name))
+    server.fail_next("*", "*", answer)
+    told, error = until_error(channel(server, name))
     assert told == {}
     assert isinstance(error, kind)
     assert said in error.reason
 
 
-def test_a_gateway_of_ones_own_that_refuses_everybody_is_quoted(stand: FakeSmsServer) -> None:
-    stand.always(Answer(400, b"Mandatory argument [content] is not found"))
-    told, error = until_error(channel(stand, "jasmin"))
+def test_a_gateway_of_ones_own_that_refuses_everybody_is_quoted(server: FakeSmsServer) -> None:
+    server.always(Answer(400, b"Mandatory argument [content] is not found"))
+    told, error = until_error(channel(server, "jasmin"))
     assert told == {}
     assert isinstance(error, Blocked)
     assert error.reason.endswith(
@@ -345,15 +345,15 @@ def test_a_gateway_of_ones_own_that_refuses_everybody_is_quoted(stand: FakeSmsSe
 
 @pytest.mark.parametrize("name", ["jasmin", "json"])
 def test_the_words_of_a_gateway_of_ones_own_explain_a_refusal_and_give_nothing_away(
-    stand: FakeSmsServer, name: str
+    server: FakeSmsServer, name: str
 ) -> None:
     echo = (
         f"No route to {NUMBERS['ana']} (0033 6 00 00 00 01) for desk:s3cret, POLICE34, ops@police.example: %C3%89vitez"
     )
     page = f"<html><head><title>No</title></head><body><p>{echo}\x07</p>{'x' * 5000}</body></html>"
     for answer in (Answer(412, echo.encode()), Answer.html(page, 412), Answer.json({"why": [echo]}, 412)):
-        stand.fail_next("*", "*", answer)
-        by = channel(stand, name)
+        server.fail_next("*", "*", answer)
+        by = channel(server, name)
         ana = {each.key: each for each in by.send_each(by.prepare(post("Évitez"), ()), PEOPLE[:2])}["key-of-ana"]
         assert (ana.outcome, ana.code) == ("refused", "412")
         quoted = ana.reason.replace("+<…>", "<…>")
@@ -363,17 +363,17 @@ def test_the_words_of_a_gateway_of_ones_own_explain_a_refusal_and_give_nothing_a
         assert not re.search(r"s3cret|\d{2}|desk|@|vitez|\x07", ana.reason)
 
 
-def test_a_number_of_smpp_is_no_number_of_kannel(stand: FakeSmsServer) -> None:
-    """Coding 2 is UCS-2 for Kannel, and binary for all that take SMPP's data_coding."""
-    at = stand.url.removeprefix("http://")
-    call = f"form://{at}{stand.JASMIN}?method=GET&{JASMIN_CALL}&:to={{recipient}}&:coding="
+def test_a_number_of_smpp_is_no_number_of_kannel(server: FakeSmsServer) -> None:
+    """Coding 2 is UCS-2 for Kannel, and binary for gateways with SMPP's data_coding."""
+    at = server.url.removeprefix("http://")
+    call = f"form://{at}{server.JASMIN}?method=GET&{JASMIN_CALL}&:to={{recipient}}&:coding="
     for coding, text, encoding in (("{data_coding}", "Forêt", "UCS-2"), ("{coding}", "ForÃªt", "8-bit")):
         send(open_sms(call + coding, unicode=True), PEOPLE[0], text="Forêt")
-        assert (stand.messages[-1].text, stand.messages[-1].encoding) == (text, encoding)
+        assert (server.messages[-1].text, server.messages[-1].encoding) == (text, encoding)
 
 
-def test_a_gateway_that_is_not_at_its_address_blocks_the_channel(stand: FakeSmsServer) -> None:
-    at = stand.url.removeprefix("http://")
+def test_a_gateway_that_is_not_at_its_address_blocks_the_channel(server: FakeSmsServer) -> None:
+    at = server.url.removeprefix("http://")
     _, error = until_error(open_sms(f"form://{at}/elsewhere?method=GET&{CALL}&:to={{recipient}}"))
     assert isinstance(error, Blocked)
     assert error.code == "404"
@@ -393,56 +393,56 @@ def test_a_gateway_that_is_not_at_its_address_blocks_the_channel(stand: FakeSmsS
         (Answer.html("<h1>Wi-Fi</h1>"), False, "200"),
     ],
 )
-def test_a_doubt_is_the_persons_alone(stand: FakeSmsServer, fault: Reply, effect: bool, code: str) -> None:  # noqa: FBT001 - a parameter of the test
-    by = channel(stand, timeout=0.5)
-    stand.fail_next("POST", OCTOPUSH, fault, effect=effect)
+def test_a_doubt_is_the_persons_alone(server: FakeSmsServer, fault: Reply, effect: bool, code: str) -> None:  # noqa: FBT001 - a parameter of the test
+    by = channel(server, timeout=0.5)
+    server.fail_next("POST", OCTOPUSH, fault, effect=effect)
     outcomes = {each.key.removeprefix("key-of-"): each for each in by.send_each(by.prepare(post(), ()), PEOPLE)}
     doubt = outcomes.pop("ana")
     assert (doubt.outcome, doubt.code) == ("unconfirmed", code)
     assert {each.outcome for each in outcomes.values()} == {"posted"}
-    assert len(stand.phone(NUMBERS["ana"])) == int(effect)
-    assert len(stand.requests) == len(PEOPLE)  # and no redirect was followed
+    assert len(server.phone(NUMBERS["ana"])) == int(effect)
+    assert len(server.requests) == len(PEOPLE)  # and no redirect was followed
 
 
-def test_after_two_doubts_in_a_row_the_others_wait(stand: FakeSmsServer) -> None:
-    stand.fail_next("POST", OCTOPUSH, Answer.json({}, 503), times=2)
-    told, error = until_error(channel(stand))
+def test_after_two_doubts_in_a_row_the_others_wait(server: FakeSmsServer) -> None:
+    server.fail_next("POST", OCTOPUSH, Answer.json({}, 503), times=2)
+    told, error = until_error(channel(server))
     assert told == {"ana": "unconfirmed", "bob": "unconfirmed"}
     assert isinstance(error, Unavailable)
-    assert len(stand.requests) == 2
+    assert len(server.requests) == 2
 
 
-def test_two_doubts_with_an_answer_between_them_stop_nobody(stand: FakeSmsServer) -> None:
+def test_two_doubts_with_an_answer_between_them_stop_nobody(server: FakeSmsServer) -> None:
     answers = [Answer.json({}, 503), Answer.json({}, 201)] * 2 + [Answer.json({}, 201)]
-    stand.on("POST", OCTOPUSH, answers)
-    assert list(send(channel(stand)).values()) == ["unconfirmed", "posted", "unconfirmed", "posted", "posted"]
+    server.on("POST", OCTOPUSH, answers)
+    assert list(send(channel(server)).values()) == ["unconfirmed", "posted", "unconfirmed", "posted", "posted"]
 
 
-def test_where_nobody_listens_nobody_is_in_doubt(stand: FakeSmsServer) -> None:
+def test_where_nobody_listens_nobody_is_in_doubt(server: FakeSmsServer) -> None:
     for name in ("kannel", "octopush"):
-        by = channel(stand, name)
-        stand.refuse_connections()
+        by = channel(server, name)
+        server.refuse_connections()
         told, error = until_error(by)
         assert told == {}
         assert isinstance(error, Unavailable)
-        stand.recover()
+        server.recover()
 
 
 def test_a_certificate_that_is_not_trusted_leaves_nobody_in_doubt(
-    stand: FakeSmsServer, monkeypatch: pytest.MonkeyPatch
+    server: FakeSmsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name)
-    by = channel(stand)
+    by = channel(server)
     told, error = until_error(by)
     assert told == {}
     assert isinstance(error, Unavailable)
     with pytest.raises(Unavailable):
         by.whoami()
-    assert stand.requests == []
+    assert server.requests == []
 
 
-def test_a_slow_gateway_is_asked_for_everybody(stand: FakeSmsServer) -> None:
+def test_a_slow_gateway_is_asked_for_everybody(server: FakeSmsServer) -> None:
     """The lease begins again with each person."""
     clock = FakeClock()
 
@@ -450,8 +450,8 @@ def test_a_slow_gateway_is_asked_for_everybody(stand: FakeSmsServer) -> None:
         clock.pass_by(40)
         return Answer.json({}, 201)
 
-    stand.on("POST", OCTOPUSH, slow)
-    told = send(channel(stand, clock=clock))
+    server.on("POST", OCTOPUSH, slow)
+    told = send(channel(server, clock=clock))
     assert (set(told.values()), len(told)) == ({"posted"}, len(PEOPLE))
     assert clock.slept == []
 
@@ -460,19 +460,19 @@ def open_nothing() -> None:
     raise ConnectionRefusedError("the caller's own")
 
 
-def test_an_error_that_the_caller_is_handling_is_not_the_gateways(stand: FakeSmsServer) -> None:
-    stand.fail_next("POST", OCTOPUSH, Answer.json({}, 400))
+def test_an_error_that_the_caller_is_handling_is_not_the_gateways(server: FakeSmsServer) -> None:
+    server.fail_next("POST", OCTOPUSH, Answer.json({}, 400))
     try:
         open_nothing()
     except ConnectionRefusedError:
-        assert send(channel(stand), *PEOPLE[:2]) == {"ana": "refused", "bob": "posted"}
+        assert send(channel(server), *PEOPLE[:2]) == {"ana": "refused", "bob": "posted"}
 
 
-def test_it_is_told_also_where_logging_is_switched_off(stand: FakeSmsServer) -> None:
+def test_it_is_told_also_where_logging_is_switched_off(server: FakeSmsServer) -> None:
     logging.disable(logging.CRITICAL)
     try:
-        stand.fail_next("POST", OCTOPUSH, Answer.json({}, 400))
-        assert send(channel(stand), *PEOPLE[:2]) == {"ana": "refused", "bob": "posted"}
+        server.fail_next("POST", OCTOPUSH, Answer.json({}, 400))
+        assert send(channel(server), *PEOPLE[:2]) == {"ana": "refused", "bob": "posted"}
     finally:
         logging.disable(logging.NOTSET)
 
@@ -491,15 +491,15 @@ def test_it_is_told_also_where_logging_is_switched_off(stand: FakeSmsServer) -> 
         ("cm", Answer.json({"errorCode": 201, "details": "No account"}), "refused"),
     ],
 )
-def test_what_gateways_say_behind_a_success(stand: FakeSmsServer, name: str, answer: Answer, outcome: str) -> None:
-    stand.on("POST", "*", answer)
-    assert send(channel(stand, name), PEOPLE[0]) == {"ana": outcome}
+def test_what_gateways_say_behind_a_success(server: FakeSmsServer, name: str, answer: Answer, outcome: str) -> None:
+    server.on("POST", "*", answer)
+    assert send(channel(server, name), PEOPLE[0]) == {"ana": outcome}
 
 
-def test_serwersms_is_read_too(stand: FakeSmsServer) -> None:
+def test_serwersms_is_read_too(server: FakeSmsServer) -> None:
     by = open_sms("serwersms://desk:s3cret@POLICE34/{recipient}")
     assert by.capabilities.acceptance == "verified"
-    stand.on("POST", "*", [Answer.json({"success": True}), Answer.json({"error": {"code": 3001, "message": "no"}})])
+    server.on("POST", "*", [Answer.json({"success": True}), Answer.json({"error": {"code": 3001, "message": "no"}})])
     assert send(by, *PEOPLE[:2]) == {"ana": "posted", "bob": "refused"}
 
 
@@ -520,8 +520,14 @@ def test_serwersms_is_read_too(stand: FakeSmsServer) -> None:
         ("0690 12 34 56", "+590690123456"),
         ("0696 12 34 56", "+596696123456"),
         ("0694 12 34 56", "+594694123456"),
+        ("0639 12 34 56", "+262639123456"),  # a range that phonenumbers does not list
+        ("0691 40 12 34", "+590691401234"),
+        ("0693 60 12 34", "+262693601234"),
+        ("0694 60 12 34", "+594694601234"),
         ("+44 7700 900123", "+447700900123"),
         ("+352 621 123 456", "+352621123456"),
+        ("+352 (0)621 123 456", "+352621123456"),
+        ("+34 (0)612 345 678", "+34612345678"),
     ],
 )
 def test_numbers_are_read_as_people_write_them(written: str, number: str) -> None:
@@ -546,23 +552,25 @@ def test_numbers_are_read_as_people_write_them(written: str, number: str) -> Non
         ("+4477", "too short, too long"),
     ],
 )
-def test_a_number_that_cannot_be_right_is_refused_for_that_person(stand: FakeSmsServer, written: str, why: str) -> None:
+def test_a_number_that_cannot_be_right_is_refused_for_that_person(
+    server: FakeSmsServer, written: str, why: str
+) -> None:
     with pytest.raises(BadNumber, match=why):
         e164(written, "33")
-    by = channel(stand)
+    by = channel(server)
     outcomes = list(by.send_each(by.prepare(post(), ()), (person("bad", written or "-"), PEOPLE[0])))
     assert [(each.outcome, each.gone) for each in outcomes] == [("refused", False), ("posted", False)]
     assert (written or "-") not in outcomes[0].reason
 
 
-def test_another_country_has_numbers_of_its_own(stand: FakeSmsServer) -> None:
-    by = channel(stand, country_code="32")
+def test_another_country_has_numbers_of_its_own(server: FakeSmsServer) -> None:
+    by = channel(server, country_code="32")
     assert send(by, person("jan", "0470 12 34 56")) == {"jan": "posted"}
-    assert stand.messages[0].to == "+32470123456"
+    assert server.messages[0].to == "+32470123456"
 
 
-def test_a_number_too_short_for_apprise_is_refused_for_that_person(stand: FakeSmsServer) -> None:
-    by = channel(stand)
+def test_a_number_too_short_for_apprise_is_refused_for_that_person(server: FakeSmsServer) -> None:
+    by = channel(server)
     outcomes = list(by.send_each(by.prepare(post(), ()), (person("jon", "+290 51234"), PEOPLE[0])))
     assert {each.key: each.outcome for each in outcomes} == {"key-of-jon": "refused", PEOPLE[0].key: "posted"}
     assert "apprise takes no telephone numbers of this length." in {each.reason for each in outcomes}
@@ -584,9 +592,9 @@ def test_a_number_too_short_for_apprise_is_refused_for_that_person(stand: FakeSm
         (3, "a" * 460, False),
     ],
 )
-def test_gsm_segments_are_counted_exactly(stand: FakeSmsServer, segments: int, text: str, *, fits: bool) -> None:
+def test_gsm_segments_are_counted_exactly(server: FakeSmsServer, segments: int, text: str, *, fits: bool) -> None:
     for unicode in (False, True):
-        by = channel(stand, segments=segments, unicode=unicode)
+        by = channel(server, segments=segments, unicode=unicode)
         assert by.capabilities.budget.fits(text) is fits
         if not fits:
             with pytest.raises(Refused, match="of SMS"):
@@ -607,8 +615,8 @@ def test_gsm_segments_are_counted_exactly(stand: FakeSmsServer, segments: int, t
         (3, "ê" * 202, False),
     ],
 )
-def test_unicode_segments_are_counted_exactly(stand: FakeSmsServer, segments: int, text: str, *, fits: bool) -> None:
-    assert channel(stand, segments=segments, unicode=True).capabilities.budget.fits(text) is fits
+def test_unicode_segments_are_counted_exactly(server: FakeSmsServer, segments: int, text: str, *, fits: bool) -> None:
+    assert channel(server, segments=segments, unicode=True).capabilities.budget.fits(text) is fits
 
 
 @given(text=st.text(st.sampled_from("ab €êé[🚨…\n"), max_size=400), segments=st.integers(1, 3), unicode=st.booleans())
@@ -622,23 +630,23 @@ def test_whatever_fits_makes_no_segment_too_many(text: str, segments: int, *, un
         assert budget.measure(written) == budget.measure(text)
 
 
-def test_the_budget_says_what_is_paid_for(stand: FakeSmsServer) -> None:
-    budget = channel(stand).capabilities.budget
+def test_the_budget_says_what_is_paid_for(server: FakeSmsServer) -> None:
+    budget = channel(server).capabilities.budget
     assert budget.describe is not None
     assert budget.describe("Accès fermé.") == "GSM-7, 1 segment"
     assert budget.describe("Accès fermé. " * 13) == "GSM-7, 2 segments"
     assert budget.describe("Forêt") == "UCS-2, 1 segment"
     assert budget.usage("a" * 100) == (100, 459)
-    assert channel(stand, unicode=True).capabilities.budget.usage("ê" * 67) == (153, 459)
+    assert channel(server, unicode=True).capabilities.budget.usage("ê" * 67) == (153, 459)
 
 
-def test_a_text_of_which_nothing_can_be_written_is_refused(stand: FakeSmsServer) -> None:
+def test_a_text_of_which_nothing_can_be_written_is_refused(server: FakeSmsServer) -> None:
     with pytest.raises(Refused, match="No letter of the text"):
-        channel(stand).prepare(post("🚨"), ())
+        channel(server).prepare(post("🚨"), ())
 
 
-def test_a_request_that_was_stored_is_sent_as_it_is(stand: FakeSmsServer) -> None:
-    by = channel(stand)
+def test_a_request_that_was_stored_is_sent_as_it_is(server: FakeSmsServer) -> None:
+    by = channel(server)
     request = Request.read(by.prepare(post("L’accès"), ()).model_dump_json())
     assert request.body == {"text": "L'accès"}
     assert [each.outcome for each in by.send_each(request, PEOPLE[:1])] == ["posted"]
@@ -770,14 +778,14 @@ def test_without_apprise_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("name", GATEWAYS)
-def test_asking_who_we_are_reaches_the_gateway_and_sends_nothing(stand: FakeSmsServer, name: str) -> None:
-    by = channel(stand, name)
+def test_asking_who_we_are_reaches_the_gateway_and_sends_nothing(server: FakeSmsServer, name: str) -> None:
+    by = channel(server, name)
     account = by.whoami()
     assert account.id == by.account
     assert account.name
-    assert [request.method for request in stand.requests] == ["HEAD"]
-    assert stand.messages == ()
-    stand.refuse_connections()
+    assert [request.method for request in server.requests] == ["HEAD"]
+    assert server.messages == ()
+    server.refuse_connections()
     with pytest.raises(Unavailable, match="cannot be reached"):
         by.whoami()
 
@@ -785,8 +793,8 @@ def test_asking_who_we_are_reaches_the_gateway_and_sends_nothing(stand: FakeSmsS
 @pytest.mark.parametrize(
     ("url", "options", "said"),
     [
-        ("octopsh://desk@police.example/s3cret/{recipient}", {}, "knows no service"),
-        ("x.y://desk@police.example/s3cret/{recipient}", {}, "knows no service"),
+        ("octopsh://desk@police.example/s3cret/{recipient}", {}, "has no service"),
+        ("x.y://desk@police.example/s3cret/{recipient}", {}, "has no service"),
         ("octopush://POLICE34:@/s3cret/{recipient}", {}, "cannot read the channel's url"),
         ("forms://:s3cret/{recipient}", {}, "cannot read the channel's url"),
         ("form://gateway.example/s3cret?:to={recipient}", {}, "without encryption"),
@@ -796,7 +804,7 @@ def test_asking_who_we_are_reaches_the_gateway_and_sends_nothing(stand: FakeSmsS
     ],
 )
 def test_what_apprise_cannot_use_blocks_the_channel(
-    stand: FakeSmsServer, url: str, options: dict[str, Any], said: str
+    server: FakeSmsServer, url: str, options: dict[str, Any], said: str
 ) -> None:
     by = open_sms(url, **options)
     with pytest.raises(Blocked, match=said) as caught:
@@ -805,13 +813,13 @@ def test_what_apprise_cannot_use_blocks_the_channel(
     while seen is not None:
         assert "s3cret" not in f"{seen!r} {vars(seen)}"
         seen = seen.__cause__ or seen.__context__
-    assert stand.requests == []
+    assert server.requests == []
 
 
-def test_a_network_of_ones_own_may_be_called_without_encryption(stand: FakeSmsServer) -> None:
+def test_a_network_of_ones_own_may_be_called_without_encryption(server: FakeSmsServer) -> None:
     by = open_sms("form://gateway.example/send?:to={recipient}", unencrypted=True)
     for name in ("HTTP_PROXY", "http_proxy"):
-        assert stand.environment[name] == ""
+        assert server.environment[name] == ""
     assert by._service("+33600000001", "x").host == "gateway.example"
     smseagle = open_sms("smseagle://s3cret@box.example/{recipient}")
     with pytest.raises(Blocked, match="without encryption"):
@@ -822,26 +830,26 @@ def test_a_network_of_ones_own_may_be_called_without_encryption(stand: FakeSmsSe
 
 
 def test_no_log_holds_a_number_a_password_or_what_was_said(
-    stand: FakeSmsServer, caplog: pytest.LogCaptureFixture
+    server: FakeSmsServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in ("apprise", "urllib3", "urllib3.connectionpool"):
         caplog.set_level(logging.NOTSET, logger=name)
     with caplog.at_level(1):
         for name in GATEWAYS:
-            by = channel(stand, name, timeout=0.3)
-            stand.refuse(NUMBERS["bob"])
+            by = channel(server, name, timeout=0.3)
+            server.refuse(NUMBERS["bob"])
             by.whoami()
             send(by)
             for fault in (Disconnect(), Answer.json({}, 500), Answer.json({}, 403)):
-                stand.fail_next("*", "*", fault)
+                server.fail_next("*", "*", fault)
                 with suppress(ChannelError):
                     send(by, PEOPLE[0])
-            stand.refuse_connections()
+            server.refuse_connections()
             _, unreached = until_error(by)
             assert not re.search(r"s3cret|k3y-of|\d{8}", "".join(traceback.format_exception(unreached)))
-            stand.recover()
+            server.recover()
     logged = "\n".join(f"{each.name} {each.getMessage()} {each.args} {each.exc_text}" for each in caplog.records)
-    assert not re.search(rf"s3cret|k3y-of|{stand.token}|6000000\d\d|secteur|octopush", logged)
+    assert not re.search(rf"s3cret|k3y-of|{server.token}|6000000\d\d|secteur|octopush", logged)
 
 
 def test_making_a_channel_loads_no_apprise_and_using_one_loads_one_plugin() -> None:
@@ -890,15 +898,15 @@ def test_a_person_who_stands_on_the_list_in_several_forms_is_one_person() -> Non
 
 
 def test_no_proxy_of_the_environment_carries_plain_http_off_this_machine(
-    stand: FakeSmsServer, monkeypatch: pytest.MonkeyPatch
+    server: FakeSmsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    by = channel(stand, "kannel")
+    by = channel(server, "kannel")
     with FakeServer() as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
         with pytest.raises(Blocked, match="NO_PROXY"):
             by.whoami()
         _, error = until_error(by)
         assert isinstance(error, Blocked)
-        assert proxy.requests == stand.requests == []
+        assert proxy.requests == server.requests == []
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     assert set(send(by).values()) == {"posted"}

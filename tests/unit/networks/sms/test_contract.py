@@ -19,14 +19,14 @@ _ADDRESSES = {number: address for address, number in _NUMBERS.items()}
 
 
 class Directory(Sms):
-    """The suite writes to people by their mail addresses; here each has a telephone."""
+    """Replaces the mail addresses of the suite by telephone numbers."""
 
     def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
         return super().send_each(request, (replace(one, address=_NUMBERS[one.address]) for one in recipients))
 
 
 class SmsFixture(HttpFixture):
-    """Telephones, and gateways that serve the desk alone."""
+    """Telephones, and gateways with a login."""
 
     server: FakeSmsServer
     path: ClassVar[str] = FakeSmsServer.KANNEL
@@ -57,7 +57,7 @@ class SmsFixture(HttpFixture):
 
 
 class OctopushFixture(SmsFixture):
-    """octopush, whose address is in apprise: its yes is a 201, and a page for people is none."""
+    """octopush, whose URL is built into apprise: its success is a 201, and a web page is not."""
 
     path = "/v1/public/sms-campaign/send"
     faults = frozenset(Fault)

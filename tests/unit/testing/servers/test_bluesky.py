@@ -1,4 +1,4 @@
-"""The Bluesky stand answers as the real server does; the expected words were read from @atproto/pds 0.5.35."""
+"""The fake Bluesky server answers as the real one. The expected texts are from @atproto/pds 0.5.35."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ FAMILY = "👨‍👩‍👧‍👦"
 
 
 class Caller:
-    """The owner of the account, who says to the server whatever a test wants."""
+    """A client of the account's owner."""
 
-    def __init__(self, stand: FakeBlueskyServer, http: httpx.Client) -> None:
-        self.stand = stand
+    def __init__(self, server: FakeBlueskyServer, http: httpx.Client) -> None:
+        self.server = server
         self.http = http
-        self.tokens = self.call("server.createSession", {"identifier": stand.handle, "password": stand.password})
+        self.tokens = self.call("server.createSession", {"identifier": server.handle, "password": server.password})
 
     def call(self, name: str, body: object = None, *, bearer: str = "accessJwt", **query: str) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {getattr(self, 'tokens', {}).get(bearer, bearer)}"}
-        url = f"{self.stand.url}/xrpc/com.atproto.{name}"
+        url = f"{self.server.url}/xrpc/com.atproto.{name}"
         if isinstance(body, bytes):
             got = self.http.post(url, content=body, headers=headers | {"Content-Type": "*/*"})
         elif body is not None:
@@ -37,11 +37,11 @@ class Caller:
         return {"status": got.status_code, "headers": got.headers, **got.json()}
 
     def put(self, record: dict[str, Any], rkey: str = KEY, **more: Any) -> dict[str, Any]:
-        place = {"repo": self.stand.did, "collection": "app.bsky.feed.post", "rkey": rkey}
+        place = {"repo": self.server.did, "collection": "app.bsky.feed.post", "rkey": rkey}
         return self.call("repo.putRecord", place | {"record": record} | more)
 
     def delete(self, rkey: str = KEY) -> dict[str, Any]:
-        place = {"repo": self.stand.did, "collection": "app.bsky.feed.post", "rkey": rkey}
+        place = {"repo": self.server.did, "collection": "app.bsky.feed.post", "rkey": rkey}
         return self.call("repo.deleteRecord", place)
 
     def upload(self, data: bytes = PNG) -> dict[str, Any]:
@@ -50,15 +50,15 @@ class Caller:
 
 
 @pytest.fixture
-def stand() -> Iterator[FakeBlueskyServer]:
-    with FakeBlueskyServer(now=lambda: NOW) as stand:
-        yield stand
+def server() -> Iterator[FakeBlueskyServer]:
+    with FakeBlueskyServer(now=lambda: NOW) as server:
+        yield server
 
 
 @pytest.fixture
-def caller(stand: FakeBlueskyServer) -> Iterator[Caller]:
+def caller(server: FakeBlueskyServer) -> Iterator[Caller]:
     with httpx.Client() as http:
-        yield Caller(stand, http)
+        yield Caller(server, http)
 
 
 def a_record(**more: Any) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def test_a_refusal_has_the_servers_words(caller: Caller, record: dict[str, Any],
     got = caller.put(record)
     assert (got["status"], got["error"]) == (400, "InvalidRequest")
     assert got["message"] == f"Invalid app.bsky.feed.post record: {reason}"
-    assert caller.stand.posts == ()
+    assert caller.server.posts == ()
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_a_refusal_has_the_servers_words(caller: Caller, record: dict[str, Any],
 )
 def test_what_the_server_lets_through(caller: Caller, record: dict[str, Any]) -> None:
     assert caller.put(record)["status"] == 200
-    assert len(caller.stand.posts) == 1
+    assert len(caller.server.posts) == 1
 
 
 def test_a_key_must_be_a_tid(caller: Caller) -> None:
@@ -165,7 +165,7 @@ def test_a_key_must_be_a_tid(caller: Caller) -> None:
     assert caller.put(a_record(), "my-own-key")["message"] == refused
 
 
-def test_putting_again_and_over(caller: Caller, stand: FakeBlueskyServer) -> None:
+def test_putting_again_and_over(caller: Caller, server: FakeBlueskyServer) -> None:
     first = caller.put(a_record(), swapRecord=None)
     assert "commit" in first
     again = caller.put(dict(reversed(a_record().items())), swapRecord=None)
@@ -176,27 +176,27 @@ def test_putting_again_and_over(caller: Caller, stand: FakeBlueskyServer) -> Non
     assert caller.put(a_record(text="y"), swapRecord="bafyother")["error"] == "InvalidSwap"
     assert caller.put(a_record(text="y"), swapRecord=first["cid"])["status"] == 200
     assert caller.put(a_record(text="z"))["status"] == 200  # without swapRecord it overwrites
-    assert (stand.commits, stand.posts[0].text) == (3, "z")
+    assert (server.commits, server.posts[0].text) == (3, "z")
 
 
-def test_deleting_and_a_late_put_that_brings_it_back(caller: Caller, stand: FakeBlueskyServer) -> None:
+def test_deleting_and_a_late_put_that_brings_it_back(caller: Caller, server: FakeBlueskyServer) -> None:
     caller.put(a_record())
     assert "commit" in caller.delete()
     assert "commit" not in caller.delete()
-    got = caller.call("repo.getRecord", repo=stand.did, collection="app.bsky.feed.post", rkey=KEY)
+    got = caller.call("repo.getRecord", repo=server.did, collection="app.bsky.feed.post", rkey=KEY)
     assert (got["status"], got["error"]) == (400, "RecordNotFound")
     caller.put(a_record(), swapRecord=None)
-    assert len(stand.posts) == 1
+    assert len(server.posts) == 1
 
 
-def test_uploads_live_as_long_as_a_post_shows_them(caller: Caller, stand: FakeBlueskyServer) -> None:
+def test_uploads_live_as_long_as_a_post_shows_them(caller: Caller, server: FakeBlueskyServer) -> None:
     blob = caller.upload()
     assert (blob["mimeType"], blob["size"]) == ("image/png", 108)
     assert caller.upload() == blob
     record = with_images({"image": blob, "alt": "La route"})
     caller.put(record)
-    stand.forget_blobs()
-    assert stand.posts[0].images[0].data == PNG
+    server.forget_blobs()
+    assert server.posts[0].images[0].data == PNG
     caller.delete()
     got = caller.put(record)
     assert (got["error"], got["message"]) == ("BlobNotFound", f"Could not find blob: {blob['ref']['$link']}")
@@ -204,7 +204,7 @@ def test_uploads_live_as_long_as_a_post_shows_them(caller: Caller, stand: FakeBl
     assert caller.call("repo.uploadBlob", PNG + bytes(5 * 1024 * 1024))["status"] == 413
 
 
-def test_a_thread_with_a_wrong_root_is_not_whole(caller: Caller, stand: FakeBlueskyServer) -> None:
+def test_a_thread_with_a_wrong_root_is_not_whole(caller: Caller, server: FakeBlueskyServer) -> None:
     def reply(text: str, root: str, parent: str, minute: int) -> dict[str, Any]:
         ends = {"root": {"uri": root, "cid": "bafy"}, "parent": {"uri": parent, "cid": "bafy"}}
         return a_record(text=text, createdAt=f"2026-03-02T06:3{minute}:00Z", reply=ends)
@@ -214,40 +214,40 @@ def test_a_thread_with_a_wrong_root_is_not_whole(caller: Caller, stand: FakeBlue
     caller.put(reply("wrong root", update, update, 2), "3mabcdefgh224")
     caller.put(reply("wrong parent", opening, "at://did:plc:x/app.bsky.feed.post/3", 3), "3mabcdefgh225")
     caller.put(reply("end", opening, update, 4), "3mabcdefgh226")
-    assert [post.text for post in stand.thread(opening)] == ["opening", "update", "end"]
-    assert [post.text for post in stand.posts] == ["opening", "update", "wrong root", "wrong parent", "end"]
+    assert [post.text for post in server.thread(opening)] == ["opening", "update", "end"]
+    assert [post.text for post in server.posts] == ["opening", "update", "wrong root", "wrong parent", "end"]
     caller.delete("3mabcdefgh222")
-    assert stand.thread(opening) == ()
+    assert server.thread(opening) == ()
 
 
-def test_what_hangs_under_a_deleted_post_is_on_nobodys_page(stand: FakeBlueskyServer) -> None:
+def test_what_hangs_under_a_deleted_post_is_on_nobodys_page(server: FakeBlueskyServer) -> None:
     def record(text: str, *above: str) -> dict[str, Any]:
         at = f"2026-03-02T06:30:0{len(text)}.000Z"
         reply = {"reply": {"root": {"uri": above[0]}, "parent": {"uri": above[-1]}}} if above else {}
         return {"$type": "app.bsky.feed.post", "text": text, "createdAt": at, **reply}
 
-    opening = stand.write(record("a"), "3kdgeujwlq32a")
-    update = stand.write(record("bb", opening), "3kdgeujwlq32b")
-    end = stand.write(record("ccc", opening, update), "3kdgeujwlq32c")
-    assert [post.uri for post in stand.profile] == [opening, update, end]
-    stand.remove(update)
-    assert [post.uri for post in stand.profile] == [opening]
-    assert [post.uri for post in stand.posts] == [opening, end]
+    opening = server.write(record("a"), "3kdgeujwlq32a")
+    update = server.write(record("bb", opening), "3kdgeujwlq32b")
+    end = server.write(record("ccc", opening, update), "3kdgeujwlq32c")
+    assert [post.uri for post in server.profile] == [opening, update, end]
+    server.remove(update)
+    assert [post.uri for post in server.profile] == [opening]
+    assert [post.uri for post in server.posts] == [opening, end]
 
 
-def test_a_reader_sees_which_bytes_a_link_covers(caller: Caller, stand: FakeBlueskyServer) -> None:
+def test_a_reader_sees_which_bytes_a_link_covers(caller: Caller, server: FakeBlueskyServer) -> None:
     link = {"$type": "app.bsky.richtext.facet#link", "uri": "https://x.example"}
     facets = [{"index": {"byteStart": start, "byteEnd": end}, "features": [link]} for start, end in ((5, 9), (4, 8))]
     caller.put(a_record(text="🚨 x.ex", facets=facets))
-    assert stand.posts[0].links == (
+    assert server.posts[0].links == (
         RichTextLink("x.ex", "https://x.example"),
         RichTextLink(" x.e", "https://x.example"),
     )
     caller.put(a_record(text="🚨", facets=[{"index": {"byteStart": 1, "byteEnd": 4}, "features": [link]}]))
-    assert "\ufffd" in stand.posts[0].links[0].covers
+    assert "\ufffd" in server.posts[0].links[0].covers
 
 
-def test_sessions(caller: Caller, stand: FakeBlueskyServer) -> None:
+def test_sessions(caller: Caller, server: FakeBlueskyServer) -> None:
     def error(name: str, token: str) -> tuple[int, str]:
         got = caller.call(name, b"" if name.endswith("refreshSession") else None, bearer=token)
         return got["status"], got.get("error", "")
@@ -260,20 +260,20 @@ def test_sessions(caller: Caller, stand: FakeBlueskyServer) -> None:
     assert error("server.refreshSession", "refreshJwt") == (200, "")  # two hours' grace
     with_body = caller.call("server.refreshSession", {}, bearer="refreshJwt")
     assert with_body["message"] == "A request body was provided when none was expected"
-    stand.expire_access()
+    server.expire_access()
     assert error("server.getSession", "accessJwt") == (400, "ExpiredToken")
-    stand.revoke_refresh()
+    server.revoke_refresh()
     assert error("server.refreshSession", "refreshJwt") == (400, "ExpiredToken")
-    missing = caller.http.get(f"{stand.url}/xrpc/com.atproto.server.getSession")
+    missing = caller.http.get(f"{server.url}/xrpc/com.atproto.server.getSession")
     assert (missing.status_code, missing.json()["error"]) == (401, "AuthMissing")
-    wrong = caller.call("server.createSession", {"identifier": stand.handle, "password": "other"})
+    wrong = caller.call("server.createSession", {"identifier": server.handle, "password": "other"})
     assert (wrong["status"], wrong["message"]) == (401, "Invalid identifier or password")
 
 
 @pytest.mark.parametrize("closed", ["takendown", "suspended"])
-def test_a_closed_account(caller: Caller, stand: FakeBlueskyServer, closed: Any) -> None:
-    stand.closed = closed
-    login = {"identifier": stand.handle, "password": stand.password}
+def test_a_closed_account(caller: Caller, server: FakeBlueskyServer, closed: Any) -> None:
+    server.closed = closed
+    login = {"identifier": server.handle, "password": server.password}
     for got in (
         caller.call("server.createSession", login),
         caller.call("server.refreshSession", b"", bearer="refreshJwt"),
@@ -283,11 +283,11 @@ def test_a_closed_account(caller: Caller, stand: FakeBlueskyServer, closed: Any)
         assert got["error"].startswith("Account")
 
 
-def test_limits_are_told_and_kept(caller: Caller, stand: FakeBlueskyServer) -> None:
+def test_limits_are_told_and_kept(caller: Caller, server: FakeBlueskyServer) -> None:
     got = caller.put(a_record())
     assert got["headers"]["ratelimit-policy"] == "3000;w=300"
     assert got["headers"]["ratelimit-reset"] == str(int(NOW.timestamp()) + 300)
-    stand.points_left = 5
+    server.points_left = 5
     assert caller.put(a_record(text="x" * 301))["headers"]["ratelimit-remaining"] == "3"  # a refusal costs too
     assert caller.put(a_record())["headers"]["ratelimit-policy"] == "5000;w=3600"
     limited = caller.put(a_record())
@@ -295,14 +295,14 @@ def test_limits_are_told_and_kept(caller: Caller, stand: FakeBlueskyServer) -> N
     assert limited["headers"]["retry-after"] == "3600"
     assert "commit" in caller.delete()  # a delete costs one point
     assert caller.delete()["status"] == 429
-    stand.logins_left = 0
+    server.logins_left = 0
     assert caller.call("server.createSession", {})["status"] == 429
 
 
-def test_other_accounts_and_handles(caller: Caller, stand: FakeBlueskyServer) -> None:
-    stand.handles["prefet.example"] = "did:plc:prefet"
+def test_other_accounts_and_handles(caller: Caller, server: FakeBlueskyServer) -> None:
+    server.handles["prefet.example"] = "did:plc:prefet"
     assert caller.call("identity.resolveHandle", handle="prefet.example")["did"] == "did:plc:prefet"
-    assert caller.call("identity.resolveHandle", handle=stand.handle)["did"] == stand.did
+    assert caller.call("identity.resolveHandle", handle=server.handle)["did"] == server.did
     assert caller.call("identity.resolveHandle", handle="nobody.example")["message"] == "Unable to resolve handle"
     foreign = {"repo": "did:plc:prefet", "collection": "app.bsky.feed.post", "rkey": KEY}
     assert caller.call("repo.putRecord", foreign | {"record": a_record()})["error"] == "AccountNotFound"

@@ -1,4 +1,4 @@
-"""What an unmodified HTTP client sees of the stand, for every answer and every fault."""
+"""An unmodified HTTP client and the fake server, for every answer and fault."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, No
 
 
 @pytest.fixture
-def stand() -> Iterator[FakeServer]:
+def server() -> Iterator[FakeServer]:
     with FakeServer() as opened:
         yield opened
 
 
 @pytest.fixture
-def client(stand: FakeServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=stand.url, timeout=5) as opened:
+def client(server: FakeServer) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server.url, timeout=5) as opened:
         yield opened
 
 
 class Posts:
-    """A small stateful service, as an author of a network would build one on the stand."""
+    """A small stateful service, as an author of a network would build one on the server."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -43,13 +43,13 @@ class Posts:
 
 def test_a_request_is_kept_as_it_arrived() -> None:
     noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
-    with FakeServer(Answer(204), now=lambda: noon) as stand:
+    with FakeServer(Answer(204), now=lambda: noon) as server:
         httpx.post(
-            f"{stand.url}/a%20b/c?uri=1&uri=2&empty=",
+            f"{server.url}/a%20b/c?uri=1&uri=2&empty=",
             json={"text": "Route barrée"},
             headers={"Authorization": "Bearer t"},
         )
-        (seen,) = stand.requests
+        (seen,) = server.requests
 
     assert (seen.method, seen.path, seen.at) == ("POST", "/a%20b/c", noon)
     assert seen.query == {"uri": ["1", "2"], "empty": [""]}
@@ -62,12 +62,12 @@ def test_a_request_is_kept_as_it_arrived() -> None:
     assert "Bearer" not in repr(seen)
 
 
-def test_a_chunked_body_arrives_whole(stand: FakeServer, client: httpx.Client) -> None:
+def test_a_chunked_body_arrives_whole(server: FakeServer, client: httpx.Client) -> None:
     client.post("/upload", content=iter([b"first ", b"", b"second" * 1000]))
     client.get("/next")
 
-    assert stand.requests[0].body == b"first " + b"second" * 1000
-    assert stand.requests[1].path == "/next"
+    assert server.requests[0].body == b"first " + b"second" * 1000
+    assert server.requests[1].path == "/next"
 
 
 def test_an_unknown_path_is_a_404_that_names_it(client: httpx.Client) -> None:
@@ -77,26 +77,26 @@ def test_an_unknown_path_is_a_404_that_names_it(client: httpx.Client) -> None:
     assert answer.json() == {"error": "NotFound", "message": "The server has no GET /xrpc/none."}
 
 
-def test_a_stand_may_answer_everything_alike() -> None:
-    with FakeServer(Answer.json({"up": True})) as stand:
-        assert requests.get(f"{stand.url}/any/where", timeout=5).json() == {"up": True}
+def test_a_server_may_answer_everything_alike() -> None:
+    with FakeServer(Answer.json({"up": True})) as server:
+        assert requests.get(f"{server.url}/any/where", timeout=5).json() == {"up": True}
 
 
-def test_a_sequence_answers_in_turn_and_its_last_stays(stand: FakeServer, client: httpx.Client) -> None:
-    stand.on("GET", "/status", [Answer(503), lambda _: Answer(202), Answer.json({"state": "ready"})])
+def test_a_sequence_answers_in_turn_and_its_last_stays(server: FakeServer, client: httpx.Client) -> None:
+    server.on("GET", "/status", [Answer(503), lambda _: Answer(202), Answer.json({"state": "ready"})])
 
     assert [client.get("/status").status_code for _ in range(4)] == [503, 202, 200, 200]
 
 
-def test_an_empty_sequence_is_an_error(stand: FakeServer) -> None:
+def test_an_empty_sequence_is_an_error(server: FakeServer) -> None:
     with pytest.raises(ValueError, match="GET /status has no answer"):
-        stand.on("GET", "/status", [])
+        server.on("GET", "/status", [])
 
 
-def test_a_star_stands_for_one_segment_and_the_last_said_route_counts(stand: FakeServer, client: httpx.Client) -> None:
-    stand.on("*", "/statuses/*", Answer(200))
-    stand.on("GET", "/statuses/*/context", Answer(206))
-    stand.on("GET", "/statuses/7", Answer(410))
+def test_a_star_stands_for_one_segment_and_the_last_said_route_counts(server: FakeServer, client: httpx.Client) -> None:
+    server.on("*", "/statuses/*", Answer(200))
+    server.on("GET", "/statuses/*/context", Answer(206))
+    server.on("GET", "/statuses/7", Answer(410))
 
     assert client.get("/statuses/1").status_code == 200
     assert client.delete("/statuses/7").status_code == 200
@@ -105,8 +105,8 @@ def test_a_star_stands_for_one_segment_and_the_last_said_route_counts(stand: Fak
     assert client.get("/statuses/1/context/more").status_code == 404
 
 
-def test_every_method_is_served(stand: FakeServer, client: httpx.Client) -> None:
-    stand.on("*", "*", Answer(body=b"yes"))
+def test_every_method_is_served(server: FakeServer, client: httpx.Client) -> None:
+    server.on("*", "*", Answer(body=b"yes"))
 
     for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
         assert client.request(method, "/").content == b"yes"
@@ -114,13 +114,13 @@ def test_every_method_is_served(stand: FakeServer, client: httpx.Client) -> None
     assert (head.content, head.headers["content-length"]) == (b"", "3")
 
 
-def test_one_connection_carries_many_requests_without_waiting(stand: FakeServer) -> None:
+def test_one_connection_carries_many_requests_without_waiting(server: FakeServer) -> None:
     peers, took = set(), []
-    stand.on("POST", "/", Posts())
+    server.on("POST", "/", Posts())
     with requests.Session() as session:
         for number in range(50):
             begun = time.monotonic()
-            answer = session.post(stand.url, json={"text": str(number)}, stream=True, timeout=5)
+            answer = session.post(server.url, json={"text": str(number)}, stream=True, timeout=5)
             raw: Any = answer.raw
             peers.add(raw.connection.sock.getsockname())
             assert answer.json() == {"id": number + 1}
@@ -130,27 +130,27 @@ def test_one_connection_carries_many_requests_without_waiting(stand: FakeServer)
     assert sorted(took)[10] < 0.03  # Nagle with delayed acknowledgement would cost all but the first few 40 ms
 
 
-def test_a_204_has_no_body_and_leaves_the_connection_usable(stand: FakeServer, client: httpx.Client) -> None:
-    stand.on("DELETE", "/post", Answer(204, b"never sent"))
+def test_a_204_has_no_body_and_leaves_the_connection_usable(server: FakeServer, client: httpx.Client) -> None:
+    server.on("DELETE", "/post", Answer(204, b"never sent"))
 
     gone = client.delete("/post")
     assert (gone.status_code, gone.content, "content-length" in gone.headers) == (204, b"", False)
     assert client.get("/post").status_code == 404
 
 
-def test_a_delayed_answer_has_taken_effect_when_the_client_gives_up(stand: FakeServer) -> None:
+def test_a_delayed_answer_has_taken_effect_when_the_client_gives_up(server: FakeServer) -> None:
     posts = Posts()
-    stand.on("POST", "/post", lambda seen: posts(seen) and Answer(delay=30))
+    server.on("POST", "/post", lambda seen: posts(seen) and Answer(delay=30))
 
     with pytest.raises(httpx.ReadTimeout):
-        httpx.post(f"{stand.url}/post", json={"text": "a"}, timeout=0.1)
+        httpx.post(f"{server.url}/post", json={"text": "a"}, timeout=0.1)
     assert posts.texts == ["a"]
 
 
-def test_pages_for_people_and_redirects(stand: FakeServer, client: httpx.Client) -> None:
-    stand.on("GET", "/old", Answer.redirect("/portal"))
-    stand.on("GET", "/portal", Answer.html("<h1>Bienvenue</h1>"))
-    stand.on("GET", "/proxy", Answer.html("<h1>Bad Gateway</h1>", 502))
+def test_pages_for_people_and_redirects(server: FakeServer, client: httpx.Client) -> None:
+    server.on("GET", "/old", Answer.redirect("/portal"))
+    server.on("GET", "/portal", Answer.html("<h1>Bienvenue</h1>"))
+    server.on("GET", "/proxy", Answer.html("<h1>Bad Gateway</h1>", 502))
 
     assert (client.get("/old").status_code, client.get("/old").headers["location"]) == (302, "/portal")
     landed = client.get("/old", follow_redirects=True)
@@ -160,13 +160,13 @@ def test_pages_for_people_and_redirects(stand: FakeServer, client: httpx.Client)
         client.get("/proxy").json()
 
 
-def test_a_rate_limit_says_when_it_ends(stand: FakeServer, client: httpx.Client) -> None:
-    stand.on("GET", "/", Answer.rate_limited(retry_after=30, reset=1_772_366_400))
+def test_a_rate_limit_says_when_it_ends(server: FakeServer, client: httpx.Client) -> None:
+    server.on("GET", "/", Answer.rate_limited(retry_after=30, reset=1_772_366_400))
 
     answer = client.get("/")
     assert answer.status_code == 429
     assert (answer.headers["retry-after"], answer.headers["ratelimit-reset"]) == ("30", "1772366400")
-    stand.on("GET", "/", Answer.rate_limited())
+    server.on("GET", "/", Answer.rate_limited())
     assert "retry-after" not in client.get("/").headers
 
 
@@ -184,35 +184,35 @@ def test_a_rate_limit_says_when_it_ends(stand: FakeServer, client: httpx.Client)
     ],
 )
 def test_a_fault_strikes_once_with_or_without_effect(
-    stand: FakeServer, fault: Reply, raised: type[Exception], *, effect: bool
+    server: FakeServer, fault: Reply, raised: type[Exception], *, effect: bool
 ) -> None:
     posts = Posts()
-    stand.on("POST", "/post", posts)
-    stand.fail_next("POST", "/post", fault, effect=effect)
+    server.on("POST", "/post", posts)
+    server.fail_next("POST", "/post", fault, effect=effect)
 
-    with httpx.Client(base_url=stand.url, timeout=0.3) as client:
+    with httpx.Client(base_url=server.url, timeout=0.3) as client:
         with pytest.raises(httpx.TransportError) as struck:
             client.post("/post", json={"text": "first"})
         assert struck.type is raised
         assert posts.texts == (["first"] if effect else [])
         assert client.post("/post", json={"text": "second"}).status_code == 201
-    assert len(stand.requests) == 2
+    assert len(server.requests) == 2
 
 
-def test_an_error_page_may_hide_a_post_that_is_out(stand: FakeServer, client: httpx.Client) -> None:
+def test_an_error_page_may_hide_a_post_that_is_out(server: FakeServer, client: httpx.Client) -> None:
     posts = Posts()
-    stand.on("POST", "/post", posts)
-    stand.fail_next("POST", "/post", Answer.html("Bad Gateway", 502), effect=True)
+    server.on("POST", "/post", posts)
+    server.fail_next("POST", "/post", Answer.html("Bad Gateway", 502), effect=True)
 
     assert client.post("/post", json={"text": "a"}).status_code == 502
     assert posts.texts == ["a"]
 
 
-def test_half_a_body_is_half_of_the_routes_own(stand: FakeServer) -> None:
-    stand.on("GET", "/", Answer(body=b"0123456789"))
-    stand.fail_next("GET", "/", Disconnect("half"), effect=True)
+def test_half_a_body_is_half_of_the_routes_own(server: FakeServer) -> None:
+    server.on("GET", "/", Answer(body=b"0123456789"))
+    server.fail_next("GET", "/", Disconnect("half"), effect=True)
 
-    with httpx.stream("GET", stand.url) as answer:
+    with httpx.stream("GET", server.url) as answer:
         assert answer.headers["content-length"] == "10"
         got: list[bytes] = []
         with pytest.raises(httpx.RemoteProtocolError, match="peer closed connection"):
@@ -220,65 +220,65 @@ def test_half_a_body_is_half_of_the_routes_own(stand: FakeServer) -> None:
     assert b"".join(got) == b"01234"
 
 
-def test_a_cut_empty_answer_is_still_cut(stand: FakeServer, client: httpx.Client) -> None:
-    stand.on("GET", "/", Disconnect("half", of=Answer()))
+def test_a_cut_empty_answer_is_still_cut(server: FakeServer, client: httpx.Client) -> None:
+    server.on("GET", "/", Disconnect("half", of=Answer()))
 
     with pytest.raises(httpx.RemoteProtocolError):
         client.get("/")
 
 
-def test_requests_sees_the_faults_too(stand: FakeServer) -> None:
-    stand.on("GET", "/", [Disconnect(), Disconnect("half"), NoResponse(), Answer(body=b"back")])
+def test_requests_sees_the_faults_too(server: FakeServer) -> None:
+    server.on("GET", "/", [Disconnect(), Disconnect("half"), NoResponse(), Answer(body=b"back")])
 
     with pytest.raises(requests.ConnectionError, match="Remote end closed"):
-        requests.get(stand.url, timeout=5)
+        requests.get(server.url, timeout=5)
     with pytest.raises(requests.exceptions.ChunkedEncodingError, match="IncompleteRead"):
-        requests.get(stand.url, timeout=5)
+        requests.get(server.url, timeout=5)
     with pytest.raises(requests.ReadTimeout):
-        requests.get(stand.url, timeout=0.1)
-    assert requests.get(stand.url, timeout=5).text == "back"
+        requests.get(server.url, timeout=0.1)
+    assert requests.get(server.url, timeout=5).text == "back"
 
 
-def test_faults_of_one_route_are_used_up_in_order(stand: FakeServer, client: httpx.Client) -> None:
-    stand.on("*", "*", Answer(200))
-    stand.fail_next("GET", "/a", Answer(503), times=2)
-    stand.fail_next("GET", "/a", Answer(429))
+def test_faults_of_one_route_are_used_up_in_order(server: FakeServer, client: httpx.Client) -> None:
+    server.on("*", "*", Answer(200))
+    server.fail_next("GET", "/a", Answer(503), times=2)
+    server.fail_next("GET", "/a", Answer(429))
 
     assert client.get("/b").status_code == 200
     assert [client.get("/a").status_code for _ in range(4)] == [503, 503, 429, 200]
 
 
-def test_always_goes_before_everything_until_recovery(stand: FakeServer, client: httpx.Client) -> None:
+def test_always_goes_before_everything_until_recovery(server: FakeServer, client: httpx.Client) -> None:
     posts = Posts()
-    stand.on("POST", "/post", posts)
-    stand.fail_next("POST", "/post", Answer(418))
-    stand.always(Answer(503), effect=True)
+    server.on("POST", "/post", posts)
+    server.fail_next("POST", "/post", Answer(418))
+    server.always(Answer(503), effect=True)
 
     assert [client.post("/post", json={"text": "a"}).status_code for _ in range(2)] == [503, 503]
     assert posts.texts == ["a", "a"]
-    stand.recover()
+    server.recover()
     assert client.post("/post", json={"text": "b"}).status_code == 201
 
 
-def test_refused_connections_come_back_at_the_same_port(stand: FakeServer, client: httpx.Client) -> None:
-    stand.on("GET", "/", Answer(200))
+def test_refused_connections_come_back_at_the_same_port(server: FakeServer, client: httpx.Client) -> None:
+    server.on("GET", "/", Answer(200))
     assert client.get("/").status_code == 200
 
-    stand.refuse_connections()
-    stand.refuse_connections()
+    server.refuse_connections()
+    server.refuse_connections()
     for _ in range(2):  # the connection kept alive is gone as well
         with pytest.raises(httpx.ConnectError, match="refused"):
             client.get("/")
-    stand.recover()
+    server.recover()
     assert client.get("/").status_code == 200
 
 
-def test_a_route_may_take_its_own_stand_down(stand: FakeServer, client: httpx.Client) -> None:
+def test_a_route_may_take_its_own_server_down(server: FakeServer, client: httpx.Client) -> None:
     def last_words(_: RecordedRequest) -> Answer:
-        stand.refuse_connections()
+        server.refuse_connections()
         return Answer(200)
 
-    stand.on("GET", "/", last_words)
+    server.on("GET", "/", last_words)
 
     with pytest.raises(httpx.TransportError):
         client.get("/")
@@ -296,15 +296,15 @@ def test_closing_ends_hanging_requests_at_once_and_leaves_nothing_behind() -> No
         except httpx.TransportError as error:
             caught.append(error)
 
-    stand = FakeServer([NoResponse(), Answer(delay=30), Answer(delay=30)]).start()
-    clients = [threading.Thread(target=ask, args=(stand.url,)) for _ in range(3)]
-    idle = socket.create_connection(("127.0.0.1", int(stand.url.rpartition(":")[2])))
+    server = FakeServer([NoResponse(), Answer(delay=30), Answer(delay=30)]).start()
+    clients = [threading.Thread(target=ask, args=(server.url,)) for _ in range(3)]
+    idle = socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])))
     for client in clients:
         client.start()
-    assert len(stand.wait_for(3)) == 3
+    assert len(server.wait_for(3)) == 3
     begun = time.monotonic()
-    stand.close()
-    stand.close()
+    server.close()
+    server.close()
     for client in clients:
         client.join()
 
@@ -313,31 +313,31 @@ def test_closing_ends_hanging_requests_at_once_and_leaves_nothing_behind() -> No
     assert idle.recv(1) == b""
     idle.close()
     assert set(threading.enumerate()) <= before
-    assert len(stand.requests) == 3
+    assert len(server.requests) == 3
     gc.collect()  # a leaked socket is a ResourceWarning, and with it an error
 
 
-def test_a_stand_closes_while_it_refuses_and_may_start_again() -> None:
-    stand = FakeServer(Answer(200)).start()
-    url = stand.url
-    stand.refuse_connections()
-    stand.close()
+def test_a_server_closes_while_it_refuses_and_may_start_again() -> None:
+    server = FakeServer(Answer(200)).start()
+    url = server.url
+    server.refuse_connections()
+    server.close()
     with pytest.raises(requests.ConnectionError):
         requests.get(url, timeout=5)
 
-    with stand:
-        assert stand.url == url
+    with server:
+        assert server.url == url
         assert requests.get(url, timeout=5).status_code == 200
 
 
-def test_waiting_in_vain_says_how_many_came(stand: FakeServer, client: httpx.Client) -> None:
+def test_waiting_in_vain_says_how_many_came(server: FakeServer, client: httpx.Client) -> None:
     client.get("/")
 
     with pytest.raises(TimeoutError, match="1 of 2 requests came"):
-        stand.wait_for(2, timeout=0.01)
+        server.wait_for(2, timeout=0.01)
 
 
-def test_callables_run_one_at_a_time(stand: FakeServer) -> None:
+def test_callables_run_one_at_a_time(server: FakeServer) -> None:
     inside = threading.Lock()
 
     def alone(_: RecordedRequest) -> Answer:
@@ -346,13 +346,13 @@ def test_callables_run_one_at_a_time(stand: FakeServer) -> None:
         inside.release()
         return Answer(200)
 
-    stand.on("GET", "/", alone)
-    clients = [threading.Thread(target=requests.get, args=(stand.url,)) for _ in range(5)]
+    server.on("GET", "/", alone)
+    clients = [threading.Thread(target=requests.get, args=(server.url,)) for _ in range(5)]
     for client in clients:
         client.start()
     for client in clients:
         client.join()
-    assert len(stand.requests) == 5
+    assert len(server.requests) == 5
 
 
 def test_a_broken_callable_is_a_500_and_fails_the_test() -> None:
@@ -360,48 +360,48 @@ def test_a_broken_callable_is_a_500_and_fails_the_test() -> None:
         assert seen.method == "POST", "only POST is expected here"
         return Answer(200)
 
-    with pytest.raises(AssertionError, match="only POST is expected here"), FakeServer(broken) as stand:
-        assert httpx.get(stand.url).status_code == 500
+    with pytest.raises(AssertionError, match="only POST is expected here"), FakeServer(broken) as server:
+        assert httpx.get(server.url).status_code == 500
 
 
 def test_a_callable_that_forgets_its_answer_fails_the_test() -> None:
-    with pytest.raises(TypeError, match="GET / was answered with None"), FakeServer(lambda _: None) as stand:  # type: ignore[arg-type] # the mistake under test
-        assert httpx.get(stand.url).status_code == 500
+    with pytest.raises(TypeError, match="GET / was answered with None"), FakeServer(lambda _: None) as server:  # type: ignore[arg-type] # the mistake under test
+        assert httpx.get(server.url).status_code == 500
 
 
 def test_the_error_of_the_block_itself_goes_first() -> None:
     def broken(_: RecordedRequest) -> Answer:
         raise KeyError
 
-    with pytest.raises(ZeroDivisionError), FakeServer(broken) as stand:  # noqa: PT012 - the block's end is under test
-        httpx.get(stand.url)
+    with pytest.raises(ZeroDivisionError), FakeServer(broken) as server:  # noqa: PT012 - the block's end is under test
+        httpx.get(server.url)
         raise ZeroDivisionError
 
 
-def test_a_client_that_goes_away_mid_request_has_no_effect(stand: FakeServer, client: httpx.Client) -> None:
+def test_a_client_that_goes_away_mid_request_has_no_effect(server: FakeServer, client: httpx.Client) -> None:
     posts = Posts()
-    stand.on("POST", "/post", posts)
-    with socket.create_connection(("127.0.0.1", int(stand.url.rpartition(":")[2]))) as half:
+    server.on("POST", "/post", posts)
+    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as half:
         half.sendall(b'POST /post HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"text":')
 
     client.post("/post", json={"text": "whole"})
     assert posts.texts == ["whole"]
-    assert len(stand.requests) == 1
+    assert len(server.requests) == 1
 
 
-def test_a_far_network_answers_late_and_has_done_it_by_then(stand: FakeServer, client: httpx.Client) -> None:
-    stand.on("POST", "/far", Answer.json({"done": True}))
-    stand.latency = 60.0  # which closing the stand ends
+def test_a_far_network_answers_late_and_has_done_it_by_then(server: FakeServer, client: httpx.Client) -> None:
+    server.on("POST", "/far", Answer.json({"done": True}))
+    server.latency = 60.0  # which closing the server ends
     with pytest.raises(httpx.ReadTimeout):
         client.post("/far", timeout=0.05)
-    assert [seen.path for seen in stand.requests] == ["/far"]
-    stand.latency = 0.0
+    assert [seen.path for seen in server.requests] == ["/far"]
+    server.latency = 0.0
     assert client.post("/far").json() == {"done": True}
 
 
 def test_a_request_that_is_not_http_fails_the_test() -> None:
-    with pytest.raises(ValueError, match="invalid literal"), FakeServer(Answer(200)) as stand:  # noqa: PT012 - the block's end is under test
-        port = int(stand.url.rpartition(":")[2])
+    with pytest.raises(ValueError, match="invalid literal"), FakeServer(Answer(200)) as server:  # noqa: PT012 - the block's end is under test
+        port = int(server.url.rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port), timeout=5) as raw:
             raw.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
             assert raw.recv(1) == b""

@@ -1,4 +1,4 @@
-"""What an unmodified SMTP client sees of the stand, and what its people find in their mailboxes."""
+"""An unmodified SMTP client and the fake server, and the mailboxes."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_a_session_limit_other_than_421_keeps_the_session_open(mail: FakeMailSer
     assert (len(mail.mails), mail.sessions) == (1, 1)
 
 
-def test_the_stand_closes_after_a_421_by_itself(mail: FakeMailServer) -> None:
+def test_the_server_closes_after_a_421_by_itself(mail: FakeMailServer) -> None:
     mail.fail_next("RCPT", 421, "4.3.2 shutting down")
     with socket.create_connection((mail.host, mail.port), timeout=5) as raw, raw.makefile("rwb") as line:
         for say in (b"", b"EHLO x\r\n", b"MAIL FROM:<a@a.example>\r\n", b"RCPT TO:<b@a.example>\r\n"):
@@ -431,7 +431,7 @@ def test_closing_ends_sessions_at_once_and_leaves_nothing_behind() -> None:
     gc.collect()  # a leaked socket is a ResourceWarning, and with it an error
 
 
-def test_a_stand_closes_while_it_refuses_and_may_start_again() -> None:
+def test_a_server_closes_while_it_refuses_and_may_start_again() -> None:
     mail = FakeMailServer().start()
     port = mail.port
     mail.refuse_connections()

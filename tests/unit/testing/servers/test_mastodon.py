@@ -1,4 +1,4 @@
-"""The Mastodon stand answers as the real servers do, as far as a client can tell."""
+"""The fake Mastodon server answers as the real servers."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ PNG = b"\x89PNG\r\n\x1a\n--\r\n" + b"0" * 100
 
 
 class Caller:
-    """The owner of the account, who says to the server whatever a test wants."""
+    """A client of the account's owner."""
 
-    def __init__(self, stand: FakeMastodonServer, http: httpx.Client) -> None:
-        self.stand = stand
+    def __init__(self, server: FakeMastodonServer, http: httpx.Client) -> None:
+        self.server = server
         self.http = http
-        self.token = stand.token
+        self.token = server.token
 
     def call(self, method: str, path: str, **how: Any) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self.token}", **how.pop("headers", {})}
-        got = self.http.request(method, f"{self.stand.url}/api/{path}", headers=headers, **how)
+        got = self.http.request(method, f"{self.server.url}/api/{path}", headers=headers, **how)
         said = got.json() if got.headers["Content-Type"] == "application/json" else got.text
         return {"http": got.status_code, "headers": got.headers, "list": said, **(said if type(said) is dict else {})}
 
@@ -56,44 +56,44 @@ def http() -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def stand(clock: FakeClock) -> Iterator[FakeMastodonServer]:
-    with FakeMastodonServer(now=clock.now) as stand:
-        yield stand
+def server(clock: FakeClock) -> Iterator[FakeMastodonServer]:
+    with FakeMastodonServer(now=clock.now) as server:
+        yield server
 
 
 @pytest.fixture
-def caller(stand: FakeMastodonServer, http: httpx.Client) -> Caller:
-    return Caller(stand, http)
+def caller(server: FakeMastodonServer, http: httpx.Client) -> Caller:
+    return Caller(server, http)
 
 
-def test_a_status_as_it_is_said_and_as_it_is_seen(caller: Caller, stand: FakeMastodonServer) -> None:
+def test_a_status_as_it_is_said_and_as_it_is_seen(caller: Caller, server: FakeMastodonServer) -> None:
     got = caller.post(" Salut &\nbonjour #A9 #12 (#B) @police34\n\nhttps://x.example/a?b=c ", visibility="unlisted")
     assert got["http"] == 200
-    assert got["url"] == f"{stand.url}/@police34/{got['id']}"
+    assert got["url"] == f"{server.url}/@police34/{got['id']}"
     assert got["created_at"] == "2026-03-02T06:30:00.000Z"
     assert got["content"].startswith("<p>Salut &amp;<br>bonjour <a")
     assert '<span class="invisible">https://</span>' in got["content"]
-    (seen,) = stand.posts
+    (seen,) = server.posts
     assert seen.text.startswith("Salut &\nbonjour #A9")
     assert (seen.visibility, seen.language, seen.tags) == ("unlisted", "fr", ())
     caller.post("🔴 #A12 #2025 (#A12) #A_12.")
-    assert stand.posts[1].tags == ("A12", "A_12")
+    assert server.posts[1].tags == ("A12", "A_12")
 
 
-def test_a_key_publishes_once_for_an_hour(caller: Caller, stand: FakeMastodonServer, clock: FakeClock) -> None:
+def test_a_key_publishes_once_for_an_hour(caller: Caller, server: FakeMastodonServer, clock: FakeClock) -> None:
     first = caller.post("Une", key="k")
     assert caller.post("Deux", key="k")["id"] == first["id"]
     assert caller.post("Deux", key="l")["id"] != first["id"]
     clock.pass_by(3599)
     assert caller.post("Une", key="k")["id"] == first["id"]
-    stand.replay_bug = True
+    server.replay_bug = True
     assert caller.post("Une", key="k")["http"] == 500
-    stand.remove(first["id"])
-    stand.replay_bug = False
+    server.remove(first["id"])
+    server.replay_bug = False
     assert caller.post("Une", key="k")["http"] == 404
     clock.pass_by(1)
     assert caller.post("Une", key="k")["http"] == 200
-    assert [post.text for post in stand.posts] == ["Deux", "Une"]
+    assert [post.text for post in server.posts] == ["Deux", "Une"]
 
 
 def test_a_refused_post_uses_no_key(caller: Caller) -> None:
@@ -111,12 +111,12 @@ def test_a_refused_post_uses_no_key(caller: Caller) -> None:
     ],
 )
 def test_what_it_refuses(
-    caller: Caller, stand: FakeMastodonServer, status: str, more: dict[str, Any], code: int, error: str
+    caller: Caller, server: FakeMastodonServer, status: str, more: dict[str, Any], code: int, error: str
 ) -> None:
     got = caller.post(status, **more)
     assert got["http"] == code
     assert error in got["error"]
-    assert stand.posts == ()
+    assert server.posts == ()
 
 
 def test_a_long_url_and_a_family_count_little(caller: Caller) -> None:
@@ -128,25 +128,25 @@ def test_a_language_is_bare_or_the_accounts_own(caller: Caller, said: str, kept:
     assert caller.post("x", language=said)["language"] == kept
 
 
-def test_tokens_and_scopes(caller: Caller, stand: FakeMastodonServer) -> None:
-    stand.scopes = {"read"}
+def test_tokens_and_scopes(caller: Caller, server: FakeMastodonServer) -> None:
+    server.scopes = {"read"}
     assert caller.call("GET", "v1/accounts/verify_credentials")["username"] == "police34"
     assert caller.post()["error"] == "This action is outside the authorized scopes"
-    stand.scopes = {"write"}
+    server.scopes = {"write"}
     assert caller.post()["http"] == 200
-    stand.disabled = True
+    server.disabled = True
     assert (caller.post()["http"], caller.post()["error"]) == (403, "Your login is currently disabled")
     caller.token = "other"
     assert (caller.post()["http"], caller.post()["error"]) == (401, "The access token is invalid")
-    assert stand.secrets == (stand.token,)
+    assert server.secrets == (server.token,)
 
 
-def test_limits_have_windows_and_no_retry_after(caller: Caller, stand: FakeMastodonServer, clock: FakeClock) -> None:
+def test_limits_have_windows_and_no_retry_after(caller: Caller, server: FakeMastodonServer, clock: FakeClock) -> None:
     ref = caller.post()["id"]
     headers = caller.edit(ref, "y")["headers"]
     assert (headers["X-RateLimit-Limit"], headers["X-RateLimit-Remaining"]) == ("300", "298")
     assert headers["Date"] == "Mon, 02 Mar 2026 06:30:00 GMT"
-    stand.use_up("statuses")
+    server.use_up("statuses")
     got = caller.post()
     assert (got["http"], got["error"]) == (429, "Too many requests")
     assert got["headers"]["X-RateLimit-Reset"] == "2026-03-02T09:00:00.000000Z"
@@ -154,58 +154,58 @@ def test_limits_have_windows_and_no_retry_after(caller: Caller, stand: FakeMasto
     assert caller.edit(ref, "z")["http"] == 429
     clock.pass_by(3 * 3600)
     assert caller.edit(ref, "z")["http"] == 200
-    stand.use_up("all")
+    server.use_up("all")
     assert caller.call("GET", f"v1/statuses/{ref}")["http"] == 429
 
 
-def test_deletes_and_uploads_have_limits_of_their_own(caller: Caller, stand: FakeMastodonServer) -> None:
+def test_deletes_and_uploads_have_limits_of_their_own(caller: Caller, server: FakeMastodonServer) -> None:
     def delete() -> dict[str, Any]:
         return caller.call("DELETE", "v1/statuses/1")
 
     assert (caller.upload()["http"], delete()["http"]) == (200, 404)
-    stand.use_up("media")
+    server.use_up("media")
     assert (caller.upload()["http"], delete()["http"]) == (429, 404)
-    stand.use_up("deletes")
+    server.use_up("deletes")
     assert delete()["http"] == 429
     assert caller.post()["http"] == 200
 
 
-def test_an_upload_takes_its_time(caller: Caller, stand: FakeMastodonServer) -> None:
-    stand.polls = 2
+def test_an_upload_takes_its_time(caller: Caller, server: FakeMastodonServer) -> None:
+    server.polls = 2
     media = caller.upload()
     assert (media["http"], media["url"], media["description"]) == (202, None, "La route")
     assert "not finished" in caller.post("x", media_ids=[media["id"]])["error"]
     assert [caller.call("GET", f"v1/media/{media['id']}")["http"] for _ in range(3)] == [206, 206, 200]
     caller.post("x", media_ids=[media["id"]])
-    assert stand.posts[0].images == (VisibleImage("La route", PNG, "image/png"),)
+    assert server.posts[0].images == (VisibleImage("La route", PNG, "image/png"),)
     assert caller.call("GET", f"v1/media/{media['id']}")["http"] == 404  # it is the post's now
     assert "already attached" in caller.post("y", media_ids=[media["id"]])["error"]
 
 
-def test_uploads_that_are_refused(caller: Caller, stand: FakeMastodonServer) -> None:
+def test_uploads_that_are_refused(caller: Caller, server: FakeMastodonServer) -> None:
     assert "content type" in caller.upload(kind="text/plain")["error"]
     assert "content type" in caller.upload(b"")["error"]
     assert "16 MB" in caller.upload(b"x" * (16 * 1024 * 1024 + 1))["error"]
     assert "limit of 1500" in caller.upload(description="x" * 1501)["error"]
     ids = [caller.upload()["id"] for _ in range(5)]
     assert "more than 4" in caller.post("x", media_ids=ids)["error"]
-    stand.forget_media()
+    server.forget_media()
     assert f"{ids[0]}" in caller.post("x", media_ids=ids[:1])["error"]
-    stand.processing_fails = True
+    server.processing_fails = True
     assert caller.call("GET", f"v1/media/{caller.upload()['id']}")["http"] == 422
 
 
-def test_an_edit_takes_away_what_it_does_not_say(caller: Caller, stand: FakeMastodonServer, clock: FakeClock) -> None:
+def test_an_edit_takes_away_what_it_does_not_say(caller: Caller, server: FakeMastodonServer, clock: FakeClock) -> None:
     media = caller.upload()["id"]
     ref = caller.post("x", spoiler_text="Accident", visibility="private", language="oc", media_ids=[media])
     clock.pass_by(60)
     caller.edit(ref["id"], "x", spoiler_text="Accident", media_ids=[media])
-    assert stand.posts[0].history == ()  # nothing has changed
+    assert server.posts[0].history == ()  # nothing has changed
     alt = [{"id": media, "description": "Le pont"}]
     caller.edit(ref["id"], "x", spoiler_text="Accident", media_ids=[media], media_attributes=alt)
-    assert stand.posts[0].images[0].alt == "Le pont"
+    assert server.posts[0].images[0].alt == "Le pont"
     caller.edit(ref["id"], "y", sensitive="1")
-    (seen,) = stand.posts
+    (seen,) = server.posts
     assert (seen.text, seen.warning, seen.sensitive, seen.images) == ("y", "", True, ())
     assert (seen.visibility, seen.language) == ("private", "oc")
     assert seen.edited_at == NOW + timedelta(seconds=60)
@@ -217,27 +217,27 @@ def test_an_edit_takes_away_what_it_does_not_say(caller: Caller, stand: FakeMast
     assert caller.edit("1", "z")["http"] == 404
 
 
-def test_a_deleted_post_is_gone(caller: Caller, stand: FakeMastodonServer) -> None:
+def test_a_deleted_post_is_gone(caller: Caller, server: FakeMastodonServer) -> None:
     ref = caller.post("Adieu")["id"]
     assert caller.call("GET", f"v1/statuses/{ref}/source")["text"] == "Adieu"
     assert caller.call("DELETE", f"v1/statuses/{ref}")["text"] == "Adieu"
     for method, path in (("DELETE", ref), ("GET", ref), ("GET", f"{ref}/source"), ("GET", f"{ref}/history")):
         assert caller.call(method, f"v1/statuses/{path}")["http"] == 404
-    assert stand.posts == ()
+    assert server.posts == ()
 
 
-def test_a_thread_is_what_hangs_under_a_post(caller: Caller, stand: FakeMastodonServer) -> None:
+def test_a_thread_is_what_hangs_under_a_post(caller: Caller, server: FakeMastodonServer) -> None:
     first = caller.post("1")["id"]
     second = caller.post("2", in_reply_to_id=first)["id"]
     other = caller.post("autre")["id"]
     third = caller.post("3", in_reply_to_id=second)["id"]
-    assert [post.id for post in stand.thread(first)] == [first, second, third]
-    assert [post.id for post in stand.thread(other)] == [other]
+    assert [post.id for post in server.thread(first)] == [first, second, third]
+    assert [post.id for post in server.thread(other)] == [other]
 
 
-def test_the_timeline_has_pages(caller: Caller, stand: FakeMastodonServer) -> None:
+def test_the_timeline_has_pages(caller: Caller, server: FakeMastodonServer) -> None:
     account = caller.call("GET", "v1/accounts/verify_credentials")["id"]
-    ids = [stand.write(str(number)) for number in range(45)][::-1]
+    ids = [server.write(str(number)) for number in range(45)][::-1]
     page = caller.call("GET", f"v1/accounts/{account}/statuses", params={"limit": 99})
     assert [each["id"] for each in page["list"]] == ids[:40]
     assert f"max_id={ids[39]}" in page["headers"]["Link"]
@@ -247,26 +247,26 @@ def test_the_timeline_has_pages(caller: Caller, stand: FakeMastodonServer) -> No
     assert caller.call("GET", "v1/accounts/1/statuses")["http"] == 404
 
 
-def test_a_swallowed_post_has_an_answer_and_nothing_else(caller: Caller, stand: FakeMastodonServer) -> None:
-    stand.drops_posts = True
+def test_a_swallowed_post_has_an_answer_and_nothing_else(caller: Caller, server: FakeMastodonServer) -> None:
+    server.drops_posts = True
     got = caller.post("x", key="k")
     assert got["http"] == 200
     assert caller.call("GET", f"v1/statuses/{got['id']}")["http"] == 404
-    assert stand.posts == ()
+    assert server.posts == ()
 
 
-def test_what_it_says_of_itself(caller: Caller, stand: FakeMastodonServer) -> None:
+def test_what_it_says_of_itself(caller: Caller, server: FakeMastodonServer) -> None:
     newer, older = caller.call("GET", "v2/instance"), caller.call("GET", "v1/instance/")
     assert (newer["version"], older["version"]) == ("4.5.2", "4.5.2")
     assert newer["configuration"]["media_attachments"]["description_limit"] == 1500
     assert "description_limit" not in older["configuration"]["media_attachments"]
-    stand.hides_limits = True
+    server.hides_limits = True
     assert (caller.call("GET", "v2/instance/")["http"], caller.call("GET", "v1/instance")["http"]) == (404, 403)
 
 
 def test_gotosocial_counts_code_points_and_forgets_keys(http: httpx.Client) -> None:
-    with FakeMastodonServer(software="gotosocial", now=lambda: NOW) as stand:
-        caller = Caller(stand, http)
+    with FakeMastodonServer(software="gotosocial", now=lambda: NOW) as server:
+        caller = Caller(server, http)
         assert caller.post("👨‍👩‍👧‍👦" * 80)["http"] == 400
         assert caller.post("x" * 474 + " https://www.police.fr/1234567890")["http"] == 400
         assert caller.post("x", language="zz")["http"] == 400
@@ -279,14 +279,14 @@ def test_gotosocial_counts_code_points_and_forgets_keys(http: httpx.Client) -> N
 
 
 def test_snac_takes_everything_and_takes_nothing_back(http: httpx.Client) -> None:
-    with FakeMastodonServer(software="snac", now=lambda: NOW) as stand:
-        caller = Caller(stand, http)
+    with FakeMastodonServer(software="snac", now=lambda: NOW) as server:
+        caller = Caller(server, http)
         media = caller.upload()["id"]
         ref = caller.post("x" * 9000, in_reply_to_id="1", visibility="unlisted", media_ids=[media])["id"]
-        (seen,) = stand.posts
+        (seen,) = server.posts
         assert (seen.visibility, seen.language, seen.parent, len(seen.images)) == ("public", "en", None, 1)
         caller.edit(ref, "y")
-        assert len(stand.posts[0].images) == 1
+        assert len(server.posts[0].images) == 1
         assert caller.call("GET", f"v1/statuses/{ref}/history")["http"] == 404
         assert caller.call("DELETE", f"v1/statuses/{ref}")["http"] == 404
         assert caller.call("GET", "v2/instance")["http"] == 404
@@ -294,8 +294,8 @@ def test_snac_takes_everything_and_takes_nothing_back(http: httpx.Client) -> Non
 
 
 def test_takahe_answers_what_is_gone_and_reads_no_address_with_a_slash(http: httpx.Client) -> None:
-    with FakeMastodonServer(software="takahe", now=lambda: NOW) as stand:
-        caller = Caller(stand, http)
+    with FakeMastodonServer(software="takahe", now=lambda: NOW) as server:
+        caller = Caller(server, http)
         opening = caller.post("Une")["id"]
         update = caller.post("Deux", in_reply_to_id=opening, key="k")
         assert (update["in_reply_to_id"], update["language"]) == (opening, None)
@@ -303,14 +303,14 @@ def test_takahe_answers_what_is_gone_and_reads_no_address_with_a_slash(http: htt
         assert caller.call("DELETE", f"v1/statuses/{opening}")["http"] == 200
         assert caller.call("GET", f"v1/statuses/{opening}")["http"] == 404
         assert caller.post("Trois", in_reply_to_id=opening)["http"] == 200
-        assert len(stand.posts) == 3
-        assert stand.profile == ()
+        assert len(server.posts) == 3
+        assert server.profile == ()
         assert caller.post("x" * 501)["http"] == 400
         assert caller.call("GET", "v2/instance")["version"] == "takahe/0.11.0"
         assert caller.call("GET", "v2/instance/")["http"] == 404
-        stand.token = "another-token-9876543210"
+        server.token = "another-token-9876543210"
         refused = http.post(
-            f"{stand.url}/api/v1/statuses", headers={"Authorization": "Bearer server-token-0123456789"}, data={}
+            f"{server.url}/api/v1/statuses", headers={"Authorization": "Bearer server-token-0123456789"}, data={}
         )
         assert (refused.status_code, refused.text) == (400, "Invalid Bearer token")
         assert refused.headers["Content-Type"].startswith("text/html")
@@ -318,22 +318,22 @@ def test_takahe_answers_what_is_gone_and_reads_no_address_with_a_slash(http: htt
 
 def test_what_answers_a_deleted_post_starts_a_thread_on_mastodon_alone(http: httpx.Client) -> None:
     for software, shown in (("mastodon", ["Deux"]), ("gotosocial", [])):
-        with FakeMastodonServer(software=software, now=lambda: NOW) as stand:  # type: ignore[arg-type]  # one of both
-            caller = Caller(stand, http)
+        with FakeMastodonServer(software=software, now=lambda: NOW) as server:  # type: ignore[arg-type]  # one of both
+            caller = Caller(server, http)
             opening = caller.post("Une")["id"]
             caller.post("Deux", in_reply_to_id=opening)
-            assert [post.text for post in stand.profile] == ["Une", "Deux"]
-            stand.remove(opening)
-            assert [post.text for post in stand.profile] == shown
+            assert [post.text for post in server.profile] == ["Une", "Deux"]
+            server.remove(opening)
+            assert [post.text for post in server.profile] == shown
 
 
-def test_what_people_do_by_hand(stand: FakeMastodonServer) -> None:
-    id_ = stand.write("Une", warning="Attention", at=NOW - timedelta(days=1))
-    stand.rewrite(id_, "Une")
-    assert stand.posts[0].edited_at is None
-    stand.rewrite(id_, "Deux")
-    (seen,) = stand.posts
+def test_what_people_do_by_hand(server: FakeMastodonServer) -> None:
+    id_ = server.write("Une", warning="Attention", at=NOW - timedelta(days=1))
+    server.rewrite(id_, "Une")
+    assert server.posts[0].edited_at is None
+    server.rewrite(id_, "Deux")
+    (seen,) = server.posts
     assert (seen.text, seen.warning, seen.edited_at) == ("Deux", "Attention", NOW)
     assert seen.history == (PostVersion("Une", "Attention", NOW - timedelta(days=1)),)
-    stand.remove(id_)
-    assert stand.posts == ()
+    server.remove(id_)
+    assert server.posts == ()

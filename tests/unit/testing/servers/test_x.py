@@ -1,4 +1,4 @@
-"""The X stand answers as X does, as far as X's documents and seen answers tell."""
+"""The fake X server answers as X, according to documents and observed answers."""
 
 from __future__ import annotations
 
@@ -21,16 +21,22 @@ NOT_PERMITTED = "You are not permitted to perform this action."
 
 
 class Caller:
-    """The owner of the account, who says to X whatever a test wants."""
+    """A client of the account's owner."""
 
-    def __init__(self, stand: FakeXServer, http: requests.Session) -> None:
-        self.stand = stand
+    def __init__(self, server: FakeXServer, http: requests.Session) -> None:
+        self.server = server
         self.http = http
-        self.auth: Any = OAuth1(*stand.consumer, *stand.access)
+        self.auth: Any = OAuth1(*server.consumer, *server.access)
 
     def call(self, method: str, path: str, body: object = None, **query: str) -> dict[str, Any]:
         got = self.http.request(
-            method, f"{self.stand.url}{path}", json=body, params=query, auth=self.auth, timeout=5, allow_redirects=False
+            method,
+            f"{self.server.url}{path}",
+            json=body,
+            params=query,
+            auth=self.auth,
+            timeout=5,
+            allow_redirects=False,
         )
         return {"status": got.status_code, "headers": got.headers, "json": got.json()}
 
@@ -43,12 +49,12 @@ class Caller:
         return str(self.call("POST", "/2/media/upload", body)["json"]["data"]["id"])
 
     def timeline(self, **query: str) -> dict[str, Any]:
-        return self.call("GET", f"/2/users/{self.stand.number}/tweets", **query)
+        return self.call("GET", f"/2/users/{self.server.number}/tweets", **query)
 
     def renew(self, refresh: str, *, login: bool = True, **more: str) -> dict[str, Any]:
-        form = {"grant_type": "refresh_token", "refresh_token": refresh, "client_id": self.stand.client[0]} | more
-        auth = self.stand.client if login else None
-        got = self.http.post(f"{self.stand.url}/2/oauth2/token", data=form, auth=auth, timeout=5)
+        form = {"grant_type": "refresh_token", "refresh_token": refresh, "client_id": self.server.client[0]} | more
+        auth = self.server.client if login else None
+        got = self.http.post(f"{self.server.url}/2/oauth2/token", data=form, auth=auth, timeout=5)
         return {"status": got.status_code, **got.json()}
 
 
@@ -58,15 +64,15 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def stand(clock: FakeClock) -> Iterator[FakeXServer]:
-    with FakeXServer(now=clock.now) as stand:
-        yield stand
+def server(clock: FakeClock) -> Iterator[FakeXServer]:
+    with FakeXServer(now=clock.now) as server:
+        yield server
 
 
 @pytest.fixture
-def caller(stand: FakeXServer) -> Iterator[Caller]:
+def caller(server: FakeXServer) -> Iterator[Caller]:
     with requests.Session() as http:
-        yield Caller(stand, http)
+        yield Caller(server, http)
 
 
 def detail(got: dict[str, Any]) -> tuple[int, str]:
@@ -76,11 +82,11 @@ def detail(got: dict[str, Any]) -> tuple[int, str]:
 # --- posts and threads ---
 
 
-def test_a_post_has_a_number_that_tells_its_time(caller: Caller, stand: FakeXServer) -> None:
+def test_a_post_has_a_number_that_tells_its_time(caller: Caller, server: FakeXServer) -> None:
     got = caller.create("A9 & <D612> : police.fr, https://x.example/é.")
     assert got["status"] == 201
     data = got["json"]["data"]
-    (seen,) = stand.posts
+    (seen,) = server.posts
     assert seen == VisibleXPost(data["id"], "A9 & <D612> : police.fr, https://x.example/é.", NOW, None, data["id"])
     assert (int(data["id"]) >> 22) + 1288834974657 == NOW.timestamp() * 1000
     assert data["text"].startswith("A9 &amp; &lt;D612&gt; : https://t.co/")
@@ -89,17 +95,17 @@ def test_a_post_has_a_number_that_tells_its_time(caller: Caller, stand: FakeXSer
     assert got["headers"]["x-rate-limit-remaining"] == "99"
 
 
-def test_a_conversation_is_what_hangs_under_its_first_post(caller: Caller, stand: FakeXServer) -> None:
+def test_a_conversation_is_what_hangs_under_its_first_post(caller: Caller, server: FakeXServer) -> None:
     first = caller.create("Un")["json"]["data"]["id"]
     second = caller.create("Deux", parent=first)["json"]["data"]["id"]
     third = caller.create("Trois", parent=second)["json"]["data"]["id"]
     caller.create("À côté")
-    assert [post.id for post in stand.thread(first)] == [first, second, third]
-    assert {post.conversation for post in stand.thread(first)} == {first}
+    assert [post.id for post in server.thread(first)] == [first, second, third]
+    assert {post.conversation for post in server.thread(first)} == {first}
     caller.call("DELETE", f"/2/tweets/{second}")
-    assert [post.id for post in stand.thread(first)] == [first]
-    assert stand.write("Orpheline", parent="7") == stand.posts[-1].id
-    assert stand.posts[-1].conversation == "7"
+    assert [post.id for post in server.thread(first)] == [first]
+    assert server.write("Orpheline", parent="7") == server.posts[-1].id
+    assert server.posts[-1].conversation == "7"
 
 
 def test_a_post_is_deleted_once(caller: Caller) -> None:
@@ -122,15 +128,15 @@ def test_a_post_is_deleted_once(caller: Caller) -> None:
         ("", "One or more parameters to your request was invalid."),
     ],
 )
-def test_a_text_that_is_not_taken(caller: Caller, stand: FakeXServer, text: str, says: str) -> None:
+def test_a_text_that_is_not_taken(caller: Caller, server: FakeXServer, text: str, says: str) -> None:
     assert detail(caller.create(text))[1] == says
-    assert stand.posts == ()
+    assert server.posts == ()
 
 
-def test_a_text_at_the_limit(caller: Caller, stand: FakeXServer) -> None:
+def test_a_text_at_the_limit(caller: Caller, server: FakeXServer) -> None:
     for text in ("€" * 140, "x" * 256 + " https://www.service-public.fr/particuliers/vosdroits/F1234"):
         assert caller.create(text)["status"] == 201
-    stand.limit = 25_000
+    server.limit = 25_000
     assert caller.create("x" * 25_000)["status"] == 201
     assert caller.create("x" * 25_001)["status"] == 403
 
@@ -153,25 +159,25 @@ def test_a_call_that_is_not_as_x_wants_it(caller: Caller, more: dict[str, Any], 
     assert got["json"]["type"].endswith("/problems/invalid-request")
 
 
-def test_the_same_text_is_refused_for_a_day(caller: Caller, stand: FakeXServer, clock: FakeClock) -> None:
+def test_the_same_text_is_refused_for_a_day(caller: Caller, server: FakeXServer, clock: FakeClock) -> None:
     first = caller.create()["json"]["data"]["id"]
     duplicate = (403, "You are not allowed to create a Tweet with duplicate content.")
     assert detail(caller.create()) == duplicate
     assert detail(caller.create(parent=first)) == duplicate
     clock.pass_by(86_400)
     assert caller.create()["status"] == 201
-    for post in stand.posts:
+    for post in server.posts:
         caller.call("DELETE", f"/2/tweets/{post.id}")
     assert caller.create()["status"] == 201
 
 
-def test_answers_are_restricted(caller: Caller, stand: FakeXServer) -> None:
+def test_answers_are_restricted(caller: Caller, server: FakeXServer) -> None:
     first = caller.create("Un")["json"]["data"]["id"]
     missing = (403, "You attempted to reply to a Tweet that is deleted or not visible to you.")
     assert detail(caller.create("Deux", parent="7")) == missing
-    stand.unseen = {first}
+    server.unseen = {first}
     assert detail(caller.create("Deux", parent=first)) == missing
-    stand.unseen, stand.may_answer = set(), "none"
+    server.unseen, server.may_answer = set(), "none"
     status, said = detail(caller.create("Deux", parent=first))
     assert status == 403
     assert said.startswith("Reply to this conversation is not allowed because you have not been mentioned")
@@ -185,16 +191,16 @@ def test_answers_are_restricted(caller: Caller, stand: FakeXServer) -> None:
         ("read-only", "oauth1-permissions", "oauth1 app permissions"),
     ],
 )
-def test_an_account_may_be_closed(caller: Caller, stand: FakeXServer, closed: Any, kind: str, says: str) -> None:
-    stand.closed = closed
+def test_an_account_may_be_closed(caller: Caller, server: FakeXServer, closed: Any, kind: str, says: str) -> None:
+    server.closed = closed
     got = caller.create()
     assert got["status"] == 403
     assert got["json"]["type"].endswith(kind)
     assert says in got["json"]["detail"]
 
 
-def test_limits_count_posts(caller: Caller, stand: FakeXServer) -> None:
-    stand.posts_left = 1
+def test_limits_count_posts(caller: Caller, server: FakeXServer) -> None:
+    server.posts_left = 1
     assert caller.create("Un")["status"] == 201
     got = caller.create("Deux")
     assert got["status"] == 429
@@ -203,8 +209,8 @@ def test_limits_count_posts(caller: Caller, stand: FakeXServer) -> None:
     assert got["headers"]["x-app-limit-24hour-remaining"] == "9999"
 
 
-def test_credits_run_out(caller: Caller, stand: FakeXServer) -> None:
-    stand.credits = False
+def test_credits_run_out(caller: Caller, server: FakeXServer) -> None:
+    server.credits = False
     got = caller.create()
     assert (got["status"], got["json"]["title"]) == (402, "CreditsDepleted")
 
@@ -212,36 +218,36 @@ def test_credits_run_out(caller: Caller, stand: FakeXServer) -> None:
 # --- pictures ---
 
 
-def test_a_picture_is_shown_with_its_words_and_once(caller: Caller, stand: FakeXServer) -> None:
+def test_a_picture_is_shown_with_its_words_and_once(caller: Caller, server: FakeXServer) -> None:
     number = caller.upload()
     words = {"id": number, "metadata": {"alt_text": {"text": "La route"}}}
     assert caller.call("POST", "/2/media/metadata", words)["status"] == 200
     got = caller.create("", media={"media_ids": [number]})
     assert got["json"]["data"]["text"].strip().startswith("https://t.co/")
-    assert stand.posts[0].images == (VisibleImage("La route", PNG),)
+    assert server.posts[0].images == (VisibleImage("La route", PNG),)
     assert caller.create("Encore", media={"media_ids": [number]})["status"] == 400
 
 
-def test_a_picture_lives_a_day(caller: Caller, stand: FakeXServer, clock: FakeClock) -> None:
+def test_a_picture_lives_a_day(caller: Caller, server: FakeXServer, clock: FakeClock) -> None:
     old, lost = caller.upload(), caller.upload()
     clock.pass_by(86_400)
     assert caller.create("Un", media={"media_ids": [old]})["status"] == 400
     used = caller.upload()
     caller.create("Deux", media={"media_ids": [used]})
-    stand.forget_media()
-    assert stand.posts[0].images[0].data == PNG
+    server.forget_media()
+    assert server.posts[0].images[0].data == PNG
     assert caller.create("Trois", media={"media_ids": [lost]})["status"] == 400
 
 
-def test_a_picture_takes_time(caller: Caller, stand: FakeXServer) -> None:
-    stand.polls = 2
+def test_a_picture_takes_time(caller: Caller, server: FakeXServer) -> None:
+    server.polls = 2
     number = caller.upload()
     assert caller.create(media={"media_ids": [number]})["status"] == 400
     query = {"command": "STATUS", "media_id": number}
     states = [caller.call("GET", "/2/media/upload", **query)["json"]["data"]["processing_info"] for _ in range(2)]
     assert [info["state"] for info in states] == ["in_progress", "succeeded"]
     assert caller.create(media={"media_ids": [number]})["status"] == 201
-    stand.polls, stand.processing_fails = 0, True
+    server.polls, server.processing_fails = 0, True
     assert caller.create("Autre", media={"media_ids": [caller.upload()]})["status"] == 400
 
 
@@ -275,9 +281,9 @@ def test_a_picture_that_is_not_taken(caller: Caller, path: str, body: object) ->
     ],
 )
 def test_the_timeline_shows_what_was_asked_for(
-    caller: Caller, stand: FakeXServer, names: Literal["post.fields", "tweet.fields"], note: str, parents: str
+    caller: Caller, server: FakeXServer, names: Literal["post.fields", "tweet.fields"], note: str, parents: str
 ) -> None:
-    stand.limit, stand.knows_fields = 25_000, names
+    server.limit, server.knows_fields = 25_000, names
     first = caller.create("Voir police.fr")["json"]["data"]["id"]
     caller.create("x" * 300, parent=first)
     asked = {"expansions": parents} if names == "post.fields" else {}
@@ -293,10 +299,10 @@ def test_the_timeline_shows_what_was_asked_for(
     assert caller.timeline()["json"]["data"][1].keys() == {"id", "text", "edit_history_tweet_ids"}
 
 
-def test_the_timeline_has_pages_and_a_beginning(caller: Caller, stand: FakeXServer, clock: FakeClock) -> None:
+def test_the_timeline_has_pages_and_a_beginning(caller: Caller, server: FakeXServer, clock: FakeClock) -> None:
     assert caller.timeline()["json"] == {"meta": {"result_count": 0}}
     for number in range(3):
-        stand.write(str(number))
+        server.write(str(number))
         clock.pass_by(60)
     first = caller.timeline(max_results="2")["json"]
     assert [post["text"] for post in first["data"]] == ["2", "1"]
@@ -306,56 +312,56 @@ def test_the_timeline_has_pages_and_a_beginning(caller: Caller, stand: FakeXServ
     assert len(caller.timeline(start_time="2026-03-02T06:31:00Z")["json"]["data"]) == 2
 
 
-def test_the_timeline_refuses_fields_that_it_does_not_know(caller: Caller, stand: FakeXServer) -> None:
-    stand.write("x")
+def test_the_timeline_refuses_fields_that_it_does_not_know(caller: Caller, server: FakeXServer) -> None:
+    server.write("x")
     assert caller.timeline(**{"post.fields": "colour"})["status"] == 400
     assert caller.timeline(**{"post.fields": "created_at"})["status"] == 200
     assert caller.timeline(**{"tweet.fields": "created_at"})["status"] == 400
-    stand.knows_fields = "tweet.fields"
+    server.knows_fields = "tweet.fields"
     assert caller.timeline(**{"post.fields": "created_at"})["status"] == 400
     assert caller.timeline(**{"tweet.fields": "created_at"})["status"] == 200
-    stand.knows_fields = "none"
+    server.knows_fields = "none"
     assert caller.timeline(**{"tweet.fields": "created_at"})["status"] == 400
     assert caller.timeline()["status"] == 200
 
 
-def test_refusals_have_either_form_of_x(caller: Caller, stand: FakeXServer) -> None:
-    """A problem, or a number and words: OpenAPI 2.167 has both, and does not say which comes when."""
+def test_refusals_have_either_form_of_x(caller: Caller, server: FakeXServer) -> None:
+    """OpenAPI 2.167 has both forms, and does not define when each is used."""
     caller.create("Une fois")
-    stand.errors = "code"
+    server.errors = "code"
     assert caller.create("Une fois")["json"] == {
         "code": 403,
         "message": "You are not allowed to create a Tweet with duplicate content.",
     }
     assert caller.timeline(**{"tweet.fields": "x"})["json"]["code"] == 400
-    stand.rejects_credentials = True
+    server.rejects_credentials = True
     assert caller.create("Deux")["json"] == {"code": 401, "message": "Unauthorized"}
 
 
 # --- who is let in ---
 
 
-def test_a_signature_is_good_once_and_for_one_address(caller: Caller, stand: FakeXServer) -> None:
-    prepared = caller.http.prepare_request(requests.Request("GET", f"{stand.url}/2/users/me", auth=caller.auth))
+def test_a_signature_is_good_once_and_for_one_address(caller: Caller, server: FakeXServer) -> None:
+    prepared = caller.http.prepare_request(requests.Request("GET", f"{server.url}/2/users/me", auth=caller.auth))
     assert [caller.http.send(prepared, timeout=5).status_code for _ in range(2)] == [200, 401]
     other = caller.http.prepare_request(requests.Request("GET", "https://api.x.example/2/users/me", auth=caller.auth))
     prepared.headers = other.headers
     assert caller.http.send(prepared, timeout=5).status_code == 401
 
 
-def test_who_has_no_keys_is_not_let_in(caller: Caller, stand: FakeXServer) -> None:
+def test_who_has_no_keys_is_not_let_in(caller: Caller, server: FakeXServer) -> None:
     for auth in (
         None,
         ("user", "word"),
-        OAuth1(stand.consumer[0], "wrong", *stand.access),
-        OAuth1("another", stand.consumer[1], *stand.access),
-        OAuth1(*stand.consumer, stand.access[0], "wrong"),
+        OAuth1(server.consumer[0], "wrong", *server.access),
+        OAuth1("another", server.consumer[1], *server.access),
+        OAuth1(*server.consumer, server.access[0], "wrong"),
     ):
         caller.auth = auth
         assert caller.call("GET", "/2/users/me")["status"] == 401
-    caller.auth, stand.rejects_credentials = OAuth1(*stand.consumer, *stand.access), True
+    caller.auth, server.rejects_credentials = OAuth1(*server.consumer, *server.access), True
     assert caller.call("GET", "/2/users/me")["status"] == 401
-    assert caller.renew(stand.refresh_token)["status"] == 400
+    assert caller.renew(server.refresh_token)["status"] == 400
 
 
 class Bearer(requests.auth.AuthBase):
@@ -367,10 +373,10 @@ class Bearer(requests.auth.AuthBase):
         return request
 
 
-def test_tokens_replace_one_another(caller: Caller, stand: FakeXServer, clock: FakeClock) -> None:
-    first = caller.renew(stand.refresh_token)
+def test_tokens_replace_one_another(caller: Caller, server: FakeXServer, clock: FakeClock) -> None:
+    first = caller.renew(server.refresh_token)
     assert (first["status"], first["expires_in"], first["token_type"]) == (200, 7200, "bearer")
-    spent = caller.renew(stand.refresh_token)
+    spent = caller.renew(server.refresh_token)
     assert (spent["status"], spent["error"]) == (400, "invalid_request")
     assert spent["error_description"] == "Value passed for the token was invalid."
     assert caller.renew(first["access_token"])["status"] == 400
@@ -381,26 +387,26 @@ def test_tokens_replace_one_another(caller: Caller, stand: FakeXServer, clock: F
     second = caller.renew(first["refresh_token"])
     caller.auth = Bearer(second["access_token"])
     assert caller.create()["status"] == 201
-    stand.expire_access()
+    server.expire_access()
     assert caller.create("Deux")["status"] == 401
-    stand.revoke_refresh()
+    server.revoke_refresh()
     assert caller.renew(second["refresh_token"])["status"] == 400
-    assert caller.renew(stand.authorise())["status"] == 200
-    assert stand.renewals == 3
-    assert {first["access_token"], second["refresh_token"], *stand.consumer, *stand.access} < set(stand.secrets)
+    assert caller.renew(server.authorise())["status"] == 200
+    assert server.renewals == 3
+    assert {first["access_token"], second["refresh_token"], *server.consumer, *server.access} < set(server.secrets)
 
 
-def test_a_refresh_token_is_no_access_token(caller: Caller, stand: FakeXServer) -> None:
-    for token in (stand.refresh_token, "invented"):
+def test_a_refresh_token_is_no_access_token(caller: Caller, server: FakeXServer) -> None:
+    for token in (server.refresh_token, "invented"):
         caller.auth = Bearer(token)
         assert caller.call("GET", "/2/users/me")["status"] == 401
 
 
-def test_an_app_says_who_it_is(caller: Caller, stand: FakeXServer) -> None:
-    refused = caller.renew(stand.refresh_token, login=False)
+def test_an_app_says_who_it_is(caller: Caller, server: FakeXServer) -> None:
+    refused = caller.renew(server.refresh_token, login=False)
     assert (refused["status"], refused["error"]) == (401, "unauthorized_client")
-    assert caller.renew(stand.refresh_token, client_id="another")["status"] == 400
-    assert caller.renew(stand.refresh_token, grant_type="password")["status"] == 400
+    assert caller.renew(server.refresh_token, client_id="another")["status"] == 400
+    assert caller.renew(server.refresh_token, grant_type="password")["status"] == 400
     with FakeXServer(client_secret="") as public:
         assert Caller(public, caller.http).renew(public.refresh_token, login=False)["status"] == 200
         assert "" not in public.secrets

@@ -1,4 +1,4 @@
-"""`manage.py policenotify COMMAND`: run the command line on the journal in the project's database."""
+"""`manage.py policenotify COMMAND`: run the command line on the project's journal."""
 
 from __future__ import annotations
 

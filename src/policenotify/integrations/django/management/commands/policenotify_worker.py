@@ -1,4 +1,4 @@
-"""`manage.py policenotify_worker`: deliver for a while, or until the process is asked to stop."""
+"""`manage.py policenotify_worker`: deliver for a while, or until a signal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from policenotify.integrations.django import publisher
 
 
 class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
-    """Delivers without Celery or Procrastinate. Run it as a service, or from cron with `--budget`."""
+    """Delivers without Celery or Procrastinate: as a service, or from cron."""
 
     help = "Deliver published messages until SIGTERM or SIGINT. Posts under way then finish."
 
