@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from policenotify.cli.app import COMMANDS, COMPLETE_VARIABLE, run
-from policenotify.cli.place import commune_code
+from policenotify.cli.message import commune_code
 from policenotify.model import places
 from tests.support.installation import Desk, accident
 from tests.support.shell import ACCIDENT, Run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from policenotify.cli.place import commune_code, location_of
+from policenotify.cli.message import commune_code, location_of
 from policenotify.model.location import Location, Point, RoadRef
 
 BEFORE = Location(
@@ -39,7 +39,7 @@ def test_a_name_of_several_lists_them_with_code_and_department() -> None:
 
 
 def test_a_name_of_very_many_is_not_listed_beyond_a_screen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("policenotify.cli.place._SHOWN", 4)
+    monkeypatch.setattr("policenotify.cli.message._CANDIDATES", 4)
     with pytest.raises(click.BadParameter, match="and 8 more"):
         commune_code("Sainte-Colombe")
 
