@@ -73,7 +73,7 @@ def iana(directory: Path) -> set[str]:
 
 
 def tlds(frozen: list[str], now: set[str]) -> str:
-    """The module of the top-level domains."""
+    """Return the module of the top-level domains."""
     newer = sorted(now - set(frozen))
     return f'''"""The top-level domains that make an address of a word with a dot in it."""
 
@@ -95,7 +95,7 @@ KNOWN: Final = FROZEN | frozenset("{" ".join(newer)}".split())
 
 
 def emoji(source: str, licence: str) -> str:
-    """The module of the emoji."""
+    """Return the module of the emoji."""
     permission = "\n".join(f"# {line}".rstrip() for line in licence.strip().splitlines())
     return f'''"""What counts as one emoji on X: an expression for `re`."""
 
@@ -114,7 +114,7 @@ EMOJI: Final = (
 
 
 def letters(classes: dict[str, list[list[int]]]) -> str:
-    """The module of the classes of characters."""
+    """Return the module of the classes of characters."""
     meanings = {
         "LATIN": "a letter of the Latin script that is not ASCII's, or a combining accent",
         "HOST": "a character of an address written without `https://`",
@@ -142,7 +142,7 @@ from typing import Final
 
 
 def code_points(source: str) -> str:
-    """An expression on UTF-16 rewritten to one on code points."""
+    """Return an expression on UTF-16 rewritten to one on code points."""
     pair = r"\\u(d[89ab][0-9a-f]{2})"
 
     def whole(high: str, low: str) -> str:
@@ -160,7 +160,7 @@ def code_points(source: str) -> str:
 
 
 def span(first: int, last: int) -> str:
-    """A range of a class."""
+    """Return a range of a class."""
     signs = [f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}" for code in (first, last)]  # noqa: PLR2004 - BMP
     return signs[0] if first == last else "-".join(signs)
 

@@ -1,4 +1,4 @@
-"""Hypothesis profiles, nothing from the machine's own settings, and what need not be done anew for each test."""
+"""Hypothesis profiles, isolation from the machine's settings, and set-up shared by all tests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ sys.dont_write_bytecode = False
 
 @pytest.hookimpl(wrapper=True)
 def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
-    """One more than there are cores: every third second of a test is spent waiting for a stand."""
+    """Use one process more than there are cores, for a third of the time tests wait for a fake server."""
     return (yield) + 1
 
 
@@ -42,7 +42,7 @@ def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _few_authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Each client reads anew whom the machine trusts; on the loopback those hundred authorities have no say."""
+    """Trust no authority of the machine: each client would read those hundred again, and the loopback needs none."""
     end = "-----END CERTIFICATE-----\n"
     one = tmp_path_factory.mktemp("authorities") / "one.pem"
     one.write_text(certifi.contents().partition(end)[0] + end, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Every code block of the README and of the pages, and every example, run as it stands, against the stands."""
+"""Run every code block of the README and the pages, and every example, against the fake servers."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ _STEP = re.compile(
 def test_the_tutorial_leads_to_its_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Every step in its order; what the page shows is printed, by a command or by the mail server."""
+    """Run every step in order. Commands or the mail server print what the page shows."""
     monkeypatch.chdir(tmp_path)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -111,7 +111,7 @@ def test_the_tutorial_leads_to_its_end(
 
 
 def _catch_all(folder: Path, mails: IO[str]) -> Callable[[], object]:
-    """Start the tutorial's mail server; the result stops it."""
+    """Start the tutorial's mail server, and return a function that stops it."""
     before = Path(mails.name).read_text(encoding="utf-8").count("Waiting")
     process = subprocess.Popen([sys.executable, "catchall.py"], cwd=folder, stdout=mails)
 

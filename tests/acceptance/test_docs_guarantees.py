@@ -1,4 +1,4 @@
-"""The page of the promise: its states are those of the code, and its commands lead a desk out of doubt."""
+"""The page of guarantees has the states of the code, and its commands resolve a doubt."""
 
 from __future__ import annotations
 

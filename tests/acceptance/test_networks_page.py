@@ -16,7 +16,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "networks.md"
 WRITE = os.environ.get("POLICENOTIFY_NETWORKS") == "write"
 
 
-def test_the_page_tells_what_the_networks_declare() -> None:
+def test_the_page_shows_what_the_networks_declare() -> None:
     there = PAGE.read_text(encoding="utf-8")
     if WRITE:
         PAGE.write_text(networks_page.page(there), encoding="utf-8")
@@ -28,7 +28,7 @@ def test_no_network_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("name", networks_page.OPTIONS)
-def test_the_page_and_the_command_tell_the_same_of_a_network(name: str) -> None:
+def test_the_page_and_the_command_show_the_same_of_a_network(name: str) -> None:
     capabilities = network_info(network(name), "").capabilities
     rows = dict(_row(line, name) for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| "))
     if capabilities is None:  # it depends on the account

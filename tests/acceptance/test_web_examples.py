@@ -1,4 +1,4 @@
-"""The example for a web service, called over its framework's own test client; Django's: tests/integration/runners."""
+"""The web service example, through its framework's test client. For Django see tests/integration/runners."""
 
 from __future__ import annotations
 

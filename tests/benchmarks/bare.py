@@ -1,4 +1,4 @@
-"""What the journal is measured against: the same five calls, at once, by channel objects that are open already."""
+"""The baseline of the journal's costs: the same five calls at once, by open channels."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Bare:
         self._channels = channels
         self._threads = threads
 
-    def say(self, wordings: tuple[RenderedPost, ...]) -> None:
-        """Say each of these on its network; returns when the last one is out."""
-        list(self._threads.map(self._say, wordings))
+    def send(self, wordings: tuple[RenderedPost, ...]) -> None:
+        """Send each of these on its network, and return when the last one is published."""
+        list(self._threads.map(self._send, wordings))
 
-    def _say(self, wording: RenderedPost) -> None:
+    def _send(self, wording: RenderedPost) -> None:
         channel = self._channels[wording.target.channel]
         request = channel.prepare(wording.standalone, ())
         if isinstance(channel, SupportsBulkSend):

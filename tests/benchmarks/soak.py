@@ -1,4 +1,4 @@
-"""A journal with a backlog, five networks on the loopback that fail one call in five, and workers of their own."""
+"""A journal with a backlog, five networks on the loopback that fail one call in five, and workers."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Soak:
     journal: Journal
 
     def disturb(self, share: float) -> None:
-        """Let so large a share of all calls fail, on each network in the ways it has; the same ones each time."""
+        """Let this share of all calls fail, on each network in its ways, and the same ones each time."""
         for number, name in enumerate(("x", "mastodon", "bluesky", "sms")):
             getattr(self.five, name).disturb(_chooser(random.Random(number), share))  # noqa: S311 - no secret
         chance, script = random.Random(9), self.five.mail._script  # noqa: S311 - the same
@@ -139,7 +139,7 @@ class Soak:
 
 @dataclass
 class Drained:
-    """How many deliveries were left after how many seconds."""
+    """Return how many deliveries were left after how many seconds."""
 
     seconds: list[float] = field(default_factory=list)
     left: list[int] = field(default_factory=list)
@@ -152,7 +152,7 @@ class Drained:
 
 @contextmanager
 def soaking(folder: Path) -> Iterator[Soak]:
-    """Open an installation whose backlog is as old as the outage; its networks have no limits of their own."""
+    """Open an installation whose backlog is as old as the outage, on networks without rate limits."""
     with ExitStack() as stack:
         five = stack.enter_context(open_five(folder))
         five.x.posts_left = five.x.day_left = five.bluesky.points_left = 10**6
@@ -169,7 +169,7 @@ def soaking(folder: Path) -> Iterator[Soak]:
 
 
 def fill(journal: Journal, channels: Sequence[ChannelConfig]) -> None:
-    """Write all publications; all but the last ones are delivered."""
+    """Write all publications, and deliver all but the last ones."""
     began = SystemClock().now() - OUTAGE
     with journal.transaction():
         for number in range(PUBLICATIONS):
@@ -189,7 +189,7 @@ def _settle_all(journal: Journal) -> None:
 
 
 def _draft(channels: Sequence[ChannelConfig], number: int, at: datetime) -> NewPublication:
-    """Return a publication: half of them stand alone, the others are incidents of three messages each."""
+    """Return a publication. Half of them are standalone, the others are incidents of three messages each."""
     group, place = divmod(number, 2 * len(_STAGES))
     in_course = place < len(_STAGES)
     incident = f"2026-{group:06d}" if in_course else None
@@ -236,7 +236,7 @@ def _rendered(
 
 _FAULTS: Sequence[tuple[Reply, bool]] = (
     (Answer.rate_limited(retry_after=1), False),
-    (Answer.rate_limited(), False),  # as a proxy says it
+    (Answer.rate_limited(), False),  # as a proxy formats it
     (Answer.json({"error": "InternalServerError", "message": "oh"}, 500), False),
     (Answer.json({"error": "Busy", "message": "busy"}, 503, headers={"Retry-After": "1"}), False),
     (Disconnect(), False),

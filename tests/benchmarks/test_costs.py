@@ -1,4 +1,4 @@
-"""What the library costs, each figure beside a peer or a limit in the same run: `pytest -m benchmark -s`."""
+"""Costs of the library, each beside a peer or a limit of the same run: `pytest -m benchmark -s`."""
 
 from __future__ import annotations
 

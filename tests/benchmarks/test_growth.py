@@ -1,7 +1,7 @@
-"""No text is slow: the time grows with its length and no faster, whatever it is made of.
+"""Time grows with the length of a text and no faster, for any text.
 
-A piece is repeated until there are 20,000 characters, and until there are four times as many. What grows with the
-length then takes four times as long, what grows with its square sixteen times.
+A piece is repeated up to 20,000 characters, and up to four times as many. Linear growth then takes four times as long,
+quadratic growth sixteen times.
 """
 
 from __future__ import annotations

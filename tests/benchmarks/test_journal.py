@@ -1,4 +1,4 @@
-"""What never losing and never doubling costs, each figure beside its peer in the same run: `pytest -m benchmark -s`."""
+"""The cost of losing and doubling nothing, each beside its peer in the same run: `pytest -m benchmark -s`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def publisher(five: Five) -> Publisher:
 
 
 class Desk:
-    """Says something new each time."""
+    """Publish something new each time."""
 
     def __init__(self, publisher: Publisher) -> None:
         self.publisher = publisher
@@ -105,13 +105,13 @@ def test_publishing_beside_one_commit(publisher: Publisher, one_commit: Callable
 def test_to_the_fifth_post_beside_bare_calls(five: Five, publisher: Publisher, latency: float) -> None:
     desk = Desk(publisher)
     far = (five.x, five.mastodon, five.bluesky, five.sms)
-    for stand in far:
-        stand.latency = latency
+    for server in far:
+        server.latency = latency
     five.mail.delay("DATA", latency)
     times = 15 if latency else 60
     with open_bare(five, publisher) as bare:
         wordings = [publisher.preview(desk.opening()).posts for _ in range(times + 3)]
-        directly, journalled = _side_by_side(times, lambda: bare.say(wordings.pop()), lambda: desk.publish(LONG))
+        directly, journalled = _side_by_side(times, lambda: bare.send(wordings.pop()), lambda: desk.publish(LONG))
     print(f"\nanswers after {latency * 1000:.0f} ms: bare {directly:.1f} ms, to the fifth post {journalled:.1f} ms")
     added = journalled - directly
     print(f"added {added:.1f} ms (the goal: 15), {100 * added / directly:.0f} %")
@@ -132,7 +132,7 @@ def test_publications_in_a_second_beside_bare_calls(five: Five, publisher: Publi
 
         def bare_calls() -> None:
             for _ in range(count):
-                bare.say(wordings.pop())
+                bare.send(wordings.pop())
 
         directly, ours = _side_by_side(3, bare_calls, journalled, warm=1)
     print(f"\nbare {1000 * count / directly:.1f}/s, publisher {1000 * count / ours:.1f}/s")
@@ -159,7 +159,7 @@ _PAST = 1_000_000  # deliveries, of a fifth as many publications on five network
 
 
 def _give_a_past(path: Path) -> None:
-    """What was published on the journal, and is settled, is there again and again."""
+    """Fill the journal with copies of a settled publication."""
     with closing(sqlite3.connect(path, isolation_level=None)) as raw:
         raw.execute("PRAGMA synchronous=OFF")
         raw.execute("PRAGMA cache_size=-200000")
@@ -172,7 +172,7 @@ def _give_a_past(path: Path) -> None:
                 "publication": "printf('%026d', n)",
                 "post_key": "'old ' || n || channel",
                 "ordering_key": "'old ' || n || ' ' || channel",
-                **dict.fromkeys(("standalone", "request"), "'{}'"),  # nobody reads them, and a disk has an end
+                **dict.fromkeys(("standalone", "request"), "'{}'"),  # they are never read, and a disk is finite
             },
             "pn_event": {"id": "NULL", "publication": "printf('%026d', n)"},
         }

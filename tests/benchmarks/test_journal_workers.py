@@ -1,4 +1,4 @@
-"""Two workers on one journal on PostgreSQL, beside one alone: `pytest -m benchmark -s`."""
+"""Two workers on one PostgreSQL journal, beside one alone: `pytest -m benchmark -s`."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.servers.x import FakeXServer
 from tests.support.installation import accident
+from tests.support.network_options import x_options
 from tests.support.postgresql import Server, running
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.postgres]
@@ -62,24 +63,17 @@ def _posts_in_a_second(server: Server, folder: Path, workers: int) -> float:
     migrate(url, keys=Keys.load(keys), actor="benchmark")
     with FakeXServer() as x:
         x.posts_left = x.day_left = 10**6
-        options: dict[str, object] = {
-            "handle": x.handle,
-            "consumer_key": x.consumer[0],
-            "consumer_secret": x.consumer[1],
-            "access_token": x.access[0],
-            "access_token_secret": x.access[1],
-            "service": x.url,
-        }
+        options = x_options(x)
         with closing(opened(url, keys, options)) as publisher:
 
-            def say(number: int) -> None:
+            def publish(number: int) -> None:
                 tip = accident(category="scam_cyber", headline=f"Conseil {number}", lifecycle=Lifecycle())
                 publisher.publish(tip, key=str(number), actor="desk", wait=timedelta(0))
 
             started = [_start(url, keys, options) for _ in range(workers)]
             try:
                 for number in range(_POSTS):
-                    say(number)
+                    publish(number)
                 x.latency = _LATENCY
                 start = time.perf_counter()
                 for one in started:

@@ -1,6 +1,6 @@
-"""What it costs to word a message for five networks, with the budgets that their channels claim.
+"""The cost of rendering a message for five networks, with the budgets that their channels claim.
 
-The messages are the desk's twenty-six samples, the later ones of an incident worded twice: as a reply and alone.
+The messages are the twenty-six samples. Later ones of an incident are rendered twice: as a reply and standalone.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _worded(scene: RenderContext, channel: ChannelConfig) -> RenderedPost:
 
 
 def _unique(message: Message, number: int) -> Message:
-    """The message with words that nobody has said before, so that nothing is taken from what is remembered."""
+    """Return the message with new texts, so that no cache applies."""
     fields = {name: getattr(message, name) for name in ("headline", "description", "instruction")}
     return message.model_copy(update={name: f"{words} n° {number}" for name, words in fields.items() if words})
 

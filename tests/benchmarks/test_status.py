@@ -1,4 +1,4 @@
-"""What a glance at a journal with a backlog costs: `pytest -m benchmark -s`."""
+"""The cost of one look at a journal with a backlog: `pytest -m benchmark -s`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How fast texts are measured, beside `twitter-text-parser` where it is installed (with setuptools before 80)."""
+"""The speed of measuring texts, beside `twitter-text-parser` where it is installed (with setuptools before 80)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LINKED = " Infos : https://www.interieur.gouv.fr/actualites/2026/accident-a6 #A6
 
 
 def _post(seed: int) -> str:
-    """About 280 characters, as a desk posts: sentences, an emoji or two, a link, hashtags."""
+    """A usual post of about 280 characters: sentences, an emoji or two, a link, hashtags."""
     said = random.Random(seed).choices(SAID, k=24)  # noqa: S311 - the same texts again
     return ". ".join(said)[: 280 - len(LINKED)] + LINKED
 

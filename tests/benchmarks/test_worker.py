@@ -1,4 +1,4 @@
-"""What a worker costs while nothing is due: `pytest -m benchmark -s`."""
+"""The cost of a worker while nothing is due: `pytest -m benchmark -s`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A journal that is broken, full, locked or another one's: a clear word that nothing was sent, and nothing was."""
+"""A broken, full, locked or foreign journal is reported plainly, and nothing is sent."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         yield opened
 
 
-def _said_nothing(desk: Desk) -> bool:
+def _nothing_is_published(desk: Desk) -> bool:
     return not desk.bluesky.posts and not desk.mail.mails
 
 
 def _refused(desk: Desk, error: PolicenotifyError, says: str) -> None:
-    """The error is one for an officer, says that nothing was sent, and nothing was."""
+    """Check that the error is plain, states that nothing was sent, and that nothing was."""
     assert isinstance(error, JournalError)
     assert says in str(error)
     assert any(word in str(error) for word in NOTHING), str(error)
     assert "SELECT" not in str(error)
     assert "INSERT" not in str(error)
-    assert _said_nothing(desk)
+    assert _nothing_is_published(desk)
 
 
 def _journalled(desk: Desk) -> Path:
@@ -91,7 +91,7 @@ def _overwritten(path: Path) -> None:
         (_overwritten, "its file is damaged. Put it aside and restore a copy"),
     ],
 )
-def test_a_damaged_file_says_so_and_is_left_as_it_is(desk: Desk, broken: Callable[[Path], None], says: str) -> None:
+def test_a_damaged_file_is_reported_and_left_unchanged(desk: Desk, broken: Callable[[Path], None], says: str) -> None:
     broken(_journalled(desk))
     left = desk.database.read_bytes()
     with pytest.raises(JournalError) as caught:
@@ -100,8 +100,8 @@ def test_a_damaged_file_says_so_and_is_left_as_it_is(desk: Desk, broken: Callabl
     assert desk.database.read_bytes() == left
 
 
-def test_a_file_of_no_length_is_no_journal(desk: Desk) -> None:
-    """An empty file is what `touch` leaves, and a disk that was full: nothing in it tells what it once held."""
+def test_an_empty_file_is_not_a_journal(desk: Desk) -> None:
+    """`touch` or a full disk leaves an empty file, which does not show what it once held."""
     desk.database.touch()
     desk.write_settings()
     with pytest.raises(JournalMissing, match="no tables yet") as caught:
@@ -139,7 +139,7 @@ def test_a_stored_value_that_does_not_decode_is_damaged_and_not_quoted(
         assert "Geheim" not in shown
         assert "SELECT" not in shown
         assert "estore a copy" in str(caught.value)
-    assert _said_nothing(desk)
+    assert _nothing_is_published(desk)
 
 
 def test_a_write_ahead_log_of_another_database(desk: Desk, tmp_path: Path) -> None:
@@ -156,11 +156,11 @@ def test_a_write_ahead_log_of_another_database(desk: Desk, tmp_path: Path) -> No
     _refused(desk, caught.value, "The journal")
 
 
-# --- no room, no right, no lock
+# --- full disks, missing permissions, locks
 
 
 def test_a_backup_that_holds_the_lock_too_long(desk: Desk) -> None:
-    """Who writes is told who is in the way, and when it is over all goes on."""
+    """The writer gets the name of the blocking process, and goes on afterwards."""
     url = f"sqlite:///{_journalled(desk)}?timeout=0.2"
     publisher = Publisher(
         journal=open_journal(url, keys=desk.keys, clock=desk.clock),
@@ -183,7 +183,7 @@ def test_a_backup_that_holds_the_lock_too_long(desk: Desk) -> None:
     assert len(desk.bluesky.posts) >= 1
 
 
-def test_a_backup_that_lets_nobody_read(desk: Desk) -> None:
+def test_a_backup_that_denies_reading(desk: Desk) -> None:
     url = f"sqlite:///{_journalled(desk)}?timeout=0.2"
     backup = sqlite3.connect(desk.database, isolation_level=None)
     backup.execute("PRAGMA locking_mode=EXCLUSIVE")
@@ -196,14 +196,14 @@ def test_a_backup_that_lets_nobody_read(desk: Desk) -> None:
 
 
 def test_a_full_disk_in_the_middle_of_publishing(desk: Desk) -> None:
-    """SQLite's own limit stands for the disk's: the page that does not fit is the one the publication needs."""
+    """SQLite's own limit imitates a full disk: the page that does not fit is the one the publication needs."""
     _journalled(desk)
     publisher = desk.publisher()
     with publisher.journal.read() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(JournalError) as caught:  # noqa: PT012 - which of them fails is SQLite's affair
-        for number in range(200):  # until the free room in the pages is used up
+        for number in range(200):  # until the free space in the pages is used up
             message = accident(
                 headline=f"Accident {number}", lifecycle=Lifecycle(stage=Stage.OPENING, incident=f"2026-{number}")
             )
@@ -253,7 +253,7 @@ while True:
 
 @pytest.mark.slow
 def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
-    """The operating system says no in the middle of a write, as a quota does: at any point of publishing."""
+    """The operating system refuses a write like a quota does, at any point of publishing."""
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] == resource.RLIM_INFINITY
     desks, clock = {}, FastClock(datetime.now(UTC))
     with ExitStack() as stack:
@@ -276,13 +276,13 @@ def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
 
 
 def _after_a_limit(desk: Desk) -> bool:
-    """What the process said is true, and the next one goes on from there; whether it had been journalled."""
+    """Check the report of the process and let the next one go on. Return whether it had been journalled."""
     said = (desk.folder / "said").read_text(encoding="utf-8")
     assert any(says in said for says in ("the disk is full", "the disk fails")), said
     assert "Nothing was sent" in said
     publisher = desk.publisher()
     journalled = publisher.publication("second") is not None
-    assert journalled or _said_nothing(desk)
+    assert journalled or _nothing_is_published(desk)
     assert publisher.publish(accident(), key="second", actor="desk", wait=timedelta(seconds=60)).repeated == journalled
     assert len(desk.bluesky.posts) == desk.bluesky.commits == 1
     for address in ADDRESSES:
@@ -294,7 +294,7 @@ def _after_a_limit(desk: Desk) -> bool:
 
 
 def test_the_doctor_looks_at_every_page(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    """A page that nobody has read yet may be damaged: opening finds nothing, the doctor does."""
+    """An unread page may be damaged: opening does not notice, the doctor does."""
     desk.write_settings()
     path = _journalled(desk)
     raw = sqlite3.connect(path)
@@ -325,4 +325,4 @@ def test_an_older_library_refuses_a_newer_journal(desk: Desk) -> None:
     with pytest.raises(UnsupportedVersion) as caught:
         desk.publisher()
     assert "Install the release of policenotify that introduced journal version" in str(caught.value)
-    assert _said_nothing(desk)
+    assert _nothing_is_published(desk)

@@ -1,4 +1,4 @@
-"""Corrections and cancellations: posts are changed and taken back where the network can and the desk wants it."""
+"""Corrections and cancellations edit and delete posts where the network can and the settings allow it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ MINOR, SEVERE = Severity.MINOR, Severity.SEVERE
 
 @dataclass
 class Board:
-    """A network in memory whose posts can be changed and taken back; calls fail as scripted."""
+    """A network in memory whose posts can be edited and deleted. Calls fail as scripted."""
 
     capabilities: Capabilities = ALL
     account: str = "police34.example"
@@ -118,7 +118,7 @@ class AheadClock(SystemClock):
 
 
 class Station:
-    """One desk at one board."""
+    """One installation with one network."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.board, self.clock = folder, Board(), AheadClock()
@@ -139,7 +139,7 @@ class Station:
         self.opened.append(made)
         return made
 
-    def say(self, publisher: Publisher, message: Message) -> Publication:
+    def publish(self, publisher: Publisher, message: Message) -> Publication:
         self.said += 1
         return publisher.publish(message, key=str(self.said), actor="desk")
 
@@ -169,8 +169,8 @@ def _wrong(said: Publication, severity: Severity = MINOR) -> Message:
 
 def test_a_minor_correction_changes_the_post_where_its_readers_found_it(station: Station) -> None:
     publisher = station.publisher()
-    opened = station.say(publisher, accident())
-    corrected = station.say(publisher, _wrong(opened))
+    opened = station.publish(publisher, accident())
+    corrected = station.publish(publisher, _wrong(opened))
 
     [receipt] = corrected
     assert (receipt.operation, receipt.outcome, receipt.standalone) == (Operation.EDIT, Outcome.POSTED, False)
@@ -180,14 +180,14 @@ def test_a_minor_correction_changes_the_post_where_its_readers_found_it(station:
     assert "gare" in text
     assert "Suite de notre message" not in text
 
-    station.say(publisher, opened.update("Une voie rouverte"))
+    station.publish(publisher, opened.update("Une voie rouverte"))
     assert list(station.board.posts.values())[1][2:] == ("1",), "what follows hangs under the post, not under the edit"
 
 
-def test_a_severe_correction_is_also_said_below(station: Station) -> None:
+def test_a_severe_correction_is_also_published_as_a_reply(station: Station) -> None:
     publisher = station.publisher()
-    opened = station.say(publisher, accident())
-    corrected = station.say(publisher, _wrong(opened, SEVERE))
+    opened = station.publish(publisher, accident())
+    corrected = station.publish(publisher, _wrong(opened, SEVERE))
 
     assert [(one.operation, one.outcome) for one in corrected] == [("post", "posted"), ("edit", "posted")]
     assert station.board.calls == ["send", "send", "edit"]
@@ -200,18 +200,18 @@ def test_a_severe_correction_is_also_said_below(station: Station) -> None:
 def test_a_correction_replies(station: Station, capabilities: Capabilities) -> None:
     station.board.capabilities = capabilities
     publisher = station.publisher(**({"on_correction": "reply"} if capabilities.edits else {}))
-    opened = station.say(publisher, accident())
-    [receipt] = station.say(publisher, _wrong(opened))
+    opened = station.publish(publisher, accident())
+    [receipt] = station.publish(publisher, _wrong(opened))
     assert receipt.operation is Operation.POST
     assert len(station.board.posts) == 2
 
 
 def test_an_update_is_edited_where_it_hangs(station: Station) -> None:
     publisher = station.publisher()
-    opened = station.say(publisher, accident())
-    updated = station.say(publisher, opened.update("Deux voies fermées"))
-    station.say(publisher, opened.update("Trois voies fermées"))
-    station.say(publisher, updated.correct("Une voie fermée", severity=MINOR))
+    opened = station.publish(publisher, accident())
+    updated = station.publish(publisher, opened.update("Deux voies fermées"))
+    station.publish(publisher, opened.update("Trois voies fermées"))
+    station.publish(publisher, updated.correct("Une voie fermée", severity=MINOR))
     first, second, third = station.board.posts.values()
     assert "une voie fermée" in second[0]
     assert (first[2:], second[2:], third[2:]) == ((), ("1",), ("1", "2"))
@@ -219,75 +219,75 @@ def test_an_update_is_edited_where_it_hangs(station: Station) -> None:
 
 def test_what_was_corrected_by_an_edit_is_edited_again(station: Station) -> None:
     publisher = station.publisher()
-    opened = station.say(publisher, accident())
-    once = station.say(publisher, _wrong(opened))
-    [receipt] = station.say(publisher, once.correct("Le secteur est celui du stade", severity=MINOR))
+    opened = station.publish(publisher, accident())
+    once = station.publish(publisher, _wrong(opened))
+    [receipt] = station.publish(publisher, once.correct("Le secteur est celui du stade", severity=MINOR))
     assert receipt.operation is Operation.EDIT
     assert ["stade" in text for text in station.board.texts] == [True]
 
 
 def test_a_standalone_message_is_edited_too(station: Station) -> None:
     publisher = station.publisher()
-    said = station.say(publisher, accident(lifecycle=Lifecycle(), instruction=""))
-    [receipt] = station.say(publisher, _wrong(said))
+    said = station.publish(publisher, accident(lifecycle=Lifecycle(), instruction=""))
+    [receipt] = station.publish(publisher, _wrong(said))
     assert receipt.operation is Operation.EDIT
     assert len(station.board.posts) == 1
 
 
-def test_what_never_came_out_is_not_edited_but_said(station: Station) -> None:
+def test_an_unpublished_post_is_not_edited_but_published(station: Station) -> None:
     publisher = station.publisher()
     station.board.sends.append(Refused("No."))
-    opened = station.say(publisher, accident())
-    [receipt] = station.say(publisher, _wrong(opened))
+    opened = station.publish(publisher, accident())
+    [receipt] = station.publish(publisher, _wrong(opened))
     assert (receipt.operation, receipt.outcome) == (Operation.POST, Outcome.POSTED)
 
 
 @pytest.mark.parametrize("fallback", [None, "standalone", "prepare"])
-def test_what_cannot_be_edited_is_said_below(station: Station, fallback: Any) -> None:
+def test_an_impossible_edit_is_published_as_a_reply(station: Station, fallback: Any) -> None:
     publisher = station.publisher()
-    opened = station.say(publisher, accident())
+    opened = station.publish(publisher, accident())
     station.board.edits.extend([Refused("Too old.", fallback=fallback)] * 9)
-    [receipt] = station.say(publisher, _wrong(opened))
+    [receipt] = station.publish(publisher, _wrong(opened))
     assert (receipt.operation, receipt.outcome) == (Operation.POST, Outcome.POSTED)
     assert station.board.calls.count("edit") == (4 if fallback == "prepare" else 1)
     assert list(station.board.posts.values())[1][2:] == ("1",)
 
 
-def test_what_cannot_be_prepared_as_an_edit_is_said_below(station: Station) -> None:
+def test_an_edit_that_cannot_be_prepared_is_published_as_a_reply(station: Station) -> None:
     publisher = station.publisher()
-    opened = station.say(publisher, accident())
+    opened = station.publish(publisher, accident())
     station.board.prepares.append(Refused("No."))
-    [receipt] = station.say(publisher, _wrong(opened))
+    [receipt] = station.publish(publisher, _wrong(opened))
     assert (receipt.operation, receipt.outcome) == (Operation.POST, Outcome.POSTED)
 
 
-def test_an_edit_stays_where_it_is_whatever_became_of_the_posts_above(station: Station) -> None:
+def test_an_edit_keeps_its_place_whatever_became_of_the_posts_above(station: Station) -> None:
     publisher = station.publisher()
-    opened = station.say(publisher, accident())
-    updated = station.say(publisher, opened.update("Toujours barrée"))
+    opened = station.publish(publisher, accident())
+    updated = station.publish(publisher, opened.update("Toujours barrée"))
     station.board.prepares.append(Refused("All above is gone.", fallback="standalone"))
-    [receipt] = station.say(publisher, _wrong(updated))
+    [receipt] = station.publish(publisher, _wrong(updated))
     assert (receipt.operation, receipt.outcome, receipt.standalone) == (Operation.EDIT, Outcome.POSTED, False)
     assert len(station.board.posts) == 2
 
 
 def test_an_edit_in_doubt_is_made_again_and_doubles_nothing(station: Station) -> None:
     publisher = station.publisher()
-    opened = station.say(publisher, accident())
+    opened = station.publish(publisher, accident())
     station.board.edits.extend([Unconfirmed("Cut."), Unavailable("Later.")])
-    corrected = station.say(publisher, _wrong(opened))
+    corrected = station.publish(publisher, _wrong(opened))
     corrected = station.settled(publisher, corrected)
     assert corrected.on("board").outcome is Outcome.POSTED
     assert station.board.calls == ["send", "edit", "edit", "edit"]
     assert len(station.board.posts) == 1
 
 
-def test_an_edit_in_doubt_that_is_refused_is_said_below(station: Station) -> None:
+def test_a_refused_edit_in_doubt_is_published_as_a_reply(station: Station) -> None:
     publisher = station.publisher()
-    opened = station.say(publisher, accident())
+    opened = station.publish(publisher, accident())
     station.board.edits.extend([Unconfirmed("Cut."), Refused("Too old.")])
     station.board.sends.append(Unconfirmed("Cut."))
-    corrected = station.say(publisher, _wrong(opened))
+    corrected = station.publish(publisher, _wrong(opened))
     corrected = station.settled(publisher, corrected)
     assert station.board.calls == ["send", "edit", "edit", "send", "send"]
     assert corrected.on("board").operation is Operation.POST
@@ -296,23 +296,23 @@ def test_an_edit_in_doubt_that_is_refused_is_said_below(station: Station) -> Non
 # --- cancellations
 
 
-def test_a_cancellation_says_so_and_leaves_what_was_said(station: Station) -> None:
+def test_a_cancellation_is_marked_and_leaves_earlier_posts(station: Station) -> None:
     publisher = station.publisher()
-    opened = station.say(publisher, accident())
-    [receipt] = station.say(publisher, opened.cancel("Fausse alerte"))
+    opened = station.publish(publisher, accident())
+    [receipt] = station.publish(publisher, opened.cancel("Fausse alerte"))
     assert (receipt.operation, receipt.outcome) == (Operation.POST, Outcome.POSTED)
     assert len(station.board.posts) == 2
 
 
 def test_posts_are_taken_back_the_newest_first(station: Station) -> None:
     publisher = station.publisher(on_cancellation="delete")
-    opened = station.say(publisher, accident())
-    updated = station.say(publisher, opened.update("Une voie rouverte"))
+    opened = station.publish(publisher, accident())
+    updated = station.publish(publisher, opened.update("Une voie rouverte"))
     foreseen = publisher.preview(opened.cancel("Fausse alerte"))
     assert [leg.target for leg in foreseen.deletions] == [updated.id, opened.id]
     assert not foreseen.posts
 
-    cancelled = station.say(publisher, opened.cancel("Fausse alerte"))
+    cancelled = station.publish(publisher, opened.cancel("Fausse alerte"))
     assert not station.board.posts
     assert [(one.operation, one.outcome) for one in cancelled] == [("delete", "deleted")] * 2
     assert [one.ref for one in cancelled] == [updated.on("board").ref, opened.on("board").ref]
@@ -324,38 +324,38 @@ def test_posts_are_taken_back_the_newest_first(station: Station) -> None:
     assert publisher.journal.audit.seal() > 0
 
 
-def test_posts_are_taken_back_and_a_new_one_says_why(station: Station) -> None:
+def test_posts_are_deleted_and_a_new_one_explains_why(station: Station) -> None:
     publisher = station.publisher(on_cancellation="both")
-    opened = station.say(publisher, accident())
-    cancelled = station.say(publisher, opened.cancel("Fausse alerte"))
+    opened = station.publish(publisher, accident())
+    cancelled = station.publish(publisher, opened.cancel("Fausse alerte"))
     [(text, _key, *under)] = station.board.posts.values()
     assert "fausse alerte" in text
     assert not under
     assert [one.operation for one in cancelled] == [Operation.POST, Operation.DELETE]
 
 
-def test_where_a_post_may_be_out_unseen_the_cancellation_is_said(station: Station) -> None:
+def test_where_a_post_may_be_out_unseen_the_cancellation_is_published(station: Station) -> None:
     publisher = station.publisher(on_cancellation="delete")
     publisher.wait = timedelta(0)
-    opened = station.settled(publisher, station.say(publisher, accident()))
-    station.say(publisher, opened.update("Une voie rouverte"))
-    station.settled(publisher, station.say(publisher, opened.cancel("Fausse alerte")))
+    opened = station.settled(publisher, station.publish(publisher, accident()))
+    station.publish(publisher, opened.update("Une voie rouverte"))
+    station.settled(publisher, station.publish(publisher, opened.cancel("Fausse alerte")))
     assert ["fausse alerte" in text for text in station.board.texts] == [False, True]
 
 
-def test_where_nothing_came_out_the_cancellation_is_said(station: Station) -> None:
+def test_where_nothing_came_out_the_cancellation_is_published(station: Station) -> None:
     publisher = station.publisher(on_cancellation="delete")
     station.board.sends.append(Refused("No."))
-    opened = station.say(publisher, accident())
-    [receipt] = station.say(publisher, opened.cancel("Fausse alerte"))
+    opened = station.publish(publisher, accident())
+    [receipt] = station.publish(publisher, opened.cancel("Fausse alerte"))
     assert (receipt.operation, receipt.outcome) == (Operation.POST, Outcome.POSTED)
 
 
-def test_a_deletion_in_doubt_is_made_again_and_one_refused_is_told(station: Station) -> None:
+def test_a_deletion_in_doubt_is_repeated_and_a_refused_one_is_reported(station: Station) -> None:
     publisher = station.publisher(on_cancellation="delete")
-    opened = station.say(publisher, accident())
+    opened = station.publish(publisher, accident())
     station.board.deletes.extend([Unconfirmed("Cut."), Refused("Not yours.", remedy="Take it back by hand.")])
-    cancelled = station.say(publisher, opened.cancel("Fausse alerte"))
+    cancelled = station.publish(publisher, opened.cancel("Fausse alerte"))
     cancelled = station.settled(publisher, cancelled)
     [receipt] = cancelled
     assert (receipt.outcome, receipt.remedy) == (Outcome.REFUSED, "Take it back by hand.")
@@ -366,10 +366,10 @@ def test_a_deletion_in_doubt_is_made_again_and_one_refused_is_told(station: Stat
 
 
 def test_a_board_of_another_account_touches_nothing(station: Station) -> None:
-    opened = station.say(station.publisher(), accident())
+    opened = station.publish(station.publisher(), accident())
     here = station.publisher(on_cancellation="delete")
     here.wait = timedelta(0)
-    cancelled = station.say(here, opened.cancel("Fausse alerte"))
+    cancelled = station.publish(here, opened.cancel("Fausse alerte"))
     station.board.account = "other.example"
     there = station.publisher(on_cancellation="delete")
     there.drain(timedelta(seconds=5))
@@ -382,9 +382,9 @@ def test_a_board_of_another_account_touches_nothing(station: Station) -> None:
 
 def test_what_has_expired_since_is_taken_back_all_the_same(station: Station) -> None:
     publisher = station.publisher(on_cancellation="delete")
-    opened = station.say(publisher, accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident=INCIDENT)))
+    opened = station.publish(publisher, accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident=INCIDENT)))
     station.clock.ahead = timedelta(days=7)
-    station.say(publisher, opened.cancel("Fausse alerte"))
+    station.publish(publisher, opened.cancel("Fausse alerte"))
     assert not station.board.posts
 
 
@@ -412,7 +412,7 @@ def test_what_a_channel_has_learned_counts_from_the_next_publication_on(station:
     assert len(publisher.preview(long).posts[0].standalone.text) <= 300
 
 
-def test_what_a_channel_cannot_recall_silences_nobody(station: Station, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_post_that_cannot_be_deleted_silences_no_channel(station: Station, caplog: pytest.LogCaptureFixture) -> None:
     publisher = station.publisher(discovers_capabilities=True)
     opens = iter([LookupError("s3cret")])
 
@@ -422,16 +422,16 @@ def test_what_a_channel_cannot_recall_silences_nobody(station: Station, caplog: 
         return OnBoard(station.board)
 
     publisher.channels["board"] = replace(publisher.channels["board"], open=failing)
-    said = station.say(publisher, accident())
+    said = station.publish(publisher, accident())
     assert said.on("board").outcome is Outcome.POSTED
     assert "Channel board: its default capabilities are used (LookupError)." in caplog.text
     assert "s3cret" not in caplog.text
 
 
-def test_what_a_gateway_does_not_tell_is_said(station: Station) -> None:
+def test_an_unverified_result_of_a_gateway_is_reported(station: Station) -> None:
     station.board.capabilities = replace(ALL, acceptance="unverified")
     publisher = station.publisher()
-    said = station.say(publisher, accident())
+    said = station.publish(publisher, accident())
     assert said.on("board").note == "Accepted by the gateway, not verified."
     station.board.sends.append(Refused("No."))
-    assert station.say(publisher, said.update("Une voie rouverte")).on("board").note == ""
+    assert station.publish(publisher, said.update("Une voie rouverte")).on("board").note == ""

@@ -117,7 +117,7 @@ def test_one_network_down(five: Five, network: str, way: str) -> None:
         assert settled.ok
     if way in {"clock ahead", "clock behind"} and network == "x":
         assert ("clock" in receipt.reason) is (way == "clock ahead")
-    _tells(network, way, receipt, len(suffered.alone[0]), suffered.alone[1])
+    _check_row(network, way, receipt, len(suffered.alone[0]), suffered.alone[1])
 
 
 _LOST: Final = {("sms", "HTML"), ("sms", "no TLS")}
@@ -160,7 +160,7 @@ def test_an_expired_token_is_renewed_once(five: Five) -> None:
 
 
 @contextmanager
-def _no_room() -> Iterator[None]:
+def _full_disk() -> Iterator[None]:
     """No file of this process may grow or be written, as by a quota (setrlimit(2)); Python ignores SIGXFSZ."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
@@ -189,7 +189,7 @@ def test_a_full_disk_when_it_is_published(five: Five) -> None:
     assert not said.repeated
     for network in NETWORKS:
         assert len(five.read(network)) == _DISK["disk, before"][NETWORKS.index(network)][1]
-        _tells(network, "disk, before", caught.value, len(five.read(network)), said.on(network))
+        _check_row(network, "disk, before", caught.value, len(five.read(network)), said.on(network))
 
 
 def _meet(five: Five, together: Barrier) -> None:
@@ -220,7 +220,7 @@ def _meet(five: Five, together: Barrier) -> None:
 def test_a_full_disk_when_the_networks_have_it(five: Five) -> None:
     """All five have been told to publish, and have; then nothing of it can be written down."""
     publisher, message = five.publisher(backoff=later), accident(severity=Severity.MODERATE)
-    room = _no_room()
+    room = _full_disk()
     _meet(five, Barrier(len(NETWORKS), action=room.__enter__))
     try:
         with pytest.raises(JournalError) as caught:
@@ -247,7 +247,7 @@ def test_a_full_disk_when_the_networks_have_it(five: Five) -> None:
         assert len(five.read(network)) == readers
         receipt = told.on(network)  # of a list only who was being asked is in doubt
         assert (HELD in {receipt.outcome, *(receipt.recipients or ())}) is (outcome is HELD), str(receipt)
-        _tells(network, "disk, after", caught.value, readers, told.on(network))
+        _check_row(network, "disk, after", caught.value, readers, told.on(network))
         if outcome is HELD:
             assert f"resolve {told.on(network).delivery}" in told.on(network).remedy
             publisher.journal.deliveries.resolve(told.on(network).delivery, "desk", posted=True)
@@ -262,20 +262,20 @@ def test_a_full_disk_when_the_networks_have_it(five: Five) -> None:
 # --- the page
 
 
-def _tells(network: str, way: str, first: Receipt | JournalError, readers: int, alone: Receipt) -> None:
+def _check_row(network: str, way: str, first: Receipt | JournalError, readers: int, alone: Receipt) -> None:
     """The page has the row that was seen."""
     if isinstance(first, Receipt):
-        said, why, then, tried = _told(first), first.reason, first.remedy, str(first.attempts)
+        said, why, then, tried = _outcomes(first), first.reason, first.remedy, str(first.attempts)
     else:
         said, why, then, tried = "an error", str(first), "", "0" if way == "disk, before" else "1"
     everybody = len(PEOPLE.get(network, "1"))
-    row = [NAMES[network], said, why, then, tried, f"{_told(alone)}; {readers} of {everybody} have it"]
+    row = [NAMES[network], said, why, then, tried, f"{_outcomes(alone)}; {readers} of {everybody} have it"]
     _seen[way, network] = f"| {' | '.join(row)} |".replace("<", "\\<")  # else it is HTML
     if not WRITES:
         assert _seen[way, network] in _page().get(WHAT[way], []), _seen[way, network]
 
 
-def _told(receipt: Receipt) -> str:
+def _outcomes(receipt: Receipt) -> str:
     people = {outcome: count for outcome, count in (receipt.recipients or {}).items() if count}
     if len(people) < 2:
         return str(next(iter(people), receipt.outcome))

@@ -1,4 +1,4 @@
-"""Five networks at once: an incident as each of them shows it, and what is left in clear when there is trouble."""
+"""An incident as each of five networks shows it, and no secret in clear after a failure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def five(tmp_path: Path) -> Iterator[Five]:
         yield opened
 
 
-def _say(publisher: Publisher, message: Message, key: str) -> Publication:
+def _publish(publisher: Publisher, message: Message, key: str) -> Publication:
     said = publisher.publish(message, key=key, actor="desk")
     assert said.ok, "\n".join(map(str, said))
     return said
@@ -40,9 +40,11 @@ def _say(publisher: Publisher, message: Message, key: str) -> Publication:
 
 def test_an_incident_is_one_thread_and_carries_its_reference_where_there_is_none(five: Five) -> None:
     publisher = five.publisher()
-    opened = _say(publisher, accident(), "1")
-    _say(publisher, opened.update("Une voie rouverte"), "2")
-    _say(publisher, publisher.incident(INCIDENT).end("Fin d'intervention", description="Circulation rétablie."), "3")
+    opened = _publish(publisher, accident(), "1")
+    _publish(publisher, opened.update("Une voie rouverte"), "2")
+    _publish(
+        publisher, publisher.incident(INCIDENT).end("Fin d'intervention", description="Circulation rétablie."), "3"
+    )
 
     first, second, third = five.x.posts
     assert (first.parent, second.parent, third.parent) == (None, first.id, second.id)
@@ -66,15 +68,15 @@ def test_an_incident_is_one_thread_and_carries_its_reference_where_there_is_none
 
 def test_a_correction_and_a_cancellation_do_what_each_network_can(five: Five) -> None:
     publisher = five.publisher()
-    opened = _say(publisher, accident(severity=Severity.MINOR), "1")
-    corrected = _say(publisher, opened.correct("Le secteur est celui de la gare"), "2")
+    opened = _publish(publisher, accident(severity=Severity.MINOR), "1")
+    corrected = _publish(publisher, opened.correct("Le secteur est celui de la gare"), "2")
     assert {one.channel: one.operation for one in corrected} == {
         name: Operation.EDIT if name == "mastodon" else Operation.POST for name in NETWORKS
     }
     [toot] = five.mastodon.posts
     assert "celui de la gare" in toot.text
     assert len(five.x.posts) == len(five.bluesky.posts) == 2
-    _say(publisher, opened.cancel("Fausse alerte"), "3")
+    _publish(publisher, opened.cancel("Fausse alerte"), "3")
     assert len(five.mastodon.posts) == 2
     assert "ANNULATION" in five.x.posts[-1].text
 
@@ -83,9 +85,9 @@ def test_a_correction_and_a_cancellation_do_what_each_network_can(five: Five) ->
 @pytest.mark.parametrize("how", ["delete", "both"])
 def test_a_cancellation_takes_back_what_can_be_taken_back(five: Five, how: Literal["delete", "both"]) -> None:
     publisher = five.publisher(channels=[five.channel(name, on_cancellation=how) for name in NETWORKS])
-    opened = _say(publisher, accident(), "1")
-    updated = _say(publisher, opened.update("Une voie rouverte"), "2")
-    cancelled = _say(publisher, updated.cancel("Fausse alerte"), "3")
+    opened = _publish(publisher, accident(), "1")
+    updated = _publish(publisher, opened.update("Une voie rouverte"), "2")
+    cancelled = _publish(publisher, updated.cancel("Fausse alerte"), "3")
     left = 1 if how == "both" else 0
     assert [len(five.read(name)) for name in ("x", "mastodon", "bluesky")] == [left] * 3
     assert [len(five.read(name)) for name in ("email", "sms")] == [9, 9]
@@ -93,12 +95,12 @@ def test_a_cancellation_takes_back_what_can_be_taken_back(five: Five, how: Liter
 
 
 @pytest.mark.slow
-def test_no_secret_and_nobody_s_address_is_left_in_clear(
+def test_no_secret_and_no_address_is_left_in_clear(
     five: Five, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """After a full run with trouble everywhere: journal, logs of all libraries at DEBUG, exceptions, reprs."""
     caplog.set_level(logging.DEBUG)
-    for name in set(logging.root.manager.loggerDict) - {"mail.log"}:  # the stand's own: it plays the other side
+    for name in set(logging.root.manager.loggerDict) - {"mail.log"}:  # the fake server's own log
         caplog.set_level(logging.DEBUG, logger=name)
     publisher = five.publisher()
     opened = publisher.publish(accident(), key="1", actor="desk")

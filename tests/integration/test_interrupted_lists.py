@@ -1,4 +1,4 @@
-"""A list of people that a time limit, a stop or the end of a worker cuts, over the wire: nobody twice, nobody never."""
+"""A list cut by a time limit, a stop or the end of a worker reaches each recipient exactly once."""
 
 from __future__ import annotations
 
@@ -22,28 +22,20 @@ from policenotify.publishing.publisher import Publisher
 from policenotify.testing import FakeMailServer, FakeSmsServer
 from policenotify.testing.samples import PARIS, SENDER
 from tests.support.installation import accident
+from tests.support.network_options import mail_options, sms_options
 
-NUMBERS = tuple(f"+336399800{number:02d}" for number in range(40))  # ARCEP: numbers for films, nobody's
+NUMBERS = tuple(f"+336399800{number:02d}" for number in range(40))  # ARCEP: numbers reserved for fiction
 ADDRESSES = tuple(f"lecteur{number:02d}@journal.example" for number in range(40))
 SLOW = 0.05
 """Seconds that each call takes: a chunk takes longer than any limit in these tests."""
 
 
-def by_sms(stand: Any) -> tuple[str, dict[str, Any], tuple[str, ...]]:
-    url = (
-        f"form://{stand.url.removeprefix('http://')}{stand.KANNEL}?method=GET&:username={stand.user}"
-        f"&:password={stand.password}&:version=&:title=&:type=&:message=text&:charset=UTF-8"
-        "&:coding={coding}&:from=POLICE34&:to={recipient}"
-    )
-    return "sms", {"url": url}, NUMBERS
+def by_sms(server: Any) -> tuple[str, dict[str, Any], tuple[str, ...]]:
+    return "sms", sms_options(server), NUMBERS
 
 
-def by_mail(stand: Any) -> tuple[str, dict[str, Any], tuple[str, ...]]:
-    return (
-        "email",
-        {"url": f"mailto://{stand.host}:{stand.port}/?from=alerte@police34.example&mode=insecure"},
-        ADDRESSES,
-    )
+def by_mail(server: Any) -> tuple[str, dict[str, Any], tuple[str, ...]]:
+    return "email", mail_options(server), ADDRESSES
 
 
 class ContractCase:
@@ -52,10 +44,10 @@ class ContractCase:
     def __init__(self, folder: Path, network: str, on_unknown: Any) -> None:
         self._stack, self.folder = ExitStack(), folder
         self.keys = Keys.create(secrets.token_bytes)
-        self.stand: Any = FakeSmsServer() if network == "sms" else FakeMailServer()
-        self._stack.enter_context(self.stand)
+        self.server: Any = FakeSmsServer() if network == "sms" else FakeMailServer()
+        self._stack.enter_context(self.server)
         self._answer_after(SLOW)
-        name, options, people = by_sms(self.stand) if network == "sms" else by_mail(self.stand)
+        name, options, people = by_sms(self.server) if network == "sms" else by_mail(self.server)
         self.people = people
         self.channel: ChannelConfig = configure_channel(
             "list", name, options, recipients=lambda: people, on_unknown=on_unknown
@@ -68,19 +60,19 @@ class ContractCase:
         return made
 
     def reached(self) -> list[str]:
-        """Who got something, as often as it came."""
-        if isinstance(self.stand, FakeSmsServer):
-            return sorted(message.to for message in self.stand.messages)
-        return sorted(mail.recipient for mail in self.stand.mails)
+        """Return the recipients, as often as each was reached."""
+        if isinstance(self.server, FakeSmsServer):
+            return sorted(message.to for message in self.server.messages)
+        return sorted(mail.recipient for mail in self.server.mails)
 
     def quick(self) -> None:
         self._answer_after(0.0)
 
     def _answer_after(self, seconds: float) -> None:
-        if isinstance(self.stand, FakeSmsServer):
-            self.stand.latency = seconds
+        if isinstance(self.server, FakeSmsServer):
+            self.server.latency = seconds
         else:
-            self.stand.delay("DATA", seconds)
+            self.server.delay("DATA", seconds)
 
     def close(self) -> None:
         self._stack.close()
@@ -92,41 +84,41 @@ def on_unknown(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.fixture(params=["sms", "email"])
-def bench(request: pytest.FixtureRequest, tmp_path: Path, on_unknown: Any) -> Iterator[ContractCase]:
+def case(request: pytest.FixtureRequest, tmp_path: Path, on_unknown: Any) -> Iterator[ContractCase]:
     made = ContractCase(tmp_path, request.param, on_unknown)
     yield made
     made.close()
 
 
-def by_the_wait(bench: ContractCase) -> None:
-    bench.open().publish(accident(), key="list", actor="desk", wait=0.3)
+def by_the_wait(case: ContractCase) -> None:
+    case.open().publish(accident(), key="list", actor="desk", wait=0.3)
 
 
-def by_the_budget(bench: ContractCase) -> None:
-    publisher = bench.open()
+def by_the_budget(case: ContractCase) -> None:
+    publisher = case.open()
     publisher.publish(accident(), key="list", actor="desk", wait=0)
     publisher.drain(timedelta(seconds=0.3))
 
 
-def by_the_end_of_the_worker(bench: ContractCase) -> None:
-    publisher = bench.open()
+def by_the_end_of_the_worker(case: ContractCase) -> None:
+    publisher = case.open()
     with publisher.worker():
         publisher.publish(accident(), key="list", actor="desk", wait=0)
-        _some_are_reached(bench)
+        _some_are_reached(case)
 
 
-def by_a_stop(bench: ContractCase) -> None:
-    publisher = bench.open()
+def by_a_stop(case: ContractCase) -> None:
+    publisher = case.open()
     with publisher.worker():
         publisher.publish(accident(), key="list", actor="desk", wait=0)
-        _some_are_reached(bench)
+        _some_are_reached(case)
         publisher.journal.stop("desk")
         _until(lambda: _receipt(publisher).outcome is Outcome.WAITING)
     publisher.journal.resume("desk")
 
 
-def _some_are_reached(bench: ContractCase) -> None:
-    _until(lambda: len(bench.reached()) >= 3)
+def _some_are_reached(case: ContractCase) -> None:
+    _until(lambda: len(case.reached()) >= 3)
 
 
 def _until(true: Callable[[], bool]) -> None:
@@ -143,33 +135,33 @@ def _receipt(publisher: Publisher) -> Receipt:
 
 
 @pytest.mark.parametrize("cut", [by_the_wait, by_the_budget, by_the_end_of_the_worker, by_a_stop])
-def test_a_list_is_cut_between_people_told_truly_and_finished_by_the_next(
-    bench: ContractCase, cut: Callable[[ContractCase], None]
+def test_a_list_is_cut_between_recipients_reported_truly_and_finished_by_the_next(
+    case: ContractCase, cut: Callable[[ContractCase], None]
 ) -> None:
-    cut(bench)
-    before, told = bench.reached(), _receipt(bench.open())
-    counts = {Outcome.POSTED: len(before), Outcome.WAITING: len(bench.people) - len(before)}
+    cut(case)
+    before, told = case.reached(), _receipt(case.open())
+    counts = {Outcome.POSTED: len(before), Outcome.WAITING: len(case.people) - len(before)}
     assert counts[Outcome.WAITING] > 0
     assert told.recipients == {outcome: count for outcome, count in counts.items() if count}
     assert told.attempts <= 1
-    bench.quick()
-    publisher = bench.open()
+    case.quick()
+    publisher = case.open()
     while publisher.drain(timedelta(seconds=20)) is not None:
         pass
-    assert [count for count in map(bench.reached().count, set(bench.reached())) if count != 1] == []
-    assert len(bench.reached()) == len(bench.people)
-    assert _receipt(publisher).recipients == {Outcome.POSTED: len(bench.people)}
+    assert [count for count in map(case.reached().count, set(case.reached())) if count != 1] == []
+    assert len(case.reached()) == len(case.people)
+    assert _receipt(publisher).recipients == {Outcome.POSTED: len(case.people)}
 
 
 def test_a_wait_that_ends_does_not_cut_a_list_that_a_worker_of_the_process_is_at(
     tmp_path: Path,
 ) -> None:
-    bench = ContractCase(tmp_path, "sms", "hold")
+    case = ContractCase(tmp_path, "sms", "hold")
     try:
-        publisher = bench.open()
+        publisher = case.open()
         with publisher.worker():
             publisher.publish(accident(), key="list", actor="desk", wait=0.2)
             _until(lambda: _receipt(publisher).outcome is Outcome.POSTED)
         assert _receipt(publisher).attempts == 1
     finally:
-        bench.close()
+        case.close()

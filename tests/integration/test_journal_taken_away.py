@@ -1,4 +1,4 @@
-"""A journal that is deleted or replaced while it is open: noticed before anything more is sent, with one alarm."""
+"""A journal deleted or replaced while open is detected before anything more is sent, with one alarm."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _open_by_now(desk: Desk) -> list[str]:
 
 
 @pytest.mark.parametrize(("way", "says"), WAYS)
-def test_nothing_is_sent_any_more_and_one_alarm_says_why(
+def test_nothing_is_sent_any_more_and_one_alarm_has_the_reason(
     desk: Desk, way: Way, says: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     publisher = desk.publisher()
@@ -265,10 +265,10 @@ def test_doctor_and_publish_make_no_journal_either(desk: Desk, capsys: pytest.Ca
     assert not list(desk.folder.glob("journal.db*"))
 
 
-# --- what a failure to write says
+# --- the report of a failed write
 
 
-def test_an_unwritable_journal_says_one_thing(
+def test_an_unwritable_journal_is_reported_once(
     desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing was stored, so nothing was published: no word of a doubt."""

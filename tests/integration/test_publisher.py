@@ -62,7 +62,7 @@ def publisher(desk: Desk) -> Publisher:
     return desk.publisher()
 
 
-def test_a_receipt_says_when_the_next_post_may_leave(desk: Desk) -> None:
+def test_a_receipt_has_the_time_at_which_the_next_post_may_leave(desk: Desk) -> None:
     hourly = Rate(1, timedelta(hours=1))
     publisher = desk.publisher([desk.on_bluesky(rate=hourly), desk.by_mail()])
     publisher.publish(TIP, key="one", actor="desk")
@@ -141,7 +141,7 @@ def test_preview_is_exactly_what_publish_sends(desk: Desk, publisher: Publisher)
     assert body.get_content().split() == texts["presse"].split()
 
 
-def test_a_channel_may_mention_whom_it_names_and_nobody_else(desk: Desk) -> None:
+def test_a_channel_may_mention_only_the_accounts_it_names(desk: Desk) -> None:
     channels = [desk.on_bluesky(mentions=frozenset({"pref34.example"})), desk.by_mail()]
     called = accident().model_copy(update={"description": "Avec @pref34.example."})
     preview = desk.publisher(channels).preview(called)
@@ -164,10 +164,10 @@ def test_the_same_key_publishes_once(desk: Desk, publisher: Publisher) -> None:
 
 @pytest.mark.parametrize("stage", [Stage.OPENING, Stage.END])
 @pytest.mark.parametrize("at", [(Preparer, "prepare"), (Publications, "add")])
-def test_the_same_key_that_another_desk_used_meanwhile_is_told_as_repeated(
+def test_a_key_that_another_process_used_meanwhile_is_reported_as_repeated(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, stage: Stage, at: tuple[type, str]
 ) -> None:
-    """Whoever comes second at one instant gets the receipt of the first one: no error, and no "published"."""
+    """The second at one instant gets the receipt of the first: no error, and no "published"."""
     slow, fast = desk.publisher(), desk.publisher()
     message = accident()
     if stage is Stage.END:
@@ -197,7 +197,7 @@ with open_publisher({settings!r}) as publisher:
 
 
 def _process(desk: Desk, body: str) -> subprocess.Popen[str]:
-    """Another process of the same installation; *body* uses `publisher`."""
+    """Run another process of the same installation. *body* uses `publisher`."""
     code = _PROCESS.format(settings=str(desk.write_settings()), body=textwrap.indent(body, "    "))
     return subprocess.Popen(  # noqa: S603 - our own code
         [sys.executable, "-c", code],
@@ -226,7 +226,7 @@ print(publication.id, *(receipt.outcome for receipt in publication))
 
 @pytest.mark.slow
 def test_a_process_killed_in_the_middle_of_sending_loses_nothing_and_doubles_nothing(desk: Desk) -> None:
-    """The network takes the post and never answers; the process dies; the next one finds out by the key."""
+    """The network takes the post and never answers, and the process dies. The next one finds the post by its key."""
     desk.bluesky.fail_next(*PUT, NoResponse(30), effect=True)
     process = _process(desk, 'publisher.publish(accident(), key="open", actor="desk")')
     deadline = time.monotonic() + 30
@@ -247,7 +247,7 @@ def test_a_process_killed_in_the_middle_of_sending_loses_nothing_and_doubles_not
 
 
 @pytest.mark.parametrize("stage", [Stage.OPENING, Stage.END])
-def test_two_desks_at_once_one_wins_and_the_other_is_told(desk: Desk, stage: Stage) -> None:
+def test_of_two_processes_at_once_one_wins_and_the_other_is_informed(desk: Desk, stage: Stage) -> None:
     desks = [desk.publisher(), desk.publisher()]
     if stage is Stage.END:
         desks[0].publish(accident(), key="open", actor="desk")
@@ -273,7 +273,7 @@ def test_two_desks_at_once_one_wins_and_the_other_is_told(desk: Desk, stage: Sta
     assert len(desk.bluesky.posts) == (1 if stage is Stage.OPENING else 2)
 
 
-def test_an_update_to_a_failed_opening_is_worded_to_stand_alone(desk: Desk, publisher: Publisher) -> None:
+def test_an_update_to_a_failed_opening_is_worded_to_read_alone(desk: Desk, publisher: Publisher) -> None:
     refusal = Answer.json({"error": "InvalidRequest", "message": "Invalid app.bsky.feed.post record"}, status=400)
     desk.bluesky.fail_next(*PUT, refusal)
     opened = publisher.publish(accident(), key="open", actor="desk")
@@ -290,7 +290,7 @@ def test_an_update_to_a_failed_opening_is_worded_to_stand_alone(desk: Desk, publ
 
 
 def test_an_end_to_an_opening_that_never_appeared(desk: Desk) -> None:
-    """Nobody reads « évitez le secteur » after the end: its opening is superseded."""
+    """An opening « évitez le secteur » is superseded after the end."""
     publisher = desk.publisher([desk.on_bluesky(), desk.by_mail(without_opening="skip")])
     opened = publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
     ended = publisher.publish(opened.end("Fin d'intervention"), key="end", actor="desk")
@@ -432,7 +432,7 @@ def test_what_no_route_takes_is_an_error_and_not_silence(desk: Desk) -> None:
     assert publisher.journal.publications.latest(9) == ()
 
 
-def test_before_the_first_attempt_the_receipt_says_why_and_when(desk: Desk) -> None:
+def test_before_the_first_attempt_the_receipt_has_reason_and_time(desk: Desk) -> None:
     """Nothing could even be prepared: that is a reason too, and there is a next time."""
     desk.bluesky.refuse_connections()
     publication = desk.publisher(backoff=later).publish(accident(), key="open", actor="desk")
@@ -442,7 +442,7 @@ def test_before_the_first_attempt_the_receipt_says_why_and_when(desk: Desk) -> N
     assert receipt.retry_at is not None
 
 
-def test_an_illegal_course_says_what_is_open_and_what_may_follow(publisher: Publisher) -> None:
+def test_an_invalid_transition_names_open_incidents_and_allowed_stages(publisher: Publisher) -> None:
     publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
     with pytest.raises(InvalidTransition, match=f"{INCIDENT} .traffic_accident, Montpellier"):
         publisher.incident("2026-0001")
@@ -469,14 +469,14 @@ def test_an_exercise_and_what_is_none_are_never_of_one_incident(desk: Desk, stag
     assert publisher.publish(following("Fin d'intervention"), key="same", actor="desk").ok
 
 
-def test_a_standalone_exercise_is_set_right_as_one(desk: Desk) -> None:
+def test_a_standalone_exercise_is_corrected_as_one(desk: Desk) -> None:
     publisher = desk.publisher([desk.on_bluesky(exercise=True), desk.by_mail()])
     said = publisher.publish(TIP.model_copy(update={"exercise": True}), key="tip", actor="desk")
     with pytest.raises(InvalidTransition, match=f"Publication {said.id} is an exercise"):
         publisher.publish(said.cancel("Erreur", exercise=False), key="mixed", actor="desk")
 
 
-def test_a_correction_answers_what_it_sets_right(desk: Desk, publisher: Publisher) -> None:
+def test_a_correction_replies_to_the_corrected_message(desk: Desk, publisher: Publisher) -> None:
     opened = publisher.publish(accident(), key="open", actor="desk")
     ended = publisher.publish(opened.end("Fin d'intervention"), key="end", actor="desk")
     publisher.publish(opened.correct("L'accident a lieu avenue de Lodève"), key="right", actor="desk")
@@ -574,7 +574,7 @@ def test_an_account_that_changed_inherits_no_thread(desk: Desk, publisher: Publi
 
 
 @pytest.mark.parametrize("stage", [Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION])
-def test_a_channel_that_was_renamed_goes_on_telling_its_readers(desk: Desk, publisher: Publisher, stage: Stage) -> None:
+def test_a_renamed_channel_keeps_its_readers(desk: Desk, publisher: Publisher, stage: Stage) -> None:
     said = publisher.publish(accident(), key="open", actor="desk")
     other = desk.publisher([desk.on_bluesky("sky"), desk.by_mail()])
     corrects = said.id if stage is Stage.CORRECTION else None
@@ -614,7 +614,7 @@ def test_a_number_is_seconds_to_wait(desk: Desk, publisher: Publisher) -> None:
 
 
 @pytest.mark.parametrize("wait", ["10", float("nan"), float("inf"), 1e300])
-def test_a_wait_that_is_no_time_is_refused_before_anything_is_written(publisher: Publisher, wait: Any) -> None:
+def test_an_invalid_wait_is_refused_before_anything_is_written(publisher: Publisher, wait: Any) -> None:
     with pytest.raises(ValueError, match="nothing was sent"):
         publisher.publish(TIP, key="tip", actor="desk", wait=wait)
     assert publisher.publication("tip") is None
@@ -662,7 +662,7 @@ def test_no_secret_and_no_address_is_left_in_clear(
 ) -> None:
     """After a full run with trouble: journal, logs of all libraries at DEBUG, exceptions, reprs."""
     caplog.set_level(logging.DEBUG)
-    for name in set(logging.root.manager.loggerDict) - {"mail.log"}:  # the stand's own: it plays the other side
+    for name in set(logging.root.manager.loggerDict) - {"mail.log"}:  # the fake server's own log
         caplog.set_level(logging.DEBUG, logger=name)
     desk.mail.refuse("t.dupont@habitant.example", 550, "5.1.1 <t.dupont@habitant.example> unknown")
     desk.mail.refuse("standard.secret@mairie.example", 451, "4.7.1 <standard.secret@mairie.example> later", times=1)
@@ -688,7 +688,7 @@ def test_no_secret_and_no_address_is_left_in_clear(
         assert secret.encode() not in said, secret
 
 
-def test_a_ref_is_told_where_readers_find_it(publisher: Publisher) -> None:
+def test_a_ref_is_shown_where_readers_find_it(publisher: Publisher) -> None:
     receipt = publisher.publish(accident(), key="open", actor="desk").on("bluesky")
     assert isinstance(receipt.ref, PostRef)
     assert str(receipt.url).startswith("https://bsky.app/profile/did:plc:server/post/")

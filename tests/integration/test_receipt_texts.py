@@ -1,4 +1,4 @@
-"""What receipts and errors tell: of what is under way, and in whose time."""
+"""Receipts and errors describe what is under way, with times in the right zone."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_all_times_of_a_receipt_are_in_the_zone_of_the_installation(desk: Desk) 
     assert all(now - timedelta(minutes=5) < at < now + timedelta(hours=2) for at in times)
 
 
-def test_an_error_tells_times_in_the_zone_of_the_installation(desk: Desk) -> None:
+def test_an_error_shows_times_in_the_zone_of_the_installation(desk: Desk) -> None:
     publisher = desk.publisher(zone=NOUMEA)
     publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
     again = accident(headline="Encore")
@@ -98,13 +98,13 @@ def test_what_is_being_sent_names_no_command_and_no_time_to_wait_for(desk: Desk)
     assert PublicationResult.of(publication).published == "unknown"
 
 
-def test_what_was_never_delivered_is_not_said_to_have_been_at_a_time(desk: Desk) -> None:
+def test_an_undelivered_message_has_no_time_of_delivery(desk: Desk) -> None:
     publication = desk.publisher().publish(accident(), key="open", actor="desk", wait=timedelta(0))
     note = publication.on("bluesky").note
     assert note == "The next publish or `policenotify drain` sends it; none has run yet."
 
 
-def test_what_waits_for_a_blocked_channel_is_not_said_to_be_sent_by_the_next_drain(desk: Desk) -> None:
+def test_a_delivery_to_a_blocked_channel_is_not_announced_for_the_next_drain(desk: Desk) -> None:
     desk.bluesky.closed = "suspended"
     publisher = desk.publisher()
     publication = publisher.publish(accident(), key="open", actor="desk")
@@ -116,7 +116,7 @@ def test_what_waits_for_a_blocked_channel_is_not_said_to_be_sent_by_the_next_dra
     assert stopped.on("bluesky").note == "It waits, for everything is stopped. Go on with: policenotify resume"
 
 
-def test_another_desk_that_was_faster_is_no_trouble_of_the_journal(desk: Desk) -> None:
+def test_a_faster_process_is_not_a_journal_error(desk: Desk) -> None:
     from policenotify.cli.errors import error_report  # noqa: PLC0415 - the same
     from policenotify.cli.exit_codes import Exit  # noqa: PLC0415 - of this test alone
     from policenotify.journal.publications import IncidentChanged  # noqa: PLC0415 - the same

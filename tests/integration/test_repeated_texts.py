@@ -1,4 +1,4 @@
-"""Two incidents in the same words on one street: each is out, and each receipt names its own post."""
+"""Two incidents with the same text on one street are both published, and each receipt names its own post."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from policenotify.testing.servers.http import RecordedRequest, Reply
 from policenotify.text import x_weight
 from policenotify.text.spans import spans_of
 from tests.support.installation import accident
+from tests.support.network_options import x_options
 
 NOW = datetime(2026, 3, 2, 16, 42, tzinfo=UTC)  # 17h42 in Paris
 CREATE = ("POST", "/2/tweets")
@@ -39,7 +40,7 @@ AVENUE = Location(commune="34172", street="avenue de Toulouse")
 
 @dataclass
 class Office:
-    """A desk with one channel, whose time passes only when told."""
+    """An installation with one channel, whose clock moves only when set."""
 
     publisher: Publisher
     clock: FakeClock
@@ -47,22 +48,22 @@ class Office:
     def publish(self, message: Message, key: str) -> Publication:
         self.publisher.publish(message, key=key, actor="desk", wait=timedelta(0))
         self.publisher.drain(timedelta(milliseconds=1))
-        return self.told(key)
+        return self.publication(key)
 
-    def told(self, key: str) -> Publication:
-        told = self.publisher.publication(key)
-        assert told is not None
-        return told
+    def publication(self, key: str) -> Publication:
+        publication = self.publisher.publication(key)
+        assert publication is not None
+        return publication
 
     def wait(self, key: str) -> Publication:
         """Let time pass until all of it is settled: from one moment at which something is due to the next."""
         for _ in range(30):
-            if all(receipt.outcome.is_final for receipt in self.told(key)):
+            if all(receipt.outcome.is_final for receipt in self.publication(key)):
                 break
             due = self.publisher.drain(timedelta(milliseconds=1))
             if due is not None and due > self.clock.now():
                 self.clock.pass_by((due - self.clock.now()).total_seconds())
-        return self.told(key)
+        return self.publication(key)
 
     def opening(self, incident: str, **changes: Any) -> Publication:
         message = accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident=incident), **changes)
@@ -72,9 +73,9 @@ class Office:
         return self.publish(self.publisher.incident(incident).end("Circulation rétablie"), f"{incident}-end")
 
 
-def ids(*told: Publication) -> list[str]:
-    assert [receipt.outcome for one in told for receipt in one] == [Outcome.POSTED] * len(told)
-    return [receipt.ref.id for one in told for receipt in one if receipt.ref is not None]
+def ids(*publication: Publication) -> list[str]:
+    assert [receipt.outcome for one in publication for receipt in one] == [Outcome.POSTED] * len(publication)
+    return [receipt.ref.id for one in publication for receipt in one if receipt.ref is not None]
 
 
 @pytest.fixture
@@ -108,15 +109,7 @@ def opened(tmp_path: Path, clock: FakeClock) -> Iterator[Open]:
 
 
 def on_x(x: FakeXServer, **options: Any) -> ChannelConfig:
-    made = {
-        "handle": x.handle,
-        "consumer_key": x.consumer[0],
-        "consumer_secret": x.consumer[1],
-        "access_token": x.access[0],
-        "access_token_secret": x.access[1],
-        "service": x.url,
-        "timeout": 2.0,
-    }
+    made = x_options(x) | {"timeout": 2.0}
     return configure_channel("x", "x", made | options, languages=("fr", "en"))
 
 
@@ -144,7 +137,7 @@ def test_a_second_incident_in_the_same_words_has_posts_of_its_own(office: Office
 def test_a_lost_answer_finds_its_own_post_and_not_the_one_in_the_same_words(
     office: Office, x: FakeXServer, seconds: int, *, out: bool
 ) -> None:
-    """X refuses the second one; what the cut connection leaves in doubt is settled beside the first one's post."""
+    """X refuses the second one. The doubt after the cut connection is settled beside the first one's post."""
     x.duplicate_window = timedelta(0)
     first = office.opening("I1")
     office.clock.pass_by(seconds)
@@ -165,7 +158,7 @@ def test_two_doubts_in_the_same_words_are_settled_by_two_posts(office: Office, x
     assert sorted(found) == [post.id for post in x.posts]
 
 
-def test_what_was_said_by_hand_before_the_first_attempt_is_not_ours(office: Office, x: FakeXServer) -> None:
+def test_a_post_made_by_hand_before_the_first_attempt_is_not_ours(office: Office, x: FakeXServer) -> None:
     [wording] = office.publisher.preview(accident()).posts
     by_hand = x.write(wording.standalone.text)
     office.clock.pass_by(20)
@@ -203,15 +196,15 @@ def test_of_two_posts_in_doubt_each_delivery_finds_its_own(
 
     with FakeMastodonServer(now=clock.now, software="gotosocial") as server:
         options = {"handle": server.handle, "token": server.token, "server": server.url, "timeout": 2.0}
-        stand: Any = x if network == "x" else server
+        fake: Any = x if network == "x" else server
         office = opened(on_x(x) if network == "x" else configure_channel("mastodon", "mastodon", options))
-        stand.disturb(trouble)
+        fake.disturb(trouble)
         for incident in ("I1", "I2"):
             office.opening(incident)
             clock.pass_by(60)
-        stand.recover()
+        fake.recover()
         clock.pass_by(600)
-        assert ids(office.wait("I1-opening"), office.wait("I2-opening")) == [post.id for post in stand.posts]
+        assert ids(office.wait("I1-opening"), office.wait("I2-opening")) == [post.id for post in fake.posts]
 
 
 def test_on_bluesky_a_lost_answer_finds_no_post_of_another(opened: Open, clock: FakeClock) -> None:
@@ -228,12 +221,12 @@ def test_on_bluesky_a_lost_answer_finds_no_post_of_another(opened: Open, clock: 
         assert len(set(found)) == 3
 
 
-# --- words that were said that day are said again
+# --- texts published that day are published again
 
 
 @pytest.mark.parametrize("errors", ["problem", "code"])
 @pytest.mark.parametrize("minutes", [2, 10, 60, 600])
-def test_an_end_whose_words_were_said_that_day_is_said(
+def test_an_end_whose_text_was_published_that_day_is_published(
     office: Office, x: FakeXServer, minutes: int, errors: Any
 ) -> None:
     x.errors = errors
@@ -252,7 +245,7 @@ def test_an_end_whose_words_were_said_that_day_is_said(
     assert not end.receipts[0].reason
 
 
-def test_what_is_said_first_is_what_the_preview_shows(office: Office, x: FakeXServer) -> None:
+def test_the_first_post_is_what_the_preview_shows(office: Office, x: FakeXServer) -> None:
     for incident in ("I1", "I2"):
         message = accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident=incident))
         [wording] = office.publisher.preview(message).posts
@@ -265,7 +258,7 @@ def test_what_is_said_first_is_what_the_preview_shows(office: Office, x: FakeXSe
     assert [("Réf." in post.text) for post in x.posts] == [False, True]
 
 
-def test_a_word_of_no_incident_is_told_apart_by_its_day_and_hour(office: Office, x: FakeXServer) -> None:
+def test_a_message_without_an_incident_is_made_distinct_by_its_day_and_hour(office: Office, x: FakeXServer) -> None:
     message = Message(
         category="burglary_prevention", headline="Fermez vos volets la nuit", instruction="Appelez le 17."
     )
@@ -277,7 +270,7 @@ def test_a_word_of_no_incident_is_told_apart_by_its_day_and_hour(office: Office,
     assert "lundi 2 mars à 18h42" in second.text
 
 
-def test_what_tells_apart_is_in_the_language_of_the_post(office: Office, x: FakeXServer) -> None:
+def test_a_distinct_text_is_in_the_language_of_the_post(office: Office, x: FakeXServer) -> None:
     english = Translation(language="en", headline="Traffic accident", instruction="Avoid the area.")
     for incident in ("I1", "I2"):
         office.opening(incident, translations=(english,))
@@ -295,7 +288,7 @@ def _words(length: int) -> str:
 
 
 @pytest.mark.parametrize("length", range(60, 300, 12))
-def test_what_tells_apart_has_its_room_whatever_the_length(office: Office, x: FakeXServer, length: int) -> None:
+def test_a_distinct_text_has_its_space_at_any_length(office: Office, x: FakeXServer, length: int) -> None:
     """Links and hashtags are where the text that is sent has them."""
     link = "https://police.example/a9"
     [wording] = office.publisher.preview(accident(instruction=_words(length), link=link)).posts
@@ -308,15 +301,15 @@ def test_what_tells_apart_has_its_room_whatever_the_length(office: Office, x: Fa
         ]
     for incident in ("I1", "I2"):
         office.opening(incident, instruction=_words(length), link=link)
-        told = office.wait(f"{incident}-opening")
-        assert {receipt.outcome for receipt in told} == {Outcome.POSTED}
+        publication = office.wait(f"{incident}-opening")
+        assert {receipt.outcome for receipt in publication} == {Outcome.POSTED}
         office.clock.pass_by(600)
     assert len({post.text for post in x.posts}) == 2 * (1 + len(wording.continuations))
 
 
 @pytest.mark.parametrize("sentences", range(6, 10))
-def test_words_that_no_thread_can_carry_are_told_apart_too(opened: Open, x: FakeXServer, sentences: int) -> None:
-    """Where X takes no answers, they are shortened; the repeated ones as far as what tells them apart needs."""
+def test_a_text_too_long_for_any_thread_is_made_distinct_too(opened: Open, x: FakeXServer, sentences: int) -> None:
+    """Without replies on X texts are shortened, repeated ones as far as the distinct part needs."""
     office = opened(on_x(x, link_mode="standalone"))
     instruction = "Évitez le secteur. " + "Suivez la déviation par l'avenue. " * sentences
     for key in ("a", "b"):
@@ -360,9 +353,9 @@ def test_the_bridge_from_dispatch_works_twice_in_one_day(office: Office, x: Fake
         said += bridge.bridge(events.splitlines(), office.publisher)
         for one in said:
             office.wait(str(one.key))
-    ends = [office.told(str(one.key)) for one in said if one.message.stage is Stage.END]
+    ends = [office.publication(str(one.key)) for one in said if one.message.stage is Stage.END]
     assert len(ends) == 2
-    assert len(set(ids(*(office.told(str(one.key)) for one in said)))) == len(x.posts) == len(said) == 6
+    assert len(set(ids(*(office.publication(str(one.key)) for one in said)))) == len(x.posts) == len(said) == 6
 
 
 def _again(lines: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""What the desk typed reaches readers without links and mentions that nobody meant, on every network."""
+"""No network turns typed text into an unintended link or mention."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_a_space_breaks_no_line_where_that_costs_nothing(budget: Budget, reads: 
 
 
 @given(st.data())
-def test_no_post_links_or_calls_what_nobody_meant(data: st.DataObject) -> None:
+def test_no_post_contains_an_unintended_link_or_mention(data: st.DataObject) -> None:
     message = data.draw(messages(link=None))
     history = data.draw(histories(message, (SHORT,)))
     try:

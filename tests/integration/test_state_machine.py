@@ -1,6 +1,6 @@
-"""Any order of publishing, delivering, dying, answers, looks and times: nothing lost, overtaken or doubled.
+"""Any order of publishing, delivering, crashes, answers, look-ups and times loses, overtakes and doubles nothing.
 
-The journal's own claims are modelled in `journal/test_machine.py`; here is what readers have in the end.
+The journal's own claims are modelled in `tests/unit/journal/test_state_machine.py`. Here readers are checked.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CHANNELS = ("keyed", "readable", "holds", "resends")
 INCIDENTS = ("I1", "I2", None)
 ANSWERS = (
     "yes",
-    "lost answer",  # it is out, and nobody says so
+    "lost answer",  # it is published, and no answer shows it
     "silence",  # it is not out
     "later",
     "no",
@@ -57,7 +57,7 @@ class Killed(BaseException):
 
 @dataclass
 class Readers:
-    """What is out on one channel, and how often its sender could not know that."""
+    """The posts on one channel, and how often the sender could not know their state."""
 
     keyed: bool
     out: list[tuple[str, datetime]] = field(default_factory=list)  # keys, in the order of arrival
@@ -165,7 +165,7 @@ class WholeMachine(RuleBasedStateMachine):
                 latest[lane] = number
 
     @invariant()
-    def the_journal_tells_no_lie(self) -> None:
+    def the_journal_is_true(self) -> None:
         for row in self._deliveries():
             out = row.post_key in self.readers[row.channel].keys
             match row.state:
@@ -181,7 +181,7 @@ class WholeMachine(RuleBasedStateMachine):
                     assert row.state == Outcome.SENDING
 
     def everything_comes_out(self) -> None:
-        """In the end the networks are well and somebody delivers: all is out, or it is said why it is not."""
+        """Let the networks recover and a worker deliver: all is published, or has a reason."""
         self.resume()
         for _ in range(60):
             self.book.pass_by(LEASE.total_seconds() + 1)
@@ -201,12 +201,12 @@ class WholeMachine(RuleBasedStateMachine):
                 assert row.state in {Outcome.POSTED, Outcome.REFUSED}, f"{row.state}: {row.reason}"
         self.nothing_doubles()
         self.nothing_overtakes()
-        self.the_journal_tells_no_lie()
+        self.the_journal_is_true()
 
     # --- the networks
 
     def _deliver(self, channel: str, answer: Answer, *, readable: bool = True) -> bool:
-        """One claim and one attempt; whether there was something to claim."""
+        """Make one claim and one attempt. Return whether there was something to claim."""
         claimed = self.book.claim(channel)
         if claimed is None:
             return False
@@ -265,7 +265,7 @@ def _search(machine: type[WholeMachine], examples: int, steps: int = 20) -> None
 
 
 @pytest.mark.slow
-def test_nothing_is_lost_overtaken_or_doubled_whatever_happens() -> None:
+def test_nothing_is_lost_overtaken_or_doubled() -> None:
     _search(WholeMachine, 12)
 
 
@@ -275,7 +275,7 @@ def test_nothing_is_lost_overtaken_or_doubled_in_a_long_search() -> None:
 
 
 class LagsTooLong(WholeMachine):
-    """The network says "not there" of what is there for longer than it claims: a second post must come of it."""
+    """The network hides a post for longer than it claims, so a second post must follow."""
 
     lag = timedelta(seconds=75)
 

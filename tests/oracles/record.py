@@ -1,6 +1,6 @@
-"""Record what the oracles say of some texts, for where they are missing: `python tests/oracles/record.py`, with node.
+"""Record the missing answers of the oracles for some texts: `python -m tests.oracles.record`, with node.
 
-Writes `tests/unit/text/vectors/oracles.json`; run with `python -m tests.oracles.record`.
+Writes `tests/unit/text/vectors/oracles.json`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def _row(text: str, x: dict[str, Any], sms: dict[str, Any], count: int) -> dict[str, Any]:
-    """What was said of one text: by X, and by the others where they are of use."""
+    """Return the answers to one text: of X, and of the others where they apply."""
     entities = [[one["kind"], *one["indices"], one["value"]] for one in x["entities"]]
     row = {"text": text, "weight": x["weight"], "valid": x["valid"], "entities": entities}
     if not sms["clustered"] and text:

@@ -1,8 +1,7 @@
-"""Our records beside what Bluesky's own library and app would make of the same texts.
+"""Our records beside those of Bluesky's own library and app for the same texts.
 
-Counts agree always. Links and hashtags agree wherever a desk's text has them: an address with `https://` after a space
-or an opening bracket, a hashtag of letters and digits after a space. Elsewhere they differ on purpose, and
-`test_where_we_link_otherwise` says how.
+Counts always agree. Links and hashtags agree in usual texts: an address with `https://` after a space or an opening
+bracket, a hashtag of letters and digits after a space. `test_where_we_link_otherwise` lists the intended differences.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ def links() -> Iterator[str]:
 
 
 def posts(seed: int, count: int) -> Iterator[str]:
-    """Invent posts: French words with what a reader may click, as a desk writes it."""
+    """Generate posts: French words with links, hashtags and mentions."""
     rnd = random.Random(seed)  # noqa: S311 - the same texts again
     urls = list(links())
     words = [words for words in FRENCH if not re.search(r"[#@.]", words)]
@@ -64,7 +63,7 @@ def _placed(url: str, among: str) -> str:
 
 
 def encoded(text: str) -> dict[str, Any]:
-    """The record of a post that says this."""
+    """Return the record of a post with this text."""
     post = Post(
         key="0" * 64,
         account="police.example",
@@ -94,7 +93,7 @@ def test_texts_are_as_long_as_for_blueskys_own_library() -> None:
     assert different == []
 
 
-def test_what_is_sent_is_as_long_as_the_budget_says_and_all_its_links_are_where_they_claim() -> None:
+def test_a_post_is_as_long_as_its_budget_counts_and_all_links_are_where_they_claim() -> None:
     said = [text * (1, 1, 4)[index % 3] for index, text in enumerate(given(9, 4_000))] + list(posts(10, 3_000))
     said = [text for text in said if settled(text)]
     made = [encoded(text) for text in said]
@@ -144,7 +143,7 @@ def _theirs(answer: dict[str, Any]) -> list[tuple[str, int, int, str]]:
         ("https://police.fr#a", ["https://police.fr"], ["https://police.fr#a"]),
         # a hyphen is part of a name
         ("voir service-public.fr", ["https://service-public.fr"], []),
-        # what stands in quotation marks or brackets may be followed
+        # a text in quotation marks or brackets may be followed
         ("«https://police.fr»", ["https://police.fr"], []),
         ("« https://police.fr» et", ["https://police.fr"], ["https://police.fr»"]),
         ("l’#Hérault, (#A6)", ["Hérault", "A6"], []),

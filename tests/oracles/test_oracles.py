@@ -1,7 +1,7 @@
-"""Our measures beside those of others: X's own JavaScript, ICU, and three libraries for SMS.
+"""Our measures beside others: X's own JavaScript, ICU, and three libraries for SMS.
 
-`npm ci --ignore-scripts` in this folder makes the first ones ready; `smsutil` and `sms-toolkit` (with `six`) are used
-where they are installed. What is not there is skipped: `tests/unit/text/vectors` has some of their answers.
+`npm ci --ignore-scripts` in this folder installs the first ones. `smsutil` and `sms-toolkit` (with `six`) are used
+where they are installed. What is missing is skipped. `tests/unit/text/vectors` has some of their answers.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _for_sms(seed: int, count: int) -> list[str]:
 
 
 @packages
-def test_an_sms_is_sent_as_the_calculator_of_a_gateway_says() -> None:
+def test_an_sms_is_counted_as_by_the_calculator_of_a_gateway() -> None:
     given = _for_sms(4, 8_000)
     answers = asked("sms.mjs", given)
     whole = [(text, answer) for text, answer in zip(given, answers, strict=True) if not answer["clustered"] and text]
@@ -104,7 +104,7 @@ def test_an_sms_is_sent_as_the_calculator_of_a_gateway_says() -> None:
     assert different == []
 
 
-def test_an_sms_is_sent_as_smsutil_says() -> None:
+def test_an_sms_is_counted_as_by_smsutil() -> None:
     smsutil = pytest.importorskip("smsutil")
     for text in _for_sms(5, 20_000):
         if text and "\x1b" not in text:  # it takes the escape for a character, and nothing for UCS-2
@@ -113,7 +113,7 @@ def test_an_sms_is_sent_as_smsutil_says() -> None:
             assert sent.units * (2 if sent.encoding == "UCS-2" else 1) == sum(part.bytes for part in parts)
 
 
-def test_an_sms_is_sent_as_sms_toolkit_says() -> None:
+def test_an_sms_is_counted_as_by_sms_toolkit() -> None:
     profiling = pytest.importorskip("sms_toolkit.messages.profiling")
     for text in _for_sms(6, 4_000):
         if not any("\ud800" <= sign <= "\udfff" for sign in text):  # it cannot encode them

@@ -1,4 +1,4 @@
-"""Texts that tell a right measure from a nearly right one: what means something to X, Mastodon or SMS, in any order."""
+"""Texts that separate a right measure from a nearly right one: what X, Mastodon or SMS treat specially."""
 
 from __future__ import annotations
 
@@ -73,13 +73,13 @@ def texts(seed: int, count: int) -> Iterator[str]:
 
 
 def french(rnd: random.Random) -> str:
-    """Invent a post of a police desk, of about 280 characters."""
+    """Generate a police post of about 280 characters."""
     said = rnd.choices(FRENCH, k=20)
     return "".join(f"{words}{rnd.choice(('', '', ',', '.', ' :', '.'))} " for words in said)[:280].strip()
 
 
 def settled(text: str) -> bool:
-    """Whether every version of Unicode since 14 agrees on where the characters that a reader sees begin."""
+    """Return whether every version of Unicode since 14 agrees on where graphemes begin."""
     return all(
         unicodedata.category(sign) != "Cn" and not any(first <= ord(sign) <= last for first, last in CONJUNCTS)
         for sign in text
@@ -87,7 +87,7 @@ def settled(text: str) -> bool:
 
 
 def asked(script: str, given: list[str]) -> Any:
-    """What an oracle in JavaScript answers."""
+    """Return the answers of an oracle in JavaScript."""
     done = subprocess.run(  # noqa: S603 - our own script
         ["node", str(HERE / script)],  # noqa: S607 - as the machine has it
         input=json.dumps(given),

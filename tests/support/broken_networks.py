@@ -1,6 +1,6 @@
 """A network in memory that keeps every promise, one with recipients, and a broken one for each promise.
 
-Run by test_contract.py, which says which test of the contract must find the fault of which network.
+Run by test_contract.py, which names the contract test that must find each fault.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ class Perfect:
     def ref(self, ref: str) -> PostRef:
         return PostRef(account=self.account, id=ref)
 
-    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:  # noqa: ARG002 - the key tells
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:  # noqa: ARG002 - the key identifies the post
         ref = f"id-{request.key[-8:]}"
         try:
             return self.ref(ref) if self.ask("find", lambda: ref in self.network.posts) else None
@@ -190,7 +190,7 @@ class Perfect:
         except OSError as error:
             raise self.lost(error) from None
         except No as no:
-            raise self.said_no(no.status, no.headers) from None
+            raise self.refusal(no.status, no.headers) from None
         if not isinstance(got, dict):
             raise self.unreadable()
         return got["answer"]
@@ -198,7 +198,7 @@ class Perfect:
     def lost(self, error: OSError) -> Exception:
         return error_for_exception(error, where="the memory")
 
-    def said_no(self, status: int, headers: dict[str, str]) -> Exception:
+    def refusal(self, status: int, headers: dict[str, str]) -> Exception:
         return error_for_status(status, headers, now=self.network.clock.now(), where="the memory")
 
     def unreadable(self) -> Exception:
@@ -271,8 +271,8 @@ class StoresItsToken(Perfect):
 
 
 class RaisesItsToken(Perfect):
-    def said_no(self, status: int, headers: dict[str, str]) -> Exception:
-        error = super().said_no(status, headers)
+    def refusal(self, status: int, headers: dict[str, str]) -> Exception:
+        error = super().refusal(status, headers)
         return Refused(f"No to {self.token}") if isinstance(error, Refused) else error
 
 
@@ -424,23 +424,23 @@ class SaysAnotherPlace(Perfect):
 
 
 class DoubtsARefusal(Perfect):
-    def said_no(self, status: int, headers: dict[str, str]) -> Exception:
-        return Unconfirmed("No") if status == 400 else super().said_no(status, headers)
+    def refusal(self, status: int, headers: dict[str, str]) -> Exception:
+        return Unconfirmed("No") if status == 400 else super().refusal(status, headers)
 
 
 class GivesNoReason(Perfect):
-    def said_no(self, status: int, headers: dict[str, str]) -> Exception:
-        return Refused("") if status == 400 else super().said_no(status, headers)
+    def refusal(self, status: int, headers: dict[str, str]) -> Exception:
+        return Refused("") if status == 400 else super().refusal(status, headers)
 
 
 class ForgetsTheTime(Perfect):
-    def said_no(self, status: int, headers: dict[str, str]) -> Exception:  # noqa: ARG002 - its fault
-        return super().said_no(status, {})
+    def refusal(self, status: int, headers: dict[str, str]) -> Exception:  # noqa: ARG002 - its fault
+        return super().refusal(status, {})
 
 
 class WaitsItself(Perfect):
-    def said_no(self, status: int, headers: dict[str, str]) -> Exception:
-        error = super().said_no(status, headers)
+    def refusal(self, status: int, headers: dict[str, str]) -> Exception:
+        error = super().refusal(status, headers)
         self.network.clock.sleep(0)
         return error
 
@@ -451,8 +451,8 @@ class DoubtsWithoutReason(Perfect):
 
 
 class RefusesForAPassword(Perfect):
-    def said_no(self, status: int, headers: dict[str, str]) -> Exception:
-        return Refused("No") if status == 401 else super().said_no(status, headers)
+    def refusal(self, status: int, headers: dict[str, str]) -> Exception:
+        return Refused("No") if status == 401 else super().refusal(status, headers)
 
 
 class NeverDoubts(Perfect):
@@ -676,7 +676,7 @@ class DeletesOnce(Perfect):
 
 
 class PerfectMail(Perfect):
-    """The same, to many people."""
+    """The same network with recipients."""
 
     capabilities = Capabilities(budget=Budget(300, graphemes), title=True, recipients=True)
     again = False
@@ -693,7 +693,7 @@ class PerfectMail(Perfect):
                 yield RecipientOutcome(key=person.key, outcome="unconfirmed", reason="Lost.")
             except No as no:
                 if no.status == 401:
-                    raise self.said_no(401, no.headers) from None
+                    raise self.refusal(401, no.headers) from None
                 yield self.outcome(person, no)
             else:
                 yield RecipientOutcome(key=person.key, outcome="posted")
@@ -714,7 +714,7 @@ class PassesOverTheLast(PerfectMail):
 
 
 class SendsBeyondTheEnd(PerfectMail):
-    """Knows by heart whom it has written to, and writes to them again with whoever comes next."""
+    """Remembers its recipients, and sends to them again with the next ones."""
 
     def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
         for outcome in super().send_each(request, recipients):
@@ -741,7 +741,7 @@ class ShowsTheList(PerfectMail):
 
 class StopsAtTheFirstNo(PerfectMail):
     def outcome(self, person: Recipient, no: No) -> RecipientOutcome:  # noqa: ARG002 - its fault
-        raise self.said_no(400 if no.status == 550 else no.status, no.headers)
+        raise self.refusal(400 if no.status == 550 else no.status, no.headers)
 
 
 class NamesWhoIsRefused(PerfectMail):

@@ -54,7 +54,7 @@ _KNOWN: dict[int, tuple[Campaign, tuple[Occurrence, ...]]] = {}
 
 
 def _all(mine: Campaign) -> tuple[Occurrence, ...]:
-    """The occurrences of a campaign around its time; worked out once for each version of it."""
+    """Return the occurrences of a campaign around its time, computed once for each version of it."""
     if id(mine) not in _KNOWN:
         _KNOWN[id(mine)] = mine, occurrences(mine, mine.start, mine.start + timedelta(days=20))
     return _KNOWN[id(mine)][1]
@@ -62,7 +62,7 @@ def _all(mine: Campaign) -> tuple[Occurrence, ...]:
 
 @dataclass
 class Machine:
-    """What was said and remarked, and nothing else: a restart changes nothing."""
+    """The publications and findings. A restart changes nothing."""
 
     past: list[PastPublication] = field(default_factory=list)
     notes: list[SkipRecord] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Networks in memory that do what a script says, and a journal with publications for them."""
+"""Networks in memory that follow a script, and a journal with publications for them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ Step = Exception | Callable[..., Any]
 
 @dataclass
 class Scripted:
-    """A network in memory with one account; each call takes the next step of its script, and else succeeds."""
+    """A network in memory with one account. Each call takes the next step of its script, and else succeeds."""
 
     account: str = "police34.example"
     capabilities: Capabilities = PLAIN
@@ -93,7 +93,7 @@ def taken(script: deque[Step], otherwise: Callable[..., Any], *given: Any) -> An
 
 
 class OnNetwork:
-    """What all the channels share."""
+    """The state that all channels share."""
 
     def __init__(self, network: Scripted) -> None:
         self.network = network
@@ -134,7 +134,7 @@ class OnPlain(OnNetwork):
 
 
 class OnReadable(OnPlain):
-    """The same, with a timeline that can be read."""
+    """The same network with a timeline that can be read."""
 
     def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
         assert since.tzinfo is not None
@@ -171,7 +171,7 @@ def everybody(people: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
 
 @dataclass
 class Hang:
-    """A step that says when it has begun, and goes on only when told to."""
+    """A step that signals its begin, and continues only when released."""
 
     begun: Event = field(default_factory=Event)
     go: Event = field(default_factory=Event)
@@ -257,13 +257,13 @@ class Book:
             )
         )
 
-    def told(self, publication: str) -> Publication:
+    def publication(self, publication: str) -> Publication:
         told = self.journal.publications.get(publication)
         assert told is not None
         return told
 
     def receipt(self, publication: str, channel: str = "sky") -> Receipt:
-        return self.told(publication).on(channel)
+        return self.publication(publication).on(channel)
 
     def claim(self, channel: str = "sky", lease: timedelta = LEASE) -> ClaimedDelivery | None:
         return self.journal.deliveries.claim(channel, f"test/-/-/{next(self._owners)}", lease=lease)

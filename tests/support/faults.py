@@ -1,4 +1,4 @@
-"""What can go wrong from the outside, done to one of five networks, and what it comes to there."""
+"""External failures of one of five networks, and their expected results."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PEOPLE: Final = {"email": ADDRESSES, "sms": NUMBERS}
 # person.
 WAITS, DOUBT, HELD, SAID = Outcome.WAITING, Outcome.UNCONFIRMED, Outcome.HELD, Outcome.POSTED
 BLOCKED: Final = "blocked"  # waits, and its channel is closed until a person acts
-Cell = tuple[Outcome | str, int] | None  # `None`: there is no such thing on this network
+Cell = tuple[Outcome | str, int] | None  # `None`: not possible on this network
 TABLE: Final[dict[str, tuple[Cell, ...]]] = {
     #                      x              mastodon       bluesky        email          sms
     "refused":           ((WAITS, 1),    (WAITS, 1),    (WAITS, 1),    (WAITS, 3),    (WAITS, 3)),
@@ -58,7 +58,7 @@ CELLS: Final = [
 ]
 _HOURS: Final = timedelta(hours=3)
 _PATIENT: Final = 1.0  # seconds that are waited for an answer, where none comes
-_RESET: Final = timedelta(minutes=10)  # so long a network that tells it in its own time wants to be left alone
+_RESET: Final = timedelta(minutes=10)  # the time for which a network asks to be left alone
 
 PUBLISHES: Final = {
     "x": ("POST", "/2/tweets"),
@@ -110,14 +110,12 @@ class Held:
     """What the journal holds of one delivery.
 
     Attributes:
-        state: Its state.
-        doubt: Whether it may be out.
-        attempts: How often it was tried.
-        unended: How many attempts have no end.
-        asked: Whether what was said to the network is kept.
-        retry_at: Before when it will not be tried.
-        blocked: Why its channel is closed; empty: it is open.
-        people: States and doubts of its people.
+        doubt: It may be published.
+        unended: Number of attempts without a recorded end.
+        asked: The request to the network is kept.
+        retry_at: The earliest time of the next attempt.
+        blocked: Why its channel is blocked, or empty.
+        people: States and doubts of its recipients.
     """
 
     state: str
@@ -132,14 +130,14 @@ class Held:
 
 @dataclass(frozen=True, kw_only=True)
 class Suffered:
-    """What became of a publication on a network that failed.
+    """The course of a publication on a network that failed.
 
     Attributes:
         at: When it was published, by our clock.
-        said: What all channels told first.
+        said: The first receipts of all channels.
         held: What the journal held then.
-        alone: What readers have once all is settled that settles by itself, and what the receipt says.
-        after: The same when a person has done what the receipt told.
+        alone: What readers have once all is settled that settles by itself, and the receipt.
+        after: As `alone`, when an operator has done what the receipt asked for.
     """
 
     at: datetime
@@ -150,14 +148,14 @@ class Suffered:
 
 
 def suffer(five: Five, network: str, way: str) -> Suffered:
-    """Publish while a network fails in one way; let it be well again, let time pass, and let a person act."""
-    accepted = getattr(_stand(five, network), _REVOKED[network][0])
+    """Publish while a network fails in one way. Then let it recover, time pass, and an operator act."""
+    accepted = getattr(_server(five, network), _REVOKED[network][0])
     publisher = _failing(five, network, way)
     at = five.clock.now()
     said = publisher.publish(accident(severity=Severity.MODERATE), key="open", actor="desk", wait=timedelta(seconds=30))
     held = journalled(publisher, said.on(network).delivery)
-    for stand in (five.x, five.mastodon, five.bluesky, five.mail, five.sms):
-        stand.recover()
+    for server in (five.x, five.mastodon, five.bluesky, five.mail, five.sms):
+        server.recover()
     five.clock.ahead += {"clock set back": -_HOURS, "clock set on": _HOURS}.get(way, timedelta(0))
     alone = _later(five, publisher, network)
     publisher = _set_right(five, publisher, network, way, accepted)
@@ -165,7 +163,7 @@ def suffer(five: Five, network: str, way: str) -> Suffered:
 
 
 def journalled(publisher: Publisher, delivery: int) -> Held:
-    """What the journal holds of a delivery."""
+    """Return what the journal holds of a delivery."""
     attempts, people, table = schema.attempt, schema.recipient, schema.delivery
     with publisher.journal.read() as connection:
         row = connection.execute(select(table).where(table.c.id == delivery)).one()
@@ -187,7 +185,7 @@ def journalled(publisher: Publisher, delivery: int) -> Held:
 
 
 def worst(receipt: Receipt) -> Outcome:
-    """What the receipt says of the post, or of the person who fared worst."""
+    """Return the result of the post, or the worst result of a recipient."""
     people = receipt.recipients or {}
     return next((one for one in (HELD, WAITS, DOUBT, SAID) if people.get(one)), receipt.outcome)
 
@@ -202,29 +200,29 @@ def _failing(five: Five, network: str, way: str) -> Publisher:
     five.theirs.ahead = {"clock ahead": -_HOURS, "clock behind": _HOURS}.get(way, timedelta(0))
     five.x.clock_tolerance = timedelta(hours=1) if network == "x" else None  # the others shall publish
     publisher = five.publisher(lost=network, astray=lambda _network: options, backoff=later)
-    stand = _stand(five, network)
+    server = _server(five, network)
     if way in {"expired", "ended"}:  # what was logged in before
         channel = publisher.channels[network].open(five.clock, publisher.journal.channels.state_store(network))
         channel.whoami()
         channel.close()
-        stand.expire_access()
+        server.expire_access()
         if way == "ended":
-            stand.revoke_refresh()
+            server.revoke_refresh()
     elif way == "refused":
-        stand.refuse_connections()
+        server.refuse_connections()
     elif way == "revoked":
-        setattr(stand, *_REVOKED[network])
+        setattr(server, *_REVOKED[network])
     elif network == "email" and way in _MAIL:
-        _MAIL[way](stand)
+        _MAIL[way](server)
     elif way == "clock behind":
-        stand.fail_next(*PUBLISHES[network], _limited(network, five.theirs.now()))
+        server.fail_next(*PUBLISHES[network], _limited(network, five.theirs.now()))
     elif way in _REPLIES:
         reply, effect = _REPLIES[way]
-        stand.fail_next(*PUBLISHES[network], reply, effect=effect)
+        server.fail_next(*PUBLISHES[network], reply, effect=effect)
     return publisher
 
 
-def _stand(five: Five, network: str) -> Any:
+def _server(five: Five, network: str) -> Any:
     return five.mail if network == "email" else getattr(five, network)
 
 
@@ -251,14 +249,14 @@ def _later(five: Five, publisher: Publisher, network: str) -> tuple[list[str], R
 
 
 def _set_right(five: Five, publisher: Publisher, network: str, way: str, accepted: object) -> Publisher:
-    """A person does what the receipt says."""
+    """Do what the receipt asks an operator to do."""
     told = publisher.publication("open")
     assert told is not None
-    receipt, stand = told.on(network), _stand(five, network)
+    receipt, server = told.on(network), _server(five, network)
     if way == "clock ahead":
         five.theirs.ahead = five.clock.ahead
     elif way == "revoked":
-        setattr(stand, _REVOKED[network][0], accepted)
+        setattr(server, _REVOKED[network][0], accepted)
     elif way == "ended" and network == "x":
         five.x.refresh_token = five.x.authorise()
     if way in {"no TLS", "ended"}:

@@ -1,4 +1,4 @@
-"""A desk on five networks, all on the loopback: X, Mastodon, Bluesky, mail and SMS."""
+"""An installation on five fake networks: X, Mastodon, Bluesky, mail and SMS."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ from policenotify.publishing.publisher import Publisher
 from policenotify.testing import FakeBlueskyServer, FakeMailServer, FakeMastodonServer, FakeSmsServer, FakeXServer
 from policenotify.testing.samples import PARIS, SENDER
 from tests.support.installation import soon
+from tests.support.network_options import bluesky_options, mail_options, mastodon_options, sms_options, x_options
 
 ADDRESSES = ("redaction@journal.example", "standard.secret@mairie.example", "t.dupont@habitant.example")
-NUMBERS = ("+33639980001", "+33639980002", "+33639980003")  # ARCEP: numbers for films, nobody's
+NUMBERS = ("+33639980001", "+33639980002", "+33639980003")  # ARCEP: numbers reserved for fiction
 NETWORKS = ("x", "mastodon", "bluesky", "email", "sms")
-NOWHERE = "https://network.invalid"  # RFC 6761, section 6.4: a name that nobody ever has
+NOWHERE = "https://network.invalid"  # RFC 6761, section 6.4: a name that never exists
 
 
 class AheadClock(SystemClock):
@@ -42,7 +43,7 @@ class AheadClock(SystemClock):
 
 
 class _Stranger(ThreadingTCPServer):
-    """A server that proves to be somebody by a certificate that nobody trusts."""
+    """A server with a certificate of an untrusted authority."""
 
     context: ssl.SSLContext
 
@@ -73,35 +74,12 @@ class Five:
 
     def options(self, network: str) -> dict[str, Any]:
         """The options of our channel on a network."""
-        kannel = (
-            f"form://{self.sms.url.removeprefix('http://')}{self.sms.KANNEL}?method=GET&:username={self.sms.user}"
-            f"&:password={self.sms.password}&:version=&:title=&:type=&:message=text&:charset=UTF-8"
-            "&:coding={coding}&:from=POLICE34&:to={recipient}"
-        )
-        login = f"{':'.join(self.login)}@" if self.login else ""
         made: Mapping[str, Callable[[], dict[str, Any]]] = {
-            "x": lambda: {
-                "handle": self.x.handle,
-                "consumer_key": self.x.consumer[0],
-                "consumer_secret": self.x.consumer[1],
-                "access_token": self.x.access[0],
-                "access_token_secret": self.x.access[1],
-                "service": self.x.url,
-            },
-            "mastodon": lambda: {
-                "handle": self.mastodon.handle,
-                "token": self.mastodon.token,
-                "server": self.mastodon.url,
-            },
-            "bluesky": lambda: {
-                "handle": self.bluesky.handle,
-                "password": self.bluesky.password,
-                "service": self.bluesky.url,
-            },
-            "email": lambda: {
-                "url": f"mailto://{login}{self.mail.host}:{self.mail.port}/?from=alerte@police34.example&mode=insecure"
-            },
-            "sms": lambda: {"url": kannel},
+            "x": lambda: x_options(self.x),
+            "mastodon": lambda: mastodon_options(self.mastodon),
+            "bluesky": lambda: bluesky_options(self.bluesky),
+            "email": lambda: mail_options(self.mail, self.login),
+            "sms": lambda: sms_options(self.sms),
         }
         return {"timeout": self.timeout, **made[network]()}
 
@@ -115,7 +93,7 @@ class Five:
         }
 
     def lost(self, network: str) -> dict[str, Any]:
-        """The same, at an address that does not exist."""
+        """Return the options with an address that does not exist."""
         there: Mapping[str, dict[str, Any]] = {
             "x": {"service": NOWHERE},
             "mastodon": {"server": NOWHERE},
@@ -126,7 +104,7 @@ class Five:
         return self.options(network) | there[network]
 
     def without_tls(self, network: str) -> dict[str, Any]:
-        """The same, where TLS is asked of a server that speaks none."""
+        """Return the options with TLS to a server that supports none."""
         there: Mapping[str, Callable[[], dict[str, Any]]] = {
             "x": lambda: {"service": self.x.url.replace("http", "https")},
             "mastodon": lambda: {"server": self.mastodon.url.replace("http", "https")},
@@ -139,7 +117,7 @@ class Five:
         return self.options(network) | there[network]()
 
     def untrusted(self, network: str) -> dict[str, Any]:
-        """The same, at a server whose certificate nobody trusts."""
+        """Return the options of a server with an untrusted certificate."""
         if self.stranger is None:
             self.stranger = _Stranger(("127.0.0.1", 0), _Handshake)
             self.stranger.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -186,7 +164,7 @@ class Five:
             self.stranger.server_close()
 
     def read(self, network: str) -> list[str]:
-        """What readers have, one text for each of them and each post."""
+        """Return what readers have: one text for each of them and each post."""
         match network:
             case "email":
                 return [str(mail.message["Subject"]) for mail in self.mail.mails]

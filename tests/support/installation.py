@@ -1,4 +1,4 @@
-"""A desk for tests: both networks on the loopback, and publishers on one journal."""
+"""An installation for tests: two fake networks, and publishers on one journal."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.servers.bluesky import FakeBlueskyServer
 from policenotify.testing.servers.mail import FakeMailServer
+from tests.support.network_options import bluesky_options, mail_options
 
 ADDRESSES = ("redaction@journal.example", "standard.secret@mairie.example", "t.dupont@habitant.example")
 INCIDENT = "2026-4711"
@@ -74,15 +75,10 @@ class Desk:
 
     @property
     def mail_url(self) -> str:
-        return f"mailto://{self.mail.host}:{self.mail.port}/?from=alerte@police34.example&mode=insecure"
+        return str(mail_options(self.mail)["url"])
 
     def on_bluesky(self, name: str = "bluesky", **how: Any) -> ChannelConfig:
-        options = {
-            "handle": self.bluesky.handle,
-            "password": self.bluesky.password,
-            "service": self.bluesky.url,
-            "timeout": self.timeout,
-        }
+        options = bluesky_options(self.bluesky) | {"timeout": self.timeout}
         return configure_channel(name, "bluesky", options, **how)
 
     def by_mail(self, name: str = "presse", **how: Any) -> ChannelConfig:
@@ -95,7 +91,7 @@ class Desk:
         return configure_channel(name, "email", options, **{"recipients": lambda: self.addresses, **how})
 
     def write_settings(self) -> Path:
-        """The same installation as a settings file, a keys file and a list of recipients."""
+        """Write the installation as a settings file, a keys file and a list of recipients."""
         if not (self.folder / "keys").exists():
             self.keys.save(self.folder / "keys")
         (self.folder / "presse.txt").write_text("\n".join(self.addresses), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A desk without networks: it drafts, journals, claims and settles as the publisher and its runners do."""
+"""A journal without networks: it drafts, stores, claims and settles like the publisher and its runners."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _only_added(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> 
 
 
 class Desk:
-    """One installation with a journal in *folder*, or at *url*; its clock moves only when told to."""
+    """One installation with a journal in *folder*, or at *url*. Its clock moves only when set."""
 
     def __init__(
         self, folder: Path, *, keys: Keys, clock: FakeClock, url: str = "", query: str = "", first: int = 1
@@ -181,7 +181,7 @@ class Desk:
         return claimed
 
     def ask(self, claimed: ClaimedDelivery, people: Iterable[Recipient], rate: Rate | None = None) -> list[str]:
-        """Ask the network for these people; returns their addresses."""
+        """Request the network for these recipients, and return their addresses."""
         asked = []
         for person in people:
             assert self.journal.deliveries.start_recipient(
@@ -193,7 +193,7 @@ class Desk:
     def mail(
         self, told: Mapping[str, Told] | None = None, *, channel: str = "mail", hold_doubt: bool = True, chunk: int = 25
     ) -> list[str]:
-        """One attempt of the channel's next mass delivery; returns the addresses written to, in order."""
+        """Make one attempt of the channel's next mass delivery. Return the addresses sent to, in order."""
         claimed, written = self.begin(self.take(channel)), []
         while people := self.journal.deliveries.next_recipients(claimed, chunk, hold_doubt=hold_doubt):
             written += [person.address for person in people]
@@ -220,7 +220,7 @@ class Desk:
         return self.outcomes(publication)[channel]
 
     def person(self, publication: str, address: str) -> Outcome | None:
-        """What became of a publication for one person."""
+        """Return the result of a publication for one recipient."""
         one, person = schema.delivery, schema.recipient
         query = (
             select(person.c.state)

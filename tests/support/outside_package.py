@@ -1,4 +1,4 @@
-"""A package of a stranger, with networks of its own: installed for a test as any package is, by its metadata."""
+"""A third-party package with networks of its own, installed for a test by its metadata."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Pigeon:
 
 
 class Owl(Pigeon):
-    """What it can do follows from its account."""
+    """Return capabilities that follow from the account."""
 
     @property
     def capabilities(self) -> Capabilities:  # type: ignore[override]  # as most networks have it

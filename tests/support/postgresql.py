@@ -1,4 +1,4 @@
-"""A PostgreSQL server for the tests: in a folder of its own, gone afterwards."""
+"""A PostgreSQL server for the tests, in a folder of its own that is deleted afterwards."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ GUARDED = "desk"
 
 
 def binaries() -> Path | None:
-    """Where the newest server's programs are, as Debian has them; else on the path."""
+    """Return the folder of the newest server's programs as in Debian, else the path."""
     places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda place: float(place.parent.name))
     found = shutil.which("pg_ctl")
     return places[-1] if places else Path(found).parent if found else None
 
 
 def running() -> Iterator[Server]:
-    """A server while it is needed; skips where its programs are missing."""
+    """Yield a server. Skip the test if its programs are missing."""
     programs = binaries()
     if programs is None:
         pytest.skip("there is no PostgreSQL server: apt-get install postgresql")
@@ -96,7 +96,7 @@ class Server:
         return f"postgresql://{GUARDED}:{password}@127.0.0.1:{self.port}/{database}"
 
     def connect(self, database: str = "postgres") -> psycopg.Connection:
-        import psycopg  # noqa: PLC0415 - where there is no server there may be no driver
+        import psycopg  # noqa: PLC0415 - without a server the driver may be missing
 
         return psycopg.connect(self.url(database), autocommit=True)
 
@@ -106,7 +106,7 @@ class Server:
             return cursor.fetchall() if cursor.description else []
 
     def database(self, template: str = "template0", more: str = "") -> str:
-        """A new database; returns its name."""
+        """Create a database and return its name."""
         self._made += 1
         name = f"pn_{self._made}"
         self.ask(f"CREATE DATABASE {name} TEMPLATE {template} {more}")

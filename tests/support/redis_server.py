@@ -1,4 +1,4 @@
-"""A Redis server for the tests: Debian's, on a free port of the loopback, in a folder of its own, gone afterwards."""
+"""Debian's Redis server for the tests, on a free loopback port, in a folder that is deleted afterwards."""
 
 from __future__ import annotations
 

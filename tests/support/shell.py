@@ -1,4 +1,4 @@
-"""A shell for tests: what a command answered."""
+"""A shell for tests, and the answer of a command."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Ran:
 
     @property
     def words(self) -> str:
-        """What was printed for people, however it was wrapped."""
+        """Return the output for people without line breaks."""
         return " ".join(self.out.split())
 
 

@@ -1,4 +1,4 @@
-"""The five shipped networks as channels that are never opened, for tests of how messages read."""
+"""The five bundled networks as channels that are never opened, for tests of wording."""
 
 from __future__ import annotations
 
@@ -23,4 +23,4 @@ NETWORKS: Final[dict[str, dict[str, Any]]] = {
 def channel_on(network: str) -> ChannelConfig:
     """Return a channel on a shipped network."""
     people = {"recipients": tuple} if network in {"sms", "email"} else {}
-    return configure_channel(network, network, NETWORKS[network], **people)  # type: ignore[arg-type]  # nobody
+    return configure_channel(network, network, NETWORKS[network], **people)  # type: ignore[arg-type]  # never opened

@@ -1,4 +1,4 @@
-"""A network as a stranger writes it, which satisfies the protocols by its shape alone, and its test."""
+"""A third-party network that satisfies the protocols by its shape alone, and its test."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ Claims: TypeAlias = tuple[SupportsSend, SupportsLookup, SupportsEdit, SupportsDe
 KINDS: tuple[type[Channel], ...] = (Pigeons, Letters)
 
 
-def of_a_loft(clock: Clock, store: StateStore) -> Claims:
+def open_lofts(clock: Clock, store: StateStore) -> Claims:
     """It is all that it claims to be."""
     pigeons = Pigeons(loft="nord", token=SecretStr("ring"), clock=clock, store=store)
     letters = Letters(loft="sud", token=SecretStr("ring"), clock=clock, store=store)
@@ -116,7 +116,7 @@ def of_a_loft(clock: Clock, store: StateStore) -> Claims:
 
 
 def in_words(error: ChannelError) -> str:
-    """The four kinds are told apart."""
+    """The four kinds are distinguished."""
     match error:
         case Refused(fallback=fallback):
             return fallback or error.reason

@@ -44,8 +44,8 @@ ACCIDENT = Message(
 )
 
 
-def say(publisher: Publisher) -> Sequence[Receipt]:
-    """Say it."""
+def publish(publisher: Publisher) -> Sequence[Receipt]:
+    """Publish the message."""
     preview = publisher.preview(ACCIDENT)
     assert_type(preview, Preview)
     assert_type(preview.findings, tuple[Finding, ...])
@@ -72,7 +72,7 @@ def say(publisher: Publisher) -> Sequence[Receipt]:
     return said.receipts
 
 
-async def say_and_wait() -> Publication:
+async def publish_and_wait() -> Publication:
     """The same, awaited."""
     async with AsyncPublisher(open_publisher("policenotify.toml")) as publisher:
         return await publisher.publish(ACCIDENT, key="1", actor="desk")
@@ -80,15 +80,15 @@ async def say_and_wait() -> Publication:
 
 @pytest.fixture
 def desk() -> Iterator[Recording]:
-    """What would have been published."""
+    """Return what would have been published."""
     with recording_publisher({"x": Capabilities(budget=Budget(280, graphemes))}, clock=FakeClock()) as desk:
         yield desk
 
 
-def test_it_is_said_once(desk: Recording) -> None:
+def test_it_is_published_once(desk: Recording) -> None:
     """Its test."""
     desk.fail_next("x", Refused("No."))
-    say(desk.publisher)
+    publish(desk.publisher)
     desk.deliver(after=timedelta(minutes=10))
     assert_type(desk.posts, tuple[RecordedPost, ...])
     assert_type(desk.on("x")[0].parent, str | None)

@@ -1,4 +1,4 @@
-"""What is wrong, and must be told: each mark below fails the check where its error is not there."""
+"""Errors that type checkers must report: each mark below fails the check if its error is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The code of authors and applications under two type checkers, in their strict modes; and what is public is complete.
+"""The code of authors and applications under two strict type checkers, and the completeness of public types.
 
 Pyright is that of `package.json` here: `npm install --no-package-lock --ignore-scripts --prefix tests/typing`.
 """
@@ -38,7 +38,7 @@ def _pyright(*arguments: str) -> dict[str, Any]:
 
 
 def test_mypy_finds_what_is_wrong_and_nothing_else(tmp_path: Path) -> None:
-    """Without our own settings and pydantic's plugin, as a stranger has it."""
+    """Check without our own settings and pydantic's plugin, like a third party."""
     files = ("a_network.py", "an_application.py", "refused.py")
     done = _asked(
         sys.executable, "-m", "mypy", "--strict", "--config-file=", "--cache-dir", str(tmp_path / "cache"), *files

@@ -95,7 +95,7 @@ def test_what_a_newer_release_stored_is_refused_naming_its_version(value: PostRe
 
 
 @pytest.mark.parametrize("text", ["", "x", "[]", "null", '"x"', b"\xff", "{}", "[" * 100_000, '{"id": "\\ud800"}'])
-def test_what_is_no_stored_value_is_refused_as_such(text: str | bytes) -> None:
+def test_an_invalid_stored_value_is_refused_as_such(text: str | bytes) -> None:
     with pytest.raises(ValidationError):
         PostRef.read(text)
 
@@ -108,7 +108,7 @@ json_values = st.recursive(
 
 
 @given(st.dictionaries(st.text(), json_values, max_size=4))
-def test_one_request_has_one_text_whatever_the_order_of_its_keys(body: dict[str, Any]) -> None:
+def test_one_request_has_one_text_in_any_order_of_its_keys(body: dict[str, Any]) -> None:
     request = Request(account="a", key=KEY, body=body)
     other_way_round = Request(account="a", key=KEY, body=dict(reversed(body.items())))
     assert request.model_dump_json() == other_way_round.model_dump_json()
@@ -197,7 +197,7 @@ def test_addresses_and_kept_values_are_never_printed() -> None:
 
 
 class Loud:
-    """A network in a few lines, as a stranger would write it."""
+    """A third-party network in a few lines."""
 
     capabilities = Capabilities(budget=Budget(300))
     account = "desk.example"
@@ -214,7 +214,7 @@ class Loud:
         return Account(id="1", name="desk")
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Release nothing."""
 
 
 class Quiet(Loud):

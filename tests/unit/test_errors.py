@@ -154,7 +154,7 @@ def test_an_error_survives_the_way_from_a_worker_to_its_caller(error: Policenoti
         (Blocked("Revoked.", code="401"), "Revoked. [401]"),
     ],
 )
-def test_an_error_says_what_happened_and_what_to_do(error: PolicenotifyError, text: str) -> None:
+def test_an_error_has_a_reason_and_a_remedy(error: PolicenotifyError, text: str) -> None:
     assert str(error) == text.removesuffix("\n")
 
 

@@ -1,4 +1,4 @@
-"""What the package as a whole promises: cheap imports, documented names, explained exemptions."""
+"""The package as a whole: cheap imports, documented names, explained exemptions."""
 
 from __future__ import annotations
 

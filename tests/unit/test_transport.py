@@ -1,4 +1,4 @@
-"""What a failed call means for a post, asked of the real exceptions of real clients at real sockets."""
+"""The meaning of failed calls, from real exceptions of real clients at real sockets."""
 
 import logging
 import smtplib
@@ -46,7 +46,7 @@ Conversation = Callable[[socket.socket], None]
 
 
 class Listener:
-    """A bare TCP server on 127.0.0.1: what an HTTP or mail stand cannot do, because it is no HTTP or mail."""
+    """A bare TCP server on 127.0.0.1, for what no HTTP or mail server does."""
 
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
@@ -99,16 +99,16 @@ def noise(connection: socket.socket) -> None:
     connection.sendall(b"this is neither HTTP nor TLS\r\n\r\n")
 
 
-def proxy_says_no(connection: socket.socket) -> None:
+def proxy_refuses(connection: socket.socket) -> None:
     hear(connection)
     connection.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
 
 
-def mail_says_no(connection: socket.socket) -> None:
+def mail_server_refuses(connection: socket.socket) -> None:
     connection.sendall(b"554 5.3.2 not today\r\n")
 
 
-def mail_says_no_to_ehlo(connection: socket.socket) -> None:
+def mail_server_refuses_ehlo(connection: socket.socket) -> None:
     connection.sendall(b"220 mail.example\r\n")
     for _ in ("EHLO", "HELO"):
         connection.recv(1024)
@@ -139,8 +139,8 @@ def listen() -> Iterator[Callable[[Conversation], int]]:
 
 
 @pytest.fixture
-def nobody() -> Iterator[int]:
-    """A port where nobody listens, and that nobody else gets meanwhile."""
+def closed_port() -> Iterator[int]:
+    """Yield a port without a listener, reserved meanwhile."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]
@@ -195,8 +195,8 @@ def failure(call: Callable[[], object]) -> Exception:
 
 
 @every_client
-def test_nobody_listens(client: Client, nobody: int) -> None:
-    assert never_sent(failure(lambda: client(f"http://127.0.0.1:{nobody}/{SECRET}")))
+def test_a_closed_port(client: Client, closed_port: int) -> None:
+    assert never_sent(failure(lambda: client(f"http://127.0.0.1:{closed_port}/{SECRET}")))
 
 
 @every_client
@@ -224,19 +224,19 @@ def test_a_certificate_that_is_not_trusted(client: Client, untrusted: Path, list
 
 
 @every_client
-def test_nobody_listens_at_the_proxy(client: Client, nobody: int) -> None:
+def test_a_closed_port_of_the_proxy(client: Client, closed_port: int) -> None:
     for url in ("https://network.invalid/", "http://network.invalid/"):
-        assert never_sent(failure(lambda: client(url, f"http://127.0.0.1:{nobody}")))  # noqa: B023 - called at once
+        assert never_sent(failure(lambda: client(url, f"http://127.0.0.1:{closed_port}")))  # noqa: B023 - called at once
 
 
-def test_the_proxy_says_no(listen: Any) -> None:
+def test_the_proxy_refuses(listen: Any) -> None:
     assert never_sent(
-        failure(lambda: with_httpx("https://network.invalid/", f"http://127.0.0.1:{listen(proxy_says_no)}"))
+        failure(lambda: with_httpx("https://network.invalid/", f"http://127.0.0.1:{listen(proxy_refuses)}"))
     )
 
 
 @pytest.mark.parametrize("conversation", [silence, reset, noise])
-def test_httpx_tells_a_failed_handshake_from_a_failed_call(conversation: Conversation, listen: Any) -> None:
+def test_httpx_distinguishes_a_failed_handshake_from_a_failed_call(conversation: Conversation, listen: Any) -> None:
     assert never_sent(failure(lambda: with_httpx(f"https://127.0.0.1:{listen(conversation)}/")))
 
 
@@ -270,24 +270,24 @@ def test_requests_cannot_speak_to_the_proxy() -> None:
 
 def test_no_free_connection() -> None:
     with (
-        FakeServer(NoResponse()) as stand,
+        FakeServer(NoResponse()) as server,
         httpx.Client(limits=httpx.Limits(max_connections=1), timeout=SECONDS) as client,
     ):
-        busy = threading.Thread(target=lambda: failure(lambda: client.get(stand.url, timeout=2)), daemon=True)
+        busy = threading.Thread(target=lambda: failure(lambda: client.get(server.url, timeout=2)), daemon=True)
         busy.start()
-        stand.wait_for(1)
-        error = failure(lambda: client.post(stand.url))
-        stand.close()
+        server.wait_for(1)
+        error = failure(lambda: client.post(server.url))
+        server.close()
         busy.join()
     assert isinstance(error, httpx.PoolTimeout)
     assert never_sent(error)
 
 
-def test_no_mail_server(nobody: int, listen: Any) -> None:
-    assert never_sent(failure(lambda: smtplib.SMTP("127.0.0.1", nobody, timeout=SECONDS)))
+def test_no_mail_server(closed_port: int, listen: Any) -> None:
+    assert never_sent(failure(lambda: smtplib.SMTP("127.0.0.1", closed_port, timeout=SECONDS)))
     assert never_sent(failure(lambda: smtplib.SMTP("mail.invalid", 25, timeout=SECONDS)))
-    assert never_sent(failure(lambda: smtplib.SMTP("127.0.0.1", listen(mail_says_no), timeout=SECONDS)))
-    with smtplib.SMTP("127.0.0.1", listen(mail_says_no_to_ehlo), local_hostname="desk.example", timeout=1) as mail:
+    assert never_sent(failure(lambda: smtplib.SMTP("127.0.0.1", listen(mail_server_refuses), timeout=SECONDS)))
+    with smtplib.SMTP("127.0.0.1", listen(mail_server_refuses_ehlo), local_hostname="desk.example", timeout=1) as mail:
         error = failure(lambda: mail.sendmail("a@desk.example", "b@desk.example", "Subject: x\r\n\r\nx"))
         mail.close()
     assert isinstance(error, smtplib.SMTPHeloError)
@@ -311,13 +311,13 @@ def test_no_mail_server(nobody: int, listen: Any) -> None:
     ids=lambda fault: repr(fault)[:40],
 )
 def test_the_answer_does_not_come(client: Client, fault: NoResponse | Disconnect) -> None:
-    with FakeServer(fault) as stand:
-        assert not never_sent(failure(lambda: client(stand.url)))
-        assert stand.requests[0].body == b"secret=1"  # it did arrive
+    with FakeServer(fault) as server:
+        assert not never_sent(failure(lambda: client(server.url)))
+        assert server.requests[0].body == b"secret=1"  # it did arrive
 
 
 @every_client
-def test_the_answer_is_no_http(client: Client, listen: Any) -> None:
+def test_the_answer_is_not_http(client: Client, listen: Any) -> None:
     assert not never_sent(failure(lambda: client(f"http://127.0.0.1:{listen(noise)}/")))
 
 
@@ -329,7 +329,7 @@ def test_the_proxy_takes_the_request_and_goes(client: Client, conversation: Conv
     assert not never_sent(failure(lambda: client("http://network.invalid/", proxy)))
 
 
-def test_a_broken_record_in_the_answer_is_no_failed_handshake(untrusted: Path, listen: Any) -> None:
+def test_a_broken_tls_record_in_the_answer_is_not_a_failed_handshake(untrusted: Path, listen: Any) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(untrusted)
     took: list[bytes] = []
@@ -355,8 +355,8 @@ def test_a_broken_record_in_the_answer_is_no_failed_handshake(untrusted: Path, l
 
 
 def test_a_body_longer_than_announced_may_have_been_acted_on() -> None:
-    with FakeServer() as stand:
-        error = failure(lambda: httpx.post(stand.url, content=b"secret=1", headers={"Content-Length": "4"}))
+    with FakeServer() as server:
+        error = failure(lambda: httpx.post(server.url, content=b"secret=1", headers={"Content-Length": "4"}))
     assert type(error).__name__ == "LocalProtocolError"
     assert not never_sent(error)
 
@@ -395,7 +395,7 @@ def test_what_an_sdk_wraps_is_found() -> None:
     assert [*causes(wrapped(refused, cause=lost))] == [lost, refused]
 
 
-def test_an_earlier_attempt_says_nothing_about_the_last_one() -> None:
+def test_an_earlier_attempt_proves_nothing_about_the_last_one() -> None:
     def twice() -> None:
         try:
             raise ConnectionRefusedError  # noqa: TRY301 - an attempt that failed
@@ -407,7 +407,7 @@ def test_an_earlier_attempt_says_nothing_about_the_last_one() -> None:
     assert not never_sent(error)
 
 
-def test_errors_that_stand_behind_each_other_come_to_an_end() -> None:
+def test_a_chain_of_errors_comes_to_an_end() -> None:
     one, other = Wrapper(), Wrapper()
     one.__cause__, other.__cause__ = other, one
     assert not never_sent(one)
@@ -418,14 +418,14 @@ def test_errors_that_stand_behind_each_other_come_to_an_end() -> None:
 
 
 @every_client
-def test_the_verdict_repeats_nothing_of_the_client_s_text(client: Client, nobody: int) -> None:
-    error = failure(lambda: client(f"http://127.0.0.1:{nobody}/{SECRET}?password={SECRET}"))
+def test_the_verdict_repeats_nothing_of_the_client_s_text(client: Client, closed_port: int) -> None:
+    error = failure(lambda: client(f"http://127.0.0.1:{closed_port}/{SECRET}?password={SECRET}"))
     verdict = error_for_exception(error, where="Bluesky")
     assert type(verdict) is Unavailable
     assert str(verdict) == f"Bluesky cannot be reached. [{type(error).__name__}] It will be tried again."
     assert (verdict.retry_at, verdict.whole_channel, verdict.published) == (None, False, "no")
-    with FakeServer(Disconnect()) as stand:
-        error = failure(lambda: client(f"{stand.url}/{SECRET}"))
+    with FakeServer(Disconnect()) as server:
+        error = failure(lambda: client(f"{server.url}/{SECRET}"))
     verdict = error_for_exception(error, where="the mail server")
     assert type(verdict) is Unconfirmed
     assert (
@@ -467,7 +467,7 @@ def test_no_verdict_holds_an_argument_of_the_error() -> None:
         (504, Unconfirmed, "Bluesky answered in a way that leaves open whether the post is out. [504]"),
     ],
 )  # fmt: skip
-def test_what_a_status_tells(status: int, kind: type[ChannelError], text: str) -> None:
+def test_the_meaning_of_each_status(status: int, kind: type[ChannelError], text: str) -> None:
     verdict = error_for_status(status, {"Retry-After": "60"}, now=NOW, where="Bluesky")
     assert type(verdict) is kind
     assert str(verdict) == text
@@ -532,7 +532,7 @@ def test_when_to_ask_again(name: str, value: str, seconds: float | None) -> None
 
 @pytest.mark.parametrize("hours", [-72, -3, 3, 72])
 @pytest.mark.parametrize("form", ["{:%a, %d %b %Y %H:%M:%S GMT}", "{:%Y-%m-%dT%H:%M:%SZ}", "unix", "60"])
-def test_a_time_of_the_networks_clock_is_told_by_ours(hours: int, form: str) -> None:
+def test_a_time_of_the_network_clock_is_converted_to_the_local_clock(hours: int, form: str) -> None:
     theirs = NOW + timedelta(hours=hours)
     at = theirs + timedelta(seconds=60)
     value = str(int(at.timestamp())) if form == "unix" else form.format(at)
@@ -563,7 +563,7 @@ def test_the_first_header_that_can_be_read_counts() -> None:
 
 
 @given(st.text(max_size=40) | st.from_regex(r"[A-Z][a-z]{2}, [0-9]{1,3} [A-Z][a-z]{2} [0-9]{1,6} [0-9:+-]{0,12}"))
-def test_no_header_whatever_breaks_the_reading(value: str) -> None:
+def test_no_header_breaks_the_reading(value: str) -> None:
     at = retry_at({"Retry-After": value}, now=NOW)
     assert at is None or NOW <= at <= NOW + timedelta(days=1)
 
@@ -599,7 +599,7 @@ def test_only_this_thread_is_silenced_and_only_within(caplog: pytest.LogCaptureF
 
 
 @pytest.mark.parametrize("value", ["Mon, 01 Jan 99999999999 00:00:00 GMT", "Mon, 01 Jan 2026 00:00:00 +99999999999999"])
-def test_a_time_beyond_all_calendars_tells_nothing(value: str) -> None:
+def test_a_time_beyond_all_calendars_is_ignored(value: str) -> None:
     now = datetime(2026, 3, 2, tzinfo=UTC)
     assert clock_skew({"date": value}, now=now) == timedelta(0)
     assert retry_at({"Retry-After": value}, now=now) is None

@@ -304,9 +304,7 @@ def _area_of(place: Location) -> Iterator[str]:
 def order_campaigns(campaigns: Iterable[Campaign], *, allow_missing: bool = False) -> tuple[Campaign, ...]:
     """Order campaigns so that each comes after those it yields to.
 
-    Args:
-        campaigns: The campaigns that run together.
-        allow_missing: Ignore a `yields_to` that names another campaign, instead of raising.
+    With *allow_missing* a `yields_to` may name a campaign that is not given.
 
     Raises:
         SettingsError: Two have one name, one yields to an unknown one, or some yield to each other in a circle.

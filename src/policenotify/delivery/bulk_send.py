@@ -93,7 +93,6 @@ class BulkSend:
         lease: The delivery's lease, renewed with each recipient.
         rate: The channel's rate, which counts recipients.
         hold_doubt: Recipients in doubt are held.
-        may_go_on: Returns whether the delivery may ask another recipient.
         left: Recipients marked for this attempt that were not handed out yet.
         asked: Recipients that were handed out, in order.
         outcomes: The outcomes so far, by recipient key.

@@ -97,14 +97,7 @@ class Worker:
         poll_interval: float = POLL_INTERVAL,
         heartbeat_interval: float = HEARTBEAT_INTERVAL,
     ) -> None:
-        """Make a worker that is not running yet.
-
-        Args:
-            work: Its work.
-            clock: Measures durations.
-            poll_interval: Seconds between two looks at what other processes have written.
-            heartbeat_interval: Seconds after which it drains although nothing is due.
-        """
+        """Make a worker that is not running yet. See the defaults of the intervals."""
         self._work = work
         self._clock = clock
         self._poll_interval = poll_interval

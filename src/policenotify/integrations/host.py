@@ -18,9 +18,7 @@ INTERVAL = timedelta(seconds=30)
 class ProcessPublisher:
     """Opens the publisher at its first use in a process, and again in a forked child.
 
-    Args:
-        open_publisher: Opens the installation's publisher.
-        runner: The runner to notify when this publisher publishes.
+    The publisher notifies the *runner* when it publishes.
     """
 
     def __init__(self, open_publisher: Callable[[], Publisher], runner: Runner | None = None) -> None:

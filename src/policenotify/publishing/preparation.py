@@ -365,11 +365,7 @@ def _ulid(at: datetime, randomness: bytes) -> str:
 
 
 def _refuse_mixed_exercise(message: Message, history: History) -> None:
-    """Refuse an exercise that follows a real message, and the reverse.
-
-    Raises:
-        InvalidTransition: Only one of the two is an exercise.
-    """
+    """Refuse an exercise that follows a real message, and the reverse."""
     first = history.opening
     if first is None or first.message.exercise == message.exercise:
         return

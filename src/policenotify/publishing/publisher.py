@@ -478,11 +478,7 @@ def _refuse_shared_accounts(channels: Iterable[ChannelConfig]) -> None:
 
 
 def _span(wait: timedelta | float | None) -> timedelta:
-    """Return a time span, given as one or in seconds. `None` is zero.
-
-    Raises:
-        ValueError: It is neither.
-    """
+    """Return a time span, given as one or in seconds. `None` is zero."""
     if isinstance(wait, timedelta):
         return wait
     try:

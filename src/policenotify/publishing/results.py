@@ -40,13 +40,13 @@ class Result(BaseModel):
 class PublicationResult(Publication):
     """A publication with what a program would otherwise have to work out."""
 
-    @computed_field  # type: ignore[prop-decorator]
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property
     def stage(self) -> Stage:
         """Stage of the message."""
         return self.message.stage
 
-    @computed_field  # type: ignore[prop-decorator]
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property
     def published(self) -> Published:
         """Whether readers have it, on all channels or on some."""
@@ -57,7 +57,7 @@ class PublicationResult(Publication):
             return "no"
         return "yes" if outcomes <= _PUBLISHED else "partly"
 
-    @computed_field  # type: ignore[prop-decorator]
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property
     def ok(self) -> bool:
         """Whether no channel needs attention."""
@@ -211,7 +211,7 @@ class InstallationStatus(Result):
     overdue_incidents: int
     incidents: tuple[IncidentResult, ...]
 
-    @computed_field  # type: ignore[prop-decorator]
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property
     def no_worker(self) -> bool:
         """Whether something waits although no worker has run for 2 minutes."""

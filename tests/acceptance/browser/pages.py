@@ -1,4 +1,4 @@
-"""Pages to look at: every network with everything that can become of a post, and what nobody should ever type."""
+"""Report pages for the tests: every network with every outcome, and hostile texts."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ HOSTILE = (
     "--></textarea></title></iframe></details></article><!-- ]]> <base href=//evil.example>",
     "https://evil.example/" + "a" * 400 + "?q=%22%3E%3Cscript%3E#" + "b" * 90,
 )
-"""What nobody should ever type."""
+"""Hostile texts."""
 
 
 def budgets(room: int = 1) -> dict[str, Capabilities]:
-    """What the networks can do, with so many times the room."""
+    """Return the budgets of the networks, multiplied."""
     post: dict[str, Any] = {"replies": True, "images": 4}
     mail: dict[str, Any] = {"title": True, "html": True, "recipients": True, "replies": True, "images": 10}
     return {
@@ -75,7 +75,7 @@ def budgets(room: int = 1) -> dict[str, Capabilities]:
 
 
 def everywhere(room: int = 1, scripts: Mapping[str, Sequence[Any]] | None = None) -> list[ChannelConfig]:
-    """A channel on each network; what a script does not say succeeds."""
+    """Return a channel on each network. Calls outside the script succeed."""
     made = []
     for network, capabilities in budgets(room).items():
         scripted = Scripted(
@@ -98,7 +98,7 @@ def desk(folder: Path, channels: Sequence[ChannelConfig], **how: Any) -> Iterato
         yield publisher, clock
 
 
-def said(publisher: Publisher, message: Message, key: str) -> ReportEntry:
+def publish_entry(publisher: Publisher, message: Message, key: str) -> ReportEntry:
     preview = publisher.preview(message)
     publication = publisher.publish(message, key=key, actor="desk")
     return ReportEntry(at=publication.at, preview=preview, publication=publication)
@@ -125,16 +125,16 @@ def stories(folder: Path) -> Report:
         told = []
         for sample in sorted((one for one in SAMPLES if one.id in STORY), key=lambda one: one.at):
             clock.put_to(sample.at)
-            told.append(said(publisher, sample.message, sample.id))
+            told.append(publish_entry(publisher, sample.message, sample.id))
         return draw("demo", told, publisher)
 
 
 def previewed(folder: Path) -> Report:
-    """An update before it is said: in both of its wordings, with remarks of the checks, and a picture."""
+    """Preview an update in both wordings, with findings and a picture."""
     opening, update = SAMPLES[:2]
     with desk(folder, everywhere()) as (publisher, clock):
         clock.put_to(opening.at)
-        said(publisher, opening.message, "opening")
+        publish_entry(publisher, opening.message, "opening")
         clock.put_to(update.at)
         pictures = (Image(alt="Plan du secteur", data=png(800, 450)),)
         message = update.message.model_copy(update={"images": pictures, "link": "https://police34.example/deviation"})
@@ -162,7 +162,7 @@ def hostile(folder: Path) -> Report:
                 link="https://police34.example/" + "x" * 150 if number else None,
                 **dict(zip(words, (turned[0][:160], turned[1], turned[2]), strict=True)),
             )
-            told.append(said(publisher, message, str(number)))
+            told.append(publish_entry(publisher, message, str(number)))
         seen = ReaderPost(
             id="1", text=HOSTILE[0], warning=HOSTILE[1], card=("javascript:alert(1)", HOSTILE[5], HOSTILE[3])
         )

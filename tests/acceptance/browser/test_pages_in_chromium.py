@@ -1,4 +1,4 @@
-"""The page in headless Chromium: axe-core, boxes that are measured, the keyboard, paper."""
+"""The report page in headless Chromium: axe-core, measured boxes, keyboard and print."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _needed() -> tuple[str, str]:
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """What a browser finds on each page, at each width, in both schemes."""
+    """Return the browser's findings on each page, at each width, in both schemes."""
     chromium, node = _needed()
     folder = tmp_path_factory.mktemp("pages")
     with open_desk() as on:
@@ -59,7 +59,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 @pytest.fixture(params=PAGES)
 def each(request: pytest.FixtureRequest, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What is found on one page."""
+    """Return the findings on one page."""
     return [one for one in found if one["page"] == request.param]
 
 
@@ -91,7 +91,7 @@ def test_no_network_is_asked_and_nothing_runs(each: list[dict[str, Any]]) -> Non
     assert not any(frame["scripts"] or frame["title"] == "owned" for one in each for frame in one["frames"])
 
 
-def test_a_mail_is_shown_whole_and_with_little_room_to_spare(each: list[dict[str, Any]]) -> None:
+def test_a_mail_is_shown_whole_and_with_little_space_to_spare(each: list[dict[str, Any]]) -> None:
     frames = [frame for one in each for frame in one["frames"] if one["page"] != "hostile"]
     if each[0]["page"] != "hostile":
         assert frames

@@ -1,4 +1,4 @@
-"""A desk whose clock is set at random instants, beside networks whose clocks nobody sets: what they have is true."""
+"""An installation whose clock is set at random instants, beside networks with right clocks."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from policenotify.testing import Answer, Disconnect, FakeBlueskyServer, FakeCloc
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.servers.http import RecordedRequest, Reply
 from tests.support.installation import accident
+from tests.support.network_options import bluesky_options, mastodon_options, x_options
 
 Kind = Literal["delay", "between", "waiting", "window"]
 KINDS: tuple[Kind, ...] = ("delay", "between", "waiting", "window")
@@ -45,13 +46,13 @@ _PATIENCE = timedelta(minutes=45)  # the longest waits, one after another; who w
 
 @dataclass
 class Scene:
-    """One desk, one network, and one clock that is set once."""
+    """One installation, one network, and one clock that is set once."""
 
     kind: Kind
     network: str
     sign: int
     seed: int
-    stand: Any
+    server: Any
     clock: FakeClock
     publisher: Publisher
     chance: random.Random
@@ -74,10 +75,10 @@ class Scene:
         if self.kind == "delay":
             self._pass(self.chance.uniform(0, 28), jumps_after=self.chance.uniform(0, 28))
         elif self.kind == "window":
-            self.stand.disturb(lambda seen: (Answer(500), False) if seen.path == _CALL[self.network][1] else None)
+            self.server.disturb(lambda seen: (Answer(500), False) if seen.path == _CALL[self.network][1] else None)
             minutes = self.chance.uniform(30, 75)
             self._pass(60 * minutes, jumps_after=self.chance.uniform(0, 60 * minutes))
-            self.stand.recover()
+            self.server.recover()
         elif self.chance.random() < 0.3:
             self._jump_within_the_next_call("")
         else:
@@ -93,14 +94,14 @@ class Scene:
         self._settle()
 
     def _trouble(self) -> None:
-        """What becomes of the next call."""
+        """Script the result of the next call."""
         if self.kind == "waiting":
-            self.stand.fail_next(*_CALL[self.network], Answer.rate_limited(retry_after=self.chance.randrange(5, 600)))
+            self.server.fail_next(*_CALL[self.network], Answer.rate_limited(retry_after=self.chance.randrange(5, 600)))
             return
         fault: Reply = self.chance.choice((Disconnect(), Disconnect(reset=True), Answer(500)))
         out = self.chance.random() < 0.6
         self.counted["cut after it was taken" if out else "cut before"] += 1
-        self.stand.fail_next(*_CALL[self.network], fault, effect=out)
+        self.server.fail_next(*_CALL[self.network], fault, effect=out)
 
     def _publish(self, number: int, *, tries: bool) -> None:
         message = accident(
@@ -112,7 +113,7 @@ class Scene:
             self.publisher.drain(_SOON)
 
     def _killed(self) -> None:
-        """A process that takes the next delivery, may have said it, and is seen no more; its lease must run out."""
+        """Claim the next delivery as a process that may have sent it and was killed. Its lease must run out."""
         journal, how = self.publisher.journal, self.publisher.channels[self.network]
         claimed = journal.deliveries.claim(how.name, "elsewhere:1/boot/7/7/slot", lease=_LEASE)
         if (
@@ -130,7 +131,7 @@ class Scene:
         journal.deliveries.begin(claimed, request, "standalone")
         try:
             channel.send(request)
-        except Exception:  # noqa: BLE001 - a process that is killed tells nobody
+        except Exception:  # noqa: BLE001 - a killed process reports nothing
             self.counted["killed in doubt"] += 1
         finally:
             channel.close()
@@ -145,7 +146,7 @@ class Scene:
             if seen.path.startswith(path):
                 self._jump()
 
-        self.stand.disturb(within)
+        self.server.disturb(within)
 
     def _pass(self, seconds: float, *, jumps_after: float) -> None:
         """Let time pass by, from what is due to what is due next, and set the clock somewhere on the way."""
@@ -160,7 +161,7 @@ class Scene:
             self.clock.pass_by(step)
 
     def _settle(self) -> None:
-        """Go on until nothing waits any more; who waits for the old time is not waited for."""
+        """Go on until nothing waits any more, except what waits for the old time."""
         began = self.clock.monotonic()
         for _ in range(_ROUNDS):
             due = self.publisher.drain(_SOON)
@@ -177,9 +178,9 @@ class Scene:
     # --- what is true then
 
     def judge(self) -> Counter[str]:
-        """The figures; raises `AssertionError` where something was lost or doubled, or a receipt lies."""
+        """Return the figures. Raise `AssertionError` if a post was lost or doubled or a receipt is false."""
         key = "uri" if self.network == "bluesky" else "id"
-        posts = {str(getattr(post, key)): post.text for post in self.stand.posts}
+        posts = {str(getattr(post, key)): post.text for post in self.server.posts}
         wrong = []
         for name, receipt in self._receipts():
             mark = f"accident {name.rpartition(' ')[2]} de la rocade"
@@ -201,7 +202,7 @@ class Scene:
         return self.counted
 
     def _may_be_silent(self, name: str, receipt: Receipt) -> bool:
-        """A clock that is set on lets an opening expire; nothing else may."""
+        """Check expired deliveries: only a clock set forward lets an opening expire."""
         return name.startswith("opening") and receipt.outcome is Outcome.SUPERSEDED
 
     def _receipts(self) -> Iterator[tuple[str, Receipt]]:
@@ -212,14 +213,14 @@ class Scene:
 
 @contextmanager
 def scene(folder: Path, kind: Kind, network: str, sign: int, seed: int) -> Iterator[Scene]:
-    """A desk without a publication."""
+    """Yield an installation without a publication."""
     clock = FakeClock(_START, run="the machine")
 
     def theirs() -> datetime:
         return _START + timedelta(seconds=clock.monotonic())
 
     with ExitStack() as stack:
-        stand, channel = _network(stack, network, theirs)
+        server, channel = _network(stack, network, theirs)
         journal = open_journal(
             str(folder / f"{seed}.db"), keys=Keys.create(secrets.token_bytes), clock=clock, create=True
         )
@@ -227,31 +228,24 @@ def scene(folder: Path, kind: Kind, network: str, sign: int, seed: int) -> Itera
         publisher = Publisher(journal=journal, channels=[channel], zone=PARIS, sender=SENDER, clock=clock)
         stack.callback(publisher.close)
         journal.deliveries.recover()
-        yield Scene(kind, network, sign, seed, stand, clock, publisher, random.Random(seed))  # noqa: S311 - no secret
+        yield Scene(kind, network, sign, seed, server, clock, publisher, random.Random(seed))  # noqa: S311 - no secret
 
 
 def _network(stack: ExitStack, network: str, now: Any) -> tuple[Any, ChannelConfig]:
-    stand: Any
+    server: Any
     if network == "x":
-        stand = stack.enter_context(FakeXServer(now=now))
-        stand.lag = timedelta(seconds=5)
-        stand.duplicate_window = timedelta(0)  # nothing but looking keeps a post from being there twice
-        stand.posts_left = 10_000
-        options = {
-            "handle": stand.handle,
-            "consumer_key": stand.consumer[0],
-            "consumer_secret": stand.consumer[1],
-            "access_token": stand.access[0],
-            "access_token_secret": stand.access[1],
-            "service": stand.url,
-        }
-        return stand, configure_channel("x", "x", {**options, "timeout": 2.0})
+        server = stack.enter_context(FakeXServer(now=now))
+        server.lag = timedelta(seconds=5)
+        server.duplicate_window = timedelta(0)  # nothing but looking keeps a post from being there twice
+        server.posts_left = 10_000
+        options = x_options(server)
+        return server, configure_channel("x", "x", {**options, "timeout": 2.0})
     if network == "bluesky":
-        stand = stack.enter_context(FakeBlueskyServer("police34.example", now=now))
-        stand.logins_left = stand.points_left = 10_000
-        options = {"handle": stand.handle, "password": stand.password, "service": stand.url}
-        return stand, configure_channel(network, "bluesky", {**options, "timeout": 2.0})
+        server = stack.enter_context(FakeBlueskyServer("police34.example", now=now))
+        server.logins_left = server.points_left = 10_000
+        options = bluesky_options(server)
+        return server, configure_channel(network, "bluesky", {**options, "timeout": 2.0})
     software: Any = network
-    stand = stack.enter_context(FakeMastodonServer(now=now, software=software))
-    options = {"handle": stand.handle, "token": stand.token, "server": stand.url}
-    return stand, configure_channel(network, "mastodon", {**options, "timeout": 2.0})
+    server = stack.enter_context(FakeMastodonServer(now=now, software=software))
+    options = mastodon_options(server)
+    return server, configure_channel(network, "mastodon", {**options, "timeout": 2.0})

@@ -1,6 +1,6 @@
-"""Ends that are not kill -9: lists that are cut, processes that are halted past their lease, hosts of one name.
+"""Ends other than kill -9: lists cut short, processes halted past their lease, hosts of one name.
 
-The truth is what the networks have logged.
+The logs of the networks are the truth.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import json
 import multiprocessing
 import os
 import random
-import re
 import secrets
 import signal
 import sqlite3
@@ -40,16 +39,16 @@ from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import FakeMailServer, FakeSmsServer, FakeXServer
 from policenotify.testing.samples import PARIS, SENDER
-from tests.acceptance.crash.installation_process import FastClock
+from tests.acceptance.crash.installation_process import FastClock, turn_of
 from tests.support.installation import accident
+from tests.support.network_options import mail_options, sms_options, x_options
 
 LEASE = timedelta(seconds=40)
 """By the desks' clock, which runs ten times as fast as the wall's."""
 
 Task = Literal["wait", "budget", "work", "publish"]
-_NUMBERS = tuple(f"+336399800{number:02d}" for number in range(24))  # ARCEP: numbers for films, nobody's
+_NUMBERS = tuple(f"+336399800{number:02d}" for number in range(24))  # ARCEP: numbers reserved for fiction
 _ADDRESSES = tuple(f"lecteur{number:02d}@journal.example" for number in range(24))
-_MARK = re.compile(r"accident (\d+) de la rocade, point (\d+)", re.IGNORECASE)
 _SETTLED = 300.0  # seconds on the wall in which all must be settled once nothing disturbs any more
 
 _processes = multiprocessing.get_context("forkserver")
@@ -58,7 +57,7 @@ _processes.set_forkserver_preload(["tests.acceptance.crash.ends", "tests.accepta
 
 @dataclass(frozen=True, kw_only=True)
 class Orders:
-    """What a process is to do, and with which installation."""
+    """The task of a process, and its installation."""
 
     folder: Path
     journal: str
@@ -167,7 +166,7 @@ class Scene:
     # --- what happens
 
     def start(self, task: Task, *turns: tuple[int, int], **more: Any) -> BaseProcess:
-        """Start a process; each publication has the list of this moment."""
+        """Start a process. Each publication has the list of this moment."""
         people = {
             "sms": tuple(self.chance.sample(_NUMBERS, self.chance.randrange(12, 24))),
             "email": tuple(self.chance.sample(_ADDRESSES, self.chance.randrange(12, 24))),
@@ -214,10 +213,10 @@ class Scene:
             return int(connection.execute(select(func.count()).select_from(schema.attempt)).scalar_one())
 
     def halt(self, process: int) -> None:
-        """Halt a process at some instant at which it does not hold the journal: a file lets nobody else write then."""
+        """Halt a process at some instant at which it does not hold the journal, for a file allows one writer."""
         while True:
             os.kill(process, signal.SIGSTOP)
-            _until(partial(_stands_still, process), "a process does not halt")
+            _until(partial(_is_halted, process), "a process does not halt")
             if not self.journal_is_locked():
                 return
             os.kill(process, signal.SIGCONT)
@@ -239,16 +238,16 @@ class Scene:
             self.wrong.append(f"seed {self.seed}, {self.ends} ends: {what}")
 
     def reached(self) -> dict[str, Counter[tuple[int, int, str]]]:
-        """How often each person has each post, by channel."""
+        """Return how often each recipient has each post, by channel."""
         mails: Counter[tuple[int, int, str]] = Counter()
         for mail in self.mail.mails:
             body = mail.message.get_body(("plain",))
             assert body is not None
-            mails[(*_mark(body.get_content()), mail.recipient)] += 1
-        return {"sms": Counter((*_mark(one.text), one.to) for one in self.sms.messages), "email": mails}
+            mails[(*turn_of(body.get_content()), mail.recipient)] += 1
+        return {"sms": Counter((*turn_of(one.text), one.to) for one in self.sms.messages), "email": mails}
 
-    def receipts_are_true(self) -> None:
-        """What the last process has told of its list is what the networks have, but for who was just being asked."""
+    def check_receipts(self) -> None:
+        """Check that receipts equal what the networks have, except for the recipient under way."""
         path = self.orders.folder / "receipts"
         if not path.exists():
             return
@@ -262,8 +261,8 @@ class Scene:
                 self.must(not {"held", "unconfirmed"} & people.keys(), f"{channel} {incident}.{point}: {people}")
         path.unlink()
 
-    def nobody_is_in_doubt(self) -> None:
-        """After an end that is no kill each person is posted or waits, as the networks have it."""
+    def check_no_doubts(self) -> None:
+        """Check that after an end other than a kill each recipient is posted or waits, as the networks have it."""
         reached = self.reached()
         for person in self._people():
             have = reached[person["channel"]][(*person["turn"], person["address"])]
@@ -329,7 +328,7 @@ class Scene:
                 "turn": (int(incident), int(point)),
                 "address": addresses[row.key],
                 "state": row.state,
-                "doubt": row.in_doubt,
+                "in_doubt": row.in_doubt,
             }
 
     def _all_are_on_their_lists(self) -> None:
@@ -349,20 +348,14 @@ class Scene:
         refs = Counter(PostRef.read(row.ref).id for row in rows if row.state == Outcome.POSTED)
         counted |= Counter(f"x {row.state}" for row in rows)
         out = Counter(post.id for post in self.x.posts)
-        marks = Counter(_mark(post.text) for post in self.x.posts)
+        marks = Counter(turn_of(post.text) for post in self.x.posts)
         self.must(refs == out, f"x: {len(refs)} posted, {len(out)} out")
         self.must(set(marks.values()) <= {1}, f"x: {[mark for mark in marks if marks[mark] > 1]} are out twice")
         final = {Outcome.POSTED, Outcome.SUPERSEDED}
         self.must({row.state for row in rows} <= final, f"x: {Counter(row.state for row in rows)}")
 
 
-def _mark(text: str) -> tuple[int, int]:
-    found = _MARK.search(" ".join(text.split()))
-    assert found is not None, text
-    return int(found[1]), int(found[2])
-
-
-def _stands_still(process: int) -> bool:
+def _is_halted(process: int) -> bool:
     """Return whether all threads are stopped (proc_pid_stat(5)): the signal does not wait for that."""
     tasks = [path.read_text("utf-8", "replace") for path in Path(f"/proc/{process}/task").glob("*/stat")]
     return all(stat.rpartition(")")[2].split()[0] == "T" for stat in tasks)
@@ -379,7 +372,7 @@ def _until(true: Any, otherwise: str) -> None:
 def scene(
     folder: Path, seed: int, on_unknown: Literal["resend", "hold"], *channels: str, fast: bool, url: str = ""
 ) -> Iterator[Scene]:
-    """An installation without a publication; its journal is in a file, or in the empty database at *url*."""
+    """Yield an installation without a publication, with its journal in a file or in the empty database at *url*."""
     start = datetime.now(UTC)
     now = _clock(start, fast=fast).now
     folder.mkdir()
@@ -392,22 +385,10 @@ def scene(
         x.posts_left, x.duplicate_window = 100_000, timedelta(0)  # it takes a second one
         keys = Keys.create(secrets.token_bytes)
         keys.save(folder / "keys")
-        kannel = (
-            f"form://{sms.url.removeprefix('http://')}{sms.KANNEL}?method=GET&:username={sms.user}"
-            f"&:password={sms.password}&:version=&:title=&:type=&:message=text&:charset=UTF-8"
-            "&:coding={coding}&:from=POLICE34&:to={recipient}"
-        )
         options: dict[str, dict[str, Any]] = {
-            "x": {
-                "handle": x.handle,
-                "consumer_key": x.consumer[0],
-                "consumer_secret": x.consumer[1],
-                "access_token": x.access[0],
-                "access_token_secret": x.access[1],
-                "service": x.url,
-            },
-            "email": {"url": f"mailto://{mail.host}:{mail.port}/?from=alerte@police34.example&mode=insecure"},
-            "sms": {"url": kannel},
+            "x": x_options(x),
+            "email": mail_options(mail),
+            "sms": sms_options(sms),
         }
         place = url or str(folder / "journal.db")
         if url:
@@ -455,14 +436,14 @@ def cut_lists(played: Scene, task: Task, ends: int) -> str:
             played.joined(played.start(task, turn, seconds=played.chance.uniform(0.05, 0.8)))
         played.ends += 1
         point += 1
-        played.receipts_are_true()
-        played.nobody_is_in_doubt()
+        played.check_receipts()
+        played.check_no_doubts()
     played.finish()
     return played.judge()
 
 
 def halt(played: Scene, ends: int) -> str:
-    """Halt a worker past its lease while another one goes on; then wake it."""
+    """Halt a worker past its lease while another one goes on, then wake it."""
     lease = LEASE.total_seconds() / 10
     other = played.start("work")
     for number in range(ends):
@@ -492,7 +473,7 @@ def halt(played: Scene, ends: int) -> str:
 
 
 def twins(played: Scene, ends: int) -> str:
-    """Let two hosts of one name work on one journal; now and then one of them is killed."""
+    """Let two hosts of one name work on one journal, and kill one of them now and then."""
     machines = [
         {"boot": "first-boot", "machine": "first"},
         {"boot": "second-boot", "machine": played.chance.choice(("first", "second"))},

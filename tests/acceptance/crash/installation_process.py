@@ -1,10 +1,11 @@
-"""A desk that publishes and delivers until somebody kills it: it runs in a process of its own."""
+"""An installation in a process of its own, which publishes and delivers until it is killed."""
 
 from __future__ import annotations
 
 import gc
 import json
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -31,7 +32,7 @@ from tests.support.installation import accident
 
 PEOPLE: Mapping[str, tuple[str, ...]] = {
     "email": ("redaction@journal.example", "standard@mairie.example", "t.dupont@habitant.example"),
-    "sms": ("+33639980001", "+33639980002", "+33639980003"),  # ARCEP: numbers for films, nobody's
+    "sms": ("+33639980001", "+33639980002", "+33639980003"),  # ARCEP: numbers reserved for fiction
 }
 SPEED = 10
 """How much faster time runs here than on the wall: what waits half a minute is found out in three seconds."""
@@ -65,7 +66,7 @@ _SLOW_TO_LOAD = (
 
 
 class FastClock(SystemClock):
-    """The machine's clock, running faster since *start*: the same in all processes and on the stands."""
+    """The machine's clock, running faster since *start*, the same in all processes and fake servers."""
 
     def __init__(self, start: datetime) -> None:
         self._start = start
@@ -82,7 +83,7 @@ class FastClock(SystemClock):
 
 @dataclass(frozen=True, kw_only=True)
 class Installation:
-    """What all desks of one journal share."""
+    """The settings that all processes of one journal share."""
 
     folder: Path
     start: datetime
@@ -166,7 +167,7 @@ class Turn:
         return f"Accident {self.incident} de la rocade, point {self.sequence}"
 
     def message(self, publisher: Publisher, start: datetime) -> Message:
-        """The message, the same whoever asks and whenever."""
+        """Return the message, the same in every process and at every time."""
         if self.stage is Stage.OPENING:
             severity = Severity.SEVERE if self.incident % 3 == 0 else Severity.MODERATE
             life = Lifecycle(stage=Stage.OPENING, incident=f"2026-{self.incident:04d}")
@@ -181,8 +182,15 @@ class Turn:
         return says[self.stage](before)
 
 
+def turn_of(text: str) -> tuple[int, int]:
+    """Return incident and sequence of a text that contains a headline of the plan."""
+    found = re.search(r"accident (\d+) de la rocade, point (\d+)", " ".join(text.split()), re.IGNORECASE)
+    assert found is not None, text
+    return int(found[1]), int(found[2])
+
+
 def work(installation: Installation, first: int, last: int, *, until_done: bool) -> None:
-    """Publish a part of the plan, deliver, and go on until killed; *until_done*: until nothing is due any more."""
+    """Publish a part of the plan and deliver until killed, or with *until_done* until nothing is due any more."""
     returned = os.open(installation.returned, os.O_APPEND | os.O_CREAT | os.O_WRONLY)
     with closing(installation.publisher()) as publisher:
         Thread(target=publisher.drain, args=(_FOREVER,), daemon=True).start()  # beside it, as a worker does
@@ -197,7 +205,7 @@ def work(installation: Installation, first: int, last: int, *, until_done: bool)
 
 
 def warm_up() -> None:
-    """Load and compile what a desk needs, once for all the processes that are forked from this one. Nothing is sent."""
+    """Load and compile all modules once for the processes forked from this one. Nothing is sent."""
     for module in _SLOW_TO_LOAD:
         import_module(module)
     with TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""The driver: networks that fail at random, a desk that is killed at random instants, and the next one."""
+"""Random failures of the networks, a process killed at random instants, and its successor."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ from policenotify.testing import (
 )
 from policenotify.testing.servers.http import RecordedRequest, Reply
 from tests.acceptance.crash.installation_process import FastClock, Installation
-from tests.acceptance.crash.process_pool import Nursery, nursery
+from tests.acceptance.crash.process_pool import ProcessPool, process_pool
+from tests.support.network_options import bluesky_options, mail_options, sms_options, x_options
 
 _TIMEOUT = 0.5  # of the clients, in seconds on the wall
 _HANGS = NoResponse(2 * _TIMEOUT)
 _LAGS = timedelta(seconds=15)  # half of what the network X waits before it believes that a post is not there
-_SHARE = 0.6  # of the desks publish something before they are killed
-_AGAIN = 2  # turns that each desk publishes anew, as a caller does who does not know what became of them
+_SHARE = 0.6  # of the processes publish something before they are killed
+_AGAIN = 2  # turns that each process publishes again, like a caller without an answer
 _NEW = 2  # and turns that are new
 
 _FAULTS: tuple[tuple[float, Reply, bool], ...] = (
@@ -52,7 +53,7 @@ class Scene:
 
     seed: int
     installation: Installation
-    desks: Nursery
+    processes: ProcessPool
     x: FakeXServer
     bluesky: FakeBlueskyServer
     mail: FakeMailServer
@@ -71,16 +72,16 @@ class Scene:
         return max((int(line) for line in whole.split()), default=-1) + 1
 
     def kill_one(self) -> None:
-        """Start a desk and kill it at some instant."""
+        """Start a process and kill it at some instant."""
         self._disturb()
         first = self.next_turn
-        self.desks.start(max(0, first - _AGAIN), first + _NEW, until_done=False)
+        self.processes.start(max(0, first - _AGAIN), first + _NEW, until_done=False)
         self._wait()
-        assert self.desks.kill() == -9, f"seed {self.seed}: a desk died by itself, after {self.kills} kills"
+        assert self.processes.kill() == -9, f"seed {self.seed}: a desk died by itself, after {self.kills} kills"
         self.kills += 1
 
     def _wait(self) -> None:
-        """Until some instant: a publication has returned, or the networks were asked so often; and then a moment."""
+        """Wait until a publication has returned or so many calls were made, and then a moment."""
         until = time.monotonic() + self.chance.uniform(0.2, 3)
         if self.chance.random() < _SHARE:
             returned = self.next_turn
@@ -93,20 +94,20 @@ class Scene:
         time.sleep(self.chance.uniform(0, 0.1))
 
     def _asked(self) -> int:
-        return sum(len(stand.requests) for stand in (self.x, self.bluesky, self.sms)) + self.mail.sessions
+        return sum(len(server.requests) for server in (self.x, self.bluesky, self.sms)) + self.mail.sessions
 
     def finish(self) -> None:
-        """Let the networks be well, and a last desk publish and deliver what is left."""
-        for stand in (self.x, self.bluesky, self.sms, self.mail):
-            stand.recover()
+        """Let the networks recover, and a last process publish and deliver what is left."""
+        for server in (self.x, self.bluesky, self.sms, self.mail):
+            server.recover()
         first = self.next_turn
         turns = 12  # the plan ends where all incidents of a block have ended
-        self.desks.start(max(0, first - _AGAIN), -(-(first + 1) // turns) * turns, until_done=True)
-        assert self.desks.wait() == 0, f"seed {self.seed}: the last desk did not finish"
+        self.processes.start(max(0, first - _AGAIN), -(-(first + 1) // turns) * turns, until_done=True)
+        assert self.processes.wait() == 0, f"seed {self.seed}: the last desk did not finish"
 
     def _disturb(self) -> None:
-        for stand in (self.x, self.bluesky, self.sms):
-            stand.disturb(self._goes_wrong)
+        for server in (self.x, self.bluesky, self.sms):
+            server.disturb(self._goes_wrong)
         self.mail.recover()
         for _ in range(self.chance.randrange(3)):
             match self.chance.randrange(6):
@@ -138,7 +139,7 @@ class Scene:
 
 @contextmanager
 def scene(folder: Path, seed: int, on_unknown: Literal["resend", "hold"], *, repeats: bool) -> Iterator[Scene]:
-    """An installation without a publication; *repeats*: X takes the same text as often as it is sent."""
+    """Yield an installation without a publication. With *repeats* X takes the same text as often as it is sent."""
     start = datetime.now(UTC)
     now = FastClock(start).now
     with ExitStack() as stack:
@@ -152,23 +153,11 @@ def scene(folder: Path, seed: int, on_unknown: Literal["resend", "hold"], *, rep
         if repeats:
             x.duplicate_window = timedelta(0)
         Keys.create(secrets.token_bytes).save(folder / "keys")
-        kannel = (
-            f"form://{sms.url.removeprefix('http://')}{sms.KANNEL}?method=GET&:username={sms.user}"
-            f"&:password={sms.password}&:version=&:title=&:type=&:message=text&:charset=UTF-8"
-            "&:coding={coding}&:from=POLICE34&:to={recipient}"
-        )
         options = {
-            "x": {
-                "handle": x.handle,
-                "consumer_key": x.consumer[0],
-                "consumer_secret": x.consumer[1],
-                "access_token": x.access[0],
-                "access_token_secret": x.access[1],
-                "service": x.url,
-            },
-            "bluesky": {"handle": bluesky.handle, "password": bluesky.password, "service": bluesky.url},
-            "email": {"url": f"mailto://{mail.host}:{mail.port}/?from=alerte@police34.example&mode=insecure"},
-            "sms": {"url": kannel},
+            "x": x_options(x),
+            "bluesky": bluesky_options(bluesky),
+            "email": mail_options(mail),
+            "sms": sms_options(sms),
         }
         installation = Installation(
             folder=folder,
@@ -177,5 +166,5 @@ def scene(folder: Path, seed: int, on_unknown: Literal["resend", "hold"], *, rep
             on_unknown=on_unknown,
         )
         installation.make_journal()
-        desks = stack.enter_context(nursery(installation))
-        yield Scene(seed, installation, desks, x, bluesky, mail, sms, random.Random(seed))  # noqa: S311 - no secret is made
+        processes = stack.enter_context(process_pool(installation))
+        yield Scene(seed, installation, processes, x, bluesky, mail, sms, random.Random(seed))  # noqa: S311 - no secret is made

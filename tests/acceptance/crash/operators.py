@@ -1,13 +1,12 @@
-"""Posts that a person deletes by hand: between publications, and between a failed attempt and its retry.
+"""Posts deleted by hand: between publications, and between a failed attempt and its retry.
 
-One desk, three networks and one clock that stands still, so that what readers see at the very moment at which a post
-lands is known exactly.
+One installation, three networks and one clock that does not move, so that what readers see when a post arrives is
+known exactly.
 """
 
 from __future__ import annotations
 
 import random
-import re
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -33,11 +32,12 @@ from policenotify.testing import Answer, Disconnect, FakeBlueskyServer, FakeMast
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.servers.http import Reply
+from tests.acceptance.crash.installation_process import turn_of
 from tests.support.installation import accident
+from tests.support.network_options import bluesky_options
 
 SOFTWARE = ("bluesky", "takahe", "mastodon")
 
-_MARK = re.compile(r"accident (\d+) de la rocade, point (\d+)", re.IGNORECASE)
 _LEASE = timedelta(minutes=3)
 _INCIDENTS = 3
 _MOST_UPDATES = 4
@@ -66,11 +66,11 @@ _FAULTS: tuple[tuple[int, Reply, bool], ...] = (
 
 @dataclass(frozen=True)
 class Landed:
-    """A post at the moment at which it landed.
+    """A post at the moment at which it was published.
 
     Attributes:
         seen: Readers see it.
-        newest: The newest earlier post of its incident that readers see; `None`: there is none.
+        newest: The newest earlier post of its incident that readers see, if any.
     """
 
     id: str
@@ -82,12 +82,12 @@ class Landed:
 
 @dataclass
 class Hands:
-    """One desk, and a person who deletes."""
+    """One installation, and an operator who deletes posts."""
 
     seed: int
     publisher: Publisher
     clock: FakeClock
-    stands: dict[str, Any]
+    servers: dict[str, Any]
     channels: dict[str, Channel]
     chance: random.Random
     landed: dict[str, dict[str, Landed]] = field(default_factory=lambda: {name: {} for name in SOFTWARE})
@@ -107,14 +107,14 @@ class Hands:
         life = Lifecycle(stage=Stage.OPENING, incident=f"2026-{incident:04d}")
         headline = f"Accident {incident} de la rocade, point"
         at = self.clock.now()
-        said = self._say(incident, 0, accident(headline=f"{headline} 0", starts_at=at, lifecycle=life))
+        said = self._publish(incident, 0, accident(headline=f"{headline} 0", starts_at=at, lifecycle=life))
         updates = self.chance.randrange(_MOST_UPDATES + 1)
         for sequence in range(1, updates + 1):
-            said = self._say(incident, sequence, said.update(f"{headline} {sequence}", starts_at=at))
+            said = self._publish(incident, sequence, said.update(f"{headline} {sequence}", starts_at=at))
         last = said.cancel if self.chance.random() < 0.2 else said.end
-        self._say(incident, updates + 1, last(f"{headline} {updates + 1}"))
+        self._publish(incident, updates + 1, last(f"{headline} {updates + 1}"))
 
-    def _say(self, incident: int, sequence: int, message: Message) -> Publication:
+    def _publish(self, incident: int, sequence: int, message: Message) -> Publication:
         self.clock.pass_by(60)
         self._delete(incident)
         key = f"{incident}.{sequence}"
@@ -128,7 +128,7 @@ class Hands:
         return said
 
     def _attempted(self, name: str, incident: int) -> bool:
-        """Make the next attempt on a channel; return True when nothing is left to be made."""
+        """Make the next attempt on a channel. Return True when none is left."""
         journal = self.publisher.journal
         due = journal.deliveries.due([name]).get(name)
         if due is None:
@@ -140,7 +140,7 @@ class Hands:
             return False
         if self.chance.random() < _FAILS:
             place, fault, effect = self.chance.choice(_FAULTS)
-            self.stands[name].fail_next(*_PLACES[name][place], fault, effect=effect)
+            self.servers[name].fail_next(*_PLACES[name][place], fault, effect=effect)
         attempts = DeliveryAttempt(
             journal=journal,
             channel=self.channels[name],
@@ -151,7 +151,7 @@ class Hands:
         )
         attempts.run(claimed)
         self.counted["attempts"] += 1
-        self.stands[name].recover()
+        self.servers[name].recover()
         self._notice(name)
         self._delete(incident)
         if self.chance.random() < _HOURS and claimed.not_after is None:  # what expires would not be sent any more
@@ -160,12 +160,12 @@ class Hands:
 
     def _notice(self, name: str) -> None:
         """Remember how readers see what is new."""
-        posts, profile = _posts(self.stands[name]), _ids(self.stands[name].profile)
+        posts, profile = _posts(self.servers[name]), _ids(self.servers[name].profile)
         for number, (id_, text, parent) in enumerate(posts):
             if id_ in self.landed[name]:
                 continue
-            incident, _ = _mark(text)
-            before = [other for other, words, _ in posts[:number] if _mark(words)[0] == incident and other in profile]
+            incident, _ = turn_of(text)
+            before = [other for other, words, _ in posts[:number] if turn_of(words)[0] == incident and other in profile]
             self.landed[name][id_] = Landed(id_, text, parent, id_ in profile, before[-1] if before else None)
 
     def _delete(self, incident: int) -> None:
@@ -173,8 +173,8 @@ class Hands:
         for name, receipt in self._receipts(incident):
             if receipt.ref is None or receipt.outcome is not Outcome.POSTED or self.chance.random() >= _DELETES / 3:
                 continue
-            if receipt.ref.id in {id_ for id_, *_ in _posts(self.stands[name])}:
-                self.stands[name].remove(receipt.ref.id)
+            if receipt.ref.id in {id_ for id_, *_ in _posts(self.servers[name])}:
+                self.servers[name].remove(receipt.ref.id)
                 self.counted[f"{name} deleted"] += 1
 
     def _receipts(self, incident: int) -> Iterator[tuple[str, Receipt]]:
@@ -195,7 +195,7 @@ class Hands:
             receipt.delivery: receipt for incident in range(_INCIDENTS) for _, receipt in self._receipts(incident)
         }
         for name in SOFTWARE:
-            copies = Counter(_mark(landed.text) for landed in self.landed[name].values())
+            copies = Counter(turn_of(landed.text) for landed in self.landed[name].values())
             again = {mark: count for mark, count in copies.items() if count > 1}
             self._must(not again, f"{name}: said more than once: {again}")
         for row in rows:
@@ -211,7 +211,7 @@ class Hands:
         if landed is None:
             self._must(holds=False, what=f"{named}: lost, the receipt names {row.ref}")
             return
-        incident, sequence = _mark(landed.text)
+        incident, sequence = turn_of(landed.text)
         self._must(f"{incident}.{sequence}" == row.said, f"{named}: the receipt names another post")
         self._must(landed.seen, f"{named}: nobody saw it")
         self._must(landed.parent == landed.newest, f"{named}: hangs under {landed.parent}, not {landed.newest}")
@@ -226,8 +226,8 @@ class Hands:
             self.wrong.append(what)
 
 
-def _posts(stand: FakeBlueskyServer | FakeMastodonServer) -> list[tuple[str, str, str | None]]:
-    return [(_id(post), post.text, post.parent) for post in stand.posts]
+def _posts(server: FakeBlueskyServer | FakeMastodonServer) -> list[tuple[str, str, str | None]]:
+    return [(_id(post), post.text, post.parent) for post in server.posts]
 
 
 def _ids(posts: Iterable[Any]) -> set[str]:
@@ -238,31 +238,25 @@ def _id(post: Any) -> str:
     return str(post.uri if hasattr(post, "uri") else post.id)
 
 
-def _mark(text: str) -> tuple[int, int]:
-    found = _MARK.search(text)
-    assert found is not None, text
-    return int(found[1]), int(found[2])
-
-
 def _words(text: str) -> str:
     return " ".join(text.split())
 
 
 @contextmanager
 def hands(folder: Path, seed: int, start: datetime) -> Iterator[Hands]:
-    """A desk on a Bluesky account, a takahe and a Mastodon."""
+    """Yield an installation on Bluesky, Takahe and Mastodon."""
     clock = FakeClock(start)
     with ExitStack() as stack:
         bluesky = stack.enter_context(FakeBlueskyServer("police34.example", now=clock.now))
         takahe = stack.enter_context(FakeMastodonServer(software="takahe", now=clock.now))
         mastodon = stack.enter_context(FakeMastodonServer(now=clock.now))
         bluesky.logins_left = bluesky.points_left = 100_000
-        stands = {"bluesky": bluesky, "takahe": takahe, "mastodon": mastodon}
+        servers = {"bluesky": bluesky, "takahe": takahe, "mastodon": mastodon}
         options: dict[str, dict[str, Any]] = {
-            "bluesky": {"handle": bluesky.handle, "password": bluesky.password, "service": bluesky.url},
+            "bluesky": bluesky_options(bluesky),
             **{
-                name: {"handle": stand.handle, "token": stand.token, "server": stand.url}
-                for name, stand in (("takahe", takahe), ("mastodon", mastodon))
+                name: {"handle": server.handle, "token": server.token, "server": server.url}
+                for name, server in (("takahe", takahe), ("mastodon", mastodon))
             },
         }
         ready = [
@@ -278,4 +272,4 @@ def hands(folder: Path, seed: int, start: datetime) -> Iterator[Hands]:
         channels = {how.name: how.open(clock, journal.channels.state_store(how.name)) for how in ready}
         for channel in channels.values():
             stack.callback(channel.close)
-        yield Hands(seed, publisher, clock, stands, channels, random.Random(seed))  # noqa: S311 - a test's dice
+        yield Hands(seed, publisher, clock, servers, channels, random.Random(seed))  # noqa: S311 - a test's dice

@@ -1,4 +1,4 @@
-"""Importing this module loads and compiles what a desk needs: for the server that all processes are forked from."""
+"""Load and compile on import what an installation needs, for the server that forks all processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The driver: a journal that is taken away at random instants under a worker, and put back when that has ended."""
+"""A journal taken away at random instants under a worker, and put back when the worker has ended."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
 from tests.acceptance.crash.installation_process import Turn
 from tests.acceptance.crash.kills import Scene, scene
-from tests.acceptance.crash.watched_worker import Workers, workers
+from tests.acceptance.crash.process_pool import ProcessPool, process_pool
 
 _SUFFIXES = ("", "-wal", "-shm")
 _NEW = 3  # turns that are published before each worker starts
 _UNDER_WAY = {"x": 2, "bluesky": 2, "sms": 2 * 3}
 """How many posts may still arrive after the journal is gone: what the two slots of a channel were just sending."""
+_WORKER = "tests.acceptance.crash.watched_worker"
 _NOBODY = 65534
 
 
@@ -33,9 +34,9 @@ class TakenAway:
     """A scene whose journal is taken away."""
 
     scene: Scene
-    workers: Workers
+    workers: ProcessPool
     done: Counter[str] = field(default_factory=Counter)
-    _other: bool = False  # another journal was put in the place of ours
+    _other: bool = False  # another journal was put in place of the right one
 
     @property
     def journal(self) -> Path:
@@ -61,7 +62,7 @@ class TakenAway:
         self.done[way] += 1
 
     def publish(self, count: int) -> None:
-        """Publish the next turns of the plan; nothing is delivered here."""
+        """Publish the next turns of the plan without delivering."""
         installation = self.scene.installation
         with closing(installation.publisher()) as publisher:
             first = self.scene.next_turn
@@ -74,7 +75,7 @@ class TakenAway:
 
     def _take_away(self, way: str, does: Callable[[], None]) -> None:
         alarms = self._alarms()
-        self.workers.start(alarms)
+        self.workers.start(str(alarms), 0)
         self._wait()
         for suffix in _SUFFIXES:
             os.link(self._beside(suffix), self._beside(f"{suffix}.kept"))
@@ -97,20 +98,20 @@ class TakenAway:
             self._beside(f"{suffix}.kept").unlink()
 
     def _make_read_only(self) -> None:
-        """Nothing may be written: a running worker goes on or waits, and a new one sends nothing. That is no alarm."""
+        """Deny writing: a running worker goes on or waits, a new one sends nothing, and no alarm is raised."""
         folder, alarms = self.scene.installation.folder, self._alarms()
         user = _NOBODY if os.geteuid() == 0 else 0
         self._give_to(user or os.geteuid())
-        worker = self.workers.start(alarms, user)
+        worker = self.workers.start(str(alarms), user)
         self._wait()
         modes = {path: path.stat().st_mode for path in (folder, *folder.glob("journal.db*"))}
         for path in modes:
             path.chmod(0o500 if path == folder else 0o400)
         time.sleep(self.scene.chance.uniform(0, 0.5))
-        os.kill(worker, SIGKILL)  # until it is waited for, nobody else has its number
+        os.kill(worker, SIGKILL)  # until it is waited for, no other process gets its number
         assert self.workers.wait() == -SIGKILL, alarms.read_text("utf-8")
         arrived = self._arrived()
-        worker = self.workers.start(alarms, user)
+        worker = self.workers.start(str(alarms), user)
         time.sleep(1)
         os.kill(worker, SIGKILL)
         assert self.workers.wait() in {-SIGKILL, Exit.NO_JOURNAL}
@@ -158,7 +159,7 @@ class TakenAway:
         time.sleep(self.scene.chance.uniform(0, 0.1))
 
     def _arrived(self) -> dict[str, int]:
-        """What readers have by now."""
+        """Return what readers have by now."""
         scene = self.scene
         return {"x": len(scene.x.posts), "bluesky": len(scene.bluesky.posts), "sms": len(scene.sms.messages)}
 
@@ -177,5 +178,5 @@ class TakenAway:
 @contextmanager
 def taken_away(folder: Path, seed: int) -> Iterator[TakenAway]:
     """An installation without a publication, and its workers."""
-    with scene(folder, seed, "hold", repeats=True) as played, workers(played.installation) as forked:
+    with scene(folder, seed, "hold", repeats=True) as played, process_pool(played.installation, _WORKER) as forked:
         yield TakenAway(played, forked)

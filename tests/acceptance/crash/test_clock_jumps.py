@@ -1,4 +1,4 @@
-"""The clock is set on or back, by seconds or hours, at any instant: nothing is lost or doubled, no receipt lies."""
+"""A clock set forward or back at any instant loses and doubles nothing, and all receipts are true."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Posts deleted by hand at any instant: what follows them is seen by readers, once, and the receipts are true."""
+"""Replies to posts deleted by hand at any instant are seen once, and all receipts are true."""
 
 from __future__ import annotations
 

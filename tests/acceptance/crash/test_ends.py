@@ -1,4 +1,4 @@
-"""Ended in any other way than by kill -9: nothing is lost, nothing doubles, no receipt lies."""
+"""A process that ends other than by kill -9 loses and doubles nothing, and all receipts are true."""
 
 from __future__ import annotations
 
@@ -49,17 +49,17 @@ def _run(folder: Path, name: str, scenes: int, ends: int, server: Server | None 
     with ThreadPoolExecutor(2 if server else _AT_ONCE) as threads:  # a server has so many connections
         for told in threads.map(one, range(scenes)):
             print(f"{name}: {told}")  # noqa: T201 - the figures, with `-s`
-    print(f"{name}: {scenes * ends} ends in {time.monotonic() - began:.0f} s")  # noqa: T201 - the same
+    print(f"{name}: {scenes * ends} ends in {time.monotonic() - began:.0f} s")  # noqa: T201 - figures are printed
 
 
 @pytest.mark.crash
 @pytest.mark.parametrize("name", _NAMES)
-def test_an_end_that_is_no_kill_loses_doubles_and_misreports_nothing(tmp_path: Path, name: str) -> None:
+def test_an_end_other_than_a_kill_loses_doubles_and_misreports_nothing(tmp_path: Path, name: str) -> None:
     _run(tmp_path, name, 2, 3)
 
 
 @pytest.mark.crash
-def test_twins_on_one_server_double_nobody_but_who_was_being_asked(tmp_path: Path, server: Server) -> None:
+def test_twins_on_one_server_double_only_the_recipient_under_way(tmp_path: Path, server: Server) -> None:
     _run(tmp_path, "twins", 2, 6, server)
 
 
@@ -70,5 +70,5 @@ def test_hundreds_of_ends_lose_double_and_misreport_nothing(tmp_path: Path, name
 
 
 @pytest.mark.deep
-def test_twins_on_one_server_double_nobody_in_hundreds_of_ends(tmp_path: Path, server: Server) -> None:
+def test_twins_on_one_server_double_no_recipient_in_hundreds_of_ends(tmp_path: Path, server: Server) -> None:
     _run(tmp_path, "twins", 8, 26, server)

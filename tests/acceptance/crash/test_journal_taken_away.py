@@ -1,4 +1,4 @@
-"""A journal that is taken away under a worker: it ends at once with one alarm, and nothing is lost or doubled."""
+"""A worker whose journal is taken away ends at once with one alarm, and nothing is lost or doubled."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _all(scenes: int, times: int) -> None:
         Path(folder).chmod(0o755)  # a worker without root's rights must reach its journal; pytest's folders are closed
         for one in threads.map(lambda number: _run(Path(folder), number, times), range(scenes)):
             done += one
-    print(f"{dict(done)}, {done.total()} in {time.monotonic() - began:.0f} s")  # noqa: T201 - the same
+    print(f"{dict(done)}, {done.total()} in {time.monotonic() - began:.0f} s")  # noqa: T201 - figures are printed
 
 
 @pytest.mark.crash

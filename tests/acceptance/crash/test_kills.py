@@ -1,4 +1,4 @@
-"""Killed at any instant, as often as you like: nothing is lost, nothing overtakes, nothing doubles."""
+"""Processes killed at any instant lose, overtake and double nothing."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _all(folder: Path, scenes: int, kills: int) -> None:
     with ThreadPoolExecutor(len(SCENES)) as threads:
         for told in threads.map(lambda number: _run(folder, number, kills), range(scenes)):
             print(told)  # noqa: T201 - the figures, with `-s`
-    print(f"{scenes * kills} kills in {time.monotonic() - began:.0f} s")  # noqa: T201 - the same
+    print(f"{scenes * kills} kills in {time.monotonic() - began:.0f} s")  # noqa: T201 - figures are printed
 
 
 @pytest.mark.crash

@@ -1,9 +1,8 @@
-"""What is true in the end: what readers have, against what the journal says."""
+"""Compare what readers have in the end with the journal."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing
@@ -18,15 +17,14 @@ from policenotify.journal import schema
 from policenotify.journal.journal import Journal
 from policenotify.journal.recipients import recipient_key
 from policenotify.model.history import Outcome
-from tests.acceptance.crash.installation_process import PEOPLE, Turn
+from tests.acceptance.crash.installation_process import PEOPLE, Turn, turn_of
 from tests.acceptance.crash.kills import Scene
 
-_MARK = re.compile(r"accident (\d+) de la rocade, point (\d+)", re.IGNORECASE)
 _WHY = frozenset({Outcome.POSTED, Outcome.SUPERSEDED, Outcome.HELD})
 
 
 def judged(scene: Scene) -> str:
-    """The figures; raises `AssertionError` where something was lost, overtaken or doubled."""
+    """Return the figures. Raise `AssertionError` if a post was lost, overtaken or doubled."""
     with closing(scene.installation.publisher()) as publisher:
         verdict = _Verdict(scene, publisher.journal)
         verdict.judge()
@@ -45,7 +43,7 @@ class _Verdict:
     turns: dict[str, Turn] = field(default_factory=dict)  # by publication
     deliveries: list[Row[Any]] = field(default_factory=list)
     attempts: dict[int, list[Row[Any]]] = field(default_factory=dict)
-    listed: set[int] = field(default_factory=set)  # deliveries that a person is told to look at
+    listed: set[int] = field(default_factory=set)  # deliveries that an operator is asked to look at
 
     def judge(self) -> None:
         self._read()
@@ -121,13 +119,13 @@ class _Verdict:
             ref = PostRef.read(row.ref).id
             told.append(ref)
             post = seen.get(ref)
-            if post is None or _mark(post.text) != (turn.incident, turn.sequence):
+            if post is None or turn_of(post.text) != (turn.incident, turn.sequence):
                 self.must(holds=False, what=f"{named}: lost, {ref} shows {post}")
                 continue
             self.must(post.parent == last.get(turn.incident), f"{named}: hangs under {post.parent}")
             last[turn.incident] = ref
         self.must(len(told) == len(set(told)), f"{channel}: one post counts for two deliveries")
-        second = [_mark(seen[ref].text) for ref in seen.keys() - set(told)]
+        second = [turn_of(seen[ref].text) for ref in seen.keys() - set(told)]
         self.must(not second, f"{channel}: out, and not in the journal: {second}")
 
     def _bluesky_arrivals(self) -> Iterable[str]:
@@ -148,7 +146,7 @@ class _Verdict:
         extra = 0
         for address, texts in got.items():
             self._in_order(f"{channel} to {address}", dict.fromkeys(texts))
-            copies = Counter(map(_mark, texts))
+            copies = Counter(map(turn_of, texts))
             key = recipient_key(self.journal.keys, address)
             for row in self.deliveries:
                 if row.channel != channel:
@@ -189,7 +187,7 @@ class _Verdict:
             doubts += sum(
                 count
                 for (number, text), count in self.scene.sms_doubts.items()
-                if number.strip(" +") == address.strip("+") and _mark(text) == self._mark_of(row)
+                if number.strip(" +") == address.strip("+") and turn_of(text) == self._mark_of(row)
             )
             self.must(copies <= 1 + doubts, f"{named}: {copies} times, {doubts} doubts")
         self.must(copies <= len(self.attempts.get(row.id, [])), f"{named}: {copies} times")
@@ -199,7 +197,7 @@ class _Verdict:
         """Readers get each incident's turns in order, leaving aside what is repeated."""
         shown: dict[int, list[int]] = {}
         for text in texts:
-            incident, sequence = _mark(text)
+            incident, sequence = turn_of(text)
             shown.setdefault(incident, []).append(sequence)
         for incident, sequences in shown.items():
             self.must(sequences == sorted(sequences), f"{where}: incident {incident} came as {sequences}")
@@ -214,9 +212,3 @@ class _Verdict:
     def _named(self, row: Row[Any]) -> str:
         incident, sequence = self._mark_of(row)
         return f"{row.channel}, incident {incident}, point {sequence} ({row.attempts} attempts)"
-
-
-def _mark(text: str) -> tuple[int, int]:
-    found = _MARK.search(text)
-    assert found is not None, text
-    return int(found[1]), int(found[2])

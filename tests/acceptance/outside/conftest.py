@@ -1,4 +1,4 @@
-"""Our wheel, built once, and fresh environments in which it is installed beside the wheels of outside packages."""
+"""Our wheel, built once, and fresh environments with it and the wheels of third-party packages."""
 
 from __future__ import annotations
 
@@ -50,5 +50,5 @@ def environment(wheel: Path, locked: Path, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="session")
 def reader(wheel: Path, locked: Path) -> dict[str, str]:
-    """What somebody's uv must be told who installs us before we are published."""
+    """Return the options of uv for an installation of our unpublished package."""
     return {"UV_FIND_LINKS": os.fspath(wheel.parent), "UV_CONSTRAINT": os.fspath(locked)}

@@ -1,4 +1,4 @@
-"""`examples/incident.py`, published through two outside packages to stands on the loopback. Run in their environment.
+"""Publish `examples/incident.py` through two third-party packages to fake servers. Run in their environment.
 
 The answer of Threads to the opening is lost. Prints, as JSON, what arrived.
 """

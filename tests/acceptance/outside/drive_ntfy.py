@@ -1,7 +1,7 @@
-"""The ntfy channel on a real server: what those who subscribe get. Run in the environment of the package.
+"""Publish through the ntfy channel on a real server and print what subscribers get. Run in its environment.
 
-Its input is a JSON object: the server's address, the token of one who may read and write its topic, and of one who may
-only write. It prints one.
+Reads a JSON object: the server's address, a token that may read and write the topic, and one that may only write.
+Prints one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LINK = "https://police.example/a?b=c"
 
 
 def main(server: str, token: str, writer: str) -> dict[str, object]:
-    """Say hard texts, and the longest one."""
+    """Publish difficult texts, and the longest one."""
 
     def opened(password: str) -> closing[Ntfy]:
         return closing(Ntfy(topic="police", token=SecretStr(password), server=server, clock=FakeClock()))
@@ -35,7 +35,7 @@ def main(server: str, token: str, writer: str) -> dict[str, object]:
 
     with opened(token) as channel:
         texts = (*TEXTS.values(), longest(channel.capabilities.budget))
-        refs = [say(channel, number, text) for number, text in enumerate(texts)]
+        refs = [publish(channel, number, text) for number, text in enumerate(texts)]
         account = channel.whoami().id
     read = requests.get(f"{server}/police/json?poll=1", headers={"Authorization": f"Bearer {token}"}, timeout=10)
     got = [json.loads(line) for line in read.text.splitlines()]
@@ -49,7 +49,7 @@ def main(server: str, token: str, writer: str) -> dict[str, object]:
     }
 
 
-def say(channel: Ntfy, number: int, text: str) -> PostRef:
+def publish(channel: Ntfy, number: int, text: str) -> PostRef:
     """Publish a text."""
     post = Post.model_validate(
         {

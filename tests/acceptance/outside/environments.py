@@ -1,4 +1,4 @@
-"""Fresh environments, as somebody has them who installs us from a wheel."""
+"""Fresh virtual environments, as of a user who installs our wheel."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def uv_program() -> str:
-    """Where uv is: it says so to what it runs; `.ci/run` has its own."""
+    """The path of uv, which it exports to its children. `.ci/run` has its own."""
     own = ROOT / ".uv" / "bin" / "uv"
     found = os.environ.get("UV") or (os.fspath(own) if own.exists() else shutil.which("uv"))
     assert found, "there is no uv: pip install uv"
@@ -20,9 +20,9 @@ def uv_program() -> str:
 
 
 def run(command: list[str], *, at: Path, **variables: str) -> str:
-    """Run a command in a folder and give what it printed; what goes wrong is shown whole.
+    """Run a command in a folder and return its output. An error is shown completely.
 
-    Nothing of the environment that runs the tests is seen by it, and none of our sources.
+    It sees neither the environment that runs the tests nor our sources.
     """
     ours = ("VIRTUAL_ENV", "PYTHON", "PYTEST", "COVERAGE", "POLICENOTIFY", "HYPOTHESIS", "UV_PROJECT", "UV_NO_SYNC")
     seen = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
@@ -44,11 +44,11 @@ class Environment:
     folder: Path
 
     def run(self, program: str, *args: str, at: Path, **variables: str) -> str:
-        """Run one of its programs in a folder, its own programs first on the path; it must succeed."""
+        """Run one of its programs in a folder, its own programs first on the path. It must succeed."""
         return run([os.fspath(self.folder / "bin" / program), *args], at=at, PATH=self._path, **variables)
 
     def shell(self, script: str, *, at: Path, **variables: str) -> str:
-        """Run a script of bash in a folder, with its programs and uv on the path; it must succeed."""
+        """Run a script of bash in a folder, with its programs and uv on the path. It must succeed."""
         return run(["bash", "-c", script], at=at, PATH=self._path, **variables)
 
     @property

@@ -1,4 +1,4 @@
-"""A page of the docs as the script of a reader who does what it says, from the first block to the last."""
+"""A page of the docs as the script of a reader who follows it from the first block to the last."""
 
 from __future__ import annotations
 

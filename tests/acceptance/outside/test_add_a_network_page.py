@@ -1,4 +1,4 @@
-"""From an empty folder to a published package: the page, followed to the letter."""
+"""Follow the page from an empty folder to a published package."""
 
 from __future__ import annotations
 

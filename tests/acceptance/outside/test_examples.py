@@ -1,4 +1,4 @@
-"""The networks of `examples/`, each a package of its own: installed beside our wheel, they are networks like ours."""
+"""The networks of `examples/`, packages of their own, work beside our wheel like the bundled ones."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ def test_an_incident_arrives_on_both_once(
     installed: Environment, tests_of: Callable[[str], Path], tmp_path: Path
 ) -> None:
     """Though an answer is lost."""
-    stand, incident = tests_of("policenotify-threads"), os.fspath(ROOT / "examples" / "incident.py")
+    server, incident = tests_of("policenotify-threads"), os.fspath(ROOT / "examples" / "incident.py")
     drive = os.fspath(Path(__file__).with_name("drive_examples.py"))
-    said = installed.run("python", drive, incident, at=tmp_path, PYTHONPATH=os.fspath(stand))
+    said = installed.run("python", drive, incident, at=tmp_path, PYTHONPATH=os.fspath(server))
     told = json.loads(said.splitlines()[-1])
     assert [push[:2] for push in told["pushed"]] == [["police34", 4], ["police34", 3], ["police34", 3]]
     ids, parents, texts = zip(*told["shown"], strict=True)
@@ -102,7 +102,9 @@ def ntfy(tmp_path: Path) -> Iterator[dict[str, str]]:
         server.end()
 
 
-def test_a_real_ntfy_server_shows_what_was_said(installed: Environment, ntfy: dict[str, str], tmp_path: Path) -> None:
+def test_a_real_ntfy_server_shows_the_published_post(
+    installed: Environment, ntfy: dict[str, str], tmp_path: Path
+) -> None:
     drive = os.fspath(Path(__file__).with_name("drive_ntfy.py"))
     assert json.loads(installed.run("python", drive, json.dumps(ntfy), at=tmp_path)) == {
         "account": f"{ntfy['server']}/police",

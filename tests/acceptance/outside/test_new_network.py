@@ -1,4 +1,4 @@
-"""What `networks new` writes is in order as it stands; that it keeps the contract is shown by the page."""
+"""The files written by `networks new` pass the checks unchanged. The page's test proves the contract."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our wheel alone: without any network's library, each network says which extra brings it."""
+"""Without the library of any network, our wheel names the missing extra of each."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ for network, options in {OPTIONS!r}.items():
 """
 
 
-def test_a_network_without_its_library_says_which_extra_brings_it(
-    environment: Callable[..., Environment], tmp_path: Path
-) -> None:
+def test_a_network_without_its_library_names_the_extra(environment: Callable[..., Environment], tmp_path: Path) -> None:
     fresh = environment("cli")
     known = json.loads(fresh.run("policenotify", "networks", "--json", at=tmp_path))["networks"]
     assert {one["name"]: one["ready"] for one in known} == dict.fromkeys(OPTIONS, False)

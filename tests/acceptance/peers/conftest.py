@@ -1,7 +1,7 @@
-"""Real servers for the tests: those that are needed start side by side; where one cannot be had, its tests are skipped.
+"""Real servers for the tests. They start side by side, and tests of unavailable ones are skipped.
 
-With `POLICENOTIFY_PEERS=required`, as in `.ci/run`, they may not be skipped, and what a whole run has shown must be
-what `docs/explanation/tested-servers.md` tells; `POLICENOTIFY_PEERS=write` writes it there.
+With `POLICENOTIFY_PEERS=required`, as in `.ci/run`, no test may be skipped, and `docs/explanation/tested-servers.md`
+must equal what a whole run has shown. `POLICENOTIFY_PEERS=write` writes that page.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """After a whole run, the page must tell what was shown."""
+    """Compare the page with the results of a whole run."""
     started = session.config.stash.get(_STARTED, {})
     whole = len(started) == len(_SERVERS) and not session.config.option.keyword and not session.testsfailed
     if not (_PEERS and whole and "PYTEST_XDIST_WORKER" not in os.environ):

@@ -1,4 +1,4 @@
-"""A door before a real server: what goes through it reaches the server, and faults are laid on it as on any stand."""
+"""A proxy before a real server that injects the same faults as a fake server."""
 
 from __future__ import annotations
 

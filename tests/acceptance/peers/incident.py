@@ -1,4 +1,4 @@
-"""One incident in three messages, as a desk says it."""
+"""Publish one incident in three messages."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from policenotify.publishing.publisher import Publisher
 from tests.support.installation import INCIDENT, accident
 
 
-def say_incident(publisher: Publisher) -> list[Publication]:
-    """Say the opening, an update and the end; each must be in order."""
+def publish_incident(publisher: Publisher) -> list[Publication]:
+    """Publish the opening, an update and the end, which must all succeed."""
     opened = publisher.publish(accident(), key="opening", actor="desk")
     said = [opened, publisher.publish(opened.update("Une voie rouverte à la circulation"), key="update", actor="desk")]
     end = publisher.incident(INCIDENT).end("Fin d'intervention", description="Circulation rétablie.")

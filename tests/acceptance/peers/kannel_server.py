@@ -1,4 +1,4 @@
-"""Debian's Kannel, an SMS gateway, in a folder of its own, before a centre of ours."""
+"""Debian's Kannel, an SMS gateway, in a folder of its own, before our message centre."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ max-messages = 0
 
 
 class Kannel:
-    """The gateway; it takes nothing for numbers that end in 999, and its centre nothing for those in 888."""
+    """The gateway. It refuses numbers that end in 999, and its centre those in 888."""
 
     name = "kannel"
     path = "/cgi-bin/sendsms"

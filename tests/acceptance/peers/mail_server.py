@@ -1,4 +1,4 @@
-"""Debian's postfix and dovecot in a folder of their own: what is sent to anybody `@readers.example` is in a mailbox."""
+"""Debian's postfix and dovecot in a folder of their own, with a mailbox for any `@readers.example`."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class Delivered:
 
 @dataclass
 class _Rule:
-    """What postfix is told to answer to a recipient."""
+    """The answer of postfix to a recipient."""
 
     pattern: str
     answer: str
@@ -148,7 +148,7 @@ class _Rule:
 
 
 class Policy:
-    """A policy service (SMTPD_POLICY_README): it says of each recipient what postfix shall answer."""
+    """A policy service (SMTPD_POLICY_README), which sets postfix's answer to each recipient."""
 
     def __init__(self, port: int) -> None:
         self._rules: list[_Rule] = []
@@ -248,11 +248,11 @@ class MailServer:
 
     @property
     def log(self) -> str:
-        """What postfix has written down."""
+        """Return postfix's log."""
         return self._running[1].said
 
     def let_in(self, password: str) -> None:
-        """Say what the desk's password is from now on; dovecot looks once a second."""
+        """Set the password of the account. Dovecot reads it once a second."""
         if password == self._password:
             return
         self._password = password
@@ -277,7 +277,7 @@ class MailServer:
 
     @property
     def mails(self) -> list[Delivered]:
-        """What lies in all mailboxes, in the order of delivery."""
+        """Return the mails of all mailboxes, in the order of delivery."""
         self.settle()
         files = sorted(self.home.glob("*/Maildir/new/*"), key=lambda file: file.stat().st_mtime_ns)
         files += sorted(self.home.glob("*/Maildir/cur/*"))  # what a reader's program has looked at
@@ -291,7 +291,7 @@ class MailServer:
             mailbox.rename(self._thrown_away / f"{time.monotonic_ns()}")
 
     def threads(self, recipient: str) -> list[list[int]]:
-        """How the mailbox sorts its mails by `THREAD REFERENCES` (RFC 5256): the numbers in each thread."""
+        """Sort the mails of a mailbox by `THREAD REFERENCES` (RFC 5256): the numbers in each thread."""
         self.settle()
         with self._mailbox(recipient) as mailbox:
             _, [said] = mailbox.thread("REFERENCES", "UTF-8", "ALL")
@@ -305,7 +305,7 @@ class MailServer:
 
 
 def _outermost(said: bytes) -> Iterator[bytes]:
-    """What stands in the outermost brackets."""
+    """Return the text in the outermost brackets."""
     depth = start = 0
     for at, letter in enumerate(said.decode()):
         if letter == "(":

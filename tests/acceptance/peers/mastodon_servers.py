@@ -1,4 +1,4 @@
-"""Two servers that speak Mastodon's API: Debian's snac (a real one) and mastodon-mock (which knows Idempotency-Key)."""
+"""Two servers with Mastodon's API: Debian's snac, and mastodon-mock, which knows Idempotency-Key."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _HERE: Final = "urn:ietf:wg:oauth:2.0:oob"  # RFC 6749 knows it not; Mastodon's 
 
 @dataclass(frozen=True)
 class SeenToot:
-    """A post as the server tells of it."""
+    """A post as the server returns it."""
 
     id: str
     text: str
@@ -96,7 +96,7 @@ class Fediverse:
 
 
 class Snac(Fediverse):
-    """snac on the loopback; its users give us a token in the browser, as users do."""
+    """snac on the loopback, whose users grant a token in the browser."""
 
     name = "snac"
 
@@ -106,13 +106,13 @@ class Snac(Fediverse):
         folder = Path(tempfile.mkdtemp(prefix="pn-snac-"))
         [port] = free_ports(1)
         self._data = folder / "data"
-        _told(self._snac, "init", self._data, said=f"127.0.0.1\n{port}\nlocalhost:{port}\n\n\n")
+        _output_of(self._snac, "init", self._data, said=f"127.0.0.1\n{port}\nlocalhost:{port}\n\n\n")
         settings = json.loads((self._data / "server.json").read_text("utf-8"))
         (self._data / "server.json").write_text(json.dumps(settings | _SETTINGS), "utf-8")
         super().__init__(Running(self._snac, "httpd", self._data, folder=folder, env=_NOWHERE), folder, port)
 
     def account(self, handle: str) -> Account:
-        said = _told(self._snac, "adduser", self._data, said=f"{handle}\n")
+        said = _output_of(self._snac, "adduser", self._data, said=f"{handle}\n")
         password = re.findall(r"password is (\S+)", said)[0]
         app = self._asked("/api/v1/apps", client_name="desk", redirect_uris=_HERE, scopes=_SCOPES)
         keys = {"client_id": app["client_id"], "client_secret": app["client_secret"], "redirect_uri": _HERE}
@@ -159,7 +159,7 @@ class MastodonMock(Fediverse):
 
 
 def _called(url: str, body: object = None, headers: dict[str, str] | None = None) -> bytes:
-    """The answer's body; *body* is sent as JSON, or as a form where it is bytes."""
+    """Return the answer's body. *body* is sent as JSON, or as a form if it is bytes."""
     if body is None or isinstance(body, bytes):
         asked = Request(url, body, headers or {})  # noqa: S310 - our own server
     else:
@@ -169,11 +169,11 @@ def _called(url: str, body: object = None, headers: dict[str, str] | None = None
 
 
 def _version(snac: str) -> str:
-    """snac tells its version and ends with an error, for nothing was asked of it."""
+    """Return snac's version. Without a command snac prints it and ends with an error."""
     told = subprocess.run([snac], check=False, capture_output=True, text=True, timeout=30)  # noqa: S603 - named by us
     return str(re.findall(r"snac (\d[\w.]*)", told.stdout + told.stderr)[0])
 
 
-def _told(*command: str | Path, said: str) -> str:
+def _output_of(*command: str | Path, said: str) -> str:
     done = subprocess.run(command, input=said, check=True, capture_output=True, text=True, timeout=60)  # noqa: S603 - named by us
     return done.stdout

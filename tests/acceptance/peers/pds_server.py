@@ -1,4 +1,4 @@
-"""Bluesky's own server (`@atproto/pds`) in a folder of its own, and accounts on it."""
+"""Bluesky's own server (`@atproto/pds`) in a folder of its own, with accounts."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Refusal(Exception):
 
 
 class Pds:
-    """The server; rate limits are on."""
+    """The server, with rate limits on."""
 
     name = "@atproto/pds"
 
@@ -109,7 +109,7 @@ class Pds:
         """Call the server as its operator; rate limits do not count.
 
         Raises:
-            Refusal: It says no.
+            Refusal: The server refuses.
         """
         return json.loads(self._call(method, body, authorization) or b"null")
 
@@ -124,7 +124,7 @@ class Pds:
             raise Refusal(error.code, json.load(error)) from None
 
     def aged(self, token: str) -> str:
-        """The same token (a JWT, RFC 7519), which ran out an hour ago; signed as the server signs."""
+        """Return the token (a JWT, RFC 7519) as if it had expired an hour ago, signed as the server signs."""
         head, claims, _ = token.split(".")
         said = json.loads(base64.urlsafe_b64decode(claims + "=="))
         said["exp"] = int(time.time()) - 3600

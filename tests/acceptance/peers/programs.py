@@ -1,4 +1,4 @@
-"""Other people's programs on the loopback: started, waited for, ended by their process id."""
+"""Other programs on the loopback: start them, wait for them, end them by process id."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ENDS = 10.0
 
 
 class CannotBeHad(Exception):
-    """The server is not installed here, or cannot be run; the text says what would help."""
+    """The server is not installed here or cannot be run. The text names the remedy."""
 
 
 def program(name: str, package: str) -> str:
@@ -33,13 +33,13 @@ def program(name: str, package: str) -> str:
 
 
 def said_by(*command: str | Path) -> str:
-    """What a program prints."""
+    """Return the output of a program."""
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=_STARTS)  # noqa: S603 - named by us
     return done.stdout.strip()
 
 
 def free_ports(count: int) -> list[int]:
-    """As many ports that nobody has now."""
+    """Return as many free ports."""
     held = [socket.socket() for _ in range(count)]
     try:
         for each in held:
@@ -51,7 +51,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def listens(port: int) -> bool:
-    """Whether somebody accepts connections there."""
+    """Return whether connections are accepted there."""
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False
@@ -71,7 +71,7 @@ def wait_until(true: Callable[[], object], what: str, seconds: float = _STARTS) 
 
 
 class Running:
-    """A program that runs until it is ended; what it prints goes to a file in its folder."""
+    """A program that runs until it is ended. Its output goes to a file in its folder."""
 
     def __init__(self, *command: str | Path, folder: Path, env: Mapping[str, str] | None = None) -> None:
         self._log = folder / f"{Path(command[0]).name}.log"
@@ -88,7 +88,7 @@ class Running:
 
     @property
     def said(self) -> str:
-        """What it has printed so far."""
+        """Return its output so far."""
         return self._log.read_text("utf-8", "replace")
 
     def until(self, ready: Callable[[], object]) -> None:
@@ -105,7 +105,7 @@ class Running:
             raise RuntimeError(f"{self._log.stem} ended with {self._process.returncode}:\n{self.said}")
 
     def end(self) -> None:
-        """Ask it to stop, and what it started; after a time, do not ask. May be called twice."""
+        """Stop it and its children, by force after a time. May be called twice."""
         for sign in (signal.SIGTERM, signal.SIGKILL):
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, sign)

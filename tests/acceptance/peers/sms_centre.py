@@ -1,4 +1,4 @@
-"""A short message centre (SMSC, SMPP 3.4) on the loopback: what a gateway hands over, to the byte."""
+"""A short message centre (SMSC, SMPP 3.4) on the loopback that records each byte of a gateway."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Sms:
 
 
 class Centre:
-    """Takes one link from a gateway; numbers that end in 888 are refused as invalid destinations."""
+    """Accept one link from a gateway. Numbers that end in 888 are refused as invalid destinations."""
 
     password = "s3cret"
 
@@ -87,7 +87,7 @@ class Centre:
 
     @property
     def messages(self) -> list[Sms]:
-        """What has arrived whole, in order."""
+        """Return the complete messages, in order."""
         waiting: dict[tuple[str, int], list[Part]] = {}
         whole = []
         for part in self.parts:
@@ -103,7 +103,7 @@ class Centre:
         return whole
 
     def serve(self, link: socket.socket) -> None:
-        """Answer what the gateway says, until it goes."""
+        """Answer the gateway until it disconnects."""
         with link.makefile("rb") as said:
             while len(head := said.read(16)) == 16:
                 length, command, _, number = struct.unpack(">IIII", head)

@@ -1,4 +1,4 @@
-"""A wire between us and a mail server that can be cut: before the server has the mail, and after."""
+"""A connection to a mail server that can be cut before or after the server has the mail."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from policenotify.testing import Fault
 
 
 class SmtpRelay:
-    """A port on the loopback behind which the mail server stands; the next mail may meet with a trouble."""
+    """A port on the loopback in front of the mail server, which can fail for the next mail."""
 
     host = "127.0.0.1"
 
@@ -29,7 +29,7 @@ class SmtpRelay:
         self._close()
 
     def fail_next(self, trouble: Fault) -> None:
-        """SILENCE, CUT and CUT_AFTER meet the next mail; NOBODY closes the port and every connection."""
+        """Let the next mail fail, or with `UNREACHABLE` close the port and every connection."""
         if trouble is Fault.UNREACHABLE:
             self._close()
         else:
@@ -64,7 +64,7 @@ class SmtpRelay:
                 threading.Thread(target=self._serve, args=(near, far), daemon=True).start()
 
     def _serve(self, near: socket.socket, far: socket.socket) -> None:
-        """Pass on what is said; both sides speak in turn, for smtplib does not pipeline."""
+        """Pass on the dialogue. Both sides speak in turn, for smtplib does not pipeline."""
         with near, far, near.makefile("rb") as client, far.makefile("rb") as server, suppress(OSError):
             near.sendall(_reply(server))
             for line in client:
@@ -85,7 +85,7 @@ class SmtpRelay:
                 break
         trouble, self._trouble = self._trouble, None
         if trouble is Fault.NO_RESPONSE:
-            far.shutdown(socket.SHUT_RDWR)  # the server is rid of the mail; we are not told
+            far.shutdown(socket.SHUT_RDWR)  # the server has the mail, and its answer is lost
             self._over.wait(10)
         if trouble in {Fault.NO_RESPONSE, Fault.DISCONNECTED}:
             return b""
@@ -95,7 +95,7 @@ class SmtpRelay:
 
 
 def _reply(server: BinaryIO) -> bytes:
-    """One whole reply (RFC 5321, section 4.2.1); nothing where the server has gone."""
+    """Return one whole reply (RFC 5321, section 4.2.1), or nothing if the server has disconnected."""
     lines = bytearray()
     for line in server:
         lines += line

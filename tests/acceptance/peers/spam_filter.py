@@ -1,4 +1,4 @@
-"""Debian's SpamAssassin with the rules that come with it; it asks nobody on the network."""
+"""Debian's SpamAssassin with its own rules and without network look-ups."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SpamAssassin:
         shutil.rmtree(self._home, ignore_errors=True)
 
     def points(self, mail: bytes) -> dict[str, float]:
-        """Return the rules that a mail meets, with their points; those without any are left out."""
+        """Return the rules that a mail meets with their points, without those of zero points."""
         command = [self._program, "--local", "--test-mode", "--nocreate-prefs"]
         done = subprocess.run(  # noqa: S603 - named by us
             command, input=mail, capture_output=True, check=True, timeout=_TAKES, env={"HOME": self._home}

@@ -24,7 +24,7 @@ from policenotify.testing import Call, ChannelContract, Disconnect, Fault, HttpF
 from policenotify.testing.contract.texts import picture
 from tests.acceptance.peers.conftest import NewPublisher
 from tests.acceptance.peers.gateway import Gateway
-from tests.acceptance.peers.incident import say_incident
+from tests.acceptance.peers.incident import publish_incident
 from tests.acceptance.peers.pds_server import BlueskyAccount, Pds, Refusal
 from tests.support.installation import accident
 
@@ -98,7 +98,7 @@ def spans(text: str) -> tuple[Span, ...]:
 
 
 def test_an_incident_is_one_thread(pds: Pds, account: BlueskyAccount, new_publisher: NewPublisher) -> None:
-    say_incident(new_publisher(on_bluesky(account, pds.url)))
+    publish_incident(new_publisher(on_bluesky(account, pds.url)))
     opening, update, end = pds.posts(account)
     assert (opening.root, opening.parent) == (None, None)
     assert (update.root, update.parent) == (opening.uri, opening.uri)
@@ -222,7 +222,7 @@ def test_an_expired_session_is_renewed_or_opened_again(
 def test_a_wrong_password_blocks_and_the_limit_of_logins_is_waited_for(
     pds: Pds, account: BlueskyAccount, channel_of: NewChannel
 ) -> None:
-    """30 logins in five minutes (docs.bsky.app, "Rate limits"); the server's limits are on."""
+    """The server's limits are on: 30 logins in five minutes (docs.bsky.app, "Rate limits")."""
     for _ in range(30):
         with pytest.raises(Blocked):
             channel_of(account, pds.url, password="abcd-efgh-ijkl-mnop").whoami()

@@ -1,4 +1,4 @@
-"""A stand answers as the server that it stands for."""
+"""A fake server answers as the server that it imitates."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ POSTS = "app.bsky.feed.post"
 
 
 def answers(service: str, account: BlueskyAccount) -> Iterator[tuple[str, int, Any]]:
-    """What a server says to a row of calls: which call, its status, and what it says of it."""
+    """Return the call, the status and the error of each of a row of calls."""
     token = ""
 
     def ask(
@@ -44,21 +44,24 @@ def answers(service: str, account: BlueskyAccount) -> Iterator[tuple[str, int, A
         return {"$type": POSTS, "text": text, "createdAt": "2026-03-02T06:30:00.000Z", **more}
 
     login: dict[str, Any] = {"identifier": account.handle, "password": account.password}
-    yield "a wrong password", *_told(ask("com.atproto.server.createSession", {**login, "password": "abcd"}))
+    yield "a wrong password", *_status_and_error(ask("com.atproto.server.createSession", {**login, "password": "abcd"}))
     entered = ask("com.atproto.server.createSession", login).json()
-    yield "a session of nobody", *_told(ask("com.atproto.server.getSession", bearer=""))
-    yield "a token that is none", *_told(ask("com.atproto.server.getSession", bearer="abc"))
-    yield "a refresh token as access", *_told(ask("com.atproto.server.getSession", bearer=entered["refreshJwt"]))
+    yield "a session of nobody", *_status_and_error(ask("com.atproto.server.getSession", bearer=""))
+    yield "a token that is none", *_status_and_error(ask("com.atproto.server.getSession", bearer="abc"))
+    yield (
+        "a refresh token as access",
+        *_status_and_error(ask("com.atproto.server.getSession", bearer=entered["refreshJwt"])),
+    )
     token = entered["accessJwt"]
     place: dict[str, str] = {"repo": account.did, "collection": POSTS, "rkey": KEY}
-    yield "no record", *_told(ask("com.atproto.repo.getRecord", query=place))
-    yield "deleting none", *_told(ask("com.atproto.repo.deleteRecord", place))
+    yield "no record", *_status_and_error(ask("com.atproto.repo.getRecord", query=place))
+    yield "deleting none", *_status_and_error(ask("com.atproto.repo.deleteRecord", place))
     first = put(post("Une"), swapRecord=None)
     yield "a new record", first.status_code, sorted(first.json())
     again = put(post("Une"), swapRecord=None)
     yield "the same again", again.status_code, sorted(again.json())
     yield "the same place", 0, first.json()["cid"] == again.json()["cid"]
-    status, said = _told(put(post("Deux"), swapRecord=None))
+    status, said = _status_and_error(put(post("Deux"), swapRecord=None))
     yield "another record", status, str(said).partition("baf")[0]
     wrongs: dict[str, dict[str, Any]] = {
         "too long": post("x" * 301),
@@ -70,9 +73,12 @@ def answers(service: str, account: BlueskyAccount) -> Iterator[tuple[str, int, A
         "a link that is none": post("x", facets=[_link("www.police.example")]),
     }
     for why, wrong in wrongs.items():
-        yield why, *_told(put(wrong, OTHER, swapRecord=None))
-    yield "a key that is none", *_told(put(post("x"), "my-own-key", swapRecord=None))
-    yield "a renewal with a body", *_told(ask("com.atproto.server.refreshSession", {}, bearer=entered["refreshJwt"]))
+        yield why, *_status_and_error(put(wrong, OTHER, swapRecord=None))
+    yield "a key that is none", *_status_and_error(put(post("x"), "my-own-key", swapRecord=None))
+    yield (
+        "a renewal with a body",
+        *_status_and_error(ask("com.atproto.server.refreshSession", {}, bearer=entered["refreshJwt"])),
+    )
     for call in ("a session renewed", "renewed again"):
         headers = {"Authorization": f"Bearer {entered['refreshJwt']}"}
         renewed = httpx.post(f"{service}/xrpc/com.atproto.server.refreshSession", headers=headers)
@@ -84,16 +90,16 @@ def _link(uri: str) -> dict[str, Any]:
     return {"index": {"byteStart": 0, "byteEnd": 1}, "features": [feature]}
 
 
-def _told(answer: httpx.Response) -> tuple[int, Any]:
+def _status_and_error(answer: httpx.Response) -> tuple[int, Any]:
     body = answer.json() if answer.content else {}
     return answer.status_code, f"{body.get('error')}: {body.get('message')}"
 
 
 def test_the_fake_bluesky_server_answers_as_the_real_one(pds: Pds) -> None:
     account = pds.account(f"stand{datetime.now(UTC):%H%M%S}.test")
-    with FakeBlueskyServer(account.handle, did=account.did) as stand:
-        ours = BlueskyAccount(handle=stand.handle, did=stand.did, password=stand.password, owner="")
-        believed = {call: said for call, *said in answers(stand.url, ours)}
+    with FakeBlueskyServer(account.handle, did=account.did) as server:
+        ours = BlueskyAccount(handle=server.handle, did=server.did, password=server.password, owner="")
+        believed = {call: said for call, *said in answers(server.url, ours)}
     true = {call: said for call, *said in answers(pds.url, account)}
     assert believed.keys() == true.keys()
     assert {call: (said, true[call]) for call, said in believed.items() if said != true[call]} == {}
@@ -110,7 +116,7 @@ def test_the_fake_kannel_answers_as_kannel(kannel: Kannel) -> None:
         got = [httpx.get(f"{service}{Kannel.path}", params=known | call) for call in calls]
         return [(each.status_code, each.text) for each in got]
 
-    with FakeSmsServer() as stand:
-        stand.refuse("+33639980999")
-        believed = answers(stand.url, stand.password)
+    with FakeSmsServer() as server:
+        server.refuse("+33639980999")
+        believed = answers(server.url, server.password)
     assert believed == answers(f"http://127.0.0.1:{kannel.port}", kannel.password)

@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from datetime import timedelta
 from email.header import decode_header, make_header
-from email.message import EmailMessage
 from typing import Any, ClassVar, Self
 
 import pytest
@@ -18,10 +17,11 @@ from policenotify.networks.email.channel import Email
 from policenotify.networks.registry import configure_channel
 from policenotify.testing import Call, ChannelContract, FakeClock, Fault, InMemoryStateStore, VisiblePost
 from tests.acceptance.peers.conftest import NewPublisher
-from tests.acceptance.peers.incident import say_incident
+from tests.acceptance.peers.incident import publish_incident
 from tests.acceptance.peers.mail_server import DOMAIN, LOGIN, Delivered, MailServer
 from tests.acceptance.peers.smtp_relay import SmtpRelay
 from tests.support.installation import accident, later
+from tests.support.mails import visible_mail
 
 pytestmark = pytest.mark.peers
 
@@ -51,7 +51,7 @@ def readers(mails: list[Delivered]) -> Counter[str]:
 
 
 def test_an_incident_is_one_thread_in_every_mailbox(mail: MailServer, new_publisher: NewPublisher) -> None:
-    say_incident(new_publisher(by_mail(mail.smtp, "ana", "bruno")))
+    publish_incident(new_publisher(by_mail(mail.smtp, "ana", "bruno")))
     for person in ("ana", "bruno"):
         [thread] = mail.threads(f"{person}@{DOMAIN}")
         assert sorted(thread) == [1, 2, 3]
@@ -80,7 +80,7 @@ def test_a_server_that_closes_the_connection_in_a_list_loses_no_recipient(
 
 
 def test_more_errors_than_the_server_allows_lose_no_recipient(mail: MailServer, new_publisher: NewPublisher) -> None:
-    """After 20 in a row postfix says 421 and goes (`smtpd_hard_error_limit`)."""
+    """After 20 in a row postfix answers 421 and disconnects (`smtpd_hard_error_limit`)."""
     mail.policy.refuse("gone*", "550 5.1.1 no such user")
     gone = [f"gone{number}" for number in range(50)]
     said = new_publisher(by_mail(mail.smtp, *gone, "ana")).publish(accident(), key="1", actor="desk")
@@ -122,7 +122,7 @@ def test_a_long_list_gets_one_valid_mail_each(mail: MailServer, new_publisher: N
 def _is_valid(mail: Delivered) -> None:
     head, _, _ = mail.raw.replace(b"\r\n", b"\n").partition(b"\n\n")
     assert head.isascii()
-    ours = head[head.index(b"\nTo: ") :].decode()  # what the servers have written stands above
+    ours = head[head.index(b"\nTo: ") :].decode()  # the servers' own headers are above
     for line in ours.split("\n"):  # RFC 5322, section 2.1.1; a long URL or id cannot be folded
         assert len(line) <= 78 or " " not in line.partition(": ")[2], line
     names = Counter(re.findall(r"^([!-9;-~]+):", ours, re.MULTILINE))
@@ -142,7 +142,7 @@ def _is_valid(mail: Delivered) -> None:
 
 
 class PostfixFixture:
-    """Mailboxes behind postfix, which lets only the desk in."""
+    """Mailboxes behind postfix, which accepts one login only."""
 
     faults = frozenset(Fault) - {Fault.TRUNCATED, Fault.HTML_PAGE, Fault.SERVER_ERROR}  # these are HTTP's
     retry_after: timedelta | None = None
@@ -165,7 +165,7 @@ class PostfixFixture:
 
     @property
     def visible_posts(self) -> list[VisiblePost]:
-        return [_shown(each) for each in self.peer.mails]
+        return [visible_mail(each) for each in self.peer.mails]
 
     def refuse_recipient(self, address: str) -> None:
         self.peer.policy.refuse(address, "550 5.1.1 no such user")
@@ -185,26 +185,6 @@ class PostfixFixture:
         self.peer.policy.clear()
         self.peer.let_in(LOGIN[1])
         self.relay.recover()
-
-
-def _shown(mail: Delivered) -> VisiblePost:
-    message = mail.message
-    parts = [part for part in message.walk() if isinstance(part, EmailMessage)]
-    texts = {
-        part.get_content_subtype(): part.get_content().replace("\r\n", "\n").removesuffix("\n")
-        for part in parts
-        if part.get_content_maintype() == "text"
-    }
-    images = [(str(part["Content-Description"]), bytes(part.get_content())) for part in message.iter_attachments()]
-    return VisiblePost(
-        texts=(str(message["Subject"]), texts["plain"], texts.get("html", "")),
-        id=str(message["Message-ID"]),
-        parents=tuple(str(message["References"] or "").split()),
-        pictures=tuple(images),
-        breaks_lines=True,
-        reader=mail.recipient,
-        whole=mail.raw,
-    )
 
 
 class TestPostfix(ChannelContract):

@@ -34,7 +34,7 @@ from policenotify.testing.contract.texts import picture
 from policenotify.testing.servers._mastodon_rules import RULES, instance
 from tests.acceptance.peers.conftest import NewPublisher
 from tests.acceptance.peers.gateway import Gateway
-from tests.acceptance.peers.incident import say_incident
+from tests.acceptance.peers.incident import publish_incident
 from tests.acceptance.peers.mastodon_servers import Account, Fediverse, MastodonMock, Snac
 from tests.support.five_networks import AheadClock
 from tests.support.installation import accident
@@ -77,7 +77,7 @@ def on_mastodon(account: Account, service: str = "", **how: Any) -> ChannelConfi
 
 
 def test_an_incident_is_one_thread(server: Fediverse, account: Account, new_publisher: NewPublisher) -> None:
-    say_incident(new_publisher(on_mastodon(account)))
+    publish_incident(new_publisher(on_mastodon(account)))
     opening, update, end = account.posts
     assert (opening.parent, update.parent, end.parent) == (None, opening.id, update.id)
     seen = [each.visibility for each in (opening, update, end)]

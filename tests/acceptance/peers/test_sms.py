@@ -23,7 +23,7 @@ from policenotify.testing.contract.texts import PEOPLE
 from policenotify.text import sms
 from tests.acceptance.peers.conftest import NewPublisher
 from tests.acceptance.peers.gateway import Gateway
-from tests.acceptance.peers.incident import say_incident
+from tests.acceptance.peers.incident import publish_incident
 from tests.acceptance.peers.kannel_server import Kannel
 from tests.acceptance.peers.programs import wait_until
 from tests.acceptance.peers.sms_centre import Sms as Arrived
@@ -32,7 +32,7 @@ from tests.support.installation import accident
 pytestmark = pytest.mark.peers
 
 GSM, UCS2 = 0, 8  # data_coding (SMPP 3.4, section 5.2.19)
-NUMBERS = ("+33639980001", "+33639980002", "+33639980003")  # ARCEP: numbers for films, nobody's
+NUMBERS = ("+33639980001", "+33639980002", "+33639980003")  # ARCEP: numbers reserved for fiction
 
 
 def address(port: int, password: str) -> str:
@@ -46,14 +46,14 @@ def by_sms(kannel: Kannel, numbers: tuple[str, ...] = NUMBERS, **options: Any) -
 
 
 def arrived(kannel: Kannel, before: int, count: int) -> list[Arrived]:
-    """What has arrived since; *count* messages are waited for."""
+    """Return what has arrived since. Wait for *count* messages."""
     wait_until(lambda: len(kannel.centre.messages) >= before + count, f"{count} messages", 20)
     return kannel.centre.messages[before:]
 
 
 def test_every_number_gets_the_incident_in_three_messages(kannel: Kannel, new_publisher: NewPublisher) -> None:
     before = len(kannel.centre.messages)
-    say_incident(new_publisher(by_sms(kannel)))
+    publish_incident(new_publisher(by_sms(kannel)))
     got = arrived(kannel, before, 9)
     assert Counter((each.to, each.sender, each.coding) for each in got) == {(to, "POLICE34", GSM): 3 for to in NUMBERS}
     assert all("?" not in each.text for each in got)
@@ -103,7 +103,7 @@ def test_a_number_that_the_gateway_refuses_stops_no_other_number(kannel: Kannel,
 
 
 def test_kannel_does_not_report_a_later_refusal_of_the_operator(kannel: Kannel) -> None:
-    """Its yes is worth what `acceptance` says."""
+    """An acceptance counts as `acceptance` sets."""
     channel = _channel(kannel)
     assert channel.capabilities.acceptance == "unverified"
     request = channel.prepare(_post(channel, "Route barrée"), ())
@@ -192,7 +192,7 @@ class KannelFixture(HttpFixture):
 
 
 class Directory(Sms):
-    """The suite writes to people by their mail addresses; here each has a telephone."""
+    """Give each recipient of the suite, which uses mail addresses, a telephone number."""
 
     network: KannelFixture
 

@@ -1,4 +1,4 @@
-"""What a filter for spam thinks of our mails."""
+"""A spam filter rates our mails."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def test_no_mail_counts_as_spam(
     spam_filter: SpamAssassin, new_publisher: NewPublisher, tmp_path: Path, pictures: int, words: dict[str, str]
 ) -> None:
     message = accident(**words, images=[photo(tmp_path, number) for number in range(pictures)])
-    with FakeMailServer() as stand:
+    with FakeMailServer() as server:
         options = {
-            "url": f"mailto://{stand.host}:{stand.port}?from=alerte@police34.example&mode=insecure",
+            "url": f"mailto://{server.host}:{server.port}?from=alerte@police34.example&mode=insecure",
             "list_id": "alerte.police34.example",
             "unsubscribe": "https://police34.example/stop/{recipient}",
         }
         people = ["ana@journal.example"]
         publisher = new_publisher(configure_channel("presse", "email", options, recipients=lambda: people))
         publisher.publish(message, key="1", actor="desk")
-        [mail] = stand.mails
+        [mail] = server.mails
     assert len(list(mail.message.iter_attachments())) == pictures
     assert spam_filter.points(mail.raw) == {}

@@ -7,7 +7,7 @@ from tests.acceptance.peers.tested_servers import Proven, same
 PAGE = Proven().page("# Proven against\n", {})
 
 
-def told(**held: bool) -> str:
+def page_of(**held: bool) -> str:
     proven = Proven()
     for name, well in held.items():
         proven.saw(f"test_{name}[again]", ["snac"], contract=False, held=well)
@@ -23,8 +23,8 @@ def test_a_promise_holds_where_all_its_tests_have_passed() -> None:
 
 
 def test_pages_are_the_same_but_for_the_servers_release() -> None:
-    page = told(a_thread_is_one=True)
+    page = page_of(a_thread_is_one=True)
     assert page.startswith("# Proven against\n")
     assert same(page, page.replace("2.75", "2.76"))
-    assert not same(page, told(a_thread_is_one=False))
-    assert not same(page, told(a_thread_is_one=True, another=True))
+    assert not same(page, page_of(a_thread_is_one=False))
+    assert not same(page, page_of(a_thread_is_one=True, another=True))

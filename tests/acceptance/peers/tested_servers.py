@@ -1,4 +1,4 @@
-"""What was shown on which server: the tables of `docs/explanation/tested-servers.md`, written by the run itself."""
+"""The tables of `docs/explanation/tested-servers.md`, written by the test run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Proven:
         self._kept: dict[str, dict[str, dict[str, bool]]] = {"own": {}, "contract": {}}
 
     def saw(self, test: str, servers: list[str], *, contract: bool, held: bool) -> None:
-        """A test has ended; a promise holds on a server where all its tests have."""
+        """Record the end of a test. A promise holds on a server where all its tests have passed."""
         promise = test.partition("[")[0].removeprefix("test_").replace("_", " ").capitalize()
         row = self._kept["contract" if contract else "own"].setdefault(promise, {})
         for server in servers:
@@ -46,5 +46,5 @@ class Proven:
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two pages tell the same; which release of a server Debian has today does not matter."""
+    """Return whether two pages are equal except for the releases that Debian has today."""
     return _VERSION.sub("N", one) == _VERSION.sub("N", other)

@@ -1,4 +1,4 @@
-"""Hosts with engines of their own, and servers for them; what needs a server is marked `runners`."""
+"""Hosts with task queues, and servers for them. Tests that need a server are marked `runners`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import pytest
 from policenotify.journal.keys import Keys
 from policenotify.journal.migrate import migrate
 from policenotify.testing.servers.bluesky import FakeBlueskyServer
-from tests.integration.runners.site_process import Nursery, Site
+from tests.integration.runners.site_process import Site, SiteProcesses
 from tests.support.installation import Desk, open_desk
+from tests.support.network_options import bluesky_options
 from tests.support.postgresql import Server, running
 from tests.support.redis_server import PROGRAM, RedisServer
 
@@ -43,9 +44,9 @@ def redis_server() -> Iterator[RedisServer]:
 
 
 @pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
-    """Where hosts are forked."""
-    started = Nursery()
+def site_processes() -> Iterator[SiteProcesses]:
+    """Yield the process that forks hosts."""
+    started = SiteProcesses()
     yield started
     started.end()
 
@@ -53,8 +54,8 @@ def nursery() -> Iterator[Nursery]:
 @pytest.fixture
 def bluesky() -> Iterator[FakeBlueskyServer]:
     """The one network of a site."""
-    with FakeBlueskyServer("police34.example") as stand:
-        yield stand
+    with FakeBlueskyServer("police34.example") as server:
+        yield server
 
 
 NewSite = Callable[..., Site]
@@ -77,7 +78,7 @@ def new_site(request: pytest.FixtureRequest, tmp_path: Path, bluesky: FakeBluesk
             redis: RedisServer = request.getfixturevalue("redis_server")
             redis.client.flushall()
             how["broker"] = redis.url
-        account = {"handle": bluesky.handle, "password": bluesky.password, "service": bluesky.url}
+        account = bluesky_options(bluesky)
         site = Site(folder=str(tmp_path), journal=journal, bluesky=account, **how)
         if engine == "procrastinate":
             app, _ = site.procrastinate()

@@ -1,4 +1,4 @@
-"""A host of an installation, and what delivers for it: each runs in a process of its own, until somebody kills it."""
+"""A host of an installation and its task queue, each in a process of its own until it is killed."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Site:
         )
 
     def write_settings(self) -> str:
-        """The same as a settings file; returns its path."""
+        """Write a settings file for it and return its path."""
         account = "\n".join(f'{name} = "{value}"' for name, value in self.bluesky.items())
         told = f"""
             schema_version = 1
@@ -140,7 +140,7 @@ def run(site: Site, runner: str) -> None:
             app.worker_main(["worker", "-B", "-c", "2", "-l", "WARNING", "--without-gossip", "--without-mingle"])
 
 
-class Nursery:
+class SiteProcesses:
     """A process with all loaded, of which hosts are forked: each starts in a moment, and is killed alone."""
 
     def __init__(self) -> None:
@@ -154,7 +154,7 @@ class Nursery:
 
     @contextmanager
     def running(self, site: Site, runner: str) -> Iterator[int]:
-        """A process that delivers, the leader of a group with all its children; killed at the end."""
+        """A process that delivers and leads a group with all its children. It is killed at the end."""
         into, out = self._process.stdin, self._process.stdout
         assert into is not None
         assert out is not None
@@ -181,7 +181,7 @@ def kill(process: int) -> None:
 def _main() -> None:
     for module in _SLOW_TO_LOAD:
         import_module(module)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the dead
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no parent waits for them
     for line in sys.stdin:
         site, runner = json.loads(line)
         if (process := os.fork()) == 0:

@@ -1,4 +1,4 @@
-"""A host with Celery: asked once, whatever the broker does; the periodic drain cannot vanish unseen."""
+"""A host with Celery gets one request whatever the broker does, and its periodic drain cannot vanish unseen."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_a_drain_takes_along_what_others_of_its_process_were_asked_for(site: Sit
     first.join()
     assert drains == [timedelta(seconds=1)] * 2
     publisher.drain = lambda _budget: 1 / 0
-    for _ in range(2):  # one that fails stands in nobody's way
+    for _ in range(2):  # a failing one blocks no other
         with suppress(ZeroDivisionError):
             hosted.drain(timedelta(seconds=1))
             pytest.fail("it did not drain")

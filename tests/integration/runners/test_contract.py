@@ -1,4 +1,4 @@
-"""What every runner owes on every journal: the same promises, whoever calls `drain`, and however he dies."""
+"""What every runner guarantees on every journal, whatever calls `drain` and however it dies."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from policenotify.publishing.publisher import Publisher
 from policenotify.testing.servers.bluesky import FakeBlueskyServer
 from policenotify.testing.servers.http import Answer, NoResponse
 from tests.integration.runners.conftest import NewSite
-from tests.integration.runners.site_process import RATE, Nursery, Site, kill
+from tests.integration.runners.site_process import RATE, Site, SiteProcesses, kill
 from tests.support.installation import accident
 
 pytestmark = pytest.mark.runners
@@ -50,7 +50,7 @@ def host(request: pytest.FixtureRequest, new_site: NewSite) -> tuple[Site, str]:
 
 @pytest.fixture
 def desk(host: tuple[Site, str]) -> Iterator[Publisher]:
-    """The desk that publishes: another process than the one that delivers."""
+    """Yield a publisher in another process than the one that delivers."""
     opened = desk_of(*host)
     yield opened
     opened.close()
@@ -69,7 +69,7 @@ def tip(number: int) -> Message:
     return Message(category=Category.SCAM_CYBER, headline=f"Conseil numéro {number}", instruction="Raccrochez.")
 
 
-def say(desk: Publisher, message: Message, key: str) -> Any:
+def publish(desk: Publisher, message: Message, key: str) -> Any:
     return desk.publish(message, key=key, actor="desk", wait=timedelta(0))
 
 
@@ -95,16 +95,16 @@ def becomes(desk: Publisher, wanted: Outcome, *keys: str) -> None:
 
 
 def test_it_keeps_order_urgency_rate_and_pauses_and_survives_poison(
-    host: tuple[Site, str], desk: Publisher, bluesky: FakeBlueskyServer, nursery: Nursery
+    host: tuple[Site, str], desk: Publisher, bluesky: FakeBlueskyServer, site_processes: SiteProcesses
 ) -> None:
     for number in range(3):
-        say(desk, tip(number), f"tip {number}")
-    opened = say(desk, accident(severity=Severity.MINOR), "open")
+        publish(desk, tip(number), f"tip {number}")
+    opened = publish(desk, accident(severity=Severity.MINOR), "open")
     danger = opened.update(
         "Produit dangereux", severity=Severity.SEVERE, instruction="Fermez vos fenêtres.", starts_at=desk.clock.now()
     )
-    say(desk, danger, "update")
-    with nursery.running(*host):
+    publish(desk, danger, "update")
+    with site_processes.running(*host):
         becomes(desk, Outcome.POSTED, "open", "update", *(f"tip {number}" for number in range(3)))
         sent = [seen.json()["record"]["text"] for seen in bluesky.requests if seen.path == PUT[1]]
         # What an urgent message waits for is as urgent as it: at most what another process has begun goes before.
@@ -112,20 +112,20 @@ def test_it_keeps_order_urgency_rate_and_pauses_and_survives_poison(
         assert opening < update <= 2, sent
 
         bluesky.fail_next(*PUT, Answer.json({"error": "InvalidRequest", "message": "bad"}, 400), effect=False)
-        say(desk, tip(3), "poison")
-        becomes(desk, Outcome.REFUSED, "poison")  # before the next is said: two processes may deliver side by side
-        say(desk, tip(4), "tip 4")
+        publish(desk, tip(3), "poison")
+        becomes(desk, Outcome.REFUSED, "poison")  # before the next is published: two processes may deliver side by side
+        publish(desk, tip(4), "tip 4")
         becomes(desk, Outcome.POSTED, "tip 4")
 
         desk.journal.channels.block("bluesky", Blocked("The token was revoked."))
-        say(desk, tip(5), "paused")
+        publish(desk, tip(5), "paused")
         time.sleep(1.5)  # each runner has looked for itself by then
         assert outcome(desk, "paused") is Outcome.WAITING
         desk.journal.resume("adm", "bluesky")
         becomes(desk, Outcome.POSTED, "paused")
-        with nursery.running(*host):  # two at once
+        with site_processes.running(*host):  # two at once
             for number in range(6, 12):
-                say(desk, tip(number), f"tip {number}")
+                publish(desk, tip(number), f"tip {number}")
             becomes(desk, Outcome.POSTED, *(f"tip {number}" for number in range(6, 12)))
     texts = [post.text for post in bluesky.posts]
     assert len(set(texts)) == len(texts) == 13
@@ -143,48 +143,50 @@ def _begun(desk: Publisher) -> list[datetime]:
 
 
 def test_killed_in_the_middle_it_loses_nothing(
-    host: tuple[Site, str], desk: Publisher, bluesky: FakeBlueskyServer, nursery: Nursery
+    host: tuple[Site, str], desk: Publisher, bluesky: FakeBlueskyServer, site_processes: SiteProcesses
 ) -> None:
-    bluesky.fail_next(*PUT, NoResponse(), effect=True)  # it is out, and nobody says so
-    with nursery.running(*host) as first:
-        opened = say(desk, accident(), "open")
+    bluesky.fail_next(*PUT, NoResponse(), effect=True)  # it is published, and no answer shows it
+    with site_processes.running(*host) as first:
+        opened = publish(desk, accident(), "open")
         until(lambda: bluesky.posts, "the runner should begin")
         kill(first)
-    say(desk, opened.end("Circulation rétablie"), "end")
+    publish(desk, opened.end("Circulation rétablie"), "end")
     assert outcome(desk, "open") is Outcome.SENDING
-    with nursery.running(*host):
+    with site_processes.running(*host):
         becomes(desk, Outcome.POSTED, "open", "end")
     assert [post.parent for post in bluesky.posts] == [None, bluesky.posts[0].uri]
 
 
-def test_one_on_another_host_that_froze_for_longer_than_its_lease_has_no_say_any_more(
-    host: tuple[Site, str], desk: Publisher, bluesky: FakeBlueskyServer, nursery: Nursery
+def test_a_host_that_froze_for_longer_than_its_lease_changes_nothing_any_more(
+    host: tuple[Site, str], desk: Publisher, bluesky: FakeBlueskyServer, site_processes: SiteProcesses
 ) -> None:
     site, runner = replace(host[0], lease=2), host[1]
     bluesky.fail_next(*PUT, Answer.json({}, 503, delay=0.5), effect=False)
-    with nursery.running(replace(site, host="elsewhere"), runner) as frozen:
-        say(desk, accident(), "open")
+    with site_processes.running(replace(site, host="elsewhere"), runner) as frozen:
+        publish(desk, accident(), "open")
         until(lambda: [seen for seen in bluesky.requests if seen.path == PUT[1]], "the runner should begin")
         os.killpg(frozen, signal.SIGSTOP)
-        with nursery.running(site, runner):
+        with site_processes.running(site, runner):
             becomes(desk, Outcome.POSTED, "open")
-            os.killpg(frozen, signal.SIGCONT)  # what it was told meanwhile is news to nobody
-            say(desk, tip(1), "tip")
+            os.killpg(frozen, signal.SIGCONT)  # its late result changes nothing
+            publish(desk, tip(1), "tip")
             becomes(desk, Outcome.POSTED, "open", "tip")
     assert len(bluesky.posts) == 2
 
 
 def test_clocks_that_are_hours_apart_lose_and_double_nothing(
-    host: tuple[Site, str], desk: Publisher, bluesky: FakeBlueskyServer, nursery: Nursery
+    host: tuple[Site, str], desk: Publisher, bluesky: FakeBlueskyServer, site_processes: SiteProcesses
 ) -> None:
     site, runner = host
-    with nursery.running(replace(site, host="behind", ahead=-3600), runner):
-        with nursery.running(replace(site, host="ahead", ahead=3600), runner):
-            opened = say(desk, accident(), "open")
+    with site_processes.running(replace(site, host="behind", ahead=-3600), runner):
+        with site_processes.running(replace(site, host="ahead", ahead=3600), runner):
+            opened = publish(desk, accident(), "open")
             becomes(desk, Outcome.POSTED, "open")
-            say(desk, opened.end("Circulation rétablie"), "end")
+            publish(desk, opened.end("Circulation rétablie"), "end")
             becomes(desk, Outcome.POSTED, "open", "end")
-        with nursery.running(*host):  # whose clock is right: for it the others' times are to come, and do not count
-            say(desk, tip(1), "tip")
+        with site_processes.running(
+            *host
+        ):  # whose clock is right: for it the others' times are to come, and do not count
+            publish(desk, tip(1), "tip")
             becomes(desk, Outcome.POSTED, "tip")
     assert [post.parent for post in bluesky.posts] == [None, bluesky.posts[0].uri, None]

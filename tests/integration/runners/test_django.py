@@ -1,4 +1,4 @@
-"""A Django project: what is published inside `atomic()` is said if that commits, and never if it rolls back."""
+"""A publication inside `atomic()` is published if that commits, and never if it rolls back."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Runner:
         return opened
 
     def enqueue(self, connection: Any) -> None:
-        """Nothing: it is told after the commit."""
+        """Do nothing, for it is notified after the commit."""
 
     def on_commit(self) -> None:
         self.woke += 1
@@ -164,7 +164,7 @@ def test_without_a_transaction_it_is_journalled_at_once(database: Any, desk: Des
     assert database.get_autocommit()
 
 
-def test_a_test_of_the_project_reads_what_it_would_have_said(database: Any, desk: Desk) -> None:
+def test_a_project_test_reads_what_would_have_been_published(database: Any, desk: Desk) -> None:
     with recording_publisher(settings=desk.folder / "policenotify.toml", journal=journal_url(database.alias)) as said:
         globals()["recording"] = said
         how = {"DATABASE": database.alias, "RUNNER": f"{__name__}.recording"}
@@ -178,7 +178,7 @@ def test_a_test_of_the_project_reads_what_it_would_have_said(database: Any, desk
 
 
 @pytest.mark.usefixtures("database")
-def test_the_worker_delivers_until_it_is_told_to_end(desk: Desk) -> None:
+def test_the_worker_delivers_until_it_is_stopped(desk: Desk) -> None:
     publish(accident(), key="open", actor="cad")
     handler = signal.getsignal(signal.SIGTERM)
 
@@ -193,7 +193,7 @@ def test_the_worker_delivers_until_it_is_told_to_end(desk: Desk) -> None:
     assert len(desk.bluesky.posts) == 1
 
 
-def test_migrate_says_what_it_did(database: Any, desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+def test_migrate_reports_what_it_did(database: Any, desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("migrate", database=database.alias)
     assert f"  Journal of policenotify: version {SCHEMA_VERSION}\n" in capsys.readouterr().out
     said = StringIO()
@@ -208,7 +208,7 @@ def test_migrate_says_what_it_did(database: Any, desk: Desk, capsys: pytest.Capt
 
 
 @pytest.mark.parametrize("alias", ["memory", "other"])
-def test_where_no_journal_can_be_it_says_so(alias: str, desk: Desk) -> None:
+def test_a_place_where_no_journal_can_be_is_reported(alias: str, desk: Desk) -> None:
     how = {"SETTINGS": desk.folder / "policenotify.toml", "DATABASE": alias}
     with (
         override_settings(POLICENOTIFY=how),
@@ -234,7 +234,7 @@ def test_a_projects_tests_in_memory_are_let_be() -> None:
 
 
 def _checked(alias: str) -> list[Any]:
-    """What `manage.py check --database` finds in a database."""
+    """Return what `manage.py check --database` finds in a database."""
     return list(checks.run_checks(tags=[checks.Tags.database], databases=[alias]))
 
 

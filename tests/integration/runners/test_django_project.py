@@ -1,4 +1,4 @@
-"""A Django project as its page sets it up, in processes of its own: `manage.py`, its tests, and the example's views."""
+"""A Django project as its page describes it, in its own processes: `manage.py`, its tests, and the example views."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class TestAlerts(TransactionTestCase):
 @dataclass(frozen=True)
 class Project:
     folder: Path
-    stand: FakeBlueskyServer
+    server: FakeBlueskyServer
 
     def run(self, line: str, code: int | None = 0, **more: str) -> str:
         """Run a line of a shell, and return all that it prints."""
@@ -138,10 +138,10 @@ class Project:
     def connect(self) -> None:
         """Fill in the account, as the page asks for."""
         settings = self.folder / "policenotify.toml"
-        account = f'handle = "{self.stand.handle}"\nservice = "{self.stand.url}"'
+        account = f'handle = "{self.server.handle}"\nservice = "{self.server.url}"'
         told = re.sub(r'^handle = "police.example".*$', account, settings.read_text("utf-8"), flags=re.MULTILINE)
         settings.write_text(told, "utf-8")
-        (self.folder / "secrets" / "bluesky").write_text(self.stand.password)
+        (self.folder / "secrets" / "bluesky").write_text(self.server.password)
 
 
 @pytest.fixture
@@ -150,8 +150,8 @@ def project(tmp_path: Path) -> Iterator[Project]:
     (tmp_path / "project.py").write_text(_PROJECT + _SET_UP + 'INSTALLED_APPS += ["django.contrib.sessions"]\n')
     (tmp_path / "urls.py").write_text(_URLS)
     (tmp_path / "test_page.py").write_text(_PUBLISH.partition("with ")[0] + _TESTS)
-    with FakeBlueskyServer("police34.example") as stand:
-        yield Project(tmp_path, stand)
+    with FakeBlueskyServer("police34.example") as server:
+        yield Project(tmp_path, server)
 
 
 def _set_up(project: Project) -> None:
@@ -176,7 +176,7 @@ def test_every_line_of_its_page_runs(project: Project) -> None:
         if line.endswith("doctor"):
             assert "WRONG" not in told
     assert published
-    assert len(project.stand.posts) == 1
+    assert len(project.server.posts) == 1
     assert "2026-4711" in told
     project.run("python manage.py check --database default --fail-level WARNING")
 
@@ -192,7 +192,7 @@ def test_the_command_line_finds_the_journal_in_the_project_and_refuses_elsewhere
     assert "Everything is stopped" in project.run("python manage.py policenotify stop --reason test")
     project.run("python manage.py policenotify drain", code=1)
     assert "everything was stopped" in project.run("python say.py", code=1, DJANGO_SETTINGS_MODULE="project")
-    assert project.stand.posts == ()
+    assert project.server.posts == ()
     project.run("python manage.py policenotify resume")
     project.run("python say.py", DJANGO_SETTINGS_MODULE="project")
     assert '"2026-4711"' in project.run("python manage.py policenotify incidents --json")

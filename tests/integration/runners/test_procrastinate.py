@@ -1,4 +1,4 @@
-"""A host with Procrastinate: its workers know of a publication exactly when it is committed."""
+"""Procrastinate workers get a publication exactly when it is committed."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_the_job_is_there_exactly_if_the_message_is(
     assert _jobs(host) == {}
     with host.begin() as slow:
         publisher.publish(accident(), key="open", actor="cad", connection=slow)
-        # Another desk does not wait for the slow one.
+        # Another publisher does not wait for the slow one.
         other = accident(lifecycle=accident().lifecycle.model_copy(update={"incident": "2026-4712"}))
         publisher.publish(other, key="other", actor="cad", wait=AT_ONCE)
         assert _jobs(host) == {(DRAIN, "todo"): 1}
@@ -89,7 +89,7 @@ def test_a_task_of_the_host_may_publish(app: tuple[App, Publisher], host: Engine
     assert len(bluesky.posts) == 1
 
 
-def test_a_journal_elsewhere_is_not_told_of_but_swept(
+def test_another_journal_sends_no_notification_and_is_swept(
     new_site: NewSite, bluesky: FakeBlueskyServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = App(connector=InMemoryConnector())

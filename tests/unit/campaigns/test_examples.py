@@ -1,4 +1,4 @@
-"""The campaigns of the examples, through the year 2027 by a clock that is set forward: the exact list of posts."""
+"""The example campaigns through the year 2027, by a clock that is moved: the exact list of posts."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
         yield opened
 
 
-def test_the_script_runs_and_a_second_time_says_nothing(desk: Desk) -> None:
+def test_the_script_runs_and_a_second_run_publishes_nothing(desk: Desk) -> None:
     for _ in range(2):
         runpy.run_path(os.fspath(_CAMPAIGNS / "run_due.py"), run_name="__main__")
     assert len(desk.bluesky.posts) <= 1
 
 
 @pytest.mark.slow
-def test_a_whole_year_is_said_as_it_stands_in_the_golden_list(desk: Desk) -> None:
+def test_a_whole_year_is_published_as_in_the_golden_list(desk: Desk) -> None:
     clock = desk.clock = SetClock(utc("2026-12-31T23:00"))
     publish_due = runpy.run_path(os.fspath(_CAMPAIGNS / "run_due.py"))["publish_due"]
     publisher, campaigns = desk.publisher([desk.on_bluesky()]), load_campaigns([_CAMPAIGNS])

@@ -1,4 +1,4 @@
-"""A campaign's file, and what is said of one that is wrong."""
+"""Campaign files, and the errors of wrong ones."""
 
 from __future__ import annotations
 

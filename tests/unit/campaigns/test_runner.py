@@ -1,4 +1,4 @@
-"""Campaigns on a journal: what is said, once, on however many machines."""
+"""Campaigns on a journal publish once, on any number of machines."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def keys(publisher: Publisher) -> list[str]:
     return [one.key for one in publisher.journal.publications.by_key_prefix("campaign ", utc("2020-01-01T00:00"))]
 
 
-def test_two_machines_and_two_versions_of_the_file_say_it_once(desk: Desk) -> None:
+def test_two_machines_and_two_versions_of_the_file_publish_it_once(desk: Desk) -> None:
     first, second = desk.publisher(), desk.publisher()
     done = run(first, [campaign()], actor="prévention", wait=LONG)
     assert [one.on("bluesky").outcome for one in done.published] == ["posted"]
@@ -50,7 +50,7 @@ def test_two_machines_and_two_versions_of_the_file_say_it_once(desk: Desk) -> No
     assert len(desk.bluesky.posts) == 1
 
 
-def test_an_open_incident_defers_it_and_the_journal_says_so_once(desk: Desk) -> None:
+def test_an_open_incident_defers_it_and_the_journal_records_it_once(desk: Desk) -> None:
     publisher = desk.publisher()
     opened = publisher.publish(
         accident(severity="Severe", next_update_at=utc("2026-01-01T18:00")), key="o", actor="desk", wait=NOW
@@ -81,7 +81,7 @@ def test_an_incident_that_became_graver_defers_it(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(("missed", "became"), [("late", ["late", "late"]), ("skip", ["skip"]), ("merge", ["merge"])])
-def test_the_journal_says_what_became_of_what_was_missed(desk: Desk, missed: str, became: list[str]) -> None:
+def test_the_journal_records_what_became_of_missed_messages(desk: Desk, missed: str, became: list[str]) -> None:
     publisher, pacing = desk.publisher(), {"spacing": "0m", "daily_cap": 9, "repeat_after": "0m"}
     mine = [campaign(missed=missed, pacing=pacing)]
     at(desk, {"late": "2026-01-02T19:00", "skip": "2026-01-02T16:50", "merge": "2026-01-02T17:00"}[missed])
@@ -103,7 +103,7 @@ def test_one_campaign_that_is_wrong_silences_no_other(desk: Desk) -> None:
     assert keys(publisher) == ["campaign ete 2026-01-01 a"] == [one.key for one in done.published]
 
 
-def test_a_purge_that_forgot_its_key_does_not_say_it_again(desk: Desk) -> None:
+def test_a_purge_that_deleted_its_key_does_not_publish_it_again(desk: Desk) -> None:
     publisher = desk.publisher()
     publisher.publish(campaign().messages[2].message, key="campaign of last year", actor="desk", wait=NOW)  # a person's
     assert len(run(publisher, [campaign()], actor="prévention", wait=LONG).published) == 1
@@ -117,7 +117,7 @@ def test_a_purge_that_forgot_its_key_does_not_say_it_again(desk: Desk) -> None:
     assert len(desk.bluesky.posts) == 2
 
 
-def test_nothing_is_said_while_everything_is_stopped(desk: Desk) -> None:
+def test_nothing_is_published_while_everything_is_stopped(desk: Desk) -> None:
     publisher = desk.publisher()
     publisher.journal.stop("chef")
     with pytest.raises(PublishingStopped):
@@ -125,7 +125,7 @@ def test_nothing_is_said_while_everything_is_stopped(desk: Desk) -> None:
     assert keys(publisher) == []
 
 
-def test_what_is_ahead_goes_on_from_what_was_said(desk: Desk) -> None:
+def test_the_forecast_continues_from_what_was_published(desk: Desk) -> None:
     publisher = desk.publisher()
     run(publisher, [campaign()], actor="prévention", wait=NOW)
     plan = upcoming(publisher, [campaign()], date(2026, 1, 1), date(2026, 1, 3))
@@ -133,7 +133,7 @@ def test_what_is_ahead_goes_on_from_what_was_said(desk: Desk) -> None:
     assert run(publisher, [campaign()], actor="x", wait=NOW).next_at == utc("2026-01-02T17:00")
 
 
-def test_keys_of_others_are_no_campaigns() -> None:
+def test_keys_of_others_are_not_campaigns() -> None:
     assert parse_key("campaign ete 2026-01-01 a") == ("ete", date(2026, 1, 1), "a")
     for other in ("tip", "campaign-2026-12-01", "campaign ete demain a", "campaign ete"):
         assert parse_key(other) is None
@@ -143,16 +143,16 @@ def test_two_machines_at_the_same_moment_with_two_versions_of_the_file(desk: Des
     versions = [campaign(), campaign(messages=[tip("z"), tip("a")], at="17:30")]
     publishers, start = [desk.publisher(), desk.publisher()], Barrier(2)
 
-    def say(number: int) -> int:
+    def run_once(number: int) -> int:
         start.wait()
         return len(run(publishers[number], [versions[number]], actor="prévention", wait=NOW).published)
 
     with ThreadPoolExecutor(2) as machines:
-        assert sorted(machines.map(say, range(2))) == [0, 1]
+        assert sorted(machines.map(run_once, range(2))) == [0, 1]
     assert len(keys(publishers[0])) == 1
 
 
-def test_what_reads_the_same_is_not_said_twice(desk: Desk) -> None:
+def test_an_equal_text_is_not_published_twice(desk: Desk) -> None:
     publisher = desk.publisher([desk.on_bluesky(languages=("fr", "en"))])
     english = [{"language": "en", "headline": "Going on holiday?"}]
     messages = [{**one, "message": {**one["message"], "translations": english}} for one in (tip("a"), tip("b"))]
@@ -164,7 +164,7 @@ def test_what_reads_the_same_is_not_said_twice(desk: Desk) -> None:
     assert len(run(publisher, [on_purpose], actor="prévention", wait=NOW).published) == 1
 
 
-def test_what_reads_the_same_once_it_is_shortened_is_not_said_twice(desk: Desk) -> None:
+def test_a_text_equal_once_shortened_is_not_published_twice(desk: Desk) -> None:
     publisher = desk.publisher([desk.on_bluesky()])
     long = "Faites relever votre courrier et programmez l'éclairage de plusieurs pièces chaque soir. " * 4
     given = {"category": "burglary_prevention", "headline": "Fermez vos volets", "instruction": "Appelez le 17."}

@@ -1,4 +1,4 @@
-"""When a campaign is due."""
+"""The days on which a campaign is due."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_each_kind_of_schedule(schedule: dict[str, Any], expected: list[str]) ->
     assert days(schedule, *YEAR, events={"salon": ["2026-03-07"]}) == expected
 
 
-def test_alsace_has_more_holidays_and_nobody_guesses_the_school_calendar() -> None:
+def test_alsace_has_more_holidays_and_the_school_calendar_is_not_guessed() -> None:
     assert "2026-04-03" in days({"event": "public_holidays:57"}, *YEAR)  # Good Friday
     assert "2026-04-03" not in days({"event": "public_holidays"}, *YEAR)
     assert days({"event": "school_holidays:A"}, date(2028, 9, 1), date(2030, 1, 1)) == []
@@ -89,13 +89,13 @@ def test_a_change_of_the_clocks_neither_skips_nor_doubles(schedule: dict[str, An
     ]
 
 
-def test_a_year_has_each_day_once_whatever_the_zone() -> None:
+def test_a_year_has_each_day_once_in_any_zone() -> None:
     for zone in ("Europe/Paris", "Indian/Reunion", "America/Cayenne", "Australia/Lord_Howe"):
         found = occurrences(campaign(zone=zone), *YEAR)
         assert [one.day for one in found] == [YEAR[0] + timedelta(days=number) for number in range(365)]
 
 
-def test_the_key_tells_campaign_day_and_alternative() -> None:
+def test_the_key_has_campaign_day_and_alternative() -> None:
     first, *_ = occurrences(campaign(), *YEAR)
     assert first.key("a") == "campaign ete 2026-01-01 a"
 
@@ -110,7 +110,7 @@ def test_the_key_tells_campaign_day_and_alternative() -> None:
         ("FREQ=DAILY;COUNT=5", "2026-01-05"),
     ],
 )
-def test_a_rule_ends_where_it_says(rule: str, last: str) -> None:
+def test_a_rule_ends_on_its_last_day(rule: str, last: str) -> None:
     found = occurrences(campaign(schedule=[{"rrule": rule}]), date(2026, 1, 1), date(2026, 12, 31))
     assert found[-1].day.isoformat() == last
     assert len(found) == found[-1].day.day

@@ -1,4 +1,4 @@
-"""What is done with what is due."""
+"""Decisions on due campaigns."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from tests.support.campaigns import Machine, campaign, everywhere, tip, utc
 SAY, WAIT, SKIP, MERGE = Action.PUBLISH, Action.WAIT, Action.SKIP, Action.MERGE
 
 
-def told(made: tuple[Decision, ...]) -> list[tuple[int, Action, str]]:
+def actions(made: tuple[Decision, ...]) -> list[tuple[int, Action, str]]:
     return [(one.occurrence.day.day, one.action, one.variant) for one in made]
 
 
-def test_what_is_due_is_said_once_and_alternatives_take_turns() -> None:
+def test_due_messages_are_published_once_and_alternatives_take_turns() -> None:
     machine, mine = Machine(), campaign()
     assert machine.run([mine], utc("2026-01-01T16:59")) == ()
-    assert told(machine.run([mine], utc("2026-01-01T17:00"))) == [(1, SAY, "a")]
+    assert actions(machine.run([mine], utc("2026-01-01T17:00"))) == [(1, SAY, "a")]
     assert machine.run([mine], utc("2026-01-01T17:00")) == ()
-    assert told(machine.run([mine], utc("2026-01-02T17:00"))) == [(2, SAY, "b")]
+    assert actions(machine.run([mine], utc("2026-01-02T17:00"))) == [(2, SAY, "b")]
     without_c = campaign(messages=[tip("b"), tip("a"), tip("d")])  # edited while it runs
-    assert told(machine.run([without_c], utc("2026-01-03T17:00"))) == [(3, SAY, "d")]
-    assert told(machine.run([without_c], utc("2026-01-04T17:00"))) == [(4, SAY, "a")]
+    assert actions(machine.run([without_c], utc("2026-01-03T17:00"))) == [(3, SAY, "d")]
+    assert actions(machine.run([without_c], utc("2026-01-04T17:00"))) == [(4, SAY, "a")]
 
 
 @pytest.mark.parametrize(
@@ -52,11 +52,13 @@ def test_what_is_due_is_said_once_and_alternatives_take_turns() -> None:
         ("merge", [(2, SKIP, ""), (3, MERGE, ""), (4, MERGE, ""), (5, SAY, "a")]),
     ],
 )
-def test_what_was_missed_is_said_late_skipped_or_merged(missed: str, expected: list[tuple[int, Action, str]]) -> None:
+def test_a_missed_message_is_published_late_skipped_or_merged(
+    missed: str, expected: list[tuple[int, Action, str]]
+) -> None:
     mine = campaign(missed=missed, start="2026-01-02", pacing={"spacing": "0m", "daily_cap": 9, "repeat_after": "0m"})
     machine = Machine()
     made = machine.run([mine], utc("2026-01-05T17:00"))
-    assert told(made) == expected
+    assert actions(made) == expected
     assert [one.reason for one in made if one.action is SAY][-1] == ""
     assert machine.run([mine], utc("2026-01-05T17:00")) == ()
 
@@ -65,11 +67,11 @@ def test_what_had_to_wait_is_not_skipped_for_it() -> None:
     mine, machine = campaign(missed="skip", quiet={"begins": "17:30", "ends": "08:00"}), Machine()
     [waits] = machine.run([mine], utc("2026-01-01T17:00"))
     assert (waits.action, waits.reason, waits.until) == (WAIT, "quiet hours", utc("2026-01-02T07:00"))
-    assert told(machine.run([mine], utc("2026-01-02T06:59"))) == [(1, WAIT, "")]
-    assert told(machine.run([mine], utc("2026-01-02T07:00"))) == [(1, SAY, "a")]
+    assert actions(machine.run([mine], utc("2026-01-02T06:59"))) == [(1, WAIT, "")]
+    assert actions(machine.run([mine], utc("2026-01-02T07:00"))) == [(1, SAY, "a")]
 
 
-def test_what_waits_is_not_said_on_an_excluded_day_either() -> None:
+def test_a_deferred_message_is_not_published_on_an_excluded_day_either() -> None:
     mine = campaign(quiet={"begins": "17:30", "ends": "08:00"}, excluded=["weekends"], late_for="4d", end="2026-01-02")
     plan = forecast([mine], date(2026, 1, 2), date(2026, 1, 9), reach=everywhere)  # a Friday
     assert [(one.occurrence.day.day, one.at) for one in plan] == [(2, utc("2026-01-05T07:00"))]
@@ -78,8 +80,8 @@ def test_what_waits_is_not_said_on_an_excluded_day_either() -> None:
 def test_the_pace_of_a_channel_is_that_of_all_campaigns() -> None:
     first, second = campaign(), campaign(name="route", messages=[tip("r")], pacing={"spacing": "3h", "daily_cap": 9})
     machine = Machine()
-    assert told(machine.run([first, second], utc("2026-01-01T17:00"))) == [(1, SAY, "a"), (1, WAIT, "")]
-    assert told(machine.run([first, second], utc("2026-01-01T19:59"))) == [(1, WAIT, "")]
+    assert actions(machine.run([first, second], utc("2026-01-01T17:00"))) == [(1, SAY, "a"), (1, WAIT, "")]
+    assert actions(machine.run([first, second], utc("2026-01-01T19:59"))) == [(1, WAIT, "")]
     [said] = machine.run([first, second], utc("2026-01-01T20:00"))
     assert (said.action, said.reason) == (SAY, "")
 
@@ -93,12 +95,12 @@ def test_the_pace_of_one_channel_may_be_another() -> None:
     }
     mine, machine = campaign(pacing=pacing, start="2026-01-04"), Machine()
     made = machine.run([mine], utc("2026-01-05T20:00"))
-    assert told(made) == [(4, SAY, "a"), (5, WAIT, "")]
+    assert actions(made) == [(4, SAY, "a"), (5, WAIT, "")]
     assert made[1].reason == "x has had its 1 of today"
     assert made[1].until == utc("2026-01-05T23:00")
 
 
-def test_the_same_words_are_not_said_again_too_soon_not_even_by_another_campaign() -> None:
+def test_the_same_text_is_not_published_again_too_soon_not_even_by_another_campaign() -> None:
     pacing = {"spacing": "0m", "daily_cap": 9, "repeat_after": "7d"}
     mine = campaign(messages=[tip("a")], pacing=pacing)
     other = campaign(name="hiver", messages=[{**tip("a"), "name": "z"}], pacing=pacing)
@@ -126,7 +128,7 @@ def test_a_burglary_tip_does_not_bury_an_alert() -> None:
     [waits] = machine.run([mine], now, [alert("Minor", commune="34172"), alert("Extreme", commune="34172")])
     assert (waits.action, waits.reason, waits.until) == (WAIT, "incident 4711 is open", None)
     elsewhere = alert("Extreme", commune="75056")
-    assert told(machine.run([mine], now + timedelta(hours=20), [elsewhere])) == [(1, SAY, "a")]
+    assert actions(machine.run([mine], now + timedelta(hours=20), [elsewhere])) == [(1, SAY, "a")]
 
 
 @pytest.mark.parametrize(
@@ -155,7 +157,7 @@ def test_it_is_silent_where_it_is_about(
         assert inhibited_campaigns([mine], [alert("Extreme", **heard)], contains, communes_in) == {}
 
 
-def test_a_campaign_yields_for_a_day_and_what_finds_no_room_is_told() -> None:
+def test_a_campaign_yields_for_a_day_and_unplaced_messages_are_reported() -> None:
     weekend = campaign(name="route", messages=[tip("r")], schedule=[{"dates": ["2026-01-02", "2026-01-03"]}])
     mine = campaign(yields_to=["route"], end="2026-01-03", quiet={"begins": "21:00", "ends": "08:00"}, late_for="30h")
     plan = forecast(order_campaigns([mine, weekend]), date(2026, 1, 1), date(2026, 1, 4), reach=everywhere)

@@ -1,4 +1,4 @@
-"""Each check with messages that it lets pass and messages that it does not."""
+"""Each check, with messages that pass and messages that do not."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _draft(message: Message, history: History | None = None, profile: CategoryPr
 
 
 def _typed(**fields: Any) -> CheckContext:
-    """A draft as it is decided on: with what the desk typed, and with what is left of it."""
+    """Return a draft as the checks see it: with the typed text, and with what is left of it."""
     typed = _message(**{"category": "police_operation", "location": None, **fields})
     profile = PROFILES[typed.category]
     resolved = fill_defaults(
@@ -277,7 +277,7 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
         (_draft(_message(headline="Merci aux @SDIS34")), Level.INFO, "headline"),
         (_draft(_message(instruction="Suivez @SDIS34@a.example")), Level.INFO, "instruction"),
         (
-            # A place never calls anybody, whoever may be mentioned.
+            # A place never mentions an account, even an allowed one.
             replace(_draft(_message(location={"street": "rue @SDIS34"})), mentions=frozenset({"SDIS34"})),
             Level.INFO,
             "location.street",
@@ -380,14 +380,14 @@ def test_an_installation_adds_a_check_of_its_own() -> None:
         ("Rue ferme\u0301e.La suite", None),
     ],
 )
-def test_a_finding_says_where_it_is_in_the_text_as_typed(typed: str, span: tuple[int, int] | None) -> None:
+def test_a_finding_has_its_place_in_the_text_as_typed(typed: str, span: tuple[int, int] | None) -> None:
     (finding,) = _remarks("PN113", _draft(_message(headline=typed)))
     assert finding.span == span
     assert "“fermée.La”" in finding.reason
     assert "“fermée. La”" in finding.reason
 
 
-def test_times_are_told_in_the_readers_zone() -> None:
+def test_times_are_written_in_the_readers_zone() -> None:
     (finding,) = _remarks("PN108", _draft(_message(expires_at=NOW)))
     assert "2026-06-05 17:42" in finding.reason
 

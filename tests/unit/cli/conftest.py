@@ -1,4 +1,4 @@
-"""A desk with a settings file, and its command line."""
+"""An installation with a settings file, and its command line."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 @pytest.fixture
-def lofts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The networks of a stranger's package are installed."""
+def pigeon_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Install the networks of a third-party package."""
     install(tmp_path / "site")
     monkeypatch.syspath_prepend(tmp_path / "site")

@@ -1,4 +1,4 @@
-"""The command as a process: its help, its exits, its encoding, its extras."""
+"""The command as a process: help, exit codes, encoding, extras."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_version(run: Run) -> None:
     assert run("--version").out == f"policenotify {version('policenotify')}\n"
 
 
-def test_the_help_tells_every_exit_code(run: Run) -> None:
+def test_the_help_lists_every_exit_code(run: Run) -> None:
     said = run("--help").out
     for code, meaning in MEANINGS.items():
         assert f"{int(code):>3}  {meaning}" in said
@@ -70,7 +70,7 @@ def test_no_command_shows_the_help(run: Run) -> None:
     assert "Exit codes:" in ran.err
 
 
-def test_a_command_that_lacks_an_extra_says_so_and_hides_no_other(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_that_lacks_an_extra_reports_it_and_hides_no_other(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "policenotify.cli.commands.demo", None)
     assert run("--help").code == 0
     ran = run("demo", "--json")
@@ -82,7 +82,7 @@ def test_a_command_that_lacks_an_extra_says_so_and_hides_no_other(run: Run, monk
 
 
 @pytest.mark.parametrize("lacking", ["click", "rich"])
-def test_without_the_extra_it_says_how_to_install_it(lacking: str) -> None:
+def test_without_the_extra_it_reports_how_to_install_it(lacking: str) -> None:
     start = f"import sys; sys.modules[{lacking!r}] = None; from policenotify.cli import main; main()"
     done = _process("status", code=start)
     assert done.returncode == 2
@@ -125,7 +125,7 @@ def test_asking_for_help_opens_no_sql_toolkit() -> None:
     assert _process(code=start).stdout.decode().splitlines()[-1] == "[]"
 
 
-def test_the_worst_exit_is_told() -> None:
+def test_the_worst_exit_is_reported() -> None:
     assert worst() is Exit.OK
     assert worst(Exit.ATTENTION, Exit.OVERDUE, Exit.NO_WORKER) is Exit.NO_WORKER
     assert worst(Exit.NO_WORKER, Exit.NO_JOURNAL) is Exit.NO_JOURNAL
@@ -154,7 +154,7 @@ def test_what_an_error_means_for_a_script() -> None:
     )
 
 
-def test_a_library_that_is_missing_while_a_command_runs_is_told_as_one() -> None:
+def test_a_library_missing_while_a_command_runs_is_reported_as_missing() -> None:
     lacking = error_report(
         ModuleNotFoundError("x", name="aiosmtpd.controller"), may_have_published=False, command="demo"
     )
@@ -193,7 +193,7 @@ def test_the_files_of_the_command_line_stay_small() -> None:
         ("campaign", "serve", "tips.toml", "--every"),
     ],
 )
-def test_seconds_that_are_no_time_to_wait_are_not_understood(run: Run, command: tuple[str, ...], seconds: str) -> None:
+def test_invalid_seconds_are_not_understood(run: Run, command: tuple[str, ...], seconds: str) -> None:
     ran = run(*command, seconds)
     assert (ran.code, ran.out) == (2, "")
     assert "seconds" in ran.err or "in the range" in ran.err
@@ -206,7 +206,7 @@ def test_seconds_that_are_no_time_to_wait_are_not_understood(run: Run, command: 
 def test_what_cannot_be_printed_does_not_pass_for_unpublished(
     desk: Desk, args: tuple[str, ...], code: int, told: bytes
 ) -> None:
-    """Standard output is a full disk: how it ends is told beside it, and the exit code is true."""
+    """Standard output is a full disk: standard error has the result, and the exit code is true."""
     with Path("/dev/full").open("wb") as full:
         ran = subprocess.run(  # noqa: S603 - our own command
             [sys.executable, "-c", "from policenotify.cli import main; main()", *args],
@@ -215,7 +215,7 @@ def test_what_cannot_be_printed_does_not_pass_for_unpublished(
     assert (ran.returncode, told in ran.stderr, b"Traceback" in ran.stderr) == (code, True, False), ran.stderr
 
 
-def test_a_picture_that_is_no_file_is_refused_at_once(run: Run, desk: Desk) -> None:
+def test_a_picture_that_is_not_a_file_is_refused_at_once(run: Run, desk: Desk) -> None:
     os.mkfifo(desk.folder / "pipe")
     for command in ("preview", "publish"):
         ran = run(command, *ACCIDENT, "--image", "pipe", "--alt", "Une route")

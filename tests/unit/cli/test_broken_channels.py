@@ -1,4 +1,4 @@
-"""A channel that cannot be used silences no other: it is named everywhere, and what is meant for it waits."""
+"""An unusable channel blocks no other, is named everywhere, and its deliveries wait."""
 
 from __future__ import annotations
 
@@ -157,9 +157,7 @@ def test_what_is_meant_for_a_channel_by_tags_that_are_wrong_waits_for_it(
     assert (drained.code, drained.document["outcomes"], len(desk.bluesky.posts)) == (0, {"posted": 1}, 1)
 
 
-def test_what_is_wrong_with_a_channel_is_told_in_whole_sentences(
-    run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_channel_is_reported_in_whole_sentences(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POLICENOTIFY_CHANNELS__BLUESKY__RETIRED", "perhaps")
     _change(desk, "handle =", "rate = 7\nhandle = 7 #")
     fault = run("drain", "--budget", "1", "--json").document["channel_problems"]["bluesky"]
@@ -167,7 +165,7 @@ def test_what_is_wrong_with_a_channel_is_told_in_whole_sentences(
     assert fault["reason"].endswith("100 per day, 20 at once'.")
 
 
-@pytest.mark.usefixtures("lofts")
+@pytest.mark.usefixtures("pigeon_network")
 def test_a_network_whose_library_is_missing_silences_no_other(run: Run, desk: Desk) -> None:
     _change(desk, 'network = "bluesky"', 'network = "owl"')
     said = run("publish", *ACCIDENT, "--json")
@@ -213,7 +211,7 @@ def test_what_is_wrong_with_the_settings_as_a_whole_stops_everything(
     assert desk.mail.mails == []
 
 
-def test_settings_that_are_wrong_as_a_whole_tell_what_is_wrong_with_channels_too(run: Run, desk: Desk) -> None:
+def test_globally_wrong_settings_report_wrong_channels_too(run: Run, desk: Desk) -> None:
     _change(desk, "zone =", "zohne =")
     _change(desk, "handle =", 'rate = "fast"\nhandle =')
     said = run("publish", *ACCIDENT)
@@ -263,7 +261,7 @@ def test_a_whole_incident_waits_in_its_order_and_in_its_thread(desk: Desk) -> No
         assert publisher.channel_problems() == {}
         ended = publisher.publish(_following(Stage.END, "Fin d'intervention"), key="end", actor="desk")
     assert ended.ok
-    # What was over before it could be sent is not sent: the end goes out, and stands alone.
+    # An update overtaken before it could be sent is not sent. The end is published standalone.
     [post] = desk.bluesky.posts
     assert "TERMINÉ" in post.text
 
@@ -535,7 +533,7 @@ def test_what_was_worded_before_waits_with_the_reason(desk: Desk) -> None:
     assert len(desk.bluesky.posts) == 1
 
 
-def test_what_waits_for_a_mended_channel_and_nobody_delivers_is_an_alarm(run: Run, desk: Desk) -> None:
+def test_a_delivery_for_a_mended_channel_without_a_worker_is_an_alarm(run: Run, desk: Desk) -> None:
     _secret(desk, '{ file = "none" }')
     desk.clock = Earlier(timedelta(minutes=10))
     with _opened(desk, desk.clock) as publisher:
@@ -616,7 +614,7 @@ def test_a_list_that_never_had_anybody_stays_a_note(run: Run, desk: Desk) -> Non
     assert run("status").code == 0
 
 
-def test_a_list_that_was_emptied_on_purpose_is_said_to_be_retired(run: Run, desk: Desk) -> None:
+def test_a_list_emptied_on_purpose_is_reported_as_retired(run: Run, desk: Desk) -> None:
     run("publish", *ACCIDENT)
     _empty(desk)
     _change(desk, "recipients =", "retired = true\nrecipients =")

@@ -48,7 +48,7 @@ def file(desk: Desk) -> Path:
     return path
 
 
-def test_run_says_what_is_due_once_and_report_tells_it(run: Run, desk: Desk, file: Path) -> None:
+def test_run_publishes_what_is_due_once_and_report_shows_it(run: Run, desk: Desk, file: Path) -> None:
     ran = run("campaign", "run", "campaigns")
     assert ran.code == 0
     assert "standalone · Fermez vos volets" in ran.out
@@ -105,7 +105,7 @@ def test_check_names_messages_that_read_the_same(run: Run, file: Path) -> None:
     assert "ete: Messages 'a' and 'b' read the very same on bluesky (fr)" in checked.words
 
 
-def test_where_no_file_can_be_read_nothing_is_said_and_each_is_named(run: Run, desk: Desk, file: Path) -> None:
+def test_without_a_readable_file_nothing_is_published_and_each_is_named(run: Run, desk: Desk, file: Path) -> None:
     file.write_text("name = ", encoding="utf-8")
     ran = run("campaign", "run", file, "--json")
     assert (ran.code, ran.document["published"], list(ran.document["problems"])) == (1, [], [str(file)])
@@ -133,7 +133,7 @@ def test_a_file_that_cannot_be_read_silences_no_other(run: Run, desk: Desk, file
     assert len(desk.bluesky.posts) == 1
 
 
-def test_check_tells_what_finds_no_room_and_what_is_moved(run: Run, desk: Desk, file: Path) -> None:
+def test_check_reports_unplaced_and_moved_messages(run: Run, desk: Desk, file: Path) -> None:
     assert run("campaign", "check", "campaigns").out.startswith("1 campaigns, 2 occurrences in the year ahead.")
     daily = _FILE.replace("dates = [", "rrule = 'FREQ=DAILY' # [") + '[pacing]\nrepeat_after = "7d"\n'
 
@@ -157,7 +157,7 @@ def test_check_tells_what_finds_no_room_and_what_is_moved(run: Run, desk: Desk, 
     assert "no channel has the name or tag 'nowhere'" in run("campaign", "check", unknown).words
 
 
-def test_calendar_shows_what_was_said_and_what_comes_and_writes_it_for_others(run: Run, desk: Desk, file: Path) -> None:
+def test_calendar_shows_past_and_future_messages_and_exports_them(run: Run, desk: Desk, file: Path) -> None:
     run("campaign", "run", file, "--wait", "0")
     ran = run("campaign", "calendar", file, "--months", "2", "--ics", "out.ics")
     assert ran.code == 0
@@ -180,7 +180,7 @@ def test_calendar_shows_what_was_said_and_what_comes_and_writes_it_for_others(ru
     assert (missing.code, "cannot be written" in missing.err) == (1, True)
 
 
-def test_a_later_month_tells_the_turns_that_will_be_taken_then(run: Run, file: Path) -> None:
+def test_a_later_month_shows_the_turns_that_will_be_taken_then(run: Run, file: Path) -> None:
     file.write_text(re.sub("dates = .*", "rrule = 'FREQ=DAILY;INTERVAL=9'", _FILE), encoding="utf-8")
     later = f"{_TODAY + timedelta(days=70):%Y-%m}"
     alone = run("campaign", "calendar", file, "--month", later, "--json").document["occurrences"]
@@ -207,7 +207,7 @@ def _until(holds: Callable[[], bool]) -> None:
 
 
 def _meanwhile(log: Path, *steps: tuple[str, Callable[[], object]]) -> Thread:
-    """Each step as soon as the words before it were told."""
+    """Do each step as soon as the text before it was printed."""
 
     def follow() -> None:
         for words, step in steps:
@@ -219,7 +219,7 @@ def _meanwhile(log: Path, *steps: tuple[str, Callable[[], object]]) -> Thread:
     return thread
 
 
-def test_serve_says_it_tells_troubles_once_and_stops_when_asked(
+def test_serve_reports_its_start_and_each_problem_once_and_stops_when_asked(
     run: Run, desk: Desk, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, log = signal.getsignal(signal.SIGTERM), desk.folder / "log"
@@ -242,7 +242,7 @@ def test_serve_says_it_tells_troubles_once_and_stops_when_asked(
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_serve_tells_people_too(run: Run, desk: Desk, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_serve_reports_on_a_terminal_too(run: Run, desk: Desk, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log, words = desk.folder / "log", file.read_text(encoding="utf-8")
     with log.open("w", encoding="utf-8") as out:
         monkeypatch.setattr(sys, "stdout", out)

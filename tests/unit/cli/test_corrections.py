@@ -1,4 +1,4 @@
-"""`correct` and `cancel`, to the networks of the loopback."""
+"""`correct` and `cancel`, on fake servers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_another_publication_of_an_incident_is_named_by_its_id_or_key(run: Run, 
     assert len(desk.bluesky.posts) == 4
 
 
-def test_what_stands_alone_is_corrected_and_cancelled_by_its_key(run: Run, desk: Desk) -> None:
+def test_a_standalone_message_is_corrected_and_cancelled_by_its_key(run: Run, desk: Desk) -> None:
     tip = run(*TIP, "--json").document["publication"]
     corrected = run("correct", "campaign", "Faux conseiller", "--instruction", "Raccrochez.", "--json")
     assert corrected.code == 0

@@ -10,7 +10,7 @@ from tests.support.installation import ADDRESSES, Desk, accident
 from tests.support.shell import ACCIDENT, Run
 
 
-def test_a_drain_sends_what_waits_and_says_what_it_did(run: Run, desk: Desk) -> None:
+def test_a_drain_sends_due_messages_and_reports_results(run: Run, desk: Desk) -> None:
     assert run("publish", *ACCIDENT, "--wait", "0").code == 3
     ran = run("drain", "--budget", "10")
     assert ran.code == 0
@@ -19,7 +19,7 @@ def test_a_drain_sends_what_waits_and_says_what_it_did(run: Run, desk: Desk) -> 
     assert run("drain").out.startswith("Nothing was waiting.")
 
 
-def test_a_drain_says_when_something_is_due_next(run: Run, desk: Desk) -> None:
+def test_a_drain_reports_when_something_is_due_next(run: Run, desk: Desk) -> None:
     run("publish", *ACCIDENT, "--wait", "0")
     desk.mail.refuse_connections()
     ran = run("drain", "--budget", "1", "--json")
@@ -135,7 +135,7 @@ def test_what_is_held_is_settled_by_a_person(run: Run, desk: Desk, held: str, an
 
 
 @pytest.mark.usefixtures("desk")
-def test_a_delivery_that_does_not_exist_is_a_slip_and_no_trouble_of_the_journal(run: Run) -> None:
+def test_an_unknown_delivery_is_a_user_error_and_not_a_journal_error(run: Run) -> None:
     ran = run("resolve", "999", "--posted", "--json")
     assert ran.code == 2
     assert ran.document["error"] == {
@@ -144,7 +144,7 @@ def test_a_delivery_that_does_not_exist_is_a_slip_and_no_trouble_of_the_journal(
     }  # fmt: skip
 
 
-def test_what_a_newer_message_has_overtaken_is_told_not_to_be_said_again(run: Run, desk: Desk, held: str) -> None:
+def test_an_overtaken_message_is_reported_as_not_to_be_repeated(run: Run, desk: Desk, held: str) -> None:
     run("end", "2026-4711", "Fin d'intervention")
     before = len(desk.mail.mails)
     assert (

@@ -65,7 +65,7 @@ def test_the_demo_as_a_page(run: Run) -> None:
     assert text.count("In reply to 17:42") == 4  # on three timelines and in a mailbox
 
 
-def test_a_page_that_cannot_be_is_told_before_anything_is_run(run: Run) -> None:
+def test_an_impossible_page_is_reported_before_anything_runs(run: Run) -> None:
     begun = monotonic()
     ran = run("demo", "--html", "nowhere/page.html")
     assert ran.code == 2
@@ -74,7 +74,7 @@ def test_a_page_that_cannot_be_is_told_before_anything_is_run(run: Run) -> None:
     assert monotonic() - begun < 2
 
 
-def test_a_demo_that_fails_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_demo_that_fails_is_reported(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "READERS", ("not an address",))
     monkeypatch.setattr(demo, "STORY", ("scam/info",))
     ran = run("demo", "--json", "--html", "page.html")

@@ -24,7 +24,7 @@ def _change(desk: Desk, old: str, new: str) -> None:
     settings.write_text(settings.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
 
 
-def test_a_new_installation_and_what_the_doctor_says_of_it(run: Run) -> None:
+def test_a_new_installation_and_the_report_of_doctor(run: Run) -> None:
     made = run("init", "désk")
     assert made.code == 0
     assert "  désk/policenotify.toml\n" in made.out
@@ -55,7 +55,7 @@ def test_all_in_order(run: Run, desk: Desk) -> None:
     assert desk.mail.mails == []
 
 
-def test_wrong_credentials_are_told_and_nothing_else_is_hidden(run: Run, desk: Desk) -> None:
+def test_wrong_credentials_are_reported_and_nothing_else_is_hidden(run: Run, desk: Desk) -> None:
     _change(desk, desk.bluesky.password, "aaaa-bbbb-cccc-dddd")
     ran = run("doctor", "--json")
     assert ran.code == 3
@@ -115,14 +115,14 @@ def test_keys_that_others_may_read_are_wrong(run: Run, desk: Desk) -> None:
     assert "chmod 600" in _line(ran, "keys")["detail"]
 
 
-def test_a_damaged_journal_is_told(run: Run, desk: Desk) -> None:
+def test_a_damaged_journal_is_reported(run: Run, desk: Desk) -> None:
     desk.database.write_bytes(b"no journal " * 1000)
     ran = run("doctor", "--json")
     assert ran.code == 6
     assert _line(ran, "journal")["state"] == "WRONG"
 
 
-def test_a_changed_record_is_told(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_record_is_reported(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     def changed(_audit: AuditLog) -> int:
         raise JournalError("The sealed batch 1 was changed.")
 
@@ -144,14 +144,14 @@ def test_an_overdue_incident_and_a_stop(run: Run, desk: Desk) -> None:
     assert "everything was stopped by brigadier" in _line(run("doctor", "--json"), "stop")["detail"]
 
 
-def test_nobody_delivering_is_told_by_the_doctor(run: Run, desk: Desk) -> None:
+def test_a_missing_worker_is_reported_by_doctor(run: Run, desk: Desk) -> None:
     desk.publisher().publish(accident(), key="one", actor="desk", wait=timedelta(0))
     ran = run("doctor", "--json")
     assert ran.code == 5
     assert "no worker runs (never seen)" in _line(ran, "worker")["detail"]
 
 
-@pytest.mark.usefixtures("lofts")
+@pytest.mark.usefixtures("pigeon_network")
 def test_a_network_that_does_not_load(run: Run, desk: Desk) -> None:
     ran = run("doctor", "--json")
     assert ran.code == 0
@@ -164,9 +164,7 @@ def test_a_network_that_does_not_load(run: Run, desk: Desk) -> None:
     assert _line(used, "channel bluesky")["state"] == "ok"
 
 
-def test_a_strangers_network_that_fails_in_a_way_of_its_own(
-    run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_third_party_network_that_fails_unexpectedly(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     def surprising(_channel: object) -> None:
         raise LookupError(desk.bluesky.password)
 
@@ -177,7 +175,7 @@ def test_a_strangers_network_that_fails_in_a_way_of_its_own(
     assert desk.bluesky.password not in ran.out
 
 
-def test_languages_say_where_their_words_come_from_and_what_is_lent(run: Run, desk: Desk) -> None:
+def test_languages_are_shown_with_their_source_and_what_is_lent(run: Run, desk: Desk) -> None:
     (desk.folder / "de.toml").write_text('base = "en"\nsince = "seit {day}, {time}"', encoding="utf-8")
     more = '\n[languages]\nde = "de.toml"\n[categories.drone]\nlabels = { fr = "Drone" }\n\n[channels.bluesky]'
     _change(desk, "\n[channels.bluesky]", more)

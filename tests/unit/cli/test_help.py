@@ -1,4 +1,4 @@
-"""The help: its examples are run, its exit codes are told, and it costs nothing to ask for."""
+"""The help: its examples run, its exit codes are listed, and it loads little."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _every() -> list[tuple[str, str]]:
 
 
 def arguments(line: str) -> tuple[list[str], str]:
-    """What the command is given, and the file that it reads."""
+    """Return the arguments of the command, and the file that it reads."""
     within = re.search(r"\$\((policenotify .*)\)", line)
     words = shlex.split(within[1] if within else line[line.index("policenotify ") :])
     for mark in ("|", ">"):
@@ -76,7 +76,7 @@ def test_every_command_has_an_example() -> None:
 @pytest.mark.parametrize(
     ("name", "line"), [pair for pair in _every() if pair[0] not in {"demo", "worker"}], ids=lambda value: value[:60]
 )
-def test_every_example_does_what_it_says(
+def test_every_example_works_as_documented(
     run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch, name: str, line: str
 ) -> None:
     settings = desk.folder / "policenotify.toml"
@@ -103,7 +103,7 @@ def test_every_example_does_what_it_says(
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
-def test_every_command_tells_its_exit_codes(run: Run, name: str) -> None:
+def test_every_command_documents_its_exit_codes(run: Run, name: str) -> None:
     said = run(name, "--help").words
     assert "Exit codes: 0 success; " in said
     told = re.search(r"Exit codes: (.*) All of them: policenotify --help", said)

@@ -1,4 +1,4 @@
-"""`incidents`: what is open, and what is owed."""
+"""`incidents`: open incidents and overdue messages."""
 
 from __future__ import annotations
 
@@ -84,11 +84,11 @@ def test_two_ways_to_choose_are_one_too_many(run: Run) -> None:
         (timedelta(days=9, hours=2, minutes=5), "9 d 2 h"),
     ],
 )
-def test_a_length_of_time_is_told_in_two_units(span: timedelta, told: str) -> None:
+def test_a_duration_is_shown_in_two_units(span: timedelta, told: str) -> None:
     assert duration(span) == told
 
 
-def test_a_drain_reminds_and_the_list_tells_it(run: Run, desk: Desk) -> None:
+def test_a_drain_reminds_and_the_list_shows_it(run: Run, desk: Desk) -> None:
     _opened(desk, "late", timedelta(hours=2, minutes=50))
     assert run("drain", "--budget", "0.1").code == 0
     ran = run("incidents", "--overdue")

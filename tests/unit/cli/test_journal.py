@@ -1,4 +1,4 @@
-"""`journal`: handed out, proved by strangers, purged; the page about it is followed word for word."""
+"""`journal`: export, verification by others, purge, and its page of the docs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 
 @pytest.fixture
 def old(desk: Desk, run: Run) -> Desk:
-    """A desk with an incident and a tip of four years ago, and one incident that is open."""
+    """An installation with an incident and a tip of four years ago, and one open incident."""
     desk.clock = Earlier(timedelta(days=4 * 366))
     then = desk.publisher()
     opening = then.publish(accident(next_update_at=None), key="cad:1", actor="cne Roux")
@@ -93,7 +93,7 @@ def test_an_age_is_counted_back_in_the_calendar(typed: str, at: datetime) -> Non
         ("P1000Y99999W", "longer than there are years"),
     ],
 )
-def test_what_is_no_age_is_refused(typed: str, why: str) -> None:
+def test_an_invalid_age_is_refused(typed: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         parse_age(typed, NOW)
 
@@ -101,7 +101,7 @@ def test_what_is_no_age_is_refused(typed: str, why: str) -> None:
 # --- purge
 
 
-def test_a_purge_is_tried_done_and_told(run: Run, old: Desk) -> None:
+def test_a_purge_has_a_dry_run_is_done_and_reported(run: Run, old: Desk) -> None:
     tried = run("journal", "purge", "--older-than", "3y", "--dry-run", "--json")
     assert tried.code == 0
     assert tried.document["dry_run"] is True
@@ -130,7 +130,7 @@ def _raw(desk: Desk) -> str:
     return "".join(file.read_bytes().decode("utf-8", errors="replace") for file in files)
 
 
-def test_what_was_purged_is_not_said_again_and_not_set_right(run: Run, old: Desk) -> None:
+def test_a_purged_message_is_not_published_again_and_not_corrected(run: Run, old: Desk) -> None:
     assert run("journal", "purge", "--older-than", "3y").code == 0
     refused = run("correct", INCIDENT, "Accident matériel", "--commune", "34172")
     assert refused.code == 1
@@ -141,7 +141,7 @@ def test_what_was_purged_is_not_said_again_and_not_set_right(run: Run, old: Desk
     assert len(old.bluesky.posts) == 3
 
 
-def test_only_a_category_is_purged_and_a_slip_is_met(run: Run, old: Desk) -> None:
+def test_only_a_category_is_purged_and_a_misspelt_one_is_refused(run: Run, old: Desk) -> None:
     assert old.database.exists()
     assert run("journal", "purge", "--older-than", "3y", "--category", "fire", "--json").document["publications"] == 0
     wrong = run("journal", "purge", "--older-than", "3y", "--category", "traffic_acident")
@@ -160,7 +160,7 @@ def test_an_age_that_is_none_purges_nothing(run: Run, desk: Desk, age: str) -> N
     assert desk.folder.exists()
 
 
-def test_what_is_held_is_kept_and_told(run: Run, old: Desk) -> None:
+def test_held_deliveries_are_kept_and_reported(run: Run, old: Desk) -> None:
     with _changed(old) as database:
         database.execute("UPDATE pn_delivery SET state = 'held', in_doubt = 1 WHERE id = 1")
     ran = run("journal", "purge", "--older-than", "3y")
@@ -194,7 +194,7 @@ def test_an_export_is_proved_and_what_was_changed_is_seen(run: Run, old: Desk) -
     assert json.loads(event["body"])["digest"] == ran.document["digest"]
 
 
-def test_a_stranger_needs_no_settings(run: Run, old: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_verifier_needs_no_settings(run: Run, old: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pem = run("journal", "public-key")
     assert (pem.code, pem.out) == (0, old.keys.public_key(1))
     assert run("journal", "public-key", "--json").document == {
@@ -225,7 +225,7 @@ def test_nothing_is_written_over(run: Run, desk: Desk) -> None:
 
 
 @pytest.mark.usefixtures("desk")
-def test_what_cannot_be_answered_is_told(run: Run) -> None:
+def test_an_unanswerable_question_is_reported(run: Run) -> None:
     assert run("journal", "export", "-", "--json").code == 2
     assert run("journal", "verify", "--public-key", "x.pem").code == 2
     absent = run("journal", "verify", "absent.jsonl")
@@ -236,7 +236,7 @@ def test_what_cannot_be_answered_is_told(run: Run) -> None:
     assert "That is not a public key" in run("journal", "verify", "text", "--public-key", "text").err
 
 
-def test_seals_are_made_and_the_last_one_is_told(run: Run, old: Desk) -> None:
+def test_seals_are_made_and_the_last_one_is_shown(run: Run, old: Desk) -> None:
     assert run("journal", "verify", "--json").document == {"batches": 0, "digest": ""}
     sealed = run("journal", "seal", "--json").document
     assert sealed["events"] > 6

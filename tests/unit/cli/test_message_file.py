@@ -1,4 +1,4 @@
-"""A message from a JSON file, from standard input, from options, or from two of them: no field from two."""
+"""A message from a JSON file, standard input, options, or two of them with no field given twice."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_an_option_that_is_given_twice_is_an_error(run: Run, args: tuple[str, ..
         (b'{"headline": "x", "images": [{"alt": "", "path": "a"}]}', 1, "images[0].alt (--alt): String should have"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_told_by_field(run: Run, text: bytes, code: int, told: str) -> None:
+def test_a_wrong_file_is_reported_by_field(run: Run, text: bytes, code: int, told: str) -> None:
     run("publish", *ACCIDENT)
     Path("x.json").write_bytes(text)
     ran = run("update", "2026-4711", "--file", "x.json")
@@ -128,7 +128,7 @@ def test_what_is_wrong_with_a_file_is_told_by_field(run: Run, text: bytes, code:
     assert "othing was " in ran.err
 
 
-def test_a_file_may_say_where_it_stands_if_the_command_says_the_same(run: Run, desk: Desk) -> None:
+def test_a_file_may_name_its_stage_if_the_command_names_the_same(run: Run, desk: Desk) -> None:
     run("publish", *ACCIDENT)
     name = _file({**UPDATE, "lifecycle": {"stage": "update", "incident": "2026-4711", "follows": None}})
     assert run("update", "2026-4711", "--file", name).code == 0

@@ -1,4 +1,4 @@
-"""`migrate`: the tables of the journal, made and brought up."""
+"""`migrate`: create and upgrade the tables of the journal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_a_journal_in_a_file_is_made_if_there_is_none(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("desk")
-def test_a_server_that_is_not_there_is_no_journal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_server_is_not_a_journal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POLICENOTIFY_JOURNAL", "postgresql://pn:geheim@127.0.0.1:1/pn")
     told = run("migrate", "--json")
     assert told.code == 6
@@ -30,7 +30,7 @@ def test_a_server_that_is_not_there_is_no_journal(run: Run, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("command", ["status", "incidents", "stop", "migrate", "drain"])
-def test_a_journal_of_a_newer_release_is_no_journal_to_any_command(run: Run, desk: Desk, command: str) -> None:
+def test_a_journal_of_a_newer_release_is_refused_by_each_command(run: Run, desk: Desk, command: str) -> None:
     assert run("status").code == 0
     with sqlite3.connect(desk.database) as raw:
         raw.execute("UPDATE pn_meta SET value = value + 1 WHERE name = 'schema_version'")

@@ -1,4 +1,4 @@
-"""`networks`: what there is to publish on, what it can do, and what it wants to know."""
+"""`networks`: available networks, their capabilities and options."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_one_network_with_its_options(run: Run) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.usefixtures("lofts")
+@pytest.mark.usefixtures("pigeon_network")
 def test_a_network_of_another_package(run: Run) -> None:
     ran = run("networks", "pigeon")
     assert ran.code == 0
@@ -62,18 +62,18 @@ def test_a_network_of_another_package(run: Run) -> None:
     ]
 
 
-@pytest.mark.usefixtures("lofts")
-def test_a_network_whose_library_is_missing_says_how_to_install_it(run: Run) -> None:
+@pytest.mark.usefixtures("pigeon_network")
+def test_a_network_whose_library_is_missing_reports_how_to_install_it(run: Run) -> None:
     ran = run("networks", "owl")
     assert ran.code == 1
     assert "    ✘ Not installed: no-such-library.\n" in ran.out
     assert "→ pip install 'lofts[owl]'" in ran.out
     [owl] = run("networks", "owl", "--json").document["networks"]
-    # It does not say what it can do before it is configured.
+    # Its capabilities are unknown before it is configured.
     assert (owl["ready"], owl["missing"], owl["capabilities"]) == (False, ["no-such-library"], None)
 
 
-@pytest.mark.usefixtures("lofts")
+@pytest.mark.usefixtures("pigeon_network")
 def test_a_network_that_does_not_load_hides_no_other(run: Run) -> None:
     ran = run("networks")
     assert ran.code == 0
@@ -82,15 +82,15 @@ def test_a_network_that_does_not_load_hides_no_other(run: Run) -> None:
     assert run("networks", "magpie", "--json").code == 1
 
 
-@pytest.mark.usefixtures("lofts")
+@pytest.mark.usefixtures("pigeon_network")
 def test_who_asks_for_one_network_imports_no_other(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded, load = [], Network.load
 
-    def told(network: Network) -> type[Channel]:
+    def recorded_load(network: Network) -> type[Channel]:
         loaded.append(network.name)
         return load(network)
 
-    monkeypatch.setattr(Network, "load", told)
+    monkeypatch.setattr(Network, "load", recorded_load)
     assert run("networks", "pigeon").code == 0
     assert loaded == ["pigeon"]
 
@@ -105,7 +105,7 @@ def test_abilities_in_words() -> None:
     assert "one key posts once, for ever" in set(capabilities_in_words(Bluesky.capabilities.fget(None)))  # type: ignore[attr-defined]  # a property
 
 
-def test_how_it_is_written_is_told_of_the_command_that_was_meant(run: Run) -> None:
+def test_usage_is_shown_for_the_mistyped_command(run: Run) -> None:
     assert "Usage: policenotify networks [OPTIONS] [NAME | new NAME]" in run("networks", "--help").out
     for args, about in {("a", "b"): "networks", ("bluesky", "--nmae"): "networks", ("new",): "networks new"}.items():
         ran = run("networks", *args)

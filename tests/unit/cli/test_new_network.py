@@ -1,4 +1,4 @@
-"""`networks new`: the package of a network of one's own, whole or not at all."""
+"""`networks new`: write the package of a new network, completely or not at all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.shell import Run
 OURS = Path(__file__).parents[3] / "pyproject.toml"
 
 
-def test_what_is_written_is_told_and_is_a_network(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_written_files_are_listed_and_form_a_network(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     document = run("networks", "new", "none", "--json").document
     package = tmp_path / "policenotify-none"
     assert sorted(document["written"]) == sorted(

@@ -1,4 +1,4 @@
-"""What the page shows, before it is laid out."""
+"""The contents of the report page, before it is laid out."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from policenotify.model.message import Message
 from policenotify.model.receipt import Receipt
 from policenotify.testing.samples import PARIS, SAMPLES
 from policenotify.text import Budget
-from tests.acceptance.browser.pages import budgets, desk, everywhere, png, previewed, said, stories
+from tests.acceptance.browser.pages import budgets, desk, everywhere, png, previewed, publish_entry, stories
 
 SAMPLE = {sample.id: sample for sample in SAMPLES}
 POSTS = Capabilities(budget=Budget(300), replies=True)
@@ -51,7 +51,7 @@ def devices(page: Report, section: int) -> dict[str, Device]:
 
 
 def article(page: Report, card: Card) -> str:
-    """What the page has of a card."""
+    """Return the page's texts of a card."""
     return html(page).partition(f'<article id="{card.id}"')[2].partition("</article>")[0]
 
 
@@ -169,7 +169,7 @@ def test_no_row_of_devices_has_a_hole(wide: list[bool], two: list[int], three: l
 # --- outcomes
 
 
-def test_every_outcome_is_told_in_words() -> None:
+def test_every_outcome_has_a_text() -> None:
     for outcome in Outcome:
         told = verdict_of(Receipt(channel="x", language="fr", outcome=outcome, delivery=1), POSTS)
         assert told.label
@@ -177,11 +177,11 @@ def test_every_outcome_is_told_in_words() -> None:
         assert (told.state == "bad") == (not outcome.ok and outcome.is_final)
 
 
-def test_a_receipt_is_told_with_reason_remedy_and_counts_never_people(tmp_path: Path) -> None:
+def test_a_receipt_is_shown_with_reason_remedy_and_counts_never_with_recipients(tmp_path: Path) -> None:
     channels = [one for one in everywhere() if one.network == "sms"]
     with desk(tmp_path, channels) as (publisher, clock):
         clock.put_to(SAMPLE["accident/opening"].at)
-        entry = said(publisher, SAMPLE["accident/opening"].message, "one")
+        entry = publish_entry(publisher, SAMPLE["accident/opening"].message, "one")
         assert entry.publication
         receipt = entry.publication.receipts[0].model_copy(
             update={
@@ -242,7 +242,7 @@ def test_the_height_of_a_mail_grows_with_its_words_and_shrinks_with_its_width() 
 
 
 @pytest.mark.slow
-def test_the_page_tells_each_incident_on_every_network(page: Report) -> None:
+def test_the_page_shows_each_incident_on_every_network(page: Report) -> None:
     assert [section.label for section in page.sections] == ["Arnaque", "Accident", "Colis suspect", "Incendie"]
     accident = page.sections[1]
     assert (accident.status, accident.tone, accident.severity) == ("Over at 19:02", "clear", "Moderate")
@@ -290,7 +290,7 @@ def test_a_mail_has_its_subject_and_its_formatted_version(page: Report) -> None:
     assert re.search(r'<iframe class="letter".* srcdoc="[^"]*Accident – TERMINÉ', article(page, mail))
 
 
-def test_what_needs_a_person_is_told_once_and_first(page: Report) -> None:
+def test_what_needs_a_person_is_shown_once_and_first(page: Report) -> None:
     told = {concern.label: concern.reason for concern in page.concerns}
     assert told["x: refused"] == "X says that the text was posted already."
     assert told["mastodon: waiting, 8 posts"] == "The token was revoked."
@@ -316,7 +316,7 @@ def test_a_preview_shows_both_wordings_and_what_gave_way(tmp_path: Path) -> None
     assert any(card.omitted and card.needs_attention for card in cards)
     assert cards[0].post
     assert cards[0].post.pictures[0].alt == "Plan du secteur"
-    assert cards[0].link is None  # pictures leave no room for a card
+    assert cards[0].link is None  # pictures leave no space for a card
     assert ("6", "channels that would publish it") in page.figures
 
 
@@ -344,7 +344,7 @@ def test_the_card_of_a_link_is_the_posts_or_the_pages(tmp_path: Path) -> None:
     assert cards["bluesky"].pieces == [Piece(text="autre")]  # the places of the links are not known any more
     assert cards["mastodon"].reader_post
     assert cards["mastodon"].reader_post.warning == "Images choquantes"
-    assert words(cards["x"]) == words(found["x"])  # two posts for one wording: nobody can tell which
+    assert words(cards["x"]) == words(found["x"])  # two posts for one wording: indistinguishable
 
 
 def test_what_readers_have_is_shown_with_the_parent_that_the_network_has(tmp_path: Path) -> None:
@@ -352,7 +352,7 @@ def test_what_readers_have_is_shown_with_the_parent_that_the_network_has(tmp_pat
         told = []
         for number, name in enumerate(ACCIDENT):
             clock.put_to(SAMPLE[name].at)
-            one = said(publisher, SAMPLE[name].message, name)
+            one = publish_entry(publisher, SAMPLE[name].message, name)
             seen = ReaderPost(id=f"p{number}", text=f"post {number}", parent={1: "p0", 2: "gone"}.get(number))
             told.append(replace(one, reader_posts={"x": (seen,)}))
         cards = devices(draw("demo", told, publisher), 0)["x"].cards
@@ -361,12 +361,12 @@ def test_what_readers_have_is_shown_with_the_parent_that_the_network_has(tmp_pat
     assert (cards[2].is_reply, cards[2].parent) == (True, None)
 
 
-def test_a_correction_stands_with_what_it_corrects(tmp_path: Path) -> None:
+def test_a_correction_is_shown_beside_the_corrected_message(tmp_path: Path) -> None:
     with desk(tmp_path, everywhere()) as (publisher, clock):
         clock.put_to(SAMPLE["scam/info"].at)
-        first = said(publisher, SAMPLE["scam/info"].message, "first")
+        first = publish_entry(publisher, SAMPLE["scam/info"].message, "first")
         assert first.publication
-        wrong = said(publisher, first.publication.correct("Rectificatif : le bon numéro est le 17"), "second")
+        wrong = publish_entry(publisher, first.publication.correct("Rectificatif : le bon numéro est le 17"), "second")
         page = draw("demo", [first, wrong], publisher)
     assert len(page.sections) == 1
     assert page.sections[0].tone == "info"
@@ -378,7 +378,7 @@ def test_what_goes_on_in_further_posts_hangs_under_the_post_before(tmp_path: Pat
     with desk(tmp_path, [one for one in everywhere() if one.network == "bluesky"]) as (publisher, clock):
         clock.put_to(SAMPLE["scam/info"].at)
         foreseen = draw("preview", [ReportEntry(at=clock.now(), preview=publisher.preview(long))], publisher)
-        page = draw("demo", [said(publisher, long, "first")], publisher)
+        page = draw("demo", [publish_entry(publisher, long, "first")], publisher)
     for shown in (foreseen, page):
         first, *further = devices(shown, 0)["bluesky"].cards
         assert len(further) > 1
@@ -389,13 +389,13 @@ def test_what_goes_on_in_further_posts_hangs_under_the_post_before(tmp_path: Pat
     assert all(card.is_published for card in devices(page, 0)["bluesky"].cards)
 
 
-def test_what_has_no_words_is_told_too(tmp_path: Path) -> None:
+def test_an_unworded_delivery_is_reported_too(tmp_path: Path) -> None:
     channels = [replace(one, without_opening="skip") for one in everywhere()[:1]]
     capabilities = replace(channels[0].capabilities, deletes=True)
     channels = [replace(channels[0], capabilities=capabilities, on_cancellation="delete")]
     with desk(tmp_path, channels) as (publisher, clock):
         clock.put_to(SAMPLE["accident/opening"].at)
-        first = said(publisher, SAMPLE["accident/opening"].message, "first")
+        first = publish_entry(publisher, SAMPLE["accident/opening"].message, "first")
         assert first.publication
         preview = publisher.preview(first.publication.cancel("Annulation"))
         assert preview.deletions
@@ -416,7 +416,7 @@ def test_an_edit_changes_an_earlier_post(tmp_path: Path) -> None:
     [channel] = everywhere()[:1]
     with desk(tmp_path, [channel]) as (publisher, clock):
         clock.put_to(SAMPLE["accident/opening"].at)
-        first = said(publisher, SAMPLE["accident/opening"].message, "first")
+        first = publish_entry(publisher, SAMPLE["accident/opening"].message, "first")
         [wording] = first.preview.posts
         leg = replace(wording.target, operation=Operation.EDIT)
         edit = replace(first.preview, posts=(RenderedPost(target=leg, standalone=wording.standalone),))
@@ -426,7 +426,7 @@ def test_an_edit_changes_an_earlier_post(tmp_path: Path) -> None:
     assert words(card) == wording.standalone.text
 
 
-def test_a_forbidden_message_says_so(tmp_path: Path) -> None:
+def test_a_forbidden_message_is_reported(tmp_path: Path) -> None:
     message = Message(category="fire", headline="Feu", lifecycle=Lifecycle(stage=Stage.OPENING, incident="f"))
     with desk(tmp_path, everywhere()) as (publisher, clock):
         page = draw("preview", [ReportEntry(at=clock.now(), preview=publisher.preview(message))], publisher)
@@ -437,12 +437,12 @@ def test_a_forbidden_message_says_so(tmp_path: Path) -> None:
     assert ("1", "incident, none over") in page.figures
 
 
-def test_a_gateway_that_tells_nothing_is_not_believed(tmp_path: Path) -> None:
+def test_a_gateway_that_reports_nothing_is_not_verified(tmp_path: Path) -> None:
     [pager] = [one for one in everywhere() if one.network == "pager"]
     pager = replace(pager, capabilities=Capabilities(budget=Budget(300), acceptance="unverified"))
     with desk(tmp_path, [pager]) as (publisher, clock):
         clock.put_to(SAMPLE["scam/info"].at)
-        told = said(publisher, SAMPLE["scam/info"].message, "one")
+        told = publish_entry(publisher, SAMPLE["scam/info"].message, "one")
         [card] = draw("demo", [told], publisher).sections[0].devices[0].cards
     assert card.verdict
     assert card.verdict.label == "Accepted"
@@ -457,7 +457,7 @@ def test_how_urgent_a_message_looks() -> None:
     assert tone(SAMPLE["accident/correction"].resolved) == "info"
 
 
-def test_a_thread_knows_nothing_before_something_is_said(tmp_path: Path) -> None:
+def test_a_thread_is_empty_before_something_is_published(tmp_path: Path) -> None:
     [channel] = everywhere()[:1]
     assert Device(id="d", channel=channel, look=look_of("x"), sender="", zone=PARIS).cards == []
     with desk(tmp_path, [channel]) as (publisher, _):

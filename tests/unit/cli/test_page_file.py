@@ -1,4 +1,4 @@
-"""The file of the page."""
+"""The report page's file."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_page_that_is_not_written_leaves_the_earlier_one(page: Report, tmp_pat
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     assert f"{tmp_path} is a folder; add a name" in refused(tmp_path)
     told = refused(tmp_path / "nowhere" / "page.html")
     assert "cannot be written (No such file or directory). Nothing was done." in told
@@ -76,7 +76,9 @@ def test_a_link_is_followed(page: Report, tmp_path: Path) -> None:
     assert (tmp_path / "there" / "page.html").is_file()
 
 
-def test_without_the_extra_it_is_told_before_anything_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_it_is_reported_before_anything_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("policenotify.cli.report.file.find_spec", lambda _name: None)
     with pytest.raises(MissingExtra, match=r"--html \(jinja2 is not installed\).*policenotify\[cli\]"):
         PageFile(str(tmp_path / "page.html")).__enter__()

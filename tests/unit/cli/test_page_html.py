@@ -1,4 +1,4 @@
-"""The page as a file: whole, closed to the outside, and nothing of a message gets out of its place."""
+"""The report page as a file: complete, self-contained, and safe from the texts it shows."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_it_asks_nothing_of_anybody(text: str, read: Read) -> None:
     assert [name for _, attributes in read.tags for name in attributes if name.startswith("on")] == []
 
 
-def test_only_readers_links_lead_out_and_tell_nobody_from_where(read: Read) -> None:
+def test_only_readers_links_lead_out_and_send_no_referrer(read: Read) -> None:
     for tag, attributes in read.tags:
         href = attributes.get("href") or "#"
         if not href.startswith("#"):
@@ -116,7 +116,7 @@ def test_a_mail_lies_in_a_sandbox(read: Read) -> None:
         assert "src" not in frame
 
 
-def test_each_text_says_its_language_and_the_page_its_own(read: Read) -> None:
+def test_each_text_and_the_page_declare_their_languages(read: Read) -> None:
     assert read.tags[0] == ("html", {"lang": "en"})
     for tag, attributes in read.tags:
         kinds = set((attributes.get("class") or "").split())
@@ -140,14 +140,14 @@ def test_everything_that_is_to_be_heard_has_a_name(read: Read) -> None:
                 pass
 
 
-def test_nobody_who_hears_from_it_is_named(text: str) -> None:
+def test_no_recipient_is_named(text: str) -> None:
     for reader in (*READERS, ACCOUNTS["sms"], ACCOUNTS["pager"], "127.0.0.1"):
         assert reader not in text
     for reader in READERS:
         assert reader.partition("@")[0] not in text
 
 
-def test_what_became_of_each_post_is_told(texts: dict[str, str]) -> None:
+def test_the_outcome_of_each_post_is_shown(texts: dict[str, str]) -> None:
     told = " ".join(" ".join(Read(texts["stories"]).text).split())
     assert "X says that the text was posted already. 403" in told
     assert "What to do: Change a word." in told

@@ -1,4 +1,4 @@
-"""Receipts as a person reads them, whatever was done on the network."""
+"""Receipts on the terminal, for every operation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _publication(*outcomes: tuple[Operation, Outcome]) -> Publication:
     return Publication(id="0" * 26, key="k", message=accident(), at=AT, actor="desk", receipts=tuple(said))
 
 
-def test_what_was_done_is_said_where_it_was_no_post() -> None:
+def test_an_operation_other_than_a_post_is_shown() -> None:
     done = _publication(
         (Operation.POST, Outcome.POSTED), (Operation.EDIT, Outcome.POSTED), (Operation.DELETE, Outcome.DELETED)
     )
@@ -52,13 +52,13 @@ def test_whether_readers_have_it(became: list[tuple[Operation, Outcome]], told: 
     assert PublicationResult.of(_publication(*became)).published == told
 
 
-def test_a_budget_says_what_the_count_alone_does_not() -> None:
+def test_a_budget_reports_what_the_count_alone_does_not() -> None:
     assert use(Budget(459, describe=lambda text: f"GSM-7, {len(text)} septets"), "Feu") == "3 of 459 · GSM-7, 3 septets"
     assert use(Budget(300), "Feu") == "3 of 300"
 
 
-@pytest.mark.usefixtures("lofts")
-def test_a_yes_that_is_not_verified_is_told_as_one(run: Run, desk: Desk) -> None:
+@pytest.mark.usefixtures("pigeon_network")
+def test_an_unverified_acceptance_is_reported_as_one(run: Run, desk: Desk) -> None:
     settings = desk.folder / "policenotify.toml"
     loft = '\n[channels.loft]\nnetwork = "pigeon"\nloft = "Arnel"\n'
     settings.write_text(settings.read_text(encoding="utf-8") + loft, encoding="utf-8")

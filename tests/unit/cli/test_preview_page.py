@@ -1,4 +1,4 @@
-"""`preview --html`: the page of what would be said."""
+"""`preview --html`: the page of the posts to come."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_what_may_not_go_out_is_shown_with_its_reason(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("desk")
-def test_a_page_that_cannot_be_is_told_before_anything_is_run(run: Run) -> None:
+def test_an_impossible_page_is_reported_before_anything_runs(run: Run) -> None:
     Path("mine.html").write_text("<title>Mine</title>", encoding="utf-8")
     ran = run("preview", *ACCIDENT, "--html", "mine.html")
     assert ran.code == 2

@@ -1,4 +1,4 @@
-"""`publish`, `update`, `end` and `preview`, to the networks of the loopback."""
+"""`publish`, `update`, `end` and `preview`, on fake servers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def test_an_incident_from_its_opening_to_its_end(run: Run, desk: Desk) -> None:
     assert [len(thread) for thread in desk.mail.threads(ADDRESSES[0])] == [3]
 
 
-def test_a_repeated_enter_says_so_and_publishes_nothing(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_repeated_enter_is_reported_and_publishes_nothing(
+    run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = run("publish", *ACCIDENT, "--json").document
     assert first["repeated"] is False
     monkeypatch.setattr(SystemClock, "now", Earlier(timedelta(minutes=-2)).now)  # +30m is another moment by now
@@ -52,7 +54,7 @@ def test_a_repeated_enter_says_so_and_publishes_nothing(run: Run, desk: Desk, mo
     assert len(desk.bluesky.posts) == 3
 
 
-def test_the_same_words_with_another_key_are_said_again(run: Run, desk: Desk) -> None:
+def test_the_same_text_with_another_key_is_published_again(run: Run, desk: Desk) -> None:
     tip = (
         "publish",
         "--category",
@@ -86,7 +88,7 @@ def test_the_document_of_a_publication(run: Run, desk: Desk) -> None:
     assert "secret" not in ran.out
 
 
-def test_a_doubt_is_told_as_one(run: Run, desk: Desk) -> None:
+def test_a_doubt_is_reported_as_one(run: Run, desk: Desk) -> None:
     desk.mail.hang_up("DATA", delivered=True)
     ran = run("publish", *ACCIDENT)
     assert ran.code == 3
@@ -94,7 +96,7 @@ def test_a_doubt_is_told_as_one(run: Run, desk: Desk) -> None:
     assert run("status", "2026-4711", "--json").document["publications"][0]["published"] == "unknown"
 
 
-def test_what_reaches_further_than_the_opening_says_that_it_stands_alone(run: Run, desk: Desk) -> None:
+def test_an_update_beyond_the_opening_is_reported_as_standalone(run: Run, desk: Desk) -> None:
     assert run("publish", *ACCIDENT, "--to", "presse").code == 0
     changed = ("--street", "rue Foch", "--severity", "severe", "--instruction", "Évitez le secteur.")
     ran = run("update", "2026-4711", "Une voie rouverte", *changed, "--next-update", "+1h")
@@ -103,7 +105,7 @@ def test_what_reaches_further_than_the_opening_says_that_it_stands_alone(run: Ru
     assert "rue Foch" in post.text
 
 
-def test_what_never_goes_out_is_not_said_to_go_yet(run: Run, desk: Desk) -> None:
+def test_a_post_that_never_leaves_is_not_reported_as_pending(run: Run, desk: Desk) -> None:
     desk.bluesky.fail_next("POST", "/xrpc/com.atproto.repo.putRecord", Answer.json({"error": "InvalidRequest"}, 400))
     ran = run("publish", *ACCIDENT, "--to", "bluesky")
     assert ran.code == 3
@@ -115,7 +117,7 @@ def test_what_never_goes_out_is_not_said_to_go_yet(run: Run, desk: Desk) -> None
     assert nobody.out.startswith("Stored, but it is published on no channel.\n")
 
 
-def test_nothing_is_awaited_where_nobody_waits(run: Run, desk: Desk) -> None:
+def test_nothing_is_awaited_without_a_waiter(run: Run, desk: Desk) -> None:
     ran = run("publish", *ACCIDENT, "--wait", "0", "--to", "bluesky")
     assert ran.code == 3
     assert "Stored, but not published on any channel yet." in ran.words
@@ -191,7 +193,7 @@ def test_a_category_decides_whether_an_incident_is_opened(run: Run) -> None:
         (("publish", "--category", "fire", "--headline", "Feu"), 1, "PN101 error · location"),
     ],
 )
-def test_what_cannot_be_said_is_told_calmly(run: Run, args: tuple[str, ...], code: int, said: str) -> None:
+def test_an_unprintable_text_is_reported_calmly(run: Run, args: tuple[str, ...], code: int, said: str) -> None:
     ran = run(*args)
     assert (ran.code, ran.out) == (code, "")
     assert said in ran.err
@@ -222,7 +224,9 @@ def test_an_interrupted_publication_may_be_out(run: Run, desk: Desk, monkeypatch
     assert desk.bluesky.posts == ()
 
 
-def test_a_fault_of_ours_tells_its_kind_and_no_secret(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error_is_reported_by_kind_without_secrets(
+    run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_args: object, **_named: object) -> None:
         raise RuntimeError(desk.bluesky.password)
 
@@ -268,7 +272,7 @@ def test_what_answers_is_previewed_in_both_wordings(run: Run, desk: Desk) -> Non
 
 
 @pytest.mark.usefixtures("desk")
-def test_a_preview_tells_what_gave_way_and_what_is_forbidden(run: Run) -> None:
+def test_a_preview_shows_omissions_and_forbidden_texts(run: Run) -> None:
     long = run("preview", *ACCIDENT, "--description", "Circulation très difficile. " * 20)
     assert "left out: " in long.out
     forbidden = run("preview", "--category", "fire", "--headline", "Feu")
@@ -292,7 +296,7 @@ def test_a_preview_is_of_one_message(run: Run, args: tuple[str, ...], said: str)
     assert said in ran.err
 
 
-def test_a_message_that_no_route_takes_goes_nowhere_and_says_so(run: Run, desk: Desk) -> None:
+def test_a_message_without_a_route_is_not_sent_and_reported(run: Run, desk: Desk) -> None:
     settings = desk.folder / "policenotify.toml"
     settings.write_text(
         settings.read_text(encoding="utf-8") + '\n[[routes]]\ncategories = ["fire"]\nto = ["bluesky"]\n',
@@ -324,7 +328,7 @@ def _evening(minute: int) -> datetime:
 
 @pytest.mark.usefixtures("desk")
 @pytest.mark.parametrize("command", [("preview",), ("publish", "--wait", "0")])
-def test_the_day_of_an_hour_is_told_with_a_warning_where_it_is_tomorrow(
+def test_the_day_of_an_hour_is_shown_with_a_warning_where_it_is_tomorrow(
     run: Run, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
     promised = with_other("--next-update", "18h30")
@@ -354,4 +358,4 @@ def test_a_promise_that_is_taken_as_tomorrows_is_remarked_for_programs_too(
         [remark] = [finding for finding in findings if finding["code"] == "PN109"]
         assert remark["level"] == "warning"
         assert "2026-11-25 18:30, in 23 hours" in remark["reason"]
-    assert run("publish", *promised, "--wait", "0", "--json").document["times"] == []  # a repetition says nothing
+    assert run("publish", *promised, "--wait", "0", "--json").document["times"] == []  # a repetition publishes nothing

@@ -1,4 +1,4 @@
-"""The page of the command line: its commands are run, and what it lists is what there is."""
+"""The page of the command line: its commands run, and its lists are complete."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_commands_of_the_page_run(run: Run, desk: Desk, block: str) -> None:
             (desk.folder / into).write_text(said, encoding="utf-8")
 
 
-def test_every_command_stands_there() -> None:
+def test_every_command_is_listed() -> None:
     listed = set()
     for title in ("Publishing", "Campaigns", "Monitoring", "Journal", "Installation"):
         listed |= {found for cell, *_ in rows(title) for found in re.findall(r"`(\w+)", cell)}

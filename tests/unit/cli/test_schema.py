@@ -1,4 +1,4 @@
-"""`schema`: what goes in and out, for other systems."""
+"""`schema`: input and output formats for other systems."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ JSON_TYPES: dict[str, type | tuple[type, ...]] = {
 
 
 def wrong(value: Any, schema: dict[str, Any], root: dict[str, Any], at: str = "") -> list[str]:
-    """What a value has against a schema: the keywords that pydantic writes, of JSON Schema 2020-12."""
+    """Return the violations of a schema: the keywords that pydantic writes, of JSON Schema 2020-12."""
     if "$ref" in schema:
         return wrong(value, root["$defs"][schema["$ref"].rpartition("/")[2]], root, at)
     if "anyOf" in schema and not any(not wrong(value, one, root, at) for one in schema["anyOf"]):
@@ -115,8 +115,8 @@ def test_the_schema_of_the_settings_knows_the_options_of_each_network(run: Run, 
     assert named <= set(schema["$defs"])
 
 
-@pytest.mark.usefixtures("lofts")
-def test_the_schema_of_the_settings_knows_strangers_and_passes_over_what_does_not_load(run: Run) -> None:
+@pytest.mark.usefixtures("pigeon_network")
+def test_the_schema_of_the_settings_knows_third_party_networks_and_skips_what_does_not_load(run: Run) -> None:
     schema = _schema(run, "settings")
     [tables] = schema["properties"]["channels"]["patternProperties"].values()
     named = {table["title"] for table in tables["anyOf"]}

@@ -1,4 +1,4 @@
-"""`status`: what is open and owed, what was said last, who delivers."""
+"""`status`: open incidents, overdue messages, latest publications and workers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_quiet_desk(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("desk")
-def test_what_is_open_and_what_was_said(run: Run) -> None:
+def test_open_incidents_and_their_messages(run: Run) -> None:
     run("publish", *ACCIDENT)
     ran = run("status")
     assert ran.code == 0
@@ -70,7 +70,7 @@ def test_an_overdue_incident_comes_first_and_has_an_exit_code(run: Run, desk: De
     assert [one["overdue"] for one in run("status", "--json").document["incidents"]] == [True, False]
 
 
-def test_nobody_delivering_has_an_exit_code(run: Run, desk: Desk) -> None:
+def test_a_missing_worker_has_an_exit_code(run: Run, desk: Desk) -> None:
     publisher = desk.publisher()
     publisher.publish(accident(), key="one", actor="desk", wait=timedelta(0))
     ran = run("status")
@@ -87,7 +87,7 @@ def test_nobody_delivering_has_an_exit_code(run: Run, desk: Desk) -> None:
     assert set(waiting.document["waiting"]) == {"bluesky", "presse"}
 
 
-def test_a_blocked_channel_is_told_with_what_to_do(run: Run, desk: Desk) -> None:
+def test_a_blocked_channel_is_reported_with_its_remedy(run: Run, desk: Desk) -> None:
     desk.bluesky.closed = "takendown"
     assert run("publish", *ACCIDENT).code == 3
     ran = run("status")
@@ -98,7 +98,7 @@ def test_a_blocked_channel_is_told_with_what_to_do(run: Run, desk: Desk) -> None
     assert run("status", "--json").document["blocked"]["bluesky"]["reason"]
 
 
-def test_what_cannot_be_sent_now_says_when_it_is_tried_again(run: Run, desk: Desk) -> None:
+def test_a_postponed_delivery_has_the_time_of_the_next_attempt(run: Run, desk: Desk) -> None:
     desk.mail.refuse_connections()
     ran = run("publish", *ACCIDENT, "--wait", "1")
     assert ran.code == 3
@@ -200,7 +200,7 @@ def test_a_delivery_that_was_taken_over_twice_within_one_lease_is_an_alarm(
 
 
 def _backlog(desk: Desk, count: int) -> None:
-    """Publish openings that nobody delivers, the first one overdue."""
+    """Publish undelivered openings, the first one overdue."""
     desk.clock = Earlier(timedelta(hours=30))
     for number in range(count):
         life = Lifecycle(stage=Stage.OPENING, incident=f"I{number:03d}")
@@ -212,7 +212,7 @@ def _backlog(desk: Desk, count: int) -> None:
 def test_a_backlog_is_counted_and_the_most_pressing_of_it_shown(run: Run, desk: Desk) -> None:
     _backlog(desk, 25)
     ran = run("status")
-    assert ran.code == 5  # nobody delivers
+    assert ran.code == 5  # no worker delivers
     lines = ran.out.splitlines()
     assert len(lines) <= 48
     assert max(map(len, lines)) <= 100

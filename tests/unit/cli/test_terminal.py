@@ -1,4 +1,4 @@
-"""On a real terminal, on a narrow one, and in a pipe."""
+"""Output on a real terminal, on a narrow one, and in a pipe."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*(?:3[0-7]|4[0-7]|9[0-7]|38|48)[0-9;]*m")
 
 
 def on_a_terminal(columns: int, *args: str, **more: str) -> str:
-    """What a process prints on a terminal of that width."""
+    """Return the output of a process on a terminal of that width."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     clean = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES", "NO_COLOR"}}
@@ -44,7 +44,7 @@ def on_a_terminal(columns: int, *args: str, **more: str) -> str:
     return said.decode().replace("\r\n", "\n")
 
 
-def _said(desk: Desk) -> None:
+def _publish_earlier(desk: Desk) -> None:
     desk.clock = Earlier(timedelta(hours=30))
     desk.publisher().publish(accident(), key="one", actor="desk")
 
@@ -52,7 +52,7 @@ def _said(desk: Desk) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["status", "incidents", "doctor", "networks"])
 def test_a_narrow_terminal_breaks_no_word_that_is_not_to_be_copied(desk: Desk, command: str) -> None:
-    _said(desk)
+    _publish_earlier(desk)
     said = on_a_terminal(40, "--settings", str(desk.folder / "policenotify.toml"), command)
     plain = re.sub(r"\x1b\[[0-9;]*m", "", said)
     wide = [line for line in plain.splitlines() if len(line) > 40]
@@ -63,7 +63,7 @@ def test_a_narrow_terminal_breaks_no_word_that_is_not_to_be_copied(desk: Desk, c
 
 @pytest.mark.slow
 def test_a_terminal_shows_what_weighs_most_in_bold_and_no_colour(desk: Desk) -> None:
-    _said(desk)
+    _publish_earlier(desk)
     settings = ("--settings", str(desk.folder / "policenotify.toml"))
     said = on_a_terminal(80, *settings, "status")
     assert "\x1b[1m" in said

@@ -1,4 +1,4 @@
-"""Times as a desk types them."""
+"""Times as officers type them."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_time_that_may_lie_behind(typed: str, now: datetime, meant: datetime) 
     "typed",
     ["", "soon", "24h00", "18h60", "1830", "+", "-", "+m", "2026-11-24", "20261124", "2026-02-30T10:00", "١٨:٣٠"],
 )
-def test_what_is_no_time_is_refused_with_the_forms_that_are(typed: str) -> None:
+def test_an_invalid_time_is_refused_with_the_valid_forms(typed: str) -> None:
     with pytest.raises(ValueError, match="is not a time; write it as 18h30"):
         parse_future(typed, now=NOW, zone=PARIS)
 
@@ -111,6 +111,6 @@ def test_a_span_counts_from_now() -> None:
 
 
 @pytest.mark.parametrize("read", [parse_future, parse_near])
-def test_the_edge_of_all_years_is_no_time(read: Callable[..., datetime]) -> None:
+def test_the_edge_of_all_years_is_not_a_time(read: Callable[..., datetime]) -> None:
     with pytest.raises(ValueError, match="outside the years 1 to 9999"):
         read("0001-01-01T00:00", now=NOW, zone=PARIS)

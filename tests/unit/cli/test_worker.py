@@ -1,4 +1,4 @@
-"""`worker`: it delivers until it is told to end, and says how it fares."""
+"""`worker`: it delivers until it is stopped, and reports its state."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _end_when(reached: object) -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def test_it_delivers_until_a_signal_and_tells_its_manager(
+def test_it_delivers_until_a_signal_and_notifies_its_manager(
     run: Run, desk: Desk, manager: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WATCHDOG_USEC", "150000")
@@ -95,7 +95,7 @@ def test_it_delivers_until_a_signal_and_tells_its_manager(
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_what_had_no_time_to_finish_is_told(run: Run, desk: Desk) -> None:
+def test_unfinished_work_is_reported(run: Run, desk: Desk) -> None:
     run("publish", *ACCIDENT, "--wait", "0", "--to", "bluesky")
     desk.bluesky.always(NoResponse(1.5))
     _end_when(lambda: desk.bluesky.requests)
@@ -104,7 +104,7 @@ def test_what_had_no_time_to_finish_is_told(run: Run, desk: Desk) -> None:
     assert "Ended by SIGTERM. A post was still under way after 0 s." in ran.words
 
 
-def test_a_worker_that_hangs_is_not_said_to_be_alive(manager: socket.socket) -> None:
+def test_a_worker_that_hangs_is_not_reported_alive(manager: socket.socket) -> None:
     class Hanging:
         running = True
         unresponsive_for = 91.0
@@ -124,14 +124,14 @@ def test_a_worker_that_hangs_is_not_said_to_be_alive(manager: socket.socket) -> 
         manager.recv(9)
 
 
-def test_a_manager_that_does_not_listen_holds_nobody_up(manager: socket.socket) -> None:
+def test_an_unresponsive_service_manager_delays_nothing(manager: socket.socket) -> None:
     supervisor = Supervisor({"NOTIFY_SOCKET": str(manager.getsockname())})
-    for _ in range(1000):  # more than it has room for
+    for _ in range(1000):  # more than fits into it
         supervisor.notify("WATCHDOG=1")
     assert manager.recv(99) == b"WATCHDOG=1"
 
 
-def test_without_a_manager_nothing_is_told() -> None:
+def test_without_a_manager_nothing_is_notified() -> None:
     for environ in ({}, {"NOTIFY_SOCKET": "@nobody-listens-here"}, {"WATCHDOG_USEC": "5000000"}):
         supervisor = Supervisor(environ)
         supervisor.notify("READY=1")

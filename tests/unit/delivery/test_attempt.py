@@ -1,4 +1,4 @@
-"""One delivery, from its claim to what is written down of it."""
+"""One delivery, from its claim to its recorded result."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def attempt(book: Book, network: Scripted, how: ChannelConfig | None = None) -> 
 
 
 def doubted(book: Book, network: Scripted, how: ChannelConfig | None = None, **publication: Any) -> str:
-    """A publication whose first attempt timed out; the next one is due at once."""
+    """Return a publication whose first attempt timed out, and whose next one is due at once."""
     published = book.publish("sky", **publication)
     network.sends.append(Unconfirmed("No answer came."))
     assert attempt(book, network, how)
@@ -96,7 +96,7 @@ def retry_in(book: Book, receipt: Receipt) -> timedelta:
 # --- what became of it
 
 
-def test_what_is_said_is_journalled_before_it_leaves(book: Book) -> None:
+def test_a_message_is_journalled_before_it_leaves(book: Book) -> None:
     network, seen = Scripted(), []
 
     def look(request: Request) -> PostRef:
@@ -156,7 +156,7 @@ _FOUND_OUT = "Nothing: it is looked for, and sent again only if it is not there.
         (Unconfirmed("Cut."), PLAIN, "resend", "It will be sent again."),
     ],
 )
-def test_where_the_network_says_nothing_of_it_what_will_be_is_told(
+def test_where_the_network_has_no_reason_the_next_step_is_reported(
     book: Book, error: ChannelError, capabilities: Capabilities, policy: Literal["hold", "resend"], then: str
 ) -> None:
     network = Scripted(capabilities=capabilities)
@@ -176,7 +176,7 @@ def test_where_the_network_says_nothing_of_it_what_will_be_is_told(
     ],
     ids=["raises", "returns nothing", "returns no ref"],
 )
-def test_whatever_else_comes_of_sending_is_a_doubt(
+def test_any_other_error_of_sending_is_a_doubt(
     book: Book, step: Any, code: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     published = book.publish("sky")
@@ -190,7 +190,7 @@ def test_whatever_else_comes_of_sending_is_a_doubt(
     assert "abc" not in caplog.text + receipt.reason
 
 
-def test_the_network_says_when(book: Book) -> None:
+def test_the_network_sets_the_time(book: Book) -> None:
     first, second = book.publish("sky"), book.publish("sky")
     network = Scripted()
     network.sends.append(Unavailable("Slow down.", retry_at=book.clock.now() + HOUR))
@@ -218,7 +218,7 @@ def test_the_network_asks_the_account_to_wait(book: Book, tells: bool) -> None: 
 
 
 @pytest.mark.parametrize("retry_at", ["past", "naive"])
-def test_a_time_that_has_passed_is_no_reason_to_ask_at_once(book: Book, retry_at: str) -> None:
+def test_a_time_in_the_past_is_not_a_reason_to_retry_at_once(book: Book, retry_at: str) -> None:
     now = book.clock.now()
     at = now - HOUR if retry_at == "past" else now.replace(tzinfo=None)
     published = book.publish("sky")
@@ -249,7 +249,7 @@ def test_the_waits_grow_from_failure_to_failure(book: Book, failing: str) -> Non
 
 @pytest.mark.parametrize("failing", FAILURES)
 @pytest.mark.parametrize("whole_channel", [False, True], ids=["the post", "the channel"])
-def test_time_spent_waiting_behind_others_is_no_failure(book: Book, failing: str, *, whole_channel: bool) -> None:
+def test_time_spent_waiting_behind_others_is_not_a_failure(book: Book, failing: str, *, whole_channel: bool) -> None:
     published = book.publish("sky")
     book.pass_by(HOUR.total_seconds())
     network = Scripted()
@@ -280,7 +280,7 @@ def test_an_account_that_keeps_asking_us_to_wait_is_asked_less_and_less(book: Bo
         assert book.receipt(one).outcome is Outcome.POSTED
 
 
-def test_time_in_which_nobody_delivered_is_no_failure(book: Book) -> None:
+def test_time_without_a_worker_is_not_a_failure(book: Book) -> None:
     published = book.publish("sky")
     network = Scripted()
     network.sends.extend([Unavailable("Down.")] * 2)
@@ -291,7 +291,7 @@ def test_time_in_which_nobody_delivered_is_no_failure(book: Book) -> None:
 
 
 @pytest.mark.parametrize("between", ["a time of the network's", "the rate is reached"])
-def test_a_wait_that_is_no_guess_of_ours_grows_nothing(book: Book, between: str) -> None:
+def test_a_wait_set_by_the_network_does_not_grow(book: Book, between: str) -> None:
     published = book.publish("sky")
     network = Scripted()
     network.sends.append(Unavailable("Down."))
@@ -369,7 +369,7 @@ def test_a_blocked_channel_is_one_alarm_and_goes_on_when_it_is_resumed(
     assert {book.receipt(one).outcome for one in published} == {Outcome.POSTED}
 
 
-# --- before anything is said
+# --- before anything is sent
 
 
 @pytest.mark.parametrize(
@@ -439,7 +439,7 @@ def test_a_delivery_without_wording_is_refused(book: Book) -> None:
     assert book.receipt(published).reason == "This delivery has no wording."
 
 
-def test_nobody_speaks_for_another_account(book: Book) -> None:
+def test_an_address_of_another_account_is_refused(book: Book) -> None:
     published = book.publish("sky", account="police34.example")
     network = Scripted(account="police13.example")
     attempt(book, network)
@@ -472,7 +472,7 @@ def test_a_channel_that_became_another_network_cannot_send(
 # --- once more
 
 
-def test_a_retry_says_the_same_bytes_and_prepares_nothing(book: Book) -> None:
+def test_a_retry_sends_the_same_bytes_and_prepares_nothing(book: Book) -> None:
     network = Scripted()
     network.sends.append(Unavailable("Down."))
     book.publish("sky")
@@ -538,10 +538,10 @@ def test_a_second_language_whose_first_post_is_gone_goes_out_alone(book: Book) -
         ("post 1 en", 1),
         ("post 1 en", 0),
     ]
-    assert [receipt.outcome for receipt in book.told(published)] == [Outcome.POSTED, Outcome.POSTED]
+    assert [receipt.outcome for receipt in book.publication(published)] == [Outcome.POSTED, Outcome.POSTED]
 
 
-def test_a_request_is_prepared_anew_three_times_at_most(book: Book) -> None:
+def test_a_request_is_prepared_three_times_at_most(book: Book) -> None:
     network = Scripted()
     network.sends.extend([Refused("The key is taken.", fallback="prepare")] * 9)
     published = book.publish("sky")
@@ -554,7 +554,7 @@ def test_a_request_is_prepared_anew_three_times_at_most(book: Book) -> None:
     assert book.receipt(published).outcome is Outcome.REFUSED
 
 
-def test_a_reply_that_cannot_be_prepared_anew_any_more_is_tried_alone(book: Book) -> None:
+def test_a_reply_that_cannot_be_prepared_again_is_tried_alone(book: Book) -> None:
     network = Scripted(capabilities=KEYED)
     update = opened(book, network)
     network.sends.extend([Refused("What it answers is gone.", fallback="prepare")] * 4)
@@ -565,7 +565,7 @@ def test_a_reply_that_cannot_be_prepared_anew_any_more_is_tried_alone(book: Book
     assert (receipt.outcome, receipt.standalone) == (Outcome.POSTED, True)
 
 
-def test_a_reply_prepared_anew_still_answers(book: Book) -> None:
+def test_a_reply_prepared_again_still_replies(book: Book) -> None:
     network = Scripted(capabilities=KEYED)
     opened(book, network)
     network.sends.append(Refused("The key is taken.", fallback="prepare"))
@@ -593,7 +593,7 @@ def test_only_our_own_posts_are_answered(book: Book) -> None:
 
 
 @pytest.mark.parametrize("capabilities", [KEYED, BOTH])
-def test_while_the_key_counts_the_same_request_is_said_again(book: Book, capabilities: Capabilities) -> None:
+def test_within_the_idempotency_window_the_same_request_is_sent_again(book: Book, capabilities: Capabilities) -> None:
     network = Scripted(capabilities=capabilities)
     published = doubted(book, network)
     attempt(book, network)
@@ -623,7 +623,7 @@ def test_a_doubt_outlives_a_later_certain_failure(book: Book, later: ChannelErro
 
 
 @pytest.mark.parametrize("how", [{}, {"on_unknown": "resend"}])
-def test_a_refusal_says_nothing_of_an_earlier_attempt(book: Book, how: dict[str, Any]) -> None:
+def test_a_refusal_proves_nothing_about_an_earlier_attempt(book: Book, how: dict[str, Any]) -> None:
     network = Scripted(capabilities=PLAIN if how else KEYED)
     configured = network.configured("sky", **how)
     published = doubted(book, network, configured)
@@ -664,7 +664,7 @@ def test_not_there_is_believed_only_when_the_timeline_has_settled(book: Book) ->
 
 
 def test_not_there_is_believed_only_of_two_answers_some_seconds_apart(book: Book) -> None:
-    """The first answer may come from a machine that has not heard of the post, however long ago it was said."""
+    """The first answer may come from a machine without the post, however long ago it was sent."""
     network = Scripted(capabilities=READABLE)
     published = doubted(book, network)
     book.pass_by(3600)
@@ -678,14 +678,14 @@ def test_not_there_is_believed_only_of_two_answers_some_seconds_apart(book: Book
     assert (len(network.asked), len(network.said)) == (2, 1)
 
 
-def test_what_was_not_there_before_it_was_said_once_more_does_not_count(book: Book) -> None:
+def test_a_post_that_appeared_only_after_the_resend_does_not_count(book: Book) -> None:
     network = Scripted(capabilities=READABLE)
     published = doubted(book, network)
     book.pass_by(60)
     attempt(book, network)
     book.pass_by(5)
     network.sends.append(Unconfirmed("Cut."))
-    attempt(book, network)  # not there twice, said again, and in doubt again
+    attempt(book, network)  # not found twice, sent again, and in doubt again
     assert len(network.said) == 2
     book.pass_by(60)
     attempt(book, network)
@@ -698,7 +698,7 @@ def test_what_was_not_there_before_it_was_said_once_more_does_not_count(book: Bo
 # --- doubt: what is another's
 
 
-def test_who_looks_is_told_since_when_and_which_posts_are_others(book: Book) -> None:
+def test_a_look_up_gets_the_earliest_time_and_the_posts_of_others(book: Book) -> None:
     network = Scripted(capabilities=READABLE)
     others = [book.publish("sky"), book.publish("sky", account="police13.example"), book.publish("sea")]
     elsewhere = Scripted(account="police13.example", capabilities=READABLE)
@@ -711,7 +711,9 @@ def test_who_looks_is_told_since_when_and_which_posts_are_others(book: Book) -> 
     began = book.clock.now()
     doubted(book, network)
     attempt(book, network)
-    ids = [ref.id for one in (others[0], others[2]) for ref in [book.told(one).receipts[0].ref] if ref is not None]
+    ids = [
+        ref.id for one in (others[0], others[2]) for ref in [book.publication(one).receipts[0].ref] if ref is not None
+    ]
     assert network.known == [frozenset(ids)]
     assert network.since == [began]
 
@@ -741,7 +743,7 @@ def test_a_post_that_is_known_as_anothers_is_never_taken_for_this_one(
 
 
 def test_a_network_that_gives_all_posts_one_name_takes_none_for_anothers(book: Book) -> None:
-    """What cannot be asked and knows no keys finds nothing that was there before."""
+    """A network without look-up and idempotency keys finds no earlier post."""
     network = Scripted(capabilities=PLAIN)
     both = [book.publish("sky"), book.publish("sky")]
     for _ in both:
@@ -750,7 +752,7 @@ def test_a_network_that_gives_all_posts_one_name_takes_none_for_anothers(book: B
     assert {book.receipt(one).outcome for one in both} == {Outcome.POSTED}
 
 
-# --- the account has said the very same
+# --- the account has published the very same text
 
 
 def repeated(book: Book, network: Scripted) -> str:
@@ -759,7 +761,7 @@ def repeated(book: Book, network: Scripted) -> str:
     return published
 
 
-def test_words_that_another_post_has_are_said_with_what_tells_them_apart_once(book: Book) -> None:
+def test_a_repeated_text_is_made_distinct_once(book: Book) -> None:
     network = Scripted(capabilities=replace(READABLE, refuses_repeats=True))
     published = repeated(book, network)
     attempt(book, network)
@@ -768,7 +770,7 @@ def test_words_that_another_post_has_are_said_with_what_tells_them_apart_once(bo
     assert book.receipt(published).outcome is Outcome.POSTED
 
 
-def test_words_that_are_refused_even_told_apart_are_refused(book: Book) -> None:
+def test_a_text_refused_even_when_distinct_is_refused(book: Book) -> None:
     network = Scripted(capabilities=replace(READABLE, refuses_repeats=True))
     published = repeated(book, network)
     network.sends.extend([Refused("The very same.", fallback="distinct")] * 9)
@@ -812,7 +814,7 @@ def test_words_whose_owner_cannot_be_asked_for_stay_in_doubt(book: Book, step: E
     assert book.receipt(published).outcome is Outcome.UNCONFIRMED
 
 
-def test_a_network_that_takes_repeats_is_never_told_what_sets_them_apart(book: Book) -> None:
+def test_a_network_that_takes_repeats_gets_no_distinct_text(book: Book) -> None:
     network = Scripted(capabilities=READABLE)
     published = book.publish("sky", distinct="post 1, told apart")
     network.sends.append(Refused("The upload is gone.", fallback="prepare"))
@@ -842,7 +844,7 @@ def test_an_unreadable_timeline_keeps_the_doubt(book: Book, step: Any, said: str
     assert (receipt.outcome, receipt.reason) == (Outcome.UNCONFIRMED, said)
     assert retry_in(book, receipt) == timedelta(seconds=3)  # the second failure
     book.pass_by(60)
-    attempt(book, network)  # the request is not forgotten: it is asked for twice more, not there, and said
+    attempt(book, network)  # the request is kept: it is looked up twice more, not found, and sent
     book.pass_by(5)
     attempt(book, network)
     assert network.asked[0] == network.asked[1] == network.asked[2] == network.said[1]
@@ -873,7 +875,7 @@ def test_once_it_is_certainly_not_there_the_doubt_is_over(book: Book) -> None:
     assert (len(network.asked), len(network.said)) == (2, 3)
 
 
-def test_nothing_that_was_never_said_is_asked_for(book: Book) -> None:
+def test_a_post_never_sent_is_not_looked_up(book: Book) -> None:
     network = Scripted(capabilities=READABLE)
     book.publish("sky")
     claimed = book.claim()
@@ -936,7 +938,7 @@ def test_a_refusal_in_doubt_comes_to_an_end(book: Book, unreadable: int) -> None
         (PLAIN, False, Outcome.HELD),
     ],
 )
-def test_what_is_stale_is_not_said_again(
+def test_a_stale_message_is_not_sent_again(
     book: Book,
     capabilities: Capabilities,
     found: bool,  # noqa: FBT001 - a parameter
@@ -955,7 +957,7 @@ def test_what_is_stale_is_not_said_again(
     assert len(network.said) == 1
 
 
-# --- doubt: nobody can be asked
+# --- doubt without a look-up
 
 
 @pytest.mark.parametrize("severity", [Severity.SEVERE, Severity.MODERATE])
@@ -1025,7 +1027,7 @@ def test_where_others_were_faster_it_waits_for_the_rate(book: Book, in_doubt: bo
     assert (book.receipt(published).outcome, len(network.said)) == (Outcome.POSTED, said + 1)
 
 
-def test_where_the_rate_counts_people_the_rest_is_written_to_later_and_nobody_twice(book: Book) -> None:
+def test_a_rate_that_counts_recipients_defers_the_rest_and_sends_none_twice(book: Book) -> None:
     network, people = Scripted(capabilities=MAIL), [f"a{number}@x.example" for number in range(5)]
     how = network.configured("sky", rate=Rate(2, HOUR, 2))
     published = book.publish("sky", people=people)
@@ -1048,7 +1050,7 @@ def taken_over(book: Book) -> ClaimedDelivery:
     return claimed
 
 
-def test_who_was_taken_over_says_nothing(book: Book) -> None:
+def test_a_process_that_was_taken_over_sends_nothing(book: Book) -> None:
     network = Scripted()
     published = book.publish("sky")
     claimed = book.claim()
@@ -1061,7 +1063,7 @@ def test_who_was_taken_over_says_nothing(book: Book) -> None:
     assert book.receipt(published).outcome is Outcome.POSTED
 
 
-def test_who_is_taken_over_while_sending_has_no_say(book: Book) -> None:
+def test_a_process_taken_over_while_sending_changes_nothing(book: Book) -> None:
     network = Scripted(capabilities=KEYED)
     published = book.publish("sky")
     others: list[ClaimedDelivery] = []
@@ -1086,7 +1088,7 @@ PEOPLE = tuple(f"{number:02d}@press.example" for number in range(60))
 Telling = Callable[[tuple[Recipient, ...]], Iterator[RecipientOutcome]]
 
 
-def told(recipient: Recipient, outcome: Any, **more: Any) -> RecipientOutcome:
+def recipient_outcome(recipient: Recipient, outcome: Any, **more: Any) -> RecipientOutcome:
     return RecipientOutcome(key=recipient.key, outcome=outcome, **more)
 
 
@@ -1114,13 +1116,13 @@ def test_people_are_written_to_in_chunks_and_the_thread_is_asked_before_each_per
 
 
 def breaks(error: Exception) -> Telling:
-    def tell(people: tuple[Recipient, ...]) -> Iterator[RecipientOutcome]:
-        yield told(people[0], "posted")
-        yield told(people[1], "refused", code="550")
-        yield told(people[2], "unavailable", code="450")
+    def outcomes_until_error(people: tuple[Recipient, ...]) -> Iterator[RecipientOutcome]:
+        yield recipient_outcome(people[0], "posted")
+        yield recipient_outcome(people[1], "refused", code="550")
+        yield recipient_outcome(people[2], "unavailable", code="450")
         raise error
 
-    return tell
+    return outcomes_until_error
 
 
 DOUBTED = {Outcome.POSTED: 1, Outcome.REFUSED: 1, Outcome.WAITING: 1}
@@ -1163,21 +1165,27 @@ def test_a_mail_that_breaks_in_the_middle_leaves_an_outcome_for_everybody(
 
 
 @pytest.mark.parametrize(
-    ("tell", "people"),
+    ("outcomes_until_error", "people"),
     [
         (lambda people: everybody(people[1:]), {Outcome.POSTED: 2, Outcome.HELD: 1}),
         (
-            lambda people: iter([*everybody(people), told(Recipient(key="stranger"), "refused")]),
+            lambda people: iter([*everybody(people), recipient_outcome(Recipient(key="stranger"), "refused")]),
             {Outcome.POSTED: 3},
         ),
-        (lambda people: iter([*everybody(people), told(people[0], "unavailable")]), {Outcome.POSTED: 3}),
-        (lambda people: iter([told(people[0], "unavailable"), *everybody(people)]), {Outcome.POSTED: 3}),
+        (lambda people: iter([*everybody(people), recipient_outcome(people[0], "unavailable")]), {Outcome.POSTED: 3}),
+        (lambda people: iter([recipient_outcome(people[0], "unavailable"), *everybody(people)]), {Outcome.POSTED: 3}),
         (
-            lambda people: iter([told(people[0], "unconfirmed"), told(people[0], "refused"), *everybody(people[1:])]),
+            lambda people: iter(
+                [
+                    recipient_outcome(people[0], "unconfirmed"),
+                    recipient_outcome(people[0], "refused"),
+                    *everybody(people[1:]),
+                ]
+            ),
             {Outcome.POSTED: 2, Outcome.HELD: 1},
         ),
         (
-            lambda people: iter([told(people[0], "delivered"), *everybody(people[1:])]),
+            lambda people: iter([recipient_outcome(people[0], "delivered"), *everybody(people[1:])]),
             {Outcome.POSTED: 2, Outcome.HELD: 1},
         ),
         (lambda people: iter([*everybody(people[:1]), None]), {Outcome.POSTED: 1, Outcome.HELD: 2}),
@@ -1185,16 +1193,18 @@ def test_a_mail_that_breaks_in_the_middle_leaves_an_outcome_for_everybody(
     ],
     ids=["forgets one", "knows one more", "twice", "better at last", "doubt stays", "odd word", "nothing", "no answer"],
 )
-def test_a_careless_network_does_not_confuse_the_journal(book: Book, tell: Any, people: dict[Outcome, int]) -> None:
+def test_a_careless_network_does_not_confuse_the_journal(
+    book: Book, outcomes_until_error: Any, people: dict[Outcome, int]
+) -> None:
     network = Scripted(capabilities=MAIL)
-    network.sends.append(tell)
+    network.sends.append(outcomes_until_error)
     published = book.publish("sky", people=PEOPLE[:3])
     attempt(book, network)
     assert book.receipt(published).recipients == people
 
 
 @given(st.data())
-def test_nobody_is_ever_forgotten(data: st.DataObject) -> None:
+def test_no_recipient_is_ever_forgotten(data: st.DataObject) -> None:
     people = tuple(Recipient(key=f"k{number}") for number in range(data.draw(st.integers(0, 5))))
     keys = st.sampled_from([person.key for person in people] + ["stranger"])
     words = st.sampled_from(["posted", "refused", "unavailable", "unconfirmed", "delivered"])
@@ -1202,7 +1212,7 @@ def test_nobody_is_ever_forgotten(data: st.DataObject) -> None:
     end = data.draw(st.sampled_from([None, Refused("x"), Blocked("x"), Unavailable("x"), Unconfirmed("x"), KeyError()]))
     seen: list[RecipientOutcome] = []
 
-    def tell(_people: Any) -> Iterator[RecipientOutcome]:
+    def outcomes_until_error(_people: Any) -> Iterator[RecipientOutcome]:
         for step in steps:
             seen.append(step)
             yield step
@@ -1210,7 +1220,7 @@ def test_nobody_is_ever_forgotten(data: st.DataObject) -> None:
             raise end
 
     network = Scripted(capabilities=MAIL)
-    network.sends.append(tell)
+    network.sends.append(outcomes_until_error)
     channel: Any = network.open(Book.__new__(Book), None)  # type: ignore[arg-type]  # neither is used
     request = Request(account=network.account, key="0" * 64, body={})
     journal = Mock(ask_person=lambda *_args, **_more: True)
@@ -1221,7 +1231,7 @@ def test_nobody_is_ever_forgotten(data: st.DataObject) -> None:
     failure = bulk.run(channel, request)
     assert bulk.asked == list(people)
     assert {person.key for person in people} <= bulk.outcomes.keys()
-    end = end if people else None  # nobody was asked, nothing went wrong
+    end = end if people else None  # no recipient was requested, nothing went wrong
     for outcome in (bulk.outcomes[person.key] for person in people):
         words_of_his = {step.outcome for step in seen if step.key == outcome.key}
         if "posted" in words_of_his:
@@ -1234,9 +1244,11 @@ def test_nobody_is_ever_forgotten(data: st.DataObject) -> None:
     assert (failure is None) == (end is None)
 
 
-def test_nobody_is_written_to_twice_in_one_attempt(book: Book) -> None:
+def test_no_recipient_is_sent_to_twice_in_one_attempt(book: Book) -> None:
     network = Scripted(capabilities=MAIL)
-    network.sends.extend([lambda people: iter([told(person, "unavailable", code="450") for person in people])] * 3)
+    network.sends.extend(
+        [lambda people: iter([recipient_outcome(person, "unavailable", code="450") for person in people])] * 3
+    )
     published = book.publish("sky", people=PEOPLE)
     attempt(book, network)
     assert sorted(reached(network)) == sorted(PEOPLE)
@@ -1268,7 +1280,7 @@ def test_a_stop_in_the_middle_leaves_the_others_waiting(book: Book) -> None:
 
 
 @pytest.mark.parametrize("hold", [True, False])
-def test_who_is_taken_over_in_the_middle_of_a_mail_writes_to_nobody_else(
+def test_a_process_taken_over_in_the_middle_of_a_mail_sends_to_no_further_recipient(
     book: Book,
     hold: bool,  # noqa: FBT001 - a parameter
 ) -> None:
@@ -1316,7 +1328,7 @@ def test_a_mail_that_cannot_be_prepared_is_refused_for_everybody(book: Book) -> 
 
 def test_a_list_of_people_who_want_nothing_more_is_skipped(book: Book) -> None:
     network = Scripted(capabilities=MAIL)
-    network.sends.append(lambda people: iter([told(person, "refused", gone=True) for person in people]))
+    network.sends.append(lambda people: iter([recipient_outcome(person, "refused", gone=True) for person in people]))
     first = book.publish("sky", people=PEOPLE[:2])
     attempt(book, network)
     assert book.receipt(first).outcome is Outcome.REFUSED
@@ -1329,7 +1341,7 @@ def test_a_list_of_people_who_want_nothing_more_is_skipped(book: Book) -> None:
 
 def test_a_list_that_was_emptied_while_it_waited_is_skipped(book: Book) -> None:
     network = Scripted(capabilities=MAIL)
-    network.sends.append(lambda people: iter([told(person, "refused", gone=True) for person in people]))
+    network.sends.append(lambda people: iter([recipient_outcome(person, "refused", gone=True) for person in people]))
     book.publish("sky", people=PEOPLE[:2])
     second = book.publish("sky", people=PEOPLE[:2])
     attempt(book, network)

@@ -1,4 +1,4 @@
-"""Lists of people: cut between two of them, settled one by one, and never sent by a process that has lost its lease."""
+"""Lists are cut between recipients, settled one by one, and never sent without the lease."""
 
 from __future__ import annotations
 
@@ -237,7 +237,7 @@ def test_a_process_that_was_halted_past_its_lease_publishes_nothing(book: Book, 
 
 @pytest.mark.parametrize("leases", [0.51, 1.01])
 def test_a_process_that_was_halted_and_not_taken_over_sends_it_again_without_a_doubt(book: Book, leases: float) -> None:
-    """Half a lease is for what precedes the write; the other half is for the answer to it."""
+    """Half a lease is for what precedes the write, the other half for its answer."""
     network = Scripted(capabilities=PLAIN)
     network.sends.append(halted(book, network, taken_over=False, seconds=leases * LEASE.total_seconds()))
     published = book.publish("sky")
@@ -256,7 +256,7 @@ def test_what_was_not_there_before_an_interrupted_attempt_is_asked_for_twice_aga
     attempts(book, network).run(claim(book))
     book.pass_by(5)
     asked = claim(book)
-    book.journal.deliveries.begin(asked, network.said[0], "standalone")  # not there twice, so said again
+    book.journal.deliveries.begin(asked, network.said[0], "standalone")  # not found twice, so sent again
     book.pass_by(LEASE.total_seconds() + 1)
     book.journal.deliveries.recover()
     attempts(book, network).run(claim(book))
@@ -264,7 +264,7 @@ def test_what_was_not_there_before_an_interrupted_attempt_is_asked_for_twice_aga
     assert (receipt.outcome, receipt.attempts, len(network.said)) == (Outcome.UNCONFIRMED, 2, 1)
 
 
-def test_a_process_that_was_halted_in_a_list_asks_for_nobody_else(book: Book) -> None:
+def test_a_process_halted_in_a_list_requests_no_further_recipient(book: Book) -> None:
     network = list_network()
 
     def halt(person: Recipient) -> RecipientOutcome:
@@ -366,7 +366,7 @@ def test_a_second_take_over_within_one_lease_is_an_alarm(
     assert not book.journal.deliveries.repeated_takeovers()
 
 
-def test_a_take_over_after_each_lease_is_no_alarm(book: Book) -> None:
+def test_a_take_over_after_each_lease_is_not_an_alarm(book: Book) -> None:
     book.publish("sky")
     for number in range(2):
         claim(book, f"elsewhere:1:1/boot/1/{number}/slot")

@@ -1,4 +1,4 @@
-"""Who delivers: threads beside one another, and drains that wait for what can still happen."""
+"""Delivery threads side by side, and drains that wait for what can still happen."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def book(tmp_path: Path) -> Iterator[Book]:
 
 @pytest.fixture
 def delivers(book: Book) -> Iterator[Made]:
-    """Makes deliveries, a little more watchful than usual; afterwards none of their threads may be left."""
+    """Make dispatchers with a short poll interval. Afterwards none of their threads may be left."""
     made: list[Dispatcher] = []
 
     def make(*, into: Book = book, **given: Any) -> Dispatcher:
@@ -87,7 +87,7 @@ def worker_threads() -> list[str]:
 
 
 class Timed:
-    """Tells whether something was quick: with a budget of half a minute, it did not wait for its end."""
+    """Measures whether a drain with a budget of half a minute ended early."""
 
     def __enter__(self) -> Self:
         self._began = time.monotonic()
@@ -124,7 +124,7 @@ def test_what_is_due_is_delivered_and_the_threads_go(book: Book, delivers: Made)
     with Timed() as drained:
         assert delivery.drain(LONG) is None
     assert drained.quick
-    assert {receipt.outcome for one in published for receipt in book.told(one)} == {Outcome.POSTED}
+    assert {receipt.outcome for one in published for receipt in book.publication(one)} == {Outcome.POSTED}
     assert worker_threads() == []
     assert (sky.opened, sky.closed, sms.opened, sms.closed) == (1, 1, 1, 1)
     assert book.journal.workers.last_heartbeat() is not None
@@ -164,7 +164,7 @@ def test_channels_are_delivered_beside_one_another(book: Book, delivers: Made) -
     sms.sends.append(together)
     published = book.publish("sky", "sms")
     delivers(sky=sky, sms=sms).drain(LONG, publication=published)
-    assert {receipt.outcome for receipt in book.told(published)} == {Outcome.POSTED}
+    assert {receipt.outcome for receipt in book.publication(published)} == {Outcome.POSTED}
 
 
 def test_a_channel_that_hangs_does_not_delay_another(book: Book, delivers: Made) -> None:
@@ -258,7 +258,7 @@ def test_no_wake_up_is_lost(book: Book, delivers: Made) -> None:
         for _ in range(10):
             published = book.publish("sky", "sms")
             delivery.drain(LONG, publication=published)
-            assert {receipt.outcome for receipt in book.told(published)} == {Outcome.POSTED}
+            assert {receipt.outcome for receipt in book.publication(published)} == {Outcome.POSTED}
         delivery.drain(LONG)
     assert drained.quick
 
@@ -289,7 +289,7 @@ def test_a_drain_returns_when_its_publication_cannot_go_on(book: Book, delivers:
     with Timed() as drained:
         due = delivers(sky=sky, sms=Scripted()).drain(LONG, publication=published)
     assert drained.quick
-    assert [receipt.outcome for receipt in book.told(published)] == [Outcome.WAITING, Outcome.POSTED]
+    assert [receipt.outcome for receipt in book.publication(published)] == [Outcome.WAITING, Outcome.POSTED]
     assert due == (None if isinstance(error, Blocked) else datetime(2126, 1, 1, tzinfo=UTC))
 
 
@@ -356,7 +356,7 @@ def test_a_drain_keeps_to_its_budget(book: Book, delivers: Made, which: bool) ->
     hang.go.set()
 
 
-def test_waiting_is_no_busy_loop(book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_is_not_a_busy_loop(book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[float] = []
     due = book.journal.deliveries.due
 
@@ -467,7 +467,7 @@ def test_a_drain_that_returns_early_leaves_its_lists_the_rest_of_its_time(book: 
 
 
 @pytest.mark.parametrize("error", [asyncio.CancelledError(), SystemExit(1)])
-def test_whatever_ends_a_thread_is_logged_and_leaves_a_doubt(
+def test_any_end_of_a_thread_is_logged_and_leaves_a_doubt(
     book: Book, delivers: Made, error: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
     sky = Scripted(capabilities=KEYED)
@@ -487,7 +487,7 @@ def test_whatever_ends_a_thread_is_logged_and_leaves_a_doubt(
     assert sky.said[0] == sky.said[1]
 
 
-def test_a_machine_without_threads_is_no_crash(
+def test_a_machine_without_threads_does_not_crash(
     book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     published = book.publish("sky")
@@ -625,7 +625,7 @@ def test_a_journal_that_is_locked_loses_nothing(
     book.journal.close()
 
 
-def test_a_journal_that_is_destroyed_is_told_without_a_trace(
+def test_a_destroyed_journal_is_reported_without_a_traceback(
     tmp_path: Path, delivers: Made, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = tmp_path / "destroyed"
@@ -707,7 +707,7 @@ def test_a_stop_in_one_place_is_a_stop_in_all(tmp_path: Path, book: Book, delive
 
 
 class Jumping(FakeClock):
-    """A wall clock that somebody sets."""
+    """A wall clock that is set."""
 
     def jump(self, seconds: float) -> None:
         self._at += timedelta(seconds=seconds)
@@ -748,10 +748,10 @@ def test_a_clock_that_jumps_ahead_brings_forward_what_waits(jumping: Book, deliv
 
 
 @pytest.mark.parametrize(("days", "became"), [(2, Outcome.POSTED), (1, Outcome.HELD)])
-def test_a_clock_that_jumps_back_makes_nobody_wait_spin_or_crash(
+def test_a_clock_that_jumps_back_causes_no_wait_spin_or_crash(
     jumping: Book, delivers: Made, days: int, became: Outcome
 ) -> None:
-    """By how much it jumped nobody knows: only a key that counts for long enough still does."""
+    """The size of the jump is unknown, so only a sufficiently long idempotency window still counts."""
     sky = Scripted(capabilities=replace(KEYED, idempotency_window=timedelta(days=days)))
     sky.sends.append(Unconfirmed("Cut."))
     published = jumping.publish("sky")
@@ -767,9 +767,7 @@ def test_a_clock_that_jumps_back_makes_nobody_wait_spin_or_crash(
     assert sky.said == sky.said[:1] * (2 if became is Outcome.POSTED else 1)
 
 
-def test_a_post_whose_network_always_fails_oddly_stops_nobody_and_ends_with_its_time(
-    jumping: Book, delivers: Made
-) -> None:
+def test_a_post_that_always_fails_unexpectedly_blocks_no_other_and_expires(jumping: Book, delivers: Made) -> None:
     sky = Scripted()
 
     def odd(request: Request) -> PostRef:
@@ -791,7 +789,7 @@ def test_a_post_whose_network_always_fails_oddly_stops_nobody_and_ends_with_its_
     delivery.drain(LONG)  # what may be out and is stale by now is for a person to look at
     assert jumping.receipt(poison).outcome is Outcome.HELD
     assert jumping.receipt(behind).outcome is Outcome.POSTED
-    assert "abc" not in str(jumping.told(poison))
+    assert "abc" not in str(jumping.publication(poison))
 
 
 # --- a process is killed
@@ -840,7 +838,7 @@ def test_a_killed_process_leaves_doubts_that_are_settled_at_once(tmp_path: Path,
         said = sorted(doomed.stdout.readline().strip() for _ in range(7))
         doomed.send_signal(signal.SIGKILL)
     assert said == ["post 1"] + ["sending"] * 6
-    assert [receipt.outcome for receipt in book.told(plain)] == [Outcome.SENDING] * 6
+    assert [receipt.outcome for receipt in book.publication(plain)] == [Outcome.SENDING] * 6
 
     capabilities = replace(READABLE, lookup_delay=timedelta(0))
     networks = {
@@ -853,7 +851,7 @@ def test_a_killed_process_leaves_doubts_that_are_settled_at_once(tmp_path: Path,
     }
     networks["found"].finds.append(networks["found"].ref)
     resend = Scripted()
-    for name in ("keyed", "absent", "claimed"):  # one account, whose posts are told apart by their ids
+    for name in ("keyed", "absent", "claimed"):  # one account, whose posts are distinguished by their ids
         networks[name].sends.append(partial(_landed, name))
     resend.sends.append(partial(_landed, "resend"))
     delivery = delivers(**networks)
@@ -861,7 +859,7 @@ def test_a_killed_process_leaves_doubts_that_are_settled_at_once(tmp_path: Path,
     with Timed() as drained:
         delivery.drain(LONG)
     assert drained.took < 15  # "not there" is believed of two answers, five seconds apart
-    outcomes = {receipt.channel: (receipt.outcome, receipt.attempts) for receipt in book.told(plain)}
+    outcomes = {receipt.channel: (receipt.outcome, receipt.attempts) for receipt in book.publication(plain)}
     assert outcomes == {
         "keyed": (Outcome.POSTED, 2),
         "found": (Outcome.POSTED, 1),
@@ -870,7 +868,7 @@ def test_a_killed_process_leaves_doubts_that_are_settled_at_once(tmp_path: Path,
         "resend": (Outcome.POSTED, 2),
         "claimed": (Outcome.POSTED, 1),
     }
-    # What was prepared before the kill is said again; only what was never begun is prepared.
+    # What was prepared before the kill is sent again. Only what was never begun is prepared.
     assert {name for name, network in networks.items() if network.prepared} == {"claimed"}
     assert resend.prepared == []
     assert [len(networks[name].said) for name in ("keyed", "found", "absent", "hold")] == [1, 0, 1, 0]

@@ -1,4 +1,4 @@
-"""Who delivers in the background: when it works, when it sleeps, and that nothing ends it but a stop."""
+"""The background worker: when it works, when it sleeps, and that only a stop ends it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SOON = 0.005
 
 @dataclass
 class Script:
-    """A work that says how often it was asked."""
+    """Work that counts its calls."""
 
     rests: float | None = None
     marked: int = 0
@@ -105,7 +105,7 @@ def test_it_drains_first_and_then_sleeps_until_something_changes(
     worker.start()
     script.until(lambda: script.drains == 1)
     time.sleep(10 * SOON)
-    assert script.drains == 1  # nothing was due, and nobody has written
+    assert script.drains == 1  # nothing was due, and no process has written
     script.rests = 0.0
     script.marked = 1  # another process has
     script.until(lambda: script.drains > 1)
@@ -137,7 +137,7 @@ def test_it_is_woken_at_once(script: Script) -> None:
             worker.wake()
 
 
-def test_a_broken_journal_is_told_once_and_ends_nothing(
+def test_a_broken_journal_is_reported_once_and_stops_nothing(
     worker: Worker, script: Script, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
@@ -174,7 +174,7 @@ def test_a_drain_that_hangs_does_not_keep_the_stop(script: Script) -> None:
     worker = Worker(script, clock=SystemClock()).start()
     assert not worker.stop(timeout=SOON)
     hang.set()
-    assert worker.start().running  # anew, beside the old one
+    assert worker.start().running  # again, beside the old one
     worker.stop()
 
 

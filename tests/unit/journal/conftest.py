@@ -23,7 +23,7 @@ from tests.support.postgresql import Server, running
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """What needs a journal is run on both databases."""
+    """Run tests that need a journal on both databases."""
     if "place" in metafunc.fixturenames and not metafunc.definition.get_closest_marker("sqlite"):
         both = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
         metafunc.parametrize("place", both, indirect=True)
@@ -48,7 +48,7 @@ NewJournal = Callable[[Keys], str]
 
 @pytest.fixture
 def new_journal(server: Server, template: str) -> Iterator[NewJournal]:
-    """Makes journals on PostgreSQL for some keys; returns their URLs."""
+    """Make journals on PostgreSQL for some keys, and return their URLs."""
     made: list[str] = []
 
     def make(keys: Keys) -> str:
@@ -63,7 +63,7 @@ def new_journal(server: Server, template: str) -> Iterator[NewJournal]:
 
 @pytest.fixture
 def place(request: pytest.FixtureRequest, keys: Keys) -> str:
-    """Where a journal is on PostgreSQL; empty: in a file of the test's own folder."""
+    """Return the URL of a journal on PostgreSQL, or an empty text for a file in the test's folder."""
     if getattr(request, "param", "sqlite") == "sqlite":
         return ""
     make: NewJournal = request.getfixturevalue("new_journal")
@@ -122,7 +122,7 @@ Program = Callable[..., "subprocess.Popen[str]"]
 
 @pytest.fixture
 def program(tmp_path: Path, keys: Keys, place: str) -> Iterator[Program]:
-    """Starts a process with its own desk on the same journal; `at_once()` in its text waits for `go`."""
+    """Start a process with its own `Desk` on the same journal. `at_once()` in its text waits for `go`."""
     keys.save(tmp_path / "keys.json")
     started: list[subprocess.Popen[str]] = []
 
@@ -152,7 +152,7 @@ def program(tmp_path: Path, keys: Keys, place: str) -> Iterator[Program]:
 
 @pytest.fixture
 def together(program: Program) -> Callable[..., list[str]]:
-    """Runs one text in several processes that pass `at_once()` together; returns the last line of each."""
+    """Run one text in several processes that pass `at_once()` together. Return the last line of each."""
 
     def run(text: str, *, processes: int = 2) -> list[str]:
         started = [program(text) for _ in range(processes)]

@@ -1,4 +1,4 @@
-"""Events are only ever added, and what was sealed cannot be changed unseen."""
+"""Events are append-only, and a changed sealed record is detected."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _FORGETS = """    event = schema.event
 
 
 def _changes_events(source: str) -> bool:
-    """Whether a function (or the module itself) that knows the events' table also updates or deletes something."""
+    """Return whether a function, or the module itself, refers to the events' table and updates or deletes rows."""
     if "schema" not in source or "event" not in source:  # who does not name it does not know it
         return False
     tree = ast.parse(source)
@@ -43,7 +43,7 @@ def _changes_events(source: str) -> bool:
     inner = {part for function in functions for part in ast.walk(function)}
     scopes = [list(ast.walk(function)) for function in functions]
     scopes.append([node for node in ast.walk(tree) if node not in inner])
-    # At the module's level nobody needs it: there it would be out of sight of this proof.
+    # Statements at module level are not needed and would escape this proof.
     return _knows_events(scopes[-1]) or any(_knows_events(scope) and _changes(scope) for scope in scopes)
 
 
@@ -81,7 +81,7 @@ def test_the_proof_sees_what_it_is_to_see(source: str) -> None:
     assert _changes_events(source)
 
 
-def test_what_happens_is_told_in_order(desk: Desk) -> None:
+def test_events_are_reported_in_order(desk: Desk) -> None:
     first = desk.publish()
     desk.deliver()
     desk.journal.stop("cne Roux")

@@ -1,4 +1,4 @@
-"""What a channel remembers: changed by one at a time, readable by nobody else."""
+"""The state store of a channel: changed by one process at a time, readable by no other channel."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_a_holder_who_dies_loses_it_after_its_time(desk: Desk) -> None:
     assert set(desk.clock.slept) == {0.05}
 
 
-def test_a_holder_who_comes_back_late_frees_nobody_elses(desk: Desk) -> None:
+def test_a_late_holder_releases_no_lock_of_another(desk: Desk) -> None:
     keep = desk.journal.channels.state_store("sky")
     first = keep.lease("session", seconds=30)
     first.__enter__()
@@ -129,7 +129,7 @@ def test_a_holder_who_comes_back_late_frees_nobody_elses(desk: Desk) -> None:
             pytest.fail("the second holder's lease was freed by the first")
 
 
-def test_who_waits_too_long_is_told(desk: Desk) -> None:
+def test_a_wait_that_takes_too_long_is_reported(desk: Desk) -> None:
     keep = desk.journal.channels.state_store("sky")
     with keep.lease("session", seconds=3600), pytest.raises(JournalError) as caught, keep.lease("session", seconds=10):
         pytest.fail("two hold it")

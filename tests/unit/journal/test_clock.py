@@ -1,4 +1,4 @@
-"""The machine's clock: what it counts, nobody sets, and no sleep of the machine stops."""
+"""The machine's monotonic clock, which setting the time and suspending the machine do not affect."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ def test_the_time_for_which_the_machine_sleeps_is_counted(
         return 3_600.0 if clock == time.CLOCK_BOOTTIME else 0.0
 
     monkeypatch.setattr(time, "clock_gettime", slept)
-    monkeypatch.setattr(time, "monotonic", lambda: 0.0)  # Linux: CLOCK_MONOTONIC stands still meanwhile
+    monkeypatch.setattr(time, "monotonic", lambda: 0.0)  # Linux: CLOCK_MONOTONIC stops meanwhile
     assert kind().monotonic() == 3_600.0

@@ -1,4 +1,4 @@
-"""The machine's clock is set, on and back: no interval is longer or shorter for it."""
+"""Setting the machine's clock forward or back changes no interval."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def clock() -> FakeClock:
 @pytest.fixture
 def book(tmp_path: Path, clock: FakeClock) -> Iterator[Book]:
     opened = Book(tmp_path, clock)
-    opened.journal.deliveries.recover()  # somebody has been delivering
+    opened.journal.deliveries.recover()  # a worker has been delivering
     yield opened
     opened.journal.close()
 
@@ -65,7 +65,7 @@ def doubted(book: Book, capabilities: Capabilities) -> tuple[Scripted, str]:
 
 
 @pytest.mark.parametrize("seconds", JUMPS)
-def test_what_waits_waits_as_long_as_it_was_told(book: Book, clock: FakeClock, seconds: float) -> None:
+def test_a_delivery_waits_as_long_as_it_was_asked_to(book: Book, clock: FakeClock, seconds: float) -> None:
     network = Scripted()
     network.sends.append(lambda _request: later(book, 300))
     published = book.publish("sky")
@@ -194,7 +194,7 @@ def test_set_between_attempt_and_look_up_the_post_is_looked_for_from_before_the_
     began = clock.now() - timedelta(seconds=2)
     clock.jump(seconds)
     attempt(book, network)
-    # Set back: as the clock would have told it. Set on: nobody knows which of the two was right.
+    # Set back: as the clock would have shown it. Set forward: unknown which of the two was right.
     assert network.since == [min(began, began + timedelta(seconds=seconds))]
 
 
@@ -261,14 +261,14 @@ def test_set_in_the_middle_of_an_attempt_nothing_waits_for_the_old_time(
 
 
 @pytest.mark.parametrize("seconds", [-3600, 3600])
-def test_when_a_message_expires_is_told_by_the_clock_on_the_wall(book: Book, clock: FakeClock, seconds: float) -> None:
+def test_the_expiry_of_a_message_follows_the_wall_clock(book: Book, clock: FakeClock, seconds: float) -> None:
     published = book.publish("sky", lives=timedelta(minutes=30))
     clock.jump(seconds)
     attempt(book, Scripted())
     assert book.receipt(published).outcome is (Outcome.SUPERSEDED if seconds > 0 else Outcome.POSTED)
 
 
-def test_each_step_is_moved_once_whoever_sees_it_and_is_written_down(book: Book, clock: FakeClock) -> None:
+def test_each_step_is_raised_once_by_any_process_and_recorded(book: Book, clock: FakeClock) -> None:
     network = Scripted()
     network.sends.append(lambda _request: later(book, 300))
     book.publish("sky")
@@ -286,7 +286,7 @@ def test_each_step_is_moved_once_whoever_sees_it_and_is_written_down(book: Book,
 
 @pytest.mark.parametrize("seconds", [-3600, 3600])
 def test_either_database_follows_the_clock(tmp_path: Path, place: str, keys: Keys, seconds: float) -> None:
-    """What was published after the clock was set, and before anybody saw that, waits no longer for it."""
+    """Deliveries written after the clock was set, and before it was noticed, wait no longer for it."""
     clock = FakeClock(run="the machine")
     desk = Desk(tmp_path, keys=keys, clock=clock, url=place)
     with closing(desk.journal):
@@ -322,7 +322,7 @@ def test_a_clock_that_is_slewed_moves_nothing(book: Book, clock: FakeClock) -> N
     assert book.journal.deliveries.due(["sky"]) == {"sky": until}
 
 
-def test_after_a_start_of_the_machine_nobody_knows_how_old_an_attempt_is(book: Book, clock: FakeClock) -> None:
+def test_after_a_reboot_the_age_of_an_attempt_is_unknown(book: Book, clock: FakeClock) -> None:
     """Its clock may have been wrong since: no key counts, and "not there" is waited for from the beginning."""
     network, _ = doubted(book, BOTH)
     began = clock.now()

@@ -1,4 +1,4 @@
-"""What the desk owes, as the journal knows it: raised once, however many look."""
+"""Overdue messages in the journal: raised once by any number of processes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from tests.support.journal import Desk
 
-HOURS = timedelta(hours=2)  # in which the desk of these tests owes the next word
+HOURS = timedelta(hours=2)  # in which the next update is due in these tests
 
 
 def test_of_many_at_once_one_raises_each_level(desk: Desk) -> None:
@@ -42,7 +42,7 @@ def test_of_many_at_once_one_raises_each_level(desk: Desk) -> None:
     desk.clock.pass_by(60)
     desk.publish(Stage.UPDATE)
     assert desk.journal.incidents.deadlines() == ((due + timedelta(minutes=1), 0),)
-    assert not desk.journal.incidents.record_reminder("I1", due, 5)  # that word has been said
+    assert not desk.journal.incidents.record_reminder("I1", due, 5)  # that update has been published
     desk.publish(Stage.END)
     assert desk.journal.incidents.deadlines() == ()
     assert not desk.journal.incidents.record_reminder("I1", due, 5)
@@ -72,7 +72,7 @@ def test_a_runner_of_a_clock_that_was_set_back_keeps_no_alarm_silent(desk: Desk)
     assert desk.journal.workers.last_heartbeat() == desk.journal.workers.last_worker_heartbeat() == desk.clock.now()
 
 
-def test_who_stays_is_told_apart_until_he_leaves_or_is_silent(desk: Desk) -> None:
+def test_a_worker_is_distinguished_until_it_stops_or_is_silent(desk: Desk) -> None:
     desk.journal.workers.heartbeat()
     assert desk.journal.workers.last_worker_heartbeat() is None
     desk.journal.workers.heartbeat(is_worker=True)

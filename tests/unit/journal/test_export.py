@@ -1,4 +1,4 @@
-"""The exported journal: strangers prove it, and see whatever was changed in it."""
+"""The exported journal: others verify it and detect any change."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_an_export_does_not_fill_the_memory(full: Desk) -> None:
     assert full.publish(incident="I2")
 
 
-def test_only_what_is_chosen_tells_what_it_said(full: Desk) -> None:
+def test_only_chosen_messages_show_their_texts(full: Desk) -> None:
     old = full.clock.now() - timedelta(hours=12)
     for how, bodies, headlines in (
         ({"before": old}, 3, {"Accident sur l’A9"}),
@@ -161,7 +161,7 @@ CHANGES: list[tuple[Callable[[Lines], Lines], str]] = [
 
 
 @pytest.mark.parametrize(("change", "why"), CHANGES, ids=[f"{n} {why}" for n, (_, why) in enumerate(CHANGES)])
-def test_whatever_was_changed_is_seen(full: Desk, change: Callable[[Lines], Lines], why: str) -> None:
+def test_any_change_is_detected(full: Desk, change: Callable[[Lines], Lines], why: str) -> None:
     changed = change(list(full.journal.export()))
     with pytest.raises(JournalError, match=why):
         prove(changed, _pem(full))
@@ -176,7 +176,7 @@ def test_an_export_of_a_newer_form_is_refused(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "text", ["", "x", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", "of another kind"]
 )
-def test_what_is_no_key_of_ours_is_told(text: str) -> None:
+def test_an_invalid_key_is_reported(text: str) -> None:
     if text == "of another kind":
         from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey  # noqa: PLC0415 - only here
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415 - likewise

@@ -1,4 +1,4 @@
-"""Published in the caller's own transaction: all of it is said if he commits, and nothing if he rolls back."""
+"""A publication in the caller's transaction is published if it commits, and not if it rolls back."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def publisher(url: str, keys: Keys, sky: Scripted) -> Iterator[Publisher]:
 
 @pytest.fixture
 def host(url: str) -> Iterator[Engine]:
-    """The caller's own engine, as anybody would make it, with a table of his own beside the journal's."""
+    """The caller's own engine, with a table of its own beside the journal's."""
     made = create_engine(make_url(url).set(drivername="postgresql+psycopg") if url.startswith("post") else url)
     with made.begin() as connection:
         connection.execute(text("CREATE TABLE accident (id TEXT)"))
@@ -75,12 +75,14 @@ def _noted(host: Engine) -> list[str]:
         return list(connection.execute(text("SELECT id FROM accident ORDER BY id")).scalars())
 
 
-def test_a_commit_says_all_of_it_and_nothing_is_said_before(publisher: Publisher, host: Engine, sky: Scripted) -> None:
+def test_a_commit_publishes_everything_and_nothing_is_published_before(
+    publisher: Publisher, host: Engine, sky: Scripted
+) -> None:
     with host.begin() as connection:
         opened = publisher.publish(accident(), key="open", actor="dispatch", connection=connection)
         assert opened.on("sky").outcome is Outcome.WAITING
         _note(connection, INCIDENT)
-        update = opened.update("Une voie rouverte")  # of what nobody else sees yet
+        update = opened.update("Une voie rouverte")  # of what is not committed yet
         publisher.publish(update, key="update", actor="dispatch", connection=connection)
         again = publisher.publish(accident(), key="open", actor="dispatch", connection=connection)
         assert (again.id, again.repeated) == (opened.id, True)
@@ -189,7 +191,7 @@ def test_only_a_transaction_on_the_journal_is_joined(
     assert publisher.publication("open") is None
 
 
-def test_what_cannot_be_joined_says_why(publisher: Publisher, host: Engine, url: str) -> None:
+def test_an_impossible_reply_has_a_reason(publisher: Publisher, host: Engine, url: str) -> None:
     on_server = url.startswith("post")
     host = host if on_server else create_engine(f"{url}?timeout=0.05")
     with host.connect() as connection, publisher.journal.write():
@@ -215,11 +217,11 @@ def test_a_transaction_that_has_begun_by_itself_is_joined_as_it_is(publisher: Pu
         assert (publisher.publication("open") is None) is (end is Connection.rollback)
 
 
-# --- runners are told
+# --- runners are notified
 
 
 class Told:
-    """A runner that writes into the caller's table when it is told."""
+    """A runner that writes into the caller's table when it is notified."""
 
     def __init__(self) -> None:
         self.woke = 0
@@ -236,7 +238,7 @@ class Told:
             raise OSError("geheim")
 
 
-def test_a_runner_is_told_inside_the_transaction_and_after_it(
+def test_a_runner_is_notified_inside_the_transaction_and_after_it(
     publisher: Publisher, host: Engine, sky: Scripted, caplog: pytest.LogCaptureFixture
 ) -> None:
     runner = Told()
@@ -253,7 +255,7 @@ def test_a_runner_is_told_inside_the_transaction_and_after_it(
     assert (_noted(host), runner.woke) == (["kicked"] * 2, 1)
     publisher.wake()
     assert runner.woke == 2
-    runner.fails = True  # which silences nobody
+    runner.fails = True  # which blocks no other
     publisher.publish(opened.end("Circulation rétablie"), key="end", actor="dispatch", wait=LONG)
     assert (_noted(host), runner.woke, len(sky.said)) == (["kicked"] * 2, 3, 1)  # the opening was never out
     said = [record.getMessage() for record in caplog.records if "Told was not notified" in record.getMessage()]

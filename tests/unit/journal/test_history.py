@@ -1,4 +1,4 @@
-"""What was journalled is read back whole."""
+"""The history of an incident is read back completely."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_what_became_of_each_post_is_read_back(desk: Desk) -> None:
     )
 
 
-def test_an_unknown_incident_has_no_history_and_what_is_open_is_told_in_lines(desk: Desk) -> None:
+def test_an_unknown_incident_has_no_history_and_open_ones_are_listed(desk: Desk) -> None:
     desk.publish(location=Location(commune="34172", commune_name="Montpellier", street="Avenue de Toulouse"))
     desk.publish(incident="I2", location=Location(department="34", department_name="Hérault"))
     desk.publish(incident="I3", location=Location(department="34"))
@@ -84,7 +84,7 @@ def test_incidents_are_listed_the_latest_first(desk: Desk) -> None:
 # --- outside incidents
 
 
-def test_what_stands_alone_is_read_back_with_what_set_it_right(desk: Desk) -> None:
+def test_a_standalone_message_is_read_back_with_its_correction(desk: Desk) -> None:
     alone = desk.publish(Stage.STANDALONE)
     other = desk.publish(Stage.STANDALONE)
     correction = desk.publish(Stage.CORRECTION, None, corrects=alone)
@@ -162,7 +162,7 @@ def test_a_blocked_channel_speaks_for_what_waits_there(desk: Desk) -> None:
     assert other.on("sky").reason == ""
 
 
-def test_a_pause_tells_when_it_goes_on(desk: Desk) -> None:
+def test_a_pause_reports_when_it_ends(desk: Desk) -> None:
     waiting = desk.publish()
     desk.deliver(outcome=Outcome.WAITING, not_before=desk.clock.now() + SOON)
     desk.journal.channels.pause("sky", desk.clock.now() + 2 * SOON)
@@ -171,7 +171,7 @@ def test_a_pause_tells_when_it_goes_on(desk: Desk) -> None:
     assert found.on("sky").retry_at == desk.clock.now() + 2 * SOON
 
 
-def test_an_opening_that_reads_alone_is_nothing_to_tell(desk: Desk) -> None:
+def test_an_opening_that_reads_alone_is_not_worth_a_note(desk: Desk) -> None:
     opening = desk.publish()
     desk.deliver(outcome=Outcome.REFUSED)
     end = desk.publish(Stage.END)
@@ -185,7 +185,7 @@ def test_an_opening_that_reads_alone_is_nothing_to_tell(desk: Desk) -> None:
 # --- what is still to come
 
 
-def test_unsettled_tells_channel_by_channel(desk: Desk) -> None:
+def test_unsettled_lists_each_channel(desk: Desk) -> None:
     said = desk.publish(channels=("sky", "town", "mail", "late"), people={"mail": []})
     later = desk.clock.now() + SOON
     desk.deliver("late", Outcome.UNCONFIRMED, not_before=later)

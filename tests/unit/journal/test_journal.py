@@ -1,4 +1,4 @@
-"""The journal is opened, or says in an officer's words why not; nothing raw escapes."""
+"""The journal opens, or fails with a plain error and no raw exception."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 def test_an_empty_or_absent_file_becomes_a_journal(
     tmp_path: Path, keys: Keys, clock: FakeClock, *, empty: bool
 ) -> None:
-    path = tmp_path / "j o?u%20r#nal.db"  # a path is no URL
+    path = tmp_path / "j o?u%20r#nal.db"  # a path is not a URL
     if empty:
         path.touch()
     journal = open_journal(str(path), keys=keys, clock=clock, create=True)
@@ -100,7 +100,7 @@ def test_a_turn_is_waited_for_but_not_for_ever_and_not_by_a_forked_child(monkeyp
 
 @pytest.mark.sqlite
 def test_what_is_acknowledged_or_about_to_leave_survives_a_power_cut(desk: Desk) -> None:
-    """Who holds a delivery may be forgotten then: nobody holds anything any more."""
+    """The owner of a delivery may be forgotten then: no process holds anything any more."""
     said: list[str] = []
     event.listen(desk.journal._engine, "before_cursor_execute", lambda *given: said.append(given[2]))
 
@@ -195,7 +195,7 @@ def test_who_comes_second_does_not_create_it_again(desk: Desk, keys: Keys) -> No
         ("/nowhere/at/all/journal.db", "The journal's folder '/nowhere/at/all' does not exist. Create it first."),
     ],
 )
-def test_what_is_no_file_is_refused(url: str, says: str, keys: Keys, clock: FakeClock) -> None:
+def test_an_invalid_file_is_refused(url: str, says: str, keys: Keys, clock: FakeClock) -> None:
     with pytest.raises(JournalError) as caught:
         open_journal(url, keys=keys, clock=clock)
     assert says in str(caught.value)
@@ -205,7 +205,7 @@ def test_what_is_no_file_is_refused(url: str, says: str, keys: Keys, clock: Fake
 
 
 @contextmanager
-def _nobodys_folder(mode: int) -> Iterator[Path]:
+def _folder_of_a_user(mode: int) -> Iterator[Path]:
     """A folder as an ordinary user sees it: root may write everywhere."""
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o777)
@@ -234,14 +234,14 @@ def _nobodys_folder(mode: int) -> Iterator[Path]:
         ("read only.db", 0o000, "could not be read: its file cannot be opened. Give the user its file and folder"),
     ],
 )
-def test_what_may_not_be_written_to_says_so(keys: Keys, clock: FakeClock, name: str, mode: int, says: str) -> None:
-    with _nobodys_folder(mode) as folder, pytest.raises(JournalError, match=re.escape(says)):
+def test_an_unwritable_journal_has_a_reason(keys: Keys, clock: FakeClock, name: str, mode: int, says: str) -> None:
+    with _folder_of_a_user(mode) as folder, pytest.raises(JournalError, match=re.escape(says)):
         open_journal(str(folder / name), keys=keys, clock=clock, create=name == "journal.db")
 
 
 def test_what_may_be_written_to_again_goes_on(keys: Keys, clock: FakeClock) -> None:
     """SQLite opens a file that may only be read for reading, and that connection never writes."""
-    with _nobodys_folder(0o777) as folder:
+    with _folder_of_a_user(0o777) as folder:
         open_journal(str(folder / "journal.db"), keys=keys, clock=clock, create=True).close()
         (folder / "journal.db").chmod(0o400)
         journal = open_journal(str(folder / "journal.db"), keys=keys, clock=clock)
@@ -262,7 +262,7 @@ def test_what_may_be_written_to_again_goes_on(keys: Keys, clock: FakeClock) -> N
         (b"SQLite format 3\0" + b"\xff" * 4000, "its file is not a journal, or it is damaged"),
     ],
 )
-def test_another_file_is_no_journal(tmp_path: Path, keys: Keys, clock: FakeClock, content: bytes, says: str) -> None:
+def test_another_file_is_not_a_journal(tmp_path: Path, keys: Keys, clock: FakeClock, content: bytes, says: str) -> None:
     (tmp_path / "notes.db").write_bytes(content)
     with pytest.raises(JournalError, match=says):
         open_journal(str(tmp_path / "notes.db"), keys=keys, clock=clock)
@@ -521,7 +521,7 @@ def test_who_was_under_way_when_the_journal_was_closed_closes_behind_himself(des
     assert not path.with_name(f"{path.name}-wal").exists()
 
 
-def test_a_mark_tells_that_somebody_has_written(desk: Desk, keys: Keys, clock: FakeClock) -> None:
+def test_a_mark_shows_that_another_process_has_written(desk: Desk, keys: Keys, clock: FakeClock) -> None:
     with closing(open_journal(desk.url, keys=keys, clock=clock)) as other:
         marks = [other.change_token()]
         for step in (desk.publish, desk.deliver, lambda: desk.journal.stop("adm")):
@@ -535,9 +535,7 @@ def test_a_mark_tells_that_somebody_has_written(desk: Desk, keys: Keys, clock: F
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
-def test_nobody_but_its_owner_may_read_a_journal_that_is_made(
-    tmp_path: Path, keys: Keys, clock: FakeClock, umask: int
-) -> None:
+def test_a_new_journal_is_readable_by_its_owner_only(tmp_path: Path, keys: Keys, clock: FakeClock, umask: int) -> None:
     before = os.umask(umask)
     try:
         made = [open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True)]

@@ -91,14 +91,14 @@ def test_owner_and_desk_group_may_read(keys: Keys, tmp_path: Path, mode: int) ->
     assert Keys.load(path).fingerprint == keys.fingerprint
 
 
-def test_a_missing_file_says_where_to_get_it(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_with_its_source(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="Copy it from another host"):
         Keys.load(tmp_path / "none")
     with pytest.raises(SettingsError, match="cannot be written"):
         Keys.create(secrets.token_bytes).save(tmp_path / "no" / "where")
 
 
-def test_a_damaged_file_is_told_without_its_content(keys: Keys, tmp_path: Path) -> None:
+def test_a_damaged_file_is_reported_without_its_content(keys: Keys, tmp_path: Path) -> None:
     path = tmp_path / "k"
     keys.save(path)
     content = json.loads(path.read_text())
@@ -129,7 +129,7 @@ def test_a_tag_is_the_hmac_of_purpose_and_text(keys: Keys, tmp_path: Path) -> No
     assert keys.tag("unsubscribe", "a@desk.example") != expected
 
 
-def test_rotation_keeps_names_and_old_values_and_seals_anew(keys: Keys) -> None:
+def test_rotation_keeps_names_and_old_values_and_seals_them_again(keys: Keys) -> None:
     old = keys.seal("recipient", "a@desk.example")
     signature = keys.sign(b"batch 1")
     newer = keys.rotated(counting(1).randbytes)
@@ -145,7 +145,7 @@ def test_rotation_keeps_names_and_old_values_and_seals_anew(keys: Keys) -> None:
     assert newer.fingerprint != keys.fingerprint
 
 
-def test_a_host_that_was_not_rotated_says_so(keys: Keys) -> None:
+def test_a_host_that_was_not_rotated_is_reported(keys: Keys) -> None:
     sealed = keys.rotated(counting(1).randbytes).seal("keep", "jeton")
     with pytest.raises(SettingsError, match=r"Key version 2 .* go up to version 1\. Copy the keys file"):
         keys.unseal("keep", *sealed)
@@ -172,7 +172,7 @@ def test_a_sealed_value_does_not_open_as_another_version(keys: Keys) -> None:
 
 
 @given(st.text(), st.text(min_size=1, alphabet=st.characters(exclude_characters="\0", codec="utf-8")))
-def test_whatever_is_sealed_opens_again_and_never_looks_the_same_twice(plain: str, purpose: str) -> None:
+def test_anything_sealed_opens_again_and_never_looks_the_same_twice(plain: str, purpose: str) -> None:
     keys = Keys.create(counting().randbytes)
     first, second = keys.seal(purpose, plain), keys.seal(purpose, plain)
     assert first != second
@@ -194,7 +194,7 @@ def test_the_public_key_verifies_without_ours(keys: Keys) -> None:
     public.verify(signature, b"batch 1")  # type: ignore[union-attr, call-arg] # raises unless it is an Ed25519 signature
 
 
-def test_a_reference_can_be_said_on_the_telephone(keys: Keys) -> None:
+def test_a_reference_can_be_read_out_on_the_telephone(keys: Keys) -> None:
     references = {keys.reference(f"incident-{number}") for number in range(2_000)}
     assert len(references) > 1_990
     assert all(len(reference) == 5 and set(reference) <= set(CROCKFORD) for reference in references)

@@ -1,4 +1,4 @@
-"""Who holds a lease, and whether he is certainly gone."""
+"""The owners of leases, and the proof that an owning process has exited."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_this_process_is_named_and_lives() -> None:
         ({"pid": "x"}, False),
     ],
 )
-def test_the_dead_are_told_from_the_unknown(changed: dict[str, str], *, dead: bool) -> None:
+def test_dead_processes_are_distinguished_from_unknown_ones(changed: dict[str, str], *, dead: bool) -> None:
     assert is_dead(_parts(**changed)) is dead
 
 
@@ -75,7 +75,7 @@ def test_a_process_of_another_user_that_is_hidden_from_us_is_unknown(monkeypatch
 
     monkeypatch.setattr(Path, "read_text", hidden)
     assert not is_dead(theirs)
-    monkeypatch.setattr(os, "kill", lambda _pid, _signal: os.getpgid(2**22 + 1))  # nobody has that number
+    monkeypatch.setattr(os, "kill", lambda _pid, _signal: os.getpgid(2**22 + 1))  # no process has that number
     assert is_dead(theirs)
 
 

@@ -1,4 +1,4 @@
-"""A journal of the first version of its tables, opened as it is, and brought up by later ones."""
+"""A journal with the first version of its tables is opened and upgraded."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SAID = "0" * 25 + "1"
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def both(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, str]]:
-    """Where an old journal is to be, and where a new one."""
+    """Return the places of an old journal and of a new one."""
     if request.param == "sqlite":
         yield str(tmp_path / "old.db"), str(tmp_path / "new.db")
         return
@@ -74,7 +74,7 @@ def _first_version(url: str, keys: Keys, clock: FakeClock) -> None:
 
 
 def _structure(engine: Engine) -> dict[str, object]:
-    """Tables, columns, keys and indexes, as the database itself tells them."""
+    """Return tables, columns, keys and indexes as the database reports them."""
     seen = inspect(engine)
     told: dict[str, object] = {}
     for table in sorted(seen.get_table_names()):

@@ -1,4 +1,4 @@
-"""In a lane nothing overtakes, nothing urgent waits behind what is not, and nothing stale goes out."""
+"""In a lane nothing overtakes, nothing urgent waits behind routine, and nothing stale is sent."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_doubt_blocks_until_it_is_settled(desk: Desk) -> None:
     assert desk.take().publication == update
 
 
-def test_parts_keep_their_order_whatever_the_order_of_the_draft(desk: Desk) -> None:
+def test_parts_keep_their_order_in_any_order_of_the_draft(desk: Desk) -> None:
     draft = desk.draft(languages=("fr", "en", "de"))
     desk.journal.publications.add(replace(draft, posts=draft.posts[::-1]))
     languages = []
@@ -150,7 +150,7 @@ def test_an_opening_that_never_appeared_is_silent_once_it_is_over(desk: Desk, st
     assert (claimed.publication, claimed.reply_to) == (end, ())
 
 
-def test_a_channel_may_skip_the_end_of_what_it_did_not_tell(desk: Desk) -> None:
+def test_a_channel_may_skip_the_end_of_what_it_did_not_publish(desk: Desk) -> None:
     desk.publish(channels=("sky", "mail"))
     end = desk.publish(Stage.END, channels=("sky", "mail"), skips=("sky",))
     assert desk.outcomes(end) == {"sky": Outcome.SKIPPED, "mail": Outcome.WAITING}
@@ -195,7 +195,7 @@ def test_an_opening_that_comes_back_unsent_after_its_end_is_not_tried_again(
         assert after.publication == end
 
 
-def test_what_stands_alone_is_not_sent_once_it_was_cancelled(desk: Desk) -> None:
+def test_a_standalone_message_is_not_sent_once_it_was_cancelled(desk: Desk) -> None:
     alone = desk.publish(Stage.STANDALONE)
     claimed = desk.begin(desk.take())
     correction = desk.publish(Stage.CORRECTION, None, corrects=alone)
@@ -206,7 +206,7 @@ def test_what_stands_alone_is_not_sent_once_it_was_cancelled(desk: Desk) -> None
     assert desk.outcome(correction) is Outcome.SUPERSEDED
 
 
-def test_what_stands_alone_and_waits_is_silent_once_it_is_cancelled(desk: Desk) -> None:
+def test_a_waiting_standalone_message_is_not_sent_once_it_is_cancelled(desk: Desk) -> None:
     alone = desk.publish(Stage.STANDALONE)
     desk.publish(Stage.CANCELLATION, None, corrects=alone, skips=("sky",))
     assert desk.outcome(alone) is Outcome.SUPERSEDED
@@ -233,7 +233,7 @@ def test_an_update_is_news_also_where_the_opening_was_refused(desk: Desk) -> Non
 def test_a_refusal_after_a_doubt_leaves_the_doubt(desk: Desk) -> None:
     desk.publish()
     desk.deliver(outcome=Outcome.UNCONFIRMED)
-    desk.deliver(outcome=Outcome.REFUSED)  # said again blindly, and refused: the first may be out
+    desk.deliver(outcome=Outcome.REFUSED)  # sent again blindly, and refused: the first may be published
     end = desk.publish(Stage.END, skips=("sky",))
     assert desk.take().publication == end
 
@@ -287,7 +287,7 @@ def test_an_interrupted_opening_is_overtaken_and_its_doubts_are_held(desk: Desk)
     assert found.on("mail").outcome is Outcome.HELD
 
 
-def test_a_mail_that_nobody_has_yet_is_not_overtaken(desk: Desk) -> None:
+def test_a_mail_that_no_recipient_has_yet_is_not_overtaken(desk: Desk) -> None:
     opening = desk.publish(channels=("mail",), people=PEOPLE)
     desk.mail(dict.fromkeys(PEOPLE["mail"], "unavailable"))
     update = desk.publish(Stage.UPDATE, channels=("mail",), people=PEOPLE)
@@ -298,7 +298,7 @@ def test_a_mail_that_nobody_has_yet_is_not_overtaken(desk: Desk) -> None:
     assert desk.take("mail").publication == update
 
 
-def test_a_mail_that_nobody_has_is_superseded_by_the_end(desk: Desk) -> None:
+def test_a_mail_without_recipients_is_superseded_by_the_end(desk: Desk) -> None:
     opening = desk.publish(channels=("mail",), people=PEOPLE)
     desk.mail(dict.fromkeys(PEOPLE["mail"], "unavailable"))
     desk.publish(Stage.END, channels=("mail",), people=PEOPLE)
@@ -306,7 +306,7 @@ def test_a_mail_that_nobody_has_is_superseded_by_the_end(desk: Desk) -> None:
     assert desk.person(opening, "a@x.example") is Outcome.SUPERSEDED
 
 
-def test_who_may_have_it_is_told_the_end_too(desk: Desk) -> None:
+def test_everyone_who_may_have_the_opening_gets_the_end_too(desk: Desk) -> None:
     opening = desk.publish(channels=("mail",), people={"mail": ["a@x.example"]})
     desk.mail({"a@x.example": "unconfirmed"}, hold_doubt=False)
     end = desk.publish(Stage.END, channels=("mail",), people={"mail": []}, skips=("mail",))

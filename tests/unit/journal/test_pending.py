@@ -1,4 +1,4 @@
-"""What waits without words for a channel: nobody claims it, it keeps its place, and is worded once."""
+"""Unworded deliveries are not claimed, keep their place, and are worded once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PEOPLE = ("a@desk.example", "b@desk.example")
 
 
 def _unworded(draft: NewPublication) -> NewPublication:
-    """The same, where no channel can be used."""
+    """Return a publication without a usable channel."""
     waiting = tuple(
         replace(post.target, account="", reply_to=(), problem="The token cannot be read.", remedy="Mend it.")
         for post in draft.posts
@@ -36,7 +36,7 @@ def _render(desk: Desk, one: UnrenderedDelivery, draft: NewPublication) -> bool:
     return desk.journal.deliveries.render(one, draft.posts, draft.targets, recipients)
 
 
-def test_what_has_no_words_is_claimed_by_nobody_and_told_with_its_reason(desk: Desk) -> None:
+def test_an_unworded_delivery_is_not_claimed_and_reported_with_its_reason(desk: Desk) -> None:
     one, _ = _wait(desk)
     assert desk.claim() is None
     assert desk.journal.deliveries.due(["sky"]) == {}
@@ -112,7 +112,7 @@ def test_its_people_are_given_to_it_with_its_words(desk: Desk) -> None:
     assert desk.outcome(one.publication, "mail") is Outcome.POSTED
 
 
-def test_a_part_that_is_left_out_is_told_so(desk: Desk) -> None:
+def test_an_omitted_part_is_reported_as_such(desk: Desk) -> None:
     one, drafted = _wait(desk)
     left_out = replace(drafted.posts[0].target, skip="It does not speak it.")
     _render(desk, one, replace(drafted, posts=(), targets=(left_out,)))

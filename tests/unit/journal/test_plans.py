@@ -1,4 +1,4 @@
-"""The queries that run all day find their rows by an index, however much has been settled."""
+"""Frequent queries find their rows by an index, however many deliveries are settled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What only PostgreSQL shows: row locks, its clock, its schema, its failures."""
+"""PostgreSQL only: row locks, its clock, its schema, its failures."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def empty(server: Server) -> Iterator[str]:
 
 @pytest.fixture
 def other(desk: Desk) -> Iterator[Desk]:
-    """Another desk on the same journal."""
+    """Yield another publisher on the same journal."""
     made = Desk(desk.path.parent, keys=desk.keys, clock=desk.clock, url=desk.url, first=500)
     yield made
     made.journal.close()
@@ -68,7 +68,7 @@ def _impatient(url: str, **settings: str) -> str:
 
 
 def _whole(error: BaseException | None) -> str:
-    """All that an error and what led to it say; frames of the driver, which were given a password, are gone."""
+    """Return the texts of an error and its causes. The driver's frames, which had a password, are gone."""
     said, one = "", error
     while one is not None:
         frames = traceback.extract_tb(one.__traceback__)
@@ -121,7 +121,7 @@ def test_what_is_settled_meanwhile_is_not_taken_back(desk: Desk, other: Desk) ->
         )
         late = threading.Thread(target=lambda: found.append(other.journal.deliveries.recover()))
         late.start()
-        _until_somebody_waits(desk)
+        _until_a_lock_is_waited_for(desk)
     late.join()
     assert found == [0]
     assert desk.outcome(said) is Outcome.POSTED
@@ -157,7 +157,7 @@ def test_an_end_waits_for_the_opening_that_is_just_being_claimed(desk: Desk, oth
         )
         late = threading.Thread(target=other.journal.publications.add, args=(draft,))
         late.start()
-        _until_somebody_waits(desk)
+        _until_a_lock_is_waited_for(desk)
     late.join()
     assert desk.outcome(opening) is Outcome.SENDING
     assert desk.outcome(draft.id) is Outcome.WAITING
@@ -165,7 +165,7 @@ def test_an_end_waits_for_the_opening_that_is_just_being_claimed(desk: Desk, oth
 
 
 def test_what_became_of_people_and_their_delivery_is_one_while_another_desk_publishes(desk: Desk, other: Desk) -> None:
-    """Both lock the lane's deliveries in one order; else each would wait for what the other has."""
+    """Both lock the lane's deliveries in one order, for else each would wait for the other."""
     mail: dict[str, Any] = {"channels": ("mail",), "people": {"mail": ["a@x.example"]}}
     desk.publish(**mail)
     desk.mail()
@@ -180,14 +180,14 @@ def test_what_became_of_people_and_their_delivery_is_one_while_another_desk_publ
         desk.journal.deliveries.record_recipients(claimed, told, hold_doubt=True, lease=LEASE)
         late = threading.Thread(target=other.journal.publications.add, args=(draft,))
         late.start()
-        _until_somebody_waits(other)
+        _until_a_lock_is_waited_for(other)
         desk.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.WAITING, ref=desk.ref(claimed)))
     late.join()
     assert desk.outcome(update, "mail") is Outcome.POSTED
     assert desk.outcome(draft.id, "mail") is Outcome.WAITING
 
 
-def _until_somebody_waits(desk: Desk) -> None:
+def _until_a_lock_is_waited_for(desk: Desk) -> None:
     query = text(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
@@ -201,7 +201,7 @@ def _until_somebody_waits(desk: Desk) -> None:
 # --- publishing
 
 
-def test_of_two_desks_that_open_one_incident_the_second_waits_and_is_told(desk: Desk, other: Desk) -> None:
+def test_of_two_publishers_that_open_one_incident_the_second_waits_and_is_informed(desk: Desk, other: Desk) -> None:
     first, second = desk.draft(), other.draft()
     told: list[object] = []
 
@@ -217,7 +217,7 @@ def test_of_two_desks_that_open_one_incident_the_second_waits_and_is_told(desk: 
         publications._write(connection, first, desk.keys)
         thread = threading.Thread(target=late)
         thread.start()
-        _until_somebody_waits(desk)
+        _until_a_lock_is_waited_for(desk)
     thread.join()
     assert isinstance(told[0], IncidentChanged)
     assert [one.id for one in desk.journal.publications.latest(9)] == [first.id]
@@ -236,7 +236,7 @@ def test_one_key_at_one_instant_is_one_publication(
     assert [one.id for one in desk.journal.publications.latest(9)] == [told[0]]
 
 
-def test_what_stands_alone_is_cancelled_once_by_two_at_once(together: Callable[..., list[str]], desk: Desk) -> None:
+def test_a_standalone_message_is_cancelled_once_by_two_at_once(together: Callable[..., list[str]], desk: Desk) -> None:
     alone = desk.publish(Stage.STANDALONE)
     told = together(
         "from policenotify.journal.publications import IncidentChanged\n"
@@ -286,7 +286,7 @@ def test_what_a_desk_is_just_setting_right_is_not_forgotten(desk: Desk) -> None:
 
     wanted = tombstones.Selection(before=microseconds(desk.clock.now() - timedelta(days=300)))
     forgotten: list[int] = []
-    other = open_journal(desk.url, keys=desk.keys, clock=desk.clock)  # a purge empties events, which no desk does
+    other = open_journal(desk.url, keys=desk.keys, clock=desk.clock)  # a purge empties events, which no publisher does
 
     def forget() -> None:
         with other.write() as connection:
@@ -298,7 +298,7 @@ def test_what_a_desk_is_just_setting_right_is_not_forgotten(desk: Desk) -> None:
         publications._write(connection, draft, desk.keys)
         late = threading.Thread(target=forget)
         late.start()
-        _until_somebody_waits(desk)
+        _until_a_lock_is_waited_for(desk)
     late.join()
     other.close()
     assert forgotten == [1]
@@ -308,7 +308,7 @@ def test_what_a_desk_is_just_setting_right_is_not_forgotten(desk: Desk) -> None:
     assert (kept.message.headline, gone.message.headline[:14]) == ("Accident sur l’A9", "Contenu effacé")
 
 
-def test_who_waited_for_a_purge_is_told_that_it_came_first(desk: Desk) -> None:
+def test_a_publish_that_waited_for_a_purge_reports_that_it_came_first(desk: Desk) -> None:
     tip = desk.publish(Stage.STANDALONE)
     desk.deliver()
     draft = desk.draft(Stage.CORRECTION, None, corrects=tip)
@@ -318,7 +318,7 @@ def test_who_waited_for_a_purge_is_told_that_it_came_first(desk: Desk) -> None:
     told: list[object] = []
     other = open_journal(desk.url, keys=desk.keys, clock=desk.clock)
 
-    def set_right() -> None:
+    def correct() -> None:
         try:
             told.append(desk.journal.publications.add(draft))
         except InvalidTransition as error:
@@ -327,9 +327,9 @@ def test_who_waited_for_a_purge_is_told_that_it_came_first(desk: Desk) -> None:
     with other.write() as connection:
         wanted = tombstones.Selection(before=microseconds(desk.clock.now()))
         retention._purge_text(connection, desk.keys, "messages", wanted, [tip], desk.clock.now())
-        late = threading.Thread(target=set_right)
+        late = threading.Thread(target=correct)
         late.start()
-        _until_somebody_waits(desk)
+        _until_a_lock_is_waited_for(desk)
     late.join()
     other.close()
     assert "its content was purged" in str(told[0])
@@ -362,7 +362,7 @@ def test_a_seal_waits_for_events_that_have_a_number_already(desk: Desk) -> None:
         audit.record(connection, desk.clock.now(), "adm", "two", {})
         thread = threading.Thread(target=lambda: sealed.append(desk.journal.audit.seal()))
         thread.start()
-        _until_somebody_waits(desk)
+        _until_a_lock_is_waited_for(desk)
     thread.join()
     desk.journal.audit.record("adm", "three", {})
     assert sealed == [2]
@@ -449,7 +449,7 @@ password = "geheim"
 """
 
 
-def test_what_an_installation_says_is_said_when_the_server_says(
+def test_texts_of_an_installation_are_used_when_the_server_answers(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.keys.save(tmp_path / "policenotify.keys")
@@ -578,20 +578,20 @@ def test_a_lock_that_does_not_end(desk: Desk) -> None:
     )
 
 
-def test_who_stands_still_in_the_middle_loses_his_locks(desk: Desk, other: Desk) -> None:
+def test_a_process_halted_in_the_middle_loses_its_locks(desk: Desk, other: Desk) -> None:
     desk.publish()
     frozen = open_journal(
         _impatient(desk.url, idle_in_transaction_session_timeout="100ms"), keys=desk.keys, clock=desk.clock
     )
 
-    def stand_still() -> None:
+    def halt() -> None:
         with frozen.write() as connection:
             connection.execute(select(schema.incident).with_for_update()).all()
             other.publish(Stage.UPDATE)  # waits no longer than that
             connection.execute(select(schema.incident)).all()
 
     with pytest.raises(JournalError, match="paused for too long"):
-        stand_still()
+        halt()
     frozen.close()
     assert len(desk.journal.incidents.history("I1").entries) == 2
 
@@ -639,7 +639,7 @@ def test_a_server_that_restarts_in_the_middle_loses_nothing(desk: Desk, server: 
     assert [one.status for one in desk.journal.incidents.list()] == ["open"]
 
 
-def test_nobody_there(keys: Keys, clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_absent_server(keys: Keys, clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with pytest.raises(JournalError) as caught:
         open_journal(f"postgresql://desk:{PASSWORD}@127.0.0.1:1/pn", keys=keys, clock=clock)

@@ -1,4 +1,4 @@
-"""A publication is written once, whole, in its turn; or nothing of it is."""
+"""A publication is written once and completely, or not at all."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_one_key_from_two_processes_at_once_is_one_publication(together: Callabl
     assert len(desk.dump("pn_delivery")["pn_delivery"]) == 1
 
 
-# --- two desks at once
+# --- two processes at once
 
 
 @pytest.mark.parametrize("stage", [Stage.OPENING, Stage.END, Stage.CANCELLATION])
@@ -74,14 +74,14 @@ def test_of_two_threads_one_wins(desk: Desk, stage: Stage) -> None:
     told: list[str] = []
     start = threading.Barrier(2)
 
-    def say(draft: NewPublication) -> None:
+    def add(draft: NewPublication) -> None:
         start.wait()
         try:
             told.append(desk.journal.publications.add(draft))
         except IncidentChanged as error:
             told.append(str(error))
 
-    threads = [threading.Thread(target=say, args=(draft,)) for draft in drafts]
+    threads = [threading.Thread(target=add, args=(draft,)) for draft in drafts]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -118,7 +118,7 @@ def test_who_lost_may_decide_again(desk: Desk) -> None:
     assert [entry.sequence for entry in desk.journal.incidents.history("I1").entries] == [1, 2, 3]
 
 
-def test_what_stands_alone_is_cancelled_once(desk: Desk) -> None:
+def test_a_standalone_message_is_cancelled_once(desk: Desk) -> None:
     alone = desk.publish(Stage.STANDALONE)
     drafts = [desk.draft(stage, None, corrects=alone) for stage in (Stage.CANCELLATION, Stage.CANCELLATION)]
     correction = desk.draft(Stage.CORRECTION, None, corrects=alone)
@@ -202,7 +202,7 @@ def test_a_failure_in_the_middle_leaves_nothing(desk: Desk) -> None:
     assert desk.dump() == before
 
 
-def test_a_skipped_leg_is_written_and_said(desk: Desk) -> None:
+def test_a_skipped_language_is_recorded_and_reported(desk: Desk) -> None:
     said = desk.publish(skip="This channel was asked not to.")
     found = desk.journal.publications.get(said)
     assert found is not None

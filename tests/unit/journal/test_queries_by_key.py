@@ -1,4 +1,4 @@
-"""What a series of messages goes by: what was said under its keys, and what was remarked."""
+"""Queries for a series of messages: publications by key, and their findings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.support.journal import Desk
 
 
-def test_what_was_said_under_keys_that_begin_so_and_since_when(desk: Desk) -> None:
+def test_messages_by_prefix_of_their_key_and_since_when(desk: Desk) -> None:
     begun = desk.clock.now()
     for number, key in enumerate(("campaign a", "campaign_b", "Campaign c", "campaign d", "x campaign e")):
         draft = desk.draft(Stage.STANDALONE, incident=None, channels=("sky", "mail"))

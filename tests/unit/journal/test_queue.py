@@ -1,4 +1,4 @@
-"""What goes next, who holds it, and what becomes of it when he is gone."""
+"""The next delivery, its owner, and its recovery when the owner is gone."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_most_urgent_first_and_among_equals_the_oldest(desk: Desk) -> None:
     assert desk.claim() is None
 
 
-def test_a_claim_tells_all_that_an_attempt_needs(desk: Desk) -> None:
+def test_a_claim_has_all_that_an_attempt_needs(desk: Desk) -> None:
     opening = desk.publish(severity=Severity.SEVERE, lives=SOON)
     claimed = desk.take()
     at = desk.clock.now()
@@ -185,7 +185,7 @@ def test_due_looks_through_lanes(desk: Desk) -> None:
     assert desk.journal.deliveries.due(["sky"]) == {"sky": later}
 
 
-def test_due_looks_at_what_somebody_holds_when_his_lease_runs_out(desk: Desk) -> None:
+def test_due_considers_a_claimed_delivery_when_its_lease_ends(desk: Desk) -> None:
     desk.publish()
     desk.take(owner="elsewhere/boot/1/1/x")
     start = desk.clock.now()
@@ -233,7 +233,7 @@ def test_a_zombie_is_dead(program: Program, desk: Desk) -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     os.kill(process.pid, signal.SIGKILL)
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie until somebody reaps it
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie until it is reaped
     assert desk.journal.deliveries.recover() == 1
 
 
@@ -277,7 +277,7 @@ def test_people_who_were_being_written_to_are_in_doubt(desk: Desk) -> None:
     assert not desk.take("mail").in_doubt  # the people are, one by one
 
 
-def test_a_process_on_another_host_that_stood_still_has_no_say_any_more(program: Program, desk: Desk) -> None:
+def test_a_process_on_another_host_that_was_halted_changes_nothing_any_more(program: Program, desk: Desk) -> None:
     said = desk.publish()
     process = program(
         "import socket\n"
@@ -329,7 +329,7 @@ def test_a_clock_that_is_set_back_takes_nothing_from_who_holds_it(desk: Desk) ->
     assert desk.journal.deliveries.due(["sky"]) == {"sky": until}
     desk.settle(claimed)  # it ended an hour before it began
     assert desk.outcome(said) is Outcome.POSTED
-    other = desk.publish(incident="I2")  # what is said now goes now
+    other = desk.publish(incident="I2")  # a new message is sent now
     assert desk.take().publication == other
 
 
@@ -355,14 +355,14 @@ def test_a_clock_that_was_set_back_keeps_nothing_waiting_for_the_old_time_to_com
     ]
     assert {one.last_tried_at for one in claimed.values()} == {now, None}
     desk.journal.deliveries.recover()
-    [told] = desk.journal.audit.events("clock_set_back", now)  # once put right, it is right
+    [told] = desk.journal.audit.events("clock_set_back", now)  # once corrected, it stays right
     assert told == {"deliveries": [1, 2, 3]}
 
 
 # --- what cannot be read
 
 
-def test_what_a_newer_policenotify_wrote_stands_in_nobodys_way(desk: Desk) -> None:
+def test_what_a_newer_policenotify_wrote_blocks_no_other(desk: Desk) -> None:
     strange = desk.publish(incident="I1", severity=Severity.EXTREME)
     desk.as_a_stranger("""UPDATE pn_delivery SET standalone = '{"schema_version": 99}'""")
     other = desk.publish(incident="I2")
@@ -480,7 +480,7 @@ def test_a_second_language_hangs_under_the_first(desk: Desk) -> None:
     assert desk.take().reply_to == (desk.ref(french), desk.ref(english), desk.ref(update_))
 
 
-def test_a_second_language_stands_alone_where_the_first_did_not_land(desk: Desk) -> None:
+def test_a_second_language_is_its_own_thread_where_the_first_did_not_land(desk: Desk) -> None:
     desk.publish(languages=("fr", "en"))
     desk.deliver(outcome=Outcome.REFUSED)
     english = desk.deliver()
@@ -489,7 +489,7 @@ def test_a_second_language_stands_alone_where_the_first_did_not_land(desk: Desk)
     assert desk.take().reply_to == (desk.ref(english),)
 
 
-def test_a_second_mail_is_no_answer_to_the_first(desk: Desk) -> None:
+def test_a_second_mail_is_not_a_reply_to_the_first(desk: Desk) -> None:
     desk.publish(channels=("mail",), languages=("fr", "en"), people={"mail": ["a@x.example"]})
     desk.mail()
     assert desk.take("mail").reply_to == ()

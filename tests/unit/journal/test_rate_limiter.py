@@ -1,4 +1,4 @@
-"""One limiter for all processes: what leaves on a channel, and who waits for whom."""
+"""One rate limiter for all processes of a channel."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _take(desk: Desk) -> ClaimedDelivery:
     return claimed
 
 
-def test_what_may_not_leave_yet_is_not_claimed_and_due_says_when(desk: Desk) -> None:
+def test_a_delivery_that_may_not_leave_yet_is_not_claimed_and_due_has_its_time(desk: Desk) -> None:
     for number in range(4):
         desk.publish(incident=f"I{number}", severity=Severity.MINOR)
     for _ in range(2):

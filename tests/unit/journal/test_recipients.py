@@ -1,4 +1,4 @@
-"""Who a mail goes to: everybody who should hear it, nobody twice, and no address in clear or for ever."""
+"""The recipients of a mail: everyone entitled, none twice, and no address in clear or kept for ever."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MONTH = KEPT_AFTER.total_seconds()
 # --- who
 
 
-def test_an_update_goes_to_the_list_and_to_whoever_heard_the_opening(desk: Desk) -> None:
+def test_an_update_goes_to_the_list_and_to_everyone_who_got_the_opening(desk: Desk) -> None:
     opening = desk.publish(channels=("mail",), people={"mail": [A, B]})
     desk.mail({B: "refused"})
     update = desk.publish(Stage.UPDATE, channels=("mail",), people={"mail": [B, C]})
@@ -40,7 +40,7 @@ def test_an_update_goes_to_the_list_and_to_whoever_heard_the_opening(desk: Desk)
     assert desk.person(end, C) is desk.person(update, C) is Outcome.POSTED
 
 
-def test_another_incident_or_channel_brings_nobody(desk: Desk) -> None:
+def test_another_incident_or_channel_adds_no_recipient(desk: Desk) -> None:
     desk.publish(channels=("mail", "news"), people={"mail": [A], "news": [B]})
     desk.mail()
     desk.publish(incident="I2", channels=("mail",), people={"mail": [C]})
@@ -55,7 +55,7 @@ def test_a_person_is_one_however_the_address_is_written(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("stage", [Stage.OPENING, Stage.STANDALONE])
-def test_a_mail_for_nobody_is_skipped(desk: Desk, stage: Stage) -> None:
+def test_a_mail_without_recipients_is_skipped(desk: Desk, stage: Stage) -> None:
     said = desk.publish(stage, channels=("mail",), people={"mail": []})
     found = desk.journal.publications.get(said)
     assert found is not None
@@ -64,7 +64,7 @@ def test_a_mail_for_nobody_is_skipped(desk: Desk, stage: Stage) -> None:
     assert desk.claim("mail") is None
 
 
-def test_a_mail_for_nobody_but_the_suppressed_is_skipped(desk: Desk) -> None:
+def test_a_mail_to_suppressed_recipients_only_is_skipped(desk: Desk) -> None:
     with desk.journal.write() as connection:
         recipients.suppress(connection, [recipient_key(desk.keys, A)], "Wants no more.", 0)
     said = desk.publish(channels=("mail",), people={"mail": [A]})
@@ -72,7 +72,7 @@ def test_a_mail_for_nobody_but_the_suppressed_is_skipped(desk: Desk) -> None:
     assert desk.person(said, A) is Outcome.SUPPRESSED
 
 
-def test_nobody_is_written_to_twice_within_one_attempt(desk: Desk) -> None:
+def test_no_recipient_is_sent_to_twice_within_one_attempt(desk: Desk) -> None:
     everyone = [f"p{number}@x.example" for number in range(60)]
     desk.publish(channels=("mail",), people={"mail": everyone})
     written = desk.mail(dict.fromkeys(everyone[::2], "unavailable"), chunk=7)
@@ -111,7 +111,7 @@ def test_overall_outcome(found: dict[Outcome, int], total: Outcome) -> None:
 
 
 @given(st.dictionaries(st.sampled_from(Outcome), st.integers(0, 3)))
-def test_a_mass_delivery_waits_exactly_while_somebody_does(found: dict[Outcome, int]) -> None:
+def test_a_mass_delivery_waits_exactly_while_a_recipient_waits(found: dict[Outcome, int]) -> None:
     waits = any(count and not outcome.is_final for outcome, count in found.items())
     assert (overall_outcome(found) is Outcome.WAITING) is waits
 
@@ -233,7 +233,7 @@ def test_a_small_list_costs_little_beside_a_large_one(desk: Desk) -> None:
     read: list[int] = []
 
     def fetched(_connection: object, _cursor: object, statement: str, parameters: object, *_rest: object) -> None:
-        # What is locked on PostgreSQL for those who heard earlier posts is nobody's here.
+        # The rows locked on PostgreSQL for recipients of earlier posts do not exist here.
         if "pn_address" in statement and statement.startswith("SELECT") and "FOR KEY SHARE" not in statement:
             assert isinstance(parameters, tuple | dict)
             read.append(len(parameters))
@@ -246,5 +246,5 @@ def test_a_small_list_costs_little_beside_a_large_one(desk: Desk) -> None:
     assert _kept(desk) == 1201
 
 
-def test_kept_after_is_what_the_schema_says() -> None:
+def test_retention_of_the_deployment_page_is_that_of_the_schema() -> None:
     assert timedelta(days=30) == KEPT_AFTER

@@ -1,4 +1,4 @@
-"""What an attempt came to is written down once, with its reason, and decides what is next."""
+"""The result of an attempt is recorded once with its reason, and decides the next step."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _receipt(desk: Desk, publication: str, channel: str = "sky") -> Receipt:
     return found.on(channel)
 
 
-def test_a_post_that_is_out_says_where(desk: Desk) -> None:
+def test_a_published_post_has_its_address(desk: Desk) -> None:
     said = desk.publish()
     claimed = desk.deliver()
     receipt = _receipt(desk, said)
@@ -95,7 +95,7 @@ def test_another_request_is_asked_for(desk: Desk) -> None:
         desk.settle(claimed, Outcome.WAITING)
 
 
-def test_the_wording_that_reads_alone_is_used_and_said(desk: Desk) -> None:
+def test_the_standalone_wording_is_used_and_reported(desk: Desk) -> None:
     desk.publish()
     desk.deliver()
     update = desk.publish(Stage.UPDATE)
@@ -146,14 +146,14 @@ def test_where_doubts_are_resent_they_are_resent(desk: Desk) -> None:
     assert _receipt(desk, said, "mail").recipients == {Outcome.UNCONFIRMED: 1, Outcome.POSTED: 1}
     desk.clock.pass_by(30)
     assert desk.mail({"a@x.example": "unavailable"}, hold_doubt=False) == ["a@x.example"]
-    # "Not this time" says nothing of the first attempt.
+    # "Not this time" proves nothing about the first attempt.
     assert _receipt(desk, said, "mail").recipients == {Outcome.UNCONFIRMED: 1, Outcome.POSTED: 1}
     desk.clock.pass_by(30)
     assert desk.mail(hold_doubt=True) == []
     assert _receipt(desk, said, "mail").recipients == {Outcome.HELD: 1, Outcome.POSTED: 1}
 
 
-def test_what_is_said_of_a_person_twice_counts_once(desk: Desk) -> None:
+def test_duplicate_outcomes_of_a_recipient_count_once(desk: Desk) -> None:
     said = desk.publish(channels=("mail",), people=PEOPLE)
     claimed = desk.begin(desk.take("mail"))
     desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=True)
@@ -235,11 +235,11 @@ def test_who_is_gone_is_never_written_to_again(desk: Desk) -> None:
     assert desk.mail() == ["b@x.example"]
 
 
-# --- what is told of many people
+# --- results of many recipients
 
 
 def _people(desk: Desk, *told: RecipientOutcome, hold_doubt: bool = True) -> str:
-    """A mail to as many people, and what each of them was told."""
+    """Return a mail to as many recipients, and the outcome of each."""
     said = desk.publish(channels=("mail",), people={"mail": [f"{number}@x.example" for number in range(len(told))]})
     claimed = desk.begin(desk.take("mail"))
     people = desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=hold_doubt)
@@ -274,7 +274,7 @@ _ASK = "Ask on 'mail' whether they have it, then: policenotify resolve 1"
         ([_CUT], Outcome.HELD, ("1 of 1 may or may not have it, and the network cannot be asked.", _ASK, "")),
     ],
 )
-def test_who_fared_worst_is_told_of(
+def test_the_worst_result_of_a_recipient_is_reported(
     desk: Desk, told: list[RecipientOutcome], outcome: Outcome, why: tuple[str, str, str]
 ) -> None:
     receipt = _receipt(desk, _people(desk, *told), "mail")
@@ -283,7 +283,7 @@ def test_who_fared_worst_is_told_of(
 
 @pytest.mark.parametrize("posted", [True, False])
 def test_who_still_waits_is_not_settled_with_who_was_held(desk: Desk, *, posted: bool) -> None:
-    """A person may say what became of the held while others are still to be written to."""
+    """An operator may settle held recipients while others are still to be sent to."""
     said = _people(desk, _CUT, _GREY)
     assert "1 of 2 may or may not" in _receipt(desk, said, "mail").reason
     desk.journal.deliveries.resolve(1, "cne Roux", posted=posted)
@@ -307,12 +307,12 @@ def test_who_is_being_written_to_is_not_settled_with_who_was_held(desk: Desk) ->
     assert _receipt(desk, said, "mail").ok
 
 
-# --- what was held, and is to be said again
+# --- held deliveries that are to be sent again
 
 
 @pytest.mark.parametrize("stage", [Stage.UPDATE, Stage.END, Stage.CANCELLATION])
-def test_what_a_newer_message_has_overtaken_is_not_said_again(desk: Desk, stage: Stage) -> None:
-    """Nobody reads "avoid the area" after its end, because a person has looked for it late."""
+def test_an_overtaken_message_is_not_published_again(desk: Desk, stage: Stage) -> None:
+    """An "avoid the area" that an operator settles late is not sent after its end."""
     people = {"mail": ["a@x.example"]}
     held = desk.publish(channels=("sky", "mail"), people=people)
     first = desk.deliver(outcome=Outcome.HELD)
@@ -327,7 +327,7 @@ def test_what_a_newer_message_has_overtaken_is_not_said_again(desk: Desk, stage:
     assert set(desk.outcomes(newer).values()) == {Outcome.POSTED}
 
 
-def test_what_nothing_has_overtaken_yet_is_said_again_first(desk: Desk) -> None:
+def test_a_post_that_is_not_overtaken_yet_is_sent_again_first(desk: Desk) -> None:
     held = desk.publish()
     first = desk.deliver(outcome=Outcome.HELD)
     newer = desk.publish(Stage.UPDATE)

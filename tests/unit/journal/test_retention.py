@@ -1,4 +1,4 @@
-"""What is old and over is forgotten: no word and nobody of it is left, and everything sealed still verifies."""
+"""Old settled records are erased with all texts and recipients, and every seal still verifies."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _bodies_may_go(desk: Desk) -> None:
 
 
 def _incident(desk: Desk, name: str = "I1", **how: Any) -> list[str]:
-    """An incident that was opened, told everywhere, and ended."""
+    """Return an incident that was opened, published everywhere, and ended."""
     how = {"headline": HEADLINE, "channels": ("sky", "mail"), "people": {"mail": [A, B]}, **how}
     key = how.pop("key", f"cad:{SECRET}:{name}")
     said = []
@@ -80,7 +80,7 @@ def _shows(*pictures: Picture) -> dict[str, Any]:
     return {"pictures": pictures, "images": tuple(Image(alt=one.alt, digest=one.digest) for one in pictures)}
 
 
-def test_no_word_and_nobody_is_left(desk: Desk) -> None:
+def test_no_text_and_no_recipient_is_left(desk: Desk) -> None:
     finding = Finding(
         code="PN1", level=Level.INFO, field="headline", reason=f"{SECRET} is a name.", remedy="Leave out."
     )
@@ -163,7 +163,7 @@ def test_a_refused_draft_goes_and_its_key_stays_free(desk: Desk) -> None:
     assert desk.publish(key="mine")
 
 
-def _stands(desk: Desk, said: str, state: str) -> None:
+def _set_state(desk: Desk, said: str, state: str) -> None:
     """The first delivery, and that of a publication, are in another state."""
     one = schema.delivery
     with desk.journal.write() as connection:
@@ -175,7 +175,7 @@ def test_what_is_still_to_be_settled_keeps_all_of_it(desk: Desk, state: str) -> 
     _incident(desk)
     tip = desk.publish(Stage.STANDALONE, headline=HEADLINE)
     desk.deliver()
-    _stands(desk, tip, state)
+    _set_state(desk, tip, state)
     desk.clock.pass_by(YEAR)
     before = desk.dump()
     assert _purge(desk) == Purged(kept=2)
@@ -323,10 +323,10 @@ def test_a_body_that_was_tampered_with_is_not_purged_away(desk: Desk) -> None:
     assert SECRET in repr(desk.dump("pn_publication"))
 
 
-# --- the room that they took
+# --- the space that they took
 
 
-def test_vacuum_gives_the_room_back(desk: Desk) -> None:
+def test_vacuum_returns_the_space(desk: Desk) -> None:
     big = Picture(digest="0" * 64, media_type="image/png", width=1, height=1, alt="x", data=bytes(500_000))
     desk.publish(Stage.STANDALONE, **_shows(big))
     desk.deliver()
@@ -334,14 +334,14 @@ def test_vacuum_gives_the_room_back(desk: Desk) -> None:
     assert _purge(desk).pictures == 1
     before, after = desk.journal.retention.vacuum()
     assert after > 0
-    if desk.path.exists():  # PostgreSQL keeps the room for itself
+    if desk.path.exists():  # PostgreSQL keeps the space for itself
         assert before - after > 400_000
         assert desk.path.with_name("journal.db-wal").stat().st_size == 0
     assert desk.publish(Stage.STANDALONE)
 
 
 @pytest.mark.sqlite
-def test_vacuum_says_who_is_in_its_way(tmp_path: Any, keys: Any, clock: Any) -> None:
+def test_vacuum_names_what_blocks_it(tmp_path: Any, keys: Any, clock: Any) -> None:
     desk = bench.Desk(tmp_path, keys=keys, clock=clock, query="?timeout=0.05")
     desk.publish(Stage.STANDALONE)
     other = sqlite3.connect(desk.path, isolation_level=None)

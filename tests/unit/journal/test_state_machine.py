@@ -1,4 +1,4 @@
-"""Any order of publishing, claiming, dying and settling: one owner at a time, in order, and settled once."""
+"""Any order of publishing, claiming, crashing and settling has one owner at a time, in order, settled once."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class Lanes(RuleBasedStateMachine):
         delivery = data.draw(st.sampled_from(sorted(one for one, held in self.held.items() if held.begun)))
         held = self.held.pop(delivery)
         self.desk.settle(held.claimed, outcome)
-        self.lost.append(held)  # it has been settled: nobody may settle that attempt again
+        self.lost.append(held)  # it has been settled: that attempt may not be settled again
         if outcome in SETTLED:
             self.settled[delivery] = outcome
 
@@ -143,7 +143,7 @@ class Lanes(RuleBasedStateMachine):
     # --- what always holds
 
     @invariant()
-    def nobody_overtakes(self) -> None:
+    def no_delivery_overtakes(self) -> None:
         for lane in self.lanes.values():
             open_ones = [one for one in lane if one not in self.settled]
             for delivery in self.held:

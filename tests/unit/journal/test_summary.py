@@ -1,4 +1,4 @@
-"""What the journal counts: it agrees with what it lists, and is bounded where a list would not be."""
+"""The counts of the journal agree with its lists, and stay bounded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fork does not fall into a transaction."""
+"""A forked process does not continue its parent's transaction."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = [
 
 
 def _fork(child: object) -> int:
-    """How a forked child that does this ends: 0 if it returns."""
+    """Return the exit code of a forked child that does this: 0 if it returns."""
     if (process := os.fork()) == 0:
         code = 1
         try:
@@ -36,7 +36,7 @@ def test_a_fork_waits_for_a_transaction_of_another_thread(desk: Desk) -> None:
             connection.exec_driver_sql("UPDATE pn_meta SET value = value")
             begun.set()
             go.wait(10)
-            with no_fork():  # who is inside goes on, although somebody wants to fork
+            with no_fork():  # a running transaction goes on, although another thread wants to fork
                 done.append("written")
 
     thread = threading.Thread(target=write)
@@ -49,13 +49,13 @@ def test_a_fork_waits_for_a_transaction_of_another_thread(desk: Desk) -> None:
         go.set()
 
     threading.Thread(target=cancel_pending).start()
-    assert _fork(desk.publish) == 0  # the child writes at once: nobody holds the lock
+    assert _fork(desk.publish) == 0  # the child writes at once: the lock is free
     assert done == ["written"]
     thread.join()
     assert (_fork_gate.shut, _fork_gate.inside) == (False, {})
 
 
-def test_who_forks_within_his_own_transaction_waits_for_nobody(desk: Desk) -> None:
+def test_a_fork_within_an_own_transaction_waits_for_nothing(desk: Desk) -> None:
     with desk.journal.read():
         assert _fork(lambda: None) == 0
     assert (_fork_gate.shut, _fork_gate.inside) == (False, {})

@@ -1,4 +1,4 @@
-"""A journal moves to another database: whole, proven, once, and the old one is closed."""
+"""A journal moves to another database once, completely and verified, and the old one is closed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.support.postgresql import Server
     from tests.unit.journal.conftest import NewJournal
 
-pytestmark = pytest.mark.sqlite  # which databases, says `way`
+pytestmark = pytest.mark.sqlite  # `way` names the databases
 PEOPLE = ("a@x.example", "b@x.example", "c@x.example")
 PICTURE = Picture(digest="a" * 64, media_type="image/png", width=2, height=1, alt="Une route", data=b"\x89PNG\0 road")
 
@@ -122,7 +122,7 @@ def test_all_of_it_arrives_and_goes_on_there(desk: Desk, to: str) -> None:
     new.journal.close()
 
 
-def test_from_the_old_one_nobody_delivers(desk: Desk, to: str) -> None:
+def test_no_worker_takes_from_the_old_journal(desk: Desk, to: str) -> None:
     desk.publish()
     _move(desk, to)
     where = r"This journal was moved to (/|postgresql:).*\. Nothing was sent\. Put that into the settings"

@@ -20,7 +20,7 @@ def test_values_are_spelled_as_cap_spells_them(scale: type[StrEnum], values: str
 
 
 @pytest.mark.parametrize("scale", [Severity, Urgency, Certainty, Precision])
-def test_the_weightiest_stands_first(scale: type[Severity]) -> None:
+def test_the_most_severe_comes_first(scale: type[Severity]) -> None:
     ranks = [member.rank for member in scale]
     assert ranks == sorted(ranks, reverse=True)
     assert ranks[-1] == 1

@@ -105,7 +105,7 @@ def test_what_may_follow(course: IncidentStatus, stages: tuple[Stage, ...]) -> N
         (["standalone", "correction", "cancellation"], IncidentStatus.CANCELLED),
     ],
 )
-def test_where_an_incident_stands(stages: list[str], course: IncidentStatus) -> None:
+def test_the_status_of_an_incident(stages: list[str], course: IncidentStatus) -> None:
     assert status_after(Stage(stage) for stage in stages) is course
 
 
@@ -174,7 +174,7 @@ def test_where_an_incident_stands(stages: list[str], course: IncidentStatus) -> 
         ),
     ],
 )
-def test_an_illegal_course_says_what_is_open_and_what_may_follow(
+def test_an_invalid_transition_names_open_incidents_and_allowed_stages(
     course: IncidentStatus, stage: Stage, incident: str | None, says: str
 ) -> None:
     with pytest.raises(InvalidTransition) as refused:
@@ -195,7 +195,7 @@ def test_a_stage_is_refused_exactly_when_it_may_not_follow(course: IncidentStatu
 
 
 class Incident(RuleBasedStateMachine):
-    """The table against four facts that anybody can check by reading what was published so far."""
+    """Compare the table with four facts that follow from what was published so far."""
 
     def __init__(self) -> None:
         super().__init__()

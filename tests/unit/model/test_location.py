@@ -85,13 +85,13 @@ def test_no_road(field: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("field", ["street", "district", "label", "commune_name", "department_name"])
 def test_words_are_one_line_that_can_be_read(field: str) -> None:
-    def told(value: str) -> object:
+    def parsed(value: str) -> object:
         return getattr(Location.model_validate({field: value}), field)
 
-    assert told("  rue\n de  l’Aiguillerie\t") == "rue de l’Aiguillerie"
+    assert parsed("  rue\n de  l’Aiguillerie\t") == "rue de l’Aiguillerie"
     for wrong in ("", "  ", "rue\0", "rue \x1b[31m", "rue \ud83d", "rue \x92", "x" * 201):
         with pytest.raises(ValidationError, match=field):
-            told(wrong)
+            parsed(wrong)
 
 
 def test_an_unknown_field_is_named() -> None:
@@ -285,26 +285,26 @@ STEP = {Precision.STREET: 0.001, Precision.DISTRICT: 0.01, Precision.COMMUNE: 0.
 
 
 @given(locations(), precisions)
-def test_blur_never_tells_finer_than_asked(location: Location, finest: Precision) -> None:
-    told = location.blur(finest)
-    assert told.precision is not None
-    assert finest.at_least(told.precision)
-    assert location.precision is None or location.precision.at_least(told.precision)
+def test_blur_is_never_finer_than_requested(location: Location, finest: Precision) -> None:
+    parsed = location.blur(finest)
+    assert parsed.precision is not None
+    assert finest.at_least(parsed.precision)
+    assert location.precision is None or location.precision.at_least(parsed.precision)
     for field, where in FINENESS.items():
-        kept = told.precision.value in where.split()
-        assert getattr(told, field) == (getattr(location, field) if kept else None)
-    if told.precision is Precision.DEPARTMENT:
-        assert told.point is None
-        assert told.area is None
-    elif told.precision is not Precision.EXACT:
-        step = STEP[told.precision]
-        if told.point:
-            for value in (told.point.latitude, told.point.longitude):
+        kept = parsed.precision.value in where.split()
+        assert getattr(parsed, field) == (getattr(location, field) if kept else None)
+    if parsed.precision is Precision.DEPARTMENT:
+        assert parsed.point is None
+        assert parsed.area is None
+    elif parsed.precision is not Precision.EXACT:
+        step = STEP[parsed.precision]
+        if parsed.point:
+            for value in (parsed.point.latitude, parsed.point.longitude):
                 assert value / step - 0.5 == pytest.approx(round(value / step - 0.5), abs=1e-6)  # the middle of a cell
-            assert told.point.accuracy is not None
-            assert told.point.accuracy >= step * 78_000
-        if told.area:
-            for axis in zip(*told.area.rings()[0], strict=True):
+            assert parsed.point.accuracy is not None
+            assert parsed.point.accuracy >= step * 78_000
+        if parsed.area:
+            for axis in zip(*parsed.area.rings()[0], strict=True):
                 assert max(axis) - min(axis) >= step * (1 - 1e-6)
                 assert all(value / step == pytest.approx(round(value / step), abs=1e-6) for value in axis)
 
@@ -322,25 +322,25 @@ def test_blurring_in_steps_is_blurring_at_once(location: Location, first: Precis
 
 
 @given(points(), st.sampled_from([*STEP]))
-def test_the_told_point_lies_in_the_cell_of_the_true_one(point: Point, precision: Precision) -> None:
-    told = point.snapped(precision)
-    assert told is not None
+def test_the_published_point_lies_in_the_cell_of_the_true_one(point: Point, precision: Precision) -> None:
+    parsed = point.snapped(precision)
+    assert parsed is not None
     half = STEP[precision] / 2 + 1e-6  # coordinates are read to a millionth of a degree: 0.1 m
-    assert abs(told.latitude - point.latitude) <= half
-    assert abs(told.longitude - point.longitude) <= half
+    assert abs(parsed.latitude - point.latitude) <= half
+    assert abs(parsed.longitude - point.longitude) <= half
 
 
 @given(areas(), st.sampled_from([*STEP]))
-def test_the_told_area_holds_the_true_one(area: Area, precision: Precision) -> None:
-    told = area.snapped(precision)
-    assert told is not None
-    for true, box in zip(zip(*area.rings()[0], strict=True), zip(*told.rings()[0], strict=True), strict=True):
+def test_the_published_area_holds_the_true_one(area: Area, precision: Precision) -> None:
+    parsed = area.snapped(precision)
+    assert parsed is not None
+    for true, box in zip(zip(*area.rings()[0], strict=True), zip(*parsed.rings()[0], strict=True), strict=True):
         assert min(box) - 1e-6 <= min(true)
         assert max(true) <= max(box) + 1e-6
 
 
 @given(st.floats(41.0, 51.5), st.floats(-5.5, 9.8), precisions)
-def test_a_told_place_in_france_can_be_read_back(latitude: float, longitude: float, precision: Precision) -> None:
+def test_a_published_place_in_france_can_be_read_back(latitude: float, longitude: float, precision: Precision) -> None:
     ring = ((longitude, latitude), (9.8, 51.5), (longitude, 41.0), (longitude, latitude))
     place = Location(
         point=Point(latitude=latitude, longitude=longitude), area=Area(type="Polygon", coordinates=(ring,))
@@ -348,11 +348,16 @@ def test_a_told_place_in_france_can_be_read_back(latitude: float, longitude: flo
     assert Location.model_validate_json(place.model_dump_json()) == place
 
 
-def test_blur_keeps_what_is_coarse_and_tells_the_department_where_the_commune_may_not_be_told() -> None:
-    told = EVERYTHING.blur(Precision.COMMUNE)
-    assert (told.commune, told.commune_name, told.epci, told.department) == ("34172", "Montpellier", "243400017", "34")
-    assert (told.street, told.road, told.district, told.label) == (None, None, None, None)
-    assert told.also_departments == ("30",)
+def test_blur_keeps_coarse_places_and_names_the_department_where_the_commune_is_withheld() -> None:
+    parsed = EVERYTHING.blur(Precision.COMMUNE)
+    assert (parsed.commune, parsed.commune_name, parsed.epci, parsed.department) == (
+        "34172",
+        "Montpellier",
+        "243400017",
+        "34",
+    )
+    assert (parsed.street, parsed.road, parsed.district, parsed.label) == (None, None, None, None)
+    assert parsed.also_departments == ("30",)
     assert Location(commune="2A004").blur(Precision.EPCI) == Location(department="2A", precision=Precision.EPCI)
     assert Location(commune="34172").blur(Precision.COMMUNE).department is None
     assert Location(street="rue X", precision=Precision.COMMUNE).blur(Precision.EXACT).street is None

@@ -113,7 +113,7 @@ def test_the_json_schema_is_pinned() -> None:
     assert Message.model_json_schema() == json.loads((GOLDEN / "message_schema_v1.json").read_text())
 
 
-def test_every_field_is_told_in_the_docstring() -> None:
+def test_every_field_is_in_the_docstring() -> None:
     for model in (Message, Image, Translation, Location, Point, Area, RoadRef, Lifecycle):
         assert model.__doc__ is not None
         told = {line.strip().split(":")[0] for line in model.__doc__.partition("Attributes:")[2].splitlines()}
@@ -177,7 +177,7 @@ def test_a_message_travels_as_json(message: Message) -> None:
 
 
 @given(messages, messages)
-def test_two_messages_have_one_digest_exactly_when_they_say_the_same(one: Message, other: Message) -> None:
+def test_two_messages_have_one_digest_exactly_when_they_are_equal(one: Message, other: Message) -> None:
     assert (one.digest() == other.digest()) == (one == other)
 
 
@@ -208,7 +208,7 @@ def test_any_changed_field_changes_the_digest() -> None:
     assert len({EVERYTHING.digest(), *(message.digest() for message in changed)}) == len(changes) + 1
 
 
-def test_one_moment_has_one_digest_whatever_its_zone() -> None:
+def test_one_moment_has_one_digest_in_any_zone() -> None:
     moment = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)  # 02:30 in Paris, for the first of two times
     told = [
         moment,
@@ -257,7 +257,7 @@ def test_a_message_is_frozen_all_the_way_down() -> None:
     assert pickle.loads(pickle.dumps(EVERYTHING)) == EVERYTHING  # noqa: S301 - our own bytes
 
 
-# --- reading what is no message ------------------------------------------------------------------------------------
+# --- reading invalid messages --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_a_message_is_frozen_all_the_way_down() -> None:
         "NaN",
     ],
 )
-def test_what_is_no_message_is_refused_as_such(text: str | bytes) -> None:
+def test_an_invalid_message_is_refused_as_such(text: str | bytes) -> None:
     with pytest.raises(ValidationError, match="Message"):
         read(text)
 
@@ -307,7 +307,7 @@ def test_a_newer_message_is_refused_naming_its_version(version: int) -> None:
 @pytest.mark.parametrize(
     "version", ['"1"', '"2"', "0", "-3", f"-{10**18}", "2.5", "null", "1e400", "[]", "{}", "false"]
 )
-def test_what_is_no_version_is_refused(version: str) -> None:
+def test_an_invalid_version_is_refused(version: str) -> None:
     with pytest.raises(ValidationError, match="schema_version"):
         read(f'{{"schema_version": {version}, "category": "fire", "headline": "Feu"}}')
 
@@ -317,7 +317,7 @@ def test_a_missing_version_is_this_release_s() -> None:
 
 
 def test_an_older_message_is_upgraded_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a third release would read what the first one wrote; the newest form is still this one."""
+    """Read the first form as a third release would. The newest form is still this one."""
 
     def to_2(raw: dict[str, Any]) -> dict[str, Any]:
         title = raw.pop("subject")
@@ -364,11 +364,11 @@ TEXTS: dict[str, Any] = {
 
 @pytest.mark.parametrize("bad", ["\0", "\x07", "\x1b[2J", "\x7f", "\x92", "\ud83d"])
 @pytest.mark.parametrize("field", TEXTS)
-def test_a_character_that_nobody_can_read_is_refused_and_never_dropped(field: str, bad: str) -> None:
+def test_an_unreadable_character_is_refused_and_never_dropped(field: str, bad: str) -> None:
     assert field.split(".", maxsplit=1)[0] in refusal(**TEXTS[field](f"a{bad}b"))
 
 
-def test_a_refusal_says_which_character_and_where() -> None:
+def test_a_refusal_names_the_character_and_its_place() -> None:
     assert "headline\n  Value error, character 5 is U+0007, which nobody can read: remove it" in refusal(
         headline="Feu \ab"
     )
@@ -565,7 +565,7 @@ def test_stage_and_incident_are_the_lifecycle_s() -> None:
     assert (make().stage, make().incident) == (Stage.STANDALONE, None)
 
 
-def test_the_next_message_carries_what_holds_and_leaves_what_was_said_then() -> None:
+def test_the_next_message_carries_what_holds_and_leaves_past_texts() -> None:
     following = EVERYTHING.followed_by(Stage.END, headline="Intervention terminée", incident="2026-07-26_0142")
     assert following == Message(
         category=EVERYTHING.category,

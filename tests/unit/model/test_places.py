@@ -66,7 +66,7 @@ def test_montpellier_whole() -> None:
         ("75101", "Paris 1er Arrondissement", "ARM", "75", "75056"),
         ("69387", "Lyon 7e Arrondissement", "ARM", "69", "69123"),
         ("13216", "Marseille 16e Arrondissement", "ARM", "13", "13055"),
-        ("02285", "Escaufourt", "COMA", "59", "59545"),  # its code says 02
+        ("02285", "Escaufourt", "COMA", "59", "59545"),  # its code begins with 02
     ],
 )
 def test_known_codes(code: str, name: str, kind: str, department: str, part_of: str | None) -> None:
@@ -89,7 +89,7 @@ def test_a_part_has_the_epci_of_the_whole_and_an_island_has_none() -> None:
     assert ouessant.epci is None
 
 
-def test_what_the_source_does_not_say_is_none() -> None:
+def test_fields_missing_in_the_source_are_none() -> None:
     crozet = places.commune("98412")
     assert crozet is not None
     assert (crozet.population, crozet.postcodes) == (None, ())
@@ -294,7 +294,7 @@ def test_the_communes_of_nothing(code: str) -> None:
         ("dept:34", "34275", True),
         ("dept:44", "49144", True),  # Freigné has gone to another department
         ("dept:49", "49144", False),
-        # nobody knows 34999
+        # 34999 does not exist
         ("commune:34999", "34999", True),
         ("commune:34172", "34999", False),
         ("epci:243400017", "34999", False),
@@ -322,7 +322,7 @@ def test_an_area_that_could_never_match_is_refused(area: str) -> None:
 
 
 @pytest.mark.parametrize("code", ["", "1001", "20004", "2a004", "341720", "Sète", "96001"])
-def test_a_text_that_is_no_communes_code(code: str) -> None:
+def test_a_text_that_is_not_a_commune_code(code: str) -> None:
     with pytest.raises(ValueError, match="five characters"):
         places.department_of(code)
     with pytest.raises(ValueError, match="five characters"):
@@ -450,10 +450,10 @@ def test_the_build_is_the_same_byte_for_byte(script: ModuleType, tmp_path: Path)
     assert gzip.decompress(built[0].read_bytes()).decode() == SMALL_TEXT
 
 
-def test_the_check_tells_a_file_that_says_anything_else(script: ModuleType, tmp_path: Path) -> None:
+def test_the_check_reports_a_file_that_differs(script: ModuleType, tmp_path: Path) -> None:
     source, target = package(tmp_path / "source", shuffled=0), tmp_path / "cog.gz"
     arguments = ["--check", "--from", str(source), "--to", str(target)]
-    target.write_bytes(gzip.compress(SMALL_TEXT.encode(), compresslevel=1))  # packed otherwise, saying the same
+    target.write_bytes(gzip.compress(SMALL_TEXT.encode(), compresslevel=1))  # packed differently, with the same content
     script.main(arguments)
     target.write_bytes(gzip.compress(SMALL_TEXT.replace("Lyon", "Lion").encode()))
     with pytest.raises(SystemExit, match="is not what"):

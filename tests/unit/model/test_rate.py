@@ -1,4 +1,4 @@
-"""The limiter as a function: what it promises of every window, and how a rate is written."""
+"""The limiter as a function: its guarantee for every window, and the notation of rates."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_no_window_ever_holds_more_than_the_rate(rate: Rate, asks: list[tuple[in
 
 
 @given(rates(), st.lists(st.integers(0, 2 * SECOND), min_size=1, max_size=40), st.data())
-def test_what_is_due_says_is_so_and_not_a_microsecond_earlier(
+def test_a_delivery_is_due_at_its_time_and_not_a_microsecond_earlier(
     rate: Rate, waits: list[int], data: st.DataObject
 ) -> None:
     arrival, now = None, NOON
@@ -93,7 +93,7 @@ def test_after_a_clock_was_set_back_one_leaves_and_then_evenly() -> None:
         ("7 per 12h", Rate(7, timedelta(hours=12), 4)),
     ],
 )
-def test_a_rate_is_read_as_it_is_said(text: str, rate: Rate) -> None:
+def test_a_rate_is_read_as_written(text: str, rate: Rate) -> None:
     assert Rate.read(text) == rate
 
 
@@ -109,6 +109,6 @@ def test_a_rate_is_read_as_it_is_said(text: str, rate: Rate) -> None:
         ("5 per day, 0 at once", "with 0 at once nothing would ever leave"),
     ],
 )
-def test_what_is_no_rate_says_why(text: str, why: str) -> None:
+def test_an_invalid_rate_has_a_reason(text: str, why: str) -> None:
     with pytest.raises(ValueError, match=re.escape(why)):
         Rate.read(text)

@@ -31,7 +31,7 @@ def receipt(outcome: Outcome = Outcome.POSTED, **fields: Any) -> Receipt:
     return Receipt.model_validate({"channel": "bluesky", "language": "fr", "delivery": 1, **fields, "outcome": outcome})
 
 
-def said(stage: str = "opening", incident: str | None = "142", **lifecycle: str) -> Message:
+def message(stage: str = "opening", incident: str | None = "142", **lifecycle: str) -> Message:
     return Message(
         category="fire",
         severity=Severity.SEVERE,
@@ -135,9 +135,9 @@ GOOD, BAD = receipt(ref=REF), receipt(Outcome.HELD, channel="email", delivery=2,
 
 
 def test_a_publication_is_read_as_its_receipts_and_is_a_model_all_the_same() -> None:
-    both = publication(said(), GOOD, BAD)
+    both = publication(message(), GOOD, BAD)
     assert [*both] == [GOOD, BAD]
-    assert both == publication(said(), GOOD, BAD) != publication(said(), GOOD)
+    assert both == publication(message(), GOOD, BAD) != publication(message(), GOOD)
     assert copy.copy(both) == copy.deepcopy(both) == both.model_copy() == both
     assert both.model_copy(update={"repeated": True}).repeated
     assert pickle.loads(pickle.dumps(both)) == both  # noqa: S301 - our own bytes
@@ -152,7 +152,7 @@ def test_a_publication_is_read_as_its_receipts_and_is_a_model_all_the_same() -> 
 
 
 def test_the_receipt_of_a_channel() -> None:
-    both = publication(said(), GOOD, BAD, receipt(language="oc", delivery=3))
+    both = publication(message(), GOOD, BAD, receipt(language="oc", delivery=3))
     assert both.on("bluesky") is both.receipts[0]
     assert both.on("email") == BAD
     with pytest.raises(KeyError, match=f"{ULID} was not for 'sms'"):
@@ -160,10 +160,10 @@ def test_the_receipt_of_a_channel() -> None:
 
 
 def test_failures_are_raised_on_request() -> None:
-    assert publication(said(), GOOD).ok
-    publication(said(), GOOD).raise_for_failures()
-    publication(said()).raise_for_failures()
-    both = publication(said(), GOOD, BAD)
+    assert publication(message(), GOOD).ok
+    publication(message(), GOOD).raise_for_failures()
+    publication(message()).raise_for_failures()
+    both = publication(message(), GOOD, BAD)
     assert not both.ok
     with pytest.raises(PublicationFailed) as failed:
         both.raise_for_failures()
@@ -175,7 +175,7 @@ def test_failures_are_raised_on_request() -> None:
 
 
 def test_what_follows_in_an_incident() -> None:
-    opened = publication(said())
+    opened = publication(message())
     assert opened.incident == "142"
     assert opened.update("Le feu avance").lifecycle == Lifecycle(stage=Stage.UPDATE, incident="142")
     assert opened.end("Feu éteint").lifecycle == Lifecycle(stage=Stage.END, incident="142")
@@ -186,7 +186,7 @@ def test_what_follows_in_an_incident() -> None:
 
 
 def test_what_follows_a_standalone_message() -> None:
-    alone = publication(said("standalone", None))
+    alone = publication(message("standalone", None))
     assert alone.incident is None
     assert alone.correct("Le 15").lifecycle == Lifecycle(stage=Stage.CORRECTION, corrects=ULID)
     assert alone.cancel("Annulé").lifecycle == Lifecycle(stage=Stage.CANCELLATION, corrects=ULID)
@@ -200,15 +200,15 @@ def test_what_follows_a_standalone_message() -> None:
 
 def test_what_follows_a_correction_is_about_what_was_corrected() -> None:
     """The journal keeps the course of a standalone message under that message's id."""
-    again = publication(said("correction", None, corrects=EARLIER))
+    again = publication(message("correction", None, corrects=EARLIER))
     assert again.correct("Le 16").lifecycle == Lifecycle(stage=Stage.CORRECTION, corrects=EARLIER)
     assert again.cancel("Annulé").lifecycle == Lifecycle(stage=Stage.CANCELLATION, corrects=EARLIER)
-    within = publication(said("correction", "142", corrects=EARLIER))
+    within = publication(message("correction", "142", corrects=EARLIER))
     assert within.correct("Le 16").lifecycle == Lifecycle(stage=Stage.CORRECTION, incident="142", corrects=ULID)
 
 
-def test_what_follows_carries_what_holds_and_leaves_what_was_said_then() -> None:
-    first = said()
+def test_a_follow_up_carries_what_holds_and_leaves_past_texts() -> None:
+    first = message()
     for following in (
         publication(first).update("Suite"),
         publication(first).end("Suite"),
@@ -232,7 +232,7 @@ def entry(number: int, message: Message, at: datetime = AT) -> HistoryEntry:
 
 
 def test_the_history_of_an_incident() -> None:
-    opened, updated = entry(1, said()), entry(2, said("update"))
+    opened, updated = entry(1, message()), entry(2, message("update"))
     history = History(incident="142", entries=(opened, updated))
     assert history.status is IncidentStatus.OPEN
     assert history.opening is opened
@@ -244,15 +244,20 @@ def test_the_history_of_an_incident() -> None:
 
 
 def test_the_history_of_a_standalone_message_has_a_course_too() -> None:
-    alone, corrected = entry(1, said("standalone", None)), entry(2, said("correction", None, corrects=f"{ULID[:-1]}1"))
+    alone, corrected = (
+        entry(1, message("standalone", None)),
+        entry(2, message("correction", None, corrects=f"{ULID[:-1]}1")),
+    )
     assert History(entries=(alone, corrected)).status is IncidentStatus.STANDALONE
-    cancelled = entry(3, said("cancellation", None, corrects=f"{ULID[:-1]}1"))
+    cancelled = entry(3, message("cancellation", None, corrects=f"{ULID[:-1]}1"))
     assert History(entries=(alone, corrected, cancelled)).status is IncidentStatus.CANCELLED
 
 
 def test_a_history_that_cannot_be_is_refused() -> None:
     with pytest.raises(InvalidTransition, match="The incident has ended"):
-        _ = History(incident="142", entries=(entry(1, said()), entry(2, said("end")), entry(3, said("end")))).status
+        _ = History(
+            incident="142", entries=(entry(1, message()), entry(2, message("end")), entry(3, message("end")))
+        ).status
 
 
 def line(number: str, place: str = "") -> IncidentLine:
@@ -279,13 +284,14 @@ def line(number: str, place: str = "") -> IncidentLine:
         ),
         (
             History(
-                incident="142", entries=(entry(1, said(), AT), entry(2, said("update"), AT.astimezone(PARIS_SUMMER)))
+                incident="142",
+                entries=(entry(1, message(), AT), entry(2, message("update"), AT.astimezone(PARIS_SUMMER))),
             ),
             (),
             "Its last publication is the update of 2026-07-26 12:05 UTC.",
         ),
         (
-            History(incident="142", entries=(entry(1, said()),)),
+            History(incident="142", entries=(entry(1, message()),)),
             (line("7"),),
             (
                 "Its last publication is the opening of 2026-07-26 12:05 UTC. "
@@ -298,7 +304,7 @@ def test_what_the_journal_knows_in_a_sentence(history: History, open_now: tuple[
     assert describe_incidents(history, open_now, UTC) == text
 
 
-def test_a_finding_says_what_is_wrong_and_what_to_do() -> None:
+def test_a_finding_has_a_reason_and_a_remedy() -> None:
     assert str(FINDING) == "PN201 warning · headline: It is long. Shorten it."
     assert not FINDING.blocks
     assert Finding(code="PN101", level=Level.ERROR, field="location", reason="r", remedy="m").blocks

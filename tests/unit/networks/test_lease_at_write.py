@@ -1,4 +1,4 @@
-"""A process that was halted past its lease writes nothing that readers see, on any network."""
+"""A process halted past its lease publishes nothing, on any network."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_past_the_lease_nothing_is_changed_or_taken_back(case: Any) -> None:
         assert list(network.visible_posts) == before
 
 
-def test_a_list_whose_lease_is_over_in_the_middle_reaches_nobody_else() -> None:
+def test_a_list_whose_lease_ends_in_the_middle_reaches_no_further_recipient() -> None:
     for name in ("email", "kannel"):
         case = CASES[name]()
         with case.make_network() as network, closing(case.open(network)) as channel:

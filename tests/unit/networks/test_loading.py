@@ -1,4 +1,4 @@
-"""The libraries of two channels are first loaded at the same moment: each thread has its own whole."""
+"""Two threads that load the libraries of two channels at the same moment get complete modules."""
 
 from __future__ import annotations
 

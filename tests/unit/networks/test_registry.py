@@ -92,13 +92,13 @@ class Board:
         pass
 
 
-def test_ours_use_the_same_door_as_strangers() -> None:
+def test_bundled_networks_use_the_same_registry_as_others() -> None:
     assert {(one.name, one.package) for one in networks()} >= {("bluesky", "policenotify"), ("email", "policenotify")}
     assert all(one.problem == "" for one in networks())
     assert network("bluesky").load().__name__ == "Bluesky"
 
 
-def test_a_stranger_is_found_configured_and_opened(shelf: Shelf) -> None:
+def test_a_third_party_network_is_found_configured_and_opened(shelf: Shelf) -> None:
     shelf.install("Policenotify_Ntfy", "ntfy = police_ntfy:Ntfy")
     assert network("ntfy").package == "policenotify-ntfy"
     assert "police_ntfy" not in sys.modules
@@ -116,7 +116,7 @@ def test_a_stranger_is_found_configured_and_opened(shelf: Shelf) -> None:
     assert vars(first)["token"].get_secret_value() == "t0ken"
 
 
-def test_what_is_wrong_is_told_by_channel_and_option(shelf: Shelf) -> None:
+def test_a_wrong_option_is_reported_by_channel(shelf: Shelf) -> None:
     shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy")
     with pytest.raises(SettingsError) as raised:
         configure_channel("public", "ntfy", {"urls": "x", "token": 12345678, "timeout": "soon", "langages": ["fr"]})
@@ -129,7 +129,7 @@ def test_what_is_wrong_is_told_by_channel_and_option(shelf: Shelf) -> None:
     assert "12345678" not in str(raised.value)
 
 
-def test_a_constructor_s_own_words_are_told_unless_they_show_a_secret(shelf: Shelf) -> None:
+def test_constructor_errors_are_shown_unless_they_contain_a_secret(shelf: Shelf) -> None:
     shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy")
     with pytest.raises(SettingsError) as raised:
         configure_channel("public", "ntfy", {"url": "https://u:password@ntfy.example", "token": "hunter22"})
@@ -161,7 +161,7 @@ def test_a_secret_url_does_not_hide_the_advice_about_it() -> None:
     ],
 )
 @pytest.mark.parametrize("typo", [{"timeot": 5}, {"servre": "x"}, {"visibility": {"opennig": "public"}}])
-def test_a_slip_is_told_whatever_words_a_secret_is_made_of(secret: str, typo: dict[str, object]) -> None:
+def test_an_error_is_reported_whatever_words_a_secret_contains(secret: str, typo: dict[str, object]) -> None:
     given = {"server": "https://social.example", "handle": "police", "token": secret, **typo}
     with pytest.raises(SettingsError) as raised:
         configure_channel("one", "mastodon", given)
@@ -198,7 +198,7 @@ def test_an_unknown_network_names_the_nearest_and_what_there_is() -> None:
         network("minitel")
 
 
-def test_a_stranger_never_replaces_ours(shelf: Shelf) -> None:
+def test_a_third_party_network_never_replaces_a_bundled_one(shelf: Shelf) -> None:
     shelf.install("aaa-better-bluesky", "bluesky = better:Ntfy")
     assert network("bluesky").package == "policenotify"
     refused = next(one for one in networks() if one.package == "aaa-better-bluesky")
@@ -209,7 +209,7 @@ def test_a_stranger_never_replaces_ours(shelf: Shelf) -> None:
     assert "better" not in sys.modules
 
 
-def test_a_name_that_two_strangers_claim_is_nobody_s(shelf: Shelf) -> None:
+def test_a_name_that_two_packages_claim_belongs_to_neither(shelf: Shelf) -> None:
     shelf.install("ntfy-one", "ntfy = one_ntfy:Ntfy")
     shelf.install("ntfy-two", "ntfy = two_ntfy:Ntfy")
     with pytest.raises(SettingsError, match="offered by 'ntfy-one' and 'ntfy-two': neither is used"):
@@ -277,7 +277,7 @@ def test_of_a_package_that_is_there_twice_the_first_on_the_path_counts(
     assert (network("ntfy").target, network("ntfy").problem) == ("police_ntfy:Ntfy", "")
 
 
-def test_a_command_s_name_is_no_network_s(shelf: Shelf) -> None:
+def test_a_command_name_is_not_a_network_name(shelf: Shelf) -> None:
     shelf.install("policenotify-new", "new = police_ntfy:Ntfy")
     with pytest.raises(SettingsError, match="'policenotify-new' offers a network 'new', which is a command"):
         network("new")
@@ -291,7 +291,7 @@ def test_a_command_s_name_is_no_network_s(shelf: Shelf) -> None:
         ("self.account, self.timeout", "self.account, self.timeout = ' ', 1\n        self.url, self.timeout"),
     ],
 )
-def test_a_channel_that_does_not_say_what_it_is_is_refused(shelf: Shelf, ours: str, theirs: str) -> None:
+def test_a_channel_without_capabilities_is_refused(shelf: Shelf, ours: str, theirs: str) -> None:
     shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy", NTFY.replace(ours, theirs))
     with pytest.raises(SettingsError, match=r"'ntfy' states no Capabilities, or its account is not a text"):
         configure_channel("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"})
@@ -406,7 +406,7 @@ def test_options_of_every_kind_come_as_toml_has_them(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("secret", ["hunter22", SecretStr("hunter22")])
-def test_a_secret_within_is_not_told_either(secret: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_nested_secret_is_not_shown_either(secret: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("policenotify.networks.registry.network", lambda _: SimpleNamespace(load=lambda: Hotel))
     with pytest.raises(SettingsError, match=r"^channels\.one\.doors: is not right") as raised:
         configure_channel("one", "hotel", {"rooms": [{"number": 7, "code": "other"}], "doors": {"back": secret}})
@@ -417,7 +417,7 @@ def test_a_secret_within_is_not_told_either(secret: object, monkeypatch: pytest.
     ]
 
 
-def test_the_house_s_services_are_no_options() -> None:
+def test_services_of_the_installation_are_not_options() -> None:
     @dataclass
     class WithServices:
         timing: Clock
@@ -452,7 +452,7 @@ def test_looking_at_networks_loads_no_sdk(fresh: Callable[[str], subprocess.Comp
     assert done.returncode == 0, done.stderr
 
 
-def test_a_missing_library_of_ours_names_its_extra(
+def test_a_missing_library_of_a_bundled_network_names_its_extra(
     fresh: Callable[[str], subprocess.CompletedProcess[str]],
 ) -> None:
     done = fresh(
@@ -467,7 +467,7 @@ def test_a_missing_library_of_ours_names_its_extra(
     assert "pip install 'policenotify[bluesky]'" in done.stderr
 
 
-def test_a_missing_library_of_a_stranger_names_the_extra_of_his_package(shelf: Shelf) -> None:
+def test_a_missing_library_of_a_third_party_network_names_the_extra_of_its_package(shelf: Shelf) -> None:
     shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy", "import no_such_sdk.client")
     info = shelf.folder / "policenotify_ntfy-1.0.dist-info" / "METADATA"
     info.write_text(info.read_text() + "Provides-Extra: ntfy\n")
@@ -496,7 +496,7 @@ def test_a_constructor_that_ends_the_process_is_refused(shelf: Shelf) -> None:
         configure_channel("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"})
 
 
-def test_a_missing_sdk_is_told_by_the_network_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_sdk_is_reported_by_the_network_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("policenotify.networks.email.channel.find_spec", lambda _: None)
     with pytest.raises(MissingExtra, match=r"policenotify\[email\]"):
         configure_channel("press", "email", {"url": "mailtos://police.example"}, recipients=lambda: ())

@@ -1,4 +1,4 @@
-"""Which of our posts a reply can hang under."""
+"""The posts that a reply can be attached to."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_newest_post_whose_thread_is_whole(parents: dict[str, str | None], n
     assert newest_connected([], parents.__getitem__, code="404") is None
 
 
-def test_posts_of_which_none_can_be_answered_may_stand_alone() -> None:
+def test_posts_of_which_none_can_be_answered_may_be_left_without_a_parent() -> None:
     with pytest.raises(Refused) as caught:
         newest_connected(refs("a"), dict[str, str | None]().__getitem__, code="404")
     assert (caught.value.fallback, caught.value.code) == ("standalone", "404")

@@ -1,4 +1,4 @@
-"""The same publisher, awaited."""
+"""The publisher with await."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_call_it_means_the_same(publisher: Publisher, sky: Scripted) -> None:
     assert len(sky.said) == 2
 
 
-def test_its_errors_are_raised_to_whoever_awaits(publisher: Publisher) -> None:
+def test_its_errors_are_raised_to_the_awaiting_caller(publisher: Publisher) -> None:
     async def desk() -> None:
         awaited = AsyncPublisher(publisher)
         await awaited.publish(MESSAGE, key="open", actor="desk")
@@ -134,7 +134,7 @@ def test_cancelling_stops_the_waiting_and_not_the_post(publisher: Publisher, sky
     assert told.on("sky").outcome is Outcome.POSTED
 
 
-def test_cancelled_at_once_it_is_said_all_the_same(publisher: Publisher) -> None:
+def test_a_call_cancelled_at_once_is_published_all_the_same(publisher: Publisher) -> None:
     async def desk() -> None:
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(
@@ -154,7 +154,7 @@ def awaiting() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "policenotify async call"]
 
 
-def test_a_loop_that_was_closed_meanwhile_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_loop_that_was_closed_meanwhile_is_not_an_error(caplog: pytest.LogCaptureFixture) -> None:
     begun, go = threading.Event(), threading.Event()
 
     def call() -> None:
@@ -176,7 +176,7 @@ def test_a_loop_that_was_closed_meanwhile_is_no_error(caplog: pytest.LogCaptureF
     assert caplog.records == []
 
 
-def test_the_call_sees_the_context_of_whoever_awaits() -> None:
+def test_the_call_sees_the_context_of_the_awaiting_caller() -> None:
     officer: ContextVar[str] = ContextVar("officer")
 
     async def desk() -> str:

@@ -95,7 +95,7 @@ def test_a_png_comes_out_without_text_exif_or_profile() -> None:
 
 
 def chunk_names(png: bytes) -> list[int]:
-    """Where the chunks' names stand (PNG third edition, section 5.3)."""
+    """Return the positions of the chunks' names (PNG third edition, section 5.3)."""
     places, at = [], 8
     while at < len(png):
         places.append(at + 4)
@@ -246,7 +246,7 @@ def test_sixteen_bits_and_four_inks_keep_their_tones() -> None:
     assert black_and_white.getpixel((3, 3)) == (255, 255, 255)
 
 
-def test_a_picture_that_was_half_copied_says_so() -> None:
+def test_a_half_copied_picture_is_reported() -> None:
     for kind in ("JPEG", "PNG", "WEBP"):
         data = encoded(photo(400, 300), kind)
         with pytest.raises(InvalidImage, match=r"damaged or incomplete .* copy it again"):
@@ -263,7 +263,7 @@ def test_a_picture_that_was_half_copied_says_so() -> None:
         (b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG"),
     ],
 )
-def test_what_is_no_picture_is_told_in_words(data: bytes, said: str) -> None:
+def test_an_invalid_picture_is_reported_plainly(data: bytes, said: str) -> None:
     with pytest.raises(InvalidImage) as raised:
         prepare_picture(data, "x")
     assert said in str(raised.value)
@@ -294,7 +294,7 @@ def test_a_picture_needs_a_description(alt: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data:UserWarning")  # Pillow remarks on it; that is all right
-def test_broken_exif_is_no_reason_to_refuse_a_picture() -> None:
+def test_broken_exif_is_not_a_reason_to_refuse_a_picture() -> None:
     for block in (b"", b"MM\0*\0\0\0\x08\xff\xff", b"II*\0\xff\xff\xff\x7f", b"garbage!"):
         result = prepare_picture(encoded(photo(), exif=b"Exif\0\0" + block), "x")
         assert near(shown(result).getpixel((10, 40)), RED)
@@ -303,7 +303,7 @@ def test_broken_exif_is_no_reason_to_refuse_a_picture() -> None:
 
 @settings(max_examples=80, deadline=None)
 @given(st.data())
-def test_whatever_is_given_is_a_picture_or_a_plain_refusal(data: st.DataObject) -> None:
+def test_any_input_is_a_picture_or_a_plain_refusal(data: st.DataObject) -> None:
     whole = bytearray(encoded(photo(40, 30), data.draw(st.sampled_from(["JPEG", "PNG", "WEBP", "GIF", "BMP"]))))
     for at in data.draw(st.lists(st.integers(0, len(whole) - 1), max_size=6)):
         whole[at] = data.draw(st.integers(0, 255))

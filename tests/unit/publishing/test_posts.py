@@ -39,7 +39,7 @@ def test_an_edit_that_needs_several_posts_becomes_a_post(more: int) -> None:
     assert made.standalone.key == made.target.post_key(PUBLICATION)
 
 
-def test_an_edit_that_needs_several_posts_is_left_out_where_a_post_says_the_same() -> None:
+def test_an_edit_that_needs_several_posts_is_skipped_where_a_post_has_the_same_text() -> None:
     beside = replace(EDIT, target=replace(EDIT.target, operation=Operation.POST, target=""))
     assert operations(replace(EDIT, continuations=(POST,)), beside) == [(Operation.POST, 0)]
 

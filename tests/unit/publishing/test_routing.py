@@ -1,4 +1,4 @@
-"""Where messages go, and what they answer there."""
+"""The channels that a message goes to, and the posts that it replies to there."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _message(stage: str = "opening", **fields: Any) -> Message:
     return Message.model_validate(given)
 
 
-def _said(channel: ChannelConfig, outcome: Outcome = Outcome.POSTED, *, language: str = "fr") -> PostedPart:
+def _part(channel: ChannelConfig, outcome: Outcome = Outcome.POSTED, *, language: str = "fr") -> PostedPart:
     return PostedPart(channel=channel.name, account=channel.account, language=language, outcome=outcome)
 
 
@@ -170,7 +170,7 @@ def test_what_the_caller_asks_for_and_cannot_have_is_an_error(more: dict[str, An
         _plan(_message(), **more)
 
 
-def test_a_route_to_nobody_is_an_error() -> None:
+def test_a_route_to_no_channel_is_an_error() -> None:
     with pytest.raises(
         SettingsError, match=r"routes: route 2: no channel has the name or tag 'male'\. Did you mean 'mail'"
     ):
@@ -187,7 +187,7 @@ def test_silence_about_a_danger_is_an_error() -> None:
     assert _plan(_message(severity=None), History(), (OLD,)) == ()
 
 
-def test_an_exercise_goes_to_channels_for_exercises_whatever_the_routes() -> None:
+def test_an_exercise_goes_to_channels_for_exercises_despite_the_routes() -> None:
     exercise = _message(exercise=True)
     assert _names(_plan(exercise, History(), ALL, Route(to=("mail",)))) == ["drill"]
     assert _names(_plan(exercise, to=["drill"])) == ["drill"]
@@ -201,22 +201,22 @@ def test_an_exercise_goes_to_channels_for_exercises_whatever_the_routes() -> Non
 
 @pytest.mark.parametrize("stage", ["update", "end", "correction", "cancellation"])
 @pytest.mark.parametrize("outcome", list(Outcome))
-def test_what_follows_goes_to_whoever_got_the_beginning(stage: str, outcome: Outcome) -> None:
-    history = _history((_said(BLUESKY), _said(OLD, outcome)))
+def test_a_follow_up_goes_to_everyone_who_got_the_opening(stage: str, outcome: Outcome) -> None:
+    history = _history((_part(BLUESKY), _part(OLD, outcome)))
     legs = _plan(_message(stage), history, ALL, Route(to=("bluesky",)))
     assert _names(legs) == ["bluesky", "old"]
     assert [leg.reply_to for leg in legs] == [(IDS[0],), (IDS[0],)]
 
 
-def test_only_an_update_reaches_further_and_stands_alone_there() -> None:
-    history = _history((_said(BLUESKY),))
+def test_only_an_update_reaches_further_and_reads_alone_there() -> None:
+    history = _history((_part(BLUESKY),))
     update, end = (_plan(_message(stage), history, ALL, Route(to=("press",))) for stage in ("update", "end"))
     assert [(leg.channel, leg.reply_to) for leg in update] == [("bluesky", (IDS[0],)), ("mail", ())]
     assert _names(end) == ["bluesky"]
 
 
 def test_who_joined_with_an_update_gets_the_end_in_answer_to_it() -> None:
-    history = _history((_said(BLUESKY),), (_said(BLUESKY), _said(EXPATS)))
+    history = _history((_part(BLUESKY),), (_part(BLUESKY), _part(EXPATS)))
     legs = _plan(_message("end"), history)
     assert [(leg.channel, leg.language, leg.reply_to) for leg in legs] == [
         ("bluesky", "fr", IDS[:2]),
@@ -224,18 +224,18 @@ def test_who_joined_with_an_update_gets_the_end_in_answer_to_it() -> None:
     ]
 
 
-def test_one_name_is_no_list_of_letters() -> None:
+def test_a_single_name_is_not_a_list_of_letters() -> None:
     letters = tuple(_channel(letter) for letter in "mail")
     assert _names(_plan(_message(), NOTHING, (*letters, MAIL), to="mail")) == ["mail"]
 
 
 def test_the_caller_adds_channels_to_an_end_and_takes_none_away() -> None:
-    assert _names(_plan(_message("end"), _history((_said(BLUESKY),)), to=["mail"])) == ["bluesky", "mail"]
+    assert _names(_plan(_message("end"), _history((_part(BLUESKY),)), to=["mail"])) == ["bluesky", "mail"]
 
 
 def test_where_replies_are_impossible_or_the_account_is_another_nothing_is_answered() -> None:
     moved = _channel("bluesky", account="elsewhere.example")
-    history = _history((_said(BLUESKY), _said(MAIL)))
+    history = _history((_part(BLUESKY), _part(MAIL)))
     legs = _plan(_message("end"), history, (moved, MAIL))
     assert [(leg.channel, leg.account, leg.reply_to) for leg in legs] == [
         ("bluesky", "elsewhere.example", ()),
@@ -243,15 +243,15 @@ def test_where_replies_are_impossible_or_the_account_is_another_nothing_is_answe
     ]
 
 
-def test_a_correction_answers_what_it_sets_right() -> None:
-    history = _history((_said(BLUESKY),), (_said(BLUESKY),), (_said(BLUESKY),))
+def test_a_correction_replies_to_the_corrected_message() -> None:
+    history = _history((_part(BLUESKY),), (_part(BLUESKY),), (_part(BLUESKY),))
     (leg,) = _plan(_message("correction", corrects=IDS[1]), history)
     assert leg.reply_to == IDS[:2]
 
 
 def test_the_correction_of_a_standalone_message_goes_where_that_went() -> None:
     alone = HistoryEntry(
-        publication=IDS[0], sequence=1, message=_message("standalone"), at=AT, posts=(_said(MAIL), _said(BLUESKY))
+        publication=IDS[0], sequence=1, message=_message("standalone"), at=AT, posts=(_part(MAIL), _part(BLUESKY))
     )
     correction = Message.model_validate(
         {"category": "road_safety", "headline": "x", "lifecycle": {"stage": "correction", "corrects": IDS[0]}}
@@ -260,9 +260,9 @@ def test_the_correction_of_a_standalone_message_goes_where_that_went() -> None:
     assert [(leg.channel, leg.reply_to) for leg in legs] == [("bluesky", (IDS[0],)), ("mail", ())]
 
 
-def test_a_channel_that_is_gone_or_changed_sides_says_so() -> None:
+def test_a_removed_channel_or_one_that_became_an_exercise_channel_is_reported() -> None:
     gone = _channel("gone")
-    history = _history((_said(BLUESKY), _said(gone), _said(gone, language="en")))
+    history = _history((_part(BLUESKY), _part(gone), _part(gone, language="en")))
     now_drill = _channel("bluesky", exercise=True)
     legs = _plan(_message("end"), history, (now_drill, MAIL))
     assert [(leg.channel, leg.language, leg.part, leg.skip) for leg in legs] == [
@@ -270,12 +270,12 @@ def test_a_channel_that_is_gone_or_changed_sides_says_so() -> None:
         ("gone", "fr", 0, "'gone' is not configured any more."),
         ("gone", "en", 1, "'gone' is not configured any more."),
     ]
-    (drill, *_) = _plan(_message("end", exercise=True), _history((_said(DRILL),)), (_channel("drill"),))
+    (drill, *_) = _plan(_message("end", exercise=True), _history((_part(DRILL),)), (_channel("drill"),))
     assert drill.skip == "'drill' is not for exercises any more."
 
 
 def test_a_channel_that_has_another_name_by_now_still_owes_its_readers_the_end() -> None:
-    history = _history((_said(BLUESKY), _said(BLUESKY, language="en"), _said(MAIL)))
+    history = _history((_part(BLUESKY), _part(BLUESKY, language="en"), _part(MAIL)))
     renamed = replace(BLUESKY, name="sky")
     legs = _plan(_message("end", translations=[ENGLISH]), history, (renamed, MAIL))
     assert [(leg.channel, leg.language, leg.skip) for leg in legs] == [
@@ -283,7 +283,7 @@ def test_a_channel_that_has_another_name_by_now_still_owes_its_readers_the_end()
         ("sky", "en", ""),
         ("mail", "fr", ""),
     ]
-    after = _history((_said(BLUESKY), _said(MAIL)), (_said(renamed), _said(MAIL)))
+    after = _history((_part(BLUESKY), _part(MAIL)), (_part(renamed), _part(MAIL)))
     (leg, _) = _plan(_message("end"), after, (renamed, MAIL))
     assert (leg.channel, leg.reply_to) == ("sky", IDS[1:2])
 
@@ -303,7 +303,7 @@ def test_readers_of_no_language_that_it_speaks_get_the_message_in_its_own() -> N
 
 
 def test_each_language_follows_its_own_thread() -> None:
-    history = _history((_said(EXPATS), _said(EXPATS, language="en")))
+    history = _history((_part(EXPATS), _part(EXPATS, language="en")))
     silent = _plan(_message("end"), history, (EXPATS,))
     assert [(leg.language, leg.reply_to, leg.skip) for leg in silent] == [
         ("fr", (IDS[0],), ""),
@@ -314,18 +314,18 @@ def test_each_language_follows_its_own_thread() -> None:
 
 
 def test_an_update_may_begin_to_speak_another_language_and_an_end_does_not() -> None:
-    history = _history((_said(EXPATS),))
+    history = _history((_part(EXPATS),))
     update, end = (_plan(_message(stage, translations=[ENGLISH]), history, (EXPATS,)) for stage in ("update", "end"))
     assert [(leg.language, leg.reply_to) for leg in update] == [("fr", (IDS[0],)), ("en", ())]
     assert [leg.language for leg in end] == ["fr"]
 
 
 def test_an_end_reaches_those_whose_language_it_does_not_speak() -> None:
-    legs = _plan(_message("end"), _history((_said(EXPATS, language="en"),)), (EXPATS,))
+    legs = _plan(_message("end"), _history((_part(EXPATS, language="en"),)), (EXPATS,))
     assert [(leg.language, leg.skip) for leg in legs] == [("fr", ""), ("en", "The message does not speak 'en'.")]
 
 
-def test_an_end_of_what_nobody_got_goes_where_an_opening_would() -> None:
+def test_an_end_of_an_unpublished_incident_goes_where_an_opening_would() -> None:
     assert _names(_plan(_message("end"), _history(()))) == ["bluesky", "mail", "expats"]
 
 
@@ -361,10 +361,10 @@ def test_the_end_reaches_everyone_exercises_stay_apart_and_the_plan_is_always_th
         assert not retired & set(_names(legs))
 
 
-def test_a_channel_that_did_not_have_what_is_corrected_is_told_in_a_post() -> None:
+def test_a_channel_without_the_corrected_post_publishes_a_post() -> None:
     able = _channel("able")
     able = replace(able, capabilities=replace(able.capabilities, edits=True))
-    history = _history((_said(able),), (_said(BLUESKY),))
+    history = _history((_part(able),), (_part(BLUESKY),))
     [post, _] = _plan(_message("correction", corrects=IDS[1]), history, (able, BLUESKY))
     assert (post.channel, post.operation) == ("able", Operation.POST)
     unknown = _plan(_message("correction", corrects=IDS[3]), history, (able,))
@@ -378,7 +378,7 @@ def test_a_channel_that_did_not_have_what_is_corrected_is_told_in_a_post() -> No
 @pytest.mark.parametrize("channel", [BLUESKY, MAIL, EXPATS])
 def test_one_channel_alone_is_planned_as_it_is_among_all(stage: str, channel: ChannelConfig) -> None:
     begins = stage in {"opening", "standalone"}
-    everybody = tuple(_said(one) for one in (BLUESKY, MAIL, EXPATS))
+    everybody = tuple(_part(one) for one in (BLUESKY, MAIL, EXPATS))
     history = NOTHING if begins else _history(everybody, everybody)
     message = _message(stage, translations=[ENGLISH])
     among = tuple(leg for leg in _plan(message, history) if leg.channel == channel.name)
@@ -404,12 +404,12 @@ def test_nothing_begins_on_a_channel_that_turns_out_not_to_be_for_it(
 @pytest.mark.parametrize("outcome", Outcome)
 def test_readers_are_reached_by_what_is_out_or_may_be(outcome: Outcome) -> None:
     gone = {Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SKIPPED, Outcome.DELETED}
-    assert has_reached(_history((_said(MAIL, outcome),)), MAIL) == (outcome not in gone)
-    assert not has_reached(_history((_said(BLUESKY, outcome),)), MAIL)
+    assert has_reached(_history((_part(MAIL, outcome),)), MAIL) == (outcome not in gone)
+    assert not has_reached(_history((_part(BLUESKY, outcome),)), MAIL)
     assert not has_reached(NOTHING, MAIL)
 
 
-def test_a_channel_that_cannot_be_used_is_nobody_s_account() -> None:
+def test_an_unusable_channel_has_no_account() -> None:
     wrong = _channel("wrong", account="", problem="its token cannot be read")
     waits = PostedPart(channel="gone", account="", language="fr", outcome=Outcome.WAITING)
     legs = _plan(_message("end"), _history((waits,)), (BLUESKY, wrong))

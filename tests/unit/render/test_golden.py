@@ -1,6 +1,6 @@
-"""Every wording at a glance: a page for each category, with all its stages on all networks.
+"""A page of all wordings for each category, with all its stages on all networks.
 
-`python tests/unit/render/test_golden.py` writes the pages anew; look at the difference before it is committed.
+`python tests/unit/render/test_golden.py` writes the pages again. Review the difference before committing it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PAGES: Final = Path(__file__).parents[2] / "golden" / "categories"
 AT: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
 INCIDENT, FIRST = "2026-4711", "01JZ0000000000000000000001"
 
-# What happens, in French and English; what to do; what is said when it is over.
+# The event in French and English, the instruction, and the text of the end.
 _EVENTS: Final = {
     "traffic_accident": ("Accident entre deux véhicules", "Collision between two vehicles"),
     "road_closure": ("Rue coupée à la circulation", "Street closed to traffic"),
@@ -125,7 +125,7 @@ def _stages(category: str) -> tuple[Stage, ...]:
 
 
 def _posts(category: str, stage: Stage, language: str) -> list[tuple[str, ChannelConfig, Post]]:
-    """How it reads, named by network and wording."""
+    """Return the texts by network and wording."""
     begins = stage in {Stage.OPENING, Stage.STANDALONE}
     first = HistoryEntry(publication=FIRST, sequence=1, message=_message(category, _stages(category)[0]), at=AT)
     history = History() if begins else History(incident=INCIDENT, entries=(first,))

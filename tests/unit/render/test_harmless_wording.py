@@ -1,5 +1,7 @@
-"""What a post must never do: repeat what is withdrawn, part a sentence, tell a house, show yesterday's colour, or stay
-silent where something shorter can be said."""
+"""No post repeats a withdrawn text, cuts a qualified sentence, names a house number or shows an outdated colour.
+
+A post is not left out where something shorter can be published.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +98,7 @@ def _read(wording: RenderedPost) -> str:
     return "\n".join(f"{post.title}\n{post.text}\n{post.html}" for post in posts)
 
 
-# --- what is withdrawn is never said again
+# --- a withdrawn text is never repeated
 
 _NAMES: Final = st.lists(
     st.text("bcdfghjklmnpqrstvwxz", min_size=8, max_size=12).map(str.capitalize), min_size=2, max_size=5, unique=True
@@ -133,7 +135,7 @@ def test_no_post_repeats_what_is_withdrawn(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_a_cancellation_says_which_message_it_takes_back_and_none_of_its_words(network: str) -> None:
+def test_a_cancellation_names_the_withdrawn_message_and_repeats_none_of_it(network: str) -> None:
     opening = _message(Stage.OPENING, headline="Opération de police chez M. Bernard Lopez")
     cancelled = _message(Stage.CANCELLATION, headline="Message publié par erreur")
     wording = _render(cancelled, channel_on(network), (_entry(opening),))
@@ -143,10 +145,10 @@ def test_a_cancellation_says_which_message_it_takes_back_and_none_of_its_words(n
         assert wording.standalone.title == "ANNULATION – [Intervention de police] Montpellier, rue de la Loge"
 
 
-# --- the subject says what holds now
+# --- the subject has what holds now
 
 
-def test_a_subject_says_the_colour_and_the_street_of_now() -> None:
+def test_a_subject_has_the_current_colour_and_street() -> None:
     orange = _message(
         Stage.OPENING,
         category="weather_relay",
@@ -280,13 +282,13 @@ def test_no_cut_parts_a_sentence_from_what_limits_or_denies_it(text: str) -> Non
     assert truncate(text, lambda cut: len(cut) < len(text), sentences=True) == ""
 
 
-def test_what_is_said_once_may_be_shortened_in_a_sentence() -> None:
+def test_a_standalone_message_may_be_shortened_in_a_sentence() -> None:
     text = "Une phrase bien plus longue que la place qui reste"
     assert truncate(text, lambda cut: len(cut) < 30) == "Une phrase bien plus longue…"
     assert truncate(text, lambda cut: len(cut) < 30, sentences=True) == ""
 
 
-# --- no house below the precision that may be told
+# --- no house number below the allowed precision
 
 _STREETS: Final = (
     "rue des Lilas",
@@ -316,7 +318,7 @@ _UNITS: Final = (
     st.sampled_from(("street", "label", "headline")),
     EVERYWHERE,
 )
-def test_no_post_tells_a_house_where_only_the_street_may_be_told(
+def test_no_post_has_a_house_number_where_only_the_street_is_allowed(
     house: str, street: str, units: list[tuple[str, str]], form: str, field: str, channel: ChannelConfig
 ) -> None:
     address = ", ".join((form.format(house=house, street=street), *(unit for unit, _ in units)))
@@ -340,7 +342,7 @@ def test_no_post_tells_a_house_where_only_the_street_may_be_told(
     assert street.casefold() in read.replace("\u00a0", " ")
 
 
-def test_a_street_named_by_the_place_is_told_without_its_number_in_running_text_too() -> None:
+def test_a_street_named_by_the_place_loses_its_number_in_running_text_too() -> None:
     message = _message(
         Stage.OPENING,
         location={"commune": "34172", "street": "14 bis, rue des Lilas"},
@@ -359,7 +361,7 @@ def test_a_street_named_by_the_place_is_told_without_its_number_in_running_text_
     assert resolved.translations[0].headline == "Man at rue des Lilas"
 
 
-def test_no_description_of_a_picture_tells_a_house(desk: Desk) -> None:
+def test_no_image_description_contains_a_house_number(desk: Desk) -> None:
     publisher = desk.publisher([desk.on_bluesky(), desk.by_mail()])
     drawn = BytesIO()
     PIL.Image.new("RGB", (200, 150), "#123456").save(drawn, "PNG")
@@ -382,7 +384,7 @@ def test_no_description_of_a_picture_tells_a_house(desk: Desk) -> None:
     assert not re.search(r"\b14 rue|bâtiment", shown)
 
 
-def test_a_street_that_its_incident_names_is_told_without_its_number_later_too(desk: Desk) -> None:
+def test_a_street_named_by_its_incident_loses_its_number_later_too(desk: Desk) -> None:
     publisher = desk.publisher([desk.on_bluesky()])
     retrenched = accident(
         category="police_operation", headline="Homme retranché au 14 rue Foch", location={"commune": "34172"}
@@ -395,11 +397,11 @@ def test_a_street_that_its_incident_names_is_told_without_its_number_later_too(d
     assert "Vous pouvez regagner rue Foch. Accueil : 3 rue Bar." in desk.bluesky.posts[1].text.replace("\u00a0", " ")
 
 
-def test_a_headline_that_is_nothing_but_a_house_becomes_what_the_category_is_called() -> None:
+def test_a_headline_of_a_house_number_only_becomes_the_category_title() -> None:
     assert _resolved(_message(Stage.OPENING, headline="bâtiment B")).headline == "Intervention de police"
 
 
-def test_a_house_is_told_where_the_category_may_tell_it() -> None:
+def test_a_house_number_is_published_where_the_category_allows_it() -> None:
     fire = _message(Stage.OPENING, category="fire", location={"commune": "34172", "street": "14 rue des Lilas"})
     told = _resolved(fire).location
     assert told
@@ -407,7 +409,7 @@ def test_a_house_is_told_where_the_category_may_tell_it() -> None:
 
 
 @given(messages())
-def test_taking_houses_out_once_more_changes_nothing(message: Message) -> None:
+def test_removing_house_numbers_twice_changes_nothing(message: Message) -> None:
     resolved = _resolved(message)
     assert _resolved(resolved) == resolved
 
@@ -436,7 +438,7 @@ def test_what_is_too_long_for_one_channel_shortens_there_and_goes_out_whole_else
 
 
 @given(st.integers(1, 14), st.integers(8, 40), EVERYWHERE, st.sampled_from((None, "https://police.example/gaz")))
-def test_whatever_the_instruction_its_first_sentence_is_said_or_the_channel_alone_is_refused(
+def test_the_first_sentence_of_an_instruction_is_published_or_the_channel_alone_is_refused(
     count: int, length: int, channel: ChannelConfig, link: str | None
 ) -> None:
     sentences = [f"N{number} {'mot ' * length}fin." for number in range(count)]
@@ -456,7 +458,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         yield opened
 
 
-def test_where_not_even_the_shortest_fits_that_channel_alone_is_refused_and_says_so(desk: Desk) -> None:
+def test_where_not_even_the_shortest_fits_that_channel_alone_is_refused_with_a_reason(desk: Desk) -> None:
     bluesky = desk.on_bluesky()
     narrow = replace(bluesky.capabilities, replies=False)
     publisher = desk.publisher([replace(bluesky, capabilities=narrow), desk.by_mail()])
@@ -480,7 +482,7 @@ def test_where_not_even_the_shortest_fits_that_channel_alone_is_refused_and_says
     )
     assert not desk.bluesky.posts
     assert len(desk.mail.mails) == 3
-    # What follows goes there again, to stand alone.
+    # The next message goes there again, standalone.
     end = publisher.publish(said.end("Fin d'intervention", description="Circulation rétablie."), key="2", actor="desk")
     assert end.on("bluesky").outcome is Outcome.POSTED
 
@@ -526,7 +528,7 @@ def test_a_language_that_does_not_fit_the_mended_channel_is_refused_alone(desk: 
     assert "Leave the area." in post.text
 
 
-# --- what a check says of an order and of an end
+# --- findings on orders and on ends
 
 
 @given(messages())
@@ -600,7 +602,7 @@ def test_an_order_is_not_held_back_for_want_of_an_hour(desk: Desk) -> None:
     assert "by default in an hour" in advice.remedy
 
 
-def test_an_end_that_denies_it_is_no_all_clear_and_is_remarked(desk: Desk) -> None:
+def test_an_end_that_denies_it_is_not_an_all_clear_and_is_remarked(desk: Desk) -> None:
     publisher = desk.publisher([desk.by_mail()])
     opened = publisher.publish(accident(), key="1", actor="desk")
     end = opened.end("Fin d'intervention", description="La circulation n'est pas encore rétablie.")

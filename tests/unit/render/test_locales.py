@@ -88,7 +88,7 @@ def test_no_category_lacks_its_words(profile: CategoryProfile) -> None:
         (datetime(2026, 6, 5, 22, 0, tzinfo=UTC), "Prochain point samedi 6 juin à 0h"),
     ],
 )
-def test_french_tells_the_time_as_its_readers_do(moment: datetime, read: str) -> None:
+def test_french_writes_the_time_as_its_readers_do(moment: datetime, read: str) -> None:
     assert FR.fill(FR.next_update, moment, _at(6, 5, 17, 42), PARIS) == read
 
 
@@ -100,11 +100,11 @@ def test_french_tells_the_time_as_its_readers_do(moment: datetime, read: str) ->
         (_at(6, 5, 22), _at(6, 6, 5), "du vendredi 5 juin à 22h au samedi 6 juin à 5h"),
     ],
 )
-def test_french_tells_a_span(start: datetime, end: datetime, read: str) -> None:
+def test_french_writes_a_time_span(start: datetime, end: datetime, read: str) -> None:
     assert FR.span(start, end, _at(6, 5, 17), PARIS) == read
 
 
-def test_english_tells_the_time_as_french_signs_do() -> None:
+def test_english_writes_the_time_as_french_signs_do() -> None:
     today = _at(6, 5, 17)
     assert EN.fill(EN.next_update, _at(6, 5, 18, 30), today, PARIS) == "Next update at 18:30"
     assert EN.fill(EN.next_update, _at(7, 1, 8), today, PARIS) == "Next update on Wednesday 1 July at 8:00"
@@ -112,7 +112,7 @@ def test_english_tells_the_time_as_french_signs_do() -> None:
     assert EN.date_and_time(_at(6, 5, 17), today, PARIS) == "Friday 5 June at 17:00"
 
 
-def test_the_hour_that_comes_twice_in_autumn_is_told_as_clocks_show_it() -> None:
+def test_the_hour_that_comes_twice_in_autumn_is_written_as_clocks_show_it() -> None:
     first = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
     assert FR.time(first, PARIS) == FR.time(first + timedelta(hours=1), PARIS) == "2h30"
 
@@ -156,7 +156,7 @@ def test_a_profile_is_read_from_settings_and_falls_back_on_its_own_words() -> No
     assert (bare.label("fr"), bare.hashtag("fr")) == ("own kind", "")
 
 
-def test_a_slip_in_a_profile_is_refused() -> None:
+def test_an_error_in_a_profile_is_refused() -> None:
     with pytest.raises(ValidationError, match="severity"):
         TypeAdapter(CategoryProfile).validate_python({"code": "x", "labels": {}, "severity": "Terrible"})
 

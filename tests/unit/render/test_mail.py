@@ -31,7 +31,7 @@ ACCIDENT = MailParts(
 
 
 class Page(HTMLParser):
-    """What a browser would make of it."""
+    """Return the HTML as a browser reads it."""
 
     def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -90,7 +90,7 @@ Police nationale, Hérault. Vous êtes inscrit aux alertes.
     )
 
 
-def test_the_html_says_the_same_and_asks_for_nothing_from_outside() -> None:
+def test_the_html_has_the_same_text_and_loads_nothing_from_outside() -> None:
     _, html = render_mail(ACCIDENT)
     page = Page(html)
     assert page.open == []
@@ -104,7 +104,7 @@ def test_the_html_says_the_same_and_asks_for_nothing_from_outside() -> None:
     assert re.findall(r"url\(|https?://(?!police\.example)", html) == []
 
 
-def test_what_is_not_said_leaves_no_trace() -> None:
+def test_empty_fields_leave_no_trace() -> None:
     text, html = render_mail(MailParts(language="en", banner="Accident", tone="act", headline="Road closed"))
     assert text == "Accident\n\nRoad closed\n"
     page = Page(html)
@@ -161,7 +161,7 @@ def test_outside_the_banners_a_mail_has_its_readers_colours_and_width() -> None:
 
 
 @pytest.mark.parametrize("link", ["javascript:alert(1)", "data:text/html,x", "//evil.example", "https:evil"])
-def test_what_is_no_web_page_cannot_be_clicked(link: str) -> None:
+def test_an_address_that_is_not_a_web_page_cannot_be_clicked(link: str) -> None:
     _, html = render_mail(MailParts(language="fr", banner="B", tone="act", headline="H", link=link))
     assert Page(html).all("a") == []
 

@@ -1,4 +1,4 @@
-"""How messages read: twenty-six of them as whole pages, and the rules one by one.
+"""The wording of messages: twenty-six of them as whole pages, and the rules one by one.
 
 The pages are in `golden/wording`. After a change of wording, `python tests/unit/render/test_renderer.py` writes them.
 Read the difference: they must read as a police account writes.
@@ -216,7 +216,7 @@ def test_every_message_fits_whole(sample: Sample) -> None:
                 "Évitez le secteur. Prochain point à 18h30."
             ),
         ),
-        (  # the same time of another day is not the time that is told already
+        (  # the same time of another day is not the time already given
             {"starts_at": AT.replace(hour=9, minute=0), "next_update_at": AT.replace(day=6, hour=9, minute=0)},
             (
                 "🚨 [#Accident] #Montpellier – Accident de la circulation en cours depuis 9h, avenue de Toulouse. "
@@ -321,7 +321,7 @@ def test_every_message_fits_whole(sample: Sample) -> None:
         ),
     ],
 )
-def test_an_opening_says_what_where_what_to_do_and_when(fields: dict[str, Any], text: str) -> None:
+def test_an_opening_names_event_place_instruction_and_time(fields: dict[str, Any], text: str) -> None:
     assert _text(**fields) == set_no_break_spaces(text)
 
 
@@ -406,13 +406,13 @@ def test_a_headline_in_which_nothing_is_to_be_seen_is_replaced_by_what_the_categ
 # --- what a later message refers to
 
 
-def test_what_was_under_way_is_not_said_to_be_so_any_more() -> None:
+def test_a_past_event_is_not_written_as_current() -> None:
     bomb = next(sample for sample in SAMPLES if sample.id == "bomb/end")
     assert "intervention de police place Jean-Jaurès pour un bagage" in _of(bomb).standalone.text
     assert "en cours" not in _of(bomb).standalone.text
 
 
-def test_without_the_opening_it_still_says_what_it_is_about() -> None:
+def test_without_the_opening_it_still_names_its_subject() -> None:
     text = _text("end", headline="Fin d'intervention", instruction="")
     assert text == set_no_break_spaces(
         "✅ [#Accident – TERMINÉ] #Montpellier, avenue de Toulouse : fin d'intervention. "
@@ -428,14 +428,14 @@ def test_a_headline_that_repeats_the_openings_needs_no_more() -> None:
 
 
 @pytest.mark.parametrize("channel", [BLUESKY, MAIL])
-def test_the_end_says_nothing_again_of_a_person_who_was_found(channel: ChannelConfig) -> None:
+def test_the_end_does_not_describe_a_found_person_again(channel: ChannelConfig) -> None:
     found = next(sample for sample in SAMPLES if sample.id == "missing/end")
     post = _of(found, channel).standalone
     assert "78" not in post.text + post.title + post.html
     assert set_no_break_spaces("Suite de notre message « Appel à témoins ».") in post.text
 
 
-# --- what is said once
+# --- initial messages
 
 
 @pytest.mark.parametrize(
@@ -458,7 +458,7 @@ def test_the_end_says_nothing_again_of_a_person_who_was_found(channel: ChannelCo
         ({"exercise": True}, "EXERCICE – 🏠 Fermez vos volets. Prévenez vos voisins. #Cambriolage #Sète"),
     ],
 )
-def test_what_is_said_once_has_no_bracket(fields: dict[str, Any], text: str) -> None:
+def test_an_initial_message_has_no_bracket(fields: dict[str, Any], text: str) -> None:
     volets = {
         "category": "burglary_prevention",
         "headline": "Fermez vos volets",
@@ -523,7 +523,7 @@ def test_english_keeps_its_capitals_after_a_colon() -> None:
     assert "Follows our message of 17:42: Accident de la circulation." in text.standalone.text
 
 
-def test_a_message_that_does_not_speak_the_language_says_so() -> None:
+def test_a_message_without_a_text_in_the_language_is_reported() -> None:
     post = _render(_message(), language="en").standalone
     assert (post.language, post.title) == ("fr", "Accident de la circulation")
 
@@ -564,7 +564,7 @@ def test_then_hashtags_the_link_and_what_it_refers_to() -> None:
     assert wording.standalone.link == "https://police.example/a"
 
 
-def test_what_must_be_said_and_does_not_fit_is_an_error() -> None:
+def test_a_required_part_that_does_not_fit_is_an_error() -> None:
     mute = _channel("board", Capabilities(budget=BLUESKY.capabilities.budget))
     with pytest.raises(
         MessageTooLong, match="on 'board' what, where and the first thing to do take 435 of 300"
@@ -629,7 +629,7 @@ def test_where_posts_do_not_hang_together_they_carry_a_reference() -> None:
     assert "Ref. K7Q2M" in _render(_message(), PHONE, reference="K7Q2M", language="en").standalone.text
 
 
-def test_where_hashtags_cannot_be_followed_words_stand_without_them() -> None:
+def test_where_hashtags_cannot_be_followed_they_are_plain_words() -> None:
     named = _render(_message(headline="Accident à Montpellier", hashtags=("Occitanie",)), PHONE).standalone.text
     assert named.startswith("🚨 [Accident] Accident à Montpellier")
     campaign = {"category": "burglary_prevention", "hashtags": ("Occitanie",)}
@@ -650,7 +650,7 @@ def test_the_alphabet_of_the_network_is_written_before_it_is_fitted() -> None:
     assert wording.omitted == ("description shortened",)
 
 
-def test_what_the_alphabet_has_not_is_told() -> None:
+def test_a_character_outside_the_alphabet_is_reported() -> None:
     spelled = Budget(459, transliterate=lambda text: to_gsm(text).text, find_losses=lambda text: to_gsm(text).lost)
     channel = _channel("phone", Capabilities(budget=spelled, hashtags=False))
     wording = _render(_message(description="Rassemblement 🚒 à 10² m."), channel)
@@ -672,7 +672,7 @@ def test_pictures_that_are_too_many_are_left_out_and_noted() -> None:
 # --- mail
 
 
-def test_every_subject_says_stage_category_place_and_what_holds_now() -> None:
+def test_every_subject_has_stage_category_place_and_what_holds_now() -> None:
     titles = [_of(sample, MAIL).standalone.title for sample in SAMPLES if sample.id.startswith("accident/")]
     place = "[Accident] Montpellier, avenue de Toulouse"
     assert titles == [
@@ -760,7 +760,7 @@ def test_the_category_fills_in_what_the_desk_left_open() -> None:
     assert _resolve(resolved) == resolved
 
 
-def test_what_the_desk_says_stays_but_an_end_is_past() -> None:
+def test_the_text_of_the_author_stays_but_an_end_is_past() -> None:
     given: dict[str, Any] = {
         "severity": "Extreme",
         "urgency": "Future",
@@ -816,7 +816,7 @@ def _required(message: Message, language: str) -> list[str]:
 
 
 @given(st.data())
-def test_whatever_the_message_it_fits_with_all_that_is_required(data: st.DataObject) -> None:
+def test_any_message_fits_with_all_that_is_required(data: st.DataObject) -> None:
     message = data.draw(messages())
     history = data.draw(histories(message, (BLUESKY,)))
     channel, language = data.draw(st.sampled_from((BLUESKY, MAIL))), data.draw(st.sampled_from(("fr", "en")))

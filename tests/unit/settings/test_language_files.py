@@ -1,4 +1,4 @@
-"""Languages by dropping in a file; and that the shipped ones, and the one of the how-to page, are complete."""
+"""Languages added by a file, and the completeness of the shipped ones and of the how-to page's."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ Install = Callable[..., Path]
 
 @pytest.fixture
 def install(tmp_path: Path) -> Install:
-    """Write settings and files of words, and say where the settings are."""
+    """Write settings and language files, and return the path of the settings."""
 
     def written(*more: str, languages: str = '"fr"', **files: str) -> Path:
         (tmp_path / "words").mkdir(exist_ok=True)
@@ -87,7 +87,7 @@ def read(place: Path) -> Settings:
 
 
 def wrongs(place: Path) -> list[str]:
-    """What is complained of, line by line."""
+    """Return the reported errors, line by line."""
     with pytest.raises(SettingsError) as raised:
         read(place)
     first, *lines = str(raised.value).splitlines()
@@ -119,7 +119,7 @@ def test_a_shipped_language_is_read_as_it_was_written(words: Locale) -> None:
 
 
 @pytest.mark.parametrize("language", LOCALES)
-def test_what_is_written_says_what_each_field_is(language: str) -> None:
+def test_the_written_file_explains_each_field(language: str) -> None:
     written = " ".join(line.removeprefix("# ") for line in template(language).splitlines())
     for field in (*FIELDS, *NAMES):
         about = locale_schema()["properties"][field]["description"]
@@ -136,7 +136,7 @@ def test_the_names_of_categories_are_written_too(language: str, install: Install
     assert languages_of(settings)[language].locale == LOCALES[language]
 
 
-_SAID = (  # as texts are kept: composed, and without what nobody sees
+_SAID = (  # as texts are stored: composed, and without invisible characters
     st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"], exclude_characters="{}"), min_size=1)
     .map(one_line)
     .filter(bool)
@@ -167,7 +167,7 @@ def _values(value: object) -> st.SearchStrategy[Any]:
 
 
 @given(changes=st.fixed_dictionaries({field: _values(getattr(FR, field)) for field in FIELDS}))
-def test_whatever_the_fields_say_is_read_as_it_was_written(changes: dict[str, Any]) -> None:
+def test_any_field_is_read_as_it_was_written(changes: dict[str, Any]) -> None:
     words = FR.model_copy(update=changes)
     assert again(words) == words.model_copy(update={"version": again(words).version})
 
@@ -217,13 +217,13 @@ READ: Final = {
 
 
 @pytest.mark.parametrize(("language", "when"), READ)
-def test_readers_are_told_when_the_desk_will_say_more(language: str, when: str, german: Settings) -> None:
+def test_readers_see_when_the_next_update_follows(language: str, when: str, german: Settings) -> None:
     words = locales_of(german)[language]
     assert words.fill(words.next_update, MOMENTS[when], NOW, PARIS) == READ[language, when]
 
 
 @pytest.mark.parametrize("when", MOMENTS)
-def test_english_tells_times_on_the_clock_of_24_hours(when: str) -> None:
+def test_english_writes_times_on_the_clock_of_24_hours(when: str) -> None:
     told = EN.fill(EN.next_update, MOMENTS[when], NOW, PARIS)
     there = MOMENTS[when].astimezone(PARIS)
     assert re.search(rf"\bat 0?{there.hour}:{there.minute:02d}$", told)
@@ -256,14 +256,14 @@ def test_every_phrase_is_filled_in_with_the_day_and_without(words: Locale, when:
     assert words.months[moment.astimezone(PARIS).month - 1] in words.date_and_time(moment, NOW, PARIS)
 
 
-def test_the_hour_that_comes_twice_is_told_as_clocks_show_it(words: Locale) -> None:
+def test_the_hour_that_comes_twice_is_written_as_clocks_show_it(words: Locale) -> None:
     first = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
     assert words.time(first, PARIS) == words.time(first + timedelta(hours=1), PARIS)
     hours = {words.time(first + timedelta(hours=ahead), PARIS) for ahead in (-1, 0, 2)}
     assert len(hours) == 3
 
 
-def test_times_are_told_in_the_zone_of_the_installation(words: Locale) -> None:
+def test_times_are_written_in_the_zone_of_the_installation(words: Locale) -> None:
     assert "20" in words.fill(words.next_update, MOMENTS["today"], NOW, REUNION)
     late = datetime(2026, 6, 5, 22, 30, tzinfo=PARIS)
     assert words.weekdays[5] in words.fill(words.next_update, late, NOW, REUNION)
@@ -361,9 +361,7 @@ def test_a_german_post_reads(stage: Stage, german: Settings) -> None:
 
 @pytest.mark.parametrize("stage", Stage)
 @pytest.mark.parametrize("capabilities", [SHORT, MAIL], ids=["short", "mail"])
-def test_nothing_french_or_english_stands_in_what_is_german(
-    stage: Stage, capabilities: Capabilities, german: Settings
-) -> None:
+def test_no_german_text_contains_french_or_english(stage: Stage, capabilities: Capabilities, german: Settings) -> None:
     post = _render(stage, german, capabilities)
     read = f"{post.title}\n{post.text}\n{post.html}" if capabilities.html else post.text
     assert post.language == "de"
@@ -379,7 +377,7 @@ def test_nothing_french_or_english_stands_in_what_is_german(
         assert not [told for told in others - german_too if re.search(rf"\b{re.escape(told)}\b", read)]
 
 
-def test_a_german_mail_tells_days_and_the_zone_decides(german: Settings) -> None:
+def test_a_german_mail_names_days_by_the_time_zone(german: Settings) -> None:
     mail = _render(Stage.OPENING, german, MAIL)
     assert mail.title == "[Verkehrsunfall] Montpellier, avenue de Toulouse – Schwerer Unfall"
     for line in ("Seit", "Freitag, 5. Juni, 17:10 Uhr", "Nächste Meldung", "Freitag, 5. Juni, 18:30 Uhr"):
@@ -432,7 +430,7 @@ def test_a_second_language_is_a_post_of_its_own_and_its_words_are_journalled(des
 # --- a file that is wrong
 
 
-def test_every_slip_in_a_file_is_told_at_once_with_its_place(install: Install) -> None:
+def test_every_error_in_a_file_is_reported_at_once_with_its_place(install: Install) -> None:
     changes = {
         'since = { today = "seit {time}"': 'sinse = { today = "seit {time}"',
         "Gilt bis {day}, {time}": "Gilt bis {dy}",
@@ -503,14 +501,14 @@ def test_a_language_of_its_own_that_lacks_a_phrase_is_refused_by_name(field: str
 _LEND: Final = 'Write them, or name a language that lends them: base = "en"'
 
 
-def test_missing_labels_are_told_by_name_unless_the_settings_have_them(install: Install) -> None:
+def test_missing_labels_are_reported_by_name_unless_the_settings_have_them(install: Install) -> None:
     without = GERMAN.replace('fire = "Brand"\n', "").replace('arrest = "Festnahme"\n', "")
     assert wrongs(install(de=without)) == [f"words/de.toml: labels: lacks arrest, fire. {_LEND}"]
     named = '[categories.fire]\nlabels = { de = "Feuer" }'
     assert wrongs(install(named, de=without)) == [f"words/de.toml: labels: lacks arrest. {_LEND}"]
 
 
-def test_what_the_settings_say_of_a_category_counts_more(install: Install) -> None:
+def test_the_settings_of_a_category_take_precedence(install: Install) -> None:
     more = """
     [categories.fire]
     labels = { de = "Feuer" }
@@ -585,7 +583,7 @@ def test_a_phrase_that_reads_alike_on_every_day_is_one_text(install: Install) ->
     assert line.startswith("words/fr.toml: lacks next_update.other_day.")
 
 
-def test_the_version_is_told_or_follows_from_the_words(install: Install) -> None:
+def test_the_version_is_given_or_follows_from_the_texts(install: Install) -> None:
     def version(de: str) -> object:
         return locales_of(read(install(de=de)))["de"].version
 
@@ -608,7 +606,7 @@ def test_a_file_that_is_another_language_s_is_refused(install: Install) -> None:
     assert line == "words/nl.toml: language: is 'de', but the settings name this file for 'nl'."
 
 
-def test_a_base_lends_what_is_missing_and_it_is_told(install: Install) -> None:
+def test_a_base_language_lends_missing_texts_and_this_is_reported(install: Install) -> None:
     part = 'base = "en"\n' + "\n".join(
         line for line in GERMAN.splitlines() if not line.startswith(("since", "end =", "fire ="))
     )
@@ -669,7 +667,7 @@ def test_a_base_must_be_another_language_that_is_right(install: Install) -> None
     assert line.startswith("words/nl.toml: since.other_day: must hold {day}")
 
 
-def test_a_file_that_cannot_be_read_says_so(install: Install, tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported(install: Install, tmp_path: Path) -> None:
     place = install(de="x =")
     assert wrongs(place)[0].startswith(f"languages.de: the file {tmp_path}/words/de.toml is not TOML: ")
     (tmp_path / "words" / "de.toml").write_bytes(b"x = '\xe9'")
@@ -682,7 +680,7 @@ def test_a_file_that_cannot_be_read_says_so(install: Install, tmp_path: Path) ->
 # --- which language answers
 
 
-def test_a_channel_s_language_without_words_is_told_at_the_start(install: Install) -> None:
+def test_a_channel_language_without_texts_is_reported_at_start(install: Install) -> None:
     (line,) = wrongs(install(languages='"fr", "oc"'))
     assert line == (
         "channels.bluesky.languages: there are no phrases for 'oc'. Known here: en, fr. "

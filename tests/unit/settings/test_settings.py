@@ -58,7 +58,7 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """Write a settings file with the secrets beside it, and say where it is."""
+    """Write a settings file with the secrets beside it, and return its path."""
 
     def written(text: str = BASIC, *more: str) -> Path:
         (tmp_path / "secrets").mkdir(exist_ok=True)
@@ -72,7 +72,7 @@ def write(tmp_path: Path) -> Write:
 
 
 def wrongs(place: Path, environ: dict[str, str] | None = None) -> list[str]:
-    """What reading and opening the channels complains of, line by line."""
+    """Return the errors of reading and of opening the channels, line by line."""
     with pytest.raises(SettingsError) as raised:
         channels_of(read_settings(place, environ={**ENVIRON, **(environ or {})}))
     first, *lines = str(raised.value).splitlines()
@@ -124,7 +124,7 @@ def test_a_choice_is_for_every_message_or_by_severity(
 
 
 @pytest.mark.parametrize(("page", "channel"), [("email", "presse"), ("sms", "sms")])
-def test_a_page_that_says_resend_resends_a_message_of_any_severity(page: str, channel: str) -> None:
+def test_a_page_that_offers_resend_resends_a_message_of_any_severity(page: str, channel: str) -> None:
     text = (Path(__file__).parents[3] / f"docs/howto/{page}.md").read_text("utf-8")
     table = tomllib.loads(text.partition("```toml\n")[2].partition("```")[0])
     settings = Settings.model_validate({"sender": "x", **table})
@@ -134,7 +134,7 @@ def test_a_page_that_says_resend_resends_a_message_of_any_severity(page: str, ch
 @pytest.mark.parametrize(
     "written", ['"always"', "true", "{}", '{ severe = "always" }', '{ sever = "hold" }', '{ minor = ["hold"] }']
 )
-def test_a_choice_that_is_none_is_told_with_what_may_be_written(write: Write, written: str) -> None:
+def test_an_invalid_choice_is_reported_with_the_valid_ones(write: Write, written: str) -> None:
     (line,) = wrongs(write(BASIC.replace('tags = ["public"]', f"on_unknown = {written}")))
     assert line == (
         'channels.bluesky.on_unknown: write "resend" or "hold" for every message, '
@@ -158,7 +158,7 @@ def test_a_channel_names_whom_its_posts_may_mention(write: Write) -> None:
 @pytest.mark.parametrize(
     "handle", ["", "@", "Préfet de l'Hérault", "@@Prefet34", "#Prefet34", "https://x.com/Prefet34"]
 )
-def test_what_is_no_account_cannot_be_mentioned(write: Write, handle: str) -> None:
+def test_an_invalid_account_cannot_be_mentioned(write: Write, handle: str) -> None:
     (line,) = wrongs(write(BASIC.replace('tags = ["public"]', f'mentions = ["{handle}"]')))
     assert line.startswith("channels.bluesky.mentions")
     assert f"{handle!r} is not an account; write one such as 'Prefet34', or 'name@server' on Mastodon" in line
@@ -175,7 +175,7 @@ def test_recipients_are_read_again_at_each_publication(write: Write, tmp_path: P
         press.recipients()
 
 
-def test_recipients_may_stand_in_the_file_itself(write: Write) -> None:
+def test_recipients_may_be_in_the_file_itself(write: Write) -> None:
     place = write(BASIC.replace('{ file = "presse.txt" }', '["a@press.example"]'))
     settings = read_settings(place, environ=ENVIRON)
     _, press = channels_of(settings)
@@ -237,7 +237,7 @@ def test_the_file_is_found_by_argument_variable_or_working_directory(
         read_settings("none.toml", environ={})
 
 
-def test_a_file_that_is_no_toml_says_where(write: Write) -> None:
+def test_a_file_that_is_not_toml_is_reported_with_its_place(write: Write) -> None:
     with pytest.raises(SettingsError, match=r"are not TOML: .*line 2"):
         read_settings(write("schema_version = 1\nsender = ", ""), environ={})
     for endless in ("[" * 5000, "9" * 5000):
@@ -251,7 +251,7 @@ def test_a_file_that_is_no_toml_says_where(write: Write) -> None:
         read_settings(place.parent, environ={})
 
 
-def test_every_slip_is_told_at_once_with_its_place_and_the_nearest_name(write: Write) -> None:
+def test_every_error_is_reported_at_once_with_its_place_and_the_nearest_name(write: Write) -> None:
     text = BASIC.replace("sender =", "sendr =").replace('handle = "police.example"', 'handel = "police.example"')
     text = text.replace('"skip"', '"skipp"').replace('languages = ["fr", "en"]', 'languages = ["français"]')
     lines = wrongs(write('zone = "Europe/Pari"' + text, "[[routes]]", "to = []", "severity = 3"))
@@ -277,12 +277,12 @@ def test_networks_options_are_checked_by_the_network(write: Write) -> None:
     assert lines[2].startswith("channels.presse-34.network: No installed package offers the network 'emial'. Did you")
 
 
-def test_a_misspelt_word_of_the_channel_is_told_too(write: Write) -> None:
+def test_a_misspelt_key_of_the_channel_is_reported_too(write: Write) -> None:
     (line,) = wrongs(write(BASIC.replace('tags = ["public"]', 'tag = ["public"]')))
     assert line.startswith("channels.bluesky.tag: is not known. Did you mean 'tags'?")
 
 
-def test_a_secret_that_is_not_there_says_where_to_put_it(write: Write, tmp_path: Path) -> None:
+def test_a_missing_secret_is_reported_with_where_to_put_it(write: Write, tmp_path: Path) -> None:
     place = write()
     (tmp_path / "secrets" / "bluesky").unlink()
     lines = wrongs(place, {"POLICENOTIFY_CHANNELS__PRESSE_34__URL": '{ env = "NONE" }'})
@@ -413,7 +413,7 @@ def test_every_shipped_profile_survives_a_change(write: Write) -> None:
         assert {name: getattr(profiles[code], name) for name in kept} == kept
 
 
-def test_a_misspelt_category_is_told_as_one(write: Write) -> None:
+def test_a_misspelt_category_is_reported_as_one(write: Write) -> None:
     lines = wrongs(write(BASIC, '[categories.trafic_accident]\nlifetme = "PT2H"'))
     assert lines[0] == "categories.trafic_accident.labels: is missing."
     assert lines[1].startswith("categories.trafic_accident.lifetme: is not known. Did you mean 'lifetime'?")
@@ -483,7 +483,7 @@ def test_what_the_template_offers_in_comments_is_right_too(tmp_path: Path) -> No
     assert set(settings.categories) == {"traffic_accident", "river_rescue"}
 
 
-def test_the_template_tells_the_defaults() -> None:
+def test_the_template_shows_the_defaults() -> None:
     said = tomllib.loads(TEMPLATE)
     (bluesky,) = said["channels"].values()
     settings = Settings.model_validate({"sender": "x", "channels": {"b": {"network": "bluesky"}}})
@@ -513,13 +513,13 @@ def test_a_project_keeps_its_gitignore_and_its_secrets(tmp_path: Path) -> None:
     assert (tmp_path / ".gitignore").read_text() == "*.pyc\n"
 
 
-def test_a_place_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match="cannot be written"):
         write_settings(tmp_path / "file" / "new")
 
 
-def test_the_publisher_opens_with_what_the_settings_say(write: Write, tmp_path: Path) -> None:
+def test_the_publisher_opens_with_the_settings(write: Write, tmp_path: Path) -> None:
     place = write(BASIC.replace('{ env = "MAIL_URL" }', f'"{MAIL_URL}"'), "[[routes]]", 'to = ["public"]')
     Keys.create(bytes).save(tmp_path / "policenotify.keys")
     with pytest.raises(JournalMissing, match="policenotify migrate"):
@@ -561,7 +561,7 @@ def test_reading_settings_loads_no_sdk_and_no_database(write: Write) -> None:
     subprocess.run([sys.executable, "-c", code, str(write()), MAIL_URL], check=True)  # noqa: S603 - our own code
 
 
-def test_a_channel_that_is_no_table_is_told(write: Write) -> None:
+def test_a_channel_that_is_not_a_table_is_reported(write: Write) -> None:
     (line,) = wrongs(write('sender = "x"\n[channels]\nbluesky = "police.example"'))
     assert line.startswith("channels.bluesky: Input should be")
 
@@ -596,7 +596,7 @@ def test_what_is_wrong_with_a_channel_is_kept_apart_where_that_is_wanted(
         channels_of(settings)
 
 
-def test_a_channel_that_is_no_table_is_kept_apart_too(write: Write) -> None:
+def test_a_channel_that_is_not_a_table_is_kept_apart_too(write: Write) -> None:
     place = write(BASIC.replace("[channels.bluesky]", "[channels]\nother = 3\n[channels.bluesky]"))
     settings = read_settings(place, environ=ENVIRON, tolerant=True)
     assert list(settings.faults) == ["other"]

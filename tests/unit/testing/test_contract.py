@@ -122,16 +122,16 @@ def pytest_runs(folder: Path, report: Path, *what: str, **variables: str) -> dic
         text=True,
     )
     assert done.returncode in {0, 1}, done.stdout + done.stderr
-    said: dict[tuple[str, str], str] = {}
+    failures: dict[tuple[str, str], str] = {}
     for case in ET.parse(report).iter("testcase"):  # noqa: S314 - pytest wrote it just now
         key = case.attrib["classname"].rpartition(".Test")[2], case.attrib["name"].partition("[")[0]
         words = [f"{problem.attrib['message']}\n{problem.text}" for problem in case]
-        said[key] = "\n".join(filter(None, [said.get(key, ""), *words]))
-    return said
+        failures[key] = "\n".join(filter(None, [failures.get(key, ""), *words]))
+    return failures
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], str]:
+def failures(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], str]:
     tried = [f"Test{network}::{test}" for network, test, _ in FOUND_BY]
     nodes = [f"broken_networks.py::{each}" for each in ("TestPerfect", "TestUploads", "TestPerfectMail", *tried)]
     return pytest_runs(SUPPORT, tmp_path_factory.mktemp("contract") / "report.xml", *nodes)
@@ -141,28 +141,30 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], str]
 @pytest.mark.parametrize(
     ("network", "test", "words"), FOUND_BY, ids=[f"{network}-{test}" for network, test, _ in FOUND_BY]
 )
-def test_a_broken_promise_is_found_out(said: dict[tuple[str, str], str], network: str, test: str, words: str) -> None:
-    assert words in said[network, test]
+def test_a_broken_promise_is_found_out(
+    failures: dict[tuple[str, str], str], network: str, test: str, words: str
+) -> None:
+    assert words in failures[network, test]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("network", ["Perfect", "Uploads", "PerfectMail"])
-def test_a_network_that_keeps_its_promises_passes(said: dict[tuple[str, str], str], network: str) -> None:
-    told = {test: words for (name, test), words in said.items() if name == network}
+def test_a_network_that_keeps_its_promises_passes(failures: dict[tuple[str, str], str], network: str) -> None:
+    told = {test: words for (name, test), words in failures.items() if name == network}
     assert set(filter(None, told.values())) == set()
     assert len(told) > 20
 
 
 @pytest.mark.slow
-def test_no_promise_is_there_that_nobody_breaks(said: dict[tuple[str, str], str]) -> None:
+def test_every_promise_is_broken_by_a_network(failures: dict[tuple[str, str], str]) -> None:
     promises = {name for name in dir(ChannelContract) if name.startswith("test_")}
     assert promises == {test for _, test, _ in FOUND_BY}
-    assert promises == {test for network, test in said if network in {"Perfect", "PerfectMail"}}
+    assert promises == {test for network, test in failures if network in {"Perfect", "PerfectMail"}}
 
 
-def test_every_promise_is_said_in_one_sentence() -> None:
+def test_every_promise_is_stated_in_one_sentence() -> None:
     promises = {name: getattr(ChannelContract, name).__doc__ or "" for name in asked(ChannelContract)}
-    assert [name for name, said in promises.items() if "\n" in said or not said.endswith(".")] == []
+    assert [name for name, failures in promises.items() if "\n" in failures or not failures.endswith(".")] == []
 
 
 # --- the example of the docstring
@@ -228,7 +230,7 @@ def test_only_what_is_claimed_is_asked() -> None:
     assert vars(Nothing)["test_delete_removes_the_post"] == NOT_CLAIMED
 
 
-def test_a_channel_that_cannot_be_opened_is_no_pass() -> None:
+def test_a_channel_that_cannot_be_opened_does_not_pass() -> None:
     with pytest.raises(ZeroDivisionError):
 
         class Broken(ChannelContract):
@@ -236,13 +238,13 @@ def test_a_channel_that_cannot_be_opened_is_no_pass() -> None:
                 raise ZeroDivisionError
 
 
-# --- what it says
+# --- its error texts
 
 
 @pytest.mark.parametrize(
     "budget", [Budget(7), Budget(160), Budget(300, graphemes, max_bytes=3000), Budget(4096, utf8_bytes)]
 )
-def test_the_longest_text_leaves_no_room(budget: Budget) -> None:
+def test_the_longest_text_leaves_no_space(budget: Budget) -> None:
     text = longest(budget)
     assert budget.fits(text)
     assert not budget.fits(text + "x")
@@ -262,7 +264,7 @@ def test_the_pictures_are_real_and_differ() -> None:
         assert (opened.format, opened.size, opened.getpixel((0, 0))) == ("PNG", (1, 1), (3, 0, 0))
 
 
-def test_the_people_are_strangers_to_the_texts() -> None:
+def test_the_recipients_are_not_in_the_texts() -> None:
     everything = " ".join(TEXTS.values())
     assert not [person for person in PEOPLE if person.address.partition("@")[0] in everything]
     assert len({person.key for person in PEOPLE}) == 4

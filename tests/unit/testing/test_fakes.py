@@ -12,7 +12,7 @@ from policenotify.errors import JournalError
 from policenotify.testing.fakes import FakeClock, InMemoryStateStore
 
 
-def test_the_clock_moves_only_when_told() -> None:
+def test_the_clock_moves_only_when_set() -> None:
     clock: Clock = FakeClock(datetime(2026, 3, 2, 7, 30, tzinfo=timezone(timedelta(hours=1))))
     assert clock.now() == clock.now() == datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
     assert clock.now().tzinfo is UTC

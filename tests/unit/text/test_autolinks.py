@@ -1,4 +1,4 @@
-"""Links that nobody meant and mentions that nobody allowed, and how a text reads without them."""
+"""Unintended links and mentions, and how a text reads without them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_space_is_put_after_a_full_stop_that_lacks_one(text: str, reads: str) 
     "text",
     [
         "17Cyber.gouv.fr, service-public.fr, police34.fr/alerte et M6.fr.",
-        "fermée.Service-public.fr",  # a name below service-public.fr, which is no stranger
+        "fermée.Service-public.fr",  # a name below service-public.fr, which is not foreign
         "www.exemple.museum, t.me/police34, prefet34.bsky.social",
         "https://Police.La et http://police.example/Plan.De",
         "jean.Dupont@police.La, contact@police.fr",
@@ -75,7 +75,7 @@ def test_what_is_meant_stays_as_it_is(text: str) -> None:
         ("@x.@y", "x.y"),
     ],
 )
-def test_a_stranger_is_named_and_not_mentioned(text: str, reads: str) -> None:
+def test_an_unlisted_account_is_named_and_not_mentioned(text: str, reads: str) -> None:
     assert repair(text).text == reads
 
 
@@ -88,7 +88,7 @@ def test_whom_a_channel_may_mention_stays() -> None:
     )
 
 
-def test_what_was_set_right_is_told_in_places_of_the_text_as_it_was() -> None:
+def test_a_repaired_text_reports_places_in_the_original() -> None:
     assert repair("par @a.la, puis fermé.La").fixes == (
         Fix("mention", 4, 9, "@a.la", "a.la"),
         Fix("space", 5, 9, "a.la", "a. la"),
@@ -109,7 +109,7 @@ MAY = st.sampled_from((NOBODY, frozenset({"PompiersHerault", "a"})))
 @given(ANY, MAY)
 @example("@RT@RT@RT", NOBODY)
 @example("fermé.La\u3002La", NOBODY)
-def test_nothing_is_linked_or_called_that_nobody_meant(text: str, may: frozenset[str]) -> None:
+def test_nothing_unintended_is_linked_or_mentioned(text: str, may: frozenset[str]) -> None:
     reads = repair(text, may).text
     for one in x_entities(reads):
         assert one.kind != "url" or "://" in one.value or is_address(one.value)

@@ -1,4 +1,4 @@
-"""What is done quickly for plain texts gives what the long way gives."""
+"""The fast path for plain texts has the same results as the full one."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ PIECES = st.sampled_from(
 TEXTS = nasty_text() | st.lists(PIECES, max_size=40).map(" ".join) | st.lists(PIECES, max_size=12).map("".join)
 
 
-def test_signs_that_stand_alone_are_graphemes_by_themselves() -> None:
+def test_characters_that_occur_alone_are_graphemes_by_themselves() -> None:
     alone = re.findall(budget._SIGNS, ALL)
     assert len(alone) > 3_000
     assert not regex.search(r"[^\p{Grapheme_Cluster_Break=Other}\n]", "".join(alone))

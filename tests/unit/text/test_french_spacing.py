@@ -1,4 +1,4 @@
-"""Where French lets no line break, and that nothing else feels it."""
+"""Non-breaking spaces in French, and nowhere else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""House numbers, buildings and flats: what is taken for one, and what only looks like one."""
+"""House numbers, buildings and flats, and texts that only look like them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from policenotify.text.house_numbers import (
         "parking P3, avenue Foch", "Zénith, porte 4", "immeuble Le Triangle", "2e avenue", "RN 113, route de Sète",
     ],
 )  # fmt: skip
-def test_a_number_that_is_none_of_a_house_stays(place: str) -> None:
+def test_a_number_that_is_not_a_house_number_stays(place: str) -> None:
     assert remove_house_numbers(place) == (place, ())
 
 
@@ -50,7 +50,7 @@ def test_a_headline_keeps_its_other_numbers(headline: str) -> None:
         "14 34000 Montpellier",
     ],
 )  # fmt: skip
-def test_a_house_is_recognised_behind_its_street_in_each_form(house: str) -> None:
+def test_a_house_number_is_recognised_behind_its_street_in_each_form(house: str) -> None:
     assert remove_house_numbers(f"rue Foch, {house}").text in {"rue Foch", "rue Foch 34000 Montpellier"}
 
 
@@ -62,7 +62,7 @@ def test_a_house_is_recognised_behind_its_street_in_each_form(house: str) -> Non
         "lieu-dit Foch", "rampe du Port",
     ],
 )  # fmt: skip
-def test_a_house_is_recognised_on_each_kind_of_way(way: str) -> None:
+def test_a_house_number_is_recognised_on_each_kind_of_way(way: str) -> None:
     for house in (f"14 {way}", f"12 et 14, {way}", f"entre le 12 et le 14 {way}", f"logement 3, 14 {way}"):
         assert remove_house_numbers(house).text == way
 
@@ -79,12 +79,12 @@ def test_a_house_is_recognised_on_each_kind_of_way(way: str) -> None:
         "Rue Foch fermée, dossier n° 4711.",
     ],
 )
-def test_a_number_to_call_is_no_house(order: str) -> None:
+def test_a_telephone_number_is_not_a_house_number(order: str) -> None:
     assert remove_from_text(street_names("14 rue Foch"), order) == (order, ())
     assert remove_from_headline(order) == (order, ())
 
 
-def test_only_what_stands_beside_the_street_goes_with_its_number() -> None:
+def test_only_a_number_beside_the_street_goes_with_it() -> None:
     order = "Quittez le 12 et le 14 rue Foch, escalier 3 : sortez par la porte 2 et gagnez l'école au 3e étage."
     shown = "Quittez rue Foch : sortez par la porte 2 et gagnez l'école au 3e étage."
     assert remove_from_text(street_names("rue Foch"), order).text == shown

@@ -1,4 +1,4 @@
-"""How long a status is on Mastodon."""
+"""The length of a status on Mastodon."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ REPORT = (
         ("a" * 200, 200),
     ],
 )
-def test_a_status_is_as_long_as_the_server_says(text: str, count: int) -> None:
+def test_the_length_of_a_status_is_the_limit_of_the_server(text: str, count: int) -> None:
     assert mastodon_length(text) == count
 
 
@@ -106,7 +106,7 @@ def test_a_spoiler_over_a_blank_text_becomes_the_text() -> None:
     assert mastodon_length("\u00a0", "") == 0
 
 
-def test_the_server_says_what_an_address_counts() -> None:
+def test_the_server_sets_the_length_of_an_address() -> None:
     assert mastodon_length("Voir https://example.fr", url=32) == 37
 
 

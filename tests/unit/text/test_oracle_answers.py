@@ -1,4 +1,4 @@
-"""What X's JavaScript, ICU and a gateway's calculator said of texts that `tests/oracles` invented and recorded."""
+"""Recorded answers of X's JavaScript, ICU and a gateway's calculator to texts of `tests/oracles`."""
 
 from __future__ import annotations
 

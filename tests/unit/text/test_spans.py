@@ -1,4 +1,4 @@
-"""Links and hashtags of our own finding, beside what the networks make of the same text."""
+"""The links and hashtags that we find, beside those of the networks."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def test_a_text_is_counted_as_readers_and_servers_do(text: str, count: int, size
     assert utf8_bytes(text) == size
 
 
-def test_a_budget_says_in_which_count_a_text_is_too_long() -> None:
+def test_a_budget_names_the_count_by_which_a_text_is_too_long() -> None:
     budget = Budget(120, graphemes, 3000)
     assert budget.fits(FAMILY * 120)
     assert budget.usage(FAMILY * 120) == (120, 120)
@@ -245,9 +245,7 @@ def test_what_is_required_is_never_cut() -> None:
     st.lists(st.tuples(nasty_text(), st.sampled_from(("required", "shrinkable", "droppable"))), max_size=6),
     st.integers(0, 200),
 )
-def test_whatever_the_parts_the_text_fits_or_only_what_is_required_is_left(
-    pieces: list[tuple[str, str]], limit: int
-) -> None:
+def test_any_parts_fit_or_only_required_ones_are_left(pieces: list[tuple[str, str]], limit: int) -> None:
     parts = [Part(one_line(text), rule, number) for number, (text, rule) in enumerate(pieces)]  # type: ignore[arg-type]  # drawn from the three rules
     budget = Budget(limit, graphemes, 3 * limit)
     fitted = fit(parts, budget)
@@ -266,7 +264,7 @@ def test_whatever_the_parts_the_text_fits_or_only_what_is_required_is_left(
     st.integers(0, 200),
     st.integers(0, 50),
 )
-def test_with_more_room_nothing_more_is_left_out(pieces: list[tuple[str, str]], limit: int, more: int) -> None:
+def test_with_more_space_nothing_more_is_left_out(pieces: list[tuple[str, str]], limit: int, more: int) -> None:
     parts = [
         Part(one_line(text), rule, number, f"part {number}")  # type: ignore[arg-type]  # drawn from the three rules
         for number, (text, rule) in enumerate(pieces)
@@ -320,7 +318,7 @@ def test_no_post_ends_after_an_abbreviation(sentence: str) -> None:
     assert _cut(f"Quittez les lieux. {sentence}", 28) == "Quittez les lieux…"
 
 
-def test_a_thread_is_no_way_out_where_its_first_post_cannot_be_said_or_it_has_no_end() -> None:
+def test_a_thread_does_not_help_if_its_first_post_does_not_fit_or_it_never_ends() -> None:
     assert split_thread(GAS, Budget(50)) == ()
     assert split_thread(GAS[:3], Budget(20)) == ()
     assert split_thread((Part("a", "splittable"), Part("b" * 200, "shrinkable")), Budget(12)) == ()

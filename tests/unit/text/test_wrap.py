@@ -1,4 +1,4 @@
-"""Lines of plain text: where they break, how wide they are."""
+"""Lines of plain text: where they break, and how wide they are."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_text_is_as_wide_as_in_a_terminal(text: str, wide: int) -> None:
     "text",
     ["🚨 Accident 🚨", "✅ TERMINÉ", "ℹ️ Info", "👮‍♀️ 🇫🇷 🏳️‍🌈 1️⃣", "Œuvre à 18 h 30 → « ça »", "東京 Αθήνα Москва"],
 )
-def test_rich_says_the_same(text: str) -> None:
+def test_rich_wraps_the_same(text: str) -> None:
     assert display_width(text) == cell_len(text)
 
 
@@ -80,7 +80,7 @@ def test_no_line_ends_within_what_belongs_together(text: str) -> None:
     assert ends <= {place for place, sign in enumerate(text) if sign == " "}
 
 
-def test_what_is_wider_than_a_line_stands_alone_and_whole() -> None:
+def test_a_word_wider_than_a_line_is_alone_on_it_and_whole() -> None:
     assert wrap(f"Plan : {URL} à lire", 40) == f"Plan :\n{URL}\nà lire"
     assert wrap(f"Plan : {URL} !", 40) == f"Plan :\n{URL} !"
     assert wrap("x" * 80) == "x" * 80

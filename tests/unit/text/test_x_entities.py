@@ -1,4 +1,4 @@
-"""What X links in a text."""
+"""The entities that X links in a text."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_mentions_lists_and_cashtags_are_found_as_x_does(text: str, found: list[
     assert [part for _, part in _found(text)] == found
 
 
-def test_an_entity_says_what_it_is_and_where() -> None:
+def test_an_entity_has_its_kind_and_place() -> None:
     assert x_entities("🚨 #Évry @police/liste police.fr/é $FR") == (
         Entity("hashtag", 2, 7, "Évry"),
         Entity("list", 8, 21, "police/liste"),

@@ -1,4 +1,4 @@
-"""What a text weighs on X."""
+"""The weighted length of a text on X."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_what_may_be_a_link_counts_as_much_as_it_can(text: str, frozen: int, kno
     assert x_weight(text) == known
 
 
-def test_the_caller_says_which_top_level_domains_there_are() -> None:
+def test_the_caller_names_the_top_level_domains() -> None:
     assert x_weight("a.zz", tlds=FROZEN | {"zz"}) == 23
     assert x_weight("a.zz", tlds=frozenset({"zz"})) == 23
     assert x_weight("police.fr", tlds=frozenset({"zz"})) == 9

@@ -90,7 +90,7 @@ class NetworkInfo(Result):
     options: tuple[NetworkOption, ...] = ()
     options_schema: dict[str, JsonValue] = Field(default={}, serialization_alias="schema")
 
-    @computed_field  # type: ignore[prop-decorator]
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property
     def ready(self) -> bool:
         """Whether a channel on it can be opened."""

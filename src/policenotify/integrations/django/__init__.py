@@ -56,16 +56,9 @@ def publish(
 ) -> Publication:
     """Publish a message, inside `transaction.atomic()` as part of that transaction.
 
-    A rollback then undoes the publication. Otherwise the message is in the journal when the call returns. See
+    A rollback then undoes the publication. Otherwise the message is in the journal when the call returns. By default
+    the runner delivers it. Only outside `atomic()` may *wait* be more than zero. See
     [`Publisher.publish`][policenotify.publishing.publisher.Publisher.publish].
-
-    Args:
-        message: The message.
-        key: Your own name for this publication. One key publishes once.
-        actor: The officer's service name, or the system.
-        to: Names or tags of the channels. By default the routes decide.
-        wait: How long to deliver in this process before returning. By default the runner delivers. Inside `atomic()`
-            only zero is allowed.
 
     Raises:
         django.db.transaction.TransactionManagementError: The transaction is already broken.

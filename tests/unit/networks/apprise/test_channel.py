@@ -8,8 +8,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import nullcontext
-from datetime import UTC, datetime, timedelta
-from hashlib import sha256
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ from pydantic import SecretStr
 
 from policenotify.channel import Post, PostRef, Request, SupportsSend
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable, Unconfirmed
-from policenotify.model.lifecycle import Stage
 from policenotify.networks._apprise import client
 from policenotify.networks._apprise.plugin import plugin_of
 from policenotify.networks.apprise.channel import Apprise
@@ -26,6 +24,7 @@ from policenotify.testing.fakes import FakeClock
 from policenotify.testing.servers._tls_tunnel import TlsTunnel
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, Reply
 from policenotify.testing.servers.push import FakePushServer
+from tests.support.network_calls import a_post
 
 
 @pytest.fixture
@@ -52,18 +51,8 @@ def ntfy(server: FakePushServer, **options: Any) -> Apprise:
     return open_apprise(f"ntfy://desk:{server.password}@{server.url.removeprefix('http://')}/alertes", **options)
 
 
-def post(text: str = "Évitez l’avenue.", title: str = "Accident", **said: object) -> Post:
-    values: dict[str, object] = {
-        "key": sha256(text.encode()).hexdigest(),
-        "account": "ntfy 127.0.0.1",
-        "stage": Stage.OPENING,
-        "category": "accident",
-        "language": "fr",
-        "text": text,
-        "title": title,
-        "created_at": datetime(2026, 3, 2, 6, 30, tzinfo=UTC),
-    }
-    return Post.model_validate(values | said)
+def post(text: str = "Évitez l’avenue.", title: str = "Accident", **other: object) -> Post:
+    return a_post(text, **{"account": "ntfy 127.0.0.1", "category": "accident", "title": title} | other)
 
 
 def send(by: Apprise, text: str = "Évitez l’avenue.", title: str = "Accident") -> PostRef:
@@ -115,7 +104,7 @@ def test_a_service_without_titles_shows_the_text_alone_and_no_sign_of_markup(ser
         ("!f3lQJbR2kOaVnPzY8wXcTg", False),  # apprise adds a server, which ids of room version 12 have not
     ],
 )
-def test_a_room_of_matrix_is_found_as_the_page_tells(server: FakePushServer, room: str, *, reached: bool) -> None:
+def test_a_matrix_room_is_found_as_documented(server: FakePushServer, room: str, *, reached: bool) -> None:
     at = server.url.removeprefix("http://")
     by = open_apprise(f"matrix://desk:s3cret@{at}/{room}")
     with nullcontext() if reached else pytest.raises(Blocked, match="not at the address"):
@@ -196,7 +185,7 @@ def test_a_title_that_is_too_long_is_refused(server: FakePushServer) -> None:
         (Disconnect(), Unconfirmed, "ConnectionError"),
     ],
 )
-def test_failures_are_told_as_what_they_are(
+def test_failures_are_reported_as_what_they_are(
     server: FakePushServer, answer: Reply, kind: type[ChannelError], code: str
 ) -> None:
     by = ntfy(server)
@@ -232,7 +221,7 @@ def test_the_words_of_a_generic_call_decide_and_are_quoted(  # what no plugin kn
     assert caught.value.reason.endswith(said)
 
 
-def test_where_nobody_listens_it_is_unavailable(server: FakePushServer) -> None:
+def test_a_closed_port_is_unavailable(server: FakePushServer) -> None:
     by = ntfy(server)
     server.refuse_connections()
     with pytest.raises(Unavailable):
@@ -350,7 +339,7 @@ def test_settings_that_cannot_be_right_are_refused(url: str, options: dict[str, 
         ("json://desk:s3cret@10.0.0.5/", "without encryption"),
     ],
 )
-def test_what_apprise_cannot_use_is_told_when_the_settings_are_read(url: str, said: str) -> None:
+def test_a_url_that_apprise_cannot_use_is_reported_when_the_settings_are_read(url: str, said: str) -> None:
     by = open_apprise(url)
     with pytest.raises(SettingsError, match=rf"\Aurl: .*{said}") as caught:
         _ = by.capabilities
@@ -365,7 +354,7 @@ def test_a_network_of_ones_own_may_be_called_without_encryption() -> None:
     assert open_apprise("ntfy://desk:s3cret@ntfy.example/alertes", unencrypted=True).capabilities.title
 
 
-def test_what_is_encrypted_whatever_its_scheme_needs_no_leave() -> None:
+def test_an_encrypted_address_of_any_scheme_needs_no_permission() -> None:
     assert open_apprise("ntfy://alertes").capabilities.title  # a topic on ntfy.sh
     assert open_apprise("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#alertes").capabilities.title
 
@@ -398,7 +387,7 @@ def test_without_apprise_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
         open_apprise("ntfys://ntfy.example/alertes")
 
 
-def test_no_log_holds_a_secret_or_what_was_said(server: FakePushServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_log_holds_a_secret_or_a_text(server: FakePushServer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.NOTSET, logger="apprise")
     with caplog.at_level(1):
         by = ntfy(server)
@@ -427,7 +416,7 @@ def test_no_log_holds_a_secret_or_what_was_said(server: FakePushServer, caplog: 
         ("ircs://desk:s3cret@chat.example/#alertes", ""),
     ],
 )
-def test_the_address_that_is_called_is_known_where_apprise_says_it(url: str, address: str) -> None:
+def test_the_called_address_is_known_where_apprise_shows_it(url: str, address: str) -> None:
     assert client.base_url_of(client.open_service(url, timeout=1.0, unencrypted=False)) == address
 
 
@@ -437,7 +426,7 @@ def test_a_service_of_another_protocol_is_knocked_at(server: FakePushServer) -> 
     server.refuse_connections()
     with pytest.raises(Unavailable):
         by.whoami()
-    assert open_apprise("syslog://").whoami().name  # nobody to knock at
+    assert open_apprise("syslog://").whoami().name  # without a server to call
     assert server.requests == []
 
 

@@ -12,7 +12,7 @@ from policenotify.testing import ChannelContract, FakePushServer, Fault, HttpFix
 
 
 class PushFixture(HttpFixture):
-    """What readers see in their apps."""
+    """What readers see in their apps, from the fake services."""
 
     server: FakePushServer
     path: ClassVar[str] = "/"

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from contextlib import ExitStack, closing
+from datetime import datetime, timedelta
 from threading import Barrier, Thread
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from policenotify.channel import Picture, Post, PostRef, Request, Span, SupportsDelete, SupportsLookup, SupportsSend
+from policenotify.channel import Post, PostRef, Request, Span, SupportsDelete, SupportsLookup, SupportsSend
 from policenotify.errors import (
     Blocked,
     ChannelError,
@@ -33,8 +33,9 @@ from policenotify.networks.bluesky.session import account_host
 from policenotify.testing.fakes import FakeClock, InMemoryStateStore
 from policenotify.testing.servers.bluesky import FakeBlueskyServer, RichTextLink
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse
+from tests.support import network_calls
+from tests.support.network_calls import JPEG, NOW, a_picture, error_of, send_post
 
-NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 PUT = "/xrpc/com.atproto.repo.putRecord"
 GET = "/xrpc/com.atproto.repo.getRecord"
 DELETE = "/xrpc/com.atproto.repo.deleteRecord"
@@ -42,43 +43,33 @@ UPLOAD = "/xrpc/com.atproto.repo.uploadBlob"
 LOGIN = "/xrpc/com.atproto.server.createSession"
 REFRESH = "/xrpc/com.atproto.server.refreshSession"
 WHO = "/xrpc/com.atproto.server.getSession"
-JPEG = b"\xff\xd8\xff\xe0" + b"road" * 100
 PASSWORD = "abcd-efgh-ijkl-mnop"
 
 Open = Callable[..., Bluesky]
 
 
 @pytest.fixture
-def stand() -> Iterator[FakeBlueskyServer]:
-    with FakeBlueskyServer("police.example", PASSWORD, now=lambda: NOW) as stand:
-        yield stand
+def server() -> Iterator[FakeBlueskyServer]:
+    with FakeBlueskyServer("police.example", PASSWORD, now=lambda: NOW) as server:
+        yield server
 
 
 @pytest.fixture
-def store() -> InMemoryStateStore:
-    return InMemoryStateStore()
-
-
-@pytest.fixture
-def opened(stand: FakeBlueskyServer, store: InMemoryStateStore) -> Iterator[Open]:
-    """Open channels on the stand; all are closed at the end, so a leaked socket fails the test."""
-    channels: list[Bluesky] = []
+def opened(server: FakeBlueskyServer, store: InMemoryStateStore, exit_stack: ExitStack) -> Open:
+    """Open channels on the server."""
 
     def make(**other: Any) -> Bluesky:
         options: dict[str, Any] = {
             "handle": "police.example",
             "password": SecretStr(PASSWORD),
-            "service": stand.url,
+            "service": server.url,
             "timeout": 5.0,
             "clock": FakeClock(NOW),
             "store": store,
         }
-        channels.append(Bluesky(**options | other))
-        return channels[-1]
+        return exit_stack.enter_context(closing(Bluesky(**options | other)))
 
-    yield make
-    for channel in channels:
-        channel.close()
+    return make
 
 
 @pytest.fixture
@@ -87,21 +78,7 @@ def channel(opened: Open) -> Bluesky:
 
 
 def a_post(text: str = "Route barrée à Évian.", **other: Any) -> Post:
-    fields: dict[str, Any] = {
-        "key": hashlib.sha256(text.encode()).hexdigest(),
-        "account": "police.example",
-        "stage": Stage.OPENING,
-        "category": "traffic",
-        "language": "fr",
-        "text": text,
-        "created_at": NOW,
-    }
-    return Post(**fields | other)
-
-
-def a_picture(data: bytes = JPEG, alt: str = "La route sous l’eau") -> Picture:
-    digest = hashlib.sha256(data).hexdigest()
-    return Picture(digest=digest, media_type="image/jpeg", width=1200, height=800, alt=alt, data=data)
+    return network_calls.a_post(text, **{"account": "police.example"} | other)
 
 
 def spans(text: str, *parts: tuple[str, str, str]) -> tuple[Span, ...]:
@@ -110,16 +87,6 @@ def spans(text: str, *parts: tuple[str, str, str]) -> tuple[Span, ...]:
         Span.model_validate({"kind": k, "start": text.index(w), "end": text.index(w) + len(w), "value": v})
         for k, w, v in parts
     )
-
-
-def say(channel: Bluesky, post: Post, *reply_to: PostRef) -> PostRef:
-    return channel.send(channel.prepare(post, reply_to))
-
-
-def error_of(call: Callable[[], object]) -> ChannelError:
-    with pytest.raises(ChannelError) as caught:
-        call()
-    return caught.value
 
 
 def xrpc(status: int, error: str, message: str = "So it is", **headers: str) -> Answer:
@@ -141,7 +108,7 @@ def test_it_keeps_the_contract(channel: Bluesky) -> None:
     assert can.idempotency_window > timedelta(days=3650)
 
 
-def test_opening_it_loads_no_sdk_and_says_no_secret() -> None:
+def test_opening_it_loads_no_sdk_and_shows_no_secret() -> None:
     code = (
         "import sys; from pydantic import SecretStr; from policenotify.networks.bluesky.channel import Bluesky\n"
         "from policenotify.testing.fakes import FakeClock, InMemoryStateStore\n"
@@ -154,9 +121,9 @@ def test_opening_it_loads_no_sdk_and_says_no_secret() -> None:
     assert said == "Bluesky(police.example@bsky.social) police.example@bsky.social\n[]\n"
 
 
-def test_the_account_names_handle_and_host(channel: Bluesky, stand: FakeBlueskyServer) -> None:
-    assert channel.account == f"police.example@{stand.url.removeprefix('http://')}"
-    assert stand.requests == []
+def test_the_account_names_handle_and_host(channel: Bluesky, server: FakeBlueskyServer) -> None:
+    assert channel.account == f"police.example@{server.url.removeprefix('http://')}"
+    assert server.requests == []
 
 
 @pytest.mark.parametrize(
@@ -176,7 +143,7 @@ def test_options_that_cannot_be_right_are_named(opened: Open, options: dict[str,
         opened(**options)
 
 
-def test_a_missing_sdk_is_named_with_its_extra_before_anything_is_said(
+def test_a_missing_sdk_is_named_with_its_extra_before_anything_is_sent(
     opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("policenotify.networks.bluesky.client.find_spec", lambda _: None)
@@ -187,19 +154,19 @@ def test_a_missing_sdk_is_named_with_its_extra_before_anything_is_said(
 # --- what readers see ---
 
 
-def test_a_post_as_a_reader_sees_it(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+def test_a_post_as_a_reader_sees_it(channel: Bluesky, server: FakeBlueskyServer) -> None:
     text = "🚨 Genève\u0301 barrée #évite https://straße.example/é @prefet.example"
-    stand.handles["prefet.example"] = "did:plc:prefet"
+    server.handles["prefet.example"] = "did:plc:prefet"
     marked = spans(
         text,
         ("tag", "#évite", "évite"),
         ("url", "https://straße.example/é", "https://straße.example/é"),
         ("mention", "@prefet.example", "prefet.example"),
     )
-    ref = say(channel, a_post(text, spans=marked))
-    (seen,) = stand.posts
+    ref = send_post(channel, a_post(text, spans=marked))
+    (seen,) = server.posts
     assert (seen.uri, seen.cid) == (ref.id, ref.extra["cid"])
-    assert ref.url == f"https://bsky.app/profile/{stand.did}/post/{ref.extra['rkey']}"
+    assert ref.url == f"https://bsky.app/profile/{server.did}/post/{ref.extra['rkey']}"
     assert ref.account == channel.account
     assert seen.text == text
     assert seen.tags == (RichTextLink("#évite", "évite"),)
@@ -211,87 +178,87 @@ def test_a_post_as_a_reader_sees_it(channel: Bluesky, stand: FakeBlueskyServer) 
 
 
 def test_a_long_address_is_read_short_followed_whole_and_found_again(
-    channel: Bluesky, stand: FakeBlueskyServer
+    channel: Bluesky, server: FakeBlueskyServer
 ) -> None:
     url = "https://www.police.example/actualites/2026/accident-avenue-de-toulouse"
     text = f"🚨 Déviation : {url} #évite"
     marked = spans(text, ("url", url, url), ("tag", "#évite", "évite"))
     request = channel.prepare(a_post(text, spans=marked), ())
-    stand.fail_next("POST", PUT, Disconnect(), effect=True)
+    server.fail_next("POST", PUT, Disconnect(), effect=True)
     with pytest.raises(Unconfirmed):
         channel.send(request)
-    (seen,) = stand.posts
+    (seen,) = server.posts
     assert seen.text == "🚨 Déviation : www.police.example/actualites/2… #évite"
     assert seen.links == (RichTextLink("www.police.example/actualites/2…", url),)
     assert seen.tags == (RichTextLink("#évite", "évite"),)
     found = channel.find(request, since=NOW)
     assert found is not None
     assert found == channel.send(request)
-    assert (found.id, len(stand.posts)) == (seen.uri, 1)
+    assert (found.id, len(server.posts)) == (seen.uri, 1)
 
 
 @pytest.mark.parametrize("trouble", [xrpc(502, "UpstreamFailure"), Disconnect(), xrpc(400, "HandleNotFound")])
 def test_a_mention_that_cannot_be_resolved_is_plain_text(
-    channel: Bluesky, stand: FakeBlueskyServer, trouble: Answer | Disconnect
+    channel: Bluesky, server: FakeBlueskyServer, trouble: Answer | Disconnect
 ) -> None:
-    stand.fail_next("GET", "/xrpc/com.atproto.identity.resolveHandle", trouble)
+    server.fail_next("GET", "/xrpc/com.atproto.identity.resolveHandle", trouble)
     text = "Avec @prefet.example"
-    say(channel, a_post(text, spans=spans(text, ("mention", "@prefet.example", "prefet.example"))))
-    assert stand.posts[0].mentions == ()
-    assert stand.posts[0].text == text
+    send_post(channel, a_post(text, spans=spans(text, ("mention", "@prefet.example", "prefet.example"))))
+    assert server.posts[0].mentions == ()
+    assert server.posts[0].text == text
 
 
-def test_pictures_go_up_with_their_type_and_win_over_the_card(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+def test_pictures_go_up_with_their_type_and_win_over_the_card(channel: Bluesky, server: FakeBlueskyServer) -> None:
     pictures = (a_picture(), a_picture(JPEG + b"2", alt="La déviation"))
-    say(channel, a_post("Inondation https://x.example/a", pictures=pictures, link="https://x.example/a"))
-    (seen,) = stand.posts
+    send_post(channel, a_post("Inondation https://x.example/a", pictures=pictures, link="https://x.example/a"))
+    (seen,) = server.posts
     assert [(i.alt, i.media_type, i.width, i.height, i.data) for i in seen.images] == [
         ("La route sous l’eau", "image/jpeg", 1200, 800, JPEG),
         ("La déviation", "image/jpeg", 1200, 800, JPEG + b"2"),
     ]
     assert seen.card is None
-    assert [r.headers["Content-Type"] for r in stand.requests if r.path == UPLOAD] == ["image/jpeg"] * 2
+    assert [r.headers["Content-Type"] for r in server.requests if r.path == UPLOAD] == ["image/jpeg"] * 2
 
 
-def test_a_link_without_pictures_is_a_card(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+def test_a_link_without_pictures_is_a_card(channel: Bluesky, server: FakeBlueskyServer) -> None:
     text = "Déviation. " + "Suivez les panneaux. " * 12
-    say(channel, a_post(text, title="Route barrée", link="https://x.example/é", sender="Police de l’Hérault"))
-    assert stand.posts[0].card == ("https://x.example/%C3%A9", "Route barrée", "Police de l’Hérault")
+    send_post(channel, a_post(text, title="Route barrée", link="https://x.example/é", sender="Police de l’Hérault"))
+    assert server.posts[0].card == ("https://x.example/%C3%A9", "Route barrée", "Police de l’Hérault")
 
 
 @pytest.mark.parametrize("sender", ["", "Police 34", "POLICE 34"])
-def test_a_card_repeats_nothing_of_its_post(channel: Bluesky, stand: FakeBlueskyServer, sender: str) -> None:
+def test_a_card_repeats_nothing_of_its_post(channel: Bluesky, server: FakeBlueskyServer, sender: str) -> None:
     text = "Route barrée. " * 18 + "La police 34 vous informe."
-    say(channel, a_post(text, title="Route barrée", link="https://x.example/", sender=sender))
-    assert stand.posts[0].card == ("https://x.example/", "Route barrée", "")
+    send_post(channel, a_post(text, title="Route barrée", link="https://x.example/", sender=sender))
+    assert server.posts[0].card == ("https://x.example/", "Route barrée", "")
 
 
-def test_a_thread_hangs_together(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+def test_a_thread_hangs_together(channel: Bluesky, server: FakeBlueskyServer) -> None:
     def at(second: int) -> datetime:
         return NOW + timedelta(seconds=second)
 
-    opening = say(channel, a_post("Route barrée"))
-    update = say(channel, a_post("Toujours barrée", created_at=at(1)), opening)
-    end = say(channel, a_post("Route rouverte", created_at=at(2)), opening, update)
-    assert [(p.uri, p.root, p.parent) for p in stand.thread(opening.id)] == [
+    opening = send_post(channel, a_post("Route barrée"))
+    update = send_post(channel, a_post("Toujours barrée", created_at=at(1)), opening)
+    end = send_post(channel, a_post("Route rouverte", created_at=at(2)), opening, update)
+    assert [(p.uri, p.root, p.parent) for p in server.thread(opening.id)] == [
         (opening.id, None, None),
         (update.id, opening.id, opening.id),
         (end.id, opening.id, update.id),
     ]
 
 
-def test_what_is_not_ours_is_not_answered(channel: Bluesky, stand: FakeBlueskyServer) -> None:
-    ours = say(channel, a_post("Route barrée"))
+def test_what_is_not_ours_is_not_answered(channel: Bluesky, server: FakeBlueskyServer) -> None:
+    ours = send_post(channel, a_post("Route barrée"))
     strangers = [
         ours.model_copy(update={"account": "other.example@127.0.0.1"}),
         ours.model_copy(update={"extra": {}}),
         ours.model_copy(update={"id": "at://did:plc:former/app.bsky.feed.post/3kdgeujwlq32y"}),
     ]
     for number, stranger in enumerate(strangers, 1):
-        ref = say(channel, a_post(f"Fin {number}", created_at=NOW + timedelta(seconds=number)), stranger)
-        assert next(p for p in stand.posts if p.uri == ref.id).root is None
+        ref = send_post(channel, a_post(f"Fin {number}", created_at=NOW + timedelta(seconds=number)), stranger)
+        assert next(p for p in server.posts if p.uri == ref.id).root is None
     later = a_post("Fin", created_at=NOW + timedelta(seconds=9))
-    assert say(channel, later, strangers[0], ours).id in [p.uri for p in stand.thread(ours.id)]
+    assert send_post(channel, later, strangers[0], ours).id in [p.uri for p in server.thread(ours.id)]
 
 
 # --- posts that were deleted by hand ---
@@ -300,7 +267,7 @@ def test_what_is_not_ours_is_not_answered(channel: Bluesky, stand: FakeBlueskySe
 def three_posts(channel: Bluesky) -> list[PostRef]:
     thread: list[PostRef] = []
     for number, text in enumerate(("Route barrée", "Toujours barrée", "Bouchon de 3 km")):
-        thread.append(say(channel, a_post(text, created_at=NOW + timedelta(seconds=number)), *thread))
+        thread.append(send_post(channel, a_post(text, created_at=NOW + timedelta(seconds=number)), *thread))
     return thread
 
 
@@ -312,46 +279,46 @@ AN_END = a_post("Route rouverte", stage=Stage.END, created_at=NOW + timedelta(se
     [((), 2), ((2,), 1), ((1,), 0), ((1, 2), 0), ((0,), None), ((0, 1, 2), None), ((0, 2), None)],
 )
 def test_a_reply_hangs_where_its_readers_see_it(
-    channel: Bluesky, stand: FakeBlueskyServer, deleted: tuple[int, ...], parent: int | None
+    channel: Bluesky, server: FakeBlueskyServer, deleted: tuple[int, ...], parent: int | None
 ) -> None:
     thread = three_posts(channel)
     for number in deleted:
-        stand.remove(thread[number].id)
+        server.remove(thread[number].id)
     if parent is None:
         error = error_of(lambda: channel.prepare(AN_END, tuple(thread)))
         assert isinstance(error, Refused)
         assert error.fallback == "standalone"
-        end = say(channel, AN_END)
+        end = send_post(channel, AN_END)
     else:
-        end = say(channel, AN_END, *thread)
-        assert [p.parent for p in stand.posts if p.uri == end.id] == [thread[parent].id]
-        assert end.id in [p.uri for p in stand.thread(thread[0].id)]
-    assert end.id in [p.uri for p in stand.profile]
+        end = send_post(channel, AN_END, *thread)
+        assert [p.parent for p in server.posts if p.uri == end.id] == [thread[parent].id]
+        assert end.id in [p.uri for p in server.thread(thread[0].id)]
+    assert end.id in [p.uri for p in server.profile]
 
 
 def test_a_thread_that_began_again_has_the_root_that_its_readers_see(
-    channel: Bluesky, stand: FakeBlueskyServer
+    channel: Bluesky, server: FakeBlueskyServer
 ) -> None:
-    opening = say(channel, a_post("Route barrée"))
-    stand.remove(opening.id)
-    update = say(channel, a_post("Toujours barrée", created_at=NOW + timedelta(seconds=1)))
-    end = say(channel, AN_END, opening, update)
-    assert [post.uri for post in stand.thread(update.id)] == [update.id, end.id]
-    assert [post.uri for post in stand.profile] == [update.id, end.id]
+    opening = send_post(channel, a_post("Route barrée"))
+    server.remove(opening.id)
+    update = send_post(channel, a_post("Toujours barrée", created_at=NOW + timedelta(seconds=1)))
+    end = send_post(channel, AN_END, opening, update)
+    assert [post.uri for post in server.thread(update.id)] == [update.id, end.id]
+    assert [post.uri for post in server.profile] == [update.id, end.id]
 
 
 @pytest.mark.parametrize("deleted", [0, 1, 2])
 def test_a_stored_reply_is_not_sent_below_a_deleted_post(
-    channel: Bluesky, stand: FakeBlueskyServer, deleted: int
+    channel: Bluesky, server: FakeBlueskyServer, deleted: int
 ) -> None:
     thread = three_posts(channel)
     request = channel.prepare(AN_END, tuple(thread))
-    stand.remove(thread[deleted].id)
-    puts = sum(seen.path == PUT for seen in stand.requests)
+    server.remove(thread[deleted].id)
+    puts = sum(seen.path == PUT for seen in server.requests)
     error = error_of(lambda: channel.send(request))
     assert isinstance(error, Refused)
     assert error.fallback == "prepare"
-    assert sum(seen.path == PUT for seen in stand.requests) == puts
+    assert sum(seen.path == PUT for seen in server.requests) == puts
 
 
 @pytest.mark.parametrize(
@@ -359,7 +326,7 @@ def test_a_stored_reply_is_not_sent_below_a_deleted_post(
     [Disconnect(), xrpc(500, "InternalServerError"), xrpc(400, "InvalidRequest"), Answer.json({"uri": "at://x"})],
 )
 def test_a_thread_that_cannot_be_asked_for_publishes_nothing(
-    channel: Bluesky, stand: FakeBlueskyServer, trouble: Answer | Disconnect
+    channel: Bluesky, server: FakeBlueskyServer, trouble: Answer | Disconnect
 ) -> None:
     thread = tuple(three_posts(channel))
     request = channel.prepare(AN_END, thread)
@@ -368,9 +335,9 @@ def test_a_thread_that_cannot_be_asked_for_publishes_nothing(
         lambda: channel.send(request),
     )
     for call in calls:
-        stand.fail_next("GET", GET, trouble)
+        server.fail_next("GET", GET, trouble)
         assert type(error_of(call)) is Unavailable
-    assert len(stand.posts) == 3
+    assert len(server.posts) == 3
 
 
 @pytest.mark.parametrize(
@@ -384,12 +351,12 @@ def test_a_thread_that_cannot_be_asked_for_publishes_nothing(
     ],
 )
 def test_a_record_that_was_put_there_by_hand_is_read_with_care(
-    channel: Bluesky, stand: FakeBlueskyServer, reply: object, *, starts: bool
+    channel: Bluesky, server: FakeBlueskyServer, reply: object, *, starts: bool
 ) -> None:
-    opening = say(channel, a_post("Route barrée"))
+    opening = send_post(channel, a_post("Route barrée"))
     written = {"$type": "app.bsky.feed.post", "text": "Route barrée", "createdAt": NOW.isoformat(), "reply": reply}
     answer = Answer.json({"uri": opening.id, "cid": opening.extra["cid"], "value": written})
-    stand.fail_next("GET", GET, answer)
+    server.fail_next("GET", GET, answer)
     if not starts:
         error = error_of(lambda: channel.prepare(AN_END, (opening,)))
         assert isinstance(error, Refused)
@@ -401,11 +368,11 @@ def test_a_record_that_was_put_there_by_hand_is_read_with_care(
     assert record["reply"] == {"root": strong, "parent": strong}
 
 
-def test_a_reply_that_is_out_is_found_although_its_parent_is_gone(channel: Bluesky, stand: FakeBlueskyServer) -> None:
-    opening = say(channel, a_post("Route barrée"))
+def test_a_reply_that_is_out_is_found_although_its_parent_is_gone(channel: Bluesky, server: FakeBlueskyServer) -> None:
+    opening = send_post(channel, a_post("Route barrée"))
     request = channel.prepare(AN_END, (opening,))
     ref = channel.send(request)
-    stand.remove(opening.id)
+    server.remove(opening.id)
     assert isinstance(error_of(lambda: channel.send(request)), Refused)
     assert channel.find(request, since=NOW) == ref
 
@@ -413,20 +380,20 @@ def test_a_reply_that_is_out_is_found_although_its_parent_is_gone(channel: Blues
 # --- once, and never twice ---
 
 
-def test_the_key_is_claimed_only_if_it_is_free(channel: Bluesky, stand: FakeBlueskyServer) -> None:
-    say(channel, a_post())
-    (put,) = [r.json() for r in stand.requests if r.path == PUT]
+def test_the_key_is_claimed_only_if_it_is_free(channel: Bluesky, server: FakeBlueskyServer) -> None:
+    send_post(channel, a_post())
+    (put,) = [r.json() for r in server.requests if r.path == PUT]
     assert put["swapRecord"] is None
-    assert put["repo"] == stand.did
+    assert put["repo"] == server.did
 
 
-def test_the_same_request_again_changes_nothing(channel: Bluesky, opened: Open, stand: FakeBlueskyServer) -> None:
+def test_the_same_request_again_changes_nothing(channel: Bluesky, opened: Open, server: FakeBlueskyServer) -> None:
     request = channel.prepare(a_post(), ())
     first = channel.send(request)
     stored = Request.read(request.model_dump_json())
     assert opened().send(stored) == first
-    assert stand.commits == 1
-    puts = [r.body for r in stand.requests if r.path == PUT]
+    assert server.commits == 1
+    puts = [r.body for r in server.requests if r.path == PUT]
     assert puts[0] == puts[1]
 
 
@@ -441,42 +408,42 @@ def test_the_same_request_again_changes_nothing(channel: Bluesky, opened: Open, 
         NoResponse(2.0),
     ],
 )
-def test_cut_after_it_was_accepted(opened: Open, stand: FakeBlueskyServer, cut: Disconnect | NoResponse) -> None:
+def test_cut_after_it_was_accepted(opened: Open, server: FakeBlueskyServer, cut: Disconnect | NoResponse) -> None:
     channel = opened(timeout=0.3)
     request = channel.prepare(a_post(), ())
-    stand.fail_next("POST", PUT, cut, effect=True)
+    server.fail_next("POST", PUT, cut, effect=True)
     error = error_of(lambda: channel.send(request))
     assert type(error) is Unconfirmed
     assert error.published == "unknown"
     found = channel.find(request, since=NOW)
     assert found == channel.send(request)
-    assert len(stand.posts) == stand.commits == 1
+    assert len(server.posts) == server.commits == 1
 
 
-def test_silence_ends_after_the_channels_own_timeout(opened: Open, stand: FakeBlueskyServer) -> None:
+def test_silence_ends_after_the_channels_own_timeout(opened: Open, server: FakeBlueskyServer) -> None:
     channel = opened(timeout=0.1)
     request = channel.prepare(a_post(), ())
-    stand.fail_next("POST", PUT, NoResponse(5.0))
+    server.fail_next("POST", PUT, NoResponse(5.0))
     assert error_of(lambda: channel.send(request)).code == "InvokeTimeoutError"
 
 
-def test_cut_before_it_was_accepted(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+def test_cut_before_it_was_accepted(channel: Bluesky, server: FakeBlueskyServer) -> None:
     request = channel.prepare(a_post(), ())
-    stand.fail_next("POST", PUT, Disconnect())
+    server.fail_next("POST", PUT, Disconnect())
     assert type(error_of(lambda: channel.send(request))) is Unconfirmed
     assert channel.find(request, since=NOW) is None
     channel.send(request)
-    assert stand.commits == 1
+    assert server.commits == 1
 
 
-def test_sixteen_at_once_are_one_post_and_one_login(opened: Open, stand: FakeBlueskyServer) -> None:
+def test_sixteen_at_once_are_one_post_and_one_login(opened: Open, server: FakeBlueskyServer) -> None:
     channels = [opened() for _ in range(16)]
     start = Barrier(16)
     refs: list[PostRef] = []
 
     def run(channel: Bluesky) -> None:
         start.wait()
-        refs.append(say(channel, a_post()))
+        refs.append(send_post(channel, a_post()))
 
     threads = [Thread(target=run, args=(channel,)) for channel in channels]
     for thread in threads:
@@ -485,80 +452,80 @@ def test_sixteen_at_once_are_one_post_and_one_login(opened: Open, stand: FakeBlu
         thread.join()
     assert len(refs) == 16
     assert len({ref.id for ref in refs}) == 1
-    assert (stand.commits, stand.logins) == (1, 1)
+    assert (server.commits, server.logins) == (1, 1)
 
 
-def test_a_key_that_another_post_has(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+def test_a_key_that_another_post_has(channel: Bluesky, server: FakeBlueskyServer) -> None:
     request = channel.prepare(a_post(), ())
     body = dict(request.body)
     other = {"$type": "app.bsky.feed.post", "text": "Autre", "createdAt": "2026-03-02T06:30:00Z"}
-    stand.write(other, str(body["rkey"]))
+    server.write(other, str(body["rkey"]))
     error = error_of(lambda: channel.send(request))
     assert isinstance(error, Refused)
     assert (error.fallback, error.code) == ("prepare", "InvalidSwap")
-    assert stand.posts[0].text == "Autre"
+    assert server.posts[0].text == "Autre"
     assert channel.find(request, since=NOW) is None
     again = channel.prepare(a_post(variant=1), ())
     assert again.body["rkey"] != body["rkey"]
     assert again.body["record"] == body["record"]
     channel.send(again)
-    assert len(stand.posts) == 2
+    assert len(server.posts) == 2
 
 
-def test_a_taken_key_that_holds_our_own_post(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+def test_a_taken_key_that_holds_our_own_post(channel: Bluesky, server: FakeBlueskyServer) -> None:
     request = channel.prepare(a_post(), ())
     first = channel.send(request)
-    stand.fail_next("POST", PUT, xrpc(400, "InvalidSwap", "Record was at bafy"))
+    server.fail_next("POST", PUT, xrpc(400, "InvalidSwap", "Record was at bafy"))
     assert channel.send(request) == first
 
 
 @pytest.mark.parametrize("trouble", [xrpc(500, "InternalServerError"), Disconnect(), xrpc(400, "RecordNotFound")])
 def test_a_taken_key_that_cannot_be_read_stays_in_doubt(
-    channel: Bluesky, stand: FakeBlueskyServer, trouble: Answer | Disconnect
+    channel: Bluesky, server: FakeBlueskyServer, trouble: Answer | Disconnect
 ) -> None:
     request = channel.prepare(a_post(), ())
     channel.send(request)
-    stand.fail_next("POST", PUT, xrpc(400, "InvalidSwap", "Record was at bafy"))
-    stand.fail_next("GET", GET, trouble)
+    server.fail_next("POST", PUT, xrpc(400, "InvalidSwap", "Record was at bafy"))
+    server.fail_next("GET", GET, trouble)
     assert type(error_of(lambda: channel.send(request))) is Unconfirmed
 
 
 def test_a_taken_key_that_cannot_even_be_asked_for_stays_in_doubt(
-    channel: Bluesky, stand: FakeBlueskyServer, store: InMemoryStateStore
+    channel: Bluesky, server: FakeBlueskyServer, store: InMemoryStateStore
 ) -> None:
     request = channel.prepare(a_post(), ())
 
     def taken(_: object) -> Answer:
         store.compare_and_swap("session", "lost", version=1)
-        stand.logins_left = 0
+        server.logins_left = 0
         return xrpc(400, "InvalidSwap", "Record was at bafy")
 
-    stand.on("POST", PUT, taken)
+    server.on("POST", PUT, taken)
     error = error_of(lambda: channel.send(request))
     assert type(error) is Unconfirmed
     assert error.code == "429 RateLimitExceeded"
 
 
-def test_a_record_key_with_a_bad_word_in_it(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+def test_a_record_key_with_a_bad_word_in_it(channel: Bluesky, server: FakeBlueskyServer) -> None:
     request = channel.prepare(a_post(), ())
-    stand.slurs.add(str(request.body["rkey"]))
+    server.slurs.add(str(request.body["rkey"]))
     error = error_of(lambda: channel.send(request))
     assert isinstance(error, Refused)
     assert error.fallback == "prepare"
-    say(channel, a_post(variant=1))
-    assert stand.commits == 1
+    send_post(channel, a_post(variant=1))
+    assert server.commits == 1
 
 
-def test_an_upload_that_was_lost(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+def test_an_upload_that_was_lost(channel: Bluesky, server: FakeBlueskyServer) -> None:
     request = channel.prepare(a_post(pictures=(a_picture(),)), ())
-    stand.forget_blobs()
+    server.forget_blobs()
     error = error_of(lambda: channel.send(request))
     assert isinstance(error, Refused)
     assert (error.fallback, error.code) == ("prepare", "400 BlobNotFound")
     again = channel.prepare(a_post(pictures=(a_picture(),)), ())
     assert again == request
     channel.send(again)
-    assert stand.posts[0].images[0].data == JPEG
+    assert server.posts[0].images[0].data == JPEG
 
 
 # --- what an answer means ---
@@ -597,19 +564,19 @@ RESET = str(int(NOW.timestamp()) + 42)
     ],
 )
 def test_what_an_answer_to_a_post_means(
-    channel: Bluesky, stand: FakeBlueskyServer, answer: Answer, kind: type[ChannelError], says: str
+    channel: Bluesky, server: FakeBlueskyServer, answer: Answer, kind: type[ChannelError], says: str
 ) -> None:
     request = channel.prepare(a_post(), ())
-    stand.fail_next("POST", PUT, answer)
+    server.fail_next("POST", PUT, answer)
     error = error_of(lambda: channel.send(request))
     assert type(error) is kind
     assert says in str(error)
     assert "elsewhere" not in str(error)
     assert getattr(error, "fallback", None) is None
     assert error.published == ("unknown" if kind is Unconfirmed else "no")
-    assert stand.posts == ()
+    assert server.posts == ()
     channel.send(request)
-    assert len(stand.posts) == 1
+    assert len(server.posts) == 1
 
 
 @pytest.mark.parametrize(
@@ -621,18 +588,18 @@ def test_what_an_answer_to_a_post_means(
     ],
 )
 def test_a_rate_limit_holds_for_the_account(
-    channel: Bluesky, stand: FakeBlueskyServer, headers: dict[str, str], at: int
+    channel: Bluesky, server: FakeBlueskyServer, headers: dict[str, str], at: int
 ) -> None:
     request = channel.prepare(a_post(), ())
-    stand.fail_next("POST", PUT, xrpc(429, "RateLimitExceeded", "Rate Limit Exceeded", **headers))
+    server.fail_next("POST", PUT, xrpc(429, "RateLimitExceeded", "Rate Limit Exceeded", **headers))
     error = error_of(lambda: channel.send(request))
     assert isinstance(error, Unavailable)
     assert error.whole_channel
     assert error.retry_at == NOW + timedelta(seconds=at)
 
 
-def test_the_hourly_points_run_out(channel: Bluesky, stand: FakeBlueskyServer) -> None:
-    stand.points_left = 3
+def test_the_hourly_points_run_out(channel: Bluesky, server: FakeBlueskyServer) -> None:
+    server.points_left = 3
     request = channel.prepare(a_post(), ())
     channel.send(request)
     error = error_of(lambda: channel.send(request))  # a put that changes nothing costs 2 points as well
@@ -640,9 +607,9 @@ def test_the_hourly_points_run_out(channel: Bluesky, stand: FakeBlueskyServer) -
     assert error.retry_at == NOW + timedelta(hours=1)
 
 
-def test_nobody_listens(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+def test_a_closed_port(channel: Bluesky, server: FakeBlueskyServer) -> None:
     request = channel.prepare(a_post(), ())
-    stand.refuse_connections()
+    server.refuse_connections()
     for call in (
         lambda: channel.send(request),
         lambda: channel.find(request, since=NOW),
@@ -650,20 +617,20 @@ def test_nobody_listens(channel: Bluesky, stand: FakeBlueskyServer) -> None:
         lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()),
     ):
         assert type(error_of(call)) is Unavailable
-    stand.recover()
+    server.recover()
     channel.send(request)
-    assert len(stand.posts) == 1
+    assert len(server.posts) == 1
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_neither_post_nor_password_follows_a_redirect(channel: Bluesky, stand: FakeBlueskyServer, status: int) -> None:
+def test_neither_post_nor_password_follows_a_redirect(channel: Bluesky, server: FakeBlueskyServer, status: int) -> None:
     with FakeServer() as elsewhere:
-        stand.fail_next("POST", LOGIN, Answer.redirect(f"{elsewhere.url}{LOGIN}", status))
+        server.fail_next("POST", LOGIN, Answer.redirect(f"{elsewhere.url}{LOGIN}", status))
         assert type(error_of(channel.whoami)) is Unavailable
         request = channel.prepare(a_post(), ())
-        stand.fail_next("POST", PUT, Answer.redirect(f"{elsewhere.url}{PUT}", status))
+        server.fail_next("POST", PUT, Answer.redirect(f"{elsewhere.url}{PUT}", status))
         assert type(error_of(lambda: channel.send(request))) is Unconfirmed
-        stand.fail_next("GET", GET, Answer.redirect(f"{elsewhere.url}{GET}", status))
+        server.fail_next("GET", GET, Answer.redirect(f"{elsewhere.url}{GET}", status))
         assert type(error_of(lambda: channel.find(request, since=NOW))) is Unavailable
         assert elsewhere.requests == []
 
@@ -679,12 +646,12 @@ def test_neither_post_nor_password_follows_a_redirect(channel: Bluesky, stand: F
     ],
 )
 def test_what_is_too_much_is_refused_before_anything_is_sent(
-    channel: Bluesky, stand: FakeBlueskyServer, post: Post, numbers: tuple[str, ...]
+    channel: Bluesky, server: FakeBlueskyServer, post: Post, numbers: tuple[str, ...]
 ) -> None:
     error = error_of(lambda: channel.prepare(post, ()))
     assert type(error) is Refused
     assert all(number in str(error) for number in numbers)
-    assert stand.requests == []
+    assert server.requests == []
 
 
 @pytest.mark.parametrize(
@@ -699,11 +666,11 @@ def test_what_is_too_much_is_refused_before_anything_is_sent(
         (xrpc(429, "RateLimitExceeded"), Unavailable),
     ],
 )
-def test_a_failed_upload_is_no_doubt_about_the_post(
-    channel: Bluesky, stand: FakeBlueskyServer, answer: Answer | Disconnect, kind: type[ChannelError]
+def test_a_failed_upload_does_not_put_the_post_in_doubt(
+    channel: Bluesky, server: FakeBlueskyServer, answer: Answer | Disconnect, kind: type[ChannelError]
 ) -> None:
     channel.whoami()
-    stand.fail_next("POST", UPLOAD, answer)
+    server.fail_next("POST", UPLOAD, answer)
     error = error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))
     assert type(error) is kind
     assert error.published == "no"
@@ -712,60 +679,60 @@ def test_a_failed_upload_is_no_doubt_about_the_post(
 # --- the session ---
 
 
-def test_one_login_for_all_channels_and_calls(channel: Bluesky, opened: Open, stand: FakeBlueskyServer) -> None:
-    say(channel, a_post())
+def test_one_login_for_all_channels_and_calls(channel: Bluesky, opened: Open, server: FakeBlueskyServer) -> None:
+    send_post(channel, a_post())
     assert opened().whoami() == channel.whoami()
-    assert (stand.logins, stand.refreshes) == (1, 0)
-    assert channel.whoami().id == stand.did
+    assert (server.logins, server.refreshes) == (1, 0)
+    assert channel.whoami().id == server.did
     assert channel.whoami().name == "police.example"
 
 
 def test_an_expired_session_is_refreshed_once_and_the_same_bytes_repeated(
-    channel: Bluesky, opened: Open, stand: FakeBlueskyServer
+    channel: Bluesky, opened: Open, server: FakeBlueskyServer
 ) -> None:
     request = channel.prepare(a_post(), ())
-    stand.expire_access()
+    server.expire_access()
     channel.send(request)
-    puts = [r.body for r in stand.requests if r.path == PUT]
+    puts = [r.body for r in server.requests if r.path == PUT]
     assert len(puts) == 2
     assert puts[0] == puts[1]
     opened().send(request)
-    assert (stand.logins, stand.refreshes, stand.commits) == (1, 1, 1)
+    assert (server.logins, server.refreshes, server.commits) == (1, 1, 1)
 
 
-def test_a_dead_refresh_token_costs_one_login(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+def test_a_dead_refresh_token_costs_one_login(channel: Bluesky, server: FakeBlueskyServer) -> None:
     request = channel.prepare(a_post(), ())
-    stand.expire_access()
-    stand.revoke_refresh()
+    server.expire_access()
+    server.revoke_refresh()
     channel.send(request)
-    assert (stand.logins, stand.refreshes, stand.commits) == (2, 0, 1)
-    stand.expire_access()
+    assert (server.logins, server.refreshes, server.commits) == (2, 0, 1)
+    server.expire_access()
     channel.send(request)  # and the new session is alive
-    assert (stand.logins, stand.refreshes) == (2, 1)
+    assert (server.logins, server.refreshes) == (2, 1)
 
 
 @pytest.mark.parametrize("hours", [-72, -3, 3, 72])
 def test_our_clock_neither_renews_nor_keeps_a_session_nor_moves_a_post(
-    opened: Open, stand: FakeBlueskyServer, hours: int
+    opened: Open, server: FakeBlueskyServer, hours: int
 ) -> None:
-    """The server alone knows whether a token has expired; a post made before its parent hangs under it all the same."""
+    """Only the server knows whether a token has expired. A post made before its parent is still its reply."""
     clock = FakeClock(NOW)
     channel = opened(clock=clock)
-    opening = say(channel, a_post("Début"))
+    opening = send_post(channel, a_post("Début"))
     clock._at += timedelta(hours=hours)
-    update = say(channel, a_post("Suite", created_at=clock.now()), opening)
-    assert (stand.logins, stand.refreshes) == (1, 0)
+    update = send_post(channel, a_post("Suite", created_at=clock.now()), opening)
+    assert (server.logins, server.refreshes) == (1, 0)
     assert (update.extra["rkey"] < opening.extra["rkey"]) is (hours < 0), "keys follow our clock"
-    [reply] = [post for post in stand.posts if post.text == "Suite"]
+    [reply] = [post for post in server.posts if post.text == "Suite"]
     assert (reply.root, reply.parent) == (opening.id, opening.id)
-    assert say(channel, a_post("Suite", created_at=clock.now()), opening) == update
-    assert len(stand.posts) == 2
+    assert send_post(channel, a_post("Suite", created_at=clock.now()), opening) == update
+    assert len(server.posts) == 2
 
 
-def test_many_find_the_session_expired_and_one_renews_it(opened: Open, stand: FakeBlueskyServer) -> None:
+def test_many_find_the_session_expired_and_one_renews_it(opened: Open, server: FakeBlueskyServer) -> None:
     channels = [opened() for _ in range(8)]
     channels[0].whoami()
-    stand.expire_access()
+    server.expire_access()
     start = Barrier(8)
 
     def run(channel: Bluesky) -> None:
@@ -777,14 +744,14 @@ def test_many_find_the_session_expired_and_one_renews_it(opened: Open, stand: Fa
         thread.start()
     for thread in threads:
         thread.join()
-    assert (stand.logins, stand.refreshes) == (1, 1)
+    assert (server.logins, server.refreshes) == (1, 1)
 
 
-def test_a_session_that_is_never_accepted_ends(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+def test_a_session_that_is_never_accepted_ends(channel: Bluesky, server: FakeBlueskyServer) -> None:
     request = channel.prepare(a_post(), ())
-    stand.fail_next("POST", PUT, xrpc(400, "InvalidToken"), times=99)
+    server.fail_next("POST", PUT, xrpc(400, "InvalidToken"), times=99)
     assert type(error_of(lambda: channel.send(request))) is Unavailable
-    assert (stand.logins, stand.refreshes) == (1, 1)
+    assert (server.logins, server.refreshes) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -802,14 +769,14 @@ def test_a_session_that_is_never_accepted_ends(channel: Bluesky, stand: FakeBlue
         (Disconnect(), Unavailable, "logging in"),
     ],
 )
-def test_a_login_is_tried_once_and_said_plainly(
-    channel: Bluesky, stand: FakeBlueskyServer, answer: Answer | Disconnect, kind: type[ChannelError], says: str
+def test_a_login_is_tried_once_and_reported_plainly(
+    channel: Bluesky, server: FakeBlueskyServer, answer: Answer | Disconnect, kind: type[ChannelError], says: str
 ) -> None:
-    stand.fail_next("POST", LOGIN, answer, times=9)
+    server.fail_next("POST", LOGIN, answer, times=9)
     error = error_of(lambda: channel.prepare(a_post(), ()))
     assert type(error) is kind
     assert says in str(error)
-    assert len(stand.requests) == 1
+    assert len(server.requests) == 1
     if error.code.startswith("429"):
         assert isinstance(error, Unavailable)
         assert error.retry_at == NOW + timedelta(seconds=300)
@@ -827,30 +794,30 @@ def test_a_login_is_tried_once_and_said_plainly(
     ],
 )
 def test_a_refresh_that_fails_for_now_costs_no_login(
-    channel: Bluesky, stand: FakeBlueskyServer, answer: Answer | Disconnect, kind: type[ChannelError]
+    channel: Bluesky, server: FakeBlueskyServer, answer: Answer | Disconnect, kind: type[ChannelError]
 ) -> None:
     request = channel.prepare(a_post(), ())
-    stand.expire_access()
-    stand.fail_next("POST", REFRESH, answer)
+    server.expire_access()
+    server.fail_next("POST", REFRESH, answer)
     error = error_of(lambda: channel.send(request))
     assert type(error) is kind
     assert error.published == "no"
-    assert stand.logins == 1
+    assert server.logins == 1
     channel.send(request)
-    assert (stand.logins, stand.commits) == (1, 1)
+    assert (server.logins, server.commits) == (1, 1)
 
 
 @pytest.mark.parametrize("kept", ["no json", "[]", '{"owner": "only"}', None])
 def test_a_kept_session_that_is_not_ours_is_replaced(
-    channel: Bluesky, stand: FakeBlueskyServer, store: InMemoryStateStore, kept: str | None
+    channel: Bluesky, server: FakeBlueskyServer, store: InMemoryStateStore, kept: str | None
 ) -> None:
-    other = {"owner": "other@x", "did": "did:plc:other", "host": stand.url, "access": "a", "refresh": "r"}
+    other = {"owner": "other@x", "did": "did:plc:other", "host": server.url, "access": "a", "refresh": "r"}
     store.compare_and_swap("session", kept or json.dumps(other), version=None)
-    assert channel.whoami().id == stand.did
-    assert stand.logins == 1
+    assert channel.whoami().id == server.did
+    assert server.logins == 1
 
 
-def test_somebody_who_renews_for_too_long(opened: Open, store: InMemoryStateStore) -> None:
+def test_a_renewal_by_another_process_that_takes_too_long(opened: Open, store: InMemoryStateStore) -> None:
     channel = opened(timeout=0.02)
     with store.lease("session", seconds=1):
         error = error_of(channel.whoami)
@@ -858,7 +825,9 @@ def test_somebody_who_renews_for_too_long(opened: Open, store: InMemoryStateStor
     assert "another process" in str(error)
 
 
-def test_a_session_that_cannot_be_stored_is_no_doubt_about_the_post(opened: Open, stand: FakeBlueskyServer) -> None:
+def test_a_session_that_cannot_be_stored_does_not_put_the_post_in_doubt(
+    opened: Open, server: FakeBlueskyServer
+) -> None:
     class Broken(InMemoryStateStore):
         def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
             raise JournalError(f"{name} {value} {version}")
@@ -866,10 +835,10 @@ def test_a_session_that_cannot_be_stored_is_no_doubt_about_the_post(opened: Open
     request = opened().prepare(a_post(), ())
     error = error_of(lambda: opened(store=Broken()).send(request))
     assert type(error) is Unavailable
-    assert stand.posts == ()
+    assert server.posts == ()
 
 
-def test_a_session_that_could_not_be_stored_is_stored_by_the_next_call(opened: Open, stand: FakeBlueskyServer) -> None:
+def test_a_session_that_could_not_be_stored_is_stored_by_the_next_call(opened: Open, server: FakeBlueskyServer) -> None:
     class Stumbling(InMemoryStateStore):
         stumbles = 1
 
@@ -881,11 +850,11 @@ def test_a_session_that_could_not_be_stored_is_stored_by_the_next_call(opened: O
 
     channel = opened(store=Stumbling())
     assert type(error_of(channel.whoami)) is Unavailable
-    assert channel.whoami().id == stand.did
-    assert stand.logins == 1
+    assert channel.whoami().id == server.did
+    assert server.logins == 1
 
 
-def test_a_session_that_cannot_be_read_is_no_doubt_about_the_post(opened: Open, stand: FakeBlueskyServer) -> None:
+def test_an_unreadable_session_does_not_put_the_post_in_doubt(opened: Open, server: FakeBlueskyServer) -> None:
     class Broken(InMemoryStateStore):
         def load(self, name: str) -> Any:
             raise JournalError(name)
@@ -894,38 +863,38 @@ def test_a_session_that_cannot_be_read_is_no_doubt_about_the_post(opened: Open, 
     error = error_of(lambda: opened(store=Broken()).send(request))
     assert type(error) is Unavailable
     assert "Nothing was posted" in error.reason
-    assert stand.posts == ()
+    assert server.posts == ()
 
 
-def test_a_lease_that_ran_out_does_not_undo_the_others_session(opened: Open, stand: FakeBlueskyServer) -> None:
+def test_a_lease_that_ran_out_does_not_undo_the_others_session(opened: Open, server: FakeBlueskyServer) -> None:
     class Overtaken(InMemoryStateStore):
         def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
             if version is None:
-                super().compare_and_swap(name, value, version=None)  # the other one's, and it stands
+                super().compare_and_swap(name, value, version=None)  # the other one's, which is kept
                 return False
             return super().compare_and_swap(name, value, version=version)
 
     store = Overtaken()
-    assert opened(store=store).whoami().id == stand.did
+    assert opened(store=store).whoami().id == server.did
     kept = store.load("session")
     assert kept is not None
     assert kept.version == 1
 
 
-def test_a_handle_that_has_become_another_account(opened: Open, stand: FakeBlueskyServer) -> None:
+def test_a_handle_that_has_become_another_account(opened: Open, server: FakeBlueskyServer) -> None:
     request = opened().prepare(a_post(), ())
-    stand.did = "did:plc:successor"
+    server.did = "did:plc:successor"
     error = error_of(lambda: opened(store=InMemoryStateStore()).send(request))
     assert type(error) is Blocked
     assert "another account than when" in str(error)
-    assert [r for r in stand.requests if r.path == PUT] == []
+    assert [r for r in server.requests if r.path == PUT] == []
 
 
-def test_a_reply_of_another_account_is_not_sent(opened: Open, stand: FakeBlueskyServer) -> None:
+def test_a_reply_of_another_account_is_not_sent(opened: Open, server: FakeBlueskyServer) -> None:
     channel = opened()
-    opening = say(channel, a_post("Route barrée"))
+    opening = send_post(channel, a_post("Route barrée"))
     request = channel.prepare(AN_END, (opening,))
-    stand.did = "did:plc:successor"
+    server.did = "did:plc:successor"
     error = error_of(lambda: opened(store=InMemoryStateStore()).send(request))
     assert type(error) is Blocked
     assert "another account than when" in str(error)
@@ -933,27 +902,27 @@ def test_a_reply_of_another_account_is_not_sent(opened: Open, stand: FakeBluesky
 
 @pytest.mark.parametrize("closed", ["takendown", "suspended", "deactivated"])
 def test_a_reply_of_a_closed_account_blocks_the_channel(
-    channel: Bluesky, stand: FakeBlueskyServer, closed: Any
+    channel: Bluesky, server: FakeBlueskyServer, closed: Any
 ) -> None:
-    opening = say(channel, a_post("Route barrée"))
+    opening = send_post(channel, a_post("Route barrée"))
     request = channel.prepare(AN_END, (opening,))
-    stand.closed = closed
+    server.closed = closed
     assert type(error_of(lambda: channel.prepare(AN_END, (opening,)))) is Blocked
     assert type(error_of(lambda: channel.send(request))) is Blocked
 
 
 def test_an_account_with_another_handle_goes_on_and_is_named(
-    channel: Bluesky, opened: Open, stand: FakeBlueskyServer, caplog: pytest.LogCaptureFixture
+    channel: Bluesky, opened: Open, server: FakeBlueskyServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    opening = say(channel, a_post("Route barrée"))
+    opening = send_post(channel, a_post("Route barrée"))
     assert channel.whoami().note == ""
-    stand.handle = "nouvelle.example"
-    stand.expire_access()
-    stand.revoke_refresh()
+    server.handle = "nouvelle.example"
+    server.expire_access()
+    server.revoke_refresh()
     with caplog.at_level(logging.WARNING, logger="policenotify"):
-        end = say(opened(), AN_END, opening)
-    assert [post.uri for post in stand.profile] == [opening.id, end.id]
-    assert stand.logins == 2
+        end = send_post(opened(), AN_END, opening)
+    assert [post.uri for post in server.profile] == [opening.id, end.id]
+    assert server.logins == 2
     (line,) = [record.getMessage() for record in caplog.records]
     account = channel.whoami()
     assert account.name == "nouvelle.example"
@@ -962,34 +931,34 @@ def test_an_account_with_another_handle_goes_on_and_is_named(
         assert "put the new handle into its settings" in text
 
 
-def test_a_handle_that_has_moved_to_another_account_lets_that_one_in(opened: Open, stand: FakeBlueskyServer) -> None:
+def test_a_handle_that_has_moved_to_another_account_lets_that_one_in(opened: Open, server: FakeBlueskyServer) -> None:
     opened().whoami()
-    stand.did, stand.password = "did:plc:successor", "mnop-ijkl-efgh-abcd"
-    stand.expire_access()
-    stand.revoke_refresh()
-    assert opened(password=SecretStr(stand.password)).whoami().id == "did:plc:successor"
-    assert stand.logins == 3
+    server.did, server.password = "did:plc:successor", "mnop-ijkl-efgh-abcd"
+    server.expire_access()
+    server.revoke_refresh()
+    assert opened(password=SecretStr(server.password)).whoami().id == "did:plc:successor"
+    assert server.logins == 3
 
 
-def test_a_login_that_fails_by_id_and_handle_is_told_once(opened: Open, stand: FakeBlueskyServer) -> None:
+def test_a_login_that_fails_by_id_and_handle_is_reported_once(opened: Open, server: FakeBlueskyServer) -> None:
     opened().whoami()
-    stand.expire_access()
-    stand.revoke_refresh()
-    stand.password = "mnop-ijkl-efgh-abcd"
+    server.expire_access()
+    server.revoke_refresh()
+    server.password = "mnop-ijkl-efgh-abcd"
     error = error_of(opened().whoami)
     assert type(error) is Blocked
     assert "Invalid identifier or password. Nothing can be posted." in error.reason
     assert "handle" in error.remedy
-    assert stand.logins == 3
+    assert server.logins == 3
 
 
-def test_calls_go_to_the_server_of_the_did_document(opened: Open, stand: FakeBlueskyServer) -> None:
+def test_calls_go_to_the_server_of_the_did_document(opened: Open, server: FakeBlueskyServer) -> None:
     with FakeServer() as pds:
-        pds.on("GET", WHO, Answer.json({"did": stand.did, "handle": "police.example"}))
-        stand.pds = pds.url
+        pds.on("GET", WHO, Answer.json({"did": server.did, "handle": "police.example"}))
+        server.pds = pds.url
         opened().whoami()
         assert [r.path for r in pds.requests] == [WHO]
-        assert [r.path for r in stand.requests] == [LOGIN]
+        assert [r.path for r in server.requests] == [LOGIN]
 
 
 @pytest.mark.parametrize(
@@ -1030,45 +999,45 @@ def test_a_did_document_that_names_no_server(document: object) -> None:
     ],
 )
 def test_a_record_that_cannot_be_read_keeps_the_doubt(
-    opened: Open, stand: FakeBlueskyServer, trouble: Answer | Disconnect | NoResponse
+    opened: Open, server: FakeBlueskyServer, trouble: Answer | Disconnect | NoResponse
 ) -> None:
     channel = opened(timeout=0.3)
     request = channel.prepare(a_post(), ())
     ref = channel.send(request)
-    stand.fail_next("GET", GET, trouble)
+    server.fail_next("GET", GET, trouble)
     assert type(error_of(lambda: channel.find(request, since=NOW))) is Unavailable
-    stand.expire_access()
-    stand.revoke_refresh()
+    server.expire_access()
+    server.revoke_refresh()
     assert channel.find(request, since=NOW) == ref  # reading needs no session
-    assert stand.logins == 1
+    assert server.logins == 1
 
 
-def test_a_post_is_taken_back_once_or_twice(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+def test_a_post_is_taken_back_once_or_twice(channel: Bluesky, server: FakeBlueskyServer) -> None:
     request = channel.prepare(a_post(), ())
     ref = channel.send(request)
     channel.delete(ref)
     channel.delete(ref)
-    assert stand.posts == ()
+    assert server.posts == ()
     assert channel.find(request, since=NOW) is None
 
 
-def test_taking_back_can_fail(channel: Bluesky, stand: FakeBlueskyServer) -> None:
-    ref = say(channel, a_post())
+def test_taking_back_can_fail(channel: Bluesky, server: FakeBlueskyServer) -> None:
+    ref = send_post(channel, a_post())
     assert type(error_of(lambda: channel.delete(ref.model_copy(update={"account": "other@x"})))) is Refused
     assert type(error_of(lambda: channel.delete(ref.model_copy(update={"id": "https://x.example"})))) is Refused
-    stand.fail_next("POST", DELETE, Disconnect(), effect=True)
+    server.fail_next("POST", DELETE, Disconnect(), effect=True)
     assert type(error_of(lambda: channel.delete(ref))) is Unconfirmed
-    stand.fail_next("POST", DELETE, xrpc(400, "RecordNotFound"))
+    server.fail_next("POST", DELETE, xrpc(400, "RecordNotFound"))
     channel.delete(ref)
-    stand.closed = "takendown"
+    server.closed = "takendown"
     assert type(error_of(lambda: channel.delete(ref))) is Blocked
 
 
-def test_who_we_are(channel: Bluesky, stand: FakeBlueskyServer) -> None:
-    assert channel.whoami().url == f"https://bsky.app/profile/{stand.did}"
-    stand.fail_next("GET", WHO, Answer.json({"did": 1}))
+def test_who_we_are(channel: Bluesky, server: FakeBlueskyServer) -> None:
+    assert channel.whoami().url == f"https://bsky.app/profile/{server.did}"
+    server.fail_next("GET", WHO, Answer.json({"did": 1}))
     assert type(error_of(channel.whoami)) is Unavailable
-    stand.closed = "deactivated"
+    server.closed = "deactivated"
     error = error_of(channel.whoami)
     assert type(error) is Blocked
     assert "deactivated" in str(error)
@@ -1076,32 +1045,32 @@ def test_who_we_are(channel: Bluesky, stand: FakeBlueskyServer) -> None:
     assert type(error_of(lambda: channel.send(request))) is Blocked
 
 
-def test_closed_twice_and_opened_again(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+def test_closed_twice_and_opened_again(channel: Bluesky, server: FakeBlueskyServer) -> None:
     channel.close()
-    say(channel, a_post())
+    send_post(channel, a_post())
     channel.close()
     channel.close()
-    say(channel, a_post())
-    assert stand.commits == 1
+    send_post(channel, a_post())
+    assert server.commits == 1
 
 
 # --- secrets ---
 
 
 def test_no_secret_is_seen_anywhere(
-    opened: Open, stand: FakeBlueskyServer, store: InMemoryStateStore, caplog: pytest.LogCaptureFixture
+    opened: Open, server: FakeBlueskyServer, store: InMemoryStateStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     channel = opened(timeout=0.3)
     request = channel.prepare(a_post(pictures=(a_picture(),)), ())
     channel.delete(channel.send(request))
-    stand.expire_access()
+    server.expire_access()
     channel.whoami()
     said = [repr(channel), repr(request), request.model_dump_json()]
     stored = store.load("session")
     assert stored is not None
     kept = json.loads(stored.value)
-    leaky = f"Bad {PASSWORD} {kept['access']} {kept['refresh']} of {stand.email}"
+    leaky = f"Bad {PASSWORD} {kept['access']} {kept['refresh']} of {server.email}"
     for path, trouble in (
         (PUT, xrpc(400, "InvalidRequest", leaky)),
         (PUT, xrpc(401, leaky, leaky)),
@@ -1114,19 +1083,19 @@ def test_no_secret_is_seen_anywhere(
         (LOGIN, Answer(200, b'{"accessJwt": "' + kept["access"].encode(), {"Content-Type": "application/json"})),
     ):
         if path == LOGIN:
-            stand.expire_access()
-            stand.revoke_refresh()
-        stand.fail_next("POST", path, trouble)
+            server.expire_access()
+            server.revoke_refresh()
+        server.fail_next("POST", path, trouble)
         error = error_of(lambda: channel.send(request))
         said += [repr(error), *traceback.format_exception(error)]
     said += [record.getMessage() for record in caplog.records]
     assert any(record.name.startswith("httpcore") for record in caplog.records)
     seen = "\n".join(said)
-    assert [secret for secret in stand.secrets if secret in seen] == []
+    assert [secret for secret in server.secrets if secret in seen] == []
     assert "eyJ" not in seen
 
 
-# --- a machine that is not set right
+# --- a machine with a wrong clock
 
 
 @pytest.mark.parametrize(
@@ -1138,14 +1107,14 @@ def test_no_secret_is_seen_anywhere(
     ],
 )
 def test_what_keeps_the_sdk_from_being_opened_keeps_the_post_waiting(
-    channel: Bluesky, stand: FakeBlueskyServer, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+    channel: Bluesky, server: FakeBlueskyServer, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(Unavailable, match=name) as caught:
         channel.whoami()
     assert "s3cret" not in "".join(traceback.format_exception(caught.value))
     monkeypatch.delenv(name)
-    assert channel.whoami().id == stand.did
+    assert channel.whoami().id == server.did
 
 
 # --- proxies
@@ -1153,10 +1122,10 @@ def test_what_keeps_the_sdk_from_being_opened_keeps_the_post_waiting(
 
 @pytest.mark.parametrize("name", ["http_proxy", "all_proxy"])
 def test_no_proxy_of_the_environment_carries_plain_http_off_this_machine(
-    channel: Bluesky, stand: FakeBlueskyServer, monkeypatch: pytest.MonkeyPatch, name: str
+    channel: Bluesky, server: FakeBlueskyServer, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     with FakeServer() as proxy:
         monkeypatch.setenv(name, proxy.url)
         channel.whoami()
         assert proxy.requests == []
-    assert stand.requests
+    assert server.requests

@@ -10,7 +10,7 @@ from policenotify.testing import Call, ChannelContract, FakeBlueskyServer, Fault
 
 
 class BlueskyFixture(HttpFixture):
-    """What readers of Bluesky see, and an app password that may be revoked."""
+    """The posts of Bluesky as readers see them, and an app password that may be revoked."""
 
     server: FakeBlueskyServer
 

@@ -1,4 +1,4 @@
-"""How links read in a Bluesky post, what that leaves of the budget, and that they lead where they say."""
+"""How links read in a Bluesky post, their share of the budget, and their targets."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def encoded(post: Post, **dids: str) -> dict[str, Any]:
 
 
 def covered(made: dict[str, Any]) -> list[tuple[str, str]]:
-    """What each facet covers, and what it stands for."""
+    """Return the text that each facet covers, and its target."""
     sent = made["text"].encode()
     return [
         (
@@ -87,7 +87,7 @@ def test_an_address_is_shown_short(url: str, seen: str) -> None:
     [
         "https://police.example:8443/actualites/2026",  # shown without its scheme the app would not know its host
         "https://straße.example/actualites/2026",
-        "https://pоlice.example/actualites/2026",  # a Cyrillic o: nobody shall mistake it more easily
+        "https://pоlice.example/actualites/2026",  # a Cyrillic o, which must not be mistaken more easily
         "https://xn--strae-oqa.example/actualites/2026",
         "https://example.xn--p1ai/actualites/2026",
         "https://192.0.2.1/actualites/2026",
@@ -201,7 +201,7 @@ def test_the_budget_counts_exactly_what_is_sent(text: str) -> None:
 
 
 @given(TEXTS)
-def test_links_lead_where_they_say(text: str) -> None:
+def test_links_lead_to_what_they_show(text: str) -> None:
     made, spans = encoded(marked(text)), spans_of(text)
     facets = covered(made)
     linked = [found for found in spans if found.kind == "tag" or valid_uri(found.value)]

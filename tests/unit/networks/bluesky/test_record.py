@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.channel import Post, Span
-from policenotify.model.lifecycle import Stage
 from policenotify.networks.bluesky.record import BUDGET, record, record_key, valid_uri
 from policenotify.testing.servers.bluesky import key_refusal, post_refusal
+from tests.support import network_calls
 
 AT = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 FAMILY = "👨‍👩‍👧‍👦"
@@ -41,16 +41,7 @@ HARD = [
 
 
 def a_post(text: str = "x", **other: Any) -> Post:
-    fields: dict[str, Any] = {
-        "key": "0" * 64,
-        "account": "police.example",
-        "stage": Stage.OPENING,
-        "category": "traffic",
-        "language": "fr",
-        "text": text,
-        "created_at": AT,
-    }
-    return Post(**fields | other)
+    return network_calls.a_post(text, **{"key": "0" * 64} | other)
 
 
 def encoded(post: Post) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from threading import Thread
@@ -35,10 +35,11 @@ from policenotify.channel import (
     SupportsBulkSend,
 )
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable
-from policenotify.model.lifecycle import Stage
 from policenotify.networks.email.channel import Email
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.servers.mail import FakeMailServer
+from tests.support import network_calls
+from tests.support.network_calls import NOW, a_post
 
 SENDER = "alertes@police.example"
 
@@ -78,19 +79,17 @@ def key(number: int) -> str:
     return sha256(str(number).encode()).hexdigest()
 
 
-def post(number: int = 1, **said: object) -> Post:
-    values: dict[str, object] = {
+def post(number: int = 1, **other: object) -> Post:
+    fields: dict[str, Any] = {
+        "text": "Évitez le secteur.\n.\n..fin",
         "key": key(number),
         "account": SENDER,
-        "stage": Stage.OPENING,
         "category": "accident",
-        "language": "fr",
         "title": "Accident avenue de Toulouse",
-        "text": "Évitez le secteur.\n.\n..fin",
         "html": "<p>Évitez le secteur.</p>",
-        "created_at": datetime(2026, 3, 2, 6, 30, tzinfo=UTC) + timedelta(minutes=number),
+        "created_at": NOW + timedelta(minutes=number),
     }
-    return Post.model_validate(values | said)
+    return a_post(**fields | other)
 
 
 def ref(number: int) -> PostRef:
@@ -110,7 +109,7 @@ def send(mail: Email, *people: Recipient, request: Request | None = None) -> dic
     return {each.key.removeprefix("key-of-"): each for each in outcomes}
 
 
-def told(outcomes: dict[str, RecipientOutcome]) -> dict[str, str]:
+def outcomes_of(outcomes: dict[str, RecipientOutcome]) -> dict[str, str]:
     return {name: each.outcome for name, each in outcomes.items()}
 
 
@@ -119,18 +118,12 @@ def received(server: FakeMailServer) -> Counter[str]:
 
 
 def until_error(mail: Email, *people: Recipient, request: Request | None = None) -> tuple[dict[str, str], ChannelError]:
-    outcomes: dict[str, str] = {}
-    try:
-        for each in mail.send_each(request or mail.prepare(post(), ()), people or PEOPLE):
-            outcomes[each.key.removeprefix("key-of-")] = each.outcome
-    except ChannelError as error:
-        return outcomes, error
-    raise AssertionError(f"no error, but {outcomes}")
+    return network_calls.until_error(mail, request or mail.prepare(post(), ()), people or PEOPLE)
 
 
 def test_every_person_gets_a_mail_of_his_own(server: FakeMailServer) -> None:
     outcomes = send(channel(server))
-    assert told(outcomes) == dict.fromkeys(("ana", "bob", "cleo", "dan"), "posted")
+    assert outcomes_of(outcomes) == dict.fromkeys(("ana", "bob", "cleo", "dan"), "posted")
     assert outcomes["ana"].code == "250 2.0.0"
     assert received(server) == Counter(ana=1, bob=1, cleo=1, dan=1)
     assert server.sessions == 1
@@ -177,7 +170,7 @@ def test_another_accounts_mails_and_ids_of_other_kinds_are_not_answered(server: 
     assert mail.prepare(post(2), others).body["thread"] == []
 
 
-def test_no_header_stands_twice_and_no_line_is_too_long(server: FakeMailServer) -> None:
+def test_no_header_occurs_twice_and_no_line_is_too_long(server: FakeMailServer) -> None:
     mail = channel(
         server,
         list_id="alertes.police.example",
@@ -226,11 +219,11 @@ def test_each_person_has_his_own_way_out_in_one_click(server: FakeMailServer) ->
         assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 
 
-def test_one_refused_of_many_costs_nobody_else_his_mail(server: FakeMailServer) -> None:
+def test_one_refusal_of_many_costs_no_other_recipient_the_mail(server: FakeMailServer) -> None:
     server.refuse("bob@c.example", 550, "5.1.1 <bob@c.example>: no mailbox bob here, says BOB@c.example")
     server.refuse("dan@c.example", 451, "4.7.1 greylisted")
     outcomes = send(channel(server))
-    assert told(outcomes) == {"ana": "posted", "bob": "refused", "cleo": "posted", "dan": "unavailable"}
+    assert outcomes_of(outcomes) == {"ana": "posted", "bob": "refused", "cleo": "posted", "dan": "unavailable"}
     assert (outcomes["bob"].code, outcomes["bob"].gone) == ("550 5.1.1", True)
     assert (
         outcomes["bob"].reason == "This address does not exist: <address>: no mailbox <address> here, says <address>."
@@ -256,7 +249,7 @@ def test_one_refused_of_many_costs_nobody_else_his_mail(server: FakeMailServer) 
 def test_only_a_mailbox_that_is_not_there_is_gone(server: FakeMailServer, number: int, text: str, gone: bool) -> None:  # noqa: FBT001 - an expected value
     server.refuse("bob@c.example", number, text)
     outcomes = send(channel(server), *PEOPLE[:2])
-    assert told(outcomes) == {"ana": "posted", "bob": "refused"}
+    assert outcomes_of(outcomes) == {"ana": "posted", "bob": "refused"}
     assert outcomes["bob"].gone is gone
 
 
@@ -271,12 +264,12 @@ def test_only_a_mailbox_that_is_not_there_is_gone(server: FakeMailServer, number
     ],
 )
 @pytest.mark.parametrize("command", ["RCPT", "DATA"])
-def test_a_full_mailbox_is_no_wrong_address_and_no_large_mail(
+def test_a_full_mailbox_is_neither_a_wrong_address_nor_a_large_mail(
     server: FakeMailServer, command: Any, number: int, text: str, outcome: str
 ) -> None:
     if command == "DATA" and text == "no room":
         text = (
-            "quota exceeded (mailbox for <bob@c.example> is full)"  # a bare 552 alone says that the mail is too large
+            "quota exceeded (mailbox for <bob@c.example> is full)"  # a bare 552 alone means that the mail is too large
         )
     server.fail_next(command, number, text)
     bob = send(channel(server), PEOPLE[1])["bob"]
@@ -285,10 +278,10 @@ def test_a_full_mailbox_is_no_wrong_address_and_no_large_mail(
     assert "bob" not in bob.reason
 
 
-def test_a_server_that_ends_sessions_early_loses_and_doubles_nobody(server: FakeMailServer) -> None:
+def test_a_server_that_ends_sessions_early_loses_and_doubles_no_recipient(server: FakeMailServer) -> None:
     server.limit_session(3)
     people = tuple(person(f"p{number}") for number in range(11))
-    assert set(told(send(channel(server), *people)).values()) == {"posted"}
+    assert set(outcomes_of(send(channel(server), *people)).values()) == {"posted"}
     assert received(server) == Counter(f"p{number}" for number in range(11))
     assert server.sessions == 4
 
@@ -304,7 +297,7 @@ def test_a_server_that_ends_sessions_early_loses_and_doubles_nobody(server: Fake
 def test_a_session_that_takes_no_more_mails_is_not_an_outage(server: FakeMailServer, number: int, text: str) -> None:
     server.limit_session(3, number, text)
     people = tuple(person(f"p{number}") for number in range(11))
-    assert set(told(send(channel(server), *people)).values()) == {"posted"}
+    assert set(outcomes_of(send(channel(server), *people)).values()) == {"posted"}
     assert received(server) == Counter(f"p{number}" for number in range(11))
     assert server.sessions == 4
 
@@ -332,7 +325,7 @@ def test_a_server_that_takes_nothing_in_a_new_session_either_is_waited_for(
 
 
 @pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
-def test_a_421_in_the_middle_loses_and_doubles_nobody(server: FakeMailServer, command: Any) -> None:
+def test_a_421_in_the_middle_loses_and_doubles_no_recipient(server: FakeMailServer, command: Any) -> None:
     mail = channel(server)
     outcomes = mail.send_each(mail.prepare(post(), ()), PEOPLE)
     first = next(outcomes)
@@ -345,7 +338,7 @@ def test_a_421_in_the_middle_loses_and_doubles_nobody(server: FakeMailServer, co
 @pytest.mark.parametrize("command", ["MAIL", "RCPT"])
 def test_a_connection_lost_before_the_mail_leaves_no_doubt(server: FakeMailServer, command: Any) -> None:
     server.hang_up(command)
-    assert told(send(channel(server))) == dict.fromkeys(("ana", "bob", "cleo", "dan"), "posted")
+    assert outcomes_of(send(channel(server))) == dict.fromkeys(("ana", "bob", "cleo", "dan"), "posted")
     assert received(server) == Counter(ana=1, bob=1, cleo=1, dan=1)
 
 
@@ -353,7 +346,7 @@ def test_a_connection_lost_before_the_mail_leaves_no_doubt(server: FakeMailServe
 def test_a_connection_lost_after_the_mail_leaves_one_person_in_doubt(server: FakeMailServer, delivered: bool) -> None:  # noqa: FBT001 - both worlds
     server.hang_up("DATA", delivered=delivered)
     outcomes = send(channel(server))
-    assert told(outcomes) == {"ana": "unconfirmed", "bob": "posted", "cleo": "posted", "dan": "posted"}
+    assert outcomes_of(outcomes) == {"ana": "unconfirmed", "bob": "posted", "cleo": "posted", "dan": "posted"}
     assert "may or may not" in outcomes["ana"].reason
     assert received(server)["ana"] == int(delivered)
     assert received(server)["bob"] == received(server)["dan"] == 1
@@ -385,7 +378,7 @@ def test_a_server_that_ends_every_session_is_left_alone(server: FakeMailServer) 
 
 
 @pytest.mark.parametrize("command", ["EHLO", "MAIL", "RCPT"])
-def test_a_server_that_is_silent_is_not_said_to_end_the_session(server: FakeMailServer, command: Any) -> None:
+def test_a_silent_server_is_not_reported_to_end_the_session(server: FakeMailServer, command: Any) -> None:
     server.delay(command, 0.5)
     outcomes, error = until_error(channel(server, timeout=0.1))
     assert outcomes == {}
@@ -393,7 +386,7 @@ def test_a_server_that_is_silent_is_not_said_to_end_the_session(server: FakeMail
     assert "`timeout`" in error.remedy
 
 
-def test_a_server_that_greets_nobody_is_silent() -> None:
+def test_a_server_without_a_greeting_is_silent() -> None:
     with socket.create_server(("127.0.0.1", 0)) as door:
         silent = email(f"mailto://127.0.0.1:{door.getsockname()[1]}?from={SENDER}", timeout=0.1)
         with pytest.raises(Unavailable, match="does not answer in time"):
@@ -414,7 +407,7 @@ def test_a_server_that_goes_away_halfway_leaves_the_rest_for_later(server: FakeM
 EVERYWHERE = tuple(Recipient(key=f"key-of-{name}", address=f"ana@{name}.example") for name in "cdef")
 
 
-def test_a_mail_that_nobody_may_have_is_refused_as_such(server: FakeMailServer) -> None:
+def test_a_mail_that_no_recipient_may_have_is_refused_as_such(server: FakeMailServer) -> None:
     server.fail_next("DATA", 554, "5.7.1 looks like spam", times=9)
     outcomes, error = until_error(channel(server), *EVERYWHERE)
     assert (outcomes, type(error), error.code) == ({}, Refused, "554 5.7.1")
@@ -422,7 +415,7 @@ def test_a_mail_that_nobody_may_have_is_refused_as_such(server: FakeMailServer) 
     assert server.mails == []
 
 
-def test_a_server_that_relays_nothing_blocks_the_channel_and_forgets_nobody(server: FakeMailServer) -> None:
+def test_a_server_that_relays_nothing_blocks_the_channel_and_forgets_no_recipient(server: FakeMailServer) -> None:
     server.refuse("*", 554, "5.7.1 Relay access denied")
     outcomes, error = until_error(channel(server), *EVERYWHERE)
     assert (outcomes, type(error), error.code) == ({}, Blocked, "554 5.7.1")
@@ -431,10 +424,10 @@ def test_a_server_that_relays_nothing_blocks_the_channel_and_forgets_nobody(serv
 def test_what_some_or_one_domain_will_not_have_is_refused_for_them_alone(server: FakeMailServer) -> None:
     server.fail_next("DATA", 554, "5.7.1 their filter says no", times=2)
     outcomes = send(channel(server), *EVERYWHERE)
-    assert told(outcomes) == {"c": "refused", "d": "refused", "e": "posted", "f": "posted"}
+    assert outcomes_of(outcomes) == {"c": "refused", "d": "refused", "e": "posted", "f": "posted"}
     assert not outcomes["c"].gone
     server.refuse("*@c.example", 554, "5.7.1 we do not want you here")
-    assert told(send(channel(server))) == dict.fromkeys(("ana", "bob", "cleo", "dan"), "refused")
+    assert outcomes_of(send(channel(server))) == dict.fromkeys(("ana", "bob", "cleo", "dan"), "refused")
 
 
 def test_a_mail_that_is_too_large_is_refused_before_it_is_sent() -> None:
@@ -453,7 +446,9 @@ def test_a_mail_that_is_too_large_is_refused_before_it_is_sent() -> None:
         (552, "5.3.4 too large", Refused),
     ],
 )
-def test_what_is_said_to_our_address_holds_for_all(server: FakeMailServer, number: int, text: str, kind: type) -> None:
+def test_a_refusal_of_the_sender_address_holds_for_all(
+    server: FakeMailServer, number: int, text: str, kind: type
+) -> None:
     server.fail_next("MAIL", number, text)
     outcomes, error = until_error(channel(server))
     assert (outcomes, type(error)) == ({}, kind)
@@ -463,7 +458,7 @@ def test_what_is_said_to_our_address_holds_for_all(server: FakeMailServer, numbe
 
 def test_a_refused_login_blocks_the_channel_and_names_no_secret() -> None:
     with FakeMailServer(login=("desk", "secret")) as server:
-        assert set(told(send(channel(server, "desk:secret@"))).values()) == {"posted"}
+        assert set(outcomes_of(send(channel(server, "desk:secret@"))).values()) == {"posted"}
         for login in ("desk:wr0ngpass@", ""):
             outcomes, error = until_error(channel(server, login))
             assert (outcomes, type(error)) == ({}, Blocked)
@@ -482,17 +477,17 @@ def test_a_password_that_cannot_be_sent_is_not_given_away() -> None:
     assert error.__context__ is None  # it holds the password
 
 
-def test_addresses_that_cannot_be_mailed_cost_nobody_else_his_mail(server: FakeMailServer) -> None:
+def test_unmailable_addresses_cost_no_other_recipient_the_mail(server: FakeMailServer) -> None:
     bad = Recipient(key="key-of-rené", address="rené@c.example")
     worse = Recipient(key="key-of-x", address="x@c.example>\r\nDATA")
     idn = Recipient(key="key-of-idn", address="maire@préfecture.example")
     outcomes = send(channel(server), bad, PEOPLE[0], worse, idn)
-    assert told(outcomes) == {"rené": "refused", "ana": "posted", "x": "refused", "idn": "posted"}
+    assert outcomes_of(outcomes) == {"rené": "refused", "ana": "posted", "x": "refused", "idn": "posted"}
     assert not outcomes["rené"].gone
     assert [each.recipient for each in server.mails] == ["ana@c.example", "maire@xn--prfecture-c4a.example"]
 
 
-def test_nobody_to_write_to_is_no_work(server: FakeMailServer) -> None:
+def test_an_empty_list_needs_no_work(server: FakeMailServer) -> None:
     mail = channel(server)
     assert list(mail.send_each(mail.prepare(post(), ()), ())) == []
     assert server.sessions == 0
@@ -510,22 +505,22 @@ def test_a_session_is_kept_from_chunk_to_chunk_but_not_for_long(server: FakeMail
     assert server.sessions == 2
     server.refuse_connections()  # the kept session is dead, too
     server.recover()
-    assert told(send(mail, PEOPLE[1])) == {"bob": "posted"}
+    assert outcomes_of(send(mail, PEOPLE[1])) == {"bob": "posted"}
     assert server.sessions == 3
     mail.close()
     mail.close()
-    assert told(send(mail, PEOPLE[2])) == {"cleo": "posted"}
+    assert outcomes_of(send(mail, PEOPLE[2])) == {"cleo": "posted"}
     assert received(server) == Counter(ana=2, bob=2, cleo=2, dan=1)
     mail.close()
 
 
-def test_whoever_stops_listening_leaves_no_session_open(server: FakeMailServer) -> None:
+def test_a_caller_that_stops_reading_leaves_no_session_open(server: FakeMailServer) -> None:
     mail = channel(server)
     outcomes = mail.send_each(mail.prepare(post(), ()), PEOPLE)
     next(outcomes)
     outcomes.close()  # type: ignore[attr-defined] # a generator it is
     assert received(server) == Counter(ana=1)
-    assert told(send(mail, PEOPLE[1])) == {"bob": "posted"}
+    assert outcomes_of(send(mail, PEOPLE[1])) == {"bob": "posted"}
     assert server.sessions == 2
     mail.close()
 
@@ -560,7 +555,7 @@ def test_whoami_logs_in_and_sends_nothing() -> None:
             channel(server, "desk:secret@").whoami()
 
 
-def test_no_log_holds_an_address_a_password_or_what_was_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_no_log_holds_an_address_a_password_or_a_text(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.NOTSET, logger="apprise")
     with caplog.at_level(1), FakeMailServer(login=("deskuser", "s3cretword")) as server:
         server.refuse("bob@c.example")
@@ -580,7 +575,7 @@ def test_no_log_holds_an_address_a_password_or_what_was_said(caplog: pytest.LogC
 def test_many_mails_go_in_one_session(server: FakeMailServer) -> None:
     mail = channel(server, unsubscribe="https://police.example/u/{recipient}")
     people = tuple(person(f"p{number}") for number in range(200))
-    assert set(told(send(mail, *people, request=mail.prepare(post(3), (ref(1), ref(2))))).values()) == {"posted"}
+    assert set(outcomes_of(send(mail, *people, request=mail.prepare(post(3), (ref(1), ref(2))))).values()) == {"posted"}
     assert received(server) == Counter(f"p{number}" for number in range(200))
     assert server.sessions == 1
 
@@ -592,7 +587,7 @@ def test_two_hundred_mails_go_at_a_good_pace(server: FakeMailServer) -> None:
     people = tuple(person(f"p{number}") for number in range(200))
     request = mail.prepare(post(3), (ref(1), ref(2)))
     began = time.perf_counter()
-    assert set(told(send(mail, *people, request=request)).values()) == {"posted"}
+    assert set(outcomes_of(send(mail, *people, request=request)).values()) == {"posted"}
     pace = 200 / (time.perf_counter() - began)
     assert pace > 50, f"{pace:.0f} mails/s"  # 500 alone on a quiet machine; a wait of apprise's would make it 0.2
 
@@ -741,7 +736,7 @@ def test_a_server_that_will_not_have_us_blocks_the_channel_or_makes_it_wait(
 def test_only_a_reply_that_can_be_read_settles_a_mail(replies: dict[str, str], outcome: str) -> None:
     with _raw_server(replies) as port:
         mail = email(f"mailto://127.0.0.1:{port}?from={SENDER}")
-        assert told(send(mail, PEOPLE[0])) == {"ana": outcome}
+        assert outcomes_of(send(mail, PEOPLE[0])) == {"ana": outcome}
 
 
 def test_a_server_that_falls_silent_after_the_login_did_not_go_away() -> None:
@@ -828,7 +823,7 @@ def test_through_tls_with_an_authority_of_our_own(mode: str, tmp_path: Path, mon
         with pytest.raises(Unavailable, match="trusted"):
             email(url).whoami()
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
-        assert told(send(email(url), *PEOPLE[:2])) == {
+        assert outcomes_of(send(email(url), *PEOPLE[:2])) == {
             "ana": "posted",
             "bob": "posted",
         }
@@ -837,7 +832,7 @@ def test_through_tls_with_an_authority_of_our_own(mode: str, tmp_path: Path, mon
 
 @contextmanager
 def _tls_server(mode: str, folder: Path) -> Iterator[tuple[int, list[str]]]:
-    """A real aiosmtpd that speaks TLS; the certificate of its authority is in `folder`."""
+    """A real aiosmtpd with TLS. The certificate of its authority is in `folder`."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(folder / "cert.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from email.message import EmailMessage
 from typing import Self
 
 from pydantic import SecretStr
@@ -17,9 +16,9 @@ from policenotify.testing import (
     FakeMailServer,
     Fault,
     InMemoryStateStore,
-    Mail,
     VisiblePost,
 )
+from tests.support.mails import visible_mail
 
 
 class MailFixture:
@@ -42,7 +41,7 @@ class MailFixture:
 
     @property
     def visible_posts(self) -> list[VisiblePost]:
-        return [_shown(mail) for mail in self.server.mails]
+        return [visible_mail(mail) for mail in self.server.mails]
 
     def refuse_recipient(self, address: str) -> None:
         self.server.refuse(address)
@@ -66,26 +65,6 @@ class MailFixture:
 
     def recover(self) -> None:
         self.server.recover()
-
-
-def _shown(mail: Mail) -> VisiblePost:
-    message = mail.message
-    parts = [part for part in message.walk() if isinstance(part, EmailMessage)]
-    texts = {
-        part.get_content_subtype(): part.get_content().replace("\r\n", "\n").removesuffix("\n")
-        for part in parts
-        if part.get_content_maintype() == "text"
-    }
-    images = [(str(part["Content-Description"]), bytes(part.get_content())) for part in message.iter_attachments()]
-    return VisiblePost(
-        texts=(str(message["Subject"]), texts["plain"], texts.get("html", "")),
-        id=str(message["Message-ID"]),
-        parents=tuple(str(message["References"] or "").split()),
-        pictures=tuple(images),
-        breaks_lines=True,
-        reader=mail.recipient,
-        whole=mail.raw,
-    )
 
 
 class TestEmail(ChannelContract):

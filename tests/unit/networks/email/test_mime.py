@@ -4,19 +4,18 @@ import dataclasses
 import email.charset
 import re
 from base64 import b64decode
-from datetime import UTC, datetime
 from email import message_from_string
 from email.message import EmailMessage
 from email.policy import default as modern
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.channel import Picture, Post, Recipient
-from policenotify.model.lifecycle import Stage
 from policenotify.networks.email import mime
+from tests.support.network_calls import a_post
 
 KEY = "0123456789abcdef" * 4
 LETTERHEAD = mime.SenderHeaders(
@@ -24,19 +23,16 @@ LETTERHEAD = mime.SenderHeaders(
 )
 
 
-def post(**said: object) -> Post:
-    values: dict[str, object] = {
+def post(**other: object) -> Post:
+    fields: dict[str, Any] = {
+        "text": "Évitez le secteur.",
         "key": KEY,
         "account": "alertes@police.example",
-        "stage": Stage.OPENING,
         "category": "accident",
-        "language": "fr",
         "title": "Accident avenue de Toulouse",
-        "text": "Évitez le secteur.",
-        "created_at": datetime(2026, 3, 2, 6, 30, tzinfo=UTC),
         "sender": "Police nationale",
     }
-    return Post.model_validate(values | said)
+    return a_post(**fields | other)
 
 
 def picture(digest: str, data: bytes, *, alt: str = "Plan du quartier") -> Picture:
@@ -64,7 +60,7 @@ def test_text_and_html_come_back_exactly() -> None:
     assert not mail.defects
 
 
-def test_the_head_says_who_when_and_that_a_machine_wrote_it() -> None:
+def test_the_headers_have_sender_date_and_that_a_machine_wrote_it() -> None:
     letterhead = mime.SenderHeaders(
         sender=mime.Mailbox("alertes@police.example"),
         domain="police.example",
@@ -162,7 +158,7 @@ def test_a_mail_without_a_title_is_headed_by_its_first_line() -> None:
 
 
 @given(title=st.text(max_size=400), sender=st.text(max_size=90), text=st.text(max_size=400), html=st.text(max_size=200))
-def test_nothing_said_can_write_a_header_or_leave_seven_bits(title: str, sender: str, text: str, html: str) -> None:
+def test_no_text_can_write_a_header_or_leave_seven_bits(title: str, sender: str, text: str, html: str) -> None:
     letterhead = mime.SenderHeaders(sender=mime.Mailbox("alertes@police.example"), domain="police.example")
     raw = mime.compose(post(title=title or "x", sender=sender, text=text, html=html, language="fr\r\nX: y"), letterhead)
     assert raw.isascii()
@@ -219,7 +215,7 @@ def test_pictures_are_attached_with_what_they_show(html: str) -> None:
     assert "Bcc" not in mail
 
 
-def test_the_mail_is_the_same_every_time_whatever_is_done_to_the_process_wide_charset_table() -> None:
+def test_the_mail_is_the_same_every_time_despite_the_process_wide_charset_table() -> None:
     said = post(html="<p>Évitez</p>", title="Déviation", pictures=(picture("a", b"x"),))
     before = mime.compose(said, LETTERHEAD)
     kept = dict(email.charset.CHARSETS)

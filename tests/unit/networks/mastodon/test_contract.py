@@ -1,4 +1,4 @@
-"""Mastodon keeps the contract: on a server that it knows, on one that it does not know yet, on GoToSocial and snac."""
+"""Mastodon keeps the contract: on a known server, an unknown one, GoToSocial and snac."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from policenotify.testing.servers.http import Reply
 
 
 class MastodonFixture(HttpFixture):
-    """What readers of Mastodon see; its limits are told by the time at which they end, and in no other way."""
+    """The posts of Mastodon as readers see them. Its limits are sent only as the time at which they end."""
 
     server: FakeMastodonServer
     refusal: ClassVar[Answer] = Answer.json({"error": "Validation failed: Tags are forbidden"}, 422)

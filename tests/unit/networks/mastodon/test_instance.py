@@ -1,4 +1,4 @@
-"""What a server is taken for, by what it says of itself, and what follows for the channel."""
+"""How a server is recognised by its own description, and the channel's capabilities that follow."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_limits_are_read_and_nonsense_is_not() -> None:
     assert read("4.6.0", statuses={"max_characters": True}).max_characters == 500
 
 
-def test_nobody_reads_a_hundred_thousand_characters_or_pictures() -> None:
+def test_limits_of_a_hundred_thousand_characters_or_pictures_are_capped() -> None:
     found = read("4.6.0", statuses={"max_characters": 100_000, "max_media_attachments": 99})
     can = found.capabilities("Accident")
     assert (can.budget.limit, can.images) == (5000 - 8, 16)

@@ -1,27 +1,25 @@
-"""Looking a post up on our own timeline: what is taken for it, and what never is."""
+"""Look-up of a post on our own timeline: which posts match, and which never do."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import pytest
 from pydantic import SecretStr
 
-from policenotify.channel import Picture, Post, Request
+from policenotify.channel import Post, Request
 from policenotify.errors import Blocked, ChannelError, Unavailable
-from policenotify.model.lifecycle import Stage
 from policenotify.networks.mastodon.channel import Mastodon
 from policenotify.networks.mastodon.post import plain, plain_html
 from policenotify.testing.fakes import FakeClock, InMemoryStateStore
 from policenotify.testing.servers._mastodon_store import html
 from policenotify.testing.servers.http import Answer, Disconnect, NoResponse, RecordedRequest
 from policenotify.testing.servers.mastodon import FakeMastodonServer
+from tests.support.network_calls import NOW, a_picture, a_post
 
-NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 TIMELINE = "/api/v1/accounts/*/statuses"
 WHO = "/api/v1/accounts/verify_credentials"
 SOURCE = "/api/v1/statuses/*/source"
@@ -30,55 +28,27 @@ TEXT = "Route barrée à Évian."
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock(NOW)
+def server(clock: FakeClock) -> Iterator[FakeMastodonServer]:
+    with FakeMastodonServer(now=clock.now) as server:
+        yield server
 
 
 @pytest.fixture
-def stand(clock: FakeClock) -> Iterator[FakeMastodonServer]:
-    with FakeMastodonServer(now=clock.now) as stand:
-        yield stand
-
-
-@pytest.fixture
-def channel(stand: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore) -> Iterator[Mastodon]:
-    channel = opened(stand, clock, store)
+def channel(server: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore) -> Iterator[Mastodon]:
+    channel = opened(server, clock, store)
     yield channel
     channel.close()
 
 
-@pytest.fixture
-def store() -> InMemoryStateStore:
-    return InMemoryStateStore()
-
-
-def opened(stand: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore, **other: Any) -> Mastodon:
-    options = {"server": stand.url, "handle": "police34", "token": SecretStr(stand.token), "timeout": 0.3}
+def opened(server: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore, **other: Any) -> Mastodon:
+    options = {"server": server.url, "handle": "police34", "token": SecretStr(server.token), "timeout": 0.3}
     return Mastodon(**{**options, "clock": clock, "store": store, **other})
 
 
-def a_post(text: str = TEXT, **other: Any) -> Post:
-    fields: dict[str, Any] = {
-        "key": hashlib.sha256(f"{text}{other}".encode()).hexdigest(),
-        "account": "police34",
-        "stage": Stage.OPENING,
-        "category": "traffic",
-        "language": "fr",
-        "text": text,
-        "created_at": NOW,
-    }
-    return Post(**fields | other)
-
-
-def a_picture(data: bytes = b"\x89PNG one", alt: str = "La route sous l’eau") -> Picture:
-    digest = hashlib.sha256(data).hexdigest()
-    return Picture(digest=digest, media_type="image/png", width=9, height=9, alt=alt, data=data)
-
-
-def lost(channel: Mastodon, stand: FakeMastodonServer, post: Post) -> Request:
+def lost(channel: Mastodon, server: FakeMastodonServer, post: Post) -> Request:
     """Post it, and lose the answer."""
     request = channel.prepare(post, ())
-    stand.fail_next("POST", "/api/v1/statuses", Disconnect(), effect=True)
+    server.fail_next("POST", "/api/v1/statuses", Disconnect(), effect=True)
     with pytest.raises(ChannelError):
         channel.send(request)
     return request
@@ -103,110 +73,110 @@ def found(channel: Mastodon, request: Request, since: datetime = NOW) -> str | N
     ],
 )
 @pytest.mark.parametrize("told", ["source", "html"])
-def test_a_post_is_known_by_its_text(channel: Mastodon, stand: FakeMastodonServer, text: str, told: str) -> None:
-    request = lost(channel, stand, a_post(text))
-    stand.write("Autre chose")
+def test_a_post_is_known_by_its_text(channel: Mastodon, server: FakeMastodonServer, text: str, told: str) -> None:
+    request = lost(channel, server, a_post(text))
+    server.write("Autre chose")
     if told == "html":
-        stand.fail_next("GET", SOURCE, Answer.json({"error": "Record not found"}, 404), times=9)
-    assert found(channel, request) == stand.posts[0].id
+        server.fail_next("GET", SOURCE, Answer.json({"error": "Record not found"}, 404), times=9)
+    assert found(channel, request) == server.posts[0].id
 
 
-def test_the_servers_own_name_goes_out_of_mentions(channel: Mastodon, stand: FakeMastodonServer) -> None:
-    host = stand.url.removeprefix("http://")
-    request = lost(channel, stand, a_post(f"Suivez @police34@{host} et @maire@{host}."))
-    assert stand.posts[0].text == f"Suivez @police34 et @maire@{host}."
-    assert found(channel, request) == stand.posts[0].id
+def test_the_servers_own_name_goes_out_of_mentions(channel: Mastodon, server: FakeMastodonServer) -> None:
+    host = server.url.removeprefix("http://")
+    request = lost(channel, server, a_post(f"Suivez @police34@{host} et @maire@{host}."))
+    assert server.posts[0].text == f"Suivez @police34 et @maire@{host}."
+    assert found(channel, request) == server.posts[0].id
 
 
 def test_a_content_warning_is_compared_too(
-    stand: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore
+    server: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore
 ) -> None:
-    channel = opened(stand, clock, store, content_warnings={"traffic": "Accident"})
-    request = lost(channel, stand, a_post())
-    stand.write(TEXT)
-    assert found(channel, request) == stand.posts[0].id
+    channel = opened(server, clock, store, content_warnings={"traffic": "Accident"})
+    request = lost(channel, server, a_post())
+    server.write(TEXT)
+    assert found(channel, request) == server.posts[0].id
     channel.close()
 
 
-def test_pictures_tell_more_than_a_text(channel: Mastodon, stand: FakeMastodonServer) -> None:
-    one, two = (lost(channel, stand, a_post(key=key * 64, pictures=(a_picture(),))) for key in "ab")
+def test_pictures_identify_a_post_better_than_its_text(channel: Mastodon, server: FakeMastodonServer) -> None:
+    one, two = (lost(channel, server, a_post(key=key * 64, pictures=(a_picture(),))) for key in "ab")
     plain_one = channel.prepare(a_post(key="c" * 64), ())
-    asked = len(stand.requests)
-    assert (found(channel, one), found(channel, two)) == (stand.posts[0].id, stand.posts[1].id)
-    assert [seen for seen in stand.requests[asked:] if seen.path.endswith("/source")] == []
+    asked = len(server.requests)
+    assert (found(channel, one), found(channel, two)) == (server.posts[0].id, server.posts[1].id)
+    assert [seen for seen in server.requests[asked:] if seen.path.endswith("/source")] == []
     assert found(channel, plain_one) is None
 
 
-def test_a_post_that_somebody_has_edited_meanwhile(channel: Mastodon, stand: FakeMastodonServer) -> None:
-    request = lost(channel, stand, a_post())
-    stand.rewrite(stand.posts[0].id, "Route barrée à Évian (D21).")
-    assert found(channel, request) == stand.posts[0].id
-    stand.fail_next("GET", HISTORY, Answer.json({"error": "Record not found"}, 404))
+def test_a_post_that_was_edited_by_hand_meanwhile(channel: Mastodon, server: FakeMastodonServer) -> None:
+    request = lost(channel, server, a_post())
+    server.rewrite(server.posts[0].id, "Route barrée à Évian (D21).")
+    assert found(channel, request) == server.posts[0].id
+    server.fail_next("GET", HISTORY, Answer.json({"error": "Record not found"}, 404))
     other = channel.prepare(a_post("Route barrée à Évian (D21).", key="e" * 64), ())
     assert found(channel, other) is None  # it is known by now to be the first one's
 
 
 @pytest.mark.parametrize("history", [Answer.json({"error": "no"}, 404), Answer.json([]), Answer.json([1])])
-def test_an_edited_post_whose_versions_are_not_told(
-    channel: Mastodon, stand: FakeMastodonServer, history: Answer
+def test_an_edited_post_whose_versions_are_not_published(
+    channel: Mastodon, server: FakeMastodonServer, history: Answer
 ) -> None:
-    stand.write("Une")
-    stand.rewrite(stand.posts[0].id, "Deux")
-    stand.fail_next("GET", HISTORY, history)
-    assert found(channel, channel.prepare(a_post("Deux"), ())) == stand.posts[0].id
+    server.write("Une")
+    server.rewrite(server.posts[0].id, "Deux")
+    server.fail_next("GET", HISTORY, history)
+    assert found(channel, channel.prepare(a_post("Deux"), ())) == server.posts[0].id
 
 
-def test_it_looks_back_through_many_pages(channel: Mastodon, stand: FakeMastodonServer) -> None:
-    request = lost(channel, stand, a_post())
+def test_it_looks_back_through_many_pages(channel: Mastodon, server: FakeMastodonServer) -> None:
+    request = lost(channel, server, a_post())
     for number in range(90):
-        stand.write(f"Autre {number}", parent="1")
-    asked = len(stand.requests)
-    assert found(channel, request) == stand.posts[0].id
-    pages = [seen.query.get("max_id") for seen in stand.requests[asked:] if seen.path.endswith("statuses")]
+        server.write(f"Autre {number}", parent="1")
+    asked = len(server.requests)
+    assert found(channel, request) == server.posts[0].id
+    pages = [seen.query.get("max_id") for seen in server.requests[asked:] if seen.path.endswith("statuses")]
     assert len(pages) == 4  # the last one has nothing: an older post in the same words would be ours
     assert pages[0] is None
 
 
 def test_a_server_that_knows_no_pages_is_read_once(clock: FakeClock) -> None:
-    with FakeMastodonServer(software="snac", now=clock.now) as stand:
-        channel = opened(stand, clock, InMemoryStateStore())
+    with FakeMastodonServer(software="snac", now=clock.now) as server:
+        channel = opened(server, clock, InMemoryStateStore())
         for number in range(60):
-            stand.write(f"Autre {number}", parent="1")
+            server.write(f"Autre {number}", parent="1")
         assert found(channel, channel.prepare(a_post(), ())) is None
-        assert sum(seen.path.endswith("statuses") for seen in stand.requests) == 2
+        assert sum(seen.path.endswith("statuses") for seen in server.requests) == 2
         channel.close()
 
 
-def test_it_looks_back_no_further_than_needed(channel: Mastodon, stand: FakeMastodonServer) -> None:
+def test_it_looks_back_no_further_than_needed(channel: Mastodon, server: FakeMastodonServer) -> None:
     for number in range(50):
-        stand.write(f"Ancienne {number}", at=NOW - timedelta(days=1))
+        server.write(f"Ancienne {number}", at=NOW - timedelta(days=1))
     assert found(channel, channel.prepare(a_post(), ())) is None
-    assert sum(seen.path.endswith("statuses") for seen in stand.requests) == 1
+    assert sum(seen.path.endswith("statuses") for seen in server.requests) == 1
 
 
 @pytest.mark.parametrize("ahead", [timedelta(hours=-2), timedelta(0), timedelta(hours=2)])
 def test_the_servers_clock_may_be_wrong(clock: FakeClock, store: InMemoryStateStore, ahead: timedelta) -> None:
-    with FakeMastodonServer(now=lambda: clock.now() + ahead) as stand:
-        channel = opened(stand, clock, store)
-        stand.write(TEXT, at=clock.now() + ahead - timedelta(minutes=10))
+    with FakeMastodonServer(now=lambda: clock.now() + ahead) as server:
+        channel = opened(server, clock, store)
+        server.write(TEXT, at=clock.now() + ahead - timedelta(minutes=10))
         request = channel.prepare(a_post(), ())
         assert found(channel, request) is None
-        request = lost(channel, stand, a_post(key="b" * 64))
+        request = lost(channel, server, a_post(key="b" * 64))
         clock.pass_by(1)
-        assert found(channel, request) == stand.posts[-1].id
+        assert found(channel, request) == server.posts[-1].id
         channel.close()
 
 
 @pytest.mark.parametrize("date", ["", "soon", "Mon, 02 Mar 2026 06:30:00 -0000"])
-def test_a_server_that_does_not_tell_its_time(channel: Mastodon, stand: FakeMastodonServer, date: str) -> None:
-    request = lost(channel, stand, a_post())
-    stand.on("GET", TIMELINE, _with_date(stand, date))
-    assert found(channel, request) == stand.posts[0].id
+def test_a_server_that_does_not_send_its_time(channel: Mastodon, server: FakeMastodonServer, date: str) -> None:
+    request = lost(channel, server, a_post())
+    server.on("GET", TIMELINE, _with_date(server, date))
+    assert found(channel, request) == server.posts[0].id
 
 
-def _with_date(stand: FakeMastodonServer, date: str) -> Any:
+def _with_date(server: FakeMastodonServer, date: str) -> Any:
     def answer(seen: RecordedRequest) -> Answer:
-        return Answer(200, stand._timeline(seen).body, {"Date": date} if date else {})
+        return Answer(200, server._timeline(seen).body, {"Date": date} if date else {})
 
     return answer
 
@@ -214,13 +184,13 @@ def _with_date(stand: FakeMastodonServer, date: str) -> Any:
 # --- not found ---
 
 
-def test_another_post_of_ours_with_the_same_words_is_not_taken_for_it(
-    channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore
+def test_another_own_post_with_the_same_text_is_not_taken_for_it(
+    channel: Mastodon, server: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore
 ) -> None:
     ref = channel.send(channel.prepare(a_post("Fin d’intervention."), ()))
     other = channel.prepare(a_post("Fin d’intervention.", key="b" * 64), ())
     assert found(channel, other) is None
-    elsewhere = opened(stand, clock, store)
+    elsewhere = opened(server, clock, store)
     assert found(elsewhere, other) is None
     elsewhere.close()
     kept = store.load("posts")
@@ -228,9 +198,9 @@ def test_another_post_of_ours_with_the_same_words_is_not_taken_for_it(
     assert [id_ for id_, _ in json.loads(kept.value)] == [ref.id]
 
 
-def test_of_two_lost_ones_each_is_found_once(channel: Mastodon, stand: FakeMastodonServer) -> None:
-    requests = [lost(channel, stand, a_post(key=key * 64)) for key in "ab"]
-    assert {found(channel, request) for request in requests} == {post.id for post in stand.posts}
+def test_of_two_lost_ones_each_is_found_once(channel: Mastodon, server: FakeMastodonServer) -> None:
+    requests = [lost(channel, server, a_post(key=key * 64)) for key in "ab"]
+    assert {found(channel, request) for request in requests} == {post.id for post in server.posts}
 
 
 def test_what_it_remembers_does_not_grow_for_ever(channel: Mastodon, store: InMemoryStateStore) -> None:
@@ -242,13 +212,13 @@ def test_what_it_remembers_does_not_grow_for_ever(channel: Mastodon, store: InMe
     assert len(json.loads(kept.value)) == 200
 
 
-def test_somebody_who_is_always_faster_costs_only_the_memory(stand: FakeMastodonServer, clock: FakeClock) -> None:
+def test_a_process_that_is_always_faster_costs_only_the_memory(server: FakeMastodonServer, clock: FakeClock) -> None:
     class Contended(InMemoryStateStore):
         def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
             return name != "posts" and super().compare_and_swap(name, value, version=version)
 
     store = Contended()
-    channel = opened(stand, clock, store)
+    channel = opened(server, clock, store)
     channel.send(channel.prepare(a_post(), ()))
     assert store.load("posts") is None
     channel.close()
@@ -264,14 +234,14 @@ def test_somebody_who_is_always_faster_costs_only_the_memory(stand: FakeMastodon
     ],
 )
 def test_what_is_not_like_it_is_not_taken_for_it(
-    channel: Mastodon, stand: FakeMastodonServer, other: dict[str, Any]
+    channel: Mastodon, server: FakeMastodonServer, other: dict[str, Any]
 ) -> None:
-    stand.write(**{"text": TEXT, **other})
+    server.write(**{"text": TEXT, **other})
     assert found(channel, channel.prepare(a_post(), ())) is None
 
 
-def test_a_post_with_another_picture_is_another_post(channel: Mastodon, stand: FakeMastodonServer) -> None:
-    lost(channel, stand, a_post(pictures=(a_picture(),)))
+def test_a_post_with_another_picture_is_another_post(channel: Mastodon, server: FakeMastodonServer) -> None:
+    lost(channel, server, a_post(pictures=(a_picture(),)))
     assert found(channel, channel.prepare(a_post("Autre", pictures=(a_picture(b"\x89PNG two"),)), ())) is None
 
 
@@ -279,17 +249,17 @@ def test_a_post_with_another_picture_is_another_post(channel: Mastodon, stand: F
 def test_where_pictures_keep_their_ids_others_are_others(
     clock: FakeClock, software: Literal["mastodon", "gotosocial", "snac"], *, taken: bool
 ) -> None:
-    with FakeMastodonServer(software=software, now=clock.now) as stand:
-        channel = opened(stand, clock, InMemoryStateStore())
-        lost(channel, stand, a_post(pictures=(a_picture(),)))
+    with FakeMastodonServer(software=software, now=clock.now) as server:
+        channel = opened(server, clock, InMemoryStateStore())
+        lost(channel, server, a_post(pictures=(a_picture(),)))
         request = channel.prepare(a_post(key="b" * 64, pictures=(a_picture(),)), ())
         assert (found(channel, request) is not None) is taken
         channel.close()
 
 
-def test_a_boost_is_no_post_of_ours(channel: Mastodon, stand: FakeMastodonServer) -> None:
+def test_a_boost_is_not_an_own_post(channel: Mastodon, server: FakeMastodonServer) -> None:
     boost = {"id": "9", "url": "https://x.example/9", "created_at": NOW.isoformat(), "reblog": {"id": "8"}}
-    stand.fail_next("GET", TIMELINE, Answer.json([boost | {"content": f"<p>{TEXT}</p>", "in_reply_to_id": None}]))
+    server.fail_next("GET", TIMELINE, Answer.json([boost | {"content": f"<p>{TEXT}</p>", "in_reply_to_id": None}]))
     assert found(channel, channel.prepare(a_post(), ())) is None
 
 
@@ -318,63 +288,63 @@ GOOD = {"id": "9", "url": "https://x.example/9", "created_at": "2026-03-02T06:30
     ],
 )
 def test_a_timeline_that_cannot_be_read_keeps_the_doubt(
-    channel: Mastodon, stand: FakeMastodonServer, trouble: Answer | Disconnect | NoResponse
+    channel: Mastodon, server: FakeMastodonServer, trouble: Answer | Disconnect | NoResponse
 ) -> None:
-    request = lost(channel, stand, a_post())
-    stand.fail_next("GET", TIMELINE, trouble)
+    request = lost(channel, server, a_post())
+    server.fail_next("GET", TIMELINE, trouble)
     with pytest.raises(Unavailable):
         channel.find(request, since=NOW)
-    assert found(channel, request) == stand.posts[0].id
+    assert found(channel, request) == server.posts[0].id
 
 
 @pytest.mark.parametrize("status", [500, 422])
-def test_a_text_that_cannot_be_read_keeps_the_doubt(channel: Mastodon, stand: FakeMastodonServer, status: int) -> None:
-    request = lost(channel, stand, a_post())
-    stand.fail_next("GET", SOURCE, Answer.json({"error": "oh"}, status))
+def test_a_text_that_cannot_be_read_keeps_the_doubt(channel: Mastodon, server: FakeMastodonServer, status: int) -> None:
+    request = lost(channel, server, a_post())
+    server.fail_next("GET", SOURCE, Answer.json({"error": "oh"}, status))
     with pytest.raises(Unavailable):
         channel.find(request, since=NOW)
 
 
-def test_a_token_that_may_not_read_stops_no_posting(channel: Mastodon, stand: FakeMastodonServer) -> None:
+def test_a_token_that_may_not_read_stops_no_posting(channel: Mastodon, server: FakeMastodonServer) -> None:
     request = channel.prepare(a_post(), ())
-    stand.scopes = {"write"}
+    server.scopes = {"write"}
     with pytest.raises(Unavailable, match="read:accounts"):
         channel.find(request, since=NOW)
-    stand.scopes = {"write", "read:accounts"}
+    server.scopes = {"write", "read:accounts"}
     with pytest.raises(Unavailable, match="read:statuses"):
         channel.find(request, since=NOW)
     channel.send(request)
-    assert len(stand.posts) == 1
+    assert len(server.posts) == 1
 
 
-def test_a_token_that_is_another_accounts_or_nobodys(
-    channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore
+def test_a_token_of_another_account_or_of_none(
+    channel: Mastodon, server: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore
 ) -> None:
-    request, later = channel.prepare(a_post(), ()), opened(stand, clock, store)
+    request, later = channel.prepare(a_post(), ()), opened(server, clock, store)
     for answer in (Answer.json({"error": "no"}, 401), Answer.json({"id": "1", "username": "mairie"})):
-        stand.fail_next("GET", WHO, answer)
+        server.fail_next("GET", WHO, answer)
         with pytest.raises(Blocked):
             later.find(request, since=NOW)
 
 
-def test_whose_the_token_is_is_asked_once(channel: Mastodon, stand: FakeMastodonServer) -> None:
+def test_whose_the_token_is_is_asked_once(channel: Mastodon, server: FakeMastodonServer) -> None:
     request = channel.prepare(a_post(), ())
     for _ in range(3):
         channel.find(request, since=NOW)
-    assert sum(seen.path == WHO for seen in stand.requests) == 1
+    assert sum(seen.path == WHO for seen in server.requests) == 1
 
 
-def test_a_timeline_without_an_end_is_given_up(channel: Mastodon, stand: FakeMastodonServer) -> None:
+def test_a_timeline_without_an_end_is_given_up(channel: Mastodon, server: FakeMastodonServer) -> None:
     request = channel.prepare(a_post(), ())
 
     def page(seen: RecordedRequest) -> Answer:
         begin = int(seen.query.get("max_id", ["99999"])[0])
         return Answer.json([GOOD | {"id": str(begin - 1 - number), "in_reply_to_id": "1"} for number in range(40)])
 
-    stand.on("GET", TIMELINE, page)
+    server.on("GET", TIMELINE, page)
     with pytest.raises(Unavailable, match="1000 posts"):
         channel.find(request, since=NOW)
-    assert sum(seen.path.endswith("statuses") for seen in stand.requests) == 25
+    assert sum(seen.path.endswith("statuses") for seen in server.requests) == 25
 
 
 # --- comparing ---

@@ -9,8 +9,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from hashlib import sha256
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from pydantic import SecretStr
 
 from policenotify.channel import Post, Recipient, Request, SupportsBulkSend
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable
-from policenotify.model.lifecycle import Stage
 from policenotify.networks._apprise.url import gateway
 from policenotify.networks.options import options_model
 from policenotify.networks.registry import configure_channel
@@ -30,6 +28,8 @@ from policenotify.testing.fakes import FakeClock
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest, Reply
 from policenotify.testing.servers.sms import FakeSmsServer
 from policenotify.text import sms, to_gsm
+from tests.support import network_calls
+from tests.support.network_calls import a_post
 
 OCTOPUSH = "/v1/public/sms-campaign/send"
 CALL = ":version=&:title=&:type=&:message=text&:username=desk&:password=s3cret&:charset=UTF-8"
@@ -78,17 +78,8 @@ def channel(server: FakeSmsServer, name: str = "octopush", **options: Any) -> Sm
     return open_sms(urls(server)[name], **{"sender": "POLICE34", **options})
 
 
-def post(text: str = "Évitez le secteur.", **said: object) -> Post:
-    values: dict[str, object] = {
-        "key": sha256(text.encode()).hexdigest(),
-        "account": "octopush POLICE34",
-        "stage": Stage.OPENING,
-        "category": "accident",
-        "language": "fr",
-        "text": text,
-        "created_at": datetime(2026, 3, 2, 6, 30, tzinfo=UTC),
-    }
-    return Post.model_validate(values | said)
+def post(text: str = "Évitez le secteur.", **other: object) -> Post:
+    return a_post(text, **{"account": "octopush POLICE34", "category": "accident"} | other)
 
 
 def send(by: Sms, *people: Recipient, text: str = "Évitez le secteur.") -> dict[str, str]:
@@ -97,13 +88,7 @@ def send(by: Sms, *people: Recipient, text: str = "Évitez le secteur.") -> dict
 
 
 def until_error(by: Sms, *people: Recipient) -> tuple[dict[str, str], ChannelError]:
-    told: dict[str, str] = {}
-    try:
-        for each in by.send_each(by.prepare(post(), ()), people or PEOPLE):
-            told[each.key.removeprefix("key-of-")] = each.outcome
-    except ChannelError as error:
-        return told, error
-    raise AssertionError(f"no error, but {told}")
+    return network_calls.until_error(by, by.prepare(post(), ()), people or PEOPLE)
 
 
 # --- what arrives
@@ -146,7 +131,7 @@ def test_with_unicode_they_stay_as_they_are(server: FakeSmsServer, name: str) ->
 
 
 def test_a_text_is_cut_nowhere_and_no_title_is_glued_to_it(server: FakeSmsServer) -> None:
-    by = channel(server, "seven", segments=8)  # its plugin says that it takes 160
+    by = channel(server, "seven", segments=8)  # its plugin declares that it takes 160
     text = "Évitez le secteur et laissez passer les secours. " * 24
     request = by.prepare(post(text.strip(), title="Titre"), ())
     assert [each.outcome for each in by.send_each(request, PEOPLE[:1])] == ["posted"]
@@ -163,7 +148,7 @@ def test_every_message_is_one_request(server: FakeSmsServer) -> None:
 
 
 @pytest.mark.benchmark
-def test_nobody_waits_between_two_messages(server: FakeSmsServer) -> None:
+def test_there_is_no_wait_between_two_messages(server: FakeSmsServer) -> None:
     by = channel(server, "kannel")
     send(by, PEOPLE[0])  # apprise is loaded
     began = time.perf_counter()
@@ -187,7 +172,7 @@ def test_a_form_writes_numbers_in_digits_and_the_option_otherwise(server: FakeSm
     ("name", "code"),
     [("kannel", "400"), ("octopush", "400"), ("infobip", "REJECTED_DESTINATION"), ("cm", ""), ("sfr", "BAD_NUMBER")],
 )
-def test_one_who_is_refused_is_told_and_costs_nobody_else_the_message(
+def test_a_refused_recipient_is_reported_and_costs_no_other_the_message(
     server: FakeSmsServer, name: str, code: str
 ) -> None:
     by = channel(server, name)
@@ -200,7 +185,7 @@ def test_one_who_is_refused_is_told_and_costs_nobody_else_the_message(
     assert not server.phone(NUMBERS["ana"])
 
 
-def test_a_gateway_that_says_no_with_a_success_is_not_believed_to_be_verified(server: FakeSmsServer) -> None:
+def test_a_gateway_that_refuses_with_a_success_status_is_not_verified(server: FakeSmsServer) -> None:
     server.refuse(NUMBERS["ana"])
     by = channel(server, "seven")
     assert send(by, PEOPLE[0]) == {"ana": "posted"}
@@ -235,17 +220,17 @@ def test_wrong_credentials_block_the_channel_for_all(server: FakeSmsServer, name
     assert "does not accept our credentials" in error.reason
 
 
-def test_who_refuses_everybody_blocks_the_channel_and_nobody_is_given_up(server: FakeSmsServer) -> None:
+def test_a_refusal_of_everyone_blocks_the_channel_and_gives_up_no_recipient(server: FakeSmsServer) -> None:
     by = channel(server, "sfr")
-    server.password = "0ther"  # sfr says it with a success, as if it were the person
+    server.password = "0ther"  # sfr reports it with a success, as if the number were wrong
     told, error = until_error(by)
     assert told == {}
     assert isinstance(error, Blocked)
     assert error.code == "AUTHENTICATION"
-    assert send(by, *PEOPLE[:2]) == {"ana": "refused", "bob": "refused"}  # too few to tell
+    assert send(by, *PEOPLE[:2]) == {"ana": "refused", "bob": "refused"}  # too few to decide
 
 
-def test_refusals_before_the_first_success_are_told_with_it(server: FakeSmsServer) -> None:
+def test_refusals_before_the_first_success_are_reported_with_it(server: FakeSmsServer) -> None:
     for name in ("ana", "bob"):
         server.refuse(NUMBERS[name])
     assert send(channel(server)) == {
@@ -274,7 +259,7 @@ def test_a_limit_pauses_the_channel(server: FakeSmsServer) -> None:
     assert error.retry_at is None  # apprise does not show the answer's head
 
 
-def test_a_gateway_of_ones_own_that_is_out_of_credit_is_no_wrong_login(server: FakeSmsServer) -> None:
+def test_an_own_gateway_out_of_credit_is_not_a_wrong_login(server: FakeSmsServer) -> None:
     server.credit = 2
     told, error = until_error(channel(server, "jasmin"))
     assert told == {"ana": "posted", "bob": "posted"}
@@ -285,7 +270,7 @@ def test_a_gateway_of_ones_own_that_is_out_of_credit_is_no_wrong_login(server: F
     )
 
 
-def test_a_gateway_of_ones_own_that_is_called_too_fast_is_no_wrong_login(server: FakeSmsServer) -> None:
+def test_a_rate_limit_of_an_own_gateway_is_not_a_wrong_login(server: FakeSmsServer) -> None:
     server.burst = 2
     by = channel(server, "jasmin")
     told, error = until_error(by)
@@ -363,7 +348,7 @@ def test_the_words_of_a_gateway_of_ones_own_explain_a_refusal_and_give_nothing_a
         assert not re.search(r"s3cret|\d{2}|desk|@|vitez|\x07", ana.reason)
 
 
-def test_a_number_of_smpp_is_no_number_of_kannel(server: FakeSmsServer) -> None:
+def test_an_smpp_code_is_not_a_kannel_code(server: FakeSmsServer) -> None:
     """Coding 2 is UCS-2 for Kannel, and binary for gateways with SMPP's data_coding."""
     at = server.url.removeprefix("http://")
     call = f"form://{at}{server.JASMIN}?method=GET&{JASMIN_CALL}&:to={{recipient}}&:coding="
@@ -412,13 +397,13 @@ def test_after_two_doubts_in_a_row_the_others_wait(server: FakeSmsServer) -> Non
     assert len(server.requests) == 2
 
 
-def test_two_doubts_with_an_answer_between_them_stop_nobody(server: FakeSmsServer) -> None:
+def test_two_doubts_with_an_answer_between_them_block_nothing(server: FakeSmsServer) -> None:
     answers = [Answer.json({}, 503), Answer.json({}, 201)] * 2 + [Answer.json({}, 201)]
     server.on("POST", OCTOPUSH, answers)
     assert list(send(channel(server)).values()) == ["unconfirmed", "posted", "unconfirmed", "posted", "posted"]
 
 
-def test_where_nobody_listens_nobody_is_in_doubt(server: FakeSmsServer) -> None:
+def test_a_closed_port_leaves_no_recipient_in_doubt(server: FakeSmsServer) -> None:
     for name in ("kannel", "octopush"):
         by = channel(server, name)
         server.refuse_connections()
@@ -428,7 +413,7 @@ def test_where_nobody_listens_nobody_is_in_doubt(server: FakeSmsServer) -> None:
         server.recover()
 
 
-def test_a_certificate_that_is_not_trusted_leaves_nobody_in_doubt(
+def test_an_untrusted_certificate_leaves_no_recipient_in_doubt(
     server: FakeSmsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
@@ -468,7 +453,7 @@ def test_an_error_that_the_caller_is_handling_is_not_the_gateways(server: FakeSm
         assert send(channel(server), *PEOPLE[:2]) == {"ana": "refused", "bob": "posted"}
 
 
-def test_it_is_told_also_where_logging_is_switched_off(server: FakeSmsServer) -> None:
+def test_it_is_reported_also_where_logging_is_switched_off(server: FakeSmsServer) -> None:
     logging.disable(logging.CRITICAL)
     try:
         server.fail_next("POST", OCTOPUSH, Answer.json({}, 400))
@@ -491,7 +476,9 @@ def test_it_is_told_also_where_logging_is_switched_off(server: FakeSmsServer) ->
         ("cm", Answer.json({"errorCode": 201, "details": "No account"}), "refused"),
     ],
 )
-def test_what_gateways_say_behind_a_success(server: FakeSmsServer, name: str, answer: Answer, outcome: str) -> None:
+def test_gateway_refusals_behind_a_success_status(
+    server: FakeSmsServer, name: str, answer: Answer, outcome: str
+) -> None:
     server.on("POST", "*", answer)
     assert send(channel(server, name), PEOPLE[0]) == {"ana": outcome}
 
@@ -620,7 +607,7 @@ def test_unicode_segments_are_counted_exactly(server: FakeSmsServer, segments: i
 
 
 @given(text=st.text(st.sampled_from("ab €êé[🚨…\n"), max_size=400), segments=st.integers(1, 3), unicode=st.booleans())
-def test_whatever_fits_makes_no_segment_too_many(text: str, segments: int, *, unicode: bool) -> None:
+def test_a_text_that_fits_has_no_segment_too_many(text: str, segments: int, *, unicode: bool) -> None:
     url = "forms://gateway.example/?:coding={coding}&:to={recipient}"
     budget = open_sms(url, segments=segments, unicode=unicode).capabilities.budget
     written = text if unicode else to_gsm(text).text
@@ -630,7 +617,7 @@ def test_whatever_fits_makes_no_segment_too_many(text: str, segments: int, *, un
         assert budget.measure(written) == budget.measure(text)
 
 
-def test_the_budget_says_what_is_paid_for(server: FakeSmsServer) -> None:
+def test_the_budget_follows_from_the_subscription(server: FakeSmsServer) -> None:
     budget = channel(server).capabilities.budget
     assert budget.describe is not None
     assert budget.describe("Accès fermé.") == "GSM-7, 1 segment"
@@ -755,7 +742,7 @@ def test_every_url_of_the_page_is_one_that_apprise_reads() -> None:
         assert any("POLICE34" in each for each in kept)
 
 
-def test_bulksms_is_told_not_to_charge_double() -> None:
+def test_bulksms_is_asked_not_to_charge_double() -> None:
     made = gateway(
         "bulksms://desk:s3cret@{recipient}",
         sender="",
@@ -829,9 +816,7 @@ def test_a_network_of_ones_own_may_be_called_without_encryption(server: FakeSmsS
 # --- secrets
 
 
-def test_no_log_holds_a_number_a_password_or_what_was_said(
-    server: FakeSmsServer, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_no_log_holds_a_number_a_password_or_a_text(server: FakeSmsServer, caplog: pytest.LogCaptureFixture) -> None:
     for name in ("apprise", "urllib3", "urllib3.connectionpool"):
         caplog.set_level(logging.NOTSET, logger=name)
     with caplog.at_level(1):
@@ -880,7 +865,7 @@ except Exception as error:
 # --- who is who
 
 
-def test_a_person_who_stands_on_the_list_in_several_forms_is_one_person() -> None:
+def test_a_recipient_listed_in_several_forms_is_one_recipient() -> None:
     forms = (
         "06 12 34 56 78",
         "+33 (0)6 12 34 56 78",
@@ -891,7 +876,7 @@ def test_a_person_who_stands_on_the_list_in_several_forms_is_one_person() -> Non
     )
     how = configure_channel("sms", "sms", {"url": "form://127.0.0.1:9/?:to={recipient}"}, recipients=lambda: forms)
     assert how.recipients is not None
-    assert how.recipients() == ("+33612345678", "06 x")  # what is no number is told, and refused
+    assert how.recipients() == ("+33612345678", "06 x")  # an invalid number is reported and refused
 
 
 # --- proxies

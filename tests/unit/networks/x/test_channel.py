@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from threading import Barrier, Thread
@@ -21,7 +20,6 @@ import pytest
 from pydantic import SecretStr
 
 from policenotify.channel import (
-    Picture,
     Post,
     PostRef,
     Request,
@@ -40,14 +38,13 @@ from policenotify.errors import (
     Unavailable,
     Unconfirmed,
 )
-from policenotify.model.lifecycle import Stage
 from policenotify.networks.options import options_model
 from policenotify.networks.x.auth import Credentials
 from policenotify.networks.x.channel import X
 from policenotify.networks.x.client import hush
 from policenotify.testing import Answer, Disconnect, FakeClock, FakeServer, FakeXServer, InMemoryStateStore, NoResponse
+from tests.support.network_calls import JPEG, NOW, a_picture, a_post, error_of, send_post
 
-NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 CREATE = ("POST", "/2/tweets")
 TIMELINE = ("GET", "/2/users/1234567890/tweets")
 DELETE = ("DELETE", "/2/tweets/*")
@@ -56,46 +53,32 @@ STATUS = ("GET", "/2/media/upload")
 ALT = ("POST", "/2/media/metadata")
 ME = ("GET", "/2/users/me")
 TOKEN = ("POST", "/2/oauth2/token")
-JPEG = b"\xff\xd8\xff\xe0" + b"road" * 100
 
 Open = Callable[..., X]
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock(NOW)
+def server(clock: FakeClock) -> Iterator[FakeXServer]:
+    with FakeXServer(now=clock.now) as server:
+        yield server
 
 
 @pytest.fixture
-def stand(clock: FakeClock) -> Iterator[FakeXServer]:
-    with FakeXServer(now=clock.now) as stand:
-        yield stand
-
-
-@pytest.fixture
-def store() -> InMemoryStateStore:
-    return InMemoryStateStore()
-
-
-@pytest.fixture
-def opened(stand: FakeXServer, store: InMemoryStateStore, clock: FakeClock) -> Iterator[Open]:
-    """Open channels on the stand; all are closed at the end, so a leaked socket fails the test."""
-    channels: list[X] = []
+def opened(server: FakeXServer, store: InMemoryStateStore, clock: FakeClock, exit_stack: ExitStack) -> Open:
+    """Open channels on the server."""
 
     def make(**other: Any) -> X:
-        options: dict[str, Any] = signing(stand) | {
+        options: dict[str, Any] = signing(server) | {
             "handle": "police34",
-            "service": stand.url,
+            "service": server.url,
             "timeout": 5.0,
             "clock": clock,
             "store": store,
         }
-        channels.append(X(**{name: value for name, value in (options | other).items() if value != ()}))
-        return channels[-1]
+        given = {name: value for name, value in (options | other).items() if value != ()}
+        return exit_stack.enter_context(closing(X(**given)))
 
-    yield make
-    for channel in channels:
-        channel.close()
+    return make
 
 
 @pytest.fixture
@@ -104,58 +87,30 @@ def channel(opened: Open) -> X:
 
 
 @pytest.fixture
-def rotating(opened: Open, stand: FakeXServer) -> Open:
+def rotating(opened: Open, server: FakeXServer) -> Open:
     """Open channels that use OAuth 2."""
 
     def make(**other: Any) -> X:
-        return opened(**dict.fromkeys(signing(stand), None) | tokens(stand) | other)
+        return opened(**dict.fromkeys(signing(server), None) | tokens(server) | other)
 
     return make
 
 
-def signing(stand: FakeXServer) -> dict[str, SecretStr]:
+def signing(server: FakeXServer) -> dict[str, SecretStr]:
     names = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
-    return dict(zip(names, map(SecretStr, (*stand.consumer, *stand.access)), strict=True))
+    return dict(zip(names, map(SecretStr, (*server.consumer, *server.access)), strict=True))
 
 
-def tokens(stand: FakeXServer) -> dict[str, Any]:
+def tokens(server: FakeXServer) -> dict[str, Any]:
     return {
-        "client_id": stand.client[0],
-        "client_secret": SecretStr(stand.client[1]),
-        "refresh_token": SecretStr(stand.refresh_token),
+        "client_id": server.client[0],
+        "client_secret": SecretStr(server.client[1]),
+        "refresh_token": SecretStr(server.refresh_token),
     }
 
 
-def a_post(text: str = "Route barrée à Évian.", **other: Any) -> Post:
-    fields: dict[str, Any] = {
-        "key": hashlib.sha256(text.encode()).hexdigest(),
-        "account": "police34",
-        "stage": Stage.OPENING,
-        "category": "traffic",
-        "language": "fr",
-        "text": text,
-        "created_at": NOW,
-    }
-    return Post(**fields | other)
-
-
-def a_picture(data: bytes = JPEG, alt: str = "La route sous l’eau") -> Picture:
-    digest = hashlib.sha256(data).hexdigest()
-    return Picture(digest=digest, media_type="image/jpeg", width=1200, height=800, alt=alt, data=data)
-
-
-def say(channel: X, post: Post, *reply_to: PostRef) -> PostRef:
-    return channel.send(channel.prepare(post, reply_to))
-
-
-def error_of(call: Callable[[], object]) -> ChannelError:
-    with pytest.raises(ChannelError) as caught:
-        call()
-    return caught.value
-
-
-def calls(stand: FakeXServer, route: tuple[str, str]) -> list[Any]:
-    return [seen for seen in stand.requests if (seen.method, seen.path) == route]
+def calls(server: FakeXServer, route: tuple[str, str]) -> list[Any]:
+    return [seen for seen in server.requests if (seen.method, seen.path) == route]
 
 
 def no(status: int, detail: str = "", kind: str = "about:blank", title: str = "Forbidden", **headers: str) -> Answer:
@@ -201,7 +156,7 @@ def test_its_options_are_read_from_the_constructor() -> None:
     assert "clock" not in schema["properties"]
 
 
-def test_opening_it_loads_no_sdk_and_says_no_secret() -> None:
+def test_opening_it_loads_no_sdk_and_shows_no_secret() -> None:
     code = (
         "import sys; from pydantic import SecretStr; from policenotify.networks.x.channel import X\n"
         "from policenotify.testing.fakes import FakeClock, InMemoryStateStore\n"
@@ -214,10 +169,10 @@ def test_opening_it_loads_no_sdk_and_says_no_secret() -> None:
     assert said == "X(police34) police34\n[]\n"
 
 
-def test_the_account_names_the_handle_and_another_host(opened: Open, stand: FakeXServer) -> None:
-    assert opened(handle="@Police34").account == f"police34@{stand.url.removeprefix('http://')}"
+def test_the_account_names_the_handle_and_another_host(opened: Open, server: FakeXServer) -> None:
+    assert opened(handle="@Police34").account == f"police34@{server.url.removeprefix('http://')}"
     assert opened(handle="POLICE34", service="https://api.x.com/").account == "police34"
-    assert stand.requests == []
+    assert server.requests == []
 
 
 @pytest.mark.parametrize(
@@ -270,17 +225,17 @@ def test_a_missing_sdk_is_named_with_its_extra(opened: Open, monkeypatch: pytest
 # --- what readers see ---
 
 
-def test_a_post_as_a_reader_sees_it(opened: Open, stand: FakeXServer) -> None:
-    ref = say(opened(handle="Police34"), a_post("🚨 A9 <barrée> & D612 : https://police.example/a?b=c"))
-    (seen,) = stand.posts
+def test_a_post_as_a_reader_sees_it(opened: Open, server: FakeXServer) -> None:
+    ref = send_post(opened(handle="Police34"), a_post("🚨 A9 <barrée> & D612 : https://police.example/a?b=c"))
+    (seen,) = server.posts
     assert seen.text == "🚨 A9 <barrée> & D612 : https://police.example/a?b=c"
     assert ref == PostRef(account=opened().account, id=seen.id, url=f"https://x.com/Police34/status/{seen.id}")
 
 
-def test_the_call_is_the_small_one_that_x_takes(channel: X, stand: FakeXServer) -> None:
-    opening = say(channel, a_post("Un"))
-    say(channel, a_post("Deux", pictures=(a_picture(),)), opening)
-    first, second = (seen.json() for seen in calls(stand, CREATE))
+def test_the_call_is_the_small_one_that_x_takes(channel: X, server: FakeXServer) -> None:
+    opening = send_post(channel, a_post("Un"))
+    send_post(channel, a_post("Deux", pictures=(a_picture(),)), opening)
+    first, second = (seen.json() for seen in calls(server, CREATE))
     assert first == {"text": "Un"}
     assert second == {
         "text": "Deux",
@@ -289,40 +244,40 @@ def test_the_call_is_the_small_one_that_x_takes(channel: X, stand: FakeXServer) 
     }
 
 
-def test_pictures_go_up_with_what_they_show(channel: X, stand: FakeXServer) -> None:
+def test_pictures_go_up_with_what_they_show(channel: X, server: FakeXServer) -> None:
     long = "Vue aérienne. " * 100
-    say(channel, a_post(pictures=(a_picture(), a_picture(JPEG + b"2", alt=long))))
-    (seen,) = stand.posts
+    send_post(channel, a_post(pictures=(a_picture(), a_picture(JPEG + b"2", alt=long))))
+    (seen,) = server.posts
     assert [image.data for image in seen.images] == [JPEG, JPEG + b"2"]
     assert seen.images[0].alt == "La route sous l’eau"
     assert (len(seen.images[1].alt), seen.images[1].alt[-1]) == (1000, "…")
 
 
 def test_a_picture_is_waited_for_with_the_clock_that_is_handed_in(
-    channel: X, stand: FakeXServer, clock: FakeClock
+    channel: X, server: FakeXServer, clock: FakeClock
 ) -> None:
-    stand.polls = 3
-    say(channel, a_post(pictures=(a_picture(),)))
+    server.polls = 3
+    send_post(channel, a_post(pictures=(a_picture(),)))
     assert clock.slept == [2.0, 2.0, 2.0]
-    assert stand.posts[0].images[0].alt == "La route sous l’eau"
+    assert server.posts[0].images[0].alt == "La route sous l’eau"
 
 
 @pytest.mark.parametrize(
     ("advised", "slept"), [(0, [1.0] * 30), (60, [10.0] * 3), ("soon", [1.0] * 30), (None, [1.0] * 30)]
 )
 def test_a_picture_is_not_waited_for_for_ever(
-    channel: X, stand: FakeXServer, clock: FakeClock, advised: object, slept: list[float]
+    channel: X, server: FakeXServer, clock: FakeClock, advised: object, slept: list[float]
 ) -> None:
     data = {"id": "1", "processing_info": {"state": "in_progress", "check_after_secs": advised}}
-    stand.on(*UPLOAD, Answer.json({"data": data}))
-    stand.on(*STATUS, Answer.json({"data": data}))
+    server.on(*UPLOAD, Answer.json({"data": data}))
+    server.on(*STATUS, Answer.json({"data": data}))
     error = error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))
     assert type(error) is Unavailable
     assert clock.slept == slept
 
 
-def test_a_picture_that_x_cannot_use(channel: X, stand: FakeXServer) -> None:
-    stand.processing_fails = True
+def test_a_picture_that_x_cannot_use(channel: X, server: FakeXServer) -> None:
+    server.processing_fails = True
     error = error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))
     assert type(error) is Refused
     assert "picture" in str(error)
@@ -343,48 +298,48 @@ def test_a_picture_that_x_cannot_use(channel: X, stand: FakeXServer) -> None:
         (no(403, "not configured with the appropriate app permissions"), Blocked),
     ],
 )
-def test_a_failed_upload_is_no_doubt_about_the_post(
-    channel: X, stand: FakeXServer, route: tuple[str, str], answer: Answer | Disconnect, kind: type[ChannelError]
+def test_a_failed_upload_does_not_put_the_post_in_doubt(
+    channel: X, server: FakeXServer, route: tuple[str, str], answer: Answer | Disconnect, kind: type[ChannelError]
 ) -> None:
-    stand.fail_next(*route, answer)
+    server.fail_next(*route, answer)
     error = error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))
     assert type(error) is kind
     assert error.published == "no"
     assert not getattr(error, "whole_channel", False)
-    assert stand.posts == ()
+    assert server.posts == ()
 
 
 @pytest.mark.parametrize("answer", [Answer.json({}), Answer.json({"data": {"id": "7a"}}), Answer.json([1]), Answer()])
-def test_an_upload_without_a_number_is_told(channel: X, stand: FakeXServer, answer: Answer) -> None:
-    stand.fail_next(*UPLOAD, answer)
+def test_an_upload_without_an_id_is_reported(channel: X, server: FakeXServer, answer: Answer) -> None:
+    server.fail_next(*UPLOAD, answer)
     assert type(error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))) is Unavailable
 
 
-def test_a_thread_hangs_together(channel: X, stand: FakeXServer) -> None:
-    opening = say(channel, a_post("Route barrée"))
-    update = say(channel, a_post("Toujours barrée"), opening)
-    end = say(channel, a_post("Route rouverte"), opening, update)
-    assert [(post.id, post.conversation, post.parent) for post in stand.thread(opening.id)] == [
+def test_a_thread_hangs_together(channel: X, server: FakeXServer) -> None:
+    opening = send_post(channel, a_post("Route barrée"))
+    update = send_post(channel, a_post("Toujours barrée"), opening)
+    end = send_post(channel, a_post("Route rouverte"), opening, update)
+    assert [(post.id, post.conversation, post.parent) for post in server.thread(opening.id)] == [
         (opening.id, opening.id, None),
         (update.id, opening.id, opening.id),
         (end.id, opening.id, update.id),
     ]
 
 
-def test_where_answers_are_refused_nothing_is_answered(opened: Open, stand: FakeXServer) -> None:
-    stand.may_answer = "none"
+def test_where_answers_are_refused_nothing_is_answered(opened: Open, server: FakeXServer) -> None:
+    server.may_answer = "none"
     channel = opened(link_mode="standalone")
     assert channel.capabilities.replies is False
-    opening = say(channel, a_post("Route barrée"))
-    say(channel, a_post("Route rouverte"), opening)
-    assert [post.parent for post in stand.posts] == [None, None]
+    opening = send_post(channel, a_post("Route barrée"))
+    send_post(channel, a_post("Route rouverte"), opening)
+    assert [post.parent for post in server.posts] == [None, None]
 
 
-def test_what_is_not_ours_is_not_answered(channel: X, stand: FakeXServer) -> None:
-    ours = say(channel, a_post("Route barrée"))
+def test_what_is_not_ours_is_not_answered(channel: X, server: FakeXServer) -> None:
+    ours = send_post(channel, a_post("Route barrée"))
     for number, change in enumerate(({"account": "other@127.0.0.1"}, {"id": "at://did"}, {"id": ""})):
-        ref = say(channel, a_post(f"Fin {number}"), ours.model_copy(update=change))
-        assert next(post for post in stand.posts if post.id == ref.id).parent is None
+        ref = send_post(channel, a_post(f"Fin {number}"), ours.model_copy(update=change))
+        assert next(post for post in server.posts if post.id == ref.id).parent is None
 
 
 @pytest.mark.parametrize(
@@ -399,20 +354,20 @@ def test_what_is_not_ours_is_not_answered(channel: X, stand: FakeXServer) -> Non
     ],
 )
 def test_what_is_too_much_is_refused_before_anything_is_sent(
-    channel: X, stand: FakeXServer, post: Post, numbers: tuple[str, ...]
+    channel: X, server: FakeXServer, post: Post, numbers: tuple[str, ...]
 ) -> None:
     error = error_of(lambda: channel.prepare(post, ()))
     assert type(error) is Refused
     assert all(number in str(error) for number in numbers)
-    assert stand.requests == []
+    assert server.requests == []
 
 
-def test_premium_accounts_say_more(opened: Open, stand: FakeXServer) -> None:
+def test_premium_accounts_have_longer_posts(opened: Open, server: FakeXServer) -> None:
     channel, text = opened(limit=25_000), "Inondation à Évian. " * 100
-    error = error_of(lambda: say(channel, a_post(text)))  # the account has no Premium after all
+    error = error_of(lambda: send_post(channel, a_post(text)))  # the account has no Premium after all
     assert type(error) is Refused
     assert "limit" in str(error) or "280" in str(error)
-    stand.limit = 25_000
+    server.limit = 25_000
     request = channel.prepare(a_post(text), ())
     ref = channel.send(request)
     assert channel.find(request, since=NOW) == ref
@@ -421,44 +376,46 @@ def test_premium_accounts_say_more(opened: Open, stand: FakeXServer) -> None:
 # --- whose the credentials are ---
 
 
-def test_nothing_is_said_before_the_account_is_known_and_it_is_asked_once(
-    opened: Open, stand: FakeXServer, store: InMemoryStateStore
+def test_nothing_is_sent_before_the_account_is_known_and_it_is_requested_once(
+    opened: Open, server: FakeXServer, store: InMemoryStateStore
 ) -> None:
     for number in range(3):
-        say(opened(), a_post(f"Un {number}"))
-    assert len(calls(stand, ME)) == 1
+        send_post(opened(), a_post(f"Un {number}"))
+    assert len(calls(server, ME)) == 1
     kept = store.load("owner")
     assert kept is not None
     assert kept.value.endswith(" 1234567890")
-    assert not [secret for secret in stand.secrets if secret in kept.value]
+    assert not [secret for secret in server.secrets if secret in kept.value]
 
 
-def test_other_credentials_are_asked_for_anew(opened: Open, stand: FakeXServer) -> None:
+def test_other_credentials_start_a_new_session(opened: Open, server: FakeXServer) -> None:
     request = opened().prepare(a_post(), ())
-    stand.access = (stand.access[0], "another-access-secret")
-    stand._signatures.access = stand.access
-    stand.handle = "police35"
-    error = error_of(lambda: opened(**signing(stand)).send(request))
+    server.access = (server.access[0], "another-access-secret")
+    server._signatures.access = server.access
+    server.handle = "police35"
+    error = error_of(lambda: opened(**signing(server)).send(request))
     assert type(error) is Blocked
     assert "police35" in str(error)
     assert "police34" in str(error)
-    assert stand.posts == ()
+    assert server.posts == ()
 
 
 @pytest.mark.parametrize("handle", ["police34", "Police34", "POLICE34"])
-def test_handles_are_compared_as_x_does(opened: Open, stand: FakeXServer, handle: str) -> None:
-    stand.handle = handle
+def test_handles_are_compared_as_x_does(opened: Open, server: FakeXServer, handle: str) -> None:
+    server.handle = handle
     account = opened().whoami()
     assert (account.id, account.name, account.url) == ("1234567890", handle, f"https://x.com/{handle}")
 
 
 @pytest.mark.parametrize("answer", [Answer.json({}), Answer.json({"data": {"id": "1"}}), Answer.html("<h1>Hi</h1>")])
-def test_an_answer_that_names_nobody_is_told(channel: X, stand: FakeXServer, answer: Answer) -> None:
-    stand.fail_next(*ME, answer)
+def test_an_answer_without_an_account_is_reported(channel: X, server: FakeXServer, answer: Answer) -> None:
+    server.fail_next(*ME, answer)
     assert type(error_of(lambda: channel.prepare(a_post(), ()))) is Unavailable
 
 
-def test_a_keep_that_fails_is_no_doubt_about_the_post(opened: Open, stand: FakeXServer, rotating: Open) -> None:
+def test_a_failing_state_store_does_not_put_the_post_in_doubt(
+    opened: Open, server: FakeXServer, rotating: Open
+) -> None:
     class Broken(InMemoryStateStore):
         def load(self, name: str) -> Any:
             raise JournalError(name)
@@ -466,7 +423,7 @@ def test_a_keep_that_fails_is_no_doubt_about_the_post(opened: Open, stand: FakeX
     request = opened().prepare(a_post(), ())
     for make in (opened, rotating):
         assert type(error_of(lambda make=make: make(store=Broken()).send(request))) is Unavailable  # type: ignore[misc]  # a default binds it
-    assert stand.posts == ()
+    assert server.posts == ()
 
 
 # --- once, and never twice ---
@@ -483,43 +440,43 @@ def test_a_keep_that_fails_is_no_doubt_about_the_post(opened: Open, stand: FakeX
         NoResponse(2.0),
     ],
 )
-def test_cut_after_it_was_accepted(opened: Open, stand: FakeXServer, cut: Disconnect | NoResponse) -> None:
+def test_cut_after_it_was_accepted(opened: Open, server: FakeXServer, cut: Disconnect | NoResponse) -> None:
     channel = opened(timeout=0.3)
     request = channel.prepare(a_post("A9 & D612 : https://police.example/é", pictures=(a_picture(),)), ())
-    stand.fail_next(*CREATE, cut, effect=True)
+    server.fail_next(*CREATE, cut, effect=True)
     error = error_of(lambda: channel.send(request))
     assert type(error) is Unconfirmed
-    assert len(calls(stand, CREATE)) == 1
+    assert len(calls(server, CREATE)) == 1
     found = channel.find(request, since=NOW)
     assert found is not None
-    assert found.id == stand.posts[0].id
+    assert found.id == server.posts[0].id
 
 
-def test_silence_ends_after_the_channels_own_timeout(opened: Open, stand: FakeXServer) -> None:
+def test_silence_ends_after_the_channels_own_timeout(opened: Open, server: FakeXServer) -> None:
     channel = opened(timeout=0.1)
     request = channel.prepare(a_post(), ())
-    stand.fail_next(*CREATE, NoResponse(5.0))
+    server.fail_next(*CREATE, NoResponse(5.0))
     assert error_of(lambda: channel.send(request)).code == "ReadTimeout"
 
 
-def test_said_again_x_itself_refuses_it_and_it_is_found(channel: X, stand: FakeXServer, clock: FakeClock) -> None:
+def test_sent_again_x_itself_refuses_it_and_it_is_found(channel: X, server: FakeXServer, clock: FakeClock) -> None:
     request = channel.prepare(a_post(), ())
-    stand.fail_next(*CREATE, Disconnect(), effect=True)
+    server.fail_next(*CREATE, Disconnect(), effect=True)
     error_of(lambda: channel.send(request))
     clock.pass_by(600)
     error = error_of(lambda: channel.send(Request.read(request.model_dump_json())))
     assert (type(error), cast("Refused", error).fallback) == (Refused, "distinct")
     found = channel.find(request, since=NOW)
     assert found is not None
-    assert found.id == stand.posts[0].id
-    assert len(stand.posts) == 1
+    assert found.id == server.posts[0].id
+    assert len(server.posts) == 1
 
 
 @pytest.mark.parametrize("parent", [None, "99"])
 def test_the_same_words_of_some_time_ago_are_not_this_post(
-    channel: X, stand: FakeXServer, clock: FakeClock, parent: str | None
+    channel: X, server: FakeXServer, clock: FakeClock, parent: str | None
 ) -> None:
-    stand.write("Route barrée à Évian.", at=NOW - timedelta(hours=3), parent=parent)
+    server.write("Route barrée à Évian.", at=NOW - timedelta(hours=3), parent=parent)
     request = channel.prepare(a_post(), ())
     assert channel.find(request, since=NOW) is None
     error = error_of(lambda: channel.send(request))
@@ -531,21 +488,21 @@ def test_the_same_words_of_some_time_ago_are_not_this_post(
 
 @pytest.mark.parametrize("trouble", [no(500), Disconnect(), no(403, "client-not-enrolled"), no(429), Answer.html("Hi")])
 def test_a_duplicate_that_cannot_be_looked_up_stays_in_doubt(
-    channel: X, stand: FakeXServer, trouble: Answer | Disconnect
+    channel: X, server: FakeXServer, trouble: Answer | Disconnect
 ) -> None:
     request = channel.prepare(a_post(), ())
-    stand.fail_next(*CREATE, DUPLICATE)
-    stand.fail_next(*TIMELINE, trouble)
+    server.fail_next(*CREATE, DUPLICATE)
+    server.fail_next(*TIMELINE, trouble)
     error = error_of(lambda: channel.send(request))
     assert type(error) is Unconfirmed
     assert "out already" in str(error)
 
 
-def test_of_posts_with_the_same_words_the_first_after_the_call_that_is_nobodys_is_ours(
-    channel: X, stand: FakeXServer
+def test_of_posts_with_the_same_text_the_first_unclaimed_one_after_the_call_is_ours(
+    channel: X, server: FakeXServer
 ) -> None:
     request = channel.prepare(a_post(), ())
-    ids = [stand.write("Route barrée à Évian.", at=NOW + timedelta(seconds=at)) for at in (-45, -10, 5, 20)]
+    ids = [server.write("Route barrée à Évian.", at=NOW + timedelta(seconds=at)) for at in (-45, -10, 5, 20)]
     for known, ours in ((0, 2), (3, 3), (4, None)):
         found = channel.find(request, since=NOW, known=frozenset(ids[:known]))
         assert (found and found.id) == (None if ours is None else ids[ours])
@@ -554,13 +511,13 @@ def test_of_posts_with_the_same_words_the_first_after_the_call_that_is_nobodys_i
 
 @pytest.mark.parametrize("jump", [-3600, -60, 65, 3600])
 def test_a_clock_that_is_set_between_two_calls_is_seen_from_the_answer_itself(
-    opened: Open, stand: FakeXServer, clock: FakeClock, jump: float
+    opened: Open, server: FakeXServer, clock: FakeClock, jump: float
 ) -> None:
-    """What X's clock told before is of no use then; the caller says when by the clock as it now is."""
+    """X's earlier time is of no use then. The caller passes the time by the clock as it now is."""
     ours = FakeClock(NOW)
     channel = opened(clock=ours)
     request = channel.prepare(a_post(), ())
-    out = stand.write("Route barrée à Évian.")
+    out = server.write("Route barrée à Évian.")
     for passing in (clock, ours):
         passing.pass_by(10)
     ours.jump(jump)
@@ -574,13 +531,13 @@ def test_a_clock_that_is_set_between_two_calls_is_seen_from_the_answer_itself(
 
 
 def test_a_clock_that_was_set_on_hides_no_post_from_the_first_answer(
-    opened: Open, stand: FakeXServer, clock: FakeClock
+    opened: Open, server: FakeXServer, clock: FakeClock
 ) -> None:
     """By the clock as it was before, the question leaves out the time of the post, which X has no reason to refuse."""
     ours = FakeClock(NOW)
     channel = opened(clock=ours)
     request = channel.prepare(a_post(), ())
-    out = stand.write("Route barrée à Évian.")
+    out = server.write("Route barrée à Évian.")
     for passing in (clock, ours):
         passing.pass_by(60)
     ours.jump(150)
@@ -592,68 +549,68 @@ def test_a_clock_that_was_set_on_hides_no_post_from_the_first_answer(
 @pytest.mark.parametrize("ahead", [timedelta(days=-2), timedelta(hours=-3), timedelta(hours=3), timedelta(days=2)])
 @pytest.mark.parametrize("learnt", [True, False])
 def test_a_clock_that_is_not_that_of_x_finds_the_post_and_no_older_one(
-    opened: Open, stand: FakeXServer, clock: FakeClock, ahead: timedelta, *, learnt: bool
+    opened: Open, server: FakeXServer, clock: FakeClock, ahead: timedelta, *, learnt: bool
 ) -> None:
     ours = FakeClock(NOW)
     clock._at += ahead
     channel = opened(clock=ours)
     request = channel.prepare(a_post(), ())
-    stand.write("Route barrée à Évian.", at=clock.now() - timedelta(minutes=10))
+    server.write("Route barrée à Évian.", at=clock.now() - timedelta(minutes=10))
     channel = channel if learnt else opened(clock=ours)  # of another process, which has not heard from X yet
     assert channel.find(request, since=NOW) is None
-    out = stand.write("Route barrée à Évian.")
+    out = server.write("Route barrée à Évian.")
     for passing in (clock, ours):
         passing.pass_by(600)
     found = channel.find(request, since=NOW)
     assert found is not None
     assert found.id == out
-    assert len(stand.posts) == 2
+    assert len(server.posts) == 2
 
 
-def test_a_wrong_clock_is_named_and_not_the_keys(opened: Open, stand: FakeXServer, clock: FakeClock) -> None:
-    """X need not say why it does not accept a signature: the time of its answer tells."""
+def test_a_wrong_clock_is_named_and_not_the_keys(opened: Open, server: FakeXServer, clock: FakeClock) -> None:
+    """X need not explain why it rejects a signature. The time of its answer shows it."""
     channel = opened()
     request = channel.prepare(a_post(), ())
     plain = no(401, "Unauthorized")
     for apart, names_clock in ((0, False), (110, False), (130, True), (-10_000, True)):
         there = format_datetime(clock.now() + timedelta(seconds=apart), usegmt=True)
-        stand.fail_next(*CREATE, replace(plain, headers={"Date": there}))
+        server.fail_next(*CREATE, replace(plain, headers={"Date": there}))
         error = error_of(lambda: channel.send(request))
         assert type(error) is Blocked
         assert ("clock is wrong" in str(error), "Set the clock" in str(error)) == (names_clock, names_clock)
         assert ("new keys" in str(error)) is not names_clock
-    assert stand.posts == ()
+    assert server.posts == ()
 
 
-def test_a_wrong_clock_does_not_matter_to_tokens(rotating: Open, stand: FakeXServer, clock: FakeClock) -> None:
+def test_a_wrong_clock_does_not_matter_to_tokens(rotating: Open, server: FakeXServer, clock: FakeClock) -> None:
     channel = rotating()
     request = channel.prepare(a_post(), ())
     there = format_datetime(clock.now() + timedelta(hours=3), usegmt=True)
-    stand.fail_next(*CREATE, replace(no(401, "Unauthorized"), headers={"Date": there}), times=2)
+    server.fail_next(*CREATE, replace(no(401, "Unauthorized"), headers={"Date": there}), times=2)
     assert "clock" not in str(error_of(lambda: channel.send(request)))
 
 
 @pytest.mark.parametrize("hours", [-72, -3, 3, 72])
-def test_our_clock_neither_renews_nor_keeps_a_token(rotating: Open, stand: FakeXServer, hours: int) -> None:
+def test_our_clock_neither_renews_nor_keeps_a_token(rotating: Open, server: FakeXServer, hours: int) -> None:
     ours = FakeClock(NOW)
     channel = rotating(clock=ours)
-    say(channel, a_post("Début"))
+    send_post(channel, a_post("Début"))
     ours._at += timedelta(hours=hours)
-    say(channel, a_post("Suite"))
-    assert stand.renewals == 1
-    stand.expire_access()
-    say(channel, a_post("Fin"))
-    assert stand.renewals == 2
+    send_post(channel, a_post("Suite"))
+    assert server.renewals == 1
+    server.expire_access()
+    send_post(channel, a_post("Fin"))
+    assert server.renewals == 2
 
 
 def test_an_answer_to_a_post_just_made_waits_for_it_by_the_clock_of_x(
-    opened: Open, stand: FakeXServer, clock: FakeClock
+    opened: Open, server: FakeXServer, clock: FakeClock
 ) -> None:
     """Else a clock hours ahead would take the post for an old one that is gone, and tear the thread."""
     channel = opened(clock=FakeClock(NOW + timedelta(hours=3)))
-    opening = say(channel, a_post("Début"))
+    opening = send_post(channel, a_post("Début"))
     answer = channel.prepare(a_post("Suite"), (opening,))
-    stand.unseen.add(opening.id)
+    server.unseen.add(opening.id)
     assert type(error_of(lambda: channel.send(answer))) is Unavailable
     clock.pass_by(120)
     error = error_of(lambda: channel.send(answer))
@@ -661,50 +618,50 @@ def test_an_answer_to_a_post_just_made_waits_for_it_by_the_clock_of_x(
     assert error.fallback == "standalone"
 
 
-def test_a_post_of_another_place_in_the_thread_is_not_ours(channel: X, stand: FakeXServer) -> None:
-    opening = say(channel, a_post("Début"))
+def test_a_post_of_another_place_in_the_thread_is_not_ours(channel: X, server: FakeXServer) -> None:
+    opening = send_post(channel, a_post("Début"))
     answer = channel.prepare(a_post("Suite"), (opening,))
-    stand.write("Suite", parent="99")
+    server.write("Suite", parent="99")
     assert channel.find(answer, since=NOW) is None
     assert channel.find(channel.prepare(a_post("Suite"), ()), since=NOW) is None
-    ref = stand.write("Suite", parent=opening.id)
+    ref = server.write("Suite", parent=opening.id)
     found = channel.find(answer, since=NOW)
     assert found is not None
     assert found.id == ref
 
 
-def test_the_timeline_is_read_to_its_end(channel: X, stand: FakeXServer) -> None:
+def test_the_timeline_is_read_to_its_end(channel: X, server: FakeXServer) -> None:
     request = channel.prepare(a_post(), ())
-    stand.page = 5
+    server.page = 5
     assert channel.find(request, since=NOW) is None
-    ours = stand.write("Route barrée à Évian.", at=NOW)
+    ours = server.write("Route barrée à Évian.", at=NOW)
     for number in range(12):
-        stand.write(f"Autre {number}", at=NOW)
+        server.write(f"Autre {number}", at=NOW)
     found = channel.find(request, since=NOW)
     assert found is not None
     assert found.id == ours
-    assert [seen.query.get("pagination_token") for seen in calls(stand, TIMELINE)] == [None, None, ["5"], ["10"]]
-    assert calls(stand, TIMELINE)[0].query["start_time"] == ["2026-03-02T06:28:00Z"]
+    assert [seen.query.get("pagination_token") for seen in calls(server, TIMELINE)] == [None, None, ["5"], ["10"]]
+    assert calls(server, TIMELINE)[0].query["start_time"] == ["2026-03-02T06:28:00Z"]
 
 
-def test_a_timeline_without_end_keeps_the_doubt(channel: X, stand: FakeXServer) -> None:
+def test_a_timeline_without_end_keeps_the_doubt(channel: X, server: FakeXServer) -> None:
     page = {"data": [{"id": "1", "text": "x"}], "meta": {"result_count": 1, "next_token": "again"}}
     request = channel.prepare(a_post(), ())
-    stand.on(*TIMELINE, Answer.json(page))
+    server.on(*TIMELINE, Answer.json(page))
     assert type(error_of(lambda: channel.find(request, since=NOW))) is Unavailable
-    assert len(calls(stand, TIMELINE)) == 32
+    assert len(calls(server, TIMELINE)) == 32
 
 
-def test_fields_that_x_no_longer_knows_are_done_without(channel: X, stand: FakeXServer) -> None:
+def test_fields_that_x_no_longer_knows_are_done_without(channel: X, server: FakeXServer) -> None:
     request = channel.prepare(a_post("Voir https://police.example/a", pictures=(a_picture(),)), ())
     ref = channel.send(request)
-    stand.knows_fields = "none"
+    server.knows_fields = "none"
     assert channel.find(request, since=NOW) == ref
-    asked = [[name for name in seen.query if name.endswith(".fields")] for seen in calls(stand, TIMELINE)]
+    asked = [[name for name in seen.query if name.endswith(".fields")] for seen in calls(server, TIMELINE)]
     assert asked == [["post.fields"], ["tweet.fields"], []]
-    stand.knows_fields = "tweet.fields"
+    server.knows_fields = "tweet.fields"
     assert channel.find(request, since=NOW) == ref
-    stand.knows_fields = "post.fields"
+    server.knows_fields = "post.fields"
     assert channel.find(request, since=NOW) == ref
 
 
@@ -730,22 +687,22 @@ def test_fields_that_x_no_longer_knows_are_done_without(channel: X, stand: FakeX
     ],
 )
 def test_a_timeline_that_cannot_be_read_keeps_the_doubt(
-    opened: Open, stand: FakeXServer, trouble: Answer | Disconnect | NoResponse
+    opened: Open, server: FakeXServer, trouble: Answer | Disconnect | NoResponse
 ) -> None:
     channel = opened(timeout=0.3)
     request = channel.prepare(a_post(), ())
     ref = channel.send(request)
-    stand.fail_next(*TIMELINE, trouble)
+    server.fail_next(*TIMELINE, trouble)
     error = error_of(lambda: channel.find(request, since=NOW))
     assert type(error) is Unavailable
     assert not error.whole_channel  # a limit on questions is none on posts
     assert channel.find(request, since=NOW) == ref
 
 
-def test_what_closes_the_account_blocks_also_a_look(channel: X, stand: FakeXServer) -> None:
+def test_what_closes_the_account_blocks_also_a_look(channel: X, server: FakeXServer) -> None:
     request = channel.prepare(a_post(), ())
     for answer in (no(403, "The user used for authentication is suspended"), no(402), no(401, "Unauthorized")):
-        stand.fail_next(*TIMELINE, answer)
+        server.fail_next(*TIMELINE, answer)
         assert type(error_of(lambda: channel.find(request, since=NOW))) is Blocked
 
 
@@ -807,10 +764,10 @@ def test_what_closes_the_account_blocks_also_a_look(channel: X, stand: FakeXServ
     ],
 )
 def test_what_an_answer_to_a_post_means(
-    channel: X, stand: FakeXServer, answer: Answer, kind: type[ChannelError], says: str
+    channel: X, server: FakeXServer, answer: Answer, kind: type[ChannelError], says: str
 ) -> None:
     request = channel.prepare(a_post(), ())
-    stand.fail_next(*CREATE, answer)
+    server.fail_next(*CREATE, answer)
     error = error_of(lambda: channel.send(request))
     assert type(error) is kind
     assert says in str(error)
@@ -818,26 +775,26 @@ def test_what_an_answer_to_a_post_means(
     assert "elsewhere" not in str(error)
     assert getattr(error, "fallback", None) is None
     assert error.__context__ is None
-    assert len(calls(stand, CREATE)) == 1
-    assert stand.posts == ()
+    assert len(calls(server, CREATE)) == 1
+    assert server.posts == ()
     channel.send(request)
-    assert len(stand.posts) == 1
+    assert len(server.posts) == 1
 
 
-def test_an_answer_that_x_does_not_take_may_stand_alone(channel: X, stand: FakeXServer) -> None:
-    opening = say(channel, a_post("Début"))
-    stand.may_answer = "none"
-    error = error_of(lambda: say(channel, a_post("Fin"), opening))
+def test_a_reply_that_x_does_not_take_may_be_a_post_of_its_own(channel: X, server: FakeXServer) -> None:
+    opening = send_post(channel, a_post("Début"))
+    server.may_answer = "none"
+    error = error_of(lambda: send_post(channel, a_post("Fin"), opening))
     assert isinstance(error, Refused)
     assert error.fallback == "standalone"
     assert 'link_mode = "standalone"' in str(error)
-    say(channel, a_post("Fin"))
-    assert [post.text for post in stand.posts] == ["Début", "Fin"]
+    send_post(channel, a_post("Fin"))
+    assert [post.text for post in server.posts] == ["Début", "Fin"]
 
 
-def test_a_parent_that_is_gone_and_one_that_is_only_new(channel: X, stand: FakeXServer, clock: FakeClock) -> None:
-    opening = say(channel, a_post("Début"))
-    stand.unseen = {opening.id}
+def test_a_parent_that_is_gone_and_one_that_is_only_new(channel: X, server: FakeXServer, clock: FakeClock) -> None:
+    opening = send_post(channel, a_post("Début"))
+    server.unseen = {opening.id}
     request = channel.prepare(a_post("Fin"), (opening,))
     clock.pass_by(59)
     error = error_of(lambda: channel.send(request))
@@ -847,26 +804,26 @@ def test_a_parent_that_is_gone_and_one_that_is_only_new(channel: X, stand: FakeX
     late = error_of(lambda: channel.send(request))
     assert isinstance(late, Refused)
     assert late.fallback == "standalone"
-    stand.unseen = set()
+    server.unseen = set()
     channel.send(request)
-    assert [post.parent for post in stand.posts] == [None, opening.id]
+    assert [post.parent for post in server.posts] == [None, opening.id]
 
 
 @pytest.mark.parametrize("how", ["forgotten", "expired", "old words"])
-def test_an_upload_that_was_lost(channel: X, stand: FakeXServer, clock: FakeClock, how: str) -> None:
+def test_an_upload_that_was_lost(channel: X, server: FakeXServer, clock: FakeClock, how: str) -> None:
     post = a_post(pictures=(a_picture(),))
     request = channel.prepare(post, ())
     if how == "forgotten":
-        stand.forget_media()
+        server.forget_media()
     elif how == "expired":
         clock.pass_by(86_401)
     else:
-        stand.fail_next(*CREATE, old(400, 324, "The validation of media ids failed."))
+        server.fail_next(*CREATE, old(400, 324, "The validation of media ids failed."))
     error = error_of(lambda: channel.send(request))
     assert isinstance(error, Refused)
     assert error.fallback == "prepare"
-    say(channel, post.model_copy(update={"variant": 1}))
-    assert stand.posts[0].images[0].data == JPEG
+    send_post(channel, post.model_copy(update={"variant": 1}))
+    assert server.posts[0].images[0].data == JPEG
 
 
 RESET = int(NOW.timestamp())
@@ -895,55 +852,55 @@ RESET = int(NOW.timestamp())
     ],
 )
 def test_a_rate_limit_holds_for_the_account(
-    channel: X, stand: FakeXServer, clock: FakeClock, headers: dict[str, str], seconds: int | None
+    channel: X, server: FakeXServer, clock: FakeClock, headers: dict[str, str], seconds: int | None
 ) -> None:
     request = channel.prepare(a_post(), ())
-    stand.fail_next(*CREATE, no(429, "Too Many Requests", title="Too Many Requests", **headers))
+    server.fail_next(*CREATE, no(429, "Too Many Requests", title="Too Many Requests", **headers))
     error = error_of(lambda: channel.send(request))
     assert isinstance(error, Unavailable)
     assert error.whole_channel
     assert error.retry_at == (None if seconds is None else NOW + timedelta(seconds=seconds))
     assert clock.slept == []
-    assert len(calls(stand, CREATE)) == 1
+    assert len(calls(server, CREATE)) == 1
 
 
-def test_the_posts_of_the_window_and_of_the_day_run_out(channel: X, stand: FakeXServer) -> None:
-    stand.posts_left = 1
-    say(channel, a_post("Un"))
-    window = error_of(lambda: say(channel, a_post("Deux")))
-    stand.posts_left, stand.day_left = 5, 0
-    day = error_of(lambda: say(channel, a_post("Deux")))
+def test_the_posts_of_the_window_and_of_the_day_run_out(channel: X, server: FakeXServer) -> None:
+    server.posts_left = 1
+    send_post(channel, a_post("Un"))
+    window = error_of(lambda: send_post(channel, a_post("Deux")))
+    server.posts_left, server.day_left = 5, 0
+    day = error_of(lambda: send_post(channel, a_post("Deux")))
     assert isinstance(window, Unavailable)
     assert isinstance(day, Unavailable)
     assert window.retry_at == NOW + timedelta(minutes=15)
     assert day.retry_at == NOW + timedelta(days=1)
 
 
-def test_a_quota_of_a_day_comes_back_by_itself(channel: X, stand: FakeXServer) -> None:
+def test_a_quota_of_a_day_comes_back_by_itself(channel: X, server: FakeXServer) -> None:
     request = channel.prepare(a_post(), ())
-    stand.fail_next(*CREATE, no(429, "Usage cap exceeded: Daily product cap", PROBLEM + "usage-capped"))
+    server.fail_next(*CREATE, no(429, "Usage cap exceeded: Daily product cap", PROBLEM + "usage-capped"))
     error = error_of(lambda: channel.send(request))
     assert isinstance(error, Unavailable)
     assert (error.whole_channel, error.retry_at) == (True, NOW + timedelta(seconds=900))
 
 
 @pytest.mark.parametrize("closed", ["suspended", "locked", "read-only"])
-def test_a_closed_account_is_blocked(channel: X, stand: FakeXServer, closed: Any) -> None:
-    stand.closed = closed
-    assert type(error_of(lambda: say(channel, a_post()))) is Blocked
+def test_a_closed_account_is_blocked(channel: X, server: FakeXServer, closed: Any) -> None:
+    server.closed = closed
+    assert type(error_of(lambda: send_post(channel, a_post()))) is Blocked
 
 
-def test_without_credits_everything_is_blocked(opened: Open, stand: FakeXServer) -> None:
-    stand.credits = False
-    for call in (opened().whoami, lambda: say(opened(), a_post())):
+def test_without_credits_everything_is_blocked(opened: Open, server: FakeXServer) -> None:
+    server.credits = False
+    for call in (opened().whoami, lambda: send_post(opened(), a_post())):
         error = error_of(call)
         assert type(error) is Blocked
         assert error.code == "402 credits"
 
 
-def test_nobody_listens(channel: X, stand: FakeXServer) -> None:
+def test_a_closed_port(channel: X, server: FakeXServer) -> None:
     request = channel.prepare(a_post(), ())
-    stand.refuse_connections()
+    server.refuse_connections()
     for call in (
         lambda: channel.send(request),
         lambda: channel.find(request, since=NOW),
@@ -951,23 +908,23 @@ def test_nobody_listens(channel: X, stand: FakeXServer) -> None:
         lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()),
     ):
         assert type(error_of(call)) is Unavailable
-    stand.recover()
+    server.recover()
     channel.send(request)
-    assert len(stand.posts) == 1
+    assert len(server.posts) == 1
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_neither_post_nor_token_follows_a_redirect(rotating: Open, stand: FakeXServer, status: int) -> None:
+def test_neither_post_nor_token_follows_a_redirect(rotating: Open, server: FakeXServer, status: int) -> None:
     channel = rotating()
     with FakeServer() as elsewhere:
-        stand.fail_next(*TOKEN, Answer.redirect(f"{elsewhere.url}/2/oauth2/token", status))
+        server.fail_next(*TOKEN, Answer.redirect(f"{elsewhere.url}/2/oauth2/token", status))
         assert type(error_of(channel.whoami)) is Unavailable
         request = channel.prepare(a_post(), ())
         for route, call, kind in (
             (CREATE, lambda: channel.send(request), Unconfirmed),
             (TIMELINE, lambda: channel.find(request, since=NOW), Unavailable),
         ):
-            stand.fail_next(*route, Answer.redirect(f"{elsewhere.url}/", status))
+            server.fail_next(*route, Answer.redirect(f"{elsewhere.url}/", status))
             assert type(error_of(call)) is kind
         assert elsewhere.requests == []
 
@@ -975,9 +932,9 @@ def test_neither_post_nor_token_follows_a_redirect(rotating: Open, stand: FakeXS
 # --- signatures and tokens ---
 
 
-def test_calls_are_signed_for_the_address_they_go_to(channel: X, opened: Open, stand: FakeXServer) -> None:
+def test_calls_are_signed_for_the_address_they_go_to(channel: X, opened: Open, server: FakeXServer) -> None:
     channel.whoami()
-    assert stand.requests[0].headers["Authorization"].startswith("OAuth ")
+    assert server.requests[0].headers["Authorization"].startswith("OAuth ")
     wrong = opened(access_token_secret=SecretStr("wrong"))
     error = error_of(wrong.whoami)
     assert type(error) is Blocked
@@ -985,38 +942,38 @@ def test_calls_are_signed_for_the_address_they_go_to(channel: X, opened: Open, s
 
 
 def test_a_netrc_does_not_replace_our_token(
-    rotating: Open, stand: FakeXServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rotating: Open, server: FakeXServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("default login somebody password else\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
-    assert rotating(client_secret=SecretStr(stand.client[1])).whoami().id == stand.number
+    assert rotating(client_secret=SecretStr(server.client[1])).whoami().id == server.number
 
 
-def test_one_renewal_for_all_channels_and_calls(rotating: Open, stand: FakeXServer) -> None:
-    say(rotating(), a_post("Un"))
-    say(rotating(), a_post("Deux"))
-    assert stand.renewals == 1
+def test_one_renewal_for_all_channels_and_calls(rotating: Open, server: FakeXServer) -> None:
+    send_post(rotating(), a_post("Un"))
+    send_post(rotating(), a_post("Deux"))
+    assert server.renewals == 1
 
 
 def test_an_app_without_a_secret_names_itself_in_the_form(clock: FakeClock, store: InMemoryStateStore) -> None:
-    with FakeXServer(client_secret="", now=clock.now) as stand:
+    with FakeXServer(client_secret="", now=clock.now) as server:
         channel = X(
             handle="police34",
-            client_id=stand.client[0],
-            refresh_token=SecretStr(stand.refresh_token),
-            service=stand.url,
+            client_id=server.client[0],
+            refresh_token=SecretStr(server.refresh_token),
+            service=server.url,
             clock=clock,
             store=store,
         )
-        assert channel.whoami().id == stand.number
+        assert channel.whoami().id == server.number
         channel.close()
-        assert calls(stand, TOKEN)[0].headers["Authorization"] is None
+        assert calls(server, TOKEN)[0].headers["Authorization"] is None
 
 
 def test_an_expired_token_is_renewed_once_and_the_same_bytes_repeated(
-    rotating: Open, stand: FakeXServer, clock: FakeClock, store: InMemoryStateStore
+    rotating: Open, server: FakeXServer, clock: FakeClock, store: InMemoryStateStore
 ) -> None:
     channel = rotating()
     request = channel.prepare(a_post(), ())
@@ -1027,53 +984,53 @@ def test_an_expired_token_is_renewed_once_and_the_same_bytes_repeated(
     assert before is not None
     assert after is not None
     assert after.version == before.version + 1
-    bodies = [seen.body for seen in calls(stand, CREATE)]
+    bodies = [seen.body for seen in calls(server, CREATE)]
     assert len(bodies) == 2
     assert bodies[0] == bodies[1]
-    assert (stand.renewals, len(stand.posts)) == (2, 1)
+    assert (server.renewals, len(server.posts)) == (2, 1)
 
 
-def test_a_new_pair_is_stored_before_it_is_used(rotating: Open, stand: FakeXServer) -> None:
+def test_a_new_pair_is_stored_before_it_is_used(rotating: Open, server: FakeXServer) -> None:
     used: list[int] = []
 
     class Watched(InMemoryStateStore):
         def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
             if name == "tokens":
-                used.append(len(calls(stand, ME)))
+                used.append(len(calls(server, ME)))
             return super().compare_and_swap(name, value, version=version)
 
     rotating(store=Watched()).whoami()
     assert used == [0]
 
 
-def test_a_lost_refresh_token_needs_a_person(rotating: Open, stand: FakeXServer, store: InMemoryStateStore) -> None:
+def test_a_lost_refresh_token_needs_a_person(rotating: Open, server: FakeXServer, store: InMemoryStateStore) -> None:
     channel = rotating()
     request = channel.prepare(a_post(), ())
-    stand.expire_access()
-    stand.revoke_refresh()
+    server.expire_access()
+    server.revoke_refresh()
     error = error_of(lambda: channel.send(request))
     assert type(error) is Blocked
     assert error.code == "400 invalid_request"
     assert "Authorise the app" in str(error)
-    anew = rotating(refresh_token=SecretStr(stand.authorise()))
+    anew = rotating(refresh_token=SecretStr(server.authorise()))
     anew.send(request)  # the new one of the settings counts, not the dead one that is kept
-    assert len(stand.posts) == 1
+    assert len(server.posts) == 1
     assert store.load("tokens") is not None
 
 
-def test_an_answer_to_a_renewal_that_got_lost_is_told_as_such(rotating: Open, stand: FakeXServer) -> None:
+def test_a_lost_answer_to_a_renewal_is_reported_as_such(rotating: Open, server: FakeXServer) -> None:
     channel = rotating()
-    stand.fail_next(*TOKEN, Disconnect(), effect=True)
+    server.fail_next(*TOKEN, Disconnect(), effect=True)
     assert type(error_of(channel.whoami)) is Unavailable
     error = error_of(channel.whoami)
     assert type(error) is Blocked
     assert "successor got lost" in str(error)
 
 
-def test_many_find_the_token_expired_and_one_renews_it(rotating: Open, stand: FakeXServer) -> None:
+def test_many_find_the_token_expired_and_one_renews_it(rotating: Open, server: FakeXServer) -> None:
     channels = [rotating() for _ in range(8)]
     channels[0].whoami()
-    stand.expire_access()
+    server.expire_access()
     start = Barrier(8)
     seen: list[str] = []
 
@@ -1086,15 +1043,15 @@ def test_many_find_the_token_expired_and_one_renews_it(rotating: Open, stand: Fa
         thread.start()
     for thread in threads:
         thread.join()
-    assert (len(seen), stand.renewals) == (8, 2)
+    assert (len(seen), server.renewals) == (8, 2)
 
 
-def test_a_token_that_is_never_accepted_ends(rotating: Open, stand: FakeXServer) -> None:
+def test_a_token_that_is_never_accepted_ends(rotating: Open, server: FakeXServer) -> None:
     channel = rotating()
     request = channel.prepare(a_post(), ())
-    stand.fail_next(*CREATE, no(401, "Unauthorized", title="Unauthorized"), times=99)
+    server.fail_next(*CREATE, no(401, "Unauthorized", title="Unauthorized"), times=99)
     assert type(error_of(lambda: channel.send(request))) is Blocked
-    assert (len(calls(stand, CREATE)), stand.renewals) == (2, 2)
+    assert (len(calls(server, CREATE)), server.renewals) == (2, 2)
 
 
 @pytest.mark.parametrize(
@@ -1112,37 +1069,37 @@ def test_a_token_that_is_never_accepted_ends(rotating: Open, stand: FakeXServer)
         (Disconnect(), Unavailable, "renewing the tokens"),
     ],
 )
-def test_a_renewal_is_tried_once_and_said_plainly(
-    rotating: Open, stand: FakeXServer, answer: Answer | Disconnect, kind: type[ChannelError], says: str
+def test_a_renewal_is_tried_once_and_reported_plainly(
+    rotating: Open, server: FakeXServer, answer: Answer | Disconnect, kind: type[ChannelError], says: str
 ) -> None:
-    stand.fail_next(*TOKEN, answer, times=9)
+    server.fail_next(*TOKEN, answer, times=9)
     error = error_of(lambda: rotating().prepare(a_post(), ()))
     assert type(error) is kind
     assert says in str(error)
-    assert len(stand.requests) == 1
+    assert len(server.requests) == 1
 
 
 def test_a_renewal_without_a_new_refresh_token_keeps_the_old_one(
-    rotating: Open, stand: FakeXServer, store: InMemoryStateStore
+    rotating: Open, server: FakeXServer, store: InMemoryStateStore
 ) -> None:
-    stand.fail_next(*TOKEN, Answer.json({"access_token": "a", "token_type": "bearer"}))
-    stand.fail_next(*ME, Answer.json({"data": {"id": "7", "username": "police34"}}))
+    server.fail_next(*TOKEN, Answer.json({"access_token": "a", "token_type": "bearer"}))
+    server.fail_next(*ME, Answer.json({"data": {"id": "7", "username": "police34"}}))
     rotating().whoami()
     kept = store.load("tokens")
     assert kept is not None
-    assert json.loads(kept.value)["refresh"] == stand.refresh_token
+    assert json.loads(kept.value)["refresh"] == server.refresh_token
 
 
 @pytest.mark.parametrize("kept", ["no json", "[]", '{"owner": "only"}', None])
 def test_kept_tokens_that_are_not_ours_are_replaced(
-    rotating: Open, stand: FakeXServer, store: InMemoryStateStore, kept: str | None
+    rotating: Open, server: FakeXServer, store: InMemoryStateStore, kept: str | None
 ) -> None:
     other = {"owner": "other", "access": "a", "refresh": "r"}
     store.compare_and_swap("tokens", kept or json.dumps(other), version=None)
-    assert rotating().whoami().id == stand.number
+    assert rotating().whoami().id == server.number
 
 
-def test_somebody_who_renews_for_too_long(rotating: Open, store: InMemoryStateStore) -> None:
+def test_a_renewal_by_another_process_that_takes_too_long(rotating: Open, store: InMemoryStateStore) -> None:
     channel = rotating(timeout=0.02)
     with store.lease("tokens", seconds=1):
         error = error_of(channel.whoami)
@@ -1150,7 +1107,7 @@ def test_somebody_who_renews_for_too_long(rotating: Open, store: InMemoryStateSt
     assert "another process" in str(error)
 
 
-def test_a_pair_that_could_not_be_stored_is_stored_by_the_next_call(rotating: Open, stand: FakeXServer) -> None:
+def test_a_pair_that_could_not_be_stored_is_stored_by_the_next_call(rotating: Open, server: FakeXServer) -> None:
     class Stumbling(InMemoryStateStore):
         stumbles = 1
 
@@ -1166,27 +1123,27 @@ def test_a_pair_that_could_not_be_stored_is_stored_by_the_next_call(rotating: Op
     assert type(error) is Unavailable
     assert "stored" in str(error)
     assert store.load("tokens") is None
-    assert channel.whoami().id == stand.number  # a second renewal would find the refresh token used up
-    assert stand.renewals == 1
+    assert channel.whoami().id == server.number  # a second renewal would find the refresh token used up
+    assert server.renewals == 1
     assert store.load("tokens") is not None
 
 
-def test_a_lease_that_ran_out_does_not_undo_the_others_tokens(rotating: Open, stand: FakeXServer) -> None:
+def test_a_lease_that_ran_out_does_not_undo_the_others_tokens(rotating: Open, server: FakeXServer) -> None:
     class Overtaken(InMemoryStateStore):
         def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
             if name == "tokens" and version is None:
-                super().compare_and_swap(name, value, version=None)  # the other one's, and it stands
+                super().compare_and_swap(name, value, version=None)  # the other one's, which is kept
                 return False
             return super().compare_and_swap(name, value, version=version)
 
     store = Overtaken()
-    assert rotating(store=store).whoami().id == stand.number
+    assert rotating(store=store).whoami().id == server.number
     kept = store.load("tokens")
     assert kept is not None
     assert kept.version == 1
 
 
-def test_a_refresh_token_that_somebody_else_has_just_used(rotating: Open, stand: FakeXServer) -> None:
+def test_a_refresh_token_that_another_process_has_just_used(rotating: Open, server: FakeXServer) -> None:
     class Late(InMemoryStateStore):
         """While we ask, another process, whose lease we took for dead, stores what it got."""
 
@@ -1206,25 +1163,25 @@ def test_a_refresh_token_that_somebody_else_has_just_used(rotating: Open, stand:
     assert kept is not None
     fresh = json.loads(kept.value) | {"access": "theirs"}
     store.waiting.append(json.dumps(fresh))
-    stand.expire_access()
-    stand.on(*TOKEN, store.supersede_partial_sends)
-    stand.fail_next(*ME, no(401, "Unauthorized"))
-    stand.fail_next(*ME, Answer.json({"data": {"id": "7", "username": "police34"}}))
+    server.expire_access()
+    server.on(*TOKEN, store.supersede_partial_sends)
+    server.fail_next(*ME, no(401, "Unauthorized"))
+    server.fail_next(*ME, Answer.json({"data": {"id": "7", "username": "police34"}}))
     assert channel.whoami().id == "7"
-    assert calls(stand, ME)[-1].headers["Authorization"] == "Bearer theirs"
+    assert calls(server, ME)[-1].headers["Authorization"] == "Bearer theirs"
 
 
 # --- taking back, closing ---
 
 
-def test_a_post_is_taken_back_once_or_twice(channel: X, stand: FakeXServer) -> None:
+def test_a_post_is_taken_back_once_or_twice(channel: X, server: FakeXServer) -> None:
     request = channel.prepare(a_post(), ())
     ref = channel.send(request)
     channel.delete(ref)
     channel.delete(ref)
-    assert stand.posts == ()
+    assert server.posts == ()
     assert channel.find(request, since=NOW) is None
-    stand.fail_next(*DELETE, old(404, 144, "No status found with that ID."))
+    server.fail_next(*DELETE, old(404, 144, "No status found with that ID."))
     channel.delete(ref)
 
 
@@ -1241,47 +1198,47 @@ def test_a_post_is_taken_back_once_or_twice(channel: X, stand: FakeXServer) -> N
     ],
 )
 def test_taking_back_can_fail(
-    channel: X, stand: FakeXServer, answer: Answer | Disconnect, kind: type[ChannelError]
+    channel: X, server: FakeXServer, answer: Answer | Disconnect, kind: type[ChannelError]
 ) -> None:
-    ref = say(channel, a_post())
-    stand.fail_next(*DELETE, answer)
+    ref = send_post(channel, a_post())
+    server.fail_next(*DELETE, answer)
     assert type(error_of(lambda: channel.delete(ref))) is kind
 
 
-def test_what_is_not_ours_is_not_taken_back(channel: X, stand: FakeXServer) -> None:
-    ref = say(channel, a_post())
+def test_what_is_not_ours_is_not_taken_back(channel: X, server: FakeXServer) -> None:
+    ref = send_post(channel, a_post())
     for change in ({"account": "other"}, {"id": "../2/users/me"}):
         assert type(error_of(lambda change=change: channel.delete(ref.model_copy(update=change)))) is Refused  # type: ignore[misc]  # a default binds it
-    assert len(stand.posts) == 1
+    assert len(server.posts) == 1
 
 
-def test_closed_twice_and_opened_again(channel: X, stand: FakeXServer) -> None:
+def test_closed_twice_and_opened_again(channel: X, server: FakeXServer) -> None:
     channel.close()
-    say(channel, a_post("Un"))
+    send_post(channel, a_post("Un"))
     channel.close()
     channel.close()
-    say(channel, a_post("Deux"))
-    assert len(stand.posts) == 2
+    send_post(channel, a_post("Deux"))
+    assert len(server.posts) == 2
 
 
 # --- secrets ---
 
 
 def test_no_secret_is_seen_anywhere(
-    opened: Open, rotating: Open, stand: FakeXServer, store: InMemoryStateStore, caplog: pytest.LogCaptureFixture
+    opened: Open, rotating: Open, server: FakeXServer, store: InMemoryStateStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     said = []
     for make in (opened, rotating):
         channel = make(timeout=0.3)
-        options = signing(stand) if make is opened else {name: SecretStr(str(v)) for name, v in tokens(stand).items()}
+        options = signing(server) if make is opened else {name: SecretStr(str(v)) for name, v in tokens(server).items()}
         credentials = Credentials.of(**{"client_secret": None, **options})
         request = channel.prepare(a_post(pictures=(a_picture(),)), ())
         channel.delete(channel.send(request))
         again = channel.prepare(a_post(), ())
         kept = store.load("tokens")
         now_kept = json.loads(kept.value) if kept else {}
-        own = (*stand.consumer, *stand.access) if make is opened else (stand.client[1], *now_kept.values())
+        own = (*server.consumer, *server.access) if make is opened else (server.client[1], *now_kept.values())
         leaky = " ".join(("Bad desk@police.example", *own, "eyJhbGciOiJIUzI1NiJ9" * 3))
         said += [repr(channel), repr(request), request.model_dump_json(), repr(credentials)]
         for route, trouble in (
@@ -1299,16 +1256,16 @@ def test_no_secret_is_seen_anywhere(
             if route == TOKEN and make is opened:
                 continue
             if route == TOKEN:
-                stand.expire_access()
-            stand.fail_next(*route, trouble, times=2)
+                server.expire_access()
+            server.fail_next(*route, trouble, times=2)
             error = error_of(lambda channel=channel, again=again: channel.send(again))  # type: ignore[misc]  # defaults bind them
-            stand.recover()
+            server.recover()
             said += [repr(error), *traceback.format_exception(error)]
             assert error.__context__ is None or isinstance(error.__context__, ChannelError)
     said += [record.getMessage() for record in caplog.records]
     assert any(record.name.startswith("urllib3") for record in caplog.records)
     seen = "\n".join(said)
-    assert [secret for secret in stand.secrets if secret in seen] == []
+    assert [secret for secret in server.secrets if secret in seen] == []
     assert "desk@police.example" not in seen
     assert "eyJhbGci" not in seen
 
@@ -1330,18 +1287,18 @@ def test_only_what_we_make_tweepy_do_is_kept_out_of_its_log(caplog: pytest.LogCa
 
 @pytest.mark.parametrize("name", ["http_proxy", "all_proxy"])
 def test_no_proxy_of_the_environment_carries_plain_http_off_this_machine(
-    channel: X, stand: FakeXServer, monkeypatch: pytest.MonkeyPatch, name: str
+    channel: X, server: FakeXServer, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     with FakeServer() as proxy:
         monkeypatch.setenv(name, proxy.url)
         channel.whoami()
         assert proxy.requests == []
-    assert stand.requests
+    assert server.requests
 
 
-def test_words_that_are_no_unicode_are_told_all_the_same(channel: X, stand: FakeXServer) -> None:
+def test_invalid_unicode_is_reported_all_the_same(channel: X, server: FakeXServer) -> None:
     request = channel.prepare(a_post(), ())
-    stand.fail_next(*CREATE, Answer(403, b'{"detail": "Not \\ud800 allowed", "title": "\\udfff"}'))
+    server.fail_next(*CREATE, Answer(403, b'{"detail": "Not \\ud800 allowed", "title": "\\udfff"}'))
     with pytest.raises(Refused, match=r"Not \? allowed") as caught:
         channel.send(request)
     assert str(caught.value).encode()

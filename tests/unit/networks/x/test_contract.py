@@ -1,4 +1,4 @@
-"""X keeps the contract, by both ways in."""
+"""X keeps the contract, with both kinds of credentials."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from policenotify.testing import Call, ChannelContract, FakeXServer, Fault, Http
 
 
 class XFixture(HttpFixture):
-    """What readers of X see, and credentials that may be revoked."""
+    """The posts of X as readers see them, and credentials that may be revoked."""
 
     server: FakeXServer
 
     def __init__(self) -> None:
         super().__init__(FakeXServer(now=self._now))
-        self.server.duplicate_window = timedelta(0)  # unknown to us; the suite says some texts more than once
+        self.server.duplicate_window = timedelta(0)  # unknown to us; the suite sends some texts more than once
         self.routes = {
             "post": ("POST", "/2/tweets"),
             "find": ("GET", f"/2/users/{self.server.number}/tweets"),

@@ -1,4 +1,4 @@
-"""Whether what X's timeline shows is what we said."""
+"""Recognise our own posts on X's timeline."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_pictures_add_a_link_to_the_text() -> None:
 
 
 @given(text=prose().filter(lambda text: bool(text.strip())), of_whom=st.sampled_from(["police34", "x"]))
-def test_whatever_was_said_is_known_again(text: str, of_whom: str) -> None:
+def test_any_text_is_recognised(text: str, of_whom: str) -> None:
     post = VisibleXPost("1" * 19, text, NOW, None, "1" * 19)
     fields = frozenset({"entities", "note_tweet"})
     assert a_post(text).reads_as(post_entity(post, of_whom, fields), of_whom)
@@ -101,7 +101,7 @@ def test_whatever_was_said_is_known_again(text: str, of_whom: str) -> None:
     ("parent", "listed", "same"),
     [
         (None, None, True),
-        ("7", None, True),  # what X does not show says nothing
+        ("7", None, True),  # what X does not show proves nothing
         ("7", [{"type": "replied_to", "id": "7"}], True),
         ("7", [{"type": "quoted", "id": "8"}, {"type": "replied_to", "id": "7"}], True),
         ("7", [{"type": "replied_to", "id": "8"}], False),
@@ -115,7 +115,7 @@ def test_what_it_answers_is_compared(name: str, parent: str | None, listed: obje
     assert post.replies_as({name: listed} if listed else {}) is same
 
 
-def test_the_time_of_a_post_stands_in_its_number() -> None:
+def test_the_time_of_a_post_is_in_its_id() -> None:
     # docs.x.com, "X IDs"; the number and time of a post that is often shown
     assert posted_at("1541815603606036480") == datetime(2022, 6, 28, 16, 7, 40, 105000, tzinfo=UTC)
 

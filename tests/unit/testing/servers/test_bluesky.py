@@ -220,7 +220,7 @@ def test_a_thread_with_a_wrong_root_is_not_whole(caller: Caller, server: FakeBlu
     assert server.thread(opening) == ()
 
 
-def test_what_hangs_under_a_deleted_post_is_on_nobodys_page(server: FakeBlueskyServer) -> None:
+def test_a_reply_to_a_deleted_post_is_on_no_page(server: FakeBlueskyServer) -> None:
     def record(text: str, *above: str) -> dict[str, Any]:
         at = f"2026-03-02T06:30:0{len(text)}.000Z"
         reply = {"reply": {"root": {"uri": above[0]}, "parent": {"uri": above[-1]}}} if above else {}
@@ -283,7 +283,7 @@ def test_a_closed_account(caller: Caller, server: FakeBlueskyServer, closed: Any
         assert got["error"].startswith("Account")
 
 
-def test_limits_are_told_and_kept(caller: Caller, server: FakeBlueskyServer) -> None:
+def test_limits_are_reported_and_kept(caller: Caller, server: FakeBlueskyServer) -> None:
     got = caller.put(a_record())
     assert got["headers"]["ratelimit-policy"] == "3000;w=300"
     assert got["headers"]["ratelimit-reset"] == str(int(NOW.timestamp()) + 300)

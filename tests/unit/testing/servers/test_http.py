@@ -93,7 +93,7 @@ def test_an_empty_sequence_is_an_error(server: FakeServer) -> None:
         server.on("GET", "/status", [])
 
 
-def test_a_star_stands_for_one_segment_and_the_last_said_route_counts(server: FakeServer, client: httpx.Client) -> None:
+def test_a_star_matches_one_segment_and_the_last_route_counts(server: FakeServer, client: httpx.Client) -> None:
     server.on("*", "/statuses/*", Answer(200))
     server.on("GET", "/statuses/*/context", Answer(206))
     server.on("GET", "/statuses/7", Answer(410))
@@ -160,7 +160,7 @@ def test_pages_for_people_and_redirects(server: FakeServer, client: httpx.Client
         client.get("/proxy").json()
 
 
-def test_a_rate_limit_says_when_it_ends(server: FakeServer, client: httpx.Client) -> None:
+def test_a_rate_limit_has_its_end(server: FakeServer, client: httpx.Client) -> None:
     server.on("GET", "/", Answer.rate_limited(retry_after=30, reset=1_772_366_400))
 
     answer = client.get("/")
@@ -330,7 +330,7 @@ def test_a_server_closes_while_it_refuses_and_may_start_again() -> None:
         assert requests.get(url, timeout=5).status_code == 200
 
 
-def test_waiting_in_vain_says_how_many_came(server: FakeServer, client: httpx.Client) -> None:
+def test_a_timeout_reports_how_many_came(server: FakeServer, client: httpx.Client) -> None:
     client.get("/")
 
     with pytest.raises(TimeoutError, match="1 of 2 requests came"):

@@ -225,7 +225,7 @@ def test_only_data_delivers(mail: FakeMailServer) -> None:
         mail.hang_up("RCPT", delivered=True)
 
 
-def test_a_command_fails_as_often_as_said(mail: FakeMailServer, client: smtplib.SMTP) -> None:
+def test_a_command_fails_as_often_as_set(mail: FakeMailServer, client: smtplib.SMTP) -> None:
     mail.fail_next("DATA", 554, "5.7.1 looks like spam", times=2)
     mail.fail_next("MAIL", 452, "4.3.1 disk full")
 
@@ -384,7 +384,7 @@ def test_a_broken_predicate_is_a_451_and_fails_the_test() -> None:
         assert refused.value.recipients["ana@a.example"][0] == 451
 
 
-def test_waiting_ends_when_the_mail_is_there_and_in_vain_says_so(mail: FakeMailServer) -> None:
+def test_waiting_ends_when_the_mail_is_there_and_a_timeout_is_reported(mail: FakeMailServer) -> None:
     mail.delay("DATA", 0.05)
 
     def send() -> None:

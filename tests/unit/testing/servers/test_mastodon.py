@@ -66,7 +66,7 @@ def caller(server: FakeMastodonServer, http: httpx.Client) -> Caller:
     return Caller(server, http)
 
 
-def test_a_status_as_it_is_said_and_as_it_is_seen(caller: Caller, server: FakeMastodonServer) -> None:
+def test_a_status_as_written_and_as_displayed(caller: Caller, server: FakeMastodonServer) -> None:
     got = caller.post(" Salut &\nbonjour #A9 #12 (#B) @police34\n\nhttps://x.example/a?b=c ", visibility="unlisted")
     assert got["http"] == 200
     assert got["url"] == f"{server.url}/@police34/{got['id']}"
@@ -195,7 +195,7 @@ def test_uploads_that_are_refused(caller: Caller, server: FakeMastodonServer) ->
     assert caller.call("GET", f"v1/media/{caller.upload()['id']}")["http"] == 422
 
 
-def test_an_edit_takes_away_what_it_does_not_say(caller: Caller, server: FakeMastodonServer, clock: FakeClock) -> None:
+def test_an_edit_removes_what_it_does_not_contain(caller: Caller, server: FakeMastodonServer, clock: FakeClock) -> None:
     media = caller.upload()["id"]
     ref = caller.post("x", spoiler_text="Accident", visibility="private", language="oc", media_ids=[media])
     clock.pass_by(60)
@@ -255,7 +255,7 @@ def test_a_swallowed_post_has_an_answer_and_nothing_else(caller: Caller, server:
     assert server.posts == ()
 
 
-def test_what_it_says_of_itself(caller: Caller, server: FakeMastodonServer) -> None:
+def test_the_server_describes_itself(caller: Caller, server: FakeMastodonServer) -> None:
     newer, older = caller.call("GET", "v2/instance"), caller.call("GET", "v1/instance/")
     assert (newer["version"], older["version"]) == ("4.5.2", "4.5.2")
     assert newer["configuration"]["media_attachments"]["description_limit"] == 1500

@@ -23,7 +23,7 @@ def ntfy(server: FakePushServer, *, token: str = "", password: str = "", **asked
     return requests.post(server.url, json=body, auth=login, headers=head, timeout=5)
 
 
-def test_ntfy_takes_a_message_for_a_topic_of_ours(server: FakePushServer) -> None:
+def test_ntfy_takes_a_message_for_an_own_topic(server: FakePushServer) -> None:
     got = ntfy(server)
     assert got.status_code == 200
     assert got.json()["id"] == "1"
@@ -43,7 +43,7 @@ def test_ntfy_takes_a_message_for_a_topic_of_ours(server: FakePushServer) -> Non
         ({"message": "é" * 2049}, 40014, 400),
     ],
 )
-def test_ntfy_says_no_with_codes_of_its_own(
+def test_ntfy_refuses_with_codes_of_its_own(
     server: FakePushServer, asked: dict[str, str], code: int, status: int
 ) -> None:
     got = ntfy(server, **asked)
@@ -51,7 +51,7 @@ def test_ntfy_says_no_with_codes_of_its_own(
     assert server.messages == ()
 
 
-def test_matrix_wants_a_login_and_knows_its_rooms(server: FakePushServer) -> None:
+def test_matrix_requires_a_login_and_knows_its_rooms(server: FakePushServer) -> None:
     at = f"{server.url}/_matrix/client/v3"
 
     def login(password: str) -> requests.Response:

@@ -80,7 +80,7 @@ def jasmin(server: FakeSmsServer, **asked: str) -> tuple[int, str]:
     return got.status_code, got.text
 
 
-def test_jasmin_says_403_to_a_wrong_password_a_limit_and_an_empty_account(server: FakeSmsServer) -> None:
+def test_jasmin_answers_403_to_a_wrong_password_a_limit_and_an_empty_account(server: FakeSmsServer) -> None:
     assert jasmin(server, password="wrong") == (403, 'Error "Authentication failure for username:desk"')
     assert jasmin(server, message="x") == (400, 'Error "Argument [message] is unknown."')
     assert jasmin(server, to="12") == (412, 'Error "No route found"')
@@ -140,7 +140,7 @@ def test_others_want_their_keys(server: FakeSmsServer, path: str, headers: dict[
     assert [each.path for each in server.requests] == [path]
 
 
-def test_seven_and_sfr_say_no_with_a_success(server: FakeSmsServer) -> None:
+def test_seven_and_sfr_refuse_with_a_success_status(server: FakeSmsServer) -> None:
     got = requests.post(server.url + "/api/sms", json={"to": "+33600000001", "text": "x"}, timeout=5)
     assert (got.status_code, got.json()) == (200, {"success": "900"})
     login = {"serviceId": "desk", "servicePassword": "wrong", "spaceId": server.space}

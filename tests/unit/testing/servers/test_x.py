@@ -82,7 +82,7 @@ def detail(got: dict[str, Any]) -> tuple[int, str]:
 # --- posts and threads ---
 
 
-def test_a_post_has_a_number_that_tells_its_time(caller: Caller, server: FakeXServer) -> None:
+def test_the_id_of_a_post_contains_its_time(caller: Caller, server: FakeXServer) -> None:
     got = caller.create("A9 & <D612> : police.fr, https://x.example/é.")
     assert got["status"] == 201
     data = got["json"]["data"]
@@ -396,13 +396,13 @@ def test_tokens_replace_one_another(caller: Caller, server: FakeXServer, clock: 
     assert {first["access_token"], second["refresh_token"], *server.consumer, *server.access} < set(server.secrets)
 
 
-def test_a_refresh_token_is_no_access_token(caller: Caller, server: FakeXServer) -> None:
+def test_a_refresh_token_is_not_an_access_token(caller: Caller, server: FakeXServer) -> None:
     for token in (server.refresh_token, "invented"):
         caller.auth = Bearer(token)
         assert caller.call("GET", "/2/users/me")["status"] == 401
 
 
-def test_an_app_says_who_it_is(caller: Caller, server: FakeXServer) -> None:
+def test_an_app_returns_its_account(caller: Caller, server: FakeXServer) -> None:
     refused = caller.renew(server.refresh_token, login=False)
     assert (refused["status"], refused["error"]) == (401, "unauthorized_client")
     assert caller.renew(server.refresh_token, client_id="another")["status"] == 400
