@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,9 +14,10 @@ import click
 
 from policenotify.cli.lookup import find_publication
 from policenotify.cli.options import OPTIONS, Typed, option_label, option_of
+from policenotify.cli.place import OPTIONS as PLACE
+from policenotify.cli.place import location_of
 from policenotify.cli.times import TIMES, is_span, parse_future, parse_near
 from policenotify.errors import InvalidTransition, PolicenotifyError, UnsupportedVersion
-from policenotify.model import places
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import SCHEMA_VERSION, Message, read
@@ -27,14 +27,6 @@ from policenotify.validation import did_you_mean
 
 if TYPE_CHECKING:
     from policenotify.publishing.publisher import Publisher
-
-_CODE = re.compile(r"(?:\d{2}|2[AB])\d{3}", re.ASCII | re.IGNORECASE)
-_POINT = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*[,; ]\s*([+-]?\d+(?:\.\d+)?)\s*", re.ASCII)
-_CANDIDATES = 15  # communes; more do not fit on a screen
-_WITHIN_COMMUNE = ("street", "district", "road", "label", "point", "area")
-"""Fields that name a place within a commune. A new place replaces all of them."""
-
-_PLACE = ("commune", "department", "street", "district", "road", "direction", "label", "point")
 
 _TEXTS = ("description", "instruction", "severity", "link", "language")
 
@@ -257,7 +249,7 @@ def _fields(typed: Typed, publisher: Publisher, before: Location | None) -> dict
         fields["images"] = [{"path": path, "alt": alt} for path, alt in pairs]
     if typed["hashtags"]:
         fields["hashtags"] = typed["hashtags"]
-    if place := location_of({name: typed[name] for name in _PLACE}, before):
+    if place := location_of({name: typed[name] for name in PLACE}, before):
         fields["location"] = place
     return fields
 
@@ -268,77 +260,3 @@ def _moment(option: str, typed: str, now: datetime, publisher: Publisher) -> dat
         return parse(typed, now=now, zone=publisher.zone)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint=option_label("--" + option.replace("_", "-"))) from None
-
-
-def location_of(typed: Mapping[str, str | None], before: Location | None = None) -> dict[str, object] | None:
-    """Return the fields of a `Location`, or `None` if no place was typed.
-
-    A new street stays in the commune where the incident was *before*.
-
-    Raises:
-        click.BadParameter: The commune is unknown or its name ambiguous, or the point is malformed.
-    """
-    given = {name: typed[name] for name in _PLACE if typed.get(name)}
-    if not given:
-        return None
-    kept: dict[str, object] = {}
-    if before is not None and not {"commune", "department"} & given.keys():
-        kept = before.model_dump(mode="json", exclude_none=True)
-        if given.keys() == {"direction"} and before.road is not None:
-            given["road"] = before.road.road
-        kept = {name: value for name, value in kept.items() if name not in _WITHIN_COMMUNE}
-    place: dict[str, object] = {name: given[name] for name in ("street", "district", "label") if name in given}
-    department = given.get("department")
-    if department:
-        place["department"] = department.upper()
-    if commune := given.get("commune"):
-        place["commune"] = commune_code(commune, department)
-    if road := given.get("road"):
-        place["road"] = {"road": road.upper().replace(" ", ""), "direction": given.get("direction")}
-    elif "direction" in given:
-        raise click.BadParameter("goes with a road: --road A9", param_hint=option_label("--direction"))
-    if point := given.get("point"):
-        place["point"] = _point(point)
-    return {**kept, **place}
-
-
-def commune_code(typed: str, department: str | None = None) -> str:
-    """Return the INSEE code of a commune.
-
-    Args:
-        typed: Its code, which is taken as it is, or its name.
-        department: Code of the department to look in; `None`: everywhere.
-
-    Raises:
-        click.BadParameter: No commune has that name, or several have; the text lists candidates.
-    """
-    if _CODE.fullmatch(typed.strip()):
-        return typed.strip().upper()
-    within = department.upper() if department else None
-    named = places.communes_named(typed, within)
-    # A part of a commune that bears the same name is meant only where there is no whole one.
-    candidates = [place for place in named if place.kind == "COM"] or list(named)
-    if len(candidates) == 1:
-        return candidates[0].code
-    if candidates:
-        head = f"{len(candidates)} communes are named {typed!r}. Give the code, or --department as well:"
-        shown = candidates[:_CANDIDATES]
-        rest = [f"  and {len(candidates) - _CANDIDATES} more"] if len(candidates) > _CANDIDATES else []
-    else:
-        head = f"no commune is named {typed!r}{f' in {within}' if within else ''}."
-        shown, rest = list(places.suggest(typed, within)), []
-        head += " Did you mean one of these?" if shown else " Give its INSEE code, such as 34172."
-    lines = [head, *map(_candidate, shown), *rest]
-    raise click.BadParameter("\n".join(lines), param_hint=option_label("--commune"))
-
-
-def _candidate(place: places.Commune) -> str:
-    department = places.department(place.department)
-    return f"  {place.code}  {place.name} ({place.department} {department.name if department else ''})"
-
-
-def _point(typed: str) -> dict[str, float]:
-    match = _POINT.fullmatch(typed)
-    if not match:
-        raise click.BadParameter("write latitude,longitude: 43.6109,3.8772", param_hint=option_label("--point"))
-    return {"latitude": float(match[1]), "longitude": float(match[2])}

@@ -1,11 +1,11 @@
-"""Places as officers type them."""
+"""Where it is, as the desk types it."""
 
 from __future__ import annotations
 
 import click
 import pytest
 
-from policenotify.cli.message import commune_code, location_of
+from policenotify.cli.place import commune_code, location_of
 from policenotify.model.location import Location, Point, RoadRef
 
 BEFORE = Location(
@@ -39,7 +39,7 @@ def test_a_name_of_several_lists_them_with_code_and_department() -> None:
 
 
 def test_a_name_of_very_many_is_not_listed_beyond_a_screen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("policenotify.cli.message._CANDIDATES", 4)
+    monkeypatch.setattr("policenotify.cli.place._SHOWN", 4)
     with pytest.raises(click.BadParameter, match="and 8 more"):
         commune_code("Sainte-Colombe")
 
@@ -53,7 +53,7 @@ def test_a_misspelt_name_is_met_with_the_nearest() -> None:
         commune_code("qqqqqqqqqqqqqqqq", "2a")
 
 
-def test_an_empty_text_is_not_a_place() -> None:
+def test_nothing_typed_is_no_place() -> None:
     assert location_of({}) is None
     assert location_of({"commune": None, "street": ""}, BEFORE) is None
 
