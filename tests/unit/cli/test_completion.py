@@ -1,4 +1,4 @@
-"""What a shell is offered: commands, options, and values from the settings and the journal."""
+"""Shell completion: commands, options, and values from the settings and the journal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _HEAVY = ("sqlalchemy", "atproto", "atproto_client", "apprise", "tweepy", "masto
 
 
 def offered(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, line: str) -> dict[str, str]:
-    """The values, each with its meaning, after a line; what is begun is its last word."""
+    """Return the suggestions after a line, each with its help. The last word is being completed."""
     words = f"policenotify {line}"
     monkeypatch.setenv(COMPLETE_VARIABLE, "zsh_complete")
     monkeypatch.setenv("COMP_WORDS", words)
@@ -70,7 +70,7 @@ def test_commands_and_options(complete: Offered) -> None:
     assert list(complete("publish --severity Se")) == ["Severe"]
 
 
-def test_what_each_command_does_is_said_once_and_alike(run: Run) -> None:
+def test_each_command_has_one_description_everywhere(run: Run) -> None:
     for name, (_, does) in COMMANDS.items():
         assert does.endswith((".", "…"))
         assert does in run("--help").words, name
@@ -144,7 +144,7 @@ def test_a_file_is_left_to_the_shell(complete: Offered) -> None:
     assert complete("publish --image pl") == {"pl": ""}
 
 
-def test_whatever_is_wrong_there_is_no_suggestion_and_no_word(complete: Offered, desk: Desk) -> None:
+def test_any_error_gives_no_suggestion_and_no_output(complete: Offered, desk: Desk) -> None:
     desk.database.write_bytes(b"no journal " * 1000)
     assert complete("end ") == {}
     (desk.folder / "policenotify.toml").write_text("no settings", encoding="utf-8")
@@ -164,7 +164,7 @@ def test_a_journal_that_another_process_holds_is_not_waited_for(complete: Offere
 def test_what_hangs_is_not_waited_for_beyond_patience(complete: Offered, desk: Desk) -> None:
     settings = desk.folder / "policenotify.toml"
     settings.unlink()
-    os.mkfifo(settings)  # whoever reads it waits for a writer who never comes
+    os.mkfifo(settings)  # a reader waits for a writer that never comes
     begun = time.monotonic()
     assert complete("resume ") == {}
     assert time.monotonic() - begun < 15
@@ -173,7 +173,7 @@ def test_what_hangs_is_not_waited_for_beyond_patience(complete: Offered, desk: D
 
 
 @pytest.mark.slow
-def test_a_server_that_says_nothing_is_let_go(complete: Offered, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_server_is_given_up(complete: Offered, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("psycopg")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         where = f"postgresql://pn@127.0.0.1:{silent.getsockname()[1]}/pn?connect_timeout=60"
@@ -185,7 +185,7 @@ def test_a_server_that_says_nothing_is_let_go(complete: Offered, monkeypatch: py
         silent.accept()[0].close()  # it was asked
 
 
-def test_a_shell_that_asks_wrongly_is_told_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_request_of_a_shell_gets_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
     os.environ[COMPLETE_VARIABLE] = "bash_complete"
     try:
         assert run([]) == 1

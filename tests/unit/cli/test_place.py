@@ -1,4 +1,4 @@
-"""Where it is, as the desk types it."""
+"""Places as officers type them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_misspelt_name_is_met_with_the_nearest() -> None:
         commune_code("qqqqqqqqqqqqqqqq", "2a")
 
 
-def test_nothing_typed_is_no_place() -> None:
+def test_an_empty_text_is_not_a_place() -> None:
     assert location_of({}) is None
     assert location_of({"commune": None, "street": ""}, BEFORE) is None
 
