@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
 from policenotify.errors import JournalError, PublishingStopped
-from policenotify.journal import audit, export, meta, schema
+from policenotify.journal import audit, meta, schema
 from policenotify.journal.channels import Channels, unblock
 from policenotify.journal.deliveries import Deliveries
 from policenotify.journal.engine import explain, open_engine
@@ -116,7 +116,7 @@ class Journal(Transactions):
             return str(connection.execute(select(func.pg_current_snapshot().cast(Text))).scalar())
 
     def export(self, *, before: datetime | None = None, category: str | None = None) -> Iterator[bytes]:
-        """Yield the journal as signed JSON Lines; see [`export`][policenotify.journal.export].
+        """Yield the journal as signed JSON Lines; see [`export`][policenotify.journal.audit.export].
 
         Args:
             before: Only what was published by then, or None for all.
@@ -126,7 +126,7 @@ class Journal(Transactions):
         if before is not None or category is not None:
             selection = Selection(before=microseconds(before or self.now()), category=category)
         with self.read() as connection:
-            yield from export.lines(connection, self.keys, selection)
+            yield from audit.export(connection, self.keys, selection)
 
 
 class AuditLog:

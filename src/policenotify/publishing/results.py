@@ -13,7 +13,7 @@ from policenotify.channel import ChannelConfig, Operation
 from policenotify.errors import Blocked
 from policenotify.findings import Finding
 from policenotify.journal.records import QUIET, IncidentLine, Takeover
-from policenotify.model.history import Outcome
+from policenotify.model.history import Outcome, Target
 from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication, Receipt
@@ -104,28 +104,19 @@ class PreviewedPost(Result):
     wordings: tuple[PreviewedWording, ...]
 
 
-class PendingPost(Result):
-    """A post that waits until its channel can be used, and why."""
+class PreviewedTarget(Result):
+    """A channel without a post: it waits, does not fit, or an earlier post is deleted."""
 
     channel: str
     language: str
     reason: str
     remedy: str
 
-
-class RefusedPost(Result):
-    """A channel where the message does not fit, and why."""
-
-    channel: str
-    language: str
-    reason: str
-
-
-class DeletedPost(Result):
-    """A channel where an earlier post would be deleted."""
-
-    channel: str
-    language: str
+    @classmethod
+    def of(cls, target: Target) -> Self:
+        """Return the result of a target."""
+        reason = target.problem or target.refused
+        return cls(channel=target.channel, language=target.language, reason=reason, remedy=target.remedy)
 
 
 class PreviewResult(Result):
@@ -135,9 +126,9 @@ class PreviewResult(Result):
     message: MessageDocument
     findings: tuple[Finding, ...]
     posts: tuple[PreviewedPost, ...]
-    pending: tuple[PendingPost, ...]
-    refusals: tuple[RefusedPost, ...]
-    deletions: tuple[DeletedPost, ...]
+    pending: tuple[PreviewedTarget, ...]
+    refusals: tuple[PreviewedTarget, ...]
+    deletions: tuple[PreviewedTarget, ...]
 
 
 class IncidentResult(Result):

@@ -25,8 +25,7 @@ from policenotify.cli.report.cards import (
     verdict_of,
     web_address,
 )
-from policenotify.cli.report.file import html
-from policenotify.cli.report.mail_frame import MailFrame
+from policenotify.cli.report.file import MailFrame, html
 from policenotify.cli.report.networks import ORDER, look_of
 from policenotify.cli.report.source import ReaderPost, ReportEntry
 from policenotify.model.history import Outcome, RenderedPost

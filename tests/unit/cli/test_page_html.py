@@ -10,8 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from policenotify.cli.report.file import html
-from policenotify.cli.report.mail_frame import POLICY
+from policenotify.cli.report.file import POLICY, html
 from tests.acceptance.browser.pages import ACCOUNTS, HOSTILE, LONG_WORD, READERS, hostile, previewed, stories
 
 _VOID = frozenset({"meta", "img", "br", "path", "rect", "circle", "base", "link", "input", "hr"})

@@ -80,5 +80,5 @@ def test_a_cancellation_that_deletes_is_previewed(run: Run, desk: Desk) -> None:
     assert "bluesky · fr · deletes an earlier post" in ran.out
     assert "Deletes an earlier post" in Path("page.html").read_text(encoding="utf-8")
     document = run("preview", "message.json", "--json").document
-    assert document["deletions"] == [{"channel": "bluesky", "language": "fr"}]
+    assert [(one["channel"], one["language"]) for one in document["deletions"]] == [("bluesky", "fr")]
     assert len(desk.bluesky.posts) == 1

@@ -468,7 +468,7 @@ def test_where_not_even_the_shortest_fits_that_channel_alone_is_refused_with_a_r
     assert [wording.target.channel for wording in seen.posts] == ["presse"]
     reason = seen.refusals[0].refused
     assert preview_answer(seen, publisher).model_dump(mode="json")["refusals"] == [
-        {"channel": "bluesky", "language": "fr", "reason": reason}
+        {"channel": "bluesky", "language": "fr", "reason": reason, "remedy": ""}
     ]
     assert "the first thing to do take" in printed(preview_lines(seen, publisher))
     assert "the first thing to do take" in html(draw("preview", [ReportEntry(at=NOW, preview=seen)], publisher))

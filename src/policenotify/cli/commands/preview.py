@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 from rich.box import HORIZONTALS
@@ -27,7 +27,7 @@ from policenotify.model.history import RenderedPost
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.publishing.publisher import Preview, Publisher
-from policenotify.publishing.results import DeletedPost, PendingPost, PreviewedPost, PreviewedWording, RefusedPost
+from policenotify.publishing.results import PreviewedPost, PreviewedTarget, PreviewedWording
 
 if TYPE_CHECKING:
     from policenotify.channel import Capabilities
@@ -54,7 +54,7 @@ _WIDTH = 80
 @html_option
 @common
 @pass_context
-def preview(call: CliContext, /, to: tuple[str, ...], html: str | None, **typed: Any) -> Exit:  # noqa: ANN401 - what was typed
+def preview(call: CliContext, /, to: tuple[str, ...], html: str | None, **typed: object) -> Exit:
     """Show each post as its readers would read it. Nothing is sent or stored.
 
     It exits with 1 if a check forbids the message, and with 3 if one of its channels cannot be used now.
@@ -101,15 +101,9 @@ def preview_answer(preview: Preview, publisher: Publisher, times: Sequence[Typed
         message=preview.message,
         findings=preview.findings,
         posts=tuple(_post(rendered, publisher) for rendered in preview.posts),
-        pending=tuple(
-            PendingPost(channel=target.channel, language=target.language, reason=target.problem, remedy=target.remedy)
-            for target in preview.pending
-        ),
-        refusals=tuple(
-            RefusedPost(channel=target.channel, language=target.language, reason=target.refused)
-            for target in preview.refusals
-        ),
-        deletions=tuple(DeletedPost(channel=target.channel, language=target.language) for target in preview.deletions),
+        pending=tuple(map(PreviewedTarget.of, preview.pending)),
+        refusals=tuple(map(PreviewedTarget.of, preview.refusals)),
+        deletions=tuple(map(PreviewedTarget.of, preview.deletions)),
         times=tuple(times),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -30,7 +30,7 @@ _EXITS = exit_codes("1 not published; 3 a channel needs attention; 6 no journal"
 @delivery_options
 @common
 @pass_context
-def publish(call: CliContext, /, to: tuple[str, ...], **typed: Any) -> Exit:  # noqa: ANN401 - what was typed
+def publish(call: CliContext, /, to: tuple[str, ...], **typed: object) -> Exit:
     """Publish an opening or standalone message; its category decides which.
 
     Give it by options, as a JSON file (- reads standard input), or some fields by each; a field that is given twice
@@ -61,7 +61,7 @@ def publish(call: CliContext, /, to: tuple[str, ...], **typed: Any) -> Exit:  # 
 @delivery_options
 @common
 @pass_context
-def update(call: CliContext, /, incident: str, headline: str | None, **typed: Any) -> Exit:  # noqa: ANN401 - what was typed
+def update(call: CliContext, /, incident: str, headline: str | None, **typed: object) -> Exit:
     """Publish an update of an incident.
 
     It goes to every channel that carried the opening, into its thread. Place, category and severity stay unless you
@@ -85,7 +85,7 @@ def update(call: CliContext, /, incident: str, headline: str | None, **typed: An
 @delivery_options
 @common
 @pass_context
-def end(call: CliContext, /, incident: str, headline: str | None, **typed: Any) -> Exit:  # noqa: ANN401 - what was typed
+def end(call: CliContext, /, incident: str, headline: str | None, **typed: object) -> Exit:
     """Publish the end of an incident on every channel that carried its opening.
 
     \b
@@ -105,7 +105,7 @@ def end(call: CliContext, /, incident: str, headline: str | None, **typed: Any) 
 @delivery_options
 @common
 @pass_context
-def correct(call: CliContext, /, which: str, headline: str | None, **typed: Any) -> Exit:  # noqa: ANN401 - what was typed
+def correct(call: CliContext, /, which: str, headline: str | None, **typed: object) -> Exit:
     """Correct an earlier publication on every channel that carried it.
 
     An incident's id means its last publication; any other is named by its own id or key (see: policenotify status).
@@ -129,7 +129,7 @@ def correct(call: CliContext, /, which: str, headline: str | None, **typed: Any)
 @delivery_options
 @common
 @pass_context
-def cancel(call: CliContext, /, which: str, headline: str | None, **typed: Any) -> Exit:  # noqa: ANN401 - what was typed
+def cancel(call: CliContext, /, which: str, headline: str | None, **typed: object) -> Exit:
     """Cancel a whole incident, or a standalone publication, that should not have been published.
 
     A cancellation is final: nothing may follow. Where the network can delete, earlier posts are deleted, if their
