@@ -541,11 +541,11 @@ RESET = str(int(NOW.timestamp()) + 42)
         (xrpc(503, "NotEnoughResources"), Unconfirmed, ""),
         (Answer.json("Bad gateway", 502), Unconfirmed, "read"),  # the SDK fails on it: ModelError
         (Answer.json(["no"], 400), Unconfirmed, "read"),
-        (Answer.html("<h1>Log in to the Wi-Fi</h1>"), Unconfirmed, "where the post is"),
+        (Answer.html("<h1>Log in to the Wi-Fi</h1>"), Unconfirmed, "does not name the post"),
         (Answer(200, b'{"uri": ', {"Content-Type": "application/json"}), Unconfirmed, "read"),  # ValueError
         (Answer(200, b"", {"Content-Type": "application/json"}), Unconfirmed, "read"),
-        (Answer.json({}), Unconfirmed, "where the post is"),
-        (Answer.json({"uri": "at://did:plc:x/y/z", "cid": "bafyreigh2akiscaild"}), Unconfirmed, "where the post is"),
+        (Answer.json({}), Unconfirmed, "does not name the post"),
+        (Answer.json({"uri": "at://did:plc:x/y/z", "cid": "bafyreigh2akiscaild"}), Unconfirmed, "does not name the post"),
         (Answer.json({"hello": "world"}, 202), Unconfirmed, ""),
         (Answer.redirect("https://elsewhere.invalid/", 303), Unconfirmed, "service"),
         (xrpc(400, "InvalidRequest", "Invalid record: no"), Refused, "Invalid record: no"),
