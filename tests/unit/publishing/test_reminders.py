@@ -231,6 +231,15 @@ def test_the_duty_channel_is_told_once_by_all_processes_and_nobody_else(house: H
     assert (len(house.sky.said), house.practice.said, house.drill.said) == (1, [], [])
 
 
+def test_a_duty_channel_gets_a_reminder_once_whatever_its_languages(house: House) -> None:
+    drill = house.sky.configured("drill", languages=("en",))
+    channels = [house.duty.configured("duty", languages=("fr", "fr-CA")), drill, house.practice.configured("desk")]
+    publisher = house.publisher(channels=channels, reminders=ReminderPolicy(to=("duty", "drill")))
+    _open(publisher)
+    house.after(HOUR, publisher)
+    assert (len(house.duty.said), len(house.sky.said)) == (1, 1)
+
+
 def test_a_duty_channel_that_is_too_small_silences_no_other(house: House) -> None:
     small = Scripted(account="small")
     tiny = replace(small.capabilities, budget=Budget(40), replies=False)
