@@ -102,6 +102,7 @@ class Lanes(RuleBasedStateMachine):
         held = self.held[data.draw(st.sampled_from(sorted(self.held)))]
         if not held.begun:
             held.claimed = self.desk.begin(held.claimed)
+            held.until = self.clock.now() + LEASE  # the lease begins again
             held.begun = True
 
     @precondition(lambda self: any(held.begun for held in self.held.values()))
