@@ -117,7 +117,7 @@ def test_a_channel_that_cannot_be_used_silences_no_other(
         assert said.code == 3
         receipts = _receipts(said)
         assert receipts[other]["outcome"] == "posted"
-        assert (receipts[name]["outcome"], receipts[name]["unworded"]) == ("waiting", True)
+        assert (receipts[name]["outcome"], receipts[name]["unrendered"]) == ("waiting", True)
         assert told in str(receipts[name]["reason"])
         assert "Mend" in str(receipts[name]["remedy"]) or "readable" in str(receipts[name]["remedy"])
         for command in ("status", "doctor"):

@@ -800,7 +800,7 @@ from datetime import timedelta
 from pathlib import Path
 from tests.support.fake_network import Book, Scripted, KEYED, MAIL, PLAIN, READABLE
 from policenotify.journal.clock import SystemClock
-from policenotify.delivery.dispatcher import Delivery
+from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.journal.keys import Keys
 from threading import Event
 
@@ -815,7 +815,7 @@ for name, network in networks.items():
 folder = Path(sys.argv[1])
 book = Book(folder, SystemClock(), keys=Keys.load(folder / "keys"))
 channels = {name: network.configured(name) for name, network in networks.items()}
-Delivery(journal=book.journal, channels=channels, clock=SystemClock()).drain(timedelta(minutes=1))
+Dispatcher(journal=book.journal, channels=channels, clock=SystemClock()).drain(timedelta(minutes=1))
 """
 
 
@@ -830,7 +830,7 @@ def test_a_killed_process_leaves_doubts_that_are_settled_at_once(tmp_path: Path,
     mail = book.publish("mail", people=["a@press.example", "b@press.example"])
     with subprocess.Popen(  # noqa: S603 - our own interpreter, our own text
         [sys.executable, "-c", textwrap.dedent(DOOMED), str(tmp_path)],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         stdout=subprocess.PIPE,
         text=True,
     ) as doomed:
