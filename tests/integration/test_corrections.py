@@ -366,7 +366,9 @@ def test_a_deletion_in_doubt_is_repeated_and_a_refused_one_is_reported(station: 
 
 
 def test_a_board_of_another_account_touches_nothing(station: Station) -> None:
-    opened = station.publish(station.publisher(), accident())
+    first = station.publisher()
+    opened = station.publish(first, accident())
+    first.close()  # its threads must not take the deletion
     here = station.publisher(on_cancellation="delete")
     here.wait = timedelta(0)
     cancelled = station.publish(here, opened.cancel("Fausse alerte"))
