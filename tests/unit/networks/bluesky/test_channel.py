@@ -541,11 +541,15 @@ RESET = str(int(NOW.timestamp()) + 42)
         (xrpc(503, "NotEnoughResources"), Unconfirmed, ""),
         (Answer.json("Bad gateway", 502), Unconfirmed, "read"),  # the SDK fails on it: ModelError
         (Answer.json(["no"], 400), Unconfirmed, "read"),
-        (Answer.html("<h1>Log in to the Wi-Fi</h1>"), Unconfirmed, "where the post is"),
+        (Answer.html("<h1>Log in to the Wi-Fi</h1>"), Unconfirmed, "does not name the post"),
         (Answer(200, b'{"uri": ', {"Content-Type": "application/json"}), Unconfirmed, "read"),  # ValueError
         (Answer(200, b"", {"Content-Type": "application/json"}), Unconfirmed, "read"),
-        (Answer.json({}), Unconfirmed, "where the post is"),
-        (Answer.json({"uri": "at://did:plc:x/y/z", "cid": "bafyreigh2akiscaild"}), Unconfirmed, "where the post is"),
+        (Answer.json({}), Unconfirmed, "does not name the post"),
+        (
+            Answer.json({"uri": "at://did:plc:x/y/z", "cid": "bafyreigh2akiscaild"}),
+            Unconfirmed,
+            "does not name the post",
+        ),
         (Answer.json({"hello": "world"}, 202), Unconfirmed, ""),
         (Answer.redirect("https://elsewhere.invalid/", 303), Unconfirmed, "service"),
         (xrpc(400, "InvalidRequest", "Invalid record: no"), Refused, "Invalid record: no"),
@@ -559,6 +563,7 @@ RESET = str(int(NOW.timestamp()) + 42)
         (xrpc(400, "RepoTakendown"), Blocked, "taken this account down"),
         (Answer.html("<h1>Forbidden by the firewall</h1>", 403), Unavailable, "proxy"),
         (Answer.html("<h1>Proxy login</h1>", 407), Unavailable, "proxy"),
+        (xrpc(401, " ", "no"), Unavailable, "proxy"),
         (xrpc(404, "NotFound"), Unavailable, "service"),
         (xrpc(408, "RequestTimeout"), Unavailable, ""),
     ],
@@ -1026,6 +1031,8 @@ def test_taking_back_can_fail(channel: Bluesky, server: FakeBlueskyServer) -> No
     assert type(error_of(lambda: channel.delete(ref.model_copy(update={"account": "other@x"})))) is Refused
     assert type(error_of(lambda: channel.delete(ref.model_copy(update={"id": "https://x.example"})))) is Refused
     server.fail_next("POST", DELETE, Disconnect(), effect=True)
+    assert type(error_of(lambda: channel.delete(ref))) is Unconfirmed
+    server.fail_next("POST", DELETE, Answer.json({"queued": True}, 202))  # not of a server of the protocol
     assert type(error_of(lambda: channel.delete(ref))) is Unconfirmed
     server.fail_next("POST", DELETE, xrpc(400, "RecordNotFound"))
     channel.delete(ref)

@@ -655,13 +655,13 @@ def test_a_parent_that_cannot_be_asked_for(
         (Answer.html("<h1>Bad Gateway</h1>", 502), Unconfirmed, ""),
         (Answer.html("<h1>Log in to the Wi-Fi</h1>"), Unconfirmed, ""),
         (Answer(200, b'{"id": ', {"Content-Type": "application/json"}), Unconfirmed, ""),
-        (Answer.json([]), Unconfirmed, "where the post is"),
-        (Answer.json({}), Unconfirmed, "where the post is"),
-        (Answer.json({"id": "1"}), Unconfirmed, "where the post is"),
-        (Answer.json({"id": 1, "url": "https://x.example/1"}), Unconfirmed, "where the post is"),
-        (Answer.json({"id": "../1", "url": "https://x.example/1"}), Unconfirmed, "where the post is"),
-        (Answer.json({"id": "1", "url": "https://x.example/\ud800"}), Unconfirmed, "where the post is"),
-        (Answer.json({"id": "1", "scheduled_at": "2026-03-02T07:00:00Z"}), Unconfirmed, "where the post is"),
+        (Answer.json([]), Unconfirmed, "does not name the post"),
+        (Answer.json({}), Unconfirmed, "does not name the post"),
+        (Answer.json({"id": "1"}), Unconfirmed, "does not name the post"),
+        (Answer.json({"id": 1, "url": "https://x.example/1"}), Unconfirmed, "does not name the post"),
+        (Answer.json({"id": "../1", "url": "https://x.example/1"}), Unconfirmed, "does not name the post"),
+        (Answer.json({"id": "1", "url": "https://x.example/\ud800"}), Unconfirmed, "does not name the post"),
+        (Answer.json({"id": "1", "scheduled_at": "2026-03-02T07:00:00Z"}), Unconfirmed, "does not name the post"),
         (no(404), Refused, "published before"),
         (Answer.html("<h1>Not found</h1>", 404), Unconfirmed, ""),
         (no(422, "Validation failed: Text character limit of 500 exceeded"), Refused, "limit of 500"),
@@ -901,6 +901,8 @@ def test_taking_back_can_fail(channel: Mastodon, server: FakeMastodonServer) -> 
     ref = send_post(channel, a_post())
     for other in ({"account": "other@x"}, {"id": ""}):
         assert type(error_of(lambda other=other: channel.delete(ref.model_copy(update=other)))) is Refused  # type: ignore[misc]  # mypy cannot infer it
+    server.fail_next("DELETE", ONE, Answer.json({"queued": True}, 201))  # not of a server of the API
+    assert type(error_of(lambda: channel.delete(ref))) is Unconfirmed
     server.use_up("deletes")
     error = error_of(lambda: channel.delete(ref))
     assert isinstance(error, Unavailable)
