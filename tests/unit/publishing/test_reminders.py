@@ -191,7 +191,7 @@ def test_a_callback_that_fails_keeps_nothing_back(installation: Installation, ca
     assert publisher.incidents()[0].reminders == 1
 
 
-def test_who_was_faster_has_raised_it(installation: Installation) -> None:
+def test_the_faster_process_has_raised_it(installation: Installation) -> None:
     told: list[Reminder] = []
     publisher = installation.publisher()
     due = _open(publisher)

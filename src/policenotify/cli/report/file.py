@@ -1,10 +1,13 @@
-"""The file of a report, written whole or not at all."""
+"""A report as HTML, and its file, written whole or not at all."""
 
 from __future__ import annotations
 
+import math
+import re
 import secrets
 from datetime import datetime
 from functools import cache
+from html.parser import HTMLParser
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import click
 
-from policenotify.cli.output import plain
+from policenotify.cli.output import people, plain
 from policenotify.errors import MissingExtra
 
 if TYPE_CHECKING:
@@ -21,11 +24,28 @@ if TYPE_CHECKING:
 
     from policenotify.cli.report.builder import Report
 
+
 OPTION: Final = "--html"
 GENERATOR: Final = '<meta name="generator" content="policenotify'
 """The beginning of a report. Only a file that has it is overwritten."""
 
-_HEAD = 2048  # characters in which it must be
+_BEGINNING = 2048  # characters in which it must be
+
+POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+"""What a mail may load: only its own styles (*Content Security Policy Level 3*)."""
+
+_WIDTHS: Final = (240, 360, 520, 670)
+_HEAD: Final = (
+    f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+    '<meta name="referrer" content="no-referrer"><base target="_blank">'
+    "<style>*{-webkit-print-color-adjust:exact;print-color-adjust:exact}</style>"
+)
+_INSIDE = 40  # pixels: padding and border of the page in the frame, on both sides
+_LETTER = 9.0  # pixels: the average letter of a wide font at 16 pixels
+_LINE = 24  # pixels: 16 at a line height of 1.5
+_MARGIN = 18  # pixels around a block, on average
+_BLOCKS = frozenset({"p", "h1", "h2", "h3", "tr", "li"})
+_LARGER = {"h1": 1.4, "h2": 1.1}
 
 _Command = TypeVar("_Command", bound=Any)
 
@@ -82,7 +102,7 @@ def _is_report(path: Path) -> bool:
     if not path.is_file():
         return False
     with path.open(encoding="utf-8", errors="replace") as file:
-        return GENERATOR in file.read(_HEAD)
+        return GENERATOR in file.read(_BEGINNING)
 
 
 def _refused(why: str) -> click.BadParameter:
@@ -91,8 +111,6 @@ def _refused(why: str) -> click.BadParameter:
 
 def html(report: Report) -> str:
     """Return a report as one page that loads nothing, runs nothing and sends nothing."""
-    from policenotify.cli.report.mail_frame import POLICY
-
     return _template().render(page=report, policy=POLICY, version=version("policenotify"))
 
 
@@ -100,9 +118,7 @@ def html(report: Report) -> str:
 def _template() -> Template:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    from policenotify.cli.output import people
     from policenotify.cli.report.cards import STAGES, data_url, initials, notes_of, tone
-    from policenotify.cli.report.mail_frame import MailFrame
     from policenotify.text import sms
 
     environment = Environment(
@@ -136,3 +152,67 @@ def _printable(value: object) -> object:
 
 def _day(at: datetime) -> str:
     return f"{at:%A} {at.day} {at:%B %Y}"
+
+
+class MailFrame:
+    """The formatted version of a mail, for a frame."""
+
+    def __init__(self, html: str) -> None:
+        self._html = html
+
+    @property
+    def document(self) -> str:
+        """The page for the frame."""
+        head = re.search(r"<head\b[^>]*>", self._html, re.IGNORECASE)
+        at = head.end() if head else 0
+        return f"{self._html[:at]}{_HEAD}{self._html[at:]}"
+
+    @property
+    def heights(self) -> tuple[int, ...]:
+        """Estimated heights in frames 240, 360, 520 and 670 pixels wide.
+
+        No script may measure them.
+        """
+        blocks = _Blocks()
+        blocks.feed(self._html)
+        blocks.close()
+        return tuple(blocks.height(width - _INSIDE) for width in _WIDTHS)
+
+
+class _Blocks(HTMLParser):
+    """The lines of a page's body, each with its factor of size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[tuple[str, float]] = []
+        self.blocks = 0
+        self._skip = False
+        self._larger = 1.0
+        self._open = False
+
+    def height(self, width: int) -> int:
+        """Return the estimated height of the page in pixels."""
+        rows = sum(math.ceil(max(len(line) * _LETTER * size / width, 1)) * _LINE * size for line, size in self.lines)
+        return math.ceil(rows + self.blocks * _MARGIN + _INSIDE + _LINE)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        del attrs
+        self._skip = self._skip or tag in {"title", "style"}
+        if tag in _BLOCKS:
+            self.blocks += 1
+            self._larger = _LARGER.get(tag, 1.0)
+        if tag in _BLOCKS or tag == "br":
+            self._open = False
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in {"title", "style"}:
+            self._skip = False
+        if tag in _BLOCKS:
+            self._larger, self._open = 1.0, False
+
+    def handle_data(self, data: str) -> None:
+        if self._skip or not data.strip():
+            return
+        before = self.lines.pop()[0] if self._open else ""
+        self.lines.append((before + " ".join(data.split()) + " ", self._larger))
+        self._open = True
