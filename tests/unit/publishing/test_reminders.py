@@ -236,6 +236,19 @@ def test_the_duty_channel_is_notified_once_by_all_processes_and_no_other_is(inst
     assert (len(installation.sky.said), installation.practice.said, installation.drill.said) == (1, [], [])
 
 
+def test_a_duty_channel_gets_a_reminder_once_whatever_its_languages(installation: Installation) -> None:
+    drill = installation.sky.configured("drill", languages=("en",))
+    channels = [
+        installation.duty.configured("duty", languages=("fr", "fr-CA")),
+        drill,
+        installation.practice.configured("desk"),
+    ]
+    publisher = installation.publisher(channels=channels, reminders=ReminderPolicy(to=("duty", "drill")))
+    _open(publisher)
+    installation.after(HOUR, publisher)
+    assert (len(installation.duty.said), len(installation.sky.said)) == (1, 1)
+
+
 def test_a_duty_channel_that_is_too_small_silences_no_other(installation: Installation) -> None:
     small = Scripted(account="small")
     tiny = replace(small.capabilities, budget=Budget(40), replies=False)
