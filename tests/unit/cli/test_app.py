@@ -200,7 +200,7 @@ def test_invalid_seconds_are_not_understood(run: Run, command: tuple[str, ...], 
 
 
 @pytest.mark.parametrize(("args", "code", "told"), [
-    (("publish", *ACCIDENT, "--json"), 3, b"It may have been published"),
+    (("publish", *ACCIDENT, "--to", "presse", "--json"), 3, b"It may have been published"),
     (("status", "--json"), 1, b"Unexpected: OSError"),
 ])  # fmt: skip
 def test_a_result_that_cannot_be_printed_is_not_taken_for_unpublished(
