@@ -563,6 +563,7 @@ RESET = str(int(NOW.timestamp()) + 42)
         (xrpc(400, "RepoTakendown"), Blocked, "taken this account down"),
         (Answer.html("<h1>Forbidden by the firewall</h1>", 403), Unavailable, "proxy"),
         (Answer.html("<h1>Proxy login</h1>", 407), Unavailable, "proxy"),
+        (xrpc(401, " ", "no"), Unavailable, "proxy"),
         (xrpc(404, "NotFound"), Unavailable, "service"),
         (xrpc(408, "RequestTimeout"), Unavailable, ""),
     ],
@@ -1030,6 +1031,8 @@ def test_taking_back_can_fail(channel: Bluesky, server: FakeBlueskyServer) -> No
     assert type(error_of(lambda: channel.delete(ref.model_copy(update={"account": "other@x"})))) is Refused
     assert type(error_of(lambda: channel.delete(ref.model_copy(update={"id": "https://x.example"})))) is Refused
     server.fail_next("POST", DELETE, Disconnect(), effect=True)
+    assert type(error_of(lambda: channel.delete(ref))) is Unconfirmed
+    server.fail_next("POST", DELETE, Answer.json({"queued": True}, 202))  # not of a server of the protocol
     assert type(error_of(lambda: channel.delete(ref))) is Unconfirmed
     server.fail_next("POST", DELETE, xrpc(400, "RecordNotFound"))
     channel.delete(ref)

@@ -905,6 +905,8 @@ def test_taking_back_can_fail(channel: Mastodon, server: FakeMastodonServer) -> 
     ref = send_post(channel, a_post())
     for other in ({"account": "other@x"}, {"id": ""}):
         assert type(error_of(lambda other=other: channel.delete(ref.model_copy(update=other)))) is Refused  # type: ignore[misc]  # mypy cannot infer it
+    server.fail_next("DELETE", ONE, Answer.json({"queued": True}, 201))  # not of a server of the API
+    assert type(error_of(lambda: channel.delete(ref))) is Unconfirmed
     server.use_up("deletes")
     error = error_of(lambda: channel.delete(ref))
     assert isinstance(error, Unavailable)
