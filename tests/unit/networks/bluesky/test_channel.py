@@ -421,7 +421,7 @@ def test_cut_after_it_was_accepted(opened: Open, server: FakeBlueskyServer, cut:
 
 
 def test_silence_ends_after_the_channels_own_timeout(opened: Open, server: FakeBlueskyServer) -> None:
-    channel = opened(timeout=0.1)
+    channel = opened(timeout=0.6)
     request = channel.prepare(a_post(), ())
     server.fail_next("POST", PUT, NoResponse(5.0))
     assert error_of(lambda: channel.send(request)).code == "InvokeTimeoutError"

@@ -717,7 +717,7 @@ def test_a_closed_port(channel: Mastodon, server: FakeMastodonServer) -> None:
 
 
 def test_silence_ends_after_the_channels_own_timeout(opened: Open, server: FakeMastodonServer) -> None:
-    channel = opened(timeout=0.1)
+    channel = opened(timeout=0.6)
     request = channel.prepare(a_post(), ())
     server.fail_next("POST", POST, NoResponse(5.0))
     error = error_of(lambda: channel.send(request))
