@@ -41,7 +41,7 @@ from policenotify.journal.records import (
     outcome_of,
     span,
 )
-from policenotify.journal.tombstones import has_recipients_stored
+from policenotify.journal.tombstones import recipients_not_purged
 from policenotify.journal.transactions import Transactions
 from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.rate import Rate
@@ -344,7 +344,7 @@ class Deliveries:
         stored = exists().where(_recipient.c.delivery == _table.c.id)
         query = select(_table.c.id).where(_table.c.channel == channel, _table.c.has_recipients)
         with self._journal.read() as connection:
-            first = connection.execute(query.where(or_(stored, ~has_recipients_stored())).limit(1)).first()
+            first = connection.execute(query.where(or_(stored, ~recipients_not_purged())).limit(1)).first()
         return first is not None
 
     def render(

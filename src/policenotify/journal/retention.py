@@ -20,9 +20,9 @@ from policenotify.journal.records import microseconds, span
 from policenotify.journal.tombstones import (
     Selection,
     counts_to_store,
-    has_recipients_stored,
     is_about,
     is_whole,
+    recipients_not_purged,
     tombstone,
 )
 from policenotify.journal.transactions import Transactions
@@ -273,7 +273,7 @@ def _purge_some_recipients(journal: Transactions, delivery: int) -> int:
             return 0
         states = select(_recipient.c.state, func.count()).where(of_delivery).group_by(_recipient.c.state)
         counts: dict[Outcome, int] = {Outcome(state): count for state, count in connection.execute(states)}
-        uncounted = update(_delivery).where(_delivery.c.id == delivery, has_recipients_stored())
+        uncounted = update(_delivery).where(_delivery.c.id == delivery, recipients_not_purged())
         connection.execute(uncounted.values(request=counts_to_store(counts)))
         connection.execute(delete(_recipient).where(of_delivery, _recipient.c.key <= keys[-1]))
         return len(keys)
@@ -299,7 +299,7 @@ def _purge_text(
     deliveries = connection.execute(
         update(_delivery).where(of_them).values(standalone=None, reply=None, ref=None, reason="", remedy="")
     )
-    connection.execute(update(_delivery).where(of_them, has_recipients_stored()).values(request=None))
+    connection.execute(update(_delivery).where(of_them, recipients_not_purged()).values(request=None))
     attempt = schema.attempt
     own = attempt.c.delivery.in_(select(_delivery.c.id).where(of_them))
     connection.execute(update(attempt).where(own).values(reason=""))

@@ -105,7 +105,7 @@ def counts_to_store(recipients: dict[Outcome, int]) -> str:
     return _COUNTS.dump_json({"recipients": recipients}).decode()
 
 
-def has_recipients_stored() -> ColumnElement[bool]:
+def recipients_not_purged() -> ColumnElement[bool]:
     """Return the condition that a delivery's recipients were not purged."""
     return or_(_delivery.c.request.is_(None), _delivery.c.request.not_like(f"{_COUNTED}%"))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
@@ -82,6 +82,14 @@ def read_recipients(
     reason = f"The list of recipients of {name!r} is empty, and had people before."
     remedy = f"Restore the list; if it is meant to be empty, set retired = true. {_WAITS}"
     return (), ChannelProblem(reason=reason, remedy=remedy)
+
+
+def find_problems(
+    channels: Iterable[ChannelConfig], had_recipients: Callable[[str], bool]
+) -> dict[str, ChannelProblem]:
+    """Return the channels that cannot be used now, by name. Reads each list of recipients once."""
+    problems = {channel.name: read_recipients(channel, had_recipients)[1] for channel in channels}
+    return {name: problem for name, problem in problems.items() if problem is not None}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -445,11 +453,7 @@ class PendingDeliveries:
 
     def channel_problems(self) -> dict[str, ChannelProblem]:
         """Return the channels that cannot be used now, and why. Reads the lists of recipients."""
-        problems = {
-            name: read_recipients(channel, self.journal.deliveries.had_recipients)[1]
-            for name, channel in self.channels.items()
-        }
-        return {name: problem for name, problem in problems.items() if problem is not None}
+        return find_problems(self.channels.values(), self.journal.deliveries.had_recipients)
 
     def run(self) -> None:
         """Reopen the channels that can be, and render what waits for them."""

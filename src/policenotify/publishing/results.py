@@ -17,7 +17,7 @@ from policenotify.model.history import Outcome, Target
 from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication, Receipt
-from policenotify.publishing.preparation import ChannelProblem, read_recipients
+from policenotify.publishing.preparation import ChannelProblem, find_problems
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -229,10 +229,7 @@ class InstallationStatus(Result):
             limit: Number of incidents to read; `None`: all open ones.
         """
         now, known = journal.now(), {channel.name: channel for channel in channels}
-        causes = {
-            name: read_recipients(channel, journal.deliveries.had_recipients)[1] for name, channel in known.items()
-        }
-        problems = {name: problem for name, problem in causes.items() if problem is not None}
+        problems = find_problems(known.values(), journal.deliveries.had_recipients)
         usable_again = {
             delivery.channel: now for delivery in journal.deliveries.unrendered(known.keys() - problems.keys())
         }
