@@ -42,14 +42,14 @@ class AheadClock(SystemClock):
         return super().now() + self.ahead
 
 
-class _Stranger(ThreadingTCPServer):
+class _UntrustedServer(ThreadingTCPServer):
     """A server with a certificate of an untrusted authority."""
 
     context: ssl.SSLContext
 
 
 class _Handshake(BaseRequestHandler):
-    server: _Stranger
+    server: _UntrustedServer
 
     def handle(self) -> None:
         with suppress(OSError), self.server.context.wrap_socket(self.request, server_side=True) as secured:
@@ -70,7 +70,7 @@ class Five:
     opened: list[Publisher] = field(default_factory=list)
     timeout: float = 5.0
     login: tuple[str, str] | None = None  # at the mail server
-    stranger: _Stranger | None = None
+    untrusted_server: _UntrustedServer | None = None
 
     def options(self, network: str) -> dict[str, Any]:
         """The options of our channel on a network."""
@@ -118,13 +118,13 @@ class Five:
 
     def untrusted(self, network: str) -> dict[str, Any]:
         """Return the options of a server with an untrusted certificate."""
-        if self.stranger is None:
-            self.stranger = _Stranger(("127.0.0.1", 0), _Handshake)
-            self.stranger.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            trustme.CA().issue_cert("127.0.0.1").configure_cert(self.stranger.context)
-            Thread(target=self.stranger.serve_forever, args=(0.01,), daemon=True).start()
+        if self.untrusted_server is None:
+            self.untrusted_server = _UntrustedServer(("127.0.0.1", 0), _Handshake)
+            self.untrusted_server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            trustme.CA().issue_cert("127.0.0.1").configure_cert(self.untrusted_server.context)
+            Thread(target=self.untrusted_server.serve_forever, args=(0.01,), daemon=True).start()
         port = self.mail.port if network == "email" else urlsplit(getattr(self, network).url).port
-        there = str(self.stranger.server_address[1])
+        there = str(self.untrusted_server.server_address[1])
         return {
             name: value.replace(f":{port}", f":{there}") if isinstance(value, str) else value
             for name, value in self.without_tls(network).items()
@@ -159,9 +159,9 @@ class Five:
     def close(self) -> None:
         for publisher in self.opened:
             publisher.close()
-        if self.stranger is not None:
-            self.stranger.shutdown()
-            self.stranger.server_close()
+        if self.untrusted_server is not None:
+            self.untrusted_server.shutdown()
+            self.untrusted_server.server_close()
 
     def read(self, network: str) -> list[str]:
         """Return what readers have: one text for each of them and each post."""

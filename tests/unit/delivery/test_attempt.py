@@ -1169,7 +1169,7 @@ def test_a_mail_that_breaks_in_the_middle_leaves_an_outcome_for_everybody(
     [
         (lambda people: everybody(people[1:]), {Outcome.POSTED: 2, Outcome.HELD: 1}),
         (
-            lambda people: iter([*everybody(people), recipient_outcome(Recipient(key="stranger"), "refused")]),
+            lambda people: iter([*everybody(people), recipient_outcome(Recipient(key="unasked"), "refused")]),
             {Outcome.POSTED: 3},
         ),
         (lambda people: iter([*everybody(people), recipient_outcome(people[0], "unavailable")]), {Outcome.POSTED: 3}),
@@ -1206,7 +1206,7 @@ def test_a_careless_network_does_not_confuse_the_journal(
 @given(st.data())
 def test_no_recipient_is_ever_forgotten(data: st.DataObject) -> None:
     people = tuple(Recipient(key=f"k{number}") for number in range(data.draw(st.integers(0, 5))))
-    keys = st.sampled_from([person.key for person in people] + ["stranger"])
+    keys = st.sampled_from([person.key for person in people] + ["unasked"])
     words = st.sampled_from(["posted", "refused", "unavailable", "unconfirmed", "delivered"])
     steps = data.draw(st.lists(st.builds(lambda key, word: RecipientOutcome(key=key, outcome=word), keys, words)))
     end = data.draw(st.sampled_from([None, Refused("x"), Blocked("x"), Unavailable("x"), Unconfirmed("x"), KeyError()]))

@@ -327,7 +327,7 @@ def test_after_a_reboot_the_age_of_an_attempt_is_unknown(book: Book, clock: Fake
     network, _ = doubted(book, BOTH)
     began = clock.now()
     book.pass_by(600)
-    again = FakeClock(clock.now(), run="the machine, started anew")
+    again = FakeClock(clock.now(), run="the machine, restarted")
     with closing(open_journal(f"sqlite:///{book.path}", keys=book.keys, clock=again)) as journal:
         claimed = journal.deliveries.claim("sky", "test/-/-/9", lease=LEASE)
     assert claimed is not None

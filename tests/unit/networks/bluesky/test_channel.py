@@ -249,16 +249,16 @@ def test_a_thread_hangs_together(channel: Bluesky, server: FakeBlueskyServer) ->
 
 def test_a_post_of_another_account_is_not_answered(channel: Bluesky, server: FakeBlueskyServer) -> None:
     ours = send_post(channel, a_post("Route barrée"))
-    strangers = [
+    foreign_posts = [
         ours.model_copy(update={"account": "other.example@127.0.0.1"}),
         ours.model_copy(update={"extra": {}}),
         ours.model_copy(update={"id": "at://did:plc:former/app.bsky.feed.post/3kdgeujwlq32y"}),
     ]
-    for number, stranger in enumerate(strangers, 1):
-        ref = send_post(channel, a_post(f"Fin {number}", created_at=NOW + timedelta(seconds=number)), stranger)
+    for number, foreign in enumerate(foreign_posts, 1):
+        ref = send_post(channel, a_post(f"Fin {number}", created_at=NOW + timedelta(seconds=number)), foreign)
         assert next(p for p in server.posts if p.uri == ref.id).root is None
     later = a_post("Fin", created_at=NOW + timedelta(seconds=9))
-    assert send_post(channel, later, strangers[0], ours).id in [p.uri for p in server.thread(ours.id)]
+    assert send_post(channel, later, foreign_posts[0], ours).id in [p.uri for p in server.thread(ours.id)]
 
 
 # --- posts that were deleted by hand ---

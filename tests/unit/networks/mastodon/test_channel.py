@@ -242,11 +242,11 @@ def test_a_thread_is_linked_and_mentions_no_account(channel: Mastodon, server: F
 
 def test_a_post_of_another_account_is_not_answered(channel: Mastodon, server: FakeMastodonServer) -> None:
     ours = send_post(channel, a_post("Route barrée"))
-    strangers = [ours.model_copy(update={"account": "other@x"}), ours.model_copy(update={"id": "../media"})]
-    for number, stranger in enumerate(strangers):
-        send_post(channel, a_post(f"Fin {number}"), stranger)
+    foreign_posts = [ours.model_copy(update={"account": "other@x"}), ours.model_copy(update={"id": "../media"})]
+    for number, foreign in enumerate(foreign_posts):
+        send_post(channel, a_post(f"Fin {number}"), foreign)
         assert server.posts[-1].parent is None
-    send_post(channel, a_post("Fin"), ours, strangers[0])
+    send_post(channel, a_post("Fin"), ours, foreign_posts[0])
     assert server.posts[-1].parent == ours.id
 
 

@@ -1024,8 +1024,8 @@ def test_a_lost_refresh_token_needs_a_person(rotating: Open, server: FakeXServer
     assert type(error) is Blocked
     assert error.code == "400 invalid_request"
     assert "Authorise the app" in str(error)
-    anew = rotating(refresh_token=SecretStr(server.authorise()))
-    anew.send(request)  # the new one of the settings counts, not the dead one that is kept
+    renewed = rotating(refresh_token=SecretStr(server.authorise()))
+    renewed.send(request)  # the new one of the settings counts, not the dead one that is kept
     assert len(server.posts) == 1
     assert store.load("tokens") is not None
 
