@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from policenotify.errors import SettingsError, UnsupportedVersion
+from policenotify.journal.permissions import READABLE, read_closed
 from policenotify.settings.languages import profiles_of
 from policenotify.settings.model import OF_THE_CHANNEL, Settings, settings_error
 from policenotify.validation import path as field_path
@@ -75,7 +76,9 @@ def read_settings(
 
 def _table(place: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(place.read_text("utf-8-sig"))
+        return tomllib.loads(read_closed(place, READABLE).decode("utf-8-sig"))
+    except SettingsError as error:
+        raise SettingsError(f"The settings are not used. {error}") from None
     except FileNotFoundError:
         raise SettingsError(
             f"There are no settings at {place}. Make some (policenotify init), or name the file in {FILE_VARIABLE}."
@@ -180,7 +183,9 @@ def _read(value: object, directory: Path, environ: Mapping[str, str]) -> object:
         case {"file": str(name), **rest} if not rest:
             file = directory / name
             try:
-                content = file.read_text("utf-8-sig").rstrip("\r\n")
+                content = read_closed(file).decode("utf-8-sig").rstrip("\r\n")
+            except SettingsError as error:
+                raise ValueError(f"the file is not used. {error}") from None
             except OSError as error:
                 why = f"the file {file} cannot be read ({error.strerror}). Write the value into it."
                 raise ValueError(why) from None

@@ -76,8 +76,8 @@ def _check(call: CliContext) -> Iterator[DoctorLine]:
         yield from _networks(frozenset())
         return
     yield _ok("settings", str(settings.place))
-    for file in exposed_files(settings):
-        yield _note(f"file {file.path.name}", str(file))
+    for exposure, content in exposed_files(settings).items():
+        yield _wrong(f"file {exposure.path.name}", f"{exposure} It holds {content}.")
     yield from _languages(settings)
     yield from _networks({channel.network for channel in settings.channels.values()})
     try:
