@@ -21,10 +21,13 @@ from pydantic import (
     PlainSerializer,
     StringConstraints,
     TypeAdapter,
+    ValidationError,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
-from pydantic_core import from_json
+from pydantic_core import InitErrorDetails, PydanticCustomError, from_json
 
 from policenotify.errors import UnsupportedVersion
 from policenotify.model.cap import Certainty, Severity, Urgency
@@ -34,6 +37,9 @@ from policenotify.model.location import ONE_LINE, PRINTABLE, Location, Text
 
 SCHEMA_VERSION = 1
 """The version of the message's JSON that this release writes."""
+
+MAX_IMAGES = 10
+"""Images of one message: more than any of our networks shows, and few enough to be read at once."""
 
 
 class Category(StrEnum):
@@ -161,7 +167,7 @@ class Image(FrozenModel):
     Attributes:
         alt: The description for readers who cannot see it. Required: French law counts a service's posts among
             its online communication (loi n° 2005-102, art. 47; RGAA 4, criterion 1.1).
-        path: A file that the publisher can read.
+        path: A file that the publisher can read. Only for what your program or an officer names: JSON has none.
         data: The file's bytes. As text, and in JSON, in Base64 (RFC 4648, section 4).
         digest: SHA-256 of the image in the journal.
     """
@@ -170,6 +176,14 @@ class Image(FrozenModel):
     path: FilePath | None = None
     data: FileBytes | None = Field(default=None, repr=False)
     digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+    @field_validator("path")
+    @classmethod
+    def _not_from_json(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """Reject a path in JSON: another system would publish any file that this one may read."""
+        if value is not None and info.context == _FROM_JSON:
+            raise ValueError("an image in JSON is given by its data or its digest")
+        return value
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -217,7 +231,7 @@ class Message(FrozenModel):
         expires_at: The end of the message's validity. Nothing of it is sent after that.
         next_update_at: The time of the next message that the desk promises.
         link: A page with more: `https` or `http`, kept as written.
-        images: The images, in order.
+        images: The images, in order. At most 10.
         hashtags: Hashtags besides those of category and place, with or without `#`. Each is one word with a letter.
         language: The language of the words, BCP 47.
         translations: The words in other languages.
@@ -239,7 +253,7 @@ class Message(FrozenModel):
     expires_at: Moment | None = None
     next_update_at: Moment | None = None
     link: Link | None = None
-    images: tuple[Image, ...] = ()
+    images: Annotated[tuple[Image, ...], Field(max_length=MAX_IMAGES)] = ()
     hashtags: tuple[Hashtag, ...] = ()
     language: Language = "fr"
     translations: tuple[Translation, ...] = ()
@@ -331,26 +345,65 @@ def _canonical(value: object) -> object:
 def read(source: str | bytes | Mapping[str, Any]) -> Message:
     """Read a message, upgrading the JSON of an older release step by step.
 
-    Without `schema_version`, JSON is read as this release's.
+    Without `schema_version`, JSON is read as this release's. An image is given by its data or digest. To read JSON
+    with paths below a folder of pictures, see `Publisher.read`.
 
     Raises:
         UnsupportedVersion: A newer policenotify wrote it.
-        pydantic.ValidationError: It is not a message. The text names each wrong field.
+        pydantic.ValidationError: It is not a message, or gives a name twice. The text names each wrong field.
+    """
+    return Message.model_validate(upgraded(parsed(source)), context=_FROM_JSON)
+
+
+def parsed(source: str | bytes | Mapping[str, Any]) -> object:
+    """Return the JSON of a message as Python values.
+
+    Raises:
+        pydantic.ValidationError: It is not JSON, or gives a name twice.
     """
     if isinstance(source, Mapping):
-        raw: object = dict(source)
-    else:
-        try:
-            raw = from_json(source.encode("utf-8", "surrogatepass") if isinstance(source, str) else source)
-        except ValueError:
-            return Message.model_validate_json(source)  # raises an error that names the place in the JSON
+        return dict(source)
+    try:
+        from_json(source.encode("utf-8", "surrogatepass") if isinstance(source, str) else source)
+    except ValueError:
+        return Message.model_validate_json(source)  # raises an error that names the place in the JSON
+    try:
+        return json.loads(source, object_pairs_hook=unique_names)
+    except ValueError as error:
+        detail = InitErrorDetails(type=PydanticCustomError("json_invalid", "{why}", {"why": str(error)}), input=None)
+        raise ValidationError.from_exception_data(Message.__name__, [detail], hide_input=True) from None
+
+
+def unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object. Of a name given twice, readers differ in which value they take.
+
+    Raises:
+        ValueError: A name is given twice.
+    """
+    fields: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in fields:
+            raise ValueError(f"{name[:64]!r} occurs twice, give it once")
+        fields[name] = value
+    return fields
+
+
+def upgraded(raw: object) -> object:
+    """Return the fields of a message in the form of this release.
+
+    Raises:
+        UnsupportedVersion: A newer policenotify wrote it.
+    """
     if isinstance(raw, dict) and isinstance(version := raw.get("schema_version", SCHEMA_VERSION), int):
         if version > SCHEMA_VERSION:
             raise UnsupportedVersion("message", version, SCHEMA_VERSION)
         for step in range(version, SCHEMA_VERSION) if version > 0 else ():
             raw = _UPGRADES[step](raw)
-    return Message.model_validate(raw)
+    return raw
 
+
+_FROM_JSON = "json"
+"""The validation context of a message that another system may have written."""
 
 _UPGRADES: dict[int, Any] = {}
 """For each version n, the function that turns its JSON into that of version n + 1."""

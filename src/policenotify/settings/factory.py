@@ -165,6 +165,7 @@ def open_publisher(
             reminders=settings.reminders.policy(),
             on_overdue=on_overdue,
             reopen=partial(_read_channel, settings.place),
+            pictures=settings.pictures_path,
         )
         on_error.pop_all()
     return publisher

@@ -48,6 +48,9 @@ def read_settings(
     begins with `[` or `{` is read as TOML. A network's option and the journal may be `{ file = "…" }` or
     `{ env = "…" }`. Without *secrets* none of these is read, and another text stands there.
 
+    A file that others may change is refused, and so is a secret that others may read. Without *secrets* the settings
+    may be open, as they are in a repository.
+
     An error in a single channel is an error like all others, unless *tolerant*: it is then listed in
     `Settings.faults`, and the rest is valid. An error in the file, or between its parts, is always raised.
 
@@ -56,7 +59,7 @@ def read_settings(
         UnsupportedVersion: They were written for a newer policenotify.
     """
     place = Path(path or environ.get(FILE_VARIABLE) or FILE_NAME).absolute()
-    table = _table(place)
+    table = _table(place, secrets=secrets)
     origins, problems = override(table, environ)
     version = table.get("schema_version", SCHEMA_VERSION)
     if isinstance(version, int) and version > SCHEMA_VERSION:
@@ -74,9 +77,9 @@ def read_settings(
     return settings
 
 
-def _table(place: Path) -> dict[str, Any]:
+def _table(place: Path, *, secrets: bool) -> dict[str, Any]:
     try:
-        return tomllib.loads(read_closed(place, READABLE).decode("utf-8-sig"))
+        return tomllib.loads((read_closed(place, READABLE) if secrets else place.read_bytes()).decode("utf-8-sig"))
     except SettingsError as error:
         raise SettingsError(f"The settings are not used. {error}") from None
     except FileNotFoundError:
