@@ -256,8 +256,8 @@ def _open_file(parsed: URL, *, create: bool) -> Engine:
 def _check_query(parsed: URL) -> None:
     """Check what follows the path: the seconds that a writer waits for another one."""
     try:
-        timeout = float(parsed.query.get("timeout", BUSY))  # type: ignore[arg-type] # given twice, it is a tuple
-    except (TypeError, ValueError):
+        timeout = float(str(parsed.query.get("timeout", BUSY)))  # given twice, it is a tuple
+    except ValueError:
         timeout = math.nan
     if parsed.query.keys() - {"timeout"} or not 0 <= timeout < math.inf:
         raise JournalError(
