@@ -124,7 +124,7 @@ def _with_content(image: object, folder: Path | None) -> object:
 
 
 def _read_below(folder: Path, path: str) -> bytes:
-    """Return the content of a file below a folder. No link is followed, whoever changes the folder meanwhile."""
+    """Return the content of a file below a folder. No link is followed, even if the folder changes meanwhile."""
     try:
         *folders, name = Path(folder, path).relative_to(folder).parts
         if ".." in (*folders, name):

@@ -71,15 +71,14 @@ def write_settings(
         written = [keys_file, settings, *journals]
         keys = Keys.create(entropy)
         keys.save(keys_file)
-        with open(settings, "x", encoding="utf-8", opener=_private) as file:
-            file.write(TEMPLATE.replace(f'"{JOURNAL_NAME}"', f'"{IN_DJANGO}"', 1) if django else TEMPLATE)
+        _write(settings, TEMPLATE.replace(f'"{JOURNAL_NAME}"', f'"{IN_DJANGO}"', 1) if django else TEMPLATE)
         for path in journals:
             open_journal(str(path), keys=keys, entropy=entropy, create=True).close()
         if not secrets_folder.exists():
             secrets_folder.mkdir(mode=0o700)
             written.append(secrets_folder)
         if not ignored.exists():
-            ignored.write_text(IGNORED, "utf-8")
+            _write(ignored, IGNORED)
             written.append(ignored)
     except OSError as error:
         raise SettingsError(f"{error.filename} cannot be written ({error.strerror}).") from error
@@ -93,8 +92,10 @@ def _make_folder(place: Path) -> None:
             folder.mkdir(mode=0o700)
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+def _write(path: Path, text: str) -> None:
+    """Write a new file for its owner only, whatever the umask."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def exposed_files(settings: Settings) -> dict[Exposure, str]:
@@ -126,10 +127,10 @@ def _private_files(settings: Settings) -> Iterator[tuple[Path, int, str]]:
     for tag, file in settings.languages.items():
         yield folder / file, READABLE, f"the phrases of {tag!r}"
     yield settings.keys_path, PRIVATE, "the keys"
-    scheme, _, file = ("sqlite:///" if settings.hosted else settings.journal_url).rpartition(":///")
-    if file and scheme in {"", "sqlite", "sqlite+pysqlite"}:
+    scheme, _, journal = ("" if settings.hosted else settings.journal_url).rpartition(":///")
+    if journal and scheme in {"", "sqlite", "sqlite+pysqlite"}:
         for suffix in ("", "-wal", "-shm"):
-            yield Path(f"{file.partition('?')[0]}{suffix}"), SHARED, "every text, drafts too"
+            yield Path(f"{journal.partition('?')[0]}{suffix}"), SHARED, "every text, drafts too"
 
 
 def exposed_secret(settings: Settings, name: str) -> str:
