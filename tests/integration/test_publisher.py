@@ -541,7 +541,7 @@ def test_pictures_are_stripped_stored_once_and_shown(desk: Desk, publisher: Publ
     digest = opened.message.images[0].digest
     publisher.publish(opened.update("Photo", images=[Image(digest=digest, alt=image.alt)]), key="u", actor="desk")
     assert desk.bluesky.posts[1].images[0].data == shown.data
-    with pytest.raises(InvalidImage, match="cannot be read"):
+    with pytest.raises(InvalidImage, match="cannot be used"):
         publisher.publish(accident(images=[Image(path="nowhere.jpg", alt=image.alt)]), key="n", actor="desk")
     with pytest.raises(InvalidImage, match="has no picture"):
         publisher.publish(accident(images=[Image(digest="0" * 64, alt=image.alt)]), key="n", actor="desk")
