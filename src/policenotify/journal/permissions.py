@@ -78,7 +78,10 @@ def read_closed(path: Path, forbidden: int = PRIVATE) -> bytes:
 
 def _of_folders(place: Path, forbidden: int) -> Iterator[Exposure]:
     for folder in place.parents:
-        status = folder.stat()
+        try:
+            status = folder.stat()
+        except FileNotFoundError:  # it will be made for its owner only
+            continue
         if folder != place.parent and status.st_mode & stat.S_ISVTX:
             continue
         yield from _exposures(folder, status, forbidden)
@@ -87,14 +90,15 @@ def _of_folders(place: Path, forbidden: int) -> Iterator[Exposure]:
 def _exposures(path: Path, status: os.stat_result, forbidden: int) -> Iterator[Exposure]:
     mode, folder = stat.S_IMODE(status.st_mode), stat.S_ISDIR(status.st_mode)
     quoted = shlex.quote(str(path))
+    move = "move what is in it into a folder that only this user may change"
     if status.st_uid not in {0, os.geteuid()}:
-        yield Exposure(
-            path,
-            f"belongs to another user (uid {status.st_uid})",
-            f"Run as that user, or take it over: chown {os.geteuid()} {quoted}",
-        )
-    if mode & forbidden & (_WRITE if folder else 0o777):
-        access = "may be changed by others" if folder else f"is open to others: they may {_may(mode & forbidden)} it"
+        take = move if folder else f"take it over: chown {os.geteuid()} {quoted}"
+        yield Exposure(path, f"belongs to another user (uid {status.st_uid})", f"Run as that user, or {take}")
+    granted = mode & forbidden & (_WRITE if folder else 0o777)
+    if granted and mode & stat.S_ISVTX and folder:  # others need it as it is: /tmp
+        yield Exposure(path, f"is a folder for everyone (mode {mode:04o})", move.capitalize())
+    elif granted:
+        access = "may be changed by others" if folder else f"is open to others: they may {_may(granted)} it"
         command = f"chmod {'go-w' if folder else '600'} {quoted}"
         yield Exposure(path, f"{access} (mode {mode:04o})", f"Close it: {command}")
 

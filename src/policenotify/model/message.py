@@ -27,7 +27,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError, from_json
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from policenotify.errors import UnsupportedVersion
 from policenotify.model.cap import Certainty, Severity, Urgency
@@ -364,11 +364,10 @@ def parsed(source: str | bytes | Mapping[str, Any]) -> object:
     if isinstance(source, Mapping):
         return dict(source)
     try:
-        from_json(source.encode("utf-8", "surrogatepass") if isinstance(source, str) else source)
-    except ValueError:
-        return Message.model_validate_json(source)  # raises an error that names the place in the JSON
-    try:
-        return json.loads(source, object_pairs_hook=unique_names)
+        return json.loads(source if isinstance(source, str) else source.decode(), object_pairs_hook=unique_names)
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+        # It raises an error that names the place in the JSON.
+        return Message.model_validate_json(source, context=_FROM_JSON)
     except ValueError as error:
         detail = InitErrorDetails(type=PydanticCustomError("json_invalid", "{why}", {"why": str(error)}), input=None)
         raise ValidationError.from_exception_data(Message.__name__, [detail], hide_input=True) from None

@@ -142,12 +142,16 @@ def _read_below(folder: Path, path: str) -> bytes:
 
 def _content(descriptor: int) -> bytes:
     """Return the content of an open file. A device or a pipe may never end, so neither is read."""
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_INPUT:
             raise OSError
-        if len(data := file.read(MAX_INPUT + 1)) > MAX_INPUT:  # it grew, or is one without a size, as in /proc
-            raise OSError
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read(MAX_INPUT + 1)
+    finally:
+        os.close(descriptor)
+    if len(data) > MAX_INPUT:  # it grew, or is one without a size, as in /proc
+        raise OSError
     return data
 
 

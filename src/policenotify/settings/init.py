@@ -102,8 +102,7 @@ def exposed_files(settings: Settings) -> dict[Exposure, str]:
     """Return the files and folders that others may read or change, each with what is private in it.
 
     Checks the settings, each file of a secret, of recipients or of a language, the keys, and a journal in a file.
-    What is refused when it is used is among them. Only files of recipients are used all the same, for other systems
-    may write them.
+    They are refused when they are used, except recipients: a list that is open must not keep an alert from them.
     """
     exposed: dict[Exposure, str] = {}
     for path, forbidden, content in _private_files(settings):
@@ -115,6 +114,8 @@ def exposed_files(settings: Settings) -> dict[Exposure, str]:
 def _private_files(settings: Settings) -> Iterator[tuple[Path, int, str]]:
     folder = settings.place.parent
     yield settings.place, READABLE, "the settings"
+    if isinstance(url := _table(settings).get("journal"), dict) and isinstance(url.get("file"), str):
+        yield folder / url["file"], PRIVATE, "the journal's URL"
     for name, options in _written_options(settings):
         if _has_secrets(settings.channels[name].network, options):
             yield settings.place, PRIVATE, f"a secret of {name!r}"
@@ -122,8 +123,9 @@ def _private_files(settings: Settings) -> Iterator[tuple[Path, int, str]]:
             if isinstance(value, dict) and isinstance(value.get("file"), str):
                 yield folder / value["file"], PRIVATE, f"a secret of {name!r}"
         recipients = settings.channels[name].recipients
-        if recipients is not None and recipients.file is not None:
-            yield folder / recipients.file, PRIVATE, f"the recipients of {name!r}"
+        if recipients is not None:
+            file = settings.place if recipients.file is None else folder / recipients.file
+            yield file, PRIVATE, f"the recipients of {name!r}"
     for tag, file in settings.languages.items():
         yield folder / file, READABLE, f"the phrases of {tag!r}"
     yield settings.keys_path, PRIVATE, "the keys"
@@ -136,18 +138,18 @@ def _private_files(settings: Settings) -> Iterator[tuple[Path, int, str]]:
 def exposed_secret(settings: Settings, name: str) -> str:
     """Return why a channel is not used of which a secret is written in settings that others may read, else ""."""
     found = " ".join(map(str, exposures(settings.place))) if settings.place.is_file() else ""
-    options = dict(_written_options(settings)).get(name, {}) if found else {}
-    return (
-        f"A secret is written in the settings. {found}"
-        if _has_secrets(settings.channels[name].network, options)
-        else ""
-    )
+    if not found or not _has_secrets(settings.channels[name].network, dict(_written_options(settings)).get(name, {})):
+        return ""
+    return f"A secret is written in the settings. {found}"
+
+
+def _table(settings: Settings) -> dict[str, Any]:
+    return tomllib.loads(settings.place.read_text("utf-8-sig"))
 
 
 def _written_options(settings: Settings) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the options of each channel as the settings file has them."""
-    channels = tomllib.loads(settings.place.read_text("utf-8-sig")).get("channels", {})
-    for name, channel in channels.items():
+    for name, channel in _table(settings).get("channels", {}).items():
         if name in settings.channels and isinstance(channel, dict):  # what is wrong is reported with the channel
             yield name, {option: value for option, value in channel.items() if option not in OF_THE_CHANNEL}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from policenotify.errors import SettingsError, UnsupportedVersion
-from policenotify.journal.permissions import READABLE, read_closed
+from policenotify.journal.permissions import PRIVATE, READABLE, read_closed
 from policenotify.settings.languages import profiles_of
 from policenotify.settings.model import OF_THE_CHANNEL, Settings, settings_error
 from policenotify.validation import path as field_path
@@ -30,6 +31,8 @@ FILE_VARIABLE: Final = f"{PREFIX}SETTINGS"
 
 WITHHELD: Final = "withheld"
 """Stands for a value that is kept elsewhere and was not read."""
+
+_PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|password=")  # in a journal's URL
 
 _SIMILAR = 0.8  # of a misspelt field; less similar variables belong to others (Kubernetes: …_SERVICE_HOST)
 
@@ -60,6 +63,8 @@ def read_settings(
     """
     place = Path(path or environ.get(FILE_VARIABLE) or FILE_NAME).absolute()
     table = _table(place, secrets=secrets)
+    if secrets and _PASSWORD.search(str(table.get("journal"))):
+        _table(place, secrets=True, forbidden=PRIVATE)
     origins, problems = override(table, environ)
     version = table.get("schema_version", SCHEMA_VERSION)
     if isinstance(version, int) and version > SCHEMA_VERSION:
@@ -77,9 +82,9 @@ def read_settings(
     return settings
 
 
-def _table(place: Path, *, secrets: bool) -> dict[str, Any]:
+def _table(place: Path, *, secrets: bool, forbidden: int = READABLE) -> dict[str, Any]:
     try:
-        return tomllib.loads((read_closed(place, READABLE) if secrets else place.read_bytes()).decode("utf-8-sig"))
+        return tomllib.loads((read_closed(place, forbidden) if secrets else place.read_bytes()).decode("utf-8-sig"))
     except SettingsError as error:
         raise SettingsError(f"The settings are not used. {error}") from None
     except FileNotFoundError:

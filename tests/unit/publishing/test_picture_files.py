@@ -6,6 +6,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,17 @@ def test_what_is_no_file_below_the_folder_has_one_wording(folder: Path, path: st
         "Give a picture's file that this user may read, of at most 50 MB."
     )
     assert raised.value.__cause__ is None
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="only Linux lists them")
+def test_no_descriptor_stays_open(folder: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    for path in (*UNUSABLE, "plan.png", "today/plan.png"):
+        with suppress(InvalidImage):
+            with_pictures(_message(path), folder)
+        with suppress(InvalidImage):
+            read_picture(str(folder / path))
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 @pytest.mark.parametrize("path", ["none.png", "today", "pipe.png", "s.png", "sparse.png"])

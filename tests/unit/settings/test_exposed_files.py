@@ -38,8 +38,9 @@ def test_a_new_installation_is_its_owner_s_alone(tmp_path: Path) -> None:
 
 def test_nothing_is_written_into_a_folder_that_others_may_change(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
-    with pytest.raises(SettingsError, match=f"Nothing was written.*chmod go-w {tmp_path}"):
-        write_settings(tmp_path)
+    for place in (tmp_path, tmp_path / "new", tmp_path / "new" / "desk"):
+        with pytest.raises(SettingsError, match=f"Nothing was written.*chmod go-w {tmp_path}"):
+            write_settings(place)
     assert not [*tmp_path.iterdir()]
 
 
@@ -70,6 +71,26 @@ def test_settings_that_others_may_read_are_refused_only_with_a_secret_in_them(pl
         channels_of(settings)
 
 
+def test_settings_with_the_password_of_the_journal_are_refused_if_others_may_read_them(place: Path) -> None:
+    file = place / "policenotify.toml"
+    text = file.read_text()
+    for url, refused in (
+        ("postgresql://desk:hunter22@db.example/journal", True),
+        ("postgresql://desk@db.example/journal?password=hunter22", True),
+        ("postgresql://desk@db.example/journal", False),
+    ):
+        file.write_text(text.replace('journal = "policenotify.db"', f'journal = "{url}"', 1))
+        file.chmod(0o600)
+        assert read_settings(file, environ={}).journal_url == url
+        file.chmod(0o644)
+        if refused:
+            with pytest.raises(SettingsError, match=f"settings are not used.*chmod 600 {file}") as raised:
+                read_settings(file, environ={})
+            assert "hunter22" not in str(raised.value)
+        else:
+            assert read_settings(file, environ={}).journal_url == url
+
+
 @pytest.mark.parametrize("mode", [0o604, 0o620, 0o666])
 def test_a_secret_that_others_may_read_stops_its_channel(place: Path, mode: int) -> None:
     secret = place / "secrets" / "bluesky"
@@ -98,7 +119,15 @@ def test_phrases_that_others_may_change_are_refused(place: Path) -> None:
 
 
 def test_all_that_is_open_is_listed(place: Path) -> None:
-    settings = read_settings(place / "policenotify.toml", environ={})
+    file = place / "policenotify.toml"
+    file.write_text(
+        file.read_text()
+        .replace('journal = "policenotify.db"', 'journal = { file = "secrets/journal" }', 1)
+        .replace('network = "bluesky"', 'network = "bluesky"\nrecipients = { file = "press.txt" }', 1)
+    )
+    (place / "press.txt").touch()
+    (place / "secrets" / "journal").write_text(f"sqlite:///{place}/policenotify.db?timeout=3")
+    settings = read_settings(file, environ={})
     assert exposed_files(settings) == {}
     for path in (place, *place.rglob("*")):
         path.chmod(0o777)
@@ -106,8 +135,10 @@ def test_all_that_is_open_is_listed(place: Path) -> None:
     assert listed == {
         place / "policenotify.toml": "the settings",
         place: "the settings",
+        place / "press.txt": "the recipients of 'bluesky'",
+        place / "secrets" / "journal": "the journal's URL",
         place / "secrets" / "bluesky": "a secret of 'bluesky'",
-        place / "secrets": "a secret of 'bluesky'",
+        place / "secrets": "the journal's URL",
         place / "policenotify.keys": "the keys",
         place / "policenotify.db": "every text, drafts too",
     }

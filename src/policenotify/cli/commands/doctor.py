@@ -29,7 +29,9 @@ from policenotify.settings import Settings, exposed_files, languages_of, missing
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
 
-_EXITS = exit_codes("1 settings or keys wrong; 3 a channel is; 4 overdue; 5 no worker; 6 no journal")
+_EXITS = exit_codes(
+    "1 settings or keys wrong; 3 a channel is, or others may read a file; 4 overdue; 5 no worker; 6 no journal"
+)
 
 
 @click.command("doctor", epilog=_EXITS)
