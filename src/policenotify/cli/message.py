@@ -20,7 +20,7 @@ from policenotify.cli.times import TIMES, is_span, parse_future, parse_near
 from policenotify.errors import InvalidTransition, PolicenotifyError, UnsupportedVersion
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
-from policenotify.model.message import SCHEMA_VERSION, Message, unique_names, upgraded
+from policenotify.model.message import SCHEMA_VERSION, Message, read, unique_names
 from policenotify.model.receipt import Publication
 from policenotify.publishing.images import read_picture, with_pictures
 from policenotify.render.locales import profile_of
@@ -125,7 +125,7 @@ def first_message(typed: Typed, publisher: Publisher) -> Message:
         lifecycle = lifecycle or {"stage": Stage.OPENING if opens else Stage.STANDALONE}
     if lifecycle:
         fields["lifecycle"] = lifecycle
-    return Message.model_validate(upgraded(_merged(file, fields, typed)))
+    return read(_merged(file, fields, typed))
 
 
 def next_message(stage: Stage, name: str, headline: str | None, typed: Typed, publisher: Publisher) -> Message:
@@ -236,7 +236,7 @@ def _fields(typed: Typed, publisher: Publisher, before: Location | None) -> dict
         raise click.UsageError("Each --image needs its --alt: what it shows, for those who cannot see it.")
     if typed["images"]:
         pairs = zip(typed["images"], typed["alts"], strict=True)
-        fields["images"] = [{"path": path, "alt": alt} for path, alt in pairs]
+        fields["images"] = [{"path": Path(path), "alt": alt} for path, alt in pairs]
     if typed["hashtags"]:
         fields["hashtags"] = typed["hashtags"]
     if place := location_of({name: typed[name] for name in PLACE}, before):

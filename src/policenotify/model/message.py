@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Protocol, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -19,12 +19,11 @@ from pydantic import (
     Field,
     HttpUrl,
     PlainSerializer,
+    PlainValidator,
     StringConstraints,
     TypeAdapter,
     ValidationError,
-    ValidationInfo,
     WithJsonSchema,
-    field_validator,
     model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -131,6 +130,28 @@ def _base64_text(value: bytes) -> str:
     return base64.b64encode(value).decode()
 
 
+class PathLike(Protocol):
+    """A path in Python, such as `pathlib.Path`. It cannot come from JSON."""
+
+    def __fspath__(self) -> str: ...
+
+
+def _python_path(value: object) -> object:
+    """Reject a text: another system would publish any file that this one may read."""
+    path = getattr(value, "__fspath__", str)()
+    if not path or not isinstance(path, str):
+        raise ValueError(
+            "an image in JSON is given by its data or its digest; your program gives a file as pathlib.Path"
+        )
+    if not path.isprintable():
+        raise ValueError("a path holds only characters that can be read")
+    return value
+
+
+def _path_text(value: PathLike) -> str:
+    return value.__fspath__()
+
+
 CategoryCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|[0-9]{3}))?$")]
 """A BCP 47 tag of language, script and region: `fr`, `oc`, `zh-Hant`, `pt-BR`."""
@@ -158,7 +179,12 @@ FileBytes = Annotated[
     PlainSerializer(_base64_text, return_type=str, when_used="json-unless-none"),
     WithJsonSchema({"type": "string", "contentEncoding": "base64", "minLength": 4}),
 ]
-FilePath = Annotated[str, StringConstraints(min_length=1), PRINTABLE]
+FilePath = Annotated[
+    PathLike,
+    PlainValidator(_python_path, json_schema_input_type=str),
+    PlainSerializer(_path_text, return_type=str, when_used="unless-none"),
+    WithJsonSchema({"type": "string", "minLength": 1}),
+]
 
 
 class Image(FrozenModel):
@@ -167,7 +193,8 @@ class Image(FrozenModel):
     Attributes:
         alt: The description for readers who cannot see it. Required: French law counts a service's posts among
             its online communication (loi n° 2005-102, art. 47; RGAA 4, criterion 1.1).
-        path: A file that the publisher can read. Only for what your program or an officer names: JSON has none.
+        path: A file that the publisher can read, as `pathlib.Path`. A text is refused, and so is a path in JSON:
+            another system would publish any file of this machine.
         data: The file's bytes. As text, and in JSON, in Base64 (RFC 4648, section 4).
         digest: SHA-256 of the image in the journal.
     """
@@ -176,14 +203,6 @@ class Image(FrozenModel):
     path: FilePath | None = None
     data: FileBytes | None = Field(default=None, repr=False)
     digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
-
-    @field_validator("path")
-    @classmethod
-    def _not_from_json(cls, value: str | None, info: ValidationInfo) -> str | None:
-        """Reject a path in JSON: another system would publish any file that this one may read."""
-        if value is not None and info.context == _FROM_JSON:
-            raise ValueError("an image in JSON is given by its data or its digest")
-        return value
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -352,7 +371,13 @@ def read(source: str | bytes | Mapping[str, Any]) -> Message:
         UnsupportedVersion: A newer policenotify wrote it.
         pydantic.ValidationError: It is not a message, or gives a name twice. The text names each wrong field.
     """
-    return Message.model_validate(upgraded(parsed(source)), context=_FROM_JSON)
+    raw = parsed(source)
+    if isinstance(raw, dict) and isinstance(version := raw.get("schema_version", SCHEMA_VERSION), int):
+        if version > SCHEMA_VERSION:
+            raise UnsupportedVersion("message", version, SCHEMA_VERSION)
+        for step in range(version, SCHEMA_VERSION) if version > 0 else ():
+            raw = _UPGRADES[step](raw)
+    return Message.model_validate(raw)
 
 
 def parsed(source: str | bytes | Mapping[str, Any]) -> object:
@@ -367,7 +392,7 @@ def parsed(source: str | bytes | Mapping[str, Any]) -> object:
         return json.loads(source if isinstance(source, str) else source.decode(), object_pairs_hook=unique_names)
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
         # It raises an error that names the place in the JSON.
-        return Message.model_validate_json(source, context=_FROM_JSON)
+        return Message.model_validate_json(source)
     except ValueError as error:
         detail = InitErrorDetails(type=PydanticCustomError("json_invalid", "{why}", {"why": str(error)}), input=None)
         raise ValidationError.from_exception_data(Message.__name__, [detail], hide_input=True) from None
@@ -386,23 +411,6 @@ def unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         fields[name] = value
     return fields
 
-
-def upgraded(raw: object) -> object:
-    """Return the fields of a message in the form of this release.
-
-    Raises:
-        UnsupportedVersion: A newer policenotify wrote it.
-    """
-    if isinstance(raw, dict) and isinstance(version := raw.get("schema_version", SCHEMA_VERSION), int):
-        if version > SCHEMA_VERSION:
-            raise UnsupportedVersion("message", version, SCHEMA_VERSION)
-        for step in range(version, SCHEMA_VERSION) if version > 0 else ():
-            raw = _UPGRADES[step](raw)
-    return raw
-
-
-_FROM_JSON = "json"
-"""The validation context of a message that another system may have written."""
 
 _UPGRADES: dict[int, Any] = {}
 """For each version n, the function that turns its JSON into that of version n + 1."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from policenotify.channel import Picture
 from policenotify.errors import InvalidImage, MissingExtra
-from policenotify.model.message import MAX_IMAGES, Message
+from policenotify.model.message import MAX_IMAGES, Message, PathLike
 from policenotify.model.message import Image as MessageImage
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _load(image: MessageImage, stored: Callable[[str, str], Picture]) -> Picture
     return prepare_picture(read_picture(image.path), image.alt)
 
 
-def read_picture(path: str) -> bytes:
+def read_picture(path: str | PathLike) -> bytes:
     """Return the content of a picture's file.
 
     Raises:
@@ -91,7 +91,7 @@ def read_picture(path: str) -> bytes:
     try:
         return _content(os.open(path, _FLAGS))
     except (OSError, ValueError):  # ValueError: a NUL in it
-        raise _unusable(path) from None
+        raise _unusable(os.fspath(path)) from None
 
 
 def with_pictures(fields: object, folder: Path | None) -> object:

@@ -25,7 +25,7 @@ def photo(folder: Path, number: int) -> dict[str, str]:
     Image.effect_noise((900, 600), 40 + number).convert("RGB").save(data, "JPEG")
     file = folder / f"{number}.jpg"
     file.write_bytes(data.getvalue())
-    return {"path": str(file), "alt": "Plan de la déviation"}
+    return {"path": file, "alt": "Plan de la déviation"}
 
 
 @pytest.mark.parametrize(("pictures", "words"), [(0, {}), (1, {}), (1, SHORT), (2, SHORT)])

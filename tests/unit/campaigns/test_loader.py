@@ -43,7 +43,7 @@ def test_a_file_is_the_same_as_typed_python(tmp_path: Path) -> None:
     assert (read.start, read.at, read.pacing.spacing) == (date(2026, 7, 1), time(18, 30), timedelta(hours=4))
     [one] = read.messages
     assert one.message.location == Location(department="34")
-    assert one.message.images[0].path == str(tmp_path / "otv.png")
+    assert one.message.images[0].path == tmp_path / "otv.png"
     assert one.message.translations[0].headline == "Going on holiday?"
     assert Campaign.model_validate(read.model_dump()) == read
     assert Campaign.model_validate_json(read.model_dump_json()) == read

@@ -66,13 +66,13 @@ def test_what_is_no_file_below_the_folder_has_one_wording(folder: Path, path: st
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="only Linux lists them")
 def test_no_descriptor_stays_open(folder: Path) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = len([*Path("/proc/self/fd").iterdir()])
     for path in (*UNUSABLE, "plan.png", "today/plan.png"):
         with suppress(InvalidImage):
             with_pictures(_message(path), folder)
         with suppress(InvalidImage):
             read_picture(str(folder / path))
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len([*Path("/proc/self/fd").iterdir()]) == before
 
 
 @pytest.mark.parametrize("path", ["none.png", "today", "pipe.png", "s.png", "sparse.png"])
@@ -132,12 +132,13 @@ def test_files_are_read_outside_the_journal_s_transactions(folder: Path, monkeyp
         inside: list[bool] = []
         journal, read = desk.publisher.journal, read_picture
 
-        def watched(path: str) -> bytes:
+        def watched(path: Path) -> bytes:
             inside.append(journal._engine.pool.checkedout() > 0)  # type: ignore[attr-defined]  # of a queue's pool
             return read(path)
 
         monkeypatch.setattr(images, "read_picture", watched)
-        message = Message.model_validate(_message(str(folder / "plan.png")))
+        images_of = [{"alt": "Le plan", "path": folder / "plan.png"}]
+        message = Message.model_validate({**_message(""), "images": images_of})
         with pytest.raises(MessageRejected):  # by a check, after the files were read
             desk.publisher.publish(message, key="k", actor="a")
     assert inside == [False]
