@@ -182,7 +182,7 @@ FileBytes = Annotated[
 FilePath = Annotated[
     PathLike,
     PlainValidator(_python_path, json_schema_input_type=str),
-    PlainSerializer(_path_text, return_type=str, when_used="unless-none"),
+    PlainSerializer(_path_text, return_type=str, when_used="json-unless-none"),
     WithJsonSchema({"type": "string", "minLength": 1}),
 ]
 
@@ -358,6 +358,8 @@ def _canonical(value: object) -> object:
         return value.isoformat(timespec="microseconds")
     if isinstance(value, bytes):
         return hashlib.sha256(value).hexdigest()
+    if hasattr(value, "__fspath__"):
+        return value.__fspath__()
     raise TypeError(f"{type(value).__name__} has no canonical form")
 
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.peers
 SHORT = {"description": "", "instruction": ""}
 
 
-def photo(folder: Path, number: int) -> dict[str, str]:
+def photo(folder: Path, number: int) -> dict[str, object]:
     """A picture of a usual size, which no filter has seen before."""
     data = io.BytesIO()
     Image.effect_noise((900, 600), 40 + number).convert("RGB").save(data, "JPEG")
