@@ -67,6 +67,7 @@ zone = "Europe/Paris"
 journal = "/var/lib/policenotify/journal.db"
 keys = "policenotify.keys"
 wait = 20
+pictures = "pictures"                   # for messages from other systems, see the command line
 
 [languages]                             # files of phrases, for languages that are not shipped
 de = "words/de.toml"
@@ -137,6 +138,7 @@ EXAMPLES: Mapping[str, str] = {
     "journal": '`"/var/lib/policenotify/journal.db"`, `{ file = "secrets/journal-url" }`',
     "keys": '`"policenotify.keys"`',
     "wait": '`20`, `"PT20S"`',
+    "pictures": '`"pictures"`',
     "channels": "`[channels.bluesky]`",
     "routes": '`[[routes]]`, then `to = ["public"]`',
     "reminders": '`[reminders]`, then `to = ["duty"]`',

@@ -21,6 +21,8 @@ settings.register_profile(
     "brief", max_examples=25, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("deep", max_examples=5_000, deadline=None)
+os.umask(0o077)  # files that others may read are refused; a test of that opens them itself
+
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "dev"))
 
 # A module is compiled once, and not by every worker and every process that a test starts.

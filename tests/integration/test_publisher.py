@@ -531,7 +531,7 @@ def test_pictures_are_stripped_stored_once_and_shown(desk: Desk, publisher: Publ
     stream = io.BytesIO()
     Pillow.new("RGB", (64, 48), (200, 30, 30)).save(stream, "JPEG", exif=exif)
     (tmp_path / "photo.jpg").write_bytes(stream.getvalue())
-    image = Image(path=str(tmp_path / "photo.jpg"), alt="La chaussée barrée par deux véhicules")
+    image = Image(path=tmp_path / "photo.jpg", alt="La chaussée barrée par deux véhicules")
     opened = publisher.publish(accident(images=[image]), key="open", actor="desk")
     [shown] = desk.bluesky.posts[0].images
     assert shown.alt == image.alt
@@ -541,8 +541,8 @@ def test_pictures_are_stripped_stored_once_and_shown(desk: Desk, publisher: Publ
     digest = opened.message.images[0].digest
     publisher.publish(opened.update("Photo", images=[Image(digest=digest, alt=image.alt)]), key="u", actor="desk")
     assert desk.bluesky.posts[1].images[0].data == shown.data
-    with pytest.raises(InvalidImage, match="cannot be read"):
-        publisher.publish(accident(images=[Image(path="nowhere.jpg", alt=image.alt)]), key="n", actor="desk")
+    with pytest.raises(InvalidImage, match="cannot be used"):
+        publisher.publish(accident(images=[Image(path=Path("nowhere.jpg"), alt=image.alt)]), key="n", actor="desk")
     with pytest.raises(InvalidImage, match="has no picture"):
         publisher.publish(accident(images=[Image(digest="0" * 64, alt=image.alt)]), key="n", actor="desk")
     raw = accident(images=[Image(data=b"bm90IGEgcGljdHVyZQ==", alt=image.alt)])

@@ -6,8 +6,10 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -97,3 +99,12 @@ def test_the_versions_agree() -> None:
     from importlib.metadata import version  # noqa: PLC0415 - beside its use
 
     assert version("policenotify") == project["version"]
+
+
+def test_an_installation_with_all_networks_has_no_test_tools() -> None:
+    """Each package there may be attacked, and an SMTP server most of all."""
+    required = metadata.requires("policenotify") or []
+    extras = {re.split(r"[\[\]]", line)[1]: line for line in required if line.startswith("policenotify[")}
+    [everything] = [names for names, line in extras.items() if line.endswith("extra == 'all'")]
+    offered = set(metadata.metadata("policenotify").get_all("Provides-Extra") or [])
+    assert offered - {*everything.split(",")} == {"all", "celery", "django", "procrastinate", "testing"}

@@ -83,7 +83,7 @@ def _variant(shared: Mapping[str, Any], given: object, folder: Path) -> object:
     message = {**shared, **{name: value for name, value in given.items() if name != "name"}}
     if isinstance(message.get("images"), list):
         message["images"] = [
-            {**image, "path": str(folder / image["path"])}
+            {**image, "path": folder / image["path"]}
             if isinstance(image, Mapping) and isinstance(image.get("path"), str)
             else image
             for image in message["images"]

@@ -13,7 +13,6 @@ from click.shell_completion import CompletionItem
 
 from policenotify.cli.context import CliContext, common, json_text
 from policenotify.cli.exit_codes import Exit, exit_table
-from policenotify.errors import MissingExtra
 
 COMMANDS = {
     "init": ("init:init", "Create a new installation."),
@@ -88,7 +87,9 @@ class _Commands(click.Group):
 
 def _missing(name: str, cause: ImportError) -> click.Command:
     def refuse() -> None:
-        raise MissingExtra(f"The command {name!r} ({cause.name} is not installed)", "all") from cause
+        from policenotify.cli.errors import missing_extra
+
+        raise missing_extra(name, str(cause.name)) from cause
 
     anything = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
     return click.Command(name, callback=refuse, context_settings=anything)

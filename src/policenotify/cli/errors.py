@@ -74,6 +74,12 @@ class ErrorReport(BaseModel):
         return f"{self.text}\nNothing was published." if unstated else self.text
 
 
+def missing_extra(command: str, module: str) -> MissingExtra:
+    """Return the error of a command whose library is not installed."""
+    extra = "all,testing" if command == "demo" else "all"  # the demo publishes to the servers of tests
+    return MissingExtra(f"The command {command!r} ({module} is not installed)", extra)
+
+
 def error_report(error: BaseException, *, may_have_published: bool, command: str = "") -> ErrorReport:
     """Return the report of an error of a command."""
     kind, text, in_doubt, exit_code = type(error).__name__, str(error), False, Exit.REJECTED
@@ -98,8 +104,7 @@ def error_report(error: BaseException, *, may_have_published: bool, command: str
         case PolicenotifyError():
             pass
         case ModuleNotFoundError(name=str(name)) if name.partition(".")[0] != "policenotify":
-            missing = MissingExtra(f"The command {command!r} ({name} is not installed)", "all")
-            return error_report(missing, may_have_published=may_have_published, command=command)
+            return error_report(missing_extra(command, name), may_have_published=may_have_published, command=command)
         case _:
             # Its own text is not repeated: it may hold a secret.
             text = f"Unexpected: {kind}. Show where: policenotify --debug {command}".rstrip() + " …; then report it."

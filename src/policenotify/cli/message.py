@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import click
 
@@ -20,8 +20,9 @@ from policenotify.cli.times import TIMES, is_span, parse_future, parse_near
 from policenotify.errors import InvalidTransition, PolicenotifyError, UnsupportedVersion
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
-from policenotify.model.message import SCHEMA_VERSION, Message, read
+from policenotify.model.message import SCHEMA_VERSION, Message, read, unique_names
 from policenotify.model.receipt import Publication
+from policenotify.publishing.images import read_picture, with_pictures
 from policenotify.render.locales import profile_of
 from policenotify.validation import did_you_mean
 
@@ -43,12 +44,15 @@ class MessageFile:
     fields: dict[str, Any]
 
     @classmethod
-    def read(cls, typed: Typed) -> MessageFile | None:
+    def read(cls, typed: Typed, pictures: Path | None) -> MessageFile | None:
         """Read the file that was named, or standard input; `None`: no file was named.
+
+        An image's path is one below *pictures*, and is replaced by the file's content.
 
         Raises:
             click.UsageError: Two files are named.
             InvalidMessage: It is not JSON, not an object, or names a field twice.
+            InvalidImage: An image is given by a path that is not allowed.
         """
         named: list[BinaryIO] = [typed[name] for name in ("file", "from_file") if typed.get(name) is not None]
         if not named:
@@ -59,7 +63,7 @@ class MessageFile:
         name = "standard input" if name == "<stdin>" else name
         wrong = f"Nothing was sent. {name} does not hold a message"
         try:
-            fields = json.loads(named[0].read(), object_pairs_hook=_each_once)
+            fields = json.loads(named[0].read(), object_pairs_hook=unique_names)
         except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are such
             why = "is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
             raise InvalidMessage(f"{wrong}. Invalid JSON: {why}.") from None
@@ -67,7 +71,7 @@ class MessageFile:
             raise InvalidMessage(f"{wrong}: it is nested too deeply.") from None
         if not isinstance(fields, dict):
             raise InvalidMessage(f"{wrong}: write one JSON object, not a list or a text.")
-        return cls(name, fields)
+        return cls(name, cast("dict[str, Any]", with_pictures(fields, pictures)))
 
     def check_names(self) -> None:
         """Reject an unknown field, and a file that a newer release wrote."""
@@ -94,15 +98,6 @@ class MessageFile:
                 )
 
 
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in fields:
-            raise ValueError(f"{name!r} occurs twice, give it once")
-        fields[name] = value
-    return fields
-
-
 def first_message(typed: Typed, publisher: Publisher) -> Message:
     """Return an opening or standalone message, or whatever stage the JSON file has.
 
@@ -115,7 +110,7 @@ def first_message(typed: Typed, publisher: Publisher) -> Message:
         pydantic.ValidationError: A field is wrong.
         SettingsError: The category is not known here.
     """
-    file = MessageFile.read(typed)
+    file = MessageFile.read(typed, publisher.pictures)
     fields = {name: typed[name] for name in ("category", "headline") if typed[name]}
     fields |= _fields(typed, publisher, None)
     if typed["exercise"]:
@@ -145,7 +140,7 @@ def next_message(stage: Stage, name: str, headline: str | None, typed: Typed, pu
         InvalidMessage: The file does not hold a message.
         pydantic.ValidationError: A field is wrong.
     """
-    file = MessageFile.read(typed)
+    file = MessageFile.read(typed, publisher.pictures)
     if not headline and not (file and file.fields.get("headline")):
         raise click.UsageError(f"The {stage} has no headline. Give its HEADLINE, or a --file that has one.")
     last = _followed(stage, name, publisher)
@@ -189,20 +184,15 @@ def default_key(message: Message, spans: Mapping[str, str]) -> str:
     """Return the default key: the same content in the same incident has the same key.
 
     See `spans_of` for *spans*: `+30m` typed again a second later is still the same message.
+
+    Raises:
+        InvalidImage: An image's file cannot be used.
     """
     stable = message.model_copy(update=dict.fromkeys(spans))
-    images = [_digest(image.path) for image in message.images if image.path]
+    images = [hashlib.sha256(read_picture(image.path)).hexdigest() for image in message.images if image.path]
     typed = sorted(map("=".join, spans.items()))
     content = "\n".join((message.incident or "", message.stage, stable.digest(), *typed, *images))
     return f"cli-{hashlib.sha256(content.encode()).hexdigest()[:40]}"
-
-
-def _digest(path: str) -> str:
-    file = Path(path)
-    try:
-        return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
-    except OSError:
-        return ""  # the publisher reports it with the file's name
 
 
 def _lifecycle(typed: Typed) -> dict[str, object]:
@@ -246,7 +236,7 @@ def _fields(typed: Typed, publisher: Publisher, before: Location | None) -> dict
         raise click.UsageError("Each --image needs its --alt: what it shows, for those who cannot see it.")
     if typed["images"]:
         pairs = zip(typed["images"], typed["alts"], strict=True)
-        fields["images"] = [{"path": path, "alt": alt} for path, alt in pairs]
+        fields["images"] = [{"path": Path(path), "alt": alt} for path, alt in pairs]
     if typed["hashtags"]:
         fields["hashtags"] = typed["hashtags"]
     if place := location_of({name: typed[name] for name in PLACE}, before):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 import threading
@@ -17,6 +18,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
 from policenotify.errors import JournalError, JournalMissing, JournalTakenAway
 from policenotify.journal import postgresql
+from policenotify.journal.permissions import SHARED, exposures
 
 BUSY = 30
 """Seconds that a writer waits for another one, unless `?timeout=` in the URL sets others."""
@@ -216,12 +218,14 @@ def _open_file(parsed: URL, *, create: bool) -> Engine:
     path = Path(parsed.database).absolute()
     if not path.parent.is_dir():
         raise JournalError(f"The journal's folder {str(path.parent)!r} does not exist. Create it first.")
+    _check_query(parsed)
+    if "timeout" not in parsed.query:
+        parsed = parsed.update_query_dict({"timeout": str(BUSY)})
+    _refuse_exposed(path)
     if create:
         _create_file(path)
     else:
         _ensure_exists(path)
-    if "timeout" not in parsed.query:
-        parsed = parsed.update_query_dict({"timeout": str(BUSY)})
     # Errors and logs must not contain values.
     engine = create_engine(parsed, hide_parameters=True)
     watch = _watches[engine] = FileWatch(str(path))
@@ -247,6 +251,28 @@ def _open_file(parsed: URL, *, create: bool) -> Engine:
     event.listen(engine, "close", closed)
     event.listen(engine, "begin", begin)
     return engine
+
+
+def _check_query(parsed: URL) -> None:
+    """Check what follows the path: the seconds that a writer waits for another one."""
+    try:
+        timeout = float(str(parsed.query.get("timeout", BUSY)))  # given twice, it is a tuple
+    except ValueError:
+        timeout = math.nan
+    if parsed.query.keys() - {"timeout"} or not 0 <= timeout < math.inf:
+        raise JournalError(
+            "The journal cannot be opened: its URL is not understood. Nothing was sent. After the path of a file only "
+            f"?timeout={BUSY} may follow, with the seconds to wait for another process."
+        )
+
+
+def _refuse_exposed(path: Path) -> None:
+    """Refuse files that others may read: a reader's lock on the log's index is enough to stop every writer."""
+    found = dict.fromkeys(
+        str(exposure) for suffix in _SUFFIXES for exposure in exposures(Path(f"{path}{suffix}"), SHARED)
+    )
+    if found:
+        raise JournalError(f"The journal is not opened, and nothing was sent. {' '.join(found)}")
 
 
 def _create_file(path: Path) -> None:

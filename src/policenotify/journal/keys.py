@@ -14,7 +14,6 @@ import hashlib
 import hmac
 import os
 import secrets
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NoReturn, Self
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NoReturn, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from policenotify.errors import SettingsError, UnsupportedVersion
+from policenotify.journal.permissions import read_closed
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -44,9 +44,6 @@ FINGERPRINT_LENGTH = 8
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's Base32: without I, L, O and U, which are easily misread."""
-
-FOR_OTHERS = 0o037
-"""Permissions that a private file must not grant: writing to the group, and anything to others."""
 
 _BITS = 5  # of one Crockford character
 
@@ -72,26 +69,23 @@ class Keys:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, entropy: Entropy = secrets.token_bytes) -> Self:
-        """Read the keys file. Only its owner and a group may have access to it.
+        """Read the keys file. It belongs to this user or root, and at most a group may read it too.
 
         Raises:
-            SettingsError: It is missing, damaged, or open to others. The text quotes nothing of it.
+            SettingsError: It is missing or damaged, or others may read or change it or its folder. The text quotes
+                nothing of it.
             UnsupportedVersion: A newer policenotify wrote it.
         """
         place = Path(path)
         try:
-            with place.open("rb") as file:
-                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-                text = file.read()
+            text = read_closed(place)
+        except SettingsError as error:
+            raise SettingsError(f"The keys are not used. {error}") from None
         except OSError as error:
             raise SettingsError(
                 f"The keys file {place} cannot be read ({error.strerror}). Copy it from another host of this "
                 "installation; only for a new installation make one: policenotify init"
             ) from error
-        if os.name == "posix" and mode & FOR_OTHERS:
-            raise SettingsError(
-                f"The keys file {place} is open to others (mode {mode:04o}). Close it: chmod 600 {place}"
-            )
         try:
             if (version := _Head.model_validate_json(text).schema_version) > 1:
                 raise UnsupportedVersion("keys file", version, 1)

@@ -297,6 +297,11 @@ def _readable(action: str, *unreadable: type[ValueError]) -> Iterator[None]:
     """Report a stored value that cannot be read without quoting it, as its own error would."""
     try:
         yield
+    except UnicodeEncodeError:  # of what was given: what is stored was encoded once
+        raise JournalError(
+            f"The journal was not {action}: a text holds half a character (a lone surrogate), which cannot be stored. "
+            "Write it again."
+        ) from None
     except unreadable as error:
         if isinstance(error, PolicenotifyError):
             raise

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Protocol, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -19,12 +19,14 @@ from pydantic import (
     Field,
     HttpUrl,
     PlainSerializer,
+    PlainValidator,
     StringConstraints,
     TypeAdapter,
+    ValidationError,
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import from_json
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from policenotify.errors import UnsupportedVersion
 from policenotify.model.cap import Certainty, Severity, Urgency
@@ -34,6 +36,9 @@ from policenotify.model.location import ONE_LINE, PRINTABLE, Location, Text
 
 SCHEMA_VERSION = 1
 """The version of the message's JSON that this release writes."""
+
+MAX_IMAGES = 10
+"""Images of one message: more than any of our networks shows, and few enough to be read at once."""
 
 
 class Category(StrEnum):
@@ -125,6 +130,28 @@ def _base64_text(value: bytes) -> str:
     return base64.b64encode(value).decode()
 
 
+class PathLike(Protocol):
+    """A path in Python, such as `pathlib.Path`. It cannot come from JSON."""
+
+    def __fspath__(self) -> str: ...
+
+
+def _python_path(value: object) -> object:
+    """Reject a text: another system would publish any file that this one may read."""
+    path = getattr(value, "__fspath__", str)()
+    if not path or not isinstance(path, str):
+        raise ValueError(
+            "an image in JSON is given by its data or its digest; your program gives a file as pathlib.Path"
+        )
+    if not path.isprintable():
+        raise ValueError("a path holds only characters that can be read")
+    return value
+
+
+def _path_text(value: PathLike) -> str:
+    return value.__fspath__()
+
+
 CategoryCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|[0-9]{3}))?$")]
 """A BCP 47 tag of language, script and region: `fr`, `oc`, `zh-Hant`, `pt-BR`."""
@@ -152,7 +179,12 @@ FileBytes = Annotated[
     PlainSerializer(_base64_text, return_type=str, when_used="json-unless-none"),
     WithJsonSchema({"type": "string", "contentEncoding": "base64", "minLength": 4}),
 ]
-FilePath = Annotated[str, StringConstraints(min_length=1), PRINTABLE]
+FilePath = Annotated[
+    PathLike,
+    PlainValidator(_python_path, json_schema_input_type=str),
+    PlainSerializer(_path_text, return_type=str, when_used="json-unless-none"),
+    WithJsonSchema({"type": "string", "minLength": 1}),
+]
 
 
 class Image(FrozenModel):
@@ -161,7 +193,8 @@ class Image(FrozenModel):
     Attributes:
         alt: The description for readers who cannot see it. Required: French law counts a service's posts among
             its online communication (loi n° 2005-102, art. 47; RGAA 4, criterion 1.1).
-        path: A file that the publisher can read.
+        path: A file that the publisher can read, as `pathlib.Path`. A text is refused, and so is a path in JSON:
+            another system would publish any file of this machine.
         data: The file's bytes. As text, and in JSON, in Base64 (RFC 4648, section 4).
         digest: SHA-256 of the image in the journal.
     """
@@ -217,7 +250,7 @@ class Message(FrozenModel):
         expires_at: The end of the message's validity. Nothing of it is sent after that.
         next_update_at: The time of the next message that the desk promises.
         link: A page with more: `https` or `http`, kept as written.
-        images: The images, in order.
+        images: The images, in order. At most 10.
         hashtags: Hashtags besides those of category and place, with or without `#`. Each is one word with a letter.
         language: The language of the words, BCP 47.
         translations: The words in other languages.
@@ -239,7 +272,7 @@ class Message(FrozenModel):
     expires_at: Moment | None = None
     next_update_at: Moment | None = None
     link: Link | None = None
-    images: tuple[Image, ...] = ()
+    images: Annotated[tuple[Image, ...], Field(max_length=MAX_IMAGES)] = ()
     hashtags: tuple[Hashtag, ...] = ()
     language: Language = "fr"
     translations: tuple[Translation, ...] = ()
@@ -325,31 +358,60 @@ def _canonical(value: object) -> object:
         return value.isoformat(timespec="microseconds")
     if isinstance(value, bytes):
         return hashlib.sha256(value).hexdigest()
+    if hasattr(value, "__fspath__"):
+        return value.__fspath__()
     raise TypeError(f"{type(value).__name__} has no canonical form")
 
 
 def read(source: str | bytes | Mapping[str, Any]) -> Message:
     """Read a message, upgrading the JSON of an older release step by step.
 
-    Without `schema_version`, JSON is read as this release's.
+    Without `schema_version`, JSON is read as this release's. An image is given by its data or digest. To read JSON
+    with paths below a folder of pictures, see `Publisher.read`.
 
     Raises:
         UnsupportedVersion: A newer policenotify wrote it.
-        pydantic.ValidationError: It is not a message. The text names each wrong field.
+        pydantic.ValidationError: It is not a message, or gives a name twice. The text names each wrong field.
     """
-    if isinstance(source, Mapping):
-        raw: object = dict(source)
-    else:
-        try:
-            raw = from_json(source.encode("utf-8", "surrogatepass") if isinstance(source, str) else source)
-        except ValueError:
-            return Message.model_validate_json(source)  # raises an error that names the place in the JSON
+    raw = parsed(source)
     if isinstance(raw, dict) and isinstance(version := raw.get("schema_version", SCHEMA_VERSION), int):
         if version > SCHEMA_VERSION:
             raise UnsupportedVersion("message", version, SCHEMA_VERSION)
         for step in range(version, SCHEMA_VERSION) if version > 0 else ():
             raw = _UPGRADES[step](raw)
     return Message.model_validate(raw)
+
+
+def parsed(source: str | bytes | Mapping[str, Any]) -> object:
+    """Return the JSON of a message as Python values.
+
+    Raises:
+        pydantic.ValidationError: It is not JSON, or gives a name twice.
+    """
+    if isinstance(source, Mapping):
+        return dict(source)
+    try:
+        return json.loads(source if isinstance(source, str) else source.decode(), object_pairs_hook=unique_names)
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+        # It raises an error that names the place in the JSON.
+        return Message.model_validate_json(source)
+    except ValueError as error:
+        detail = InitErrorDetails(type=PydanticCustomError("json_invalid", "{why}", {"why": str(error)}), input=None)
+        raise ValidationError.from_exception_data(Message.__name__, [detail], hide_input=True) from None
+
+
+def unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object. Of a name given twice, readers differ in which value they take.
+
+    Raises:
+        ValueError: A name is given twice.
+    """
+    fields: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in fields:
+            raise ValueError(f"{name[:64]!r} occurs twice, give it once")
+        fields[name] = value
+    return fields
 
 
 _UPGRADES: dict[int, Any] = {}

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextvars import copy_context
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from policenotify.delivery.worker import Worker
 from policenotify.journal.records import IncidentLine
@@ -46,6 +46,10 @@ class AsyncPublisher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    async def read(self, source: str | bytes | Mapping[str, Any]) -> Message:
+        """See `Publisher.read`."""
+        return await _call(lambda: self._publisher.read(source))
 
     async def preview(self, message: Message, *, to: Sequence[str] | None = None) -> Preview:
         """See `Publisher.preview`."""

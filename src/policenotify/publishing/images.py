@@ -7,15 +7,18 @@ away. Only the pixels of a file are kept: every picture is decoded and encoded a
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from policenotify.channel import Picture
 from policenotify.errors import InvalidImage, MissingExtra
+from policenotify.model.message import MAX_IMAGES, Message, PathLike
 from policenotify.model.message import Image as MessageImage
-from policenotify.model.message import Message
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -28,9 +31,11 @@ MAX_SIDE = 2_000
 """Pixels of the longer side: what Bluesky's own application sends at the most (`POST_IMG_MAX` in
 `src/lib/constants.ts` of bluesky-social/social-app)."""
 
-MAX_PIXELS = 89_000_000
-"""Pixels of an input picture. Just below the size at which Pillow suspects a decompression bomb
-(`Image.MAX_IMAGE_PIXELS`, a quarter of a gigabyte in memory); a 50-megapixel camera is well within."""
+MAX_PIXELS = 30_000_000
+"""Pixels of an input picture, some 120 MB in memory: more than the 24 million of a press camera."""
+
+MAX_INPUT_SIDE = 20_000
+"""Pixels of its longer side. The tables by which it is scaled grow with the side, not with the picture."""
 
 MAX_INPUT = 50_000_000
 """Bytes of an input picture: far above any photograph."""
@@ -40,8 +45,9 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 _COLOURS_OF_A_DRAWING = 256  # maps, signs and logos stay sharp as PNG; a photograph has more
 _QUALITIES = (90, 85, 80, 75)  # Pillow advises against more than 95; below 75 a smaller picture looks better
 _SHRINK = 0.85  # of each side, when no quality is enough
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)  # a pipe is opened without waiting
 _SMALLEST = 64  # pixels; below, nothing can be recognised
-_TOO_LARGE = f"{MAX_PIXELS // 1_000_000} million are allowed. Save it smaller."
+_TOO_LARGE = f"{MAX_PIXELS // 1_000_000} million are allowed, and {MAX_INPUT_SIDE} on a side. Save it smaller."
 _KNOWN_OTHERS = {
     b"ftyp": "HEIC or AVIF, as telephones store it",
     b"%PDF": "a PDF",
@@ -73,16 +79,87 @@ def _load(image: MessageImage, stored: Callable[[str, str], Picture]) -> Picture
         return stored(image.digest, image.alt)
     if image.path is None:
         return prepare_picture(image.data or b"", image.alt)
-    path = Path(image.path)
-    if path.exists() and not (path.is_file() or path.is_dir()):  # a device or a pipe may never end
-        raise InvalidImage(f"Nothing was sent: {image.path!r} is not a picture file.")
+    return prepare_picture(read_picture(image.path), image.alt)
+
+
+def read_picture(path: str | PathLike) -> bytes:
+    """Return the content of a picture's file.
+
+    Raises:
+        InvalidImage: It cannot be used. The reason is the same for each, so that it names no file that exists.
+    """
     try:
-        data = path.read_bytes()
-    except OSError as error:
+        return _content(os.open(path, _FLAGS))
+    except (OSError, ValueError):  # ValueError: a NUL in it
+        raise _unusable(os.fspath(path)) from None
+
+
+def with_pictures(fields: object, folder: Path | None) -> object:
+    """Return the JSON of a message with each path of an image replaced by the file's content.
+
+    Args:
+        fields: The JSON as Python values, not yet validated.
+        folder: The folder below which the files are, or None if no path is allowed.
+
+    Raises:
+        InvalidImage: A path does not lead to a usable file below the folder, or there is no such folder.
+    """
+    images = fields.get("images") if isinstance(fields, dict) else None
+    if not isinstance(fields, dict) or not isinstance(images, list | tuple) or len(images) > MAX_IMAGES:
+        return fields  # the message's own check names what is wrong
+    return {**fields, "images": [_with_content(image, folder) for image in images]}
+
+
+def _with_content(image: object, folder: Path | None) -> object:
+    if not isinstance(image, dict) or not isinstance(path := image.get("path"), str):
+        return image
+    if image.get("data") is not None or image.get("digest") is not None:
+        return image  # the message's own check names it
+    if folder is None:
         raise InvalidImage(
-            f"Nothing was sent: the picture {image.path!r} cannot be read ({error.strerror})."
-        ) from error
-    return prepare_picture(data, image.alt)
+            "Nothing was sent: a message in JSON gives a picture by its path. Give its data in Base64, or name the "
+            "folder of such pictures in the settings (pictures = …)."
+        )
+    return {**image, "path": None, "data": _read_below(folder, path)}
+
+
+def _read_below(folder: Path, path: str) -> bytes:
+    """Return the content of a file below a folder. No link is followed, even if the folder changes meanwhile."""
+    try:
+        *folders, name = Path(folder, path).relative_to(folder).parts
+        if ".." in (*folders, name):
+            raise _unusable(path)
+        with ExitStack() as opened:
+            place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            opened.callback(os.close, place)
+            for part in folders:
+                place = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=place)
+                opened.callback(os.close, place)
+            return _content(os.open(name, _FLAGS | os.O_NOFOLLOW, dir_fd=place))
+    except (OSError, ValueError):  # ValueError: it is elsewhere, the folder itself, or holds a NUL
+        raise _unusable(path) from None
+
+
+def _content(descriptor: int) -> bytes:
+    """Return the content of an open file. A device or a pipe may never end, so neither is read."""
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_INPUT:
+            raise OSError
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read(MAX_INPUT + 1)
+    finally:
+        os.close(descriptor)
+    if len(data) > MAX_INPUT:  # it grew, or is one without a size, as in /proc
+        raise OSError
+    return data
+
+
+def _unusable(path: str) -> InvalidImage:
+    return InvalidImage(
+        f"Nothing was sent: the picture {path[:200]!r} cannot be used. Give a picture's file that this user may read, "
+        f"of at most {MAX_INPUT // 1_000_000} MB."
+    )
 
 
 def prepare_picture(data: bytes, alt: str, *, max_bytes: int = MAX_BYTES, max_side: int = MAX_SIDE) -> Picture:
@@ -104,6 +181,15 @@ def prepare_picture(data: bytes, alt: str, *, max_bytes: int = MAX_BYTES, max_si
     """
     if not alt.strip():
         raise InvalidImage("Nothing was sent: a picture has no description. Say in `alt` what it shows.")
+    try:
+        return _prepared(data, alt, max_bytes, max_side)
+    except MemoryError:
+        raise InvalidImage(
+            "Nothing was sent: a picture needs more memory than there is. Save it smaller, or leave it out."
+        ) from None
+
+
+def _prepared(data: bytes, alt: str, max_bytes: int, max_side: int) -> Picture:
     for media_type, encoded, (width, height) in _encodings(_decoded(data, max_side), max_side):
         if len(encoded) <= max_bytes:
             digest = hashlib.sha256(encoded).hexdigest()
@@ -138,7 +224,7 @@ def _decoded(data: bytes, max_side: int) -> Image.Image:
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise InvalidImage(f"Nothing was sent: a picture has far too many pixels; {_TOO_LARGE}") from None
-    except InvalidImage:
+    except (InvalidImage, MemoryError):
         raise
     except Exception as error:  # decoders of damaged files raise many kinds of errors
         raise InvalidImage(
@@ -148,7 +234,7 @@ def _decoded(data: bytes, max_side: int) -> Image.Image:
 
 
 def _check_size(image: Image.Image) -> None:
-    if image.width * image.height > MAX_PIXELS:
+    if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_INPUT_SIDE:
         raise InvalidImage(f"Nothing was sent: a picture has {image.width} x {image.height} pixels; {_TOO_LARGE}")
 
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from policenotify.channel import ChannelConfig, Clock, Operation, Picture
 from policenotify.checks import CHECKS, Check
@@ -19,9 +20,9 @@ from policenotify.errors import InvalidTransition, JournalError, MessageRejected
 from policenotify.findings import Finding
 from policenotify.journal.records import LEASE, describe_incidents
 from policenotify.model.history import Outcome, RenderedPost, Target
-from policenotify.model.message import Message
+from policenotify.model.message import Message, parsed, read
 from policenotify.model.receipt import UNVERIFIED, Publication, Receipt, local_time
-from policenotify.publishing.images import load_images
+from policenotify.publishing.images import load_images, with_pictures
 from policenotify.publishing.preparation import ChannelProblem, PendingDeliveries, Preparer, read_recipients
 from policenotify.publishing.reminders import CATEGORY as DUTY_CATEGORY
 from policenotify.publishing.reminders import DutyNotifier, Reminder, ReminderPolicy, Reminders, duty_profile
@@ -93,6 +94,7 @@ class Publisher:
         on_overdue: Callable[[Reminder], object] | None = None,
         runners: Iterable[Runner] = (),
         reopen: Callable[[str], ChannelConfig | None] | None = None,
+        pictures: Path | None = None,
     ) -> None:
         """Make a publisher.
 
@@ -115,6 +117,7 @@ class Publisher:
             on_overdue: Called with each reminder that this process raises, in the thread that drains.
             runners: Engines of the host application to notify of new publications.
             reopen: Makes a channel with a problem again, from the current settings.
+            pictures: The folder of the images that messages in JSON may name by path. By default they may name none.
 
         Raises:
             SettingsError: Two channels are the same account, or a duty channel does not exist.
@@ -128,6 +131,7 @@ class Publisher:
         self.zone = zone
         self.sender = sender
         self.wait = wait
+        self.pictures = pictures
         self.clock: Clock = clock or journal.clock
         self.runners: list[Runner] = list(runners)
         self._dispatcher = Dispatcher(
@@ -181,6 +185,17 @@ class Publisher:
         self.journal.close()
 
     # --- publishing
+
+    def read(self, source: str | bytes | Mapping[str, Any]) -> Message:
+        """Read a message as [`policenotify.read`][policenotify.read] does, with paths of images below `pictures`.
+
+        Raises:
+            UnsupportedVersion: A newer policenotify wrote it.
+            InvalidImage: A path does not lead to a usable file there, or the publisher has no such folder.
+            pydantic.ValidationError: It is not a message, or gives a name twice. The text names each wrong field.
+        """
+        fields = with_pictures(parsed(source), self.pictures)
+        return read(fields if isinstance(fields, dict) else source)
 
     def preview(self, message: Message, *, to: Sequence[str] | None = None) -> Preview:
         """Return exactly what `publish` would send now, without storing or sending anything.
@@ -260,9 +275,8 @@ class Publisher:
             self._pending.run()
         with self.journal.joined(connection) if connection is not None else nullcontext():
             try:
-                with self.journal.snapshot():
-                    message, pictures = load_images(message, self.journal.publications.picture)
-                    first = self.journal.publications.find_repeated(key, message.digest())
+                message, pictures = load_images(message, self.journal.publications.picture)
+                first = self.journal.publications.find_repeated(key, message.digest())
                 publication, new = (
                     (first, False) if first else self._store(message, pictures, key=key, actor=actor, to=to)
                 )

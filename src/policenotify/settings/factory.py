@@ -13,6 +13,7 @@ from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, St
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork, UnsupportedVersion
 from policenotify.journal.keys import Keys
 from policenotify.networks.registry import configure_channel
+from policenotify.settings.init import exposed_secret
 from policenotify.settings.languages import locales_of, profiles_of
 from policenotify.settings.loader import read_settings
 from policenotify.settings.model import OF_THE_CHANNEL, ChannelSettings, Settings
@@ -70,7 +71,7 @@ def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[ChannelC
 
 
 def _channel(settings: Settings, name: str) -> ChannelConfig:
-    if fault := settings.faults.get(name):
+    if fault := settings.faults.get(name) or exposed_secret(settings, name):
         raise SettingsError(fault)
     channel = settings.channels[name]
     fields = _fields(channel)
@@ -164,6 +165,7 @@ def open_publisher(
             reminders=settings.reminders.policy(),
             on_overdue=on_overdue,
             reopen=partial(_read_channel, settings.place),
+            pictures=settings.pictures_path,
         )
         on_error.pop_all()
     return publisher

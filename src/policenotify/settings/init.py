@@ -1,20 +1,19 @@
-"""Create the files of an installation, and check who may read them."""
+"""Create the files of an installation, and find those that others may read."""
 
 from __future__ import annotations
 
 import os
 import secrets
-import stat
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
 from policenotify.errors import PolicenotifyError, SettingsError
 from policenotify.journal import open_journal
-from policenotify.journal.keys import FOR_OTHERS, Entropy, Keys
+from policenotify.journal.keys import Entropy, Keys
+from policenotify.journal.permissions import PRIVATE, READABLE, SHARED, Exposure, exposures
 from policenotify.networks.options import options_model
 from policenotify.networks.registry import network
 from policenotify.settings.loader import FILE_NAME
@@ -42,7 +41,7 @@ def write_settings(
     """Create an installation.
 
     That is: settings, keys, an empty journal, a directory for secrets and a `.gitignore`. Only the owner may read the
-    keys and the journal (mode 0600), and the directory for secrets (0700). Nothing is overwritten: if there are
+    settings, the keys and the journal (mode 0600), and new directories (0700). Nothing is overwritten: if there are
     settings, keys or a journal already, nothing is written. An existing directory for secrets and an existing
     `.gitignore` stay as they are.
 
@@ -55,7 +54,7 @@ def write_settings(
         The files written.
 
     Raises:
-        SettingsError: There are such files already, or they cannot be written.
+        SettingsError: There are such files already, they cannot be written, or others may change the directory.
         JournalError: The journal cannot be created there.
     """
     place = Path(directory)
@@ -65,81 +64,94 @@ def write_settings(
     for present in (settings, keys_file, *journals):
         if present.exists() or present.is_symlink():
             raise SettingsError(f"{present} is there already. Nothing was written: choose another directory.")
+    if exposed := [str(exposure) for exposure in exposures(settings)]:
+        raise SettingsError(f"Nothing was written. {' '.join(exposed)}")
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        _make_folder(place)
         written = [keys_file, settings, *journals]
         keys = Keys.create(entropy)
         keys.save(keys_file)
-        with settings.open("x", encoding="utf-8") as file:
-            file.write(TEMPLATE.replace(f'"{JOURNAL_NAME}"', f'"{IN_DJANGO}"', 1) if django else TEMPLATE)
+        _write(settings, TEMPLATE.replace(f'"{JOURNAL_NAME}"', f'"{IN_DJANGO}"', 1) if django else TEMPLATE)
         for path in journals:
             open_journal(str(path), keys=keys, entropy=entropy, create=True).close()
         if not secrets_folder.exists():
             secrets_folder.mkdir(mode=0o700)
             written.append(secrets_folder)
         if not ignored.exists():
-            ignored.write_text(IGNORED, "utf-8")
+            _write(ignored, IGNORED)
             written.append(ignored)
     except OSError as error:
         raise SettingsError(f"{error.filename} cannot be written ({error.strerror}).") from error
     return tuple(written)
 
 
-@dataclass(frozen=True, slots=True)
-class ExposedFile:
-    """A file that others may read or change.
+def _make_folder(place: Path) -> None:
+    """Create a folder and those above it, each for its owner only. `Path.mkdir` gives these the usual mode."""
+    for folder in (*reversed(place.parents), place):
+        if not folder.exists():
+            folder.mkdir(mode=0o700)
 
-    Attributes:
-        path: The file.
-        mode: Its permissions.
-        content: What is private in it, for the error text.
+
+def _write(path: Path, text: str) -> None:
+    """Write a new file for its owner only, whatever the umask."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def exposed_files(settings: Settings) -> dict[Exposure, str]:
+    """Return the files and folders that others may read or change, each with what is private in it.
+
+    Checks the settings, each file of a secret, of recipients or of a language, the keys, and a journal in a file.
+    They are refused when they are used, except recipients: a list that is open must not keep an alert from them.
     """
-
-    path: Path
-    mode: int
-    content: str
-
-    def __str__(self) -> str:
-        return (
-            f"others may read or change it (mode {self.mode:04o}), and it holds {self.content}. "
-            f"Close it: chmod 600 {self.path}"
-        )
+    exposed: dict[Exposure, str] = {}
+    for path, forbidden, content in _private_files(settings):
+        for exposure in exposures(path, forbidden):
+            exposed.setdefault(exposure, content)
+    return exposed
 
 
-def exposed_files(settings: Settings) -> tuple[ExposedFile, ...]:
-    """Return the files that the group may write, or that everyone may read or write.
-
-    Checks the settings, if a secret is written in them, each file of a secret or of recipients, and a journal in a
-    file. An open keys file is refused when it is loaded.
-    """
-    exposed: dict[Path, ExposedFile] = {}
-    for path, content in _private_files(settings):
-        try:
-            mode = stat.S_IMODE(path.stat().st_mode)
-        except (OSError, ValueError):  # a missing file or invalid path is reported where it is needed
-            continue
-        if os.name == "posix" and mode & FOR_OTHERS:
-            exposed.setdefault(path, ExposedFile(path, mode, content))
-    return tuple(exposed.values())
-
-
-def _private_files(settings: Settings) -> Iterator[tuple[Path, str]]:
+def _private_files(settings: Settings) -> Iterator[tuple[Path, int, str]]:
     folder = settings.place.parent
-    channels = tomllib.loads(settings.place.read_text("utf-8-sig")).get("channels", {})
-    for name, channel in channels.items():
-        if name not in settings.channels or not isinstance(channel, dict):  # reported with the channel
-            continue
-        options = {option: value for option, value in channel.items() if option not in OF_THE_CHANNEL}
+    yield settings.place, READABLE, "the settings"
+    if isinstance(url := _table(settings).get("journal"), dict) and isinstance(url.get("file"), str):
+        yield folder / url["file"], PRIVATE, "the journal's URL"
+    for name, options in _written_options(settings):
         if _has_secrets(settings.channels[name].network, options):
-            yield settings.place, f"a secret of {name!r}"
+            yield settings.place, PRIVATE, f"a secret of {name!r}"
         for value in options.values():
             if isinstance(value, dict) and isinstance(value.get("file"), str):
-                yield folder / value["file"], f"a secret of {name!r}"
+                yield folder / value["file"], PRIVATE, f"a secret of {name!r}"
         recipients = settings.channels[name].recipients
-        if recipients is not None and recipients.file is not None:
-            yield folder / recipients.file, f"the recipients of {name!r}"
-    if not settings.hosted and "://" not in settings.journal_url:
-        yield Path(settings.journal_url), "every text, drafts too"
+        if recipients is not None:
+            file = settings.place if recipients.file is None else folder / recipients.file
+            yield file, PRIVATE, f"the recipients of {name!r}"
+    for tag, file in settings.languages.items():
+        yield folder / file, READABLE, f"the phrases of {tag!r}"
+    yield settings.keys_path, PRIVATE, "the keys"
+    scheme, _, journal = ("" if settings.hosted else settings.journal_url).rpartition(":///")
+    if journal and scheme in {"", "sqlite", "sqlite+pysqlite"}:
+        for suffix in ("", "-wal", "-shm"):
+            yield Path(f"{journal.partition('?')[0]}{suffix}"), SHARED, "every text, drafts too"
+
+
+def exposed_secret(settings: Settings, name: str) -> str:
+    """Return why a channel is not used of which a secret is written in settings that others may read, else ""."""
+    found = " ".join(map(str, exposures(settings.place))) if settings.place.is_file() else ""
+    if not found or not _has_secrets(settings.channels[name].network, dict(_written_options(settings)).get(name, {})):
+        return ""
+    return f"A secret is written in the settings. {found}"
+
+
+def _table(settings: Settings) -> dict[str, Any]:
+    return tomllib.loads(settings.place.read_text("utf-8-sig"))
+
+
+def _written_options(settings: Settings) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the options of each channel as the settings file has them."""
+    for name, channel in _table(settings).get("channels", {}).items():
+        if name in settings.channels and isinstance(channel, dict):  # what is wrong is reported with the channel
+            yield name, {option: value for option, value in channel.items() if option not in OF_THE_CHANNEL}
 
 
 def _has_secrets(name: str, options: dict[str, Any]) -> bool:

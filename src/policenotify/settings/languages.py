@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from policenotify.errors import SettingsError
+from policenotify.journal.permissions import READABLE, read_closed
 from policenotify.model.languages import best_match, tags_for
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, LoadedLocale, Locale
 from policenotify.render.locales.loader import read_locale, read_profiles
@@ -98,7 +99,9 @@ def _tables(settings: Settings, errors: list[str]) -> Iterator[tuple[str, dict[s
 
 def _table(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(unicodedata.normalize("NFC", file.read_text("utf-8-sig")))
+        return tomllib.loads(unicodedata.normalize("NFC", read_closed(file, READABLE).decode("utf-8-sig")))
+    except SettingsError as error:
+        raise ValueError(f"is not used. {error}".rstrip(".")) from None
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from policenotify.errors import SettingsError, UnsupportedVersion
+from policenotify.journal.permissions import PRIVATE, READABLE, read_closed
 from policenotify.settings.languages import profiles_of
 from policenotify.settings.model import OF_THE_CHANNEL, Settings, settings_error
 from policenotify.validation import path as field_path
@@ -30,6 +32,8 @@ FILE_VARIABLE: Final = f"{PREFIX}SETTINGS"
 WITHHELD: Final = "withheld"
 """Stands for a value that is kept elsewhere and was not read."""
 
+_PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|password=")  # in a journal's URL
+
 _SIMILAR = 0.8  # of a misspelt field; less similar variables belong to others (Kubernetes: …_SERVICE_HOST)
 
 
@@ -47,6 +51,9 @@ def read_settings(
     begins with `[` or `{` is read as TOML. A network's option and the journal may be `{ file = "…" }` or
     `{ env = "…" }`. Without *secrets* none of these is read, and another text stands there.
 
+    A file that others may change is refused, and so is a secret that others may read. Without *secrets* the settings
+    may be open, as they are in a repository.
+
     An error in a single channel is an error like all others, unless *tolerant*: it is then listed in
     `Settings.faults`, and the rest is valid. An error in the file, or between its parts, is always raised.
 
@@ -55,7 +62,9 @@ def read_settings(
         UnsupportedVersion: They were written for a newer policenotify.
     """
     place = Path(path or environ.get(FILE_VARIABLE) or FILE_NAME).absolute()
-    table = _table(place)
+    table = _table(place, secrets=secrets)
+    if secrets and _PASSWORD.search(str(table.get("journal"))):
+        _table(place, secrets=True, forbidden=PRIVATE)
     origins, problems = override(table, environ)
     version = table.get("schema_version", SCHEMA_VERSION)
     if isinstance(version, int) and version > SCHEMA_VERSION:
@@ -73,9 +82,11 @@ def read_settings(
     return settings
 
 
-def _table(place: Path) -> dict[str, Any]:
+def _table(place: Path, *, secrets: bool, forbidden: int = READABLE) -> dict[str, Any]:
     try:
-        return tomllib.loads(place.read_text("utf-8-sig"))
+        return tomllib.loads((read_closed(place, forbidden) if secrets else place.read_bytes()).decode("utf-8-sig"))
+    except SettingsError as error:
+        raise SettingsError(f"The settings are not used. {error}") from None
     except FileNotFoundError:
         raise SettingsError(
             f"There are no settings at {place}. Make some (policenotify init), or name the file in {FILE_VARIABLE}."
@@ -180,7 +191,9 @@ def _read(value: object, directory: Path, environ: Mapping[str, str]) -> object:
         case {"file": str(name), **rest} if not rest:
             file = directory / name
             try:
-                content = file.read_text("utf-8-sig").rstrip("\r\n")
+                content = read_closed(file).decode("utf-8-sig").rstrip("\r\n")
+            except SettingsError as error:
+                raise ValueError(f"the file is not used. {error}") from None
             except OSError as error:
                 why = f"the file {file} cannot be read ({error.strerror}). Write the value into it."
                 raise ValueError(why) from None

@@ -288,6 +288,8 @@ class Settings(_Table):
             for a journal in the database of a Django project.
         keys: Path of the keys file, relative to the settings file.
         wait: How long a publication waits for the networks. A number is in seconds.
+        pictures: The folder of the images that messages in JSON may name by path, relative to the settings file.
+            Without it they may name none.
         channels: The accounts, by name.
         routes: Which messages go to which channels. Without routes every message goes to every channel.
         reminders: When the desk is reminded of an overdue incident, and on which channels.
@@ -301,6 +303,7 @@ class Settings(_Table):
     journal: SecretStr = SecretStr("policenotify.db")
     keys: Path = Path("policenotify.keys")
     wait: Annotated[timedelta, BeforeValidator(_seconds), Field(ge=timedelta(0))] = timedelta(seconds=20)
+    pictures: Path | None = None
     channels: dict[Name, ChannelSettings] = Field(min_length=1)
     routes: tuple[RouteSettings, ...] = ()
     reminders: ReminderSettings = ReminderSettings()
@@ -351,6 +354,11 @@ class Settings(_Table):
     def keys_path(self) -> Path:
         """The path of the keys file."""
         return self._place.parent / self.keys
+
+    @property
+    def pictures_path(self) -> Path | None:
+        """The path of the folder of images, if there is one."""
+        return None if self.pictures is None else (self._place.parent / self.pictures).resolve()
 
     @property
     def hosted(self) -> bool:

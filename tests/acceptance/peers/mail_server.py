@@ -228,10 +228,12 @@ class MailServer:
         }
         for name in ("queue", "data", "home", "postfix", "away"):
             (self.folder / name).mkdir()
+            (self.folder / name).chmod(0o755)  # its programs are other users
         shutil.chown(self.home, _OWNER)
         shutil.chown(self.folder / "data", "postfix")
         for name, text in (("postfix/main.cf", _MAIN), ("postfix/master.cf", _MASTER), ("dovecot.conf", _DOVECOT)):
             (self.folder / name).write_text(text.format(**values), "utf-8")
+            (self.folder / name).chmod(0o644)
         self.policy = Policy(policy)
         self._running = [Running(dovecot, "-F", "-c", self.folder / "dovecot.conf", folder=self.folder)]
         self._running[0].until(lambda: listens(lmtp) and listens(self.imap) and listens(sasl))

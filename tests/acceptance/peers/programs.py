@@ -84,6 +84,7 @@ class Running:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                umask=0o022,  # as the system starts it, whatever that of the tests is
             )
 
     @property

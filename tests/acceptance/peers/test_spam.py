@@ -19,13 +19,13 @@ pytestmark = pytest.mark.peers
 SHORT = {"description": "", "instruction": ""}
 
 
-def photo(folder: Path, number: int) -> dict[str, str]:
+def photo(folder: Path, number: int) -> dict[str, object]:
     """A picture of a usual size, which no filter has seen before."""
     data = io.BytesIO()
     Image.effect_noise((900, 600), 40 + number).convert("RGB").save(data, "JPEG")
     file = folder / f"{number}.jpg"
     file.write_bytes(data.getvalue())
-    return {"path": str(file), "alt": "Plan de la déviation"}
+    return {"path": file, "alt": "Plan de la déviation"}
 
 
 @pytest.mark.parametrize(("pictures", "words"), [(0, {}), (1, {}), (1, SHORT), (2, SHORT)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -101,7 +102,7 @@ GOOD: Final[dict[str, list[CheckContext]]] = {
         _draft(_message(next_update_at=None, lifecycle=END)),
         _draft(_message(next_update_at=None, category="road_safety", lifecycle={})),
     ],
-    "PN105": [_draft(_message(images=[{"alt": PICTURE, "path": "a.png"}])), _draft(_message())],
+    "PN105": [_draft(_message(images=[{"alt": PICTURE, "path": Path("a.png")}])), _draft(_message())],
     "PN106": [
         _draft(_message(headline="Un choc entre deux véhicules")),  # the post begins with [#Accident]
         _draft(_message(**FLYING), profile=NAMELESS),
@@ -191,7 +192,7 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
         (_draft(_message(next_update_at=None, severity="Extreme", lifecycle=UPDATE)), Level.WARNING, "next_update_at"),
     ],
     "PN105": [
-        (_draft(_message(images=[{"alt": alt, "path": "a.png"}])), Level.ERROR, "images.0.alt")
+        (_draft(_message(images=[{"alt": alt, "path": Path("a.png")}])), Level.ERROR, "images.0.alt")
         for alt in (
             "Carte",
             "IMG_20260605_174200",
@@ -204,7 +205,7 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
         (
             _draft(
                 _message(
-                    images=[{"alt": PICTURE, "path": "a.png"}],
+                    images=[{"alt": PICTURE, "path": Path("a.png")}],
                     translations=[{"language": "en", "headline": "Accident", "instruction": "Go", "alts": ["A map"]}],
                 )
             ),

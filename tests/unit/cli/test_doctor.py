@@ -206,17 +206,18 @@ def _modes(desk: Desk, mode: int) -> None:
         (desk.folder / name).chmod(mode)
 
 
-def test_files_that_others_may_read_are_noted_with_what_they_hold(run: Run, desk: Desk) -> None:
+def test_files_that_others_may_read_are_listed_with_what_they_hold(run: Run, desk: Desk) -> None:
     _modes(desk, 0o644)
     ran = run("doctor", "--json")
-    assert ran.code == 0
+    assert ran.code == 6
+    assert f"chmod 600 {desk.folder / 'journal.db'}" in _line(ran, "journal")["detail"]
     noted = {line["check"]: line["detail"] for line in ran.document["lines"] if line["check"].startswith("file ")}
     assert noted.keys() == {"file policenotify.toml", "file presse.txt", "file journal.db"}
     assert "a secret of 'bluesky'" in noted["file policenotify.toml"]
     assert "the recipients of 'presse'" in noted["file presse.txt"]
     assert "every text, drafts too" in noted["file journal.db"]
     for name, told in noted.items():
-        assert "mode 0644), and it holds" in told
+        assert "they may read it (mode 0644). Close it:" in told
         assert f"chmod 600 {desk.folder / name.removeprefix('file ')}" in told
     assert desk.bluesky.password not in ran.out
     _modes(desk, 0o640)

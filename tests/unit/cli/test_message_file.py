@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
 import pytest
 
 from policenotify.cli.options import OPTIONS, option_of
@@ -114,7 +115,7 @@ def test_an_option_that_is_given_twice_is_an_error(run: Run, args: tuple[str, ..
         (b'{"headline": "x", "link": "ftp://a"}', 1, "link (--link): a link begins with"),
         (b'{"headline": ""}', 2, "The update has no headline."),
         (b'{"headline": "\\u0000"}', 1, "headline (HEADLINE): character 1 is U+0000"),
-        (b'{"headline": "x", "images": [{"alt": "", "path": "a"}]}', 1, "images[0].alt (--alt): String should have"),
+        (b'{"headline": "x", "images": [{"alt": "", "data": "aaaa"}]}', 1, "images[0].alt (--alt): String should have"),
     ],
 )
 def test_a_wrong_file_is_reported_by_field(run: Run, text: bytes, code: int, told: str) -> None:
@@ -153,3 +154,42 @@ def test_the_option_of_a_field() -> None:
     assert option_of("images[0].alt") == "--alt"
     assert option_of("location.point.latitude") == "--point"
     assert option_of("translations[0].headline") == ""
+
+
+def _with_picture(path: object) -> dict[str, object]:
+    return {
+        "headline": "Une voie rouverte",
+        "description": "Circulation difficile.",
+        "images": [{"alt": "Le plan de la déviation", "path": str(path)}],
+    }
+
+
+@pytest.mark.parametrize("command", [("publish",), ("preview",), ("update", "2026-4711", "--file")])
+def test_a_file_from_another_system_publishes_no_file_of_this_machine(
+    run: Run, desk: Desk, command: tuple[str, ...]
+) -> None:
+    run("publish", *ACCIDENT)
+    before = len(desk.bluesky.posts)
+    PIL.Image.new("RGB", (40, 30), "red").save("secret.png")
+    for path in (Path("secret.png").absolute(), "secret.png", "/etc/shadow", "none.png"):
+        ran = run(*command, _file({**_with_picture(path), "category": "fire"}))
+        assert ran.code == 1
+        assert ran.err.startswith("Nothing was sent: a message in JSON gives a picture by its path. Give its data in")
+    assert len(desk.bluesky.posts) == before
+
+
+def test_a_file_may_name_pictures_below_the_folder_of_the_settings(run: Run, desk: Desk) -> None:
+    settings = desk.folder / "policenotify.toml"
+    settings.write_text(settings.read_text().replace("schema_version = 1", 'schema_version = 1\npictures = "pictures"'))
+    (desk.folder / "pictures").mkdir()
+    PIL.Image.new("RGB", (40, 30), "red").save(desk.folder / "pictures" / "plan.png")
+    run("publish", *ACCIDENT, "--to", "bluesky")
+    ran = run("update", "2026-4711", "--file", _file(_with_picture("plan.png")))
+    assert ran.code == 0
+    assert [image.alt for image in desk.bluesky.posts[1].images] == ["Le plan de la déviation"]
+    told = {
+        run("update", "2026-4711", "--file", _file(_with_picture(path))).err.replace(repr(path), "…")
+        for path in ("none.png", "../policenotify.toml", "/etc/shadow", "/dev/zero", ".")
+    }
+    assert len(told) == 1
+    assert "the picture … cannot be used" in told.pop()

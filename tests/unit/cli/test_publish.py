@@ -148,7 +148,7 @@ def test_pictures_come_in_pairs_with_what_they_show(run: Run, desk: Desk) -> Non
     assert run("publish", *said, "--alt", "Plan du secteur", "--json").document["repeated"] is True
     missing = run("publish", *ACCIDENT, "--image", "gone.png", "--alt", "Plan")
     assert missing.code == 1
-    assert "the picture 'gone.png' cannot be read" in missing.err
+    assert "the picture 'gone.png' cannot be used" in missing.err
 
 
 @pytest.mark.usefixtures("desk")

@@ -208,12 +208,12 @@ def test_an_invalid_file_is_refused(url: str, says: str, keys: Keys, clock: Fake
 def _folder_of_a_user(mode: int) -> Iterator[Path]:
     """A folder as an ordinary user sees it: root may write everywhere."""
     folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o777)
     root = os.geteuid() == 0
     if root:
+        os.chown(folder, 65534, 65534)
         os.seteuid(65534)
     try:
-        (folder / "read only.db").touch(0o444)
+        (folder / "read only.db").touch(0o400)
         if root:
             os.seteuid(0)
         folder.chmod(mode)
@@ -229,8 +229,8 @@ def _folder_of_a_user(mode: int) -> Iterator[Path]:
 @pytest.mark.parametrize(
     ("name", "mode", "says"),
     [
-        ("journal.db", 0o555, "cannot be created (Permission denied). Nothing was sent. Give the user write access"),
-        ("read only.db", 0o777, "could not be read: this user may not write to it. Give the user its file and folder"),
+        ("journal.db", 0o500, "cannot be created (Permission denied). Nothing was sent. Give the user write access"),
+        ("read only.db", 0o700, "could not be read: this user may not write to it. Give the user its file and folder"),
         ("read only.db", 0o000, "could not be read: its file cannot be opened. Give the user its file and folder"),
     ],
 )
@@ -241,7 +241,7 @@ def test_an_unwritable_journal_has_a_reason(keys: Keys, clock: FakeClock, name: 
 
 def test_a_retryable_recipient_is_sent_to_again(keys: Keys, clock: FakeClock) -> None:
     """SQLite opens a file that may only be read for reading, and that connection never writes."""
-    with _folder_of_a_user(0o777) as folder:
+    with _folder_of_a_user(0o700) as folder:
         open_journal(str(folder / "journal.db"), keys=keys, clock=clock, create=True).close()
         (folder / "journal.db").chmod(0o400)
         journal = open_journal(str(folder / "journal.db"), keys=keys, clock=clock)

@@ -1,5 +1,6 @@
 import base64
 import json
+import os
 import pickle
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -56,7 +57,7 @@ EVERYTHING = Message(
     next_update_at=datetime(2026, 7, 26, 15, 0, tzinfo=PARIS),
     link="https://www.police.example/hérault?a=1&b=2#info",
     images=(
-        Image(alt="Plan de la déviation", path="/srv/pictures/plan.png"),
+        Image(alt="Plan de la déviation", digest="cd" * 32),
         Image(alt="La chaussée", data=PNG),
         Image(alt="Le rond-point", digest="ab" * 32),
     ),
@@ -94,7 +95,7 @@ def test_version_1_as_it_was_released_is_still_read() -> None:
     text = (GOLDEN / "message_v1.json").read_text()
     assert read(text) == EVERYTHING
     assert json.loads(EVERYTHING.model_dump_json()) == json.loads(text)
-    assert read(text).digest() == "9d4b5f44ec634c942a216384e803872f58e90c7363f22a4904ac1e478149cdf7"
+    assert read(text).digest() == "68878f035f3a4b64972d276a1b894740e65708f98b73584c81731350702e4b39"
 
 
 def test_the_golden_message_uses_every_field() -> None:
@@ -105,8 +106,8 @@ def test_the_golden_message_uses_every_field() -> None:
             return [path for inner in value[:1] for path in empty(inner)] if value else ["()"]
         return [] if value or value is False else [repr(value)]
 
-    # Three images share the three ways to name one; an opening alone may follow, and this is a correction.
-    assert empty(EVERYTHING) == ["lifecycle.follows.None", "images.data.None", "images.digest.None"]
+    # An image in JSON is named in one of two ways; an opening alone may follow, and this is a correction.
+    assert empty(EVERYTHING) == ["lifecycle.follows.None", "images.path.None", "images.data.None"]
 
 
 def test_the_json_schema_is_pinned() -> None:
@@ -142,7 +143,7 @@ places = st.builds(
         accuracy=st.none() | st.floats(0.1, 1e6),
     ),
 )
-images = st.builds(Image, alt=words, data=st.binary(min_size=1)) | st.builds(Image, alt=words, path=words)
+images = st.builds(Image, alt=words, data=st.binary(min_size=1)) | st.builds(Image, alt=words, digest=st.just("0" * 64))
 messages = st.builds(
     Message,
     category=st.from_regex(r"[a-z][a-z0-9_]{0,63}", fullmatch=True),
@@ -292,7 +293,54 @@ def test_read_names_every_wrong_field_at_once() -> None:
         "headline",
         "severty",
         "images.0.alt",
+        "images.0.path",
     }
+
+
+def test_only_python_names_a_file_of_this_machine() -> None:
+    """Another system writes the JSON, and would publish whatever this process may read."""
+    foreign: dict[str, Any] = {"category": "fire", "headline": "Feu", "images": [{"alt": "a", "path": "/etc/shadow"}]}
+    text = json.dumps(foreign)
+    for reads in (
+        lambda: read(foreign),
+        lambda: read(text),
+        lambda: read(text.encode()),
+        lambda: Message.model_validate(foreign),  # as web frameworks do with the body of a request
+        lambda: Message.model_validate_json(text),
+        lambda: make().followed_by(Stage.UPDATE, headline="Feu", incident="7", images=foreign["images"]),
+        lambda: Image(alt="a", path="/etc/shadow"),
+        lambda: Image.model_validate({"alt": "a", "path": os.fspath(Path("a").absolute()).encode()}),
+    ):
+        with pytest.raises(ValidationError, match=r"path\n  Value error, an image in JSON is given by its data or its"):
+            reads()
+    image = Image(alt="a", path=Path("/etc/shadow"))
+    assert Message.model_validate({**foreign, "images": [image.model_copy()]}).images == (image,)
+    assert pickle.loads(pickle.dumps(image)) == image  # noqa: S301 - made here
+    assert json.loads(image.model_dump_json())["path"] == "/etc/shadow"
+    assert Image.model_validate(image.model_dump()) == image
+    assert make(images=[image]).digest() != make(images=[Image(alt="a", path=Path("/etc/passwd"))]).digest()
+    assert read({**foreign, "images": [{"alt": "a", "path": None, "digest": "0" * 64}]}).images[0].digest == "0" * 64
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"category": "fire", "headline": "Feu", "headline": "Fin"}',
+        '{"category": "fire", "headline": "Feu", "images": [{"alt": "a", "alt": "b", "data": "aaaa"}]}',
+        '{"category": "fire", "headline": "Feu", "\\u0063ategory": "arrest"}',
+    ],
+)
+def test_json_gives_each_name_once(text: str) -> None:
+    for source in (text, text.encode()):
+        with pytest.raises(ValidationError, match=r"'(headline|alt|category)' occurs twice, give it once"):
+            read(source)
+
+
+def test_a_message_has_at_most_ten_images() -> None:
+    images = [{"alt": "a", "data": "aaaa"}] * 11
+    with pytest.raises(ValidationError, match="at most 10 items"):
+        read({"category": "fire", "headline": "Feu", "images": images})
+    assert len(read({"category": "fire", "headline": "Feu", "images": images[1:]}).images) == 10
 
 
 @pytest.mark.parametrize("version", [2, 99, 10**30])
@@ -348,8 +396,8 @@ TEXTS: dict[str, Any] = {
     "sender": lambda text: {"sender": text},
     "hashtags": lambda text: {"hashtags": [text]},
     "link": lambda text: {"link": f"https://police.example/{text}"},
-    "images.alt": lambda text: {"images": [{"alt": text, "path": "a.png"}]},
-    "images.path": lambda text: {"images": [{"alt": "a", "path": text}]},
+    "images.alt": lambda text: {"images": [{"alt": text, "data": "aaaa"}]},
+    "images.path": lambda text: {"images": [{"alt": "a", "path": Path(text)}]},
     "translations.headline": lambda text: {"translations": [{"language": "en", "headline": text}]},
     "translations.description": lambda text: {
         "translations": [{"language": "en", "headline": "a", "description": text}]
@@ -411,9 +459,9 @@ def test_a_refusal_names_the_character_and_its_place() -> None:
             {"translations": [{"language": "en", "headline": "x", "alts": ["a"]}]},
             "translations: alts: one for each image, in the same order, or none",
         ),
-        ({"images": [{"path": "a.png"}]}, "images.0.alt"),
+        ({"images": [{"data": "aaaa"}]}, "images.0.alt"),
         ({"images": [{"alt": "a"}]}, "path: an image is given by exactly one of path, data and digest"),
-        ({"images": [{"alt": "a", "path": "a", "digest": "0" * 64}]}, "path: an image is given by exactly one"),
+        ({"images": [{"alt": "a", "path": Path("a"), "digest": "0" * 64}]}, "path: an image is given by exactly one"),
         ({"images": [{"alt": "a", "digest": "AB" * 32}]}, "images.0.digest"),
         ({"images": [{"alt": "a", "path": ""}]}, "images.0.path"),
         ({"images": [{"alt": "a", "data": ""}]}, "images.0.data"),
@@ -435,7 +483,7 @@ def test_a_language_tag(language: str) -> None:
 def test_huge_texts_are_refused_in_few_words() -> None:
     assert len(refusal(headline="x" * 5_000_000)) < 300
     assert len(refusal(link="https://police.example/" + "x" * 5_000_000)) < 300
-    assert len(refusal(images=[{"alt": "a", "path": "a", "data": b"x" * 5_000_000}])) < 300
+    assert len(refusal(images=[{"alt": "a", "path": Path("a"), "data": b"x" * 5_000_000}])) < 300
 
 
 def test_a_refusal_never_repeats_what_was_written() -> None:

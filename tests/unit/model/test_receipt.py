@@ -44,7 +44,7 @@ def message(stage: str = "opening", incident: str | None = "142", **lifecycle: s
         expires_at=AT + timedelta(hours=3),
         next_update_at=AT + timedelta(hours=1),
         link="https://police.example/1",
-        images=(Image(alt="Plan", path="plan.png"),),
+        images=(Image(alt="Plan", digest="0" * 64),),
         hashtags=("FeuDeForêt",),
         exercise=True,
         sender="Police nationale",

@@ -500,3 +500,10 @@ def test_a_missing_sdk_is_reported_by_the_network_itself(monkeypatch: pytest.Mon
     monkeypatch.setattr("policenotify.networks.email.channel.find_spec", lambda _: None)
     with pytest.raises(MissingExtra, match=r"policenotify\[email\]"):
         configure_channel("press", "email", {"url": "mailtos://police.example"}, recipients=lambda: ())
+
+
+@pytest.mark.parametrize("shipped", [each.name for each in networks() if each.package == "policenotify"])
+def test_a_channel_whose_constructor_failed_can_still_be_shown(shipped: str) -> None:
+    """A program that shows the variables of a traceback calls `repr` on it."""
+    made = network(shipped).load()
+    assert made.__name__ in repr(made.__new__(made))

@@ -270,21 +270,36 @@ def test_an_invalid_picture_is_reported_plainly(data: bytes, said: str) -> None:
     assert str(raised.value).startswith("Nothing was sent: ")
 
 
-@pytest.mark.parametrize("side", [9_500, 60_000])
-def test_a_bomb_is_not_unpacked(side: int) -> None:
-    head = struct.pack(">II5B", side, side, 1, 0, 0, 0, 0)
+@pytest.mark.parametrize(("width", "height"), [(5_500, 5_500), (60_000, 60_000), (1, 20_001), (20_001, 1)])
+def test_a_bomb_is_not_unpacked(width: int, height: int) -> None:
+    head = struct.pack(">II5B", width, height, 1, 0, 0, 0, 0)
     body = zlib.compress(bytes(1000))
     chunks = b"".join(
         struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
         for name, content in [(b"IHDR", head), (b"IDAT", body), (b"IEND", b"")]
     )
-    with pytest.raises(InvalidImage, match="89 million are allowed"):
+    with pytest.raises(InvalidImage, match="30 million are allowed, and 20000 on a side"):
         prepare_picture(b"\x89PNG\r\n\x1a\n" + chunks, "x")
 
 
 def test_a_file_far_too_large_is_not_even_opened() -> None:
     with pytest.raises(InvalidImage, match="50 MB"):
         prepare_picture(bytes(50_500_000), "x")
+
+
+def test_a_picture_as_long_as_allowed_is_used() -> None:
+    result = prepare_picture(encoded(Image.new("1", (1, 20_000)), "PNG"), "x")
+    assert (result.width, result.height) == (1, MAX_SIDE)
+
+
+@pytest.mark.parametrize("step", ["_upright", "_scaled"])
+def test_memory_that_runs_out_is_reported_as_the_picture_s_fault(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(f"policenotify.publishing.images.{step}", full)
+    with pytest.raises(InvalidImage, match="needs more memory than there is"):
+        prepare_picture(encoded(photo()), "x")
 
 
 @pytest.mark.parametrize("alt", ["", "  \n"])

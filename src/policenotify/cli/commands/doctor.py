@@ -29,7 +29,9 @@ from policenotify.settings import Settings, exposed_files, languages_of, missing
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
 
-_EXITS = exit_codes("1 settings or keys wrong; 3 a channel is; 4 overdue; 5 no worker; 6 no journal")
+_EXITS = exit_codes(
+    "1 settings or keys wrong; 3 a channel is, or others may read a file; 4 overdue; 5 no worker; 6 no journal"
+)
 
 
 @click.command("doctor", epilog=_EXITS)
@@ -76,8 +78,8 @@ def _check(call: CliContext) -> Iterator[DoctorLine]:
         yield from _networks(frozenset())
         return
     yield _ok("settings", str(settings.place))
-    for file in exposed_files(settings):
-        yield _note(f"file {file.path.name}", str(file))
+    for exposure, content in exposed_files(settings).items():
+        yield _wrong(f"file {exposure.path.name}", f"{exposure} It holds {content}.")
     yield from _languages(settings)
     yield from _networks({channel.network for channel in settings.channels.values()})
     try:

@@ -43,7 +43,7 @@ def init(call: CliContext, directory: str, django: bool) -> Exit:  # noqa: FBT00
     settings = folder / "policenotify.toml"
     option = "" if folder.absolute() == Path.cwd() else f" --settings {settings}"
     steps = [
-        f"Fill in {settings} (the sender, the accounts) and put each password into a file in {folder / 'secrets'}.",
+        f"Fill in {settings} (sender, accounts). Put each password into a file in {folder / 'secrets'}, with mode 600.",
         f"Put a copy of {folder / 'policenotify.keys'} into a safe: without it the journal cannot be read.",
         "Create the journal's tables: python manage.py migrate. Then check it all: python manage.py policenotify doctor"
         if django

@@ -89,7 +89,7 @@ class Apprise:
         self._capabilities: Capabilities | None = None
 
     def __repr__(self) -> str:
-        return f"Apprise({self.account})"
+        return f"Apprise({getattr(self, 'account', 'not opened')})"
 
     @property
     def capabilities(self) -> Capabilities:

@@ -89,7 +89,7 @@ class Bluesky:
         )
 
     def __repr__(self) -> str:
-        return f"Bluesky({self.account})"
+        return f"Bluesky({getattr(self, 'account', 'not opened')})"
 
     @property
     def capabilities(self) -> Capabilities:

@@ -100,7 +100,7 @@ class Mastodon:
         )
 
     def __repr__(self) -> str:
-        return f"Mastodon({self.account})"
+        return f"Mastodon({getattr(self, 'account', 'not opened')})"
 
     @property
     def capabilities(self) -> Capabilities:

@@ -154,7 +154,7 @@ class Sms:
         )
 
     def __repr__(self) -> str:
-        return f"Sms({self.account})"
+        return f"Sms({getattr(self, 'account', 'not opened')})"
 
     @property
     def capabilities(self) -> Capabilities:

@@ -129,7 +129,7 @@ class X:
         self._own = OwnAccount(self._client, handle=self._handle, owner=owner, store=store)
 
     def __repr__(self) -> str:
-        return f"X({self.account})"
+        return f"X({getattr(self, 'account', 'not opened')})"
 
     @property
     def capabilities(self) -> Capabilities:

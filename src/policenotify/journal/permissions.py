@@ -1,0 +1,109 @@
+"""Who may read or change an installation's files, checked as OpenSSH checks its own (`secure_permissions`).
+
+A file belongs to this user or to root. Others have no access to it, and may change none of its folders. A folder such
+as `/tmp`, in which each user may change only his own files (sticky), is allowed above the file's folder.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from policenotify.errors import SettingsError
+
+PRIVATE: Final = 0o037
+"""Permissions that a file of secrets must not grant: writing to the group, and anything to others."""
+
+SHARED: Final = 0o007
+"""Permissions that the journal must not grant. A group may write to it together."""
+
+READABLE: Final = 0o022
+"""Permissions that a file without secrets must not grant: writing to anyone but its owner."""
+
+_WRITE = 0o022
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """A file or folder that others may read or change.
+
+    Attributes:
+        path: The file or folder.
+        problem: What is wrong with it.
+        remedy: What to do, with the command.
+    """
+
+    path: Path
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.problem}. {self.remedy}"
+
+
+def exposures(path: Path, forbidden: int = PRIVATE) -> Iterator[Exposure]:
+    """Yield what lets others read or change a file or folder. A missing one has only its folders checked."""
+    if os.name != "posix":
+        return
+    with suppress(OSError, RuntimeError, ValueError):  # a wrong path is reported where it is opened
+        place = path.resolve()
+        with suppress(FileNotFoundError):
+            yield from _exposures(path, place.stat(), forbidden)
+        yield from _of_folders(place, forbidden)
+
+
+def read_closed(path: Path, forbidden: int = PRIVATE) -> bytes:
+    """Read a file that others may not read or change.
+
+    Raises:
+        SettingsError: Others may. The text names the command that closes it.
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        if os.name == "posix":
+            status = os.fstat(file.fileno())  # of the very file that is read
+            found = [*_exposures(path, status, forbidden)]
+            if stat.S_ISREG(status.st_mode):  # a pipe has no folder
+                found += _of_folders(path.resolve(), forbidden)
+            if found:
+                raise SettingsError(" ".join(map(str, found)))
+        return file.read()
+
+
+def _of_folders(place: Path, forbidden: int) -> Iterator[Exposure]:
+    for folder in place.parents:
+        try:
+            status = folder.stat()
+        except FileNotFoundError:  # it will be made for its owner only
+            continue
+        if folder != place.parent and status.st_mode & stat.S_ISVTX:
+            continue
+        yield from _exposures(folder, status, forbidden)
+
+
+def _exposures(path: Path, status: os.stat_result, forbidden: int) -> Iterator[Exposure]:
+    mode, folder = stat.S_IMODE(status.st_mode), stat.S_ISDIR(status.st_mode)
+    quoted = shlex.quote(str(path))
+    move = "move what is in it into a folder that only this user may change"
+    if status.st_uid not in {0, os.geteuid()}:
+        take = move if folder else f"take it over: chown {os.geteuid()} {quoted}"
+        yield Exposure(path, f"belongs to another user (uid {status.st_uid})", f"Run as that user, or {take}")
+    granted = mode & forbidden & (_WRITE if folder else 0o777)
+    if granted and mode & stat.S_ISVTX and folder:  # others need it as it is: /tmp
+        yield Exposure(path, f"is a folder for everyone (mode {mode:04o})", move.capitalize())
+    elif granted:
+        access = "may be changed by others" if folder else f"is open to others: they may {_may(granted)} it"
+        command = f"chmod {'go-w' if folder else '600'} {quoted}"
+        yield Exposure(path, f"{access} (mode {mode:04o})", f"Close it: {command}")
+
+
+def _may(granted: int) -> str:
+    if not granted & 0o044:
+        return "change" if granted & _WRITE else "run"
+    return "read and change" if granted & _WRITE else "read"

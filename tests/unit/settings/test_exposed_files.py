@@ -1,0 +1,182 @@
+"""Files of an installation that others may read or change."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from policenotify.errors import JournalError, SettingsError
+from policenotify.settings import channels_of, exposed_files, open_publisher, read_settings, write_settings
+
+
+@pytest.fixture
+def no_mask() -> Iterator[None]:
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    write_settings(tmp_path / "desk")
+    (tmp_path / "desk" / "secrets" / "bluesky").write_text("hunter22\n")
+    return tmp_path / "desk"
+
+
+@pytest.mark.usefixtures("no_mask")
+def test_a_new_installation_is_its_owner_s_alone(tmp_path: Path) -> None:
+    write_settings(tmp_path / "new" / "desk")
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "new").rglob("*")}
+    for name in ("policenotify.toml", "policenotify.keys", "policenotify.db"):
+        assert modes[name] == 0o600
+    assert modes["desk"] == modes["secrets"] == stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
+
+
+def test_nothing_is_written_into_a_folder_that_others_may_change(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    for place in (tmp_path, tmp_path / "new", tmp_path / "new" / "desk"):
+        with pytest.raises(SettingsError, match=f"Nothing was written.*chmod go-w {tmp_path}"):
+            write_settings(place)
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
+def test_settings_that_others_may_change_are_refused(place: Path, mode: int) -> None:
+    """Whoever may write the settings sends the passwords to a server of his own."""
+    file = place / "policenotify.toml"
+    file.chmod(mode)
+    with pytest.raises(SettingsError, match=f"settings are not used.*chmod 600 {file}"):
+        read_settings(file, environ={})
+    file.chmod(0o600)
+    place.chmod(0o777)
+    with pytest.raises(SettingsError, match=f"settings are not used.*chmod go-w {place}"):
+        read_settings(file, environ={})
+
+
+def test_settings_that_others_may_read_are_refused_only_with_a_secret_in_them(place: Path) -> None:
+    file = place / "policenotify.toml"
+    file.chmod(0o644)
+    [channel] = channels_of(read_settings(file, environ={}), tolerant=True)
+    assert not channel.problem
+    file.write_text(file.read_text().replace('{ file = "secrets/bluesky" }', '"hunter22"'))
+    settings = read_settings(file, environ={})
+    [channel] = channels_of(settings, tolerant=True)
+    assert f"A secret is written in the settings. {file} is open to others" in channel.problem
+    assert "hunter22" not in channel.problem
+    with pytest.raises(SettingsError, match=f"chmod 600 {file}"):
+        channels_of(settings)
+
+
+def test_settings_with_the_password_of_the_journal_are_refused_if_others_may_read_them(place: Path) -> None:
+    file = place / "policenotify.toml"
+    text = file.read_text()
+    for url, refused in (
+        ("postgresql://desk:hunter22@db.example/journal", True),
+        ("postgresql://desk@db.example/journal?password=hunter22", True),
+        ("postgresql://desk@db.example/journal", False),
+    ):
+        file.write_text(text.replace('journal = "policenotify.db"', f'journal = "{url}"', 1))
+        file.chmod(0o600)
+        assert read_settings(file, environ={}).journal_url == url
+        file.chmod(0o644)
+        if refused:
+            with pytest.raises(SettingsError, match=f"settings are not used.*chmod 600 {file}") as raised:
+                read_settings(file, environ={})
+            assert "hunter22" not in str(raised.value)
+        else:
+            assert read_settings(file, environ={}).journal_url == url
+
+
+@pytest.mark.parametrize("mode", [0o604, 0o620, 0o666])
+def test_a_secret_that_others_may_read_stops_its_channel(place: Path, mode: int) -> None:
+    secret = place / "secrets" / "bluesky"
+    secret.chmod(mode)
+    with pytest.raises(
+        SettingsError, match=rf"channels\.bluesky\.password: the file is not used\. .*chmod 600 {secret}"
+    ):
+        read_settings(place / "policenotify.toml", environ={})
+    with open_publisher(place / "policenotify.toml") as publisher:
+        assert f"chmod 600 {secret}" in str(publisher.channel_problems()["bluesky"])
+    secret.chmod(0o600)
+    (place / "secrets").chmod(0o777)
+    with pytest.raises(SettingsError, match=f"chmod go-w {place / 'secrets'}"):
+        read_settings(place / "policenotify.toml", environ={})
+
+
+def test_phrases_that_others_may_change_are_refused(place: Path) -> None:
+    (place / "de.toml").write_text('base = "en"')
+    with (place / "policenotify.toml").open("a") as file:
+        file.write('\n[languages]\nde = "de.toml"\n')
+    (place / "de.toml").chmod(0o666)
+    with pytest.raises(SettingsError, match=rf"languages\.de: .*chmod 600 {place / 'de.toml'}\."):
+        read_settings(place / "policenotify.toml", environ={})
+    (place / "de.toml").chmod(0o644)
+    assert list(read_settings(place / "policenotify.toml", environ={}).languages) == ["de"]
+
+
+def test_all_that_is_open_is_listed(place: Path) -> None:
+    file = place / "policenotify.toml"
+    file.write_text(
+        file.read_text()
+        .replace('journal = "policenotify.db"', 'journal = { file = "secrets/journal" }', 1)
+        .replace('network = "bluesky"', 'network = "bluesky"\nrecipients = { file = "press.txt" }', 1)
+    )
+    (place / "press.txt").touch()
+    (place / "secrets" / "journal").write_text(f"sqlite:///{place}/policenotify.db?timeout=3")
+    settings = read_settings(file, environ={})
+    assert exposed_files(settings) == {}
+    for path in (place, *place.rglob("*")):
+        path.chmod(0o777)
+    listed = {exposure.path: content for exposure, content in exposed_files(settings).items()}
+    assert listed == {
+        place / "policenotify.toml": "the settings",
+        place: "the settings",
+        place / "press.txt": "the recipients of 'bluesky'",
+        place / "secrets" / "journal": "the journal's URL",
+        place / "secrets" / "bluesky": "a secret of 'bluesky'",
+        place / "secrets": "the journal's URL",
+        place / "policenotify.keys": "the keys",
+        place / "policenotify.db": "every text, drafts too",
+    }
+
+
+def test_a_journal_that_was_open_before_is_refused_until_it_is_closed(place: Path) -> None:
+    (place / "policenotify.db").chmod(0o644)
+    with pytest.raises(JournalError, match=f"chmod 600 {place / 'policenotify.db'}"):
+        open_publisher(place / "policenotify.toml")
+
+
+@pytest.mark.usefixtures("no_mask")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may act as another user")
+def test_another_user_can_open_no_file_of_an_installation(tmp_path: Path) -> None:
+    """Without a file that he may open he can neither read it nor take a lock that delays a writer."""
+    for folder in (tmp_path, *tmp_path.parents[:3]):  # made by pytest for its user alone
+        folder.chmod(0o755)
+    place = tmp_path / "desk"
+    place.mkdir(0o755)
+    write_settings(place)
+    (place / "secrets" / "bluesky").write_text("hunter22\n")
+    (place / "secrets" / "bluesky").chmod(0o600)
+    with open_publisher(place / "policenotify.toml") as publisher:
+        publisher.journal.stop("cne Roux")
+        files = [path for path in place.rglob("*") if path.name != ".gitignore" and path.is_file()]
+        assert {path.name for path in files} >= {"policenotify.db-wal", "policenotify.db-shm", "policenotify.keys"}
+        opened = []
+        os.setegid(65534)
+        os.seteuid(65534)
+        try:
+            for path in files:
+                for flags in (os.O_RDONLY, os.O_WRONLY):
+                    try:
+                        os.close(os.open(path, flags))
+                    except PermissionError:
+                        continue
+                    opened.append(path)
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+    assert opened == []
