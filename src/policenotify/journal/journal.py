@@ -22,6 +22,7 @@ from policenotify.journal.keys import Entropy, Keys
 from policenotify.journal.publications import Publications
 from policenotify.journal.records import microseconds
 from policenotify.journal.retention import Retention
+from policenotify.journal.suppressions import Suppressions
 from policenotify.journal.tombstones import Selection
 from policenotify.journal.transactions import Transactions
 from policenotify.journal.workers import Workers
@@ -36,6 +37,7 @@ class Journal(Transactions):
         publications: Messages as published, with their deliveries and receipts.
         incidents: Incidents, their histories and deadlines.
         deliveries: The queue of deliveries, their attempts and results.
+        suppressions: Recipients who are not written to.
         channels: Blocks, pauses, rate limits and stored state of channels.
         workers: Heartbeats of the processes that deliver, and pending drains.
         audit: The append-only, sealed log of events.
@@ -47,6 +49,7 @@ class Journal(Transactions):
         self.publications: Publications = Publications(self)
         self.incidents: Incidents = Incidents(self)
         self.deliveries: Deliveries = Deliveries(self)
+        self.suppressions: Suppressions = Suppressions(self)
         self.channels: Channels = Channels(self)
         self.workers: Workers = Workers(self)
         self.audit: AuditLog = AuditLog(self)

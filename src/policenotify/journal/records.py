@@ -17,6 +17,12 @@ from policenotify.model.receipt import local_time
 LEASE = timedelta(minutes=2)
 """How long a claim is valid without a heartbeat. No network call may take longer."""
 
+TOLERANCE = timedelta(seconds=30)
+"""How far the clocks of two hosts may differ without either having been set back."""
+
+LONGEST_PAUSE = timedelta(days=1)
+"""The longest pause of a channel: the longest window of Bluesky and X."""
+
 QUIET = timedelta(minutes=2)
 """How long a worker may be silent before it counts as gone."""
 
@@ -37,6 +43,11 @@ def moment(stored: int) -> datetime:
 def span(length: timedelta) -> int:
     """Return an interval as the journal stores it."""
     return length // _MICROSECOND
+
+
+def latest_pause(now: int) -> int:
+    """Return the end of the longest pause. A later one was written by a clock that was ahead, and is void."""
+    return now + span(LONGEST_PAUSE + TOLERANCE)
 
 
 def storable(text: str) -> str:

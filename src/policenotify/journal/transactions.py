@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, Engine, StaticPool, create_engine, delete, text, update
+from sqlalchemy import Connection, Engine, StaticPool, create_engine, delete, or_, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
@@ -25,7 +25,7 @@ from policenotify.journal.clock import MachineClock
 from policenotify.journal.engine import FileWatch, WriterQueue, explain, is_missing_table, is_read_only, watch_of
 from policenotify.journal.keys import Entropy, Keys
 from policenotify.journal.postgresql import DatabaseClock
-from policenotify.journal.records import microseconds, span
+from policenotify.journal.records import TOLERANCE, microseconds, span
 
 _log = logging.getLogger("policenotify")
 
@@ -199,9 +199,12 @@ class Transactions:
 
     def _acquire(self, name: str, holder: str, seconds: float) -> bool:
         table, now = schema.lock, microseconds(self.now())
-        row = {"name": name, "owner": holder, "lease_until": now + span(timedelta(seconds=seconds))}
+        until = now + span(timedelta(seconds=seconds))
+        row = {"name": name, "owner": holder, "lease_until": until}
         with self.write() as connection:
-            expired = update(table).where(table.c.name == name, table.c.lease_until <= now).values(row)
+            # One that lasts longer than asked for was written by a clock that was ahead.
+            void = or_(table.c.lease_until <= now, table.c.lease_until > until + span(TOLERANCE))
+            expired = update(table).where(table.c.name == name, void).values(row)
             return bool(connection.execute(expired).rowcount or schema.insert_new(connection, table, [row]))
 
     @contextmanager

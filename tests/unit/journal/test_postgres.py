@@ -602,9 +602,9 @@ def test_no_error_shows_a_statement_or_its_values(desk: Desk) -> None:
     assert "NotNullViolation (23502)" in str(caught.value)
     assert "geheim" not in _whole(caught.value)
     with desk.journal.write() as connection:
-        connection.execute(insert(schema.suppression).values(key="geheim", reason="x", at=1))
+        connection.execute(insert(schema.suppression).values(channel="mail", key="geheim", reason="x", at=1))
     with pytest.raises(JournalError) as caught, desk.journal.write() as connection:
-        connection.execute(insert(schema.suppression).values(key="geheim", reason="x", at=1))
+        connection.execute(insert(schema.suppression).values(channel="mail", key="geheim", reason="x", at=1))
     assert "UniqueViolation (23505, pn_suppression_pkey)" in str(caught.value)
     assert "geheim" not in _whole(caught.value)
     with pytest.raises(JournalError, match=r"a table is missing\. Run: policenotify migrate \(42P01\)"):

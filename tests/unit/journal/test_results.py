@@ -216,21 +216,23 @@ def test_who_was_marked_and_not_written_to_waits_again(desk: Desk) -> None:
 
 
 def test_who_is_gone_is_never_written_to_again(desk: Desk) -> None:
-    desk.publish(channels=("mail",), people=PEOPLE)
-    waiting = desk.publish(incident="I2", channels=("mail",), people=PEOPLE)
-    claimed = desk.begin(desk.take("mail"))
-    people = desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=True)
-    told = [
-        RecipientOutcome(key=one.key, outcome="refused", code="550 5.1.1", gone=one.address == "a@x.example")
-        for one in people
-    ]
-    for _ in range(2):
-        desk.journal.deliveries.record_recipients(claimed, told, hold_doubt=True, lease=SOON)
-    desk.settle(claimed, Outcome.WAITING)
+    for day in range(2):
+        desk.publish(incident=f"D{day}", channels=("mail",), people=PEOPLE)
+        claimed = desk.begin(desk.take("mail"))
+        people = desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=True)
+        told = [
+            RecipientOutcome(key=one.key, outcome="refused", code="550 5.1.1", gone=one.address == "a@x.example")
+            for one in people
+        ]
+        for _ in range(2):
+            desk.journal.deliveries.record_recipients(claimed, told, hold_doubt=True, lease=SOON)
+        waiting = desk.publish(incident=f"I{day}", channels=("mail",), people=PEOPLE) if day else ""
+        desk.settle(claimed, Outcome.WAITING)
+        desk.clock.pass_by(86400)
     assert len(desk.dump("pn_suppression")["pn_suppression"]) == 1
     assert desk.mail(chunk=1) == ["b@x.example"]
     assert desk.person(waiting, "a@x.example") is Outcome.SUPPRESSED
-    later = desk.publish(Stage.UPDATE, channels=("mail",), people=PEOPLE)
+    later = desk.publish(incident="I2", channels=("mail",), people=PEOPLE)
     assert desk.person(later, "a@x.example") is Outcome.SUPPRESSED
     assert desk.mail() == ["b@x.example"]
 
