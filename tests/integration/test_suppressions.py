@@ -43,8 +43,8 @@ class MailDesk:
         )
         duty = {"url": mail_options(self.server)["url"].replace("alerte@", "permanence@")}
         channels = [
-            configure_channel("press", "email", mail_options(self.server), recipients=lambda: self.people, tags=("p",)),
-            configure_channel("duty", "email", duty, recipients=lambda: self.people, tags=("d",)),
+            configure_channel("press", "email", mail_options(self.server), recipients=lambda: self.people),
+            configure_channel("duty", "email", duty, recipients=lambda: self.people),
         ]
         self.publisher = stack.enter_context(
             Publisher(journal=journal, channels=channels, zone=PARIS, sender=SENDER, clock=self.clock)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NoReturn, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from policenotify.errors import SettingsError, UnsupportedVersion
+from policenotify.errors import SettingsError, UnsupportedVersion, forget_locals
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -71,6 +71,7 @@ class Keys:
         return cls(_File(tagging=entropy(KEY_BYTES), versions=(_Version.drawn(entropy),)), entropy)
 
     @classmethod
+    @forget_locals
     def load(cls, path: str | os.PathLike[str], *, entropy: Entropy = secrets.token_bytes) -> Self:
         """Read the keys file. Only its owner and a group may have access to it.
 

@@ -15,7 +15,7 @@ from policenotify.checks import CHECKS, Check
 from policenotify.delivery.attempt import backoff
 from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.delivery.worker import Worker
-from policenotify.errors import InvalidTransition, JournalError, MessageRejected, SettingsError
+from policenotify.errors import InvalidTransition, JournalError, MessageRejected, SettingsError, forget_locals_of
 from policenotify.findings import Finding
 from policenotify.journal.records import LEASE, describe_incidents
 from policenotify.model.history import Outcome, RenderedPost, Target
@@ -66,6 +66,7 @@ class Preview:
         return not any(finding.blocks for finding in self.findings)
 
 
+@forget_locals_of
 class Publisher:
     """Publishes messages on the channels of an installation.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, StateStore
-from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork, UnsupportedVersion
+from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork, UnsupportedVersion, forget_locals
 from policenotify.journal.keys import Keys
 from policenotify.networks.registry import configure_channel
 from policenotify.settings.languages import locales_of, profiles_of
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from policenotify.publishing.routing import Route
 
 
+@forget_locals
 def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[ChannelConfig, ...]:
     """Return the channels of this installation, without asking any network.
 
@@ -119,6 +120,7 @@ def routes_of(settings: Settings) -> tuple[Route, ...]:
     )
 
 
+@forget_locals
 def open_publisher(
     path: str | os.PathLike[str] | None = None,
     *,

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import SecretStr
 
 from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Recipient, RecipientOutcome, Request
-from policenotify.errors import MissingExtra, Refused, SettingsError
+from policenotify.errors import MissingExtra, Refused, SettingsError, forget_locals_of
 from policenotify.networks import import_lock
 from policenotify.networks.email import mime
 from policenotify.networks.email.replies import judge
@@ -36,6 +36,7 @@ _SUSPECTED = 3  # domains refused without a success, after which a refusal count
 _WRITE = "Write mailtos://user:password@police.example?…, with @ : / ? # in user and password percent-encoded"
 
 
+@forget_locals_of
 class Email:
     """A sender's address at a mail server.
 
