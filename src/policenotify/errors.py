@@ -7,6 +7,7 @@ PolicenotifyError
 ├── IdempotencyConflict   the caller's key already names another message: nothing was sent
 ├── MessageTooLong        the required parts fit no channel: nothing was sent
 ├── UnsupportedVersion    a newer policenotify wrote the stored or received value
+├── NotAllowed            the installation's hook refuses this to the actor: nothing was sent or changed
 ├── NotHeld               the delivery to resolve is not held: nothing was changed
 ├── InvalidImage          an image cannot be read or used: nothing was sent
 ├── PublishingStopped     `policenotify stop` is in force: nothing was sent
@@ -200,6 +201,24 @@ class NotHeld(PolicenotifyError):
         self.exists: bool = bool(outcome)
         why = f"Delivery {delivery} is not held: it is {outcome}" if outcome else f"There is no delivery {delivery}"
         super().__init__(f"{why}. Nothing was changed. Which are held: policenotify status")
+
+
+class NotAllowed(PolicenotifyError):
+    """The installation's hook `may` refuses an action to this actor. Nothing was sent or changed.
+
+    Attributes:
+        actor: Who asked for it, as claimed.
+        action: `publish`, `stop`, `resume`, `resolve`, `purge`, `lift` or `move`.
+    """
+
+    def __init__(self, actor: str, action: str, reason: str = "") -> None:
+        self.actor = actor
+        self.action = action
+        why = f" ({reason.rstrip('.')})" if reason else ""
+        super().__init__(
+            f"Nothing was sent or changed: {actor!r} may not {action} here{why}. Let someone do it who may, or change "
+            "the rule of this installation (`may` in the settings)."
+        )
 
 
 class InvalidImage(PolicenotifyError):

@@ -16,6 +16,7 @@ from sqlalchemy import text as sql
 from policenotify.errors import JournalError
 from policenotify.journal import schema
 from policenotify.journal.keys import Keys
+from policenotify.journal.leases import process_user
 from policenotify.journal.recipients import counts
 from policenotify.journal.records import ClaimedDelivery, microseconds, moment
 from policenotify.journal.tombstones import Selection, is_selected, purged_at, stored_counts
@@ -54,8 +55,12 @@ def record(
     delivery: int | None = None,
     channel: str | None = None,
 ) -> None:
-    """Add an event. The body must not contain a secret, an address or a phone number."""
-    text = json.dumps(dict(body), ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
+    """Add an event. The body must not contain a secret, an address or a phone number.
+
+    An actor is whom the caller names. The body also gets the user of the process, as the system knows it.
+    """
+    of_process = {} if actor == RUNNER else {"process": process_user()}
+    text = json.dumps({**body, **of_process}, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
     salt = connection.get_execution_options()["policenotify_entropy"](SALT_BYTES).hex()
     connection.execute(
         insert(schema.event),

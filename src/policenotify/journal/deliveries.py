@@ -306,6 +306,7 @@ class Deliveries:
         Raises:
             NotHeld: Nothing of this delivery is held, or there is no such delivery.
         """
+        self._journal.authorize(actor, "resolve")
         with self._journal.write() as connection:
             return results.resolve_held(connection, delivery, actor, posted=posted, now=self._journal.now())
 

@@ -87,12 +87,14 @@ class Journal(Transactions):
 
     def stop(self, actor: str, reason: str = "") -> None:
         """Halt all publishing and delivery, in all processes, until `resume`."""
+        self.authorize(actor, "stop")
         with self.write() as connection:
             meta.stop(connection, actor, reason)
             audit.record(connection, self.now(), actor, "stopped", {"reason": reason})
 
     def resume(self, actor: str, channel: str | None = None) -> None:
         """Continue after `stop`, or reopen one blocked channel."""
+        self.authorize(actor, "resume")
         with self.write() as connection:
             if channel is not None:
                 unblock(connection, channel, actor, now=self.now())

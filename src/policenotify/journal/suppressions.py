@@ -14,7 +14,7 @@ from policenotify.journal import schema
 from policenotify.journal.audit import record, record_delivery
 from policenotify.journal.keys import Keys
 from policenotify.journal.recipients import addresses_of, recipient_key
-from policenotify.journal.records import ClaimedDelivery, microseconds, moment, span
+from policenotify.journal.records import MASS_REFUSAL, ClaimedDelivery, microseconds, moment, span
 from policenotify.journal.transactions import Transactions
 from policenotify.model.history import Outcome
 
@@ -85,6 +85,7 @@ class Suppressions:
             begins = _suppression.c.key.startswith(recipient, autoescape=True) if len(recipient) >= _SHOWN else None
             same = _suppression.c.key == known
             found = and_(found, same if begins is None else same | begins)
+        self._journal.authorize(actor, "lift")
         with self._journal.write() as connection:
             lifted = connection.execute(select(_suppression.c.key).where(found)).scalars().all()
             connection.execute(delete(_suppression).where(found))
@@ -118,7 +119,8 @@ def mass_fault(connection: Connection, keys: Keys, claimed: ClaimedDelivery, rep
     connection.execute(update(_recipient).where(gone).values(state=Outcome.WAITING))
     return Blocked(
         f"{count} of {count + served} recipients are reported as not existing. So many are a fault of the server or "
-        "of the list. They still wait, and nobody was removed.",
+        "of the list. They still wait, and no one was removed.",
+        code=MASS_REFUSAL,
         remedy=f"Ask the server's operator, check the list, then: policenotify resume {claimed.channel}",
     )
 

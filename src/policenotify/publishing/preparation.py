@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from policenotify.channel import ChannelConfig, Clock, Operation, Picture
 from policenotify.checks import Check, CheckContext, run_checks
 from policenotify.errors import InvalidTransition, JournalError, MessageTooLong, PolicenotifyError, SettingsError
-from policenotify.journal.records import NewPublication, describe_incidents
+from policenotify.journal.records import LISTED, NewPublication, describe_incidents
 from policenotify.model import places
 from policenotify.model.history import History, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus, Stage, allowed_stages, next_status
@@ -342,7 +342,8 @@ class Preparer:
             raise InvalidTransition(f"Publication {corrects} is not of incident {incident!r}.", incident=incident)
         if stage in allowed_stages(history.status):
             return next_status(history.status, stage, incident=incident)
-        details = describe_incidents(history, self.journal.incidents.list(), self.zone)
+        incidents = self.journal.incidents
+        details = describe_incidents(history, incidents.list(limit=LISTED), self.zone, count=incidents.count_open())
         return next_status(history.status, stage, incident=incident, details=details)
 
     def _set_apart(

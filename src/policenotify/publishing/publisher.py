@@ -17,7 +17,7 @@ from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.delivery.worker import Worker
 from policenotify.errors import InvalidTransition, JournalError, MessageRejected, SettingsError, forget_locals_of
 from policenotify.findings import Finding
-from policenotify.journal.records import LEASE, describe_incidents
+from policenotify.journal.records import LEASE, LISTED, describe_incidents
 from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.message import Message
 from policenotify.model.receipt import UNVERIFIED, Publication, Receipt, local_time
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from policenotify.journal.journal import Journal
     from policenotify.journal.records import IncidentLine
+    from policenotify.journal.transactions import May
     from policenotify.journal.workers import Runner
 
 _ATTEMPTS = 5  # to store a publication while other processes change its incident
@@ -94,6 +95,7 @@ class Publisher:
         on_overdue: Callable[[Reminder], object] | None = None,
         runners: Iterable[Runner] = (),
         reopen: Callable[[str], ChannelConfig | None] | None = None,
+        may: May | None = None,
     ) -> None:
         """Make a publisher.
 
@@ -116,11 +118,15 @@ class Publisher:
             on_overdue: Called with each reminder that this process raises, in the thread that drains.
             runners: Engines of the host application to notify of new publications.
             reopen: Makes a channel with a problem again, from the current settings.
+            may: Called with actor, action and message before each publication, and before `stop`, `resume`, `resolve`,
+                `purge` and `lift`, which have no message. It returns `True`, or the reason why the actor may not.
+                policenotify itself does not verify who the actor is.
 
         Raises:
             SettingsError: Two channels are the same account, or a duty channel does not exist.
         """
         self.journal = journal
+        journal.may = may or journal.may
         self.channels: dict[str, ChannelConfig] = {channel.name: channel for channel in channels}
         _refuse_shared_accounts(self.channels.values())
         self.routes: tuple[Route, ...] = tuple(routes)
@@ -164,7 +170,7 @@ class Publisher:
         self._reminders = Reminders(journal=journal, policy=policy, on_overdue=on_overdue)
         self._duty = DutyNotifier(journal=journal, preparer=self._preparer, reminders=self._reminders)
         self._worker = Worker(
-            _Background(journal, self._dispatcher, self._prepare_drain, self._next_at), clock=self.clock
+            _Background(journal, self._dispatcher, self._pending.run, self._tidy, self._next_at), clock=self.clock
         )
 
     def __enter__(self) -> Self:
@@ -245,6 +251,7 @@ class Publisher:
             IdempotencyConflict: The key names another message.
             MessageTooLong: The message fits none of the channels.
             InvalidImage: An image cannot be used.
+            NotAllowed: The installation's rule (`may`) refuses it to the actor.
             PublishingStopped: Publishing is stopped.
             SettingsError: No channel is chosen, or *to* names an unknown one.
             JournalError: The journal cannot be written; nothing was sent that is not in it. If it fails only after the
@@ -297,6 +304,7 @@ class Publisher:
                 if (first := self.journal.publications.find_repeated(key, message.digest())) is None:
                     raise
                 return first, False
+            self.journal.authorize(actor, "publish", new.message)
             if any(finding.blocks for finding in new.findings):
                 self.journal.publications.add_refused(new)
                 raise MessageRejected(new.findings, new.id)
@@ -329,13 +337,18 @@ class Publisher:
     def drain(self, budget: timedelta) -> datetime | None:
         """Deliver what is due, for at most *budget*. For timers and cron.
 
-        Reminders of overdue incidents are raised, and addresses that are no longer needed erased.
+        Then reminders of overdue incidents are raised, and addresses that are no longer needed erased. Messages to the
+        duty channels leave in what is left of the budget.
 
         Returns:
             When something is due next. `None` if nothing is.
         """
-        self._prepare_drain()
-        return self._dispatcher.drain(budget)
+        self._pending.run()
+        until = self.clock.monotonic() + budget.total_seconds()
+        due = self._dispatcher.drain(budget)
+        if not self._tidy():
+            return due
+        return self._dispatcher.drain(timedelta(seconds=max(0.0, until - self.clock.monotonic())))
 
     def worker(self) -> Worker:
         """Return the worker that delivers in the background of this process.
@@ -344,10 +357,10 @@ class Publisher:
         """
         return self._worker
 
-    def _prepare_drain(self) -> None:
-        self._pending.run()
+    def _tidy(self) -> bool:
+        """Do what may follow the deliveries. Return whether there is more to deliver."""
         self.journal.retention.erase_addresses()
-        self._duty.run()
+        return self._duty.run()
 
     def _next_at(self) -> datetime | None:
         """Return when the next delivery or reminder is due."""
@@ -363,7 +376,8 @@ class Publisher:
         """
         history = self.journal.incidents.history(incident)
         if not history.entries:
-            details = describe_incidents(history, self.incidents(), self.zone)
+            lines, count = self.journal.incidents.list(limit=LISTED), self.journal.incidents.count_open()
+            details = describe_incidents(history, lines, self.zone, count=count)
             raise InvalidTransition(f"There is no incident {incident!r}. {details}", incident=incident)
         return self._report(history.entries[-1].publication)
 
@@ -447,11 +461,13 @@ class _Background:
     journal: Journal
     dispatcher: Dispatcher
     prepare: Callable[[], None]
+    tidy: Callable[[], object]
     next_at: Callable[[], datetime | None]
 
     def drain(self, enough: Callable[[], bool]) -> None:
         self.prepare()
         self.dispatcher.drain(_TURN, enough=enough, is_worker=True)
+        self.tidy()
 
     def seconds_to_next(self) -> float | None:
         due = self.next_at()

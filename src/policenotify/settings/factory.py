@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from policenotify.settings.model import OF_THE_CHANNEL, ChannelSettings, Setting
 from policenotify.text import Budget
 
 if TYPE_CHECKING:
+    from policenotify.journal.transactions import May
     from policenotify.publishing.publisher import Publisher
     from policenotify.publishing.reminders import Reminder
     from policenotify.publishing.routing import Route
@@ -120,6 +122,23 @@ def routes_of(settings: Settings) -> tuple[Route, ...]:
     )
 
 
+def may_of(settings: Settings) -> May | None:
+    """Return the rule that decides who may do what, if the settings name one.
+
+    Raises:
+        SettingsError: It cannot be imported. Without it nobody may do anything.
+    """
+    if settings.may is None:
+        return None
+    module, _, name = settings.may.partition(":")
+    try:
+        rule: May = getattr(import_module(module), name)
+    except Exception as error:  # another author's module may fail in any way
+        reason = f"may: {settings.may!r} cannot be imported ({type(error).__name__}). Install it for this Python"
+        raise settings.error([reason]) from error
+    return rule
+
+
 @forget_locals
 def open_publisher(
     path: str | os.PathLike[str] | None = None,
@@ -166,6 +185,7 @@ def open_publisher(
             reminders=settings.reminders.policy(),
             on_overdue=on_overdue,
             reopen=partial(_read_channel, settings.place),
+            may=may_of(settings),
         )
         on_error.pop_all()
     return publisher

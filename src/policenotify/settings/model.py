@@ -293,6 +293,8 @@ class Settings(_Table):
         reminders: When the desk is reminded of an overdue incident, and on which channels.
         categories: Changes to the shipped categories, and new ones, by code.
         languages: Language files, relative to the settings file. One for a shipped language changes it.
+        may: A function of yours, as `module:function`. It decides which actor may publish, stop, resume, resolve,
+            purge, lift or move.
     """
 
     schema_version: Literal[1] = 1
@@ -306,6 +308,7 @@ class Settings(_Table):
     reminders: ReminderSettings = ReminderSettings()
     categories: dict[CategoryCode, dict[str, object]] = Field(default_factory=dict)
     languages: dict[Language, Path] = Field(default_factory=dict)
+    may: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] | None = None
 
     _place: Path = PrivateAttr(default=Path())
     _faults: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)
