@@ -67,6 +67,8 @@ zone = "Europe/Paris"
 journal = "/var/lib/policenotify/journal.db"
 keys = "policenotify.keys"
 wait = 20
+links = [".gouv.fr", "police.example"]  # hosts to which messages may link
+may = "our_desk.rules:may"              # a function of yours: who may do what
 
 [languages]                             # files of phrases, for languages that are not shipped
 de = "words/de.toml"
@@ -137,6 +139,8 @@ EXAMPLES: Mapping[str, str] = {
     "journal": '`"/var/lib/policenotify/journal.db"`, `{ file = "secrets/journal-url" }`',
     "keys": '`"policenotify.keys"`',
     "wait": '`20`, `"PT20S"`',
+    "links": '`[".gouv.fr", "police.example"]`',
+    "may": '`"our_desk.rules:may"`',
     "channels": "`[channels.bluesky]`",
     "routes": '`[[routes]]`, then `to = ["public"]`',
     "reminders": '`[reminders]`, then `to = ["duty"]`',

@@ -144,3 +144,15 @@ def test_a_list_of_which_nobody_was_served_needs_a_person(desk: MailDesk, caplog
     assert not third.ok
     assert "policenotify recipients suppressed press" in third.on("press").remedy
     assert "gone@" not in caplog.text
+
+
+def test_a_person_in_several_spellings_gets_one_mail_and_is_suppressed_in_all(desk: MailDesk) -> None:
+    spellings = ("ana@bücher.example", "ana@xn--bcher-kva.example", "Ana@bu\u0308cher.example.")
+    desk.people = (*spellings, "there@b.example")
+    assert desk.publish("first").on("press").recipients == {Outcome.POSTED: 2}
+    desk.server.refuse("ana@xn--bcher-kva.example", 550, GONE)
+    for number, spelling in enumerate(spellings):
+        desk.people = (spelling, "there@b.example")
+        desk.publish(f"day-{number}")
+        desk.clock.pass_by(86400)
+    assert desk.publish("then").on("press").recipients == {Outcome.POSTED: 1, Outcome.SUPPRESSED: 1}

@@ -113,6 +113,7 @@ class Preparer:
     clock: Clock
     checks: Sequence[Check]
     entropy: Callable[[int], bytes]
+    links: tuple[str, ...] = ()
 
     def prepare(
         self,
@@ -156,6 +157,7 @@ class Preparer:
             now=at,
             zone=self.zone,
             mentions=frozenset().union(*(channel.mentions for channel in self.channels.values())),
+            links=self.links,
             typed=message,
         )
         lifetime = at + profile.lifetime if profile.lifetime else None

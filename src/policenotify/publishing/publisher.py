@@ -89,6 +89,7 @@ class Publisher:
         clock: Clock | None = None,
         entropy: Callable[[int], bytes] = secrets.token_bytes,
         checks: Sequence[Check] = CHECKS,
+        links: Sequence[str] = (),
         lease: timedelta = LEASE,
         backoff: Callable[[timedelta], timedelta] = backoff,
         reminders: ReminderPolicy | None = None,
@@ -112,6 +113,7 @@ class Publisher:
                 any case dates what is published.
             entropy: Returns that many random bytes.
             checks: The checks before anything is published.
+            links: Hosts to which messages may link: `police.fr`, or `.gouv.fr` for all below it. Empty: any.
             lease: How long a claimed delivery is held without a heartbeat.
             backoff: Returns the wait after a failure, from the wait after the failure before it.
             reminders: When overdue incidents are reminded of, and on which channels.
@@ -156,6 +158,7 @@ class Publisher:
             clock=self.clock,
             checks=checks,
             entropy=entropy,
+            links=tuple(links),
         )
         self._pending = PendingDeliveries(
             journal=journal,

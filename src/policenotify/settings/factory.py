@@ -180,6 +180,7 @@ def open_publisher(
             locales=locales,
             zone=settings.zone,
             sender=settings.sender,
+            links=settings.links,
             wait=settings.wait,
             clock=clock,
             reminders=settings.reminders.policy(),

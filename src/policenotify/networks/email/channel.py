@@ -174,6 +174,10 @@ class Email:
             if not done:
                 self.close()
 
+    def spell(self, address: str) -> str:
+        """Return an address in the form by which the journal recognises the person."""
+        return mime.spell(address)
+
     def whoami(self) -> Account:
         """Connect, log in and quit, without sending. See `Channel.whoami`."""
         session = self._open()
