@@ -59,8 +59,9 @@ def record(
 
     An actor is whom the caller names. The body also gets the user of the process, as the system knows it.
     """
-    of_process = {} if actor == RUNNER else {"process": process_user()}
-    text = json.dumps({**body, **of_process}, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
+    text = json.dumps(
+        {**body, "process": process_user()}, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str
+    )
     salt = connection.get_execution_options()["policenotify_entropy"](SALT_BYTES).hex()
     connection.execute(
         insert(schema.event),

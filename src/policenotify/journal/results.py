@@ -140,13 +140,13 @@ def record_recipients(
             "state": state,
             "reason": storable(outcome.reason),
             "code": storable(outcome.code),
-            "more_gone": int(outcome.gone),
+            "more_gone": int(state is Outcome.REFUSED and bool(outcome.gone)),
         }
         if outcome.outcome in {"refused", "unavailable"}:  # that does not settle an earlier attempt in doubt
             connection.execute(_RECORD_RECIPIENT, values)
         else:
             connection.execute(_RECORD_DOUBT, {**values, "in_doubt": outcome.outcome == "unconfirmed"})
-        reported += outcome.gone
+        reported += bool(outcome.gone)
     return mass_fault(connection, keys, claimed, reported) if reported else None
 
 

@@ -108,13 +108,12 @@ def mass_fault(connection: Connection, keys: Keys, claimed: ClaimedDelivery, rep
     of_delivery = _recipient.c.delivery == claimed.id
     gone = and_(of_delivery, _recipient.c.state == Outcome.REFUSED, _recipient.c.gone == 1)
     count = int(connection.execute(select(func.count()).where(gone)).scalar() or 0)
-    served = _count_served(connection, of_delivery, at_most=count * (_SHARE - 1))
-    if count >= _MANY:
-        # At each tenth only: the share of a long list costs a scan.
-        wrong = count // _MANY > (count - reported) // _MANY and served < count * (_SHARE - 1)
-    else:
-        wrong = not served and count >= _DOMAINS and _domains(connection, keys, gone) >= _DOMAINS
-    if not wrong:
+    # Many are looked at once in ten, because the share of a long list costs a scan.
+    if count < _DOMAINS or (count >= _MANY and count // _MANY == (count - reported) // _MANY):
+        return None
+    enough = count * (_SHARE - 1) if count >= _MANY else 1
+    served = _count_served(connection, of_delivery, at_most=enough)
+    if served >= enough or (count < _MANY and _domains(connection, keys, gone) < _DOMAINS):
         return None
     connection.execute(update(_recipient).where(gone).values(state=Outcome.WAITING))
     return Blocked(

@@ -126,7 +126,7 @@ def may_of(settings: Settings) -> May | None:
     """Return the rule that decides who may do what, if the settings name one.
 
     Raises:
-        SettingsError: It cannot be imported. Without it nobody may do anything.
+        SettingsError: It cannot be imported. Without it no command may go on.
     """
     if settings.may is None:
         return None
