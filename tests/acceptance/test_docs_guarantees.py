@@ -43,7 +43,7 @@ def test_the_diagram_has_the_states_of_the_code() -> None:
 
 
 @pytest.mark.slow
-def test_its_commands_lead_a_desk_out_of_doubt(
+def test_its_commands_resolve_a_doubt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

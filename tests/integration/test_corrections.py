@@ -217,7 +217,7 @@ def test_an_update_is_edited_where_it_hangs(station: Station) -> None:
     assert (first[2:], second[2:], third[2:]) == ((), ("1",), ("1", "2"))
 
 
-def test_what_was_corrected_by_an_edit_is_edited_again(station: Station) -> None:
+def test_a_post_corrected_by_an_edit_is_edited_again(station: Station) -> None:
     publisher = station.publisher()
     opened = station.publish(publisher, accident())
     once = station.publish(publisher, _wrong(opened))
@@ -366,7 +366,9 @@ def test_a_deletion_in_doubt_is_repeated_and_a_refused_one_is_reported(station: 
 
 
 def test_a_board_of_another_account_touches_nothing(station: Station) -> None:
-    opened = station.publish(station.publisher(), accident())
+    first = station.publisher()
+    opened = station.publish(first, accident())
+    first.close()  # its threads must not take the deletion
     here = station.publisher(on_cancellation="delete")
     here.wait = timedelta(0)
     cancelled = station.publish(here, opened.cancel("Fausse alerte"))
@@ -380,7 +382,7 @@ def test_a_board_of_another_account_touches_nothing(station: Station) -> None:
     assert station.board.calls == ["send"]
 
 
-def test_what_has_expired_since_is_taken_back_all_the_same(station: Station) -> None:
+def test_an_expired_post_is_deleted_all_the_same(station: Station) -> None:
     publisher = station.publisher(on_cancellation="delete")
     opened = station.publish(publisher, accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident=INCIDENT)))
     station.clock.ahead = timedelta(days=7)
@@ -402,7 +404,7 @@ class Learning(OnBoard):
         self.capabilities = replace(board.capabilities, budget=Budget(int(kept.value) if kept else 500))
 
 
-def test_what_a_channel_has_learned_counts_from_the_next_publication_on(station: Station) -> None:
+def test_learned_capabilities_count_from_the_next_publication_on(station: Station) -> None:
     publisher = station.publisher(discovers_capabilities=True)
     how = replace(publisher.channels["board"], open=lambda _clock, keep: Learning(station.board, keep))
     publisher.channels["board"] = how

@@ -365,7 +365,7 @@ def test_a_slow_network_does_not_slow_the_other(desk: Desk) -> None:
     assert time.monotonic() - before < 10  # the wait, not the network's 30 seconds
 
 
-def test_what_the_checks_forbid_is_kept_and_not_sent(desk: Desk, publisher: Publisher) -> None:
+def test_a_message_forbidden_by_the_checks_is_kept_and_not_sent(desk: Desk, publisher: Publisher) -> None:
     nowhere = accident(location=None, severity=Severity.SEVERE, instruction="Évitez le secteur. " * 30)
     with pytest.raises(MessageRejected) as caught:
         publisher.publish(nowhere, key="open", actor="desk")
@@ -379,7 +379,7 @@ def test_what_the_checks_forbid_is_kept_and_not_sent(desk: Desk, publisher: Publ
 LONG = "Évitez le secteur. " + "Fermez vos fenêtres et suivez les consignes des policiers. " * 10
 
 
-def test_what_is_too_long_for_one_post_is_a_thread_of_several(desk: Desk, publisher: Publisher) -> None:
+def test_a_text_too_long_for_one_post_is_a_thread_of_several(desk: Desk, publisher: Publisher) -> None:
     opened = publisher.publish(accident(instruction=LONG), key="open", actor="desk")
     updated = publisher.publish(opened.update("Une voie rouverte"), key="update", actor="desk")
     for publication in (opened, updated):
@@ -398,7 +398,7 @@ def test_what_is_too_long_for_one_post_is_a_thread_of_several(desk: Desk, publis
     ]
 
 
-def test_what_goes_on_does_not_go_out_where_the_first_post_does_not(desk: Desk) -> None:
+def test_continuations_are_not_sent_without_the_first_post(desk: Desk) -> None:
     desk.bluesky.fail_next(*PUT, Answer.json({"error": "InvalidRequest", "message": "no"}, 400))
     publication = desk.publisher([desk.on_bluesky()]).publish(accident(instruction=LONG), key="open", actor="desk")
     first, *others = publication
@@ -417,7 +417,7 @@ def test_a_second_language_comes_after_all_of_the_first(desk: Desk) -> None:
     assert last.parent == french[0].uri
 
 
-def test_what_does_not_fit_is_refused_before_anything_is_written(desk: Desk) -> None:
+def test_a_message_that_does_not_fit_is_refused_before_anything_is_written(desk: Desk) -> None:
     mute = desk.on_bluesky()
     publisher = desk.publisher([replace(mute, capabilities=replace(mute.capabilities, replies=False))])
     with pytest.raises(MessageTooLong, match="bluesky"):
@@ -425,7 +425,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(desk: Desk) -> 
     assert publisher.incidents() == ()
 
 
-def test_what_no_route_takes_is_an_error_and_not_silence(desk: Desk) -> None:
+def test_a_message_without_a_route_is_an_error(desk: Desk) -> None:
     publisher = desk.publisher(routes=[Route(to=("presse",), categories=frozenset({"fire"}))])
     with pytest.raises(SettingsError, match="no route takes this scam_cyber message"):
         publisher.publish(TIP, key="tip", actor="desk")

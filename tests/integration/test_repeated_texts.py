@@ -39,7 +39,7 @@ AVENUE = Location(commune="34172", street="avenue de Toulouse")
 
 
 @dataclass
-class Office:
+class Installation:
     """An installation with one channel, whose clock moves only when set."""
 
     publisher: Publisher
@@ -89,21 +89,21 @@ def x(clock: FakeClock) -> Iterator[FakeXServer]:
         yield x
 
 
-Open = Callable[..., Office]
+Open = Callable[..., Installation]
 
 
 @pytest.fixture
 def opened(tmp_path: Path, clock: FakeClock) -> Iterator[Open]:
     with ExitStack() as stack:
 
-        def make(*channels: ChannelConfig, **how: Any) -> Office:
+        def make(*channels: ChannelConfig, **how: Any) -> Installation:
             journal = open_journal(
                 str(tmp_path / "journal.db"), keys=Keys.create(secrets.token_bytes), clock=clock, create=True
             )
             stack.callback(journal.close)
             publisher = Publisher(journal=journal, channels=channels, zone=PARIS, sender=SENDER, clock=clock, **how)
             stack.callback(publisher.close)
-            return Office(publisher, clock)
+            return Installation(publisher, clock)
 
         yield make
 
@@ -114,7 +114,7 @@ def on_x(x: FakeXServer, **options: Any) -> ChannelConfig:
 
 
 @pytest.fixture
-def office(opened: Open, x: FakeXServer) -> Office:
+def installation(opened: Open, x: FakeXServer) -> Installation:
     return opened(on_x(x))
 
 
@@ -122,10 +122,12 @@ def office(opened: Open, x: FakeXServer) -> Office:
 
 
 @pytest.mark.parametrize("seconds", [1, 20, 59, 120, 600, 3600])
-def test_a_second_incident_in_the_same_words_has_posts_of_its_own(office: Office, x: FakeXServer, seconds: int) -> None:
-    first, first_end = office.opening("I1"), office.end("I1")
-    office.clock.pass_by(seconds)
-    second, second_end = office.opening("I2"), office.end("I2")
+def test_a_second_incident_in_the_same_words_has_posts_of_its_own(
+    installation: Installation, x: FakeXServer, seconds: int
+) -> None:
+    first, first_end = installation.opening("I1"), installation.end("I1")
+    installation.clock.pass_by(seconds)
+    second, second_end = installation.opening("I2"), installation.end("I2")
     posts = ids(first, first_end, second, second_end)
     assert posts == [post.id for post in x.posts]
     assert len(set(posts)) == 4
@@ -135,34 +137,34 @@ def test_a_second_incident_in_the_same_words_has_posts_of_its_own(office: Office
 @pytest.mark.parametrize("out", [True, False])
 @pytest.mark.parametrize("seconds", [1, 20, 120])
 def test_a_lost_answer_finds_its_own_post_and_not_the_one_in_the_same_words(
-    office: Office, x: FakeXServer, seconds: int, *, out: bool
+    installation: Installation, x: FakeXServer, seconds: int, *, out: bool
 ) -> None:
     """X refuses the second one. The doubt after the cut connection is settled beside the first one's post."""
     x.duplicate_window = timedelta(0)
-    first = office.opening("I1")
-    office.clock.pass_by(seconds)
+    first = installation.opening("I1")
+    installation.clock.pass_by(seconds)
     x.fail_next(*CREATE, Disconnect(), effect=out)
-    assert office.opening("I2").receipts[0].outcome is Outcome.UNCONFIRMED
-    posts = ids(first, office.wait("I2-opening"))
+    assert installation.opening("I2").receipts[0].outcome is Outcome.UNCONFIRMED
+    posts = ids(first, installation.wait("I2-opening"))
     assert posts == [post.id for post in x.posts]
     assert len(set(posts)) == 2
 
 
-def test_two_doubts_in_the_same_words_are_settled_by_two_posts(office: Office, x: FakeXServer) -> None:
+def test_two_doubts_in_the_same_words_are_settled_by_two_posts(installation: Installation, x: FakeXServer) -> None:
     x.duplicate_window = timedelta(0)
     for incident in ("I1", "I2"):
         x.fail_next(*CREATE, Disconnect(), effect=True)
-        office.opening(incident)
-        office.clock.pass_by(1)
-    found = ids(office.wait("I1-opening"), office.wait("I2-opening"))
+        installation.opening(incident)
+        installation.clock.pass_by(1)
+    found = ids(installation.wait("I1-opening"), installation.wait("I2-opening"))
     assert sorted(found) == [post.id for post in x.posts]
 
 
-def test_a_post_made_by_hand_before_the_first_attempt_is_not_ours(office: Office, x: FakeXServer) -> None:
-    [wording] = office.publisher.preview(accident()).posts
+def test_a_post_made_by_hand_before_the_first_attempt_is_not_ours(installation: Installation, x: FakeXServer) -> None:
+    [wording] = installation.publisher.preview(accident()).posts
     by_hand = x.write(wording.standalone.text)
-    office.clock.pass_by(20)
-    [ours] = ids(office.publish(accident(), "k"))
+    installation.clock.pass_by(20)
+    [ours] = ids(installation.publish(accident(), "k"))
     assert ours != by_hand
     assert [post.id for post in x.posts] == [by_hand, ours]
 
@@ -171,13 +173,13 @@ def test_a_post_made_by_hand_before_the_first_attempt_is_not_ours(office: Office
 def test_on_mastodon_a_lost_answer_finds_no_post_of_another(opened: Open, clock: FakeClock, *, remembers: bool) -> None:
     with FakeMastodonServer(now=clock.now, software="mastodon" if remembers else "gotosocial") as server:
         options = {"handle": server.handle, "token": server.token, "server": server.url, "timeout": 2.0}
-        office = opened(configure_channel("mastodon", "mastodon", options))
-        first = office.opening("I1")
+        installation = opened(configure_channel("mastodon", "mastodon", options))
+        first = installation.opening("I1")
         for out in (True, False):
             clock.pass_by(20)
             server.fail_next("POST", "/api/v1/statuses", Disconnect(), effect=out)
-            office.opening(f"I-{out}")
-        found = ids(first, *(office.wait(f"I-{out}-opening") for out in (True, False)))
+            installation.opening(f"I-{out}")
+        found = ids(first, *(installation.wait(f"I-{out}-opening") for out in (True, False)))
         assert sorted(found) == sorted(post.id for post in server.posts)
         assert len(set(found)) == 3
 
@@ -197,26 +199,26 @@ def test_of_two_posts_in_doubt_each_delivery_finds_its_own(
     with FakeMastodonServer(now=clock.now, software="gotosocial") as server:
         options = {"handle": server.handle, "token": server.token, "server": server.url, "timeout": 2.0}
         fake: Any = x if network == "x" else server
-        office = opened(on_x(x) if network == "x" else configure_channel("mastodon", "mastodon", options))
+        installation = opened(on_x(x) if network == "x" else configure_channel("mastodon", "mastodon", options))
         fake.disturb(trouble)
         for incident in ("I1", "I2"):
-            office.opening(incident)
+            installation.opening(incident)
             clock.pass_by(60)
         fake.recover()
         clock.pass_by(600)
-        assert ids(office.wait("I1-opening"), office.wait("I2-opening")) == [post.id for post in fake.posts]
+        assert ids(installation.wait("I1-opening"), installation.wait("I2-opening")) == [post.id for post in fake.posts]
 
 
 def test_on_bluesky_a_lost_answer_finds_no_post_of_another(opened: Open, clock: FakeClock) -> None:
     with FakeBlueskyServer("police34.example", now=clock.now) as server:
         options = {"handle": server.handle, "password": server.password, "service": server.url, "timeout": 2.0}
-        office = opened(configure_channel("bluesky", "bluesky", options))
-        first = office.opening("I1")
+        installation = opened(configure_channel("bluesky", "bluesky", options))
+        first = installation.opening("I1")
         for out in (True, False):
             clock.pass_by(20)
             server.fail_next("POST", "/xrpc/com.atproto.repo.putRecord", Disconnect(), effect=out)
-            office.opening(f"I-{out}")
-        found = ids(first, *(office.wait(f"I-{out}-opening") for out in (True, False)))
+            installation.opening(f"I-{out}")
+        found = ids(first, *(installation.wait(f"I-{out}-opening") for out in (True, False)))
         assert sorted(found) == sorted(post.uri for post in server.posts)
         assert len(set(found)) == 3
 
@@ -227,55 +229,57 @@ def test_on_bluesky_a_lost_answer_finds_no_post_of_another(opened: Open, clock: 
 @pytest.mark.parametrize("errors", ["problem", "code"])
 @pytest.mark.parametrize("minutes", [2, 10, 60, 600])
 def test_an_end_whose_text_was_published_that_day_is_published(
-    office: Office, x: FakeXServer, minutes: int, errors: Any
+    installation: Installation, x: FakeXServer, minutes: int, errors: Any
 ) -> None:
     x.errors = errors
-    office.opening("I1")
-    office.end("I1")
-    office.clock.pass_by(60 * minutes)
-    opening = office.opening("I2", headline="Accident entre un camion et un bus")
-    end = office.end("I2")
+    installation.opening("I1")
+    installation.end("I1")
+    installation.clock.pass_by(60 * minutes)
+    opening = installation.opening("I2", headline="Accident entre un camion et un bus")
+    end = installation.end("I2")
     said = x.posts[-1]
     assert ids(opening, end) == [x.posts[-2].id, said.id]
     assert said.text.startswith("✅")
     assert said.parent == x.posts[-2].id
-    reference = office.publisher.journal.keys.reference("I2")
+    reference = installation.publisher.journal.keys.reference("I2")
     hour = (NOW + timedelta(minutes=minutes)).astimezone(PARIS)
     assert f"Réf. {reference}, {hour.hour}h{f'{hour.minute:02d}' if hour.minute else ''}" in said.text
     assert not end.receipts[0].reason
 
 
-def test_the_first_post_is_what_the_preview_shows(office: Office, x: FakeXServer) -> None:
+def test_the_first_post_is_what_the_preview_shows(installation: Installation, x: FakeXServer) -> None:
     for incident in ("I1", "I2"):
         message = accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident=incident))
-        [wording] = office.publisher.preview(message).posts
-        office.publish(message, incident)
+        [wording] = installation.publisher.preview(message).posts
+        installation.publish(message, incident)
         creations = [json.loads(seen.body)["text"] for seen in x.requests if (seen.method, seen.path) == CREATE]
         shown = wording.standalone.text
         assert shown in creations[-2:]
         assert "Réf." not in shown
-        office.clock.pass_by(600)
+        installation.clock.pass_by(600)
     assert [("Réf." in post.text) for post in x.posts] == [False, True]
 
 
-def test_a_message_without_an_incident_is_made_distinct_by_its_day_and_hour(office: Office, x: FakeXServer) -> None:
+def test_a_message_without_an_incident_is_made_distinct_by_its_day_and_hour(
+    installation: Installation, x: FakeXServer
+) -> None:
     message = Message(
         category="burglary_prevention", headline="Fermez vos volets la nuit", instruction="Appelez le 17."
     )
     for key in ("a", "b"):
-        office.publish(message, key)
-        office.clock.pass_by(3600)
+        installation.publish(message, key)
+        installation.clock.pass_by(3600)
     first, second = x.posts
     assert second.text.startswith(first.text[:20])
     assert "lundi 2 mars à 18h42" in second.text
 
 
-def test_a_distinct_text_is_in_the_language_of_the_post(office: Office, x: FakeXServer) -> None:
+def test_a_distinct_text_is_in_the_language_of_the_post(installation: Installation, x: FakeXServer) -> None:
     english = Translation(language="en", headline="Traffic accident", instruction="Avoid the area.")
     for incident in ("I1", "I2"):
-        office.opening(incident, translations=(english,))
-        office.wait(f"{incident}-opening")
-        office.clock.pass_by(600)
+        installation.opening(incident, translations=(english,))
+        installation.wait(f"{incident}-opening")
+        installation.clock.pass_by(600)
     texts = [post.text for post in x.posts]
     assert len(texts) == 4
     assert "Réf. " in texts[2]
@@ -288,10 +292,10 @@ def _words(length: int) -> str:
 
 
 @pytest.mark.parametrize("length", range(60, 300, 12))
-def test_a_distinct_text_has_its_space_at_any_length(office: Office, x: FakeXServer, length: int) -> None:
+def test_a_distinct_text_has_its_space_at_any_length(installation: Installation, x: FakeXServer, length: int) -> None:
     """Links and hashtags are where the text that is sent has them."""
     link = "https://police.example/a9"
-    [wording] = office.publisher.preview(accident(instruction=_words(length), link=link)).posts
+    [wording] = installation.publisher.preview(accident(instruction=_words(length), link=link)).posts
     for post in (wording.standalone, *wording.continuations):
         assert x_weight(post.text) <= 280
         assert x_weight(post.distinct) <= 280
@@ -300,26 +304,26 @@ def test_a_distinct_text_has_its_space_at_any_length(office: Office, x: FakeXSer
             (span.start, span.end, span.value) for span in spans_of(post.distinct)
         ]
     for incident in ("I1", "I2"):
-        office.opening(incident, instruction=_words(length), link=link)
-        publication = office.wait(f"{incident}-opening")
+        installation.opening(incident, instruction=_words(length), link=link)
+        publication = installation.wait(f"{incident}-opening")
         assert {receipt.outcome for receipt in publication} == {Outcome.POSTED}
-        office.clock.pass_by(600)
+        installation.clock.pass_by(600)
     assert len({post.text for post in x.posts}) == 2 * (1 + len(wording.continuations))
 
 
 @pytest.mark.parametrize("sentences", range(6, 10))
 def test_a_text_too_long_for_any_thread_is_made_distinct_too(opened: Open, x: FakeXServer, sentences: int) -> None:
     """Without replies on X texts are shortened, repeated ones as far as the distinct part needs."""
-    office = opened(on_x(x, link_mode="standalone"))
+    installation = opened(on_x(x, link_mode="standalone"))
     instruction = "Évitez le secteur. " + "Suivez la déviation par l'avenue. " * sentences
     for key in ("a", "b"):
         message = Message(
             category="burglary_prevention", headline="Travaux de nuit sur la rocade", instruction=instruction.strip()
         )
-        office.publish(message, key)
-        [receipt] = office.wait(key)
+        installation.publish(message, key)
+        [receipt] = installation.wait(key)
         assert receipt.outcome is Outcome.POSTED, receipt
-        office.clock.pass_by(3600)
+        installation.clock.pass_by(3600)
     first, second = x.posts
     assert ("18h42" in first.text, "18h42" in second.text) == (False, True)
     assert "Évitez le secteur." in second.text
@@ -329,8 +333,8 @@ def test_a_text_too_long_for_any_thread_is_made_distinct_too(opened: Open, x: Fa
 def test_a_channel_that_takes_repeated_words_has_no_others(opened: Open, clock: FakeClock) -> None:
     with FakeBlueskyServer("police34.example", now=clock.now) as server:
         options = {"handle": server.handle, "password": server.password, "service": server.url}
-        office = opened(configure_channel("bluesky", "bluesky", options))
-        [wording] = office.publisher.preview(accident()).posts
+        installation = opened(configure_channel("bluesky", "bluesky", options))
+        [wording] = installation.publisher.preview(accident()).posts
         assert (wording.standalone.distinct, wording.standalone.distinct_spans) == ("", ())
 
 
@@ -344,18 +348,18 @@ def _bridge() -> ModuleType:
     return module
 
 
-def test_the_bridge_from_dispatch_works_twice_in_one_day(office: Office, x: FakeXServer) -> None:
+def test_the_bridge_from_dispatch_works_twice_in_one_day(installation: Installation, x: FakeXServer) -> None:
     bridge = _bridge()
     said: list[Publication] = []
     for number, events in enumerate((bridge.SAMPLE, _again(bridge.SAMPLE.splitlines()))):
         if number:
-            office.clock.pass_by(40 * 60)
-        said += bridge.bridge(events.splitlines(), office.publisher)
+            installation.clock.pass_by(40 * 60)
+        said += bridge.bridge(events.splitlines(), installation.publisher)
         for one in said:
-            office.wait(str(one.key))
-    ends = [office.publication(str(one.key)) for one in said if one.message.stage is Stage.END]
+            installation.wait(str(one.key))
+    ends = [installation.publication(str(one.key)) for one in said if one.message.stage is Stage.END]
     assert len(ends) == 2
-    assert len(set(ids(*(office.publication(str(one.key)) for one in said)))) == len(x.posts) == len(said) == 6
+    assert len(set(ids(*(installation.publication(str(one.key)) for one in said)))) == len(x.posts) == len(said) == 6
 
 
 def _again(lines: Sequence[str]) -> str:

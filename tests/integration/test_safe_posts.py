@@ -89,7 +89,7 @@ def test_a_post_and_a_mail_read_as_was_meant() -> None:
     assert "M. Dupont répond" in mail.html
 
 
-def test_whom_a_channel_may_mention_is_mentioned_but_never_by_a_place() -> None:
+def test_an_allowed_account_is_mentioned_but_never_by_a_place() -> None:
     message = _message(headline="@SDIS34 et @SDIS51", location={"label": "rue @SDIS34"})
     scene = _scene(message, mentions=frozenset({"SDIS34"}))
     assert scene.headline == "@SDIS34 et SDIS51"

@@ -111,7 +111,7 @@ def test_a_post_is_as_long_as_its_budget_counts_and_all_links_are_where_they_cla
     assert limits == {True, False}
 
 
-def test_what_a_desk_writes_is_linked_as_by_blueskys_own_library() -> None:
+def test_usual_texts_are_linked_as_by_blueskys_own_library() -> None:
     said = list(posts(11, 6_000))
     different = [
         (ascii(text), _ours(text), _theirs(answer))

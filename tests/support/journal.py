@@ -56,7 +56,7 @@ class Desk:
         event.listen(self.journal._engine, "before_cursor_execute", _only_added)
         self._ids = itertools.count(first)
 
-    def as_a_stranger(self, script: str) -> None:
+    def change_directly(self, script: str) -> None:
         """Change the database behind the journal's back."""
         engine = open_engine(self.url)
         with closing(engine.raw_connection()) as connection:

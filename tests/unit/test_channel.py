@@ -83,7 +83,7 @@ def test_a_stored_value_comes_back_as_it_went(value: PostRef | Post | Request) -
 
 
 @pytest.mark.parametrize("value", STORED, ids=lambda value: type(value).__name__)
-def test_what_a_newer_release_stored_is_refused_naming_its_version(value: PostRef | Post | Request) -> None:
+def test_a_value_stored_by_a_newer_release_is_refused_with_its_version(value: PostRef | Post | Request) -> None:
     kind = type(value)
     with pytest.raises(
         UnsupportedVersion, match=f"This {kind.__name__} has schema version 2; this policenotify reads up to 1"
@@ -134,7 +134,7 @@ def test_a_request_holds_json_and_nothing_else(value: object) -> None:
             Request.model_validate({"account": "a", "key": KEY, "body": body})
 
 
-def test_what_cannot_be_stored_is_refused_at_once() -> None:
+def test_an_unstorable_value_is_refused_at_once() -> None:
     """Half a surrogate pair in a network's answer must not be noticed only when the journal is written."""
     for make in (
         lambda bad: PostRef(account="a", id=bad),
@@ -244,7 +244,7 @@ def test_a_class_of_the_right_shape_is_a_channel() -> None:
     assert sends.send(sends.prepare(POST, (REF,))) == PostRef(account="desk.example", id=KEY[:8])
 
 
-def test_what_a_network_does_not_claim_it_cannot_do() -> None:
+def test_an_unclaimed_capability_is_absent() -> None:
     capabilities = Capabilities(budget=Budget(300))
     assert (
         capabilities.title,

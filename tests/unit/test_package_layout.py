@@ -43,7 +43,7 @@ def test_importing_the_package_loads_nothing_at_all() -> None:
     assert "pydantic" not in _in_a_new_interpreter(code)
 
 
-def test_what_is_public_is_pinned() -> None:
+def test_the_public_names_are_pinned() -> None:
     assert sorted(policenotify.__all__) == policenotify.__all__
     typed = {
         alias.name

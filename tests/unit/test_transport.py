@@ -385,7 +385,7 @@ def wrapped(*behind: BaseException, cause: BaseException | None = None) -> Wrapp
     return error
 
 
-def test_what_an_sdk_wraps_is_found() -> None:
+def test_a_cause_wrapped_by_an_sdk_is_found() -> None:
     refused, lost = ConnectionRefusedError(), ConnectionResetError()
     assert never_sent(wrapped(cause=refused))
     assert never_sent(wrapped(wrapped(refused)))
@@ -524,7 +524,7 @@ UNIX = int((NOW + timedelta(minutes=5)).timestamp())
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["Retry-After", "RateLimit-Reset", "X-RateLimit-Reset", "x-rate-limit-reset"])
-def test_when_to_ask_again(name: str, value: str, seconds: float | None) -> None:
+def test_the_time_of_the_next_call(name: str, value: str, seconds: float | None) -> None:
     at = retry_at({name: value, "Date": "Sun, 26 Jul 2026 12:00:00 GMT"}, now=NOW)
     assert at == (None if seconds is None else NOW + timedelta(seconds=seconds))
     assert at is None or at.tzinfo is not None

@@ -71,8 +71,8 @@ class ProcrastinateRunner(ProcessPublisher):
         """Add a drain job in the transaction that publishes."""
         if connection.dialect.name != "postgresql":
             raise SettingsError(
-                "Procrastinate needs a journal in its own database, on PostgreSQL. Nothing was published. "
-                "Set journal to that database."
+                "Procrastinate needs a journal in its own database, on PostgreSQL. No drain was enqueued: "
+                "the publication waits for the periodic drain. Set journal to that database."
             )
         raw = connection.connection.dbapi_connection
         self._enqueuing.configure_task(DRAIN, queue=self._queue, connection=raw).defer()

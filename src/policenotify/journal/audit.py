@@ -59,9 +59,8 @@ def record(
 
     An actor is whom the caller names. The body also gets the user of the process, as the system knows it.
     """
-    text = json.dumps(
-        {**body, "process": process_user()}, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str
-    )
+    recorded = {**body, "process": process_user()}
+    text = json.dumps(recorded, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
     salt = connection.get_execution_options()["policenotify_entropy"](SALT_BYTES).hex()
     connection.execute(
         insert(schema.event),

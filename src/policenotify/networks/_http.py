@@ -22,6 +22,7 @@ from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Un
 from policenotify.transport import error_for_status, quoted
 
 _LONGEST_MESSAGE = 300  # characters; enough for a technician, and no page of a proxy
+_READABLE = frozenset({200, 202, 206})  # the last two are Mastodon's for a picture that it still works on
 _OWNER = "owner"
 
 ParentOf = Callable[[str], str | None]
@@ -54,7 +55,7 @@ class HttpAnswer:
     @property
     def ok(self) -> bool:
         """True if it is a success that can be read."""
-        return self.in_class(2) and self.body is not None
+        return self.status in _READABLE and self.body is not None
 
     @property
     def refused(self) -> bool:

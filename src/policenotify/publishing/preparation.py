@@ -1,6 +1,6 @@
 """Check a message, choose its channels and render its posts.
 
-Nothing here writes to the journal.
+`Preparer` stores nothing in the journal. `PendingDeliveries` stores what it renders.
 """
 
 from __future__ import annotations

@@ -201,11 +201,12 @@ class DutyNotifier:
 
     def _publish(self, reminder: Reminder) -> bool:
         """Store the message to the duty channels, once across all processes. Return whether this one did."""
+        configs = [self.preparer.channels[name] for name in self.reminders.policy.to]
+        configs = [config for config in configs if config.exercise == reminder.exercise]
         channels = {
-            # A retired duty channel still gets reminders.
-            name: replace(channel, retired=False)
-            for name in self.reminders.policy.to
-            if (channel := self.preparer.channels[name]).exercise == reminder.exercise
+            # A retired duty channel still gets reminders. Each gets them once, in the language of the first.
+            config.name: replace(config, retired=False, languages=configs[0].languages[:1])
+            for config in configs
         }
         stored = bool(channels)
         try:

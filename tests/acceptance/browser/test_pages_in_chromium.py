@@ -85,7 +85,7 @@ def test_headings_are_in_order(each: list[dict[str, Any]]) -> None:
     assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
-def test_no_network_is_asked_and_nothing_runs(each: list[dict[str, Any]]) -> None:
+def test_no_network_is_reached_and_nothing_runs(each: list[dict[str, Any]]) -> None:
     assert {request for one in each for request in one["requests"]} == set()
     assert all(one["title"].startswith("What readers see") for one in each)
     assert not any(frame["scripts"] or frame["title"] == "owned" for one in each for frame in one["frames"])

@@ -107,7 +107,7 @@ class Scene:
 
     def _disturb(self) -> None:
         for server in (self.x, self.bluesky, self.sms):
-            server.disturb(self._goes_wrong)
+            server.disturb(self._fault_of)
         self.mail.recover()
         for _ in range(self.chance.randrange(3)):
             match self.chance.randrange(6):
@@ -126,7 +126,7 @@ class Scene:
                 case _:
                     self.mail.fail_next("MAIL", 421, "4.3.0 the server is broken")
 
-    def _goes_wrong(self, seen: RecordedRequest) -> tuple[Reply, bool] | None:
+    def _fault_of(self, seen: RecordedRequest) -> tuple[Reply, bool] | None:
         drawn = self.chance.random()
         for share, fault, effect in _FAULTS:
             drawn -= share

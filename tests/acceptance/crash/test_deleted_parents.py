@@ -33,10 +33,10 @@ def _all(folder: Path, scenes: int) -> None:
 
 
 @pytest.mark.crash
-def test_what_follows_a_deleted_post_is_seen_once(tmp_path: Path) -> None:
+def test_a_reply_to_a_deleted_post_is_seen_once(tmp_path: Path) -> None:
     _all(tmp_path, 8)
 
 
 @pytest.mark.deep
-def test_what_follows_a_deleted_post_is_seen_once_in_hundreds_of_scenes(tmp_path: Path) -> None:
+def test_a_reply_to_a_deleted_post_is_seen_once_in_hundreds_of_scenes(tmp_path: Path) -> None:
     _all(tmp_path, 240)

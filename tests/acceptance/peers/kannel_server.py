@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Final, Self
 
-from tests.acceptance.peers.programs import Running, ended, free_ports, listens, program, said_by
+from tests.acceptance.peers.programs import Running, ended, free_ports, listens, output_of, program
 from tests.acceptance.peers.sms_centre import Centre
 
 _APT: Final = "apt-get install --no-install-recommends kannel"
@@ -63,7 +63,7 @@ class Kannel:
 
     def __init__(self) -> None:
         bearerbox, smsbox = program("bearerbox", _APT), program("smsbox", _APT)
-        self.version = re.findall(r"version `([\d.]+?)'", said_by(bearerbox, "--version"))[0]
+        self.version = re.findall(r"version `([\d.]+?)'", output_of(bearerbox, "--version"))[0]
         self.folder = Path(tempfile.mkdtemp(prefix="pn-kannel-"))
         self.port, box, admin, centre = free_ports(4)
         values = {"admin": admin, "box": box, "centre": centre, "http": self.port}

@@ -27,8 +27,8 @@ from tests.acceptance.peers.programs import (
     ended,
     free_ports,
     listens,
+    output_of,
     program,
-    said_by,
     wait_until,
 )
 
@@ -207,7 +207,9 @@ class MailServer:
         dovecot = program("dovecot", _APT)
         if os.geteuid() != 0:
             raise CannotBeHad("postfix starts as root only")
-        self.version = f"{said_by(postconf, '-h', 'mail_version')} + {said_by(dovecot, '--version').partition('-')[0]}"
+        self.version = (
+            f"{output_of(postconf, '-h', 'mail_version')} + {output_of(dovecot, '--version').partition('-')[0]}"
+        )
         self.folder = Path(tempfile.mkdtemp(prefix="pn-mail-"))
         self.folder.chmod(0o755)
         self.home, self._thrown_away = self.folder / "home", self.folder / "away"
@@ -242,14 +244,14 @@ class MailServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        said_by(self._postfix, "-c", self.folder / "postfix", "stop")  # its master has left our process group
+        output_of(self._postfix, "-c", self.folder / "postfix", "stop")  # its master has left our process group
         ended(self._running, self.folder)
         self.policy.close()
 
     @property
     def log(self) -> str:
         """Return postfix's log."""
-        return self._running[1].said
+        return self._running[1].output
 
     def let_in(self, password: str) -> None:
         """Set the password of the account. Dovecot reads it once a second."""

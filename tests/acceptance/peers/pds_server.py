@@ -62,7 +62,7 @@ class Pds:
         values = {"PORT": str(self.port), "JWT_SECRET": self._secret, "ADMIN_PASSWORD": self._admin, "LOG_ENABLED": "0"}
         start = (node, "--disable-warning=ExperimentalWarning", _HERE / "start.mjs")
         self._running = Running(*start, folder=self.folder, env=values | {"BYPASS_KEY": self._bypass})
-        self._running.until(lambda: "ready" in self._running.said)
+        self._running.until(lambda: "ready" in self._running.output)
 
     def __enter__(self) -> Self:
         return self

@@ -32,7 +32,7 @@ def program(name: str, package: str) -> str:
     return found
 
 
-def said_by(*command: str | Path) -> str:
+def output_of(*command: str | Path) -> str:
     """Return the output of a program."""
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=_STARTS)  # noqa: S603 - named by us
     return done.stdout.strip()
@@ -87,7 +87,7 @@ class Running:
             )
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         """Return its output so far."""
         return self._log.read_text("utf-8", "replace")
 
@@ -100,9 +100,9 @@ class Running:
         try:
             wait_until(lambda: self._process.poll() is not None or ready(), self._log.stem)
         except TimeoutError as error:
-            raise RuntimeError(f"{error}\n{self.said}") from error
+            raise RuntimeError(f"{error}\n{self.output}") from error
         if self._process.poll() is not None:
-            raise RuntimeError(f"{self._log.stem} ended with {self._process.returncode}:\n{self.said}")
+            raise RuntimeError(f"{self._log.stem} ended with {self._process.returncode}:\n{self.output}")
 
     def end(self) -> None:
         """Stop it and its children, by force after a time. May be called twice."""

@@ -202,7 +202,7 @@ class Directory(Sms):
 
 
 class TestKannel(ChannelContract):
-    # No gateway tells through apprise whether it accepts our credentials before an SMS is sent: see test_sms.py.
+    # No gateway tells through apprise whether it accepts our credentials before an SMS is sent: see test_channel.py.
     test_whoami_proves_the_credentials = None
 
     @pytest.fixture(autouse=True)

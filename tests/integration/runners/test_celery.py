@@ -49,7 +49,7 @@ def _asked(app: Any) -> int:
         return int(connection.SimpleQueue("celery").qsize())
 
 
-def test_it_is_asked_once_until_it_comes(host: tuple[Any, CeleryRunner], bluesky: FakeBlueskyServer) -> None:
+def test_it_is_requested_once_until_it_comes(host: tuple[Any, CeleryRunner], bluesky: FakeBlueskyServer) -> None:
     app, runner = host
     opened = runner.publisher.publish(accident(), key="open", actor="cad", wait=AT_ONCE)
     for number in range(5):
@@ -98,7 +98,7 @@ def test_the_periodic_drain_is_in_the_schedule_and_put_back_where_it_vanished(
 # --- what all of them share
 
 
-def test_a_drain_takes_along_what_others_of_its_process_were_asked_for(site: Site) -> None:
+def test_a_drain_also_delivers_what_others_of_its_process_requested(site: Site) -> None:
     hosted = ProcessPublisher(site.publisher)
     begun, go = threading.Event(), threading.Event()
     drains: list[timedelta] = []

@@ -138,7 +138,7 @@ def test_a_rollback_leaves_nothing(database: Any, desk: Desk) -> None:
     assert desk.bluesky.posts == ()
 
 
-def test_what_fails_leaves_the_transaction_usable_and_a_broken_one_is_refused(database: Any) -> None:
+def test_a_failed_call_leaves_the_transaction_usable_and_a_broken_one_is_refused(database: Any) -> None:
     alias = database.alias
     with transaction.atomic(using=alias):
         publish(accident(), key="open", actor="cad")

@@ -12,6 +12,7 @@ from procrastinate import App
 from procrastinate.testing import InMemoryConnector
 from sqlalchemy import Engine, create_engine, make_url
 
+from policenotify.errors import SettingsError
 from policenotify.integrations.procrastinate import DRAIN, PERIODIC_DRAIN, ProcrastinateRunner
 from policenotify.model.history import Outcome
 from policenotify.publishing.publisher import Publisher
@@ -96,6 +97,9 @@ def test_another_journal_sends_no_notification_and_is_swept(
     runner = ProcrastinateRunner(app, new_site("sqlite").publisher)
     runner.publisher.publish(accident(), key="open", actor="cad", wait=AT_ONCE)
     assert "ProcrastinateRunner was not notified that something waits (SettingsError)" in caplog.text
+    waits = pytest.raises(SettingsError, match="the publication waits for the periodic drain")
+    with runner.publisher.journal.read() as connection, waits:
+        runner.enqueue(connection)
     periodic: Any = app.tasks[PERIODIC_DRAIN]
     periodic(timestamp=0)
     assert len(bluesky.posts) == 1

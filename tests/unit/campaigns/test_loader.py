@@ -96,7 +96,7 @@ OPENING = {"category": "fire", "headline": "Incendie", "lifecycle": {"stage": "o
         ({"inhibition": {"areas": ["34"]}}, "is not an area"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_named(wrong: dict[str, Any], told: str) -> None:
+def test_a_wrong_file_is_reported(wrong: dict[str, Any], told: str) -> None:
     with pytest.raises(ValidationError) as error:
         campaign(**wrong)
     assert told in str(error.value)
@@ -127,7 +127,7 @@ def test_an_error_names_the_file_and_the_field(tmp_path: Path, written: str | No
     assert told in str(error.value)
 
 
-def test_what_is_not_wrong_is_not_named(tmp_path: Path) -> None:
+def test_a_right_file_has_no_errors(tmp_path: Path) -> None:
     (tmp_path / "ete.toml").write_text(FILE.replace("cron =", "rrule ="), encoding="utf-8")
     with pytest.raises(SettingsError, match=r"schedule\[0\].rrule: is not a recurrence rule") as error:
         load_campaigns([tmp_path])

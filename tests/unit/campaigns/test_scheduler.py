@@ -63,7 +63,7 @@ def test_a_missed_message_is_published_late_skipped_or_merged(
     assert machine.run([mine], utc("2026-01-05T17:00")) == ()
 
 
-def test_what_had_to_wait_is_not_skipped_for_it() -> None:
+def test_a_deferred_message_is_not_skipped() -> None:
     mine, machine = campaign(missed="skip", quiet={"begins": "17:30", "ends": "08:00"}), Machine()
     [waits] = machine.run([mine], utc("2026-01-01T17:00"))
     assert (waits.action, waits.reason, waits.until) == (WAIT, "quiet hours", utc("2026-01-02T07:00"))

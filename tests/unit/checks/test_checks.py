@@ -384,14 +384,14 @@ def _remarks(code: str, draft: CheckContext) -> tuple[Finding, ...]:
 
 
 @pytest.mark.parametrize(("code", "draft"), [(code, draft) for code, drafts in GOOD.items() for draft in drafts])
-def test_what_is_right_passes(code: str, draft: CheckContext) -> None:
+def test_right_messages_pass(code: str, draft: CheckContext) -> None:
     assert _remarks(code, draft) == ()
 
 
 @pytest.mark.parametrize(
     ("code", "draft", "level", "field"), [(code, *case) for code, cases in BAD.items() for case in cases]
 )
-def test_what_is_wrong_is_remarked(code: str, draft: CheckContext, level: Level, field: str) -> None:
+def test_wrong_messages_have_findings(code: str, draft: CheckContext, level: Level, field: str) -> None:
     (finding,) = _remarks(code, draft)
     assert (finding.code, finding.level, finding.field) == (code, level, field)
     assert finding.reason.endswith(".")
@@ -408,11 +408,11 @@ def test_every_check_has_a_code_a_basis_and_examples() -> None:
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=[sample.id for sample in SAMPLES])
-def test_nothing_forbids_what_a_desk_really_writes(sample: Sample) -> None:
+def test_usual_messages_pass_all_checks(sample: Sample) -> None:
     assert [str(finding) for finding in run_checks(_of(sample)) if finding.blocks] == []
 
 
-def test_what_forbids_the_message_comes_first_else_in_the_order_of_the_checks() -> None:
+def test_forbidding_findings_come_first_then_the_order_of_the_checks() -> None:
     message = _message(location=None, next_update_at=None, instruction="", expires_at=NOW)
     found = [(finding.code, str(finding.level)) for finding in run_checks(_draft(message))]
     assert found == [("PN101", "error"), ("PN108", "error"), ("PN103", "warning")]

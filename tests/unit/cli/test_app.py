@@ -117,7 +117,7 @@ def test_a_reader_that_goes_away_changes_no_exit_code(desk: Desk) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_asking_for_help_opens_no_sql_toolkit() -> None:
+def test_the_help_loads_no_sql_toolkit() -> None:
     start = (
         "import sys\nfrom policenotify.cli.app import run\nrun(['--help'])\n"
         "print([name for name in ('sqlalchemy', 'atproto', 'apprise', 'PIL') if name in sys.modules])"
@@ -131,7 +131,7 @@ def test_the_worst_exit_is_reported() -> None:
     assert worst(Exit.NO_WORKER, Exit.NO_JOURNAL) is Exit.NO_JOURNAL
 
 
-def test_what_an_error_means_for_a_script() -> None:
+def test_the_exit_code_of_each_error() -> None:
     fit = error_report(MessageTooLong("bluesky", 320, 300), may_have_published=True)
     assert fit.model_dump(mode="json") == {
         "kind": "MessageTooLong", "text": fit.text, "published": "no", "channel": "bluesky", "used": 320, "limit": 300,
@@ -200,10 +200,10 @@ def test_invalid_seconds_are_not_understood(run: Run, command: tuple[str, ...], 
 
 
 @pytest.mark.parametrize(("args", "code", "told"), [
-    (("publish", *ACCIDENT, "--json"), 3, b"It may have been published"),
+    (("publish", *ACCIDENT, "--to", "presse", "--json"), 3, b"It may have been published"),
     (("status", "--json"), 1, b"Unexpected: OSError"),
 ])  # fmt: skip
-def test_what_cannot_be_printed_does_not_pass_for_unpublished(
+def test_a_result_that_cannot_be_printed_is_not_taken_for_unpublished(
     desk: Desk, args: tuple[str, ...], code: int, told: bytes
 ) -> None:
     """Standard output is a full disk: standard error has the result, and the exit code is true."""

@@ -117,7 +117,7 @@ def test_a_channel_that_cannot_be_used_silences_no_other(
         assert said.code == 3
         receipts = _receipts(said)
         assert receipts[other]["outcome"] == "posted"
-        assert (receipts[name]["outcome"], receipts[name]["unworded"]) == ("waiting", True)
+        assert (receipts[name]["outcome"], receipts[name]["unrendered"]) == ("waiting", True)
         assert told in str(receipts[name]["reason"])
         assert "Mend" in str(receipts[name]["remedy"]) or "readable" in str(receipts[name]["remedy"])
         for command in ("status", "doctor"):
@@ -141,9 +141,7 @@ def test_a_channel_that_cannot_be_used_silences_no_other(
 
 @pytest.mark.parametrize("tags", ['tags = "public"', 'tags = ["public", 5]', 'tag = ["public"]', 'Tags = "public, x"'])
 @pytest.mark.parametrize("shared", [True, False])
-def test_what_is_meant_for_a_channel_by_tags_that_are_wrong_waits_for_it(
-    run: Run, desk: Desk, tags: str, *, shared: bool
-) -> None:
+def test_a_message_for_a_channel_with_wrong_tags_waits_for_it(run: Run, desk: Desk, tags: str, *, shared: bool) -> None:
     settings = desk.folder / "policenotify.toml"
     routes = '[[routes]]\nto = ["public"]\n[[routes]]\nto = ["presse"]\n'
     also = 'tags = ["public"]\n' if shared else ""
@@ -174,7 +172,7 @@ def test_a_network_whose_library_is_missing_silences_no_other(run: Run, desk: De
     assert _receipts(said)["bluesky"]["outcome"] == "waiting"
 
 
-def test_who_is_named_goes_out_beside_a_channel_that_cannot_be_used(run: Run, desk: Desk) -> None:
+def test_a_named_recipient_is_reached_beside_an_unusable_channel(run: Run, desk: Desk) -> None:
     _secret(desk, '{ file = "none" }')
     said = run("publish", *ACCIDENT, "--to", "presse")
     assert (said.code, len(desk.mail.mails)) == (0, len(ADDRESSES))
@@ -199,9 +197,7 @@ def test_all_that_needs_no_channel_works_beside_one_that_cannot_be_used(run: Run
         ),
     ],
 )
-def test_what_is_wrong_with_the_settings_as_a_whole_stops_everything(
-    run: Run, desk: Desk, old: str, new: str, told: str
-) -> None:
+def test_globally_wrong_settings_stop_everything(run: Run, desk: Desk, old: str, new: str, told: str) -> None:
     _change(desk, old, new.format(desk.bluesky))
     said = run("publish", *ACCIDENT)
     assert said.code == 1
@@ -266,7 +262,7 @@ def test_a_whole_incident_waits_in_its_order_and_in_its_thread(desk: Desk) -> No
     assert "TERMINÉ" in post.text
 
 
-def test_what_waited_hangs_together_once_the_channel_is_mended(desk: Desk) -> None:
+def test_waiting_deliveries_form_a_thread_once_the_channel_is_mended(desk: Desk) -> None:
     _secret(desk, '{ file = "none" }')
     with _opened(desk) as publisher:
         publisher.publish(accident(), key="open", actor="desk")
@@ -301,7 +297,7 @@ def test_the_end_of_what_was_posted_before_waits_and_then_hangs_under_it(desk: D
     assert "TERMINÉ" in last.text
 
 
-def test_what_was_posted_is_taken_back_once_the_channel_is_mended(desk: Desk) -> None:
+def test_a_published_post_is_deleted_once_the_channel_is_mended(desk: Desk) -> None:
     deletes = 'on_cancellation = "delete"\nhandle ='
     _change(desk, "handle =", deletes)
     with _opened(desk) as publisher:
@@ -443,7 +439,7 @@ def test_two_processes_word_what_waits_once(desk: Desk) -> None:
     assert len(desk.bluesky.posts) == 1
 
 
-def test_what_cannot_be_worded_once_the_channel_is_mended_is_refused(desk: Desk) -> None:
+def test_a_delivery_unrenderable_on_the_mended_channel_is_refused(desk: Desk) -> None:
     place = desk.folder / "policenotify.toml"
     drone = '[categories.drone]\nlabels = { fr = "Drone" }\n'
     place.write_text(f"{place.read_text(encoding='utf-8')}\n{drone}", encoding="utf-8")
@@ -461,7 +457,7 @@ def test_what_cannot_be_worded_once_the_channel_is_mended_is_refused(desk: Desk)
 
 
 @pytest.mark.parametrize(("use", "told"), [("exercise", "for exercises only"), ("retired", "nothing begins on it")])
-def test_what_turns_out_not_to_be_meant_for_the_mended_channel_is_left_out(desk: Desk, use: str, told: str) -> None:
+def test_a_delivery_not_meant_for_the_mended_channel_is_left_out(desk: Desk, use: str, told: str) -> None:
     _change(desk, "handle =", f'{use} = "perhaps"\nhandle =')
     with _opened(desk) as publisher:
         assert publisher.publish(accident(), key="open", actor="desk").on("bluesky").unrendered
@@ -495,7 +491,7 @@ def test_a_reminder_waits_for_a_duty_channel_that_cannot_be_used(desk: Desk) -> 
     assert len(desk.mail.mailbox(chief)) == 1
 
 
-def test_what_fails_unexpectedly_while_it_is_worded_stops_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_render_failure_stops_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     _secret(desk, '{ file = "none" }')
     with _opened(desk) as publisher:
         publisher.publish(accident(), key="open", actor="desk")
@@ -514,7 +510,7 @@ def test_what_fails_unexpectedly_while_it_is_worded_stops_nothing(desk: Desk, mo
     assert opened.on("bluesky").reason.startswith("It cannot be worded: LookupError.")
 
 
-def test_what_was_worded_before_waits_with_the_reason(desk: Desk) -> None:
+def test_a_delivery_worded_before_waits_with_the_reason(desk: Desk) -> None:
     desk.bluesky.closed = "suspended"
     with _opened(desk) as publisher:
         publisher.publish(accident(), key="open", actor="desk")
@@ -548,7 +544,7 @@ def test_a_delivery_for_a_mended_channel_without_a_worker_is_an_alarm(run: Run, 
     assert "The next publish or `policenotify drain` sends it" in opened.on("bluesky").note
 
 
-def test_what_waits_for_a_channel_that_is_taken_out_of_the_settings_is_an_alarm(run: Run, desk: Desk) -> None:
+def test_a_delivery_waiting_for_a_removed_channel_is_an_alarm(run: Run, desk: Desk) -> None:
     _secret(desk, '{ file = "none" }')
     run("publish", *ACCIDENT)
     _change(desk, "[channels.bluesky]", "[channels.sky]")
@@ -622,7 +618,7 @@ def test_a_list_emptied_on_purpose_is_reported_as_retired(run: Run, desk: Desk) 
     assert run("status").code == 0
 
 
-def test_what_follows_goes_to_those_who_got_the_opening_though_the_list_is_empty(run: Run, desk: Desk) -> None:
+def test_a_follow_up_goes_to_recipients_of_the_opening_though_the_list_is_empty(run: Run, desk: Desk) -> None:
     run("publish", *ACCIDENT)
     _empty(desk)
     update = run("update", "2026-4711", "Une voie rouverte")

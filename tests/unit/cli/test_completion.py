@@ -109,7 +109,7 @@ def test_communes_by_code_and_by_name_as_one_word(complete: Offered) -> None:
     assert complete("publish --department 2a") == {"2A": "Corse-du-Sud"}
 
 
-def test_what_was_offered_is_read_as_the_place_that_was_meant(complete: Offered) -> None:
+def test_a_suggested_place_is_read_as_the_intended_one(complete: Offered) -> None:
     for begun in ("L-Ha", "Le-Grau-du-R", "Sainte-Croix-de-Q", "Montpelli"):
         for name in complete(f"publish --commune {begun}"):
             assert places.commune(commune_code(name))
@@ -132,7 +132,7 @@ def test_incidents_and_held_deliveries_of_the_journal(complete: Offered, desk: D
     assert complete("resolve ") == {}
 
 
-def test_a_held_delivery_is_offered_to_whom_is_to_settle_it(complete: Offered, desk: Desk, run: Run) -> None:
+def test_a_held_delivery_is_offered_to_the_operator_who_settles_it(complete: Offered, desk: Desk, run: Run) -> None:
     desk.mail.hang_up("DATA", delivered=True, times=1)
     settings = desk.folder / "policenotify.toml"
     settings.write_text(settings.read_text(encoding="utf-8") + 'on_unknown = "hold"\n', encoding="utf-8")
@@ -161,7 +161,7 @@ def test_a_journal_that_another_process_holds_is_not_waited_for(complete: Offere
 
 
 @pytest.mark.slow
-def test_what_hangs_is_not_waited_for_beyond_patience(complete: Offered, desk: Desk) -> None:
+def test_a_hanging_source_is_given_up_after_a_timeout(complete: Offered, desk: Desk) -> None:
     settings = desk.folder / "policenotify.toml"
     settings.unlink()
     os.mkfifo(settings)  # a reader waits for a writer that never comes

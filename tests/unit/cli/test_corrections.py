@@ -84,7 +84,7 @@ def test_the_id_of_an_incident_that_was_generated_means_the_incident(run: Run, d
 
 
 @pytest.mark.usefixtures("desk")
-def test_a_name_that_means_two_things_is_asked_about(run: Run) -> None:
+def test_an_ambiguous_name_is_queried(run: Run) -> None:
     run("publish", *ACCIDENT)
     run(*TIP[:-1], "2026-4711")
     ran = run("correct", "2026-4711", "x")

@@ -96,7 +96,7 @@ def test_an_actor_comes_from_the_environment(run: Run, desk: Desk, monkeypatch: 
 
 
 @pytest.mark.usefixtures("desk")
-def test_a_user_without_a_name_is_asked_for_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_without_a_name_must_give_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr("os.getuid", lambda: 4_000_000)
@@ -119,7 +119,7 @@ def held(run: Run, desk: Desk) -> str:
 
 
 @pytest.mark.parametrize(("answer", "mails"), [("--posted", 1), ("--not-posted", 2)])
-def test_what_is_held_is_settled_by_a_person(run: Run, desk: Desk, held: str, answer: str, mails: int) -> None:
+def test_a_held_delivery_is_settled_by_an_operator(run: Run, desk: Desk, held: str, answer: str, mails: int) -> None:
     resolved = run("resolve", held, answer, "--json")
     assert resolved.code == 0
     outcome = "posted" if answer == "--posted" else "waiting"

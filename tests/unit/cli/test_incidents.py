@@ -57,7 +57,7 @@ def test_overdue_ones_come_first_and_are_for_a_monitor(run: Run, desk: Desk) -> 
 
 
 @pytest.mark.usefixtures("desk")
-def test_what_is_over_is_shown_where_it_is_wanted(run: Run) -> None:
+def test_ended_incidents_are_shown_on_request(run: Run) -> None:
     run("publish", *ACCIDENT)
     assert run("incidents").out.startswith("1 open, none overdue:\n")
     run("end", "2026-4711", "Fin d'intervention", "--description", "Rouvert.")

@@ -28,9 +28,7 @@ def _typed_in(monkeypatch: pytest.MonkeyPatch, fields: object) -> None:
 UPDATE = {"headline": "Une voie rouverte", "description": "Circulation difficile.", "severity": "Minor"}
 
 
-def test_what_follows_is_read_from_a_file_as_it_is_from_options(
-    run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_follow_up_is_read_from_a_file_as_from_options(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     run("publish", *ACCIDENT)
     by_file = run("update", "2026-4711", "--file", _file({**UPDATE, "schema_version": 1}), "--json")
     assert (by_file.code, by_file.document["repeated"]) == (0, False)

@@ -83,7 +83,7 @@ def test_a_network_that_does_not_load_hides_no_other(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("pigeon_network")
-def test_who_asks_for_one_network_imports_no_other(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_for_one_network_imports_no_other(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded, load = [], Network.load
 
     def recorded_load(network: Network) -> type[Channel]:

@@ -75,7 +75,7 @@ def test_a_name_that_cannot_be_one_is_met_with_the_nearest(run: Run, tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_there_is_not_written_over(run: Run, tmp_path: Path) -> None:
+def test_existing_files_are_not_overwritten(run: Run, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert run("networks", "new", "radio", "--folder", "empty").code == 0
     assert (tmp_path / "empty" / "pyproject.toml").exists()

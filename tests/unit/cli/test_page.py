@@ -87,7 +87,7 @@ def test_spans_beyond_the_text_or_over_another_are_passed_over() -> None:
     assert pieces("", ()) == []
 
 
-def test_what_moves_a_cursor_is_not_in_a_page(tmp_path: Path) -> None:
+def test_cursor_controls_are_not_in_a_page(tmp_path: Path) -> None:
     [channel] = everywhere()[:1]
     with desk(tmp_path, [channel], sender="a\x1b[2Jb\x9f") as (publisher, clock):
         preview = publisher.preview(SAMPLE["accident/opening"].message)
@@ -203,7 +203,7 @@ def test_a_receipt_is_shown_with_reason_remedy_and_counts_never_with_recipients(
     assert "<p>Not before 2026-06-05 18:00.</p> <p>The next drain sends it.</p>" in text
 
 
-def test_what_a_yes_is_worth() -> None:
+def test_the_meaning_of_an_acceptance() -> None:
     posted = Receipt(channel="x", language="fr", outcome=Outcome.POSTED, delivery=1)
     partly = posted.model_copy(update={"recipients": {Outcome.POSTED: 1, Outcome.REFUSED: 1}})
     alone = posted.model_copy(update={"standalone": True, "ref": PostRef(account="a", id="1")})
@@ -347,7 +347,7 @@ def test_the_card_of_a_link_is_the_posts_or_the_pages(tmp_path: Path) -> None:
     assert words(cards["x"]) == words(found["x"])  # two posts for one wording: indistinguishable
 
 
-def test_what_readers_have_is_shown_with_the_parent_that_the_network_has(tmp_path: Path) -> None:
+def test_published_posts_are_shown_with_the_parent_that_the_network_has(tmp_path: Path) -> None:
     with desk(tmp_path, everywhere()) as (publisher, clock):
         told = []
         for number, name in enumerate(ACCIDENT):
@@ -373,7 +373,7 @@ def test_a_correction_is_shown_beside_the_corrected_message(tmp_path: Path) -> N
     assert page.sections[0].entries[1].message.stage is Stage.CORRECTION
 
 
-def test_what_goes_on_in_further_posts_hangs_under_the_post_before(tmp_path: Path) -> None:
+def test_continuations_are_shown_below_the_post_before(tmp_path: Path) -> None:
     long = SAMPLE["scam/info"].message.model_copy(update={"instruction": "Raccrochez et appelez votre agence. " * 15})
     with desk(tmp_path, [one for one in everywhere() if one.network == "bluesky"]) as (publisher, clock):
         clock.put_to(SAMPLE["scam/info"].at)

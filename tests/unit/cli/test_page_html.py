@@ -86,7 +86,7 @@ def test_every_id_is_one_and_every_anchor_leads_somewhere(read: Read) -> None:
     assert (anchors | named) - set(ids) == set()
 
 
-def test_it_asks_nothing_of_anybody(text: str, read: Read) -> None:
+def test_it_loads_nothing_from_outside(text: str, read: Read) -> None:
     policies = [attributes["content"] for _, attributes in read.tags if "http-equiv" in attributes]
     assert policies == [POLICY]
     assert "default-src 'none'" in POLICY

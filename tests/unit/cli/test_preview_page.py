@@ -26,7 +26,7 @@ def test_a_preview_as_a_page(run: Run, desk: Desk) -> None:
     assert run("preview", *ACCIDENT, "--html", "page.html").code == 0  # its own page is written over
 
 
-def test_what_goes_on_in_further_posts_is_previewed(run: Run, desk: Desk) -> None:
+def test_continuations_are_previewed(run: Run, desk: Desk) -> None:
     long = ("--instruction", "Évitez le secteur et fermez vos fenêtres. " * 12)
     accident = [word for word in ACCIDENT if word not in {"--instruction", "Évitez le secteur."}]
     ran = run("preview", *accident, *long, "--html", "page.html")
@@ -44,7 +44,7 @@ def test_json_stays_one_document(run: Run, desk: Desk) -> None:
 
 
 @pytest.mark.usefixtures("desk")
-def test_what_may_not_go_out_is_shown_with_its_reason(run: Run) -> None:
+def test_a_delivery_that_may_not_leave_is_shown_with_its_reason(run: Run) -> None:
     ran = run("preview", "--category", "fire", "--headline", "Feu", "--html", "page.html")
     assert ran.code == 1
     text = Path("page.html").read_text(encoding="utf-8")
@@ -68,7 +68,7 @@ def test_a_message_that_is_none_leaves_no_page(run: Run) -> None:
     assert [one for one in Path().iterdir() if "page.html" in one.name] == []
 
 
-def test_what_takes_posts_back_is_previewed(run: Run, desk: Desk) -> None:
+def test_a_cancellation_that_deletes_is_previewed(run: Run, desk: Desk) -> None:
     settings = desk.folder / "policenotify.toml"
     deletes = settings.read_text(encoding="utf-8").replace("handle =", 'on_cancellation = "delete"\nhandle =')
     settings.write_text(deletes, encoding="utf-8")

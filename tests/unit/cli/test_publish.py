@@ -255,7 +255,7 @@ def test_a_preview_is_what_readers_will_read(run: Run, desk: Desk) -> None:
     assert run("status", "--json").document["publications"] == []
 
 
-def test_what_answers_is_previewed_in_both_wordings(run: Run, desk: Desk) -> None:
+def test_a_reply_is_previewed_in_both_wordings(run: Run, desk: Desk) -> None:
     assert run("publish", *ACCIDENT).code == 0
     seen = run("preview", "--end", "2026-4711", "--headline", "Fin d'intervention", "--description", "Rouvert.")
     assert "bluesky · fr · in the thread" in seen.out

@@ -136,7 +136,7 @@ def test_the_keys_of_a_document_are_those_of_the_page(run: Run, command: str, ar
     assert set(run(*args, "--json").document) == _keys()[command]
 
 
-def test_what_the_documents_of_the_page_hold(run: Run, desk: Desk) -> None:
+def test_the_documents_of_the_page_have_these_fields(run: Run, desk: Desk) -> None:
     run("publish", *ACCIDENT)
     for command, key in (("incidents", "incidents"), ("networks", "networks"), ("doctor", "lines")):
         [row] = [row for row in rows("JSON output") if row[0] == f"`{command}`"]

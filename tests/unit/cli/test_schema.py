@@ -67,7 +67,7 @@ def test_the_schema_of_a_message_is_that_of_the_model(run: Run) -> None:
     assert schema == Message.model_json_schema()
 
 
-def test_what_is_printed_keeps_its_schema(run: Run, desk: Desk) -> None:
+def test_the_printed_output_keeps_its_schema(run: Run, desk: Desk) -> None:
     seen = run("preview", *ACCIDENT, "--json").document["posts"][0]["wordings"][0]["post"]
     publication, receipt, post = (_schema(run, name) for name in ("publication", "receipt", "post"))
     desk.mail.refuse_connections()

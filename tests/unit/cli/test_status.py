@@ -19,7 +19,7 @@ from tests.support.shell import ACCIDENT, Earlier, Run
 
 
 @pytest.mark.usefixtures("desk")
-def test_a_quiet_desk(run: Run) -> None:
+def test_a_quiet_installation(run: Run) -> None:
     ran = run("status")
     assert (ran.code, ran.out) == (0, "No incident is open.\n\nNothing was published yet.\n")
 
@@ -123,7 +123,7 @@ def test_an_answer_of_a_network_moves_no_cursor(run: Run, desk: Desk) -> None:
 
 
 @pytest.mark.slow
-def test_what_still_waits_is_found_however_long_ago_it_was_published(run: Run, desk: Desk) -> None:
+def test_waiting_deliveries_are_found_however_long_ago_they_were_published(run: Run, desk: Desk) -> None:
     desk.bluesky.closed = "suspended"
     old = run("publish", *ACCIDENT, "--json").document["publication"]["id"]
     quick = ChannelConfig(
@@ -149,7 +149,7 @@ def test_what_still_waits_is_found_however_long_ago_it_was_published(run: Run, d
     assert run("status", "--last", "3", "--json").document["unfinished"] == []
 
 
-def test_what_is_held_for_some_readers_is_found_too(run: Run, desk: Desk) -> None:
+def test_a_delivery_held_for_some_recipients_is_found_too(run: Run, desk: Desk) -> None:
     settings = desk.folder / "policenotify.toml"
     settings.write_text(settings.read_text(encoding="utf-8") + 'on_unknown = "hold"\n', encoding="utf-8")
     desk.mail.hang_up("DATA", delivered=True, times=1)
@@ -263,7 +263,7 @@ def test_all_is_shown_in_full_on_demand(run: Run, desk: Desk) -> None:
     assert run("status", "I001", "--all").code == 2
 
 
-def test_what_a_person_must_settle_comes_before_what_waits(run: Run, desk: Desk) -> None:
+def test_deliveries_for_an_operator_come_before_waiting_ones(run: Run, desk: Desk) -> None:
     _backlog(desk, 12)
     with desk.publisher().journal.write() as connection:
         held = update(schema.delivery).where(

@@ -72,7 +72,7 @@ def test_an_invalid_time_is_refused_with_the_valid_forms(typed: str) -> None:
 
 
 @pytest.mark.parametrize("typed", ["-5m", "+0m", "2026-11-24T17:00"])
-def test_what_is_to_come_cannot_have_passed(typed: str) -> None:
+def test_a_future_time_cannot_have_passed(typed: str) -> None:
     with pytest.raises(ValueError, match="has passed already"):
         parse_future(typed, now=NOW, zone=PARIS)
 

@@ -201,7 +201,7 @@ def test_the_network_sets_the_time(book: Book) -> None:
 
 
 @pytest.mark.parametrize("tells", [True, False])
-def test_the_network_asks_the_account_to_wait(book: Book, tells: bool) -> None:  # noqa: FBT001 - a parameter
+def test_the_network_requests_a_pause_of_the_account(book: Book, tells: bool) -> None:  # noqa: FBT001 - a parameter
     first, second = book.publish("sky"), book.publish("sky")
     at = book.clock.now() + HOUR if tells else None
     network = Scripted()
@@ -259,7 +259,7 @@ def test_time_spent_waiting_behind_others_is_not_a_failure(book: Book, failing: 
     assert book.journal.deliveries.due(["sky"])["sky"] == book.clock.now() + timedelta(seconds=2)
 
 
-def test_an_account_that_keeps_asking_us_to_wait_is_asked_less_and_less(book: Book) -> None:
+def test_an_account_under_a_long_rate_limit_is_called_less_and_less(book: Book) -> None:
     """Of all that waits one post is tried at the end of each pause, and what is urgent is the next one."""
     published = [book.publish("sky") for _ in range(20)]
     network = Scripted()
@@ -383,7 +383,7 @@ def test_a_blocked_channel_is_one_alarm_and_goes_on_when_it_is_resumed(
     ],
     ids=["doubt", "down", "journal", "raises", "returns nothing"],
 )
-def test_what_fails_before_sending_is_certainly_not_out(
+def test_a_failure_before_sending_is_certainly_unpublished(
     book: Book, step: Any, said: str, code: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     published = book.publish("sky")
@@ -449,7 +449,7 @@ def test_an_address_of_another_account_is_refused(book: Book) -> None:
     assert network.said == []
 
 
-def test_what_may_be_out_under_another_account_is_for_a_person_to_decide(book: Book) -> None:
+def test_a_post_possibly_published_under_another_account_is_for_an_operator_to_decide(book: Book) -> None:
     published = doubted(book, Scripted(capabilities=BOTH))
     attempt(book, Scripted(account="police13.example", capabilities=BOTH))
     assert book.receipt(published).outcome is Outcome.HELD
@@ -492,7 +492,7 @@ def opened(book: Book, network: Scripted) -> str:
 
 
 @pytest.mark.parametrize("at", ["prepares", "sends"])
-def test_what_is_refused_as_an_answer_is_tried_once_alone(book: Book, at: str) -> None:
+def test_a_refused_reply_is_tried_once_without_a_parent(book: Book, at: str) -> None:
     network = Scripted(capabilities=KEYED)
     update = opened(book, network)
     gone = Refused("The post to answer is gone.", fallback="standalone")
@@ -516,7 +516,7 @@ def test_standing_alone_is_nothing_to_remark_on_where_nothing_is_ever_answered(b
     assert (receipt.outcome, receipt.standalone) == (Outcome.POSTED, False)
 
 
-def test_what_is_refused_alone_too_is_refused(book: Book) -> None:
+def test_a_post_refused_without_a_parent_too_is_refused(book: Book) -> None:
     network = Scripted(capabilities=KEYED)
     update = opened(book, network)
     network.sends.extend([Refused("Gone.", fallback="standalone")] * 2)
@@ -526,7 +526,7 @@ def test_what_is_refused_alone_too_is_refused(book: Book) -> None:
     assert not attempt(book, network)
 
 
-def test_a_second_language_whose_first_post_is_gone_goes_out_alone(book: Book) -> None:
+def test_a_second_language_whose_first_post_is_deleted_is_published_without_a_parent(book: Book) -> None:
     network = Scripted(capabilities=KEYED)
     published = book.publish("sky", languages=["fr", "en"])
     attempt(book, network)
@@ -638,7 +638,7 @@ def test_a_refusal_proves_nothing_about_an_earlier_attempt(book: Book, how: dict
 # --- doubt: the network can be asked
 
 
-def test_what_is_found_is_adopted(book: Book) -> None:
+def test_a_found_post_is_adopted(book: Book) -> None:
     network = Scripted(capabilities=READABLE)
     network.finds.append(network.ref)
     published = doubted(book, network)
@@ -806,7 +806,7 @@ def test_words_of_an_earlier_attempt_are_looked_for_as_long_as_in_any_doubt(book
 
 
 @pytest.mark.parametrize("step", [Unavailable("Not to be read."), RuntimeError("token=abc")])
-def test_words_whose_owner_cannot_be_asked_for_stay_in_doubt(book: Book, step: Exception) -> None:
+def test_a_text_whose_owner_cannot_be_looked_up_stays_in_doubt(book: Book, step: Exception) -> None:
     network = Scripted(capabilities=replace(READABLE, refuses_repeats=True))
     published = repeated(book, network)
     network.finds.append(step)
@@ -884,7 +884,7 @@ def test_a_post_never_sent_is_not_looked_up(book: Book) -> None:
     assert (network.asked, len(network.said)) == ([], 1)
 
 
-def test_what_is_refused_in_doubt_and_found_is_posted(book: Book) -> None:
+def test_a_refused_post_in_doubt_that_is_found_is_posted(book: Book) -> None:
     network = Scripted(capabilities=BOTH)
     published = doubted(book, network)
     network.sends.append(Refused("A duplicate.", code="403"))
@@ -894,7 +894,7 @@ def test_what_is_refused_in_doubt_and_found_is_posted(book: Book) -> None:
 
 
 @pytest.mark.parametrize(("fallback", "said"), [(None, 3), ("prepare", 4)])
-def test_what_is_refused_in_doubt_and_certainly_not_there_is_refused(
+def test_a_refused_post_in_doubt_that_is_certainly_absent_is_refused(
     book: Book, fallback: Literal["prepare"] | None, said: int
 ) -> None:
     network = Scripted(capabilities=BOTH)
@@ -976,7 +976,7 @@ def test_the_installation_has_chosen(book: Book, severity: Severity, policies: t
         assert f"policenotify resolve {receipt.delivery}" in receipt.remedy
 
 
-def test_what_is_held_does_not_hold_up_what_follows(book: Book) -> None:
+def test_a_held_delivery_does_not_delay_the_next(book: Book) -> None:
     network = Scripted()
     doubted(book, network, incident="I1")
     update = book.publish("sky", incident="I1")
@@ -1096,7 +1096,7 @@ def reached(network: Scripted) -> list[str]:
     return [address for chunk in network.written_to for address in chunk]
 
 
-def test_people_are_written_to_in_chunks_and_the_thread_is_asked_before_each_person(book: Book) -> None:
+def test_recipients_are_sent_to_in_chunks_and_the_thread_may_end_before_each(book: Book) -> None:
     network, signs = Scripted(capabilities=MAIL), []
     published = book.publish("sky", people=PEOPLE)
     claimed = book.claim()
@@ -1326,7 +1326,7 @@ def test_a_mail_that_cannot_be_prepared_is_refused_for_everybody(book: Book) -> 
     assert (receipt.outcome, receipt.recipients) == (Outcome.REFUSED, {Outcome.REFUSED: 2})
 
 
-def test_a_list_of_people_who_want_nothing_more_is_skipped(book: Book) -> None:
+def test_a_list_of_unsubscribed_recipients_is_skipped(book: Book) -> None:
     network = Scripted(capabilities=MAIL)
     for _ in range(2):
         _refuse_all(book, network)
@@ -1371,7 +1371,7 @@ def test_settlements_are_for_one_attempt_only(book: Book) -> None:
     assert book.receipt(published).outcome is Outcome.POSTED
 
 
-def test_what_is_not_known_is_not_taken_back(book: Book) -> None:
+def test_an_unknown_post_is_not_deleted(book: Book) -> None:
     book.publish("sky")
     claimed = book.claim()
     assert claimed is not None

@@ -110,7 +110,7 @@ def test_stopping_everything_ends_a_list_between_two_people(book: Book) -> None:
     assert sorted(asked(network)) == sorted(PEOPLE)
 
 
-def test_who_is_not_asked_does_not_count_for_the_rate(book: Book) -> None:
+def test_recipients_that_are_not_requested_do_not_count_for_the_rate(book: Book) -> None:
     network = list_network()
     how = network.configured("sky", rate=Rate(60, timedelta(hours=1), 60))
     published = book.publish("sky", people=PEOPLE)
@@ -119,7 +119,7 @@ def test_who_is_not_asked_does_not_count_for_the_rate(book: Book) -> None:
     assert book.receipt(published).recipients == {Outcome.POSTED: 60}
 
 
-def test_a_receipt_in_the_middle_of_a_list_calls_only_the_person_who_is_asked_sending(book: Book) -> None:
+def test_a_receipt_in_the_middle_of_a_list_calls_only_the_recipient_under_way_sending(book: Book) -> None:
     network = list_network()
     published = book.publish("sky", people=PEOPLE)
     seen: list[Any] = []
@@ -137,7 +137,7 @@ def test_a_receipt_in_the_middle_of_a_list_calls_only_the_person_who_is_asked_se
 
 
 @pytest.mark.parametrize("on_unknown", ["resend", "hold"])
-def test_after_a_kill_only_the_person_who_was_being_asked_is_in_doubt(
+def test_after_a_kill_only_the_recipient_under_way_is_in_doubt(
     book: Book, on_unknown: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = list_network()
@@ -160,7 +160,7 @@ def test_after_a_kill_only_the_person_who_was_being_asked_is_in_doubt(
     assert book.receipt(published).recipients == {Outcome.POSTED: 60 - len(held), **held}
 
 
-def test_after_a_power_cut_all_who_may_have_been_asked_are_in_doubt(book: Book) -> None:
+def test_after_a_power_cut_all_recipients_possibly_requested_are_in_doubt(book: Book) -> None:
     """In a file, who is asked is not flushed: of the people marked for the attempt nothing is known."""
     network = list_network()
 
@@ -247,7 +247,7 @@ def test_a_process_that_was_halted_and_not_taken_over_sends_it_again_without_a_d
     assert book.receipt(published).outcome is Outcome.POSTED
 
 
-def test_what_was_not_there_before_an_interrupted_attempt_is_asked_for_twice_again(book: Book) -> None:
+def test_a_post_absent_before_an_interrupted_attempt_is_looked_up_twice_again(book: Book) -> None:
     network = Scripted(capabilities=READABLE)
     network.sends.append(Unconfirmed("Cut."))
     published = book.publish("sky")
@@ -386,7 +386,7 @@ def test_a_take_over_after_each_lease_is_not_an_alarm(book: Book) -> None:
         (Unconfirmed("Secret words."), logging.WARNING, "held"),
     ],
 )
-def test_what_becomes_of_a_post_in_the_background_is_logged_without_its_words(
+def test_the_result_of_a_background_post_is_logged_without_its_text(
     book: Book, step: Exception | None, level: int, word: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "policenotify")
@@ -406,7 +406,7 @@ def test_what_becomes_of_a_post_in_the_background_is_logged_without_its_words(
 
 
 @pytest.mark.parametrize(("doubted", "level"), [(0, logging.INFO), (2, logging.WARNING)])
-def test_what_becomes_of_a_list_is_logged_without_its_people(
+def test_the_result_of_a_list_is_logged_without_its_recipients(
     book: Book, doubted: int, level: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "policenotify")
@@ -427,7 +427,7 @@ def test_what_becomes_of_a_list_is_logged_without_its_people(
     assert "press.example" not in caplog.text
 
 
-def test_what_is_held_because_the_journal_is_damaged_is_logged(book: Book, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_delivery_held_for_a_damaged_journal_is_logged(book: Book, caplog: pytest.LogCaptureFixture) -> None:
     published = book.publish("sky")
     with book.journal.write() as connection:
         connection.execute(schema.delivery.update().values(standalone="{"))

@@ -117,7 +117,7 @@ def test_nothing_starts_at_construction(book: Book, delivers: Made) -> None:
     assert (threading.active_count(), network.opened) == (before, 0)
 
 
-def test_what_is_due_is_delivered_and_the_threads_go(book: Book, delivers: Made) -> None:
+def test_due_deliveries_are_sent_and_the_threads_end(book: Book, delivers: Made) -> None:
     sky, sms = Scripted(), Scripted()
     published = [book.publish("sky", "sms") for _ in range(3)]
     delivery = delivers(sky=sky, sms=sms)
@@ -130,7 +130,7 @@ def test_what_is_due_is_delivered_and_the_threads_go(book: Book, delivers: Made)
     assert book.journal.workers.last_heartbeat() is not None
 
 
-def test_what_belongs_to_one_incident_goes_in_order(book: Book, delivers: Made) -> None:
+def test_deliveries_of_one_incident_go_in_order(book: Book, delivers: Made) -> None:
     sky = Scripted(capabilities=KEYED)
     sky.sends.append(Unavailable("Down."))
     for _ in range(3):
@@ -317,7 +317,7 @@ def test_a_drain_waits_for_what_another_process_is_sending(book: Book, delivers:
 
 
 @pytest.mark.parametrize("which", [True, False])
-def test_what_is_settled_between_two_looks_is_not_missed(
+def test_a_delivery_settled_between_two_reads_is_not_missed(
     book: Book,
     delivers: Made,
     which: bool,  # noqa: FBT001 - a parameter
@@ -377,7 +377,7 @@ def test_waiting_is_not_a_busy_loop(book: Book, delivers: Made, monkeypatch: pyt
 # --- threads that are lost
 
 
-def test_a_silent_thread_is_replaced_and_has_no_say_any_more(
+def test_a_silent_thread_is_replaced_and_changes_nothing_any_more(
     book: Book, delivers: Made, caplog: pytest.LogCaptureFixture
 ) -> None:
     sky, hang = Scripted(capabilities=KEYED), Hang()
@@ -544,7 +544,7 @@ def test_a_channel_that_cannot_be_opened_is_blocked_with_one_alarm(
     assert {book.receipt(one).outcome for one in published} == {Outcome.POSTED}
 
 
-def test_what_may_be_out_stays_in_doubt_when_the_channel_cannot_be_opened(book: Book, delivers: Made) -> None:
+def test_a_possibly_published_post_stays_in_doubt_when_the_channel_cannot_be_opened(book: Book, delivers: Made) -> None:
     sky = Scripted(capabilities=KEYED)
     sky.sends.append(Unconfirmed("Cut."))
     published = book.publish("sky")
@@ -650,7 +650,7 @@ def test_a_destroyed_journal_is_reported_without_a_traceback(
     book.journal.close()
 
 
-def test_what_a_newer_version_wrote_is_left_alone_and_no_busy_loop(
+def test_records_of_a_newer_version_are_left_alone_without_a_busy_loop(
     book: Book, delivers: Made, caplog: pytest.LogCaptureFixture
 ) -> None:
     strange, other = book.publish("sky"), book.publish("sms")
@@ -800,7 +800,7 @@ from datetime import timedelta
 from pathlib import Path
 from tests.support.fake_network import Book, Scripted, KEYED, MAIL, PLAIN, READABLE
 from policenotify.journal.clock import SystemClock
-from policenotify.delivery.dispatcher import Delivery
+from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.journal.keys import Keys
 from threading import Event
 
@@ -815,7 +815,7 @@ for name, network in networks.items():
 folder = Path(sys.argv[1])
 book = Book(folder, SystemClock(), keys=Keys.load(folder / "keys"))
 channels = {name: network.configured(name) for name, network in networks.items()}
-Delivery(journal=book.journal, channels=channels, clock=SystemClock()).drain(timedelta(minutes=1))
+Dispatcher(journal=book.journal, channels=channels, clock=SystemClock()).drain(timedelta(minutes=1))
 """
 
 
@@ -830,7 +830,7 @@ def test_a_killed_process_leaves_doubts_that_are_settled_at_once(tmp_path: Path,
     mail = book.publish("mail", people=["a@press.example", "b@press.example"])
     with subprocess.Popen(  # noqa: S603 - our own interpreter, our own text
         [sys.executable, "-c", textwrap.dedent(DOOMED), str(tmp_path)],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         stdout=subprocess.PIPE,
         text=True,
     ) as doomed:

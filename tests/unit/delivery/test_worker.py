@@ -224,7 +224,7 @@ def test_it_delivers_what_this_and_another_process_publish(publishers: Callable[
     assert not publisher.worker().running
 
 
-def test_what_is_in_flight_has_time_to_finish_and_nothing_new_is_taken(tmp_path: Path) -> None:
+def test_deliveries_under_way_have_time_to_finish_and_nothing_new_is_taken(tmp_path: Path) -> None:
     book = Book(tmp_path, SystemClock())
     with closing(book.journal):
         sky, hang = Scripted(), Hang()

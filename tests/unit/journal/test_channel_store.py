@@ -111,7 +111,7 @@ def test_a_lease_keeps_other_processes_out(together: Callable[..., list[str]], d
     assert (desk.path.parent / "count").read_text() == "10"
 
 
-def test_a_holder_who_dies_loses_it_after_its_time(desk: Desk) -> None:
+def test_an_owner_that_dies_loses_it_after_its_time(desk: Desk) -> None:
     keep = desk.journal.channels.state_store("sky")
     start = desk.clock.monotonic()
     with _abandoned(desk), keep.lease("session", seconds=30):

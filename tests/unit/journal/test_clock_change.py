@@ -66,7 +66,7 @@ def doubted(book: Book, capabilities: Capabilities) -> tuple[Scripted, str]:
 
 
 @pytest.mark.parametrize("seconds", JUMPS)
-def test_a_delivery_waits_as_long_as_it_was_asked_to(book: Book, clock: FakeClock, seconds: float) -> None:
+def test_a_delivery_waits_as_long_as_requested(book: Book, clock: FakeClock, seconds: float) -> None:
     network = Scripted()
     network.sends.append(lambda _request: later(book, 300))
     published = book.publish("sky")
@@ -86,7 +86,7 @@ def later(book: Book, seconds: float) -> Any:
 
 
 @pytest.mark.parametrize("seconds", [each for each in JUMPS if each < 0])
-def test_what_was_published_before_the_clock_was_set_back_goes_at_once(
+def test_deliveries_published_before_the_clock_was_set_back_are_sent_at_once(
     book: Book, clock: FakeClock, seconds: float
 ) -> None:
     several = [book.publish("sky") for _ in range(11)]
@@ -99,7 +99,7 @@ def test_what_was_published_before_the_clock_was_set_back_goes_at_once(
 
 
 @pytest.mark.parametrize("seconds", JUMPS)
-def test_a_pause_lasts_as_long_as_the_network_asked_for(book: Book, clock: FakeClock, seconds: float) -> None:
+def test_a_pause_lasts_as_long_as_the_network_requests(book: Book, clock: FakeClock, seconds: float) -> None:
     book.publish("sky")
     book.journal.channels.pause("sky", clock.now() + timedelta(seconds=300))
     book.pass_by(100)

@@ -82,7 +82,7 @@ def test_a_worker_is_distinguished_until_it_stops_or_is_silent(desk: Desk) -> No
     desk.journal.workers.stop_heartbeat()
     assert desk.journal.workers.last_worker_heartbeat() is None
     desk.journal.workers.heartbeat(is_worker=True)
-    desk.as_a_stranger("UPDATE pn_runner SET owner = 'elsewhere/-/1/-'")
+    desk.change_directly("UPDATE pn_runner SET owner = 'elsewhere/-/1/-'")
     assert desk.journal.workers.last_worker_heartbeat() == desk.clock.now()  # of another host nothing is known
     desk.clock.pass_by(121)
     assert desk.journal.workers.last_worker_heartbeat() is None

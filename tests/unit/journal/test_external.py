@@ -109,7 +109,7 @@ def test_a_rollback_leaves_nothing(publisher: Publisher, host: Engine, sky: Scri
     assert publisher.publish(accident(), key="open", actor="dispatch").on("sky").outcome is Outcome.POSTED
 
 
-def test_what_fails_leaves_the_transaction_usable(publisher: Publisher, host: Engine) -> None:
+def test_a_failed_call_leaves_the_transaction_usable(publisher: Publisher, host: Engine) -> None:
     elsewhere = LATER.lifecycle.model_copy(update={"incident": "2026-4712"})
     nowhere = accident(
         lifecycle=elsewhere, location=None, severity=Severity.SEVERE, instruction="Évitez le secteur. " * 30
@@ -141,7 +141,9 @@ def test_what_fails_leaves_the_transaction_usable(publisher: Publisher, host: En
         publisher.publish(accident(lifecycle=elsewhere), key="new", actor="dispatch", connection=connection)
 
 
-def test_what_the_database_refuses_leaves_it_usable_and_shows_no_value(publisher: Publisher, host: Engine) -> None:
+def test_a_statement_refused_by_the_database_leaves_it_usable_and_shows_no_value(
+    publisher: Publisher, host: Engine
+) -> None:
     with host.begin() as connection:
         _note(connection, INCIDENT)
         with publisher.journal.joined(connection), pytest.raises(JournalError) as caught:

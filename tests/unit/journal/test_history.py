@@ -36,7 +36,7 @@ def test_an_incident_is_read_back_in_order(desk: Desk) -> None:
         assert [said.channel for said in entry.posts] == ["sky", "mail"]
 
 
-def test_what_became_of_each_post_is_read_back(desk: Desk) -> None:
+def test_the_result_of_each_post_is_read_back(desk: Desk) -> None:
     desk.publish(languages=("fr", "en"))
     french = desk.deliver()
     desk.deliver(outcome=Outcome.UNCONFIRMED)

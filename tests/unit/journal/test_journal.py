@@ -99,7 +99,7 @@ def test_a_turn_is_waited_for_but_not_for_ever_and_not_by_a_forked_child(monkeyp
 
 
 @pytest.mark.sqlite
-def test_what_is_acknowledged_or_about_to_leave_survives_a_power_cut(desk: Desk) -> None:
+def test_acknowledged_or_departing_deliveries_survive_a_power_cut(desk: Desk) -> None:
     """The owner of a delivery may be forgotten then: no process holds anything any more."""
     said: list[str] = []
     event.listen(desk.journal._engine, "before_cursor_execute", lambda *given: said.append(given[2]))
@@ -169,7 +169,7 @@ def test_a_lock_that_ends_is_waited_for(tmp_path: Path, keys: Keys, clock: FakeC
     raw.close()
 
 
-def test_who_comes_second_does_not_create_it_again(desk: Desk, keys: Keys) -> None:
+def test_the_second_process_does_not_create_it_again(desk: Desk, keys: Keys) -> None:
     from policenotify.journal import meta  # noqa: PLC0415 - the door of a race that lasts microseconds
 
     desk.publish()
@@ -239,7 +239,7 @@ def test_an_unwritable_journal_has_a_reason(keys: Keys, clock: FakeClock, name: 
         open_journal(str(folder / name), keys=keys, clock=clock, create=name == "journal.db")
 
 
-def test_what_may_be_written_to_again_goes_on(keys: Keys, clock: FakeClock) -> None:
+def test_a_retryable_recipient_is_sent_to_again(keys: Keys, clock: FakeClock) -> None:
     """SQLite opens a file that may only be read for reading, and that connection never writes."""
     with _folder_of_a_user(0o777) as folder:
         open_journal(str(folder / "journal.db"), keys=keys, clock=clock, create=True).close()
@@ -366,7 +366,7 @@ def _read(desk: Desk, statement: str) -> None:
         connection.execute(text(statement))
 
 
-def test_what_is_not_the_databases_failure_passes_and_rolls_back(desk: Desk) -> None:
+def test_an_error_of_the_caller_passes_and_rolls_back(desk: Desk) -> None:
     before = desk.dump()
     with pytest.raises(ZeroDivisionError):
         _fail_in_the_middle(desk)
@@ -423,7 +423,7 @@ def test_a_forked_child_opens_its_own_connections(program: Program) -> None:
     assert process.communicate(timeout=20)[0] == "0 True 2\n"
 
 
-def test_what_a_fork_does_is_to_forget(journal: Journal) -> None:
+def test_a_fork_forgets_the_threads_of_its_parent(journal: Journal) -> None:
     with journal.read() as connection:
         before = connection.connection.dbapi_connection
     engine._forget_connections()
@@ -507,7 +507,7 @@ def test_foreign_rows_are_refused(desk: Desk) -> None:
 
 
 @pytest.mark.sqlite
-def test_who_was_under_way_when_the_journal_was_closed_closes_behind_himself(desk: Desk) -> None:
+def test_a_thread_under_way_when_the_journal_was_closed_closes_its_own_connection(desk: Desk) -> None:
     """The last connection that goes takes SQLite's write-ahead file with it."""
     path = Path(str(make_url(str(desk.journal._engine.url)).database))
     with desk.journal.write() as connection:

@@ -23,7 +23,7 @@ PEOPLE = {"mail": ["a@x.example", "b@x.example", "c@x.example"]}
 # --- order
 
 
-def test_what_follows_waits_for_what_came_before(desk: Desk) -> None:
+def test_a_follow_up_waits_for_the_deliveries_before(desk: Desk) -> None:
     opening = desk.publish()
     update = desk.publish(Stage.UPDATE)
     held = desk.take()
@@ -45,14 +45,14 @@ def test_another_incident_or_channel_does_not_wait(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("outcome", [Outcome.POSTED, Outcome.REFUSED, Outcome.HELD])
-def test_what_is_settled_does_not_block(desk: Desk, outcome: Outcome) -> None:
+def test_a_settled_delivery_does_not_block(desk: Desk, outcome: Outcome) -> None:
     desk.publish()
     update = desk.publish(Stage.UPDATE)
     desk.deliver(outcome=outcome)
     assert desk.take().publication == update
 
 
-def test_what_was_skipped_or_has_expired_does_not_block(desk: Desk) -> None:
+def test_skipped_or_expired_deliveries_do_not_block(desk: Desk) -> None:
     desk.publish(skip="Not here.")
     desk.publish(Stage.UPDATE, lives=timedelta(minutes=1))
     later = desk.publish(Stage.UPDATE)
@@ -91,7 +91,7 @@ def test_outside_incidents_a_correction_waits_for_all_parts(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("stage", [Stage.UPDATE, Stage.CORRECTION, Stage.END, Stage.CANCELLATION])
-def test_what_an_urgent_message_waits_for_is_as_urgent(desk: Desk, stage: Stage) -> None:
+def test_a_delivery_that_an_urgent_one_waits_for_is_as_urgent(desk: Desk, stage: Stage) -> None:
     desk.publish(incident="routine", severity=Severity.MINOR)
     opening = desk.publish(severity=Severity.UNKNOWN)
     # In doubt, so that the opening is still to be settled before an end goes.
@@ -322,7 +322,7 @@ def test_a_second_language_does_not_overtake_the_first(desk: Desk) -> None:
     assert desk.claim("mail") is None
 
 
-def test_a_mail_that_has_expired_is_over_for_those_who_still_wait(desk: Desk) -> None:
+def test_an_expired_mail_is_over_for_waiting_recipients(desk: Desk) -> None:
     said = desk.publish(channels=("mail",), people=PEOPLE, lives=timedelta(minutes=5))
     desk.mail({"b@x.example": "unavailable", "c@x.example": "unconfirmed"}, hold_doubt=False)
     desk.clock.pass_by(300)

@@ -61,7 +61,7 @@ def test_it_is_worded_once_and_then_goes_like_any_other(desk: Desk) -> None:
     assert [(receipt.unrendered, receipt.reason) for receipt in found] == [(False, "")]
 
 
-def test_what_follows_waits_behind_it_and_behind_all_its_parts(desk: Desk) -> None:
+def test_a_follow_up_waits_behind_all_earlier_parts(desk: Desk) -> None:
     both = ("fr", "oc")
     opened = _wait(desk, languages=both)
     updated = _wait(desk, Stage.UPDATE, languages=both)
@@ -78,7 +78,7 @@ def test_what_follows_waits_behind_it_and_behind_all_its_parts(desk: Desk) -> No
     assert said == [(names[0], "fr"), (names[0], "oc"), (names[1], "fr"), (names[1], "oc"), (names[2], "fr")]
 
 
-def test_what_is_worded_elsewhere_goes_nowhere_before_what_waits_without_words(desk: Desk) -> None:
+def test_a_worded_delivery_does_not_overtake_an_unworded_one(desk: Desk) -> None:
     one, drafted = _wait(desk)
     desk.publish(Stage.UPDATE)
     assert desk.claim() is None
@@ -119,7 +119,7 @@ def test_an_omitted_part_is_reported_as_such(desk: Desk) -> None:
     assert desk.outcome(one.publication) is Outcome.SKIPPED
 
 
-def test_what_cannot_be_worded_is_refused_and_lets_the_next_go(desk: Desk) -> None:
+def test_an_unrenderable_delivery_is_refused_and_lets_the_next_go(desk: Desk) -> None:
     one, _ = _wait(desk)
     other = desk.publish(Stage.UPDATE)
     desk.journal.deliveries.refuse_unrendered(one, "It does not fit.")

@@ -81,7 +81,7 @@ def _whole(error: BaseException | None) -> str:
 # --- claiming
 
 
-def test_what_another_is_just_claiming_is_passed_over(desk: Desk, other: Desk) -> None:
+def test_a_delivery_being_claimed_by_another_process_is_skipped(desk: Desk, other: Desk) -> None:
     for incident in ("I1", "I2"):
         desk.publish(incident=incident)
     with desk.journal.write() as connection:
@@ -108,7 +108,7 @@ def test_processes_claim_different_deliveries_at_one_instant(together: Callable[
     assert len(claimed) == 20
 
 
-def test_what_is_settled_meanwhile_is_not_taken_back(desk: Desk, other: Desk) -> None:
+def test_a_post_settled_meanwhile_is_not_deleted(desk: Desk, other: Desk) -> None:
     said = desk.publish()
     claimed = desk.begin(desk.take())
     desk.clock.pass_by(LEASE.total_seconds() + 1)
@@ -164,7 +164,7 @@ def test_an_end_waits_for_the_opening_that_is_just_being_claimed(desk: Desk, oth
     assert desk.claim() is None
 
 
-def test_what_became_of_people_and_their_delivery_is_one_while_another_desk_publishes(desk: Desk, other: Desk) -> None:
+def test_recipients_and_their_delivery_are_consistent_while_another_process_publishes(desk: Desk, other: Desk) -> None:
     """Both lock the lane's deliveries in one order, for else each would wait for the other."""
     mail: dict[str, Any] = {"channels": ("mail",), "people": {"mail": ["a@x.example"]}}
     desk.publish(**mail)
@@ -248,7 +248,7 @@ def test_a_standalone_message_is_cancelled_once_by_two_at_once(together: Callabl
     assert sorted(told) == ["lost", "lost", "won"]
 
 
-def test_desks_with_the_same_people_in_another_order_do_not_block_each_other(
+def test_processes_with_the_same_recipients_in_another_order_do_not_block_each_other(
     together: Callable[..., list[str]], desk: Desk
 ) -> None:
     told = together(
@@ -264,7 +264,7 @@ def test_desks_with_the_same_people_in_another_order_do_not_block_each_other(
     assert len(desk.dump("pn_address")["pn_address"]) == 120
 
 
-def test_whom_a_desk_is_just_writing_to_is_not_erased(desk: Desk, other: Desk) -> None:
+def test_recipients_under_way_are_not_erased(desk: Desk, other: Desk) -> None:
     desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": ["a@x.example", "b@x.example"]})
     desk.mail()
     desk.clock.pass_by(timedelta(days=31).total_seconds())
@@ -277,7 +277,7 @@ def test_whom_a_desk_is_just_writing_to_is_not_erased(desk: Desk, other: Desk) -
     assert desk.mail() == ["a@x.example"]
 
 
-def test_what_a_desk_is_just_setting_right_is_not_forgotten(desk: Desk) -> None:
+def test_an_incident_under_correction_is_not_erased(desk: Desk) -> None:
     tips = [desk.publish(Stage.STANDALONE) for _ in range(2)]
     for _ in tips:
         desk.deliver()
@@ -675,7 +675,7 @@ def test_a_wrong_password_is_not_repeated(
     assert guarded not in _whole(caught.value)
 
 
-def test_the_right_password_lets_in_who_may_not_do_everything(
+def test_a_right_password_without_all_permissions_is_accepted(
     server: Server, guarded: str, keys: Keys, clock: FakeClock
 ) -> None:
     url = server.guarded_url(guarded, "richtig")
@@ -714,19 +714,19 @@ def test_without_its_driver_the_extra_is_named(tmp_path: Path) -> None:
 
 
 def _another_id(desk: Desk) -> None:
-    desk.as_a_stranger("UPDATE pn_meta SET value = 'another' WHERE name = 'id'")
+    desk.change_directly("UPDATE pn_meta SET value = 'another' WHERE name = 'id'")
 
 
 def _other_tables(desk: Desk) -> None:
-    desk.as_a_stranger("UPDATE pn_meta SET value = '99' WHERE name = 'schema_version'")
+    desk.change_directly("UPDATE pn_meta SET value = '99' WHERE name = 'schema_version'")
 
 
 def _no_tables(desk: Desk) -> None:
-    desk.as_a_stranger("DROP SCHEMA public CASCADE")
+    desk.change_directly("DROP SCHEMA public CASCADE")
 
 
 def _older_state(desk: Desk) -> None:
-    desk.as_a_stranger("DELETE FROM pn_event WHERE id = (SELECT max(id) FROM pn_event)")
+    desk.change_directly("DELETE FROM pn_event WHERE id = (SELECT max(id) FROM pn_event)")
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def test_of_two_processes_one_wins(together: Callable[..., list[str]], desk: Des
     assert [one.message.stage for one in desk.journal.publications.latest(9)].count(Stage[stage]) == 1
 
 
-def test_who_lost_may_decide_again(desk: Desk) -> None:
+def test_the_loser_may_decide_again(desk: Desk) -> None:
     desk.publish()
     late = desk.draft(Stage.UPDATE, headline="Une voie rouverte")
     desk.publish(Stage.UPDATE)

@@ -31,7 +31,7 @@ def test_messages_by_prefix_of_their_key_and_since_when(desk: Desk) -> None:
     ]
 
 
-def test_what_was_remarked_since_when(desk: Desk) -> None:
+def test_findings_and_their_time(desk: Desk) -> None:
     begun = desk.clock.now()
     desk.journal.audit.record("adm", "campaign", {"day": 1})
     desk.clock.pass_by(60)

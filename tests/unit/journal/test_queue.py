@@ -154,7 +154,7 @@ def test_a_pause_may_be_ended_by_a_person(desk: Desk) -> None:
 # --- staleness
 
 
-def test_what_has_expired_is_not_sent(desk: Desk) -> None:
+def test_an_expired_delivery_is_not_sent(desk: Desk) -> None:
     said = desk.publish(lives=SOON)
     desk.clock.pass_by(SOON.total_seconds())
     other = desk.publish(incident="I2")
@@ -167,7 +167,7 @@ def test_what_has_expired_is_not_sent(desk: Desk) -> None:
     )
 
 
-def test_what_has_expired_in_doubt_is_claimed_to_be_settled(desk: Desk) -> None:
+def test_an_expired_delivery_in_doubt_is_claimed_to_be_settled(desk: Desk) -> None:
     desk.publish(lives=SOON)
     desk.deliver(outcome=Outcome.UNCONFIRMED)
     desk.clock.pass_by(SOON.total_seconds())
@@ -263,7 +263,7 @@ def test_a_doubt_outlives_a_second_interruption(desk: Desk) -> None:
     assert desk.take().in_doubt
 
 
-def test_people_who_were_being_written_to_are_in_doubt(desk: Desk) -> None:
+def test_recipients_under_way_are_in_doubt(desk: Desk) -> None:
     said = desk.publish(channels=("mail",), people={"mail": ["a@x.example", "b@x.example", "c@x.example"]})
     claimed = desk.begin(desk.take("mail"))
     [first] = desk.journal.deliveries.next_recipients(claimed, 1, hold_doubt=True)
@@ -319,7 +319,7 @@ def test_a_dead_process_of_another_host_keeps_its_lease_to_the_end(program: Prog
     assert desk.journal.deliveries.recover() == 1
 
 
-def test_a_clock_that_is_set_back_takes_nothing_from_who_holds_it(desk: Desk) -> None:
+def test_a_clock_set_back_takes_nothing_from_the_owner_of_a_claim(desk: Desk) -> None:
     said = desk.publish()
     claimed = desk.begin(desk.take(owner="elsewhere/boot/1/1/slot"))
     until = desk.clock.now() + timedelta(minutes=2)
@@ -364,7 +364,7 @@ def test_a_clock_that_was_set_back_keeps_nothing_waiting_for_the_old_time_to_com
 
 def test_what_a_newer_policenotify_wrote_blocks_no_other(desk: Desk) -> None:
     strange = desk.publish(incident="I1", severity=Severity.EXTREME)
-    desk.as_a_stranger("""UPDATE pn_delivery SET standalone = '{"schema_version": 99}'""")
+    desk.change_directly("""UPDATE pn_delivery SET standalone = '{"schema_version": 99}'""")
     other = desk.publish(incident="I2")
     assert desk.take().publication == other
     with pytest.raises(UnsupportedVersion):
@@ -373,9 +373,9 @@ def test_what_a_newer_policenotify_wrote_blocks_no_other(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("column", ["standalone", "request"])
-def test_what_is_damaged_is_held_and_its_lane_goes_on(desk: Desk, column: str) -> None:
+def test_a_damaged_delivery_is_held_and_its_lane_goes_on(desk: Desk, column: str) -> None:
     damaged = desk.publish(channels=("sky", "mail"), people={"mail": ["a@x.example"]}, severity=Severity.EXTREME)
-    desk.as_a_stranger(f"UPDATE pn_delivery SET {column} = 'not JSON'")  # noqa: S608 - a parameter of this test
+    desk.change_directly(f"UPDATE pn_delivery SET {column} = 'not JSON'")  # noqa: S608 - a parameter of this test
     following = desk.publish(Stage.UPDATE, channels=("sky", "mail"), people={"mail": ["a@x.example"]})
     for channel in ("sky", "mail"):
         assert desk.take(channel).publication == following
@@ -388,7 +388,7 @@ def test_what_is_damaged_is_held_and_its_lane_goes_on(desk: Desk, column: str) -
 # --- fencing
 
 
-def test_who_has_lost_it_changes_nothing(desk: Desk) -> None:
+def test_a_process_that_has_lost_it_changes_nothing(desk: Desk) -> None:
     desk.publish(channels=("sky", "mail"), people={"mail": ["a@x.example"]})
     late, late_mass = desk.take(), desk.begin(desk.take("mail"))
     [person] = desk.journal.deliveries.next_recipients(late_mass, 25, hold_doubt=False)

@@ -89,7 +89,7 @@ def test_where_people_are_written_to_every_one_counts(desk: Desk) -> None:
     assert len(desk.journal.deliveries.next_recipients(begun, 25, hold_doubt=True, rate=rate)) == 1
 
 
-def test_who_is_marked_counts_only_when_asked(desk: Desk) -> None:
+def test_marked_recipients_count_only_when_requested(desk: Desk) -> None:
     desk.publish(channels=("mail",), people={"mail": [f"a{number}@x.example" for number in range(5)]})
     rate = Rate(4, timedelta(seconds=6), 3)
     begun = desk.begin(desk.take("mail"))

@@ -79,7 +79,7 @@ def test_no_recipient_is_sent_to_twice_within_one_attempt(desk: Desk) -> None:
     assert sorted(desk.mail(chunk=7)) == sorted(everyone[::2])
 
 
-def test_a_chunk_is_as_long_as_it_is_asked_to_be(desk: Desk) -> None:
+def test_a_chunk_is_as_long_as_requested(desk: Desk) -> None:
     desk.publish(channels=("mail",), people={"mail": [f"p{number}@x.example" for number in range(10)]})
     claimed = desk.begin(desk.take("mail"))
     lengths = [len(desk.journal.deliveries.next_recipients(claimed, 4, hold_doubt=True)) for _ in range(4)]
@@ -134,7 +134,7 @@ def test_no_part_of_an_address_is_in_the_files(desk: Desk) -> None:
     assert "vraisemblable" not in repr(desk.journal.publications.get(said)).lower()
 
 
-def test_a_person_keeps_his_key_when_the_keys_are_rotated(desk: Desk) -> None:
+def test_a_recipient_keeps_its_key_when_the_keys_are_rotated(desk: Desk) -> None:
     newer = desk.keys.rotated(os.urandom)
     assert recipient_key(newer, A) == recipient_key(desk.keys, f" {A.upper()}")
     assert recipient_key(Keys.create(os.urandom), A) != recipient_key(desk.keys, A)
@@ -176,7 +176,7 @@ def test_addresses_are_erased_thirty_days_after_the_incident_closed(desk: Desk) 
     assert desk.journal.retention.erase_addresses() == 0
 
 
-def test_what_a_newer_publication_needs_is_kept(desk: Desk) -> None:
+def test_records_of_a_newer_publication_are_kept(desk: Desk) -> None:
     desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": [A, B]})
     desk.mail()
     desk.clock.pass_by(MONTH - 60)
@@ -189,7 +189,7 @@ def test_what_a_newer_publication_needs_is_kept(desk: Desk) -> None:
     assert desk.journal.retention.erase_addresses() == 1
 
 
-def test_who_still_waits_keeps_his_address(desk: Desk) -> None:
+def test_waiting_recipients_keep_their_address(desk: Desk) -> None:
     desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": [A]})
     desk.clock.pass_by(2 * MONTH)
     assert desk.journal.retention.erase_addresses() == 0
@@ -197,7 +197,7 @@ def test_who_still_waits_keeps_his_address(desk: Desk) -> None:
     assert desk.journal.retention.erase_addresses() == 1
 
 
-def test_who_was_erased_is_not_brought_back_by_a_correction(desk: Desk) -> None:
+def test_an_erased_recipient_is_not_restored_by_a_correction(desk: Desk) -> None:
     opening = desk.publish(channels=("mail",), people={"mail": [A, B]})
     desk.mail()
     desk.publish(Stage.END, channels=("mail",), people={"mail": []})
@@ -209,7 +209,7 @@ def test_who_was_erased_is_not_brought_back_by_a_correction(desk: Desk) -> None:
 
 
 @pytest.mark.sqlite
-def test_what_was_erased_is_not_left_in_the_file(desk: Desk) -> None:
+def test_erased_records_are_not_left_in_the_file(desk: Desk) -> None:
     desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": [A]})
     desk.mail()
     [[_, _, sealed, _]] = desk.dump("pn_address")["pn_address"]

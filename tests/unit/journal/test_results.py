@@ -58,7 +58,7 @@ def test_words_that_no_database_takes_keep_no_result_out_of_the_journal(desk: De
 
 
 @pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.HELD, Outcome.SUPERSEDED, Outcome.DELETED])
-def test_what_is_settled_is_never_claimed_again(desk: Desk, outcome: Outcome) -> None:
+def test_a_settled_delivery_is_never_claimed_again(desk: Desk, outcome: Outcome) -> None:
     said = desk.publish()
     desk.deliver(outcome=outcome, reason="Why.", remedy="Do this.", code="422")
     receipt = _receipt(desk, said)
@@ -70,7 +70,7 @@ def test_what_is_settled_is_never_claimed_again(desk: Desk, outcome: Outcome) ->
 
 
 @pytest.mark.parametrize(("outcome", "doubt"), [(Outcome.WAITING, False), (Outcome.UNCONFIRMED, True)])
-def test_what_waits_is_tried_again_with_the_same_request(desk: Desk, outcome: Outcome, *, doubt: bool) -> None:
+def test_a_waiting_delivery_is_tried_again_with_the_same_request(desk: Desk, outcome: Outcome, *, doubt: bool) -> None:
     said = desk.publish()
     first = desk.deliver(outcome=outcome, not_before=desk.clock.now() + SOON, reason="Busy.", code="503")
     receipt = _receipt(desk, said)
@@ -86,7 +86,7 @@ def test_what_waits_is_tried_again_with_the_same_request(desk: Desk, outcome: Ou
     assert [row[5] for row in desk.dump("pn_attempt")["pn_attempt"]] == [outcome, "posted"]
 
 
-def test_another_request_is_asked_for(desk: Desk) -> None:
+def test_another_request_is_looked_up(desk: Desk) -> None:
     desk.publish()
     for variant in (1, 2):
         desk.deliver(outcome=Outcome.WAITING, new_request=True)
@@ -179,7 +179,7 @@ def test_each_word_keeps_the_lease(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.HELD, Outcome.SUPERSEDED])
-def test_what_is_final_is_final_for_all_who_still_wait(desk: Desk, outcome: Outcome) -> None:
+def test_a_final_result_is_final_for_all_waiting_recipients(desk: Desk, outcome: Outcome) -> None:
     said = desk.publish(channels=("mail",), people=PEOPLE)
     claimed = desk.begin(desk.take("mail"))
     desk.journal.deliveries.next_recipients(claimed, 1, hold_doubt=True)
@@ -188,7 +188,7 @@ def test_what_is_final_is_final_for_all_who_still_wait(desk: Desk, outcome: Outc
     assert (receipt.outcome, receipt.reason, receipt.recipients) == (outcome, "Too long.", {outcome: 2})
 
 
-def test_a_final_refusal_holds_who_may_have_it(desk: Desk) -> None:
+def test_a_final_refusal_holds_recipients_who_may_have_it(desk: Desk) -> None:
     said = desk.publish(channels=("mail",), people={"mail": ["a@x.example"]})
     desk.mail({"a@x.example": "unconfirmed"}, hold_doubt=False)
     desk.clock.pass_by(30)
@@ -205,7 +205,7 @@ def test_a_refusal_of_the_rest_leaves_what_is_posted(desk: Desk) -> None:
     assert _receipt(desk, said, "mail").recipients == {Outcome.POSTED: 1, Outcome.REFUSED: 1}
 
 
-def test_who_was_marked_and_not_written_to_waits_again(desk: Desk) -> None:
+def test_a_marked_recipient_not_sent_to_waits_again(desk: Desk) -> None:
     said = desk.publish(channels=("mail",), people=PEOPLE)
     claimed = desk.begin(desk.take("mail"))
     assert len(desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=True)) == 2
@@ -215,7 +215,7 @@ def test_who_was_marked_and_not_written_to_waits_again(desk: Desk) -> None:
     assert sorted(desk.mail()) == PEOPLE["mail"]
 
 
-def test_who_is_gone_is_never_written_to_again(desk: Desk) -> None:
+def test_a_removed_recipient_is_never_sent_to_again(desk: Desk) -> None:
     for day in range(2):
         desk.publish(incident=f"D{day}", channels=("mail",), people=PEOPLE)
         claimed = desk.begin(desk.take("mail"))
@@ -284,7 +284,7 @@ def test_the_worst_result_of_a_recipient_is_reported(
 
 
 @pytest.mark.parametrize("posted", [True, False])
-def test_who_still_waits_is_not_settled_with_who_was_held(desk: Desk, *, posted: bool) -> None:
+def test_waiting_recipients_are_not_settled_with_held_ones(desk: Desk, *, posted: bool) -> None:
     """An operator may settle held recipients while others are still to be sent to."""
     said = _people(desk, _CUT, _GREY)
     assert "1 of 2 may or may not" in _receipt(desk, said, "mail").reason
@@ -297,7 +297,7 @@ def test_who_still_waits_is_not_settled_with_who_was_held(desk: Desk, *, posted:
     assert _receipt(desk, said, "mail").ok
 
 
-def test_who_is_being_written_to_is_not_settled_with_who_was_held(desk: Desk) -> None:
+def test_recipients_under_way_are_not_settled_with_held_ones(desk: Desk) -> None:
     said = _people(desk, _CUT, _GREY)
     desk.clock.pass_by(SOON.total_seconds())
     claimed = desk.begin(desk.take("mail"))

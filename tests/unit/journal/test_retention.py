@@ -107,7 +107,7 @@ def test_no_text_and_no_recipient_is_left(desk: Desk) -> None:
     assert desk.journal.publications.unfinished() == ()
 
 
-def test_events_keep_who_did_what_and_their_seals(desk: Desk) -> None:
+def test_events_keep_actors_and_seals(desk: Desk) -> None:
     _incident(desk)
     assert desk.journal.audit.seal() == 6
     before = desk.dump("pn_event", "pn_seal")
@@ -129,7 +129,7 @@ def test_events_keep_who_did_what_and_their_seals(desk: Desk) -> None:
     assert (proven.events, proven.bodies) == (8, 2)
 
 
-def test_what_is_open_or_young_stays(desk: Desk) -> None:
+def test_open_or_recent_incidents_stay(desk: Desk) -> None:
     desk.publish(incident="open", headline=HEADLINE)
     desk.deliver()
     desk.clock.pass_by(YEAR)
@@ -171,7 +171,7 @@ def _set_state(desk: Desk, said: str, state: str) -> None:
 
 
 @pytest.mark.parametrize("state", ["waiting", "sending", "held"])
-def test_what_is_still_to_be_settled_keeps_all_of_it(desk: Desk, state: str) -> None:
+def test_an_unsettled_publication_keeps_all_of_it(desk: Desk, state: str) -> None:
     _incident(desk)
     tip = desk.publish(Stage.STANDALONE, headline=HEADLINE)
     desk.deliver()
@@ -182,7 +182,7 @@ def test_what_is_still_to_be_settled_keeps_all_of_it(desk: Desk, state: str) -> 
     assert desk.dump() == before
 
 
-def test_one_person_who_is_held_keeps_all_of_it(desk: Desk) -> None:
+def test_one_held_recipient_keeps_all_of_it(desk: Desk) -> None:
     opening, _ = _incident(desk)
     with desk.journal.write() as connection:
         person = schema.recipient
@@ -290,7 +290,7 @@ def test_many_courses_and_many_people_go_in_several_turns(desk: Desk) -> None:
     assert found.on("mail").recipients == {Outcome.POSTED: retention._RECIPIENTS + 6}
 
 
-def test_what_goes_on_meanwhile_is_left(desk: Desk) -> None:
+def test_deliveries_under_way_meanwhile_are_left(desk: Desk) -> None:
     [_, end] = _incident(desk)
     desk.clock.pass_by(YEAR)
     wanted = tombstones.Selection(before=microseconds(_year_ago(desk)))
@@ -316,7 +316,7 @@ def test_a_purge_that_was_interrupted_goes_on(desk: Desk) -> None:
 
 def test_a_body_that_was_tampered_with_is_not_purged_away(desk: Desk) -> None:
     _incident(desk)
-    desk.as_a_stranger("UPDATE pn_event SET body = '{}' WHERE id = 2")
+    desk.change_directly("UPDATE pn_event SET body = '{}' WHERE id = 2")
     desk.clock.pass_by(YEAR)
     with pytest.raises(JournalError, match="Event 2 of the journal was tampered with"):
         desk.journal.retention.purge(_year_ago(desk), "adj Petit")

@@ -43,7 +43,7 @@ def test_each_outcome_is_counted_for_each_channel(desk: Desk) -> None:
     assert mail.oldest == began + timedelta(minutes=1)
 
 
-def test_what_a_person_must_settle_is_marked_also_for_one_reader(desk: Desk) -> None:
+def test_deliveries_for_an_operator_are_marked_also_for_one_recipient(desk: Desk) -> None:
     waiting = desk.publish(incident="I1")
     done = desk.publish(incident="I2", severity=Severity.SEVERE)
     for_one = desk.publish(incident="I3", channels=("mail",), people=PEOPLE)
@@ -66,7 +66,7 @@ def test_the_most_urgent_incidents_are_those_of_which_a_word_is_owed_first(desk:
     assert desk.journal.incidents.count_open() == 5
 
 
-def test_what_became_of_some_deliveries_is_counted(desk: Desk) -> None:
+def test_the_outcomes_of_some_deliveries_are_counted(desk: Desk) -> None:
     for number in range(3):
         desk.publish(incident=f"I{number}")
     desk.deliver()

@@ -83,7 +83,7 @@ def _lived_in(desk: Desk) -> None:
     desk.journal.publications.add_refused(desk.draft(Stage.STANDALONE))
     desk.journal.channels.pause("sky", desk.clock.now() + timedelta(hours=1))
     assert desk.journal.channels.state_store("sky").compare_and_swap("session", "très secret", version=None)
-    desk.as_a_stranger("INSERT INTO pn_suppression (channel, key, reason, at) VALUES ('mail', 'someone', 'gone', 1)")
+    desk.change_directly("INSERT INTO pn_suppression (channel, key, reason, at) VALUES ('mail', 'someone', 'gone', 1)")
     desk.journal.workers.heartbeat()
     desk.journal.audit.record("cne Roux", "noted", {"of": opening})
     desk.journal.audit.seal()
@@ -166,21 +166,21 @@ def test_nothing_is_moved_while_something_is_sent(desk: Desk, to: str) -> None:
     assert _move(desk, to).rows["pn_attempt"] == 2
 
 
-def test_what_fails_leaves_both_as_they_were(desk: Desk, to: str) -> None:
+def test_a_failed_transfer_leaves_both_as_they_were(desk: Desk, to: str) -> None:
     _lived_in(desk)
-    desk.as_a_stranger("UPDATE pn_event SET actor = 'somebody else' WHERE id = 2")
+    desk.change_directly("UPDATE pn_event SET actor = 'somebody else' WHERE id = 2")
     before = _rows(desk)
     with pytest.raises(JournalError, match=r"Sealed batch 1 .* was tampered with"):
         _move(desk, to)
     assert _rows(desk) == before
-    desk.as_a_stranger("UPDATE pn_event SET actor = 'cne Roux' WHERE id = 2")
+    desk.change_directly("UPDATE pn_event SET actor = 'cne Roux' WHERE id = 2")
     there = Journal.connect(to, keys=desk.keys)
     with there.read() as connection:
         assert meta.version(connection) is None
     there.close()
 
 
-def test_what_arrives_changed_is_found_out(desk: Desk, to: str, keys: Keys, way: tuple[str, str]) -> None:
+def test_a_record_changed_on_the_way_is_detected(desk: Desk, to: str, keys: Keys, way: tuple[str, str]) -> None:
     _lived_in(desk)
     migrate(to, keys=keys, actor="adm")
     there = Journal.connect(to, keys=keys)

@@ -89,7 +89,7 @@ def test_a_lifecycle_is_frozen() -> None:
         (IncidentStatus.STANDALONE, (Stage.CORRECTION, Stage.CANCELLATION)),
     ],
 )
-def test_what_may_follow(course: IncidentStatus, stages: tuple[Stage, ...]) -> None:
+def test_allowed_stages_by_status(course: IncidentStatus, stages: tuple[Stage, ...]) -> None:
     assert allowed_stages(course) == stages
 
 

@@ -223,7 +223,7 @@ def test_one_moment_has_one_digest_in_any_zone() -> None:
     assert read(said[1].model_dump_json()) == said[1]
 
 
-def test_what_was_written_otherwise_is_the_same_message() -> None:
+def test_an_equivalent_notation_is_the_same_message() -> None:
     untidy = make(
         headline="  Feu de\n broussailles ",
         description="Un.\r\nDeux.\rTrois.\u2028",

@@ -215,7 +215,7 @@ def test_did_you_mean(typed: str, first: str) -> None:
     assert codes(places.suggest(typed))[0] == first
 
 
-def test_what_is_only_near_is_left_out_when_something_is_meant() -> None:
+def test_near_matches_are_left_out_beside_exact_ones() -> None:
     assert codes(places.suggest("Vedas")) == ["34270"]  # and not Venas
     assert codes(places.suggest("34275")) == ["34186"]  # and not 34257
 
@@ -347,7 +347,7 @@ def test_many_threads_may_come_first() -> None:
     assert places._cog.cache_info().currsize == 1
 
 
-def test_it_reads_from_a_zip_and_not_before_it_is_asked(tmp_path: Path) -> None:
+def test_it_reads_from_a_zip_and_not_before_it_is_needed(tmp_path: Path) -> None:
     packed = tmp_path / "policenotify.zip"
     with zipfile.ZipFile(packed, "w") as archive:
         for package in ("policenotify", "policenotify/model"):

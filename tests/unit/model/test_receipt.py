@@ -82,7 +82,7 @@ def publication(message: Message, *receipts: Receipt) -> Publication:
         ("suppressed", True, True),
     ],
 )
-def test_what_an_outcome_asks_of_people(outcome: str, settled: bool, in_order: bool) -> None:  # noqa: FBT001 - a table
+def test_what_each_outcome_requires_of_an_operator(outcome: str, settled: bool, in_order: bool) -> None:  # noqa: FBT001 - a table
     assert (Outcome(outcome).is_final, Outcome(outcome).ok) == (settled, in_order)
     assert receipt(Outcome(outcome)).ok is in_order
 
@@ -174,7 +174,7 @@ def test_failures_are_raised_on_request() -> None:
 # --- what follows --------------------------------------------------------------------------------------------------
 
 
-def test_what_follows_in_an_incident() -> None:
+def test_the_stages_within_an_incident() -> None:
     opened = publication(message())
     assert opened.incident == "142"
     assert opened.update("Le feu avance").lifecycle == Lifecycle(stage=Stage.UPDATE, incident="142")
@@ -185,7 +185,7 @@ def test_what_follows_in_an_incident() -> None:
     assert opened.cancel("Fausse alerte").lifecycle == Lifecycle(stage=Stage.CANCELLATION, incident="142")
 
 
-def test_what_follows_a_standalone_message() -> None:
+def test_the_stages_after_a_standalone_message() -> None:
     alone = publication(message("standalone", None))
     assert alone.incident is None
     assert alone.correct("Le 15").lifecycle == Lifecycle(stage=Stage.CORRECTION, corrects=ULID)
@@ -198,7 +198,7 @@ def test_what_follows_a_standalone_message() -> None:
         assert caught.value.allowed_stages == (Stage.CORRECTION, Stage.CANCELLATION)
 
 
-def test_what_follows_a_correction_is_about_what_was_corrected() -> None:
+def test_a_follow_up_to_a_correction_is_about_the_corrected_message() -> None:
     """The journal keeps the course of a standalone message under that message's id."""
     again = publication(message("correction", None, corrects=EARLIER))
     assert again.correct("Le 16").lifecycle == Lifecycle(stage=Stage.CORRECTION, corrects=EARLIER)
@@ -300,7 +300,9 @@ def line(number: str, place: str = "") -> IncidentLine:
         ),
     ],
 )
-def test_what_the_journal_knows_in_a_sentence(history: History, open_now: tuple[IncidentLine, ...], text: str) -> None:
+def test_the_state_of_the_journal_in_a_sentence(
+    history: History, open_now: tuple[IncidentLine, ...], text: str
+) -> None:
     assert describe_incidents(history, open_now, UTC) == text
 
 

@@ -69,7 +69,7 @@ def test_the_lease_is_checked_once_right_before_the_write(case: Any) -> None:
         assert len(network.visible_posts) == 1
 
 
-def test_what_publishes_nothing_needs_no_lease(case: Any) -> None:
+def test_calls_that_publish_nothing_need_no_lease(case: Any) -> None:
     with case.make_network() as network, closing(case.open(network)) as channel, publishing_under(forbid):
         channel.whoami()
         case.request(channel)

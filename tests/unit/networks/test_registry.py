@@ -307,7 +307,7 @@ def test_a_claim_without_its_method_is_refused_at_once(shelf: Shelf, claim: str,
         configure_channel("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"})
 
 
-def test_recipients_are_asked_for_exactly_where_people_are_written_to(shelf: Shelf) -> None:
+def test_recipients_are_requested_exactly_where_they_are_sent_to(shelf: Shelf) -> None:
     url = {"url": "mailtos://desk:hunter22@police.example?smtp=mx.police.example"}
     with pytest.raises(SettingsError, match=r"channels\.press\.recipients: is missing"):
         configure_channel("press", "email", url)

@@ -39,7 +39,7 @@ def newest_of(posts: list[PostRef], parent_of: ParentOf) -> PostRef | None:
         ({}, None),
     ],
 )
-def test_the_newest_post_whose_thread_is_whole(parents: dict[str, str | None], newest: str | None) -> None:
+def test_the_newest_post_with_a_complete_thread(parents: dict[str, str | None], newest: str | None) -> None:
     found = newest_of(refs("a", "b", "c"), parents.__getitem__)
     assert (found.id if found else None) == newest
     assert newest_connected([], parents.__getitem__, code="404") is None
@@ -52,7 +52,7 @@ def test_posts_of_which_none_can_be_answered_may_be_left_without_a_parent() -> N
 
 
 @given(st.dictionaries(st.sampled_from("abcdef"), st.none() | st.sampled_from("abcdef")))
-def test_each_post_is_asked_for_once_and_a_circle_ends(parents: dict[str, str | None]) -> None:
+def test_each_post_is_looked_up_once_and_a_circle_ends(parents: dict[str, str | None]) -> None:
     asked: Counter[str] = Counter()
 
     def parent_of(post: str) -> str | None:

@@ -214,10 +214,10 @@ print("over", flush=True)
 
 
 @pytest.mark.slow
-def test_what_hangs_does_not_keep_the_program_from_ending(tmp_path: Path) -> None:
+def test_a_hanging_call_does_not_keep_the_program_from_ending(tmp_path: Path) -> None:
     with subprocess.Popen(  # noqa: S603 - our own interpreter, our own text
         [sys.executable, "-c", textwrap.dedent(HANGING), str(tmp_path)],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         stdout=subprocess.PIPE,
         text=True,
     ) as program:

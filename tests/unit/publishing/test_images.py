@@ -197,7 +197,7 @@ def test_a_small_picture_is_not_blown_up() -> None:
     assert (line.width, line.height) == (2000, 1)
 
 
-def test_what_cannot_be_made_small_enough_is_refused() -> None:
+def test_a_picture_that_cannot_be_made_small_enough_is_refused() -> None:
     with pytest.raises(InvalidImage, match="does not fit 300 bytes"):
         prepare_picture(encoded(photo()), "x", max_bytes=300)
 

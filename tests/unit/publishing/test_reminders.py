@@ -193,7 +193,7 @@ def test_a_callback_that_fails_keeps_nothing_back(installation: Installation, ca
     assert publisher.incidents()[0].reminders == 1
 
 
-def test_who_was_faster_has_raised_it(installation: Installation) -> None:
+def test_the_faster_process_has_raised_it(installation: Installation) -> None:
     told: list[Reminder] = []
     publisher = installation.publisher()
     due = _open(publisher)
@@ -236,6 +236,19 @@ def test_the_duty_channel_is_notified_once_by_all_processes_and_no_other_is(inst
     )
     assert _texts(installation.duty) == [told.format(1), told.format(2)]
     assert (len(installation.sky.said), installation.practice.said, installation.drill.said) == (1, [], [])
+
+
+def test_a_duty_channel_gets_a_reminder_once_whatever_its_languages(installation: Installation) -> None:
+    drill = installation.sky.configured("drill", languages=("en",))
+    channels = [
+        installation.duty.configured("duty", languages=("fr", "fr-CA")),
+        drill,
+        installation.practice.configured("desk"),
+    ]
+    publisher = installation.publisher(channels=channels, reminders=ReminderPolicy(to=("duty", "drill")))
+    _open(publisher)
+    installation.after(HOUR, publisher)
+    assert (len(installation.duty.said), len(installation.sky.said)) == (1, 1)
 
 
 def test_a_duty_channel_that_is_too_small_silences_no_other(installation: Installation) -> None:

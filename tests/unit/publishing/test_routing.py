@@ -165,7 +165,7 @@ def test_the_caller_names_channels_instead_of_the_routes() -> None:
         ({"to": []}, "of the channels named, none may carry this traffic_accident message of severity Moderate."),
     ],
 )
-def test_what_the_caller_asks_for_and_cannot_have_is_an_error(more: dict[str, Any], text: str) -> None:
+def test_a_requested_channel_that_cannot_be_used_is_an_error(more: dict[str, Any], text: str) -> None:
     with pytest.raises(SettingsError, match=re.escape(text)):
         _plan(_message(), **more)
 
@@ -215,7 +215,7 @@ def test_only_an_update_reaches_further_and_reads_alone_there() -> None:
     assert _names(end) == ["bluesky"]
 
 
-def test_who_joined_with_an_update_gets_the_end_in_answer_to_it() -> None:
+def test_a_channel_that_joined_with_an_update_gets_the_end_as_a_reply() -> None:
     history = _history((_part(BLUESKY),), (_part(BLUESKY), _part(EXPATS)))
     legs = _plan(_message("end"), history)
     assert [(leg.channel, leg.language, leg.reply_to) for leg in legs] == [

@@ -244,7 +244,7 @@ CLOSED: Final = (
 
 
 @pytest.mark.parametrize("description", [SMOKE, CLOSED])
-def test_what_would_mean_the_opposite_without_its_end_is_left_out(description: str) -> None:
+def test_a_phrase_that_would_mean_the_opposite_without_its_end_is_left_out(description: str) -> None:
     message = _message(
         Stage.OPENING, headline="Incendie", description=description, instruction="Fermez portes et fenêtres."
     )
@@ -421,7 +421,7 @@ ORDER: Final = (
 ).strip()
 
 
-def test_what_is_too_long_for_one_channel_shortens_there_and_goes_out_whole_elsewhere(tmp_path: Path) -> None:
+def test_a_text_too_long_for_one_channel_is_shortened_there_and_whole_elsewhere(tmp_path: Path) -> None:
     with open_five(tmp_path) as five:
         publisher = five.publisher()
         order = accident(instruction=ORDER, description="", link="https://police.example/gaz")
@@ -487,7 +487,7 @@ def test_where_not_even_the_shortest_fits_that_channel_alone_is_refused_with_a_r
     assert end.on("bluesky").outcome is Outcome.POSTED
 
 
-def test_what_fits_on_no_channel_but_one_that_cannot_be_used_waits_for_that_one(desk: Desk) -> None:
+def test_a_message_that_fits_only_on_an_unusable_channel_waits_for_it(desk: Desk) -> None:
     bluesky = desk.on_bluesky()
     mail = replace(desk.by_mail(), account="", problem="channels.presse.url: the file is empty.")
     narrow = replace(bluesky, capabilities=replace(bluesky.capabilities, replies=False))

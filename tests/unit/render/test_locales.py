@@ -183,7 +183,7 @@ def test_a_person_who_was_found_is_not_described_again() -> None:
     }
 
 
-def test_what_the_module_does_not_have_is_an_attribute_error() -> None:
+def test_an_unknown_name_of_the_module_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         locales.nonsense  # noqa: B018 - touching it is the test
 

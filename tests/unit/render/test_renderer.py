@@ -575,7 +575,7 @@ def test_a_required_part_that_does_not_fit_is_an_error() -> None:
         _render(_message(headline="o" * 160, location={"label": "a" * 150}))
 
 
-def test_what_is_too_long_for_one_post_goes_on_in_further_ones() -> None:
+def test_a_text_too_long_for_one_post_is_continued_in_further_ones() -> None:
     instruction = "Évitez le secteur. " + "Fermez vos fenêtres et suivez les consignes. " * 8
     message = _message(description=LONG, instruction=instruction, link="https://police.example/gaz", exercise=True)
     picture = Picture(digest="a" * 64, media_type="image/png", width=1, height=1, alt="Plan")
@@ -737,7 +737,7 @@ def _resolve(message: Message, profile: CategoryProfile | None = None, **more: s
     return fill_defaults(message, profile or PROFILES[message.category], **given)
 
 
-def test_the_category_fills_in_what_the_desk_left_open() -> None:
+def test_the_category_fills_in_what_the_author_left_open() -> None:
     message = Message.model_validate(
         {
             "category": "arrest",

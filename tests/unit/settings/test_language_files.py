@@ -619,7 +619,7 @@ def test_a_base_language_lends_missing_texts_and_this_is_reported(install: Insta
     assert languages_of(read(install(de='base = "en"\n' + GERMAN)))["de"].lent == ()
 
 
-def test_what_has_a_usual_value_is_neither_lacking_nor_lent_by_another_language(install: Install) -> None:
+def test_a_field_with_a_default_is_neither_missing_nor_lent_by_another_language(install: Install) -> None:
     settings = read(install(de='base = "fr"\n' + GERMAN, fr_CA='[labels]\nfire = "Feu"'))
     german, canadian = languages_of(settings)["de"], languages_of(settings)["fr-CA"]
     assert german.lent == ()
@@ -721,7 +721,7 @@ def test_the_schema_knows_every_field_and_demands_none() -> None:
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_what_is_shipped_holds_what_it_must(field: str) -> None:
+def test_shipped_locales_have_all_required_texts(field: str) -> None:
     for words in LOCALES.values():
         value = getattr(words, field)
         for part in ("today", "other_day") if isinstance(value, Phrase) else ("",):

@@ -148,7 +148,7 @@ def test_a_choice_by_severity_may_come_from_the_environment(write: Write) -> Non
     assert bluesky.on_unknown == BySeverity(severe="resend", minor="resend")
 
 
-def test_a_channel_names_whom_its_posts_may_mention(write: Write) -> None:
+def test_a_channel_names_the_accounts_its_posts_may_mention(write: Write) -> None:
     said = BASIC.replace('tags = ["public"]', 'mentions = ["@Prefet34", "sdis34@pompiers.example", "pref34.example"]')
     bluesky, press = channels_of(read_settings(write(said), environ=ENVIRON))
     assert bluesky.mentions == {"Prefet34", "sdis34@pompiers.example", "pref34.example"}
@@ -457,7 +457,7 @@ def test_a_new_installation_needs_nothing_but_its_credentials(tmp_path: Path) ->
     assert channel.account == "police.example@bsky.social"
 
 
-def test_what_the_template_offers_in_comments_is_right_too(tmp_path: Path) -> None:
+def test_commented_lines_of_the_template_are_right_too(tmp_path: Path) -> None:
     write_settings(tmp_path)
     lines = TEMPLATE.splitlines()
     offered = [re.sub(r"^# (?=\[|\w+ = )", "", line) for line in lines]
@@ -581,7 +581,7 @@ def test_a_channel_that_is_not_a_table_is_reported(write: Write) -> None:
         (('{ file = "secrets/bluesky" }', '{ file = "none" }'), "bluesky", "channels.bluesky.password: the file"),
     ],
 )
-def test_what_is_wrong_with_a_channel_is_kept_apart_where_that_is_wanted(
+def test_a_wrong_channel_is_kept_apart_where_requested(
     write: Write, change: tuple[str, str], faulty: str, told: str
 ) -> None:
     place = write(BASIC.replace(*change))
@@ -607,7 +607,7 @@ def test_a_channel_that_is_not_a_table_is_kept_apart_too(write: Write) -> None:
     "change",
     [("sender =", "sendr ="), ("[channels.bluesky]", '[channels."no name"]'), ("schema_version = 1", "channels = 3 #")],
 )
-def test_what_is_wrong_with_the_whole_is_always_an_error(write: Write, change: tuple[str, str]) -> None:
+def test_globally_wrong_settings_are_always_an_error(write: Write, change: tuple[str, str]) -> None:
     text = BASIC.replace(*change) if "channels = 3" not in change[1] else 'sender = "Police"\nchannels = 3\n'
     with pytest.raises(SettingsError):
         read_settings(write(text), environ=ENVIRON, tolerant=True)

@@ -205,7 +205,7 @@ def asked(kind: type[ChannelContract]) -> set[str]:
     return {name for name in dir(kind) if name.startswith("test_") and callable(getattr(kind, name))}
 
 
-def test_only_what_is_claimed_is_asked() -> None:
+def test_only_claimed_capabilities_are_tested() -> None:
     class Nothing(ChannelContract):
         def open(self, _wire: object) -> Modest:  # type: ignore[override] # it is only looked at
             return Modest()
@@ -326,7 +326,7 @@ def test_the_servers_need_no_pytest() -> None:
     assert loaded("from policenotify.testing import ChannelContract", heavy) == "['hypothesis', 'pytest']"
 
 
-def test_what_the_extra_brings_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_contents_of_the_extra_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.startswith("policenotify.testing.")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delitem(vars(policenotify.testing), "ChannelContract", raising=False)

@@ -21,7 +21,7 @@ def test_the_clock_moves_only_when_set() -> None:
     assert clock.monotonic() == 90.0
 
 
-def test_the_clock_remembers_who_slept_and_never_goes_back() -> None:
+def test_the_clock_remembers_sleeps_and_never_goes_back() -> None:
     clock = FakeClock()
     clock.sleep(1.5)
     clock.pass_by(60)

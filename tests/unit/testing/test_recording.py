@@ -64,7 +64,7 @@ def _reads(desk: Recording, channel: str) -> list[str]:
 # --- the same as there
 
 
-def test_what_is_recorded_is_byte_for_byte_what_the_networks_receive(tmp_path: Path) -> None:
+def test_recorded_posts_equal_those_that_the_networks_receive_byte_for_byte(tmp_path: Path) -> None:
     here, there = FakeClock(), FakeClock()
     with open_five(tmp_path) as five, recording_publisher(sender=SENDER, clock=here) as desk:
         five.keys, five.clock = desk.publisher.journal.keys, _RealPace(there)  # type: ignore[assignment]  # nothing puts it ahead
@@ -168,7 +168,7 @@ def test_posts_are_in_order_and_shown_without_an_address() -> None:
     assert "@" not in repr(desk)
 
 
-def test_what_is_taken_back_is_recorded_as_that() -> None:
+def test_a_deletion_is_recorded_as_one() -> None:
     keys = dict.fromkeys(("handle", "consumer_key", "consumer_secret", "access_token", "access_token_secret"), "k")
     with recording_publisher([configure_channel("veille", "x", keys, on_cancellation="delete")]) as desk:
         opened = _publish(desk.publisher, accident(), "1")

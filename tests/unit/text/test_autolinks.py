@@ -56,7 +56,7 @@ def test_a_space_is_put_after_a_full_stop_that_lacks_one(text: str, reads: str) 
         "",
     ],
 )
-def test_what_is_meant_stays_as_it_is(text: str) -> None:
+def test_an_intended_link_stays_as_it_is(text: str) -> None:
     assert repair(text) == (text, ())
 
 
@@ -79,7 +79,7 @@ def test_an_unlisted_account_is_named_and_not_mentioned(text: str, reads: str) -
     assert repair(text).text == reads
 
 
-def test_whom_a_channel_may_mention_stays() -> None:
+def test_an_allowed_mention_stays() -> None:
     may = frozenset({"@PompiersHerault", "prefet34.bsky.social"})
     text = "@pompiersherault, @prefet34.bsky.social et @prefet34"
     assert repair(text, may) == (

@@ -131,7 +131,7 @@ def test_hashtags_are_found_as_since_4_6(text: str, tags: list[str]) -> None:
     assert [one.value for one in mastodon_entities(text) if one.kind == "hashtag"] == tags
 
 
-def test_what_is_linked_does_not_overlap() -> None:
+def test_links_do_not_overlap() -> None:
     found = [(one.kind, one.value) for one in mastodon_entities("#a https://x.fr/#b,@c @d @e@é.fr gemini://f.fr a.fr")]
     assert found == [
         ("hashtag", "a"),

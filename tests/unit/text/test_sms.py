@@ -105,12 +105,12 @@ def test_french_is_written_without_loss(text: str, written: str) -> None:
         ("🚨 🚨🚨 x", "x", ("🚨",)),
     ],
 )
-def test_what_cannot_be_written_is_left_out_and_reported(text: str, written: str, lost: tuple[str, ...]) -> None:
+def test_unwritable_characters_are_left_out_and_reported(text: str, written: str, lost: tuple[str, ...]) -> None:
     assert to_gsm(text) == GsmText(written, lost)
 
 
 @given(nasty_text(max_parts=20) | st.text(max_size=60))
-def test_what_is_written_is_in_the_alphabet_and_stays_as_it_is(text: str) -> None:
+def test_the_written_text_is_in_the_alphabet_and_stays_as_it_is(text: str) -> None:
     written = to_gsm(text).text
     assert sms(written).encoding == "GSM-7"
     assert to_gsm(written) == GsmText(written, ())

@@ -37,13 +37,13 @@ ALLOWED = frozenset({"PompiersHerault", "@prefet34.bsky.social", "police@social.
         ("voir http://évry.fr", ["http://évry.fr"]),
     ],
 )
-def test_what_means_to_be_an_address_is_linked(text: str, shown: list[str]) -> None:
+def test_an_intended_address_is_linked(text: str, shown: list[str]) -> None:
     spans = spans_of(text)
     assert [text[one.start : one.end] for one in spans] == shown
     assert [one.value for one in spans] == [one if "://" in one else f"https://{one}" for one in shown]
 
 
-def test_only_those_are_mentioned_who_may_be() -> None:
+def test_only_allowed_accounts_are_mentioned() -> None:
     text = "Merci à @pompiersherault, @PoliceNat34, @prefet34.bsky.social et @police@social.example"
     assert [one.value for one in find_mentions(text)] == [
         "pompiersherault",

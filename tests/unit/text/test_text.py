@@ -62,7 +62,7 @@ def test_a_budget_names_the_count_by_which_a_text_is_too_long() -> None:
         ("plain ASCII", "plain ASCII"),
     ],
 )
-def test_what_cannot_be_seen_is_taken_out_and_what_carries_meaning_stays(written: str, read: str) -> None:
+def test_invisible_characters_are_removed_unless_they_carry_meaning(written: str, read: str) -> None:
     assert clean(written) == read
 
 
@@ -228,14 +228,14 @@ PARTS = (
         ),
     ],
 )
-def test_what_may_gives_way_in_order(limit: int, text: str, omitted: tuple[str, ...]) -> None:
+def test_optional_parts_give_way_in_order(limit: int, text: str, omitted: tuple[str, ...]) -> None:
     fitted = fit(PARTS, Budget(limit))
     assert (fitted.text, fitted.omitted) == (text, omitted)
     assert fitted.fits
     assert (fitted.used, fitted.limit) == (len(text), limit)
 
 
-def test_what_is_required_is_never_cut() -> None:
+def test_required_parts_are_never_cut() -> None:
     fitted = fit(PARTS, Budget(58))
     assert not fitted.fits
     assert (fitted.used, fitted.limit) == (59, 58)

@@ -91,7 +91,7 @@ def test_the_top_level_domains_are_those_of_twitter_text_and_those_that_came_lat
         ("Voir police.fr", 28, 28),
     ],
 )
-def test_what_may_be_a_link_counts_as_much_as_it_can(text: str, frozen: int, known: int) -> None:
+def test_a_possible_link_counts_as_much_as_it_can(text: str, frozen: int, known: int) -> None:
     assert x_weight(text, tlds=FROZEN) == frozen
     assert x_weight(text) == known
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
+from http import HTTPStatus
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
@@ -156,15 +157,16 @@ def _without_answer(error: Exception) -> ChannelError:
 
 def _read(response: Any, secrets: tuple[str, ...]) -> HttpAnswer:  # noqa: ANN401 - the SDK is not typed
     content, status, headers = response.content, response.status_code, response.headers
-    if response.success:
-        return HttpAnswer(status, headers, content if isinstance(content, dict) else None)
+    if response.success:  # of the successes, XRPC knows only 200: another one comes from something in its place
+        return HttpAnswer(status, headers, content if status == HTTPStatus.OK and isinstance(content, dict) else None)
     error, message = (getattr(content, name, None) for name in ("error", "message"))
     if not isinstance(error, str):
         return HttpAnswer(status, headers)
+    name = redact(error, secrets, _PRIVATE)
     return HttpAnswer(
         status,
         headers,
-        from_network=bool(error),
-        error=redact(error, secrets, _PRIVATE),
+        from_network=bool(name),
+        error=name,
         message=redact(message, secrets, _PRIVATE) if isinstance(message, str) else "",
     )

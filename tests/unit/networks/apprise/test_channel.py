@@ -243,7 +243,7 @@ def matrix() -> FakeServer:
     return server
 
 
-def test_a_service_that_asks_us_to_wait_is_not_waited_for_here() -> None:
+def test_a_service_that_requests_a_pause_is_not_waited_for_here() -> None:
     with matrix() as server:
         server.on("PUT", "*", Answer.json({"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 7000}, 429))
         clock = FakeClock()

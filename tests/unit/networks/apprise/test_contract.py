@@ -37,7 +37,7 @@ class MattermostFixture(PushFixture):
 
 
 class Promises(ChannelContract):
-    # apprise has no way to ask a service whether it accepts our credentials: see test_apprise.py.
+    # apprise has no way to ask a service whether it accepts our credentials: see test_channel.py.
     test_whoami_proves_the_credentials = None
 
 

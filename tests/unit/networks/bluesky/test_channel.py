@@ -247,7 +247,7 @@ def test_a_thread_hangs_together(channel: Bluesky, server: FakeBlueskyServer) ->
     ]
 
 
-def test_what_is_not_ours_is_not_answered(channel: Bluesky, server: FakeBlueskyServer) -> None:
+def test_a_post_of_another_account_is_not_answered(channel: Bluesky, server: FakeBlueskyServer) -> None:
     ours = send_post(channel, a_post("Route barrée"))
     strangers = [
         ours.model_copy(update={"account": "other.example@127.0.0.1"}),
@@ -325,7 +325,7 @@ def test_a_stored_reply_is_not_sent_below_a_deleted_post(
     "trouble",
     [Disconnect(), xrpc(500, "InternalServerError"), xrpc(400, "InvalidRequest"), Answer.json({"uri": "at://x"})],
 )
-def test_a_thread_that_cannot_be_asked_for_publishes_nothing(
+def test_a_thread_that_cannot_be_looked_up_publishes_nothing(
     channel: Bluesky, server: FakeBlueskyServer, trouble: Answer | Disconnect
 ) -> None:
     thread = tuple(three_posts(channel))
@@ -421,7 +421,7 @@ def test_cut_after_it_was_accepted(opened: Open, server: FakeBlueskyServer, cut:
 
 
 def test_silence_ends_after_the_channels_own_timeout(opened: Open, server: FakeBlueskyServer) -> None:
-    channel = opened(timeout=0.1)
+    channel = opened(timeout=0.6)
     request = channel.prepare(a_post(), ())
     server.fail_next("POST", PUT, NoResponse(5.0))
     assert error_of(lambda: channel.send(request)).code == "InvokeTimeoutError"
@@ -490,7 +490,7 @@ def test_a_taken_key_that_cannot_be_read_stays_in_doubt(
     assert type(error_of(lambda: channel.send(request))) is Unconfirmed
 
 
-def test_a_taken_key_that_cannot_even_be_asked_for_stays_in_doubt(
+def test_a_taken_key_that_cannot_be_looked_up_stays_in_doubt(
     channel: Bluesky, server: FakeBlueskyServer, store: InMemoryStateStore
 ) -> None:
     request = channel.prepare(a_post(), ())
@@ -545,7 +545,11 @@ RESET = str(int(NOW.timestamp()) + 42)
         (Answer(200, b'{"uri": ', {"Content-Type": "application/json"}), Unconfirmed, "read"),  # ValueError
         (Answer(200, b"", {"Content-Type": "application/json"}), Unconfirmed, "read"),
         (Answer.json({}), Unconfirmed, "does not name the post"),
-        (Answer.json({"uri": "at://did:plc:x/y/z", "cid": "bafyreigh2akiscaild"}), Unconfirmed, "does not name the post"),
+        (
+            Answer.json({"uri": "at://did:plc:x/y/z", "cid": "bafyreigh2akiscaild"}),
+            Unconfirmed,
+            "does not name the post",
+        ),
         (Answer.json({"hello": "world"}, 202), Unconfirmed, ""),
         (Answer.redirect("https://elsewhere.invalid/", 303), Unconfirmed, "service"),
         (xrpc(400, "InvalidRequest", "Invalid record: no"), Refused, "Invalid record: no"),
@@ -559,11 +563,12 @@ RESET = str(int(NOW.timestamp()) + 42)
         (xrpc(400, "RepoTakendown"), Blocked, "taken this account down"),
         (Answer.html("<h1>Forbidden by the firewall</h1>", 403), Unavailable, "proxy"),
         (Answer.html("<h1>Proxy login</h1>", 407), Unavailable, "proxy"),
+        (xrpc(401, " ", "no"), Unavailable, "proxy"),
         (xrpc(404, "NotFound"), Unavailable, "service"),
         (xrpc(408, "RequestTimeout"), Unavailable, ""),
     ],
 )
-def test_what_an_answer_to_a_post_means(
+def test_the_meaning_of_an_answer_to_a_post(
     channel: Bluesky, server: FakeBlueskyServer, answer: Answer, kind: type[ChannelError], says: str
 ) -> None:
     request = channel.prepare(a_post(), ())
@@ -645,7 +650,7 @@ def test_neither_post_nor_password_follows_a_redirect(channel: Bluesky, server: 
         (a_post(pictures=(a_picture(),) * 5), ("5", "4")),
     ],
 )
-def test_what_is_too_much_is_refused_before_anything_is_sent(
+def test_too_many_images_are_refused_before_anything_is_sent(
     channel: Bluesky, server: FakeBlueskyServer, post: Post, numbers: tuple[str, ...]
 ) -> None:
     error = error_of(lambda: channel.prepare(post, ()))
@@ -1027,13 +1032,15 @@ def test_taking_back_can_fail(channel: Bluesky, server: FakeBlueskyServer) -> No
     assert type(error_of(lambda: channel.delete(ref.model_copy(update={"id": "https://x.example"})))) is Refused
     server.fail_next("POST", DELETE, Disconnect(), effect=True)
     assert type(error_of(lambda: channel.delete(ref))) is Unconfirmed
+    server.fail_next("POST", DELETE, Answer.json({"queued": True}, 202))  # not of a server of the protocol
+    assert type(error_of(lambda: channel.delete(ref))) is Unconfirmed
     server.fail_next("POST", DELETE, xrpc(400, "RecordNotFound"))
     channel.delete(ref)
     server.closed = "takendown"
     assert type(error_of(lambda: channel.delete(ref))) is Blocked
 
 
-def test_who_we_are(channel: Bluesky, server: FakeBlueskyServer) -> None:
+def test_whoami(channel: Bluesky, server: FakeBlueskyServer) -> None:
     assert channel.whoami().url == f"https://bsky.app/profile/{server.did}"
     server.fail_next("GET", WHO, Answer.json({"did": 1}))
     assert type(error_of(channel.whoami)) is Unavailable
@@ -1106,7 +1113,7 @@ def test_no_secret_is_seen_anywhere(
         ("NO_PROXY", "[::1],127.0.0.1"),
     ],
 )
-def test_what_keeps_the_sdk_from_being_opened_keeps_the_post_waiting(
+def test_an_sdk_that_cannot_be_opened_keeps_the_post_waiting(
     channel: Bluesky, server: FakeBlueskyServer, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)

@@ -98,7 +98,7 @@ def test_an_address_is_shown_short(url: str, seen: str) -> None:
         f"https://{'a.' * 130}example/actualites/2026",
     ],
 )
-def test_an_address_whose_host_could_mislead_stays_whole(url: str) -> None:
+def test_an_address_with_a_misleading_host_stays_whole(url: str) -> None:
     made = encoded(marked(url, Span(kind="url", start=0, end=len(url), value=url)))
     assert made["text"] == url
     assert covered(made) == [(url, valid_uri(url))]

@@ -113,7 +113,7 @@ def test_a_facet_covers_exactly_its_span(before: str, inside: str, after: str) -
         Span(kind="mention", start=0, end=3, value="nobody.example"),
     ],
 )
-def test_what_cannot_be_linked_stays_text(span: Span) -> None:
+def test_an_unlinkable_name_stays_text(span: Span) -> None:
     assert "facets" not in encoded(a_post("abcdef", spans=(span,)))
 
 

@@ -121,7 +121,7 @@ def until_error(mail: Email, *people: Recipient, request: Request | None = None)
     return network_calls.until_error(mail, request or mail.prepare(post(), ()), people or PEOPLE)
 
 
-def test_every_person_gets_a_mail_of_his_own(server: FakeMailServer) -> None:
+def test_every_recipient_gets_a_mail_of_its_own(server: FakeMailServer) -> None:
     outcomes = send(channel(server))
     assert outcomes_of(outcomes) == dict.fromkeys(("ana", "bob", "cleo", "dan"), "posted")
     assert outcomes["ana"].code == "250 2.0.0"
@@ -211,7 +211,7 @@ def test_no_header_occurs_twice_and_no_line_is_too_long(server: FakeMailServer) 
     assert not got.message.defects
 
 
-def test_each_person_has_his_own_way_out_in_one_click(server: FakeMailServer) -> None:
+def test_each_recipient_has_a_link_of_its_own_to_unsubscribe_in_one_click(server: FakeMailServer) -> None:
     send(channel(server, unsubscribe="https://police.example/u/{recipient}"), *PEOPLE[:2])
     for name in ("ana", "bob"):
         message = server.mailbox(f"{name}@c.example")[0].message
@@ -421,7 +421,7 @@ def test_a_server_that_relays_nothing_blocks_the_channel_and_forgets_no_recipien
     assert (outcomes, type(error), error.code) == ({}, Blocked, "554 5.7.1")
 
 
-def test_what_some_or_one_domain_will_not_have_is_refused_for_them_alone(server: FakeMailServer) -> None:
+def test_a_refusal_by_some_or_one_domain_holds_for_them_alone(server: FakeMailServer) -> None:
     server.fail_next("DATA", 554, "5.7.1 their filter says no", times=2)
     outcomes = send(channel(server), *EVERYWHERE)
     assert outcomes_of(outcomes) == {"c": "refused", "d": "refused", "e": "posted", "f": "posted"}
@@ -683,7 +683,7 @@ def test_nothing_leaves_this_machine_where_others_can_read_it(url: str, said: st
     assert "secret" not in str(caught.value)
 
 
-def test_a_plain_connection_that_is_asked_for_in_so_many_words_is_made() -> None:
+def test_an_explicitly_requested_plain_connection_is_made() -> None:
     from policenotify.networks.email import smtp  # noqa: PLC0415 - loads apprise
 
     url = "mailto://mx.invalid?from=a@b.example&mode=insecure"

@@ -284,7 +284,7 @@ def test_an_address_is_written_in_ascii(address: str, written: str) -> None:
         "ana@" + "c." * 130 + "example", "ana@☃☃.", "ana@xn--\udc80.example", "ana@[127.0.0.1]",
     ],
 )  # fmt: skip
-def test_what_cannot_be_mailed_is_refused_without_being_repeated(address: str) -> None:
+def test_an_unmailable_address_is_refused_without_being_repeated(address: str) -> None:
     with pytest.raises(mime.BadAddress) as caught:
         mime.ascii_address(address)
     assert not address or address not in str(caught.value)

@@ -81,7 +81,7 @@ def a_post(text: str = "Route barrée à Évian.", **other: Any) -> Post:
     return network_calls.a_post(text, **{"language": "fr-FR"} | other)
 
 
-def no(status: int, error: object = "So it is", **headers: str) -> Answer:
+def refusal(status: int, error: object = "So it is", **headers: str) -> Answer:
     return Answer.json({"error": error}, status, headers=headers)
 
 
@@ -106,7 +106,7 @@ def test_before_it_knows_its_server_it_claims_what_is_safe(channel: Mastodon) ->
     assert Mastodon.discovers_capabilities
 
 
-def test_what_it_learns_of_its_server_all_objects_know(channel: Mastodon, opened: Open) -> None:
+def test_learned_facts_of_a_server_are_known_to_all_objects(channel: Mastodon, opened: Open) -> None:
     channel.whoami()
     for each in (channel, opened()):
         can = each.capabilities
@@ -206,7 +206,9 @@ def test_no_sensitive_field_is_sent_where_none_is_set(
     assert [post.sensitive for post in server.posts] == [False, True]
 
 
-def test_who_sees_a_post_depends_on_its_stage(channel: Mastodon, opened: Open, server: FakeMastodonServer) -> None:
+def test_the_audience_of_a_post_depends_on_its_stage(
+    channel: Mastodon, opened: Open, server: FakeMastodonServer
+) -> None:
     for stage in Stage:
         send_post(channel, a_post(f"Stage {stage}", stage=stage))
     assert [post.visibility for post in server.posts] == ["public", "unlisted", *["public"] * 4]
@@ -238,7 +240,7 @@ def test_a_thread_is_linked_and_mentions_no_account(channel: Mastodon, server: F
     ]
 
 
-def test_what_is_not_ours_is_not_answered(channel: Mastodon, server: FakeMastodonServer) -> None:
+def test_a_post_of_another_account_is_not_answered(channel: Mastodon, server: FakeMastodonServer) -> None:
     ours = send_post(channel, a_post("Route barrée"))
     strangers = [ours.model_copy(update={"account": "other@x"}), ours.model_copy(update={"id": "../media"})]
     for number, stranger in enumerate(strangers):
@@ -317,13 +319,13 @@ def test_a_limit_on_pictures_does_not_stop_the_channel(channel: Mastodon, server
 @pytest.mark.parametrize(
     ("v2", "v1", "software"),
     [
-        (no(404), no(404), "unknown"),
-        (no(403), no(403), "unknown"),
+        (refusal(404), refusal(404), "unknown"),
+        (refusal(403), refusal(403), "unknown"),
         (Answer.html("<h1>WAF</h1>", 403), Answer.html("<h1>WAF</h1>"), "unknown"),
-        (no(500), no(502), "unknown"),
+        (refusal(500), refusal(502), "unknown"),
         (Answer.json([]), Answer.json({"version": 4}), "unknown"),
-        (no(404), Answer.json({"version": "4.1.0", "configuration": []}), "mastodon"),
-        (no(404), Answer.json({"version": "2.7.2 (compatible; Pleroma 2.6)", "max_toot_chars": 900}), "other"),
+        (refusal(404), Answer.json({"version": "4.1.0", "configuration": []}), "mastodon"),
+        (refusal(404), Answer.json({"version": "2.7.2 (compatible; Pleroma 2.6)", "max_toot_chars": 900}), "other"),
     ],
 )
 def test_a_server_that_hides_its_limits_is_posted_to_all_the_same(
@@ -338,7 +340,7 @@ def test_a_server_that_hides_its_limits_is_posted_to_all_the_same(
     assert can.budget.limit == (900 if software == "other" else 500)
 
 
-@pytest.mark.parametrize("trouble", [Disconnect(), NoResponse(2.0), no(429, **{"Retry-After": "60"})])
+@pytest.mark.parametrize("trouble", [Disconnect(), NoResponse(2.0), refusal(429, **{"Retry-After": "60"})])
 def test_a_server_that_does_not_answer_is_not_posted_to(
     opened: Open, server: FakeMastodonServer, trouble: Answer | Disconnect | NoResponse
 ) -> None:
@@ -434,7 +436,9 @@ def test_a_replay_answered_500_is_looked_up(channel: Mastodon, server: FakeMasto
     assert channel.send(request) == first
 
 
-@pytest.mark.parametrize("trouble", [no(500), no(403, "This action is outside the authorized scopes"), no(401)])
+@pytest.mark.parametrize(
+    "trouble", [refusal(500), refusal(403, "This action is outside the authorized scopes"), refusal(401)]
+)
 def test_a_replay_answered_500_that_cannot_be_looked_up_stays_in_doubt(
     channel: Mastodon, server: FakeMastodonServer, trouble: Answer
 ) -> None:
@@ -458,7 +462,7 @@ def test_a_post_deleted_by_hand_stays_deleted(channel: Mastodon, server: FakeMas
 def test_a_404_to_a_post_that_is_out(channel: Mastodon, server: FakeMastodonServer) -> None:
     request = channel.prepare(a_post(), ())
     ref = channel.send(request)
-    server.fail_next("POST", POST, no(404))
+    server.fail_next("POST", POST, refusal(404))
     assert channel.send(request) == ref
 
 
@@ -466,7 +470,7 @@ def test_a_404_of_another_software_is_a_doubt(opened: Open) -> None:
     with FakeMastodonServer(token=TOKEN, software="gotosocial", now=lambda: NOW) as server:
         channel = opened(server=server.url, store=InMemoryStateStore())
         request = channel.prepare(a_post(), ())
-        server.fail_next("POST", POST, no(404))
+        server.fail_next("POST", POST, refusal(404))
         assert type(error_of(lambda: channel.send(request))) is Unconfirmed
         channel.close()
 
@@ -532,7 +536,7 @@ def test_a_parent_deleted_at_the_last_moment_costs_only_the_thread(
     there = Answer.json({"id": opening.id, "in_reply_to_id": None})
     server.remove(opening.id)
     server.fail_next("GET", ONE, there)
-    server.fail_next("POST", POST, no(status))
+    server.fail_next("POST", POST, refusal(status))
     error = error_of(lambda: channel.send(request))
     assert isinstance(error, Refused)
     assert error.fallback == "prepare"
@@ -542,7 +546,7 @@ def test_a_parent_that_a_late_copy_does_not_show_is_there(
     channel: Mastodon, server: FakeMastodonServer, clock: FakeClock
 ) -> None:
     opening = send_post(channel, a_post("Route barrée"))
-    server.fail_next("GET", ONE, no(404))
+    server.fail_next("GET", ONE, refusal(404))
     before = clock.now()
     send_post(channel, a_post("Fin"), opening)
     assert server.posts[1].parent == opening.id
@@ -627,19 +631,19 @@ def test_a_token_revoked_in_the_middle_blocks_the_channel(opened: Open, software
 
 def test_a_parent_that_is_there_is_not_blamed(channel: Mastodon, server: FakeMastodonServer) -> None:
     request = channel.prepare(a_post("Fin"), (send_post(channel, a_post("Route barrée")),))
-    server.fail_next("POST", POST, no(422, "Validation failed: Tags are forbidden"))
+    server.fail_next("POST", POST, refusal(422, "Validation failed: Tags are forbidden"))
     error = error_of(lambda: channel.send(request))
     assert isinstance(error, Refused)
     assert error.fallback is None
     assert "Tags are forbidden" in str(error)
 
 
-@pytest.mark.parametrize("trouble", [Disconnect(), no(500), Answer.html("<h1>Portal</h1>")])
-def test_a_parent_that_cannot_be_asked_for(
+@pytest.mark.parametrize("trouble", [Disconnect(), refusal(500), Answer.html("<h1>Portal</h1>")])
+def test_a_parent_that_cannot_be_looked_up(
     channel: Mastodon, server: FakeMastodonServer, trouble: Answer | Disconnect
 ) -> None:
     request = channel.prepare(a_post("Fin"), (send_post(channel, a_post("Route barrée")),))
-    server.fail_next("POST", POST, no(404))
+    server.fail_next("POST", POST, refusal(404))
     server.fail_next("GET", ONE, trouble)
     assert type(error_of(lambda: channel.send(request))) is Unavailable
 
@@ -650,8 +654,8 @@ def test_a_parent_that_cannot_be_asked_for(
 @pytest.mark.parametrize(
     ("answer", "kind", "says"),
     [
-        (no(500), Unconfirmed, ""),
-        (no(503, "temporary problem"), Unconfirmed, "temporary problem"),  # another holds the key's lock
+        (refusal(500), Unconfirmed, ""),
+        (refusal(503, "temporary problem"), Unconfirmed, "temporary problem"),  # another holds the key's lock
         (Answer.html("<h1>Bad Gateway</h1>", 502), Unconfirmed, ""),
         (Answer.html("<h1>Log in to the Wi-Fi</h1>"), Unconfirmed, ""),
         (Answer(200, b'{"id": ', {"Content-Type": "application/json"}), Unconfirmed, ""),
@@ -662,23 +666,23 @@ def test_a_parent_that_cannot_be_asked_for(
         (Answer.json({"id": "../1", "url": "https://x.example/1"}), Unconfirmed, "does not name the post"),
         (Answer.json({"id": "1", "url": "https://x.example/\ud800"}), Unconfirmed, "does not name the post"),
         (Answer.json({"id": "1", "scheduled_at": "2026-03-02T07:00:00Z"}), Unconfirmed, "does not name the post"),
-        (no(404), Refused, "published before"),
+        (refusal(404), Refused, "published before"),
         (Answer.html("<h1>Not found</h1>", 404), Unconfirmed, ""),
-        (no(422, "Validation failed: Text character limit of 500 exceeded"), Refused, "limit of 500"),
-        (no(400, "Bad Request: language is not valid"), Refused, "language"),
+        (refusal(422, "Validation failed: Text character limit of 500 exceeded"), Refused, "limit of 500"),
+        (refusal(400, "Bad Request: language is not valid"), Refused, "language"),
         (Answer.html("<h1>Too large for this proxy</h1>", 413), Refused, ""),
-        (no(401, "The access token is invalid"), Blocked, "doctor"),
+        (refusal(401, "The access token is invalid"), Blocked, "doctor"),
         (Answer.html("<h1>401 Unauthorized</h1>", 401), Blocked, "doctor"),
-        (no(403, "This action is outside the authorized scopes"), Blocked, "write:statuses"),
-        (no(403, "Your login is currently disabled"), Blocked, "disabled"),
-        (no(403, {"odd": 1}), Blocked, ""),
-        (no(422, "half \ud800"), Refused, "half ?"),
+        (refusal(403, "This action is outside the authorized scopes"), Blocked, "write:statuses"),
+        (refusal(403, "Your login is currently disabled"), Blocked, "disabled"),
+        (refusal(403, {"odd": 1}), Blocked, ""),
+        (refusal(422, "half \ud800"), Refused, "half ?"),
         (Answer.html("<h1>Forbidden by the firewall</h1>", 403), Unavailable, "proxy"),
         (Answer.html("<h1>Proxy login</h1>", 407), Unavailable, "proxy"),
-        (no(408), Unavailable, ""),
+        (refusal(408), Unavailable, ""),
     ],
 )
-def test_what_an_answer_to_a_post_means(
+def test_the_meaning_of_an_answer_to_a_post(
     channel: Mastodon, server: FakeMastodonServer, answer: Answer, kind: type[ChannelError], says: str
 ) -> None:
     request = channel.prepare(a_post(), ())
@@ -713,7 +717,7 @@ def test_a_closed_port(channel: Mastodon, server: FakeMastodonServer) -> None:
 
 
 def test_silence_ends_after_the_channels_own_timeout(opened: Open, server: FakeMastodonServer) -> None:
-    channel = opened(timeout=0.1)
+    channel = opened(timeout=0.6)
     request = channel.prepare(a_post(), ())
     server.fail_next("POST", POST, NoResponse(5.0))
     error = error_of(lambda: channel.send(request))
@@ -728,7 +732,7 @@ def test_a_swallowed_post_is_reported(channel: Mastodon, server: FakeMastodonSer
     assert clock.slept == [2.0]
 
 
-@pytest.mark.parametrize("troubles", [[no(404)], [no(500)], [Disconnect()], [no(404), Disconnect()]])
+@pytest.mark.parametrize("troubles", [[refusal(404)], [refusal(500)], [Disconnect()], [refusal(404), Disconnect()]])
 def test_a_post_that_is_only_late_is_not_swallowed(
     channel: Mastodon, server: FakeMastodonServer, troubles: list[Answer | Disconnect]
 ) -> None:
@@ -748,7 +752,7 @@ def test_a_post_that_is_only_late_is_not_swallowed(
         (a_post(pictures=(a_picture(),) * 5), ("5", "4")),
     ],
 )
-def test_what_is_too_much_is_refused_before_anything_is_sent(
+def test_too_many_images_are_refused_before_anything_is_sent(
     channel: Mastodon, server: FakeMastodonServer, post: Post, numbers: tuple[str, ...]
 ) -> None:
     error = error_of(lambda: channel.prepare(post, ()))
@@ -788,14 +792,14 @@ def test_a_picture_that_cannot_be_processed_is_refused(channel: Mastodon, server
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (no(500), Unavailable),
+        (refusal(500), Unavailable),
         (Disconnect(), Unavailable),
         (Answer.html("<h1>Portal</h1>"), Unavailable),
         (Answer.json({"id": 7}), Unavailable),
         (Answer.json({"id": "../7"}, 202), Unavailable),
-        (no(422, "Validation failed: File content type is invalid"), Refused),
+        (refusal(422, "Validation failed: File content type is invalid"), Refused),
         (Answer.html("<h1>Too large for this proxy</h1>", 413), Refused),
-        (no(401), Blocked),
+        (refusal(401), Blocked),
     ],
 )
 def test_a_failed_upload_does_not_put_the_post_in_doubt(
@@ -823,14 +827,14 @@ def test_an_upload_that_was_lost(channel: Mastodon, server: FakeMastodonServer) 
         (Answer.json({"id": "1", "url": None}, 206), Unavailable),
         (Disconnect(), Unavailable),
         (Answer.json({"id": "1"}), Refused),
-        (no(500), Refused),
+        (refusal(500), Refused),
     ],
 )
 def test_a_post_refused_for_another_reason_than_its_pictures(
     channel: Mastodon, server: FakeMastodonServer, trouble: Answer | Disconnect, kind: type[ChannelError]
 ) -> None:
     request = channel.prepare(a_post(pictures=(a_picture(),)), ())
-    server.fail_next("POST", POST, no(422, "Cannot attach files that have not finished processing."))
+    server.fail_next("POST", POST, refusal(422, "Cannot attach files that have not finished processing."))
     server.fail_next("GET", MEDIA, trouble)
     error = error_of(lambda: channel.send(request))
     assert type(error) is kind
@@ -868,7 +872,7 @@ def test_editing_can_fail(channel: Mastodon, server: FakeMastodonServer) -> None
     request = channel.prepare(a_post("Juste", pictures=(a_picture(),)), ())
     for other in ({"account": "other@x"}, {"id": "../1"}):
         assert type(error_of(lambda other=other: channel.edit(ref.model_copy(update=other), request))) is Refused  # type: ignore[misc]  # mypy cannot infer it
-    server.fail_next("PUT", ONE, no(422, "Validation failed: no"))
+    server.fail_next("PUT", ONE, refusal(422, "Validation failed: no"))
     assert "no" in str(error_of(lambda: channel.edit(ref, request)))
     server.fail_next("PUT", ONE, Disconnect(), effect=True)
     assert type(error_of(lambda: channel.edit(ref, request))) is Unconfirmed
@@ -901,12 +905,14 @@ def test_taking_back_can_fail(channel: Mastodon, server: FakeMastodonServer) -> 
     ref = send_post(channel, a_post())
     for other in ({"account": "other@x"}, {"id": ""}):
         assert type(error_of(lambda other=other: channel.delete(ref.model_copy(update=other)))) is Refused  # type: ignore[misc]  # mypy cannot infer it
+    server.fail_next("DELETE", ONE, Answer.json({"queued": True}, 201))  # not of a server of the API
+    assert type(error_of(lambda: channel.delete(ref))) is Unconfirmed
     server.use_up("deletes")
     error = error_of(lambda: channel.delete(ref))
     assert isinstance(error, Unavailable)
     assert not error.whole_channel
     server.disabled = True
-    server.fail_next("DELETE", ONE, no(403, "Your login is currently disabled"))
+    server.fail_next("DELETE", ONE, refusal(403, "Your login is currently disabled"))
     assert type(error_of(lambda: channel.delete(ref))) is Blocked
 
 
@@ -924,7 +930,7 @@ def test_a_server_that_cannot_delete_is_reported(opened: Open) -> None:
 # --- who we are ---
 
 
-def test_who_we_are(channel: Mastodon, server: FakeMastodonServer) -> None:
+def test_whoami(channel: Mastodon, server: FakeMastodonServer) -> None:
     account = channel.whoami()
     assert (account.id, account.name, account.url) == ("109000000000000001", "police34", f"{server.url}/@police34")
     assert paths(server) == [f"GET {WHO}", f"GET {V2}"]
@@ -936,17 +942,17 @@ def test_who_we_are(channel: Mastodon, server: FakeMastodonServer) -> None:
     ("answer", "kind", "says"),
     [
         (Answer.json({"id": "1", "username": "mairie"}), Blocked, "@mairie, not to @police34"),
-        (no(401), Blocked, "token"),
-        (no(403, "This action is outside the authorized scopes"), Blocked, "scopes"),
-        (no(422, "This method requires an authenticated user"), Blocked, "authenticated user"),
+        (refusal(401), Blocked, "token"),
+        (refusal(403, "This action is outside the authorized scopes"), Blocked, "scopes"),
+        (refusal(422, "This method requires an authenticated user"), Blocked, "authenticated user"),
         (Answer.html("<h1>422</h1>", 422), Blocked, "does not take the token"),
-        (no(404), Unavailable, ""),
+        (refusal(404), Unavailable, ""),
         (Answer.html("<h1>Portal</h1>"), Unavailable, "who we are"),
         (Answer.json({"id": "1"}), Unavailable, ""),
-        (no(500), Unavailable, ""),
+        (refusal(500), Unavailable, ""),
     ],
 )
-def test_who_we_are_not(
+def test_whoami_of_another_account(
     channel: Mastodon, server: FakeMastodonServer, answer: Answer, kind: type[ChannelError], says: str
 ) -> None:
     server.fail_next("GET", WHO, answer)
@@ -975,9 +981,9 @@ def test_no_secret_is_seen_anywhere(opened: Open, server: FakeMastodonServer, ca
     said = [repr(channel), repr(request), request.model_dump_json()]
     leaky = f"Bad {TOKEN} of desk@police.example"
     for trouble in (
-        no(422, leaky),
-        no(401, leaky),
-        no(500, leaky),
+        refusal(422, leaky),
+        refusal(401, leaky),
+        refusal(500, leaky),
         Answer.html(leaky),
         Answer.json({"id": leaky, "url": leaky}),
         Disconnect(),
@@ -1024,7 +1030,7 @@ def test_nothing_is_sent_with_the_token_of_another_account(opened: Open, server:
     assert not posted(server)
 
 
-def test_whose_the_token_is_is_asked_once(opened: Open, server: FakeMastodonServer) -> None:
+def test_the_owner_of_the_token_is_requested_once(opened: Open, server: FakeMastodonServer) -> None:
     for _ in range(2):
         opened().prepare(a_post(), ())
     assert paths(server).count(f"GET {WHO}") == 1

@@ -83,7 +83,7 @@ def test_each_server_counts_in_its_own_way_and_another_one_in_the_longer(text: s
         assert unsure.count(text, "é") == max(as_mastodon, len(text)) + 1
 
 
-def test_what_counts_alike_is_equal() -> None:
+def test_servers_that_count_alike_are_equal() -> None:
     assert read("4.6.0").capabilities("").budget == Instance().capabilities("").budget
     assert read("4.6.0").capabilities("") == read("4.6.0").capabilities("")
     assert Instance().capabilities("").idempotency_window == timedelta(0)

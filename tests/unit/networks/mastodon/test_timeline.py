@@ -203,7 +203,7 @@ def test_of_two_lost_ones_each_is_found_once(channel: Mastodon, server: FakeMast
     assert {found(channel, request) for request in requests} == {post.id for post in server.posts}
 
 
-def test_what_it_remembers_does_not_grow_for_ever(channel: Mastodon, store: InMemoryStateStore) -> None:
+def test_the_cache_does_not_grow_for_ever(channel: Mastodon, store: InMemoryStateStore) -> None:
     store.compare_and_swap("posts", json.dumps([[str(number), "k"] for number in range(200)]), version=None)
     channel.send(channel.prepare(a_post(), ()))
     kept = store.load("posts")
@@ -233,7 +233,7 @@ def test_a_process_that_is_always_faster_costs_only_the_memory(server: FakeMasto
         {"at": NOW - timedelta(minutes=6)},
     ],
 )
-def test_what_is_not_like_it_is_not_taken_for_it(
+def test_a_different_post_is_not_taken_for_it(
     channel: Mastodon, server: FakeMastodonServer, other: dict[str, Any]
 ) -> None:
     server.write(**{"text": TEXT, **other})
@@ -327,7 +327,7 @@ def test_a_token_of_another_account_or_of_none(
             later.find(request, since=NOW)
 
 
-def test_whose_the_token_is_is_asked_once(channel: Mastodon, server: FakeMastodonServer) -> None:
+def test_the_owner_of_the_token_is_requested_once(channel: Mastodon, server: FakeMastodonServer) -> None:
     request = channel.prepare(a_post(), ())
     for _ in range(3):
         channel.find(request, since=NOW)
@@ -371,5 +371,5 @@ def test_texts_that_are_not(one: str, two: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["a < b & c > d", "1\n2\n\n3", "« #A9 » https://x.example/?a=b&c=d (@a@b.example)"])
-def test_what_the_server_makes_html_of_is_read_back(text: str) -> None:
+def test_html_of_the_server_is_read_back(text: str) -> None:
     assert plain_html(html(text, "https://social.example")) == plain(text)

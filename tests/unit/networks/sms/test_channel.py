@@ -205,7 +205,7 @@ def test_a_gateway_that_refuses_with_a_success_status_is_not_verified(server: Fa
         ("json", "unverified"),
     ],
 )
-def test_what_a_yes_is_worth_is_claimed_by_gateway(server: FakeSmsServer, name: str, acceptance: str) -> None:
+def test_the_meaning_of_an_acceptance_is_claimed_by_gateway(server: FakeSmsServer, name: str, acceptance: str) -> None:
     assert channel(server, name).capabilities.acceptance == acceptance
 
 
@@ -427,7 +427,7 @@ def test_an_untrusted_certificate_leaves_no_recipient_in_doubt(
     assert server.requests == []
 
 
-def test_a_slow_gateway_is_asked_for_everybody(server: FakeSmsServer) -> None:
+def test_a_slow_gateway_is_called_for_every_recipient(server: FakeSmsServer) -> None:
     """The lease begins again with each person."""
     clock = FakeClock()
 
@@ -812,7 +812,7 @@ def test_without_apprise_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("name", GATEWAYS)
-def test_asking_who_we_are_reaches_the_gateway_and_sends_nothing(server: FakeSmsServer, name: str) -> None:
+def test_whoami_reaches_the_gateway_and_sends_nothing(server: FakeSmsServer, name: str) -> None:
     by = channel(server, name)
     account = by.whoami()
     assert account.id == by.account
@@ -837,7 +837,7 @@ def test_asking_who_we_are_reaches_the_gateway_and_sends_nothing(server: FakeSms
         ("seven://{recipient}/", {}, "no telephone number where"),
     ],
 )
-def test_what_apprise_cannot_use_blocks_the_channel(
+def test_a_url_that_apprise_cannot_use_blocks_the_channel(
     server: FakeSmsServer, url: str, options: dict[str, Any], said: str
 ) -> None:
     by = open_sms(url, **options)

@@ -75,7 +75,7 @@ class OctopushFixture(SmsFixture):
 
 
 class Promises(ChannelContract):
-    # No gateway tells through apprise whether it accepts our credentials before an SMS is sent: see test_sms.py.
+    # No gateway tells through apprise whether it accepts our credentials before an SMS is sent: see test_channel.py.
     test_whoami_proves_the_credentials = None
 
 

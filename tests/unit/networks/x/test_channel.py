@@ -113,25 +113,27 @@ def calls(server: FakeXServer, route: tuple[str, str]) -> list[Any]:
     return [seen for seen in server.requests if (seen.method, seen.path) == route]
 
 
-def no(status: int, detail: str = "", kind: str = "about:blank", title: str = "Forbidden", **headers: str) -> Answer:
+def problem(
+    status: int, detail: str = "", kind: str = "about:blank", title: str = "Forbidden", **headers: str
+) -> Answer:
     """A problem as X sends it."""
     body = {"title": title, "detail": detail, "type": kind, "status": status}
     return Answer.json(body, status, headers=headers)
 
 
-def old(status: int, code: int, message: str = "So it is") -> Answer:
+def problem_v1(status: int, code: int, message: str = "So it is") -> Answer:
     """An error as X's API v1.1 sends it, and v2 sometimes."""
     return Answer.json({"errors": [{"code": code, "message": message}]}, status)
 
 
 PROBLEM = "https://api.twitter.com/2/problems/"
-DUPLICATE = no(403, "You are not allowed to create a Tweet with duplicate content.")
-NO_REPLY = no(
+DUPLICATE = problem(403, "You are not allowed to create a Tweet with duplicate content.")
+NO_REPLY = problem(
     403,
     "Reply to this conversation is not allowed because you have not been mentioned or otherwise engaged by the author "
     "of the post you are replying to.",
 )
-MISSING = no(403, "You attempted to reply to a Tweet that is deleted or not visible to you.")
+MISSING = problem(403, "You attempted to reply to a Tweet that is deleted or not visible to you.")
 
 
 # --- what it is, before anything is sent ---
@@ -287,15 +289,15 @@ def test_a_picture_that_x_cannot_use(channel: X, server: FakeXServer) -> None:
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (no(500, "Internal Server Error"), Unavailable),
+        (problem(500, "Internal Server Error"), Unavailable),
         (Disconnect(), Unavailable),
         (Disconnect("half"), Unavailable),
         (Answer.html("<h1>Portal</h1>", 403), Unavailable),
         (Answer.html("<h1>Too large for this proxy</h1>", 413), Refused),
-        (no(429, "Too Many Requests"), Unavailable),
-        (no(402, "No credits", title="CreditsDepleted"), Blocked),
-        (no(400, "File size exceeds the limit."), Refused),
-        (no(403, "not configured with the appropriate app permissions"), Blocked),
+        (problem(429, "Too Many Requests"), Unavailable),
+        (problem(402, "No credits", title="CreditsDepleted"), Blocked),
+        (problem(400, "File size exceeds the limit."), Refused),
+        (problem(403, "not configured with the appropriate app permissions"), Blocked),
     ],
 )
 def test_a_failed_upload_does_not_put_the_post_in_doubt(
@@ -335,7 +337,7 @@ def test_where_answers_are_refused_nothing_is_answered(opened: Open, server: Fak
     assert [post.parent for post in server.posts] == [None, None]
 
 
-def test_what_is_not_ours_is_not_answered(channel: X, server: FakeXServer) -> None:
+def test_a_post_of_another_account_is_not_answered(channel: X, server: FakeXServer) -> None:
     ours = send_post(channel, a_post("Route barrée"))
     for number, change in enumerate(({"account": "other@127.0.0.1"}, {"id": "at://did"}, {"id": ""})):
         ref = send_post(channel, a_post(f"Fin {number}"), ours.model_copy(update=change))
@@ -353,7 +355,7 @@ def test_what_is_not_ours_is_not_answered(channel: X, server: FakeXServer) -> No
         (a_post(pictures=(a_picture(),) * 5), ("5", "4")),
     ],
 )
-def test_what_is_too_much_is_refused_before_anything_is_sent(
+def test_too_many_images_are_refused_before_anything_is_sent(
     channel: X, server: FakeXServer, post: Post, numbers: tuple[str, ...]
 ) -> None:
     error = error_of(lambda: channel.prepare(post, ()))
@@ -453,7 +455,7 @@ def test_cut_after_it_was_accepted(opened: Open, server: FakeXServer, cut: Disco
 
 
 def test_silence_ends_after_the_channels_own_timeout(opened: Open, server: FakeXServer) -> None:
-    channel = opened(timeout=0.1)
+    channel = opened(timeout=0.6)
     request = channel.prepare(a_post(), ())
     server.fail_next(*CREATE, NoResponse(5.0))
     assert error_of(lambda: channel.send(request)).code == "ReadTimeout"
@@ -486,7 +488,9 @@ def test_the_same_words_of_some_time_ago_are_not_this_post(
     assert clock.slept == []
 
 
-@pytest.mark.parametrize("trouble", [no(500), Disconnect(), no(403, "client-not-enrolled"), no(429), Answer.html("Hi")])
+@pytest.mark.parametrize(
+    "trouble", [problem(500), Disconnect(), problem(403, "client-not-enrolled"), problem(429), Answer.html("Hi")]
+)
 def test_a_duplicate_that_cannot_be_looked_up_stays_in_doubt(
     channel: X, server: FakeXServer, trouble: Answer | Disconnect
 ) -> None:
@@ -571,7 +575,7 @@ def test_a_wrong_clock_is_named_and_not_the_keys(opened: Open, server: FakeXServ
     """X need not explain why it rejects a signature. The time of its answer shows it."""
     channel = opened()
     request = channel.prepare(a_post(), ())
-    plain = no(401, "Unauthorized")
+    plain = problem(401, "Unauthorized")
     for apart, names_clock in ((0, False), (110, False), (130, True), (-10_000, True)):
         there = format_datetime(clock.now() + timedelta(seconds=apart), usegmt=True)
         server.fail_next(*CREATE, replace(plain, headers={"Date": there}))
@@ -586,7 +590,7 @@ def test_a_wrong_clock_does_not_matter_to_tokens(rotating: Open, server: FakeXSe
     channel = rotating()
     request = channel.prepare(a_post(), ())
     there = format_datetime(clock.now() + timedelta(hours=3), usegmt=True)
-    server.fail_next(*CREATE, replace(no(401, "Unauthorized"), headers={"Date": there}), times=2)
+    server.fail_next(*CREATE, replace(problem(401, "Unauthorized"), headers={"Date": there}), times=2)
     assert "clock" not in str(error_of(lambda: channel.send(request)))
 
 
@@ -668,7 +672,7 @@ def test_fields_that_x_no_longer_knows_are_done_without(channel: X, server: Fake
 @pytest.mark.parametrize(
     "trouble",
     [
-        no(500, "Internal Server Error"),
+        problem(500, "Internal Server Error"),
         Answer.html("<h1>Portal</h1>"),
         Answer.json({}),
         Answer.json([]),
@@ -676,12 +680,12 @@ def test_fields_that_x_no_longer_knows_are_done_without(channel: X, server: Fake
         Answer.json({"data": [{"text": "x"}], "meta": {"result_count": 1}}),
         Answer.json({"errors": [{"detail": "Could not find user"}]}),
         Answer.json({"meta": {"result_count": 2}}),
-        no(400, "The query parameter [start_time] is wrong"),
-        no(404, "Not found"),
-        no(403, "", PROBLEM + "client-forbidden"),
-        no(403, "Whatever else"),
-        old(403, 453, "You currently have access to a subset of X API V2 endpoints"),
-        no(429, "Too Many Requests"),
+        problem(400, "The query parameter [start_time] is wrong"),
+        problem(404, "Not found"),
+        problem(403, "", PROBLEM + "client-forbidden"),
+        problem(403, "Whatever else"),
+        problem_v1(403, 453, "You currently have access to a subset of X API V2 endpoints"),
+        problem(429, "Too Many Requests"),
         Disconnect(),
         NoResponse(2.0),
     ],
@@ -699,9 +703,13 @@ def test_a_timeline_that_cannot_be_read_keeps_the_doubt(
     assert channel.find(request, since=NOW) == ref
 
 
-def test_what_closes_the_account_blocks_also_a_look(channel: X, server: FakeXServer) -> None:
+def test_a_closed_account_blocks_a_look_up_too(channel: X, server: FakeXServer) -> None:
     request = channel.prepare(a_post(), ())
-    for answer in (no(403, "The user used for authentication is suspended"), no(402), no(401, "Unauthorized")):
+    for answer in (
+        problem(403, "The user used for authentication is suspended"),
+        problem(402),
+        problem(401, "Unauthorized"),
+    ):
         server.fail_next(*TIMELINE, answer)
         assert type(error_of(lambda: channel.find(request, since=NOW))) is Blocked
 
@@ -712,8 +720,8 @@ def test_what_closes_the_account_blocks_also_a_look(channel: X, server: FakeXSer
 @pytest.mark.parametrize(
     ("answer", "kind", "says"),
     [
-        (no(500, "Internal Server Error", title="Internal Server Error"), Unconfirmed, ""),
-        (no(503, "Service Unavailable", title="Service Unavailable"), Unconfirmed, "503"),
+        (problem(500, "Internal Server Error", title="Internal Server Error"), Unconfirmed, ""),
+        (problem(503, "Service Unavailable", title="Service Unavailable"), Unconfirmed, "503"),
         (Answer.html("<h1>Over capacity</h1>", 503), Unconfirmed, ""),
         (Answer.json(["no"], 400), Unconfirmed, "read"),  # tweepy fails on it: AttributeError
         (Answer.json("no", 403), Unconfirmed, "read"),
@@ -728,42 +736,46 @@ def test_what_closes_the_account_blocks_also_a_look(channel: X, server: FakeXSer
         (Answer.json({"errors": [{"detail": "Half of it"}]}, 201), Unconfirmed, "Half of it"),
         (Answer.redirect("https://elsewhere.invalid/", 307), Unconfirmed, "service"),
         (DUPLICATE, Unconfirmed, "does not show it yet"),
-        (old(403, 187, "Status is a duplicate."), Unconfirmed, "does not show it yet"),
-        (no(403, "You are not permitted to perform this action."), Refused, "280"),
-        (old(403, 186, "Tweet needs to be a bit shorter."), Refused, "limit"),
-        (no(400, "Text is too long"), Refused, "Shorten"),
-        (no(403, "You may use a maximum of one cashtag."), Refused, "cashtag"),
-        (no(403, "The Tweet contains an invalid URL."), Refused, "invalid URL"),
+        (problem_v1(403, 187, "Status is a duplicate."), Unconfirmed, "does not show it yet"),
+        (problem(403, "You are not permitted to perform this action."), Refused, "280"),
+        (problem_v1(403, 186, "Tweet needs to be a bit shorter."), Refused, "limit"),
+        (problem(400, "Text is too long"), Refused, "Shorten"),
+        (problem(403, "You may use a maximum of one cashtag."), Refused, "cashtag"),
+        (problem(403, "The Tweet contains an invalid URL."), Refused, "invalid URL"),
         (
-            no(400, "One or more parameters to your request was invalid.", PROBLEM + "invalid-request"),
+            problem(400, "One or more parameters to your request was invalid.", PROBLEM + "invalid-request"),
             Refused,
             "invalid",
         ),
-        (no(401, "Unauthorized", title="Unauthorized"), Blocked, "credentials"),
-        (old(401, 89, "Invalid or expired token."), Blocked, "expired token"),
-        (old(401, 135, "Timestamp out of bounds."), Blocked, "clock"),
-        (no(402, "No credits", title="CreditsDepleted"), Blocked, "Buy credits"),
+        (problem(401, "Unauthorized", title="Unauthorized"), Blocked, "credentials"),
+        (problem_v1(401, 89, "Invalid or expired token."), Blocked, "expired token"),
+        (problem_v1(401, 135, "Timestamp out of bounds."), Blocked, "clock"),
+        (problem(402, "No credits", title="CreditsDepleted"), Blocked, "Buy credits"),
         (Answer.html("Payment Required", 402), Blocked, "Buy credits"),
-        (no(403, "Not configured", PROBLEM + "oauth1-permissions"), Blocked, "Read and write"),
-        (no(403, "You must use keys of a Project", PROBLEM + "client-forbidden"), Blocked, "project"),
-        (no(403, "Wrong authentication", PROBLEM + "unsupported-authentication"), Blocked, "doctor"),
-        (old(403, 453, "You currently have access to a subset of X API V2 endpoints"), Blocked, "doctor"),
-        (old(401, 261, "Application cannot perform write actions."), Blocked, "Read and write"),
-        (no(403, "The user used for authentication is suspended", PROBLEM + "user-suspended"), Blocked, "suspended"),
-        (old(403, 64, "Your account is suspended"), Blocked, "suspended"),
-        (old(403, 326, "this account is temporarily locked"), Blocked, "unlock"),
-        (no(429, "Usage cap exceeded: Monthly product cap", PROBLEM + "usage-capped"), Blocked, "quota"),
-        (old(403, 185, "User is over daily status update limit."), Unavailable, "today"),
-        (old(403, 226, "This request looks like it might be automated."), Unavailable, "automated"),
+        (problem(403, "Not configured", PROBLEM + "oauth1-permissions"), Blocked, "Read and write"),
+        (problem(403, "You must use keys of a Project", PROBLEM + "client-forbidden"), Blocked, "project"),
+        (problem(403, "Wrong authentication", PROBLEM + "unsupported-authentication"), Blocked, "doctor"),
+        (problem_v1(403, 453, "You currently have access to a subset of X API V2 endpoints"), Blocked, "doctor"),
+        (problem_v1(401, 261, "Application cannot perform write actions."), Blocked, "Read and write"),
+        (
+            problem(403, "The user used for authentication is suspended", PROBLEM + "user-suspended"),
+            Blocked,
+            "suspended",
+        ),
+        (problem_v1(403, 64, "Your account is suspended"), Blocked, "suspended"),
+        (problem_v1(403, 326, "this account is temporarily locked"), Blocked, "unlock"),
+        (problem(429, "Usage cap exceeded: Monthly product cap", PROBLEM + "usage-capped"), Blocked, "quota"),
+        (problem_v1(403, 185, "User is over daily status update limit."), Unavailable, "today"),
+        (problem_v1(403, 226, "This request looks like it might be automated."), Unavailable, "automated"),
         (Answer.html("<h1>Forbidden by the firewall</h1>", 403), Unavailable, "proxy"),
         (Answer.html("<h1>Proxy login</h1>", 407), Unavailable, "proxy"),
         (Answer.html("<h1>Who are you?</h1>", 401), Unavailable, "proxy"),
         (Answer(400), Unavailable, "proxy"),
-        (no(404, "Not Found"), Unavailable, "service"),
-        (no(408, "Request Timeout"), Unavailable, ""),
+        (problem(404, "Not Found"), Unavailable, "service"),
+        (problem(408, "Request Timeout"), Unavailable, ""),
     ],
 )
-def test_what_an_answer_to_a_post_means(
+def test_the_meaning_of_an_answer_to_a_post(
     channel: X, server: FakeXServer, answer: Answer, kind: type[ChannelError], says: str
 ) -> None:
     request = channel.prepare(a_post(), ())
@@ -818,7 +830,7 @@ def test_an_upload_that_was_lost(channel: X, server: FakeXServer, clock: FakeClo
     elif how == "expired":
         clock.pass_by(86_401)
     else:
-        server.fail_next(*CREATE, old(400, 324, "The validation of media ids failed."))
+        server.fail_next(*CREATE, problem_v1(400, 324, "The validation of media ids failed."))
     error = error_of(lambda: channel.send(request))
     assert isinstance(error, Refused)
     assert error.fallback == "prepare"
@@ -855,7 +867,7 @@ def test_a_rate_limit_holds_for_the_account(
     channel: X, server: FakeXServer, clock: FakeClock, headers: dict[str, str], seconds: int | None
 ) -> None:
     request = channel.prepare(a_post(), ())
-    server.fail_next(*CREATE, no(429, "Too Many Requests", title="Too Many Requests", **headers))
+    server.fail_next(*CREATE, problem(429, "Too Many Requests", title="Too Many Requests", **headers))
     error = error_of(lambda: channel.send(request))
     assert isinstance(error, Unavailable)
     assert error.whole_channel
@@ -878,7 +890,7 @@ def test_the_posts_of_the_window_and_of_the_day_run_out(channel: X, server: Fake
 
 def test_a_quota_of_a_day_comes_back_by_itself(channel: X, server: FakeXServer) -> None:
     request = channel.prepare(a_post(), ())
-    server.fail_next(*CREATE, no(429, "Usage cap exceeded: Daily product cap", PROBLEM + "usage-capped"))
+    server.fail_next(*CREATE, problem(429, "Usage cap exceeded: Daily product cap", PROBLEM + "usage-capped"))
     error = error_of(lambda: channel.send(request))
     assert isinstance(error, Unavailable)
     assert (error.whole_channel, error.retry_at) == (True, NOW + timedelta(seconds=900))
@@ -1049,7 +1061,7 @@ def test_many_find_the_token_expired_and_one_renews_it(rotating: Open, server: F
 def test_a_token_that_is_never_accepted_ends(rotating: Open, server: FakeXServer) -> None:
     channel = rotating()
     request = channel.prepare(a_post(), ())
-    server.fail_next(*CREATE, no(401, "Unauthorized", title="Unauthorized"), times=99)
+    server.fail_next(*CREATE, problem(401, "Unauthorized", title="Unauthorized"), times=99)
     assert type(error_of(lambda: channel.send(request))) is Blocked
     assert (len(calls(server, CREATE)), server.renewals) == (2, 2)
 
@@ -1060,8 +1072,8 @@ def test_a_token_that_is_never_accepted_ends(rotating: Open, server: FakeXServer
         (Answer.json({"error": "invalid_grant"}, 400), Blocked, "Authorise the app"),
         (Answer.json({"error": "unauthorized_client"}, 401), Blocked, "client_id"),
         (Answer.json({"error": "invalid_client"}, 401), Blocked, "client_secret"),
-        (no(429, "Too Many Requests"), Unavailable, "wait"),
-        (no(503, "Service Unavailable"), Unavailable, "renewing the tokens"),
+        (problem(429, "Too Many Requests"), Unavailable, "wait"),
+        (problem(503, "Service Unavailable"), Unavailable, "renewing the tokens"),
         (Answer.html("<h1>Portal</h1>"), Unavailable, "cannot be read"),
         (Answer.html("<h1>Portal</h1>", 403), Unavailable, "proxy"),
         (Answer.json({"access_token": 7}), Unavailable, "cannot be read"),
@@ -1165,7 +1177,7 @@ def test_a_refresh_token_that_another_process_has_just_used(rotating: Open, serv
     store.waiting.append(json.dumps(fresh))
     server.expire_access()
     server.on(*TOKEN, store.supersede_partial_sends)
-    server.fail_next(*ME, no(401, "Unauthorized"))
+    server.fail_next(*ME, problem(401, "Unauthorized"))
     server.fail_next(*ME, Answer.json({"data": {"id": "7", "username": "police34"}}))
     assert channel.whoami().id == "7"
     assert calls(server, ME)[-1].headers["Authorization"] == "Bearer theirs"
@@ -1181,7 +1193,7 @@ def test_a_post_is_taken_back_once_or_twice(channel: X, server: FakeXServer) -> 
     channel.delete(ref)
     assert server.posts == ()
     assert channel.find(request, since=NOW) is None
-    server.fail_next(*DELETE, old(404, 144, "No status found with that ID."))
+    server.fail_next(*DELETE, problem_v1(404, 144, "No status found with that ID."))
     channel.delete(ref)
 
 
@@ -1192,9 +1204,9 @@ def test_a_post_is_taken_back_once_or_twice(channel: X, server: FakeXServer) -> 
         (Answer.json({"data": {"deleted": False}}), Unconfirmed),
         (Answer.json({}), Unconfirmed),
         (Answer.html("<h1>Portal</h1>", 404), Unavailable),
-        (no(429, "Too Many Requests"), Unavailable),
-        (no(403, "You are not permitted to delete this"), Refused),
-        (no(403, "Not configured", PROBLEM + "oauth1-permissions"), Blocked),
+        (problem(429, "Too Many Requests"), Unavailable),
+        (problem(403, "You are not permitted to delete this"), Refused),
+        (problem(403, "Not configured", PROBLEM + "oauth1-permissions"), Blocked),
     ],
 )
 def test_taking_back_can_fail(
@@ -1205,7 +1217,7 @@ def test_taking_back_can_fail(
     assert type(error_of(lambda: channel.delete(ref))) is kind
 
 
-def test_what_is_not_ours_is_not_taken_back(channel: X, server: FakeXServer) -> None:
+def test_a_post_of_another_account_is_not_deleted(channel: X, server: FakeXServer) -> None:
     ref = send_post(channel, a_post())
     for change in ({"account": "other"}, {"id": "../2/users/me"}):
         assert type(error_of(lambda change=change: channel.delete(ref.model_copy(update=change)))) is Refused  # type: ignore[misc]  # a default binds it
@@ -1242,10 +1254,10 @@ def test_no_secret_is_seen_anywhere(
         leaky = " ".join(("Bad desk@police.example", *own, "eyJhbGciOiJIUzI1NiJ9" * 3))
         said += [repr(channel), repr(request), request.model_dump_json(), repr(credentials)]
         for route, trouble in (
-            (CREATE, no(400, leaky)),
-            (CREATE, no(403, leaky, PROBLEM + leaky, leaky)),
-            (CREATE, no(401, leaky, title=leaky)),
-            (CREATE, no(500, leaky)),
+            (CREATE, problem(400, leaky)),
+            (CREATE, problem(403, leaky, PROBLEM + leaky, leaky)),
+            (CREATE, problem(401, leaky, title=leaky)),
+            (CREATE, problem(500, leaky)),
             (CREATE, Answer.json({"errors": [{"message": leaky, "code": 1}]}, 400)),
             (CREATE, Answer.json({"data": {"id": leaky}}, 201)),
             (CREATE, Disconnect()),

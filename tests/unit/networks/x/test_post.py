@@ -110,7 +110,7 @@ def test_any_text_is_recognised(text: str, of_whom: str) -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["referenced_tweets", "referenced_posts"])
-def test_what_it_answers_is_compared(name: str, parent: str | None, listed: object, *, same: bool) -> None:
+def test_parents_are_compared(name: str, parent: str | None, listed: object, *, same: bool) -> None:
     post = a_post("x", in_reply_to_tweet_id=parent)
     assert post.replies_as({name: listed} if listed else {}) is same
 
@@ -121,5 +121,5 @@ def test_the_time_of_a_post_is_in_its_id() -> None:
 
 
 @pytest.mark.parametrize(("value", "yes"), [("1", True), ("9" * 19, True), ("9" * 20, False), ("", False), (7, False)])
-def test_what_a_number_of_x_is(value: object, *, yes: bool) -> None:
+def test_valid_ids_of_x(value: object, *, yes: bool) -> None:
     assert is_id(value) is yes

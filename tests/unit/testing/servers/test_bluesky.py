@@ -155,7 +155,7 @@ def test_a_refusal_has_the_servers_words(caller: Caller, record: dict[str, Any],
         a_record(embed={"$type": "app.bsky.embed.nonsense"}),
     ],
 )
-def test_what_the_server_lets_through(caller: Caller, record: dict[str, Any]) -> None:
+def test_texts_accepted_by_the_server(caller: Caller, record: dict[str, Any]) -> None:
     assert caller.put(record)["status"] == 200
     assert len(caller.server.posts) == 1
 

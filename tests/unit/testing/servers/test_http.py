@@ -143,7 +143,8 @@ def test_a_delayed_answer_has_taken_effect_when_the_client_gives_up(server: Fake
     server.on("POST", "/post", lambda seen: posts(seen) and Answer(delay=30))
 
     with pytest.raises(httpx.ReadTimeout):
-        httpx.post(f"{server.url}/post", json={"text": "a"}, timeout=0.1)
+        httpx.post(f"{server.url}/post", json={"text": "a"}, timeout=0.3)
+    server.wait_for(1)
     assert posts.texts == ["a"]
 
 

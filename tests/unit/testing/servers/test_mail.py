@@ -283,7 +283,7 @@ def test_a_slow_server_outlasts_the_clients_patience(mail: FakeMailServer) -> No
     assert len(mail.mails) == 1
 
 
-def test_a_login_is_asked_for_and_checked() -> None:
+def test_a_login_is_required_and_checked() -> None:
     with (
         FakeMailServer(login=("desk", "secret")) as mail,
         smtplib.SMTP(mail.host, mail.port, timeout=5) as client,

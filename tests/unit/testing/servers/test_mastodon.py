@@ -110,7 +110,7 @@ def test_a_refused_post_uses_no_key(caller: Caller) -> None:
         ("x", {"media_ids": ["7"]}, 422, "Media 7 not found"),
     ],
 )
-def test_what_it_refuses(
+def test_refusals_of_the_server(
     caller: Caller, server: FakeMastodonServer, status: str, more: dict[str, Any], code: int, error: str
 ) -> None:
     got = caller.post(status, **more)
@@ -316,7 +316,7 @@ def test_takahe_answers_what_is_gone_and_reads_no_address_with_a_slash(http: htt
         assert refused.headers["Content-Type"].startswith("text/html")
 
 
-def test_what_answers_a_deleted_post_starts_a_thread_on_mastodon_alone(http: httpx.Client) -> None:
+def test_a_reply_to_a_deleted_post_starts_a_thread_on_mastodon_alone(http: httpx.Client) -> None:
     for software, shown in (("mastodon", ["Deux"]), ("gotosocial", [])):
         with FakeMastodonServer(software=software, now=lambda: NOW) as server:  # type: ignore[arg-type]  # one of both
             caller = Caller(server, http)
@@ -327,7 +327,7 @@ def test_what_answers_a_deleted_post_starts_a_thread_on_mastodon_alone(http: htt
             assert [post.text for post in server.profile] == shown
 
 
-def test_what_people_do_by_hand(server: FakeMastodonServer) -> None:
+def test_actions_by_hand(server: FakeMastodonServer) -> None:
     id_ = server.write("Une", warning="Attention", at=NOW - timedelta(days=1))
     server.rewrite(id_, "Une")
     assert server.posts[0].edited_at is None

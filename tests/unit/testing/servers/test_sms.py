@@ -156,7 +156,7 @@ def test_seven_and_sfr_refuse_with_a_success_status(server: FakeSmsServer) -> No
     assert server.messages == ()
 
 
-def test_who_is_refused_gets_nothing_until_all_is_well_again(server: FakeSmsServer) -> None:
+def test_a_refused_recipient_gets_nothing_until_recovery(server: FakeSmsServer) -> None:
     server.refuse("+33600000001")
     assert kannel(server, text="x")[0] == 400
     assert octopush(server).status_code == 400

@@ -280,7 +280,7 @@ def test_a_picture_that_is_not_taken(caller: Caller, path: str, body: object) ->
         ("tweet.fields", "note_tweet", "referenced_tweets"),
     ],
 )
-def test_the_timeline_shows_what_was_asked_for(
+def test_the_timeline_shows_the_requested_posts(
     caller: Caller, server: FakeXServer, names: Literal["post.fields", "tweet.fields"], note: str, parents: str
 ) -> None:
     server.limit, server.knows_fields = 25_000, names
@@ -349,7 +349,7 @@ def test_a_signature_is_good_once_and_for_one_address(caller: Caller, server: Fa
     assert caller.http.send(prepared, timeout=5).status_code == 401
 
 
-def test_who_has_no_keys_is_not_let_in(caller: Caller, server: FakeXServer) -> None:
+def test_a_request_without_keys_is_refused(caller: Caller, server: FakeXServer) -> None:
     for auth in (
         None,
         ("user", "word"),
