@@ -76,6 +76,7 @@ CREATE TABLE pn_lock (
     name VARCHAR(200) NOT NULL,
     owner VARCHAR(32) NOT NULL,
     lease_until BIGINT NOT NULL,
+    length BIGINT NOT NULL,
     PRIMARY KEY (name)
 );
 

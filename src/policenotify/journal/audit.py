@@ -25,6 +25,9 @@ from policenotify.journal.verify import EVENT_FIELDS, FORMAT_VERSION, commitment
 RUNNER = "runner"
 """The actor of events that delivery itself records."""
 
+PROCESS = "process"
+"""The key of a body under which the user of the process is recorded."""
+
 SALT_BYTES = 16
 """Length of a salt: 128 bits, so that an erased body cannot be guessed from its commitment."""
 
@@ -59,7 +62,7 @@ def record(
 
     An actor is whom the caller names. The body also gets the user of the process, as the system knows it.
     """
-    recorded = {**body, "process": process_user()}
+    recorded = {**body, PROCESS: process_user()}
     text = json.dumps(recorded, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
     salt = connection.get_execution_options()["policenotify_entropy"](SALT_BYTES).hex()
     connection.execute(

@@ -146,11 +146,14 @@ class AuditLog:
             audit.record(connection, self._journal.now(), actor, kind, body, channel=channel)
 
     def events(self, kind: str, since: datetime) -> tuple[Mapping[str, Any], ...]:
-        """Return the bodies of all events of a kind, oldest first, without those that were purged."""
+        """Return the bodies of all events of a kind as given to `record`, oldest first, without purged ones."""
         table = schema.event
         query = select(table.c.body).where(table.c.kind == kind, table.c.at >= microseconds(since), table.c.body != "")
         with self._journal.read() as connection:
-            return tuple(json.loads(body) for body in connection.execute(query.order_by(table.c.id)).scalars())
+            bodies = tuple(json.loads(body) for body in connection.execute(query.order_by(table.c.id)).scalars())
+        for body in bodies:
+            body.pop(audit.PROCESS, None)
+        return bodies
 
     def seal(self) -> int:
         """Close and sign the events since the last seal. Return their number."""

@@ -22,7 +22,7 @@ from policenotify.journal.audit import record_delivery
 from policenotify.journal.channels import opens_at, take_slot
 from policenotify.journal.leases import is_dead, is_of_this_boot
 from policenotify.journal.recipients import counts, overall_outcome, release_recipients
-from policenotify.journal.records import LEASE, TOLERANCE, ClaimedDelivery, microseconds, moment, priority, span
+from policenotify.journal.records import ClaimedDelivery, latest_pause, microseconds, moment, priority, span
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -218,10 +218,10 @@ def recover(connection: Connection, now: int, lease: timedelta) -> int:
     A delivery whose attempt had begun is in doubt. A second recovery within one lease raises an alarm: processes keep
     exiting in the middle of this delivery, or two of them take it from each other.
     """
-    recovered, longest = 0, now + span(max(lease, LEASE) + TOLERANCE)
+    recovered = 0
     for seen in sorted(connection.execute(_SENDING).all(), key=lambda row: str(row.ordering_key)):
-        # A lease that ends later than any may was written by a clock that was ahead.
-        if now < seen.lease_until <= longest and not is_dead(seen.owner):
+        # A claim of more than a day was written by a clock that was ahead. Of an hour, its owner may be alive still.
+        if now < seen.lease_until <= latest_pause(now) and not is_dead(seen.owner):
             continue
         lock(connection, seen.ordering_key)
         still = and_(_table.c.id == seen.id, _table.c.state == Outcome.SENDING, _table.c.owner == seen.owner)

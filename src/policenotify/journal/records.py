@@ -21,7 +21,7 @@ TOLERANCE = timedelta(seconds=30)
 """How far the clocks of two hosts may differ without either having been set back."""
 
 LONGEST_PAUSE = timedelta(days=1)
-"""The longest pause of a channel: the longest window of Bluesky and X."""
+"""The longest pause of a channel, the longest window of Bluesky and X. No claim lasts so long either."""
 
 QUIET = timedelta(minutes=2)
 """How long a worker may be silent before it counts as gone."""

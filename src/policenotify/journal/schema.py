@@ -221,6 +221,7 @@ lock: Table = Table(
     Column("name", String(200), primary_key=True),
     Column("owner", String(32), nullable=False),
     Column("lease_until", _When, nullable=False),
+    Column("length", BigInteger, nullable=False),  # how long it was asked for
     comment="Exclusive locks across processes; a row exists while a lock is held.",
 )
 

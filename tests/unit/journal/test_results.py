@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import pytest
 
 from policenotify.channel import RecipientOutcome
 from policenotify.errors import Blocked
+from policenotify.journal.leases import process_user
 from policenotify.journal.recipients import recipient_key
 from policenotify.journal.records import AttemptResult
 from policenotify.model.history import Outcome
@@ -112,14 +114,9 @@ def test_a_settlement_is_an_event(desk: Desk) -> None:
     said = desk.publish()
     claimed = desk.deliver(outcome=Outcome.REFUSED, code="422")
     last = desk.dump("pn_event")["pn_event"][-1]
-    assert last[2:8] == (
-        "runner",
-        "settled",
-        said,
-        claimed.id,
-        "sky",
-        '{"attempt":1,"code":"422","outcome":"refused"}',
-    )
+    assert last[2:7] == ("runner", "settled", said, claimed.id, "sky")
+    body = {"attempt": 1, "code": "422", "outcome": "refused", "process": process_user()}
+    assert json.loads(last[7]) == body
 
 
 # --- many people

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
 from collections.abc import Iterator
@@ -132,9 +133,10 @@ def test_each_level_is_raised_once_by_the_first_process(
         "its end or an update is owed."
     )
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 5
-    assert installation.overdue_events(one) == [
-        f'{{"due_at":"{due.isoformat()}","incident":"{INCIDENT}","level":{level}}}' for level in range(1, 6)
-    ]
+    assert [
+        json.loads(body).items() >= {"due_at": due.isoformat(), "incident": INCIDENT, "level": level}.items()
+        for level, body in enumerate(installation.overdue_events(one), 1)
+    ] == [True] * 5
     [line] = one.incidents()
     assert (line.status, line.reminders, line.reminded_at) == (
         IncidentStatus.OPEN,
