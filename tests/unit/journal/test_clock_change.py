@@ -144,7 +144,7 @@ def test_a_rate_is_what_it_was(book: Book, clock: FakeClock, seconds: float) -> 
 def test_a_session_that_another_process_renews_is_its_own_as_long(book: Book, clock: FakeClock, seconds: float) -> None:
     with book.journal.write() as connection:
         until = int((clock.now() + timedelta(seconds=30)).timestamp() * 1e6)
-        row = {"name": "'tokens' of channel 'sky'", "owner": "other", "lease_until": until}
+        row = {"name": "'tokens' of channel 'sky'", "owner": "other", "lease_until": until, "length": 30_000_000}
         schema.insert_new(connection, schema.lock, [row])
     clock.jump(seconds)
     book.journal.deliveries.recover()
