@@ -153,7 +153,9 @@ def test_an_end_waits_for_the_opening_that_is_just_being_claimed(desk: Desk, oth
     draft = other.draft(Stage.END)
     with desk.journal.write() as connection:
         connection.execute(
-            update(schema.delivery).values(state=Outcome.SENDING, owner="elsewhere/b/1/1", lease_until=2**60)
+            update(schema.delivery).values(
+                state=Outcome.SENDING, owner="elsewhere/b/1/1", lease_until=microseconds(desk.clock.now() + LEASE)
+            )
         )
         late = threading.Thread(target=other.journal.publications.add, args=(draft,))
         late.start()
