@@ -68,6 +68,8 @@ journal = "/var/lib/policenotify/journal.db"
 keys = "policenotify.keys"
 wait = 20
 pictures = "pictures"                   # for messages from other systems, see the command line
+links = [".gouv.fr", "police.example"]  # hosts to which messages may link
+may = "our_desk.rules:may"              # a function of yours: who may do what
 
 [languages]                             # files of phrases, for languages that are not shipped
 de = "words/de.toml"
@@ -139,6 +141,8 @@ EXAMPLES: Mapping[str, str] = {
     "keys": '`"policenotify.keys"`',
     "wait": '`20`, `"PT20S"`',
     "pictures": '`"pictures"`',
+    "links": '`[".gouv.fr", "police.example"]`',
+    "may": '`"our_desk.rules:may"`',
     "channels": "`[channels.bluesky]`",
     "routes": '`[[routes]]`, then `to = ["public"]`',
     "reminders": '`[reminders]`, then `to = ["duty"]`',

@@ -128,7 +128,8 @@ class RecipientOutcome:
             be tried again. `unconfirmed`: it may or may not have been accepted.
         code: The network's own code, such as `550 5.1.1`.
         reason: In an officer's words, without the address.
-        gone: The address does not exist or has opted out. Nothing is sent to it again.
+        gone: The address does not exist or has opted out. After a second such outcome on another day, nothing is sent
+            to it again on this channel. Many in one delivery block the channel.
     """
 
     key: str

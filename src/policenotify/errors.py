@@ -7,6 +7,7 @@ PolicenotifyError
 ├── IdempotencyConflict   the caller's key already names another message: nothing was sent
 ├── MessageTooLong        the required parts fit no channel: nothing was sent
 ├── UnsupportedVersion    a newer policenotify wrote the stored or received value
+├── NotAllowed            the installation's hook refuses this to the actor: nothing was sent or changed
 ├── NotHeld               the delivery to resolve is not held: nothing was changed
 ├── InvalidImage          an image cannot be read or used: nothing was sent
 ├── PublishingStopped     `policenotify stop` is in force: nothing was sent
@@ -25,19 +26,77 @@ PolicenotifyError
     └── Unconfirmed       it may or may not be posted
 ```
 
-No error text carries a password, a token, a telephone number or a mail address.
+No error text carries a password, a token, a telephone number or a mail address. Nor does a traceback with local
+variables, as error trackers make it, in the frames of this package.
 """
 
 from __future__ import annotations
 
 import copyreg
-from typing import TYPE_CHECKING, Any, Literal
+from functools import wraps
+from inspect import isgeneratorfunction
+from traceback import clear_frames
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from policenotify.findings import Finding
+
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+_Kind = TypeVar("_Kind", bound=type)
+
+
+def forget_locals(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
+    """Clear the local variables of all frames that an error of the function has left.
+
+    Error trackers send them elsewhere, and they hold passwords, tokens and addresses. The lines of the traceback stay.
+    """
+    if isgeneratorfunction(function):
+
+        @wraps(function)
+        def iterate(*args: Any, **named: Any) -> Iterator[Any]:  # noqa: ANN401 - as the function
+            try:
+                yield from cast("Any", function)(*args, **named)
+            except Exception as error:
+                del args, named
+                _clear(error)
+                raise
+
+        return cast("Callable[_Arguments, _Result]", iterate)
+
+    @wraps(function)
+    def call(*args: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
+        try:
+            return function(*args, **named)
+        except Exception as error:
+            del args, named
+            _clear(error)
+            raise
+
+    return call
+
+
+def forget_locals_of(kind: _Kind) -> _Kind:
+    """Decorate the constructor and the public methods of a class with `forget_locals`."""
+    for name, method in list(vars(kind).items()):
+        if isinstance(method, FunctionType) and (name == "__init__" or not name.startswith("_")):
+            setattr(kind, name, forget_locals(method))
+    return kind
+
+
+def _clear(error: BaseException) -> None:
+    seen: set[int] = set()
+    chain: list[BaseException | None] = [error]
+    while chain:
+        if (one := chain.pop()) is not None and id(one) not in seen:
+            seen.add(id(one))
+            clear_frames(one.__traceback__)
+            chain += [one.__cause__, one.__context__]
 
 
 class PolicenotifyError(Exception):
@@ -142,6 +201,24 @@ class NotHeld(PolicenotifyError):
         self.exists: bool = bool(outcome)
         why = f"Delivery {delivery} is not held: it is {outcome}" if outcome else f"There is no delivery {delivery}"
         super().__init__(f"{why}. Nothing was changed. Which are held: policenotify status")
+
+
+class NotAllowed(PolicenotifyError):
+    """The installation's hook `may` refuses an action to this actor. Nothing was sent or changed.
+
+    Attributes:
+        actor: Who asked for it, as claimed.
+        action: `publish`, `stop`, `resume`, `resolve`, `purge`, `lift` or `move`.
+    """
+
+    def __init__(self, actor: str, action: str, reason: str = "") -> None:
+        self.actor = actor
+        self.action = action
+        why = f" ({reason.rstrip('.')})" if reason else ""
+        super().__init__(
+            f"Nothing was sent or changed: {actor!r} may not {action} here{why}. Let someone do it who may, or change "
+            "the rule of this installation (`may` in the settings)."
+        )
 
 
 class InvalidImage(PolicenotifyError):

@@ -76,6 +76,7 @@ CREATE TABLE pn_lock (
     name VARCHAR(200) NOT NULL,
     owner VARCHAR(32) NOT NULL,
     lease_until BIGINT NOT NULL,
+    length BIGINT NOT NULL,
     PRIMARY KEY (name)
 );
 
@@ -105,10 +106,12 @@ CREATE TABLE pn_seal (
 );
 
 CREATE TABLE pn_suppression (
+    channel VARCHAR(64) NOT NULL,
     key VARCHAR(64) NOT NULL,
     reason TEXT NOT NULL,
     at BIGINT NOT NULL,
-    PRIMARY KEY (key)
+    confirmed_at BIGINT,
+    PRIMARY KEY (channel, key)
 );
 
 CREATE TABLE pn_publication (
@@ -206,6 +209,7 @@ CREATE TABLE pn_recipient (
     attempts INTEGER NOT NULL,
     reason TEXT NOT NULL,
     code TEXT NOT NULL,
+    gone INTEGER DEFAULT 0 NOT NULL,
     PRIMARY KEY (delivery, key),
     FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
 );

@@ -75,6 +75,7 @@ CREATE TABLE pn_lock (
     name VARCHAR(200) NOT NULL,
     owner VARCHAR(32) NOT NULL,
     lease_until BIGINT NOT NULL,
+    length BIGINT NOT NULL,
     PRIMARY KEY (name)
 );
 
@@ -104,10 +105,12 @@ CREATE TABLE pn_seal (
 );
 
 CREATE TABLE pn_suppression (
+    channel VARCHAR(64) NOT NULL,
     "key" VARCHAR(64) NOT NULL,
     reason TEXT NOT NULL,
     at BIGINT NOT NULL,
-    PRIMARY KEY ("key")
+    confirmed_at BIGINT,
+    PRIMARY KEY (channel, "key")
 );
 
 CREATE TABLE pn_publication (
@@ -205,6 +208,7 @@ CREATE TABLE pn_recipient (
     attempts INTEGER NOT NULL,
     reason TEXT NOT NULL,
     code TEXT NOT NULL,
+    gone INTEGER DEFAULT 0 NOT NULL,
     PRIMARY KEY (delivery, "key"),
     FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
 );

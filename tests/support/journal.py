@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import event, select
+from sqlalchemy import event, insert, select
 
 from policenotify.channel import Operation, Picture, Post, PostRef, Recipient, RecipientOutcome, Request
 from policenotify.findings import Finding
@@ -189,6 +189,12 @@ class Desk:
             )
             asked.append(person.address)
         return asked
+
+    def suppress(self, address: str, channel: str = "mail") -> None:
+        """Suppress a recipient on a channel, as two reports of its network do."""
+        row = {"channel": channel, "key": recipient_key(self.keys, address), "reason": "x", "at": 0, "confirmed_at": 1}
+        with self.journal.write() as connection:
+            connection.execute(insert(schema.suppression), row)
 
     def mail(
         self, told: Mapping[str, Told] | None = None, *, channel: str = "mail", hold_doubt: bool = True, chunk: int = 25

@@ -30,6 +30,7 @@ class CheckContext:
         is_commune: Returns True for the INSEE code of a present commune.
         zone: The readers' time zone.
         mentions: Accounts that some channel may mention, without `@`.
+        links: Hosts to which a message may link, such as `police.fr`, or `.gouv.fr` for all below it. Empty: any.
         typed: The message as the desk wrote it, unless that is the resolved one.
     """
 
@@ -41,6 +42,7 @@ class CheckContext:
     now: datetime
     locales: Mapping[str, Locale] = field(default_factory=lambda: LOCALES)
     mentions: frozenset[str] = frozenset()
+    links: tuple[str, ...] = ()
     typed: Message | None = None
 
     @property

@@ -32,6 +32,7 @@ COMMANDS = {
     "stop": ("delivery:stop", "Stop all publishing and delivery at once."),
     "resume": ("delivery:resume", "Resume after a stop, or resume a blocked channel."),
     "resolve": ("delivery:resolve", "Record the outcome of a held delivery."),
+    "recipients": ("recipients:recipients", "Show and lift suppressed recipients."),
     "journal": ("journal:journal", "Export, verify and purge the journal."),
     "networks": ("networks:networks", "Show the networks and their options."),
     "schema": ("schema:schema", "Print the JSON Schema of a message, the settings …"),

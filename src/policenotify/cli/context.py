@@ -90,10 +90,12 @@ class CliContext:
         """
         from policenotify.journal import open_journal
         from policenotify.journal.keys import Keys
-        from policenotify.settings import read_settings
+        from policenotify.settings import may_of, read_settings
 
         settings = read_settings(self.settings, tolerant=True)
+        may = may_of(settings)
         journal = open_journal(settings.journal_url, keys=Keys.load(settings.keys_path), timeout=patience)
+        journal.may = may
         try:
             yield settings, journal
         finally:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
     from policenotify.settings import Settings
 
+_NEAR = 1000  # newest open incidents among which a misspelt name is looked for
+
 
 def find_publication(journal: Journal, name: str, zone: tzinfo) -> Publication:
     """Return the publication of that id or key, or the last one of that incident.
@@ -45,10 +47,10 @@ def find_publication(journal: Journal, name: str, zone: tzinfo) -> Publication:
 
 def not_found(journal: Journal, name: str, history: History, zone: tzinfo) -> InvalidTransition:
     """Return the error for an unknown name, with the nearest and the open incidents."""
-    open_now = journal.incidents.list()
+    open_now = journal.incidents.list(limit=_NEAR)
     near = get_close_matches(name, [incident.id for incident in open_now], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    known = describe_incidents(history, open_now, zone)
+    known = describe_incidents(history, open_now, zone, count=journal.incidents.count_open())
     return InvalidTransition(f"There is no incident, publication or key {name!r}.{hint} {known}", incident=name)
 
 

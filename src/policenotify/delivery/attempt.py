@@ -413,7 +413,8 @@ class DeliveryAttempt:
                 claimed = replace(claimed, backoff=timedelta(0))  # it does not fail: the next wait is a short one
             with self.journal.transaction():
                 outcomes = tuple(bulk.unstored.values())
-                self.journal.deliveries.record_recipients(claimed, outcomes, hold_doubt=hold, lease=self.lease)
+                fault = self.journal.deliveries.record_recipients(claimed, outcomes, hold_doubt=hold, lease=self.lease)
+                failure = fault or failure
                 if failure or bulk.cut or not self.may_go_on():
                     break
                 recipients, counts = self._next_or_settled(claimed, ref)

@@ -131,6 +131,8 @@ class BulkSend:
             )
         except RateReached as reached:
             self.cut, self.reached = True, reached
+        except Blocked:  # storing the outcomes at the end finds it again
+            self.cut = True
         except JournalError:  # if it lasts, storing the outcomes at the end raises it again
             self.cut = True
         if self.cut:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
+from policenotify.errors import forget_locals
+
 if TYPE_CHECKING:
     from policenotify.channel import Clock
     from policenotify.journal.journal import Journal
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["open_journal"]
 
 
+@forget_locals
 def open_journal(
     url: str,
     *,

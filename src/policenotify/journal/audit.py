@@ -16,6 +16,7 @@ from sqlalchemy import text as sql
 from policenotify.errors import JournalError
 from policenotify.journal import schema
 from policenotify.journal.keys import Keys
+from policenotify.journal.leases import process_user
 from policenotify.journal.recipients import counts
 from policenotify.journal.records import ClaimedDelivery, microseconds, moment
 from policenotify.journal.tombstones import Selection, is_selected, purged_at, stored_counts
@@ -23,6 +24,9 @@ from policenotify.journal.verify import EVENT_FIELDS, FORMAT_VERSION, commitment
 
 RUNNER = "runner"
 """The actor of events that delivery itself records."""
+
+PROCESS = "process"
+"""The key of a body under which the user of the process is recorded."""
 
 SALT_BYTES = 16
 """Length of a salt: 128 bits, so that an erased body cannot be guessed from its commitment."""
@@ -54,8 +58,12 @@ def record(
     delivery: int | None = None,
     channel: str | None = None,
 ) -> None:
-    """Add an event. The body must not contain a secret, an address or a phone number."""
-    text = json.dumps(dict(body), ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
+    """Add an event. The body must not contain a secret, an address or a phone number.
+
+    An actor is whom the caller names. The body also gets the user of the process, as the system knows it.
+    """
+    recorded = {**body, PROCESS: process_user()}
+    text = json.dumps(recorded, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
     salt = connection.get_execution_options()["policenotify_entropy"](SALT_BYTES).hex()
     connection.execute(
         insert(schema.event),

@@ -12,7 +12,7 @@ from policenotify.channel import StateStore, StoredValue
 from policenotify.errors import Blocked
 from policenotify.journal import schema
 from policenotify.journal.audit import RUNNER, record
-from policenotify.journal.records import microseconds, moment, span, storable
+from policenotify.journal.records import LONGEST_PAUSE, latest_pause, microseconds, moment, span, storable
 from policenotify.journal.transactions import Transactions
 from policenotify.model.rate import Rate, RateReached
 
@@ -53,15 +53,15 @@ class Channels:
         return {row.name: Blocked(row.reason, remedy=row.remedy, code=row.code) for row in rows}
 
     def pause(self, channel: str, until: datetime) -> None:
-        """Send nothing on a channel before *until*, as the network asked."""
-        at = microseconds(until)
+        """Send nothing on a channel before *until*, as the network asked, but at most for a day."""
         with self._journal.write() as connection:
+            now = microseconds(self._journal.now())
+            at = min(microseconds(until), now + span(LONGEST_PAUSE))
             ensure_channel(connection, channel)
-            connection.execute(
-                update(_table)
-                .where(_table.c.name == channel, or_(_table.c.paused_until.is_(None), _table.c.paused_until < at))
-                .values(paused_until=at)
+            earlier = or_(
+                _table.c.paused_until.is_(None), _table.c.paused_until < at, _table.c.paused_until > latest_pause(now)
             )
+            connection.execute(update(_table).where(_table.c.name == channel, earlier).values(paused_until=at))
 
     def opens_at(self, rates: Mapping[str, Rate | None]) -> dict[str, datetime]:
         """Return when the next post may be sent on each channel, without those where it may be sent now."""
@@ -129,7 +129,10 @@ def opens_at(connection: Connection, rates: Mapping[str, Rate | None], now: int)
         if row.name not in opens:
             continue
         rate = rates[row.name]
-        at = max(row.paused_until or 0, rate.free_at(row.tat, now) if rate else 0, now)
+        paused = row.paused_until or 0
+        if paused > latest_pause(now):
+            paused = 0
+        at = max(paused, rate.free_at(row.tat, now) if rate else 0, now)
         opens[row.name] = at if row.blocked_at is None else None
     return opens
 

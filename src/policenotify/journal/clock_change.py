@@ -23,11 +23,8 @@ from policenotify.channel import Clock
 from policenotify.journal import meta, schema
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.clock import CountsFromBoot
-from policenotify.journal.records import microseconds, moment, span
+from policenotify.journal.records import TOLERANCE, latest_pause, microseconds, moment, span
 from policenotify.model.history import Outcome
-
-TOLERANCE: Final = timedelta(seconds=30)
-"""How far the clocks of two hosts may differ without either having been set back."""
 
 UNKNOWN_AGE: Final = timedelta(days=1)
 """How far back a post in doubt is looked for when the time of its attempt is unknown."""
@@ -215,8 +212,11 @@ def reschedule(connection: Connection, now: int) -> int:
 
     They are due at once, and the pauses of their channels end: a network that still wants to be left alone answers so
     again. The first try of a post in doubt is dated a day back, so that no key counts as remembered for hours only.
-    Deliveries that are being sent are left alone.
+    Deliveries that are being sent are left alone. So are the pauses of other channels, unless no network asks for so
+    long a pause.
     """
+    ahead = _channel.c.paused_until > latest_pause(now)
+    connection.execute(update(_channel).where(ahead).values(paused_until=None))
     times = {"late": now + span(TOLERANCE), "now": now}
     rows = connection.execute(_IN_THE_FUTURE, times).all()
     if not rows:

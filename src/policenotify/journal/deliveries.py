@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from policenotify.channel import PostRef, Recipient, RecipientOutcome, Request
+from policenotify.errors import Blocked
 from policenotify.journal import clock_change, meta, queue, results, schema
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.channels import free_slots, take_slot
@@ -263,11 +264,16 @@ class Deliveries:
 
         Raises:
             RateReached: The channel's rate is used up. The outcomes are not recorded.
+            Blocked: The channel reports too many recipients as not existing. The outcomes are not recorded.
         """
         journal = self._journal
         with journal.write(durable=False) as connection:
             now = journal.now()
-            results.record_recipients(connection, claimed, outcomes, now=now, hold_doubt=hold_doubt, lease=lease)
+            fault = results.record_recipients(
+                connection, journal.keys, claimed, outcomes, now=now, hold_doubt=hold_doubt, lease=lease
+            )
+            if fault is not None:  # `record_recipients` finds it again
+                raise fault
             if meta.stopped(connection, journal.id) is not None:
                 return False
             if rate is not None:
@@ -277,12 +283,19 @@ class Deliveries:
 
     def record_recipients(
         self, claimed: ClaimedDelivery, outcomes: Sequence[RecipientOutcome], *, hold_doubt: bool, lease: timedelta
-    ) -> None:
-        """Record the outcomes of some recipients and renew the lease."""
+    ) -> Blocked | None:
+        """Record the outcomes of some recipients and renew the lease.
+
+        Returns:
+            The error of the whole channel, if it reports too many recipients as not existing.
+        """
+        keys = self._journal.keys
         with self._journal.write() as connection:
             queue.lock_key_of(connection, claimed.id)  # first: the same transaction may settle the delivery
             now = self._journal.now()
-            results.record_recipients(connection, claimed, outcomes, now=now, hold_doubt=hold_doubt, lease=lease)
+            return results.record_recipients(
+                connection, keys, claimed, outcomes, now=now, hold_doubt=hold_doubt, lease=lease
+            )
 
     def resolve(self, delivery: int, actor: str, *, posted: bool) -> Outcome:
         """Settle a held delivery, or its held recipients, by a person's decision: posted, or to be sent again.
@@ -293,6 +306,7 @@ class Deliveries:
         Raises:
             NotHeld: Nothing of this delivery is held, or there is no such delivery.
         """
+        self._journal.authorize(actor, "resolve")
         with self._journal.write() as connection:
             return results.resolve_held(connection, delivery, actor, posted=posted, now=self._journal.now())
 

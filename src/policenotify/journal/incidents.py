@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, or_, select, update
 
 from policenotify.channel import Operation, PostRef
 from policenotify.journal import schema
@@ -48,23 +48,27 @@ class Incidents:
                 return None
             return History(incident=rows[0].incident, entries=_entries(connection, rows))
 
-    def list(self, *, only_open: bool = True) -> tuple[IncidentLine, ...]:
-        """Return the incidents, newest first."""
-        return self._lines(_IS_OPEN) if only_open else self._lines()
+    def list(self, *, only_open: bool = True, limit: int | None = None) -> tuple[IncidentLine, ...]:
+        """Return the incidents, or so many of them, newest first."""
+        return self._lines(*((_IS_OPEN,) if only_open else ()), limit=limit)
 
-    def earliest_due(self, limit: int) -> tuple[IncidentLine, ...]:
-        """Return the open incidents with the earliest deadlines, newest incident first."""
-        by_deadline = (_table.c.due_at.is_(None), _table.c.due_at, _table.c.opened_at, _table.c.id)
-        first = select(_table.c.id).where(_IS_OPEN).order_by(*by_deadline).limit(limit)
-        return self._lines(_table.c.id.in_(first))
+    def earliest_due(self, limit: int, *, exercise: bool | None = None) -> tuple[IncidentLine, ...]:
+        """Return the open incidents with the earliest deadlines, newest incident first.
 
-    def _lines(self, *conditions: ColumnElement[bool]) -> tuple[IncidentLine, ...]:
+        Args:
+            limit: How many.
+            exercise: Only exercises, only real incidents, or both.
+        """
+        return self._lines(_table.c.id.in_(_by_deadline(_table.c.id, exercise).limit(limit)))
+
+    def _lines(self, *conditions: ColumnElement[bool], limit: int | None = None) -> tuple[IncidentLine, ...]:
         opening = (_publication.c.incident == _table.c.id) & (_publication.c.sequence == 1)
         query = (
             select(_table, _publication.c.message)
             .join(_publication, opening & (_publication.c.state == "published"))
             .where(*conditions)
             .order_by(_table.c.opened_at.desc())
+            .limit(limit)
         )
         with self._journal.read() as connection:
             return tuple(_line(row) for row in connection.execute(query))
@@ -75,11 +79,18 @@ class Incidents:
         with self._journal.read() as connection:
             return int(connection.execute(query).scalar() or 0)
 
-    def deadlines(self) -> tuple[tuple[datetime, int], ...]:
-        """Return the deadline of each open incident, and the level of the last reminder raised for it, or 0."""
-        query = select(_table.c.due_at, _table.c.reminders).where(_IS_OPEN, _table.c.due_at.is_not(None))
+    def count_overdue(self, at: datetime, *, exercise: bool | None = None) -> int:
+        """Return how many open incidents have a deadline before *at*."""
+        overdue = [_IS_OPEN, _table.c.due_at <= microseconds(at), *_of_kind(exercise)]
+        query = select(func.count()).select_from(_table).where(*overdue)
         with self._journal.read() as connection:
-            return tuple((moment(row.due_at), row.reminders) for row in connection.execute(query))
+            return int(connection.execute(query).scalar() or 0)
+
+    def deadlines(self, limit: int | None = None, *, exercise: bool | None = None) -> tuple[tuple[datetime, int], ...]:
+        """Return the earliest deadlines of open incidents, each with the level of the last reminder, or 0."""
+        query = _by_deadline(_table.c.due_at, exercise).add_columns(_table.c.reminders).limit(limit)
+        with self._journal.read() as connection:
+            return tuple((moment(at), level) for at, level in connection.execute(query) if at is not None)
 
     def record_reminder(self, incident: str, due_at: datetime, level: int) -> bool:
         """Record that a reminder is raised, once for each deadline and level.
@@ -121,6 +132,15 @@ class Incidents:
             for row in connection.execute(query):
                 by_channel[row.channel] = (*by_channel.get(row.channel, ()), row.id)
         return by_channel
+
+
+def _of_kind(exercise: bool | None) -> tuple[ColumnElement[bool], ...]:  # noqa: FBT001 - both, or one of two kinds
+    return () if exercise is None else (_table.c.exercise.is_(exercise),)
+
+
+def _by_deadline(column: ColumnElement[Any], exercise: bool | None) -> Select[Any]:  # noqa: FBT001 - as above
+    order = (_table.c.due_at.is_(None), _table.c.due_at, _table.c.opened_at, _table.c.id)
+    return select(column).where(_IS_OPEN, *_of_kind(exercise)).order_by(*order)
 
 
 def _line(row: Row[Any]) -> IncidentLine:

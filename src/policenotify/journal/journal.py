@@ -22,6 +22,7 @@ from policenotify.journal.keys import Entropy, Keys
 from policenotify.journal.publications import Publications
 from policenotify.journal.records import microseconds
 from policenotify.journal.retention import Retention
+from policenotify.journal.suppressions import Suppressions
 from policenotify.journal.tombstones import Selection
 from policenotify.journal.transactions import Transactions
 from policenotify.journal.workers import Workers
@@ -36,6 +37,7 @@ class Journal(Transactions):
         publications: Messages as published, with their deliveries and receipts.
         incidents: Incidents, their histories and deadlines.
         deliveries: The queue of deliveries, their attempts and results.
+        suppressions: Recipients who are not written to.
         channels: Blocks, pauses, rate limits and stored state of channels.
         workers: Heartbeats of the processes that deliver, and pending drains.
         audit: The append-only, sealed log of events.
@@ -47,6 +49,7 @@ class Journal(Transactions):
         self.publications: Publications = Publications(self)
         self.incidents: Incidents = Incidents(self)
         self.deliveries: Deliveries = Deliveries(self)
+        self.suppressions: Suppressions = Suppressions(self)
         self.channels: Channels = Channels(self)
         self.workers: Workers = Workers(self)
         self.audit: AuditLog = AuditLog(self)
@@ -84,12 +87,14 @@ class Journal(Transactions):
 
     def stop(self, actor: str, reason: str = "") -> None:
         """Halt all publishing and delivery, in all processes, until `resume`."""
+        self.authorize(actor, "stop")
         with self.write() as connection:
             meta.stop(connection, actor, reason)
             audit.record(connection, self.now(), actor, "stopped", {"reason": reason})
 
     def resume(self, actor: str, channel: str | None = None) -> None:
         """Continue after `stop`, or reopen one blocked channel."""
+        self.authorize(actor, "resume")
         with self.write() as connection:
             if channel is not None:
                 unblock(connection, channel, actor, now=self.now())
@@ -141,11 +146,14 @@ class AuditLog:
             audit.record(connection, self._journal.now(), actor, kind, body, channel=channel)
 
     def events(self, kind: str, since: datetime) -> tuple[Mapping[str, Any], ...]:
-        """Return the bodies of all events of a kind, oldest first, without those that were purged."""
+        """Return the bodies of all events of a kind as given to `record`, oldest first, without purged ones."""
         table = schema.event
         query = select(table.c.body).where(table.c.kind == kind, table.c.at >= microseconds(since), table.c.body != "")
         with self._journal.read() as connection:
-            return tuple(json.loads(body) for body in connection.execute(query.order_by(table.c.id)).scalars())
+            bodies = tuple(json.loads(body) for body in connection.execute(query.order_by(table.c.id)).scalars())
+        for body in bodies:
+            body.pop(audit.PROCESS, None)
+        return bodies
 
     def seal(self) -> int:
         """Close and sign the events since the last seal. Return their number."""

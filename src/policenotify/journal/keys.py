@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NoReturn, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from policenotify.errors import SettingsError, UnsupportedVersion
+from policenotify.errors import SettingsError, UnsupportedVersion, forget_locals
 from policenotify.journal.permissions import read_closed
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class Keys:
         return cls(_File(tagging=entropy(KEY_BYTES), versions=(_Version.drawn(entropy),)), entropy)
 
     @classmethod
+    @forget_locals
     def load(cls, path: str | os.PathLike[str], *, entropy: Entropy = secrets.token_bytes) -> Self:
         """Read the keys file. It belongs to this user or root, and at most a group may read it too.
 

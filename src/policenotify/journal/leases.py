@@ -48,6 +48,31 @@ def this_process() -> str:
     return f"{this_machine()}/{pid}/{_started_once(pid)}"
 
 
+def process_user() -> str:
+    """Return who runs this process, as the system knows it: login, user id and host."""
+    uid = os.getuid() if hasattr(os, "getuid") else None  # not on Windows
+    return _user(uid)
+
+
+@cache
+def _user(uid: int | None) -> str:
+    try:
+        login = os.getlogin()  # the one that began the session, also under sudo
+    except OSError:  # a service has no session
+        login = ""
+    name = login or _name_of(uid)
+    return f"{name} (uid {_UNKNOWN if uid is None else uid}) on {this_machine().host}"
+
+
+def _name_of(uid: int | None) -> str:
+    try:
+        import pwd  # noqa: PLC0415 - not on Windows
+
+        return pwd.getpwuid(uid).pw_name if uid is not None else _UNKNOWN
+    except (ImportError, KeyError):
+        return _UNKNOWN
+
+
 def is_dead(owner: str) -> bool:
     """Return True if the process named *owner* has certainly exited.
 

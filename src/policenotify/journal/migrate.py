@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Table, delete, func, insert, select, text
 
 from policenotify.channel import Clock
-from policenotify.errors import JournalError, UnsupportedVersion
+from policenotify.errors import JournalError, UnsupportedVersion, forget_locals
 from policenotify.journal import audit, clock_change, meta, queue, schema
 from policenotify.journal.engine import without_password
 from policenotify.journal.journal import Journal
@@ -61,6 +61,7 @@ class Moved:
     stopped: bool
 
 
+@forget_locals
 def migrate(  # the last two are for tests
     url: str,
     *,
@@ -109,6 +110,7 @@ def migrate(  # the last two are for tests
     return Migrated(before, after)
 
 
+@forget_locals
 def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = None) -> Moved:
     """Move a journal to another database, and close the old one for good, naming the new place.
 
@@ -156,6 +158,7 @@ def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = Non
     return Moved(place, rows, seals, stopped)
 
 
+@forget_locals
 def empty(url: str, *, keys: Keys) -> None:
     """Delete everything that was ever published. For tests.
 

@@ -22,7 +22,7 @@ from policenotify.journal.audit import record_delivery
 from policenotify.journal.channels import opens_at, take_slot
 from policenotify.journal.leases import is_dead, is_of_this_boot
 from policenotify.journal.recipients import counts, overall_outcome, release_recipients
-from policenotify.journal.records import ClaimedDelivery, microseconds, moment, priority, span
+from policenotify.journal.records import ClaimedDelivery, latest_pause, microseconds, moment, priority, span
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -220,7 +220,8 @@ def recover(connection: Connection, now: int, lease: timedelta) -> int:
     """
     recovered = 0
     for seen in sorted(connection.execute(_SENDING).all(), key=lambda row: str(row.ordering_key)):
-        if seen.lease_until > now and not is_dead(seen.owner):
+        # A claim of more than a day was written by a clock that was ahead. Of an hour, its owner may be alive still.
+        if now < seen.lease_until <= latest_pause(now) and not is_dead(seen.owner):
             continue
         lock(connection, seen.ordering_key)
         still = and_(_table.c.id == seen.id, _table.c.state == Outcome.SENDING, _table.c.owner == seen.owner)

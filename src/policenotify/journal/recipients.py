@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -33,7 +33,15 @@ _recipient, _delivery, _address, _suppression = schema.recipient, schema.deliver
 _OF_DELIVERIES = _recipient.c.delivery.in_(bindparam("deliveries", expanding=True))
 _SUPPRESS = (
     update(_recipient)
-    .where(_OF_DELIVERIES, exists().where(_suppression.c.key == _recipient.c.key))
+    .where(
+        _OF_DELIVERIES,
+        exists().where(
+            _delivery.c.id == _recipient.c.delivery,
+            _suppression.c.channel == _delivery.c.channel,
+            _suppression.c.key == _recipient.c.key,
+            _suppression.c.confirmed_at.is_not(None),
+        ),
+    )
     .values(state=Outcome.SUPPRESSED)
 )
 _WITH_WAITING = select(_recipient.c.delivery).where(_OF_DELIVERIES, _recipient.c.state == Outcome.WAITING).distinct()
@@ -59,6 +67,9 @@ _COUNTS = (
     .where(_OF_DELIVERIES)
     .group_by(_recipient.c.delivery, text("current"), _recipient.c.in_doubt)
 )
+NOBODY = "Nobody on this channel's list may be written to."
+"""The reason of a delivery of which every recipient is suppressed."""
+
 _BATCH = 500  # keys in one statement; SQLite allows 999 variables in its older builds (sqlite.org/limits.html)
 
 
@@ -102,10 +113,11 @@ def store_recipients(
     connection.execute(_SUPPRESS, deliveries)
     empty = addresses.keys() - set(connection.execute(_WITH_WAITING, deliveries).scalars())
     if empty:
+        remedy = literal("See who: policenotify recipients suppressed ") + _delivery.c.channel
         connection.execute(
             update(_delivery)
             .where(_delivery.c.id.in_(empty))
-            .values(state=Outcome.SKIPPED, reason="Nobody on this channel's list may be written to.", settled_at=at)
+            .values(state=Outcome.SKIPPED, reason=NOBODY, remedy=remedy, settled_at=at)
         )
 
 
@@ -147,11 +159,13 @@ def store_addresses(connection: Connection, keys: Keys, addresses: Iterable[str]
 
 
 def _waiting() -> Select[Any]:
-    suppressed = _suppression.c.key.is_not(None).label("suppressed")
+    suppressed = _suppression.c.confirmed_at.is_not(None).label("suppressed")
+    same = and_(_suppression.c.channel == _delivery.c.channel, _suppression.c.key == _recipient.c.key)
     return (
         select(_recipient.c.key, _recipient.c.in_doubt, _address.c.key_version, _address.c.sealed, suppressed)
         .join(_address, _address.c.key == _recipient.c.key)
-        .outerjoin(_suppression, _suppression.c.key == _recipient.c.key)
+        .join(_delivery, _delivery.c.id == _recipient.c.delivery)
+        .outerjoin(_suppression, same)
         .where(_recipient.c.delivery == bindparam("of_delivery"), _recipient.c.state == Outcome.WAITING)
         .where(_recipient.c.attempts < bindparam("attempt"))
         .order_by(_recipient.c.key)
@@ -186,6 +200,12 @@ def take_recipients(
     return tuple(recipients)
 
 
+def addresses_of(connection: Connection, keys: Keys, recipients: Collection[str]) -> list[str]:
+    """Return the addresses of some recipients, as far as they are still stored."""
+    stored = select(_address.c.key_version, _address.c.sealed).where(_address.c.key.in_(recipients))
+    return [keys.unseal(_PURPOSE, row.key_version, row.sealed) for row in connection.execute(stored)]
+
+
 def start_recipient(connection: Connection, delivery: int, attempt: int, key: str) -> None:
     """Mark that one recipient of an attempt is about to be sent to."""
     connection.execute(_START, {"of_delivery": delivery, "attempt": attempt, "of_key": key})
@@ -197,15 +217,6 @@ def release_recipients(connection: Connection, delivery: int, attempt: int, *, a
     started = taken if all_in_doubt else taken.where(_recipient.c.attempts == attempt)
     connection.execute(started.values(in_doubt=True))
     connection.execute(taken.values(state=Outcome.WAITING))
-
-
-def suppress(connection: Connection, recipients: Sequence[str], reason: str, at: int) -> None:
-    """Never write to these recipients again."""
-    if not recipients:
-        return
-    known = set(connection.execute(select(_suppression.c.key).where(_suppression.c.key.in_(recipients))).scalars())
-    rows = [{"key": key, "reason": reason, "at": at} for key in sorted(recipients) if key not in known]
-    schema.insert_new(connection, _suppression, rows)
 
 
 def counts(connection: Connection, deliveries: Iterable[int]) -> dict[int, dict[Outcome, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
@@ -17,8 +17,20 @@ from policenotify.model.receipt import local_time
 LEASE = timedelta(minutes=2)
 """How long a claim is valid without a heartbeat. No network call may take longer."""
 
+TOLERANCE = timedelta(seconds=30)
+"""How far the clocks of two hosts may differ without either having been set back."""
+
+LONGEST_PAUSE = timedelta(days=1)
+"""The longest pause of a channel, the longest window of Bluesky and X. No claim lasts so long either."""
+
 QUIET = timedelta(minutes=2)
 """How long a worker may be silent before it counts as gone."""
+
+MASS_REFUSAL = "recipients_gone"
+"""The code of a block because too many recipients were reported as not existing. Only a person lifts it."""
+
+LISTED = 10
+"""Open incidents that an error text lists."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -37,6 +49,11 @@ def moment(stored: int) -> datetime:
 def span(length: timedelta) -> int:
     """Return an interval as the journal stores it."""
     return length // _MICROSECOND
+
+
+def latest_pause(now: int) -> int:
+    """Return the end of the longest pause. A later one was written by a clock that was ahead, and is void."""
+    return now + span(LONGEST_PAUSE + TOLERANCE)
 
 
 def storable(text: str) -> str:
@@ -293,14 +310,25 @@ class IncidentLine:
         return f"{self.id} ({self.category}{where}, opened {local_time(self.opened_at, zone)})"
 
 
-def describe_incidents(history: History, open_incidents: Iterable[IncidentLine], zone: tzinfo) -> str:
-    """Return the last publication of an incident and the open incidents as sentences for an error text."""
+def describe_incidents(
+    history: History, open_incidents: Sequence[IncidentLine], zone: tzinfo, *, count: int = 0
+) -> str:
+    """Return the last publication of an incident and the open incidents as sentences for an error text.
+
+    Args:
+        history: The incident.
+        open_incidents: The newest open incidents. At most ten are listed.
+        zone: The zone of the times.
+        count: How many are open, if more than these.
+    """
     sentences = []
     if history.entries:
         last = history.entries[-1]
         sentences.append(f"Its last publication is the {last.stage} of {local_time(last.at, zone)}.")
-    if lines := "; ".join(incident.in_zone(zone) for incident in open_incidents):
-        sentences.append(f"Open now: {lines}.")
+    listed = open_incidents[:LISTED]
+    if lines := "; ".join(incident.in_zone(zone) for incident in listed):
+        more = max(count, len(open_incidents)) - len(listed)
+        sentences.append(f"Open now: {lines}{f'; and {more} more: policenotify incidents' if more else ''}.")
     elif not history.entries:
         sentences.append("No incident is open.")
     return " ".join(sentences)

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, bindparam, exists, func, or_, select, update
 
 from policenotify.channel import Operation, RecipientOutcome
-from policenotify.errors import NotHeld
+from policenotify.errors import Blocked, NotHeld
 from policenotify.journal import schema
 from policenotify.journal.audit import record_delivery
+from policenotify.journal.keys import Keys
 from policenotify.journal.queue import (
     NEWER_SENT,
     cancel_pending,
@@ -20,8 +21,9 @@ from policenotify.journal.queue import (
     lock_key_of,
     supersede_partial_sends,
 )
-from policenotify.journal.recipients import counts, overall_outcome, suppress
+from policenotify.journal.recipients import NOBODY, counts, overall_outcome
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, microseconds, span, storable
+from policenotify.journal.suppressions import mass_fault, record_words
 from policenotify.model.history import Outcome
 
 _table, _recipient, _attempt = schema.delivery, schema.recipient, schema.attempt
@@ -35,7 +37,10 @@ _RECORD_RECIPIENT = (
     update(_recipient)
     .where(_recipient.c.delivery == bindparam("of_delivery"), _recipient.c.key == bindparam("of_key"))
     .where(_recipient.c.state == Outcome.SENDING)
-    .values({name: bindparam(name) for name in ("state", "reason", "code")} | {"attempts": bindparam("of_attempt")})
+    .values(
+        {name: bindparam(name) for name in ("state", "reason", "code")}
+        | {"attempts": bindparam("of_attempt"), "gone": _recipient.c.gone + bindparam("more_gone")}
+    )
 )
 _RECORD_DOUBT = _RECORD_RECIPIENT.values(in_doubt=bindparam("in_doubt"))
 _UNSETTLED = update(_recipient).where(
@@ -105,17 +110,22 @@ def _mark_target_deleted(connection: Connection, claimed: ClaimedDelivery, now: 
 
 def record_recipients(
     connection: Connection,
+    keys: Keys,
     claimed: ClaimedDelivery,
     outcomes: Iterable[RecipientOutcome],
     *,
     now: datetime,
     hold_doubt: bool,
     lease: timedelta,
-) -> None:
-    """Record the outcomes of some recipients and renew the lease."""
-    at = microseconds(now)
-    change(connection, claimed, lease_until=at + span(lease))
-    bounced = []
+) -> Blocked | None:
+    """Record the outcomes of some recipients and renew the lease.
+
+    Returns:
+        The error of the whole channel, if it reports so many recipients as not existing that it is at fault. They wait
+        again.
+    """
+    change(connection, claimed, lease_until=microseconds(now) + span(lease))
+    reported = 0
     for outcome in outcomes:
         state = {
             "posted": Outcome.POSTED,
@@ -130,14 +140,14 @@ def record_recipients(
             "state": state,
             "reason": storable(outcome.reason),
             "code": storable(outcome.code),
+            "more_gone": int(state is Outcome.REFUSED and bool(outcome.gone)),
         }
         if outcome.outcome in {"refused", "unavailable"}:  # that does not settle an earlier attempt in doubt
             connection.execute(_RECORD_RECIPIENT, values)
         else:
             connection.execute(_RECORD_DOUBT, {**values, "in_doubt": outcome.outcome == "unconfirmed"})
-        if outcome.gone:
-            bounced.append(outcome.key)
-    suppress(connection, bounced, "The mailbox does not exist, or wants no more.", at)
+        reported += bool(outcome.gone)
+    return mass_fault(connection, keys, claimed, reported) if reported else None
 
 
 def record_bulk_result(
@@ -157,6 +167,7 @@ def record_bulk_result(
     result = _with_reason(connection, claimed, result, recipients)
     if overall is not Outcome.WAITING:
         result = replace(result, outcome=overall, not_before=None)
+        record_words(connection, claimed, now)
     record_result(connection, claimed, result, now=now)
     supersede_partial_sends(connection, ordering_key, microseconds(now))
     return recipients
@@ -181,6 +192,8 @@ def _with_reason(
         if row := connection.execute(_COMMON_REASON, {"of_delivery": claimed.id, "states": states}).first():
             reason, code, count = row
             return replace(result, reason=f"{count} of {total}: {reason}", code=code, remedy=remedy)
+    if recipients.keys() == {Outcome.SUPPRESSED}:
+        return replace(result, reason=NOBODY, remedy=f"See who: policenotify recipients suppressed {claimed.channel}")
     return result
 
 

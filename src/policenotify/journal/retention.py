@@ -125,6 +125,7 @@ class Retention:
             planned = _plan(connection, selection)
         if dry_run or planned.is_empty:
             return planned
+        journal.authorize(actor, "purge")
         body: dict[str, object] = {"before": before.astimezone(UTC).isoformat(), "category": category}
         with journal.write() as connection:
             audit.record(connection, journal.now(), actor, "purge_begun", body)

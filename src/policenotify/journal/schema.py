@@ -158,6 +158,7 @@ recipient: Table = Table(
     Column("attempts", Integer, nullable=False, default=0),
     Column("reason", Text, nullable=False, default=""),
     Column("code", Text, nullable=False, default=""),
+    Column("gone", Integer, nullable=False, server_default=text("0")),  # answers that this person does not exist
     Index("pn_recipient_state", "delivery", "state", "key"),
     Index(
         "pn_recipient_held",
@@ -181,10 +182,12 @@ address: Table = Table(
 suppression: Table = Table(
     "pn_suppression",
     metadata,
+    Column("channel", String(64), primary_key=True),
     Column("key", String(64), primary_key=True),
     Column("reason", Text, nullable=False),
-    Column("at", _When, nullable=False),
-    comment="Recipients who must not be written to again.",
+    Column("at", _When, nullable=False),  # when the network first reported it
+    Column("confirmed_at", _When),  # when it did so again on another day; nothing is suppressed before
+    comment="Recipients who must not be written to again on a channel.",
 )
 
 channel: Table = Table(
@@ -218,6 +221,7 @@ lock: Table = Table(
     Column("name", String(200), primary_key=True),
     Column("owner", String(32), nullable=False),
     Column("lease_until", _When, nullable=False),
+    Column("length", BigInteger, nullable=False),  # how long it was asked for
     comment="Exclusive locks across processes; a row exists while a lock is held.",
 )
 

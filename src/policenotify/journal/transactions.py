@@ -6,26 +6,27 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from json import JSONDecodeError
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, Engine, StaticPool, create_engine, delete, text, update
+from sqlalchemy import Connection, Engine, StaticPool, create_engine, delete, or_, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
-from policenotify.errors import JournalError, JournalTakenAway, PolicenotifyError, PublishingStopped
+from policenotify.errors import JournalError, JournalTakenAway, NotAllowed, PolicenotifyError, PublishingStopped
 from policenotify.journal import audit, clock_change, meta, schema
 from policenotify.journal.clock import MachineClock
 from policenotify.journal.engine import FileWatch, WriterQueue, explain, is_missing_table, is_read_only, watch_of
 from policenotify.journal.keys import Entropy, Keys
 from policenotify.journal.postgresql import DatabaseClock
-from policenotify.journal.records import microseconds, span
+from policenotify.journal.records import TOLERANCE, microseconds, span
+from policenotify.model.message import Message
 
 _log = logging.getLogger("policenotify")
 
@@ -46,6 +47,10 @@ _open: ContextVar[tuple[Transactions, Connection, bool] | None] = ContextVar("po
 """The transaction that this thread or task has open, with its journal and whether it writes."""
 
 
+May: TypeAlias = Callable[[str, str, Message | None], bool | str]
+"""A rule of the installation: may this actor do this, with this message? `True`, or the reason why not."""
+
+
 class Transactions:
     """The journal's database, clock and keys, and the transactions on it."""
 
@@ -57,12 +62,31 @@ class Transactions:
         self.keys = keys
         self.clock: Clock = clock or self._server_clock or MachineClock()
         self.entropy = entropy
+        self.may: May | None = None
         self.id: str | None = None  # set once the tables were checked
         self.newest_event: int = 0  # the highest event number that this process has seen
         self._closed = False
         self._watch = watch_of(engine)
         self._taken_away = ""  # what happened, once the journal was deleted or replaced
         self._alarm = threading.Lock()  # acquired once, by the thread that raises the alarm
+
+    def authorize(self, actor: str, action: str, message: Message | None = None) -> None:
+        """Ask the installation's rule whether an actor may do something. A rule that fails refuses.
+
+        Raises:
+            NotAllowed: It refuses. The journal records that.
+        """
+        if self.may is None:
+            return
+        try:
+            answer = self.may(actor, action, message)
+        except Exception as error:  # noqa: BLE001 - a host's own function may raise anything
+            answer = f"its rule failed: {type(error).__name__}"
+        if answer is True:
+            return
+        with self.write() as connection:
+            audit.record(connection, self.now(), actor, "denied", {"action": action})
+        raise NotAllowed(actor, action, answer if isinstance(answer, str) else "")
 
     def __repr__(self) -> str:
         url = self._engine.url.difference_update_query(["password", "sslpassword"])
@@ -198,10 +222,12 @@ class Transactions:
                 connection.execute(delete(table).where(table.c.name == name, table.c.owner == holder))
 
     def _acquire(self, name: str, holder: str, seconds: float) -> bool:
-        table, now = schema.lock, microseconds(self.now())
-        row = {"name": name, "owner": holder, "lease_until": now + span(timedelta(seconds=seconds))}
+        table, now, length = schema.lock, microseconds(self.now()), span(timedelta(seconds=seconds))
+        row = {"name": name, "owner": holder, "lease_until": now + length, "length": length}
         with self.write() as connection:
-            expired = update(table).where(table.c.name == name, table.c.lease_until <= now).values(row)
+            # One that lasts longer than it was asked for was written by a clock that was ahead.
+            void = or_(table.c.lease_until <= now, table.c.lease_until > now + table.c.length + span(TOLERANCE))
+            expired = update(table).where(table.c.name == name, void).values(row)
             return bool(connection.execute(expired).rowcount or schema.insert_new(connection, table, [row]))
 
     @contextmanager

@@ -10,9 +10,8 @@ from typing import Protocol
 from sqlalchemy import Connection, delete, func, select, update
 
 from policenotify.journal import meta, schema
-from policenotify.journal.clock_change import TOLERANCE
 from policenotify.journal.leases import is_dead, this_process
-from policenotify.journal.records import QUIET, microseconds, moment, span
+from policenotify.journal.records import QUIET, TOLERANCE, microseconds, moment, span
 from policenotify.journal.transactions import Transactions
 
 _log = logging.getLogger("policenotify")

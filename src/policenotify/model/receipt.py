@@ -62,8 +62,10 @@ class Receipt(FrozenModel):
     @property
     def ok(self) -> bool:
         """True if no person needs to act."""
-        missed = any(count for outcome, count in (self.recipients or {}).items() if not outcome.ok)
-        return self.outcome.ok and not missed
+        people = self.recipients or {}
+        missed = any(count for outcome, count in people.items() if not outcome.ok)
+        nobody = people.get(Outcome.SUPPRESSED) and not people.get(Outcome.POSTED)
+        return self.outcome.ok and not missed and not nobody
 
     def __str__(self) -> str:
         people = ", ".join(f"{count} {outcome}" for outcome, count in (self.recipients or {}).items() if count)

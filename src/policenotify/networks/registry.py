@@ -32,7 +32,7 @@ from policenotify.channel import (
     SupportsLookup,
     SupportsSend,
 )
-from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork
+from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork, forget_locals
 from policenotify.networks.options import (
     CHANNEL_OPTIONS,
     ChannelOptions,
@@ -202,6 +202,7 @@ def _dispute(name: str, package: str, packages: list[str]) -> str:
     return f"The network {name!r} is offered by {named}: neither is used. Uninstall all but one."
 
 
+@forget_locals
 def configure_channel(
     name: str, network_name: str, options: Mapping[str, object], **settings: Unpack[ChannelOptions]
 ) -> ChannelConfig:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from policenotify.channel import ChannelConfig, Clock, Operation, Picture
 from policenotify.checks import Check, CheckContext, run_checks
 from policenotify.errors import InvalidTransition, JournalError, MessageTooLong, PolicenotifyError, SettingsError
-from policenotify.journal.records import NewPublication, describe_incidents
+from policenotify.journal.records import LISTED, NewPublication, describe_incidents
 from policenotify.model import places
 from policenotify.model.history import History, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus, Stage, allowed_stages, next_status
@@ -72,8 +72,8 @@ def read_recipients(
     if channel.recipients is None:
         return (), None
     try:
-        recipients = tuple(channel.recipients())
-    except Exception as error:  # noqa: BLE001 - a host's own function may raise anything, and quote an address
+        recipients = tuple(map(_checked_text, channel.recipients()))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail, and quote an address
         why = str(error) if isinstance(error, SettingsError) else f"{type(error).__name__}."
         reason = f"The list of recipients of {name!r} cannot be read: {why}"
         return (), ChannelProblem(reason=reason, remedy=f"Make it readable. {_WAITS}")
@@ -90,6 +90,12 @@ def find_problems(
     """Return the channels that cannot be used now, by name. Reads each list of recipients once."""
     problems = {channel.name: read_recipients(channel, had_recipients)[1] for channel in channels}
     return {name: problem for name, problem in problems.items() if problem is not None}
+
+
+def _checked_text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
 
 
 @dataclass(slots=True, kw_only=True)
@@ -115,6 +121,7 @@ class Preparer:
     clock: Clock
     checks: Sequence[Check]
     entropy: Callable[[int], bytes]
+    links: tuple[str, ...] = ()
 
     def prepare(
         self,
@@ -158,6 +165,7 @@ class Preparer:
             now=at,
             zone=self.zone,
             mentions=frozenset().union(*(channel.mentions for channel in self.channels.values())),
+            links=self.links,
             typed=message,
         )
         lifetime = at + profile.lifetime if profile.lifetime else None
@@ -248,34 +256,41 @@ class Preparer:
         *,
         may_be_empty: bool = False,
     ) -> tuple[tuple[RenderedPost, ...], tuple[Target, ...]]:
-        """Render the targets. A channel on which the text does not fit does not affect the others.
+        """Render the targets. A channel on which the text does not fit, or that fails, does not affect the others.
 
         Returns:
-            The posts, and the targets without one: skipped, deletions, and those where the text does not fit, with the
+            The posts, and the targets without one: skipped, deletions, and those that cannot be rendered, with the
             reason and numbered after the posts of their channel.
 
         Raises:
             MessageTooLong: The text fits none of the channels, nothing else is to be done, and it may not be empty.
+            SettingsError: In the same case, a language has no fixed phrases or a network fails.
         """
         without_post = tuple(target for target in targets if target.skip or target.operation is Operation.DELETE)
         to_render = [target for target in targets if target not in without_post]
-        contexts = {
-            language: self._render_context(language, publication, history, pictures)
-            for language in {target.language for target in to_render}
-        }
+        contexts: dict[str, RenderContext] = {}
         fitting: list[RenderedPost] = []
-        too_long: dict[Target, MessageTooLong] = {}
+        failures: dict[Target, PolicenotifyError] = {}
         for target in to_render:
-            channel, key = channels[target.channel], target.post_key(publication.id)
+            channel, key, language = channels[target.channel], target.post_key(publication.id), target.language
             try:
-                fitting.append(render(contexts[target.language], target, channel=channel, key=key))
-            except MessageTooLong as error:
-                too_long[target] = error
+                if language not in contexts:
+                    contexts[language] = self._render_context(language, publication, history, pictures)
+                fitting.append(render(contexts[language], target, channel=channel, key=key))
+            except PolicenotifyError as error:
+                failures[target] = error
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a network of another package may fail in any way
+                name = type(error).__name__
+                _log.error("Channel %s: its network fails to measure or spell a text (%s).", channel.name, name)
+                failures[target] = SettingsError(
+                    f"Nothing was sent: the network {channel.network!r} of {channel.name!r} fails on this text "
+                    f"({name}). Report it to the author of its package, and reach these readers in another way."
+                )
         deletes = any(target.operation is Operation.DELETE for target in without_post)
-        if too_long and not (fitting or deletes or may_be_empty):
-            raise next(iter(too_long.values()))
+        if failures and not (fitting or deletes or may_be_empty):
+            raise next(iter(failures.values()))
         posts = number_posts(fitting, publication.id, publication.at)
-        return posts, (*without_post, *_refused_targets(too_long, posts))
+        return posts, (*without_post, *_refused_targets(failures, posts))
 
     def _render_context(
         self, language: str, publication: NewPublication | Publication, history: History, pictures: tuple[Picture, ...]
@@ -306,7 +321,7 @@ class Preparer:
         try:
             with closing(channel.open(self.clock, self.journal.channels.state_store(channel.name))) as opened:
                 return replace(channel, capabilities=opened.capabilities)
-        except Exception as error:  # noqa: BLE001 - a network of another package may fail in any way
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a network of another package may fail in any way
             _log.warning("Channel %s: its default capabilities are used (%s).", channel.name, type(error).__name__)
             return channel
 
@@ -337,7 +352,8 @@ class Preparer:
             raise InvalidTransition(f"Publication {corrects} is not of incident {incident!r}.", incident=incident)
         if stage in allowed_stages(history.status):
             return next_status(history.status, stage, incident=incident)
-        details = describe_incidents(history, self.journal.incidents.list(), self.zone)
+        incidents = self.journal.incidents
+        details = describe_incidents(history, incidents.list(limit=LISTED), self.zone, count=incidents.count_open())
         return next_status(history.status, stage, incident=incident, details=details)
 
     def _set_apart(
@@ -383,14 +399,16 @@ def _refuse_mixed_exercise(message: Message, history: History) -> None:
     raise InvalidTransition(f"{it} is {kind}, and so is all that follows: exercise={mark}.", incident=incident)
 
 
-def _refused_targets(too_long: Mapping[Target, MessageTooLong], posts: Sequence[RenderedPost]) -> Iterator[Target]:
+def _refused_targets(failures: Mapping[Target, PolicenotifyError], posts: Sequence[RenderedPost]) -> Iterator[Target]:
     parts = Counter(post.target.channel for post in posts for _ in (post.standalone, *post.continuations))
-    for target, error in too_long.items():
-        reason = (
-            f"Nothing was sent here: what, where and the first thing to do take {error.used} of {error.limit}. "
-            "Shorten the headline, the street or the first sentence of the instruction, and publish that on this "
-            "channel."
-        )
+    for target, error in failures.items():
+        reason = str(error).replace("Nothing was sent:", "Nothing was sent here:", 1)
+        if isinstance(error, MessageTooLong):
+            reason = (
+                f"Nothing was sent here: what, where and the first thing to do take {error.used} of {error.limit}. "
+                "Shorten the headline, the street or the first sentence of the instruction, and publish that on this "
+                "channel."
+            )
         yield replace(target, part=parts[target.channel], refused=reason)
         parts[target.channel] += 1
 

@@ -16,9 +16,9 @@ from policenotify.checks import CHECKS, Check
 from policenotify.delivery.attempt import backoff
 from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.delivery.worker import Worker
-from policenotify.errors import InvalidTransition, JournalError, MessageRejected, SettingsError
+from policenotify.errors import InvalidTransition, JournalError, MessageRejected, SettingsError, forget_locals_of
 from policenotify.findings import Finding
-from policenotify.journal.records import LEASE, describe_incidents
+from policenotify.journal.records import LEASE, LISTED, describe_incidents
 from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.message import Message, parsed, read
 from policenotify.model.receipt import UNVERIFIED, Publication, Receipt, local_time
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from policenotify.journal.journal import Journal
     from policenotify.journal.records import IncidentLine
+    from policenotify.journal.transactions import May
     from policenotify.journal.workers import Runner
 
 _ATTEMPTS = 5  # to store a publication while other processes change its incident
@@ -67,6 +68,7 @@ class Preview:
         return not any(finding.blocks for finding in self.findings)
 
 
+@forget_locals_of
 class Publisher:
     """Publishes messages on the channels of an installation.
 
@@ -88,6 +90,7 @@ class Publisher:
         clock: Clock | None = None,
         entropy: Callable[[int], bytes] = secrets.token_bytes,
         checks: Sequence[Check] = CHECKS,
+        links: Sequence[str] = (),
         lease: timedelta = LEASE,
         backoff: Callable[[timedelta], timedelta] = backoff,
         reminders: ReminderPolicy | None = None,
@@ -95,6 +98,7 @@ class Publisher:
         runners: Iterable[Runner] = (),
         reopen: Callable[[str], ChannelConfig | None] | None = None,
         pictures: Path | None = None,
+        may: May | None = None,
     ) -> None:
         """Make a publisher.
 
@@ -111,6 +115,7 @@ class Publisher:
                 any case dates what is published.
             entropy: Returns that many random bytes.
             checks: The checks before anything is published.
+            links: Hosts to which messages may link: `police.fr`, or `.gouv.fr` for all below it. Empty: any.
             lease: How long a claimed delivery is held without a heartbeat.
             backoff: Returns the wait after a failure, from the wait after the failure before it.
             reminders: When overdue incidents are reminded of, and on which channels.
@@ -118,11 +123,15 @@ class Publisher:
             runners: Engines of the host application to notify of new publications.
             reopen: Makes a channel with a problem again, from the current settings.
             pictures: The folder of the images that messages in JSON may name by path. By default they may name none.
+            may: Called with actor, action and message before each publication, and before `stop`, `resume`, `resolve`,
+                `purge` and `lift`, which have no message. It returns `True`, or the reason why the actor may not.
+                policenotify itself does not verify who the actor is.
 
         Raises:
             SettingsError: Two channels are the same account, or a duty channel does not exist.
         """
         self.journal = journal
+        journal.may = may or journal.may
         self.channels: dict[str, ChannelConfig] = {channel.name: channel for channel in channels}
         _refuse_shared_accounts(self.channels.values())
         self.routes: tuple[Route, ...] = tuple(routes)
@@ -153,6 +162,7 @@ class Publisher:
             clock=self.clock,
             checks=checks,
             entropy=entropy,
+            links=tuple(links),
         )
         self._pending = PendingDeliveries(
             journal=journal,
@@ -167,7 +177,7 @@ class Publisher:
         self._reminders = Reminders(journal=journal, policy=policy, on_overdue=on_overdue)
         self._duty = DutyNotifier(journal=journal, preparer=self._preparer, reminders=self._reminders)
         self._worker = Worker(
-            _Background(journal, self._dispatcher, self._prepare_drain, self._next_at), clock=self.clock
+            _Background(journal, self._dispatcher, self._pending.run, self._tidy, self._next_at), clock=self.clock
         )
 
     def __enter__(self) -> Self:
@@ -259,6 +269,7 @@ class Publisher:
             IdempotencyConflict: The key names another message.
             MessageTooLong: The message fits none of the channels.
             InvalidImage: An image cannot be used.
+            NotAllowed: The installation's rule (`may`) refuses it to the actor.
             PublishingStopped: Publishing is stopped.
             SettingsError: No channel is chosen, or *to* names an unknown one.
             JournalError: The journal cannot be written; nothing was sent that is not in it. If it fails only after the
@@ -310,6 +321,7 @@ class Publisher:
                 if (first := self.journal.publications.find_repeated(key, message.digest())) is None:
                     raise
                 return first, False
+            self.journal.authorize(actor, "publish", new.message)
             if any(finding.blocks for finding in new.findings):
                 self.journal.publications.add_refused(new)
                 raise MessageRejected(new.findings, new.id)
@@ -342,13 +354,18 @@ class Publisher:
     def drain(self, budget: timedelta) -> datetime | None:
         """Deliver what is due, for at most *budget*. For timers and cron.
 
-        Reminders of overdue incidents are raised, and addresses that are no longer needed erased.
+        Then reminders of overdue incidents are raised, and addresses that are no longer needed erased. Messages to the
+        duty channels leave in what is left of the budget.
 
         Returns:
             When something is due next. `None` if nothing is.
         """
-        self._prepare_drain()
-        return self._dispatcher.drain(budget)
+        self._pending.run()
+        until = self.clock.monotonic() + budget.total_seconds()
+        due = self._dispatcher.drain(budget)
+        if not self._tidy():
+            return due
+        return self._dispatcher.drain(timedelta(seconds=max(0.0, until - self.clock.monotonic())))
 
     def worker(self) -> Worker:
         """Return the worker that delivers in the background of this process.
@@ -357,10 +374,10 @@ class Publisher:
         """
         return self._worker
 
-    def _prepare_drain(self) -> None:
-        self._pending.run()
+    def _tidy(self) -> bool:
+        """Do what may follow the deliveries. Return whether there is more to deliver."""
         self.journal.retention.erase_addresses()
-        self._duty.run()
+        return self._duty.run()
 
     def _next_at(self) -> datetime | None:
         """Return when the next delivery or reminder is due."""
@@ -376,7 +393,8 @@ class Publisher:
         """
         history = self.journal.incidents.history(incident)
         if not history.entries:
-            details = describe_incidents(history, self.incidents(), self.zone)
+            lines, count = self.journal.incidents.list(limit=LISTED), self.journal.incidents.count_open()
+            details = describe_incidents(history, lines, self.zone, count=count)
             raise InvalidTransition(f"There is no incident {incident!r}. {details}", incident=incident)
         return self._report(history.entries[-1].publication)
 
@@ -460,11 +478,13 @@ class _Background:
     journal: Journal
     dispatcher: Dispatcher
     prepare: Callable[[], None]
+    tidy: Callable[[], object]
     next_at: Callable[[], datetime | None]
 
     def drain(self, enough: Callable[[], bool]) -> None:
         self.prepare()
         self.dispatcher.drain(_TURN, enough=enough, is_worker=True)
+        self.tidy()
 
     def seconds_to_next(self) -> float | None:
         due = self.next_at()

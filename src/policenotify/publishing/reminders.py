@@ -6,7 +6,7 @@ They never announce that a danger is over.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
@@ -20,9 +20,11 @@ from policenotify.render.locales import CategoryProfile, Locale, best_match
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
+    from policenotify.journal.records import IncidentLine
     from policenotify.publishing.preparation import Preparer
 
 _ACTOR = "runner"  # of what delivery itself publishes
+_FIRST = 20  # reminders of which each is a message of its own: more, and nobody reads them
 _log = logging.getLogger("policenotify")
 
 CATEGORY = "duty_reminder"
@@ -74,6 +76,7 @@ class Reminder:
         due_at: The deadline.
         at: When the reminder was raised.
         level: Number of the reminder for this deadline, from 1.
+        others: How many further overdue incidents it stands for.
     """
 
     incident: str
@@ -84,6 +87,7 @@ class Reminder:
     at: datetime
     level: int
     exercise: bool
+    others: int = 0
 
     @property
     def lateness(self) -> timedelta:
@@ -99,12 +103,16 @@ class Reminder:
         return (
             f"Incident {self.incident} ({self.category}) is overdue since {self.due_at.astimezone(UTC):%Y-%m-%d %H:%M} "
             f"UTC, reminder {self.level}: its end or an update is owed."
+            f"{f' So it is for {self.others} more: policenotify incidents' if self.others else ''}"
         )
 
 
 @dataclass(slots=True, kw_only=True)
 class Reminders:
     """Raises reminders, each level of each deadline once across all processes.
+
+    The 20 incidents with the earliest deadlines have reminders of their own, exercises apart. That of the next one
+    stands for all others, so that the work and the messages stay few.
 
     Attributes:
         on_overdue: Called with each reminder that this process raises, in the thread that drains.
@@ -116,8 +124,9 @@ class Reminders:
 
     def next_at(self) -> datetime | None:
         """Return when the next reminder is due, if an incident has a deadline."""
+        known = (self.journal.incidents.deadlines(_FIRST + 1, exercise=exercise) for exercise in (False, True))
         return min(
-            (due + self.policy.delay(level + 1) for due, level in self.journal.incidents.deadlines()), default=None
+            (due + self.policy.delay(level + 1) for deadlines in known for due, level in deadlines), default=None
         )
 
     def raise_due(self) -> tuple[Reminder, ...]:
@@ -129,13 +138,18 @@ class Reminders:
             The current reminder of each overdue incident.
         """
         now = self.journal.now()
-        if not any(due + self.policy.after[0] <= now for due, _ in self.journal.incidents.deadlines()):
-            return ()
-        reminders = []
-        for line in self.journal.incidents.list():
+        return tuple(reminder for exercise in (False, True) for reminder in self._raise_due(now, exercise=exercise))
+
+    def _raise_due(self, now: datetime, *, exercise: bool) -> Iterator[Reminder]:
+        incidents, first = self.journal.incidents, now - self.policy.after[0]
+        if not any(due <= first for due, _ in incidents.deadlines(1, exercise=exercise)):
+            return
+        lines = incidents.earliest_due(_FIRST + 1, exercise=exercise)
+        for place, line in enumerate(sorted(lines, key=_by_deadline)):
             level = self.policy.level_after(now - line.due_at) if line.due_at else 0
             if line.due_at is None or level == 0:
                 continue
+            others = incidents.count_overdue(first, exercise=exercise) - len(lines) if place == _FIRST else 0
             reminder = Reminder(
                 incident=line.id,
                 category=line.category,
@@ -145,11 +159,11 @@ class Reminders:
                 at=now,
                 level=max(level, line.reminders),
                 exercise=line.exercise,
+                others=max(0, others),
             )
             if level > line.reminders and self.journal.incidents.record_reminder(line.id, line.due_at, level):
                 self._notify(reminder)
-            reminders.append(reminder)
-        return tuple(reminders)
+            yield reminder
 
     def _notify(self, reminder: Reminder) -> None:
         _log.warning("%s", reminder)
@@ -161,6 +175,10 @@ class Reminders:
             _log.error("Reminder of %s: on_overdue raised %s.", reminder.incident, type(error).__name__)  # no trace
 
 
+def _by_deadline(line: IncidentLine) -> tuple[bool, datetime, datetime, str]:
+    return line.due_at is None, line.due_at or line.opened_at, line.opened_at, line.id
+
+
 @dataclass(slots=True, kw_only=True)
 class DutyNotifier:
     """Raises the reminders that are due, and publishes each on the duty channels."""
@@ -170,16 +188,19 @@ class DutyNotifier:
     reminders: Reminders
     _done: frozenset[str] = field(default=frozenset(), init=False)  # keys published, or never to be
 
-    def run(self) -> None:
-        """Raise the reminders and store the messages, which are then delivered like all others."""
-        current = self.reminders.raise_due()
-        for reminder in current:
-            if reminder.key not in self._done:
-                self._publish(reminder)
-        self._done &= {reminder.key for reminder in current}
+    def run(self) -> bool:
+        """Raise the reminders and store the messages, which are then delivered like all others.
 
-    def _publish(self, reminder: Reminder) -> None:
-        """Store the message to the duty channels, once across all processes."""
+        Returns:
+            Whether a message was stored.
+        """
+        current = self.reminders.raise_due()
+        stored = [self._publish(reminder) for reminder in current if reminder.key not in self._done]
+        self._done &= {reminder.key for reminder in current}
+        return any(stored)
+
+    def _publish(self, reminder: Reminder) -> bool:
+        """Store the message to the duty channels, once across all processes. Return whether this one did."""
         configs = [self.preparer.channels[name] for name in self.reminders.policy.to]
         configs = [config for config in configs if config.exercise == reminder.exercise]
         channels = {
@@ -187,18 +208,21 @@ class DutyNotifier:
             config.name: replace(config, retired=False, languages=configs[0].languages[:1])
             for config in configs
         }
+        stored = bool(channels)
         try:
             if channels:
                 self._store(reminder, channels)
         except PublishingStopped:
-            return  # published after `resume`
+            return False  # published after `resume`
         except IdempotencyConflict:
-            pass  # another process, with other settings, has published it
+            stored = False  # another process, with other settings, has published it
         except JournalError:
             raise
         except PolicenotifyError as error:
+            stored = False
             _log.error("The reminder of %s was not published: %s", reminder.incident, error)  # its trace adds nothing
         self._done |= {reminder.key}
+        return stored
 
     def _store(self, reminder: Reminder, channels: Mapping[str, ChannelConfig]) -> None:
         policy, locales = self.reminders.policy, self.preparer.locales
@@ -215,10 +239,11 @@ def duty_message(reminder: Reminder, *, language: str, locale: Locale, zone: tzi
     phrase = locale.reminder
     since = locale.date_and_time(reminder.due_at, reminder.due_at, zone)
     place = f" ({reminder.place})" if reminder.place else ""
+    others = f" (+ {reminder.others})" if reminder.others else ""
     return Message(
         category=CATEGORY,
         severity=Severity.SEVERE,
-        headline=phrase.headline.format(incident=reminder.incident, since=since),
+        headline=phrase.headline.format(incident=reminder.incident, since=since) + others,
         description=phrase.description.format(number=reminder.level, headline=reminder.headline, place=place),
         instruction=phrase.instruction,
         language=language,

@@ -248,7 +248,7 @@ class InstallationStatus(Result):
             removed_channels={name: carried.get(name, ()) for name in removed},
             taken_over_again=journal.deliveries.repeated_takeovers(),
             open_incidents=journal.incidents.count_open(),
-            overdue_incidents=sum(due_at <= now for due_at, _ in journal.incidents.deadlines()),
+            overdue_incidents=journal.incidents.count_overdue(now),
             incidents=tuple(
                 by_urgency(journal.incidents.list() if limit is None else journal.incidents.earliest_due(limit), now)
             ),

@@ -20,6 +20,7 @@ from policenotify.model.lifecycle import Stage
 from policenotify.render.context import RenderContext
 from policenotify.text.budget import Budget
 from policenotify.text.fit import FitResult, truncate
+from policenotify.text.urls import host_of
 from policenotify.text.wrap import wrap
 
 Tone: TypeAlias = Literal["act", "caution", "clear", "info"]
@@ -249,7 +250,8 @@ def _paragraph(text: str) -> str:
 def _anchor(link: str, label: str) -> str:
     if re.match(r"https?://", link, re.IGNORECASE):
         style = "color:inherit;text-decoration:underline"  # a program's own blue may be hard to read on its own black
-        return f'<a href="{_html(link)}" style="{style}">{_html(label or link)}</a>'
+        host = f" ({_html(host_of(link))})" if label else ""  # readers see where it leads before they follow it
+        return f'<a href="{_html(link)}" style="{style}">{_html(label or link)}</a>{host}'
     return _html(f"{label} {link}".strip())  # no other scheme may be clicked
 
 

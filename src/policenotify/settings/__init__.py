@@ -6,7 +6,7 @@ They come from a TOML file, the environment and files of secrets. All errors are
 
 from __future__ import annotations
 
-from policenotify.settings.factory import channels_of, open_publisher, routes_of
+from policenotify.settings.factory import channels_of, may_of, open_publisher, routes_of
 from policenotify.settings.init import IGNORED, TEMPLATE, exposed_files, write_settings
 from policenotify.settings.languages import languages_of, locales_of, missing_labels, profiles_of
 from policenotify.settings.loader import read_settings
@@ -24,6 +24,7 @@ __all__ = [
     "exposed_files",
     "languages_of",
     "locales_of",
+    "may_of",
     "missing_labels",
     "open_publisher",
     "profiles_of",

@@ -6,11 +6,12 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, StateStore
-from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork, UnsupportedVersion
+from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork, UnsupportedVersion, forget_locals
 from policenotify.journal.keys import Keys
 from policenotify.networks.registry import configure_channel
 from policenotify.settings.init import exposed_secret
@@ -20,11 +21,13 @@ from policenotify.settings.model import OF_THE_CHANNEL, ChannelSettings, Setting
 from policenotify.text import Budget
 
 if TYPE_CHECKING:
+    from policenotify.journal.transactions import May
     from policenotify.publishing.publisher import Publisher
     from policenotify.publishing.reminders import Reminder
     from policenotify.publishing.routing import Route
 
 
+@forget_locals
 def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[ChannelConfig, ...]:
     """Return the channels of this installation, without asking any network.
 
@@ -120,6 +123,24 @@ def routes_of(settings: Settings) -> tuple[Route, ...]:
     )
 
 
+def may_of(settings: Settings) -> May | None:
+    """Return the rule that decides who may do what, if the settings name one.
+
+    Raises:
+        SettingsError: It cannot be imported. Without it no command may go on.
+    """
+    if settings.may is None:
+        return None
+    module, _, name = settings.may.partition(":")
+    try:
+        rule: May = getattr(import_module(module), name)
+    except Exception as error:  # another author's module may fail in any way
+        reason = f"may: {settings.may!r} cannot be imported ({type(error).__name__}). Install it for this Python"
+        raise settings.error([reason]) from error
+    return rule
+
+
+@forget_locals
 def open_publisher(
     path: str | os.PathLike[str] | None = None,
     *,
@@ -160,12 +181,14 @@ def open_publisher(
             locales=locales,
             zone=settings.zone,
             sender=settings.sender,
+            links=settings.links,
             wait=settings.wait,
             clock=clock,
             reminders=settings.reminders.policy(),
             on_overdue=on_overdue,
             reopen=partial(_read_channel, settings.place),
             pictures=settings.pictures_path,
+            may=may_of(settings),
         )
         on_error.pop_all()
     return publisher

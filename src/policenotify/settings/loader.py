@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-from policenotify.errors import SettingsError, UnsupportedVersion
+from policenotify.errors import SettingsError, UnsupportedVersion, forget_locals
 from policenotify.journal.permissions import PRIVATE, READABLE, read_closed
 from policenotify.settings.languages import profiles_of
 from policenotify.settings.model import OF_THE_CHANNEL, Settings, settings_error
@@ -37,6 +37,7 @@ _PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|password=")  # in a journal's URL
 _SIMILAR = 0.8  # of a misspelt field; less similar variables belong to others (Kubernetes: …_SERVICE_HOST)
 
 
+@forget_locals
 def read_settings(
     path: str | os.PathLike[str] | None = None,
     *,

@@ -130,6 +130,9 @@ Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 AreaCode = Annotated[str, AfterValidator(_area)]
 """An area by its code in the COG: `commune:34172`, `epci:243400017`, `dept:34`."""
 
+LinkHost = Annotated[str, StringConstraints(pattern=r"^\.?([a-z0-9-]+\.)*[a-z0-9-]+$", max_length=253)]
+"""A host in small ASCII letters, or with a dot in front all hosts below it."""
+
 _Duration = Annotated[timedelta, BeforeValidator(_seconds)]
 
 
@@ -295,6 +298,9 @@ class Settings(_Table):
         reminders: When the desk is reminded of an overdue incident, and on which channels.
         categories: Changes to the shipped categories, and new ones, by code.
         languages: Language files, relative to the settings file. One for a shipped language changes it.
+        links: Hosts to which messages may link: `police.fr`, or `.gouv.fr` for all below it. Without it any is allowed.
+        may: A function of yours, as `module:function`. It decides which actor may publish, stop, resume, resolve,
+            purge, lift or move.
     """
 
     schema_version: Literal[1] = 1
@@ -309,6 +315,8 @@ class Settings(_Table):
     reminders: ReminderSettings = ReminderSettings()
     categories: dict[CategoryCode, dict[str, object]] = Field(default_factory=dict)
     languages: dict[Language, Path] = Field(default_factory=dict)
+    links: tuple[LinkHost, ...] = ()
+    may: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] | None = None
 
     _place: Path = PrivateAttr(default=Path())
     _faults: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator
 from functools import cache, lru_cache
 from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 
 SPACES: Final = r"\t-\r \x85\xa0\u1680\u180e\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 """Inside `[]`: the spaces of twitter-text (`spacesGroup`)."""
@@ -193,6 +194,15 @@ class UrlGrammar:
             elif length := len(piece[0].rstrip(self.path_loose)):
                 return piece.start() + length
         return path.start() + 1
+
+
+def host_of(link: str) -> str:
+    """Return the host of an address in small letters, or an empty text if it cannot be read."""
+    try:
+        host = urlsplit(link if "://" in link else f"https://{link}").hostname or ""
+    except ValueError:
+        return ""
+    return host.removesuffix(".")
 
 
 @cache

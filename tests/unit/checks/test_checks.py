@@ -155,6 +155,29 @@ GOOD: Final[dict[str, list[CheckContext]]] = {
         _draft(_message(lifecycle=END, language="oc", headline="Pas rétablie")),
         _draft(_message(lifecycle=UPDATE, description="La circulation n'est pas encore rétablie.")),
     ],
+    "PN116": [
+        *(
+            _draft(_message(link=link))
+            for link in (
+                None,
+                "https://www.police-nationale.interieur.gouv.fr/actualites?id=1",
+                "https://préfecture-hérault.fr/",
+                "https://пример.рф/",  # one script throughout
+                "HTTPS://WWW.HERAULT.GOUV.FR./",
+            )
+        ),
+        *(
+            replace(_draft(_message(link=link)), links=(".gouv.fr", "police.example", "xn--prfecture-c4a.example"))
+            for link in (
+                "https://préfecture.example/",
+                "https://xn--prfecture-c4a.example/",
+                "https://www.herault.gouv.fr/a",
+                "https://police.example",
+                "https://police.example./",
+            )
+        ),
+        _draft(_message(headline="Détails sur herault.gouv.fr")),
+    ],
     "PN210": [
         _typed(category="police_operation", location={"street": "avenue du 8 Mai 1945", "label": "ligne 3, km 12"}),
         _typed(category="fire", location={"street": "14 rue des Lilas"}),
@@ -308,6 +331,41 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
             )
             for text in ("Traffic is not yet back to normal.", "The road hasn't reopened", "You cannot return home.")
         ),
+    ],
+    "PN116": [
+        *(
+            (_draft(_message(link=link)), Level.ERROR, "link")
+            for link in (
+                "https://\u0440olice.fr/",  # a Cyrillic letter
+                "https://police.\u0440olice.fr/",
+                "https://xn--olice-uye.fr/",  # the same, coded
+                "https://p\u03bflice.fr/",  # a Greek one
+                "http://127.0.0.1/",
+                "https://2130706433/",
+                "https://0x7f.1/",
+                "https://127.1/",
+                "https://[::1]/",
+            )
+        ),
+        *(
+            (_draft(_message(link=link)), Level.WARNING, "link")
+            for link in ("http://www.herault.gouv.fr/", "https://xn--prfecture-c4a.example/")
+        ),
+        *(
+            (replace(_draft(_message(link=link)), links=(".gouv.fr", "police.example")), Level.ERROR, "link")
+            for link in (
+                "https://police.fr.evil.example/",
+                "https://gouv.fr.evil.example/",
+                "https://evilgouv.fr/",
+                "https://www.police.example/",
+            )
+        ),
+        (
+            replace(_draft(_message(headline="Détails sur evil.com")), links=(".gouv.fr",)),
+            Level.ERROR,
+            "headline",
+        ),
+        (_draft(_message(headline="Voir https://\u0440olice.fr/a")), Level.ERROR, "headline"),
     ],
     "PN210": [
         (_typed(location={"street": "14 rue des Lilas"}), Level.WARNING, "location.street"),

@@ -33,7 +33,7 @@ def test_a_drain_that_a_person_must_follow_up_has_an_exit_code(run: Run, desk: D
     run("publish", *ACCIDENT, "--wait", "0")
     desk.bluesky.closed = "suspended"
     for address in ADDRESSES:
-        desk.mail.refuse(address)
+        desk.mail.refuse(address, 550, "5.2.1 mailbox disabled")
     ran = run("drain", "--budget", "5")
     assert ran.code == 3
     assert "Deliveries: 1 refused, 1 waiting." in ran.out

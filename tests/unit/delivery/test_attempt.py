@@ -1328,26 +1328,36 @@ def test_a_mail_that_cannot_be_prepared_is_refused_for_everybody(book: Book) -> 
 
 def test_a_list_of_unsubscribed_recipients_is_skipped(book: Book) -> None:
     network = Scripted(capabilities=MAIL)
-    network.sends.append(lambda people: iter([recipient_outcome(person, "refused", gone=True) for person in people]))
-    first = book.publish("sky", people=PEOPLE[:2])
-    attempt(book, network)
-    assert book.receipt(first).outcome is Outcome.REFUSED
+    for _ in range(2):
+        _refuse_all(book, network)
+        book.pass_by(86400)
     second = book.publish("sky", people=PEOPLE[:2])
     assert not attempt(book, network)
     receipt = book.receipt(second)
     assert (receipt.outcome, receipt.recipients) == (Outcome.SKIPPED, {Outcome.SUPPRESSED: 2})
-    assert receipt.ok
+    assert not receipt.ok
+
+
+def _refuse_all(book: Book, network: Scripted) -> None:
+    """Publish to two recipients who do not exist."""
+    network.sends.append(lambda people: iter([recipient_outcome(one, "refused", gone=True) for one in people]))
+    refused = book.publish("sky", people=PEOPLE[:2])
+    attempt(book, network)
+    assert book.receipt(refused).outcome is Outcome.REFUSED
 
 
 def test_a_list_that_was_emptied_while_it_waited_is_skipped(book: Book) -> None:
     network = Scripted(capabilities=MAIL)
-    network.sends.append(lambda people: iter([recipient_outcome(person, "refused", gone=True) for person in people]))
+    _refuse_all(book, network)
+    book.pass_by(86400)
+    network.sends.append(lambda people: iter([recipient_outcome(one, "refused", gone=True) for one in people]))
     book.publish("sky", people=PEOPLE[:2])
     second = book.publish("sky", people=PEOPLE[:2])
     attempt(book, network)
     attempt(book, network)
     receipt = book.receipt(second)
     assert (receipt.outcome, receipt.recipients) == (Outcome.SKIPPED, {Outcome.SUPPRESSED: 2})
+    assert receipt.reason == "Nobody on this channel's list may be written to."
 
 
 def test_settlements_are_for_one_attempt_only(book: Book) -> None:

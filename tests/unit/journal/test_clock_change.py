@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -143,7 +144,7 @@ def test_a_rate_is_what_it_was(book: Book, clock: FakeClock, seconds: float) -> 
 def test_a_session_that_another_process_renews_is_its_own_as_long(book: Book, clock: FakeClock, seconds: float) -> None:
     with book.journal.write() as connection:
         until = int((clock.now() + timedelta(seconds=30)).timestamp() * 1e6)
-        row = {"name": "'tokens' of channel 'sky'", "owner": "other", "lease_until": until}
+        row = {"name": "'tokens' of channel 'sky'", "owner": "other", "lease_until": until, "length": 30_000_000}
         schema.insert_new(connection, schema.lock, [row])
     clock.jump(seconds)
     book.journal.deliveries.recover()
@@ -356,3 +357,59 @@ def test_the_machines_own_clock_names_its_run() -> None:
     assert one.boot() == other.boot()
     assert abs(one.monotonic() - other.monotonic()) < 60
     assert abs(one.now() - datetime.now(one.now().tzinfo)) < timedelta(minutes=1)
+
+
+# --- a clock that was ahead, and is set right while no process sees it
+
+
+AHEAD = (3 * 3600, 365 * 86_400, 500 * 365 * 86_400)  # seconds
+
+
+@pytest.fixture
+def unseen(tmp_path: Path) -> Iterator[Desk]:
+    """A journal whose clock cannot tell that it was set."""
+    opened = Desk(tmp_path, keys=Keys.create(secrets.token_bytes), clock=FakeClock())
+    yield opened
+    opened.journal.close()
+
+
+@pytest.mark.parametrize("seconds", AHEAD[1:])
+@pytest.mark.parametrize("again", [False, True])
+def test_a_pause_from_the_future_is_void(unseen: Desk, seconds: float, *, again: bool) -> None:
+    unseen.clock.jump(seconds)
+    unseen.journal.channels.pause("sky", unseen.clock.now() + timedelta(minutes=15))
+    unseen.clock.jump(-seconds)
+    assert unseen.journal.channels.opens_at({"sky": None}) == {}
+    soon = unseen.clock.now() + timedelta(minutes=5)
+    if again:
+        unseen.journal.channels.pause("sky", soon)
+        assert unseen.journal.channels.opens_at({"sky": None}) == {"sky": soon}
+    unseen.journal.deliveries.recover()
+    with unseen.journal.read() as connection:
+        stored = connection.execute(select(schema.channel.c.paused_until)).scalar()
+    assert (stored is None) is not again
+
+
+def test_a_pause_is_no_longer_than_a_day(unseen: Desk) -> None:
+    unseen.journal.channels.pause("sky", unseen.clock.now() + timedelta(days=40))
+    assert unseen.journal.channels.opens_at({"sky": None}) == {"sky": unseen.clock.now() + timedelta(days=1)}
+
+
+@pytest.mark.parametrize("seconds", AHEAD)
+def test_a_lock_from_the_future_is_void(unseen: Desk, seconds: float) -> None:
+    unseen.clock.jump(seconds)
+    assert unseen.journal._acquire("session", "dead", 30)
+    unseen.clock.jump(-seconds)
+    with unseen.journal.lock("session", seconds=30):
+        pass
+    assert unseen.clock.slept == []
+
+
+@pytest.mark.parametrize("seconds", AHEAD[1:])
+def test_a_claim_from_the_future_is_void(unseen: Desk, seconds: float) -> None:
+    unseen.publish(channels=("sky",))
+    unseen.clock.jump(seconds)
+    unseen.take(owner="another machine")
+    unseen.clock.jump(-seconds)
+    assert unseen.journal.deliveries.recover() == 1
+    assert unseen.claim() is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -26,6 +27,7 @@ from policenotify.errors import InvalidImage, JournalError, PublishingStopped, U
 from policenotify.journal import engine, open_journal, schema
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
+from policenotify.journal.leases import process_user
 from policenotify.journal.migrate import migrate
 from policenotify.model.lifecycle import Stage
 from policenotify.testing.fakes import FakeClock
@@ -486,7 +488,8 @@ def test_pictures_are_kept_once_and_read_back(desk: Desk) -> None:
 def test_an_event_may_be_recorded_by_others(desk: Desk) -> None:
     desk.journal.audit.record("adm", "settings_changed", {"field": "routes"}, channel="sky")
     [row] = desk.dump("pn_event")["pn_event"]
-    assert row[2:8] == ("adm", "settings_changed", None, None, "sky", '{"field":"routes"}')
+    assert row[2:7] == ("adm", "settings_changed", None, None, "sky")
+    assert json.loads(row[7]) == {"field": "routes", "process": process_user()}
 
 
 def test_time_is_the_clocks(desk: Desk, clock: FakeClock) -> None:

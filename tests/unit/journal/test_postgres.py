@@ -153,7 +153,9 @@ def test_an_end_waits_for_the_opening_that_is_just_being_claimed(desk: Desk, oth
     draft = other.draft(Stage.END)
     with desk.journal.write() as connection:
         connection.execute(
-            update(schema.delivery).values(state=Outcome.SENDING, owner="elsewhere/b/1/1", lease_until=2**60)
+            update(schema.delivery).values(
+                state=Outcome.SENDING, owner="elsewhere/b/1/1", lease_until=microseconds(desk.clock.now() + LEASE)
+            )
         )
         late = threading.Thread(target=other.journal.publications.add, args=(draft,))
         late.start()
@@ -602,9 +604,9 @@ def test_no_error_shows_a_statement_or_its_values(desk: Desk) -> None:
     assert "NotNullViolation (23502)" in str(caught.value)
     assert "geheim" not in _whole(caught.value)
     with desk.journal.write() as connection:
-        connection.execute(insert(schema.suppression).values(key="geheim", reason="x", at=1))
+        connection.execute(insert(schema.suppression).values(channel="mail", key="geheim", reason="x", at=1))
     with pytest.raises(JournalError) as caught, desk.journal.write() as connection:
-        connection.execute(insert(schema.suppression).values(key="geheim", reason="x", at=1))
+        connection.execute(insert(schema.suppression).values(channel="mail", key="geheim", reason="x", at=1))
     assert "UniqueViolation (23505, pn_suppression_pkey)" in str(caught.value)
     assert "geheim" not in _whole(caught.value)
     with pytest.raises(JournalError, match=r"a table is missing\. Run: policenotify migrate \(42P01\)"):

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event
 
-from policenotify.journal import recipients
 from policenotify.journal.keys import Keys
 from policenotify.journal.recipients import overall_outcome, recipient_key
 from policenotify.journal.retention import KEPT_AFTER
@@ -65,8 +64,7 @@ def test_a_mail_without_recipients_is_skipped(desk: Desk, stage: Stage) -> None:
 
 
 def test_a_mail_to_suppressed_recipients_only_is_skipped(desk: Desk) -> None:
-    with desk.journal.write() as connection:
-        recipients.suppress(connection, [recipient_key(desk.keys, A)], "Wants no more.", 0)
+    desk.suppress(A)
     said = desk.publish(channels=("mail",), people={"mail": [A]})
     assert desk.outcome(said, "mail") is Outcome.SKIPPED
     assert desk.person(said, A) is Outcome.SUPPRESSED

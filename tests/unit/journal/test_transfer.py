@@ -83,7 +83,7 @@ def _lived_in(desk: Desk) -> None:
     desk.journal.publications.add_refused(desk.draft(Stage.STANDALONE))
     desk.journal.channels.pause("sky", desk.clock.now() + timedelta(hours=1))
     assert desk.journal.channels.state_store("sky").compare_and_swap("session", "très secret", version=None)
-    desk.change_directly("INSERT INTO pn_suppression (key, reason, at) VALUES ('someone', 'wants no more', 1)")
+    desk.change_directly("INSERT INTO pn_suppression (channel, key, reason, at) VALUES ('mail', 'someone', 'gone', 1)")
     desk.journal.workers.heartbeat()
     desk.journal.audit.record("cne Roux", "noted", {"of": opening})
     desk.journal.audit.seal()

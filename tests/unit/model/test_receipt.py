@@ -306,6 +306,15 @@ def test_the_state_of_the_journal_in_a_sentence(
     assert describe_incidents(history, open_now, UTC) == text
 
 
+def test_an_error_lists_ten_open_incidents_at_most() -> None:
+    text = describe_incidents(History(), tuple(line(str(number)) for number in range(12)), UTC)
+    assert text.count("(fire, opened") == 10
+    assert text.endswith("; and 2 more: policenotify incidents.")
+    ten = tuple(line(str(number)) for number in range(10))
+    assert "more" not in describe_incidents(History(), ten, UTC)
+    assert describe_incidents(History(), ten, UTC, count=5000).endswith("; and 4990 more: policenotify incidents.")
+
+
 def test_a_finding_has_a_reason_and_a_remedy() -> None:
     assert str(FINDING) == "PN201 warning · headline: It is long. Shorten it."
     assert not FINDING.blocks

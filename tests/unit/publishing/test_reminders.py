@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from policenotify.journal import open_journal, schema
 from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage
+from policenotify.model.message import Message
 from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.reminders import Reminder, ReminderPolicy, Reminders
 from policenotify.testing.fakes import FakeClock
@@ -29,6 +31,7 @@ from tests.support.installation import INCIDENT, accident
 
 NOW, LONG = timedelta(0), timedelta(seconds=30)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+TIP = Message(category="scam_cyber", headline="Faux conseiller bancaire", instruction="Raccrochez.")
 DUTY = ReminderPolicy(to=("duty", "drill"))
 
 
@@ -130,9 +133,10 @@ def test_each_level_is_raised_once_by_the_first_process(
         "its end or an update is owed."
     )
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 5
-    assert installation.overdue_events(one) == [
-        f'{{"due_at":"{due.isoformat()}","incident":"{INCIDENT}","level":{level}}}' for level in range(1, 6)
-    ]
+    assert [
+        json.loads(body).items() >= {"due_at": due.isoformat(), "incident": INCIDENT, "level": level}.items()
+        for level, body in enumerate(installation.overdue_events(one), 1)
+    ] == [True] * 5
     [line] = one.incidents()
     assert (line.status, line.reminders, line.reminded_at) == (
         IncidentStatus.OPEN,
@@ -371,3 +375,53 @@ def test_a_channel_made_one_of_duty_still_ends_what_was_opened_there(installatio
     now = installation.publisher(reminders=DUTY)
     now.publish(now.incident(INCIDENT).end("Fin", description="Rouvert."), key="end", actor="desk")
     assert len(installation.duty.said) == 2
+
+
+# --- many at once
+
+
+def _open_many(publisher: Publisher, count: int, **changes: Any) -> None:
+    for number in range(count):
+        lifecycle = Lifecycle(stage=Stage.OPENING, incident=f"{'E' if changes else 'I'}-{number:03d}")
+        opening = accident(next_update_at=publisher.clock.now() + HOUR, lifecycle=lifecycle, **changes)
+        publisher.publish(opening, key=lifecycle.incident or "", actor="desk", wait=NOW)
+
+
+def test_deliveries_precede_reminders(installation: Installation) -> None:
+    delivered: list[int] = []
+    publisher = installation.publisher(on_overdue=lambda _reminder: delivered.append(len(installation.sky.said)))
+    _open(publisher)
+    installation.clock.pass_by(HOUR.total_seconds())
+    publisher.publish(TIP, key="tip", actor="desk", wait=NOW)
+    publisher.drain(LONG)
+    assert delivered == [2]
+
+
+def test_of_many_overdue_incidents_one_reminder_stands_for_those_beyond_twenty(installation: Installation) -> None:
+    told: list[Reminder] = []
+    publisher = installation.publisher(reminders=DUTY, on_overdue=told.append)
+    _open_many(publisher, 30)
+    _open_many(publisher, 2, exercise=True)
+    installation.after(HOUR, publisher, publisher)
+    assert [(reminder.others, reminder.exercise) for reminder in told] == [
+        *[(0, False)] * 20,
+        (9, False),
+        *[(0, True)] * 2,
+    ]
+    assert "So it is for 9 more: policenotify incidents" in str(told[20])
+    assert (len(installation.duty.said), len(installation.drill.said)) == (21, 2)
+    assert "(+ 9)" in _texts(installation.duty)[20]
+    assert publisher._next_at() == installation.clock.now() + 15 * MINUTE
+    first = publisher.incident("I-000")
+    publisher.publish(first.end("Fin", description="Rouvert."), key="end", actor="desk", to=None)
+    installation.after(MINUTE, publisher)
+    assert [reminder.incident for reminder in told[23:]] == ["I-021"]
+    assert told[-1].others == 8
+
+
+def test_messages_to_duty_channels_leave_in_what_is_left_of_the_budget(installation: Installation) -> None:
+    publisher = installation.publisher(reminders=DUTY)
+    _open(publisher)
+    installation.clock.pass_by(HOUR.total_seconds())
+    publisher.drain(LONG)
+    assert len(installation.duty.said) == 1

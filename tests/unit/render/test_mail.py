@@ -166,6 +166,13 @@ def test_an_address_that_is_not_a_web_page_cannot_be_clicked(link: str) -> None:
     assert Page(html).all("a") == []
 
 
+def test_readers_see_the_host_of_a_link_before_they_follow_it() -> None:
+    parts = MailParts(
+        language="fr", banner="B", tone="act", headline="H", link="https://Police.fr.evil.example/a?<b>", link_label="L"
+    )
+    assert ">L</a> (police.fr.evil.example)</p>" in render_mail(parts)[1]
+
+
 @pytest.mark.parametrize("tone", get_args(Tone))
 def test_every_banner_can_be_read(tone: Tone) -> None:
     _, html = render_mail(MailParts(language="fr", banner="B", tone=tone, headline="H", exercise="EXERCICE"))

@@ -17,14 +17,23 @@ from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes, worst
 from policenotify.cli.lookup import configured_channels
 from policenotify.cli.results import DoctorAnswer, DoctorLine
-from policenotify.errors import JournalError, PolicenotifyError, SettingsError, UnsupportedVersion
+from policenotify.errors import Blocked, JournalError, NotAllowed, PolicenotifyError, SettingsError, UnsupportedVersion
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
+from policenotify.journal.records import MASS_REFUSAL
 from policenotify.model.receipt import local_time
 from policenotify.networks.registry import check_networks
 from policenotify.publishing.preparation import read_recipients
 from policenotify.publishing.results import InstallationStatus
-from policenotify.settings import Settings, exposed_files, languages_of, missing_labels, profiles_of, read_settings
+from policenotify.settings import (
+    Settings,
+    exposed_files,
+    languages_of,
+    may_of,
+    missing_labels,
+    profiles_of,
+    read_settings,
+)
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -40,7 +49,7 @@ _EXITS = exit_codes(
 def doctor(call: CliContext) -> Exit:
     """Check the installation: settings, keys, journal, every channel's credentials. Nothing is posted.
 
-    A blocked channel that works again is resumed.
+    A blocked channel that works again is resumed. One that reported too many recipients as not existing is not.
 
     \b
     Examples:
@@ -95,6 +104,12 @@ def _check(call: CliContext) -> Iterator[DoctorLine]:
         yield _wrong("journal", error, Exit.NO_JOURNAL)
         return
     try:
+        journal.may = may_of(settings)
+    except SettingsError as error:
+        journal.close()
+        yield _wrong("may", error, Exit.REJECTED)
+        return
+    try:
         yield from _journal(journal)
         channels, wrong = configured_channels(settings)
         if wrong:
@@ -144,7 +159,7 @@ def _channels(channels: Iterable[ChannelConfig], journal: Journal, actor: str) -
         if config.problem:
             yield _wrong(f"channel {config.name}", problem)
             continue
-        yield _account(config, journal, actor, was_blocked=config.name in blocked)
+        yield _account(config, journal, actor, block=blocked.get(config.name))
         if config.recipients is not None:
             check, count = f"recipients of {config.name}", len(set(people))
             if problem is not None:
@@ -153,7 +168,7 @@ def _channels(channels: Iterable[ChannelConfig], journal: Journal, actor: str) -
                 yield _ok(check, str(count)) if count else _note(check, "0: it would reach no recipient")
 
 
-def _account(config: ChannelConfig, journal: Journal, actor: str, *, was_blocked: bool) -> DoctorLine:
+def _account(config: ChannelConfig, journal: Journal, actor: str, *, block: Blocked | None) -> DoctorLine:
     check = f"channel {config.name}"
     try:
         channel = config.open(journal.clock, journal.channels.state_store(config.name))
@@ -169,8 +184,13 @@ def _account(config: ChannelConfig, journal: Journal, actor: str, *, was_blocked
     detail = " ".join(filter(None, (f"is {account.name} on {config.network}", account.url and f"({account.url})")))
     if config.capabilities.acceptance == "unverified":
         detail += f"; what it posts is {output.UNVERIFIED}"
-    if was_blocked:
-        journal.resume(actor, config.name)
+    if block is not None and block.code == MASS_REFUSAL:  # its login works, and its answers about recipients do not
+        return _wrong(check, block)
+    if block is not None:
+        try:
+            journal.resume(actor, config.name)
+        except NotAllowed as error:
+            return _wrong(check, error)
         detail += "; it was blocked, and is resumed"
     return _note(check, f"{detail}. {account.note}") if account.note else _ok(check, detail)
 

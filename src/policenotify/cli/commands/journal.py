@@ -148,6 +148,8 @@ def move(call: CliContext, to: str) -> Exit:
     from policenotify.settings import read_settings
 
     settings = read_settings(call.settings, tolerant=True)
+    with call.journal() as (_, opened):
+        opened.authorize(call.actor, "move")
     to = to if "://" in to else str(Path(to).absolute())
     done = move_journal(settings.journal_url, to, keys=Keys.load(settings.keys_path), actor=call.actor)
     rows = {name.removeprefix("pn_"): count for name, count in done.rows.items()}

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request
-from policenotify.errors import Blocked, MissingExtra, Refused, SettingsError
+from policenotify.errors import Blocked, MissingExtra, Refused, SettingsError, forget_locals_of
 from policenotify.networks import import_lock
 from policenotify.networks._apprise.url import SCHEMES as SMS_SCHEMES
 from policenotify.networks._apprise.url import read
@@ -41,6 +41,7 @@ _NTFY_TEXT = 4096  # bytes: docs.ntfy.sh, "Limitations"; a longer text becomes a
 _NTFY_JSON = 8000 - 64 - 2400 - 60
 
 
+@forget_locals_of
 class Apprise:
     """A service of apprise, given by its URL.
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import JsonValue, SecretStr
 
 from policenotify.channel import Account, Capabilities, Clock, Picture, Post, PostRef, Request, StateStore
-from policenotify.errors import Blocked, Refused, SettingsError, Unavailable, Unconfirmed
+from policenotify.errors import Blocked, Refused, SettingsError, Unavailable, Unconfirmed, forget_locals_of
 from policenotify.networks._http import HttpAnswer
 from policenotify.networks.bluesky.client import Xrpc, without_side_effects
 from policenotify.networks.bluesky.record import BUDGET, COLLECTION, IMAGES, ReplyThread, check, record, record_key
@@ -34,6 +34,7 @@ _CAPABILITIES = Capabilities(
 )
 
 
+@forget_locals_of
 class Bluesky:
     """One Bluesky account.
 

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import SecretStr
 
 from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Recipient, RecipientOutcome, Request
-from policenotify.errors import MissingExtra, Refused, SettingsError
+from policenotify.errors import MissingExtra, Refused, SettingsError, forget_locals_of
 from policenotify.networks import import_lock
 from policenotify.networks.email import mime
 from policenotify.networks.email.replies import judge
@@ -36,6 +36,7 @@ _SUSPECTED = 3  # domains refused without a success, after which a refusal count
 _WRITE = "Write mailtos://user:password@police.example?…, with @ : / ? # in user and password percent-encoded"
 
 
+@forget_locals_of
 class Email:
     """A sender's address at a mail server.
 
@@ -172,6 +173,10 @@ class Email:
             self._used_at = self._clock.monotonic()
             if not done:
                 self.close()
+
+    def spell(self, address: str) -> str:
+        """Return an address in the form by which the journal recognises the person."""
+        return mime.spell(address)
 
     def whoami(self) -> Account:
         """Connect, log in and quit, without sending. See `Channel.whoami`."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+import unicodedata
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -98,6 +99,22 @@ def ascii_address(address: str) -> str:
     except EmailNotValidError:
         raise BadAddress("This is not an e-mail address.") from None
     return str(checked.ascii_email).removesuffix(_SUFFIX)
+
+
+def spell(address: str) -> str:
+    """Return the one form of an address, in which the journal recognises the person.
+
+    Letters are composed (NFC), the domain is in small letters and A-labels, and has no dot at its end. What is no
+    address stays as it is, and is refused when it is sent to.
+    """
+    local, at, domain = unicodedata.normalize("NFC", address.strip()).rpartition("@")
+    plain = f"{local}{at}{domain.rstrip('.').lower()}"
+    if plain.isascii():  # most are, and a list is spelled at each publication
+        return plain
+    try:
+        return ascii_address(plain)
+    except BadAddress:
+        return plain
 
 
 def compose(post: Post, headers: SenderHeaders) -> str:

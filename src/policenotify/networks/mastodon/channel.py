@@ -12,7 +12,15 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request, StateStore
-from policenotify.errors import Blocked, ChannelError, Refused, SettingsError, Unavailable, Unconfirmed
+from policenotify.errors import (
+    Blocked,
+    ChannelError,
+    Refused,
+    SettingsError,
+    Unavailable,
+    Unconfirmed,
+    forget_locals_of,
+)
 from policenotify.model.lifecycle import Stage
 from policenotify.networks._http import HttpAnswer, deleted_parent, fingerprint, is_connected, newest_connected
 from policenotify.networks.mastodon.client import Api, without_side_effects
@@ -38,6 +46,7 @@ _LONGEST_WARNING: Final = 100  # characters of a content warning: it counts with
 _ARGUMENTS = {"in_reply_to_id", "visibility", "spoiler_text", "language", "idempotency_key"}
 
 
+@forget_locals_of
 class Mastodon:
     """One account on a server that speaks Mastodon's API.
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Final
 
-from policenotify.errors import Refused
-
 if TYPE_CHECKING:
+    from phonenumbers import PhoneNumber
+
     from policenotify.networks._apprise.client import CapturedLog, ReplyReader
 
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,16 @@ from typing import Any, ClassVar, Literal
 from pydantic import SecretStr
 
 from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Recipient, RecipientOutcome, Request
-from policenotify.errors import Blocked, ChannelError, MissingExtra, SettingsError, Unavailable, Unconfirmed
+from policenotify.errors import (
+    Blocked,
+    ChannelError,
+    MissingExtra,
+    Refused,
+    SettingsError,
+    Unavailable,
+    Unconfirmed,
+    forget_locals_of,
+)
 from policenotify.networks import import_lock
 from policenotify.networks._apprise.url import VERIFIED, NumberFormat, gateway
 from policenotify.text import Budget, sms, to_gsm
@@ -39,7 +48,10 @@ _FRANCE = "33"
 _OVERSEAS = {
     "639": "YT", "690": "GP", "691": "GP", "692": "RE", "693": "RE", "694": "GF", "696": "MQ", "697": "MQ",
 }  # fmt: skip
+# Country codes of the overseas departments and territories (ITU-T E.164, list of assigned codes).
+_OVERSEAS_CODES = ("262", "508", "590", "594", "596", "681", "687", "689")
 _SEPARATORS = re.compile(r"\(0\)|[\s.\-/()\u2010-\u2015]")  # +33 (0)6 …, as on business cards
+_COUNTRY_CODE = re.compile(r"[1-9][0-9]{0,2}")  # ITU-T E.164, section 6.2.1
 _FRENCH_MOBILE = re.compile(r"33[67]\d{8}")
 # Refusals that come with HTTP 200, as the plugins of apprise 2.3.0 log them.
 _NAME = re.compile(r"[A-Z_]{3,60}")  # infobip.com/docs/essentials/response-status-and-error-codes
@@ -79,6 +91,7 @@ def _describe(text: str) -> str:
     return f"{counted.encoding}, {counted.segments} segment{'s' if counted.segments > 1 else ''}"
 
 
+@forget_locals_of
 class Sms:
     """A sender at an SMS gateway.
 
@@ -97,6 +110,9 @@ class Sms:
             `@ : / ? #` in user and password.
         sender: The sender's name: 3 to 11 letters and digits that the service may use, or its short code.
         country_code: The country of numbers without a country code.
+        countries: The country codes to which SMS may go, such as `["33", "32"]`. By default `country_code`, and for
+            France its overseas departments and territories. Premium-rate and satellite numbers are refused in any case.
+            `1` includes the Caribbean.
         number_format: The gateway's form of numbers: `+` (+33612345678), `00` (0033612345678), `bare` (33612345678).
             Only for a URL that spells the call itself (`forms://`, `jsons://`, `xmls://`).
         segments: The largest number of segments of an SMS. Each is paid for.
@@ -115,12 +131,13 @@ class Sms:
         budget=_budget(_SEGMENTS, unicode=False), recipients=True, hashtags=False, acceptance="unverified"
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the options of a gateway; all named, most with a default
         self,
         *,
         url: SecretStr,
         sender: str = "",
         country_code: str = "33",
+        countries: tuple[str, ...] = (),
         number_format: NumberFormat = "auto",
         segments: int = _SEGMENTS,
         unicode: bool = False,
@@ -130,8 +147,10 @@ class Sms:
     ) -> None:
         if not all(map(find_spec, ("apprise", "phonenumbers", "requests"))):
             raise MissingExtra("The network 'sms'", "sms")
-        if not (country_code.isascii() and country_code.isdigit() and len(country_code) < 4 and country_code[0] != "0"):  # noqa: PLR2004 - ITU-T E.164, section 6.2.1
+        if not _COUNTRY_CODE.fullmatch(country_code):
             raise SettingsError("country_code: must be 1 to 3 digits without + and 00, such as '33'")
+        if not all(map(_COUNTRY_CODE.fullmatch, countries)):
+            raise SettingsError("countries: each must be 1 to 3 digits without + and 00, such as '33'")
         if not 0 < timeout <= _MAX_TIMEOUT:
             raise SettingsError("timeout: must be a number of seconds above 0, and 30 at the most")
         self._gateway = gateway(
@@ -143,6 +162,8 @@ class Sms:
             segments=segments,
         )
         self._country_code = country_code
+        overseas = _OVERSEAS_CODES if country_code == _FRANCE else ()
+        self._countries = frozenset(countries or (country_code, *overseas))
         self._unicode = unicode
         self._unencrypted = unencrypted
         self._timeout = timeout
@@ -195,7 +216,7 @@ class Sms:
         served, doubts, pending = False, 0, list[RecipientOutcome]()
         for recipient in recipients:
             try:
-                number = e164(recipient.address, self._country_code)
+                number = e164(recipient.address, self._country_code, self._countries)
             except BadNumber as problem:
                 yield RecipientOutcome(key=recipient.key, outcome="refused", reason=str(problem))
                 continue
@@ -304,12 +325,13 @@ class BadNumber(ValueError):
     """A number that cannot get SMS. The text gives the reason without the number."""
 
 
-def e164(number: str, country_code: str) -> str:
+def e164(number: str, country_code: str, countries: Collection[str] = ()) -> str:
     """Return a number as `+33612345678` (ITU-T E.164).
 
     Args:
         number: As people write it: `06 12 34 56 78`, `+33 (0)6.12.34.56.78`, `0033612345678`.
         country_code: The country of numbers without a country code: `33`.
+        countries: The country codes that are allowed. Empty: all.
 
     Raises:
         BadNumber: It cannot be a number that gets SMS.
@@ -334,7 +356,24 @@ def e164(number: str, country_code: str) -> str:
         raise BadNumber("This is not a French mobile number (06 or 07 and eight digits): it receives no SMS.")
     if not parsed or not phonenumbers.is_possible_number(parsed):
         raise BadNumber("This telephone number is too short, too long, or has no country's code.")
+    _refuse_expensive(parsed, countries)
     return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+
+
+def _refuse_expensive(parsed: PhoneNumber, countries: Collection[str]) -> None:
+    """Refuse numbers that cost the sender, and earn their owner, far more than an SMS."""
+    import phonenumbers  # noqa: PLC0415 - only this extra needs it
+
+    kind = phonenumbers.number_type(parsed)
+    if kind in {phonenumbers.PhoneNumberType.PREMIUM_RATE, phonenumbers.PhoneNumberType.SHARED_COST}:
+        raise BadNumber("This is a premium-rate number: nothing is sent to it.")
+    code = parsed.country_code
+    if code is None or phonenumbers.region_code_for_country_code(code) == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY:
+        raise BadNumber("This is a satellite or international number: nothing is sent to it.")
+    if countries and str(code) not in countries:
+        raise BadNumber(
+            f"The country code {code} is not in the channel's `countries`. Add it there if this person is to get SMS."
+        )
 
 
 def _refused(code: str = "") -> Refused:

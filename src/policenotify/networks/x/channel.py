@@ -12,7 +12,15 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request, StateStore
-from policenotify.errors import ChannelError, MissingExtra, Refused, SettingsError, Unavailable, Unconfirmed
+from policenotify.errors import (
+    ChannelError,
+    MissingExtra,
+    Refused,
+    SettingsError,
+    Unavailable,
+    Unconfirmed,
+    forget_locals_of,
+)
 from policenotify.networks.x.account import OwnAccount
 from policenotify.networks.x.auth import Credentials
 from policenotify.networks.x.client import Client
@@ -31,6 +39,7 @@ _NEW = timedelta(seconds=60)  # a younger post may not yet be seen by the machin
 _SOON = timedelta(seconds=5)  # node-twitter-api-v2 issue 366: after so long it was seen
 
 
+@forget_locals_of
 class X:
     """One X account (formerly Twitter).
 

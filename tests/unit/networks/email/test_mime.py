@@ -82,6 +82,24 @@ def test_the_headers_have_sender_date_and_that_a_machine_wrote_it() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("written", "form"),
+    [
+        ("Ana@C.Example", "Ana@c.example"),
+        (" ana@c.example. ", "ana@c.example"),
+        ("ana@bücher.example", "ana@xn--bcher-kva.example"),
+        ("ana@xn--bcher-kva.example", "ana@xn--bcher-kva.example"),
+        ("ana@bu\u0308cher.example.", "ana@xn--bcher-kva.example"),
+        ("re\u0301ne@c.example", "réne@c.example"),
+        ("réne@c.example.", "réne@c.example"),
+        ("nobody", "nobody"),
+    ],
+)
+def test_a_person_is_recognised_in_every_spelling(written: str, form: str) -> None:
+    assert mime.spell(written) == form
+    assert mime.spell(form) == form
+
+
 def test_a_long_accented_subject_is_folded_in_words_of_75_and_lines_of_78() -> None:
     title = "Évacuation préventive – périmètre élargi à l’école Émile-Zola, où l’accès est fermé " * 6
     raw = mime.compose(post(title=title), LETTERHEAD)

@@ -556,8 +556,55 @@ def test_another_country_has_numbers_of_its_own(server: FakeSmsServer) -> None:
     assert server.messages[0].to == "+32470123456"
 
 
+TOLLS = (
+    "+1 900 555 1234",
+    "+44 909 879 0000",
+    "+371 90 000 000",
+    "+979 123456789",
+    "+882 16 1234567",
+    "+883 510 012345",
+    "+800 1234 5678",
+    "+870 123 456 789",
+    "+881 6 1234 5678",
+)
+
+
+@pytest.mark.parametrize("written", TOLLS)
+def test_premium_and_satellite_numbers_are_refused_in_any_country(server: FakeSmsServer, written: str) -> None:
+    by = channel(server, countries=("33", "1", "44", "371", "979", "882", "883", "800", "870", "881"))
+    outcomes = list(by.send_each(by.prepare(post(), ()), (person("toll", written), PEOPLE[0])))
+    assert [each.outcome for each in outcomes] == ["refused", "posted"]
+    assert len(server.messages) == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "countries", "sent"),
+    [
+        ("0612 34 56 78", (), True),
+        ("0692 12 34 56", (), True),
+        ("+689 87 12 34 56", (), True),
+        ("+252 61 2345678", (), False),
+        ("+1 809 555 1234", (), False),
+        ("+44 7700 900123", (), False),
+        ("+44 7700 900123", ("44",), True),
+        ("0612 34 56 78", ("44",), False),
+    ],
+)
+def test_sms_go_to_the_listed_countries_only(
+    server: FakeSmsServer, written: str, countries: tuple[str, ...], *, sent: bool
+) -> None:
+    by = channel(server, countries=countries)
+    assert send(by, person("one", written)) == {"one": "posted" if sent else "refused"}
+    assert len(server.messages) == sent
+
+
+def test_a_list_of_countries_holds_country_codes(server: FakeSmsServer) -> None:
+    with pytest.raises(SettingsError, match="countries: each must be 1 to 3 digits"):
+        channel(server, countries=("+33",))
+
+
 def test_a_number_too_short_for_apprise_is_refused_for_that_person(server: FakeSmsServer) -> None:
-    by = channel(server)
+    by = channel(server, countries=("33", "290"))
     outcomes = list(by.send_each(by.prepare(post(), ()), (person("jon", "+290 51234"), PEOPLE[0])))
     assert {each.key: each.outcome for each in outcomes} == {"key-of-jon": "refused", PEOPLE[0].key: "posted"}
     assert "apprise takes no telephone numbers of this length." in {each.reason for each in outcomes}

@@ -1,0 +1,159 @@
+"""Recipients that a network reports as not existing: when it is believed, and how a person takes it back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, update
+
+from policenotify.errors import Blocked
+from policenotify.journal import schema
+from policenotify.journal.audit import record, record_delivery
+from policenotify.journal.keys import Keys
+from policenotify.journal.recipients import addresses_of, recipient_key
+from policenotify.journal.records import MASS_REFUSAL, ClaimedDelivery, microseconds, moment, span
+from policenotify.journal.transactions import Transactions
+from policenotify.model.history import Outcome
+
+_recipient, _suppression = schema.recipient, schema.suppression
+_MANY: Final = 10  # fewer reports of one delivery may be an old list
+_SHARE: Final = 10  # one in ten: where Amazon SES suspends a sender
+_DOMAINS: Final = 3  # of which nobody was served; as many as after which a refusal counts for all
+_ANOTHER_DAY: Final = timedelta(days=1)
+_REASON: Final = "The network reported on two days that this recipient does not exist."
+_SHOWN: Final = 12  # characters of a key that tell recipients apart
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppression:
+    """A recipient who is not written to on one channel.
+
+    Attributes:
+        key: The person's opaque key.
+        at: When the network first reported the person as not existing.
+        confirmed_at: When it did so again on another day.
+    """
+
+    channel: str
+    key: str
+    reason: str
+    at: datetime
+    confirmed_at: datetime
+
+
+class Suppressions:
+    """The recipients who are not written to, by channel."""
+
+    def __init__(self, journal: Transactions) -> None:
+        self._journal = journal
+
+    def list(self, channel: str | None = None) -> tuple[Suppression, ...]:
+        """Return the suppressed recipients of one channel, or of all."""
+        query = select(_suppression).where(_suppression.c.confirmed_at.is_not(None))
+        if channel is not None:
+            query = query.where(_suppression.c.channel == channel)
+        with self._journal.read() as connection:
+            rows = connection.execute(query.order_by(_suppression.c.channel, _suppression.c.key)).all()
+        return tuple(
+            Suppression(
+                channel=row.channel,
+                key=row.key,
+                reason=row.reason,
+                at=moment(row.at),
+                confirmed_at=moment(row.confirmed_at),
+            )
+            for row in rows
+        )
+
+    def lift(self, channel: str, recipient: str | None, actor: str) -> int:
+        """Write again to a suppressed recipient of a channel, or to all of them.
+
+        Args:
+            channel: The channel's name.
+            recipient: An address, a number, or the beginning of a key. `None` stands for all.
+            actor: Who decided it.
+
+        Returns:
+            How many were lifted. What is published from now on reaches them.
+        """
+        found = and_(_suppression.c.channel == channel, _suppression.c.confirmed_at.is_not(None))
+        if recipient is not None:
+            known = recipient_key(self._journal.keys, recipient)
+            begins = _suppression.c.key.startswith(recipient, autoescape=True) if len(recipient) >= _SHOWN else None
+            same = _suppression.c.key == known
+            found = and_(found, same if begins is None else same | begins)
+        self._journal.authorize(actor, "lift")
+        with self._journal.write() as connection:
+            lifted = connection.execute(select(_suppression.c.key).where(found)).scalars().all()
+            connection.execute(delete(_suppression).where(found))
+            for key in lifted:
+                record(connection, self._journal.now(), actor, "lifted", {"recipient": key[:_SHOWN]}, channel=channel)
+        return len(lifted)
+
+
+def mass_fault(connection: Connection, keys: Keys, claimed: ClaimedDelivery, reported: int) -> Blocked | None:
+    """Return an error if a delivery's recipients are reported as not existing in such numbers that this is wrong.
+
+    They then wait again. Those that are reported once more, after a person has reopened the channel, do not count.
+
+    Args:
+        connection: The transaction.
+        keys: The installation's keys.
+        claimed: The delivery.
+        reported: How many of the outcomes just recorded report it.
+    """
+    of_delivery = _recipient.c.delivery == claimed.id
+    gone = and_(of_delivery, _recipient.c.state == Outcome.REFUSED, _recipient.c.gone == 1)
+    count = int(connection.execute(select(func.count()).where(gone)).scalar() or 0)
+    # Many are looked at once in ten, because the share of a long list costs a scan.
+    if count < _DOMAINS or (count >= _MANY and count // _MANY == (count - reported) // _MANY):
+        return None
+    enough = count * (_SHARE - 1) if count >= _MANY else 1
+    served = _count_served(connection, of_delivery, at_most=enough)
+    if served >= enough or (count < _MANY and _domains(connection, keys, gone) < _DOMAINS):
+        return None
+    connection.execute(update(_recipient).where(gone).values(state=Outcome.WAITING))
+    return Blocked(
+        f"{count} of {count + served} recipients are reported as not existing. So many are a fault of the server or "
+        "of the list. They still wait, and no one was removed.",
+        code=MASS_REFUSAL,
+        remedy=f"Ask the server's operator, check the list, then: policenotify resume {claimed.channel}",
+    )
+
+
+def _count_served(connection: Connection, of_delivery: ColumnElement[bool], *, at_most: int) -> int:
+    served = select(_recipient.c.key).where(of_delivery, _recipient.c.state == Outcome.POSTED).limit(at_most)
+    return int(connection.execute(select(func.count()).select_from(served.subquery())).scalar() or 0)
+
+
+def _domains(connection: Connection, keys: Keys, gone: ColumnElement[bool]) -> int:
+    found = connection.execute(select(_recipient.c.key).where(gone)).scalars().all()
+    return len({address.rpartition("@")[2].casefold() for address in addresses_of(connection, keys, found)})
+
+
+def record_words(connection: Connection, claimed: ClaimedDelivery, now: datetime) -> None:
+    """Record what a settled delivery shows about its recipients.
+
+    One report is only remembered. The second, on another day, suppresses the recipient on this channel. A mail that
+    the network accepts meanwhile clears the first.
+    """
+    at = microseconds(now)
+    of_channel = _suppression.c.channel == claimed.channel
+    of_delivery = select(_recipient.c.key).where(_recipient.c.delivery == claimed.id)
+    served = of_delivery.where(_recipient.c.state == Outcome.POSTED)
+    first = _suppression.c.confirmed_at.is_(None)
+    connection.execute(delete(_suppression).where(of_channel, first, _suppression.c.key.in_(served)))
+    gone = of_delivery.where(_recipient.c.state == Outcome.REFUSED, _recipient.c.gone == 1)
+    reported: Sequence[str] = connection.execute(gone.order_by(_recipient.c.key)).scalars().all()
+    if not reported:
+        return
+    rows = [{"channel": claimed.channel, "key": key, "reason": _REASON, "at": at} for key in reported]
+    schema.insert_new(connection, _suppression, rows)
+    again = and_(of_channel, first, _suppression.c.at <= at - span(_ANOTHER_DAY), _suppression.c.key.in_(gone))
+    for key in connection.execute(select(_suppression.c.key).where(again)).scalars().all():
+        one = and_(of_channel, _suppression.c.key == key)
+        connection.execute(update(_suppression).where(one).values(confirmed_at=at))
+        record_delivery(connection, claimed, now, "suppressed", {"recipient": key[:_SHOWN]})

@@ -1,0 +1,75 @@
+"""A network that fails in its own code costs its own channel, and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from policenotify.channel import ChannelConfig
+from policenotify.errors import SettingsError
+from policenotify.model.history import Outcome
+from policenotify.text import Budget
+from tests.support.installation import Desk, accident, open_desk
+
+
+def _raise(_text: str) -> Any:
+    raise RuntimeError("geheim")
+
+
+def _exit(_text: str) -> Any:
+    raise SystemExit(1)
+
+
+FAILURES: dict[str, dict[str, Any]] = {
+    "measure raises": {"measure": _raise},
+    "measure exits": {"measure": _exit},
+    "measure returns a text": {"measure": str},
+    "measure returns nothing": {"measure": lambda _text: None},
+    "transliterate raises": {"transliterate": _raise},
+    "transliterate returns a number": {"transliterate": len},
+    "find_losses raises": {"find_losses": _raise},
+    "find_losses returns a number": {"find_losses": len},
+}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with open_desk(tmp_path) as opened:
+        yield opened
+
+
+def _broken(channel: ChannelConfig, failure: str) -> ChannelConfig:
+    budget = Budget(10_000, **FAILURES[failure])
+    return replace(channel, capabilities=replace(channel.capabilities, budget=budget))
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_network_that_cannot_measure_refuses_its_own_post_only(desk: Desk, failure: str) -> None:
+    publisher = desk.publisher([_broken(desk.on_bluesky(), failure), desk.by_mail()])
+    preview = publisher.preview(accident())
+    assert [target.channel for target in preview.refusals] == ["bluesky"]
+    published = publisher.publish(accident(), key="k", actor="brigadier")
+    assert published.on("presse").outcome is Outcome.POSTED
+    refused = published.on("bluesky")
+    assert (refused.outcome, refused.ok) == (Outcome.REFUSED, False)
+    assert "Nothing was sent here: the network 'bluesky' of 'bluesky' fails on this text" in refused.reason
+    assert "geheim" not in str(refused)
+
+
+def test_a_network_that_cannot_measure_is_an_error_if_it_is_the_only_one(desk: Desk) -> None:
+    publisher = desk.publisher([_broken(desk.by_mail(), "measure raises")])
+    with pytest.raises(SettingsError, match="Nothing was sent: the network 'email' of 'presse' fails"):
+        publisher.publish(accident(), key="k", actor="brigadier")
+
+
+@pytest.mark.parametrize("people", [(None,), (b"a@b.example",), (7,), 7])
+def test_a_list_that_holds_no_texts_costs_its_own_channel_only(desk: Desk, people: Any) -> None:
+    publisher = desk.publisher([desk.on_bluesky(), desk.by_mail(recipients=lambda: people)])
+    published = publisher.publish(accident(), key="k", actor="brigadier")
+    assert published.on("bluesky").outcome is Outcome.POSTED
+    assert published.on("presse").outcome is Outcome.WAITING
+    assert list(publisher.channel_problems()) == ["presse"]
