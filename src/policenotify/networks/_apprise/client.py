@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
+from types import FunctionType
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
@@ -28,8 +29,10 @@ from requests.utils import get_environ_proxies, select_proxy
 
 from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable, Unconfirmed
 from policenotify.networks._apprise import plugin
-from policenotify.networks._apprise.plugin import plugin_of, schemes
+from policenotify.networks._apprise.plugin import plugin_of, rebound, schemes
 from policenotify.networks._apprise.url import GENERIC, scheme_of
+from policenotify.networks._bounds import deadline
+from policenotify.networks._requests import BoundedRequests
 from policenotify.transport import before_publishing, error_for_exception, error_for_status, is_loopback, quoted
 
 # `error=403`, as 167 of the 189 plugins of apprise 2.3.0 end their log line. ntfy writes codes such as 40301, which
@@ -130,7 +133,17 @@ def _plugin_class(scheme: str) -> type[NotifyBase]:
             f"apprise cannot use {plugin.service_name} on this machine.",
             remedy=f"Install what {plugin.setup_url} asks for, {_DOCTOR}",
         )
-    return type(plugin.__name__, (_NoSleep, plugin), {})
+    return type(plugin.__name__, (_NoSleep, plugin), _bounded(plugin))
+
+
+def _bounded(plugin: type[NotifyBase]) -> dict[str, Any]:
+    """Return the plugin's methods that use requests, with each call bounded."""
+    return {
+        name: rebound(method, requests=BoundedRequests())
+        for kind in reversed(plugin.__mro__)
+        for name, method in vars(kind).items()
+        if isinstance(method, FunctionType) and method.__globals__.get("requests") is requests
+    }
 
 
 def open_service(url: str, *, timeout: float, unencrypted: bool) -> Any:  # noqa: ANN401 - each plugin has its own fields
@@ -292,7 +305,7 @@ def reach(service: Any, *, timeout: float, where: str) -> None:  # noqa: ANN401 
     with plugin.hush():
         try:
             if base_url:
-                requests.head(base_url, timeout=timeout, allow_redirects=False).close()
+                BoundedRequests().head(base_url, timeout=timeout, allow_redirects=False).close()
             elif service.host and service.port:
                 socket.create_connection((service.host, service.port), timeout).close()
         except OSError as error:
