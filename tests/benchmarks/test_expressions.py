@@ -64,8 +64,12 @@ def called(module: ModuleType, tree: ast.AST) -> Iterator[tuple[str, Any]]:
                 named = [each.value for each in node.keywords if each.arg == "flags"]
                 flags = [*named, *(more[:1] if way == "compile" else ())]
                 compiled = re.compile
+            case ast.Attribute(
+                value=ast.Call(func=ast.Name(id=("unicode_pattern" | "lazy_pattern") as name), args=[pattern]), attr=way
+            ):
+                flags, compiled = [], getattr(module, name)
             case ast.Call(func=ast.Name(id=("unicode_pattern" | "lazy_pattern") as name), args=[pattern]):
-                way, flags, compiled = "finditer", [], getattr(module, name)
+                way, flags, compiled = "compile", [], getattr(module, name)
             case _:
                 continue
         if ast.unparse(pattern) not in NOT_KNOWN and (text := valued(pattern, module, tree)):
@@ -104,21 +108,19 @@ def valued(node: ast.expr, module: ModuleType, tree: ast.AST) -> Any:
 
 def expressions() -> dict[Any, set[str]]:
     """Each expression, with the ways in which it is used."""
-    sources = {module: ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8")) for module in modules()}
-    ways: dict[str, set[str]] = defaultdict(set)
-    for tree in sources.values():
+    found: dict[Any, set[str]] = defaultdict(set)
+    for module in modules():
+        tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
+        ways: dict[str, set[str]] = defaultdict(set)
         for node in ast.walk(tree):
             match node:
                 case ast.Attribute(value=ast.Name(id=name) | ast.Attribute(attr=name), attr=way) if way in WAYS:
                     ways[name].add(way)
-    found: dict[Any, set[str]] = defaultdict(set)
-    for module, tree in sources.items():
         for name, pattern in held(module):
-            found[pattern].update(ways.get(name, {"search"}))
+            found[pattern].update(ways[name])
         for way, pattern in called(module, tree):
-            if way != "compile" or pattern not in found:
-                found[pattern].add("search" if way == "compile" else way)
-    return found
+            found[pattern].update({way} - {"compile"})
+    return {pattern: ways or {"search"} for pattern, ways in found.items()}
 
 
 def texts(pattern: Any) -> Iterator[str]:

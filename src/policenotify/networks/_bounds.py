@@ -1,4 +1,4 @@
-"""Bounds of a server's answer: its size, and the time of the whole call.
+"""Bounds of a server's answer: its size, the time of the whole call, and what may be repeated of its words.
 
 A timeout of a socket starts again with every byte, so a server that sends one byte a second never reaches it. Here the
 end of the call counts, too.
@@ -19,7 +19,12 @@ MAX_TIMELINE: Final = 5_000_000  # bytes: 40 posts with all that a server adds t
 PIECE: Final = 16_384  # bytes read, decoded or written at once: a record of TLS (RFC 8446, section 5.1)
 _MAX_VALUES: Final = 100_000  # of a JSON text: a parser makes 24 bytes or more of each byte of `{},{},…`
 _UPLOAD: Final = 65_536  # bytes a second: the slowest line on which pictures are still uploaded
+_MAX_WORDS: Final = 2_000  # characters: 300 at most are repeated of them, after the masks
 _INFLATABLE: Final = frozenset({"gzip", "x-gzip", "deflate"})  # RFC 9110, section 8.4.1
+
+# An expression may look at each beginning of a word only once: else its time grows with the square of the text.
+ADDRESS: Final = r"(?<![^\s\"'()<>:;,@])[^\s\"'()<>:;,@]++@[^\s\"'()<>:;,]+"
+"""An expression for mail addresses and handles."""
 
 _end: ContextVar[float | None] = ContextVar("policenotify_end", default=None)
 
@@ -88,6 +93,17 @@ class TimedReader(io.RawIOBase):
         """Close the socket's file as well."""
         self._raw.close()
         super().close()
+
+
+def beginning(text: str) -> str:
+    """Return the beginning of a server's text, for masks.
+
+    A word that would be cut is left out, because it may be a part of a secret.
+    """
+    if len(text) <= _MAX_WORDS:
+        return text
+    *words, _ = text[:_MAX_WORDS].rsplit(maxsplit=1) or [""]
+    return "".join(words)
 
 
 def whole_body(pieces: Iterable[bytes], encoding: str, limit: int) -> bytes:

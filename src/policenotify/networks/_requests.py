@@ -52,8 +52,8 @@ class LeaseAdapter(HTTPAdapter):
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401 - the parent's
         """Make a call. The time to connect, to send and to answer is bounded as a whole."""
         request.headers["Accept-Encoding"] = "identity"
-        timeout = kwargs.get("timeout")
-        with deadline(call_seconds(timeout, len(request.body or b""))):
+        sent = len(request.body) if isinstance(request.body, bytes | str) else 0
+        with deadline(call_seconds(kwargs.get("timeout"), sent)):
             return super().send(request, *args, **kwargs)
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:  # noqa: ANN401 - the parent's

@@ -31,7 +31,7 @@ from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Un
 from policenotify.networks._apprise import plugin
 from policenotify.networks._apprise.plugin import plugin_of, rebound, schemes
 from policenotify.networks._apprise.url import GENERIC, scheme_of
-from policenotify.networks._bounds import deadline
+from policenotify.networks._bounds import ADDRESS, beginning, deadline
 from policenotify.networks._requests import BoundedRequests
 from policenotify.transport import before_publishing, error_for_exception, error_for_status, is_loopback, quoted
 
@@ -43,6 +43,7 @@ _NOT_THERE = frozenset({404, 405, 410})  # RFC 9110, sections 15.5.5, 15.5.6, 15
 _NAMES = frozenset({"version", "title", "message", "type", "attachments"})  # fields that a generic URL renames
 _TOKEN = re.compile(r"\d|.{12}")  # parts of a path that may be tokens, unlike words such as `send`
 _LONGEST_WAIT = timedelta(days=1)
+_MAX_LOGGED = 10_000  # characters of a line: plugins log whole answers
 _DOCTOR = "then: policenotify doctor"
 
 
@@ -88,7 +89,7 @@ class _CapturingLogger(logging.Logger):
 
     def handle(self, record: logging.LogRecord) -> None:
         try:
-            message = record.getMessage()
+            message = record.getMessage()[:_MAX_LOGGED]
         except (TypeError, ValueError):  # logging would ignore it as well
             return
         if record.levelno >= logging.WARNING:
@@ -120,6 +121,18 @@ class _NoSleep(NotifyBase):  # type: ignore[no-untyped-call]  # apprise is not f
         self.logger.captured.calls += 1
 
 
+class _NoCalls:
+    """Discord's plugin, which lets no text call people or roles. The URL's own `ping` still does."""
+
+    ping: list[str]
+
+    def _send(self, payload: dict[str, Any], *args: Any, **kwargs: Any) -> object:  # noqa: ANN401 - as apprise
+        quiet = {} if self.ping else {"allowed_mentions": {"parse": []}}
+        parent: Any = super()
+        sent: object = parent._send(payload | quiet, *args, **kwargs)  # noqa: SLF001 - apprise has no option for it
+        return sent
+
+
 @cache
 def _plugin_class(scheme: str) -> type[NotifyBase]:
     plugin = plugin_of(scheme)
@@ -133,7 +146,8 @@ def _plugin_class(scheme: str) -> type[NotifyBase]:
             f"apprise cannot use {plugin.service_name} on this machine.",
             remedy=f"Install what {plugin.setup_url} asks for, {_DOCTOR}",
         )
-    return type(plugin.__name__, (_NoSleep, plugin), _bounded(plugin))
+    bounded = type(plugin.__name__, (_NoSleep, plugin), _bounded(plugin))
+    return type(plugin.__name__, (_NoCalls, bounded), {}) if scheme == "discord" else bounded
 
 
 def _bounded(plugin: type[NotifyBase]) -> dict[str, Any]:
@@ -151,7 +165,7 @@ def open_service(url: str, *, timeout: float, unencrypted: bool) -> Any:  # noqa
 
     Args:
         url: The URL.
-        timeout: Seconds to wait for a connection, and again for each part of an answer.
+        timeout: Seconds to wait for a connection, and again for the whole answer.
         unencrypted: Allow calls without encryption.
 
     Raises:
@@ -195,7 +209,7 @@ def base_url_of(service: Any) -> str:  # noqa: ANN401 - see open_service
 
 
 def _module(service: object) -> str:
-    return type(service).__mro__[2].__module__  # after the class of _plugin_class and _NoSleep
+    return next(kind.__module__ for kind in type(service).__mro__ if kind.__module__.startswith("apprise."))
 
 
 def send(
@@ -321,10 +335,11 @@ _MAX_QUOTED = 160  # characters
 _MIN_MASKED = 3  # characters of a private value: shorter ones occur by chance
 _MASK = "<…>"
 _CONTROL = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
-_TAG = re.compile(r"<[^<>]{0,200}>")
+_TAG = re.compile(r"<[^<>]{0,200}+>")
 _PAGE = re.compile(r"<(style|script|head)\b.*?(</\1>|\Z)", re.DOTALL | re.IGNORECASE)
 # Addresses, telephone numbers, and long words that contain a digit, as keys and tokens do.
-_SECRET = re.compile(r"[^\s<>:;,()\"']+@[^\s<>:;,()\"']+|\+?\d[\d .()-]{4,}\d|(?=[\w.-]*\d)[\w.-]{16,}")
+_SECRET = re.compile(rf"{ADDRESS}|(?<![\w.-])(?=[\w.-]*\d)[\w.-]{{16,}}")
+_NUMBER = re.compile(r"\+?\d[\d .()-]{4,}\d")
 _THROTTLED = re.compile(
     r"throughput|throttl|rate.?limit|slow down|too fast"
     r"|too many (\w+ )?(requests|messages|calls|connections|submissions)",
@@ -348,13 +363,13 @@ def words_of(body: bytes, private: Iterable[str]) -> str:
     try:
         text = ", ".join(_leaves(json.loads(text)))
     except (ValueError, RecursionError):
-        text = _TAG.sub(" ", _PAGE.sub(" ", text))
-    text = _CONTROL.sub(" ", text).strip()
+        text = _TAG.sub(" ", _PAGE.sub(" ", text[:_MAX_LOGGED]))
+    text = _CONTROL.sub(" ", beginning(text)).strip()
     values = {form for value in private for form in (value.strip(), quote(value, safe=""), quote_plus(value))}
     for value in sorted(values, key=len, reverse=True):
         if len(value) >= _MIN_MASKED:
             text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", _MASK, text, flags=re.IGNORECASE)
-    return _SECRET.sub(_MASK, text)[:_MAX_QUOTED].strip()
+    return _NUMBER.sub(_MASK, _SECRET.sub(_MASK, text))[:_MAX_QUOTED].strip()
 
 
 def _leaves(value: object) -> Iterator[str]:

@@ -20,7 +20,7 @@ from policenotify import transport
 from policenotify.channel import Clock
 from policenotify.errors import Blocked, ChannelError, JournalError, MissingExtra, Unavailable, Unconfirmed
 from policenotify.networks import import_lock
-from policenotify.networks._bounds import call_seconds, deadline
+from policenotify.networks._bounds import ADDRESS, call_seconds, deadline
 from policenotify.networks._http import HttpAnswer, judge_common, redact
 from policenotify.transport import before_publishing, error_for_exception
 
@@ -40,7 +40,7 @@ CLOSED = {
     "RepoDeactivated": "says that this account is deactivated",
 }
 # tokens (RFC 7519: a JSON object in base64url begins so), and mail addresses
-_PRIVATE = re.compile(r"eyJ[\w-]*(\.[\w-]*)*|[^\s@\"(<]+@[^\s@\")>]+")
+_PRIVATE = re.compile(rf"eyJ[\w.-]*|{ADDRESS}")
 _VISIBLE = frozenset({"com.atproto.repo.putRecord", "com.atproto.repo.deleteRecord"})  # what readers see changes
 
 

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Self
 from policenotify.errors import Blocked, JournalError, Unavailable
 from policenotify.networks._apprise import plugin
 from policenotify.networks._bounds import PIECE, TimedReader, call_seconds, deadline, time_left
-from policenotify.networks.email.replies import Reply, not_opened, silent, timed_out
+from policenotify.networks.email.replies import Private, Reply, not_opened, silent, timed_out
 from policenotify.transport import before_publishing, is_loopback
 
 with warnings.catch_warnings():  # apprise imports imghdr, which is deprecated until Python 3.13 removes it
@@ -27,6 +27,7 @@ with warnings.catch_warnings():  # apprise imports imghdr, which is deprecated u
     from apprise.plugins.email.smtp import AppriseSMTPController
 
 _CLOSING = 421  # RFC 5321, section 4.2.3: the server ends the session
+_OPENING = 4  # exchanges' time to connect, secure and log in
 _MAX_LINES = 100  # of a reply: EHLO has the longest, of some twenty
 _MAX_LOST = 2  # sessions lost in a row before the server counts as unavailable
 _ADD_FROM = (
@@ -158,12 +159,12 @@ class SmtpSession(AppriseSMTPController):
             socket_connect_timeout=timeout,  # type: ignore[arg-type]  # apprise annotates int
         )
         try:
-            with plugin.hush():
+            with plugin.hush(), deadline(_OPENING * timeout):
                 session.__enter__()
-            session._socket.ehlo_or_helo_if_needed()
+                session._socket.ehlo_or_helo_if_needed()
         except (OSError, ValueError, RuntimeError) as error:  # what the controller and smtplib raise
             session.drop()
-            problem = not_opened(error)
+            problem = not_opened(error, Private(names=(service.user or "",), secrets=(service.password or "",)))
         else:
             return session
         raise problem  # outside of `except`: the cause may hold the password or an address
@@ -186,18 +187,19 @@ class SmtpSession(AppriseSMTPController):
             JournalError: The lease has expired. The mail was not sent, and the session is closed.
         """
         smtp, begun = self._socket, False
+        private = Private(names=(sender, self.user or ""), secrets=(address, self.password or ""))
         options = [f"size={len(mail)}"] if smtp.has_extn("size") else []
         try:
-            reply = Reply.of("sender", *smtp.mail(sender, options), sender)
+            reply = Reply.of("sender", *smtp.mail(sender, options), private)
             if reply.number == 250:
-                reply = Reply.of("recipient", *smtp.rcpt(address), sender, address)
+                reply = Reply.of("recipient", *smtp.rcpt(address), private)
             if reply.to == "recipient" and reply.number in {250, 251, 252}:
-                reply = Reply.of("content", *smtp.docmd("DATA"), sender, address)
+                reply = Reply.of("content", *smtp.docmd("DATA"), private)
             if reply.to == "content" and reply.number == 354:
                 before_publishing()
                 begun = True  # from here on only the reply decides
                 smtp.send(mail + b".\r\n")
-                reply = Reply.of("content", *smtp.getreply(), sender, address)
+                reply = Reply.of("content", *smtp.getreply(), private)
                 if not (reply.accepted or reply.for_now or reply.final):
                     raise SMTPException
             elif reply.number != _CLOSING:

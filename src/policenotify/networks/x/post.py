@@ -134,7 +134,8 @@ class TweetBody(BaseModel):
         whole = note if isinstance(note, dict) else shown
         ours, theirs = _plain(self.text, handle), _plain(str(whole.get("text", "")), handle)
         if self.media_ids:
-            theirs = re.sub(rf"\s*{_SHORTENED.pattern}\Z", "", theirs)
+            link = re.search(rf"{_SHORTENED.pattern}\Z", theirs)
+            theirs = theirs[: link.start()].rstrip() if link else theirs
         targets = _link_targets(whole)
         if _matches(ours, theirs, targets):
             return True
