@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -41,7 +41,8 @@ from policenotify.errors import ChannelError
 from tests.support.hostile_server import CALLS, mail
 
 def read(name):
-    return next(int(row.split()[1]) for row in Path("/proc/self/status").read_text().splitlines() if row.startswith(name))
+    rows = Path("/proc/self/status").read_text().splitlines()
+    return next(int(row.split()[1]) for row in rows if row.startswith(name))
 
 call = {**CALLS, "email": mail}[sys.argv[1]]
 for port in (int(sys.argv[2]), int(sys.argv[3])):
@@ -92,7 +93,7 @@ def _kilobytes(network: str, answer: Answer) -> int:
 def test_a_thousand_calls_leak_no_thread_and_no_socket() -> None:
     def count() -> tuple[int, int]:
         ours = [each for each in threading.enumerate() if each.name != THREAD]
-        return len(ours), len(os.listdir("/proc/self/fd"))
+        return len(ours), len(list(Path("/proc/self/fd").iterdir()))
 
     seconds("mastodon", whole(b"{}"))
     before = count()

@@ -151,9 +151,7 @@ CALLS: dict[str, Call] = {
     "x": _whoami(
         X, handle="police34", service="http://127.0.0.1:{}", **{name: SecretStr(f"{name}-0123456789") for name in _KEYS}
     ),
-    "mastodon": _whoami(
-        Mastodon, handle="police34", server="http://127.0.0.1:{}", token=SecretStr("0123456789abcdef")
-    ),
+    "mastodon": _whoami(Mastodon, handle="police34", server="http://127.0.0.1:{}", token=SecretStr("0123456789abcdef")),
     "bluesky": _whoami(
         Bluesky, handle="police.example", service="http://127.0.0.1:{}", password=SecretStr("abcd-efgh-ijkl-mnop")
     ),

@@ -14,8 +14,8 @@ from policenotify.errors import ChannelError
 from policenotify.networks._bounds import MAX_ANSWER, beginning, deadline, time_left, whole_body
 from policenotify.networks._requests import BoundedRequests, PostSession
 from policenotify.testing.servers.http import Answer, FakeServer
-from tests.support.hostile_server import Answer as HostileAnswer
 from tests.support.hostile_server import CALLS, LONG, LONG_MAIL, SLOW, SLOW_MAIL, hostile_server, mail
+from tests.support.hostile_server import Answer as HostileAnswer
 
 TIMEOUT = 0.2  # seconds; the servers go on for hours
 

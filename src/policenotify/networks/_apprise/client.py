@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
+from html import escape
 from types import FunctionType
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote, urlsplit
@@ -31,7 +32,7 @@ from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Un
 from policenotify.networks._apprise import plugin
 from policenotify.networks._apprise.plugin import plugin_of, rebound, schemes
 from policenotify.networks._apprise.url import GENERIC, scheme_of
-from policenotify.networks._bounds import ADDRESS, beginning, deadline
+from policenotify.networks._bounds import ADDRESS, beginning
 from policenotify.networks._requests import BoundedRequests
 from policenotify.transport import before_publishing, error_for_exception, error_for_status, is_loopback, quoted
 
@@ -239,14 +240,13 @@ def send(
     before_publishing()  # and again before each further call of a plugin that makes several
     log, accepted = service.logger.start(), False
     escaped: OSError | None = None
+    body, body_format = text, NotifyFormat.TEXT if plain_text else None
+    if plain_text and service.resolve_format(NotifyFormat.TEXT) is NotifyFormat.HTML:
+        # apprise's own conversion leaves `<la rue>` as it is, and Telegram's plugin then drops it as an unknown tag.
+        body, body_format = escape(text, quote=False).replace("\n", "<br/>"), NotifyFormat.HTML
     with plugin.hush():
         try:
-            accepted = service.notify(
-                body=text,
-                title=title,
-                overflow=OverflowMode.UPSTREAM,
-                body_format=NotifyFormat.TEXT if plain_text else None,
-            )
+            accepted = service.notify(body=body, title=title, overflow=OverflowMode.UPSTREAM, body_format=body_format)
         except _RateLimited:
             pass
         except JournalError:  # the lease has expired

@@ -52,7 +52,11 @@ def rebound(function: Callable[..., object], **names: object) -> Any:  # noqa: A
     """
     original = cast("FunctionType", function)
     copy = FunctionType(
-        original.__code__, {**original.__globals__, **names}, original.__name__, original.__defaults__, original.__closure__
+        original.__code__,
+        {**original.__globals__, **names},
+        original.__name__,
+        original.__defaults__,
+        original.__closure__,
     )
     copy.__kwdefaults__ = original.__kwdefaults__
     return copy

@@ -35,6 +35,7 @@ _HAS_HOST = frozenset(
 _UNTITLED = frozenset({"matrix", "matrixs"})
 _HASHTAGS = frozenset({"misskey", "misskeys", "tgram"})  # where readers can follow them
 _CALL = re.compile(r"<(?=[@#!]|https?://[^\s<>|]{0,2000}+\|)")
+_LINK = re.compile(r"\](?=\([^()\s.:/]{0,2000}[.:/])")
 _HEADLINE = 160  # characters of a headline (policenotify.model.message), which a shorter title would cut
 _GLUE = 2  # characters between title and text where a service joins them
 _NTFY_TEXT = 4096  # bytes: docs.ntfy.sh, "Limitations"; a longer text becomes an attachment
@@ -198,7 +199,7 @@ def _without_markup(text: str) -> str:
 
     Many services read Markdown and the markup of Slack: `[police.fr](https://…)`, `<https://…|police.fr>`, `<@&1>`.
     """
-    return _CALL.sub("< ", text.replace("](", "] ("))
+    return _CALL.sub("< ", _LINK.sub("] ", text))
 
 
 def _capabilities_of(scheme: str, service: Any) -> Capabilities:  # noqa: ANN401 - see _open

@@ -56,21 +56,23 @@ class Private:
     """The values that a server's text must not show.
 
     Attributes:
-        names: Addresses and users: their name alone is removed where it is a whole word.
-        secrets: An address or a password: any word is removed that holds a part of it, also in base64 or hexadecimal.
+        names: Our own address and user, removed where they are a whole word.
+        address: The recipient's address. Any word is removed that holds a part of its name.
+        password: Any word is removed that holds a part of it.
     """
 
     names: tuple[str, ...] = field(default=(), repr=False)
-    secrets: tuple[str, ...] = field(default=(), repr=False)
+    address: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
 
     def mask(self, text: str) -> str:
         """Return a line without these values and without mail addresses."""
         text = _ADDRESS.sub("<address>", text)
-        for name in (*self.names, *self.secrets):  # some servers name only the mailbox
-            if local := name.partition("@")[0]:
-                form = rf"(?<![\w.-]){re.escape(local)}(?![\w-])"
-                text = re.sub(form, "<address>", text, flags=re.IGNORECASE)
-        parts = {part for secret in self.secrets for part in _parts(secret)}
+        local = self.address.partition("@")[0]
+        for name in filter(None, (*(each.partition("@")[0] for each in self.names), local, self.password)):
+            form = rf"(?<![\w.-]){re.escape(name)}(?![\w-])"  # some servers name only the mailbox
+            text = re.sub(form, "<address>", text, flags=re.IGNORECASE)
+        parts = {*_parts(local, self.address), *_parts(self.password, self.password)}
 
         def shown(word: re.Match[str]) -> str:
             lower = word[0].lower()
@@ -80,13 +82,12 @@ class Private:
         return _WORD.sub(shown, text)
 
 
-def _parts(secret: str) -> Iterator[str]:
-    """Yield the pieces of a value that show it, in lower case."""
-    local = secret.partition("@")[0] if "@" in secret else secret
-    content = secret.encode()
+def _parts(value: str, encoded: str) -> Iterator[str]:
+    """Yield pieces that show a value, and pieces of its form in base64 and hexadecimal, in lower case."""
+    content = encoded.encode()
     # The letters of base64 depend on what stands before: none, one or two more bytes.
     coded = (b64encode(bytes(before) + content).decode()[2 * before : -4] for before in range(3))
-    for form, size in ((local, _SHARED), *((each, _SHARED_CODED) for each in (content.hex(), *coded))):
+    for form, size in ((value, _SHARED), *((each, _SHARED_CODED) for each in (content.hex(), *coded))):
         lower = form.lower()
         yield from (lower[at : at + size] for at in range(len(lower) - size + 1))
 
@@ -118,7 +119,8 @@ class Reply:
         """Parse a reply, and remove private values from its text."""
         enhanced, line = _parse(text)
         unknown, full = bool(_UNKNOWN.search(line)), bool(_QUOTA.search(line))
-        return cls(to, number, enhanced, (private or Private()).mask(line)[:_MAX_TEXT], unknown, full)
+        shown = (private or Private()).mask(line)[:_MAX_TEXT] if number >= 400 else ""  # else nobody reads it
+        return cls(to, number, enhanced, shown, unknown, full)
 
     @property
     def code(self) -> str:

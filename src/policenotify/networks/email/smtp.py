@@ -164,7 +164,7 @@ class SmtpSession(AppriseSMTPController):
                 session._socket.ehlo_or_helo_if_needed()
         except (OSError, ValueError, RuntimeError) as error:  # what the controller and smtplib raise
             session.drop()
-            problem = not_opened(error, Private(names=(service.user or "",), secrets=(service.password or "",)))
+            problem = not_opened(error, Private(names=(service.user or "",), password=service.password or ""))
         else:
             return session
         raise problem  # outside of `except`: the cause may hold the password or an address
@@ -187,7 +187,7 @@ class SmtpSession(AppriseSMTPController):
             JournalError: The lease has expired. The mail was not sent, and the session is closed.
         """
         smtp, begun = self._socket, False
-        private = Private(names=(sender, self.user or ""), secrets=(address, self.password or ""))
+        private = Private(names=(sender, self.user or ""), address=address, password=self.password or "")
         options = [f"size={len(mail)}"] if smtp.has_extn("size") else []
         try:
             reply = Reply.of("sender", *smtp.mail(sender, options), private)

@@ -545,7 +545,11 @@ RESET = str(int(NOW.timestamp()) + 42)
         (Answer(200, b'{"uri": ', {"Content-Type": "application/json"}), Unconfirmed, "read"),  # ValueError
         (Answer(200, b"", {"Content-Type": "application/json"}), Unconfirmed, "read"),
         (Answer.json({}), Unconfirmed, "does not name the post"),
-        (Answer.json({"uri": "at://did:plc:x/y/z", "cid": "bafyreigh2akiscaild"}), Unconfirmed, "does not name the post"),
+        (
+            Answer.json({"uri": "at://did:plc:x/y/z", "cid": "bafyreigh2akiscaild"}),
+            Unconfirmed,
+            "does not name the post",
+        ),
         (Answer.json({"hello": "world"}, 202), Unconfirmed, ""),
         (Answer.redirect("https://elsewhere.invalid/", 303), Unconfirmed, "service"),
         (xrpc(400, "InvalidRequest", "Invalid record: no"), Refused, "Invalid record: no"),
