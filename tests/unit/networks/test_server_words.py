@@ -91,7 +91,8 @@ MASKS = {"mastodon": mastodon._MAIL, "bluesky": bluesky._PRIVATE, "x": x._PRIVAT
     "text",
     [
         "ana@c.example", "<ana@c.example>", "(ana@c.example)", "a@b)ana@c.example", "@ana@c.example",
-        "mailto:ana@c.example", "x@y>ana@c.example", "x@y ana@c.example", '"ana@c.example"', "ana@c.example,bob@c.example",
+        "mailto:ana@c.example", "x@y>ana@c.example", "x@y ana@c.example",
+        '"ana@c.example"', "ana@c.example,bob@c.example",
     ],
 )  # fmt: skip
 def test_every_address_is_masked(mask: re.Pattern[str], text: str) -> None:

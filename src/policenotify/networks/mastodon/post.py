@@ -72,7 +72,7 @@ def is_id(value: object) -> bool:
 def ref_of(account: str, shown: Mapping[str, Any]) -> PostRef | None:
     """Return the reference of a shown status, or `None` if it has none."""
     url = shown.get("url") or shown.get("uri")
-    if not is_id(shown.get("id")) or not isinstance(url, str):
+    if not is_id(shown.get("id")) or not (isinstance(url, str) and url.startswith("http") and url.isprintable()):
         return None
     return PostRef(account=account, id=shown["id"], url=url)
 
