@@ -15,7 +15,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
-from re._parser import parse  # type: ignore[import-untyped]  # what the engine itself reads
+from re._parser import parse  # type: ignore[import-not-found]  # not in typeshed: what the engine itself reads
 from types import ModuleType
 from typing import Any
 
@@ -91,7 +91,7 @@ def valued(node: ast.expr, module: ModuleType, tree: ast.AST) -> Any:
 
         def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:
             self.generic_visit(node)
-            return ast.Constant("".join(part.value for part in node.values if isinstance(part, ast.Constant)))
+            return ast.Constant("".join(str(part.value) for part in node.values if isinstance(part, ast.Constant)))
 
     if isinstance(node, ast.IfExp):
         node = node.body
@@ -156,6 +156,8 @@ def letters(parsed: Any) -> Iterator[str]:
             case "BRANCH":
                 for branch in value[1][:4]:
                     yield from letters(branch)
+            case _:  # a place, not a letter
+                pass
 
 
 def inside(members: Any) -> Iterator[str]:
@@ -169,6 +171,8 @@ def inside(members: Any) -> Iterator[str]:
                 yield chr(value[0])
             case "CATEGORY" if not negated:
                 yield CLASSES[str(value).removeprefix("CATEGORY_").lower()]
+            case _:
+                pass
     if negated:
         yield "a"
 
@@ -179,7 +183,7 @@ def seconds(pattern: Any, ways: set[str], text: str) -> float:
     took = 0.0
     for way in ways:
         run = getattr(pattern, way if way in {"search", "match", "fullmatch"} else "finditer")
-        times = []
+        times: list[float] = []
         while not times or (times[-1] > MOST and len(times) < 3):
             begun = time.thread_time()
             if way in {"search", "match", "fullmatch"}:

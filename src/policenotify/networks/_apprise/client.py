@@ -128,7 +128,7 @@ class _NoCalls:
     ping: list[str]
 
     def _send(self, payload: dict[str, Any], *args: Any, **kwargs: Any) -> object:  # noqa: ANN401 - as apprise
-        quiet = {} if self.ping else {"allowed_mentions": {"parse": []}}
+        quiet: dict[str, Any] = {} if self.ping else {"allowed_mentions": {"parse": []}}
         parent: Any = super()
         sent: object = parent._send(payload | quiet, *args, **kwargs)  # noqa: SLF001 - apprise has no option for it
         return sent

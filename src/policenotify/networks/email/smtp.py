@@ -190,16 +190,16 @@ class SmtpSession(AppriseSMTPController):
         private = Private(names=(sender, self.user or ""), address=address, password=self.password or "")
         options = [f"size={len(mail)}"] if smtp.has_extn("size") else []
         try:
-            reply = Reply.of("sender", *smtp.mail(sender, options), private)
+            reply = Reply.of("sender", *smtp.mail(sender, options), private=private)
             if reply.number == 250:
-                reply = Reply.of("recipient", *smtp.rcpt(address), private)
+                reply = Reply.of("recipient", *smtp.rcpt(address), private=private)
             if reply.to == "recipient" and reply.number in {250, 251, 252}:
-                reply = Reply.of("content", *smtp.docmd("DATA"), private)
+                reply = Reply.of("content", *smtp.docmd("DATA"), private=private)
             if reply.to == "content" and reply.number == 354:
                 before_publishing()
                 begun = True  # from here on only the reply decides
                 smtp.send(mail + b".\r\n")
-                reply = Reply.of("content", *smtp.getreply(), private)
+                reply = Reply.of("content", *smtp.getreply(), private=private)
                 if not (reply.accepted or reply.for_now or reply.final):
                     raise SMTPException
             elif reply.number != _CLOSING:
