@@ -194,7 +194,7 @@ PRIVATE = Private(names=("alertes@police.example",), address="marie.martin@hopit
     ],
 )  # fmt: skip
 def test_no_form_of_an_address_or_password_is_repeated(words: str) -> None:
-    reply = Reply.of("recipient", 550, f"5.1.1 {words}".encode(), PRIVATE)
+    reply = Reply.of("recipient", 550, f"5.1.1 {words}".encode(), private=PRIVATE)
     assert (reply.number, reply.enhanced) == (550, "5.1.1")
     shown = reply.text.lower().split()
     assert shown[0] in {"no", "bad"}
@@ -215,13 +215,13 @@ def test_no_form_of_an_address_or_password_is_repeated(words: str) -> None:
 
 
 def test_the_rest_of_a_reply_stays_readable() -> None:
-    reply = Reply.of("recipient", 550, b"5.7.1 rejected by local policy of the host", PRIVATE)
+    reply = Reply.of("recipient", 550, b"5.7.1 rejected by local policy of the host", private=PRIVATE)
     assert reply.text == "rejected by local policy of the host"
 
 
 def test_a_masked_word_still_decides() -> None:
     private = Private(address="unknown.user@c.example")
-    reply = Reply.of("recipient", 550, b"user unknown", private)
+    reply = Reply.of("recipient", 550, b"user unknown", private=private)
     assert reply.gone
     assert "unknown" not in reply.text
 

@@ -114,7 +114,7 @@ class Reply:
 
     @classmethod
     def of(
-        cls, to: Literal["sender", "recipient", "content"], number: int, text: bytes, private: Private | None = None
+        cls, to: Literal["sender", "recipient", "content"], number: int, text: bytes, *, private: Private | None = None
     ) -> Self:
         """Parse a reply, and remove private values from its text."""
         enhanced, line = _parse(text)
@@ -309,7 +309,7 @@ def timed_out(error: BaseException) -> bool:
 
 def _rejected(error: SMTPResponseException, private: Private) -> ChannelError:
     raw = error.smtp_error
-    reply = Reply.of("sender", error.smtp_code, raw if isinstance(raw, bytes) else str(raw).encode(), private)
+    reply = Reply.of("sender", error.smtp_code, raw if isinstance(raw, bytes) else str(raw).encode(), private=private)
     if reply.wants_login or (isinstance(error, SMTPAuthenticationError) and not reply.for_now):
         return Blocked(_NO_LOGIN, code=reply.code, remedy=_CHECK_LOGIN)
     if reply.final:
