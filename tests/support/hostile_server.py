@@ -7,6 +7,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import cache
 from typing import Any
 
 from pydantic import SecretStr
@@ -40,12 +41,20 @@ def repeated(*before: bytes, piece: bytes, pause: bool, times: int = 1_000_000) 
     return answer
 
 
+@cache
+def packed(wbits: int) -> bytes:
+    """Return 400 MB of zeros, compressed."""
+    packer = zlib.compressobj(1, wbits=wbits)
+    return b"".join(packer.compress(bytes(4_000_000)) for _ in range(100)) + packer.flush()
+
+
 def bomb(encoding: str, wbits: int) -> Answer:
-    """400 MB of zeros, compressed."""
-    packer = zlib.compressobj(wbits=wbits)
-    packed = b"".join(packer.compress(bytes(4_000_000)) for _ in range(100)) + packer.flush()
-    head = HEAD + f"Content-Encoding: {encoding}\r\nContent-Length: {len(packed)}\r\n\r\n".encode()
-    return lambda: iter((head, packed))
+    def answer() -> Iterator[bytes]:
+        body = packed(wbits)
+        yield HEAD + f"Content-Encoding: {encoding}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        yield body
+
+    return answer
 
 
 def whole(body: bytes) -> Answer:
