@@ -141,3 +141,5 @@ def _inflated(pieces: Iterable[bytes]) -> Iterator[bytes]:
             except zlib.error:
                 return
             rest = inflater.unconsumed_tail
+    if not inflater.eof:
+        yield inflater.flush()  # what the last piece had no space for

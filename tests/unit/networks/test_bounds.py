@@ -133,6 +133,12 @@ def test_a_body_is_read_whole_or_not_at_all(pieces: list[bytes], encoding: str, 
     assert whole_body(pieces, encoding, 10) == body
 
 
+@pytest.mark.parametrize("size", [1, 258, 16_384, 16_385, 100_000, 999_999])
+def test_a_compressed_body_is_read_to_its_end(size: int) -> None:
+    body = b"a" * size
+    assert whole_body([gzip.compress(body)], "gzip", MAX_ANSWER) == body
+
+
 def test_a_body_of_too_many_values_is_not_read() -> None:
     assert whole_body([b"[" + b"0," * 99_999 + b"0]"], "", MAX_ANSWER) != b""
     assert whole_body([b"[" + b"0," * 100_000 + b"0]"], "", MAX_ANSWER) == b""

@@ -60,12 +60,12 @@ class _Bounded(httpx.BaseTransport):
 
 
 @contextmanager
-def _own_errors() -> Iterator[None]:
-    """Raise the error of httpcore past the deadline."""
+def _own_errors(kind: type[httpcore.TimeoutException] = httpcore.ReadTimeout) -> Iterator[None]:
+    """Raise the error of httpcore past the deadline. Before a request is sent it is a `ConnectTimeout`."""
     try:
         yield
     except TimeoutError as error:
-        raise httpcore.ReadTimeout(str(error)) from None
+        raise kind(str(error)) from None
 
 
 class _Backend(httpcore.NetworkBackend):
@@ -76,7 +76,7 @@ class _Backend(httpcore.NetworkBackend):
 
     def connect_tcp(self, host: str, port: int, timeout: float | None = None, *args: Any, **kwargs: Any) -> _Stream:  # noqa: ANN401 - the parent's
         """See `httpcore.NetworkBackend`."""
-        with _own_errors():
+        with _own_errors(httpcore.ConnectTimeout):
             return _Stream(self._backend.connect_tcp(host, port, time_left(timeout), *args, **kwargs))
 
     def sleep(self, seconds: float) -> None:
@@ -105,7 +105,7 @@ class _Stream(httpcore.NetworkStream):
         self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> _Stream:
         """See `httpcore.NetworkStream`."""
-        with _own_errors():
+        with _own_errors(httpcore.ConnectTimeout):
             return _Stream(self._stream.start_tls(ssl_context, server_hostname, time_left(timeout)))
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - the parent's
