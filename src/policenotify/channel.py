@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
-from policenotify.model.post import Body, Digest, Operation, Picture, Post, PostRef, Request, Span
+from policenotify.errors import printable
+from policenotify.model.post import Body, Digest, Operation, Picture, Post, PostRef, Request, Span, page_url
 from policenotify.model.rate import Rate
 from policenotify.text import Budget
 
@@ -101,6 +102,11 @@ class Account:
     url: str | None = None
     note: str = ""
 
+    def __post_init__(self) -> None:
+        """Take only what may be shown of a server's words."""
+        object.__setattr__(self, "name", printable(self.name))
+        object.__setattr__(self, "url", page_url(self.url))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
@@ -137,6 +143,11 @@ class RecipientOutcome:
     code: str = ""
     reason: str = ""
     gone: bool = False
+
+    def __post_init__(self) -> None:
+        """Take only what may be shown of a server's words."""
+        object.__setattr__(self, "code", printable(self.code))
+        object.__setattr__(self, "reason", printable(self.reason))
 
 
 class Clock(Protocol):

@@ -97,6 +97,18 @@ def _clear(error: BaseException) -> None:
             seen.add(id(one))
             clear_frames(one.__traceback__)
             chain += [one.__cause__, one.__context__]
+_LONGEST_TEXT = 1_000  # characters: our own texts have half as many
+
+
+def printable(text: str) -> str:
+    """Return the beginning of a text that may hold a server's words, on one line.
+
+    Characters that move a cursor, change the direction of the text or are invisible become spaces.
+    """
+    text = text[:_LONGEST_TEXT]
+    if text.isprintable():
+        return text
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
 class PolicenotifyError(Exception):
@@ -326,14 +338,16 @@ class ChannelError(PolicenotifyError):
         reason: The failure, in an officer's words.
         remedy: What to do now, in the imperative. May be empty.
         code: The network's own code, for the technician: `"429"`, `"InvalidSwap"`, `"550 5.1.1"`.
+
+    All three may hold words of a server, and are kept as `printable` returns them.
     """
 
     published: Literal["no", "unknown"] = "no"
 
     def __init__(self, reason: str, *, remedy: str = "", code: str = "") -> None:
-        self.reason = reason
-        self.remedy = remedy
-        self.code = code
+        self.reason = reason = printable(reason)
+        self.remedy = remedy = printable(remedy)
+        self.code = code = printable(code)
         super().__init__(f"{reason}{f' [{code}]' if code else ''}{f' {remedy}' if remedy else ''}")
 
 

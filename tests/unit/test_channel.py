@@ -138,7 +138,6 @@ def test_an_unstorable_value_is_refused_at_once() -> None:
     """Half a surrogate pair in a network's answer must not be noticed only when the journal is written."""
     for make in (
         lambda bad: PostRef(account="a", id=bad),
-        lambda bad: PostRef(account="a", id="1", url=bad),
         lambda bad: PostRef(account="a", id="1", extra={"cid": bad}),
         lambda bad: Request(account="a", key=KEY, body={"text": [bad]}),
         lambda bad: POST.model_validate({**dict(POST), "text": bad}),

@@ -19,6 +19,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.receipt import UNVERIFIED as NOTE
 from policenotify.model.receipt import Publication, Receipt, local_time
 from policenotify.text import Budget
+from policenotify.text.characters import visible
 
 UNVERIFIED: Final = f"{NOTE[0].lower()}{NOTE[1:-1]}"
 """The meaning of success on a channel whose acceptance is `unverified`."""
@@ -56,8 +57,9 @@ def out(text: str) -> None:
 
 
 def plain(text: str) -> str:
-    """Replace the control characters of a text, which may come from a network."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+    """Replace the control characters of a text, which may come from a network, and remove invisible ones."""
+    text = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+    return "\n".join(map(visible, text.split("\n")))
 
 
 def line(text: str, style: str = "") -> Text:

@@ -232,8 +232,8 @@ class Translation(FrozenModel):
 class Message(FrozenModel):
     """A message, as the desk publishes it once on every network.
 
-    White space and line ends are normalised. An unprintable character is an error, never dropped. Field names and
-    meanings are those of CAP 1.2 where CAP has the field.
+    White space and line ends are normalised. A control character is an error. An invisible one stays in the message,
+    and no post shows it. Field names and meanings are those of CAP 1.2 where CAP has the field.
 
     Attributes:
         schema_version: The version of this JSON form.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal, Self
@@ -79,19 +80,32 @@ Body = Annotated[Mapping[str, JsonValue], AfterValidator(_in_order)]
 """A JSON object (RFC 8259): keys sorted at all depths, no NaN, no infinity."""
 
 
+# RFC 3986, section 2: a host in ASCII, without a user, and no character that ends an attribute of HTML
+_PAGE_URL = re.compile(
+    r"https?://(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?(?:[/?#][A-Za-z0-9._~:/?#@!$&()*+,;=%-]*)?",
+    re.IGNORECASE,
+)
+_LONGEST_URL = 2_000  # characters
+
+
+def page_url(url: str | None) -> str | None:
+    """Return a page's address as a server names it, or `None` if it is not one that people may safely click."""
+    return url if url and len(url) <= _LONGEST_URL and _PAGE_URL.fullmatch(url) else None
+
+
 class PostRef(_Stored):
     """The reference of a post on its network.
 
     Attributes:
         account: The account that posted it ([`Channel.account`][policenotify.channel.Channel]).
         id: The network's own id of the post.
-        url: Its page for readers, if it has one.
+        url: Its page for readers, if it has one. It is `None` for anything but http or https to a host in ASCII.
         extra: Values of the channel's own, such as Bluesky's cid.
     """
 
     account: str
     id: str
-    url: str | None = None
+    url: Annotated[str | None, AfterValidator(page_url)] = None
     extra: Mapping[str, str] = Field(default_factory=dict)
 
 

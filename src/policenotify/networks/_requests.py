@@ -5,23 +5,71 @@ Importing this module loads requests.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from http.client import HTTPResponse
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, NamedTuple
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.poolmanager import PoolManager
 
+from policenotify.networks._bounds import MAX_ANSWER, PIECE, TimedReader, call_seconds, deadline, time_left, whole_body
 from policenotify.transport import before_publishing
+
+_NOT_OF_BODY = frozenset({"content-encoding", "content-length", "transfer-encoding"})  # headers of the body on its way
+_METHODS = frozenset({"delete", "get", "head", "options", "patch", "post", "put", "request"})
+
+
+class _TimedResponse(HTTPResponse):
+    """An answer that is read up to the deadline of its call."""
+
+    def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the parent's
+        super().__init__(sock, *args, **kwargs)
+        self.fp.close()
+        self.fp = TimedReader.file(sock)
 
 
 class LeaseAdapter(HTTPAdapter):
-    """An adapter that checks the delivery's lease right before it writes."""
+    """An adapter that bounds each call, and checks the delivery's lease right before it writes.
+
+    An answer is read here, whole, within its size and time. A longer one has an empty body. The body of a redirect is
+    not read, because redirects are not followed.
+
+    Attributes:
+        max_bytes: The longest body that is read.
+    """
 
     def __init__(self) -> None:
         self._publishes = False
+        self.max_bytes = MAX_ANSWER
         super().__init__()
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401 - the parent's
+        """Make a call. The time to connect, to send and to answer is bounded as a whole."""
+        request.headers["Accept-Encoding"] = "identity"
+        sent = len(request.body) if isinstance(request.body, bytes | str) else 0
+        with deadline(call_seconds(kwargs.get("timeout"), sent)):
+            return super().send(request, *args, **kwargs)
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:  # noqa: ANN401 - the parent's
+        """Read the body, and return an answer that holds it."""
+        encoding = resp.headers.pop("Content-Encoding", "")  # else urllib3 decodes it, at any size
+        answer = super().build_response(req, resp)
+        body = b"" if answer.is_redirect else whole_body(answer.iter_content(PIECE), encoding, self.max_bytes)
+        resp.close()
+        whole = urllib3.HTTPResponse(
+            io.BytesIO(body),
+            headers={name: text for name, text in resp.headers.items() if name.lower() not in _NOT_OF_BODY},
+            status=resp.status,
+            reason=resp.reason,
+            preload_content=False,
+        )
+        return super().build_response(req, whole)
 
     @contextmanager
     def publishing(self) -> Iterator[None]:
@@ -50,6 +98,21 @@ class LeaseAdapter(HTTPAdapter):
 
         class Check:
             """A mixin for each class of urllib3's connections."""
+
+            response_class = _TimedResponse
+
+            def connect(self: Any) -> None:
+                self.timeout = time_left(self.timeout)
+                super().connect()  # type: ignore[misc]  # of the connection that it is mixed into
+
+            def send(self: Any, data: Any) -> None:  # noqa: ANN401 - the parent's
+                if not isinstance(data, bytes):
+                    super().send(data)  # type: ignore[misc]  # see above
+                    return
+                for at in range(0, len(data), PIECE):
+                    if self.sock is not None:
+                        self.sock.settimeout(time_left(self.timeout))
+                    super().send(data[at : at + PIECE])  # type: ignore[misc]  # see above
 
             def request(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the parent's
                 if adapter._publishes:
@@ -80,7 +143,7 @@ class PostSession(requests.Session):
 
     Args:
         rewrite: Turns the library's address of a call into the one to call.
-        timeout: Seconds for each piece of an answer, or for a connection and for each piece.
+        timeout: Seconds for a connection and for the whole answer: one number for both, or two.
         plain: The server is reached by plain http, on this machine.
 
     Attributes:
@@ -97,7 +160,7 @@ class PostSession(requests.Session):
         self.auth = _keep_authorization  # else a ~/.netrc that names the host replaces the token
         # Plain http is for this machine alone: a proxy of the environment (HTTP_PROXY) would carry a token off it.
         self.trust_env = not plain
-        self.hooks["response"].append(self._note_redirect)
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # a server must not mark us
         self._rewrite = rewrite
         self._timeout = timeout
 
@@ -106,17 +169,26 @@ class PostSession(requests.Session):
         self.answer = None
         kwargs |= {"timeout": self._timeout, "allow_redirects": False}
         response = super().request(method, self._rewrite(str(url)), *args, **kwargs)
-        self.answer = _raw(response, response.content)
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        self.answer = RawAnswer(response.status_code, headers, response.content)
         return response
 
-    def _note_redirect(self, response: requests.Response, *_: object, **__: object) -> None:
-        if response.is_redirect:  # known before its body, which may be cut
-            self.answer = _raw(response, b"")
+
+class BoundedRequests:
+    """The module `requests` for code that calls its functions, with each call bounded."""
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - anything of requests
+        """Return what requests has under a name. Its functions for methods of HTTP make bounded calls."""
+        return partial(_call, name) if name in _METHODS else getattr(requests, name)
 
 
-def _raw(response: requests.Response, content: bytes) -> RawAnswer:
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    return RawAnswer(response.status_code, headers, content)
+def _call(method: str, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401 - as requests
+    with requests.Session() as session:
+        adapter = LeaseAdapter()
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
+        response: requests.Response = getattr(session, method)(*args, **kwargs)
+        return response
 
 
 def _keep_authorization(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -37,7 +37,7 @@ def clean(text: str) -> str:
     """
     if _PLAIN.fullmatch(text):
         return text
-    lines = [" ".join(_visible(line).split()) for line in text.splitlines()]
+    lines = [" ".join(visible(line).split()) for line in text.splitlines()]
     return _EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip("\n")
 
 
@@ -46,8 +46,9 @@ def one_line(text: str) -> str:
     return text if _PLAIN.fullmatch(text) else " ".join(clean(text).split())
 
 
-def _visible(text: str) -> str:
-    if text.isascii() and text.isprintable():
+def visible(text: str) -> str:
+    """Return a line composed (NFC), without invisible characters."""
+    if (text.isascii() and text.isprintable()) or _PLAIN.fullmatch(text):
         return text
     tabs = text.replace("\t", " ")
     return unicodedata.normalize("NFC", unicode_pattern(_INVISIBLE).sub(lambda match: match[1] or "", tabs))

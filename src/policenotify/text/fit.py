@@ -52,7 +52,7 @@ _LIMITS: Final = tuple(
     )
 )
 _DASHES: Final = tuple("-–—•*")  # begin a line of a list
-_LOOSE_END: Final = re.compile(r"[\s,;:.!?…(\[{«“–—-]+\Z")
+_LOOSE_END: Final = re.compile(r"(?<![\s,;:.!?…(\[{«“–—-])[\s,;:.!?…(\[{«“–—-]+\Z")
 
 
 @dataclass(frozen=True, slots=True)

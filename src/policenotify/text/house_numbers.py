@@ -61,9 +61,9 @@ def _pattern(form: str) -> re.Pattern[str]:
 _BEFORE_WAY: Final = _pattern(rf"(?<![\w-])(?P<cut>{_AT}(?P<number>{_NUMBERS}){_OF})(?P<way>{_WAY})")
 _WORDS_BEFORE_WAY: Final = _pattern(rf"(?P<cut>{_AT}(?P<number>{_IN_WORDS}){_OF})(?P<way>{_WAY})")
 _ENDS: Final = r"\s*(?=\Z|[,;():.!?–—]|\d{5}(?!\d))"  # also before a postcode
-_BEHIND_STREET: Final = _pattern(rf"(?P<cut>,?\s+(?P<number>{_BEHIND})){_ENDS}")
+_BEHIND_STREET: Final = _pattern(rf"(?P<cut>(?:,|(?<!\s))\s+(?P<number>{_BEHIND})){_ENDS}")
 # Only in the words of a place: in running text, `du 12 au 14` means days.
-_AT_STREET: Final = _pattern(rf"(?P<cut>,?\s+{_AT}(?P<number>{_BEHIND})){_ENDS}")
+_AT_STREET: Final = _pattern(rf"(?P<cut>(?:,|(?<!\s))\s+{_AT}(?P<number>{_BEHIND})){_ENDS}")
 _STREET: Final = _pattern(rf"(?<!\w){_WAY}\s[^,;:!?()]*[^\W\d_][^,;:!?()]*\Z")
 _WAYS: Final = _pattern(rf"(?<!\w){_WAY}")
 _NAME: Final = re.compile(r"\s+(?:(?:de|du|des|la|le|les)\s+|[dl]['’]\s?)*[A-ZÀ-Þ0-9]")
@@ -246,7 +246,7 @@ def _is_plural(match: re.Match[str]) -> bool:
 def _joined(pieces: list[str]) -> str:
     """Join the pieces around a cut without empty brackets and loose commas."""
     text = " ".join(piece.strip() for piece in pieces)
-    text = re.sub(r"\(\s*[,;]?\s*\)", " ", text)
-    text = re.sub(r"(?:\s*[,;])+(?=\s*[,;:.!?()]|\s*\Z)", "", text)
-    text = re.sub(r"\s+(?=[,.)])|\s+[-–—]\s*\Z", "", text)
+    text = re.sub(r"\(\s*+(?:[,;]\s*+)?\)", " ", text)
+    text = re.sub(r"(?<![\s,;])(?:\s*[,;])+(?=\s*[,;:.!?()]|\s*\Z)", "", text)
+    text = re.sub(r"(?<!\s)\s++(?:(?=[,.)])|[-–—]\s*\Z)", "", text)
     return re.sub(r"[^\S\n]{2,}", " ", text).strip(" ,;")

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import pytest
 
+from policenotify.cli.output import plain
 from policenotify.cli.report.file import POLICY, html
 from tests.acceptance.browser.pages import ACCOUNTS, HOSTILE, LONG_WORD, READERS, hostile, previewed, stories
 
@@ -163,7 +164,7 @@ def test_hostile_texts_are_read_and_do_nothing(texts: dict[str, str]) -> None:
     read = Read(texts["hostile"])
     told = "".join(read.text)
     for typed in HOSTILE:
-        assert typed[:100] in told
+        assert plain(typed[:100]) in told
     assert LONG_WORD in told
     assert "{{ 7*7 }}" in told
     assert "javascript:" not in " ".join(read.all("href"))

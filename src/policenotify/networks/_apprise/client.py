@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
+from html import escape
+from types import FunctionType
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
@@ -28,8 +30,10 @@ from requests.utils import get_environ_proxies, select_proxy
 
 from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable, Unconfirmed
 from policenotify.networks._apprise import plugin
-from policenotify.networks._apprise.plugin import plugin_of, schemes
+from policenotify.networks._apprise.plugin import plugin_of, rebound, schemes
 from policenotify.networks._apprise.url import GENERIC, scheme_of
+from policenotify.networks._bounds import ADDRESS, beginning
+from policenotify.networks._requests import BoundedRequests
 from policenotify.transport import before_publishing, error_for_exception, error_for_status, is_loopback, quoted
 
 # `error=403`, as 167 of the 189 plugins of apprise 2.3.0 end their log line. ntfy writes codes such as 40301, which
@@ -40,6 +44,7 @@ _NOT_THERE = frozenset({404, 405, 410})  # RFC 9110, sections 15.5.5, 15.5.6, 15
 _NAMES = frozenset({"version", "title", "message", "type", "attachments"})  # fields that a generic URL renames
 _TOKEN = re.compile(r"\d|.{12}")  # parts of a path that may be tokens, unlike words such as `send`
 _LONGEST_WAIT = timedelta(days=1)
+_MAX_LOGGED = 10_000  # characters of a line: plugins log whole answers
 _DOCTOR = "then: policenotify doctor"
 
 
@@ -85,7 +90,7 @@ class _CapturingLogger(logging.Logger):
 
     def handle(self, record: logging.LogRecord) -> None:
         try:
-            message = record.getMessage()
+            message = record.getMessage()[:_MAX_LOGGED]
         except (TypeError, ValueError):  # logging would ignore it as well
             return
         if record.levelno >= logging.WARNING:
@@ -117,6 +122,18 @@ class _NoSleep(NotifyBase):  # type: ignore[no-untyped-call]  # apprise is not f
         self.logger.captured.calls += 1
 
 
+class _NoCalls:
+    """Discord's plugin, which lets no text call people or roles. The URL's own `ping` still does."""
+
+    ping: list[str]
+
+    def _send(self, payload: dict[str, Any], *args: Any, **kwargs: Any) -> object:  # noqa: ANN401 - as apprise
+        quiet: dict[str, Any] = {} if self.ping else {"allowed_mentions": {"parse": []}}
+        parent: Any = super()
+        sent: object = parent._send(payload | quiet, *args, **kwargs)  # noqa: SLF001 - apprise has no option for it
+        return sent
+
+
 @cache
 def _plugin_class(scheme: str) -> type[NotifyBase]:
     plugin = plugin_of(scheme)
@@ -130,7 +147,18 @@ def _plugin_class(scheme: str) -> type[NotifyBase]:
             f"apprise cannot use {plugin.service_name} on this machine.",
             remedy=f"Install what {plugin.setup_url} asks for, {_DOCTOR}",
         )
-    return type(plugin.__name__, (_NoSleep, plugin), {})
+    bounded = type(plugin.__name__, (_NoSleep, plugin), _bounded(plugin))
+    return type(plugin.__name__, (_NoCalls, bounded), {}) if scheme == "discord" else bounded
+
+
+def _bounded(plugin: type[NotifyBase]) -> dict[str, Any]:
+    """Return the plugin's methods that use requests, with each call bounded."""
+    return {
+        name: rebound(method, requests=BoundedRequests())
+        for kind in reversed(plugin.__mro__)
+        for name, method in vars(kind).items()
+        if isinstance(method, FunctionType) and method.__globals__.get("requests") is requests
+    }
 
 
 def open_service(url: str, *, timeout: float, unencrypted: bool) -> Any:  # noqa: ANN401 - each plugin has its own fields
@@ -138,7 +166,7 @@ def open_service(url: str, *, timeout: float, unencrypted: bool) -> Any:  # noqa
 
     Args:
         url: The URL.
-        timeout: Seconds to wait for a connection, and again for each part of an answer.
+        timeout: Seconds to wait for a connection, and again for the whole answer.
         unencrypted: Allow calls without encryption.
 
     Raises:
@@ -182,7 +210,7 @@ def base_url_of(service: Any) -> str:  # noqa: ANN401 - see open_service
 
 
 def _module(service: object) -> str:
-    return type(service).__mro__[2].__module__  # after the class of _plugin_class and _NoSleep
+    return next(kind.__module__ for kind in type(service).__mro__ if kind.__module__.startswith("apprise."))
 
 
 def send(
@@ -212,14 +240,13 @@ def send(
     before_publishing()  # and again before each further call of a plugin that makes several
     log, accepted = service.logger.start(), False
     escaped: OSError | None = None
+    body, body_format = text, NotifyFormat.TEXT if plain_text else None
+    if plain_text and service.resolve_format(NotifyFormat.TEXT) is NotifyFormat.HTML:
+        # apprise's own conversion leaves `<la rue>` as it is, and Telegram's plugin then drops it as an unknown tag.
+        body, body_format = escape(text, quote=False).replace("\n", "<br/>"), NotifyFormat.HTML
     with plugin.hush():
         try:
-            accepted = service.notify(
-                body=text,
-                title=title,
-                overflow=OverflowMode.UPSTREAM,
-                body_format=NotifyFormat.TEXT if plain_text else None,
-            )
+            accepted = service.notify(body=body, title=title, overflow=OverflowMode.UPSTREAM, body_format=body_format)
         except _RateLimited:
             pass
         except JournalError:  # the lease has expired
@@ -292,7 +319,7 @@ def reach(service: Any, *, timeout: float, where: str) -> None:  # noqa: ANN401 
     with plugin.hush():
         try:
             if base_url:
-                requests.head(base_url, timeout=timeout, allow_redirects=False).close()
+                BoundedRequests().head(base_url, timeout=timeout, allow_redirects=False).close()
             elif service.host and service.port:
                 socket.create_connection((service.host, service.port), timeout).close()
         except OSError as error:
@@ -308,10 +335,11 @@ _MAX_QUOTED = 160  # characters
 _MIN_MASKED = 3  # characters of a private value: shorter ones occur by chance
 _MASK = "<…>"
 _CONTROL = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
-_TAG = re.compile(r"<[^<>]{0,200}>")
+_TAG = re.compile(r"<[^<>]{0,200}+>")
 _PAGE = re.compile(r"<(style|script|head)\b.*?(</\1>|\Z)", re.DOTALL | re.IGNORECASE)
 # Addresses, telephone numbers, and long words that contain a digit, as keys and tokens do.
-_SECRET = re.compile(r"[^\s<>:;,()\"']+@[^\s<>:;,()\"']+|\+?\d[\d .()-]{4,}\d|(?=[\w.-]*\d)[\w.-]{16,}")
+_SECRET = re.compile(rf"{ADDRESS}|(?<![\w.-])(?=[\w.-]*\d)[\w.-]{{16,}}")
+_NUMBER = re.compile(r"\+?\d[\d .()-]{4,}\d")
 _THROTTLED = re.compile(
     r"throughput|throttl|rate.?limit|slow down|too fast"
     r"|too many (\w+ )?(requests|messages|calls|connections|submissions)",
@@ -335,13 +363,13 @@ def words_of(body: bytes, private: Iterable[str]) -> str:
     try:
         text = ", ".join(_leaves(json.loads(text)))
     except (ValueError, RecursionError):
-        text = _TAG.sub(" ", _PAGE.sub(" ", text))
-    text = _CONTROL.sub(" ", text).strip()
+        text = _TAG.sub(" ", _PAGE.sub(" ", text[:_MAX_LOGGED]))
+    text = _CONTROL.sub(" ", beginning(text)).strip()
     values = {form for value in private for form in (value.strip(), quote(value, safe=""), quote_plus(value))}
     for value in sorted(values, key=len, reverse=True):
         if len(value) >= _MIN_MASKED:
             text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", _MASK, text, flags=re.IGNORECASE)
-    return _SECRET.sub(_MASK, text)[:_MAX_QUOTED].strip()
+    return _NUMBER.sub(_MASK, _SECRET.sub(_MASK, text))[:_MAX_QUOTED].strip()
 
 
 def _leaves(value: object) -> Iterator[str]:

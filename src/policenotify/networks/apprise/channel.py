@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.util import find_spec
 from typing import Any
 
@@ -33,6 +34,8 @@ _HAS_HOST = frozenset(
 # Matrix has no titles: apprise would put one into the text as a Markdown heading, which readers see as source.
 _UNTITLED = frozenset({"matrix", "matrixs"})
 _HASHTAGS = frozenset({"misskey", "misskeys", "tgram"})  # where readers can follow them
+_CALL = re.compile(r"<(?=[@#!]|https?://[^\s<>|]{0,2000}+\|)")
+_LINK = re.compile(r"\](?=\([^()\s.:/]{0,2000}[.:/])")
 _HEADLINE = 160  # characters of a headline (policenotify.model.message), which a shorter title would cut
 _GLUE = 2  # characters between title and text where a service joins them
 _NTFY_TEXT = 4096  # bytes: docs.ntfy.sh, "Limitations"; a longer text becomes an attachment
@@ -54,7 +57,7 @@ class Apprise:
         label: The account's name in receipts. Empty: the URL's scheme, and its host if it has one. Two channels of one
             service need two labels.
         unencrypted: Allow calls without encryption, in a network of your own.
-        timeout: Seconds to wait for a connection, and again for each part of an answer.
+        timeout: Seconds to wait for a connection, and again for the whole answer.
         clock: The time.
 
     Raises:
@@ -119,13 +122,14 @@ class Apprise:
             Blocked: apprise cannot read the URL.
         """
         can = _capabilities_of(self._scheme, self._open())
-        if not can.budget.fits(post.text):
-            used, limit = can.budget.usage(post.text)
+        text = _without_markup(post.text)
+        if not can.budget.fits(text):
+            used, limit = can.budget.usage(text)
             raise Refused(f"The text takes {used} of {limit} on {self._name()}.", remedy="Shorten it.")
-        title = post.title if can.title else ""
+        title = _without_markup(post.title) if can.title else ""
         if len(title) > self._open().title_maxlen:
             raise Refused(f"The title is longer than {self._name()} takes.", remedy="Shorten the headline.")
-        return Request(account=self.account, key=post.key, body={"text": post.text, "title": title})
+        return Request(account=self.account, key=post.key, body={"text": text, "title": title})
 
     def send(self, request: Request) -> PostRef:
         """Send the message once. apprise returns no id, so ours is used.
@@ -189,6 +193,14 @@ class Apprise:
                 )
             self._service = service
         return self._service
+
+
+def _without_markup(text: str) -> str:
+    """Return a text in which no service finds a link under other words, or a call of people.
+
+    Many services read Markdown and the markup of Slack: `[police.fr](https://…)`, `<https://…|police.fr>`, `<@&1>`.
+    """
+    return _CALL.sub("< ", _LINK.sub("] ", text))
 
 
 def _capabilities_of(scheme: str, service: Any) -> Capabilities:  # noqa: ANN401 - see _open

@@ -51,7 +51,7 @@ class Bluesky:
         handle: The account's handle, such as `police.example`. `@` before it is ignored.
         password: An *app password*, never the account's main one (it may be revoked alone, and needs no mail code).
         service: The server of the login: `https://…`, or `http://` on the loopback.
-        timeout: Seconds to wait for a connection, and again for each piece of an answer.
+        timeout: Seconds to wait for a connection, and again for the whole answer.
         clock: Time, handed in.
         store: The place of the session, shared by all processes of the installation.
 

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from http import HTTPStatus
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
@@ -21,6 +21,7 @@ from policenotify import transport
 from policenotify.channel import Clock
 from policenotify.errors import Blocked, ChannelError, JournalError, MissingExtra, Unavailable, Unconfirmed
 from policenotify.networks import import_lock
+from policenotify.networks._bounds import ADDRESS, call_seconds, deadline
 from policenotify.networks._http import HttpAnswer, judge_common, redact
 from policenotify.transport import before_publishing, error_for_exception
 
@@ -40,10 +41,8 @@ CLOSED = {
     "RepoDeactivated": "says that this account is deactivated",
 }
 # tokens (RFC 7519: a JSON object in base64url begins so), and mail addresses
-_PRIVATE = re.compile(r"eyJ[\w-]*(\.[\w-]*)*|[^\s@\"(<]+@[^\s@\")>]+")
+_PRIVATE = re.compile(rf"eyJ[\w.-]*|{ADDRESS}")
 _VISIBLE = frozenset({"com.atproto.repo.putRecord", "com.atproto.repo.deleteRecord"})  # what readers see changes
-# Plain http is for this machine alone: a proxy of the environment (HTTP_PROXY) would carry a password off it.
-_DIRECT: Final = {"http://": None}
 
 
 class Xrpc:
@@ -52,7 +51,7 @@ class Xrpc:
     A call raises `Unavailable` if it never reached the server, and `Unconfirmed` if no readable answer came.
 
     Args:
-        timeout: Seconds to wait for a connection, and again for each piece of an answer.
+        timeout: Seconds to wait for a connection, and again for the whole answer.
         password: A value that must not appear in a server's words, besides the token of the call.
 
     Raises:
@@ -107,13 +106,14 @@ class Xrpc:
         client = self._opened()
         client.update_base_url(host)
         try:
-            response = getattr(client, invoke)(
-                name,
-                headers={"Authorization": f"Bearer {token}"} if token else {},
-                timeout=self._timeout,
-                follow_redirects=False,
-                **options,
-            )
+            with deadline(call_seconds(self._timeout, len(options.get("content", b"")))):
+                response = getattr(client, invoke)(
+                    name,
+                    headers={"Authorization": f"Bearer {token}"} if token else {},
+                    timeout=self._timeout,
+                    follow_redirects=False,
+                    **options,
+                )
         except JournalError:  # the lease is over
             raise
         except Exception as error:  # noqa: BLE001 - the SDK lets its libraries' errors through
@@ -125,10 +125,10 @@ class Xrpc:
     def _opened(self) -> Client:
         if self._client is None:
             with import_lock():
-                from atproto import Client, Request  # noqa: PLC0415 - 0.6 s and 65 MiB, paid when first used
+                from policenotify.networks.bluesky.http import open_client  # noqa: PLC0415 - 0.6 s and 65 MiB
 
             try:
-                self._client = Client(request=Request(mounts=_DIRECT))
+                self._client = open_client()
             except Exception as error:  # noqa: BLE001 - httpx reads proxies and authorities here, and fails in any way
                 failure = type(error).__name__
             else:

@@ -79,7 +79,7 @@ class Email:
         sender, options = _read(url.get_secret_value())
         if list_id and not _LABELS.fullmatch(list_id):
             raise SettingsError(f"list_id: {list_id!r} is not valid. Write it like a domain: alertes.police.example")
-        if unsubscribe and not re.fullmatch(r"https://[!-~]*\{recipient\}[!-~]*", unsubscribe):
+        if unsubscribe and not re.fullmatch(r"(?=[!-~]*+\Z)https://.*\{recipient\}.*", unsubscribe):
             raise SettingsError("unsubscribe: write an https URL with {recipient} in place of the recipient's key")
         if domain and not _is_domain(domain):
             raise SettingsError(f"domain: {domain!r} is not a domain. Write it in ASCII: police.example")

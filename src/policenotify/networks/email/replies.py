@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import re
 import ssl
-from dataclasses import dataclass
+from base64 import b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from smtplib import (
     SMTPAuthenticationError,
     SMTPException,
@@ -17,11 +19,17 @@ from typing import Literal, Self
 
 from policenotify.channel import RecipientOutcome
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable
+from policenotify.networks._bounds import ADDRESS, beginning
 from policenotify.transport import quoted, why_unreachable
 
 _LOGIN = frozenset({530, 534, 535, 538})  # RFC 4954, section 6
 _ENHANCED = re.compile(r"^([245]\.\d{1,3}\.\d{1,3})(?!\d)[\s:-]*")  # RFC 2034, section 4
-_ADDRESS = re.compile(r"<?[^\s<>:;,()\"']+@[^\s<>:;,()\"']+>?")
+_ADDRESS = re.compile(rf"<?{ADDRESS}>?")
+_WORD = re.compile(r"[^\s<>:;,()\[\]\"']+")
+_UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\x9f]+")
+_MAX_BYTES = 8_000  # of a reply: 2000 characters
+_SHARED = 4  # characters of a private value that show it
+_SHARED_CODED = 8  # characters of it in base64 or hexadecimal, which ordinary words share by chance
 _FULL = frozenset({"4.2.2", "5.2.2"})  # RFC 3463, section 3.3
 _SPENT = "4.5.3"  # RFC 3463, section 3.6, "too many recipients": each mail has one, so it counts the session
 _GONE = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"})  # RFC 3463, section 3.2; RFC 7505, section 4.2
@@ -37,9 +45,51 @@ _QUOTA = re.compile(
     r"|\b(mailbox|inbox) (\w+ ){0,3}(full|out of storage)|\bfull mailbox|\bmailbox size limit exceeded",
     re.IGNORECASE,
 )
+_MAX_TEXT = 160  # characters of a reply that are repeated
 _NO_LOGIN = "The mail server does not accept our login."
 _AGAIN = "It will be tried again."
 _CHECK_LOGIN = "Check user and password in the channel's url, then: policenotify doctor"
+
+
+@dataclass(frozen=True, slots=True)
+class Private:
+    """The values that a server's text must not show.
+
+    Attributes:
+        names: Our own address and user, removed where they are a whole word.
+        address: The recipient's address. Any word is removed that holds a part of its name.
+        password: Any word is removed that holds a part of it.
+    """
+
+    names: tuple[str, ...] = field(default=(), repr=False)
+    address: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+
+    def mask(self, text: str) -> str:
+        """Return a line without these values and without mail addresses."""
+        text = _ADDRESS.sub("<address>", text)
+        local = self.address.partition("@")[0]
+        for name in filter(None, (*(each.partition("@")[0] for each in self.names), local, self.password)):
+            form = rf"(?<![\w.-]){re.escape(name)}(?![\w-])"  # some servers name only the mailbox
+            text = re.sub(form, "<address>", text, flags=re.IGNORECASE)
+        parts = {*_parts(local, self.address), *_parts(self.password, self.password)}
+
+        def shown(word: re.Match[str]) -> str:
+            lower = word[0].lower()
+            pieces = (lower[at : at + size] for size in (_SHARED, _SHARED_CODED) for at in range(len(lower)))
+            return word[0] if lower == "address" or parts.isdisjoint(pieces) else "…"
+
+        return _WORD.sub(shown, text)
+
+
+def _parts(value: str, encoded: str) -> Iterator[str]:
+    """Yield pieces that show a value, and pieces of its form in base64 and hexadecimal, in lower case."""
+    content = encoded.encode()
+    # The letters of base64 depend on what stands before: none, one or two more bytes.
+    coded = (b64encode(bytes(before) + content).decode()[2 * before : -4] for before in range(3))
+    for form, size in ((value, _SHARED), *((each, _SHARED_CODED) for each in (content.hex(), *coded))):
+        lower = form.lower()
+        yield from (lower[at : at + size] for at in range(len(lower) - size + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +100,27 @@ class Reply:
         to: The command that it answers: the sender's address, the recipient's, or the mail.
         number: The reply code (RFC 5321, section 4.2).
         enhanced: The enhanced status code (RFC 3463), or empty.
-        text: The text in one line, without addresses.
+        text: The text in one line, without private values.
+        unknown_user: The text describes a mailbox that does not exist.
+        over_quota: The text describes a full mailbox.
     """
 
     to: Literal["sender", "recipient", "content"]
     number: int
     enhanced: str
     text: str
+    unknown_user: bool
+    over_quota: bool
 
     @classmethod
-    def of(cls, to: Literal["sender", "recipient", "content"], number: int, text: bytes, *private: str) -> Self:
-        """Parse a reply. *private* are addresses to remove from its text."""
-        return cls(to, number, *_parse(text, private))
+    def of(
+        cls, to: Literal["sender", "recipient", "content"], number: int, text: bytes, *, private: Private | None = None
+    ) -> Self:
+        """Parse a reply, and remove private values from its text."""
+        enhanced, line = _parse(text)
+        unknown, full = bool(_UNKNOWN.search(line)), bool(_QUOTA.search(line))
+        shown = (private or Private()).mask(line)[:_MAX_TEXT] if number >= 400 else ""  # else nobody reads it
+        return cls(to, number, enhanced, shown, unknown, full)
 
     @property
     def code(self) -> str:
@@ -104,7 +163,7 @@ class Reply:
         """The mailbox does not exist."""
         if self.enhanced:
             return self.enhanced in _GONE
-        return self.number in {550, 551, 553} and self.to == "recipient" and bool(_UNKNOWN.search(self.text))
+        return self.number in {550, 551, 553} and self.to == "recipient" and self.unknown_user
 
     @property
     def full(self) -> bool:
@@ -112,7 +171,7 @@ class Reply:
         if self.to == "sender" or self.gone:
             return False
         bare = self.to == "recipient" and self.number == 552 and not self.enhanced
-        return bare or self.enhanced in _FULL or bool(_QUOTA.search(self.text))
+        return bare or self.enhanced in _FULL or self.over_quota
 
     @property
     def session_spent(self) -> bool:
@@ -192,15 +251,16 @@ def _outcome(reply: Reply, key: str) -> RecipientOutcome:
     return RecipientOutcome(key=key, outcome="refused", code=code, reason=reason, gone=reply.gone)
 
 
-def not_opened(error: Exception) -> ChannelError:
+def not_opened(error: Exception, private: Private) -> ChannelError:
     """Return the error of a session that could not be opened. Nothing was sent.
 
     Args:
         error: Raised by smtplib, apprise's controller or the network.
+        private: Values to remove from a reply.
     """
     kind = type(error).__name__
     if isinstance(error, SMTPResponseException):
-        return _rejected(error)
+        return _rejected(error, private)
     if isinstance(error, SMTPNotSupportedError):
         return Blocked(
             "The mail server offers neither the encryption (STARTTLS) nor the login that the channel's url asks for.",
@@ -247,9 +307,9 @@ def timed_out(error: BaseException) -> bool:
     return isinstance(cause, TimeoutError)
 
 
-def _rejected(error: SMTPResponseException) -> ChannelError:
+def _rejected(error: SMTPResponseException, private: Private) -> ChannelError:
     raw = error.smtp_error
-    reply = Reply.of("sender", error.smtp_code, raw if isinstance(raw, bytes) else str(raw).encode())
+    reply = Reply.of("sender", error.smtp_code, raw if isinstance(raw, bytes) else str(raw).encode(), private=private)
     if reply.wants_login or (isinstance(error, SMTPAuthenticationError) and not reply.for_now):
         return Blocked(_NO_LOGIN, code=reply.code, remedy=_CHECK_LOGIN)
     if reply.final:
@@ -258,16 +318,11 @@ def _rejected(error: SMTPResponseException) -> ChannelError:
     return Unavailable(f"The mail server takes no mail now{reply.quoted}", code=reply.code, remedy=_AGAIN)
 
 
-def _parse(text: bytes, private: tuple[str, ...]) -> tuple[str, str]:
-    """Return the enhanced code of a reply, and its text in one line without addresses."""
+def _parse(text: bytes) -> tuple[str, str]:
+    """Return the enhanced code of a reply, and the beginning of its text in one line."""
     enhanced, words = "", []
-    for line in text.decode("utf-8", "replace").splitlines():
+    for line in beginning(text[:_MAX_BYTES].decode("utf-8", "replace")).splitlines():
         if match := _ENHANCED.match(line):
             enhanced = enhanced or match[1]
         words.append(_ENHANCED.sub("", line))
-    line = re.sub(r"[\x00-\x20\x7f-\x9f]+", " ", " ".join(words)).strip()
-    line = _ADDRESS.sub("<address>", line)
-    for address in private:  # some servers name only the mailbox
-        local = address.partition("@")[0]
-        line = re.sub(rf"(?<![\w.-]){re.escape(local)}(?![\w-])", "<address>", line, flags=re.IGNORECASE)
-    return enhanced, line[:160]
+    return enhanced, _UNPRINTABLE.sub(" ", " ".join(words)).strip()

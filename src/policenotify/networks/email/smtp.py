@@ -7,15 +7,18 @@ Importing this module loads apprise's e-mail plugin.
 
 from __future__ import annotations
 
+import smtplib
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from smtplib import SMTPException
-from typing import Any, Self
+from types import SimpleNamespace
+from typing import Any, ClassVar, Self
 
 from policenotify.errors import Blocked, JournalError, Unavailable
 from policenotify.networks._apprise import plugin
-from policenotify.networks.email.replies import Reply, not_opened, silent, timed_out
+from policenotify.networks._bounds import PIECE, TimedReader, call_seconds, deadline, time_left
+from policenotify.networks.email.replies import Private, Reply, not_opened, silent, timed_out
 from policenotify.transport import before_publishing, is_loopback
 
 with warnings.catch_warnings():  # apprise imports imghdr, which is deprecated until Python 3.13 removes it
@@ -24,6 +27,8 @@ with warnings.catch_warnings():  # apprise imports imghdr, which is deprecated u
     from apprise.plugins.email.smtp import AppriseSMTPController
 
 _CLOSING = 421  # RFC 5321, section 4.2.3: the server ends the session
+_OPENING = 4  # exchanges' time to connect, secure and log in
+_MAX_LINES = 100  # of a reply: EHLO has the longest, of some twenty
 _MAX_LOST = 2  # sessions lost in a row before the server counts as unavailable
 _ADD_FROM = (
     "Add it: …?from=alertes@police.example; percent-encode @ : / ? # in user and password. Then: policenotify doctor"
@@ -76,6 +81,52 @@ def open_service(url: str, *, sender: str, allow_plain: bool) -> Any:  # noqa: A
     return service
 
 
+class _Lines:
+    """The replies of a server, each up to a number of lines."""
+
+    def __init__(self, file: Any) -> None:  # noqa: ANN401 - a binary file
+        self._file = file
+        self.left = 0
+
+    def readline(self, limit: int) -> bytes:
+        """Return the next line of a reply."""
+        self.left -= 1
+        if self.left < 0:
+            raise OSError("the reply has too many lines")
+        line: bytes = self._file.readline(limit)
+        return line
+
+    def close(self) -> None:
+        """Close the socket's file."""
+        self._file.close()
+
+
+class _BoundedReplies(smtplib.SMTP):
+    """A client whose exchanges have an end: each reply in lines and in time, each mail in time."""
+
+    def getreply(self) -> tuple[int, bytes]:
+        """Read a reply of up to 100 lines within the timeout."""
+        if self.file is None and self.sock is not None:
+            self.file = _Lines(TimedReader.file(self.sock))
+        if self.file is not None:
+            self.file.left = _MAX_LINES
+        with deadline(self.timeout):
+            return super().getreply()
+
+    def send(self, s: Any) -> None:  # noqa: ANN401 - the parent's: bytes, or text in ASCII
+        """Send a command or a mail within the timeout, and a second more for each 64 kB."""
+        content = s.encode("ascii") if isinstance(s, str) else s
+        with deadline(call_seconds((0, self.timeout), len(content))):
+            for at in range(0, len(content), PIECE):
+                if self.sock is not None:
+                    self.sock.settimeout(time_left(self.timeout))
+                super().send(content[at : at + PIECE])
+
+
+class _BoundedTls(_BoundedReplies, smtplib.SMTP_SSL):
+    """The same on a port that begins with TLS."""
+
+
 class SmtpSession(AppriseSMTPController):
     """An SMTP session opened by apprise that keeps each reply.
 
@@ -85,6 +136,9 @@ class SmtpSession(AppriseSMTPController):
     """
 
     _socket: Any  # an smtplib.SMTP while the session is open
+    __enter__: ClassVar[Any] = plugin.rebound(
+        AppriseSMTPController.__enter__, smtplib=SimpleNamespace(SMTP=_BoundedReplies, SMTP_SSL=_BoundedTls)
+    )
 
     @classmethod
     def open(cls, service: Any, timeout: float) -> Self:  # noqa: ANN401 - see service
@@ -105,12 +159,12 @@ class SmtpSession(AppriseSMTPController):
             socket_connect_timeout=timeout,  # type: ignore[arg-type]  # apprise annotates int
         )
         try:
-            with plugin.hush():
+            with plugin.hush(), deadline(_OPENING * timeout):
                 session.__enter__()
-            session._socket.ehlo_or_helo_if_needed()
+                session._socket.ehlo_or_helo_if_needed()
         except (OSError, ValueError, RuntimeError) as error:  # what the controller and smtplib raise
             session.drop()
-            problem = not_opened(error)
+            problem = not_opened(error, Private(names=(service.user or "",), password=service.password or ""))
         else:
             return session
         raise problem  # outside of `except`: the cause may hold the password or an address
@@ -133,18 +187,19 @@ class SmtpSession(AppriseSMTPController):
             JournalError: The lease has expired. The mail was not sent, and the session is closed.
         """
         smtp, begun = self._socket, False
+        private = Private(names=(sender, self.user or ""), address=address, password=self.password or "")
         options = [f"size={len(mail)}"] if smtp.has_extn("size") else []
         try:
-            reply = Reply.of("sender", *smtp.mail(sender, options), sender)
+            reply = Reply.of("sender", *smtp.mail(sender, options), private=private)
             if reply.number == 250:
-                reply = Reply.of("recipient", *smtp.rcpt(address), sender, address)
+                reply = Reply.of("recipient", *smtp.rcpt(address), private=private)
             if reply.to == "recipient" and reply.number in {250, 251, 252}:
-                reply = Reply.of("content", *smtp.docmd("DATA"), sender, address)
+                reply = Reply.of("content", *smtp.docmd("DATA"), private=private)
             if reply.to == "content" and reply.number == 354:
                 before_publishing()
                 begun = True  # from here on only the reply decides
                 smtp.send(mail + b".\r\n")
-                reply = Reply.of("content", *smtp.getreply(), sender, address)
+                reply = Reply.of("content", *smtp.getreply(), private=private)
                 if not (reply.accepted or reply.for_now or reply.final):
                     raise SMTPException
             elif reply.number != _CLOSING:

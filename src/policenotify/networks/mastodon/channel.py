@@ -64,7 +64,7 @@ class Mastodon:
         content_warnings: By category: a line that stands above the post and folds it away until readers click. For
             what may shock, never for a warning that people must see.
         sensitive: Categories whose pictures are shown on a click only.
-        timeout: Seconds to wait for each piece of an answer. For a connection, 5 at the most.
+        timeout: Seconds to wait for the whole answer. For a connection, 5 at the most.
         clock: Time, handed in.
         store: The place of the server's limits and of the posts' keys.
 

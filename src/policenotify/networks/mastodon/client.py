@@ -22,6 +22,7 @@ from policenotify import transport
 from policenotify.channel import Clock
 from policenotify.errors import Blocked, ChannelError, JournalError, MissingExtra, Unavailable, Unconfirmed
 from policenotify.networks import import_lock
+from policenotify.networks._bounds import ADDRESS, MAX_ANSWER, MAX_TIMELINE
 from policenotify.networks._http import HttpAnswer, judge_common, parse_json, redact
 from policenotify.transport import error_for_exception
 
@@ -43,7 +44,8 @@ _CHECK_ACCOUNT = (
 )
 _VISIBLE = frozenset({"status_post", "status_update", "status_delete"})  # the calls that change what readers see
 _CONNECT = 5.0  # seconds for a connection: a server that does not even greet is not worth more
-_MAIL = re.compile(r"[^\s@\"(<]+@[^\s@\")>]+\.[^\s@\")>]+")
+_MAIL = re.compile(ADDRESS)
+_TIMELINES = frozenset({"account_statuses"})  # the calls with long answers
 _PLAIN_WORDS = re.compile(rb"[ !-;=?-~]{1,200}")  # a line of ASCII, and not a page
 _TOKEN = re.compile(r"\btoken\b", re.IGNORECASE)
 
@@ -51,7 +53,7 @@ _TOKEN = re.compile(r"\btoken\b", re.IGNORECASE)
 class Api:
     """One server, such as `https://social.example`, called with one token.
 
-    *timeout* is in seconds, for each piece of an answer.
+    *timeout* is in seconds, for a whole answer.
     """
 
     def __init__(self, server: str, token: SecretStr, timeout: float, clock: Clock) -> None:
@@ -72,6 +74,7 @@ class Api:
         """
         library, session, failure = self._library, self._session, None
         session.answer = None
+        session.lease.max_bytes = MAX_TIMELINE if call in _TIMELINES else MAX_ANSWER
         try:
             with session.lease.publishing() if call in _VISIBLE else nullcontext():
                 getattr(library, call)(*args, **kwargs)

@@ -119,7 +119,7 @@ class Sms:
         unicode: Keep letters outside GSM 03.38, and pay for them. A URL that spells the call itself then needs
             `{coding}` or `{data_coding}`.
         unencrypted: Allow calls without encryption, in a network of your own.
-        timeout: Seconds to wait for a connection, and again for each part of an answer.
+        timeout: Seconds to wait for a connection, and again for the whole answer.
         clock: The time.
 
     Raises:

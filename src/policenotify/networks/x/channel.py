@@ -66,7 +66,7 @@ class X:
         link_mode: `reply`: updates and ends are replies to the opening. `standalone`: X does not allow it replies.
         limit: The longest post, as X counts it: 280, with Premium up to 25,000.
         service: The address of X: `https://…`, or `http://` on the loopback.
-        timeout: Seconds to wait for a connection, and again for each piece of an answer.
+        timeout: Seconds to wait for a connection, and again for the whole answer.
         clock: Time, handed in.
         store: The place of tokens and of the account's number, shared by all processes of the installation.
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from policenotify.channel import Clock, StateStore
 from policenotify.errors import ChannelError, JournalError, Unconfirmed
 from policenotify.networks import import_lock
+from policenotify.networks._bounds import MAX_ANSWER, MAX_TIMELINE
 from policenotify.networks.x.auth import Credentials, TokenStore
 from policenotify.networks.x.errors import WHERE, XAnswer, judge, read
 from policenotify.transport import error_for_exception, mute_loggers
@@ -46,7 +47,7 @@ class Client:
     Args:
         owner: The channel's account and a fingerprint of the credentials.
         service: The address of X.
-        timeout: Seconds to wait for a connection, and again for each piece of an answer.
+        timeout: Seconds to wait for a connection, and again for the whole answer.
         credentials: Keys that sign each call, or the beginning of a chain of tokens.
         clock: Time, for answers that give a delay.
         store: The place of the tokens.
@@ -95,6 +96,7 @@ class Client:
         def call(token: str) -> XAnswer:
             self._tweepy.bearer_token = token or None
             bound = getattr(self._tweepy, method)
+            self._session.lease.max_bytes = MAX_TIMELINE if method == "request" else MAX_ANSWER
             with self._session.lease.publishing() if method in _VISIBLE else nullcontext():
                 answer = self._answer(lambda: bound(*args, user_auth=not token, **kwargs), token)
             return replace(answer, signed=not token)

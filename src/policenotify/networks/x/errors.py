@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from policenotify import transport
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
+from policenotify.networks._bounds import ADDRESS, beginning
 from policenotify.networks._http import HttpAnswer, judge_common, parse_json, redact
 from policenotify.transport import retry_at
 
@@ -182,7 +183,7 @@ without_side_effects: Callable[[str], AbstractContextManager[None]] = partial(tr
 _NO_RESET = timedelta(seconds=900)  # docs.x.com, "Rate limits": windows of 15 minutes; the headers may be missing
 _CLOCK_APART = timedelta(minutes=2)  # no clock that is set is so far from X's; X does not document its own limit
 _LIMITS = ("x-rate-limit", "x-app-limit-24hour", "x-user-limit-24hour")  # docs.x.com, "Rate limits"
-_PRIVATE = re.compile(r"[\w%+/-]{32,}={0,2}|[^\s@\"(<]+@[^\s@\")>]+\.\w+")  # tokens and keys; mail addresses
+_PRIVATE = re.compile(rf"[\w%+/-]{{32,}}={{0,2}}|{ADDRESS}")  # tokens and keys; mail addresses
 _ERROR_NAME = re.compile(r"[\w -]{1,40}")
 
 
@@ -306,4 +307,5 @@ def _limits_end(headers: Mapping[str, str], now: datetime) -> datetime | None:
 
 
 def _texts(objects: Iterable[Mapping[str, Any]], *names: str) -> list[str]:
-    return [text for each in objects for name in names if isinstance(text := each.get(name), str) and text]
+    texts = (each.get(name) for each in objects for name in names)
+    return [beginning(text) for text in texts if isinstance(text, str) and text]

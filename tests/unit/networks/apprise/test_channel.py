@@ -121,6 +121,35 @@ def test_a_service_that_reads_markup_is_given_it_escaped(server: FakePushServer,
     said = server.requests[-1].json()
     assert said["parse_mode"] == "HTML"
     assert said["text"] == "A9 &amp; D612 &lt; 3 *x*\r\nÉvitez"
+    send(by, "Évitez <la rue> et <b>l’avenue</b>")
+    assert server.requests[-1].json()["text"] == "Évitez &lt;la rue&gt; et &lt;b&gt;l’avenue&lt;/b&gt;"
+
+
+DISCORD = "discord://123456789012345678/abcdefghijklmnopqrstuvwxyz"
+
+
+def test_no_text_calls_people_on_discord(server: FakePushServer, tunnel: TlsTunnel) -> None:
+    assert tunnel.environment
+    server.on("POST", "*", Answer(204))
+    send(open_apprise(DISCORD), "Évitez <@&123456789012345678> l’avenue")
+    assert server.requests[-1].json()["allowed_mentions"] == {"parse": []}
+    assert server.requests[-1].json()["content"].endswith("Évitez < @&123456789012345678> l’avenue")
+    send(open_apprise(f"{DISCORD}?ping=<@%26123456789012345678>"), "Évitez l’avenue")  # the installation asks for it
+    assert "allowed_mentions" not in server.requests[-1].json()
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ("[police.fr](https://evil.example)", "[police.fr] (https://evil.example)"),
+        ("<https://evil.example|police.fr>", "< https://evil.example|police.fr>"),
+        ("<!channel> <@U1> <#C1>", "< !channel> < @U1> < #C1>"),
+        ("A9 [sud] (Orange) <3 https://police.fr", "A9 [sud] (Orange) <3 https://police.fr"),
+    ],
+)
+def test_no_text_becomes_a_link_under_other_words(server: FakePushServer, text: str, sent: str) -> None:
+    send(open_apprise(f"mmost://{server.url.removeprefix('http://')}/{server.webhook}"), text)
+    assert server.messages[-1].text.endswith(sent)
 
 
 # --- capabilities

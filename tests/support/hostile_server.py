@@ -1,0 +1,169 @@
+"""Servers that never end an answer, or give one that is too long, and one call of each network."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from functools import cache
+from typing import Any
+
+from pydantic import SecretStr
+
+from policenotify.channel import Recipient
+from policenotify.networks.apprise.channel import Apprise
+from policenotify.networks.bluesky.channel import Bluesky
+from policenotify.networks.email.channel import Email
+from policenotify.networks.mastodon.channel import Mastodon
+from policenotify.networks.sms.channel import Sms
+from policenotify.networks.x.channel import X
+from policenotify.testing import FakeClock, InMemoryStateStore
+from tests.support.network_calls import a_post
+
+Answer = Callable[[], Iterator[bytes]]
+"""Makes the pieces of an answer. An empty one is a pause."""
+
+PAUSE = 0.05  # seconds
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+THREAD = "hostile server"
+
+
+def repeated(*before: bytes, piece: bytes, pause: bool, times: int = 1_000_000) -> Answer:
+    def answer() -> Iterator[bytes]:
+        yield from before
+        for _ in range(times):
+            yield piece
+            if pause:
+                yield b""
+
+    return answer
+
+
+@cache
+def packed(wbits: int) -> bytes:
+    """Return 400 MB of zeros, compressed."""
+    packer = zlib.compressobj(1, wbits=wbits)
+    return b"".join(packer.compress(bytes(4_000_000)) for _ in range(100)) + packer.flush()
+
+
+def bomb(encoding: str, wbits: int) -> Answer:
+    def answer() -> Iterator[bytes]:
+        body = packed(wbits)
+        yield HEAD + f"Content-Encoding: {encoding}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        yield body
+
+    return answer
+
+
+def whole(body: bytes) -> Answer:
+    return lambda: iter((HEAD + f"Content-Length: {len(body)}\r\n\r\n".encode(), body))
+
+
+SLOW: dict[str, Answer] = {
+    "a byte of the body at a time": repeated(HEAD + b"\r\n", piece=b" ", pause=True),
+    "a header without an end": repeated(HEAD + b"X: ", piece=b"x", pause=True),
+    "headers without an end": repeated(HEAD, piece=b"x", pause=True),
+    "100 Continue for ever": repeated(piece=b"HTTP/1.1 100 Continue\r\n\r\n", pause=True),
+    "no answer": repeated(piece=b"", pause=True),
+}
+LONG: dict[str, Answer] = {
+    "a body without an end": repeated(HEAD + b"\r\n", piece=b"x" * 65_536, pause=False),
+    "gzip": bomb("gzip", 31),
+    "deflate": bomb("deflate", 15),
+    "many objects": whole(b"[" + b"{}," * 330_000 + b"{}]"),
+    "many numbers": whole(b"[" + b"300," * 240_000 + b"3]"),
+    "one long text": whole(b'{"error": "' + b"a" * 990_000 + b'"}'),
+    "nested": whole(b"[" * 900_000),
+    "100 long headers": repeated(HEAD, piece=b"X: " + b"x" * 65_000 + b"\r\n", pause=False, times=100),
+}
+SLOW_MAIL: dict[str, Answer] = {
+    "a greeting without an end": repeated(b"220 ", piece=b"x", pause=True),
+    "lines without an end": repeated(piece=b"220-hello\r\n", pause=True),
+    "no greeting": repeated(piece=b"", pause=True),
+}
+LONG_MAIL: dict[str, Answer] = {
+    "more than 100 lines": repeated(piece=b"220-hello\r\n", pause=False),
+    "long lines": repeated(piece=b"220-" + b"x" * 8_000 + b"\r\n", pause=False),
+    "a line without an end": repeated(b"220 ", piece=b"x" * 65_536, pause=False),
+}
+
+
+@contextmanager
+def hostile_server(answer: Answer, *, reads: bool = True) -> Iterator[int]:
+    """Yield the port of a server that gives this answer to each connection, after it has read a request."""
+    closed = threading.Event()
+
+    def reply(connection: socket.socket) -> None:
+        with closing(connection), suppress(OSError):
+            if reads:
+                connection.recv(65_536)
+            for piece in answer():
+                connection.sendall(piece)
+                if (not piece and closed.wait(PAUSE)) or closed.is_set():
+                    return
+            closed.wait(PAUSE)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                threading.Thread(target=reply, args=(connection,), daemon=True, name=THREAD).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        acceptor = threading.Thread(target=accept, daemon=True, name=THREAD)
+        acceptor.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            closed.set()
+            listener.shutdown(socket.SHUT_RDWR)
+            acceptor.join()
+
+
+Call = Callable[[int, float], None]
+"""Makes one call of a network to a port, with a timeout."""
+
+
+def _whoami(kind: Any, **options: Any) -> Call:
+    def call(port: int, timeout: float) -> None:
+        own = {name: value.format(port) if isinstance(value, str) else value for name, value in options.items()}
+        with closing(kind(**own, timeout=timeout, clock=FakeClock(), store=InMemoryStateStore())) as channel:
+            channel.whoami()
+
+    return call
+
+
+def _push(port: int, timeout: float) -> None:
+    url = SecretStr(f"json://127.0.0.1:{port}/alertes")
+    with closing(Apprise(url=url, timeout=timeout, clock=FakeClock())) as channel:
+        channel.send(channel.prepare(a_post(), ()))
+
+
+def _sms(port: int, timeout: float) -> None:
+    url = SecretStr(f"form://127.0.0.1:{port}/send?:to={{recipient}}")
+    with closing(Sms(url=url, timeout=timeout, clock=FakeClock())) as channel:
+        person = Recipient(key="someone", address="+33639980001")
+        for outcome in channel.send_each(channel.prepare(a_post(), ()), [person]):
+            assert outcome.outcome != "refused"
+
+
+def mail(port: int, timeout: float) -> None:
+    url = SecretStr(f"mailto://desk:s3cretword@127.0.0.1:{port}/?from=alerte@police34.example&mode=insecure")
+    with closing(Email(url=url, timeout=timeout, clock=FakeClock())) as channel:
+        channel.whoami()
+
+
+_KEYS = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
+CALLS: dict[str, Call] = {
+    "x": _whoami(
+        X, handle="police34", service="http://127.0.0.1:{}", **{name: SecretStr(f"{name}-0123456789") for name in _KEYS}
+    ),
+    "mastodon": _whoami(Mastodon, handle="police34", server="http://127.0.0.1:{}", token=SecretStr("0123456789abcdef")),
+    "bluesky": _whoami(
+        Bluesky, handle="police.example", service="http://127.0.0.1:{}", password=SecretStr("abcd-efgh-ijkl-mnop")
+    ),
+    "apprise": _push,
+    "sms": _sms,
+}

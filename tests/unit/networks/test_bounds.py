@@ -1,0 +1,151 @@
+"""An answer is bounded in size and time, on each network."""
+
+from __future__ import annotations
+
+import gzip
+from contextlib import closing, suppress
+
+import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policenotify.errors import ChannelError
+from policenotify.networks._bounds import MAX_ANSWER, beginning, deadline, time_left, whole_body
+from policenotify.networks._requests import BoundedRequests, PostSession
+from policenotify.testing.servers.http import Answer, FakeServer
+from tests.support.hostile_server import CALLS, LONG, LONG_MAIL, SLOW, SLOW_MAIL, hostile_server, mail
+from tests.support.hostile_server import Answer as HostileAnswer
+
+TIMEOUT = 0.2  # seconds; the servers go on for hours
+
+
+@pytest.mark.parametrize("answer", SLOW.values(), ids=SLOW)
+@pytest.mark.parametrize("network", CALLS)
+def test_an_answer_without_an_end_ends_the_call(network: str, answer: HostileAnswer) -> None:
+    with hostile_server(answer) as port:
+        if network == "sms":  # the person's outcome is in doubt, and the next one may be served
+            CALLS[network](port, TIMEOUT)
+            return
+        with pytest.raises(ChannelError):
+            CALLS[network](port, TIMEOUT)
+
+
+@pytest.mark.parametrize("answer", SLOW_MAIL.values(), ids=SLOW_MAIL)
+def test_a_reply_without_an_end_ends_the_session(answer: HostileAnswer) -> None:
+    with hostile_server(answer, reads=False) as port, pytest.raises(ChannelError):
+        mail(port, TIMEOUT)
+
+
+@pytest.mark.parametrize("answer", LONG.values(), ids=LONG)
+@pytest.mark.parametrize("network", CALLS)
+def test_too_long_an_answer_ends_the_call(network: str, answer: HostileAnswer) -> None:
+    with hostile_server(answer) as port, suppress(ChannelError):
+        CALLS[network](port, 5)  # apprise goes by the status alone
+
+
+@pytest.mark.parametrize("answer", LONG_MAIL.values(), ids=LONG_MAIL)
+def test_too_long_a_reply_ends_the_session(answer: HostileAnswer) -> None:
+    with hostile_server(answer, reads=False) as port, pytest.raises(ChannelError):
+        mail(port, 5)
+
+
+@pytest.mark.parametrize("network", CALLS)
+def test_no_call_asks_for_a_compressed_answer(network: str) -> None:
+    with FakeServer() as server:
+        with suppress(ChannelError):
+            CALLS[network](int(server.url.rpartition(":")[2]), 5)
+        assert {request.headers["Accept-Encoding"] for request in server.requests} == {"identity"}
+
+
+def test_a_compressed_answer_is_read_all_the_same() -> None:
+    with FakeServer() as server, closing(_session()) as session:
+        server.on("GET", "/", Answer(200, gzip.compress(b'{"a": 1}'), {"Content-Encoding": "gzip"}))
+        assert session.get(server.url).json() == {"a": 1}
+
+
+def test_cookies_are_refused() -> None:
+    with FakeServer() as server, closing(_session()) as session:
+        server.on("GET", "/", Answer.json({}, headers={"Set-Cookie": "mark=1"}))
+        for _ in range(2):
+            session.get(server.url)
+        assert [request.headers["Cookie"] for request in server.requests] == [None, None]
+    from policenotify.networks.bluesky.http import open_client  # noqa: PLC0415 - loads atproto
+
+    with FakeServer() as server:
+        server.on("*", "*", Answer.json({}, headers={"Set-Cookie": "mark=1"}))
+        client = open_client()
+        for _ in range(2):
+            client.request.get(server.url)
+        client.request.close()
+        assert [request.headers["Cookie"] for request in server.requests] == [None, None]
+
+
+def test_the_body_of_a_redirect_is_not_read() -> None:
+    with FakeServer(Answer(302, b"x" * 5_000_000, {"Location": "/"})) as server, closing(_session()) as session:
+        response = session.get(server.url)
+        assert (response.status_code, response.content) == (302, b"")
+
+
+def test_a_call_by_the_functions_of_requests_is_bounded() -> None:
+    with FakeServer(Answer(200, b"x" * (MAX_ANSWER + 1))) as server:
+        bounded = BoundedRequests()
+        assert bounded.post(server.url, b"data", timeout=5).content == b""
+        assert bounded.RequestException is requests.RequestException
+        assert server.requests[0].body == b"data"
+
+
+def _session() -> PostSession:
+    return PostSession(lambda url: url, 5, plain=True)
+
+
+# --- the parts
+
+
+def test_a_deadline_ends_at_the_outer_one() -> None:
+    assert time_left(3) == 3
+    assert time_left(None) is None
+    with deadline(0), deadline(60), pytest.raises(TimeoutError):
+        time_left(3)
+    with deadline(60):
+        assert time_left(3) == 3
+        assert 50 < (time_left(None) or 0) <= 60
+        with deadline(None):
+            assert 50 < (time_left(None) or 0) <= 60
+
+
+@pytest.mark.parametrize(
+    ("pieces", "encoding", "body"),
+    [
+        ([b"a", b"b"], "", b"ab"),
+        ([b"ab"], "Identity", b"ab"),
+        ([gzip.compress(b"ab")], "gzip", b"ab"),
+        ([gzip.compress(b"ab")[:8], gzip.compress(b"ab")[8:]], "x-gzip", b"ab"),
+        ([b"ab"], "gzip", b""),
+        ([b"ab"], "br", b""),
+        ([b"ab"], "gzip, gzip", b""),
+        ([b"a" * 11], "", b""),
+        ([gzip.compress(b"a" * 11)], "gzip", b""),
+        ([], "gzip", b""),
+    ],
+)
+def test_a_body_is_read_whole_or_not_at_all(pieces: list[bytes], encoding: str, body: bytes) -> None:
+    assert whole_body(pieces, encoding, 10) == body
+
+
+@pytest.mark.parametrize("size", [1, 258, 16_384, 16_385, 100_000, 999_999])
+def test_a_compressed_body_is_read_to_its_end(size: int) -> None:
+    body = b"a" * size
+    assert whole_body([gzip.compress(body)], "gzip", MAX_ANSWER) == body
+
+
+def test_a_body_of_too_many_values_is_not_read() -> None:
+    assert whole_body([b"[" + b"0," * 99_999 + b"0]"], "", MAX_ANSWER) != b""
+    assert whole_body([b"[" + b"0," * 100_000 + b"0]"], "", MAX_ANSWER) == b""
+
+
+@given(st.text(alphabet="ab ", min_size=1_990, max_size=2_010))
+def test_the_beginning_of_a_text_cuts_no_word(text: str) -> None:
+    words = beginning(text).split()
+    assert words == text.split()[: len(words)]
+    assert len(beginning(text)) <= 2_000

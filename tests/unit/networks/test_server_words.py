@@ -1,0 +1,230 @@
+"""The words of a server move no cursor, hide no letter, and take no time to mask."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import pytest
+
+from policenotify.channel import Account, PostRef, RecipientOutcome
+from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
+from policenotify.networks._apprise.client import words_of
+from policenotify.networks._bounds import ADDRESS
+from policenotify.networks._http import redact
+from policenotify.networks.bluesky import client as bluesky
+from policenotify.networks.email.replies import Private, Reply
+from policenotify.networks.mastodon import client as mastodon
+from policenotify.networks.mastodon.post import plain_html
+from policenotify.networks.x import errors as x
+from policenotify.networks.x import post as x_post
+
+ODD = "no\x1b[2J\x1b]8;;http://evil.example\x07 \x9b1m\u202eyes\u2066 so\u200b\U000e0041\r\nlast\ud800"
+
+
+def is_plain(text: str) -> bool:
+    return not any(unicodedata.category(letter) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for letter in text)
+
+
+@pytest.mark.parametrize("kind", [Refused, Blocked, Unavailable, Unconfirmed])
+def test_an_error_of_a_channel_holds_no_control_character(kind: type[ChannelError]) -> None:
+    error = kind(f"Refused: {ODD}", code=f"400 {ODD}", remedy=ODD)
+    for text in (error.reason, error.code, error.remedy, str(error)):
+        assert is_plain(text)
+        assert "yes so last" in text
+    assert kind("Route barrée", code="1").reason == "Route barrée"
+
+
+def test_an_error_of_a_channel_is_of_limited_length() -> None:
+    assert len(Refused("a" * 1_000_000, code="b" * 1_000_000).args[0]) < 2_500
+
+
+def test_outcomes_and_accounts_hold_no_control_character() -> None:
+    outcome = RecipientOutcome(key="a", outcome="refused", code=ODD, reason=ODD)
+    assert is_plain(outcome.code + outcome.reason)
+    account = Account(id="1", name=ODD, url="javascript:alert(1)")
+    assert is_plain(account.name)
+    assert account.url is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://social.example/@police34/1",
+        "https://bsky.app/profile/police.example/post/3k",
+        "http://127.0.0.1:8000/@a/1?b=c&d=%20#e",
+        "http://[::1]:80/",
+        "https://a.example",
+    ],
+)
+def test_a_page_of_a_post_is_kept(url: str) -> None:
+    assert PostRef(account="a", id="1", url=url).url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        'http://x/"><script>alert(1)</script>',
+        "httpx:javascript",
+        "javascript:alert(1)",
+        "javascript:alert(1)\x1b[2J",
+        "https://police.fr@evil.example/",
+        "https://рolice.fr/",
+        "https://a.example/\u202egpj.exe",
+        "https://a.example/a b",
+        "https://a.example/'onclick='",
+        "//a.example/",
+        "https:///a",
+        "https://a.example/" + "a" * 2_000,
+        "",
+    ],
+)
+def test_what_is_no_page_of_a_post_is_left_out(url: str) -> None:
+    assert PostRef(account="a", id="1", url=url).url is None
+
+
+MASKS = {"mastodon": mastodon._MAIL, "bluesky": bluesky._PRIVATE, "x": x._PRIVATE}
+
+
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ana@c.example", "<ana@c.example>", "(ana@c.example)", "a@b)ana@c.example", "@ana@c.example",
+        "mailto:ana@c.example", "x@y>ana@c.example", "x@y ana@c.example",
+        '"ana@c.example"', "ana@c.example,bob@c.example",
+    ],
+)  # fmt: skip
+def test_every_address_is_masked(mask: re.Pattern[str], text: str) -> None:
+    masked = redact(f"No mail to {text}, please", (), mask)
+    assert not re.search("ana|c.example", masked)
+    assert masked.startswith("No mail to ")
+
+
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+def test_a_secret_that_is_cut_is_not_shown(mask: re.Pattern[str]) -> None:
+    text = "ana@c.example " * 140  # the masks make it shorter than what is shown
+    for at in range(1_950, 2_010):
+        assert "secret" not in redact(
+            text[:1_940] + " " * (at - 1_940) + "top-secret-of-ours and more", ("top-secret-of-ours",), mask
+        )
+    assert redact("a" * 50_000, (), mask) == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "masked"),
+    [
+        ("ana@c.example is unknown", "<…> is unknown"),
+        ("call +33 6 39 98 00 01 now", "call <…> now"),
+        ("key 12345678abcdefgh12345678ij", "key <…>"),
+        ("06 39 98 00 01-abcdefgh12345678", "<…>"),
+        ("no route", "no route"),
+    ],
+)
+def test_the_words_of_a_gateway_show_no_address_number_or_key(words: str, masked: str) -> None:
+    assert re.sub(r"(<…>[ -]?)+", "<…> ", words_of(words.encode(), ())).strip() == masked
+
+
+def test_a_long_answer_of_a_gateway_is_cut() -> None:
+    assert words_of(b"a" * 1_000_000, ()) == ""
+    assert len(words_of(b"no " * 300_000, ())) <= 160
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<p>Route barrée<br>à <b>Évian</b></p><p>Fin</p>", "Route barrée à Évian Fin"),
+        (
+            '<p>a <a href="https://a.fr/" class="x"><span class="invisible">https://</span>a.fr</a></p>',
+            "a https://a.fr",
+        ),
+        ("1 &lt; 2 &amp; 3<br />4", "1 < 2 & 3 4"),
+        ("<!-- a -->b", "b"),
+        ("<P>a</P><BR/>b", "a b"),
+    ],
+)
+def test_html_of_a_timeline_is_read_as_text(html: str, text: str) -> None:
+    assert plain_html(html) == text
+
+
+# --- a post of a timeline on X, whose words are the server's
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "cut", "same"),
+    [
+        ("a https://a.fr/b c", "a https://t.co/x c", False, True),
+        ("a https://a.fr/b c", "a https://t.co/x d", False, False),
+        ("a https://a.fr/b", "a https://t.co/x", False, True),
+        ("https://a.fr", "https://t.co/x", False, True),
+        ("a  c", "a https://t.co/x c", False, False),
+        ("a b b c", "a https://t.co/x c", False, False),
+        ("(https://a.fr/b). Fin", "(https://t.co/x). Fin", False, True),
+        ("a", "a", False, True),
+        ("ab", "a", False, False),
+        ("ab", "a", True, True),
+        ("a https://a.fr/b c and more", "a https://t.co/x c", True, True),
+        ("a https://a.fr,https://b.fr c", "a https://t.co/x,https://t.co/y c", False, True),
+    ],
+)
+def test_a_shown_post_is_compared_around_its_links(ours: str, theirs: str, *, cut: bool, same: bool) -> None:
+    assert x_post._matches(ours, theirs, {}, cut=cut) is same
+
+
+def test_a_link_of_a_shown_post_leads_to_our_host() -> None:
+    targets = {"https://t.co/x": "https://a.fr/other"}
+    assert x_post._matches("https://a.fr/b", "https://t.co/x", targets)
+    assert not x_post._matches("https://b.fr/b", "https://t.co/x", targets)
+
+
+# --- a mail server, which may quote addresses and passwords in any form
+
+PRIVATE = Private(names=("alertes@police.example",), address="marie.martin@hopital.example", password="Gr4nd-Secret!")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "no mailbox marie.martin here", "no MARIE.MARTIN", "no user_marie.martin_x", "no mar\r\n5.1.1 ie.martin",
+        "no bWFyaWUubWFydGluQGhvcGl0YWwuZXhhbXBsZQ==", "no PG1hcmllLm1hcnRpbkBob3BpdGFsLmV4YW1wbGU+",
+        "no 6d617269652e6d617274696e40686f706974616c", "no marie%2Emartin%40hopital",
+        "no SRS0=ab=cd=hopital.example=marie.martin@x",
+        "bad Gr4nd-Secret!", "bad R3I0bmQtU2VjcmV0IQ==", "bad AGRlc2sAR3I0bmQtU2VjcmV0IQ==",
+        "bad 4772346e642d536563726574",
+    ],
+)  # fmt: skip
+def test_no_form_of_an_address_or_password_is_repeated(words: str) -> None:
+    reply = Reply.of("recipient", 550, f"5.1.1 {words}".encode(), private=PRIVATE)
+    assert (reply.number, reply.enhanced) == (550, "5.1.1")
+    shown = reply.text.lower().split()
+    assert shown[0] in {"no", "bad"}
+    for form in (
+        "marie",
+        "artin",
+        "secret",
+        "gr4n",
+        "bwfyawu",
+        "1hcmll",
+        "r3i0bmq",
+        "m9kay1",
+        "6d6172",
+        "4772346e",
+        "i0bmqtu",
+    ):
+        assert form not in reply.text.lower()
+
+
+def test_the_rest_of_a_reply_stays_readable() -> None:
+    reply = Reply.of("recipient", 550, b"5.7.1 rejected by local policy of the host", private=PRIVATE)
+    assert reply.text == "rejected by local policy of the host"
+
+
+def test_a_masked_word_still_decides() -> None:
+    private = Private(address="unknown.user@c.example")
+    reply = Reply.of("recipient", 550, b"user unknown", private=private)
+    assert reply.gone
+    assert "unknown" not in reply.text
+
+
+def test_an_expression_for_addresses_is_one_of_words() -> None:
+    assert re.findall(ADDRESS, "a@b c@d@e @f g@ <h@i>,j@k;l") == ["a@b", "c@d@e", "h@i", "j@k"]
