@@ -219,6 +219,10 @@ class Desk:
     def outcome(self, publication: str, channel: str = "sky") -> Outcome:
         return self.outcomes(publication)[channel]
 
+    def person_key(self, address: str) -> str:
+        """Return the opaque key of a recipient."""
+        return recipient_key(self.keys, address)
+
     def person(self, publication: str, address: str) -> Outcome | None:
         """Return the result of a publication for one recipient."""
         one, person = schema.delivery, schema.recipient

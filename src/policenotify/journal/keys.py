@@ -49,6 +49,11 @@ FOR_OTHERS = 0o037
 """Permissions that a private file must not grant: writing to the group, and anything to others."""
 
 _BITS = 5  # of one Crockford character
+_VERSION_DIGITS = 6  # more rotations than an installation can live through
+
+
+class SealBroken(SettingsError):
+    """An encrypted value was changed, moved to another row, or encrypted with other keys."""
 
 
 class Keys:
@@ -156,6 +161,26 @@ class Keys:
         """Return an opaque, stable name for *text*: its HMAC-SHA-256 (RFC 2104) in 64 hexadecimal digits."""
         return hmac.new(self._file.tagging, _bound(purpose, text), hashlib.sha256).hexdigest()
 
+    def mac(self, purpose: str, text: str) -> str:
+        """Return a code (HMAC-SHA-256) by which `is_mac` recognises *text*: `VERSION:DIGITS`."""
+        return f"{self.version}:{self._mac(self.version, purpose, text)}"
+
+    def is_mac(self, purpose: str, text: str, code: str) -> bool:
+        """Return True if *code* was made by one of these keys over *text*.
+
+        Raises:
+            UnsupportedVersion: It was made with a newer version of the keys.
+        """
+        number, _, digits = code.partition(":")
+        version = int(number) if number.isascii() and number.isdecimal() and len(number) <= _VERSION_DIGITS else 0
+        if version > self.version:
+            raise UnsupportedVersion("keys file", version, self.version)
+        return version > 0 and hmac.compare_digest(self._mac(version, purpose, text).encode(), digits.encode())
+
+    def _mac(self, version: int, purpose: str, text: str) -> str:
+        key = hmac.digest(self._of(version).encryption, b"policenotify mac", "sha256")  # apart from the cipher's key
+        return hmac.new(key, _bound(purpose, text), hashlib.sha256).hexdigest()
+
     def reference(self, text: str) -> str:
         """Return five characters by which people may refer to *text* without learning it: `K7Q2M`.
 
@@ -181,7 +206,8 @@ class Keys:
         """Decrypt what [`seal`][policenotify.journal.keys.Keys.seal] returned.
 
         Raises:
-            SettingsError: It was encrypted with other keys or for another purpose, or it is damaged.
+            SealBroken: It was encrypted with other keys or for another purpose, or it is damaged.
+            SettingsError: It was encrypted with a newer version of the keys.
         """
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - loaded only when needed
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - loaded only when needed
@@ -191,7 +217,7 @@ class Keys:
         try:
             return cipher.decrypt(nonce, body, _bound(purpose, str(version))).decode()
         except (InvalidTag, ValueError):  # ValueError: too short to be anything sealed
-            raise SettingsError(
+            raise SealBroken(
                 f"A value sealed with key version {version} for {purpose!r} does not open with the keys "
                 f"{self.fingerprint} of this host: it comes from another installation, or it was changed. Compare the "
                 "fingerprints of all hosts (policenotify doctor) and copy the right keys file."

@@ -15,6 +15,7 @@ from policenotify.errors import InvalidImage, InvalidTransition
 from policenotify.findings import Finding
 from policenotify.journal import meta, schema, tombstones
 from policenotify.journal.audit import record
+from policenotify.journal.authentication import delivery_mac
 from policenotify.journal.keys import Keys
 from policenotify.journal.queue import (
     OPENING_MISSING,
@@ -290,7 +291,8 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
         _advance_incident(connection, new, message.incident)
     elif message.lifecycle.corrects is not None:
         _ensure_not_cancelled(connection, message.lifecycle.corrects)
-    if not schema.insert_new(connection, _table, [_columns(new, state="published", key=new.key)]):
+    columns = _columns(new, state="published", key=new.key)
+    if not schema.insert_new(connection, _table, [columns]):
         raise IncidentChanged(
             f"Another desk is publishing with the key {new.key!r}. Try again.", incident=message.incident
         )
@@ -310,7 +312,6 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
             missing = skips
         row = {
             **delivery_columns(connection, new.id, target, standalone, reply, at=at, missing_opening=missing),
-            "publication": new.id,
             "has_recipients": standalone is not None and channel in new.recipients,
             "channel": channel,
             "ordering_key": ordering_key,
@@ -320,7 +321,7 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
             "not_before": at,
             "not_after": microseconds(new.not_after) if new.not_after else None,
         }
-        rows.append(row)
+        rows.append({**row, "mac": delivery_mac(keys, row, columns["message"])})
     for ordering_key in begun:
         inherit_priority(connection, ordering_key, urgency)
     if rows:
@@ -332,7 +333,7 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
     record(connection, new.at, new.actor, "published", body, publication=new.id)
 
 
-def _columns(new: NewPublication, *, state: str, key: str | None) -> dict[str, object]:
+def _columns(new: NewPublication, *, state: str, key: str | None) -> dict[str, Any]:
     lifecycle, published = new.message.lifecycle, state == "published"
     return {
         "id": new.id,
@@ -412,6 +413,7 @@ def delivery_columns(
         _delivery.c.operation == Operation.POST,
     )
     return {
+        "publication": publication,
         "account": target.account,
         "language": target.language,
         "part": target.part,

@@ -19,7 +19,9 @@ from policenotify.channel import Operation, Post, PostRef, Request
 from policenotify.errors import LostLease, UnsupportedVersion
 from policenotify.journal import schema
 from policenotify.journal.audit import record_delivery
+from policenotify.journal.authentication import is_authentic, request_mac
 from policenotify.journal.channels import opens_at, take_slot
+from policenotify.journal.keys import Keys
 from policenotify.journal.leases import is_dead, is_of_this_boot
 from policenotify.journal.recipients import counts, overall_outcome, release_recipients
 from policenotify.journal.records import ClaimedDelivery, microseconds, moment, priority, span
@@ -38,6 +40,11 @@ EXPIRED = "It had expired before it could be sent."
 DAMAGED = (
     "What the journal holds of it, or of the post it replies to, is damaged. Publish it by hand, then: "
     "policenotify resolve."
+)
+
+FORGED = (
+    "What the journal holds of it is not what was published: somebody changed the database. Nothing of it was sent. "
+    "Publish it by hand, then: policenotify resolve. Find out who can write the database."
 )
 
 INTERRUPTED = "interrupted"
@@ -154,6 +161,12 @@ def cancel_pending(connection: Connection, row: Row[Any], outcome: Outcome, reas
     settled = {"state": outcome, "reason": reason, "remedy": "", "code": "", "settled_at": at}
     connection.execute(update(_table).where(_table.c.id == row.id).values(**settled))
     record_delivery(connection, row, moment(at), "settled", {"outcome": outcome, "reason": reason})
+
+
+def hold_forged(connection: Connection, row: Row[Any], now: int) -> None:
+    """Hold a delivery that is not what was published, and raise the alarm."""
+    _log.error("Channel %s: publication %s, delivery %s: held [forged]", row.channel, row.publication, row.id)
+    cancel_pending(connection, row, Outcome.HELD, FORGED, now)
 
 
 # --- what is due
@@ -313,6 +326,7 @@ _TAKE = (
 
 def take_next(
     connection: Connection,
+    keys: Keys,
     channel: str,
     owner: str,
     *,
@@ -323,7 +337,8 @@ def take_next(
 ) -> ClaimedDelivery | None:
     """Claim the channel's next delivery, if any, after recovering interrupted ones.
 
-    An unreadable delivery does not block others: a damaged one is held, one of a newer policenotify is passed over.
+    An unreadable delivery does not block others: a damaged or forged one is held, and one of a newer policenotify, or
+    of newer keys, is passed over.
 
     Raises:
         UnsupportedVersion: Only deliveries of a newer policenotify are left.
@@ -338,6 +353,7 @@ def take_next(
         if (skip := _skip_reason(connection, row, now)) is None:
             try:
                 claimed = _claimed(connection, row)
+                authentic = is_authentic(keys, row)
             except UnsupportedVersion as error:  # another host may know it
                 newer, query = error, query.where(_table.c.id != row.id)
                 continue
@@ -346,8 +362,11 @@ def take_next(
                 text = "Channel %s: publication %s, delivery %s: held [damaged]"
                 _log.warning(text, channel, row.publication, row.id)
             else:
-                connection.execute(_TAKE, {"taken": row.id, "by": owner, "until": now + span(lease)})
-                return replace(claimed, owner=owner)
+                if authentic:
+                    connection.execute(_TAKE, {"taken": row.id, "by": owner, "until": now + span(lease)})
+                    return replace(claimed, owner=owner)
+                hold_forged(connection, row, now)
+                continue
         cancel_pending(connection, row, *skip, now)
     if newer is not None:
         raise newer
@@ -356,6 +375,7 @@ def take_next(
 
 def begin_attempt(
     connection: Connection,
+    keys: Keys,
     claimed: ClaimedDelivery,
     request: Request,
     wording: str,
@@ -374,13 +394,14 @@ def begin_attempt(
     """
     if rate is not None and not claimed.has_recipients:  # there the recipients are counted
         take_slot(connection, claimed.channel, rate, now)
-    number = claimed.attempts + 1
+    number, stored = claimed.attempts + 1, request.model_dump_json()
     first = claimed.first_tried_at or moment(now)
     change(
         connection,
         claimed,
         attempts=number,
-        request=request.model_dump_json(),
+        request=stored,
+        request_mac=request_mac(keys, claimed.key, claimed.request_version, stored),
         wording=wording,
         lease_until=now + span(lease),
         last_tried_at=now,

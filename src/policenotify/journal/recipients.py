@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -13,6 +14,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    delete,
     exists,
     func,
     insert,
@@ -24,11 +26,13 @@ from sqlalchemy import (
 
 from policenotify.channel import Recipient
 from policenotify.journal import schema
-from policenotify.journal.keys import Keys
+from policenotify.journal.keys import Keys, SealBroken
 from policenotify.journal.records import outcome_of, span
 from policenotify.model.history import Outcome
 
 _PURPOSE = "recipient"
+CHANGED_ADDRESS = "The stored address was changed or is damaged, so nothing was sent to it."
+_log = logging.getLogger("policenotify")
 _recipient, _delivery, _address, _suppression = schema.recipient, schema.delivery, schema.address, schema.suppression
 _OF_DELIVERIES = _recipient.c.delivery.in_(bindparam("deliveries", expanding=True))
 _SUPPRESS = (
@@ -38,9 +42,19 @@ _SUPPRESS = (
 )
 _WITH_WAITING = select(_recipient.c.delivery).where(_OF_DELIVERIES, _recipient.c.state == Outcome.WAITING).distinct()
 _OF_KEYS = _address.c.key.in_(bindparam("keys", expanding=True))
-_KNOWN = select(_address.c.key).where(_OF_KEYS).order_by(_address.c.key).with_for_update(key_share=True)
+_KNOWN = (
+    select(_address.c.key, _address.c.key_version)
+    .where(_OF_KEYS)
+    .order_by(_address.c.key)
+    .with_for_update(key_share=True)
+)
 _A_DAY = span(timedelta(days=1))  # a list of thousands is not rewritten for each post of a day
 _REFRESH = update(_address).where(_OF_KEYS, _address.c.stored_at < bindparam("stale")).values(stored_at=bindparam("at"))
+_SEAL_AGAIN = (  # with the newest keys
+    update(_address)
+    .where(_address.c.key == bindparam("of_key"))
+    .values({name: bindparam(name) for name in ("key_version", "sealed", "stored_at")})
+)
 _START = (
     update(_recipient)
     .where(_recipient.c.delivery == bindparam("of_delivery"), _recipient.c.key == bindparam("of_key"))
@@ -135,15 +149,22 @@ def store_addresses(connection: Connection, keys: Keys, addresses: Iterable[str]
     names = sorted(by_key)
     for start in range(0, len(names), _BATCH):
         batch = names[start : start + _BATCH]
-        known = set(connection.execute(_KNOWN, {"keys": batch}).scalars())
-        if known:
-            connection.execute(_REFRESH, {"keys": list(known), "at": at, "stale": at - _A_DAY})
+        versions = {row.key: row.key_version for row in connection.execute(_KNOWN, {"keys": batch})}
+        if versions:
+            connection.execute(_REFRESH, {"keys": list(versions), "at": at, "stale": at - _A_DAY})
         rows = []
         for key in batch:
-            if key not in known:
-                version, sealed = keys.seal(_PURPOSE, by_key[key])
+            if versions.get(key, 0) < keys.version:
+                version, sealed = keys.seal(_bound(key), by_key[key])
                 rows.append({"key": key, "key_version": version, "sealed": sealed, "stored_at": at})
-        schema.insert_new(connection, _address, rows)
+        schema.insert_new(connection, _address, [row for row in rows if row["key"] not in versions])
+        if again := [{"of_key": row.pop("key"), **row} for row in rows if row["key"] in versions]:
+            connection.execute(_SEAL_AGAIN, again)
+
+
+def _bound(key: str) -> str:
+    """Return the purpose of a sealed address, which opens in the row of its recipient only."""
+    return f"{_PURPOSE} {key}"
 
 
 def _waiting() -> Select[Any]:
@@ -168,22 +189,38 @@ def take_recipients(
     """Mark the next recipients for an attempt and decrypt their addresses, none twice in one attempt.
 
     They are `sending` from now on. `start_recipient` marks each before it is sent to. Recipients suppressed meanwhile
-    are passed over, and with *hold_doubt* those in doubt are held.
+    are passed over, and with *hold_doubt* those in doubt are held. An address that does not open in its row is
+    refused and forgotten, so that the next publication stores it again.
     """
     values = {"of_delivery": delivery, "attempt": attempt, "count": limit}
     recipients: list[Recipient] = []
     while not recipients and (rows := connection.execute(_WAITING, values).all()):
         by_state: dict[Outcome, list[str]] = {}
+        changed: list[str] = []
         for row in rows:
             held = row.in_doubt and hold_doubt
             state = Outcome.SUPPRESSED if row.suppressed else Outcome.HELD if held else Outcome.SENDING
-            by_state.setdefault(state, []).append(row.key)
             if state is Outcome.SENDING:
-                recipients.append(Recipient(key=row.key, address=keys.unseal(_PURPOSE, row.key_version, row.sealed)))
+                try:
+                    address = keys.unseal(_bound(row.key), row.key_version, row.sealed)
+                    recipients.append(Recipient(key=row.key, address=address))
+                except SealBroken:
+                    changed.append(row.key)
+                    continue
+            by_state.setdefault(state, []).append(row.key)
         for state, marked in by_state.items():
             of_delivery = update(_recipient).where(_recipient.c.delivery == delivery, _recipient.c.key.in_(marked))
             connection.execute(of_delivery.values(state=state))
+        if changed:
+            _refuse_changed(connection, delivery, changed)
     return tuple(recipients)
+
+
+def _refuse_changed(connection: Connection, delivery: int, changed: Sequence[str]) -> None:
+    _log.error("Delivery %d: the stored addresses of %d recipients were changed", delivery, len(changed))
+    of_delivery = update(_recipient).where(_recipient.c.delivery == delivery, _recipient.c.key.in_(changed))
+    connection.execute(of_delivery.values(state=Outcome.REFUSED, reason=CHANGED_ADDRESS, code="changed"))
+    connection.execute(delete(_address).where(_address.c.key.in_(changed)))
 
 
 def start_recipient(connection: Connection, delivery: int, attempt: int, key: str) -> None:

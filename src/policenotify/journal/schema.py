@@ -122,6 +122,8 @@ delivery: Table = Table(
     Column("wording", String(12), nullable=False, default=""),  # which of the two was sent
     Column("request_version", Integer, nullable=False, default=0),
     Column("request", Text),  # frozen before the first attempt
+    Column("mac", String(80), nullable=False, default=""),  # of what is to be sent, see `authentication`
+    Column("request_mac", String(80), nullable=False, default=""),
     Column("ref", Text),
     Column("reason", Text, nullable=False, default=""),
     Column("remedy", Text, nullable=False, default=""),
