@@ -50,6 +50,8 @@ CREATE TABLE pn_event (
     body TEXT NOT NULL,
     salt VARCHAR(32) NOT NULL,
     commitment VARCHAR(64) NOT NULL,
+    follows TEXT NOT NULL,
+    mac VARCHAR(80) NOT NULL,
     PRIMARY KEY (id)
 );
 
@@ -166,6 +168,8 @@ CREATE TABLE pn_delivery (
     wording VARCHAR(12) NOT NULL,
     request_version INTEGER NOT NULL,
     request TEXT,
+    mac VARCHAR(80) NOT NULL,
+    request_mac VARCHAR(80) NOT NULL,
     ref TEXT,
     reason TEXT NOT NULL,
     remedy TEXT NOT NULL,

@@ -49,7 +49,9 @@ CREATE TABLE pn_event (
     channel VARCHAR(64),
     body TEXT NOT NULL,
     salt VARCHAR(32) NOT NULL,
-    commitment VARCHAR(64) NOT NULL
+    commitment VARCHAR(64) NOT NULL,
+    follows TEXT NOT NULL,
+    mac VARCHAR(80) NOT NULL
 );
 
 CREATE INDEX ix_pn_event_publication ON pn_event (publication);
@@ -165,6 +167,8 @@ CREATE TABLE pn_delivery (
     wording VARCHAR(12) NOT NULL,
     request_version INTEGER NOT NULL,
     request TEXT,
+    mac VARCHAR(80) NOT NULL,
+    request_mac VARCHAR(80) NOT NULL,
     ref TEXT,
     reason TEXT NOT NULL,
     remedy TEXT NOT NULL,

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from policenotify.channel import PostRef, Recipient, RecipientOutcome, Request
 from policenotify.journal import clock_change, meta, queue, results, schema
-from policenotify.journal.audit import record_delivery
+from policenotify.journal.audit import posts_of, record_delivery
 from policenotify.journal.authentication import delivery_mac, is_authentic
 from policenotify.journal.channels import free_slots, take_slot
 from policenotify.journal.publications import delivery_columns, store_recipients_of
@@ -396,7 +396,8 @@ class Deliveries:
             addresses = {} if recipients is None else {row.channel: recipients}
             store_recipients_of(connection, journal.keys, row.publication, addresses, (row.ordering_key,), at)
             queue.supersede_partial_sends(connection, row.ordering_key, at)
-            record_delivery(connection, row, now, "rendered", {"parts": 1 + len(more)})
+            body = {"parts": 1 + len(more), "replaces": row.post_key, **posts_of((first, *more))}
+            record_delivery(connection, row, now, "rendered", body)
         return True
 
     def refuse_unrendered(self, unrendered: UnrenderedDelivery, reason: str) -> None:

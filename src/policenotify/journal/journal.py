@@ -121,11 +121,15 @@ class Journal(Transactions):
         Args:
             before: Only what was published by then, or None for all.
             category: Only that category, or None for all.
+
+        Raises:
+            JournalError: The journal was tampered with. A forgery is not signed.
         """
         selection = None
         if before is not None or category is not None:
             selection = Selection(before=microseconds(before or self.now()), category=category)
         with self.read() as connection:
+            audit.verify(connection, self.keys)
             yield from audit.export(connection, self.keys, selection)
 
 

@@ -14,7 +14,7 @@ from policenotify.channel import Operation, Picture, Post, PostRef
 from policenotify.errors import InvalidImage, InvalidTransition
 from policenotify.findings import Finding
 from policenotify.journal import meta, schema, tombstones
-from policenotify.journal.audit import record
+from policenotify.journal.audit import RUNNER, posts_of, publication_fields, record
 from policenotify.journal.authentication import delivery_mac
 from policenotify.journal.keys import Keys
 from policenotify.journal.queue import (
@@ -36,6 +36,7 @@ from policenotify.journal.records import (
     priority,
 )
 from policenotify.journal.transactions import Transactions
+from policenotify.journal.verify import publication_digest
 from policenotify.journal.workers import Runner, enqueue
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome, Target
@@ -118,8 +119,13 @@ class Publications:
     def add_refused(self, new: NewPublication) -> None:
         """Store a draft that a check refused. Its key stays free."""
         with self._journal.write() as connection:
-            connection.execute(insert(_table).values(**_columns(new, state="refused_by_check", key=None)))
-            body = {"codes": [finding.code for finding in new.findings if finding.blocks], "digest": new.digest}
+            columns = _columns(new, state="refused_by_check", key=None)
+            connection.execute(insert(_table).values(**columns))
+            body = {
+                "codes": [finding.code for finding in new.findings if finding.blocks],
+                "digest": new.digest,
+                "record": publication_digest(publication_fields(columns)),
+            }
             record(connection, new.at, new.actor, "refused_by_check", body, publication=new.id)
 
     def find_repeated(self, key: str, digest: str) -> str | None:
@@ -329,7 +335,11 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
     store_recipients_of(connection, keys, new.id, new.recipients, begun, at)
     for ordering_key in begun:
         supersede_partial_sends(connection, ordering_key, at)
-    body = {"stage": message.stage, "category": message.category, "digest": new.digest, **new.rules}
+    body: dict[str, object] = {"stage": message.stage, "category": message.category, "digest": new.digest, **new.rules}
+    body |= {"record": publication_digest(publication_fields(columns)), **posts_of(rows)}
+    if message.incident is not None:
+        due = [microseconds(new.due_at) if new.due_at else None]
+        body["incident"] = [message.incident, new.status, *([] if message.stage is Stage.CORRECTION else due)]
     record(connection, new.at, new.actor, "published", body, publication=new.id)
 
 
@@ -459,7 +469,11 @@ def store_recipients_of(
     rows = connection.execute(query.order_by(_delivery.c.id)).all()
     recipients = {row.id: addresses[row.channel] for row in rows}
     ordering_keys = {row.id: row.ordering_key for row in rows if row.ordering_key in follows}
-    store_recipients(connection, keys, recipients, ordering_keys, at)
+    channels = {row.id: row.channel for row in rows}
+    for delivery in sorted(store_recipients(connection, keys, recipients, ordering_keys, at)):
+        body = {"outcome": Outcome.SKIPPED}
+        about = {"publication": publication, "delivery": delivery, "channel": channels[delivery]}
+        record(connection, moment(at), RUNNER, "settled", body, **about)
 
 
 def _store_pictures(connection: Connection, new: NewPublication) -> None:

@@ -93,7 +93,7 @@ def store_recipients(
     addresses: Mapping[int, Iterable[str]],
     ordering_keys: Mapping[int, str],
     at: int,
-) -> None:
+) -> set[int]:
     """Store who receives some deliveries: their own recipients, and those of earlier deliveries of the incident.
 
     Args:
@@ -102,6 +102,9 @@ def store_recipients(
         addresses: For each delivery the addresses of its own recipients.
         ordering_keys: The ordering keys of those deliveries that others precede.
         at: The time.
+
+    Returns:
+        The deliveries that nobody may receive. They are skipped.
     """
     rows = [
         {"delivery": delivery, "key": key, "state": Outcome.WAITING}
@@ -121,6 +124,7 @@ def store_recipients(
             .where(_delivery.c.id.in_(empty))
             .values(state=Outcome.SKIPPED, reason="Nobody on this channel's list may be written to.", settled_at=at)
         )
+    return empty
 
 
 def _add_earlier_recipients(connection: Connection, delivery: int, ordering_key: str) -> None:
@@ -236,13 +240,13 @@ def release_recipients(connection: Connection, delivery: int, attempt: int, *, a
     connection.execute(taken.values(state=Outcome.WAITING))
 
 
-def suppress(connection: Connection, recipients: Sequence[str], reason: str, at: int) -> None:
-    """Never write to these recipients again."""
+def suppress(connection: Connection, recipients: Sequence[str], reason: str, at: int) -> list[str]:
+    """Never write to these recipients again. Return the keys of those who were not suppressed before."""
     if not recipients:
-        return
+        return []
     known = set(connection.execute(select(_suppression.c.key).where(_suppression.c.key.in_(recipients))).scalars())
     rows = [{"key": key, "reason": reason, "at": at} for key in sorted(recipients) if key not in known]
-    schema.insert_new(connection, _suppression, rows)
+    return [str(row["key"]) for row in rows if schema.insert_new(connection, _suppression, [row])]
 
 
 def counts(connection: Connection, deliveries: Iterable[int]) -> dict[int, dict[Outcome, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -22,6 +23,7 @@ from policenotify.journal.queue import (
 )
 from policenotify.journal.recipients import counts, overall_outcome, suppress
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, microseconds, span, storable
+from policenotify.journal.verify import digest_of
 from policenotify.model.history import Outcome
 
 _table, _recipient, _attempt = schema.delivery, schema.recipient, schema.attempt
@@ -93,6 +95,10 @@ def record_result(connection: Connection, claimed: ClaimedDelivery, result: Atte
     ended = {"ended_at": at, "outcome": result.outcome, "reason": result.reason, "code": result.code}
     connection.execute(_END_ATTEMPT, identity | ended)
     body = {"outcome": result.outcome, "code": result.code, "attempt": claimed.attempts}
+    if result.ref is not None:
+        body["ref"] = digest_of(json.loads(str(columns["ref"])))
+    if claimed.request is not None:
+        body["request"] = digest_of(json.loads(claimed.request.model_dump_json()))
     record_delivery(connection, claimed, now, "settled", body)
 
 
@@ -137,7 +143,8 @@ def record_recipients(
             connection.execute(_RECORD_DOUBT, {**values, "in_doubt": outcome.outcome == "unconfirmed"})
         if outcome.gone:
             bounced.append(outcome.key)
-    suppress(connection, bounced, "The mailbox does not exist, or wants no more.", at)
+    if suppressed := suppress(connection, bounced, "The mailbox does not exist, or wants no more.", at):
+        record_delivery(connection, claimed, now, "suppressed", {"recipients": suppressed})
 
 
 def record_bulk_result(
@@ -216,7 +223,8 @@ def resolve_held(connection: Connection, delivery: int, actor: str, *, posted: b
     if others_wait:
         columns = {"remedy": "", "reason": f"{actor} has settled who was held; the others still wait."}
     connection.execute(update(_table).where(_table.c.id == delivery).values(**columns))
-    record_delivery(connection, row, now, "resolved", {"posted": posted}, actor=actor)
+    body = {"posted": posted, "outcome": row.state if others_wait else outcome}
+    record_delivery(connection, row, now, "resolved", body, actor=actor)
     if posted or others_wait or row.operation != Operation.POST or not is_superseded(connection, row):
         return outcome
     cancel_pending(connection, row, Outcome.SUPERSEDED, NEWER_SENT, at)

@@ -26,6 +26,7 @@ from policenotify.journal.tombstones import (
     tombstone,
 )
 from policenotify.journal.transactions import Transactions
+from policenotify.journal.verify import publication_digest
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus, Stage
 
@@ -141,12 +142,14 @@ class Retention:
                 after = page[-1]
                 done["recipients"] += _purge_recipients(journal, kind, page)
                 with journal.write() as connection:
-                    done.update(_purge_text(connection, journal.keys, kind, selection, page, journal.now()))
+                    done.update(_purge_text(connection, journal.keys, kind, selection, page, journal.now(), actor))
         done["pictures"] = _purge_pictures(journal)
         self.erase_addresses()
         purged = Purged(**done)
         with journal.write() as connection:
             audit.record(connection, journal.now(), actor, "purged", {**body, **asdict(purged)})
+        with journal.write() as connection:
+            audit.seal(connection, journal.keys, journal.now())  # a missing body counts only where a purge states it
         return purged
 
     def vacuum(self) -> tuple[int, int]:
@@ -283,7 +286,7 @@ def _purge_some_recipients(journal: Transactions, delivery: int) -> int:
 
 
 def _purge_text(
-    connection: Connection, keys: Keys, kind: str, selection: Selection, page: Sequence[str], now: datetime
+    connection: Connection, keys: Keys, kind: str, selection: Selection, page: Sequence[str], now: datetime, actor: str
 ) -> Counter[str]:
     """Erase the text of some threads, except those to which something was published meanwhile."""
     key, old, busy = _CONDITIONS[kind](selection)
@@ -292,9 +295,11 @@ def _purge_text(
     threads = [str(thread) for thread in connection.execute(select(key).where(old, ~busy, key.in_(page))).scalars()]
     ids = set(connection.execute(_parts(kind, threads)).scalars())
     rows = connection.execute(select(_publication).where(_publication.c.id.in_(ids), is_whole())).all()
+    left: dict[str, str] = {}
     for row in rows:
-        of_row = update(_publication).where(_publication.c.id == row.id)
-        connection.execute(of_row.values(**tombstone(row, keys, now)))
+        of_row, kept = update(_publication).where(_publication.c.id == row.id), tombstone(row, keys, now)
+        connection.execute(of_row.values(**kept))
+        left[row.id] = publication_digest(audit.publication_fields({**row._mapping, **kept}))  # noqa: SLF001 - public
     of_them = _delivery.c.publication.in_(ids)
     deliveries = connection.execute(
         update(_delivery).where(of_them).values(standalone=None, reply=None, ref=None, reason="", remedy="")
@@ -303,6 +308,17 @@ def _purge_text(
     attempt = schema.attempt
     own = attempt.c.delivery.in_(select(_delivery.c.id).where(of_them))
     connection.execute(update(attempt).where(own).values(reason=""))
+    outcomes: dict[str, dict[str, str]] = {name: {} for name in left}
+    query = select(_delivery.c.publication, _delivery.c.id, _delivery.c.state).where(_delivery.c.publication.in_(left))
+    for delivery in connection.execute(query.order_by(_delivery.c.id)):
+        outcomes[delivery.publication][str(delivery.id)] = delivery.state
+    erased = {
+        "events": _with_body(connection, ids),
+        "publications": left,
+        "deliveries": outcomes,
+    }
+    if left:
+        audit.record(connection, now, actor, audit.ERASED, erased)
     return Counter(
         {
             kind: len(threads),
@@ -311,6 +327,12 @@ def _purge_text(
             "events": _purge_bodies(connection, ids),
         }
     )
+
+
+def _with_body(connection: Connection, publications: Iterable[str]) -> list[int]:
+    event = schema.event
+    query = select(event.c.id).where(event.c.publication.in_(publications), event.c.body != "")
+    return list(connection.execute(query.order_by(event.c.id)).scalars())
 
 
 def _purge_bodies(connection: Connection, publications: Iterable[str]) -> int:

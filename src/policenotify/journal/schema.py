@@ -257,6 +257,8 @@ event: Table = Table(
     Column("body", Text, nullable=False),
     Column("salt", String(32), nullable=False),
     Column("commitment", String(64), nullable=False),
+    Column("follows", Text, nullable=False),  # the newest events before it that its transaction saw
+    Column("mac", String(80), nullable=False),  # keyed code over all but the number, body and salt, and theirs
     sqlite_autoincrement=True,  # numbers are never reused
     comment="Who did what and when. Rows are only added. A purge empties body and salt.",
 )
