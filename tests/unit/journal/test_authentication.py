@@ -50,7 +50,7 @@ def test_a_delivery_changed_in_the_database_is_held_and_never_sent(
     desk.as_a_stranger(f"UPDATE pn_delivery SET {change} WHERE id = 1")  # noqa: S608 - a parameter of this test
     assert desk.claim() is None
     assert "delivery 1: held [forged]" in caplog.text
-    row = desk.dump("pn_delivery")["pn_delivery"][0]
+    row = min(desk.dump("pn_delivery")["pn_delivery"], key=lambda row: row[0])
     assert Outcome.HELD in row
     assert FORGED in row
     assert desk.take("x").standalone is not None
@@ -68,7 +68,7 @@ def test_a_row_put_in_by_hand_is_held(desk: Desk) -> None:
         f"INSERT INTO pn_delivery (post_key, state, {listed}) SELECT 'another', 'waiting', {listed} FROM pn_delivery"  # noqa: S608 - our own names
     )
     assert desk.claim() is None
-    assert Outcome.HELD in desk.dump("pn_delivery")["pn_delivery"][1]
+    assert Outcome.HELD in max(desk.dump("pn_delivery")["pn_delivery"], key=lambda row: row[0])
 
 
 def _columns(desk: Desk) -> list[str]:
