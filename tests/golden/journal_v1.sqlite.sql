@@ -3,6 +3,7 @@ CREATE TABLE pn_address (
     key_version INTEGER NOT NULL,
     sealed BLOB NOT NULL,
     stored_at BIGINT NOT NULL,
+    suppression VARCHAR(64),
     PRIMARY KEY ("key")
 );
 

@@ -28,6 +28,7 @@ from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage, next_
 from policenotify.model.message import Message
 from policenotify.model.rate import Rate
 from policenotify.testing.fakes import FakeClock
+from tests.support.postgresql import APPLICATION, USER
 
 ACCOUNT = "police34.example"
 LEASE = timedelta(minutes=2)
@@ -57,8 +58,8 @@ class Desk:
         self._ids = itertools.count(first)
 
     def as_a_stranger(self, script: str) -> None:
-        """Change the database behind the journal's back."""
-        engine = open_engine(self.url)
+        """Change the database behind the journal's back, as the owner of its tables."""
+        engine = open_engine(self.url.replace(f"//{APPLICATION}@", f"//{USER}@"))
         with closing(engine.raw_connection()) as connection:
             for statement in script.split("; "):
                 connection.cursor().execute(statement)

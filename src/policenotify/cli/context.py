@@ -89,11 +89,10 @@ class CliContext:
             patience: Seconds to wait for the journal's server; `None`: the journal's default.
         """
         from policenotify.journal import open_journal
-        from policenotify.journal.keys import Keys
         from policenotify.settings import read_settings
 
         settings = read_settings(self.settings, tolerant=True)
-        journal = open_journal(settings.journal_url, keys=Keys.load(settings.keys_path), timeout=patience)
+        journal = open_journal(settings.journal_url, keys=settings.load_keys(), timeout=patience)
         try:
             yield settings, journal
         finally:

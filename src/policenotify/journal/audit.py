@@ -258,6 +258,35 @@ def verify(connection: Connection, keys: Keys) -> int:
     return count
 
 
+_WITNESSED = ("last_event", "at", "digest")
+
+
+def witness(connection: Connection) -> dict[str, object] | None:
+    """Return what another host keeps of the last seal, so that `check_witness` notices a journal that was set back."""
+    row = connection.execute(select(_seal).order_by(_seal.c.id.desc()).limit(1)).first()
+    if row is None:
+        return None
+    return {"journal": _journal_id(connection), "seal": row.id, **{name: getattr(row, name) for name in _WITNESSED}}
+
+
+def check_witness(connection: Connection, lines: Iterable[Mapping[str, Any]]) -> None:
+    """Check that the journal has every seal that another host has kept.
+
+    Raises:
+        JournalError: A seal is missing or another one, or it is of another journal.
+    """
+    journal = _journal_id(connection)
+    seals = {row.id: [getattr(row, name) for name in _WITNESSED] for row in connection.execute(select(_seal))}
+    for line in lines:
+        if line["journal"] != journal:
+            raise JournalError("The witness is of another journal. Nothing was compared. Give the right file.")
+        if seals.get(line["seal"]) != [line[name] for name in _WITNESSED]:
+            raise _tampered(
+                f"seal {line['seal']} of {moment(line['at']):%Y-%m-%d %H:%M} UTC, which the witness has, is missing or "
+                "another one: the journal was set back, or its newest part was cut off"
+            )
+
+
 def _other_problem(connection: Connection, statements: Statements) -> str:
     """Return how incidents, the stop or suppressions differ from what the events state."""
     incident = schema.incident

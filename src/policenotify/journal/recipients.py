@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress as suppress_error
 from datetime import timedelta
 from typing import Any
 
@@ -37,7 +38,10 @@ _recipient, _delivery, _address, _suppression = schema.recipient, schema.deliver
 _OF_DELIVERIES = _recipient.c.delivery.in_(bindparam("deliveries", expanding=True))
 _SUPPRESS = (
     update(_recipient)
-    .where(_OF_DELIVERIES, exists().where(_suppression.c.key == _recipient.c.key))
+    .where(
+        _OF_DELIVERIES,
+        exists().where(_address.c.key == _recipient.c.key, _suppression.c.key == _address.c.suppression),
+    )
     .values(state=Outcome.SUPPRESSED)
 )
 _WITH_WAITING = select(_recipient.c.delivery).where(_OF_DELIVERIES, _recipient.c.state == Outcome.WAITING).distinct()
@@ -50,6 +54,7 @@ _KNOWN = (
 )
 _A_DAY = span(timedelta(days=1))  # a list of thousands is not rewritten for each post of a day
 _REFRESH = update(_address).where(_OF_KEYS, _address.c.stored_at < bindparam("stale")).values(stored_at=bindparam("at"))
+_SET_SUPPRESSION = update(_address).where(_address.c.key == bindparam("of_key")).values(suppression=bindparam("by_key"))
 _SEAL_AGAIN = (  # with the newest keys
     update(_address)
     .where(_address.c.key == bindparam("of_key"))
@@ -166,17 +171,32 @@ def store_addresses(connection: Connection, keys: Keys, addresses: Iterable[str]
             connection.execute(_SEAL_AGAIN, again)
 
 
+def seal_addresses_again(connection: Connection, keys: Keys) -> int:
+    """Encrypt all addresses with the newest keys. Return their number. Those that do not open are left."""
+    sealed = []
+    for row in connection.execute(select(_address).where(_address.c.key_version < keys.version)):
+        with suppress_error(SealBroken):
+            version, again = keys.seal(_bound(row.key), keys.unseal(_bound(row.key), row.key_version, row.sealed))
+            sealed.append({"of_key": row.key, "key_version": version, "sealed": again, "stored_at": row.stored_at})
+    if sealed:
+        connection.execute(_SEAL_AGAIN, sealed)
+    return len(sealed)
+
+
 def _bound(key: str) -> str:
     """Return the purpose of a sealed address, which opens in the row of its recipient only."""
     return f"{_PURPOSE} {key}"
 
 
+_TAKEN = (_address.c.key_version, _address.c.sealed, _address.c.suppression)
+
+
 def _waiting() -> Select[Any]:
     suppressed = _suppression.c.key.is_not(None).label("suppressed")
     return (
-        select(_recipient.c.key, _recipient.c.in_doubt, _address.c.key_version, _address.c.sealed, suppressed)
+        select(_recipient.c.key, _recipient.c.in_doubt, *_TAKEN, suppressed)
         .join(_address, _address.c.key == _recipient.c.key)
-        .outerjoin(_suppression, _suppression.c.key == _recipient.c.key)
+        .outerjoin(_suppression, _suppression.c.key == _address.c.suppression)
         .where(_recipient.c.delivery == bindparam("of_delivery"), _recipient.c.state == Outcome.WAITING)
         .where(_recipient.c.attempts < bindparam("attempt"))
         .order_by(_recipient.c.key)
@@ -201,9 +221,12 @@ def take_recipients(
     while not recipients and (rows := connection.execute(_WAITING, values).all()):
         by_state: dict[Outcome, list[str]] = {}
         changed: list[str] = []
+        found = _suppressed_among(connection, keys, [row.key for row in rows if row.suppression is None])
         for row in rows:
             held = row.in_doubt and hold_doubt
-            state = Outcome.SUPPRESSED if row.suppressed else Outcome.HELD if held else Outcome.SENDING
+            state = (
+                Outcome.SUPPRESSED if row.suppressed or row.key in found else Outcome.HELD if held else Outcome.SENDING
+            )
             if state is Outcome.SENDING:
                 try:
                     address = keys.unseal(_bound(row.key), row.key_version, row.sealed)
@@ -218,6 +241,21 @@ def take_recipients(
         if changed:
             _refuse_changed(connection, delivery, changed)
     return tuple(recipients)
+
+
+def _suppressed_among(connection: Connection, keys: Keys, recipients: Sequence[str]) -> set[str]:
+    """Return who of some recipients is suppressed, and store by which key, which takes milliseconds to compute."""
+    if not recipients or connection.execute(select(_suppression.c.key).limit(1)).first() is None:
+        return set()
+    tags = {key: suppression_key(keys, key) for key in recipients}
+    connection.execute(_SET_SUPPRESSION, [{"of_key": key, "by_key": tag} for key, tag in tags.items()])
+    found = set(connection.execute(select(_suppression.c.key).where(_suppression.c.key.in_(tags.values()))).scalars())
+    return {key for key, tag in tags.items() if tag in found}
+
+
+def suppression_key(keys: Keys, recipient: str) -> str:
+    """Return the key under which a recipient is suppressed, from which no telephone number can be found in minutes."""
+    return keys.slow_tag("suppression", recipient)
 
 
 def _refuse_changed(connection: Connection, delivery: int, changed: Sequence[str]) -> None:
@@ -240,12 +278,14 @@ def release_recipients(connection: Connection, delivery: int, attempt: int, *, a
     connection.execute(taken.values(state=Outcome.WAITING))
 
 
-def suppress(connection: Connection, recipients: Sequence[str], reason: str, at: int) -> list[str]:
+def suppress(connection: Connection, keys: Keys, recipients: Sequence[str], reason: str, at: int) -> list[str]:
     """Never write to these recipients again. Return the keys of those who were not suppressed before."""
     if not recipients:
         return []
-    known = set(connection.execute(select(_suppression.c.key).where(_suppression.c.key.in_(recipients))).scalars())
-    rows = [{"key": key, "reason": reason, "at": at} for key in sorted(recipients) if key not in known]
+    tags = {key: suppression_key(keys, key) for key in sorted(recipients)}
+    connection.execute(_SET_SUPPRESSION, [{"of_key": key, "by_key": tag} for key, tag in tags.items()])
+    known = set(connection.execute(select(_suppression.c.key).where(_suppression.c.key.in_(tags.values()))).scalars())
+    rows = [{"key": key, "reason": reason, "at": at} for key in sorted(tags.values()) if key not in known]
     return [str(row["key"]) for row in rows if schema.insert_new(connection, _suppression, [row])]
 
 

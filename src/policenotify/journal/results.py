@@ -121,7 +121,7 @@ def record_recipients(
     """Record the outcomes of some recipients and renew the lease."""
     at = microseconds(now)
     change(connection, claimed, lease_until=at + span(lease))
-    bounced = []
+    bounced, keys = [], connection.get_execution_options()["policenotify_keys"]
     for outcome in outcomes:
         state = {
             "posted": Outcome.POSTED,
@@ -143,7 +143,7 @@ def record_recipients(
             connection.execute(_RECORD_DOUBT, {**values, "in_doubt": outcome.outcome == "unconfirmed"})
         if outcome.gone:
             bounced.append(outcome.key)
-    if suppressed := suppress(connection, bounced, "The mailbox does not exist, or wants no more.", at):
+    if suppressed := suppress(connection, keys, bounced, "The mailbox does not exist, or wants no more.", at):
         record_delivery(connection, claimed, now, "suppressed", {"recipients": suppressed})
 
 

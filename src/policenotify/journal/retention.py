@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, exists, 
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.errors import JournalError
-from policenotify.journal import audit, schema
+from policenotify.journal import audit, meta, schema
 from policenotify.journal.engine import BUSY, explain
 from policenotify.journal.keys import Keys
 from policenotify.journal.records import microseconds, span
@@ -33,6 +33,10 @@ from policenotify.model.lifecycle import IncidentStatus, Stage
 KEPT_AFTER = timedelta(days=30)
 """How long addresses are kept after the last incident that reached them was closed."""
 
+_ERASED = "addresses_erased_at"
+_ERASED_EVERY = timedelta(hours=1)
+_KEYS = 5_000  # values in one statement: SQLite takes 32,766 (sqlite.org/limits.html)
+_OLDEST = select(func.min(schema.address.c.stored_at))
 _PAGE = 20  # threads in one transaction, so that publishing waits for milliseconds only
 _RECIPIENTS = 2_000  # rows in one transaction
 _PICTURES = 10  # rows in one transaction; erased images are overwritten, and they are large
@@ -82,9 +86,32 @@ class Retention:
     def __init__(self, journal: Transactions, engine: Engine) -> None:
         self._journal = journal
         self._engine = engine
+        self._log_holds_erased = False  # the write-ahead log could not be truncated yet
+
+    def erase_when_due(self) -> None:
+        """Erase addresses, at most once an hour. For processes that publish and never drain."""
+        with self._journal.read() as connection:
+            now, oldest = microseconds(self._journal.now()), connection.execute(_OLDEST).scalar()
+            if oldest is None or oldest > now - span(KEPT_AFTER):
+                return
+            last = meta.get(connection, _ERASED)
+        if last is None or not 0 <= now - int(last) < span(_ERASED_EVERY):
+            with self._journal.write() as connection:
+                meta.put(connection, _ERASED, str(now))
+            self.erase_addresses()
 
     def erase_addresses(self) -> int:
-        """Erase the addresses that no incident needs any more. Return their number."""
+        """Erase the addresses that no incident needs any more, and who they were. Return their number.
+
+        The keys of these recipients in settled deliveries are replaced by random ones: a telephone number could be
+        found from its key by trying all numbers. How many had which outcome stays.
+        """
+        erased = self._erase_addresses()
+        if (erased or self._log_holds_erased) and self._engine.dialect.name == "sqlite":
+            self._log_holds_erased = not _truncate_log(self._engine)
+        return erased
+
+    def _erase_addresses(self) -> int:
         address = schema.address
         with self._journal.write() as connection:
             recent = microseconds(self._journal.now()) - span(KEPT_AFTER)
@@ -103,8 +130,13 @@ class Retention:
             )
             # Addresses that another process is just using are passed over until the next time.
             old = select(address.c.key).where(address.c.stored_at <= recent, address.c.key.not_in(needed))
-            old = old.with_for_update(skip_locked=True)
-            return connection.execute(delete(address).where(address.c.key.in_(old))).rowcount
+            erased = list(connection.execute(old.with_for_update(skip_locked=True)).scalars())
+            for start in range(0, len(erased), _KEYS):
+                keys = erased[start : start + _KEYS]
+                connection.execute(delete(address).where(address.c.key.in_(keys)))
+                of_them = update(_recipient).where(_recipient.c.key.in_(keys))
+                connection.execute(of_them.values(key=_random_key(connection)))
+        return len(erased)
 
     def purge(self, before: datetime, actor: str, *, category: str | None = None, dry_run: bool = False) -> Purged:
         """Erase text and recipients of everything that was over by *before*.
@@ -379,6 +411,31 @@ def _published_since(connection: Connection, event: int) -> set[str]:
 
 
 # --- space
+
+
+def _random_key(connection: Connection) -> ColumnElement[str]:
+    """Return an expression for 64 random hexadecimal digits, others for each row."""
+    if connection.dialect.name == "sqlite":
+        return func.lower(func.hex(func.randomblob(32)))
+    return func.replace(func.concat(func.gen_random_uuid(), func.gen_random_uuid()), "-", "")
+
+
+def _truncate_log(engine: Engine) -> bool:
+    """Remove erased data from the write-ahead log of a file. Return False if another process is reading it."""
+    pooled = engine.raw_connection()
+    try:
+        cursor = pooled.cursor()
+        [patience] = cursor.execute("PRAGMA busy_timeout").fetchone()
+        cursor.execute("PRAGMA busy_timeout = 0")  # nobody waits for this: the next erasure tries again
+        try:
+            [busy, *_] = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {int(patience)}")
+    except engine.dialect.loaded_dbapi.Error:
+        return False
+    finally:
+        pooled.close()
+    return not busy
 
 
 def _vacuum_file(engine: Engine) -> tuple[int, int]:

@@ -177,6 +177,7 @@ address: Table = Table(
     Column("key_version", Integer, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     Column("stored_at", _When, nullable=False, index=True),
+    Column("suppression", String(64)),  # the key under which it would be suppressed, once that was computed
     comment="Addresses, encrypted; erased 30 days after the last incident that reached them has closed.",
 )
 

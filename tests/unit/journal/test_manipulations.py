@@ -1,11 +1,9 @@
 # ruff: noqa: S608 - all SQL here is this file's own
-"""Every manipulation of the database by somebody without the keys is detected, or refused before anything is sent.
-
-`docs/explanation/security.md` lists them.
-"""
+"""Every manipulation of the database by somebody without the keys is detected, or refused before anything is sent."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -151,3 +149,51 @@ def test_every_outcome_is_stated(desk: Desk) -> None:
     desk.journal.publications.add_refused(desk.draft(Stage.STANDALONE))
     assert desk.journal.audit.seal() > 10
     assert desk.journal.audit.verify() == 1
+
+
+# --- set back
+
+
+def test_a_journal_that_was_set_back_is_seen_by_its_witness(full: Desk) -> None:
+    kept = []
+    for number in range(3):
+        full.journal.audit.record("adm", "counted", {"number": number})
+        assert full.journal.audit.seal()
+        kept.append(full.journal.audit.witness())
+    assert None not in kept
+    seals = [seal for seal in kept if seal is not None]
+    assert full.journal.audit.verify(seals) == 4
+    newest = "SELECT max(last_event) FROM pn_seal"
+    full.as_a_stranger(f"DELETE FROM pn_seal WHERE last_event = ({newest}); DELETE FROM pn_event WHERE id > ({newest})")
+    assert full.journal.audit.verify() == 3  # from within nothing shows it
+    with pytest.raises(JournalError, match=r"seal 4 of .* is missing or another one: the journal was set back"):
+        full.journal.audit.verify(seals)
+    full.journal.audit.record("innocent", "counted", {"number": 2})
+    full.journal.audit.seal()
+    with pytest.raises(JournalError, match=r"seal 4 of .* is missing or another one"):
+        full.journal.audit.verify(seals)
+    with pytest.raises(JournalError, match="The witness is of another journal"):
+        full.journal.audit.verify([{**seals[0], "journal": "another"}])
+
+
+# --- rotation
+
+
+def test_rotated_keys_encrypt_again_and_shut_out_who_has_the_earlier_ones(full: Desk) -> None:
+    state = full.journal.channels.state_store("sky")
+    assert state.compare_and_swap("session", "jeton", version=None)
+    earlier = full.journal.keys
+    newer = earlier.rotated(os.urandom)
+    assert full.journal.rotate_keys(newer, "adj Petit") == 3
+    assert {row[1] for row in full.dump("pn_address")["pn_address"]} == {2}
+    loaded = state.load("session")
+    assert loaded is not None
+    assert loaded.value == "jeton"
+    assert full.take().standalone is not None  # what was published before
+    assert full.journal.audit.seal() > 0
+    assert full.journal.audit.verify() == 2
+    full.journal.keys = earlier
+    with pytest.raises(JournalError, match="The keys of this installation were rotated; this process has"):
+        full.publish(Stage.STANDALONE)
+    with pytest.raises(JournalError, match="Copy the keys file to this host"):
+        full.claim("mail")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import subprocess
 import sys
 import threading
@@ -22,7 +23,7 @@ from policenotify.journal.clock import SystemClock
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
 from policenotify.journal.migrate import Migrated, migrate
-from policenotify.journal.postgresql import DatabaseClock
+from policenotify.journal.postgresql import DatabaseClock, grants
 from policenotify.journal.publications import IncidentChanged
 from policenotify.journal.records import AttemptResult, microseconds
 from policenotify.model.history import Outcome
@@ -31,7 +32,7 @@ from policenotify.model.message import Message
 from policenotify.settings import open_publisher
 from policenotify.testing.fakes import FakeClock
 from tests.support.journal import LEASE, Desk
-from tests.support.postgresql import GUARDED, Server
+from tests.support.postgresql import APPLICATION, GUARDED, USER, Server
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from tests.unit.journal.conftest import NewJournal
 
 pytestmark = [pytest.mark.postgres, pytest.mark.sqlite]  # not a second time on SQLite
+AS_OWNER = True  # some of these purge, vacuum and change tables; the last section is about the application
 PASSWORD = "geheim-Ünïcode%40"
 
 
@@ -748,3 +750,57 @@ def test_another_journal_at_the_same_url_is_noticed_before_a_claim(
         with pytest.raises(JournalTakenAway, match=says):
             does()
     assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+# --- the application's role
+
+
+@pytest.fixture
+def application(desk: Desk, tmp_path: Path, keys: Keys, clock: FakeClock) -> Iterator[Desk]:
+    """The same journal, as a role that owns none of its tables."""
+    made = Desk(tmp_path, keys=keys, clock=clock, url=desk.url.replace(f"//{USER}@", f"//{APPLICATION}@"))
+    yield made
+    made.journal.close()
+
+
+def test_the_application_publishes_delivers_seals_and_verifies(application: Desk) -> None:
+    application.publish(channels=("sky", "mail"), people={"mail": ["a@x.example"]})
+    application.deliver()
+    assert application.mail() == ["a@x.example"]
+    application.journal.stop("adj Petit")
+    application.journal.resume("adj Petit")
+    assert application.journal.audit.seal() == 5
+    assert application.journal.audit.verify() == 1
+    assert len(list(application.journal.export())) > 5
+    application.clock.pass_by(timedelta(days=400).total_seconds())
+    assert application.journal.retention.erase_addresses() == 0  # its incident is open
+
+
+@pytest.mark.parametrize("table", ["pn_event", "pn_seal"])
+@pytest.mark.parametrize("change", ["UPDATE {} SET at = 1", "DELETE FROM {}", "TRUNCATE {}", "DROP TABLE {}"])
+def test_the_application_cannot_rewrite_the_record(application: Desk, table: str, change: str) -> None:
+    application.publish()
+    application.journal.audit.seal()
+    with (
+        pytest.raises(JournalError, match="this user may not do that to its tables") as caught,
+        application.journal.write() as connection,
+    ):
+        connection.exec_driver_sql(
+            f"/* by hand */ {change.format(table)}"
+        )  # unlike ours, so that the desk lets it pass
+    assert "42501" in str(caught.value)
+    assert application.journal.audit.verify() == 1
+
+
+def test_the_application_cannot_purge(application: Desk) -> None:
+    application.publish(Stage.STANDALONE)
+    application.deliver()
+    application.clock.pass_by(timedelta(days=400).total_seconds())
+    with pytest.raises(JournalError, match="Purge, vacuum, migrate and move as their owner"):
+        application.journal.retention.purge(application.clock.now(), "adj Petit")
+
+
+def test_the_grants_cover_every_table() -> None:
+    sql = grants('a"b')
+    assert {table.name for table in schema.metadata.sorted_tables} <= set(re.findall(r"pn_[a-z_]+", sql))
+    assert 'TO "a""b";' in sql
