@@ -223,10 +223,8 @@ def take_recipients(
         changed: list[str] = []
         found = _suppressed_among(connection, keys, [row.key for row in rows if row.suppression is None])
         for row in rows:
-            held = row.in_doubt and hold_doubt
-            state = (
-                Outcome.SUPPRESSED if row.suppressed or row.key in found else Outcome.HELD if held else Outcome.SENDING
-            )
+            held, suppressed = row.in_doubt and hold_doubt, row.suppressed or row.key in found
+            state = Outcome.SUPPRESSED if suppressed else Outcome.HELD if held else Outcome.SENDING
             if state is Outcome.SENDING:
                 try:
                     address = keys.unseal(_bound(row.key), row.key_version, row.sealed)
