@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, func, insert, select
+from sqlalchemy import Connection, Row, Select, and_, bindparam, func, insert, select
 
 from policenotify.errors import JournalError
 from policenotify.journal import meta, schema
@@ -21,6 +21,7 @@ from policenotify.journal.records import ClaimedDelivery, microseconds, moment
 from policenotify.journal.tombstones import Selection, is_selected, purged_at, stored_counts
 from policenotify.journal.verify import (
     EVENT_FIELDS,
+    FINAL,
     FORMAT_VERSION,
     Statements,
     commitment,
@@ -125,6 +126,20 @@ def record(
 def _chained(row: Mapping[str, Any], before: list[str]) -> str:
     """Return an event as its keyed code covers it: together with the codes of the events that it follows."""
     return json.dumps([*(row[name] for name in _LINKED), before], ensure_ascii=False)
+
+
+@cache
+def _settlements() -> Select[Any]:
+    table = schema.event
+    about = (table.c.publication == bindparam("publication"), table.c.delivery == bindparam("delivery"))
+    kinds = table.c.kind.in_(("settled", "resolved", "deleted"))
+    return select(table.c.body).where(*about, kinds).order_by(table.c.id.desc()).limit(1)
+
+
+def is_settled(connection: Connection, publication: str, delivery: int) -> bool:
+    """Return True if the last event about the outcome of a delivery states that nothing more is to be sent."""
+    body = connection.execute(_settlements(), {"publication": publication, "delivery": delivery}).scalar()
+    return body is not None and (not body or json.loads(body).get("outcome", "deleted") in FINAL)
 
 
 def record_delivery(

@@ -10,6 +10,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, func, sele
 from sqlalchemy.exc import DBAPIError
 
 from policenotify.errors import JournalError, MissingExtra
+from policenotify.journal import schema
 from policenotify.journal.clock import MachineClock
 
 DRIVERS = frozenset({"postgresql", "postgres", "postgresql+psycopg"})

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row, Update, and_, bindparam, case, exists, f
 from policenotify.channel import Operation, Post, PostRef, Request
 from policenotify.errors import LostLease, UnsupportedVersion
 from policenotify.journal import schema
-from policenotify.journal.audit import record_delivery
+from policenotify.journal.audit import is_settled, record_delivery
 from policenotify.journal.authentication import is_authentic, request_mac
 from policenotify.journal.channels import opens_at, take_slot
 from policenotify.journal.keys import Keys
@@ -43,8 +43,8 @@ DAMAGED = (
 )
 
 FORGED = (
-    "What the journal holds of it is not what was published: somebody changed the database. Nothing of it was sent. "
-    "Publish it by hand, then: policenotify resolve. Find out who can write the database."
+    "What the journal holds of it is not what was published, or it was settled before: somebody changed the database. "
+    "Nothing was sent just now. Publish it by hand, then: policenotify resolve. Find out who can write the database."
 )
 
 INTERRUPTED = "interrupted"
@@ -353,7 +353,7 @@ def take_next(
         if (skip := _skip_reason(connection, row, now)) is None:
             try:
                 claimed = _claimed(connection, row)
-                authentic = is_authentic(keys, row)
+                authentic = is_authentic(keys, row) and not is_settled(connection, row.publication, row.id)
             except UnsupportedVersion as error:  # another host may know it
                 newer, query = error, query.where(_table.c.id != row.id)
                 continue

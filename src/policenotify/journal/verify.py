@@ -39,7 +39,7 @@ PUBLICATION_FIELDS = (
 )
 """The fields of a publication, as exported, that its event covers."""
 
-_FINAL = frozenset({"posted", "refused", "superseded", "skipped", "held", "deleted"})
+FINAL = frozenset({"posted", "refused", "superseded", "skipped", "held", "deleted"})
 """Outcomes that only an event may end."""
 
 
@@ -211,8 +211,8 @@ class Statements:
         stated = self._states.get(number, self._outcomes.get(delivery["post_key"], "waiting"))
         ref = None if delivery["ref"] is None else digest_of(delivery["ref"])
         request = delivery.get("request")
-        settled = stated == outcome if stated in _FINAL else outcome not in _FINAL
-        same_request = request is None or outcome not in _FINAL or self._requests.get(number) == digest_of(request)
+        settled = stated == outcome if stated in FINAL else outcome not in FINAL
+        same_request = request is None or outcome not in FINAL or self._requests.get(number) == digest_of(request)
         return settled and ref == self._refs.get(number) and same_request
 
     # --- by kind of event
