@@ -59,7 +59,7 @@ _CREDENTIALS = "CREDENTIALS_DIRECTORY"  # systemd.exec(5)
 _VERSION_DIGITS = 6  # more rotations than an installation can live through
 
 
-class SealBroken(SettingsError):
+class InvalidSeal(SettingsError):
     """An encrypted value was changed, moved to another row, or encrypted with other keys."""
 
 
@@ -237,7 +237,7 @@ class Keys:
         """Decrypt what [`seal`][policenotify.journal.keys.Keys.seal] returned.
 
         Raises:
-            SealBroken: It was encrypted with other keys or for another purpose, or it is damaged.
+            InvalidSeal: It was encrypted with other keys or for another purpose, or it is damaged.
             SettingsError: It was encrypted with a newer version of the keys.
         """
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - loaded only when needed
@@ -248,9 +248,9 @@ class Keys:
         try:
             return cipher.decrypt(nonce, body, _bound(purpose, str(version))).decode()
         except (InvalidTag, ValueError):  # ValueError: too short to be anything sealed
-            raise SealBroken(
-                f"A value sealed with key version {version} for {purpose!r} does not open with the keys "
-                f"{self.fingerprint} of this host: it comes from another installation, or it was changed. Compare the "
+            raise InvalidSeal(
+                f"A value sealed with key version {version} for {purpose.partition(' ')[0]!r} does not open with the "
+                f"keys {self.fingerprint} of this host: it comes from another installation, or it was changed. Compare the "
                 "fingerprints of all hosts (policenotify doctor) and copy the right keys file."
             ) from None
 
@@ -463,17 +463,32 @@ def _write(place: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())  # a power cut must not lose the keys of an existing journal
+        _sync(place.parent)
     except OSError as error:
         place.unlink(missing_ok=True)
         raise SettingsError(f"The keys file {place} cannot be written ({error.strerror}).") from error
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _replace(place: Path, content: bytes) -> None:
     draft = place.with_name(f"{place.name}.new")
     _write(draft, content)
     try:
-        draft.chmod(stat.S_IMODE(place.stat().st_mode))  # the desk's group may read it
+        before = place.stat()
+        if os.name == "posix" and os.geteuid() == 0:  # the service that owns the file must be able to read it
+            os.chown(draft, before.st_uid, before.st_gid)
+        draft.chmod(stat.S_IMODE(before.st_mode))  # so must the desk's group
         draft.replace(place)
+        _sync(place.parent)
     except OSError as error:
         draft.unlink(missing_ok=True)
         raise SettingsError(f"The keys file {place} cannot be replaced ({error.strerror}).") from error

@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from policenotify.channel import Recipient
 from policenotify.journal import schema
-from policenotify.journal.keys import Keys, SealBroken
+from policenotify.journal.keys import InvalidSeal, Keys
 from policenotify.journal.records import outcome_of, span
 from policenotify.model.history import Outcome
 
@@ -175,7 +175,7 @@ def seal_addresses_again(connection: Connection, keys: Keys) -> int:
     """Encrypt all addresses with the newest keys. Return their number. Those that do not open are left."""
     sealed = []
     for row in connection.execute(select(_address).where(_address.c.key_version < keys.version)):
-        with suppress_error(SealBroken):
+        with suppress_error(InvalidSeal):
             version, again = keys.seal(_bound(row.key), keys.unseal(_bound(row.key), row.key_version, row.sealed))
             sealed.append({"of_key": row.key, "key_version": version, "sealed": again, "stored_at": row.stored_at})
     if sealed:
@@ -229,7 +229,7 @@ def take_recipients(
                 try:
                     address = keys.unseal(_bound(row.key), row.key_version, row.sealed)
                     recipients.append(Recipient(key=row.key, address=address))
-                except SealBroken:
+                except InvalidSeal:
                     changed.append(row.key)
                     continue
             by_state.setdefault(state, []).append(row.key)
