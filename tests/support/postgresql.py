@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 USER = "postgres"
 APPLICATION = "application"
-"""A role that may use the tables as `policenotify migrate --grants` says, and owns none."""
+"""A role that has what `policenotify migrate --grants` prints, and owns none."""
 GUARDED = "desk"
 """A role that needs a password, and comes by the loopback."""
 

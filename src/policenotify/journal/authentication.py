@@ -1,6 +1,6 @@
 """Prove that what is about to be sent is what was published: each delivery carries a keyed code (HMAC).
 
-Who can write the database, but has no keys, can hold deliveries back. He cannot make them say anything else.
+Who can write the database, but has no keys, can hold deliveries back. He cannot change what they publish.
 """
 
 from __future__ import annotations

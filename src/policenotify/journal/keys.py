@@ -97,8 +97,8 @@ class Keys:
             source: The path of the keys file, to which only its owner and a group may have access; or
                 `credential:NAME`, a credential that systemd passes to the service; or `env:NAME`, an environment
                 variable that holds the content of the file.
-            signing: The same of the signing keys, if they are kept apart. Missing ones are no error until
-                something is to be signed.
+            signing: The same of the signing keys, if they are kept apart. If they are missing, nothing can be
+                signed.
             entropy: The source of unpredictable bytes.
             environ: The environment.
 
@@ -123,7 +123,7 @@ class Keys:
         _write(Path(path), self._file.written())
 
     def replace(self, path: str | os.PathLike[str]) -> None:
-        """Replace the file of earlier versions of these keys, at once and wholly. It needs room for both.
+        """Replace the file of earlier versions of these keys, wholly or not at all.
 
         Raises:
             SettingsError: The file is not one of earlier versions, or it cannot be written. It is as before.
@@ -250,8 +250,8 @@ class Keys:
         except (InvalidTag, ValueError):  # ValueError: too short to be anything sealed
             raise InvalidSeal(
                 f"A value sealed with key version {version} for {purpose.partition(' ')[0]!r} does not open with the "
-                f"keys {self.fingerprint} of this host: it comes from another installation, or it was changed. Compare the "
-                "fingerprints of all hosts (policenotify doctor) and copy the right keys file."
+                f"keys {self.fingerprint} of this host: it comes from another installation, or it was changed. Compare "
+                "the fingerprints of all hosts (policenotify doctor) and copy the right keys file."
             ) from None
 
     def sign(self, data: bytes) -> tuple[int, bytes]:

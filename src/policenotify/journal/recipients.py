@@ -109,7 +109,7 @@ def store_recipients(
         at: The time.
 
     Returns:
-        The deliveries that nobody may receive. They are skipped.
+        The deliveries without a recipient who may receive them. They are skipped.
     """
     rows = [
         {"delivery": delivery, "key": key, "state": Outcome.WAITING}

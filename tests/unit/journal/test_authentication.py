@@ -157,7 +157,7 @@ def test_a_sealed_address_opens_in_its_own_row_only(desk: Desk, caplog: pytest.L
 
 @pytest.mark.parametrize("outcome", [Outcome.POSTED, Outcome.REFUSED])
 def test_what_was_settled_is_not_sent_again(desk: Desk, outcome: Outcome) -> None:
-    """Old words, to readers who would believe them: nobody repeats a post by putting its delivery back."""
+    """Old words, to readers who would believe them: no post is repeated by putting its delivery back."""
     desk.publish()
     desk.deliver(outcome=outcome)
     desk.as_a_stranger(

@@ -1,5 +1,5 @@
 # ruff: noqa: S608 - all SQL here is this file's own
-"""Every manipulation of the database by somebody without the keys is detected, or refused before anything is sent."""
+"""Every manipulation of the database without the keys is detected, or refused before anything is sent."""
 
 from __future__ import annotations
 
