@@ -268,7 +268,7 @@ def verify(connection: Connection, keys: Keys) -> int:
     for line in _publications(connection, None, whole=True):
         if problem := statements.problem_of(line):
             raise _tampered(problem)
-    if problem := statements.last_problem() or _other_problem(connection, statements):
+    if problem := statements.last_problem(whole=True) or _other_problem(connection, statements):
         raise _tampered(problem)
     return count
 

@@ -159,6 +159,7 @@ class Statements:
 
     def __init__(self) -> None:
         self._publications: dict[str, str] = {}
+        self._left: dict[str, str] = {}  # of purged ones
         self._posts: dict[str, dict[str, list[str]]] = {}  # by publication and post key
         self._outcomes: dict[str, str] = {}  # by post key, as stored at first
         self._states: dict[int, str] = {}
@@ -183,7 +184,7 @@ class Statements:
     def problem_of(self, line: Mapping[str, Any]) -> str:
         """Return what is wrong with a publication, or an empty text."""
         name = line["id"]
-        if self._publications.pop(name, None) != publication_digest(line):
+        if self._left.pop(name, self._publications.pop(name, None)) != publication_digest(line):
             return f"publication {name} is not what was published"
         posts, purged = self._posts.pop(name, {}), self._purged.get(name)
         for delivery in line["deliveries"]:
@@ -192,16 +193,21 @@ class Statements:
             if purged is not None:
                 if purged.pop(str(delivery["id"]), None) != delivery["outcome"] or delivery["post"] is not None:
                     return f"{which} is not what the purge left"
-            elif stated is None or not {post_digest(delivery, post) for post in _wordings(delivery)} <= set(stated):
+            elif stated is None or not _are_stated(delivery, stated):
                 return f"{which} does not have the wording that was published"
             elif not self._is_stated(delivery):
                 return f"{which} does not have the outcome that was recorded"
         return f"a delivery of publication {name} was removed" if posts or purged else ""
 
-    def last_problem(self) -> str:
-        """Return what is wrong after all publications were compared, or an empty text."""
-        if self._publications:
-            return f"publication {min(self._publications)} was removed"
+    def last_problem(self, *, whole: bool) -> str:
+        """Return what is wrong after all publications were compared, or an empty text.
+
+        Args:
+            whole: All publications were compared, purged ones of every category and age included.
+        """
+        missing = self._publications | (self._left if whole else {})
+        if missing:
+            return f"publication {min(missing)} was removed"
         if unstated := self._emptied - self._may_be_empty:
             return f"the content of event {min(unstated)} was removed, and no purge states it"
         return ""
@@ -251,7 +257,7 @@ class Statements:
 
     def _erased(self, _event: Mapping[str, Any], body: Mapping[str, Any]) -> None:
         self._may_be_empty.update(body["events"])
-        self._publications.update(body["publications"])
+        self._left.update(body["publications"])
         self._purged.update({name: dict(outcomes) for name, outcomes in body["deliveries"].items()})
 
     def _stopped(self, event: Mapping[str, Any], _body: Mapping[str, Any]) -> None:
@@ -287,10 +293,12 @@ _READ: Mapping[str, Callable[[Statements, Mapping[str, Any], Mapping[str, Any]],
 """What each kind of event states. Others state nothing about what is stored."""
 
 
-def _wordings(delivery: Mapping[str, Any]) -> list[object]:
-    """Return both wordings of a delivery where they are known, else the chosen one."""
-    wordings = delivery.get("wordings", [delivery["post"]])
-    return [post for post in wordings if post is not None] or [None]
+def _are_stated(delivery: Mapping[str, Any], stated: Iterable[str]) -> bool:
+    """Return True if the wordings of a delivery are those stated: both where they are known, else the chosen one."""
+    both: list[object] | None = delivery.get("wordings")
+    posts = [post for post in both or [delivery["post"]] if post is not None] or [None]
+    digests = {post_digest(delivery, post) for post in posts}
+    return digests <= set(stated) if both is None else digests == set(stated)
 
 
 class _Verifier:
@@ -371,7 +379,7 @@ class _Verifier:
         if (fields["lines"], fields["digest"]) != (self._count, self._whole.hexdigest()):
             raise _InvalidLine("the lines before it are not those that were signed: one was changed, added or removed.")
         self._check(fields, "the signature of the whole", "export")
-        if problem := self._statements.last_problem():
+        if problem := self._statements.last_problem(whole=False):
             raise _InvalidLine(f"{problem}.")
         self.ended = True
 

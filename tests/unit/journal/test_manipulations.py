@@ -78,6 +78,7 @@ MANIPULATIONS = {
         "UPDATE pn_delivery SET standalone = replace(standalone, 'Accident', 'ATTENTAT') WHERE state = 'waiting'"
     ),
     "wording that was sent": "UPDATE pn_delivery SET standalone = replace(standalone, 'Accident', 'X') WHERE id = 1",
+    "one of two wordings removed": "UPDATE pn_delivery SET reply = NULL WHERE reply IS NOT NULL",
     "request that was sent": "UPDATE pn_delivery SET request = replace(request, 'delivery', 'other') WHERE id = 1",
     "account": "UPDATE pn_delivery SET account = 'someone.else' WHERE state = 'waiting'",
 }
