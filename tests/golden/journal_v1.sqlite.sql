@@ -171,6 +171,7 @@ CREATE TABLE pn_delivery (
     mac VARCHAR(80) NOT NULL,
     request_mac VARCHAR(80) NOT NULL,
     ref TEXT,
+    ref_mac VARCHAR(80) NOT NULL,
     reason TEXT NOT NULL,
     remedy TEXT NOT NULL,
     code TEXT NOT NULL,

@@ -12,10 +12,10 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from policenotify.channel import Operation
+from policenotify.channel import Operation, PostRef
 from policenotify.journal.keys import Keys
 
-_DELIVERY, _REQUEST = "delivery", "request"
+_DELIVERY, _REQUEST, _REF = "delivery", "request", "ref"
 
 _FROZEN = (
     "publication",
@@ -63,6 +63,23 @@ def is_authentic(keys: Keys, row: Row[Any], message: str = "") -> bool:
 def request_mac(keys: Keys, post_key: str, request_version: int, request: str) -> str:
     """Return the code of a request that is about to be sent."""
     return keys.mac(_REQUEST, _canonical([post_key, request_version, request]))
+
+
+def ref_mac(keys: Keys, post_key: str, ref: str) -> str:
+    """Return the code of a post's place, to which others reply, or which they edit or delete."""
+    return keys.mac(_REF, _canonical([post_key, ref]))
+
+
+def read_ref(keys: Keys, row: Row[Any]) -> PostRef:
+    """Return where the post of a delivery is.
+
+    Raises:
+        ValueError: That is not what this installation stored, or it is damaged.
+        UnsupportedVersion: It was stored with newer keys.
+    """
+    if not keys.is_mac(_REF, _canonical([row.post_key, row.ref]), row.ref_mac):
+        raise ValueError("the place of a post was changed in the database")
+    return PostRef.read(row.ref)
 
 
 def _text(columns: Mapping[str, Any], operation: str, message: str) -> str:

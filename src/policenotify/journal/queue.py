@@ -19,7 +19,7 @@ from policenotify.channel import Operation, Post, PostRef, Request
 from policenotify.errors import LostLease, UnsupportedVersion
 from policenotify.journal import schema
 from policenotify.journal.audit import is_settled, record_delivery
-from policenotify.journal.authentication import is_authentic, request_mac
+from policenotify.journal.authentication import is_authentic, read_ref, request_mac
 from policenotify.journal.channels import opens_at, take_slot
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import is_dead, is_of_this_boot
@@ -38,7 +38,7 @@ PREVIOUS_PART_MISSING = "It continues another post, and that one is not out."
 NEWER_SENT = "A newer message went out instead."
 EXPIRED = "It had expired before it could be sent."
 DAMAGED = (
-    "What the journal holds of it, or of the post it replies to, is damaged. Publish it by hand, then: "
+    "What the journal holds of it, or of the post it is about, is damaged or was changed. Publish it by hand, then: "
     "policenotify resolve."
 )
 
@@ -352,7 +352,7 @@ def take_next(
     while (row := connection.execute(query, values).first()) is not None:
         if (skip := _skip_reason(connection, row, now)) is None:
             try:
-                claimed = _claimed(connection, row)
+                claimed = _claimed(connection, keys, row)
                 authentic = is_authentic(keys, row) and not is_settled(connection, row.publication, row.id)
             except UnsupportedVersion as error:  # another host may know it
                 newer, query = error, query.where(_table.c.id != row.id)
@@ -483,8 +483,8 @@ def _is_closed(connection: Connection, row: Row[Any]) -> bool:
     return connection.execute(_CLOSED_BY, {"publication": row.publication}).first() is not None
 
 
-def _claimed(connection: Connection, row: Row[Any]) -> ClaimedDelivery:
-    """Read a delivery's row. Raise ValueError if it is damaged."""
+def _claimed(connection: Connection, keys: Keys, row: Row[Any]) -> ClaimedDelivery:
+    """Read a delivery's row. Raise ValueError if it, or the post that it is about, is damaged or was changed."""
     return ClaimedDelivery(
         id=row.id,
         owner=row.owner,
@@ -508,12 +508,12 @@ def _claimed(connection: Connection, row: Row[Any]) -> ClaimedDelivery:
         wording=row.wording,
         request_version=row.request_version,
         request=Request.read(row.request) if row.request else None,
-        reply_to=_reply_to(connection, row),
-        target=_ref(connection, row.target),
+        reply_to=_reply_to(connection, keys, row),
+        target=_ref(connection, keys, row.target),
     )
 
 
-def _reply_to(connection: Connection, row: Row[Any]) -> tuple[PostRef, ...]:
+def _reply_to(connection: Connection, keys: Keys, row: Row[Any]) -> tuple[PostRef, ...]:
     """Return the posts above this one, from the opening's first on. Empty if the opening was not posted."""
     parents = str(row.reply_to).split()
     # A further part replies to the one before, a second language to the first.
@@ -523,27 +523,28 @@ def _reply_to(connection: Connection, row: Row[Any]) -> tuple[PostRef, ...]:
         return ()
     same_language = _table.c.language == row.language
     rows = connection.execute(
-        select(_table.c.publication, _table.c.ref, _table.c.part)
+        select(_table.c.publication, _table.c.post_key, _table.c.ref, _table.c.ref_mac, _table.c.part)
         .where(_table.c.publication.in_(parents), _table.c.channel == row.channel, _table.c.account == row.account)
         .where(_table.c.operation == Operation.POST, _table.c.state == Outcome.POSTED, _table.c.ref.is_not(None))
         .where(or_(_table.c.publication != row.publication, _table.c.part < row.part))
         # The last post of each publication counts: the last in this language, else the first in another.
         .order_by(same_language, case((same_language, _table.c.part), else_=-_table.c.part))
     ).all()
-    posted = {parent.publication: PostRef.read(parent.ref) for parent in rows}
+    posted = {parent.publication: read_ref(keys, parent) for parent in rows}
     openings = [parent for parent in rows if parent.publication == parents[0]]
     if not openings:
         return ()
-    root = PostRef.read(min(openings, key=lambda opening: int(opening.part)).ref)
+    root = read_ref(keys, min(openings, key=lambda opening: int(opening.part)))
     thread = [posted[publication] for publication in parents if publication in posted]
     whole = tuple(thread) if thread[0] == root else (root, *thread)
     # An edited post keeps its place in the thread.
-    edited = _ref(connection, row.target) if row.operation == Operation.EDIT else None
+    edited = _ref(connection, keys, row.target) if row.operation == Operation.EDIT else None
     return whole[: whole.index(edited)] if edited in whole else whole
 
 
-def _ref(connection: Connection, delivery: int | None) -> PostRef | None:
+def _ref(connection: Connection, keys: Keys, delivery: int | None) -> PostRef | None:
     if delivery is None:
         return None
-    ref = connection.execute(select(_table.c.ref).where(_table.c.id == delivery)).scalar()
-    return PostRef.read(ref) if ref else None
+    query = select(_table.c.post_key, _table.c.ref, _table.c.ref_mac)
+    row = connection.execute(query.where(_table.c.id == delivery)).first()
+    return read_ref(keys, row) if row is not None and row.ref else None

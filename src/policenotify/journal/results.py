@@ -13,6 +13,7 @@ from policenotify.channel import Operation, RecipientOutcome
 from policenotify.errors import NotHeld
 from policenotify.journal import schema
 from policenotify.journal.audit import record_delivery
+from policenotify.journal.authentication import ref_mac
 from policenotify.journal.queue import (
     NEWER_SENT,
     cancel_pending,
@@ -78,7 +79,9 @@ def record_result(connection: Connection, claimed: ClaimedDelivery, result: Atte
     if result.outcome is not Outcome.REFUSED:  # a refusal does not settle an earlier attempt in doubt
         columns["in_doubt"] = unconfirmed or result.outcome is Outcome.HELD
     if result.ref is not None:
-        columns["ref"] = result.ref.model_dump_json()
+        columns["ref"] = stored = result.ref.model_dump_json()
+        keys = connection.get_execution_options()["policenotify_keys"]
+        columns["ref_mac"] = ref_mac(keys, claimed.key, stored)
     if result.standalone:
         columns |= {"request": None, "wording": "standalone"}
     if result.new_request:

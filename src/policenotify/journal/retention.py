@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, exists, 
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.errors import JournalError
-from policenotify.journal import audit, meta, schema
+from policenotify.journal import audit, schema
 from policenotify.journal.engine import BUSY, explain
 from policenotify.journal.keys import Keys
 from policenotify.journal.records import microseconds, span
@@ -33,7 +33,6 @@ from policenotify.model.lifecycle import IncidentStatus, Stage
 KEPT_AFTER = timedelta(days=30)
 """How long addresses are kept after the last incident that reached them was closed."""
 
-_ERASED = "addresses_erased_at"
 _ERASED_EVERY = timedelta(hours=1)
 _KEYS = 5_000  # values in one statement: SQLite takes 32,766 (sqlite.org/limits.html)
 _OLDEST = select(func.min(schema.address.c.stored_at))
@@ -86,18 +85,18 @@ class Retention:
     def __init__(self, journal: Transactions, engine: Engine) -> None:
         self._journal = journal
         self._engine = engine
+        self._erased_at: float | None = None  # by `erase_when_due`
         self._log_holds_erased = False  # the write-ahead log could not be truncated yet
 
     def erase_when_due(self) -> None:
-        """Erase addresses, at most once an hour. For processes that publish and never drain."""
+        """Erase addresses, at most once an hour in this process. For processes that publish and never drain."""
+        at = self._journal.clock.monotonic()
+        if self._erased_at is not None and at - self._erased_at < _ERASED_EVERY.total_seconds():
+            return
+        self._erased_at = at
         with self._journal.read() as connection:
-            now, oldest = microseconds(self._journal.now()), connection.execute(_OLDEST).scalar()
-            if oldest is None or oldest > now - span(KEPT_AFTER):
-                return
-            last = meta.get(connection, _ERASED)
-        if last is None or not 0 <= now - int(last) < span(_ERASED_EVERY):
-            with self._journal.write() as connection:
-                meta.put(connection, _ERASED, str(now))
+            oldest = connection.execute(_OLDEST).scalar()
+        if oldest is not None and oldest <= microseconds(self._journal.now()) - span(KEPT_AFTER):
             self.erase_addresses()
 
     def erase_addresses(self) -> int:

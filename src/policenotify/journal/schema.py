@@ -125,6 +125,7 @@ delivery: Table = Table(
     Column("mac", String(80), nullable=False, default=""),  # of what is to be sent, see `authentication`
     Column("request_mac", String(80), nullable=False, default=""),
     Column("ref", Text),
+    Column("ref_mac", String(80), nullable=False, default=""),
     Column("reason", Text, nullable=False, default=""),
     Column("remedy", Text, nullable=False, default=""),
     Column("code", Text, nullable=False, default=""),

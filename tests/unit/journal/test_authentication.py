@@ -110,6 +110,28 @@ def test_an_edit_that_became_a_post_is_sent_but_a_post_never_becomes_an_edit(des
     assert desk.take().operation is Operation.POST
 
 
+@pytest.mark.parametrize("change", ["ref = replace(ref, 'post of 1', 'post of 9')", "ref_mac = ''"])
+def test_a_reply_does_not_go_where_the_database_was_changed_to(desk: Desk, change: str) -> None:
+    desk.publish()
+    desk.deliver()
+    update = desk.publish(Stage.UPDATE)
+    desk.as_a_stranger(f"UPDATE pn_delivery SET {change} WHERE id = 1")  # noqa: S608 - a parameter of this test
+    assert desk.claim() is None
+    assert desk.outcome(update) is Outcome.HELD
+
+
+def test_an_edit_does_not_change_another_post(desk: Desk) -> None:
+    desk.publish()
+    opening = desk.deliver()
+    draft = desk.draft(Stage.STANDALONE)
+    edit = {"operation": Operation.EDIT, "target": opening.publication}
+    posts = tuple(replace(post, target=replace(post.target, **edit)) for post in draft.posts)
+    publication = desk.journal.publications.add(replace(draft, posts=posts))
+    desk.as_a_stranger("UPDATE pn_delivery SET ref = replace(ref, 'post of 1', 'post of 9') WHERE id = 1")
+    assert desk.claim() is None
+    assert desk.outcome(publication) is Outcome.HELD
+
+
 def test_a_message_changed_before_it_is_rendered_is_held(desk: Desk) -> None:
     draft = desk.draft()
     [post] = draft.posts
