@@ -243,7 +243,7 @@ def take_recipients(
 
 def _suppressed_among(connection: Connection, keys: Keys, recipients: Sequence[str]) -> set[str]:
     """Return who of some recipients is suppressed, and store by which key, which takes milliseconds to compute."""
-    if not recipients or connection.execute(select(_suppression.c.key).limit(1)).first() is None:
+    if not recipients or connection.execute(select(func.max(_suppression.c.key))).scalar() is None:
         return set()
     tags = {key: suppression_key(keys, key) for key in recipients}
     connection.execute(_SET_SUPPRESSION, [{"of_key": key, "by_key": tag} for key, tag in tags.items()])
