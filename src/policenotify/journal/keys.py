@@ -155,7 +155,12 @@ class Keys:
         return Keys(self._file.model_copy(update={"versions": versions}), self._entropy)
 
     def rotated(self, entropy: Entropy) -> Keys:
-        """Return the keys with one more version. The tagging key stays, and so do recipient keys and references."""
+        """Return the keys with one more version. The tagging key stays, and so do recipient keys and references.
+
+        Raises:
+            SettingsError: The signing keys are on another host, which alone may rotate.
+        """
+        self._private(self.version)
         return Keys(
             self._file.model_copy(update={"versions": (*self._file.versions, _Version.drawn(entropy))}), entropy
         )

@@ -312,7 +312,7 @@ def test_a_host_without_the_signing_keys_verifies_but_does_not_sign(keys: Keys, 
     assert host.verify(version, b"batch 1", signature)
     assert host.public_key(1) == keys.public_key(1)
     assert host.unseal("keep", *keys.seal("keep", "jeton")) == "jeton"
-    for act in (lambda: host.sign(b""), lambda: host.detach(tmp_path / "again")):
+    for act in (lambda: host.sign(b""), lambda: host.detach(tmp_path / "again"), lambda: host.rotated(os.urandom)):
         with pytest.raises(SettingsError, match="The signing keys are not on this host"):
             act()
     sealing = Keys.load(tmp_path / "desk", signing=tmp_path / "signing")
