@@ -59,3 +59,14 @@ def test_keys_that_are_in_no_file_are_not_rotated_here(run: Run, desk: Desk, mon
         refused = run("keys", *command)
         assert (refused.code, "The keys are not in a file here" in refused.err) == (1, True)
     assert not (desk.folder / "signing.keys").exists()
+
+
+def test_a_journal_that_was_tampered_with_does_not_keep_the_keys_from_being_rotated(run: Run, desk: Desk) -> None:
+    assert run("publish", *ACCIDENT).code == 0
+    with closing(sqlite3.connect(desk.database)) as database:
+        database.execute("UPDATE pn_event SET actor = 'innocent' WHERE id = 1")
+        database.commit()
+    ran = run("keys", "rotate")
+    assert ran.code == 0
+    assert "Not sealed before the rotation: The journal was tampered with: event 1" in ran.words
+    assert Keys.load(desk.folder / "keys").version == 2

@@ -12,7 +12,7 @@ from rich.text import Text
 from policenotify.cli import output
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
-from policenotify.errors import SettingsError
+from policenotify.errors import JournalError, SettingsError
 
 if TYPE_CHECKING:
     from policenotify.settings import Settings
@@ -49,14 +49,18 @@ def rotate(call: CliContext) -> Exit:
     actor = call.actor
     with call.journal() as (settings, journal):
         _ensure_in_file(settings)
-        journal.audit.seal()
+        steps = []
+        try:
+            journal.audit.seal()
+        except JournalError as error:  # after an intrusion, new keys are needed all the more
+            steps.append(f"Not sealed before the rotation: {error}")
         newer, apart = journal.keys.rotated(secrets.token_bytes), settings.signing_source
         if apart is not None:  # first: the keys file never names a signing key that is nowhere
             newer.replace_detached(apart)
         (newer if apart is None else newer.without_signing()).replace(settings.keys_source)
         sealed = journal.rotate_keys(newer, actor)
     document = {"version": newer.version, "fingerprint": newer.fingerprint, "sealed_again": sealed, "actor": actor}
-    steps = [
+    steps += [
         f"Copy {settings.keys_source} to every machine of this installation, and into the safe.",
         "Start all that publishes and delivers again, then: policenotify doctor",
         "Give those who verify exports the new public key: policenotify journal public-key",
