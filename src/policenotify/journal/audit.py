@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, func, insert, select
+from sqlalchemy import Connection, Label, Row, Select, Table, and_, func, insert, select
 
 from policenotify.errors import JournalError
 from policenotify.journal import meta, schema
@@ -128,17 +128,17 @@ def _chained(row: Mapping[str, Any], before: list[str]) -> str:
     return json.dumps([*(row[name] for name in _LINKED), before], ensure_ascii=False)
 
 
-@cache
-def _settlements() -> Select[Any]:
+def last_settlement(delivery: Table) -> Label[Any]:
+    """Return the expression for the body of the last event about the outcome of a delivery."""
     table = schema.event
-    about = (table.c.publication == bindparam("publication"), table.c.delivery == bindparam("delivery"))
+    about = (table.c.publication == delivery.c.publication, table.c.delivery == delivery.c.id)
     kinds = table.c.kind.in_(("settled", "resolved", "deleted"))
-    return select(table.c.body).where(*about, kinds).order_by(table.c.id.desc()).limit(1)
+    newest = select(table.c.body).where(*about, kinds).order_by(table.c.id.desc()).limit(1)
+    return newest.scalar_subquery().label("last_settlement")
 
 
-def is_settled(connection: Connection, publication: str, delivery: int) -> bool:
+def is_settled(body: str | None) -> bool:
     """Return True if the last event about the outcome of a delivery states that nothing more is to be sent."""
-    body = connection.execute(_settlements(), {"publication": publication, "delivery": delivery}).scalar()
     return body is not None and (not body or json.loads(body).get("outcome", "deleted") in FINAL)
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row, Update, and_, bindparam, case, exists, f
 from policenotify.channel import Operation, Post, PostRef, Request
 from policenotify.errors import LostLease, UnsupportedVersion
 from policenotify.journal import schema
-from policenotify.journal.audit import is_settled, record_delivery
+from policenotify.journal.audit import is_settled, last_settlement, record_delivery
 from policenotify.journal.authentication import is_authentic, read_ref, request_mac
 from policenotify.journal.channels import opens_at, take_slot
 from policenotify.journal.keys import Keys
@@ -197,7 +197,7 @@ _READY = (
     .order_by(_table.c.priority, _table.c.id)
     .limit(1)
 )
-_NEXT = _READY.with_for_update(skip_locked=True, of=_table)
+_NEXT = _READY.add_columns(last_settlement(_table)).with_for_update(skip_locked=True, of=_table)
 
 
 def next_due(connection: Connection, rates: Mapping[str, Rate | None], now: int) -> dict[str, datetime]:
@@ -353,7 +353,7 @@ def take_next(
         if (skip := _skip_reason(connection, row, now)) is None:
             try:
                 claimed = _claimed(connection, keys, row)
-                authentic = is_authentic(keys, row) and not is_settled(connection, row.publication, row.id)
+                authentic = is_authentic(keys, row) and not is_settled(row.last_settlement)
             except UnsupportedVersion as error:  # another host may know it
                 newer, query = error, query.where(_table.c.id != row.id)
                 continue
