@@ -471,9 +471,16 @@ def store_recipients_of(
     ordering_keys = {row.id: row.ordering_key for row in rows if row.ordering_key in follows}
     channels = {row.id: row.channel for row in rows}
     for delivery in sorted(store_recipients(connection, keys, recipients, ordering_keys, at)):
-        body = {"outcome": Outcome.SKIPPED}
-        about = {"publication": publication, "delivery": delivery, "channel": channels[delivery]}
-        record(connection, moment(at), RUNNER, "settled", body, **about)
+        record(
+            connection,
+            moment(at),
+            RUNNER,
+            "settled",
+            {"outcome": Outcome.SKIPPED},
+            publication=publication,
+            delivery=delivery,
+            channel=channels[delivery],
+        )
 
 
 def _store_pictures(connection: Connection, new: NewPublication) -> None:

@@ -348,7 +348,7 @@ def _purge_text(
         "publications": left,
         "deliveries": outcomes,
     }
-    if left:
+    if left or erased["events"]:
         audit.record(connection, now, actor, audit.ERASED, erased)
     return Counter(
         {

@@ -197,8 +197,9 @@ def _seals(file: str) -> list[dict[str, object]]:
     try:
         with click.open_file(file, "r", encoding="utf-8") as lines:
             seals = [json.loads(line) for line in lines if line.strip()]
-        if any(set(seal) != _WITNESSED for seal in seals):
-            raise ValueError  # noqa: TRY301 - the same as what is no JSON
+        for seal in seals:
+            if set(seal) != _WITNESSED or not (isinstance(seal["seal"], int) and isinstance(seal["at"], int)):
+                raise ValueError  # noqa: TRY301 - the same as what is no JSON
     except OSError as error:
         raise SettingsError(f"{file} cannot be read ({error.strerror}).") from error
     except (ValueError, TypeError):
