@@ -103,7 +103,11 @@ def vacuum(call: CliContext) -> Exit:
     return Exit.OK
 
 
-@journal.command("seal", short_help="Close and sign the events so far.", epilog=exit_codes(UNCHANGED))
+@journal.command(
+    "seal",
+    short_help="Close and sign the events so far.",
+    epilog=exit_codes(f"1 no signing keys, or the witness cannot be written; {UNCHANGED}"),
+)
 @click.option("--witness", metavar="SEALS", help="A file, on another host's disk, to which the seal is added.")
 @common
 @pass_context
