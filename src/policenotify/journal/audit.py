@@ -189,7 +189,7 @@ class _Chain:
             self._codes.update({link.id: link.mac for link in found})
         if any(number not in self._codes for number in followed):
             return False
-        text = _chained(row._mapping, [self._codes[number] for number in followed])  # noqa: SLF001 - public in SQLAlchemy
+        text = _chained(row._asdict(), [self._codes[number] for number in followed])
         self._codes[row.id] = row.mac
         while len(self._codes) > _REMEMBERED:
             del self._codes[next(iter(self._codes))]
@@ -198,7 +198,7 @@ class _Chain:
     @staticmethod
     def _note(row: Row[Any], statements: Statements) -> None:
         if row.body:
-            statements.add(row._mapping, json.loads(row.body))  # noqa: SLF001 - public in SQLAlchemy
+            statements.add(row._asdict(), json.loads(row.body))
         else:
             statements.add_emptied(row.id)
 
@@ -405,7 +405,7 @@ def _publications(
         for row in rows:
             yield {
                 "type": "publication",
-                **publication_fields(row._mapping),  # noqa: SLF001 - public in SQLAlchemy
+                **publication_fields(row._asdict()),
                 "purged": purged_at(row.rules),
                 "deliveries": list(_deliveries(connection, row.id, whole=whole)),
             }

@@ -50,7 +50,7 @@ def is_authentic(keys: Keys, row: Row[Any], message: str = "") -> bool:
     Raises:
         UnsupportedVersion: They were stored with newer keys.
     """
-    columns = row._mapping  # noqa: SLF001 - public in SQLAlchemy, named so to avoid clashes with columns
+    columns = row._asdict()
     # An edit that is out of reach becomes a new post, but no other operation changes.
     operations = {Operation.POST: (Operation.POST, Operation.EDIT)}.get(row.operation, (row.operation,))
     if not any(keys.is_mac(_DELIVERY, _text(columns, operation, message), row.mac) for operation in operations):
@@ -70,16 +70,16 @@ def ref_mac(keys: Keys, post_key: str, ref: str) -> str:
     return keys.mac(_REF, _canonical([post_key, ref]))
 
 
-def read_ref(keys: Keys, row: Row[Any]) -> PostRef:
+def read_ref(keys: Keys, post_key: str, ref: str, code: str) -> PostRef:
     """Return where the post of a delivery is.
 
     Raises:
         ValueError: That is not what this installation stored, or it is damaged.
         UnsupportedVersion: It was stored with newer keys.
     """
-    if not keys.is_mac(_REF, _canonical([row.post_key, row.ref]), row.ref_mac):
+    if not keys.is_mac(_REF, _canonical([post_key, ref]), code):
         raise ValueError("the place of a post was changed in the database")
-    return PostRef.read(row.ref)
+    return PostRef.read(ref)
 
 
 def _text(columns: Mapping[str, Any], operation: str, message: str) -> str:

@@ -42,7 +42,7 @@ _UNREACHABLE = (
     "its server cannot be reached, or refuses access. Check that it runs, and that the settings name the right "
     "host, port, database and user"
 )
-_ONLY_ADDED = (schema.event, schema.seal)
+_ONLY_ADDED = ("pn_event", "pn_seal")
 NO_TABLE = "42P01"
 """The error code for a missing table."""
 
@@ -84,13 +84,12 @@ def grants(role: str) -> str:
     """
     quoted = '"' + role.replace('"', '""') + '"'
     tables = schema.metadata.sorted_tables
-    kept = [table.name for table in tables if table in _ONLY_ADDED]
-    others = [table.name for table in tables if table not in _ONLY_ADDED]
+    others = [table.name for table in tables if table.name not in _ONLY_ADDED]
     numbers = [(table.name, table.autoincrement_column) for table in tables]
     sequences = [f"{name}_{column.name}_seq" for name, column in numbers if column is not None]
     return (
-        f"REVOKE ALL ON {', '.join([*kept, *others])} FROM {quoted};\n"
-        f"GRANT SELECT, INSERT ON {', '.join(kept)} TO {quoted};\n"
+        f"REVOKE ALL ON {', '.join([*_ONLY_ADDED, *others])} FROM {quoted};\n"
+        f"GRANT SELECT, INSERT ON {', '.join(_ONLY_ADDED)} TO {quoted};\n"
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {', '.join(others)} TO {quoted};\n"
         f"GRANT USAGE ON SEQUENCE {', '.join(sequences)} TO {quoted};\n"
     )

@@ -530,11 +530,12 @@ def _reply_to(connection: Connection, keys: Keys, row: Row[Any]) -> tuple[PostRe
         # The last post of each publication counts: the last in this language, else the first in another.
         .order_by(same_language, case((same_language, _table.c.part), else_=-_table.c.part))
     ).all()
-    posted = {parent.publication: read_ref(keys, parent) for parent in rows}
+    posted = {parent.publication: read_ref(keys, parent.post_key, parent.ref, parent.ref_mac) for parent in rows}
     openings = [parent for parent in rows if parent.publication == parents[0]]
     if not openings:
         return ()
-    root = read_ref(keys, min(openings, key=lambda opening: int(opening.part)))
+    first = min(openings, key=lambda opening: int(opening.part))
+    root = read_ref(keys, first.post_key, first.ref, first.ref_mac)
     thread = [posted[publication] for publication in parents if publication in posted]
     whole = tuple(thread) if thread[0] == root else (root, *thread)
     # An edited post keeps its place in the thread.
@@ -547,4 +548,4 @@ def _ref(connection: Connection, keys: Keys, delivery: int | None) -> PostRef | 
         return None
     query = select(_table.c.post_key, _table.c.ref, _table.c.ref_mac)
     row = connection.execute(query.where(_table.c.id == delivery)).first()
-    return read_ref(keys, row) if row is not None and row.ref else None
+    return read_ref(keys, row.post_key, row.ref, row.ref_mac) if row is not None and row.ref else None

@@ -330,7 +330,7 @@ def _purge_text(
     for row in rows:
         of_row, kept = update(_publication).where(_publication.c.id == row.id), tombstone(row, keys, now)
         connection.execute(of_row.values(**kept))
-        left[row.id] = publication_digest(audit.publication_fields({**row._mapping, **kept}))  # noqa: SLF001 - public
+        left[row.id] = publication_digest(audit.publication_fields({**row._asdict(), **kept}))
     of_them = _delivery.c.publication.in_(ids)
     deliveries = connection.execute(
         update(_delivery).where(of_them).values(standalone=None, reply=None, ref=None, reason="", remedy="")

@@ -297,8 +297,8 @@ def _are_stated(delivery: Mapping[str, Any], stated: Iterable[str]) -> bool:
     """Return True if the wordings of a delivery are those stated: both where they are known, else the chosen one."""
     both: list[object] | None = delivery.get("wordings")
     posts = [post for post in both or [delivery["post"]] if post is not None] or [None]
-    digests = {post_digest(delivery, post) for post in posts}
-    return digests <= set(stated) if both is None else digests == set(stated)
+    digests = [post_digest(delivery, post) for post in posts]
+    return set(digests) <= set(stated) if both is None else sorted(digests) == sorted(stated)
 
 
 class _Verifier:

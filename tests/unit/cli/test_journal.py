@@ -186,7 +186,7 @@ def test_an_export_is_proved_and_what_was_changed_is_seen(run: Run, old: Desk) -
     file.write_text(text.replace("avenue de Toulouse", "avenue de Lodeve", 1), encoding="utf-8")
     changed = run("journal", "verify", "out.jsonl")
     assert changed.code == 6
-    assert "the lines before it are not those that were signed" in changed.err
+    assert "is not what was published" in changed.err
     exported = run("journal", "export", "-")
     assert exported.code == 0
     [event] = [line for line in map(json.loads, exported.out.splitlines()) if line.get("kind") == "exported"]

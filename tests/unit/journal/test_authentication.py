@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -102,7 +102,7 @@ def test_an_edit_that_became_a_post_is_sent_but_a_post_never_becomes_an_edit(des
     desk.publish()
     opening = desk.deliver()
     draft = desk.draft(Stage.STANDALONE)
-    edit = {"operation": Operation.EDIT, "target": opening.publication}
+    edit: dict[str, Any] = {"operation": Operation.EDIT, "target": opening.publication}
     desk.journal.publications.add(
         replace(draft, posts=tuple(replace(post, target=replace(post.target, **edit)) for post in draft.posts))
     )
@@ -124,7 +124,7 @@ def test_an_edit_does_not_change_another_post(desk: Desk) -> None:
     desk.publish()
     opening = desk.deliver()
     draft = desk.draft(Stage.STANDALONE)
-    edit = {"operation": Operation.EDIT, "target": opening.publication}
+    edit: dict[str, Any] = {"operation": Operation.EDIT, "target": opening.publication}
     posts = tuple(replace(post, target=replace(post.target, **edit)) for post in draft.posts)
     publication = desk.journal.publications.add(replace(draft, posts=posts))
     desk.as_a_stranger("UPDATE pn_delivery SET ref = replace(ref, 'post of 1', 'post of 9') WHERE id = 1")

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import select
@@ -501,7 +501,7 @@ def test_an_edit_knows_where_its_post_is(desk: Desk, *, landed: bool) -> None:
     desk.publish()
     opening = desk.deliver(outcome=Outcome.POSTED if landed else Outcome.REFUSED)
     draft = desk.draft(Stage.STANDALONE)
-    edit = {"operation": Operation.EDIT, "target": opening.publication}
+    edit: dict[str, Any] = {"operation": Operation.EDIT, "target": opening.publication}
     posts = tuple(replace(post, target=replace(post.target, **edit)) for post in draft.posts)
     desk.journal.publications.add(replace(draft, posts=posts))
     claimed = desk.take()

@@ -1,4 +1,5 @@
 import re
+import secrets
 import subprocess
 import sys
 import tomllib
@@ -521,7 +522,7 @@ def test_a_place_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
 
 def test_the_publisher_opens_with_the_settings(write: Write, tmp_path: Path) -> None:
     place = write(BASIC.replace('{ env = "MAIL_URL" }', f'"{MAIL_URL}"'), "[[routes]]", 'to = ["public"]')
-    Keys.create(bytes).save(tmp_path / "policenotify.keys")
+    Keys.create(secrets.token_bytes).save(tmp_path / "policenotify.keys")
     with pytest.raises(JournalMissing, match="policenotify migrate"):
         open_publisher(place)
     assert not (tmp_path / "policenotify.db").exists()
