@@ -237,7 +237,6 @@ def test_who_was_erased_is_not_brought_back_by_a_correction(desk: Desk) -> None:
     assert desk.mail() == [B]
 
 
-@pytest.mark.sqlite
 def test_no_telephone_number_can_be_found_after_its_address_was_erased(desk: Desk) -> None:
     """Who has keys and database tries all numbers against the keys of recipients, in minutes."""
     numbers = ["+33612345678", "+33687654321"]
@@ -294,6 +293,7 @@ def test_what_was_erased_leaves_the_log_while_others_have_the_file_open(desk: De
         assert sealed not in desk.path.read_bytes()
 
 
+@pytest.mark.sqlite
 def test_what_was_erased_is_not_left_in_the_file(desk: Desk) -> None:
     desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": [A]})
     desk.mail()
