@@ -71,11 +71,16 @@ class Keys:
     another.
     """
 
-    __slots__ = ("_entropy", "_file")
+    __slots__ = ("_entropy", "_file", "_fingerprints", "_mac_keys")
 
     def __init__(self, file: _File, entropy: Entropy) -> None:
         self._file = file
         self._entropy = entropy
+        self._fingerprints: tuple[str, ...] = _fingerprints(file)  # compared at each claim, like the next
+        self._mac_keys: tuple[bytes, ...] = tuple(
+            hmac.digest(version.encryption, b"policenotify mac", "sha256")  # apart from the cipher's key
+            for version in file.versions
+        )
 
     @classmethod
     def create(cls, entropy: Entropy) -> Self:
@@ -178,12 +183,7 @@ class Keys:
     @property
     def fingerprints(self) -> tuple[str, ...]:
         """The fingerprints of these keys as of each version, oldest first."""
-        digest, fingerprints = hashlib.sha256(self._file.tagging), []
-        for version in self._file.versions:
-            digest.update(version.encryption)
-            text = _crockford(digest.digest(), FINGERPRINT_LENGTH)
-            fingerprints.append(f"{text[:4]}-{text[4:]}")
-        return tuple(fingerprints)
+        return self._fingerprints
 
     def tag(self, purpose: str, text: str) -> str:
         """Return an opaque, stable name for *text*: its HMAC-SHA-256 (RFC 2104) in 64 hexadecimal digits."""
@@ -206,8 +206,7 @@ class Keys:
         return version > 0 and hmac.compare_digest(self._mac(version, purpose, text).encode(), digits.encode())
 
     def _mac(self, version: int, purpose: str, text: str) -> str:
-        key = hmac.digest(self._of(version).encryption, b"policenotify mac", "sha256")  # apart from the cipher's key
-        return hmac.new(key, _bound(purpose, text), hashlib.sha256).hexdigest()
+        return hmac.digest(self._mac_keys[version - 1], _bound(purpose, text), "sha256").hex()
 
     def slow_tag(self, purpose: str, text: str) -> str:
         """Return an opaque, stable name that takes milliseconds to compute (scrypt, RFC 7914).
@@ -504,6 +503,15 @@ def _bound(purpose: str, text: str) -> bytes:
     if not purpose or "\0" in purpose:
         raise ValueError("purpose: a short name")
     return f"{purpose}\0{text}".encode()
+
+
+def _fingerprints(file: _File) -> tuple[str, ...]:
+    digest, fingerprints = hashlib.sha256(file.tagging), []
+    for version in file.versions:
+        digest.update(version.encryption)
+        text = _crockford(digest.digest(), FINGERPRINT_LENGTH)
+        fingerprints.append(f"{text[:4]}-{text[4:]}")
+    return tuple(fingerprints)
 
 
 def _crockford(digest: bytes, length: int) -> str:
