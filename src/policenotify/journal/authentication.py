@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from sqlalchemy import Row
@@ -32,6 +33,9 @@ _FROZEN = (
 )
 """The columns of a delivery that do not change between publishing and sending."""
 
+_ACCOUNT = _FROZEN.index("account")
+_of_row, _of_mapping = attrgetter(*_FROZEN), itemgetter(*_FROZEN)
+
 
 def delivery_mac(keys: Keys, row: Mapping[str, Any], message: str) -> str:
     """Return the code of a delivery's wordings, account and post key.
@@ -41,7 +45,7 @@ def delivery_mac(keys: Keys, row: Mapping[str, Any], message: str) -> str:
         row: Its columns.
         message: The stored message. It counts until the delivery is rendered from it.
     """
-    return keys.mac(_DELIVERY, _text(row, row["operation"], message))
+    return keys.mac(_DELIVERY, _text(_of_mapping(row), row["operation"], message))
 
 
 def is_authentic(keys: Keys, row: Row[Any], message: str = "") -> bool:
@@ -50,10 +54,10 @@ def is_authentic(keys: Keys, row: Row[Any], message: str = "") -> bool:
     Raises:
         UnsupportedVersion: They were stored with newer keys.
     """
-    columns = row._asdict()
+    frozen = _of_row(row)
     # An edit that is out of reach becomes a new post, but no other operation changes.
     operations = {Operation.POST: (Operation.POST, Operation.EDIT)}.get(row.operation, (row.operation,))
-    if not any(keys.is_mac(_DELIVERY, _text(columns, operation, message), row.mac) for operation in operations):
+    if not any(keys.is_mac(_DELIVERY, _text(frozen, operation, message), row.mac) for operation in operations):
         return False
     return row.request is None or keys.is_mac(
         _REQUEST, _canonical([row.post_key, row.request_version, row.request]), row.request_mac
@@ -82,10 +86,10 @@ def read_ref(keys: Keys, post_key: str, ref: str, code: str) -> PostRef:
     return PostRef.read(ref)
 
 
-def _text(columns: Mapping[str, Any], operation: str, message: str) -> str:
-    unrendered = not columns["account"]
+def _text(frozen: tuple[Any, ...], operation: str, message: str) -> str:
+    unrendered = not frozen[_ACCOUNT]
     source = hashlib.sha256(message.encode()).hexdigest() if unrendered else ""
-    return _canonical([*(columns[name] for name in _FROZEN), str(operation), source])
+    return _canonical([*frozen, str(operation), source])
 
 
 def _canonical(values: list[Any]) -> str:
