@@ -97,6 +97,8 @@ def _clear(error: BaseException) -> None:
             seen.add(id(one))
             clear_frames(one.__traceback__)
             chain += [one.__cause__, one.__context__]
+
+
 _LONGEST_TEXT = 1_000  # characters: our own texts have half as many
 
 

@@ -3,6 +3,7 @@ CREATE TABLE pn_address (
     key_version INTEGER NOT NULL,
     sealed BYTEA NOT NULL,
     stored_at BIGINT NOT NULL,
+    suppression VARCHAR(64),
     PRIMARY KEY (key)
 );
 
@@ -50,6 +51,8 @@ CREATE TABLE pn_event (
     body TEXT NOT NULL,
     salt VARCHAR(32) NOT NULL,
     commitment VARCHAR(64) NOT NULL,
+    follows TEXT NOT NULL,
+    mac VARCHAR(80) NOT NULL,
     PRIMARY KEY (id)
 );
 
@@ -169,7 +172,10 @@ CREATE TABLE pn_delivery (
     wording VARCHAR(12) NOT NULL,
     request_version INTEGER NOT NULL,
     request TEXT,
+    mac VARCHAR(80) NOT NULL,
+    request_mac VARCHAR(80) NOT NULL,
     ref TEXT,
+    ref_mac VARCHAR(80) NOT NULL,
     reason TEXT NOT NULL,
     remedy TEXT NOT NULL,
     code TEXT NOT NULL,

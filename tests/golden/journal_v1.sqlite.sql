@@ -3,6 +3,7 @@ CREATE TABLE pn_address (
     key_version INTEGER NOT NULL,
     sealed BLOB NOT NULL,
     stored_at BIGINT NOT NULL,
+    suppression VARCHAR(64),
     PRIMARY KEY ("key")
 );
 
@@ -49,7 +50,9 @@ CREATE TABLE pn_event (
     channel VARCHAR(64),
     body TEXT NOT NULL,
     salt VARCHAR(32) NOT NULL,
-    commitment VARCHAR(64) NOT NULL
+    commitment VARCHAR(64) NOT NULL,
+    follows TEXT NOT NULL,
+    mac VARCHAR(80) NOT NULL
 );
 
 CREATE INDEX ix_pn_event_publication ON pn_event (publication);
@@ -168,7 +171,10 @@ CREATE TABLE pn_delivery (
     wording VARCHAR(12) NOT NULL,
     request_version INTEGER NOT NULL,
     request TEXT,
+    mac VARCHAR(80) NOT NULL,
+    request_mac VARCHAR(80) NOT NULL,
     ref TEXT,
+    ref_mac VARCHAR(80) NOT NULL,
     reason TEXT NOT NULL,
     remedy TEXT NOT NULL,
     code TEXT NOT NULL,

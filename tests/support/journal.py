@@ -20,7 +20,7 @@ from policenotify.journal import open_journal, schema
 from policenotify.journal.engine import open_engine
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.recipients import recipient_key
+from policenotify.journal.recipients import recipient_key, suppression_key
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, NewPublication
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome, RenderedPost, Target
@@ -28,6 +28,7 @@ from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage, next_
 from policenotify.model.message import Message
 from policenotify.model.rate import Rate
 from policenotify.testing.fakes import FakeClock
+from tests.support.postgresql import APPLICATION, USER
 
 ACCOUNT = "police34.example"
 LEASE = timedelta(minutes=2)
@@ -57,8 +58,8 @@ class Desk:
         self._ids = itertools.count(first)
 
     def change_directly(self, script: str) -> None:
-        """Change the database behind the journal's back."""
-        engine = open_engine(self.url)
+        """Change the database behind the journal's back, as the owner of its tables."""
+        engine = open_engine(self.url.replace(f"//{APPLICATION}@", f"//{USER}@"))
         with closing(engine.raw_connection()) as connection:
             for statement in script.split("; "):
                 connection.cursor().execute(statement)
@@ -192,7 +193,8 @@ class Desk:
 
     def suppress(self, address: str, channel: str = "mail") -> None:
         """Suppress a recipient on a channel, as two reports of its network do."""
-        row = {"channel": channel, "key": recipient_key(self.keys, address), "reason": "x", "at": 0, "confirmed_at": 1}
+        key = suppression_key(self.keys, recipient_key(self.keys, address))
+        row = {"channel": channel, "key": key, "reason": "x", "at": 0, "confirmed_at": 1}
         with self.journal.write() as connection:
             connection.execute(insert(schema.suppression), row)
 
@@ -224,6 +226,10 @@ class Desk:
 
     def outcome(self, publication: str, channel: str = "sky") -> Outcome:
         return self.outcomes(publication)[channel]
+
+    def person_key(self, address: str) -> str:
+        """Return the opaque key of a recipient."""
+        return recipient_key(self.keys, address)
 
     def person(self, publication: str, address: str) -> Outcome | None:
         """Return the result of a publication for one recipient."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import psycopg
 
 USER = "postgres"
+APPLICATION = "application"
+"""A role that has what `policenotify migrate --grants` prints, and owns none."""
 GUARDED = "desk"
 """A role that needs a password, and comes by the loopback."""
 
@@ -57,6 +59,7 @@ class Server:
             "initdb", "-U", USER, "-E", "UTF8", "--locale=C", "--no-sync", "-A", "scram-sha-256", "--auth-local=trust"
         )
         self.start()
+        self.ask(f"CREATE ROLE {APPLICATION} LOGIN")
 
     def _run(self, program: str, *args: str) -> None:
         subprocess.run(  # noqa: S603 - the server's own programs
@@ -89,8 +92,8 @@ class Server:
         self.stop()
         shutil.rmtree(self.folder)
 
-    def url(self, database: str) -> str:
-        return f"postgresql://{USER}@/{database}?host={self.folder}&port={self.port}"
+    def url(self, database: str, user: str = USER) -> str:
+        return f"postgresql://{user}@/{database}?host={self.folder}&port={self.port}"
 
     def guarded_url(self, database: str, password: str) -> str:
         return f"postgresql://{GUARDED}:{password}@127.0.0.1:{self.port}/{database}"

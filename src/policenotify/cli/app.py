@@ -34,6 +34,7 @@ COMMANDS = {
     "resolve": ("delivery:resolve", "Record the outcome of a held delivery."),
     "recipients": ("recipients:recipients", "Show and lift suppressed recipients."),
     "journal": ("journal:journal", "Export, verify and purge the journal."),
+    "keys": ("keys:keys", "Rotate the installation's keys."),
     "networks": ("networks:networks", "Show the networks and their options."),
     "schema": ("schema:schema", "Print the JSON Schema of a message, the settings …"),
     "completion": ("init:completion", "Print the completion script for your shell."),

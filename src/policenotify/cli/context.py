@@ -89,12 +89,11 @@ class CliContext:
             patience: Seconds to wait for the journal's server; `None`: the journal's default.
         """
         from policenotify.journal import open_journal
-        from policenotify.journal.keys import Keys
         from policenotify.settings import may_of, read_settings
 
         settings = read_settings(self.settings, tolerant=True)
         may = may_of(settings)
-        journal = open_journal(settings.journal_url, keys=Keys.load(settings.keys_path), timeout=patience)
+        journal = open_journal(settings.journal_url, keys=settings.load_keys(), timeout=patience)
         journal.may = may
         try:
             yield settings, journal

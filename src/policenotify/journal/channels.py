@@ -12,6 +12,7 @@ from policenotify.channel import StateStore, StoredValue
 from policenotify.errors import Blocked
 from policenotify.journal import schema
 from policenotify.journal.audit import RUNNER, record
+from policenotify.journal.keys import Keys
 from policenotify.journal.records import LONGEST_PAUSE, latest_pause, microseconds, moment, span, storable
 from policenotify.journal.transactions import Transactions
 from policenotify.model.rate import Rate, RateReached
@@ -108,7 +109,22 @@ class JournalStateStore:
             yield
 
     def _purpose(self, name: str) -> str:
-        return f"keep {self._channel} {name}"
+        return _purpose(self._channel, name)
+
+
+def seal_states_again(connection: Connection, keys: Keys) -> int:
+    """Encrypt the stored states of all channels with the newest keys. Return their number."""
+    rows = connection.execute(select(_state).where(_state.c.key_version < keys.version)).all()
+    for row in rows:
+        purpose = _purpose(row.channel, row.name)
+        version, sealed = keys.seal(purpose, keys.unseal(purpose, row.key_version, row.sealed))
+        one = update(_state).where(_state.c.channel == row.channel, _state.c.name == row.name)
+        connection.execute(one.values(key_version=version, sealed=sealed))
+    return len(rows)
+
+
+def _purpose(channel: str, name: str) -> str:
+    return f"keep {channel} {name}"
 
 
 def unblock(connection: Connection, channel: str, actor: str, *, now: datetime) -> None:

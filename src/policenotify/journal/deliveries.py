@@ -25,7 +25,8 @@ from sqlalchemy import (
 from policenotify.channel import PostRef, Recipient, RecipientOutcome, Request
 from policenotify.errors import Blocked
 from policenotify.journal import clock_change, meta, queue, results, schema
-from policenotify.journal.audit import record_delivery
+from policenotify.journal.audit import posts_of, record_delivery
+from policenotify.journal.authentication import delivery_mac, is_authentic
 from policenotify.journal.channels import free_slots, take_slot
 from policenotify.journal.publications import delivery_columns, store_recipients_of
 from policenotify.journal.recipients import start_recipient, store_addresses, take_recipients
@@ -71,6 +72,7 @@ _OLDEST = (
     .where(_table.c.state.in_(_UNSETTLED))
     .group_by(_table.c.channel)
 )
+_MESSAGE = select(_publication.c.message).where(_publication.c.id == bindparam("publication"))
 _STATES = select(_table.c.state, _table.c.in_doubt).where(_table.c.id.in_(bindparam("ids", expanding=True)))
 
 
@@ -150,7 +152,7 @@ class Deliveries:
             steps = clock_change.total(connection)
             now = microseconds(journal.now())
             claimed = queue.take_next(
-                connection, channel, owner, now=now, lease=lease, severe_only=severe_only, rate=rate
+                connection, journal.keys, channel, owner, now=now, lease=lease, severe_only=severe_only, rate=rate
             )
             return claimed and replace(claimed, clock_steps=steps)
 
@@ -176,7 +178,9 @@ class Deliveries:
                 raise error
             claimed = claimed.at_steps(clock_change.total(connection))
             now = microseconds(journal.now())
-            return queue.begin_attempt(connection, claimed, request, wording, now=now, lease=lease, rate=rate)
+            return queue.begin_attempt(
+                connection, journal.keys, claimed, request, wording, now=now, lease=lease, rate=rate
+            )
 
     def confirm_lease(self, claimed: ClaimedDelivery) -> None:
         """Check by the journal's clock that the lease has not expired. Raise `LostLease` if it has."""
@@ -386,20 +390,28 @@ class Deliveries:
             if row is None:
                 return False
             store_addresses(connection, journal.keys, set(recipients or ()), at)
+            message = connection.execute(_MESSAGE, {"publication": row.publication}).scalar_one()
+            if not is_authentic(journal.keys, row, message):  # the posts were rendered from it
+                queue.hold_forged(connection, row, at)
+                return False
             first, *more = (
                 {
                     **delivery_columns(connection, row.publication, target, standalone, reply, at=at),
+                    "channel": row.channel,
                     "has_recipients": standalone is not None and recipients is not None,
                 }
                 for target, standalone, reply in in_sending_order(posts, targets)
             )
+            for columns in (first, *more):
+                columns["mac"] = delivery_mac(journal.keys, columns, message)
             connection.execute(update(_table).where(_table.c.id == row.id).values(**first))
             if more:
                 _insert_after(connection, row, more)
             addresses = {} if recipients is None else {row.channel: recipients}
             store_recipients_of(connection, journal.keys, row.publication, addresses, (row.ordering_key,), at)
             queue.supersede_partial_sends(connection, row.ordering_key, at)
-            record_delivery(connection, row, now, "rendered", {"parts": 1 + len(more)})
+            body = {"parts": 1 + len(more), "replaces": row.post_key, **posts_of((first, *more))}
+            record_delivery(connection, row, now, "rendered", body)
         return True
 
     def refuse_unrendered(self, unrendered: UnrenderedDelivery, reason: str) -> None:

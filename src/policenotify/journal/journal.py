@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -14,12 +14,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from policenotify.channel import Clock
 from policenotify.errors import JournalError, PublishingStopped
 from policenotify.journal import audit, meta, schema
-from policenotify.journal.channels import Channels, unblock
+from policenotify.journal.channels import Channels, seal_states_again, unblock
 from policenotify.journal.deliveries import Deliveries
 from policenotify.journal.engine import explain, open_engine
 from policenotify.journal.incidents import Incidents
 from policenotify.journal.keys import Entropy, Keys
 from policenotify.journal.publications import Publications
+from policenotify.journal.recipients import seal_addresses_again
 from policenotify.journal.records import microseconds
 from policenotify.journal.retention import Retention
 from policenotify.journal.suppressions import Suppressions
@@ -85,6 +86,19 @@ class Journal(Transactions):
             with self.write() as connection:
                 meta.put(connection, meta.KEYS, self.keys.fingerprint)  # refuses processes with the earlier keys
 
+    def rotate_keys(self, newer: Keys, actor: str) -> int:
+        """Use a newer version of the keys from now on. Return how many addresses and sessions were encrypted again.
+
+        Processes with the earlier keys write nothing any more.
+        """
+        with self.write() as connection:
+            body = {"version": newer.version, "fingerprint": newer.fingerprint}
+            audit.record(connection, self.now(), actor, "keys_rotated", body)
+            meta.put(connection, meta.KEYS, newer.fingerprint)
+            sealed = seal_addresses_again(connection, newer) + seal_states_again(connection, newer)
+        self.keys = newer
+        return sealed
+
     def stop(self, actor: str, reason: str = "") -> None:
         """Halt all publishing and delivery, in all processes, until `resume`."""
         self.authorize(actor, "stop")
@@ -126,11 +140,15 @@ class Journal(Transactions):
         Args:
             before: Only what was published by then, or None for all.
             category: Only that category, or None for all.
+
+        Raises:
+            JournalError: The journal was tampered with. A forgery is not signed.
         """
         selection = None
         if before is not None or category is not None:
             selection = Selection(before=microseconds(before or self.now()), category=category)
         with self.read() as connection:
+            audit.verify(connection, self.keys)
             yield from audit.export(connection, self.keys, selection)
 
 
@@ -167,11 +185,21 @@ class AuditLog:
             digest = connection.execute(select(table.c.digest).order_by(table.c.id.desc()).limit(1)).scalar()
         return digest or ""
 
-    def verify(self) -> int:
-        """Check every sealed batch. Return their number.
+    def witness(self) -> dict[str, object] | None:
+        """Return what another host keeps of the last seal, or None if there is none."""
+        with self._journal.read() as connection:
+            return audit.witness(connection)
+
+    def verify(self, witness: Iterable[Mapping[str, Any]] = ()) -> int:
+        """Check every event and sealed batch, and what is stored against them. Return the number of batches.
+
+        Args:
+            witness: What another host has kept of the seals.
 
         Raises:
-            JournalError: A sealed event was changed, moved or removed.
+            JournalError: Something was changed, moved, added or removed, or the journal was set back.
         """
         with self._journal.read() as connection:
-            return audit.verify(connection, self._journal.keys)
+            batches = audit.verify(connection, self._journal.keys)
+            audit.check_witness(connection, witness)
+        return batches

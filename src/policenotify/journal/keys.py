@@ -6,6 +6,9 @@ addresses and tokens, which are lost without it. Keep a copy in a safe.
 A file holds one *tagging* key, which never changes, and numbered *versions*, each with an encryption and a signing
 key. The newest version encrypts and signs, the older ones still decrypt and verify. Every encrypted or signed value
 is stored with the number of its version.
+
+The signing keys may be kept apart, in a file of their own on one host. The other hosts then publish and deliver, but
+cannot seal.
 """
 
 from __future__ import annotations
@@ -14,17 +17,18 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NoReturn, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NoReturn, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from policenotify.errors import SettingsError, UnsupportedVersion, forget_locals
 from policenotify.journal.permissions import read_closed
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 Entropy = Callable[[int], bytes]
 """Returns so many unpredictable bytes: `secrets.token_bytes`, except in tests."""
@@ -42,10 +46,19 @@ REFERENCE_LENGTH = 5
 FINGERPRINT_LENGTH = 8
 """Length of a fingerprint: 40 bits, enough to distinguish the files of one installation."""
 
+SCRYPT_N = 2**12
+"""Cost of a slow tag: 4 MiB and some 10 ms (r = 8), so that the 200 million numbers of a country take weeks."""
+
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's Base32: without I, L, O and U, which are easily misread."""
 
 _BITS = 5  # of one Crockford character
+_CREDENTIALS = "CREDENTIALS_DIRECTORY"  # systemd.exec(5)
+_VERSION_DIGITS = 6  # more rotations than an installation can live through
+
+
+class InvalidSeal(SettingsError):
+    """An encrypted value was changed, moved to another row, or encrypted with other keys."""
 
 
 class Keys:
@@ -56,11 +69,16 @@ class Keys:
     another.
     """
 
-    __slots__ = ("_entropy", "_file")
+    __slots__ = ("_entropy", "_file", "_fingerprints", "_mac_keys")
 
     def __init__(self, file: _File, entropy: Entropy) -> None:
         self._file = file
         self._entropy = entropy
+        self._fingerprints: tuple[str, ...] = _fingerprints(file)  # compared at each claim, like the next
+        self._mac_keys: tuple[bytes, ...] = tuple(
+            hmac.digest(version.encryption, b"policenotify mac", "sha256")  # apart from the cipher's key
+            for version in file.versions
+        )
 
     @classmethod
     def create(cls, entropy: Entropy) -> Self:
@@ -69,32 +87,34 @@ class Keys:
 
     @classmethod
     @forget_locals
-    def load(cls, path: str | os.PathLike[str], *, entropy: Entropy = secrets.token_bytes) -> Self:
-        """Read the keys file. It belongs to this user or root, and at most a group may read it too.
+    def load(
+        cls,
+        source: str | os.PathLike[str],
+        *,
+        signing: str | os.PathLike[str] | None = None,
+        entropy: Entropy = secrets.token_bytes,
+        environ: Mapping[str, str] = os.environ,
+    ) -> Self:
+        """Read the keys.
+
+        Args:
+            source: The path of the keys file, which belongs to this user or root, and which at most a group may read
+                too; or `credential:NAME`, a credential that systemd passes to the service; or `env:NAME`, an
+                environment variable that holds the content of the file.
+            signing: The same of the signing keys, if they are kept apart. If they are missing, nothing can be
+                signed.
+            entropy: The source of unpredictable bytes.
+            environ: The environment.
 
         Raises:
-            SettingsError: It is missing or damaged, or others may read or change it or its folder. The text quotes
-                nothing of it.
-            UnsupportedVersion: A newer policenotify wrote it.
+            SettingsError: They are missing or damaged, or others may read or change them or their folder. The text
+                quotes nothing of them.
+            UnsupportedVersion: A newer policenotify wrote them.
         """
-        place = Path(path)
-        try:
-            text = read_closed(place)
-        except SettingsError as error:
-            raise SettingsError(f"The keys are not used. {error}") from None
-        except OSError as error:
-            raise SettingsError(
-                f"The keys file {place} cannot be read ({error.strerror}). Copy it from another host of this "
-                "installation; only for a new installation make one: policenotify init"
-            ) from error
-        try:
-            if (version := _Head.model_validate_json(text).schema_version) > 1:
-                raise UnsupportedVersion("keys file", version, 1)
-            return cls(_File.model_validate_json(text), entropy)
-        except ValidationError:
-            raise SettingsError(
-                f"{place} is not a keys file, or it is damaged. Copy it again from another host or from the safe."
-            ) from None  # its cause would show the keys
+        keys = cls(_read(_File, source, environ), entropy)
+        if signing is None or not _is_there(signing, environ):
+            return keys
+        return keys._with(_read(_SigningFile, signing, environ), signing)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the keys to a new file that only its owner may read (mode 0600).
@@ -105,24 +125,47 @@ class Keys:
         Raises:
             SettingsError: The file exists, or it cannot be written.
         """
+        _write(Path(path), self._file.written())
+
+    def replace(self, path: str | os.PathLike[str]) -> None:
+        """Replace the file of earlier versions of these keys, wholly or not at all.
+
+        Raises:
+            SettingsError: The file is not one of earlier versions, or it cannot be written. It is as before.
+        """
         place = Path(path)
-        try:
-            descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            raise SettingsError(f"The keys file {place} is there already, and was left as it is.") from None
-        except OSError as error:
-            raise SettingsError(f"The keys file {place} cannot be written ({error.strerror}).") from error
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(self._file.written())
-                file.flush()
-                os.fsync(file.fileno())  # a power cut must not lose the keys of an existing journal
-        except OSError as error:
-            place.unlink(missing_ok=True)
-            raise SettingsError(f"The keys file {place} cannot be written ({error.strerror}).") from error
+        if not set(Keys.load(place).fingerprints) <= set(self.fingerprints):
+            raise SettingsError(f"The keys file {place} holds other keys, and was left as it is.")
+        _replace(place, self._file.written())
+
+    def detach(self, path: str | os.PathLike[str]) -> Keys:
+        """Write the signing keys to a new file of their own. Return the keys without them.
+
+        Raises:
+            SettingsError: The file exists, cannot be written, or the signing keys are not here.
+        """
+        _write(Path(path), self._signing_file().written())
+        return self.without_signing()
+
+    def replace_detached(self, path: str | os.PathLike[str]) -> None:
+        """Replace the file of the signing keys after a rotation."""
+        _replace(Path(path), self._signing_file().written())
+
+    def without_signing(self) -> Keys:
+        """Return the keys as the other hosts have them if the signing keys are kept apart."""
+        versions = tuple(
+            version.model_copy(update={"signing": None, "verifying": self._public(number)})
+            for number, version in enumerate(self._file.versions, 1)
+        )
+        return Keys(self._file.model_copy(update={"versions": versions}), self._entropy)
 
     def rotated(self, entropy: Entropy) -> Keys:
-        """Return the keys with one more version. The tagging key stays, and so do recipient keys and references."""
+        """Return the keys with one more version. The tagging key stays, and so do recipient keys and references.
+
+        Raises:
+            SettingsError: The signing keys are on another host, which alone may rotate.
+        """
+        self._private(self.version)
         return Keys(
             self._file.model_copy(update={"versions": (*self._file.versions, _Version.drawn(entropy))}), entropy
         )
@@ -140,16 +183,38 @@ class Keys:
     @property
     def fingerprints(self) -> tuple[str, ...]:
         """The fingerprints of these keys as of each version, oldest first."""
-        digest, fingerprints = hashlib.sha256(self._file.tagging), []
-        for version in self._file.versions:
-            digest.update(version.encryption + version.signing)
-            text = _crockford(digest.digest(), FINGERPRINT_LENGTH)
-            fingerprints.append(f"{text[:4]}-{text[4:]}")
-        return tuple(fingerprints)
+        return self._fingerprints
 
     def tag(self, purpose: str, text: str) -> str:
         """Return an opaque, stable name for *text*: its HMAC-SHA-256 (RFC 2104) in 64 hexadecimal digits."""
         return hmac.new(self._file.tagging, _bound(purpose, text), hashlib.sha256).hexdigest()
+
+    def mac(self, purpose: str, text: str) -> str:
+        """Return a code (HMAC-SHA-256) by which `is_mac` recognises *text*: `VERSION:DIGITS`."""
+        return f"{self.version}:{self._mac(self.version, purpose, text)}"
+
+    def is_mac(self, purpose: str, text: str, code: str) -> bool:
+        """Return True if *code* was made by one of these keys over *text*.
+
+        Raises:
+            UnsupportedVersion: It was made with a newer version of the keys.
+        """
+        number, _, digits = code.partition(":")
+        version = int(number) if number.isascii() and number.isdecimal() and len(number) <= _VERSION_DIGITS else 0
+        if version > self.version:
+            raise UnsupportedVersion("keys file", version, self.version)
+        return version > 0 and hmac.compare_digest(self._mac(version, purpose, text).encode(), digits.encode())
+
+    def _mac(self, version: int, purpose: str, text: str) -> str:
+        return hmac.digest(self._mac_keys[version - 1], _bound(purpose, text), "sha256").hex()
+
+    def slow_tag(self, purpose: str, text: str) -> str:
+        """Return an opaque, stable name that takes milliseconds to compute (scrypt, RFC 7914).
+
+        Who has the keys could try every telephone number against a tag in minutes, and against this in weeks.
+        """
+        salt = hmac.digest(self._file.tagging, _bound(purpose, "slow"), "sha256")
+        return hashlib.scrypt(text.encode(), salt=salt, n=SCRYPT_N, r=8, p=1, dklen=KEY_BYTES).hex()
 
     def reference(self, text: str) -> str:
         """Return five characters by which people may refer to *text* without learning it: `K7Q2M`.
@@ -176,7 +241,8 @@ class Keys:
         """Decrypt what [`seal`][policenotify.journal.keys.Keys.seal] returned.
 
         Raises:
-            SettingsError: It was encrypted with other keys or for another purpose, or it is damaged.
+            InvalidSeal: It was encrypted with other keys or for another purpose, or it is damaged.
+            SettingsError: It was encrypted with a newer version of the keys.
         """
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - loaded only when needed
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - loaded only when needed
@@ -186,22 +252,30 @@ class Keys:
         try:
             return cipher.decrypt(nonce, body, _bound(purpose, str(version))).decode()
         except (InvalidTag, ValueError):  # ValueError: too short to be anything sealed
-            raise SettingsError(
-                f"A value sealed with key version {version} for {purpose!r} does not open with the keys "
-                f"{self.fingerprint} of this host: it comes from another installation, or it was changed. Compare the "
-                "fingerprints of all hosts (policenotify doctor) and copy the right keys file."
+            raise InvalidSeal(
+                f"A value sealed with key version {version} for {purpose.partition(' ')[0]!r} does not open with the "
+                f"keys {self.fingerprint} of this host: it comes from another installation, or it was changed. Compare "
+                "the fingerprints of all hosts (policenotify doctor) and copy the right keys file."
             ) from None
 
     def sign(self, data: bytes) -> tuple[int, bytes]:
-        """Sign with the newest version (Ed25519, RFC 8032). Return its number and the signature (64 bytes)."""
-        return self.version, self._signing(self.version).sign(data)
+        """Sign with the newest version (Ed25519, RFC 8032). Return its number and the signature (64 bytes).
+
+        Raises:
+            SettingsError: The signing keys are on another host.
+        """
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415 - loaded only when needed
+            Ed25519PrivateKey,
+        )
+
+        return self.version, Ed25519PrivateKey.from_private_bytes(self._private(self.version)).sign(data)
 
     def verify(self, version: int, data: bytes, signature: bytes) -> bool:
         """Return True if *signature* was made by that version of these keys over *data*."""
         from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - loaded only when needed
 
         try:
-            self._signing(version).public_key().verify(signature, data)
+            self._verifying(version).verify(signature, data)
         except InvalidSignature:
             return False
         return True
@@ -210,8 +284,7 @@ class Keys:
         """Return the public half of that version's signing key in PEM (RFC 8410)."""
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415 - loaded only when needed
 
-        public = self._signing(version).public_key()
-        return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+        return self._verifying(version).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
     def __repr__(self) -> str:
         return f"Keys(version={self.version}, fingerprint={self.fingerprint!r})"
@@ -227,15 +300,58 @@ class Keys:
             )
         return self._file.versions[version - 1]
 
-    def _signing(self, version: int) -> Ed25519PrivateKey:
+    def _signing_file(self) -> _SigningFile:
+        return _SigningFile(signing=tuple(self._private(number) for number in range(1, self.version + 1)))
+
+    def _private(self, version: int) -> bytes:
+        if (signing := self._of(version).signing) is None:
+            raise SettingsError(
+                "The signing keys are not on this host. Do it where they are (signing_keys = … in the settings)."
+            )
+        return signing
+
+    def _public(self, version: int) -> bytes:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415 - loaded only when needed
             Ed25519PrivateKey,
         )
 
-        return Ed25519PrivateKey.from_private_bytes(self._of(version).signing)
+        known = self._of(version)
+        if known.verifying is not None:
+            return known.verifying
+        return Ed25519PrivateKey.from_private_bytes(self._private(version)).public_key().public_bytes_raw()
+
+    def _verifying(self, version: int) -> Ed25519PublicKey:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415 - loaded only when needed
+            Ed25519PublicKey,
+        )
+
+        return Ed25519PublicKey.from_public_bytes(self._public(version))
+
+    def _with(self, apart: _SigningFile, source: str | os.PathLike[str]) -> Self:
+        """Return the keys together with signing keys that are kept apart."""
+        versions = tuple(
+            version.model_copy(update={"signing": signing, "verifying": None})
+            for version, signing in zip(self._file.versions, apart.signing, strict=False)
+        )
+        whole = type(self)(self._file.model_copy(update={"versions": versions}), self._entropy)
+        if whole.version != self.version or any(
+            whole.public_key(number) != self.public_key(number) for number in range(1, self.version + 1)
+        ):
+            raise SettingsError(
+                f"The signing keys of {os.fspath(source)} do not belong to the keys {self.fingerprint} of this host. "
+                "Copy both files from where they were rotated."
+            )
+        return whole
 
 
-_Key = Annotated[bytes, Field(min_length=KEY_BYTES, max_length=KEY_BYTES)]
+def _unpredictable(key: bytes) -> bytes:
+    """Refuse a key of equal bytes, as a damaged or emptied file has."""
+    if len(set(key)) == 1:
+        raise ValueError("no key")
+    return key
+
+
+_Key = Annotated[bytes, Field(min_length=KEY_BYTES, max_length=KEY_BYTES), AfterValidator(_unpredictable)]
 
 
 class _Head(BaseModel):
@@ -255,7 +371,14 @@ class _Secret(BaseModel):
 
 class _Version(_Secret):
     encryption: _Key
-    signing: _Key
+    signing: _Key | None = None  # none where it is kept apart
+    verifying: _Key | None = None  # the public half, where the other is kept apart
+
+    @model_validator(mode="after")
+    def _has_one(self) -> Self:
+        if (self.signing is None) is (self.verifying is None):
+            raise ValueError("either a signing key or its public half")
+        return self
 
     @classmethod
     def drawn(cls, entropy: Entropy) -> Self:
@@ -268,7 +391,120 @@ class _File(_Secret):
     versions: tuple[_Version, ...] = Field(min_length=1)
 
     def written(self) -> bytes:
+        return self.model_dump_json(indent=2, exclude_none=True).encode() + b"\n"
+
+
+class _SigningFile(_Secret):
+    schema_version: Literal[1] = 1
+    signing: tuple[_Key, ...] = Field(min_length=1)
+
+    def written(self) -> bytes:
         return self.model_dump_json(indent=2).encode() + b"\n"
+
+
+_Kind = TypeVar("_Kind", _File, _SigningFile)
+
+
+def _read(kind: type[_Kind], source: str | os.PathLike[str], environ: Mapping[str, str]) -> _Kind:
+    text = _content(source, environ)
+    try:
+        if (version := _Head.model_validate_json(text).schema_version) > 1:
+            raise UnsupportedVersion("keys file", version, 1)
+        return kind.model_validate_json(text)
+    except ValidationError:
+        raise SettingsError(
+            f"{os.fspath(source)} is not a keys file, or it is damaged. Copy it again from another host or from the "
+            "safe."
+        ) from None  # its cause would show the keys
+
+
+def keys_file(source: str | os.PathLike[str], environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the file of a source of keys, or `None` for an environment variable; see `Keys.load`.
+
+    Raises:
+        SettingsError: It is a credential, and this process has none.
+    """
+    kind, _, name = os.fspath(source).partition(":")
+    if kind == "env":
+        return None
+    if kind != "credential":
+        return Path(source)
+    if _CREDENTIALS not in environ:
+        raise SettingsError(
+            f"The keys are the systemd credential {name!r}, and this process has none. Start it by its unit, with "
+            f"LoadCredential={name}:/path/of/the/keys"
+        )
+    return Path(environ[_CREDENTIALS], name)
+
+
+def _is_there(source: str | os.PathLike[str], environ: Mapping[str, str]) -> bool:
+    kind, _, name = os.fspath(source).partition(":")
+    if kind == "credential" and _CREDENTIALS not in environ:
+        return False
+    place = keys_file(source, environ)
+    return name in environ if place is None else place.exists()
+
+
+def _content(source: str | os.PathLike[str], environ: Mapping[str, str]) -> bytes:
+    place = keys_file(source, environ)
+    if place is None:
+        name = os.fspath(source).partition(":")[2]
+        if name not in environ:
+            raise SettingsError(f"The environment variable {name}, which is to hold the keys, is not set.")
+        return environ[name].encode()
+    try:
+        return read_closed(place)
+    except SettingsError as error:
+        raise SettingsError(f"The keys are not used. {error}") from None
+    except OSError as error:
+        raise SettingsError(
+            f"The keys file {place} cannot be read ({error.strerror}). Copy it from another host of this "
+            "installation; only for a new installation make one: policenotify init"
+        ) from error
+
+
+def _write(place: Path, content: bytes) -> None:
+    """Write a new file that only its owner may read, wholly or not at all."""
+    try:
+        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise SettingsError(f"The keys file {place} is there already, and was left as it is.") from None
+    except OSError as error:
+        raise SettingsError(f"The keys file {place} cannot be written ({error.strerror}).") from error
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # a power cut must not lose the keys of an existing journal
+        _sync(place.parent)
+    except OSError as error:
+        place.unlink(missing_ok=True)
+        raise SettingsError(f"The keys file {place} cannot be written ({error.strerror}).") from error
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _replace(place: Path, content: bytes) -> None:
+    draft = place.with_name(f"{place.name}.new")
+    _write(draft, content)
+    try:
+        before = place.stat()
+        if os.name == "posix" and os.geteuid() == 0:  # the service that owns the file must be able to read it
+            os.chown(draft, before.st_uid, before.st_gid)
+        draft.chmod(stat.S_IMODE(before.st_mode))  # so must the desk's group
+        draft.replace(place)
+        _sync(place.parent)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise SettingsError(f"The keys file {place} cannot be replaced ({error.strerror}).") from error
 
 
 def _bound(purpose: str, text: str) -> bytes:
@@ -276,6 +512,15 @@ def _bound(purpose: str, text: str) -> bytes:
     if not purpose or "\0" in purpose:
         raise ValueError("purpose: a short name")
     return f"{purpose}\0{text}".encode()
+
+
+def _fingerprints(file: _File) -> tuple[str, ...]:
+    digest, fingerprints = hashlib.sha256(file.tagging), []
+    for version in file.versions:
+        digest.update(version.encryption)
+        text = _crockford(digest.digest(), FINGERPRINT_LENGTH)
+        fingerprints.append(f"{text[:4]}-{text[4:]}")
+    return tuple(fingerprints)
 
 
 def _crockford(digest: bytes, length: int) -> str:

@@ -22,7 +22,7 @@ INITIAL = (VERSION, KEYS, ID, _STOPPED)
 """The facts of a journal in which nothing was ever published."""
 
 _STANDSTILL = select(_table.c.name, _table.c.value).where(
-    or_(*(_table.c.name == name for name in (MOVED, _STOPPED, ID, VERSION)))  # `IN` is compiled for each call
+    or_(*(_table.c.name == name for name in (MOVED, _STOPPED, ID, VERSION, KEYS)))  # `IN` is compiled for each call
 )
 
 
@@ -113,7 +113,7 @@ def stopped(connection: Connection, expected: str | None = None) -> PublishingSt
         expected: The id of the journal that was opened, or None for any.
 
     Raises:
-        JournalError: The journal was moved away.
+        JournalError: The journal was moved away, or its keys were rotated.
         JournalTakenAway: This is not the journal that was opened, or its tables were changed.
     """
     facts = {row.name: row.value for row in connection.execute(_STANDSTILL)}
@@ -123,6 +123,12 @@ def stopped(connection: Connection, expected: str | None = None) -> PublishingSt
         raise JournalTakenAway("The journal's tables were changed to those of another version while it was in use.")
     if place := facts.get(MOVED):
         raise _moved(place)
+    keys: Keys | None = connection.get_execution_options().get("policenotify_keys")
+    if keys is not None and facts.get(KEYS) not in keys.fingerprints:
+        raise JournalError(
+            f"The keys of this installation were rotated; this process has {keys.fingerprint}. Nothing was sent. "
+            "Copy the keys file to this host, and start this process again."
+        )
     if not (stop := facts.get(_STOPPED)):
         return None
     actor, _, reason = stop.partition("\n")

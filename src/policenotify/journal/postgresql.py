@@ -10,6 +10,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, func, sele
 from sqlalchemy.exc import DBAPIError
 
 from policenotify.errors import JournalError, MissingExtra
+from policenotify.journal import schema
 from policenotify.journal.clock import MachineClock
 
 DRIVERS = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
@@ -41,6 +42,7 @@ _UNREACHABLE = (
     "its server cannot be reached, or refuses access. Check that it runs, and that the settings name the right "
     "host, port, database and user"
 )
+_ONLY_ADDED = ("pn_event", "pn_seal")
 NO_TABLE = "42P01"
 """The error code for a missing table."""
 
@@ -54,7 +56,10 @@ _MEANINGS = {
     "28": _NO_ACCESS,
     "3D000": "its server has no such database. Create it, or name another, then: policenotify migrate",
     "40": "two processes blocked each other. Try again",
-    "42501": "this user may not read or write its tables. Grant it what the owner has",
+    "42501": (
+        "this user may not do that to its tables. Purge, vacuum, migrate and move as their owner; for the rest: "
+        "policenotify migrate --grants"
+    ),
     NO_TABLE: "a table is missing. Run: policenotify migrate",
     "53100": "the disk of its server is full. Free some space, then try again",
     "53300": "its server has no connection left. Close other programs, or raise max_connections",
@@ -70,6 +75,24 @@ _MEANINGS = {
 _password = re.compile(r"password|mot de passe|no pg_hba\.conf entry|entrée dans pg_hba\.conf", re.IGNORECASE)
 _no_database = re.compile(r"FATAL:\s+database .* does not exist|FATAL\s*:\s+la base de données .* n'existe pas")
 _starting = re.compile(r"the database system is|le système de bases de données")
+
+
+def grants(role: str) -> str:
+    """Return the SQL that gives a role what publishing, delivering and sealing need, and no more.
+
+    It may add events and seals, and never change or remove them: that is left to the owner of the tables.
+    """
+    quoted = '"' + role.replace('"', '""') + '"'
+    tables = schema.metadata.sorted_tables
+    others = [table.name for table in tables if table.name not in _ONLY_ADDED]
+    numbers = [(table.name, table.autoincrement_column) for table in tables]
+    sequences = [f"{name}_{column.name}_seq" for name, column in numbers if column is not None]
+    return (
+        f"REVOKE ALL ON {', '.join([*_ONLY_ADDED, *others])} FROM {quoted};\n"
+        f"GRANT SELECT, INSERT ON {', '.join(_ONLY_ADDED)} TO {quoted};\n"
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {', '.join(others)} TO {quoted};\n"
+        f"GRANT USAGE ON SEQUENCE {', '.join(sequences)} TO {quoted};\n"
+    )
 
 
 def open_server(url: URL, timeout: int | None = None) -> Engine:

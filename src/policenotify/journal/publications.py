@@ -14,7 +14,8 @@ from policenotify.channel import Operation, Picture, Post, PostRef
 from policenotify.errors import InvalidImage, InvalidTransition
 from policenotify.findings import Finding
 from policenotify.journal import meta, schema, tombstones
-from policenotify.journal.audit import record
+from policenotify.journal.audit import RUNNER, posts_of, publication_fields, record
+from policenotify.journal.authentication import delivery_mac
 from policenotify.journal.keys import Keys
 from policenotify.journal.queue import (
     OPENING_MISSING,
@@ -35,6 +36,7 @@ from policenotify.journal.records import (
     priority,
 )
 from policenotify.journal.transactions import Transactions
+from policenotify.journal.verify import publication_digest
 from policenotify.journal.workers import Runner, enqueue
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome, Target
@@ -117,8 +119,13 @@ class Publications:
     def add_refused(self, new: NewPublication) -> None:
         """Store a draft that a check refused. Its key stays free."""
         with self._journal.write() as connection:
-            connection.execute(insert(_table).values(**_columns(new, state="refused_by_check", key=None)))
-            body = {"codes": [finding.code for finding in new.findings if finding.blocks], "digest": new.digest}
+            columns = _columns(new, state="refused_by_check", key=None)
+            connection.execute(insert(_table).values(**columns))
+            body = {
+                "codes": [finding.code for finding in new.findings if finding.blocks],
+                "digest": new.digest,
+                "record": publication_digest(publication_fields(columns)),
+            }
             record(connection, new.at, new.actor, "refused_by_check", body, publication=new.id)
 
     def find_repeated(self, key: str, digest: str) -> str | None:
@@ -290,7 +297,8 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
         _advance_incident(connection, new, message.incident)
     elif message.lifecycle.corrects is not None:
         _ensure_not_cancelled(connection, message.lifecycle.corrects)
-    if not schema.insert_new(connection, _table, [_columns(new, state="published", key=new.key)]):
+    columns = _columns(new, state="published", key=new.key)
+    if not schema.insert_new(connection, _table, [columns]):
         raise IncidentChanged(
             f"Another desk is publishing with the key {new.key!r}. Try again.", incident=message.incident
         )
@@ -310,7 +318,6 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
             missing = skips
         row = {
             **delivery_columns(connection, new.id, target, standalone, reply, at=at, missing_opening=missing),
-            "publication": new.id,
             "has_recipients": standalone is not None and channel in new.recipients,
             "channel": channel,
             "ordering_key": ordering_key,
@@ -320,7 +327,7 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
             "not_before": at,
             "not_after": microseconds(new.not_after) if new.not_after else None,
         }
-        rows.append(row)
+        rows.append({**row, "mac": delivery_mac(keys, row, columns["message"])})
     for ordering_key in begun:
         inherit_priority(connection, ordering_key, urgency)
     if rows:
@@ -328,11 +335,15 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
     store_recipients_of(connection, keys, new.id, new.recipients, begun, at)
     for ordering_key in begun:
         supersede_partial_sends(connection, ordering_key, at)
-    body = {"stage": message.stage, "category": message.category, "digest": new.digest, **new.rules}
+    body: dict[str, object] = {"stage": message.stage, "category": message.category, "digest": new.digest, **new.rules}
+    body |= {"record": publication_digest(publication_fields(columns)), **posts_of(rows)}
+    if message.incident is not None:
+        due = [microseconds(new.due_at) if new.due_at else None]
+        body["incident"] = [message.incident, new.status, *([] if message.stage is Stage.CORRECTION else due)]
     record(connection, new.at, new.actor, "published", body, publication=new.id)
 
 
-def _columns(new: NewPublication, *, state: str, key: str | None) -> dict[str, object]:
+def _columns(new: NewPublication, *, state: str, key: str | None) -> dict[str, Any]:
     lifecycle, published = new.message.lifecycle, state == "published"
     return {
         "id": new.id,
@@ -412,6 +423,7 @@ def delivery_columns(
         _delivery.c.operation == Operation.POST,
     )
     return {
+        "publication": publication,
         "account": target.account,
         "language": target.language,
         "part": target.part,
@@ -457,7 +469,18 @@ def store_recipients_of(
     rows = connection.execute(query.order_by(_delivery.c.id)).all()
     recipients = {row.id: addresses[row.channel] for row in rows}
     ordering_keys = {row.id: row.ordering_key for row in rows if row.ordering_key in follows}
-    store_recipients(connection, keys, recipients, ordering_keys, at)
+    channels = {row.id: row.channel for row in rows}
+    for delivery in sorted(store_recipients(connection, keys, recipients, ordering_keys, at)):
+        record(
+            connection,
+            moment(at),
+            RUNNER,
+            "settled",
+            {"outcome": Outcome.SKIPPED},
+            publication=publication,
+            delivery=delivery,
+            channel=channels[delivery],
+        )
 
 
 def _store_pictures(connection: Connection, new: NewPublication) -> None:

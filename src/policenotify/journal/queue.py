@@ -18,8 +18,10 @@ from sqlalchemy import Connection, Row, Update, and_, bindparam, case, exists, f
 from policenotify.channel import Operation, Post, PostRef, Request
 from policenotify.errors import LostLease, UnsupportedVersion
 from policenotify.journal import schema
-from policenotify.journal.audit import record_delivery
+from policenotify.journal.audit import is_settled, last_settlement, record_delivery
+from policenotify.journal.authentication import is_authentic, read_ref, request_mac
 from policenotify.journal.channels import opens_at, take_slot
+from policenotify.journal.keys import Keys
 from policenotify.journal.leases import is_dead, is_of_this_boot
 from policenotify.journal.recipients import counts, overall_outcome, release_recipients
 from policenotify.journal.records import ClaimedDelivery, latest_pause, microseconds, moment, priority, span
@@ -36,8 +38,13 @@ PREVIOUS_PART_MISSING = "It continues another post, and that one is not out."
 NEWER_SENT = "A newer message went out instead."
 EXPIRED = "It had expired before it could be sent."
 DAMAGED = (
-    "What the journal holds of it, or of the post it replies to, is damaged. Publish it by hand, then: "
+    "What the journal holds of it, or of the post it is about, is damaged or was changed. Publish it by hand, then: "
     "policenotify resolve."
+)
+
+FORGED = (
+    "What the journal holds of it is not what was published, or it was settled before: somebody changed the database. "
+    "Nothing was sent just now. Publish it by hand, then: policenotify resolve. Find out who can write the database."
 )
 
 INTERRUPTED = "interrupted"
@@ -156,6 +163,12 @@ def cancel_pending(connection: Connection, row: Row[Any], outcome: Outcome, reas
     record_delivery(connection, row, moment(at), "settled", {"outcome": outcome, "reason": reason})
 
 
+def hold_forged(connection: Connection, row: Row[Any], now: int) -> None:
+    """Hold a delivery that is not what was published, and raise the alarm."""
+    _log.error("Channel %s: publication %s, delivery %s: held [forged]", row.channel, row.publication, row.id)
+    cancel_pending(connection, row, Outcome.HELD, FORGED, now)
+
+
 # --- what is due
 
 _NEXT_UP = and_(  # waiting, rendered, and nothing before it under its key is still to come
@@ -184,7 +197,7 @@ _READY = (
     .order_by(_table.c.priority, _table.c.id)
     .limit(1)
 )
-_NEXT = _READY.with_for_update(skip_locked=True, of=_table)
+_NEXT = _READY.add_columns(last_settlement(_table)).with_for_update(skip_locked=True, of=_table)
 
 
 def next_due(connection: Connection, rates: Mapping[str, Rate | None], now: int) -> dict[str, datetime]:
@@ -314,6 +327,7 @@ _TAKE = (
 
 def take_next(
     connection: Connection,
+    keys: Keys,
     channel: str,
     owner: str,
     *,
@@ -324,7 +338,8 @@ def take_next(
 ) -> ClaimedDelivery | None:
     """Claim the channel's next delivery, if any, after recovering interrupted ones.
 
-    An unreadable delivery does not block others: a damaged one is held, one of a newer policenotify is passed over.
+    An unreadable delivery does not block others: a damaged or forged one is held, and one of a newer policenotify, or
+    of newer keys, is passed over.
 
     Raises:
         UnsupportedVersion: Only deliveries of a newer policenotify are left.
@@ -338,7 +353,8 @@ def take_next(
     while (row := connection.execute(query, values).first()) is not None:
         if (skip := _skip_reason(connection, row, now)) is None:
             try:
-                claimed = _claimed(connection, row)
+                claimed = _claimed(connection, keys, row)
+                authentic = is_authentic(keys, row) and not is_settled(row.last_settlement)
             except UnsupportedVersion as error:  # another host may know it
                 newer, query = error, query.where(_table.c.id != row.id)
                 continue
@@ -347,8 +363,11 @@ def take_next(
                 text = "Channel %s: publication %s, delivery %s: held [damaged]"
                 _log.warning(text, channel, row.publication, row.id)
             else:
-                connection.execute(_TAKE, {"taken": row.id, "by": owner, "until": now + span(lease)})
-                return replace(claimed, owner=owner)
+                if authentic:
+                    connection.execute(_TAKE, {"taken": row.id, "by": owner, "until": now + span(lease)})
+                    return replace(claimed, owner=owner)
+                hold_forged(connection, row, now)
+                continue
         cancel_pending(connection, row, *skip, now)
     if newer is not None:
         raise newer
@@ -357,6 +376,7 @@ def take_next(
 
 def begin_attempt(
     connection: Connection,
+    keys: Keys,
     claimed: ClaimedDelivery,
     request: Request,
     wording: str,
@@ -375,13 +395,14 @@ def begin_attempt(
     """
     if rate is not None and not claimed.has_recipients:  # there the recipients are counted
         take_slot(connection, claimed.channel, rate, now)
-    number = claimed.attempts + 1
+    number, stored = claimed.attempts + 1, request.model_dump_json()
     first = claimed.first_tried_at or moment(now)
     change(
         connection,
         claimed,
         attempts=number,
-        request=request.model_dump_json(),
+        request=stored,
+        request_mac=request_mac(keys, claimed.key, claimed.request_version, stored),
         wording=wording,
         lease_until=now + span(lease),
         last_tried_at=now,
@@ -463,8 +484,8 @@ def _is_closed(connection: Connection, row: Row[Any]) -> bool:
     return connection.execute(_CLOSED_BY, {"publication": row.publication}).first() is not None
 
 
-def _claimed(connection: Connection, row: Row[Any]) -> ClaimedDelivery:
-    """Read a delivery's row. Raise ValueError if it is damaged."""
+def _claimed(connection: Connection, keys: Keys, row: Row[Any]) -> ClaimedDelivery:
+    """Read a delivery's row. Raise ValueError if it, or the post that it is about, is damaged or was changed."""
     return ClaimedDelivery(
         id=row.id,
         owner=row.owner,
@@ -488,12 +509,12 @@ def _claimed(connection: Connection, row: Row[Any]) -> ClaimedDelivery:
         wording=row.wording,
         request_version=row.request_version,
         request=Request.read(row.request) if row.request else None,
-        reply_to=_reply_to(connection, row),
-        target=_ref(connection, row.target),
+        reply_to=_reply_to(connection, keys, row),
+        target=_ref(connection, keys, row.target),
     )
 
 
-def _reply_to(connection: Connection, row: Row[Any]) -> tuple[PostRef, ...]:
+def _reply_to(connection: Connection, keys: Keys, row: Row[Any]) -> tuple[PostRef, ...]:
     """Return the posts above this one, from the opening's first on. Empty if the opening was not posted."""
     parents = str(row.reply_to).split()
     # A further part replies to the one before, a second language to the first.
@@ -503,27 +524,29 @@ def _reply_to(connection: Connection, row: Row[Any]) -> tuple[PostRef, ...]:
         return ()
     same_language = _table.c.language == row.language
     rows = connection.execute(
-        select(_table.c.publication, _table.c.ref, _table.c.part)
+        select(_table.c.publication, _table.c.post_key, _table.c.ref, _table.c.ref_mac, _table.c.part)
         .where(_table.c.publication.in_(parents), _table.c.channel == row.channel, _table.c.account == row.account)
         .where(_table.c.operation == Operation.POST, _table.c.state == Outcome.POSTED, _table.c.ref.is_not(None))
         .where(or_(_table.c.publication != row.publication, _table.c.part < row.part))
         # The last post of each publication counts: the last in this language, else the first in another.
         .order_by(same_language, case((same_language, _table.c.part), else_=-_table.c.part))
     ).all()
-    posted = {parent.publication: PostRef.read(parent.ref) for parent in rows}
+    posted = {parent.publication: read_ref(keys, parent.post_key, parent.ref, parent.ref_mac) for parent in rows}
     openings = [parent for parent in rows if parent.publication == parents[0]]
     if not openings:
         return ()
-    root = PostRef.read(min(openings, key=lambda opening: int(opening.part)).ref)
+    first = min(openings, key=lambda opening: int(opening.part))
+    root = read_ref(keys, first.post_key, first.ref, first.ref_mac)
     thread = [posted[publication] for publication in parents if publication in posted]
     whole = tuple(thread) if thread[0] == root else (root, *thread)
     # An edited post keeps its place in the thread.
-    edited = _ref(connection, row.target) if row.operation == Operation.EDIT else None
+    edited = _ref(connection, keys, row.target) if row.operation == Operation.EDIT else None
     return whole[: whole.index(edited)] if edited in whole else whole
 
 
-def _ref(connection: Connection, delivery: int | None) -> PostRef | None:
+def _ref(connection: Connection, keys: Keys, delivery: int | None) -> PostRef | None:
     if delivery is None:
         return None
-    ref = connection.execute(select(_table.c.ref).where(_table.c.id == delivery)).scalar()
-    return PostRef.read(ref) if ref else None
+    query = select(_table.c.post_key, _table.c.ref, _table.c.ref_mac)
+    row = connection.execute(query.where(_table.c.id == delivery)).first()
+    return read_ref(keys, row.post_key, row.ref, row.ref_mac) if row is not None and row.ref else None

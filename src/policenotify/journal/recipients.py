@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress as suppress_error
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +15,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    delete,
     exists,
     func,
     insert,
@@ -24,11 +27,13 @@ from sqlalchemy import (
 
 from policenotify.channel import Recipient
 from policenotify.journal import schema
-from policenotify.journal.keys import Keys
+from policenotify.journal.keys import InvalidSeal, Keys
 from policenotify.journal.records import outcome_of, span
 from policenotify.model.history import Outcome
 
 _PURPOSE = "recipient"
+CHANGED_ADDRESS = "The stored address was changed or is damaged, so nothing was sent to it."
+_log = logging.getLogger("policenotify")
 _recipient, _delivery, _address, _suppression = schema.recipient, schema.delivery, schema.address, schema.suppression
 _OF_DELIVERIES = _recipient.c.delivery.in_(bindparam("deliveries", expanding=True))
 _SUPPRESS = (
@@ -38,7 +43,8 @@ _SUPPRESS = (
         exists().where(
             _delivery.c.id == _recipient.c.delivery,
             _suppression.c.channel == _delivery.c.channel,
-            _suppression.c.key == _recipient.c.key,
+            _address.c.key == _recipient.c.key,
+            _suppression.c.key == _address.c.suppression,
             _suppression.c.confirmed_at.is_not(None),
         ),
     )
@@ -46,9 +52,20 @@ _SUPPRESS = (
 )
 _WITH_WAITING = select(_recipient.c.delivery).where(_OF_DELIVERIES, _recipient.c.state == Outcome.WAITING).distinct()
 _OF_KEYS = _address.c.key.in_(bindparam("keys", expanding=True))
-_KNOWN = select(_address.c.key).where(_OF_KEYS).order_by(_address.c.key).with_for_update(key_share=True)
+_KNOWN = (
+    select(_address.c.key, _address.c.key_version)
+    .where(_OF_KEYS)
+    .order_by(_address.c.key)
+    .with_for_update(key_share=True)
+)
 _A_DAY = span(timedelta(days=1))  # a list of thousands is not rewritten for each post of a day
 _REFRESH = update(_address).where(_OF_KEYS, _address.c.stored_at < bindparam("stale")).values(stored_at=bindparam("at"))
+_SET_SUPPRESSION = update(_address).where(_address.c.key == bindparam("of_key")).values(suppression=bindparam("by_key"))
+_SEAL_AGAIN = (  # with the newest keys
+    update(_address)
+    .where(_address.c.key == bindparam("of_key"))
+    .values({name: bindparam(name) for name in ("key_version", "sealed", "stored_at")})
+)
 _START = (
     update(_recipient)
     .where(_recipient.c.delivery == bindparam("of_delivery"), _recipient.c.key == bindparam("of_key"))
@@ -90,7 +107,7 @@ def store_recipients(
     addresses: Mapping[int, Iterable[str]],
     ordering_keys: Mapping[int, str],
     at: int,
-) -> None:
+) -> set[int]:
     """Store who receives some deliveries: their own recipients, and those of earlier deliveries of the incident.
 
     Args:
@@ -99,6 +116,9 @@ def store_recipients(
         addresses: For each delivery the addresses of its own recipients.
         ordering_keys: The ordering keys of those deliveries that others precede.
         at: The time.
+
+    Returns:
+        The deliveries without a recipient who may receive them. They are skipped.
     """
     rows = [
         {"delivery": delivery, "key": key, "state": Outcome.WAITING}
@@ -119,6 +139,7 @@ def store_recipients(
             .where(_delivery.c.id.in_(empty))
             .values(state=Outcome.SKIPPED, reason=NOBODY, remedy=remedy, settled_at=at)
         )
+    return empty
 
 
 def _add_earlier_recipients(connection: Connection, delivery: int, ordering_key: str) -> None:
@@ -147,22 +168,44 @@ def store_addresses(connection: Connection, keys: Keys, addresses: Iterable[str]
     names = sorted(by_key)
     for start in range(0, len(names), _BATCH):
         batch = names[start : start + _BATCH]
-        known = set(connection.execute(_KNOWN, {"keys": batch}).scalars())
-        if known:
-            connection.execute(_REFRESH, {"keys": list(known), "at": at, "stale": at - _A_DAY})
+        versions = {row.key: row.key_version for row in connection.execute(_KNOWN, {"keys": batch})}
+        if versions:
+            connection.execute(_REFRESH, {"keys": list(versions), "at": at, "stale": at - _A_DAY})
         rows = []
         for key in batch:
-            if key not in known:
-                version, sealed = keys.seal(_PURPOSE, by_key[key])
+            if versions.get(key, 0) < keys.version:
+                version, sealed = keys.seal(_bound(key), by_key[key])
                 rows.append({"key": key, "key_version": version, "sealed": sealed, "stored_at": at})
-        schema.insert_new(connection, _address, rows)
+        schema.insert_new(connection, _address, [row for row in rows if row["key"] not in versions])
+        if again := [{"of_key": row.pop("key"), **row} for row in rows if row["key"] in versions]:
+            connection.execute(_SEAL_AGAIN, again)
+
+
+def seal_addresses_again(connection: Connection, keys: Keys) -> int:
+    """Encrypt all addresses with the newest keys. Return their number. Those that do not open are left."""
+    sealed = []
+    for row in connection.execute(select(_address).where(_address.c.key_version < keys.version)):
+        with suppress_error(InvalidSeal):
+            version, again = keys.seal(_bound(row.key), keys.unseal(_bound(row.key), row.key_version, row.sealed))
+            sealed.append({"of_key": row.key, "key_version": version, "sealed": again, "stored_at": row.stored_at})
+    if sealed:
+        connection.execute(_SEAL_AGAIN, sealed)
+    return len(sealed)
+
+
+def _bound(key: str) -> str:
+    """Return the purpose of a sealed address, which opens in the row of its recipient only."""
+    return f"{_PURPOSE} {key}"
+
+
+_TAKEN = (_address.c.key_version, _address.c.sealed, _address.c.suppression, _delivery.c.channel)
 
 
 def _waiting() -> Select[Any]:
     suppressed = _suppression.c.confirmed_at.is_not(None).label("suppressed")
-    same = and_(_suppression.c.channel == _delivery.c.channel, _suppression.c.key == _recipient.c.key)
+    same = and_(_suppression.c.channel == _delivery.c.channel, _suppression.c.key == _address.c.suppression)
     return (
-        select(_recipient.c.key, _recipient.c.in_doubt, _address.c.key_version, _address.c.sealed, suppressed)
+        select(_recipient.c.key, _recipient.c.in_doubt, *_TAKEN, suppressed)
         .join(_address, _address.c.key == _recipient.c.key)
         .join(_delivery, _delivery.c.id == _recipient.c.delivery)
         .outerjoin(_suppression, same)
@@ -182,28 +225,77 @@ def take_recipients(
     """Mark the next recipients for an attempt and decrypt their addresses, none twice in one attempt.
 
     They are `sending` from now on. `start_recipient` marks each before it is sent to. Recipients suppressed meanwhile
-    are passed over, and with *hold_doubt* those in doubt are held.
+    are passed over, and with *hold_doubt* those in doubt are held. An address that does not open in its row is
+    refused and forgotten, so that the next publication stores it again.
     """
     values = {"of_delivery": delivery, "attempt": attempt, "count": limit}
     recipients: list[Recipient] = []
     while not recipients and (rows := connection.execute(_WAITING, values).all()):
         by_state: dict[Outcome, list[str]] = {}
+        changed: list[str] = []
+        unknown = [row.key for row in rows if row.suppression is None]
+        found = _suppressed_among(connection, keys, rows[0].channel, unknown)
         for row in rows:
-            held = row.in_doubt and hold_doubt
-            state = Outcome.SUPPRESSED if row.suppressed else Outcome.HELD if held else Outcome.SENDING
-            by_state.setdefault(state, []).append(row.key)
+            held, suppressed = row.in_doubt and hold_doubt, row.suppressed or row.key in found
+            state = Outcome.SUPPRESSED if suppressed else Outcome.HELD if held else Outcome.SENDING
             if state is Outcome.SENDING:
-                recipients.append(Recipient(key=row.key, address=keys.unseal(_PURPOSE, row.key_version, row.sealed)))
+                try:
+                    address = keys.unseal(_bound(row.key), row.key_version, row.sealed)
+                    recipients.append(Recipient(key=row.key, address=address))
+                except InvalidSeal:
+                    changed.append(row.key)
+                    continue
+            by_state.setdefault(state, []).append(row.key)
         for state, marked in by_state.items():
             of_delivery = update(_recipient).where(_recipient.c.delivery == delivery, _recipient.c.key.in_(marked))
             connection.execute(of_delivery.values(state=state))
+        if changed:
+            _refuse_changed(connection, delivery, changed)
     return tuple(recipients)
 
 
 def addresses_of(connection: Connection, keys: Keys, recipients: Collection[str]) -> list[str]:
-    """Return the addresses of some recipients, as far as they are still stored."""
-    stored = select(_address.c.key_version, _address.c.sealed).where(_address.c.key.in_(recipients))
-    return [keys.unseal(_PURPOSE, row.key_version, row.sealed) for row in connection.execute(stored)]
+    """Return the addresses of some recipients, as far as they are still stored and unchanged."""
+    stored = select(_address.c.key, _address.c.key_version, _address.c.sealed).where(_address.c.key.in_(recipients))
+    addresses: list[str] = []
+    for row in connection.execute(stored):
+        with suppress_error(InvalidSeal):
+            addresses.append(keys.unseal(_bound(row.key), row.key_version, row.sealed))
+    return addresses
+
+
+def store_suppression_keys(connection: Connection, keys: Keys, recipients: Iterable[str]) -> dict[str, str]:
+    """Store by which key each of some recipients would be suppressed. Return the keys by recipient.
+
+    One takes milliseconds to compute, so that it is stored beside the address and erased with it.
+    """
+    tags = {key: suppression_key(keys, key) for key in sorted(recipients)}
+    if tags:
+        connection.execute(_SET_SUPPRESSION, [{"of_key": key, "by_key": tag} for key, tag in tags.items()])
+    return tags
+
+
+def _suppressed_among(connection: Connection, keys: Keys, channel: str, recipients: Sequence[str]) -> set[str]:
+    """Return who of some recipients, whose key of suppression is not stored yet, is suppressed on a channel."""
+    if not recipients or connection.execute(select(func.max(_suppression.c.key))).scalar() is None:
+        return set()
+    tags = store_suppression_keys(connection, keys, recipients)
+    confirmed = and_(_suppression.c.channel == channel, _suppression.c.confirmed_at.is_not(None))
+    query = select(_suppression.c.key).where(confirmed, _suppression.c.key.in_(tags.values()))
+    found = set(connection.execute(query).scalars())
+    return {key for key, tag in tags.items() if tag in found}
+
+
+def suppression_key(keys: Keys, recipient: str) -> str:
+    """Return the key under which a recipient is suppressed, from which no telephone number can be found in minutes."""
+    return keys.slow_tag("suppression", recipient)
+
+
+def _refuse_changed(connection: Connection, delivery: int, changed: Sequence[str]) -> None:
+    _log.error("Delivery %d: the stored addresses of %d recipients were changed", delivery, len(changed))
+    of_delivery = update(_recipient).where(_recipient.c.delivery == delivery, _recipient.c.key.in_(changed))
+    connection.execute(of_delivery.values(state=Outcome.REFUSED, reason=CHANGED_ADDRESS, code="changed"))
+    connection.execute(delete(_address).where(_address.c.key.in_(changed)))
 
 
 def start_recipient(connection: Connection, delivery: int, attempt: int, key: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from policenotify.channel import Operation, RecipientOutcome
 from policenotify.errors import Blocked, NotHeld
 from policenotify.journal import schema
 from policenotify.journal.audit import record_delivery
+from policenotify.journal.authentication import ref_mac
 from policenotify.journal.keys import Keys
 from policenotify.journal.queue import (
     NEWER_SENT,
@@ -21,9 +23,10 @@ from policenotify.journal.queue import (
     lock_key_of,
     supersede_partial_sends,
 )
-from policenotify.journal.recipients import NOBODY, counts, overall_outcome
+from policenotify.journal.recipients import NOBODY, counts, overall_outcome, store_suppression_keys
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, microseconds, span, storable
 from policenotify.journal.suppressions import mass_fault, record_words
+from policenotify.journal.verify import digest_of
 from policenotify.model.history import Outcome
 
 _table, _recipient, _attempt = schema.delivery, schema.recipient, schema.attempt
@@ -81,7 +84,9 @@ def record_result(connection: Connection, claimed: ClaimedDelivery, result: Atte
     if result.outcome is not Outcome.REFUSED:  # a refusal does not settle an earlier attempt in doubt
         columns["in_doubt"] = unconfirmed or result.outcome is Outcome.HELD
     if result.ref is not None:
-        columns["ref"] = result.ref.model_dump_json()
+        columns["ref"] = stored = result.ref.model_dump_json()
+        keys = connection.get_execution_options()["policenotify_keys"]
+        columns["ref_mac"] = ref_mac(keys, claimed.key, stored)
     if result.standalone:
         columns |= {"request": None, "wording": "standalone"}
     if result.new_request:
@@ -98,6 +103,10 @@ def record_result(connection: Connection, claimed: ClaimedDelivery, result: Atte
     ended = {"ended_at": at, "outcome": result.outcome, "reason": result.reason, "code": result.code}
     connection.execute(_END_ATTEMPT, identity | ended)
     body = {"outcome": result.outcome, "code": result.code, "attempt": claimed.attempts}
+    if result.ref is not None:
+        body["ref"] = digest_of(json.loads(str(columns["ref"])))
+    if claimed.request is not None:
+        body["request"] = digest_of(json.loads(claimed.request.model_dump_json()))
     record_delivery(connection, claimed, now, "settled", body)
 
 
@@ -125,7 +134,7 @@ def record_recipients(
         again.
     """
     change(connection, claimed, lease_until=microseconds(now) + span(lease))
-    reported = 0
+    gone: list[str] = []
     for outcome in outcomes:
         state = {
             "posted": Outcome.POSTED,
@@ -146,8 +155,10 @@ def record_recipients(
             connection.execute(_RECORD_RECIPIENT, values)
         else:
             connection.execute(_RECORD_DOUBT, {**values, "in_doubt": outcome.outcome == "unconfirmed"})
-        reported += bool(outcome.gone)
-    return mass_fault(connection, keys, claimed, reported) if reported else None
+        if outcome.gone:
+            gone.append(outcome.key)
+    store_suppression_keys(connection, keys, gone)
+    return mass_fault(connection, keys, claimed, len(gone)) if gone else None
 
 
 def record_bulk_result(
@@ -229,7 +240,8 @@ def resolve_held(connection: Connection, delivery: int, actor: str, *, posted: b
     if others_wait:
         columns = {"remedy": "", "reason": f"{actor} has settled who was held; the others still wait."}
     connection.execute(update(_table).where(_table.c.id == delivery).values(**columns))
-    record_delivery(connection, row, now, "resolved", {"posted": posted}, actor=actor)
+    body = {"posted": posted, "outcome": row.state if others_wait else outcome}
+    record_delivery(connection, row, now, "resolved", body, actor=actor)
     if posted or others_wait or row.operation != Operation.POST or not is_superseded(connection, row):
         return outcome
     cancel_pending(connection, row, Outcome.SUPERSEDED, NEWER_SENT, at)

@@ -26,12 +26,16 @@ from policenotify.journal.tombstones import (
     tombstone,
 )
 from policenotify.journal.transactions import Transactions
+from policenotify.journal.verify import publication_digest
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus, Stage
 
 KEPT_AFTER = timedelta(days=30)
 """How long addresses are kept after the last incident that reached them was closed."""
 
+_ERASED_EVERY = timedelta(hours=1)
+_KEYS = 5_000  # values in one statement: SQLite takes 32,766 (sqlite.org/limits.html)
+_OLDEST = select(func.min(schema.address.c.stored_at))
 _PAGE = 20  # threads in one transaction, so that publishing waits for milliseconds only
 _RECIPIENTS = 2_000  # rows in one transaction
 _PICTURES = 10  # rows in one transaction; erased images are overwritten, and they are large
@@ -81,9 +85,32 @@ class Retention:
     def __init__(self, journal: Transactions, engine: Engine) -> None:
         self._journal = journal
         self._engine = engine
+        self._erased_at: float | None = None  # by `erase_when_due`
+        self._log_holds_erased = False  # the write-ahead log could not be truncated yet
+
+    def erase_when_due(self) -> None:
+        """Erase addresses, at most once an hour in this process. For processes that publish and never drain."""
+        at = self._journal.clock.monotonic()
+        if self._erased_at is not None and at - self._erased_at < _ERASED_EVERY.total_seconds():
+            return
+        self._erased_at = at
+        with self._journal.read() as connection:
+            oldest = connection.execute(_OLDEST).scalar()
+        if oldest is not None and oldest <= microseconds(self._journal.now()) - span(KEPT_AFTER):
+            self.erase_addresses()
 
     def erase_addresses(self) -> int:
-        """Erase the addresses that no incident needs any more. Return their number."""
+        """Erase the addresses that no incident needs any more, and who they were. Return their number.
+
+        The keys of these recipients in settled deliveries are replaced by random ones: a telephone number could be
+        found from its key by trying all numbers. How many had which outcome stays.
+        """
+        erased = self._erase_addresses()
+        if (erased or self._log_holds_erased) and self._engine.dialect.name == "sqlite":
+            self._log_holds_erased = not _truncate_log(self._engine)
+        return erased
+
+    def _erase_addresses(self) -> int:
         address = schema.address
         with self._journal.write() as connection:
             recent = microseconds(self._journal.now()) - span(KEPT_AFTER)
@@ -102,8 +129,13 @@ class Retention:
             )
             # Addresses that another process is just using are passed over until the next time.
             old = select(address.c.key).where(address.c.stored_at <= recent, address.c.key.not_in(needed))
-            old = old.with_for_update(skip_locked=True)
-            return connection.execute(delete(address).where(address.c.key.in_(old))).rowcount
+            erased = list(connection.execute(old.with_for_update(skip_locked=True)).scalars())
+            for start in range(0, len(erased), _KEYS):
+                keys = erased[start : start + _KEYS]
+                connection.execute(delete(address).where(address.c.key.in_(keys)))
+                of_them = update(_recipient).where(_recipient.c.key.in_(keys))
+                connection.execute(of_them.values(key=_random_key(connection)))
+        return len(erased)
 
     def purge(self, before: datetime, actor: str, *, category: str | None = None, dry_run: bool = False) -> Purged:
         """Erase text and recipients of everything that was over by *before*.
@@ -142,12 +174,14 @@ class Retention:
                 after = page[-1]
                 done["recipients"] += _purge_recipients(journal, kind, page)
                 with journal.write() as connection:
-                    done.update(_purge_text(connection, journal.keys, kind, selection, page, journal.now()))
+                    done.update(_purge_text(connection, journal.keys, kind, selection, page, journal.now(), actor))
         done["pictures"] = _purge_pictures(journal)
         self.erase_addresses()
         purged = Purged(**done)
         with journal.write() as connection:
             audit.record(connection, journal.now(), actor, "purged", {**body, **asdict(purged)})
+        with journal.write() as connection:
+            audit.seal(connection, journal.keys, journal.now())  # a missing body counts only where a purge states it
         return purged
 
     def vacuum(self) -> tuple[int, int]:
@@ -284,7 +318,7 @@ def _purge_some_recipients(journal: Transactions, delivery: int) -> int:
 
 
 def _purge_text(
-    connection: Connection, keys: Keys, kind: str, selection: Selection, page: Sequence[str], now: datetime
+    connection: Connection, keys: Keys, kind: str, selection: Selection, page: Sequence[str], now: datetime, actor: str
 ) -> Counter[str]:
     """Erase the text of some threads, except those to which something was published meanwhile."""
     key, old, busy = _CONDITIONS[kind](selection)
@@ -293,9 +327,11 @@ def _purge_text(
     threads = [str(thread) for thread in connection.execute(select(key).where(old, ~busy, key.in_(page))).scalars()]
     ids = set(connection.execute(_parts(kind, threads)).scalars())
     rows = connection.execute(select(_publication).where(_publication.c.id.in_(ids), is_whole())).all()
+    left: dict[str, str] = {}
     for row in rows:
-        of_row = update(_publication).where(_publication.c.id == row.id)
-        connection.execute(of_row.values(**tombstone(row, keys, now)))
+        of_row, kept = update(_publication).where(_publication.c.id == row.id), tombstone(row, keys, now)
+        connection.execute(of_row.values(**kept))
+        left[row.id] = publication_digest(audit.publication_fields({**row._asdict(), **kept}))
     of_them = _delivery.c.publication.in_(ids)
     deliveries = connection.execute(
         update(_delivery).where(of_them).values(standalone=None, reply=None, ref=None, reason="", remedy="")
@@ -304,6 +340,17 @@ def _purge_text(
     attempt = schema.attempt
     own = attempt.c.delivery.in_(select(_delivery.c.id).where(of_them))
     connection.execute(update(attempt).where(own).values(reason=""))
+    outcomes: dict[str, dict[str, str]] = {name: {} for name in left}
+    query = select(_delivery.c.publication, _delivery.c.id, _delivery.c.state).where(_delivery.c.publication.in_(left))
+    for delivery in connection.execute(query.order_by(_delivery.c.id)):
+        outcomes[delivery.publication][str(delivery.id)] = delivery.state
+    erased = {
+        "events": _with_body(connection, ids),
+        "publications": left,
+        "deliveries": outcomes,
+    }
+    if left or erased["events"]:
+        audit.record(connection, now, actor, audit.ERASED, erased)
     return Counter(
         {
             kind: len(threads),
@@ -312,6 +359,12 @@ def _purge_text(
             "events": _purge_bodies(connection, ids),
         }
     )
+
+
+def _with_body(connection: Connection, publications: Iterable[str]) -> list[int]:
+    event = schema.event
+    query = select(event.c.id).where(event.c.publication.in_(publications), event.c.body != "")
+    return list(connection.execute(query.order_by(event.c.id)).scalars())
 
 
 def _purge_bodies(connection: Connection, publications: Iterable[str]) -> int:
@@ -358,6 +411,31 @@ def _published_since(connection: Connection, event: int) -> set[str]:
 
 
 # --- space
+
+
+def _random_key(connection: Connection) -> ColumnElement[str]:
+    """Return an expression for 64 random hexadecimal digits, others for each row."""
+    if connection.dialect.name == "sqlite":
+        return func.lower(func.hex(func.randomblob(32)))
+    return func.replace(func.concat(func.gen_random_uuid(), func.gen_random_uuid()), "-", "")
+
+
+def _truncate_log(engine: Engine) -> bool:
+    """Remove erased data from the write-ahead log of a file. Return False if another process is reading it."""
+    pooled = engine.raw_connection()
+    try:
+        cursor = pooled.cursor()
+        [patience] = cursor.execute("PRAGMA busy_timeout").fetchone()
+        cursor.execute("PRAGMA busy_timeout = 0")  # nobody waits for this: the next erasure tries again
+        try:
+            [busy, *_] = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {int(patience)}")
+    except engine.dialect.loaded_dbapi.Error:
+        return False
+    finally:
+        pooled.close()
+    return not busy
 
 
 def _vacuum_file(engine: Engine) -> tuple[int, int]:

@@ -122,7 +122,10 @@ delivery: Table = Table(
     Column("wording", String(12), nullable=False, default=""),  # which of the two was sent
     Column("request_version", Integer, nullable=False, default=0),
     Column("request", Text),  # frozen before the first attempt
+    Column("mac", String(80), nullable=False, default=""),  # of what is to be sent, see `authentication`
+    Column("request_mac", String(80), nullable=False, default=""),
     Column("ref", Text),
+    Column("ref_mac", String(80), nullable=False, default=""),
     Column("reason", Text, nullable=False, default=""),
     Column("remedy", Text, nullable=False, default=""),
     Column("code", Text, nullable=False, default=""),
@@ -176,6 +179,7 @@ address: Table = Table(
     Column("key_version", Integer, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     Column("stored_at", _When, nullable=False, index=True),
+    Column("suppression", String(64)),  # the key under which it would be suppressed, once that was computed
     comment="Addresses, encrypted; erased 30 days after the last incident that reached them has closed.",
 )
 
@@ -259,6 +263,8 @@ event: Table = Table(
     Column("body", Text, nullable=False),
     Column("salt", String(32), nullable=False),
     Column("commitment", String(64), nullable=False),
+    Column("follows", Text, nullable=False),  # the newest events before it that its transaction saw
+    Column("mac", String(80), nullable=False),  # keyed code over all but the number, body and salt, and theirs
     sqlite_autoincrement=True,  # numbers are never reused
     comment="Who did what and when. Rows are only added. A purge empties body and salt.",
 )

@@ -13,12 +13,12 @@ from policenotify.errors import Blocked
 from policenotify.journal import schema
 from policenotify.journal.audit import record, record_delivery
 from policenotify.journal.keys import Keys
-from policenotify.journal.recipients import addresses_of, recipient_key
+from policenotify.journal.recipients import addresses_of, recipient_key, suppression_key
 from policenotify.journal.records import MASS_REFUSAL, ClaimedDelivery, microseconds, moment, span
 from policenotify.journal.transactions import Transactions
 from policenotify.model.history import Outcome
 
-_recipient, _suppression = schema.recipient, schema.suppression
+_recipient, _address, _suppression = schema.recipient, schema.address, schema.suppression
 _MANY: Final = 10  # fewer reports of one delivery may be an old list
 _SHARE: Final = 10  # one in ten: where Amazon SES suspends a sender
 _DOMAINS: Final = 3  # of which nobody was served; as many as after which a refusal counts for all
@@ -32,7 +32,7 @@ class Suppression:
     """A recipient who is not written to on one channel.
 
     Attributes:
-        key: The person's opaque key.
+        key: The person's opaque key, from which no telephone number can be found in minutes.
         at: When the network first reported the person as not existing.
         confirmed_at: When it did so again on another day.
     """
@@ -81,7 +81,7 @@ class Suppressions:
         """
         found = and_(_suppression.c.channel == channel, _suppression.c.confirmed_at.is_not(None))
         if recipient is not None:
-            known = recipient_key(self._journal.keys, recipient)
+            known = suppression_key(self._journal.keys, recipient_key(self._journal.keys, recipient))
             begins = _suppression.c.key.startswith(recipient, autoescape=True) if len(recipient) >= _SHOWN else None
             same = _suppression.c.key == known
             found = and_(found, same if begins is None else same | begins)
@@ -89,8 +89,8 @@ class Suppressions:
         with self._journal.write() as connection:
             lifted = connection.execute(select(_suppression.c.key).where(found)).scalars().all()
             connection.execute(delete(_suppression).where(found))
-            for key in lifted:
-                record(connection, self._journal.now(), actor, "lifted", {"recipient": key[:_SHOWN]}, channel=channel)
+            if lifted:
+                record(connection, self._journal.now(), actor, "lifted", {"recipients": [*lifted]}, channel=channel)
         return len(lifted)
 
 
@@ -142,18 +142,23 @@ def record_words(connection: Connection, claimed: ClaimedDelivery, now: datetime
     """
     at = microseconds(now)
     of_channel = _suppression.c.channel == claimed.channel
-    of_delivery = select(_recipient.c.key).where(_recipient.c.delivery == claimed.id)
+    of_delivery = (
+        select(_address.c.suppression)
+        .join(_recipient, _recipient.c.key == _address.c.key)
+        .where(_recipient.c.delivery == claimed.id, _address.c.suppression.is_not(None))
+    )
     served = of_delivery.where(_recipient.c.state == Outcome.POSTED)
     first = _suppression.c.confirmed_at.is_(None)
     connection.execute(delete(_suppression).where(of_channel, first, _suppression.c.key.in_(served)))
     gone = of_delivery.where(_recipient.c.state == Outcome.REFUSED, _recipient.c.gone == 1)
-    reported: Sequence[str] = connection.execute(gone.order_by(_recipient.c.key)).scalars().all()
+    reported: Sequence[str] = connection.execute(gone.order_by(_address.c.suppression)).scalars().all()
     if not reported:
         return
     rows = [{"channel": claimed.channel, "key": key, "reason": _REASON, "at": at} for key in reported]
     schema.insert_new(connection, _suppression, rows)
     again = and_(of_channel, first, _suppression.c.at <= at - span(_ANOTHER_DAY), _suppression.c.key.in_(gone))
-    for key in connection.execute(select(_suppression.c.key).where(again)).scalars().all():
-        one = and_(of_channel, _suppression.c.key == key)
-        connection.execute(update(_suppression).where(one).values(confirmed_at=at))
-        record_delivery(connection, claimed, now, "suppressed", {"recipient": key[:_SHOWN]})
+    confirmed = connection.execute(select(_suppression.c.key).where(again)).scalars().all()
+    if confirmed:
+        newly = and_(of_channel, _suppression.c.key.in_(confirmed))
+        connection.execute(update(_suppression).where(newly).values(confirmed_at=at))
+        record_delivery(connection, claimed, now, "suppressed", {"recipients": [*confirmed]})

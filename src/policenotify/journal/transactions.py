@@ -111,6 +111,7 @@ class Transactions:
             "policenotify_writes": True,
             "policenotify_durable": durable,
             "policenotify_entropy": self.entropy,
+            "policenotify_keys": self.keys,
         }
         ended = False
         try:
@@ -170,7 +171,7 @@ class Transactions:
             raise
         except (SQLAlchemyError, OSError) as error:
             raise JournalError(f"Your transaction cannot be joined: {explain(error)}. Nothing was sent.") from error
-        connection.execution_options(policenotify_entropy=self.entropy)
+        connection.execution_options(policenotify_entropy=self.entropy, policenotify_keys=self.keys)
         before = _joined.set((self, connection))
         try:
             yield

@@ -6,8 +6,9 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from policenotify.errors import JournalError, UnsupportedVersion
@@ -23,6 +24,25 @@ EVENT_FIELDS = ("id", "at", "actor", "kind", "publication", "delivery", "channel
 """The fields of an event that its seal covers, in this order."""
 
 
+PUBLICATION_FIELDS = (
+    "id",
+    "key",
+    "state",
+    "incident",
+    "sequence",
+    "at",
+    "actor",
+    "digest",
+    "message",
+    "findings",
+    "rules",
+)
+"""The fields of a publication, as exported, that its event covers."""
+
+FINAL = frozenset({"posted", "refused", "superseded", "skipped", "held", "deleted"})
+"""Outcomes that only an event may end."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proven:
     """The content of an exported journal that was verified.
@@ -32,7 +52,7 @@ class Proven:
         events: Events in them.
         unsealed: Events after the last seal, proven only by the signature of the whole file.
         bodies: Events with their bodies.
-        publications: Publications, proven only by the signature of the whole file.
+        publications: Publications, each as its events state it.
     """
 
     batches: int
@@ -50,6 +70,28 @@ def commitment(salt: str, body: str) -> str:
 def sealed_line(values: Iterable[object]) -> bytes:
     """Return an event as its seal covers it, given the values of `EVENT_FIELDS`."""
     return json.dumps(list(values), ensure_ascii=False).encode() + b"\n"
+
+
+def digest_of(value: object) -> str:
+    """Return the SHA-256 of a value as canonical JSON: sorted keys, no spaces, UTF-8."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def publication_digest(fields: Mapping[str, Any]) -> str:
+    """Return the digest of a publication, given its exported fields."""
+    return digest_of([fields[name] for name in PUBLICATION_FIELDS])
+
+
+def post_digest(delivery: Mapping[str, Any], post: object) -> str:
+    """Return the digest of one wording of a delivery, or of its having none."""
+    names = ("post_key", "channel", "account", "language", "part")
+    return digest_of([*(delivery[name] for name in names), post])
+
+
+def signed_text(context: str, journal: str, at: object, digest: str) -> bytes:
+    """Return what a signature covers: what is signed, of which journal and when, besides the digest."""
+    return f"policenotify {context}\n{journal}\n{at}\n{digest}".encode()
 
 
 def fingerprint(public_key: str) -> str:
@@ -112,12 +154,161 @@ class _InvalidLine(Exception):
     """A line was changed, or does not belong here."""
 
 
+class Statements:
+    """What the events state, to be compared with the publications and deliveries that are stored."""
+
+    def __init__(self) -> None:
+        self._publications: dict[str, str] = {}
+        self._left: dict[str, str] = {}  # of purged ones
+        self._posts: dict[str, dict[str, list[str]]] = {}  # by publication and post key
+        self._outcomes: dict[str, str] = {}  # by post key, as stored at first
+        self._states: dict[int, str] = {}
+        self._refs: dict[int, str | None] = {}
+        self._requests: dict[int, str] = {}
+        self._purged: dict[str, dict[str, str]] = {}  # the outcomes of the deliveries of purged publications
+        self._emptied: set[int] = set()
+        self._may_be_empty: set[int] = set()
+        self.incidents: dict[str, list[object]] = {}
+        self.suppressed: set[tuple[str, str]] = set()  # channel and key
+        self.stopped_by: str = ""
+
+    def add(self, event: Mapping[str, Any], body: Mapping[str, Any] | None) -> None:
+        """Take note of an event. Without its body it states nothing."""
+        if body is not None and (read := _READ.get(event["kind"])) is not None:
+            read(self, event, body)
+
+    def add_emptied(self, event: int) -> None:
+        """Take note of an event whose body is gone."""
+        self._emptied.add(event)
+
+    def problem_of(self, line: Mapping[str, Any]) -> str:
+        """Return what is wrong with a publication, or an empty text."""
+        name = line["id"]
+        if self._left.pop(name, self._publications.pop(name, None)) != publication_digest(line):
+            return f"publication {name} is not what was published"
+        posts, purged = self._posts.pop(name, {}), self._purged.get(name)
+        for delivery in line["deliveries"]:
+            stated = posts.pop(delivery["post_key"], None)
+            which = f"delivery {delivery['id']} of publication {name}"
+            if purged is not None:
+                if purged.pop(str(delivery["id"]), None) != delivery["outcome"] or delivery["post"] is not None:
+                    return f"{which} is not what the purge left"
+            elif stated is None or not _are_stated(delivery, stated):
+                return f"{which} does not have the wording that was published"
+            elif not self._is_stated(delivery):
+                return f"{which} does not have the outcome that was recorded"
+        return f"a delivery of publication {name} was removed" if posts or purged else ""
+
+    def last_problem(self, *, whole: bool) -> str:
+        """Return what is wrong after all publications were compared, or an empty text.
+
+        Args:
+            whole: All publications were compared, purged ones of every category and age included.
+        """
+        missing = self._publications | (self._left if whole else {})
+        if missing:
+            return f"publication {min(missing)} was removed"
+        if unstated := self._emptied - self._may_be_empty:
+            return f"the content of event {min(unstated)} was removed, and no purge states it"
+        return ""
+
+    def _is_stated(self, delivery: Mapping[str, Any]) -> bool:
+        number, outcome = delivery["id"], delivery["outcome"]
+        stated = self._states.get(number, self._outcomes.get(delivery["post_key"], "waiting"))
+        ref = None if delivery["ref"] is None else digest_of(delivery["ref"])
+        request = delivery.get("request")
+        settled = stated == outcome if stated in FINAL else outcome not in FINAL
+        same_request = request is None or outcome not in FINAL or self._requests.get(number) == digest_of(request)
+        return settled and ref == self._refs.get(number) and same_request
+
+    # --- by kind of event
+
+    def _published(self, event: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+        self._publications[event["publication"]] = body["record"]
+        self._add_posts(event["publication"], body)
+        if incident := body.get("incident"):
+            name, *state = incident
+            self.incidents[name] = [*state, *self.incidents.get(name, [None, None])[len(state) :]]
+
+    def _refused_by_check(self, event: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+        self._publications[event["publication"]] = body["record"]
+
+    def _rendered(self, event: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+        self._posts.get(event["publication"], {}).pop(body["replaces"], None)
+        self._add_posts(event["publication"], body)
+
+    def _add_posts(self, publication: str, body: Mapping[str, Any]) -> None:
+        self._posts.setdefault(publication, {}).update(body["posts"])
+        self._outcomes.update(body["outcomes"])
+
+    def _settled(self, event: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+        number = event["delivery"]
+        self._states[number] = body["outcome"]
+        if "ref" in body:
+            self._refs[number] = body["ref"]
+        if "request" in body:
+            self._requests[number] = body["request"]
+
+    def _deleted(self, event: Mapping[str, Any], _body: Mapping[str, Any]) -> None:
+        self._states[event["delivery"]] = "deleted"
+
+    def _interrupted(self, event: Mapping[str, Any], _body: Mapping[str, Any]) -> None:
+        self._states[event["delivery"]] = "waiting"
+
+    def _erased(self, _event: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+        self._may_be_empty.update(body["events"])
+        self._left.update(body["publications"])
+        self._purged.update({name: dict(outcomes) for name, outcomes in body["deliveries"].items()})
+
+    def _stopped(self, event: Mapping[str, Any], _body: Mapping[str, Any]) -> None:
+        self.stopped_by = event["actor"]
+
+    def _resumed(self, event: Mapping[str, Any], _body: Mapping[str, Any]) -> None:
+        if event["channel"] is None:
+            self.stopped_by = ""
+
+    def _suppressed(self, event: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+        self.suppressed.update((event["channel"], key) for key in body["recipients"])
+
+    def _lifted(self, event: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+        self.suppressed.difference_update((event["channel"], key) for key in body["recipients"])
+
+
+_READ: Mapping[str, Callable[[Statements, Mapping[str, Any], Mapping[str, Any]], None]] = MappingProxyType(
+    {
+        "published": Statements._published,  # noqa: SLF001 - its own
+        "refused_by_check": Statements._refused_by_check,  # noqa: SLF001 - its own
+        "rendered": Statements._rendered,  # noqa: SLF001 - its own
+        "settled": Statements._settled,  # noqa: SLF001 - its own
+        "resolved": Statements._settled,  # noqa: SLF001 - its own
+        "deleted": Statements._deleted,  # noqa: SLF001 - its own
+        "interrupted": Statements._interrupted,  # noqa: SLF001 - its own
+        "erased": Statements._erased,  # noqa: SLF001 - its own
+        "stopped": Statements._stopped,  # noqa: SLF001 - its own
+        "resumed": Statements._resumed,  # noqa: SLF001 - its own
+        "suppressed": Statements._suppressed,  # noqa: SLF001 - its own
+        "lifted": Statements._lifted,  # noqa: SLF001 - its own
+    }
+)
+"""What each kind of event states. Others state nothing about what is stored."""
+
+
+def _are_stated(delivery: Mapping[str, Any], stated: Iterable[str]) -> bool:
+    """Return True if the wordings of a delivery are those stated: both where they are known, else the chosen one."""
+    both: list[object] | None = delivery.get("wordings")
+    posts = [post for post in both or [delivery["post"]] if post is not None] or [None]
+    digests = [post_digest(delivery, post) for post in posts]
+    return set(digests) <= set(stated) if both is None else sorted(digests) == sorted(stated)
+
+
 class _Verifier:
     """The state after some lines."""
 
     def __init__(self, trusted: Mapping[str, str]) -> None:
         self._trusted = {name: _loaded(key) for name, key in trusted.items()}
         self._keys: dict[int, str] = {}
+        self._journal = ""
+        self._statements = Statements()
         self._whole, self._count = hashlib.sha256(), 0
         self._batch = hashlib.sha256()  # of the batch that is not yet sealed
         self._chain, self._first, self._newest, self._seals = "", 1, 0, 0
@@ -147,6 +338,7 @@ class _Verifier:
         if fields["format_version"] > FORMAT_VERSION:
             raise UnsupportedVersion("exported journal", fields["format_version"], FORMAT_VERSION)
         self._keys = {key["version"]: key["fingerprint"] for key in fields["keys"]}
+        self._journal = str(fields["journal"])
 
     def _event_line(self, fields: Mapping[str, Any]) -> None:
         if self._publications:
@@ -157,6 +349,9 @@ class _Verifier:
             if commitment(fields["salt"], fields["body"]) != fields["commitment"]:
                 raise _InvalidLine(f"the body of event {fields['id']} does not match its commitment: it was changed.")
             self._bodies += 1
+            self._statements.add(fields, json.loads(fields["body"]))
+        elif fields.get("erased"):
+            self._statements.add_emptied(fields["id"])
         self._newest = fields["id"]
         self._in_batch += 1
         self._batch.update(sealed_line(fields[name] for name in EVENT_FIELDS))
@@ -164,7 +359,7 @@ class _Verifier:
     def _seal_line(self, fields: Mapping[str, Any]) -> None:
         sealed = (fields["first_event"], fields["last_event"], fields["previous"], fields["digest"])
         read = (self._first, max(self._newest, self._first - 1), self._chain, self._batch.hexdigest())
-        self._check(fields, "the seal")
+        self._check(fields, "the seal", "seal")
         if sealed != read:
             raise _InvalidLine(
                 f"the events {fields['first_event']} to {fields['last_event']} are not those that were sealed."
@@ -176,15 +371,19 @@ class _Verifier:
     def _publication_line(self, fields: Mapping[str, Any]) -> None:
         if not isinstance(fields["id"], str):
             raise TypeError
+        if problem := self._statements.problem_of(fields):
+            raise _InvalidLine(f"{problem}.")
         self._publications += 1
 
     def _end_line(self, fields: Mapping[str, Any]) -> None:
         if (fields["lines"], fields["digest"]) != (self._count, self._whole.hexdigest()):
             raise _InvalidLine("the lines before it are not those that were signed: one was changed, added or removed.")
-        self._check(fields, "the signature of the whole")
+        self._check(fields, "the signature of the whole", "export")
+        if problem := self._statements.last_problem(whole=False):
+            raise _InvalidLine(f"{problem}.")
         self.ended = True
 
-    def _check(self, fields: Mapping[str, Any], subject: str) -> None:
+    def _check(self, fields: Mapping[str, Any], subject: str, context: str) -> None:
         from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - loaded only when needed
 
         name = self._keys[fields["key_version"]]
@@ -195,7 +394,8 @@ class _Verifier:
             )
         signature = base64.b64decode(fields["signature"], validate=True)
         try:
-            self._trusted[name].verify(signature, fields["digest"].encode())
+            text = signed_text(context, self._journal, fields["at"], fields["digest"])
+            self._trusted[name].verify(signature, text)
         except InvalidSignature:
             raise _InvalidLine(f"{subject} was not made with the key {name[:16]}…") from None
 

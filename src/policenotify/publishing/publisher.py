@@ -304,7 +304,10 @@ class Publisher:
             self.wake()
         if wait > timedelta(0):
             self._dispatcher.drain(wait, publication=publication)
-        return self._report(publication, repeated=not new)
+        report = self._report(publication, repeated=not new)
+        with suppress(JournalError):  # the message is out or waits; the next publication erases
+            self.journal.retention.erase_when_due()
+        return report
 
     def _store(
         self, message: Message, pictures: Sequence[Picture], *, key: str, actor: str, to: Sequence[str] | None

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, StateStore
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork, UnsupportedVersion, forget_locals
-from policenotify.journal.keys import Keys
 from policenotify.networks.registry import configure_channel
 from policenotify.settings.init import exposed_secret
 from policenotify.settings.languages import locales_of, profiles_of
@@ -171,7 +170,7 @@ def open_publisher(
     channels, routes = channels_of(settings, tolerant=True), routes_of(settings)
     profiles, locales = profiles_of(settings), locales_of(settings)
     with ExitStack() as on_error:
-        opened = open_journal(journal or settings.journal_url, keys=Keys.load(settings.keys_path), clock=clock)
+        opened = open_journal(journal or settings.journal_url, keys=settings.load_keys(), clock=clock)
         on_error.callback(opened.close)
         publisher = Publisher(
             journal=opened,

@@ -6,13 +6,14 @@ import os
 import secrets
 import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
 from policenotify.errors import PolicenotifyError, SettingsError
 from policenotify.journal import open_journal
-from policenotify.journal.keys import Entropy, Keys
+from policenotify.journal.keys import Entropy, Keys, keys_file
 from policenotify.journal.permissions import PRIVATE, READABLE, SHARED, Exposure, exposures
 from policenotify.networks.options import options_model
 from policenotify.networks.registry import network
@@ -128,11 +129,18 @@ def _private_files(settings: Settings) -> Iterator[tuple[Path, int, str]]:
             yield file, PRIVATE, f"the recipients of {name!r}"
     for tag, file in settings.languages.items():
         yield folder / file, READABLE, f"the phrases of {tag!r}"
-    yield settings.keys_path, PRIVATE, "the keys"
+    yield from ((file, PRIVATE, "the keys") for file in _key_files(settings))
     scheme, _, journal = ("" if settings.hosted else settings.journal_url).rpartition(":///")
     if journal and scheme in {"", "sqlite", "sqlite+pysqlite"}:
         for suffix in ("", "-wal", "-shm"):
             yield Path(f"{journal.partition('?')[0]}{suffix}"), SHARED, "every text, drafts too"
+
+
+def _key_files(settings: Settings) -> Iterator[Path]:
+    for source in filter(None, (settings.keys_source, settings.signing_source)):
+        with suppress(SettingsError):  # a credential that this process lacks is reported where it is read
+            if (place := keys_file(source)) is not None:
+                yield place
 
 
 def exposed_secret(settings: Settings, name: str) -> str:

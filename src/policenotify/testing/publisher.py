@@ -192,7 +192,7 @@ def recording_publisher(
     ]
     # Constant keys, so that public references derived from them are the same in each run.
     constant = Keys.create(random.Random(0).randbytes)  # noqa: S311 - they protect nothing
-    keys = Keys.load(loaded.keys_path) if loaded and journal else constant
+    keys = loaded.load_keys() if loaded and journal else constant
     with ExitStack() as opened:
         folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="policenotify-recorded-"))
         url = journal or str(Path(folder) / "journal.db")

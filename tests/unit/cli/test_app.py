@@ -51,8 +51,8 @@ def test_every_command_has_examples_and_the_common_options(run: Run, name: str) 
 def test_the_commands_are_pinned() -> None:
     assert set(COMMANDS) == {
         "init", "doctor", "preview", "publish", "update", "end", "correct", "cancel", "status", "incidents", "drain",
-        "worker", "campaign", "stop", "resume", "resolve", "journal", "migrate", "networks", "schema", "completion",
-        "demo", "recipients",
+        "worker", "campaign", "stop", "resume", "resolve", "journal", "keys", "migrate", "networks", "schema",
+        "completion", "demo", "recipients",
     }  # fmt: skip
 
 

@@ -186,7 +186,7 @@ def test_an_export_is_proved_and_what_was_changed_is_seen(run: Run, old: Desk) -
     file.write_text(text.replace("avenue de Toulouse", "avenue de Lodeve", 1), encoding="utf-8")
     changed = run("journal", "verify", "out.jsonl")
     assert changed.code == 6
-    assert "the lines before it are not those that were signed" in changed.err
+    assert "is not what was published" in changed.err
     exported = run("journal", "export", "-")
     assert exported.code == 0
     [event] = [line for line in map(json.loads, exported.out.splitlines()) if line.get("kind") == "exported"]
@@ -237,15 +237,39 @@ def test_an_unanswerable_question_is_reported(run: Run) -> None:
 
 
 def test_seals_are_made_and_the_last_one_is_shown(run: Run, old: Desk) -> None:
-    assert run("journal", "verify", "--json").document == {"batches": 0, "digest": ""}
+    assert run("journal", "verify", "--json").document == {"batches": 0, "digest": "", "witnessed": 0}
     sealed = run("journal", "seal", "--json").document
     assert sealed["events"] > 6
-    assert run("journal", "verify", "--json").document == {"batches": 1, "digest": sealed["digest"]}
+    assert run("journal", "verify", "--json").document == {"batches": 1, "digest": sealed["digest"], "witnessed": 0}
     assert run("journal", "seal").words == f"0 events sealed. The last seal: {sealed['digest']}"
     with _changed(old) as database:
         database.execute("UPDATE pn_event SET actor = 'nobody' WHERE id = 2")
     changed = run("journal", "verify")
     assert (changed.code, "was tampered with" in changed.err) == (6, True)
+
+
+def test_a_witness_on_another_host_shows_that_the_journal_was_set_back(
+    run: Run, old: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("journal", "seal", "--witness", "seals.jsonl").code == 0
+    assert run("journal", "seal", "--witness", "seals.jsonl").code == 0  # nothing new: the line stands once
+    line = (old.folder / "seals.jsonl").read_text(encoding="utf-8")
+    assert json.loads(line) == run("journal", "seal", "--json").document["witness"]
+    assert stat.S_IMODE((old.folder / "seals.jsonl").stat().st_mode) == 0o600
+    assert "The witness has 1 of them" in run("journal", "verify", "--witness", "seals.jsonl").words
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(line.encode())))
+    assert run("journal", "verify", "--witness", "-", "--json").document["witnessed"] == 1
+    with _changed(old) as database:
+        database.execute("DELETE FROM pn_seal")
+    assert run("journal", "verify").code == 0  # from within nothing shows it
+    back = run("journal", "verify", "--witness", "seals.jsonl")
+    assert (back.code, "the journal was set back" in back.err) == (6, True)
+    (old.folder / "other").write_text("{}", encoding="utf-8")
+    assert "does not hold seals" in run("journal", "verify", "--witness", "other").err
+    assert run("journal", "verify", "--witness", "absent").code == 1
+    assert run("journal", "verify", "other", "--witness", "seals.jsonl").code == 2
+    unwritten = run("journal", "seal", "--witness", "no/such/folder")
+    assert (unwritten.code, "not with its witness" in unwritten.err) == (1, True)
 
 
 # --- help and the page
@@ -259,6 +283,7 @@ def test_the_help_of_each_command_is_followed(run: Run, old: Desk, name: str) ->
     (old.folder / "public-keys.pem").write_text(run("journal", "public-key").out, encoding="ascii")
     if name != "export":
         assert run("journal", "export", "journal.jsonl").code == 0
+    assert run("journal", "seal", "--witness", "seals.jsonl").code == 0
     followed = examples(command)
     assert followed
     for line in followed:
@@ -285,7 +310,7 @@ def test_the_options_are_those_that_the_page_names() -> None:
 def test_the_page_is_followed_and_its_script_proves_and_refuses(run: Run, old: Desk) -> None:
     blocks = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     script = next(block for block in re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
-    assert len(script.splitlines()) <= 60
+    assert len(script.splitlines()) <= 75
     assert set(re.findall(r"^(?:from|import) (\w+)", script, re.MULTILINE)) - set(sys.stdlib_module_names) == {
         "cryptography"
     }

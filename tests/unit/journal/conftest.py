@@ -17,9 +17,10 @@ from policenotify.journal import open_journal
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
 from policenotify.journal.migrate import migrate
+from policenotify.journal.postgresql import grants
 from policenotify.testing.fakes import FakeClock
 from tests.support.journal import Desk
-from tests.support.postgresql import Server, running
+from tests.support.postgresql import APPLICATION, USER, Server, running
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -40,6 +41,7 @@ def template(server: Server) -> str:
     """A database with the journal's tables, to be copied."""
     name = server.database()
     migrate(server.url(name), keys=Keys.create(secrets.token_bytes), actor="adm")
+    server.ask(grants(APPLICATION), database=name)
     return name
 
 
@@ -47,14 +49,18 @@ NewJournal = Callable[[Keys], str]
 
 
 @pytest.fixture
-def new_journal(server: Server, template: str) -> Iterator[NewJournal]:
-    """Make journals on PostgreSQL for some keys, and return their URLs."""
+def new_journal(request: pytest.FixtureRequest, server: Server, template: str) -> Iterator[NewJournal]:
+    """Make journals on PostgreSQL for some keys, and return their URLs.
+
+    Tests use them as the application does, except in modules that state `AS_OWNER = True`: they purge or move.
+    """
+    user = USER if getattr(request.module, "AS_OWNER", False) else APPLICATION
     made: list[str] = []
 
     def make(keys: Keys) -> str:
         made.append(server.database(template))
         server.ask("UPDATE pn_meta SET value = %s WHERE name = 'keys'", keys.fingerprint, database=made[-1])
-        return server.url(made[-1])
+        return server.url(made[-1], user)
 
     yield make
     for name in made:

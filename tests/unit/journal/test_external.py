@@ -29,6 +29,7 @@ from tests.support.fake_network import KEYED, Scripted
 from tests.support.installation import INCIDENT, accident, soon
 from tests.unit.journal.conftest import NewJournal
 
+AS_OWNER = True  # the host's own tables are in the same database
 LONG = timedelta(seconds=30)
 LATER = accident(headline="Une voie rouverte")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import subprocess
 import sys
 import threading
@@ -22,7 +23,7 @@ from policenotify.journal.clock import SystemClock
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
 from policenotify.journal.migrate import Migrated, migrate
-from policenotify.journal.postgresql import DatabaseClock
+from policenotify.journal.postgresql import DatabaseClock, grants
 from policenotify.journal.publications import IncidentChanged
 from policenotify.journal.records import AttemptResult, microseconds
 from policenotify.model.history import Outcome
@@ -30,8 +31,8 @@ from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.settings import open_publisher
 from policenotify.testing.fakes import FakeClock
-from tests.support.journal import LEASE, Desk
-from tests.support.postgresql import GUARDED, Server
+from tests.support.journal import LEASE, Desk, _only_added
+from tests.support.postgresql import APPLICATION, GUARDED, USER, Server
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from tests.unit.journal.conftest import NewJournal
 
 pytestmark = [pytest.mark.postgres, pytest.mark.sqlite]  # not a second time on SQLite
+AS_OWNER = True  # some of these purge, vacuum and change tables; the last section is about the application
 PASSWORD = "geheim-Ünïcode%40"
 
 
@@ -292,7 +294,7 @@ def test_an_incident_under_correction_is_not_erased(desk: Desk) -> None:
 
     def forget() -> None:
         with other.write() as connection:
-            done = retention._purge_text(connection, desk.keys, "messages", wanted, tips, desk.clock.now())
+            done = retention._purge_text(connection, desk.keys, "messages", wanted, tips, desk.clock.now(), "adj")
             forgotten.append(done["messages"])
 
     draft = desk.draft(Stage.CORRECTION, None, corrects=tips[0])
@@ -328,7 +330,7 @@ def test_a_publish_that_waited_for_a_purge_reports_that_it_came_first(desk: Desk
 
     with other.write() as connection:
         wanted = tombstones.Selection(before=microseconds(desk.clock.now()))
-        retention._purge_text(connection, desk.keys, "messages", wanted, [tip], desk.clock.now())
+        retention._purge_text(connection, desk.keys, "messages", wanted, [tip], desk.clock.now(), "adj")
         late = threading.Thread(target=correct)
         late.start()
         _until_a_lock_is_waited_for(desk)
@@ -683,7 +685,7 @@ def test_a_right_password_without_all_permissions_is_accepted(
     url = server.guarded_url(guarded, "richtig")
     with pytest.raises(JournalError, match="has no tables yet"):
         open_journal(url, keys=keys, clock=clock)
-    with pytest.raises(JournalError, match=r"this user may not read or write its tables.*42501"):
+    with pytest.raises(JournalError, match=r"this user may not do that to its tables.*42501"):
         migrate(url, keys=keys, actor="adm")
     with pytest.raises(JournalError, match="its server has no such database"):
         open_journal(server.guarded_url("nowhere", "richtig"), keys=keys, clock=clock)
@@ -750,3 +752,56 @@ def test_another_journal_at_the_same_url_is_noticed_before_a_claim(
         with pytest.raises(JournalTakenAway, match=says):
             does()
     assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+# --- the application's role
+
+
+@pytest.fixture
+def application(desk: Desk, tmp_path: Path, keys: Keys, clock: FakeClock) -> Iterator[Desk]:
+    """The same journal, as a role that owns none of its tables."""
+    made = Desk(tmp_path, keys=keys, clock=clock, url=desk.url.replace(f"//{USER}@", f"//{APPLICATION}@"))
+    yield made
+    made.journal.close()
+
+
+def test_the_application_publishes_delivers_seals_and_verifies(application: Desk) -> None:
+    application.publish(channels=("sky", "mail"), people={"mail": ["a@x.example"]})
+    application.deliver()
+    assert application.mail() == ["a@x.example"]
+    application.journal.stop("adj Petit")
+    application.journal.resume("adj Petit")
+    assert application.journal.audit.seal() == 5
+    assert application.journal.audit.verify() == 1
+    assert len(list(application.journal.export())) > 5
+    application.clock.pass_by(timedelta(days=400).total_seconds())
+    assert application.journal.retention.erase_addresses() == 0  # its incident is open
+
+
+@pytest.mark.parametrize("table", ["pn_event", "pn_seal"])
+@pytest.mark.parametrize("change", ["UPDATE {} SET at = 1", "DELETE FROM {}", "TRUNCATE {}", "DROP TABLE {}"])
+def test_the_application_cannot_rewrite_the_record(application: Desk, table: str, change: str) -> None:
+    application.publish()
+    application.journal.audit.seal()
+    with (
+        pytest.raises(JournalError, match="this user may not do that to its tables") as caught,
+        application.journal.write() as connection,
+    ):
+        connection.exec_driver_sql(f"/* by hand */ {change.format(table)}")  # the desk lets a comment pass
+    assert "42501" in str(caught.value)
+    assert application.journal.audit.verify() == 1
+
+
+def test_the_application_cannot_purge(application: Desk) -> None:
+    application.publish(Stage.STANDALONE)
+    application.deliver()
+    application.clock.pass_by(timedelta(days=400).total_seconds())
+    event.remove(application.journal._engine, "before_cursor_execute", _only_added)
+    with pytest.raises(JournalError, match="Purge, vacuum, migrate and move as their owner"):
+        application.journal.retention.purge(application.clock.now(), "adj Petit")
+
+
+def test_the_grants_cover_every_table() -> None:
+    sql = grants('a"b')
+    assert {table.name for table in schema.metadata.sorted_tables} <= set(re.findall(r"pn_[a-z_]+", sql))
+    assert 'TO "a""b";' in sql

@@ -6,11 +6,12 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from policenotify.channel import Operation, RecipientOutcome
 from policenotify.errors import Blocked, LostLease, PublishingStopped, UnsupportedVersion
@@ -499,9 +500,9 @@ def test_a_second_mail_is_not_a_reply_to_the_first(desk: Desk) -> None:
 def test_an_edit_knows_where_its_post_is(desk: Desk, *, landed: bool) -> None:
     desk.publish()
     opening = desk.deliver(outcome=Outcome.POSTED if landed else Outcome.REFUSED)
-    desk.publish(Stage.STANDALONE)
-    with desk.journal.write() as connection:
-        table = schema.delivery
-        connection.execute(update(table).where(table.c.id != opening.id).values(target=opening.id, operation="edit"))
+    draft = desk.draft(Stage.STANDALONE)
+    edit: dict[str, Any] = {"operation": Operation.EDIT, "target": opening.publication}
+    posts = tuple(replace(post, target=replace(post.target, **edit)) for post in draft.posts)
+    desk.journal.publications.add(replace(draft, posts=posts))
     claimed = desk.take()
     assert (claimed.operation, claimed.target) == (Operation.EDIT, desk.ref(opening) if landed else None)

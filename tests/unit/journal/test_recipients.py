@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import event
 
 from policenotify.journal.keys import Keys
-from policenotify.journal.recipients import overall_outcome, recipient_key
+from policenotify.journal.recipients import overall_outcome, recipient_key, suppression_key
 from policenotify.journal.retention import KEPT_AFTER
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from tests.support.journal import Desk
 
 A, B, C, D = (f"{name}@x.example" for name in "abcd")
+DAY = 86_400
 MONTH = KEPT_AFTER.total_seconds()
 
 
@@ -66,8 +69,20 @@ def test_a_mail_without_recipients_is_skipped(desk: Desk, stage: Stage) -> None:
 def test_a_mail_to_suppressed_recipients_only_is_skipped(desk: Desk) -> None:
     desk.suppress(A)
     said = desk.publish(channels=("mail",), people={"mail": [A]})
+    assert desk.mail() == []  # who is new is looked up before he is written to
     assert desk.outcome(said, "mail") is Outcome.SKIPPED
     assert desk.person(said, A) is Outcome.SUPPRESSED
+    again = desk.publish(incident="I2", channels=("mail",), people={"mail": [A]})
+    assert desk.outcome(again, "mail") is Outcome.SKIPPED  # and then known
+    assert desk.claim("mail") is None
+
+
+def test_a_suppression_does_not_reveal_whom_it_is_about(desk: Desk) -> None:
+    desk.publish(channels=("mail",), people={"mail": [A, B]})
+    desk.suppress(A)
+    [[_, stored, *_]] = desk.dump("pn_suppression")["pn_suppression"]
+    assert stored == suppression_key(desk.keys, recipient_key(desk.keys, A)) != recipient_key(desk.keys, A)
+    assert desk.mail() == [B]
 
 
 def test_no_recipient_is_sent_to_twice_within_one_attempt(desk: Desk) -> None:
@@ -149,9 +164,17 @@ def test_a_telephone_number_is_one_person_however_it_is_written(desk: Desk, numb
 def test_addresses_of_earlier_keys_are_still_opened(desk: Desk) -> None:
     desk.publish(channels=("mail",), people={"mail": [A]})
     desk.journal.keys = desk.keys.rotated(os.urandom)
-    desk.publish(incident="I2", channels=("mail",), people={"mail": [A, B]})
-    assert (desk.mail(), sorted(desk.mail())) == ([A], [A, B])
+    desk.publish(incident="I2", channels=("mail",), people={"mail": [B]})
+    assert (desk.mail(), desk.mail()) == ([A], [B])
     assert sorted(row[1] for row in desk.dump("pn_address")["pn_address"]) == [1, 2]
+
+
+def test_an_address_in_use_is_sealed_again_with_newer_keys(desk: Desk) -> None:
+    desk.publish(channels=("mail",), people={"mail": [A]})
+    desk.journal.keys = desk.keys.rotated(os.urandom)
+    desk.publish(incident="I2", channels=("mail",), people={"mail": [A, B]})
+    assert [row[1] for row in desk.dump("pn_address")["pn_address"]] == [2, 2]
+    assert (desk.mail(), sorted(desk.mail())) == ([A], [A, B])
 
 
 # --- for a while
@@ -208,11 +231,67 @@ def test_an_erased_recipient_is_not_restored_by_a_correction(desk: Desk) -> None
     assert desk.mail() == [B]
 
 
+def test_no_telephone_number_can_be_found_after_its_address_was_erased(desk: Desk) -> None:
+    """Who has keys and database tries all numbers against the keys of recipients, in minutes."""
+    numbers = ["+33612345678", "+33687654321"]
+    said = desk.publish(Stage.STANDALONE, channels=("sms",), people={"sms": numbers})
+    desk.mail(channel="sms")
+    tags = {recipient_key(desk.keys, number) for number in numbers}
+    assert {row[1] for row in desk.dump("pn_recipient")["pn_recipient"]} == tags
+    desk.clock.pass_by(31 * DAY)
+    assert desk.journal.retention.erase_addresses() == 2
+    left = {row[1] for row in desk.dump("pn_recipient")["pn_recipient"]}
+    assert len(left) == 2
+    assert all(len(bytes.fromhex(key)) == 32 for key in left)
+    assert not any(tag in repr(desk.dump()) for tag in tags)
+    found = desk.journal.publications.get(said)
+    assert found is not None
+    assert found.on("sms").recipients == {Outcome.POSTED: 2}
+    assert desk.journal.audit.verify() == 0
+
+
+def test_who_only_publishes_erases_too_but_not_each_time(desk: Desk) -> None:
+    retention = desk.journal.retention
+    desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": [A]})
+    desk.mail()
+    retention.erase_when_due()
+    assert _kept(desk) == 1
+    desk.clock.pass_by(31 * DAY)
+    retention.erase_when_due()
+    assert _kept(desk) == 0
+    desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": [B]})
+    desk.mail()
+    desk.change_directly("UPDATE pn_address SET stored_at = 1; UPDATE pn_publication SET created_at = 1")
+    retention.erase_when_due()
+    assert _kept(desk) == 1  # within the hour
+    desk.clock.pass_by(3600)
+    retention.erase_when_due()
+    assert _kept(desk) == 0
+
+
+@pytest.mark.sqlite
+def test_what_was_erased_leaves_the_log_while_others_have_the_file_open(desk: Desk) -> None:
+    log = desk.path.with_name(desk.path.name + "-wal")
+    desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": [A]})
+    desk.mail()
+    [sealed] = [row[2] for row in desk.dump("pn_address")["pn_address"]]
+    desk.clock.pass_by(31 * DAY)
+    with closing(sqlite3.connect(desk.path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM pn_address").fetchone()
+        assert desk.journal.retention.erase_addresses() == 1
+        assert sealed in log.read_bytes()  # it is being read
+        reader.execute("COMMIT")
+        assert desk.journal.retention.erase_addresses() == 0  # and is truncated the next time
+        assert log.read_bytes() == b""
+        assert sealed not in desk.path.read_bytes()
+
+
 @pytest.mark.sqlite
 def test_erased_records_are_not_left_in_the_file(desk: Desk) -> None:
     desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": [A]})
     desk.mail()
-    [[_, _, sealed, _]] = desk.dump("pn_address")["pn_address"]
+    [[_, _, sealed, *_]] = desk.dump("pn_address")["pn_address"]
     desk.clock.pass_by(MONTH)
     desk.journal.retention.erase_addresses()
     desk.journal.close()  # the last one writes the log into the file, and removes it

@@ -1,4 +1,5 @@
 import re
+import secrets
 import subprocess
 import sys
 import tomllib
@@ -217,9 +218,9 @@ def test_paths_begin_at_the_settings_file(write: Write, tmp_path: Path) -> None:
     settings = read_settings(write(), environ=ENVIRON)
     assert settings.place == tmp_path / "policenotify.toml"
     assert settings.journal_url == str(tmp_path / "policenotify.db")
-    assert settings.keys_path == tmp_path / "policenotify.keys"
+    assert settings.keys_source == tmp_path / "policenotify.keys"
     elsewhere = read_settings(write('journal = "/var/lib/j.db"\nkeys = "/etc/k"' + BASIC), environ=ENVIRON)
-    assert (elsewhere.journal_url, elsewhere.keys_path) == ("/var/lib/j.db", Path("/etc/k"))
+    assert (elsewhere.journal_url, elsewhere.keys_source) == ("/var/lib/j.db", Path("/etc/k"))
 
 
 def test_the_file_is_found_by_argument_variable_or_working_directory(
@@ -521,7 +522,7 @@ def test_a_place_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
 
 def test_the_publisher_opens_with_the_settings(write: Write, tmp_path: Path) -> None:
     place = write(BASIC.replace('{ env = "MAIL_URL" }', f'"{MAIL_URL}"'), "[[routes]]", 'to = ["public"]')
-    Keys.create(bytes).save(tmp_path / "policenotify.keys")
+    Keys.create(secrets.token_bytes).save(tmp_path / "policenotify.keys")
     with pytest.raises(JournalMissing, match="policenotify migrate"):
         open_publisher(place)
     assert not (tmp_path / "policenotify.db").exists()

@@ -19,7 +19,6 @@ from policenotify.cli.lookup import configured_channels
 from policenotify.cli.results import DoctorAnswer, DoctorLine
 from policenotify.errors import Blocked, JournalError, NotAllowed, PolicenotifyError, SettingsError, UnsupportedVersion
 from policenotify.journal import open_journal
-from policenotify.journal.keys import Keys
 from policenotify.journal.records import MASS_REFUSAL
 from policenotify.model.receipt import local_time
 from policenotify.networks.registry import check_networks
@@ -92,12 +91,14 @@ def _check(call: CliContext) -> Iterator[DoctorLine]:
     yield from _languages(settings)
     yield from _networks({channel.network for channel in settings.channels.values()})
     try:
-        keys = Keys.load(settings.keys_path)
+        keys = settings.load_keys()
     except (SettingsError, UnsupportedVersion) as error:
         yield _wrong("keys", error, Exit.REJECTED)
         return
-    mode = stat.S_IMODE(settings.keys_path.stat().st_mode)
-    yield _ok("keys", f"fingerprint {keys.fingerprint} (the same on every host), file mode {mode:04o}")
+    where = "not in a file"
+    if settings.keys_source.is_file():
+        where = f"file mode {stat.S_IMODE(settings.keys_source.stat().st_mode):04o}"
+    yield _ok("keys", f"fingerprint {keys.fingerprint} (the same on every host), {where}")
     try:
         journal = open_journal(settings.journal_url, keys=keys)
     except (JournalError, UnsupportedVersion) as error:

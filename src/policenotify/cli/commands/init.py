@@ -54,9 +54,10 @@ def init(call: CliContext, directory: str, django: bool) -> Exit:  # noqa: FBT00
 
 
 @click.command("migrate", epilog=exit_codes("1 settings or keys wrong; 6 no journal"))
+@click.option("--grants", metavar="ROLE", help="Only print the SQL by which ROLE may use the tables on PostgreSQL.")
 @common
 @pass_context
-def migrate(call: CliContext) -> Exit:
+def migrate(call: CliContext, grants: str | None) -> Exit:
     """Create the journal's tables, or upgrade them to this version. Current tables stay as they are.
 
     Run it after an upgrade that asks for it, and once at the start for a journal that `init` has not created: on
@@ -66,15 +67,21 @@ def migrate(call: CliContext) -> Exit:
     \b
     Examples:
       policenotify migrate
+      policenotify migrate --grants policenotify_app
     """
+    if grants is not None:
+        from policenotify.journal.postgresql import grants as grants_for
+
+        sql = grants_for(grants)
+        call.answer({"sql": sql}, sql)
+        return Exit.OK
     from rich.text import Text
 
-    from policenotify.journal.keys import Keys
     from policenotify.journal.migrate import migrate as migrate_journal
     from policenotify.settings import read_settings
 
     settings = read_settings(call.settings, tolerant=True)
-    done = migrate_journal(settings.journal_url, keys=Keys.load(settings.keys_path), actor=call.actor)
+    done = migrate_journal(settings.journal_url, keys=settings.load_keys(), actor=call.actor)
     if done.before is None:
         text = f"The journal's tables are created, in version {done.after}."
     elif done.before == done.after:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from policenotify.cli.commands.journal_export import UNCHANGED, export, public_k
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.times import age_of, check_category, selection_options
+from policenotify.errors import SettingsError
 from policenotify.model.receipt import local_time
 
 
@@ -100,24 +103,50 @@ def vacuum(call: CliContext) -> Exit:
     return Exit.OK
 
 
-@journal.command("seal", short_help="Close and sign the events so far.", epilog=exit_codes(UNCHANGED))
+@journal.command(
+    "seal",
+    short_help="Close and sign the events so far.",
+    epilog=exit_codes(f"1 no signing keys, or the witness cannot be written; {UNCHANGED}"),
+)
+@click.option("--witness", metavar="SEALS", help="A file, on another host's disk, to which the seal is added.")
 @common
 @pass_context
-def seal(call: CliContext) -> Exit:
+def seal(call: CliContext, witness: str | None) -> Exit:
     """Close and sign the events since the last seal: once a day, from a timer.
 
-    Keep the digest of the last seal elsewhere: it shows whether the newest batches were cut off.
+    Let another host keep the seals: `journal verify --witness` then shows
+    whether the journal was set back, or its newest part cut off.
 
     \b
     Examples:
       policenotify journal seal
+      policenotify journal seal --witness seals.jsonl
     """
     with call.journal() as (_, opened):
         events = opened.audit.seal()
-        digest = opened.audit.last_seal()
+        kept = opened.audit.witness()
+    digest = str(kept["digest"]) if kept else ""
+    if witness is not None and kept is not None:
+        _append(Path(witness), json.dumps(kept))
     last = [output.line(f"The last seal: {digest}")] if digest else []
-    call.emit({"events": events, "digest": digest}, Text(f"{events} events sealed."), *last)
+    call.emit({"events": events, "digest": digest, "witness": kept}, Text(f"{events} events sealed."), *last)
     return Exit.OK
+
+
+def _append(path: Path, line: str) -> None:
+    """Append a line to the file of the witness, unless it is the last already."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
+            if file.read().splitlines()[-1:] != [line]:
+                file.write(f"{line}\n")
+                file.flush()
+                os.fsync(file.fileno())
+    except OSError as error:
+        raise SettingsError(
+            f"The seal is in the journal, but not with its witness: {path} cannot be written ({error.strerror}). "
+            "Seal again when it can."
+        ) from error
 
 
 @journal.command(
@@ -143,7 +172,6 @@ def move(call: CliContext, to: str) -> Exit:
       policenotify journal move postgresql://policenotify@db.example/desk
       policenotify journal move back.db
     """
-    from policenotify.journal.keys import Keys
     from policenotify.journal.migrate import move as move_journal
     from policenotify.settings import read_settings
 
@@ -151,7 +179,7 @@ def move(call: CliContext, to: str) -> Exit:
     with call.journal() as (_, opened):
         opened.authorize(call.actor, "move")
     to = to if "://" in to else str(Path(to).absolute())
-    done = move_journal(settings.journal_url, to, keys=Keys.load(settings.keys_path), actor=call.actor)
+    done = move_journal(settings.journal_url, to, keys=settings.load_keys(), actor=call.actor)
     rows = {name.removeprefix("pn_"): count for name, count in done.rows.items()}
     page = [
         output.line(f"The journal is at {done.to} now:", style="bold"),

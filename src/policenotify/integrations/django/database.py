@@ -9,7 +9,6 @@ from django.conf import settings
 from django.db import connections
 
 from policenotify.errors import MissingExtra, SettingsError
-from policenotify.journal.keys import Keys
 from policenotify.settings import read_settings
 
 if TYPE_CHECKING:
@@ -65,5 +64,5 @@ def migrate_journal(actor: str) -> Migrated:
     """
     from policenotify.journal.migrate import migrate  # noqa: PLC0415 - brings the SQL toolkit
 
-    keys = Keys.load(read_settings(configured("SETTINGS"), tolerant=True).keys_path)
+    keys = read_settings(configured("SETTINGS"), tolerant=True).load_keys()
     return migrate(journal_url(alias()), keys=keys, actor=actor)

@@ -10,7 +10,6 @@ from django.utils.module_loading import import_string
 
 from policenotify.integrations.django import close
 from policenotify.integrations.django.database import alias, configured, in_memory, journal_url
-from policenotify.journal.keys import Keys
 from policenotify.settings import read_settings
 
 
@@ -50,4 +49,4 @@ def empty_journal() -> None:
     from policenotify.journal.migrate import empty  # noqa: PLC0415 - brings the SQL toolkit
 
     connections[alias()].close()  # on SQLite an open transaction would be in the way
-    empty(journal_url(alias()), keys=Keys.load(read_settings(configured("SETTINGS"), secrets=False).keys_path))
+    empty(journal_url(alias()), keys=read_settings(configured("SETTINGS"), secrets=False).load_keys())

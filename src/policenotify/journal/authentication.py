@@ -1,0 +1,96 @@
+"""Prove that what is about to be sent is what was published: each delivery carries a keyed code (HMAC).
+
+Who can write the database, but has no keys, can hold deliveries back. He cannot change what they publish.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from operator import attrgetter, itemgetter
+from typing import Any
+
+from sqlalchemy import Row
+
+from policenotify.channel import Operation, PostRef
+from policenotify.journal.keys import Keys
+
+_DELIVERY, _REQUEST, _REF = "delivery", "request", "ref"
+
+_FROZEN = (
+    "publication",
+    "channel",
+    "account",
+    "language",
+    "part",
+    "post_key",
+    "reply_to",
+    "target",
+    "has_recipients",
+    "standalone",
+    "reply",
+)
+"""The columns of a delivery that do not change between publishing and sending."""
+
+_ACCOUNT = _FROZEN.index("account")
+_of_row, _of_mapping = attrgetter(*_FROZEN), itemgetter(*_FROZEN)
+
+
+def delivery_mac(keys: Keys, row: Mapping[str, Any], message: str) -> str:
+    """Return the code of a delivery's wordings, account and post key.
+
+    Args:
+        keys: The installation's keys.
+        row: Its columns.
+        message: The stored message. It counts until the delivery is rendered from it.
+    """
+    return keys.mac(_DELIVERY, _text(_of_mapping(row), row["operation"], message))
+
+
+def is_authentic(keys: Keys, row: Row[Any], message: str = "") -> bool:
+    """Return True if a delivery, and its request if it has one, are as this installation stored them.
+
+    Raises:
+        UnsupportedVersion: They were stored with newer keys.
+    """
+    frozen = _of_row(row)
+    # An edit that is out of reach becomes a new post, but no other operation changes.
+    operations = {Operation.POST: (Operation.POST, Operation.EDIT)}.get(row.operation, (row.operation,))
+    if not any(keys.is_mac(_DELIVERY, _text(frozen, operation, message), row.mac) for operation in operations):
+        return False
+    return row.request is None or keys.is_mac(
+        _REQUEST, _canonical([row.post_key, row.request_version, row.request]), row.request_mac
+    )
+
+
+def request_mac(keys: Keys, post_key: str, request_version: int, request: str) -> str:
+    """Return the code of a request that is about to be sent."""
+    return keys.mac(_REQUEST, _canonical([post_key, request_version, request]))
+
+
+def ref_mac(keys: Keys, post_key: str, ref: str) -> str:
+    """Return the code of a post's place, to which others reply, or which they edit or delete."""
+    return keys.mac(_REF, _canonical([post_key, ref]))
+
+
+def read_ref(keys: Keys, post_key: str, ref: str, code: str) -> PostRef:
+    """Return where the post of a delivery is.
+
+    Raises:
+        ValueError: That is not what this installation stored, or it is damaged.
+        UnsupportedVersion: It was stored with newer keys.
+    """
+    if not keys.is_mac(_REF, _canonical([post_key, ref]), code):
+        raise ValueError("the place of a post was changed in the database")
+    return PostRef.read(ref)
+
+
+def _text(frozen: tuple[Any, ...], operation: str, message: str) -> str:
+    unrendered = not frozen[_ACCOUNT]
+    source = hashlib.sha256(message.encode()).hexdigest() if unrendered else ""
+    return _canonical([*frozen, str(operation), source])
+
+
+def _canonical(values: list[Any]) -> str:
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,190 @@
+"""Who can write the database, but has no keys, cannot speak: what waits is proved before it is sent."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from policenotify.channel import Operation
+from policenotify.errors import UnsupportedVersion
+from policenotify.journal.queue import FORGED
+from policenotify.journal.recipients import CHANGED_ADDRESS
+from policenotify.journal.records import UnrenderedDelivery
+from policenotify.model.history import Outcome, RenderedPost, Target
+from policenotify.model.lifecycle import Stage
+
+if TYPE_CHECKING:
+    from tests.support.journal import Desk
+
+A, B = "a.victim@x.example", "b.attacker@x.example"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "standalone = replace(standalone, 'Accident', 'ATTENTAT EN COURS')",
+        "reply = standalone",
+        "standalone = (SELECT standalone FROM pn_delivery AS other WHERE other.id = 2)",
+        "account = 'someone.else'",
+        "language = 'en'",
+        "part = 1",
+        "operation = 'delete'",
+        "target = 2",
+        "reply_to = (SELECT publication FROM pn_delivery AS other WHERE other.id = 2)",
+        "post_key = 'fff'",
+        "publication = (SELECT publication FROM pn_delivery AS other WHERE other.id = 2)",
+        "mac = (SELECT mac FROM pn_delivery AS other WHERE other.id = 2)",
+        "mac = ''",
+        "mac = '0:'",
+        "mac = 'x:y'",
+    ],
+)
+def test_a_delivery_changed_in_the_database_is_held_and_never_sent(
+    desk: Desk, change: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    publication = desk.publish(channels=("sky",))
+    desk.publish(Stage.STANDALONE, channels=("x",), headline="Marché de Noël")
+    desk.change_directly(f"UPDATE pn_delivery SET {change} WHERE id = 1")  # noqa: S608 - a parameter of this test
+    assert desk.claim() is None
+    assert "delivery 1: held [forged]" in caplog.text
+    row = min(desk.dump("pn_delivery")["pn_delivery"], key=lambda row: row[0])
+    assert Outcome.HELD in row
+    assert FORGED in row
+    assert desk.take("x").standalone is not None
+    assert desk.journal.deliveries.resolve(1, "adj Petit", posted=False) is Outcome.WAITING
+    assert desk.claim() is None  # it cannot be released either
+    assert publication
+
+
+def test_a_row_put_in_by_hand_is_held(desk: Desk) -> None:
+    desk.publish()
+    desk.deliver()
+    columns = [name for name in _columns(desk) if name not in {"id", "post_key", "state"}]
+    listed = ", ".join(columns)
+    desk.change_directly(
+        f"INSERT INTO pn_delivery (post_key, state, {listed}) SELECT 'another', 'waiting', {listed} FROM pn_delivery"  # noqa: S608 - our own names
+    )
+    assert desk.claim() is None
+    assert Outcome.HELD in max(desk.dump("pn_delivery")["pn_delivery"], key=lambda row: row[0])
+
+
+def _columns(desk: Desk) -> list[str]:
+    from policenotify.journal import schema  # noqa: PLC0415 - only for the names
+
+    assert desk
+    return [column.name for column in schema.delivery.columns]
+
+
+@pytest.mark.parametrize("change", ["request = replace(request, 'delivery', 'text')", "request_mac = ''"])
+def test_a_request_changed_before_its_retry_is_held(desk: Desk, change: str) -> None:
+    desk.publish()
+    desk.deliver(outcome=Outcome.UNCONFIRMED)
+    desk.change_directly(f"UPDATE pn_delivery SET {change}")  # noqa: S608 - a parameter of this test
+    desk.clock.pass_by(3600)
+    assert desk.claim() is None
+    assert Outcome.HELD in desk.dump("pn_delivery")["pn_delivery"][0]
+
+
+def test_a_request_of_an_earlier_version_does_not_come_back(desk: Desk) -> None:
+    desk.publish()
+    desk.deliver(outcome=Outcome.WAITING, not_before=desk.clock.now())
+    [columns] = desk.dump("pn_delivery")["pn_delivery"]
+    request = dict(zip(_columns(desk), columns, strict=True))["request"]
+    desk.settle(desk.begin(desk.take()), Outcome.WAITING, new_request=True, not_before=desk.clock.now())
+    desk.change_directly(f"UPDATE pn_delivery SET request = '{request}'")  # noqa: S608 - its own
+    assert desk.claim() is None
+
+
+def test_an_edit_that_became_a_post_is_sent_but_a_post_never_becomes_an_edit(desk: Desk) -> None:
+    desk.publish()
+    opening = desk.deliver()
+    draft = desk.draft(Stage.STANDALONE)
+    edit: dict[str, Any] = {"operation": Operation.EDIT, "target": opening.publication}
+    desk.journal.publications.add(
+        replace(draft, posts=tuple(replace(post, target=replace(post.target, **edit)) for post in draft.posts))
+    )
+    desk.settle(desk.begin(desk.take()), Outcome.WAITING, resend_as_post=True, not_before=desk.clock.now())
+    assert desk.take().operation is Operation.POST
+
+
+@pytest.mark.parametrize("change", ["ref = replace(ref, 'post of 1', 'post of 9')", "ref_mac = ''"])
+def test_a_reply_does_not_go_where_the_database_was_changed_to(desk: Desk, change: str) -> None:
+    desk.publish()
+    desk.deliver()
+    update = desk.publish(Stage.UPDATE)
+    desk.change_directly(f"UPDATE pn_delivery SET {change} WHERE id = 1")  # noqa: S608 - a parameter of this test
+    assert desk.claim() is None
+    assert desk.outcome(update) is Outcome.HELD
+
+
+def test_an_edit_does_not_change_another_post(desk: Desk) -> None:
+    desk.publish()
+    opening = desk.deliver()
+    draft = desk.draft(Stage.STANDALONE)
+    edit: dict[str, Any] = {"operation": Operation.EDIT, "target": opening.publication}
+    posts = tuple(replace(post, target=replace(post.target, **edit)) for post in draft.posts)
+    publication = desk.journal.publications.add(replace(draft, posts=posts))
+    desk.change_directly("UPDATE pn_delivery SET ref = replace(ref, 'post of 1', 'post of 9') WHERE id = 1")
+    assert desk.claim() is None
+    assert desk.outcome(publication) is Outcome.HELD
+
+
+def test_a_message_changed_before_it_is_rendered_is_held(desk: Desk) -> None:
+    draft = desk.draft()
+    [post] = draft.posts
+    pending = Target(channel="sky", account="", language="fr", operation=Operation.POST)
+    publication = desk.journal.publications.add(replace(draft, posts=(), targets=(pending,)))
+    desk.change_directly("UPDATE pn_publication SET message = replace(message, 'Accident', 'Attentat')")
+    rendered = RenderedPost(target=post.target, standalone=post.standalone, reply=None)
+    unrendered = UnrenderedDelivery(publication=publication, channel="sky")
+    assert not desk.journal.deliveries.render(unrendered, [rendered])
+    assert desk.outcome(publication) is Outcome.HELD
+    assert desk.claim() is None
+
+
+def test_deliveries_of_newer_keys_are_left_to_hosts_that_have_them(desk: Desk) -> None:
+    newer = desk.keys.rotated(os.urandom)
+    desk.journal.keys = newer
+    desk.publish()
+    desk.journal.keys = desk.keys
+    with pytest.raises(UnsupportedVersion, match="keys file"):
+        desk.claim()
+    desk.journal.keys = newer
+    assert desk.take()
+
+
+def test_deliveries_of_earlier_keys_are_still_sent(desk: Desk) -> None:
+    desk.publish()
+    desk.journal.keys = desk.keys.rotated(os.urandom)
+    assert desk.take()
+
+
+def test_a_sealed_address_opens_in_its_own_row_only(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    publication = desk.publish(channels=("mail",), people={"mail": [A, B]})
+    victim, attacker = (desk.person_key(address) for address in (A, B))
+    desk.change_directly(
+        f"UPDATE pn_address SET sealed = (SELECT sealed FROM pn_address AS o WHERE o.key = '{attacker}') "  # noqa: S608 - keys of this test
+        f"WHERE key = '{victim}'"
+    )
+    assert desk.mail() == [B]
+    assert desk.person(publication, A) is Outcome.REFUSED
+    assert CHANGED_ADDRESS in repr(desk.dump("pn_recipient"))
+    assert "the stored addresses of 1 recipients were changed" in caplog.text
+    desk.publish(incident="I2", channels=("mail",), people={"mail": [A, B]})
+    assert sorted(desk.mail()) == [A, B]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.POSTED, Outcome.REFUSED])
+def test_what_was_settled_is_not_sent_again(desk: Desk, outcome: Outcome) -> None:
+    """Old words, to readers who would believe them: no post is repeated by putting its delivery back."""
+    desk.publish()
+    desk.deliver(outcome=outcome)
+    desk.change_directly(
+        "UPDATE pn_delivery SET state = 'waiting', attempts = 0, request = NULL, ref = NULL, settled_at = NULL; "
+        "DELETE FROM pn_attempt"
+    )
+    assert desk.claim() is None
+    assert Outcome.HELD in desk.dump("pn_delivery")["pn_delivery"][0]
