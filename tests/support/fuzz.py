@@ -127,13 +127,19 @@ def _hang(*_: object) -> NoReturn:
 
 
 @contextmanager
-def only_ours(*allowed: type[Exception], secrets: tuple[str, ...] = ()) -> Iterator[None]:
-    """Allow success, our own errors and those *allowed*, soon, and without any secret in what an error shows."""
+def only_ours(*allowed: type[Exception], secrets: tuple[str, ...] = ()) -> Iterator[list[Exception]]:
+    """Allow success, our own errors and those *allowed*, soon, and without any secret in what an error shows.
+
+    Yields:
+        A list that then holds the error, if there was one.
+    """
+    raised: list[Exception] = []
     before = signal.signal(signal.SIGALRM, _hang)
     signal.alarm(HANG)
     try:
-        yield
+        yield raised
     except (PolicenotifyError, *allowed) as error:
+        raised.append(error)
         shown = "".join(traceback.format_exception(error)) + repr(error)
         if isinstance(error, PolicenotifyError):
             assert str(error).encode(), "an error needs a text that can be printed"
