@@ -135,7 +135,11 @@ SETTINGS: Final = {
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name, content in {"numbers.txt": "+33639980001", "press.txt": "a@b.example", "duty": "jsons://h.example/alertes"}.items():
+    for name, content in {
+        "numbers.txt": "+33639980001",
+        "press.txt": "a@b.example",
+        "duty": "jsons://h.example/alertes",
+    }.items():
         (tmp_path / name).write_text(content, encoding="utf-8")
     return tmp_path
 

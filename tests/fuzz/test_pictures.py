@@ -1,4 +1,4 @@
-"""Any file is a clean picture within the limits, or refused by an error of ours: the chunks of real ones are changed."""
+"""Any file is a clean picture within the limits, or refused by an error of ours. Chunks of real ones are changed."""
 
 from __future__ import annotations
 
@@ -137,9 +137,10 @@ MARKS: Final = (
 )  # fmt: skip
 CONTENTS: Final = (
     b"", bytes(13), b"\xff" * 32, b"Exif\0\0II*\0" + b"\xff" * 40, b"Exif\0\0MM\0*\0\0\0\x08" + b"\0\x01\x01\x12" * 9,
-    b"ICC_PROFILE\0\1\1" + bytes(128), b"icc\0\0" + zlib.compress(bytes(10_000)), b"a\0\0" + zlib.compress(bytes(10**6)),
-    b"JFIF\0\1\2", b"Adobe\0\0\0\0\0\0\3", b"MPF\0II*\0" + b"\xff" * 30, struct.pack(">II", 2**31, 2**31) + b"\x08\6\0\0\0",
-    struct.pack(">II", 1, 89_000_000) + b"\x08\2\0\0\0", struct.pack(">II", 3000, 3000) + b"\x10\6\0\0\1",
+    b"ICC_PROFILE\0\1\1" + bytes(128), b"icc\0\0" + zlib.compress(bytes(10_000)), b"JFIF\0\1\2",
+    b"a\0\0" + zlib.compress(bytes(10**6)), b"Adobe\0\0\0\0\0\0\3", b"MPF\0II*\0" + b"\xff" * 30,
+    struct.pack(">II", 2**31, 2**31) + b"\x08\6\0\0\0", struct.pack(">II", 1, 89_000_000) + b"\x08\2\0\0\0",
+    struct.pack(">II", 3000, 3000) + b"\x10\6\0\0\1",
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ PostgreSQL checks its columns itself.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, ClassVar, Final, TypeAlias
 
@@ -32,6 +33,21 @@ def whole_number(stored: str) -> int:
     if not -_LARGEST <= number < _LARGEST:
         raise DamagedValue
     return number
+
+
+def json_object(stored: str) -> dict[str, Any]:
+    """Return a JSON object that is stored as text.
+
+    Raises:
+        DamagedValue: It is other JSON, or none.
+    """
+    try:
+        value = json.loads(stored)
+    except (ValueError, RecursionError):
+        raise DamagedValue from None
+    if not isinstance(value, dict):
+        raise DamagedValue
+    return value
 
 
 def _is_between(first: int, end: int) -> _Check:
@@ -62,7 +78,7 @@ class _Checked:
     """A type of column that reads its values through a check."""
 
     cache_ok: ClassVar[bool] = True
-    check: ClassVar[_Check]
+    check: ClassVar[staticmethod[[Any], Any]]
 
     def result_processor(self, dialect: Dialect, coltype: object) -> _Check:  # noqa: ARG002 - the parent's
         return type(self).check
@@ -83,7 +99,7 @@ class RowNumber(_Checked, BigInteger):
 class SqliteRowNumber(_Checked, Integer):
     """The number of a row on SQLite, which counts rows itself only in a column of type INTEGER."""
 
-    check = RowNumber.check
+    check = staticmethod(_is_between(0, _LARGEST))
 
 
 class Microseconds(_Checked, BigInteger):
@@ -107,7 +123,7 @@ class Name(_Checked, String):
 class LongText(_Checked, Text):
     """A text of any length."""
 
-    check = Name.check
+    check = staticmethod(_is(str))
 
 
 class Binary(_Checked, LargeBinary):
