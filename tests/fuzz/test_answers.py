@@ -43,7 +43,7 @@ from policenotify.testing import (
     InMemoryStateStore,
 )
 from policenotify.testing.servers.http import Answer, Disconnect, RecordedRequest, Reply
-from tests.support.fuzz import ODD_NUMBERS, damaged, json_texts, only_ours, values
+from tests.support.fuzz import FEW, ODD_NUMBERS, damaged, json_texts, only_ours, values
 from tests.support.network_calls import NOW, a_picture, a_post
 from tests.support.network_options import bluesky_options, mastodon_options, sms_options, x_options
 
@@ -220,7 +220,7 @@ def replies(draw: st.DrawFn, genuine: Answer) -> Reply:
     return Disconnect(draw(st.sampled_from(("nothing", "headers", "half"))), reset=draw(st.booleans()), of=answer)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=FEW, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(data=st.data())
 def test_any_answer_is_judged(network: Network, data: st.DataObject) -> None:
     number = data.draw(st.integers(0, len(network.genuine) - 1))

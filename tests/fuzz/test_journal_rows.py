@@ -32,7 +32,7 @@ from policenotify.model.message import Image
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.servers.http import Disconnect
 from tests.support.five_networks import AheadClock
-from tests.support.fuzz import ODD_NUMBERS, ODD_TEXTS, damaged, mutated, only_ours
+from tests.support.fuzz import FEW, ODD_NUMBERS, ODD_TEXTS, damaged, mutated, only_ours
 from tests.support.installation import ADDRESSES, Desk, accident, later, open_desk
 
 AT_ONCE: Final = timedelta(0)
@@ -221,7 +221,13 @@ def assert_survived(journal: Journal, table: str, column: str, rowid: int, value
         assert not seen - journal.allowed, seen - journal.allowed
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture])
+on_each = settings(
+    max_examples=FEW,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
+)
+
+
+@on_each
 @given(data=st.data())
 def test_any_value_in_any_column_is_survived(journal: Journal, data: st.DataObject) -> None:
     table, column = data.draw(st.sampled_from(CELLS))

@@ -18,7 +18,7 @@ from policenotify.channel import Recipient, Request
 from policenotify.errors import ChannelError
 from policenotify.networks.email.channel import Email
 from policenotify.testing import FakeClock
-from tests.support.fuzz import damaged, only_ours
+from tests.support.fuzz import FEW, damaged, only_ours
 from tests.support.network_calls import a_post
 
 USER: Final = "desk"
@@ -133,7 +133,7 @@ def lines(draw: st.DrawFn) -> bytes:
 moments = st.tuples(st.sampled_from(list(GENUINE)), st.integers(0, 1))
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=FEW, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(moments, lines(), min_size=1, max_size=2))
 @example({(".", 0): b""})
 @example({("RCPT", 0): b"550 5.1.1 unknown\r\n", ("RCPT", 1): b"421 bye\r\n"})

@@ -14,11 +14,13 @@ from contextlib import contextmanager
 from datetime import date, time
 from typing import Any, Final, NoReturn
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from policenotify.errors import PolicenotifyError
 from policenotify.testing.strategies import nasty_text
 
+FEW: Final = max(10, settings().max_examples // 4)  # examples, where each takes long
 HANG: Final = 60  # seconds for what takes milliseconds
 SURROGATE: Final = "\ud83d"  # half an emoji, as JSON can escape it
 
