@@ -9,11 +9,12 @@ from __future__ import annotations
 import copy
 import io
 import json
+import logging
 import re
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, redirect_stderr, redirect_stdout, suppress
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
@@ -116,7 +117,7 @@ class Journal:
         self.command("incidents")
         self.command("journal", "verify")
         self.command("journal", "export", str(self.desk.folder / "export.jsonl"))
-        with only_ours():
+        with only_ours(), no_other_error():
             publisher = self.open()
             try:
                 for step in self.steps(publisher):
@@ -154,6 +155,22 @@ class Journal:
         posts = [f"post {post.text}" for post in self.desk.bluesky.posts]
         mails = [f"mail {mail.recipient} {mail.message['Subject']}" for mail in self.desk.mail.mails]
         return Counter(re.sub(r"\d\dh\d\d", "#", text) for text in posts + mails)
+
+
+@contextmanager
+def no_other_error() -> Iterator[None]:
+    """Check that no thread has met an error that is not ours, which it reports by its name alone."""
+    notes: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: notes.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("policenotify").addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger("policenotify").removeHandler(handler)
+    assert not [
+        note for note in notes if re.search(r" escaped|(Type|Value|Key|Attribute|Overflow|Index)Error", note)
+    ], notes
 
 
 @pytest.fixture(scope="module")
