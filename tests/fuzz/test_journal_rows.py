@@ -20,7 +20,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
@@ -244,6 +244,8 @@ def assert_survived(journal: Journal, table: str, column: str, rowid: int, value
 
 on_each = settings(
     max_examples=FEW,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),  # a cell is small, and each try takes a second
+    report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
 )
 
