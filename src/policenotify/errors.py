@@ -351,10 +351,11 @@ class ChannelError(PolicenotifyError):
     published: Literal["no", "unknown"] = "no"
 
     def __init__(self, reason: str, *, remedy: str = "", code: str = "") -> None:
-        self.reason = reason = printable(reason)
-        self.remedy = remedy = printable(remedy)
-        self.code = code = printable(code)
-        super().__init__(f"{reason}{f' [{code}]' if code else ''}{f' {remedy}' if remedy else ''}")
+        self.reason: str = printable(reason)
+        self.remedy: str = printable(remedy)
+        self.code: str = printable(code)
+        more = (f"[{self.code}]" if self.code else "", self.remedy)
+        super().__init__(" ".join(filter(None, (self.reason, *more))))
 
 
 class Refused(ChannelError):
