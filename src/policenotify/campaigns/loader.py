@@ -97,7 +97,7 @@ def _read_table(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(read_closed(file, SPOKEN).decode("utf-8-sig"))
     except SettingsError as error:
-        raise SettingsError(f"The campaign is not used: what it says is published. {error}") from None
+        raise SettingsError(f"The campaign is not used, because others could publish by it. {error}") from None
     except OSError as error:
         raise SettingsError(f"The campaign {file} cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError:

@@ -75,8 +75,8 @@ def connect(
 ) -> ConnectionT:
     """Connect to the first address of a host that answers. All of its addresses together have so many seconds.
 
-    The libraries give as many to each, and whoever answers for the name says how many addresses it has. How long the
-    resolver of this machine searches for the name is in its own settings (resolv.conf).
+    The libraries give as many to each, and a name may have hundreds of addresses. The settings of this machine's
+    resolver (resolv.conf) limit how long the name itself is looked up.
 
     Args:
         dial: Connects to an address, given as numbers, within so many seconds.
