@@ -58,6 +58,7 @@ ACTIONS: dict[str, Callable[[Any, str], object]] = {
     "stop": lambda publisher, actor: publisher.journal.stop(actor),
     "resume": lambda publisher, actor: publisher.journal.resume(actor),
     "resolve": lambda publisher, actor: publisher.journal.deliveries.resolve(1, actor, posted=True),
+    "rotate": lambda publisher, actor: publisher.journal.rotate_keys(publisher.journal.keys, actor),
     "lift": lambda publisher, actor: publisher.journal.suppressions.lift("presse", None, actor),
 }
 
