@@ -110,8 +110,9 @@ def test_every_person_gets_the_text_whole_under_our_name(server: FakeSmsServer, 
 @pytest.mark.parametrize(
     "text",
     [
-        "a&to=33899000000", "a&from=EVIL&coding=2", "a?to=33899000000#b", "a\r\nto: 33899000000", "a%26to%3D33899000000",
-        'a","to":"33899000000', "{recipient} {sender} {coding}", "a</text><to>33899000000</to>", "a;to=33899000000/b",
+        "a&to=33899000000", "a&from=EVIL&coding=2", "a?to=33899000000#b", "a\r\nto: 33899000000",
+        "a%26to%3D33899000000", 'a","to":"33899000000', "{recipient} {sender} {coding}",
+        "a</text><to>33899000000</to>", "a;to=33899000000/b",
         "a\\u0022,\\u0022to", "a+%2B%0D%0A:to",
     ],
 )  # fmt: skip
