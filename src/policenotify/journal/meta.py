@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, func, inspect, or_, select, update
+from sqlalchemy import Connection, Select, func, inspect, or_, select, update
 
 from policenotify.errors import JournalError, JournalMissing, JournalTakenAway, PublishingStopped, UnsupportedVersion
 from policenotify.journal import schema
@@ -26,7 +28,6 @@ INITIAL = (VERSION, KEYS, ID, _STOPPED)
 _STANDSTILL = select(_table.c.name, _table.c.value).where(
     or_(*(_table.c.name == name for name in (MOVED, _STOPPED, ID, VERSION, KEYS)))  # `IN` is compiled for each call
 )
-_STANDSTILL_AND_EVENT = _STANDSTILL.add_columns(select(func.max(schema.event.c.id)).scalar_subquery().label("event"))
 
 
 def version(connection: Connection) -> int | None:
@@ -124,9 +125,14 @@ def stopped(connection: Connection, expected: str | None = None) -> PublishingSt
 
 def stopped_and_newest_event(connection: Connection, expected: str | None) -> tuple[PublishingStopped | None, int]:
     """Return what `stopped` does, and the number of the newest event, or 0."""
-    rows = connection.execute(_STANDSTILL_AND_EVENT).all()
+    rows = connection.execute(_with_newest_event()).all()
     stop = _standstill(connection, {row.name: row.value for row in rows}, expected)
     return stop, max((row.event or 0 for row in rows), default=0)
+
+
+@cache
+def _with_newest_event() -> Select[Any]:
+    return _STANDSTILL.add_columns(select(func.max(schema.event.c.id)).scalar_subquery().label("event"))
 
 
 def _standstill(connection: Connection, facts: Mapping[str, str], expected: str | None) -> PublishingStopped | None:
