@@ -77,11 +77,11 @@ def _ends(dialect: str) -> Select[Any]:
     an event that the others do not see. The query then also takes the lock that lets events be added while none seals.
     """
     table = schema.event
-    newest = select(table.c.id, table.c.mac).order_by(table.c.id.desc())
+    end = select(table.c.id, table.c.mac)
     if dialect != "postgresql":
-        return newest.limit(1)
+        return end.where(table.c.id == select(func.max(table.c.id)).scalar_subquery())
     lock = select(func.pg_advisory_xact_lock_shared(_LOCK).label("taken")).cte("lock")
-    recent = newest.add_columns(table.c.follows).limit(_SEARCHED).cte("recent")
+    recent = end.add_columns(table.c.follows).order_by(table.c.id.desc()).limit(_SEARCHED).cte("recent")
     followed = select(cast(func.unnest(func.string_to_array(recent.c.follows, " ")), BigInteger))
     ends = select(recent.c.id, recent.c.mac).where(recent.c.id.not_in(followed)).subquery()
     return select(ends).select_from(lock.outerjoin(ends, true())).order_by(ends.c.id.desc())
