@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -111,7 +110,7 @@ def record_result(connection: Connection, claimed: ClaimedDelivery, result: Atte
 def _digests(claimed: ClaimedDelivery, result: AttemptResult) -> dict[str, str]:
     """Return the digests of the post's place and of the request, as far as they are known."""
     known = {"ref": result.ref, "request": claimed.request}
-    return {name: digest_of(json.loads(value.model_dump_json())) for name, value in known.items() if value is not None}
+    return {name: digest_of(value.model_dump(mode="json")) for name, value in known.items() if value is not None}
 
 
 def _mark_target_deleted(connection: Connection, claimed: ClaimedDelivery, now: datetime) -> None:

@@ -85,7 +85,8 @@ class Workers:
 
 
 def _is_pending(connection: Connection, name: str, now: int) -> bool:
-    return whole_number(meta.get(connection, name) or "0") > now - span(OVERDUE)
+    requested = whole_number(meta.get(connection, name) or "0")
+    return now - span(OVERDUE) < requested <= now + span(TOLERANCE)  # later: the clock was ahead
 
 
 class Runner(Protocol):
