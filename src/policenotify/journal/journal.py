@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -15,6 +14,7 @@ from policenotify.channel import Clock
 from policenotify.errors import JournalError, PublishingStopped
 from policenotify.journal import audit, meta, schema
 from policenotify.journal.channels import Channels, seal_states_again, unblock
+from policenotify.journal.columns import json_object
 from policenotify.journal.deliveries import Deliveries
 from policenotify.journal.engine import explain, open_engine
 from policenotify.journal.incidents import Incidents
@@ -169,7 +169,7 @@ class AuditLog:
         table = schema.event
         query = select(table.c.body).where(table.c.kind == kind, table.c.at >= microseconds(since), table.c.body != "")
         with self._journal.read() as connection:
-            bodies = tuple(json.loads(body) for body in connection.execute(query.order_by(table.c.id)).scalars())
+            bodies = tuple(json_object(body) for body in connection.execute(query.order_by(table.c.id)).scalars())
         for body in bodies:
             body.pop(audit.PROCESS, None)
         return bodies

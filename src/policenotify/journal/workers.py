@@ -10,6 +10,7 @@ from typing import Protocol
 from sqlalchemy import Connection, delete, func, select, update
 
 from policenotify.journal import meta, schema
+from policenotify.journal.columns import whole_number
 from policenotify.journal.leases import is_dead, this_process
 from policenotify.journal.records import QUIET, TOLERANCE, microseconds, moment, span
 from policenotify.journal.transactions import Transactions
@@ -84,7 +85,7 @@ class Workers:
 
 
 def _is_pending(connection: Connection, name: str, now: int) -> bool:
-    requested = int(meta.get(connection, name) or 0)
+    requested = whole_number(meta.get(connection, name) or "0")
     return now - span(OVERDUE) < requested <= now + span(TOLERANCE)  # later: the clock was ahead
 
 
