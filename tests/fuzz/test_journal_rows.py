@@ -26,7 +26,7 @@ from PIL import Image as Pillow
 
 from policenotify.cli import main
 from policenotify.errors import MessageRejected
-from policenotify.journal import schema
+from policenotify.journal.database import schema
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage
 from policenotify.model.message import Image

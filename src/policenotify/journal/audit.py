@@ -14,8 +14,9 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, Label, Row, Select, Table, and_, cast, func, insert, select, true
 
 from policenotify.errors import JournalError
-from policenotify.journal import meta, schema
-from policenotify.journal.columns import json_object
+from policenotify.journal import meta
+from policenotify.journal.database import schema
+from policenotify.journal.database.columns import json_object
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import process_user
 from policenotify.journal.recipients import counts

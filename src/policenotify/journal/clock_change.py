@@ -20,10 +20,11 @@ from typing import Final, NamedTuple
 from sqlalchemy import Column, ColumnElement, Connection, and_, bindparam, case, delete, or_, select, update
 
 from policenotify.channel import Clock
-from policenotify.journal import meta, schema
+from policenotify.journal import meta
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.clock import CountsFromBoot
-from policenotify.journal.columns import whole_number
+from policenotify.journal.database import schema
+from policenotify.journal.database.columns import whole_number
 from policenotify.journal.records import TOLERANCE, latest_pause, microseconds, moment, span
 from policenotify.model.history import Outcome
 

@@ -12,11 +12,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
 from policenotify.errors import JournalError, PublishingStopped
-from policenotify.journal import audit, meta, schema
+from policenotify.journal import audit, meta
 from policenotify.journal.channels import Channels, seal_states_again, unblock
-from policenotify.journal.columns import json_object
+from policenotify.journal.database import schema
+from policenotify.journal.database.columns import json_object
+from policenotify.journal.database.engine import explain, open_engine
+from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.deliveries import Deliveries
-from policenotify.journal.engine import explain, open_engine
 from policenotify.journal.incidents import Incidents
 from policenotify.journal.keys import Entropy, Keys
 from policenotify.journal.publications import Publications
@@ -25,7 +27,6 @@ from policenotify.journal.records import microseconds
 from policenotify.journal.retention import Retention
 from policenotify.journal.suppressions import Suppressions
 from policenotify.journal.tombstones import Selection
-from policenotify.journal.transactions import Transactions
 from policenotify.journal.workers import Workers
 
 

@@ -17,11 +17,11 @@ from sqlalchemy import Connection, Row, Update, and_, bindparam, case, exists, f
 
 from policenotify.channel import Operation, Post, PostRef, Request
 from policenotify.errors import LostLease, UnsupportedVersion
-from policenotify.journal import schema
 from policenotify.journal.audit import is_settled, last_settlement, record_delivery
 from policenotify.journal.authentication import is_authentic, read_ref, request_mac
 from policenotify.journal.channels import opens_at, take_slot
-from policenotify.journal.columns import json_object
+from policenotify.journal.database import schema
+from policenotify.journal.database.columns import json_object
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import is_dead, is_of_this_boot
 from policenotify.journal.recipients import counts, overall_outcome, release_recipients, served

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from policenotify.channel import Recipient
-from policenotify.journal import schema
+from policenotify.journal.database import schema
 from policenotify.journal.keys import InvalidSeal, Keys
 from policenotify.journal.records import outcome_of, span
 from policenotify.journal.verify import digest_of

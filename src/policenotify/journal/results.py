@@ -10,9 +10,9 @@ from sqlalchemy import Connection, bindparam, exists, func, or_, select, update
 
 from policenotify.channel import Operation, RecipientOutcome
 from policenotify.errors import Blocked, NotHeld
-from policenotify.journal import schema
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.authentication import ref_mac
+from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.journal.queue import (
     NEWER_SENT,

@@ -9,11 +9,12 @@ from typing import Protocol
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from policenotify.journal import meta, schema
-from policenotify.journal.columns import whole_number
+from policenotify.journal import meta
+from policenotify.journal.database import schema
+from policenotify.journal.database.columns import whole_number
+from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.leases import is_dead, this_process
 from policenotify.journal.records import QUIET, TOLERANCE, microseconds, moment, span
-from policenotify.journal.transactions import Transactions
 
 _log = logging.getLogger("policenotify")
 _table = schema.runner

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from sqlalchemy import Column, select
 
 from policenotify.errors import JournalError
-from policenotify.journal import clock_change, schema
-from policenotify.journal.columns import (
+from policenotify.journal import clock_change
+from policenotify.journal.database import schema
+from policenotify.journal.database.columns import (
     Binary,
     DamagedValue,
     LongText,

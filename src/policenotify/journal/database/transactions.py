@@ -20,12 +20,20 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
 from policenotify.errors import JournalError, JournalTakenAway, NotAllowed, PolicenotifyError, PublishingStopped
-from policenotify.journal import audit, clock_change, meta, schema
+from policenotify.journal import audit, clock_change, meta
 from policenotify.journal.clock import MachineClock
-from policenotify.journal.columns import DamagedValue
-from policenotify.journal.engine import FileWatch, WriterQueue, explain, is_missing_table, is_read_only, watch_of
+from policenotify.journal.database import schema
+from policenotify.journal.database.columns import DamagedValue
+from policenotify.journal.database.engine import (
+    FileWatch,
+    WriterQueue,
+    explain,
+    is_missing_table,
+    is_read_only,
+    watch_of,
+)
+from policenotify.journal.database.postgresql import DatabaseClock
 from policenotify.journal.keys import Entropy, Keys
-from policenotify.journal.postgresql import DatabaseClock
 from policenotify.journal.records import TOLERANCE, microseconds, span
 from policenotify.model.message import Message
 

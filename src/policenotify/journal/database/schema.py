@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from policenotify.journal.columns import (
+from policenotify.journal.database.columns import (
     Binary,
     LongText,
     Microseconds,
