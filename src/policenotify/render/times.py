@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import Final
+from typing import Final, Literal
 
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.render.locales.locale import Locale, Phrase
-from policenotify.text.comparison import contains_words
+from policenotify.render.sentences import without_colon
+from policenotify.text.comparison import contains_words, fold
 
 _WEEK: Final = 7
 
@@ -20,6 +21,8 @@ class TimeFormatter:
 
     Days are named as seen from the time of publication in the readers' zone. Only incidents have a period: the times of
     a campaign are when it may be sent.
+
+    `start` is what the start of an event of its category is; see `CategoryProfile`.
     """
 
     message: Message
@@ -27,26 +30,37 @@ class TimeFormatter:
     locale: Locale
     now: datetime
     zone: tzinfo
+    start: Literal["since", "last_seen", "occurred"] = "since"
 
     @property
     def _is_final(self) -> bool:
         return self.message.stage in {Stage.END, Stage.CANCELLATION}
 
     def period(self, headline: str) -> str:
-        """Return when the message holds, to go with the headline.
+        """Return when the message holds with the space or comma before it, to go on after the headline.
 
-        Empty if the headline states it. If the headline names the time but not the other day, only the day is returned.
+        Empty if the headline states it. If the headline names the time but not the other day, only the day is returned,
+        and without its weekday if the headline ends with that.
         """
         locale, start, end = self.locale, self.message.starts_at, self.message.expires_at
         if start is None or not self.of_incident:
             return ""
-        if contains_words(headline, locale.time(start, self.zone)):
-            return "" if self._names_day(headline, start) else locale.date(start, self.now, self.zone)
+        if self._names_time(headline, start):
+            return "" if self._names_day(headline, start) else self._after(headline, self._date(start))
         if self.message.stage is Stage.END:
-            return self._fill(locale.ended, start)
-        if end is not None and self.message.stage is not Stage.CANCELLATION:
-            return locale.span(start, end, self.now, self.zone)
-        return self._fill(locale.starting if start > self.now else locale.since, start)
+            return self._after(headline, self._fill(locale.ended, start))
+        if start > self.now and (end is None or self.message.stage is Stage.CANCELLATION):
+            return self._after(headline, self._fill(locale.starting, start))
+        if self.start == "since" and end is not None and self.message.stage is not Stage.CANCELLATION:
+            return self._after(headline, locale.span(start, end, self.now, self.zone))
+        return f", {self._fill(getattr(locale, self.start), start)}"
+
+    def _after(self, headline: str, period: str) -> str:
+        """Return a period after a headline, and no weekday twice: `braderie samedi 6 juin`."""
+        words = fold(headline).split()
+        first, _, rest = period.partition(" ")
+        twice = bool(words) and fold(first) == words[-1] and fold(first) in map(fold, self.locale.weekdays)
+        return f" {rest if twice and rest else period}"
 
     def validity(self, text: str, typed: str) -> str:
         """Return the time of the next update, else until when it holds, if needed.
@@ -68,7 +82,8 @@ class TimeFormatter:
         """Return all times with their labels, and with days, for a mail."""
         locale, message = self.locale, self.message
         start = message.starts_at if self.of_incident else None
-        label = locale.mail_starting if start and start > self.now else locale.mail_since
+        labels = {"since": locale.mail_since, "last_seen": locale.mail_last_seen, "occurred": locale.mail_occurred}
+        label = locale.mail_starting if start and start > self.now else labels[self.start]
         facts = (
             (locale.mail_ended if message.stage is Stage.END else label, start),
             (locale.mail_until, message.expires_at if self.of_incident and not self._is_final else None),
@@ -79,7 +94,7 @@ class TimeFormatter:
 
     def back_reference(self, headline: str, at: datetime) -> str:
         """Return what a later message refers to."""
-        return self._fill(self.locale.context, at, headline=headline, colon=self.locale.colon)
+        return self._fill(self.locale.context, at, headline=without_colon(headline), colon=self.locale.colon)
 
     def withdrawal(self, at: datetime) -> str:
         """Return what a correction or cancellation takes back, by its time."""
@@ -89,13 +104,26 @@ class TimeFormatter:
     def _fill(self, phrase: Phrase, moment: datetime, **values: str) -> str:
         return self.locale.fill(phrase, moment, self.now, self.zone, **values)
 
+    def _date(self, moment: datetime) -> str:
+        return self.locale.date(moment, self.now, self.zone)
+
     def _names(self, text: str, moment: datetime) -> bool:
-        return contains_words(text, self.locale.time(moment, self.zone)) and self._names_day(text, moment)
+        return self._names_time(text, moment) and self._names_day(text, moment)
+
+    def _names_time(self, text: str, moment: datetime) -> bool:
+        """Return True if a text names the time of day, however it is typed: `17h30`, `17 h 30`, `17:30`."""
+        local = moment.astimezone(self.zone)
+        hour, minute = local.hour, f"{local.minute:02d}"
+        full = () if local.minute else (f"{hour}h", f"{hour} h", f"{hour} heures")
+        forms = (self.locale.time(moment, self.zone), f"{hour}h{minute}", f"{hour} h {minute}", f"{hour}:{minute}", *full)
+        # In the hour that comes twice, only the locale's own form says which of the two is meant.
+        twice = local.replace(fold=1 - local.fold).utcoffset() != local.utcoffset()
+        return any(contains_words(text, form) for form in (forms[:1] if twice else forms))
 
     def _names_day(self, text: str, moment: datetime) -> bool:
         """Return True if the day is today or named in the text, nearby ones by weekday."""
         local = moment.astimezone(self.zone)
         distance = abs((local.date() - self.now.astimezone(self.zone).date()).days)
-        weekday, date = self.locale.weekdays[local.weekday()], self.locale.date(moment, self.now, self.zone)
+        weekday, date = self.locale.weekdays[local.weekday()], self._date(moment)
         names = (date, date.replace(weekday, ""), *([weekday] if distance < _WEEK else ()))
         return not distance or any(contains_words(text, name) for name in names)

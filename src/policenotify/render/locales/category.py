@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import ClassVar, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from policenotify.errors import SettingsError
 from policenotify.model.cap import CapCategory, Certainty, Precision, ResponseType, Severity, Urgency
@@ -14,6 +14,13 @@ from policenotify.model.languages import tags_for
 from policenotify.validation import did_you_mean
 
 _Value = TypeVar("_Value")
+_Texts = Annotated[
+    Mapping[str, str],
+    BeforeValidator(
+        lambda value: ({"fr": value} if value else {}) if isinstance(value, str) else value,
+        json_schema_input_type=str | Mapping[str, str],
+    ),
+]
 
 
 class CategoryProfile(BaseModel):
@@ -36,6 +43,12 @@ class CategoryProfile(BaseModel):
         certainty: Used if the message gives none.
         opens_incident: It opens incidents, which must be ended. Otherwise its messages stand alone (prevention).
         ongoing: Its openings add that the event is under way, unless their headline does.
+        start: What the start of its events is. `since`: they go on since then. `last_seen`: a person was last seen
+            then. `occurred`: the facts took place then.
+        source: Who its messages come from, where they relay another service: `Météo-France`. A text, or one by
+            language.
+        contact: How readers reach the service about it: a telephone number or a mail address. A text, or one by
+            language.
         discreet: Later messages and subjects of mails repeat nothing about a person: only category and place.
         lifetime: How long without news until the end is overdue. If `None`, a day.
         precision: The finest precision of a place that may be published.
@@ -59,6 +72,9 @@ class CategoryProfile(BaseModel):
     certainty: Certainty = Certainty.UNKNOWN
     opens_incident: bool = False
     ongoing: bool = False
+    start: Literal["since", "last_seen", "occurred"] = "since"
+    source: _Texts = Field(default_factory=dict)
+    contact: _Texts = Field(default_factory=dict)
     discreet: bool = False
     lifetime: timedelta | None = None
     precision: Precision = Precision.STREET
@@ -66,6 +82,14 @@ class CategoryProfile(BaseModel):
     def label(self, language: str) -> str:
         """Return the public name."""
         return _in(self.labels, language, self.code.replace("_", " "))
+
+    def source_in(self, language: str) -> str:
+        """Return who its messages come from, empty for messages of the service's own."""
+        return _in(self.source, language, "")
+
+    def contact_in(self, language: str) -> str:
+        """Return how readers reach the service, empty if they are not to."""
+        return _in(self.contact, language, "")
 
     def hashtag(self, language: str, severity: Severity | None = None) -> str:
         """Return the category's own hashtag without `#`, empty if it has none."""
