@@ -113,7 +113,7 @@ def _fitted(parts: Sequence[Part], budget: Budget) -> FitResult:
     """Return the parts within the budget, in the alphabet of the network."""
     if budget.transliterate is None:
         return fit(parts, budget)
-    fitted = fit([Part(budget.transliterate(part.text), part.rule, part.order, part.name) for part in parts], budget)
+    fitted = fit([replace(part, text=budget.transliterate(part.text)) for part in parts], budget)
     # The mark of a cut may not be in the alphabet either.
     return replace(fitted, text=budget.transliterate(fitted.text))
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final, Literal
 
 from policenotify.text.budget import Budget, grapheme_ends
@@ -66,12 +67,14 @@ class Part:
             only between sentences, so that the meaning stays. `droppable`: stays whole or is left out.
         order: The lowest gives way first. Of equal ones, the last in the text.
         name: Its name in `FitResult.omitted`.
+        line: Parts of the same line stand beside each other, and others below each other.
     """
 
     text: str
     rule: Rule = "required"
     order: int = 0
     name: str = ""
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ class FitResult:
 
 
 def fit(parts: Sequence[Part], budget: Budget) -> FitResult:
-    """Join the parts and shorten them in order until the text is within the budget.
+    """Join the parts to lines, and shorten them in order until the text is within the budget.
 
     One part after another gives way, the lowest `order` first. A shrinkable one is cut at the last sentence or word end
     that fits, and left out if less than 15 characters would remain. A droppable one is left out. A cut is marked with
@@ -135,7 +138,8 @@ def split_thread(parts: Sequence[Part], budget: Budget, *, again: str = "") -> t
     fits, opening = _fitting(required, place, left), first_sentence(whole)
     begin = _prefix(whole, fits) if fits(opening) or not left.fits(head + opening) else ""
     posts = [_joined([*required[:place], replace(required[place], text=begin), *required[place + 1 :]])]
-    rest = _joined([Part(whole[len(begin) :].strip()), *(part for part in parts if part.rule in _GIVE_WAY)])
+    more = replace(required[place], text=whole[len(begin) :].strip())
+    rest = _joined([more, *(part for part in parts if part.rule in _GIVE_WAY)])
     while rest:
         text = rest if left.fits(head + rest) else _prefix(rest, lambda text: left.fits(head + text))
         if not text or len(posts) == MAX_POSTS:
@@ -215,10 +219,19 @@ def _marked(text: str) -> str:
     return f"{_LOOSE_END.sub('', text)}…"
 
 
-def _fitting(parts: list[Part], index: int, budget: Budget) -> Callable[[str], bool]:
-    before, after = _joined(parts[:index]), _joined(parts[index + 1 :])
-    return lambda shorter: budget.fits(" ".join(filter(None, (before, shorter, after))))
+def _fitting(parts: Sequence[Part], index: int, budget: Budget) -> Callable[[str], bool]:
+    """Return if a text that is not empty fits in place of a part."""
+    before, after = ([part for part in some if part.text] for some in (parts[:index], parts[index + 1 :]))
+    head = f"{_joined(before)}{_gap(before[-1], parts[index])}" if before else ""
+    tail = f"{_gap(parts[index], after[0])}{_joined(after)}" if after else ""
+    return lambda shorter: budget.fits(f"{head}{shorter}{tail}")
 
 
-def _joined(parts: Sequence[Part]) -> str:
-    return " ".join(part.text for part in parts if part.text)
+def _joined(parts: Iterable[Part]) -> str:
+    kept = [part for part in parts if part.text]
+    gaps = [_gap(*pair) for pair in pairwise(kept)]
+    return "".join(f"{part.text}{gap}" for part, gap in zip(kept, [*gaps, ""], strict=True)) if kept else ""
+
+
+def _gap(part: Part, following: Part) -> str:
+    return " " if part.line == following.line else "\n"
