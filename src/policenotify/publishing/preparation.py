@@ -122,6 +122,7 @@ class Preparer:
     checks: Sequence[Check]
     entropy: Callable[[int], bytes]
     links: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def prepare(
         self,
@@ -166,6 +167,7 @@ class Preparer:
             zone=self.zone,
             mentions=frozenset().union(*(channel.mentions for channel in self.channels.values())),
             links=self.links,
+            names=self.names,
             typed=message,
         )
         lifetime = at + profile.lifetime if profile.lifetime else None
@@ -301,6 +303,7 @@ class Preparer:
                 f"Nothing was sent: there are no fixed phrases for the language {language!r}. "
                 f"Known: {', '.join(sorted(self.locales))}."
             )
+        name = message.location.commune_name if message.location else None
         return RenderContext(
             message=message,
             language=language,
@@ -312,6 +315,8 @@ class Preparer:
             history=history,
             pictures=pictures,
             reference=self.journal.keys.reference(message.incident) if message.incident else "",
+            names=self.names,
+            is_shared=bool(name) and places.is_shared(name),
         )
 
     def _discover_capabilities(self, channel: ChannelConfig) -> ChannelConfig:

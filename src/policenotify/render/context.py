@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from functools import cached_property
@@ -13,16 +13,19 @@ from policenotify.channel import Picture
 from policenotify.model.cap import Severity, Urgency
 from policenotify.model.history import History
 from policenotify.model.lifecycle import Stage
-from policenotify.model.message import Message, Translation
+from policenotify.model.message import Known, Message, Translation
 from policenotify.render.locales.category import CategoryProfile
 from policenotify.render.locales.locale import Locale
-from policenotify.render.places import Place, place_of, tagged
+from policenotify.render.places import LONGEST, Place, place_of, tagged
 from policenotify.render.sentences import lower_first, open_ended, paragraph, sentence
 from policenotify.render.times import TimeFormatter
 from policenotify.text.autolinks import repair
 from policenotify.text.characters import clean, one_line
 from policenotify.text.comparison import contains_words
+from policenotify.text.french_names import contract
 from policenotify.text.french_spacing import set_no_break_spaces
+from policenotify.text.handles import handles_in_words, hashtags_in_words
+from policenotify.text.spans import hashtag
 
 _NOT_NOW: Final = frozenset({Urgency.EXPECTED, Urgency.FUTURE, Urgency.PAST})
 
@@ -58,6 +61,9 @@ class RenderContext:
         pictures: The message's pictures, in its order.
         reference: The public reference of the incident, for networks without threads.
         mentions: Accounts that the channel may mention, without `@`. Other accounts are named without it.
+        hashtags: Readers can follow a hashtag there. Elsewhere those in running text become words.
+        names: The words for accounts (`@PompiersHerault`) and hashtags (`#OTV`) of the installation.
+        is_shared: Several communes have the name of its place.
     """
 
     message: Message
@@ -71,6 +77,9 @@ class RenderContext:
     pictures: tuple[Picture, ...] = ()
     reference: str = ""
     mentions: frozenset[str] = frozenset()
+    hashtags: bool = True
+    names: Mapping[str, str] = field(default_factory=dict)
+    is_shared: bool = False
     _results: dict[object, Any] = field(default_factory=dict, init=False, repr=False)
 
     def cached(
@@ -83,9 +92,10 @@ class RenderContext:
         result: _Result = self._results[key]
         return result
 
-    def with_mentions(self, mentions: frozenset[str]) -> RenderContext:
-        """Return the context of a channel that may mention these accounts."""
-        return self if mentions == self.mentions else replace(self, mentions=mentions)
+    def on_channel(self, mentions: frozenset[str], *, hashtags: bool) -> RenderContext:
+        """Return the context of a channel that may mention these accounts, and may have hashtags."""
+        same = mentions == self.mentions and hashtags == self.hashtags
+        return self if same else replace(self, mentions=mentions, hashtags=hashtags)
 
     @cached_property
     def text(self) -> LocalizedText:
@@ -93,8 +103,8 @@ class RenderContext:
         translation = translation_of(self.message, self.language)
         return LocalizedText(
             language=translation.language,
-            description=self._repaired(clean(translation.description)),
-            instruction=self._repaired(clean(translation.instruction)),
+            description=self._repaired(clean("\n".join((translation.description, *self._known(translation.known))))),
+            instruction=self._repaired(clean("\n".join((translation.instruction, self._contact(translation))))),
             alts=translation.alts,
         )
 
@@ -127,7 +137,8 @@ class RenderContext:
     @cached_property
     def place_details(self) -> str:
         """Street, district and road, as far as the headline does not name them."""
-        return self.place.details_missing_in(self.open_headline)
+        longest = None if self.is_opening else LONGEST
+        return self.place.details_missing_in(self.open_headline, longest=longest)
 
     @cached_property
     def period(self) -> str:
@@ -137,12 +148,25 @@ class RenderContext:
     @cached_property
     def place(self) -> Place:
         """The place in words."""
-        return place_of(self.message.location, self.locale)
+        return place_of(self.message.location, self.locale, is_shared=self.is_shared)
+
+    @cached_property
+    def source(self) -> str:
+        """Who it relays. Empty for a message of the service's own, and for a cancellation."""
+        source = one_line(self.message.source or self.profile.source_in(self.language))
+        return "" if self.message.stage is Stage.CANCELLATION else source
+
+    @cached_property
+    def source_mark(self) -> str:
+        """The source in brackets, to go on after the headline, unless a text names it: ` (source : Météo-France)`."""
+        text = f"{self.headline} {self.text.description} {self.text.instruction}"
+        named = not self.source or contains_words(text, self.source)
+        return "" if named else f" ({self.locale.source.format(source=self.source)})"
 
     @cached_property
     def times(self) -> TimeFormatter:
         """The formatter of its times."""
-        return TimeFormatter(self.message, self.of_incident, self.locale, self.now, self.zone)
+        return TimeFormatter(self.message, self.of_incident, self.locale, self.now, self.zone, self.profile.start)
 
     @cached_property
     def signature(self) -> str:
@@ -248,10 +272,38 @@ class RenderContext:
 
     def after_colon(self, text: str, names: str) -> str:
         """Return the text as it goes on after a colon in this language."""
-        return lower_first(text, names) if self.locale.lowers_after_colon else text
+        return lower_first(text, names, self.locale.lowers_after_colon)
+
+    def _known(self, known: Known | None) -> Iterator[str]:
+        """Yield what is known and what is not, in a sentence each."""
+        if known and known.confirmed:
+            yield sentence(self.locale.confirmed.format(text=self.after_colon(known.confirmed, self.place.one_line())))
+        if known and known.unconfirmed:
+            yield sentence(
+                self.locale.unconfirmed.format(text=self.after_colon(known.unconfirmed, self.place.one_line()))
+            )
+
+    def _contact(self, translation: Translation) -> str:
+        """Return how readers reach the service, unless it is over or the text says so."""
+        contact, stage = self.profile.contact_in(self.language), self.message.stage
+        text = f"{translation.headline}\n{translation.description}\n{translation.instruction}"
+        if not contact or stage in {Stage.END, Stage.CANCELLATION} or contains_words(text, contact):
+            return ""
+        return self.locale.contact.format(contact=contact)
 
     def _repaired(self, text: str) -> str:
-        return repair(text, self.mentions).text
+        """Return a text without unintended links and mentions, in the grammar of its place, for these readers."""
+        text = repair(handles_in_words(text, self.names, self.mentions), self.mentions).text
+        if self.message.language.partition("-")[0] == "fr":
+            text = contract(text, self.place.name) if self.place.name else text
+        return text if self.hashtags else hashtags_in_words(text, self._hashtag_names)
+
+    @cached_property
+    def _hashtag_names(self) -> Mapping[str, str]:
+        """The words for hashtags: those of the installation, its categories and the place."""
+        place, labels = self.place, self.locale.labels.values()
+        named = filter(None, (*labels, place.name, place.department))
+        return {**{f"#{hashtag(name)}": name for name in named}, f"#{place.tag}": place.name, **self.names}
 
 
 def translation_of(message: Message, language: str) -> Translation:

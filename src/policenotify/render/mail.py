@@ -97,16 +97,16 @@ class MailParts:
 
 def mail_parts(context: RenderContext, pictures: tuple[Picture, ...], *, standalone: bool) -> MailParts:
     """Return the content of a mail."""
-    locale, place = context.locale, context.place
-    where = f"{place.one_line()} ({place.department})" if place.department else place.one_line()
+    locale = context.locale
+    sources = ((locale.mail_source, context.source),) if context.source else ()
     return MailParts(
         language=context.language,
         banner=context.heading(context.label),
         tone=_tone(context),
         headline=context.typeset(context.headline),
-        place=context.typeset(where),
+        place=context.typeset(context.place.full()),
         action_first=context.is_severe,
-        facts=tuple((name, context.typeset(value)) for name, value in context.times.facts()),
+        facts=tuple((name, context.typeset(value)) for name, value in (*context.times.facts(), *sources)),
         description=context.typeset(context.text.description),
         instruction=context.typeset(context.text.instruction),
         instruction_label=locale.mail_now if context.message.stage is Stage.END else locale.mail_action,
@@ -139,7 +139,7 @@ def subject(context: RenderContext) -> str:
     if context.profile.discreet or context.message.stage is Stage.CANCELLATION:
         topic = place.one_line()
     else:
-        name = "" if context.tagged_headline else place.name
+        name = "" if context.tagged_headline else f"{place.name}{place.qualifier}"
         where = ", ".join(filter(None, (name, context.place_details)))
         topic = context.locale.dash.join(filter(None, (where, context.open_headline)))
     exercise = context.locale.exercise if context.message.exercise else ""

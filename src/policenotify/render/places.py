@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,14 +14,14 @@ from policenotify.text import french_names
 from policenotify.text.autolinks import repair
 from policenotify.text.characters import one_line
 from policenotify.text.comparison import contains_words, strip_accents
-from policenotify.text.house_numbers import is_street
 from policenotify.text.spans import hashtag, is_linkable_tag, spans_of
 
 LONGEST: Final = 60
 """The longest details, in characters, of what follows an opening. A longer route is named by its first piece."""
 
 _WORD: Final = re.compile(r"[^\W_]+")
-_ARTICLES: Final = {"Le": ("au", "du"), "Les": ("aux", "des")}
+_ARTICLES: Final = frozenset({"Le", "La", "Les", "L"})
+_MERGED: Final = {"Le": ("au", "du"), "Les": ("aux", "des")}
 _SHORT_FORMS: Final = {"saint": "st", "sainte": "ste", "saints": "sts", "saintes": "stes"}
 _DISTRICT_OF_CITY: Final = re.compile(r"(?P<city>\w+) (?P<number>\d+)(?:er|e)(?: Arrondissement)?")
 _ARROW: Final = re.compile(r"\s*(?:→|⇒|->|=>|►|>)\s*|\s[-–—]\s")
@@ -30,12 +30,15 @@ _LEADING: Final = re.compile(
     re.IGNORECASE,
 )
 _BOTH: Final = re.compile(
-    r"(?:dans\s+|sens\s+)*(?:les\s+)?(?:deux|2)\s+sens(?:\s+de\s+circulation)?|double[- ]sens|(?:in\s+)?both\s+directions",
+    r"(?:dans\s+|sens\s+)?(?:les\s+)?(?:deux|2)\s+sens(?:\s+de\s+circulation)?|double[- ]sens|"
+    r"(?:in\s+)?both\s+directions",
     re.IGNORECASE,
 )
+_TWO_PLACES: Final = re.compile(r"(?!Saint|Sainte|St|Ste|L[ae]s?[ -]|L')[^\W\d]+ ?[-/] ?[A-ZÀ-Þ]\w+")
 _PIECES: Final = re.compile(r", |\s(?:→|puis|–|-|par)\s|\s?;\s")
 _PREPOSITION: Final = re.compile(
-    r"(?:à|au|aux|dans|sur|sous|devant|derrière|près|en|entre|face|chez|le long|autour|vers|at|in|on|near|between|by)\b",
+    r"(?:à|au|aux|dans|sur|sous|devant|derrière|près|en|entre|face|chez|le long|autour|vers|at|in|on|near|between|by)"
+    r"(?!\w)",
     re.IGNORECASE,
 )
 
@@ -82,6 +85,11 @@ class Place:
         """The department after a name that does not say where it is: ` (La Réunion)`."""
         return f" ({self.department})" if self.is_vague and self.department else ""
 
+    @property
+    def all_details(self) -> str:
+        """The details in one line, empty if there are none."""
+        return ", ".join(detail.text for detail in self.details)
+
     def details_missing_in(self, text: str, *, longest: int | None = None) -> str:
         """Return the details that a text does not name. If they are longer than *longest*, only their first piece."""
         details = ", ".join(detail.text for detail in self._missing_in(text))
@@ -105,7 +113,7 @@ class Place:
 
     def one_line(self) -> str:
         """Return name and details: `Montpellier, avenue de Toulouse`."""
-        return ", ".join(filter(None, (f"{self.name}{self.qualifier}", *(detail.text for detail in self.details))))
+        return ", ".join(filter(None, (f"{self.name}{self.qualifier}", self.all_details)))
 
     def full(self) -> str:
         """Return name, details and department: `Montpellier, avenue de Toulouse (Hérault)`."""
@@ -138,20 +146,20 @@ def _commune_name(name: str) -> str:
 def _details(location: Location, locale: Locale) -> Iterator[Detail]:
     if location.label:
         for part in _repaired(location.label).split(", "):
-            yield _detail(part.strip(), locale)
+            yield _detail(part.strip())
         return
-    yield _detail(_repaired(location.street), locale)
+    yield _detail(_repaired(location.street))
     if location.road is None:
         yield from _stretch(location, locale)
-    yield _detail(_repaired(location.district), locale)
+    yield _detail(_repaired(location.district))
     yield from _road(location, location.road, locale) if location.road else ()
-    yield _detail(_repaired(location.line), locale)
+    yield _detail(_repaired(location.line))
 
 
-def _detail(text: str, locale: Locale) -> Detail:
+def _detail(text: str) -> Detail:
     if _PREPOSITION.match(text):
         return Detail(text, text, " ")
-    return Detail(text, text, locale.place_separator if is_street(text) else ", ")
+    return Detail(text, text)
 
 
 def _stretch(location: Location, locale: Locale) -> Iterator[Detail]:
@@ -190,13 +198,11 @@ def direction_of(typed: str, locale: Locale) -> str:
         return locale.direction_between.format(start=start, end=_ARROW.sub(", ", end))
     name = start or end
     # A word of the road services (nord-sud, centre-ville, descendant), or perhaps two places (Lyon-Paris).
-    if not name[:1].isupper() or not name.replace(" ", "").replace("'", "").isalnum():
+    if not name[:1].isupper() or _TWO_PLACES.fullmatch(name):
         return locale.direction_word.format(direction=name)
-    if not _is_french(locale):
-        return locale.direction.format(direction=name)
-    if (number := french_names.with_article(name)) != name:
-        return locale.direction.format(direction=number)
-    return french_names.contract(locale.direction.format(direction=name), name)
+    with_article = french_names.with_article(name) if _is_french(locale) else name
+    towards = locale.direction.format(direction=with_article)
+    return french_names.contract(towards, name) if _is_french(locale) else towards
 
 
 def _is_french(locale: Locale) -> bool:
@@ -227,21 +233,22 @@ def tagged(text: str, name: str) -> str | None:
     words = list(_WORD.finditer(text))
     for run in zip(*(words[offset:] for offset in range(len(parts))), strict=False):
         start, end = run[0].start(), run[-1].end()
-        if start in taken or not all(
-            _is_form(_plain(word[0]), part, may_be_small=not number and len(parts) > 1 and part in {"Le", "La", "Les", "L"})
-            for number, (word, part) in enumerate(zip(run, parts, strict=True))
-        ):
-            continue
-        if is_linkable_tag(text, start, end):
+        if start not in taken and _is_name(run, parts) and is_linkable_tag(text, start, end):
             return f"{text[:start]}#{tag}{text[end:]}"
-    article, *rest = parts
-    merged = _ARTICLES.get(article, ()) if rest else ()
+    merged = _MERGED.get(parts[0], ()) if len(parts) > 1 else ()
     for run in zip(*(words[offset:] for offset in range(len(parts))), strict=False):
-        if _plain(run[0][0]).casefold() in merged and all(
-            _is_form(_plain(word[0]), part) for word, part in zip(run[1:], rest, strict=True)
-        ):
+        if merged and _plain(run[0][0]).casefold() in merged and _is_name(run[1:], parts[1:]):
             return text
     return None
+
+
+def _is_name(run: Sequence[re.Match[str]], parts: Sequence[str]) -> bool:
+    """Return True if these words are a name. Only its article may have a small letter."""
+    small = len(parts) > 1 and parts[0] in _ARTICLES
+    return all(
+        _is_form(_plain(word[0]), part, may_be_small=small and not number)
+        for number, (word, part) in enumerate(zip(run, parts, strict=True))
+    )
 
 
 def _is_form(word: str, part: str, *, may_be_small: bool = False) -> bool:

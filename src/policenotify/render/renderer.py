@@ -34,8 +34,9 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
     Raises:
         MessageTooLong: The required parts do not fit: neither whole, nor in a thread, nor in their briefest form.
     """
-    context = context.cached(RenderContext.with_mentions, channel.mentions)
     capabilities = channel.capabilities
+    tags = capabilities.hashtags and not capabilities.html
+    context = context.cached(RenderContext.on_channel, channel.mentions, hashtags=tags)
     pictures = context.cached(_described_pictures)[: capabilities.images]
     left_out = len(context.pictures) - len(pictures)
     notes = [f"{left_out} of {len(context.pictures)} pictures left out"] if left_out else []

@@ -22,7 +22,7 @@ the instruction, and where the rest is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -30,7 +30,7 @@ from typing import Final, NamedTuple
 from policenotify.model.lifecycle import Stage
 from policenotify.render.context import RenderContext
 from policenotify.render.places import tagged
-from policenotify.render.sentences import sentence, upper_first
+from policenotify.render.sentences import follow, open_ended, sentence, upper_first
 from policenotify.text.fit import Part, Rule, first_sentence
 from policenotify.text.spans import hashtag, spans_of
 
@@ -181,23 +181,27 @@ class ShortPost:
         headline = (with_tag if self.bracketed else None) or context.open_headline
         name = self._place_name
         where = "" if with_tag else name
-        times = (context.period,) if context.period else ()
-        tags = () if self.bracketed else (self._category_tag, self._place_tag)
-        comma = context.message.stage is not Stage.END
+        headline = f"{headline}{place.qualifier if with_tag else ''}"
+        dated = context.times.dated
+        tags = (self._place_tag,) if self.bracketed else (self._category_tag, self._place_tag)
         if context.is_opening:
-            event = _with_details(headline, filter(None, (context.place_details, *times)))
+            bare = not any(stop in headline for stop in _STOPS)
+            event = place.added_to(headline, context.open_headline, directly=bare)
+            event = dated(event, context.period, comma=event != headline) + context.source_mark
             lead = f"{where}{context.locale.dash}{event}" if where else event
         else:
             where = ", ".join(filter(None, (where, context.place_details)))
-            event = _with_details(headline, times, comma=comma)
+            event = dated(headline, context.period) + context.source_mark
             continued = context.after_colon(event, place.one_line())
-            lead = f"{upper_first(where)}{context.locale.colon}{continued}" if where else event
+            lead = event
+            if where:
+                lead = follow(upper_first(where), continued, colon=context.locale.colon, dash=context.locale.dash)
         lead = f"{mark} {sentence(lead)}"
         if not context.instruction or not self._too_long(lead):
             return _Content(lead, "", context.instruction, tags)
-        details = ", ".join(place.details)
+        details = context.place_details if with_tag is None else place.all_details
         where = ", ".join(filter(None, (name, details)))
-        event = _with_details(context.open_headline, times, comma=comma)
+        event = dated(context.open_headline, context.period) + context.source_mark
         lead, rest = f"{mark} {sentence(upper_first(where))}".rstrip(), sentence(upper_first(event))
         if details and self._too_long(lead):
             lead, rest = f"{mark} {sentence(name)}".rstrip(), f"{sentence(upper_first(details))} {rest}"
@@ -219,11 +223,16 @@ class ShortPost:
             tagged_instruction = self._with_tag(instruction, tagged(instruction, place.name))
         named = bool(tagged_headline or tagged_instruction)
         mark = f"{context.mark}{context.locale.dash}" if context.mark else ""
-        where = f"{place.name}{context.locale.colon}" if place.name and not (named or self.hashtags) else ""
-        lead = f"{self._emoji} {mark}{where}{sentence(tagged_headline or headline)}"
+        name = f"{place.name}{place.qualifier}"
+        where = f"{name}{context.locale.colon}" if place.name and not (named or self.hashtags) else ""
+        stated = f"{headline} {context.description} {instruction}"
+        details = sentence(upper_first(place.details_missing_in(stated)))
+        headline = sentence(f"{open_ended(tagged_headline or headline)}{context.source_mark}")
+        headline = " ".join(filter(None, (headline, details)))
+        lead = f"{self._emoji} {mark}{where}{headline}"
         rest = ""
         if instruction and self._too_long(lead):
-            lead, rest = f"{self._emoji} {mark}{sentence(context.label)}", sentence(tagged_headline or headline)
+            lead, rest = f"{self._emoji} {mark}{sentence(context.label)}", headline
         tags = (self._category_tag, *(() if named else (self._place_tag,)))
         return _Content(lead, rest, tagged_instruction or instruction, tags)
 
@@ -234,7 +243,8 @@ class ShortPost:
     @property
     def _place_name(self) -> str:
         place = self.context.place
-        return f"#{place.tag}" if place.tag and self.bracketed else place.name
+        name = f"#{place.tag}" if place.tag and self.bracketed else place.name
+        return f"{name}{place.qualifier}"
 
     @property
     def _place_tag(self) -> Part:
@@ -261,16 +271,6 @@ class ShortPost:
 
 
 _HOLDS: Final = frozenset({Stage.UPDATE, Stage.CORRECTION})  # the stages after which an incident goes on
-
-
-def _with_details(headline: str, details: Iterable[str], *, comma: bool = True) -> str:
-    """Return the headline with its street and times."""
-    more = ", ".join(details)
-    if not more:
-        return headline
-    if headline[-1] in _STOPS:
-        return f"{headline} {upper_first(more)}"
-    return f"{headline}{',' if comma else ''} {more}"
 
 
 def _tag_part(tag: str) -> Part:

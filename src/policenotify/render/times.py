@@ -9,10 +9,11 @@ from typing import Final, Literal
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.render.locales.locale import Locale, Phrase
-from policenotify.render.sentences import without_colon
+from policenotify.render.sentences import upper_first, without_colon
 from policenotify.text.comparison import contains_words, fold
 
 _WEEK: Final = 7
+_STOPS: Final = tuple(".,;:!?…")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class TimeFormatter:
         return self.message.stage in {Stage.END, Stage.CANCELLATION}
 
     def period(self, headline: str) -> str:
-        """Return when the message holds with the space or comma before it, to go on after the headline.
+        """Return when the message holds, with the space or comma before it after a headline.
 
         Empty if the headline states it. If the headline names the time but not the other day, only the day is returned,
         and without its weekday if the headline ends with that.
@@ -49,11 +50,9 @@ class TimeFormatter:
             return "" if self._names_day(headline, start) else self._after(headline, self._date(start))
         if self.message.stage is Stage.END:
             return self._after(headline, self._fill(locale.ended, start))
-        if start > self.now and (end is None or self.message.stage is Stage.CANCELLATION):
-            return self._after(headline, self._fill(locale.starting, start))
-        if self.start == "since" and end is not None and self.message.stage is not Stage.CANCELLATION:
-            return self._after(headline, locale.span(start, end, self.now, self.zone))
-        return f", {self._fill(getattr(locale, self.start), start)}"
+        if end and self.message.stage is not Stage.CANCELLATION and (self.start == "since" or start > self.now):
+            return f", {locale.span(start, end, self.now, self.zone)}"
+        return f", {self._fill(locale.starting if start > self.now else getattr(locale, self.start), start)}"
 
     def _after(self, headline: str, period: str) -> str:
         """Return a period after a headline, and no weekday twice: `braderie samedi 6 juin`."""
@@ -61,6 +60,20 @@ class TimeFormatter:
         first, _, rest = period.partition(" ")
         twice = bool(words) and fold(first) == words[-1] and fold(first) in map(fold, self.locale.weekdays)
         return f" {rest if twice and rest else period}"
+
+    @staticmethod
+    def dated(text: str, period: str, *, comma: bool = False) -> str:
+        """Return a text with the period of its headline.
+
+        Args:
+            text: The headline with what was added to it.
+            period: As `period` returns it.
+            comma: Something was added after the headline, so that a comma separates the period.
+        """
+        bare = period.lstrip(", ")
+        if bare and text.endswith(_STOPS):
+            return f"{text} {upper_first(bare)}"
+        return f"{text}, {bare}" if bare and comma else f"{text}{period}"
 
     def validity(self, text: str, typed: str) -> str:
         """Return the time of the next update, else until when it holds, if needed.
@@ -115,7 +128,13 @@ class TimeFormatter:
         local = moment.astimezone(self.zone)
         hour, minute = local.hour, f"{local.minute:02d}"
         full = () if local.minute else (f"{hour}h", f"{hour} h", f"{hour} heures")
-        forms = (self.locale.time(moment, self.zone), f"{hour}h{minute}", f"{hour} h {minute}", f"{hour}:{minute}", *full)
+        forms = (
+            self.locale.time(moment, self.zone),
+            f"{hour}h{minute}",
+            f"{hour} h {minute}",
+            f"{hour}:{minute}",
+            *full,
+        )
         # In the hour that comes twice, only the locale's own form says which of the two is meant.
         twice = local.replace(fold=1 - local.fold).utcoffset() != local.utcoffset()
         return any(contains_words(text, form) for form in (forms[:1] if twice else forms))

@@ -13,7 +13,7 @@ from policenotify.text.comparison import strip_accents
 
 _MERGED: Final = {"le": ("au", "du"), "les": ("aux", "des")}
 # Communes whose H is silent. Before any other one `de` is right or usual, as in Alsace.
-_SILENT_H: Final = re.compile(r"H(?:y|éri|érou|énin|enda|irs|inx|auteville|eyr|erm|ablo|onf|erbl|érault)", re.IGNORECASE)
+_SILENT_H: Final = re.compile(r"H(?:y|éri|érou|érault|énin|endaye|irson|eyrieux|erblay)", re.IGNORECASE)
 _ROAD: Final = re.compile(r"[A-Z]{1,3} ?[0-9]{1,4}[A-Z]?[0-9]*")
 _EXIT: Final = re.compile(r"(sortie|échangeur|diffuseur) (?:n° ?)?(\w+)", re.IGNORECASE)
 _FEMININE: Final = frozenset(
@@ -44,9 +44,9 @@ def of(name: str) -> str:
 
 def contract(text: str, name: str) -> str:
     """Merge `à` and `de` with the name of a place that follows them in a text: `à Le Crès` becomes `au Crès`."""
-    if name not in text:
-        return text
     forms = {"à": at(name), "de": of(name)}
+    if name not in text or forms == {"à": f"à {name}", "de": f"de {name}"}:
+        return text
 
     def merge(match: re.Match[str]) -> str:
         form = forms[match[1].lower()]

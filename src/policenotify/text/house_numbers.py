@@ -66,7 +66,6 @@ _BEHIND_STREET: Final = _pattern(rf"(?P<cut>(?:,|(?<!\s))\s+(?P<number>{_BEHIND}
 _AT_STREET: Final = _pattern(rf"(?P<cut>(?:,|(?<!\s))\s+{_AT}(?P<number>{_BEHIND})){_ENDS}")
 _STREET: Final = _pattern(rf"(?<!\w){_WAY}\s[^,;:!?()]*[^\W\d_][^,;:!?()]*\Z")
 _WAYS: Final = _pattern(rf"(?<!\w){_WAY}")
-_STREET_FIRST: Final = _pattern(rf"(?!quartier|parc|domaine|cit[ée]|r[ée]s|hameau|lieu|lotiss)(?:{_NUMBERS}{_OF})?{_WAY}\s")
 _NAME: Final = re.compile(r"\s+(?:(?:de|du|des|la|le|les)\s+|[dl]['’]\s?)*[A-ZÀ-Þ0-9]")
 # Kinds of ways that are also common nouns.
 _NOUNS: Final = frozenset(
@@ -163,11 +162,6 @@ def _capitalized(text: str, original: str) -> str:
 def street_names(text: str) -> frozenset[str]:
     """Return the streets in a text, each up to the next punctuation mark."""
     return frozenset(_street(text[way.start() :]) for way in _WAYS.finditer(text))
-
-
-def is_street(place: str) -> bool:
-    """Return True if the words of a place begin with a street, as `12 rue Foch` does and `quartier Gambetta` does not."""
-    return _STREET_FIRST.match(place) is not None
 
 
 def _street(text: str) -> str:
