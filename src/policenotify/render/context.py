@@ -130,6 +130,11 @@ class RenderContext:
         return open_ended(self.headline)
 
     @cached_property
+    def qualified_headline(self) -> str:
+        """The open headline, with the department if it names a place whose name several communes have."""
+        return f"{self.open_headline}{self.place.qualifier if self.tagged_headline else ''}"
+
+    @cached_property
     def tagged_headline(self) -> str | None:
         """The open headline with the place in it as a hashtag, if it names it."""
         return tagged(self.open_headline, self.place.name)

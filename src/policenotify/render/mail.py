@@ -17,6 +17,7 @@ from typing import Final, Literal, TypeAlias
 from policenotify.channel import Picture
 from policenotify.model.lifecycle import Stage
 from policenotify.render.context import RenderContext
+from policenotify.render.sentences import upper_first
 from policenotify.text.budget import Budget
 from policenotify.text.fit import FitResult, truncate
 from policenotify.text.urls import host_of
@@ -140,8 +141,8 @@ def subject(context: RenderContext) -> str:
         topic = place.one_line()
     else:
         name = "" if context.tagged_headline else f"{place.name}{place.qualifier}"
-        where = ", ".join(filter(None, (name, context.place_details)))
-        topic = context.locale.dash.join(filter(None, (where, context.open_headline)))
+        where = upper_first(", ".join(filter(None, (name, context.place_details))))
+        topic = context.locale.dash.join(filter(None, (where, context.qualified_headline)))
     exercise = context.locale.exercise if context.message.exercise else ""
     stem = f"[{context.heading(context.label)}] {topic}".rstrip()
     return context.locale.dash.join(filter(None, (exercise, stem)))

@@ -35,6 +35,7 @@ _BOTH: Final = re.compile(
     re.IGNORECASE,
 )
 _TWO_PLACES: Final = re.compile(r"(?!Saint|Sainte|St|Ste|L[ae]s?[ -]|L')[^\W\d]+ ?[-/] ?[A-ZÀ-Þ]\w+")
+_START: Final = re.compile(r"\A(?:départ|from|de)\s*:?\s+", re.IGNORECASE)
 _PIECES: Final = re.compile(r", |\s(?:→|puis|–|-|par)\s|\s?;\s")
 _PREPOSITION: Final = re.compile(
     r"(?:à|au|aux|dans|sur|sous|devant|derrière|près|en|entre|face|chez|le long|autour|vers|at|in|on|near|between|by)"
@@ -93,7 +94,8 @@ class Place:
     def details_missing_in(self, text: str, *, longest: int | None = None) -> str:
         """Return the details that a text does not name. If they are longer than *longest*, only their first piece."""
         details = ", ".join(detail.text for detail in self._missing_in(text))
-        return _PIECES.split(details)[0] if longest and len(details) > longest else details
+        too_long = longest is not None and len(details) > longest
+        return _PIECES.split(_START.sub("", details))[0] if too_long else details
 
     def added_to(self, event: str, headline: str, *, directly: bool) -> str:
         """Return an event with the details that its headline does not name.
@@ -117,7 +119,8 @@ class Place:
 
     def full(self) -> str:
         """Return name, details and department: `Montpellier, avenue de Toulouse (Hérault)`."""
-        return f"{self.one_line()} ({self.department})" if self.department and not self.qualifier else self.one_line()
+        named = not self.department or self.qualifier or self.name.startswith(f"{self.department} ")  # Paris 11e
+        return self.one_line() if named else f"{self.one_line()} ({self.department})"
 
     def _missing_in(self, text: str) -> list[Detail]:
         return [detail for detail in self.details if not contains_words(text, detail.text)]
@@ -149,11 +152,11 @@ def _details(location: Location, locale: Locale) -> Iterator[Detail]:
             yield _detail(part.strip())
         return
     yield _detail(_repaired(location.street))
+    yield _detail(_repaired(location.line))
     if location.road is None:
         yield from _stretch(location, locale)
     yield _detail(_repaired(location.district))
     yield from _road(location, location.road, locale) if location.road else ()
-    yield _detail(_repaired(location.line))
 
 
 def _detail(text: str) -> Detail:

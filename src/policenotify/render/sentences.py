@@ -13,6 +13,7 @@ _ENDS: Final = tuple(".!?…:")
 _CLOSING: Final = "\"'»”)]"
 _FIRST_WORD: Final = re.compile(r"[\w-]+")
 _ARTICLES: Final = frozenset({"le", "la", "les", "l"})
+_COMMON_ENDINGS: Final = ("tion", "tions", "sion", "sions", "ement", "ements")  # of French nouns, not of names
 _NAME_AFTER: Final = re.compile(r"['’ ][A-ZÀ-ÖØ-Þ][a-zà-öø-ÿ]")
 _OWN_COLON: Final = re.compile(r"[  ]?:[  ]")
 
@@ -26,16 +27,16 @@ def sentence(text: str) -> str:
     return f"{text.rstrip(' ,;')}."
 
 
-def paragraph(text: str) -> str:
+def paragraph(lines: str) -> str:
     """Return lines as running text, each of them a sentence.
 
     After an address, which takes no full stop, the next sentence begins a line.
     """
-    sentences = [sentence(line) for line in clean(text).splitlines() if line]
-    return "".join(
-        each + ("" if last else " " if each.rstrip(_CLOSING).endswith(_ENDS) else "\n")
-        for each, last in zip(sentences, [False] * (len(sentences) - 1) + [True], strict=True)
-    )
+    text = ""
+    for line in filter(None, clean(lines).splitlines()):
+        gap = " " if text.rstrip(_CLOSING).endswith(_ENDS) else "\n"
+        text += f"{gap if text else ''}{sentence(line)}"
+    return text
 
 
 def open_ended(text: str) -> str:
@@ -59,13 +60,14 @@ def lower_first(text: str, names: str, words: Collection[str]) -> str:
         words: The words that may lose it, in small letters.
     """
     word = _FIRST_WORD.match(text)
-    if word is None or word[0][1:] != word[0][1:].lower() or word[0].lower() not in words:
+    if word is None or word[0][1:] != word[0][1:].lower() or not words:
         return text
-    if word[0] in _FIRST_WORD.findall(names):
-        return text
-    if word[0].lower() in _ARTICLES and _NAME_AFTER.match(text, word.end()):
-        return text
-    return text[:1].lower() + text[1:]
+    first = word[0].lower()
+    if first in _ARTICLES:
+        is_name = _NAME_AFTER.match(text, word.end()) is not None
+    else:
+        is_name = word[0] in _FIRST_WORD.findall(names) or not (first in words or first.endswith(_COMMON_ENDINGS))
+    return text if is_name else text[:1].lower() + text[1:]
 
 
 def follow(text: str, continued: str, *, colon: str, dash: str) -> str:

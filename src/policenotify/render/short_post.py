@@ -186,17 +186,20 @@ class ShortPost:
         tags = (self._place_tag,) if self.bracketed else (self._category_tag, self._place_tag)
         if context.is_opening:
             bare = not any(stop in headline for stop in _STOPS)
-            event = place.added_to(headline, context.open_headline, directly=bare)
-            event = dated(event, context.period, comma=event != headline) + context.source_mark
+            if context.period.startswith(" "):  # it goes on after the weekday that ends the headline
+                event = place.added_to(dated(headline, context.period), context.open_headline, directly=False)
+            else:
+                event = place.added_to(headline, context.open_headline, directly=bare)
+                event = dated(event, context.period, comma=event != headline)
             lead = f"{where}{context.locale.dash}{event}" if where else event
         else:
             where = ", ".join(filter(None, (where, context.place_details)))
-            event = dated(headline, context.period) + context.source_mark
+            event = dated(headline, context.period)
             continued = context.after_colon(event, place.one_line())
             lead = event
             if where:
                 lead = follow(upper_first(where), continued, colon=context.locale.colon, dash=context.locale.dash)
-        lead = f"{mark} {sentence(lead)}"
+        lead = f"{mark} {sentence(f'{lead}{context.source_mark}')}"
         if not context.instruction or not self._too_long(lead):
             return _Content(lead, "", context.instruction, tags)
         details = context.place_details if with_tag is None else place.all_details
@@ -224,12 +227,15 @@ class ShortPost:
         named = bool(tagged_headline or tagged_instruction)
         mark = f"{context.mark}{context.locale.dash}" if context.mark else ""
         name = f"{place.name}{place.qualifier}"
-        where = f"{name}{context.locale.colon}" if place.name and not (named or self.hashtags) else ""
+        where = name if place.name and not (named or self.hashtags) else ""
         stated = f"{headline} {context.description} {instruction}"
         details = sentence(upper_first(place.details_missing_in(stated)))
         headline = sentence(f"{open_ended(tagged_headline or headline)}{context.source_mark}")
         headline = " ".join(filter(None, (headline, details)))
-        lead = f"{self._emoji} {mark}{where}{headline}"
+        if where:
+            continued = context.after_colon(headline, place.one_line())
+            headline = follow(where, continued, colon=context.locale.colon, dash=context.locale.dash)
+        lead = f"{self._emoji} {mark}{headline}"
         rest = ""
         if instruction and self._too_long(lead):
             lead, rest = f"{self._emoji} {mark}{sentence(context.label)}", headline

@@ -49,17 +49,26 @@ class TimeFormatter:
         if self._names_time(headline, start):
             return "" if self._names_day(headline, start) else self._after(headline, self._date(start))
         if self.message.stage is Stage.END:
-            return self._after(headline, self._fill(locale.ended, start))
+            return self._after_end(headline, start)
         if end and self.message.stage is not Stage.CANCELLATION and (self.start == "since" or start > self.now):
-            return f", {locale.span(start, end, self.now, self.zone)}"
+            return self._after(headline, locale.span(start, end, self.now, self.zone), separator=", ")
         return f", {self._fill(locale.starting if start > self.now else getattr(locale, self.start), start)}"
 
-    def _after(self, headline: str, period: str) -> str:
+    def _after_end(self, headline: str, end: datetime) -> str:
+        """Return when it ended. A denial did not take place at a time, so that the time is a sentence of its own."""
+        locale = self.locale
+        if not any(contains_words(headline, word) for word in locale.negations):
+            return self._after(headline, self._fill(locale.ended, end))
+        is_today = locale.date(end, self.now, self.zone) == locale.date(self.now, self.now, self.zone)
+        time = locale.time(end, self.zone) if is_today else locale.date_and_time(end, self.now, self.zone)
+        return f". {locale.mail_ended}{locale.colon}{time}"
+
+    def _after(self, headline: str, period: str, *, separator: str = " ") -> str:
         """Return a period after a headline, and no weekday twice: `braderie samedi 6 juin`."""
         words = fold(headline).split()
         first, _, rest = period.partition(" ")
         twice = bool(words) and fold(first) == words[-1] and fold(first) in map(fold, self.locale.weekdays)
-        return f" {rest if twice and rest else period}"
+        return f" {rest}" if twice and rest else f"{separator}{period}"
 
     @staticmethod
     def dated(text: str, period: str, *, comma: bool = False) -> str:
@@ -70,6 +79,8 @@ class TimeFormatter:
             period: As `period` returns it.
             comma: Something was added after the headline, so that a comma separates the period.
         """
+        if period.startswith("."):
+            return f"{text.rstrip('.')}{period}"
         bare = period.lstrip(", ")
         if bare and text.endswith(_STOPS):
             return f"{text} {upper_first(bare)}"
@@ -87,7 +98,7 @@ class TimeFormatter:
             return ""
         if update:
             return "" if self._names(typed, update) else self._fill(self.locale.next_update, update)
-        if until and self.of_incident and not self._names(text, until):
+        if until and self.of_incident and not (self._names(text, until) or self._spans(text, until)):
             return self._fill(self.locale.until, until)
         return ""
 
@@ -122,6 +133,11 @@ class TimeFormatter:
 
     def _names(self, text: str, moment: datetime) -> bool:
         return self._names_time(text, moment) and self._names_day(text, moment)
+
+    def _spans(self, text: str, until: datetime) -> bool:
+        """Return True if a text names the whole span of time until then."""
+        start = self.message.starts_at
+        return start is not None and contains_words(text, self.locale.span(start, until, self.now, self.zone))
 
     def _names_time(self, text: str, moment: datetime) -> bool:
         """Return True if a text names the time of day, however it is typed: `17h30`, `17 h 30`, `17:30`."""
