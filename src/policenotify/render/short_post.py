@@ -224,7 +224,7 @@ class ShortPost:
         rest = ""
         if instruction and self._too_long(lead):
             lead, rest = f"{self._emoji} {mark}{sentence(context.label)}", sentence(tagged_headline or headline)
-        tags = (self._category_tag, *(() if named else (self._place_tag,)))
+        tags = (self._category_tag, *(() if named else (replace(self._place_tag, rule="required"),)))
         return _Content(lead, rest, tagged_instruction or instruction, tags)
 
     def _with_tag(self, text: str, tagged: str | None) -> str | None:
@@ -285,6 +285,6 @@ def _new_tags(tags: tuple[Part, ...], present: set[str]) -> Iterator[Part]:
     """Yield the hashtags that the text lacks, up to `MAX_TAGS` in all."""
     for part in tags:
         tag = part.text.removeprefix("#").casefold()
-        if tag and tag not in present and len(present) < MAX_TAGS:
+        if tag and tag not in present and (len(present) < MAX_TAGS or part.rule == "required"):
             present.add(tag)
             yield part
