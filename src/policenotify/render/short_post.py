@@ -11,8 +11,8 @@ Each on a line of its own, in the order of reading:
 6. hashtags, up to three in all. Those of category and place are among them if hashtags in brackets do not work, or if
    the channel puts them last.
 
-If the first line of a severe message is long, the headline follows the instruction: what to do must be seen in a
-notification.
+If the first line is too long, the headline follows the instruction: what to do about a severe event must be seen in a
+notification, and in any post.
 
 Parts that are not required are left out in this order: the description, shortened sentence by sentence first (word by
 word outside incidents), the hashtags from the last one, the link, and what the message refers to. If the required
@@ -42,6 +42,8 @@ An agreed hashtag spreads a warning, more of them only take space (Sutton et al.
 
 ACTION_WITHIN: Final = 110
 """Within so many characters the instruction of a severe message begins: a notification shows little more."""
+
+_LEAD: Final = 160  # the same for other messages: the instruction still fits into the post
 
 _DESCRIPTION, _TAG, _LINK, _CONTEXT = range(4)  # the order in which parts are left out
 _VALIDITY, _REST = range(2)  # the same, in a brief post
@@ -142,7 +144,7 @@ class ShortPost:
             Part(self.context.exercise_mark),
             Part(content.lead),
             Part(content.instruction, "splittable", line=_Line.ACTION),
-            Part(content.rest, line=_Line.MORE),
+            Part(content.rest, "splittable", line=_Line.MORE),
             Part(self.context.description, self._shortening, _DESCRIPTION, "description", _Line.MORE),
         )
 
@@ -183,7 +185,7 @@ class ShortPost:
         where = "" if with_tag else name
         times = (context.period,) if context.period else ()
         tags = () if self.bracketed else (self._category_tag, self._place_tag)
-        comma = context.message.stage is not Stage.END
+        comma = context.is_opening
         if context.is_opening:
             event = _with_details(headline, filter(None, (context.place_details, *times)))
             lead = f"{where}{context.locale.dash}{event}" if where else event
@@ -204,9 +206,9 @@ class ShortPost:
         return _Content(lead, rest, context.instruction, tags)
 
     def _too_long(self, lead: str) -> bool:
-        """Return True if the instruction of a severe message would begin too late after this line."""
-        mark = self.context.exercise_mark
-        return self.context.is_severe and len(f"{mark} {lead}" if mark else lead) > ACTION_WITHIN - len("\n") - 1
+        """Return True if the instruction would begin too late after this line."""
+        mark, limit = self.context.exercise_mark, ACTION_WITHIN if self.context.is_severe else _LEAD
+        return len(f"{mark} {lead}" if mark else lead) > limit - len("\n") - 1
 
     def _campaign(self) -> _Content:
         """Return `📱 Faux conseiller bancaire : raccrochez.`, with the hashtags at the end."""
@@ -220,10 +222,11 @@ class ShortPost:
         named = bool(tagged_headline or tagged_instruction)
         mark = f"{context.mark}{context.locale.dash}" if context.mark else ""
         where = f"{place.name}{context.locale.colon}" if place.name and not (named or self.hashtags) else ""
-        lead = f"{self._emoji} {mark}{where}{sentence(tagged_headline or headline)}"
+        event = sentence(tagged_headline or headline)
+        lead = f"{self._emoji} {mark}{where}{context.after_colon(event, place.one_line()) if where else event}"
         rest = ""
         if instruction and self._too_long(lead):
-            lead, rest = f"{self._emoji} {mark}{sentence(context.label)}", sentence(tagged_headline or headline)
+            lead, rest = f"{self._emoji} {mark}{sentence(context.label)}", event
         tags = (self._category_tag, *(() if named else (replace(self._place_tag, rule="required"),)))
         return _Content(lead, rest, tagged_instruction or instruction, tags)
 

@@ -390,7 +390,7 @@ def test_an_opening_names_event_place_instruction_and_time(fields: dict[str, Any
         (
             "update",
             {"headline": "Une voie rouverte", "starts_at": AT - timedelta(minutes=2)},
-            "🔄 [#Accident – MISE À JOUR] #Montpellier, avenue de Toulouse : une voie rouverte, depuis 17h40.",
+            "🔄 [#Accident – MISE À JOUR] #Montpellier, avenue de Toulouse : une voie rouverte depuis 17h40.",
         ),
         (
             "end",
@@ -662,7 +662,7 @@ def test_where_hashtags_cannot_be_followed_they_are_plain_words() -> None:
     assert named.startswith("🚨 [Accident – EN COURS] Accident à Montpellier")
     campaign = {"category": "burglary_prevention", "hashtags": ("Occitanie",)}
     said = _render(_message("standalone", **campaign), PHONE).standalone.text
-    assert ": Accident de la circulation." in said
+    assert ": accident de la circulation." in said
     assert "Montpellier\u00a0:" in said
     at_home = _render(_message("standalone", instruction="Montpellier reste chez soi.", **campaign), PHONE)
     assert "Montpellier\u00a0:" not in at_home.standalone.text
