@@ -147,8 +147,8 @@ class RenderContext:
 
     @cached_property
     def period(self) -> str:
-        """When the message holds, as far as the headline does not state it."""
-        return self.times.period(self.open_headline)
+        """When the message holds, as far as the headline does not state it. Empty for what never happened."""
+        return "" if self.message.stage is Stage.CANCELLATION else self.times.period(self.open_headline)
 
     @cached_property
     def place(self) -> Place:

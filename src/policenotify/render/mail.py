@@ -39,7 +39,8 @@ _RIGHT_TO_LEFT: Final = frozenset(
     {"ar", "arc", "ckb", "dv", "fa", "he", "ks", "nqo", "ps", "sd", "syr", "ug", "ur", "yi"}
     | {"Adlm", "Arab", "Hebr", "Nkoo", "Rohg", "Syrc", "Thaa"}
 )
-_NUMBER: Final = re.compile(r"(?<=[ \N{NO-BREAK SPACE}])[0-9]{2,3}(?![0-9])")  # 17, 112, 114
+# 17, 112, 114, but no group of a longer number.
+_NUMBER: Final = re.compile(r"(?<![\w&#])(?<![0-9]\s)[0-9]{2,3}(?!\s?[0-9])(?![\w;])")
 _CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 _COLUMN: Final = (
     "max-width:640px;margin:0 auto;word-break:break-word;overflow-wrap:anywhere"  # the former: old programs
@@ -223,7 +224,7 @@ def _blocks(parts: MailParts) -> Iterator[str]:
     if parts.link:
         yield f'<p style="margin:12px 0">{_anchor(parts.link, parts.link_label)}</p>'
     if parts.emergency:
-        yield _NUMBER.sub(r'<a href="tel:\g<0>" style="color:inherit">\g<0></a>', _paragraph(parts.emergency))
+        yield _paragraph(parts.emergency, _NUMBER)
     if parts.footer:
         style = "border-top:1px solid #808080;margin-top:24px;padding-top:8px;font-size:14px"
         yield f'<div role="contentinfo" style="{style}">{_paragraph(parts.footer)}</div>'
@@ -257,8 +258,11 @@ def _banner(text: str, colours: tuple[str, str]) -> str:
     return f'<p style="{style}">{_html(text)}</p>'
 
 
-def _paragraph(text: str) -> str:
-    return f'<p style="margin:8px 0">{_html(text).replace(chr(10), "<br>")}</p>'
+def _paragraph(text: str, numbers: re.Pattern[str] | None = None) -> str:
+    """Return a paragraph, in which these numbers can be called."""
+    html = _html(text).replace(chr(10), "<br>")
+    html = numbers.sub(r'<a href="tel:\g<0>" style="color:inherit">\g<0></a>', html) if numbers else html
+    return f'<p style="margin:8px 0">{html}</p>'
 
 
 def _anchor(link: str, label: str) -> str:

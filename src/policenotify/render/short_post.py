@@ -11,8 +11,8 @@ Each on a line of its own, in the order of reading:
 6. hashtags, up to three in all. Those of category and place are among them if hashtags in brackets do not work, or if
    the channel puts them last.
 
-If the first line of a severe message is long, the headline follows the instruction: what to do must be seen in a
-notification.
+If the first line is too long, the headline follows the instruction: what to do about a severe event must be seen in a
+notification, and in any post.
 
 Parts that are not required are left out in this order: the description, shortened sentence by sentence first (word by
 word outside incidents), the hashtags from the last one, the link, and what the message refers to. If the required
@@ -29,7 +29,7 @@ from typing import Final, NamedTuple
 
 from policenotify.model.lifecycle import Stage
 from policenotify.render.context import RenderContext
-from policenotify.render.places import tagged
+from policenotify.render.places import LONGEST, tagged
 from policenotify.render.sentences import follow, open_ended, sentence, upper_first
 from policenotify.text.fit import Part, Rule, first_sentence
 from policenotify.text.spans import hashtag, spans_of
@@ -42,6 +42,8 @@ An agreed hashtag spreads a warning, more of them only take space (Sutton et al.
 
 ACTION_WITHIN: Final = 110
 """Within so many characters the instruction of a severe message begins: a notification shows little more."""
+
+_LEAD: Final = 160  # the same for other messages: the instruction still fits into the post
 
 _DESCRIPTION, _TAG, _LINK, _CONTEXT = range(4)  # the order in which parts are left out
 _VALIDITY, _REST = range(2)  # the same, in a brief post
@@ -142,7 +144,7 @@ class ShortPost:
             Part(self.context.exercise_mark),
             Part(content.lead),
             Part(content.instruction, "splittable", line=_Line.ACTION),
-            Part(content.rest, line=_Line.MORE),
+            Part(content.rest, "splittable", line=_Line.MORE),
             Part(self.context.description, self._shortening, _DESCRIPTION, "description", _Line.MORE),
         )
 
@@ -202,7 +204,7 @@ class ShortPost:
         lead = f"{mark} {sentence(f'{lead}{context.source_mark}')}"
         if not context.instruction or not self._too_long(lead):
             return _Content(lead, "", context.instruction, tags)
-        details = context.place_details if with_tag is None else place.all_details
+        details = place.details_missing_in("", longest=None if context.is_opening else LONGEST)
         where = ", ".join(filter(None, (name, details)))
         event = dated(context.open_headline, context.period) + context.source_mark
         lead, rest = f"{mark} {sentence(upper_first(where))}".rstrip(), sentence(upper_first(event))
@@ -211,9 +213,9 @@ class ShortPost:
         return _Content(lead, rest, context.instruction, tags)
 
     def _too_long(self, lead: str) -> bool:
-        """Return True if the instruction of a severe message would begin too late after this line."""
-        mark = self.context.exercise_mark
-        return self.context.is_severe and len(f"{mark} {lead}" if mark else lead) > ACTION_WITHIN - len("\n") - 1
+        """Return True if the instruction would begin too late after this line."""
+        mark, limit = self.context.exercise_mark, ACTION_WITHIN if self.context.is_severe else _LEAD
+        return len(f"{mark} {lead}" if mark else lead) > limit - len("\n") - 1
 
     def _campaign(self) -> _Content:
         """Return `📱 Faux conseiller bancaire : raccrochez.`, with the hashtags at the end."""
@@ -239,7 +241,7 @@ class ShortPost:
         rest = ""
         if instruction and self._too_long(lead):
             lead, rest = f"{self._emoji} {mark}{sentence(context.label)}", headline
-        tags = (self._category_tag, *(() if named else (self._place_tag,)))
+        tags = (self._category_tag, *(() if named else (replace(self._place_tag, rule="required"),)))
         return _Content(lead, rest, tagged_instruction or instruction, tags)
 
     def _with_tag(self, text: str, tagged: str | None) -> str | None:
@@ -291,6 +293,6 @@ def _new_tags(tags: tuple[Part, ...], present: set[str]) -> Iterator[Part]:
     """Yield the hashtags that the text lacks, up to `MAX_TAGS` in all."""
     for part in tags:
         tag = part.text.removeprefix("#").casefold()
-        if tag and tag not in present and len(present) < MAX_TAGS:
+        if tag and tag not in present and (len(present) < MAX_TAGS or part.rule == "required"):
             present.add(tag)
             yield part

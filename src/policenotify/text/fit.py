@@ -123,23 +123,31 @@ def fit(parts: Sequence[Part], budget: Budget) -> FitResult:
 def split_thread(parts: Sequence[Part], budget: Budget, *, again: str = "") -> tuple[str, ...]:
     """Split a text that is too long for one post into several, numbered `(1/3)`.
 
-    The first post holds all required parts, and as many sentences of the splittable one as fit. The others hold the
-    rest, and all parts that would have given way. A sentence is split only if it is too long for a post of its own.
-    Nothing is left out. Every further post begins with *again*: `EXERCICE`. The result is empty if a required part does
-    not fit, or more than nine posts are needed.
+    The first post holds all required parts, and as many sentences of the splittable ones as fit, in their order. The
+    others hold the rest, and all parts that would have given way. A sentence is split only if it is too long for a post
+    of its own. Nothing is left out. Every further post begins with *again*: `EXERCICE`. The result is empty if a
+    required part does not fit, or more than nine posts are needed.
     """
     left = budget.reserve(_NUMBERED.format(MAX_POSTS, MAX_POSTS))
-    required = [part for part in parts if part.rule not in _GIVE_WAY]
-    place = next((index for index, part in enumerate(required) if part.rule == "splittable"), None)
-    if place is None or not left.fits(_joined([part for part in required if part.rule == "required"])):
+    first = [replace(part, text="") if part.rule == "splittable" else part for part in parts]
+    first = [part for part in first if part.rule not in _GIVE_WAY]
+    whole = [part for part in parts if part.rule not in _GIVE_WAY]
+    places = [index for index, part in enumerate(whole) if part.rule == "splittable"]
+    if not places or not left.fits(_joined(first)):
         return ()
-    whole = required[place].text
     head = f"{again} " if again else ""
-    fits, opening = _fitting(required, place, left), first_sentence(whole)
-    begin = _prefix(whole, fits) if fits(opening) or not left.fits(head + opening) else ""
-    posts = [_joined([*required[:place], replace(required[place], text=begin), *required[place + 1 :]])]
-    more = replace(required[place], text=whole[len(begin) :].strip())
-    rest = _joined([more, *(part for part in parts if part.rule in _GIVE_WAY)])
+    more: list[Part] = []
+    for place in places:
+        text, fits = whole[place].text, _fitting(first, place, left)
+        opening = first_sentence(text)
+        begin = text if text and not more and fits(text) else ""
+        if not begin and not more and (fits(opening) or not left.fits(head + opening)):
+            begin = _prefix(text, fits)
+        first[place] = replace(whole[place], text=begin)
+        if begin != text:
+            more.append(replace(whole[place], text=text[len(begin) :].strip()))
+    posts = [_joined(first)]
+    rest = _joined([*more, *(part for part in parts if part.rule in _GIVE_WAY)])
     while rest:
         text = rest if left.fits(head + rest) else _prefix(rest, lambda text: left.fits(head + text))
         if not text or len(posts) == MAX_POSTS:
