@@ -47,12 +47,13 @@ class TimeFormatter:
         if start is None or not self.of_incident:
             return ""
         if self._names_time(headline, start):
-            return "" if self._names_day(headline, start) else self._after(headline, self._date(start))
+            return "" if self._names_day(headline, start) else self._after(headline, self._date(start), separator=", ")
         if self.message.stage is Stage.END:
             return self._after_end(headline, start)
         if end and self.message.stage is not Stage.CANCELLATION and (self.start == "since" or start > self.now):
             return self._after(headline, locale.span(start, end, self.now, self.zone), separator=", ")
-        return f", {self._fill(locale.starting if start > self.now else getattr(locale, self.start), start)}"
+        separator = " " if self.start == "since" and self.message.stage is not Stage.OPENING else ", "
+        return f"{separator}{self._fill(locale.starting if start > self.now else getattr(locale, self.start), start)}"
 
     def _after_end(self, headline: str, end: datetime) -> str:
         """Return when it ended. A denial did not take place at a time, so that the time is a sentence of its own."""

@@ -287,7 +287,7 @@ def test_every_message_fits_whole(sample: Sample) -> None:
         (
             {"location": {"road": {"road": "A9", "exit": "sortie 31", "direction": "Béziers → Montpellier"}}},
             (
-                "🚨 [#Accident – EN COURS] #A9 – Accident de la circulation, sortie 31, sens Béziers → Montpellier.\n"
+                "🚨 [#Accident – EN COURS] #A9 – Accident de la circulation, sortie 31, sens Béziers vers Montpellier.\n"
                 "Évitez le secteur."
             ),
         ),
@@ -365,7 +365,7 @@ def test_an_opening_names_event_place_instruction_and_time(fields: dict[str, Any
         (
             "update",
             {"headline": "A9 : une voie rouverte"},
-            "🔄 [#Accident – MISE À JOUR] #Montpellier, avenue de Toulouse : A9 : une voie rouverte.",
+            "🔄 [#Accident – MISE À JOUR] #Montpellier, avenue de Toulouse – A9 : une voie rouverte.",
         ),
         (
             "update",
