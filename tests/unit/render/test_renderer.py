@@ -287,7 +287,8 @@ def test_every_message_fits_whole(sample: Sample) -> None:
         (
             {"location": {"road": {"road": "A9", "exit": "sortie 31", "direction": "Béziers → Montpellier"}}},
             (
-                "🚨 [#Accident – EN COURS] #A9 – Accident de la circulation, sortie 31, sens Béziers vers Montpellier.\n"
+                "🚨 [#Accident – EN COURS] #A9 – Accident de la circulation, sortie 31, "
+                "sens Béziers vers Montpellier.\n"
                 "Évitez le secteur."
             ),
         ),
