@@ -76,7 +76,7 @@ def _addresses(translation: Message | Translation, streets: frozenset[str]) -> I
     yield "description", remove_from_text(streets, translation.description)
     yield "instruction", remove_from_text(streets, translation.instruction)
     for name, sentence in translation.known or ():
-        yield f"known.{name}", remove_from_text(streets, sentence or "")
+        yield f"known.{name}", remove_from_headline(sentence or "")
 
 
 def _streets(*messages: Message) -> frozenset[str]:

@@ -198,6 +198,8 @@ def test_any_changed_field_changes_the_digest() -> None:
         "headline": "Accident",
         "description": "",
         "instruction": "Évitez le secteur.",
+        "known": None,
+        "source": "préfecture",
         "starts_at": datetime(2026, 7, 26, 12, 5, 0, 1, tzinfo=UTC),
         "expires_at": None,
         "next_update_at": datetime(2026, 7, 26, 15, 0, tzinfo=UTC),
@@ -606,6 +608,7 @@ def test_the_words_in_each_language() -> None:
         headline=EVERYTHING.headline,
         description=EVERYTHING.description,
         instruction=EVERYTHING.instruction,
+        known=EVERYTHING.known,
         alts=("Plan de la déviation", "La chaussée", "Le rond-point"),
     )
     assert EVERYTHING.wording("oc") is EVERYTHING.translations[0]
@@ -627,6 +630,7 @@ def test_the_next_message_carries_what_holds_and_leaves_past_texts() -> None:
         location=EVERYTHING.location,
         lifecycle=Lifecycle(stage=Stage.END, incident="2026-07-26_0142"),
         headline="Intervention terminée",
+        source=EVERYTHING.source,
         hashtags=EVERYTHING.hashtags,
         language="fr",
         exercise=True,
@@ -669,3 +673,15 @@ def test_a_region_is_served_by_the_words_of_its_language() -> None:
     assert message.wording("de-Latn") is None
     swiss = Translation(language="de-CH", headline="Unfall!")
     assert message.model_copy(update={"translations": (german, swiss)}).wording("de-CH") == swiss
+
+
+def test_what_is_known_says_at_least_one_thing() -> None:
+    assert "known.confirmed: give what is known" in refusal(known={}) or "give what is known" in refusal(known={})
+    assert make(known={"unconfirmed": "L'origine du feu."}).known == Known(unconfirmed="L'origine du feu.")
+    assert "200" in refusal(known={"confirmed": "a" * 201})
+
+
+def test_the_source_of_a_relay_is_carried_and_what_is_known_is_not() -> None:
+    first = make(source="Météo-France", known={"confirmed": "a"})
+    after = first.followed_by(Stage.UPDATE, headline="Suite", incident="i1")
+    assert (after.source, after.known) == ("Météo-France", None)

@@ -315,7 +315,7 @@ _UNITS: Final = (
     st.sampled_from(_STREETS),
     st.lists(st.sampled_from(_UNITS), max_size=3, unique=True),
     st.sampled_from(("{house} {street}", "{house}, {street}", "au {house} {street}", "{street}, {house}")),
-    st.sampled_from(("street", "label", "headline")),
+    st.sampled_from(("street", "label", "headline", "between", "known")),
     EVERYWHERE,
 )
 def test_no_post_has_a_house_number_where_only_the_street_is_allowed(
@@ -323,8 +323,12 @@ def test_no_post_has_a_house_number_where_only_the_street_is_allowed(
 ) -> None:
     address = ", ".join((form.format(house=house, street=street), *(unit for unit, _ in units)))
     place = {"commune": "34172", "commune_name": "Montpellier"}
-    changes = {"headline": f"Forcené retranché {address}"} if field == "headline" else {}
-    located = place if field == "headline" else {**place, field: address}
+    changes: dict[str, Any] = {
+        "headline": {"headline": f"Forcené retranché {address}"},
+        "known": {"known": {"confirmed": f"Il est retranché {address}"}},
+    }.get(field, {})
+    located = {**place, "between": (address, address)} if field == "between" else {**place, field: address}
+    located = place if changes else located
     typed = _message(
         Stage.OPENING,
         **{"headline": "Forcené retranché", "instruction": "Évitez le secteur.", **changes},
