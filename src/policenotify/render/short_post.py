@@ -157,13 +157,14 @@ class ShortPost:
         tags = (*content.tags, *map(_tag_part, map(hashtag, more)))
         text = f"{content.text} {self.context.description}"
         spans = spans_of(text) if tags or (link and link.partition("://")[2] in text) else ()
-        shown = link in {span.value for span in spans}
-        return (
-            *self._parts(Part(self._validity, line=_Line.UNTIL)),
-            *filter(_has_text, (Part("" if shown else link, "droppable", _LINK, "link", _Line.UNTIL),)),
-            *filter(_has_text, (Part(self.identifier, line=_Line.UNTIL),)),
+        link = "" if link in {span.value for span in spans} else link
+        parts = (
+            self._typeset(Part(self._validity, line=_Line.UNTIL)),
+            Part(link, "droppable", _LINK, "link", _Line.UNTIL),
+            Part(self.identifier, line=_Line.UNTIL),
             *_new_tags(tags, {span.value.casefold() for span in spans if span.kind == "tag"}),
         )
+        return tuple(part for part in parts if part.text)
 
     def _parts(self, *parts: Part) -> tuple[Part, ...]:
         return tuple(self._typeset(part) for part in parts if part.text)
@@ -283,10 +284,6 @@ _HOLDS: Final = frozenset({Stage.UPDATE, Stage.CORRECTION})  # the stages after 
 
 def _tag_part(tag: str) -> Part:
     return Part(f"#{tag}" if tag else "", "droppable", _TAG, f"hashtag #{tag}", _Line.TAGS)
-
-
-def _has_text(part: Part) -> bool:
-    return bool(part.text)
 
 
 def _new_tags(tags: tuple[Part, ...], present: set[str]) -> Iterator[Part]:
