@@ -102,7 +102,7 @@ def _handle(value: str) -> str:
 def _named(value: str) -> str:
     if value.startswith("@"):
         return f"@{_handle(value)}"
-    if not value.startswith("#") or hashtag(value) != value[1:]:
+    if not value.startswith("#") or not hashtag(value) or hashtag(value) != value[1:]:
         raise ValueError(f"{value!r} is neither an account nor a hashtag; write one such as '@Prefet34' or '#OTV'")
     return value
 
