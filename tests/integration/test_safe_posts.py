@@ -95,7 +95,7 @@ def test_an_allowed_account_is_mentioned_but_never_by_a_place() -> None:
     message = _message(headline="@SDIS34 et @SDIS51", location={"label": "rue @SDIS34"})
     scene = _scene(message, mentions=frozenset({"SDIS34"}))
     assert scene.headline == "@SDIS34 et SDIS51"
-    assert scene.place.details == ("rue SDIS34",)
+    assert scene.place.all_details == "rue SDIS34"
 
 
 def test_a_channel_mentions_its_own_accounts_and_no_other_channels() -> None:
@@ -191,4 +191,4 @@ def test_a_place_holds_no_links() -> None:
             "road": {"road": "A9", "exit": "sortie 31.Au sud", "direction": "Lyon.Me"},
         }
     ).location
-    assert place_of(place, FR).one_line() == "Lattes, Maurin. La gare, A9, sortie 31. Au sud, sens Lyon. Me"
+    assert place_of(place, FR).one_line() == "Lattes, Maurin. La gare, A9, sortie 31. Au sud, en direction de Lyon. Me"

@@ -94,8 +94,15 @@ class RenderContext:
 
     def on_channel(self, mentions: frozenset[str], *, hashtags: bool) -> RenderContext:
         """Return the context of a channel that may mention these accounts, and may have hashtags."""
+        hashtags = hashtags or not self._has_typed_hashtags  # without any, all channels share one context
         same = mentions == self.mentions and hashtags == self.hashtags
         return self if same else replace(self, mentions=mentions, hashtags=hashtags)
+
+    @cached_property
+    def _has_typed_hashtags(self) -> bool:
+        messages = (self.message, *(entry.message for entry in self.history.entries[:1]))
+        texts = (text for message in messages for words in message.wordings for text in _texts_of(words))
+        return any("#" in text or "＃" in text for text in texts)
 
     @cached_property
     def text(self) -> LocalizedText:
@@ -309,6 +316,12 @@ class RenderContext:
         place, labels = self.place, self.locale.labels.values()
         named = filter(None, (*labels, place.name, place.department))
         return {**{f"#{hashtag(name)}": name for name in named}, f"#{place.tag}": place.name, **self.names}
+
+
+def _texts_of(words: Translation) -> tuple[str, ...]:
+    known = words.known
+    sentences = (known.confirmed or "", known.unconfirmed or "") if known else ()
+    return (words.headline, words.description, words.instruction, *sentences)
 
 
 def translation_of(message: Message, language: str) -> Translation:

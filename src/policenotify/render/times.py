@@ -155,7 +155,8 @@ class TimeFormatter:
         )
         # In the hour that comes twice, only the locale's own form says which of the two is meant.
         twice = local.replace(fold=1 - local.fold).utcoffset() != local.utcoffset()
-        return any(contains_words(text, form) for form in (forms[:1] if twice else forms))
+        words = f" {fold(text)} "
+        return any(f" {fold(form)} " in words for form in (forms[:1] if twice else forms))
 
     def _names_day(self, text: str, moment: datetime) -> bool:
         """Return True if the day is today or named in the text, nearby ones by weekday."""
