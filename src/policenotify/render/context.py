@@ -269,7 +269,7 @@ class RenderContext:
         if opening is None or self.profile.discreet or opening.publication in corrected:
             return ""
         headline = self.opening.open_headline
-        if contains_words(self.headline, headline):
+        if contains_words(self.headline, headline) or self.opening.label != self.label:  # its colour may be in it
             return ""
         if mark := self.locale.marks.get(Stage.OPENING):  # what was under way then may be over
             as_a_word = rf" {re.escape(mark)}(?=[.,;:!?…]*(?:\s|\Z))"

@@ -14,10 +14,10 @@ Each on a line of its own, in the order of reading:
 If the first line is too long, the headline follows the instruction: what to do about a severe event must be seen in a
 notification, and in any post.
 
-Parts that are not required are left out in this order: the description, shortened sentence by sentence first (word by
-word outside incidents), the hashtags from the last one, the link, and what the message refers to. If the required
-parts do not fit, they become a thread. If that is not possible, a brief post gives what, where, the first sentence of
-the instruction, and where the rest is.
+Parts that are not required are left out in this order: what an update or end refers to, the description, shortened
+sentence by sentence first (word by word outside incidents), the hashtags from the last one, the link, and what a
+correction or cancellation takes back. If the required parts do not fit, they become a thread. If that is not possible,
+a brief post gives what, where, the first sentence of the instruction, and where the rest is.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ ACTION_WITHIN: Final = 110
 
 _LEAD: Final = 160  # the same for other messages: the instruction still fits into the post
 
-_DESCRIPTION, _TAG, _LINK, _CONTEXT = range(4)  # the order in which parts are left out
+_FOLLOWS, _DESCRIPTION, _TAG, _LINK, _TAKES_BACK = range(5)  # the order in which parts are left out
 _VALIDITY, _REST = range(2)  # the same, in a brief post
 _STOPS: Final = ".,;:!?…"
 
@@ -102,7 +102,8 @@ class ShortPost:
     def standalone(self) -> tuple[Part, ...]:
         """The parts of a post that must be read alone."""
         text, name = self.context.back_reference, "what it refers to"
-        reference = self._parts(Part(text, self._shortening, _CONTEXT, name, _Line.REFERENCE))
+        order = _FOLLOWS if self.context.message.stage in {Stage.UPDATE, Stage.END} else _TAKES_BACK
+        reference = self._parts(Part(text, "droppable", order, name, _Line.REFERENCE))
         return (*self._body, *reference, *self._end) if reference else self.reply
 
     @cached_property

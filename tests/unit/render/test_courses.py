@@ -267,6 +267,14 @@ def test_a_vigilance_that_rises_keeps_the_sign_of_its_colour() -> None:
     assert signs == ["🟠", "🔴", "✅"]
 
 
+def test_a_vigilance_that_rises_does_not_repeat_its_former_colour() -> None:
+    red = (Stage.UPDATE, {"headline": "Vigilance rouge crues", "severity": "Extreme"})
+    _, update = _course("weather_relay", red, headline="Vigilance orange crues", location=PLACES[-1])
+    for channel in (*SHORT, MAIL):
+        for post in update.posts(channel):
+            assert "orange" not in f"{post.title} {post.text} {post.html}".casefold()
+
+
 @pytest.mark.parametrize(
     ("category", "fields", "heading"),
     [

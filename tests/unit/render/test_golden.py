@@ -15,6 +15,7 @@ from typing import Any, Final
 import pytest
 
 from policenotify.channel import ChannelConfig, Post
+from policenotify.checks import CheckContext, run_checks
 from policenotify.model import places
 from policenotify.model.history import History, HistoryEntry, Target
 from policenotify.model.lifecycle import Stage
@@ -86,11 +87,15 @@ def _stages(category: str) -> tuple[Stage, ...]:
     return (Stage.STANDALONE, Stage.CORRECTION, Stage.CANCELLATION)
 
 
+def _history(category: str, stage: Stage) -> History:
+    first = _stages(category)[0]
+    entry = HistoryEntry(publication=FIRST, sequence=1, message=_message(category, first), at=_at(category, first))
+    return History() if stage is first else History(incident=INCIDENT, entries=(entry,))
+
+
 def _posts(category: str, stage: Stage, language: str) -> list[tuple[str, ChannelConfig, Post]]:
     """Return the texts by network and wording."""
     begins = stage in {Stage.OPENING, Stage.STANDALONE}
-    first = HistoryEntry(publication=FIRST, sequence=1, message=_message(category, _stages(category)[0]), at=AT)
-    history = History() if begins else History(incident=INCIDENT, entries=(first,))
     scene = RenderContext(
         message=_message(category, stage),
         language=language,
@@ -99,7 +104,7 @@ def _posts(category: str, stage: Stage, language: str) -> list[tuple[str, Channe
         now=_at(category, stage),
         zone=PARIS,
         sender=SENDER,
-        history=history,
+        history=_history(category, stage),
         reference="K7Q2M" if PROFILES[category].opens_incident else "",
     )
     found = []
@@ -148,6 +153,20 @@ def _count(channel: ChannelConfig, post: Post) -> str:
 @pytest.mark.parametrize("category", PROFILES)
 def test_a_category_reads_as_on_its_page(category: str) -> None:
     assert _page(category) == (PAGES / f"{category}.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("category", PROFILES)
+def test_each_text_may_be_published_as_it_stands(category: str) -> None:
+    for stage in _stages(category):
+        context = CheckContext(
+            message=_message(category, stage),
+            profile=PROFILES[category],
+            history=_history(category, stage),
+            is_commune=lambda code: places.commune(code) is not None,
+            now=_at(category, stage),
+            zone=PARIS,
+        )
+        assert [str(finding) for finding in run_checks(context)] == []
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])

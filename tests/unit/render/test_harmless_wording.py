@@ -323,11 +323,12 @@ def test_no_post_has_a_house_number_where_only_the_street_is_allowed(
 ) -> None:
     address = ", ".join((form.format(house=house, street=street), *(unit for unit, _ in units)))
     place = {"commune": "34172", "commune_name": "Montpellier"}
-    changes: dict[str, Any] = {
+    texts: dict[str, dict[str, Any]] = {
         "headline": {"headline": f"Forcené retranché {address}"},
         "known": {"known": {"confirmed": f"Il est retranché {address}"}},
-    }.get(field, {})
-    located = {**place, "between": (address, address)} if field == "between" else {**place, field: address}
+    }
+    changes = texts.get(field, {})
+    located: dict[str, Any] = {**place, field: (address, address) if field == "between" else address}
     located = place if changes else located
     typed = _message(
         Stage.OPENING,

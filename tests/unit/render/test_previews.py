@@ -62,7 +62,9 @@ def _case(name: str) -> dict[str, Any]:
     if "same" in case:
         return {**_case(case["same"]), **case}
     before = _case(case["follows"]) if "follows" in case else {}
-    carried = {key: before[key] for key in ("category", "location", "severity", "zone", "source") if key in before}
+    carried: dict[str, Any] = {
+        key: before[key] for key in ("category", "location", "severity", "zone", "source") if key in before
+    }
     return {"language": "fr", **carried, **case}
 
 

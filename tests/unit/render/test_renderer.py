@@ -570,7 +570,7 @@ def test_the_description_gives_way_first() -> None:
     assert text.endswith("à hauteur du pont…\nhttps://police.example/a\n#Hérault")
 
 
-def test_then_hashtags_the_link_and_what_it_refers_to() -> None:
+def test_what_it_refers_to_gives_way_then_the_description_hashtags_and_the_link() -> None:
     history = History(incident="i1", entries=(ACCIDENT.entry(1),))
     message = _message(
         "end",
@@ -583,10 +583,10 @@ def test_then_hashtags_the_link_and_what_it_refers_to() -> None:
     wording = _render(message, history=history)
     assert wording.reply is not None
     assert wording.omitted == (
+        "what it refers to left out",
         "description left out",
         "hashtag #Hérault left out",
         "link left out",
-        "what it refers to left out",
     )
     assert wording.standalone.text.endswith(f"{'o' * 230}.")
     assert wording.standalone.link == "https://police.example/a"
