@@ -216,7 +216,7 @@ class Known(FrozenModel):
 
     Attributes:
         confirmed: What is established: `Deux personnes sont légèrement blessées.`
-        unconfirmed: What readers ask and nobody knows yet: `L'origine du feu.`
+        unconfirmed: What readers ask and is not known yet: `L'origine du feu.`
     """
 
     confirmed: Text | None = None

@@ -128,7 +128,7 @@ def communes_named(name: str, department: str | None = None) -> tuple[Commune, .
 
 @lru_cache(maxsize=256)
 def is_shared(name: str) -> bool:
-    """Return True if several communes are spelt so, and the name alone does not say which one is meant."""
+    """Return True if several communes are spelt so, and the name alone is ambiguous."""
     rows = _cog().communes.holding(f"\t{name}\t")
     return sum(row[_NAME] == name and row[_KIND] == "COM" for row in rows) > 1
 

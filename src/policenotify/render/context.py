@@ -296,7 +296,7 @@ class RenderContext:
             )
 
     def _contact(self, translation: Translation) -> str:
-        """Return how readers reach the service, unless it is over or the text says so."""
+        """Return how readers reach the service, unless it is over or the text holds it."""
         contact, stage = self.profile.contact_in(self.language), self.message.stage
         text = f"{translation.headline}\n{translation.description}\n{translation.instruction}"
         if not contact or stage in {Stage.END, Stage.CANCELLATION} or contains_words(text, contact):

@@ -67,7 +67,7 @@ class Place:
         name: The commune, else the road, else the department. Empty if none is known.
         details: Street, stretch, district, road and line, or the parts of the officer's own label.
         department: The department's name, unless that is the name itself.
-        is_vague: The name alone does not say where it is: a road without commune, or a name of several communes.
+        is_vague: The name alone is not enough to find it: a road without commune, or a name of several communes.
     """
 
     name: str = ""
@@ -83,7 +83,7 @@ class Place:
 
     @property
     def qualifier(self) -> str:
-        """The department after a name that does not say where it is: ` (La Réunion)`."""
+        """The department after a name that is not enough to find it: ` (La Réunion)`."""
         return f" ({self.department})" if self.is_vague and self.department else ""
 
     @property
@@ -187,8 +187,8 @@ def _road(location: Location, road: RoadRef, locale: Locale) -> Iterator[Detail]
 def direction_of(typed: str, locale: Locale) -> str:
     """Return a direction of travel as a phrase.
 
-    `Béziers → Montpellier` becomes `sens Béziers vers Montpellier`, `Agde` becomes `en direction d'Agde`, and a
-    direction that says *sens* already does not say it twice. Screen readers read an arrow as *flèche*.
+    `Béziers → Montpellier` becomes `sens Béziers vers Montpellier`, and `Agde` becomes `en direction d'Agde`. *Sens*
+    never stands there twice. Screen readers read an arrow as *flèche*.
     """
     if not typed:
         return ""

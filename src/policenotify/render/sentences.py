@@ -52,7 +52,7 @@ def upper_first(text: str) -> str:
 def lower_first(text: str, names: str, words: Collection[str]) -> str:
     """Return the text with a small letter first, as after a colon.
 
-    Only a word that is no name loses its capital letter. An article before a name keeps it: *Les Halles*.
+    Only a common word loses its capital letter, and a name keeps it. An article before a name keeps it: *Les Halles*.
 
     Args:
         text: What follows a colon.

@@ -230,7 +230,7 @@ class Locale(BaseModel):
     def span(self, start: datetime, end: datetime, today: datetime, zone: tzinfo) -> str:
         """Return a span of time, naming the days only where needed.
 
-        A span that ends at midnight ends on the day before, as people say it: `de 20h à minuit`.
+        A span that ends at midnight ends on the day before, as in speech: `de 20h à minuit`.
         """
         first, last = start.astimezone(zone), end.astimezone(zone)
         ends_at_night = _is_midnight(last) or (last.hour, last.minute) == _LAST_MINUTE
