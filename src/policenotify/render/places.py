@@ -24,7 +24,7 @@ _ARTICLES: Final = frozenset({"Le", "La", "Les", "L"})
 _MERGED: Final = {"Le": ("au", "du"), "Les": ("aux", "des")}
 _SHORT_FORMS: Final = {"saint": "st", "sainte": "ste", "saints": "sts", "saintes": "stes"}
 _DISTRICT_OF_CITY: Final = re.compile(r"(?P<city>\w+) (?P<number>\d+)(?:er|e)(?: Arrondissement)?")
-_ARROW: Final = re.compile(r"\s*(?:→|⇒|->|=>|►|>)\s*|\s[-–—]\s")
+_ARROW: Final = re.compile(r" ?(?:→|⇒|->|=>|►|>) ?| [-–—] ")
 _LEADING: Final = re.compile(
     r"(?:(?:dans|en)\s+)?(?:le\s+)?(?:sens(?:\s+de\s+circulation)?|direction|vers|towards)\s*:?\s+(?:de\s+(?=\S.*\svers\s))?",
     re.IGNORECASE,

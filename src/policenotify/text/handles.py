@@ -9,8 +9,9 @@ from typing import Final
 
 from policenotify.text.spans import TextSpan, find_mentions, is_allowed, spans_of
 
-_CODE: Final = re.compile(r"[A-Z]{1,3}[0-9]+[A-Z]?[0-9]*|[^a-zà-öø-ÿ]+|[^A-ZÀ-ÖØ-Þ]+")
-_SENTENCE_BEFORE: Final = re.compile(r"(?:\A|[.!?…]\s|\n)\s*\Z")
+_CODE: Final = re.compile(r"[A-Z]{1,3}[0-9]++(?:[A-Z][0-9]*+)?|[^a-zà-öø-ÿ]++|[^A-ZÀ-ÖØ-Þ]++")
+_SENTENCE_BEFORE: Final = re.compile(r"(?:[.!?…]\s|\n)\s{0,2}\Z")
+_NEAR: Final = 4  # characters before a handle that show whether it begins a sentence
 # Words that keep no capital letter inside a French name.
 _SMALL: Final = frozenset(
     {"à", "au", "aux", "d", "de", "des", "du", "en", "et", "l", "la", "le", "les", "par", "pour", "sur", "sans"}
@@ -73,7 +74,8 @@ def _replaced(text: str, spans: list[TextSpan], words: Mapping[str, str | None])
         name = words[span.value]
         if name is None:
             continue
-        if _SENTENCE_BEFORE.search(text[: span.start]):
+        before = text[max(span.start - _NEAR, 0) : span.start]
+        if _SENTENCE_BEFORE.search(before) or (span.start <= _NEAR and not before.strip()):
             name = name[:1].upper() + name[1:]
         pieces += [text[done : span.start], name]
         done = span.end
