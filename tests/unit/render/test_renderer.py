@@ -32,7 +32,6 @@ from policenotify.testing.strategies import histories, messages
 from policenotify.text import Budget, graphemes, to_gsm, utf8_bytes
 from policenotify.text.characters import clean, one_line
 from policenotify.text.french_spacing import NO_BREAK, set_no_break_spaces
-from tests.support.shipped_files import channel_on
 
 PAGES: Final = Path(__file__).parents[2] / "golden" / "wording"
 KEY: Final = "0" * 64
@@ -684,12 +683,12 @@ def test_the_alphabet_of_the_network_is_written_before_it_is_fitted() -> None:
 
 
 def test_the_mark_of_a_cut_counts_as_it_is_written() -> None:
-    sms = channel_on("sms")
-    for length in range(10, 30):
-        message = _message(headline="o" * length, description="Voie coupée. " * 60)
-        text = _render(message, sms, reference="K7Q2M").standalone.text
-        assert "..." in text
-        assert sms.capabilities.budget.fits(text)
+    for limit in range(150, 180):
+        budget = Budget(limit, transliterate=lambda text: text.replace("…", "..."))
+        channel = _channel("phone", Capabilities(budget=budget, hashtags=False))
+        text = _render(_message(description="Voie coupée. " * 60), channel).standalone.text
+        assert "coupée..." in text
+        assert budget.fits(text)
 
 
 def test_a_character_outside_the_alphabet_is_reported() -> None:
