@@ -14,7 +14,7 @@ from policenotify.render.mail import fit_mail, mail_parts, subject
 from policenotify.render.short_post import ShortPost
 from policenotify.text.budget import Budget
 from policenotify.text.characters import one_line
-from policenotify.text.fit import FitResult, Part, fit, split_thread
+from policenotify.text.fit import CUT, FitResult, Part, fit, split_thread
 from policenotify.text.french_spacing import NO_BREAK
 from policenotify.text.spans import spans_of
 
@@ -114,9 +114,10 @@ def _fitted(parts: Sequence[Part], budget: Budget) -> FitResult:
     """Return the parts within the budget, in the alphabet of the network."""
     if budget.transliterate is None:
         return fit(parts, budget)
-    fitted = fit([replace(part, text=budget.transliterate(part.text)) for part in parts], budget)
-    # The mark of a cut may not be in the alphabet either.
-    return replace(fitted, text=budget.transliterate(fitted.text))
+    mark = budget.transliterate(CUT)  # the mark of a cut may not be in the alphabet either
+    written = replace(budget, measure=lambda text: budget.measure(text.replace(CUT, mark)))
+    fitted = fit([replace(part, text=budget.transliterate(part.text)) for part in parts], written)
+    return replace(fitted, text=fitted.text.replace(CUT, mark))
 
 
 def _brief(context: RenderContext, channel: ChannelConfig) -> FitResult:

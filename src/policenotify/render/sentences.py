@@ -11,6 +11,7 @@ from policenotify.text.spans import spans_of
 
 _ENDS: Final = tuple(".!?…:")
 _CLOSING: Final = "\"'»”)]"
+_ADDRESS: Final = re.compile(r"\S*(?:://|\w[.@]\w)")
 _FIRST_WORD: Final = re.compile(r"[\w-]+")
 _ARTICLES: Final = frozenset({"le", "la", "les", "l"})
 _COMMON_ENDINGS: Final = ("tion", "tions", "sion", "sions", "ement", "ements")  # of French nouns, not of names
@@ -45,8 +46,8 @@ def open_ended(text: str) -> str:
 
 
 def upper_first(text: str) -> str:
-    """Return the text with a capital letter first."""
-    return text[:1].upper() + text[1:]
+    """Return the text with a capital letter first. An address at the beginning stays as it is typed."""
+    return text if _ADDRESS.match(text) else text[:1].upper() + text[1:]
 
 
 def lower_first(text: str, names: str, words: Collection[str]) -> str:

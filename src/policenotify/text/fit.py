@@ -15,6 +15,9 @@ from policenotify.text.spans import spans_of
 
 Rule = Literal["required", "splittable", "shrinkable", "sentences", "droppable"]
 
+CUT: Final = "…"
+"""The mark of a cut."""
+
 _GIVE_WAY: Final = frozenset({"shrinkable", "sentences", "droppable"})
 
 MAX_POSTS: Final = 9
@@ -224,7 +227,7 @@ def _last(cuts: list[int], text: str, fits: Callable[[str], bool]) -> str:
 
 
 def _marked(text: str) -> str:
-    return f"{_LOOSE_END.sub('', text)}…"
+    return f"{_LOOSE_END.sub('', text)}{CUT}"
 
 
 def _fitting(parts: Sequence[Part], index: int, budget: Budget) -> Callable[[str], bool]:

@@ -683,6 +683,15 @@ def test_the_alphabet_of_the_network_is_written_before_it_is_fitted() -> None:
     assert wording.omitted == ("description shortened",)
 
 
+def test_the_mark_of_a_cut_counts_as_it_is_written() -> None:
+    for limit in range(150, 180):
+        budget = Budget(limit, transliterate=lambda text: text.replace("…", "..."))
+        channel = _channel("phone", Capabilities(budget=budget, hashtags=False))
+        text = _render(_message(description="Voie coupée. " * 60), channel).standalone.text
+        assert "coupée..." in text
+        assert budget.fits(text)
+
+
 def test_a_character_outside_the_alphabet_is_reported() -> None:
     spelled = Budget(459, transliterate=lambda text: to_gsm(text).text, find_losses=lambda text: to_gsm(text).lost)
     channel = _channel("phone", Capabilities(budget=spelled, hashtags=False))
