@@ -165,7 +165,7 @@ class RenderContext:
     @cached_property
     def source(self) -> str:
         """Who it relays. Empty for a message of the service's own, and for a cancellation."""
-        source = one_line(self.message.source or self.profile.source_in(self.language))
+        source = self._repaired(one_line(self.message.source or self.profile.source_in(self.language)))
         return "" if self.message.stage is Stage.CANCELLATION else source
 
     @cached_property

@@ -103,7 +103,7 @@ class Place:
         Args:
             event: The headline with what was added to it.
             headline: The headline alone.
-            directly: The event ends with a noun, so that a street may follow it without a comma.
+            directly: The event is a bare noun, so that a phrase such as `sur la D4` follows it without a comma.
         """
         missing = self._missing_in(headline)
         if not missing:

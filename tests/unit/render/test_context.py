@@ -15,7 +15,7 @@ from policenotify.model.message import Message
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import LOCALES, PROFILES
 from policenotify.text.comparison import contains_words
-from policenotify.text.spans import spans_of
+from policenotify.text.spans import find_mentions, spans_of
 from tests.support.shipped_files import NETWORKS, channel_on
 
 PARIS: Final = ZoneInfo("Europe/Paris")
@@ -62,6 +62,16 @@ def test_a_relay_names_its_source_once() -> None:
     named = _texts("weather_relay", headline="Météo-France place l'Hérault en vigilance orange")
     assert named["x"].count("Météo-France") == 1
     assert not any("source" in text.casefold() for text in _texts("fire").values())
+
+
+def test_a_source_mentions_nobody_and_links_nothing() -> None:
+    for network, text in _texts("weather_relay", headline="Vent", source="@meteofrance.La suite").items():
+        assert "source : meteofrance. La suite" in text.replace("\n", " ").replace("Source", "source"), network
+        assert not find_mentions(text)
+    named = _texts("weather_relay", headline="Vent", source="@PompiersHerault")
+    assert all(
+        "sapeurs-pompiers de l'Hérault" in text.casefold().replace("hérault", "Hérault") for text in named.values()
+    )
 
 
 def test_english_readers_see_the_source_in_their_language() -> None:
