@@ -160,7 +160,8 @@ def _values(value: object) -> st.SearchStrategy[Any]:
     if isinstance(value, ReminderPhrases):
         return st.builds(ReminderPhrases, **{name: _like(text) for name, text in value.model_dump().items()})
     if isinstance(value, tuple):
-        return st.lists(_SAID, min_size=len(value), max_size=len(value)).map(tuple)
+        size = min(len(value), 12)  # as many as months: a list of words may have any length
+        return st.lists(_SAID, min_size=size, max_size=size).map(tuple)
     if isinstance(value, bool):
         return st.booleans()
     if isinstance(value, str):
