@@ -43,7 +43,7 @@ def test_a_word_of_the_place_keeps_its_capital() -> None:
 
 @given(
     st.sampled_from(
-        ["Lucas", "Léa", "Inès", "Enzo", "Rose", "Pierre", "Olive", "Victor", "Enedis", "Orange", "Clément"]
+        ["Lucas", "Léa", "Inès", "Enzo", "Rose", "Pierre", "Olive", "Prudence", "Victor", "Enedis", "Orange", "Clément"]
     )
 )
 def test_a_name_is_never_written_small(name: str) -> None:
