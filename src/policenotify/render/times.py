@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Final, Literal
@@ -52,7 +53,8 @@ class TimeFormatter:
             return self._after_end(headline, start)
         if end and self.message.stage is not Stage.CANCELLATION and (self.start == "since" or start > self.now):
             return self._after(headline, locale.span(start, end, self.now, self.zone), separator=", ")
-        separator = " " if self.start == "since" and self.message.stage is not Stage.OPENING else ", "
+        begins = self.message.stage in {Stage.OPENING, Stage.STANDALONE}
+        separator = ", " if begins or self.start != "since" else " "
         return f"{separator}{self._fill(locale.starting if start > self.now else getattr(locale, self.start), start)}"
 
     def _after_end(self, headline: str, end: datetime) -> str:
@@ -143,20 +145,15 @@ class TimeFormatter:
 
     def _names_time(self, text: str, moment: datetime) -> bool:
         """Return True if a text names the time of day, however it is typed: `17h30`, `17 h 30`, `17:30`."""
-        local = moment.astimezone(self.zone)
+        local, own = moment.astimezone(self.zone), self.locale.time(moment, self.zone)
+        if local.replace(fold=1 - local.fold).utcoffset() != local.utcoffset():
+            return contains_words(text, own)  # in the hour that comes twice, only this form is clear
         hour, minute = local.hour, f"{local.minute:02d}"
-        full = () if local.minute else (f"{hour}h", f"{hour} h", f"{hour} heures")
-        forms = (
-            self.locale.time(moment, self.zone),
-            f"{hour}h{minute}",
-            f"{hour} h {minute}",
-            f"{hour}:{minute}",
-            *full,
-        )
-        # In the hour that comes twice, only the locale's own form says which of the two is meant.
-        twice = local.replace(fold=1 - local.fold).utcoffset() != local.utcoffset()
-        words = f" {fold(text)} "
-        return any(f" {fold(form)} " in words for form in (forms[:1] if twice else forms))
+        # No part of a longer number, such as 04 99 17 30 00, and of no other time, such as 17 h 45.
+        forms = [rf"{hour}\s?[hH]\s?{minute}", rf"(?<![\d:][: .]){hour}:{minute}"]
+        forms += [] if local.minute else [rf"{hour}\s?(?:[hH]|heures)(?!\s?\d)"]
+        typed = re.search(rf"(?<!\d)(?:{'|'.join(forms)})(?!\d)", text)
+        return typed is not None or (":" not in own and contains_words(text, own))
 
     def _names_day(self, text: str, moment: datetime) -> bool:
         """Return True if the day is today or named in the text, nearby ones by weekday."""

@@ -86,10 +86,30 @@ def test_no_weekday_stands_beside_itself(day: int, hours: int, form: str) -> Non
 
 @pytest.mark.parametrize(
     ("typed", "named"),
-    [("Accident à 17 h 30", True), ("Accident à 17:30", True), ("Accident à 17h30", True), ("Accident à 17h", False)],
+    [
+        ("Accident à 17 h 30", True),
+        ("Accident à 17:30", True),
+        ("Accident à 17h30", True),
+        ("Accident à 17h", False),
+        ("Accident, 04 99 17 30 00", False),
+        ("Accident à 7h30", False),
+    ],
 )
 def test_a_typed_time_is_recognised(typed: str, *, named: bool) -> None:
     assert (_times(starts_at=_at(17, 30)).period(typed) == "") == named
+
+
+def test_another_time_of_the_same_hour_is_not_taken_for_the_full_hour() -> None:
+    for typed in ("Accident à 8 h 30", "Accident à 8h30", "Accident à 18h"):
+        assert _times(starts_at=_at(8)).period(typed) == ", depuis 8h"
+    for typed in ("Accident à 8 h", "Accident à 8h", "Accident à 8 heures, deux blessés"):
+        assert _times(starts_at=_at(8)).period(typed) == ""
+
+
+def test_a_telephone_number_is_no_time() -> None:
+    call = "Appelez le 04 99 13 50 00."
+    assert _times(expires_at=_at(13, 50, 6), now=_at(12, day=6)).validity(call, "") == "Valable jusqu'à 13h50"
+    assert _times(expires_at=_at(13, 50, 6), now=_at(12, day=6), locale=EN).validity(call, "") == "Valid until 13:50"
 
 
 def test_midnight_belongs_to_a_night() -> None:
