@@ -13,8 +13,10 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, exists, 
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.errors import JournalError
-from policenotify.journal import audit, schema
-from policenotify.journal.engine import BUSY, explain
+from policenotify.journal import audit
+from policenotify.journal.database import schema
+from policenotify.journal.database.engine import BUSY, explain
+from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.keys import Keys
 from policenotify.journal.records import microseconds, span
 from policenotify.journal.tombstones import (
@@ -25,7 +27,6 @@ from policenotify.journal.tombstones import (
     recipients_not_purged,
     tombstone,
 )
-from policenotify.journal.transactions import Transactions
 from policenotify.journal.verify import publication_digest
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus, Stage
@@ -114,6 +115,8 @@ class Retention:
         address = schema.address
         with self._journal.write() as connection:
             recent = microseconds(self._journal.now()) - span(KEPT_AFTER)
+            ahead = recent + 2 * span(KEPT_AFTER)  # later than any time that is not of a clock that was far ahead
+            over = func.coalesce(_incident.c.closed_at, _publication.c.created_at)
             needed = (
                 select(_recipient.c.key)
                 .join(_delivery, _delivery.c.id == _recipient.c.delivery)
@@ -122,13 +125,14 @@ class Retention:
                 .where(
                     or_(
                         _incident.c.status == IncidentStatus.OPEN,
-                        func.coalesce(_incident.c.closed_at, _publication.c.created_at) > recent,
+                        and_(over > recent, over <= ahead),
                         _delivery.c.state.in_([Outcome.WAITING, Outcome.SENDING]),
                     )
                 )
             )
+            stored = address.c.stored_at
             # Addresses that another process is just using are passed over until the next time.
-            old = select(address.c.key).where(address.c.stored_at <= recent, address.c.key.not_in(needed))
+            old = select(address.c.key).where(or_(stored <= recent, stored > ahead), address.c.key.not_in(needed))
             erased = list(connection.execute(old.with_for_update(skip_locked=True)).scalars())
             for start in range(0, len(erased), _KEYS):
                 keys = erased[start : start + _KEYS]

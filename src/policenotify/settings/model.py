@@ -315,7 +315,7 @@ class Settings(_Table):
         names: The words for accounts that a channel may not mention (`"@PompiersHerault"`), and for hashtags where
             there are none (`"#OTV"`).
         may: A function of yours, as `module:function`. It decides which actor may publish, stop, resume, resolve,
-            purge, lift or move.
+            purge, lift, move, export or rotate.
     """
 
     schema_version: Literal[1] = 1
