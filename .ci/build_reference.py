@@ -73,6 +73,10 @@ may = "our_desk.rules:may"              # a function of yours: who may do what
 
 [languages]                             # files of phrases, for languages that are not shipped
 de = "words/de.toml"
+
+[names]                                 # what readers see instead of an account or a hashtag
+"@PompiersHerault" = "sapeurs-pompiers de l'Hérault"
+"#OTV" = "opération Tranquillité vacances"
 """),
     Table("`[channels.NAME]`", ChannelSettings, variable="POLICENOTIFY_CHANNELS__NAME__{}", about=
         "One table for each account. `NAME` is yours, and receipts show it.\n"
@@ -127,6 +131,9 @@ to = ["duty"]
 [categories.fire]                       # a shipped category, changed
 lifetime = "PT3H"
 
+[categories.witness_appeal]
+contact = "04 99 13 50 00"              # or by language: { fr = "…", en = "…" }
+
 [categories.river_rescue]               # a new one
 labels = { fr = "Sauvetage en rivière", en = "River rescue" }
 opens_incident = true
@@ -143,6 +150,10 @@ EXAMPLES: Mapping[str, str] = {
     "wait": '`20`, `"PT20S"`',
     "pictures": '`"pictures"`',
     "links": '`[".gouv.fr", "police.example"]`',
+    "names": """`"@Prefet34" = "préfecture de l'Hérault"`""",
+    "start": '`"last_seen"`',
+    "source": '`"Météo-France"`',
+    "contact": '`"04 99 13 50 00"`',
     "may": '`"our_desk.rules:may"`',
     "channels": "`[channels.bluesky]`",
     "routes": '`[[routes]]`, then `to = ["public"]`',
@@ -174,6 +185,8 @@ EXAMPLES: Mapping[str, str] = {
     "labels": '`{ fr = "Sauvetage en rivière" }`',
     "hashtags": '`{ fr = ["Accident"] }`',
     "emoji": '`"🔥"`',
+    "severity_labels": '`{ fr = { Severe = "Vigilance orange" } }`',
+    "stage_marks": '`{ fr = { end = "FIN DE VIGILANCE" } }`',
     "severity_hashtags": '`{ fr = { Severe = "VigilanceOrange" } }`',
     "severity_emojis": '`{ Severe = "🟠" }`',
     "cap_categories": '`["Transport", "Safety"]`',

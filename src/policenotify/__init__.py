@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from policenotify.model.history import Outcome
     from policenotify.model.lifecycle import Lifecycle, Stage
     from policenotify.model.location import Area, Location, Point, RoadRef
-    from policenotify.model.message import Category, Image, Message, Translation, read
+    from policenotify.model.message import Category, Image, Known, Message, Translation, read
     from policenotify.model.receipt import Publication, PublicationFailed, Receipt
     from policenotify.publishing.aio import AsyncPublisher
     from policenotify.publishing.publisher import Preview, Publisher
@@ -46,7 +46,7 @@ _HOMES = {
     ),
     "model.lifecycle": ("Lifecycle", "Stage"),
     "model.location": ("Area", "Location", "Point", "RoadRef"),
-    "model.message": ("Category", "Image", "Message", "Translation", "read"),
+    "model.message": ("Category", "Image", "Known", "Message", "Translation", "read"),
     "publishing.routing": ("Route",),
     "publishing.publisher": ("Preview", "Publisher"),
     "findings": ("Finding",),
@@ -73,6 +73,7 @@ __all__ = [
     "InvalidImage",
     "InvalidTransition",
     "JournalError",
+    "Known",
     "Lifecycle",
     "Locale",
     "Location",

@@ -178,7 +178,7 @@ def test_a_minor_correction_changes_the_post_where_its_readers_found_it(station:
     [text] = station.board.texts
     assert "RECTIFICATIF" in text
     assert "gare" in text
-    assert "Suite de notre message" not in text
+    assert "Fait suite" not in text
 
     station.publish(publisher, opened.update("Une voie rouverte"))
     assert list(station.board.posts.values())[1][2:] == ("1",), "what follows hangs under the post, not under the edit"

@@ -78,8 +78,10 @@ def test_a_post_and_a_mail_read_as_was_meant() -> None:
     )
     post = _render(message).standalone
     assert post.text == (
-        "🚨 [#Accident] #Montpellier – Rue Foch fermée. La circulation est déviée, av. de Toulouse, Gambetta. "
-        "Merci aux PompiersHerault. M. Dupont répond sur 17Cyber.gouv.fr Prenez l'av. de Lodève."
+        "🚨 [#Accident – EN COURS] #Montpellier – Rue Foch fermée. La circulation est déviée, "
+        "av. de Toulouse, Gambetta.\n"
+        "Prenez l'av. de Lodève.\n"
+        "Merci aux PompiersHerault. M. Dupont répond sur 17Cyber.gouv.fr"
     )
     assert [span.value for span in post.spans] == ["Accident", "Montpellier", "https://17Cyber.gouv.fr"]
     assert post.title == "Rue Foch fermée. La circulation est déviée"
@@ -93,7 +95,7 @@ def test_an_allowed_account_is_mentioned_but_never_by_a_place() -> None:
     message = _message(headline="@SDIS34 et @SDIS51", location={"label": "rue @SDIS34"})
     scene = _scene(message, mentions=frozenset({"SDIS34"}))
     assert scene.headline == "@SDIS34 et SDIS51"
-    assert scene.place.details == ("rue SDIS34",)
+    assert scene.place.all_details == "rue SDIS34"
 
 
 def test_a_channel_mentions_its_own_accounts_and_no_other_channels() -> None:
@@ -106,9 +108,9 @@ def test_a_channel_mentions_its_own_accounts_and_no_other_channels() -> None:
         post = render(scene, leg, channel=channel, key="0" * 64).standalone
         told[post.text] = [span.value for span in post.spans if span.kind == "mention"]
     assert told == {
-        "🚨 [#Accident] Avec SDIS34 et SDIS51 en cours.": [],
-        "🚨 [#Accident] Avec @SDIS34 et SDIS51 en cours.": ["SDIS34"],
-        "🚨 [#Accident] Avec @SDIS34 et @SDIS51 en cours.": ["SDIS34", "SDIS51"],
+        "🚨 [#Accident – EN COURS] Avec SDIS34 et SDIS51.": [],
+        "🚨 [#Accident – EN COURS] Avec @SDIS34 et SDIS51.": ["SDIS34"],
+        "🚨 [#Accident – EN COURS] Avec @SDIS34 et @SDIS51.": ["SDIS34", "SDIS51"],
     }
 
 
@@ -189,4 +191,4 @@ def test_a_place_holds_no_links() -> None:
             "road": {"road": "A9", "exit": "sortie 31.Au sud", "direction": "Lyon.Me"},
         }
     ).location
-    assert place_of(place, FR).one_line() == "Lattes, Maurin. La gare, A9, sortie 31. Au sud, sens Lyon. Me"
+    assert place_of(place, FR).one_line() == "Lattes, Maurin. La gare, A9, sortie 31. Au sud, en direction de Lyon. Me"

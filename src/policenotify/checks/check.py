@@ -31,6 +31,7 @@ class CheckContext:
         zone: The readers' time zone.
         mentions: Accounts that some channel may mention, without `@`.
         links: Hosts to which a message may link, such as `police.fr`, or `.gouv.fr` for all below it. Empty: any.
+        names: The words for accounts (`@PompiersHerault`) of the installation.
         typed: The message as the desk wrote it, unless that is the resolved one.
     """
 
@@ -43,6 +44,7 @@ class CheckContext:
     locales: Mapping[str, Locale] = field(default_factory=lambda: LOCALES)
     mentions: frozenset[str] = frozenset()
     links: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
     typed: Message | None = None
 
     @property

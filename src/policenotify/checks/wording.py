@@ -14,6 +14,8 @@ from policenotify.render.redaction import house_numbers
 from policenotify.text.autolinks import Fix, repair
 from policenotify.text.characters import clean
 from policenotify.text.comparison import fold
+from policenotify.text.french_names import at, contract, of
+from policenotify.text.handles import handles_in_words
 
 MIN_ALT: Final = 15
 """The shortest description of a picture, in characters, that can describe anything (RGAA 4, criterion 1.3)."""
@@ -116,17 +118,39 @@ def spaces_after_stops(context: CheckContext) -> Iterator[Remark]:
 @check(
     "PN114",
     basis="A mention notifies a third person; X restricts mentions by programs, and hides posts that begin so.",
-    levels=(Level.INFO,),
+    levels=(Level.WARNING, Level.INFO),
 )
 def no_unintended_mention(context: CheckContext) -> Iterator[Remark]:
-    """Report a mention that is taken out."""
+    """Report a mention that is taken out, and warn of one that is not named in words."""
     for field, fix, span in _fixes(context, "mention"):
+        words = "" if field.startswith("location.") else handles_in_words(fix.original, context.names)
+        named = words not in {"", fix.original}
         yield Remark(
-            f"“{fix.original}” would notify that account. It goes out as “{fix.replacement.strip()}”.",
-            "Leave out the @; or list the account under mentions in the settings of the channel.",
+            f"“{fix.original}” would notify that account. "
+            f"It goes out as “{words if named else fix.replacement.strip()}”.",
+            "Write its name in words, or under names in the settings; or list it under mentions of the channel.",
             field=field,
+            level=Level.INFO if named else Level.WARNING,
             span=span,
         )
+
+
+@check(
+    "PN120",
+    basis="Grevisse, Le bon usage: à and de merge with the article of a town, as in au Havre, des Matelles.",
+    levels=(Level.INFO,),
+)
+def prepositions_merged(context: CheckContext) -> Iterator[Remark]:
+    """Report a preposition that is merged with the article of the commune, or elided before its name."""
+    place = context.message.location
+    name = place.commune_name if place else None
+    for language, field, text in texts_of(context.message, "headline", "description", "instruction"):
+        if name and language.partition("-")[0] == "fr" and contract(text, name) != text:
+            yield Remark(
+                f"In French, {name} merges with the word before it. It goes out as “{at(name)}” and “{of(name)}”.",
+                "Write it so.",
+                field=field,
+            )
 
 
 @check(
@@ -165,9 +189,15 @@ def _fixes(
 def visible_texts(message: Message) -> Iterator[tuple[str, str]]:
     """Yield field and text of everything that readers see."""
     yield from ((field, text) for _, field, text in texts_of(message, "headline", "description", "instruction"))
+    translated = ((f"translations.{each.language}.", each.known) for each in message.translations)
+    for prefix, known in (("", message.known), *translated):
+        yield from ((f"{prefix}known.{name}", sentence or "") for name, sentence in known or ())
+    yield "source", message.source or ""
     if message.location:
-        for name in ("label", "street", "district"):
+        for name in ("label", "street", "district", "line"):
             yield f"location.{name}", getattr(message.location, name) or ""
+        for number, end in enumerate(message.location.between or ()):
+            yield f"location.between.{number}", end
         if road := message.location.road:
             yield "location.road.direction", road.direction or ""
             yield "location.road.exit", road.exit or ""

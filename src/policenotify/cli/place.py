@@ -14,7 +14,7 @@ from policenotify.model.location import Location
 _CODE = re.compile(r"(?:\d{2}|2[AB])\d{3}", re.ASCII | re.IGNORECASE)
 _POINT = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*[,; ]\s*([+-]?\d+(?:\.\d+)?)\s*", re.ASCII)
 _SHOWN = 15  # candidates; more do not fit on a screen
-_WITHIN_COMMUNE = ("street", "district", "road", "label", "point", "area")
+_WITHIN_COMMUNE = ("street", "district", "road", "label", "between", "line", "point", "area")
 """Fields that name a place within a commune. A new place replaces all of them."""
 
 OPTIONS = ("commune", "department", "street", "district", "road", "direction", "label", "point")

@@ -239,7 +239,9 @@ class Location(FrozenModel):
         street: `avenue de Toulouse`, without a house number unless the category allows it.
         district: `quartier Gambetta`.
         road: A place on a numbered road.
-        label: The place in the officer's own words, shown instead of street, district and road.
+        label: The place in the officer's own words, shown instead of all other words within the commune.
+        between: Two cross-streets, exits or stops between which it is: `rue Foch` and `place Jean-Jaurès`.
+        line: A line of public transport in the public's words: `ligne 1 du tramway`.
         point: A position.
         area: A shape.
         precision: The finest precision to publish, at most that of the category.
@@ -255,6 +257,8 @@ class Location(FrozenModel):
     district: Text | None = None
     road: RoadRef | None = None
     label: Text | None = None
+    between: tuple[Text, Text] | None = None
+    line: Text | None = None
     point: Point | None = None
     area: Area | None = None
     precision: Precision | None = None
@@ -270,8 +274,8 @@ class Location(FrozenModel):
         """Return the place without any detail finer than *finest*.
 
         Finer words are left out, and a finer point or area is widened. Below `exact`, house numbers, buildings, floors
-        and flats are removed from street, district and label. The officer's own label counts as fine as a district.
-        If the commune is left out, its department is filled in.
+        and flats are removed from street, district, label and the ends of a stretch. The officer's own label counts as
+        fine as a district. If the commune is left out, its department is filled in.
         """
         at_most = min(filter(None, (self.precision, finest)), key=lambda precision: precision.rank)
         changes: dict[str, object] = {"precision": at_most}
@@ -281,6 +285,9 @@ class Location(FrozenModel):
         for field in _ADDRESSES if at_most is not Precision.EXACT else ():
             if words := changes.get(field, getattr(self, field)):
                 changes[field] = remove_house_numbers(str(words)).text or None
+        if self.between and at_most is not Precision.EXACT and "between" not in changes:
+            ends = tuple(filter(None, (remove_house_numbers(end).text for end in self.between)))
+            changes["between"] = ends if len(ends) == len(self.between) else None
         if self.commune and not self.department and "commune" in changes:
             changes["department"] = _department_in(self.commune)
         changes["point"] = self.point.snapped(at_most) if self.point else None
@@ -301,6 +308,8 @@ _FINENESS = {
     "road": Precision.STREET,
     "district": Precision.DISTRICT,
     "label": Precision.DISTRICT,
+    "between": Precision.STREET,
+    "line": Precision.STREET,
     "commune": Precision.COMMUNE,
     "commune_name": Precision.COMMUNE,
     "epci": Precision.EPCI,

@@ -211,6 +211,24 @@ class Image(FrozenModel):
         return self
 
 
+class Known(FrozenModel):
+    """What is known of an event and what is not yet, in one short sentence each.
+
+    Attributes:
+        confirmed: What is established: `Deux personnes sont légèrement blessées.`
+        unconfirmed: What readers ask and is not known yet: `L'origine du feu.`
+    """
+
+    confirmed: Text | None = None
+    unconfirmed: Text | None = None
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if not (self.confirmed or self.unconfirmed):
+            raise ValueError("confirmed: give what is known, or unconfirmed, what is not yet; else leave known out")
+        return self
+
+
 class Translation(FrozenModel):
     """The message's words in another language.
 
@@ -219,6 +237,7 @@ class Translation(FrozenModel):
         headline: As in the message.
         description: As in the message.
         instruction: As in the message.
+        known: As in the message.
         alts: The descriptions of the images, in the message's order. Empty for those of the message.
     """
 
@@ -226,6 +245,7 @@ class Translation(FrozenModel):
     headline: Headline
     description: Prose = ""
     instruction: Prose = ""
+    known: Known | None = None
     alts: tuple[Alt, ...] = ()
 
 
@@ -246,6 +266,8 @@ class Message(FrozenModel):
         headline: The event in one line.
         description: More about it.
         instruction: What readers should do, in the imperative.
+        known: What is known and what not yet, after the description.
+        source: Who a relayed message comes from: `Météo-France`. `None` for that of the category's profile.
         starts_at: The beginning of the event. For an END, the end of the intervention.
         expires_at: The end of the message's validity. Nothing of it is sent after that.
         next_update_at: The time of the next message that the desk promises.
@@ -268,6 +290,8 @@ class Message(FrozenModel):
     headline: Headline
     description: Prose = ""
     instruction: Prose = ""
+    known: Known | None = None
+    source: Text | None = None
     starts_at: Moment | None = None
     expires_at: Moment | None = None
     next_update_at: Moment | None = None
@@ -303,14 +327,20 @@ class Message(FrozenModel):
 
     def wording(self, language: str) -> Translation | None:
         """Return the words in a language, if any. For `de-CH`, also those in `de`."""
+        return best_match(language, {words.language: words for words in self.wordings})
+
+    @property
+    def wordings(self) -> tuple[Translation, ...]:
+        """The words in each language, its own first."""
         own = Translation.model_construct(  # validated with the message
             language=self.language,
             headline=self.headline,
             description=self.description,
             instruction=self.instruction,
+            known=self.known,
             alts=tuple(image.alt for image in self.images),
         )
-        return best_match(language, {words.language: words for words in (own, *self.translations)})
+        return (own, *self.translations)
 
     def digest(self) -> str:
         """Return the SHA-256 of the content, equal for equal moments in different zones."""
@@ -329,8 +359,9 @@ class Message(FrozenModel):
     ) -> Message:
         """Return the next message of the same incident.
 
-        Category, severity, certainty, place, hashtags, language, exercise and sender are the same. Urgency, times,
-        link, images, description, instruction and translations belong to the earlier message only.
+        Category, severity, certainty, place, source, hashtags, language, exercise and sender are the same. Urgency,
+        times, link, images, description, instruction, what is known, and translations belong to the earlier message
+        only.
 
         Args:
             stage: The stage of the new message.
@@ -350,7 +381,7 @@ class Message(FrozenModel):
         return Message.model_validate({**carried, "headline": headline, **changes, "lifecycle": lifecycle})
 
 
-_CARRIED = ("category", "severity", "certainty", "location", "hashtags", "language", "exercise", "sender")
+_CARRIED = ("category", "severity", "certainty", "location", "source", "hashtags", "language", "exercise", "sender")
 
 
 def _canonical(value: object) -> object:

@@ -29,7 +29,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Final, Literal, cast
 
@@ -124,6 +124,13 @@ def communes_named(name: str, department: str | None = None) -> tuple[Commune, .
     key = _fold_name(name)
     places = _read(_codes_of(f"\n{key}\t"), department) if key else []
     return tuple(sorted(places, key=lambda place: (place.kind != "COM", place.code)))
+
+
+@lru_cache(maxsize=256)
+def is_shared(name: str) -> bool:
+    """Return True if several communes are spelt so, and the name alone is ambiguous."""
+    rows = _cog().communes.holding(f"\t{name}\t")
+    return sum(row[_NAME] == name and row[_KIND] == "COM" for row in rows) > 1
 
 
 def suggest(name_or_code: str, department: str | None = None, limit: int = 3) -> tuple[Commune, ...]:

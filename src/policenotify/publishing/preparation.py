@@ -122,6 +122,7 @@ class Preparer:
     checks: Sequence[Check]
     entropy: Callable[[int], bytes]
     links: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def prepare(
         self,
@@ -155,7 +156,7 @@ class Preparer:
         status = self._status_after(message, history, incident)
         _refuse_mixed_exercise(message, history)
         profile = profile_of(message.category, self.profiles)
-        resolved = self._fill_defaults(message, profile, incident, history)
+        resolved = self._fill_defaults(message, profile, incident, history, at)
         context = CheckContext(
             message=resolved,
             profile=profile,
@@ -166,6 +167,7 @@ class Preparer:
             zone=self.zone,
             mentions=frozenset().union(*(channel.mentions for channel in self.channels.values())),
             links=self.links,
+            names=self.names,
             typed=message,
         )
         lifetime = at + profile.lifetime if profile.lifetime else None
@@ -228,7 +230,7 @@ class Preparer:
         return self._render(targets, {channel.name: channel}, publication, history, pictures)
 
     def _fill_defaults(
-        self, message: Message, profile: CategoryProfile, incident: str | None, history: History
+        self, message: Message, profile: CategoryProfile, incident: str | None, history: History, now: datetime
     ) -> Message:
         """Return the message with what its category, the tables of places and its incident add."""
         where = message.location
@@ -244,6 +246,7 @@ class Preparer:
             department=code,
             incident=incident,
             earlier=[entry.message for entry in history.entries],
+            now=now,
         )
 
     def _render(
@@ -301,6 +304,7 @@ class Preparer:
                 f"Nothing was sent: there are no fixed phrases for the language {language!r}. "
                 f"Known: {', '.join(sorted(self.locales))}."
             )
+        name = message.location.commune_name if message.location else None
         return RenderContext(
             message=message,
             language=language,
@@ -312,6 +316,8 @@ class Preparer:
             history=history,
             pictures=pictures,
             reference=self.journal.keys.reference(message.incident) if message.incident else "",
+            names=self.names,
+            is_shared=bool(name) and places.is_shared(name),
         )
 
     def _discover_capabilities(self, channel: ChannelConfig) -> ChannelConfig:

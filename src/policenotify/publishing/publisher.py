@@ -91,6 +91,7 @@ class Publisher:
         entropy: Callable[[int], bytes] = secrets.token_bytes,
         checks: Sequence[Check] = CHECKS,
         links: Sequence[str] = (),
+        names: Mapping[str, str] | None = None,
         lease: timedelta = LEASE,
         backoff: Callable[[timedelta], timedelta] = backoff,
         reminders: ReminderPolicy | None = None,
@@ -116,6 +117,8 @@ class Publisher:
             entropy: Returns that many random bytes.
             checks: The checks before anything is published.
             links: Hosts to which messages may link: `police.fr`, or `.gouv.fr` for all below it. Empty: any.
+            names: The words for accounts (`@PompiersHerault`) that a channel may not mention, and for hashtags (`#OTV`)
+                where there are none.
             lease: How long a claimed delivery is held without a heartbeat.
             backoff: Returns the wait after a failure, from the wait after the failure before it.
             reminders: When overdue incidents are reminded of, and on which channels.
@@ -163,6 +166,7 @@ class Publisher:
             checks=checks,
             entropy=entropy,
             links=tuple(links),
+            names=names or {},
         )
         self._pending = PendingDeliveries(
             journal=journal,

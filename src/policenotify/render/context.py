@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from functools import cached_property
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from policenotify.channel import Picture
+from policenotify.model.cap import Severity, Urgency
 from policenotify.model.history import History
 from policenotify.model.lifecycle import Stage
-from policenotify.model.message import Message, Translation
+from policenotify.model.message import Known, Message, Translation
 from policenotify.render.locales.category import CategoryProfile
 from policenotify.render.locales.locale import Locale
-from policenotify.render.places import Place, place_of, tagged
+from policenotify.render.places import LONGEST, Place, place_of, tagged
 from policenotify.render.sentences import lower_first, open_ended, paragraph, sentence
 from policenotify.render.times import TimeFormatter
 from policenotify.text.autolinks import repair
 from policenotify.text.characters import clean, one_line
 from policenotify.text.comparison import contains_words
+from policenotify.text.french_names import contract
 from policenotify.text.french_spacing import set_no_break_spaces
+from policenotify.text.handles import handles_in_words, hashtags_in_words
+from policenotify.text.spans import hashtag
+
+_NOT_NOW: Final = frozenset({Urgency.EXPECTED, Urgency.FUTURE, Urgency.PAST})
 
 _Args = ParamSpec("_Args")
 _Result = TypeVar("_Result")
@@ -55,6 +61,9 @@ class RenderContext:
         pictures: The message's pictures, in its order.
         reference: The public reference of the incident, for networks without threads.
         mentions: Accounts that the channel may mention, without `@`. Other accounts are named without it.
+        hashtags: Readers can follow a hashtag there. Elsewhere those in running text become words.
+        names: The words for accounts (`@PompiersHerault`) and hashtags (`#OTV`) of the installation.
+        is_shared: Several communes have the name of its place.
     """
 
     message: Message
@@ -68,6 +77,9 @@ class RenderContext:
     pictures: tuple[Picture, ...] = ()
     reference: str = ""
     mentions: frozenset[str] = frozenset()
+    hashtags: bool = True
+    names: Mapping[str, str] = field(default_factory=dict)
+    is_shared: bool = False
     _results: dict[object, Any] = field(default_factory=dict, init=False, repr=False)
 
     def cached(
@@ -80,9 +92,17 @@ class RenderContext:
         result: _Result = self._results[key]
         return result
 
-    def with_mentions(self, mentions: frozenset[str]) -> RenderContext:
-        """Return the context of a channel that may mention these accounts."""
-        return self if mentions == self.mentions else replace(self, mentions=mentions)
+    def on_channel(self, mentions: frozenset[str], *, hashtags: bool) -> RenderContext:
+        """Return the context of a channel that may mention these accounts, and may have hashtags."""
+        hashtags = hashtags or not self._has_typed_hashtags  # without any, all channels share one context
+        same = mentions == self.mentions and hashtags == self.hashtags
+        return self if same else replace(self, mentions=mentions, hashtags=hashtags)
+
+    @cached_property
+    def _has_typed_hashtags(self) -> bool:
+        messages = (self.message, *(entry.message for entry in self.history.entries[:1]))
+        texts = (text for message in messages for words in message.wordings for text in _texts_of(words))
+        return any("#" in text or "＃" in text for text in texts)
 
     @cached_property
     def text(self) -> LocalizedText:
@@ -90,8 +110,8 @@ class RenderContext:
         translation = translation_of(self.message, self.language)
         return LocalizedText(
             language=translation.language,
-            description=self._repaired(clean(translation.description)),
-            instruction=self._repaired(clean(translation.instruction)),
+            description=self._repaired(clean("\n".join((translation.description, *self._known(translation.known))))),
+            instruction=self._repaired(clean("\n".join((translation.instruction, self._contact(translation))))),
             alts=translation.alts,
         )
 
@@ -99,7 +119,7 @@ class RenderContext:
     def headline(self) -> str:
         """The headline in one line, or the category's label if nothing of it is visible."""
         headline = self._repaired(one_line(translation_of(self.message, self.language).headline))
-        return headline or self.profile.label(self.language)
+        return headline or self.label
 
     @cached_property
     def description(self) -> str:
@@ -117,6 +137,11 @@ class RenderContext:
         return open_ended(self.headline)
 
     @cached_property
+    def qualified_headline(self) -> str:
+        """The open headline, with the department if it names a place whose name several communes have."""
+        return f"{self.open_headline}{self.place.qualifier if self.tagged_headline else ''}"
+
+    @cached_property
     def tagged_headline(self) -> str | None:
         """The open headline with the place in it as a hashtag, if it names it."""
         return tagged(self.open_headline, self.place.name)
@@ -124,22 +149,36 @@ class RenderContext:
     @cached_property
     def place_details(self) -> str:
         """Street, district and road, as far as the headline does not name them."""
-        return self.place.details_missing_in(self.open_headline)
+        longest = None if self.is_opening else LONGEST
+        return self.place.details_missing_in(self.open_headline, longest=longest)
 
     @cached_property
     def period(self) -> str:
-        """When the message holds, as far as the headline does not state it."""
-        return self.times.period(self.open_headline)
+        """When the message holds, as far as the headline does not state it. Empty for what never happened."""
+        return "" if self.message.stage is Stage.CANCELLATION else self.times.period(self.open_headline)
 
     @cached_property
     def place(self) -> Place:
         """The place in words."""
-        return place_of(self.message.location, self.locale)
+        return place_of(self.message.location, self.locale, is_shared=self.is_shared)
+
+    @cached_property
+    def source(self) -> str:
+        """Who it relays. Empty for a message of the service's own, and for a cancellation."""
+        source = self._repaired(one_line(self.message.source or self.profile.source_in(self.language)))
+        return "" if self.message.stage is Stage.CANCELLATION else source
+
+    @cached_property
+    def source_mark(self) -> str:
+        """The source in brackets, to go on after the headline, unless a text names it: ` (source : Météo-France)`."""
+        text = f"{self.headline} {self.text.description} {self.text.instruction}"
+        named = not self.source or contains_words(text, self.source)
+        return "" if named else f" ({self.locale.source.format(source=self.source)})"
 
     @cached_property
     def times(self) -> TimeFormatter:
         """The formatter of its times."""
-        return TimeFormatter(self.message, self.of_incident, self.locale, self.now, self.zone)
+        return TimeFormatter(self.message, self.of_incident, self.locale, self.now, self.zone, self.profile.start)
 
     @cached_property
     def signature(self) -> str:
@@ -156,10 +195,37 @@ class RenderContext:
         """True if it belongs to an incident, or its category opens them."""
         return self.profile.opens_incident or self.message.incident is not None
 
-    @property
+    @cached_property
+    def is_severe(self) -> bool:
+        """True if what to do comes before all else."""
+        return (self.message.severity or self.profile.severity).at_least(Severity.SEVERE)
+
+    @cached_property
+    def label(self) -> str:
+        """The public name of its category, with the colour that its severity has there."""
+        return self.profile.label(self.language, self.message.severity)
+
+    @cached_property
+    def category_tag(self) -> str:
+        """The category's own hashtag without `#`, empty if it has none."""
+        return self.profile.hashtag(self.language, self.message.severity)
+
+    @cached_property
     def mark(self) -> str:
-        """The word for its stage, empty for an opening."""
-        return self.locale.marks.get(self.message.stage, "")
+        """The word for its stage. Empty for what stands alone, and for an opening that is not under way."""
+        stage = self.message.stage
+        if stage is Stage.OPENING and not self._is_under_way:
+            return ""
+        return self.profile.stage_mark(stage, self.locale.language) or self.locale.marks.get(stage, "")
+
+    @property
+    def _is_under_way(self) -> bool:
+        start, urgency = self.message.starts_at, self.message.urgency or self.profile.urgency
+        return self.profile.ongoing and not (start and start > self.now) and urgency not in _NOT_NOW
+
+    def heading(self, name: str) -> str:
+        """Return the name of its category with the word for its stage."""
+        return f"{name}{self.locale.dash}{self.mark}" if self.mark else name
 
     @cached_property
     def incident_name(self) -> str:
@@ -201,12 +267,13 @@ class RenderContext:
             return sentence(self.times.withdrawal(wrong.at))
         corrected = {entry.message.lifecycle.corrects for entry in self.history.entries}
         if opening is None or self.profile.discreet or opening.publication in corrected:
-            return sentence(self.locale.context_unknown.format(label=self.profile.label(self.language)))
-        if contains_words(self.headline, self.opening.open_headline):
             return ""
-        ongoing = rf" {re.escape(self.locale.ongoing)}(?=[.,;:!?…]*(?:\s|\Z))"  # as a whole word
         headline = self.opening.open_headline
-        headline = re.sub(ongoing, "", headline) if self.locale.ongoing else headline
+        if contains_words(self.headline, headline) or self.opening.label != self.label:  # its colour may be in it
+            return ""
+        if mark := self.locale.marks.get(Stage.OPENING):  # what was under way then may be over
+            as_a_word = rf" {re.escape(mark)}(?=[.,;:!?…]*(?:\s|\Z))"
+            headline = re.sub(as_a_word, "", headline, flags=re.IGNORECASE)
         return sentence(
             self.times.back_reference(self.after_colon(headline, self.opening.place.one_line()), opening.at)
         )
@@ -217,10 +284,44 @@ class RenderContext:
 
     def after_colon(self, text: str, names: str) -> str:
         """Return the text as it goes on after a colon in this language."""
-        return lower_first(text, names) if self.locale.lowers_after_colon else text
+        return lower_first(text, names, self.locale.lowers_after_colon)
+
+    def _known(self, known: Known | None) -> Iterator[str]:
+        """Yield what is known and what is not, in a sentence each."""
+        if known and known.confirmed:
+            yield sentence(self.locale.confirmed.format(text=self.after_colon(known.confirmed, self.place.one_line())))
+        if known and known.unconfirmed:
+            yield sentence(
+                self.locale.unconfirmed.format(text=self.after_colon(known.unconfirmed, self.place.one_line()))
+            )
+
+    def _contact(self, translation: Translation) -> str:
+        """Return how readers reach the service, unless it is over or the text holds it."""
+        contact, stage = self.profile.contact_in(self.language), self.message.stage
+        text = f"{translation.headline}\n{translation.description}\n{translation.instruction}"
+        if not contact or stage in {Stage.END, Stage.CANCELLATION} or contains_words(text, contact):
+            return ""
+        return self.locale.contact.format(contact=contact)
 
     def _repaired(self, text: str) -> str:
-        return repair(text, self.mentions).text
+        """Return a text without unintended links and mentions, in the grammar of its place, for these readers."""
+        text = repair(handles_in_words(text, self.names, self.mentions), self.mentions).text
+        if self.message.language.partition("-")[0] == "fr":
+            text = contract(text, self.place.name) if self.place.name else text
+        return text if self.hashtags else hashtags_in_words(text, self._hashtag_names)
+
+    @cached_property
+    def _hashtag_names(self) -> Mapping[str, str]:
+        """The words for hashtags: those of the installation, its categories and the place."""
+        place, labels = self.place, self.locale.labels.values()
+        named = filter(None, (*labels, place.name, place.department))
+        return {**{f"#{hashtag(name)}": name for name in named}, f"#{place.tag}": place.name, **self.names}
+
+
+def _texts_of(words: Translation) -> tuple[str, ...]:
+    known = words.known
+    sentences = (known.confirmed or "", known.unconfirmed or "") if known else ()
+    return (words.headline, words.description, words.instruction, *sentences)
 
 
 def translation_of(message: Message, language: str) -> Translation:

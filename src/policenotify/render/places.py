@@ -3,17 +3,60 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from policenotify.model.location import Location, RoadRef
 from policenotify.render.locales.locale import Locale
+from policenotify.render.sentences import upper_first
+from policenotify.text import french_names
 from policenotify.text.autolinks import repair
 from policenotify.text.characters import one_line
 from policenotify.text.comparison import contains_words, strip_accents
 from policenotify.text.spans import hashtag, is_linkable_tag, spans_of
 
+LONGEST: Final = 60
+"""The longest details, in characters, of what follows an opening. A longer route is named by its first piece."""
+
 _WORD: Final = re.compile(r"[^\W_]+")
+_ARTICLES: Final = frozenset({"Le", "La", "Les", "L"})
+_MERGED: Final = {"Le": ("au", "du"), "Les": ("aux", "des")}
+_SHORT_FORMS: Final = {"saint": "st", "sainte": "ste", "saints": "sts", "saintes": "stes"}
+_DISTRICT_OF_CITY: Final = re.compile(r"(?P<city>\w+) (?P<number>\d+)(?:er|e)(?: Arrondissement)?")
+_ARROW: Final = re.compile(r" ?(?:→|⇒|->|=>|►|>) ?| [-–—] ")
+_LEADING: Final = re.compile(
+    r"(?:(?:dans|en)\s+)?(?:le\s+)?(?:sens(?:\s+de\s+circulation)?|direction|vers|towards)\s*:?\s+(?:de\s+(?=\S.*\svers\s))?",
+    re.IGNORECASE,
+)
+_BOTH: Final = re.compile(
+    r"(?:dans\s+|sens\s+)?(?:les\s+)?(?:deux|2)\s+sens(?:\s+de\s+circulation)?|double[- ]sens|"
+    r"(?:in\s+)?both\s+directions",
+    re.IGNORECASE,
+)
+_TWO_PLACES: Final = re.compile(r"(?!Saint|Sainte|St|Ste|L[ae]s?[ -]|L')[^\W\d]+ ?[-/] ?[A-ZÀ-Þ]\w+")
+_START: Final = re.compile(r"\A(?:départ|from|de)\s*:?\s+", re.IGNORECASE)
+_PIECES: Final = re.compile(r", |\s(?:→|puis|–|-|par)\s|\s?;\s")
+_PREPOSITION: Final = re.compile(
+    r"(?:à|au|aux|dans|sur|sous|devant|derrière|près|en|entre|face|chez|le long|autour|vers|at|in|on|near|between|by)"
+    r"(?!\w)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """A part of a place.
+
+    Attributes:
+        text: As it stands in a list: `D4`, `avenue de Toulouse`.
+        phrase: As it follows an event in a sentence: `sur la D4`.
+        separator: Between an event, if that is a bare noun, and the phrase.
+    """
+
+    text: str
+    phrase: str
+    separator: str = ", "
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,49 +65,151 @@ class Place:
 
     Attributes:
         name: The commune, else the road, else the department. Empty if none is known.
-        details: Street, district and road, or the parts of the officer's own label.
+        details: Street, stretch, district, road and line, or the parts of the officer's own label.
         department: The department's name, unless that is the name itself.
+        is_vague: The name alone is not enough to find it: a road without commune, or a name of several communes.
     """
 
     name: str = ""
-    details: tuple[str, ...] = ()
+    details: tuple[Detail, ...] = ()
     department: str = ""
+    is_vague: bool = False
 
     @property
     def tag(self) -> str:
         """The name as a hashtag, without `#`."""
-        return hashtag(self.name)
+        district = _DISTRICT_OF_CITY.fullmatch(self.name)
+        return hashtag(f"{district['city']}{district['number']}" if district else self.name)
 
-    def details_missing_in(self, text: str) -> str:
-        """Return the details that a text does not name."""
-        return ", ".join(detail for detail in self.details if not contains_words(text, detail))
+    @property
+    def qualifier(self) -> str:
+        """The department after a name that is not enough to find it: ` (La Réunion)`."""
+        return f" ({self.department})" if self.is_vague and self.department else ""
+
+    @property
+    def all_details(self) -> str:
+        """The details in one line, empty if there are none."""
+        return ", ".join(detail.text for detail in self.details)
+
+    def details_missing_in(self, text: str, *, longest: int | None = None) -> str:
+        """Return the details that a text does not name. If they are longer than *longest*, only their first piece."""
+        details = ", ".join(detail.text for detail in self._missing_in(text))
+        too_long = longest is not None and len(details) > longest
+        return _PIECES.split(_START.sub("", details))[0] if too_long else details
+
+    def added_to(self, event: str, headline: str, *, directly: bool) -> str:
+        """Return an event with the details that its headline does not name.
+
+        Args:
+            event: The headline with what was added to it.
+            headline: The headline alone.
+            directly: The event is a bare noun, so that a phrase such as `sur la D4` follows it without a comma.
+        """
+        missing = self._missing_in(headline)
+        if not missing:
+            return event
+        phrase = ", ".join((missing[0].phrase, *(detail.text for detail in missing[1:])))
+        if event.endswith(tuple(".!?…:;,")):
+            return f"{event} {upper_first(phrase)}"
+        return f"{event}{missing[0].separator if directly else ', '}{phrase}"
 
     def one_line(self) -> str:
         """Return name and details: `Montpellier, avenue de Toulouse`."""
-        return ", ".join(filter(None, (self.name, *self.details)))
+        return ", ".join(filter(None, (f"{self.name}{self.qualifier}", self.all_details)))
+
+    def full(self) -> str:
+        """Return name, details and department: `Montpellier, avenue de Toulouse (Hérault)`."""
+        named = not self.department or self.qualifier or self.name.startswith(f"{self.department} ")  # Paris 11e
+        return self.one_line() if named else f"{self.one_line()} ({self.department})"
+
+    def _missing_in(self, text: str) -> list[Detail]:
+        return [detail for detail in self.details if not contains_words(text, detail.text)]
 
 
-def place_of(location: Location | None, locale: Locale) -> Place:
-    """Return the place in words, as precise as the location."""
+def place_of(location: Location | None, locale: Locale, *, is_shared: bool = False) -> Place:
+    """Return the place in words, as precise as the location.
+
+    With *is_shared*, several communes have its name.
+    """
     if location is None:
         return Place()
-    commune, department = _repaired(location.commune_name), _repaired(location.department_name)
+    commune, department = _commune_name(_repaired(location.commune_name)), _repaired(location.department_name)
     road = location.road.road if location.road and not location.label else ""
     name = commune or road or department
-    parts = (
-        _repaired(location.label).split(", ")
-        if location.label
-        else [_repaired(location.street), _repaired(location.district), *_road(location.road, locale)]
-    )
-    details = tuple(part.strip() for part in parts if part.strip() not in {"", name})
-    return Place(name, details, department if department != name else "")
+    details = tuple(detail for detail in _details(location, locale) if detail.text not in {"", name})
+    vague = (is_shared and bool(commune)) or (bool(road) and name == road)
+    return Place(name, details, department if department != name else "", vague)
 
 
-def _road(road: RoadRef | None, locale: Locale) -> list[str]:
-    if road is None:
-        return []
-    direction = locale.direction.format(direction=_repaired(road.direction)) if road.direction else ""
-    return [road.road, _repaired(road.exit), direction]
+def _commune_name(name: str) -> str:
+    """Return a commune's name as the public writes it: `Paris 11e`, not `Paris 11e Arrondissement`."""
+    return name.removesuffix(" Arrondissement") if _DISTRICT_OF_CITY.fullmatch(name) else name
+
+
+def _details(location: Location, locale: Locale) -> Iterator[Detail]:
+    if location.label:
+        for part in _repaired(location.label).split(", "):
+            yield _detail(part.strip())
+        return
+    yield _detail(_repaired(location.street))
+    yield _detail(_repaired(location.line))
+    if location.road is None:
+        yield from _stretch(location, locale)
+    yield _detail(_repaired(location.district))
+    yield from _road(location, location.road, locale) if location.road else ()
+
+
+def _detail(text: str) -> Detail:
+    if _PREPOSITION.match(text):
+        return Detail(text, text, " ")
+    return Detail(text, text)
+
+
+def _stretch(location: Location, locale: Locale) -> Iterator[Detail]:
+    if location.between is None:
+        return
+    first, second = (_repaired(end) for end in location.between)
+    if _is_french(locale):
+        first, second = french_names.between(first, second)
+    phrase = locale.between.format(first=first, second=second)
+    yield Detail(phrase, phrase, " ")
+
+
+def _road(location: Location, road: RoadRef, locale: Locale) -> Iterator[Detail]:
+    number = french_names.with_article(road.road) if _is_french(locale) else road.road
+    yield Detail(road.road, locale.on_road.format(road=number), " ")
+    yield Detail(_repaired(road.exit), _repaired(road.exit))
+    yield from _stretch(location, locale)
+    direction = direction_of(_repaired(road.direction), locale)
+    yield Detail(direction, direction)
+
+
+def direction_of(typed: str, locale: Locale) -> str:
+    """Return a direction of travel as a phrase.
+
+    `Béziers → Montpellier` becomes `sens Béziers vers Montpellier`, and `Agde` becomes `en direction d'Agde`. *Sens*
+    never stands there twice. Screen readers read an arrow as *flèche*.
+    """
+    if not typed:
+        return ""
+    if _BOTH.fullmatch(typed):
+        return locale.both_directions
+    stated = _LEADING.match(typed)
+    name = typed[stated.end() :] if stated else typed
+    start, end = ([*_ARROW.split(name, maxsplit=1), ""] if _ARROW.search(name) else [*name.split(" vers ", 1), ""])[:2]
+    if start and end:
+        return locale.direction_between.format(start=start, end=_ARROW.sub(", ", end))
+    name = start or end
+    # A word of the road services (nord-sud, centre-ville, descendant), or perhaps two places (Lyon-Paris).
+    if not name[:1].isupper() or _TWO_PLACES.fullmatch(name):
+        return locale.direction_word.format(direction=name)
+    with_article = french_names.with_article(name) if _is_french(locale) else name
+    towards = locale.direction.format(direction=with_article)
+    return french_names.contract(towards, name) if _is_french(locale) else towards
+
+
+def _is_french(locale: Locale) -> bool:
+    return locale.language.partition("-")[0] == "fr"
 
 
 def _repaired(text: str | None) -> str:
@@ -75,25 +220,46 @@ def _repaired(text: str | None) -> str:
 def tagged(text: str, name: str) -> str | None:
     """Return the text with its first mention of a name as a hashtag, if any.
 
-    Accents do not matter, but capitals do: Sens is a town, *dans les deux sens* is not. A name in an address stays.
+    Accents do not matter, and *St* stands for *Saint*. Capitals do: Sens is a town, *dans les deux sens* is not. Only
+    the article of a name may have a small letter. Where it merges with a preposition (*au Crès*), the text stays as it
+    is, because a hashtag there would not be French. A name in an address stays.
     """
-    tag = hashtag(name)
+    tag = Place(name).tag
     spans = list(spans_of(text))
     if any(span.value.casefold() == tag.casefold() for span in spans if span.kind == "tag"):
         return text
-    plain_name, plain_text = _plain(name), _plain(text)
-    forms = {plain_name, plain_name.upper()}
-    if not any(form in plain_text for form in forms):
+    parts = [_plain(word) for word in _WORD.findall(name)]
+    plain_text = _plain(text).casefold()
+    if not tag or not parts or parts[-1].casefold() not in plain_text:
         return None
     taken = {position for span in spans for position in range(span.start, span.end)}
     words = list(_WORD.finditer(text))
-    for first, last in zip(words, words[len(_WORD.findall(name)) - 1 :], strict=False):
-        start, end = first.start(), last.end()
-        free = start not in taken and is_linkable_tag(text, start, end)
-        if tag and free and _plain(text[start:end]) in forms:
+    for run in zip(*(words[offset:] for offset in range(len(parts))), strict=False):
+        start, end = run[0].start(), run[-1].end()
+        if start not in taken and _is_name(run, parts) and is_linkable_tag(text, start, end):
             return f"{text[:start]}#{tag}{text[end:]}"
+    merged = _MERGED.get(parts[0], ()) if len(parts) > 1 else ()
+    for run in zip(*(words[offset:] for offset in range(len(parts))), strict=False):
+        if merged and _plain(run[0][0]).casefold() in merged and _is_name(run[1:], parts[1:]):
+            return text
     return None
 
 
+def _is_name(run: Sequence[re.Match[str]], parts: Sequence[str]) -> bool:
+    """Return True if these words are a name. Only its article may have a small letter."""
+    small = len(parts) > 1 and parts[0] in _ARTICLES
+    return all(
+        _is_form(_plain(word[0]), part, may_be_small=small and not number)
+        for number, (word, part) in enumerate(zip(run, parts, strict=True))
+    )
+
+
+def _is_form(word: str, part: str, *, may_be_small: bool = False) -> bool:
+    """Return True if a word of a text is this part of a name."""
+    same = word.casefold() in {part.casefold(), _SHORT_FORMS.get(part.casefold(), part.casefold())}
+    return same and (may_be_small or word[0].isupper() == part[0].isupper() or word.isupper())
+
+
 def _plain(text: str) -> str:
-    return " ".join(_WORD.findall(strip_accents(text)))
+    plain = strip_accents(text.replace("œ", "oe").replace("Œ", "Oe").replace("æ", "ae").replace("Æ", "Ae"))
+    return " ".join(_WORD.findall(plain))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from policenotify.model.message import Message, Translation
+from policenotify.model.message import Known, Message, Translation
 from policenotify.text.house_numbers import (
     HouseNumberRemoval,
     remove_from_headline,
@@ -30,6 +30,8 @@ def house_numbers(message: Message, earlier: Iterable[Message] = ()) -> Iterator
             yield f"translations.{translation.language}.alts.{number}", remove_from_headline(alt).removed
     for name in _PLACES if message.location else ():
         yield f"location.{name}", remove_house_numbers(getattr(message.location, name) or "").removed
+    for number, end in enumerate((message.location and message.location.between) or ()):
+        yield f"location.between.{number}", remove_house_numbers(end).removed
 
 
 def without_house_numbers(message: Message, label: Callable[[str], str], earlier: Iterable[Message] = ()) -> Message:
@@ -46,7 +48,12 @@ def without_house_numbers(message: Message, label: Callable[[str], str], earlier
 
     def texts(translation: Message | Translation) -> dict[str, object]:
         redacted = {name: address.text for name, address in _addresses(translation, streets)}
-        return {**redacted, "headline": redacted["headline"] or label(translation.language)}
+        known = {name: redacted.pop(f"known.{name}", "") or None for name in Known.model_fields}
+        return {
+            **redacted,
+            "headline": redacted["headline"] or label(translation.language),
+            "known": translation.known.model_copy(update=known) if translation.known and any(known.values()) else None,
+        }
 
     def described(alt: str, language: str) -> str:
         return remove_from_headline(alt).text or label(language)
@@ -68,6 +75,8 @@ def _addresses(translation: Message | Translation, streets: frozenset[str]) -> I
     yield "headline", remove_from_headline(translation.headline)
     yield "description", remove_from_text(streets, translation.description)
     yield "instruction", remove_from_text(streets, translation.instruction)
+    for name, sentence in translation.known or ():
+        yield f"known.{name}", remove_from_headline(sentence or "")
 
 
 def _streets(*messages: Message) -> frozenset[str]:
@@ -75,5 +84,6 @@ def _streets(*messages: Message) -> frozenset[str]:
     texts: list[str] = []
     for message in messages:
         texts += [getattr(message.location, name) or "" for name in _PLACES] if message.location else []
+        texts += (message.location and message.location.between) or ()
         texts += [message.headline, *(translation.headline for translation in message.translations)]
     return frozenset(street for text in texts for street in street_names(text))

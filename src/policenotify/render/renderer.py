@@ -14,7 +14,7 @@ from policenotify.render.mail import fit_mail, mail_parts, subject
 from policenotify.render.short_post import ShortPost
 from policenotify.text.budget import Budget
 from policenotify.text.characters import one_line
-from policenotify.text.fit import FitResult, Part, fit, split_thread
+from policenotify.text.fit import CUT, FitResult, Part, fit, split_thread
 from policenotify.text.french_spacing import NO_BREAK
 from policenotify.text.spans import spans_of
 
@@ -34,8 +34,9 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
     Raises:
         MessageTooLong: The required parts do not fit: neither whole, nor in a thread, nor in their briefest form.
     """
-    context = context.cached(RenderContext.with_mentions, channel.mentions)
     capabilities = channel.capabilities
+    tags = capabilities.hashtags and not capabilities.html
+    context = context.cached(RenderContext.on_channel, channel.mentions, hashtags=tags)
     pictures = context.cached(_described_pictures)[: capabilities.images]
     left_out = len(context.pictures) - len(pictures)
     notes = [f"{left_out} of {len(context.pictures)} pictures left out"] if left_out else []
@@ -113,9 +114,10 @@ def _fitted(parts: Sequence[Part], budget: Budget) -> FitResult:
     """Return the parts within the budget, in the alphabet of the network."""
     if budget.transliterate is None:
         return fit(parts, budget)
-    fitted = fit([Part(budget.transliterate(part.text), part.rule, part.order, part.name) for part in parts], budget)
-    # The mark of a cut may not be in the alphabet either.
-    return replace(fitted, text=budget.transliterate(fitted.text))
+    mark = budget.transliterate(CUT)  # the mark of a cut may not be in the alphabet either
+    written = replace(budget, measure=lambda text: budget.measure(text.replace(CUT, mark)))
+    fitted = fit([replace(part, text=budget.transliterate(part.text)) for part in parts], written)
+    return replace(fitted, text=fitted.text.replace(CUT, mark))
 
 
 def _brief(context: RenderContext, channel: ChannelConfig) -> FitResult:
@@ -130,7 +132,7 @@ def _brief(context: RenderContext, channel: ChannelConfig) -> FitResult:
 def _short_post(context: RenderContext, channel: ChannelConfig, *, distinct: bool = False) -> ShortPost:
     """Return the parts of a short post, shared by channels that are alike."""
     capabilities = channel.capabilities
-    bracketed = capabilities.hashtags and capabilities.bracketed_hashtags
+    bracketed = capabilities.hashtags and capabilities.bracketed_hashtags and channel.hashtags == "inline"
     identifier = context.unique_suffix if distinct else "" if capabilities.replies else context.incident_name
     return context.cached(
         ShortPost, capabilities.hashtags, bracketed, identifier, _has_no_break_spaces(capabilities.budget)

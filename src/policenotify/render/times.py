@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import Final
+from typing import Final, Literal
 
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.render.locales.locale import Locale, Phrase
-from policenotify.text.comparison import contains_words
+from policenotify.render.sentences import upper_first, without_colon
+from policenotify.text.comparison import contains_words, fold
 
 _WEEK: Final = 7
+_STOPS: Final = tuple(".,;:!?…")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,8 @@ class TimeFormatter:
 
     Days are named as seen from the time of publication in the readers' zone. Only incidents have a period: the times of
     a campaign are when it may be sent.
+
+    `start` is what the start of an event of its category is; see `CategoryProfile`.
     """
 
     message: Message
@@ -27,26 +32,62 @@ class TimeFormatter:
     locale: Locale
     now: datetime
     zone: tzinfo
+    start: Literal["since", "last_seen", "occurred"] = "since"
 
     @property
     def _is_final(self) -> bool:
         return self.message.stage in {Stage.END, Stage.CANCELLATION}
 
     def period(self, headline: str) -> str:
-        """Return when the message holds, to go with the headline.
+        """Return when the message holds, with the space or comma before it after a headline.
 
-        Empty if the headline states it. If the headline names the time but not the other day, only the day is returned.
+        Empty if the headline states it. If the headline names the time but not the other day, only the day is returned,
+        and without its weekday if the headline ends with that.
         """
         locale, start, end = self.locale, self.message.starts_at, self.message.expires_at
         if start is None or not self.of_incident:
             return ""
-        if contains_words(headline, locale.time(start, self.zone)):
-            return "" if self._names_day(headline, start) else locale.date(start, self.now, self.zone)
+        if self._names_time(headline, start):
+            return "" if self._names_day(headline, start) else self._after(headline, self._date(start), separator=", ")
         if self.message.stage is Stage.END:
-            return self._fill(locale.ended, start)
-        if end is not None and self.message.stage is not Stage.CANCELLATION:
-            return locale.span(start, end, self.now, self.zone)
-        return self._fill(locale.starting if start > self.now else locale.since, start)
+            return self._after_end(headline, start)
+        if end and self.message.stage is not Stage.CANCELLATION and (self.start == "since" or start > self.now):
+            return self._after(headline, locale.span(start, end, self.now, self.zone), separator=", ")
+        begins = self.message.stage in {Stage.OPENING, Stage.STANDALONE}
+        separator = ", " if begins or self.start != "since" else " "
+        return f"{separator}{self._fill(locale.starting if start > self.now else getattr(locale, self.start), start)}"
+
+    def _after_end(self, headline: str, end: datetime) -> str:
+        """Return when it ended. A denial did not take place at a time, so that the time is a sentence of its own."""
+        locale = self.locale
+        if not any(contains_words(headline, word) for word in locale.negations):
+            return self._after(headline, self._fill(locale.ended, end))
+        is_today = locale.date(end, self.now, self.zone) == locale.date(self.now, self.now, self.zone)
+        time = locale.time(end, self.zone) if is_today else locale.date_and_time(end, self.now, self.zone)
+        return f". {locale.mail_ended}{locale.colon}{time}"
+
+    def _after(self, headline: str, period: str, *, separator: str = " ") -> str:
+        """Return a period after a headline, and no weekday twice: `braderie samedi 6 juin`."""
+        words = fold(headline).split()
+        first, _, rest = period.partition(" ")
+        twice = bool(words) and fold(first) == words[-1] and fold(first) in map(fold, self.locale.weekdays)
+        return f" {rest}" if twice and rest else f"{separator}{period}"
+
+    @staticmethod
+    def dated(text: str, period: str, *, comma: bool = False) -> str:
+        """Return a text with the period of its headline.
+
+        Args:
+            text: The headline with what was added to it.
+            period: As `period` returns it.
+            comma: Something was added after the headline, so that a comma separates the period.
+        """
+        if period.startswith("."):
+            return f"{text.rstrip('.')}{period}"
+        bare = period.lstrip(", ")
+        if bare and text.endswith(_STOPS):
+            return f"{text} {upper_first(bare)}"
+        return f"{text}, {bare}" if bare and comma else f"{text}{period}"
 
     def validity(self, text: str, typed: str) -> str:
         """Return the time of the next update, else until when it holds, if needed.
@@ -59,8 +100,9 @@ class TimeFormatter:
         if self._is_final:
             return ""
         if update:
-            return "" if self._names(typed, update) else self._fill(self.locale.next_update, update)
-        if until and self.of_incident and not self._names(text, until):
+            promise = self._fill(self.locale.next_update, update)
+            return "" if contains_words(typed, promise) else promise
+        if until and self.of_incident and not (self._names(text, until) or self._spans(text, until)):
             return self._fill(self.locale.until, until)
         return ""
 
@@ -68,7 +110,8 @@ class TimeFormatter:
         """Return all times with their labels, and with days, for a mail."""
         locale, message = self.locale, self.message
         start = message.starts_at if self.of_incident else None
-        label = locale.mail_starting if start and start > self.now else locale.mail_since
+        labels = {"since": locale.mail_since, "last_seen": locale.mail_last_seen, "occurred": locale.mail_occurred}
+        label = locale.mail_starting if start and start > self.now else labels[self.start]
         facts = (
             (locale.mail_ended if message.stage is Stage.END else label, start),
             (locale.mail_until, message.expires_at if self.of_incident and not self._is_final else None),
@@ -79,7 +122,7 @@ class TimeFormatter:
 
     def back_reference(self, headline: str, at: datetime) -> str:
         """Return what a later message refers to."""
-        return self._fill(self.locale.context, at, headline=headline, colon=self.locale.colon)
+        return self._fill(self.locale.context, at, headline=without_colon(headline), colon=self.locale.colon)
 
     def withdrawal(self, at: datetime) -> str:
         """Return what a correction or cancellation takes back, by its time."""
@@ -89,13 +132,33 @@ class TimeFormatter:
     def _fill(self, phrase: Phrase, moment: datetime, **values: str) -> str:
         return self.locale.fill(phrase, moment, self.now, self.zone, **values)
 
+    def _date(self, moment: datetime) -> str:
+        return self.locale.date(moment, self.now, self.zone)
+
     def _names(self, text: str, moment: datetime) -> bool:
-        return contains_words(text, self.locale.time(moment, self.zone)) and self._names_day(text, moment)
+        return self._names_time(text, moment) and self._names_day(text, moment)
+
+    def _spans(self, text: str, until: datetime) -> bool:
+        """Return True if a text names the whole span of time until then."""
+        start = self.message.starts_at
+        return start is not None and contains_words(text, self.locale.span(start, until, self.now, self.zone))
+
+    def _names_time(self, text: str, moment: datetime) -> bool:
+        """Return True if a text names the time of day, however it is typed: `17h30`, `17 h 30`, `17:30`."""
+        local, own = moment.astimezone(self.zone), self.locale.time(moment, self.zone)
+        if local.replace(fold=1 - local.fold).utcoffset() != local.utcoffset():
+            return contains_words(text, own)  # in the hour that comes twice, only this form is clear
+        hour, minute = local.hour, f"{local.minute:02d}"
+        # No part of a longer number, such as 04 99 17 30 00, and of no other time, such as 17 h 45.
+        forms = [rf"{hour}\s?[hH]\s?{minute}", rf"(?<![\d:][: .]){hour}:{minute}"]
+        forms += [] if local.minute else [rf"{hour}\s?(?:[hH]|heures)(?!\s?\d)"]
+        typed = re.search(rf"(?<!\d)(?:{'|'.join(forms)})(?!\d)", text)
+        return typed is not None or (":" not in own and contains_words(text, own))
 
     def _names_day(self, text: str, moment: datetime) -> bool:
         """Return True if the day is today or named in the text, nearby ones by weekday."""
         local = moment.astimezone(self.zone)
         distance = abs((local.date() - self.now.astimezone(self.zone).date()).days)
-        weekday, date = self.locale.weekdays[local.weekday()], self.locale.date(moment, self.now, self.zone)
+        weekday, date = self.locale.weekdays[local.weekday()], self._date(moment)
         names = (date, date.replace(weekday, ""), *([weekday] if distance < _WEEK else ()))
         return not distance or any(contains_words(text, name) for name in names)

@@ -181,6 +181,7 @@ def open_publisher(
             zone=settings.zone,
             sender=settings.sender,
             links=settings.links,
+            names=settings.names,
             wait=settings.wait,
             clock=clock,
             reminders=settings.reminders.policy(),

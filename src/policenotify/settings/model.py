@@ -38,7 +38,7 @@ from policenotify.model.message import CategoryCode, Language
 from policenotify.model.rate import EXAMPLES, Rate
 from policenotify.publishing.reminders import ReminderPolicy
 from policenotify.render.locales import LOCALES, PROFILES
-from policenotify.text.spans import find_mentions
+from policenotify.text.spans import find_mentions, hashtag
 from policenotify.validation import did_you_mean, format_validation_errors, path, sentence
 
 _SEVERITIES = ("severe", "minor")  # the fields of BySeverity
@@ -97,6 +97,14 @@ def _handle(value: str) -> str:
     if [mention.value for mention in find_mentions(f"@{handle}")] != [handle]:
         raise ValueError(f"{value!r} is not an account; write one such as 'Prefet34', or 'name@server' on Mastodon")
     return handle
+
+
+def _named(value: str) -> str:
+    if value.startswith("@"):
+        return f"@{_handle(value)}"
+    if not value.startswith("#") or not hashtag(value) or hashtag(value) != value[1:]:
+        raise ValueError(f"{value!r} is neither an account nor a hashtag; write one such as '@Prefet34' or '#OTV'")
+    return value
 
 
 def _masked(given: dict[str, object] | tuple[str, ...]) -> dict[str, str] | tuple[str, ...]:
@@ -197,6 +205,7 @@ class ChannelSettings(_Table):
         on_correction: What a correction does: one choice for every message, or a table by severity.
         on_cancellation: What a cancellation does.
         mentions: Accounts that its posts may mention.
+        hashtags: Where hashtags of category and place stand: in the text, or behind it for screen readers.
         recipients: The recipients of its messages.
         rate: Its highest rate: `30 per 5 min`, `100 per day, 20 at once`.
         options: The rest of the table: the options of the network.
@@ -212,6 +221,7 @@ class ChannelSettings(_Table):
     on_correction: OnCorrectionSetting = DEFAULT_ON_CORRECTION
     on_cancellation: Literal["reply", "delete", "both"] = "reply"
     mentions: frozenset[Annotated[str, AfterValidator(_handle)]] = frozenset()
+    hashtags: Literal["inline", "last"] = "inline"
     recipients: RecipientSettings | None = None
     rate: Annotated[Rate | None, PlainValidator(_rate), WithJsonSchema({"type": "string"})] = None
     options: Annotated[dict[str, object], _Masked] = Field(default_factory=dict, repr=False)
@@ -302,6 +312,8 @@ class Settings(_Table):
         categories: Changes to the shipped categories, and new ones, by code.
         languages: Language files, relative to the settings file. One for a shipped language changes it.
         links: Hosts to which messages may link: `police.fr`, or `.gouv.fr` for all below it. Without it any is allowed.
+        names: The words for accounts that a channel may not mention (`"@PompiersHerault"`), and for hashtags where
+            there are none (`"#OTV"`).
         may: A function of yours, as `module:function`. It decides which actor may publish, stop, resume, resolve,
             purge, lift, move, export or rotate.
     """
@@ -320,6 +332,7 @@ class Settings(_Table):
     categories: dict[CategoryCode, dict[str, object]] = Field(default_factory=dict)
     languages: dict[Language, Path] = Field(default_factory=dict)
     links: tuple[LinkHost, ...] = ()
+    names: dict[Annotated[str, AfterValidator(_named)], Text] = Field(default_factory=dict)
     may: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] | None = None
 
     _place: Path = PrivateAttr(default=Path())

@@ -13,7 +13,7 @@ from policenotify.model.cap import Certainty, Precision, Severity, Urgency
 from policenotify.model.history import History, HistoryEntry, Outcome, PostedPart
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location, Point, RoadRef
-from policenotify.model.message import Category, Message, Translation
+from policenotify.model.message import Category, Known, Message, Translation
 
 NOW: Final = datetime(2026, 6, 5, 15, 42, tzinfo=UTC)
 """The time around which messages are generated."""
@@ -102,6 +102,8 @@ def locations() -> st.SearchStrategy[Location]:
         district=words,
         label=words,
         road=st.none() | roads,
+        between=st.none() | st.tuples(one_liners(max_size=40), one_liners(max_size=40)),
+        line=words,
         point=st.none() | points,
         precision=st.none() | st.sampled_from(Precision),
         also_departments=st.sampled_from(((), ("30",))),
@@ -141,12 +143,15 @@ def messages(draw: st.DrawFn, /, **fixed: Any) -> Message:  # noqa: ANN401 - any
     start, end = draw(moments), draw(moments)
     if start and end and end <= start:
         start = None
+    sentences = st.none() | one_liners(max_size=100)
+    known = st.none() | st.builds(Known, confirmed=one_liners(max_size=100), unconfirmed=sentences)
     translation = st.builds(
         Translation,
         language=st.just("en"),
         headline=one_liners(),
         description=prose(),
         instruction=prose(max_parts=6),
+        known=known,
     )
     fields = {
         "category": draw(st.sampled_from(Category)),
@@ -158,6 +163,8 @@ def messages(draw: st.DrawFn, /, **fixed: Any) -> Message:  # noqa: ANN401 - any
         "headline": draw(one_liners()),
         "description": draw(prose(max_parts=40)),
         "instruction": draw(prose(max_parts=6)),
+        "known": draw(known),
+        "source": draw(st.none() | st.just("Météo-France")),
         "starts_at": start,
         "expires_at": end,
         "next_update_at": draw(moments),

@@ -71,6 +71,7 @@ def _of(sample: Sample) -> CheckContext:
     return replace(_draft(sample.resolved, sample.history), now=sample.at)
 
 
+LE_CRES: Final = {"commune": "34090", "commune_name": "Le Crès"}
 NAMELESS: Final = CategoryProfile(code="drone", labels={"fr": "Drone"}, opens_incident=True)
 FLYING: Final = {"category": "drone", "headline": "Un drone survole le stade"}
 PICTURE: Final = "Carte du quartier avec la déviation"
@@ -178,11 +179,22 @@ GOOD: Final[dict[str, list[CheckContext]]] = {
         ),
         _draft(_message(headline="Détails sur herault.gouv.fr")),
     ],
+    "PN120": [
+        _draft(_message(headline="Feu au Crès", location=LE_CRES)),
+        _draft(
+            _message(headline="Feu près de La Grande-Motte", location={**LE_CRES, "commune_name": "La Grande-Motte"})
+        ),
+        _draft(_message(language="en", headline="Fire de Le Crès", location=LE_CRES)),
+        _draft(_message(headline="Feu à Le Crès")),
+    ],
     "PN210": [
         _typed(category="police_operation", location={"street": "avenue du 8 Mai 1945", "label": "ligne 3, km 12"}),
         _typed(category="fire", location={"street": "14 rue des Lilas"}),
         _typed(category="police_operation", description="Témoins : commissariat, 206 rue du Comté de Melgueil"),
     ],
+    "PN405": [_draft(_message(headline="Évitez l'avenue")), _draft(_message(language="oc", headline="AVP"))],
+    "PN406": [_draft(_message(headline="RAID et BRI sur place"))],
+    "PN407": [_draft(_message(headline="Feu : fumées, à 18:30 !"))],
 }
 
 BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
@@ -298,12 +310,12 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
         ),
     ],
     "PN114": [
-        (_draft(_message(headline="Merci aux @SDIS34")), Level.INFO, "headline"),
-        (_draft(_message(instruction="Suivez @SDIS34@a.example")), Level.INFO, "instruction"),
+        (_draft(_message(headline="Merci aux @SDIS34")), Level.WARNING, "headline"),
+        (_draft(_message(instruction="Suivez @SDIS34@a.example")), Level.WARNING, "instruction"),
         (
             # A place never mentions an account, even an allowed one.
             replace(_draft(_message(location={"street": "rue @SDIS34"})), mentions=frozenset({"SDIS34"})),
-            Level.INFO,
+            Level.WARNING,
             "location.street",
         ),
     ],
@@ -371,6 +383,15 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
         ),
         (_draft(_message(headline="Voir https://\u0440olice.fr/a")), Level.ERROR, "headline"),
     ],
+    "PN120": [
+        (_draft(_message(headline="Feu à Le Crès", location=LE_CRES)), Level.INFO, "headline"),
+        (_draft(_message(description="Le maire de Le Crès.", location=LE_CRES)), Level.INFO, "description"),
+        (
+            _draft(_message(instruction="Sortez de Agde.", location={"commune": "34003", "commune_name": "Agde"})),
+            Level.INFO,
+            "instruction",
+        ),
+    ],
     "PN210": [
         (_typed(location={"street": "14 rue des Lilas"}), Level.WARNING, "location.street"),
         (_typed(location={"label": "rue des Lilas, bâtiment B"}), Level.WARNING, "location.label"),
@@ -381,6 +402,9 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
             "instruction",
         ),
     ],
+    "PN405": [(_draft(_message(headline="Evitez l'avenue")), Level.WARNING, "headline")],
+    "PN406": [(_draft(_message(headline="FEU DANS UN IMMEUBLE")), Level.WARNING, "headline")],
+    "PN407": [(_draft(_message(headline=text)), Level.WARNING, "headline") for text in ("Feu !!!", "Feu:fumées")],
 }
 
 
@@ -472,3 +496,10 @@ def test_words_that_were_dropped_in_are_checked_with() -> None:
     drill = _draft(_message(headline="ÜBUNG: Brand"))
     assert "PN111" not in {found.code for found in run_checks(drill)}
     assert "PN111" in {found.code for found in run_checks(replace(drill, locales=words))}
+
+
+def test_an_account_that_the_installation_names_in_words_is_only_reported() -> None:
+    draft = replace(_draft(_message(description="Merci aux @PompiersHerault")), names={"@pompiersherault": "pompiers"})
+    (finding,) = _remarks("PN114", draft)
+    assert finding.level is Level.INFO
+    assert "“pompiers”" in finding.reason or "“Pompiers”" in finding.reason

@@ -20,8 +20,8 @@ LENGTHS = [1, 3, 3, 2]
 def test_the_demo_shows_each_post_as_its_readers_see_it_with_receipts_and_threads(run: Run) -> None:
     ran = run("demo")
     assert ran.code == 0
-    assert "[#Accident] #Montpellier – Accident de la circulation en cours" in ran.words
-    assert "TERMINÉ – [Accident] Montpellier, avenue de Toulouse" in ran.words
+    assert "[#Accident – EN COURS] #Montpellier – Accident de la circulation" in ran.words
+    assert "[Accident – FIN] Montpellier, avenue de Toulouse" in ran.words
     assert "démineurs" in ran.words
     assert "Feu de végétation" in ran.words
     assert "Faux conseiller bancaire" in ran.words
@@ -29,7 +29,7 @@ def test_the_demo_shows_each_post_as_its_readers_see_it_with_receipts_and_thread
     assert ran.out.count("✔ mail: posted (2 posted)") == 9
     assert "Threads on Bluesky" in ran.out
     assert "Threads on E-mail" in ran.out
-    assert "│   └── ✅ [#Accident – TERMINÉ]" in ran.out
+    assert "│   └── ✅ [#Accident – FIN]" in ran.out
     assert max(map(len, ran.out.splitlines())) <= 80
 
 

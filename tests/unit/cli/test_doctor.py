@@ -189,7 +189,7 @@ def test_languages_are_shown_with_their_source_and_what_is_lent(run: Run, desk: 
     }
     german = _line(ran, "language de")
     assert german["state"] == "note"
-    assert "phrases are in en: marks.update, " in german["detail"]
+    assert "phrases are in en: marks.opening, marks.update, " in german["detail"]
     assert "since" not in german["detail"].split(", ")
     assert _line(ran, "categories")["detail"].endswith("is used: categories.drone.labels.de")
     (desk.folder / "de.toml").write_text("since = 3", encoding="utf-8")

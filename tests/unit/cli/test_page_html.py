@@ -153,7 +153,7 @@ def test_the_outcome_of_each_post_is_shown(texts: dict[str, str]) -> None:
     assert "X says that the text was posted already. 403" in told
     assert "What to do: Change a word." in told
     assert "( 2 posted, 1 refused)" in told or "(2 posted, 1 refused)" in told
-    assert "220 of 280 characters as X counts" in told
+    assert "226 of 280 characters as X counts" in told
     assert "GSM-7, 2 segments" in told
     assert "1/2" in told
     assert "In reply to 17:42" in told

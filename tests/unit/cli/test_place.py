@@ -69,6 +69,11 @@ def test_all_of_a_place() -> None:
     )  # fmt: skip
 
 
+def test_a_new_street_leaves_the_cross_streets_and_the_line_of_the_old_one() -> None:
+    before = BEFORE.model_copy(update={"between": ("rue A", "rue B"), "line": "ligne 1"})
+    assert location_of({"street": "rue Foch"}, before) == location_of({"street": "rue Foch"}, BEFORE)
+
+
 def test_a_new_street_stays_in_the_commune_and_leaves_the_old_street() -> None:
     assert location_of({"street": "rue Foch"}, BEFORE) == {
         "commune": "34172", "commune_name": "Montpellier", "department": "34", "street": "rue Foch",

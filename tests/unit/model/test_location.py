@@ -277,6 +277,8 @@ FINENESS = {
     "road": "exact street",
     "district": "exact street district",
     "label": "exact street district",
+    "between": "exact street",
+    "line": "exact street",
     "commune": "exact street district commune",
     "commune_name": "exact street district commune",
     "epci": "exact street district commune epci",
@@ -361,3 +363,12 @@ def test_blur_keeps_coarse_places_and_names_the_department_where_the_commune_is_
     assert Location(commune="2A004").blur(Precision.EPCI) == Location(department="2A", precision=Precision.EPCI)
     assert Location(commune="34172").blur(Precision.COMMUNE).department is None
     assert Location(street="rue X", precision=Precision.COMMUNE).blur(Precision.EXACT).street is None
+
+
+@pytest.mark.parametrize("finest", [Precision.STREET, Precision.EXACT])
+def test_the_ends_of_a_stretch_lose_their_house_numbers(finest: Precision) -> None:
+    location = Location(commune="34172", between=("12 rue Foch", "place Jean-Jaurès, bâtiment B"), line="ligne 1")
+    expected = location.between if finest is Precision.EXACT else ("rue Foch", "place Jean-Jaurès")
+    assert location.blur(finest).between == expected
+    assert location.blur(Precision.DISTRICT).between is None
+    assert location.blur(Precision.DISTRICT).line is None

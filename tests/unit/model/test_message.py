@@ -17,7 +17,7 @@ from policenotify.model import message as message_module
 from policenotify.model.cap import Certainty, Precision, Severity, Urgency
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Area, Location, Point, RoadRef
-from policenotify.model.message import SCHEMA_VERSION, Category, Image, Message, Translation, read
+from policenotify.model.message import SCHEMA_VERSION, Category, Image, Known, Message, Translation, read
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 PARIS = ZoneInfo("Europe/Paris")
@@ -41,6 +41,8 @@ EVERYTHING = Message(
             road="A709", point="14+200", direction="Béziers → Nîmes", exit="sortie 31", administrator="DIR Méditerranée"
         ),
         label="à hauteur du rond-point Flandres-Dunkerque",
+        between=("avenue de Lodève", "rue du Faubourg-Figuerolles"),
+        line="ligne 2 du tramway",
         point=Point(latitude=43.59421, longitude=3.84915, accuracy=25),
         area=Area.model_validate(
             {"type": "MultiPolygon", "coordinates": [[[[3.84, 43.59], [3.86, 43.59], [3.86, 43.6], [3.84, 43.59]]]]}
@@ -52,6 +54,8 @@ EVERYTHING = Message(
     headline="Accident avenue de Toulouse : évitez le secteur",
     description="Deux véhicules impliqués.\n\nLes secours sont sur place 🚒.",
     instruction="Laissez passer les secours.",
+    known=Known(confirmed="Deux personnes sont légèrement blessées.", unconfirmed="L'origine de la collision."),
+    source="DIR Méditerranée",
     starts_at=datetime(2026, 7, 26, 14, 5, tzinfo=PARIS),
     expires_at=datetime(2026, 7, 26, 20, 0, 0, 123456, tzinfo=UTC),
     next_update_at=datetime(2026, 7, 26, 15, 0, tzinfo=PARIS),
@@ -69,6 +73,7 @@ EVERYTHING = Message(
             headline="Accident avenguda de Tolosa: evitatz lo sector",
             description="Dos veïculs.",
             instruction="Daissatz passar los socorses.",
+            known=Known(confirmed="Doas personas son blaçadas.", unconfirmed="La causa de l'accident."),
             alts=("Plan", "La cauçada", "Lo rond-point"),
         ),
         Translation(language="en", headline="Accident on avenue de Toulouse: avoid the area"),
@@ -95,7 +100,7 @@ def test_version_1_as_it_was_released_is_still_read() -> None:
     text = (GOLDEN / "message_v1.json").read_text()
     assert read(text) == EVERYTHING
     assert json.loads(EVERYTHING.model_dump_json()) == json.loads(text)
-    assert read(text).digest() == "68878f035f3a4b64972d276a1b894740e65708f98b73584c81731350702e4b39"
+    assert read(text).digest() == "12ce8e99c09b01611cc284720b618ee05f5112f3649b466a08be9daba81b0627"
 
 
 def test_the_golden_message_uses_every_field() -> None:
@@ -115,7 +120,7 @@ def test_the_json_schema_is_pinned() -> None:
 
 
 def test_every_field_is_in_the_docstring() -> None:
-    for model in (Message, Image, Translation, Location, Point, Area, RoadRef, Lifecycle):
+    for model in (Message, Known, Image, Translation, Location, Point, Area, RoadRef, Lifecycle):
         assert model.__doc__ is not None
         told = {line.strip().split(":")[0] for line in model.__doc__.partition("Attributes:")[2].splitlines()}
         assert set(model.model_fields) <= told, model
@@ -193,6 +198,8 @@ def test_any_changed_field_changes_the_digest() -> None:
         "headline": "Accident",
         "description": "",
         "instruction": "Évitez le secteur.",
+        "known": None,
+        "source": "préfecture",
         "starts_at": datetime(2026, 7, 26, 12, 5, 0, 1, tzinfo=UTC),
         "expires_at": None,
         "next_update_at": datetime(2026, 7, 26, 15, 0, tzinfo=UTC),
@@ -601,6 +608,7 @@ def test_the_words_in_each_language() -> None:
         headline=EVERYTHING.headline,
         description=EVERYTHING.description,
         instruction=EVERYTHING.instruction,
+        known=EVERYTHING.known,
         alts=("Plan de la déviation", "La chaussée", "Le rond-point"),
     )
     assert EVERYTHING.wording("oc") is EVERYTHING.translations[0]
@@ -622,6 +630,7 @@ def test_the_next_message_carries_what_holds_and_leaves_past_texts() -> None:
         location=EVERYTHING.location,
         lifecycle=Lifecycle(stage=Stage.END, incident="2026-07-26_0142"),
         headline="Intervention terminée",
+        source=EVERYTHING.source,
         hashtags=EVERYTHING.hashtags,
         language="fr",
         exercise=True,
@@ -664,3 +673,15 @@ def test_a_region_is_served_by_the_words_of_its_language() -> None:
     assert message.wording("de-Latn") is None
     swiss = Translation(language="de-CH", headline="Unfall!")
     assert message.model_copy(update={"translations": (german, swiss)}).wording("de-CH") == swiss
+
+
+def test_what_is_known_says_at_least_one_thing() -> None:
+    assert "known.confirmed: give what is known" in refusal(known={}) or "give what is known" in refusal(known={})
+    assert make(known={"unconfirmed": "L'origine du feu."}).known == Known(unconfirmed="L'origine du feu.")
+    assert "200" in refusal(known={"confirmed": "a" * 201})
+
+
+def test_the_source_of_a_relay_is_carried_and_what_is_known_is_not() -> None:
+    first = make(source="Météo-France", known={"confirmed": "a"})
+    after = first.followed_by(Stage.UPDATE, headline="Suite", incident="i1")
+    assert (after.source, after.known) == ("Météo-France", None)

@@ -35,10 +35,10 @@ def test_no_phrase_is_missing(words: Locale) -> None:
         if isinstance(value, Phrase):
             assert value.today
             assert value.other_day
-        elif not isinstance(value, bool):
+        elif not isinstance(value, bool) and field != "lowers_after_colon":
             assert value, field
     assert all(words.marks[stage] for stage in LATER)
-    assert set(words.marks) == set(LATER)
+    assert set(words.marks) == {Stage.OPENING, *LATER}
     assert all(words.emojis[stage] for stage in Stage)
     assert len(words.weekdays) == 7
     assert len(words.months) == 12
@@ -81,11 +81,13 @@ def test_no_category_lacks_its_words(profile: CategoryProfile) -> None:
         (_at(6, 5, 18, 30), "Prochain point à 18h30"),
         (_at(6, 5, 18), "Prochain point à 18h"),
         (_at(6, 5, 9, 5), "Prochain point à 9h05"),
-        (_at(6, 6, 0), "Prochain point samedi 6 juin à 0h"),
+        (_at(6, 6, 0), "Prochain point à minuit"),
+        (_at(6, 7, 0), "Prochain point à minuit, dans la nuit de samedi à dimanche 7 juin"),
+        (_at(6, 5, 0), "Prochain point à minuit"),
         (_at(7, 1, 8), "Prochain point mercredi 1er juillet à 8h"),
         (_at(1, 1, 0, 15, year=2027), "Prochain point vendredi 1er janvier 2027 à 0h15"),
         (datetime(2026, 6, 5, 21, 59, tzinfo=UTC), "Prochain point à 23h59"),
-        (datetime(2026, 6, 5, 22, 0, tzinfo=UTC), "Prochain point samedi 6 juin à 0h"),
+        (datetime(2026, 6, 5, 22, 0, tzinfo=UTC), "Prochain point à minuit"),
     ],
 )
 def test_french_writes_the_time_as_its_readers_do(moment: datetime, read: str) -> None:
@@ -98,6 +100,15 @@ def test_french_writes_the_time_as_its_readers_do(moment: datetime, read: str) -
         (_at(6, 5, 20), _at(6, 5, 23), "de 20h à 23h"),
         (_at(6, 6, 20), _at(6, 6, 23, 30), "samedi 6 juin de 20h à 23h30"),
         (_at(6, 5, 22), _at(6, 6, 5), "du vendredi 5 juin à 22h au samedi 6 juin à 5h"),
+        (_at(6, 5, 20), _at(6, 6, 0), "de 20h à minuit"),
+        (_at(6, 6, 20), _at(6, 6, 23, 59), "samedi 6 juin de 20h à minuit"),
+        (_at(6, 6, 0), _at(6, 6, 6), "samedi 6 juin de 0h à 6h"),
+        (_at(6, 5, 0), _at(6, 5, 18), "de minuit à 18h"),
+        (_at(6, 6, 0), _at(6, 7, 0), "toute la journée du samedi 6 juin"),
+        (_at(6, 5, 0), _at(6, 5, 23, 59), "toute la journée"),
+        (_at(7, 8, 0), _at(7, 14, 0), "du mercredi 8 juillet au lundi 13 juillet"),
+        (_at(6, 5, 18), _at(6, 7, 0), "du vendredi 5 juin à 18h au samedi 6 juin à minuit"),
+        (_at(12, 31, 20), _at(1, 1, 0, year=2027), "jeudi 31 décembre de 20h à minuit"),
     ],
 )
 def test_french_writes_a_time_span(start: datetime, end: datetime, read: str) -> None:
@@ -112,9 +123,12 @@ def test_english_writes_the_time_as_french_signs_do() -> None:
     assert EN.date_and_time(_at(6, 5, 17), today, PARIS) == "Friday 5 June at 17:00"
 
 
-def test_the_hour_that_comes_twice_in_autumn_is_written_as_clocks_show_it() -> None:
+def test_the_hour_that_comes_twice_in_autumn_says_which_of_the_two_is_meant() -> None:
     first = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
-    assert FR.time(first, PARIS) == FR.time(first + timedelta(hours=1), PARIS) == "2h30"
+    assert FR.time(first, PARIS) == "2h30 (heure d'été)"
+    assert FR.time(first + timedelta(hours=1), PARIS) == "2h30 (heure d'hiver)"
+    assert FR.time(first + timedelta(hours=2), PARIS) == "3h30"
+    assert FR.time(first, ZoneInfo("Indian/Reunion")) == "4h30"
 
 
 def test_a_wrong_category_names_the_nearest() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from string import Formatter
+from textwrap import dedent
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -21,6 +22,7 @@ from sqlalchemy import create_engine, select
 from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, PostRef, StateStore
 from policenotify.errors import SettingsError
 from policenotify.journal.database import schema
+from policenotify.model.cap import Severity
 from policenotify.model.history import History, HistoryEntry, Outcome, PostedPart, Target
 from policenotify.model.languages import tags_for
 from policenotify.model.lifecycle import Stage
@@ -48,7 +50,8 @@ PARIS: Final = ZoneInfo("Europe/Paris")
 REUNION: Final = ZoneInfo("Indian/Reunion")
 NOW: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
 FR, EN = LOCALES["fr"], LOCALES["en"]
-NAMES: Final = {"labels", "hashtags", "severity_hashtags"}
+NAMES: Final = {"labels", "hashtags", "severity_labels", "severity_hashtags", "stage_marks"}
+LATER: Final = (Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION)
 FIELDS: Final = [name for name in Locale.model_fields if name not in {"language", "version", *NAMES}]
 NEEDED: Final = [name for name in FIELDS if Locale.model_fields[name].is_required() and name != "reminder"]
 PAGE: Final = Path(__file__).parents[3] / "docs" / "howto" / "languages.md"
@@ -124,7 +127,7 @@ def test_the_written_file_explains_each_field(language: str) -> None:
     for field in (*FIELDS, *NAMES):
         about = locale_schema()["properties"][field]["description"]
         assert about
-        place = "[severity_hashtags.weather_relay]" if field == "severity_hashtags" else rf"[{field}]"
+        place = f"[{field}.weather_relay]" if field.startswith("severity_") else f"[{field}]"
         assert any(f"{about} {key}" in written for key in (f"{field} =", place)) or field == "negations"
         assert about in written
 
@@ -157,7 +160,8 @@ def _values(value: object) -> st.SearchStrategy[Any]:
     if isinstance(value, ReminderPhrases):
         return st.builds(ReminderPhrases, **{name: _like(text) for name, text in value.model_dump().items()})
     if isinstance(value, tuple):
-        return st.lists(_SAID, min_size=len(value), max_size=len(value)).map(tuple)
+        size = min(len(value), 12)  # as many as months: a list of words may have any length
+        return st.lists(_SAID, min_size=size, max_size=size).map(tuple)
     if isinstance(value, bool):
         return st.booleans()
     if isinstance(value, str):
@@ -201,17 +205,17 @@ MOMENTS: Final = {
 READ: Final = {
     ("fr", "today"): "Prochain point à 18h30",
     ("fr", "full hour"): "Prochain point à 8h",
-    ("fr", "midnight"): "Prochain point samedi 6 juin à 0h",
+    ("fr", "midnight"): "Prochain point à minuit",
     ("fr", "first of a month"): "Prochain point mercredi 1er juillet à 9h05",
     ("fr", "another year"): "Prochain point vendredi 1er janvier 2027 à 0h15",
-    ("fr", "clocks go back"): "Prochain point dimanche 25 octobre à 2h30",
+    ("fr", "clocks go back"): "Prochain point dimanche 25 octobre à 2h30 (heure d'hiver)",
     ("fr", "clocks go forward"): "Prochain point dimanche 28 mars 2027 à 3h30",
     ("de", "today"): "Nächste Meldung um 18:30 Uhr",
     ("de", "full hour"): "Nächste Meldung um 8 Uhr",
-    ("de", "midnight"): "Nächste Meldung am Samstag, 6. Juni um 0 Uhr",
+    ("de", "midnight"): "Nächste Meldung um Mitternacht",
     ("de", "first of a month"): "Nächste Meldung am Mittwoch, 1. Juli um 9:05 Uhr",
     ("de", "another year"): "Nächste Meldung am Freitag, 1. Januar 2027 um 0:15 Uhr",
-    ("de", "clocks go back"): "Nächste Meldung am Sonntag, 25. Oktober um 2:30 Uhr",
+    ("de", "clocks go back"): "Nächste Meldung am Sonntag, 25. Oktober um 2:30 Uhr (Winterzeit)",
     ("de", "clocks go forward"): "Nächste Meldung am Sonntag, 28. März 2027 um 3:30 Uhr",
 }
 
@@ -226,7 +230,8 @@ def test_readers_see_when_the_next_update_follows(language: str, when: str, germ
 def test_english_writes_times_on_the_clock_of_24_hours(when: str) -> None:
     told = EN.fill(EN.next_update, MOMENTS[when], NOW, PARIS)
     there = MOMENTS[when].astimezone(PARIS)
-    assert re.search(rf"\bat 0?{there.hour}:{there.minute:02d}$", told)
+    clock = "midnight" if there.hour == there.minute == 0 else rf"0?{there.hour}:{there.minute:02d}"
+    assert re.search(rf"\bat {clock}(?: \(winter time\))?$", told)
     assert not re.search(r"[ap]\.?m\b", told)
 
 
@@ -234,6 +239,7 @@ def test_english_writes_times_on_the_clock_of_24_hours(when: str) -> None:
 def test_every_phrase_is_filled_in_with_the_day_and_without(words: Locale, when: str) -> None:
     moment = MOMENTS[when]
     phrases = {name: getattr(words, name) for name in FIELDS if isinstance(getattr(words, name), Phrase)}
+    del phrases["all_day"]  # it has no time
     time, day = words.time(moment, PARIS), words.date(moment, NOW, PARIS)
     for name, phrase in phrases.items():
         if name == "within":
@@ -248,7 +254,8 @@ def test_every_phrase_is_filled_in_with_the_day_and_without(words: Locale, when:
             day = words.date(moment, moment - timedelta(days=400), PARIS)
         assert time in on_the_day
         assert day not in on_the_day
-        assert time in other
+        midnight = time == words.midnight
+        assert time in other or (midnight and name == "within")  # with its day, 0h is clearer
         assert day in other
         assert "{" not in on_the_day + other
     night = words.span(moment, moment + timedelta(days=1, hours=3), NOW, PARIS)
@@ -256,9 +263,9 @@ def test_every_phrase_is_filled_in_with_the_day_and_without(words: Locale, when:
     assert words.months[moment.astimezone(PARIS).month - 1] in words.date_and_time(moment, NOW, PARIS)
 
 
-def test_the_hour_that_comes_twice_is_written_as_clocks_show_it(words: Locale) -> None:
+def test_the_hour_that_comes_twice_says_which_of_the_two_is_meant(words: Locale) -> None:
     first = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
-    assert words.time(first, PARIS) == words.time(first + timedelta(hours=1), PARIS)
+    assert words.time(first, PARIS) != words.time(first + timedelta(hours=1), PARIS)
     hours = {words.time(first + timedelta(hours=ahead), PARIS) for ahead in (-1, 0, 2)}
     assert len(hours) == 3
 
@@ -342,21 +349,25 @@ def _render(stage: Stage, settings: Settings, capabilities: Capabilities = SHORT
 
 GERMAN_POSTS: Final = {
     Stage.OPENING: """
-        🚨 [#Verkehrsunfall] #Montpellier – Schwerer Unfall (Einsatz läuft) seit 17:10 Uhr, avenue de Toulouse.
-        Meiden Sie die Gegend. Nächste Meldung um 18:30 Uhr.""",
+        🚨 [#Verkehrsunfall – EINSATZ LÄUFT] #Montpellier – Schwerer Unfall, avenue de Toulouse, seit 17:10 Uhr.
+        Meiden Sie die Gegend.
+        Nächste Meldung um 18:30 Uhr.""",
     Stage.UPDATE: """
-        🔄 [#Verkehrsunfall – AKTUALISIERUNG] #Montpellier, avenue de Toulouse: Eine Fahrspur wieder offen seit
-        17:10 Uhr. Meiden Sie die Gegend. Nächste Meldung um 18:30 Uhr.
-        Folgt auf unsere Meldung von 17:12 Uhr: Schwerer Unfall.""",
+        🔄 [#Verkehrsunfall – AKTUALISIERUNG] #Montpellier, avenue de Toulouse: Eine Fahrspur \
+wieder offen seit 17:10 Uhr.
+        Meiden Sie die Gegend.
+        Folgt auf unsere Meldung von 17:12 Uhr: Schwerer Unfall.
+        Nächste Meldung um 18:30 Uhr.""",
     Stage.END: """
         ✅ [#Verkehrsunfall – BEENDET] #Montpellier, avenue de Toulouse: Die Straße ist wieder frei um 17:10 Uhr.
-        Meiden Sie die Gegend. Folgt auf unsere Meldung von 17:12 Uhr: Schwerer Unfall.""",
+        Meiden Sie die Gegend.
+        Folgt auf unsere Meldung von 17:12 Uhr: Schwerer Unfall.""",
 }
 
 
 @pytest.mark.parametrize("stage", GERMAN_POSTS)
 def test_a_german_post_reads(stage: Stage, german: Settings) -> None:
-    assert _render(stage, german).text == one_line(GERMAN_POSTS[stage])
+    assert _render(stage, german).text == dedent(GERMAN_POSTS[stage]).strip()
 
 
 @pytest.mark.parametrize("stage", Stage)
@@ -379,17 +390,11 @@ def test_no_german_text_contains_french_or_english(stage: Stage, capabilities: C
 
 def test_a_german_mail_names_days_by_the_time_zone(german: Settings) -> None:
     mail = _render(Stage.OPENING, german, MAIL)
-    assert mail.title == "[Verkehrsunfall] Montpellier, avenue de Toulouse – Schwerer Unfall"
+    assert mail.title == "[Verkehrsunfall – EINSATZ LÄUFT] Montpellier, avenue de Toulouse – Schwerer Unfall"
     for line in ("Seit", "Freitag, 5. Juni, 17:10 Uhr", "Nächste Meldung", "Freitag, 5. Juni, 18:30 Uhr"):
         assert line in mail.text
     assert 'lang="de"' in mail.html
     assert "Nächste Meldung um 20:30 Uhr." in _render(Stage.OPENING, german, zone=REUNION).text
-
-
-def test_a_discreet_or_unknown_opening_is_named_by_its_label(german: Settings) -> None:
-    words = locales_of(german)["de"]
-    label = profiles_of(german)["missing_person"].label("de")
-    assert words.context_unknown.format(label=label) == "Folgt auf unsere Meldung „Vermisst“"
 
 
 @pytest.fixture
@@ -416,7 +421,7 @@ def test_a_second_language_is_a_post_of_its_own_and_its_words_are_journalled(des
         version = publisher.locales["de"].version
     french, other = desk.bluesky.posts
     assert (french.langs, other.langs) == (("fr",), ("de",))
-    assert "[#Verkehrsunfall] #Montpellier – Schwerer Unfall" in other.text
+    assert "[#Verkehrsunfall – EINSATZ LÄUFT] #Montpellier – Schwerer Unfall" in other.text
     assert "Prochain point à 20h30." in french.text
     assert "Nächste Meldung um 20:30 Uhr." in other.text
     engine = create_engine(f"sqlite:///{desk.database}")
@@ -494,7 +499,7 @@ def test_a_language_of_its_own_that_lacks_a_phrase_is_refused_by_name(field: str
         broken = re.sub(rf"^(?:\[{field}\].*?\n\n|{field} = \[\n.*?^\]\n)", "", GERMAN, flags=re.MULTILINE | re.DOTALL)
     assert tomllib.loads(broken) == words
     (line,) = wrongs(install(de=broken))
-    lacks = ", ".join(f"marks.{stage}" for stage in FR.marks) if field == "marks" else field
+    lacks = ", ".join(f"marks.{stage}" for stage in LATER) if field == "marks" else field
     assert line in {f"words/de.toml: lacks {told}. {_LEND}" for told in (lacks, field)}
 
 
@@ -559,8 +564,8 @@ def test_a_severity_may_have_a_hashtag_and_a_category_none(install: Install) -> 
 def test_a_shipped_language_is_changed_in_part(install: Install) -> None:
     settings = read(install(fr=ONLY_SOME))
     changed, fire = locales_of(settings)["fr"], profiles_of(settings)["fire"]
-    assert changed.mail_footer.endswith("04 99 13 50 00.")
-    same = {name: getattr(FR, name) for name in ("mail_footer", "version", "labels", "hashtags")}
+    assert changed.mail_emergency.endswith("04 99 13 50 00.")
+    same = {name: getattr(FR, name) for name in ("mail_emergency", "version", "labels", "hashtags")}
     assert changed.model_copy(update=same) == FR
     assert changed.version != FR.version
     assert (fire.label("fr"), fire.hashtag("fr"), fire.label("en")) == ("Feu", "Feu", "Fire")
@@ -570,6 +575,20 @@ def test_a_shipped_language_is_changed_in_part(install: Install) -> None:
     only_label = profiles_of(read(install(fr='[labels]\nfire = "Feu"\n[marks]\nend = "FINI"')))["fire"]
     assert (only_label.label("fr"), only_label.hashtag("fr")) == ("Feu", "Incendie")
     assert locales_of(read(install(fr='[marks]\nend = "FINI"')))["fr"].marks == {**FR.marks, Stage.END: "FINI"}
+
+
+def test_a_new_name_of_a_category_is_used_at_every_severity(install: Install) -> None:
+    table = '[labels]\nweather_relay = "Alerte météo"'
+    for settings in (install(fr=table), install("[categories.weather_relay.labels]", 'fr = "Alerte météo"')):
+        weather = profiles_of(read(settings))["weather_relay"]
+        assert [weather.label("fr", severity) for severity in Severity] == ["Alerte météo"] * len(Severity)
+        assert weather.label("en", Severity.EXTREME) == "Red weather warning"
+
+
+def test_words_for_a_stage_are_not_borrowed_from_another_language(install: Install) -> None:
+    borrowed = languages_of(read(install(de='base = "fr"\n[marks]\nend = "ENDE"')))["de"].locale
+    assert borrowed.stage_marks == {}
+    assert borrowed.severity_labels == {}
 
 
 def test_a_phrase_that_reads_alike_on_every_day_is_one_text(install: Install) -> None:

@@ -19,6 +19,7 @@ from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
 from policenotify.model.cap import Severity
+from policenotify.model.message import Message
 from policenotify.model.rate import Rate
 from policenotify.publishing.reminders import ReminderPolicy
 from policenotify.render.locales import PROFILES, CategoryProfile
@@ -621,3 +622,57 @@ def test_a_channel_that_cannot_be_used_opens_nothing(write: Write) -> None:
     with pytest.raises(SettingsError, match="the file"):
         wrong.open(SystemClock(), None)  # type: ignore[arg-type]  # it is not looked at
     assert (wrong.account, wrong.tags) == ("", frozenset({"public"}))
+
+
+NAMED = """
+[names]
+"@PompiersHerault" = "sapeurs-pompiers de l'Hérault"
+"#OTV" = "opération Tranquillité vacances"
+[categories.witness_appeal]
+contact = "04 99 13 50 00"
+[categories.weather_relay]
+source = { fr = "préfecture", en = "prefecture" }
+"""
+
+
+def test_names_contacts_and_sources_come_from_the_settings(write: Write) -> None:
+    settings = read_settings(write(BASIC, NAMED), environ=ENVIRON)
+    assert settings.names["@PompiersHerault"] == "sapeurs-pompiers de l'Hérault"
+    profiles = profiles_of(settings)
+    assert profiles["witness_appeal"].contact_in("en") == "04 99 13 50 00"
+    assert profiles["weather_relay"].source_in("en") == "prefecture"
+    assert profiles["weather_relay"].source_in("de") == "préfecture"
+    assert profiles["fire"].contact_in("fr") == ""
+
+
+@pytest.mark.parametrize("name", ["PompiersHerault", "@", "#", "#deux mots", "@deux mots", "@a@b@c"])
+def test_a_name_is_that_of_an_account_or_a_hashtag(write: Write, name: str) -> None:
+    lines = wrongs(write(BASIC, f'[names]\n"{name}" = "pompiers"'))
+    assert any("account" in line for line in lines)
+
+
+def test_the_publisher_writes_names_contacts_and_departments(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAIL_URL", MAIL_URL)
+    place = write(BASIC, NAMED)
+    Keys.create(secrets.token_bytes).save(place.parent / "policenotify.keys")
+    open_journal(
+        str(place.parent / "policenotify.db"), keys=Keys.load(place.parent / "policenotify.keys"), create=True
+    ).close()
+    message = Message.model_validate(
+        {
+            "category": "witness_appeal",
+            "headline": "Vol à la gare",
+            "description": "Merci aux @PompiersHerault.",
+            "instruction": "Appelez-nous.",
+            "location": {"commune": "93066"},
+            "lifecycle": {"stage": "opening", "incident": "i1"},
+            "starts_at": "2026-06-05T18:30:00+02:00",
+        }
+    )
+    with open_publisher(place) as publisher:
+        texts = [post.standalone.text for post in publisher.preview(message).posts]
+    assert texts
+    for text in (" ".join(text.split()) for text in texts):
+        assert "sapeurs-pompiers de l'Hérault" in text
+        assert "04 99 13 50 00" in text
+        assert "(Seine-Saint-Denis)" in text

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import ClassVar, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from policenotify.errors import SettingsError
 from policenotify.model.cap import CapCategory, Certainty, Precision, ResponseType, Severity, Urgency
 from policenotify.model.languages import tags_for
+from policenotify.model.lifecycle import Stage
 from policenotify.validation import did_you_mean
 
 _Value = TypeVar("_Value")
+_Texts = Annotated[
+    Mapping[str, str],
+    BeforeValidator(
+        lambda value: ({"fr": value} if value else {}) if isinstance(value, str) else value,
+        json_schema_input_type=str | Mapping[str, str],
+    ),
+]
 
 
 class CategoryProfile(BaseModel):
@@ -26,7 +34,9 @@ class CategoryProfile(BaseModel):
         labels: Its public name by language, short. It heads a mail.
         hashtags: Without `#`, by language. The first one is the category's own.
         emoji: The sign of its openings. If empty, that of the stage.
+        severity_labels: Its public name where it depends on the severity, by language.
         severity_hashtags: The category's own hashtag where it depends on the severity, by language.
+        stage_marks: Its own words for stages, by language. They agree with no gender.
         severity_emojis: The sign of its openings where it depends on the severity.
         cap_categories: CAP 1.2 `category`, the main one first.
         event_code: Code in the *OASIS Event Terms List* 1.2, such as `OET-167`. If empty, it is not exported to CAP.
@@ -35,7 +45,13 @@ class CategoryProfile(BaseModel):
         urgency: Used if the message gives none. An end is always `Past`.
         certainty: Used if the message gives none.
         opens_incident: It opens incidents, which must be ended. Otherwise its messages stand alone (prevention).
-        ongoing: Its openings add that the event is under way, unless their headline does.
+        ongoing: Its openings are marked as under way, unless they begin later.
+        start: What the start of its events is. `since`: they go on since then. `last_seen`: a person was last seen
+            then. `occurred`: the facts took place then.
+        source: Who its messages come from, where they relay another service: `Météo-France`. A text, or one by
+            language.
+        contact: How readers reach the service about it: a telephone number or a mail address. A text, or one by
+            language.
         discreet: Later messages and subjects of mails repeat nothing about a person: only category and place.
         lifetime: How long without news until the end is overdue. If `None`, a day.
         precision: The finest precision of a place that may be published.
@@ -49,7 +65,9 @@ class CategoryProfile(BaseModel):
     labels: Mapping[str, str]
     hashtags: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     emoji: str = ""
+    severity_labels: Mapping[str, Mapping[Severity, str]] = Field(default_factory=dict)
     severity_hashtags: Mapping[str, Mapping[Severity, str]] = Field(default_factory=dict)
+    stage_marks: Mapping[str, Mapping[Stage, str]] = Field(default_factory=dict)
     severity_emojis: Mapping[Severity, str] = Field(default_factory=dict)
     cap_categories: tuple[CapCategory, ...] = (CapCategory.OTHER,)
     event_code: str = ""
@@ -59,13 +77,30 @@ class CategoryProfile(BaseModel):
     certainty: Certainty = Certainty.UNKNOWN
     opens_incident: bool = False
     ongoing: bool = False
+    start: Literal["since", "last_seen", "occurred"] = "since"
+    source: _Texts = Field(default_factory=dict)
+    contact: _Texts = Field(default_factory=dict)
     discreet: bool = False
     lifetime: timedelta | None = None
     precision: Precision = Precision.STREET
 
-    def label(self, language: str) -> str:
-        """Return the public name."""
-        return _in(self.labels, language, self.code.replace("_", " "))
+    def label(self, language: str, severity: Severity | None = None) -> str:
+        """Return the public name, with the colour that the severity has in this language."""
+        by_severity = _own(self.severity_labels, language, {})
+        usual = _in(self.labels, language, self.code.replace("_", " "))
+        return by_severity.get(severity or self.severity, usual)
+
+    def stage_mark(self, stage: Stage, language: str) -> str:
+        """Return the category's own word for a stage, empty if it has none in this language."""
+        return _own(self.stage_marks, language, {}).get(stage, "")
+
+    def source_in(self, language: str) -> str:
+        """Return who its messages come from, empty for messages of the service's own."""
+        return _in(self.source, language, "")
+
+    def contact_in(self, language: str) -> str:
+        """Return how readers reach the service, empty if they are not to."""
+        return _in(self.contact, language, "")
 
     def hashtag(self, language: str, severity: Severity | None = None) -> str:
         """Return the category's own hashtag without `#`, empty if it has none."""
@@ -89,5 +124,9 @@ def profile_of(code: str, profiles: Mapping[str, CategoryProfile]) -> CategoryPr
     raise SettingsError(f"Nothing was sent. category: {code!r} is not a category here. {did_you_mean(code, profiles)}")
 
 
+def _own(texts: Mapping[str, _Value], language: str, default: _Value) -> _Value:
+    return next((texts[tag] for tag in tags_for(language) if tag in texts), default)
+
+
 def _in(texts: Mapping[str, _Value], language: str, default: _Value) -> _Value:
-    return next((texts[tag] for tag in (*tags_for(language), *texts) if tag in texts), default)
+    return _own(texts, language, next(iter(texts.values()), default))

@@ -33,17 +33,25 @@ from policenotify.validation import did_you_mean, format_validation_errors, path
 SHIPPED: Final = ("fr", "en")
 """The languages shipped."""
 
-NAMES: Final = ("labels", "hashtags", "severity_hashtags")
+NAMES: Final = ("labels", "hashtags", "severity_labels", "severity_hashtags", "stage_marks")
 """The fields of a language that name categories, by code."""
 
+_CHOSEN: Final = frozenset({"plain_words", "severity_labels", "stage_marks"})
 _MARKED: Final = (Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION)
-_SEPARATORS: Final = frozenset({"colon", "dash", "place_separator"})  # may begin and end with a space
+_SEPARATORS: Final = frozenset({"colon", "dash"})  # may begin and end with a space
 _IS_MISSING: Final = ": is missing."  # as `format_validation_errors` ends such a line
 _WRITE: Final = 'Write them, or name a language that lends them: base = "en"'
 # The names in braces of each phrase. A name with ? may be left out.
 _PLACEHOLDERS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "direction": "direction",
+        "direction_between": "start end",
+        "direction_word": "direction",
+        "on_road": "road",
+        "between": "first second",
+        "night": "weekday day",
+        "summer_time": "time",
+        "winter_time": "time",
         "full_hour": "hour minute?",
         "clock": "hour minute",
         "day": "weekday? day month year?",
@@ -52,11 +60,17 @@ _PLACEHOLDERS: Final[Mapping[str, str]] = MappingProxyType(
         "within.today": "start end day?",
         "within.other_day": "day start end",
         "across": "start_day start end_day end",
+        "all_day.today": "day?",
+        "all_day.other_day": "day",
+        "across_days": "start_day end_day",
         "issued": "day time",
         "context.today": "time headline colon? day?",
         "context.other_day": "day time headline colon?",
-        "context_unknown": "label",
         "more": "where",
+        "source": "source",
+        "confirmed": "text",
+        "unconfirmed": "text",
+        "contact": "contact",
         "reference": "reference",
         "mail_footer": "sender?",
         "reminder.headline": "incident since",
@@ -129,6 +143,9 @@ def read_profiles(
         change = changes.get(code, {})
         table = _merged(shipped.get(code, {}), change)
         table |= {kind: _names(kind, code, locales, change.get(kind, {})) for kind in NAMES}
+        renamed = {*_table(change.get("labels"))} - {*_table(change.get("severity_labels"))}
+        if isinstance(by_severity := table["severity_labels"], Mapping):
+            table["severity_labels"] = {tag: by_severity[tag] for tag in by_severity if tag not in renamed}
         if not table["labels"]:
             del table["labels"]
         try:
@@ -239,8 +256,12 @@ def _combined(lent: Mapping[str, Any], own: Mapping[str, Any], *, alike: bool) -
         "hashtags": {code: list(filter(None, [hashtag(str(label))])) for code, label in labels.items()},
         "severity_hashtags": {code: {} for code in labels},
     }
+    # What is lent for a case of its own would take precedence over what this file has for all cases.
+    lent = {name: value for name, value in lent.items() if alike or name not in _CHOSEN}
+    by_severity = _table(lent.get("severity_labels"))
+    lent |= {"severity_labels": {code: by_severity[code] for code in by_severity if code not in labels}}
     combined = {"marks": {}, **lent, **own}
-    for name in ("marks", "emojis", "reminder", *NAMES):
+    for name in ("marks", "emojis", "plain_words", "reminder", *NAMES):
         if isinstance(combined.get(name, {}), Mapping):
             merged = {**lent.get(name, {}), **({} if alike else made.get(name, {})), **own.get(name, {})}
             combined |= {name: merged} if merged else {}
@@ -267,7 +288,7 @@ def _field_names(table: Mapping[str, Any]) -> Iterator[str]:
     for name, value in table.items():
         if name in {"marks", "labels"}:
             yield from (path(name, inner) for inner in _table(value))
-        elif name in Locale.model_fields and name not in {"emojis", "hashtags", "severity_hashtags", "reminder"}:
+        elif name in Locale.model_fields and name not in {"emojis", "plain_words", "reminder", *NAMES}:
             yield name
 
 

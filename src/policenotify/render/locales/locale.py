@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Final
 
@@ -27,6 +27,9 @@ EMOJIS: Final = MappingProxyType(
     }
 )
 """The emoji of each stage, in every language that does not choose another."""
+
+_MINUTE: Final = timedelta(minutes=1)
+_LAST_MINUTE: Final = (23, 59)  # as desks type the end of a day
 
 
 def _hashtag(value: str) -> str:
@@ -117,56 +120,86 @@ class Locale(BaseModel):
     version: _Version = ""
     marks: Mapping[Stage, str]
     emojis: _Emojis = Field(default_factory=EMOJIS.copy)
-    ongoing: str
     exercise: str
     exercise_notice: str
     colon: str
     dash: str
-    place_separator: str
-    lowers_after_colon: bool
+    lowers_after_colon: tuple[str, ...]
     direction: str
+    direction_between: str
+    direction_word: str
+    both_directions: str
+    on_road: str
+    between: str
     full_hour: str
     clock: str
+    midnight: str
+    night: str
+    summer_time: str
+    winter_time: str
     day: str
     day_and_year: str
     first_day: str
     weekdays: _Weekdays
     months: _Months
     since: _Phrase
+    last_seen: _Phrase
+    occurred: _Phrase
     starting: _Phrase
     ended: _Phrase
     until: _Phrase
     within: _Phrase
     across: str
+    all_day: _Phrase
+    across_days: str
     next_update: _Phrase
     issued: str
     context: _Phrase
-    context_unknown: str
     context_correction: _Phrase
     context_cancellation: _Phrase
     more: str
+    source: str
+    confirmed: str
+    unconfirmed: str
+    contact: str
     reference: str
     all_clear: _Texts
     negations: _Texts
     conjunctions: _Texts
     mail_since: str
+    mail_last_seen: str
+    mail_occurred: str
     mail_starting: str
     mail_ended: str
     mail_until: str
     mail_next_update: str
     mail_issued: str
+    mail_source: str
     mail_action: str
+    mail_now: str
     mail_link: str
+    mail_emergency: str
     mail_footer: str
     reminder: ReminderPhrases
     sets_spaces: bool = False
+    plain_words: Mapping[str, str] = Field(default_factory=dict)
     labels: Mapping[CategoryCode, str] = Field(default_factory=dict)
     hashtags: Mapping[CategoryCode, _Hashtags] = Field(default_factory=dict)
+    severity_labels: Mapping[CategoryCode, Mapping[Severity, str]] = Field(default_factory=dict)
     severity_hashtags: Mapping[CategoryCode, Mapping[Severity, _Hashtag]] = Field(default_factory=dict)
+    stage_marks: Mapping[CategoryCode, Mapping[Stage, str]] = Field(default_factory=dict)
 
     def time(self, moment: datetime, zone: tzinfo) -> str:
-        """Return the time of day: `18h30`, `18h`."""
+        """Return the time of day: `18h30`, `18h`, `minuit`, `2h45 (heure d'hiver)` in the hour that comes twice."""
         local = moment.astimezone(zone)
+        if _is_midnight(local):
+            return self.midnight
+        time = self._clock_time(local)
+        if local.replace(fold=1 - local.fold).utcoffset() == local.utcoffset():
+            return time
+        return (self.winter_time if local.fold else self.summer_time).format(time=time)
+
+    def _clock_time(self, local: datetime) -> str:
         form = self.clock if local.minute else self.full_hour
         return form.format(hour=local.hour, minute=local.minute)
 
@@ -182,24 +215,56 @@ class Locale(BaseModel):
         )
 
     def fill(self, phrase: Phrase, moment: datetime, today: datetime, zone: tzinfo, **values: str) -> str:
-        """Return a phrase with its time, and with the day if that is not today."""
+        """Return a phrase with its time, and with the day if that is not today.
+
+        Midnight belongs to two days. That of the coming night needs none, any other one is named by its night.
+        """
         time, day = self.time(moment, zone), self.date(moment, today, zone)
         form = phrase.today if _same_day(moment, today, zone) else phrase.other_day
+        if form is phrase.other_day and _is_midnight(moment.astimezone(zone)):
+            form = phrase.today
+            tonight = _same_day(moment - _MINUTE, today, zone)
+            time = time if tonight else self._night(moment, today, zone)
         return form.format(time=time, day=day, **values)
 
     def span(self, start: datetime, end: datetime, today: datetime, zone: tzinfo) -> str:
-        """Return a span of time, naming the days only where needed."""
-        times = {"start": self.time(start, zone), "end": self.time(end, zone)}
-        day = self.date(start, today, zone)
-        if not _same_day(start, end, zone):
-            return self.across.format(start_day=day, end_day=self.date(end, today, zone), **times)
-        form = self.within.today if _same_day(start, today, zone) else self.within.other_day
-        return form.format(day=day, **times)
+        """Return a span of time, naming the days only where needed.
+
+        A span that ends at midnight ends on the day before, as in speech: `de 20h à minuit`.
+        """
+        first, last = start.astimezone(zone), end.astimezone(zone)
+        ends_at_night = _is_midnight(last) or (last.hour, last.minute) == _LAST_MINUTE
+        last_day = end - _MINUTE if _is_midnight(last) else end
+        whole_days, one_day = ends_at_night and _is_midnight(first), _same_day(start, last_day, zone)
+        is_today = one_day and _same_day(start, today, zone)
+        day, end_day = self.date(start, today, zone), self.date(last_day, today, zone)
+        times = {
+            # With its day, 0h is clearer than midnight, which ends a day, too.
+            "start": self.time(start, zone) if is_today or not _is_midnight(first) else self._clock_time(first),
+            "end": self.midnight if ends_at_night else self.time(end, zone),
+        }
+        if whole_days and one_day:
+            return (self.all_day.today if is_today else self.all_day.other_day).format(day=day)
+        if whole_days:
+            return self.across_days.format(start_day=day, end_day=end_day)
+        if not one_day:
+            return self.across.format(start_day=day, end_day=end_day, **times)
+        return (self.within.today if is_today else self.within.other_day).format(day=day, **times)
 
     def date_and_time(self, moment: datetime, today: datetime, zone: tzinfo) -> str:
         """Return day and time, for a text that is read later: `vendredi 6 juin à 18h30`."""
+        if _is_midnight(moment.astimezone(zone)):
+            return self._night(moment, today, zone)
         return self.issued.format(day=self.date(moment, today, zone), time=self.time(moment, zone))
+
+    def _night(self, midnight: datetime, today: datetime, zone: tzinfo) -> str:
+        before = (midnight - _MINUTE).astimezone(zone)
+        return self.night.format(weekday=self.weekdays[before.weekday()], day=self.date(midnight, today, zone))
 
 
 def _same_day(first: datetime, second: datetime, zone: tzinfo) -> bool:
     return first.astimezone(zone).date() == second.astimezone(zone).date()
+
+
+def _is_midnight(local: datetime) -> bool:
+    return local.hour == local.minute == 0

@@ -1,0 +1,96 @@
+"""The articles and prepositions before French names of places.
+
+*Le Crès* is a name with an article, which merges with the preposition before it: *au Crès*, *du Crès*. So does *Les
+Matelles*. *La Grande-Motte* and *L'Haÿ-les-Roses* keep theirs.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from policenotify.text.comparison import strip_accents
+
+_MERGED: Final = {"le": ("au", "du"), "les": ("aux", "des")}
+# Communes whose H is silent. Before any other one `de` is right or usual, as in Alsace.
+_SILENT_H: Final = re.compile(r"H(?:y|éri|érou|érault|énin|endaye|irson|eyrieux|erblay)", re.IGNORECASE)
+_ROAD: Final = re.compile(r"[A-Z]{1,3} ?[0-9]{1,4}[A-Z]?[0-9]*")
+_EXIT: Final = re.compile(r"(sortie|échangeur|diffuseur) (?:n° ?)?(\w+)", re.IGNORECASE)
+_FEMININE: Final = frozenset(
+    {"rue", "ruelle", "avenue", "av", "ave", "place", "impasse", "allee", "route", "cite", "residence", "promenade"}
+    | {"esplanade", "montee", "cote", "venelle", "cour", "voie", "chaussee", "sortie", "gare", "station", "traverse"}
+    | {"rampe", "digue", "corniche", "porte", "mairie", "prefecture", "rocade", "bretelle", "departementale"}
+    | {"nationale", "grand rue", "grande rue", "plage", "poste", "zone"}
+)
+_MASCULINE: Final = frozenset(
+    {"boulevard", "bd", "chemin", "cours", "quai", "square", "passage", "rond", "carrefour", "pont", "faubourg"}
+    | {"sentier", "mail", "parvis", "tunnel", "echangeur", "giratoire", "parc", "centre", "peage", "viaduc", "port"}
+    | {"lycee", "college", "stade", "musee", "theatre", "marche", "parking", "canal"}
+)
+_PLURAL: Final = frozenset({"allees", "quais", "halles", "arenes", "rues", "avenues"})
+
+
+def at(name: str) -> str:
+    """Return where something is: `au Crès`, `à La Grande-Motte`, `à Agde`."""
+    return _merged(name, 0) or f"à {name}"
+
+
+def of(name: str) -> str:
+    """Return what belongs to a place: `du Crès`, `d'Agde`, `de L'Haÿ-les-Roses`, `de l'A9`."""
+    if _ROAD.fullmatch(name):
+        return f"de {with_article(name)}"
+    return _merged(name, 1) or (f"d'{name}" if _is_elided(name) else f"de {name}")
+
+
+def contract(text: str, name: str) -> str:
+    """Merge `à` and `de` with the name of a place that follows them in a text: `à Le Crès` becomes `au Crès`."""
+    forms = {"à": at(name), "de": of(name)}
+    if name not in text or forms == {"à": f"à {name}", "de": f"de {name}"}:
+        return text
+
+    def merge(match: re.Match[str]) -> str:
+        form = forms[match[1].lower()]
+        return form[:1].upper() + form[1:] if match[1][0].isupper() else form
+
+    return re.sub(rf"(?<![\w#])(à|de|À|De) (?:{re.escape(name)})(?![\w-])", merge, text)
+
+
+def with_article(way: str) -> str:
+    """Return a street, a road or a building with its article: `la rue Foch`, `l'A9`, `le pont`.
+
+    What begins with no known kind of way stays, such as the name of a town, and what has an article already.
+    """
+    first = strip_accents(re.split(r"[\s.'’-]", way.casefold(), maxsplit=1)[0])
+    if _ROAD.fullmatch(way):
+        return f"l'{way}" if way[0] in "AE" else f"la {way}"
+    if first not in _PLURAL | _FEMININE | _MASCULINE:
+        return way
+    way = way[:1].lower() + way[1:]
+    if first in _PLURAL:
+        return f"les {way}"
+    return f"l'{way}" if _is_elided(way) else f"{'la' if first in _FEMININE else 'le'} {way}"
+
+
+def between(first: str, second: str) -> tuple[str, str]:
+    """Return two ends of a stretch as they follow *entre*: `la rue Foch` and `l'avenue de Toulouse`.
+
+    Two exits share their noun: `les sorties 31` and `32`.
+    """
+    start, end = _EXIT.fullmatch(first), _EXIT.fullmatch(second)
+    if start and end and start[1].casefold() == end[1].casefold():
+        return f"les {start[1].lower()}s {start[2]}", end[2]
+    return with_article(first), with_article(second)
+
+
+def _merged(name: str, which: int) -> str:
+    article, _, rest = name.partition(" ")
+    merged = _MERGED.get(article.lower()) if rest[:1].isupper() else None
+    return f"{merged[which]} {rest}" if merged else ""
+
+
+def _is_elided(name: str) -> bool:
+    plain = strip_accents(name.casefold().replace("œ", "oe").replace("æ", "ae"))
+    if plain.startswith("h"):
+        return _SILENT_H.match(name) is not None
+    # Y is a vowel before a consonant: d'Yvetot, but de Yutz.
+    return plain[:1] in tuple("aeiou") or (plain[:1] == "y" and plain[1:2] not in tuple("aeiou"))

@@ -1,0 +1,151 @@
+"""What a message gains before it is fitted: its source, what is known, its contact, and names in words."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policenotify.model.history import Target
+from policenotify.model.message import Message
+from policenotify.render import RenderContext, render
+from policenotify.render.locales import LOCALES, PROFILES
+from policenotify.text.comparison import contains_words
+from policenotify.text.spans import find_mentions, spans_of
+from tests.support.shipped_files import NETWORKS, channel_on
+
+PARIS: Final = ZoneInfo("Europe/Paris")
+NOW: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
+NAMES: Final = {"@PompiersHerault": "sapeurs-pompiers de l'Hérault", "#OTV": "opération Tranquillité vacances"}
+
+
+def _texts(
+    category: str = "fire", *, contact: Any = None, shared: bool = False, language: str = "fr", **fields: Any
+) -> dict[str, str]:
+    """Return the text of a message on each network."""
+    profile = PROFILES[category]
+    stage = {"stage": "opening", "incident": "i1"} if profile.opens_incident else {"stage": "standalone"}
+    place = {"commune": "34301", "commune_name": "Sète", "department": "34", "department_name": "Hérault"}
+    message = Message.model_validate(
+        {"category": category, "headline": "Feu de hangar", "location": place, "lifecycle": stage, **fields}
+    )
+    table = profile.model_dump() | ({"contact": contact} if contact else {})
+    context = RenderContext(
+        message=message,
+        language=language,
+        locale=LOCALES[language],
+        profile=type(profile).model_validate(table),
+        now=NOW,
+        zone=PARIS,
+        sender="Police",
+        names=NAMES,
+        is_shared=shared,
+    )
+    texts = {}
+    for network in NETWORKS:
+        channel = channel_on(network)
+        target = Target(channel=network, account=channel.account, language=language)
+        texts[network] = render(context, target, channel=channel, key="0" * 64).standalone.text.replace("\xa0", " ")
+    return texts
+
+
+def test_a_relay_names_its_source_once() -> None:
+    for text in _texts("weather_relay", headline="Vigilance orange vent").values():
+        assert text.count("Météo-France") == 1
+    for text in _texts("weather_relay", headline="Vent", source="préfecture de l'Hérault").values():
+        assert text.count("préfecture de l'Hérault") == 1
+        assert "Météo-France" not in text
+    named = _texts("weather_relay", headline="Météo-France place l'Hérault en vigilance orange")
+    assert named["x"].count("Météo-France") == 1
+    assert not any("source" in text.casefold() for text in _texts("fire").values())
+
+
+def test_a_source_mentions_nobody_and_links_nothing() -> None:
+    for network, text in _texts("weather_relay", headline="Vent", source="@meteofrance.La suite").items():
+        assert "source : meteofrance. La suite" in text.replace("\n", " ").replace("Source", "source"), network
+        assert not find_mentions(text)
+    named = _texts("weather_relay", headline="Vent", source="@PompiersHerault")
+    assert all(
+        "sapeurs-pompiers de l'Hérault" in text.casefold().replace("hérault", "Hérault") for text in named.values()
+    )
+
+
+def test_english_readers_see_the_source_in_their_language() -> None:
+    texts = _texts("child_abduction_relay", headline="Alerte enlèvement", language="en")
+    assert all("Ministry of Justice" in text for text in texts.values())
+
+
+def test_a_cancellation_relays_nobody() -> None:
+    lifecycle = {"stage": "cancellation", "incident": "i1"}
+    assert not any("Météo" in text for text in _texts("weather_relay", headline="Erreur", lifecycle=lifecycle).values())
+
+
+@pytest.mark.parametrize("contact", ["04 99 13 50 00", {"fr": "04 99 13 50 00", "en": "04 99 13 50 01"}])
+def test_the_contact_of_a_category_is_given_once_until_it_is_over(contact: Any) -> None:
+    for text in _texts("witness_appeal", contact=contact, instruction="Appelez-nous.").values():
+        assert text.count("04 99 13 50 00") == 1
+    stated = _texts("witness_appeal", contact=contact, instruction="Appelez le 04.99.13.50.00.")
+    assert not any("Contact" in text for text in stated.values())
+    over = _texts("witness_appeal", contact=contact, lifecycle={"stage": "end", "incident": "i1"})
+    assert not any("04 99" in text for text in over.values())
+    english = _texts("witness_appeal", contact=contact, language="en")["x"]
+    assert ("04 99 13 50 01" in english) == isinstance(contact, dict)
+
+
+def test_what_is_known_and_what_is_not_follow_the_description() -> None:
+    known = {"confirmed": "Deux personnes sont blessées", "unconfirmed": "L'origine du feu"}
+    texts = _texts(description="Fumées denses.", known=known)
+    expected = "Ce que l'on sait : deux personnes sont blessées. Pas encore établi : l'origine du feu."
+    assert expected in texts["x"]
+    assert expected in texts["email"].replace("\n", " ")
+
+
+def test_accounts_and_hashtags_in_running_text_are_words_where_nobody_can_follow_them() -> None:
+    texts = _texts(description="Merci aux @PompiersHerault. Voir l'#OTV et la #PoliceNationale.")
+    assert all("@" not in text.replace("@police34", "") for text in texts.values())
+    assert all("sapeurs-pompiers de l'Hérault" in text.replace("\n", " ") for text in texts.values())
+    for network in ("sms", "email"):
+        assert "l'opération Tranquillité vacances et la Police nationale" in texts[network].replace("\n", " ")
+        assert "#" not in texts[network]
+    assert "#PoliceNationale" in texts["mastodon"]
+
+
+def test_a_shared_name_has_its_department_on_every_network() -> None:
+    for text in _texts(shared=True).values():
+        assert "(Hérault)" in text
+    assert "(Hérault)" not in _texts()["x"]
+    assert "à #Sète (Hérault)" in _texts(shared=True, headline="Feu à Sète")["x"]
+
+
+def test_where_people_are_invited_the_street_is_said() -> None:
+    place = {"commune_name": "Montpellier", "label": "hôtel de police, 206 avenue du Comté-de-Melgueil"}
+    for text in _texts("recruitment", headline="Venez nous rencontrer jeudi 11 juin", location=place).values():
+        assert "206 avenue du Comté-de-Melgueil" in text.replace("\n", " ")
+    named = _texts("recruitment", headline="Rendez-vous rue Foch", location={"street": "rue Foch"})["x"]
+    assert named.casefold().count("rue foch") == 1
+
+
+def test_prepositions_are_set_right_before_the_name_of_the_commune() -> None:
+    texts = _texts(headline="Feu à Le Crès", location={"commune": "34090", "commune_name": "Le Crès"})
+    assert all("au Crès" in text and "à Le" not in text for text in texts.values())
+    assert "#LeCrès" in texts["x"]
+
+
+@given(
+    name=st.sampled_from(["Le Crès", "Les Matelles", "La Grande-Motte", "Agde", "Sète", "Saint-Jean-de-Védas"]),
+    form=st.sampled_from(["Feu {}", "Feu de hangar", "{} : feu de hangar"]),
+    shared=st.booleans(),
+)
+def test_every_post_names_its_place_once(name: str, form: str, *, shared: bool) -> None:
+    headline = form.format(f"à {name}" if form.endswith("{}") else name)
+    location = {"commune_name": name, "department_name": "Hérault"}
+    for network, text in _texts(headline=headline, location=location, shared=shared).items():
+        tags = {span.value for span in spans_of(text) if span.kind == "tag"}
+        words = name.split(" ", 1)[-1]
+        in_words = contains_words(text, words)
+        assert in_words or tags, network
+        assert not (network in {"x", "bluesky"} and text.splitlines()[0].count(words) > 1)
