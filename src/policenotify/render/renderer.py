@@ -8,15 +8,17 @@ from typing import Any
 
 from policenotify.channel import ChannelConfig, Picture, Post, Span
 from policenotify.errors import MessageTooLong
-from policenotify.model.history import RenderedPost, Target
+from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.render.context import RenderContext
 from policenotify.render.mail import fit_mail, mail_parts, subject
-from policenotify.render.short_post import ShortPost
+from policenotify.render.short_post import REFERENCE, ShortPost
 from policenotify.text.budget import Budget
 from policenotify.text.characters import one_line
 from policenotify.text.fit import FitResult, Part, fit, split_thread
 from policenotify.text.french_spacing import NO_BREAK
 from policenotify.text.spans import spans_of
+
+_UNSEEN = frozenset({Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SKIPPED})
 
 
 def render(context: RenderContext, target: Target, *, channel: ChannelConfig, key: str) -> RenderedPost:
@@ -35,7 +37,8 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
         MessageTooLong: The required parts do not fit: neither whole, nor in a thread, nor in their briefest form.
     """
     context = context.cached(RenderContext.with_mentions, channel.mentions)
-    capabilities = channel.capabilities
+    capabilities = channel.capabilities.for_severity(context.message.severity)
+    channel = channel if capabilities is channel.capabilities else replace(channel, capabilities=capabilities)
     pictures = context.cached(_described_pictures)[: capabilities.images]
     left_out = len(context.pictures) - len(pictures)
     notes = [f"{left_out} of {len(context.pictures)} pictures left out"] if left_out else []
@@ -111,11 +114,22 @@ def _fitted_whole(
 
 def _fitted(parts: Sequence[Part], budget: Budget) -> FitResult:
     """Return the parts within the budget, in the alphabet of the network."""
-    if budget.transliterate is None:
+    spell = budget.transliterate
+    if spell is None:
         return fit(parts, budget)
-    fitted = fit([Part(budget.transliterate(part.text), part.rule, part.order, part.name) for part in parts], budget)
-    # The mark of a cut may not be in the alphabet either.
-    return replace(fitted, text=budget.transliterate(fitted.text))
+    spelled = replace(budget, measure=lambda text: budget.measure(spell(text)))
+
+    def fitted(parts: Sequence[Part]) -> FitResult:
+        result = fit(parts, spelled)
+        return replace(result, text=spell(result.text))
+
+    whole, price = fitted(parts), budget.price
+    shorter = [part for part in parts if part.name != REFERENCE]
+    if price is not None and len(shorter) < len(parts):  # the reference is not worth a message of its own
+        cheaper = fitted(shorter)
+        if price(cheaper.text) < price(whole.text):
+            return replace(cheaper, omitted=(*cheaper.omitted, f"{REFERENCE} left out"))
+    return whole
 
 
 def _brief(context: RenderContext, channel: ChannelConfig) -> FitResult:
@@ -132,14 +146,22 @@ def _short_post(context: RenderContext, channel: ChannelConfig, *, distinct: boo
     capabilities = channel.capabilities
     bracketed = capabilities.hashtags and capabilities.bracketed_hashtags
     identifier = context.unique_suffix if distinct else "" if capabilities.replies else context.incident_name
+    signed = capabilities.recipients and _is_first(context, channel)
     return context.cached(
-        ShortPost, capabilities.hashtags, bracketed, identifier, _has_no_break_spaces(capabilities.budget)
+        ShortPost, capabilities.hashtags, bracketed, identifier, signed, _has_no_break_spaces(capabilities.budget)
     )
+
+
+def _is_first(context: RenderContext, channel: ChannelConfig) -> bool:
+    """Return True if the channel's readers have nothing of the incident yet."""
+    posts = [part for entry in context.history.entries for part in entry.posts]
+    seen = any(part.channel == channel.name and part.outcome not in _UNSEEN for part in posts)
+    return context.is_opening or (bool(posts) and not seen)
 
 
 def _has_no_break_spaces(budget: Budget) -> bool:
     """Return True if a no-break space costs as much as an ordinary one."""
-    return budget.transliterate is None and budget.measure(f"a{NO_BREAK}b") == budget.measure("a b")
+    return budget.measure(f"a{NO_BREAK}b") == budget.measure("a b")
 
 
 def _distinct(

@@ -8,7 +8,8 @@ In the order of reading:
 4. the description
 5. the instruction (**required**)
 6. the time of the next update, or until when it holds (**required**)
-7. the link, and hashtags, up to three in all. The category's is among them if hashtags in brackets do not work.
+7. the link, the incident's reference where posts do not hang together, the sender where readers see no account, and
+   hashtags, up to three in all. The category's is among them if hashtags in brackets do not work.
 
 Parts that are not required are left out in this order: the description, shortened sentence by sentence first (word by
 word outside incidents), the hashtags from the last one, the link, and what the message refers to. If the required
@@ -39,6 +40,9 @@ An agreed hashtag spreads a warning, more of them only take space (Sutton et al.
 
 _DESCRIPTION, _TAG, _LINK, _CONTEXT = range(4)  # the order in which parts are left out
 _VALIDITY, _REST = range(2)  # the same, in a brief post
+REFERENCE: Final = "reference"
+"""The name of the part with the incident's reference."""
+
 _STOPS: Final = ".,;:!?…"
 
 
@@ -51,6 +55,7 @@ class ShortPost:
         hashtags: Readers can follow a hashtag.
         bracketed: They can follow one in a bracket. Otherwise the category's hashtag ends the post.
         identifier: A suffix that identifies the incident or the post: `Réf. K7Q2M`. Empty if none is needed.
+        signed: The post names its sender, because readers have nothing of the incident and see no account.
         hard_spaces: The network has no-break spaces.
     """
 
@@ -58,6 +63,7 @@ class ShortPost:
     hashtags: bool
     bracketed: bool
     identifier: str
+    signed: bool
     hard_spaces: bool
 
     @cached_property
@@ -82,6 +88,7 @@ class ShortPost:
         first = first_sentence(instruction)
         rest = instruction[len(first) :].strip()
         more = context.locale.more.format(where=context.message.link or context.signature)
+        source = self._source if context.message.link else ""
         return self._parts(
             Part(context.exercise_mark),
             Part(lead),
@@ -89,7 +96,8 @@ class ShortPost:
             Part(rest, "sentences", _REST, "the rest of the instruction"),
             Part(self._validity, "droppable", _VALIDITY, "when more will be said"),
             Part(more if context.message.link else sentence(more)),
-            Part(self.identifier),
+            Part(self.identifier, name=REFERENCE),
+            Part(source),
         )
 
     @property
@@ -118,7 +126,7 @@ class ShortPost:
     @cached_property
     def _end(self) -> tuple[Part, ...]:
         lead, instruction, tags = self._content
-        message = self.context.message
+        context, message = self.context, self.context.message
         link = message.link or ""
         # A cancellation has the hashtags of the withdrawn message, and must not repeat its words.
         more = message.hashtags if self.hashtags and message.stage is not Stage.CANCELLATION else ()
@@ -127,10 +135,17 @@ class ShortPost:
         spans = spans_of(text) if tags or (link and link.partition("://")[2] in text) else ()
         parts = (
             Part("" if link in {span.value for span in spans} else link, "droppable", _LINK, "link"),
-            Part(self.identifier),
+            Part(self.identifier, name=REFERENCE),
+            Part("" if contains_words(text, context.signature) else self._source),
             *_new_tags(tags, {span.value.casefold() for span in spans if span.kind == "tag"}),
         )
         return tuple(part for part in parts if part.text)
+
+    @property
+    def _source(self) -> str:
+        """The sender, as a signature: a network may replace the name that a message came from."""
+        context = self.context
+        return f"{context.locale.dash.lstrip()}{context.signature}" if self.signed and context.signature else ""
 
     def _parts(self, *parts: Part) -> tuple[Part, ...]:
         return tuple(self._typeset(part) for part in parts if part.text)

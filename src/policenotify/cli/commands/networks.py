@@ -62,7 +62,7 @@ class NetworkOption(Result):
 def _capabilities(capabilities: Capabilities | None) -> dict[str, JsonValue] | None:
     if capabilities is None:
         return None
-    fields = {name: getattr(capabilities, name) for name in capabilities.__slots__ if name != "budget"}
+    fields = {name: getattr(capabilities, name) for name in capabilities.__slots__ if "budget" not in name}
     budget = capabilities.budget
     return {"limit": budget.limit, "max_bytes": budget.max_bytes, **to_jsonable_python(fields)}
 
