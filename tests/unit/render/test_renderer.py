@@ -623,7 +623,7 @@ def test_a_mail_shortens_its_description_first_and_then_its_instruction_at_a_sen
 def test_where_posts_do_not_hang_together_they_carry_a_reference() -> None:
     assert _render(_message(), PHONE, reference="K7Q2M").standalone.text == (
         "🚨 [Accident] Montpellier – Accident de la circulation en cours avenue de Toulouse. Évitez le secteur. "
-        "Réf. K7Q2M"
+        "Réf. K7Q2M – Police nationale de l'Hérault"
     )
     assert "K7Q2M" not in _render(_message(), BLUESKY, reference="K7Q2M").standalone.text
     assert "Ref. K7Q2M" in _render(_message(), PHONE, reference="K7Q2M", language="en").standalone.text
