@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache, lru_cache
 from typing import Any
 
 from policenotify.channel import ChannelConfig, Picture, Post, Span
@@ -114,22 +115,23 @@ def _fitted_whole(
 
 def _fitted(parts: Sequence[Part], budget: Budget) -> FitResult:
     """Return the parts within the budget, in the alphabet of the network."""
-    spell = budget.transliterate
-    if spell is None:
+    if budget.transliterate is None:
         return fit(parts, budget)
+    spell = cache(budget.transliterate)
     spelled = replace(budget, measure=lambda text: budget.measure(spell(text)))
 
     def fitted(parts: Sequence[Part]) -> FitResult:
         result = fit(parts, spelled)
         return replace(result, text=spell(result.text))
 
-    whole, price = fitted(parts), budget.price
+    whole = fitted(parts)
     shorter = [part for part in parts if part.name != REFERENCE]
-    if price is not None and len(shorter) < len(parts):  # the reference is not worth a message of its own
-        cheaper = fitted(shorter)
-        if price(cheaper.text) < price(whole.text):
-            return replace(cheaper, omitted=(*cheaper.omitted, f"{REFERENCE} left out"))
-    return whole
+    if len(shorter) == len(parts) or budget.price is None or (price := budget.price(whole.text)) <= 1:
+        return whole
+    cheaper = fitted(shorter)  # the reference is not worth a message of its own
+    if budget.price(cheaper.text) >= price:
+        return whole
+    return replace(cheaper, omitted=(*cheaper.omitted, f"{REFERENCE} left out"))
 
 
 def _brief(context: RenderContext, channel: ChannelConfig) -> FitResult:
@@ -137,7 +139,7 @@ def _brief(context: RenderContext, channel: ChannelConfig) -> FitResult:
     short = _short_post(context, channel)
     fitted = _fitted(short.brief, channel.capabilities.budget)
     # The link stays, as the place of the rest.
-    left_out = [f"{part.name} left out" for part in short.standalone if part.name and part.name != "link"]
+    left_out = [f"{part.name} left out" for part in short.standalone if part.name not in {"", "link", REFERENCE}]
     return replace(fitted, omitted=(*left_out, *fitted.omitted))
 
 
@@ -159,6 +161,7 @@ def _is_first(context: RenderContext, channel: ChannelConfig) -> bool:
     return context.is_opening or (bool(posts) and not seen)
 
 
+@lru_cache
 def _has_no_break_spaces(budget: Budget) -> bool:
     """Return True if a no-break space costs as much as an ordinary one."""
     return budget.measure(f"a{NO_BREAK}b") == budget.measure("a b")
