@@ -136,7 +136,7 @@ class ShortPost:
         parts = (
             Part("" if link in {span.value for span in spans} else link, "droppable", _LINK, "link"),
             Part(self.identifier, name=REFERENCE),
-            Part("" if contains_words(text, context.signature) else self._source),
+            Part("" if contains_words(f"{lead} {instruction}", context.signature) else self._source),
             *_new_tags(tags, {span.value.casefold() for span in spans if span.kind == "tag"}),
         )
         return tuple(part for part in parts if part.text)

@@ -93,7 +93,9 @@ def test_an_update_is_the_first_sms_of_people_who_got_no_other(earlier: tuple[tu
 
 
 def test_a_text_that_names_the_sender_needs_no_signature() -> None:
-    assert _text(_message(description=f"La {SENDER} remercie la population.")).count(SENDER) == 1
+    named = {"description": f"La {SENDER} vous remercie. {'Soyez prudents. ' * 30}"}
+    assert _text(_message(**named)).endswith(SENDER), "the description may be shortened"
+    assert _text(_message(instruction=f"Appelez la {SENDER}.")).count(SENDER) == 1
 
 
 def test_posts_of_an_account_have_no_signature() -> None:
