@@ -118,7 +118,7 @@ def test_a_recipient_is_suppressed_by_a_second_report_on_another_day(desk: MailD
     assert desk.publish("elsewhere", "duty").on("duty").recipients == {Outcome.POSTED: 2}
     assert desk.journal.suppressions.lift("press", "Gone@a.example", "brigadier") == 1
     [lifted] = desk.events("lifted")
-    assert lifted["recipient"] == desk.events("suppressed")[0]["recipient"]
+    assert lifted["recipients"] == desk.events("suppressed")[0]["recipients"]
     assert desk.publish("lifted").on("press").recipients == {Outcome.POSTED: 2}
 
 
