@@ -14,7 +14,7 @@ from policenotify.text.wrap import wrap
 GOLDEN: Final = Path(__file__).parents[1] / "golden"
 CAMPAIGNS: Final = GOLDEN / "campaigns_2027.txt"
 
-_LANGUAGE: Final = re.compile(r"===.*, (?P<language>[a-z]{2,3})(?:-\w+)?")
+_LANGUAGE: Final = re.compile(r", (?P<language>[a-z]{2})(?:-\w+)?(?:,|$)")  # in a heading or a page's first line
 _BLOCK: Final = re.compile(r"--- (?P<name>[^\d:]+?)(?: \d+/\d+.*|: (?P<title>.*))?")
 _COUNTS: Final = re.compile(r"\d+ graphemes, .*")
 _NOT_READ: Final = re.compile(r"(?:  |! |-- $).*")  # spans, what was left out, the line before a mail's footer
@@ -53,10 +53,11 @@ def golden_texts() -> Iterator[GoldenText]:
 def page_texts(page: Path, folder: Path = GOLDEN) -> Iterator[GoldenText]:
     """Yield the French texts of a page, those of SMS with the accents and signs of the other posts."""
     name = str(page.relative_to(folder))
-    texts = [GoldenText(name, block, text) for block, text in _paragraphs(page.read_text("utf-8").splitlines())]
+    whole = page.read_text("utf-8")
+    texts = [GoldenText(name, block, text) for block, text in _paragraphs(whole.splitlines())]
     accents = _lost_accents(each.text for each in texts if not _is_sms(each.block))
     for each in texts:
-        sentences, tags = _as_read(_restored(each.text, accents) if _is_sms(each.block) else each.text)
+        sentences, tags = _as_read(_restored(each.text, accents) if _is_sms(each.block) else each.text, whole)
         yield each._replace(text=sentences)
         if tags:
             yield each._replace(text=tags)
@@ -69,8 +70,9 @@ def _is_sms(block: str) -> bool:
 def _paragraphs(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield the texts of the French blocks with the names of their blocks. Wrapped lines are joined."""
     block, french, physical = "", True, list[str]()
-    for line in (*lines, ""):
-        header, language = _BLOCK.fullmatch(line), _LANGUAGE.fullmatch(line)
+    for number, line in enumerate((*lines, "")):
+        header = _BLOCK.fullmatch(line)
+        language = _LANGUAGE.search(line) if not number or line.startswith("===") else None
         text = "" if header or language or not (block and french) or _NOT_READ.fullmatch(line) else line
         if text and physical and wrap(" ".join((*physical, text))).split("\n") == [*physical, text]:
             physical.append(text)
@@ -97,14 +99,14 @@ def _restored(text: str, accents: dict[str, str]) -> str:
     return _QUOTED.sub(r"« \1 »", text).replace(" - ", " – ").replace("...", "…").replace("->", "→")
 
 
-def _as_read(text: str) -> tuple[str, str]:
-    """Return the sentences of a text and the hashtags after them, as words.
+def _as_read(text: str, page: str) -> tuple[str, str]:
+    """Return the sentences of a text and the hashtags after them, as the words that the page has for them.
 
     A handle becomes a name, and an address one that each program recognises.
     """
     end, tags = len(text), list[str]()
     for span in reversed(spans_of(text)):
-        words = {"url": "https://police.example", "mention": "Paul", "tag": _CAMEL.sub(" ", span.value)}[span.kind]
+        words = {"url": "https://police.example", "mention": "Paul", "tag": _tag(span.value, page)}[span.kind]
         if span.kind == "tag" and not text[span.end : end].strip() and text[: span.start].strip():
             tags.insert(0, words)
             end = span.start
@@ -112,3 +114,11 @@ def _as_read(text: str) -> tuple[str, str]:
             text = f"{text[: span.start]}{words}{text[span.end :]}"
             end += len(words) - (span.end - span.start)
     return text[:end].rstrip(), ", ".join(tags)
+
+
+def _tag(tag: str, page: str) -> str:
+    """Return a hashtag as words: `Saint-Denis` if the page has it elsewhere, else `Saint Denis`."""
+    words = _CAMEL.split(tag)
+    spelled = "[- ']".join(map(re.escape, words))
+    elsewhere = re.search(rf"(?<![#\w]){spelled}(?!\w)", page, re.IGNORECASE)
+    return elsewhere[0] if elsewhere and len(words) > 1 else " ".join(words)
