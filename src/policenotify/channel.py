@@ -383,6 +383,8 @@ class ChannelConfig:
         on_cancellation: How a cancellation is published: `reply`, `delete` the incident's posts, or `both`. It always
             posts if a post cannot be deleted, or may be out unseen.
         mentions: Accounts that its posts may mention, without `@`. Any other name loses its `@`.
+        hashtags: Where hashtags of category and place stand, if the network has any: `inline` in the text, or `last`,
+            behind it, where they do not interrupt a screen reader.
         discovers_capabilities: Facts in its state store refine its capabilities.
         recipients: Returns the addresses of its present recipients.
         rate: Its limit, for all processes of the installation together. Each attempt to post, edit or delete counts,
@@ -405,6 +407,7 @@ class ChannelConfig:
     on_correction: OnCorrection | BySeverity[OnCorrection] = DEFAULT_ON_CORRECTION
     on_cancellation: Literal["reply", "delete", "both"] = "reply"
     mentions: frozenset[str] = frozenset()
+    hashtags: Literal["inline", "last"] = "inline"
     discovers_capabilities: bool = False
     recipients: Callable[[], Iterable[str]] | None = field(default=None, repr=False)
     rate: Rate | None = None

@@ -65,7 +65,7 @@ def test_an_incident_is_one_thread_and_names_its_sender_and_reference_where_ther
         [reference] = {found[0] for text in texts if (found := re.search(r"Réf\. [0-9A-Z]{5}\b", text))}
         for text in texts:  # the reference is not worth one more message
             assert reference in text or sms(f"{text} {reference}").segments > sms(text).segments
-        assert [text.endswith(f" - {SENDER}") for text in texts] == [True, False, False]
+        assert [text.endswith(f"\n{SENDER}") for text in texts] == [True, False, False]
         assert not any("#" in text or "🚨" in text for text in texts)
         assert {message.encoding for message in five.sms.phone(number)} == {"GSM-7"}
 

@@ -303,6 +303,11 @@ class Message(FrozenModel):
 
     def wording(self, language: str) -> Translation | None:
         """Return the words in a language, if any. For `de-CH`, also those in `de`."""
+        return best_match(language, {words.language: words for words in self.wordings})
+
+    @property
+    def wordings(self) -> tuple[Translation, ...]:
+        """The words in each language, its own first."""
         own = Translation.model_construct(  # validated with the message
             language=self.language,
             headline=self.headline,
@@ -310,7 +315,7 @@ class Message(FrozenModel):
             instruction=self.instruction,
             alts=tuple(image.alt for image in self.images),
         )
-        return best_match(language, {words.language: words for words in (own, *self.translations)})
+        return (own, *self.translations)
 
     def digest(self) -> str:
         """Return the SHA-256 of the content, equal for equal moments in different zones."""

@@ -61,6 +61,7 @@ class ChannelOptions(TypedDict, total=False):
     on_correction: OnCorrection | BySeverity[OnCorrection]
     on_cancellation: Literal["reply", "delete", "both"]
     mentions: frozenset[str]
+    hashtags: Literal["inline", "last"]
     recipients: Callable[[], Iterable[str]] | None
     rate: Rate | None
 

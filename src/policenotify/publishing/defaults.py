@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from datetime import datetime
 
 from policenotify.model.cap import Precision, Urgency
 from policenotify.model.lifecycle import Stage
@@ -20,11 +21,14 @@ def fill_defaults(
     department_name: str | None,
     department: str | None,
     incident: str | None,
-    earlier: Iterable[Message] = (),
+    earlier: Sequence[Message] = (),
+    now: datetime | None = None,
 ) -> Message:
     """Return the message with the defaults of its category.
 
-    Its place becomes no finer than the category allows. Filling in the defaults again changes nothing.
+    Its place becomes no finer than the category allows. An update or correction without an instruction repeats the one
+    in force, and a correction also the next update: each post must be of use to those who read no other. Filling in
+    the defaults again changes nothing.
 
     Args:
         message: The message as the desk wrote it.
@@ -35,7 +39,9 @@ def fill_defaults(
         department: Code of the department, when it follows from the commune.
         incident: Id of the incident, unless the message names one.
         earlier: The publications of that incident.
+        now: The time of publication. A promise of news that is past by then is not repeated.
     """
+    message = _with_instruction(message, earlier)
     place, lifecycle = message.location, message.lifecycle
     if place is not None:
         names = {
@@ -55,5 +61,35 @@ def fill_defaults(
             "location": place,
             "lifecycle": lifecycle.model_copy(update={"incident": lifecycle.incident or incident}),
             "sender": message.sender or sender,
+            "next_update_at": message.next_update_at or _promised(message, earlier, now),
         }
     )
+
+
+def _with_instruction(message: Message, earlier: Sequence[Message]) -> Message:
+    """Return an update or correction with the instruction in force, in each language that lacks one."""
+    if message.stage not in {Stage.UPDATE, Stage.CORRECTION}:
+        return message
+    translations = tuple(
+        words if words.instruction else words.model_copy(update={"instruction": _in_force(words.language, earlier)})
+        for words in message.translations
+    )
+    instruction = message.instruction or _in_force(message.language, earlier)
+    return message.model_copy(update={"instruction": instruction, "translations": translations})
+
+
+def _in_force(language: str, earlier: Sequence[Message]) -> str:
+    """Return the last instruction in a language. An end lifts those before it."""
+    for message in reversed(earlier):
+        words = next((words for words in message.wordings if words.language == language), None)
+        if words and words.instruction:
+            return words.instruction
+        if message.stage is Stage.END:
+            break
+    return ""
+
+
+def _promised(message: Message, earlier: Sequence[Message], now: datetime | None) -> datetime | None:
+    """Return the next update that a correction promises again."""
+    promised = earlier[-1].next_update_at if earlier and message.stage is Stage.CORRECTION else None
+    return promised if promised and now and promised > now else None

@@ -155,7 +155,7 @@ class Preparer:
         status = self._status_after(message, history, incident)
         _refuse_mixed_exercise(message, history)
         profile = profile_of(message.category, self.profiles)
-        resolved = self._fill_defaults(message, profile, incident, history)
+        resolved = self._fill_defaults(message, profile, incident, history, at)
         context = CheckContext(
             message=resolved,
             profile=profile,
@@ -228,7 +228,7 @@ class Preparer:
         return self._render(targets, {channel.name: channel}, publication, history, pictures)
 
     def _fill_defaults(
-        self, message: Message, profile: CategoryProfile, incident: str | None, history: History
+        self, message: Message, profile: CategoryProfile, incident: str | None, history: History, now: datetime
     ) -> Message:
         """Return the message with what its category, the tables of places and its incident add."""
         where = message.location
@@ -244,6 +244,7 @@ class Preparer:
             department=code,
             incident=incident,
             earlier=[entry.message for entry in history.entries],
+            now=now,
         )
 
     def _render(

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from functools import cached_property
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from policenotify.channel import Picture
+from policenotify.model.cap import Severity, Urgency
 from policenotify.model.history import History
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message, Translation
@@ -22,6 +23,8 @@ from policenotify.text.autolinks import repair
 from policenotify.text.characters import clean, one_line
 from policenotify.text.comparison import contains_words
 from policenotify.text.french_spacing import set_no_break_spaces
+
+_NOT_NOW: Final = frozenset({Urgency.EXPECTED, Urgency.FUTURE, Urgency.PAST})
 
 _Args = ParamSpec("_Args")
 _Result = TypeVar("_Result")
@@ -99,7 +102,7 @@ class RenderContext:
     def headline(self) -> str:
         """The headline in one line, or the category's label if nothing of it is visible."""
         headline = self._repaired(one_line(translation_of(self.message, self.language).headline))
-        return headline or self.profile.label(self.language)
+        return headline or self.label
 
     @cached_property
     def description(self) -> str:
@@ -128,8 +131,8 @@ class RenderContext:
 
     @cached_property
     def period(self) -> str:
-        """When the message holds, as far as the headline does not state it."""
-        return self.times.period(self.open_headline)
+        """When the message holds, as far as the headline does not state it. Empty for what never happened."""
+        return "" if self.message.stage is Stage.CANCELLATION else self.times.period(self.open_headline)
 
     @cached_property
     def place(self) -> Place:
@@ -156,10 +159,37 @@ class RenderContext:
         """True if it belongs to an incident, or its category opens them."""
         return self.profile.opens_incident or self.message.incident is not None
 
-    @property
+    @cached_property
+    def is_severe(self) -> bool:
+        """True if what to do comes before all else."""
+        return (self.message.severity or self.profile.severity).at_least(Severity.SEVERE)
+
+    @cached_property
+    def label(self) -> str:
+        """The public name of its category, with the colour that its severity has there."""
+        return self.profile.label(self.language, self.message.severity)
+
+    @cached_property
+    def category_tag(self) -> str:
+        """The category's own hashtag without `#`, empty if it has none."""
+        return self.profile.hashtag(self.language, self.message.severity)
+
+    @cached_property
     def mark(self) -> str:
-        """The word for its stage, empty for an opening."""
-        return self.locale.marks.get(self.message.stage, "")
+        """The word for its stage. Empty for what stands alone, and for an opening that is not under way."""
+        stage = self.message.stage
+        if stage is Stage.OPENING and not self._is_under_way:
+            return ""
+        return self.profile.stage_mark(stage, self.locale.language) or self.locale.marks.get(stage, "")
+
+    @property
+    def _is_under_way(self) -> bool:
+        start, urgency = self.message.starts_at, self.message.urgency or self.profile.urgency
+        return self.profile.ongoing and not (start and start > self.now) and urgency not in _NOT_NOW
+
+    def heading(self, name: str) -> str:
+        """Return the name of its category with the word for its stage."""
+        return f"{name}{self.locale.dash}{self.mark}" if self.mark else name
 
     @cached_property
     def incident_name(self) -> str:
@@ -201,12 +231,13 @@ class RenderContext:
             return sentence(self.times.withdrawal(wrong.at))
         corrected = {entry.message.lifecycle.corrects for entry in self.history.entries}
         if opening is None or self.profile.discreet or opening.publication in corrected:
-            return sentence(self.locale.context_unknown.format(label=self.profile.label(self.language)))
-        if contains_words(self.headline, self.opening.open_headline):
             return ""
-        ongoing = rf" {re.escape(self.locale.ongoing)}(?=[.,;:!?…]*(?:\s|\Z))"  # as a whole word
         headline = self.opening.open_headline
-        headline = re.sub(ongoing, "", headline) if self.locale.ongoing else headline
+        if contains_words(self.headline, headline):
+            return ""
+        if mark := self.locale.marks.get(Stage.OPENING):  # what was under way then may be over
+            as_a_word = rf" {re.escape(mark)}(?=[.,;:!?…]*(?:\s|\Z))"
+            headline = re.sub(as_a_word, "", headline, flags=re.IGNORECASE)
         return sentence(
             self.times.back_reference(self.after_colon(headline, self.opening.place.one_line()), opening.at)
         )

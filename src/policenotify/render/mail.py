@@ -15,7 +15,6 @@ from html import escape
 from typing import Final, Literal, TypeAlias
 
 from policenotify.channel import Picture
-from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Stage
 from policenotify.render.context import RenderContext
 from policenotify.text.budget import Budget
@@ -39,6 +38,8 @@ _RIGHT_TO_LEFT: Final = frozenset(
     {"ar", "arc", "ckb", "dv", "fa", "he", "ks", "nqo", "ps", "sd", "syr", "ug", "ur", "yi"}
     | {"Adlm", "Arab", "Hebr", "Nkoo", "Rohg", "Syrc", "Thaa"}
 )
+# 17, 112, 114, but no group of a longer number.
+_NUMBER: Final = re.compile(r"(?<![\w&#])(?<![0-9]\s)[0-9]{2,3}(?!\s?[0-9])(?![\w;])")
 _CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 _COLUMN: Final = (
     "max-width:640px;margin:0 auto;word-break:break-word;overflow-wrap:anywhere"  # the former: old programs
@@ -66,12 +67,14 @@ class MailParts:
     """The content of a mail, in the order of reading.
 
     Attributes:
-        banner: Category and stage in words: `Accident – TERMINÉ`.
+        banner: Category and stage in words: `Accident – FIN`.
+        action_first: The instruction stands before the times.
         facts: Labels and values: `("Depuis", "17h40")`.
         description: The description, with its line breaks.
         context: What the message refers to, in a mail that stands alone.
         pictures: The description of each attached picture.
         exercise: The banner of an exercise, empty otherwise.
+        emergency: The emergency numbers.
     """
 
     language: str
@@ -79,6 +82,7 @@ class MailParts:
     tone: Tone
     headline: str
     place: str = ""
+    action_first: bool = False
     facts: tuple[tuple[str, str], ...] = ()
     description: str = ""
     instruction: str = ""
@@ -88,48 +92,49 @@ class MailParts:
     link_label: str = ""
     pictures: tuple[str, ...] = ()
     exercise: str = ""
+    emergency: str = ""
     footer: str = ""
 
 
 def mail_parts(context: RenderContext, pictures: tuple[Picture, ...], *, standalone: bool) -> MailParts:
     """Return the content of a mail."""
     locale, place = context.locale, context.place
-    label = context.profile.label(context.language)
     where = f"{place.one_line()} ({place.department})" if place.department else place.one_line()
     return MailParts(
         language=context.language,
-        banner=f"{label}{locale.dash}{context.mark}" if context.mark else label,
+        banner=context.heading(context.label),
         tone=_tone(context),
         headline=context.typeset(context.headline),
         place=context.typeset(where),
+        action_first=context.is_severe,
         facts=tuple((name, context.typeset(value)) for name, value in context.times.facts()),
         description=context.typeset(context.text.description),
         instruction=context.typeset(context.text.instruction),
-        instruction_label=locale.mail_action,
+        instruction_label=locale.mail_now if context.message.stage is Stage.END else locale.mail_action,
         context=context.typeset(context.back_reference) if standalone else "",
         link=context.message.link or "",
         link_label=locale.mail_link,
         pictures=tuple(picture.alt for picture in pictures),
         exercise=locale.exercise_notice if context.message.exercise else "",
+        emergency=context.typeset(locale.mail_emergency),
         footer=context.typeset(locale.mail_footer.format(sender=context.signature)),
     )
 
 
 def _tone(context: RenderContext) -> Tone:
-    severity = context.message.severity or context.profile.severity
     if context.message.stage is Stage.END:
         return "clear"
     if context.message.stage is Stage.CANCELLATION or not context.of_incident:
         return "info"
-    return "act" if severity.at_least(Severity.SEVERE) else "caution"
+    return "act" if context.is_severe else "caution"
 
 
 def subject(context: RenderContext) -> str:
-    """Return the subject: stage, category, place and headline of this message.
+    """Return the subject: category, stage, place and headline of this message.
 
-    `[Accident] Montpellier, avenue de Toulouse – Accident de la circulation`, later `TERMINÉ – [Accident] …`.
-    Mailboxes keep an incident together by `References`, so the subject may change. A locked screen shows it, so a
-    discreet category leaves the headline out. A cancellation names category and place only.
+    `[Accident – EN COURS] Montpellier, avenue de Toulouse – Accident de la circulation`. Mailboxes keep an incident
+    together by `References`, so the subject may change with the stage. A locked screen shows it, so a discreet
+    category leaves the headline out. A cancellation names category and place only.
     """
     place = context.place
     if context.profile.discreet or context.message.stage is Stage.CANCELLATION:
@@ -138,9 +143,9 @@ def subject(context: RenderContext) -> str:
         name = "" if context.tagged_headline else place.name
         where = ", ".join(filter(None, (name, context.place_details)))
         topic = context.locale.dash.join(filter(None, (where, context.open_headline)))
-    stem = f"[{context.profile.label(context.language)}] {topic}".rstrip()
-    marks = (context.locale.exercise if context.message.exercise else "", context.mark)
-    return context.locale.dash.join(filter(None, (*marks, stem)))
+    exercise = context.locale.exercise if context.message.exercise else ""
+    stem = f"[{context.heading(context.label)}] {topic}".rstrip()
+    return context.locale.dash.join(filter(None, (exercise, stem)))
 
 
 def fit_mail(parts: MailParts, budget: Budget, *, sentences: bool) -> tuple[FitResult, str]:
@@ -191,15 +196,16 @@ def _text(parts: MailParts) -> Iterator[str]:
     yield _wrapped(f"*** {parts.exercise} ***") if parts.exercise else ""
     yield _wrapped(parts.banner)
     yield _wrapped("\n".join(filter(None, (parts.headline, parts.place))))
-    yield _wrapped("\n".join(f"{label}{colon} {value}" for label, value in parts.facts))
-    yield _wrapped(parts.context)
+    facts = _wrapped("\n".join(f"{label}{colon} {value}" for label, value in parts.facts))
+    label = f"{parts.instruction_label}{colon}\n" if parts.instruction_label else ""
+    action = _wrapped(label + parts.instruction) if parts.instruction else ""
+    yield from (action, facts) if parts.action_first else (facts, action)
     yield _wrapped(parts.description)
-    if parts.instruction:
-        label = f"{parts.instruction_label}{colon}\n" if parts.instruction_label else ""
-        yield _wrapped(label + parts.instruction)
+    yield _wrapped(parts.context)
     yield _wrapped("\n".join(f"[{alt}]" for alt in parts.pictures))
     if parts.link:
         yield _wrapped(f"{parts.link_label}{colon}\n{parts.link}" if parts.link_label else parts.link)
+    yield _wrapped(parts.emergency)
     yield _wrapped(f"-- \n{parts.footer}") if parts.footer else ""
 
 
@@ -210,29 +216,37 @@ def _blocks(parts: MailParts) -> Iterator[str]:
     yield f'<h1 style="font-size:22px;line-height:1.3;margin:16px 0 4px">{_html(parts.headline)}</h1>'
     if parts.place:
         yield f'<p style="margin:0 0 8px"><strong>{_html(parts.place)}</strong></p>'
-    if parts.facts:  # not a table: its columns would be too narrow for a date on a telephone
-        facts = (
-            f'<p style="margin:2px 0"><strong>{_html(label + _colon(parts.language))}</strong> {_html(value)}</p>'
-            for label, value in parts.facts
-        )
-        yield f'<div style="margin:12px 0">{"".join(facts)}</div>'
-    if parts.context:
-        yield _paragraph(parts.context)
-    if parts.description:
-        yield _paragraph(parts.description)
-    if parts.instruction:
-        side = "right" if _is_right_to_left(parts.language) else "left"
-        label = f'<h2 style="font-size:16px;margin:0">{_html(parts.instruction_label)}</h2>'
-        yield (
-            f'<div style="border-{side}:4px solid {_COLOURS[parts.tone][0]};padding:4px 12px;margin:16px 0">'
-            f"{label if parts.instruction_label else ''}{_paragraph(parts.instruction)}</div>"
-        )
+    facts, action = _facts(parts), _action(parts)
+    yield from filter(None, (action, facts) if parts.action_first else (facts, action))
+    yield from map(_paragraph, filter(None, (parts.description, parts.context)))
     yield from (_paragraph(f"[{alt}]") for alt in parts.pictures)
     if parts.link:
         yield f'<p style="margin:12px 0">{_anchor(parts.link, parts.link_label)}</p>'
+    if parts.emergency:
+        yield _paragraph(parts.emergency, _NUMBER)
     if parts.footer:
         style = "border-top:1px solid #808080;margin-top:24px;padding-top:8px;font-size:14px"
         yield f'<div role="contentinfo" style="{style}">{_paragraph(parts.footer)}</div>'
+
+
+def _facts(parts: MailParts) -> str:
+    colon = _colon(parts.language)
+    facts = (  # not a table: its columns would be too narrow for a date on a telephone
+        f'<p style="margin:2px 0"><strong>{_html(label + colon)}</strong> {_html(value)}</p>'
+        for label, value in parts.facts
+    )
+    return f'<div style="margin:12px 0">{"".join(facts)}</div>' if parts.facts else ""
+
+
+def _action(parts: MailParts) -> str:
+    if not parts.instruction:
+        return ""
+    side = "right" if _is_right_to_left(parts.language) else "left"
+    label = f'<h2 style="font-size:16px;margin:0">{_html(parts.instruction_label)}</h2>'
+    return (
+        f'<div style="border-{side}:4px solid {_COLOURS[parts.tone][0]};padding:4px 12px;margin:16px 0">'
+        f"{label if parts.instruction_label else ''}{_paragraph(parts.instruction)}</div>"
+    )
 
 
 def _banner(text: str, colours: tuple[str, str]) -> str:
@@ -243,8 +257,11 @@ def _banner(text: str, colours: tuple[str, str]) -> str:
     return f'<p style="{style}">{_html(text)}</p>'
 
 
-def _paragraph(text: str) -> str:
-    return f'<p style="margin:8px 0">{_html(text).replace(chr(10), "<br>")}</p>'
+def _paragraph(text: str, numbers: re.Pattern[str] | None = None) -> str:
+    """Return a paragraph, in which these numbers can be called."""
+    html = _html(text).replace(chr(10), "<br>")
+    html = numbers.sub(r'<a href="tel:\g<0>" style="color:inherit">\g<0></a>', html) if numbers else html
+    return f'<p style="margin:8px 0">{html}</p>'
 
 
 def _anchor(link: str, label: str) -> str:

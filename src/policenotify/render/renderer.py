@@ -146,7 +146,7 @@ def _brief(context: RenderContext, channel: ChannelConfig) -> FitResult:
 def _short_post(context: RenderContext, channel: ChannelConfig, *, distinct: bool = False) -> ShortPost:
     """Return the parts of a short post, shared by channels that are alike."""
     capabilities = channel.capabilities
-    bracketed = capabilities.hashtags and capabilities.bracketed_hashtags
+    bracketed = capabilities.hashtags and capabilities.bracketed_hashtags and channel.hashtags == "inline"
     identifier = context.unique_suffix if distinct else "" if capabilities.replies else context.incident_name
     signed = capabilities.recipients and _is_first(context, channel)
     return context.cached(

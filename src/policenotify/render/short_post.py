@@ -1,15 +1,19 @@
 """The parts of a short post, in the style of French police accounts.
 
-In the order of reading:
+Each on a line of its own, in the order of reading:
 
-1. the mark of an exercise, the emoji of category or stage, `[#Category – STAGE]` and the place (**required**)
-2. the headline, with street and time if it does not name them (**required**)
-3. for a later message that stands alone, what it refers to
-4. the description
-5. the instruction (**required**)
-6. the time of the next update, or until when it holds (**required**)
-7. the link, the incident's reference where posts do not hang together, the sender where readers see no account, and
-   hashtags, up to three in all. The category's is among them if hashtags in brackets do not work.
+1. the mark of an exercise, the emoji of category or stage, `[#Category – STAGE]`, the place, and the headline with its
+   time (**required**)
+2. the instruction (**required**)
+3. the description
+4. for a later message that stands alone, what it refers to
+5. the time of the next update, or until when it holds (**required**), and the link
+6. the incident's reference where posts do not hang together, and the sender where readers see no account
+7. hashtags, up to three in all. Those of category and place are among them if hashtags in brackets do not work, or if
+   the channel puts them last.
+
+If the first line is too long, the headline follows the instruction: what to do about a severe event must be seen in a
+notification, and in any post.
 
 Parts that are not required are left out in this order: the description, shortened sentence by sentence first (word by
 word outside incidents), the hashtags from the last one, the link, and what the message refers to. If the required
@@ -19,10 +23,10 @@ the instruction, and where the rest is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 from policenotify.model.lifecycle import Stage
 from policenotify.render.context import RenderContext
@@ -38,12 +42,42 @@ MAX_TAGS: Final = 3
 An agreed hashtag spreads a warning, more of them only take space (Sutton et al., *PNAS* 112(48), 2015).
 """
 
+ACTION_WITHIN: Final = 110
+"""Within so many characters the instruction of a severe message begins: a notification shows little more."""
+
+_LEAD: Final = 160  # the same for other messages: the instruction still fits into the post
+
 _DESCRIPTION, _TAG, _LINK, _CONTEXT = range(4)  # the order in which parts are left out
 _VALIDITY, _REST = range(2)  # the same, in a brief post
 REFERENCE: Final = "reference"
 """The name of the part with the incident's reference."""
 
 _STOPS: Final = ".,;:!?…"
+
+
+class _Line:
+    """The lines of a post, from the first."""
+
+    EVENT, ACTION, MORE, REFERENCE, UNTIL, SOURCE, TAGS = range(7)
+
+
+class _Content(NamedTuple):
+    """The words of a post.
+
+    Attributes:
+        lead: The first line.
+        rest: What the first line has no space for.
+        tags: The hashtags that end the post.
+    """
+
+    lead: str
+    rest: str
+    instruction: str
+    tags: tuple[Part, ...]
+
+    @property
+    def text(self) -> str:
+        return f"{self.lead} {self.rest} {self.instruction}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +87,7 @@ class ShortPost:
     Attributes:
         context: The message.
         hashtags: Readers can follow a hashtag.
-        bracketed: They can follow one in a bracket. Otherwise the category's hashtag ends the post.
+        bracketed: They can follow one in a bracket, and one in the text is wanted. Otherwise hashtags end the post.
         identifier: A suffix that identifies the incident or the post: `Réf. K7Q2M`. Empty if none is needed.
         signed: The post names its sender, because readers have nothing of the incident and see no account.
         hard_spaces: The network has no-break spaces.
@@ -74,8 +108,9 @@ class ShortPost:
     @cached_property
     def standalone(self) -> tuple[Part, ...]:
         """The parts of a post that must be read alone."""
-        reference = self._typeset(Part(self.context.back_reference, self._shortening, _CONTEXT, "what it refers to"))
-        return (*self._body, reference, *self._end) if reference.text else self.reply
+        text, name = self.context.back_reference, "what it refers to"
+        reference = self._parts(Part(text, self._shortening, _CONTEXT, name, _Line.REFERENCE))
+        return (*self._body, *reference, *self._end) if reference else self.reply
 
     @cached_property
     def brief(self) -> tuple[Part, ...]:
@@ -83,21 +118,21 @@ class ShortPost:
 
         What, where, the first thing to do, and where the rest is: the link, or the name of the sender.
         """
-        context = self.context
-        lead, instruction, _ = self._content
-        first = first_sentence(instruction)
-        rest = instruction[len(first) :].strip()
+        context, content = self.context, self._content
+        first = first_sentence(content.instruction)
+        rest = content.instruction[len(first) :].strip()
         more = context.locale.more.format(where=context.message.link or context.signature)
         source = self._source if context.message.link else ""
         return self._parts(
             Part(context.exercise_mark),
-            Part(lead),
-            Part(first),
-            Part(rest, "sentences", _REST, "the rest of the instruction"),
-            Part(self._validity, "droppable", _VALIDITY, "when more will be said"),
-            Part(more if context.message.link else sentence(more)),
-            Part(self.identifier, name=REFERENCE),
-            Part(source),
+            Part(content.lead),
+            Part(first, line=_Line.ACTION),
+            Part(rest, "sentences", _REST, "the rest of the instruction", _Line.ACTION),
+            Part(content.rest, line=_Line.MORE),
+            Part(self._validity, "droppable", _VALIDITY, "when more will be said", _Line.UNTIL),
+            Part(more if context.message.link else sentence(more), line=_Line.UNTIL),
+            Part(self.identifier, name=REFERENCE, line=_Line.UNTIL),
+            Part(source, line=_Line.SOURCE),
         )
 
     @property
@@ -107,135 +142,162 @@ class ShortPost:
 
     @cached_property
     def _validity(self) -> str:
-        context = self.context
-        lead, instruction, _ = self._content
-        text, typed = f"{lead} {instruction}", f"{context.open_headline} {instruction}"
-        return sentence(upper_first(context.times.validity(text, typed)))
+        context, content = self.context, self._content
+        typed = f"{context.open_headline} {content.instruction}"
+        return sentence(upper_first(context.times.validity(content.text, typed)))
 
     @cached_property
     def _body(self) -> tuple[Part, ...]:
-        lead, instruction, _ = self._content
+        content = self._content
         return self._parts(
             Part(self.context.exercise_mark),
-            Part(lead),
-            Part(self.context.description, self._shortening, _DESCRIPTION, "description"),
-            Part(instruction, "splittable"),
-            Part(self._validity),
+            Part(content.lead),
+            Part(content.instruction, "splittable", line=_Line.ACTION),
+            Part(content.rest, "splittable", line=_Line.MORE),
+            Part(self.context.description, self._shortening, _DESCRIPTION, "description", _Line.MORE),
         )
 
     @cached_property
     def _end(self) -> tuple[Part, ...]:
-        lead, instruction, tags = self._content
-        context, message = self.context, self.context.message
+        content, message = self._content, self.context.message
         link = message.link or ""
         # A cancellation has the hashtags of the withdrawn message, and must not repeat its words.
         more = message.hashtags if self.hashtags and message.stage is not Stage.CANCELLATION else ()
-        tags = (*tags, *(Part(f"#{tag}", "droppable", _TAG, f"hashtag #{tag}") for tag in map(hashtag, more) if tag))
-        text = f"{lead} {self.context.description} {instruction}"
+        tags = (*content.tags, *map(_tag_part, map(hashtag, more)))
+        text = f"{content.text} {self.context.description}"
         spans = spans_of(text) if tags or (link and link.partition("://")[2] in text) else ()
-        parts = (
-            Part("" if link in {span.value for span in spans} else link, "droppable", _LINK, "link"),
-            Part(self.identifier, name=REFERENCE),
-            Part("" if contains_words(f"{lead} {instruction}", context.signature) else self._source),
+        shown = link in {span.value for span in spans}
+        source = "" if contains_words(content.text, self.context.signature) else self._source
+        return (
+            *self._parts(Part(self._validity, line=_Line.UNTIL)),
+            *filter(_has_text, (Part("" if shown else link, "droppable", _LINK, "link", _Line.UNTIL),)),
+            *filter(_has_text, (Part(self.identifier, name=REFERENCE, line=_Line.UNTIL),)),
+            *filter(_has_text, (Part(source, line=_Line.SOURCE),)),
             *_new_tags(tags, {span.value.casefold() for span in spans if span.kind == "tag"}),
         )
-        return tuple(part for part in parts if part.text)
 
     @property
     def _source(self) -> str:
         """The sender, as a signature: a network may replace the name that a message came from."""
-        context = self.context
-        return f"{context.locale.dash.lstrip()}{context.signature}" if self.signed and context.signature else ""
+        return self.context.signature if self.signed else ""
 
     def _parts(self, *parts: Part) -> tuple[Part, ...]:
         return tuple(self._typeset(part) for part in parts if part.text)
 
     def _typeset(self, part: Part) -> Part:
-        if not self.hard_spaces:
-            return part
-        return Part(self.context.typeset(part.text), part.rule, part.order, part.name)
+        return replace(part, text=self.context.typeset(part.text)) if self.hard_spaces else part
 
     @cached_property
-    def _content(self) -> tuple[str, str, tuple[Part, ...]]:
-        """The lead, the instruction, and the hashtags that end the post."""
+    def _content(self) -> _Content:
         return self._incident() if self.context.of_incident else self._campaign()
 
-    def _incident(self) -> tuple[str, str, tuple[Part, ...]]:
-        """Return `🚨 [#Accident] #Montpellier – Accident en cours avenue de Toulouse.`."""
-        context, place, locale = self.context, self.context.place, self.context.locale
-        with_tag = self._with_tag(context.open_headline, context.tagged_headline)
-        details, period = context.place_details, context.period
-        where = "" if with_tag or not place.name else self._tag(place.tag) or place.name
-        headline = with_tag or context.open_headline
+    def _incident(self) -> _Content:
+        """Return `🚨 [#Accident – EN COURS] #Montpellier – Accident de la circulation, avenue de Toulouse.`."""
+        context, place = self.context, self.context.place
+        mark = f"{self._emoji} [{self._heading}]"
+        with_tag = context.tagged_headline
+        headline = (with_tag if self.bracketed else None) or context.open_headline
+        name = self._place_name
+        where = "" if with_tag else name
+        times = (context.period,) if context.period else ()
+        tags = () if self.bracketed else (self._category_tag, self._place_tag)
+        comma = context.is_opening
         if context.is_opening:
-            extensible = not with_tag and details == ", ".join(place.details)
-            tail = self._event(headline, details, period, extensible=extensible)
-            lead = f"{where}{locale.dash}{tail}" if where else tail
+            event = _with_details(headline, filter(None, (context.place_details, *times)))
+            lead = f"{where}{context.locale.dash}{event}" if where else event
         else:
-            where = ", ".join(filter(None, (where, details)))
-            continued = context.after_colon(headline, place.one_line())
-            lead = f"{upper_first(where)}{locale.colon}{continued}" if where else headline
-            lead = " ".join(filter(None, (lead, period)))
-        tags = () if self.bracketed else (self._category_tag,)
-        return f"{self._emoji} [{self._heading}] {sentence(lead)}", context.instruction, tags
+            where = ", ".join(filter(None, (where, context.place_details)))
+            event = _with_details(headline, times, comma=comma)
+            continued = context.after_colon(event, place.one_line())
+            lead = f"{upper_first(where)}{context.locale.colon}{continued}" if where else event
+        lead = f"{mark} {sentence(lead)}"
+        if not context.instruction or not self._too_long(lead):
+            return _Content(lead, "", context.instruction, tags)
+        details = ", ".join(place.details)
+        where = ", ".join(filter(None, (name, details)))
+        event = _with_details(context.open_headline, times, comma=comma)
+        lead, rest = f"{mark} {sentence(upper_first(where))}".rstrip(), sentence(upper_first(event))
+        if details and self._too_long(lead):
+            lead, rest = f"{mark} {sentence(name)}".rstrip(), f"{sentence(upper_first(details))} {rest}"
+        return _Content(lead, rest, context.instruction, tags)
 
-    def _event(self, headline: str, details: str, period: str, *, extensible: bool) -> str:
-        """Return the headline of an opening with what it lacks.
+    def _too_long(self, lead: str) -> bool:
+        """Return True if the instruction would begin too late after this line."""
+        mark, limit = self.context.exercise_mark, ACTION_WITHIN if self.context.is_severe else _LEAD
+        return len(f"{mark} {lead}" if mark else lead) > limit - len("\n") - 1
 
-        That is: the event is under way, its times, its street. A headline with punctuation or with the place in it is a
-        whole sentence. Only its end is added to.
-        """
-        context, locale, start = self.context, self.context.locale, self.context.message.starts_at
-        extensible = extensible and not any(stop in headline for stop in _STOPS)
-        begun = not (start and start > context.now)
-        ongoing = context.profile.ongoing and begun and extensible and not contains_words(headline, locale.ongoing)
-        event = " ".join(filter(None, (headline, locale.ongoing if ongoing else "", period)))
-        if not details:
-            return event
-        if event[-1] in _STOPS:
-            return f"{event} {upper_first(details)}"
-        return f"{event}{locale.place_separator if extensible and not period else ', '}{details}"
-
-    def _campaign(self) -> tuple[str, str, tuple[Part, ...]]:
+    def _campaign(self) -> _Content:
         """Return `📱 Faux conseiller bancaire : raccrochez.`, with the hashtags at the end."""
         context, place = self.context, self.context.place
         headline, instruction = context.headline, context.instruction
-        tagged_headline = self._with_tag(headline, tagged(headline, place.name))
+        inline = self.bracketed or not self.hashtags
+        tagged_headline = self._with_tag(headline, tagged(headline, place.name)) if inline else None
         tagged_instruction = None
-        if not tagged_headline:
+        if inline and not tagged_headline:
             tagged_instruction = self._with_tag(instruction, tagged(instruction, place.name))
         named = bool(tagged_headline or tagged_instruction)
         mark = f"{context.mark}{context.locale.dash}" if context.mark else ""
         where = f"{place.name}{context.locale.colon}" if place.name and not (named or self.hashtags) else ""
-        lead = f"{self._emoji} {mark}{where}{sentence(tagged_headline or headline)}"
-        tags = (self._category_tag, Part("" if named else self._tag(place.tag)))
-        return lead, tagged_instruction or instruction, tags
+        event = sentence(tagged_headline or headline)
+        lead = f"{self._emoji} {mark}{where}{context.after_colon(event, place.one_line()) if where else event}"
+        rest = ""
+        if instruction and self._too_long(lead):
+            lead, rest = f"{self._emoji} {mark}{sentence(context.label)}", event
+        tags = (self._category_tag, *(() if named else (replace(self._place_tag, rule="required"),)))
+        return _Content(lead, rest, tagged_instruction or instruction, tags)
 
     def _with_tag(self, text: str, tagged: str | None) -> str | None:
         """Return the text with the place in it as a hashtag, where those work."""
         return tagged if self.hashtags or tagged is None else text
 
-    def _tag(self, tag: str) -> str:
-        return f"#{tag}" if tag and self.hashtags else ""
+    @property
+    def _place_name(self) -> str:
+        place = self.context.place
+        return f"#{place.tag}" if place.tag and self.bracketed else place.name
+
+    @property
+    def _place_tag(self) -> Part:
+        return _tag_part(self.context.place.tag if self.hashtags else "")
 
     @property
     def _category_tag(self) -> Part:
-        tag = self.context.profile.hashtag(self.context.language, self.context.message.severity)
-        return Part(self._tag(tag), "droppable", _TAG, f"hashtag #{tag}")
+        return _tag_part(self.context.category_tag if self.hashtags else "")
 
     @property
     def _emoji(self) -> str:
-        context = self.context
-        own = context.profile.sign(context.message.severity) if context.is_opening else ""
-        return own or context.locale.emojis[context.message.stage]
+        """The sign of the category for an opening, or for a colour that may have changed, else that of the stage."""
+        context, message = self.context, self.context.message
+        own = context.profile.sign(message.severity)
+        if not context.is_opening and not (message.stage in _HOLDS and context.profile.severity_emojis):
+            own = ""
+        return own or context.locale.emojis[message.stage]
 
     @property
     def _heading(self) -> str:
         """The text in the bracket: the category, and the word for the stage."""
-        context = self.context
-        tag = context.profile.hashtag(context.language, context.message.severity) if self.bracketed else ""
-        name = self._tag(tag) or context.profile.label(context.language)
-        return f"{name}{context.locale.dash}{context.mark}" if context.mark else name
+        tag = self.context.category_tag if self.bracketed else ""
+        return self.context.heading(f"#{tag}") if tag else self.context.heading(self.context.label)
+
+
+_HOLDS: Final = frozenset({Stage.UPDATE, Stage.CORRECTION})  # the stages after which an incident goes on
+
+
+def _with_details(headline: str, details: Iterable[str], *, comma: bool = True) -> str:
+    """Return the headline with its street and times."""
+    more = ", ".join(details)
+    if not more:
+        return headline
+    if headline[-1] in _STOPS:
+        return f"{headline} {upper_first(more)}"
+    return f"{headline}{',' if comma else ''} {more}"
+
+
+def _tag_part(tag: str) -> Part:
+    return Part(f"#{tag}" if tag else "", "droppable", _TAG, f"hashtag #{tag}", _Line.TAGS)
+
+
+def _has_text(part: Part) -> bool:
+    return bool(part.text)
 
 
 def _new_tags(tags: tuple[Part, ...], present: set[str]) -> Iterator[Part]:

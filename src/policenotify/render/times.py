@@ -59,7 +59,8 @@ class TimeFormatter:
         if self._is_final:
             return ""
         if update:
-            return "" if self._names(typed, update) else self._fill(self.locale.next_update, update)
+            promise = self._fill(self.locale.next_update, update)
+            return "" if contains_words(typed, promise) else promise
         if until and self.of_incident and not self._names(text, until):
             return self._fill(self.locale.until, until)
         return ""

@@ -173,6 +173,7 @@ class ChannelSettings(_Table):
         on_correction: What a correction does: one choice for every message, or a table by severity.
         on_cancellation: What a cancellation does.
         mentions: Accounts that its posts may mention.
+        hashtags: Where hashtags of category and place stand: in the text, or behind it for screen readers.
         recipients: The recipients of its messages.
         rate: Its highest rate: `30 per 5 min`, `100 per day, 20 at once`.
         options: The rest of the table: the options of the network.
@@ -188,6 +189,7 @@ class ChannelSettings(_Table):
     on_correction: OnCorrectionSetting = DEFAULT_ON_CORRECTION
     on_cancellation: Literal["reply", "delete", "both"] = "reply"
     mentions: frozenset[Annotated[str, AfterValidator(_handle)]] = frozenset()
+    hashtags: Literal["inline", "last"] = "inline"
     recipients: RecipientSettings | None = None
     rate: Annotated[Rate | None, PlainValidator(_rate), WithJsonSchema({"type": "string"})] = None
     options: Annotated[dict[str, object], _Masked] = Field(default_factory=dict, repr=False)

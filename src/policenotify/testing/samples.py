@@ -59,6 +59,8 @@ class Sample:
             department_name=named.name if named else None,
             department=department,
             incident=self.message.incident,
+            earlier=[entry.message for entry in self.history.entries],
+            now=self.at,
         )
 
     def entry(self, sequence: int) -> HistoryEntry:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final, Literal
 
 from policenotify.text.budget import Budget, grapheme_ends
@@ -66,12 +67,14 @@ class Part:
             only between sentences, so that the meaning stays. `droppable`: stays whole or is left out.
         order: The lowest gives way first. Of equal ones, the last in the text.
         name: Its name in `FitResult.omitted`.
+        line: Parts of the same line stand beside each other, and others below each other.
     """
 
     text: str
     rule: Rule = "required"
     order: int = 0
     name: str = ""
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ class FitResult:
 
 
 def fit(parts: Sequence[Part], budget: Budget) -> FitResult:
-    """Join the parts and shorten them in order until the text is within the budget.
+    """Join the parts to lines, and shorten them in order until the text is within the budget.
 
     One part after another gives way, the lowest `order` first. A shrinkable one is cut at the last sentence or word end
     that fits, and left out if less than 15 characters would remain. A droppable one is left out. A cut is marked with
@@ -120,22 +123,31 @@ def fit(parts: Sequence[Part], budget: Budget) -> FitResult:
 def split_thread(parts: Sequence[Part], budget: Budget, *, again: str = "") -> tuple[str, ...]:
     """Split a text that is too long for one post into several, numbered `(1/3)`.
 
-    The first post holds all required parts, and as many sentences of the splittable one as fit. The others hold the
-    rest, and all parts that would have given way. A sentence is split only if it is too long for a post of its own.
-    Nothing is left out. Every further post begins with *again*: `EXERCICE`. The result is empty if a required part does
-    not fit, or more than nine posts are needed.
+    The first post holds all required parts, and as many sentences of the splittable ones as fit, in their order. The
+    others hold the rest, and all parts that would have given way. A sentence is split only if it is too long for a post
+    of its own. Nothing is left out. Every further post begins with *again*: `EXERCICE`. The result is empty if a
+    required part does not fit, or more than nine posts are needed.
     """
     left = budget.reserve(_NUMBERED.format(MAX_POSTS, MAX_POSTS))
-    required = [part for part in parts if part.rule not in _GIVE_WAY]
-    place = next((index for index, part in enumerate(required) if part.rule == "splittable"), None)
-    if place is None or not left.fits(_joined([part for part in required if part.rule == "required"])):
+    first = [replace(part, text="") if part.rule == "splittable" else part for part in parts]
+    first = [part for part in first if part.rule not in _GIVE_WAY]
+    whole = [part for part in parts if part.rule not in _GIVE_WAY]
+    places = [index for index, part in enumerate(whole) if part.rule == "splittable"]
+    if not places or not left.fits(_joined(first)):
         return ()
-    whole = required[place].text
     head = f"{again} " if again else ""
-    fits, opening = _fitting(required, place, left), first_sentence(whole)
-    begin = _prefix(whole, fits) if fits(opening) or not left.fits(head + opening) else ""
-    posts = [_joined([*required[:place], replace(required[place], text=begin), *required[place + 1 :]])]
-    rest = _joined([Part(whole[len(begin) :].strip()), *(part for part in parts if part.rule in _GIVE_WAY)])
+    more: list[Part] = []
+    for place in places:
+        text, fits = whole[place].text, _fitting(first, place, left)
+        opening = first_sentence(text)
+        begin = text if text and not more and fits(text) else ""
+        if not begin and not more and (fits(opening) or not left.fits(head + opening)):
+            begin = _prefix(text, fits)
+        first[place] = replace(whole[place], text=begin)
+        if begin != text:
+            more.append(replace(whole[place], text=text[len(begin) :].strip()))
+    posts = [_joined(first)]
+    rest = _joined([*more, *(part for part in parts if part.rule in _GIVE_WAY)])
     while rest:
         text = rest if left.fits(head + rest) else _prefix(rest, lambda text: left.fits(head + text))
         if not text or len(posts) == MAX_POSTS:
@@ -215,10 +227,19 @@ def _marked(text: str) -> str:
     return f"{_LOOSE_END.sub('', text)}…"
 
 
-def _fitting(parts: list[Part], index: int, budget: Budget) -> Callable[[str], bool]:
-    before, after = _joined(parts[:index]), _joined(parts[index + 1 :])
-    return lambda shorter: budget.fits(" ".join(filter(None, (before, shorter, after))))
+def _fitting(parts: Sequence[Part], index: int, budget: Budget) -> Callable[[str], bool]:
+    """Return if a text that is not empty fits in place of a part."""
+    before, after = ([part for part in some if part.text] for some in (parts[:index], parts[index + 1 :]))
+    head = f"{_joined(before)}{_gap(before[-1], parts[index])}" if before else ""
+    tail = f"{_gap(parts[index], after[0])}{_joined(after)}" if after else ""
+    return lambda shorter: budget.fits(f"{head}{shorter}{tail}")
 
 
-def _joined(parts: Sequence[Part]) -> str:
-    return " ".join(part.text for part in parts if part.text)
+def _joined(parts: Iterable[Part]) -> str:
+    kept = [part for part in parts if part.text]
+    gaps = [_gap(*pair) for pair in pairwise(kept)]
+    return "".join(f"{part.text}{gap}" for part, gap in zip(kept, [*gaps, ""], strict=True)) if kept else ""
+
+
+def _gap(part: Part, following: Part) -> str:
+    return " " if part.line == following.line else "\n"

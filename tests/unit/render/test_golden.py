@@ -1,23 +1,24 @@
 """A page of all wordings for each category, with all its stages on all networks.
 
-`python tests/unit/render/test_golden.py` writes the pages again. Review the difference before committing it.
+The texts are in `category_texts.toml`. `python tests/unit/render/test_golden.py` writes the pages again. Review the
+difference before committing it.
 """
 
 from __future__ import annotations
 
+import tomllib
 from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from policenotify.channel import ChannelConfig, Post
 from policenotify.model import places
 from policenotify.model.history import History, HistoryEntry, Target
-from policenotify.model.lifecycle import Lifecycle, Stage
-from policenotify.model.location import Location
-from policenotify.model.message import Message, Translation
+from policenotify.model.lifecycle import Stage
+from policenotify.model.message import Message
 from policenotify.publishing.defaults import fill_defaults
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import LOCALES, PROFILES
@@ -29,92 +30,53 @@ PAGES: Final = Path(__file__).parents[2] / "golden" / "categories"
 AT: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
 INCIDENT, FIRST = "2026-4711", "01JZ0000000000000000000001"
 
-# The event in French and English, the instruction, and the text of the end.
-_EVENTS: Final = {
-    "traffic_accident": ("Accident entre deux véhicules", "Collision between two vehicles"),
-    "road_closure": ("Rue coupée à la circulation", "Street closed to traffic"),
-    "traffic_disruption": ("Ralentissements importants", "Heavy traffic"),
-    "bomb_disposal": ("Colis suspect, démineurs sur place", "Suspicious package, bomb disposal at work"),
-    "police_operation": ("Opération de police", "Police operation"),
-    "armed_threat": ("Individu armé recherché", "Armed person at large"),
-    "arrest": ("Deux interpellations pour vol avec violence", "Two arrests for robbery"),
-    "fire": ("Feu d'entrepôt, fumées abondantes", "Warehouse fire, heavy smoke"),
-    "demonstration": ("Manifestation dans le centre-ville", "Demonstration in the town centre"),
-    "planned_event": ("Festival, rues piétonnes", "Festival, streets closed to cars"),
-    "missing_person": ("Disparition d'une adolescente de 15 ans", "A girl of 15 is missing"),
-    "witness_appeal": ("Appel à témoins après un accident mortel", "Witnesses of a fatal accident wanted"),
-    "child_abduction_relay": ("Alerte enlèvement déclenchée", "Child abduction alert in force"),
-    "weather_relay": ("Vigilance orange orages", "Orange warning: storms"),
-    "scam_cyber": ("Faux conseillers bancaires", "False bank advisers"),
-    "burglary_prevention": ("Vacances : faites surveiller votre logement", "Holidays: have your home watched"),
-    "road_safety": ("Trottinette : casque et éclairage", "Scooters: helmet and lights"),
-    "recruitment": ("Devenez gardien de la paix", "Become a police officer"),
-    "fact_check": ("Non, le tribunal n'a pas été évacué", "No, the court was not evacuated"),
-}
+TEXTS: Final[dict[str, dict[str, Any]]] = tomllib.loads(
+    Path(__file__).with_name("category_texts.toml").read_text(encoding="utf-8")
+)
+_FIELDS: Final = ("headline", "description", "instruction")
+_AFTER: Final = {Stage.CORRECTION: 13, Stage.CANCELLATION: 20, Stage.UPDATE: 33, Stage.END: 110}  # minutes
 
 
-_FIELDS = ("headline", "description", "instruction")
+def _at(category: str, stage: Stage) -> datetime:
+    given = TEXTS[category][stage].get("at")
+    return given.replace(tzinfo=PARIS) if given else AT + timedelta(minutes=_AFTER.get(stage, 0))
 
 
 def _message(category: str, stage: Stage) -> Message:
-    profile = PROFILES[category]
-    french, english = _EVENTS[category]
+    profile, texts = PROFILES[category], dict(TEXTS[category][stage])
     lifecycle: dict[str, str] = {"stage": stage}
     if profile.opens_incident:
         lifecycle["incident"] = INCIDENT
     if stage is Stage.CORRECTION or (stage is Stage.CANCELLATION and not profile.opens_incident):
         lifecycle["corrects"] = FIRST
-    said: dict[Stage, tuple[str, str, str, str, str, str]] = {
-        Stage.OPENING: (french, "", "Évitez le secteur.", english, "", "Avoid the area."),
-        Stage.STANDALONE: (french, "", "Appelez le 17 en cas de doute.", english, "", "If in doubt, call 17."),
-        Stage.UPDATE: (
-            "La situation évolue",
-            "",
-            "Évitez toujours le secteur.",
-            "The situation has changed",
-            "",
-            "Keep away.",
-        ),
-        Stage.END: (
-            "Fin d'intervention",
-            "Vous pouvez circuler normalement.",
-            "",
-            "It is over",
-            "Traffic is back to normal.",
-            "",
-        ),
-        Stage.CORRECTION: (
-            f"{french} : rue de la Loge et non place Jean-Jaurès",
-            "",
-            "",
-            f"{english}: rue de la Loge",
-            "",
-            "",
-        ),
-        Stage.CANCELLATION: ("Fausse alerte", "", "", "False alarm", "", ""),
-    }
-    headline, description, instruction, *other = said[stage]
-    message = Message(
-        category=category,
-        headline=headline,
-        description=description,
-        instruction=instruction,
-        location=Location(commune="34172", street="rue de la Loge"),
-        next_update_at=AT + timedelta(minutes=48) if profile.opens_incident and stage is Stage.OPENING else None,
-        link="https://police34.example/info" if stage is Stage.STANDALONE else None,
-        translations=(Translation(language="en", **dict(zip(_FIELDS, other, strict=True))),),
-        lifecycle=Lifecycle.model_validate(lifecycle),
+    texts.pop("at", None)
+    french, english = texts.pop("fr"), texts.pop("en")
+    times = {name: value.replace(tzinfo=PARIS) for name, value in texts.items() if isinstance(value, datetime)}
+    message = Message.model_validate(
+        {
+            "category": category,
+            "location": TEXTS[category]["location"],
+            **dict(zip(_FIELDS, french, strict=True)),
+            "translations": [{"language": "en", **dict(zip(_FIELDS, english, strict=True))}],
+            "lifecycle": lifecycle,
+            **texts,
+            **times,
+        }
     )
-    commune = places.commune("34172")
-    assert commune
+    place = message.location
+    assert place
+    commune = places.commune(place.commune) if place.commune else None
+    opens = stage in {Stage.OPENING, Stage.STANDALONE}
     return fill_defaults(
         message,
         profile,
         sender=SENDER,
-        commune_name=commune.name,
+        commune_name=commune.name if commune else None,
         department_name="Hérault",
         department="34",
         incident=message.incident,
+        earlier=() if opens else (_message(category, _stages(category)[0]),),
+        now=_at(category, stage),
     )
 
 
@@ -134,7 +96,7 @@ def _posts(category: str, stage: Stage, language: str) -> list[tuple[str, Channe
         language=language,
         locale=LOCALES[language],
         profile=PROFILES[category],
-        now=AT + timedelta(minutes=0 if begins else 33),
+        now=_at(category, stage),
         zone=PARIS,
         sender=SENDER,
         history=history,
@@ -201,7 +163,7 @@ def test_mastodon_links_every_hashtag_that_it_is_given(category: str, language: 
 
 def test_there_is_a_page_for_each_category_and_no_other() -> None:
     assert sorted(page.stem for page in PAGES.iterdir()) == sorted(PROFILES)
-    assert set(_EVENTS) == set(PROFILES)
+    assert list(TEXTS) == list(PROFILES)
 
 
 if __name__ == "__main__":

@@ -139,10 +139,10 @@ def test_a_cancellation_names_the_withdrawn_message_and_repeats_none_of_it(netwo
     opening = _message(Stage.OPENING, headline="Opération de police chez M. Bernard Lopez")
     cancelled = _message(Stage.CANCELLATION, headline="Message publié par erreur")
     wording = _render(cancelled, channel_on(network), (_entry(opening),))
-    assert "Notre message de 17h02 est annulé." in wording.standalone.text
+    assert "Annule notre message de 17h02." in wording.standalone.text
     assert "Lopez" not in _read(wording)
     if network == "email":
-        assert wording.standalone.title == "ANNULATION – [Intervention de police] Montpellier, rue de la Loge"
+        assert wording.standalone.title == "[Intervention de police – ANNULATION] Montpellier, rue de la Loge"
 
 
 # --- the subject has what holds now
@@ -160,7 +160,7 @@ def test_a_subject_has_the_current_colour_and_street() -> None:
         Stage.UPDATE, headline="Vigilance rouge crues", incident=INCIDENT, severity=Severity.EXTREME
     )
     subject = _render(red, channel_on("email"), (_entry(orange),)).standalone.title
-    assert subject == "MISE À JOUR – [Vigilance météo] Hérault – Vigilance rouge crues"
+    assert subject == "[Vigilance rouge – MISE À JOUR] Hérault – Vigilance rouge crues"
 
     wrong = _message(Stage.OPENING, category="traffic_accident", headline="Accident")
     right = {"commune": "34172", "commune_name": "Montpellier", "street": "avenue de Toulouse"}
@@ -170,7 +170,7 @@ def test_a_subject_has_the_current_colour_and_street() -> None:
     end = corrected.followed_by(Stage.END, headline="Fin d'intervention", incident=INCIDENT)
     entries = (_entry(wrong), _entry(corrected, SECOND, 20))
     subject = _render(end, channel_on("email"), entries).standalone.title
-    assert subject == "TERMINÉ – [Accident] Montpellier, avenue de Toulouse – Fin d'intervention"
+    assert subject == "[Accident – FIN] Montpellier, avenue de Toulouse – Fin d'intervention"
 
 
 # --- no sentence of an incident is parted

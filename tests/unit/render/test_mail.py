@@ -13,19 +13,20 @@ from policenotify.render.mail import MailParts, Tone, render_mail
 
 ACCIDENT = MailParts(
     language="fr",
-    banner="Accident – TERMINÉ",
+    banner="Accident – FIN",
     tone="clear",
     headline="Accident avenue de Toulouse : circulation rétablie",
     place="Montpellier",
     facts=(("Lieu", "avenue de Toulouse, Montpellier"), ("Depuis", "17h40")),
     description="L’intervention est terminée.\nMerci de votre patience.",
     instruction="Circulez normalement.",
-    instruction_label="Que faire",
+    instruction_label="Maintenant",
     context="Un accident avait fermé l’avenue à 17h40.",
     link="https://police.example/info?a=1&b=2",
     link_label="Plan de circulation",
     pictures=("Plan du quartier",),
     exercise="EXERCICE – ceci n’est pas réel",
+    emergency="Urgence : 17 ou 112.",
     footer="Police nationale, Hérault. Vous êtes inscrit aux alertes.",
 )
 
@@ -63,7 +64,7 @@ def test_the_text_reads_well_on_its_own() -> None:
         == """\
 *** EXERCICE – ceci n’est pas réel ***
 
-Accident – TERMINÉ
+Accident – FIN
 
 Accident avenue de Toulouse : circulation rétablie
 Montpellier
@@ -71,18 +72,20 @@ Montpellier
 Lieu\u00a0: avenue de Toulouse, Montpellier
 Depuis\u00a0: 17h40
 
-Un accident avait fermé l’avenue à 17h40.
+Maintenant\u00a0:
+Circulez normalement.
 
 L’intervention est terminée.
 Merci de votre patience.
 
-Que faire\u00a0:
-Circulez normalement.
+Un accident avait fermé l’avenue à 17h40.
 
 [Plan du quartier]
 
 Plan de circulation\u00a0:
 https://police.example/info?a=1&b=2
+
+Urgence : 17 ou 112.
 
 --\u0020
 Police nationale, Hérault. Vous êtes inscrit aux alertes.
@@ -94,10 +97,10 @@ def test_the_html_has_the_same_text_and_loads_nothing_from_outside() -> None:
     _, html = render_mail(ACCIDENT)
     page = Page(html)
     assert page.open == []
-    for said in ("EXERCICE", "TERMINÉ", "circulation rétablie", "Lieu", "17h40", "Que faire", "Vous êtes inscrit"):
+    for said in ("EXERCICE", "FIN", "circulation rétablie", "Lieu", "17h40", "Maintenant", "Vous êtes inscrit"):
         assert said in page.said
     assert page.all("html") == [{"lang": "fr"}]
-    (link,) = page.all("a")
+    link, *_ = page.all("a")
     assert link["href"] == "https://police.example/info?a=1&b=2"
     assert "[Plan du quartier]" in page.said
     assert not {name for name, _ in page.tags} & {"img", "script", "link", "iframe", "style", "object", "form"}
@@ -142,15 +145,28 @@ def test_a_reader_in_a_terminal_finds_numbers_whole_and_lists_in_order() -> None
 Un homme de 78 ans a disparu à Agde, quartier du Grau d'Agde : il mesure
 1,72 m
 
-- Il porte une veste bleue et un pantalon noir, et marche avec une
-  canne, lentement
-- Suite
-
 Que faire\u00a0:
 🚨 Si vous l'avez vu, appelez la brigade, de jour comme de nuit, au
 04 67 00 00 17 !
+
+- Il porte une veste bleue et un pantalon noir, et marche avec une
+  canne, lentement
+- Suite
 """
     )
+
+
+def test_a_severe_mail_gives_the_instruction_before_the_times() -> None:
+    for parts, order in ((ACCIDENT, -1), (replace(ACCIDENT, action_first=True), 1)):
+        for form in render_mail(parts):
+            assert (form.index("17h40") - form.index("Circulez")) * order > 0
+
+
+def test_the_emergency_numbers_can_be_called() -> None:
+    emergency = "Urgence : 17 ou 112. Personnes sourdes : 114 (SMS). Accueil : 04 99 13 50 00."
+    page = Page(render_mail(replace(ACCIDENT, emergency=emergency))[1])
+    assert [link["href"] for link in page.all("a")][1:] == ["tel:17", "tel:112", "tel:114"]
+    assert emergency in page.said
 
 
 def test_outside_the_banners_a_mail_has_its_readers_colours_and_width() -> None:
@@ -210,7 +226,7 @@ HOSTILE = st.text(max_size=60) | st.sampled_from(
         pictures=st.lists(HOSTILE, max_size=2).map(tuple),
         **dict.fromkeys(
             ("language", "banner", "headline", "place", "description", "instruction", "instruction_label", "context",
-             "link", "link_label", "exercise", "footer"),
+             "link", "link_label", "exercise", "emergency", "footer"),
             HOSTILE,
         ),
     )
@@ -225,9 +241,9 @@ def test_no_words_can_break_out_or_get_lost(parts: MailParts) -> None:
     assert attributes <= {"lang", "charset", "name", "content", "style", "role", "href"}
     for each in fields(MailParts):
         value = getattr(parts, each.name)
-        pairs = [value] if isinstance(value, str) else value
+        pairs = value if isinstance(value, tuple) else [str(value)]
         said = [word for pair in pairs for word in ([pair] if isinstance(pair, str) else pair)]
-        shown = {"language", "tone"} | ({"instruction_label"} if not parts.instruction else set())
+        shown = {"language", "tone", "action_first"} | ({"instruction_label"} if not parts.instruction else set())
         shown |= {"link_label"} if not parts.link else set()
         if each.name not in shown:
             for words in said:

@@ -6,6 +6,7 @@ Read the difference: they must read as a police account writes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -155,86 +156,101 @@ def test_every_message_fits_whole(sample: Sample) -> None:
     [
         (
             {},
-            "🚨 [#Accident] #Montpellier – Accident de la circulation en cours avenue de Toulouse. Évitez le secteur.",
+            (
+                "🚨 [#Accident – EN COURS] #Montpellier – Accident de la circulation, avenue de Toulouse.\n"
+                "Évitez le secteur."
+            ),
         ),
         (
             {"headline": "Accident avenue de Toulouse"},
-            "🚨 [#Accident] #Montpellier – Accident avenue de Toulouse. Évitez le secteur.",
+            ("🚨 [#Accident – EN COURS] #Montpellier – Accident avenue de Toulouse.\nÉvitez le secteur."),
         ),
         (
             {"headline": "Accident en cours de traitement"},
-            "🚨 [#Accident] #Montpellier – Accident en cours de traitement avenue de Toulouse. Évitez le secteur.",
+            (
+                "🚨 [#Accident – EN COURS] #Montpellier – Accident en cours de traitement, avenue de Toulouse.\n"
+                "Évitez le secteur."
+            ),
         ),
         (
             {"headline": "Accident à MONTPELLIER"},
-            "🚨 [#Accident] Accident à #Montpellier, avenue de Toulouse. Évitez le secteur.",
+            ("🚨 [#Accident – EN COURS] Accident à #Montpellier, avenue de Toulouse.\nÉvitez le secteur."),
         ),
         (
             {"headline": "Accident à #montpellier."},
-            "🚨 [#Accident] Accident à #montpellier, avenue de Toulouse. Évitez le secteur.",
+            ("🚨 [#Accident – EN COURS] Accident à #montpellier, avenue de Toulouse.\nÉvitez le secteur."),
         ),
         (
             {"headline": "Choc, deux voies fermées"},
-            "🚨 [#Accident] #Montpellier – Choc, deux voies fermées, avenue de Toulouse. Évitez le secteur.",
+            (
+                "🚨 [#Accident – EN COURS] #Montpellier – Choc, deux voies fermées, avenue de Toulouse.\n"
+                "Évitez le secteur."
+            ),
         ),
         (
             {"headline": "Attention, verglas !"},
-            "🚨 [#Accident] #Montpellier – Attention, verglas ! Avenue de Toulouse. Évitez le secteur.",
+            ("🚨 [#Accident – EN COURS] #Montpellier – Attention, verglas ! Avenue de Toulouse.\nÉvitez le secteur."),
         ),
         (
             {"starts_at": AT - timedelta(minutes=12)},
             (
-                "🚨 [#Accident] #Montpellier – Accident de la circulation en cours depuis 17h30, avenue de Toulouse. "
+                "🚨 [#Accident – EN COURS] #Montpellier – Accident de la circulation, avenue de Toulouse, "
+                "depuis 17h30.\n"
                 "Évitez le secteur."
             ),
         ),
         (
             {"starts_at": AT + timedelta(hours=2)},
             (
-                "🚨 [#Accident] #Montpellier – Accident de la circulation à partir de 19h42, avenue de Toulouse. "
+                "🚨 [#Accident] #Montpellier – Accident de la circulation, avenue de Toulouse, à partir de 19h42.\n"
                 "Évitez le secteur."
             ),
         ),
         (
             {"expires_at": AT + timedelta(hours=5, minutes=18)},
             (
-                "🚨 [#Accident] #Montpellier – Accident de la circulation en cours avenue de Toulouse. "
-                "Évitez le secteur. Valable jusqu'à 23h."
+                "🚨 [#Accident – EN COURS] #Montpellier – Accident de la circulation, avenue de Toulouse.\n"
+                "Évitez le secteur.\n"
+                "Valable jusqu'à 23h."
             ),
         ),
         (
             {"next_update_at": AT + timedelta(hours=26, minutes=18)},
             (
-                "🚨 [#Accident] #Montpellier – Accident de la circulation en cours avenue de Toulouse. "
-                "Évitez le secteur. Prochain point samedi 6 juin à 20h."
+                "🚨 [#Accident – EN COURS] #Montpellier – Accident de la circulation, avenue de Toulouse.\n"
+                "Évitez le secteur.\n"
+                "Prochain point samedi 6 juin à 20h."
             ),
         ),
         (
             {"next_update_at": AT + timedelta(minutes=48), "instruction": "Évitez le secteur. Prochain point à 18h30"},
             (
-                "🚨 [#Accident] #Montpellier – Accident de la circulation en cours avenue de Toulouse. "
+                "🚨 [#Accident – EN COURS] #Montpellier – Accident de la circulation, avenue de Toulouse.\n"
                 "Évitez le secteur. Prochain point à 18h30."
             ),
         ),
         (  # the same time of another day is not the time already given
             {"starts_at": AT.replace(hour=9, minute=0), "next_update_at": AT.replace(day=6, hour=9, minute=0)},
             (
-                "🚨 [#Accident] #Montpellier – Accident de la circulation en cours depuis 9h, avenue de Toulouse. "
-                "Évitez le secteur. Prochain point samedi 6 juin à 9h."
+                "🚨 [#Accident – EN COURS] #Montpellier – Accident de la circulation, avenue de Toulouse, depuis 9h.\n"
+                "Évitez le secteur.\n"
+                "Prochain point samedi 6 juin à 9h."
             ),
         ),
         (
             {"starts_at": AT.replace(hour=20, minute=0), "next_update_at": AT.replace(hour=20, minute=0)},
             (
-                "🚨 [#Accident] #Montpellier – Accident de la circulation à partir de 20h, avenue de Toulouse. "
-                "Évitez le secteur. Prochain point à 20h."
+                "🚨 [#Accident] #Montpellier – Accident de la circulation, avenue de Toulouse, à partir de 20h.\n"
+                "Évitez le secteur.\n"
+                "Prochain point à 20h."
             ),
         ),
         (
             {"headline": "Choc à 18h30", "next_update_at": AT.replace(day=6, hour=18, minute=30)},
             (
-                "🚨 [#Accident] #Montpellier – Choc à 18h30 en cours avenue de Toulouse. "
-                "Évitez le secteur. Prochain point samedi 6 juin à 18h30."
+                "🚨 [#Accident – EN COURS] #Montpellier – Choc à 18h30, avenue de Toulouse.\n"
+                "Évitez le secteur.\n"
+                "Prochain point samedi 6 juin à 18h30."
             ),
         ),
         (  # a time without its day would be read as today's
@@ -244,7 +260,7 @@ def test_every_message_fits_whole(sample: Sample) -> None:
                 "expires_at": AT.replace(day=6, hour=23, minute=0),
             },
             (
-                "🚨 [#Accident] #Montpellier – Pont fermé de 20h à 23h samedi 6 juin, avenue de Toulouse. "
+                "🚨 [#Accident] #Montpellier – Pont fermé de 20h à 23h, avenue de Toulouse, samedi 6 juin.\n"
                 "Évitez le secteur."
             ),
         ),
@@ -254,7 +270,7 @@ def test_every_message_fits_whole(sample: Sample) -> None:
                 "starts_at": AT.replace(day=6, hour=20, minute=0),
                 "expires_at": AT.replace(day=6, hour=23, minute=0),
             },
-            ("🚨 [#Accident] #Montpellier – Pont fermé samedi de 20h à 23h avenue de Toulouse. Évitez le secteur."),
+            ("🚨 [#Accident] #Montpellier – Pont fermé samedi de 20h à 23h, avenue de Toulouse.\nÉvitez le secteur."),
         ),
         (
             {
@@ -262,60 +278,68 @@ def test_every_message_fits_whole(sample: Sample) -> None:
                 "starts_at": AT.replace(day=20, hour=20, minute=0),
                 "expires_at": AT.replace(day=20, hour=23, minute=0),
             },
-            ("🚨 [#Accident] #Montpellier – Pont fermé le 20 juin de 20h à 23h avenue de Toulouse. Évitez le secteur."),
+            (
+                "🚨 [#Accident] #Montpellier – Pont fermé le 20 juin de 20h à 23h, avenue de Toulouse.\n"
+                "Évitez le secteur."
+            ),
         ),
-        ({"location": None}, "🚨 [#Accident] Accident de la circulation en cours. Évitez le secteur."),
+        ({"location": None}, ("🚨 [#Accident – EN COURS] Accident de la circulation.\nÉvitez le secteur.")),
         (
             {"location": {"road": {"road": "A9", "exit": "sortie 31", "direction": "Béziers → Montpellier"}}},
             (
-                "🚨 [#Accident] #A9 – Accident de la circulation en cours sortie 31, sens Béziers → Montpellier. "
+                "🚨 [#Accident – EN COURS] #A9 – Accident de la circulation, sortie 31, sens Béziers → Montpellier.\n"
                 "Évitez le secteur."
             ),
         ),
         (
             {"location": {"commune_name": "Lattes", "road": {"road": "D66"}, "district": "Maurin"}},
-            "🚨 [#Accident] #Lattes – Accident de la circulation en cours Maurin, D66. Évitez le secteur.",
+            ("🚨 [#Accident – EN COURS] #Lattes – Accident de la circulation, Maurin, D66.\nÉvitez le secteur."),
         ),
         (
             {"location": {"department": "34", "department_name": "Hérault"}},
-            "🚨 [#Accident] #Hérault – Accident de la circulation en cours. Évitez le secteur.",
+            ("🚨 [#Accident – EN COURS] #Hérault – Accident de la circulation.\nÉvitez le secteur."),
         ),
         (
             {"location": {"commune_name": "34"}},
-            "🚨 [#Accident] 34 – Accident de la circulation en cours. Évitez le secteur.",
+            ("🚨 [#Accident – EN COURS] 34 – Accident de la circulation.\nÉvitez le secteur."),
         ),
         (
             {"hashtags": ["hérault", "accident", "A9"], "description": "Choc sur l'#A9"},
             (
-                "🚨 [#Accident] #Montpellier – Accident de la circulation en cours avenue de Toulouse. "
-                "Choc sur l'#A9. Évitez le secteur."
+                "🚨 [#Accident – EN COURS] #Montpellier – Accident de la circulation, avenue de Toulouse.\n"
+                "Évitez le secteur.\n"
+                "Choc sur l'#A9."
             ),
         ),
         (
             {"hashtags": ["Hérault", "A9"], "link": "https://police.example/a"},
             (
-                "🚨 [#Accident] #Montpellier – Accident de la circulation en cours avenue de Toulouse. "
-                "Évitez le secteur. https://police.example/a #Hérault"
+                "🚨 [#Accident – EN COURS] #Montpellier – Accident de la circulation, avenue de Toulouse.\n"
+                "Évitez le secteur.\n"
+                "https://police.example/a\n"
+                "#Hérault"
             ),
         ),
         (
             {"description": "Plan sur https://police.example/a", "link": "https://police.example/a"},
             (
-                "🚨 [#Accident] #Montpellier – Accident de la circulation en cours avenue de Toulouse. "
-                "Plan sur https://police.example/a Évitez le secteur."
+                "🚨 [#Accident – EN COURS] #Montpellier – Accident de la circulation, avenue de Toulouse.\n"
+                "Évitez le secteur.\n"
+                "Plan sur https://police.example/a"
             ),
         ),
         (
             {"description": "Circulation difficile\nDeux voies fermées :\n- celle de droite"},
             (
-                "🚨 [#Accident] #Montpellier – Accident de la circulation en cours avenue de Toulouse. "
-                "Circulation difficile. Deux voies fermées : - celle de droite. Évitez le secteur."
+                "🚨 [#Accident – EN COURS] #Montpellier – Accident de la circulation, avenue de Toulouse.\n"
+                "Évitez le secteur.\n"
+                "Circulation difficile. Deux voies fermées : - celle de droite."
             ),
         ),
         (
             {"exercise": True},
             (
-                "EXERCICE – 🚨 [#Accident] #Montpellier – Accident de la circulation en cours avenue de Toulouse. "
+                "EXERCICE – 🚨 [#Accident – EN COURS] #Montpellier – Accident de la circulation, avenue de Toulouse.\n"
                 "Évitez le secteur."
             ),
         ),
@@ -371,12 +395,12 @@ def test_an_opening_names_event_place_instruction_and_time(fields: dict[str, Any
         (
             "end",
             {"headline": "Fin d'intervention", "starts_at": AT, "next_update_at": AT, "expires_at": AT + timedelta(1)},
-            "✅ [#Accident – TERMINÉ] #Montpellier, avenue de Toulouse : fin d'intervention à 17h42.",
+            "✅ [#Accident – FIN] #Montpellier, avenue de Toulouse : fin d'intervention à 17h42.",
         ),
         (
             "cancellation",
             {"headline": "Aucun accident n'a eu lieu", "expires_at": AT + timedelta(1), "starts_at": AT},
-            "🚫 [#Accident – ANNULATION] #Montpellier, avenue de Toulouse : aucun accident n'a eu lieu depuis 17h42.",
+            "🚫 [#Accident – ANNULATION] #Montpellier, avenue de Toulouse : aucun accident n'a eu lieu.",
         ),
         (
             "correction",
@@ -392,32 +416,31 @@ def test_a_later_stage_is_marked_in_words_and_repeats_the_place(stage: str, fiel
     assert wording.reply.text == set_no_break_spaces(text)
     refers = {
         "correction": "Rectifie notre message de 17h42.",
-        "cancellation": "Notre message de 17h42 est annulé.",
-    }.get(stage, "Suite de notre message de 17h42 : accident de la circulation.")
-    assert wording.standalone.text == set_no_break_spaces(f"{text} {refers}")
+        "cancellation": "Annule notre message de 17h42.",
+    }.get(stage, "Fait suite à notre message de 17h42 : accident de la circulation.")
+    assert wording.standalone.text == set_no_break_spaces(f"{text}\n{refers}")
 
 
 def test_a_headline_in_which_nothing_is_to_be_seen_is_replaced_by_what_the_category_is_called() -> None:
-    assert _text(headline="\u202e", location=None) == "🚨 [#Accident] Accident en cours. Évitez le secteur."
+    assert _text(headline="\u202e", location=None) == "🚨 [#Accident – EN COURS] Accident.\nÉvitez le secteur."
     found = _message(headline="\u202e", category="missing_person", location=None)
-    assert _render(found, MAIL).standalone.title == "[Appel à témoins]"
+    assert _render(found, MAIL).standalone.title == "[Disparition inquiétante]"
 
 
 # --- what a later message refers to
 
 
 def test_a_past_event_is_not_written_as_current() -> None:
-    bomb = next(sample for sample in SAMPLES if sample.id == "bomb/end")
-    assert "intervention de police place Jean-Jaurès pour un bagage" in _of(bomb).standalone.text
-    assert "en cours" not in _of(bomb).standalone.text
+    earlier = ACCIDENT.entry(1)
+    opening = earlier.message.model_copy(update={"headline": "Accident en cours rue Foch"})
+    history = History(incident="i1", entries=(replace(earlier, message=opening),))
+    text = _render(_message("end", headline="Fin d'intervention"), history=history).standalone.text
+    assert text.endswith(set_no_break_spaces("Fait suite à notre message de 17h42 : accident rue Foch."))
 
 
-def test_without_the_opening_it_still_names_its_subject() -> None:
+def test_without_the_opening_the_bracket_names_its_subject() -> None:
     text = _text("end", headline="Fin d'intervention", instruction="")
-    assert text == set_no_break_spaces(
-        "✅ [#Accident – TERMINÉ] #Montpellier, avenue de Toulouse : fin d'intervention. "
-        "Suite de notre message « Accident »."
-    )
+    assert text == set_no_break_spaces("✅ [#Accident – FIN] #Montpellier, avenue de Toulouse : fin d'intervention.")
 
 
 def test_a_headline_that_repeats_the_openings_needs_no_more() -> None:
@@ -432,7 +455,8 @@ def test_the_end_does_not_describe_a_found_person_again(channel: ChannelConfig) 
     found = next(sample for sample in SAMPLES if sample.id == "missing/end")
     post = _of(found, channel).standalone
     assert "78" not in post.text + post.title + post.html
-    assert set_no_break_spaces("Suite de notre message « Appel à témoins ».") in post.text
+    assert "FIN DES RECHERCHES" in post.text
+    assert "Fait suite" not in post.text
 
 
 # --- initial messages
@@ -441,21 +465,24 @@ def test_the_end_does_not_describe_a_found_person_again(channel: ChannelConfig) 
 @pytest.mark.parametrize(
     ("fields", "text"),
     [
-        ({}, "🏠 Fermez vos volets. Prévenez vos voisins. #Cambriolage #Sète"),
+        ({}, ("🏠 Fermez vos volets.\nPrévenez vos voisins.\n#Cambriolage #Sète")),
         (
             {"headline": "À Sète, fermez vos volets !"},
-            "🏠 À #Sète, fermez vos volets ! Prévenez vos voisins. #Cambriolage",
+            ("🏠 À #Sète, fermez vos volets !\nPrévenez vos voisins.\n#Cambriolage"),
         ),
-        ({"instruction": "Appelez le poste de Sète."}, "🏠 Fermez vos volets. Appelez le poste de #Sète. #Cambriolage"),
-        ({"hashtags": ["OTV", "A9"]}, "🏠 Fermez vos volets. Prévenez vos voisins. #Cambriolage #Sète #OTV"),
-        ({"headline": "#A9 #OTV #Vols"}, "🏠 #A9 #OTV #Vols. Prévenez vos voisins. #Sète"),
-        ({"location": None}, "🏠 Fermez vos volets. Prévenez vos voisins. #Cambriolage"),
+        (
+            {"instruction": "Appelez le poste de Sète."},
+            ("🏠 Fermez vos volets.\nAppelez le poste de #Sète.\n#Cambriolage"),
+        ),
+        ({"hashtags": ["OTV", "A9"]}, ("🏠 Fermez vos volets.\nPrévenez vos voisins.\n#Cambriolage #Sète #OTV")),
+        ({"headline": "#A9 #OTV #Vols"}, ("🏠 #A9 #OTV #Vols.\nPrévenez vos voisins.\n#Sète")),
+        ({"location": None}, ("🏠 Fermez vos volets.\nPrévenez vos voisins.\n#Cambriolage")),
         # A campaign's times are when it may be sent; its author words what readers need.
         (
             {"starts_at": AT, "expires_at": AT + timedelta(1)},
-            "🏠 Fermez vos volets. Prévenez vos voisins. #Cambriolage #Sète",
+            ("🏠 Fermez vos volets.\nPrévenez vos voisins.\n#Cambriolage #Sète"),
         ),
-        ({"exercise": True}, "EXERCICE – 🏠 Fermez vos volets. Prévenez vos voisins. #Cambriolage #Sète"),
+        ({"exercise": True}, ("EXERCICE – 🏠 Fermez vos volets.\nPrévenez vos voisins.\n#Cambriolage #Sète")),
     ],
 )
 def test_an_initial_message_has_no_bracket(fields: dict[str, Any], text: str) -> None:
@@ -476,16 +503,16 @@ def test_a_standalone_message_is_corrected_in_words() -> None:
     message = Message(category="road_safety", headline="C'est dimanche", lifecycle=lifecycle)
     wording = _render(message, history=History(entries=(entry,)))
     assert wording.reply is not None
-    assert wording.reply.text == "✏️ RECTIFICATIF – C'est dimanche. #SécuritéRoutière"
+    assert wording.reply.text == "✏️ RECTIFICATIF – C'est dimanche.\n#SécuritéRoutière"
     assert wording.standalone.text == set_no_break_spaces(
-        "✏️ RECTIFICATIF – C'est dimanche. Rectifie notre message de 17h42. #SécuritéRoutière"
+        "✏️ RECTIFICATIF – C'est dimanche.\nRectifie notre message de 17h42.\n#SécuritéRoutière"
     )
 
 
 def test_a_category_without_emoji_and_hashtag_has_the_stages_sign_and_its_label() -> None:
     drone = CategoryProfile(code="drone", labels={"fr": "Drone"}, opens_incident=True)
     assert _text(profile=drone, instruction="").startswith(
-        "🚨 [Drone] #Montpellier – Accident de la circulation avenue"
+        "🚨 [Drone] #Montpellier – Accident de la circulation, avenue"
     )
     once = CategoryProfile(code="drone", labels={"fr": "Drone"})
     said = {"headline": "Vol de drone", "instruction": "", "location": None}
@@ -507,7 +534,7 @@ def test_another_language_has_its_own_phrases_and_pictures() -> None:
     picture = Picture(digest="a" * 64, media_type="image/png", width=2, height=2, alt="Un plan de la déviation")
     post = _render(message, language="en", pictures=(picture,)).standalone
     assert post.text == (
-        "🚨 [#RoadAccident] #Montpellier – Road accident under way, avenue de Toulouse. Avoid the area. "
+        "🚨 [#RoadAccident – UNDER WAY] #Montpellier – Road accident, avenue de Toulouse.\nAvoid the area.\n"
         "Next update at 18:30."
     )
     assert (post.language, post.pictures[0].alt) == ("en", "A map of the diversion")
@@ -539,7 +566,7 @@ def test_the_description_gives_way_first() -> None:
     assert wording.omitted == ("description shortened",)
     text = wording.standalone.text
     assert graphemes(text) <= 300
-    assert "à hauteur du pont… Évitez le secteur. https://police.example/a #Hérault" in text
+    assert text.endswith("à hauteur du pont…\nhttps://police.example/a\n#Hérault")
 
 
 def test_then_hashtags_the_link_and_what_it_refers_to() -> None:
@@ -567,10 +594,10 @@ def test_then_hashtags_the_link_and_what_it_refers_to() -> None:
 def test_a_required_part_that_does_not_fit_is_an_error() -> None:
     mute = _channel("board", Capabilities(budget=BLUESKY.capabilities.budget))
     with pytest.raises(
-        MessageTooLong, match="on 'board' what, where and the first thing to do take 435 of 300"
+        MessageTooLong, match="on 'board' what, where and the first thing to do take 438 of 300"
     ) as caught:
         _render(_message(instruction="o" * 310), mute)
-    assert (caught.value.used, caught.value.limit) == (435, 300)
+    assert (caught.value.used, caught.value.limit) == (438, 300)
     with pytest.raises(MessageTooLong, match="bluesky"):
         _render(_message(headline="o" * 160, location={"label": "a" * 150}))
 
@@ -622,8 +649,10 @@ def test_a_mail_shortens_its_description_first_and_then_its_instruction_at_a_sen
 
 def test_where_posts_do_not_hang_together_they_carry_a_reference() -> None:
     assert _render(_message(), PHONE, reference="K7Q2M").standalone.text == (
-        "🚨 [Accident] Montpellier – Accident de la circulation en cours avenue de Toulouse. Évitez le secteur. "
-        "Réf. K7Q2M – Police nationale de l'Hérault"
+        "🚨 [Accident – EN COURS] Montpellier – Accident de la circulation, avenue de Toulouse.\n"
+        "Évitez le secteur.\n"
+        "Réf. K7Q2M\n"
+        "Police nationale de l'Hérault"
     )
     assert "K7Q2M" not in _render(_message(), BLUESKY, reference="K7Q2M").standalone.text
     assert "Ref. K7Q2M" in _render(_message(), PHONE, reference="K7Q2M", language="en").standalone.text
@@ -631,10 +660,10 @@ def test_where_posts_do_not_hang_together_they_carry_a_reference() -> None:
 
 def test_where_hashtags_cannot_be_followed_they_are_plain_words() -> None:
     named = _render(_message(headline="Accident à Montpellier", hashtags=("Occitanie",)), PHONE).standalone.text
-    assert named.startswith("🚨 [Accident] Accident à Montpellier")
+    assert named.startswith("🚨 [Accident – EN COURS] Accident à Montpellier")
     campaign = {"category": "burglary_prevention", "hashtags": ("Occitanie",)}
     said = _render(_message("standalone", **campaign), PHONE).standalone.text
-    assert ": Accident de la circulation." in said
+    assert ": accident de la circulation." in said
     assert "Montpellier\u00a0:" in said
     at_home = _render(_message("standalone", instruction="Montpellier reste chez soi.", **campaign), PHONE)
     assert "Montpellier\u00a0:" not in at_home.standalone.text
@@ -645,7 +674,7 @@ def test_the_alphabet_of_the_network_is_written_before_it_is_fitted() -> None:
     small = Budget(150, transliterate=lambda text: text.replace("🚨", "").replace("–", "-").replace("É", "E").strip())
     channel = _channel("phone", Capabilities(budget=small, hashtags=False))
     wording = _render(_message(description=LONG), channel)
-    assert wording.standalone.text.startswith("[Accident] Montpellier - Accident")
+    assert wording.standalone.text.startswith("[Accident - EN COURS] Montpellier - Accident")
     assert len(wording.standalone.text) <= 150
     assert wording.omitted == ("description shortened",)
 
@@ -655,7 +684,7 @@ def test_a_character_outside_the_alphabet_is_reported() -> None:
     channel = _channel("phone", Capabilities(budget=spelled, hashtags=False))
     wording = _render(_message(description="Rassemblement 🚒 à 10² m."), channel)
     assert set(wording.omitted) == {"“🚒” cannot be written there", "“²” cannot be written there"}
-    assert wording.standalone.text.startswith("[Accident] Montpellier - Accident")
+    assert wording.standalone.text.startswith("[Accident - EN COURS] Montpellier - Accident")
     assert "2 m." in wording.standalone.text
 
 
@@ -674,12 +703,12 @@ def test_pictures_that_are_too_many_are_left_out_and_noted() -> None:
 
 def test_every_subject_has_stage_category_place_and_what_holds_now() -> None:
     titles = [_of(sample, MAIL).standalone.title for sample in SAMPLES if sample.id.startswith("accident/")]
-    place = "[Accident] Montpellier, avenue de Toulouse"
+    place = "Montpellier, avenue de Toulouse"
     assert titles == [
-        f"{place}, sens centre → A709 – Accident de la circulation",
-        f"MISE À JOUR – {place} – Une voie rouverte à 18h10, circulation alternée",
-        f"TERMINÉ – {place} – Fin d'intervention",
-        f"RECTIFICATIF – {place} – Notre message de 17h42 indiquait par erreur l'avenue de Lodève",
+        f"[Accident – EN COURS] {place}, du centre vers l'A709 – Accident de la circulation",
+        f"[Accident – MISE À JOUR] {place} – Une voie rouverte à 18h10, circulation alternée",
+        f"[Accident – FIN] {place} – Fin d'intervention",
+        f"[Accident – RECTIFICATIF] {place} – L'accident a lieu dans le sens de l'A709 vers le centre",
     ]
 
 
@@ -716,7 +745,9 @@ def test_a_mail_names_days_place_sender_pictures_and_exercise() -> None:
     assert "À partir de\u00a0: vendredi 5 juin à 18h\nJusqu'à\u00a0: samedi 6 juin à 17h42\n" in post.text
     assert "Un.\n\nDeux." in post.text
     assert "[Un plan de la déviation]" in post.text
-    assert "Police municipale – En cas d'urgence" in post.text
+    assert "Police municipale. Vous recevez ce message" in post.text
+    assert re.sub(r"\s+", " ", post.text).count("Urgence : 17 ou 112.") == 1
+    assert all(f'<a href="tel:{number}"' in post.html for number in (17, 112, 114))
     assert "[Un plan de la déviation]" in post.html
     assert "<img" not in post.html
     assert (post.exercise, post.sender) == (True, "Police municipale")
@@ -831,8 +862,10 @@ def test_any_message_fits_with_all_that_is_required(data: st.DataObject) -> None
         assert channel.capabilities.budget.fits(post.text)
         assert all(word in post.text for word in _required(message, language))
         assert clean(post.title) == post.title
-        mark = LOCALES[language].marks.get(message.stage, "")
-        assert mark in post.text
+        mark = PROFILES[message.category].stage_mark(message.stage, language) or LOCALES[language].marks.get(
+            message.stage
+        )
+        assert message.stage is Stage.OPENING or (mark or "") in post.text
         if message.exercise:
             assert LOCALES[language].exercise in post.text[:20]
         end = 0
@@ -843,7 +876,7 @@ def test_any_message_fits_with_all_that_is_required(data: st.DataObject) -> None
             assert span.value in (shown, shown[1:], f"https://{shown}")
         if channel is BLUESKY:
             assert clean(post.text) == post.text.replace(NO_BREAK, " ")
-            assert "\n" not in post.text
+            assert "" not in post.text.split("\n")
 
 
 def test_both_wordings_are_the_same_post() -> None:

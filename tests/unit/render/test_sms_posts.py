@@ -78,7 +78,7 @@ def _history(*outcomes: tuple[str, Outcome]) -> History:
 
 
 def test_the_first_sms_of_an_incident_names_its_sender() -> None:
-    assert _text(_message()).endswith(f"Évitez le secteur. {REFERENCE} - {SENDER}")
+    assert _text(_message()).endswith(f"Évitez le secteur.\n{REFERENCE}\n{SENDER}")
 
 
 def test_a_later_sms_does_not_name_it_again() -> None:
@@ -106,7 +106,7 @@ def test_a_shortened_sms_names_its_sender_and_where_the_rest_is() -> None:
     order = "Quittez les lieux. " + "Emportez vos papiers et vos médicaments. " * 15
     assert _text(_message(instruction=order)).endswith(f"Suite : {SENDER}. {REFERENCE}")
     linked = _text(_message(instruction=order, link="https://police.example/gaz"))
-    assert linked.endswith(f"Suite : https://police.example/gaz {REFERENCE} - {SENDER}")
+    assert linked.endswith(f"Suite : https://police.example/gaz {REFERENCE}\n{SENDER}")
 
 
 # --- the reference
@@ -117,7 +117,7 @@ def test_the_reference_is_left_out_where_it_would_be_paid_as_one_more_message() 
     for length in range(150):
         rendered = _render(_message(headline=f"Accident {'x' * length}"))
         text, left_out = rendered.standalone.text, "reference left out" in rendered.omitted
-        with_it = text.replace(f" - {SENDER}", f" {REFERENCE} - {SENDER}")
+        with_it = text.replace(SENDER, f"{REFERENCE}\n{SENDER}")
         found.add(left_out)
         assert (REFERENCE in text) is not left_out
         assert left_out is (REFERENCE not in text and sms(with_it).segments > sms(text).segments)

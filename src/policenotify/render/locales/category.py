@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from policenotify.errors import SettingsError
 from policenotify.model.cap import CapCategory, Certainty, Precision, ResponseType, Severity, Urgency
 from policenotify.model.languages import tags_for
+from policenotify.model.lifecycle import Stage
 from policenotify.validation import did_you_mean
 
 _Value = TypeVar("_Value")
@@ -26,7 +27,9 @@ class CategoryProfile(BaseModel):
         labels: Its public name by language, short. It heads a mail.
         hashtags: Without `#`, by language. The first one is the category's own.
         emoji: The sign of its openings. If empty, that of the stage.
+        severity_labels: Its public name where it depends on the severity, by language.
         severity_hashtags: The category's own hashtag where it depends on the severity, by language.
+        stage_marks: Its own words for stages, by language. They agree with no gender.
         severity_emojis: The sign of its openings where it depends on the severity.
         cap_categories: CAP 1.2 `category`, the main one first.
         event_code: Code in the *OASIS Event Terms List* 1.2, such as `OET-167`. If empty, it is not exported to CAP.
@@ -35,7 +38,7 @@ class CategoryProfile(BaseModel):
         urgency: Used if the message gives none. An end is always `Past`.
         certainty: Used if the message gives none.
         opens_incident: It opens incidents, which must be ended. Otherwise its messages stand alone (prevention).
-        ongoing: Its openings add that the event is under way, unless their headline does.
+        ongoing: Its openings are marked as under way, unless they begin later.
         discreet: Later messages and subjects of mails repeat nothing about a person: only category and place.
         lifetime: How long without news until the end is overdue. If `None`, a day.
         precision: The finest precision of a place that may be published.
@@ -49,7 +52,9 @@ class CategoryProfile(BaseModel):
     labels: Mapping[str, str]
     hashtags: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     emoji: str = ""
+    severity_labels: Mapping[str, Mapping[Severity, str]] = Field(default_factory=dict)
     severity_hashtags: Mapping[str, Mapping[Severity, str]] = Field(default_factory=dict)
+    stage_marks: Mapping[str, Mapping[Stage, str]] = Field(default_factory=dict)
     severity_emojis: Mapping[Severity, str] = Field(default_factory=dict)
     cap_categories: tuple[CapCategory, ...] = (CapCategory.OTHER,)
     event_code: str = ""
@@ -63,9 +68,15 @@ class CategoryProfile(BaseModel):
     lifetime: timedelta | None = None
     precision: Precision = Precision.STREET
 
-    def label(self, language: str) -> str:
-        """Return the public name."""
-        return _in(self.labels, language, self.code.replace("_", " "))
+    def label(self, language: str, severity: Severity | None = None) -> str:
+        """Return the public name, with the colour that the severity has in this language."""
+        by_severity = _own(self.severity_labels, language, {})
+        usual = _in(self.labels, language, self.code.replace("_", " "))
+        return by_severity.get(severity or self.severity, usual)
+
+    def stage_mark(self, stage: Stage, language: str) -> str:
+        """Return the category's own word for a stage, empty if it has none in this language."""
+        return _own(self.stage_marks, language, {}).get(stage, "")
 
     def hashtag(self, language: str, severity: Severity | None = None) -> str:
         """Return the category's own hashtag without `#`, empty if it has none."""
@@ -89,5 +100,9 @@ def profile_of(code: str, profiles: Mapping[str, CategoryProfile]) -> CategoryPr
     raise SettingsError(f"Nothing was sent. category: {code!r} is not a category here. {did_you_mean(code, profiles)}")
 
 
+def _own(texts: Mapping[str, _Value], language: str, default: _Value) -> _Value:
+    return next((texts[tag] for tag in tags_for(language) if tag in texts), default)
+
+
 def _in(texts: Mapping[str, _Value], language: str, default: _Value) -> _Value:
-    return next((texts[tag] for tag in (*tags_for(language), *texts) if tag in texts), default)
+    return _own(texts, language, next(iter(texts.values()), default))

@@ -33,11 +33,11 @@ from policenotify.validation import did_you_mean, format_validation_errors, path
 SHIPPED: Final = ("fr", "en")
 """The languages shipped."""
 
-NAMES: Final = ("labels", "hashtags", "severity_hashtags")
+NAMES: Final = ("labels", "hashtags", "severity_labels", "severity_hashtags", "stage_marks")
 """The fields of a language that name categories, by code."""
 
 _MARKED: Final = (Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION)
-_SEPARATORS: Final = frozenset({"colon", "dash", "place_separator"})  # may begin and end with a space
+_SEPARATORS: Final = frozenset({"colon", "dash"})  # may begin and end with a space
 _IS_MISSING: Final = ": is missing."  # as `format_validation_errors` ends such a line
 _WRITE: Final = 'Write them, or name a language that lends them: base = "en"'
 # The names in braces of each phrase. A name with ? may be left out.
@@ -55,7 +55,6 @@ _PLACEHOLDERS: Final[Mapping[str, str]] = MappingProxyType(
         "issued": "day time",
         "context.today": "time headline colon? day?",
         "context.other_day": "day time headline colon?",
-        "context_unknown": "label",
         "more": "where",
         "reference": "reference",
         "mail_footer": "sender?",
@@ -237,6 +236,7 @@ def _combined(lent: Mapping[str, Any], own: Mapping[str, Any], *, alike: bool) -
     labels = _table(own.get("labels"))
     made: dict[str, dict[str, Any]] = {
         "hashtags": {code: list(filter(None, [hashtag(str(label))])) for code, label in labels.items()},
+        "severity_labels": {code: {} for code in labels},
         "severity_hashtags": {code: {} for code in labels},
     }
     combined = {"marks": {}, **lent, **own}
@@ -267,7 +267,7 @@ def _field_names(table: Mapping[str, Any]) -> Iterator[str]:
     for name, value in table.items():
         if name in {"marks", "labels"}:
             yield from (path(name, inner) for inner in _table(value))
-        elif name in Locale.model_fields and name not in {"emojis", "hashtags", "severity_hashtags", "reminder"}:
+        elif name in Locale.model_fields and name not in {"emojis", "reminder", *NAMES}:
             yield name
 
 

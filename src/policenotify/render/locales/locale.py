@@ -117,12 +117,10 @@ class Locale(BaseModel):
     version: _Version = ""
     marks: Mapping[Stage, str]
     emojis: _Emojis = Field(default_factory=EMOJIS.copy)
-    ongoing: str
     exercise: str
     exercise_notice: str
     colon: str
     dash: str
-    place_separator: str
     lowers_after_colon: bool
     direction: str
     full_hour: str
@@ -141,7 +139,6 @@ class Locale(BaseModel):
     next_update: _Phrase
     issued: str
     context: _Phrase
-    context_unknown: str
     context_correction: _Phrase
     context_cancellation: _Phrase
     more: str
@@ -156,13 +153,17 @@ class Locale(BaseModel):
     mail_next_update: str
     mail_issued: str
     mail_action: str
+    mail_now: str
     mail_link: str
+    mail_emergency: str
     mail_footer: str
     reminder: ReminderPhrases
     sets_spaces: bool = False
     labels: Mapping[CategoryCode, str] = Field(default_factory=dict)
     hashtags: Mapping[CategoryCode, _Hashtags] = Field(default_factory=dict)
+    severity_labels: Mapping[CategoryCode, Mapping[Severity, str]] = Field(default_factory=dict)
     severity_hashtags: Mapping[CategoryCode, Mapping[Severity, _Hashtag]] = Field(default_factory=dict)
+    stage_marks: Mapping[CategoryCode, Mapping[Stage, str]] = Field(default_factory=dict)
 
     def time(self, moment: datetime, zone: tzinfo) -> str:
         """Return the time of day: `18h30`, `18h`."""
