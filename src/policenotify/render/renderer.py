@@ -118,17 +118,21 @@ def _fitted(parts: Sequence[Part], budget: Budget) -> FitResult:
     if budget.transliterate is None:
         return fit(parts, budget)
     spell = cache(budget.transliterate)
-    spelled = replace(budget, measure=lambda text: budget.measure(spell(text)))
+    spelled = replace(budget, measure=cache(lambda text: budget.measure(spell(text))))
 
     def fitted(parts: Sequence[Part]) -> FitResult:
         result = fit(parts, spelled)
         return replace(result, text=spell(result.text))
 
     whole = fitted(parts)
-    shorter = [part for part in parts if part.name != REFERENCE]
-    if len(shorter) == len(parts) or budget.price is None or (price := budget.price(whole.text)) <= 1:
+    references = [part for part in parts if part.name == REFERENCE]
+    if not references or budget.price is None:
         return whole
-    cheaper = fitted(shorter)  # the reference is not worth a message of its own
+    # The reference is not worth a message of its own. First the end of the text is tried, because that costs little.
+    price, size = budget.price(whole.text), sum(len(part.text) + 1 for part in references)
+    if budget.price(whole.text[:-size]) >= price:
+        return whole
+    cheaper = fitted([part for part in parts if part not in references])
     if budget.price(cheaper.text) >= price:
         return whole
     return replace(cheaper, omitted=(*cheaper.omitted, f"{REFERENCE} left out"))

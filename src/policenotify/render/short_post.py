@@ -167,7 +167,7 @@ class ShortPost:
         text = f"{content.text} {self.context.description}"
         spans = spans_of(text) if tags or (link and link.partition("://")[2] in text) else ()
         shown = link in {span.value for span in spans}
-        source = "" if contains_words(content.text, self.context.signature) else self._source
+        source = "" if self.signed and contains_words(content.text, self.context.signature) else self._source
         return (
             *self._parts(Part(self._validity, line=_Line.UNTIL)),
             *filter(_has_text, (Part("" if shown else link, "droppable", _LINK, "link", _Line.UNTIL),)),
