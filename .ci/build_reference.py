@@ -174,6 +174,8 @@ EXAMPLES: Mapping[str, str] = {
     "labels": '`{ fr = "Sauvetage en rivière" }`',
     "hashtags": '`{ fr = ["Accident"] }`',
     "emoji": '`"🔥"`',
+    "severity_labels": '`{ fr = { Severe = "Vigilance orange" } }`',
+    "stage_marks": '`{ fr = { end = "FIN DE VIGILANCE" } }`',
     "severity_hashtags": '`{ fr = { Severe = "VigilanceOrange" } }`',
     "severity_emojis": '`{ Severe = "🟠" }`',
     "cap_categories": '`["Transport", "Safety"]`',

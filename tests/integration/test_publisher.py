@@ -300,7 +300,7 @@ def test_an_end_to_an_opening_that_never_appeared(desk: Desk) -> None:
     assert ended.on("bluesky").outcome is Outcome.POSTED
     assert ended.on("presse").outcome is Outcome.SKIPPED
     [post] = desk.bluesky.posts
-    assert "TERMINÉ" in post.text
+    assert "– FIN]" in post.text
     assert desk.mail.mails == []
 
 
@@ -381,7 +381,9 @@ LONG = "Évitez le secteur. " + "Fermez vos fenêtres et suivez les consignes de
 
 def test_a_text_too_long_for_one_post_is_a_thread_of_several(desk: Desk, publisher: Publisher) -> None:
     opened = publisher.publish(accident(instruction=LONG), key="open", actor="desk")
-    updated = publisher.publish(opened.update("Une voie rouverte"), key="update", actor="desk")
+    updated = publisher.publish(
+        opened.update("Une voie rouverte", instruction="Roulez au pas."), key="update", actor="desk"
+    )
     for publication in (opened, updated):
         publication.raise_for_failures()
     *thread, update = desk.bluesky.posts

@@ -78,8 +78,10 @@ def test_a_post_and_a_mail_read_as_was_meant() -> None:
     )
     post = _render(message).standalone
     assert post.text == (
-        "🚨 [#Accident] #Montpellier – Rue Foch fermée. La circulation est déviée, av. de Toulouse, Gambetta. "
-        "Merci aux PompiersHerault. M. Dupont répond sur 17Cyber.gouv.fr Prenez l'av. de Lodève."
+        "🚨 [#Accident – EN COURS] #Montpellier – Rue Foch fermée. La circulation est déviée, "
+        "av. de Toulouse, Gambetta.\n"
+        "Prenez l'av. de Lodève.\n"
+        "Merci aux PompiersHerault. M. Dupont répond sur 17Cyber.gouv.fr"
     )
     assert [span.value for span in post.spans] == ["Accident", "Montpellier", "https://17Cyber.gouv.fr"]
     assert post.title == "Rue Foch fermée. La circulation est déviée"
@@ -106,9 +108,9 @@ def test_a_channel_mentions_its_own_accounts_and_no_other_channels() -> None:
         post = render(scene, leg, channel=channel, key="0" * 64).standalone
         told[post.text] = [span.value for span in post.spans if span.kind == "mention"]
     assert told == {
-        "🚨 [#Accident] Avec SDIS34 et SDIS51 en cours.": [],
-        "🚨 [#Accident] Avec @SDIS34 et SDIS51 en cours.": ["SDIS34"],
-        "🚨 [#Accident] Avec @SDIS34 et @SDIS51 en cours.": ["SDIS34", "SDIS51"],
+        "🚨 [#Accident – EN COURS] Avec SDIS34 et SDIS51.": [],
+        "🚨 [#Accident – EN COURS] Avec @SDIS34 et SDIS51.": ["SDIS34"],
+        "🚨 [#Accident – EN COURS] Avec @SDIS34 et @SDIS51.": ["SDIS34", "SDIS51"],
     }
 
 

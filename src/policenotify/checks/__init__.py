@@ -14,13 +14,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from policenotify.checks import incident, links, wording
+from policenotify.checks import incident, links, orthography, wording
 from policenotify.checks.check import Check, CheckContext, Remark, check
 from policenotify.findings import Finding, Level
 
 CHECKS: Final[tuple[Check, ...]] = tuple(
     sorted(
-        (value for module in (incident, links, wording) for value in vars(module).values() if isinstance(value, Check)),
+        (
+            value
+            for module in (incident, links, orthography, wording)
+            for value in vars(module).values()
+            if isinstance(value, Check)
+        ),
         key=lambda each: each.code,
     )
 )

@@ -183,6 +183,9 @@ GOOD: Final[dict[str, list[CheckContext]]] = {
         _typed(category="fire", location={"street": "14 rue des Lilas"}),
         _typed(category="police_operation", description="Témoins : commissariat, 206 rue du Comté de Melgueil"),
     ],
+    "PN405": [_draft(_message(headline="Évitez l'avenue")), _draft(_message(language="oc", headline="AVP"))],
+    "PN406": [_draft(_message(headline="RAID et BRI sur place"))],
+    "PN407": [_draft(_message(headline="Feu : fumées, à 18:30 !"))],
 }
 
 BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
@@ -377,6 +380,9 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
             "instruction",
         ),
     ],
+    "PN405": [(_draft(_message(headline="Evitez l'avenue")), Level.WARNING, "headline")],
+    "PN406": [(_draft(_message(headline="FEU DANS UN IMMEUBLE")), Level.WARNING, "headline")],
+    "PN407": [(_draft(_message(headline=text)), Level.WARNING, "headline") for text in ("Feu !!!", "Feu:fumées")],
 }
 
 

@@ -259,7 +259,7 @@ def test_a_whole_incident_waits_in_its_order_and_in_its_thread(desk: Desk) -> No
     assert ended.ok
     # An update overtaken before it could be sent is not sent. The end is published standalone.
     [post] = desk.bluesky.posts
-    assert "TERMINÉ" in post.text
+    assert "– FIN]" in post.text
 
 
 def test_waiting_deliveries_form_a_thread_once_the_channel_is_mended(desk: Desk) -> None:
@@ -277,7 +277,7 @@ def test_waiting_deliveries_form_a_thread_once_the_channel_is_mended(desk: Desk)
     assert opened.ok
     first, *rest = desk.bluesky.posts
     assert "Accident de la circulation" in first.text
-    assert ["une voie rouverte" in rest[0].text.lower(), "TERMINÉ" in rest[1].text] == [True, True]
+    assert ["une voie rouverte" in rest[0].text.lower(), "– FIN]" in rest[1].text] == [True, True]
     assert [post.parent for post in rest] == [first.uri, rest[0].uri]
 
 
@@ -294,7 +294,7 @@ def test_the_end_of_what_was_posted_before_waits_and_then_hangs_under_it(desk: D
         publisher.drain(timedelta(seconds=20))
     first, last = desk.bluesky.posts
     assert last.parent == first.uri
-    assert "TERMINÉ" in last.text
+    assert "– FIN]" in last.text
 
 
 def test_a_published_post_is_deleted_once_the_channel_is_mended(desk: Desk) -> None:

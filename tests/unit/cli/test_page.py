@@ -286,8 +286,8 @@ def test_each_text_is_measured_in_the_networks_own_count(page: Report) -> None:
 
 def test_a_mail_has_its_subject_and_its_formatted_version(page: Report) -> None:
     mail = devices(page, 1)["email"].cards[2]
-    assert mail.title.startswith("TERMINÉ – [Accident]")
-    assert re.search(r'<iframe class="letter".* srcdoc="[^"]*Accident – TERMINÉ', article(page, mail))
+    assert mail.title.startswith("[Accident – FIN]")
+    assert re.search(r'<iframe class="letter".* srcdoc="[^"]*Accident – FIN', article(page, mail))
 
 
 def test_what_needs_a_person_is_shown_once_and_first(page: Report) -> None:

@@ -233,8 +233,9 @@ def test_the_duty_channel_is_notified_once_by_all_processes_and_no_other_is(inst
     for span in (HOUR, MINUTE, 14 * MINUTE):
         installation.after(span, one, other)
     told = (
-        "⏰ Incident 2026-4711, nouvelles attendues depuis le lundi 2 mars à 8h30. Rappel n°\xa0{}\xa0: Accident de la "
-        "circulation (Montpellier, avenue de Toulouse). Publiez la fin ou un point de situation."
+        "⏰ Incident 2026-4711, nouvelles attendues depuis le lundi 2 mars à 8h30.\n"
+        "Publiez la fin ou un point de situation.\n"
+        "Rappel n°\xa0{}\xa0: Accident de la circulation (Montpellier, avenue de Toulouse)."
     )
     assert _texts(installation.duty) == [told.format(1), told.format(2)]
     assert (len(installation.sky.said), installation.practice.said, installation.drill.said) == (1, [], [])

@@ -163,8 +163,8 @@ def test_posts_are_in_order_and_shown_without_an_address() -> None:
     mail, last = desk.on("email")
     assert last.parent == mail.id
     assert mail.recipients == ("redaction@journal.example", "standard@mairie.example")
-    assert '<x post x-1: opening, fr "🚨 [#Accident]' in repr(desk)
-    assert ' to 2 "[Accident] Montpellier' in repr(desk)
+    assert '<x post x-1: opening, fr "🚨 [#Accident – EN COURS]' in repr(desk)
+    assert ' to 2 "[Accident – EN COURS] Montpellier' in repr(desk)
     assert "@" not in repr(desk)
 
 

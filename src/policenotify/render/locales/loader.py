@@ -36,6 +36,7 @@ SHIPPED: Final = ("fr", "en")
 NAMES: Final = ("labels", "hashtags", "severity_labels", "severity_hashtags", "stage_marks")
 """The fields of a language that name categories, by code."""
 
+_CHOSEN: Final = frozenset({"plain_words", "severity_labels", "stage_marks"})
 _MARKED: Final = (Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION)
 _SEPARATORS: Final = frozenset({"colon", "dash"})  # may begin and end with a space
 _IS_MISSING: Final = ": is missing."  # as `format_validation_errors` ends such a line
@@ -128,6 +129,9 @@ def read_profiles(
         change = changes.get(code, {})
         table = _merged(shipped.get(code, {}), change)
         table |= {kind: _names(kind, code, locales, change.get(kind, {})) for kind in NAMES}
+        renamed = {*_table(change.get("labels"))} - {*_table(change.get("severity_labels"))}
+        if isinstance(by_severity := table["severity_labels"], Mapping):
+            table["severity_labels"] = {tag: by_severity[tag] for tag in by_severity if tag not in renamed}
         if not table["labels"]:
             del table["labels"]
         try:
@@ -236,11 +240,14 @@ def _combined(lent: Mapping[str, Any], own: Mapping[str, Any], *, alike: bool) -
     labels = _table(own.get("labels"))
     made: dict[str, dict[str, Any]] = {
         "hashtags": {code: list(filter(None, [hashtag(str(label))])) for code, label in labels.items()},
-        "severity_labels": {code: {} for code in labels},
         "severity_hashtags": {code: {} for code in labels},
     }
+    # What is lent for a case of its own would take precedence over what this file has for all cases.
+    lent = {name: value for name, value in lent.items() if alike or name not in _CHOSEN}
+    by_severity = _table(lent.get("severity_labels"))
+    lent |= {"severity_labels": {code: by_severity[code] for code in by_severity if code not in labels}}
     combined = {"marks": {}, **lent, **own}
-    for name in ("marks", "emojis", "reminder", *NAMES):
+    for name in ("marks", "emojis", "plain_words", "reminder", *NAMES):
         if isinstance(combined.get(name, {}), Mapping):
             merged = {**lent.get(name, {}), **({} if alike else made.get(name, {})), **own.get(name, {})}
             combined |= {name: merged} if merged else {}
@@ -267,7 +274,7 @@ def _field_names(table: Mapping[str, Any]) -> Iterator[str]:
     for name, value in table.items():
         if name in {"marks", "labels"}:
             yield from (path(name, inner) for inner in _table(value))
-        elif name in Locale.model_fields and name not in {"emojis", "reminder", *NAMES}:
+        elif name in Locale.model_fields and name not in {"emojis", "plain_words", "reminder", *NAMES}:
             yield name
 
 

@@ -159,6 +159,7 @@ class Locale(BaseModel):
     mail_footer: str
     reminder: ReminderPhrases
     sets_spaces: bool = False
+    plain_words: Mapping[str, str] = Field(default_factory=dict)
     labels: Mapping[CategoryCode, str] = Field(default_factory=dict)
     hashtags: Mapping[CategoryCode, _Hashtags] = Field(default_factory=dict)
     severity_labels: Mapping[CategoryCode, Mapping[Severity, str]] = Field(default_factory=dict)

@@ -1,0 +1,92 @@
+"""Checks of how the texts are typed: signs, capitals, accents and abbreviations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Final
+
+from policenotify.checks.check import CheckContext, Remark, check, texts_of
+from policenotify.findings import Level
+from policenotify.render.locales import best_match
+from policenotify.text.spans import spans_of
+
+_MISSING_SPACE: Final = re.compile(r"[^\W\d_]+[,;:](?=[^\W\d_])[\w'’]+")  # but 18:30 and 1,72 m
+_REPEATED_SIGN: Final = re.compile(r"!{2,}|\?{2,}|(?:\?!|!\?)[!?]+")
+_CAPITALS: Final = 4  # words. An abbreviation or two are no shouting.
+_WORD: Final = re.compile(r"[^\W\d_]{2,}")
+
+
+@check(
+    "PN405",
+    basis="Charte d'accessibilité de la communication de l'État, 2021: readers do not know a service's abbreviations.",
+    levels=(Level.WARNING,),
+)
+def words_known(context: CheckContext) -> Iterator[Remark]:
+    """Warn of abbreviations that the public does not know, and of capitals without their accents."""
+    for language, field, text in texts_of(context.message, "headline", "description", "instruction"):
+        locale = best_match(language, context.locales)
+        words = locale.plain_words if locale else {}
+        for match in _pattern(tuple(words)).finditer(text) if words else ():
+            yield Remark(
+                f"Readers may stumble over “{match[0]}”.",
+                f"Write “{words[match[0]]}”.",
+                field=field,
+                span=match.span(),
+            )
+
+
+@check(
+    "PN406",
+    basis="RGAA 4: a screen reader may spell out capitals, and everyone reads them more slowly.",
+    levels=(Level.WARNING,),
+)
+def capitals_rare(context: CheckContext) -> Iterator[Remark]:
+    """Warn of a sentence in capitals."""
+    for _, field, text in texts_of(context.message, "headline", "description", "instruction"):
+        for excerpt, start, end in _in_capitals(text):
+            yield Remark(
+                f"“{excerpt}” is written in capitals.",
+                "Write small letters, with a capital at the beginning and in names.",
+                field=field,
+                span=(start, end),
+            )
+
+
+@check(
+    "PN407",
+    basis="Lexique des règles typographiques en usage à l'Imprimerie nationale, 2002.",
+    levels=(Level.WARNING,),
+)
+def signs_in_order(context: CheckContext) -> Iterator[Remark]:
+    """Warn of repeated signs, and of a missing space after a colon, a semicolon or a comma."""
+    for _, field, text in texts_of(context.message, "headline", "description", "instruction"):
+        addresses = [(span.start, span.end) for span in spans_of(text) if span.kind == "url"]
+        for pattern, reason, remedy in (
+            (_REPEATED_SIGN, "repeats a sign", "Write it once."),
+            (_MISSING_SPACE, "lacks a space after the sign", "Write the space."),
+        ):
+            for match in pattern.finditer(text):
+                if not any(start < match.end() and match.start() < end for start, end in addresses):
+                    yield Remark(f"“{match[0]}” {reason}.", remedy, field=field, span=match.span())
+
+
+@lru_cache(maxsize=8)
+def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
+    """Return what finds these words, the longest first."""
+    forms = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
+    return re.compile(rf"(?<![\w.@#/'’-])(?:{forms})(?![\w-])")
+
+
+def _in_capitals(text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield each run of words in capitals that is long enough, with its start and end."""
+    run: list[re.Match[str]] = []
+    for word in (*_WORD.finditer(text), None):
+        if word and word[0].isupper():
+            run.append(word)
+            continue
+        if len(run) >= _CAPITALS:
+            start, end = run[0].start(), run[-1].end()
+            yield text[start:end], start, end
+        run = []
