@@ -133,9 +133,8 @@ def _fitted(parts: Sequence[Part], budget: Budget) -> FitResult:
     if budget.price(whole.text[:-size]) >= price:
         return whole
     cheaper = fitted([part for part in parts if part not in references])
-    if budget.price(cheaper.text) >= price:
-        return whole
-    return replace(cheaper, omitted=(*cheaper.omitted, f"{REFERENCE} left out"))
+    without = replace(cheaper, omitted=(*cheaper.omitted, f"{REFERENCE} left out"))
+    return without if budget.price(cheaper.text) < price else whole
 
 
 def _brief(context: RenderContext, channel: ChannelConfig) -> FitResult:
