@@ -53,8 +53,8 @@ def golden_texts() -> Iterator[GoldenText]:
 def page_texts(page: Path, folder: Path = GOLDEN) -> Iterator[GoldenText]:
     """Yield the French texts of a page, those of SMS with the accents and signs of the other posts."""
     name = str(page.relative_to(folder))
-    whole = page.read_text("utf-8")
-    texts = [GoldenText(name, block, text) for block, text in _paragraphs(whole.splitlines())]
+    texts = [GoldenText(name, block, text) for block, text in _paragraphs(page.read_text("utf-8").splitlines())]
+    whole = "\n".join(each.text for each in texts)
     accents = _lost_accents(each.text for each in texts if not _is_sms(each.block))
     for each in texts:
         sentences, tags = _as_read(_restored(each.text, accents) if _is_sms(each.block) else each.text, whole)
