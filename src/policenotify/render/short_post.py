@@ -166,15 +166,16 @@ class ShortPost:
         tags = (*content.tags, *map(_tag_part, map(hashtag, more)))
         text = f"{content.text} {self.context.description}"
         spans = spans_of(text) if tags or (link and link.partition("://")[2] in text) else ()
-        shown = link in {span.value for span in spans}
-        source = "" if self.signed and contains_words(content.text, self.context.signature) else self._source
-        return (
-            *self._parts(Part(self._validity, line=_Line.UNTIL)),
-            *filter(_has_text, (Part("" if shown else link, "droppable", _LINK, "link", _Line.UNTIL),)),
-            *filter(_has_text, (Part(self.identifier, name=REFERENCE, line=_Line.UNTIL),)),
-            *filter(_has_text, (Part(source, line=_Line.SOURCE),)),
+        link = "" if link in {span.value for span in spans} else link
+        named = self.signed and contains_words(content.text, self.context.signature)
+        parts = (
+            self._typeset(Part(self._validity, line=_Line.UNTIL)),
+            Part(link, "droppable", _LINK, "link", _Line.UNTIL),
+            Part(self.identifier, name=REFERENCE, line=_Line.UNTIL),
+            Part("" if named else self._source, line=_Line.SOURCE),
             *_new_tags(tags, {span.value.casefold() for span in spans if span.kind == "tag"}),
         )
+        return tuple(part for part in parts if part.text)
 
     @property
     def _source(self) -> str:
@@ -294,10 +295,6 @@ def _with_details(headline: str, details: Iterable[str], *, comma: bool = True) 
 
 def _tag_part(tag: str) -> Part:
     return Part(f"#{tag}" if tag else "", "droppable", _TAG, f"hashtag #{tag}", _Line.TAGS)
-
-
-def _has_text(part: Part) -> bool:
-    return bool(part.text)
 
 
 def _new_tags(tags: tuple[Part, ...], present: set[str]) -> Iterator[Part]:

@@ -331,6 +331,20 @@ def test_each_translation_carries_its_own_instruction() -> None:
     assert [words.instruction for words in step.message.wordings] == ["Restez.", "Stay."]
 
 
+def test_hashtags_of_a_campaign_stand_last_too() -> None:
+    message = Message.model_validate(
+        {
+            "category": "burglary_prevention",
+            "headline": "À Sète, fermez vos volets",
+            "instruction": "Appelez le poste de Sète.",
+            "location": {"commune_name": "Sète"},
+        }
+    )
+    (post,) = _step(message, (), 1).posts(LAST)
+    assert post.text.split("\n")[1:] == ["Appelez le poste de Sète.", "#Cambriolage #Sète"]
+    assert "#" not in post.text.partition("\n")[0]
+
+
 def test_hashtags_stand_last_where_the_channel_puts_them_last() -> None:
     (step,) = _course("fire", hashtags=["Hérault"])
     (post,) = step.posts(LAST)

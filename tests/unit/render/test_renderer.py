@@ -534,7 +534,7 @@ def test_another_language_has_its_own_phrases_and_pictures() -> None:
     picture = Picture(digest="a" * 64, media_type="image/png", width=2, height=2, alt="Un plan de la déviation")
     post = _render(message, language="en", pictures=(picture,)).standalone
     assert post.text == (
-        "🚨 [#RoadAccident – UNDER WAY] #Montpellier – Road accident, avenue de Toulouse.\nAvoid the area.\n"
+        "🚨 [#RoadAccident – ONGOING] #Montpellier – Road accident, avenue de Toulouse.\nAvoid the area.\n"
         "Next update at 18:30."
     )
     assert (post.language, post.pictures[0].alt) == ("en", "A map of the diversion")
@@ -598,8 +598,12 @@ def test_a_required_part_that_does_not_fit_is_an_error() -> None:
     ) as caught:
         _render(_message(instruction="o" * 310), mute)
     assert (caught.value.used, caught.value.limit) == (438, 300)
-    with pytest.raises(MessageTooLong, match="bluesky"):
-        _render(_message(headline="o" * 160, location={"label": "a" * 150}))
+
+
+def test_the_instruction_stands_in_the_first_post_whatever_the_length_of_headline_and_place() -> None:
+    wording = _render(_message(headline="o" * 160, location={"label": "a" * 150}))
+    assert wording.standalone.text.startswith("🚨 [#Accident – EN COURS]\nÉvitez le secteur.\n")
+    assert "o" * 159 in " ".join(post.text for post in wording.continuations)
 
 
 def test_a_text_too_long_for_one_post_is_continued_in_further_ones() -> None:
