@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Generic, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from policenotify.errors import printable
+from policenotify.model.cap import Severity
 from policenotify.model.post import Body, Digest, Operation, Picture, Post, PostRef, Request, Span, page_url
 from policenotify.model.rate import Rate
 from policenotify.text import Budget
@@ -67,6 +68,7 @@ class Capabilities:
         bracketed_hashtags: A hashtag behind a bracket works too. If not, hashtags go to the post's end.
         refuses_repeats: The network refuses the words of a recent post of the account. Each post then also has a
             distinct wording.
+        severe_budget: The budget of a Severe or Extreme message, if it is another.
         acceptance: With `unverified`, success only means that a gateway took the call. Receipts carry a note.
     """
 
@@ -83,7 +85,14 @@ class Capabilities:
     hashtags: bool = True
     bracketed_hashtags: bool = True
     refuses_repeats: bool = False
+    severe_budget: Budget | None = None
     acceptance: Literal["verified", "unverified"] = "verified"
+
+    def for_severity(self, severity: Severity | None) -> Capabilities:
+        """Return the capabilities for a message of this severity."""
+        if self.severe_budget is None or not (severity or Severity.UNKNOWN).at_least(Severity.SEVERE):
+            return self
+        return replace(self, budget=self.severe_budget)
 
 
 @dataclass(frozen=True, slots=True)

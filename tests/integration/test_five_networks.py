@@ -18,6 +18,8 @@ from policenotify.model.message import Message
 from policenotify.model.receipt import Publication, PublicationFailed
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import Disconnect
+from policenotify.testing.samples import SENDER
+from policenotify.text import sms
 from tests.support.faults import PUBLISHES
 from tests.support.five_networks import ADDRESSES, NETWORKS, NUMBERS, Five, open_five
 from tests.support.installation import INCIDENT, accident
@@ -38,7 +40,7 @@ def _publish(publisher: Publisher, message: Message, key: str) -> Publication:
 # --- an incident, everywhere
 
 
-def test_an_incident_is_one_thread_and_carries_its_reference_where_there_is_none(five: Five) -> None:
+def test_an_incident_is_one_thread_and_names_its_sender_and_reference_where_there_is_none(five: Five) -> None:
     publisher = five.publisher()
     opened = _publish(publisher, accident(), "1")
     _publish(publisher, opened.update("Une voie rouverte"), "2")
@@ -60,8 +62,10 @@ def test_an_incident_is_one_thread_and_carries_its_reference_where_there_is_none
     for number in NUMBERS:
         texts = [message.text for message in five.sms.phone(number)]
         assert len(texts) == 3
-        [reference] = {found[1] for text in texts if (found := re.search(r"Réf\. ([0-9A-Z]{5})\b", text))} or {""}
-        assert all(f"Réf. {reference}" in text for text in texts), texts
+        [reference] = {found[0] for text in texts if (found := re.search(r"Réf\. [0-9A-Z]{5}\b", text))}
+        for text in texts:  # the reference is not worth one more message
+            assert reference in text or sms(f"{text} {reference}").segments > sms(text).segments
+        assert [text.endswith(f"\n{SENDER}") for text in texts] == [True, False, False]
         assert not any("#" in text or "🚨" in text for text in texts)
         assert {message.encoding for message in five.sms.phone(number)} == {"GSM-7"}
 

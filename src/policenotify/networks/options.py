@@ -4,17 +4,49 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, asdict, fields, is_dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal, TypedDict, cast, get_args, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema, create_model
 from pydantic.errors import PydanticUserError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 
 from policenotify.channel import BySeverity, Capabilities, Clock, OnCorrection, OnUnknown, StateStore
 from policenotify.errors import SettingsError
 from policenotify.model.rate import Rate
+
+_SEVERITIES = ("severe", "minor")  # the fields of BySeverity
+
+
+def by_severity(default: BySeverity[str], *choices: str) -> tuple[PlainValidator, PlainSerializer, WithJsonSchema]:
+    """Return the annotations of an option that takes one choice for every message, or a table with one by severity.
+
+    Args:
+        default: The choices that a table leaves open.
+        choices: The possible choices.
+    """
+    choice: dict[str, object] = {"type": "string", "enum": list(choices)}
+    table = {"properties": dict.fromkeys(_SEVERITIES, choice), "additionalProperties": False, "minProperties": 1}
+    forms = " or ".join(f'"{each}"' for each in choices)
+    same = default.severe == default.minor
+    example = BySeverity(severe=choices[0], minor=choices[-1]) if same else default
+
+    def read(value: object) -> BySeverity[str]:
+        value = asdict(value) if isinstance(value, BySeverity) else value
+        given = dict.fromkeys(_SEVERITIES, value) if isinstance(value, str) else value
+        if (
+            not isinstance(given, dict)
+            or not given
+            or not all(key in _SEVERITIES and each in choices for key, each in given.items())
+        ):
+            raise ValueError(
+                f'write {forms} for every message, or {{ severe = "{example.severe}", minor = "{example.minor}" }}'
+            )
+        return replace(default, **given)
+
+    schema = WithJsonSchema({"anyOf": [choice, {"type": "object", **table}]})
+    return PlainValidator(read), PlainSerializer(asdict), schema
 
 
 class ChannelOptions(TypedDict, total=False):

@@ -86,12 +86,14 @@ class PreviewedWording(Result):
         kind: `reply` (in the thread), `standalone`, or `continuation` of the post before.
         used: How much of the channel's budget it takes.
         limit: The channel's budget.
+        details: Further details of its length: `UCS-2, 2 segments (1 without accents)`. May be empty.
         post: The fields of `policenotify schema post`, without key and time.
     """
 
     kind: Literal["reply", "standalone", "continuation"]
     used: int
     limit: int
+    details: str
     post: dict[str, JsonValue]
 
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache, lru_cache
 from typing import Any
 
 from policenotify.channel import ChannelConfig, Picture, Post, Span
 from policenotify.errors import MessageTooLong
-from policenotify.model.history import RenderedPost, Target
+from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.render.context import RenderContext
 from policenotify.render.mail import fit_mail, mail_parts, subject
-from policenotify.render.short_post import ShortPost
+from policenotify.render.short_post import REFERENCE, ShortPost
 from policenotify.text.budget import Budget
 from policenotify.text.characters import one_line
-from policenotify.text.fit import CUT, FitResult, Part, fit, split_thread
+from policenotify.text.fit import FitResult, Part, fit, split_thread
 from policenotify.text.french_spacing import NO_BREAK
 from policenotify.text.spans import spans_of
+
+_UNSEEN = frozenset({Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SKIPPED})
 
 
 def render(context: RenderContext, target: Target, *, channel: ChannelConfig, key: str) -> RenderedPost:
@@ -34,7 +37,8 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
     Raises:
         MessageTooLong: The required parts do not fit: neither whole, nor in a thread, nor in their briefest form.
     """
-    capabilities = channel.capabilities
+    capabilities = channel.capabilities.for_severity(context.message.severity)
+    channel = channel if capabilities is channel.capabilities else replace(channel, capabilities=capabilities)
     tags = capabilities.hashtags and not capabilities.html
     context = context.cached(RenderContext.on_channel, channel.mentions, hashtags=tags)
     pictures = context.cached(_described_pictures)[: capabilities.images]
@@ -114,10 +118,24 @@ def _fitted(parts: Sequence[Part], budget: Budget) -> FitResult:
     """Return the parts within the budget, in the alphabet of the network."""
     if budget.transliterate is None:
         return fit(parts, budget)
-    mark = budget.transliterate(CUT)  # the mark of a cut may not be in the alphabet either
-    written = replace(budget, measure=lambda text: budget.measure(text.replace(CUT, mark)))
-    fitted = fit([replace(part, text=budget.transliterate(part.text)) for part in parts], written)
-    return replace(fitted, text=fitted.text.replace(CUT, mark))
+    spell = cache(budget.transliterate)
+    spelled = replace(budget, measure=cache(lambda text: budget.measure(spell(text))))
+
+    def fitted(parts: Sequence[Part]) -> FitResult:
+        result = fit(parts, spelled)
+        return replace(result, text=spell(result.text))
+
+    whole = fitted(parts)
+    references = [part for part in parts if part.name == REFERENCE]
+    if not references or budget.price is None:
+        return whole
+    # The reference is not worth a message of its own. First the end of the text is tried, because that costs little.
+    price, size = budget.price(whole.text), sum(len(part.text) + 1 for part in references)
+    if budget.price(whole.text[:-size]) >= price:
+        return whole
+    cheaper = fitted([part for part in parts if part not in references])
+    without = replace(cheaper, omitted=(*cheaper.omitted, f"{REFERENCE} left out"))
+    return without if budget.price(cheaper.text) < price else whole
 
 
 def _brief(context: RenderContext, channel: ChannelConfig) -> FitResult:
@@ -125,7 +143,7 @@ def _brief(context: RenderContext, channel: ChannelConfig) -> FitResult:
     short = _short_post(context, channel)
     fitted = _fitted(short.brief, channel.capabilities.budget)
     # The link stays, as the place of the rest.
-    left_out = [f"{part.name} left out" for part in short.standalone if part.name and part.name != "link"]
+    left_out = [f"{part.name} left out" for part in short.standalone if part.name not in {"", "link", REFERENCE}]
     return replace(fitted, omitted=(*left_out, *fitted.omitted))
 
 
@@ -134,14 +152,23 @@ def _short_post(context: RenderContext, channel: ChannelConfig, *, distinct: boo
     capabilities = channel.capabilities
     bracketed = capabilities.hashtags and capabilities.bracketed_hashtags and channel.hashtags == "inline"
     identifier = context.unique_suffix if distinct else "" if capabilities.replies else context.incident_name
+    signed = capabilities.recipients and _is_first(context, channel)
     return context.cached(
-        ShortPost, capabilities.hashtags, bracketed, identifier, _has_no_break_spaces(capabilities.budget)
+        ShortPost, capabilities.hashtags, bracketed, identifier, signed, _has_no_break_spaces(capabilities.budget)
     )
 
 
+def _is_first(context: RenderContext, channel: ChannelConfig) -> bool:
+    """Return True if the channel's readers have nothing of the incident yet."""
+    posts = [part for entry in context.history.entries for part in entry.posts]
+    seen = any(part.channel == channel.name and part.outcome not in _UNSEEN for part in posts)
+    return context.is_opening or (bool(posts) and not seen)
+
+
+@lru_cache
 def _has_no_break_spaces(budget: Budget) -> bool:
     """Return True if a no-break space costs as much as an ordinary one."""
-    return budget.transliterate is None and budget.measure(f"a{NO_BREAK}b") == budget.measure("a b")
+    return budget.measure(f"a{NO_BREAK}b") == budget.measure("a b")
 
 
 def _distinct(

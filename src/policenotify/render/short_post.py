@@ -8,7 +8,8 @@ Each on a line of its own, in the order of reading:
 3. the description
 4. for a later message that stands alone, what it refers to
 5. the time of the next update, or until when it holds (**required**), and the link
-6. hashtags, up to three in all. Those of category and place are among them if hashtags in brackets do not work, or if
+6. the incident's reference where posts do not hang together, and the sender where readers see no account
+7. hashtags, up to three in all. Those of category and place are among them if hashtags in brackets do not work, or if
    the channel puts them last.
 
 If the first line is too long, the headline follows the instruction: what to do about a severe event must be seen in a
@@ -31,6 +32,7 @@ from policenotify.model.lifecycle import Stage
 from policenotify.render.context import RenderContext
 from policenotify.render.places import LONGEST, tagged
 from policenotify.render.sentences import follow, open_ended, sentence, upper_first
+from policenotify.text.comparison import contains_words
 from policenotify.text.fit import Part, Rule, first_sentence
 from policenotify.text.spans import hashtag, spans_of
 
@@ -47,13 +49,16 @@ _LEAD: Final = 160  # the same for other messages: the instruction still fits in
 
 _FOLLOWS, _DESCRIPTION, _TAG, _LINK, _TAKES_BACK = range(5)  # the order in which parts are left out
 _VALIDITY, _REST = range(2)  # the same, in a brief post
+REFERENCE: Final = "reference"
+"""The name of the part with the incident's reference."""
+
 _STOPS: Final = ".,;:!?…"
 
 
 class _Line:
     """The lines of a post, from the first."""
 
-    EVENT, ACTION, MORE, REFERENCE, UNTIL, TAGS = range(6)
+    EVENT, ACTION, MORE, REFERENCE, UNTIL, SOURCE, TAGS = range(7)
 
 
 class _Content(NamedTuple):
@@ -84,6 +89,7 @@ class ShortPost:
         hashtags: Readers can follow a hashtag.
         bracketed: They can follow one in a bracket, and one in the text is wanted. Otherwise hashtags end the post.
         identifier: A suffix that identifies the incident or the post: `Réf. K7Q2M`. Empty if none is needed.
+        signed: The post names its sender, because readers have nothing of the incident and see no account.
         hard_spaces: The network has no-break spaces.
     """
 
@@ -91,6 +97,7 @@ class ShortPost:
     hashtags: bool
     bracketed: bool
     identifier: str
+    signed: bool
     hard_spaces: bool
 
     @cached_property
@@ -116,6 +123,7 @@ class ShortPost:
         first = first_sentence(content.instruction)
         rest = content.instruction[len(first) :].strip()
         more = context.locale.more.format(where=context.message.link or context.signature)
+        source = self._source if context.message.link else ""
         return self._parts(
             Part(context.exercise_mark),
             Part(content.lead),
@@ -124,7 +132,8 @@ class ShortPost:
             Part(content.rest, line=_Line.MORE),
             Part(self._validity, "droppable", _VALIDITY, "when more will be said", _Line.UNTIL),
             Part(more if context.message.link else sentence(more), line=_Line.UNTIL),
-            Part(self.identifier, line=_Line.UNTIL),
+            Part(self.identifier, name=REFERENCE, line=_Line.UNTIL),
+            Part(source, line=_Line.SOURCE),
         )
 
     @property
@@ -159,13 +168,20 @@ class ShortPost:
         text = f"{content.text} {self.context.description}"
         spans = spans_of(text) if tags or (link and link.partition("://")[2] in text) else ()
         link = "" if link in {span.value for span in spans} else link
+        named = self.signed and contains_words(content.text, self.context.signature)
         parts = (
             self._typeset(Part(self._validity, line=_Line.UNTIL)),
             Part(link, "droppable", _LINK, "link", _Line.UNTIL),
-            Part(self.identifier, line=_Line.UNTIL),
+            Part(self.identifier, name=REFERENCE, line=_Line.UNTIL),
+            Part("" if named else self._source, line=_Line.SOURCE),
             *_new_tags(tags, {span.value.casefold() for span in spans if span.kind == "tag"}),
         )
         return tuple(part for part in parts if part.text)
+
+    @property
+    def _source(self) -> str:
+        """The sender, as a signature: a network may replace the name that a message came from."""
+        return self.context.signature if self.signed else ""
 
     def _parts(self, *parts: Part) -> tuple[Part, ...]:
         return tuple(self._typeset(part) for part in parts if part.text)

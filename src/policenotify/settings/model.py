@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, replace
 from datetime import timedelta
 from difflib import get_close_matches
 from itertools import chain
@@ -36,12 +35,11 @@ from policenotify.model.languages import best_match
 from policenotify.model.location import Text
 from policenotify.model.message import CategoryCode, Language
 from policenotify.model.rate import EXAMPLES, Rate
+from policenotify.networks.options import by_severity
 from policenotify.publishing.reminders import ReminderPolicy
 from policenotify.render.locales import LOCALES, PROFILES
 from policenotify.text.spans import find_mentions, hashtag
 from policenotify.validation import did_you_mean, format_validation_errors, path, sentence
-
-_SEVERITIES = ("severe", "minor")  # the fields of BySeverity
 
 
 def _seconds(value: object) -> object:
@@ -62,28 +60,6 @@ def _rate(value: object) -> Rate:
     if not isinstance(value, str):
         raise ValueError(f"write a rate such as {EXAMPLES}")  # noqa: TRY004 - pydantic wants this one
     return Rate.read(value)
-
-
-def _by_severity(default: BySeverity[str], *choices: str) -> tuple[PlainValidator, PlainSerializer, WithJsonSchema]:
-    """Return what reads one choice for every message, or a table with one by severity."""
-    choice: dict[str, object] = {"type": "string", "enum": list(choices)}
-    table = {"properties": dict.fromkeys(_SEVERITIES, choice), "additionalProperties": False, "minProperties": 1}
-    forms = " or ".join(f'"{each}"' for each in choices)
-
-    def read(value: object) -> BySeverity[str]:
-        given = dict.fromkeys(_SEVERITIES, value) if isinstance(value, str) else value
-        if (
-            not isinstance(given, dict)
-            or not given
-            or not all(key in _SEVERITIES and each in choices for key, each in given.items())
-        ):
-            raise ValueError(
-                f'write {forms} for every message, or {{ severe = "{default.severe}", minor = "{default.minor}" }}'
-            )
-        return replace(default, **given)
-
-    schema = WithJsonSchema({"anyOf": [choice, {"type": "object", **table}]})
-    return PlainValidator(read), PlainSerializer(asdict), schema
 
 
 def _area(value: str) -> str:
@@ -127,10 +103,10 @@ def _names_in(value: object) -> frozenset[str]:
     return frozenset(part for part in parts if re.fullmatch(_NAME, part))
 
 
-OnUnknownSetting = Annotated[BySeverity[OnUnknown], *_by_severity(DEFAULT_ON_UNKNOWN, "resend", "hold")]
+OnUnknownSetting = Annotated[BySeverity[OnUnknown], *by_severity(DEFAULT_ON_UNKNOWN, "resend", "hold")]
 """`"hold"`, or `{ severe = "resend", minor = "hold" }`."""
 
-OnCorrectionSetting = Annotated[BySeverity[OnCorrection], *_by_severity(DEFAULT_ON_CORRECTION, "reply", "edit", "both")]
+OnCorrectionSetting = Annotated[BySeverity[OnCorrection], *by_severity(DEFAULT_ON_CORRECTION, "reply", "edit", "both")]
 """`"reply"`, or `{ severe = "both", minor = "edit" }`."""
 
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]

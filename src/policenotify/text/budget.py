@@ -74,9 +74,10 @@ class Budget:
         limit: The largest result of `measure`.
         measure: Counts a text as the network does.
         max_bytes: A second limit of the network, in UTF-8 bytes.
-        transliterate: Writes a text in the network's alphabet, such as GSM 03.38. Applied before fitting.
+        transliterate: Writes a whole text in the network's alphabet, such as GSM 03.38.
         find_losses: Returns what `transliterate` would omit from a text, or change in its meaning.
         describe: Returns details of a finished text beside its count: `GSM-7, 2 segments`.
+        price: Returns how many messages are paid for a finished text.
         displayed: Returns a finished text as readers see it: Bluesky shortens addresses.
     """
 
@@ -86,6 +87,7 @@ class Budget:
     transliterate: Callable[[str], str] | None = None
     find_losses: Callable[[str], tuple[str, ...]] | None = None
     describe: Callable[[str], str] | None = None
+    price: Callable[[str], int] | None = None
     displayed: Callable[[str], str] | None = None
 
     def fits(self, text: str) -> bool:

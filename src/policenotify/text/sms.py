@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Final, Literal
@@ -107,7 +107,17 @@ _WRITTEN: Final = {
     "ı": "i",
 }  # fmt: skip
 _SPACE: Final = "[ \u00a0\u2000-\u200a\u202f\u205f\u3000]"
-_REWORDED: Final = (  # signs, and for a text with one of them a pattern and its replacement
+_SMALL_ONLY: Final = "ÀÈÌÒÙ"  # the alphabet has these as small letters only
+
+
+def _small_mark(match: re.Match[str]) -> str:
+    return match[0].capitalize() if any(sign in match[0] for sign in _SMALL_ONLY) else match[0]
+
+
+# Signs, and for a text with one of them a pattern and its replacement.
+_REWORDED: Final[tuple[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = (
+    (_SMALL_ONLY, re.compile(r"(?<=[–-] )[A-ZÀ-ÞŒ' ]++(?=\])"), _small_mark),  # `[Incendie – MISE À JOUR]`
+    ("Œ", re.compile(r"Œ(?=[^\W\d_A-ZÀ-ÞŒ])"), "Oe"),
     # The marks that replace quotation marks have no space inside.
     ("«‹»›", re.compile(rf"(?<=[«‹]){_SPACE}++|(?<!{_SPACE}){_SPACE}++(?=[»›])"), ""),
     ("°", re.compile(r"(?<=\b[nN])°"), "o"),
@@ -117,9 +127,10 @@ _REWORDED: Final = (  # signs, and for a text with one of them a pattern and its
     ("¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞", re.compile(r"(?<=\d)(?=[¼½¾⅐-⅞])"), " "),
 )
 _POWER: Final = re.compile("(?<=[0-9])[⁰¹²³⁴-⁹₀-₉]+")
-_MAY_BE_REWORDED: Final = re.compile("[«‹»›°¼½¾⅐-⅞⁰¹²³⁴-⁹₀-₉]")
+_MAY_BE_REWORDED: Final = re.compile(f"[{_SMALL_ONLY}Œ«‹»›°¼½¾⅐-⅞⁰¹²³⁴-⁹₀-₉]")
 _INVISIBLE: Final = frozenset({"Mn", "Mc", "Me", "Cf", "Cc"})  # accents outside the alphabet, joiners, controls
 _LOST: Final = "\0"
+_EMOJI_FORM: Final = "\ufe0f"
 _AROUND_LOST: Final = re.compile(rf"(?<! ) *+{_LOST}[ {_LOST}]*")
 
 
@@ -128,7 +139,8 @@ def to_gsm(text: str) -> GsmText:
 
     Letters keep the accents of the alphabet (é è à ù É ä ö ü ñ) and lose the others. Quotation marks and dashes become
     plain ones, `œ` becomes `oe`, `n°` `no`, `20 °C` `20 C`. None of this counts as lost. A sign without a form in the
-    alphabet is removed, with one of the spaces around it, and reported.
+    alphabet is removed, with one of the spaces around it, and reported. A stage in capitals that would lose its accent
+    is written small: `[Incendie - Mise à jour]`.
     """
     if _ALL_GSM.fullmatch(text):
         return GsmText(text, ())
@@ -154,6 +166,21 @@ def to_gsm(text: str) -> GsmText:
         lost[foreign] = None
     text = "".join(written)
     return GsmText(_AROUND_LOST.sub(_gap, text) if _LOST in text else text, tuple(lost))
+
+
+def accented(text: str, segments: int) -> str:
+    """Return the text with its accents if so many segments hold it, else in the alphabet of SMS.
+
+    A text that keeps its letters in the alphabet is always written in it, because dashes, quotation marks and emoji are
+    not worth half of each segment. A text that would lose words or numbers there never is.
+    """
+    folded = to_gsm(text)
+    text = unicodedata.normalize("NFC", text)
+    if any(any(map(str.isalnum, lost)) for lost in folded.lost if _EMOJI_FORM not in lost):
+        return text
+    if any(sign.isalpha() and sign not in _KNOWN for sign in text) and sms(text).segments <= segments:
+        return text
+    return folded.text
 
 
 def _pieces(text: str) -> Iterator[tuple[str, str | None]]:
@@ -189,7 +216,7 @@ def _not_simple() -> re.Pattern[str]:
 @lru_cache(maxsize=512)
 def _plain(piece: str) -> str | None:
     """Return a grapheme in the alphabet, empty if invisible, `None` if lost."""
-    if "\ufe0f" in piece[1:] and piece[0] not in _WRITTEN:
+    if _EMOJI_FORM in piece[1:] and piece[0] not in _WRITTEN:
         return None  # an emoji, although Unicode classifies ℹ️ as a letter
     plain = ""
     for sign in piece:

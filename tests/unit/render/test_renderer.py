@@ -656,7 +656,8 @@ def test_where_posts_do_not_hang_together_they_carry_a_reference() -> None:
     assert _render(_message(), PHONE, reference="K7Q2M").standalone.text == (
         "🚨 [Accident – EN COURS] Montpellier – Accident de la circulation, avenue de Toulouse.\n"
         "Évitez le secteur.\n"
-        "Réf. K7Q2M"
+        "Réf. K7Q2M\n"
+        "Police nationale de l'Hérault"
     )
     assert "K7Q2M" not in _render(_message(), BLUESKY, reference="K7Q2M").standalone.text
     assert "Ref. K7Q2M" in _render(_message(), PHONE, reference="K7Q2M", language="en").standalone.text

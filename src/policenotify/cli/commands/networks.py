@@ -6,6 +6,7 @@ No client library is imported.
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
@@ -62,7 +63,7 @@ class NetworkOption(Result):
 def _capabilities(capabilities: Capabilities | None) -> dict[str, JsonValue] | None:
     if capabilities is None:
         return None
-    fields = {name: getattr(capabilities, name) for name in capabilities.__slots__ if name != "budget"}
+    fields = {name: getattr(capabilities, name) for name in capabilities.__slots__ if "budget" not in name}
     budget = capabilities.budget
     return {"limit": budget.limit, "max_bytes": budget.max_bytes, **to_jsonable_python(fields)}
 
@@ -236,6 +237,8 @@ def default_as_text(default: object) -> str:
     """Return a default as it would be written in the settings."""
     if default in (None, "", [], {}):
         return "none"
+    if isinstance(default, dict):
+        return f"{{ {', '.join(f'{name} = {json.dumps(value)}' for name, value in default.items())} }}"
     return str(default).lower() if isinstance(default, bool) else str(default)
 
 

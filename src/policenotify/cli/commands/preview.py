@@ -23,6 +23,7 @@ from policenotify.cli.report.file import PageFile, html_option
 from policenotify.cli.report.source import ReportEntry
 from policenotify.cli.results import PreviewAnswer, TypedTime
 from policenotify.cli.times import time_lines, typed_times
+from policenotify.model.cap import Severity
 from policenotify.model.history import RenderedPost
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
@@ -100,7 +101,7 @@ def preview_answer(preview: Preview, publisher: Publisher, times: Sequence[Typed
         allowed=preview.allowed,
         message=preview.message,
         findings=preview.findings,
-        posts=tuple(_post(rendered, publisher) for rendered in preview.posts),
+        posts=tuple(_post(rendered, preview.message.severity, publisher) for rendered in preview.posts),
         pending=tuple(map(PreviewedTarget.of, preview.pending)),
         refusals=tuple(map(PreviewedTarget.of, preview.refusals)),
         deletions=tuple(map(PreviewedTarget.of, preview.deletions)),
@@ -108,8 +109,8 @@ def preview_answer(preview: Preview, publisher: Publisher, times: Sequence[Typed
     )
 
 
-def _capabilities(rendered: RenderedPost, publisher: Publisher) -> Capabilities:
-    return publisher.channels[rendered.target.channel].capabilities
+def _capabilities(rendered: RenderedPost, severity: Severity | None, publisher: Publisher) -> Capabilities:
+    return publisher.channels[rendered.target.channel].capabilities.for_severity(severity)
 
 
 def _wordings(rendered: RenderedPost) -> Iterator[tuple[Literal["reply", "standalone", "continuation"], Post]]:
@@ -120,12 +121,14 @@ def _wordings(rendered: RenderedPost) -> Iterator[tuple[Literal["reply", "standa
         yield "continuation", post
 
 
-def _post(rendered: RenderedPost, publisher: Publisher) -> PreviewedPost:
+def _post(rendered: RenderedPost, severity: Severity | None, publisher: Publisher) -> PreviewedPost:
+    budget = _capabilities(rendered, severity, publisher).budget
     wordings = []
     for kind, post in _wordings(rendered):
-        used, limit = _capabilities(rendered, publisher).budget.usage(post.text)
+        used, limit = budget.usage(post.text)
+        details = budget.describe(post.text) if budget.describe else ""
         fields = post.model_dump(mode="json", exclude={"schema_version", "key", "created_at", "variant"})
-        wordings.append(PreviewedWording(kind=kind, used=used, limit=limit, post=fields))
+        wordings.append(PreviewedWording(kind=kind, used=used, limit=limit, details=details, post=fields))
     target = rendered.target
     return PreviewedPost(
         channel=target.channel, language=target.language, omitted=rendered.omitted, wordings=tuple(wordings)
@@ -135,7 +138,7 @@ def _post(rendered: RenderedPost, publisher: Publisher) -> PreviewedPost:
 def preview_lines(preview: Preview, publisher: Publisher) -> Iterator[RenderableType]:
     """Yield each post as its readers would read it, and the findings of the checks."""
     for rendered in preview.posts:
-        capabilities, target = _capabilities(rendered, publisher), rendered.target
+        capabilities, target = _capabilities(rendered, preview.message.severity, publisher), rendered.target
         for kind, post in _wordings(rendered):
             several = rendered.reply is not None or rendered.continuations
             length = output.use(capabilities.budget, post.text)

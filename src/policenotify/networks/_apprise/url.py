@@ -156,7 +156,7 @@ class Gateway:
 
 
 def gateway(
-    url: str, *, sender: str, country_code: str, number_format: NumberFormat, unicode: bool, segments: int
+    url: str, *, sender: str, country_code: str, number_format: NumberFormat, keeps_accents: bool, segments: int
 ) -> Gateway:
     """Return the gateway of a URL, after all checks that need no network.
 
@@ -177,7 +177,7 @@ def gateway(
         raise SettingsError(f"number_format: apprise formats the numbers for {scheme}. Remove it")
     name = sender or _visible_sender(parts)
     _check_sender(scheme, name, country_code)
-    _check_coding(parts, unicode=unicode, has_coding=any(each in url for each in _CODINGS))
+    _check_coding(parts, keeps_accents=keeps_accents, has_coding=any(each in url for each in _CODINGS))
     if not 1 <= segments <= _MOST_SEGMENTS:
         raise SettingsError(f"segments: must be 1 to {_MOST_SEGMENTS}")
     host = parts.host if scheme in _AT_HOST else ""
@@ -228,15 +228,15 @@ def _check_sender(scheme: str, sender: str, country_code: str) -> None:
         raise SettingsError(f"sender: French operators block {sender!r} as too general. Name the service: 'POLICE34'")
 
 
-def _check_coding(parts: ServiceUrl, *, unicode: bool, has_coding: bool) -> None:
+def _check_coding(parts: ServiceUrl, *, keeps_accents: bool, has_coding: bool) -> None:
     fixed = {"sfr": "media", "bulksms": "unicode"}.get(parts.scheme, "")
     if fixed in parts.options:
-        raise SettingsError(f"url: {fixed} is chosen for each message. Remove it; see `segments` and `unicode`")
+        raise SettingsError(f"url: {fixed} is chosen for each message. Remove it; see `segments` and `accents`")
     for name, coding in parts.options.items():
-        if _CODING_FIELD.fullmatch(name) and coding not in _CODINGS and (unicode or coding != "0"):
+        if _CODING_FIELD.fullmatch(name) and coding not in _CODINGS and (keeps_accents or coding != "0"):
             raise SettingsError(f"url: {name}= must follow each message. {_WRITE_CODING}")
-    if unicode and parts.scheme in GENERIC and not has_coding:
-        raise SettingsError(f"unicode: the url does not pass the coding of each message. {_WRITE_CODING}")
+    if keeps_accents and parts.scheme in GENERIC and not has_coding:
+        raise SettingsError(f"accents: the url does not pass the coding of each message. {_WRITE_CODING}")
 
 
 def _with(url: str, option: str) -> str:

@@ -16,11 +16,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import SecretStr
 
-from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Recipient, RecipientOutcome, Request
+from policenotify.channel import (
+    Account,
+    BySeverity,
+    Capabilities,
+    Clock,
+    Post,
+    PostRef,
+    Recipient,
+    RecipientOutcome,
+    Request,
+)
 from policenotify.errors import (
     Blocked,
     ChannelError,
@@ -33,7 +43,9 @@ from policenotify.errors import (
 )
 from policenotify.networks import import_lock
 from policenotify.networks._apprise.url import VERIFIED, NumberFormat, gateway
+from policenotify.networks.options import by_severity
 from policenotify.text import Budget, sms, to_gsm
+from policenotify.text.sms import accented
 
 _GATEWAY = "The SMS gateway"
 _FICTITIOUS = "+33639980001"  # ARCEP reserves 06 39 98 00 00 to 99 for fiction; it is never called
@@ -60,8 +72,14 @@ _CM = re.compile(r"CM\.com did not accept \S+: (?!no reason was given)()")
 _SERWERSMS = re.compile(r"API error (\d{1,6}) - ")
 
 
+Accents: TypeAlias = Literal["keep", "fold"]
+"""What becomes of letters outside GSM 03.38: kept and paid for, or written without their accents."""
+
+DEFAULT_ACCENTS: Final[BySeverity[Accents]] = BySeverity(severe="fold", minor="fold")
+
+
 @cache  # so that equal options give equal capabilities
-def _budget(segments: int, *, unicode: bool) -> Budget:
+def _budget(segments: int, accents: Accents) -> Budget:
     """Return a budget of *segments*, measured in letters of GSM 03.38.
 
     The units of a UCS-2 text are scaled up to these letters. A text of one segment too many never fits, even where only
@@ -71,24 +89,29 @@ def _budget(segments: int, *, unicode: bool) -> Budget:
     limit = holds["GSM-7"]
 
     def measure(text: str) -> int:
-        counted = sms(text if unicode else to_gsm(text).text)
+        counted = sms(spell(text))
         units = -(-counted.units * limit // holds[counted.encoding])
         return min(units, limit) if counted.segments <= segments else max(units, limit + 1)
 
     def spell(text: str) -> str:
-        return to_gsm(text).text
+        return accented(text, segments) if accents == "keep" else to_gsm(text).text
 
     def loses(text: str) -> tuple[str, ...]:
         return to_gsm(text).lost
 
-    if unicode:
-        return Budget(limit, measure, describe=_describe)
-    return Budget(limit, measure, transliterate=spell, find_losses=loses, describe=_describe)
+    find_losses = loses if accents == "fold" else None
+    return Budget(limit, measure, transliterate=spell, find_losses=find_losses, describe=_describe, price=_price)
+
+
+def _price(text: str) -> int:
+    return sms(text).segments
 
 
 def _describe(text: str) -> str:
-    counted = sms(text)
-    return f"{counted.encoding}, {counted.segments} segment{'s' if counted.segments > 1 else ''}"
+    """Return the price of a text, and what it would be without accents: `UCS-2, 2 segments (1 without accents)`."""
+    counted, folded = sms(text), _price(to_gsm(text).text)
+    cheaper = f" ({folded} without accents)" if 0 < folded < counted.segments else ""
+    return f"{counted.encoding}, {counted.segments} segment{'s' if counted.segments > 1 else ''}{cheaper}"
 
 
 @forget_locals_of
@@ -96,8 +119,8 @@ class Sms:
     """A sender at an SMS gateway.
 
     Texts use the alphabet of GSM 03.38, with 160 letters in a segment: `ê` becomes `e`, `’` becomes `'`, emoji are
-    removed. With `unicode` they are kept, and a text with one such letter takes more than twice as many segments. A
-    text is one SMS of several segments, and is never cut or split.
+    removed. With `accents = "keep"` a text with one such letter stays as it is, if `segments` is enough for it. It then
+    takes more than twice as many segments. A text is one SMS of several segments, and is never cut or split.
 
     Each recipient gets a separate request and has a separate outcome. `capabilities.acceptance` states what a gateway's
     success means. No gateway reports at once that an SMS has arrived.
@@ -116,8 +139,9 @@ class Sms:
         number_format: The gateway's form of numbers: `+` (+33612345678), `00` (0033612345678), `bare` (33612345678).
             Only for a URL that spells the call itself (`forms://`, `jsons://`, `xmls://`).
         segments: The largest number of segments of an SMS. Each is paid for.
-        unicode: Keep letters outside GSM 03.38, and pay for them. A URL that spells the call itself then needs
-            `{coding}` or `{data_coding}`.
+        accents: Whether to `keep` the letters that GSM 03.38 lacks (ê, ç, î, œ, À) and pay for them, or to `fold` them
+            into others: one choice for every message, or one by severity. A URL that spells the call itself needs
+            `{coding}` or `{data_coding}` to keep them.
         unencrypted: Allow calls without encryption, in a network of your own.
         timeout: Seconds to wait for a connection, and again for the whole answer.
         clock: The time.
@@ -128,7 +152,7 @@ class Sms:
     """
 
     default_capabilities: ClassVar[Capabilities] = Capabilities(
-        budget=_budget(_SEGMENTS, unicode=False), recipients=True, hashtags=False, acceptance="unverified"
+        budget=_budget(_SEGMENTS, "fold"), recipients=True, hashtags=False, acceptance="unverified"
     )
 
     def __init__(  # noqa: PLR0913 - the options of a gateway; all named, most with a default
@@ -140,7 +164,9 @@ class Sms:
         countries: tuple[str, ...] = (),
         number_format: NumberFormat = "auto",
         segments: int = _SEGMENTS,
-        unicode: bool = False,
+        accents: Annotated[
+            Accents | BySeverity[Accents], *by_severity(DEFAULT_ACCENTS, "keep", "fold")
+        ] = DEFAULT_ACCENTS,
         unencrypted: bool = False,
         timeout: float = 10.0,
         clock: Clock,
@@ -153,24 +179,27 @@ class Sms:
             raise SettingsError("countries: each must be 1 to 3 digits without + and 00, such as '33'")
         if not 0 < timeout <= _MAX_TIMEOUT:
             raise SettingsError("timeout: must be a number of seconds above 0, and 30 at the most")
+        chosen = BySeverity(severe=accents, minor=accents) if isinstance(accents, str) else accents
+        self._keeps = "keep" in {chosen.severe, chosen.minor}
         self._gateway = gateway(
             url.get_secret_value(),
             sender=sender,
             country_code=country_code,
             number_format=number_format,
-            unicode=unicode,
+            keeps_accents=self._keeps,
             segments=segments,
         )
+        self._segments = segments
         self._country_code = country_code
         overseas = _OVERSEAS_CODES if country_code == _FRANCE else ()
         self._countries = frozenset(countries or (country_code, *overseas))
-        self._unicode = unicode
         self._unencrypted = unencrypted
         self._timeout = timeout
         self._clock = clock
         self._capabilities = replace(
             self.default_capabilities,
-            budget=_budget(segments, unicode=unicode),
+            budget=_budget(segments, chosen.minor),
+            severe_budget=None if chosen.severe == chosen.minor else _budget(segments, chosen.severe),
             acceptance="verified" if self._gateway.scheme in VERIFIED else "unverified",
         )
 
@@ -193,10 +222,12 @@ class Sms:
         Raises:
             Refused: It is longer than `segments` allows, or has no letter that can be sent.
         """
-        text = post.text if self._unicode else to_gsm(post.text).text.strip()  # removed letters may leave a space
-        budget = self._capabilities.budget
+        # The wording of a message below Severe is folded already, if only the others keep their accents.
+        budget = _budget(self._segments, "keep" if self._keeps else "fold")
+        text = (budget.transliterate or str)(post.text).strip()  # removed letters may leave a space
         if not text:
-            raise Refused("No letter of the text can be written in an SMS.", remedy="Set unicode = true, or reword it.")
+            remedy = 'Set accents = "keep", or reword it.'
+            raise Refused("No letter of the text can be written in an SMS.", remedy=remedy)
         if not budget.fits(text):
             used, limit = budget.usage(text)
             raise Refused(

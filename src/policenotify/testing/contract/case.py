@@ -113,7 +113,7 @@ class ContractCase:
             "stage": Stage.OPENING if self._count == 1 else Stage.UPDATE,
             "category": "traffic",
             "language": "fr",
-            "text": text,
+            "text": texts.spelled(text, can.budget),
             "title": "Route barrée" if can.title else "",
             "html": texts.formatted(text) if can.html else "",
             "created_at": FakeClock().now() + timedelta(seconds=self._count),

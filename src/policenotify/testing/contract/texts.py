@@ -60,7 +60,7 @@ def legal_texts(budget: Budget) -> st.SearchStrategy[str]:
     def fitted(text: str) -> str:
         while not budget.fits(text):
             text = text[: len(text) // 2]
-        return clean(text).strip()
+        return spelled(clean(text), budget).strip()
 
     return prose().map(clean).map(fitted).filter(bool)
 
@@ -79,7 +79,12 @@ def longest(budget: Budget) -> str:
     text = _WORD * low + "x"
     while len(text) < _LONGEST and budget.fits(text + "x"):
         text += "x"
-    return text
+    return spelled(text, budget)
+
+
+def spelled(text: str, budget: Budget) -> str:
+    """Return a text in the network's alphabet, as the rendering writes it."""
+    return budget.transliterate(text) if budget.transliterate else text
 
 
 def picture(number: int) -> Picture:

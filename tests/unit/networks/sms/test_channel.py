@@ -18,8 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from policenotify.channel import Post, Recipient, Request, SupportsBulkSend
+from policenotify.channel import BySeverity, Post, Recipient, Request, SupportsBulkSend
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable
+from policenotify.model.cap import Severity
 from policenotify.networks._apprise.url import gateway
 from policenotify.networks.options import options_model
 from policenotify.networks.registry import configure_channel
@@ -137,8 +138,8 @@ def test_letters_that_gsm_has_not_are_written_otherwise(server: FakeSmsServer) -
 
 
 @pytest.mark.parametrize("name", ["kannel", "jasmin", "octopush", "sfr"])
-def test_with_unicode_they_stay_as_they_are(server: FakeSmsServer, name: str) -> None:
-    by = channel(server, name, unicode=True)
+def test_with_accents_kept_they_stay_as_they_are(server: FakeSmsServer, name: str) -> None:
+    by = channel(server, name, accents="keep")
     for text, expected in {
         "Forêt fermée 🚨": ("UCS-2", 1),
         "Forêt fermée, évitez le secteur et l’avenue. " + "x" * 60: ("UCS-2", 2),
@@ -374,7 +375,7 @@ def test_an_smpp_code_is_not_a_kannel_code(server: FakeSmsServer) -> None:
     at = server.url.removeprefix("http://")
     call = f"form://{at}{server.JASMIN}?method=GET&{JASMIN_CALL}&:to={{recipient}}&:coding="
     for coding, text, encoding in (("{data_coding}", "Forêt", "UCS-2"), ("{coding}", "ForÃªt", "8-bit")):
-        send(open_sms(call + coding, unicode=True), PEOPLE[0], text="Forêt")
+        send(open_sms(call + coding, accents="keep"), PEOPLE[0], text="Forêt")
         assert (server.messages[-1].text, server.messages[-1].encoding) == (text, encoding)
 
 
@@ -648,8 +649,8 @@ def test_a_number_too_short_for_apprise_is_refused_for_that_person(server: FakeS
     ],
 )
 def test_gsm_segments_are_counted_exactly(server: FakeSmsServer, segments: int, text: str, *, fits: bool) -> None:
-    for unicode in (False, True):
-        by = channel(server, segments=segments, unicode=unicode)
+    for accents in ("fold", "keep"):
+        by = channel(server, segments=segments, accents=accents)
         assert by.capabilities.budget.fits(text) is fits
         if not fits:
             with pytest.raises(Refused, match="of SMS"):
@@ -659,30 +660,80 @@ def test_gsm_segments_are_counted_exactly(server: FakeSmsServer, segments: int, 
 @pytest.mark.parametrize(
     ("segments", "text", "fits"),
     [
-        (1, "ê" * 70, True),
-        (1, "ê" * 71, False),
-        (1, "🚨" * 35, True),
-        (1, "🚨" * 36, False),
-        (2, "ê" * 134, True),
-        (2, "ê" * 135, False),
-        (2, "ê" * 66 + "🚨" + "ê" * 66, False),  # 134 units, but a pair is never parted
-        (3, "ê" * 201, True),
-        (3, "ê" * 202, False),
+        (1, "ж" * 70, True),
+        (1, "ж" * 71, False),
+        (1, "ж" + "🚨" * 34, True),
+        (1, "ж" + "🚨" * 35, False),
+        (2, "ж" * 134, True),
+        (2, "ж" * 135, False),
+        (2, "ж" * 66 + "🚨" + "ж" * 66, False),  # 134 units, but a pair is never parted
+        (3, "ж" * 201, True),
+        (3, "ж" * 202, False),
     ],
 )
 def test_unicode_segments_are_counted_exactly(server: FakeSmsServer, segments: int, text: str, *, fits: bool) -> None:
-    assert channel(server, segments=segments, unicode=True).capabilities.budget.fits(text) is fits
+    assert channel(server, segments=segments, accents="keep").capabilities.budget.fits(text) is fits
 
 
-@given(text=st.text(st.sampled_from("ab €êé[🚨…\n"), max_size=400), segments=st.integers(1, 3), unicode=st.booleans())
-def test_a_text_that_fits_has_no_segment_too_many(text: str, segments: int, *, unicode: bool) -> None:
+@given(
+    text=st.text(st.sampled_from("ab €êé[🚨…\nж"), max_size=400),
+    segments=st.integers(1, 3),
+    accents=st.sampled_from(["fold", "keep"]),
+)
+def test_a_text_that_fits_has_no_segment_too_many(text: str, segments: int, accents: str) -> None:
     url = "forms://gateway.example/?:coding={coding}&:to={recipient}"
-    budget = open_sms(url, segments=segments, unicode=unicode).capabilities.budget
-    written = text if unicode else to_gsm(text).text
+    budget = open_sms(url, segments=segments, accents=accents).capabilities.budget
+    assert budget.transliterate is not None
+    written = budget.transliterate(text)
     assert budget.fits(text) is (sms(written).segments <= segments)
-    if budget.transliterate is not None:
-        assert budget.transliterate(text) == written
-        assert budget.measure(written) == budget.measure(text)
+    assert budget.measure(written) == budget.measure(text)
+    if accents == "fold":
+        assert written == to_gsm(text).text
+
+
+@given(text=st.text(st.sampled_from("ab êœж🚨\n"), max_size=300), segments=st.integers(1, 3))
+def test_with_accents_kept_what_fits_folded_fits_too(text: str, segments: int) -> None:
+    url = "forms://gateway.example/?:coding={coding}&:to={recipient}"
+    fold, keep = (open_sms(url, segments=segments, accents=each).capabilities.budget for each in ("fold", "keep"))
+    assert keep.fits(text) or not fold.fits(text) or "ж" in text
+
+
+def test_accents_are_kept_by_severity(server: FakeSmsServer) -> None:
+    by = channel(server, "kannel", accents=BySeverity(severe="keep", minor="fold"))
+    text, written = "Évacuez la forêt.", {}
+    for severity in (None, Severity.MODERATE, Severity.SEVERE, Severity.EXTREME):
+        budget = by.capabilities.for_severity(severity).budget
+        assert budget.transliterate is not None
+        written[severity] = budget.transliterate(text)
+        assert send(by, PEOPLE[0], text=written[severity]) == {"ana": "posted"}
+        assert server.messages[-1].text == written[severity]
+    folded = "Évacuez la foret."
+    assert list(written.values()) == [folded, folded, text, text]
+    assert [each.encoding for each in server.messages] == ["GSM-7", "GSM-7", "UCS-2", "UCS-2"]
+
+
+def test_one_choice_about_accents_is_for_every_severity(server: FakeSmsServer) -> None:
+    for accents, written in {"keep": "forêt", "fold": "foret"}.items():
+        able = channel(server, accents=accents).capabilities
+        for severity in Severity:
+            spell = able.for_severity(severity).budget.transliterate
+            assert spell is not None
+            assert spell("forêt") == written
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("keep", BySeverity(severe="keep", minor="keep")),
+        ({"severe": "keep"}, BySeverity(severe="keep", minor="fold")),
+        (None, BySeverity(severe="fold", minor="fold")),
+    ],
+)
+def test_accents_are_read_from_settings(written: object, expected: BySeverity[str]) -> None:
+    given = {"url": GOOD, "sender": "POLICE34"} | ({} if written is None else {"accents": written})
+    assert getattr(options_model(Sms).model_validate(given), "accents") == expected  # noqa: B009 - a made model
+    with pytest.raises(SettingsError, match=r'accents: write "keep" or "fold".* severe = "keep", minor = "fold"'):
+        configure_channel("sms", "sms", given | {"accents": "yes"}, recipients=tuple)
 
 
 def test_the_budget_follows_from_the_subscription(server: FakeSmsServer) -> None:
@@ -692,7 +743,17 @@ def test_the_budget_follows_from_the_subscription(server: FakeSmsServer) -> None
     assert budget.describe("Accès fermé. " * 13) == "GSM-7, 2 segments"
     assert budget.describe("Forêt") == "UCS-2, 1 segment"
     assert budget.usage("a" * 100) == (100, 459)
-    assert channel(server, unicode=True).capabilities.budget.usage("ê" * 67) == (153, 459)
+    assert channel(server, accents="keep").capabilities.budget.usage("ê" * 67) == (153, 459)
+
+
+def test_the_price_of_accents_is_described(server: FakeSmsServer) -> None:
+    budget = channel(server, accents="keep").capabilities.budget
+    assert budget.describe is not None
+    assert budget.price is not None
+    text = "Feu de forêt : quittez les lieux à pied vers le nord, sans prendre votre voiture."
+    assert budget.describe(text) == "UCS-2, 2 segments (1 without accents)"
+    assert budget.describe(to_gsm(text).text) == "GSM-7, 1 segment"
+    assert (budget.price(text), budget.price(to_gsm(text).text)) == (2, 1)
 
 
 def test_a_text_of_which_nothing_can_be_written_is_refused(server: FakeSmsServer) -> None:
@@ -748,13 +809,13 @@ FORM = "forms://gateway.example/send?:key=s3cret&:to={recipient}"
         (FORM, {"timeout": 0.0}, "timeout: must be"),
         (FORM, {"timeout": 31.0}, "timeout: must be"),
         (f"{FORM}&:coding=2", {}, "url: :coding= must follow"),
-        (f"{FORM}&:coding=0", {"unicode": True}, "url: :coding= must follow"),
+        (f"{FORM}&:coding=0", {"accents": "keep"}, "url: :coding= must follow"),
         (f"{FORM}&:data_coding=8", {}, "url: :data_coding= must follow"),
         (f"{FORM}&:dataCoding=8", {}, "url: :datacoding= must follow"),
         (f"{FORM}&-coding=2", {}, "url: -coding= must follow"),
-        (FORM, {"unicode": True}, "unicode: the url does not pass the coding"),
-        (FORM.replace("forms", "jsons"), {"unicode": True}, "unicode: .*{data_coding}"),
-        (FORM.replace("forms", "xmls"), {"unicode": True}, "unicode: .*{coding}"),
+        (FORM, {"accents": "keep"}, "accents: the url does not pass the coding"),
+        (FORM.replace("forms", "jsons"), {"accents": "keep"}, "accents: .*{data_coding}"),
+        (FORM.replace("forms", "xmls"), {"accents": "keep"}, "accents: .*{coding}"),
         ("sfr://u:s3cret@space/{recipient}?media=SMSUnicode", {}, "url: media is chosen for each message"),
     ],
 )
@@ -816,7 +877,7 @@ def test_bulksms_is_asked_not_to_charge_double() -> None:
         sender="",
         country_code="33",
         number_format="auto",
-        unicode=True,
+        keeps_accents=True,
         segments=1,
     )
     assert made.url_for("+33600000001", gsm=True, segments=1) == "bulksms://desk:s3cret@%2B33600000001?unicode=no"

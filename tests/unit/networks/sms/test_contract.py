@@ -87,7 +87,7 @@ class TestKannel(Promises):
         at = network.url.removeprefix("http://")
         call = ":version=&:title=&:type=&:message=text&:charset=UTF-8&:coding={coding}&:from=POLICE34&:to={recipient}"
         url = f"form://{at}{network.path}?method=GET&:username=desk&:password={network.server.password}&{call}"
-        return Directory(url=SecretStr(url), unicode=True, timeout=0.6, clock=network.clock)
+        return Directory(url=SecretStr(url), accents="keep", timeout=0.6, clock=network.clock)
 
 
 class TestOctopush(Promises):
@@ -96,4 +96,4 @@ class TestOctopush(Promises):
 
     def open(self, network: OctopushFixture) -> Channel:
         url = f"octopush://POLICE34:{network.server.login}/{network.server.key}/{{recipient}}"
-        return Directory(url=SecretStr(url), unicode=True, timeout=0.6, clock=network.clock)
+        return Directory(url=SecretStr(url), accents="keep", timeout=0.6, clock=network.clock)
