@@ -1,0 +1,178 @@
+"""Catalogues: all translated templates of a language, and the search for that of a text."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Final, NamedTuple
+
+from policenotify.catalogue.template import Slot, Template
+
+_INDEX: Final = 4  # characters of the beginning of a template by which it is found
+_LONGEST: Final = 8  # sentences of one template
+_DEEPEST: Final = 8  # values inside values
+_SENTENCES: Final = re.compile(r"(?<=[.!?:…”»\])])(\s+)(?=\S)|(\n+)")
+_LISTED: Final = re.compile(r"(, |; | · |  (?=\[)| → )")
+_ENCLOSED: Final = re.compile(r"(?P<before>[\s(\[“!→✔✘-]*)(?P<text>.*?)(?P<after>[\s)\]”;,.:]*)", re.DOTALL)
+_QUOTED: Final = re.compile(r"'([^']*)'|\"([^\"]*)\"")
+_MOMENT: Final = re.compile(r"\b(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d) (?P<clock>\d\d:\d\d(?::\d\d)?)\b")
+_WORD: Final = re.compile(r"[^\W\d_]{2}")
+
+
+class _Match(NamedTuple):
+    template: Template
+    values: tuple[str, ...]
+
+
+class Catalogue:
+    """The translations of one language, by English template.
+
+    The time to translate a text is linear in its length.
+
+    Args:
+        language: BCP 47.
+        texts: The translation of each template; of one with a number, a list of two: of one, and of several.
+        forms: `quoted`: the form of a name in quotes, with `{}`. `moment`: the form of a date with its time, with
+            `{day}`, `{month}`, `{year}` and `{clock}`.
+    """
+
+    def __init__(
+        self, language: str, texts: Mapping[str, str | Sequence[str]], forms: Mapping[str, str] | None = None
+    ) -> None:
+        self.language = language
+        self.templates: dict[str, Template] = {}
+        self._forms = {"quoted": "'{}'", "moment": "{year}-{month}-{day} {clock}", **(forms or {})}
+        self._exact: dict[str, Template] = {}
+        self._begun: dict[str, list[Template]] = {}
+        self._open: list[Template] = []
+        for english, translated in texts.items():
+            template = Template.of(english, (translated,) if isinstance(translated, str) else tuple(translated))
+            self.templates[english] = template
+            if len(template.literals) == 1:
+                self._exact[template.literals[0]] = template
+            elif len(template.literals[0]) >= _INDEX:
+                self._begun.setdefault(template.literals[0][:_INDEX], []).append(template)
+            else:
+                self._open.append(template)
+
+    def find(self, text: str) -> Template | None:
+        """Return the template of a whole text."""
+        found = self._match(text)
+        return found.template if found else None
+
+    def translate(self, text: str) -> str:
+        """Return a text in the language; what is not in the catalogue stays as it is."""
+        return self._translate(text, _DEEPEST)
+
+    def moments(self, text: str) -> str:
+        """Return a text with its dates in the form of the language."""
+        return _MOMENT.sub(lambda match: self._forms["moment"].format_map(match.groupdict()), text)
+
+    def unknown(self, text: str) -> tuple[str, ...]:
+        """Return the sentences of a text that the catalogue lacks."""
+        return tuple(self._unknown(text))
+
+    def _unknown(self, text: str) -> Iterator[str]:
+        for part, known in self._parts(text.strip(), _SENTENCES):
+            if known is None and _WORD.search(part) and self._translate(part, _DEEPEST) == part:
+                yield part.strip()
+
+    def _translate(self, text: str, depth: int) -> str:
+        core = text.strip()
+        if not core or not depth or not _WORD.search(core):
+            return self.moments(text)
+        start = text.index(core)
+        return text[:start] + self._core(core, depth) + text[start + len(core) :]
+
+    def _core(self, core: str, depth: int) -> str:
+        if whole := self._match(core):
+            return self._filled(whole, depth)
+        for bounds in (_SENTENCES, _LISTED):
+            parts = list(self._parts(core, bounds))
+            if len(parts) > 1:
+                return "".join(
+                    self._filled(known, depth) if known else self._translate(part, depth - 1) for part, known in parts
+                )
+        if (match := _ENCLOSED.fullmatch(core)) and match["text"] not in {"", core}:
+            return match["before"] + self._translate(match["text"], depth - 1) + match["after"]
+        return self.moments(core)
+
+    def _parts(self, text: str, bounds: re.Pattern[str]) -> Iterator[tuple[str, _Match | None]]:
+        """Yield the parts of a text, as many in one as a template takes, and what is between them."""
+        pieces = [piece for piece in bounds.split(text) if piece]
+        begun, at = len(pieces), 0
+        while at < begun:
+            for end in range(min(begun, at + 2 * _LONGEST - 1), at, -1):
+                part = "".join(pieces[at:end])
+                if part.strip() == part and (known := self._match(part)):
+                    yield part, known
+                    at = end
+                    break
+            else:
+                yield pieces[at], None
+                at += 1
+
+    def _match(self, text: str) -> _Match | None:
+        if exact := self._exact.get(text):
+            return _Match(exact, ())
+        best: tuple[bool, int, _Match] | None = None
+        for template in (*self._begun.get(text[:_INDEX], ()), *self._open):
+            values = template.values(text)
+            if values is None:
+                continue
+            plain = not any(
+                _SENTENCES.search(value) for index, value in enumerate(values) if index not in template.nested
+            )
+            if best is None or (plain, template.weight) > best[:2]:
+                best = plain, template.weight, _Match(template, values)
+        return best[2] if best else None
+
+    def _filled(self, match: _Match, depth: int) -> str:
+        template, values = match
+        translations = template.translations
+        several = len(translations) > 1 and _number(values) > 1
+        return "".join(
+            literal + (self._value(values, slot, depth) if slot else "") for literal, slot in translations[several]
+        )
+
+    def _value(self, values: Sequence[str], slot: Slot, depth: int) -> str:
+        value = values[slot.index]
+        if slot.nested:
+            return self._translate(value, depth - 1)
+        if quoted := _QUOTED.fullmatch(value):
+            return self._forms["quoted"].format(quoted[1] or quoted[2] or "")
+        return self.moments(value)
+
+
+def _number(values: Sequence[str]) -> int:
+    numbers = (value.replace(",", "") for value in values)
+    return next((int(number) for number in numbers if number.isdecimal()), 1)
+
+
+@cache
+def catalogue_of(language: str) -> Catalogue | None:
+    """Return the catalogue of a language, or `None` for English and for a language without one."""
+    folder = files(__package__) / language.partition("-")[0]
+    if not language.isascii() or not language.replace("-", "").isalnum() or not folder.is_dir():
+        return None
+    tables = [
+        tomllib.loads(file.read_text(encoding="utf-8"))
+        for file in sorted(folder.iterdir(), key=lambda file: file.name)
+        if file.name.endswith(".toml")
+    ]
+    forms = next((table.pop("forms") for table in tables if "forms" in table), None)
+    return Catalogue(language, {english: text for table in tables for english, text in table.items()}, forms)
+
+
+def localized(text: object, language: str) -> str:
+    """Return an error, a finding, a receipt or a text of this package in a language.
+
+    Args:
+        text: What is shown; `str` of it is English.
+        language: `fr`, or `en` for the text as it is. A language without a catalogue is as `en`.
+    """
+    catalogue = catalogue_of(language)
+    return catalogue.translate(str(text)) if catalogue else str(text)
