@@ -4,7 +4,8 @@
     python .ci/catalogue.py missing   print what lacks one, as lines for the catalogue
 
 Texts are found in the syntax tree: string literals and f-strings of two words or more, the help of commands, and what
-templates of pages hand to `t`. A text that no officer reads is exempt by where it stands (`_SILENT`, `_ROOMS`).
+templates of pages hand to `t`. A text that no officer reads in English is exempt by where it stands (`_SILENT`,
+`_ROOMS`) or by `catalogue_exempt.txt`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "policenotify"
 CATALOGUE = SOURCE / "catalogue"
 _PROSE = re.compile(r"[^\W\d_]{2,}[^\w\n]*\s[^\w\n]*[^\W\d_]{2,}")
+_FORMATTED = re.compile(r"\{(where)\}")  # names that `str.format` fills in
 _PAGE_TEXT = re.compile(r"\bt\(\s*(\"[^\"]*\"|'[^']*')")
 
 # Calls whose texts are for programmers, logs or machines.
@@ -55,8 +57,13 @@ def template_of(node: ast.JoinedStr | ast.Constant) -> tuple[str, str]:
     template, source, number = "", "", 0
     for part in parts:
         if isinstance(part, ast.Constant):
-            literal = str(part.value).replace("{", "{{").replace("}", "}}")
-            template, source = template + literal, source + literal
+            for position, piece in enumerate(_FORMATTED.split(str(part.value))):
+                if position % 2:
+                    template, source = f"{template}{{{number}}}", f"{source}{{{piece}}}"
+                    number += 1
+                else:
+                    literal = piece.replace("{", "{{").replace("}", "}}")
+                    template, source = template + literal, source + literal
         elif isinstance(part, ast.FormattedValue):
             template, source = f"{template}{{{number}}}", f"{source}{{{ast.unparse(part.value)}}}"
             number += 1
@@ -166,27 +173,35 @@ def entries(language: str) -> dict[str, tuple[str, object]]:
     """
     known: dict[str, tuple[str, object]] = {}
     for path in sorted((CATALOGUE / language).glob("*.toml")):
-        for english, translation in tomllib.loads(path.read_text(encoding="utf-8")).items():
+        for key, translation in tomllib.loads(path.read_text(encoding="utf-8")).items():
+            english = key.replace(":d}", "}")  # a number, which the source does not mark
             if english in known:
                 raise ValueError(f"{path.name}: {english!r} is in {known[english][0]}, too")
             known[english] = path.name, translation
     return known
 
 
-FOREIGN = frozenset({"libraries.toml"})
-"""Files of texts that libraries write: click and pydantic. They do not occur in our source."""
+FOREIGN = frozenset({"libraries.toml", "words.toml"})
+"""Files of texts that no literal of ours has: those of libraries, and the values of enumerations."""
+
+
+def exempt() -> frozenset[str]:
+    """Return the texts that no officer reads in English."""
+    lines = (ROOT / ".ci" / "catalogue_exempt.txt").read_text(encoding="utf-8").splitlines()
+    return frozenset(json.loads(line) for line in lines if line.startswith('"'))
 
 
 def missing(language: str) -> list[Text]:
     """Return the texts without a translation."""
-    known = entries(language)
+    known = entries(language).keys() | exempt()
     return [text for text in texts() if text.prose and text.template not in known]
 
 
 def stale(language: str) -> list[str]:
     """Return the entries whose text the source no longer has."""
     present = {text.template for text in texts()}
-    return [
+    unused = sorted(exempt() - present)
+    return unused + [
         english
         for english, (file, _) in entries(language).items()
         if english not in present and english != "forms" and file not in FOREIGN

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Final, NamedTuple
 
-from policenotify.catalogue.template import Slot, Template
+from policenotify.catalogue.template import Slot, Template, is_number
 
 _INDEX: Final = 4  # characters of the beginning of a template by which it is found
 _LONGEST: Final = 8  # sentences of one template
@@ -118,7 +118,7 @@ class Catalogue:
     def _match(self, text: str) -> _Match | None:
         if exact := self._exact.get(text):
             return _Match(exact, ())
-        best: tuple[bool, int, _Match] | None = None
+        best: tuple[bool, int, int, _Match] | None = None
         for template in (*self._begun.get(text[:_INDEX], ()), *self._open):
             values = template.values(text)
             if values is None:
@@ -126,9 +126,10 @@ class Catalogue:
             plain = not any(
                 _SENTENCES.search(value) for index, value in enumerate(values) if index not in template.nested
             )
-            if best is None or (plain, template.weight) > best[:2]:
-                best = plain, template.weight, _Match(template, values)
-        return best[2] if best else None
+            rank = plain, template.weight, -len(values)
+            if best is None or rank > best[:3]:
+                best = *rank, _Match(template, values)
+        return best[3] if best else None
 
     def _filled(self, match: _Match, depth: int) -> str:
         template, values = match
@@ -148,8 +149,7 @@ class Catalogue:
 
 
 def _number(values: Sequence[str]) -> int:
-    numbers = (value.replace(",", "") for value in values)
-    return next((int(number) for number in numbers if number.isdecimal()), 1)
+    return next((int(value.replace(",", "")) for value in values if is_number(value)), 1)
 
 
 @cache

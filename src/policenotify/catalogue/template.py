@@ -9,25 +9,32 @@ from typing import NamedTuple
 
 
 class Slot(NamedTuple):
-    """The place of a value in a translation. A *nested* value is translated itself."""
+    """The place of a value.
+
+    Attributes:
+        index: Its number, in the order of the English text.
+        nested: The value is translated itself: `{0!t}` in a translation.
+        number: The value is a number: `{0:d}` in the English text.
+    """
 
     index: int
-    nested: bool
+    nested: bool = False
+    number: bool = False
 
 
 def split_template(template: str) -> Iterator[tuple[str, Slot | None]]:
     """Yield each literal part of a template with the slot after it.
 
     Raises:
-        ValueError: A slot is not `{0}` or `{0!t}`.
+        ValueError: A slot is not `{0}`, `{0!t}` or `{0:d}`.
     """
     for literal, name, form, conversion in Formatter().parse(template):
         if name is None:
             yield literal, None
-        elif form or conversion not in {None, "t"} or not name.isdecimal():
-            raise ValueError(f"{template!r}: write a value as {{0}}, or as {{0!t}} if it is translated itself")
+        elif form not in {"", "d"} or conversion not in {None, "t"} or not name.isdecimal():
+            raise ValueError(f"{template!r}: write a value as {{0}}, as {{0!t}} if it is translated, as {{0:d}} if a number")
         else:
-            yield literal, Slot(int(name), conversion == "t")
+            yield literal, Slot(int(name), nested=conversion == "t", number=form == "d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +46,14 @@ class Template:
         translations: The text in the other language; two of them: of one, and of several, by the first number.
         literals: The parts around the values.
         nested: The values that are translated themselves.
+        numbers: The values that are numbers.
     """
 
     english: str
     translations: tuple[tuple[tuple[str, Slot | None], ...], ...]
     literals: tuple[str, ...]
     nested: frozenset[int]
+    numbers: frozenset[int]
 
     @classmethod
     def of(cls, english: str, translations: Sequence[str]) -> Template:
@@ -54,17 +63,18 @@ class Template:
             ValueError: A translation has a value that the English text lacks, or the values are not in order.
         """
         parts = list(split_template(english))
-        slots = [slot.index for _, slot in parts if slot]
-        if slots != list(range(len(slots))):
+        slots = [slot for _, slot in parts if slot]
+        if [slot.index for slot in slots] != list(range(len(slots))):
             raise ValueError(f"{english!r}: the values are numbered in their order, from 0")
         literals = [literal for literal, _ in parts]
         if len(literals) == len(slots):  # the text ends with a value, or is empty
             literals.append("")
         parsed = tuple(tuple(split_template(text)) for text in translations)
         used = [slot for text in parsed for _, slot in text if slot]
-        if unknown := {slot.index for slot in used} - set(slots):
+        if unknown := {slot.index for slot in used} - set(range(len(slots))):
             raise ValueError(f"{english!r}: its translation has the unknown value {min(unknown)}")
-        return cls(english, parsed, tuple(literals), frozenset(slot.index for slot in used if slot.nested))
+        nested = frozenset(slot.index for slot in used if slot.nested)
+        return cls(english, parsed, tuple(literals), nested, frozenset(slot.index for slot in slots if slot.number))
 
     @property
     def weight(self) -> int:
@@ -90,4 +100,12 @@ class Template:
                 return None
             values.append(text[start:at])
             start = at + len(literal)
-        return (*values, text[start:end]) if start <= end else None
+        if start > end:
+            return None
+        values.append(text[start:end])
+        return tuple(values) if all(is_number(values[index]) for index in self.numbers) else None
+
+
+def is_number(value: str) -> bool:
+    """Return True if a value is a whole number, as this package writes it."""
+    return value.replace(",", "").isdecimal()

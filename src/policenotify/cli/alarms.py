@@ -108,10 +108,11 @@ def incident_lines(incident: IncidentResult, zone: tzinfo) -> Iterator[Renderabl
         yield output.paragraph(f"{text} It is {incident.status}.")
         return
     if incident.due_at:
-        due = local_time(incident.due_at, zone)
-        late = incident.overdue_seconds
-        overdue = "" if late is None else f", and is overdue for {duration(timedelta(seconds=late))}"
-        text += f" The next message {'is' if late is None else 'was'} due at {due}{overdue}."
+        due, late = local_time(incident.due_at, zone), incident.overdue_seconds
+        if late is None:
+            text += f" The next message is due at {due}."
+        else:
+            text += f" The next message was due at {due}, and is overdue for {duration(timedelta(seconds=late))}."
         if incident.reminded_at:
             text += f" Reminder {incident.reminders} was raised {local_time(incident.reminded_at, zone)}."
     yield output.paragraph(text)
