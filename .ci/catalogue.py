@@ -36,8 +36,8 @@ _SILENT_OWNERS = frozenset({"_log", "log", "logger", "logging", "warnings"})
 _SILENT_ARGUMENTS = frozenset({"basis", "epilog_source", "where"})
 # Rooms that write for programmers, for readers of posts, or for machines.
 _ROOMS = re.compile(
-    r"^(testing/|catalogue/|integrations/|text/|render/(?!locales/loader)|publishing/aio|journal/(postgresql|schema|audit_"
-    r"|permissions_sql)|networks/_apprise/plugin)"
+    r"^(testing/|catalogue/|integrations/|text/(?!fit)|render/(short_post|mail|places|times|sentences)"
+    r"|publishing/aio|journal/schema)"
 )
 
 
@@ -91,21 +91,22 @@ class _Finder(ast.NodeVisitor):
             self.visit(node)
         self._silent -= 1
 
-    def visit_Expr(self, node: ast.Expr) -> None:  # noqa: N802 - the name is `ast`'s
+    def visit_Expr(self, node: ast.Expr) -> None:
         if not isinstance(node.value, ast.Constant):  # a docstring is not shown
             self.visit(node.value)
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:  # noqa: N802 - likewise
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         decorators = " ".join(ast.unparse(decorator) for decorator in node.decorator_list)
         if re.search(r"\.(command|group)\(", decorators):
             for paragraph in paragraphs(ast.get_docstring(node) or ""):
                 self._add(node.lineno, paragraph.replace("{", "{{").replace("}", "}}"), paragraph, prose=True)
         self.generic_visit(node)
 
-    def visit_Call(self, node: ast.Call) -> None:  # noqa: N802 - likewise
+    def visit_Call(self, node: ast.Call) -> None:
         function = node.func
         name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-        owner = getattr(function.value, "id", getattr(function.value, "attr", "")) if isinstance(function, ast.Attribute) else ""
+        holder = function.value if isinstance(function, ast.Attribute) else None
+        owner = getattr(holder, "id", getattr(holder, "attr", ""))
         if name in _SILENT or owner in _SILENT_OWNERS:
             self._hushed(list(ast.iter_child_nodes(node)))
             return
@@ -118,23 +119,23 @@ class _Finder(ast.NodeVisitor):
             else:
                 self.visit(keyword.value)
 
-    def visit_Compare(self, node: ast.Compare) -> None:  # noqa: N802 - likewise
+    def visit_Compare(self, node: ast.Compare) -> None:
         self._hushed(list(ast.iter_child_nodes(node)))
 
-    def visit_Assert(self, node: ast.Assert) -> None:  # noqa: N802 - likewise
+    def visit_Assert(self, node: ast.Assert) -> None:
         self._hushed(list(ast.iter_child_nodes(node)))
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:  # noqa: N802 - likewise
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         if node.value:
             self.visit(node.value)
 
-    def visit_Constant(self, node: ast.Constant) -> None:  # noqa: N802 - likewise
+    def visit_Constant(self, node: ast.Constant) -> None:
         if isinstance(node.value, str):
             template, source = template_of(node)
             for paragraph in template.removeprefix("\b\n").split("\n\n") if "\b" in template else [template]:
                 self._add(node.lineno, normal(paragraph), source, prose=bool(_PROSE.search(paragraph)))
 
-    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:  # noqa: N802 - likewise
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
         template, source = template_of(node)
         self._add(node.lineno, template, source, prose=bool(_PROSE.search(re.sub(r"\{\d+\}", "{}", template))))
         for part in node.values:
@@ -161,8 +162,8 @@ def texts() -> Iterator[Text]:
         content = path.read_text(encoding="utf-8")
         for match in _PAGE_TEXT.finditer(content):
             line = content.count("\n", 0, match.start()) + 1
-            template = ast.literal_eval(match[1])
-            yield Text(path.relative_to(SOURCE).as_posix(), line, template, True, template)
+            template = normal(ast.literal_eval(match[1]))
+            yield Text(path.relative_to(SOURCE).as_posix(), line, template, prose=True, source=template)
 
 
 def entries(language: str) -> dict[str, tuple[str, object]]:

@@ -15,16 +15,22 @@ _INDEX: Final = 4  # characters of the beginning of a template by which it is fo
 _LONGEST: Final = 8  # sentences of one template
 _DEEPEST: Final = 8  # values inside values
 _SENTENCES: Final = re.compile(r"(?<=[.!?:…”»\])])(\s+)(?=\S)|(\n+)")
-_LISTED: Final = re.compile(r"(, |; | · |  (?=\[)| → )")
-_ENCLOSED: Final = re.compile(r"(?P<before>[\s(\[“!→✔✘-]*)(?P<text>.*?)(?P<after>[\s)\]”;,.:]*)", re.DOTALL)
+_LISTED: Final = re.compile(r"(, |; | · |  (?=\[)| (?=\()| → )")
+_MARK: Final = re.compile(r"(?:[→✔✘!;]\s+)*")
+_ENCLOSED: Final = re.compile(r"(?P<before>[\s(\[“]*)(?P<text>.*?)(?P<after>[\s)\]”;,.:]*)", re.DOTALL)
+_SENTENCE_END: Final = re.compile(r"[.!?]\s")
+_STOPS: Final = re.compile(r"(?<=[\w»)\]])(?=[:;](?:\s|$))", re.MULTILINE)
 _QUOTED: Final = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _MOMENT: Final = re.compile(r"\b(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d) (?P<clock>\d\d:\d\d(?::\d\d)?)\b")
 _WORD: Final = re.compile(r"[^\W\d_]{2}")
 
 
 class _Match(NamedTuple):
+    """A template and its values in a text. It is *sure* if no plain value runs over the end of a sentence."""
+
     template: Template
     values: tuple[str, ...]
+    sure: bool = True
 
 
 class Catalogue:
@@ -36,7 +42,7 @@ class Catalogue:
         language: BCP 47.
         texts: The translation of each template; of one with a number, a list of two: of one, and of several.
         forms: `quoted`: the form of a name in quotes, with `{}`. `moment`: the form of a date with its time, with
-            `{day}`, `{month}`, `{year}` and `{clock}`.
+            `{day}`, `{month}`, `{year}` and `{clock}`. `before_stop`: what stands before a colon or semicolon.
     """
 
     def __init__(
@@ -44,7 +50,7 @@ class Catalogue:
     ) -> None:
         self.language = language
         self.templates: dict[str, Template] = {}
-        self._forms = {"quoted": "'{}'", "moment": "{year}-{month}-{day} {clock}", **(forms or {})}
+        self._forms = {"quoted": "'{}'", "moment": "{year}-{month}-{day} {clock}", "before_stop": "", **(forms or {})}
         self._exact: dict[str, Template] = {}
         self._begun: dict[str, list[Template]] = {}
         self._open: list[Template] = []
@@ -65,7 +71,7 @@ class Catalogue:
 
     def translate(self, text: str) -> str:
         """Return a text in the language; what is not in the catalogue stays as it is."""
-        return self._translate(text, _DEEPEST)
+        return _STOPS.sub(self._forms["before_stop"], self._translate(text, _DEEPEST))
 
     def moments(self, text: str) -> str:
         """Return a text with its dates in the form of the language."""
@@ -85,13 +91,18 @@ class Catalogue:
         if not core or not depth or not _WORD.search(core):
             return self.moments(text)
         start = text.index(core)
-        return text[:start] + self._core(core, depth) + text[start + len(core) :]
+        mark = _MARK.match(core)
+        begin = mark.end() if mark else 0
+        return text[:start] + core[:begin] + self._core(core[begin:], depth) + text[start + len(core) :]
 
     def _core(self, core: str, depth: int) -> str:
-        if whole := self._match(core):
+        whole = self._match(core)
+        if whole and whole.sure:
             return self._filled(whole, depth)
         for bounds in (_SENTENCES, _LISTED):
             parts = list(self._parts(core, bounds))
+            if whole and not any(known for _, known in parts):
+                return self._filled(whole, depth)
             if len(parts) > 1:
                 return "".join(
                     self._filled(known, depth) if known else self._translate(part, depth - 1) for part, known in parts
@@ -107,7 +118,7 @@ class Catalogue:
         while at < begun:
             for end in range(min(begun, at + 2 * _LONGEST - 1), at, -1):
                 part = "".join(pieces[at:end])
-                if part.strip() == part and (known := self._match(part)):
+                if part.strip() == part and (known := self._match(part)) and known.sure:
                     yield part, known
                     at = end
                     break
@@ -118,32 +129,37 @@ class Catalogue:
     def _match(self, text: str) -> _Match | None:
         if exact := self._exact.get(text):
             return _Match(exact, ())
-        best: tuple[bool, int, int, _Match] | None = None
+        best: tuple[bool, int, int, int, _Match] | None = None
         for template in (*self._begun.get(text[:_INDEX], ()), *self._open):
             values = template.values(text)
             if values is None:
                 continue
-            plain = not any(
-                _SENTENCES.search(value) for index, value in enumerate(values) if index not in template.nested
+            sure = all(
+                template.may_hold_sentences(index) or not _SENTENCE_END.search(value)
+                for index, value in enumerate(values)
             )
-            rank = plain, template.weight, -len(values)
-            if best is None or rank > best[:3]:
-                best = *rank, _Match(template, values)
-        return best[3] if best else None
+            # The template is meant that explains most of the text, itself or by what is translated in it.
+            unexplained = sum(len(value) for index, value in enumerate(values) if index not in template.nested)
+            rank = sure, -unexplained, template.weight, -len(values)
+            if best is None or rank > best[:4]:
+                best = *rank, _Match(template, values, sure)
+        return best[4] if best else None
 
     def _filled(self, match: _Match, depth: int) -> str:
-        template, values = match
+        template, values, _ = match
         translations = template.translations
         several = len(translations) > 1 and _number(values) > 1
         return "".join(
-            literal + (self._value(values, slot, depth) if slot else "") for literal, slot in translations[several]
+            literal + (self._value(values, slot, depth, literal) if slot else "")
+            for literal, slot in translations[several]
         )
 
-    def _value(self, values: Sequence[str], slot: Slot, depth: int) -> str:
-        value = values[slot.index]
+    def _value(self, values: Sequence[str], slot: Slot, depth: int, before: str) -> str:
+        value = values[slot.number]
         if slot.nested:
             return self._translate(value, depth - 1)
-        if quoted := _QUOTED.fullmatch(value):
+        # After a sign, as in `follows='2026-4711'`, it is typed so.
+        if (quoted := _QUOTED.fullmatch(value)) and (not before or before[-1].isspace() or before[-1] == "'"):
             return self._forms["quoted"].format(quoted[1] or quoted[2] or "")
         return self.moments(value)
 

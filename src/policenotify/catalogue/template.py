@@ -12,14 +12,14 @@ class Slot(NamedTuple):
     """The place of a value.
 
     Attributes:
-        index: Its number, in the order of the English text.
+        number: Its number, in the order of the English text.
         nested: The value is translated itself: `{0!t}` in a translation.
-        number: The value is a number: `{0:d}` in the English text.
+        numeric: The value is a number: `{0:d}` in the English text.
     """
 
-    index: int
+    number: int
     nested: bool = False
-    number: bool = False
+    numeric: bool = False
 
 
 def split_template(template: str) -> Iterator[tuple[str, Slot | None]]:
@@ -32,9 +32,11 @@ def split_template(template: str) -> Iterator[tuple[str, Slot | None]]:
         if name is None:
             yield literal, None
         elif form not in {"", "d"} or conversion not in {None, "t"} or not name.isdecimal():
-            raise ValueError(f"{template!r}: write a value as {{0}}, as {{0!t}} if it is translated, as {{0:d}} if a number")
+            raise ValueError(
+                f"{template!r}: write a value as {{0}}, as {{0!t}} if it is translated, as {{0:d}} if a number"
+            )
         else:
-            yield literal, Slot(int(name), nested=conversion == "t", number=form == "d")
+            yield literal, Slot(int(name), nested=conversion == "t", numeric=form == "d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +66,26 @@ class Template:
         """
         parts = list(split_template(english))
         slots = [slot for _, slot in parts if slot]
-        if [slot.index for slot in slots] != list(range(len(slots))):
+        if [slot.number for slot in slots] != list(range(len(slots))):
             raise ValueError(f"{english!r}: the values are numbered in their order, from 0")
         literals = [literal for literal, _ in parts]
         if len(literals) == len(slots):  # the text ends with a value, or is empty
             literals.append("")
         parsed = tuple(tuple(split_template(text)) for text in translations)
         used = [slot for text in parsed for _, slot in text if slot]
-        if unknown := {slot.index for slot in used} - set(range(len(slots))):
+        if unknown := {slot.number for slot in used} - set(range(len(slots))):
             raise ValueError(f"{english!r}: its translation has the unknown value {min(unknown)}")
-        nested = frozenset(slot.index for slot in used if slot.nested)
-        return cls(english, parsed, tuple(literals), nested, frozenset(slot.index for slot in slots if slot.number))
+        nested = frozenset(slot.number for slot in used if slot.nested)
+        return cls(english, parsed, tuple(literals), nested, frozenset(slot.number for slot in slots if slot.numeric))
 
     @property
     def weight(self) -> int:
         """The number of its literal characters: of two that match, the heavier one is meant."""
         return sum(map(len, self.literals))
+
+    def may_hold_sentences(self, index: int) -> bool:
+        """Return True if a value is a text of ours of any length: one that ends the text, or stands in brackets."""
+        return index in self.nested and (not self.literals[index + 1] or self.literals[index + 1][0] in ")\n")
 
     def values(self, text: str) -> tuple[str, ...] | None:
         """Return the values in a text, or `None` if it is not of this template.

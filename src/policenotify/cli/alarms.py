@@ -102,10 +102,11 @@ def incident_lines(incident: IncidentResult, zone: tzinfo) -> Iterator[Renderabl
     marks = f"{'OVERDUE · ' if incident.overdue else ''}{'exercise · ' if incident.exercise else ''}"
     place = f" · {incident.place}" if incident.place else ""
     yield output.line(f"  {marks}{incident.id} · {incident.category}{place}")
-    yield output.paragraph(incident.headline)
+    yield output.quoted(incident.headline)
     text = f"Opened {local_time(incident.opened_at, zone)}."
     if incident.status is not IncidentStatus.OPEN:
-        yield output.paragraph(f"{text} It is {incident.status}.")
+        over = "It was cancelled." if incident.status is IncidentStatus.CANCELLED else "It has ended."
+        yield output.paragraph(f"{text} {over}")
         return
     if incident.due_at:
         due, late = local_time(incident.due_at, zone), incident.overdue_seconds

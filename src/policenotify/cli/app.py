@@ -13,8 +13,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from policenotify.cli.context import CliContext, common, json_text
-from policenotify.cli.language import Context, in_desk_language
 from policenotify.cli.exit_codes import Exit, exit_table
+from policenotify.cli.language import Context, in_desk_language
 
 COMMANDS = {
     "init": ("init:init", "Create a new installation."),
@@ -85,7 +85,9 @@ class _Commands(click.Group):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
         say = ctx.ensure_object(CliContext).say
         commands = [
-            CompletionItem(name, help=say(summary)) for name, (_, summary) in COMMANDS.items() if name.startswith(incomplete)
+            CompletionItem(name, help=say(summary))
+            for name, (_, summary) in COMMANDS.items()
+            if name.startswith(incomplete)
         ]
         return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,9 +61,11 @@ class Formatter(click.HelpFormatter):
 
     def write_text(self, text: str) -> None:
         """Write paragraphs. Of one that is not wrapped, lines are translated each for itself."""
-        super().write_text("\n\n".join(self._paragraph(part) for part in text.split("\n\n")) if self.catalogue else text)
+        super().write_text(
+            "\n\n".join(self._paragraph(part) for part in text.split("\n\n")) if self.catalogue else text
+        )
 
-    def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
         """Write names with their meanings."""
         super().write_dl([(name, self._translated(meaning)) for name, meaning in rows], col_max, col_spacing)
 

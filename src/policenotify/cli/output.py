@@ -59,6 +59,8 @@ def printed(page: Iterable[RenderableType], translate: Callable[[str], str] = st
 
 def _translated(part: RenderableType, translate: Callable[[str], str]) -> RenderableType:
     match part:
+        case _AsTyped():
+            return part
         case Text():
             return Text(translate(part.plain), style=part.style, no_wrap=part.no_wrap)
         case Padding(renderable=Text() as text):
@@ -66,6 +68,8 @@ def _translated(part: RenderableType, translate: Callable[[str], str]) -> Render
             return Padding(inside, (part.top, part.right, part.bottom, part.left))
         case Panel(title=Text() as title):
             part.title = Text(translate(title.plain))
+        case _:
+            pass
     return part
 
 
@@ -88,6 +92,15 @@ def line(text: str, style: str = "") -> Text:
 def paragraph(text: str, mark: str = "") -> Padding:
     """Return an indented paragraph."""
     return Padding(Text(plain(f"{mark}{text}")), (0, 0, 0, 4))
+
+
+class _AsTyped(Padding):
+    """A paragraph that is not the desk's own text: it is not translated."""
+
+
+def quoted(text: str) -> Padding:
+    """Return an indented paragraph of what a person or another program wrote. It is not translated."""
+    return _AsTyped(Text(plain(text)), (0, 0, 0, 4))
 
 
 def steps(made: Iterable[object], to_do: Iterable[str]) -> list[RenderableType]:

@@ -14,12 +14,12 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from policenotify.cli import output
+from policenotify.cli.ages import AGE_FORMS, age_of
 from policenotify.cli.commands.campaign_calendar import calendar
 from policenotify.cli.commands.campaign_run import campaign_files, run, serve
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import single_value
-from policenotify.cli.times import AGE_FORMS, age_of
 from policenotify.model.receipt import local_time
 
 if TYPE_CHECKING:

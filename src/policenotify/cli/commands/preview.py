@@ -79,8 +79,8 @@ def preview(call: CliContext, /, to: tuple[str, ...], html: str | None, **typed:
         result = publisher.preview(message, to=to or None)
         call.emit(preview_answer(result, publisher, times), *preview_lines(result, publisher), *time_lines(times))
         if file:
-            file.write(draw("preview", [ReportEntry(at=now, preview=result)], publisher))
-            click.echo(f"\n{file}", err=call.json)
+            file.write(draw("preview", [ReportEntry(at=now, preview=result)], publisher), call.catalogue)
+            click.echo(f"\n{call.say(str(file))}", err=call.json)
     if not result.allowed:
         return Exit.REJECTED
     return Exit.ATTENTION if result.pending else Exit.OK

@@ -36,7 +36,8 @@ def publish(call: CliContext, /, to: tuple[str, ...], **typed: object) -> Exit:
     Give it by options, as a JSON file (- reads standard input), or some fields by each; a field that is given twice
     is an error. The same content is published once; to publish it again on purpose, give another --key.
 
-    Times: 18h30, 18:30 (the next one), +30m, 2026-11-24T18:30, in the zone of the settings.
+    Times: 18h30 (the next one), +30min, demain 18h30, vendredi 9h, 26/11/2026 18:30, 2026-11-24T18:30, in the zone of
+    the settings.
 
     \b
     Examples:
