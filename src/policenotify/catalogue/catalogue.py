@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Final, NamedTuple
 
-from policenotify.catalogue.template import Slot, Template, is_number
+from policenotify.catalogue.template import WORD, Slot, Template, is_number
 
-_INDEX: Final = 4  # characters of the beginning of a template by which it is found
 _LONGEST: Final = 8  # sentences of one template
 _DEEPEST: Final = 8  # values inside values
 _SENTENCES: Final = re.compile(r"(?<=[.!?:…”»\])])(\s+)(?=\S)|(\n+)")
-_LISTED: Final = re.compile(r"(, |; | · |  (?=\[)| (?=\()| → )")
+_LISTED: Final = re.compile(r"(, |; | · |  (?=\[)| (?=\()| → | (?=https?://))")
 _MARK: Final = re.compile(r"(?:[→✔✘!;]\s+)*")
 _ENCLOSED: Final = re.compile(r"(?P<before>[\s(\[“]*)(?P<text>.*?)(?P<after>[\s)\]”;,.:]*)", re.DOTALL)
 _SENTENCE_END: Final = re.compile(r"[.!?]\s")
 _STOPS: Final = re.compile(r"(?<=[\w»)\]])(?=[:;](?:\s|$))", re.MULTILINE)
 _QUOTED: Final = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _MOMENT: Final = re.compile(r"\b(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d) (?P<clock>\d\d:\d\d(?::\d\d)?)\b")
-_WORD: Final = re.compile(r"[^\W\d_]{2}")
+_LETTERS: Final = re.compile(r"[^\W\d_]{2}")
 
 
 class _Match(NamedTuple):
@@ -52,17 +52,20 @@ class Catalogue:
         self.templates: dict[str, Template] = {}
         self._forms = {"quoted": "'{}'", "moment": "{year}-{month}-{day} {clock}", "before_stop": "", **(forms or {})}
         self._exact: dict[str, Template] = {}
-        self._begun: dict[str, list[Template]] = {}
-        self._open: list[Template] = []
+        valued = []
         for english, translated in texts.items():
-            template = Template.of(english, (translated,) if isinstance(translated, str) else tuple(translated))
+            template = Template.of(english, (translated,) if isinstance(translated, str) else translated)
             self.templates[english] = template
             if len(template.literals) == 1:
                 self._exact[template.literals[0]] = template
-            elif len(template.literals[0]) >= _INDEX:
-                self._begun.setdefault(template.literals[0][:_INDEX], []).append(template)
             else:
-                self._open.append(template)
+                valued.append((template, template.words))
+        # Each is found by its rarest word. One without a whole word is tried on every text.
+        count = Counter(word for _, words in valued for word in words)
+        self._by_word: dict[str, list[Template]] = {}
+        for template, words in valued:
+            rarest = min(words, key=lambda word: (count[word], word), default="")
+            self._by_word.setdefault(rarest, []).append(template)
 
     def find(self, text: str) -> Template | None:
         """Return the template of a whole text."""
@@ -83,12 +86,12 @@ class Catalogue:
 
     def _unknown(self, text: str) -> Iterator[str]:
         for part, known in self._parts(text.strip(), _SENTENCES):
-            if known is None and _WORD.search(part) and self._translate(part, _DEEPEST) == part:
+            if known is None and _LETTERS.search(part) and self._translate(part, _DEEPEST) == part:
                 yield part.strip()
 
     def _translate(self, text: str, depth: int) -> str:
         core = text.strip()
-        if not core or not depth or not _WORD.search(core):
+        if not core or not depth or not _LETTERS.search(core):
             return self.moments(text)
         start = text.index(core)
         mark = _MARK.match(core)
@@ -129,29 +132,40 @@ class Catalogue:
     def _match(self, text: str) -> _Match | None:
         if exact := self._exact.get(text):
             return _Match(exact, ())
-        best: tuple[bool, int, int, int, _Match] | None = None
-        for template in (*self._begun.get(text[:_INDEX], ()), *self._open):
+        matches = []
+        for template in self._candidates(text):
             values = template.values(text)
-            if values is None:
-                continue
-            sure = all(
-                template.may_hold_sentences(index) or not _SENTENCE_END.search(value)
-                for index, value in enumerate(values)
-            )
-            # The template is meant that explains most of the text, itself or by what is translated in it.
-            unexplained = sum(len(value) for index, value in enumerate(values) if index not in template.nested)
-            rank = sure, -unexplained, template.weight, -len(values)
-            if best is None or rank > best[:4]:
-                best = *rank, _Match(template, values, sure)
-        return best[4] if best else None
+            if values is not None:
+                sure = all(self._fits(template, number, value) for number, value in enumerate(values))
+                matches.append(_Match(template, values, sure))
+        return max(matches, key=self._explained) if len(matches) > 1 else next(iter(matches), None)
+
+    def _fits(self, template: Template, number: int, value: str) -> bool:
+        """Return True if a value does not run into the next sentence or line."""
+        if "\n" in value and not template.has_lines:
+            return False
+        held = template.may_hold_sentences(number) or not _SENTENCE_END.search(value)
+        return held or _QUOTED.fullmatch(value) is not None
+
+    def _candidates(self, text: str) -> Iterator[Template]:
+        for word in {"", *WORD.findall(text)}:
+            yield from self._by_word.get(word, ())
+
+    def _explained(self, match: _Match) -> tuple[bool, int, int]:
+        """Rank the templates of one text: the one that explains most of it is meant."""
+        template, values, sure = match
+        known = {number for number in template.nested if self._knows(values[number])}
+        inside = sum(len(value) if number in known else -len(value) for number, value in enumerate(values))
+        return sure, 2 * template.weight + inside, -len(values)
+
+    def _knows(self, text: str) -> bool:
+        return self._translate(text, 2) != text
 
     def _filled(self, match: _Match, depth: int) -> str:
         template, values, _ = match
-        translations = template.translations
-        several = len(translations) > 1 and _number(values) > 1
         return "".join(
             literal + (self._value(values, slot, depth, literal) if slot else "")
-            for literal, slot in translations[several]
+            for literal, slot in template.parts(several=_number(values) > 1)
         )
 
     def _value(self, values: Sequence[str], slot: Slot, depth: int, before: str) -> str:

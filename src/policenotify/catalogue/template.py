@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from string import Formatter
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+WORD: Final = re.compile(r"\w+")
+_SLOT: Final = re.compile(r"\{\{|\}\}|\{(\d+)(!t|:d)?\}|[{}]")  # a doubled brace is a brace
 
 
 class Slot(NamedTuple):
@@ -22,21 +25,27 @@ class Slot(NamedTuple):
     numeric: bool = False
 
 
-def split_template(template: str) -> Iterator[tuple[str, Slot | None]]:
-    """Yield each literal part of a template with the slot after it.
+def split_template(template: str) -> tuple[list[str], list[Slot]]:
+    """Return the literal parts of a template and the slots between them, one fewer.
 
     Raises:
         ValueError: A slot is not `{0}`, `{0!t}` or `{0:d}`.
     """
-    for literal, name, form, conversion in Formatter().parse(template):
-        if name is None:
-            yield literal, None
-        elif form not in {"", "d"} or conversion not in {None, "t"} or not name.isdecimal():
-            raise ValueError(
-                f"{template!r}: write a value as {{0}}, as {{0!t}} if it is translated, as {{0:d}} if a number"
-            )
+    if "{" not in template and "}" not in template:
+        return [template], []
+    literals, slots, done = [""], [], 0
+    for match in _SLOT.finditer(template):
+        literals[-1] += template[done : match.start()]
+        done = match.end()
+        if match[1]:
+            slots.append(Slot(int(match[1]), nested=match[2] == "!t", numeric=match[2] == ":d"))
+            literals.append("")
+        elif len(match[0]) > 1:
+            literals[-1] += match[0][0]
         else:
-            yield literal, Slot(int(name), nested=conversion == "t", numeric=form == "d")
+            raise ValueError(f"{template!r}: write a value as {{0}}, {{0!t}} (translated) or {{0:d}} (a number)")
+    literals[-1] += template[done:]
+    return literals, slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,7 @@ class Template:
     """
 
     english: str
-    translations: tuple[tuple[tuple[str, Slot | None], ...], ...]
+    translations: tuple[str, ...]
     literals: tuple[str, ...]
     nested: frozenset[int]
     numbers: frozenset[int]
@@ -64,28 +73,41 @@ class Template:
         Raises:
             ValueError: A translation has a value that the English text lacks, or the values are not in order.
         """
-        parts = list(split_template(english))
-        slots = [slot for _, slot in parts if slot]
+        literals, slots = split_template(english)
         if [slot.number for slot in slots] != list(range(len(slots))):
             raise ValueError(f"{english!r}: the values are numbered in their order, from 0")
-        literals = [literal for literal, _ in parts]
-        if len(literals) == len(slots):  # the text ends with a value, or is empty
-            literals.append("")
-        parsed = tuple(tuple(split_template(text)) for text in translations)
-        used = [slot for text in parsed for _, slot in text if slot]
-        if unknown := {slot.number for slot in used} - set(range(len(slots))):
-            raise ValueError(f"{english!r}: its translation has the unknown value {min(unknown)}")
+        used = {slot for text in translations for slot in split_template(text)[1]}
+        if unknown := [slot.number for slot in used if slot.number >= len(slots)]:
+            raise ValueError(f"{english!r}: its translation has the unknown value {unknown[0]}")
         nested = frozenset(slot.number for slot in used if slot.nested)
-        return cls(english, parsed, tuple(literals), nested, frozenset(slot.number for slot in slots if slot.numeric))
+        numbers = frozenset(slot.number for slot in slots if slot.numeric)
+        return cls(english, tuple(translations), tuple(literals), nested, numbers)
 
     @property
     def weight(self) -> int:
-        """The number of its literal characters: of two that match, the heavier one is meant."""
+        """The number of its literal characters."""
         return sum(map(len, self.literals))
 
-    def may_hold_sentences(self, index: int) -> bool:
+    @property
+    def has_lines(self) -> bool:
+        """True if it has several lines."""
+        return any("\n" in literal for literal in self.literals)
+
+    @property
+    def words(self) -> set[str]:
+        """The whole words of its literal parts, which are in each text of the template."""
+        last = len(self.literals) - 1
+        return {
+            match[0]
+            for place, literal in enumerate(self.literals)
+            for match in WORD.finditer(literal)
+            # A word at the edge of a part may go on in the value.
+            if (place == 0 or match.start() > 0) and (place == last or match.end() < len(literal))
+        }
+
+    def may_hold_sentences(self, number: int) -> bool:
         """Return True if a value is a text of ours of any length: one that ends the text, or stands in brackets."""
-        return index in self.nested and (not self.literals[index + 1] or self.literals[index + 1][0] in ")\n")
+        return number in self.nested and (not self.literals[number + 1] or self.literals[number + 1][0] in ")\n")
 
     def values(self, text: str) -> tuple[str, ...] | None:
         """Return the values in a text, or `None` if it is not of this template.
@@ -109,7 +131,12 @@ class Template:
         if start > end:
             return None
         values.append(text[start:end])
-        return tuple(values) if all(is_number(values[index]) for index in self.numbers) else None
+        return tuple(values) if all(is_number(values[number]) for number in self.numbers) else None
+
+    def parts(self, *, several: bool) -> list[tuple[str, Slot | None]]:
+        """Return the literal parts of the translation, each with the slot after it."""
+        literals, slots = split_template(self.translations[several and len(self.translations) > 1])
+        return list(zip(literals, [*slots, None], strict=True))
 
 
 def is_number(value: str) -> bool:
