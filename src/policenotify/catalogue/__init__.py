@@ -5,7 +5,6 @@ template, `{0} is not a channel. {1}`, with the translation, and is applied wher
 `docs/explanation/decisions/0014-texts-of-the-desk.md`.
 """
 
-from policenotify.catalogue.catalogue import Catalogue, catalogue_of, localized
-from policenotify.catalogue.template import Template
+from policenotify.catalogue.catalogue import localized
 
-__all__ = ["Catalogue", "Template", "catalogue_of", "localized"]
+__all__ = ["localized"]

@@ -102,6 +102,8 @@ class Catalogue:
         whole = self._match(core)
         if whole and whole.sure:
             return self._filled(whole, depth)
+        if core.endswith(".") and (clause := self._match(core[:-1])) and clause.sure:
+            return f"{self._filled(clause, depth)}."
         for bounds in (_SENTENCES, _LISTED):
             parts = list(self._parts(core, bounds))
             if whole and not any(known for _, known in parts):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.console import RenderableType
 
-    from policenotify.catalogue import Catalogue
+    from policenotify.catalogue.catalogue import Catalogue
     from policenotify.journal.journal import Journal
     from policenotify.publishing.publisher import Publisher
     from policenotify.settings import Settings

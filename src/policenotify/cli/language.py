@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from policenotify.catalogue import Catalogue
+    from policenotify.catalogue.catalogue import Catalogue
 
 _VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")  # POSIX.1-2017, section 8.2, in their order
+_ROW = re.compile(r"(?P<name>\s*\S.*?\s{2,})(?P<meaning>\S.*)")  # a name, at least two spaces, its meaning
 _FILE_NAME = "policenotify.toml"  # as in `policenotify.settings.loader`, which help and completion do not import
 
 
@@ -22,13 +24,15 @@ def language_of(settings: str | None, environment: Mapping[str, str]) -> str:
 
     Settings that cannot be read have none: the command itself reports what is wrong with them.
     """
+    if stated := environment.get("POLICENOTIFY_LANGUAGE"):  # as for every setting, it takes precedence
+        return stated
     name = settings or environment.get("POLICENOTIFY_SETTINGS") or _FILE_NAME
     try:
-        stated = tomllib.loads(Path(name).read_text(encoding="utf-8")).get("language")
+        language = tomllib.loads(Path(name).read_text(encoding="utf-8")).get("language")
     except (OSError, ValueError):
-        stated = None
-    if isinstance(stated, str):
-        return stated
+        language = None
+    if isinstance(language, str):
+        return language
     named = next((environment[variable] for variable in _VARIABLES if environment.get(variable)), "")
     return named.partition(".")[0].partition("@")[0].partition("_")[0].lower() or "en"
 
@@ -38,7 +42,7 @@ def desk_catalogue(settings: str | None) -> Catalogue | None:
     language = language_of(settings, os.environ)
     if language in {"en", "c", "posix"}:
         return None
-    from policenotify.catalogue import catalogue_of
+    from policenotify.catalogue.catalogue import catalogue_of
 
     return catalogue_of(language)
 
@@ -57,7 +61,7 @@ class Formatter(click.HelpFormatter):
 
     def write_heading(self, heading: str) -> None:
         """Write a heading."""
-        super().write_heading(self._translated(heading))
+        super().write_heading(self._translated(f"{heading}:").removesuffix(":"))
 
     def write_text(self, text: str) -> None:
         """Write paragraphs. Of one that is not wrapped, lines are translated each for itself."""
@@ -76,9 +80,8 @@ class Formatter(click.HelpFormatter):
 
     def _lines(self, lines: Sequence[str]) -> Iterator[str]:
         for line in lines:
-            code, gap, meaning = line.lstrip().partition("  ")
-            if code.isdecimal():
-                yield f"{line[: line.index(code)]}{code}{gap}{self._translated(meaning)}"
+            if row := _ROW.fullmatch(line):
+                yield row["name"] + self._translated(row["meaning"])
             else:
                 yield self._translated(line) if line.rstrip().endswith(":") else line
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from policenotify.catalogue import Catalogue, Template, catalogue_of, localized
+from policenotify.catalogue.catalogue import Catalogue, catalogue_of, localized
+from policenotify.catalogue.template import Template
 from policenotify.errors import MessageTooLong
 
 FORMS = {"quoted": "«{}»", "moment": "{day}/{month}/{year} {clock}", "before_stop": "_"}

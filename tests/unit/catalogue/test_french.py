@@ -10,8 +10,8 @@ from types import ModuleType
 
 import pytest
 
-from policenotify.catalogue import Catalogue, Template, catalogue_of
-from policenotify.catalogue.template import split_template
+from policenotify.catalogue.catalogue import Catalogue, catalogue_of
+from policenotify.catalogue.template import Template, split_template
 
 ROOT = Path(__file__).parents[3]
 SHORTEST = 8  # characters

@@ -22,7 +22,7 @@ from policenotify.errors import MissingExtra
 if TYPE_CHECKING:
     from jinja2 import Template
 
-    from policenotify.catalogue import Catalogue
+    from policenotify.catalogue.catalogue import Catalogue
     from policenotify.cli.report.builder import Report
 
 
