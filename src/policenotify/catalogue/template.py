@@ -106,7 +106,7 @@ class Template:
         }
 
     def may_hold_sentences(self, number: int) -> bool:
-        """Return True if a value is a text of ours of any length: one that ends the text, or stands in brackets."""
+        """Return True if a value may be a text of several sentences: it ends the text, or stands in brackets."""
         return number in self.nested and (not self.literals[number + 1] or self.literals[number + 1][0] in ")\n")
 
     def values(self, text: str) -> tuple[str, ...] | None:
