@@ -15,7 +15,9 @@ from policenotify.catalogue.template import WORD, Slot, Template, is_number
 _LONGEST: Final = 8  # sentences of one template
 _DEEPEST: Final = 8  # values inside values
 _SENTENCES: Final = re.compile(r"(?<=[.!?:…”»\])])(\s+)(?=\S)|(\n+)")
-_LISTED: Final = re.compile(r"(, |; | · |  (?=\[)| (?=\()| → | (?=https?://))")
+_PATH: Final = re.compile(r"[\w-]+(?:\[\d+\])?(?:\.[\w-]+(?:\[\d+\])?)*\.(?=[a-z_]+: )")  # channels.x. of a setting
+_COMMAS: Final = re.compile(r"(, )")
+_LISTED: Final = re.compile(r"(; | · |  (?=\[)| (?=\()| → | (?=https?://))")
 _MARK: Final = re.compile(r"(?:[→✔✘!;]\s+)*")
 _ENCLOSED: Final = re.compile(r"(?P<before>[\s(\[“]*)(?P<text>.*?)(?P<after>[\s)\]”;,.:]*)", re.DOTALL)
 _SENTENCE_END: Final = re.compile(r"[.!?]\s")
@@ -56,10 +58,11 @@ class Catalogue:
         for english, translated in texts.items():
             template = Template.of(english, (translated,) if isinstance(translated, str) else translated)
             self.templates[english] = template
-            if len(template.literals) == 1:
-                self._exact[template.literals[0]] = template
-            else:
-                valued.append((template, template.words))
+            for form in (template, *template.without_mark()):
+                if len(form.literals) == 1:
+                    self._exact.setdefault(form.literals[0], form)
+                else:
+                    valued.append((form, form.words))
         # Each is found by its rarest word. One without a whole word is tried on every text.
         count = Counter(word for _, words in valued for word in words)
         self._by_word: dict[str, list[Template]] = {}
@@ -100,21 +103,51 @@ class Catalogue:
 
     def _core(self, core: str, depth: int) -> str:
         whole = self._match(core)
+        ways = (self._as_clause, self._after_path, self._by_sentences, self._by_items, self._inside)
         if whole and whole.sure:
             return self._filled(whole, depth)
-        if core.endswith(".") and (clause := self._match(core[:-1])) and clause.sure:
-            return f"{self._filled(clause, depth)}."
-        for bounds in (_SENTENCES, _LISTED):
-            parts = list(self._parts(core, bounds))
-            if whole and not any(known for _, known in parts):
-                return self._filled(whole, depth)
-            if len(parts) > 1:
-                return "".join(
-                    self._filled(known, depth) if known else self._translate(part, depth - 1) for part, known in parts
-                )
-        if (match := _ENCLOSED.fullmatch(core)) and match["text"] not in {"", core}:
-            return match["before"] + self._translate(match["text"], depth - 1) + match["after"]
-        return self.moments(core)
+        if whole and not any(known for _, known in self._parts(core, _SENTENCES)):
+            return self._filled(whole, depth)
+        return next((text for way in ways if (text := way(core, depth)) is not None), None) or self.moments(core)
+
+    def _as_clause(self, core: str, depth: int) -> str | None:
+        """Translate a clause that has the full stop of the text around it, or a sentence that has lent its own."""
+        stop = core.endswith(".")
+        clause = self._match(core[:-1] if stop else f"{core}.")
+        if clause is None or not clause.sure:
+            return None
+        text = self._filled(clause, depth)
+        return f"{text}." if stop else text.removesuffix(".")
+
+    def _after_path(self, core: str, depth: int) -> str | None:
+        """Translate what follows the path of a setting: `channels.x.handle: …`."""
+        path = _PATH.match(core)
+        return path[0] + self._translate(core[path.end() :], depth - 1) if path else None
+
+    def _by_sentences(self, core: str, depth: int) -> str | None:
+        return self._in_parts(core, _SENTENCES, depth) or self._in_parts(core, _LISTED, depth)
+
+    def _in_parts(self, core: str, bounds: re.Pattern[str], depth: int) -> str | None:
+        parts = list(self._parts(core, bounds))
+        if len(parts) == 1:
+            return None
+        return "".join(
+            self._filled(known, depth) if known else self._translate(part, depth - 1) for part, known in parts
+        )
+
+    def _by_items(self, core: str, depth: int) -> str | None:
+        """Translate a list if all of it is known: names are listed, too."""
+        items = _COMMAS.split(core)
+        translated = [self._translate(item, depth - 1) for item in items] if len(items) > 1 else items
+        known = len(items) > 1 and all(new != old for new, old in zip(translated[::2], items[::2], strict=True))
+        return "".join(translated) if known else None
+
+    def _inside(self, core: str, depth: int) -> str | None:
+        """Translate what stands in brackets or quotes."""
+        match = _ENCLOSED.fullmatch(core)
+        if match is None or match["text"] in {"", core}:
+            return None
+        return match["before"] + self._translate(match["text"], depth - 1) + match["after"]
 
     def _parts(self, text: str, bounds: re.Pattern[str]) -> Iterator[tuple[str, _Match | None]]:
         """Yield the parts of a text, as many in one as a template takes, and what is between them."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 WORD: Final = re.compile(r"\w+")
 _SLOT: Final = re.compile(r"\{\{|\}\}|\{(\d+)(!t|:d)?\}|[{}]")  # a doubled brace is a brace
+
+_MARK: Final = re.compile(r"\s*[,;]\s+")
+_APART: Final = re.compile(r"\.?$|[)\n]|\s+[A-Z]")
 
 
 class Slot(NamedTuple):
@@ -83,6 +86,15 @@ class Template:
         numbers = frozenset(slot.number for slot in slots if slot.numeric)
         return cls(english, tuple(translations), tuple(literals), nested, numbers)
 
+    def without_mark(self) -> Iterator[Template]:
+        """Yield the template as it is where it begins a part, if it begins with a comma or semicolon."""
+        if mark := _MARK.match(self.literals[0]):
+            yield replace(
+                self,
+                translations=tuple(_MARK.sub("", text) for text in self.translations),
+                literals=(self.literals[0][mark.end() :], *self.literals[1:]),
+            )
+
     @property
     def weight(self) -> int:
         """The number of its literal characters."""
@@ -106,8 +118,11 @@ class Template:
         }
 
     def may_hold_sentences(self, number: int) -> bool:
-        """Return True if a value may be a text of several sentences: it ends the text, or stands in brackets."""
-        return number in self.nested and (not self.literals[number + 1] or self.literals[number + 1][0] in ")\n")
+        """Return True if a value may be a text of several sentences.
+
+        It ends the text, stands in brackets, or a new sentence or line follows.
+        """
+        return number in self.nested and _APART.match(self.literals[number + 1]) is not None
 
     def values(self, text: str) -> tuple[str, ...] | None:
         """Return the values in a text, or `None` if it is not of this template.
