@@ -82,10 +82,14 @@ def forget_locals(function: Callable[_Arguments, _Result]) -> Callable[_Argument
 
 
 def forget_locals_of(kind: _Kind) -> _Kind:
-    """Decorate the constructor and the public methods of a class with `forget_locals`."""
+    """Decorate the constructor and the public methods and properties of a class with `forget_locals`."""
     for name, method in list(vars(kind).items()):
-        if isinstance(method, FunctionType) and (name == "__init__" or not name.startswith("_")):
+        if name.startswith("_") and name != "__init__":
+            continue
+        if isinstance(method, FunctionType):
             setattr(kind, name, forget_locals(method))
+        elif isinstance(method, property) and method.fget is not None:
+            setattr(kind, name, method.getter(forget_locals(method.fget)))
     return kind
 
 
@@ -347,10 +351,11 @@ class ChannelError(PolicenotifyError):
     published: Literal["no", "unknown"] = "no"
 
     def __init__(self, reason: str, *, remedy: str = "", code: str = "") -> None:
-        self.reason = reason = printable(reason)
-        self.remedy = remedy = printable(remedy)
-        self.code = code = printable(code)
-        super().__init__(f"{reason}{f' [{code}]' if code else ''}{f' {remedy}' if remedy else ''}")
+        self.reason: str = printable(reason)
+        self.remedy: str = printable(remedy)
+        self.code: str = printable(code)
+        more = (f"[{self.code}]" if self.code else "", self.remedy)
+        super().__init__(" ".join(filter(None, (self.reason, *more))))
 
 
 class Refused(ChannelError):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,12 +18,17 @@ from tests.support.hostile_server import (
     CALLS,
     LONG,
     LONG_MAIL,
+    MAIL_STAGES,
     SLOW,
     SLOW_MAIL,
     THREAD,
     Answer,
+    hostile_mail_server,
     hostile_server,
     mail,
+    mail_list,
+    repeated,
+    silent_port,
     whole,
 )
 
@@ -29,6 +36,7 @@ pytestmark = pytest.mark.benchmark
 
 TIMEOUT = 1.0
 OPENING = 4  # exchanges in which a session with a mail server is opened
+SENDING = 4  # exchanges of one mail: sender, recipient, DATA, content
 MOST = 64 * 1024  # kB
 CASES = {**CALLS, "email": mail}
 
@@ -90,17 +98,71 @@ def _kilobytes(network: str, answer: Answer) -> int:
     return int(done.stdout)
 
 
-def test_a_thousand_calls_leak_no_thread_and_no_socket() -> None:
+@pytest.mark.parametrize("stage", MAIL_STAGES)
+def test_no_mail_lasts_longer_than_its_exchanges_and_a_second(stage: str) -> None:
+    seconds("email", whole(b""))  # the libraries are loaded
+    number = b"354" if stage == "DATA" else b"250"
+    answers = {
+        "no reply": SLOW["no answer"],
+        "a byte at a time": repeated(number + b" ", piece=b"x", pause=True),
+        "lines without an end": repeated(piece=number + b"-x\r\n", pause=True),
+    }
+    took: dict[str, float] = {}
+    for name, answer in answers.items():
+        with hostile_mail_server(stage, answer, refuses=stage == "RSET") as port, suppress(ChannelError):
+            begun = time.monotonic()
+            mail_list(port, TIMEOUT)
+        took[name] = time.monotonic() - begun
+    print(f"\n{stage}: {max(took.values()):.2f} s at the most")
+    assert {name: each for name, each in took.items() if each > (OPENING + SENDING) * TIMEOUT + 1} == {}
+
+
+@pytest.mark.parametrize("network", CASES)
+def test_a_name_with_many_addresses_does_not_lengthen_the_call(network: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds(network, whole(b"{}"))  # the libraries are loaded
+    resolved = socket.getaddrinfo
+
+    def twenty(host: str, port: int, *args: Any, **named: Any) -> Any:
+        found = resolved(host, port, *args, **named)
+        if host != "127.0.0.1":
+            return found
+        return [(*found[0][:4], (f"127.0.0.{last}", port)) for last in range(2, 22)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", twenty)
+    with silent_port() as port, suppress(ChannelError):
+        begun = time.monotonic()
+        CASES[network](port, TIMEOUT)
+    took = time.monotonic() - begun
+    print(f"\n{network}: {took:.2f} s")
+    assert took <= 2 * TIMEOUT + 1
+
+
+@pytest.mark.parametrize("network", [*CASES, "a list of mails"])
+def test_a_thousand_calls_leak_no_thread_and_no_socket(network: str) -> None:
     def count() -> tuple[int, int]:
         ours = [each for each in threading.enumerate() if each.name != THREAD]
         return len(ours), len(list(Path("/proc/self/fd").iterdir()))
 
-    seconds("mastodon", whole(b"{}"))
-    before = count()
-    with hostile_server(LONG["a body without an end"]) as long, hostile_server(SLOW["no answer"]) as slow:
+    call = {**CASES, "a list of mails": mail_list}[network]
+    mails = call in {mail, mail_list}
+    long = LONG_MAIL["more than 100 lines"] if mails else LONG["a body without an end"]
+    with ExitStack() as servers:
+        ports = [
+            servers.enter_context(hostile_server(answer, reads=not mails))
+            for answer in (long, whole(b"{}"), SLOW["no answer"])
+        ]
+        if mails:
+            ports[:2] = (
+                servers.enter_context(hostile_mail_server(stage, repeated(piece=b"", pause=False, times=0)))
+                for stage in ("content", "none")
+            )
+        for port in ports:
+            with suppress(ChannelError):
+                call(port, 0.1)
+        before = count()
         for number in range(1_000):
             with suppress(ChannelError):
-                CASES["mastodon"](slow if number % 20 == 0 else long, 0.1)
+                call(ports[{0: 2, 10: 0}.get(number % 20, 1)], 0.1)  # most are answered, which is quick
     for _ in range(100):
         if count() <= before:
             break

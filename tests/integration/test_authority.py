@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from policenotify.cli import main
 from policenotify.errors import NotAllowed, SettingsError
 from policenotify.journal import schema
 from policenotify.journal.journal import Journal
@@ -58,6 +59,7 @@ ACTIONS: dict[str, Callable[[Any, str], object]] = {
     "stop": lambda publisher, actor: publisher.journal.stop(actor),
     "resume": lambda publisher, actor: publisher.journal.resume(actor),
     "resolve": lambda publisher, actor: publisher.journal.deliveries.resolve(1, actor, posted=True),
+    "rotate": lambda publisher, actor: publisher.journal.rotate_keys(publisher.journal.keys, actor),
     "lift": lambda publisher, actor: publisher.journal.suppressions.lift("presse", None, actor),
 }
 
@@ -90,6 +92,18 @@ def test_a_rule_refuses_a_purge(desk: Desk) -> None:
     assert publisher.journal.retention.purge(later, "Préfet", dry_run=True).publications == 1
     with pytest.raises(NotAllowed):
         publisher.journal.retention.purge(later, "Préfet")
+
+
+def test_a_rule_refuses_a_move(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = desk.write_settings()
+    text = settings.read_text(encoding="utf-8")
+    settings.write_text(f'may = "{__name__}:only_claire"\n{text}', encoding="utf-8")
+    elsewhere = desk.folder / "elsewhere.db"
+    with pytest.raises(SystemExit) as ended:
+        main(["journal", "move", str(elsewhere), "--settings", str(settings), "--actor", "Préfet"])
+    assert ended.value.code not in {0, None}
+    assert "'Préfet' may not move here" in " ".join(capsys.readouterr().err.split())
+    assert not elsewhere.exists()
 
 
 def test_the_rule_is_named_in_the_settings(desk: Desk) -> None:

@@ -453,6 +453,20 @@ def test_an_invalid_transition_names_open_incidents_and_allowed_stages(publisher
         publisher.publish(accident(headline="Encore"), key="again", actor="desk")
 
 
+def test_an_error_lists_at_most_ten_open_incidents(desk: Desk) -> None:
+    publisher = desk.publisher([desk.on_bluesky()])
+    for number in range(12):
+        opening = accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident=f"I{number:02}"))
+        publisher.publish(opening, key=f"open {number}", actor="desk", wait=timedelta(0))
+    lost = accident().followed_by(Stage.END, headline="Fin", incident="unknown")
+    with pytest.raises(InvalidTransition, match="; and 2 more: policenotify incidents") as looked_up:
+        publisher.incident("unknown")
+    with pytest.raises(InvalidTransition, match="; and 2 more: policenotify incidents") as published:
+        publisher.publish(lost, key="end", actor="desk")
+    for raised in (looked_up, published):
+        assert str(raised.value).count("Montpellier") == 10
+
+
 @pytest.mark.parametrize("drill", [True, False])
 @pytest.mark.parametrize("stage", [Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION])
 def test_an_exercise_and_what_is_none_are_never_of_one_incident(desk: Desk, stage: Stage, *, drill: bool) -> None:

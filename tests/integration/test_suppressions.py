@@ -118,7 +118,7 @@ def test_a_recipient_is_suppressed_by_a_second_report_on_another_day(desk: MailD
     assert desk.publish("elsewhere", "duty").on("duty").recipients == {Outcome.POSTED: 2}
     assert desk.journal.suppressions.lift("press", "Gone@a.example", "brigadier") == 1
     [lifted] = desk.events("lifted")
-    assert lifted["recipient"] == desk.events("suppressed")[0]["recipient"]
+    assert lifted["recipients"] == desk.events("suppressed")[0]["recipients"]
     assert desk.publish("lifted").on("press").recipients == {Outcome.POSTED: 2}
 
 
@@ -134,17 +134,50 @@ def test_a_mail_taken_between_two_reports_clears_the_first(desk: MailDesk) -> No
 
 
 def test_a_list_of_which_nobody_was_served_needs_a_person(desk: MailDesk, caplog: pytest.LogCaptureFixture) -> None:
-    desk.people = ("gone@a.example",)
+    desk.people = ("gone@a.example", "there@b.example")
     desk.server.refuse("gone@a.example", 550, GONE)
     desk.publish("1")
     desk.clock.pass_by(86400)
     desk.publish("2")
+    desk.people = ("gone@a.example",)
     with caplog.at_level(logging.DEBUG):
         third = desk.publish("3")
     assert third.on("press").recipients == {Outcome.SUPPRESSED: 1}
     assert not third.ok
     assert "policenotify recipients suppressed press" in third.on("press").remedy
     assert "gone@" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("people", "gone"),
+    [
+        (THREE[:1], THREE[:1]),
+        (THREE[:2], THREE[:2]),
+        (MANY[:9], MANY[:9]),  # of one domain
+        (THREE, THREE[:2]),
+        ((*MANY[:3], *THREE[:2]), MANY[:3]),
+    ],
+)
+def test_a_server_that_serves_fewer_than_it_reports_as_gone_silences_nobody(
+    desk: MailDesk, people: tuple[str, ...], gone: tuple[str, ...]
+) -> None:
+    desk.people = people
+    desk.server.refuse(lambda address: address in gone, 550, GONE)
+    for day in range(3):
+        assert not desk.publish(f"day-{day}").ok
+        desk.clock.pass_by(86400)
+    assert desk.journal.suppressions.list() == ()
+
+
+def test_a_server_silences_no_list_little_by_little(desk: MailDesk) -> None:
+    desk.people = MANY[:100]
+    for day in range(16):
+        gone = MANY[day // 2 * 8 : day // 2 * 8 + 8]  # eight others every second day
+        desk.server.recover()
+        desk.server.refuse(lambda address, gone=gone: address in gone, 550, GONE)  # type: ignore[misc]
+        desk.publish(f"day-{day}")
+        desk.clock.pass_by(86400)
+    assert len(desk.journal.suppressions.list()) == 8
 
 
 def test_a_person_in_several_spellings_gets_one_mail_and_is_suppressed_in_all(desk: MailDesk) -> None:

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from policenotify.channel import Recipient
 from policenotify.errors import PolicenotifyError
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
+from policenotify.networks.apprise.channel import Apprise
 from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 from policenotify.settings import open_publisher, read_settings
@@ -68,6 +70,15 @@ def misspelt_option(folder: Path) -> None:  # noqa: ARG001 - the form of all cas
 def wrong_mail_url(folder: Path) -> None:  # noqa: ARG001 - the form of all cases
     url = f"mailtos://alerte:{SECRET}@police.example?nonsense=1"
     configure_channel("press", "email", {"url": url}, recipients=lambda: [ADDRESS])
+
+
+def wrong_push_url(folder: Path) -> None:  # noqa: ARG001 - the form of all cases
+    configure_channel("push", "apprise", {"url": f"tgram://{SECRET}"})
+
+
+def unknown_push_url(folder: Path) -> None:  # noqa: ARG001 - the form of all cases
+    with closing(Apprise(url=SecretStr(f"zzz://{SECRET}"), clock=FakeClock())) as channel:
+        assert channel.capabilities
 
 
 def unreachable_database(folder: Path) -> None:  # noqa: ARG001 - the form of all cases
@@ -155,6 +166,8 @@ CASES: tuple[Callable[[Path], None], ...] = (
     misspelt_setting_of_a_publisher,
     misspelt_option,
     wrong_mail_url,
+    wrong_push_url,
+    unknown_push_url,
     unreachable_database,
     unreadable_database_url,
     damaged_keys,

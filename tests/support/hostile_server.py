@@ -6,7 +6,7 @@ import socket
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import cache
 from typing import Any
 
@@ -90,6 +90,87 @@ LONG_MAIL: dict[str, Answer] = {
 }
 
 
+MAIL_STAGES = ("EHLO", "AUTH", "MAIL", "RCPT", "DATA", "content", "RSET", "QUIT")
+"""The commands to which a mail server's reply may not end."""
+
+_MAIL_REPLIES = {
+    b"EHLO": b"250-here\r\n250 AUTH PLAIN\r\n",
+    b"AUTH": b"235 yes\r\n",
+    b"DATA": b"354 go on\r\n",
+    b"QUIT": b"221 bye\r\n",
+}
+
+
+@contextmanager
+def hostile_mail_server(stage: str, answer: Answer, *, refuses: bool = False) -> Iterator[int]:
+    """Yield the port of a mail server whose reply to one command is this answer.
+
+    Args:
+        stage: The command, or `content` for the reply to the mail.
+        answer: The pieces of the reply.
+        refuses: It refuses each recipient, so that the session is reset.
+    """
+    closed = threading.Event()
+
+    def reply(connection: socket.socket, command: str, usual: bytes) -> None:
+        for piece in answer() if command == stage else (usual,):
+            connection.sendall(piece)
+            if (not piece and closed.wait(PAUSE)) or closed.is_set():
+                raise OSError
+
+    def talk(connection: socket.socket) -> None:
+        with closing(connection), suppress(OSError), connection.makefile("rb") as lines:
+            connection.sendall(b"220 here\r\n")
+            while line := lines.readline():
+                command = line[:4].upper()
+                usual = b"550 no\r\n" if refuses and command == b"RCPT" else _MAIL_REPLIES.get(command, b"250 yes\r\n")
+                reply(connection, command.decode(), usual)
+                if command == b"DATA":
+                    while lines.readline() not in {b".\r\n", b""}:
+                        pass
+                    reply(connection, "content", b"250 yes\r\n")
+                if command == b"QUIT":
+                    return
+
+    with _listening(talk) as port:
+        try:
+            yield port
+        finally:
+            closed.set()
+
+
+@contextmanager
+def silent_port() -> Iterator[int]:
+    """Yield a port at which no address of this machine answers: its queue is full."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("", 0), backlog=0))
+        port: int = listener.getsockname()[1]
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.settimeout(0)
+            with suppress(BlockingIOError):
+                waiting.connect(("127.0.0.1", port))
+        yield port
+
+
+@contextmanager
+def _listening(talk: Callable[[socket.socket], None]) -> Iterator[int]:
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                threading.Thread(target=talk, args=(connection,), daemon=True, name=THREAD).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        acceptor = threading.Thread(target=accept, daemon=True, name=THREAD)
+        acceptor.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            acceptor.join()
+
+
 @contextmanager
 def hostile_server(answer: Answer, *, reads: bool = True) -> Iterator[int]:
     """Yield the port of a server that gives this answer to each connection, after it has read a request."""
@@ -105,21 +186,11 @@ def hostile_server(answer: Answer, *, reads: bool = True) -> Iterator[int]:
                     return
             closed.wait(PAUSE)
 
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                threading.Thread(target=reply, args=(connection,), daemon=True, name=THREAD).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        acceptor = threading.Thread(target=accept, daemon=True, name=THREAD)
-        acceptor.start()
+    with _listening(reply) as port:
         try:
-            yield listener.getsockname()[1]
+            yield port
         finally:
             closed.set()
-            listener.shutdown(socket.SHUT_RDWR)
-            acceptor.join()
 
 
 Call = Callable[[int, float], None]
@@ -153,6 +224,13 @@ def mail(port: int, timeout: float) -> None:
     url = SecretStr(f"mailto://desk:s3cretword@127.0.0.1:{port}/?from=alerte@police34.example&mode=insecure")
     with closing(Email(url=url, timeout=timeout, clock=FakeClock())) as channel:
         channel.whoami()
+
+
+def mail_list(port: int, timeout: float) -> None:
+    """Send a mail to one person."""
+    url = SecretStr(f"mailto://desk:s3cretword@127.0.0.1:{port}/?from=alerte@police34.example&mode=insecure")
+    with closing(Email(url=url, timeout=timeout, clock=FakeClock())) as channel:
+        list(channel.send_each(channel.prepare(a_post(), ()), [Recipient(key="a", address="a@journal.example")]))
 
 
 _KEYS = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")

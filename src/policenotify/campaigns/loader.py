@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from policenotify.campaigns.model import Campaign, order_campaigns
 from policenotify.errors import SettingsError, UnsupportedVersion
+from policenotify.journal.permissions import SPOKEN, read_closed
 from policenotify.validation import format_validation_errors
 
 SCHEMA_VERSION = 1
@@ -23,10 +24,11 @@ def load_campaign(path: str | os.PathLike[str]) -> Campaign:
 
     It has the fields of [`Campaign`][policenotify.campaigns.Campaign]. Each of its `[[messages]]` has a `name` and
     the fields of a message. The table `[message]` gives fields of all of them. Paths of images are relative to the
-    file.
+    file. It belongs to this user or root, and at most a group may change it too.
 
     Raises:
-        SettingsError: The file cannot be read or is wrong. The text has a line for each error.
+        SettingsError: The file cannot be read, others may change it, or it is wrong. The text has a line for each
+            error.
         UnsupportedVersion: It was written for a newer policenotify.
     """
     file = Path(path)
@@ -93,7 +95,9 @@ def _variant(shared: Mapping[str, Any], given: object, folder: Path) -> object:
 
 def _read_table(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text("utf-8-sig"))
+        return tomllib.loads(read_closed(file, SPOKEN).decode("utf-8-sig"))
+    except SettingsError as error:
+        raise SettingsError(f"The campaign is not used, because others could publish by it. {error}") from None
     except OSError as error:
         raise SettingsError(f"The campaign {file} cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError:

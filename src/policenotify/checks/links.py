@@ -17,6 +17,7 @@ from policenotify.text.urls import host_of
 _NUMBER: Final = r"(?:0x[0-9a-f]*|[0-9]+)"
 # Browsers read 127.1, 2130706433 and 0x7f.1 as addresses, too (url.spec.whatwg.org, IPv4 parser).
 _IP: Final = re.compile(rf"{_NUMBER}(?:\.{_NUMBER}){{0,3}}|.*:.*")
+_PHONETIC: Final = (range(0x250, 0x2B0), range(0x1D00, 0x1DC0))  # Unicode blocks; their names begin with LATIN, too
 _WRITE: Final = "Write the https address of a known site, as its owner writes it."
 
 
@@ -49,6 +50,8 @@ def _doubts(link: str, host: str, known: tuple[str, ...]) -> Iterator[tuple[str,
     shown = _decoded(host)
     if not host:
         yield "cannot be read", Level.ERROR
+    if (read := unicodedata.normalize("NFKC", host.replace("。", "."))) != host:
+        yield f"is written in signs that browsers read as {read}", Level.ERROR
     if _IP.fullmatch(host):
         yield "names no site but an IP address", Level.ERROR
     if len(scripts := _scripts(shown)) > 1:
@@ -86,7 +89,13 @@ def _decoded_label(label: str) -> str:
 def _scripts(host: str) -> set[str]:
     """Return the scripts of the letters, as their names begin: `LATIN`, `CYRILLIC`."""
     letters = filter(str.isalpha, unicodedata.normalize("NFKC", host))
-    return {unicodedata.name(letter, "UNKNOWN").partition(" ")[0] for letter in letters}
+    return {_script(letter) for letter in letters}
+
+
+def _script(letter: str) -> str:
+    if any(ord(letter) in block for block in _PHONETIC):
+        return "PHONETIC"
+    return unicodedata.name(letter, "UNKNOWN").partition(" ")[0]
 
 
 def _is_listed(host: str, name: str) -> bool:

@@ -28,6 +28,10 @@ _FROZEN = (
     "reply_to",
     "target",
     "has_recipients",
+    "ordering_key",
+    "sequence",
+    "needs_opening",
+    "not_after",
     "standalone",
     "reply",
 )

@@ -54,6 +54,9 @@ _PUBLISHED_LATER = and_(
     _table.c.not_before > bindparam("now"),
     _publication.c.created_at > bindparam("late"),
 )
+_KNOWN: Final = select(schema.meta.c.name, schema.meta.c.value).where(
+    or_(schema.meta.c.name == _STEPS, schema.meta.c.name.startswith(_MARK, autoescape=True))
+)
 _OTHER_INTERVALS: Final[tuple[Column[int], ...]] = (
     _channel.c.paused_until,
     _channel.c.tat,
@@ -166,9 +169,7 @@ class _State(NamedTuple):
 
 
 def _state(connection: Connection) -> _State:
-    table = schema.meta
-    query = select(table).where(or_(table.c.name == _STEPS, table.c.name.startswith(_MARK, autoescape=True)))
-    facts = {row.name: row.value for row in connection.execute(query)}
+    facts = {row.name: row.value for row in connection.execute(_KNOWN)}
     total = int(facts.pop(_STEPS, 0))
     marks = (Reading(name.removeprefix(_MARK), *map(int, value.split())) for name, value in facts.items())
     return _State(total, {mark.boot: mark for mark in marks})

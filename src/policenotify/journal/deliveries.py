@@ -403,7 +403,7 @@ class Deliveries:
                 for target, standalone, reply in in_sending_order(posts, targets)
             )
             for columns in (first, *more):
-                columns["mac"] = delivery_mac(journal.keys, columns, message)
+                columns["mac"] = delivery_mac(journal.keys, {**row._asdict(), **columns}, message)
             connection.execute(update(_table).where(_table.c.id == row.id).values(**first))
             if more:
                 _insert_after(connection, row, more)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, case, func, or_, select, update
 
 from policenotify.channel import Operation, PostRef
 from policenotify.journal import schema
 from policenotify.journal.audit import RUNNER, record
-from policenotify.journal.records import IncidentLine, microseconds, moment, outcome_of
+from policenotify.journal.records import TOLERANCE, IncidentLine, microseconds, moment, outcome_of, span
 from policenotify.journal.transactions import Transactions
 from policenotify.model.history import History, HistoryEntry, Outcome, PostedPart
 from policenotify.model.lifecycle import IncidentStatus
@@ -64,7 +64,7 @@ class Incidents:
     def _lines(self, *conditions: ColumnElement[bool], limit: int | None = None) -> tuple[IncidentLine, ...]:
         opening = (_publication.c.incident == _table.c.id) & (_publication.c.sequence == 1)
         query = (
-            select(_table, _publication.c.message)
+            select(_table, _publication.c.message, self._level())
             .join(_publication, opening & (_publication.c.state == "published"))
             .where(*conditions)
             .order_by(_table.c.opened_at.desc())
@@ -88,9 +88,14 @@ class Incidents:
 
     def deadlines(self, limit: int | None = None, *, exercise: bool | None = None) -> tuple[tuple[datetime, int], ...]:
         """Return the earliest deadlines of open incidents, each with the level of the last reminder, or 0."""
-        query = _by_deadline(_table.c.due_at, exercise).add_columns(_table.c.reminders).limit(limit)
+        query = _by_deadline(_table.c.due_at, exercise).add_columns(self._level()).limit(limit)
         with self._journal.read() as connection:
             return tuple((moment(at), level) for at, level in connection.execute(query) if at is not None)
+
+    def _level(self) -> ColumnElement[int]:
+        """Return the level of an incident's last reminder. One from the future does not count: the clock was ahead."""
+        ahead = _table.c.reminded_at > microseconds(self._journal.now()) + span(TOLERANCE)
+        return case((ahead, 0), else_=_table.c.reminders).label("level")
 
     def record_reminder(self, incident: str, due_at: datetime, level: int) -> bool:
         """Record that a reminder is raised, once for each deadline and level.
@@ -103,7 +108,7 @@ class Incidents:
             changed = connection.execute(
                 update(_table)
                 .where(_table.c.id == incident, _IS_OPEN)
-                .where(_table.c.due_at == microseconds(due_at), _table.c.reminders < level)
+                .where(_table.c.due_at == microseconds(due_at), self._level() < level)
                 .values(reminders=level, reminded_at=microseconds(now))
             )
             if not changed.rowcount:
@@ -157,7 +162,7 @@ def _line(row: Row[Any]) -> IncidentLine:
         opened_at=moment(row.opened_at),
         due_at=moment(row.due_at) if row.due_at is not None else None,
         exercise=row.exercise,
-        reminders=row.reminders,
+        reminders=row.level,
         reminded_at=moment(row.reminded_at) if row.reminded_at is not None else None,
     )
 

@@ -91,6 +91,7 @@ class Journal(Transactions):
 
         Processes with the earlier keys write nothing any more.
         """
+        self.authorize(actor, "rotate")
         with self.write() as connection:
             body = {"version": newer.version, "fingerprint": newer.fingerprint}
             audit.record(connection, self.now(), actor, "keys_rotated", body)

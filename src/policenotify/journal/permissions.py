@@ -26,6 +26,9 @@ SHARED: Final = 0o007
 READABLE: Final = 0o022
 """Permissions that a file without secrets must not grant: writing to anyone but its owner."""
 
+SPOKEN: Final = 0o002
+"""Permissions that a file of messages must not grant. A group may write it together, and anyone may read it."""
+
 _WRITE = 0o022
 
 

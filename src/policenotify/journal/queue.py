@@ -351,24 +351,24 @@ def take_next(
     query, values = _NEXT, {"channel": channel, "now": now, "least": _SEVERE if severe_only else _LEAST}
     newer: UnsupportedVersion | None = None
     while (row := connection.execute(query, values).first()) is not None:
-        if (skip := _skip_reason(connection, row, now)) is None:
-            try:
-                claimed = _claimed(connection, keys, row)
-                authentic = is_authentic(keys, row) and not is_settled(row.last_settlement)
-            except UnsupportedVersion as error:  # another host may know it
-                newer, query = error, query.where(_table.c.id != row.id)
-                continue
-            except ValueError:
-                skip = Outcome.HELD, DAMAGED
-                text = "Channel %s: publication %s, delivery %s: held [damaged]"
-                _log.warning(text, channel, row.publication, row.id)
-            else:
-                if authentic:
-                    connection.execute(_TAKE, {"taken": row.id, "by": owner, "until": now + span(lease)})
-                    return replace(claimed, owner=owner)
-                hold_forged(connection, row, now)
-                continue
-        cancel_pending(connection, row, *skip, now)
+        skip = _skip_reason(connection, row, now)
+        try:
+            claimed = None if skip else _claimed(connection, keys, row)
+            authentic = is_authentic(keys, row) and not is_settled(row.last_settlement)
+        except UnsupportedVersion as error:  # another host may know it
+            newer, query = error, query.where(_table.c.id != row.id)
+            continue
+        except ValueError:
+            claimed, authentic, skip = None, True, (Outcome.HELD, DAMAGED)
+            text = "Channel %s: publication %s, delivery %s: held [damaged]"
+            _log.warning(text, channel, row.publication, row.id)
+        if not authentic:  # nor is it skipped for what was changed
+            hold_forged(connection, row, now)
+        elif claimed is not None:
+            connection.execute(_TAKE, {"taken": row.id, "by": owner, "until": now + span(lease)})
+            return replace(claimed, owner=owner)
+        elif skip is not None:
+            cancel_pending(connection, row, *skip, now)
     if newer is not None:
         raise newer
     return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -104,9 +103,9 @@ def record_result(connection: Connection, claimed: ClaimedDelivery, result: Atte
     connection.execute(_END_ATTEMPT, identity | ended)
     body = {"outcome": result.outcome, "code": result.code, "attempt": claimed.attempts}
     if result.ref is not None:
-        body["ref"] = digest_of(json.loads(str(columns["ref"])))
+        body["ref"] = digest_of(result.ref.model_dump(mode="json"))
     if claimed.request is not None:
-        body["request"] = digest_of(json.loads(claimed.request.model_dump_json()))
+        body["request"] = digest_of(claimed.request.model_dump(mode="json"))
     record_delivery(connection, claimed, now, "settled", body)
 
 

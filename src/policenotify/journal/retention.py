@@ -114,6 +114,8 @@ class Retention:
         address = schema.address
         with self._journal.write() as connection:
             recent = microseconds(self._journal.now()) - span(KEPT_AFTER)
+            ahead = recent + 2 * span(KEPT_AFTER)  # later than any time that is not of a clock that was far ahead
+            over = func.coalesce(_incident.c.closed_at, _publication.c.created_at)
             needed = (
                 select(_recipient.c.key)
                 .join(_delivery, _delivery.c.id == _recipient.c.delivery)
@@ -122,13 +124,14 @@ class Retention:
                 .where(
                     or_(
                         _incident.c.status == IncidentStatus.OPEN,
-                        func.coalesce(_incident.c.closed_at, _publication.c.created_at) > recent,
+                        and_(over > recent, over <= ahead),
                         _delivery.c.state.in_([Outcome.WAITING, Outcome.SENDING]),
                     )
                 )
             )
+            stored = address.c.stored_at
             # Addresses that another process is just using are passed over until the next time.
-            old = select(address.c.key).where(address.c.stored_at <= recent, address.c.key.not_in(needed))
+            old = select(address.c.key).where(or_(stored <= recent, stored > ahead), address.c.key.not_in(needed))
             erased = list(connection.execute(old.with_for_update(skip_locked=True)).scalars())
             for start in range(0, len(erased), _KEYS):
                 keys = erased[start : start + _KEYS]

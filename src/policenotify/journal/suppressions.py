@@ -124,6 +124,18 @@ def mass_fault(connection: Connection, keys: Keys, claimed: ClaimedDelivery, rep
     )
 
 
+def _is_believed(connection: Connection, claimed: ClaimedDelivery, reported: int) -> bool:
+    """Return True if a delivery served so many that its reports are not a fault of the server.
+
+    The recipients who are suppressed already count as well, so that no server silences a list little by little.
+    """
+    of_delivery = _recipient.c.delivery == claimed.id
+    silent = select(func.count()).where(of_delivery, _recipient.c.state == Outcome.SUPPRESSED)
+    count = reported + int(connection.execute(silent).scalar() or 0)
+    enough = count * (_SHARE - 1) if count >= _MANY else count
+    return _count_served(connection, of_delivery, at_most=enough) >= enough
+
+
 def _count_served(connection: Connection, of_delivery: ColumnElement[bool], *, at_most: int) -> int:
     served = select(_recipient.c.key).where(of_delivery, _recipient.c.state == Outcome.POSTED).limit(at_most)
     return int(connection.execute(select(func.count()).select_from(served.subquery())).scalar() or 0)
@@ -138,7 +150,7 @@ def record_words(connection: Connection, claimed: ClaimedDelivery, now: datetime
     """Record what a settled delivery shows about its recipients.
 
     One report is only remembered. The second, on another day, suppresses the recipient on this channel. A mail that
-    the network accepts meanwhile clears the first.
+    the network accepts meanwhile clears the first. A delivery that served few shows nothing.
     """
     at = microseconds(now)
     of_channel = _suppression.c.channel == claimed.channel
@@ -152,7 +164,7 @@ def record_words(connection: Connection, claimed: ClaimedDelivery, now: datetime
     connection.execute(delete(_suppression).where(of_channel, first, _suppression.c.key.in_(served)))
     gone = of_delivery.where(_recipient.c.state == Outcome.REFUSED, _recipient.c.gone == 1)
     reported: Sequence[str] = connection.execute(gone.order_by(_address.c.suppression)).scalars().all()
-    if not reported:
+    if not reported or not _is_believed(connection, claimed, len(reported)):
         return
     rows = [{"channel": claimed.channel, "key": key, "reason": _REASON, "at": at} for key in reported]
     schema.insert_new(connection, _suppression, rows)

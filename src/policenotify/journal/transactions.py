@@ -188,7 +188,7 @@ class Transactions:
         Raises:
             JournalTakenAway: This is not the journal that was opened, or an older state of it.
         """
-        stopped, newest = meta.stopped(connection, self.id), audit.newest_event(connection)
+        stopped, newest = meta.stopped_and_newest_event(connection, self.id)
         if newest < seen:
             raise JournalTakenAway("The journal was set back to an older state while it was in use.")
         self.newest_event = max(self.newest_event, newest)

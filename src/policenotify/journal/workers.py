@@ -84,7 +84,8 @@ class Workers:
 
 
 def _is_pending(connection: Connection, name: str, now: int) -> bool:
-    return int(meta.get(connection, name) or 0) > now - span(OVERDUE)
+    requested = int(meta.get(connection, name) or 0)
+    return now - span(OVERDUE) < requested <= now + span(TOLERANCE)  # later: the clock was ahead
 
 
 class Runner(Protocol):

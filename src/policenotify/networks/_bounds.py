@@ -7,12 +7,14 @@ end of the call counts, too.
 from __future__ import annotations
 
 import io
+import socket
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Final
+from types import FunctionType
+from typing import Any, Final, TypeVar, cast
 
 MAX_ANSWER: Final = 1_000_000  # bytes: the longest answers that networks give are of some 100 kB
 MAX_TIMELINE: Final = 5_000_000  # bytes: 40 posts with all that a server adds to each
@@ -26,6 +28,7 @@ _INFLATABLE: Final = frozenset({"gzip", "x-gzip", "deflate"})  # RFC 9110, secti
 ADDRESS: Final = r"(?<![^\s\"'()<>:;,@])[^\s\"'()<>:;,@]++@[^\s\"'()<>:;,]+"
 """An expression for mail addresses and handles."""
 
+ConnectionT = TypeVar("ConnectionT")
 _end: ContextVar[float | None] = ContextVar("policenotify_end", default=None)
 
 
@@ -65,6 +68,51 @@ def time_left(seconds: float | None) -> float | None:
     if left <= 0:
         raise TimeoutError("the answer was not complete in time")
     return left if seconds is None else min(seconds, left)
+
+
+def connect(
+    dial: Callable[[str, float | None], ConnectionT], host: str, port: int, seconds: float | None
+) -> ConnectionT:
+    """Connect to the first address of a host that answers. All of its addresses together have so many seconds.
+
+    The libraries give as many to each, and a name may have hundreds of addresses. The settings of this machine's
+    resolver (resolv.conf) limit how long the name itself is looked up.
+
+    Args:
+        dial: Connects to an address, given as numbers, within so many seconds.
+        host: A name or an address.
+        port: The port.
+        seconds: The whole time.
+    """
+    problem: Exception = OSError("the name has no address")
+    with deadline(seconds):
+        try:
+            found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+        except UnicodeError:  # a label is empty or too long
+            raise socket.gaierror(socket.EAI_NONAME, "not a name") from None
+        for *_, place in found:
+            try:
+                return dial(str(place[0]), time_left(seconds))
+            except Exception as error:  # noqa: BLE001 - of the library that connects
+                problem = error
+    raise problem
+
+
+def rebound(function: Callable[..., object], **names: object) -> Any:  # noqa: ANN401 - the same function
+    """Return a function of a library that finds other things under these global names.
+
+    Nothing of the library is replaced: the host may use it, too.
+    """
+    original = cast("FunctionType", function)
+    copy = FunctionType(
+        original.__code__,
+        {**original.__globals__, **names},
+        original.__name__,
+        original.__defaults__,
+        original.__closure__,
+    )
+    copy.__kwdefaults__ = original.__kwdefaults__
+    return copy
 
 
 class TimedReader(io.RawIOBase):

@@ -11,14 +11,27 @@ from contextlib import contextmanager
 from functools import partial
 from http.client import HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection
 from urllib3.poolmanager import PoolManager
+from urllib3.util.connection import create_connection
 
-from policenotify.networks._bounds import MAX_ANSWER, PIECE, TimedReader, call_seconds, deadline, time_left, whole_body
+from policenotify.networks._bounds import (
+    MAX_ANSWER,
+    PIECE,
+    TimedReader,
+    call_seconds,
+    connect,
+    deadline,
+    rebound,
+    time_left,
+    whole_body,
+)
 from policenotify.transport import before_publishing
 
 _NOT_OF_BODY = frozenset({"content-encoding", "content-length", "transfer-encoding"})  # headers of the body on its way
@@ -32,6 +45,16 @@ class _TimedResponse(HTTPResponse):
         super().__init__(sock, *args, **kwargs)
         self.fp.close()
         self.fp = TimedReader.file(sock)
+
+
+def _create_connection(address: tuple[str, int], timeout: float | None, **options: Any) -> Any:  # noqa: ANN401 - urllib3's
+    host, port = address
+    return connect(lambda each, left: create_connection((each, port), left, **options), host, port, timeout)
+
+
+_OWN_CONNECTION = {
+    "_new_conn": rebound(HTTPConnection._new_conn, connection=SimpleNamespace(create_connection=_create_connection))  # noqa: SLF001 - urllib3 has no option for it
+}
 
 
 class LeaseAdapter(HTTPAdapter):
@@ -122,7 +145,9 @@ class LeaseAdapter(HTTPAdapter):
                 super().request(*args, **kwargs)  # type: ignore[misc]  # of the connection that it is mixed into
 
         def checked(pool: Any) -> Any:  # noqa: ANN401 - urllib3 types its pools by their instances
-            connection = type(pool.ConnectionCls.__name__, (Check, pool.ConnectionCls), {})
+            direct = pool.ConnectionCls._new_conn is HTTPConnection._new_conn  # noqa: SLF001 - not by SOCKS
+            own = _OWN_CONNECTION if direct else {}
+            connection = type(pool.ConnectionCls.__name__, (Check, pool.ConnectionCls), own)
             return type(pool.__name__, (pool,), {"ConnectionCls": connection})
 
         manager.pool_classes_by_scheme = {

@@ -305,7 +305,7 @@ class Settings(_Table):
         languages: Language files, relative to the settings file. One for a shipped language changes it.
         links: Hosts to which messages may link: `police.fr`, or `.gouv.fr` for all below it. Without it any is allowed.
         may: A function of yours, as `module:function`. It decides which actor may publish, stop, resume, resolve,
-            purge, lift or move.
+            purge, lift, move, export or rotate.
     """
 
     schema_version: Literal[1] = 1

@@ -12,8 +12,9 @@ from typing import Final, NamedTuple
 
 from policenotify.text.comparison import fold
 
+# The engine compares every word of an alternative without case. A look at the next character spares it most of that.
 _WAY: Final = (
-    r"(?:(?:vieux|vieil|vieille|ancien|ancienne|petite?|grande?|nouveau|nouvelle|haute?|basse?)\s+)?"
+    r"(?=\w)(?:(?:vieux|vieil|vieille|ancien|ancienne|petite?|grande?|nouveau|nouvelle|haute?|basse?)\s+)?"
     r"(?:rue|r\.|ruelle|grand(?:e|['’])?[ -]?rue|avenue|av\.?|ave\.?|boulevard|boul\.|bd\.?|bld\.?|blvd\.?|place|pl\.?|"
     r"impasse|imp\.|all[ée]es?|all\.|chemin|ch\.|cours|quai|route|rte\.?|square|sq\.|passage|villa|cit[ée]|"
     r"r[ée]sidence|r[ée]s\.|lotissement|hameau|sentier|sente|esplanade|promenade|faubourg|fbg\.?|fg\.?|rond[ -]point|"
@@ -28,17 +29,17 @@ _NUMBERS: Final = rf"{_NUMBER}(?:\s?(?:[-–/,&]|et|ou|à|au)\s?(?:(?:le|la|du|a
 # The same without the comma, which separates two numbers: `8 Mai 1945, 14`.
 _BEHIND: Final = rf"{_NUMBER}(?:\s?(?:[-–/&]|et|ou|à|au)\s?(?:(?:le|la|du|au)\s)?{_NUMBER}){{0,4}}"
 _IN_WORDS: Final = (
-    r"(?<!\w)(?:(?:deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|treize|quatorze|quinze|seize|vingts?|trente|"
+    r"(?<!\w)(?=\w)(?:(?:deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|treize|quatorze|quinze|seize|vingts?|trente|"
     r"quarante|cinquante|soixante|cents?)(?:[ -](?:et[ -])?)?(?:une?)?)+(?:\s?(?:bis|ter))?(?!\w)"
 )
 _AT: Final = (
-    r"(?:(?:(?<!\w)(?:à\s+(?:la\s+)?hauteur|au\s+niveau|en\s+face|face|devant|derrière|près|entre)\s+)?"
+    r"(?:(?=\w)(?:(?<!\w)(?:à\s+(?:la\s+)?hauteur|au\s+niveau|en\s+face|face|devant|derrière|près|entre)\s+)?"
     r"(?<!\w)(?P<article>au|du|le|aux|des|les)\s+)?"
 )
 _OF: Final = r"\s*,?\s*(?:(?:de\s+la|du|des|de)\s+|de\s+l['’]\s?)?"
 _CODE: Final = r"\s*(?:n[°º]\s?)?(?-i:\d{1,4}[A-Za-z]?|[A-Z]\d{0,3}|[IVX]{1,4})(?!\w)"
 _UNIT: Final = (
-    rf"(?:b[âa]timent|b[âa]t\.?|immeuble|imm\.|bloc|cage(?:\s+d['’]escalier)?|escalier|esc\.?|appartement|appart\.?|"
+    rf"(?=\w)(?:b[âa]timent|b[âa]t\.?|immeuble|imm\.|bloc|cage(?:\s+d['’]escalier)?|escalier|esc\.?|appartement|appart\.?|"
     rf"appt?\.?|apt\.?|logement|lot|pavillon|maison|studio|chambre|tour|flat|apartment|building|staircase){_CODE}"
 )
 _NAMED_UNIT: Final = r"b[âa]t(?:iment|\.)?\s+(?-i:[A-ZÀ-Þ])[\w'’-]+"
@@ -61,9 +62,9 @@ def _pattern(form: str) -> re.Pattern[str]:
 _BEFORE_WAY: Final = _pattern(rf"(?<![\w-])(?P<cut>{_AT}(?P<number>{_NUMBERS}){_OF})(?P<way>{_WAY})")
 _WORDS_BEFORE_WAY: Final = _pattern(rf"(?P<cut>{_AT}(?P<number>{_IN_WORDS}){_OF})(?P<way>{_WAY})")
 _ENDS: Final = r"\s*(?=\Z|[,;():.!?–—]|\d{5}(?!\d))"  # also before a postcode
-_BEHIND_STREET: Final = _pattern(rf"(?P<cut>(?:,|(?<!\s))\s+(?P<number>{_BEHIND})){_ENDS}")
+_BEHIND_STREET: Final = _pattern(rf"(?P<cut>(?:,|(?<!\s))\s++(?P<number>{_BEHIND})){_ENDS}")
 # Only in the words of a place: in running text, `du 12 au 14` means days.
-_AT_STREET: Final = _pattern(rf"(?P<cut>(?:,|(?<!\s))\s+{_AT}(?P<number>{_BEHIND})){_ENDS}")
+_AT_STREET: Final = _pattern(rf"(?P<cut>(?:,|(?<!\s))\s++{_AT}(?P<number>{_BEHIND})){_ENDS}")
 _STREET: Final = _pattern(rf"(?<!\w){_WAY}\s[^,;:!?()]*[^\W\d_][^,;:!?()]*\Z")
 _WAYS: Final = _pattern(rf"(?<!\w){_WAY}")
 _NAME: Final = re.compile(r"\s+(?:(?:de|du|des|la|le|les)\s+|[dl]['’]\s?)*[A-ZÀ-Þ0-9]")
@@ -89,7 +90,7 @@ _DAYS: Final = (
 )
 # Words before a number that is not a house number.
 _COUNTED: Final = _pattern(
-    rf"(?:(?<!\w)(?:km|pk|pr|sorties?|[ée]changeurs?|exits?|lignes?|bus|tram(?:way)?s?|m[ée]tro|terminal|hall|quai|"
+    rf"(?=\w)(?:(?<!\w)(?:km|pk|pr|sorties?|[ée]changeurs?|exits?|lignes?|bus|tram(?:way)?s?|m[ée]tro|terminal|hall|quai|"
     rf"voies?|portes?|articles?|art|parking|zone|secteur|r?[adnm]|d[ée]partementale|nationale|autoroute|arr[êe]t|vol|"
     rf"train|ter|tgv|en|depuis|dès|avant|après|vers|{_MONTHS}|{_DAYS})\.?[\s-]*(?:n[°º]\s?)?|\d\s?[h:]\s?|\d[.,])\Z"
 )

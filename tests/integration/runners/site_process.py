@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import secrets
@@ -212,7 +213,9 @@ def _be_elsewhere(site: Site) -> None:
     wrong = lambda clock: right(clock) + timedelta(seconds=site.ahead)  # noqa: E731 - a method
     SystemClock.now = wrong  # type: ignore[method-assign]
     # No settings name it: only a test cannot wait for two minutes.
-    (Publisher.__init__.__kwdefaults__ or {})["lease"] = timedelta(seconds=site.lease)
+    defaults = inspect.unwrap(Publisher.__init__).__kwdefaults__
+    assert defaults is not None
+    defaults["lease"] = timedelta(seconds=site.lease)
 
 
 if __name__ == "__main__":

@@ -184,9 +184,8 @@ def test_clocks_that_are_hours_apart_lose_and_double_nothing(
             becomes(desk, Outcome.POSTED, "open")
             publish(desk, opened.end("Circulation rétablie"), "end")
             becomes(desk, Outcome.POSTED, "open", "end")
-        with site_processes.running(
-            *host
-        ):  # whose clock is right: for it the others' times are to come, and do not count
+        # The clock of this one is right: for it the others' times are to come, and do not count.
+        with site_processes.running(*host):
             publish(desk, tip(1), "tip")
             becomes(desk, Outcome.POSTED, "tip")
     assert [post.parent for post in bluesky.posts] == [None, bluesky.posts[0].uri, None]

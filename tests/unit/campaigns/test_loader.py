@@ -53,6 +53,23 @@ def test_a_file_is_the_same_as_typed_python(tmp_path: Path) -> None:
     assert Campaign.model_validate_json(load_campaign(file).model_dump_json()) == load_campaign(file)
 
 
+def test_a_file_that_others_may_change_is_not_published(tmp_path: Path) -> None:
+    file = tmp_path / "ete.toml"
+    file.write_text(FILE, encoding="utf-8")
+    for mode in (0o602, 0o666):
+        file.chmod(mode)
+        with pytest.raises(SettingsError, match=f"others could publish by it.*chmod 600 {file}"):
+            load_campaign(file)
+    file.chmod(0o664)  # a group writes campaigns together
+    load_campaign(file)
+    tmp_path.chmod(0o777)
+    with pytest.raises(SettingsError, match=f"chmod go-w {tmp_path}"):
+        load_campaign(file)
+    errors: dict[str, str] = {}
+    assert load_campaigns([file], errors=errors) == ()
+    assert errors.keys() == {str(file)}
+
+
 ENDING = {"category": "fire", "headline": "Incendie", "expires_at": "2026-07-26T14:05:00+02:00"}
 OPENING = {"category": "fire", "headline": "Incendie", "lifecycle": {"stage": "opening"}}
 

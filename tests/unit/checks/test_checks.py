@@ -345,6 +345,10 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
                 "https://0x7f.1/",
                 "https://127.1/",
                 "https://[::1]/",
+                "https://\uff11\uff12\uff17.0.0.1/",  # wide digits
+                "https://\u24dfolice.fr/",  # a letter in a circle
+                "https://police.fr\u3002attack.example/",  # an ideographic full stop
+                "https://\u0261ouv.fr/",  # a phonetic letter
             )
         ),
         *(

@@ -268,6 +268,9 @@ def test_a_witness_on_another_host_shows_that_the_journal_was_set_back(
     assert "does not hold seals" in run("journal", "verify", "--witness", "other").err
     assert run("journal", "verify", "--witness", "absent").code == 1
     assert run("journal", "verify", "other", "--witness", "seals.jsonl").code == 2
+    (old.folder / "seals.jsonl").chmod(0o606)
+    open_to_others = run("journal", "seal", "--witness", "seals.jsonl")
+    assert (open_to_others.code, "which others may change" in open_to_others.err) == (1, True)
     unwritten = run("journal", "seal", "--witness", "no/such/folder")
     assert (unwritten.code, "not with its witness" in unwritten.err) == (1, True)
 

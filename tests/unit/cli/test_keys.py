@@ -49,6 +49,19 @@ def test_signing_keys_apart_are_needed_to_seal_and_to_rotate(run: Run, desk: Des
     assert run("journal", "seal").code == 1
 
 
+def test_the_rule_of_the_installation_is_asked_before_keys_change_and_before_an_export(run: Run, desk: Desk) -> None:
+    settings = desk.folder / "policenotify.toml"
+    rule = 'may = "tests.integration.test_authority:only_claire"\n'
+    settings.write_text(f"{rule}{settings.read_text(encoding='utf-8')}", encoding="utf-8")
+    before = (desk.folder / "keys").read_bytes()
+    for command in (("keys", "rotate"), ("journal", "export", "journal.jsonl")):
+        refused = run("--actor", "Préfet", *command)
+        assert (refused.code, "only Claire is on duty" in refused.err) == (1, True)
+    assert (desk.folder / "keys").read_bytes() == before
+    assert not (desk.folder / "journal.jsonl").exists()
+    assert run("--actor", "claire", "keys", "rotate").code == 0
+
+
 def test_keys_that_are_in_no_file_are_not_rotated_here(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DESK_KEYS", (desk.folder / "keys").read_text(encoding="utf-8"))
     settings = desk.folder / "policenotify.toml"

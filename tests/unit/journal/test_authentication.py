@@ -36,6 +36,11 @@ A, B = "a.victim@x.example", "b.attacker@x.example"
         "reply_to = (SELECT publication FROM pn_delivery AS other WHERE other.id = 2)",
         "post_key = 'fff'",
         "publication = (SELECT publication FROM pn_delivery AS other WHERE other.id = 2)",
+        "not_after = 1",  # it would look expired
+        "not_after = 9000000000000000",  # "avoid the area", hours later
+        "sequence = 2",
+        "ordering_key = 'another x'",
+        "needs_opening = TRUE",
         "mac = (SELECT mac FROM pn_delivery AS other WHERE other.id = 2)",
         "mac = ''",
         "mac = '0:'",

@@ -20,6 +20,7 @@ from policenotify.journal import open_journal, schema
 from policenotify.journal.clock import CountsFromBoot, MachineClock
 from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import Stage
 from policenotify.model.rate import Rate
 from policenotify.testing.fakes import FakeClock
 from tests.support.fake_network import KEYED, LEASE, READABLE, Book, Scripted
@@ -413,3 +414,43 @@ def test_a_claim_from_the_future_is_void(unseen: Desk, seconds: float) -> None:
     unseen.clock.jump(-seconds)
     assert unseen.journal.deliveries.recover() == 1
     assert unseen.claim() is not None
+
+
+@pytest.mark.parametrize("seconds", AHEAD)
+def test_a_request_to_drain_from_the_future_is_void(unseen: Desk, seconds: float) -> None:
+    unseen.clock.jump(seconds)
+    assert unseen.journal.workers.request_drain("celery")
+    unseen.clock.jump(-seconds)
+    assert unseen.journal.workers.request_drain("celery")
+
+
+@pytest.mark.parametrize("seconds", AHEAD)
+def test_a_reminder_from_the_future_is_void(unseen: Desk, seconds: float) -> None:
+    unseen.publish()
+    incidents = unseen.journal.incidents
+    [(due, _)] = incidents.deadlines()
+    unseen.clock.jump(seconds)
+    assert incidents.record_reminder("I1", due, 99)
+    [line] = incidents.list()
+    assert line.reminders == 99
+    unseen.clock.jump(-seconds)
+    [line] = incidents.list()
+    assert (line.reminders, incidents.deadlines()) == (0, ((due, 0),))
+    assert incidents.record_reminder("I1", due, 1)
+    assert not incidents.record_reminder("I1", due, 1)
+
+
+def test_an_address_from_the_far_future_is_erased(unseen: Desk) -> None:
+    unseen.clock.jump(AHEAD[1])
+    unseen.publish(Stage.STANDALONE, channels=("mail",), people={"mail": ["a@b.example"]})
+    assert unseen.mail() == ["a@b.example"]
+    unseen.clock.jump(-AHEAD[1])
+    assert unseen.journal.retention.erase_addresses() == 1
+
+
+def test_an_address_from_the_near_future_is_kept(unseen: Desk) -> None:
+    unseen.clock.jump(AHEAD[0])
+    unseen.publish(Stage.STANDALONE, channels=("mail",), people={"mail": ["a@b.example"]})
+    assert unseen.mail() == ["a@b.example"]
+    unseen.clock.jump(-AHEAD[0])
+    assert unseen.journal.retention.erase_addresses() == 0

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import socket
 from contextlib import closing, suppress
+from types import SimpleNamespace
 
 import pytest
 import requests
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.errors import ChannelError
-from policenotify.networks._bounds import MAX_ANSWER, beginning, deadline, time_left, whole_body
+from policenotify.networks._bounds import MAX_ANSWER, beginning, connect, deadline, time_left, whole_body
 from policenotify.networks._requests import BoundedRequests, PostSession
 from policenotify.testing.servers.http import Answer, FakeServer
 from tests.support.hostile_server import CALLS, LONG, LONG_MAIL, SLOW, SLOW_MAIL, hostile_server, mail
@@ -112,6 +114,28 @@ def test_a_deadline_ends_at_the_outer_one() -> None:
         assert 50 < (time_left(None) or 0) <= 60
         with deadline(None):
             assert 50 < (time_left(None) or 0) <= 60
+
+
+def test_all_addresses_of_a_name_share_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"192.0.2.{last}", 25)) for last in range(9)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    now, asked = [0.0], []
+    monkeypatch.setattr("policenotify.networks._bounds.time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def dial(address: str, seconds: float | None) -> None:
+        asked.append((address, seconds))
+        now[0] += 2
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        connect(dial, "mx.police.example", 25, 5)
+    assert asked == [("192.0.2.0", 5), ("192.0.2.1", 3), ("192.0.2.2", 1)]
+
+
+@pytest.mark.parametrize("name", ["", "a..example", f"{'a' * 64}.example"])
+def test_a_name_that_cannot_be_looked_up_is_not_found(name: str) -> None:
+    with pytest.raises(OSError):  # noqa: PT011 - of any kind: nothing was sent
+        connect(lambda *_: pytest.fail("connected"), name, 1, 1)
 
 
 @pytest.mark.parametrize(

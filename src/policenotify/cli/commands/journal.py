@@ -135,6 +135,10 @@ def seal(call: CliContext, witness: str | None) -> Exit:
 
 def _append(path: Path, line: str) -> None:
     """Append a line to the file of the witness, unless it is the last already."""
+    from policenotify.journal.permissions import READABLE, exposures
+
+    if exposed := " ".join(map(str, exposures(path, READABLE))):
+        raise SettingsError(f"The seal is in the journal, but not with its witness, which others may change. {exposed}")
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(descriptor, "r+", encoding="utf-8") as file:

@@ -54,6 +54,7 @@ def export(call: CliContext, file: str, older_than: str | None, category: str | 
         raise click.UsageError("With - the journal itself goes to standard output; --json would mix into it.")
     actor = call.actor
     with call.journal() as (settings, journal):
+        journal.authorize(actor, "export")
         before = age_of(older_than, journal.now()) if older_than is not None else None
         check_category(category, settings, journal)
         journal.audit.seal()

@@ -48,6 +48,7 @@ def rotate(call: CliContext) -> Exit:
     """
     actor = call.actor
     with call.journal() as (settings, journal):
+        journal.authorize(actor, "rotate")  # before any file changes
         _ensure_in_file(settings)
         steps = []
         try:

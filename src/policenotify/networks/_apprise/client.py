@@ -30,9 +30,9 @@ from requests.utils import get_environ_proxies, select_proxy
 
 from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable, Unconfirmed
 from policenotify.networks._apprise import plugin
-from policenotify.networks._apprise.plugin import plugin_of, rebound, schemes
+from policenotify.networks._apprise.plugin import plugin_of, schemes
 from policenotify.networks._apprise.url import GENERIC, scheme_of
-from policenotify.networks._bounds import ADDRESS, beginning
+from policenotify.networks._bounds import ADDRESS, beginning, connect, rebound
 from policenotify.networks._requests import BoundedRequests
 from policenotify.transport import before_publishing, error_for_exception, error_for_status, is_loopback, quoted
 
@@ -321,7 +321,10 @@ def reach(service: Any, *, timeout: float, where: str) -> None:  # noqa: ANN401 
             if base_url:
                 BoundedRequests().head(base_url, timeout=timeout, allow_redirects=False).close()
             elif service.host and service.port:
-                socket.create_connection((service.host, service.port), timeout).close()
+                port = int(service.port)
+                connect(
+                    lambda host, left: socket.create_connection((host, port), left), service.host, port, timeout
+                ).close()
         except OSError as error:
             problem = error_for_exception(error, where=where)
     if isinstance(problem, Unavailable):

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
-from types import FunctionType
 from typing import Any, TypeVar, cast
 
 from apprise import AppriseAsset
@@ -43,23 +41,6 @@ _LOGGERS = (logger, *map(logging.getLogger, ("urllib3.connectionpool", "urllib3.
 
 hush = mute_loggers(*_LOGGERS)
 """Keep apprise from logging in this thread."""
-
-
-def rebound(function: Callable[..., object], **names: object) -> Any:  # noqa: ANN401 - the same function
-    """Return a function of apprise that finds other things under these global names.
-
-    Nothing of apprise is replaced: the host may use it, too.
-    """
-    original = cast("FunctionType", function)
-    copy = FunctionType(
-        original.__code__,
-        {**original.__globals__, **names},
-        original.__name__,
-        original.__defaults__,
-        original.__closure__,
-    )
-    copy.__kwdefaults__ = original.__kwdefaults__
-    return copy
 
 
 def make_service(plugin: type[Service], url: str) -> Service:

@@ -57,7 +57,8 @@ class Apprise:
         label: The account's name in receipts. Empty: the URL's scheme, and its host if it has one. Two channels of one
             service need two labels.
         unencrypted: Allow calls without encryption, in a network of your own.
-        timeout: Seconds to wait for a connection, and again for the whole answer.
+        timeout: Seconds to wait for a connection, and again for the whole answer. Services that are not called by HTTP
+            (MQTT, SMPP, XMPP) have the limits of their plugin.
         clock: The time.
 
     Raises:

@@ -5,6 +5,7 @@ Importing this module loads atproto.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -15,7 +16,7 @@ import httpcore
 import httpx
 from atproto import Client, Request
 
-from policenotify.networks._bounds import MAX_ANSWER, PIECE, time_left, whole_body
+from policenotify.networks._bounds import MAX_ANSWER, PIECE, connect, time_left, whole_body
 
 # Plain http is for this machine alone: a proxy of the environment (HTTP_PROXY) would carry a password off it.
 _DIRECT: Final = {"http://": None}
@@ -66,6 +67,8 @@ def _own_errors(kind: type[httpcore.TimeoutException] = httpcore.ReadTimeout) ->
         yield
     except TimeoutError as error:
         raise kind(str(error)) from None
+    except socket.gaierror as error:
+        raise httpcore.ConnectError(str(error)) from error
 
 
 class _Backend(httpcore.NetworkBackend):
@@ -77,7 +80,11 @@ class _Backend(httpcore.NetworkBackend):
     def connect_tcp(self, host: str, port: int, timeout: float | None = None, *args: Any, **kwargs: Any) -> _Stream:  # noqa: ANN401 - the parent's
         """See `httpcore.NetworkBackend`."""
         with _own_errors(httpcore.ConnectTimeout):
-            return _Stream(self._backend.connect_tcp(host, port, time_left(timeout), *args, **kwargs))
+
+            def dial(each: str, left: float | None) -> httpcore.NetworkStream:
+                return self._backend.connect_tcp(each, port, left, *args, **kwargs)
+
+            return _Stream(connect(dial, host, port, time_left(timeout)))
 
     def sleep(self, seconds: float) -> None:
         """See `httpcore.NetworkBackend`."""

@@ -8,6 +8,7 @@ Importing this module loads apprise's e-mail plugin.
 from __future__ import annotations
 
 import smtplib
+import socket
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,7 +18,7 @@ from typing import Any, ClassVar, Self
 
 from policenotify.errors import Blocked, JournalError, Unavailable
 from policenotify.networks._apprise import plugin
-from policenotify.networks._bounds import PIECE, TimedReader, call_seconds, deadline, time_left
+from policenotify.networks._bounds import PIECE, TimedReader, call_seconds, connect, deadline, rebound, time_left
 from policenotify.networks.email.replies import Private, Reply, not_opened, silent, timed_out
 from policenotify.transport import before_publishing, is_loopback
 
@@ -122,8 +123,11 @@ class _BoundedReplies(smtplib.SMTP):
                     self.sock.settimeout(time_left(self.timeout))
                 super().send(content[at : at + PIECE])
 
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        return connect(lambda each, left: socket.create_connection((each, port), left), host, port, timeout)
 
-class _BoundedTls(_BoundedReplies, smtplib.SMTP_SSL):
+
+class _BoundedTls(smtplib.SMTP_SSL, _BoundedReplies):
     """The same on a port that begins with TLS."""
 
 
@@ -136,7 +140,7 @@ class SmtpSession(AppriseSMTPController):
     """
 
     _socket: Any  # an smtplib.SMTP while the session is open
-    __enter__: ClassVar[Any] = plugin.rebound(
+    __enter__: ClassVar[Any] = rebound(
         AppriseSMTPController.__enter__, smtplib=SimpleNamespace(SMTP=_BoundedReplies, SMTP_SSL=_BoundedTls)
     )
 

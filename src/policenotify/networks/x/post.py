@@ -181,7 +181,7 @@ def _link_targets(whole: ShownPost) -> dict[str, str]:
 def _plain(text: str, handle: str) -> str:
     while (plain := html.unescape(text)) != text:
         text = plain
-    text = " ".join(unicodedata.normalize("NFC", text).split())
+    text = " ".join(unicodedata.normalize("NFD", text).split())  # composed, a short link could hide half a letter
     return re.sub(rf"\A(@{re.escape(handle)} )+", "", text, flags=re.IGNORECASE)
 
 

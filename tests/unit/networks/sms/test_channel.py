@@ -106,6 +106,27 @@ def test_every_person_gets_the_text_whole_under_our_name(server: FakeSmsServer, 
     assert (got.encoding, got.segments) == ("GSM-7", 2)
 
 
+@pytest.mark.parametrize("name", GATEWAYS)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a&to=33899000000", "a&from=EVIL&coding=2", "a?to=33899000000#b", "a\r\nto: 33899000000",
+        "a%26to%3D33899000000", 'a","to":"33899000000', "{recipient} {sender} {coding}",
+        "a</text><to>33899000000</to>", "a;to=33899000000/b",
+        "a\\u0022,\\u0022to", "a+%2B%0D%0A:to",
+    ],
+)  # fmt: skip
+def test_no_text_changes_a_parameter(server: FakeSmsServer, name: str, text: str) -> None:
+    usual, hostile = channel(server, name), channel(server, name)
+    assert send(usual, PEOPLE[0]) == send(hostile, PEOPLE[0], text=text)
+    first, second = server.messages
+    assert (second.to, second.sender, second.gateway) == (first.to, first.sender, first.gateway)
+    assert "".join(second.text.split()) == "".join(to_gsm(text).text.split())
+    [before, after] = server.requests
+    assert list(before.query) == list(after.query)
+    assert (before.method, before.path) == (after.method, after.path)
+
+
 def test_letters_that_gsm_has_not_are_written_otherwise(server: FakeSmsServer) -> None:
     send(channel(server), PEOPLE[0], text="L’accès à « la forêt » est fermé – ça dure… 🚨")
     got = server.messages[0]

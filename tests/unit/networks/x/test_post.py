@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from policenotify.networks.x.post import TweetBody, is_id, posted_at
@@ -90,6 +90,7 @@ def test_pictures_add_a_link_to_the_text() -> None:
 
 
 @given(text=prose().filter(lambda text: bool(text.strip())), of_whom=st.sampled_from(["police34", "x"]))
+@example("https://police.example/?a=(e)e\u0301\u0301", "x")  # the link ends within a letter
 def test_any_text_is_recognised(text: str, of_whom: str) -> None:
     post = VisibleXPost("1" * 19, text, NOW, None, "1" * 19)
     fields = frozenset({"entities", "note_tweet"})
