@@ -19,7 +19,7 @@ _PATH: Final = re.compile(r"[\w-]+(?:\[\d+\])?(?:\.[\w-]+(?:\[\d+\])?)*\.(?=[a-z
 _COMMAS: Final = re.compile(r"(, )")
 _LISTED: Final = re.compile(r"(; | · |  (?=\[)| (?=\()| → | (?=https?://))")
 _MARK: Final = re.compile(r"(?:[→✔✘!;]\s+)*")
-_ENCLOSED: Final = re.compile(r"(?P<before>[\s(\[“]*)(?P<text>.*?)(?P<after>[\s)\]”;,.:]*)", re.DOTALL)
+_BEFORE, _AFTER = " ([“", " )]”;,.:"
 _SENTENCE_END: Final = re.compile(r"[.!?]\s")
 _STOPS: Final = re.compile(r"(?<=[\w»)\]])(?=[:;](?:\s|$))", re.MULTILINE)
 _QUOTED: Final = re.compile(r"'([^']*)'|\"([^\"]*)\"")
@@ -144,10 +144,11 @@ class Catalogue:
 
     def _inside(self, core: str, depth: int) -> str | None:
         """Translate what stands in brackets or quotes."""
-        match = _ENCLOSED.fullmatch(core)
-        if match is None or match["text"] in {"", core}:
+        text = core.lstrip(_BEFORE)
+        before, inner = core[: len(core) - len(text)], text.rstrip(_AFTER)
+        if inner in {"", core}:
             return None
-        return match["before"] + self._translate(match["text"], depth - 1) + match["after"]
+        return before + self._translate(inner, depth - 1) + text[len(inner) :]
 
     def _parts(self, text: str, bounds: re.Pattern[str]) -> Iterator[tuple[str, _Match | None]]:
         """Yield the parts of a text, as many in one as a template takes, and what is between them."""
