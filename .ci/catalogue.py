@@ -182,8 +182,8 @@ def entries(language: str) -> dict[str, tuple[str, object]]:
     return known
 
 
-FOREIGN = frozenset({"libraries.toml", "words.toml"})
-"""Files of texts that no literal of ours has: those of libraries, and the values of enumerations."""
+FOREIGN = frozenset({"libraries.toml", "options.toml", "words.toml"})
+"""Files of texts that are no literals: those of libraries, of docstrings of options, and values of enumerations."""
 
 
 def exempt() -> frozenset[str]:

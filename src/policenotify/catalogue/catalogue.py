@@ -177,8 +177,8 @@ class Catalogue:
         return max(matches, key=self._explained) if len(matches) > 1 else next(iter(matches), None)
 
     def _fits(self, template: Template, number: int, value: str) -> bool:
-        """Return True if a value does not run into the next sentence or line."""
-        if "\n" in value and not template.has_lines:
+        """Return True if a value does not run into the next sentence, line or column."""
+        if any(mark in value and mark not in template.english for mark in ("\n", " · ")):
             return False
         held = template.may_hold_sentences(number) or not _SENTENCE_END.search(value)
         return held or _QUOTED.fullmatch(value) is not None

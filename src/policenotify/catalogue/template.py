@@ -101,11 +101,6 @@ class Template:
         return sum(map(len, self.literals))
 
     @property
-    def has_lines(self) -> bool:
-        """True if it has several lines."""
-        return any("\n" in literal for literal in self.literals)
-
-    @property
     def words(self) -> set[str]:
         """The whole words of its literal parts, which are in each text of the template."""
         last = len(self.literals) - 1

@@ -12,6 +12,8 @@ import pytest
 
 from policenotify.catalogue.catalogue import Catalogue, catalogue_of
 from policenotify.catalogue.template import Template, split_template
+from policenotify.cli.commands.networks import network_info
+from policenotify.networks.registry import networks
 
 ROOT = Path(__file__).parents[3]
 SHORTEST = 8  # characters
@@ -53,6 +55,17 @@ def test_no_text_of_the_source_lacks_its_translation() -> None:
 
 def test_no_translation_is_stale() -> None:
     assert TOOL.stale("fr") == []
+
+
+def test_each_option_of_a_network_of_ours_is_explained_in_french(french: Catalogue) -> None:
+    explained = [
+        text
+        for network in networks()
+        if network.package == "policenotify"
+        for info in [network_info(network, "")]
+        for text in (info.about, *(option.meaning for option in info.options))
+    ]
+    assert [text for text in explained if french.find(text) is None] == []
 
 
 def test_each_template_finds_itself_in_its_own_example(french: Catalogue) -> None:

@@ -140,7 +140,7 @@ def network_lines(network: NetworkInfo, *, whole: bool) -> Iterator[RenderableTy
     """Yield a network as text, with its options if it is shown as a *whole*."""
     yield output.line(f"{network.name} · of the package {network.package}", "bold")
     if network.about:
-        yield output.quoted(network.about)
+        yield output.paragraph(network.about)
     if network.problem:
         yield output.paragraph(network.problem, "✘ ")
     elif network.missing:
@@ -159,7 +159,7 @@ def network_lines(network: NetworkInfo, *, whole: bool) -> Iterator[RenderableTy
         default = "required" if option.required else f"default {default_as_text(option.default)}"
         yield output.line(f"  {option.name} · {option.type} · {default}")
         if option.meaning:
-            yield output.quoted(option.meaning)
+            yield output.paragraph(option.meaning)
 
 
 def capabilities_in_words(capabilities: Capabilities) -> Iterator[str]:
