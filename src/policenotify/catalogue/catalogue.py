@@ -178,7 +178,8 @@ class Catalogue:
 
     def _fits(self, template: Template, number: int, value: str) -> bool:
         """Return True if a value does not run into the next sentence, line or column."""
-        if any(mark in value and mark not in template.english for mark in ("\n", " · ")):
+        marks = ("\n",) if number in template.nested else ("\n", " · ")
+        if any(mark in value and mark not in template.english for mark in marks):
             return False
         held = template.may_hold_sentences(number) or not _SENTENCE_END.search(value)
         return held or _QUOTED.fullmatch(value) is not None
