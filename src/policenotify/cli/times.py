@@ -8,14 +8,18 @@ are understood, whatever the language of the desk.
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Literal
 
+import click
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from policenotify.cli.context import CliContext
     from policenotify.cli.results import TypedTime
     from policenotify.model.message import Message
 
@@ -38,6 +42,8 @@ _DAY = re.compile(
     r",? ?(?:a |at )?(?P<clock>\d{1,2} ?[h:].*|midi|noon)",
     re.ASCII,
 )
+_YES = frozenset({"y", "yes", "o", "oui"})
+_SOON = timedelta(hours=6)  # shortly before midnight an hour of the night is no surprise
 _FAR = timedelta(hours=18)  # an hour that is farther away means the night in between
 
 TIMES = {"starts_at": "starts", "expires_at": "expires", "next_update_at": "next_update"}
@@ -249,3 +255,28 @@ def time_lines(times: Sequence[TypedTime]) -> Iterator[RenderableType]:
         yield output.line(text, "bold" if time_.warning else "")
         if time_.warning:
             yield output.paragraph(time_.warning, "! ")
+
+
+def confirm_times(call: CliContext, times: Sequence[TypedTime], now: datetime) -> None:
+    """Ask on a terminal whether an hour without a day means one that is far from now.
+
+    Raises:
+        click.UsageError: It does not.
+    """
+    from rich.text import Text
+
+    from policenotify.cli import output
+
+    far = [time_ for time_ in times if time_.warning and abs(time_.at - now) > _SOON]
+    if not far or call.json or not is_terminal():
+        return
+    lines = [line for line in time_lines(far) if isinstance(line, Text)]
+    click.echo(output.printed(lines, call.say), err=True)
+    answer = click.prompt(call.say("Publish it with that time? yes or no"), default=call.say("no"), err=True)
+    if _folded(answer) not in _YES:
+        raise click.UsageError(f"{far[0].typed!r} was not confirmed. Write the time with its day, or count from now.")
+
+
+def is_terminal() -> bool:
+    """Return True if a person can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()

@@ -157,7 +157,7 @@ def _publish(
 ) -> Exit:
     from policenotify.cli.message import default_key, spans_of
     from policenotify.cli.results import PublishAnswer
-    from policenotify.cli.times import typed_times
+    from policenotify.cli.times import confirm_times, typed_times
     from policenotify.errors import IdempotencyConflict
     from policenotify.publishing.results import PublicationResult
 
@@ -166,6 +166,7 @@ def _publish(
         times = typed_times(typed, message, now=publisher.journal.now(), zone=publisher.zone)
         spans, actor = spans_of(typed), call.actor
         key = printable_name("--key", typed["key"]) if typed["key"] is not None else default_key(message, spans)
+        confirm_times(call, times, publisher.journal.now())
         wait = None if typed["wait"] is None else timedelta(seconds=typed["wait"])
         call.may_have_published = True
         try:
