@@ -15,7 +15,8 @@ import pytest
 from sqlalchemy import Connection, insert
 
 from policenotify.channel import PostRef, Request
-from policenotify.journal import audit, publications, queue, results, schema
+from policenotify.journal import audit, publications, queue, results
+from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.journal.records import AttemptResult, microseconds
 from policenotify.journal.verify import commitment

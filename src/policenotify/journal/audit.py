@@ -14,7 +14,9 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, Label, Row, Select, Table, and_, cast, func, insert, select, true
 
 from policenotify.errors import JournalError
-from policenotify.journal import meta, schema
+from policenotify.journal import meta
+from policenotify.journal.database import schema
+from policenotify.journal.database.columns import json_object
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import process_user
 from policenotify.journal.recipients import counts
@@ -147,7 +149,7 @@ def last_settlement(delivery: Table) -> Label[Any]:
 
 def is_settled(body: str | None) -> bool:
     """Return True if the last event about the outcome of a delivery states that nothing more is to be sent."""
-    return body is not None and (not body or json.loads(body).get("outcome", "deleted") in FINAL)
+    return body is not None and (not body or str(json_object(body).get("outcome", "deleted")) in FINAL)
 
 
 def record_delivery(
@@ -206,7 +208,7 @@ class _Chain:
     @staticmethod
     def _note(row: Row[Any], statements: Statements) -> None:
         if row.body:
-            statements.add(row._asdict(), json.loads(row.body))
+            statements.add(row._asdict(), json_object(row.body))
         else:
             statements.add_emptied(row.id)
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, inspect, or_, select, update
 
 from policenotify.errors import JournalError, JournalMissing, JournalTakenAway, PublishingStopped, UnsupportedVersion
-from policenotify.journal import schema
+from policenotify.journal.database import schema
 from policenotify.journal.keys import Entropy, Keys
 
 MOVED = "moved"

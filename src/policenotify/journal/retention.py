@@ -13,8 +13,10 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, exists, 
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.errors import JournalError
-from policenotify.journal import audit, schema
-from policenotify.journal.engine import BUSY, explain
+from policenotify.journal import audit
+from policenotify.journal.database import schema
+from policenotify.journal.database.engine import BUSY, explain
+from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.keys import Keys
 from policenotify.journal.records import microseconds, span
 from policenotify.journal.tombstones import (
@@ -25,7 +27,6 @@ from policenotify.journal.tombstones import (
     recipients_not_purged,
     tombstone,
 )
-from policenotify.journal.transactions import Transactions
 from policenotify.journal.verify import publication_digest
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus, Stage

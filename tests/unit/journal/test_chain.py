@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import Connection, select
 
 from policenotify.errors import JournalError
-from policenotify.journal import audit, schema
+from policenotify.journal import audit
+from policenotify.journal.database import schema
 from tests.support.journal import Desk
 
 _AT_ONCE = 12

@@ -24,11 +24,12 @@ from sqlalchemy.exc import ArgumentError
 
 from policenotify.channel import Picture
 from policenotify.errors import InvalidImage, JournalError, PublishingStopped, UnsupportedVersion
-from policenotify.journal import engine, open_journal, schema
+from policenotify.journal import open_journal
+from policenotify.journal.database import engine, schema
+from policenotify.journal.database.migrate import migrate
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import process_user
-from policenotify.journal.migrate import migrate
 from policenotify.model.lifecycle import Stage
 from policenotify.testing.fakes import FakeClock
 

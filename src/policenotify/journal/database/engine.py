@@ -17,7 +17,7 @@ from sqlalchemy import URL, Connection, Engine, Pool, create_engine, event, make
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
 from policenotify.errors import JournalError, JournalMissing, JournalTakenAway
-from policenotify.journal import postgresql
+from policenotify.journal.database import postgresql
 from policenotify.journal.permissions import SHARED, exposures
 
 BUSY = 30
