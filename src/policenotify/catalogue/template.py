@@ -115,9 +115,13 @@ class Template:
     def may_hold_sentences(self, number: int) -> bool:
         """Return True if a value may be a text of several sentences.
 
-        It ends the text, stands in brackets, or a new sentence or line follows.
+        It stands in quotation marks. Or it is a text of the catalogue that ends the text or stands in brackets, or that
+        a new sentence or line follows.
         """
-        return number in self.nested and _APART.match(self.literals[number + 1]) is not None
+        before, after = self.literals[number : number + 2]
+        if before.endswith("“") and after.startswith("”"):
+            return True
+        return number in self.nested and _APART.match(after) is not None
 
     def values(self, text: str) -> tuple[str, ...] | None:
         """Return the values in a text, or `None` if it is not of this template.
