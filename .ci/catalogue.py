@@ -205,7 +205,7 @@ def stale(language: str) -> list[str]:
     return unused + [
         english
         for english, (file, _) in entries(language).items()
-        if english not in present and english != "forms" and file not in FOREIGN
+        if english not in present and english not in {"forms", "metavars"} and file not in FOREIGN
     ]
 
 

@@ -45,13 +45,20 @@ class Catalogue:
         texts: The translation of each template; of one with a number, a list of two: of one, and of several.
         forms: `quoted`: the form of a name in quotes, with `{}`. `moment`: the form of a date with its time, with
             `{day}`, `{month}`, `{year}` and `{clock}`. `before_stop`: what stands before a colon or semicolon.
+        metavars: The names of values in a line of usage.
     """
 
     def __init__(
-        self, language: str, texts: Mapping[str, str | Sequence[str]], forms: Mapping[str, str] | None = None
+        self,
+        language: str,
+        texts: Mapping[str, str | Sequence[str]],
+        forms: Mapping[str, str] | None = None,
+        metavars: Mapping[str, str] | None = None,
     ) -> None:
         self.language = language
         self.templates: dict[str, Template] = {}
+        self._metavars = metavars or {}
+        self._metavar = re.compile(rf"\b(?:{'|'.join(sorted(self._metavars, key=len, reverse=True))})\b")
         self._forms = {"quoted": "'{}'", "moment": "{year}-{month}-{day} {clock}", "before_stop": "", **(forms or {})}
         self._exact: dict[str, Template] = {}
         valued = []
@@ -78,6 +85,10 @@ class Catalogue:
     def translate(self, text: str) -> str:
         """Return a text in the language; what is not in the catalogue stays as it is."""
         return _STOPS.sub(self._forms["before_stop"], self._translate(text, _DEEPEST))
+
+    def metavars(self, text: str) -> str:
+        """Return a line of usage with the names of its values in the language: `FICHIER` for `FILE`."""
+        return self._metavar.sub(lambda match: self._metavars[match[0]], text) if self._metavars else text
 
     def moments(self, text: str) -> str:
         """Return a text with its dates in the form of the language."""
@@ -230,8 +241,8 @@ def catalogue_of(language: str) -> Catalogue | None:
         for file in sorted(folder.iterdir(), key=lambda file: file.name)
         if file.name.endswith(".toml")
     ]
-    forms = next((table.pop("forms") for table in tables if "forms" in table), None)
-    return Catalogue(language, {english: text for table in tables for english, text in table.items()}, forms)
+    special = [next((table.pop(name) for table in tables if name in table), None) for name in ("forms", "metavars")]
+    return Catalogue(language, {english: text for table in tables for english, text in table.items()}, *special)
 
 
 def localized(text: object, language: str) -> str:

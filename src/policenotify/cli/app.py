@@ -140,6 +140,8 @@ def run(args: Sequence[str]) -> int:
             traceback.print_exc()
         report = error_report(error, may_have_published=call.may_have_published, command=call.command)
         text = plain(report.page(call.command, call.say))
+        if report.exit is Exit.USAGE and call.catalogue:
+            text = call.catalogue.metavars(text)
         if call.json:
             _out(json_text({"error": report.model_dump(mode="json")}), otherwise=text)
         else:

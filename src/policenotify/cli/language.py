@@ -57,7 +57,8 @@ class Formatter(click.HelpFormatter):
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         """Write the usage line."""
-        super().write_usage(prog, args, self._translated("Usage:") + " " if prefix is None else prefix)
+        named = self.catalogue.metavars(args) if self.catalogue else args
+        super().write_usage(prog, named, self._translated("Usage:") + " " if prefix is None else prefix)
 
     def write_heading(self, heading: str) -> None:
         """Write a heading."""
@@ -71,7 +72,8 @@ class Formatter(click.HelpFormatter):
 
     def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
         """Write names with their meanings."""
-        super().write_dl([(name, self._translated(meaning)) for name, meaning in rows], col_max, col_spacing)
+        named = self.catalogue.metavars if self.catalogue else str
+        super().write_dl([(named(name), self._translated(meaning)) for name, meaning in rows], col_max, col_spacing)
 
     def _paragraph(self, text: str) -> str:
         if not text.lstrip().startswith("\b"):

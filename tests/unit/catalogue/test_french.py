@@ -130,9 +130,10 @@ incident with follows='2026-4711'.
 revenu, ouvrez un nouvel incident avec follows='2026-4711'.
 An earlier attempt may be out; now the network refuses it: X refused the post: “Status is a riddle.”
 = Un essai précédent est peut-être publié ; maintenant le réseau le refuse : X a refusé le post : “Status is a riddle.”
-In “fermée.La” a space is missing, and networks may make it a link to an unrelated site. It goes out as “fermée. La”.
-= Dans « fermée.La », il manque une espace, et les réseaux peuvent en faire un lien vers un site étranger. Le texte part \
-sous la forme « fermée. La ».
+In “fermée.La” a space is missing, and networks may make it a link to an unrelated site. It goes out as \
+“fermée. La”.
+= Dans « fermée.La », il manque une espace, et les réseaux peuvent en faire un lien vers un site étranger. \
+Le texte part sous la forme « fermée. La ».
 The mail server cannot be reached: its name is not found.
 = Le serveur de mail est injoignable : son nom est introuvable.
 It was worded for @police34; 'x' is now @police30.
