@@ -85,7 +85,7 @@ PIECES: dict[Callable[[str], object], tuple[str, ...]] = {
             "a. ",
             "→ a ",
         ),
-        *("a.a", "channels.a: ", "2026-11-26 18:30 ", "is ", "\n", "a\n", "held, ", ": "),
+        *("a.a", "channels.a: ", "2026-11-26 18:30 ", "is ", "\n", "a\n", "held, ", ": ", "X refused the post: "),
     ),
     wrap: ("a ", "1 ", "! ", "« ", "( ", "é🚨 ", "a", "((", "1.", "- "),
 }

@@ -61,6 +61,7 @@ class Catalogue:
         self._metavar = re.compile(rf"\b(?:{'|'.join(sorted(self._metavars, key=len, reverse=True))})\b")
         self._forms = {"quoted": "'{}'", "moment": "{year}-{month}-{day} {clock}", "before_stop": "", **(forms or {})}
         self._exact: dict[str, Template] = {}
+        self._known: dict[str, bool] = {}  # of the present text
         valued = []
         for english, translated in texts.items():
             template = Template.of(english, (translated,) if isinstance(translated, str) else translated)
@@ -84,6 +85,7 @@ class Catalogue:
 
     def translate(self, text: str) -> str:
         """Return a text in the language; what is not in the catalogue stays as it is."""
+        self._known.clear()
         return _STOPS.sub(self._forms["before_stop"], self._translate(text, _DEEPEST))
 
     def metavars(self, text: str) -> str:
@@ -199,15 +201,18 @@ class Catalogue:
         for word in {"", *WORD.findall(text)}:
             yield from self._by_word.get(word, ())
 
-    def _explained(self, match: _Match) -> tuple[bool, int, int]:
+    def _explained(self, match: _Match) -> tuple[bool, int, int, str]:
         """Rank the templates of one text: the one that explains most of it is meant."""
         template, values, sure = match
         known = {number for number in template.nested if self._knows(values[number])}
         inside = sum(len(value) if number in known else -len(value) for number, value in enumerate(values))
-        return sure, 2 * template.weight + inside, -len(values)
+        return sure, 2 * template.weight + inside, -len(values), template.english
 
     def _knows(self, text: str) -> bool:
-        return self._translate(text, 2) != text
+        """Return True if something in a text is translated. Each text is tried once, however often it is nested."""
+        if text not in self._known:
+            self._known[text] = self._translate(text, 2) != text
+        return self._known[text]
 
     def _filled(self, match: _Match, depth: int) -> str:
         template, values, _ = match

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from policenotify.catalogue.catalogue import Catalogue, catalogue_of
 from policenotify.catalogue.template import Template, split_template
@@ -112,6 +114,16 @@ def test_french_has_its_spaces_and_quotes(french: Catalogue) -> None:
     texts = [text for template in french.templates.values() for text in template.translations]
     assert [text for text in texts if re.search(r"\w [:;!?»](?=\s|$)|« ", text)] == []
     assert [text for text in texts if re.search(rf"[^{SPACE}]»|«[^{SPACE}]", text)] == []
+
+
+@given(st.lists(st.one_of(st.text(max_size=20), st.sampled_from(["X refused the post: ", "It waits: ", "\n", " · "]))))
+def test_any_text_is_translated(pieces: list[str]) -> None:
+    """A receipt may hold any words of a server."""
+    french = catalogue_of("fr")
+    assert french is not None
+    text = "".join(pieces)
+    assert isinstance(french.translate(text), str)
+    assert french.translate(text) == french.translate(text)
 
 
 ENGLISH_AND_FRENCH = """
