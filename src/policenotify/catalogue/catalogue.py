@@ -20,7 +20,7 @@ _COMMAS: Final = re.compile(r"(, )")
 _LISTED: Final = re.compile(r"(; | · |  (?=\[)| (?=\()| → | (?=https?://))")
 _MARK: Final = re.compile(r"(?:[→✔✘!;]\s+)*")
 _BEFORE, _AFTER = " ([“", " )]”;,.:"
-_SENTENCE_END: Final = re.compile(r"[.!?]\s")
+_SENTENCE_END: Final = re.compile(r"[.!?\]]\s")  # or the code of a network
 _STOPS: Final = re.compile(r"(?<=[\w»)\]])(?=[:;](?:\s|$))", re.MULTILINE)
 _QUOTED: Final = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _MOMENT: Final = re.compile(r"\b(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d) (?P<clock>\d\d:\d\d(?::\d\d)?)\b")
@@ -191,7 +191,7 @@ class Catalogue:
 
     def _fits(self, template: Template, number: int, value: str) -> bool:
         """Return True if a value does not run into the next sentence, line or column."""
-        marks = ("\n",) if number in template.nested else ("\n", " · ")
+        marks = ("\n",) if number in template.nested else ("\n", " · ", "; ")
         if any(mark in value and mark not in template.english for mark in marks):
             return False
         held = template.may_hold_sentences(number) or not _SENTENCE_END.search(value)

@@ -471,8 +471,8 @@ def _language_errors(name: str, channel: ChannelSettings, files: Iterable[str]) 
     for language in channel.languages:
         if best_match(language, known) is None:
             add = f'Add a file: [languages] {language} = "words/{language}.toml"'
-            hint = did_you_mean(language, known)
-            yield f"channels.{name}.languages: there are no phrases for {language!r}. {hint} {add}"
+            remedy = f"{did_you_mean(language, known)} {add}"
+            yield f"channels.{name}.languages: there are no phrases for {language!r}. {remedy}"
 
 
 def _with_valid_channels(table: Mapping[str, object], faults: dict[str, list[str]]) -> Mapping[str, object]:

@@ -135,6 +135,21 @@ def test_a_session_reads_as_its_golden_text(run: Run, name: str) -> None:
     assert text == golden.read_text(encoding="utf-8")
 
 
+def test_a_stored_reason_is_read_in_the_language_of_its_reader(run: Run, french: Desk) -> None:
+    french.bluesky.closed = "takendown"
+    french.mail.refuse_connections()
+    trouble = (("publish", *ACCIDENT, "--wait", "1"), ("status",), ("drain", "--budget", "1"))
+    text, golden = spoken(run, trouble), GOLDEN / "trouble.txt"
+    if os.environ.get("WRITE_GOLDEN"):
+        golden.write_text(text, encoding="utf-8")
+    assert text == golden.read_text(encoding="utf-8")
+    doctor = run("doctor").words.replace("\N{NO-BREAK SPACE}", " ")
+    assert "canal presse ERREUR Le serveur de mail est injoignable." in doctor
+    assert "Quelque chose ne va pas : voir les lignes marquées ERREUR." in doctor
+    [blocked] = run("status", "--json").document["blocked"].values()
+    assert blocked["reason"].startswith("Bluesky has taken this account down")
+
+
 @pytest.mark.usefixtures("french")
 def test_json_is_english_in_every_language(run: Run) -> None:
     refused = run("update", "2026-4711", "Une voie rouverte", "--json")

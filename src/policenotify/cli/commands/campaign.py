@@ -137,7 +137,8 @@ def _check_messages(campaigns: Sequence[Campaign], publisher: Publisher, result:
             result.problems += [f"{label}: {target.channel}: {target.refused}" for target in preview.refusals]
             result.problems += [f"{label}: {finding}" for finding in preview.findings if finding.blocks]
             remarks += [f"{label}: {finding}" for finding in preview.findings if not finding.blocks]
-            remarks += [f"{label}: waits on {p.channel}: {p.problem} {p.remedy}" for p in preview.pending]
+            pending = [(target.channel, f"{target.problem} {target.remedy}") for target in preview.pending]
+            remarks += [f"{label}: waits on {channel}: {problem}" for channel, problem in pending]
             remarks += [f"{label}: left out on {w.target.channel}: {part}" for w in preview.posts for part in w.omitted]
     result.remarks += dict.fromkeys(remarks)
 
