@@ -28,11 +28,17 @@ _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
 
 
 class _Match(NamedTuple):
-    """A template and its values in a text. It is *sure* if no plain value runs over the end of a sentence."""
+    """A template and its values in a text.
+
+    Attributes:
+        sure: No plain value runs over the end of a sentence.
+        stop: The full stop behind it is that of the text around it.
+    """
 
     template: Template
     values: tuple[str, ...]
     sure: bool = True
+    stop: bool = False
 
 
 class Catalogue:
@@ -124,13 +130,9 @@ class Catalogue:
         return next((text for way in ways if (text := way(core, depth)) is not None), None) or self.moments(core)
 
     def _as_clause(self, core: str, depth: int) -> str | None:
-        """Translate a clause that has the full stop of the text around it, or a sentence that has lent its own."""
-        stop = core.endswith(".")
-        clause = self._match(core[:-1] if stop else f"{core}.")
-        if clause is None or not clause.sure:
-            return None
-        text = self._filled(clause, depth)
-        return f"{text}." if stop else text.removesuffix(".")
+        """Translate a sentence that has lent its full stop to the text around it."""
+        clause = None if core.endswith(".") else self._match(f"{core}.")
+        return self._filled(clause, depth).removesuffix(".") if clause and clause.sure else None
 
     def _after_path(self, core: str, depth: int) -> str | None:
         """Translate what follows the path of a setting: `channels.x.handle: …`."""
@@ -181,12 +183,15 @@ class Catalogue:
     def _match(self, text: str) -> _Match | None:
         if exact := self._exact.get(text):
             return _Match(exact, ())
+        if text.endswith(".") and (exact := self._exact.get(text[:-1])):
+            return _Match(exact, (), stop=True)
         matches = []
         for template in self._candidates(text):
-            values = template.values(text)
-            if values is not None:
-                sure = all(self._fits(template, number, value) for number, value in enumerate(values))
-                matches.append(_Match(template, values, sure))
+            for shown in (text, text[:-1]) if text.endswith(".") else (text,):
+                values = template.values(shown)
+                if values is not None:
+                    sure = all(self._fits(template, number, value) for number, value in enumerate(values))
+                    matches.append(_Match(template, values, sure, stop=shown is not text))
         return max(matches, key=self._explained) if len(matches) > 1 else next(iter(matches), None)
 
     def _fits(self, template: Template, number: int, value: str) -> bool:
@@ -203,10 +208,10 @@ class Catalogue:
 
     def _explained(self, match: _Match) -> tuple[bool, int, int, str]:
         """Rank the templates of one text: the one that explains most of it is meant."""
-        template, values, sure = match
+        template, values, sure, stop = match
         known = {number for number in template.nested if self._knows(values[number])}
         inside = sum(len(value) if number in known else -len(value) for number, value in enumerate(values))
-        return sure, 2 * template.weight + inside, -len(values), template.english
+        return sure, 2 * template.weight + inside - stop, -len(values), template.english
 
     def _knows(self, text: str) -> bool:
         """Return True if something in a text is translated. Each text is tried once, however often it is nested."""
@@ -215,11 +220,11 @@ class Catalogue:
         return self._known[text]
 
     def _filled(self, match: _Match, depth: int) -> str:
-        template, values, _ = match
-        return "".join(
-            literal + (self._value(values, slot, depth, literal) if slot else "")
-            for literal, slot in template.parts(several=_number(values) > 1)
+        parts = (
+            literal + (self._value(match.values, slot, depth, literal) if slot else "")
+            for literal, slot in match.template.parts(several=_number(match.values) > 1)
         )
+        return "".join(parts) + "." * match.stop
 
     def _value(self, values: Sequence[str], slot: Slot, depth: int, before: str) -> str:
         value = values[slot.number]
