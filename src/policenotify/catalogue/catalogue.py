@@ -14,6 +14,7 @@ from policenotify.catalogue.template import WORD, Slot, Template, is_number
 
 _LONGEST: Final = 8  # sentences of one template
 _DEEPEST: Final = 8  # values inside values
+_LOOKED_INTO: Final = 3  # of these, when templates are compared
 _SENTENCES: Final = re.compile(r"(?<=[.!?:…”»\])])(\s+)(?=\S)|(\n+)")
 _PATH: Final = re.compile(r"[\w-]+(?:\[\d+\])?(?:\.[\w-]+(?:\[\d+\])?)*\.(?=[a-z_]+: )")  # channels.x. of a setting
 _COMMAS: Final = re.compile(r"(, )")
@@ -67,7 +68,7 @@ class Catalogue:
         self._metavar = re.compile(rf"\b(?:{'|'.join(sorted(self._metavars, key=len, reverse=True))})\b")
         self._forms = {"quoted": "'{}'", "moment": "{year}-{month}-{day} {clock}", "before_stop": "", **(forms or {})}
         self._exact: dict[str, Template] = {}
-        self._known: dict[str, bool] = {}  # of the present text
+        self._known: dict[tuple[str, int], bool] = {}  # of the present text
         valued = []
         for english, translated in texts.items():
             template = Template.of(english, (translated,) if isinstance(translated, str) else translated)
@@ -86,7 +87,7 @@ class Catalogue:
 
     def find(self, text: str) -> Template | None:
         """Return the template of a whole text."""
-        found = self._match(text)
+        found = self._match(text, _DEEPEST)
         return found.template if found else None
 
     def translate(self, text: str) -> str:
@@ -107,7 +108,7 @@ class Catalogue:
         return tuple(self._unknown(text))
 
     def _unknown(self, text: str) -> Iterator[str]:
-        for part, known in self._parts(text.strip(), _SENTENCES):
+        for part, known in self._parts(text.strip(), _SENTENCES, _DEEPEST):
             if known is None and _LETTERS.search(part) and self._translate(part, _DEEPEST) == part:
                 yield part.strip()
 
@@ -121,17 +122,17 @@ class Catalogue:
         return text[:start] + core[:begin] + self._core(core[begin:], depth) + text[start + len(core) :]
 
     def _core(self, core: str, depth: int) -> str:
-        whole = self._match(core)
+        whole = self._match(core, depth)
         ways = (self._as_clause, self._after_path, self._by_sentences, self._by_items, self._inside)
         if whole and whole.sure:
             return self._filled(whole, depth)
-        if whole and not any(known for _, known in self._parts(core, _SENTENCES)):
+        if whole and not any(known for _, known in self._parts(core, _SENTENCES, depth)):
             return self._filled(whole, depth)
         return next((text for way in ways if (text := way(core, depth)) is not None), None) or self.moments(core)
 
     def _as_clause(self, core: str, depth: int) -> str | None:
         """Translate a sentence that has lent its full stop to the text around it."""
-        clause = None if core.endswith(".") else self._match(f"{core}.")
+        clause = None if core.endswith(".") else self._match(f"{core}.", depth)
         return self._filled(clause, depth).removesuffix(".") if clause and clause.sure else None
 
     def _after_path(self, core: str, depth: int) -> str | None:
@@ -143,7 +144,7 @@ class Catalogue:
         return self._in_parts(core, _SENTENCES, depth) or self._in_parts(core, _LISTED, depth)
 
     def _in_parts(self, core: str, bounds: re.Pattern[str], depth: int) -> str | None:
-        parts = list(self._parts(core, bounds))
+        parts = list(self._parts(core, bounds, depth))
         if len(parts) == 1:
             return None
         return "".join(
@@ -165,14 +166,14 @@ class Catalogue:
             return None
         return before + self._translate(inner, depth - 1) + text[len(inner) :]
 
-    def _parts(self, text: str, bounds: re.Pattern[str]) -> Iterator[tuple[str, _Match | None]]:
+    def _parts(self, text: str, bounds: re.Pattern[str], depth: int) -> Iterator[tuple[str, _Match | None]]:
         """Yield the parts of a text, as many in one as a template takes, and what is between them."""
         pieces = [piece for piece in bounds.split(text) if piece]
         begun, at = len(pieces), 0
         while at < begun:
             for end in range(min(begun, at + 2 * _LONGEST - 1), at, -1):
                 part = "".join(pieces[at:end])
-                if part.strip() == part and (known := self._match(part)) and known.sure:
+                if part.strip() == part and (known := self._match(part, depth)) and known.sure:
                     yield part, known
                     at = end
                     break
@@ -180,7 +181,7 @@ class Catalogue:
                 yield pieces[at], None
                 at += 1
 
-    def _match(self, text: str) -> _Match | None:
+    def _match(self, text: str, depth: int) -> _Match | None:
         if exact := self._exact.get(text):
             return _Match(exact, ())
         if text.endswith(".") and (exact := self._exact.get(text[:-1])):
@@ -192,7 +193,9 @@ class Catalogue:
                 if values is not None:
                     sure = all(self._fits(template, number, value) for number, value in enumerate(values))
                     matches.append(_Match(template, values, sure, stop=shown is not text))
-        return max(matches, key=self._explained) if len(matches) > 1 else next(iter(matches), None)
+        if len(matches) < 2:  # noqa: PLR2004 - there is nothing to choose
+            return next(iter(matches), None)
+        return max(matches, key=lambda match: self._explained(match, min(depth, _LOOKED_INTO)))
 
     def _fits(self, template: Template, number: int, value: str) -> bool:
         """Return True if a value does not run into the next sentence, line or column."""
@@ -206,18 +209,20 @@ class Catalogue:
         for word in {"", *WORD.findall(text)}:
             yield from self._by_word.get(word, ())
 
-    def _explained(self, match: _Match) -> tuple[bool, int, int, str]:
+    def _explained(self, match: _Match, depth: int) -> tuple[bool, int, int, str]:
         """Rank the templates of one text: the one that explains most of it is meant."""
         template, values, sure, stop = match
-        known = {number for number in template.nested if self._knows(values[number])}
+        known = {number for number in template.nested if self._knows(values[number], depth - 1)}
         inside = sum(len(value) if number in known else -len(value) for number, value in enumerate(values))
         return sure, 2 * template.weight + inside - stop, -len(values), template.english
 
-    def _knows(self, text: str) -> bool:
+    def _knows(self, text: str, depth: int) -> bool:
         """Return True if something in a text is translated. Each text is tried once, however often it is nested."""
-        if text not in self._known:
-            self._known[text] = self._translate(text, 2) != text
-        return self._known[text]
+        if depth <= 0:
+            return False
+        if (text, depth) not in self._known:
+            self._known[text, depth] = self._translate(text, depth) != text
+        return self._known[text, depth]
 
     def _filled(self, match: _Match, depth: int) -> str:
         parts = (

@@ -78,8 +78,8 @@ def status_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Renderabl
         )
     for name, blocked in status.blocked.items():
         code = f" [{blocked.code}]" if blocked.code else ""
-        problem = f"{blocked.reason}{code} {blocked.remedy}".rstrip()
-        yield Text(output.plain(f"BLOCKED: {name}. {problem}"), style="bold")
+        cause = f"{blocked.reason}{code} {blocked.remedy}".rstrip()
+        yield Text(output.plain(f"BLOCKED: {name}. {cause}"), style="bold")
         yield output.paragraph(f"Then: policenotify doctor, or policenotify resume {name}", "→ ")
     for name, problem in status.channel_problems.items():
         yield Text(output.plain(f"CANNOT BE USED: {name}. {problem.reason}"), style="bold")
