@@ -159,6 +159,7 @@ EXAMPLES: Mapping[str, str] = {
     "routes": '`[[routes]]`, then `to = ["public"]`',
     "reminders": '`[reminders]`, then `to = ["duty"]`',
     "network": '`"bluesky"`',
+    "language": '`"fr"`',
     "languages": '`["fr", "en"]`',
     "Settings.languages": '`de = "words/de.toml"`',
     "Settings.categories": '`[categories.fire]`, then `lifetime = "PT2H"`',

@@ -40,6 +40,7 @@ def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
 def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("POLICENOTIFY_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")  # the desk is English unless a test speaks French
 
 
 @pytest.fixture(autouse=True, scope="session")

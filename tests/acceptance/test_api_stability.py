@@ -42,6 +42,7 @@ MODULES: Final = {
     "policenotify.testing": "tests of networks and applications",
     "policenotify.testing.strategies": "property-based tests",
     "policenotify.campaigns": "applications",
+    "policenotify.catalogue": "applications",
     "policenotify.render.locales": "added languages and categories",
     "policenotify.integrations.celery": "task queues and web frameworks",
     "policenotify.integrations.procrastinate": "task queues and web frameworks",

@@ -32,7 +32,8 @@ def links_trusted(context: CheckContext) -> Iterator[Remark]:
     for field, link, span in _links(context):
         host = host_of(link)
         for reason, level in islice(_doubts(link, host, context.links), 1):
-            yield Remark(f"The link to {host or 'no host'} {reason}.", _WRITE, field=field, level=level, span=span)
+            subject = f"The link to {host}" if host else "The link without a host"
+            yield Remark(f"{subject} {reason}.", _WRITE, field=field, level=level, span=span)
 
 
 def _links(context: CheckContext) -> Iterator[tuple[str, str, tuple[int, int] | None]]:

@@ -78,7 +78,8 @@ def status_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Renderabl
         )
     for name, blocked in status.blocked.items():
         code = f" [{blocked.code}]" if blocked.code else ""
-        yield Text(output.plain(f"BLOCKED: {name}. {blocked.reason}{code} {blocked.remedy}".rstrip()), style="bold")
+        cause = f"{blocked.reason}{code} {blocked.remedy}".rstrip()
+        yield Text(output.plain(f"BLOCKED: {name}. {cause}"), style="bold")
         yield output.paragraph(f"Then: policenotify doctor, or policenotify resume {name}", "→ ")
     for name, problem in status.channel_problems.items():
         yield Text(output.plain(f"CANNOT BE USED: {name}. {problem.reason}"), style="bold")
@@ -102,16 +103,18 @@ def incident_lines(incident: IncidentResult, zone: tzinfo) -> Iterator[Renderabl
     marks = f"{'OVERDUE · ' if incident.overdue else ''}{'exercise · ' if incident.exercise else ''}"
     place = f" · {incident.place}" if incident.place else ""
     yield output.line(f"  {marks}{incident.id} · {incident.category}{place}")
-    yield output.paragraph(incident.headline)
+    yield output.quoted(incident.headline)
     text = f"Opened {local_time(incident.opened_at, zone)}."
     if incident.status is not IncidentStatus.OPEN:
-        yield output.paragraph(f"{text} It is {incident.status}.")
+        over = "It was cancelled." if incident.status is IncidentStatus.CANCELLED else "It has ended."
+        yield output.paragraph(f"{text} {over}")
         return
     if incident.due_at:
-        due = local_time(incident.due_at, zone)
-        late = incident.overdue_seconds
-        overdue = "" if late is None else f", and is overdue for {duration(timedelta(seconds=late))}"
-        text += f" The next message {'is' if late is None else 'was'} due at {due}{overdue}."
+        due, late = local_time(incident.due_at, zone), incident.overdue_seconds
+        if late is None:
+            text += f" The next message is due at {due}."
+        else:
+            text += f" The next message was due at {due}, and is overdue for {duration(timedelta(seconds=late))}."
         if incident.reminded_at:
             text += f" Reminder {incident.reminders} was raised {local_time(incident.reminded_at, zone)}."
     yield output.paragraph(text)

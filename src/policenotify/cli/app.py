@@ -7,12 +7,14 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
+from typing import cast
 
 import click
 from click.shell_completion import CompletionItem
 
 from policenotify.cli.context import CliContext, common, json_text
 from policenotify.cli.exit_codes import Exit, exit_table
+from policenotify.cli.language import Context, in_desk_language
 
 COMMANDS = {
     "init": ("init:init", "Create a new installation."),
@@ -63,7 +65,7 @@ class _Commands(click.Group):
             command: click.Command = getattr(import_module(f"policenotify.cli.commands.{module}"), name)
         except ImportError as error:
             return _missing(cmd_name, error)
-        return command
+        return cast("click.Command", in_desk_language(command))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -81,8 +83,11 @@ class _Commands(click.Group):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        say = ctx.ensure_object(CliContext).say
         commands = [
-            CompletionItem(name, help=summary) for name, (_, summary) in COMMANDS.items() if name.startswith(incomplete)
+            CompletionItem(name, help=say(summary))
+            for name, (_, summary) in COMMANDS.items()
+            if name.startswith(incomplete)
         ]
         return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
@@ -115,6 +120,9 @@ def program() -> None:
     """
 
 
+program.context_class = Context
+
+
 def run(args: Sequence[str]) -> int:
     """Run a command and return its [`Exit`][policenotify.cli.exit_codes.Exit] code."""
     call = CliContext(json="--json" in args, debug="--debug" in args)
@@ -131,7 +139,9 @@ def run(args: Sequence[str]) -> int:
         if call.debug:
             traceback.print_exc()
         report = error_report(error, may_have_published=call.may_have_published, command=call.command)
-        text = plain(report.page(call.command))
+        text = plain(report.page(call.command, call.say))
+        if report.exit is Exit.USAGE and call.catalogue:
+            text = call.catalogue.metavars(text)
         if call.json:
             _out(json_text({"error": report.model_dump(mode="json")}), otherwise=text)
         else:

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.console import RenderableType
 
+    from policenotify.catalogue.catalogue import Catalogue
     from policenotify.journal.journal import Journal
     from policenotify.publishing.publisher import Publisher
     from policenotify.settings import Settings
@@ -59,6 +60,20 @@ class CliContext:
     acting: str | None = None
     command: str = ""
     may_have_published: bool = False
+    _catalogue: tuple[Catalogue | None] | None = field(default=None, init=False)
+
+    @property
+    def catalogue(self) -> Catalogue | None:
+        """The translations of the desk's language, `None` for English."""
+        if self._catalogue is None:
+            from policenotify.cli.language import desk_catalogue
+
+            self._catalogue = (desk_catalogue(self.settings),)
+        return self._catalogue[0]
+
+    def say(self, text: str) -> str:
+        """Return a text in the desk's language."""
+        return self.catalogue.translate(text) if self.catalogue else text
 
     @property
     def actor(self) -> str:
@@ -104,7 +119,7 @@ class CliContext:
         """Print the document if `--json` was given, else the page."""
         from policenotify.cli.output import out, printed
 
-        out(json_text(document) if self.json else printed(page))
+        out(json_text(document) if self.json else printed(page, self.say))
 
     def answer(self, document: Mapping[str, object], text: str) -> None:
         """Print the document if `--json` was given, else a text for another program."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar, Literal
 
 import click
@@ -28,6 +29,7 @@ from policenotify.validation import format_validation_errors
 PUBLISHING = frozenset({"publish", "update", "end", "correct", "cancel"})
 """The commands that publish."""
 
+_UNPUBLISHED = "Nothing was published."
 _IN_DOUBT = (
     "It may have been published. Look before you publish it again: policenotify status "
     "(the same command again publishes nothing twice)."
@@ -66,12 +68,14 @@ class ErrorReport(BaseModel):
     published: Literal["no", "unknown"] = "no"
     exit: Exit = Field(default=Exit.REJECTED, exclude=True)
 
-    def page(self, command: str) -> str:
-        """Return the report as text."""
+    def page(self, command: str, translate: Callable[[str], str] = str) -> str:
+        """Return the report as text, each line translated for itself."""
+        text = self.text
         if self.published == "unknown":
-            return f"{self.text}\n{_IN_DOUBT}"
-        unstated = command in PUBLISHING and "othing was sent" not in self.text
-        return f"{self.text}\nNothing was published." if unstated else self.text
+            text = f"{text}\n{_IN_DOUBT}"
+        elif command in PUBLISHING and "othing was sent" not in text:
+            text = f"{text}\n{_UNPUBLISHED}"
+        return translate(text)
 
 
 def missing_extra(command: str, module: str) -> MissingExtra:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import tzinfo
 from typing import Final
 
 from rich.console import Console, RenderableType
 from rich.padding import Padding
+from rich.panel import Panel
 from rich.text import Text
 
 from policenotify.channel import Operation
@@ -40,15 +41,36 @@ def _console() -> _Console:
     return _Console(highlight=False, markup=False, emoji=False)
 
 
-def printed(page: Iterable[RenderableType]) -> str:
-    """Return a page as text, at most 80 columns wide."""
+def printed(page: Iterable[RenderableType], translate: Callable[[str], str] = str) -> str:
+    """Return a page as text, at most 80 columns wide.
+
+    Args:
+        page: Its parts. Text of the desk is translated, and what is in a panel is not: the public reads it.
+        translate: Returns a text in the desk's language.
+    """
     console = _console()
     console.width = min(console.width, _COLUMNS)
     with console.capture() as captured:
-        for part in page:
+        for part in (_translated(part, translate) for part in page):
             # A line to copy, such as an address, may be longer than the page.
             console.print(part, soft_wrap=isinstance(part, Text) and bool(part.no_wrap))
     return "\n".join(row.rstrip() for row in captured.get().splitlines())
+
+
+def _translated(part: RenderableType, translate: Callable[[str], str]) -> RenderableType:
+    match part:
+        case _AsTyped():
+            return part
+        case Text():
+            return Text(translate(part.plain), style=part.style, no_wrap=part.no_wrap)
+        case Padding(renderable=Text() as text):
+            inside = Text(translate(text.plain), style=text.style)
+            return Padding(inside, (part.top, part.right, part.bottom, part.left))
+        case Panel(title=Text() as title):
+            part.title = Text(translate(title.plain))
+        case _:
+            pass
+    return part
 
 
 def out(text: str) -> None:
@@ -70,6 +92,15 @@ def line(text: str, style: str = "") -> Text:
 def paragraph(text: str, mark: str = "") -> Padding:
     """Return an indented paragraph."""
     return Padding(Text(plain(f"{mark}{text}")), (0, 0, 0, 4))
+
+
+class _AsTyped(Padding):
+    """A paragraph that is not the desk's own text: it is not translated."""
+
+
+def quoted(text: str) -> Padding:
+    """Return an indented paragraph of what a person or another program wrote. It is not translated."""
+    return _AsTyped(Text(plain(text)), (0, 0, 0, 4))
 
 
 def steps(made: Iterable[object], to_do: Iterable[str]) -> list[RenderableType]:

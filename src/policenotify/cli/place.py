@@ -75,7 +75,7 @@ def commune_code(typed: str, department: str | None = None) -> str:
         shown = candidates[:_SHOWN]
         rest = [f"  and {len(candidates) - _SHOWN} more"] if len(candidates) > _SHOWN else []
     else:
-        head = f"no commune is named {typed!r}{f' in {within}' if within else ''}."
+        head = f"no commune is named {typed!r} in {within}." if within else f"no commune is named {typed!r}."
         shown, rest = list(places.suggest(typed, within)), []
         head += " Did you mean one of these?" if shown else " Give its INSEE code, such as 34172."
     lines = [head, *map(_candidate, shown), *rest]

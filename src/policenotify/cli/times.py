@@ -1,112 +1,188 @@
-"""Times and ages as officers type them.
+"""Times as officers type them.
 
-A time is an hour (`18h30`, `18:30`), a span from now (`+30m`, `-1h`) or a date with its hour (`2026-11-24T18:30`).
-An age is short (`90d`, `36m` for months, `3y` or `3a`) or ISO 8601 (`P90D`, `P1Y6M`).
+A time is an hour (`18h30`, `18:30`, `midi`), a span from now (`+30min`, `-1h`, `dans 30 min`), or a day with its hour:
+`demain 18h30`, `vendredi à 9h`, `26/11/2026 18:30`, `26 novembre 18h30`, `2026-11-24T18:30`. French and English words
+are understood, whatever the language of the desk.
 """
 
 from __future__ import annotations
 
-import calendar
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import sys
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
-
-from policenotify.cli import completion
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from policenotify.cli.context import CliContext
     from policenotify.cli.results import TypedTime
-    from policenotify.journal.journal import Journal
     from policenotify.model.message import Message
-    from policenotify.settings import Settings
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
-
-_CLOCK = re.compile(r"(?:[01]?\d|2[0-3])\s*[hH:]\s*(?:[0-5]\d)?", re.ASCII)
+# Texts are folded first: small letters, no accents.
+_CLOCK = re.compile(r"(?:[01]?\d|2[0-3])\s*[h:]\s*(?:[0-5]\d)?", re.ASCII)
+_NAMED_HOURS = {"midi": "12h", "noon": "12h", "minuit": "0h", "midnight": "0h"}
 _SPAN = re.compile(
-    r"(?P<sign>[+-])\s*(?=\d)(?:(?P<days>\d{1,3})\s*(?:d|j))?\s*(?:(?P<hours>\d{1,3})\s*h)?\s*(?:(?P<minutes>\d{1,4})\s*(?:m|min)?)?",
-    re.ASCII | re.IGNORECASE,
+    r"(?P<sign>[+-]|dans|in|il y a)\s*(?=\d)(?:(?P<days>\d{1,3})\s*(?:days?|d|jours?|j))?\s*"
+    r"(?:(?P<hours>\d{1,3})\s*(?:heures?|hours?|h))?\s*(?:(?P<minutes>\d{1,4})\s*(?:minutes?|mins?|mn|m)?)?",
+    re.ASCII,
 )
-_SHORT_AGE = re.compile(r"(?P<number>\d{1,5})\s*(?P<unit>[dwmyja])", re.ASCII | re.IGNORECASE)
-# ISO 8601-1:2019, section 5.5.2, in whole days
-_ISO_AGE = re.compile(
-    r"P(?=\d)(?:(?P<years>\d{1,4})Y)?(?:(?P<months>\d{1,5})M)?(?:(?P<weeks>\d{1,5})W)?(?:(?P<days>\d{1,5})D)?", re.ASCII
+_BACK = frozenset({"-", "il y a"})
+_DAYS = {
+    "avant-hier": -2, "hier": -1, "yesterday": -1, "aujourd'hui": 0, "today": 0, "ce soir": 0, "tonight": 0,
+    "demain": 1, "tomorrow": 1, "apres-demain": 2,
+}  # fmt: skip
+_DAY = re.compile(
+    r"(?:(?P<word>[a-z'-]+(?: soir)?)(?:,? (?=\d{1,2}(?:[/ ]|er ))|(?=,? |$)))?"
+    r"(?:(?:le )?(?P<day>\d{1,2})(?:er)?(?:/(?P<number>\d{1,2})| (?P<month>[a-z]+))(?:[/ ](?P<year>\d{4}))?)?"
+    r",? ?(?:a |at )?(?P<clock>\d{1,2} ?[h:].*|midi|noon)",
+    re.ASCII,
 )
-_AGE_UNITS = {"d": "days", "j": "days", "w": "weeks", "m": "months", "y": "years", "a": "years"}
+_YES = frozenset({"y", "yes", "o", "oui"})
+_SOON = timedelta(hours=6)  # shortly before midnight an hour of the night is no surprise
 _FAR = timedelta(hours=18)  # an hour that is farther away means the night in between
 
 TIMES = {"starts_at": "starts", "expires_at": "expires", "next_update_at": "next_update"}
 """The parameter of each time of the message."""
 
-TIME_FORMS = "18h30, 18:30, +30m, 2026-11-24T18:30"
+TIME_FORMS = "18h30, +30min, demain 18h30, 26/11/2026 18:30, 2026-11-24T18:30"
 """The forms of a time, for a help text."""
-
-AGE_FORMS = "90d, 36m (months), 3y, P1Y6M"
-"""The forms of an age, for a help text."""
 
 
 def is_span(typed: str) -> bool:
     """Return True if it counts from now, so that typed again it is another moment."""
-    return _SPAN.fullmatch(typed.strip()) is not None
+    return _SPAN.fullmatch(_folded(typed)) is not None
+
+
+def has_no_day(typed: str) -> bool:
+    """Return True if it is an hour alone, whose day follows from now."""
+    return _CLOCK.fullmatch(_folded(typed)) is not None
+
+
+def _folded(typed: str) -> str:
+    """Return what was typed in small letters, without accents, with single spaces."""
+    plain = unicodedata.normalize("NFKD", typed.replace("\u2019", "'")).casefold()
+    text = " ".join("".join(letter for letter in plain if not unicodedata.combining(letter)).split())
+    return _NAMED_HOURS.get(text, text)
 
 
 def parse_future(typed: str, *, now: datetime, zone: tzinfo) -> datetime:
-    """Return a time that lies ahead. An hour without a day is the next such hour.
+    """Return a time that lies ahead. An hour without a day is the next such hour, and so is a day without a year.
 
     Raises:
         ValueError: It is not a time, or has passed.
     """
-    moment = _dated(typed, now=now, zone=zone) or next(hour for hour in _hours(typed, now, zone) if hour > now)
-    if moment <= now:
+    moments = _dated(typed, now=now, zone=zone) or _hours(typed, now, zone)
+    moment = None
+    for moment in moments:
+        if moment > now:
+            return moment
+    if moment is not None:
         raise ValueError(f"{typed!r} has passed already")
-    return moment
+    raise _not_a_time(typed)
 
 
 def parse_near(typed: str, *, now: datetime, zone: tzinfo) -> datetime:
     """Return a time that may have passed.
 
-    An hour without a day is today's, or that of the same night across midnight.
+    An hour without a day is today's, or that of the same night across midnight. A day without a year, and a day of the
+    week, is the nearest one.
 
     Raises:
         ValueError: It is not a time.
     """
-    if moment := _dated(typed, now=now, zone=zone):
-        return moment
+    if moments := _dated(typed, now=now, zone=zone):
+        return min(moments, key=lambda moment: abs(moment - now))
     today = now.astimezone(zone).date()
     hours = list(_hours(typed, now, zone))
     moment = next((hour for hour in hours if hour.astimezone(zone).date() == today), hours[0])
     return moment if abs(moment - now) <= _FAR else min(hours, key=lambda hour: abs(hour - now))
 
 
-def _dated(typed: str, *, now: datetime, zone: tzinfo) -> datetime | None:
-    """Return the time of a span or a date; `None` for an hour without a day."""
-    typed = typed.strip()
-    if _CLOCK.fullmatch(typed):
-        return None
-    if match := _SPAN.fullmatch(typed):
+def _not_a_time(typed: str) -> ValueError:
+    return ValueError(f"{typed!r} is not a time; write it as {TIME_FORMS}")
+
+
+def _dated(typed: str, *, now: datetime, zone: tzinfo) -> list[datetime]:
+    """Return the times that a span or a date may mean, in order; none for an hour without a day."""
+    typed, text = typed.strip(), _folded(typed)
+    if _CLOCK.fullmatch(text):
+        return []
+    if match := _SPAN.fullmatch(text):
         days, hours, minutes = (int(match[part] or 0) for part in ("days", "hours", "minutes"))
         span = timedelta(days=days, hours=hours, minutes=minutes)
         # Posts show minutes.
-        return (now + (span if match["sign"] == "+" else -span)).replace(second=0, microsecond=0)
+        return [(now + (-span if match["sign"] in _BACK else span)).replace(second=0, microsecond=0)]
+    if (match := _DAY.fullmatch(text.removeprefix("le "))) and (match["word"] or match["day"]):
+        return list(_of_days(typed, match, now, zone))
     try:
         written = datetime.fromisoformat(typed.replace("h", ":") if typed[:4].isdecimal() else typed)
     except ValueError:
         written = None
     if written is None or not re.search(r"\d[T ]\d", typed):  # a day without its hour would be midnight
-        raise ValueError(f"{typed!r} is not a time; write it as {TIME_FORMS}")
+        raise _not_a_time(typed)
     if written.tzinfo is not None:
-        return written
-    return _local(written.date(), written.time(), zone, typed)[0]
+        return [written]
+    return _local(written.date(), written.time(), zone, typed)[:1]
+
+
+def _of_days(typed: str, match: re.Match[str], now: datetime, zone: tzinfo) -> Iterator[datetime]:
+    """Yield the moments of an hour on a named day or date, in order.
+
+    Raises:
+        ValueError: There is no such day or hour, or the date is another day of the week.
+    """
+    hour = _NAMED_HOURS.get(match["clock"], match["clock"])
+    today, word = now.astimezone(zone).date(), match["word"]
+    weekdays, months = _names("weekdays"), _names("months")
+    if not _CLOCK.fullmatch(hour) or (word and word not in weekdays and (word not in _DAYS or match["day"])):
+        raise _not_a_time(typed)
+    if match["day"]:
+        month = months.get(match["month"], 0) + 1 if match["month"] else int(match["number"])
+        if match["month"] and match["month"] not in months:
+            raise _not_a_time(typed)
+        years = [int(match["year"])] if match["year"] else [today.year - 1, today.year, today.year + 1]
+        days = [day for year in years if (day := _date(year, month, int(match["day"])))]
+        if not days:
+            raise _not_a_time(typed)
+        if word:
+            days = [day for day in days if day.weekday() == weekdays[word]]
+            if not days:
+                raise ValueError(f"{typed!r} is another day of the week; check the date")
+    elif word in _DAYS:
+        days = [today + timedelta(days=_DAYS[word])]
+    else:
+        days = [day for past in range(-7, 8) if (day := today + timedelta(days=past)).weekday() == weekdays[word]]
+    for day in days:
+        yield _local(day, _clock(hour), zone, typed)[0]
+
+
+def _names(kind: Literal["weekdays", "months"]) -> dict[str, int]:
+    """Return the number of each French and English name of a day of the week or of a month, from 0."""
+    from policenotify.render.locales import LOCALES
+
+    return {_folded(name): number for tag in ("fr", "en") for number, name in enumerate(getattr(LOCALES[tag], kind))}
+
+
+def _date(year: int, month: int, day: int) -> date | None:
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None
+
+
+def _clock(typed: str) -> time:
+    hour, _, minute = re.sub(r"[h:]", ":", typed).partition(":")
+    return time(int(hour), int(minute or 0))
 
 
 def _hours(typed: str, now: datetime, zone: tzinfo) -> Iterator[datetime]:
     """Yield the moments of an hour of the day in order, from yesterday on."""
-    hour, _, minute = re.sub(r"[hH:]", ":", typed.strip()).partition(":")
-    clock, here = time(int(hour), int(minute or 0)), now.astimezone(zone)
+    clock, here = _clock(_folded(typed)), now.astimezone(zone)
     for days in (-1, 0, 1, 2):
         day = here.date() + timedelta(days=days)
         try:
@@ -133,68 +209,6 @@ def _local(day: date, clock: time, zone: tzinfo, typed: str) -> list[datetime]:
     return sorted({local.astimezone(UTC) for local in real})
 
 
-def parse_age(typed: str, now: datetime) -> datetime:
-    """Return the moment an age before *now*, by months and years of the calendar.
-
-    Raises:
-        ValueError: It is not an age, is less than a day, or is too long.
-    """
-    typed = typed.strip()
-    if match := _SHORT_AGE.fullmatch(typed):
-        parts = {_AGE_UNITS[match["unit"].lower()]: int(match["number"])}
-    elif match := _ISO_AGE.fullmatch(typed.upper()):
-        parts = {name: int(number) for name, number in match.groupdict().items() if number is not None}
-    else:
-        raise ValueError(f"{typed!r} is not an age; write it as {AGE_FORMS}")
-    if not any(parts.values()):
-        raise ValueError(f"{typed!r} is less than a day; write it as {AGE_FORMS}")
-    month = now.year * 12 + now.month - 1 - parts.get("years", 0) * 12 - parts.get("months", 0)
-    year, month = month // 12, month % 12 + 1
-    try:
-        day = min(now.day, calendar.monthrange(year, month)[1])  # a month before 31 March is the end of February
-        return now.replace(year=year, month=month, day=day) - timedelta(
-            weeks=parts.get("weeks", 0), days=parts.get("days", 0)
-        )
-    except (ValueError, OverflowError):
-        raise ValueError(f"{typed!r} is longer than there are years; write it as {AGE_FORMS}") from None
-
-
-def age_of(typed: str, now: datetime, *, option: str = "--older-than") -> datetime:
-    """Return the moment that lies a typed age behind *now*."""
-    try:
-        return parse_age(typed, now.astimezone(UTC))
-    except ValueError as error:
-        raise click.BadParameter(f"{error}.", param_hint=option) from None
-
-
-def selection_options(*, required: bool) -> Callable[[_Command], _Command]:
-    """Return a decorator that adds the options for selection by age and category."""
-    age = click.option(
-        "--older-than", metavar="AGE", required=required, help=f"Only what was over by then: {AGE_FORMS}."
-    )
-    category = click.option(
-        "--category", metavar="CODE", shell_complete=completion.categories, help="Only this category."
-    )
-    return lambda command: age(category(command))
-
-
-def check_category(category: str | None, settings: Settings, journal: Journal) -> None:
-    """Reject an unknown category: a typo must not look like a successful purge.
-
-    Categories that occur in the journal are accepted: the settings may have had them once.
-    """
-    from policenotify.settings import profiles_of
-    from policenotify.validation import did_you_mean
-
-    if category is None:
-        return
-    known = {*profiles_of(settings), *(incident.category for incident in journal.incidents.list(only_open=False))}
-    if category not in known:
-        raise click.BadParameter(
-            f"{category!r} is not a category. {did_you_mean(category, known)}", param_hint="--category"
-        )
-
-
 def typed_times(typed: Mapping[str, Any], message: Message, *, now: datetime, zone: tzinfo) -> tuple[TypedTime, ...]:
     """Return how each typed time was understood."""
     return tuple(_typed_times(typed, message, now, zone))
@@ -210,16 +224,21 @@ def _typed_times(typed: Mapping[str, Any], message: Message, now: datetime, zone
             continue
         text = typed[option].strip()
         days = (at.astimezone(zone).date() - now.astimezone(zone).date()) // timedelta(days=1)
+        taken = (
+            f"No day was given, and {text} is taken as tomorrow's."
+            if days > 0
+            else (f"No day was given, and {text} is taken as yesterday's.")
+        )
         warning = (
-            f"No day was given, and {text} is taken as {names.get(days, '')}'s. If another time is meant, write its "
-            "day (2026-11-24T18:30) or count from now (+30m). An update corrects what is published already."
+            f"{taken} If another time is meant, write its day (today 18:30, 24/11/2026 18:30) or count from now "
+            "(+30min). An update corrects what is published already."
         )
         yield TypedTime(
             field=field,
             typed=text,
             at=at.astimezone(zone),
             day=names.get(days, ""),
-            warning=warning if _CLOCK.fullmatch(text) and days else "",
+            warning=warning if has_no_day(text) and days else "",
         )
 
 
@@ -231,8 +250,33 @@ def time_lines(times: Sequence[TypedTime]) -> Iterator[RenderableType]:
     for time_ in times:
         option = f"--{TIMES[time_.field].replace('_', '-')}"
         day = f" ({time_.day})" if time_.day else ""
-        weekday = LOCALES["en"].weekdays[time_.at.weekday()]
-        text = f"Time: {option} {time_.typed}: {weekday} {time_.at:%Y-%m-%d %H:%M}{day}"
+        moment = f"{LOCALES['en'].weekdays[time_.at.weekday()]} {time_.at:%Y-%m-%d %H:%M}{day}"
+        text = f"Time: {option} {time_.typed}: {moment}"
         yield output.line(text, "bold" if time_.warning else "")
         if time_.warning:
             yield output.paragraph(time_.warning, "! ")
+
+
+def confirm_times(call: CliContext, times: Sequence[TypedTime], now: datetime) -> None:
+    """Ask on a terminal whether an hour without a day means one that is far from now.
+
+    Raises:
+        click.UsageError: It does not.
+    """
+    from rich.text import Text
+
+    from policenotify.cli import output
+
+    far = [time_ for time_ in times if time_.warning and abs(time_.at - now) > _SOON]
+    if not far or call.json or not is_terminal():
+        return
+    lines = [line for line in time_lines(far) if isinstance(line, Text)]
+    click.echo(output.printed(lines, call.say), err=True)
+    answer = click.prompt(call.say("Publish it with that time? yes or no"), default=call.say("no"), err=True)
+    if _folded(answer) not in _YES:
+        raise click.UsageError(f"{far[0].typed!r} was not confirmed. Write the time with its day, or count from now.")
+
+
+def is_terminal() -> bool:
+    """Return True if a person can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()

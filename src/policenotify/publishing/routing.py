@@ -125,7 +125,11 @@ def choose_targets_on(message: Message, history: History, channel: ChannelConfig
     # Its use may have been among the settings that could not be read.
     skip = f"{channel.name!r} is retired; nothing begins on it." if channel.retired else ""
     if channel.exercise != message.exercise:
-        skip = f"{channel.name!r} is {'' if channel.exercise else 'not '}for exercises{' only' * channel.exercise}."
+        skip = (
+            f"{channel.name!r} is for exercises only."
+            if channel.exercise
+            else f"{channel.name!r} is not for exercises."
+        )
     return tuple(replace(target, skip=skip) for target in _beginning(message, channel))
 
 

@@ -285,6 +285,8 @@ class Settings(_Table):
         channels: The accounts, by name.
         routes: Which messages go to which channels. Without routes every message goes to every channel.
         reminders: When the desk is reminded of an overdue incident, and on which channels.
+        language: The language of the desk: of the command line, its findings, receipts, errors and pages. The default
+            is that of the process (`LC_ALL`, `LC_MESSAGES`, `LANG`). Logs and JSON are English.
         categories: Changes to the shipped categories, and new ones, by code.
         languages: Language files, relative to the settings file. One for a shipped language changes it.
         links: Hosts to which messages may link: `police.fr`, or `.gouv.fr` for all below it. Without it any is allowed.
@@ -305,6 +307,7 @@ class Settings(_Table):
     channels: dict[Name, ChannelSettings] = Field(min_length=1)
     routes: tuple[RouteSettings, ...] = ()
     reminders: ReminderSettings = ReminderSettings()
+    language: Literal["en", "fr"] | None = None
     categories: dict[CategoryCode, dict[str, object]] = Field(default_factory=dict)
     languages: dict[Language, Path] = Field(default_factory=dict)
     links: tuple[LinkHost, ...] = ()
@@ -457,8 +460,8 @@ def _language_errors(name: str, channel: ChannelSettings, files: Iterable[str]) 
     for language in channel.languages:
         if best_match(language, known) is None:
             add = f'Add a file: [languages] {language} = "words/{language}.toml"'
-            hint = did_you_mean(language, known)
-            yield f"channels.{name}.languages: there are no phrases for {language!r}. {hint} {add}"
+            remedy = f"{did_you_mean(language, known)} {add}"
+            yield f"channels.{name}.languages: there are no phrases for {language!r}. {remedy}"
 
 
 def _with_valid_channels(table: Mapping[str, object], faults: dict[str, list[str]]) -> Mapping[str, object]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from policenotify.catalogue.catalogue import catalogue_of
 from policenotify.cli.commands.demo import open_desk, publish_story
 from policenotify.cli.report.builder import draw
 from policenotify.cli.report.file import html
@@ -19,7 +20,7 @@ from tests.acceptance.browser.pages import hostile, previewed, stories
 HERE = Path(__file__).parent
 WIDTHS = [320, 768, 1280, 1600]
 WITH_AXE = [320, 1280]
-PAGES = ("demo", "stories", "preview", "hostile")
+PAGES = ("demo", "french", "stories", "preview", "hostile")
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -39,13 +40,14 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     chromium, node = _needed()
     folder = tmp_path_factory.mktemp("pages")
     with open_desk() as on:
-        drawn = {"demo": draw("demo", [entry for _, entry in publish_story(on)], on.publisher)}
+        demo = draw("demo", [entry for _, entry in publish_story(on)], on.publisher)
+        drawn = {"demo": demo, "french": demo}
     for make in (stories, previewed, hostile):
         drawn[{"previewed": "preview"}.get(make.__name__, make.__name__)] = make(tmp_path_factory.mktemp(make.__name__))
     paths = {}
     for name, page in drawn.items():
         paths[name] = str(folder / f"{name}.html")
-        Path(paths[name]).write_text(html(page), encoding="utf-8")
+        Path(paths[name]).write_text(html(page, catalogue_of("fr") if name == "french" else None), encoding="utf-8")
     asked = {"chromium": chromium, "pages": paths, "widths": WIDTHS, "axe": WITH_AXE}
     done = subprocess.run(  # noqa: S603 - our own script
         [node, str(HERE / "measure.mjs")],
@@ -87,7 +89,7 @@ def test_headings_are_in_order(each: list[dict[str, Any]]) -> None:
 
 def test_no_network_is_reached_and_nothing_runs(each: list[dict[str, Any]]) -> None:
     assert {request for one in each for request in one["requests"]} == set()
-    assert all(one["title"].startswith("What readers see") for one in each)
+    assert all(one["title"].startswith(("What readers see", "Ce que voient les lecteurs")) for one in each)
     assert not any(frame["scripts"] or frame["title"] == "owned" for one in each for frame in one["frames"])
 
 

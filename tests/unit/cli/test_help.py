@@ -21,7 +21,19 @@ from policenotify.settings.loader import FILE_VARIABLE
 from tests.support.installation import Desk, accident
 from tests.support.shell import ACCIDENT, Run
 
-_HEAVY = ("sqlalchemy", "atproto", "apprise", "tweepy", "mastodon", "httpx", "PIL", "pydantic", "rich", "cryptography")
+_HEAVY = (
+    "sqlalchemy",
+    "atproto",
+    "apprise",
+    "tweepy",
+    "mastodon",
+    "httpx",
+    "PIL",
+    "pydantic",
+    "rich",
+    "cryptography",
+    "policenotify.catalogue",
+)
 CAMPAIGNS = Path(__file__).parents[3] / "examples" / "campaigns"
 TIP = ("--headline", "Faux conseiller bancaire", "--instruction", "Raccrochez.", "--key", "campaign-2026-12-01")
 OPENING = ("publish", *ACCIDENT)

@@ -63,7 +63,7 @@ def test_ended_incidents_are_shown_on_request(run: Run) -> None:
     run("end", "2026-4711", "Fin d'intervention", "--description", "Rouvert.")
     assert run("incidents", "--json").document["incidents"] == []
     ran = run("incidents", "--all")
-    assert "It is ended." in ran.words
+    assert "It has ended." in ran.words
     [over] = run("incidents", "--all", "--json").document["incidents"]
     assert (over["status"], over["overdue"], over["overdue_seconds"]) == ("ended", False, None)
 

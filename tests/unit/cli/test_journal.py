@@ -19,9 +19,9 @@ from pathlib import Path
 import click
 import pytest
 
+from policenotify.cli.ages import parse_age
 from policenotify.cli.commands.journal import journal
 from policenotify.cli.exit_codes import MEANINGS
-from policenotify.cli.times import parse_age
 from policenotify.journal import verify
 from policenotify.journal.keys import Keys
 from tests.support.installation import INCIDENT, Desk, accident

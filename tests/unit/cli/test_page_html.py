@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import pytest
 
+from policenotify.catalogue.catalogue import catalogue_of
 from policenotify.cli.output import plain
 from policenotify.cli.report.file import POLICY, html
 from tests.acceptance.browser.pages import ACCOUNTS, HOSTILE, LONG_WORD, READERS, hostile, previewed, stories
@@ -168,3 +169,44 @@ def test_hostile_texts_are_read_and_do_nothing(texts: dict[str, str]) -> None:
     assert LONG_WORD in told
     assert "{{ 7*7 }}" in told
     assert "javascript:" not in " ".join(read.all("href"))
+
+
+class Chrome(HTMLParser):
+    """The texts of a page that are the desk's: what is marked with a language of its own is the public's."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.texts: set[str] = set()
+        self.language: str | None = None
+        self._open: list[tuple[str, bool]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = dict(attrs)
+        if tag == "html":
+            self.language = attributes.get("lang")
+        elif tag not in _VOID:
+            self._open.append((tag, "lang" in attributes or tag in {"style", "bdi", "code", "time"}))
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._open and tag == self._open[-1][0]:
+            self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if not any(foreign for _, foreign in self._open) and re.search(r"[^\W\d_]{2}", data):
+            self.texts.add(" ".join(data.split()))
+
+
+def test_the_page_is_in_the_language_of_the_desk(tmp_path_factory: pytest.TempPathFactory) -> None:
+    french = catalogue_of("fr")
+    for name, make in {"stories": stories, "preview": previewed}.items():
+        report = make(tmp_path_factory.mktemp(name))
+        page, english = Chrome(html(report, french)), Chrome(html(report))
+        assert (page.language, english.language) == ("fr", "en")
+        assert {text for text in page.texts & english.texts if not SAME.fullmatch(text)} == set()
+
+
+SAME = re.compile(
+    r"policenotify|X|Mastodon|Bluesky|SMS|E-mail|Messages?|Incident|Europe/Paris.*|(?:\d+ )?(?:posts?|mails?|messages?)"
+    r"|The token was revoked\.|Change a word\.|X says that the text was posted already\.|pager|PN"  # of the tests
+)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from policenotify.cli.exit_codes import Exit
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.publications import Publications
 from policenotify.publishing.publisher import Publisher
@@ -341,6 +342,30 @@ def test_the_day_of_an_hour_is_shown_with_a_warning_where_it_is_tomorrow(
     late = run(*command, *other)
     assert "Time: --next-update 18h30: Wednesday 2026-11-25 18:30 (tomorrow)" in late.out
     assert "! No day was given, and 18h30 is taken as tomorrow's." in late.words
+
+
+@pytest.mark.usefixtures("desk")
+@pytest.mark.parametrize(("answer", "code"), [("Yes", Exit.OK), ("oui", Exit.OK), ("no", Exit.USAGE)])
+def test_a_person_is_asked_before_an_hour_of_tomorrow_is_published(
+    run: Run, monkeypatch: pytest.MonkeyPatch, answer: str, code: Exit
+) -> None:
+    monkeypatch.setattr(SystemClock, "now", lambda _clock: _evening(45))
+    monkeypatch.setattr("policenotify.cli.times.is_terminal", lambda: True)
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda _prompt: answer)
+    ran = run("publish", *with_other("--next-update", "18h30"), "--wait", "10")
+    assert "Time: --next-update 18h30: Wednesday 2026-11-25 18:30 (tomorrow)" in ran.err
+    assert ran.code == code
+    if code is Exit.USAGE:
+        assert "'18h30' was not confirmed. Write the time with its day, or count from now." in ran.err
+        assert "Nothing was published." in ran.err
+    assert bool(run("incidents", "--json").document["incidents"]) is (code is Exit.OK)
+
+
+@pytest.mark.usefixtures("desk")
+def test_nobody_is_asked_about_an_hour_shortly_after_midnight(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SystemClock, "now", lambda _clock: datetime(2026, 11, 24, 23, 50, tzinfo=PARIS))
+    monkeypatch.setattr("policenotify.cli.times.is_terminal", lambda: True)
+    assert run("publish", *with_other("--next-update", "0h15"), "--wait", "10").code == Exit.OK
 
 
 @pytest.mark.usefixtures("desk")

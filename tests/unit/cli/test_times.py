@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policenotify.cli.times import is_span, parse_future, parse_near
+from policenotify.cli.times import has_no_day, is_span, parse_future, parse_near
 
 PARIS = ZoneInfo("Europe/Paris")
 NOW = datetime(2026, 11, 24, 18, 2, 37, tzinfo=PARIS)
@@ -40,6 +40,31 @@ def _paris(day: int, hour: int, minute: int = 0, month: int = 11) -> datetime:
         ("2026-11-24 18h30", _paris(24, 18, 30)),
         ("2026-11-24T18:30:00+00:00", _paris(24, 19, 30)),
         ("2026-11-24T17:30Z", _paris(24, 18, 30)),
+        ("+30min", _paris(24, 18, 32)),
+        ("dans 30 min", _paris(24, 18, 32)),
+        ("dans 1 heure", _paris(24, 19, 2)),
+        ("in 2 hours", _paris(24, 20, 2)),
+        ("18 h 30", _paris(24, 18, 30)),
+        ("aujourd'hui 18h30", _paris(24, 18, 30)),
+        ("aujourd’hui à 18h30", _paris(24, 18, 30)),
+        ("ce soir 20h", _paris(24, 20)),
+        ("demain 18h30", _paris(25, 18, 30)),
+        ("Demain à 7h", _paris(25, 7)),
+        ("tomorrow at 7:00", _paris(25, 7)),
+        ("après-demain 9h", _paris(26, 9)),
+        ("demain midi", _paris(25, 12)),
+        ("minuit", _paris(25, 0)),
+        ("26/11/2026 18:30", _paris(26, 18, 30)),
+        ("26/11/2026 à 18h30", _paris(26, 18, 30)),
+        ("le 26/11 à 18h30", _paris(26, 18, 30)),
+        ("26 novembre 18h30", _paris(26, 18, 30)),
+        ("jeudi 26 novembre 2026 à 18h30", _paris(26, 18, 30)),
+        ("1er décembre 9h", _paris(1, 9, month=12)),
+        ("jeudi 9h", _paris(26, 9)),
+        ("mardi 9h", _paris(1, 9, month=12)),  # today's has passed
+        ("mardi 19h", _paris(24, 19)),
+        ("friday 9:00", _paris(27, 9)),
+        ("2/1 9h", datetime(2027, 1, 2, 9, tzinfo=PARIS)),
     ],
 )
 def test_the_next_such_time(typed: str, meant: datetime) -> None:
@@ -56,6 +81,11 @@ def test_the_next_such_time(typed: str, meant: datetime) -> None:
         ("0h30", _paris(24, 23, 50), _paris(25, 0, 30)),
         ("-15m", NOW, _paris(24, 17, 47)),
         ("2026-11-23T18:30", NOW, _paris(23, 18, 30)),
+        ("hier 22h", NOW, _paris(23, 22)),
+        ("il y a 10 min", NOW, _paris(24, 17, 52)),
+        ("lundi 9h", NOW, _paris(23, 9)),
+        ("23/11 18h30", NOW, _paris(23, 18, 30)),
+        ("31/12 18h", _paris(2, 9, month=1), datetime(2025, 12, 31, 18, tzinfo=PARIS)),
     ],
 )
 def test_a_time_that_may_lie_behind(typed: str, now: datetime, meant: datetime) -> None:
@@ -64,14 +94,35 @@ def test_a_time_that_may_lie_behind(typed: str, now: datetime, meant: datetime) 
 
 @pytest.mark.parametrize(
     "typed",
-    ["", "soon", "24h00", "18h60", "1830", "+", "-", "+m", "2026-11-24", "20261124", "2026-02-30T10:00", "١٨:٣٠"],
+    [
+        "",
+        "soon",
+        "24h00",
+        "18h60",
+        "1830",
+        "+",
+        "-",
+        "+m",
+        "2026-11-24",
+        "20261124",
+        "2026-02-30T10:00",
+        "١٨:٣٠",
+        "demain",
+        "31/02/2026 18h",
+        "18h30 demain",
+        "26 brumaire 18h",
+        "demain 25h",
+        "someday 18h",
+        "demain 26/11 18h",
+        "26/11/2026",
+    ],
 )
 def test_an_invalid_time_is_refused_with_the_valid_forms(typed: str) -> None:
     with pytest.raises(ValueError, match="is not a time; write it as 18h30"):
         parse_future(typed, now=NOW, zone=PARIS)
 
 
-@pytest.mark.parametrize("typed", ["-5m", "+0m", "2026-11-24T17:00"])
+@pytest.mark.parametrize("typed", ["-5m", "+0m", "2026-11-24T17:00", "hier 18h30", "24/11/2026 17h", "aujourd'hui 9h"])
 def test_a_future_time_cannot_have_passed(typed: str) -> None:
     with pytest.raises(ValueError, match="has passed already"):
         parse_future(typed, now=NOW, zone=PARIS)
@@ -104,9 +155,20 @@ def test_the_next_such_hour_lies_within_a_day_and_reads_as_typed(now: datetime, 
     assert (found.astimezone(PARIS).hour, found.astimezone(PARIS).minute) == (hour, minute)
 
 
+def test_a_date_on_another_day_of_the_week_is_refused() -> None:
+    with pytest.raises(ValueError, match="is another day of the week; check the date"):
+        parse_future("vendredi 26/11/2026 18h30", now=NOW, zone=PARIS)
+
+
+def test_an_hour_alone_has_no_day() -> None:
+    typed = ("18h30", "midi", "demain 18h30", "+30min")
+    assert [text for text in typed if has_no_day(text)] == ["18h30", "midi"]
+
+
 def test_a_span_counts_from_now() -> None:
     assert is_span("+30m")
     assert is_span("-1h")
+    assert is_span("dans 30 min")
     assert not is_span("18h30")
 
 

@@ -14,12 +14,12 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from policenotify.cli import output
+from policenotify.cli.ages import AGE_FORMS, age_of
 from policenotify.cli.commands.campaign_calendar import calendar
 from policenotify.cli.commands.campaign_run import campaign_files, run, serve
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import single_value
-from policenotify.cli.times import AGE_FORMS, age_of
 from policenotify.model.receipt import local_time
 
 if TYPE_CHECKING:
@@ -137,7 +137,8 @@ def _check_messages(campaigns: Sequence[Campaign], publisher: Publisher, result:
             result.problems += [f"{label}: {target.channel}: {target.refused}" for target in preview.refusals]
             result.problems += [f"{label}: {finding}" for finding in preview.findings if finding.blocks]
             remarks += [f"{label}: {finding}" for finding in preview.findings if not finding.blocks]
-            remarks += [f"{label}: waits on {p.channel}: {p.problem} {p.remedy}" for p in preview.pending]
+            pending = [(target.channel, f"{target.problem} {target.remedy}") for target in preview.pending]
+            remarks += [f"{label}: waits on {channel}: {problem}" for channel, problem in pending]
             remarks += [f"{label}: left out on {w.target.channel}: {part}" for w in preview.posts for part in w.omitted]
     result.remarks += dict.fromkeys(remarks)
 

@@ -114,12 +114,12 @@ def worker(call: CliContext, grace: float) -> Exit:
         running.on_failure = signals.wake
         running.start()
         usable = [name for name, channel in publisher.channels.items() if not channel.problem]
-        click.echo(f"Delivering on {', '.join(usable) or 'no channel'}.", err=True)
+        click.echo(call.say(f"Delivering on {', '.join(usable) or 'no channel'}."), err=True)
         installation = InstallationStatus.read(publisher.journal, publisher.channels.values(), limit=0)
         for problem in installation.channel_problems.values():
-            click.echo(plain(str(problem)), err=True)
+            click.echo(plain(call.say(str(problem))), err=True)
         for name, incidents in installation.removed_channels.items():
-            click.echo(plain(removed_channel(name, incidents)), err=True)
+            click.echo(plain(call.say(removed_channel(name, incidents))), err=True)
         supervisor.notify("READY=1")
         ended_by = supervisor.watch(running, signals)
         supervisor.notify("STOPPING=1")

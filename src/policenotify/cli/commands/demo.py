@@ -21,6 +21,7 @@ from rich.tree import Tree
 from policenotify.channel import ChannelConfig
 from policenotify.cli.context import json_text
 from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.language import desk_catalogue
 from policenotify.cli.report.builder import draw
 from policenotify.cli.report.file import PageFile, html_option
 from policenotify.cli.report.networks import look_of
@@ -226,6 +227,8 @@ def demo(*, html: str | None, as_json: bool) -> None:
       policenotify demo --json | jq '.publications[].receipts'
     """
     console = Console(highlight=False, soft_wrap=False)
+    catalogue = desk_catalogue(None)
+    say = catalogue.translate if catalogue else str
     with ExitStack() as stack:
         file = stack.enter_context(PageFile(html)) if html else None
         desk = stack.enter_context(open_desk())
@@ -233,7 +236,7 @@ def demo(*, html: str | None, as_json: bool) -> None:
         for publication, entry in publish_story(desk):
             story.append((publication, entry))
             if not as_json:
-                console.print(_page(publication, entry, desk))
+                console.print(_page(publication, entry, desk, say))
         if as_json:
             document = {
                 "publications": [publication.model_dump(mode="json", exclude_none=True) for publication, _ in story],
@@ -241,37 +244,41 @@ def demo(*, html: str | None, as_json: bool) -> None:
             }
             click.echo(json_text(document))
         else:
-            console.print(Group(*map(_tree, desk.networks)))
+            console.print(Group(*(_tree(network, say) for network in desk.networks)))
         if file:
-            file.write(draw("demo", [entry for _, entry in story], desk.publisher))
-            click.echo(f"\n{file}", err=as_json)
+            file.write(draw("demo", [entry for _, entry in story], desk.publisher), catalogue)
+            click.echo(f"\n{say(str(file))}", err=as_json)
     if not all(publication.ok for publication, _ in story):
         raise SystemExit(Exit.ATTENTION)
 
 
-def _page(publication: Publication, entry: ReportEntry, desk: DemoDesk) -> Group:
+def _page(publication: Publication, entry: ReportEntry, desk: DemoDesk, say: Callable[[str], str]) -> Group:
     """Return a publication as its readers see it, with its receipts."""
     message = publication.message
     incident = f"incident {message.incident}, " if message.incident else ""
     when = publication.at.astimezone(desk.publisher.zone)
-    head = f"\n{when:%A %d %B %Y, %H:%M} · {message.category} · {incident}{message.stage}"
+    head = f"\n{when:%A} {when:%Y-%m-%d %H:%M} · {message.category} · {incident}{message.stage}"
     return Group(
-        Text(head, style="bold"),
-        *(_panel(post, network.name) for network in desk.networks for post in entry.reader_posts[network.channel.name]),
-        *(Text(f"  {'✔' if receipt.ok else '✘'} {receipt}") for receipt in publication.receipts),
+        Text(say(head), style="bold"),
+        *(
+            _panel(post, network.name, say)
+            for network in desk.networks
+            for post in entry.reader_posts[network.channel.name]
+        ),
+        *(Text(say(f"  {'✔' if receipt.ok else '✘'} {receipt}")) for receipt in publication.receipts),
     )
 
 
-def _panel(post: ReaderPost, network: str) -> Panel:
+def _panel(post: ReaderPost, network: str, say: Callable[[str], str]) -> Panel:
     text = Text.assemble((f"{post.title}\n\n" if post.title else "", "bold"), post.text.strip())
-    title = f"{network}{' · in reply to the one before' if post.parent else ''}"
+    title = f"{network}{say(' · in reply to the one before') if post.parent else ''}"
     # Open at the sides: mails are wrapped at 78 columns, and a terminal has 80.
     return Panel(text, title=title, title_align="left", width=80, box=HORIZONTALS, padding=0)
 
 
-def _tree(network: DemoNetwork) -> Tree:
+def _tree(network: DemoNetwork, say: Callable[[str], str]) -> Tree:
     """Return the threads of a network."""
-    tree = Tree(f"\nThreads on {network.name}")
+    tree = Tree(say(f"\nThreads on {network.name}"))
     for thread in _threads(network):
         branch = tree.add(_short(thread[0]))
         for reply in thread[1:]:

@@ -57,9 +57,11 @@ def doctor(call: CliContext) -> Exit:
     """
     lines = tuple(_check(call))
     exit_code = worst(*(line.exit for line in lines))
-    table = Table("check", "state", "detail", box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    head = [call.say(name) for name in ("check", "state", "detail")]
+    table = Table(*head, box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for line in lines:
-        table.add_row(output.plain(line.check), line.state, Text(output.plain(line.detail), overflow="fold"))
+        detail = Text(output.plain(call.say(line.detail)), overflow="fold")
+        table.add_row(output.plain(call.say(line.check)), call.say(line.state), detail)
     ok = exit_code is Exit.OK
     summary = "Everything is right." if ok else "Something is wrong: see the lines marked WRONG."
     call.emit(DoctorAnswer(ok=ok, lines=lines), table, Text(summary, style="bold"))

@@ -11,10 +11,10 @@ import click
 from rich.text import Text
 
 from policenotify.cli import output
+from policenotify.cli.ages import age_of, check_category, selection_options
 from policenotify.cli.commands.journal_export import UNCHANGED, export, public_key, verify
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
-from policenotify.cli.times import age_of, check_category, selection_options
 from policenotify.errors import SettingsError
 from policenotify.model.receipt import local_time
 

@@ -15,9 +15,9 @@ import click
 from rich.text import Text
 
 from policenotify.cli import output
+from policenotify.cli.ages import age_of, check_category, selection_options
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
-from policenotify.cli.times import age_of, check_category, selection_options
 from policenotify.errors import SettingsError
 
 _WITNESSED = {"journal", "seal", "last_event", "at", "digest"}
@@ -69,7 +69,7 @@ def export(call: CliContext, file: str, older_than: str | None, category: str | 
         journal.audit.record(actor, "exported", {**result, "before": before.isoformat() if before else None})
     text = f"{lines.count} lines, SHA-256 {digest}."
     if file == _STANDARD:
-        click.echo(text, err=True)
+        click.echo(call.say(text), err=True)
     else:
         call.emit({"file": file, **result, "actor": actor}, Text(f"Exported to {file}:"), output.line(text))
     return Exit.OK

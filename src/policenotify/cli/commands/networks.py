@@ -180,7 +180,8 @@ def capabilities_in_words(capabilities: Capabilities) -> Iterator[str]:
         yield "one key posts once, for ever"
     elif capabilities.idempotency_window:
         yield f"one key posts once, within {capabilities.idempotency_window}"
-    yield f"it {'cannot' if capabilities.lookup_delay is None else 'can'} be asked whether a post is published"
+    asked = capabilities.lookup_delay is not None
+    yield "it can be asked whether a post is published" if asked else "it cannot be asked whether a post is published"
     if capabilities.acceptance == "unverified":
         yield output.UNVERIFIED
 

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _KINDS = {"reply": "in the thread", "standalone": "alone", "continuation": "continues"}
 _FOLLOWING = {"update": Stage.UPDATE, "end": Stage.END, "correct": Stage.CORRECTION, "cancel": Stage.CANCELLATION}
+_DELETES = "deletes an earlier post"
+_WAITS = "it would wait"
 _WIDTH = 80
 
 
@@ -78,8 +80,8 @@ def preview(call: CliContext, /, to: tuple[str, ...], html: str | None, **typed:
         result = publisher.preview(message, to=to or None)
         call.emit(preview_answer(result, publisher, times), *preview_lines(result, publisher), *time_lines(times))
         if file:
-            file.write(draw("preview", [ReportEntry(at=now, preview=result)], publisher))
-            click.echo(f"\n{file}", err=call.json)
+            file.write(draw("preview", [ReportEntry(at=now, preview=result)], publisher), call.catalogue)
+            click.echo(f"\n{call.say(str(file))}", err=call.json)
     if not result.allowed:
         return Exit.REJECTED
     return Exit.ATTENTION if result.pending else Exit.OK
@@ -154,9 +156,9 @@ def preview_lines(preview: Preview, publisher: Publisher) -> Iterator[Renderable
         yield output.line(f"✘ {target.channel} · {target.language}")
         yield output.paragraph(target.refused)
     for target in preview.deletions:
-        yield Text(output.plain(f"{target.channel} · {target.language} · deletes an earlier post"))
+        yield Text(output.plain(f"{target.channel} · {target.language} · {_DELETES}"))
     for pending in preview.pending:
-        yield Text(output.plain(f"✘ {pending.channel} · {pending.language} · it would wait"), style="bold")
+        yield Text(output.plain(f"✘ {pending.channel} · {pending.language} · {_WAITS}"), style="bold")
         yield output.paragraph(pending.problem)
         yield output.paragraph(pending.remedy, "→ ")
     if not (preview.posts or preview.deletions or preview.pending or preview.refusals):

@@ -36,7 +36,8 @@ def publish(call: CliContext, /, to: tuple[str, ...], **typed: object) -> Exit:
     Give it by options, as a JSON file (- reads standard input), or some fields by each; a field that is given twice
     is an error. The same content is published once; to publish it again on purpose, give another --key.
 
-    Times: 18h30, 18:30 (the next one), +30m, 2026-11-24T18:30, in the zone of the settings.
+    Times: 18h30 (the next one), +30min, demain 18h30, vendredi 9h, 26/11/2026 18:30, 2026-11-24T18:30, in the zone of
+    the settings.
 
     \b
     Examples:
@@ -156,7 +157,7 @@ def _publish(
 ) -> Exit:
     from policenotify.cli.message import default_key, spans_of
     from policenotify.cli.results import PublishAnswer
-    from policenotify.cli.times import typed_times
+    from policenotify.cli.times import confirm_times, typed_times
     from policenotify.errors import IdempotencyConflict
     from policenotify.publishing.results import PublicationResult
 
@@ -165,6 +166,7 @@ def _publish(
         times = typed_times(typed, message, now=publisher.journal.now(), zone=publisher.zone)
         spans, actor = spans_of(typed), call.actor
         key = printable_name("--key", typed["key"]) if typed["key"] is not None else default_key(message, spans)
+        confirm_times(call, times, publisher.journal.now())
         wait = None if typed["wait"] is None else timedelta(seconds=typed["wait"])
         call.may_have_published = True
         try:

@@ -56,7 +56,9 @@ def suppressed(call: CliContext, channel: str | None) -> Exit:
     return Exit.OK
 
 
-@recipients.command("lift", epilog=exit_codes("2 nobody is named; 6 no journal"))
+@recipients.command(
+    "lift", short_help="Write again to a recipient.", epilog=exit_codes("2 nobody is named; 6 no journal")
+)
 @click.argument("channel", shell_complete=completion.channels)
 @click.argument("recipient", required=False)
 @click.option("--all", "everybody", is_flag=True, help="Lift all suppressions of the channel.")

@@ -1,5 +1,5 @@
 """The HTML report of `--html`: every network as its readers see it.
 
-Jinja renders the messages, posts and receipts themselves. Labels are English, as on the command line: reasons, remedies
-and findings are. What the public reads keeps its own language, and is marked with it.
+Jinja renders the messages, posts and receipts themselves. Labels, reasons, remedies and findings are in the desk's
+language, as on the command line. What the public reads keeps its own language, and is marked with it.
 """

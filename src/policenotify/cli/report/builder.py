@@ -115,11 +115,16 @@ class Report:
             "message, published once" if len(self.entries) == 1 else "messages, each published once",
         )
         if incidents:
-            yield str(len(incidents)), f"incident{'s' * (len(incidents) > 1)}, {over or 'none'} over"
+            counted = "incidents" if len(incidents) > 1 else "incident"
+            yield str(len(incidents)), f"{counted}, {over} over" if over else f"{counted}, none over"
         if any(entry.publication for entry in self.entries):
-            yield str(posts), f"post{'s' * (posts != 1)} published, on {channels} channel{'s' * (channels != 1)}"
+            published = "post published" if posts == 1 else "posts published"
+            yield (
+                str(posts),
+                f"{published}, on {channels} channel" if channels == 1 else f"{published}, on {channels} channels",
+            )
         else:
-            yield str(channels), f"channel{'s' * (channels != 1)} that would publish it"
+            yield str(channels), "channel that would publish it" if channels == 1 else "channels that would publish it"
 
     @property
     def concerns(self) -> list[Concern]:

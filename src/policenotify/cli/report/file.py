@@ -22,6 +22,7 @@ from policenotify.errors import MissingExtra
 if TYPE_CHECKING:
     from jinja2 import Template
 
+    from policenotify.catalogue.catalogue import Catalogue
     from policenotify.cli.report.builder import Report
 
 
@@ -89,9 +90,9 @@ class PageFile:
     ) -> None:
         self._draft.unlink(missing_ok=True)
 
-    def write(self, report: Report) -> None:
-        """Write the report, whole."""
-        self._draft.write_text(html(report), encoding="utf-8", errors="replace")
+    def write(self, report: Report, catalogue: Catalogue | None = None) -> None:
+        """Write the report, whole, in the language of the catalogue; `None`: in English."""
+        self._draft.write_text(html(report, catalogue), encoding="utf-8", errors="replace")
         self._draft.replace(self.path)
 
     def __str__(self) -> str:
@@ -109,17 +110,33 @@ def _refused(why: str) -> click.BadParameter:
     return click.BadParameter(why, param_hint=OPTION)
 
 
-def html(report: Report) -> str:
-    """Return a report as one page that loads nothing, runs nothing and sends nothing."""
-    return _template().render(page=report, policy=POLICY, version=version("policenotify"))
+def html(report: Report, catalogue: Catalogue | None = None) -> str:
+    """Return a report as one page that loads nothing, runs nothing and sends nothing.
+
+    Its labels are in the language of the catalogue. What the public reads keeps its own.
+    """
+    language = catalogue.language.partition("-")[0] if catalogue else "en"
+    translate = catalogue.translate if catalogue else str
+    return _template(language).render(
+        page=report, policy=POLICY, version=version("policenotify"), language=language, t=translate
+    )
 
 
 @cache
-def _template() -> Template:
+def _template(language: str) -> Template:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     from policenotify.cli.report.cards import STAGES, data_url, initials, notes_of, tone
+    from policenotify.render.locales import LOCALES
     from policenotify.text import sms
+
+    locale = LOCALES[language]
+
+    def day(at: datetime) -> str:
+        return f"{locale.weekdays[at.weekday()]} {at.day} {locale.months[at.month - 1]} {at.year}"
+
+    def short(at: datetime) -> str:
+        return f"{at.day} {locale.months[at.month - 1]}, {at:%H:%M}"
 
     environment = Environment(
         loader=PackageLoader("policenotify.cli.report"),
@@ -132,8 +149,8 @@ def _template() -> Template:
     environment.filters |= {
         "iso": lambda at: at.isoformat(timespec="seconds"),
         "clock": lambda at: f"{at:%H:%M}",
-        "day": _day,
-        "short": lambda at: f"{at.day} {at:%B, %H:%M}",
+        "day": day,
+        "short": short,
         "initials": initials,
         "people": people,
         "tone": tone,
@@ -148,10 +165,6 @@ def _template() -> Template:
 def _printable(value: object) -> object:
     """Remove control characters from every text. Escaped markup has none left."""
     return plain(value) if type(value) is str else value
-
-
-def _day(at: datetime) -> str:
-    return f"{at:%A} {at.day} {at:%B %Y}"
 
 
 class MailFrame:

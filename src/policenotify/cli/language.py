@@ -1,0 +1,106 @@
+"""The language of the command line: that of the installation, else that of the process."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from policenotify.catalogue.catalogue import Catalogue
+
+_VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")  # POSIX.1-2017, section 8.2, in their order
+_ROW = re.compile(r"(?P<name>\s*\S.*?\s{2,})(?P<meaning>\S.*)")  # a name, at least two spaces, its meaning
+_FILE_NAME = "policenotify.toml"  # as in `policenotify.settings.loader`, which help and completion do not import
+
+
+def language_of(settings: str | None, environment: Mapping[str, str]) -> str:
+    """Return the `language` of the settings, else the language of the process.
+
+    Settings that cannot be read have none: the command itself reports what is wrong with them.
+    """
+    if stated := environment.get("POLICENOTIFY_LANGUAGE"):  # as for every setting, it takes precedence
+        return stated
+    name = settings or environment.get("POLICENOTIFY_SETTINGS") or _FILE_NAME
+    try:
+        language = tomllib.loads(Path(name).read_text(encoding="utf-8")).get("language")
+    except (OSError, ValueError):
+        language = None
+    if isinstance(language, str):
+        return language
+    named = next((environment[variable] for variable in _VARIABLES if environment.get(variable)), "")
+    return named.partition(".")[0].partition("@")[0].partition("_")[0].lower() or "en"
+
+
+def desk_catalogue(settings: str | None) -> Catalogue | None:
+    """Return the catalogue of the installation's language, `None` for English."""
+    language = language_of(settings, os.environ)
+    if language in {"en", "c", "posix"}:
+        return None
+    from policenotify.catalogue.catalogue import catalogue_of
+
+    return catalogue_of(language)
+
+
+class Formatter(click.HelpFormatter):
+    """Help in the desk's language. Examples stay as they are."""
+
+    catalogue: Catalogue | None = None
+
+    def _translated(self, text: str) -> str:
+        return self.catalogue.translate(text) if self.catalogue else text
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        """Write the usage line."""
+        named = self.catalogue.metavars(args) if self.catalogue else args
+        super().write_usage(prog, named, self._translated("Usage:") + " " if prefix is None else prefix)
+
+    def write_heading(self, heading: str) -> None:
+        """Write a heading."""
+        super().write_heading(self._translated(f"{heading}:").removesuffix(":"))
+
+    def write_text(self, text: str) -> None:
+        """Write paragraphs. Of one that is not wrapped, lines are translated each for itself."""
+        super().write_text(
+            "\n\n".join(self._paragraph(part) for part in text.split("\n\n")) if self.catalogue else text
+        )
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        """Write names with their meanings."""
+        named = self.catalogue.metavars if self.catalogue else str
+        super().write_dl([(named(name), self._translated(meaning)) for name, meaning in rows], col_max, col_spacing)
+
+    def _paragraph(self, text: str) -> str:
+        if not text.lstrip().startswith("\b"):
+            return self._translated(" ".join(text.split()))
+        return "\n".join(self._lines(text.split("\n")))
+
+    def _lines(self, lines: Sequence[str]) -> Iterator[str]:
+        for line in lines:
+            if row := _ROW.fullmatch(line):
+                yield row["name"] + self._translated(row["meaning"])
+            else:
+                yield self._translated(line) if line.rstrip().endswith(":") else line
+
+
+class Context(click.Context):
+    """The context of a command, whose help is in the desk's language."""
+
+    def make_formatter(self) -> click.HelpFormatter:
+        """Return the formatter of the help."""
+        formatter = Formatter(width=self.terminal_width, max_width=self.max_content_width)
+        formatter.catalogue = getattr(self.find_root().obj, "catalogue", None)
+        return formatter
+
+
+def in_desk_language(command: Any) -> Any:  # noqa: ANN401 - a command or a group, as it is
+    """Let a command show its help in the desk's language, and all commands of a group."""
+    command.context_class = Context
+    for inner in getattr(command, "commands", {}).values():
+        in_desk_language(inner)
+    return command

@@ -1,0 +1,163 @@
+"""The French catalogue: nothing lacks, nothing is stale, and each text has one meaning."""
+
+from __future__ import annotations
+
+import re
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policenotify.catalogue.catalogue import Catalogue, catalogue_of
+from policenotify.catalogue.template import Template, split_template
+from policenotify.cli.commands.networks import network_info
+from policenotify.networks.registry import networks
+
+ROOT = Path(__file__).parents[3]
+SHORTEST = 8  # characters
+SPACE = "\N{NO-BREAK SPACE}"
+
+
+def _tool() -> ModuleType:
+    spec = spec_from_file_location("ci_catalogue", ROOT / ".ci" / "catalogue.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+TOOL = _tool()
+
+
+@pytest.fixture(scope="module")
+def french() -> Catalogue:
+    catalogue = catalogue_of("fr")
+    assert catalogue is not None
+    return catalogue
+
+
+def example(template: Template) -> str:
+    """Return a text of the template: a number, a text of the catalogue or a name in each slot."""
+    values = [
+        str(number + 2) if number in template.numbers else "unconfirmed" if number in template.nested else f"x{number}"
+        for number in range(len(template.literals) - 1)
+    ]
+    return "".join(literal + value for literal, value in zip(template.literals, [*values, ""], strict=True))
+
+
+def test_no_text_of_the_source_lacks_its_translation() -> None:
+    assert [f"{text.file}:{text.line} {text.template}" for text in TOOL.missing("fr")] == []
+
+
+def test_no_translation_is_stale() -> None:
+    assert TOOL.stale("fr") == []
+
+
+def test_each_option_of_a_network_of_ours_is_explained_in_french(french: Catalogue) -> None:
+    explained = [
+        text
+        for network in networks()
+        if network.package == "policenotify"
+        for info in [network_info(network, "")]
+        for text in (info.about, *(option.meaning for option in info.options))
+    ]
+    assert [text for text in explained if french.find(text) is None] == []
+
+
+def test_each_template_finds_itself_in_its_own_example(french: Catalogue) -> None:
+    found = {english: french.find(example(template)) for english, template in french.templates.items()}
+    assert {
+        english: other.english if other else None
+        for english, other in found.items()
+        if other is not french.templates[english]
+    } == {}
+
+
+def test_each_translation_uses_each_value(french: Catalogue) -> None:
+    """A value left out would be a name or a command that the officer needs."""
+    lacking = {
+        english
+        for english, template in french.templates.items()
+        for text in template.translations
+        if {slot.number for slot in split_template(text)[1]} != set(range(len(template.literals) - 1))
+    }
+    assert lacking == set()
+
+
+def test_no_text_that_is_all_values_is_a_template(french: Catalogue) -> None:
+    """It would match anything."""
+    assert [
+        english
+        for english, template in french.templates.items()
+        if not re.search(r"[^\W\d_]", "".join(template.literals))
+    ] == []
+
+
+def test_no_template_that_begins_with_a_value_is_too_short(french: Catalogue) -> None:
+    """It would match texts that are not of it."""
+    short = [
+        english
+        for english, template in french.templates.items()
+        if not template.literals[0] and not template.numbers
+        if template.weight < SHORTEST
+    ]
+    assert short == []
+
+
+def test_french_has_its_spaces_and_quotes(french: Catalogue) -> None:
+    texts = [text for template in french.templates.values() for text in template.translations]
+    assert [text for text in texts if re.search(r"\w [:;!?»](?=\s|$)|« ", text)] == []
+    assert [text for text in texts if re.search(rf"[^{SPACE}]»|«[^{SPACE}]", text)] == []
+
+
+@given(st.lists(st.one_of(st.text(max_size=20), st.sampled_from(["X refused the post: ", "It waits: ", "\n", " · "]))))
+def test_any_text_is_translated(pieces: list[str]) -> None:
+    """A receipt may hold any words of a server."""
+    french = catalogue_of("fr")
+    assert french is not None
+    text = "".join(pieces)
+    assert isinstance(french.translate(text), str)
+    assert french.translate(text) == french.translate(text)
+
+
+ENGLISH_AND_FRENCH = """
+Nothing was sent: the message may not go out as it is. The draft is kept as 01ABC.⏎  PN112 error · headline: There is \
+no word in it. Describe in a few words what happens.
+= Rien n'a été envoyé : le message ne peut pas partir tel quel. Le brouillon est gardé sous 01ABC.⏎  PN112 ERREUR · \
+titre (headline) : Il ne contient aucun mot. Décrivez en quelques mots ce qui se passe.
+PN112 error · headline: There is no word in it. Describe in a few words what happens.
+= PN112 ERREUR · titre (headline) : Il ne contient aucun mot. Décrivez en quelques mots ce qui se passe.
+Give next_update_at, by default in an hour: 2026-11-26 19:30 (--next-update +1h). Else give starts_at or expires_at.
+= Donnez next_update_at, par défaut dans une heure : 26/11/2026 19:30 (--next-update +1h). Sinon, donnez starts_at ou \
+expires_at.
+Nothing was sent. Incident '2026-4711' has ended. What may follow: correction. If the danger has returned, open a new \
+incident with follows='2026-4711'.
+= Rien n'a été envoyé. L'incident « 2026-4711 » est terminé. Ce qui peut suivre : rectificatif. Si le danger est \
+revenu, ouvrez un nouvel incident avec follows='2026-4711'.
+An earlier attempt may be out; now the network refuses it: X refused the post: “Status is a riddle.”
+= Un essai précédent est peut-être publié ; maintenant le réseau le refuse : X a refusé le post : “Status is a riddle.”
+In “fermée.La” a space is missing, and networks may make it a link to an unrelated site. It goes out as \
+“fermée. La”.
+= Dans « fermée.La », il manque une espace, et les réseaux peuvent en faire un lien vers un site étranger. \
+Le texte part sous la forme « fermée. La ».
+The mail server cannot be reached: its name is not found.
+= Le serveur de mail est injoignable : son nom est introuvable.
+It was worded for @police34; 'x' is now @police30.
+= Il était rédigé pour @police34 ; « x » est maintenant @police30.
+"""
+
+
+def _pairs() -> list[tuple[str, str]]:
+    lines = [line.replace("⏎", "\n") for line in ENGLISH_AND_FRENCH.strip().splitlines()]
+    return list(zip(lines[::2], (line.removeprefix("= ") for line in lines[1::2]), strict=True))
+
+
+@pytest.mark.parametrize(("english", "translated"), _pairs())
+def test_a_receipt_or_error_reads_in_french(french: Catalogue, english: str, translated: str) -> None:
+    assert french.translate(english).replace(SPACE, " ") == translated

@@ -1,0 +1,197 @@
+"""The command line in French: an incident, mistakes, and the help of every command.
+
+    python -m tests.unit.cli.test_french     write the golden texts again
+
+Ids, times and addresses are replaced by signs, because they differ each time.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from policenotify.cli.app import COMMANDS, program
+from policenotify.cli.language import language_of
+from tests.support.installation import Desk
+from tests.support.shell import ACCIDENT, Run, with_other
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "desk"
+SIGNS = (
+    (re.compile(r"\b01[0-9A-HJKMNP-TV-Z]{24}\b"), "<publication>"),
+    (re.compile(r"\bcli-[0-9a-f]{40}\b"), "<clé>"),
+    (re.compile(r"https://bsky\.app/profile/\S+"), "<adresse>"),
+    (re.compile(r"\b\d\d/\d\d/\d{4} \d\d:\d\d(:\d\d)?"), "<heure>"),
+    (re.compile(r"\b(?:lun|mar|mercre|jeu|vendre|same)di <heure>|dimanche <heure>"), "<jour> <heure>"),
+    (re.compile(r"<jour> <heure> \((?:aujourd'hui|demain)\)"), "<jour> <heure> (<jour>)"),
+    (re.compile(r"dans \d+ heures"), "dans <n> heures"),
+    (re.compile(r"─+"), "─"),
+    (re.compile(r"\d+ sur \d+ ─\n.*?\n ─", re.DOTALL), "<n> sur <n> ─ …"),  # the wording of posts has its own texts
+)
+
+INCIDENT = (
+    ("preview", *ACCIDENT),
+    ("publish", *ACCIDENT),
+    ("publish", *ACCIDENT),
+    ("status",),
+    ("incidents",),
+    ("update", "2026-4711", "Une voie rouverte", "--instruction", "Évitez le secteur.", "--next-update", "dans 45 min"),
+    ("correct", "2026-4711", "Accident avenue de Lodève", "--street", "avenue de Lodève"),
+    ("end", "2026-4711", "Fin d'intervention", "--description", "Circulation rétablie."),
+    ("status", "2026-4711"),
+    ("incidents", "--all"),
+    ("stop", "--reason", "Compte compromis ?"),
+    ("status",),
+    ("publish", *with_other("--incident", "2026-4712")),
+    ("resume",),
+    ("drain",),
+)  # fmt: skip
+
+MISTAKES = (
+    ("publis", "--headline", "Accident"),
+    ("publish", "--categorie", "fire", "--headline", "Feu"),
+    ("publish", "--category", "accident", "--headline", "Accident"),
+    ("publish", "--category", "traffic_accident"),
+    ("publish", *with_other("--commune", "Saint-Denis")),
+    ("publish", *with_other("--commune", "Montpelier")),
+    ("publish", *with_other("--next-update", "plus tard")),
+    ("publish", *with_other("--next-update", "hier 18h30")),
+    ("publish", *ACCIDENT, "--severity", "grave"),
+    ("publish", "message.json"),
+    ("publish", *ACCIDENT, "--link", "pas une adresse"),
+    ("publish", *ACCIDENT, "--image", "photo.jpg"),
+    ("publish", *ACCIDENT, "--to", "facebook"),
+    ("publish", "--category", "armed_threat", "--incident", "A1", "--commune", "34172", "--headline", "Individu armé"),
+    ("update", "2026-4711", "Une voie rouverte"),
+    ("correct", "2026-4711", "Accident avenue de Lodève"),
+    ("resume", "facebook"),
+    ("resolve", "7", "--posted"),
+    ("status", "2026-4711"),
+    ("journal", "purge", "--older-than", "longtemps"),
+    ("networks", "facebook"),
+)  # fmt: skip
+
+
+def signed(text: str) -> str:
+    """Return a text with a sign for whatever differs each time."""
+    for pattern, sign in SIGNS:
+        text = pattern.sub(sign, text)
+    return text
+
+
+def spoken(run: Run, commands: tuple[tuple[str, ...], ...]) -> str:
+    """Return a session in a terminal."""
+    parts = []
+    for command in commands:
+        ran = run(*command)
+        # Whatever differs may break a line elsewhere, so paragraphs are joined.
+        text = f"{ran.out}{_without_log(ran.err)}"
+        if "--help" not in command:
+            text = re.sub(r"\n {4}(?=[^ →!])", " ", text)
+        parts.append(f"$ policenotify {' '.join(command)}\n{signed(text).strip()}\n[{int(ran.code)}]\n")
+    return "\n".join(parts)
+
+
+def _without_log(text: str) -> str:
+    return "".join(line for line in text.splitlines(keepends=True) if "The network of" not in line)
+
+
+def helps() -> Iterator[tuple[str, ...]]:
+    """Yield every command and subcommand, asking for its help."""
+    context = click.Context(program)
+    yield ("--help",)
+    for name in COMMANDS:
+        command = program.get_command(context, name)
+        yield (name, "--help")
+        for inner in getattr(command, "commands", ()):
+            yield (name, inner, "--help")
+
+
+SESSIONS: dict[str, Callable[[], tuple[tuple[str, ...], ...]]] = {
+    "incident": lambda: INCIDENT,
+    "mistakes": lambda: MISTAKES,
+    "help": lambda: tuple(helps()),
+}
+
+
+@pytest.fixture
+def french(desk: Desk) -> Desk:
+    settings = desk.folder / "policenotify.toml"
+    settings.write_text(f'language = "fr"\n{settings.read_text(encoding="utf-8")}', encoding="utf-8")
+    return desk
+
+
+@pytest.mark.usefixtures("french")
+@pytest.mark.parametrize("name", SESSIONS)
+def test_a_session_reads_as_its_golden_text(run: Run, name: str) -> None:
+    text, golden = spoken(run, SESSIONS[name]()), GOLDEN / f"{name}.txt"
+    if os.environ.get("WRITE_GOLDEN"):
+        golden.write_text(text, encoding="utf-8")
+    assert text == golden.read_text(encoding="utf-8")
+
+
+def test_a_stored_reason_is_read_in_the_language_of_its_reader(run: Run, french: Desk) -> None:
+    french.bluesky.closed = "takendown"
+    french.mail.refuse_connections()
+    trouble = (("publish", *ACCIDENT, "--wait", "1"), ("status",), ("drain", "--budget", "1"))
+    text, golden = spoken(run, trouble), GOLDEN / "trouble.txt"
+    if os.environ.get("WRITE_GOLDEN"):
+        golden.write_text(text, encoding="utf-8")
+    assert text == golden.read_text(encoding="utf-8")
+    doctor = run("doctor").words.replace("\N{NO-BREAK SPACE}", " ")
+    assert "canal presse ERREUR Le serveur de mail est injoignable." in doctor
+    assert "Quelque chose ne va pas : voir les lignes marquées ERREUR." in doctor
+    [blocked] = run("status", "--json").document["blocked"].values()
+    assert blocked["reason"].startswith("Bluesky has taken this account down")
+
+
+@pytest.mark.usefixtures("french")
+def test_json_is_english_in_every_language(run: Run) -> None:
+    refused = run("update", "2026-4711", "Une voie rouverte", "--json")
+    assert refused.document["error"]["text"].startswith("Nothing was sent. There is no incident '2026-4711'.")
+    assert run("publish", *ACCIDENT, "--json").document["publication"]["receipts"][0]["outcome"] == "posted"
+
+
+@pytest.mark.parametrize(
+    ("settings", "environment", "language"),
+    [
+        ('language = "fr"\n', {"LANG": "en_GB.UTF-8"}, "fr"),
+        ('language = "en"\n', {"LANG": "fr_FR.UTF-8"}, "en"),
+        ("", {"LANG": "fr_FR.UTF-8"}, "fr"),
+        ("", {"LANG": "fr_FR.UTF-8", "LC_MESSAGES": "en_US"}, "en"),
+        ("", {"LC_ALL": "C.UTF-8", "LANG": "fr_FR"}, "c"),
+        ("", {"LC_ALL": "", "LANG": "fr"}, "fr"),
+        ("", {}, "en"),
+        ("not TOML", {"LANG": "fr_BE@euro"}, "fr"),
+        ("language = 7\n", {}, "en"),
+        ('language = "en"\n', {"POLICENOTIFY_LANGUAGE": "fr"}, "fr"),
+    ],
+)
+def test_the_settings_decide_the_language_and_else_the_process(
+    tmp_path: Path, settings: str, environment: dict[str, str], language: str
+) -> None:
+    file = tmp_path / "policenotify.toml"
+    file.write_text(settings, encoding="utf-8")
+    assert language_of(str(file), environment) == language
+    assert language_of(None, {**environment, "POLICENOTIFY_SETTINGS": str(file)}) == language
+
+
+def test_without_settings_the_help_is_in_the_language_of_the_process(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    assert "Publier une mise à jour d'un incident." in run("--help").out
+    assert "Il n'y a pas de réglages" in run("status").err
+
+
+def test_another_language_of_the_process_is_english(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    assert "Publish an update of an incident." in run("--help").out
+
+
+if __name__ == "__main__":
+    os.environ["WRITE_GOLDEN"] = "1"
+    sys.exit(pytest.main([__file__, "-q", "-k", "golden", "-p", "no:cacheprovider"]))
