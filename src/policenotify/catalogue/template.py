@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 WORD: Final = re.compile(r"\w+")
 _SLOT: Final = re.compile(r"\{\{|\}\}|\{(\d+)(!t|:d)?\}|[{}]")  # a doubled brace is a brace
 
-_MARK: Final = re.compile(r"\s*[,;]\s+")
+_MARK: Final = re.compile(r"(?<!\s)\s*+[,;]\s++")
 _APART: Final = re.compile(r"\.?$|[)\n]|\s+[A-Z]")
 
 

@@ -12,10 +12,10 @@ from policenotify.findings import Level
 from policenotify.render.locales import best_match
 from policenotify.text.spans import spans_of
 
-_MISSING_SPACE: Final = re.compile(r"[^\W\d_]+[,;:](?=[^\W\d_])[\w'’]+")  # but 18:30 and 1,72 m
+_MISSING_SPACE: Final = re.compile(r"(?<![^\W\d_])[^\W\d_]++[,;:](?=[^\W\d_])[\w'’]++")  # but 18:30 and 1,72 m
 _REPEATED_SIGN: Final = re.compile(r"!{2,}|\?{2,}|(?:\?!|!\?)[!?]+")
 _CAPITALS: Final = 4  # words. An abbreviation or two are no shouting.
-_WORD: Final = re.compile(r"[^\W\d_]{2,}")
+_WORD: Final = re.compile(r"[^\W\d_]{2,}+")
 
 
 @check(
