@@ -349,6 +349,7 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
                 "https://\u24dfolice.fr/",  # a letter in a circle
                 "https://police.fr\u3002attack.example/",  # an ideographic full stop
                 "https://\u0261ouv.fr/",  # a phonetic letter
+                "https:///a",  # no site at all
             )
         ),
         *(
@@ -360,6 +361,8 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
             for link in (
                 "https://police.fr.evil.example/",
                 "https://gouv.fr.evil.example/",
+                "https://xn--\u00e9.example/",  # no coded form of anything
+                f"https://{64 * 'a'}.example/",  # longer than a label may be
                 "https://evilgouv.fr/",
                 "https://www.police.example/",
             )
