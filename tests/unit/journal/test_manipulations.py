@@ -144,7 +144,7 @@ def test_a_swapped_address_gets_nothing(full: Desk) -> None:
     "script",
     [
         "UPDATE pn_recipient SET state = 'waiting' WHERE state = 'posted'",
-        "UPDATE pn_recipient SET state = 'waiting', attempts = 0, in_doubt = 0 WHERE state = 'posted'",
+        "UPDATE pn_recipient SET state = 'waiting', attempts = 0, in_doubt = FALSE WHERE state = 'posted'",
         "UPDATE pn_recipient SET attempts = 5 WHERE state = 'posted'",
     ],
 )

@@ -87,46 +87,46 @@ class _Checked:
 class Whole(_Checked, Integer):
     """A whole number, in the range of PostgreSQL's `integer`."""
 
-    check = staticmethod(_is_between(-(2**31), 2**31))
+    check: ClassVar[staticmethod[[Any], Any]] = staticmethod(_is_between(-(2**31), 2**31))
 
 
 class RowNumber(_Checked, BigInteger):
     """The number of a row."""
 
-    check = staticmethod(_is_between(0, _LARGEST))
+    check: ClassVar[staticmethod[[Any], Any]] = staticmethod(_is_between(0, _LARGEST))
 
 
 class SqliteRowNumber(_Checked, Integer):
     """The number of a row on SQLite, which counts rows itself only in a column of type INTEGER."""
 
-    check = staticmethod(_is_between(0, _LARGEST))
+    check: ClassVar[staticmethod[[Any], Any]] = staticmethod(_is_between(0, _LARGEST))
 
 
 class Microseconds(_Checked, BigInteger):
     """A time since 1970, or an interval."""
 
-    check = staticmethod(_is_between(0, _LATEST))
+    check: ClassVar[staticmethod[[Any], Any]] = staticmethod(_is_between(0, _LATEST))
 
 
 class YesNo(_Checked, Boolean):
     """True or false."""
 
-    check = staticmethod(_is_bool)
+    check: ClassVar[staticmethod[[Any], Any]] = staticmethod(_is_bool)
 
 
 class Name(_Checked, String):
     """A text of limited length."""
 
-    check = staticmethod(_is(str))
+    check: ClassVar[staticmethod[[Any], Any]] = staticmethod(_is(str))
 
 
 class LongText(_Checked, Text):
     """A text of any length."""
 
-    check = staticmethod(_is(str))
+    check: ClassVar[staticmethod[[Any], Any]] = staticmethod(_is(str))
 
 
 class Binary(_Checked, LargeBinary):
     """Bytes."""
 
-    check = staticmethod(_is(bytes))
+    check: ClassVar[staticmethod[[Any], Any]] = staticmethod(_is(bytes))
