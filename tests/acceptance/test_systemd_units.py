@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-UNITS = ROOT / "deploy" / "share" / "policenotify" / "systemd"
+UNITS = ROOT / "docs" / "operations" / "share" / "policenotify" / "systemd"
 SERVICES = sorted(path.name for path in UNITS.glob("*.service"))
 EXPOSURE = 30  # tenths: 3.0 of 10
 PROGRAM = "opt/policenotify/bin/policenotify"
@@ -66,7 +66,7 @@ def test_every_timer_has_its_service() -> None:
 
 def test_the_pages_show_the_files_themselves() -> None:
     pages = [path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "howto").glob("*.md")]
-    included = re.compile(r"^<!-- include: (deploy/\S+) -->$", re.MULTILINE)
+    included = re.compile(r"^<!-- include: (docs/operations/\S+) -->$", re.MULTILINE)
     shown = {ROOT / name for page in pages for name in included.findall(page)}
     assert shown == {path for path in UNITS.rglob("*") if path.is_file()}
     assert [page for page in pages if "ExecStart=" in page] == []
