@@ -20,8 +20,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import policenotify
+
 ROOT = Path(__file__).resolve().parent.parent
-SOURCE = ROOT / "src" / "policenotify"
+SOURCE = Path(policenotify.__file__).parent  # also where only the wheel is installed
 CATALOGUE = SOURCE / "catalogue"
 _PROSE = re.compile(r"[^\W\d_]{2,}[^\w\n]*\s[^\w\n]*[^\W\d_]{2,}")
 _FORMATTED = re.compile(r"\{(where)\}")  # names that `str.format` fills in
