@@ -29,7 +29,8 @@ from policenotify.validation import did_you_mean
 if TYPE_CHECKING:
     from policenotify.publishing.publisher import Publisher
 
-_TEXTS = ("description", "instruction", "severity", "link", "language")
+_TEXTS = ("description", "instruction", "source", "severity", "link", "language")
+_KNOWN = {"known": "confirmed", "not_known": "unconfirmed"}
 
 
 class InvalidMessage(PolicenotifyError):
@@ -223,7 +224,7 @@ def _typed_as(field: str, typed: Typed) -> str:
     if field in OPTIONS:
         return option_of(field)
     within = [option for path, option in OPTIONS.items() if path.startswith(f"{field}.")]
-    return ", ".join(dict.fromkeys(option for option in within if typed.get(option[2:])))
+    return ", ".join(dict.fromkeys(option for option in within if typed.get(option[2:].replace("-", "_"))))
 
 
 def _fields(typed: Typed, publisher: Publisher, before: Location | None) -> dict[str, object]:
@@ -237,6 +238,8 @@ def _fields(typed: Typed, publisher: Publisher, before: Location | None) -> dict
     if typed["images"]:
         pairs = zip(typed["images"], typed["alts"], strict=True)
         fields["images"] = [{"path": Path(path), "alt": alt} for path, alt in pairs]
+    if known := {field: typed[option] for option, field in _KNOWN.items() if typed[option]}:
+        fields["known"] = known
     if typed["hashtags"]:
         fields["hashtags"] = typed["hashtags"]
     if place := location_of({name: typed[name] for name in PLACE}, before):

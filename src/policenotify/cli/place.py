@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import click
 
@@ -17,10 +18,10 @@ _SHOWN = 15  # candidates; more do not fit on a screen
 _WITHIN_COMMUNE = ("street", "district", "road", "label", "between", "line", "point", "area")
 """Fields that name a place within a commune. A new place replaces all of them."""
 
-OPTIONS = ("commune", "department", "street", "district", "road", "direction", "label", "point")
+OPTIONS = ("commune", "department", "street", "district", "road", "direction", "between", "line", "label", "point")
 
 
-def location_of(typed: Mapping[str, str | None], before: Location | None = None) -> dict[str, object] | None:
+def location_of(typed: Mapping[str, Any], before: Location | None = None) -> dict[str, object] | None:
     """Return the fields of a `Location`, or `None` if no place was typed.
 
     A new street stays in the commune where the incident was *before*.
@@ -37,7 +38,9 @@ def location_of(typed: Mapping[str, str | None], before: Location | None = None)
         if given.keys() == {"direction"} and before.road is not None:
             given["road"] = before.road.road
         kept = {name: value for name, value in kept.items() if name not in _WITHIN_COMMUNE}
-    place: dict[str, object] = {name: given[name] for name in ("street", "district", "label") if name in given}
+    place: dict[str, object] = {
+        name: given[name] for name in ("street", "district", "between", "line", "label") if name in given
+    }
     department = given.get("department")
     if department:
         place["department"] = department.upper()

@@ -63,13 +63,16 @@ def test_a_file_and_options_make_one_message(run: Run) -> None:
         (("--headline", "Autre"), "headline (--headline)"),
         (("--severity", "Severe"), "severity (--severity)"),
         (("--street", "rue Foch", "--road", "A9"), "location (--street, --road)"),
+        (("--not-known", "L'origine du feu."), "known (--not-known)"),
         (("--incident", "8"), "lifecycle (--incident)"),
         (("--expires", "+2h"), "expires_at (--expires)"),
         (("--hashtag", "A9"), "hashtags (--hashtag)"),
     ],
 )
 def test_a_field_that_is_given_twice_is_an_error(run: Run, more: tuple[str, ...], told: str) -> None:
-    whole = accident(severity="Severe", hashtags=["A9"], expires_at="2099-01-01T00:00:00Z")
+    whole = accident(
+        severity="Severe", hashtags=["A9"], expires_at="2099-01-01T00:00:00Z", known={"confirmed": "Un blessé."}
+    )
     name = _file(json.loads(whole.model_dump_json(exclude_none=True)))
     ran = run("publish", name, *more)
     assert (ran.code, ran.out) == (2, "")

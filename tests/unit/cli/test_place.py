@@ -98,3 +98,11 @@ def test_another_direction_stays_on_the_road() -> None:
 def test_half_a_place_is_refused(typed: dict[str, str], said: str) -> None:
     with pytest.raises(click.BadParameter, match=said):
         location_of(typed)
+
+
+def test_cross_streets_and_a_line_are_those_of_the_new_place() -> None:
+    typed = {"street": "rue Foch", "between": ("rue de la Loge", "place de la Comédie"), "line": "ligne 1 du tramway"}
+    place = location_of(typed, BEFORE)
+    assert place is not None
+    location = Location.model_validate(place)
+    assert (location.commune, location.between, location.line) == ("34172", typed["between"], typed["line"])

@@ -384,3 +384,11 @@ def test_a_promise_that_is_taken_as_tomorrows_is_remarked_for_programs_too(
         assert remark["level"] == "warning"
         assert "2026-11-25 18:30, in 23 hours" in remark["reason"]
     assert run("publish", *promised, "--wait", "0", "--json").document["times"] == []  # a repetition publishes nothing
+
+
+@pytest.mark.usefixtures("desk")
+def test_what_is_known_and_who_says_it_are_options(run: Run) -> None:
+    more = ("--known", "Deux blessés.", "--not-known", "L'origine du feu.", "--source", "SDIS 34")
+    message = run("preview", *ACCIDENT, *more, "--json").document["message"]
+    assert message["known"] == {"confirmed": "Deux blessés.", "unconfirmed": "L'origine du feu."}
+    assert message["source"] == "SDIS 34"

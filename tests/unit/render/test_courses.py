@@ -361,3 +361,29 @@ def test_hashtags_stand_last_where_the_channel_puts_them_last() -> None:
         "Restez.",
         "#Incendie #Montpellier #Hérault",
     ]
+
+
+def test_a_correction_that_names_the_time_of_the_wrong_message_names_it_once() -> None:
+    first, _ = _course("fire", (Stage.CORRECTION, {"corrects": "0" * 25 + "1"}))
+    at = LOCALES["fr"].time(NOW - timedelta(minutes=50), PARIS)
+    headline = f"Le feu annoncé à {at} est dans la rue voisine"
+    _, correction = _course("fire", (Stage.CORRECTION, {"corrects": "0" * 25 + "1", "headline": headline}))
+    assert first.message.stage is Stage.OPENING
+    for channel in SHORT:
+        assert all(post.text.count(at) == 1 for post in correction.posts(channel))
+
+
+def test_a_language_without_a_mark_for_openings_refers_to_them_in_their_own_words() -> None:
+    _, update = _course("fire", (Stage.UPDATE, {"headline": "Le feu est maîtrisé"}))
+    marks = {stage: mark for stage, mark in LOCALES["fr"].marks.items() if stage is not Stage.OPENING}
+    plain = replace(update.context("fr"), locale=LOCALES["fr"].model_copy(update={"marks": marks}))
+    target = Target(channel="sms", account=channel_on("sms").account, language="fr")
+    text = render(plain, target, channel=channel_on("sms"), key="0" * 64).standalone.text
+    assert "Fait suite" in text
+
+
+def test_a_long_headline_of_a_campaign_stands_below_what_to_do() -> None:
+    fields = {"category": "scam_cyber", "severity": "Severe", "lifecycle": {"stage": "standalone"}}
+    texts = {"headline": "Des appels de faux conseillers bancaires " * 3, "instruction": "Raccrochez."}
+    [post] = _step(Message.model_validate({**fields, **texts}), (), 1).posts(channel_on("mastodon"))
+    assert post.text.index("Raccrochez") < post.text.index("faux conseillers")

@@ -164,3 +164,18 @@ def test_a_span_names_its_days_or_is_within_one(start: datetime, hours: int) -> 
         last.date() != start.astimezone(PARIS).date() and end.astimezone(PARIS).date() != start.astimezone(PARIS).date()
     )
     assert not several or FR.date(last, start, PARIS) in text or FR.date(end, start, PARIS) in text
+
+
+def test_a_period_that_is_a_sentence_follows_one_full_stop() -> None:
+    assert TimeFormatter.dated("Aucun danger.", ". Fin : 18h45") == "Aucun danger. Fin : 18h45"
+
+
+def test_a_start_in_the_hour_that_comes_twice_is_known_by_its_clock_only() -> None:
+    start = datetime(2026, 10, 25, 2, 30, tzinfo=PARIS)
+    times = _times(starts_at=start, now=start + timedelta(minutes=5))
+    assert times.period(f"Accident à {FR.time(start, PARIS)}") == ""
+    assert "2h30" in times.period("Accident à 2h30")
+
+
+def test_after_the_end_of_a_sentence_a_period_begins_one() -> None:
+    assert TimeFormatter.dated("Où est Lucas ?", ", à partir de 20h") == "Où est Lucas ? À partir de 20h"

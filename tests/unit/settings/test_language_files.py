@@ -585,6 +585,12 @@ def test_a_new_name_of_a_category_is_used_at_every_severity(install: Install) ->
         assert weather.label("en", Severity.EXTREME) == "Red weather warning"
 
 
+def test_the_names_by_severity_are_a_table(install: Install) -> None:
+    place = install("[categories.weather_relay]", 'severity_labels = "rouge"')
+    with pytest.raises(SettingsError, match="severity_labels"):
+        profiles_of(read(place))
+
+
 def test_words_for_a_stage_are_not_borrowed_from_another_language(install: Install) -> None:
     borrowed = languages_of(read(install(de='base = "fr"\n[marks]\nend = "ENDE"')))["de"].locale
     assert borrowed.stage_marks == {}

@@ -43,6 +43,7 @@ _HEAD: Final = (
 )
 _INSIDE = 40  # pixels: padding and border of the page in the frame, on both sides
 _LETTER = 9.0  # pixels: the average letter of a wide font at 16 pixels
+_BREAK = 2.0  # letters for which a line has no room left, because the next word is longer
 _LINE = 24  # pixels: 16 at a line height of 1.5
 _MARGIN = 18  # pixels around a block, on average
 _BLOCKS = frozenset({"p", "h1", "h2", "h3", "tr", "li"})
@@ -205,7 +206,10 @@ class _Blocks(HTMLParser):
 
     def height(self, width: int) -> int:
         """Return the estimated height of the page in pixels."""
-        rows = sum(math.ceil(max(len(line) * _LETTER * size / width, 1)) * _LINE * size for line, size in self.lines)
+        rows = sum(
+            math.ceil(max(len(line) / (width / (_LETTER * size) - _BREAK), 1)) * _LINE * size
+            for line, size in self.lines
+        )
         return math.ceil(rows + self.blocks * _MARGIN + _INSIDE + _LINE)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
