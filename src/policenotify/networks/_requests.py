@@ -123,12 +123,16 @@ class LeaseAdapter(HTTPAdapter):
             """A mixin for each class of urllib3's connections."""
 
             response_class = _TimedResponse
+            unchecked = False
 
             def connect(self: Any) -> None:
                 self.timeout = time_left(self.timeout)
                 super().connect()  # type: ignore[misc]  # of the connection that it is mixed into
 
             def send(self: Any, data: Any) -> None:  # noqa: ANN401 - the parent's
+                if self.unchecked:
+                    self.unchecked = False
+                    before_publishing()  # as late as possible: a process may be halted between the two
                 if not isinstance(data, bytes):
                     super().send(data)  # type: ignore[misc]  # see above
                     return
@@ -138,10 +142,9 @@ class LeaseAdapter(HTTPAdapter):
                     super().send(data[at : at + PIECE])  # type: ignore[misc]  # see above
 
             def request(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the parent's
-                if adapter._publishes:
-                    if self.sock is None:
-                        self.connect()  # which takes long: the check comes after it
-                    before_publishing()
+                if adapter._publishes and self.sock is None:
+                    self.connect()  # which takes long: the check comes after it
+                self.unchecked = adapter._publishes
                 super().request(*args, **kwargs)  # type: ignore[misc]  # of the connection that it is mixed into
 
         def checked(pool: Any) -> Any:  # noqa: ANN401 - urllib3 types its pools by their instances
