@@ -1,9 +1,11 @@
-"""Checks of a message's content. An error stops the publication.
+"""Checks of a message's content. One that blocks stops the publication.
 
 A check is a value: a permanent code, its basis, and a function from a
 [`CheckContext`][policenotify.checks.CheckContext] to remarks, made by the decorator
-[`check`][policenotify.checks.check]. An installation adds its own with `checks=` of `Publisher`. Codes that begin with
-`PN` are reserved.
+[`check`][policenotify.checks.check]. A check of words is made by [`rule`][policenotify.checks.rule]: it yields places
+in the folded texts of the message, and its reasons and remedies are in TOML, in French and English.
+
+An installation adds its own with `checks=` of `Publisher`. Codes that begin with `PN` are reserved.
 
 *A warning message's five contents*, in the basis of a check, are source, hazard, place, guidance and time (Mileti and
 Sorensen, *Communication of Emergency Public Warnings*, ORNL-6609, 1990).
@@ -14,23 +16,38 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from policenotify.checks import incident, links, wording
-from policenotify.checks.check import Check, CheckContext, Remark, check
+from policenotify.checks import incident, links, readiness, wording
+from policenotify.checks.check import Check, CheckContext, Hit, Remark, TextPart, check, rule
+from policenotify.checks.words import Vocabulary, WordListChange
 from policenotify.findings import Finding, Level
+
+_MODULES: Final = (incident, links, readiness, wording)
 
 CHECKS: Final[tuple[Check, ...]] = tuple(
     sorted(
-        (value for module in (incident, links, wording) for value in vars(module).values() if isinstance(value, Check)),
+        (value for module in _MODULES for value in vars(module).values() if isinstance(value, Check)),
         key=lambda each: each.code,
     )
 )
 """The checks shipped, in the order of their codes."""
 
-__all__ = ["CHECKS", "Check", "CheckContext", "Remark", "check", "run_checks"]
+__all__ = [
+    "CHECKS",
+    "Check",
+    "CheckContext",
+    "Hit",
+    "Remark",
+    "TextPart",
+    "Vocabulary",
+    "WordListChange",
+    "check",
+    "rule",
+    "run_checks",
+]
 
 
 def run_checks(context: CheckContext, checks: Iterable[Check] = CHECKS) -> tuple[Finding, ...]:
-    """Return all findings, errors first, else in the order of the checks."""
+    """Return all findings, those that block first, else in the order of the checks."""
     findings = [finding for each in checks for finding in each.find(context)]
     levels = list(Level)
     return tuple(sorted(findings, key=lambda finding: levels.index(finding.level)))

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
-from typing import Final
+from functools import cache, cached_property
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any, Final
 
+from policenotify.checks.folds import FoldedText
+from policenotify.checks.words import SHIPPED, Match, Vocabulary, WordLists
 from policenotify.findings import Finding, Level
 from policenotify.model.cap import Severity
 from policenotify.model.history import History
@@ -21,7 +27,37 @@ CALLS_TO_ACT: Final = frozenset({Stage.OPENING, Stage.UPDATE, Stage.STANDALONE})
 """The stages of a message that readers must act on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
+class TextPart:
+    """One text of a message, folded.
+
+    Attributes:
+        field: The field of the message that holds it: `headline`, `translations.en.headline`, `images.0.alt`.
+        language: Its language, BCP 47.
+        words: The word lists of that language.
+    """
+
+    field: str
+    language: str
+    folded: FoldedText
+    words: WordLists
+
+    @cached_property
+    def found(self) -> Mapping[str, list[Match]]:
+        """Where each word list has a phrase in it."""
+        return self.words.find(self.folded)
+
+    def has(self, *lists: str) -> bool:
+        """Return True if one of these lists has a phrase in it."""
+        return any(name in self.found for name in lists)
+
+    def span(self, match: Match) -> tuple[int, int]:
+        """Return where a phrase is in the text as typed."""
+        tokens = self.folded.tokens
+        return self.folded.span(tokens[match.first].start, tokens[match.end - 1].end)
+
+
+@dataclass(frozen=True, kw_only=True)
 class CheckContext:
     """A message as it would be published, and what is needed to judge it.
 
@@ -32,6 +68,8 @@ class CheckContext:
         mentions: Accounts that some channel may mention, without `@`.
         links: Hosts to which a message may link, such as `police.fr`, or `.gouv.fr` for all below it. Empty: any.
         typed: The message as the desk wrote it, unless that is the resolved one.
+        words: The word lists of the installation.
+        file_names: Language, field and name of each picture that was given as a file.
     """
 
     message: Message
@@ -44,6 +82,18 @@ class CheckContext:
     mentions: frozenset[str] = frozenset()
     links: tuple[str, ...] = ()
     typed: Message | None = None
+    words: Vocabulary = SHIPPED
+    file_names: tuple[tuple[str, str, str], ...] = ()
+
+    @cached_property
+    def parts(self) -> tuple[TextPart, ...]:
+        """The texts of the message that a person may read, folded for comparison."""
+        message = self.typed or self.message
+        return tuple(
+            TextPart(name, language, FoldedText(text, hashtag=name.startswith("hashtags.")), self.words.of(language))
+            for language, name, text in (*every_text(message), *self.file_names)
+            if text
+        )
 
     @property
     def of_incident(self) -> bool:
@@ -80,6 +130,7 @@ class Check:
 
     Attributes:
         code: Its permanent code.
+        title: What it does, in one imperative sentence.
         basis: The standard, study or law that it rests on.
         levels: Those that its findings may have.
         find: Yields its findings about a message.
@@ -88,12 +139,12 @@ class Check:
     code: str
     title: str
     basis: str
-    levels: tuple[Level, ...] = (Level.ERROR,)
+    levels: tuple[Level, ...] = (Level.BLOCK,)
     find: Callable[[CheckContext], Iterable[Finding]]
 
 
 def check(
-    code: str, *, basis: str, field: str = "", levels: tuple[Level, ...] = (Level.ERROR,)
+    code: str, *, basis: str, field: str = "", levels: tuple[Level, ...] = (Level.BLOCK,)
 ) -> Callable[[Callable[[CheckContext], Iterable[Remark]]], Check]:
     """Return a decorator that makes a check of a function yielding remarks.
 
@@ -111,6 +162,7 @@ def check(
                     reason=remark.reason,
                     remedy=remark.remedy,
                     span=remark.span,
+                    source=basis,
                 )
 
         title = (function.__doc__ or code).rstrip(".")
@@ -119,9 +171,84 @@ def check(
     return decorate
 
 
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A place in a message to which a rule applies.
+
+    Attributes:
+        field: The field of the message.
+        span: Start and end in the field's text as typed, `None` for the whole message or field.
+        level: `None` for the first level of the rule.
+        variant: Names other texts of the rule: those of `[PN202.variant.fr]` instead of `[PN202.fr]`.
+        covered: The agreement in `Message.basis` covers it: the level is one lower.
+    """
+
+    field: str
+    span: tuple[int, int] | None = None
+    level: Level | None = None
+    variant: str = ""
+    covered: bool = False
+
+
+def rule(
+    code: str, *, basis: str, levels: tuple[Level, ...] = (Level.BLOCK,)
+) -> Callable[[Callable[[CheckContext], Iterable[Hit]]], Check]:
+    """Return a decorator that makes a check of a function yielding hits.
+
+    The docstring of the function is the title. Reason and remedy, in French and English, are in `data/PN2.toml` and its
+    siblings.
+    """
+
+    def decorate(function: Callable[[CheckContext], Iterable[Hit]]) -> Check:
+        def find(context: CheckContext) -> Iterator[Finding]:
+            for hit in function(context):
+                level = hit.level or levels[0]
+                table = texts(code[:3])[code]
+                table = table.get(hit.variant, table)
+                yield Finding(
+                    code=code,
+                    level=level.lowered() if hit.covered else level,
+                    field=hit.field,
+                    reason=table["en"]["reason"],
+                    remedy=table["en"]["remedy"],
+                    reason_fr=table["fr"]["reason"],
+                    remedy_fr=table["fr"]["remedy"],
+                    span=hit.span,
+                    source=basis,
+                )
+
+        return Check(code=code, title=(function.__doc__ or code).rstrip("."), basis=basis, levels=levels, find=find)
+
+    return decorate
+
+
+@cache
+def texts(hundred: str) -> Mapping[str, Any]:
+    """Return reasons and remedies by code, of the codes that begin so: `PN2`."""
+    return MappingProxyType(tomllib.loads((files(__package__) / "data" / f"{hundred}.toml").read_text("utf-8")))
+
+
 def texts_of(message: Message, *names: str) -> Iterator[tuple[str, str, str]]:
     """Yield language, field and text of these fields, in each language."""
     for name in names:
         yield message.language, name, getattr(message, name)
         for translation in message.translations:
             yield translation.language, f"translations.{translation.language}.{name}", getattr(translation, name)
+
+
+def every_text(message: Message) -> Iterator[tuple[str, str, str]]:
+    """Yield language, field and text of everything that a reader sees or hears."""
+    yield from texts_of(message, "headline", "description", "instruction")
+    if place := message.location:
+        for name in ("label", "street", "district"):
+            yield message.language, f"location.{name}", getattr(place, name) or ""
+        if road := place.road:
+            yield message.language, "location.road.direction", road.direction or ""
+            yield message.language, "location.road.exit", road.exit or ""
+    for number, image in enumerate(message.images):
+        yield message.language, f"images.{number}.alt", image.alt
+    for number, tag in enumerate(message.hashtags):
+        yield message.language, f"hashtags.{number}", tag
+    for translation in message.translations:
+        for number, alt in enumerate(translation.alts):
+            yield translation.language, f"translations.{translation.language}.alts.{number}", alt

@@ -57,7 +57,7 @@ def commune_exists(context: CheckContext) -> Iterator[Remark]:
     "PN104",
     basis=f"{FIVE_CONTENTS}: time, the one most often missing.",
     field="next_update_at",
-    levels=(Level.ERROR, Level.WARNING),
+    levels=(Level.BLOCK, Level.ADVISE),
 )
 def time_stated(context: CheckContext) -> Iterator[Remark]:
     """Require a start, an end or the next update."""
@@ -71,7 +71,7 @@ def time_stated(context: CheckContext) -> Iterator[Remark]:
             "Readers do not know since when or until when it holds, nor when they will hear more.",
             f"Give next_update_at, by default in an hour: {proposed} (--next-update +1h). "
             "Else give starts_at or expires_at.",
-            level=Level.WARNING if advises else Level.ERROR,
+            level=Level.ADVISE if advises else Level.BLOCK,
         )
 
 
@@ -94,7 +94,7 @@ def not_expired(context: CheckContext) -> Iterator[Remark]:
     "PN109",
     basis="A broken promise of news makes people look for it elsewhere.",
     field="next_update_at",
-    levels=(Level.ERROR, Level.WARNING),
+    levels=(Level.BLOCK, Level.ADVISE),
 )
 def next_update_ahead(context: CheckContext) -> Iterator[Remark]:
     """Refuse a next update in the past, and warn of one far ahead or never shown."""
@@ -110,13 +110,13 @@ def next_update_ahead(context: CheckContext) -> Iterator[Remark]:
         yield Remark(
             f"It promises news only at {context.local(promised)}, in {(promised - now) // _HOUR} hours.",
             "Check the day: perhaps an earlier one was meant.",
-            level=Level.WARNING,
+            level=Level.ADVISE,
         )
     elif stage in {Stage.END, Stage.CANCELLATION}:
         yield Remark(
             f"An {stage} is the last message; the promise of news is not shown.",
             "Leave it out, or publish an update instead.",
-            level=Level.WARNING,
+            level=Level.ADVISE,
         )
 
 
@@ -146,7 +146,7 @@ def predecessor_exists(context: CheckContext) -> Iterator[Remark]:
     "PN110",
     basis="Sutton, Cain, Waugh and Olson, on all-clear messages, 2024: 'all clear' alone is jargon.",
     field="instruction",
-    levels=(Level.WARNING,),
+    levels=(Level.ADVISE,),
 )
 def end_gives_all_clear(context: CheckContext) -> Iterator[Remark]:
     """Require an all-clear of the language in an end."""
@@ -165,7 +165,7 @@ def end_gives_all_clear(context: CheckContext) -> Iterator[Remark]:
 @check(
     "PN115",
     basis="An all-clear with a negation before it, such as 'pas encore rétablie', under the mark of an end.",
-    levels=(Level.WARNING,),
+    levels=(Level.ADVISE,),
 )
 def end_not_denied(context: CheckContext) -> Iterator[Remark]:
     """Warn of an end whose text denies an all-clear."""
@@ -194,7 +194,7 @@ def _all_clears(text: str, locale: Locale) -> dict[str, bool | None]:
     "PN111",
     basis="CAP 1.2, section 3.2.1 (status: Exercise); the mark is added by the rendering.",
     field="exercise",
-    levels=(Level.ERROR, Level.WARNING),
+    levels=(Level.BLOCK, Level.ADVISE),
 )
 def exercise_marked_once(context: CheckContext) -> Iterator[Remark]:
     """Refuse the mark of an exercise on a real message, and warn of a second mark."""
@@ -213,6 +213,6 @@ def exercise_marked_once(context: CheckContext) -> Iterator[Remark]:
             f"{mark} would stand there twice: every post of an exercise is marked.",
             "Leave it out of the headline.",
             field="headline",
-            level=Level.WARNING,
+            level=Level.ADVISE,
             span=(0, len(mark)),
         )

@@ -33,14 +33,14 @@ _MEANINGLESS: Final = frozenset(
     "PN103",
     basis=f"{FIVE_CONTENTS}: guidance; Sutton, Olson and Waugh, 'The Warning Lexicon', Natural Hazards Review 25(1), "
     "2024.",
-    levels=(Level.ERROR, Level.WARNING),
+    levels=(Level.BLOCK, Level.ADVISE),
 )
 def instruction_given(context: CheckContext) -> Iterator[Remark]:
     """Require an instruction from moderate severity on, in each language."""
     calls = context.of_incident and context.message.stage in CALLS_TO_ACT
     if not calls or not context.severity.at_least(Severity.MODERATE):
         return
-    level = Level.ERROR if context.severity.at_least(Severity.SEVERE) else Level.WARNING
+    level = Level.BLOCK if context.severity.at_least(Severity.SEVERE) else Level.ADVISE
     for _, field, instruction in texts_of(context.message, "instruction"):
         if not fold(instruction):
             yield Remark(
@@ -67,7 +67,7 @@ def pictures_described(context: CheckContext) -> Iterator[Remark]:
     "PN106",
     basis=f"{FIVE_CONTENTS}: hazard. A post begins with the category's hashtag; this is for categories without one.",
     field="headline",
-    levels=(Level.WARNING,),
+    levels=(Level.ADVISE,),
 )
 def hazard_named(context: CheckContext) -> Iterator[Remark]:
     """Require the category's label first in the headline if it has no hashtag."""
@@ -97,18 +97,16 @@ def headline_readable(context: CheckContext) -> Iterator[Remark]:
 @check(
     "PN113",
     basis="twitter-text 3.1.0 links bare domains, and .la, .de and .au are countries: fermé.La is a link.",
-    levels=(Level.WARNING, Level.INFO),
+    levels=(Level.ADVISE,),
 )
 def spaces_after_stops(context: CheckContext) -> Iterator[Remark]:
     """Report a missing space that is added, so that nothing becomes a link."""
     for field, fix, span in _fixes(context, "space"):
-        typed = fix.original[fix.original.rfind(".") + 1 :]
         yield Remark(
             f"In “{fix.original}” a space is missing, and networks may make it a link to an unrelated site. "
             f"It goes out as “{fix.replacement}”.",
             "Put the space after the full stop; or, if it is an address, write https:// before it.",
             field=field,
-            level=Level.WARNING if typed.islower() else Level.INFO,
             span=span,
         )
 
@@ -116,7 +114,7 @@ def spaces_after_stops(context: CheckContext) -> Iterator[Remark]:
 @check(
     "PN114",
     basis="A mention notifies a third person; X restricts mentions by programs, and hides posts that begin so.",
-    levels=(Level.INFO,),
+    levels=(Level.ADVISE,),
 )
 def no_unintended_mention(context: CheckContext) -> Iterator[Remark]:
     """Report a mention that is taken out."""
@@ -132,7 +130,7 @@ def no_unintended_mention(context: CheckContext) -> Iterator[Remark]:
 @check(
     "PN210",
     basis="Code pénal, art. 223-1-1 and 226-1: what lets people find a person's home.",
-    levels=(Level.WARNING,),
+    levels=(Level.ADVISE,),
 )
 def house_not_named(context: CheckContext) -> Iterator[Remark]:
     """Report house numbers that are removed before publication."""
