@@ -31,6 +31,7 @@ def context(history: History | None = None, **fields: Any) -> CheckContext:
         profile=PROFILES[message.category],
         history=history or History(),
         is_commune=lambda code: places.commune(code) is not None,
+        is_place_name=places.is_name,
         zone=PARIS,
         now=NOW,
     )

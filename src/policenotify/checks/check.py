@@ -12,7 +12,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from policenotify.checks.folds import FoldedText
-from policenotify.checks.words import SHIPPED, Match, Vocabulary, WordLists
+from policenotify.checks.names import Name, names_in
+from policenotify.checks.words import SHIPPED, TextPart, Vocabulary
 from policenotify.findings import Finding, Level
 from policenotify.model.cap import Severity
 from policenotify.model.history import History
@@ -27,34 +28,8 @@ CALLS_TO_ACT: Final = frozenset({Stage.OPENING, Stage.UPDATE, Stage.STANDALONE})
 """The stages of a message that readers must act on."""
 
 
-@dataclass(frozen=True)
-class TextPart:
-    """One text of a message, folded.
-
-    Attributes:
-        field: The field of the message that holds it: `headline`, `translations.en.headline`, `images.0.alt`.
-        language: Its language, BCP 47.
-        words: The word lists of that language.
-    """
-
-    field: str
-    language: str
-    folded: FoldedText
-    words: WordLists
-
-    @cached_property
-    def found(self) -> Mapping[str, list[Match]]:
-        """Where each word list has a phrase in it."""
-        return self.words.find(self.folded)
-
-    def has(self, *lists: str) -> bool:
-        """Return True if one of these lists has a phrase in it."""
-        return any(name in self.found for name in lists)
-
-    def span(self, match: Match) -> tuple[int, int]:
-        """Return where a phrase is in the text as typed."""
-        tokens = self.folded.tokens
-        return self.folded.span(tokens[match.first].start, tokens[match.end - 1].end)
+def _is_no_place(_name: str) -> bool:
+    return False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +39,7 @@ class CheckContext:
     Attributes:
         message: The resolved message.
         is_commune: Returns True for the INSEE code of a present commune.
+        is_place_name: Returns True for the name of a commune.
         zone: The readers' time zone.
         mentions: Accounts that some channel may mention, without `@`.
         links: Hosts to which a message may link, such as `police.fr`, or `.gouv.fr` for all below it. Empty: any.
@@ -84,6 +60,7 @@ class CheckContext:
     typed: Message | None = None
     words: Vocabulary = SHIPPED
     file_names: tuple[tuple[str, str, str], ...] = ()
+    is_place_name: Callable[[str], bool] = _is_no_place
 
     @cached_property
     def parts(self) -> tuple[TextPart, ...]:
@@ -94,6 +71,18 @@ class CheckContext:
             for language, name, text in (*every_text(message), *self.file_names)
             if text
         )
+
+    @cached_property
+    def names(self) -> Mapping[str, list[Name]]:
+        """The names of persons in each text, by field."""
+        place = self.message.location
+        stated = f"{place.street or ''} {place.district or ''} {place.label or ''}" if place else ""
+        known = frozenset(token.word for token in FoldedText(stated).tokens)
+        return {part.field: names_in(part, self.is_place_name, known) for part in self.parts}
+
+    def agreed(self, *who: str) -> bool:
+        """Return True if one of these agreed to the publication."""
+        return any(basis.who in who for basis in self.message.basis)
 
     @property
     def of_incident(self) -> bool:

@@ -10,7 +10,6 @@ from policenotify.checks.check import CALLS_TO_ACT, FIVE_CONTENTS, CheckContext,
 from policenotify.findings import Level
 from policenotify.model.cap import Severity
 from policenotify.model.message import Message
-from policenotify.render.redaction import house_numbers
 from policenotify.text.autolinks import Fix, repair
 from policenotify.text.characters import clean
 from policenotify.text.comparison import fold
@@ -125,25 +124,6 @@ def no_unintended_mention(context: CheckContext) -> Iterator[Remark]:
             field=field,
             span=span,
         )
-
-
-@check(
-    "PN210",
-    basis="Code pénal, art. 223-1-1 and 226-1: what lets people find a person's home.",
-    levels=(Level.ADVISE,),
-)
-def house_not_named(context: CheckContext) -> Iterator[Remark]:
-    """Report house numbers that are removed before publication."""
-    typed = context.typed or context.message
-    before, after = ({**dict(visible_texts(message)), **dict(alts_of(message))} for message in (typed, context.message))
-    for field, parts in house_numbers(typed, (entry.message for entry in context.history.entries)):
-        if parts and before[field] != after[field]:
-            yield Remark(
-                f"{', '.join(f'“{part}”' for part in parts)} would reveal which house it is. "
-                "It is removed before publication.",
-                "Leave it out. If readers must know the house, allow it for the category: precision = exact.",
-                field=field,
-            )
 
 
 def _fixes(

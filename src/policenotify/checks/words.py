@@ -18,7 +18,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from itertools import product
 from types import MappingProxyType
@@ -27,6 +27,7 @@ from typing import Final, NamedTuple
 from policenotify.checks.folds import FoldedText, Token, with_letters
 
 _CHOICE: Final = re.compile(r"\(([^()]*)\)")
+_ENDS: Final = re.compile(r"[.!?;]")
 _STAR: Final = "zqzq"
 _INSIDE: Final = frozenset("-.*_·|/+~")
 """Signs that may stand inside a word to hide it."""
@@ -207,3 +208,48 @@ class Vocabulary:
 
 SHIPPED: Final = Vocabulary()
 """The word lists as shipped."""
+
+
+@dataclass(frozen=True)
+class TextPart:
+    """One text of a message, folded.
+
+    Attributes:
+        field: The field of the message that holds it: `headline`, `translations.en.headline`, `images.0.alt`.
+        language: Its language, BCP 47.
+        words: The word lists of that language.
+    """
+
+    field: str
+    language: str
+    folded: FoldedText
+    words: WordLists
+
+    @cached_property
+    def found(self) -> Mapping[str, list[Match]]:
+        """Where each word list has a phrase in it."""
+        return self.words.find(self.folded)
+
+    def has(self, *lists: str) -> bool:
+        """Return True if one of these lists has a phrase in it."""
+        return any(name in self.found for name in lists)
+
+    def span(self, match: Match) -> tuple[int, int]:
+        """Return where a phrase is in the text as typed."""
+        tokens = self.folded.tokens
+        return self.folded.span(tokens[match.first].start, tokens[match.end - 1].end)
+
+    def sentence(self, at: int) -> range:
+        """Return the tokens of the sentence that holds a token."""
+        tokens, text = self.folded.tokens, self.folded.text
+        first, end = at, at + 1
+        while first and not _ENDS.search(text, tokens[first - 1].end, tokens[first].start):
+            first -= 1
+        while end < len(tokens) and not _ENDS.search(text, tokens[end - 1].end, tokens[end].start):
+            end += 1
+        return range(first, end)
+
+    def near(self, match: Match, *lists: str) -> Match | None:
+        """Return a phrase of one of these lists in the same sentence."""
+        sentence = self.sentence(match.first)
+        return next((other for name in lists for other in self.found.get(name, ()) if other.first in sentence), None)

@@ -161,6 +161,7 @@ class Preparer:
             profile=profile,
             history=history,
             is_commune=lambda code: places.commune(code) is not None,
+            is_place_name=places.is_name,
             locales=self.locales,
             now=at,
             zone=self.zone,

@@ -1,0 +1,223 @@
+"""Guards of persons: their names, and what leads to a minor, a victim or an officer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from policenotify.checks.check import CheckContext, Hit, rule
+from policenotify.checks.words import Match, TextPart
+from policenotify.findings import Level
+from policenotify.model.lifecycle import Stage
+from policenotify.model.message import Category
+
+PREVENTION: Final = frozenset(
+    {Category.SCAM_CYBER, Category.BURGLARY_PREVENTION, Category.ROAD_SAFETY, Category.RECRUITMENT, Category.FACT_CHECK}
+)
+"""Categories that speak to everyone, and of nobody."""
+
+_PLACES: Final = ("location.street", "location.district", "location.road")
+_SEARCHES: Final = frozenset({Category.MISSING_PERSON, Category.CHILD_ABDUCTION_RELAY})
+_ADULT: Final = 18
+_NUMBERS: Final = {
+    "un": 1, "deux": 2, "trois": 3, "quatre": 4, "cinq": 5, "six": 6, "sept": 7, "huit": 8, "neuf": 9, "dix": 10,
+    "onze": 11, "douze": 12, "treize": 13, "quatorze": 14, "quinze": 15, "seize": 16,
+}  # fmt: skip
+# What an age stands after where it is not a person's.
+_NO_AGE: Final = frozenset(
+    {
+        "depuis",
+        "a",
+        "pendant",
+        "de",
+        "des",
+        "moins",
+        "plus",
+        "jusqu",
+        "pour",
+        "dans",
+        "les",
+        "apres",
+        "avant",
+        "entre",
+        "partir",
+        "et",
+    }
+)
+_IDENTITY: Final = ("job", "kin", "home")
+
+
+def in_text(part: TextPart) -> bool:
+    """Return True unless a field holds a place, whose names are those of streets."""
+    return not part.field.startswith(_PLACES)
+
+
+@rule(
+    "PN202",
+    basis="RGPD, art. 6; directive (UE) 2016/680; Code civil, art. 9-1.",
+    levels=(Level.BLOCK, Level.SECOND),
+)
+def no_person_named(context: CheckContext) -> Iterator[Hit]:
+    """Refuse the name of a person who does not hold a public office."""
+    message = context.message
+    alone = message.category not in PREVENTION and message.category != Category.PLANNED_EVENT
+    searched = message.category in _SEARCHES and message.stage is not Stage.END
+    covered = (searched and context.agreed("family", "guardian", "prosecutor", "consent")) or (
+        message.category == Category.RECRUITMENT and context.agreed("consent")
+    )
+    for part in context.parts:
+        for name in context.names[part.field] if in_text(part) else ():
+            if name.full or alone:
+                yield Hit(part.field, part.span(Match(name.first, name.end)), covered=covered)
+        if message.category == Category.ARREST:
+            for match in part.found.get("public_role", ()):
+                yield Hit(part.field, part.span(match), Level.SECOND, "role")
+
+
+@rule(
+    "PN203",
+    basis="Code de la justice pénale des mineurs, art. L13-3 and L513-4; loi du 29 juillet 1881, art. 39 bis.",
+    levels=(Level.BLOCK, Level.SECOND),
+)
+def no_minor_identified(context: CheckContext) -> Iterator[Hit]:
+    """Refuse what identifies a minor: a name, a school, a form, relatives, a quarter or a photo."""
+    message = context.message
+    general = message.category in PREVENTION or message.category in {Category.WEATHER_RELAY, Category.PLANNED_EVENT}
+    aged = [part for part in context.parts if ages(part, below=_ADULT)]
+    named = any(context.names[part.field] for part in context.parts if in_text(part))
+    minor = aged or [part for part in context.parts if part.has("minor", "form")]
+    if not minor or (general and not (aged and named)):
+        return
+    covered = context.agreed("guardian", "family", "prosecutor") and message.stage is not Stage.END
+    for part in filter(in_text, context.parts):
+        for name in context.names[part.field]:
+            yield Hit(part.field, part.span(Match(name.first, name.end)), covered=covered)
+        for match in (*_named_places(part), *part.found.get("form", ()), *part.found.get("kin", ())):
+            yield Hit(part.field, part.span(match), covered=covered)
+        for match in part.found.get("runaway", ()):
+            yield Hit(part.field, part.span(match), Level.SECOND, "runaway", covered)
+    for number, _ in enumerate(message.images if message.category in _SEARCHES else ()):
+        yield Hit(f"images.{number}", None, Level.BLOCK, "photo", covered)
+
+
+def _named_places(part: TextPart) -> Iterator[Match]:
+    """Yield schools and quarters with their names: `collège Les Aiguerelles`, `cité Gély`."""
+    tokens = part.folded.tokens
+    for at, token in enumerate(tokens):
+        if not (
+            part.words.holds("school", token.word) or token.word in {"cite", "quartier", "residence", "lotissement"}
+        ):
+            continue
+        end = at + 1
+        while end < min(len(tokens), at + 4) and tokens[end].word in {"de", "du", "des", "la", "le", "les", "l", "d"}:
+            end += 1
+        between = part.folded.text[token.end : tokens[end].start] if end < len(tokens) else "."
+        if end < len(tokens) and tokens[end].capital and not set(between) & set(".,;:!?"):
+            yield Match(at, end + 1)
+
+
+def ages(part: TextPart, below: int = 200) -> list[Match]:
+    """Return the ages of persons in a text: `14 ans`, `âgée de six ans`."""
+    tokens, found = part.folded.tokens, []
+    for at in range(1, len(tokens)):
+        if tokens[at].word not in {"ans", "an", "mois"} and not (
+            tokens[at].word == "years" or tokens[at].word == "year"
+        ):
+            continue
+        number = tokens[at - 1].word
+        age = int(number) if number.isdigit() and len(number) < 4 else _NUMBERS.get(number)
+        before = tokens[at - 2].word if at > 1 else ""
+        aged = (
+            before == "de"
+            and at > 2
+            and tokens[at - 3].word
+            in {
+                "age",
+                "agee",
+                "agees",
+                "ages",
+                "enfant",
+                "fille",
+                "garcon",
+                "fillette",
+                "homme",
+                "femme",
+                "fils",
+                "bebe",
+                "mineur",
+                "mineure",
+                "adolescent",
+                "adolescente",
+                "collegien",
+                "collegienne",
+                "lyceen",
+                "lyceenne",
+                "jeune",
+                "individu",
+            }
+        )
+        if age is not None and (aged or before not in _NO_AGE) and (tokens[at].word != "mois" or aged) and age < below:
+            found.append(Match(at - 1, at + 1))
+    return found
+
+
+@rule("PN204", basis="Code civil, art. 9; CPP, art. 11.", levels=(Level.BLOCK, Level.SECOND))
+def no_victim_identified(context: CheckContext) -> Iterator[Hit]:
+    """Refuse name, home or occupation of a victim."""
+    covered = context.agreed("family", "consent", "guardian")
+    for part in context.parts:
+        tokens = part.folded.tokens
+        for match in part.found.get("victim", ()):
+            sentence = part.sentence(match.first)
+            for name in context.names[part.field]:
+                if name.first in sentence:
+                    yield Hit(part.field, part.span(Match(name.first, name.end)), covered=covered)
+            word = tokens[match.first].word
+            if (
+                not word.startswith(("victime", "defunt", "otage", "ex", "plaignant"))
+                or context.message.category in PREVENTION
+            ):
+                continue
+            for kind in ("job", "home"):
+                for other in part.found.get(kind, ()):
+                    if other.first in sentence and 0 < other.first - match.end < 9:
+                        yield Hit(part.field, part.span(other), covered=covered)
+
+
+@rule("PN205", basis="Loi du 29 juillet 1881, art. 39 quinquies.")
+def no_sexual_victim_identified(context: CheckContext) -> Iterator[Hit]:
+    """Refuse every element that identifies the victim of a sexual offence."""
+    general = context.message.category in PREVENTION
+    if not any(part.has("sexual") for part in context.parts):
+        return
+    for part in context.parts:
+        if not in_text(part):
+            continue
+        elements = [Match(name.first, name.end) for name in context.names[part.field]]
+        if not general:
+            elements += [match for kind in _IDENTITY for match in part.found.get(kind, ())]
+            elements += [*ages(part), *_named_places(part), *part.found.get("form", ())]
+        for match in elements:
+            yield Hit(part.field, part.span(match))
+
+
+@rule(
+    "PN219",
+    basis="Loi du 29 juillet 1881, art. 39 sexies; CPP, art. 15-4.",
+    levels=(Level.BLOCK, Level.SECOND),
+)
+def no_officer_named(context: CheckContext) -> Iterator[Hit]:
+    """Refuse the name of an officer beside a special unit."""
+    units = [part for part in context.parts if part.has("unit")]
+    if not any(is_unit(part, match) for part in units for match in part.found["unit"]):
+        return
+    covered = context.message.category == Category.RECRUITMENT and context.agreed("consent")
+    for part in context.parts:
+        for name in context.names[part.field] if in_text(part) else ():
+            yield Hit(part.field, part.span(Match(name.first, name.end)), covered=covered)
+
+
+def is_unit(part: TextPart, match: Match) -> bool:
+    """Return True for `RAID` and `Raid`, not for a word in small letters: *sat*, *raid*."""
+    token = part.folded.tokens[match.first]
+    return token.capital or match.end > match.first + 1
