@@ -33,6 +33,7 @@ _PLATE: Final = re.compile(
 )
 _OLD_PLATE: Final = re.compile(r"(?<![^\W_])\d{1,4}[ .-]?[a-z]{1,3}[ .-]?(?:\d{2,3}|2[ab])(?![^\W_])")
 _CODE: Final = re.compile(r"(?<![^\W_])(?=[a-z0-9-]{0,9}\d)(?=[a-z0-9-]{0,9}[a-z])[a-z0-9]+(?:-[a-z0-9]*)*")
+_FOREIGN: Final = re.compile(r"(?<![^\W_])[a-z]{1,3}[ -]\d{1,4}(?:[ -]?[a-z]{1,3})?(?![^\W_])")
 _PHONE: Final = re.compile(r"(?:\+|(?<!\d))\d(?:[ ./,·()_-]{0,3}\d){8,14}(?!\d)")
 _MAIL: Final = re.compile(
     r"(?<![^\s<(:,;])[^\s<>(),;:@]{1,64} ?(?:@| ?\(at\) ?| ?\[at\] ?| arobase | ?\(arobase\) ?) ?[a-z0-9](?:[a-z0-9-]{0,62})(?:(?:\.| ?\(dot\) ?| ?\[dot\] ?| point )[a-z0-9-]{1,62})+"
@@ -158,9 +159,12 @@ def _parts_of_plates(part: TextPart) -> Iterator[tuple[int, int]]:
     tokens, text = part.folded.tokens, part.folded.text
     for word in part.found.get("plate", ()):
         last = tokens[min(len(tokens), word.end + 6) - 1].end
+        for match in _FOREIGN.finditer(text, tokens[word.end - 1].end, last):
+            if part.folded.typed(*match.span()).isupper():
+                yield match.span()
         for match in _CODE.finditer(text, tokens[word.end - 1].end, last):
             code = match[0].strip("-")
-            if len(code) > 1 and not re.fullmatch(r"[adnr]{1,2}\d{1,4}|\d{1,2}h\d{0,2}|\d+(?:er?|eme)", code):
+            if len(code) > 1 and any(sign.isdigit() for sign in code) and not re.fullmatch(r"[adnr]{1,2}\d{1,4}|\d{1,2}h\d{0,2}|\d+(?:er?|eme)", code):
                 yield match.start(), match.start() + len(code)
 
 

@@ -71,7 +71,8 @@ def names_in(part: TextPart, is_commune: Callable[[str], bool], known: frozenset
     at = 0
     while at < len(tokens):
         name = None if at in excluded else _name_at(part, at, known)
-        if name is None or _is_of_a_place(part, name) or is_commune(_text(part, name)):
+        sure = name is not None and (_is_called(part, at) or _follows_title(part, at))
+        if name is None or (not sure and (_is_of_a_place(part, name) or is_commune(_text(part, name)))):
             at += 1
             continue
         found.append(name)

@@ -25,25 +25,10 @@ _NUMBERS: Final = {
 }  # fmt: skip
 # What an age stands after where it is not a person's.
 _NO_AGE: Final = frozenset(
-    {
-        "depuis",
-        "a",
-        "pendant",
-        "de",
-        "des",
-        "moins",
-        "plus",
-        "jusqu",
-        "pour",
-        "dans",
-        "les",
-        "apres",
-        "avant",
-        "entre",
-        "partir",
-        "et",
-    }
+    {"depuis", "pendant", "de", "des", "moins", "plus", "jusqu", "pour", "dans", "les", "apres", "avant", "entre"}
+    | {"partir", "et", "dans", "tous", "ces", "deux", "sous"}
 )
+_LONGEST_AGE: Final = 3  # figures
 _IDENTITY: Final = ("job", "kin", "home")
 
 
@@ -88,7 +73,8 @@ def no_minor_identified(context: CheckContext) -> Iterator[Hit]:
     minor = aged or [part for part in context.parts if part.has("minor", "form")]
     if not minor or (general and not (aged and named)):
         return
-    covered = context.agreed("guardian", "family", "prosecutor") and message.stage is not Stage.END
+    searched = message.category in _SEARCHES | {Category.WITNESS_APPEAL} and context.agreed("prosecutor")
+    covered = (searched or context.agreed("guardian", "family")) and message.stage is not Stage.END
     for part in filter(in_text, context.parts):
         for name in context.names[part.field]:
             yield Hit(part.field, part.span(Match(name.first, name.end)), covered=covered)
@@ -118,47 +104,23 @@ def _named_places(part: TextPart) -> Iterator[Match]:
 
 def ages(part: TextPart, below: int = 200) -> list[Match]:
     """Return the ages of persons in a text: `14 ans`, `âgée de six ans`."""
-    tokens, found = part.folded.tokens, []
-    for at in range(1, len(tokens)):
-        if tokens[at].word not in {"ans", "an", "mois"} and not (
-            tokens[at].word == "years" or tokens[at].word == "year"
-        ):
-            continue
-        number = tokens[at - 1].word
-        age = int(number) if number.isdigit() and len(number) < 4 else _NUMBERS.get(number)
-        before = tokens[at - 2].word if at > 1 else ""
-        aged = (
-            before == "de"
-            and at > 2
-            and tokens[at - 3].word
-            in {
-                "age",
-                "agee",
-                "agees",
-                "ages",
-                "enfant",
-                "fille",
-                "garcon",
-                "fillette",
-                "homme",
-                "femme",
-                "fils",
-                "bebe",
-                "mineur",
-                "mineure",
-                "adolescent",
-                "adolescente",
-                "collegien",
-                "collegienne",
-                "lyceen",
-                "lyceenne",
-                "jeune",
-                "individu",
-            }
-        )
-        if age is not None and (aged or before not in _NO_AGE) and (tokens[at].word != "mois" or aged) and age < below:
-            found.append(Match(at - 1, at + 1))
-    return found
+    return [Match(at - 1, at + 1) for at in range(1, len(part.folded.tokens)) if _is_age(part, at, below)]
+
+
+def _is_age(part: TextPart, at: int, below: int) -> bool:
+    """Return True if a token is the unit of an age."""
+    tokens = part.folded.tokens
+    unit, number = tokens[at].word, tokens[at - 1].word
+    if unit not in {"ans", "an", "mois", "years", "year"}:
+        return False
+    age = int(number) if number.isdigit() and len(number) <= _LONGEST_AGE else _NUMBERS.get(number, below)
+    before, earlier = (tokens[at - back].word if at >= back else "" for back in (2, 3))
+    stated = before == "de" and part.words.holds("aged", earlier)
+    if before == "a":  # `a 15 ans` has an age; `à 15 ans` and `il y a 15 ans` have none
+        other = earlier == "y" or "à" in part.folded.typed(tokens[at - 2].start, tokens[at - 2].end)
+    else:
+        other = before in _NO_AGE or unit == "mois"
+    return age < below and (stated or not other)
 
 
 @rule("PN204", basis="Code civil, art. 9; CPP, art. 11.", levels=(Level.BLOCK, Level.SECOND))
@@ -180,7 +142,7 @@ def no_victim_identified(context: CheckContext) -> Iterator[Hit]:
                 continue
             for kind in ("job", "home"):
                 for other in part.found.get(kind, ()):
-                    if other.first in sentence and 0 < other.first - match.end < 9:
+                    if other.first in sentence and 0 <= other.first - match.end < 9:
                         yield Hit(part.field, part.span(other), covered=covered)
 
 

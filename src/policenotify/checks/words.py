@@ -18,13 +18,12 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from importlib.resources import files
-from itertools import product
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from policenotify.checks.folds import FoldedText, Token, with_letters
+from policenotify.checks.folds import FoldedText, with_letters
 
 _CHOICE: Final = re.compile(r"\(([^()]*)\)")
 _ENDS: Final = re.compile(r"[.!?;]")
@@ -61,8 +60,34 @@ class Match(NamedTuple):
     end: int
 
 
-_Phrase = tuple[str, tuple[str, ...]]
-"""The name of a list, and the words of one of its phrases."""
+class _Node:
+    """A word of some phrases: those that end with it, and the words that may follow."""
+
+    __slots__ = ("beginnings", "following", "lists")
+
+    def __init__(self) -> None:
+        self.lists: list[str] = []
+        self.following: dict[str, _Node] = {}
+        self.beginnings: dict[str, _Node] = {}  # words with any ending
+
+    def add(self, name: str, phrase: tuple[str, ...]) -> None:
+        """Add a phrase of a list."""
+        node = self
+        for word in phrase:
+            kind = node.beginnings if word.endswith("*") else node.following
+            node = kind.setdefault(word.removesuffix("*"), _Node())
+        node.lists.append(name)
+
+    def after(self, forms: tuple[str, ...]) -> Iterator[_Node]:
+        """Yield the nodes of a token that may be read in these forms."""
+        for form in forms:
+            if (node := self.following.get(form)) is not None:
+                yield node
+        if self.beginnings:
+            word = forms[0]
+            for length in range(_SHORTEST_BEGINNING, min(len(word), _LONGEST_WORD) + 1):
+                if (node := self.beginnings.get(word[:length])) is not None:
+                    yield node
 
 
 class WordLists:
@@ -72,28 +97,26 @@ class WordLists:
         entries: The entries of each list, as written.
     """
 
-    __slots__ = ("_endings", "_phrases", "_spelt", "entries")
+    __slots__ = ("_root", "_spelt", "entries")
 
     def __init__(self, entries: Mapping[str, Iterable[str]]) -> None:
         self.entries = {name: tuple(words) for name, words in entries.items()}
-        self._phrases: dict[str, list[_Phrase]] = {}
-        self._endings: dict[str, list[_Phrase]] = {}
-        self._spelt: dict[str, list[_Phrase]] = {}  # without pauses between the words
+        self._root = _Node()
+        self._spelt: dict[str, list[str]] = {}  # the lists of phrases without pauses between the words
         for name, words in self.entries.items():
-            for phrase in (phrase for entry in words for phrase in _phrases(entry)):
-                kind = self._endings if phrase[0].endswith("*") else self._phrases
-                kind.setdefault(phrase[0].removesuffix("*"), []).append((name, phrase))
-                self._spelt.setdefault("".join(phrase), []).append((name, ("".join(phrase),)))
+            for phrase in {phrase for entry in words for phrase in _phrases(entry) if phrase}:
+                self._root.add(name, phrase)
+                self._spelt.setdefault("".join(phrase), []).append(name)
 
     def find(self, folded: FoldedText) -> dict[str, list[Match]]:
         """Return where each list has a phrase in a text, the longest at each place, in order."""
         found: dict[str, list[Match]] = {}
-        for at in range(len(folded.tokens)):
+        forms = [_forms(token.word) for token in folded.tokens]
+        for at in range(len(forms)):
             longest: dict[str, int] = {}
-            for phrases, after in self._starts(folded, at):
-                for name, phrase in phrases:
-                    if (end := _end(phrase, folded.tokens, after)) > longest.get(name, 0):
-                        longest[name] = end
+            for name, end in self._at(folded, forms, at):
+                if end > longest.get(name, 0):
+                    longest[name] = end
             for name, end in longest.items():
                 matches = found.setdefault(name, [])
                 if not matches or end > matches[-1].end:
@@ -102,68 +125,68 @@ class WordLists:
 
     def holds(self, name: str, word: str) -> bool:
         """Return True if a list has this one word, in plain small letters."""
-        return any(name == other and len(phrase) == 1 for other, phrase in self._beginning(word))
+        return any(name in node.lists for node in self._root.after(_forms(word)))
 
-    def _starts(self, folded: FoldedText, at: int) -> Iterator[tuple[Iterable[_Phrase], int]]:
-        """Yield the phrases that may begin at a token, and the token after their first word."""
-        tokens, token = folded.tokens, folded.tokens[at]
-        for word in (token.word, *with_letters(token.word)):
-            if phrases := self._beginning(word):
-                yield phrases, at + 1
-        joined, end = token.word, at + 1
-        while end < len(tokens) and end - at < _MOST_PIECES and tokens[end].start == tokens[end - 1].end:
-            joined += tokens[end].word  # a hashtag in mixed case
-            end += 1
-            yield self._beginning(joined), end
-        if end == at + 1 < len(tokens) and folded.text[token.end : tokens[end].start] in _INSIDE:
-            joined += tokens[end].word
-            if len(joined) >= _SHORTEST_DIVIDED:
-                yield self._alone(joined), end + 1
-        if token.end - token.start >= 2 * len(token.word) - 1 > 1:
+    def _at(self, folded: FoldedText, forms: list[tuple[str, ...]], at: int) -> Iterator[tuple[str, int]]:
+        """Yield each list that has a phrase at a token, and one past the last token of the phrase."""
+        nodes = [(node, at + 1) for node in self._root.after(forms[at])]
+        nodes += [(node, end) for word, end in _joined(folded, at) for node in self._root.after(_forms(word))]
+        while nodes:
+            node, end = nodes.pop()
+            for name in node.lists:
+                yield name, end
+            if end < len(forms) and (node.following or node.beginnings):
+                nodes += [(following, end + 1) for following in node.after(forms[end])]
+        token = folded.tokens[at]
+        if token.end - token.start >= 2 * len(token.word) - 1 > 1:  # letters spelt one by one
             for start in range(len(token.word) - _SHORTEST_SPELT + 1):
                 for length in range(_SHORTEST_SPELT, _LONGEST_WORD):
-                    yield self._spelt.get(token.word[start : start + length], ()), at + 1
-
-    def _beginning(self, word: str) -> list[_Phrase]:
-        """Return the phrases whose first word this is."""
-        found = [phrase for form in singular(word) for phrase in self._phrases.get(form, ())]
-        for length in range(_SHORTEST_BEGINNING, len(word) + 1) if len(word) < _LONGEST_WORD else ():
-            found += self._endings.get(word[:length], ())
-        return found
-
-    def _alone(self, word: str) -> list[_Phrase]:
-        """Return the phrases that are this one word."""
-        return [found for form in singular(word) for found in self._phrases.get(form, ()) if len(found[1]) == 1]
+                    for name in self._spelt.get(token.word[start : start + length], ()):
+                        yield name, at + 1
 
 
-def _end(phrase: tuple[str, ...], tokens: tuple[Token, ...], at: int) -> int:
-    """Return one past the last token of a phrase whose first word ends before *at*, 0 if it is not there."""
-    end = at + len(phrase) - 1
-    if end > len(tokens):
-        return 0
-    for word, token in zip(phrase[1:], tokens[at:end], strict=True):
-        if not any(_is(word, form) for read in (token.word, *with_letters(token.word)) for form in singular(read)):
-            return 0
-    return end
+def _joined(folded: FoldedText, at: int) -> Iterator[tuple[str, int]]:
+    """Yield a token with those that follow without a space, and one past the last of them.
+
+    They are a hashtag in mixed case, `#cOuPable`, or a word with a sign in it, `cou-pable`.
+    """
+    tokens = folded.tokens
+    joined, end = tokens[at].word, at + 1
+    while end < len(tokens) and end - at < _MOST_PIECES and tokens[end].start == tokens[end - 1].end:
+        joined += tokens[end].word
+        end += 1
+        yield joined, end
+    if end == at + 1 < len(tokens) and folded.text[tokens[at].end : tokens[end].start] in _INSIDE:
+        joined += tokens[end].word
+        if len(joined) >= _SHORTEST_DIVIDED:
+            yield joined, end + 1
 
 
-def _is(word: str, token: str) -> bool:
-    return token.startswith(word[:-1]) if word.endswith("*") else token == word
+@lru_cache(maxsize=8192)
+def _forms(word: str) -> tuple[str, ...]:
+    """Return the readings of a word: itself, with letters for figures, and what it may be the plural of."""
+    forms = (word, *with_letters(word))
+    plurals = tuple(form[:-1] for form in forms if len(form) > _SHORTEST_BEGINNING and form[-1] in "sx")
+    return forms + plurals
 
 
-def singular(word: str) -> tuple[str, ...]:
-    """Return a word, and what it may be the plural of."""
-    return (word, word[:-1]) if len(word) > _SHORTEST_BEGINNING and word[-1] in "sx" else (word,)
+def _phrases(entry: str) -> frozenset[tuple[str, ...]]:
+    """Return the phrases that an entry stands for, each as its words."""
+    phrases = [entry]
+    while any("(" in phrase for phrase in phrases):
+        phrases = list(dict.fromkeys(written for phrase in phrases for written in _written_out(phrase)))
+    # A star would end a word for the folding.
+    texts = (FoldedText(phrase.replace("*", _STAR)) for phrase in phrases)
+    return frozenset(tuple(token.word.replace(_STAR, "*") for token in text.tokens) for text in texts)
 
 
-def _phrases(entry: str) -> Iterator[tuple[str, ...]]:
-    """Yield the phrases that an entry stands for, each as its words."""
-    parts = _CHOICE.split(entry)
-    choices = [part.split("|") if number % 2 else [part] for number, part in enumerate(parts)]
-    for chosen in product(*choices):
-        # A star would end a word for the folding.
-        tokens = FoldedText("".join(chosen).replace("*", _STAR)).tokens
-        yield tuple(token.word.replace(_STAR, "*") for token in tokens)
+def _written_out(phrase: str) -> Iterator[str]:
+    """Yield a phrase with each choice of its first innermost brackets."""
+    choice = _CHOICE.search(phrase)
+    for chosen in choice[1].split("|") if choice else ():
+        yield f"{phrase[: choice.start()]}{chosen}{phrase[choice.end() :]}" if choice else phrase
+    if not choice:
+        yield phrase
 
 
 @cache
