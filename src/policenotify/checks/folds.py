@@ -144,10 +144,9 @@ class FoldedText:
             if len(run) >= _SPELT and not all(token.word.isdigit() for token in run):
                 word = "".join(token.word for token in run)
                 yield Token(word, run[0].start, run[-1].end, run[0].capital, all(token.capital for token in run))
-                at = end
             else:
-                yield tokens[at]
-                at += 1
+                yield from run
+            at = end
 
     def _gap(self, tokens: list[Token], at: int) -> str:
         """Return the one sign as typed between a single letter and the next word, empty if it is another case."""

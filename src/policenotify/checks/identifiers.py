@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
 
@@ -70,6 +71,7 @@ _UNITS: Final = {
     "dix": 10, "onze": 11, "douze": 12, "treize": 13, "quatorze": 14, "quinze": 15, "seize": 16, "vingt": 20, "vingts": 20,
     "trente": 30, "quarante": 40, "cinquante": 50, "soixante": 60, "septante": 70, "huitante": 80, "octante": 80, "nonante": 90,
 }  # fmt: skip
+_BESIDE: Final = 8  # words before an address in which a service is named
 _DIGITS: Final = str.maketrans("oil", "011")
 _MOBILE: Final = ("06", "07")
 _NATIONAL: Final = 10
@@ -348,7 +350,8 @@ def _houses(part: TextPart) -> Iterator[tuple[int, int]]:
     for match in _HOUSE.finditer(text):
         if _COUNTED.search(text[max(0, match.start() - 20) : match.start()]):
             continue
-        before = [token.word for token in tokens if match.start() - 60 < token.start < match.start()]
-        if not any(part.words.holds("service_place", word) for word in before):
+        at = bisect_left(tokens, match.start(), key=lambda token: token.start)
+        before = tokens[max(0, at - _BESIDE) : at]
+        if not any(part.words.holds("service_place", token.word) for token in before):
             yield match.span()
     yield from (match.span() for match in _FLAT.finditer(text))

@@ -36,7 +36,8 @@ def _presumed(part: TextPart, match: Match) -> bool:
     word = part.folded.tokens[match.first].word
     if word.startswith(("coupable", "guilty")):
         return False
-    return any(match.first - _FREE_WORDS <= other.first < match.end + 2 for other in part.found.get("presumed", ()))
+    around = range(max(0, match.first - _FREE_WORDS), match.end + 2)
+    return bool(part.within("presumed", around))
 
 
 @rule("PN212", basis="RGPD, art. 9; loi du 29 juillet 1881, art. 24 and 32.", levels=(Level.SECOND,))

@@ -66,13 +66,14 @@ def names_in(part: TextPart, is_commune: Callable[[str], bool], known: frozenset
         known: Words of the streets and places that the message names.
     """
     found: list[Name] = []
+    places: dict[str, bool] = {}  # each is looked up once
     excluded = _namesakes(part)
     tokens = part.folded.tokens
     at = 0
     while at < len(tokens):
         name = None if at in excluded else _name_at(part, at, known)
         sure = name is not None and (_is_called(part, at) or _follows_title(part, at))
-        if name is None or (not sure and (_is_of_a_place(part, name) or is_commune(_text(part, name)))):
+        if name is None or (not sure and (_is_of_a_place(part, name) or _is_place(part, name, is_commune, places))):
             at += 1
             continue
         found.append(name)
@@ -80,8 +81,12 @@ def names_in(part: TextPart, is_commune: Callable[[str], bool], known: frozenset
     return found
 
 
-def _text(part: TextPart, name: Name) -> str:
-    return part.folded.typed(part.folded.tokens[name.first].start, part.folded.tokens[name.end - 1].end)
+def _is_place(part: TextPart, name: Name, is_commune: Callable[[str], bool], places: dict[str, bool]) -> bool:
+    tokens = part.folded.tokens
+    text = part.folded.typed(tokens[name.first].start, tokens[name.end - 1].end)
+    if text not in places:
+        places[text] = is_commune(text)
+    return places[text]
 
 
 def _namesakes(part: TextPart) -> set[int]:
@@ -160,11 +165,11 @@ def _by_first_name(part: TextPart, at: int, *, sure: bool) -> Name | None:
         return Name(at, end, full=end > at + 1)
     end = _end(part, at)
     # In a line of capitals, every word has one.
-    if end > at + 1 and not (token.capitals and _in_capitals(part)):
+    if end > at + 1 and not (token.capitals and part.in_capitals):
         following = tokens[at + 1]
         if _is_no_surname(part, following) and end == at + 2:
             end = at + 1
-    if token.capitals and _in_capitals(part):
+    if token.capitals and part.in_capitals:
         end = min(end, at + 2)
     if end == at + 1 and not sure:
         return None
@@ -232,11 +237,6 @@ def _is_called(part: TextPart, at: int) -> bool:
         and tokens[at].capital
         and not part.words.holds("no_surname", tokens[at].word)
     )
-
-
-def _in_capitals(part: TextPart) -> bool:
-    letters = [letter for letter in part.folded.original if letter.isalpha()]
-    return sum(map(str.isupper, letters)) > len(letters) * 0.7
 
 
 def _is_in_address(part: TextPart, at: int) -> bool:

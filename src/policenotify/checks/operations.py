@@ -27,6 +27,7 @@ _HOUR: Final = re.compile(
     r"(?<!\w)(?:\d{1,2} ?(?:h|heures?)(?: ?\d{2})?|midi|minuit|ce soir|demain|cette nuit|ce matin)(?!\w)"
 )
 _ROAD: Final = re.compile(r"(?<!\w)(?:a|d|n|rd|rn|m|rm) ?\d{1,4}(?:e\d)?(?!\w)")
+_THEMSELVES: Final = ("tireur", "sniper", "colonne", "negociateur", "encercl")
 _HOW_MANY: Final = frozenset({"dizaine", "vingtaine", "trentaine", "quarantaine", "cinquantaine", "centaine", "dozen"})
 _COUNTS: Final = frozenset(
     {"deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix", "douze", "quinze", "vingt"}
@@ -39,10 +40,8 @@ def no_tactics_told(context: CheckContext) -> Iterator[Hit]:
     if context.message.category not in _OPEN or context.message.stage not in _UNDER_WAY:
         return
     for part in context.parts:
-        moves = [*part.found.get("position", ()), *part.found.get("assault", ()), *part.found.get("live", ())]
-        for match in moves:
-            if match in part.found.get("position", ()) and not _of_officers(part, match):
-                continue
+        moves = [match for match in part.found.get("position", ()) if _of_officers(part, match)]
+        for match in (*moves, *part.found.get("assault", ()), *part.found.get("live", ())):
             yield Hit(part.field, part.span(match))
         for match in part.found.get("officer", ()):
             tokens = part.folded.tokens
@@ -54,12 +53,10 @@ def no_tactics_told(context: CheckContext) -> Iterator[Hit]:
 
 def _of_officers(part: TextPart, match: Match) -> bool:
     """Return True if the move is one of officers, and not what readers are told to do."""
-    units = [unit for unit in part.found.get("unit", ()) if is_unit(part, unit)]
     sentence = part.sentence(match.first)
-    actors = [*units, *part.found.get("officer", ())]
-    return any(actor.first in sentence for actor in actors) or part.folded.tokens[match.first].word.startswith(
-        ("tireur", "sniper", "colonne", "negociateur", "encercl")
-    )
+    units = any(is_unit(part, unit) for unit in part.within("unit", sentence))
+    word = part.folded.tokens[match.first].word
+    return units or bool(part.within("officer", sentence)) or word.startswith(_THEMSELVES)
 
 
 @rule(
@@ -70,10 +67,12 @@ def _of_officers(part: TextPart, match: Match) -> bool:
 def no_control_located(context: CheckContext) -> Iterator[Hit]:
     """Refuse place or hour of a control of drivers, and ask about one of speed."""
     for part in context.parts:
+        found: dict[tuple[int, int], Level] = {}
         for kind, level in (("control", Level.BLOCK), ("speed", Level.SECOND)):
             for match in part.found.get(kind, ()):
-                for where in _where(part, match):
-                    yield Hit(part.field, part.folded.span(*where), level)
+                found.update({where: level for where in _where(part, match) if where not in found})
+        for where, level in sorted(found.items()):
+            yield Hit(part.field, part.folded.span(*where), level)
 
 
 def _where(part: TextPart, match: Match) -> Iterator[tuple[int, int]]:
@@ -83,9 +82,8 @@ def _where(part: TextPart, match: Match) -> Iterator[tuple[int, int]]:
     start, end = tokens[sentence.start].start, tokens[sentence.stop - 1].end
     for pattern in (_ROAD, _HOUR):
         yield from (found.span() for found in pattern.finditer(part.folded.text, start, end))
-    for spot in part.found.get("spot", ()):
-        if spot.first in sentence:
-            yield tokens[spot.first].start, tokens[spot.end - 1].end
+    for spot in part.within("spot", sentence):
+        yield tokens[spot.first].start, tokens[spot.end - 1].end
 
 
 @rule("PN303", basis="The prosecutor alone gives an abduction alert; others relay the official page.")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
 
 from policenotify.checks.check import CheckContext, Hit, rule
+from policenotify.checks.names import Name
 from policenotify.checks.words import Match, TextPart
 from policenotify.findings import Level
 from policenotify.model.lifecycle import Stage
@@ -29,6 +31,7 @@ _NO_AGE: Final = frozenset(
     | {"partir", "et", "dans", "tous", "ces", "deux", "sous"}
 )
 _LONGEST_AGE: Final = 3  # figures
+_SOON: Final = 9  # words after the word for a victim in which an occupation is hers
 _IDENTITY: Final = ("job", "kin", "home")
 
 
@@ -131,9 +134,8 @@ def no_victim_identified(context: CheckContext) -> Iterator[Hit]:
         tokens = part.folded.tokens
         for match in part.found.get("victim", ()):
             sentence = part.sentence(match.first)
-            for name in context.names[part.field]:
-                if name.first in sentence:
-                    yield Hit(part.field, part.span(Match(name.first, name.end)), covered=covered)
+            for name in _names_within(context, part, sentence):
+                yield Hit(part.field, part.span(Match(name.first, name.end)), covered=covered)
             word = tokens[match.first].word
             if (
                 not word.startswith(("victime", "defunt", "otage", "ex", "plaignant"))
@@ -141,9 +143,15 @@ def no_victim_identified(context: CheckContext) -> Iterator[Hit]:
             ):
                 continue
             for kind in ("job", "home"):
-                for other in part.found.get(kind, ()):
-                    if other.first in sentence and 0 <= other.first - match.end < 9:
-                        yield Hit(part.field, part.span(other), covered=covered)
+                for other in part.within(kind, range(match.end, min(sentence.stop, match.end + _SOON))):
+                    yield Hit(part.field, part.span(other), covered=covered)
+
+
+def _names_within(context: CheckContext, part: TextPart, tokens: range) -> list[Name]:
+    """Return the names of persons that begin at these tokens."""
+    names = context.names[part.field]
+    first = bisect_left(names, tokens.start, key=lambda name: name.first)
+    return names[first : bisect_left(names, tokens.stop, lo=first, key=lambda name: name.first)]
 
 
 @rule("PN205", basis="Loi du 29 juillet 1881, art. 39 quinquies.")

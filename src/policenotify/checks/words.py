@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
@@ -27,6 +28,7 @@ from policenotify.checks.folds import FoldedText, with_letters
 
 _CHOICE: Final = re.compile(r"\(([^()]*)\)")
 _ENDS: Final = re.compile(r"[.!?;]")
+_SENTENCE: Final = 60  # words
 _STAR: Final = "zqzq"
 _INSIDE: Final = frozenset("-.*_·|/+~")
 """Signs that may stand inside a word to hide it."""
@@ -35,7 +37,7 @@ _SHORTEST_DIVIDED: Final = 5  # letters of a word that is found although such a 
 _SHORTEST_SPELT: Final = 5  # letters of a word that is found among letters spelt without a pause
 _LONGEST_WORD: Final = 26  # letters: `anticonstitutionnellement` has 25
 _SHORTEST_BEGINNING: Final = 3
-_MOST_PIECES: Final = 12
+_MOST_PIECES: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,17 +264,34 @@ class TextPart:
         tokens = self.folded.tokens
         return self.folded.span(tokens[match.first].start, tokens[match.end - 1].end)
 
+    @cached_property
+    def in_capitals(self) -> bool:
+        """True if most of its letters are capitals, so that a capital tells nothing."""
+        capitals = sum(map(str.isupper, self.folded.original))
+        return capitals > sum(map(str.islower, self.folded.original)) * 2
+
     def sentence(self, at: int) -> range:
-        """Return the tokens of the sentence that holds a token."""
+        """Return the tokens of the sentence that holds a token, at most so many on each side."""
         tokens, text = self.folded.tokens, self.folded.text
         first, end = at, at + 1
-        while first and not _ENDS.search(text, tokens[first - 1].end, tokens[first].start):
+        while first > max(0, at - _SENTENCE) and not _ENDS.search(text, tokens[first - 1].end, tokens[first].start):
             first -= 1
-        while end < len(tokens) and not _ENDS.search(text, tokens[end - 1].end, tokens[end].start):
+        last = min(len(tokens), at + _SENTENCE)
+        while end < last and not _ENDS.search(text, tokens[end - 1].end, tokens[end].start):
             end += 1
         return range(first, end)
+
+    def within(self, name: str, tokens: range) -> list[Match]:
+        """Return the phrases of a list that begin at these tokens."""
+        matches = self.found.get(name, [])
+        first = bisect_left(matches, tokens.start, key=_first)
+        return matches[first : bisect_left(matches, tokens.stop, lo=first, key=_first)]
 
     def near(self, match: Match, *lists: str) -> Match | None:
         """Return a phrase of one of these lists in the same sentence."""
         sentence = self.sentence(match.first)
-        return next((other for name in lists for other in self.found.get(name, ()) if other.first in sentence), None)
+        return next((other for name in lists for other in self.within(name, sentence)), None)
+
+
+def _first(match: Match) -> int:
+    return match.first
