@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -59,6 +60,11 @@ class Finding:
         if language.partition("-")[0] == "fr" and self.reason_fr:
             return self.reason_fr, self.remedy_fr
         return self.reason, self.remedy
+
+    def excerpt(self, texts: Mapping[str, str]) -> str:
+        """Return the words that it is about, from the texts of the message by field."""
+        start, end = self.span or (0, 0)
+        return texts.get(self.field, "")[start:end]
 
     def __str__(self) -> str:
         return f"{self.code} {self.level} · {self.field}: {self.reason} {self.remedy}"

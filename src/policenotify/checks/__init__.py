@@ -17,8 +17,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from policenotify.checks import identifiers, incident, justice, links, operations, persons, readiness, wording
-from policenotify.checks.check import Check, CheckContext, Hit, Remark, TextPart, check, rule
-from policenotify.checks.words import Vocabulary, WordListChange
+from policenotify.checks.check import Check, CheckContext, Hit, Remark, check, quotable_texts, rule
+from policenotify.checks.words import SHIPPED, TextPart, Vocabulary, WordListChange
 from policenotify.findings import Finding, Level
 
 _MODULES: Final = (identifiers, incident, justice, links, operations, persons, readiness, wording)
@@ -33,6 +33,7 @@ CHECKS: Final[tuple[Check, ...]] = tuple(
 
 __all__ = [
     "CHECKS",
+    "SHIPPED",
     "Check",
     "CheckContext",
     "Hit",
@@ -41,6 +42,7 @@ __all__ = [
     "Vocabulary",
     "WordListChange",
     "check",
+    "quotable_texts",
     "rule",
     "run_checks",
 ]

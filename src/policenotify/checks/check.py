@@ -241,3 +241,12 @@ def every_text(message: Message) -> Iterator[tuple[str, str, str]]:
     for translation in message.translations:
         for number, alt in enumerate(translation.alts):
             yield translation.language, f"translations.{translation.language}.alts.{number}", alt
+
+
+def quotable_texts(message: Message, findings: Iterable[Finding]) -> dict[str, str]:
+    """Return the texts of a published message that the spans of its findings fit, by field.
+
+    A span is a place in the text as typed. It does not fit a field from which a house number was removed.
+    """
+    changed = {finding.field for finding in findings if finding.span is None}
+    return {name: text for _, name, text in every_text(message) if name not in changed}

@@ -166,7 +166,11 @@ def _parts_of_plates(part: TextPart) -> Iterator[tuple[int, int]]:
                 yield match.span()
         for match in _CODE.finditer(text, tokens[word.end - 1].end, last):
             code = match[0].strip("-")
-            if len(code) > 1 and any(sign.isdigit() for sign in code) and not re.fullmatch(r"[adnr]{1,2}\d{1,4}|\d{1,2}h\d{0,2}|\d+(?:er?|eme)", code):
+            if (
+                len(code) > 1
+                and any(sign.isdigit() for sign in code)
+                and not re.fullmatch(r"[adnr]{1,2}\d{1,4}|\d{1,2}h\d{0,2}|\d+(?:er?|eme)", code)
+            ):
                 yield match.start(), match.start() + len(code)
 
 
