@@ -30,14 +30,17 @@ _IBAN: Final = re.compile(r"(?<![^\W_])[a-z]{2}\d{2}(?: ?[a-z0-9]{4}){3,7}(?: ?[
 _IP: Final = re.compile(r"(?<![\d.])(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?![\d.])")
 _DOCUMENT: Final = re.compile(r"(?<!\w)(?=[a-z0-9]{9,12}(?!\w))[a-z]{0,4}\d[a-z0-9]{8,11}(?!\w)")
 _PLATE: Final = re.compile(
-    r"(?<![^\W_])(?P<first>[a-hj-np-tv-z]{2})(?P<gap>[ .-]?)(?P<number>\d{3})[ .-]?(?P<last>[a-hj-np-tv-z]{2})(?![^\W_])"
+    r"(?<![^\W_])(?P<first>[a-hj-np-tv-z]{2})[ .-]?\d{3}[ .-]?(?P<last>[a-hj-np-tv-z]{2})(?![^\W_])"
 )
 _OLD_PLATE: Final = re.compile(r"(?<![^\W_])\d{1,4}[ .-]?[a-z]{1,3}[ .-]?(?:\d{2,3}|2[ab])(?![^\W_])")
 _CODE: Final = re.compile(r"(?<![^\W_])(?=[a-z0-9-]{0,9}\d)(?=[a-z0-9-]{0,9}[a-z])[a-z0-9]+(?:-[a-z0-9]*)*")
+# A road, an hour, an ordinal.
+_NO_PLATE: Final = re.compile(r"[adnr]{1,2}\d{1,4}|\d{1,2}h\d{0,2}|\d+(?:er?|eme)")
 _FOREIGN: Final = re.compile(r"(?<![^\W_])[a-z]{1,3}[ -]\d{1,4}(?:[ -]?[a-z]{1,3})?(?![^\W_])")
 _PHONE: Final = re.compile(r"(?:\+|(?<!\d))\d(?:[ ./,·()_-]{0,3}\d){8,14}(?!\d)")
 _MAIL: Final = re.compile(
-    r"(?<![^\s<(:,;])[^\s<>(),;:@]{1,64} ?(?:@| ?\(at\) ?| ?\[at\] ?| arobase | ?\(arobase\) ?) ?[a-z0-9](?:[a-z0-9-]{0,62})(?:(?:\.| ?\(dot\) ?| ?\[dot\] ?| point )[a-z0-9-]{1,62})+"
+    r"(?<![^\s<(:,;])[^\s<>(),;:@]{1,64} ?(?:@|\(at\) ?|\[at\] ?|arobase |\(arobase\) ?) ?"
+    r"[a-z0-9][a-z0-9-]{0,62}(?:(?:\.| ?\(dot\) ?| ?\[dot\] ?| point )[a-z0-9-]{1,62})+"
 )
 _FREE: Final = (
     "gmail",
@@ -56,21 +59,49 @@ _FREE: Final = (
     "msn",
 )
 _HOUSE: Final = re.compile(
-    r"(?<![\w.,/])(?:n ?° ?)?(?P<number>\d{1,4})(?: ?(?:bis|ter|quater)(?!\w)| ?[a-d](?!\w))?,? (?:(?:de la|du|des|de) )?"
+    r"(?<![\w.,/])(?:n ?° ?)?\d{1,4}(?: ?(?:bis|ter|quater)(?!\w)| ?[a-d](?!\w))?,? (?:(?:de la|du|des|de) )?"
     r"(?:rue|avenue|av\.?|boulevard|bd\.?|place|impasse|allees?|chemin|cours|quai|route|square|passage|cite|residence|lotissement|faubourg)(?!\w)"
 )
 _FLAT: Final = re.compile(
     r"(?<!\w)(?:(?:appartement|appart|apt|logement|batiment|bat\.?|escalier|cage) (?:n ?° ?)?(?:\d{1,4}|[a-f])(?!\w)|"
-    r"(?:\d{1,2} ?(?:er|e|eme)|premier|deuxieme|troisieme|quatrieme|cinquieme|sixieme|septieme|huitieme|dernier) etage(?!\w))"
+    r"(?:\d{1,2} ?(?:er|e|eme)|premier|deuxieme|troisieme|quatrieme|cinquieme|sixieme|septieme|dernier) etage(?!\w))"
 )
 _COUNTED: Final = re.compile(
     r"(?:(?<!\w)(?:lignes?|sorties?|km|pr|article|bus|tram|l'article|ecole|a|d|n|rd|rn|m)|\d ?h|\d[.,])[ .-]?\Z"
 )
 _UNITS: Final = {
-    "zero": 0, "un": 1, "une": 1, "deux": 2, "trois": 3, "quatre": 4, "cinq": 5, "six": 6, "sept": 7, "huit": 8, "neuf": 9,
-    "dix": 10, "onze": 11, "douze": 12, "treize": 13, "quatorze": 14, "quinze": 15, "seize": 16, "vingt": 20, "vingts": 20,
-    "trente": 30, "quarante": 40, "cinquante": 50, "soixante": 60, "septante": 70, "huitante": 80, "octante": 80, "nonante": 90,
-}  # fmt: skip
+    "zero": 0,
+    "un": 1,
+    "deux": 2,
+    "trois": 3,
+    "quatre": 4,
+    "cinq": 5,
+    "six": 6,
+    "sept": 7,
+    "huit": 8,
+    "neuf": 9,
+    "dix": 10,
+    "onze": 11,
+    "douze": 12,
+    "treize": 13,
+    "quatorze": 14,
+    "quinze": 15,
+    "seize": 16,
+    "une": 1,
+    "vingt": 20,
+    "vingts": 20,
+    "trente": 30,
+    "quarante": 40,
+    "cinquante": 50,
+    "soixante": 60,
+    "septante": 70,
+    "huitante": 80,
+    "octante": 80,
+    "nonante": 90,
+}
+_FOUR: Final = 4  # of *quatre-vingts*
+_TWENTY: Final = 2  # tens
+_SAID: Final = 5  # words of a telephone number, at least
 _BESIDE: Final = 8  # words before an address in which a service is named
 _DIGITS: Final = str.maketrans("oil", "011")
 _MOBILE: Final = ("06", "07")
@@ -96,34 +127,35 @@ def no_civil_status(context: CheckContext) -> Iterator[Hit]:
     """Refuse dates of birth, numbers of papers and accounts, and names beside lost papers."""
     covered = context.message.category == Category.MISSING_PERSON and context.agreed("family", "guardian", "prosecutor")
     for part in context.parts:
-        folded, papers = part.folded, part.found.get("papers", ())
-        for match in _BORN.finditer(folded.text):
-            typed = folded.typed(match.start(), match.end()).casefold()
-            if "né" in typed or "ne\u0301" in typed or not typed.startswith("ne a"):
-                yield Hit(
-                    part.field, folded.span(match.start(), _end_of_date(folded.text, match.end())), covered=covered
-                )
-        for match in _NIR.finditer(folded.text):
-            if papers or _has_nir_key(match[0]):
-                yield Hit(part.field, folded.span(*match.span()))
-        for match in _IBAN.finditer(folded.text):
-            if papers or _has_iban_key(match[0]):
-                yield Hit(part.field, folded.span(*match.span()))
-        if papers:
-            for match in _DOCUMENT.finditer(folded.text):
-                yield Hit(part.field, folded.span(*match.span()))
-            for name in context.names[part.field]:
-                yield Hit(part.field, part.span(Match(name.first, name.end)))
-        for match in _IP.finditer(folded.text):
-            yield Hit(part.field, folded.span(*match.span()), Level.SECOND, "ip")
+        for start, end in _births(part):
+            yield Hit(part.field, part.folded.span(start, end), covered=covered)
+        for start, end in _accounts(part):
+            yield Hit(part.field, part.folded.span(start, end))
+        for name in context.names[part.field] if part.has("papers") else ():
+            yield Hit(part.field, part.span(Match(name.first, name.end)))
+        for match in _IP.finditer(part.folded.text):
+            yield Hit(part.field, part.folded.span(*match.span()), Level.SECOND, "ip")
+
+
+def _births(part: TextPart) -> Iterator[tuple[int, int]]:
+    """Yield dates and places of birth. *Ne* in a negation is none."""
+    text = part.folded.text
+    for match in _BORN.finditer(text):
+        typed = part.folded.typed(*match.span()).casefold()
+        if "né" in typed or "ne\u0301" in typed or not match[0].startswith("ne a"):
+            date = _DATE.match(text, match.end())
+            yield match.start(), date.end() if date else match.end()
+
+
+def _accounts(part: TextPart) -> Iterator[tuple[int, int]]:
+    """Yield numbers of papers, accounts and social security."""
+    text, papers = part.folded.text, part.has("papers")
+    yield from (match.span() for match in _NIR.finditer(text) if papers or _has_nir_key(match[0]))
+    yield from (match.span() for match in _IBAN.finditer(text) if papers or _has_iban_key(match[0]))
+    yield from (match.span() for match in _DOCUMENT.finditer(text) if papers)
 
 
 _DATE: Final = re.compile(r"[\w/.-]*(?: (?:er )?[a-z]{3,9} \d{4}| \d{4})?")
-
-
-def _end_of_date(text: str, at: int) -> int:
-    found = _DATE.match(text, at)
-    return found.end() if found else at
 
 
 @rule("PN207", basis="RGPD, art. 4; CPP, art. 11.", levels=(Level.BLOCK, Level.SECOND))
@@ -166,11 +198,7 @@ def _parts_of_plates(part: TextPart) -> Iterator[tuple[int, int]]:
                 yield match.span()
         for match in _CODE.finditer(text, tokens[word.end - 1].end, last):
             code = match[0].strip("-")
-            if (
-                len(code) > 1
-                and any(sign.isdigit() for sign in code)
-                and not re.fullmatch(r"[adnr]{1,2}\d{1,4}|\d{1,2}h\d{0,2}|\d+(?:er?|eme)", code)
-            ):
+            if len(code) > 1 and any(map(str.isdigit, code)) and not _NO_PLATE.fullmatch(code):
                 yield match.start(), match.start() + len(code)
 
 
@@ -218,7 +246,7 @@ def _numbers_in_words(part: TextPart) -> Iterator[tuple[int, int, str]]:
         ):
             words.append(tokens[end].word)
             end += 1
-        if len(words) > 4 and any(word in _UNITS for word in words):
+        if len(words) >= _SAID and any(word in _UNITS for word in words):
             yield tokens[at].start, tokens[end - 1].end, _figures(words)
         at = max(end, at + 1)
 
@@ -226,26 +254,29 @@ def _numbers_in_words(part: TextPart) -> Iterator[tuple[int, int, str]]:
 def _figures(words: list[str]) -> str:
     """Return the figures of numbers said in pairs."""
     figures: list[str] = []
-    value = -1
+    value: int | None = None
     for word in words:
-        if word in {"et", "cent"}:
+        number = None if word in {"et", "cent"} or word.isdigit() else _UNITS[word]
+        if number is not None and value is not None and (both := _sum(value, number)):
+            value = both
             continue
-        number = int(word) if word.isdigit() else _UNITS[word]
-        if word.isdigit():
-            figures += [] if value < 0 else [_pair(value)]
-            figures.append(word)
-            value = -1
-        elif value == 4 and word.startswith("vingt"):
-            value = 80
-        elif value >= 20 and value % 10 == 0 and (number < 10 or (number < 20 and value in {60, 80})) and number:
-            value += number
-        else:
-            figures += [] if value < 0 else [_pair(value)]
+        if number is not None or word.isdigit():
+            figures += [] if value is None else [_pair(value)]
+            figures += [word] if word.isdigit() else []
             value = number
-    figures += [] if value < 0 else [_pair(value)]
+    figures += [] if value is None else [_pair(value)]
     text = "".join(figures)
-    # `zéro six` is 06, and not 00 06.
-    return re.sub(r"^0+(?=0[1-9])|^000?(?=[67])", "", text) if text.startswith("00") else text
+    # `zéro six` is 06, and not 0 06.
+    return text[1:] if text.startswith("00") else text
+
+
+def _sum(value: int, number: int) -> int:
+    """Return what two words for numbers say together, 0 for two numbers: `soixante dix`, `quatre vingts`."""
+    tens, ones = divmod(value, 10)
+    if (value, number) == (_FOUR, 20):
+        return 80
+    follows = number and not ones and tens >= _TWENTY and number < (20 if value in {60, 80} else 10)
+    return value + number if follows else 0
 
 
 def _pair(value: int) -> str:

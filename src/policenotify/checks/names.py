@@ -17,6 +17,7 @@ YEAR: Final = 2021
 _PARTICLES: Final = frozenset(
     {"de", "du", "d", "des", "le", "la", "van", "von", "el", "al", "ben", "bin", "da", "di", "dos"}
 )
+_SAINTS: Final = frozenset({"saint", "sainte", "st", "ste"})
 _TITLES: Final = frozenset({"m", "mr", "mme", "mlle", "monsieur", "madame", "mademoiselle", "mrs", "ms", "miss"})
 _LETTERED: Final = frozenset(
     {"batiment", "bat", "porte", "ligne", "terminal", "parking", "hall", "vitamine", "plan", "categorie", "permis"}
@@ -38,6 +39,7 @@ _LETTERED: Final = frozenset(
 )
 _NEAR: Final = 4  # words before a name in which the word for a street or an office stands
 _LONGEST: Final = 5  # words of a name
+_SHORTEST: Final = 3  # letters of a last name
 _IMPERATIVE: Final = "ez"
 
 
@@ -188,7 +190,7 @@ def _by_last_name(part: TextPart, at: int) -> Name | None:
     """Return a name in the order `DUPONT Jean`."""
     tokens = part.folded.tokens
     token = tokens[at]
-    if not (token.capitals and len(token.word) > 2 and token.word.isalpha()) or at + 1 >= len(tokens):
+    if not (token.capitals and len(token.word) >= _SHORTEST and token.word.isalpha()) or at + 1 >= len(tokens):
         return None
     following = tokens[at + 1]
     if _gap(part, at) == " " and following.capital and not following.capitals and first_names().get(following.word):
@@ -205,7 +207,7 @@ def _is_initial(part: TextPart, at: int) -> bool:
     before = tokens[at - 1].word if at else ""
     return (
         following.capital
-        and len(following.word) > 2
+        and len(following.word) >= _SHORTEST
         and following.word.isalpha()
         and before not in _LETTERED
         and not following.word.endswith(_IMPERATIVE)
@@ -245,7 +247,7 @@ def _is_in_address(part: TextPart, at: int) -> bool:
     return (
         text[token.start - 1 : token.start] in set("@./_-") - {""}
         or text[token.end : token.end + 1] in {"@", "/", "_"}
-        or (text[token.end : token.end + 1] in {"."} and text[token.end + 1 : token.end + 2].isalnum())
+        or (text[token.end : token.end + 1] == "." and text[token.end + 1 : token.end + 2].isalnum())
     )
 
 
@@ -254,17 +256,11 @@ def _is_of_a_place(part: TextPart, name: Name) -> bool:
     tokens = part.folded.tokens
     before = tokens[max(0, name.first - _NEAR) : name.first]
     for number, token in enumerate(reversed(before), 1):
-        at = name.first - number
-        gap = _gap(part, at)
-        if any(sign in gap for sign in ".;!?:\n") and not (len(token.word) < 4 and gap == ". "):
+        gap = _gap(part, name.first - number)
+        stops = set(gap) & set(".;!?:\n") and not (len(token.word) <= _SHORTEST and gap == ". ")
+        if stops or ("," in gap and number > 1):
             return False
-        if "," in gap and number > 1:
-            return False
-        if token.word in {"saint", "sainte", "st", "ste"}:
-            return True
-        if part.words.holds("street", token.word) and token.word not in _TITLES:
-            return True
-        if part.words.holds("office", token.word):
+        if token.word in _SAINTS or part.words.holds("street", token.word) or part.words.holds("office", token.word):
             return True
         if not (token.word in _PARTICLES or token.capital or part.words.holds("rank", token.word)):
             return False

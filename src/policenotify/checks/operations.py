@@ -142,7 +142,7 @@ def _told_how(part: TextPart, match: Match) -> bool:
 @rule("PN307", basis="A description of the method teaches it.", levels=(Level.SECOND,))
 def no_method_told(context: CheckContext) -> Iterator[Hit]:
     """Ask before the method of a crime is told."""
-    if context.message.category in {Category.SCAM_CYBER}:
+    if context.message.category == Category.SCAM_CYBER:
         return
     for part in context.parts:
         for match in part.found.get("howto", ()):

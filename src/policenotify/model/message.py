@@ -345,8 +345,8 @@ class Message(FrozenModel):
     ) -> Message:
         """Return the next message of the same incident.
 
-        Category, severity, certainty, place, hashtags, language, exercise, sender and basis are the same. Urgency, times,
-        link, images, description, instruction and translations belong to the earlier message only.
+        Category, severity, certainty, place, hashtags, language, exercise, sender and basis are the same. Urgency,
+        times, link, images, description, instruction and translations belong to the earlier message only.
 
         Args:
             stage: The stage of the new message.

@@ -127,7 +127,10 @@ def communes_named(name: str, department: str | None = None) -> tuple[Commune, .
 
 
 def is_name(text: str) -> bool:
-    """Return True for the name of a commune, as `communes_named` finds it. The first call may cost a tenth of a second."""
+    """Return True for the name of a commune, as `communes_named` finds it.
+
+    The first call may cost a tenth of a second.
+    """
     key = _fold_name(text)
     return bool(key) and f"\n{key}\t" in _names()
 

@@ -293,9 +293,7 @@ class Publisher:
         """
         _check_names(key, actor)
         if despite_findings and len(despite_findings.strip()) < SHORTEST_REASON:
-            raise ValueError(
-                f"despite_findings: give a reason of at least {SHORTEST_REASON} characters. Nothing was sent"
-            )
+            raise ValueError(f"despite_findings: write at least {SHORTEST_REASON} characters. Nothing was sent")
         # Before anything is written: a wrong value must not come to light after that.
         wait = _span(self.wait if wait is None and connection is None else wait)
         if connection is not None and wait:
