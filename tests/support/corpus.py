@@ -11,7 +11,7 @@ from typing import Any
 
 from policenotify.checks import CheckContext, run_checks
 from policenotify.findings import Finding, Level
-from tests.support.checks import context
+from tests.support.checks import NOW, context
 
 FOLDER = Path(__file__).parents[1] / "corpus"
 _LEVELS = {"B": Level.BLOCK, "S": Level.SECOND}
@@ -72,11 +72,13 @@ def _entries(text: str) -> Iterator[Entry]:
         category, _, stage = where.partition("/")
         level, _, code = expected.partition(" ")
         words, _, alt = words.partition(" >> ")
+        words, _, instruction = words.partition(" => ")
+        fields = _fields(category, stage, given, words, alt)
         yield Entry(
             line=number,
             category=category,
             text=words,
-            fields=_fields(category, stage, given, words, alt),
+            fields={**fields, "instruction": instruction, **_places_and_times(given)},
             level=_LEVELS.get(level),
             code=f"PN{code.split()[0]}" if code else "",
         )
@@ -101,4 +103,24 @@ def _fields(category: str, stage: str, given: dict[str, str], words: str, alt: s
         fields["images"] = [{"alt": alt, "digest": "0" * 64}]
     if "link" in given:
         fields["link"] = given["link"]
+    return fields
+
+
+def _places_and_times(given: dict[str, str]) -> dict[str, Any]:
+    """Return the fields of the keys that the linter's messages use."""
+    fields: dict[str, Any] = {}
+    if given.keys() & {"commune", "road", "label", "district"}:
+        names = {name: given[name] for name in ("label", "district", "department") if name in given}
+        place: dict[str, Any] = {"commune": given.get("commune", "34172"), **names}
+        if place["commune"] == "none":
+            del place["commune"]
+        if "road" in given:
+            place["road"] = {"road": given["road"], **({"exit": given["exit"]} if "exit" in given else {})}
+        fields["location"] = place
+    if "tags" in given:
+        fields["hashtags"] = given["tags"].split(",")
+    for key, field in (("next", "next_update_at"), ("start", "starts_at")):
+        if key in given:
+            clock = "" if given[key] == "none" else f"{NOW:%Y-%m-%d}T{given[key]}:00+02:00"
+            fields[field] = clock or None
     return fields

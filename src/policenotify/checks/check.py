@@ -32,6 +32,10 @@ def _is_no_place(_name: str) -> bool:
     return False
 
 
+def _no_communes(_name: str) -> frozenset[str]:
+    return frozenset()
+
+
 @dataclass(frozen=True, kw_only=True)
 class CheckContext:
     """A message as it would be published, and what is needed to judge it.
@@ -40,6 +44,7 @@ class CheckContext:
         message: The resolved message.
         is_commune: Returns True for the INSEE code of a present commune.
         is_place_name: Returns True for the name of a commune.
+        communes_named: Returns the INSEE codes of the communes of a name.
         zone: The readers' time zone.
         mentions: Accounts that some channel may mention, without `@`.
         links: Hosts to which a message may link, such as `police.fr`, or `.gouv.fr` for all below it. Empty: any.
@@ -61,6 +66,7 @@ class CheckContext:
     words: Vocabulary = SHIPPED
     file_names: tuple[tuple[str, str, str], ...] = ()
     is_place_name: Callable[[str], bool] = _is_no_place
+    communes_named: Callable[[str], frozenset[str]] = _no_communes
 
     @cached_property
     def parts(self) -> tuple[TextPart, ...]:
@@ -96,7 +102,11 @@ class CheckContext:
 
     def local(self, moment: datetime) -> str:
         """Return a time in the readers' zone: `2026-06-05 18:30`."""
-        return f"{moment.astimezone(self.zone):%Y-%m-%d %H:%M}"
+        return f"{self.local_time(moment):%Y-%m-%d %H:%M}"
+
+    def local_time(self, moment: datetime) -> datetime:
+        """Return a time in the readers' zone."""
+        return moment.astimezone(self.zone)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from policenotify.checks.check import CALLS_TO_ACT, FIVE_CONTENTS, CheckContext,
 from policenotify.findings import Level
 from policenotify.model.cap import CapCategory, Severity
 from policenotify.model.lifecycle import Stage
+from policenotify.model.message import Category
 from policenotify.render.locales import Locale, best_match
 from policenotify.text.comparison import affirms, fold
 
@@ -28,8 +29,9 @@ _FOLLOWS: Final = frozenset({Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CA
     field="location",
 )
 def place_stated(context: CheckContext) -> Iterator[Remark]:
-    """Require a commune, a road or a label, and for the weather at least an area."""
-    place, wide = context.message.location, CapCategory.MET in context.profile.cap_categories
+    """Require a commune, a road or a label, and for the weather or an abduction alert at least an area."""
+    place, relays = context.message.location, context.message.category == Category.CHILD_ABDUCTION_RELAY
+    wide = relays or CapCategory.MET in context.profile.cap_categories
     stated = place and (place.commune or place.road or place.label or (wide and (place.department or place.epci)))
     if context.of_incident and not stated:
         yield Remark(

@@ -166,6 +166,7 @@ class Preparer:
             history=history,
             is_commune=lambda code: places.commune(code) is not None,
             is_place_name=places.is_name,
+            communes_named=lambda name: frozenset(each.code for each in places.communes_named(name)),
             locales=self.locales,
             now=at,
             zone=self.zone,

@@ -1,0 +1,458 @@
+"""Advice on how a message is worded: what readers must do, when, where and by whom."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Final
+
+from policenotify.checks.check import CALLS_TO_ACT, FIVE_CONTENTS, CheckContext, Hit, rule
+from policenotify.checks.folds import FoldedText, Token
+from policenotify.checks.words import Match, TextPart
+from policenotify.findings import Level
+from policenotify.model.cap import CapCategory, ResponseType, Urgency
+from policenotify.model.lifecycle import Stage
+from policenotify.model.message import Category
+from policenotify.text.spans import spans_of
+
+_PROSE: Final = frozenset({"headline", "description", "instruction"})
+_GUIDANCE: Final = {ResponseType.SHELTER: "shelter", ResponseType.EVACUATE: "evacuate"}
+_APPEALS: Final = frozenset({Category.MISSING_PERSON, Category.WITNESS_APPEAL, Category.CHILD_ABDUCTION_RELAY})
+_BEGINS: Final = frozenset({Stage.OPENING, Stage.STANDALONE})
+_IMPERATIVE: Final = "ez"
+_NO_VERBS: Final = frozenset({"chez", "assez", "nez", "rez"})
+_SHORT_NUMBER: Final = re.compile(
+    r"(?<![\w.,])(?:15|17|18|112|114|119|191|196|197|116 ?\d{3}|3\d{3})(?!\w|[.,]\d| (?:h|km|m)\b)"
+)
+_NUMBER: Final = re.compile(r"(?<!\d)(?:\+33 ?\d|0\d)(?:[ .-]?\d\d){4}(?!\d)|(?<!\d)0 ?8\d\d(?: ?\d){6}(?!\d)")
+_HOUR: Final = re.compile(r"(?<![\w,.])([01]?\d|2[0-4]) ?(?:heures?|h|:)(?: ?([0-5]\d))?(?!\w)")
+_DAY: Final = 24 * 60  # minutes
+_ROUNDED: Final = 5  # minutes by which a text may round a time
+_NEAR: Final = 4  # words between a promise and its hour
+_AHEAD: Final = 6  # words after a weekday in which its number stands
+_RANGE: Final = frozenset({"a", "au", "et", "ou", "le", "to", "and", "or", "until"})
+_LONGEST_SENTENCE: Final = 25  # words: Charte d'accessibilité de la communication de l'État
+_SENTENCE_END: Final = re.compile(r"[.!?;:…](?=\s|$)|\n")
+_FROM: Final = frozenset({"de", "d", "du", "from"})
+_MOST_EMOJI: Final = 2
+_MOST_TAGS: Final = 3
+_FEW: Final = 5  # remarks of one rule about one text: more help nobody
+_HEADLINE: Final = 80  # words that the longest headline may have
+_LONGEST_NAME: Final = 5  # words of a commune's name
+_EMOJI: Final = re.compile(
+    "[0-9#*]\ufe0f?\u20e3"
+    "|[\U0001f1e6-\U0001f1ff]{2}"
+    "|[\u231a-\u23ff\u2600-\u27bf\u2b05-\u2b55\U0001f000-\U0001f12f\U0001f18e-\U0001f1e5\U0001f200-\U0001faff]"
+    "(?:[\ufe0f\U0001f3fb-\U0001f3ff]|\u200d[\u2600-\u27bf\U0001f300-\U0001faff])*+"
+)
+# Keycaps, and mathematical, enclosed and full-width letters: a screen reader spells them out or leaves them out.
+_FANCY: Final = re.compile(
+    "[0-9#*]\ufe0f?\u20e3|[\U0001d400-\U0001d7ff\u2460-\u24ff\uff21-\uff3a\uff41-\uff5a\U0001f130-\U0001f189]"
+    "[ \U0001d400-\U0001d7ff\u2460-\u24ff\uff21-\uff3a\uff41-\uff5a\U0001f130-\U0001f189]*+"
+)
+_TAG: Final = re.compile(r"(?<![\w&/#])#\w++")
+_QUOTED: Final = (("«", "»"), ("“", "”"))
+
+
+def _prose(context: CheckContext) -> Iterator[TextPart]:
+    """Yield headline, description and instruction in each language."""
+    for part in context.parts:
+        if part.field in _PROSE or (part.field.startswith("translations.") and part.field.rpartition(".")[2] in _PROSE):
+            yield part
+
+
+def _by_language(context: CheckContext) -> dict[str, list[TextPart]]:
+    """Return headline, description and instruction by language."""
+    found: dict[str, list[TextPart]] = {}
+    for part in _prose(context):
+        found.setdefault(part.language, []).append(part)
+    return found
+
+
+def _instruction(parts: list[TextPart]) -> TextPart | None:
+    return next((part for part in parts if part.field.endswith("instruction")), None)
+
+
+def _whole(part: TextPart) -> tuple[int, int]:
+    return 0, len(part.folded.original)
+
+
+def _calls(context: CheckContext) -> bool:
+    return context.of_incident and context.message.stage in CALLS_TO_ACT
+
+
+def _listed(part: TextPart, name: str) -> bool:
+    """Return True if the language has such a list: without one, nothing is missing."""
+    return bool(part.words.entries.get(name))
+
+
+def _phrases(context: CheckContext, name: str) -> Iterator[Hit]:
+    """Yield each phrase of a list in the texts."""
+    for part in _prose(context):
+        for match in islice(part.found.get(name, ()), _FEW):
+            yield Hit(part.field, part.span(match))
+
+
+@rule(
+    "PN401",
+    basis="Sutton, Olson and Waugh, 'The Warning Lexicon', 2024: guidance fits the hazard.",
+    levels=(Level.ADVISE,),
+)
+def guidance_fits(context: CheckContext) -> Iterator[Hit]:
+    """Warn of an instruction that does not say what the category asks for: take shelter, leave."""
+    name = _GUIDANCE.get(context.profile.response_types[0])
+    if name is None or not _calls(context):
+        return
+    for parts in _by_language(context).values():
+        instruction = _instruction(parts)
+        told = instruction and _listed(instruction, name) and _acts(instruction)
+        if instruction and told and not any(part.has(name) for part in parts):
+            yield Hit(instruction.field, _whole(instruction), None, name)
+
+
+@rule("PN402", basis=f"{FIVE_CONTENTS}: guidance.", levels=(Level.ADVISE, Level.SECOND))
+def instruction_acts(context: CheckContext) -> Iterator[Hit]:
+    """Warn of an instruction without a verb that tells what to do."""
+    if not _calls(context):
+        return
+    extreme = context.severity.rank == max(each.rank for each in type(context.severity))
+    for parts in _by_language(context).values():
+        part = _instruction(parts)
+        if part and _listed(part, "action") and not _acts(part):
+            yield Hit(part.field, _whole(part), Level.SECOND if extreme else Level.ADVISE)
+
+
+def _acts(part: TextPart) -> bool:
+    imperative = part.language.startswith("fr") and any(
+        token.word.endswith(_IMPERATIVE) and token.word not in _NO_VERBS for token in part.folded.tokens
+    )
+    return imperative or part.has("action") or _contact(part)
+
+
+def _contact(part: TextPart) -> bool:
+    """Return True if a text has a telephone number or an address to write to."""
+    text = part.folded.text
+    return bool(_SHORT_NUMBER.search(text) or _NUMBER.search(text)) or "@" in text
+
+
+@rule("PN403", basis=f"{FIVE_CONTENTS}: place.", levels=(Level.ADVISE,))
+def place_precise(context: CheckContext) -> Iterator[Hit]:
+    """Warn of a road or a label alone, which may be anywhere."""
+    place = context.message.location
+    if place is None or place.commune or place.commune_name or not context.of_incident:
+        return
+    if CapCategory.MET in context.profile.cap_categories or any(_named_communes(context)):
+        return
+    road, words = place.road, (place.street, place.district, getattr(place, "between", None))
+    if road and not any((road.exit, road.direction, road.point, place.label, *words)):
+        yield Hit("location.road", None, None, "road")
+    for part in context.parts if not road else ():
+        vague = part.field == "location.label" and part.found.get("vague_place", ())
+        if vague and vague[0].end - vague[0].first == len(part.folded.tokens):
+            yield Hit(part.field, _whole(part))
+
+
+def _named_communes(context: CheckContext) -> Iterator[tuple[TextPart, Match, frozenset[str]]]:
+    """Yield each commune that the headline places something in, with the codes of its name."""
+    for part in _prose(context):
+        if not part.field.endswith("headline"):
+            continue
+        tokens, text = part.folded.tokens, part.folded.text
+        for at in range(1, min(len(tokens), _HEADLINE)):
+            before = tokens[at - 1]
+            if before.word not in {"a", "in"} or not tokens[at].capital or text[before.end : tokens[at].start] != " ":
+                continue
+            if _is_far_end(tokens[at - 3 : at - 2], tokens[at - 2 : at - 1]):
+                continue
+            end = at + 1
+            while end < min(len(tokens), at + _LONGEST_NAME) and text[tokens[end - 1].end : tokens[end].start] in "-' ":
+                end += 1
+            for last in range(end, at, -1):
+                if codes := context.communes_named(part.folded.typed(tokens[at].start, tokens[last - 1].end)):
+                    yield part, Match(at, last), codes
+                    break
+
+
+def _is_far_end(preposition: Sequence[Token], place: Sequence[Token]) -> bool:
+    """Return True after the beginning of a route: `de Lyon à Paris`."""
+    return any(token.capital for token in place) and any(token.word in _FROM for token in preposition)
+
+
+@rule("PN404", basis="CEGO, « 10 règles d'or »: a post is read the day after, too.", levels=(Level.ADVISE,))
+def dates_absolute(context: CheckContext) -> Iterator[Hit]:
+    """Warn of a day that depends on when the post is read: *demain*, *samedi* without its date."""
+    message = context.message
+    stated = {context.local_time(moment).weekday() for moment in (message.starts_at, message.expires_at) if moment}
+    for part in _prose(context):
+        quoted = _quotations(part.folded.original)
+        yield from islice((hit for hit in _days(part, stated) if not _within(hit.span, quoted)), _FEW)
+
+
+def _days(part: TextPart, stated: set[int]) -> Iterator[Hit]:
+    for match in part.found.get("relative_day", ()):
+        yield Hit(part.field, part.span(match))
+    for match in part.found.get("weekday", ()):
+        if not (_is_dated(part, match) or _DAYS.get(part.folded.tokens[match.first].word) in stated):
+            yield Hit(part.field, part.span(match), None, "weekday")
+
+
+_DAYS: Final = {
+    day: number
+    for week in (
+        ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"),
+        ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"),
+    )
+    for number, day in enumerate(week)
+}
+
+
+def _is_dated(part: TextPart, match: Match) -> bool:
+    """Return True for `samedi 6 juin`, `de samedi à dimanche 7`, and for hours of opening: `du lundi au vendredi`."""
+    tokens, at = part.folded.tokens, match.first
+    before = tokens[at - 1].word if at else ""
+    earlier = tokens[at - 2].word if at > 1 else ""
+    following = tokens[at + 1].word if at + 1 < len(tokens) else ""
+    if tokens[at].word not in _DAYS:  # `tous les samedis`
+        return True
+    if before in {"chaque", "every"} or (before == "du" and following == "au") or (before == "au" and earlier in _DAYS):
+        return True
+    for token in islice(tokens, match.end, match.end + _AHEAD):
+        if token.word[0].isdigit():
+            return not _HOUR.match(part.folded.text, token.start)
+        if not (token.word in _RANGE or token.word in _DAYS or part.words.holds("month", token.word)):
+            return False
+    return False
+
+
+def _quotations(text: str) -> list[tuple[int, int]]:
+    """Return the quoted parts of a text."""
+    found = []
+    for opening, closing in _QUOTED:
+        start = text.find(opening)
+        while start >= 0 and (end := text.find(closing, start)) >= 0:
+            found.append((start, end))
+            start = text.find(opening, end)
+    return sorted(found)
+
+
+def _within(span: tuple[int, int] | None, parts: list[tuple[int, int]]) -> bool:
+    """Return True if a span begins in one of these parts, which are in order."""
+    at = bisect(parts, span or (0, 0)) - 1
+    return span is not None and at >= 0 and span[0] < parts[at][1]
+
+
+@rule("PN408", basis="Charte d'accessibilité de la communication de l'État, 2021.", levels=(Level.ADVISE,))
+def no_double_negation(context: CheckContext) -> Iterator[Hit]:
+    """Warn of two negations that readers must reckon up."""
+    yield from _phrases(context, "double_negation")
+
+
+@rule("PN409", basis="Charte d'accessibilité de la communication de l'État, 2021.", levels=(Level.ADVISE,))
+def plain_style(context: CheckContext) -> Iterator[Hit]:
+    """Warn of the style of an office."""
+    yield from _phrases(context, "office_style")
+
+
+@rule(
+    "PN410",
+    basis="Charte d'accessibilité de la communication de l'État, 2021: one idea a sentence.",
+    levels=(Level.ADVISE,),
+)
+def sentences_short(context: CheckContext) -> Iterator[Hit]:
+    """Warn of a sentence of more than 25 words."""
+    for part in _prose(context):
+        text, start = part.folded.original, 0
+        for end in (*(match.end() for match in _SENTENCE_END.finditer(text)), len(text)):
+            sentence = text[start:end]
+            if sum(any(map(str.isalnum, word)) for word in sentence.split()) > _LONGEST_SENTENCE:
+                yield Hit(part.field, (start + len(sentence) - len(sentence.lstrip()), start + len(sentence.rstrip())))
+            start = end
+
+
+@rule(
+    "PN411",
+    basis="Sutton et al., PNAS 112(48), 2015: links and thanks in a warning are passed on less.",
+    levels=(Level.ADVISE,),
+)
+def opening_undistracted(context: CheckContext) -> Iterator[Hit]:
+    """Warn of a link or thanks in the opening of an urgent incident."""
+    profile, message = context.profile, context.message
+    if message.stage is not Stage.OPENING or profile.urgency is not Urgency.IMMEDIATE or profile.discreet:
+        return
+    if message.link:
+        yield Hit("link", None, None, "link")
+    for part in _prose(context):
+        for span in spans_of(part.folded.original):
+            if span.kind == "url":
+                yield Hit(part.field, (span.start, span.end), None, "link")
+        for match in part.found.get("thanks", ()):
+            yield Hit(part.field, part.span(match))
+
+
+@rule(
+    "PN412",
+    basis="RGAA 4; a screen reader reads each emoji's name, and fancy letters one by one.",
+    levels=(Level.ADVISE,),
+)
+def signs_readable(context: CheckContext) -> Iterator[Hit]:
+    """Warn of more than two emoji, of keycaps and of letters in a fancy form."""
+    for parts in _by_language(context).values():
+        count = 0
+        for part in parts:
+            text = part.folded.original
+            for emoji in _EMOJI.finditer(text):
+                count += 1
+                if count == _MOST_EMOJI + 1:
+                    yield Hit(part.field, emoji.span())
+            for fancy in islice(_FANCY.finditer(text), 1):
+                yield Hit(part.field, (fancy.start(), fancy.start() + len(fancy[0].rstrip())), None, "letters")
+
+
+@rule("PN413", basis="access42, « Comment utiliser les hashtags de manière accessible ? »", levels=(Level.ADVISE,))
+def hashtags_readable(context: CheckContext) -> Iterator[Hit]:
+    """Warn of a hashtag of several words without capitals, and of more than three."""
+    message = context.typed or context.message
+    for language, parts in _by_language(context).items():
+        words = frozenset(parts[0].words.entries.get("tag_word", ()))
+        found = [
+            (part.field, match.span(), match[0][1:]) for part in parts for match in _TAG.finditer(part.folded.original)
+        ]
+        if language == message.language:
+            found += [(f"hashtags.{number}", (0, len(tag)), tag) for number, tag in enumerate(message.hashtags)]
+        for field, span, tag in found:
+            if tag.islower() and _is_composed(tag, words):
+                yield Hit(field, span)
+        if len({tag.casefold() for _, _, tag in found}) > _MOST_TAGS:
+            yield Hit(found[_MOST_TAGS][0], found[_MOST_TAGS][1], None, "many")
+
+
+_LONGEST_TAG: Final = 64
+
+
+def _is_composed(tag: str, words: frozenset[str]) -> bool:
+    """Return True if a tag is two or more of these words without a pause."""
+    if len(tag) > _LONGEST_TAG:
+        return False
+    plain = FoldedText(tag).text
+    begins = {0}
+    for end in range(1, len(plain) + 1):
+        if any(start in begins and plain[start:end] in words for start in range(max(0, end - 14), end)):
+            begins.add(end)
+    return len(plain) in begins and plain not in words
+
+
+@rule("PN416", basis=f"{FIVE_CONTENTS}: time; a promise of news without an hour is none.", levels=(Level.ADVISE,))
+def promise_timed(context: CheckContext) -> Iterator[Hit]:
+    """Warn of a promise of news that names no hour."""
+    if context.message.next_update_at or context.message.stage not in CALLS_TO_ACT:
+        return
+    for part in _prose(context):
+        for match in (*part.found.get("promise", ()), *part.found.get("next_update", ())):
+            tokens, sentence = part.folded.tokens, part.sentence(match.first)
+            end = tokens[sentence.stop - 1].end
+            if not _HOUR.search(part.folded.text, tokens[match.first].start, end) and not part.within("noon", sentence):
+                yield Hit(part.field, part.span(match))
+
+
+@rule("PN417", basis=f"{FIVE_CONTENTS}: place and time; text, data and map must agree.", levels=(Level.SECOND,))
+def text_agrees(context: CheckContext) -> Iterator[Hit]:
+    """Ask about a text that names another commune or hour than the fields of the message."""
+    message = context.message
+    place = message.location
+    if place and place.commune and message.stage not in {Stage.END, Stage.CANCELLATION}:
+        named = list(_named_communes(context))
+        own = any(place.commune in codes for _, _, codes in named)
+        for part, match, codes in named if not own else ():
+            moved = part.within("moved", part.sentence(match.first))
+            if not moved and any(_department(code) == _department(place.commune) for code in codes):
+                yield Hit(part.field, part.span(match), None, "place")
+    for name, moment in (("next_update", message.next_update_at), ("since", message.starts_at)):
+        if moment is None or message.stage not in (_BEGINS if name == "since" else CALLS_TO_ACT):
+            continue
+        for part in _prose(context):
+            for hour, span in _hours_after(part, name):
+                if not _agrees(context.local_time(moment), hour):
+                    yield Hit(part.field, span, None, "hour")
+
+
+def _department(code: str) -> str:
+    return code[:3] if code.startswith("97") else code[:2]
+
+
+def _hours_after(part: TextPart, name: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """Yield hour and minute, and their place, soon after a phrase of a list."""
+    tokens = part.folded.tokens
+    for match in part.found.get(name, ()):
+        last = tokens[min(len(tokens), match.end + _NEAR) - 1].end
+        if found := _HOUR.search(part.folded.text, tokens[match.end - 1].end, last):
+            yield (int(found[1]), int(found[2] or 0)), part.folded.span(*found.span())
+
+
+def _agrees(moment: datetime, hour: tuple[int, int]) -> bool:
+    apart = ((hour[0] - moment.hour) * 60 + hour[1] - moment.minute) % _DAY
+    return min(apart, _DAY - apart) <= _ROUNDED
+
+
+@rule("PN418", basis="CERC: words of fright make people do what they name.", levels=(Level.ADVISE,))
+def nobody_frightened(context: CheckContext) -> Iterator[Hit]:
+    """Warn of words that frighten, and of *pas de panique*."""
+    yield from _phrases(context, "fright")
+
+
+@rule("PN419", basis="CERC: humour beside danger costs trust.", levels=(Level.ADVISE,))
+def no_humour_in_danger(context: CheckContext) -> Iterator[Hit]:
+    """Warn of jokes and laughing emoji in an incident."""
+    if not context.of_incident or context.profile.urgency is not Urgency.IMMEDIATE:
+        return
+    yield from _phrases(context, "joke")
+    for part in _prose(context):
+        for match in islice(_LAUGHING.finditer(part.folded.original), _FEW):
+            yield Hit(part.field, match.span())
+
+
+_LAUGHING: Final = re.compile(
+    "[\U0001f600-\U0001f606\U0001f609\U0001f60a\U0001f60e\U0001f61b-\U0001f61d\U0001f643\U0001f923\U0001f92a\U0001f973\U0001f389\U0001f47b\U0001f648-\U0001f64a]"
+)
+
+
+@rule("PN420", basis=f"{FIVE_CONTENTS}: an appeal without a number loses its witnesses.", levels=(Level.ADVISE,))
+def appeal_has_contact(context: CheckContext) -> Iterator[Hit]:
+    """Warn of an appeal without a telephone number or an address."""
+    message = context.message
+    if message.category not in _APPEALS or message.stage not in CALLS_TO_ACT or message.link:
+        return
+    for parts in _by_language(context).values():
+        if not any(
+            _contact(part) or any(span.kind == "url" for span in spans_of(part.folded.original)) for part in parts
+        ):
+            yield Hit((_instruction(parts) or parts[-1]).field)
+
+
+@rule("PN421", basis=f"{FIVE_CONTENTS}: source.", levels=(Level.ADVISE,))
+def source_named(context: CheckContext) -> Iterator[Hit]:
+    """Warn of a relayed warning that does not name its author."""
+    message = context.message
+    if message.category != Category.WEATHER_RELAY or message.stage not in _BEGINS:
+        return
+    if message.link or getattr(message, "source", None):
+        return
+    for parts in _by_language(context).values():
+        texts = [part.folded.original for part in parts]
+        linked = any(span.kind in {"url", "mention"} for text in texts for span in spans_of(text))
+        if _listed(parts[0], "author") and not linked and not any(part.has("author") for part in parts):
+            yield Hit(parts[0].field)
+
+
+@rule("PN422", basis="Circulaire du 21 novembre 2017: names of functions in both genders.", levels=(Level.ADVISE,))
+def titles_in_both_genders(context: CheckContext) -> Iterator[Hit]:
+    """Warn of a job advertised in the masculine only."""
+    if context.message.category != Category.RECRUITMENT:
+        return
+    for parts in _by_language(context).values():
+        if not any(part.has("feminine_title") for part in parts):
+            for part in parts:
+                for match in part.found.get("masculine_title", ()):
+                    yield Hit(part.field, part.span(match))
