@@ -18,7 +18,7 @@ from tests.support import corpus
 from tests.support.checks import NOW, context
 
 RULES: Final = {check.code: check for check in vars(linter).values() if isinstance(check, Check)}
-TUNED: Final = corpus.read("linter_tuned") + corpus.read("linter_held_out")
+TUNED: Final = corpus.read("linter_tuned") + corpus.read("linter_tuned_more")
 
 
 def remarks(**fields: Any) -> list[Finding]:
