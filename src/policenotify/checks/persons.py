@@ -100,9 +100,17 @@ def _named_places(part: TextPart) -> Iterator[Match]:
         end = at + 1
         while end < min(len(tokens), at + 4) and tokens[end].word in {"de", "du", "des", "la", "le", "les", "l", "d"}:
             end += 1
-        between = part.folded.text[token.end : tokens[end].start] if end < len(tokens) else "."
-        if end < len(tokens) and tokens[end].capital and not set(between) & set(".,;:!?"):
-            yield Match(at, end + 1)
+        named = end
+        while end < min(len(tokens), named + 4) and tokens[end].capital and not _stops(part, end):
+            end += 1
+        if end > named:
+            yield Match(at, end)
+
+
+def _stops(part: TextPart, at: int) -> bool:
+    """Return True if a sign separates a token from the one before."""
+    tokens = part.folded.tokens
+    return bool(set(part.folded.text[tokens[at - 1].end : tokens[at].start]) & set(".,;:!?()"))
 
 
 def ages(part: TextPart, below: int = 200) -> list[Match]:

@@ -137,7 +137,7 @@ class WordLists:
             node, end = nodes.pop()
             for name in node.lists:
                 yield name, end
-            if end < len(forms) and (node.following or node.beginnings):
+            if end < len(forms) and (node.following or node.beginnings) and not _pauses(folded, end):
                 nodes += [(following, end + 1) for following in node.after(forms[end])]
         token = folded.tokens[at]
         if token.end - token.start >= 2 * len(token.word) - 1 > 1:  # letters spelt one by one
@@ -145,6 +145,12 @@ class WordLists:
                 for length in range(_SHORTEST_SPELT, _LONGEST_WORD):
                     for name in self._spelt.get(token.word[start : start + length], ()):
                         yield name, at + 1
+
+
+def _pauses(folded: FoldedText, at: int) -> bool:
+    """Return True if a sentence ends before a token."""
+    between = folded.text[folded.tokens[at - 1].end : folded.tokens[at].start]
+    return len(between) > 1 and _ENDS.search(between) is not None
 
 
 def _joined(folded: FoldedText, at: int) -> Iterator[tuple[str, int]]:
