@@ -47,15 +47,15 @@ def _spaced(word: str, sign: str) -> str:
 
 
 SPELLINGS: Final = {
-    "soft hyphens": lambda text: "\u00ad".join(text),
-    "zero-width spaces": lambda text: "\u200b".join(text),
+    "soft hyphens": "\u00ad".join,
+    "zero-width spaces": "\u200b".join,
     "no-break spaces": lambda text: text.replace(" ", "\u00a0"),
     "two spaces": lambda text: text.replace(" ", "  "),
     "decomposed accents": lambda text: unicodedata.normalize("NFD", text),
     "Cyrillic letters": lambda text: text.translate(LOOK_ALIKES),
     "full width": lambda text: text.translate(FULL_WIDTH),
     "typographic apostrophes": lambda text: text.replace("'", "’"),
-    "variation selectors": lambda text: "\ufe0f".join(text),
+    "variation selectors": "\ufe0f".join,
     "narrow spaces": lambda text: text.replace(" ", "\u202f"),
 }
 

@@ -628,6 +628,7 @@ def test_the_next_message_carries_what_holds_and_leaves_past_texts() -> None:
         language="fr",
         exercise=True,
         sender=EVERYTHING.sender,
+        basis=EVERYTHING.basis,
     )
 
 
