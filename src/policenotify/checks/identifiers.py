@@ -1,4 +1,4 @@
-"""Guards of what leads to a person: civil status, plates, telephone numbers, addresses, houses and links."""
+"""Guards of what leads to a person: civil status, plates, telephone numbers, addresses, homes and links."""
 
 from __future__ import annotations
 
@@ -252,7 +252,7 @@ def _numbers_in_words(part: TextPart) -> Iterator[tuple[int, int, str]]:
 
 
 def _figures(words: list[str]) -> str:
-    """Return the figures of numbers said in pairs."""
+    """Return the figures of numbers written in pairs."""
     figures: list[str] = []
     value: int | None = None
     for word in words:
@@ -271,7 +271,7 @@ def _figures(words: list[str]) -> str:
 
 
 def _sum(value: int, number: int) -> int:
-    """Return what two words for numbers say together, 0 for two numbers: `soixante dix`, `quatre vingts`."""
+    """Return what two words for numbers make together, 0 for two numbers: `soixante dix`, `quatre vingts`."""
     tens, ones = divmod(value, 10)
     if (value, number) == (_FOUR, 20):
         return 80
@@ -344,7 +344,7 @@ def _doubt(host: str) -> Level | None:
     levels=(Level.SECOND, Level.BLOCK),
 )
 def no_health_told(context: CheckContext) -> Iterator[Hit]:
-    """Ask before a person's health, disability or treatment is told."""
+    """Ask before a person's health, disability or treatment is published."""
     category = context.message.category
     general = PREVENTION | {Category.WEATHER_RELAY, Category.FIRE, Category.PLANNED_EVENT, Category.ROAD_CLOSURE}
     if category in general:

@@ -42,7 +42,7 @@ def _presumed(part: TextPart, match: Match) -> bool:
 
 @rule("PN212", basis="RGPD, art. 9; loi du 29 juillet 1881, art. 24 and 32.", levels=(Level.SECOND,))
 def no_origin_told(context: CheckContext) -> Iterator[Hit]:
-    """Ask before origin, belief, opinion or orientation are told."""
+    """Ask before origin, belief, opinion or orientation are published."""
     if context.message.category not in _OF_ORIGIN:
         return
     for part in context.parts:
@@ -56,7 +56,7 @@ def no_origin_told(context: CheckContext) -> Iterator[Hit]:
     levels=(Level.SECOND,),
 )
 def secrecy_kept(context: CheckContext) -> Iterator[Hit]:
-    """Ask before anything of an investigation is told: confessions, records, traces."""
+    """Ask before anything of an investigation is published: confessions, records, traces."""
     if context.message.category in PREVENTION:
         return
     covered = context.agreed("prosecutor")
@@ -79,7 +79,7 @@ def judicial_basis_given(context: CheckContext) -> Iterator[Hit]:
 
 @rule("PN215", basis="Loi du 29 juillet 1881, art. 35 ter; CPP, art. 803.")
 def pictures_lawful(context: CheckContext) -> Iterator[Hit]:
-    """Refuse pictures whose description tells of cuffs, faces, plates or children."""
+    """Refuse pictures whose description names cuffs, faces, plates or children."""
     for part in context.parts:
         if part.field.startswith("images.") or ".alts." in part.field:
             for match in part.found.get("picture", ()):

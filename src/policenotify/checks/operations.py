@@ -1,4 +1,4 @@
-"""Guards of operations: what those must not learn whom they are about, and what only the State says."""
+"""Guards of operations: what must stay unknown while they last, and what only the State announces."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def no_tactics_told(context: CheckContext) -> Iterator[Hit]:
 
 
 def _of_officers(part: TextPart, match: Match) -> bool:
-    """Return True if the move is one of officers, and not what readers are told to do."""
+    """Return True if the move is one of officers, and not an instruction for readers."""
     sentence = part.sentence(match.first)
     units = any(is_unit(part, unit) for unit in part.within("unit", sentence))
     word = part.folded.tokens[match.first].word
@@ -128,7 +128,7 @@ def no_movement_told(context: CheckContext) -> Iterator[Hit]:
 
 
 def _told_how(part: TextPart, match: Match) -> bool:
-    """Return True if the sentence of a movement tells its hour, its door or its route."""
+    """Return True if the sentence of a movement gives its hour, its door or its route."""
     sentence, tokens = part.sentence(match.first), part.folded.tokens
     start, end = tokens[sentence.start].start, tokens[sentence.stop - 1].end
     return bool(_HOUR.search(part.folded.text, start, end)) or tokens[match.first].word in {
@@ -141,7 +141,7 @@ def _told_how(part: TextPart, match: Match) -> bool:
 
 @rule("PN307", basis="A description of the method teaches it.", levels=(Level.SECOND,))
 def no_method_told(context: CheckContext) -> Iterator[Hit]:
-    """Ask before the method of a crime is told."""
+    """Ask before the method of a crime is published."""
     if context.message.category == Category.SCAM_CYBER:
         return
     for part in context.parts:
@@ -155,7 +155,7 @@ def no_method_told(context: CheckContext) -> Iterator[Hit]:
     levels=(Level.SECOND,),
 )
 def no_cause_told(context: CheckContext) -> Iterator[Hit]:
-    """Ask before a cause is told that only an investigation can find, and before suicide is."""
+    """Ask before a cause is published that only an investigation can find, or a suicide."""
     if context.message.category in PREVENTION:
         return
     for part in context.parts:

@@ -16,7 +16,7 @@ from policenotify.model.message import Category
 PREVENTION: Final = frozenset(
     {Category.SCAM_CYBER, Category.BURGLARY_PREVENTION, Category.ROAD_SAFETY, Category.RECRUITMENT, Category.FACT_CHECK}
 )
-"""Categories that speak to everyone, and of nobody."""
+"""Categories that speak to everyone, about no one person."""
 
 _PLACES: Final = ("location.street", "location.district", "location.road")
 _SEARCHES: Final = frozenset({Category.MISSING_PERSON, Category.CHILD_ABDUCTION_RELAY})

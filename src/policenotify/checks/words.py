@@ -283,7 +283,7 @@ class TextPart:
 
     @cached_property
     def in_capitals(self) -> bool:
-        """True if most of its letters are capitals, so that a capital tells nothing."""
+        """True if most of its letters are capitals, so that a capital means nothing."""
         capitals = sum(map(str.isupper, self.folded.original))
         return capitals > sum(map(str.islower, self.folded.original)) * 2
 

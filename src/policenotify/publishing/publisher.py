@@ -129,7 +129,7 @@ class Publisher:
             reopen: Makes a channel with a problem again, from the current settings.
             pictures: The folder of the images that messages in JSON may name by path. By default they may name none.
             may: Called with actor, action and message before each publication, before one that a finding of level
-                `block` forbids (action `overrule`; without a rule nobody may), and before `stop`, `resume`, `resolve`,
+                `block` forbids (action `overrule`; without a rule no actor may), and before `stop`, `resume`, `resolve`,
                 `purge` and `lift`, which have no message. It returns `True`, or the reason why the actor may not.
                 policenotify itself does not verify who the actor is.
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
@@ -42,11 +43,7 @@ def test_the_corpus_has_an_example_of_every_guard() -> None:
     assert len(HELD_OUT) >= 120
 
 
-def _spaced(word: str, sign: str) -> str:
-    return sign.join(word) if word.isalpha() and len(word) > 3 else word
-
-
-SPELLINGS: Final = {
+SPELLINGS: Final[dict[str, Callable[[str], str]]] = {
     "soft hyphens": "\u00ad".join,
     "zero-width spaces": "\u200b".join,
     "no-break spaces": lambda text: text.replace(" ", "\u00a0"),
@@ -128,7 +125,7 @@ def test_reason_and_remedy_hold_no_words_of_the_message() -> None:
         ("hashtags", ["KarimBensalah"]),
     ],
 )
-def test_every_text_of_a_message_is_checked(field: str, value: object) -> None:
+def test_every_text_of_a_message_is_checked(field: str, value: Any) -> None:
     assert "PN202" in {finding.code for finding in run_checks(context(category="police_operation", **{field: value}))}
 
 
@@ -139,7 +136,7 @@ def test_the_name_of_a_file_is_checked() -> None:
 
 
 def test_an_agreement_lowers_what_it_covers() -> None:
-    minor = {"category": "missing_person", "headline": "Disparition de Lucas, 12 ans"}
+    minor: dict[str, Any] = {"category": "missing_person", "headline": "Disparition de Lucas, 12 ans"}
     free, agreed = (
         {one.code: one.level for one in run_checks(context(**minor, basis=basis))}
         for basis in ([], [{"who": "guardian"}])
