@@ -23,7 +23,8 @@ _FREE_WORDS: Final = 4  # words before a word of guilt that may keep the presump
 @rule("PN201", basis="Code civil, art. 9-1; CPP, art. 11, al. 3.", levels=(Level.BLOCK, Level.SECOND))
 def innocence_presumed(context: CheckContext) -> Iterator[Hit]:
     """Refuse words that call a person guilty who has not been judged."""
-    if context.message.category in PREVENTION or any(part.has("judged") for part in context.parts):
+    unjudging = PREVENTION | {Category.WEATHER_RELAY, Category.PLANNED_EVENT}
+    if context.message.category in unjudging or any(part.has("judged") for part in context.parts):
         return
     for part in context.parts:
         for match in (*part.found.get("guilt", ()), *part.found.get("guilt_said", ())):

@@ -23,10 +23,8 @@ _OFFICIAL: Final = (
     "gouvernement.fr",
     "service-public.fr",
 )
-_HOUR: Final = re.compile(
-    r"(?<!\w)(?:\d{1,2} ?(?:h|heures?)(?: ?\d{2})?|midi|minuit|ce soir|demain|cette nuit|ce matin)(?!\w)"
-)
-_ROAD: Final = re.compile(r"(?<!\w)(?:a|d|n|rd|rn|m|rm) ?\d{1,4}(?:e\d)?(?!\w)")
+_HOUR: Final = re.compile(r"(?<!\w)(?:\d{1,2} ?(?:h|heures?)(?: ?\d{2})?|midi|minuit)(?!\w)")
+_ROAD: Final = re.compile(r"(?<!\w)(?:[adnm]\d{1,4}|r[dnm] ?\d{1,4})(?:e\d)?(?!\w)")
 _THEMSELVES: Final = ("tireur", "sniper", "colonne", "negociateur", "encercl")
 _HOW_MANY: Final = frozenset({"dizaine", "vingtaine", "trentaine", "quarantaine", "cinquantaine", "centaine", "dozen"})
 _COUNTS: Final = frozenset(
@@ -47,7 +45,8 @@ def no_tactics_told(context: CheckContext) -> Iterator[Hit]:
             tokens = part.folded.tokens
             before = [token.word for token in tokens[max(0, match.first - 3) : match.first]]
             counted = before and (before[-1].isdigit() or before[-1] in _COUNTS or set(before) & _HOW_MANY)
-            if counted and (tokens[match.first].word.rstrip("s") != "homme" or part.near(match, "unit")):
+            hurt = any(token.word.startswith("bless") for token in tokens[match.end : match.end + 2])
+            if counted and not hurt and (tokens[match.first].word.rstrip("s") != "homme" or part.near(match, "unit")):
                 yield Hit(part.field, part.span(Match(max(0, match.first - 1), match.end)))
 
 
@@ -83,6 +82,9 @@ def _where(part: TextPart, match: Match) -> Iterator[tuple[int, int]]:
     for pattern in (_ROAD, _HOUR):
         yield from (found.span() for found in pattern.finditer(part.folded.text, start, end))
     for spot in part.within("spot", sentence):
+        following = tokens[spot.end : spot.end + 3]
+        if not any(token.capital or token.word.isdigit() for token in following):  # `mis en place`, `en cours`
+            continue
         yield tokens[spot.first].start, tokens[spot.end - 1].end
 
 
@@ -156,8 +158,8 @@ def no_method_told(context: CheckContext) -> Iterator[Hit]:
 )
 def no_cause_told(context: CheckContext) -> Iterator[Hit]:
     """Ask before a cause is published that only an investigation can find, or a suicide."""
-    if context.message.category in PREVENTION:
+    if context.message.category in PREVENTION | {Category.PLANNED_EVENT}:
         return
     for part in context.parts:
-        for match in part.found.get("cause", ()):
+        for match in () if part.has("vigipirate") else part.found.get("cause", ()):
             yield Hit(part.field, part.span(match))
