@@ -107,7 +107,7 @@ def _name_at(part: TextPart, at: int, known: frozenset[str]) -> Name | None:
         return Name(at, end, full=True)
     if _follows_title(part, at):
         return Name(at, _end(part, at), full=True) if token.capital or token.word in first_names() else None
-    if token.word in known:
+    if token.word in known or token.word in _SAINTS:
         return None
     sure = first_names().get(token.word)
     if sure is not None:
