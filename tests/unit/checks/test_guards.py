@@ -18,7 +18,7 @@ from tests.support import corpus
 from tests.support.checks import context
 
 TUNED: Final = corpus.read("tuned")
-HELD_OUT: Final = corpus.read("held_out")
+HELD_OUT: Final = (*corpus.read("held_out"), *corpus.read("held_out_2"))
 BLOCKED: Final = [entry for entry in TUNED if entry.level is Level.BLOCK and "images" not in entry.fields]
 LOOK_ALIKES: Final = str.maketrans("aceopxyi", "асеорхуі")  # Cyrillic
 FULL_WIDTH: Final = {ord(letter): ord(letter) + 0xFEE0 for letter in "abcdefghijklmnopqrstuvwxyz"}
@@ -152,6 +152,14 @@ def test_an_agreement_lowers_what_it_covers() -> None:
     assert (free["PN203"], free["PN214"]) == (Level.BLOCK, Level.SECOND)
     assert agreed["PN203"] is Level.SECOND
     assert "PN214" not in agreed
+
+
+def test_an_end_needs_no_second_person_and_names_nobody_all_the_same() -> None:
+    ended: dict[str, Any] = {"category": "traffic_accident", "lifecycle": {"stage": "end", "incident": "i1"}}
+    drunk = run_checks(context(**ended, headline="Le conducteur ivre est parti, la circulation est rétablie"))
+    assert [(one.code, one.level) for one in drunk if one.code == "PN308"] == [("PN308", Level.ADVISE)]
+    named = run_checks(context(**ended, headline="Jean Dupont est parti, la circulation est rétablie"))
+    assert Level.BLOCK in {one.level for one in named if one.code == "PN202"}
 
 
 def test_a_desk_adds_words_and_switches_lists_off() -> None:
