@@ -196,7 +196,7 @@ def _parts_of_plates(part: TextPart) -> Iterator[tuple[int, int]]:
     for word in part.found.get("plate", ()):
         last = tokens[min(len(tokens), word.end + 6) - 1].end
         for match in _FOREIGN.finditer(text, tokens[word.end - 1].end, last):
-            if part.folded.typed(*match.span()).isupper():
+            if match[0][-1].isalpha() or part.folded.typed(*match.span()).isupper():
                 yield match.span()
         for match in _CODE.finditer(text, tokens[word.end - 1].end, last):
             code = match[0].strip("-")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from policenotify.checks.check import CheckContext, Hit, rule
-from policenotify.checks.persons import PREVENTION, is_unit
+from policenotify.checks.persons import PREVENTION
 from policenotify.checks.words import Match, TextPart
 from policenotify.findings import Level
 from policenotify.model.lifecycle import Stage
@@ -53,9 +53,8 @@ def no_tactics_told(context: CheckContext) -> Iterator[Hit]:
 def _of_officers(part: TextPart, match: Match) -> bool:
     """Return True if the move is one of officers, and not an instruction for readers."""
     sentence = part.sentence(match.first)
-    units = any(is_unit(part, unit) for unit in part.within("unit", sentence))
     word = part.folded.tokens[match.first].word
-    return units or bool(part.within("officer", sentence)) or word.startswith(_THEMSELVES)
+    return bool(part.within("unit", sentence) or part.within("officer", sentence)) or word.startswith(_THEMSELVES)
 
 
 @rule(

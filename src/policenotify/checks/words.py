@@ -144,7 +144,9 @@ class WordLists:
         nodes = [(node, at + 1) for node in self._first(token.word)]
         between = folded.text[token.end : tokens[at + 1].start] if at + 1 < len(tokens) else " "
         if not between or between in _INSIDE:
-            nodes += [(node, end) for word, end in _joined(folded, at) for node in self._first(word)]
+            for word, end in _joined(folded, at):
+                nodes += [(node, end) for node in self._first(word)]
+                yield from ((name, end) for name in self._spelt.get(word, ()))
         while nodes:
             node, end = nodes.pop()
             for name in node.lists:
