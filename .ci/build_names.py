@@ -34,31 +34,31 @@ RARE: Final = "_PRENOMS_RARES"  # INSEE's line for all names that are too rare t
 
 COMMON: Final = frozenset(
     """
-    adonis africa aida aimable aime aimee alize alma alpha amazone ambre america amour ana andalousie ange angel
-    angelique anis anonyme any april arcade argentine aria art asia assomption aube aubin auguste aurore automne
-    autumn avril bahia balthazar barbe baron batiste bella ben beryl bill blanche brandon brune cali calypso camelia
-    can canada candide cannelle capucine casimir celeste cerise cesar chance cherif cherokee china chine chretien
-    christ clair claire clemence clement colin collette colline colombe conception congo constance constant corail
-    dahlia dakota dan daphne dean denis desire desiree diane divine don donna doris dream duc dune eden eglantine
-    elite else emeraude emir epiphane ere eros esperance espoir ester etienne eustache eve even faith faustine
-    felicite fidele fleur flore floreal florence florentin florentine florida fortune franc france francisque fritz
-    gabon garance gemma germain germaine gilles gloria grace gracieuse guillemette guinee harmonie harris havana
-    henry hermine hilaire honorat honore honorine hope hyacinthe ile incarnation india innocent irene iris isis
-    islam israel italia ivoire jacinthe jack jade jamaica jasmin jazz jean jeanne jenny jordan jordanie joy joyce
-    july june junior just juste justice justin kelvin kenya king laid lamine laurier libre lilas lin line lis loire
-    lola lorette lorraine lot lou loup lourdes louve love loyal lucky lys lyse madeleine madison mai maia mali malte
-    mama manche many marc marguerite maria marin marina marine marjolaine mark marne mars martial max maxime may
-    maya mecque medina medine meline melodie mercedes mercure merlin merveille mia milan mina mira miracle modeste
-    moira moise muguette murat musa myrtille nadir nancy narcisse nation neo ness nil noel nonce noria nour nova
-    oasis ocean oceane octave octavia odin olive olympe opale or orchidee oriane orient oscar paloma pamela pandora
-    paquerette parfait paris pascal pascale patience patrice paule pax perla perle pervenche peter philippine pierre
-    placide prince princesse printemps prosper providence prudence prudent prune radia raja rami raphia regis reine
-    rene rhin rhone rida rima rime river robert robin roche romain romaine roman romane rome rosa rosaire rose rosee
-    rosette rosie royal ruth sabine sable sahara sahel said saint sainte salem salvador samba sana saphir satine
-    saturnin sauveur savannah savoie sema sera seraphin serge shell sid sky sol soleil solen sony star sultan summer
-    sydney sylvestre tais tara tchad tiana togo tomas tommy toscane toussaint trinite tulipe urbain valence valley
-    van vanille vera veronique victoire victoria vienne violette virginie vital vitalis voltaire will yasmine zephyr
-    zola
+    adonis africa aida aimable aime aimee alize alma alpha amazone ambre america amine amour ana andalousie anes
+    ange angel angelique anis anonyme any april arcade argentine aria art asia assomption aube aubin auguste aurore
+    automne autumn avril bahia balthazar barbe baron batiste bella ben beryl bill blanche boubou brandon brune cali
+    calypso camelia can canada candide cannelle capucine casimir celeste cerise cesar chance cherif cherokee china
+    chine chretien christ clair claire clairette clemence clement colin collette colline colombe conception congo
+    constance constant corail dahlia dakota dan daphne dean denis desire desiree diane divine don donna doris dream
+    duc dune eden eglantine elite else emeraude emir epiphane ere eros esperance espoir ester etienne eustache eve
+    even faith faustine felicite fidele fleur flore floreal florence florentin florentine florida fortune franc
+    france francisque fritz gabon garance gemma germain germaine gilles gloria grace gracieuse guillemette guinee
+    harmonie harris havana henry hermine hilaire honorat honore honorine hope hyacinthe ile incarnation india
+    innocent irene iris isis islam israel italia ivoire jacinthe jack jade jamaica jan jasmin jazz jean jeanne jenny
+    jordan jordanie joy joyce july june junior just juste justice justin kelvin kenya king laid lamine laurier liane
+    libre lilas lin line lis lise loire lois lola lorette lorraine lot lou loup lourdes louve love loyal lucky luis
+    lys lyse madeleine madison mai maia mali malte mama manche manuel manuelle many marc marguerite maria marin
+    marina marine marjolaine mark marne mars martial max maxime may maya mecque medina medine meline melodie
+    mercedes mercure merlin merveille mia milan mina mira miracle modeste moira moise muguette murat musa myrtille
+    nadir nancy narcisse nation neo ness nil noel nonce noria nour nova oasis ocean oceane octave octavia odin olive
+    olympe opale or orchidee oriane orient oscar paloma pamela pandora paquerette parfait paris pascal pascale
+    patience patrice paule pax perla perle pervenche peter philippine pierre placide prince princesse printemps
+    prosper providence prudence prudent prune radia raja rami raphia regis reine rene rhin rhone rida rima rime
+    river robert robin roche romain romaine roman romane rome rosa rosaire rose rosee rosette rosie royal ruth
+    sabine sable sahara sahel said saint sainte salem salvador sam samba sana saphir satine saturnin sauveur
+    savannah savoie sema sera seraphin serge shell sid sky sol soleil solen sony star sultan summer sydney sylvestre
+    tais tara tchad tiana togo tomas tommy toscane toussaint trinite tulipe urbain valence valley van vanille vera
+    veronique victoire victoria vienne violette virginie vital vitalis voltaire will yasmine zephyr zola
     """.split()  # noqa: SIM905 - a table
 )
 """Names that are common words, months, countries or towns, too. Looked through by hand."""

@@ -21,7 +21,14 @@ from pydantic_core import to_jsonable_python
 from policenotify.checks import CHECKS
 from policenotify.render.locales import PROFILES, CategoryProfile
 from policenotify.settings.loader import profiles_of
-from policenotify.settings.model import ChannelSettings, RecipientSettings, ReminderSettings, RouteSettings, Settings
+from policenotify.settings.model import (
+    ChannelSettings,
+    RecipientSettings,
+    ReminderSettings,
+    RouteSettings,
+    Settings,
+    WordListSettings,
+)
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 BEGIN = "<!-- what follows is written by: python .ci/build_reference.py -->\n"
@@ -132,6 +139,19 @@ labels = { fr = "Sauvetage en rivière", en = "River rescue" }
 opens_incident = true
 severity = "Severe"
 """),
+    Table("`[words.LIST]`", WordListSettings, about=
+        "The word lists of the [checks](checks.md). Brackets hold alternatives, a star any ending.\n"
+        "Case, accents and plurals make no difference.", example="""
+[words.service_numbers]
+add = ["06 12 34 56 78"]                # the desk's own mobile telephone
+
+[words.service_domains]
+add = ["police.example"]
+
+[words.insult]
+add = ["olibrius"]
+remove = { "parasite" = "Mot courant dans nos messages sur les nuisibles." }
+"""),
     )  # fmt: skip
 EXAMPLES: Mapping[str, str] = {
     "schema_version": "`1`",
@@ -143,6 +163,10 @@ EXAMPLES: Mapping[str, str] = {
     "wait": '`20`, `"PT20S"`',
     "pictures": '`"pictures"`',
     "links": '`[".gouv.fr", "police.example"]`',
+    "words": '`[words.service_numbers]`, then `add = ["06 12 34 56 78"]`',
+    "add": '`["auteur(|s) du vol", "handicap*"]`',
+    "remove": '`{ "parasite" = "Mot courant dans nos messages." }`',
+    "off": '`"Décision du directeur du 12 mai 2026."`',
     "may": '`"our_desk.rules:may"`',
     "channels": "`[channels.bluesky]`",
     "routes": '`[[routes]]`, then `to = ["public"]`',

@@ -132,15 +132,22 @@ class MessageRejected(PolicenotifyError):
         findings: The findings of the checks, blocking ones first.
         publication: Id of the draft in the journal, or `None` for a preview.
         in_transaction: The draft is part of the caller's own transaction, and kept only if that commits.
+
+    The text has reasons and remedies in the language of the message, if they are in French.
     """
 
     def __init__(
-        self, findings: Sequence[Finding], publication: str | None = None, *, in_transaction: bool = False
+        self,
+        findings: Sequence[Finding],
+        publication: str | None = None,
+        *,
+        in_transaction: bool = False,
+        language: str = "en",
     ) -> None:
         self.findings: tuple[Finding, ...] = tuple(findings)
         self.publication = publication
         self.in_transaction = in_transaction
-        reasons = "\n".join(f"  {finding}" for finding in self.findings if finding.blocks)
+        reasons = "\n".join(f"  {finding.in_language(language)}" for finding in self.findings if finding.blocks)
         condition = " if your transaction commits" if in_transaction else ""
         draft = f" The draft is kept as {publication}{condition}." if publication else ""
         super().__init__(f"Nothing was sent: the message may not go out as it is.{draft}\n{reasons}")

@@ -66,5 +66,11 @@ class Finding:
         start, end = self.span or (0, 0)
         return texts.get(self.field, "")[start:end]
 
+    def in_language(self, language: str, excerpt: str = "") -> str:
+        """Return it as one line, with the words that it is about, if they are given."""
+        reason, remedy = self.wording(language)
+        words = f" « {excerpt} »" if excerpt else ""
+        return f"{self.code} {self.level} · {self.field}{words}: {reason} {remedy}"
+
     def __str__(self) -> str:
-        return f"{self.code} {self.level} · {self.field}: {self.reason} {self.remedy}"
+        return self.in_language("en")

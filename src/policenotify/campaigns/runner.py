@@ -136,7 +136,7 @@ def reach_for(publisher: Publisher) -> Reach:
         if name not in known:
             preview = publisher.preview(variant.message, to=campaign.to or None)
             if not preview.allowed:
-                raise MessageRejected(preview.findings)
+                raise MessageRejected(preview.findings, language=preview.message.language)
             if not preview.posts and not preview.pending:
                 raise SettingsError(f"No route takes message {variant.name!r}. Add one, or name its channels in 'to'.")
             if campaign.pacing.repeat_after and (problem := duplicate_text(campaign, variant, preview.posts, texts)):

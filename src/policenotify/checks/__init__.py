@@ -14,12 +14,14 @@ Sorensen, *Communication of Emergency Public Warnings*, ORNL-6609, 1990).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from policenotify.checks import identifiers, incident, justice, links, linter, operations, persons, readiness, wording
 from policenotify.checks.check import Check, CheckContext, Hit, Remark, check, quotable_texts, rule
 from policenotify.checks.words import SHIPPED, TextPart, Vocabulary, WordListChange
 from policenotify.findings import Finding, Level
+from policenotify.model.lifecycle import Stage
 
 _MODULES: Final = (identifiers, incident, justice, linter, links, operations, persons, readiness, wording)
 
@@ -49,7 +51,14 @@ __all__ = [
 
 
 def run_checks(context: CheckContext, checks: Iterable[Check] = CHECKS) -> tuple[Finding, ...]:
-    """Return all findings, those that block first, else in the order of the checks."""
+    """Return all findings, those that block first, else in the order of the checks.
+
+    An end or a cancellation needs no second person, because a late one does more harm: level `second` is `advise`.
+    """
     findings = [finding for each in checks for finding in each.find(context)]
+    if context.message.stage in {Stage.END, Stage.CANCELLATION}:
+        findings = [
+            replace(finding, level=Level.ADVISE) if finding.level is Level.SECOND else finding for finding in findings
+        ]
     levels = list(Level)
     return tuple(sorted(findings, key=lambda finding: levels.index(finding.level)))

@@ -35,7 +35,12 @@ _INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")  # m
 _SPACE_LIKE: Final = "\u2800"  # the empty Braille cell
 _FOR_LETTERS: Final = str.maketrans("0134578", "oieastb")
 _WORD: Final = re.compile(r"[^\W_]+")
-_SPELT: Final = 3  # single letters in a row that make a word
+_APART: Final = re.compile(r"(?<![^\W_])[^\W\d_]([ .*_·/|+~-])[^\W\d_](?![^\W_])(?:\1[^\W\d_](?![^\W_]))+")
+# Two letters are a word only in a text in which more stand apart: `s a f i l l e`.
+_PAIRS: Final = re.compile(r"(?<![^\W_])[^\W\d_]([ .*_·/|+~-])[^\W\d_](?![^\W_])(?:\1[^\W\d_](?![^\W_]))*")
+_SPACES: Final = re.compile(r" {2,}")
+_LETTERS: Final = 3  # in a word with figures, at least
+_ORDINAL: Final = re.compile(r"\d+(?:ere?|er|eme|nde?|e)s?")
 
 
 @lru_cache(maxsize=4096)
@@ -85,15 +90,20 @@ class FoldedText:
         self._hashtag = hashtag
         letters: list[str] = []
         origins: list[int] = []
-        last = ""
         for position, character in enumerate(original):
             folded = character if "a" <= character <= "z" else fold_character(character)
-            if folded == " " == last or not folded:
-                continue
             letters.append(folded)
             origins += [position] * len(folded)
-            last = folded
-        self.text = "".join(letters)
+        text = "".join(letters)
+        # Where letters stand apart, the signs between them go, and so do all spaces after the first.
+        apart = _PAIRS.finditer(text) if _APART.search(text) else ()
+        needless = [place for run in apart for place in range(run.start() + 1, run.end(), 2)]
+        needless += [place for run in _SPACES.finditer(text) for place in range(run.start() + 1, run.end())]
+        if needless:
+            gone = set(needless)
+            text = "".join(letter for place, letter in enumerate(text) if place not in gone)
+            origins = [origin for place, origin in enumerate(origins) if place not in gone]
+        self.text = text
         self._origins = [*origins, len(original)]
         self._tokens: tuple[Token, ...] | None = None
 
@@ -110,11 +120,16 @@ class FoldedText:
 
     @property
     def tokens(self) -> tuple[Token, ...]:
-        """Its words. Letters that stand alone in a row, `c o u p a b l e`, are one word."""
+        """Its words. Letters that stand apart, `c o u p a b l e`, are one word."""
         if self._tokens is None:
-            words = [part for match in _WORD.finditer(self.text) for part in self._parts(*match.span())]
-            self._tokens = tuple(self._joined([self._token(*part) for part in words]))
+            words = (part for match in _WORD.finditer(self.text) for part in self._parts(*match.span()))
+            self._tokens = tuple(self._token(*part) for part in words)
         return self._tokens
+
+    def is_apart(self, token: Token) -> bool:
+        """Return True if the letters of a token stand apart, or it is a hashtag: it may be several words."""
+        width = self._origins[token.end - 1] - self._origins[token.start]
+        return width >= 2 * (token.end - token.start - 1) > 0 or self.text[max(0, token.start - 1) : token.start] == "#"
 
     def _parts(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Yield the words of a hashtag, `#AppelÀTémoins`, or a word as it is."""
@@ -127,35 +142,18 @@ class FoldedText:
         yield start, end
 
     def _token(self, start: int, end: int) -> Token:
-        first = self.original[self._origins[start]]
-        typed = "" if not first.isupper() else self.typed(start, end)
-        capitals = end - start > 1 and bool(typed) and typed.upper() == typed
-        return Token(self.text[start:end], start, end, bool(typed), capitals)
+        typed = [self.original[origin] for origin in self._origins[start:end]]
+        capitals = sum(map(str.isupper, typed))
+        all_capitals = capitals > 1 and not any(map(str.islower, typed))
+        return Token(_as_word(self.text[start:end]), start, end, capitals > 0, all_capitals)
 
-    def _joined(self, tokens: list[Token]) -> Iterator[Token]:
-        """Yield the words, runs of spelt letters as one."""
-        at = 0
-        while at < len(tokens):
-            end = at + 1
-            gap = self._gap(tokens, at)
-            while gap and end < len(tokens) and len(tokens[end].word) == 1 and self._gap(tokens, end - 1) == gap:
-                end += 1
-            run = tokens[at:end]
-            if len(run) >= _SPELT and not all(token.word.isdigit() for token in run):
-                word = "".join(token.word for token in run)
-                yield Token(word, run[0].start, run[-1].end, run[0].capital, all(token.capital for token in run))
-            else:
-                yield from run
-            at = end
 
-    def _gap(self, tokens: list[Token], at: int) -> str:
-        """Return the one sign as typed between a single letter and the next word, empty if it is another case."""
-        if len(tokens[at].word) != 1 or at + 1 >= len(tokens):
-            return ""
-        between = self.text[tokens[at].end : tokens[at + 1].start]
-        start = self._origins[tokens[at].end] if between else 0
-        wide = self._origins[tokens[at + 1].start] - start if between else 0
-        return between if len(between) == 1 and wide == 1 else ""
+def _as_word(text: str) -> str:
+    """Return a word with letters for the figures in it: `k4rim` is *karim*, but `18h30` and `1ere` are no words."""
+    if text.isalpha() or text.isdigit() or sum(map(str.isalpha, text)) < _LETTERS or _ORDINAL.fullmatch(text):
+        return text
+    read = text.translate(_FOR_LETTERS)
+    return read if read.isalpha() else text
 
 
 def with_letters(word: str) -> Iterator[str]:

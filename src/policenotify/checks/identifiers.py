@@ -1,4 +1,4 @@
-"""Guards of what leads to a person: civil status, plates, telephone numbers, addresses, houses and links."""
+"""Guards of what leads to a person: civil status, plates, telephone numbers, addresses, homes and links."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ _CODE: Final = re.compile(r"(?<![^\W_])(?=[a-z0-9-]{0,9}\d)(?=[a-z0-9-]{0,9}[a-z
 _NO_PLATE: Final = re.compile(r"[adnr]{1,2}\d{1,4}|\d{1,2}h\d{0,2}|\d+(?:er?|eme)")
 _FOREIGN: Final = re.compile(r"(?<![^\W_])[a-z]{1,3}[ -]\d{1,4}(?:[ -]?[a-z]{1,3})?(?![^\W_])")
 _PHONE: Final = re.compile(r"(?:\+|(?<!\d))\d(?:[ ./,·()_-]{0,3}\d){8,14}(?!\d)")
+_WRITTEN_DATE: Final = re.compile(r"(?<!\d)\d{1,2}[ ./-]\d{1,2}[ ./-](?:19|20)\d\d(?!\d)")
 _MAIL: Final = re.compile(
     r"(?<![^\s<(:,;])[^\s<>(),;:@]{1,64} ?(?:@|\(at\) ?|\[at\] ?|arobase |\(arobase\) ?) ?"
     r"[a-z0-9][a-z0-9-]{0,62}(?:(?:\.| ?\(dot\) ?| ?\[dot\] ?| point )[a-z0-9-]{1,62})+"
@@ -67,7 +68,8 @@ _FLAT: Final = re.compile(
     r"(?:\d{1,2} ?(?:er|e|eme)|premier|deuxieme|troisieme|quatrieme|cinquieme|sixieme|septieme|dernier) etage(?!\w))"
 )
 _COUNTED: Final = re.compile(
-    r"(?:(?<!\w)(?:lignes?|sorties?|km|pr|article|bus|tram|l'article|ecole|a|d|n|rd|rn|m)|\d ?h|\d[.,])[ .-]?\Z"
+    r"(?:(?<!\w)(?:lignes?|sorties?|km|pr|article|bus|tram|l'article|ecole|a|d|n|rd|rn|m|lundi|mardi|mercredi|jeudi|vendredi|samedi|"
+    r"dimanche)|\d ?h|\d[.,])[ .-]?\Z"
 )
 _UNITS: Final = {
     "zero": 0,
@@ -194,7 +196,7 @@ def _parts_of_plates(part: TextPart) -> Iterator[tuple[int, int]]:
     for word in part.found.get("plate", ()):
         last = tokens[min(len(tokens), word.end + 6) - 1].end
         for match in _FOREIGN.finditer(text, tokens[word.end - 1].end, last):
-            if part.folded.typed(*match.span()).isupper():
+            if match[0][-1].isalpha() or part.folded.typed(*match.span()).isupper():
                 yield match.span()
         for match in _CODE.finditer(text, tokens[word.end - 1].end, last):
             code = match[0].strip("-")
@@ -232,6 +234,8 @@ def _numbers_in_figures(part: TextPart) -> Iterator[tuple[int, int, str]]:
         # A letter beside a figure may stand for a figure: `O6 l2`.
         text = re.sub(r"(?<=\d)[oil](?=\d|\W|$)|(?<!\w)[oil](?=\d)", lambda letter: letter[0].translate(_DIGITS), text)
     for match in _PHONE.finditer(text):
+        if _WRITTEN_DATE.search(match[0]):
+            continue
         figures = ("+" if match[0].startswith("+") else "") + re.sub(r"\D", "", match[0])
         yield match.start(), match.end(), figures
 
@@ -252,7 +256,7 @@ def _numbers_in_words(part: TextPart) -> Iterator[tuple[int, int, str]]:
 
 
 def _figures(words: list[str]) -> str:
-    """Return the figures of numbers said in pairs."""
+    """Return the figures of numbers written in pairs."""
     figures: list[str] = []
     value: int | None = None
     for word in words:
@@ -271,7 +275,7 @@ def _figures(words: list[str]) -> str:
 
 
 def _sum(value: int, number: int) -> int:
-    """Return what two words for numbers say together, 0 for two numbers: `soixante dix`, `quatre vingts`."""
+    """Return what two words for numbers make together, 0 for two numbers: `soixante dix`, `quatre vingts`."""
     tens, ones = divmod(value, 10)
     if (value, number) == (_FOUR, 20):
         return 80
@@ -332,7 +336,7 @@ def numbers_and_links_right(context: CheckContext) -> Iterator[Hit]:
 def _doubt(host: str) -> Level | None:
     """Return a level for a host that looks like one of the State's and is none."""
     labels = host.lower().split(".")
-    if host.endswith(".gouv.fr") or host == "gouv.fr" or len(labels) < 2:  # noqa: PLR2004 - a name and a top level
+    if host.endswith((".gouv.fr", "gouvernement.fr")) or host == "gouv.fr" or len(labels) < 2:  # noqa: PLR2004 - a name and a top level
         return None
     imitates = any("gouv" in label or "interieur" in label or "policenationale" in label for label in labels)
     return Level.SECOND if imitates else None
@@ -344,7 +348,7 @@ def _doubt(host: str) -> Level | None:
     levels=(Level.SECOND, Level.BLOCK),
 )
 def no_health_told(context: CheckContext) -> Iterator[Hit]:
-    """Ask before a person's health, disability or treatment is told."""
+    """Ask before a person's health, disability or treatment is published."""
     category = context.message.category
     general = PREVENTION | {Category.WEATHER_RELAY, Category.FIRE, Category.PLANNED_EVENT, Category.ROAD_CLOSURE}
     if category in general:

@@ -23,7 +23,8 @@ _FREE_WORDS: Final = 4  # words before a word of guilt that may keep the presump
 @rule("PN201", basis="Code civil, art. 9-1; CPP, art. 11, al. 3.", levels=(Level.BLOCK, Level.SECOND))
 def innocence_presumed(context: CheckContext) -> Iterator[Hit]:
     """Refuse words that call a person guilty who has not been judged."""
-    if context.message.category in PREVENTION or any(part.has("judged") for part in context.parts):
+    unjudging = PREVENTION | {Category.WEATHER_RELAY, Category.PLANNED_EVENT}
+    if context.message.category in unjudging or any(part.has("judged") for part in context.parts):
         return
     for part in context.parts:
         for match in (*part.found.get("guilt", ()), *part.found.get("guilt_said", ())):
@@ -42,7 +43,7 @@ def _presumed(part: TextPart, match: Match) -> bool:
 
 @rule("PN212", basis="RGPD, art. 9; loi du 29 juillet 1881, art. 24 and 32.", levels=(Level.SECOND,))
 def no_origin_told(context: CheckContext) -> Iterator[Hit]:
-    """Ask before origin, belief, opinion or orientation are told."""
+    """Ask before origin, belief, opinion or orientation are published."""
     if context.message.category not in _OF_ORIGIN:
         return
     for part in context.parts:
@@ -56,7 +57,7 @@ def no_origin_told(context: CheckContext) -> Iterator[Hit]:
     levels=(Level.SECOND,),
 )
 def secrecy_kept(context: CheckContext) -> Iterator[Hit]:
-    """Ask before anything of an investigation is told: confessions, records, traces."""
+    """Ask before anything of an investigation is published: confessions, records, traces."""
     if context.message.category in PREVENTION:
         return
     covered = context.agreed("prosecutor")
@@ -79,7 +80,7 @@ def judicial_basis_given(context: CheckContext) -> Iterator[Hit]:
 
 @rule("PN215", basis="Loi du 29 juillet 1881, art. 35 ter; CPP, art. 803.")
 def pictures_lawful(context: CheckContext) -> Iterator[Hit]:
-    """Refuse pictures whose description tells of cuffs, faces, plates or children."""
+    """Refuse pictures whose description names cuffs, faces, plates or children."""
     for part in context.parts:
         if part.field.startswith("images.") or ".alts." in part.field:
             for match in part.found.get("picture", ()):

@@ -106,8 +106,8 @@ def _name_at(part: TextPart, at: int, known: frozenset[str]) -> Name | None:
             end += 1
         return Name(at, end, full=True)
     if _follows_title(part, at):
-        return Name(at, _end(part, at), full=True) if token.capital or token.word in first_names() else None
-    if token.word in known:
+        return Name(at, _end(part, at), full=True)
+    if token.word in known or token.word in _SAINTS:
         return None
     sure = first_names().get(token.word)
     if sure is not None:
@@ -218,10 +218,11 @@ def _is_initial(part: TextPart, at: int) -> bool:
 
 def _follows_title(part: TextPart, at: int) -> bool:
     tokens = part.folded.tokens
-    if not at or not (tokens[at].capital or tokens[at].word in first_names()):
+    if not at or not tokens[at].word.isalpha() or len(tokens[at].word) == 1:
         return False
     title, gap = tokens[at - 1], _gap(part, at - 1)
-    if title.word not in _TITLES or (title.word == "m" and (not title.capital or not gap.startswith("."))):
+    metres = title.word == "m" and (not gap.startswith(".") or (at > 1 and tokens[at - 2].word.isdigit()))
+    if title.word not in _TITLES or metres:
         return False
     return gap in {" ", ". ", "."} and not part.words.holds("no_surname", tokens[at].word)
 

@@ -1,4 +1,4 @@
-"""Guards of operations: what those must not learn whom they are about, and what only the State says."""
+"""Guards of operations: what must stay unknown while they last, and what only the State announces."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from policenotify.checks.check import CheckContext, Hit, rule
-from policenotify.checks.persons import PREVENTION, is_unit
+from policenotify.checks.persons import PREVENTION
 from policenotify.checks.words import Match, TextPart
 from policenotify.findings import Level
 from policenotify.model.lifecycle import Stage
@@ -23,10 +23,8 @@ _OFFICIAL: Final = (
     "gouvernement.fr",
     "service-public.fr",
 )
-_HOUR: Final = re.compile(
-    r"(?<!\w)(?:\d{1,2} ?(?:h|heures?)(?: ?\d{2})?|midi|minuit|ce soir|demain|cette nuit|ce matin)(?!\w)"
-)
-_ROAD: Final = re.compile(r"(?<!\w)(?:a|d|n|rd|rn|m|rm) ?\d{1,4}(?:e\d)?(?!\w)")
+_HOUR: Final = re.compile(r"(?<!\w)(?:\d{1,2} ?(?:h|heures?)(?: ?\d{2})?|midi|minuit)(?!\w)")
+_ROAD: Final = re.compile(r"(?<!\w)(?:[adnm]\d{1,4}|r[dnm] ?\d{1,4})(?:e\d)?(?!\w)")
 _THEMSELVES: Final = ("tireur", "sniper", "colonne", "negociateur", "encercl")
 _HOW_MANY: Final = frozenset({"dizaine", "vingtaine", "trentaine", "quarantaine", "cinquantaine", "centaine", "dozen"})
 _COUNTS: Final = frozenset(
@@ -47,16 +45,16 @@ def no_tactics_told(context: CheckContext) -> Iterator[Hit]:
             tokens = part.folded.tokens
             before = [token.word for token in tokens[max(0, match.first - 3) : match.first]]
             counted = before and (before[-1].isdigit() or before[-1] in _COUNTS or set(before) & _HOW_MANY)
-            if counted and (tokens[match.first].word.rstrip("s") != "homme" or part.near(match, "unit")):
+            hurt = any(token.word.startswith("bless") for token in tokens[match.end : match.end + 2])
+            if counted and not hurt and (tokens[match.first].word.rstrip("s") != "homme" or part.near(match, "unit")):
                 yield Hit(part.field, part.span(Match(max(0, match.first - 1), match.end)))
 
 
 def _of_officers(part: TextPart, match: Match) -> bool:
-    """Return True if the move is one of officers, and not what readers are told to do."""
+    """Return True if the move is one of officers, and not an instruction for readers."""
     sentence = part.sentence(match.first)
-    units = any(is_unit(part, unit) for unit in part.within("unit", sentence))
     word = part.folded.tokens[match.first].word
-    return units or bool(part.within("officer", sentence)) or word.startswith(_THEMSELVES)
+    return bool(part.within("unit", sentence) or part.within("officer", sentence)) or word.startswith(_THEMSELVES)
 
 
 @rule(
@@ -83,6 +81,9 @@ def _where(part: TextPart, match: Match) -> Iterator[tuple[int, int]]:
     for pattern in (_ROAD, _HOUR):
         yield from (found.span() for found in pattern.finditer(part.folded.text, start, end))
     for spot in part.within("spot", sentence):
+        following = tokens[spot.end : spot.end + 3]
+        if not any(token.capital or token.word.isdigit() for token in following):  # `mis en place`, `en cours`
+            continue
         yield tokens[spot.first].start, tokens[spot.end - 1].end
 
 
@@ -128,7 +129,7 @@ def no_movement_told(context: CheckContext) -> Iterator[Hit]:
 
 
 def _told_how(part: TextPart, match: Match) -> bool:
-    """Return True if the sentence of a movement tells its hour, its door or its route."""
+    """Return True if the sentence of a movement gives its hour, its door or its route."""
     sentence, tokens = part.sentence(match.first), part.folded.tokens
     start, end = tokens[sentence.start].start, tokens[sentence.stop - 1].end
     return bool(_HOUR.search(part.folded.text, start, end)) or tokens[match.first].word in {
@@ -141,7 +142,7 @@ def _told_how(part: TextPart, match: Match) -> bool:
 
 @rule("PN307", basis="A description of the method teaches it.", levels=(Level.SECOND,))
 def no_method_told(context: CheckContext) -> Iterator[Hit]:
-    """Ask before the method of a crime is told."""
+    """Ask before the method of a crime is published."""
     if context.message.category == Category.SCAM_CYBER:
         return
     for part in context.parts:
@@ -155,9 +156,9 @@ def no_method_told(context: CheckContext) -> Iterator[Hit]:
     levels=(Level.SECOND,),
 )
 def no_cause_told(context: CheckContext) -> Iterator[Hit]:
-    """Ask before a cause is told that only an investigation can find, and before suicide is."""
-    if context.message.category in PREVENTION:
+    """Ask before a cause is published that only an investigation can find, or a suicide."""
+    if context.message.category in PREVENTION | {Category.PLANNED_EVENT}:
         return
     for part in context.parts:
-        for match in part.found.get("cause", ()):
+        for match in () if part.has("vigipirate") else part.found.get("cause", ()):
             yield Hit(part.field, part.span(match))

@@ -16,7 +16,7 @@ from policenotify.model.message import Category
 PREVENTION: Final = frozenset(
     {Category.SCAM_CYBER, Category.BURGLARY_PREVENTION, Category.ROAD_SAFETY, Category.RECRUITMENT, Category.FACT_CHECK}
 )
-"""Categories that speak to everyone, and of nobody."""
+"""Categories that speak to everyone, about no one person."""
 
 _PLACES: Final = ("location.street", "location.district", "location.road")
 _SEARCHES: Final = frozenset({Category.MISSING_PERSON, Category.CHILD_ABDUCTION_RELAY})
@@ -31,6 +31,7 @@ _NO_AGE: Final = frozenset(
     | {"partir", "et", "dans", "tous", "ces", "deux", "sous"}
 )
 _LONGEST_AGE: Final = 3  # figures
+_QUARTERS: Final = frozenset({"cite", "quartier", "residence", "lotissement"})
 _SOON: Final = 9  # words after the word for a victim in which an occupation is hers
 _IDENTITY: Final = ("job", "kin", "home")
 
@@ -81,7 +82,8 @@ def no_minor_identified(context: CheckContext) -> Iterator[Hit]:
     for part in filter(in_text, context.parts):
         for name in context.names[part.field]:
             yield Hit(part.field, part.span(Match(name.first, name.end)), covered=covered)
-        for match in (*_named_places(part), *part.found.get("form", ()), *part.found.get("kin", ())):
+        judicial = message.category in _SEARCHES | {Category.ARREST, Category.WITNESS_APPEAL, Category.POLICE_OPERATION}
+        for match in (*_named_places(part, quarters=judicial), *part.found.get("form", ()), *part.found.get("kin", ())):
             yield Hit(part.field, part.span(match), covered=covered)
         for match in part.found.get("runaway", ()):
             yield Hit(part.field, part.span(match), Level.SECOND, "runaway", covered)
@@ -89,20 +91,26 @@ def no_minor_identified(context: CheckContext) -> Iterator[Hit]:
         yield Hit(f"images.{number}", None, Level.BLOCK, "photo", covered)
 
 
-def _named_places(part: TextPart) -> Iterator[Match]:
+def _named_places(part: TextPart, *, quarters: bool) -> Iterator[Match]:
     """Yield schools and quarters with their names: `collège Les Aiguerelles`, `cité Gély`."""
     tokens = part.folded.tokens
     for at, token in enumerate(tokens):
-        if not (
-            part.words.holds("school", token.word) or token.word in {"cite", "quartier", "residence", "lotissement"}
-        ):
+        if not (part.words.holds("school", token.word) or (quarters and token.word in _QUARTERS)):
             continue
         end = at + 1
         while end < min(len(tokens), at + 4) and tokens[end].word in {"de", "du", "des", "la", "le", "les", "l", "d"}:
             end += 1
-        between = part.folded.text[token.end : tokens[end].start] if end < len(tokens) else "."
-        if end < len(tokens) and tokens[end].capital and not set(between) & set(".,;:!?"):
-            yield Match(at, end + 1)
+        named = end
+        while end < min(len(tokens), named + 4) and tokens[end].capital and not _stops(part, end):
+            end += 1
+        if end > named:
+            yield Match(at, end)
+
+
+def _stops(part: TextPart, at: int) -> bool:
+    """Return True if a sign separates a token from the one before."""
+    tokens = part.folded.tokens
+    return bool(set(part.folded.text[tokens[at - 1].end : tokens[at].start]) & set(".,;:!?()"))
 
 
 def ages(part: TextPart, below: int = 200) -> list[Match]:
@@ -166,7 +174,7 @@ def no_sexual_victim_identified(context: CheckContext) -> Iterator[Hit]:
         elements = [Match(name.first, name.end) for name in context.names[part.field]]
         if not general:
             elements += [match for kind in _IDENTITY for match in part.found.get(kind, ())]
-            elements += [*ages(part), *_named_places(part), *part.found.get("form", ())]
+            elements += [*ages(part), *_named_places(part, quarters=True), *part.found.get("form", ())]
         for match in elements:
             yield Hit(part.field, part.span(match))
 

@@ -37,6 +37,7 @@ _SHORTEST_DIVIDED: Final = 5  # letters of a word that is found although such a 
 _SHORTEST_SPELT: Final = 5  # letters of a word that is found among letters spelt without a pause
 _LONGEST_WORD: Final = 26  # letters: `anticonstitutionnellement` has 25
 _SHORTEST_BEGINNING: Final = 3
+_MET: Final = 5_000  # words
 _MOST_PIECES: Final = 7
 
 
@@ -99,11 +100,12 @@ class WordLists:
         entries: The entries of each list, as written.
     """
 
-    __slots__ = ("_root", "_spelt", "entries")
+    __slots__ = ("_met", "_root", "_spelt", "entries")
 
     def __init__(self, entries: Mapping[str, Iterable[str]]) -> None:
         self.entries = {name: tuple(words) for name, words in entries.items()}
         self._root = _Node()
+        self._met: dict[str, tuple[_Node, ...]] = {}
         self._spelt: dict[str, list[str]] = {}  # the lists of phrases without pauses between the words
         for name, words in self.entries.items():
             for phrase in {phrase for entry in words for phrase in _phrases(entry) if phrase}:
@@ -113,10 +115,9 @@ class WordLists:
     def find(self, folded: FoldedText) -> dict[str, list[Match]]:
         """Return where each list has a phrase in a text, the longest at each place, in order."""
         found: dict[str, list[Match]] = {}
-        forms = [_forms(token.word) for token in folded.tokens]
-        for at in range(len(forms)):
+        for at in range(len(folded.tokens)):
             longest: dict[str, int] = {}
-            for name, end in self._at(folded, forms, at):
+            for name, end in self._at(folded, at):
                 if end > longest.get(name, 0):
                     longest[name] = end
             for name, end in longest.items():
@@ -125,26 +126,44 @@ class WordLists:
                     matches.append(Match(at, end))
         return found
 
+    def _first(self, word: str) -> tuple[_Node, ...]:
+        """Return the beginnings of phrases with this word, from a cache of the words met lately."""
+        if (nodes := self._met.get(word)) is None:
+            if len(self._met) >= _MET:
+                self._met.clear()
+            self._met[word] = nodes = tuple(self._root.after(_forms(word)))
+        return nodes
+
     def holds(self, name: str, word: str) -> bool:
         """Return True if a list has this one word, in plain small letters."""
-        return any(name in node.lists for node in self._root.after(_forms(word)))
+        return any(name in node.lists for node in self._first(word))
 
-    def _at(self, folded: FoldedText, forms: list[tuple[str, ...]], at: int) -> Iterator[tuple[str, int]]:
+    def _at(self, folded: FoldedText, at: int) -> Iterator[tuple[str, int]]:
         """Yield each list that has a phrase at a token, and one past the last token of the phrase."""
-        nodes = [(node, at + 1) for node in self._root.after(forms[at])]
-        nodes += [(node, end) for word, end in _joined(folded, at) for node in self._root.after(_forms(word))]
+        token, tokens = folded.tokens[at], folded.tokens
+        nodes = [(node, at + 1) for node in self._first(token.word)]
+        between = folded.text[token.end : tokens[at + 1].start] if at + 1 < len(tokens) else " "
+        if not between or between in _INSIDE:
+            for word, end in _joined(folded, at):
+                nodes += [(node, end) for node in self._first(word)]
+                yield from ((name, end) for name in self._spelt.get(word, ()))
         while nodes:
             node, end = nodes.pop()
             for name in node.lists:
                 yield name, end
-            if end < len(forms) and (node.following or node.beginnings):
-                nodes += [(following, end + 1) for following in node.after(forms[end])]
-        token = folded.tokens[at]
-        if token.end - token.start >= 2 * len(token.word) - 1 > 1:  # letters spelt one by one
+            if end < len(tokens) and (node.following or node.beginnings) and not _pauses(folded, end):
+                nodes += [(following, end + 1) for following in node.after(_forms(tokens[end].word))]
+        if folded.is_apart(token):
             for start in range(len(token.word) - _SHORTEST_SPELT + 1):
                 for length in range(_SHORTEST_SPELT, _LONGEST_WORD):
                     for name in self._spelt.get(token.word[start : start + length], ()):
                         yield name, at + 1
+
+
+def _pauses(folded: FoldedText, at: int) -> bool:
+    """Return True if a sentence ends before a token."""
+    between = folded.text[folded.tokens[at - 1].end : folded.tokens[at].start]
+    return len(between) > 1 and _ENDS.search(between) is not None
 
 
 def _joined(folded: FoldedText, at: int) -> Iterator[tuple[str, int]]:
@@ -266,7 +285,7 @@ class TextPart:
 
     @cached_property
     def in_capitals(self) -> bool:
-        """True if most of its letters are capitals, so that a capital tells nothing."""
+        """True if most of its letters are capitals, so that a capital means nothing."""
         capitals = sum(map(str.isupper, self.folded.original))
         return capitals > sum(map(str.islower, self.folded.original)) * 2
 

