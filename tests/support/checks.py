@@ -9,10 +9,11 @@ from policenotify.checks import CheckContext
 from policenotify.model import places
 from policenotify.model.history import History
 from policenotify.model.message import Message
-from policenotify.render.locales import PROFILES
+from policenotify.render.locales import PROFILES, CategoryProfile
 from policenotify.testing.samples import PARIS
 
 NOW: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
+NAMELESS: Final = CategoryProfile(code="drone", labels={"fr": "Drone"}, opens_incident=True)
 
 
 def context(history: History | None = None, **fields: Any) -> CheckContext:
@@ -28,7 +29,7 @@ def context(history: History | None = None, **fields: Any) -> CheckContext:
     message = Message.model_validate({**usual, **fields})
     return CheckContext(
         message=message,
-        profile=PROFILES[message.category],
+        profile=PROFILES.get(message.category) or NAMELESS,
         history=history or History(),
         is_commune=lambda code: places.commune(code) is not None,
         is_place_name=places.is_name,

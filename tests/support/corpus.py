@@ -124,3 +124,11 @@ def _places_and_times(given: dict[str, str]) -> dict[str, Any]:
             clock = "" if given[key] == "none" else f"{NOW:%Y-%m-%d}T{given[key]}:00+02:00"
             fields[field] = clock or None
     return fields
+
+
+def example(fields: dict[str, Any]) -> CheckContext:
+    """Return the message of an example of the reference: an empty time is none, and a picture has its digest."""
+    given = {name: value or None if name.endswith("_at") else value for name, value in fields.items()}
+    for image in given.get("images", ()):
+        image.setdefault("digest", "0" * 64)
+    return context(**given)
