@@ -127,7 +127,16 @@ def test_an_instruction_without_an_hour_is_advised_and_never_blocked(severity: s
     assert finding.level is Level.ADVISE
 
 
-@pytest.mark.parametrize("text", ["La circulation n'est pas encore rétablie.", "Le périmètre n'est toujours pas levé."])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "La circulation n'est pas encore rétablie.",
+        "Le périmètre n'est toujours pas levé.",
+        "Le danger n'est pas écarté.",
+        "Le secteur n'est pas encore tout à fait sécurisé.",
+        "Vous ne pouvez pas encore circuler normalement.",
+    ],
+)
 def test_an_all_clear_with_a_negation_is_remarked(text: str) -> None:
     end = context(lifecycle={"stage": "end", "incident": "i1"}, instruction=text)
     assert "PN115" in {finding.code for finding in run_checks(end)}
