@@ -178,7 +178,7 @@ def end_not_denied(context: CheckContext) -> Iterator[Remark]:
         denied = [phrase for phrase, stated in (_all_clears(text, locale) if locale else {}).items() if stated is False]
         if denied:
             yield Remark(
-                f"An end announces that it is over, and this denies it: not “{denied[0]}”.",
+                f"An end announces that it is over, and this denies it: not “{min(denied, key=len)}”.",
                 "Publish an update instead, or state what people may do again.",
                 field=field,
             )

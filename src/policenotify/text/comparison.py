@@ -10,7 +10,7 @@ from typing import Final
 
 _WORD: Final = re.compile(r"\w+")
 _PLACE: Final = "\0"
-_BETWEEN: Final = 4  # words between two words of a phrase: `n'est toujours pas`
+_BETWEEN: Final = 6  # words between two words of a phrase: `n'est pas encore tout à fait`
 _CLAUSE: Final = re.compile(r"[.,;:!?…()\n]|\s[–—-]\s")
 
 

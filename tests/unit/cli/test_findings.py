@@ -31,7 +31,7 @@ def test_json_has_span_source_and_both_languages(run: Run) -> None:
 
 @pytest.mark.usefixtures("desk")
 def test_a_missing_agreement_is_given_by_an_option_or_a_reason(run: Run) -> None:
-    typed = ("publish", *ARREST, "Trois personnes interpellées à Sète", "--wait", "0")
+    typed = ("publish", *ARREST, "Trois personnes interpellées à Montpellier", "--wait", "0")
     refused = run(*typed)
     assert refused.code == 1
     assert "Indiquez dans « basis » qui a donné son accord" in " ".join((refused.out + refused.err).split())
