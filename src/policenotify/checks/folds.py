@@ -37,7 +37,7 @@ _FOR_LETTERS: Final = str.maketrans("0134578", "oieastb")
 _WORD: Final = re.compile(r"[^\W_]+")
 _APART: Final = re.compile(r"(?<![^\W_])[^\W\d_]([ .*_·/|+~-])[^\W\d_](?![^\W_])(?:\1[^\W\d_](?![^\W_]))+")
 # Two letters are a word only in a text in which more stand apart: `s a f i l l e`.
-_PAIRS: Final = re.compile(r"(?<![^\W_])[^\W\d_]([ .*_·/|+~-])[^\W\d_](?![^\W_])(?:\1[^\W\d_](?![^\W_]))*")
+_PAIRS: Final = re.compile(r"(?<![^\W_])[^\W\d_]([ .*_·/|+~-])[^\W\d_](?![^\W_])")
 _SPACES: Final = re.compile(r" {2,}")
 _LETTERS: Final = 3  # in a word with figures, at least
 _ORDINAL: Final = re.compile(r"\d+(?:ere?|er|eme|nde?|e)s?")
@@ -96,7 +96,9 @@ class FoldedText:
             origins += [position] * len(folded)
         text = "".join(letters)
         # Where letters stand apart, the signs between them go, and so do all spaces after the first.
-        apart = _PAIRS.finditer(text) if _APART.search(text) else ()
+        apart = [*_APART.finditer(text)]
+        if apart:
+            apart += _PAIRS.finditer(_APART.sub(lambda run: "\0" * len(run[0]), text))
         needless = [place for run in apart for place in range(run.start() + 1, run.end(), 2)]
         needless += [place for run in _SPACES.finditer(text) for place in range(run.start() + 1, run.end())]
         if needless:
