@@ -173,7 +173,7 @@ def _signs_between(text: str) -> list[int]:
 
 
 def _as_word(text: str) -> str:
-    """Return a word with letters for the figures in it: `k4rim` is *karim*, but `18h30` and `1ere` are no words."""
+    """Return a word with letters for the figures in it: `k4rim` is *karim*, but `18h30` and `1ere` stay."""
     if text.isalpha() or text.isdigit() or sum(map(str.isalpha, text)) < _LETTERS or _ORDINAL.fullmatch(text):
         return text
     read = text.translate(_FOR_LETTERS)
