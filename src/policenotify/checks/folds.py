@@ -35,9 +35,9 @@ _INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")  # m
 _SPACE_LIKE: Final = "\u2800"  # the empty Braille cell
 _FOR_LETTERS: Final = str.maketrans("0134578", "oieastb")
 _WORD: Final = re.compile(r"[^\W_]+")
-_APART: Final = re.compile(r"(?<![^\W_])[^\W\d_]([ .*_·/|+~-])[^\W\d_](?![^\W_])(?:\1[^\W\d_](?![^\W_]))+")
-# Two letters are a word only in a text in which more stand apart: `s a f i l l e`.
-_PAIRS: Final = re.compile(r"(?<![^\W_])[^\W\d_]([ .*_·/|+~-])[^\W\d_](?![^\W_])(?:\1[^\W\d_](?![^\W_]))*")
+_SINGLE: Final = re.compile(r"(?<![^\W_])[^\W\d_](?![^\W_])")
+_SPELT: Final = 3  # letters that stand apart, at least
+_SIGNS: Final = frozenset(" .*_·/|+~-")
 _SPACES: Final = re.compile(r" {2,}")
 _LETTERS: Final = 3  # in a word with figures, at least
 _ORDINAL: Final = re.compile(r"\d+(?:ere?|er|eme|nde?|e)s?")
@@ -95,9 +95,8 @@ class FoldedText:
             letters.append(folded)
             origins += [position] * len(folded)
         text = "".join(letters)
-        # Where letters stand apart, the signs between them go, and so do all spaces after the first.
-        apart = _PAIRS.finditer(text) if _APART.search(text) else ()
-        needless = [place for run in apart for place in range(run.start() + 1, run.end(), 2)]
+        # The signs between letters that stand apart go, and so do all spaces after the first.
+        needless = _signs_between(text)
         needless += [place for run in _SPACES.finditer(text) for place in range(run.start() + 1, run.end())]
         if needless:
             gone = set(needless)
@@ -148,8 +147,33 @@ class FoldedText:
         return Token(_as_word(self.text[start:end]), start, end, capitals > 0, all_capitals)
 
 
+def _signs_between(text: str) -> list[int]:
+    """Return the places of the signs between letters that stand apart: `c o u p a b l e`, `c.o.u.p.a.b.l.e`.
+
+    Two letters are a word only in a text in which more stand apart: `s a  f i l l e`.
+    """
+    runs: list[list[int]] = []  # of letters with the same sign between them
+    for place in (match.start() for match in _SINGLE.finditer(text)):
+        sign = text[place - 1 : place]
+        joins = bool(runs) and runs[-1][-1] == place - 2 and sign in _SIGNS
+        if joins and (len(runs[-1]) == 1 or text[place - 3 : place - 2] == sign):
+            runs[-1].append(place)
+        else:
+            # A letter between two signs may belong to either run.
+            runs.append([place - 2, place] if joins else [place])
+    taken: set[int] = set()
+    signs: list[int] = []
+    # Spaces last: between `à` and a spelt word there is one, too.
+    for run in sorted(runs, key=lambda run: (text[run[0] + 1 : run[0] + 2] == " ", -len(run))):
+        letters = [place for place in run if place not in taken]
+        if len(letters) > 1 and (len(letters) >= _SPELT or signs):
+            taken.update(letters)
+            signs += [place - 1 for place in letters[1:]]
+    return signs
+
+
 def _as_word(text: str) -> str:
-    """Return a word with letters for the figures in it: `k4rim` is *karim*, but `18h30` and `1ere` are no words."""
+    """Return a word with letters for the figures in it: `k4rim` is *karim*, but `18h30` and `1ere` stay."""
     if text.isalpha() or text.isdigit() or sum(map(str.isalpha, text)) < _LETTERS or _ORDINAL.fullmatch(text):
         return text
     read = text.translate(_FOR_LETTERS)

@@ -153,7 +153,7 @@ class WordLists:
                 yield name, end
             if end < len(tokens) and (node.following or node.beginnings) and not _pauses(folded, end):
                 nodes += [(following, end + 1) for following in node.after(_forms(tokens[end].word))]
-        if folded.is_apart(token):
+        if len(token.word) >= _SHORTEST_SPELT and folded.is_apart(token):
             for start in range(len(token.word) - _SHORTEST_SPELT + 1):
                 for length in range(_SHORTEST_SPELT, _LONGEST_WORD):
                     for name in self._spelt.get(token.word[start : start + length], ()):

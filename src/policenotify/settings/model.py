@@ -330,7 +330,7 @@ class Settings(_Table):
         links: Hosts to which messages may link: `police.fr`, or `.gouv.fr` for all below it. Without it any is allowed.
         words: Changes to the word lists of the checks, by the name of the list.
         may: A function of yours, as `module:function`. It decides which actor may publish, stop, resume, resolve,
-            purge, lift, move, export or rotate.
+            purge, lift, move, export or rotate, or overrule what the checks block.
     """
 
     schema_version: Literal[1] = 1
