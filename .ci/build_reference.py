@@ -30,7 +30,11 @@ from policenotify.settings.model import (
     WordListSettings,
 )
 
-REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+from tests.support import corpus  # noqa: E402 - not a part of the package
+
+REFERENCE = ROOT / "docs" / "reference"
 BEGIN = "<!-- what follows is written by: python .ci/build_reference.py -->\n"
 
 
@@ -338,9 +342,32 @@ def _defaults(model: type[Any]) -> dict[str, object]:
 
 
 def _checks() -> Iterator[str]:
-    yield from ("", *_row("code", "level", "rule", "basis"))
+    """Yield a table of all checks, and a section for each with examples that tests keep true."""
+    yield from ("", *_row("code", "level", "rule", "source"))
     for check in CHECKS:
-        yield from _row(f"`{check.code}`", " or ".join(check.levels), check.title, check.basis, head=False)
+        link = f"[`{check.code}`](#{check.code.lower()})"
+        yield from _row(link, " or ".join(check.levels), check.title, check.basis, head=False)
+    examples = tomllib.loads((corpus.FOLDER / "examples.toml").read_text("utf-8"))
+    for check in CHECKS:
+        passes, fails = (examples[check.code][kind] for kind in ("passes", "fails"))
+        finding = next(check.find(corpus.example(fails)))
+        yield from ("", f"## {check.code}", "", f"{check.title}.", "")
+        yield from _row("", finding.level)
+        yield from _row("passes", f"`{_fields(passes)}`", head=False)
+        yield from _row("fails", f"`{_fields(fails)}`", head=False)
+        yield from _row("why", finding.reason, head=False)
+        yield from _row("remedy", finding.remedy, head=False)
+        if finding.reason_fr:
+            yield from _row("in French", f"{finding.reason_fr} {finding.remedy_fr}", head=False)
+        yield from _row("source", check.basis, head=False)
+
+
+def _fields(example: Mapping[str, Any]) -> str:
+    """Return the fields of an example, as TOML would have them."""
+    shown = {
+        name: [each.get("alt") for each in value] if name == "images" else value for name, value in example.items()
+    }
+    return ", ".join(f"{name} = {_toml(value)}" for name, value in shown.items())
 
 
 def _row(*cells: str, head: bool = True) -> Iterator[str]:
