@@ -110,7 +110,7 @@ def _places_and_times(given: dict[str, str]) -> dict[str, Any]:
     """Return the fields of the keys that the linter's messages use."""
     fields: dict[str, Any] = {}
     if given.keys() & {"commune", "road", "label", "district"}:
-        names = {name: given[name] for name in ("label", "district", "department") if name in given}
+        names: dict[str, Any] = {name: given[name] for name in ("label", "district", "department") if name in given}
         place: dict[str, Any] = {"commune": given.get("commune", "34172"), **names}
         if place["commune"] == "none":
             del place["commune"]
@@ -129,6 +129,6 @@ def _places_and_times(given: dict[str, str]) -> dict[str, Any]:
 def example(fields: dict[str, Any]) -> CheckContext:
     """Return the message of an example of the reference: an empty time is none, and a picture has its digest."""
     given = {name: value or None if name.endswith("_at") else value for name, value in fields.items()}
-    for image in given.get("images", ()):
-        image.setdefault("digest", "0" * 64)
+    if pictures := given.get("images"):
+        given["images"] = [{"digest": "0" * 64, **picture} for picture in pictures]
     return context(**given)

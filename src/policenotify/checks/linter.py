@@ -150,8 +150,8 @@ def place_precise(context: CheckContext) -> Iterator[Hit]:
     if road and not any((road.exit, road.direction, road.point, place.label, *words)):
         yield Hit("location.road", None, None, "road")
     for part in context.parts if not road else ():
-        vague = part.field == "location.label" and part.found.get("vague_place", ())
-        if vague and vague[0].end - vague[0].first == len(part.folded.tokens):
+        vague = part.found.get("vague_place", ()) if part.field == "location.label" else ()
+        if any(match.end - match.first == len(part.folded.tokens) for match in vague):
             yield Hit(part.field, _whole(part))
 
 

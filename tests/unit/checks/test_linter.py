@@ -108,7 +108,7 @@ def test_a_weekday_needs_no_date_beside_the_time_of_the_message() -> None:
 
 
 def test_an_abduction_alert_for_a_whole_department_is_not_refused() -> None:
-    relay = {
+    relay: dict[str, Any] = {
         "category": "child_abduction_relay",
         "location": {"department": "34"},
         "headline": "Alerte déclenchée par le procureur",
@@ -122,7 +122,11 @@ def test_an_abduction_alert_for_a_whole_department_is_not_refused() -> None:
 @pytest.mark.parametrize("severity", ["Minor", "Moderate", "Severe", "Extreme"])
 @pytest.mark.parametrize("stage", ["opening", "update"])
 def test_an_instruction_without_an_hour_is_advised_and_never_blocked(severity: str, stage: str) -> None:
-    message = {"severity": severity, "lifecycle": {"stage": stage, "incident": "i1"}, "next_update_at": None}
+    message: dict[str, Any] = {
+        "severity": severity,
+        "lifecycle": {"stage": stage, "incident": "i1"},
+        "next_update_at": None,
+    }
     [finding] = [one for one in run_checks(context(**message)) if one.code == "PN104"]
     assert finding.level is Level.ADVISE
 
