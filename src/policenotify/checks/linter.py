@@ -102,7 +102,7 @@ def _phrases(context: CheckContext, name: str) -> Iterator[Hit]:
     levels=(Level.ADVISE,),
 )
 def guidance_fits(context: CheckContext) -> Iterator[Hit]:
-    """Warn of an instruction that does not say what the category asks for: take shelter, leave."""
+    """Warn of an instruction that does not fit the category: take shelter, move away."""
     name = _GUIDANCE.get(context.profile.response_types[0])
     if name is None or not _calls(context):
         return
@@ -115,7 +115,7 @@ def guidance_fits(context: CheckContext) -> Iterator[Hit]:
 
 @rule("PN402", basis=f"{FIVE_CONTENTS}: guidance.", levels=(Level.ADVISE, Level.SECOND))
 def instruction_acts(context: CheckContext) -> Iterator[Hit]:
-    """Warn of an instruction without a verb that tells what to do."""
+    """Warn of an instruction without a verb of action."""
     if not _calls(context):
         return
     extreme = context.severity.rank == max(each.rank for each in type(context.severity))
@@ -288,7 +288,7 @@ def opening_undistracted(context: CheckContext) -> Iterator[Hit]:
         for span in spans_of(part.folded.original):
             if span.kind == "url":
                 yield Hit(part.field, (span.start, span.end), None, "link")
-        for match in part.found.get("thanks", ()):
+        for match in islice(part.found.get("thanks", ()), _FEW):
             yield Hit(part.field, part.span(match))
 
 
