@@ -13,7 +13,7 @@ from policenotify.checks.check import CALLS_TO_ACT, FIVE_CONTENTS, CheckContext,
 from policenotify.checks.folds import FoldedText, Token
 from policenotify.checks.words import Match, TextPart
 from policenotify.findings import Level
-from policenotify.model.cap import CapCategory, ResponseType, Urgency
+from policenotify.model.cap import CapCategory, ResponseType, Severity, Urgency
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Category
 from policenotify.text.spans import spans_of
@@ -103,7 +103,7 @@ def _phrases(context: CheckContext, name: str) -> Iterator[Hit]:
 )
 def guidance_fits(context: CheckContext) -> Iterator[Hit]:
     """Warn of an instruction that does not fit the category: take shelter, move away."""
-    name = _GUIDANCE.get(context.profile.response_types[0])
+    name = _GUIDANCE.get(next(iter(context.profile.response_types), ResponseType.NONE))
     if name is None or not _calls(context):
         return
     for parts in _by_language(context).values():
@@ -118,11 +118,10 @@ def instruction_acts(context: CheckContext) -> Iterator[Hit]:
     """Warn of an instruction without a verb of action."""
     if not _calls(context):
         return
-    extreme = context.severity.rank == max(each.rank for each in type(context.severity))
     for parts in _by_language(context).values():
         part = _instruction(parts)
         if part and _listed(part, "action") and not _acts(part):
-            yield Hit(part.field, _whole(part), Level.SECOND if extreme else Level.ADVISE)
+            yield Hit(part.field, _whole(part), Level.SECOND if context.severity is Severity.EXTREME else Level.ADVISE)
 
 
 def _acts(part: TextPart) -> bool:
@@ -210,14 +209,18 @@ _DAYS: Final = {
 
 
 def _is_dated(part: TextPart, match: Match) -> bool:
-    """Return True for `samedi 6 juin`, `de samedi à dimanche 7`, and for hours of opening: `du lundi au vendredi`."""
+    """Return True for `samedi 6 juin`, `de samedi à dimanche 7`, hours of opening, and the end of a range."""
     tokens, at = part.folded.tokens, match.first
     before = tokens[at - 1].word if at else ""
     earlier = tokens[at - 2].word if at > 1 else ""
     following = tokens[at + 1].word if at + 1 < len(tokens) else ""
     if tokens[at].word not in _DAYS:  # `tous les samedis`
         return True
-    if before in {"chaque", "every"} or (before == "du" and following == "au") or (before == "au" and earlier in _DAYS):
+    if (
+        before in {"chaque", "every"}
+        or (before == "du" and following == "au")
+        or (before in _RANGE and earlier in _DAYS)
+    ):
         return True
     for token in islice(tokens, match.end, match.end + _AHEAD):
         if token.word[0].isdigit():
