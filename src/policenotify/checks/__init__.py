@@ -17,13 +17,24 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from policenotify.checks import identifiers, incident, justice, links, linter, operations, persons, readiness, wording
+from policenotify.checks import (
+    guidance,
+    identifiers,
+    incident,
+    justice,
+    links,
+    linter,
+    operations,
+    persons,
+    readiness,
+    wording,
+)
 from policenotify.checks.check import Check, CheckContext, Hit, Remark, check, quotable_texts, rule
 from policenotify.checks.words import SHIPPED, TextPart, Vocabulary, WordListChange
 from policenotify.findings import Finding, Level
 from policenotify.model.lifecycle import Stage
 
-_MODULES: Final = (identifiers, incident, justice, linter, links, operations, persons, readiness, wording)
+_MODULES: Final = (guidance, identifiers, incident, justice, linter, links, operations, persons, readiness, wording)
 
 CHECKS: Final[tuple[Check, ...]] = tuple(
     sorted(

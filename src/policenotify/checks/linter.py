@@ -1,47 +1,31 @@
-"""Advice on how a message is worded: what readers must do, when, where and by whom."""
+"""Advice on how a message is worded: dates, plain words, sentences, signs, hashtags."""
 
 from __future__ import annotations
 
 import re
 from bisect import bisect
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
-from policenotify.checks.check import CALLS_TO_ACT, FIVE_CONTENTS, CheckContext, Hit, rule
-from policenotify.checks.folds import FoldedText, Token
+from policenotify.checks.check import CheckContext, Hit, rule
+from policenotify.checks.folds import FoldedText
 from policenotify.checks.words import Match, TextPart
 from policenotify.findings import Level
-from policenotify.model.cap import CapCategory, ResponseType, Severity, Urgency
+from policenotify.model.cap import Urgency
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Category
 from policenotify.text.spans import spans_of
 
 _PROSE: Final = frozenset({"headline", "description", "instruction"})
-_GUIDANCE: Final = {ResponseType.SHELTER: "shelter", ResponseType.EVACUATE: "evacuate"}
-_APPEALS: Final = frozenset({Category.MISSING_PERSON, Category.WITNESS_APPEAL, Category.CHILD_ABDUCTION_RELAY})
-_BEGINS: Final = frozenset({Stage.OPENING, Stage.STANDALONE})
-_IMPERATIVE: Final = "ez"
-_NO_VERBS: Final = frozenset({"chez", "assez", "nez", "rez"})
-_SHORT_NUMBER: Final = re.compile(
-    r"(?<![\w.,])(?:15|17|18|112|114|119|191|196|197|116 ?\d{3}|3\d{3})(?!\w|[.,]\d| (?:h|km|m)\b)"
-)
-_NUMBER: Final = re.compile(r"(?<!\d)(?:\+33 ?\d|0\d)(?:[ .-]?\d\d){4}(?!\d)|(?<!\d)0 ?8\d\d(?: ?\d){6}(?!\d)")
-_HOUR: Final = re.compile(r"(?<![\w,.])([01]?\d|2[0-4]) ?(?:heures?|h|:)(?: ?([0-5]\d))?(?!\w)")
-_DAY: Final = 24 * 60  # minutes
-_ROUNDED: Final = 5  # minutes by which a text may round a time
-_NEAR: Final = 4  # words between a promise and its hour
+HOUR: Final = re.compile(r"(?<![\w,.])([01]?\d|2[0-4]) ?(?:heures?|h|:)(?: ?([0-5]\d))?(?!\w)")
 _AHEAD: Final = 6  # words after a weekday in which its number stands
 _RANGE: Final = frozenset({"a", "au", "et", "ou", "le", "to", "and", "or", "until"})
 _LONGEST_SENTENCE: Final = 25  # words: Charte d'accessibilité de la communication de l'État
 _SENTENCE_END: Final = re.compile(r"[.!?;:…](?=\s|$)|\n")
-_FROM: Final = frozenset({"de", "d", "du", "from"})
 _MOST_EMOJI: Final = 2
 _MOST_TAGS: Final = 3
 _FEW: Final = 5  # remarks of one rule about one text: more help nobody
-_HEADLINE: Final = 80  # words that the longest headline may have
-_LONGEST_NAME: Final = 5  # words of a commune's name
 _EMOJI: Final = re.compile(
     "[0-9#*]\ufe0f?\u20e3"
     "|[\U0001f1e6-\U0001f1ff]{2}"
@@ -57,127 +41,26 @@ _TAG: Final = re.compile(r"(?<![\w&/#])#\w++")
 _QUOTED: Final = (("«", "»"), ("“", "”"))
 
 
-def _prose(context: CheckContext) -> Iterator[TextPart]:
+def prose(context: CheckContext) -> Iterator[TextPart]:
     """Yield headline, description and instruction in each language."""
     for part in context.parts:
         if part.field in _PROSE or (part.field.startswith("translations.") and part.field.rpartition(".")[2] in _PROSE):
             yield part
 
 
-def _by_language(context: CheckContext) -> dict[str, list[TextPart]]:
+def by_language(context: CheckContext) -> dict[str, list[TextPart]]:
     """Return headline, description and instruction by language."""
     found: dict[str, list[TextPart]] = {}
-    for part in _prose(context):
+    for part in prose(context):
         found.setdefault(part.language, []).append(part)
     return found
 
 
-def _instruction(parts: list[TextPart]) -> TextPart | None:
-    return next((part for part in parts if part.field.endswith("instruction")), None)
-
-
-def _whole(part: TextPart) -> tuple[int, int]:
-    return 0, len(part.folded.original)
-
-
-def _calls(context: CheckContext) -> bool:
-    return context.of_incident and context.message.stage in CALLS_TO_ACT
-
-
-def _listed(part: TextPart, name: str) -> bool:
-    """Return True if the language has such a list: without one, nothing is missing."""
-    return bool(part.words.entries.get(name))
-
-
 def _phrases(context: CheckContext, name: str) -> Iterator[Hit]:
     """Yield each phrase of a list in the texts."""
-    for part in _prose(context):
+    for part in prose(context):
         for match in islice(part.found.get(name, ()), _FEW):
             yield Hit(part.field, part.span(match))
-
-
-@rule(
-    "PN401",
-    basis="Sutton, Olson and Waugh, 'The Warning Lexicon', 2024: guidance fits the hazard.",
-    levels=(Level.ADVISE,),
-)
-def guidance_fits(context: CheckContext) -> Iterator[Hit]:
-    """Warn of an instruction that does not fit the category: take shelter, move away."""
-    name = _GUIDANCE.get(next(iter(context.profile.response_types), ResponseType.NONE))
-    if name is None or not _calls(context):
-        return
-    for parts in _by_language(context).values():
-        instruction = _instruction(parts)
-        told = instruction and _listed(instruction, name) and _acts(instruction)
-        if instruction and told and not any(part.has(name) for part in parts):
-            yield Hit(instruction.field, _whole(instruction), None, name)
-
-
-@rule("PN402", basis=f"{FIVE_CONTENTS}: guidance.", levels=(Level.ADVISE, Level.SECOND))
-def instruction_acts(context: CheckContext) -> Iterator[Hit]:
-    """Warn of an instruction without a verb of action."""
-    if not _calls(context):
-        return
-    for parts in _by_language(context).values():
-        part = _instruction(parts)
-        if part and _listed(part, "action") and not _acts(part):
-            yield Hit(part.field, _whole(part), Level.SECOND if context.severity is Severity.EXTREME else Level.ADVISE)
-
-
-def _acts(part: TextPart) -> bool:
-    imperative = part.language.startswith("fr") and any(
-        token.word.endswith(_IMPERATIVE) and token.word not in _NO_VERBS for token in part.folded.tokens
-    )
-    return imperative or part.has("action") or _contact(part)
-
-
-def _contact(part: TextPart) -> bool:
-    """Return True if a text has a telephone number or an address to write to."""
-    text = part.folded.text
-    return bool(_SHORT_NUMBER.search(text) or _NUMBER.search(text)) or "@" in text
-
-
-@rule("PN403", basis=f"{FIVE_CONTENTS}: place.", levels=(Level.ADVISE,))
-def place_precise(context: CheckContext) -> Iterator[Hit]:
-    """Warn of a road or a label alone, which may be anywhere."""
-    place = context.message.location
-    if place is None or place.commune or place.commune_name or not context.of_incident:
-        return
-    if CapCategory.MET in context.profile.cap_categories or any(_named_communes(context)):
-        return
-    road, words = place.road, (place.street, place.district, getattr(place, "between", None))
-    if road and not any((road.exit, road.direction, road.point, place.label, *words)):
-        yield Hit("location.road", None, None, "road")
-    for part in context.parts if not road else ():
-        vague = part.found.get("vague_place", ()) if part.field == "location.label" else ()
-        if any(match.end - match.first == len(part.folded.tokens) for match in vague):
-            yield Hit(part.field, _whole(part))
-
-
-def _named_communes(context: CheckContext) -> Iterator[tuple[TextPart, Match, frozenset[str]]]:
-    """Yield each commune that the headline places something in, with the codes of its name."""
-    for part in _prose(context):
-        if not part.field.endswith("headline"):
-            continue
-        tokens, text = part.folded.tokens, part.folded.text
-        for at in range(1, min(len(tokens), _HEADLINE)):
-            before = tokens[at - 1]
-            if before.word not in {"a", "in"} or not tokens[at].capital or text[before.end : tokens[at].start] != " ":
-                continue
-            if _is_far_end(tokens[at - 3 : at - 2], tokens[at - 2 : at - 1]):
-                continue
-            end = at + 1
-            while end < min(len(tokens), at + _LONGEST_NAME) and text[tokens[end - 1].end : tokens[end].start] in "-' ":
-                end += 1
-            for last in range(end, at, -1):
-                if codes := context.communes_named(part.folded.typed(tokens[at].start, tokens[last - 1].end)):
-                    yield part, Match(at, last), codes
-                    break
-
-
-def _is_far_end(preposition: Sequence[Token], place: Sequence[Token]) -> bool:
-    """Return True after the beginning of a route: `de Lyon à Paris`."""
-    return any(token.capital for token in place) and any(token.word in _FROM for token in preposition)
 
 
 @rule("PN404", basis="CEGO, « 10 règles d'or »: a post is read the day after, too.", levels=(Level.ADVISE,))
@@ -185,7 +68,7 @@ def dates_absolute(context: CheckContext) -> Iterator[Hit]:
     """Warn of a day that depends on when the post is read: *demain*, *samedi* without its date."""
     message = context.message
     stated = {context.local_time(moment).weekday() for moment in (message.starts_at, message.expires_at) if moment}
-    for part in _prose(context):
+    for part in prose(context):
         quoted = _quotations(part.folded.original)
         yield from islice((hit for hit in _days(part, stated) if not _within(hit.span, quoted)), _FEW)
 
@@ -224,7 +107,7 @@ def _is_dated(part: TextPart, match: Match) -> bool:
         return True
     for token in islice(tokens, match.end, match.end + _AHEAD):
         if token.word[0].isdigit():
-            return not _HOUR.match(part.folded.text, token.start)
+            return not HOUR.match(part.folded.text, token.start)
         if not (token.word in _RANGE or token.word in _DAYS or part.words.holds("month", token.word)):
             return False
     return False
@@ -266,7 +149,7 @@ def plain_style(context: CheckContext) -> Iterator[Hit]:
 )
 def sentences_short(context: CheckContext) -> Iterator[Hit]:
     """Warn of a sentence of more than 25 words."""
-    for part in _prose(context):
+    for part in prose(context):
         text, start = part.folded.original, 0
         for end in (*(match.end() for match in _SENTENCE_END.finditer(text)), len(text)):
             sentence = text[start:end]
@@ -287,7 +170,7 @@ def opening_undistracted(context: CheckContext) -> Iterator[Hit]:
         return
     if message.link:
         yield Hit("link", None, None, "link")
-    for part in _prose(context):
+    for part in prose(context):
         for span in spans_of(part.folded.original):
             if span.kind == "url":
                 yield Hit(part.field, (span.start, span.end), None, "link")
@@ -302,7 +185,7 @@ def opening_undistracted(context: CheckContext) -> Iterator[Hit]:
 )
 def signs_readable(context: CheckContext) -> Iterator[Hit]:
     """Warn of more than two emoji, of keycaps and of letters in a fancy form."""
-    for parts in _by_language(context).values():
+    for parts in by_language(context).values():
         count = 0
         for part in parts:
             text = part.folded.original
@@ -318,7 +201,7 @@ def signs_readable(context: CheckContext) -> Iterator[Hit]:
 def hashtags_readable(context: CheckContext) -> Iterator[Hit]:
     """Warn of a hashtag of several words without capitals, and of more than three."""
     message = context.typed or context.message
-    for language, parts in _by_language(context).items():
+    for language, parts in by_language(context).items():
         words = frozenset(parts[0].words.entries.get("tag_word", ()))
         found = [
             (part.field, match.span(), match[0][1:]) for part in parts for match in _TAG.finditer(part.folded.original)
@@ -347,58 +230,6 @@ def _is_composed(tag: str, words: frozenset[str]) -> bool:
     return len(plain) in begins and plain not in words
 
 
-@rule("PN416", basis=f"{FIVE_CONTENTS}: time; a promise of news without an hour is none.", levels=(Level.ADVISE,))
-def promise_timed(context: CheckContext) -> Iterator[Hit]:
-    """Warn of a promise of news that names no hour."""
-    if context.message.next_update_at or context.message.stage not in CALLS_TO_ACT:
-        return
-    for part in _prose(context):
-        for match in (*part.found.get("promise", ()), *part.found.get("next_update", ())):
-            tokens, sentence = part.folded.tokens, part.sentence(match.first)
-            end = tokens[sentence.stop - 1].end
-            if not _HOUR.search(part.folded.text, tokens[match.first].start, end) and not part.within("noon", sentence):
-                yield Hit(part.field, part.span(match))
-
-
-@rule("PN417", basis=f"{FIVE_CONTENTS}: place and time; text, data and map must agree.", levels=(Level.SECOND,))
-def text_agrees(context: CheckContext) -> Iterator[Hit]:
-    """Ask about a text that names another commune or hour than the fields of the message."""
-    message = context.message
-    place = message.location
-    if place and place.commune and message.stage not in {Stage.END, Stage.CANCELLATION}:
-        named = list(_named_communes(context))
-        own = any(place.commune in codes for _, _, codes in named)
-        for part, match, codes in named if not own else ():
-            moved = part.within("moved", part.sentence(match.first))
-            if not moved and any(_department(code) == _department(place.commune) for code in codes):
-                yield Hit(part.field, part.span(match), None, "place")
-    for name, moment in (("next_update", message.next_update_at), ("since", message.starts_at)):
-        if moment is None or message.stage not in (_BEGINS if name == "since" else CALLS_TO_ACT):
-            continue
-        for part in _prose(context):
-            for hour, span in _hours_after(part, name):
-                if not _agrees(context.local_time(moment), hour):
-                    yield Hit(part.field, span, None, "hour")
-
-
-def _department(code: str) -> str:
-    return code[:3] if code.startswith("97") else code[:2]
-
-
-def _hours_after(part: TextPart, name: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """Yield hour and minute, and their place, soon after a phrase of a list."""
-    tokens = part.folded.tokens
-    for match in part.found.get(name, ()):
-        last = tokens[min(len(tokens), match.end + _NEAR) - 1].end
-        if found := _HOUR.search(part.folded.text, tokens[match.end - 1].end, last):
-            yield (int(found[1]), int(found[2] or 0)), part.folded.span(*found.span())
-
-
-def _agrees(moment: datetime, hour: tuple[int, int]) -> bool:
-    apart = ((hour[0] - moment.hour) * 60 + hour[1] - moment.minute) % _DAY
-    return min(apart, _DAY - apart) <= _ROUNDED
-
-
 @rule("PN418", basis="CERC: words of fright make people do what they name.", levels=(Level.ADVISE,))
 def nobody_frightened(context: CheckContext) -> Iterator[Hit]:
     """Warn of words that frighten, and of *pas de panique*."""
@@ -411,7 +242,7 @@ def no_humour_in_danger(context: CheckContext) -> Iterator[Hit]:
     if not context.of_incident or context.profile.urgency is not Urgency.IMMEDIATE:
         return
     yield from _phrases(context, "joke")
-    for part in _prose(context):
+    for part in prose(context):
         for match in islice(_LAUGHING.finditer(part.folded.original), _FEW):
             yield Hit(part.field, match.span())
 
@@ -421,40 +252,12 @@ _LAUGHING: Final = re.compile(
 )
 
 
-@rule("PN420", basis=f"{FIVE_CONTENTS}: an appeal without a number loses its witnesses.", levels=(Level.ADVISE,))
-def appeal_has_contact(context: CheckContext) -> Iterator[Hit]:
-    """Warn of an appeal without a telephone number or an address."""
-    message = context.message
-    if message.category not in _APPEALS or message.stage not in CALLS_TO_ACT or message.link:
-        return
-    for parts in _by_language(context).values():
-        if not any(
-            _contact(part) or any(span.kind == "url" for span in spans_of(part.folded.original)) for part in parts
-        ):
-            yield Hit((_instruction(parts) or parts[-1]).field)
-
-
-@rule("PN421", basis=f"{FIVE_CONTENTS}: source.", levels=(Level.ADVISE,))
-def source_named(context: CheckContext) -> Iterator[Hit]:
-    """Warn of a relayed warning that does not name its author."""
-    message = context.message
-    if message.category != Category.WEATHER_RELAY or message.stage not in _BEGINS:
-        return
-    if message.link or getattr(message, "source", None):
-        return
-    for parts in _by_language(context).values():
-        texts = [part.folded.original for part in parts]
-        linked = any(span.kind in {"url", "mention"} for text in texts for span in spans_of(text))
-        if _listed(parts[0], "author") and not linked and not any(part.has("author") for part in parts):
-            yield Hit(parts[0].field)
-
-
 @rule("PN422", basis="Circulaire du 21 novembre 2017: names of functions in both genders.", levels=(Level.ADVISE,))
 def titles_in_both_genders(context: CheckContext) -> Iterator[Hit]:
     """Warn of a job advertised in the masculine only."""
     if context.message.category != Category.RECRUITMENT:
         return
-    for parts in _by_language(context).values():
+    for parts in by_language(context).values():
         if not any(part.has("feminine_title") for part in parts):
             for part in parts:
                 for match in part.found.get("masculine_title", ()):

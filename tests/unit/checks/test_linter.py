@@ -11,13 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policenotify.checks import CHECKS, linter, run_checks
+from policenotify.checks import CHECKS, guidance, linter, run_checks
 from policenotify.checks.check import Check
 from policenotify.findings import Finding, Level
 from tests.support import corpus
 from tests.support.checks import NOW, context
 
-RULES: Final = {check.code: check for check in vars(linter).values() if isinstance(check, Check)}
+RULES: Final = {
+    check.code: check for check in (*vars(guidance).values(), *vars(linter).values()) if isinstance(check, Check)
+}
 TUNED: Final = corpus.read("linter_tuned")
 
 
