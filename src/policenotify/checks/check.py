@@ -82,7 +82,7 @@ class CheckContext:
     def names(self) -> Mapping[str, list[Name]]:
         """The names of persons in each text, by field."""
         place = self.message.location
-        stated = f"{place.street or ''} {place.district or ''} {place.label or ''}" if place else ""
+        stated = f"{place.street or ''} {place.district or ''}" if place else ""
         known = frozenset(token.word for token in FoldedText(stated).tokens)
         return {part.field: names_in(part, self.is_place_name, known) for part in self.parts}
 

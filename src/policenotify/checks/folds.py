@@ -153,14 +153,17 @@ def _signs_between(text: str) -> list[int]:
     Two letters are a word only in a text in which more stand apart: `s a  f i l l e`.
     """
     runs: list[list[int]] = []  # of letters with the same sign between them
+    run: list[int] = []
     for place in (match.start() for match in _SINGLE.finditer(text)):
         sign = text[place - 1 : place]
-        joins = bool(runs) and runs[-1][-1] == place - 2 and sign in _SIGNS
-        if joins and (len(runs[-1]) == 1 or text[place - 3 : place - 2] == sign):
-            runs[-1].append(place)
-        else:
-            # A letter between two signs may belong to either run.
-            runs.append([place - 2, place] if joins else [place])
+        joins = bool(run) and run[-1] == place - 2 and sign in _SIGNS
+        if joins and (len(run) == 1 or text[place - 3 : place - 2] == sign):
+            run.append(place)
+            continue
+        runs += [run] if len(run) > 1 else []
+        # A letter between two signs may belong to either run.
+        run = [place - 2, place] if joins else [place]
+    runs += [run] if len(run) > 1 else []
     taken: set[int] = set()
     signs: list[int] = []
     # Spaces last: between `à` and a spelt word there is one, too.

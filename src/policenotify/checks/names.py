@@ -65,7 +65,7 @@ def names_in(part: TextPart, is_commune: Callable[[str], bool], known: frozenset
     Args:
         part: The text.
         is_commune: Returns True for the name of a commune.
-        known: Words of the streets and places that the message names.
+        known: Words of the street and the district that the message names.
     """
     found: list[Name] = []
     places: dict[str, bool] = {}  # each is looked up once

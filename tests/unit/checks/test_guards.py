@@ -149,6 +149,7 @@ def test_reason_and_remedy_hold_no_words_of_the_message() -> None:
         ("translations", [{"language": "en", "headline": "Mr John Barker was arrested"}]),
         ("images", [{"alt": "Portrait de Karim Benali, l'homme recherché", "digest": "0" * 64}]),
         ("location", {"commune": "34172", "label": "chez M. Bernard Lopez"}),
+        ("location", {"commune": "34172", "label": "domicile de Karim Bensalah"}),
         ("hashtags", ["KarimBensalah"]),
     ],
 )
