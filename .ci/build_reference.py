@@ -21,9 +21,20 @@ from pydantic_core import to_jsonable_python
 from policenotify.checks import CHECKS
 from policenotify.render.locales import PROFILES, CategoryProfile
 from policenotify.settings.loader import profiles_of
-from policenotify.settings.model import ChannelSettings, RecipientSettings, ReminderSettings, RouteSettings, Settings
+from policenotify.settings.model import (
+    ChannelSettings,
+    RecipientSettings,
+    ReminderSettings,
+    RouteSettings,
+    Settings,
+    WordListSettings,
+)
 
-REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+from tests.support import corpus  # noqa: E402 - not a part of the package
+
+REFERENCE = ROOT / "docs" / "reference"
 BEGIN = "<!-- what follows is written by: python .ci/build_reference.py -->\n"
 
 
@@ -139,6 +150,19 @@ labels = { fr = "Sauvetage en rivière", en = "River rescue" }
 opens_incident = true
 severity = "Severe"
 """),
+    Table("`[words.LIST]`", WordListSettings, about=
+        "The word lists of the [checks](checks.md). Brackets hold alternatives, a star any ending.\n"
+        "Case, accents and plurals make no difference.", example="""
+[words.service_numbers]
+add = ["06 12 34 56 78"]                # the desk's own mobile telephone
+
+[words.service_domains]
+add = ["police.example"]
+
+[words.insult]
+add = ["olibrius"]
+remove = { "parasite" = "Mot courant dans nos messages sur les nuisibles." }
+"""),
     )  # fmt: skip
 EXAMPLES: Mapping[str, str] = {
     "schema_version": "`1`",
@@ -154,6 +178,10 @@ EXAMPLES: Mapping[str, str] = {
     "start": '`"last_seen"`',
     "source": '`"Météo-France"`',
     "contact": '`"04 99 13 50 00"`',
+    "words": '`[words.service_numbers]`, then `add = ["06 12 34 56 78"]`',
+    "add": '`["auteur(|s) du vol", "handicap*"]`',
+    "remove": '`{ "parasite" = "Mot courant dans nos messages." }`',
+    "off": '`"Décision du directeur du 12 mai 2026."`',
     "may": '`"our_desk.rules:may"`',
     "channels": "`[channels.bluesky]`",
     "routes": '`[[routes]]`, then `to = ["public"]`',
@@ -328,9 +356,32 @@ def _defaults(model: type[Any]) -> dict[str, object]:
 
 
 def _checks() -> Iterator[str]:
-    yield from ("", *_row("code", "level", "rule", "basis"))
+    """Yield a table of all checks, and a section for each with examples that tests keep true."""
+    yield from ("", *_row("code", "level", "rule", "source"))
     for check in CHECKS:
-        yield from _row(f"`{check.code}`", " or ".join(check.levels), check.title, check.basis, head=False)
+        link = f"[`{check.code}`](#{check.code.lower()})"
+        yield from _row(link, " or ".join(check.levels), check.title, check.basis, head=False)
+    examples = tomllib.loads((corpus.FOLDER / "examples.toml").read_text("utf-8"))
+    for check in CHECKS:
+        passes, fails = (examples[check.code][kind] for kind in ("passes", "fails"))
+        finding = next(check.find(corpus.example(fails)))
+        yield from ("", f"## {check.code}", "", f"{check.title}.", "")
+        yield from _row("", finding.level)
+        yield from _row("passes", f"`{_fields(passes)}`", head=False)
+        yield from _row("fails", f"`{_fields(fails)}`", head=False)
+        yield from _row("why", finding.reason, head=False)
+        yield from _row("remedy", finding.remedy, head=False)
+        if finding.reason_fr:
+            yield from _row("in French", f"{finding.reason_fr} {finding.remedy_fr}", head=False)
+        yield from _row("source", check.basis, head=False)
+
+
+def _fields(example: Mapping[str, Any]) -> str:
+    """Return the fields of an example, as TOML would have them."""
+    shown = {
+        name: [each.get("alt") for each in value] if name == "images" else value for name, value in example.items()
+    }
+    return ", ".join(f"{name} = {_toml(value)}" for name, value in shown.items())
 
 
 def _row(*cells: str, head: bool = True) -> Iterator[str]:

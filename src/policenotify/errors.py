@@ -135,7 +135,11 @@ class MessageRejected(PolicenotifyError):
     """
 
     def __init__(
-        self, findings: Sequence[Finding], publication: str | None = None, *, in_transaction: bool = False
+        self,
+        findings: Sequence[Finding],
+        publication: str | None = None,
+        *,
+        in_transaction: bool = False,
     ) -> None:
         self.findings: tuple[Finding, ...] = tuple(findings)
         self.publication = publication

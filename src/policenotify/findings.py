@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Level(StrEnum):
-    """The weight of a finding. An error blocks the message."""
+    """The weight of a finding.
 
-    ERROR = "error"
-    WARNING = "warning"
-    INFO = "info"
+    `block`: only an administrator's written reason lifts it. `second`: it needs a second person and a written reason.
+    `advise`: the message goes out all the same.
+    """
+
+    BLOCK = "block"
+    SECOND = "second"
+    ADVISE = "advise"
+
+    def lowered(self) -> Level:
+        """Return the level below this one. The lowest is its own."""
+        return Level.SECOND if self is Level.BLOCK else Level.ADVISE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One remark of a check on a message.
+
+    Reason and remedy hold no words of the message: they stand in logs and exceptions. `excerpt` cuts those out.
 
     Attributes:
         code: The stable code of the rule: `PN101`.
@@ -24,6 +35,9 @@ class Finding:
         reason: The problem, in an officer's words.
         remedy: What to do, in the imperative.
         span: First and one-past-last character of the part of the field that it is about.
+        source: The law, standard or study that the rule rests on.
+        reason_fr: The reason in French, empty if there is none.
+        remedy_fr: The remedy in French, empty if there is none.
     """
 
     code: str
@@ -32,11 +46,29 @@ class Finding:
     reason: str
     remedy: str
     span: tuple[int, int] | None = None
+    source: str = ""
+    reason_fr: str = ""
+    remedy_fr: str = ""
 
     @property
     def blocks(self) -> bool:
-        """True if the message must not be published."""
-        return self.level is Level.ERROR
+        """True if the message does not go out without a written reason."""
+        return self.level is not Level.ADVISE
+
+    def wording(self, language: str) -> tuple[str, str]:
+        """Return reason and remedy in French for `fr`, else in English."""
+        if language.partition("-")[0] == "fr" and self.reason_fr:
+            return self.reason_fr, self.remedy_fr
+        return self.reason, self.remedy
+
+    def excerpt(self, texts: Mapping[str, str]) -> str:
+        """Return the words that it is about, from the texts of the message by field."""
+        start, end = self.span or (0, 0)
+        return texts.get(self.field, "")[start:end]
+
+    def quoting(self, excerpt: str) -> str:
+        """Return it as one line, in English, with the words that it is about."""
+        return f"{self.code} {self.level} · {self.field} “{excerpt}”: {self.reason} {self.remedy}"
 
     def __str__(self) -> str:
         return f"{self.code} {self.level} · {self.field}: {self.reason} {self.remedy}"

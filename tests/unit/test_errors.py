@@ -36,8 +36,8 @@ from policenotify.model.receipt import PublicationFailed, Receipt
 
 AT = datetime(2026, 7, 26, 12, 5, tzinfo=UTC)
 ULID = "01K1BB00000000000000000000"
-ERROR = Finding(code="PN101", level=Level.ERROR, field="location", reason="No place is named.", remedy="Name one.")
-WARNING = Finding(code="PN201", level=Level.WARNING, field="headline", reason="It is long.", remedy="Shorten it.")
+ERROR = Finding(code="PN101", level=Level.BLOCK, field="location", reason="No place is named.", remedy="Name one.")
+WARNING = Finding(code="PN201", level=Level.ADVISE, field="headline", reason="It is long.", remedy="Shorten it.")
 RECEIPT = Receipt(
     channel="bluesky", language="fr", outcome=Outcome.REFUSED, delivery=1, reason="Too long.", remedy="Shorten it."
 )
@@ -94,7 +94,7 @@ def test_an_error_survives_the_way_from_a_worker_to_its_caller(error: Policenoti
             MessageRejected([ERROR, WARNING], ULID),
             (
                 f"Nothing was sent: the message may not go out as it is. The draft is kept as {ULID}.\n"
-                "  PN101 error · location: No place is named. Name one."
+                "  PN101 block · location: No place is named. Name one."
             ),
         ),
         (
@@ -102,7 +102,7 @@ def test_an_error_survives_the_way_from_a_worker_to_its_caller(error: Policenoti
             (
                 "Nothing was sent: the message may not go out as it is. "
                 f"The draft is kept as {ULID} if your transaction commits.\n"
-                "  PN101 error · location: No place is named. Name one."
+                "  PN101 block · location: No place is named. Name one."
             ),
         ),
         (
@@ -113,7 +113,7 @@ def test_an_error_survives_the_way_from_a_worker_to_its_caller(error: Policenoti
             MessageRejected([ERROR]),
             (
                 "Nothing was sent: the message may not go out as it is.\n"
-                "  PN101 error · location: No place is named. Name one."
+                "  PN101 block · location: No place is named. Name one."
             ),
         ),
         (InvalidTransition("Incident 'x' has ended.", incident="x"), "Nothing was sent. Incident 'x' has ended."),

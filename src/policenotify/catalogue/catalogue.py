@@ -25,6 +25,7 @@ _SENTENCE_END: Final = re.compile(r"[.!?\]]\s")  # or the code of a network
 _STOPS: Final = re.compile(r"(?<=[\w»)\]])(?=[:;](?:\s|$))", re.MULTILINE)
 _QUOTED: Final = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _MOMENT: Final = re.compile(r"\b(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d) (?P<clock>\d\d:\d\d(?::\d\d)?)\b")
+_CLOSES: Final = re.compile(r"[^“]*”")  # a quotation that began before
 _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
 
 
@@ -199,6 +200,8 @@ class Catalogue:
 
     def _fits(self, template: Template, number: int, value: str) -> bool:
         """Return True if a value does not run into the next sentence, line or column."""
+        if _CLOSES.match(value):
+            return False
         marks = ("\n",) if number in template.nested else ("\n", " · ", "; ")
         if any(mark in value and mark not in template.english for mark in marks):
             return False
@@ -256,8 +259,34 @@ def catalogue_of(language: str) -> Catalogue | None:
         for file in sorted(folder.iterdir(), key=lambda file: file.name)
         if file.name.endswith(".toml")
     ]
+    tables.append(_of_rules(language.partition("-")[0]))
     special = [next((table.pop(name) for table in tables if name in table), None) for name in ("forms", "metavars")]
     return Catalogue(language, {english: text for table in tables for english, text in table.items()}, *special)
+
+
+def _of_rules(language: str) -> dict[str, str]:
+    """Return the texts of the rules of checks.
+
+    They stand beside the rules, for whoever writes a rule for jurists writes it in both languages at once. A finding
+    carries both, for programs; a person reads it through the catalogue, as every other text.
+    """
+    found: dict[str, str] = {}
+    folder = files("policenotify") / "checks" / "data"
+    tables = [
+        tomllib.loads(file.read_text(encoding="utf-8"))
+        for file in sorted(folder.iterdir(), key=lambda file: file.name)
+        if file.name.startswith("PN")
+    ]
+    while tables:
+        table = tables.pop()
+        if language in table:
+            found |= {_literal(table["en"][part]): _literal(table[language][part]) for part in ("reason", "remedy")}
+        tables += [inner for inner in table.values() if isinstance(inner, dict)]
+    return found
+
+
+def _literal(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def localized(text: object, language: str) -> str:

@@ -11,6 +11,7 @@ from policenotify.checks.check import CALLS_TO_ACT, FIVE_CONTENTS, CheckContext,
 from policenotify.findings import Level
 from policenotify.model.cap import CapCategory, Severity
 from policenotify.model.lifecycle import Stage
+from policenotify.model.message import Category
 from policenotify.render.locales import Locale, best_match
 from policenotify.text.comparison import affirms, fold
 
@@ -28,8 +29,9 @@ _FOLLOWS: Final = frozenset({Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CA
     field="location",
 )
 def place_stated(context: CheckContext) -> Iterator[Remark]:
-    """Require a commune, a road or a label, and for the weather at least an area."""
-    place, wide = context.message.location, CapCategory.MET in context.profile.cap_categories
+    """Require a commune, a road or a label, and for the weather or an abduction alert at least an area."""
+    place, relays = context.message.location, context.message.category == Category.CHILD_ABDUCTION_RELAY
+    wide = relays or CapCategory.MET in context.profile.cap_categories
     stated = place and (place.commune or place.road or place.label or (wide and (place.department or place.epci)))
     if context.of_incident and not stated:
         yield Remark(
@@ -57,7 +59,7 @@ def commune_exists(context: CheckContext) -> Iterator[Remark]:
     "PN104",
     basis=f"{FIVE_CONTENTS}: time, the one most often missing.",
     field="next_update_at",
-    levels=(Level.ERROR, Level.WARNING),
+    levels=(Level.BLOCK, Level.ADVISE),
 )
 def time_stated(context: CheckContext) -> Iterator[Remark]:
     """Require a start, an end or the next update."""
@@ -71,7 +73,7 @@ def time_stated(context: CheckContext) -> Iterator[Remark]:
             "Readers do not know since when or until when it holds, nor when they will hear more.",
             f"Give next_update_at, by default in an hour: {proposed} (--next-update +1h). "
             "Else give starts_at or expires_at.",
-            level=Level.WARNING if advises else Level.ERROR,
+            level=Level.ADVISE if advises else Level.BLOCK,
         )
 
 
@@ -94,7 +96,7 @@ def not_expired(context: CheckContext) -> Iterator[Remark]:
     "PN109",
     basis="A broken promise of news makes people look for it elsewhere.",
     field="next_update_at",
-    levels=(Level.ERROR, Level.WARNING),
+    levels=(Level.BLOCK, Level.ADVISE),
 )
 def next_update_ahead(context: CheckContext) -> Iterator[Remark]:
     """Refuse a next update in the past, and warn of one far ahead or never shown."""
@@ -110,13 +112,13 @@ def next_update_ahead(context: CheckContext) -> Iterator[Remark]:
         yield Remark(
             f"It promises news only at {context.local(promised)}, in {(promised - now) // _HOUR} hours.",
             "Check the day: perhaps an earlier one was meant.",
-            level=Level.WARNING,
+            level=Level.ADVISE,
         )
     elif stage in {Stage.END, Stage.CANCELLATION}:
         yield Remark(
             f"An {stage} is the last message; the promise of news is not shown.",
             "Leave it out, or publish an update instead.",
-            level=Level.WARNING,
+            level=Level.ADVISE,
         )
 
 
@@ -146,7 +148,7 @@ def predecessor_exists(context: CheckContext) -> Iterator[Remark]:
     "PN110",
     basis="Sutton, Cain, Waugh and Olson, on all-clear messages, 2024: 'all clear' alone is jargon.",
     field="instruction",
-    levels=(Level.WARNING,),
+    levels=(Level.ADVISE,),
 )
 def end_gives_all_clear(context: CheckContext) -> Iterator[Remark]:
     """Require an all-clear of the language in an end."""
@@ -165,7 +167,7 @@ def end_gives_all_clear(context: CheckContext) -> Iterator[Remark]:
 @check(
     "PN115",
     basis="An all-clear with a negation before it, such as 'pas encore rétablie', under the mark of an end.",
-    levels=(Level.WARNING,),
+    levels=(Level.ADVISE,),
 )
 def end_not_denied(context: CheckContext) -> Iterator[Remark]:
     """Warn of an end whose text denies an all-clear."""
@@ -176,7 +178,7 @@ def end_not_denied(context: CheckContext) -> Iterator[Remark]:
         denied = [phrase for phrase, stated in (_all_clears(text, locale) if locale else {}).items() if stated is False]
         if denied:
             yield Remark(
-                f"An end announces that it is over, and this denies it: not “{denied[0]}”.",
+                f"An end announces that it is over, and this denies it: not “{min(denied, key=len)}”.",
                 "Publish an update instead, or state what people may do again.",
                 field=field,
             )
@@ -194,7 +196,7 @@ def _all_clears(text: str, locale: Locale) -> dict[str, bool | None]:
     "PN111",
     basis="CAP 1.2, section 3.2.1 (status: Exercise); the mark is added by the rendering.",
     field="exercise",
-    levels=(Level.ERROR, Level.WARNING),
+    levels=(Level.BLOCK, Level.ADVISE),
 )
 def exercise_marked_once(context: CheckContext) -> Iterator[Remark]:
     """Refuse the mark of an exercise on a real message, and warn of a second mark."""
@@ -213,6 +215,6 @@ def exercise_marked_once(context: CheckContext) -> Iterator[Remark]:
             f"{mark} would stand there twice: every post of an exercise is marked.",
             "Leave it out of the headline.",
             field="headline",
-            level=Level.WARNING,
+            level=Level.ADVISE,
             span=(0, len(mark)),
         )

@@ -25,7 +25,7 @@ _WRITE: Final = "Write the https address of a known site, as its owner writes it
     "PN116",
     basis="Unicode Technical Standard #39, section 5.1 (mixed scripts); RFC 3492 (xn--); fraudsters use look-alikes.",
     field="link",
-    levels=(Level.ERROR, Level.WARNING),
+    levels=(Level.BLOCK, Level.ADVISE),
 )
 def links_trusted(context: CheckContext) -> Iterator[Remark]:
     """Refuse links to look-alikes, IP addresses and hosts that are not listed, and warn of `http:` and `xn--`."""
@@ -50,19 +50,19 @@ def _doubts(link: str, host: str, known: tuple[str, ...]) -> Iterator[tuple[str,
     """Yield what is wrong with a link, the gravest first."""
     shown = _decoded(host)
     if not host:
-        yield "cannot be read", Level.ERROR
+        yield "cannot be read", Level.BLOCK
     if (read := unicodedata.normalize("NFKC", host.replace("。", "."))) != host:
-        yield f"is written in signs that browsers read as {read}", Level.ERROR
+        yield f"is written in signs that browsers read as {read}", Level.BLOCK
     if _IP.fullmatch(host):
-        yield "names no site but an IP address", Level.ERROR
+        yield "names no site but an IP address", Level.BLOCK
     if len(scripts := _scripts(shown)) > 1:
-        yield f"mixes letters that look alike ({', '.join(sorted(scripts)).title()})", Level.ERROR
+        yield f"mixes letters that look alike ({', '.join(sorted(scripts)).title()})", Level.BLOCK
     if known and not any(_is_listed(_coded(host), name) for name in known):
-        yield "leads to a site that is not in `links` of the settings", Level.ERROR
+        yield "leads to a site that is not in `links` of the settings", Level.BLOCK
     if shown != host and not known:
-        yield f"is the coded form of {shown}", Level.WARNING
+        yield f"is the coded form of {shown}", Level.ADVISE
     if link.lower().startswith("http:"):
-        yield "is not https, so that others may change the page on its way", Level.WARNING
+        yield "is not https, so that others may change the page on its way", Level.ADVISE
 
 
 def _coded(host: str) -> str:

@@ -21,7 +21,7 @@ _WORD: Final = re.compile(r"[^\W\d_]{2,}+")
 @check(
     "PN405",
     basis="Charte d'accessibilité de la communication de l'État, 2021: readers do not know a service's abbreviations.",
-    levels=(Level.WARNING,),
+    levels=(Level.ADVISE,),
 )
 def words_known(context: CheckContext) -> Iterator[Remark]:
     """Warn of abbreviations that the public does not know, and of capitals without their accents."""
@@ -40,7 +40,7 @@ def words_known(context: CheckContext) -> Iterator[Remark]:
 @check(
     "PN406",
     basis="RGAA 4: a screen reader may spell out capitals, and everyone reads them more slowly.",
-    levels=(Level.WARNING,),
+    levels=(Level.ADVISE,),
 )
 def capitals_rare(context: CheckContext) -> Iterator[Remark]:
     """Warn of a sentence in capitals."""
@@ -57,7 +57,7 @@ def capitals_rare(context: CheckContext) -> Iterator[Remark]:
 @check(
     "PN407",
     basis="Lexique des règles typographiques en usage à l'Imprimerie nationale, 2002.",
-    levels=(Level.WARNING,),
+    levels=(Level.ADVISE,),
 )
 def signs_in_order(context: CheckContext) -> Iterator[Remark]:
     """Warn of repeated signs, and of a missing space after a colon, a semicolon or a comma."""

@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Final, Literal
 
-from policenotify.checks.check import CALLS_TO_ACT, FIVE_CONTENTS, CheckContext, Remark, check, texts_of
+from policenotify.checks.check import CALLS_TO_ACT, FIVE_CONTENTS, CheckContext, Remark, check, seen_texts, texts_of
 from policenotify.findings import Level
 from policenotify.model.cap import Severity
 from policenotify.model.message import Message
-from policenotify.render.redaction import house_numbers
 from policenotify.text.autolinks import Fix, repair
 from policenotify.text.characters import clean
 from policenotify.text.comparison import fold
@@ -35,14 +34,14 @@ _MEANINGLESS: Final = frozenset(
     "PN103",
     basis=f"{FIVE_CONTENTS}: guidance; Sutton, Olson and Waugh, 'The Warning Lexicon', Natural Hazards Review 25(1), "
     "2024.",
-    levels=(Level.ERROR, Level.WARNING),
+    levels=(Level.BLOCK, Level.ADVISE),
 )
 def instruction_given(context: CheckContext) -> Iterator[Remark]:
     """Require an instruction from moderate severity on, in each language."""
     calls = context.of_incident and context.message.stage in CALLS_TO_ACT
     if not calls or not context.severity.at_least(Severity.MODERATE):
         return
-    level = Level.ERROR if context.severity.at_least(Severity.SEVERE) else Level.WARNING
+    level = Level.BLOCK if context.severity.at_least(Severity.SEVERE) else Level.ADVISE
     for _, field, instruction in texts_of(context.message, "instruction"):
         if not fold(instruction):
             yield Remark(
@@ -69,7 +68,7 @@ def pictures_described(context: CheckContext) -> Iterator[Remark]:
     "PN106",
     basis=f"{FIVE_CONTENTS}: hazard. A post begins with the category's hashtag; this is for categories without one.",
     field="headline",
-    levels=(Level.WARNING,),
+    levels=(Level.ADVISE,),
 )
 def hazard_named(context: CheckContext) -> Iterator[Remark]:
     """Require the category's label first in the headline if it has no hashtag."""
@@ -99,18 +98,16 @@ def headline_readable(context: CheckContext) -> Iterator[Remark]:
 @check(
     "PN113",
     basis="twitter-text 3.1.0 links bare domains, and .la, .de and .au are countries: fermé.La is a link.",
-    levels=(Level.WARNING, Level.INFO),
+    levels=(Level.ADVISE,),
 )
 def spaces_after_stops(context: CheckContext) -> Iterator[Remark]:
     """Report a missing space that is added, so that nothing becomes a link."""
     for field, fix, span in _fixes(context, "space"):
-        typed = fix.original[fix.original.rfind(".") + 1 :]
         yield Remark(
             f"In “{fix.original}” a space is missing, and networks may make it a link to an unrelated site. "
             f"It goes out as “{fix.replacement}”.",
             "Put the space after the full stop; or, if it is an address, write https:// before it.",
             field=field,
-            level=Level.WARNING if typed.islower() else Level.INFO,
             span=span,
         )
 
@@ -118,7 +115,7 @@ def spaces_after_stops(context: CheckContext) -> Iterator[Remark]:
 @check(
     "PN114",
     basis="A mention notifies a third person; X restricts mentions by programs, and hides posts that begin so.",
-    levels=(Level.WARNING, Level.INFO),
+    levels=(Level.ADVISE,),
 )
 def no_unintended_mention(context: CheckContext) -> Iterator[Remark]:
     """Report a mention that is taken out, and warn of one that is not named in words."""
@@ -130,7 +127,6 @@ def no_unintended_mention(context: CheckContext) -> Iterator[Remark]:
             f"It goes out as “{words if named else fix.replacement.strip()}”.",
             "Write its name in words, or under names in the settings; or list it under mentions of the channel.",
             field=field,
-            level=Level.INFO if named else Level.WARNING,
             span=span,
         )
 
@@ -138,7 +134,7 @@ def no_unintended_mention(context: CheckContext) -> Iterator[Remark]:
 @check(
     "PN120",
     basis="Grevisse, Le bon usage: à and de merge with the article of a town, as in au Havre, des Matelles.",
-    levels=(Level.INFO,),
+    levels=(Level.ADVISE,),
 )
 def prepositions_merged(context: CheckContext) -> Iterator[Remark]:
     """Report a preposition that is merged with the article of the commune, or elided before its name."""
@@ -149,25 +145,6 @@ def prepositions_merged(context: CheckContext) -> Iterator[Remark]:
             yield Remark(
                 f"In French, {name} merges with the word before it. It goes out as “{at(name)}” and “{of(name)}”.",
                 "Write it so.",
-                field=field,
-            )
-
-
-@check(
-    "PN210",
-    basis="Code pénal, art. 223-1-1 and 226-1: what lets people find a person's home.",
-    levels=(Level.WARNING,),
-)
-def house_not_named(context: CheckContext) -> Iterator[Remark]:
-    """Report house numbers that are removed before publication."""
-    typed = context.typed or context.message
-    before, after = ({**dict(visible_texts(message)), **dict(alts_of(message))} for message in (typed, context.message))
-    for field, parts in house_numbers(typed, (entry.message for entry in context.history.entries)):
-        if parts and before[field] != after[field]:
-            yield Remark(
-                f"{', '.join(f'“{part}”' for part in parts)} would reveal which house it is. "
-                "It is removed before publication.",
-                "Leave it out. If readers must know the house, allow it for the category: precision = exact.",
                 field=field,
             )
 
@@ -188,19 +165,7 @@ def _fixes(
 
 def visible_texts(message: Message) -> Iterator[tuple[str, str]]:
     """Yield field and text of everything that readers see."""
-    yield from ((field, text) for _, field, text in texts_of(message, "headline", "description", "instruction"))
-    translated = ((f"translations.{each.language}.", each.known) for each in message.translations)
-    for prefix, known in (("", message.known), *translated):
-        yield from ((f"{prefix}known.{name}", sentence or "") for name, sentence in known or ())
-    yield "source", message.source or ""
-    if message.location:
-        for name in ("label", "street", "district", "line"):
-            yield f"location.{name}", getattr(message.location, name) or ""
-        for number, end in enumerate(message.location.between or ()):
-            yield f"location.between.{number}", end
-        if road := message.location.road:
-            yield "location.road.direction", road.direction or ""
-            yield "location.road.exit", road.exit or ""
+    yield from ((field, text) for _, field, text in seen_texts(message))
 
 
 def alts_of(message: Message) -> Iterator[tuple[str, str]]:

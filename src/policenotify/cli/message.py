@@ -242,6 +242,9 @@ def _fields(typed: Typed, publisher: Publisher, before: Location | None) -> dict
         fields["known"] = known
     if typed["hashtags"]:
         fields["hashtags"] = typed["hashtags"]
+    if typed["bases"]:
+        given = [basis.partition(":") for basis in typed["bases"]]
+        fields["basis"] = [{"who": who.strip(), "reference": reference.strip()} for who, _, reference in given]
     if place := location_of({name: typed[name] for name in PLACE}, before):
         fields["location"] = place
     return fields

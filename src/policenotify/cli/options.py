@@ -150,6 +150,13 @@ _MESSAGE = (
     ),
     click.option("--alt", "alts", metavar="TEXT", multiple=True, help="What the picture shows, in the same order."),
     click.option("--hashtag", "hashtags", metavar="WORD", multiple=True, help="One more; may be repeated."),
+    click.option(
+        "--basis",
+        "bases",
+        metavar="WHO[:REFERENCE]",
+        multiple=True,
+        help="Who agreed: prosecutor, guardian, family or consent, and what it is found by; may be repeated.",
+    ),
     single_value("--language", metavar="TAG", help="Of your texts: fr, oc, pt-BR.  [default: fr]"),
     single_value(
         "--file",
@@ -181,6 +188,7 @@ _OPENING = (
 _DELIVERY = (
     single_value("--key", metavar="KEY", help="Your name for it: one key publishes once.  [default: by content]"),
     single_value("--wait", type=Seconds(min=0), metavar="SECONDS", help="How long to wait for the networks."),
+    single_value("--despite-findings", metavar="REASON", help="Why to publish although a finding asks for a reason."),
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import tzinfo
 from typing import Final
 
@@ -15,8 +15,10 @@ from rich.panel import Panel
 from rich.text import Text
 
 from policenotify.channel import Operation
+from policenotify.checks import quotable_texts
 from policenotify.findings import Finding
 from policenotify.model.history import Outcome
+from policenotify.model.message import Message
 from policenotify.model.receipt import UNVERIFIED as NOTE
 from policenotify.model.receipt import Publication, Receipt, local_time
 from policenotify.text import Budget
@@ -133,7 +135,7 @@ def receipts(publication: Publication, zone: tzinfo) -> Iterator[RenderableType]
     """Yield the receipts of a publication, then its findings."""
     for receipt in publication:
         yield from _receipt(receipt, zone)
-    yield from findings(publication.findings)
+    yield from findings(publication.findings, publication.message)
 
 
 def in_short(publication: Publication) -> str:
@@ -148,10 +150,12 @@ def in_short(publication: Publication) -> str:
     return f"{'✔' if publication.ok else '✘'} {', '.join(counts)}"
 
 
-def findings(remarks: Iterable[Finding]) -> Iterator[RenderableType]:
-    """Yield the findings of the checks."""
+def findings(remarks: Sequence[Finding], message: Message) -> Iterator[RenderableType]:
+    """Yield the findings of the checks, with the words that they are about."""
+    texts = quotable_texts(message, remarks)
     for finding in remarks:
-        yield Padding(Text(plain(str(finding))), (0, 0, 0, 2))
+        excerpt = finding.excerpt(texts)
+        yield Padding(Text(plain(finding.quoting(excerpt) if excerpt else str(finding))), (0, 0, 0, 2))
 
 
 def people(receipt: Receipt) -> str:

@@ -341,6 +341,7 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
     if message.incident is not None:
         due = [microseconds(new.due_at) if new.due_at else None]
         body["incident"] = [message.incident, new.status, *([] if message.stage is Stage.CORRECTION else due)]
+    body |= {"despite_findings": new.despite_findings} if new.despite_findings else {}
     record(connection, new.at, new.actor, "published", body, publication=new.id)
 
 

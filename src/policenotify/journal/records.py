@@ -91,6 +91,7 @@ class NewPublication:
         targets: The targets without a post: skipped, refused, a deletion, or waiting for their channel.
         recipients: The addresses on each channel's list, for channels with recipients.
         skips_without_opening: Channels that skip the end of an incident whose opening was never posted there.
+        despite_findings: The written reason to publish although findings ask for one.
     """
 
     id: str
@@ -110,6 +111,7 @@ class NewPublication:
     recipients: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     pictures: tuple[Picture, ...] = ()
     skips_without_opening: frozenset[str] = frozenset()
+    despite_findings: str = ""
 
     @property
     def deliveries(self) -> list[tuple[Target, Post | None, Post | None]]:

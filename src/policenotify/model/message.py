@@ -249,6 +249,20 @@ class Translation(FrozenModel):
     alts: tuple[Alt, ...] = ()
 
 
+class Basis(FrozenModel):
+    """Who agreed that something of a person is published. It is kept in the journal, and no post shows it.
+
+    Attributes:
+        who: The prosecutor, the guardian of a minor, the family, or the person (`consent`).
+        at: The time of the agreement.
+        reference: What it can be found by: a case number, the name of the file.
+    """
+
+    who: Literal["prosecutor", "guardian", "family", "consent"]
+    at: Moment | None = None
+    reference: Annotated[str, StringConstraints(max_length=200), PRINTABLE] = ""
+
+
 class Message(FrozenModel):
     """A message, as the desk publishes it once on every network.
 
@@ -278,6 +292,7 @@ class Message(FrozenModel):
         translations: The words in other languages.
         exercise: It is an exercise.
         sender: The service's name, or `None` for that of the settings.
+        basis: Who agreed to the publication. What they cover is checked one level lower.
     """
 
     schema_version: Literal[1] = 1
@@ -302,6 +317,7 @@ class Message(FrozenModel):
     translations: tuple[Translation, ...] = ()
     exercise: bool = False
     sender: Text | None = None
+    basis: tuple[Basis, ...] = ()
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
@@ -359,9 +375,9 @@ class Message(FrozenModel):
     ) -> Message:
         """Return the next message of the same incident.
 
-        Category, severity, certainty, place, source, hashtags, language, exercise and sender are the same. Urgency,
-        times, link, images, description, instruction, what is known, and translations belong to the earlier message
-        only.
+        Category, severity, certainty, place, source, hashtags, language, exercise, sender and basis are the same.
+        Urgency, times, link, images, description, instruction, what is known, and translations belong to the earlier
+        message only.
 
         Args:
             stage: The stage of the new message.
@@ -381,7 +397,18 @@ class Message(FrozenModel):
         return Message.model_validate({**carried, "headline": headline, **changes, "lifecycle": lifecycle})
 
 
-_CARRIED = ("category", "severity", "certainty", "location", "source", "hashtags", "language", "exercise", "sender")
+_CARRIED = (
+    "category",
+    "severity",
+    "certainty",
+    "location",
+    "source",
+    "hashtags",
+    "language",
+    "exercise",
+    "sender",
+    "basis",
+)
 
 
 def _canonical(value: object) -> object:

@@ -133,6 +133,15 @@ def is_shared(name: str) -> bool:
     return sum(row[_NAME] == name and row[_KIND] == "COM" for row in rows) > 1
 
 
+def is_name(text: str) -> bool:
+    """Return True for the name of a commune, as `communes_named` finds it.
+
+    The first call may cost a tenth of a second.
+    """
+    key = _fold_name(text)
+    return bool(key) and f"\n{key}\t" in _names()
+
+
 def suggest(name_or_code: str, department: str | None = None, limit: int = 3) -> tuple[Commune, ...]:
     """Return the communes that a name or a code may mean.
 

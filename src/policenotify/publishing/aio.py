@@ -63,9 +63,14 @@ class AsyncPublisher:
         actor: str,
         to: Sequence[str] | None = None,
         wait: timedelta | float | None = None,
+        despite_findings: str = "",
     ) -> Publication:
         """See `Publisher.publish`."""
-        return await _call(lambda: self._publisher.publish(message, key=key, actor=actor, to=to, wait=wait))
+        return await _call(
+            lambda: self._publisher.publish(
+                message, key=key, actor=actor, to=to, wait=wait, despite_findings=despite_findings
+            )
+        )
 
     async def incident(self, incident: str) -> Publication:
         """See `Publisher.incident`."""

@@ -74,6 +74,12 @@ def load_images(message: Message, stored: Callable[[str, str], Picture]) -> tupl
     return message.model_copy(update={"images": images}), pictures
 
 
+def file_names(message: Message) -> tuple[str, ...]:
+    """Return the names of the files of the images, as words. Empty for an image without a file."""
+    paths = (image.path.__fspath__() if image.path is not None else "" for image in message.images)
+    return tuple(os.path.basename(path).replace("_", " ") for path in paths)  # noqa: PTH119 - any path-like object
+
+
 def _load(image: MessageImage, stored: Callable[[str, str], Picture]) -> Picture:
     if image.digest is not None:
         return stored(image.digest, image.alt)

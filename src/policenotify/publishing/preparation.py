@@ -15,7 +15,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from policenotify.channel import ChannelConfig, Clock, Operation, Picture
-from policenotify.checks import Check, CheckContext, run_checks
+from policenotify.checks import SHIPPED, Check, CheckContext, Vocabulary, run_checks
 from policenotify.errors import InvalidTransition, JournalError, MessageTooLong, PolicenotifyError, SettingsError
 from policenotify.journal.records import LISTED, NewPublication, describe_incidents
 from policenotify.model import places
@@ -108,6 +108,7 @@ class Preparer:
         sender: The service's name.
         clock: The clock for channels that read their capabilities from a server.
         entropy: Returns that many random bytes.
+        words: The word lists of the checks.
     """
 
     journal: Journal
@@ -123,6 +124,7 @@ class Preparer:
     entropy: Callable[[int], bytes]
     links: tuple[str, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
+    words: Vocabulary = SHIPPED
 
     def prepare(
         self,
@@ -132,6 +134,7 @@ class Preparer:
         key: str,
         actor: str,
         to: Sequence[str] | None = None,
+        file_names: Sequence[str] = (),
         despite_findings: bool = False,
     ) -> NewPublication:
         """Check a message, choose its channels and render its posts.
@@ -142,6 +145,7 @@ class Preparer:
             key: The caller's key.
             actor: The officer or system that publishes.
             to: Names or tags of channels, instead of the routes.
+            file_names: The names of the files of the images, empty for an image without one.
             despite_findings: Render the posts even if a finding blocks. Otherwise such a publication has none.
 
         Raises:
@@ -162,6 +166,8 @@ class Preparer:
             profile=profile,
             history=history,
             is_commune=lambda code: places.commune(code) is not None,
+            is_place_name=places.is_name,
+            communes_named=lambda name: frozenset(each.code for each in places.communes_named(name)),
             locales=self.locales,
             now=at,
             zone=self.zone,
@@ -169,6 +175,10 @@ class Preparer:
             links=self.links,
             names=self.names,
             typed=message,
+            words=self.words,
+            file_names=tuple(
+                (message.language, f"images.{number}.path", name) for number, name in enumerate(file_names) if name
+            ),
         )
         lifetime = at + profile.lifetime if profile.lifetime else None
         # An end, a correction and a cancellation are published however late. Anything else would be stale.

@@ -12,17 +12,17 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from policenotify.channel import ChannelConfig, Clock, Operation, Picture
-from policenotify.checks import CHECKS, Check
+from policenotify.checks import CHECKS, SHIPPED, Check, Vocabulary
 from policenotify.delivery.attempt import backoff
 from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.delivery.worker import Worker
 from policenotify.errors import InvalidTransition, JournalError, MessageRejected, SettingsError, forget_locals_of
-from policenotify.findings import Finding
-from policenotify.journal.records import LEASE, LISTED, describe_incidents
+from policenotify.findings import Finding, Level
+from policenotify.journal.records import LEASE, LISTED, NewPublication, describe_incidents
 from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.message import Message, parsed, read
 from policenotify.model.receipt import UNVERIFIED, Publication, Receipt, local_time
-from policenotify.publishing.images import load_images, with_pictures
+from policenotify.publishing.images import file_names, load_images, with_pictures
 from policenotify.publishing.preparation import ChannelProblem, PendingDeliveries, Preparer, read_recipients
 from policenotify.publishing.reminders import CATEGORY as DUTY_CATEGORY
 from policenotify.publishing.reminders import DutyNotifier, Reminder, ReminderPolicy, Reminders, duty_profile
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
     from policenotify.journal.records import IncidentLine
     from policenotify.journal.workers import Runner
+
+SHORTEST_REASON = 10
+"""Characters of a written reason, at least."""
 
 _ATTEMPTS = 5  # to store a publication while other processes change its incident
 _TURN = timedelta(seconds=5)  # for which a worker delivers before it looks for pending deliveries and reminders again
@@ -92,6 +95,7 @@ class Publisher:
         checks: Sequence[Check] = CHECKS,
         links: Sequence[str] = (),
         names: Mapping[str, str] | None = None,
+        words: Vocabulary = SHIPPED,
         lease: timedelta = LEASE,
         backoff: Callable[[timedelta], timedelta] = backoff,
         reminders: ReminderPolicy | None = None,
@@ -119,6 +123,7 @@ class Publisher:
             links: Hosts to which messages may link: `police.fr`, or `.gouv.fr` for all below it. Empty: any.
             names: The words for accounts (`@PompiersHerault`) that a channel may not mention, and for hashtags (`#OTV`)
                 where there are none.
+            words: The word lists of the checks.
             lease: How long a claimed delivery is held without a heartbeat.
             backoff: Returns the wait after a failure, from the wait after the failure before it.
             reminders: When overdue incidents are reminded of, and on which channels.
@@ -126,9 +131,10 @@ class Publisher:
             runners: Engines of the host application to notify of new publications.
             reopen: Makes a channel with a problem again, from the current settings.
             pictures: The folder of the images that messages in JSON may name by path. By default they may name none.
-            may: Called with actor, action and message before each publication, and before `stop`, `resume`, `resolve`,
-                `purge` and `lift`, which have no message. It returns `True`, or the reason why the actor may not.
-                policenotify itself does not verify who the actor is.
+            may: Called with actor, action and message before each publication, before one that a finding of level
+                `block` forbids (action `overrule`; without a rule no actor may), and before `stop`, `resume`,
+                `resolve`, `purge` and `lift`, which have no message. It returns `True`, or the reason why the actor may
+                not. policenotify itself does not verify who the actor is.
 
         Raises:
             SettingsError: Two channels are the same account, or a duty channel does not exist.
@@ -167,6 +173,7 @@ class Publisher:
             entropy=entropy,
             links=tuple(links),
             names=names or {},
+            words=words,
         )
         self._pending = PendingDeliveries(
             journal=journal,
@@ -220,8 +227,11 @@ class Publisher:
             InvalidImage: An image cannot be used.
             SettingsError: No channel is chosen, or *to* names an unknown one.
         """
+        names = file_names(message)
         message, pictures = load_images(message, self.journal.publications.picture)
-        new = self._preparer.prepare(message, pictures, key="", actor="", to=to, despite_findings=True)
+        new = self._preparer.prepare(
+            message, pictures, key="", actor="", to=to, file_names=names, despite_findings=True
+        )
         return Preview(
             message=new.message,
             findings=new.findings,
@@ -242,6 +252,7 @@ class Publisher:
         to: Sequence[str] | None = None,
         wait: timedelta | float | None = None,
         connection: Connection | None = None,
+        despite_findings: str = "",
     ) -> Publication:
         """Store a message in the journal, deliver it, and return what became of it.
 
@@ -264,11 +275,14 @@ class Publisher:
                 that was used) leaves your transaction usable. The draft of a rejected message is kept if you commit.
                 On SQLite begin it with `BEGIN IMMEDIATE`: a transaction that has only read so far fails if another
                 process has written since, and must be started again.
+            despite_findings: The written reason, of at least 10 characters, to publish although findings of level
+                `second` ask for one. For level `block`, the installation's rule (`may`) must also allow the actor to
+                `overrule`. The journal keeps it.
 
         Raises:
-            ValueError: *key* or *actor* is empty or too long, *wait* is not a time, or *wait* is not zero in your own
-                transaction.
-            MessageRejected: A finding blocks. The draft is kept.
+            ValueError: *key* or *actor* is empty or too long, *wait* is not a time, *wait* is not zero in your own
+                transaction, or *despite_findings* is too short.
+            MessageRejected: A finding blocks, and no reason lifts it. The draft is kept.
             InvalidTransition: The stage is not allowed now in this incident, or another process published first.
             IdempotencyConflict: The key names another message.
             MessageTooLong: The message fits none of the channels.
@@ -282,6 +296,8 @@ class Publisher:
         In all other cases nothing was sent.
         """
         _check_names(key, actor)
+        if despite_findings and len(despite_findings.strip()) < SHORTEST_REASON:
+            raise ValueError(f"despite_findings: write at least {SHORTEST_REASON} characters. Nothing was sent")
         # Before anything is written: a wrong value must not come to light after that.
         wait = _span(self.wait if wait is None and connection is None else wait)
         if connection is not None and wait:
@@ -290,10 +306,21 @@ class Publisher:
             self._pending.run()
         with self.journal.joined(connection) if connection is not None else nullcontext():
             try:
+                names = file_names(message)
                 message, pictures = load_images(message, self.journal.publications.picture)
                 first = self.journal.publications.find_repeated(key, message.digest())
                 publication, new = (
-                    (first, False) if first else self._store(message, pictures, key=key, actor=actor, to=to)
+                    (first, False)
+                    if first
+                    else self._store(
+                        message,
+                        pictures,
+                        key=key,
+                        actor=actor,
+                        to=to,
+                        names=names,
+                        despite_findings=despite_findings.strip(),
+                    )
                 )
             except JournalError as error:
                 error.mark_not_published()
@@ -314,7 +341,15 @@ class Publisher:
         return report
 
     def _store(
-        self, message: Message, pictures: Sequence[Picture], *, key: str, actor: str, to: Sequence[str] | None
+        self,
+        message: Message,
+        pictures: Sequence[Picture],
+        *,
+        key: str,
+        actor: str,
+        to: Sequence[str] | None,
+        names: Sequence[str],
+        despite_findings: str,
     ) -> tuple[str, bool]:
         """Prepare and store a publication. Return its id, and whether this call stored it."""
         from policenotify.journal.publications import IncidentChanged  # noqa: PLC0415 - brings the SQL toolkit
@@ -322,7 +357,15 @@ class Publisher:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 with self.journal.snapshot():
-                    new = self._preparer.prepare(message, pictures, key=key, actor=actor, to=to)
+                    new = self._preparer.prepare(
+                        message,
+                        pictures,
+                        key=key,
+                        actor=actor,
+                        to=to,
+                        file_names=names,
+                        despite_findings=bool(despite_findings),
+                    )
             except InvalidTransition:
                 # Another process may have published under this key since it was looked up.
                 if (first := self.journal.publications.find_repeated(key, message.digest())) is None:
@@ -330,8 +373,10 @@ class Publisher:
                 return first, False
             self.journal.authorize(actor, "publish", new.message)
             if any(finding.blocks for finding in new.findings):
-                self.journal.publications.add_refused(new)
-                raise MessageRejected(new.findings, new.id)
+                if not self._may_overrule(new, despite_findings):
+                    self.journal.publications.add_refused(new)
+                    raise MessageRejected(new.findings, new.id)
+                new = replace(new, despite_findings=despite_findings)
             if not (new.posts or new.targets):
                 raise SettingsError(
                     f"Nothing was sent: no route takes this {new.message.category} message. "
@@ -345,6 +390,18 @@ class Publisher:
             else:
                 return publication, publication == new.id
         raise AssertionError  # pragma: no cover  # the loop returns or raises
+
+    def _may_overrule(self, new: NewPublication, reason: str) -> bool:
+        """Return True if a written reason lifts what the findings ask for.
+
+        Raises:
+            NotAllowed: The installation's rule refuses it to the actor.
+        """
+        if not reason or (self.journal.may is None and any(each.level is Level.BLOCK for each in new.findings)):
+            return False
+        if any(each.level is Level.BLOCK for each in new.findings):
+            self.journal.authorize(new.actor, "overrule", new.message)
+        return True
 
     # --- delivering
 

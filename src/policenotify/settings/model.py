@@ -8,7 +8,7 @@ from datetime import timedelta
 from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -40,6 +40,9 @@ from policenotify.publishing.reminders import ReminderPolicy
 from policenotify.render.locales import LOCALES, PROFILES
 from policenotify.text.spans import find_mentions, hashtag
 from policenotify.validation import did_you_mean, format_validation_errors, path, sentence
+
+if TYPE_CHECKING:
+    from policenotify.checks.words import WordListChange
 
 
 def _seconds(value: object) -> object:
@@ -117,6 +120,9 @@ AreaCode = Annotated[str, AfterValidator(_area)]
 
 LinkHost = Annotated[str, StringConstraints(pattern=r"^\.?([a-z0-9-]+\.)*[a-z0-9-]+$", max_length=253)]
 """A host in small ASCII letters, or with a dot in front all hosts below it."""
+
+_Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=10, max_length=500)]
+"""A written reason."""
 
 _Duration = Annotated[timedelta, BeforeValidator(_seconds)]
 
@@ -267,6 +273,26 @@ class ReminderSettings(_Table):
         return ReminderPolicy(after=self.after, every=self.every, to=self.to)
 
 
+class WordListSettings(_Table):
+    """A desk's change of a word list of the checks.
+
+    Attributes:
+        add: Entries besides those shipped: `"auteur(|s) du vol"`, `"handicap*"`.
+        remove: Entries that do not count any more, as the shipped list writes them, each with the reason.
+        off: The reason why nothing of the list counts.
+    """
+
+    add: tuple[str, ...] = ()
+    remove: dict[str, _Reason] = Field(default_factory=dict)
+    off: _Reason | Literal[""] = ""
+
+    def change(self) -> WordListChange:
+        """Return the change for the checks."""
+        from policenotify.checks.words import WordListChange  # noqa: PLC0415 - reading settings needs no checks
+
+        return WordListChange(add=self.add, remove=self.remove, off=self.off)
+
+
 class Settings(_Table):
     """The settings of an installation.
 
@@ -292,8 +318,9 @@ class Settings(_Table):
         links: Hosts to which messages may link: `police.fr`, or `.gouv.fr` for all below it. Without it any is allowed.
         names: The words for accounts that a channel may not mention (`"@PompiersHerault"`), and for hashtags where
             there are none (`"#OTV"`).
+        words: Changes to the word lists of the checks, by the name of the list.
         may: A function of yours, as `module:function`. It decides which actor may publish, stop, resume, resolve,
-            purge, lift, move, export or rotate.
+            purge, lift, move, export or rotate, or overrule what the checks block.
     """
 
     schema_version: Literal[1] = 1
@@ -312,6 +339,7 @@ class Settings(_Table):
     languages: dict[Language, Path] = Field(default_factory=dict)
     links: tuple[LinkHost, ...] = ()
     names: dict[Annotated[str, AfterValidator(_named)], Text] = Field(default_factory=dict)
+    words: dict[Name, WordListSettings] = Field(default_factory=dict)
     may: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] | None = None
 
     _place: Path = PrivateAttr(default=Path())
@@ -325,6 +353,7 @@ class Settings(_Table):
                 _language_errors(name, channel, self.languages) for name, channel in self.channels.items()
             ),
             *self._duty_errors(),
+            *self._word_errors(),
             *self._route_errors(),
         ]
         if errors:
@@ -338,6 +367,19 @@ class Settings(_Table):
         for number, route in enumerate(self.routes):
             for name in sorted({*route.to} & {*self.reminders.to}):
                 yield f"routes[{number}].to: {name!r} is a duty channel (reminders.to); it carries nothing else."
+
+    def _word_errors(self) -> Iterator[str]:
+        if not self.words:
+            return
+        from policenotify.checks.words import shipped_words  # noqa: PLC0415 - the same
+
+        known = {name for language in ("", "fr", "en") for name in shipped_words(language)}
+        for name, change in self.words.items():
+            if name not in known:
+                yield f"words: there is no list {name!r}. {did_you_mean(name, known)}"
+            entries = {entry for language in ("", "fr", "en") for entry in shipped_words(language).get(name, ())}
+            for entry in sorted(change.remove.keys() - entries):
+                yield f"words.{name}.remove: {entry!r} is not in the list. {did_you_mean(entry, entries)}"
 
     def _route_errors(self) -> Iterator[str]:
         names = {*self.channels, *(tag for channel in self.channels.values() for tag in channel.likely_tags)}

@@ -10,6 +10,7 @@ from typing import Final
 
 _WORD: Final = re.compile(r"\w+")
 _PLACE: Final = "\0"
+_BETWEEN: Final = 6  # words between two words of a phrase: `n'est pas encore tout à fait`
 _CLAUSE: Final = re.compile(r"[.,;:!?…()\n]|\s[–—-]\s")
 
 
@@ -36,19 +37,41 @@ def contains_words(text: str, words: str) -> bool:
 def affirms(text: str, phrase: str, *, negations: Iterable[str], conjunctions: Iterable[str]) -> bool | None:
     """Return True if a text affirms a phrase, False if it negates it, else None.
 
-    A negation counts in the clause of the phrase, before it or directly after it: *n'est pas encore rétablie*,
-    *circuler normalement n'est pas possible*. A phrase that begins with a negation (*aucun danger*, *no danger*) is not
-    negated by another one: *il n'y a plus aucun danger*. A conjunction ends a clause, like a comma.
+    A negation counts in the clause of the phrase, before it, directly after it or between its words: *n'est pas encore
+    rétablie*, *circuler normalement n'est pas possible*, *le périmètre n'est toujours pas levé*. A phrase that begins
+    with a negation (*aucun danger*, *no danger*) is not negated by another one: *il n'y a plus aucun danger*. A
+    conjunction ends a clause, like a comma.
     """
     folded, result = f" {fold(phrase)} ", None
     negative = [f" {fold(word)} " for word in negations]
     is_negative = any(folded.startswith(word) for word in negative)
+    words = folded.split()
+    if len(words) > 1 and not any(word in folded for word in negative):
+        clauses = (clause.split() for clause in _clauses(text, _PLACE, conjunctions))
+        if any(_is_divided(clause, words, negative) for clause in clauses):
+            return False
     for clause in _clauses(text, folded, conjunctions):
         before, mark, after = clause.partition(_PLACE)
         if mark and not is_negative and any(word in before or after.startswith(word) for word in negative):
             return False
         result = True if mark else result
     return result
+
+
+def _is_divided(clause: list[str], phrase: list[str], negative: Iterable[str]) -> bool:
+    """Return True if a clause has the words of a phrase in order, with a negation between them."""
+    for start in (place for place, word in enumerate(clause) if word == phrase[0]):
+        at = start
+        for word in phrase[1:]:
+            nearby = clause[at + 1 : at + 2 + _BETWEEN]
+            if word not in nearby:
+                break
+            at += 1 + nearby.index(word)
+        else:
+            inside = f" {' '.join(clause[start : at + 1])} "
+            if any(word in inside for word in negative):
+                return True
+    return False
 
 
 def _clauses(text: str, phrase: str, conjunctions: Iterable[str]) -> Iterator[str]:

@@ -127,12 +127,18 @@ def test_any_text_is_translated(pieces: list[str]) -> None:
 
 
 ENGLISH_AND_FRENCH = """
-Nothing was sent: the message may not go out as it is. The draft is kept as 01ABC.⏎  PN112 error · headline: There is \
+Nothing was sent: the message may not go out as it is. The draft is kept as 01ABC.⏎  PN112 block · headline: There is \
 no word in it. Describe in a few words what happens.
-= Rien n'a été envoyé : le message ne peut pas partir tel quel. Le brouillon est gardé sous 01ABC.⏎  PN112 ERREUR · \
+= Rien n'a été envoyé : le message ne peut pas partir tel quel. Le brouillon est gardé sous 01ABC.⏎  PN112 BLOQUANT · \
 titre (headline) : Il ne contient aucun mot. Décrivez en quelques mots ce qui se passe.
-PN112 error · headline: There is no word in it. Describe in a few words what happens.
-= PN112 ERREUR · titre (headline) : Il ne contient aucun mot. Décrivez en quelques mots ce qui se passe.
+PN112 block · headline: There is no word in it. Describe in a few words what happens.
+= PN112 BLOQUANT · titre (headline) : Il ne contient aucun mot. Décrivez en quelques mots ce qui se passe.
+PN202 second · headline “Jean Dupont”: The text names a person. Remove the name: age, \
+commune or public office are enough.
+= PN202 à faire relire · titre « Jean Dupont » : Le texte nomme une personne. Retirez le nom : l'âge, \
+la commune ou la fonction publique suffisent.
+PN405 advise · headline “Evitez”: Readers may stumble over “Evitez”. Write “Évitez”.
+= PN405 conseil · titre « Evitez » : Les lecteurs peuvent buter sur « Evitez ». Écrivez « Évitez ».
 Give next_update_at, by default in an hour: 2026-11-26 19:30 (--next-update +1h). Else give starts_at or expires_at.
 = Donnez next_update_at, par défaut dans une heure : 26/11/2026 19:30 (--next-update +1h). Sinon, donnez starts_at ou \
 expires_at.

@@ -189,7 +189,7 @@ GOOD: Final[dict[str, list[CheckContext]]] = {
     ],
     "PN210": [
         _typed(category="police_operation", location={"street": "avenue du 8 Mai 1945", "label": "ligne 3, km 12"}),
-        _typed(category="fire", location={"street": "14 rue des Lilas"}),
+        _typed(category="road_closure", location={"street": "14 rue des Lilas"}),
         _typed(category="police_operation", description="Témoins : commissariat, 206 rue du Comté de Melgueil"),
     ],
     "PN405": [_draft(_message(headline="Évitez l'avenue")), _draft(_message(language="oc", headline="AVP"))],
@@ -199,35 +199,35 @@ GOOD: Final[dict[str, list[CheckContext]]] = {
 
 BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
     "PN101": [
-        (_draft(_message(location=None)), Level.ERROR, "location"),
-        (_draft(_message(location={"street": "avenue de la République"})), Level.ERROR, "location"),
-        (_draft(_message(location={"department": "34"})), Level.ERROR, "location"),
-        (_draft(_message(lifecycle=END, location=None)), Level.ERROR, "location"),
+        (_draft(_message(location=None)), Level.BLOCK, "location"),
+        (_draft(_message(location={"street": "avenue de la République"})), Level.BLOCK, "location"),
+        (_draft(_message(location={"department": "34"})), Level.BLOCK, "location"),
+        (_draft(_message(lifecycle=END, location=None)), Level.BLOCK, "location"),
     ],
     "PN102": [
-        (_draft(_message(location={"commune": "34999"})), Level.ERROR, "location.commune"),
-        (_draft(_message(lifecycle=UPDATE, location={"commune": "34999"})), Level.ERROR, "location.commune"),
+        (_draft(_message(location={"commune": "34999"})), Level.BLOCK, "location.commune"),
+        (_draft(_message(lifecycle=UPDATE, location={"commune": "34999"})), Level.BLOCK, "location.commune"),
     ],
     "PN103": [
-        (_draft(_message(instruction="")), Level.WARNING, "instruction"),
-        (_draft(_message(instruction=" … ", severity="Severe")), Level.ERROR, "instruction"),
-        (_draft(_message(instruction="", category="armed_threat")), Level.ERROR, "instruction"),
+        (_draft(_message(instruction="")), Level.ADVISE, "instruction"),
+        (_draft(_message(instruction=" … ", severity="Severe")), Level.BLOCK, "instruction"),
+        (_draft(_message(instruction="", category="armed_threat")), Level.BLOCK, "instruction"),
         (
             _draft(_message(translations=[{"language": "en", "headline": "Accident"}], severity="Severe")),
-            Level.ERROR,
+            Level.BLOCK,
             "translations.en.instruction",
         ),
     ],
     "PN104": [
-        (_draft(_message(next_update_at=None)), Level.WARNING, "next_update_at"),
-        (_draft(_message(next_update_at=None, lifecycle=UPDATE)), Level.WARNING, "next_update_at"),
-        (_draft(_message(next_update_at=None, category="fire", instruction="")), Level.ERROR, "next_update_at"),
+        (_draft(_message(next_update_at=None)), Level.ADVISE, "next_update_at"),
+        (_draft(_message(next_update_at=None, lifecycle=UPDATE)), Level.ADVISE, "next_update_at"),
+        (_draft(_message(next_update_at=None, category="fire", instruction="")), Level.BLOCK, "next_update_at"),
         # What people must do never waits for an hour.
-        (_draft(_message(next_update_at=None, category="fire")), Level.WARNING, "next_update_at"),
-        (_draft(_message(next_update_at=None, severity="Extreme", lifecycle=UPDATE)), Level.WARNING, "next_update_at"),
+        (_draft(_message(next_update_at=None, category="fire")), Level.ADVISE, "next_update_at"),
+        (_draft(_message(next_update_at=None, severity="Extreme", lifecycle=UPDATE)), Level.ADVISE, "next_update_at"),
     ],
     "PN105": [
-        (_draft(_message(images=[{"alt": alt, "path": Path("a.png")}])), Level.ERROR, "images.0.alt")
+        (_draft(_message(images=[{"alt": alt, "path": Path("a.png")}])), Level.BLOCK, "images.0.alt")
         for alt in (
             "Carte",
             "IMG_20260605_174200",
@@ -244,84 +244,84 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
                     translations=[{"language": "en", "headline": "Accident", "instruction": "Go", "alts": ["A map"]}],
                 )
             ),
-            Level.ERROR,
+            Level.BLOCK,
             "translations.en.alts.0",
         )
     ],
     "PN106": [
         (
             _draft(_message(**{**FLYING, "headline": "Un appareil survole le stade"}), profile=NAMELESS),
-            Level.WARNING,
+            Level.ADVISE,
             "headline",
         ),
         (
             _draft(_message(**{**FLYING, "headline": f"{'Le stade ' * 7}drone"}), profile=NAMELESS),
-            Level.WARNING,
+            Level.ADVISE,
             "headline",
         ),
     ],
     "PN107": [
-        (_draft(_message(lifecycle=END), History(incident="i1")), Level.ERROR, "lifecycle.incident"),
+        (_draft(_message(lifecycle=END), History(incident="i1")), Level.BLOCK, "lifecycle.incident"),
         (
             _draft(_message(lifecycle={**CORRECTION, "corrects": FIRST[:-1] + "9"})),
-            Level.ERROR,
+            Level.BLOCK,
             "lifecycle.corrects",
         ),
     ],
-    "PN108": [(_draft(_message(expires_at=NOW)), Level.ERROR, "expires_at")],
+    "PN108": [(_draft(_message(expires_at=NOW)), Level.BLOCK, "expires_at")],
     "PN109": [
-        (_draft(_message(next_update_at=NOW)), Level.ERROR, "next_update_at"),
+        (_draft(_message(next_update_at=NOW)), Level.BLOCK, "next_update_at"),
         # 17h30 typed at 17h42 is tomorrow's
-        (_draft(_message(next_update_at=NOW + timedelta(hours=23, minutes=48))), Level.WARNING, "next_update_at"),
-        (_draft(_message(lifecycle=END)), Level.WARNING, "next_update_at"),
-        (_draft(_message(lifecycle={"stage": "cancellation", "incident": "i1"})), Level.WARNING, "next_update_at"),
+        (_draft(_message(next_update_at=NOW + timedelta(hours=23, minutes=48))), Level.ADVISE, "next_update_at"),
+        (_draft(_message(lifecycle=END)), Level.ADVISE, "next_update_at"),
+        (_draft(_message(lifecycle={"stage": "cancellation", "incident": "i1"})), Level.ADVISE, "next_update_at"),
     ],
     "PN110": [
-        (_draft(_message(lifecycle=END, headline="Fin de dispositif", instruction="")), Level.WARNING, "instruction"),
+        (_draft(_message(lifecycle=END, headline="Fin de dispositif", instruction="")), Level.ADVISE, "instruction"),
         *(
-            (_draft(_message(lifecycle=END, headline="Fin", instruction=text)), Level.WARNING, "instruction")
+            (_draft(_message(lifecycle=END, headline="Fin", instruction=text)), Level.ADVISE, "instruction")
             for text in ("La circulation n'est pas encore rétablie.", "Le rétablissement prendra deux heures.")
         ),
     ],
     "PN111": [
-        (_draft(_message(headline="EXERCICE – Accident")), Level.ERROR, "exercise"),
-        (_draft(_message(headline="[EXERCISE] Accident")), Level.ERROR, "exercise"),
-        (_draft(_message(headline="EXERCICE : accident", exercise=True)), Level.WARNING, "headline"),
+        (_draft(_message(headline="EXERCICE – Accident")), Level.BLOCK, "exercise"),
+        (_draft(_message(headline="[EXERCISE] Accident")), Level.BLOCK, "exercise"),
+        (_draft(_message(headline="EXERCICE : accident", exercise=True)), Level.ADVISE, "headline"),
     ],
     "PN112": [
-        (_draft(_message(headline="🚨 !")), Level.ERROR, "headline"),
-        (_draft(_message(headline="\u202e")), Level.ERROR, "headline"),
+        (_draft(_message(headline="🚨 !")), Level.BLOCK, "headline"),
+        (_draft(_message(headline="\u202e")), Level.BLOCK, "headline"),
         (
             _draft(_message(translations=[{"language": "en", "headline": "…", "instruction": "Go"}])),
-            Level.ERROR,
+            Level.BLOCK,
             "translations.en.headline",
         ),
     ],
     "PN113": [
-        (_draft(_message(headline="Rue fermée.La suite à 18h")), Level.INFO, "headline"),
-        (_draft(_message(description="Fin à 17h.Le pont")), Level.INFO, "description"),
-        (_draft(_message(instruction="Voir sur police.info")), Level.WARNING, "instruction"),
-        (_draft(_message(location={"label": "av.de Lodève"})), Level.WARNING, "location.label"),
-        (_draft(_message(location={"road": {"road": "A9", "exit": "31.Au sud"}})), Level.INFO, "location.road.exit"),
+        (_draft(_message(headline="Rue fermée.La suite à 18h")), Level.ADVISE, "headline"),
+        (_draft(_message(description="Fin à 17h.Le pont")), Level.ADVISE, "description"),
+        (_draft(_message(instruction="Voir sur police.info")), Level.ADVISE, "instruction"),
+        (_draft(_message(location={"label": "av.de Lodève"})), Level.ADVISE, "location.label"),
+        (_draft(_message(location={"road": {"road": "A9", "exit": "31.Au sud"}})), Level.ADVISE, "location.road.exit"),
         (
             _draft(_message(translations=[{"language": "en", "headline": "Closed.It ends"}])),
-            Level.INFO,
+            Level.ADVISE,
             "translations.en.headline",
         ),
     ],
     "PN114": [
-        (_draft(_message(headline="Merci aux @SDIS34")), Level.WARNING, "headline"),
-        (_draft(_message(instruction="Suivez @SDIS34@a.example")), Level.WARNING, "instruction"),
+        (_draft(_message(headline="Merci aux @SDIS34")), Level.ADVISE, "headline"),
+        (_draft(_message(instruction="Suivez @SDIS34@a.example")), Level.ADVISE, "instruction"),
         (
             # A place never mentions an account, even an allowed one.
             replace(_draft(_message(location={"street": "rue @SDIS34"})), mentions=frozenset({"SDIS34"})),
-            Level.WARNING,
+            Level.ADVISE,
             "location.street",
         ),
     ],
     "PN115": [
         *(
-            (_draft(_message(lifecycle=END, description=text)), Level.WARNING, "description")
+            (_draft(_message(lifecycle=END, description=text)), Level.ADVISE, "description")
             for text in (
                 "La circulation n'est pas encore rétablie.",
                 "La circulation n’est toujours pas rétablie",
@@ -338,7 +338,7 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
                 _draft(
                     _message(lifecycle=END, translations=[{"language": "en", "headline": "Over", "description": text}])
                 ),
-                Level.WARNING,
+                Level.ADVISE,
                 "translations.en.description",
             )
             for text in ("Traffic is not yet back to normal.", "The road hasn't reopened", "You cannot return home.")
@@ -347,11 +347,11 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
     "PN116": [
         (  # no coded form of anything
             replace(_draft(_message(headline="Voir https://xn--999999999.example/")), links=(".gouv.fr",)),
-            Level.ERROR,
+            Level.BLOCK,
             "headline",
         ),
         *(
-            (_draft(_message(link=link)), Level.ERROR, "link")
+            (_draft(_message(link=link)), Level.BLOCK, "link")
             for link in (
                 "https://\u0440olice.fr/",  # a Cyrillic letter
                 "https://police.\u0440olice.fr/",
@@ -370,11 +370,11 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
             )
         ),
         *(
-            (_draft(_message(link=link)), Level.WARNING, "link")
+            (_draft(_message(link=link)), Level.ADVISE, "link")
             for link in ("http://www.herault.gouv.fr/", "https://xn--prfecture-c4a.example/")
         ),
         *(
-            (replace(_draft(_message(link=link)), links=(".gouv.fr", "police.example")), Level.ERROR, "link")
+            (replace(_draft(_message(link=link)), links=(".gouv.fr", "police.example")), Level.BLOCK, "link")
             for link in (
                 "https://police.fr.evil.example/",
                 "https://gouv.fr.evil.example/",
@@ -385,33 +385,35 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
         ),
         (
             replace(_draft(_message(headline="Détails sur evil.com")), links=(".gouv.fr",)),
-            Level.ERROR,
+            Level.BLOCK,
             "headline",
         ),
-        (_draft(_message(headline="Voir https://\u0440olice.fr/a")), Level.ERROR, "headline"),
+        (_draft(_message(headline="Voir https://\u0440olice.fr/a")), Level.BLOCK, "headline"),
     ],
     "PN120": [
-        (_draft(_message(headline="Feu à Le Crès", location=LE_CRES)), Level.INFO, "headline"),
-        (_draft(_message(description="Le maire de Le Crès.", location=LE_CRES)), Level.INFO, "description"),
+        (_draft(_message(headline="Feu à Le Crès", location=LE_CRES)), Level.ADVISE, "headline"),
+        (_draft(_message(description="Le maire de Le Crès.", location=LE_CRES)), Level.ADVISE, "description"),
         (
             _draft(_message(instruction="Sortez de Agde.", location={"commune": "34003", "commune_name": "Agde"})),
-            Level.INFO,
+            Level.ADVISE,
             "instruction",
         ),
     ],
     "PN210": [
-        (_typed(location={"street": "14 rue des Lilas"}), Level.WARNING, "location.street"),
-        (_typed(location={"label": "rue des Lilas, bâtiment B"}), Level.WARNING, "location.label"),
-        (_typed(headline="Opération au 12 bis, rue Foch"), Level.WARNING, "headline"),
+        (_typed(category="fire", location={"street": "14 rue des Lilas"}), Level.ADVISE, "location.street"),
+        (_draft(_message(category="police_operation", description="Au 3e étage")), Level.BLOCK, "description"),
+        (_typed(location={"street": "14 rue des Lilas"}), Level.ADVISE, "location.street"),
+        (_typed(location={"label": "rue des Lilas, bâtiment B"}), Level.ADVISE, "location.label"),
+        (_typed(headline="Opération au 12 bis, rue Foch"), Level.ADVISE, "headline"),
         (
             _typed(location={"street": "rue Foch"}, instruction="Évitez le 12, rue Foch."),
-            Level.WARNING,
+            Level.ADVISE,
             "instruction",
         ),
     ],
-    "PN405": [(_draft(_message(headline="Evitez l'avenue")), Level.WARNING, "headline")],
-    "PN406": [(_draft(_message(headline="FEU DANS UN IMMEUBLE")), Level.WARNING, "headline")],
-    "PN407": [(_draft(_message(headline=text)), Level.WARNING, "headline") for text in ("Feu !!!", "Feu:fumées")],
+    "PN405": [(_draft(_message(headline="Evitez l'avenue")), Level.ADVISE, "headline")],
+    "PN406": [(_draft(_message(headline="FEU DANS UN IMMEUBLE")), Level.ADVISE, "headline")],
+    "PN407": [(_draft(_message(headline=text)), Level.ADVISE, "headline") for text in ("Feu !!!", "Feu:fumées")],
 }
 
 
@@ -439,7 +441,9 @@ def test_wrong_messages_have_findings(code: str, draft: CheckContext, level: Lev
 
 def test_every_check_has_a_code_a_basis_and_examples() -> None:
     codes = [one.code for one in CHECKS]
-    assert codes == sorted(set(codes)) == list(GOOD) == list(BAD)
+    assert codes == sorted(set(codes))
+    # The rules about words have their examples in tests/corpus.
+    assert [code for code in codes if code < "PN2" or code == "PN210"] == list(GOOD) == list(BAD)
     assert all(one.title and one.basis for one in CHECKS)
 
 
@@ -451,13 +455,13 @@ def test_usual_messages_pass_all_checks(sample: Sample) -> None:
 def test_forbidding_findings_come_first_then_the_order_of_the_checks() -> None:
     message = _message(location=None, next_update_at=None, instruction="", expires_at=NOW)
     found = [(finding.code, str(finding.level)) for finding in run_checks(_draft(message))]
-    assert found == [("PN101", "error"), ("PN108", "error"), ("PN103", "warning")]
+    assert found == [("PN101", "block"), ("PN108", "block"), ("PN103", "advise")]
 
 
 def test_an_installation_adds_a_check_of_its_own() -> None:
     def shouting(draft: CheckContext) -> list[Finding]:
         loud = draft.message.headline.isupper()
-        remark = Finding(code="X1", level=Level.INFO, field="headline", reason="It shouts.", remedy="Do not.")
+        remark = Finding(code="X1", level=Level.ADVISE, field="headline", reason="It shouts.", remedy="Do not.")
         return [remark] if loud else []
 
     own = Check(code="X1", title="No shouting", basis="House rule", find=shouting)
@@ -508,5 +512,5 @@ def test_words_that_were_dropped_in_are_checked_with() -> None:
 def test_an_account_that_the_installation_names_in_words_is_only_reported() -> None:
     draft = replace(_draft(_message(description="Merci aux @PompiersHerault")), names={"@pompiersherault": "pompiers"})
     (finding,) = _remarks("PN114", draft)
-    assert finding.level is Level.INFO
+    assert finding.level is Level.ADVISE
     assert "“pompiers”" in finding.reason or "“Pompiers”" in finding.reason

@@ -33,7 +33,7 @@ def _found(message: Message) -> list[tuple[str, str, str]]:
     found = []
     for finding in run_checks(context):
         if finding.code in CODES:
-            assert finding.level is Level.WARNING
+            assert finding.level is Level.ADVISE
             assert finding.span
             texts = {
                 "headline": message.headline,

@@ -191,7 +191,7 @@ def test_a_category_decides_whether_an_incident_is_opened(run: Run) -> None:
         (("publish", *ACCIDENT, "--to", "blusky"), 1, "bluesky"),
         (("publish", *ACCIDENT, "--exercise"), 1, "Nothing was sent"),
         (("update", "2026-1", "x"), 1, "There is no incident '2026-1'. No incident is open."),
-        (("publish", "--category", "fire", "--headline", "Feu"), 1, "PN101 error · location"),
+        (("publish", "--category", "fire", "--headline", "Feu"), 1, "PN101 block · location"),
     ],
 )
 def test_an_unprintable_text_is_reported_calmly(run: Run, args: tuple[str, ...], code: int, said: str) -> None:
@@ -279,7 +279,7 @@ def test_a_preview_shows_omissions_and_forbidden_texts(run: Run) -> None:
     forbidden = run("preview", "--category", "fire", "--headline", "Feu")
     assert forbidden.code == 1
     assert "It may not be published as it is." in forbidden.out
-    assert "PN101 error · location" in forbidden.out
+    assert "PN101 block · location" in forbidden.out
 
 
 @pytest.mark.usefixtures("desk")
@@ -381,7 +381,7 @@ def test_a_promise_that_is_taken_as_tomorrows_is_remarked_for_programs_too(
         assert (time["at"], time["day"]) == ("2026-11-25T18:30:00+01:00", "tomorrow")
         assert "taken as tomorrow's" in time["warning"]
         [remark] = [finding for finding in findings if finding["code"] == "PN109"]
-        assert remark["level"] == "warning"
+        assert remark["level"] == "advise"
         assert "2026-11-25 18:30, in 23 hours" in remark["reason"]
     assert run("publish", *promised, "--wait", "0", "--json").document["times"] == []  # a repetition publishes nothing
 

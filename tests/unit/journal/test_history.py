@@ -15,7 +15,7 @@ from policenotify.model.location import Location
 if TYPE_CHECKING:
     from tests.support.journal import Desk
 
-REMARK = Finding(code="PN201", level=Level.WARNING, field="headline", reason="Long.", remedy="Shorten it.", span=(3, 9))
+REMARK = Finding(code="PN201", level=Level.ADVISE, field="headline", reason="Long.", remedy="Shorten it.", span=(3, 9))
 SOON = timedelta(minutes=5)
 
 

@@ -20,7 +20,7 @@ from policenotify.model.lifecycle import IncidentStatus, Stage
 if TYPE_CHECKING:
     from tests.support.journal import Desk
 
-BLOCKING = Finding(code="PN101", level=Level.ERROR, field="headline", reason="A name.", remedy="Leave it out.")
+BLOCKING = Finding(code="PN101", level=Level.BLOCK, field="headline", reason="A name.", remedy="Leave it out.")
 
 
 # --- the caller's key

@@ -84,7 +84,7 @@ def _shows(*pictures: Picture) -> dict[str, Any]:
 
 def test_no_text_and_no_recipient_is_left(desk: Desk) -> None:
     finding = Finding(
-        code="PN1", level=Level.INFO, field="headline", reason=f"{SECRET} is a name.", remedy="Leave out."
+        code="PN1", level=Level.ADVISE, field="headline", reason=f"{SECRET} is a name.", remedy="Leave out."
     )
     opening, end = _incident(desk, findings=(finding,))
     desk.clock.pass_by(YEAR)

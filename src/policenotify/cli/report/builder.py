@@ -9,7 +9,6 @@ from typing import Literal, NamedTuple
 from policenotify.cli.report.cards import STAGES, Device, Tone, tone
 from policenotify.cli.report.networks import ORDER, Look, look_of
 from policenotify.cli.report.source import ReportEntry
-from policenotify.findings import Level
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
@@ -138,7 +137,7 @@ class Report:
             for section in self.sections
             for number, entry in enumerate(section.entries, 1)
             for finding in entry.findings
-            if finding.level is Level.ERROR
+            if finding.blocks
         ]
         alike: dict[tuple[str, str, str], list[str]] = {}
         for card in (card for section in self.sections for device in section.devices for card in device.cards):

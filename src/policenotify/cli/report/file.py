@@ -158,7 +158,7 @@ def _template(language: str) -> Template:
         "data_url": data_url,
         "mail_frame": MailFrame,
     }
-    levels = {"error": "bad", "warning": "wait", "info": "none"}
+    levels = {"block": "bad", "second": "wait", "advise": "none"}
     environment.globals |= {"STAGES": STAGES, "LEVELS": levels, "notes_of": notes_of, "sms": sms}
     return environment.get_template("page.html.j2")
 

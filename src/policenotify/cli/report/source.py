@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from policenotify.channel import Operation
+from policenotify.checks import quotable_texts
 from policenotify.findings import Finding
 from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.message import Message
@@ -60,6 +61,11 @@ class ReportEntry:
     def findings(self) -> tuple[Finding, ...]:
         """The findings of the checks."""
         return self.publication.findings if self.publication else self.preview.findings
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The texts that the spans of the findings fit, by field."""
+        return quotable_texts(self.message, self.findings)
 
     @property
     def posts(self) -> tuple[tuple[RenderedPost, ReaderPost | None], ...]:

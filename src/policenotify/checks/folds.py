@@ -1,0 +1,192 @@
+"""Fold a text for comparison, with a map back to the characters as typed.
+
+Readers read the same word in Cyrillic letters that look like Latin ones, with a soft hyphen or a zero-width space in
+it, with accents, with digits for letters (`c0upable`) or with spaces between its letters. So do the checks.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+# Letters that look like Latin ones: Unicode Technical Standard #39, confusables; the rest of Greek and Cyrillic stays.
+_LOOK_ALIKES: Final = {
+    **dict(zip("авекмнорстухіјѕԁԛԝһӏѵ", "abekmhopctyxijsdqwhlv", strict=True)),
+    **dict(zip("αβεηικνορτυχγω", "aben" + "ikvoptuxyw", strict=True)),
+    **dict(zip("ɑɡıɩʟɪɴʀʙʜøđłħŧƒɓɗɨʉᴀᴄᴅᴇᴊᴋᴍᴏᴘᴛᴜᴠᴡᴢ", "agiilinrbhodlhtfbdiuacdejkmoptuvwz", strict=True)),
+    "œ": "oe",
+    "æ": "ae",
+    "ꞌ": "'",
+    "’": "'",
+    "‘": "'",
+    "ʼ": "'",
+    "´": "'",
+    "`": "'",
+    "′": "'",
+    "\u2044": "/",
+    **dict.fromkeys("‐‑‒–—―−﹣－", "-"),
+    **dict.fromkeys("…⋯", "."),
+    **{chr(first + place): chr(ord("a") + place) for first in (0x1F150, 0x1F170, 0x1F1E6) for place in range(26)},
+}
+_INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")  # marks and fillers that show nothing
+_SPACE_LIKE: Final = "\u2800"  # the empty Braille cell
+_FOR_LETTERS: Final = str.maketrans("0134578", "oieastb")
+_WORD: Final = re.compile(r"[^\W_]+")
+_SINGLE: Final = re.compile(r"(?<![^\W_])[^\W\d_](?![^\W_])")
+_SPELT: Final = 3  # letters that stand apart, at least
+_SIGNS: Final = frozenset(" .*_·/|+~-")
+_SPACES: Final = re.compile(r" {2,}")
+_LETTERS: Final = 3  # in a word with figures, at least
+_ORDINAL: Final = re.compile(r"\d+(?:ere?|er|eme|nde?|e)s?")
+
+
+@lru_cache(maxsize=4096)
+def fold_character(character: str) -> str:
+    """Return what a character is read as: plain small letters, one space, or nothing."""
+    if character.isspace() or character == _SPACE_LIKE:
+        return " "
+    kind = unicodedata.category(character)
+    if kind in {"Cf", "Mn", "Me", "Cc"} or character in _INVISIBLE:
+        return ""
+    plain = unicodedata.normalize("NFKD", _LOOK_ALIKES.get(character, character)).casefold()
+    letters = (_LOOK_ALIKES.get(letter, letter) for letter in plain if not unicodedata.combining(letter))
+    return " ".join("".join(letters).split()) or ("" if plain else " ")
+
+
+class Token(NamedTuple):
+    """A word of a folded text.
+
+    Attributes:
+        word: In plain small letters.
+        start: Its first character in the folded text.
+        end: One past its last one.
+        capital: True if it begins with a capital.
+        capitals: True if it has no small letter, and at least two capitals.
+    """
+
+    word: str
+    start: int
+    end: int
+    capital: bool
+    capitals: bool
+
+
+class FoldedText:
+    """A text as readers read it.
+
+    Attributes:
+        original: The text as typed.
+        text: The same, folded. Each run of white space is one space.
+    """
+
+    __slots__ = ("_hashtag", "_origins", "_tokens", "original", "text")
+
+    def __init__(self, original: str, *, hashtag: bool = False) -> None:
+        """Fold a text. The text of a hashtag is given without its `#`."""
+        self.original = original
+        self._hashtag = hashtag
+        letters: list[str] = []
+        origins: list[int] = []
+        for position, character in enumerate(original):
+            folded = character if "a" <= character <= "z" else fold_character(character)
+            letters.append(folded)
+            origins += [position] * len(folded)
+        text = "".join(letters)
+        # The signs between letters that stand apart go, and so do all spaces after the first.
+        needless = _signs_between(text)
+        needless += [place for run in _SPACES.finditer(text) for place in range(run.start() + 1, run.end())]
+        if needless:
+            gone = set(needless)
+            text = "".join(letter for place, letter in enumerate(text) if place not in gone)
+            origins = [origin for place, origin in enumerate(origins) if place not in gone]
+        self.text = text
+        self._origins = [*origins, len(original)]
+        self._tokens: tuple[Token, ...] | None = None
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Return where a part of the folded text is in the original."""
+        first, last = self._origins[start], self._origins[max(start, end - 1)]
+        after = next((origin for origin in self._origins[end : end + 3] if origin > last), last + 1)
+        return first, max(after, last + 1)
+
+    def typed(self, start: int, end: int) -> str:
+        """Return the original of a part of the folded text."""
+        first, last = self.span(start, end)
+        return self.original[first:last]
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        """Its words. Letters that stand apart, `c o u p a b l e`, are one word."""
+        if self._tokens is None:
+            words = (part for match in _WORD.finditer(self.text) for part in self._parts(*match.span()))
+            self._tokens = tuple(self._token(*part) for part in words)
+        return self._tokens
+
+    def is_apart(self, token: Token) -> bool:
+        """Return True if the letters of a token stand apart, or it is a hashtag: it may be several words."""
+        width = self._origins[token.end - 1] - self._origins[token.start]
+        return width >= 2 * (token.end - token.start - 1) > 0 or self.text[max(0, token.start - 1) : token.start] == "#"
+
+    def _parts(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Yield the words of a hashtag, `#AppelÀTémoins`, or a word as it is."""
+        if self._hashtag or self.text[max(0, start - 1) : start] == "#":
+            for at in range(start + 1, end):
+                before, after = self.original[self._origins[at - 1]], self.original[self._origins[at]]
+                if after.isupper() and not before.isupper():
+                    yield start, at
+                    start = at
+        yield start, end
+
+    def _token(self, start: int, end: int) -> Token:
+        typed = [self.original[origin] for origin in self._origins[start:end]]
+        capitals = sum(map(str.isupper, typed))
+        all_capitals = capitals > 1 and not any(map(str.islower, typed))
+        return Token(_as_word(self.text[start:end]), start, end, capitals > 0, all_capitals)
+
+
+def _signs_between(text: str) -> list[int]:
+    """Return the places of the signs between letters that stand apart: `c o u p a b l e`, `c.o.u.p.a.b.l.e`.
+
+    Two letters are a word only in a text in which more stand apart: `s a  f i l l e`.
+    """
+    runs: list[list[int]] = []  # of letters with the same sign between them
+    run: list[int] = []
+    for place in (match.start() for match in _SINGLE.finditer(text)):
+        sign = text[place - 1 : place]
+        joins = bool(run) and run[-1] == place - 2 and sign in _SIGNS
+        if joins and (len(run) == 1 or text[place - 3 : place - 2] == sign):
+            run.append(place)
+            continue
+        runs += [run] if len(run) > 1 else []
+        # A letter between two signs may belong to either run.
+        run = [place - 2, place] if joins else [place]
+    runs += [run] if len(run) > 1 else []
+    taken: set[int] = set()
+    signs: list[int] = []
+    # Spaces last: between `à` and a spelt word there is one, too.
+    for run in sorted(runs, key=lambda run: (text[run[0] + 1 : run[0] + 2] == " ", -len(run))):
+        letters = [place for place in run if place not in taken]
+        if len(letters) > 1 and (len(letters) >= _SPELT or signs):
+            taken.update(letters)
+            signs += [place - 1 for place in letters[1:]]
+    return signs
+
+
+def _as_word(text: str) -> str:
+    """Return a word with letters for the figures in it: `k4rim` is *karim*, but `18h30` and `1ere` stay."""
+    if text.isalpha() or text.isdigit() or sum(map(str.isalpha, text)) < _LETTERS or _ORDINAL.fullmatch(text):
+        return text
+    read = text.translate(_FOR_LETTERS)
+    return read if read.isalpha() else text
+
+
+def with_letters(word: str) -> Iterator[str]:
+    """Yield readings of a word with digits for letters: `c0upable` is *coupable*."""
+    if not word.isalpha() and any(letter.isalpha() for letter in word):
+        read = word.translate(_FOR_LETTERS)
+        yield read
+        if "1" in word:
+            yield word.replace("1", "l").translate(_FOR_LETTERS)

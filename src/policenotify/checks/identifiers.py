@@ -1,0 +1,396 @@
+"""Guards of what leads to a person: civil status, plates, telephone numbers, addresses, homes and links."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+from typing import Final
+
+from policenotify.checks.check import CheckContext, Hit, every_text, rule
+from policenotify.checks.folds import FoldedText
+from policenotify.checks.persons import PREVENTION
+from policenotify.checks.words import Match, TextPart
+from policenotify.findings import Level
+from policenotify.model.message import Category
+from policenotify.render.redaction import house_numbers
+from policenotify.text.spans import spans_of
+from policenotify.text.urls import host_of
+
+_JUDICIAL: Final = frozenset(
+    {Category.ARREST, Category.WITNESS_APPEAL, Category.MISSING_PERSON, Category.POLICE_OPERATION}
+    | {Category.ARMED_THREAT, Category.BOMB_DISPOSAL, Category.CHILD_ABDUCTION_RELAY}
+)
+_OF_HOUSES: Final = frozenset({Category.FIRE, Category.TRAFFIC_ACCIDENT})
+_BORN: Final = re.compile(
+    r"(?<!\w)n(?:e|ee|es) (?:le|en|a) (?:\d|[a-z])|(?<!\w)date de naissance|(?<!\w)ddn(?!\w)|(?<!\w)born (?:on|in) "
+)
+_NIR: Final = re.compile(r"(?<![\d])[12378](?:[ .-]?\d){4}[ .-]?(?:\d|[ab])(?:[ .-]?\d){7}(?:[ .-]?\d{2})?(?!\d)")
+_IBAN: Final = re.compile(r"(?<![^\W_])[a-z]{2}\d{2}(?: ?[a-z0-9]{4}){3,7}(?: ?[a-z0-9]{1,3})?(?![^\W_])")
+_IP: Final = re.compile(r"(?<![\d.])(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?![\d.])")
+_DOCUMENT: Final = re.compile(r"(?<!\w)(?=[a-z0-9]{9,12}(?!\w))[a-z]{0,4}\d[a-z0-9]{8,11}(?!\w)")
+_PLATE: Final = re.compile(
+    r"(?<![^\W_])(?P<first>[a-hj-np-tv-z]{2})[ .-]?\d{3}[ .-]?(?P<last>[a-hj-np-tv-z]{2})(?![^\W_])"
+)
+_OLD_PLATE: Final = re.compile(r"(?<![^\W_])\d{1,4}[ .-]?[a-z]{1,3}[ .-]?(?:\d{2,3}|2[ab])(?![^\W_])")
+_CODE: Final = re.compile(r"(?<![^\W_])(?=[a-z0-9-]{0,9}\d)(?=[a-z0-9-]{0,9}[a-z])[a-z0-9]+(?:-[a-z0-9]*)*")
+# A road, an hour, an ordinal.
+_NO_PLATE: Final = re.compile(r"[adnr]{1,2}\d{1,4}|\d{1,2}h\d{0,2}|\d+(?:er?|eme)")
+_FOREIGN: Final = re.compile(r"(?<![^\W_])[a-z]{1,3}[ -]\d{1,4}(?:[ -]?[a-z]{1,3})?(?![^\W_])")
+_PHONE: Final = re.compile(r"(?:\+|(?<!\d))\d(?:[ ./,·()_-]{0,3}\d){8,14}(?!\d)")
+_WRITTEN_DATE: Final = re.compile(r"(?<!\d)\d{1,2}[ ./-]\d{1,2}[ ./-](?:19|20)\d\d(?!\d)")
+_MAIL: Final = re.compile(
+    r"(?<![^\s<(:,;])[^\s<>(),;:@]{1,64} ?(?:@|\(at\) ?|\[at\] ?|arobase |\(arobase\) ?) ?"
+    r"[a-z0-9][a-z0-9-]{0,62}(?:(?:\.| ?\(dot\) ?| ?\[dot\] ?| point )[a-z0-9-]{1,62})+"
+)
+_FREE: Final = (
+    "gmail",
+    "hotmail",
+    "outlook",
+    "yahoo",
+    "free",
+    "orange",
+    "sfr",
+    "laposte",
+    "wanadoo",
+    "live",
+    "icloud",
+    "protonmail",
+    "bbox",
+    "msn",
+)
+_HOUSE: Final = re.compile(
+    r"(?<![\w.,/])(?:n ?° ?)?\d{1,4}(?: ?(?:bis|ter|quater)(?!\w)| ?[a-d](?!\w))?,? (?:(?:de la|du|des|de) )?"
+    r"(?:rue|avenue|av\.?|boulevard|bd\.?|place|impasse|allees?|chemin|cours|quai|route|square|passage|cite|residence|lotissement|faubourg)(?!\w)"
+)
+_FLAT: Final = re.compile(
+    r"(?<!\w)(?:(?:appartement|appart|apt|logement|batiment|bat\.?|escalier|cage) (?:n ?° ?)?(?:\d{1,4}|[a-f])(?!\w)|"
+    r"(?:\d{1,2} ?(?:er|e|eme)|premier|deuxieme|troisieme|quatrieme|cinquieme|sixieme|septieme|dernier) etage(?!\w))"
+)
+_COUNTED: Final = re.compile(
+    r"(?:(?<!\w)(?:lignes?|sorties?|km|pr|article|bus|tram|l'article|ecole|a|d|n|rd|rn|m|lundi|mardi|mercredi|jeudi|vendredi|samedi|"
+    r"dimanche)|\d ?h|\d[.,])[ .-]?\Z"
+)
+_UNITS: Final = {
+    "zero": 0,
+    "un": 1,
+    "deux": 2,
+    "trois": 3,
+    "quatre": 4,
+    "cinq": 5,
+    "six": 6,
+    "sept": 7,
+    "huit": 8,
+    "neuf": 9,
+    "dix": 10,
+    "onze": 11,
+    "douze": 12,
+    "treize": 13,
+    "quatorze": 14,
+    "quinze": 15,
+    "seize": 16,
+    "une": 1,
+    "vingt": 20,
+    "vingts": 20,
+    "trente": 30,
+    "quarante": 40,
+    "cinquante": 50,
+    "soixante": 60,
+    "septante": 70,
+    "huitante": 80,
+    "octante": 80,
+    "nonante": 90,
+}
+_FOUR: Final = 4  # of *quatre-vingts*
+_TWENTY: Final = 2  # tens
+_SAID: Final = 5  # words of a telephone number, at least
+_BESIDE: Final = 8  # words before an address in which a service is named
+_DIGITS: Final = str.maketrans("oil", "011")
+_MOBILE: Final = ("06", "07")
+_NATIONAL: Final = 10
+_NIR_LENGTH: Final = 15
+
+
+def _has_nir_key(text: str) -> bool:
+    """Return True if the last two figures are the key of a social security number (RNIPP, 97 less the remainder)."""
+    figures = re.sub(r"[ .-]", "", text).replace("2a", "19").replace("2b", "18")
+    return figures.isdigit() and len(figures) == _NIR_LENGTH and 97 - int(figures[:13]) % 97 == int(figures[13:])
+
+
+def _has_iban_key(text: str) -> bool:
+    """Return True if the check digits are those of an IBAN (ISO 13616, modulo 97)."""
+    code = text.replace(" ", "")
+    turned = code[4:] + code[:4]
+    return turned.isalnum() and turned.isascii() and int("".join(str(int(letter, 36)) for letter in turned)) % 97 == 1
+
+
+@rule("PN206", basis="RGPD, art. 5 (data minimisation).", levels=(Level.BLOCK, Level.SECOND))
+def no_civil_status(context: CheckContext) -> Iterator[Hit]:
+    """Refuse dates of birth, numbers of papers and accounts, and names beside lost papers."""
+    covered = context.message.category == Category.MISSING_PERSON and context.agreed("family", "guardian", "prosecutor")
+    for part in context.parts:
+        for start, end in _births(part):
+            yield Hit(part.field, part.folded.span(start, end), covered=covered)
+        for start, end in _accounts(part):
+            yield Hit(part.field, part.folded.span(start, end))
+        for name in context.persons[part.field] if part.has("papers") else ():
+            yield Hit(part.field, part.span(Match(name.first, name.end)))
+        for match in _IP.finditer(part.folded.text):
+            yield Hit(part.field, part.folded.span(*match.span()), Level.SECOND, "ip")
+
+
+def _births(part: TextPart) -> Iterator[tuple[int, int]]:
+    """Yield dates and places of birth. *Ne* in a negation is none."""
+    text = part.folded.text
+    for match in _BORN.finditer(text):
+        typed = part.folded.typed(*match.span()).casefold()
+        if "né" in typed or "ne\u0301" in typed or not match[0].startswith("ne a"):
+            date = _DATE.match(text, match.end())
+            yield match.start(), date.end() if date else match.end()
+
+
+def _accounts(part: TextPart) -> Iterator[tuple[int, int]]:
+    """Yield numbers of papers, accounts and social security."""
+    text, papers = part.folded.text, part.has("papers")
+    yield from (match.span() for match in _NIR.finditer(text) if papers or _has_nir_key(match[0]))
+    yield from (match.span() for match in _IBAN.finditer(text) if papers or _has_iban_key(match[0]))
+    yield from (match.span() for match in _DOCUMENT.finditer(text) if papers)
+
+
+_DATE: Final = re.compile(r"[\w/.-]*(?: (?:er )?[a-z]{3,9} \d{4}| \d{4})?")
+
+
+@rule("PN207", basis="RGPD, art. 4; CPP, art. 11.", levels=(Level.BLOCK, Level.SECOND))
+def no_number_plate(context: CheckContext) -> Iterator[Hit]:
+    """Refuse a number plate, whole or in part."""
+    category = context.message.category
+    if category == Category.CHILD_ABDUCTION_RELAY:
+        return
+    covered = category == Category.WITNESS_APPEAL and context.agreed("prosecutor")
+    for part in context.parts:
+        text = part.folded.text
+        spans = []
+        for match in _PLATE.finditer(text):
+            hyphens = text[match.start() : match.end()].count("-") > 1
+            lane = {match["first"], match["last"]} & {"vl", "pl"}
+            typed = part.folded.typed(*match.span())
+            if hyphens or (not lane and (typed.isupper() or part.has("vehicle", "plate"))):
+                spans.append(match.span())
+        if part.has("vehicle", "plate"):
+            spans += [
+                match.span()
+                for match in _OLD_PLATE.finditer(text)
+                if part.has("plate") or part.folded.typed(*match.span()).isupper()
+            ]
+        spans += _parts_of_plates(part)
+        end = 0
+        for first, last in sorted(set(spans)):
+            if first >= end:
+                yield Hit(part.field, part.folded.span(first, last), covered=covered)
+                end = last
+
+
+def _parts_of_plates(part: TextPart) -> Iterator[tuple[int, int]]:
+    """Yield codes of letters and figures soon after the word for a plate: `plaque commençant par EL-7`."""
+    tokens, text = part.folded.tokens, part.folded.text
+    for word in part.found.get("plate", ()):
+        last = tokens[min(len(tokens), word.end + 6) - 1].end
+        for match in _FOREIGN.finditer(text, tokens[word.end - 1].end, last):
+            if match[0][-1].isalpha() or part.folded.typed(*match.span()).isupper():
+                yield match.span()
+        for match in _CODE.finditer(text, tokens[word.end - 1].end, last):
+            code = match[0].strip("-")
+            if len(code) > 1 and any(map(str.isdigit, code)) and not _NO_PLATE.fullmatch(code):
+                yield match.start(), match.start() + len(code)
+
+
+@rule("PN208", basis="RGPD, art. 5; spoofed and premium numbers cost people money.", levels=(Level.BLOCK, Level.SECOND))
+def no_private_number(context: CheckContext) -> Iterator[Hit]:
+    """Refuse private telephone numbers, and premium ones that cost extra."""
+    for part in context.parts:
+        services = {re.sub(r"\D", "", each) for each in part.words.entries.get("service_numbers", ())}
+        for start, end, figures in (*_numbers_in_figures(part), *_numbers_in_words(part)):
+            number = _national(figures)
+            if number in services or len(number) != _NATIONAL:
+                continue
+            if number.startswith(_MOBILE):
+                yield Hit(part.field, part.folded.span(start, end))
+            elif number.startswith("089"):
+                yield Hit(part.field, part.folded.span(start, end), Level.SECOND, "premium")
+
+
+def _national(figures: str) -> str:
+    """Return the national form of a French number: `0612345678` for `+33 (0)6 12 34 56 78`."""
+    for prefix in ("0033", "+33", "33"):
+        if figures.startswith(prefix) and len(figures) > _NATIONAL:
+            rest = figures.removeprefix(prefix)
+            return rest if rest.startswith("0") else f"0{rest}"
+    return figures
+
+
+def _numbers_in_figures(part: TextPart) -> Iterator[tuple[int, int, str]]:
+    text = part.folded.text
+    if "o" in text or "l" in text or "i" in text:
+        # A letter beside a figure may stand for a figure: `O6 l2`.
+        text = re.sub(r"(?<=\d)[oil](?=\d|\W|$)|(?<!\w)[oil](?=\d)", lambda letter: letter[0].translate(_DIGITS), text)
+    for match in _PHONE.finditer(text):
+        if _WRITTEN_DATE.search(match[0]):
+            continue
+        figures = ("+" if match[0].startswith("+") else "") + re.sub(r"\D", "", match[0])
+        yield match.start(), match.end(), figures
+
+
+def _numbers_in_words(part: TextPart) -> Iterator[tuple[int, int, str]]:
+    """Yield telephone numbers written in words: `zéro six douze trente-quatre …`."""
+    tokens, at = part.folded.tokens, 0
+    while at < len(tokens):
+        end, words = at, []
+        while end < len(tokens) and (
+            tokens[end].word in _UNITS or tokens[end].word.isdigit() or tokens[end].word in {"et", "cent"}
+        ):
+            words.append(tokens[end].word)
+            end += 1
+        if len(words) >= _SAID and any(word in _UNITS for word in words):
+            yield tokens[at].start, tokens[end - 1].end, _figures(words)
+        at = max(end, at + 1)
+
+
+def _figures(words: list[str]) -> str:
+    """Return the figures of numbers written in pairs."""
+    figures: list[str] = []
+    value: int | None = None
+    for word in words:
+        number = None if word in {"et", "cent"} or word.isdigit() else _UNITS[word]
+        if number is not None and value is not None and (both := _sum(value, number)):
+            value = both
+            continue
+        if number is not None or word.isdigit():
+            figures += [] if value is None else [_pair(value)]
+            figures += [word] if word.isdigit() else []
+            value = number
+    figures += [] if value is None else [_pair(value)]
+    text = "".join(figures)
+    # `zéro six` is 06, and not 0 06.
+    return text[1:] if text.startswith("00") else text
+
+
+def _sum(value: int, number: int) -> int:
+    """Return what two words for numbers make together, 0 for two numbers: `soixante dix`, `quatre vingts`."""
+    tens, ones = divmod(value, 10)
+    if (value, number) == (_FOUR, 20):
+        return 80
+    follows = number and not ones and tens >= _TWENTY and number < (20 if value in {60, 80} else 10)
+    return value + number if follows else 0
+
+
+def _pair(value: int) -> str:
+    return f"{value:02d}" if value else "0"
+
+
+@rule(
+    "PN209",
+    basis="RGPD, art. 5; an appeal for witnesses gave a Gmail address in 2023.",
+    levels=(Level.BLOCK, Level.SECOND),
+)
+def no_private_mail(context: CheckContext) -> Iterator[Hit]:
+    """Refuse private mail addresses, and ask about any that is not the service's."""
+    from policenotify.checks.names import first_names  # noqa: PLC0415 - read only where there is an address
+
+    for part in context.parts:
+        services = part.words.entries.get("service_domains", ())
+        for match in _MAIL.finditer(part.folded.text):
+            address = re.sub(r"[ ()\[\]]|(?<= )point(?= )", "", match[0].replace(" point ", "."))
+            local, _, host = re.sub(r"arobase|(?<!@)at(?=[a-z])", "@", address, count="@" not in address).partition("@")
+            if any(host == domain or host.endswith(f".{domain}") for domain in services):
+                continue
+            words = re.split(r"[\W\d_]+", local)
+            personal = any(len(word) == 1 or word in first_names() for word in words if word) and len(words) > 1
+            level = Level.BLOCK if personal or any(word in first_names() for word in words) else Level.SECOND
+            yield Hit(
+                part.field, part.folded.span(*match.span()), level if host.split(".")[0] in _FREE else Level.SECOND
+            )
+
+
+@rule(
+    "PN310",
+    basis="Numbers and sites of services change; look-alikes are the trade of fraudsters. Checked on 2026-06-01.",
+    levels=(Level.SECOND, Level.ADVISE),
+)
+def numbers_and_links_right(context: CheckContext) -> Iterator[Hit]:
+    """Ask about numbers that are out of use, look-alike sites and short links."""
+    link = context.message.link
+    if link and (level := _doubt(host_of(link))):
+        yield Hit("link", None, level, "link")
+    for part in context.parts:
+        wrong = part.words.entries.get("wrong_numbers", ())
+        for start, end, figures in _numbers_in_figures(part):
+            if _national(figures) in wrong:
+                yield Hit(part.field, part.folded.span(start, end))
+        for match in part.found.get("short_links", ()):
+            yield Hit(part.field, part.span(match), Level.ADVISE, "short")
+        for span in spans_of(part.folded.original):
+            if span.kind == "url" and (level := _doubt(host_of(span.value))):
+                yield Hit(part.field, (span.start, span.end), level, "link")
+
+
+def _doubt(host: str) -> Level | None:
+    """Return a level for a host that looks like one of the State's and is none."""
+    labels = host.lower().split(".")
+    if host.endswith((".gouv.fr", "gouvernement.fr")) or host == "gouv.fr" or len(labels) < 2:  # noqa: PLR2004 - a name and a top level
+        return None
+    imitates = any("gouv" in label or "interieur" in label or "policenationale" in label for label in labels)
+    return Level.SECOND if imitates else None
+
+
+@rule(
+    "PN211",
+    basis="RGPD, art. 9 (health).",
+    levels=(Level.SECOND, Level.BLOCK),
+)
+def no_health_told(context: CheckContext) -> Iterator[Hit]:
+    """Ask before a person's health, disability or treatment is published."""
+    category = context.message.category
+    general = PREVENTION | {Category.WEATHER_RELAY, Category.FIRE, Category.PLANNED_EVENT, Category.ROAD_CLOSURE}
+    if category in general:
+        return
+    covered = category == Category.MISSING_PERSON and context.agreed("family", "guardian", "prosecutor", "consent")
+    for part in context.parts:
+        for match in part.found.get("health", ()):
+            suspect = category == Category.ARREST and part.near(match, "presumed", "guilt", "secrecy")
+            yield Hit(part.field, part.span(match), Level.BLOCK if suspect else Level.SECOND, "", covered)
+
+
+@rule(
+    "PN210",
+    basis="Code pénal, art. 223-1-1 and 226-1: what lets people find a person's home.",
+    levels=(Level.BLOCK, Level.ADVISE),
+)
+def house_not_named(context: CheckContext) -> Iterator[Hit]:
+    """Refuse house numbers and flats that would be published, and report those that are removed."""
+    category = context.message.category
+    typed = context.typed or context.message
+    before, after = ({name: text for _, name, text in every_text(message)} for message in (typed, context.message))
+    for name, parts in house_numbers(typed, (entry.message for entry in context.history.entries)):
+        if parts and before[name] != after[name]:
+            yield Hit(name, None, Level.ADVISE, "removed")
+    if category not in _JUDICIAL | _OF_HOUSES:
+        return
+    for part in context.parts:
+        published = part.folded.text if typed is context.message else FoldedText(after.get(part.field, "")).text
+        for start, end in _houses(part):
+            if part.folded.text[start:end] in published:
+                level = Level.BLOCK if category in _JUDICIAL else Level.ADVISE
+                yield Hit(part.field, part.folded.span(start, end), level)
+
+
+def _houses(part: TextPart) -> Iterator[tuple[int, int]]:
+    """Yield house numbers with their street, and flats, in the folded text."""
+    text, tokens = part.folded.text, part.folded.tokens
+    for match in _HOUSE.finditer(text):
+        if _COUNTED.search(text[max(0, match.start() - 20) : match.start()]):
+            continue
+        at = bisect_left(tokens, match.start(), key=lambda token: token.start)
+        before = tokens[max(0, at - _BESIDE) : at]
+        if not any(part.words.holds("service_place", token.word) for token in before):
+            yield match.span()
+    yield from (match.span() for match in _FLAT.finditer(text))

@@ -1,0 +1,119 @@
+"""Guards of the presumption of innocence, of secrecy and of respect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from policenotify.checks.check import CheckContext, Hit, rule
+from policenotify.checks.persons import PREVENTION
+from policenotify.checks.words import Match, TextPart
+from policenotify.findings import Level
+from policenotify.model.lifecycle import Stage
+from policenotify.model.message import Category
+
+_NEEDS_BASIS: Final = frozenset({Category.ARREST, Category.WITNESS_APPEAL, Category.MISSING_PERSON})
+_OF_ORIGIN: Final = frozenset(
+    {Category.ARREST, Category.WITNESS_APPEAL, Category.POLICE_OPERATION, Category.ARMED_THREAT, Category.DEMONSTRATION}
+    | {Category.BOMB_DISPOSAL, Category.FIRE, Category.TRAFFIC_ACCIDENT}
+)
+_FREE_WORDS: Final = 4  # words before a word of guilt that may keep the presumption
+
+
+@rule("PN201", basis="Code civil, art. 9-1; CPP, art. 11, al. 3.", levels=(Level.BLOCK, Level.SECOND))
+def innocence_presumed(context: CheckContext) -> Iterator[Hit]:
+    """Refuse words that call a person guilty who has not been judged."""
+    unjudging = PREVENTION | {Category.WEATHER_RELAY, Category.PLANNED_EVENT}
+    if context.message.category in unjudging or any(part.has("judged") for part in context.parts):
+        return
+    for part in context.parts:
+        for match in (*part.found.get("guilt", ()), *part.found.get("guilt_said", ())):
+            if not _presumed(part, match):
+                yield Hit(part.field, part.span(match))
+
+
+def _presumed(part: TextPart, match: Match) -> bool:
+    """Return True for `voleurs présumés` and `contre les cambrioleurs`, and not for `présumé coupable`."""
+    word = part.folded.tokens[match.first].word
+    if word.startswith(("coupable", "guilty")):
+        return False
+    around = range(max(0, match.first - _FREE_WORDS), match.end + 2)
+    return bool(part.within("presumed", around))
+
+
+@rule("PN212", basis="RGPD, art. 9; loi du 29 juillet 1881, art. 24 and 32.", levels=(Level.SECOND,))
+def no_origin_told(context: CheckContext) -> Iterator[Hit]:
+    """Ask before origin, belief, opinion or orientation are published."""
+    if context.message.category not in _OF_ORIGIN:
+        return
+    for part in context.parts:
+        for match in part.found.get("origin", ()):
+            yield Hit(part.field, part.span(match))
+
+
+@rule(
+    "PN213",
+    basis="CPP, art. 11; Code pénal, art. 226-13 and 434-7-2.",
+    levels=(Level.SECOND,),
+)
+def secrecy_kept(context: CheckContext) -> Iterator[Hit]:
+    """Ask before anything of an investigation is published: confessions, records, traces."""
+    if context.message.category in PREVENTION:
+        return
+    covered = context.agreed("prosecutor")
+    for part in context.parts:
+        for match in part.found.get("secrecy", ()):
+            yield Hit(part.field, part.span(match), covered=covered)
+
+
+@rule(
+    "PN214",
+    basis="CPP, art. 11, al. 3; circulaire du 19 janvier 2023.",
+    levels=(Level.SECOND,),
+)
+def judicial_basis_given(context: CheckContext) -> Iterator[Hit]:
+    """Ask who agreed to a message about an arrest, an appeal or a missing person."""
+    message = context.message
+    if message.category in _NEEDS_BASIS and message.stage not in {Stage.END, Stage.CANCELLATION} and not message.basis:
+        yield Hit("basis")
+
+
+@rule("PN215", basis="Loi du 29 juillet 1881, art. 35 ter; CPP, art. 803.")
+def pictures_lawful(context: CheckContext) -> Iterator[Hit]:
+    """Refuse pictures whose description names cuffs, faces, plates or children."""
+    for part in context.parts:
+        if part.field.startswith("images.") or ".alts." in part.field:
+            for match in part.found.get("picture", ()):
+                yield Hit(part.field, part.span(match))
+
+
+@rule("PN216", basis="Loi du 29 juillet 1881, art. 29, 32 and 33.")
+def nobody_insulted(context: CheckContext) -> Iterator[Hit]:
+    """Refuse insults and slurs."""
+    for part in context.parts:
+        for match in part.found.get("insult", ()):
+            yield Hit(part.field, part.span(match))
+
+
+@rule("PN217", basis="A post of 6 March 2021 that blamed victims had to be deleted.", levels=(Level.SECOND,))
+def nobody_blamed(context: CheckContext) -> Iterator[Hit]:
+    """Ask about words that blame or mock those who suffered."""
+    for part in context.parts:
+        for match in part.found.get("blame", ()):
+            yield Hit(part.field, part.span(match))
+
+
+@rule(
+    "PN218",
+    basis="Période de réserve before an election: usage of the prefectures, no law.",
+    levels=(Level.SECOND,),
+)
+def reserve_kept(context: CheckContext) -> Iterator[Hit]:
+    """Ask about candidates, parties and praise of those in office."""
+    for part in context.parts:
+        for match in part.found.get("reserve", ()):
+            yield Hit(part.field, part.span(match))
+        for match in part.found.get("candidate", ()):
+            tokens = part.folded.tokens
+            if match.end < len(tokens) and tokens[match.end].capital:
+                yield Hit(part.field, part.span(Match(match.first, match.end + 1)))

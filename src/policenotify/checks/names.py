@@ -1,0 +1,268 @@
+"""Names of persons in a text: by first name, by title, by initial, by the word for a name before it."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Final, NamedTuple
+
+from policenotify.checks.folds import Token
+from policenotify.checks.words import TextPart
+
+YEAR: Final = 2021
+"""The last year of birth in the file of first names."""
+
+_PARTICLES: Final = frozenset(
+    {"de", "du", "d", "des", "le", "la", "van", "von", "el", "al", "ben", "bin", "da", "di", "dos"}
+)
+_SAINTS: Final = frozenset({"saint", "sainte", "st", "ste"})
+_TITLES: Final = frozenset({"m", "mr", "mme", "mlle", "monsieur", "madame", "mademoiselle", "mrs", "ms", "miss"})
+_LETTERED: Final = frozenset(
+    {"batiment", "bat", "porte", "ligne", "terminal", "parking", "hall", "vitamine", "plan", "categorie", "permis"}
+    | {
+        "classe",
+        "groupe",
+        "zone",
+        "hepatite",
+        "bloc",
+        "entree",
+        "quai",
+        "voie",
+        "lot",
+        "serie",
+        "tram",
+        "bus",
+        "secteur",
+    }
+)
+_NEAR: Final = 4  # words before a name in which the word for a street or an office stands
+_LONGEST: Final = 5  # words of a name
+_SHORTEST: Final = 3  # letters of a last name
+_IMPERATIVE: Final = "ez"
+
+
+class Name(NamedTuple):
+    """A person's name in a text: its tokens, and whether it is more than a first name."""
+
+    first: int
+    end: int
+    full: bool
+
+
+@cache
+def first_names() -> Mapping[str, bool]:
+    """Return the first names in plain small letters: False if they are common words, too."""
+    packed = (files("policenotify") / "data" / f"first_names_{YEAR}.txt.gz").read_bytes()
+    lines = gzip.decompress(packed).decode().split()
+    return {line.removesuffix("?"): not line.endswith("?") for line in lines}
+
+
+def names_in(part: TextPart, is_commune: Callable[[str], bool], known: frozenset[str]) -> list[Name]:
+    """Return the names of persons in a text, in order.
+
+    Args:
+        part: The text.
+        is_commune: Returns True for the name of a commune.
+        known: Words of the street and the district that the message names.
+    """
+    found: list[Name] = []
+    places: dict[str, bool] = {}  # each is looked up once
+    excluded = _namesakes(part)
+    tokens = part.folded.tokens
+    at = 0
+    while at < len(tokens):
+        name = None if at in excluded else _name_at(part, at, known)
+        sure = name is not None and (_is_called(part, at) or _follows_title(part, at))
+        if name is None or (not sure and (_is_of_a_place(part, name) or _is_place(part, name, is_commune, places))):
+            at += 1
+            continue
+        found.append(name)
+        at = name.end
+    return found
+
+
+def _is_place(part: TextPart, name: Name, is_commune: Callable[[str], bool], places: dict[str, bool]) -> bool:
+    tokens = part.folded.tokens
+    text = part.folded.typed(tokens[name.first].start, tokens[name.end - 1].end)
+    if text not in places:
+        places[text] = is_commune(text)
+    return places[text]
+
+
+def _namesakes(part: TextPart) -> set[int]:
+    """Return the tokens of names that streets and schools bear."""
+    return {at for match in part.found.get("namesake", ()) for at in range(match.first, match.end)}
+
+
+def _name_at(part: TextPart, at: int, known: frozenset[str]) -> Name | None:
+    """Return the name that begins at a token."""
+    tokens = part.folded.tokens
+    token = tokens[at]
+    if _is_called(part, at):
+        end = at + 1
+        while end < min(len(tokens), at + 3) and _gap(part, end - 1) in _JOINS and tokens[end].word not in _CLOSING:
+            end += 1
+        return Name(at, end, full=True)
+    if _follows_title(part, at):
+        return Name(at, _end(part, at), full=True)
+    if token.word in known or token.word in _SAINTS:
+        return None
+    sure = first_names().get(token.word)
+    if sure is not None:
+        return _by_first_name(part, at, sure=sure)
+    if token.capital and len(token.word) == 1 and _is_initial(part, at):
+        return Name(at, _end(part, at + 1), full=True)
+    return _by_last_name(part, at)
+
+
+_JOINS: Final = frozenset({" ", "-", " -", "- ", "'", ". "})
+_CLOSING: Final = frozenset(
+    {"a", "est", "et", "ou", "qui", "que", "dans", "de", "du", "des", "en", "par", "pour", "sur", "avec", "au", "aux"}
+    | {"hier", "se", "le", "la", "les", "ne", "ont", "etait", "sera", "serait", "is", "was", "has", "and", "who", "in"}
+)
+
+
+def _gap(part: TextPart, at: int) -> str:
+    """Return what stands between a token and the next one."""
+    tokens = part.folded.tokens
+    return part.folded.text[tokens[at].end : tokens[at + 1].start] if at + 1 < len(tokens) else ""
+
+
+def _end(part: TextPart, at: int) -> int:
+    """Return one past the last token of a name that begins at a token."""
+    tokens, end = part.folded.tokens, at + 1
+    while end < min(len(tokens), at + _LONGEST) and _gap(part, end - 1) in _JOINS | {""}:
+        if tokens[end].capital and not _is_sentence(part, end):
+            end += 1
+        elif (
+            tokens[end].word in _PARTICLES
+            and end + 1 < len(tokens)
+            and tokens[end + 1].capital
+            and _gap(part, end) in _JOINS
+            and tokens[end].word not in {"des", "du"}
+            and end == at + 1
+        ):
+            end += 2
+        else:
+            break
+    return end
+
+
+def _is_sentence(part: TextPart, at: int) -> bool:
+    """Return True if a full stop ends a sentence before a token: the one after an initial does not."""
+    return _gap(part, at - 1) == ". " and len(part.folded.tokens[at - 1].word) > 1
+
+
+def _by_first_name(part: TextPart, at: int, *, sure: bool) -> Name | None:
+    tokens = part.folded.tokens
+    token = tokens[at]
+    if not token.capital:
+        if not sure or part.language.partition("-")[0] != "fr" or _is_in_address(part, at):
+            return None
+        end = at + 1
+        if end < len(tokens) and _gap(part, at) == " " and tokens[end].word not in _CLOSING:
+            end += 1
+        return Name(at, end, full=end > at + 1)
+    end = _end(part, at)
+    # In a line of capitals, every word has one.
+    if end > at + 1 and not (token.capitals and part.in_capitals):
+        following = tokens[at + 1]
+        if _is_no_surname(part, following) and end == at + 2:
+            end = at + 1
+    if token.capitals and part.in_capitals:
+        end = min(end, at + 2)
+    if end == at + 1 and not sure:
+        return None
+    return Name(at, end, full=end > at + 1)
+
+
+def _is_no_surname(part: TextPart, token: Token) -> bool:
+    return (
+        part.words.holds("no_surname", token.word)
+        or token.word.isdigit()
+        or (token.word.endswith("er") and token.word[0].isdigit())
+    )
+
+
+def _by_last_name(part: TextPart, at: int) -> Name | None:
+    """Return a name in the order `DUPONT Jean`."""
+    tokens = part.folded.tokens
+    token = tokens[at]
+    if not (token.capitals and len(token.word) >= _SHORTEST and token.word.isalpha()) or at + 1 >= len(tokens):
+        return None
+    following = tokens[at + 1]
+    if _gap(part, at) == " " and following.capital and not following.capitals and first_names().get(following.word):
+        return None if _is_no_surname(part, token) else Name(at, at + 2, full=True)
+    return None
+
+
+def _is_initial(part: TextPart, at: int) -> bool:
+    """Return True for the letter of `K. Benrahma`."""
+    tokens = part.folded.tokens
+    if at + 1 >= len(tokens) or _gap(part, at) not in {". ", "."}:
+        return False
+    following = tokens[at + 1]
+    before = tokens[at - 1].word if at else ""
+    return (
+        following.capital
+        and len(following.word) >= _SHORTEST
+        and following.word.isalpha()
+        and before not in _LETTERED
+        and not following.word.endswith(_IMPERATIVE)
+        and not part.words.holds("no_surname", following.word)
+        and (at == 0 or _gap(part, at - 1)[-1:] in {" ", "(", ""})
+    )
+
+
+def _follows_title(part: TextPart, at: int) -> bool:
+    tokens = part.folded.tokens
+    if not at or not tokens[at].word.isalpha() or len(tokens[at].word) == 1:
+        return False
+    title, gap = tokens[at - 1], _gap(part, at - 1)
+    metres = title.word == "m" and (not gap.startswith(".") or (at > 1 and tokens[at - 2].word.isdigit()))
+    if title.word not in _TITLES or metres:
+        return False
+    return gap in {" ", ". ", "."} and not part.words.holds("no_surname", tokens[at].word)
+
+
+def _is_called(part: TextPart, at: int) -> bool:
+    """Return True after a word for a name: `le nommé dupont jean`, `la famille Cazalis`."""
+    if not at or _gap(part, at - 1) not in {" ", ' "', " « ", " «", " '", ": ", " : "}:
+        return False
+    tokens = part.folded.tokens
+    before = tokens[at - 1].word
+    if part.words.holds("called", before):
+        return tokens[at].word.isalpha() and len(tokens[at].word) > 1 and tokens[at].word not in _CLOSING
+    return (
+        before in {"famille", "epoux", "family"}
+        and tokens[at].capital
+        and not part.words.holds("no_surname", tokens[at].word)
+    )
+
+
+def _is_in_address(part: TextPart, at: int) -> bool:
+    """Return True if a token is part of an address, a site or an account."""
+    text, token = part.folded.text, part.folded.tokens[at]
+    return (
+        text[token.start - 1 : token.start] in set("@./_-") - {""}
+        or text[token.end : token.end + 1] in {"@", "/", "_"}
+        or (text[token.end : token.end + 1] == "." and text[token.end + 1 : token.end + 2].isalnum())
+    )
+
+
+def _is_of_a_place(part: TextPart, name: Name) -> bool:
+    """Return True if a street, a school or an office bears the name: `rue Jean-Moulin`, `le préfet Jean Martin`."""
+    tokens = part.folded.tokens
+    before = tokens[max(0, name.first - _NEAR) : name.first]
+    for number, token in enumerate(reversed(before), 1):
+        gap = _gap(part, name.first - number)
+        stops = set(gap) & set(".;!?:\n") and not (len(token.word) <= _SHORTEST and gap == ". ")
+        if stops or ("," in gap and number > 1):
+            return False
+        if token.word in _SAINTS or part.words.holds("street", token.word) or part.words.holds("office", token.word):
+            return True
+        if not (token.word in _PARTICLES or token.capital or part.words.holds("rank", token.word)):
+            return False
+    return False

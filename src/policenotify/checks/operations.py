@@ -1,0 +1,164 @@
+"""Guards of operations: what must stay unknown while they last, and what only the State announces."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from policenotify.checks.check import CheckContext, Hit, rule
+from policenotify.checks.persons import PREVENTION
+from policenotify.checks.words import Match, TextPart
+from policenotify.findings import Level
+from policenotify.model.lifecycle import Stage
+from policenotify.model.message import Category
+from policenotify.text.urls import host_of
+
+_OPEN: Final = frozenset({Category.POLICE_OPERATION, Category.ARMED_THREAT, Category.BOMB_DISPOSAL})
+_UNDER_WAY: Final = frozenset({Stage.OPENING, Stage.UPDATE, Stage.STANDALONE, Stage.CORRECTION})
+_OFFICIAL: Final = (
+    "alerte-enlevement.gouv.fr",
+    "justice.gouv.fr",
+    "interieur.gouv.fr",
+    "gouvernement.fr",
+    "service-public.fr",
+)
+_HOUR: Final = re.compile(r"(?<!\w)(?:\d{1,2} ?(?:h|heures?)(?: ?\d{2})?|midi|minuit)(?!\w)")
+_ROAD: Final = re.compile(r"(?<!\w)(?:[adnm]\d{1,4}|r[dnm] ?\d{1,4})(?:e\d)?(?!\w)")
+_THEMSELVES: Final = ("tireur", "sniper", "colonne", "negociateur", "encercl")
+_HOW_MANY: Final = frozenset({"dizaine", "vingtaine", "trentaine", "quarantaine", "cinquantaine", "centaine", "dozen"})
+_COUNTS: Final = frozenset(
+    {"deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix", "douze", "quinze", "vingt"}
+)
+
+
+@rule("PN301", basis="Code pénal, art. 226-13; it endangers officers.")
+def no_tactics_told(context: CheckContext) -> Iterator[Hit]:
+    """Refuse where, how many and when officers act, while an operation is open."""
+    if context.message.category not in _OPEN or context.message.stage not in _UNDER_WAY:
+        return
+    for part in context.parts:
+        moves = [match for match in part.found.get("position", ()) if _of_officers(part, match)]
+        for match in (*moves, *part.found.get("assault", ()), *part.found.get("live", ())):
+            yield Hit(part.field, part.span(match))
+        for match in part.found.get("officer", ()):
+            tokens = part.folded.tokens
+            before = [token.word for token in tokens[max(0, match.first - 3) : match.first]]
+            counted = before and (before[-1].isdigit() or before[-1] in _COUNTS or set(before) & _HOW_MANY)
+            hurt = any(token.word.startswith("bless") for token in tokens[match.end : match.end + 2])
+            if counted and not hurt and (tokens[match.first].word.rstrip("s") != "homme" or part.near(match, "unit")):
+                yield Hit(part.field, part.span(Match(max(0, match.first - 1), match.end)))
+
+
+def _of_officers(part: TextPart, match: Match) -> bool:
+    """Return True if the move is one of officers, and not an instruction for readers."""
+    sentence = part.sentence(match.first)
+    word = part.folded.tokens[match.first].word
+    return bool(part.within("unit", sentence) or part.within("officer", sentence)) or word.startswith(_THEMSELVES)
+
+
+@rule(
+    "PN302",
+    basis="A desk's own rule. Code de la route, art. L130-11, binds navigation services, not the police.",
+    levels=(Level.BLOCK, Level.SECOND),
+)
+def no_control_located(context: CheckContext) -> Iterator[Hit]:
+    """Refuse place or hour of a control of drivers, and ask about one of speed."""
+    for part in context.parts:
+        found: dict[tuple[int, int], Level] = {}
+        for kind, level in (("control", Level.BLOCK), ("speed", Level.SECOND)):
+            for match in part.found.get(kind, ()):
+                found.update({where: level for where in _where(part, match) if where not in found})
+        for where, level in sorted(found.items()):
+            yield Hit(part.field, part.folded.span(*where), level)
+
+
+def _where(part: TextPart, match: Match) -> Iterator[tuple[int, int]]:
+    """Yield the places and hours in the sentence of a control, in the folded text."""
+    sentence = part.sentence(match.first)
+    tokens = part.folded.tokens
+    start, end = tokens[sentence.start].start, tokens[sentence.stop - 1].end
+    for pattern in (_ROAD, _HOUR):
+        yield from (found.span() for found in pattern.finditer(part.folded.text, start, end))
+    for spot in part.within("spot", sentence):
+        following = tokens[spot.end : spot.end + 3]
+        if not any(token.capital or token.word.isdigit() for token in following):  # `mis en place`, `en cours`
+            continue
+        yield tokens[spot.first].start, tokens[spot.end - 1].end
+
+
+@rule("PN303", basis="The prosecutor alone gives an abduction alert; others relay the official page.")
+def abduction_only_relayed(context: CheckContext) -> Iterator[Hit]:
+    """Refuse an abduction alert in words of our own."""
+    message = context.message
+    if message.category == Category.CHILD_ABDUCTION_RELAY:
+        host = host_of(message.link or "")
+        official = any(host == one or host.endswith(f".{one}") for one in _OFFICIAL)
+        if message.stage in {Stage.OPENING, Stage.UPDATE, Stage.STANDALONE} and not official:
+            yield Hit("link", None, None, "link")
+        return
+    if message.category in PREVENTION:
+        return
+    for part in context.parts:
+        for match in part.found.get("abduction", ()):
+            yield Hit(part.field, part.span(match))
+
+
+@rule("PN304", basis="Only the State broadcasts FR-Alert; an imitation makes people doubt the next one.")
+def broadcast_not_imitated(context: CheckContext) -> Iterator[Hit]:
+    """Refuse a text that imitates the State's broadcasts to telephones."""
+    if context.message.exercise:
+        return
+    for part in context.parts:
+        if part.has("broadcast_told"):
+            continue
+        for match in part.found.get("broadcast", ()):
+            yield Hit(part.field, part.span(match))
+
+
+@rule("PN305", basis="Code pénal, art. 226-13; it endangers those who are moved.")
+def no_movement_told(context: CheckContext) -> Iterator[Hit]:
+    """Refuse hour, door and route of a protected person or a prisoner."""
+    if context.message.stage is Stage.END or context.message.category in PREVENTION:
+        return
+    for part in context.parts:
+        for match in part.found.get("movement", ()):
+            person = part.near(match, "protected")
+            if person and _told_how(part, match):
+                yield Hit(part.field, part.span(match))
+
+
+def _told_how(part: TextPart, match: Match) -> bool:
+    """Return True if the sentence of a movement gives its hour, its door or its route."""
+    sentence, tokens = part.sentence(match.first), part.folded.tokens
+    start, end = tokens[sentence.start].start, tokens[sentence.stop - 1].end
+    return bool(_HOUR.search(part.folded.text, start, end)) or tokens[match.first].word in {
+        "par",
+        "passera",
+        "empruntera",
+        "itineraire",
+    }
+
+
+@rule("PN307", basis="A description of the method teaches it.", levels=(Level.SECOND,))
+def no_method_told(context: CheckContext) -> Iterator[Hit]:
+    """Ask before the method of a crime is published."""
+    if context.message.category == Category.SCAM_CYBER:
+        return
+    for part in context.parts:
+        for match in part.found.get("howto", ()):
+            yield Hit(part.field, part.span(match))
+
+
+@rule(
+    "PN308",
+    basis="CPP, art. 11; programme Papageno on suicide.",
+    levels=(Level.SECOND,),
+)
+def no_cause_told(context: CheckContext) -> Iterator[Hit]:
+    """Ask before a cause is published that only an investigation can find, or a suicide."""
+    if context.message.category in PREVENTION | {Category.PLANNED_EVENT}:
+        return
+    for part in context.parts:
+        for match in () if part.has("vigipirate") else part.found.get("cause", ()):
+            yield Hit(part.field, part.span(match))

@@ -1,0 +1,316 @@
+"""The word lists of the checks: read from TOML, changed by a desk, found in a text in one pass.
+
+A list is a table of `checks/data/words.toml` or of its files by language, `words.fr.toml`:
+
+```toml
+[guilt]
+about = "Words that call a person guilty."
+words = ["meurtri(er|ère)", "auteur(|s) (du|des) (meurtre|faits)", "handicap*"]
+```
+
+An entry is a phrase of one or more words. Brackets hold alternatives, a star any ending. Accents and case do not count,
+and a last word matches its plural, too.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property, lru_cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from policenotify.checks.folds import FoldedText, with_letters
+
+_CHOICE: Final = re.compile(r"\(([^()]*)\)")
+_ENDS: Final = re.compile(r"[.!?;]")
+_SENTENCE: Final = 60  # words
+_STAR: Final = "zqzq"
+_INSIDE: Final = frozenset("-.*_·|/+~")
+"""Signs that may stand inside a word to hide it."""
+
+_SHORTEST_DIVIDED: Final = 5  # letters of a word that is found although such a sign stands in it
+_SHORTEST_SPELT: Final = 5  # letters of a word that is found among letters spelt without a pause
+_LONGEST_WORD: Final = 26  # letters: `anticonstitutionnellement` has 25
+_SHORTEST_BEGINNING: Final = 3
+_MET: Final = 5_000  # words
+_MOST_PIECES: Final = 7
+
+
+@dataclass(frozen=True, slots=True)
+class WordListChange:
+    """What a desk changes in a word list.
+
+    Attributes:
+        add: Entries besides those shipped.
+        remove: Entries that do not count any more, as the shipped list writes them, each with the reason.
+        off: The reason why nothing of the list counts. Empty: it counts.
+    """
+
+    add: tuple[str, ...] = ()
+    remove: Mapping[str, str] = field(default_factory=dict)
+    off: str = ""
+
+
+class Match(NamedTuple):
+    """A phrase of a list in a text: its first token, and one past its last."""
+
+    first: int
+    end: int
+
+
+class _Node:
+    """A word of some phrases: those that end with it, and the words that may follow."""
+
+    __slots__ = ("beginnings", "following", "lists")
+
+    def __init__(self) -> None:
+        self.lists: list[str] = []
+        self.following: dict[str, _Node] = {}
+        self.beginnings: dict[str, _Node] = {}  # words with any ending
+
+    def add(self, name: str, phrase: tuple[str, ...]) -> None:
+        """Add a phrase of a list."""
+        node = self
+        for word in phrase:
+            kind = node.beginnings if word.endswith("*") else node.following
+            node = kind.setdefault(word.removesuffix("*"), _Node())
+        node.lists.append(name)
+
+    def after(self, forms: tuple[str, ...]) -> Iterator[_Node]:
+        """Yield the nodes of a token that may be read in these forms."""
+        for form in forms:
+            if (node := self.following.get(form)) is not None:
+                yield node
+        if self.beginnings:
+            word = forms[0]
+            for length in range(_SHORTEST_BEGINNING, min(len(word), _LONGEST_WORD) + 1):
+                if (node := self.beginnings.get(word[:length])) is not None:
+                    yield node
+
+
+class WordLists:
+    """Word lists by name, for one language.
+
+    Attributes:
+        entries: The entries of each list, as written.
+    """
+
+    __slots__ = ("_met", "_root", "_spelt", "entries")
+
+    def __init__(self, entries: Mapping[str, Iterable[str]]) -> None:
+        self.entries = {name: tuple(words) for name, words in entries.items()}
+        self._root = _Node()
+        self._met: dict[str, tuple[_Node, ...]] = {}
+        self._spelt: dict[str, list[str]] = {}  # the lists of phrases without pauses between the words
+        for name, words in self.entries.items():
+            for phrase in {phrase for entry in words for phrase in _phrases(entry) if phrase}:
+                self._root.add(name, phrase)
+                self._spelt.setdefault("".join(phrase), []).append(name)
+
+    def find(self, folded: FoldedText) -> dict[str, list[Match]]:
+        """Return where each list has a phrase in a text, the longest at each place, in order."""
+        found: dict[str, list[Match]] = {}
+        for at in range(len(folded.tokens)):
+            longest: dict[str, int] = {}
+            for name, end in self._at(folded, at):
+                if end > longest.get(name, 0):
+                    longest[name] = end
+            for name, end in longest.items():
+                matches = found.setdefault(name, [])
+                if not matches or end > matches[-1].end:
+                    matches.append(Match(at, end))
+        return found
+
+    def _first(self, word: str) -> tuple[_Node, ...]:
+        """Return the beginnings of phrases with this word, from a cache of the words met lately."""
+        if (nodes := self._met.get(word)) is None:
+            if len(self._met) >= _MET:
+                self._met.clear()
+            self._met[word] = nodes = tuple(self._root.after(_forms(word)))
+        return nodes
+
+    def holds(self, name: str, word: str) -> bool:
+        """Return True if a list has this one word, in plain small letters."""
+        return any(name in node.lists for node in self._first(word))
+
+    def _at(self, folded: FoldedText, at: int) -> Iterator[tuple[str, int]]:
+        """Yield each list that has a phrase at a token, and one past the last token of the phrase."""
+        token, tokens = folded.tokens[at], folded.tokens
+        nodes = [(node, at + 1) for node in self._first(token.word)]
+        between = folded.text[token.end : tokens[at + 1].start] if at + 1 < len(tokens) else " "
+        if not between or between in _INSIDE:
+            for word, end in _joined(folded, at):
+                nodes += [(node, end) for node in self._first(word)]
+                yield from ((name, end) for name in self._spelt.get(word, ()))
+        while nodes:
+            node, end = nodes.pop()
+            for name in node.lists:
+                yield name, end
+            if end < len(tokens) and (node.following or node.beginnings) and not _pauses(folded, end):
+                nodes += [(following, end + 1) for following in node.after(_forms(tokens[end].word))]
+        if len(token.word) >= _SHORTEST_SPELT and folded.is_apart(token):
+            for start in range(len(token.word) - _SHORTEST_SPELT + 1):
+                for length in range(_SHORTEST_SPELT, _LONGEST_WORD):
+                    for name in self._spelt.get(token.word[start : start + length], ()):
+                        yield name, at + 1
+
+
+def _pauses(folded: FoldedText, at: int) -> bool:
+    """Return True if a sentence ends before a token."""
+    between = folded.text[folded.tokens[at - 1].end : folded.tokens[at].start]
+    return len(between) > 1 and _ENDS.search(between) is not None
+
+
+def _joined(folded: FoldedText, at: int) -> Iterator[tuple[str, int]]:
+    """Yield a token with those that follow without a space, and one past the last of them.
+
+    They are a hashtag in mixed case, `#cOuPable`, or a word with a sign in it, `cou-pable`.
+    """
+    tokens = folded.tokens
+    joined, end = tokens[at].word, at + 1
+    while end < len(tokens) and end - at < _MOST_PIECES and tokens[end].start == tokens[end - 1].end:
+        joined += tokens[end].word
+        end += 1
+        yield joined, end
+    if end == at + 1 < len(tokens) and folded.text[tokens[at].end : tokens[end].start] in _INSIDE:
+        joined += tokens[end].word
+        if len(joined) >= _SHORTEST_DIVIDED:
+            yield joined, end + 1
+
+
+@lru_cache(maxsize=8192)
+def _forms(word: str) -> tuple[str, ...]:
+    """Return the readings of a word: itself, with letters for figures, and what it may be the plural of."""
+    forms = (word, *with_letters(word))
+    plurals = tuple(form[:-1] for form in forms if len(form) > _SHORTEST_BEGINNING and form[-1] in "sx")
+    return forms + plurals
+
+
+def _phrases(entry: str) -> frozenset[tuple[str, ...]]:
+    """Return the phrases that an entry stands for, each as its words."""
+    phrases = [entry]
+    while any("(" in phrase for phrase in phrases):
+        phrases = list(dict.fromkeys(written for phrase in phrases for written in _written_out(phrase)))
+    # A star would end a word for the folding.
+    texts = (FoldedText(phrase.replace("*", _STAR)) for phrase in phrases)
+    return frozenset(tuple(token.word.replace(_STAR, "*") for token in text.tokens) for text in texts)
+
+
+def _written_out(phrase: str) -> Iterator[str]:
+    """Yield a phrase with each choice of its first innermost brackets."""
+    choice = _CHOICE.search(phrase)
+    for chosen in choice[1].split("|") if choice else ():
+        yield f"{phrase[: choice.start()]}{chosen}{phrase[choice.end() :]}" if choice else phrase
+    if not choice:
+        yield phrase
+
+
+@cache
+def shipped_words(language: str) -> Mapping[str, tuple[str, ...]]:
+    """Return the shipped lists of a language by name. `""` has those of every language."""
+    name = f"words.{language}.toml" if language else "words.toml"
+    source = files(__package__) / "data" / name
+    if not source.is_file():
+        return MappingProxyType({})
+    tables = tomllib.loads(source.read_text("utf-8"))
+    return MappingProxyType({name: tuple(table["words"]) for name, table in tables.items()})
+
+
+class Vocabulary:
+    """The word lists of an installation, by language.
+
+    Attributes:
+        changes: What the desk changes, by the name of the list.
+    """
+
+    __slots__ = ("_lists", "changes")
+
+    def __init__(self, changes: Mapping[str, WordListChange] = MappingProxyType({})) -> None:
+        self.changes = changes
+        self._lists: dict[str, WordLists] = {}
+
+    def of(self, language: str) -> WordLists:
+        """Return the lists of a language. One without lists of its own has those of every language only."""
+        language = language.partition("-")[0]
+        if (lists := self._lists.get(language)) is None:
+            # Two threads at once may both build the same.
+            self._lists[language] = lists = self._read(language)
+        return lists
+
+    def _read(self, language: str) -> WordLists:
+        lists = {**shipped_words(""), **shipped_words(language)}
+        for name, change in self.changes.items():
+            kept = [entry for entry in lists.get(name, ()) if entry not in change.remove]
+            lists[name] = () if change.off else (*kept, *change.add)
+        return WordLists(lists)
+
+
+SHIPPED: Final = Vocabulary()
+"""The word lists as shipped."""
+
+
+@dataclass(frozen=True)
+class TextPart:
+    """One text of a message, folded.
+
+    Attributes:
+        field: The field of the message that holds it: `headline`, `translations.en.headline`, `images.0.alt`.
+        language: Its language, BCP 47.
+        words: The word lists of that language.
+    """
+
+    field: str
+    language: str
+    folded: FoldedText
+    words: WordLists
+
+    @cached_property
+    def found(self) -> Mapping[str, list[Match]]:
+        """Where each word list has a phrase in it."""
+        return self.words.find(self.folded)
+
+    def has(self, *lists: str) -> bool:
+        """Return True if one of these lists has a phrase in it."""
+        return any(name in self.found for name in lists)
+
+    def span(self, match: Match) -> tuple[int, int]:
+        """Return where a phrase is in the text as typed."""
+        tokens = self.folded.tokens
+        return self.folded.span(tokens[match.first].start, tokens[match.end - 1].end)
+
+    @cached_property
+    def in_capitals(self) -> bool:
+        """True if most of its letters are capitals, so that a capital means nothing."""
+        capitals = sum(map(str.isupper, self.folded.original))
+        return capitals > sum(map(str.islower, self.folded.original)) * 2
+
+    def sentence(self, at: int) -> range:
+        """Return the tokens of the sentence that holds a token, at most so many on each side."""
+        tokens, text = self.folded.tokens, self.folded.text
+        first, end = at, at + 1
+        while first > max(0, at - _SENTENCE) and not _ENDS.search(text, tokens[first - 1].end, tokens[first].start):
+            first -= 1
+        last = min(len(tokens), at + _SENTENCE)
+        while end < last and not _ENDS.search(text, tokens[end - 1].end, tokens[end].start):
+            end += 1
+        return range(first, end)
+
+    def within(self, name: str, tokens: range) -> list[Match]:
+        """Return the phrases of a list that begin at these tokens."""
+        matches = self.found.get(name, [])
+        first = bisect_left(matches, tokens.start, key=_first)
+        return matches[first : bisect_left(matches, tokens.stop, lo=first, key=_first)]
+
+    def near(self, match: Match, *lists: str) -> Match | None:
+        """Return a phrase of one of these lists in the same sentence."""
+        sentence = self.sentence(match.first)
+        return next((other for name in lists for other in self.within(name, sentence)), None)
+
+
+def _first(match: Match) -> int:
+    return match.first

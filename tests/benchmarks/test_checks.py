@@ -1,0 +1,117 @@
+"""What the checks cost: a message at most 3 ms of processor, any text linear time."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from policenotify.checks import CHECKS, CheckContext, run_checks
+from policenotify.checks.words import shipped_words
+from tests.support import corpus
+from tests.support.checks import context
+
+pytestmark = pytest.mark.benchmark
+
+SIZE, MOST = 100_000, 0.3  # characters and seconds
+PER_MESSAGE = 0.003  # seconds
+LISTS = " ".join(entry.strip("*") for words in shipped_words("fr").values() for entry in words[:3] if "(" not in entry)
+UNITS = {
+    "letters": "a",
+    "spelt": "a ",
+    "figures": "1 ",
+    "telephone": "06 12 34 56 78 ",
+    "mail": "a@",
+    "dots": "a.",
+    "names": "Jean Dupont ",
+    "capitals": "JEAN DUPONT ",
+    "titles": "M. ",
+    "guilt": "voleur ",
+    "unit": "RAID toit ",
+    "victim": "la victime Jean ",
+    "control": "controle routier rue 18h ",
+    "plate": "plaque a1 ",
+    "soft": "a\u00ad",
+    "account": "fr76 1234 ",
+    "birth": "né le 1 ",
+    "words": f"{LISTS} ",
+    "eighty": "quatre vingt ",
+    "zero": "zero ",
+    "sexual": "viol 12 ans infirmiere ",
+    "school": "ecole de la ",
+    "hashtags": "#Ab",
+    "minor": "mineur de 12 ans Lucas ",
+}
+
+
+def _long(unit: str, category: str) -> CheckContext:
+    usual = context(category=category, lifecycle={"stage": "opening", "incident": "i1"})
+    text = (unit * (SIZE // len(unit) + 1))[:SIZE]
+    return replace(usual, message=usual.message.model_copy(update={"description": text}))
+
+
+def _cost(contexts: list[CheckContext]) -> float:
+    """Return the processor time of all checks of one message, in seconds."""
+    start = time.process_time()
+    for one in contexts:
+        run_checks(one)
+    return (time.process_time() - start) / len(contexts)
+
+
+def test_all_checks_of_a_message_take_at_most_3_ms() -> None:
+    contexts = [entry.context() for entry in (*corpus.read("tuned"), *corpus.read("held_out"))]
+    for one in contexts:
+        run_checks(one)  # reads the lists and names
+    taken = min(_cost([replace(one) for one in contexts]) for _ in range(3))
+    print(f"{taken * 1e3:.2f} ms a message")
+    assert taken <= PER_MESSAGE
+
+
+def test_a_long_message_in_two_languages_takes_at_most_3_ms() -> None:
+    sentences = "Accident avenue de Toulouse, sens centre. Évitez le secteur, prenez l'avenue de Lodève. "
+    fields: dict[str, Any] = {
+        "headline": "Accident de la circulation à Montpellier",
+        "description": sentences * 5,
+        "instruction": sentences,
+        "translations": [
+            {"language": "en", "headline": "Accident", "description": "Avoid the area. Take the A709. " * 10}
+        ],
+    }
+    run_checks(context(**fields))
+    taken = min(_cost([context(**fields) for _ in range(20)]) for _ in range(5))
+    print(f"{taken * 1e3:.2f} ms a message of {len(sentences) * 6 + 400} characters")
+    assert taken <= PER_MESSAGE
+
+
+@pytest.mark.parametrize("category", ["arrest", "police_operation"])
+@pytest.mark.parametrize("unit", UNITS.values(), ids=UNITS)
+def test_no_text_is_slow(unit: str, category: str) -> None:
+    long = _long(unit, category)
+    start = time.process_time()
+    assert all(part.folded.tokens for part in long.parts)
+    steps = {"folding": time.process_time() - start}
+    start = time.process_time()
+    assert all(part.found is not None for part in long.parts)
+    steps["lists"] = time.process_time() - start
+    start = time.process_time()
+    assert long.names is not None
+    steps["names"] = time.process_time() - start
+    for check in CHECKS:
+        start = time.process_time()
+        list(check.find(long))
+        steps[check.code] = time.process_time() - start
+    slow = {code: round(taken, 2) for code, taken in steps.items() if taken > MOST}
+    assert not slow
+
+
+def test_importing_the_checks_reads_no_list() -> None:
+    code = (
+        "import policenotify.checks, policenotify.checks.words as w, policenotify.checks.names as n;"
+        "print(w.shipped_words.cache_info().currsize, n.first_names.cache_info().currsize)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - our own code
+    assert done.stdout.split() == ["0", "0"]

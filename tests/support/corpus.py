@@ -1,0 +1,134 @@
+"""Messages with what the checks must find in them, from the files of `tests/corpus`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from policenotify.checks import CheckContext, run_checks
+from policenotify.findings import Finding, Level
+from tests.support.checks import NOW, context
+
+FOLDER = Path(__file__).parents[1] / "corpus"
+_LEVELS = {"B": Level.BLOCK, "S": Level.SECOND}
+_GUARD = re.compile(r"PN[23]|PN423")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One message of the corpus.
+
+    Attributes:
+        line: Its line in the file.
+        level: The least level that must be found, `None` for a clean message.
+        code: The rule that should find it.
+    """
+
+    line: int
+    category: str
+    text: str
+    fields: dict[str, Any]
+    level: Level | None
+    code: str
+
+    def context(self) -> CheckContext:
+        return context(**self.fields)
+
+    def findings(self) -> list[Finding]:
+        """Return what the guards find."""
+        return [one for one in run_checks(self.context()) if _GUARD.match(one.code)]
+
+    def worst(self) -> Level | None:
+        levels = [finding.level for finding in self.findings()]
+        return min(levels, key=list(Level).index, default=None)
+
+    @property
+    def missed(self) -> bool:
+        worst = self.worst()
+        order = list(Level)
+        return self.level is not None and (worst is None or order.index(worst) > order.index(self.level))
+
+    @property
+    def false_alarm(self) -> bool:
+        return self.level is None and self.worst() in {Level.BLOCK, Level.SECOND}
+
+
+@cache
+def read(name: str) -> tuple[Entry, ...]:
+    return tuple(_entries((FOLDER / f"{name}.txt").read_text("utf-8")))
+
+
+def _entries(text: str) -> Iterator[Entry]:
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("#") or not line.strip():
+            continue
+        head, expected, words = (part.strip() for part in line.split(" | ", 2))
+        where, *options = head.split()
+        given = dict(option.split("=", 1) for option in options)
+        category, _, stage = where.partition("/")
+        level, _, code = expected.partition(" ")
+        words, _, alt = words.partition(" >> ")
+        words, _, instruction = words.partition(" => ")
+        fields = _fields(category, stage, given, words, alt)
+        yield Entry(
+            line=number,
+            category=category,
+            text=words,
+            fields={**fields, "instruction": instruction, **_places_and_times(given)},
+            level=_LEVELS.get(level),
+            code=f"PN{code.split()[0]}" if code else "",
+        )
+
+
+def _fields(category: str, stage: str, given: dict[str, str], words: str, alt: str) -> dict[str, Any]:
+    headline, _, rest = (words, "", "") if len(words) <= 160 else words.partition(". ")
+    lifecycle: dict[str, Any] = {"stage": stage, "incident": "i1"} if stage else {}
+    if stage in {"correction", "cancellation"}:
+        lifecycle["corrects"] = "01JZ0000000000000000000001"
+    fields: dict[str, Any] = {
+        "category": category,
+        "lifecycle": lifecycle,
+        "location": {"commune": "34172"},
+        "headline": headline[:160],
+        "description": rest,
+        "instruction": "",
+        "language": given.get("lang", "fr"),
+        "basis": [{"who": who} for who in given.get("basis", "").split(",") if who],
+    }
+    if alt:
+        fields["images"] = [{"alt": alt, "digest": "0" * 64}]
+    if "link" in given:
+        fields["link"] = given["link"]
+    return fields
+
+
+def _places_and_times(given: dict[str, str]) -> dict[str, Any]:
+    """Return the fields of the keys that the linter's messages use."""
+    fields: dict[str, Any] = {}
+    if given.keys() & {"commune", "road", "label", "district"}:
+        names: dict[str, Any] = {name: given[name] for name in ("label", "district", "department") if name in given}
+        place: dict[str, Any] = {"commune": given.get("commune", "34172"), **names}
+        if place["commune"] == "none":
+            del place["commune"]
+        if "road" in given:
+            place["road"] = {"road": given["road"], **({"exit": given["exit"]} if "exit" in given else {})}
+        fields["location"] = place
+    if "tags" in given:
+        fields["hashtags"] = given["tags"].split(",")
+    for key, field in (("next", "next_update_at"), ("start", "starts_at")):
+        if key in given:
+            clock = "" if given[key] == "none" else f"{NOW:%Y-%m-%d}T{given[key]}:00+02:00"
+            fields[field] = clock or None
+    return fields
+
+
+def example(fields: dict[str, Any]) -> CheckContext:
+    """Return the message of an example of the reference: an empty time is none, and a picture has its digest."""
+    given = {name: value or None if name.endswith("_at") else value for name, value in fields.items()}
+    if pictures := given.get("images"):
+        given["images"] = [{"digest": "0" * 64, **picture} for picture in pictures]
+    return context(**given)

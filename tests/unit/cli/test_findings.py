@@ -1,0 +1,42 @@
+"""An officer sees in one line what to change, in the language of the desk."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.shell import Run
+
+ARREST = ("--category", "arrest", "--commune", "34172", "--headline")
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_preview_shows_level_words_reason_and_remedy(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrest = ("preview", *ARREST, "Jean Dupont interpellé à Sète", "--basis", "prosecutor:2026/4711")
+    english = " ".join(run(*arrest).out.split())
+    assert "PN202 block · headline “Jean Dupont”: The text names a person. Remove the name" in english
+    monkeypatch.setenv("POLICENOTIFY_LANGUAGE", "fr")
+    french = " ".join(run(*arrest).out.split())
+    assert "PN202 BLOQUANT · titre « Jean Dupont » : Le texte nomme une personne. Retirez le nom" in french
+
+
+@pytest.mark.usefixtures("desk")
+def test_json_has_span_source_and_both_languages(run: Run) -> None:
+    document = run("preview", *ARREST, "Jean Dupont interpellé", "--basis", "prosecutor", "--json").document
+    [finding] = [one for one in document["findings"] if one["code"] == "PN202"]
+    assert finding["level"] == "block"
+    assert finding["span"] == [0, 11]
+    assert finding["reason_fr"] == "Le texte nomme une personne."
+    assert finding["reason"] == "The text names a person."
+    assert "RGPD" in finding["source"]
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_missing_agreement_is_given_by_an_option_or_a_reason(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLICENOTIFY_LANGUAGE", "fr")
+    typed = ("publish", *ARREST, "Trois personnes interpellées à Montpellier", "--wait", "0")
+    refused = run(*typed)
+    assert refused.code == 1
+    assert "Indiquez dans « basis » qui a donné son accord" in " ".join((refused.out + refused.err).split())
+    assert run(*typed, "--basis", "prosecutor").code in {0, 3}
+    reason = run(*typed, "--key", "other", "--despite-findings", "Accord oral du parquet à 14h05.")
+    assert reason.code in {0, 3}

@@ -1,0 +1,104 @@
+"""What a finding asks for, a written reason gives; only an administrator lifts a block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from policenotify.checks import Vocabulary, WordListChange
+from policenotify.errors import MessageRejected, NotAllowed
+from policenotify.journal.clock import SystemClock
+from policenotify.model.location import Location
+from policenotify.model.message import Image, Message
+from policenotify.publishing.publisher import Publisher
+from policenotify.testing.samples import PARIS, SENDER
+from tests.support.fake_network import Book, Scripted
+
+SECOND = Message(category="arrest", headline="Trois personnes interpellées", location=Location(commune="34172"))
+BLOCKED = SECOND.model_copy(update={"headline": "Jean Dupont interpellé", "basis": ()})
+REASON = "Accord oral du parquet à 14h05."
+May = Callable[[str, str, Message | None], bool | str]
+Make = Callable[..., Publisher]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    made: list[Publisher] = []
+
+    def publisher(may: May | None = None, words: Vocabulary | None = None) -> Publisher:
+        clock, folder = SystemClock(), tmp_path / str(len(made))
+        folder.mkdir()
+        more: dict[str, Any] = {"words": words} if words else {}
+        made.append(
+            Publisher(
+                journal=Book(folder, clock).journal,
+                channels=[Scripted().configured("sky")],
+                zone=PARIS,
+                sender=SENDER,
+                clock=clock,
+                may=may,
+                **more,
+            )
+        )
+        return made[-1]
+
+    yield publisher
+    for one in made:
+        one.close()
+
+
+def test_a_finding_of_level_second_asks_for_a_reason(make: Make) -> None:
+    publisher = make()
+    with pytest.raises(MessageRejected) as rejected:
+        publisher.publish(SECOND, key="a", actor="brigadier")
+    assert [str(finding.level) for finding in rejected.value.findings if finding.blocks] == ["second"]
+    assert publisher.publish(SECOND, key="a", actor="brigadier", despite_findings=REASON).ok
+
+
+def test_the_journal_keeps_the_reason(make: Make) -> None:
+    publisher = make()
+    publisher.publish(SECOND, key="a", actor="brigadier", despite_findings=REASON)
+    assert any(REASON in line.decode() for line in publisher.journal.export())
+
+
+def test_a_reason_is_long_enough_to_be_one(make: Make) -> None:
+    with pytest.raises(ValueError, match="at least 10 characters"):
+        make().publish(SECOND, key="a", actor="brigadier", despite_findings="ok")
+
+
+def test_a_block_stays_without_a_rule_that_names_administrators(make: Make) -> None:
+    with pytest.raises(MessageRejected):
+        make().publish(BLOCKED, key="a", actor="brigadier", despite_findings=REASON)
+
+
+def test_only_whom_the_rule_allows_lifts_a_block(make: Make) -> None:
+    def may(actor: str, action: str, message: Message | None) -> bool | str:
+        assert message is not None
+        return action != "overrule" or actor == "commissaire"
+
+    publisher = make(may)
+    with pytest.raises(NotAllowed):
+        publisher.publish(BLOCKED, key="a", actor="brigadier", despite_findings=REASON)
+    assert publisher.publish(BLOCKED, key="a", actor="commissaire", despite_findings=REASON).ok
+
+
+def test_a_desk_changes_the_word_lists(make: Make) -> None:
+    message = Message(category="scam_cyber", headline="Ces olibrius demandent vos codes")
+    assert make().preview(message).allowed
+    added = Vocabulary({"insult": WordListChange(add=("olibrius",))})
+    assert not make(words=added).preview(message).allowed
+
+
+def test_the_names_of_files_are_checked(make: Make, tmp_path: Path) -> None:
+    from PIL import Image as Picture  # noqa: PLC0415 - an extra
+
+    file = tmp_path / "Karim_Bensalah.png"
+    Picture.new("RGB", (64, 64)).save(file)
+    message = Message(
+        category="scam_cyber", headline="Attention", images=(Image(alt="Affiche de prévention du service", path=file),)
+    )
+    [finding] = [one for one in make().preview(message).findings if one.blocks]
+    assert (finding.code, finding.field) == ("PN202", "images.0.path")
