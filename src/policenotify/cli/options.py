@@ -129,7 +129,7 @@ _MESSAGE = (
     single_value("--point", metavar="LAT,LON", help="WGS 84, decimal degrees."),
     single_value("--known", metavar="TEXT", help="What is established, in one sentence."),
     single_value("--not-known", metavar="TEXT", help="What readers ask and is not known yet."),
-    single_value("--source", metavar="TEXT", help="Who says it, if you relay it: Météo-France."),
+    single_value("--source", metavar="TEXT", help="The author of what you relay: Météo-France."),
     single_value(
         "--severity",
         type=OneOf([str(level) for level in Severity], case_sensitive=False),
