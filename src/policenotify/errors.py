@@ -3,6 +3,8 @@
 ```
 PolicenotifyError
 ├── MessageRejected       a check blocks the message: nothing was sent, the draft is kept
+│   └── ApprovalMissing   others must read the message first: nothing was sent
+├── DraftConflict         the draft is not as the caller believes: nothing was sent or changed
 ├── InvalidTransition     the stage may not follow in this incident: nothing was sent
 ├── IdempotencyConflict   the caller's key already names another message: nothing was sent
 ├── MessageTooLong        the required parts fit no channel: nothing was sent
@@ -146,6 +148,22 @@ class MessageRejected(PolicenotifyError):
         super().__init__(f"Nothing was sent: the message may not go out as it is.{draft}\n{reasons}")
 
 
+class ApprovalMissing(MessageRejected):
+    """Other people must approve the message before it is published. Nothing was sent."""
+
+
+class DraftConflict(PolicenotifyError):
+    """The draft is not in the state, or not the text, that the caller believes. Nothing was sent or changed.
+
+    Attributes:
+        draft: Id of the draft.
+    """
+
+    def __init__(self, draft: str, text: str) -> None:
+        self.draft = draft
+        super().__init__(f"Nothing was sent or changed. Draft {draft}: {text}")
+
+
 class InvalidTransition(PolicenotifyError):
     """The stage may not follow in this incident. Nothing was sent.
 
@@ -226,7 +244,8 @@ class NotAllowed(PolicenotifyError):
 
     Attributes:
         actor: Who asked for it, as claimed.
-        action: `publish`, `stop`, `resume`, `resolve`, `purge`, `lift` or `move`.
+        action: `publish`, `draft`, `submit`, `approve`, `return`, `reject`, `withdraw`, `urgent`, `second_reading`,
+            `stop`, `resume`, `resolve`, `purge`, `erase`, `lift` or `move`.
     """
 
     def __init__(self, actor: str, action: str, reason: str = "") -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Label, Row, Select, Table, and_, func, insert, select
 
 from policenotify.errors import JournalError
-from policenotify.journal import meta, schema
+from policenotify.journal import draft_record, meta, schema
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import process_user
 from policenotify.journal.recipients import counts
@@ -325,7 +325,7 @@ def _other_problem(connection: Connection, statements: Statements) -> str:
     suppressed = {(row.channel, row.key) for row in connection.execute(known)}
     if suppressed != statements.suppressed:
         return f"{len(suppressed ^ statements.suppressed)} suppressions were added or removed"
-    return ""
+    return draft_record.problem_of(connection, statements.drafts)
 
 
 def export(connection: Connection, keys: Keys, selection: Selection | None = None) -> Iterator[bytes]:

@@ -16,6 +16,7 @@ from policenotify.errors import JournalError, PublishingStopped
 from policenotify.journal import audit, meta, schema
 from policenotify.journal.channels import Channels, seal_states_again, unblock
 from policenotify.journal.deliveries import Deliveries
+from policenotify.journal.drafts import Drafts
 from policenotify.journal.engine import explain, open_engine
 from policenotify.journal.incidents import Incidents
 from policenotify.journal.keys import Entropy, Keys
@@ -36,6 +37,7 @@ class Journal(Transactions):
 
     Attributes:
         publications: Messages as published, with their deliveries and receipts.
+        drafts: What others read before it is published, and what they decided.
         incidents: Incidents, their histories and deadlines.
         deliveries: The queue of deliveries, their attempts and results.
         suppressions: Recipients who are not written to.
@@ -48,6 +50,7 @@ class Journal(Transactions):
     def __init__(self, engine: Engine, *, keys: Keys, clock: Clock | None, entropy: Entropy) -> None:
         super().__init__(engine, keys=keys, clock=clock, entropy=entropy)
         self.publications: Publications = Publications(self)
+        self.drafts: Drafts = Drafts(self)
         self.incidents: Incidents = Incidents(self)
         self.deliveries: Deliveries = Deliveries(self)
         self.suppressions: Suppressions = Suppressions(self)

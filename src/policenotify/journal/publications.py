@@ -16,7 +16,9 @@ from policenotify.findings import Finding
 from policenotify.journal import meta, schema, tombstones
 from policenotify.journal.audit import RUNNER, posts_of, publication_fields, record
 from policenotify.journal.authentication import delivery_mac
+from policenotify.journal.drafts import publish_draft
 from policenotify.journal.keys import Keys
+from policenotify.journal.pictures import store_pictures
 from policenotify.journal.queue import (
     OPENING_MISSING,
     cancel_stale,
@@ -96,6 +98,8 @@ class Publications:
             IdempotencyConflict: The key names another message.
             InvalidTransition: It follows a publication that was purged.
             IncidentChanged: The incident changed since its history was read.
+            ApprovalMissing: Too few others have read it.
+            DraftConflict: Its draft is not open, or was changed since.
             PublishingStopped: Everything is stopped.
         """
         journal = self._journal
@@ -302,7 +306,7 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
         raise IncidentChanged(
             f"Another desk is publishing with the key {new.key!r}. Try again.", incident=message.incident
         )
-    _store_pictures(connection, new)
+    store_pictures(connection, new.pictures, at)
     store_addresses(connection, keys, set().union(*new.recipients.values()), at)
     deliveries, urgency = new.deliveries, priority(message.severity or Severity.UNKNOWN)
     first = message.incident or message.lifecycle.corrects or new.id
@@ -340,6 +344,7 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
     if message.incident is not None:
         due = [microseconds(new.due_at) if new.due_at else None]
         body["incident"] = [message.incident, new.status, *([] if message.stage is Stage.CORRECTION else due)]
+    body |= publish_draft(connection, keys, new)
     record(connection, new.at, new.actor, "published", body, publication=new.id)
 
 
@@ -481,22 +486,3 @@ def store_recipients_of(
             delivery=delivery,
             channel=channels[delivery],
         )
-
-
-def _store_pictures(connection: Connection, new: NewPublication) -> None:
-    table = schema.blob
-    pictures = {picture.digest: picture for picture in new.pictures}
-    if not pictures:
-        return
-    known = set(connection.execute(select(table.c.digest).where(table.c.digest.in_(pictures))).scalars())
-    for digest, picture in sorted(pictures.items()):
-        if digest not in known:
-            row = {
-                "digest": digest,
-                "media_type": picture.media_type,
-                "width": picture.width,
-                "height": picture.height,
-                "data": picture.data,
-                "stored_at": microseconds(new.at),
-            }
-            schema.insert_new(connection, table, [row])

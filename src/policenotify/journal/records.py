@@ -75,6 +75,25 @@ def outcome_of(state: str, *, in_doubt: bool) -> Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NeededApproval:
+    """What a new publication needs besides its author.
+
+    Attributes:
+        draft: The draft that it is, if it was submitted.
+        readers: How many other people must have approved it.
+        urgent: Why it is published before they have. Empty if it is not.
+        second_due_at: When the second reading is due then.
+        to: The channels that were named for it.
+    """
+
+    draft: str | None = None
+    readers: int = 0
+    urgent: str = ""
+    second_due_at: datetime | None = None
+    to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewPublication:
     """A publication to be stored.
 
@@ -91,6 +110,8 @@ class NewPublication:
         targets: The targets without a post: skipped, refused, a deletion, or waiting for their channel.
         recipients: The addresses on each channel's list, for channels with recipients.
         skips_without_opening: Channels that skip the end of an incident whose opening was never posted there.
+        typed: The message as the caller passed it, its images named by digest.
+        approval: The approval that it needs, if any.
     """
 
     id: str
@@ -110,6 +131,8 @@ class NewPublication:
     recipients: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     pictures: tuple[Picture, ...] = ()
     skips_without_opening: frozenset[str] = frozenset()
+    typed: Message | None = None
+    approval: NeededApproval | None = None
 
     @property
     def deliveries(self) -> list[tuple[Target, Post | None, Post | None]]:

@@ -90,6 +90,59 @@ publication: Table = Table(
     comment="One message as published, or a draft that a check refused.",
 )
 
+draft: Table = Table(
+    "pn_draft",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("key", String(200), unique=True),  # of the publication to come; NULL for one that was published urgently
+    Column("to", Text, nullable=False),
+    Column("category", String(64), nullable=False),
+    Column("exercise", Boolean, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("revision", Integer, nullable=False),  # the newest
+    Column("reason", Text, nullable=False),
+    Column("submitted_by", String(200), nullable=False),
+    Column("created_at", _When, nullable=False),
+    Column("changed_at", _When, nullable=False),
+    Column("expires_at", _When),
+    Column("publication", ForeignKey("pn_publication.id"), index=True),
+    Column("published_by", String(200), nullable=False),
+    Column("urgent", Text, nullable=False),  # why it was published before it was read
+    Column("due_at", _When),  # of the second reading that is owed then
+    Column("mac", String(80), nullable=False),  # of all of these, the revisions and the reviews
+    Column("reminders", Integer, nullable=False, server_default=text("0")),
+    Column("reminded_at", _When),
+    Index("pn_draft_state", "state", "expires_at"),
+    Index("pn_draft_due", "due_at"),
+    comment="A message that others read before it is published, or after an urgent publication.",
+)
+
+revision: Table = Table(
+    "pn_revision",
+    metadata,
+    Column("draft", ForeignKey("pn_draft.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("digest", String(64), nullable=False),  # Message.digest()
+    Column("message", Text, nullable=False),
+    Column("author", String(200), nullable=False),
+    Column("at", _When, nullable=False),
+    comment="The versions of a draft. Nobody who wrote one may approve any.",
+)
+
+review: Table = Table(
+    "pn_review",
+    metadata,
+    Column("draft", ForeignKey("pn_draft.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("reader", String(200), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", _When, nullable=False),
+    comment="What readers decided about a revision.",
+)
+
 delivery: Table = Table(
     "pn_delivery",
     metadata,
@@ -257,7 +310,7 @@ event: Table = Table(
     Column("at", _When, nullable=False),
     Column("actor", String(200), nullable=False),
     Column("kind", String(40), nullable=False),
-    Column("publication", String(26), index=True),
+    Column("publication", String(26), index=True),  # or the draft
     Column("delivery", _RowId),
     Column("channel", String(64)),
     Column("body", Text, nullable=False),
