@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -40,3 +41,37 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.code} {self.level} · {self.field}: {self.reason} {self.remedy}"
+
+
+def demands_second(findings: Iterable[Finding]) -> bool:
+    """Return True if a finding demands a second person and a reason, whatever the rules of approval are."""
+    return any(finding.level == _SECOND for finding in findings)
+
+
+def are_blocking(findings: Iterable[Finding]) -> bool:
+    """Return True if a finding blocks that no second person lifts."""
+    return any(finding.blocks and finding.level != _SECOND for finding in findings)
+
+
+_SECOND = "second"  # the level, also where no check has it
+
+APPROVAL_MISSING = "PN601"
+"""The code of the finding that others must read a message before it is published."""
+
+
+def approval_missing(readers: int, *, urgent: bool = True) -> Finding:
+    """Return the finding that so many (more) people must read a message first.
+
+    Args:
+        readers: How many.
+        urgent: It may be published at once, with a written reason.
+    """
+    others = "somebody else" if readers == 1 else f"{readers} other people"
+    at_once = ", or publish it at once with a written reason: --urgent" if urgent else ""
+    return Finding(
+        code=APPROVAL_MISSING,
+        level=next(iter(Level)),  # the gravest
+        field="message",
+        reason=f"This message needs the approval of {others}.",
+        remedy=f"Submit it to them: --submit{at_once}.",
+    )

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Row, case, func, insert, or_, 
 
 from policenotify.channel import Picture
 from policenotify.errors import ApprovalMissing, DraftConflict, IdempotencyConflict, JournalError
-from policenotify.findings import Finding, Level
+from policenotify.findings import approval_missing
 from policenotify.journal import schema
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.draft_record import STATED, read_parts, record_of
@@ -28,9 +28,6 @@ from policenotify.journal.transactions import Transactions
 from policenotify.model.draft import Draft, DraftState, Review, Revision, Verdict, approvals, person
 from policenotify.model.message import Message
 from policenotify.model.message import read as read_message
-
-APPROVAL_MISSING = "PN601"
-"""The code of the finding that others must read a message first."""
 
 _MAC = "draft"
 _VERDICTS = {
@@ -143,9 +140,7 @@ class Drafts:
             if same and stored.state is not DraftState.RETURNED:
                 return _made(stored)
             if message.exercise != stored.row["exercise"]:
-                raise DraftConflict(
-                    draft, "an exercise does not become a real message, nor the reverse. Write a new one."
-                )
+                raise DraftConflict(draft, "an exercise stays one, and a real message too. Write a new one.")
             store_pictures(connection, pictures, microseconds(now))
             _add_revision(connection, stored, message, author, microseconds(now))
             state = {"state": DraftState.DRAFT, "expires_at": None, "submitted_by": "", "reason": ""}
@@ -343,18 +338,6 @@ def publish_draft(connection: Connection, keys: Keys, new: NewPublication) -> di
     _write_row(connection, keys, stored, stated)
     urgent = {"urgent": approval.urgent} if stored.row["urgent"] else {}
     return {"draft": [stored.row["id"], stated], "readers": list(stored.readers), **urgent}
-
-
-def approval_missing(readers: int) -> Finding:
-    """Return the finding that so many more people must read a message first."""
-    others = "somebody else" if readers == 1 else f"{readers} other people"
-    return Finding(
-        code=APPROVAL_MISSING,
-        level=Level.ERROR,
-        field="message",
-        reason=f"This message needs the approval of {others}.",
-        remedy="Submit it (policenotify publish … --submit), or publish it at once with a written reason (--urgent).",
-    )
 
 
 def _urgent(connection: Connection, new: NewPublication, approval: NeededApproval) -> _Stored:

@@ -16,12 +16,21 @@ from policenotify.checks import CHECKS, Check
 from policenotify.delivery.attempt import backoff
 from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.delivery.worker import Worker
-from policenotify.errors import InvalidTransition, JournalError, MessageRejected, SettingsError, forget_locals_of
-from policenotify.findings import Finding
+from policenotify.errors import (
+    ApprovalMissing,
+    InvalidTransition,
+    JournalError,
+    MessageRejected,
+    SettingsError,
+    forget_locals_of,
+)
+from policenotify.findings import Finding, are_blocking
 from policenotify.journal.records import LEASE, LISTED, describe_incidents
 from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.message import Message, parsed, read
 from policenotify.model.receipt import UNVERIFIED, Publication, Receipt, local_time
+from policenotify.publishing.approval import ApprovalRule, checked_reason
+from policenotify.publishing.drafts import Drafts
 from policenotify.publishing.images import load_images, with_pictures
 from policenotify.publishing.preparation import ChannelProblem, PendingDeliveries, Preparer, read_recipients
 from policenotify.publishing.reminders import CATEGORY as DUTY_CATEGORY
@@ -99,6 +108,7 @@ class Publisher:
         reopen: Callable[[str], ChannelConfig | None] | None = None,
         pictures: Path | None = None,
         may: May | None = None,
+        approval: Sequence[ApprovalRule] = (),
     ) -> None:
         """Make a publisher.
 
@@ -123,9 +133,12 @@ class Publisher:
             runners: Engines of the host application to notify of new publications.
             reopen: Makes a channel with a problem again, from the current settings.
             pictures: The folder of the images that messages in JSON may name by path. By default they may name none.
-            may: Called with actor, action and message before each publication, and before `stop`, `resume`, `resolve`,
-                `purge` and `lift`, which have no message. It returns `True`, or the reason why the actor may not.
+            may: Called with actor, action and message before each publication and each step of a draft, and before
+                `stop`, `resume`, `resolve`, `purge` and `lift`, which have no message. It returns `True`, or the reason
+                why the actor may not.
                 policenotify itself does not verify who the actor is.
+            approval: Which messages others read before they are published. Without rules none, except those with a
+                finding of level `second`.
 
         Raises:
             SettingsError: Two channels are the same account, or a duty channel does not exist.
@@ -164,6 +177,7 @@ class Publisher:
             entropy=entropy,
             links=tuple(links),
         )
+        self.drafts: Drafts = Drafts(journal, self._preparer, approval, self.publish)
         self._pending = PendingDeliveries(
             journal=journal,
             channels=self.channels,
@@ -218,9 +232,10 @@ class Publisher:
         """
         message, pictures = load_images(message, self.journal.publications.picture)
         new = self._preparer.prepare(message, pictures, key="", actor="", to=to, despite_findings=True)
+        missing = self.drafts.missing_approval(new, draft=None, urgent="")
         return Preview(
             message=new.message,
-            findings=new.findings,
+            findings=(*missing, *new.findings),
             posts=new.posts,
             deletions=tuple(
                 target for target in new.targets if target.operation is Operation.DELETE and not target.skip
@@ -238,6 +253,8 @@ class Publisher:
         to: Sequence[str] | None = None,
         wait: timedelta | float | None = None,
         connection: Connection | None = None,
+        draft: str | None = None,
+        urgent: str = "",
     ) -> Publication:
         """Store a message in the journal, deliver it, and return what became of it.
 
@@ -260,11 +277,16 @@ class Publisher:
                 that was used) leaves your transaction usable. The draft of a rejected message is kept if you commit.
                 On SQLite begin it with `BEGIN IMMEDIATE`: a transaction that has only read so far fails if another
                 process has written since, and must be started again.
+            draft: The id of the draft that the message is; see `Drafts.publish`.
+            urgent: Why it is published before others have read it, in at least 10 characters. A second reading is then
+                owed. Without effect on a message that nobody else needs to read.
 
         Raises:
-            ValueError: *key* or *actor* is empty or too long, *wait* is not a time, or *wait* is not zero in your own
-                transaction.
+            ValueError: *key* or *actor* is empty or too long, *wait* is not a time, *wait* is not zero in your own
+                transaction, or *urgent* states no reason.
             MessageRejected: A finding blocks. The draft is kept.
+            ApprovalMissing: Others must read it first (a kind of `MessageRejected`).
+            DraftConflict: The draft is not open any more, or is another message.
             InvalidTransition: The stage is not allowed now in this incident, or another process published first.
             IdempotencyConflict: The key names another message.
             MessageTooLong: The message fits none of the channels.
@@ -278,6 +300,7 @@ class Publisher:
         In all other cases nothing was sent.
         """
         _check_names(key, actor)
+        urgent = urgent and checked_reason("urgent", urgent)
         # Before anything is written: a wrong value must not come to light after that.
         wait = _span(self.wait if wait is None and connection is None else wait)
         if connection is not None and wait:
@@ -288,16 +311,17 @@ class Publisher:
             try:
                 message, pictures = load_images(message, self.journal.publications.picture)
                 first = self.journal.publications.find_repeated(key, message.digest())
-                publication, new = (
-                    (first, False) if first else self._store(message, pictures, key=key, actor=actor, to=to)
-                )
+                publication, new = first, False
+                if publication is None:
+                    naming = _Naming(key=key, actor=actor, to=to, draft=draft, urgent=urgent)
+                    publication, new = self._store(message, pictures, naming)
             except JournalError as error:
                 error.mark_not_published()
                 raise
             except MessageRejected as error:
                 if connection is None or error.publication is None:
                     raise
-                raise MessageRejected(error.findings, error.publication, in_transaction=True) from None
+                raise type(error)(error.findings, error.publication, in_transaction=True) from None
             if connection is not None:
                 return self._report(publication, repeated=not new)
         if new:
@@ -309,31 +333,35 @@ class Publisher:
             self.journal.retention.erase_when_due()
         return report
 
-    def _store(
-        self, message: Message, pictures: Sequence[Picture], *, key: str, actor: str, to: Sequence[str] | None
-    ) -> tuple[str, bool]:
+    def _store(self, message: Message, pictures: Sequence[Picture], naming: _Naming) -> tuple[str, bool]:
         """Prepare and store a publication. Return its id, and whether this call stored it."""
         from policenotify.journal.publications import IncidentChanged  # noqa: PLC0415 - brings the SQL toolkit
 
+        key, actor = naming.key, naming.actor
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 with self.journal.snapshot():
-                    new = self._preparer.prepare(message, pictures, key=key, actor=actor, to=to)
+                    new = self._preparer.prepare(message, pictures, key=key, actor=actor, to=naming.to)
             except InvalidTransition:
                 # Another process may have published under this key since it was looked up.
                 if (first := self.journal.publications.find_repeated(key, message.digest())) is None:
                     raise
                 return first, False
             self.journal.authorize(actor, "publish", new.message)
-            if any(finding.blocks for finding in new.findings):
+            if are_blocking(new.findings):
                 self.journal.publications.add_refused(new)
                 raise MessageRejected(new.findings, new.id)
+            if missing := self.drafts.missing_approval(new, draft=naming.draft, urgent=naming.urgent):
+                new = replace(new, findings=(*missing, *new.findings))
+                self.journal.publications.add_refused(new)
+                raise ApprovalMissing(new.findings, new.id)
             if not (new.posts or new.targets):
                 raise SettingsError(
                     f"Nothing was sent: no route takes this {new.message.category} message. "
                     "Add a route for it, or name the channels in 'to'."
                 )
             try:
+                new = self.drafts.with_approval(new, draft=naming.draft, urgent=naming.urgent, to=naming.to)
                 publication = self.journal.publications.add(new, self.runners)
             except IncidentChanged:
                 if attempt == _ATTEMPTS:
@@ -380,11 +408,13 @@ class Publisher:
     def _tidy(self) -> bool:
         """Do what may follow the deliveries. Return whether there is more to deliver."""
         self.journal.retention.erase_addresses()
+        self.drafts.expire()
         return self._duty.run()
 
     def _next_at(self) -> datetime | None:
-        """Return when the next delivery or reminder is due."""
-        return min(filter(None, (self._dispatcher.next_due(), self._reminders.next_at())), default=None)
+        """Return when the next delivery or reminder is due, or a draft expires."""
+        known = (self._dispatcher.next_due(), self._reminders.next_at(), self.journal.drafts.next_at())
+        return min(filter(None, known), default=None)
 
     # --- reporting
 
@@ -472,6 +502,17 @@ class Publisher:
             sender = "It waits, for everything is stopped. Go on with: policenotify resume"
             limited, blocked = {}, {}
         return {name: problems.get(name) or blocked.get(name) or sender + limited.get(name, "") for name in rates}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Naming:
+    """The arguments of `publish` besides the message."""
+
+    key: str
+    actor: str
+    to: Sequence[str] | None
+    draft: str | None
+    urgent: str
 
 
 @dataclass(frozen=True, slots=True)
