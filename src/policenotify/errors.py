@@ -11,6 +11,7 @@ PolicenotifyError
 ├── UnsupportedVersion    a newer policenotify wrote the stored or received value
 ├── NotAllowed            the installation's hook refuses this to the actor: nothing was sent or changed
 ├── NotHeld               the delivery to resolve is not held: nothing was changed
+├── NotErasable           the incident or publication cannot be erased now
 ├── InvalidImage          an image cannot be read or used: nothing was sent
 ├── PublishingStopped     `policenotify stop` is in force: nothing was sent
 ├── SettingsError         the settings are wrong (names the field)
@@ -256,6 +257,13 @@ class NotAllowed(PolicenotifyError):
             f"Nothing was sent or changed: {actor!r} may not {action} here{why}. Let someone do it who may, or change "
             "the rule of this installation (`may` in the settings)."
         )
+
+
+class NotErasable(PolicenotifyError):
+    """The incident or publication cannot be erased now. Nothing was erased."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"{text.rstrip()} Nothing was erased.")
 
 
 class InvalidImage(PolicenotifyError):

@@ -10,6 +10,9 @@ from sqlalchemy import Connection, select
 from policenotify.journal import schema
 from policenotify.journal.verify import digest_of
 
+MAC = "draft"
+"""The purpose of the code of a draft, over its record."""
+
 STATED = (
     "id", "key", "to", "category", "exercise", "state", "revision", "reason", "submitted_by", "created_at",
     "changed_at", "expires_at", "publication", "published_by", "urgent", "due_at",

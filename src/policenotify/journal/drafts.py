@@ -20,7 +20,7 @@ from policenotify.errors import ApprovalMissing, DraftConflict, IdempotencyConfl
 from policenotify.findings import approval_missing
 from policenotify.journal import schema
 from policenotify.journal.audit import RUNNER, record
-from policenotify.journal.draft_record import STATED, read_parts, record_of
+from policenotify.journal.draft_record import MAC, STATED, read_parts, record_of
 from policenotify.journal.keys import Keys
 from policenotify.journal.pictures import store_pictures
 from policenotify.journal.records import TOLERANCE, NeededApproval, NewPublication, microseconds, moment, span
@@ -29,7 +29,6 @@ from policenotify.model.draft import Draft, DraftState, Review, Revision, Verdic
 from policenotify.model.message import Message
 from policenotify.model.message import read as read_message
 
-_MAC = "draft"
 _VERDICTS = {
     Verdict.APPROVE: ("approved", DraftState.APPROVED),
     Verdict.RETURN: ("returned", DraftState.RETURNED),
@@ -423,7 +422,7 @@ def _locked(connection: Connection, keys: Keys, draft: str) -> _Stored:
         raise DraftConflict(draft, "there is none of that id. To list them: policenotify drafts")
     stored = _read(connection, row)
     stated = stored.record
-    if not keys.is_mac(_MAC, stated, row.mac) or not _is_newest(connection, stored, stated):
+    if not keys.is_mac(MAC, stated, row.mac) or not _is_newest(connection, stored, stated):
         raise JournalError(
             f"Draft {draft} is not what was stored: somebody changed the database. It is neither published nor "
             "changed. Find out who can write the database: policenotify journal verify"
@@ -478,7 +477,7 @@ def _store(
 
 
 def _write_row(connection: Connection, keys: Keys, stored: _Stored, stated: str) -> None:
-    stored.row["mac"] = keys.mac(_MAC, stated)
+    stored.row["mac"] = keys.mac(MAC, stated)
     values = {name: stored.row[name] for name in (*STATED[1:], "mac")}
     connection.execute(update(_table).where(_table.c.id == stored.row["id"]).values(**values))
 

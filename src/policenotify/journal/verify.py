@@ -265,6 +265,10 @@ class Statements:
         self._may_be_empty.update(body["events"])
         self._left.update(body["publications"])
         self.drafts.update(body.get("drafts", {}))
+        for name in body.get("removed_drafts", ()):
+            self.drafts.pop(name, None)
+        for name, *state in body.get("incidents", ()):
+            self.incidents[name] = state
         self._purged.update({name: dict(outcomes) for name, outcomes in body["deliveries"].items()})
 
     def _stopped(self, event: Mapping[str, Any], _body: Mapping[str, Any]) -> None:

@@ -419,7 +419,7 @@ class Publisher:
     # --- reporting
 
     def incident(self, incident: str) -> Publication:
-        """Return the last publication of an incident, to build what may follow.
+        """Return the last publication of an incident whose text was not erased, to build what may follow.
 
         Raises:
             InvalidTransition: There is no such incident. The error names those that are open.
@@ -429,7 +429,8 @@ class Publisher:
             lines, count = self.journal.incidents.list(limit=LISTED), self.journal.incidents.count_open()
             details = describe_incidents(history, lines, self.zone, count=count)
             raise InvalidTransition(f"There is no incident {incident!r}. {details}", incident=incident)
-        return self._report(history.entries[-1].publication)
+        last = next((entry for entry in reversed(history.entries) if not entry.erased), history.entries[-1])
+        return self._report(last.publication)
 
     def publication(self, name: str) -> Publication | None:
         """Return a publication by its id or by your key, if there is one."""
