@@ -37,6 +37,7 @@ from policenotify.journal.records import (
     outcome_of,
     priority,
 )
+from policenotify.journal.takedown import take_down
 from policenotify.journal.transactions import Transactions
 from policenotify.journal.verify import publication_digest
 from policenotify.journal.workers import Runner, enqueue
@@ -149,6 +150,10 @@ class Publications:
         """
         with self._journal.read() as connection:
             tombstones.ensure_not_purged(connection, message)
+
+    def take_down(self, publication: str, *, actor: str, reason: str, deletes: Collection[str]) -> tuple[int, int]:
+        """Delete the posts of a publication on some channels; see [`take_down`][policenotify.journal.takedown]."""
+        return take_down(self._journal, publication, actor=actor, reason=reason, deletes=deletes)
 
     def get(self, name: str) -> Publication | None:
         """Return a publication with its receipts, by its id or the caller's key.

@@ -29,6 +29,9 @@ QUIET = timedelta(minutes=2)
 MASS_REFUSAL = "recipients_gone"
 """The code of a block because too many recipients were reported as not existing. Only a person lifts it."""
 
+TAKEN_DOWN = "It was withdrawn before it could be sent."
+"""The reason of a delivery whose publication was withdrawn."""
+
 LISTED = 10
 """Open incidents that an error text lists."""
 

@@ -247,6 +247,9 @@ class Statements:
         self._posts.setdefault(publication, {}).update(body["posts"])
         self._outcomes.update(body["outcomes"])
 
+    def _taken_down(self, event: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+        self._add_posts(event["publication"], body)
+
     def _settled(self, event: Mapping[str, Any], body: Mapping[str, Any]) -> None:
         number = event["delivery"]
         self._states[number] = body["outcome"]
@@ -304,6 +307,7 @@ _READ: Mapping[str, Callable[[Statements, Mapping[str, Any], Mapping[str, Any]],
             Statements._drafted,  # noqa: SLF001 - its own
         ),
         "rendered": Statements._rendered,  # noqa: SLF001 - its own
+        "taken_down": Statements._taken_down,  # noqa: SLF001 - its own
         "settled": Statements._settled,  # noqa: SLF001 - its own
         "resolved": Statements._settled,  # noqa: SLF001 - its own
         "deleted": Statements._deleted,  # noqa: SLF001 - its own

@@ -196,7 +196,7 @@ class Preparer:
         )
         if not despite_findings and are_blocking(new.findings):
             return new
-        channels = {name: self._discover_capabilities(channel) for name, channel in self.channels.items()}
+        channels = {name: self.discover_capabilities(channel) for name, channel in self.channels.items()}
         for name in self.duty_channels:  # no message of the desk begins there
             channels[name] = replace(channels[name], retired=True)
         targets = choose_targets(
@@ -224,7 +224,7 @@ class Preparer:
         history = self._history(message)
         earlier = tuple(takewhile(lambda entry: entry.publication != publication.id, history.entries))
         history = replace(history, entries=earlier)
-        channel = self._discover_capabilities(channel)
+        channel = self.discover_capabilities(channel)
         _, pictures = load_images(message, self.journal.publications.picture)
         targets = choose_targets_on(message, history, channel)
         return self._render(targets, {channel.name: channel}, publication, history, pictures)
@@ -316,7 +316,7 @@ class Preparer:
             reference=self.journal.keys.reference(message.incident) if message.incident else "",
         )
 
-    def _discover_capabilities(self, channel: ChannelConfig) -> ChannelConfig:
+    def discover_capabilities(self, channel: ChannelConfig) -> ChannelConfig:
         """Return the channel with the capabilities that its server is known to have."""
         if not channel.discovers_capabilities:
             return channel

@@ -333,6 +333,38 @@ class Publisher:
             self.journal.retention.erase_when_due()
         return report
 
+    def withdraw(
+        self, publication: str, *, actor: str, reason: str, wait: timedelta | float | None = None
+    ) -> Publication:
+        """Take the posts of one publication down, with their images, where the network can delete.
+
+        What of it still waits is not sent any more. Mails and SMS cannot be taken back. An incident goes on as it was:
+        its end is still owed, and readers of what is deleted are told nothing. To tell them, publish a correction or a
+        cancellation. The text stays in the journal: `journal.retention.erase`.
+
+        Args:
+            publication: Its id or key.
+            actor: Who decides it.
+            reason: Why, in at least 10 characters.
+            wait: How long to delete before returning, as of `publish`.
+
+        Raises:
+            KeyError: There is none.
+            ValueError: There is no reason.
+            NotAllowed: The installation's rule refuses it to the actor.
+        """
+        found = self._report(publication)
+        reason, wait = checked_reason("reason", reason), _span(self.wait if wait is None else wait)
+        self.journal.authorize(actor, "withdraw", found.message)
+        names = {receipt.channel for receipt in found} & self.channels.keys()
+        known = [self._preparer.discover_capabilities(self.channels[name]) for name in sorted(names)]
+        deletes = {channel.name for channel in known if channel.capabilities.deletes}
+        self.journal.publications.take_down(found.id, actor=actor, reason=reason, deletes=deletes)
+        self.wake()
+        if wait > timedelta(0):
+            self._dispatcher.drain(wait, publication=found.id)
+        return self._report(found.id)
+
     def _store(self, message: Message, pictures: Sequence[Picture], naming: _Naming) -> tuple[str, bool]:
         """Prepare and store a publication. Return its id, and whether this call stored it."""
         from policenotify.journal.publications import IncidentChanged  # noqa: PLC0415 - brings the SQL toolkit
