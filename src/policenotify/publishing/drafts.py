@@ -160,7 +160,7 @@ class Drafts:
             known.id, Verdict.APPROVE, reader=actor, digest=digest, reason=reason, readers=rule.readers
         )
         if known.state is DraftState.APPROVED and (rule.auto if publish is None else publish):
-            self.publish(known.id, actor=known.submitted_by, wait=wait)
+            self._publish_read(known, actor=known.submitted_by, wait=wait)  # these very words, or nothing
             known = self.get(known.id)
         return known
 
@@ -209,7 +209,17 @@ class Drafts:
         Raises:
             ApprovalMissing: Too few others have approved it, and no reason is given to publish it urgently.
         """
-        known = self.get(draft)
+        return self._publish_read(self.get(draft), actor=actor, urgent=urgent, wait=wait, connection=connection)
+
+    def _publish_read(
+        self,
+        known: Draft,
+        *,
+        actor: str,
+        urgent: str = "",
+        wait: timedelta | float | None = None,
+        connection: Connection | None = None,
+    ) -> Publication:
         if known.key is None:
             raise DraftConflict(known.id, f"it is published already as {known.publication}.")
         return self._publish(
