@@ -269,6 +269,16 @@ class Drafts:
         with self._journal.read() as connection:
             return int(connection.execute(query).scalar() or 0)
 
+    def count_submitted(self, at: datetime) -> int:
+        """Return how many drafts wait for their readers, or for who publishes them."""
+        waits = (
+            _table.c.state.in_([DraftState.SUBMITTED, DraftState.APPROVED]),
+            _table.c.expires_at > microseconds(at),
+        )
+        query = select(func.count()).select_from(_table).where(*waits)
+        with self._journal.read() as connection:
+            return int(connection.execute(query).scalar() or 0)
+
     def next_at(self) -> datetime | None:
         """Return when the next submitted draft expires."""
         query = select(func.min(_table.c.expires_at))

@@ -296,7 +296,9 @@ def test_nothing_is_published_that_too_few_have_read(desk: Desk) -> None:
     Machine.desk, Machine.publisher = desk, publisher
     run_state_machine_as_test(
         Machine,
-        settings=settings(max_examples=25, stateful_step_count=25, suppress_health_check=list(HealthCheck), deadline=None),
+        settings=settings(
+            max_examples=25, stateful_step_count=25, suppress_health_check=list(HealthCheck), deadline=None
+        ),
     )
 
 

@@ -435,8 +435,8 @@ def test_a_second_reading_is_reminded_of_like_an_end(installation: Installation)
     assert installation.duty.said == []
     installation.after(MINUTE, publisher)
     [first] = installation.duty.said
-    assert "relecture attendue" in first.body["text"]
-    assert urgent.id in first.body["text"]
+    assert "relecture attendue" in str(first.body["text"])
+    assert urgent.id in str(first.body["text"])
     installation.after(15 * MINUTE, publisher, installation.publisher(reminders=DUTY))
     assert len(installation.duty.said) == 2
     publisher.drafts.second_reading(urgent.id, actor="hugo")
