@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from policenotify.journal import schema
 from policenotify.journal.verify import digest_of
@@ -22,6 +22,8 @@ STATED = (
 _REVISION = ("number", "digest", "message", "author", "at")
 _REVIEW = ("number", "revision", "digest", "verdict", "reader", "reason", "at")
 _table, _revision, _review = schema.draft, schema.revision, schema.review
+_REVISIONS = select(_revision).where(_revision.c.draft == bindparam("draft")).order_by(_revision.c.number)
+_REVIEWS = select(_review).where(_review.c.draft == bindparam("draft")).order_by(_review.c.number)
 
 
 def record_of(
@@ -39,11 +41,9 @@ def record_of(
 
 def read_parts(connection: Connection, draft: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the revisions and the reviews of a draft, in order."""
-    revisions = select(_revision).where(_revision.c.draft == draft).order_by(_revision.c.number)
-    reviews = select(_review).where(_review.c.draft == draft).order_by(_review.c.number)
     return (
-        [one._asdict() for one in connection.execute(revisions)],
-        [one._asdict() for one in connection.execute(reviews)],
+        [one._asdict() for one in connection.execute(_REVISIONS, {"draft": draft})],
+        [one._asdict() for one in connection.execute(_REVIEWS, {"draft": draft})],
     )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, insert, or_, select, update
 
 from policenotify.channel import Picture
 from policenotify.errors import ApprovalMissing, DraftConflict, IdempotencyConflict, JournalError
@@ -38,6 +38,20 @@ KINDS = frozenset({"drafted", "revised", "submitted", "approved", "returned", "r
 """The kinds of event of a draft that is not published yet."""
 
 _table, _revision, _review, _event = schema.draft, schema.revision, schema.review, schema.event
+
+_WRITTEN = (*STATED, "mac")
+_LOCKED = select(_table).where(_table.c.id == bindparam("draft")).with_for_update()
+_LAST = (
+    select(_event.c.body)
+    .where(_event.c.publication == bindparam("draft"), _event.c.kind.in_(sorted(KINDS)))
+    .order_by(_event.c.id.desc())
+    .limit(1)
+)
+_WRITE = (
+    update(_table)
+    .where(_table.c.id == bindparam("new_id"))
+    .values({name: bindparam(f"new_{name}") for name in _WRITTEN[1:]})
+)
 
 
 @dataclass(slots=True)
@@ -427,7 +441,7 @@ def _locked(connection: Connection, keys: Keys, draft: str) -> _Stored:
         DraftConflict: There is none, or its text was purged.
         JournalError: It is not what this installation stored.
     """
-    row = connection.execute(select(_table).where(_table.c.id == draft).with_for_update()).first()
+    row = connection.execute(_LOCKED, {"draft": draft}).first()
     if row is None:
         raise DraftConflict(draft, "there is none of that id. To list them: policenotify drafts")
     stored = _read(connection, row)
@@ -444,8 +458,7 @@ def _is_newest(connection: Connection, stored: _Stored, stated: str) -> bool:
     """Return True if the last event of an unpublished draft states it: it was not set back to an earlier state."""
     if stored.row["publication"] is not None:
         return True
-    about = (_event.c.publication == stored.row["id"], _event.c.kind.in_(KINDS))
-    body = connection.execute(select(_event.c.body).where(*about).order_by(_event.c.id.desc()).limit(1)).scalar()
+    body = connection.execute(_LAST, {"draft": stored.row["id"]}).scalar()
     return body == "" or (body is not None and json.loads(body).get("record") == stated)
 
 
@@ -488,8 +501,7 @@ def _store(
 
 def _write_row(connection: Connection, keys: Keys, stored: _Stored, stated: str) -> None:
     stored.row["mac"] = keys.mac(MAC, stated)
-    values = {name: stored.row[name] for name in (*STATED[1:], "mac")}
-    connection.execute(update(_table).where(_table.c.id == stored.row["id"]).values(**values))
+    connection.execute(_WRITE, {f"new_{name}": stored.row[name] for name in _WRITTEN})
 
 
 # --- values
