@@ -66,7 +66,7 @@ def approval_missing(readers: int, *, urgent: bool = True) -> Finding:
         readers: How many.
         urgent: It may be published at once, with a written reason.
     """
-    others = "somebody else" if readers == 1 else f"{readers} other people"
+    others = "another person" if readers == 1 else f"{readers} other people"
     at_once = ", or publish it at once with a written reason: --urgent" if urgent else ""
     return Finding(
         code=APPROVAL_MISSING,

@@ -7,6 +7,7 @@ import statistics
 import time
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ LIMIT = 0.003  # seconds
 
 
 def test_approval_adds_at_most_three_milliseconds(tmp_path: Path) -> None:
-    """Publications that need nobody, an approved draft and an urgent one, in turn.
+    """Publications that need no other person, an approved draft and an urgent one, in turn.
 
     It is CPU time, for the number of commits is the same.
     """
@@ -35,7 +36,7 @@ def test_approval_adds_at_most_three_milliseconds(tmp_path: Path) -> None:
     reading = reading_publisher(journal, rules=[ApprovalRule()])
     took: dict[str, list[float]] = {"no rule": [], "a rule for others": [], "approved": [], "urgent": []}
 
-    def timed(name: str, publisher: Publisher, message: Message, key: str, **how: str) -> None:
+    def timed(name: str, publisher: Publisher, message: Message, key: str, **how: Any) -> None:
         start = time.thread_time()
         publisher.publish(message, key=key, actor="claire", wait=timedelta(0), **how)
         took[name].append(time.thread_time() - start)

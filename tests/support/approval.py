@@ -38,7 +38,7 @@ def reading_publisher(
 
 
 def appeal(text: str = "Appel à témoins", **changes: Any) -> Message:
-    """Return a message that somebody else must read first."""
+    """Return a message that another person must read first."""
     return Message(
         **{
             "category": "witness_appeal",

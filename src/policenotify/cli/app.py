@@ -26,7 +26,7 @@ COMMANDS = {
     "cancel": ("publish:cancel", "Cancel an incident or a standalone publication."),
     "draft": ("draft:draft", "Store a message that others read first."),
     "submit": ("draft:submit", "Submit a draft to its readers."),
-    "approve": ("draft:approve", "Approve a draft of somebody else."),
+    "approve": ("draft:approve", "Approve a draft of another person."),
     "return": ("draft:return_", "Return a draft to its author."),
     "reject": ("draft:reject", "Reject a draft, or object to a publication."),
     "drafts": ("draft:drafts", "Show drafts and owed second readings."),

@@ -1,7 +1,7 @@
 """The repository of drafts: what is to be read by others before it is published, and who read it.
 
 Every transition is decided under the draft's row lock and recorded by exactly one event. The event states a digest of
-the whole draft with its revisions and reviews, and a keyed code covers the same, so that nobody can write an approval
+the whole draft with its revisions and reviews, and a keyed code covers the same, so that no approval can be written
 into the database.
 """
 
@@ -25,14 +25,14 @@ from policenotify.journal.keys import Keys
 from policenotify.journal.pictures import store_pictures
 from policenotify.journal.records import TOLERANCE, NeededApproval, NewPublication, microseconds, moment, span
 from policenotify.journal.transactions import Transactions
-from policenotify.model.draft import Draft, DraftState, Review, Revision, Verdict, approvals, person
+from policenotify.model.draft import Draft, DraftState, Review, ReviewVerdict, Revision, approvals, person
 from policenotify.model.message import Message
 from policenotify.model.message import read as read_message
 
 _VERDICTS = {
-    Verdict.APPROVE: ("approved", DraftState.APPROVED),
-    Verdict.RETURN: ("returned", DraftState.RETURNED),
-    Verdict.REJECT: ("rejected", DraftState.REJECTED),
+    ReviewVerdict.APPROVE: ("approved", DraftState.APPROVED),
+    ReviewVerdict.RETURN: ("returned", DraftState.RETURNED),
+    ReviewVerdict.REJECT: ("rejected", DraftState.REJECTED),
 }
 KINDS = frozenset({"drafted", "revised", "submitted", "approved", "returned", "rejected", "withdrawn", "expired"})
 """The kinds of event of a draft that is not published yet."""
@@ -75,7 +75,7 @@ class _Stored:
         return approvals(*_values(self), exercise=self.row["exercise"])
 
     def wrote(self, actor: str) -> bool:
-        """Return True if somebody wrote a revision, or published it before it was read."""
+        """Return True if the actor wrote a revision, or published it before it was read."""
         authors = {*(one["author"] for one in self.revisions), self.row["published_by"]} - {""}
         return person(actor) in set(map(person, authors))
 
@@ -84,7 +84,7 @@ class _Stored:
         return self.state in {DraftState.SUBMITTED, DraftState.APPROVED} and expires is not None and expires <= at
 
 
-class Drafts:
+class StoredDrafts:
     """Drafts with their revisions and reviews."""
 
     def __init__(self, journal: Transactions) -> None:
@@ -183,14 +183,14 @@ class Drafts:
             return _made(stored)
 
     def review(
-        self, draft: str, verdict: Verdict, *, reader: str, digest: str, reason: str = "", readers: int = 1
+        self, draft: str, verdict: ReviewVerdict, *, reader: str, digest: str, reason: str = "", readers: int = 1
     ) -> Draft:
         """Record what a reader decided about the newest revision.
 
         Args:
             draft: The draft.
             verdict: Approve, return or reject.
-            reader: Who read it: nobody who wrote any revision, except in an exercise.
+            reader: Who read it: no one who wrote any revision, except in an exercise.
             digest: The digest of what was read. If the draft was changed since, nothing is recorded.
             reason: In the reader's words.
             readers: How many must approve it.
@@ -202,13 +202,15 @@ class Drafts:
             stored = _locked(connection, journal.keys, draft)
             _ensure_open(stored, now)
             _ensure_same(stored, digest)
-            approves = verdict is Verdict.APPROVE
+            approves = verdict is ReviewVerdict.APPROVE
             if approves and person(reader) in set(map(person, stored.readers)):
                 return _made(stored)  # a repeated call
             if stored.state not in {DraftState.SUBMITTED, DraftState.APPROVED}:
                 raise DraftConflict(draft, f"it is {stored.state}, and not submitted to readers.")
             if approves and stored.wrote(reader) and not stored.row["exercise"]:
-                raise DraftConflict(draft, f"{reader!r} wrote it, and so cannot approve it. Let somebody else read it.")
+                raise DraftConflict(
+                    draft, f"{reader!r} wrote it, and so cannot approve it. Let another person read it."
+                )
             _add_review(connection, stored, verdict, reader, reason, microseconds(now))
             if approves and len(stored.readers) < readers:
                 state = DraftState.SUBMITTED
@@ -231,7 +233,7 @@ class Drafts:
             return _made(stored)
 
     def second_reading(self, draft: str, *, reader: str, objects: bool, reason: str = "") -> Draft:
-        """Record the second reading of an urgent publication, by somebody who neither wrote nor published it."""
+        """Record the second reading of an urgent publication, by a person who neither wrote nor published it."""
         journal = self._journal
         with journal.write() as connection:
             now = journal.now()
@@ -239,8 +241,8 @@ class Drafts:
             if stored.row["due_at"] is None:
                 raise DraftConflict(draft, "no second reading of it is owed.")
             if stored.wrote(reader) and not stored.row["exercise"]:
-                raise DraftConflict(draft, f"{reader!r} wrote or published it. Let somebody else read it.")
-            verdict = Verdict.SECOND_OBJECTION if objects else Verdict.SECOND_OK
+                raise DraftConflict(draft, f"{reader!r} wrote or published it. Let another person read it.")
+            verdict = ReviewVerdict.SECOND_OBJECTION if objects else ReviewVerdict.SECOND_OK
             _add_review(connection, stored, verdict, reader, reason, microseconds(now))
             stored.row["due_at"] = None
             body = {"verdict": verdict, "reason": reason}
@@ -250,7 +252,7 @@ class Drafts:
     # --- deadlines
 
     def expire(self) -> tuple[Draft, ...]:
-        """Expire the submitted drafts that nobody approved in time. Return those that this call expired."""
+        """Expire the submitted drafts that no one approved in time. Return those that this call expired."""
         journal, expired = self._journal, []
         pending = _table.c.state.in_([DraftState.SUBMITTED, DraftState.APPROVED])
         with journal.read() as connection:
@@ -419,7 +421,9 @@ def _add_revision(connection: Connection, stored: _Stored, message: Message, aut
     stored.revisions.append(row)
 
 
-def _add_review(connection: Connection, stored: _Stored, verdict: Verdict, reader: str, reason: str, at: int) -> None:
+def _add_review(
+    connection: Connection, stored: _Stored, verdict: ReviewVerdict, reader: str, reason: str, at: int
+) -> None:
     newest = stored.revisions[-1]
     row = {
         "number": len(stored.reviews) + 1,
@@ -472,7 +476,7 @@ def _ensure_open(stored: _Stored, now: datetime) -> None:
         published = f" as {stored.row['publication']}" if stored.row["publication"] else ""
         raise DraftConflict(draft, f"it is {stored.state}{published} already. Write a new one if it is still needed.")
     if stored.has_expired(microseconds(now)):
-        raise DraftConflict(draft, "it has expired: nobody approved it in time. Write a new one if it is still true.")
+        raise DraftConflict(draft, "it has expired: no one approved it in time. Write a new one if it is still true.")
 
 
 def _ensure_same(stored: _Stored, digest: str) -> None:
@@ -522,7 +526,7 @@ def _values(stored: _Stored) -> tuple[tuple[Revision, ...], tuple[Review, ...]]:
         Review(
             revision=one["revision"],
             digest=one["digest"],
-            verdict=Verdict(one["verdict"]),
+            verdict=ReviewVerdict(one["verdict"]),
             reader=one["reader"],
             reason=one["reason"],
             at=moment(one["at"]),

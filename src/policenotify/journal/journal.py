@@ -16,7 +16,7 @@ from policenotify.errors import JournalError, PublishingStopped
 from policenotify.journal import audit, meta, schema
 from policenotify.journal.channels import Channels, seal_states_again, unblock
 from policenotify.journal.deliveries import Deliveries
-from policenotify.journal.drafts import Drafts
+from policenotify.journal.drafts import StoredDrafts
 from policenotify.journal.engine import explain, open_engine
 from policenotify.journal.incidents import Incidents
 from policenotify.journal.keys import Entropy, Keys
@@ -50,7 +50,7 @@ class Journal(Transactions):
     def __init__(self, engine: Engine, *, keys: Keys, clock: Clock | None, entropy: Entropy) -> None:
         super().__init__(engine, keys=keys, clock=clock, entropy=entropy)
         self.publications: Publications = Publications(self)
-        self.drafts: Drafts = Drafts(self)
+        self.drafts: StoredDrafts = StoredDrafts(self)
         self.incidents: Incidents = Incidents(self)
         self.deliveries: Deliveries = Deliveries(self)
         self.suppressions: Suppressions = Suppressions(self)

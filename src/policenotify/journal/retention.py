@@ -206,7 +206,7 @@ class Retention:
             name: The id of an incident, or the id or key of a publication. With a message outside incidents go its
                 corrections. The opening of an open incident cannot be erased.
             actor: Who erases.
-            reason: Why. It is kept, and must name nobody.
+            reason: Why. It is kept, and must hold no name.
 
         Raises:
             NotErasable: There is none, the incident is open, or a post is being sent or in doubt.

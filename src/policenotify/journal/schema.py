@@ -126,7 +126,7 @@ revision: Table = Table(
     Column("message", Text, nullable=False),
     Column("author", String(200), nullable=False),
     Column("at", _When, nullable=False),
-    comment="The versions of a draft. Nobody who wrote one may approve any.",
+    comment="The versions of a draft. No one who wrote one may approve any.",
 )
 
 review: Table = Table(

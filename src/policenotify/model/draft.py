@@ -14,12 +14,12 @@ class DraftState(StrEnum):
     """Where a draft is on its way. Only a draft, submitted or approved one can still be published."""
 
     DRAFT = "draft"  # being written
-    SUBMITTED = "submitted"  # somebody else is to read it
+    SUBMITTED = "submitted"  # another person is to read it
     APPROVED = "approved"  # enough people have read it
     RETURNED = "returned"  # a reader wants it changed
     REJECTED = "rejected"  # a reader does not want it published
     WITHDRAWN = "withdrawn"  # its authors do not want it published any more
-    EXPIRED = "expired"  # nobody approved it in time
+    EXPIRED = "expired"  # no one approved it in time
     PUBLISHED = "published"
 
     @property
@@ -28,7 +28,7 @@ class DraftState(StrEnum):
         return self in {DraftState.DRAFT, DraftState.SUBMITTED, DraftState.APPROVED, DraftState.RETURNED}
 
 
-class Verdict(StrEnum):
+class ReviewVerdict(StrEnum):
     """What a reader decided."""
 
     APPROVE = "approve"
@@ -66,7 +66,7 @@ class Review:
 
     revision: int
     digest: str
-    verdict: Verdict
+    verdict: ReviewVerdict
     reader: str
     reason: str
     at: datetime
@@ -81,7 +81,7 @@ class Draft:
         to: The channels or tags that were named for it. Empty: the routes decide.
         digest: Of the newest revision.
         message: The newest revision.
-        reason: What its author told the readers.
+        reason: The author's word to the readers.
         submitted_by: Who submitted the newest revision.
         expires_at: When a submitted draft expires.
         publication: The publication, once there is one.
@@ -125,12 +125,12 @@ class Draft:
         return approvals(self.revisions, self.reviews, exercise=self.message.exercise)
 
     def is_author(self, actor: str) -> bool:
-        """Return True if somebody wrote a revision of it."""
+        """Return True if the actor wrote a revision of it."""
         return person(actor) in set(map(person, self.authors))
 
 
 def person(actor: str) -> str:
-    """Return what two spellings of one actor have in common, so that nobody is two people by a capital or a space."""
+    """Return what two spellings of one actor have in common, so that no one is two people by a capital or a space."""
     return " ".join(unicodedata.normalize("NFKC", actor).casefold().split())
 
 
@@ -141,6 +141,6 @@ def approvals(revisions: tuple[Revision, ...], reviews: tuple[Review, ...], *, e
     readers: dict[str, str] = {}
     for review in reviews:
         about = (review.revision, review.digest, review.verdict)
-        if about == (newest.number, newest.digest, Verdict.APPROVE) and person(review.reader) not in authors:
+        if about == (newest.number, newest.digest, ReviewVerdict.APPROVE) and person(review.reader) not in authors:
             readers.setdefault(person(review.reader), review.reader)
     return tuple(readers.values())

@@ -1,4 +1,4 @@
-"""Which messages somebody else reads before they are published."""
+"""Which messages another person reads before they are published."""
 
 from __future__ import annotations
 
@@ -16,11 +16,6 @@ from policenotify.model.message import Message
 READ_FIRST: Final = frozenset({Stage.OPENING, Stage.UPDATE, Stage.CORRECTION, Stage.STANDALONE})
 """The stages that a rule is about by default. A late end is the worse error, and so ends and cancellations are not."""
 
-SHORTEST_REASON: Final = 10
-"""Characters of a written reason, at least."""
-
-_LONGEST_REASON: Final = 1_000
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalRule:
@@ -30,12 +25,12 @@ class ApprovalRule:
         categories: Messages of these categories.
         at_least: Messages of any category from this severity on. With neither of the two, all messages.
         stages: Only in these stages.
-        readers: How many people must approve, none of whom wrote any revision. 0: nobody needs to.
+        readers: How many people must approve, none of whom wrote any revision. 0: no one needs to.
         expires: How long a submitted draft waits for them. Its own `expires_at` and `next_update_at` may come first.
         urgent: It may be published before they have read it, with a written reason. A second reading is then owed.
         within: How long after an urgent publication the second reading is due.
         auto: The last approval publishes.
-        except_actors: Actors, such as a dispatch system, whose messages nobody needs to approve.
+        except_actors: Actors, such as a dispatch system, whose messages no one needs to approve.
     """
 
     categories: frozenset[str] = frozenset()
@@ -63,20 +58,8 @@ _DEFAULT: Final = ApprovalRule()
 def rule_for(
     rules: Iterable[ApprovalRule], message: Message, findings: Iterable[Finding], actor: str
 ) -> ApprovalRule | None:
-    """Return the rule by which others must read a message first, or `None`: nobody needs to."""
+    """Return the rule by which others must read a message first, or `None`: no one needs to."""
     rule = next((rule for rule in rules if rule.matches(message)), None)
     if rule is not None and rule.readers > 0 and person(actor) not in set(map(person, rule.except_actors)):
         return rule
     return replace(rule or _DEFAULT, readers=1) if demands_second(findings) else None
-
-
-def checked_reason(name: str, text: str) -> str:
-    """Return a written reason without white space around it.
-
-    Raises:
-        ValueError: It is too short to state one, too long, or cannot be printed.
-    """
-    reason = " ".join(text.split())
-    if not SHORTEST_REASON <= len(reason) <= _LONGEST_REASON or not reason.isprintable():
-        raise ValueError(f"{name}: write a reason of {SHORTEST_REASON} to {_LONGEST_REASON} characters")
-    return reason

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 from policenotify.errors import DraftConflict, MessageRejected
 from policenotify.findings import Finding, approval_missing, are_blocking, demands_second
 from policenotify.journal.records import NeededApproval, NewPublication
-from policenotify.model.draft import Draft, DraftState, Verdict
+from policenotify.model.draft import Draft, DraftState, ReviewVerdict
 from policenotify.model.message import Message
-from policenotify.publishing.approval import ApprovalRule, checked_reason, rule_for
+from policenotify.publishing.approval import ApprovalRule, rule_for
+from policenotify.publishing.arguments import checked_reason
 from policenotify.publishing.images import load_images
 from policenotify.publishing.preparation import Preparer, ulid
 
@@ -110,7 +111,7 @@ class Drafts:
             reason: A word to the readers. A finding of level `second` demands one.
 
         Raises:
-            MessageRejected: A finding blocks: nobody needs to read what cannot be published.
+            MessageRejected: A finding blocks: no one needs to read what cannot be published.
         """
         journal, known = self._journal, self.get(draft)
         journal.authorize(actor, "submit", known.message)
@@ -144,9 +145,9 @@ class Drafts:
         Args:
             draft: The draft.
             digest: `Draft.digest` of what was read. If it was changed since, nothing is approved.
-            actor: The reader: nobody who wrote any version of it, except in an exercise.
+            actor: The reader: no one who wrote any version of it, except in an exercise.
             reason: A word of the reader.
-            publish: Publish it with the last approval. By default as its rule (`auto`) says.
+            publish: Publish it with the last approval. By default as its rule (`auto`) has it.
             wait: How long to deliver then, as of `publish`.
 
         Raises:
@@ -157,7 +158,7 @@ class Drafts:
         journal.authorize(actor, "approve", known.message)
         _, rule = self._prepared(known, known.submitted_by or actor)
         known = journal.drafts.review(
-            known.id, Verdict.APPROVE, reader=actor, digest=digest, reason=reason, readers=rule.readers
+            known.id, ReviewVerdict.APPROVE, reader=actor, digest=digest, reason=reason, readers=rule.readers
         )
         if known.state is DraftState.APPROVED and (rule.auto if publish is None else publish):
             self._publish_read(known, actor=known.submitted_by, wait=wait)  # these very words, or nothing
@@ -166,13 +167,13 @@ class Drafts:
 
     def return_to_author(self, draft: str, *, digest: str, actor: str, reason: str) -> Draft:
         """Return a draft to its author, who changes it and submits it again."""
-        return self._refuse(draft, Verdict.RETURN, "return", digest, actor, reason)
+        return self._refuse(draft, ReviewVerdict.RETURN, "return", digest, actor, reason)
 
     def reject(self, draft: str, *, digest: str, actor: str, reason: str) -> Draft:
         """Reject a draft for good."""
-        return self._refuse(draft, Verdict.REJECT, "reject", digest, actor, reason)
+        return self._refuse(draft, ReviewVerdict.REJECT, "reject", digest, actor, reason)
 
-    def _refuse(self, draft: str, verdict: Verdict, action: str, digest: str, actor: str, reason: str) -> Draft:
+    def _refuse(self, draft: str, verdict: ReviewVerdict, action: str, digest: str, actor: str, reason: str) -> Draft:
         journal, known = self._journal, self.get(draft)
         journal.authorize(actor, action, known.message)
         reason = checked_reason("reason", reason)
@@ -234,18 +235,18 @@ class Drafts:
         )
 
     def expire(self) -> tuple[Draft, ...]:
-        """Expire the drafts that nobody approved in time. Those who wait for one are told once, in the log."""
+        """Expire the drafts that no one approved in time. Those who wait for one learn it once, from the log."""
         expired = self._journal.drafts.expire()
         for draft in expired:
             _log.warning(
-                "Draft %s of %s has expired: nobody approved it in time. It was not published.",
+                "Draft %s of %s has expired: no one approved it in time. It was not published.",
                 draft.id,
                 draft.submitted_by,
             )
         return expired
 
     def missing_approval(self, new: NewPublication, *, draft: str | None, urgent: str) -> tuple[Finding, ...]:
-        """Return the finding that others must read it first, if nothing says that they have."""
+        """Return the finding that others must read it first, unless something states that they have."""
         rule = self.rule_for(new.message, new.findings, new.actor)
         if rule is None or draft is not None or (urgent and rule.urgent):
             return ()
@@ -271,7 +272,7 @@ class Drafts:
         return replace(new, approval=needed)
 
     def rule_for(self, message: Message, findings: Iterable[Finding], actor: str) -> ApprovalRule | None:
-        """Return the rule by which others must read a (resolved) message first, or `None`: nobody needs to."""
+        """Return the rule by which others must read a (resolved) message first, or `None`: no one needs to."""
         return rule_for(self._rules, message, findings, actor)
 
     def _prepared(self, draft: Draft, actor: str) -> tuple[NewPublication, ApprovalRule]:

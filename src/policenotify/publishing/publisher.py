@@ -29,7 +29,8 @@ from policenotify.journal.records import LEASE, LISTED, describe_incidents
 from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.message import Message, parsed, read
 from policenotify.model.receipt import UNVERIFIED, Publication, Receipt, local_time
-from policenotify.publishing.approval import ApprovalRule, checked_reason
+from policenotify.publishing.approval import ApprovalRule
+from policenotify.publishing.arguments import check_names, checked_reason, wait_of
 from policenotify.publishing.drafts import Drafts
 from policenotify.publishing.images import load_images, with_pictures
 from policenotify.publishing.preparation import ChannelProblem, PendingDeliveries, Preparer, read_recipients
@@ -279,7 +280,7 @@ class Publisher:
                 process has written since, and must be started again.
             draft: The id of the draft that the message is; see `Drafts.publish`.
             urgent: Why it is published before others have read it, in at least 10 characters. A second reading is then
-                owed. Without effect on a message that nobody else needs to read.
+                owed. Without effect on a message that no other person needs to read.
 
         Raises:
             ValueError: *key* or *actor* is empty or too long, *wait* is not a time, *wait* is not zero in your own
@@ -299,10 +300,10 @@ class Publisher:
 
         In all other cases nothing was sent.
         """
-        _check_names(key, actor)
+        check_names(key, actor)
         urgent = urgent and checked_reason("urgent", urgent)
         # Before anything is written: a wrong value must not come to light after that.
-        wait = _span(self.wait if wait is None and connection is None else wait)
+        wait = wait_of(self.wait if wait is None and connection is None else wait)
         if connection is not None and wait:
             raise ValueError("wait: nothing can be delivered before you commit; leave it out. Nothing was sent")
         if connection is None:
@@ -339,8 +340,8 @@ class Publisher:
         """Take the posts of one publication down, with their images, where the network can delete.
 
         What of it still waits is not sent any more. Mails and SMS cannot be taken back. An incident goes on as it was:
-        its end is still owed, and readers of what is deleted are told nothing. To tell them, publish a correction or a
-        cancellation. The text stays in the journal: `journal.retention.erase`.
+        its end is still owed, and readers of what is deleted learn nothing of it. For them, publish a correction or
+        a cancellation. The text stays in the journal: `journal.retention.erase`.
 
         Args:
             publication: Its id or key.
@@ -354,7 +355,7 @@ class Publisher:
             NotAllowed: The installation's rule refuses it to the actor.
         """
         found = self._report(publication)
-        reason, wait = checked_reason("reason", reason), _span(self.wait if wait is None else wait)
+        reason, wait = checked_reason("reason", reason), wait_of(self.wait if wait is None else wait)
         self.journal.authorize(actor, "withdraw", found.message)
         names = {receipt.channel for receipt in found} & self.channels.keys()
         known = [self._preparer.discover_capabilities(self.channels[name]) for name in sorted(names)]
@@ -586,19 +587,3 @@ def _refuse_shared_accounts(channels: Iterable[ChannelConfig]) -> None:
         first = names.setdefault((channel.network, channel.account), channel.name)
         if first != channel.name:
             raise SettingsError(f"The channels {first!r} and {channel.name!r} are the same account; keep one of them.")
-
-
-def _span(wait: timedelta | float | None) -> timedelta:
-    """Return a time span, given as one or in seconds. `None` is zero."""
-    if isinstance(wait, timedelta):
-        return wait
-    try:
-        return timedelta(seconds=0 if wait is None else wait)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError("wait: write a timedelta, or a number of seconds; nothing was sent") from None
-
-
-def _check_names(key: str, actor: str) -> None:
-    for name, value in (("key", key), ("actor", actor)):
-        if not value.strip() or len(value) > 200 or not value.isprintable():  # noqa: PLR2004 - the column's width
-            raise ValueError(f"{name}: 1 to 200 printable characters are needed; nothing was sent")

@@ -186,7 +186,7 @@ class BlockedChannel(Result):
 
 
 class SecondReading(Result):
-    """An urgent publication that somebody else still has to read."""
+    """An urgent publication that another person still has to read."""
 
     publication: str
     headline: str

@@ -267,12 +267,12 @@ class ApprovalSettings(_Table):
         categories: Messages of these categories.
         at_least: Messages of any category from this severity on. With neither of the two, all messages.
         stages: Only in these stages. By default all but `end` and `cancellation`.
-        readers: How many other people must approve. 0: nobody needs to.
+        readers: How many other people must approve. 0: no one needs to.
         expires: How long a submitted draft waits for them.
         urgent: It may be published before, with a written reason and a second reading afterwards.
         within: How long after an urgent publication the second reading is due.
         auto: The last approval publishes.
-        except_actors: Actors whose messages nobody needs to approve.
+        except_actors: Actors whose messages no one needs to approve.
     """
 
     categories: frozenset[CategoryCode] = frozenset()

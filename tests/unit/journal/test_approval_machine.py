@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from policenotify.errors import ApprovalMissing, DraftConflict, IdempotencyConflict, PolicenotifyError
 from policenotify.journal import audit, drafts, open_journal, publications, schema
-from policenotify.model.draft import DraftState, Verdict
+from policenotify.model.draft import DraftState, ReviewVerdict
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.publisher import Publisher
@@ -177,13 +177,15 @@ class ApprovalMachine(RuleBasedStateMachine):
             if len(model.approvals) >= max(1, model.needed):
                 model.state = DraftState.APPROVED
 
-    @rule(name=names, reader=PEOPLE, verdict=st.sampled_from([Verdict.RETURN, Verdict.REJECT]))
-    def refuse(self, name: str, reader: str, verdict: Verdict) -> None:
+    @rule(name=names, reader=PEOPLE, verdict=st.sampled_from([ReviewVerdict.RETURN, ReviewVerdict.REJECT]))
+    def refuse(self, name: str, reader: str, verdict: ReviewVerdict) -> None:
         model = self.drafts[name]
         allowed = model.state in {DraftState.SUBMITTED, DraftState.APPROVED} and not self._expired(model)
-        step = self.publisher.drafts.return_to_author if verdict is Verdict.RETURN else self.publisher.drafts.reject
+        step = (
+            self.publisher.drafts.return_to_author if verdict is ReviewVerdict.RETURN else self.publisher.drafts.reject
+        )
         if self._do(lambda: step(name, digest=model.digests[-1], actor=reader, reason=REASON), allowed=allowed):
-            model.state = DraftState.RETURNED if verdict is Verdict.RETURN else DraftState.REJECTED
+            model.state = DraftState.RETURNED if verdict is ReviewVerdict.RETURN else DraftState.REJECTED
 
     @rule(name=names, actor=PEOPLE)
     def withdraw(self, name: str, actor: str) -> None:

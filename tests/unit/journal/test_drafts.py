@@ -25,7 +25,7 @@ from policenotify.errors import (
 )
 from policenotify.findings import Finding, Level
 from policenotify.journal import schema
-from policenotify.model.draft import Draft, DraftState, Verdict
+from policenotify.model.draft import Draft, DraftState, ReviewVerdict
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message, read
 from policenotify.publishing import preparation
@@ -165,7 +165,7 @@ def test_who_waits_for_an_expired_draft_is_told_once(
         publisher.drain(NOW)
         publisher.drain(NOW)
     assert [record.getMessage() for record in caplog.records] == [
-        f"Draft {draft.id} of claire has expired: nobody approved it in time. It was not published."
+        f"Draft {draft.id} of claire has expired: no one approved it in time. It was not published."
     ]
 
 
@@ -238,7 +238,7 @@ def test_rules_match_by_category_or_severity(desk: Desk) -> None:
         publisher.publish(tip.model_copy(update={"category": "recruitment"}), key="3", actor="claire")
     assert publisher.publish(tip.model_copy(update={"category": "recruitment"}), key="3", actor="dispatch").id
     everything = reading_publisher(desk.journal, rules=[ApprovalRule(urgent=False)])
-    with pytest.raises(ApprovalMissing, match="approval of somebody else"):
+    with pytest.raises(ApprovalMissing, match="approval of another person"):
         everything.publish(tip.model_copy(update={"category": "recruitment"}), key="4", actor="c", urgent=REASON)
 
 
@@ -318,7 +318,7 @@ def test_an_urgent_publication_owes_a_second_reading(publisher: Publisher, desk:
     with pytest.raises(ValueError, match="write a reason"):
         publisher.drafts.second_reading(done.id, actor="hugo", objects=True)
     read_again = publisher.drafts.second_reading(done.id, actor="hugo", objects=True, reason="Le nom est de trop.")
-    assert [review.verdict for review in read_again.reviews] == [Verdict.SECOND_OBJECTION]
+    assert [review.verdict for review in read_again.reviews] == [ReviewVerdict.SECOND_OBJECTION]
     assert desk.journal.drafts.owed() == ()
     with pytest.raises(DraftConflict, match="no second reading"):
         publisher.drafts.second_reading(done.id, actor="ines")

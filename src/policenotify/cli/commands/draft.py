@@ -85,7 +85,7 @@ def submit(call: CliContext, /, *, draft: str, reason: str | None) -> Exit:
 @_draft
 @single_value("--digest", metavar="DIGEST", help="Of what you read: policenotify drafts DRAFT.")
 @click.option("--second", is_flag=True, help="The second reading of an urgent publication: nothing to change.")
-@click.option("--only", is_flag=True, help="Approve it only: somebody publishes it later.")
+@click.option("--only", is_flag=True, help="Approve it only: it is published later, by hand.")
 @_reason
 @_wait
 @common
@@ -218,7 +218,7 @@ def withdraw(call: CliContext, /, *, which: str, reason: str | None, wait: float
     """Take back a draft, or delete the posts of one publication with their pictures.
 
     Only where the network can delete; mails and SMS cannot be taken back. What of it still waits is not sent. Its
-    incident goes on, and readers are told nothing: to tell them, correct or cancel it.
+    incident goes on, and its readers learn nothing: for them, correct or cancel it.
 
     \b
     Examples:

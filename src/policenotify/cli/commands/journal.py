@@ -86,7 +86,7 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
     epilog=exit_codes("1 nothing was erased; 6 no journal"),
 )
 @click.argument("which", metavar="INCIDENT|PUBLICATION|KEY")
-@click.option("--reason", metavar="TEXT", required=True, help="Why. It is kept, so name nobody.")
+@click.option("--reason", metavar="TEXT", required=True, help="Why. It is kept, so write no name.")
 @common
 @pass_context
 def erase(call: CliContext, /, *, which: str, reason: str) -> Exit:
@@ -101,7 +101,7 @@ def erase(call: CliContext, /, *, which: str, reason: str) -> Exit:
     Examples:
       policenotify journal erase 2026-4711 --reason "Demande 2026-12."
     """
-    from policenotify.publishing.approval import checked_reason
+    from policenotify.publishing.arguments import checked_reason
 
     with call.journal() as (_, opened):
         try:
