@@ -59,7 +59,7 @@ def old_drafts(selection: Selection) -> Select[Any]:
 
 def remove_drafts(connection: Connection, selection: Selection, now: datetime, actor: str) -> int:
     """Remove those drafts. That there were some, and who did what with them, stays in their events without content."""
-    names = sorted(connection.execute(old_drafts(selection).with_for_update()).scalars())
+    names = sorted(connection.execute(old_drafts(selection).order_by(_table.c.id).with_for_update()).scalars())
     if not names:
         return 0
     with_body = (_event.c.publication.in_(names), _event.c.body != "")

@@ -225,6 +225,7 @@ def withdraw(call: CliContext, /, *, which: str, reason: str | None, wait: float
       policenotify withdraw 01KJPKTHJ05RY0M0Y11SW8SXYJ \\
           --reason "La personne est retrouvée."
     """
+    from policenotify.channel import Operation
     from policenotify.cli import output
     from policenotify.cli.lookup import find_publication
     from policenotify.cli.results import WithdrawAnswer
@@ -240,8 +241,11 @@ def withdraw(call: CliContext, /, *, which: str, reason: str | None, wait: float
         span = None if wait is None else timedelta(seconds=wait)
         with typed_reason():
             publication = publisher.withdraw(found.id, actor=call.actor, reason=reason or "", wait=span)
-        left = sorted({receipt.channel for receipt in publication if receipt.outcome is Outcome.POSTED})
-        text = f"Still out: {', '.join(left)}. Delete by hand, or correct it." if left else "No post of it is out."
+        may_be_out = {Outcome.POSTED, Outcome.SENDING, Outcome.UNCONFIRMED, Outcome.HELD}
+        posts = [receipt for receipt in publication if receipt.operation is not Operation.DELETE]
+        left = sorted({receipt.channel for receipt in posts if receipt.outcome in may_be_out})
+        text = f"Still out, or perhaps: {', '.join(left)}. Delete it there by hand, or correct it."
+        text = text if left else "No post of it is out."
         answer = WithdrawAnswer(publication=PublicationResult.of(publication), still_out=tuple(left))
         call.emit(answer, output.line(text, "bold"), *output.receipts(publication, publisher.zone))
     return Exit.ATTENTION if left or not publication.ok else Exit.OK
