@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, Select, bindparam, select
 
 from policenotify.journal import schema
 from policenotify.journal.verify import digest_of
@@ -24,6 +26,22 @@ _REVIEW = ("number", "revision", "digest", "verdict", "reader", "reason", "at")
 _table, _revision, _review = schema.draft, schema.revision, schema.review
 _REVISIONS = select(_revision).where(_revision.c.draft == bindparam("draft")).order_by(_revision.c.number)
 _REVIEWS = select(_review).where(_review.c.draft == bindparam("draft")).order_by(_review.c.number)
+
+_KINDS = ("drafted", "revised", "submitted", "approved", "returned", "rejected", "withdrawn", "expired")
+
+
+@cache
+def _last() -> Select[Any]:
+    """Return the query for the last event of an unpublished draft."""
+    event = schema.event
+    of_draft = (event.c.publication == bindparam("draft"), event.c.kind.in_(_KINDS))
+    return select(event.c.body).where(*of_draft).order_by(event.c.id.desc()).limit(1)
+
+
+def last_stated(connection: Connection, draft: str) -> str | None:
+    """Return the record that the last event of an unpublished draft states: empty if purged, None without one."""
+    body = connection.execute(_last(), {"draft": draft}).scalar()
+    return body and str(json.loads(body).get("record"))
 
 
 def record_of(

@@ -8,14 +8,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, delete, select, update
 
-from policenotify.journal import audit, schema
+from policenotify.journal import schema
 from policenotify.journal.draft_record import MAC, read_parts, record_of
 from policenotify.journal.keys import Keys
 from policenotify.journal.tombstones import DIGEST, Selection, purged_key, tombstone_of
 from policenotify.model.draft import DraftState
 from policenotify.model.message import read as read_message
 
-_table, _revision, _review, _event = schema.draft, schema.revision, schema.review, schema.event
+_table, _revision, _review = schema.draft, schema.revision, schema.review
 
 
 def erase_drafts(connection: Connection, keys: Keys, publications: Iterable[str], now: datetime) -> dict[str, str]:
@@ -57,17 +57,10 @@ def old_drafts(selection: Selection) -> Select[Any]:
     return old if selection.category is None else old.where(_table.c.category == selection.category)
 
 
-def remove_drafts(connection: Connection, selection: Selection, now: datetime, actor: str) -> int:
-    """Remove those drafts. That there were some, and who did what with them, stays in their events without content."""
+def remove_drafts(connection: Connection, selection: Selection) -> list[str]:
+    """Remove those drafts, and return their ids. What was done with them stays in their events, without content."""
     names = sorted(connection.execute(old_drafts(selection).order_by(_table.c.id).with_for_update()).scalars())
-    if not names:
-        return 0
-    with_body = (_event.c.publication.in_(names), _event.c.body != "")
-    events = list(connection.execute(select(_event.c.id).where(*with_body).order_by(_event.c.id)).scalars())
     for part in (_review, _revision):
         connection.execute(delete(part).where(part.c.draft.in_(names)))
     connection.execute(delete(_table).where(_table.c.id.in_(names)))
-    body = {"events": events, "publications": {}, "deliveries": {}, "removed_drafts": names}
-    audit.record(connection, now, actor, audit.ERASED, body)
-    connection.execute(update(_event).where(*with_body).values(body="", salt=""))
-    return len(names)
+    return names

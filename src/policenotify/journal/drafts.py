@@ -20,7 +20,7 @@ from policenotify.errors import ApprovalMissing, DraftConflict, IdempotencyConfl
 from policenotify.findings import approval_missing
 from policenotify.journal import schema
 from policenotify.journal.audit import RUNNER, record
-from policenotify.journal.draft_record import MAC, STATED, read_parts, record_of
+from policenotify.journal.draft_record import MAC, STATED, last_stated, read_parts, record_of
 from policenotify.journal.keys import Keys
 from policenotify.journal.pictures import store_pictures
 from policenotify.journal.records import TOLERANCE, NeededApproval, NewPublication, microseconds, moment, span
@@ -34,19 +34,10 @@ _VERDICTS = {
     ReviewVerdict.RETURN: ("returned", DraftState.RETURNED),
     ReviewVerdict.REJECT: ("rejected", DraftState.REJECTED),
 }
-KINDS = frozenset({"drafted", "revised", "submitted", "approved", "returned", "rejected", "withdrawn", "expired"})
-"""The kinds of event of a draft that is not published yet."""
-
-_table, _revision, _review, _event = schema.draft, schema.revision, schema.review, schema.event
+_table, _revision, _review = schema.draft, schema.revision, schema.review
 
 _WRITTEN = (*STATED, "mac")
 _LOCKED = select(_table).where(_table.c.id == bindparam("draft")).with_for_update()
-_LAST = (
-    select(_event.c.body)
-    .where(_event.c.publication == bindparam("draft"), _event.c.kind.in_(sorted(KINDS)))
-    .order_by(_event.c.id.desc())
-    .limit(1)
-)
 _WRITE = (
     update(_table)
     .where(_table.c.id == bindparam("new_id"))
@@ -203,10 +194,10 @@ class StoredDrafts:
             _ensure_open(stored, now)
             _ensure_same(stored, digest)
             approves = verdict is ReviewVerdict.APPROVE
-            if approves and person(reader) in set(map(person, stored.readers)):
-                return _made(stored)  # a repeated call
             if stored.state not in {DraftState.SUBMITTED, DraftState.APPROVED}:
                 raise DraftConflict(draft, f"it is {stored.state}, and not submitted to readers.")
+            if approves and person(reader) in set(map(person, stored.readers)):
+                return _made(stored)  # a repeated call
             if approves and stored.wrote(reader) and not stored.row["exercise"]:
                 raise DraftConflict(
                     draft, f"{reader!r} wrote it, and so cannot approve it. Let another person read it."
@@ -462,8 +453,7 @@ def _is_newest(connection: Connection, stored: _Stored, stated: str) -> bool:
     """Return True if the last event of an unpublished draft states it: it was not set back to an earlier state."""
     if stored.row["publication"] is not None:
         return True
-    body = connection.execute(_LAST, {"draft": stored.row["id"]}).scalar()
-    return body == "" or (body is not None and json.loads(body).get("record") == stated)
+    return last_stated(connection, stored.row["id"]) in {"", stated}
 
 
 def _read(connection: Connection, row: Row[Any]) -> _Stored:

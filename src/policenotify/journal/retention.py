@@ -187,7 +187,13 @@ class Retention:
                 with journal.write() as connection:
                     done.update(_purge_text(connection, journal.keys, kind, selection, page, journal.now(), actor))
         with journal.write() as connection:
-            done["drafts"] = remove_drafts(connection, selection, journal.now(), actor)
+            drafts = remove_drafts(connection, selection)
+            left = {"publications": {}, "deliveries": {}, "removed_drafts": drafts}
+            if drafts:
+                audit.record(
+                    connection, journal.now(), actor, audit.ERASED, {**left, "events": _with_body(connection, drafts)}
+                )
+            done.update({"drafts": len(drafts), "events": _purge_bodies(connection, drafts)})
         done["pictures"] = _purge_pictures(journal)
         self.erase_addresses()
         purged = Purged(**done)

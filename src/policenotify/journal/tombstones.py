@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, false, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, or_, select, true
 
 from policenotify.errors import IdempotencyConflict, InvalidTransition
 from policenotify.journal import schema
@@ -150,7 +150,9 @@ def ensure_not_purged(connection: Connection, message: Message) -> None:
     if message.stage is Stage.OPENING or (incident is None and corrects is None):
         return
     opening = and_(_publication.c.incident == incident, _publication.c.sequence == 1)
-    earlier = or_(_publication.c.id == corrects, opening if incident is not None else false())
+    earlier = _publication.c.id == corrects if corrects is not None else opening
+    if incident is not None and corrects is not None:
+        earlier = or_(earlier, opening)
     query = select(_publication.c.rules).where(earlier, ~is_whole()).limit(1)
     if (at := purged_at(connection.execute(query).scalar() or "")) is not None:
         subject = f"Incident {incident!r}" if incident is not None else f"Publication {corrects}"
