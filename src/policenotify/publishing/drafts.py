@@ -21,7 +21,7 @@ from policenotify.journal.records import NeededApproval, NewPublication
 from policenotify.model.draft import Draft, DraftState, ReviewVerdict
 from policenotify.model.message import Message
 from policenotify.publishing.approval import ApprovalRule, rule_for
-from policenotify.publishing.arguments import checked_reason
+from policenotify.publishing.arguments import check_names, checked_reason
 from policenotify.publishing.images import load_images
 from policenotify.publishing.preparation import Preparer, ulid
 
@@ -39,8 +39,8 @@ class Drafts:
 
     A draft is named by its id, its key or its publication. Each method asks the installation's rule (`may`).
 
-    All methods raise `DraftConflict` if the draft is not in a state for it, or not what its reader saw, and
-    `NotAllowed`. Nothing was sent or changed then.
+    All methods raise `DraftConflict` if the draft is not in a state for it, or not what its reader saw, `NotAllowed`,
+    and `ValueError` for an actor without a name. Nothing was sent or changed then.
     """
 
     def __init__(
@@ -90,7 +90,8 @@ class Drafts:
         """
         journal = self._journal
         message, pictures = load_images(message, journal.publications.picture)
-        journal.authorize(actor, "draft", message)
+        check_names("-" if key is None else key, actor)
+        self._ask(actor, "draft", message)
         name = ulid(journal.now(), self._preparer.entropy(10))
         to = (to,) if isinstance(to, str) else to or ()
         return journal.drafts.create(name, message, key=key or name, author=actor, to=to, pictures=pictures)
@@ -99,7 +100,7 @@ class Drafts:
         """Store another version of a draft. Approvals of earlier versions do not count, and it is submitted again."""
         journal, known = self._journal, self.get(draft)
         message, pictures = load_images(message, journal.publications.picture)
-        journal.authorize(actor, "draft", message)
+        self._ask(actor, "draft", message)
         return journal.drafts.revise(known.id, message, author=actor, pictures=pictures)
 
     def submit(self, draft: str, *, actor: str, reason: str = "") -> Draft:
@@ -114,7 +115,7 @@ class Drafts:
             MessageRejected: A finding blocks: no one needs to read what cannot be published.
         """
         journal, known = self._journal, self.get(draft)
-        journal.authorize(actor, "submit", known.message)
+        self._ask(actor, "submit", known.message)
         new, rule = self._prepared(known, actor)
         if demands_second(new.findings):
             reason = checked_reason("reason", reason)
@@ -125,7 +126,7 @@ class Drafts:
     def withdraw(self, draft: str, *, actor: str, reason: str = "") -> Draft:
         """Take a draft back that is not published yet."""
         journal, known = self._journal, self.get(draft)
-        journal.authorize(actor, "withdraw", known.message)
+        self._ask(actor, "withdraw", known.message)
         return journal.drafts.withdraw(known.id, actor=actor, reason=reason)
 
     # --- reading for others
@@ -155,7 +156,7 @@ class Drafts:
             InvalidTransition: Its stage is not allowed any more.
         """
         journal, known = self._journal, self.get(draft)
-        journal.authorize(actor, "approve", known.message)
+        self._ask(actor, "approve", known.message)
         _, rule = self._prepared(known, known.submitted_by or actor)
         known = journal.drafts.review(
             known.id, ReviewVerdict.APPROVE, reader=actor, digest=digest, reason=reason, readers=rule.readers
@@ -175,7 +176,7 @@ class Drafts:
 
     def _refuse(self, draft: str, verdict: ReviewVerdict, action: str, digest: str, actor: str, reason: str) -> Draft:
         journal, known = self._journal, self.get(draft)
-        journal.authorize(actor, action, known.message)
+        self._ask(actor, action, known.message)
         reason = checked_reason("reason", reason)
         return journal.drafts.review(known.id, verdict, reader=actor, digest=digest, reason=reason)
 
@@ -189,7 +190,7 @@ class Drafts:
             reason: In the reader's words. An objection needs one.
         """
         journal, known = self._journal, self.get(draft)
-        journal.authorize(actor, "second_reading", known.message)
+        self._ask(actor, "second_reading", known.message)
         if objects:
             reason = checked_reason("reason", reason)
         return journal.drafts.second_reading(known.id, reader=actor, objects=objects, reason=reason)
@@ -274,6 +275,10 @@ class Drafts:
     def rule_for(self, message: Message, findings: Iterable[Finding], actor: str) -> ApprovalRule | None:
         """Return the rule by which others must read a (resolved) message first, or `None`: no one needs to."""
         return rule_for(self._rules, message, findings, actor)
+
+    def _ask(self, actor: str, action: str, message: Message) -> None:
+        check_names("-", actor)
+        self._journal.authorize(actor, action, message)
 
     def _prepared(self, draft: Draft, actor: str) -> tuple[NewPublication, ApprovalRule]:
         """Return a draft as it would be published now, and the rule for its approval.

@@ -197,6 +197,20 @@ def test_channels_are_part_of_what_is_approved(publisher: Publisher) -> None:
     assert publisher.drafts.publish(draft.id, actor="claire").id
 
 
+@pytest.mark.parametrize("actor", ["", " ", "a" * 201, "x\n"])
+def test_an_actor_has_a_name(publisher: Publisher, desk: Desk, actor: str) -> None:
+    draft = submitted(publisher)
+    for step in (
+        lambda: publisher.drafts.create(appeal(), actor=actor),
+        lambda: publisher.drafts.revise(draft.id, appeal("x"), actor=actor),
+        lambda: publisher.drafts.approve(draft.id, digest=draft.digest, actor=actor),
+        lambda: publisher.drafts.publish(draft.id, actor=actor),
+    ):
+        with pytest.raises(ValueError, match="actor: 1 to 200"):
+            step()
+    assert kinds(desk) == ["drafted", "submitted"]
+
+
 def test_the_digest_survives_the_journal(publisher: Publisher, desk: Desk) -> None:
     until = desk.clock.now() + timedelta(hours=3)
     message = appeal(expires_at=until, hashtags=("Sète",), translations=({"language": "en", "headline": "Appeal"},))
