@@ -277,7 +277,7 @@ class ApprovalSettings(_Table):
 
     categories: frozenset[CategoryCode] = frozenset()
     at_least: Severity | None = None
-    stages: frozenset[Stage] = Field(default=READ_FIRST, min_length=1)
+    stages: tuple[Stage, ...] = Field(default=tuple(stage for stage in Stage if stage in READ_FIRST), min_length=1)
     readers: int = Field(default=1, ge=0, le=9)
     expires: Annotated[_Duration, Field(gt=timedelta(0))] = ApprovalRule().expires
     urgent: bool = True
@@ -287,7 +287,7 @@ class ApprovalSettings(_Table):
 
     def rule(self) -> ApprovalRule:
         """Return the rule for the publisher."""
-        return ApprovalRule(**dict(self))
+        return ApprovalRule(**{**dict(self), "stages": frozenset(self.stages)})
 
 
 class ReminderSettings(_Table):
