@@ -19,8 +19,9 @@ from typing import Any
 from sqlalchemy import func, select, update
 
 from policenotify.channel import ChannelConfig, Post, PostRef
-from policenotify.journal import open_journal, schema
+from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
+from policenotify.journal.database import schema
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
 from policenotify.journal.records import NewPublication

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from policenotify.journal import open_journal
+from policenotify.journal.database.migrate import migrate
 from policenotify.journal.keys import Keys
-from policenotify.journal.migrate import migrate
 from policenotify.model.lifecycle import Lifecycle
 from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher

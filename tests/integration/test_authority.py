@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from policenotify.cli import main
 from policenotify.errors import NotAllowed, SettingsError
-from policenotify.journal import schema
+from policenotify.journal.database import schema
 from policenotify.journal.journal import Journal
 from policenotify.model.message import Message
 from policenotify.settings import open_publisher

@@ -30,7 +30,7 @@ from policenotify.errors import (
     PublishingStopped,
     SettingsError,
 )
-from policenotify.journal import schema
+from policenotify.journal.database import schema
 from policenotify.journal.publications import Publications
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome

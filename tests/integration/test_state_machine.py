@@ -22,7 +22,7 @@ from sqlalchemy import Row, select
 from policenotify.channel import Capabilities, ChannelConfig, PostRef, Request
 from policenotify.delivery.attempt import DeliveryAttempt
 from policenotify.errors import Blocked, Refused, Unavailable, Unconfirmed
-from policenotify.journal import schema
+from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from policenotify.journal import open_journal, schema
+from policenotify.journal import open_journal
+from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage

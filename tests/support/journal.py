@@ -16,8 +16,9 @@ from sqlalchemy import event, insert, select
 
 from policenotify.channel import Operation, Picture, Post, PostRef, Recipient, RecipientOutcome, Request
 from policenotify.findings import Finding
-from policenotify.journal import open_journal, schema
-from policenotify.journal.engine import open_engine
+from policenotify.journal import open_journal
+from policenotify.journal.database import schema
+from policenotify.journal.database.engine import open_engine
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
 from policenotify.journal.recipients import recipient_key, suppression_key

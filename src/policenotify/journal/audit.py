@@ -11,10 +11,12 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Label, Row, Select, Table, and_, func, insert, select
+from sqlalchemy import BigInteger, Connection, Label, Row, Select, Table, and_, cast, func, insert, select, true
 
 from policenotify.errors import JournalError
-from policenotify.journal import draft_record, meta, schema
+from policenotify.journal import draft_record, meta
+from policenotify.journal.database import schema
+from policenotify.journal.database.columns import json_object
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import process_user
 from policenotify.journal.recipients import counts
@@ -47,8 +49,7 @@ SALT_BYTES = 16
 
 _EVENT = "event"  # purpose of the code of an event
 _LINKED = (*EVENT_FIELDS[1:], "follows")  # the number is not known before the row is stored
-_FOLLOWED = 4  # on a server several processes add events at once, and one may see only some of the others'
-_SEARCHED = 64  # numbers below the newest; some belong to transactions that were rolled back
+_SEARCHED = 64  # events on a server; of a transaction that others outran by so many, only a seal misses an event
 _LOCK = 0x706E_6576  # "pnev": any number that no other program uses as an advisory lock in this database
 _REMEMBERED = 10_000  # codes of events held in memory; an event follows recent ones as a rule
 _DELIVERY_FIELDS = (
@@ -71,11 +72,21 @@ _publication, _seal = schema.publication, schema.seal
 
 
 @cache
-def _links() -> Select[Any]:
-    """Return the query for the newest events, which the next one follows."""
+def _ends(dialect: str) -> Select[Any]:
+    """Return the query for the ends of the chain: the events that no other follows, which the next one follows.
+
+    A file has one writer at a time, so its newest event is the only end. On a server each of several transactions adds
+    an event that the others do not see. The query then also takes the lock that lets events be added while none seals.
+    """
     table = schema.event
-    recent = table.c.id > select(func.max(table.c.id)).scalar_subquery() - _SEARCHED
-    return select(table.c.id, table.c.mac).where(recent).order_by(table.c.id.desc()).limit(_FOLLOWED)
+    end = select(table.c.id, table.c.mac)
+    if dialect != "postgresql":
+        return end.where(table.c.id == select(func.max(table.c.id)).scalar_subquery())
+    lock = select(func.pg_advisory_xact_lock_shared(_LOCK).label("taken")).cte("lock")
+    recent = end.add_columns(table.c.follows).order_by(table.c.id.desc()).limit(_SEARCHED).cte("recent")
+    followed = select(cast(func.unnest(func.string_to_array(recent.c.follows, " ")), BigInteger))
+    ends = select(recent.c.id, recent.c.mac).where(recent.c.id.not_in(followed)).subquery()
+    return select(ends).select_from(lock.outerjoin(ends, true())).order_by(ends.c.id.desc())
 
 
 @cache
@@ -86,13 +97,6 @@ def _newest() -> Select[Any]:
 def newest_event(connection: Connection) -> int:
     """Return the number of the last event, or 0. It only rises, for events are never deleted."""
     return int(connection.execute(_newest()).scalar() or 0)
-
-
-def _link_lock(connection: Connection, *, shared: bool) -> None:
-    """Let events be added while none seals, and the other way round. A file has one writer anyway."""
-    if connection.dialect.name == "postgresql":
-        lock = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
-        connection.execute(select(lock(_LOCK)))
 
 
 def record(
@@ -114,8 +118,7 @@ def record(
     text = json.dumps(recorded, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
     options = connection.get_execution_options()
     salt = options["policenotify_entropy"](SALT_BYTES).hex()
-    _link_lock(connection, shared=True)
-    before = connection.execute(_links()).all()
+    before = [end for end in connection.execute(_ends(connection.dialect.name)) if end.id is not None]
     row: dict[str, Any] = {
         "at": microseconds(at),
         "actor": actor,
@@ -124,9 +127,9 @@ def record(
         "delivery": delivery,
         "channel": channel,
         "commitment": commitment(salt, text),
-        "follows": " ".join(str(link.id) for link in before),
+        "follows": " ".join(str(end.id) for end in before),
     }
-    code = options["policenotify_keys"].mac(_EVENT, _chained(row, [link.mac for link in before]))
+    code = options["policenotify_keys"].mac(_EVENT, _chained(row, [end.mac for end in before]))
     connection.execute(insert(schema.event), {**row, "body": text, "salt": salt, "mac": code})
 
 
@@ -146,7 +149,7 @@ def last_settlement(delivery: Table) -> Label[Any]:
 
 def is_settled(body: str | None) -> bool:
     """Return True if the last event about the outcome of a delivery states that nothing more is to be sent."""
-    return body is not None and (not body or json.loads(body).get("outcome", "deleted") in FINAL)
+    return body is not None and (not body or str(json_object(body).get("outcome", "deleted")) in FINAL)
 
 
 def record_delivery(
@@ -205,7 +208,7 @@ class _Chain:
     @staticmethod
     def _note(row: Row[Any], statements: Statements) -> None:
         if row.body:
-            statements.add(row._asdict(), json.loads(row.body))
+            statements.add(row._asdict(), json_object(row.body))
         else:
             statements.add_emptied(row.id)
 
@@ -224,7 +227,8 @@ def seal(connection: Connection, keys: Keys, at: datetime) -> int:
         JournalError: One of them was changed or removed since it was written.
     """
     batch = schema.seal
-    _link_lock(connection, shared=False)  # numbers are assigned before the commit: no lower one may appear later
+    if connection.dialect.name == "postgresql":  # numbers are assigned before the commit: no lower one may appear later
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
     before = connection.execute(select(batch).order_by(batch.c.id.desc()).limit(1)).first()
     first, previous = (before.last_event + 1, before.digest) if before else (1, "")
     last = newest_event(connection)

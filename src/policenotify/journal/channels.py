@@ -10,11 +10,11 @@ from sqlalchemy import Connection, bindparam, or_, select, update
 
 from policenotify.channel import StateStore, StoredValue
 from policenotify.errors import Blocked
-from policenotify.journal import schema
 from policenotify.journal.audit import RUNNER, record
+from policenotify.journal.database import schema
+from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.keys import Keys
 from policenotify.journal.records import LONGEST_PAUSE, latest_pause, microseconds, moment, span, storable
-from policenotify.journal.transactions import Transactions
 from policenotify.model.rate import Rate, RateReached
 
 _table, _state = schema.channel, schema.channel_state

@@ -20,9 +20,11 @@ from typing import Final, NamedTuple
 from sqlalchemy import Column, ColumnElement, Connection, and_, bindparam, case, delete, or_, select, update
 
 from policenotify.channel import Clock
-from policenotify.journal import meta, schema
+from policenotify.journal import meta
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.clock import CountsFromBoot
+from policenotify.journal.database import schema
+from policenotify.journal.database.columns import whole_number
 from policenotify.journal.records import TOLERANCE, latest_pause, microseconds, moment, span
 from policenotify.model.history import Outcome
 
@@ -53,6 +55,9 @@ _PUBLISHED_LATER = and_(
     _table.c.last_tried_at.is_(None),
     _table.c.not_before > bindparam("now"),
     _publication.c.created_at > bindparam("late"),
+)
+_KNOWN: Final = select(schema.meta.c.name, schema.meta.c.value).where(
+    or_(schema.meta.c.name == _STEPS, schema.meta.c.name.startswith(_MARK, autoescape=True))
 )
 _OTHER_INTERVALS: Final[tuple[Column[int], ...]] = (
     _channel.c.paused_until,
@@ -166,12 +171,15 @@ class _State(NamedTuple):
 
 
 def _state(connection: Connection) -> _State:
-    table = schema.meta
-    query = select(table).where(or_(table.c.name == _STEPS, table.c.name.startswith(_MARK, autoescape=True)))
-    facts = {row.name: row.value for row in connection.execute(query)}
-    total = int(facts.pop(_STEPS, 0))
-    marks = (Reading(name.removeprefix(_MARK), *map(int, value.split())) for name, value in facts.items())
+    facts = {row.name: row.value for row in connection.execute(_KNOWN)}
+    total = whole_number(facts.pop(_STEPS, "0"))
+    marks = [_read_mark(name.removeprefix(_MARK), value) for name, value in facts.items()]
     return _State(total, {mark.boot: mark for mark in marks})
+
+
+def _read_mark(boot: str, stored: str) -> Reading:
+    time, _, uptime = stored.partition(" ")
+    return Reading(boot, whole_number(time), whole_number(uptime))
 
 
 def _mark(connection: Connection, reading: Reading, state: _State) -> None:
@@ -192,8 +200,8 @@ def _shift(connection: Connection, step: int) -> None:
         connection.execute(update(column.table).where(column.is_not(None)).values({column: column + step}))
     is_request = schema.meta.c.name.startswith(meta.DRAIN_REQUESTED, autoescape=True)
     for row in connection.execute(select(schema.meta).where(is_request)).all():
-        if int(row.value):  # 0: the drain has begun
-            meta.put(connection, row.name, str(int(row.value) + step))
+        if requested := whole_number(row.value):  # 0: the drain has begun
+            meta.put(connection, row.name, str(requested + step))
 
 
 def _assume_long_ago(connection: Connection, now: int) -> None:

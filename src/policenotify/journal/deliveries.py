@@ -24,10 +24,12 @@ from sqlalchemy import (
 
 from policenotify.channel import PostRef, Recipient, RecipientOutcome, Request
 from policenotify.errors import Blocked
-from policenotify.journal import clock_change, meta, queue, results, schema
+from policenotify.journal import clock_change, meta, queue, results
 from policenotify.journal.audit import posts_of, record_delivery
 from policenotify.journal.authentication import delivery_mac, is_authentic
 from policenotify.journal.channels import free_slots, take_slot
+from policenotify.journal.database import schema
+from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.publications import delivery_columns, store_recipients_of
 from policenotify.journal.recipients import start_recipient, store_addresses, take_recipients
 from policenotify.journal.records import (
@@ -44,7 +46,6 @@ from policenotify.journal.records import (
     span,
 )
 from policenotify.journal.tombstones import recipients_not_purged
-from policenotify.journal.transactions import Transactions
 from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.rate import Rate
 

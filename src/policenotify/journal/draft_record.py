@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, select
 
-from policenotify.journal import schema
+from policenotify.journal.database import schema
 from policenotify.journal.verify import digest_of
 
 MAC = "draft"

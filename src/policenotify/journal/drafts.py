@@ -18,13 +18,13 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, in
 from policenotify.channel import Picture
 from policenotify.errors import ApprovalMissing, DraftConflict, IdempotencyConflict, JournalError
 from policenotify.findings import approval_missing
-from policenotify.journal import schema
 from policenotify.journal.audit import RUNNER, record
+from policenotify.journal.database import schema
+from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.draft_record import MAC, STATED, last_stated, read_parts, record_of
 from policenotify.journal.keys import Keys
 from policenotify.journal.pictures import store_pictures
 from policenotify.journal.records import TOLERANCE, NeededApproval, NewPublication, microseconds, moment, span
-from policenotify.journal.transactions import Transactions
 from policenotify.model.draft import Draft, DraftState, Review, ReviewVerdict, Revision, approvals, person
 from policenotify.model.message import Message
 from policenotify.model.message import read as read_message

@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, case, func, or_, select, update
 
 from policenotify.channel import Operation, PostRef
-from policenotify.journal import schema
 from policenotify.journal.audit import RUNNER, record
+from policenotify.journal.database import schema
+from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.records import TOLERANCE, IncidentLine, microseconds, moment, outcome_of, span
 from policenotify.journal.tombstones import purged_at
-from policenotify.journal.transactions import Transactions
 from policenotify.model.history import History, HistoryEntry, Outcome, PostedPart
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.message import read as read_message

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -13,11 +12,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
 from policenotify.errors import JournalError, PublishingStopped
-from policenotify.journal import audit, meta, schema
+from policenotify.journal import audit, meta
 from policenotify.journal.channels import Channels, seal_states_again, unblock
+from policenotify.journal.database import schema
+from policenotify.journal.database.columns import json_object
+from policenotify.journal.database.engine import explain, open_engine
+from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.deliveries import Deliveries
 from policenotify.journal.drafts import StoredDrafts
-from policenotify.journal.engine import explain, open_engine
 from policenotify.journal.incidents import Incidents
 from policenotify.journal.keys import Entropy, Keys
 from policenotify.journal.publications import Publications
@@ -26,7 +28,6 @@ from policenotify.journal.records import microseconds
 from policenotify.journal.retention import Retention
 from policenotify.journal.suppressions import Suppressions
 from policenotify.journal.tombstones import Selection
-from policenotify.journal.transactions import Transactions
 from policenotify.journal.workers import Workers
 
 
@@ -172,7 +173,7 @@ class AuditLog:
         table = schema.event
         query = select(table.c.body).where(table.c.kind == kind, table.c.at >= microseconds(since), table.c.body != "")
         with self._journal.read() as connection:
-            bodies = tuple(json.loads(body) for body in connection.execute(query.order_by(table.c.id)).scalars())
+            bodies = tuple(json_object(body) for body in connection.execute(query.order_by(table.c.id)).scalars())
         for body in bodies:
             body.pop(audit.PROCESS, None)
         return bodies

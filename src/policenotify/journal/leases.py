@@ -117,7 +117,7 @@ def _namespace() -> str:
 def _alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # no process has so high a number
         return False
     except PermissionError:
         return True

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, inspect, or_, select, update
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, inspect, or_, select, update
 
 from policenotify.errors import JournalError, JournalMissing, JournalTakenAway, PublishingStopped, UnsupportedVersion
-from policenotify.journal import schema
+from policenotify.journal.database import schema
 from policenotify.journal.keys import Entropy, Keys
 
 MOVED = "moved"
@@ -116,7 +120,22 @@ def stopped(connection: Connection, expected: str | None = None) -> PublishingSt
         JournalError: The journal was moved away, or its keys were rotated.
         JournalTakenAway: This is not the journal that was opened, or its tables were changed.
     """
-    facts = {row.name: row.value for row in connection.execute(_STANDSTILL)}
+    return _standstill(connection, {row.name: row.value for row in connection.execute(_STANDSTILL)}, expected)
+
+
+def stopped_and_newest_event(connection: Connection, expected: str | None) -> tuple[PublishingStopped | None, int]:
+    """Return what `stopped` does, and the number of the newest event, or 0."""
+    rows = connection.execute(_with_newest_event()).all()
+    stop = _standstill(connection, {row.name: row.value for row in rows}, expected)
+    return stop, max((row.event or 0 for row in rows), default=0)
+
+
+@cache
+def _with_newest_event() -> Select[Any]:
+    return _STANDSTILL.add_columns(select(func.max(schema.event.c.id)).scalar_subquery().label("event"))
+
+
+def _standstill(connection: Connection, facts: Mapping[str, str], expected: str | None) -> PublishingStopped | None:
     if expected is not None and facts.get(ID) != expected:
         raise JournalTakenAway("Another journal is now where this process opened its own.")
     if expected is not None and facts.get(VERSION) != str(schema.SCHEMA_VERSION):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, select
 
 from policenotify.channel import Picture
-from policenotify.journal import schema
+from policenotify.journal.database import schema
 
 
 def store_pictures(connection: Connection, pictures: Iterable[Picture], at: int) -> None:

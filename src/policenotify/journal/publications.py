@@ -13,9 +13,11 @@ from sqlalchemy import CompoundSelect, Connection, Row, bindparam, insert, liter
 from policenotify.channel import Operation, Picture, Post, PostRef
 from policenotify.errors import InvalidImage, InvalidTransition
 from policenotify.findings import Finding
-from policenotify.journal import meta, schema, tombstones
+from policenotify.journal import meta, tombstones
 from policenotify.journal.audit import RUNNER, posts_of, publication_fields, record
 from policenotify.journal.authentication import delivery_mac
+from policenotify.journal.database import schema
+from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.drafts import publish_draft
 from policenotify.journal.keys import Keys
 from policenotify.journal.pictures import store_pictures
@@ -38,7 +40,6 @@ from policenotify.journal.records import (
     priority,
 )
 from policenotify.journal.takedown import take_down
-from policenotify.journal.transactions import Transactions
 from policenotify.journal.verify import publication_digest
 from policenotify.journal.workers import Runner, enqueue
 from policenotify.model.cap import Severity

@@ -17,13 +17,14 @@ from sqlalchemy import Connection, Row, Update, and_, bindparam, case, exists, f
 
 from policenotify.channel import Operation, Post, PostRef, Request
 from policenotify.errors import LostLease, UnsupportedVersion
-from policenotify.journal import schema
 from policenotify.journal.audit import is_settled, last_settlement, record_delivery
 from policenotify.journal.authentication import is_authentic, read_ref, request_mac
 from policenotify.journal.channels import opens_at, take_slot
+from policenotify.journal.database import schema
+from policenotify.journal.database.columns import json_object
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import is_dead, is_of_this_boot
-from policenotify.journal.recipients import counts, overall_outcome, release_recipients
+from policenotify.journal.recipients import counts, overall_outcome, release_recipients, served
 from policenotify.journal.records import ClaimedDelivery, latest_pause, microseconds, moment, priority, span
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
@@ -184,8 +185,11 @@ _ON_CHANNELS = _table.c.channel.in_(bindparam("channels", expanding=True))
 _NEXT_READY = (
     select(_table.c.channel, func.min(_table.c.not_before)).where(_ON_CHANNELS, _NEXT_UP).group_by(_table.c.channel)
 )
+# Without a lease and an owner, which only damage leaves behind, a delivery is recovered at once.
+_LEASE_UNTIL = func.coalesce(_table.c.lease_until, 0)
+_OWNER = func.coalesce(_table.c.owner, "")
 _NEXT_LEASE = (
-    select(_table.c.channel, func.min(_table.c.lease_until))
+    select(_table.c.channel, func.min(_LEASE_UNTIL))
     .where(_ON_CHANNELS, _table.c.state == Outcome.SENDING)
     .group_by(_table.c.channel)
 )
@@ -220,7 +224,7 @@ def severe_is_ready(connection: Connection, channel: str, now: int) -> bool:
 
 # --- recovery
 
-_SENDING = select(_table.c.id, _table.c.ordering_key, _table.c.owner, _table.c.lease_until).where(
+_SENDING = select(_table.c.id, _table.c.ordering_key, _OWNER.label("owner"), _LEASE_UNTIL.label("lease_until")).where(
     _table.c.state == Outcome.SENDING
 )
 
@@ -237,8 +241,8 @@ def recover(connection: Connection, now: int, lease: timedelta) -> int:
         if now < seen.lease_until <= latest_pause(now) and not is_dead(seen.owner):
             continue
         lock(connection, seen.ordering_key)
-        still = and_(_table.c.id == seen.id, _table.c.state == Outcome.SENDING, _table.c.owner == seen.owner)
-        row = connection.execute(select(_table).where(still, _table.c.lease_until == seen.lease_until)).first()
+        still = and_(_table.c.id == seen.id, _table.c.state == Outcome.SENDING, seen.owner == _OWNER)
+        row = connection.execute(select(_table).where(still, seen.lease_until == _LEASE_UNTIL)).first()
         if row is None:  # settled, renewed, or recovered by another process meanwhile
             continue
         recovered += 1
@@ -250,7 +254,7 @@ def recover(connection: Connection, now: int, lease: timedelta) -> int:
                 ended_at=now, outcome=Outcome.UNCONFIRMED, reason="The sending process stopped.", code="interrupted"
             )
         ).rowcount
-        release_recipients(connection, row.id, row.attempts, all_in_doubt=_may_lack_writes(connection, row.owner))
+        release_recipients(connection, row.id, row.attempts, all_in_doubt=_may_lack_writes(connection, seen.owner))
         in_doubt = row.in_doubt or (begun > 0 and not row.has_recipients)
         connection.execute(
             update(_table)
@@ -354,7 +358,7 @@ def take_next(
         skip = _skip_reason(connection, row, now)
         try:
             claimed = None if skip else _claimed(connection, keys, row)
-            authentic = is_authentic(keys, row) and not is_settled(row.last_settlement)
+            authentic = is_authentic(keys, row) and _is_unsettled(connection, row)
         except UnsupportedVersion as error:  # another host may know it
             newer, query = error, query.where(_table.c.id != row.id)
             continue
@@ -372,6 +376,15 @@ def take_next(
     if newer is not None:
         raise newer
     return None
+
+
+def _is_unsettled(connection: Connection, row: Row[Any]) -> bool:
+    """Return True if the last event lets a delivery be sent, to those recipients whom it has not reached."""
+    if is_settled(row.last_settlement):
+        return False
+    last = json_object(row.last_settlement) if row.has_recipients and row.last_settlement else {}
+    stated, attempt = last.get("served"), last.get("attempt")
+    return stated is None or (isinstance(attempt, int) and stated == served(connection, row.id, attempt))
 
 
 def begin_attempt(

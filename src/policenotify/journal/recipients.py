@@ -26,9 +26,10 @@ from sqlalchemy import (
 )
 
 from policenotify.channel import Recipient
-from policenotify.journal import schema
+from policenotify.journal.database import schema
 from policenotify.journal.keys import InvalidSeal, Keys
 from policenotify.journal.records import outcome_of, span
+from policenotify.journal.verify import digest_of
 from policenotify.model.history import Outcome
 
 _PURPOSE = "recipient"
@@ -309,6 +310,13 @@ def release_recipients(connection: Connection, delivery: int, attempt: int, *, a
     started = taken if all_in_doubt else taken.where(_recipient.c.attempts == attempt)
     connection.execute(started.values(in_doubt=True))
     connection.execute(taken.values(state=Outcome.WAITING))
+
+
+def served(connection: Connection, delivery: int, attempt: int) -> str:
+    """Return a digest of the recipients that a delivery reached up to an attempt."""
+    reached = and_(_recipient.c.state == Outcome.POSTED, _recipient.c.attempts <= attempt)
+    query = select(_recipient.c.key).where(_recipient.c.delivery == delivery, reached).order_by(_recipient.c.key)
+    return digest_of(list(connection.execute(query).scalars()))
 
 
 def counts(connection: Connection, deliveries: Iterable[int]) -> dict[int, dict[Outcome, int]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,9 +10,9 @@ from sqlalchemy import Connection, bindparam, exists, func, or_, select, update
 
 from policenotify.channel import Operation, RecipientOutcome
 from policenotify.errors import Blocked, NotHeld
-from policenotify.journal import schema
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.authentication import ref_mac
+from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.journal.queue import (
     NEWER_SENT,
@@ -23,7 +22,7 @@ from policenotify.journal.queue import (
     lock_key_of,
     supersede_partial_sends,
 )
-from policenotify.journal.recipients import NOBODY, counts, overall_outcome, store_suppression_keys
+from policenotify.journal.recipients import NOBODY, counts, overall_outcome, served, store_suppression_keys
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, microseconds, span, storable
 from policenotify.journal.suppressions import mass_fault, record_words
 from policenotify.journal.verify import digest_of
@@ -103,11 +102,15 @@ def record_result(connection: Connection, claimed: ClaimedDelivery, result: Atte
     ended = {"ended_at": at, "outcome": result.outcome, "reason": result.reason, "code": result.code}
     connection.execute(_END_ATTEMPT, identity | ended)
     body = {"outcome": result.outcome, "code": result.code, "attempt": claimed.attempts}
-    if result.ref is not None:
-        body["ref"] = digest_of(json.loads(str(columns["ref"])))
-    if claimed.request is not None:
-        body["request"] = digest_of(json.loads(claimed.request.model_dump_json()))
-    record_delivery(connection, claimed, now, "settled", body)
+    if claimed.has_recipients and waits:
+        body["served"] = served(connection, claimed.id, claimed.attempts)
+    record_delivery(connection, claimed, now, "settled", body | _digests(claimed, result))
+
+
+def _digests(claimed: ClaimedDelivery, result: AttemptResult) -> dict[str, str]:
+    """Return the digests of the post's place and of the request, as far as they are known."""
+    known = {"ref": result.ref, "request": claimed.request}
+    return {name: digest_of(value.model_dump(mode="json")) for name, value in known.items() if value is not None}
 
 
 def _mark_target_deleted(connection: Connection, claimed: ClaimedDelivery, now: datetime) -> None:
@@ -240,7 +243,10 @@ def resolve_held(connection: Connection, delivery: int, actor: str, *, posted: b
     if others_wait:
         columns = {"remedy": "", "reason": f"{actor} has settled who was held; the others still wait."}
     connection.execute(update(_table).where(_table.c.id == delivery).values(**columns))
-    body = {"posted": posted, "outcome": row.state if others_wait else outcome}
+    body: dict[str, object] = {"posted": posted, "outcome": row.state if others_wait else outcome}
+    if row.has_recipients:
+        body["attempt"] = attempt = row.attempts - (row.state == Outcome.SENDING)  # one under way reaches more
+        body["served"] = served(connection, delivery, attempt)
     record_delivery(connection, row, now, "resolved", body, actor=actor)
     if posted or others_wait or row.operation != Operation.POST or not is_superseded(connection, row):
         return outcome

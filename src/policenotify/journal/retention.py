@@ -13,9 +13,11 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, exists, 
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.errors import JournalError, NotErasable
-from policenotify.journal import audit, schema
+from policenotify.journal import audit
+from policenotify.journal.database import schema
+from policenotify.journal.database.engine import explain
+from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.draft_retention import erase_drafts, old_drafts, remove_drafts
-from policenotify.journal.engine import explain
 from policenotify.journal.keys import Keys
 from policenotify.journal.queue import cancel_pending, lock
 from policenotify.journal.records import microseconds, span
@@ -28,7 +30,6 @@ from policenotify.journal.tombstones import (
     recipients_not_purged,
     tombstone,
 )
-from policenotify.journal.transactions import Transactions
 from policenotify.journal.vacuum import truncate_log, vacuum_file, vacuum_server
 from policenotify.journal.verify import publication_digest
 from policenotify.model.history import Outcome

@@ -10,12 +10,12 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, update
 
 from policenotify.errors import Blocked
-from policenotify.journal import schema
 from policenotify.journal.audit import record, record_delivery
+from policenotify.journal.database import schema
+from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.keys import Keys
 from policenotify.journal.recipients import addresses_of, recipient_key, suppression_key
 from policenotify.journal.records import MASS_REFUSAL, ClaimedDelivery, microseconds, moment, span
-from policenotify.journal.transactions import Transactions
 from policenotify.model.history import Outcome
 
 _recipient, _address, _suppression = schema.recipient, schema.address, schema.suppression

@@ -8,12 +8,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select
 
 from policenotify.channel import Operation
-from policenotify.journal import schema
 from policenotify.journal.audit import posts_of, record
 from policenotify.journal.authentication import delivery_mac
+from policenotify.journal.database import schema
+from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.queue import cancel_pending, lock
 from policenotify.journal.records import TAKEN_DOWN, microseconds
-from policenotify.journal.transactions import Transactions
 from policenotify.model.history import Outcome, Target
 
 _table, _publication = schema.delivery, schema.publication

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, or_, select, true
 
 from policenotify.errors import IdempotencyConflict, InvalidTransition
-from policenotify.journal import schema
+from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage

@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Engine
 
 from policenotify.errors import JournalError
-from policenotify.journal import schema
-from policenotify.journal.engine import BUSY
+from policenotify.journal.database import schema
+from policenotify.journal.database.engine import BUSY
 
 
 def truncate_log(engine: Engine) -> bool:

@@ -9,10 +9,12 @@ from typing import Protocol
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from policenotify.journal import meta, schema
+from policenotify.journal import meta
+from policenotify.journal.database import schema
+from policenotify.journal.database.columns import whole_number
+from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.leases import is_dead, this_process
 from policenotify.journal.records import QUIET, TOLERANCE, microseconds, moment, span
-from policenotify.journal.transactions import Transactions
 
 _log = logging.getLogger("policenotify")
 _table = schema.runner
@@ -84,7 +86,7 @@ class Workers:
 
 
 def _is_pending(connection: Connection, name: str, now: int) -> bool:
-    requested = int(meta.get(connection, name) or 0)
+    requested = whole_number(meta.get(connection, name) or "0")
     return now - span(OVERDUE) < requested <= now + span(TOLERANCE)  # later: the clock was ahead
 
 

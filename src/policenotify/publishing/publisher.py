@@ -43,9 +43,9 @@ from policenotify.validation import did_you_mean
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from policenotify.journal.database.transactions import May
     from policenotify.journal.journal import Journal
     from policenotify.journal.records import IncidentLine
-    from policenotify.journal.transactions import May
     from policenotify.journal.workers import Runner
 
 _ATTEMPTS = 5  # to store a publication while other processes change its incident

@@ -20,7 +20,7 @@ from policenotify.settings.model import OF_THE_CHANNEL, ChannelSettings, Setting
 from policenotify.text import Budget
 
 if TYPE_CHECKING:
-    from policenotify.journal.transactions import May
+    from policenotify.journal.database.transactions import May
     from policenotify.publishing.publisher import Publisher
     from policenotify.publishing.reminders import Reminder
     from policenotify.publishing.routing import Route

@@ -27,11 +27,12 @@ from typing import Any, Literal
 from sqlalchemy import func, select
 
 from policenotify.channel import PostRef
-from policenotify.journal import leases, open_journal, schema
+from policenotify.journal import leases, open_journal
 from policenotify.journal.clock import SystemClock
+from policenotify.journal.database import schema
+from policenotify.journal.database.migrate import migrate
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.migrate import migrate
 from policenotify.journal.recipients import recipient_key
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage

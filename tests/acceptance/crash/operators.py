@@ -20,7 +20,8 @@ from sqlalchemy import select
 
 from policenotify.channel import Channel, Post, PostRef
 from policenotify.delivery.attempt import DeliveryAttempt
-from policenotify.journal import open_journal, schema
+from policenotify.journal import open_journal
+from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from policenotify.journal.database.migrate import migrate
 from policenotify.journal.keys import Keys
-from policenotify.journal.migrate import migrate
 from policenotify.testing.servers.bluesky import FakeBlueskyServer
 from tests.integration.runners.site_process import Site, SiteProcesses
 from tests.support.installation import Desk, open_desk

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import select
 
 from policenotify.errors import Blocked
-from policenotify.journal import schema
+from policenotify.journal.database import schema
 from policenotify.journal.records import moment
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome

@@ -24,7 +24,7 @@ from django.test import override_settings
 from policenotify.errors import IdempotencyConflict, InvalidTransition, MissingExtra, SettingsError
 from policenotify.integrations.django import _process_publisher, open_publisher, publish, publisher
 from policenotify.integrations.django.database import journal_url
-from policenotify.journal.schema import SCHEMA_VERSION
+from policenotify.journal.database.schema import SCHEMA_VERSION
 from policenotify.model.history import Outcome
 from policenotify.testing import recording_publisher
 from tests.support.installation import INCIDENT, Desk, accident

@@ -333,6 +333,11 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
         ),
     ],
     "PN116": [
+        (  # no coded form of anything
+            replace(_draft(_message(headline="Voir https://xn--999999999.example/")), links=(".gouv.fr",)),
+            Level.ERROR,
+            "headline",
+        ),
         *(
             (_draft(_message(link=link)), Level.ERROR, "link")
             for link in (
@@ -349,6 +354,7 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
                 "https://\u24dfolice.fr/",  # a letter in a circle
                 "https://police.fr\u3002attack.example/",  # an ideographic full stop
                 "https://\u0261ouv.fr/",  # a phonetic letter
+                "https:///a",  # no site at all
             )
         ),
         *(
@@ -360,6 +366,7 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
             for link in (
                 "https://police.fr.evil.example/",
                 "https://gouv.fr.evil.example/",
+                f"https://{64 * 'a'}.example/",  # longer than a label may be
                 "https://evilgouv.fr/",
                 "https://www.police.example/",
             )

@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from policenotify.journal.schema import SCHEMA_VERSION
+from policenotify.journal.database.schema import SCHEMA_VERSION
 from tests.support.installation import Desk
 from tests.support.shell import Run
 

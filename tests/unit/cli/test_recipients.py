@@ -6,7 +6,7 @@ from contextlib import closing
 
 from sqlalchemy import insert
 
-from policenotify.journal import schema
+from policenotify.journal.database import schema
 from policenotify.journal.recipients import recipient_key
 from tests.support.installation import ADDRESSES, Desk
 from tests.support.shell import Run

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from policenotify.channel import ChannelConfig
-from policenotify.journal import schema
+from policenotify.journal.database import schema
 from policenotify.journal.leases import this_process
 from policenotify.journal.records import LEASE
 from policenotify.model.history import Outcome

@@ -38,7 +38,8 @@ from policenotify.errors import (
     Unavailable,
     Unconfirmed,
 )
-from policenotify.journal import channels, schema
+from policenotify.journal import channels
+from policenotify.journal.database import schema
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, microseconds
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome

@@ -14,7 +14,8 @@ from sqlalchemy import select
 from policenotify.channel import ChannelConfig, Recipient, RecipientOutcome
 from policenotify.delivery.attempt import DeliveryAttempt
 from policenotify.errors import LostLease, Refused, Unconfirmed
-from policenotify.journal import leases, schema
+from policenotify.journal import leases
+from policenotify.journal.database import schema
 from policenotify.journal.leases import Machine, this_machine, this_process
 from policenotify.journal.records import ClaimedDelivery
 from policenotify.model.history import Outcome

@@ -25,8 +25,8 @@ from sqlalchemy import update
 from policenotify.channel import Clock, PostRef, Request
 from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.errors import Blocked, JournalError, MissingExtra, Unavailable, Unconfirmed
-from policenotify.journal import schema
 from policenotify.journal.clock import SystemClock
+from policenotify.journal.database import schema
 from policenotify.journal.records import AttemptResult
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome

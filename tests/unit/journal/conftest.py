@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from policenotify.journal import open_journal
+from policenotify.journal.database.migrate import migrate
+from policenotify.journal.database.postgresql import grants
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.migrate import migrate
-from policenotify.journal.postgresql import grants
 from policenotify.testing.fakes import FakeClock
 from tests.support.journal import Desk
 from tests.support.postgresql import APPLICATION, USER, Server, running

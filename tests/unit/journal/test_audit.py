@@ -13,7 +13,7 @@ import pytest
 
 import policenotify
 from policenotify.errors import JournalError, UnsupportedVersion
-from policenotify.journal import schema
+from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.model.lifecycle import Stage
 

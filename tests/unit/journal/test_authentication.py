@@ -77,7 +77,7 @@ def test_a_row_put_in_by_hand_is_held(desk: Desk) -> None:
 
 
 def _columns(desk: Desk) -> list[str]:
-    from policenotify.journal import schema  # noqa: PLC0415 - only for the names
+    from policenotify.journal.database import schema  # noqa: PLC0415 - only for the names
 
     assert desk
     return [column.name for column in schema.delivery.columns]

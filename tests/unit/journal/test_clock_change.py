@@ -16,8 +16,9 @@ from sqlalchemy import select
 from policenotify.channel import Capabilities, Request
 from policenotify.delivery.attempt import DeliveryAttempt
 from policenotify.errors import Unavailable, Unconfirmed
-from policenotify.journal import open_journal, schema
+from policenotify.journal import open_journal
 from policenotify.journal.clock import CountsFromBoot, MachineClock
+from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage

@@ -8,7 +8,8 @@ from datetime import timedelta
 
 from sqlalchemy import func, select
 
-from policenotify.journal import open_journal, schema
+from policenotify.journal import open_journal
+from policenotify.journal.database import schema
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from tests.support.journal import Desk

@@ -24,7 +24,7 @@ from policenotify.errors import (
     NotAllowed,
 )
 from policenotify.findings import Finding, Level
-from policenotify.journal import schema
+from policenotify.journal.database import schema
 from policenotify.model.draft import Draft, DraftState, ReviewVerdict
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message, read

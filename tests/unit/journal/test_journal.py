@@ -16,19 +16,20 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import create_engine, event, insert, make_url, select, text, update
+from sqlalchemy import Connection, create_engine, event, insert, make_url, select, text, update
 from sqlalchemy.exc import ArgumentError
 
 from policenotify.channel import Picture
 from policenotify.errors import InvalidImage, JournalError, PublishingStopped, UnsupportedVersion
-from policenotify.journal import engine, open_journal, schema
+from policenotify.journal import open_journal
+from policenotify.journal.database import engine, schema
+from policenotify.journal.database.migrate import migrate
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import process_user
-from policenotify.journal.migrate import migrate
 from policenotify.model.lifecycle import Stage
 from policenotify.testing.fakes import FakeClock
 
@@ -103,13 +104,20 @@ def test_a_turn_is_waited_for_but_not_for_ever_and_not_by_a_forked_child(monkeyp
 @pytest.mark.sqlite
 def test_acknowledged_or_departing_deliveries_survive_a_power_cut(desk: Desk) -> None:
     """The owner of a delivery may be forgotten then: no process holds anything any more."""
-    said: list[str] = []
-    event.listen(desk.journal._engine, "before_cursor_execute", lambda *given: said.append(given[2]))
+    levels: list[str] = []
+
+    def note(connection: Connection) -> None:
+        if connection.get_execution_options().get("policenotify_writes"):
+            raw: Any = connection.connection.dbapi_connection
+            [level] = raw.execute("PRAGMA synchronous").fetchone()
+            levels.append({1: "NORMAL", 2: "FULL"}[level])
+
+    event.listen(desk.journal._engine, "commit", note)
 
     def synced(act: Callable[[], object]) -> list[str]:
-        said.clear()
+        levels.clear()
         act()
-        return [one.removeprefix("PRAGMA synchronous=") for one in said if one.startswith("PRAGMA synchronous=")]
+        return list(levels)
 
     assert synced(lambda: desk.publish(Stage.STANDALONE)) == ["FULL"]
     claimed = []

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from policenotify.channel import RecipientOutcome
 from policenotify.errors import JournalError
 from policenotify.journal import audit
 from policenotify.journal.verify import prove
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
+from tests.support.journal import LEASE
 
 if TYPE_CHECKING:
     from tests.support.journal import Desk
@@ -136,6 +138,60 @@ def test_a_swapped_address_gets_nothing(full: Desk) -> None:
     other = f"(SELECT sealed FROM pn_address AS o WHERE o.key = '{keys[1]}')"
     full.change_directly(f"UPDATE pn_address SET sealed = {other} WHERE key = '{keys[0]}'")
     assert full.mail() == [B]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "UPDATE pn_recipient SET state = 'waiting' WHERE state = 'posted'",
+        "UPDATE pn_recipient SET state = 'waiting', attempts = 0, in_doubt = FALSE WHERE state = 'posted'",
+        "UPDATE pn_recipient SET attempts = 5 WHERE state = 'posted'",
+    ],
+)
+def test_who_had_a_mail_gets_it_again_by_no_change_of_the_database(desk: Desk, script: str) -> None:
+    publication = desk.publish(channels=("mail",), people={"mail": [A, B]})
+    assert sorted(desk.mail({B: "unavailable"})) == [A, B]
+    desk.clock.pass_by(60)
+    desk.change_directly(script)
+    assert desk.claim("mail") is None
+    assert desk.person(publication, B) is Outcome.HELD
+
+
+@pytest.mark.parametrize("posted", [True, False])
+def test_who_was_settled_by_a_person_does_not_look_like_a_change(desk: Desk, *, posted: bool) -> None:
+    desk.publish(channels=("mail",), people={"mail": [A, B]})
+    desk.mail({A: "unconfirmed", B: "unavailable"})
+    desk.clock.pass_by(60)
+    assert desk.mail({B: "unavailable"}) == [B]
+    [row] = desk.dump("pn_delivery")["pn_delivery"]
+    desk.journal.deliveries.resolve(row[0], "adj Petit", posted=posted)
+    desk.clock.pass_by(60)
+    assert sorted(desk.mail()) == ([B] if posted else [A, B])
+
+
+def test_an_attempt_that_was_cut_off_does_not_look_like_a_change(desk: Desk) -> None:
+    desk.publish(channels=("mail",), people={"mail": [A, B]})
+    desk.mail({A: "unavailable", B: "unavailable"})
+    desk.clock.pass_by(60)
+    claimed = desk.begin(desk.take("mail"))
+    [person] = desk.journal.deliveries.next_recipients(claimed, 1, hold_doubt=True)
+    assert desk.ask(claimed, [person])
+    told = [RecipientOutcome(key=person.key, outcome="posted")]
+    desk.journal.deliveries.record_recipients(claimed, told, hold_doubt=True, lease=LEASE)
+    desk.clock.pass_by(600)
+    assert len(desk.mail()) == 1
+
+
+@pytest.mark.parametrize("state", ["posted", "waiting"])
+def test_a_delivery_that_seems_to_be_sent_by_no_process_is_recovered(desk: Desk, state: str) -> None:
+    publication = desk.publish()
+    if state == "posted":
+        desk.deliver()
+    desk.change_directly("UPDATE pn_delivery SET state = 'sending'")
+    assert desk.journal.deliveries.due(["sky"])["sky"] <= desk.clock.now()
+    claimed = desk.claim()
+    assert (claimed is None) is (state == "posted")
+    assert desk.outcome(publication) is (Outcome.HELD if state == "posted" else Outcome.SENDING)
 
 
 def test_every_outcome_is_stated(desk: Desk) -> None:

@@ -11,11 +11,12 @@ import pytest
 from sqlalchemy import Connection, Engine, inspect, text
 
 from policenotify.errors import JournalError, UnsupportedVersion
-from policenotify.journal import meta, open_journal, schema
-from policenotify.journal.engine import open_engine
+from policenotify.journal import meta, open_journal
+from policenotify.journal.database import schema
+from policenotify.journal.database.engine import open_engine
+from policenotify.journal.database.migrate import Migrated, migrate
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.migrate import Migrated, migrate
 from policenotify.journal.records import microseconds
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -144,4 +145,5 @@ def test_a_text_that_cannot_be_encoded_is_no_damaged_journal(tmp_path: Path, key
             call()
         assert "damaged" not in str(raised.value)
     journal.close()
-    assert sqlite3.connect(tmp_path / "journal.db").execute("PRAGMA quick_check").fetchone() == ("ok",)
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as connection:
+        assert connection.execute("PRAGMA quick_check").fetchone() == ("ok",)

@@ -18,12 +18,13 @@ from sqlalchemy import Connection, create_engine, event, insert, select, text, u
 from policenotify.channel import RecipientOutcome
 from policenotify.cli.context import CliContext
 from policenotify.errors import InvalidTransition, JournalError, JournalTakenAway, LostLease, UnsupportedVersion
-from policenotify.journal import open_journal, schema
+from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
+from policenotify.journal.database import schema
+from policenotify.journal.database.migrate import Migrated, migrate
+from policenotify.journal.database.postgresql import DatabaseClock, grants
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.migrate import Migrated, migrate
-from policenotify.journal.postgresql import DatabaseClock, grants
 from policenotify.journal.publications import IncidentChanged
 from policenotify.journal.records import AttemptResult, microseconds
 from policenotify.model.history import Outcome
@@ -704,7 +705,7 @@ def test_its_name_hides_every_password(keys: Keys) -> None:
 def test_without_its_driver_the_extra_is_named(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['psycopg'] = None\n"
-        "from policenotify.errors import MissingExtra\nfrom policenotify.journal.engine import open_engine\n"
+        "from policenotify.errors import MissingExtra\nfrom policenotify.journal.database.engine import open_engine\n"
         "open_engine('sqlite:///' + sys.argv[1] + '/x.db', create=True).dispose()\n"
         "try:\n    open_engine('postgresql://db.example/pn')\nexcept MissingExtra as error:\n    print(error)\n"
     )

@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from policenotify.channel import Operation, RecipientOutcome
 from policenotify.errors import Blocked, LostLease, PublishingStopped, UnsupportedVersion
-from policenotify.journal import schema
+from policenotify.journal.database import schema
 from policenotify.journal.leases import this_process
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.model.cap import Severity

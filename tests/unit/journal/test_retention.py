@@ -13,7 +13,8 @@ from sqlalchemy import event, insert, or_, update
 from policenotify.channel import Picture
 from policenotify.errors import IdempotencyConflict, InvalidTransition, JournalError
 from policenotify.findings import Finding, Level
-from policenotify.journal import retention, schema, tombstones
+from policenotify.journal import retention, tombstones
+from policenotify.journal.database import schema
 from policenotify.journal.recipients import recipient_key
 from policenotify.journal.records import microseconds
 from policenotify.journal.retention import Purged

@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sqlalchemy import select
 
 from policenotify.errors import LostLease
-from policenotify.journal import schema
+from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.journal.records import ClaimedDelivery
 from policenotify.model.cap import Severity

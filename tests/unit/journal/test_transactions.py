@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from policenotify.journal.transactions import _fork_gate, no_fork
+from policenotify.journal.database.transactions import _fork_gate, no_fork
 from tests.support.journal import Desk
 
 pytestmark = [

@@ -13,10 +13,10 @@ from sqlalchemy import text
 from policenotify.channel import Picture
 from policenotify.errors import JournalError
 from policenotify.journal import meta, open_journal
-from policenotify.journal.engine import without_password
+from policenotify.journal.database.engine import without_password
+from policenotify.journal.database.migrate import migrate, move
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.migrate import migrate, move
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from tests.support.journal import LEASE, Desk

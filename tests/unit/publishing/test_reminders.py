@@ -16,7 +16,8 @@ import pytest
 from sqlalchemy import select
 
 from policenotify.errors import SettingsError
-from policenotify.journal import open_journal, schema
+from policenotify.journal import open_journal
+from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage

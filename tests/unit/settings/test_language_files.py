@@ -20,7 +20,7 @@ from sqlalchemy import create_engine, select
 
 from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, PostRef, StateStore
 from policenotify.errors import SettingsError
-from policenotify.journal import schema
+from policenotify.journal.database import schema
 from policenotify.model.history import History, HistoryEntry, Outcome, PostedPart, Target
 from policenotify.model.languages import tags_for
 from policenotify.model.lifecycle import Stage

@@ -13,6 +13,7 @@ from policenotify.text import mastodon_entities, x_entities
 from policenotify.text.autolinks import repair
 from policenotify.text.characters import clean
 from policenotify.text.spans import MAX_TAG, TextSpan, find_mentions, hashtag, is_address, spans_of
+from policenotify.text.urls import host_of
 
 ALLOWED = frozenset({"PompiersHerault", "@prefet34.bsky.social", "police@social.example"})
 
@@ -174,3 +175,11 @@ def test_mastodon_links_no_hashtag_in_a_bracket() -> None:
 def test_a_hashtag_has_a_letter_and_only_what_all_link(name: str, tag: str) -> None:
     assert hashtag(name) == tag
     assert not tag or TextSpan("tag", 0, len(tag) + 1, tag) in spans_of(f"#{tag}")
+
+
+@pytest.mark.parametrize(
+    ("link", "host"),
+    [("https://Police.Example./a", "police.example"), ("police.example/a", "police.example"), ("https://[::1", "")],
+)
+def test_a_host_is_read_from_a_link(link: str, host: str) -> None:
+    assert host_of(link) == host

@@ -70,14 +70,14 @@ def migrate(call: CliContext, grants: str | None) -> Exit:
       policenotify migrate --grants policenotify_app
     """
     if grants is not None:
-        from policenotify.journal.postgresql import grants as grants_for
+        from policenotify.journal.database.postgresql import grants as grants_for
 
         sql = grants_for(grants)
         call.answer({"sql": sql}, sql)
         return Exit.OK
     from rich.text import Text
 
-    from policenotify.journal.migrate import migrate as migrate_journal
+    from policenotify.journal.database.migrate import migrate as migrate_journal
     from policenotify.settings import read_settings
 
     settings = read_settings(call.settings, tolerant=True)

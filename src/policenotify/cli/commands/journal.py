@@ -211,7 +211,7 @@ def move(call: CliContext, to: str) -> Exit:
       policenotify journal move postgresql://policenotify@db.example/desk
       policenotify journal move back.db
     """
-    from policenotify.journal.migrate import move as move_journal
+    from policenotify.journal.database.migrate import move as move_journal
     from policenotify.settings import read_settings
 
     settings = read_settings(call.settings, tolerant=True)

@@ -19,7 +19,7 @@ from django.utils.module_loading import import_string
 from policenotify import settings
 from policenotify.integrations.django.database import alias, configured, journal_url
 from policenotify.integrations.host import ProcessPublisher
-from policenotify.journal.transactions import borrowed
+from policenotify.journal.database.transactions import borrowed
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
 from policenotify.publishing.publisher import Publisher

@@ -12,7 +12,7 @@ from policenotify.errors import MissingExtra, SettingsError
 from policenotify.settings import read_settings
 
 if TYPE_CHECKING:
-    from policenotify.journal.migrate import Migrated
+    from policenotify.journal.database.migrate import Migrated
 
 
 def configured(name: str, default: str | None = None) -> Any:  # noqa: ANN401 - any value of the project's settings
@@ -62,7 +62,7 @@ def migrate_journal(actor: str) -> Migrated:
         SettingsError: The settings or the keys are wrong.
         JournalError: The migration failed. Nothing was changed.
     """
-    from policenotify.journal.migrate import migrate  # noqa: PLC0415 - brings the SQL toolkit
+    from policenotify.journal.database.migrate import migrate  # noqa: PLC0415 - brings the SQL toolkit
 
     keys = read_settings(configured("SETTINGS"), tolerant=True).load_keys()
     return migrate(journal_url(alias()), keys=keys, actor=actor)

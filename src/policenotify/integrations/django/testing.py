@@ -46,7 +46,7 @@ def empty_journal() -> None:
     close_runner = getattr(import_string(runner), "close", None) if runner else None
     for close_publisher in filter(None, (close_runner, close)):
         close_publisher()
-    from policenotify.journal.migrate import empty  # noqa: PLC0415 - brings the SQL toolkit
+    from policenotify.journal.database.migrate import empty  # noqa: PLC0415 - brings the SQL toolkit
 
     connections[alias()].close()  # on SQLite an open transaction would be in the way
     empty(journal_url(alias()), keys=read_settings(configured("SETTINGS"), secrets=False).load_keys())

@@ -68,7 +68,7 @@ def _own_errors(kind: type[httpcore.TimeoutException] = httpcore.ReadTimeout) ->
     except TimeoutError as error:
         raise kind(str(error)) from None
     except socket.gaierror as error:
-        raise httpcore.ConnectError(str(error)) from error
+        raise httpcore.ConnectError(error) from error  # as an argument, because httpcore's pool drops the cause
 
 
 class _Backend(httpcore.NetworkBackend):

@@ -364,10 +364,11 @@ def _refuse_expensive(parsed: PhoneNumber, countries: Collection[str]) -> None:
     """Refuse numbers that cost the sender, and earn their owner, far more than an SMS."""
     import phonenumbers  # noqa: PLC0415 - only this extra needs it
 
-    kind = phonenumbers.number_type(parsed)
-    if kind in {phonenumbers.PhoneNumberType.PREMIUM_RATE, phonenumbers.PhoneNumberType.SHARED_COST}:
-        raise BadNumber("This is a premium-rate number: nothing is sent to it.")
     code = parsed.country_code
+    if code != int(_FRANCE):  # whose numbers are mobile ones here
+        kind = phonenumbers.number_type(parsed)
+        if kind in {phonenumbers.PhoneNumberType.PREMIUM_RATE, phonenumbers.PhoneNumberType.SHARED_COST}:
+            raise BadNumber("This is a premium-rate number: nothing is sent to it.")
     if code is None or phonenumbers.region_code_for_country_code(code) == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY:
         raise BadNumber("This is a satellite or international number: nothing is sent to it.")
     if countries and str(code) not in countries:

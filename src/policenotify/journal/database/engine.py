@@ -17,7 +17,7 @@ from sqlalchemy import URL, Connection, Engine, Pool, create_engine, event, make
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
 from policenotify.errors import JournalError, JournalMissing, JournalTakenAway
-from policenotify.journal import postgresql
+from policenotify.journal.database import postgresql
 from policenotify.journal.permissions import SHARED, exposures
 
 BUSY = 30
@@ -29,6 +29,7 @@ _SETTINGS = (
     "secure_delete=ON",  # erased data is overwritten
 )
 
+_LEVEL = "policenotify_synchronous"  # under which a connection notes the setting that it has
 _TRIES = 10  # to set a new file's mode while other processes create the same journal
 
 # Result codes (sqlite.org/rescode.html). The lower 8 bits of an extended code are its kind.
@@ -350,8 +351,10 @@ def _begin(connection: Connection) -> None:
         return
     # Acknowledged writes survive a power cut. Claims need not: after one, no process holds any. Both survive the end of
     # the process (sqlite.org/pragma.html#pragma_synchronous).
-    durable = options.get("policenotify_durable", True)
-    connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+    level = "FULL" if options.get("policenotify_durable", True) else "NORMAL"
+    if connection.info.get(_LEVEL, "FULL") != level:  # see _SETTINGS
+        connection.exec_driver_sql(f"PRAGMA synchronous={level}")
+        connection.info[_LEVEL] = level
     # A writer locks at once: two that upgrade from reading to writing would fail instead of waiting.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 

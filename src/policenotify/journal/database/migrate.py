@@ -12,8 +12,9 @@ from sqlalchemy import Column, Connection, Table, delete, func, insert, select, 
 
 from policenotify.channel import Clock
 from policenotify.errors import JournalError, UnsupportedVersion, forget_locals
-from policenotify.journal import audit, clock_change, meta, queue, schema
-from policenotify.journal.engine import without_password
+from policenotify.journal import audit, clock_change, meta, queue
+from policenotify.journal.database import schema
+from policenotify.journal.database.engine import without_password
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Entropy, Keys
 from policenotify.journal.records import LEASE, microseconds

@@ -20,15 +20,27 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
 from policenotify.errors import JournalError, JournalTakenAway, NotAllowed, PolicenotifyError, PublishingStopped
-from policenotify.journal import audit, clock_change, meta, schema
+from policenotify.journal import audit, clock_change, meta
 from policenotify.journal.clock import MachineClock
-from policenotify.journal.engine import FileWatch, WriterQueue, explain, is_missing_table, is_read_only, watch_of
+from policenotify.journal.database import schema
+from policenotify.journal.database.columns import DamagedValue
+from policenotify.journal.database.engine import (
+    FileWatch,
+    WriterQueue,
+    explain,
+    is_missing_table,
+    is_read_only,
+    watch_of,
+)
+from policenotify.journal.database.postgresql import DatabaseClock
 from policenotify.journal.keys import Entropy, Keys
-from policenotify.journal.postgresql import DatabaseClock
 from policenotify.journal.records import TOLERANCE, microseconds, span
 from policenotify.model.message import Message
 
 _log = logging.getLogger("policenotify")
+
+# Of values that are stored. Others in a transaction that writes may be of values that are given.
+_UNREADABLE = (ValidationError, JSONDecodeError, DamagedValue)
 
 # They would end the host's transaction, or change its connection for good.
 _WITHHELD = frozenset({"commit", "rollback", "close", "create_function", "add_notice_handler"})
@@ -115,7 +127,7 @@ class Transactions:
         }
         ended = False
         try:
-            with self._transaction(options) as connection, _readable("written", ValidationError, JSONDecodeError):
+            with self._transaction(options) as connection, _readable("written", *_UNREADABLE):
                 if follow_clock:
                     joined = _joined.get()
                     brief = joined is None or joined[0] is not self
@@ -188,7 +200,7 @@ class Transactions:
         Raises:
             JournalTakenAway: This is not the journal that was opened, or an older state of it.
         """
-        stopped, newest = meta.stopped(connection, self.id), audit.newest_event(connection)
+        stopped, newest = meta.stopped_and_newest_event(connection, self.id)
         if newest < seen:
             raise JournalTakenAway("The journal was set back to an older state while it was in use.")
         self.newest_event = max(self.newest_event, newest)

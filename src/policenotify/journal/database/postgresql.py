@@ -10,8 +10,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, func, sele
 from sqlalchemy.exc import DBAPIError
 
 from policenotify.errors import JournalError, MissingExtra
-from policenotify.journal import schema
 from policenotify.journal.clock import MachineClock
+from policenotify.journal.database import schema
 
 DRIVERS = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 """The URL schemes of PostgreSQL. All use psycopg 3."""

@@ -1,0 +1,1 @@
+"""The database of the journal: its tables, connections and transactions, on SQLite and PostgreSQL."""

@@ -1,0 +1,360 @@
+"""The journal's tables. Times are whole microseconds since 1970 in UTC, JSON is canonical text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Connection,
+    Executable,
+    ForeignKey,
+    Index,
+    Insert,
+    MetaData,
+    Table,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from policenotify.journal.database.columns import (
+    Binary,
+    LongText,
+    Microseconds,
+    Name,
+    RowNumber,
+    SqliteRowNumber,
+    Whole,
+    YesNo,
+)
+
+SCHEMA_VERSION = 1
+"""Version of these tables. It is stored in `pn_meta` and compared at every opening."""
+
+metadata: MetaData = MetaData()
+
+_RowId = RowNumber().with_variant(SqliteRowNumber(), "sqlite")
+
+meta: Table = Table(
+    "pn_meta",
+    metadata,
+    Column("name", Name(64), primary_key=True),
+    Column("value", LongText, nullable=False),
+    comment="Facts about the whole journal: schema version, keys' fingerprint, stop.",
+)
+
+incident: Table = Table(
+    "pn_incident",
+    metadata,
+    Column("id", Name(64), primary_key=True),
+    Column("category", Name(64), nullable=False),
+    Column("status", Name(16), nullable=False),
+    Column("next_sequence", Whole, nullable=False),
+    Column("follows", Name(64)),
+    Column("exercise", YesNo, nullable=False),
+    Column("opened_at", Microseconds, nullable=False),
+    Column("closed_at", Microseconds),
+    Column("due_at", Microseconds),  # deadline of the next message
+    Column("reminders", Whole, nullable=False, server_default=text("0")),  # raised since that deadline passed
+    Column("reminded_at", Microseconds),
+    Index("pn_incident_open", "status", "due_at"),
+    comment="One event. Its row lock makes the order of sequence the order of commit.",
+)
+
+publication: Table = Table(
+    "pn_publication",
+    metadata,
+    Column("id", Name(26), primary_key=True),
+    Column("key", Name(200), unique=True),  # NULL for a draft that a check refused
+    Column("state", Name(20), nullable=False),
+    Column("incident", ForeignKey("pn_incident.id")),
+    Column("sequence", Whole),
+    Column("stage", Name(16), nullable=False),
+    Column("corrects", Name(26)),
+    Column("digest", Name(64), nullable=False),  # of the message as the caller passed it
+    Column("message", LongText, nullable=False),  # with all defaults filled in
+    Column("findings", LongText, nullable=False),
+    Column("rules", LongText, nullable=False),  # versions of settings and locales
+    Column("actor", Name(200), nullable=False),
+    Column("created_at", Microseconds, nullable=False),
+    UniqueConstraint("incident", "sequence", name="pn_publication_sequence"),
+    Index("pn_publication_corrects", "corrects"),
+    Index(
+        "pn_publication_one_opening",
+        "incident",
+        unique=True,
+        sqlite_where=text("stage = 'opening' AND state = 'published'"),
+        postgresql_where=text("stage = 'opening' AND state = 'published'"),
+    ),
+    CheckConstraint("state IN ('published', 'refused_by_check')", name="pn_publication_state"),
+    comment="One message as published, or a draft that a check refused.",
+)
+
+draft: Table = Table(
+    "pn_draft",
+    metadata,
+    Column("id", Name(26), primary_key=True),
+    Column("key", Name(200), unique=True),  # of the publication to come; NULL for one that was published urgently
+    Column("to", LongText, nullable=False),
+    Column("category", Name(64), nullable=False),
+    Column("exercise", YesNo, nullable=False),
+    Column("state", Name(12), nullable=False),
+    Column("revision", Whole, nullable=False),  # the newest
+    Column("reason", LongText, nullable=False),
+    Column("submitted_by", Name(200), nullable=False),
+    Column("created_at", Microseconds, nullable=False),
+    Column("changed_at", Microseconds, nullable=False),
+    Column("expires_at", Microseconds),
+    Column("publication", ForeignKey("pn_publication.id"), index=True),
+    Column("published_by", Name(200), nullable=False),
+    Column("urgent", LongText, nullable=False),  # why it was published before it was read
+    Column("due_at", Microseconds),  # of the second reading that is owed then
+    Column("mac", Name(80), nullable=False),  # of all of these, the revisions and the reviews
+    Column("reminders", Whole, nullable=False, server_default=text("0")),
+    Column("reminded_at", Microseconds),
+    Index("pn_draft_state", "state", "expires_at"),
+    Index("pn_draft_due", "due_at"),
+    comment="A message that others read before it is published, or after an urgent publication.",
+)
+
+revision: Table = Table(
+    "pn_revision",
+    metadata,
+    Column("draft", ForeignKey("pn_draft.id"), primary_key=True),
+    Column("number", Whole, primary_key=True),
+    Column("digest", Name(64), nullable=False),  # Message.digest()
+    Column("message", LongText, nullable=False),
+    Column("author", Name(200), nullable=False),
+    Column("at", Microseconds, nullable=False),
+    comment="The versions of a draft. No one who wrote one may approve any.",
+)
+
+review: Table = Table(
+    "pn_review",
+    metadata,
+    Column("draft", ForeignKey("pn_draft.id"), primary_key=True),
+    Column("number", Whole, primary_key=True),
+    Column("revision", Whole, nullable=False),
+    Column("digest", Name(64), nullable=False),
+    Column("verdict", Name(16), nullable=False),
+    Column("reader", Name(200), nullable=False),
+    Column("reason", LongText, nullable=False),
+    Column("at", Microseconds, nullable=False),
+    comment="What readers decided about a revision.",
+)
+
+delivery: Table = Table(
+    "pn_delivery",
+    metadata,
+    Column("id", _RowId, primary_key=True, autoincrement=True),
+    Column("publication", ForeignKey("pn_publication.id"), nullable=False, index=True),
+    Column("channel", Name(64), nullable=False),
+    Column("account", LongText, nullable=False),
+    Column("language", Name(35), nullable=False),
+    Column("part", Whole, nullable=False),
+    Column("operation", Name(8), nullable=False),
+    Column("target", ForeignKey("pn_delivery.id")),  # the delivery whose post is edited or deleted
+    Column("post_key", Name(64), nullable=False, unique=True),
+    Column("ordering_key", LongText, nullable=False),
+    Column("sequence", Whole, nullable=False),
+    Column("priority", Whole, nullable=False),  # 0 is the most urgent
+    Column("state", Name(12), nullable=False),
+    Column("in_doubt", YesNo, nullable=False, default=False),
+    Column("has_recipients", YesNo, nullable=False, default=False),
+    Column("needs_opening", YesNo, nullable=False, default=False),  # skipped if the opening was never posted
+    Column("not_before", Microseconds, nullable=False),
+    Column("not_after", Microseconds),
+    Column("attempts", Whole, nullable=False, default=0),
+    Column("first_tried_at", Microseconds),
+    Column("last_tried_at", Microseconds),
+    Column("owner", LongText),
+    Column("lease_until", Microseconds),
+    Column("reply_to", LongText, nullable=False),  # ids of the publications above it in the thread
+    Column("standalone", LongText),  # the wording, frozen at publish, like reply
+    Column("reply", LongText),
+    Column("wording", Name(12), nullable=False, default=""),  # which of the two was sent
+    Column("request_version", Whole, nullable=False, default=0),
+    Column("request", LongText),  # frozen before the first attempt
+    Column("mac", Name(80), nullable=False, default=""),  # of what is to be sent, see `authentication`
+    Column("request_mac", Name(80), nullable=False, default=""),
+    Column("ref", LongText),
+    Column("ref_mac", Name(80), nullable=False, default=""),
+    Column("reason", LongText, nullable=False, default=""),
+    Column("remedy", LongText, nullable=False, default=""),
+    Column("code", LongText, nullable=False, default=""),
+    Column("settled_at", Microseconds),
+    Column("unseen_at", Microseconds),  # first look-up since the last attempt that did not find it
+    Column("backoff", Microseconds, nullable=False, server_default=text("0")),  # the last wait after a failure
+    Index("pn_delivery_due", "state", "channel", "priority", "id"),
+    Index("pn_delivery_order", "ordering_key", "id"),  # ids rise in sending order
+    comment="One (publication, channel, language, part, operation): the unit that is claimed.",
+)
+
+attempt: Table = Table(
+    "pn_attempt",
+    metadata,
+    Column("delivery", ForeignKey("pn_delivery.id"), primary_key=True),
+    Column("number", Whole, primary_key=True),
+    Column("owner", LongText, nullable=False),
+    Column("started_at", Microseconds, nullable=False),
+    Column("ended_at", Microseconds),
+    Column("outcome", Name(12)),
+    Column("reason", LongText, nullable=False, default=""),
+    Column("code", LongText, nullable=False, default=""),
+    comment="Committed before anything is sent: an attempt without an end is in doubt.",
+)
+
+recipient: Table = Table(
+    "pn_recipient",
+    metadata,
+    Column("delivery", ForeignKey("pn_delivery.id"), primary_key=True),
+    Column("key", Name(64), primary_key=True),
+    Column("state", Name(12), nullable=False),
+    Column("in_doubt", YesNo, nullable=False, default=False),
+    Column("attempts", Whole, nullable=False, default=0),
+    Column("reason", LongText, nullable=False, default=""),
+    Column("code", LongText, nullable=False, default=""),
+    Column("gone", Whole, nullable=False, server_default=text("0")),  # answers that this person does not exist
+    Index("pn_recipient_state", "delivery", "state", "key"),
+    Index(
+        "pn_recipient_held",
+        "delivery",
+        sqlite_where=text("state = 'held'"),
+        postgresql_where=text("state = 'held'"),
+    ),
+    comment="One person of a delivery with recipients.",
+)
+
+address: Table = Table(
+    "pn_address",
+    metadata,
+    Column("key", Name(64), primary_key=True),
+    Column("key_version", Whole, nullable=False),
+    Column("sealed", Binary, nullable=False),
+    Column("stored_at", Microseconds, nullable=False, index=True),
+    Column("suppression", Name(64)),  # the key under which it would be suppressed, once that was computed
+    comment="Addresses, encrypted; erased 30 days after the last incident that reached them has closed.",
+)
+
+suppression: Table = Table(
+    "pn_suppression",
+    metadata,
+    Column("channel", Name(64), primary_key=True),
+    Column("key", Name(64), primary_key=True),
+    Column("reason", LongText, nullable=False),
+    Column("at", Microseconds, nullable=False),  # when the network first reported it
+    Column("confirmed_at", Microseconds),  # when it did so again on another day; nothing is suppressed before
+    comment="Recipients who must not be written to again on a channel.",
+)
+
+channel: Table = Table(
+    "pn_channel",
+    metadata,
+    Column("name", Name(64), primary_key=True),
+    Column("tat", Microseconds),  # the limiter's theoretical arrival time (generic cell rate algorithm)
+    Column("paused_until", Microseconds),
+    Column("blocked_at", Microseconds),
+    Column("reason", LongText, nullable=False, default=""),
+    Column("remedy", LongText, nullable=False, default=""),
+    Column("code", LongText, nullable=False, default=""),
+    Column("facts", LongText, nullable=False, default="{}"),
+    comment="Block, pause, limiter and facts of a channel, shared by all processes.",
+)
+
+channel_state: Table = Table(
+    "pn_channel_state",
+    metadata,
+    Column("channel", Name(64), primary_key=True),
+    Column("name", Name(64), primary_key=True),
+    Column("version", Whole, nullable=False),
+    Column("key_version", Whole, nullable=False),
+    Column("sealed", Binary, nullable=False),
+    comment="Sessions and rotating tokens, encrypted, changed by compare-and-swap.",
+)
+
+lock: Table = Table(
+    "pn_lock",
+    metadata,
+    Column("name", Name(200), primary_key=True),
+    Column("owner", Name(32), nullable=False),
+    Column("lease_until", Microseconds, nullable=False),
+    Column("length", Microseconds, nullable=False),  # how long it was asked for
+    comment="Exclusive locks across processes; a row exists while a lock is held.",
+)
+
+blob: Table = Table(
+    "pn_blob",
+    metadata,
+    Column("digest", Name(64), primary_key=True),
+    Column("media_type", Name(64), nullable=False),
+    Column("width", Whole, nullable=False),
+    Column("height", Whole, nullable=False),
+    Column("data", Binary, nullable=False),
+    Column("stored_at", Microseconds, nullable=False),
+    comment="Images, named by their SHA-256.",
+)
+
+runner: Table = Table(
+    "pn_runner",
+    metadata,
+    Column("owner", LongText, primary_key=True),
+    Column("seen_at", Microseconds, nullable=False),
+    Column("is_worker", YesNo, nullable=False, server_default=text("false")),  # it runs until it is stopped
+    comment="Heartbeats of the processes that deliver.",
+)
+
+event: Table = Table(
+    "pn_event",
+    metadata,
+    Column("id", _RowId, primary_key=True, autoincrement=True),
+    Column("at", Microseconds, nullable=False),
+    Column("actor", Name(200), nullable=False),
+    Column("kind", Name(40), nullable=False),
+    Column("publication", Name(26), index=True),  # or the draft
+    Column("delivery", _RowId),
+    Column("channel", Name(64)),
+    Column("body", LongText, nullable=False),
+    Column("salt", Name(32), nullable=False),
+    Column("commitment", Name(64), nullable=False),
+    Column("follows", LongText, nullable=False),  # the events before it that no other followed then
+    Column("mac", Name(80), nullable=False),  # keyed code over all but the number, body and salt, and theirs
+    sqlite_autoincrement=True,  # numbers are never reused
+    comment="Who did what and when. Rows are only added. A purge empties body and salt.",
+)
+
+seal: Table = Table(
+    "pn_seal",
+    metadata,
+    Column("id", _RowId, primary_key=True, autoincrement=True),
+    Column("first_event", _RowId, nullable=False),
+    Column("last_event", _RowId, nullable=False),
+    Column("previous", Name(64), nullable=False),
+    Column("digest", Name(64), nullable=False),
+    Column("key_version", Whole, nullable=False),
+    Column("signature", Binary, nullable=False),
+    Column("at", Microseconds, nullable=False),
+    comment="Closed batches of events, chained and signed.",
+)
+
+
+def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> int:
+    """Insert those rows whose key does not exist, waiting for concurrent inserts of the same keys.
+
+    Pass many rows in the order of their key, so that two processes do not wait for each other.
+
+    Returns:
+        How many were inserted, if one row was passed.
+    """
+    if not rows:
+        return 0
+    return connection.execute(_insertion(connection.dialect.name, table), rows if rows[1:] else rows[0]).rowcount
+
+
+@cache
+def _insertion(dialect: str, table: Table) -> Executable:
+    statement: Insert = (postgresql if dialect == "postgresql" else sqlite).insert(table).on_conflict_do_nothing()
+    # psycopg counts the rows of a single insert, but SQLAlchemy keeps the count only on request.
+    return statement.execution_options(preserve_rowcount=True)

@@ -1,0 +1,242 @@
+"""Messages, settings, languages, categories and campaigns in any form are read, or refused by an error of ours."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from icalendar import Calendar
+from pydantic import ValidationError
+
+from policenotify.campaigns import Campaign, forecast, load_campaign
+from policenotify.campaigns.ics import ics
+from policenotify.model.message import Message, read
+from policenotify.render.locales import LOCALES, LoadedLocale, template
+from policenotify.render.locales.loader import read_locale, shipped_categories
+from policenotify.settings import Settings, channels_of, languages_of, profiles_of, read_settings, routes_of
+from policenotify.testing import recording_publisher
+from policenotify.testing.strategies import messages
+from tests.support.campaigns import everywhere
+from tests.support.fuzz import damaged, json_texts, mutated, only_ours, toml, values
+
+GOLDEN: Final = Path(__file__).parents[1] / "golden" / "message_v1.json"
+MESSAGE: Final = json.loads(GOLDEN.read_text(encoding="utf-8"))
+EXAMPLES: Final = Path(__file__).parents[2] / "examples" / "campaigns"
+
+on_each = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+
+
+# --- messages
+
+
+@given(json_texts(MESSAGE) | messages().flatmap(lambda one: json_texts(one.model_dump(mode="json"))))
+def test_any_json_is_a_message_or_refused(source: bytes) -> None:
+    with only_ours(ValidationError):
+        assert_stable(read(source))
+
+
+@given(mutated(MESSAGE) | st.dictionaries(st.sampled_from([*Message.model_fields, "x"]), values()))
+def test_any_mapping_is_a_message_or_refused(source: Any) -> None:
+    if isinstance(source, Mapping):
+        with only_ours(ValidationError):
+            assert_stable(read(source))
+
+
+def assert_stable(message: Message) -> None:
+    """A message that was accepted can be stored, and read again as the same."""
+    again = read(message.model_dump_json())
+    assert again == message
+    assert again.digest() == message.digest()
+    assert len(message.digest()) == 64
+
+
+@given(mutated({name: value for name, value in MESSAGE.items() if name not in {"images", "lifecycle"}}, most=2))
+def test_any_message_is_previewed_or_refused(source: Any) -> None:
+    if isinstance(source, Mapping):
+        with only_ours(ValidationError):
+            preview().preview(read(source))
+
+
+@cache
+def preview() -> Any:
+    """Return a publisher on all networks. Nothing is published on it, so it serves all examples."""
+    return recording_publisher().__enter__().publisher
+
+
+# --- settings
+
+SECRETS: Final = ("geheim-1234", "pass-5678", "token-9012")
+SETTINGS: Final = {
+    "schema_version": 1,
+    "sender": "Police nationale",
+    "zone": "Europe/Paris",
+    "journal": "policenotify.db",
+    "keys": "policenotify.keys",
+    "wait": 20,
+    "links": [".gouv.fr"],
+    "channels": {
+        "bluesky": {
+            "network": "bluesky",
+            "languages": ["fr"],
+            "tags": ["public"],
+            "exercise": False,
+            "without_opening": "standalone",
+            "on_unknown": {"severe": "resend", "minor": "hold"},
+            "on_correction": {"severe": "both", "minor": "edit"},
+            "rate": "30 per 5 min, 15 at once",
+            "on_cancellation": "reply",
+            "mentions": ["pref34.example"],
+            "handle": "police.example",
+            "password": SECRETS[0],
+        },
+        "mastodon": {
+            "network": "mastodon",
+            "server": "https://social.example",
+            "handle": "police34",
+            "token": SECRETS[2],
+        },
+        "sms": {
+            "network": "sms",
+            "sender": "POLICE34",
+            "recipients": {"file": "numbers.txt"},
+            "url": f"octopush://{{sender}}:login@police.example/{SECRETS[1]}/{{recipient}}",
+        },
+        "press": {
+            "network": "email",
+            "tags": ["press"],
+            "recipients": {"file": "press.txt"},
+            "url": f"mailtos://user:{SECRETS[1]}@police.example?smtp=mx.police.example",
+        },
+        "duty": {
+            "network": "apprise",
+            "url": {"file": "duty"},
+        },
+    },
+    "routes": [{"categories": ["traffic_accident"], "at_least": "Severe", "areas": ["dept:34"], "to": ["public"]}],
+    "reminders": {"after": [0, 900], "every": 14400, "to": ["duty"]},
+    "categories": {
+        "traffic_accident": {"lifetime": "PT2H"},
+        "river_rescue": {
+            "labels": {"fr": "Sauvetage en rivière", "en": "River rescue"},
+            "severity": "Severe",
+            "opens_incident": True,
+        },
+    },
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, content in {
+        "numbers.txt": "+33639980001",
+        "press.txt": "a@b.example",
+        "duty": "jsons://h.example/alertes",
+    }.items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    return tmp_path
+
+
+def use(place: Path, environ: Mapping[str, str]) -> None:
+    """Read settings in both ways, as the commands do."""
+    for tolerant in (True, False):
+        with only_ours(secrets=SECRETS):
+            chosen = read_settings(place, environ=environ, tolerant=tolerant)
+            channels_of(chosen, tolerant=tolerant)
+            routes_of(chosen)
+            profiles_of(chosen)
+            languages_of(chosen)
+            repr(chosen)
+
+
+def test_the_settings_to_be_changed_are_valid(folder: Path) -> None:
+    (folder / "policenotify.toml").write_text(toml(SETTINGS), encoding="utf-8")
+    assert len(channels_of(read_settings(folder / "policenotify.toml", environ={}))) == 5
+
+
+@on_each
+@given(st.data())
+def test_any_settings_are_read_or_refused(folder: Path, data: st.DataObject) -> None:
+    content = data.draw(mutated(SETTINGS).map(toml_of) | damaged(toml(SETTINGS).encode()))
+    (folder / "policenotify.toml").write_bytes(content)
+    use(folder / "policenotify.toml", {})
+
+
+@on_each
+@given(st.data())
+def test_any_variable_is_read_or_refused(folder: Path, data: st.DataObject) -> None:
+    (folder / "policenotify.toml").write_text(toml(SETTINGS), encoding="utf-8")
+    parts = ("CHANNELS", "BLUESKY", "HANDLE", "ROUTES", "CATEGORIES", "REMINDERS", "WAIT", "RATE", "", "ZONE", "A-B")
+    names = st.lists(st.sampled_from(parts), min_size=1, max_size=4).map(lambda some: "POLICENOTIFY_" + "__".join(some))
+    tables = mutated(SETTINGS["reminders"]) | mutated(SETTINGS["routes"]) | mutated(SETTINGS["categories"])
+    texts = st.text(max_size=20) | values().map(str) | tables.map(lambda one: toml({"a": one})[6:])
+    use(folder / "policenotify.toml", data.draw(st.dictionaries(names, texts, max_size=3)))
+
+
+def toml_of(table: Any) -> bytes:
+    return toml(table if isinstance(table, Mapping) else {"a": table}).encode()
+
+
+# --- languages and categories
+
+FRENCH: Final = tomllib.loads(template("fr"))
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(mutated(FRENCH) | st.dictionaries(st.sampled_from([*FRENCH, "x"]), values()))
+def test_any_language_is_read_or_refused(table: Any) -> None:
+    if isinstance(table, Mapping):
+        with only_ours():
+            read_locale("oc", tomllib.loads(toml(table)), base=LoadedLocale(locale=LOCALES["fr"]))
+
+
+@on_each
+@given(st.data())
+def test_any_language_file_is_read_or_refused(tmp_path: Path, data: st.DataObject) -> None:
+    (tmp_path / "policenotify.toml").write_text(toml({**SETTINGS, "languages": {"oc": "oc.toml"}}), encoding="utf-8")
+    (tmp_path / "oc.toml").write_bytes(data.draw(mutated(FRENCH).map(toml_of) | damaged(template("fr").encode())))
+    with only_ours():
+        languages_of(Settings.from_table({"sender": "P", "languages": {"oc": "oc.toml"}}, tmp_path / "x", {}))
+
+
+CATEGORIES: Final = json.loads(json.dumps(shipped_categories(), default=dict))
+
+
+@on_each
+@given(st.data())
+def test_any_category_is_read_or_refused(tmp_path: Path, data: st.DataObject) -> None:
+    some = mutated(CATEGORIES) | st.dictionaries(st.sampled_from(["fire", "new", ""]), values())
+    (tmp_path / "policenotify.toml").write_text(toml({"sender": "P", "categories": data.draw(some)}), encoding="utf-8")
+    with only_ours():
+        profiles_of(read_settings(tmp_path / "policenotify.toml", environ={}, secrets=False))
+
+
+# --- campaigns
+
+CAMPAIGNS: Final = [tomllib.loads(file.read_text(encoding="utf-8")) for file in sorted(EXAMPLES.glob("*.toml"))]
+
+
+@on_each
+@given(st.data())
+def test_any_campaign_is_forecast_or_refused(tmp_path: Path, data: st.DataObject) -> None:
+    table = data.draw(st.sampled_from(CAMPAIGNS))
+    (tmp_path / "one.toml").write_bytes(data.draw(mutated(table).map(toml_of) | damaged(toml(table).encode())))
+    with only_ours():
+        campaign = load_campaign(tmp_path / "one.toml")
+        assert_in_calendar(campaign)
+
+
+def assert_in_calendar(campaign: Campaign) -> None:
+    """What is forecast is written as a calendar, which others can read."""
+    first = campaign.start
+    entries = forecast([campaign], first, first + timedelta(days=40), reach=everywhere)
+    written = Calendar.from_ical(ics(entries, [campaign], now=datetime(2026, 7, 1, tzinfo=UTC)))
+    planned = [entry for entry in entries if entry.at is not None]
+    assert len(list(written.walk("VEVENT"))) == len(planned)
