@@ -22,6 +22,7 @@ from policenotify.checks import CHECKS
 from policenotify.render.locales import PROFILES, CategoryProfile
 from policenotify.settings.loader import profiles_of
 from policenotify.settings.model import (
+    ApprovalSettings,
     ChannelSettings,
     RecipientSettings,
     ReminderSettings,
@@ -131,6 +132,26 @@ at_least = "Severe"
 areas = ["dept:34", "commune:30189", "epci:243400017"]
 to = ["press"]
 """),
+    Table("`[[approval]]`", ApprovalSettings, about=
+        "Which messages others read before they are published: see [Approval](../howto/approval.md).\n"
+        "The first table that matches counts. A message matches if its stage is among `stages`,\n"
+        "and its category or its severity is named; a table that names neither is for all.\n"
+        "The variable `POLICENOTIFY_APPROVAL` takes a list of tables.", example="""
+[[approval]]                            # scams: nobody needs to
+categories = ["scam_cyber"]
+readers = 0
+
+[[approval]]                            # these, and whatever is severe
+categories = ["missing_person", "witness_appeal"]
+at_least = "Severe"
+stages = ["opening", "update", "correction", "standalone"]
+readers = 1
+expires = "PT2H"
+urgent = true
+within = "PT30M"
+auto = true
+except_actors = ["dispatch"]
+"""),
     Table("`[reminders]`", ReminderSettings, variable="POLICENOTIFY_REMINDERS__{}", example="""
 [reminders]
 after = [0, 900, 3600]                  # at the deadline, a quarter of an hour and an hour after it
@@ -185,6 +206,14 @@ EXAMPLES: Mapping[str, str] = {
     "may": '`"our_desk.rules:may"`',
     "channels": "`[channels.bluesky]`",
     "routes": '`[[routes]]`, then `to = ["public"]`',
+    "approval": '`[[approval]]`, then `at_least = "Severe"`',
+    "stages": '`["opening", "standalone"]`',
+    "readers": "`2`",
+    "expires": '`"PT2H"`, `7200`',
+    "urgent": "`false`",
+    "within": '`"PT30M"`, `1800`',
+    "auto": "`false`",
+    "except_actors": '`["dispatch"]`',
     "reminders": '`[reminders]`, then `to = ["duty"]`',
     "network": '`"bluesky"`',
     "language": '`"fr"`',

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from policenotify.checks import Check
     from policenotify.delivery.worker import Worker
     from policenotify.errors import (
+        ApprovalMissing,
+        DraftConflict,
         IdempotencyConflict,
         InvalidImage,
         InvalidTransition,
@@ -25,12 +27,15 @@ if TYPE_CHECKING:
     )
     from policenotify.findings import Finding
     from policenotify.model.cap import Certainty, Precision, Severity, Urgency
+    from policenotify.model.draft import Draft
     from policenotify.model.history import Outcome
     from policenotify.model.lifecycle import Lifecycle, Stage
     from policenotify.model.location import Area, Location, Point, RoadRef
     from policenotify.model.message import Category, Image, Known, Message, Translation, read
     from policenotify.model.receipt import Publication, PublicationFailed, Receipt
     from policenotify.publishing.aio import AsyncPublisher
+    from policenotify.publishing.approval import ApprovalRule
+    from policenotify.publishing.drafts import Drafts
     from policenotify.publishing.publisher import Preview, Publisher
     from policenotify.publishing.reminders import Reminder, ReminderPolicy
     from policenotify.publishing.routing import Route
@@ -39,10 +44,14 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "publishing.aio": ("AsyncPublisher",),
+    "publishing.approval": ("ApprovalRule",),
+    "publishing.drafts": ("Drafts",),
+    "model.draft": ("Draft",),
     "checks": ("Check",),
     "errors": (
         "MessageTooLong", "InvalidTransition", "InvalidImage", "JournalError", "IdempotencyConflict",
         "UnsupportedVersion", "MessageRejected", "PolicenotifyError", "SettingsError", "PublishingStopped",
+        "ApprovalMissing", "DraftConflict",
     ),
     "model.lifecycle": ("Lifecycle", "Stage"),
     "model.location": ("Area", "Location", "Point", "RoadRef"),
@@ -61,12 +70,17 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "ApprovalMissing",
+    "ApprovalRule",
     "Area",
     "AsyncPublisher",
     "Category",
     "CategoryProfile",
     "Certainty",
     "Check",
+    "Draft",
+    "DraftConflict",
+    "Drafts",
     "Finding",
     "IdempotencyConflict",
     "Image",

@@ -3,12 +3,15 @@
 ```
 PolicenotifyError
 ├── MessageRejected       a check blocks the message: nothing was sent, the draft is kept
+│   └── ApprovalMissing   others must read the message first: nothing was sent
+├── DraftConflict         the draft is not as the caller believes: nothing was sent or changed
 ├── InvalidTransition     the stage may not follow in this incident: nothing was sent
 ├── IdempotencyConflict   the caller's key already names another message: nothing was sent
 ├── MessageTooLong        the required parts fit no channel: nothing was sent
 ├── UnsupportedVersion    a newer policenotify wrote the stored or received value
 ├── NotAllowed            the installation's hook refuses this to the actor: nothing was sent or changed
 ├── NotHeld               the delivery to resolve is not held: nothing was changed
+├── NotErasable           the incident or publication cannot be erased now
 ├── InvalidImage          an image cannot be read or used: nothing was sent
 ├── PublishingStopped     `policenotify stop` is in force: nothing was sent
 ├── SettingsError         the settings are wrong (names the field)
@@ -150,6 +153,22 @@ class MessageRejected(PolicenotifyError):
         super().__init__(f"Nothing was sent: the message may not go out as it is.{draft}\n{reasons}")
 
 
+class ApprovalMissing(MessageRejected):
+    """Other people must approve the message before it is published. Nothing was sent."""
+
+
+class DraftConflict(PolicenotifyError):
+    """The draft is not in the state, or not the text, that the caller believes. Nothing was sent or changed.
+
+    Attributes:
+        draft: Id of the draft.
+    """
+
+    def __init__(self, draft: str, text: str) -> None:
+        self.draft = draft
+        super().__init__(f"Nothing was sent or changed. Draft {draft}: {text}")
+
+
 class InvalidTransition(PolicenotifyError):
     """The stage may not follow in this incident. Nothing was sent.
 
@@ -230,7 +249,8 @@ class NotAllowed(PolicenotifyError):
 
     Attributes:
         actor: Who asked for it, as claimed.
-        action: `publish`, `stop`, `resume`, `resolve`, `purge`, `lift` or `move`.
+        action: `publish`, `draft`, `submit`, `approve`, `return`, `reject`, `withdraw`, `urgent`, `second_reading`,
+            `stop`, `resume`, `resolve`, `purge`, `erase`, `lift` or `move`.
     """
 
     def __init__(self, actor: str, action: str, reason: str = "") -> None:
@@ -241,6 +261,13 @@ class NotAllowed(PolicenotifyError):
             f"Nothing was sent or changed: {actor!r} may not {action} here{why}. Let someone do it who may, or change "
             "the rule of this installation (`may` in the settings)."
         )
+
+
+class NotErasable(PolicenotifyError):
+    """The incident or publication cannot be erased now. Nothing was erased."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"{text.rstrip()} Nothing was erased.")
 
 
 class InvalidImage(PolicenotifyError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -52,7 +52,7 @@ class Finding:
 
     @property
     def blocks(self) -> bool:
-        """True if the message does not go out without a written reason."""
+        """True if the message does not go out as it is: another person must read it, or lift what is forbidden."""
         return self.level is not Level.ADVISE
 
     def wording(self, language: str) -> tuple[str, str]:
@@ -72,3 +72,35 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.code} {self.level} · {self.field}: {self.reason} {self.remedy}"
+
+
+def demands_second(findings: Iterable[Finding]) -> bool:
+    """Return True if a finding demands a second person and a reason, whatever the rules of approval are."""
+    return any(finding.level is Level.SECOND for finding in findings)
+
+
+def are_blocking(findings: Iterable[Finding]) -> bool:
+    """Return True if a finding blocks that no second person lifts."""
+    return any(finding.level is Level.BLOCK for finding in findings)
+
+
+APPROVAL_MISSING = "PN601"
+"""The code of the finding that others must read a message before it is published."""
+
+
+def approval_missing(readers: int, *, urgent: bool = True) -> Finding:
+    """Return the finding that so many (more) people must read a message first.
+
+    Args:
+        readers: How many.
+        urgent: It may be published at once, with a written reason.
+    """
+    others = "another person" if readers == 1 else f"{readers} other people"
+    at_once = ", or publish it at once with a written reason: --urgent" if urgent else ""
+    return Finding(
+        code=APPROVAL_MISSING,
+        level=Level.SECOND,
+        field="message",
+        reason=f"This message needs the approval of {others}.",
+        remedy=f"Submit it to them: --submit{at_once}.",
+    )

@@ -194,6 +194,37 @@ CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id);
 
 CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
 
+CREATE TABLE pn_draft (
+    id VARCHAR(26) NOT NULL,
+    key VARCHAR(200),
+    "to" TEXT NOT NULL,
+    category VARCHAR(64) NOT NULL,
+    exercise BOOLEAN NOT NULL,
+    state VARCHAR(12) NOT NULL,
+    revision INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    submitted_by VARCHAR(200) NOT NULL,
+    created_at BIGINT NOT NULL,
+    changed_at BIGINT NOT NULL,
+    expires_at BIGINT,
+    publication VARCHAR(26),
+    published_by VARCHAR(200) NOT NULL,
+    urgent TEXT NOT NULL,
+    due_at BIGINT,
+    mac VARCHAR(80) NOT NULL,
+    reminders INTEGER DEFAULT 0 NOT NULL,
+    reminded_at BIGINT,
+    PRIMARY KEY (id),
+    UNIQUE (key),
+    FOREIGN KEY(publication) REFERENCES pn_publication (id)
+);
+
+CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
+
+CREATE INDEX pn_draft_due ON pn_draft (due_at);
+
+CREATE INDEX pn_draft_state ON pn_draft (state, expires_at);
+
 CREATE TABLE pn_attempt (
     delivery BIGINT NOT NULL,
     number INTEGER NOT NULL,
@@ -223,3 +254,27 @@ CREATE TABLE pn_recipient (
 CREATE INDEX pn_recipient_held ON pn_recipient (delivery) WHERE state = 'held';
 
 CREATE INDEX pn_recipient_state ON pn_recipient (delivery, state, key);
+
+CREATE TABLE pn_review (
+    draft VARCHAR(26) NOT NULL,
+    number INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    digest VARCHAR(64) NOT NULL,
+    verdict VARCHAR(16) NOT NULL,
+    reader VARCHAR(200) NOT NULL,
+    reason TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (draft, number),
+    FOREIGN KEY(draft) REFERENCES pn_draft (id)
+);
+
+CREATE TABLE pn_revision (
+    draft VARCHAR(26) NOT NULL,
+    number INTEGER NOT NULL,
+    digest VARCHAR(64) NOT NULL,
+    message TEXT NOT NULL,
+    author VARCHAR(200) NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (draft, number),
+    FOREIGN KEY(draft) REFERENCES pn_draft (id)
+);

@@ -7,8 +7,10 @@ import pytest
 
 from policenotify import errors
 from policenotify.errors import (
+    ApprovalMissing,
     Blocked,
     ChannelError,
+    DraftConflict,
     IdempotencyConflict,
     InvalidImage,
     InvalidTransition,
@@ -20,6 +22,7 @@ from policenotify.errors import (
     MessageTooLong,
     MissingExtra,
     NotAllowed,
+    NotErasable,
     NotHeld,
     PolicenotifyError,
     PublishingStopped,
@@ -44,12 +47,15 @@ RECEIPT = Receipt(
 
 EVERY = [
     MessageRejected([ERROR, WARNING], ULID),
+    ApprovalMissing([ERROR], ULID),
+    DraftConflict(ULID, "it was changed since you read it."),
     InvalidTransition("Incident 'x' has ended.", incident="x", allowed_stages=["correction"]),
     IdempotencyConflict("desk-7", ULID),
     MessageTooLong("bluesky", 312, 300),
     UnsupportedVersion("message", 3, 1),
     NotAllowed("Préfet", "purge", "not on duty"),
     NotHeld(999),
+    NotErasable("Incident 'x' is open. End it first."),
     InvalidImage("The picture cannot be read."),
     PublishingStopped("claire", "wrong place"),
     SettingsError("channels.bluesky: unknown option 'handel'; did you mean 'handle'?"),

@@ -267,7 +267,7 @@ def catalogue_of(language: str) -> Catalogue | None:
 def _of_rules(language: str) -> dict[str, str]:
     """Return the texts of the rules of checks.
 
-    They stand beside the rules, for whoever writes a rule for jurists writes it in both languages at once. A finding
+    They stand beside the rules, where jurists read and mend both languages at once. A finding
     carries both, for programs; a person reads it through the catalogue, as every other text.
     """
     found: dict[str, str] = {}

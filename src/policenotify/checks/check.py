@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from policenotify.checks.folds import FoldedText
-from policenotify.checks.names import Name, names_in
+from policenotify.checks.names import PersonName, names_in
 from policenotify.checks.words import SHIPPED, TextPart, Vocabulary
 from policenotify.findings import Finding, Level
 from policenotify.model.cap import Severity
@@ -81,7 +81,7 @@ class CheckContext:
         )
 
     @cached_property
-    def persons(self) -> Mapping[str, list[Name]]:
+    def persons(self) -> Mapping[str, list[PersonName]]:
         """The names of persons in each text, by field."""
         place = self.message.location
         stated = f"{place.street or ''} {place.district or ''}" if place else ""

@@ -43,7 +43,7 @@ _SHORTEST: Final = 3  # letters of a last name
 _IMPERATIVE: Final = "ez"
 
 
-class Name(NamedTuple):
+class PersonName(NamedTuple):
     """A person's name in a text: its tokens, and whether it is more than a first name."""
 
     first: int
@@ -59,7 +59,7 @@ def first_names() -> Mapping[str, bool]:
     return {line.removesuffix("?"): not line.endswith("?") for line in lines}
 
 
-def names_in(part: TextPart, is_commune: Callable[[str], bool], known: frozenset[str]) -> list[Name]:
+def names_in(part: TextPart, is_commune: Callable[[str], bool], known: frozenset[str]) -> list[PersonName]:
     """Return the names of persons in a text, in order.
 
     Args:
@@ -67,7 +67,7 @@ def names_in(part: TextPart, is_commune: Callable[[str], bool], known: frozenset
         is_commune: Returns True for the name of a commune.
         known: Words of the street and the district that the message names.
     """
-    found: list[Name] = []
+    found: list[PersonName] = []
     places: dict[str, bool] = {}  # each is looked up once
     excluded = _namesakes(part)
     tokens = part.folded.tokens
@@ -83,7 +83,7 @@ def names_in(part: TextPart, is_commune: Callable[[str], bool], known: frozenset
     return found
 
 
-def _is_place(part: TextPart, name: Name, is_commune: Callable[[str], bool], places: dict[str, bool]) -> bool:
+def _is_place(part: TextPart, name: PersonName, is_commune: Callable[[str], bool], places: dict[str, bool]) -> bool:
     tokens = part.folded.tokens
     text = part.folded.typed(tokens[name.first].start, tokens[name.end - 1].end)
     if text not in places:
@@ -96,7 +96,7 @@ def _namesakes(part: TextPart) -> set[int]:
     return {at for match in part.found.get("namesake", ()) for at in range(match.first, match.end)}
 
 
-def _name_at(part: TextPart, at: int, known: frozenset[str]) -> Name | None:
+def _name_at(part: TextPart, at: int, known: frozenset[str]) -> PersonName | None:
     """Return the name that begins at a token."""
     tokens = part.folded.tokens
     token = tokens[at]
@@ -104,16 +104,16 @@ def _name_at(part: TextPart, at: int, known: frozenset[str]) -> Name | None:
         end = at + 1
         while end < min(len(tokens), at + 3) and _gap(part, end - 1) in _JOINS and tokens[end].word not in _CLOSING:
             end += 1
-        return Name(at, end, full=True)
+        return PersonName(at, end, full=True)
     if _follows_title(part, at):
-        return Name(at, _end(part, at), full=True)
+        return PersonName(at, _end(part, at), full=True)
     if token.word in known or token.word in _SAINTS:
         return None
     sure = first_names().get(token.word)
     if sure is not None:
         return _by_first_name(part, at, sure=sure)
     if token.capital and len(token.word) == 1 and _is_initial(part, at):
-        return Name(at, _end(part, at + 1), full=True)
+        return PersonName(at, _end(part, at + 1), full=True)
     return _by_last_name(part, at)
 
 
@@ -155,7 +155,7 @@ def _is_sentence(part: TextPart, at: int) -> bool:
     return _gap(part, at - 1) == ". " and len(part.folded.tokens[at - 1].word) > 1
 
 
-def _by_first_name(part: TextPart, at: int, *, sure: bool) -> Name | None:
+def _by_first_name(part: TextPart, at: int, *, sure: bool) -> PersonName | None:
     tokens = part.folded.tokens
     token = tokens[at]
     if not token.capital:
@@ -164,7 +164,7 @@ def _by_first_name(part: TextPart, at: int, *, sure: bool) -> Name | None:
         end = at + 1
         if end < len(tokens) and _gap(part, at) == " " and tokens[end].word not in _CLOSING:
             end += 1
-        return Name(at, end, full=end > at + 1)
+        return PersonName(at, end, full=end > at + 1)
     end = _end(part, at)
     # In a line of capitals, every word has one.
     if end > at + 1 and not (token.capitals and part.in_capitals):
@@ -175,7 +175,7 @@ def _by_first_name(part: TextPart, at: int, *, sure: bool) -> Name | None:
         end = min(end, at + 2)
     if end == at + 1 and not sure:
         return None
-    return Name(at, end, full=end > at + 1)
+    return PersonName(at, end, full=end > at + 1)
 
 
 def _is_no_surname(part: TextPart, token: Token) -> bool:
@@ -186,7 +186,7 @@ def _is_no_surname(part: TextPart, token: Token) -> bool:
     )
 
 
-def _by_last_name(part: TextPart, at: int) -> Name | None:
+def _by_last_name(part: TextPart, at: int) -> PersonName | None:
     """Return a name in the order `DUPONT Jean`."""
     tokens = part.folded.tokens
     token = tokens[at]
@@ -194,7 +194,7 @@ def _by_last_name(part: TextPart, at: int) -> Name | None:
         return None
     following = tokens[at + 1]
     if _gap(part, at) == " " and following.capital and not following.capitals and first_names().get(following.word):
-        return None if _is_no_surname(part, token) else Name(at, at + 2, full=True)
+        return None if _is_no_surname(part, token) else PersonName(at, at + 2, full=True)
     return None
 
 
@@ -252,7 +252,7 @@ def _is_in_address(part: TextPart, at: int) -> bool:
     )
 
 
-def _is_of_a_place(part: TextPart, name: Name) -> bool:
+def _is_of_a_place(part: TextPart, name: PersonName) -> bool:
     """Return True if a street, a school or an office bears the name: `rue Jean-Moulin`, `le préfet Jean Martin`."""
     tokens = part.folded.tokens
     before = tokens[max(0, name.first - _NEAR) : name.first]

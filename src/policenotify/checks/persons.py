@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from policenotify.checks.check import CheckContext, Hit, rule
-from policenotify.checks.names import Name
+from policenotify.checks.names import PersonName
 from policenotify.checks.words import Match, TextPart
 from policenotify.findings import Level
 from policenotify.model.lifecycle import Stage
@@ -155,7 +155,7 @@ def no_victim_identified(context: CheckContext) -> Iterator[Hit]:
                     yield Hit(part.field, part.span(other), covered=covered)
 
 
-def _names_within(context: CheckContext, part: TextPart, tokens: range) -> list[Name]:
+def _names_within(context: CheckContext, part: TextPart, tokens: range) -> list[PersonName]:
     """Return the names of persons that begin at these tokens."""
     names = context.persons[part.field]
     first = bisect_left(names, tokens.start, key=lambda name: name.first)

@@ -30,7 +30,7 @@ def exit_of(status: InstallationStatus) -> Exit:
     )
     return worst(
         Exit.NO_WORKER if status.no_worker else Exit.OK,
-        Exit.OVERDUE if status.overdue_incidents else Exit.OK,
+        Exit.OVERDUE if status.overdue_incidents or status.overdue_readings else Exit.OK,
         Exit.ATTENTION if attention else Exit.OK,
     )
 
@@ -88,6 +88,7 @@ def status_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Renderabl
         yield Text(output.plain(f"REMOVED: {removed_channel(name, incidents)}"), style="bold")
     for takeover in status.taken_over_again:
         yield Text(output.plain(f"TAKEN OVER TWICE: {repeated_takeover(takeover, zone)}"), style="bold")
+    yield from _reading_lines(status, zone)
     left = status.open_incidents - len(status.incidents)
     count = f"{status.open_incidents:,} incidents are open, {status.overdue_incidents:,} of them overdue."
     head = "Open incidents:" if status.open_incidents else "No incident is open."
@@ -96,6 +97,17 @@ def status_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Renderabl
         yield from incident_lines(incident, zone)
     if left:
         yield output.line(f"  … and {left:,} more: policenotify incidents")
+
+
+def _reading_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[RenderableType]:
+    for reading in status.second_readings:
+        overdue = "OVERDUE · " if reading.due_at <= status.at else ""
+        due = local_time(reading.due_at, zone)
+        yield Text(output.plain(f"{overdue}SECOND READING owed by {due}: {reading.headline}"), style="bold")
+        yield output.paragraph(f"Published urgently by {reading.published_by}: {reading.reason}")
+        yield output.paragraph(f"policenotify drafts {reading.publication}", "→ ")
+    if status.submitted_drafts:
+        yield output.line(f"{status.submitted_drafts} drafts wait for their readers: policenotify drafts")
 
 
 def incident_lines(incident: IncidentResult, zone: tzinfo) -> Iterator[RenderableType]:

@@ -195,6 +195,15 @@ def held_deliveries(call: CliContext, _context: click.Context, prefix: str) -> I
                 yield str(receipt.delivery), f"{receipt.channel}, {publication.message.headline}"
 
 
+@_values
+def open_drafts(call: CliContext, _context: click.Context, prefix: str) -> Iterator[tuple[str, str]]:
+    """Yield the drafts that may still be published, or owe a second reading."""
+    with _journal(call) as journal:
+        drafts = [draft for draft in journal.drafts.list() if draft.id.startswith(prefix)]
+    for draft in drafts[:_LIMIT]:
+        yield draft.id, f"{draft.state}: {draft.message.headline}"
+
+
 def _settings(call: CliContext) -> Settings:
     from policenotify.settings import read_settings
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from policenotify.cli.exit_codes import Exit
 from policenotify.cli.options import option_of
 from policenotify.errors import (
+    DraftConflict,
     IdempotencyConflict,
     InvalidTransition,
     JournalError,
@@ -47,6 +48,7 @@ _FORMS = {
 # The attributes of an error that its report has, too.
 _DETAILS: dict[type[PolicenotifyError], tuple[str, ...]] = {
     MessageRejected: ("findings", "publication"),
+    DraftConflict: ("draft",),
     InvalidTransition: ("incident", "allowed_stages"),
     IdempotencyConflict: ("key", "first"),
     MessageTooLong: ("channel", "used", "limit"),

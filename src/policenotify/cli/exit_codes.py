@@ -24,7 +24,7 @@ MEANINGS = {
     Exit.REJECTED: "not published: a check, the status, a key, the settings or a stop",
     Exit.USAGE: "wrong usage, or nothing to act on; nothing was done",
     Exit.ATTENTION: "a channel needs help: refused, held, in doubt, waiting, blocked, wrong",
-    Exit.OVERDUE: "the update or end of an incident is overdue",
+    Exit.OVERDUE: "the update, end or second reading of something is overdue",
     Exit.NO_WORKER: "deliveries wait, and no worker has run for 2 minutes",
     Exit.NO_JOURNAL: "the journal is not available",
     Exit.TAKEN_AWAY: "the journal was removed or replaced while in use; nothing more is sent",

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import AwareDatetime
 
 from policenotify.cli.exit_codes import Exit
+from policenotify.model.draft import Draft, DraftState, Review
 from policenotify.model.history import Outcome
 from policenotify.publishing.preparation import ChannelProblem
 from policenotify.publishing.results import (
     IncidentResult,
     InstallationStatus,
+    MessageDocument,
     PreviewResult,
     PublicationDocument,
     Result,
@@ -95,6 +97,55 @@ class IncidentsAnswer(Result):
     at: AwareDatetime
     overdue: int
     incidents: tuple[IncidentResult, ...]
+
+
+class DraftResult(Result):
+    """A draft, the answer of `draft`, `submit`, `approve`, `return` and `reject`.
+
+    Attributes:
+        digest: Of the newest revision: what `approve` takes.
+        approvals: The readers whose approval of it counts.
+        urgent: Why it was published before it was read; else empty.
+        second_due_at: When its second reading is due; `None`: none is owed.
+    """
+
+    id: str
+    key: str | None
+    to: tuple[str, ...]
+    state: DraftState
+    revision: int
+    digest: str
+    message: MessageDocument
+    authors: tuple[str, ...]
+    approvals: tuple[str, ...]
+    reviews: tuple[Review, ...]
+    reason: str
+    submitted_by: str
+    created_at: AwareDatetime
+    expires_at: AwareDatetime | None
+    publication: str | None
+    urgent: str
+    second_due_at: AwareDatetime | None
+
+    @classmethod
+    def of(cls, draft: Draft) -> Self:
+        """Return the result of a draft."""
+        return cls(**{name: getattr(draft, name) for name in cls.model_fields})
+
+
+class DraftsAnswer(Result):
+    """The answer of `drafts`, newest first, and how many second readings are overdue."""
+
+    at: AwareDatetime
+    overdue: int
+    drafts: tuple[DraftResult, ...]
+
+
+class WithdrawAnswer(Result):
+    """The answer of `withdraw` for a publication, and the channels on which a post of it is or may be out."""
+
+    publication: PublicationDocument
+    still_out: tuple[str, ...]
 
 
 class DrainAnswer(Result):

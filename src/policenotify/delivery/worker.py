@@ -6,12 +6,18 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from policenotify.channel import Clock
-from policenotify.errors import JournalTakenAway, PolicenotifyError
+from policenotify.errors import JournalError, JournalTakenAway, PolicenotifyError
+
+if TYPE_CHECKING:
+    from policenotify.delivery.dispatcher import Dispatcher
+    from policenotify.journal.journal import Journal
 
 _log = logging.getLogger("policenotify")
 
@@ -21,6 +27,7 @@ POLL_INTERVAL = 1.0
 HEARTBEAT_INTERVAL = 30.0
 """Seconds after which the worker drains although nothing is due, so that other processes see it."""
 
+_TURN = timedelta(seconds=5)  # for which it delivers before it looks for pending deliveries and reminders again
 _LONGEST_PAUSE = 15.0  # seconds between two tries while the journal fails
 
 
@@ -211,3 +218,36 @@ class Worker:
             if self._work.change_token() != token:
                 break
         return drained_at
+
+
+@dataclass(frozen=True, slots=True)
+class JournalWork:
+    """The work of a publisher's worker: what its journal holds."""
+
+    journal: Journal
+    dispatcher: Dispatcher
+    prepare: Callable[[], None]
+    tidy: Callable[[], object]
+    next_at: Callable[[], datetime | None]
+
+    def drain(self, enough: Callable[[], bool]) -> None:
+        """See `Work.drain`."""
+        self.prepare()
+        self.dispatcher.drain(_TURN, enough=enough, is_worker=True)
+        self.tidy()
+
+    def seconds_to_next(self) -> float | None:
+        """See `Work.seconds_to_next`."""
+        due = self.next_at()
+        return None if due is None else (due - self.journal.now()).total_seconds()
+
+    def change_token(self) -> object:
+        """See `Work.change_token`."""
+        return self.journal.change_token()
+
+    def finish(self, timeout: float) -> bool:
+        """See `Work.finish`."""
+        finished = self.dispatcher.finish(timeout=timeout)
+        with suppress(JournalError):  # others will notice the missing heartbeat
+            self.journal.workers.stop_heartbeat()
+        return finished

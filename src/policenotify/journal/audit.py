@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, Label, Row, Select, Table, and_, cast, func, insert, select, true
 
 from policenotify.errors import JournalError
-from policenotify.journal import meta
+from policenotify.journal import draft_record, meta
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.keys import Keys
@@ -329,7 +329,7 @@ def _other_problem(connection: Connection, statements: Statements) -> str:
     suppressed = {(row.channel, row.key) for row in connection.execute(known)}
     if suppressed != statements.suppressed:
         return f"{len(suppressed ^ statements.suppressed)} suppressions were added or removed"
-    return ""
+    return draft_record.problem_of(connection, statements.drafts)
 
 
 def export(connection: Connection, keys: Keys, selection: Selection | None = None) -> Iterator[bytes]:

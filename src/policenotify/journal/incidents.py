@@ -13,6 +13,7 @@ from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.records import TOLERANCE, IncidentLine, microseconds, moment, outcome_of, span
+from policenotify.journal.tombstones import purged_at
 from policenotify.model.history import History, HistoryEntry, Outcome, PostedPart
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.message import read as read_message
@@ -182,6 +183,7 @@ def _entries(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[HistoryE
             message=read_message(row.message),
             at=moment(row.created_at),
             posts=tuple(_part(delivery) for delivery in deliveries if delivery.publication == row.id),
+            erased=purged_at(row.rules) is not None,
         )
         for number, row in enumerate(rows, 1)
     )

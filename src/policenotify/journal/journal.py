@@ -19,6 +19,7 @@ from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.engine import explain, open_engine
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.deliveries import Deliveries
+from policenotify.journal.drafts import StoredDrafts
 from policenotify.journal.incidents import Incidents
 from policenotify.journal.keys import Entropy, Keys
 from policenotify.journal.publications import Publications
@@ -37,6 +38,7 @@ class Journal(Transactions):
 
     Attributes:
         publications: Messages as published, with their deliveries and receipts.
+        drafts: What others read before it is published, and what they decided.
         incidents: Incidents, their histories and deadlines.
         deliveries: The queue of deliveries, their attempts and results.
         suppressions: Recipients who are not written to.
@@ -49,6 +51,7 @@ class Journal(Transactions):
     def __init__(self, engine: Engine, *, keys: Keys, clock: Clock | None, entropy: Entropy) -> None:
         super().__init__(engine, keys=keys, clock=clock, entropy=entropy)
         self.publications: Publications = Publications(self)
+        self.drafts: StoredDrafts = StoredDrafts(self)
         self.incidents: Incidents = Incidents(self)
         self.deliveries: Deliveries = Deliveries(self)
         self.suppressions: Suppressions = Suppressions(self)

@@ -18,7 +18,9 @@ from policenotify.journal.audit import RUNNER, posts_of, publication_fields, rec
 from policenotify.journal.authentication import delivery_mac
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.drafts import publish_draft
 from policenotify.journal.keys import Keys
+from policenotify.journal.pictures import store_pictures
 from policenotify.journal.queue import (
     OPENING_MISSING,
     cancel_stale,
@@ -37,6 +39,7 @@ from policenotify.journal.records import (
     outcome_of,
     priority,
 )
+from policenotify.journal.takedown import take_down
 from policenotify.journal.verify import publication_digest
 from policenotify.journal.workers import Runner, enqueue
 from policenotify.model.cap import Severity
@@ -97,6 +100,8 @@ class Publications:
             IdempotencyConflict: The key names another message.
             InvalidTransition: It follows a publication that was purged.
             IncidentChanged: The incident changed since its history was read.
+            ApprovalMissing: Too few others have read it.
+            DraftConflict: Its draft is not open, or was changed since.
             PublishingStopped: Everything is stopped.
         """
         journal = self._journal
@@ -146,6 +151,10 @@ class Publications:
         """
         with self._journal.read() as connection:
             tombstones.ensure_not_purged(connection, message)
+
+    def take_down(self, publication: str, *, actor: str, reason: str, deletes: Collection[str]) -> tuple[int, int]:
+        """Delete the posts of a publication on some channels; see [`take_down`][policenotify.journal.takedown]."""
+        return take_down(self._journal, publication, actor=actor, reason=reason, deletes=deletes)
 
     def get(self, name: str) -> Publication | None:
         """Return a publication with its receipts, by its id or the caller's key.
@@ -303,7 +312,7 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
         raise IncidentChanged(
             f"Another desk is publishing with the key {new.key!r}. Try again.", incident=message.incident
         )
-    _store_pictures(connection, new)
+    store_pictures(connection, new.pictures, at)
     store_addresses(connection, keys, set().union(*new.recipients.values()), at)
     deliveries, urgency = new.deliveries, priority(message.severity or Severity.UNKNOWN)
     first = message.incident or message.lifecycle.corrects or new.id
@@ -342,6 +351,7 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
         due = [microseconds(new.due_at) if new.due_at else None]
         body["incident"] = [message.incident, new.status, *([] if message.stage is Stage.CORRECTION else due)]
     body |= {"despite_findings": new.despite_findings} if new.despite_findings else {}
+    body |= publish_draft(connection, keys, new)
     record(connection, new.at, new.actor, "published", body, publication=new.id)
 
 
@@ -483,22 +493,3 @@ def store_recipients_of(
             delivery=delivery,
             channel=channels[delivery],
         )
-
-
-def _store_pictures(connection: Connection, new: NewPublication) -> None:
-    table = schema.blob
-    pictures = {picture.digest: picture for picture in new.pictures}
-    if not pictures:
-        return
-    known = set(connection.execute(select(table.c.digest).where(table.c.digest.in_(pictures))).scalars())
-    for digest, picture in sorted(pictures.items()):
-        if digest not in known:
-            row = {
-                "digest": digest,
-                "media_type": picture.media_type,
-                "width": picture.width,
-                "height": picture.height,
-                "data": picture.data,
-                "stored_at": microseconds(new.at),
-            }
-            schema.insert_new(connection, table, [row])

@@ -29,6 +29,9 @@ QUIET = timedelta(minutes=2)
 MASS_REFUSAL = "recipients_gone"
 """The code of a block because too many recipients were reported as not existing. Only a person lifts it."""
 
+TAKEN_DOWN = "It was withdrawn before it could be sent."
+"""The reason of a delivery whose publication was withdrawn."""
+
 LISTED = 10
 """Open incidents that an error text lists."""
 
@@ -75,6 +78,25 @@ def outcome_of(state: str, *, in_doubt: bool) -> Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NeededApproval:
+    """What a new publication needs besides its author.
+
+    Attributes:
+        draft: The draft that it is, if it was submitted.
+        readers: How many other people must have approved it.
+        urgent: Why it is published before they have. Empty if it is not.
+        second_due_at: When the second reading is due then.
+        to: The channels that were named for it.
+    """
+
+    draft: str | None = None
+    readers: int = 0
+    urgent: str = ""
+    second_due_at: datetime | None = None
+    to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewPublication:
     """A publication to be stored.
 
@@ -91,7 +113,9 @@ class NewPublication:
         targets: The targets without a post: skipped, refused, a deletion, or waiting for their channel.
         recipients: The addresses on each channel's list, for channels with recipients.
         skips_without_opening: Channels that skip the end of an incident whose opening was never posted there.
-        despite_findings: The written reason to publish although findings ask for one.
+        despite_findings: The administrator's written reason to publish what findings forbid.
+        typed: The message as the caller passed it, its images named by digest.
+        approval: The approval that it needs, if any.
     """
 
     id: str
@@ -112,6 +136,8 @@ class NewPublication:
     pictures: tuple[Picture, ...] = ()
     skips_without_opening: frozenset[str] = frozenset()
     despite_findings: str = ""
+    typed: Message | None = None
+    approval: NeededApproval | None = None
 
     @property
     def deliveries(self) -> list[tuple[Target, Post | None, Post | None]]:

@@ -12,21 +12,25 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, exists, func, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from policenotify.errors import JournalError
+from policenotify.errors import JournalError, NotErasable
 from policenotify.journal import audit
 from policenotify.journal.database import schema
-from policenotify.journal.database.engine import BUSY, explain
+from policenotify.journal.database.engine import explain
 from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.draft_retention import erase_drafts, old_drafts, remove_drafts
 from policenotify.journal.keys import Keys
+from policenotify.journal.queue import cancel_pending, lock
 from policenotify.journal.records import microseconds, span
 from policenotify.journal.tombstones import (
     Selection,
     counts_to_store,
     is_about,
     is_whole,
+    purged_key,
     recipients_not_purged,
     tombstone,
 )
+from policenotify.journal.vacuum import truncate_log, vacuum_file, vacuum_server
 from policenotify.journal.verify import publication_digest
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus, Stage
@@ -47,6 +51,8 @@ _PICTURE = re.compile(r'"digest"\s*:\s*"([0-9a-f]{64})"')
 
 _UNSETTLED = (Outcome.WAITING, Outcome.SENDING, Outcome.HELD)
 _incident, _publication, _delivery, _recipient = schema.incident, schema.publication, schema.delivery, schema.recipient
+_revision = schema.revision
+_DRAFTED = select(_revision.c.message)
 _part = _publication.alias("part")  # the publications of a thread: an incident, or a message with its corrections
 
 
@@ -62,6 +68,7 @@ class Purged:
         recipients: Their recipients.
         events: Events whose bodies are erased.
         pictures: Images that no message contains any more.
+        drafts: Drafts that were never published, which are removed.
         kept: Incidents and messages that are old enough but have a delivery that is pending or held.
     """
 
@@ -72,12 +79,13 @@ class Purged:
     recipients: int = 0
     events: int = 0
     pictures: int = 0
+    drafts: int = 0
     kept: int = 0
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to purge."""
-        return not (self.publications or self.pictures)
+        return not (self.publications or self.pictures or self.drafts)
 
 
 class Retention:
@@ -108,7 +116,7 @@ class Retention:
         """
         erased = self._erase_addresses()
         if (erased or self._log_holds_erased) and self._engine.dialect.name == "sqlite":
-            self._log_holds_erased = not _truncate_log(self._engine)
+            self._log_holds_erased = not truncate_log(self._engine)
         return erased
 
     def _erase_addresses(self) -> int:
@@ -179,6 +187,14 @@ class Retention:
                 done["recipients"] += _purge_recipients(journal, kind, page)
                 with journal.write() as connection:
                     done.update(_purge_text(connection, journal.keys, kind, selection, page, journal.now(), actor))
+        with journal.write() as connection:
+            drafts = remove_drafts(connection, selection)
+            left = {"publications": {}, "deliveries": {}, "removed_drafts": drafts}
+            if drafts:
+                audit.record(
+                    connection, journal.now(), actor, audit.ERASED, {**left, "events": _with_body(connection, drafts)}
+                )
+            done.update({"drafts": len(drafts), "events": _purge_bodies(connection, drafts)})
         done["pictures"] = _purge_pictures(journal)
         self.erase_addresses()
         purged = Purged(**done)
@@ -188,6 +204,46 @@ class Retention:
             audit.seal(connection, journal.keys, journal.now())  # a missing body counts only where a purge states it
         return purged
 
+    def erase(self, name: str, actor: str, reason: str) -> Purged:
+        """Erase text, images and addresses of an incident that is over, or of one publication, at once.
+
+        What was published, when and by whom is kept, as after a purge. The posts on the networks stay.
+
+        Args:
+            name: The id of an incident, or the id or key of a publication. With a message outside incidents go its
+                corrections. The opening of an open incident cannot be erased.
+            actor: Who erases.
+            reason: Why. It is kept, and must hold no name.
+
+        Raises:
+            NotErasable: There is none, the incident is open, or a post is being sent or in doubt.
+        """
+        journal = self._journal
+        journal.authorize(actor, "erase")
+        with journal.write() as connection:
+            ids = _cancel_erased(connection, _to_erase(connection, journal.keys, name), microseconds(journal.now()))
+            audit.record(connection, journal.now(), actor, "erasure_begun", {"of": sorted(ids), "reason": reason})
+        with journal.write() as connection:
+            audit.seal(connection, journal.keys, journal.now())
+        done: Counter[str] = Counter()
+        for delivery in _with_recipients(journal, _delivery.c.publication.in_(ids)):
+            while count := _purge_some_recipients(journal, delivery, addresses=True):
+                done["recipients"] += count
+        with journal.write() as connection:
+            _cancel_erased(connection, ids, microseconds(journal.now()))
+            done.update(
+                _erase_content(connection, journal.keys, ids, journal.now(), actor, incidents=_states(connection, ids))
+            )
+        done["pictures"] = _purge_pictures(journal)
+        erased = Purged(**done)
+        with journal.write() as connection:
+            audit.record(connection, journal.now(), actor, "purged", {"of": sorted(ids), **asdict(erased)})
+        with journal.write() as connection:
+            audit.seal(connection, journal.keys, journal.now())
+        if self._engine.dialect.name == "sqlite":
+            self._log_holds_erased = not truncate_log(self._engine)
+        return erased
+
     def vacuum(self) -> tuple[int, int]:
         """Give erased space back to the disk. Return the size in bytes before and after.
 
@@ -196,7 +252,7 @@ class Retention:
         """
         engine = self._engine
         try:
-            return _vacuum_file(engine) if engine.dialect.name == "sqlite" else _vacuum_server(engine)
+            return vacuum_file(engine) if engine.dialect.name == "sqlite" else vacuum_server(engine)
         except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
             raise JournalError(
                 f"The journal could not be vacuumed: {explain(error)}. Nothing in it was lost or changed. "
@@ -285,6 +341,7 @@ def _plan(connection: Connection, selection: Selection) -> Purged:
             }
             planned.update({name: connection.execute(query).scalar_one() for name, query in counted.items()})
             planned.update({kind: len(page), "publications": len(publications)})
+    planned["drafts"] = len(connection.execute(old_drafts(selection)).all())
     planned["pictures"] = len(_unused_pictures(connection, ids))
     return Purged(**planned)
 
@@ -294,17 +351,20 @@ def _plan(connection: Connection, selection: Selection) -> Purged:
 
 def _purge_recipients(journal: Transactions, kind: str, page: Sequence[str]) -> int:
     """Erase the recipients of some threads. How many had which outcome is kept with the delivery."""
-    of_threads = and_(_delivery.c.publication.in_(_parts(kind, page)), _delivery.c.has_recipients)
-    with journal.read() as connection:
-        deliveries = list(connection.execute(select(_delivery.c.id).where(of_threads)).scalars())
     purged = 0
-    for delivery in deliveries:
+    for delivery in _with_recipients(journal, _delivery.c.publication.in_(_parts(kind, page))):
         while count := _purge_some_recipients(journal, delivery):
             purged += count
     return purged
 
 
-def _purge_some_recipients(journal: Transactions, delivery: int) -> int:
+def _with_recipients(journal: Transactions, of_them: ColumnElement[bool]) -> list[int]:
+    with journal.read() as connection:
+        return list(connection.execute(select(_delivery.c.id).where(of_them, _delivery.c.has_recipients)).scalars())
+
+
+def _purge_some_recipients(journal: Transactions, delivery: int, *, addresses: bool = False) -> int:
+    """Erase some recipients of a delivery; their addresses too, unless another delivery has them."""
     of_delivery = _recipient.c.delivery == delivery
     with journal.write() as connection:
         query = select(_recipient.c.key).where(of_delivery).order_by(_recipient.c.key).limit(_RECIPIENTS)
@@ -315,7 +375,66 @@ def _purge_some_recipients(journal: Transactions, delivery: int) -> int:
         uncounted = update(_delivery).where(_delivery.c.id == delivery, recipients_not_purged())
         connection.execute(uncounted.values(request=counts_to_store(counts)))
         connection.execute(delete(_recipient).where(of_delivery, _recipient.c.key <= keys[-1]))
+        if addresses:
+            address = schema.address
+            unused = and_(address.c.key.in_(keys), ~exists().where(_recipient.c.key == address.c.key))
+            connection.execute(delete(address).where(unused))
         return len(keys)
+
+
+# --- erasing one incident or publication
+
+
+def _to_erase(connection: Connection, keys: Keys, name: str) -> set[str]:
+    """Return the ids of the publications that a name means, with the incident locked.
+
+    Raises:
+        NotErasable: There is none, or its incident is open.
+    """
+    named = or_(_publication.c.id == name, _publication.c.key.in_([name, purged_key(keys, name)]))
+    row = connection.execute(select(_publication).where(named)).first()
+    incident = name if row is None else row.incident
+    locked = connection.execute(select(_incident).where(_incident.c.id == incident).with_for_update()).first()
+    is_open = locked is not None and locked.status == IncidentStatus.OPEN
+    if row is None and locked is None:
+        raise NotErasable(f"There is no incident and no publication {name!r}. To list them: policenotify status")
+    if is_open and (row is None or row.sequence == 1):
+        raise NotErasable(
+            f"Incident {incident!r} is open, and its readers wait for the end. End it (policenotify end {incident}) or "
+            "cancel it first. To take posts down now: policenotify withdraw"
+        )
+    if row is None:
+        of_incident = select(_publication.c.id).where(_publication.c.incident == incident)
+        return set(connection.execute(of_incident).scalars())
+    corrections = select(_publication.c.id).where(_publication.c.corrects == row.id, _publication.c.incident.is_(None))
+    return {row.id, *connection.execute(corrections).scalars()}
+
+
+def _cancel_erased(connection: Connection, ids: set[str], at: int) -> set[str]:
+    """Cancel what waits of some publications. Return their ids.
+
+    Raises:
+        NotErasable: A post is being sent, or may be out.
+    """
+    of_them = select(_delivery).where(_delivery.c.publication.in_(ids), _delivery.c.state.in_(_UNSETTLED))
+    rows = connection.execute(of_them.order_by(_delivery.c.id)).all()
+    lock(connection, *{row.ordering_key for row in rows})
+    rows = connection.execute(of_them.order_by(_delivery.c.id)).all()
+    if busy := [row.id for row in rows if row.state != Outcome.WAITING or row.in_doubt]:
+        raise NotErasable(
+            f"Delivery {busy[0]} is being sent, or nobody knows whether it is out. Wait a minute, or settle it "
+            "(policenotify resolve), then erase again."
+        )
+    for row in rows:
+        cancel_pending(connection, row, Outcome.SUPERSEDED, "Its content was erased.", at)
+    return ids
+
+
+def _states(connection: Connection, ids: set[str]) -> list[list[object]]:
+    """Return the state of the incidents of some publications, whose own events lose what they state of it."""
+    of_them = select(_publication.c.incident).where(_publication.c.id.in_(ids))
+    query = select(_incident.c.id, _incident.c.status, _incident.c.due_at).where(_incident.c.id.in_(of_them))
+    return [list(row) for row in connection.execute(query.order_by(_incident.c.id))]
 
 
 # --- text
@@ -329,7 +448,20 @@ def _purge_text(
     # After waiting for a lock, only the next statement sees what the other process has published.
     connection.execute(select(key).where(key.in_(page)).order_by(key).with_for_update()).all()
     threads = [str(thread) for thread in connection.execute(select(key).where(old, ~busy, key.in_(page))).scalars()]
-    ids = set(connection.execute(_parts(kind, threads)).scalars())
+    erased = _erase_content(connection, keys, set(connection.execute(_parts(kind, threads)).scalars()), now, actor)
+    return Counter({kind: len(threads), **erased})
+
+
+def _erase_content(
+    connection: Connection,
+    keys: Keys,
+    ids: set[str],
+    now: datetime,
+    actor: str,
+    *,
+    incidents: Sequence[Sequence[object]] = (),
+) -> Counter[str]:
+    """Erase the text of some publications, their deliveries and their drafts, and state what is left of them."""
     rows = connection.execute(select(_publication).where(_publication.c.id.in_(ids), is_whole())).all()
     left: dict[str, str] = {}
     for row in rows:
@@ -348,21 +480,19 @@ def _purge_text(
     query = select(_delivery.c.publication, _delivery.c.id, _delivery.c.state).where(_delivery.c.publication.in_(left))
     for delivery in connection.execute(query.order_by(_delivery.c.id)):
         outcomes[delivery.publication][str(delivery.id)] = delivery.state
+    drafts = erase_drafts(connection, keys, ids, now)
+    about = ids | drafts.keys()
     erased = {
-        "events": _with_body(connection, ids),
+        "events": _with_body(connection, about),
         "publications": left,
         "deliveries": outcomes,
+        "drafts": drafts,
+        "incidents": [*incidents],
     }
     if left or erased["events"]:
         audit.record(connection, now, actor, audit.ERASED, erased)
-    return Counter(
-        {
-            kind: len(threads),
-            "publications": len(rows),
-            "deliveries": deliveries.rowcount,
-            "events": _purge_bodies(connection, ids),
-        }
-    )
+    counts = {"publications": len(rows), "deliveries": deliveries.rowcount, "events": _purge_bodies(connection, about)}
+    return Counter(counts)
 
 
 def _with_body(connection: Connection, publications: Iterable[str]) -> list[int]:
@@ -392,6 +522,8 @@ def _unused_pictures(connection: Connection, purged: Iterable[str] = ()) -> set[
             break
         after = rows[-1].id
         unused.difference_update(*(_PICTURE.findall(row.message) for row in rows if row.id not in ignored))
+    if unused:
+        unused.difference_update(*map(_PICTURE.findall, connection.execute(_DRAFTED).scalars()))
     return unused
 
 
@@ -410,7 +542,9 @@ def _purge_pictures(journal: Transactions) -> int:
 def _published_since(connection: Connection, event: int) -> set[str]:
     """Return the images of publications since an event."""
     query = select(_publication.c.message).join(schema.event, schema.event.c.publication == _publication.c.id)
-    messages = connection.execute(query.where(schema.event.c.id > event)).scalars()
+    drafted = select(_revision.c.message).join(schema.event, schema.event.c.publication == _revision.c.draft)
+    recent = schema.event.c.id > event
+    messages = [one for each in (query, drafted) for one in connection.execute(each.where(recent)).scalars()]
     return {digest for message in messages for digest in _PICTURE.findall(message)}
 
 
@@ -422,62 +556,3 @@ def _random_key(connection: Connection) -> ColumnElement[str]:
     if connection.dialect.name == "sqlite":
         return func.lower(func.hex(func.randomblob(32)))
     return func.replace(func.concat(func.gen_random_uuid(), func.gen_random_uuid()), "-", "")
-
-
-def _truncate_log(engine: Engine) -> bool:
-    """Remove erased data from the write-ahead log of a file. Return False if another process is reading it."""
-    pooled = engine.raw_connection()
-    try:
-        cursor = pooled.cursor()
-        [patience] = cursor.execute("PRAGMA busy_timeout").fetchone()
-        cursor.execute("PRAGMA busy_timeout = 0")  # nobody waits for this: the next erasure tries again
-        try:
-            [busy, *_] = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        finally:
-            cursor.execute(f"PRAGMA busy_timeout = {int(patience)}")
-    except engine.dialect.loaded_dbapi.Error:
-        return False
-    finally:
-        pooled.close()
-    return not busy
-
-
-def _vacuum_file(engine: Engine) -> tuple[int, int]:
-    pooled = engine.raw_connection()  # VACUUM runs outside transactions, and the engine begins one by itself
-    try:
-        cursor = pooled.cursor()
-
-        def ask(statement: str) -> int:
-            [answer, *_] = cursor.execute(statement).fetchone()
-            return int(answer)
-
-        before = ask("PRAGMA page_count") * ask("PRAGMA page_size")
-        cursor.execute("VACUUM")
-        cursor.execute("PRAGMA optimize").fetchall()
-        # The write-ahead log holds the old pages until it is truncated (sqlite.org/pragma.html, wal_checkpoint).
-        if ask("PRAGMA wal_checkpoint(TRUNCATE)"):
-            raise JournalError(
-                "The journal was vacuumed, but another process is still reading it: erased data may still be in the "
-                "file that ends in -wal. Try again when no other process uses the journal."
-            )
-        return before, ask("PRAGMA page_count") * ask("PRAGMA page_size")
-    finally:
-        pooled.close()
-
-
-def _vacuum_server(engine: Engine) -> tuple[int, int]:
-    # Not FULL: that would lock all processes out while it copies the tables.
-    names = [table.name for table in schema.metadata.sorted_tables]
-    size = "SELECT sum(pg_total_relation_size(name::regclass)) FROM unnest(string_to_array('{}', ',')) AS name"
-    size = size.format(",".join(names))
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql(f"SET lock_timeout = '{BUSY}s'")
-        connection.exec_driver_sql("SET statement_timeout = 0")  # a journal of years takes its time
-        try:
-            before = connection.exec_driver_sql(size).scalar_one()
-            for name in names:
-                connection.exec_driver_sql(f"VACUUM (ANALYZE) {name}")
-            return int(before), int(connection.exec_driver_sql(size).scalar_one())
-        finally:
-            for setting in ("lock_timeout", "statement_timeout"):  # the connection returns to the pool
-                connection.exec_driver_sql(f"RESET {setting}")

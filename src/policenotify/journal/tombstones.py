@@ -25,7 +25,10 @@ RULES: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, str])
 
 _MARK = '{"purged":'  # begins the rules of a purged publication
 _COUNTED = '{"recipients":'  # begins the request of a delivery whose recipients were purged
-_KEY, _DIGEST = "purged key", "purged digest"
+_KEY = "purged key"
+DIGEST = "purged digest"
+"""The purpose of the keyed hash that replaces a digest."""
+
 _COUNTS: TypeAdapter[dict[str, dict[Outcome, int]]] = TypeAdapter(dict[str, dict[Outcome, int]])
 _publication, _delivery = schema.publication, schema.delivery
 _STORED_COUNTS = select(_delivery.c.id, _delivery.c.request).where(
@@ -81,8 +84,19 @@ def purged_key(keys: Keys, key: str) -> str:
 
 def tombstone(row: Row[Any], keys: Keys, now: datetime) -> dict[str, object]:
     """Return the columns of a purged publication. Neither its text nor the caller's key can be guessed from them."""
-    message = read_message(row.message)
-    kept = Message(
+    kept = tombstone_of(read_message(row.message), now)
+    return {
+        "key": None if row.key is None else purged_key(keys, row.key),
+        "digest": keys.tag(DIGEST, row.digest),
+        "message": kept.model_dump_json(exclude_none=True),
+        "findings": "[]",
+        "rules": RULES.dump_json({"purged": now.astimezone(UTC).isoformat()}).decode(),
+    }
+
+
+def tombstone_of(message: Message, now: datetime) -> Message:
+    """Return what is left of a purged message."""
+    return Message(
         category=message.category,
         severity=message.severity,
         urgency=message.urgency,
@@ -91,13 +105,6 @@ def tombstone(row: Row[Any], keys: Keys, now: datetime) -> dict[str, object]:
         exercise=message.exercise,
         headline=HEADLINE.format(day=now),
     )
-    return {
-        "key": None if row.key is None else purged_key(keys, row.key),
-        "digest": keys.tag(_DIGEST, row.digest),
-        "message": kept.model_dump_json(exclude_none=True),
-        "findings": "[]",
-        "rules": RULES.dump_json({"purged": now.astimezone(UTC).isoformat()}).decode(),
-    }
 
 
 def counts_to_store(recipients: dict[Outcome, int]) -> str:
@@ -125,14 +132,16 @@ def repeated(connection: Connection, keys: Keys, key: str, digest: str) -> str |
     """
     known = {row.key: row for row in connection.execute(_KEYED, {"keys": [key, purged_key(keys, key)]})}
     for name, row in known.items():
-        if row.digest != (digest if name == key else keys.tag(_DIGEST, digest)):
+        if row.digest != (digest if name == key else keys.tag(DIGEST, digest)):
             raise IdempotencyConflict(key, row.id)
         return str(row.id)
     return None
 
 
 def ensure_not_purged(connection: Connection, message: Message) -> None:
-    """Check that a message does not follow a purged publication.
+    """Check that a message neither corrects a purged publication nor follows a purged opening.
+
+    An update of an open incident may be erased, and its end is published all the same.
 
     Raises:
         InvalidTransition: It does: there is no text left to correct, and no post to reply to.
@@ -140,7 +149,10 @@ def ensure_not_purged(connection: Connection, message: Message) -> None:
     incident, corrects = message.incident, message.lifecycle.corrects
     if message.stage is Stage.OPENING or (incident is None and corrects is None):
         return
-    earlier = _publication.c.incident == incident if incident is not None else _publication.c.id == corrects
+    opening = and_(_publication.c.incident == incident, _publication.c.sequence == 1)
+    earlier = _publication.c.id == corrects if corrects is not None else opening
+    if incident is not None and corrects is not None:
+        earlier = or_(earlier, opening)
     query = select(_publication.c.rules).where(earlier, ~is_whole()).limit(1)
     if (at := purged_at(connection.execute(query).scalar() or "")) is not None:
         subject = f"Incident {incident!r}" if incident is not None else f"Publication {corrects}"

@@ -168,6 +168,7 @@ class Statements:
         self._purged: dict[str, dict[str, str]] = {}  # the outcomes of the deliveries of purged publications
         self._emptied: set[int] = set()
         self._may_be_empty: set[int] = set()
+        self.drafts: dict[str, str] = {}
         self.incidents: dict[str, list[object]] = {}
         self.suppressed: set[tuple[str, str]] = set()  # channel and key
         self.stopped_by: str = ""
@@ -226,12 +227,17 @@ class Statements:
     def _published(self, event: Mapping[str, Any], body: Mapping[str, Any]) -> None:
         self._publications[event["publication"]] = body["record"]
         self._add_posts(event["publication"], body)
+        if draft := body.get("draft"):
+            self.drafts[draft[0]] = draft[1]
         if incident := body.get("incident"):
             name, *state = incident
             self.incidents[name] = [*state, *self.incidents.get(name, [None, None])[len(state) :]]
 
     def _refused_by_check(self, event: Mapping[str, Any], body: Mapping[str, Any]) -> None:
         self._publications[event["publication"]] = body["record"]
+
+    def _drafted(self, event: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+        self.drafts[event["publication"]] = body["record"]
 
     def _rendered(self, event: Mapping[str, Any], body: Mapping[str, Any]) -> None:
         self._posts.get(event["publication"], {}).pop(body["replaces"], None)
@@ -240,6 +246,9 @@ class Statements:
     def _add_posts(self, publication: str, body: Mapping[str, Any]) -> None:
         self._posts.setdefault(publication, {}).update(body["posts"])
         self._outcomes.update(body["outcomes"])
+
+    def _taken_down(self, event: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+        self._add_posts(event["publication"], body)
 
     def _settled(self, event: Mapping[str, Any], body: Mapping[str, Any]) -> None:
         number = event["delivery"]
@@ -258,6 +267,11 @@ class Statements:
     def _erased(self, _event: Mapping[str, Any], body: Mapping[str, Any]) -> None:
         self._may_be_empty.update(body["events"])
         self._left.update(body["publications"])
+        self.drafts.update(body.get("drafts", {}))
+        for name in body.get("removed_drafts", ()):
+            self.drafts.pop(name, None)
+        for name, *state in body.get("incidents", ()):
+            self.incidents[name] = state
         self._purged.update({name: dict(outcomes) for name, outcomes in body["deliveries"].items()})
 
     def _stopped(self, event: Mapping[str, Any], _body: Mapping[str, Any]) -> None:
@@ -278,7 +292,22 @@ _READ: Mapping[str, Callable[[Statements, Mapping[str, Any], Mapping[str, Any]],
     {
         "published": Statements._published,  # noqa: SLF001 - its own
         "refused_by_check": Statements._refused_by_check,  # noqa: SLF001 - its own
+        **dict.fromkeys(
+            (
+                "drafted",
+                "revised",
+                "submitted",
+                "approved",
+                "returned",
+                "rejected",
+                "withdrawn",
+                "expired",
+                "second_reading",
+            ),
+            Statements._drafted,  # noqa: SLF001 - its own
+        ),
         "rendered": Statements._rendered,  # noqa: SLF001 - its own
+        "taken_down": Statements._taken_down,  # noqa: SLF001 - its own
         "settled": Statements._settled,  # noqa: SLF001 - its own
         "resolved": Statements._settled,  # noqa: SLF001 - its own
         "deleted": Statements._deleted,  # noqa: SLF001 - its own

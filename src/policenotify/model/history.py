@@ -64,6 +64,7 @@ class HistoryEntry:
         message: The resolved message.
         at: The time when it was stored in the journal.
         posts: Its posts.
+        erased: Its text was erased.
     """
 
     publication: str
@@ -71,6 +72,7 @@ class HistoryEntry:
     message: Message
     at: datetime
     posts: tuple[PostedPart, ...] = ()
+    erased: bool = False
 
     @property
     def stage(self) -> Stage:

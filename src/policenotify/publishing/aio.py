@@ -24,6 +24,7 @@ from policenotify.delivery.worker import Worker
 from policenotify.journal.records import IncidentLine
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
+from policenotify.publishing.drafts import Drafts
 from policenotify.publishing.preparation import ChannelProblem
 from policenotify.publishing.publisher import Preview, Publisher
 
@@ -63,14 +64,36 @@ class AsyncPublisher:
         actor: str,
         to: Sequence[str] | None = None,
         wait: timedelta | float | None = None,
+        draft: str | None = None,
+        urgent: str = "",
         despite_findings: str = "",
     ) -> Publication:
         """See `Publisher.publish`."""
         return await _call(
             lambda: self._publisher.publish(
-                message, key=key, actor=actor, to=to, wait=wait, despite_findings=despite_findings
+                message,
+                key=key,
+                actor=actor,
+                to=to,
+                wait=wait,
+                draft=draft,
+                urgent=urgent,
+                despite_findings=despite_findings,
             )
         )
+
+    async def withdraw(
+        self, publication: str, *, actor: str, reason: str, wait: timedelta | float | None = None
+    ) -> Publication:
+        """See `Publisher.withdraw`."""
+        return await _call(lambda: self._publisher.withdraw(publication, actor=actor, reason=reason, wait=wait))
+
+    async def with_drafts(self, step: Callable[[Drafts], _Result]) -> _Result:
+        """Take a step of approval: `await publisher.with_drafts(lambda drafts: drafts.submit(name, actor="claire"))`.
+
+        See [`Drafts`][policenotify.publishing.drafts.Drafts].
+        """
+        return await _call(lambda: step(self._publisher.drafts))
 
     async def incident(self, incident: str) -> Publication:
         """See `Publisher.incident`."""

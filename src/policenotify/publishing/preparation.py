@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from policenotify.channel import ChannelConfig, Clock, Operation, Picture
 from policenotify.checks import SHIPPED, Check, CheckContext, Vocabulary, run_checks
 from policenotify.errors import InvalidTransition, JournalError, MessageTooLong, PolicenotifyError, SettingsError
+from policenotify.findings import are_blocking
 from policenotify.journal.records import LISTED, NewPublication, describe_incidents
 from policenotify.model import places
 from policenotify.model.history import History, RenderedPost, Target
@@ -154,7 +155,7 @@ class Preparer:
             SettingsError: No channel is chosen, or *to* names an unknown one.
         """
         at = self.journal.now()
-        publication = _ulid(at, self.entropy(10))
+        publication = ulid(at, self.entropy(10))
         incident = message.incident or (publication if message.stage is Stage.OPENING else None)
         history = self._history(message)
         status = self._status_after(message, history, incident)
@@ -200,13 +201,14 @@ class Preparer:
                 picture.model_copy(update={"alt": image.alt})
                 for picture, image in zip(pictures, resolved.images, strict=True)
             ),
+            typed=message,
             skips_without_opening=frozenset(
                 name for name, channel in self.channels.items() if channel.without_opening == "skip"
             ),
         )
-        if not despite_findings and any(finding.blocks for finding in new.findings):
+        if not despite_findings and are_blocking(new.findings):
             return new
-        channels = {name: self._discover_capabilities(channel) for name, channel in self.channels.items()}
+        channels = {name: self.discover_capabilities(channel) for name, channel in self.channels.items()}
         for name in self.duty_channels:  # no message of the desk begins there
             channels[name] = replace(channels[name], retired=True)
         targets = choose_targets(
@@ -234,7 +236,7 @@ class Preparer:
         history = self._history(message)
         earlier = tuple(takewhile(lambda entry: entry.publication != publication.id, history.entries))
         history = replace(history, entries=earlier)
-        channel = self._discover_capabilities(channel)
+        channel = self.discover_capabilities(channel)
         _, pictures = load_images(message, self.journal.publications.picture)
         targets = choose_targets_on(message, history, channel)
         return self._render(targets, {channel.name: channel}, publication, history, pictures)
@@ -330,7 +332,7 @@ class Preparer:
             is_shared=bool(name) and places.is_shared(name),
         )
 
-    def _discover_capabilities(self, channel: ChannelConfig) -> ChannelConfig:
+    def discover_capabilities(self, channel: ChannelConfig) -> ChannelConfig:
         """Return the channel with the capabilities that its server is known to have."""
         if not channel.discovers_capabilities:
             return channel
@@ -398,8 +400,8 @@ class Preparer:
         return usable, tuple(pending.values()), many
 
 
-def _ulid(at: datetime, randomness: bytes) -> str:
-    """Return a ULID of that time: the id of a publication."""
+def ulid(at: datetime, randomness: bytes) -> str:
+    """Return a ULID of that time: the id of a publication or draft."""
     number = (int(at.timestamp() * 1000) << 80) | int.from_bytes(randomness)
     return "".join(_ULID_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
 

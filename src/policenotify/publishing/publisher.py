@@ -15,18 +15,28 @@ from policenotify.channel import ChannelConfig, Clock, Operation, Picture
 from policenotify.checks import CHECKS, SHIPPED, Check, Vocabulary
 from policenotify.delivery.attempt import backoff
 from policenotify.delivery.dispatcher import Dispatcher
-from policenotify.delivery.worker import Worker
-from policenotify.errors import InvalidTransition, JournalError, MessageRejected, SettingsError, forget_locals_of
-from policenotify.findings import Finding, Level
+from policenotify.delivery.worker import JournalWork, Worker
+from policenotify.errors import (
+    ApprovalMissing,
+    InvalidTransition,
+    JournalError,
+    MessageRejected,
+    SettingsError,
+    forget_locals_of,
+)
+from policenotify.findings import Finding, are_blocking
 from policenotify.journal.records import LEASE, LISTED, NewPublication, describe_incidents
 from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.message import Message, parsed, read
 from policenotify.model.receipt import UNVERIFIED, Publication, Receipt, local_time
+from policenotify.publishing.approval import ApprovalRule
+from policenotify.publishing.arguments import Naming, check_names, checked_reason, wait_of
+from policenotify.publishing.drafts import Drafts
 from policenotify.publishing.images import file_names, load_images, with_pictures
 from policenotify.publishing.preparation import ChannelProblem, PendingDeliveries, Preparer, read_recipients
 from policenotify.publishing.reminders import CATEGORY as DUTY_CATEGORY
 from policenotify.publishing.reminders import DutyNotifier, Reminder, ReminderPolicy, Reminders, duty_profile
-from policenotify.publishing.routing import Route
+from policenotify.publishing.routing import Route, refuse_shared_accounts
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, Locale
 from policenotify.validation import did_you_mean
 
@@ -38,11 +48,7 @@ if TYPE_CHECKING:
     from policenotify.journal.records import IncidentLine
     from policenotify.journal.workers import Runner
 
-SHORTEST_REASON = 10
-"""Characters of a written reason, at least."""
-
 _ATTEMPTS = 5  # to store a publication while other processes change its incident
-_TURN = timedelta(seconds=5)  # for which a worker delivers before it looks for pending deliveries and reminders again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +110,7 @@ class Publisher:
         reopen: Callable[[str], ChannelConfig | None] | None = None,
         pictures: Path | None = None,
         may: May | None = None,
+        approval: Sequence[ApprovalRule] = (),
     ) -> None:
         """Make a publisher.
 
@@ -131,10 +138,12 @@ class Publisher:
             runners: Engines of the host application to notify of new publications.
             reopen: Makes a channel with a problem again, from the current settings.
             pictures: The folder of the images that messages in JSON may name by path. By default they may name none.
-            may: Called with actor, action and message before each publication, before one that a finding of level
-                `block` forbids (action `overrule`; without a rule no actor may), and before `stop`, `resume`,
-                `resolve`, `purge` and `lift`, which have no message. It returns `True`, or the reason why the actor may
-                not. policenotify itself does not verify who the actor is.
+            may: Called with actor, action and message before each publication and each step of a draft, before a
+                publication that a finding of level `block` forbids (action `overrule`; without a rule no actor may),
+                and before `stop`, `resume`, `resolve`, `purge` and `lift`, which have no message. It returns `True`, or
+                the reason why the actor may not. policenotify itself does not verify who the actor is.
+            approval: Which messages others read before they are published. Without rules none, except those with a
+                finding of level `second`.
 
         Raises:
             SettingsError: Two channels are the same account, or a duty channel does not exist.
@@ -142,7 +151,7 @@ class Publisher:
         self.journal = journal
         journal.may = may or journal.may
         self.channels: dict[str, ChannelConfig] = {channel.name: channel for channel in channels}
-        _refuse_shared_accounts(self.channels.values())
+        refuse_shared_accounts(self.channels.values())
         self.routes: tuple[Route, ...] = tuple(routes)
         self.profiles = profiles
         self.locales = locales
@@ -175,6 +184,7 @@ class Publisher:
             names=names or {},
             words=words,
         )
+        self.drafts: Drafts = Drafts(journal, self._preparer, approval, self.publish)
         self._pending = PendingDeliveries(
             journal=journal,
             channels=self.channels,
@@ -188,7 +198,7 @@ class Publisher:
         self._reminders = Reminders(journal=journal, policy=policy, on_overdue=on_overdue)
         self._duty = DutyNotifier(journal=journal, preparer=self._preparer, reminders=self._reminders)
         self._worker = Worker(
-            _Background(journal, self._dispatcher, self._pending.run, self._tidy, self._next_at), clock=self.clock
+            JournalWork(journal, self._dispatcher, self._pending.run, self._tidy, self._next_at), clock=self.clock
         )
 
     def __enter__(self) -> Self:
@@ -232,9 +242,10 @@ class Publisher:
         new = self._preparer.prepare(
             message, pictures, key="", actor="", to=to, file_names=names, despite_findings=True
         )
+        missing = self.drafts.missing_approval(new, draft=None, urgent="")
         return Preview(
             message=new.message,
-            findings=new.findings,
+            findings=(*missing, *new.findings),
             posts=new.posts,
             deletions=tuple(
                 target for target in new.targets if target.operation is Operation.DELETE and not target.skip
@@ -252,6 +263,8 @@ class Publisher:
         to: Sequence[str] | None = None,
         wait: timedelta | float | None = None,
         connection: Connection | None = None,
+        draft: str | None = None,
+        urgent: str = "",
         despite_findings: str = "",
     ) -> Publication:
         """Store a message in the journal, deliver it, and return what became of it.
@@ -275,14 +288,19 @@ class Publisher:
                 that was used) leaves your transaction usable. The draft of a rejected message is kept if you commit.
                 On SQLite begin it with `BEGIN IMMEDIATE`: a transaction that has only read so far fails if another
                 process has written since, and must be started again.
-            despite_findings: The written reason, of at least 10 characters, to publish although findings of level
-                `second` ask for one. For level `block`, the installation's rule (`may`) must also allow the actor to
-                `overrule`. The journal keeps it.
+            despite_findings: The administrator's written reason, of at least 10 characters, to publish although a
+                finding of level `block` forbids it. The installation's rule (`may`) must allow the actor to `overrule`.
+                The journal keeps it. Findings of level `second` still ask for another reader.
+            draft: The id of the draft that the message is; see `Drafts.publish`.
+            urgent: Why it is published before others have read it, in at least 10 characters. A second reading is then
+                owed. Without effect on a message that no other person needs to read.
 
         Raises:
             ValueError: *key* or *actor* is empty or too long, *wait* is not a time, *wait* is not zero in your own
-                transaction, or *despite_findings* is too short.
+                transaction, or *urgent* or *despite_findings* states no reason.
             MessageRejected: A finding blocks, and no reason lifts it. The draft is kept.
+            ApprovalMissing: Others must read it first (a kind of `MessageRejected`).
+            DraftConflict: The draft is not open any more, or is another message.
             InvalidTransition: The stage is not allowed now in this incident, or another process published first.
             IdempotencyConflict: The key names another message.
             MessageTooLong: The message fits none of the channels.
@@ -295,11 +313,11 @@ class Publisher:
 
         In all other cases nothing was sent.
         """
-        _check_names(key, actor)
-        if despite_findings and len(despite_findings.strip()) < SHORTEST_REASON:
-            raise ValueError(f"despite_findings: write at least {SHORTEST_REASON} characters. Nothing was sent")
+        check_names(key, actor)
+        urgent = urgent and checked_reason("urgent", urgent)
+        despite_findings = despite_findings and checked_reason("despite_findings", despite_findings)
         # Before anything is written: a wrong value must not come to light after that.
-        wait = _span(self.wait if wait is None and connection is None else wait)
+        wait = wait_of(self.wait if wait is None and connection is None else wait)
         if connection is not None and wait:
             raise ValueError("wait: nothing can be delivered before you commit; leave it out. Nothing was sent")
         if connection is None:
@@ -309,26 +327,25 @@ class Publisher:
                 names = file_names(message)
                 message, pictures = load_images(message, self.journal.publications.picture)
                 first = self.journal.publications.find_repeated(key, message.digest())
-                publication, new = (
-                    (first, False)
-                    if first
-                    else self._store(
-                        message,
-                        pictures,
+                publication, new = first, False
+                if publication is None:
+                    naming = Naming(
                         key=key,
                         actor=actor,
                         to=to,
-                        names=names,
-                        despite_findings=despite_findings.strip(),
+                        draft=draft,
+                        urgent=urgent,
+                        despite_findings=despite_findings,
+                        file_names=names,
                     )
-                )
+                    publication, new = self._store(message, pictures, naming)
             except JournalError as error:
                 error.mark_not_published()
                 raise
             except MessageRejected as error:
                 if connection is None or error.publication is None:
                     raise
-                raise MessageRejected(error.findings, error.publication, in_transaction=True) from None
+                raise type(error)(error.findings, error.publication, in_transaction=True) from None
             if connection is not None:
                 return self._report(publication, repeated=not new)
         if new:
@@ -340,20 +357,43 @@ class Publisher:
             self.journal.retention.erase_when_due()
         return report
 
-    def _store(
-        self,
-        message: Message,
-        pictures: Sequence[Picture],
-        *,
-        key: str,
-        actor: str,
-        to: Sequence[str] | None,
-        names: Sequence[str],
-        despite_findings: str,
-    ) -> tuple[str, bool]:
+    def withdraw(
+        self, publication: str, *, actor: str, reason: str, wait: timedelta | float | None = None
+    ) -> Publication:
+        """Take the posts of one publication down, with their images, where the network can delete.
+
+        What of it still waits is not sent any more. Mails and SMS cannot be taken back. An incident goes on as it was:
+        its end is still owed, and readers of what is deleted learn nothing of it. For them, publish a correction or
+        a cancellation. The text stays in the journal: `journal.retention.erase`.
+
+        Args:
+            publication: Its id or key.
+            actor: Who decides it.
+            reason: Why, in at least 10 characters.
+            wait: How long to delete before returning, as of `publish`.
+
+        Raises:
+            KeyError: There is none.
+            ValueError: There is no reason.
+            NotAllowed: The installation's rule refuses it to the actor.
+        """
+        found = self._report(publication)
+        reason, wait = checked_reason("reason", reason), wait_of(self.wait if wait is None else wait)
+        self.journal.authorize(actor, "withdraw", found.message)
+        names = {receipt.channel for receipt in found} & self.channels.keys()
+        known = [self._preparer.discover_capabilities(self.channels[name]) for name in sorted(names)]
+        deletes = {channel.name for channel in known if channel.capabilities.deletes}
+        self.journal.publications.take_down(found.id, actor=actor, reason=reason, deletes=deletes)
+        self.wake()
+        if wait > timedelta(0):
+            self._dispatcher.drain(wait, publication=found.id)
+        return self._report(found.id)
+
+    def _store(self, message: Message, pictures: Sequence[Picture], naming: Naming) -> tuple[str, bool]:
         """Prepare and store a publication. Return its id, and whether this call stored it."""
         from policenotify.journal.publications import IncidentChanged  # noqa: PLC0415 - brings the SQL toolkit
 
+        key, actor = naming.key, naming.actor
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 with self.journal.snapshot():
@@ -362,9 +402,9 @@ class Publisher:
                         pictures,
                         key=key,
                         actor=actor,
-                        to=to,
-                        file_names=names,
-                        despite_findings=bool(despite_findings),
+                        to=naming.to,
+                        file_names=naming.file_names,
+                        despite_findings=bool(naming.despite_findings),
                     )
             except InvalidTransition:
                 # Another process may have published under this key since it was looked up.
@@ -372,17 +412,14 @@ class Publisher:
                     raise
                 return first, False
             self.journal.authorize(actor, "publish", new.message)
-            if any(finding.blocks for finding in new.findings):
-                if not self._may_overrule(new, despite_findings):
-                    self.journal.publications.add_refused(new)
-                    raise MessageRejected(new.findings, new.id)
-                new = replace(new, despite_findings=despite_findings)
+            new = self._past_findings(new, naming)
             if not (new.posts or new.targets):
                 raise SettingsError(
                     f"Nothing was sent: no route takes this {new.message.category} message. "
                     "Add a route for it, or name the channels in 'to'."
                 )
             try:
+                new = self.drafts.with_approval(new, draft=naming.draft, urgent=naming.urgent, to=naming.to)
                 publication = self.journal.publications.add(new, self.runners)
             except IncidentChanged:
                 if attempt == _ATTEMPTS:
@@ -391,16 +428,33 @@ class Publisher:
                 return publication, publication == new.id
         raise AssertionError  # pragma: no cover  # the loop returns or raises
 
+    def _past_findings(self, new: NewPublication, naming: Naming) -> NewPublication:
+        """Return it with the reason that lifts what its findings forbid.
+
+        Raises:
+            MessageRejected: A finding blocks, and nothing lifts it. It is stored as refused.
+            ApprovalMissing: Others must read it first. It is stored as refused.
+        """
+        if are_blocking(new.findings):
+            if not self._may_overrule(new, naming.despite_findings):
+                self.journal.publications.add_refused(new)
+                raise MessageRejected(new.findings, new.id)
+            new = replace(new, despite_findings=naming.despite_findings)
+        if missing := self.drafts.missing_approval(new, draft=naming.draft, urgent=naming.urgent):
+            new = replace(new, findings=(*missing, *new.findings))
+            self.journal.publications.add_refused(new)
+            raise ApprovalMissing(new.findings, new.id)
+        return new
+
     def _may_overrule(self, new: NewPublication, reason: str) -> bool:
-        """Return True if a written reason lifts what the findings ask for.
+        """Return True if an administrator's written reason lifts what the findings forbid.
 
         Raises:
             NotAllowed: The installation's rule refuses it to the actor.
         """
-        if not reason or (self.journal.may is None and any(each.level is Level.BLOCK for each in new.findings)):
+        if not reason or self.journal.may is None:
             return False
-        if any(each.level is Level.BLOCK for each in new.findings):
-            self.journal.authorize(new.actor, "overrule", new.message)
+        self.journal.authorize(new.actor, "overrule", new.message)
         return True
 
     # --- delivering
@@ -441,16 +495,18 @@ class Publisher:
     def _tidy(self) -> bool:
         """Do what may follow the deliveries. Return whether there is more to deliver."""
         self.journal.retention.erase_addresses()
+        self.drafts.expire()
         return self._duty.run()
 
     def _next_at(self) -> datetime | None:
-        """Return when the next delivery or reminder is due."""
-        return min(filter(None, (self._dispatcher.next_due(), self._reminders.next_at())), default=None)
+        """Return when the next delivery or reminder is due, or a draft expires."""
+        known = (self._dispatcher.next_due(), self._reminders.next_at(), self.journal.drafts.next_at())
+        return min(filter(None, known), default=None)
 
     # --- reporting
 
     def incident(self, incident: str) -> Publication:
-        """Return the last publication of an incident, to build what may follow.
+        """Return the last publication of an incident whose text was not erased, to build what may follow.
 
         Raises:
             InvalidTransition: There is no such incident. The error names those that are open.
@@ -460,7 +516,8 @@ class Publisher:
             lines, count = self.journal.incidents.list(limit=LISTED), self.journal.incidents.count_open()
             details = describe_incidents(history, lines, self.zone, count=count)
             raise InvalidTransition(f"There is no incident {incident!r}. {details}", incident=incident)
-        return self._report(history.entries[-1].publication)
+        last = next((entry for entry in reversed(history.entries) if not entry.erased), history.entries[-1])
+        return self._report(last.publication)
 
     def publication(self, name: str) -> Publication | None:
         """Return a publication by its id or by your key, if there is one."""
@@ -533,59 +590,3 @@ class Publisher:
             sender = "It waits, for everything is stopped. Go on with: policenotify resume"
             limited, blocked = {}, {}
         return {name: problems.get(name) or blocked.get(name) or sender + limited.get(name, "") for name in rates}
-
-
-@dataclass(frozen=True, slots=True)
-class _Background:
-    """The work of a publisher's worker."""
-
-    journal: Journal
-    dispatcher: Dispatcher
-    prepare: Callable[[], None]
-    tidy: Callable[[], object]
-    next_at: Callable[[], datetime | None]
-
-    def drain(self, enough: Callable[[], bool]) -> None:
-        self.prepare()
-        self.dispatcher.drain(_TURN, enough=enough, is_worker=True)
-        self.tidy()
-
-    def seconds_to_next(self) -> float | None:
-        due = self.next_at()
-        return None if due is None else (due - self.journal.now()).total_seconds()
-
-    def change_token(self) -> object:
-        return self.journal.change_token()
-
-    def finish(self, timeout: float) -> bool:
-        finished = self.dispatcher.finish(timeout=timeout)
-        with suppress(JournalError):  # others will notice the missing heartbeat
-            self.journal.workers.stop_heartbeat()
-        return finished
-
-
-def _refuse_shared_accounts(channels: Iterable[ChannelConfig]) -> None:
-    """Refuse two channels of one account, whose readers would get everything twice."""
-    names: dict[tuple[str, str], str] = {}
-    for channel in channels:
-        if channel.problem:
-            continue
-        first = names.setdefault((channel.network, channel.account), channel.name)
-        if first != channel.name:
-            raise SettingsError(f"The channels {first!r} and {channel.name!r} are the same account; keep one of them.")
-
-
-def _span(wait: timedelta | float | None) -> timedelta:
-    """Return a time span, given as one or in seconds. `None` is zero."""
-    if isinstance(wait, timedelta):
-        return wait
-    try:
-        return timedelta(seconds=0 if wait is None else wait)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError("wait: write a timedelta, or a number of seconds; nothing was sent") from None
-
-
-def _check_names(key: str, actor: str) -> None:
-    for name, value in (("key", key), ("actor", actor)):
-        if not value.strip() or len(value) > 200 or not value.isprintable():  # noqa: PLR2004 - the column's width
-            raise ValueError(f"{name}: 1 to 200 printable characters are needed; nothing was sent")

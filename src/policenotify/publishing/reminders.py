@@ -67,16 +67,17 @@ class ReminderPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reminder:
-    """An open incident whose deadline has passed.
+    """An open incident whose deadline has passed, or an urgent publication whose second reading is owed.
 
     Attributes:
-        incident: The incident's id.
-        headline: The headline of its opening.
+        incident: The incident's id. For a second reading outside incidents that of the publication.
+        headline: The headline of its opening, or of the urgent publication.
         place: Its place, in short.
         due_at: The deadline.
         at: When the reminder was raised.
         level: Number of the reminder for this deadline, from 1.
         others: How many further overdue incidents it stands for.
+        publication: The publication whose second reading is owed. Empty if an end or update is.
     """
 
     incident: str
@@ -88,6 +89,7 @@ class Reminder:
     level: int
     exercise: bool
     others: int = 0
+    publication: str = ""
 
     @property
     def lateness(self) -> timedelta:
@@ -96,10 +98,17 @@ class Reminder:
 
     @property
     def key(self) -> str:
-        """The publication key: one for each incident, deadline and level."""
-        return f"reminder {self.level} of {self.incident}, due {self.due_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+        """The publication key: one for each incident or second reading, deadline and level."""
+        what = f"second reading of {self.publication}" if self.publication else self.incident
+        return f"reminder {self.level} of {what}, due {self.due_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
     def __str__(self) -> str:
+        if self.publication:
+            return (
+                f"Publication {self.publication} ({self.category}) went out urgently, and its second reading is owed "
+                f"since {self.due_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC, reminder {self.level}. Read it: "
+                f"policenotify drafts {self.publication}"
+            )
         return (
             f"Incident {self.incident} ({self.category}) is overdue since {self.due_at.astimezone(UTC):%Y-%m-%d %H:%M} "
             f"UTC, reminder {self.level}: its end or an update is owed."
@@ -124,10 +133,10 @@ class Reminders:
 
     def next_at(self) -> datetime | None:
         """Return when the next reminder is due, if an incident has a deadline."""
-        known = (self.journal.incidents.deadlines(_FIRST + 1, exercise=exercise) for exercise in (False, True))
-        return min(
-            (due + self.policy.delay(level + 1) for deadlines in known for due, level in deadlines), default=None
-        )
+        ends = (self.journal.incidents.deadlines(_FIRST + 1, exercise=exercise) for exercise in (False, True))
+        readings = [(draft.second_due_at, draft.reminders) for draft in self.journal.drafts.owed(_FIRST)]
+        known = [*(deadline for deadlines in ends for deadline in deadlines), *readings]
+        return min((due + self.policy.delay(level + 1) for due, level in known if due is not None), default=None)
 
     def raise_due(self) -> tuple[Reminder, ...]:
         """Raise the reminders that are due.
@@ -135,10 +144,33 @@ class Reminders:
         Of several that fell due while no process was running, only the last is raised.
 
         Returns:
-            The current reminder of each overdue incident.
+            The current reminder of each overdue incident and second reading.
         """
         now = self.journal.now()
-        return tuple(reminder for exercise in (False, True) for reminder in self._raise_due(now, exercise=exercise))
+        ends = [reminder for exercise in (False, True) for reminder in self._raise_due(now, exercise=exercise)]
+        return (*ends, *self._raise_readings(now))
+
+    def _raise_readings(self, now: datetime) -> Iterator[Reminder]:
+        """Yield the current reminders of second readings. An urgent publication is rare, and so are they."""
+        for draft in self.journal.drafts.owed(_FIRST):
+            due, message = draft.second_due_at, draft.message
+            level = self.policy.level_after(now - due) if due else 0
+            if due is None or level == 0:
+                continue
+            reminder = Reminder(
+                incident=message.incident or draft.publication or draft.id,
+                category=message.category,
+                headline=message.headline,
+                place="",
+                due_at=due,
+                at=now,
+                level=max(level, draft.reminders),
+                exercise=message.exercise,
+                publication=draft.publication or draft.id,
+            )
+            if level > draft.reminders and self.journal.drafts.record_reminder(draft.id, due, level):
+                self._notify(reminder)
+            yield reminder
 
     def _raise_due(self, now: datetime, *, exercise: bool) -> Iterator[Reminder]:
         incidents, first = self.journal.incidents, now - self.policy.after[0]
@@ -240,12 +272,13 @@ def duty_message(reminder: Reminder, *, language: str, locale: Locale, zone: tzi
     since = locale.date_and_time(reminder.due_at, reminder.due_at, zone)
     place = f" ({reminder.place})" if reminder.place else ""
     others = f" (+ {reminder.others})" if reminder.others else ""
+    headline = phrase.reading_headline if reminder.publication else phrase.headline
     return Message(
         category=CATEGORY,
         severity=Severity.SEVERE,
-        headline=phrase.headline.format(incident=reminder.incident, since=since) + others,
+        headline=headline.format(incident=reminder.incident, since=since) + others,
         description=phrase.description.format(number=reminder.level, headline=reminder.headline, place=place),
-        instruction=phrase.instruction,
+        instruction=phrase.reading_instruction if reminder.publication else phrase.instruction,
         language=language,
         exercise=reminder.exercise,
         lifecycle=STANDALONE,

@@ -13,6 +13,7 @@ from policenotify.channel import ChannelConfig, Operation
 from policenotify.errors import Blocked
 from policenotify.findings import Finding
 from policenotify.journal.records import QUIET, IncidentLine, Takeover
+from policenotify.model.draft import Draft
 from policenotify.model.history import Outcome, Target
 from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.message import Message
@@ -186,6 +187,29 @@ class BlockedChannel(Result):
         return cls(reason=error.reason, remedy=error.remedy, code=error.code)
 
 
+class SecondReading(Result):
+    """An urgent publication that another person still has to read."""
+
+    publication: str
+    headline: str
+    reason: str
+    published_by: str
+    due_at: AwareDatetime
+    reminders: int
+
+    @classmethod
+    def of(cls, draft: Draft) -> Self:
+        """Return the result of its draft."""
+        return cls(
+            publication=draft.publication or draft.id,
+            headline=draft.message.headline,
+            reason=draft.urgent,
+            published_by=draft.published_by,
+            due_at=draft.second_due_at or draft.created_at,
+            reminders=draft.reminders,
+        )
+
+
 class InstallationStatus(Result):
     """The state of an installation, read from its journal.
 
@@ -199,6 +223,9 @@ class InstallationStatus(Result):
             incident where deliveries only wait for it.
         taken_over_again: Deliveries of the last hour that were taken over twice within one lease.
         incidents: The open incidents, the most urgent first; perhaps not all of them.
+        second_readings: Urgent publications whose second reading is owed, the earliest deadline first.
+        overdue_readings: How many of them are overdue.
+        submitted_drafts: How many drafts wait for their readers.
     """
 
     at: AwareDatetime
@@ -212,6 +239,9 @@ class InstallationStatus(Result):
     open_incidents: int
     overdue_incidents: int
     incidents: tuple[IncidentResult, ...]
+    second_readings: tuple[SecondReading, ...] = ()
+    overdue_readings: int = 0
+    submitted_drafts: int = 0
 
     @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property
@@ -254,4 +284,7 @@ class InstallationStatus(Result):
             incidents=tuple(
                 by_urgency(journal.incidents.list() if limit is None else journal.incidents.earliest_due(limit), now)
             ),
+            second_readings=tuple(SecondReading.of(draft) for draft in journal.drafts.owed(limit)),
+            overdue_readings=journal.drafts.count_owed(now),
+            submitted_drafts=journal.drafts.count_submitted(now),
         )

@@ -333,3 +333,14 @@ def _target(channel: ChannelConfig, language: str) -> Target:
 
 def _numbered(targets: Iterable[Target]) -> Iterator[Target]:
     return (replace(target, part=part) for part, target in enumerate(targets))
+
+
+def refuse_shared_accounts(channels: Iterable[ChannelConfig]) -> None:
+    """Refuse two channels of one account, whose readers would get everything twice."""
+    names: dict[tuple[str, str], str] = {}
+    for channel in channels:
+        if channel.problem:
+            continue
+        first = names.setdefault((channel.network, channel.account), channel.name)
+        if first != channel.name:
+            raise SettingsError(f"The channels {first!r} and {channel.name!r} are the same account; keep one of them.")

@@ -187,6 +187,7 @@ def open_publisher(
             wait=settings.wait,
             clock=clock,
             reminders=settings.reminders.policy(),
+            approval=[approval.rule() for approval in settings.approval],
             on_overdue=on_overdue,
             reopen=partial(_read_channel, settings.place),
             pictures=settings.pictures_path,

@@ -32,10 +32,12 @@ from policenotify.errors import JournalMissing, SettingsError
 from policenotify.journal.keys import Keys
 from policenotify.model.cap import Severity
 from policenotify.model.languages import best_match
+from policenotify.model.lifecycle import Stage
 from policenotify.model.location import Text
 from policenotify.model.message import CategoryCode, Language
 from policenotify.model.rate import EXAMPLES, Rate
 from policenotify.networks.options import by_severity
+from policenotify.publishing.approval import READ_FIRST, ApprovalRule
 from policenotify.publishing.reminders import ReminderPolicy
 from policenotify.render.locales import LOCALES, PROFILES
 from policenotify.text.spans import find_mentions, hashtag
@@ -248,6 +250,38 @@ class RouteSettings(_Table):
     to: tuple[Name, ...] = Field(min_length=1)
 
 
+class ApprovalSettings(_Table):
+    """Which messages others read before they are published. The first table that matches counts.
+
+    See [`ApprovalRule`][policenotify.publishing.approval.ApprovalRule].
+
+    Attributes:
+        categories: Messages of these categories.
+        at_least: Messages of any category from this severity on. With neither of the two, all messages.
+        stages: Only in these stages. By default all but `end` and `cancellation`.
+        readers: How many other people must approve. 0: no one needs to.
+        expires: How long a submitted draft waits for them.
+        urgent: It may be published before, with a written reason and a second reading afterwards.
+        within: How long after an urgent publication the second reading is due.
+        auto: The last approval publishes.
+        except_actors: Actors whose messages no one needs to approve.
+    """
+
+    categories: frozenset[CategoryCode] = frozenset()
+    at_least: Severity | None = None
+    stages: tuple[Stage, ...] = Field(default=tuple(stage for stage in Stage if stage in READ_FIRST), min_length=1)
+    readers: int = Field(default=1, ge=0, le=9)
+    expires: Annotated[_Duration, Field(gt=timedelta(0))] = ApprovalRule().expires
+    urgent: bool = True
+    within: Annotated[_Duration, Field(gt=timedelta(0))] = ApprovalRule().within
+    auto: bool = True
+    except_actors: frozenset[str] = frozenset()
+
+    def rule(self) -> ApprovalRule:
+        """Return the rule for the publisher."""
+        return ApprovalRule(**{**dict(self), "stages": frozenset(self.stages)})
+
+
 class ReminderSettings(_Table):
     """Reminders of overdue incidents.
 
@@ -311,6 +345,7 @@ class Settings(_Table):
         channels: The accounts, by name.
         routes: Which messages go to which channels. Without routes every message goes to every channel.
         reminders: When the desk is reminded of an overdue incident, and on which channels.
+        approval: Which messages others read before they are published.
         language: The language of the desk: of the command line, its findings, receipts, errors and pages. The default
             is that of the process (`LC_ALL`, `LC_MESSAGES`, `LANG`). Logs and JSON are English.
         categories: Changes to the shipped categories, and new ones, by code.
@@ -319,8 +354,9 @@ class Settings(_Table):
         names: The words for accounts that a channel may not mention (`"@PompiersHerault"`), and for hashtags where
             there are none (`"#OTV"`).
         words: Changes to the word lists of the checks, by the name of the list.
-        may: A function of yours, as `module:function`. It decides which actor may publish, stop, resume, resolve,
-            purge, lift, move, export or rotate, or overrule what the checks block.
+        may: A function of yours, as `module:function`. It decides which actor may publish, overrule what the checks
+            block, draft, submit, approve, return, reject, withdraw, publish urgently, read a second time, stop, resume,
+            resolve, purge, erase, lift, move, export or rotate.
     """
 
     schema_version: Literal[1] = 1
@@ -334,6 +370,7 @@ class Settings(_Table):
     channels: dict[Name, ChannelSettings] = Field(min_length=1)
     routes: tuple[RouteSettings, ...] = ()
     reminders: ReminderSettings = ReminderSettings()
+    approval: tuple[ApprovalSettings, ...] = ()
     language: Literal["en", "fr"] | None = None
     categories: dict[CategoryCode, dict[str, object]] = Field(default_factory=dict)
     languages: dict[Language, Path] = Field(default_factory=dict)
@@ -384,6 +421,10 @@ class Settings(_Table):
     def _route_errors(self) -> Iterator[str]:
         names = {*self.channels, *(tag for channel in self.channels.values() for tag in channel.likely_tags)}
         categories = {*PROFILES, *self.categories}
+        for number, approval in enumerate(self.approval):
+            for code in sorted(approval.categories - categories):
+                hint = did_you_mean(code, categories)
+                yield f"approval[{number}].categories: there is no category {code!r}. {hint}"
         for number, route in enumerate(self.routes):
             for name in sorted({*route.to} - names):
                 yield f"routes[{number}].to: {name!r} is neither a channel nor a tag. {did_you_mean(name, names)}"

@@ -278,6 +278,7 @@ def _installation(settings: Settings) -> tuple[list[ChannelConfig], dict[str, An
         "sender": settings.sender,
         "wait": settings.wait,
         "reminders": settings.reminders.policy(),
+        "approval": [approval.rule() for approval in settings.approval],
     }
 
 

@@ -31,12 +31,14 @@ def test_json_has_span_source_and_both_languages(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("desk")
-def test_a_missing_agreement_is_given_by_an_option_or_a_reason(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_agreement_is_given_by_an_option_or_owed_by_an_urgent_reason(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("POLICENOTIFY_LANGUAGE", "fr")
     typed = ("publish", *ARREST, "Trois personnes interpellées à Montpellier", "--wait", "0")
     refused = run(*typed)
     assert refused.code == 1
     assert "Indiquez dans « basis » qui a donné son accord" in " ".join((refused.out + refused.err).split())
     assert run(*typed, "--basis", "prosecutor").code in {0, 3}
-    reason = run(*typed, "--key", "other", "--despite-findings", "Accord oral du parquet à 14h05.")
+    reason = run(*typed, "--key", "other", "--urgent", "Accord oral du parquet à 14h05.")
     assert reason.code in {0, 3}

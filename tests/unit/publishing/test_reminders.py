@@ -22,6 +22,7 @@ from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage
 from policenotify.model.message import Message
+from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.reminders import Reminder, ReminderPolicy, Reminders
 from policenotify.testing.fakes import FakeClock
@@ -427,3 +428,20 @@ def test_messages_to_duty_channels_leave_in_what_is_left_of_the_budget(installat
     installation.clock.pass_by(HOUR.total_seconds())
     publisher.drain(LONG)
     assert len(installation.duty.said) == 1
+
+
+def test_a_second_reading_is_reminded_of_like_an_end(installation: Installation) -> None:
+    publisher = installation.publisher(reminders=DUTY, approval=[ApprovalRule()])
+    urgent = publisher.publish(TIP, key="k", actor="claire", urgent="Arnaque en cours, des victimes.")
+    installation.after(29 * MINUTE, publisher)
+    assert installation.duty.said == []
+    installation.after(MINUTE, publisher)
+    [first] = installation.duty.said
+    assert "relecture attendue" in str(first.body["text"])
+    assert urgent.id in str(first.body["text"])
+    installation.after(15 * MINUTE, publisher, installation.publisher(reminders=DUTY))
+    assert len(installation.duty.said) == 2
+    publisher.drafts.second_reading(urgent.id, actor="hugo")
+    installation.after(HOUR, publisher)
+    assert len(installation.duty.said) == 2
+    assert publisher.journal.audit.verify() == 0

@@ -1,4 +1,4 @@
-"""What a finding asks for, a written reason gives; only an administrator lifts a block."""
+"""A finding of level `second` asks for another person; only an administrator lifts a block."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Any
 import pytest
 
 from policenotify.checks import Vocabulary, WordListChange
-from policenotify.errors import MessageRejected, NotAllowed
+from policenotify.errors import ApprovalMissing, MessageRejected, NotAllowed
+from policenotify.findings import Level
 from policenotify.journal.clock import SystemClock
 from policenotify.model.location import Location
-from policenotify.model.message import Image, Message
+from policenotify.model.message import Basis, Image, Message
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from tests.support.fake_network import Book, Scripted
 
 SECOND = Message(category="arrest", headline="Trois personnes interpellées", location=Location(commune="34172"))
-BLOCKED = SECOND.model_copy(update={"headline": "Jean Dupont interpellé", "basis": ()})
+BLOCKED = SECOND.model_copy(update={"headline": "Jean Dupont interpellé", "basis": (Basis(who="prosecutor"),)})
 REASON = "Accord oral du parquet à 14h05."
 May = Callable[[str, str, Message | None], bool | str]
 Make = Callable[..., Publisher]
@@ -50,23 +51,34 @@ def make(tmp_path: Path) -> Iterator[Make]:
         one.close()
 
 
-def test_a_finding_of_level_second_asks_for_a_reason(make: Make) -> None:
+def test_a_finding_of_level_second_asks_for_another_person(make: Make) -> None:
     publisher = make()
-    with pytest.raises(MessageRejected) as rejected:
+    with pytest.raises(ApprovalMissing) as rejected:
         publisher.publish(SECOND, key="a", actor="brigadier")
-    assert [str(finding.level) for finding in rejected.value.findings if finding.blocks] == ["second"]
-    assert publisher.publish(SECOND, key="a", actor="brigadier", despite_findings=REASON).ok
+    assert {finding.level for finding in rejected.value.findings if finding.blocks} == {Level.SECOND}
+    with pytest.raises(ApprovalMissing):  # a reason alone is no other person
+        publisher.publish(SECOND, key="b", actor="brigadier", despite_findings=REASON)
+    assert publisher.publish(SECOND, key="c", actor="brigadier", urgent=REASON).ok
+    assert [draft.urgent for draft in publisher.drafts.list()] == [REASON]
 
 
 def test_the_journal_keeps_the_reason(make: Make) -> None:
-    publisher = make()
-    publisher.publish(SECOND, key="a", actor="brigadier", despite_findings=REASON)
+    publisher = make(lambda *_: True)
+    publisher.publish(BLOCKED, key="a", actor="commissaire", despite_findings=REASON)
     assert any(REASON in line.decode() for line in publisher.journal.export())
 
 
 def test_a_reason_is_long_enough_to_be_one(make: Make) -> None:
-    with pytest.raises(ValueError, match="at least 10 characters"):
-        make().publish(SECOND, key="a", actor="brigadier", despite_findings="ok")
+    with pytest.raises(ValueError, match="10 to"):
+        make().publish(BLOCKED, key="a", actor="brigadier", despite_findings="ok")
+
+
+def test_who_lifts_a_block_lifts_no_demand_for_another_person(make: Make) -> None:
+    publisher = make(lambda *_: True)
+    both = BLOCKED.model_copy(update={"basis": ()})
+    with pytest.raises(ApprovalMissing):
+        publisher.publish(both, key="a", actor="commissaire", despite_findings=REASON)
+    assert publisher.publish(both, key="b", actor="commissaire", despite_findings=REASON, urgent=REASON).ok
 
 
 def test_a_block_stays_without_a_rule_that_names_administrators(make: Make) -> None:

@@ -22,7 +22,7 @@ from policenotify.model.receipt import local_time
 @click.group("journal", epilog=exit_codes(UNCHANGED))
 @common
 def journal() -> None:
-    """Export, verify, move and purge the journal.
+    """Export, verify, move, purge and erase the journal.
 
     \b
     Examples:
@@ -67,7 +67,7 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
     lines = [
         f"{done.incidents} incidents, {done.messages} messages outside incidents",
         f"{done.publications} publications with {done.deliveries} deliveries and {done.events} events",
-        f"{done.recipients} recipients, {done.pictures} pictures",
+        f"{done.recipients} recipients, {done.pictures} pictures, {done.drafts} drafts",
     ]
     head = f"{'Would be purged' if dry_run else 'Purged'}, of before {local_time(before, zone)}:"
     kept = f"Kept: {done.kept}, old enough, but something is to be sent or is held. See: policenotify status"
@@ -78,6 +78,41 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
         *([Text(kept)] if done.kept else []),
     )
     return Exit.ATTENTION if done.kept else Exit.OK
+
+
+@journal.command(
+    "erase",
+    short_help="Erase one incident or publication at once.",
+    epilog=exit_codes("1 nothing was erased; 6 no journal"),
+)
+@click.argument("which", metavar="INCIDENT|PUBLICATION|KEY")
+@click.option("--reason", metavar="TEXT", required=True, help="Why. It is kept, so write no name.")
+@common
+@pass_context
+def erase(call: CliContext, /, *, which: str, reason: str) -> Exit:
+    """Erase texts, pictures and addresses of one incident or publication at once. It cannot be undone.
+
+    For a request under article 17 of the GDPR (RGPD). An incident must be
+    over; of an open one, only what followed its opening. The fact of
+    publication and its outcomes stay, as after a purge. Posts stay on the
+    networks: withdraw them first (policenotify withdraw).
+
+    \b
+    Examples:
+      policenotify journal erase 2026-4711 --reason "Demande 2026-12."
+    """
+    from policenotify.publishing.arguments import checked_reason
+
+    with call.journal() as (_, opened):
+        try:
+            reason = checked_reason("reason", reason)
+        except ValueError as error:
+            raise click.UsageError(f"--{error}.") from None
+        done = opened.retention.erase(which, call.actor, reason)
+    counted = f"{done.publications} publications, {done.recipients} recipients, {done.pictures} pictures"
+    head = output.line(f"Erased: {counted}.", style="bold")
+    call.emit({"which": which, **asdict(done), "actor": call.actor}, head, Text("Then: policenotify journal vacuum"))
+    return Exit.OK
 
 
 @journal.command(

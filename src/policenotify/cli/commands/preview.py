@@ -137,8 +137,14 @@ def _post(rendered: RenderedPost, severity: Severity | None, publisher: Publishe
     )
 
 
-def preview_lines(preview: Preview, publisher: Publisher) -> Iterator[RenderableType]:
-    """Yield each post as its readers would read it, and the findings of the checks."""
+def preview_lines(preview: Preview, publisher: Publisher, *, allowed: bool | None = None) -> Iterator[RenderableType]:
+    """Yield each post as its readers would read it, and the findings of the checks.
+
+    Args:
+        preview: The preview.
+        publisher: Its publisher.
+        allowed: It may be published. By default as the preview has it, before anybody has approved it.
+    """
     for rendered in preview.posts:
         capabilities, target = _capabilities(rendered, preview.message.severity, publisher), rendered.target
         for kind, post in _wordings(rendered):
@@ -164,7 +170,7 @@ def preview_lines(preview: Preview, publisher: Publisher) -> Iterator[Renderable
     if not (preview.posts or preview.deletions or preview.pending or preview.refusals):
         yield Text("It would be published on no channel: no route takes it.")
     yield from output.findings(preview.findings, preview.message)
-    if not preview.allowed:
+    if not (preview.allowed if allowed is None else allowed):
         yield Text("It may not be published as it is.", style="bold")
 
 

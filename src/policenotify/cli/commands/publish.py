@@ -5,20 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from policenotify.cli import completion
 from policenotify.cli.context import CliContext, common, pass_context, printable_name
 from policenotify.cli.exit_codes import Exit, exit_codes
-from policenotify.cli.options import Typed, delivery_options, followup_options, opening_options, to_option
+from policenotify.cli.options import (
+    Typed,
+    delivery_options,
+    followup_options,
+    opening_options,
+    single_value,
+    to_option,
+)
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from policenotify.cli.results import PublishAnswer
+    from policenotify.cli.results import PublishAnswer, TypedTime
     from policenotify.model.message import Message
+    from policenotify.model.receipt import Publication
     from policenotify.publishing.publisher import Publisher
 
 _EXITS = exit_codes("1 not published; 3 a channel needs attention; 6 no journal")
@@ -28,9 +36,10 @@ _EXITS = exit_codes("1 not published; 3 a channel needs attention; 6 no journal"
 @opening_options
 @to_option
 @delivery_options
+@single_value("--draft", metavar="DRAFT", help="Publish this draft.", shell_complete=completion.open_drafts)
 @common
 @pass_context
-def publish(call: CliContext, /, to: tuple[str, ...], **typed: object) -> Exit:
+def publish(call: CliContext, /, to: tuple[str, ...], draft: str | None, **typed: Any) -> Exit:  # noqa: ANN401 - as click gives them
     """Publish an opening or standalone message; its category decides which.
 
     Give it by options, as a JSON file (- reads standard input), or some fields by each; a field that is given twice
@@ -49,9 +58,14 @@ def publish(call: CliContext, /, to: tuple[str, ...], **typed: object) -> Exit:
           --headline "Faux conseiller bancaire" --instruction "Raccrochez."
       policenotify publish message.json --key campaign-2026-12-01
       policenotify publish - --json < message.json
+      policenotify publish --draft 01KJPKTHJ05RY0M0Y11SW8SXYJ
     """
     from policenotify.cli.message import first_message
 
+    if draft is not None:
+        if to or any(value for name, value in typed.items() if name not in {"wait", "urgent"}):
+            raise click.UsageError("A draft is published as it is: leave out all but --wait and --urgent.")
+        return _publish_draft(call, draft, typed)
     return _publish(call, typed, lambda publisher: first_message(typed, publisher), to=to or None)
 
 
@@ -155,11 +169,10 @@ def _follow(call: CliContext, stage: str, name: str, headline: str | None, typed
 def _publish(
     call: CliContext, typed: Typed, make: Callable[[Publisher], Message], *, to: tuple[str, ...] | None = None
 ) -> Exit:
+    from policenotify.cli.commands.draft import submit_message, typed_reason
     from policenotify.cli.message import default_key, spans_of
-    from policenotify.cli.results import PublishAnswer
     from policenotify.cli.times import confirm_times, typed_times
     from policenotify.errors import IdempotencyConflict
-    from policenotify.publishing.results import PublicationResult
 
     with closing(call.publisher()) as publisher:
         message = make(publisher)
@@ -168,27 +181,54 @@ def _publish(
         key = printable_name("--key", typed["key"]) if typed["key"] is not None else default_key(message, spans)
         confirm_times(call, times, publisher.journal.now())
         wait = None if typed["wait"] is None else timedelta(seconds=typed["wait"])
+        if typed["reason"] and not typed["submit"]:
+            raise click.UsageError("--reason is for the readers of a draft: with --submit. To publish now: --urgent.")
+        if typed["submit"]:
+            return submit_message(call, publisher, message, typed, key=key, to=to)
         call.may_have_published = True
         try:
-            publication = publisher.publish(
-                message, key=key, actor=actor, to=to, wait=wait, despite_findings=typed["despite_findings"] or ""
-            )
+            with typed_reason():
+                publication = publisher.publish(
+                    message,
+                    key=key,
+                    actor=actor,
+                    to=to,
+                    wait=wait,
+                    urgent=typed["urgent"] or "",
+                    despite_findings=typed["despite_findings"] or "",
+                )
         except IdempotencyConflict:
             first = publisher.publication(key)
             if typed["key"] is not None or first is None:
                 raise
             # The default key holds the content; only what +30m means has changed.
             publication = first.model_copy(update={"repeated": True})
-        channels = {receipt.channel for receipt in publication}
-        answer = PublishAnswer(
-            repeated=publication.repeated,
-            publication=PublicationResult.of(publication),
-            times=() if publication.repeated else times,
-            channel_problems={
-                name: problem for name, problem in publisher.channel_problems().items() if name in channels
-            },
-        )
-        call.emit(answer, *_page(answer, publisher))
+        return _answered(call, publisher, publication, () if publication.repeated else times)
+
+
+def _publish_draft(call: CliContext, draft: str, typed: Typed) -> Exit:
+    from policenotify.cli.commands.draft import typed_reason
+
+    wait = None if typed["wait"] is None else timedelta(seconds=typed["wait"])
+    with closing(call.publisher()) as publisher:
+        call.may_have_published = True
+        with typed_reason():
+            done = publisher.drafts.publish(draft, actor=call.actor, urgent=typed["urgent"] or "", wait=wait)
+        return _answered(call, publisher, done, ())
+
+
+def _answered(call: CliContext, publisher: Publisher, publication: Publication, times: tuple[TypedTime, ...]) -> Exit:
+    from policenotify.cli.results import PublishAnswer
+    from policenotify.publishing.results import PublicationResult
+
+    channels = {receipt.channel for receipt in publication}
+    answer = PublishAnswer(
+        repeated=publication.repeated,
+        publication=PublicationResult.of(publication),
+        times=times,
+        channel_problems={name: problem for name, problem in publisher.channel_problems().items() if name in channels},
+    )
+    call.emit(answer, *_page(answer, publisher))
     return Exit.OK if publication.ok and not answer.channel_problems else Exit.ATTENTION
 
 

@@ -52,7 +52,14 @@ def publisher() -> Publisher:
 
 
 def publish(
-    message: Message, *, key: str, actor: str, to: Sequence[str] | None = None, wait: timedelta | float = timedelta(0)
+    message: Message,
+    *,
+    key: str,
+    actor: str,
+    to: Sequence[str] | None = None,
+    wait: timedelta | float = timedelta(0),
+    draft: str | None = None,
+    urgent: str = "",
 ) -> Publication:
     """Publish a message, inside `transaction.atomic()` as part of that transaction.
 
@@ -65,10 +72,12 @@ def publish(
     """
     current, database = publisher(), connections[alias()]
     if not database.in_atomic_block:
-        return current.publish(message, key=key, actor=actor, to=to, wait=wait)
+        return current.publish(message, key=key, actor=actor, to=to, wait=wait, draft=draft, urgent=urgent)
     database.validate_no_broken_transaction()
     database.ensure_connection()
     with borrowed(database.connection) as connection:
-        publication = current.publish(message, key=key, actor=actor, to=to, wait=wait, connection=connection)
+        publication = current.publish(
+            message, key=key, actor=actor, to=to, wait=wait, connection=connection, draft=draft, urgent=urgent
+        )
     transaction.on_commit(current.wake, using=alias())
     return publication

@@ -93,6 +93,59 @@ publication: Table = Table(
     comment="One message as published, or a draft that a check refused.",
 )
 
+draft: Table = Table(
+    "pn_draft",
+    metadata,
+    Column("id", Name(26), primary_key=True),
+    Column("key", Name(200), unique=True),  # of the publication to come; NULL for one that was published urgently
+    Column("to", LongText, nullable=False),
+    Column("category", Name(64), nullable=False),
+    Column("exercise", YesNo, nullable=False),
+    Column("state", Name(12), nullable=False),
+    Column("revision", Whole, nullable=False),  # the newest
+    Column("reason", LongText, nullable=False),
+    Column("submitted_by", Name(200), nullable=False),
+    Column("created_at", Microseconds, nullable=False),
+    Column("changed_at", Microseconds, nullable=False),
+    Column("expires_at", Microseconds),
+    Column("publication", ForeignKey("pn_publication.id"), index=True),
+    Column("published_by", Name(200), nullable=False),
+    Column("urgent", LongText, nullable=False),  # why it was published before it was read
+    Column("due_at", Microseconds),  # of the second reading that is owed then
+    Column("mac", Name(80), nullable=False),  # of all of these, the revisions and the reviews
+    Column("reminders", Whole, nullable=False, server_default=text("0")),
+    Column("reminded_at", Microseconds),
+    Index("pn_draft_state", "state", "expires_at"),
+    Index("pn_draft_due", "due_at"),
+    comment="A message that others read before it is published, or after an urgent publication.",
+)
+
+revision: Table = Table(
+    "pn_revision",
+    metadata,
+    Column("draft", ForeignKey("pn_draft.id"), primary_key=True),
+    Column("number", Whole, primary_key=True),
+    Column("digest", Name(64), nullable=False),  # Message.digest()
+    Column("message", LongText, nullable=False),
+    Column("author", Name(200), nullable=False),
+    Column("at", Microseconds, nullable=False),
+    comment="The versions of a draft. No one who wrote one may approve any.",
+)
+
+review: Table = Table(
+    "pn_review",
+    metadata,
+    Column("draft", ForeignKey("pn_draft.id"), primary_key=True),
+    Column("number", Whole, primary_key=True),
+    Column("revision", Whole, nullable=False),
+    Column("digest", Name(64), nullable=False),
+    Column("verdict", Name(16), nullable=False),
+    Column("reader", Name(200), nullable=False),
+    Column("reason", LongText, nullable=False),
+    Column("at", Microseconds, nullable=False),
+    comment="What readers decided about a revision.",
+)
+
 delivery: Table = Table(
     "pn_delivery",
     metadata,
@@ -260,7 +313,7 @@ event: Table = Table(
     Column("at", Microseconds, nullable=False),
     Column("actor", Name(200), nullable=False),
     Column("kind", Name(40), nullable=False),
-    Column("publication", Name(26), index=True),
+    Column("publication", Name(26), index=True),  # or the draft
     Column("delivery", _RowId),
     Column("channel", Name(64)),
     Column("body", LongText, nullable=False),

@@ -74,6 +74,7 @@ _PLACEHOLDERS: Final[Mapping[str, str]] = MappingProxyType(
         "reference": "reference",
         "mail_footer": "sender?",
         "reminder.headline": "incident since",
+        "reminder.reading_headline": "incident since",
         "reminder.description": "number headline place",
     }
 )

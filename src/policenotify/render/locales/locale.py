@@ -85,7 +85,12 @@ class Phrase(BaseModel):
 
 
 class ReminderPhrases(BaseModel):
-    """The phrases of a reminder on the duty channels."""
+    """The phrases of a reminder on the duty channels.
+
+    Attributes:
+        reading_headline: Of a second reading that is owed after an urgent publication.
+        reading_instruction: The same.
+    """
 
     model_config: ClassVar[ConfigDict] = _CONFIG
 
@@ -93,6 +98,8 @@ class ReminderPhrases(BaseModel):
     headline: str
     description: str
     instruction: str
+    reading_headline: str
+    reading_instruction: str
 
 
 _Phrase = Annotated[

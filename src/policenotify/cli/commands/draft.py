@@ -1,0 +1,353 @@
+"""`policenotify draft`, `submit`, `approve`, `return`, `reject`, `drafts` and `withdraw`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from policenotify.cli import completion
+from policenotify.cli.context import CliContext, Seconds, common, pass_context, printable_name
+from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.options import Typed, opening_options, single_value, to_option
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from policenotify.model.draft import Draft
+    from policenotify.model.message import Message
+    from policenotify.publishing.publisher import Publisher
+
+_EXITS = exit_codes("1 nothing was changed; 6 no journal")
+_SHORTEST_DIGEST = 12  # characters that name what was read
+
+_draft = click.argument("draft", shell_complete=completion.open_drafts)
+_digest = single_value("--digest", metavar="DIGEST", required=True, help="Of what you read: policenotify drafts DRAFT.")
+_reason = single_value("--reason", metavar="TEXT", help="Why, in your own words.")
+_wait = single_value("--wait", type=Seconds(min=0), metavar="SECONDS", help="How long to wait for the networks.")
+
+
+@click.command("draft", epilog=_EXITS)
+@opening_options
+@to_option
+@single_value("--revises", metavar="DRAFT", help="A new version of this draft.", shell_complete=completion.open_drafts)
+@single_value("--key", metavar="KEY", help="The key under which it is published.  [default: a new one]")
+@common
+@pass_context
+def draft(call: CliContext, /, to: tuple[str, ...], revises: str | None, key: str | None, **typed: object) -> Exit:
+    """Store an opening or standalone message that others read before it is published.
+
+    Nothing is sent. Then submit it. Updates and corrections: policenotify update … --submit.
+
+    \b
+    Examples:
+      policenotify draft message.json
+      policenotify draft --category witness_appeal --commune 34172 \\
+          --headline "Appel à témoins" --instruction "Appelez le 17."
+      policenotify draft message.json --revises 01KJPKTHJ05RY0M0Y11SW8SXYJ
+    """
+    from policenotify.cli.message import first_message
+
+    key = printable_name("--key", key) if key is not None else None
+
+    def step(publisher: Publisher) -> Draft:
+        message = first_message(typed, publisher)
+        if revises is not None:
+            if to or key:
+                raise click.UsageError("Channels and key of a draft do not change: leave out --to and --key.")
+            return publisher.drafts.revise(revises, message, actor=call.actor)
+        return publisher.drafts.create(message, actor=call.actor, key=key, to=to or None)
+
+    return _step(call, step)
+
+
+@click.command("submit", epilog=_EXITS)
+@_draft
+@_reason
+@common
+@pass_context
+def submit(call: CliContext, /, *, draft: str, reason: str | None) -> Exit:
+    """Submit a draft to its readers.
+
+    \b
+    Examples:
+      policenotify submit 01KJPKTHJ05RY0M0Y11SW8SXYJ
+      policenotify submit 01KJPKTHJ05RY0M0Y11SW8SXYJ \\
+          --reason "Le parquet est d'accord, réf. 12."
+    """
+    return _step(call, lambda publisher: publisher.drafts.submit(draft, actor=call.actor, reason=reason or ""))
+
+
+@click.command("approve", epilog=exit_codes("1 not approved; 3 a channel needs attention; 6 no journal"))
+@_draft
+@single_value("--digest", metavar="DIGEST", help="Of what you read: policenotify drafts DRAFT.")
+@click.option("--second", is_flag=True, help="The second reading of an urgent publication: nothing to change.")
+@click.option("--only", is_flag=True, help="Approve it only: it is published later, by hand.")
+@_reason
+@_wait
+@common
+@pass_context
+def approve(  # the options of one command
+    call: CliContext,
+    /,
+    *,
+    draft: str,
+    digest: str | None,
+    second: bool,
+    only: bool,
+    reason: str | None,
+    wait: float | None,
+) -> Exit:
+    """Approve a draft that others wrote. The last approval that it needs publishes it.
+
+    \b
+    Examples:
+      policenotify drafts 01KJPKTHJ05RY0M0Y11SW8SXYJ
+      policenotify approve 01KJPKTHJ05RY0M0Y11SW8SXYJ --digest 3f9a7c21b04e
+      policenotify approve 01KJPKTHJ05RY0M0Y11SW8SXYJ --second
+    """
+    span = None if wait is None else timedelta(seconds=wait)
+    publish = False if only else None
+
+    def step(publisher: Publisher) -> Draft:
+        drafts = publisher.drafts
+        if second:
+            return drafts.second_reading(draft, actor=call.actor, reason=reason or "")
+        if digest is None:
+            raise click.UsageError("Give the --digest of what you read: policenotify drafts DRAFT.")
+        whole = _whole(publisher, draft, digest)
+        return drafts.approve(draft, digest=whole, actor=call.actor, reason=reason or "", publish=publish, wait=span)
+
+    return _step(call, step)
+
+
+@click.command("return", epilog=_EXITS)
+@_draft
+@_digest
+@_reason
+@common
+@pass_context
+def return_(call: CliContext, /, *, draft: str, digest: str, reason: str | None) -> Exit:
+    """Return a draft to its author, who changes it and submits it again.
+
+    \b
+    Examples:
+      policenotify return 01KJPKTHJ05RY0M0Y11SW8SXYJ --digest 3f9a7c21b04e \\
+          --reason "Retirez le nom de la rue."
+    """
+    return _step(
+        call,
+        lambda publisher: publisher.drafts.return_to_author(
+            draft, digest=_whole(publisher, draft, digest), actor=call.actor, reason=reason or ""
+        ),
+    )
+
+
+@click.command("reject", epilog=_EXITS)
+@_draft
+@single_value("--digest", metavar="DIGEST", help="Of what you read: policenotify drafts DRAFT.")
+@click.option("--second", is_flag=True, help="The second reading of an urgent publication: it must be changed.")
+@_reason
+@common
+@pass_context
+def reject(call: CliContext, /, *, draft: str, digest: str | None, second: bool, reason: str | None) -> Exit:
+    """Reject a draft for good, or object to an urgent publication.
+
+    An objection changes nothing by itself: correct or cancel what is published.
+
+    \b
+    Examples:
+      policenotify reject 01KJPKTHJ05RY0M0Y11SW8SXYJ --digest 3f9a7c21b04e \\
+          --reason "L'enquête en souffrirait."
+      policenotify reject 01KJPKTHJ05RY0M0Y11SW8SXYJ --second \\
+          --reason "Le nom est de trop."
+    """
+
+    def step(publisher: Publisher) -> Draft:
+        if second:
+            return publisher.drafts.second_reading(draft, actor=call.actor, objects=True, reason=reason or "")
+        if digest is None:
+            raise click.UsageError("Give the --digest of what you read: policenotify drafts DRAFT.")
+        whole = _whole(publisher, draft, digest)
+        return publisher.drafts.reject(draft, digest=whole, actor=call.actor, reason=reason or "")
+
+    return _step(call, step)
+
+
+@click.command("drafts", epilog=exit_codes("1 there is none of that name; 4 a second reading is overdue; 6 no journal"))
+@click.argument("draft", required=False, shell_complete=completion.open_drafts)
+@click.option("--all", "everything", is_flag=True, help="Also those that are published or closed.")
+@common
+@pass_context
+def drafts(call: CliContext, /, *, draft: str | None, everything: bool) -> Exit:
+    """Show the drafts, or one as its readers would read it.
+
+    \b
+    Examples:
+      policenotify drafts
+      policenotify drafts 01KJPKTHJ05RY0M0Y11SW8SXYJ
+    """
+    from rich.text import Text
+
+    from policenotify.cli.results import DraftResult, DraftsAnswer
+
+    with closing(call.publisher()) as publisher:
+        if draft is not None:
+            found = publisher.drafts.get(draft)
+            posts = list(_as_read(found, publisher)) if found.state.is_open and not call.json else []
+            call.emit(DraftResult.of(found), *_lines(found, publisher), *posts)
+            return Exit.OK
+        known, now = publisher.drafts.list(only_open=not everything), publisher.journal.now()
+        overdue = sum(one.second_due_at is not None and one.second_due_at <= now for one in known)
+        page: list[RenderableType] = [line for one in known for line in _lines(one, publisher)]
+        answer = DraftsAnswer(at=now, overdue=overdue, drafts=tuple(map(DraftResult.of, known)))
+        call.emit(answer, *(page or [Text("There is no draft.")]))
+    return Exit.OVERDUE if overdue else Exit.OK
+
+
+@click.command("withdraw", epilog=exit_codes("1 nothing was changed; 3 a post is still there; 6 no journal"))
+@click.argument("which", metavar="DRAFT|PUBLICATION|KEY")
+@_reason
+@_wait
+@common
+@pass_context
+def withdraw(call: CliContext, /, *, which: str, reason: str | None, wait: float | None) -> Exit:
+    """Take back a draft, or delete the posts of one publication with their pictures.
+
+    Only where the network can delete; mails and SMS cannot be taken back. What of it still waits is not sent. Its
+    incident goes on, and its readers learn nothing: for them, correct or cancel it.
+
+    \b
+    Examples:
+      policenotify withdraw 01KJPKTHJ05RY0M0Y11SW8SXYJ \\
+          --reason "La personne est retrouvée."
+    """
+    from policenotify.channel import Operation
+    from policenotify.cli import output
+    from policenotify.cli.lookup import find_publication
+    from policenotify.cli.results import WithdrawAnswer
+    from policenotify.model.history import Outcome
+    from policenotify.publishing.results import PublicationResult
+
+    with closing(call.publisher()) as publisher:
+        known = publisher.journal.drafts.get(which)
+        if known is not None and known.publication is None:
+            done = publisher.drafts.withdraw(which, actor=call.actor, reason=reason or "")
+            return _shown(call, done, publisher)
+        found = find_publication(publisher.journal, which, publisher.zone)
+        span = None if wait is None else timedelta(seconds=wait)
+        with typed_reason():
+            publication = publisher.withdraw(found.id, actor=call.actor, reason=reason or "", wait=span)
+        may_be_out = {Outcome.POSTED, Outcome.SENDING, Outcome.UNCONFIRMED, Outcome.HELD}
+        posts = [receipt for receipt in publication if receipt.operation is not Operation.DELETE]
+        left = sorted({receipt.channel for receipt in posts if receipt.outcome in may_be_out})
+        text = f"Still out, or perhaps: {', '.join(left)}. Delete it there by hand, or correct it."
+        text = text if left else "No post of it is out."
+        answer = WithdrawAnswer(publication=PublicationResult.of(publication), still_out=tuple(left))
+        call.emit(answer, output.line(text, "bold"), *output.receipts(publication, publisher.zone))
+    return Exit.ATTENTION if left or not publication.ok else Exit.OK
+
+
+def submit_message(
+    call: CliContext, publisher: Publisher, message: Message, typed: Typed, *, key: str, to: tuple[str, ...] | None
+) -> Exit:
+    """Store a message as a draft and submit it, instead of publishing it."""
+    from policenotify.errors import IdempotencyConflict
+
+    try:
+        made = publisher.drafts.create(message, actor=call.actor, key=key, to=to)
+    except IdempotencyConflict:
+        if typed["key"] is not None:
+            raise
+        made = publisher.drafts.get(key)  # only what +30m means has changed
+    with typed_reason():
+        made = publisher.drafts.submit(made.id, actor=call.actor, reason=typed["reason"] or "")
+    return _shown(call, made, publisher)
+
+
+@contextmanager
+def typed_reason() -> Iterator[None]:
+    """Report a reason that is too short as a wrong option."""
+    try:
+        yield
+    except ValueError as error:
+        if type(error) is not ValueError:  # its own kinds are reported as they are
+            raise
+        name, _, problem = str(error).partition(": ")
+        raise click.UsageError(f"--{name.replace('_', '-')}: {problem}.") from None
+
+
+def _step(call: CliContext, step: Callable[[Publisher], Draft]) -> Exit:
+    with closing(call.publisher()) as publisher:
+        with typed_reason():
+            done = step(publisher)
+        return _shown(call, done, publisher)
+
+
+def _shown(call: CliContext, draft: Draft, publisher: Publisher) -> Exit:
+    from policenotify.cli import output
+    from policenotify.cli.results import DraftResult
+
+    published = publisher.publication(draft.publication) if draft.publication else None
+    receipts = list(output.receipts(published, publisher.zone)) if published else []
+    call.emit(DraftResult.of(draft), *_lines(draft, publisher), *receipts)
+    return Exit.OK if published is None or published.ok else Exit.ATTENTION
+
+
+def _whole(publisher: Publisher, name: str, digest: str) -> str:
+    """Return the digest of a draft of which the beginning was typed. Another one is refused later."""
+    known = publisher.drafts.get(name).digest
+    return known if len(digest) >= _SHORTEST_DIGEST and known.startswith(digest.lower()) else digest
+
+
+def _as_read(draft: Draft, publisher: Publisher) -> Iterator[RenderableType]:
+    """Yield the posts as their readers would read them."""
+    from dataclasses import replace
+
+    from policenotify.cli.commands.preview import preview_lines
+    from policenotify.findings import APPROVAL_MISSING, are_blocking
+
+    preview = publisher.preview(draft.message, to=draft.to or None)
+    others = tuple(finding for finding in preview.findings if finding.code != APPROVAL_MISSING)
+    yield from preview_lines(replace(preview, findings=others), publisher, allowed=not are_blocking(others))
+
+
+def _lines(draft: Draft, publisher: Publisher) -> Iterator[RenderableType]:
+    from policenotify.cli import output
+    from policenotify.model.draft import DraftState
+    from policenotify.model.receipt import local_time
+
+    zone, message = publisher.zone, draft.message
+    about = f"{message.stage} of {message.incident}" if message.incident else message.stage
+    yield output.line(f"Draft {draft.id}: {draft.state} · {message.category} · {about}", "bold")
+    yield output.paragraph(message.headline)
+    yield output.paragraph(
+        f"Written by {', '.join(draft.authors)}. Revision {draft.revision}, digest {draft.digest[:16]}"
+    )
+    for review in draft.reviews:
+        said = f": {review.reason}" if review.reason else ""
+        text = f"{local_time(review.at, zone)} · {review.reader}: {review.verdict} of revision {review.revision}{said}"
+        yield output.paragraph(text)
+    if draft.reason:
+        yield output.paragraph(f"To the readers: {draft.reason}")
+    if draft.urgent:
+        yield output.paragraph(f"Published urgently by {draft.published_by}: {draft.urgent}")
+    if draft.publication:
+        yield output.paragraph(f"Publication: {draft.publication}")
+    if draft.second_due_at is not None:
+        yield output.paragraph(f"Its second reading is owed since {local_time(draft.second_due_at, zone)}.")
+        yield output.paragraph(
+            f"policenotify approve {draft.id} --second, or policenotify reject {draft.id} --second", "→ "
+        )
+    elif draft.state is DraftState.SUBMITTED and draft.expires_at is not None:
+        yield output.paragraph(f"It waits for its readers until {local_time(draft.expires_at, zone)}.")
+        yield output.paragraph(f"policenotify approve {draft.id} --digest {draft.digest[:16]}", "→ ")
+    elif draft.state is DraftState.APPROVED:
+        yield output.paragraph(f"policenotify publish --draft {draft.id}", "→ ")
+    elif draft.state is DraftState.DRAFT:
+        yield output.paragraph(f"policenotify submit {draft.id}", "→ ")
+    elif draft.state is DraftState.RETURNED:
+        yield output.paragraph(f"policenotify draft … --revises {draft.id}", "→ ")

@@ -1,0 +1,110 @@
+"""Take the posts of one publication down: delete what is out where the network can, and send nothing more of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select
+
+from policenotify.channel import Operation
+from policenotify.journal.audit import posts_of, record
+from policenotify.journal.authentication import delivery_mac
+from policenotify.journal.database import schema
+from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.queue import cancel_pending, lock
+from policenotify.journal.records import TAKEN_DOWN, microseconds
+from policenotify.model.history import Outcome, Target
+
+_table, _publication = schema.delivery, schema.publication
+
+
+def take_down(
+    journal: Transactions, publication: str, *, actor: str, reason: str, deletes: Collection[str]
+) -> tuple[int, int]:
+    """Delete the posts of a publication, and cancel what of it still waits. A repeated call deletes nothing twice.
+
+    Args:
+        journal: The journal.
+        publication: Its id.
+        actor: Who decided it.
+        reason: Why.
+        deletes: The channels that can delete.
+
+    Returns:
+        How many posts will be deleted, and how many deliveries were cancelled.
+    """
+    with journal.write() as connection:
+        now = journal.now()
+        at = microseconds(now)
+        row = connection.execute(select(_publication).where(_publication.c.id == publication)).one()
+        of_publication = select(_table).where(_table.c.publication == publication).order_by(_table.c.id)
+        lock(connection, *{one.ordering_key for one in connection.execute(of_publication).all()})
+        deliveries = connection.execute(of_publication).all()
+        waiting = [one for one in deliveries if one.state == Outcome.WAITING and not one.in_doubt]
+        waiting = [one for one in waiting if one.operation != Operation.DELETE]
+        for one in waiting:
+            cancel_pending(connection, one, Outcome.SUPERSEDED, TAKEN_DOWN, at)
+        rows = [
+            {**new, "mac": delivery_mac(journal.keys, new, row.message)}
+            for new in _deletions(connection, deliveries, deletes, at)
+        ]
+        if rows:
+            connection.execute(insert(_table), rows)
+        body = {"reason": reason, "deleted": len(rows), "cancelled": len(waiting), **posts_of(rows)}
+        record(connection, now, actor, "taken_down", body, publication=publication)
+    return len(rows), len(waiting)
+
+
+def _deletions(
+    connection: Connection, deliveries: Collection[Row[Any]], deletes: Collection[str], at: int
+) -> list[dict[str, Any]]:
+    """Return a new delivery for each post that is out and not yet being deleted, newest first."""
+    known = {one.target for one in deliveries if one.operation == Operation.DELETE and one.state != Outcome.REFUSED}
+    parts: dict[str, int] = {}
+    for one in deliveries:
+        parts[one.channel] = max(parts.get(one.channel, 0), one.part + 1)
+    rows: list[dict[str, Any]] = []
+    for one in sorted(deliveries, key=lambda each: each.id, reverse=True):
+        # An edit changed the post of another publication: its words are there.
+        target = one.target if one.operation == Operation.EDIT else one.id
+        out = one.state == Outcome.POSTED and one.operation != Operation.DELETE and not one.has_recipients
+        if not out or one.channel not in deletes or target in known or not _is_out(connection, target):
+            continue
+        known.add(target)
+        deletion = Target(
+            channel=one.channel,
+            account=one.account,
+            language=one.language,
+            operation=Operation.DELETE,
+            part=parts[one.channel],
+        )
+        parts[one.channel] += 1
+        rows.append(
+            {
+                "publication": one.publication,
+                "channel": one.channel,
+                "account": one.account,
+                "language": one.language,
+                "part": deletion.part,
+                "operation": Operation.DELETE,
+                "target": target,
+                "post_key": deletion.post_key(one.publication),
+                "ordering_key": one.ordering_key,
+                "sequence": one.sequence,
+                "priority": 0,  # before anything else
+                "state": Outcome.WAITING,
+                "has_recipients": False,
+                "needs_opening": False,
+                "not_before": at,
+                "not_after": None,
+                "reply_to": "",
+                "standalone": None,
+                "reply": None,
+            }
+        )
+    return rows
+
+
+def _is_out(connection: Connection, delivery: int) -> bool:
+    return connection.execute(select(_table.c.state).where(_table.c.id == delivery)).scalar() == Outcome.POSTED

@@ -1,0 +1,146 @@
+"""A message that other people read before it is published: its revisions and their reviews."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from policenotify.model.message import Message
+
+
+class DraftState(StrEnum):
+    """Where a draft is on its way. Only a draft, submitted or approved one can still be published."""
+
+    DRAFT = "draft"  # being written
+    SUBMITTED = "submitted"  # another person is to read it
+    APPROVED = "approved"  # enough people have read it
+    RETURNED = "returned"  # a reader wants it changed
+    REJECTED = "rejected"  # a reader does not want it published
+    WITHDRAWN = "withdrawn"  # its authors do not want it published any more
+    EXPIRED = "expired"  # no one approved it in time
+    PUBLISHED = "published"
+
+    @property
+    def is_open(self) -> bool:
+        """True if it may still be published, perhaps after a change."""
+        return self in {DraftState.DRAFT, DraftState.SUBMITTED, DraftState.APPROVED, DraftState.RETURNED}
+
+
+class ReviewVerdict(StrEnum):
+    """What a reader decided."""
+
+    APPROVE = "approve"
+    RETURN = "return"
+    REJECT = "reject"
+    SECOND_OK = "second_ok"  # the second reading of an urgent publication: nothing to change
+    SECOND_OBJECTION = "second_objection"  # the same: to be corrected or cancelled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """One version of a draft's message.
+
+    Attributes:
+        number: From 1.
+        digest: `Message.digest()`, to which approvals are bound.
+        author: Who wrote it.
+    """
+
+    number: int
+    digest: str
+    author: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """What a reader decided about one revision.
+
+    Attributes:
+        revision: Its number.
+        digest: Its digest, as the reader saw it.
+        reason: In the reader's words. May be empty for an approval.
+    """
+
+    revision: int
+    digest: str
+    verdict: ReviewVerdict
+    reader: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A message on its way to publication, or one that was published before it was read.
+
+    Attributes:
+        key: The key under which it is published. `None` for an urgent publication, which has a key of its own.
+        to: The channels or tags that were named for it. Empty: the routes decide.
+        digest: Of the newest revision.
+        message: The newest revision.
+        reason: The author's word to the readers.
+        submitted_by: Who submitted the newest revision.
+        expires_at: When a submitted draft expires.
+        publication: The publication, once there is one.
+        published_by: Who published it.
+        urgent: Why it was published before it was read. Empty if it was not.
+        second_due_at: When its second reading is due. `None`: none is owed.
+        reminders: The level of the last reminder of the second reading, or 0.
+    """
+
+    id: str
+    key: str | None
+    to: tuple[str, ...]
+    state: DraftState
+    digest: str
+    message: Message
+    revisions: tuple[Revision, ...]
+    reviews: tuple[Review, ...]
+    reason: str
+    submitted_by: str
+    created_at: datetime
+    expires_at: datetime | None
+    publication: str | None
+    published_by: str
+    urgent: str
+    second_due_at: datetime | None
+    reminders: int = 0
+
+    @property
+    def revision(self) -> int:
+        """The number of the newest revision."""
+        return self.revisions[-1].number
+
+    @property
+    def authors(self) -> tuple[str, ...]:
+        """Everybody who wrote a revision."""
+        return tuple(dict.fromkeys(revision.author for revision in self.revisions))
+
+    @property
+    def approvals(self) -> tuple[str, ...]:
+        """The readers whose approval of the newest revision counts: none of them an author, except in an exercise."""
+        return approvals(self.revisions, self.reviews, exercise=self.message.exercise)
+
+    def is_author(self, actor: str) -> bool:
+        """Return True if the actor wrote a revision of it."""
+        return person(actor) in set(map(person, self.authors))
+
+
+def person(actor: str) -> str:
+    """Return what two spellings of one actor have in common, so that no one is two people by a capital or a space."""
+    return " ".join(unicodedata.normalize("NFKC", actor).casefold().split())
+
+
+def approvals(revisions: tuple[Revision, ...], reviews: tuple[Review, ...], *, exercise: bool) -> tuple[str, ...]:
+    """Return the readers whose approval of the newest revision counts, each once."""
+    newest = revisions[-1]
+    authors = set() if exercise else {person(revision.author) for revision in revisions}
+    readers: dict[str, str] = {}
+    for review in reviews:
+        about = (review.revision, review.digest, review.verdict)
+        if about == (newest.number, newest.digest, ReviewVerdict.APPROVE) and person(review.reader) not in authors:
+            readers.setdefault(person(review.reader), review.reader)
+    return tuple(readers.values())

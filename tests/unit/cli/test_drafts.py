@@ -1,0 +1,115 @@
+"""`draft`, `submit`, `approve`, `return`, `reject`, `drafts`, `withdraw`, `publish --draft` and `journal erase`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.installation import Desk
+from tests.support.shell import Run
+
+RULE = '\n[[approval]]\ncategories = ["witness_appeal"]\nat_least = "Severe"\n'
+APPEAL = (
+    "--category", "witness_appeal", "--standalone", "--headline", "Appel à témoins", "--description", "Hier à 18h30.",
+    "--instruction", "Appelez le 17.", "--commune", "34172", "--basis", "prosecutor",
+)  # fmt: skip
+WHY = "La vie d'un enfant est en jeu."
+
+
+@pytest.fixture(autouse=True)
+def _rule(desk: Desk, tmp_path: Path) -> None:
+    settings = tmp_path / "policenotify.toml"
+    settings.write_text(settings.read_text("utf-8") + RULE, encoding="utf-8")
+    assert desk
+
+
+def by(actor: str) -> tuple[str, ...]:
+    return "--actor", actor
+
+
+def test_a_message_is_submitted_and_approved(run: Run, desk: Desk) -> None:
+    refused = run("publish", *APPEAL, *by("claire"))
+    assert (refused.code, "PN601" in refused.err, "--submit" in refused.err) == (1, True, True)
+    waits = run("publish", *APPEAL, *by("claire"), "--submit", "--json").document
+    assert run("publish", *APPEAL, *by("claire"), "--submit", "--json").document["id"] == waits["id"]
+    assert (waits["state"], waits["authors"], waits["approvals"]) == ("submitted", ["claire"], [])
+    shown = run("drafts", waits["id"])
+    assert "Appel à témoins" in shown.out
+    assert "bluesky · fr" in shown.out
+    assert waits["digest"][:16] in shown.out
+    assert "may not be published" not in shown.out
+    assert "drafts wait for their readers" in run("status").out
+    own = run("approve", waits["id"], "--digest", waits["digest"], *by("Claire"))
+    assert (own.code, "wrote it" in own.err) == (1, True)
+    stale = run("approve", waits["id"], "--digest", "0" * 64, *by("hugo"))
+    assert (stale.code, "changed since you read it" in " ".join(stale.err.split())) == (1, True)
+    assert not desk.bluesky.posts
+    done = run("approve", waits["id"], "--digest", waits["digest"][:16], *by("hugo"))
+    assert done.code == 0
+    assert "published" in done.out
+    assert len(desk.bluesky.posts) == 1
+    assert run("drafts").out == "There is no draft.\n"
+    assert len(run("drafts", "--all", "--json").document["drafts"]) == 1
+
+
+def test_a_draft_is_returned_changed_and_published_by_hand(run: Run, desk: Desk) -> None:
+    made = run("draft", *APPEAL, *by("claire"), "--json").document
+    assert made["state"] == "draft"
+    assert run("submit", made["id"], *by("claire")).code == 0
+    short = run("return", made["id"], "--digest", made["digest"], "--reason", "non", *by("hugo"))
+    assert (short.code, "--reason" in short.err) == (2, True)
+    assert run("return", made["id"], "--digest", made["digest"], "--reason", "Trop précis ici.", *by("hugo")).code == 0
+    assert "returned" in run("drafts").out
+    again = run("draft", *APPEAL, "--label", "centre", "--revises", made["id"], *by("claire"), "--json").document
+    assert again["revision"] == 2
+    assert run("draft", *APPEAL, "--revises", made["id"], "--to", "bluesky", *by("claire")).code == 2
+    run("submit", made["id"], *by("claire"))
+    approved = run("approve", made["id"], "--digest", again["digest"], "--only", *by("hugo"), "--json").document
+    assert approved["state"] == "approved"
+    assert run("publish", "--draft", made["id"], "--headline", "x", *by("claire")).code == 2
+    assert run("publish", "--draft", made["id"], *by("claire")).code == 0
+    assert "Already published" in run("publish", "--draft", made["id"], *by("claire")).out
+    assert len(desk.bluesky.posts) == 1
+
+
+def test_a_draft_is_rejected_or_withdrawn(run: Run) -> None:
+    made = run("publish", *APPEAL, *by("claire"), "--submit", "--json").document
+    assert run("reject", made["id"], *by("hugo"), "--reason", WHY).code == 2
+    assert run("reject", made["id"], *by("hugo"), "--reason", WHY, "--digest", made["digest"]).code == 0
+    other = run("draft", *APPEAL, *by("claire"), "--json").document
+    assert run("withdraw", other["id"], *by("claire"), "--json").document["state"] == "withdrawn"
+    gone = run("submit", other["id"], *by("claire"), "--json")
+    assert (gone.code, gone.document["error"]["kind"], gone.document["error"]["draft"]) == (
+        1, "DraftConflict", other["id"],
+    )  # fmt: skip
+    assert run("approve", "nothing", "--digest", "0" * 64).code == 1
+
+
+def test_an_urgent_publication_is_read_afterwards(run: Run, desk: Desk) -> None:
+    assert run("publish", *APPEAL, *by("claire"), "--urgent", "vite").code == 2
+    assert run("publish", *APPEAL, *by("claire"), "--reason", WHY).code == 2
+    done = run("publish", *APPEAL, *by("claire"), "--urgent", WHY, "--json").document["publication"]
+    assert len(desk.bluesky.posts) == 1
+    assert "SECOND READING owed" in run("status").out
+    [owed] = run("drafts", "--json").document["drafts"]
+    assert owed["urgent"] == WHY
+    assert run("approve", done["id"], "--second", *by("claire")).code == 1
+    objected = run("reject", done["id"], "--second", "--reason", "Le nom est de trop.", *by("hugo"))
+    assert objected.code == 0
+    assert "second_objection" in objected.out
+    assert "SECOND READING" not in run("status").out
+
+
+def test_posts_are_withdrawn_and_the_text_is_erased(run: Run, desk: Desk) -> None:
+    done = run("publish", *APPEAL, *by("claire"), "--urgent", WHY, "--json").document["publication"]
+    assert run("withdraw", done["id"]).code == 2
+    gone = run("withdraw", done["id"], "--reason", WHY, "--json")
+    assert gone.document["still_out"] == ["presse"]
+    assert gone.code == 3
+    assert not desk.bluesky.posts
+    assert run("journal", "erase", done["id"], "--reason", "non").code == 2
+    assert run("journal", "erase", "nothing", "--reason", WHY).code == 1
+    assert run("journal", "erase", done["id"], "--reason", "Demande 2026-12.").code == 0
+    assert "Appel" not in run("status", "--json").out
+    assert run("journal", "verify").code == 0

@@ -1,0 +1,427 @@
+# ruff: noqa: S608 - all SQL here is this file's own
+"""Drafts: what others read before it is published, on both databases."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import event, select
+
+from policenotify.checks import Check
+from policenotify.errors import (
+    ApprovalMissing,
+    DraftConflict,
+    IdempotencyConflict,
+    JournalError,
+    MessageRejected,
+    NotAllowed,
+)
+from policenotify.findings import Finding, Level
+from policenotify.journal.database import schema
+from policenotify.model.draft import Draft, DraftState, ReviewVerdict
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.message import Message, read
+from policenotify.publishing import preparation
+from policenotify.publishing.approval import ApprovalRule
+from policenotify.publishing.publisher import Publisher
+from tests.support.approval import NOW, REASON, RULE, appeal, reading_publisher
+
+if TYPE_CHECKING:
+    from tests.support.journal import Desk
+
+
+@pytest.fixture
+def publisher(desk: Desk) -> Publisher:
+    return reading_publisher(desk.journal)
+
+
+def kinds(desk: Desk) -> list[str]:
+    with desk.journal.read() as connection:
+        return list(connection.execute(select(schema.event.c.kind).order_by(schema.event.c.id)).scalars())
+
+
+def submitted(publisher: Publisher, message: Message | None = None, **how: Any) -> Draft:
+    draft = publisher.drafts.create(message or appeal(), actor="claire", **how)
+    return publisher.drafts.submit(draft.id, actor="claire")
+
+
+def published(publisher: Publisher, draft: Draft) -> str | None:
+    return publisher.drafts.get(draft.id).publication
+
+
+# --- the way
+
+
+def test_the_last_approval_publishes_in_the_name_of_who_submitted_it(publisher: Publisher, desk: Desk) -> None:
+    draft = submitted(publisher)
+    assert draft.state is DraftState.SUBMITTED
+    done = publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")
+    assert done.state is DraftState.PUBLISHED
+    assert done.publication is not None
+    found = publisher.publication(done.publication)
+    assert found is not None
+    assert (found.actor, found.message.headline) == ("claire", "Appel à témoins")
+    assert kinds(desk) == ["drafted", "submitted", "approved", "published"]
+    assert done.approvals == ("hugo",)
+    assert desk.journal.audit.verify() == 0
+
+
+def test_a_draft_is_published_once(publisher: Publisher) -> None:
+    draft = submitted(publisher)
+    publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo", publish=False)
+    assert publisher.drafts.get(draft.id).state is DraftState.APPROVED
+    first = publisher.drafts.publish(draft.id, actor="claire")
+    assert publisher.drafts.publish(draft.id, actor="claire").id == first.id == published(publisher, draft)
+
+
+def test_two_readers_are_two_people(desk: Desk) -> None:
+    publisher = reading_publisher(desk.journal, rules=[replace(RULE, readers=2)])
+    draft = submitted(publisher)
+    for reader in ("hugo", "hugo", " Hugo ", "HUGO"):
+        assert publisher.drafts.approve(draft.id, digest=draft.digest, actor=reader).state is DraftState.SUBMITTED
+    assert kinds(desk).count("approved") == 1
+    assert publisher.drafts.approve(draft.id, digest=draft.digest, actor="ines").state is DraftState.PUBLISHED
+
+
+@pytest.mark.parametrize("author", ["claire", "Claire", " CLAIRE ", "\N{FULLWIDTH LATIN SMALL LETTER C}laire", "omar"])
+def test_nobody_who_wrote_any_revision_approves(publisher: Publisher, desk: Desk, author: str) -> None:
+    draft = publisher.drafts.create(appeal(), actor="claire")
+    draft = publisher.drafts.revise(draft.id, appeal("Appel à témoins, Sète"), actor="omar")
+    publisher.drafts.submit(draft.id, actor="claire")
+    with pytest.raises(DraftConflict, match="wrote it, and so cannot approve it"):
+        publisher.drafts.approve(draft.id, digest=draft.digest, actor=author)
+    assert "approved" not in kinds(desk)
+
+
+def test_an_edit_voids_the_approvals(desk: Desk) -> None:
+    publisher = reading_publisher(desk.journal, rules=[replace(RULE, auto=False)])
+    draft = submitted(publisher)
+    approved = publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")
+    assert approved.state is DraftState.APPROVED
+    changed = publisher.drafts.revise(draft.id, appeal("Appel à témoins, Sète"), actor="claire")
+    assert (changed.state, changed.revision, changed.approvals) == (DraftState.DRAFT, 2, ())
+    with pytest.raises(ApprovalMissing):
+        publisher.drafts.publish(draft.id, actor="claire")
+    with pytest.raises(DraftConflict, match="was changed since you read it"):
+        publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")
+    with pytest.raises(DraftConflict, match="was changed since you read it"):
+        publisher.publish(draft.message, key=draft.id, actor="claire", draft=draft.id)
+
+
+def test_a_returned_draft_is_changed_and_submitted_again(publisher: Publisher, desk: Desk) -> None:
+    draft = submitted(publisher)
+    with pytest.raises(ValueError, match="write a reason of 10"):
+        publisher.drafts.return_to_author(draft.id, digest=draft.digest, actor="hugo", reason="non")
+    back = publisher.drafts.return_to_author(draft.id, digest=draft.digest, actor="hugo", reason="Trop de détails.")
+    assert back.state is DraftState.RETURNED
+    with pytest.raises(DraftConflict, match="Change it first"):
+        publisher.drafts.submit(draft.id, actor="claire")
+    with pytest.raises(DraftConflict, match="returned it"):
+        publisher.drafts.publish(draft.id, actor="claire", urgent=REASON)
+    publisher.drafts.revise(draft.id, appeal("Appel"), actor="claire")
+    again = publisher.drafts.submit(draft.id, actor="claire")
+    publisher.drafts.approve(draft.id, digest=again.digest, actor="hugo")
+    assert kinds(desk) == ["drafted", "submitted", "returned", "revised", "submitted", "approved", "published"]
+
+
+@pytest.mark.parametrize("end", ["rejected", "withdrawn", "expired"])
+def test_what_is_closed_is_not_published(publisher: Publisher, desk: Desk, end: str) -> None:
+    draft = submitted(publisher)
+    if end == "rejected":
+        publisher.drafts.reject(draft.id, digest=draft.digest, actor="hugo", reason="Ne pas publier.")
+    elif end == "withdrawn":
+        publisher.drafts.withdraw(draft.id, actor="claire")
+        publisher.drafts.withdraw(draft.id, actor="claire")
+    else:
+        desk.clock.pass_by(7201)
+        with pytest.raises(DraftConflict, match="has expired"):
+            publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")
+        assert [one.id for one in publisher.drafts.expire()] == [draft.id]
+        assert publisher.drafts.expire() == ()
+    assert kinds(desk) == ["drafted", "submitted", end]
+    for urgent in ("", REASON):
+        with pytest.raises(DraftConflict, match=f"it is {end}"):
+            publisher.drafts.publish(draft.id, actor="claire", urgent=urgent)
+    assert publisher.drafts.list() == ()
+    assert [one.state for one in publisher.drafts.list(only_open=False)] == [DraftState(end)]
+    assert desk.journal.audit.verify() == 0
+
+
+def test_who_waits_for_an_expired_draft_is_told_once(
+    publisher: Publisher, desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    soon = desk.clock.now() + timedelta(minutes=20)
+    draft = submitted(publisher, appeal(next_update_at=soon))
+    assert draft.expires_at == soon
+    desk.clock.pass_by(1201)
+    with caplog.at_level(logging.WARNING, "policenotify"):
+        publisher.drain(NOW)
+        publisher.drain(NOW)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Draft {draft.id} of claire has expired: no one approved it in time. It was not published."
+    ]
+
+
+def test_a_draft_is_submitted_only_if_it_could_be_published(desk: Desk) -> None:
+    finding = Finding(code="X1", level=next(iter(Level)), field="headline", reason="Non.", remedy="Changez.")
+    check = Check(code="X1", title="x", basis="x", find=lambda _context: [finding])
+    publisher = reading_publisher(desk.journal, checks=[check])
+    draft = publisher.drafts.create(appeal(), actor="claire")
+    with pytest.raises(MessageRejected):
+        publisher.drafts.submit(draft.id, actor="claire")
+
+
+def test_a_key_names_one_draft(publisher: Publisher) -> None:
+    first = publisher.drafts.create(appeal(), actor="claire", key="k")
+    assert publisher.drafts.create(appeal(), actor="claire", key="k").id == first.id == publisher.drafts.get("k").id
+    with pytest.raises(IdempotencyConflict):
+        publisher.drafts.create(appeal("autre"), actor="claire", key="k")
+    with pytest.raises(DraftConflict, match="there is none"):
+        publisher.drafts.get("nothing")
+
+
+def test_channels_are_part_of_what_is_approved(publisher: Publisher) -> None:
+    draft = submitted(publisher, to=["sky"])
+    publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo", publish=False)
+    with pytest.raises(DraftConflict, match="other channels"):
+        publisher.publish(draft.message, key=draft.id, actor="claire", draft=draft.id)
+    with pytest.raises(DraftConflict, match="its own key"):
+        publisher.publish(draft.message, key="another", actor="claire", draft=draft.id, to=["sky"])
+    assert publisher.drafts.publish(draft.id, actor="claire").id
+
+
+@pytest.mark.parametrize("actor", ["", " ", "a" * 201, "x\n"])
+def test_an_actor_has_a_name(publisher: Publisher, desk: Desk, actor: str) -> None:
+    draft = submitted(publisher)
+    for step in (
+        lambda: publisher.drafts.create(appeal(), actor=actor),
+        lambda: publisher.drafts.revise(draft.id, appeal("x"), actor=actor),
+        lambda: publisher.drafts.approve(draft.id, digest=draft.digest, actor=actor),
+        lambda: publisher.drafts.publish(draft.id, actor=actor),
+    ):
+        with pytest.raises(ValueError, match="actor: 1 to 200"):
+            step()
+    assert kinds(desk) == ["drafted", "submitted"]
+
+
+def test_the_digest_survives_the_journal(publisher: Publisher, desk: Desk) -> None:
+    until = desk.clock.now() + timedelta(hours=3)
+    message = appeal(expires_at=until, hashtags=("Sète",), translations=({"language": "en", "headline": "Appeal"},))
+    draft = submitted(publisher, message)
+    assert read(draft.message.model_dump_json(exclude_none=True)).digest() == draft.digest == message.digest()
+    publisher.drafts.approve(draft.id, digest=message.digest(), actor="hugo")
+    assert published(publisher, draft)
+
+
+# --- the wall
+
+
+def test_a_message_that_others_must_read_is_not_published_at_once(publisher: Publisher, desk: Desk) -> None:
+    with pytest.raises(ApprovalMissing) as caught:
+        publisher.publish(appeal(), key="k", actor="claire")
+    assert "PN601" in str(caught.value)
+    assert "Submit it" in str(caught.value)
+    assert kinds(desk) == ["refused_by_check"]
+    assert not publisher.preview(appeal()).allowed
+
+
+@pytest.mark.parametrize("stage", [Stage.END, Stage.CANCELLATION])
+def test_an_end_needs_nobody(publisher: Publisher, stage: Stage) -> None:
+    publisher.publish(appeal(), key="k", actor="claire", urgent=REASON)
+    corrects = None
+    over = appeal("Fin", lifecycle=Lifecycle(stage=stage, incident="I1", corrects=corrects))
+    assert publisher.publish(over, key="end", actor="claire").id
+
+
+def test_rules_match_by_category_or_severity(desk: Desk) -> None:
+    calm = ApprovalRule(categories=frozenset({"scam_cyber"}), readers=0)
+    publisher = reading_publisher(desk.journal, rules=[calm, replace(RULE, except_actors=frozenset({"Dispatch"}))])
+    tip = Message(category="scam_cyber", headline="Faux conseiller", severity="Severe")
+    assert publisher.publish(tip, key="1", actor="claire").id
+    assert publisher.publish(
+        tip.model_copy(update={"category": "recruitment", "severity": None}), key="2", actor="c"
+    ).id
+    with pytest.raises(ApprovalMissing):
+        publisher.publish(tip.model_copy(update={"category": "recruitment"}), key="3", actor="claire")
+    assert publisher.publish(tip.model_copy(update={"category": "recruitment"}), key="3", actor="dispatch").id
+    everything = reading_publisher(desk.journal, rules=[ApprovalRule(urgent=False)])
+    with pytest.raises(ApprovalMissing, match="approval of another person"):
+        everything.publish(tip.model_copy(update={"category": "recruitment"}), key="4", actor="c", urgent=REASON)
+
+
+def test_a_finding_of_level_second_demands_a_reader_and_a_reason(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    finding = Finding(code="X1", level=Level.SECOND, field="headline", reason="Un nom.", remedy="Retirez-le.")
+    publisher = reading_publisher(desk.journal, rules=[])
+    message = Message(category="recruitment", headline="Concours")
+    assert publisher.publish(message, key="0", actor="claire").id
+    monkeypatch.setattr(preparation, "run_checks", lambda *_given: (finding,))
+    with pytest.raises(ApprovalMissing):
+        publisher.publish(message, key="1", actor="claire")
+    draft = publisher.drafts.create(message, actor="claire")
+    with pytest.raises(ValueError, match="reason: write a reason"):
+        publisher.drafts.submit(draft.id, actor="claire")
+    publisher.drafts.submit(draft.id, actor="claire", reason="Le parquet est d'accord.")
+    assert publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo").publication
+
+
+def test_an_exercise_may_be_approved_by_its_author_and_is_marked(publisher: Publisher, desk: Desk) -> None:
+    draft = submitted(publisher, appeal(exercise=True))
+    assert publisher.drafts.approve(draft.id, digest=draft.digest, actor="claire").publication
+    with desk.journal.read() as connection:
+        body = connection.execute(select(schema.event.c.body).where(schema.event.c.kind == "approved")).scalar_one()
+    assert json.loads(body)["of_the_author"] is True
+    other = publisher.drafts.create(appeal(exercise=True), actor="claire")
+    with pytest.raises(DraftConflict, match="an exercise stays one"):
+        publisher.drafts.revise(other.id, appeal("x"), actor="claire")
+
+
+def test_the_hook_is_asked_for_each_step(desk: Desk) -> None:
+    asked: list[tuple[str, str, bool]] = []
+
+    def may(actor: str, action: str, message: Message | None) -> bool | str:
+        asked.append((actor, action, message is not None))
+        return actor != "nobody"
+
+    publisher = reading_publisher(desk.journal, may=may)
+    draft = submitted(publisher)
+    publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")
+    other = submitted(publisher, appeal(lifecycle=Lifecycle(stage=Stage.OPENING, incident="I2")))
+    for step in (publisher.drafts.return_to_author, publisher.drafts.reject):
+        with pytest.raises(NotAllowed):
+            step(other.id, digest=other.digest, actor="nobody", reason=REASON)
+    publisher.drafts.withdraw(other.id, actor="claire")
+    urgent = publisher.publish(appeal(lifecycle=Lifecycle()), key="u", actor="claire", urgent=REASON)
+    publisher.drafts.second_reading(urgent.id, actor="hugo")
+    assert asked == [
+        ("claire", "draft", True),
+        ("claire", "submit", True),
+        ("hugo", "approve", True),
+        ("claire", "publish", True),
+        ("claire", "draft", True),
+        ("claire", "submit", True),
+        ("nobody", "return", True),
+        ("nobody", "reject", True),
+        ("claire", "withdraw", True),
+        ("claire", "publish", True),
+        ("claire", "urgent", True),
+        ("hugo", "second_reading", True),
+    ]
+
+
+# --- urgent
+
+
+def test_an_urgent_publication_owes_a_second_reading(publisher: Publisher, desk: Desk) -> None:
+    with pytest.raises(ValueError, match="urgent: write a reason of 10"):
+        publisher.publish(appeal(), key="k", actor="claire", urgent="vite")
+    done = publisher.publish(appeal(), key="k", actor="claire", urgent=REASON)
+    assert publisher.publish(appeal(), key="k", actor="claire", urgent=REASON).id == done.id
+    [owed] = desk.journal.drafts.owed()
+    assert (owed.publication, owed.urgent) == (done.id, REASON)
+    assert owed.second_due_at == desk.clock.now() + timedelta(minutes=30)
+    with pytest.raises(DraftConflict, match="wrote or published it"):
+        publisher.drafts.second_reading(done.id, actor="claire")
+    with pytest.raises(ValueError, match="write a reason"):
+        publisher.drafts.second_reading(done.id, actor="hugo", objects=True)
+    read_again = publisher.drafts.second_reading(done.id, actor="hugo", objects=True, reason="Le nom est de trop.")
+    assert [review.verdict for review in read_again.reviews] == [ReviewVerdict.SECOND_OBJECTION]
+    assert desk.journal.drafts.owed() == ()
+    with pytest.raises(DraftConflict, match="no second reading"):
+        publisher.drafts.second_reading(done.id, actor="ines")
+    assert kinds(desk) == ["published", "second_reading"]
+    assert desk.journal.audit.verify() == 0
+
+
+def test_a_submitted_draft_may_be_published_urgently(publisher: Publisher, desk: Desk) -> None:
+    draft = submitted(publisher)
+    done = publisher.drafts.publish(draft.id, actor="omar", urgent=REASON)
+    with pytest.raises(DraftConflict, match="wrote or published it"):
+        publisher.drafts.second_reading(draft.id, actor="omar")
+    assert publisher.drafts.second_reading(done.id, actor="hugo").second_due_at is None
+    assert kinds(desk) == ["drafted", "submitted", "published", "second_reading"]
+
+
+# --- forgeries
+
+
+def test_a_forged_approval_publishes_nothing(publisher: Publisher, desk: Desk) -> None:
+    draft = submitted(publisher)
+    desk.change_directly(
+        "INSERT INTO pn_review (draft, number, revision, digest, verdict, reader, reason, at) "
+        f"VALUES ('{draft.id}', 1, 1, '{draft.digest}', 'approve', 'hugo', '', 1)"
+    )
+    with pytest.raises(JournalError, match="somebody changed the database"):
+        publisher.drafts.publish(draft.id, actor="claire")
+    with pytest.raises(JournalError, match="tampered with: draft"):
+        desk.journal.audit.verify()
+
+
+def test_a_draft_that_was_set_back_publishes_nothing(publisher: Publisher, desk: Desk) -> None:
+    draft = submitted(publisher)
+    publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo", publish=False)
+    before = desk.dump("pn_draft")["pn_draft"][0]
+    columns = list(schema.draft.c.keys())
+    state, mac, changed = (before[columns.index(name)] for name in ("state", "mac", "changed_at"))
+    desk.clock.pass_by(1)
+    publisher.drafts.reject(draft.id, digest=draft.digest, actor="ines", reason="Ne pas publier.")
+    desk.change_directly(
+        f"DELETE FROM pn_review WHERE number = 2; "
+        f"UPDATE pn_draft SET state = '{state}', mac = '{mac}', changed_at = {changed}"
+    )
+    with pytest.raises(JournalError, match="somebody changed the database"):
+        publisher.drafts.publish(draft.id, actor="claire")
+
+
+FORGERIES = {
+    "reader": "UPDATE pn_review SET reader = 'ines'",
+    "review removed": "DELETE FROM pn_review",
+    "author": "UPDATE pn_revision SET author = 'omar'",
+    "text of a revision": "UPDATE pn_revision SET message = replace(message, 'Appel', 'Avis')",
+    "state": "UPDATE pn_draft SET state = 'withdrawn'",
+    "urgency": "UPDATE pn_draft SET urgent = 'x'",
+    "second reading": "UPDATE pn_draft SET due_at = NULL",
+    "draft removed": "DELETE FROM pn_review; DELETE FROM pn_revision; DELETE FROM pn_draft",
+    "draft added": (
+        'INSERT INTO pn_draft (id, "to", category, exercise, state, revision, reason, submitted_by, created_at, '
+        "changed_at, published_by, urgent, mac) SELECT 'forged', \"to\", category, exercise, state, revision, reason, "
+        "submitted_by, created_at, changed_at, published_by, urgent, mac FROM pn_draft WHERE state = 'draft'"
+    ),
+}
+
+
+@pytest.mark.parametrize("script", FORGERIES.values(), ids=list(FORGERIES))
+def test_a_forgery_of_a_draft_is_detected(publisher: Publisher, desk: Desk, script: str) -> None:
+    draft = submitted(publisher)
+    publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")
+    publisher.publish(appeal(lifecycle=Lifecycle()), key="u", actor="claire", urgent=REASON)
+    publisher.drafts.create(appeal("Brouillon"), actor="claire")
+    desk.journal.audit.seal()
+    assert desk.journal.audit.verify() == 1
+    desk.change_directly(script)
+    with pytest.raises(JournalError, match="tampered with: draft"):
+        desk.journal.audit.verify()
+
+
+# --- cost
+
+
+def test_a_message_that_needs_nobody_costs_no_statement(desk: Desk) -> None:
+    counted: Counter[str] = Counter()
+
+    def count(*given: Any) -> None:
+        counted[given[2].split()[0]] += 1
+
+    message = Message(category="recruitment", headline="Concours")
+    event.listen(desk.journal._engine, "before_cursor_execute", count)
+    numbers = []
+    for number, rules in enumerate(([], [], [RULE])):
+        counted.clear()
+        reading_publisher(desk.journal, rules=rules).publish(message, key=str(number), actor="claire")
+        numbers.append(sum(counted.values()))
+    assert numbers[1] == numbers[2]
