@@ -78,12 +78,27 @@ def is_dead(owner: str) -> bool:
 
     That is known of processes of the same machine, boot and namespace. For all others the lease decides.
     """
-    host, boot, pid, started = _split(owner)
+    found = _seen_here(owner)
+    return found == "" or found not in {None, _split(owner)[-1], _UNKNOWN}
+
+
+def is_running(owner: str) -> bool:
+    """Return True if the process named *owner* certainly runs: on this machine, since then."""
+    found = _seen_here(owner)
+    return found not in {None, "", _UNKNOWN} and found == _split(owner)[-1]
+
+
+def _seen_here(owner: str) -> str | None:
+    """Return when the process with that number started: `-` if it is hidden, "" if there is none.
+
+    `None` stands for a process of another machine, boot or namespace.
+    """
+    host, boot, pid, _ = _split(owner)
     here = this_machine()
     if f"{host}/{boot}" != str(here) or here.boot == _UNKNOWN or not pid.isdecimal():
-        return False
+        return None
     # The start of another user's process may be hidden (proc(5), hidepid): then the lease decides.
-    return not _alive(int(pid)) or _started(int(pid)) not in {started, _UNKNOWN}
+    return _started(int(pid)) if _alive(int(pid)) else ""
 
 
 def is_of_this_boot(owner: str) -> bool:

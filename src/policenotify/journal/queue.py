@@ -23,7 +23,7 @@ from policenotify.journal.channels import opens_at, take_slot
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.keys import Keys
-from policenotify.journal.leases import is_dead, is_of_this_boot
+from policenotify.journal.leases import is_dead, is_of_this_boot, is_running
 from policenotify.journal.recipients import counts, overall_outcome, release_recipients, served
 from policenotify.journal.records import ClaimedDelivery, latest_pause, microseconds, moment, priority, span
 from policenotify.model.cap import Severity
@@ -238,7 +238,8 @@ def recover(connection: Connection, now: int, lease: timedelta) -> int:
     recovered = 0
     for seen in sorted(connection.execute(_SENDING).all(), key=lambda row: str(row.ordering_key)):
         # A claim of more than a day was written by a clock that was ahead. Of an hour, its owner may be alive still.
-        if now < seen.lease_until <= latest_pause(now) and not is_dead(seen.owner):
+        possible = seen.lease_until <= latest_pause(now) or is_running(seen.owner)  # else this clock is behind
+        if now < seen.lease_until and possible and not is_dead(seen.owner):
             continue
         lock(connection, seen.ordering_key)
         still = and_(_table.c.id == seen.id, _table.c.state == Outcome.SENDING, seen.owner == _OWNER)

@@ -20,6 +20,7 @@ from policenotify.journal import open_journal
 from policenotify.journal.clock import CountsFromBoot, MachineClock
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
+from policenotify.journal.leases import this_process
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.model.rate import Rate
@@ -415,6 +416,15 @@ def test_a_claim_from_the_future_is_void(unseen: Desk, seconds: float) -> None:
     unseen.clock.jump(-seconds)
     assert unseen.journal.deliveries.recover() == 1
     assert unseen.claim() is not None
+
+
+def test_a_claim_of_a_process_that_runs_is_kept_where_the_clock_is_behind(unseen: Desk) -> None:
+    unseen.publish(channels=("sky",))
+    unseen.clock.jump(AHEAD[-1])
+    unseen.take(owner=this_process())
+    unseen.clock.jump(-AHEAD[-1])
+    assert unseen.journal.deliveries.recover() == 0
+    assert unseen.claim() is None
 
 
 @pytest.mark.parametrize("seconds", AHEAD)
