@@ -57,6 +57,7 @@ def _message(category: str, stage: Stage) -> Message:
         {
             "category": category,
             "location": TEXTS[category]["location"],
+            "basis": TEXTS[category].get("basis", ()),
             **dict(zip(_FIELDS, french, strict=True)),
             "translations": [{"language": "en", **dict(zip(_FIELDS, english, strict=True))}],
             "lifecycle": lifecycle,
