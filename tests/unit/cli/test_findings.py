@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.support.shell import Run
@@ -42,3 +44,15 @@ def test_a_missing_agreement_is_given_by_an_option_or_owed_by_an_urgent_reason(
     assert run(*typed, "--basis", "prosecutor").code in {0, 3}
     reason = run(*typed, "--key", "other", "--urgent", "Accord oral du parquet à 14h05.")
     assert reason.code in {0, 3}
+
+
+@pytest.mark.usefixtures("desk")
+def test_the_page_is_in_the_language_of_the_desk(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLICENOTIFY_LANGUAGE", "fr")
+    file = tmp_path / "page.html"
+    run("preview", *ARREST, "Jean Dupont interpellé", "--instruction", "Evitez le secteur.", "--html", str(file))
+    page = " ".join(file.read_text("utf-8").split())
+    assert "Le texte nomme une personne." in page  # beside its rule
+    assert "Les lecteurs peuvent buter sur « Evitez »." in page  # in the catalogue
+    assert "<q" in page
+    assert "Jean Dupont</q>" in page
