@@ -84,7 +84,7 @@ class CheckContext:
     def persons(self) -> Mapping[str, list[PersonName]]:
         """The names of persons in each text, by field."""
         place = self.message.location
-        stated = f"{place.street or ''} {place.district or ''}" if place else ""
+        stated = " ".join(filter(None, (place.street, place.district, *(place.between or ())))) if place else ""
         known = frozenset(token.word for token in FoldedText(stated).tokens)
         return {part.field: names_in(part, self.is_place_name, known) for part in self.parts}
 

@@ -371,7 +371,7 @@ def house_not_named(context: CheckContext) -> Iterator[Hit]:
     typed = context.typed or context.message
     before, after = ({name: text for _, name, text in every_text(message)} for message in (typed, context.message))
     for name, parts in house_numbers(typed, (entry.message for entry in context.history.entries)):
-        if parts and before[name] != after[name]:
+        if parts and before.get(name) != after.get(name):
             yield Hit(name, None, Level.ADVISE, "removed")
     if category not in _JUDICIAL | _OF_HOUSES:
         return

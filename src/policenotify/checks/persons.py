@@ -18,7 +18,7 @@ PREVENTION: Final = frozenset(
 )
 """Categories that speak to everyone, about no one person."""
 
-_PLACES: Final = ("location.street", "location.district", "location.road")
+_PLACES: Final = ("location.street", "location.district", "location.road", "location.between", "location.line")
 _SEARCHES: Final = frozenset({Category.MISSING_PERSON, Category.CHILD_ABDUCTION_RELAY})
 _ADULT: Final = 18
 _NUMBERS: Final = {

@@ -151,10 +151,18 @@ def test_reason_and_remedy_hold_no_words_of_the_message() -> None:
         ("location", {"commune": "34172", "label": "chez M. Bernard Lopez"}),
         ("location", {"commune": "34172", "label": "domicile de Karim Bensalah"}),
         ("hashtags", ["KarimBensalah"]),
+        ("known", {"confirmed": "Karim Bensalah est blessé.", "unconfirmed": "La cause de l'accident."}),
+        ("source", "Mme Karima Bensalah"),
     ],
 )
 def test_every_text_of_a_message_is_checked(field: str, value: Any) -> None:
     assert "PN202" in {finding.code for finding in run_checks(context(category="police_operation", **{field: value}))}
+
+
+def test_the_streets_and_the_line_of_a_place_bear_names() -> None:
+    place = {"commune": "34172", "between": ["rue Jean Dupont", "avenue Paul Bernard"], "line": "ligne Jean Moulin"}
+    found = run_checks(context(location=place, description="La rue Jean Dupont est fermée."))
+    assert "PN202" not in {finding.code for finding in found}
 
 
 def test_the_name_of_a_file_is_checked() -> None:
