@@ -402,6 +402,11 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
     "PN210": [
         (_typed(category="fire", location={"street": "14 rue des Lilas"}), Level.ADVISE, "location.street"),
         (_draft(_message(category="police_operation", description="Au 3e étage")), Level.BLOCK, "description"),
+        (  # the whole field is removed
+            _typed(category="missing_person", location={"between": ["12 rue Foch", "rue Curie"]}),
+            Level.ADVISE,
+            "location.between.0",
+        ),
         (_typed(location={"street": "14 rue des Lilas"}), Level.ADVISE, "location.street"),
         (_typed(location={"label": "rue des Lilas, bâtiment B"}), Level.ADVISE, "location.label"),
         (_typed(headline="Opération au 12 bis, rue Foch"), Level.ADVISE, "headline"),
