@@ -169,6 +169,8 @@ def _stretch(location: Location, locale: Locale) -> Iterator[Detail]:
     if location.between is None:
         return
     first, second = (_repaired(end) for end in location.between)
+    if not (first and second):  # only characters that nobody sees
+        return
     if _is_french(locale):
         first, second = french_names.between(first, second)
     phrase = locale.between.format(first=first, second=second)

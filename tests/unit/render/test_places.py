@@ -88,6 +88,7 @@ def _place(**fields: Any) -> Place:
         ({"street": "rue Foch"}, "Accident, rue Foch"),
         ({"street": "rue Foch", "between": ("rue A", "avenue B")}, "Accident, rue Foch, entre la rue A et l'avenue B"),
         ({"between": ("rue A", "avenue B")}, "Accident entre la rue A et l'avenue B"),
+        ({"street": "rue Foch", "between": ("\N{RIGHT-TO-LEFT OVERRIDE}", "avenue B")}, "Accident, rue Foch"),
         ({"district": "quartier Gambetta"}, "Accident, quartier Gambetta"),
         ({"road": {"road": "A9", "exit": "sortie 31"}}, "Accident sur l'A9, sortie 31"),
         ({"road": {"road": "D4", "direction": "sens Lodève"}}, "Accident sur la D4, en direction de Lodève"),
