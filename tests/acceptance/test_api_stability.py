@@ -136,7 +136,7 @@ def _documented(kind: type) -> list[str]:
 
 
 def _within(kind: type) -> Iterator[str]:
-    """The methods and properties of a class, inherited ones of ours included."""
+    """The methods and properties of a class, those inherited from policenotify included."""
     for name in sorted({*dir(kind), *_documented(kind)}):
         if (
             name.startswith("_")

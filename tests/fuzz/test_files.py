@@ -1,4 +1,4 @@
-"""Messages, settings, languages, categories and campaigns in any form are read, or refused by an error of ours."""
+"""Messages, settings, languages, categories and campaigns in any form are read, or refused by our own errors."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # ruff: noqa: S608 - the names in all SQL here are those of the schema
-"""Any column of the journal may hold any value: all works, or is refused by an error of ours, and nothing is forged.
+"""Any column of the journal may hold any value: all works, or is refused by our own errors, and nothing is forged.
 
 Rows and columns come from the schema itself, so that new ones are covered.
 """

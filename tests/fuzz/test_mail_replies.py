@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
-import threading
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,6 +18,7 @@ from policenotify.errors import ChannelError
 from policenotify.networks.email.channel import Email
 from policenotify.testing import FakeClock
 from tests.support.fuzz import FEW, damaged, only_ours
+from tests.support.hostile_server import listening
 from tests.support.network_calls import a_post
 
 USER: Final = "desk"
@@ -86,25 +86,6 @@ def refuses(reply: bytes) -> bool:
     return re.match(rb"[45]\d\d", last) is not None
 
 
-@contextmanager
-def server(session: Session) -> Iterator[int]:
-    """Yield the port of a server of such sessions."""
-
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                threading.Thread(target=session.serve, args=(listener.accept()[0],), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        acceptor = threading.Thread(target=accept, daemon=True)
-        acceptor.start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            acceptor.join()
-
-
 WORDS: Final = (
     "ok", "5.1.1 no such user", "4.2.1 later", "5.7.1 spam", "4.7.0 too many", "5.7.8 bad login", "9.9.9 x", "5.1",
     "é\xff\x00\x1b[2J", "a" * 600, "", " ", "-", "2.0.0", f"bad {PASSWORD}", "\ud83d",
@@ -139,7 +120,7 @@ moments = st.tuples(st.sampled_from(list(GENUINE)), st.integers(0, 1))
 @example({("RCPT", 0): b"550 5.1.1 unknown\r\n", ("RCPT", 1): b"421 bye\r\n"})
 def test_any_reply_is_judged(replies: dict[Moment, bytes]) -> None:
     session = Session(replies)
-    with server(session) as port:
+    with listening(session.serve) as port:
         url = SecretStr(f"mailto://{USER}:{PASSWORD}@127.0.0.1:{port}/?from=alerte@police34.example&mode=insecure")
         outcomes: dict[str, str] = {}
         for step in (ask, send):
@@ -172,7 +153,7 @@ def send(channel: Email, outcomes: dict[str, str]) -> None:
 
 def test_unchanged_replies_serve_everyone() -> None:
     session = Session({})
-    with server(session) as port:
+    with listening(session.serve) as port:
         url = SecretStr(f"mailto://{USER}:{PASSWORD}@127.0.0.1:{port}/?from=alerte@police34.example&mode=insecure")
         outcomes: dict[str, str] = {}
         with closing(Email(url=url, timeout=3, clock=FakeClock())) as channel:

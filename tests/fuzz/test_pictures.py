@@ -1,4 +1,4 @@
-"""Any file is a clean picture within the limits, or refused by an error of ours. Chunks of real ones are changed."""
+"""Any file is a clean picture within the limits, or refused by our own errors. Chunks of real ones are changed."""
 
 from __future__ import annotations
 

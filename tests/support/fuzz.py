@@ -1,6 +1,6 @@
 """Inputs made from valid ones by small changes, and the rule for all of them.
 
-Only errors of ours are raised, soon, and without a secret in their text.
+Only errors of policenotify are raised, soon, and without a secret in their text.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def _toml(value: object) -> str:
 
 
 class Hung(BaseException):
-    """It took far longer than it may. No handler of ours catches this."""
+    """It took far longer than it may. No handler of the package catches this."""
 
 
 def _hang(*_: object) -> NoReturn:

@@ -132,7 +132,7 @@ def hostile_mail_server(stage: str, answer: Answer, *, refuses: bool = False) ->
                 if command == b"QUIT":
                     return
 
-    with _listening(talk) as port:
+    with listening(talk) as port:
         try:
             yield port
         finally:
@@ -154,7 +154,9 @@ def silent_port() -> Iterator[int]:
 
 
 @contextmanager
-def _listening(talk: Callable[[socket.socket], None]) -> Iterator[int]:
+def listening(talk: Callable[[socket.socket], None]) -> Iterator[int]:
+    """Yield the port of a server that talks to each connection in a thread of its own."""
+
     def accept() -> None:
         with suppress(OSError):
             while True:
@@ -186,7 +188,7 @@ def hostile_server(answer: Answer, *, reads: bool = True) -> Iterator[int]:
                     return
             closed.wait(PAUSE)
 
-    with _listening(reply) as port:
+    with listening(reply) as port:
         try:
             yield port
         finally:

@@ -95,7 +95,7 @@ class Place:
         """Return the details that a text does not name. If they are longer than *longest*, only their first piece."""
         details = ", ".join(detail.text for detail in self._missing_in(text))
         too_long = longest is not None and len(details) > longest
-        return _PIECES.split(_START.sub("", details))[0] if too_long else details
+        return _PIECES.split(_START.sub("", details))[0].rstrip() if too_long else details
 
     def added_to(self, event: str, headline: str, *, directly: bool) -> str:
         """Return an event with the details that its headline does not name.

@@ -1,5 +1,5 @@
 # ruff: noqa: S608 - the names in all SQL here are those of the schema
-"""A value that no column of ours can hold is damage, and is reported as such."""
+"""A value that no column of the journal can hold is damage, and is reported as such."""
 
 from __future__ import annotations
 

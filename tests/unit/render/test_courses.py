@@ -314,15 +314,15 @@ def test_a_language_without_a_word_of_its_own_does_not_borrow_one() -> None:
     assert replace(end.context("en"), language="de", locale=german).mark == "BEENDET"
 
 
-def test_a_correction_carries_instruction_and_next_update_unless_they_are_given_anew() -> None:
+def test_a_correction_carries_instruction_and_next_update_unless_they_are_replaced() -> None:
     later = NOW + timedelta(minutes=30)
     correction = (Stage.CORRECTION, {"corrects": "0" * 25 + "1"})
     _, carried = _course("fire", correction, next_update_at=later)
     assert (carried.message.instruction, carried.message.next_update_at) == ("Restez.", later)
-    anew = {"instruction": "Partez.", "next_update_at": later + timedelta(hours=1)}
-    _, given_anew = _course("fire", (Stage.CORRECTION, {"corrects": "0" * 25 + "1", **anew}), next_update_at=later)
-    assert given_anew.message.instruction == "Partez."
-    assert given_anew.message.next_update_at == later + timedelta(hours=1)
+    new = {"instruction": "Partez.", "next_update_at": later + timedelta(hours=1)}
+    _, replaced = _course("fire", (Stage.CORRECTION, {"corrects": "0" * 25 + "1", **new}), next_update_at=later)
+    assert replaced.message.instruction == "Partez."
+    assert replaced.message.next_update_at == later + timedelta(hours=1)
     _, past = _course("fire", correction, next_update_at=NOW - timedelta(minutes=1))
     assert past.message.next_update_at is None
 

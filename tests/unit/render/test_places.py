@@ -135,3 +135,5 @@ def test_a_long_route_is_named_by_its_first_piece() -> None:
     assert route.details_missing_in("", longest=LONGEST) == "place de la Comédie"
     assert len(route.details_missing_in("")) > LONGEST
     assert _place(street="rue Foch").details_missing_in("", longest=LONGEST) == "rue Foch"
+    spaced = _place(line=f"ligne 1 \u202e, {'arrêt Comédie ' * 5}")  # an unseen character was between space and comma
+    assert spaced.details_missing_in("", longest=LONGEST) == "ligne 1"

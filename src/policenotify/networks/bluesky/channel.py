@@ -276,7 +276,7 @@ class Bluesky:
         ref = self._same(request, answer)
         if ref is None:
             raise Refused(
-                "Another post of ours has the key of this one; this one was not posted.",
+                "Another of our posts has the key of this one; this one was not posted.",
                 code="InvalidSwap",
                 remedy="It will be prepared with another key.",
                 fallback="prepare",
