@@ -14,9 +14,10 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, Label, Row, Select, Table, and_, cast, func, insert, select, true
 
 from policenotify.errors import JournalError
-from policenotify.journal import draft_record, meta
+from policenotify.journal import meta
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
+from policenotify.journal.drafts.record import problem_of as problem_of_drafts
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import process_user
 from policenotify.journal.recipients import counts
@@ -329,7 +330,7 @@ def _other_problem(connection: Connection, statements: Statements) -> str:
     suppressed = {(row.channel, row.key) for row in connection.execute(known)}
     if suppressed != statements.suppressed:
         return f"{len(suppressed ^ statements.suppressed)} suppressions were added or removed"
-    return draft_record.problem_of(connection, statements.drafts)
+    return problem_of_drafts(connection, statements.drafts)
 
 
 def export(connection: Connection, keys: Keys, selection: Selection | None = None) -> Iterator[bytes]:

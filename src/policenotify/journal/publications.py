@@ -18,7 +18,7 @@ from policenotify.journal.audit import RUNNER, posts_of, publication_fields, rec
 from policenotify.journal.authentication import delivery_mac
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.drafts import publish_draft
+from policenotify.journal.drafts.drafts import publish_draft
 from policenotify.journal.keys import Keys
 from policenotify.journal.pictures import store_pictures
 from policenotify.journal.queue import (

@@ -17,7 +17,7 @@ from policenotify.journal import audit
 from policenotify.journal.database import schema
 from policenotify.journal.database.engine import explain
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.draft_retention import erase_drafts, old_drafts, remove_drafts
+from policenotify.journal.drafts.retention import erase_drafts, old_drafts, remove_drafts
 from policenotify.journal.keys import Keys
 from policenotify.journal.queue import cancel_pending, lock
 from policenotify.journal.records import microseconds, span

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, delete, select, update
 
 from policenotify.journal.database import schema
-from policenotify.journal.draft_record import MAC, read_parts, record_of
+from policenotify.journal.drafts.record import MAC, read_parts, record_of
 from policenotify.journal.keys import Keys
 from policenotify.journal.tombstones import DIGEST, Selection, purged_key, tombstone_of
 from policenotify.model.draft import DraftState

@@ -21,7 +21,7 @@ from policenotify.findings import approval_missing
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.draft_record import MAC, STATED, last_stated, read_parts, record_of
+from policenotify.journal.drafts.record import MAC, STATED, last_stated, read_parts, record_of
 from policenotify.journal.keys import Keys
 from policenotify.journal.pictures import store_pictures
 from policenotify.journal.records import TOLERANCE, NeededApproval, NewPublication, microseconds, moment, span
