@@ -22,6 +22,7 @@ from pydantic_core import PydanticSerializationError
 
 from policenotify.errors import UnsupportedVersion
 from policenotify.model.lifecycle import FrozenModel, Stage
+from policenotify.model.message import Message
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """A SHA-256 in lower-case hexadecimal."""
@@ -162,6 +163,8 @@ class Post(_Stored):
         variant: How often a request for this post was certainly refused and prepared again.
         distinct: The text with an addition that no other post has. Empty unless the network refuses repeats.
         distinct_spans: The spans of `distinct`.
+        message: The message itself, as far as it may be public, for networks that claim `structured`: the place is
+            blurred, and the incident has another id than the dispatch system's.
     """
 
     key: Digest
@@ -181,6 +184,7 @@ class Post(_Stored):
     variant: int = 0
     distinct: str = ""
     distinct_spans: tuple[Span, ...] = ()
+    message: Message | None = None
 
 
 class Request(_Stored):

@@ -328,6 +328,7 @@ class Preparer:
             history=history,
             pictures=pictures,
             reference=self.journal.keys.reference(message.incident) if message.incident else "",
+            thread=self.journal.keys.tag("thread", message.incident)[:16] if message.incident else "",
             names=self.names,
             is_shared=bool(name) and places.is_shared(name),
         )

@@ -323,8 +323,12 @@ def _reply_to(message: Message, history: History, channel: ChannelConfig, langua
 
 
 def _languages(message: Message, channel: ChannelConfig) -> list[str]:
-    """Return the channel's languages that the message has, or else the message's own language."""
-    return [language for language in channel.languages if message.wording(language)] or [message.language]
+    """Return the channel's languages that the message has, or else the message's own language.
+
+    A structured post holds the message in all its languages, so one is enough.
+    """
+    spoken = [language for language in channel.languages if message.wording(language)] or [message.language]
+    return spoken[:1] if channel.capabilities.structured else spoken
 
 
 def _target(channel: ChannelConfig, language: str) -> Target:

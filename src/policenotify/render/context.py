@@ -60,6 +60,7 @@ class RenderContext:
         sender: The service's name, unless the message has one.
         pictures: The message's pictures, in its order.
         reference: The public reference of the incident, for networks without threads.
+        thread: What stands for the incident's id in a structured post: 16 hexadecimal digits.
         mentions: Accounts that the channel may mention, without `@`. Other accounts are named without it.
         hashtags: Readers can follow a hashtag there. Elsewhere those in running text become words.
         names: The words for accounts (`@PompiersHerault`) and hashtags (`#OTV`) of the installation.
@@ -76,6 +77,7 @@ class RenderContext:
     history: History = field(default_factory=History)
     pictures: tuple[Picture, ...] = ()
     reference: str = ""
+    thread: str = ""
     mentions: frozenset[str] = frozenset()
     hashtags: bool = True
     names: Mapping[str, str] = field(default_factory=dict)

@@ -10,9 +10,11 @@ from typing import Any
 from policenotify.channel import ChannelConfig, Picture, Post, Span
 from policenotify.errors import MessageTooLong
 from policenotify.model.history import Outcome, RenderedPost, Target
+from policenotify.model.message import Message
 from policenotify.render.context import RenderContext
 from policenotify.render.mail import fit_mail, mail_parts, subject
 from policenotify.render.short_post import REFERENCE, ShortPost
+from policenotify.render.structured import public_message
 from policenotify.text.budget import Budget
 from policenotify.text.characters import one_line
 from policenotify.text.fit import FitResult, Part, fit, split_thread
@@ -74,6 +76,7 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
             created_at=context.now,
             sender=context.signature,
             exercise=context.message.exercise,
+            message=context.cached(_public_message) if capabilities.structured else None,
             **_distinct_fields(context, distinct, 0),
         )
         continuations = [
@@ -83,6 +86,7 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
                     "spans": _spans(context, text),
                     "link": None,
                     "pictures": (),
+                    "message": None,
                     **_distinct_fields(context, distinct, number),
                 }
             )
@@ -111,7 +115,8 @@ def _fitted_whole(
         fitted, html = fit_mail(parts, budget, sentences=context.of_incident)
         return fitted, context.cached(subject), html
     short = _short_post(context, channel)
-    return _fitted(short.standalone if standalone else short.reply, budget), context.headline, ""
+    title = context.cached(subject) if channel.capabilities.structured else context.headline
+    return _fitted(short.standalone if standalone else short.reply, budget), title, ""
 
 
 def _fitted(parts: Sequence[Part], budget: Budget) -> FitResult:
@@ -214,6 +219,10 @@ def _unwritable(context: RenderContext, budget: Budget) -> list[str]:
 
 def _spans(context: RenderContext, text: str) -> tuple[Span, ...]:
     return tuple(Span(**span._asdict()) for span in spans_of(text, context.mentions))
+
+
+def _public_message(context: RenderContext) -> Message:
+    return public_message(context.message, thread=context.thread, label=context.label)
 
 
 def _described_pictures(context: RenderContext) -> tuple[Picture, ...]:

@@ -1,0 +1,1 @@
+"""The files of a feed: pure functions from its items to bytes."""

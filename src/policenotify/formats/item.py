@@ -1,0 +1,113 @@
+"""An item: the document of one post in a feed, from which every format is drawn."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from policenotify.errors import Refused, UnsupportedVersion
+from policenotify.model.lifecycle import FrozenModel, Stage
+from policenotify.model.message import Message
+from policenotify.model.post import Digest, Picture, Post, PostRef, Span
+
+SCHEMA_VERSION = 1
+"""The version of the item's JSON that this release writes."""
+
+ItemId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+"""The first 16 digits of the post's key: 2 items in 6 billion share one with a probability of 1 in 2."""
+
+
+class Item(FrozenModel):
+    """One post of a feed.
+
+    It holds only what may be public: the place is blurred, and the incident's id is not the dispatch system's.
+
+    Attributes:
+        schema_version: The version of this JSON form.
+        key: The post's key.
+        thread: The id of its incident, or of the standalone message that it is or corrects, for its page.
+        answers: The item that it corrects or follows, or `None` for the first one.
+        language: BCP 47, the language of `title` and `text`.
+        title: The headline with the stage in brackets.
+        text: The whole wording, in paragraphs.
+        spans: The parts of `text` that may be linked.
+        pictures: The pictures, without their bytes.
+        published_at: The time of publication.
+        sender: The service's name.
+        message: The message with the words in all its languages, its place, severity and times.
+        withdrawn_at: When it was taken down, if it was. Its words and pictures are then empty.
+    """
+
+    schema_version: Literal[1] = 1
+    key: Digest
+    thread: ItemId
+    answers: ItemId | None = None
+    language: str
+    title: str
+    text: str
+    spans: tuple[Span, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    published_at: AwareDatetime
+    sender: str = ""
+    message: Message
+    withdrawn_at: AwareDatetime | None = None
+
+    @classmethod
+    def of(cls, post: Post, reply_to: tuple[PostRef, ...]) -> Self:
+        """Return the item of a structured post.
+
+        Args:
+            post: The post.
+            reply_to: The items of its incident, from the opening to the one that it answers.
+
+        Raises:
+            Refused: The post carries no message.
+        """
+        if post.message is None:
+            raise Refused(
+                "the post carries no message", remedy="The channel must claim the capability structured: report it."
+            )
+        own = post.key[:16]
+        return cls(
+            key=post.key,
+            thread=post.message.incident or (reply_to[0].id if reply_to else own),
+            answers=reply_to[-1].id if reply_to else None,
+            language=post.language,
+            title=post.title,
+            text=post.text,
+            spans=post.spans,
+            pictures=post.pictures,
+            published_at=post.created_at,
+            sender=post.sender,
+            message=post.message,
+        )
+
+    @classmethod
+    def read(cls, text: str | bytes) -> Self:
+        """Read a stored item.
+
+        Raises:
+            UnsupportedVersion: A newer policenotify wrote it.
+            pydantic.ValidationError: The text is not an item.
+        """
+        head = _Head.model_validate_json(text)
+        if head.schema_version > SCHEMA_VERSION:
+            raise UnsupportedVersion(cls.__name__, head.schema_version, SCHEMA_VERSION)
+        return cls.model_validate_json(text)
+
+    @property
+    def id(self) -> str:
+        """Its id in links: 16 hexadecimal digits."""
+        return self.key[:16]
+
+    @property
+    def stage(self) -> Stage:
+        """The stage of its message."""
+        return self.message.stage
+
+
+class _Head(BaseModel):
+    model_config: ClassVar[ConfigDict] = ConfigDict(hide_input_in_errors=True)
+
+    schema_version: int = Field(default=1, strict=True)
