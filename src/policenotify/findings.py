@@ -88,19 +88,22 @@ APPROVAL_MISSING = "PN601"
 """The code of the finding that others must read a message before it is published."""
 
 
-def approval_missing(readers: int, *, urgent: bool = True) -> Finding:
+def approval_missing(readers: int, *, urgent: bool = True, authenticated: bool = False) -> Finding:
     """Return the finding that so many (more) people must read a message first.
 
     Args:
         readers: How many.
         urgent: It may be published at once, with a written reason.
+        authenticated: Only of people who are authenticated.
     """
     others = "another person" if readers == 1 else f"{readers} other people"
+    verified = "Author and readers must be authenticated: on the command line, a name is only stated."
+    who = f" {verified}" if authenticated else ""
     at_once = ", or publish it at once with a written reason: --urgent" if urgent else ""
     return Finding(
         code=APPROVAL_MISSING,
         level=Level.SECOND,
         field="message",
-        reason=f"This message needs the approval of {others}.",
+        reason=f"This message needs the approval of {others}.{who}",
         remedy=f"Submit it to them: --submit{at_once}.",
     )

@@ -196,6 +196,7 @@ CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
 CREATE TABLE pn_draft (
     id VARCHAR(26) NOT NULL,
     "key" VARCHAR(200),
+    for_keys VARCHAR(200) NOT NULL,
     "to" TEXT NOT NULL,
     category VARCHAR(64) NOT NULL,
     exercise BOOLEAN NOT NULL,
@@ -210,6 +211,7 @@ CREATE TABLE pn_draft (
     published_by VARCHAR(200) NOT NULL,
     urgent TEXT NOT NULL,
     due_at BIGINT,
+    authenticated BOOLEAN NOT NULL,
     mac VARCHAR(80) NOT NULL,
     reminders INTEGER DEFAULT 0 NOT NULL,
     reminded_at BIGINT,
@@ -261,6 +263,7 @@ CREATE TABLE pn_review (
     digest VARCHAR(64) NOT NULL,
     verdict VARCHAR(16) NOT NULL,
     reader VARCHAR(200) NOT NULL,
+    authenticated BOOLEAN NOT NULL,
     reason TEXT NOT NULL,
     at BIGINT NOT NULL,
     PRIMARY KEY (draft, number),
@@ -273,6 +276,7 @@ CREATE TABLE pn_revision (
     digest VARCHAR(64) NOT NULL,
     message TEXT NOT NULL,
     author VARCHAR(200) NOT NULL,
+    authenticated BOOLEAN NOT NULL,
     at BIGINT NOT NULL,
     PRIMARY KEY (draft, number),
     FOREIGN KEY(draft) REFERENCES pn_draft (id)

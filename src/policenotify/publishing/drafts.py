@@ -12,10 +12,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from policenotify.errors import DraftConflict, MessageRejected
+from policenotify.errors import ApprovalMissing, DraftConflict, MessageRejected
 from policenotify.findings import Finding, approval_missing, are_blocking, demands_second
 from policenotify.journal.records import NeededApproval, NewPublication
 from policenotify.model.draft import Draft, DraftState, ReviewVerdict
@@ -73,16 +73,33 @@ class Drafts:
         """Return the drafts, newest first: those that may still be published or owe a second reading, or all."""
         return self._journal.drafts.list(only_open=only_open)
 
+    def standing(self, message: Message, *, key: str) -> Draft | None:
+        """Return the open draft of a message that is approved, or to be, for publications with such a key."""
+        message, _ = load_images(message, self._journal.publications.picture)
+        return self._journal.drafts.standing(key, message.digest())
+
     # --- writing
 
-    def create(self, message: Message, *, actor: str, key: str | None = None, to: Sequence[str] | None = None) -> Draft:
+    def create(
+        self,
+        message: Message,
+        *,
+        actor: str,
+        key: str | None = None,
+        for_keys: str = "",
+        to: Sequence[str] | None = None,
+        authenticated: bool = False,
+    ) -> Draft:
         """Store a message as a draft.
 
         Args:
             message: The message.
             actor: Its author.
             key: The key under which it is published. By default one of its own.
+            for_keys: The beginning of the keys for which its approval counts, for a message that is published again and
+                again, as those of campaigns are. By default it is published once, by its last approval.
             to: The channels or tags, as of `publish`. They cannot be changed later.
+            authenticated: You have verified who the actor is. Some rules demand it.
 
         Raises:
             IdempotencyConflict: The key names another draft.
@@ -91,35 +108,49 @@ class Drafts:
         journal = self._journal
         message, pictures = load_images(message, journal.publications.picture)
         check_names("-" if key is None else key, actor)
+        check_names(for_keys or "-", actor)
         self._ask(actor, "draft", message)
         name = ulid(journal.now(), self._preparer.entropy(10))
         to = (to,) if isinstance(to, str) else to or ()
-        return journal.drafts.create(name, message, key=key or name, author=actor, to=to, pictures=pictures)
+        return journal.drafts.create(
+            name,
+            message,
+            key=key or name,
+            author=actor,
+            authenticated=authenticated,
+            for_keys=for_keys,
+            to=to,
+            pictures=pictures,
+        )
 
-    def revise(self, draft: str, message: Message, *, actor: str) -> Draft:
+    def revise(self, draft: str, message: Message, *, actor: str, authenticated: bool = False) -> Draft:
         """Store another version of a draft. Approvals of earlier versions do not count, and it is submitted again."""
         journal, known = self._journal, self.get(draft)
         message, pictures = load_images(message, journal.publications.picture)
         self._ask(actor, "draft", message)
-        return journal.drafts.revise(known.id, message, author=actor, pictures=pictures)
+        return journal.drafts.revise(known.id, message, author=actor, authenticated=authenticated, pictures=pictures)
 
-    def submit(self, draft: str, *, actor: str, reason: str = "") -> Draft:
+    def submit(self, draft: str, *, actor: str, reason: str = "", until: datetime | None = None) -> Draft:
         """Submit a draft to its readers.
 
         Args:
             draft: The draft.
             actor: Who submits it. Its publication is recorded under this name.
             reason: A word to the readers. A finding of level `second` demands one.
+            until: When it expires. By default as its rule (`expires`) has it.
 
         Raises:
             MessageRejected: A finding blocks: no one needs to read what cannot be published.
+            ApprovalMissing: No approval of it would count, for an author was not authenticated.
         """
         journal, known = self._journal, self.get(draft)
         self._ask(actor, "submit", known.message)
         new, rule = self._prepared(known, actor)
         if demands_second(new.findings):
             reason = checked_reason("reason", reason)
-        last = (new.at + rule.expires, known.message.expires_at, known.message.next_update_at)
+        if rule.authenticated and not all(revision.authenticated for revision in known.revisions):
+            raise ApprovalMissing([approval_missing(rule.readers, urgent=rule.urgent, authenticated=True)])
+        last = (until or new.at + rule.expires, known.message.expires_at, known.message.next_update_at)
         expires = min(filter(None, last))
         return journal.drafts.submit(known.id, actor=actor, digest=known.digest, expires_at=expires, reason=reason)
 
@@ -138,6 +169,7 @@ class Drafts:
         digest: str,
         actor: str,
         reason: str = "",
+        authenticated: bool = False,
         publish: bool | None = None,
         wait: timedelta | float | None = None,
     ) -> Draft:
@@ -148,7 +180,9 @@ class Drafts:
             digest: `Draft.digest` of what was read. If it was changed since, nothing is approved.
             actor: The reader: no one who wrote any version of it, except in an exercise.
             reason: A word of the reader.
-            publish: Publish it with the last approval. By default as its rule (`auto`) has it.
+            authenticated: You have verified who the actor is. Some rules demand it.
+            publish: Publish it with the last approval. By default as its rule (`auto`) has it. What is approved for
+                many keys is not published by it.
             wait: How long to deliver then, as of `publish`.
 
         Raises:
@@ -159,9 +193,16 @@ class Drafts:
         self._ask(actor, "approve", known.message)
         _, rule = self._prepared(known, known.submitted_by or actor)
         known = journal.drafts.review(
-            known.id, ReviewVerdict.APPROVE, reader=actor, digest=digest, reason=reason, readers=rule.readers
+            known.id,
+            ReviewVerdict.APPROVE,
+            reader=actor,
+            digest=digest,
+            reason=reason,
+            authenticated=authenticated,
+            needed=NeededApproval(readers=rule.readers, authenticated=rule.authenticated),
         )
-        if known.state is DraftState.APPROVED and (rule.auto if publish is None else publish):
+        publish = rule.auto if publish is None else publish
+        if known.state is DraftState.APPROVED and publish and not known.for_keys:
             self._publish_read(known, actor=known.submitted_by, wait=wait)  # these very words, or nothing
             known = self.get(known.id)
         return known
@@ -180,7 +221,9 @@ class Drafts:
         reason = checked_reason("reason", reason)
         return journal.drafts.review(known.id, verdict, reader=actor, digest=digest, reason=reason)
 
-    def second_reading(self, draft: str, *, actor: str, objects: bool = False, reason: str = "") -> Draft:
+    def second_reading(
+        self, draft: str, *, actor: str, objects: bool = False, reason: str = "", authenticated: bool = False
+    ) -> Draft:
         """Record the second reading of an urgent publication.
 
         Args:
@@ -188,12 +231,15 @@ class Drafts:
             actor: The reader, who neither wrote nor published it.
             objects: It must be corrected or cancelled. Nothing is done by itself.
             reason: In the reader's words. An objection needs one.
+            authenticated: You have verified who the actor is. Some rules demand it.
         """
         journal, known = self._journal, self.get(draft)
         self._ask(actor, "second_reading", known.message)
         if objects:
             reason = checked_reason("reason", reason)
-        return journal.drafts.second_reading(known.id, reader=actor, objects=objects, reason=reason)
+        return journal.drafts.second_reading(
+            known.id, reader=actor, objects=objects, reason=reason, authenticated=authenticated
+        )
 
     # --- publishing
 
@@ -224,6 +270,8 @@ class Drafts:
     ) -> Publication:
         if known.key is None:
             raise DraftConflict(known.id, f"it is published already as {known.publication}.")
+        if known.for_keys:
+            raise DraftConflict(known.id, f"it is for publications whose key begins with {known.for_keys!r}.")
         return self._publish(
             known.message,
             key=known.key,
@@ -239,11 +287,10 @@ class Drafts:
         """Expire the drafts that no one approved in time. Those who wait for one learn it once, from the log."""
         expired = self._journal.drafts.expire()
         for draft in expired:
-            _log.warning(
-                "Draft %s of %s has expired: no one approved it in time. It was not published.",
-                draft.id,
-                draft.submitted_by,
-            )
+            text = "no one approved it in time. It was not published."
+            if draft.for_keys and draft.approvals:
+                text = "its approval has ended. What it is for is not published any more."
+            _log.warning("Draft %s of %s has expired: %s", draft.id, draft.submitted_by, text)
         return expired
 
     def missing_approval(self, new: NewPublication, *, draft: str | None, urgent: str) -> tuple[Finding, ...]:
@@ -251,7 +298,7 @@ class Drafts:
         rule = self.rule_for(new.message, new.findings, new.actor)
         if rule is None or draft is not None or (urgent and rule.urgent):
             return ()
-        return (approval_missing(rule.readers, urgent=rule.urgent),)
+        return (approval_missing(rule.readers, urgent=rule.urgent, authenticated=rule.authenticated),)
 
     def with_approval(
         self, new: NewPublication, *, draft: str | None, urgent: str, to: Sequence[str] | None
@@ -269,6 +316,7 @@ class Drafts:
             urgent=urgent,
             second_due_at=new.at + rule.within if rule and urgent else None,
             to=(to,) if isinstance(to, str) else tuple(to or ()),
+            authenticated=rule is not None and rule.authenticated,
         )
         return replace(new, approval=needed)
 

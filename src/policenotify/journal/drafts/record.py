@@ -1,28 +1,34 @@
-"""What an event states of a draft: the digest of its row, its revisions and its reviews."""
+"""A draft as it is stored, and what an event states of it: the digest of its row, its revisions and its reviews."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import Connection, Select, bindparam, insert, select
 
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
+from policenotify.journal.records import moment
 from policenotify.journal.verify import digest_of
+from policenotify.model.draft import Draft, DraftState, Review, ReviewVerdict, Revision, approvals, person
+from policenotify.model.message import Message
+from policenotify.model.message import read as read_message
 
 MAC = "draft"
 """The purpose of the code of a draft, over its record."""
 
 STATED = (
-    "id", "key", "to", "category", "exercise", "state", "revision", "reason", "submitted_by", "created_at",
-    "changed_at", "expires_at", "publication", "published_by", "urgent", "due_at",
+    "id", "key", "for_keys", "to", "category", "exercise", "state", "revision", "reason", "submitted_by", "created_at",
+    "changed_at", "expires_at", "publication", "published_by", "urgent", "due_at", "authenticated",
 )  # fmt: skip
 """The columns of a draft that its event covers, the id first."""
 
-_REVISION = ("number", "digest", "message", "author", "at")
-_REVIEW = ("number", "revision", "digest", "verdict", "reader", "reason", "at")
+_REVISION = ("number", "digest", "message", "author", "authenticated", "at")
+_REVIEW = ("number", "revision", "digest", "verdict", "reader", "authenticated", "reason", "at")
 _table, _revision, _review = schema.draft, schema.revision, schema.review
 _REVISIONS = select(_revision).where(_revision.c.draft == bindparam("draft")).order_by(_revision.c.number)
 _REVIEWS = select(_review).where(_review.c.draft == bindparam("draft")).order_by(_review.c.number)
@@ -71,3 +77,157 @@ def problem_of(connection: Connection, stated: dict[str, str]) -> str:
         if stated.pop(row.id, None) != record_of(row._asdict(), *read_parts(connection, row.id)):
             return f"draft {row.id}, or a revision or review of it, is not what was recorded"
     return f"draft {min(stated)} was removed" if stated else ""
+
+
+@dataclass(slots=True)
+class StoredDraft:
+    """A draft as it is in the tables, its row locked."""
+
+    row: dict[str, Any]
+    revisions: list[dict[str, Any]]
+    reviews: list[dict[str, Any]]
+
+    @property
+    def state(self) -> DraftState:
+        """Its state."""
+        return DraftState(self.row["state"])
+
+    @property
+    def record(self) -> str:
+        """What its event states of it."""
+        return record_of(self.row, self.revisions, self.reviews)
+
+    def readers(self, *, authenticated: bool = False) -> tuple[str, ...]:
+        """Return the readers whose approval counts; see [`approvals`][policenotify.model.draft.approvals]."""
+        return approvals(*_values(self), exercise=self.row["exercise"], authenticated=authenticated)
+
+    def wrote(self, actor: str) -> bool:
+        """Return True if the actor wrote a revision, or published it before it was read."""
+        authors = {*(one["author"] for one in self.revisions), self.row["published_by"]} - {""}
+        return person(actor) in set(map(person, authors))
+
+    def has_expired(self, at: int) -> bool:
+        """Return True if no one approved it in time."""
+        expires = self.row["expires_at"]
+        return self.state in {DraftState.SUBMITTED, DraftState.APPROVED} and expires is not None and expires <= at
+
+
+def new_row(
+    draft: str,
+    message: Message,
+    at: int,
+    *,
+    key: str | None,
+    to: Sequence[str],
+    state: DraftState,
+    for_keys: str = "",
+) -> dict[str, Any]:
+    """Return the row of a new draft."""
+    return {
+        "id": draft,
+        "key": key,
+        "for_keys": for_keys,
+        "to": json.dumps([*to], ensure_ascii=False),
+        "category": message.category,
+        "exercise": message.exercise,
+        "state": state,
+        "revision": 1,
+        "reason": "",
+        "submitted_by": "",
+        "created_at": at,
+        "changed_at": at,
+        "expires_at": None,
+        "publication": None,
+        "published_by": "",
+        "urgent": "",
+        "due_at": None,
+        "authenticated": False,
+        "mac": "",
+    }
+
+
+def add_revision(
+    connection: Connection, stored: StoredDraft, message: Message, author: str, at: int, *, authenticated: bool = False
+) -> None:
+    """Store another version of a draft."""
+    row = {
+        "number": len(stored.revisions) + 1,
+        "digest": message.digest(),
+        "message": message.model_dump_json(exclude_none=True),
+        "author": author,
+        "authenticated": authenticated,
+        "at": at,
+    }
+    connection.execute(insert(_revision), {"draft": stored.row["id"], **row})
+    stored.revisions.append(row)
+
+
+def add_review(
+    connection: Connection,
+    stored: StoredDraft,
+    verdict: ReviewVerdict,
+    reader: str,
+    reason: str,
+    at: int,
+    *,
+    authenticated: bool,
+) -> None:
+    """Store what a reader decided about the newest version."""
+    newest = stored.revisions[-1]
+    row = {
+        "number": len(stored.reviews) + 1,
+        "revision": newest["number"],
+        "digest": newest["digest"],
+        "verdict": verdict,
+        "reader": reader,
+        "authenticated": authenticated,
+        "reason": reason,
+        "at": at,
+    }
+    connection.execute(insert(_review), {"draft": stored.row["id"], **row})
+    stored.reviews.append(row)
+
+
+def _values(stored: StoredDraft) -> tuple[tuple[Revision, ...], tuple[Review, ...]]:
+    revisions = tuple(
+        Revision(**{name: one[name] for name in ("number", "digest", "author", "authenticated")}, at=moment(one["at"]))
+        for one in stored.revisions
+    )
+    reviews = tuple(
+        Review(
+            revision=one["revision"],
+            digest=one["digest"],
+            verdict=ReviewVerdict(one["verdict"]),
+            reader=one["reader"],
+            authenticated=one["authenticated"],
+            reason=one["reason"],
+            at=moment(one["at"]),
+        )
+        for one in stored.reviews
+    )
+    return revisions, reviews
+
+
+def made(stored: StoredDraft) -> Draft:
+    """Return a draft from its rows."""
+    row = stored.row
+    revisions, reviews = _values(stored)
+    return Draft(
+        id=row["id"],
+        key=row["key"],
+        for_keys=row["for_keys"],
+        to=tuple(json.loads(row["to"])),
+        state=stored.state,
+        digest=revisions[-1].digest,
+        message=read_message(stored.revisions[-1]["message"]),
+        revisions=revisions,
+        reviews=reviews,
+        reason=row["reason"],
+        submitted_by=row["submitted_by"],
+        created_at=moment(row["created_at"]),
+        expires_at=None if row["expires_at"] is None else moment(row["expires_at"]),
+        publication=row["publication"],
+        published_by=row["published_by"],
+        urgent=row["urgent"],
+        second_due_at=None if row["due_at"] is None else moment(row["due_at"]),
+    )
