@@ -97,13 +97,14 @@ def approval_missing(readers: int, *, urgent: bool = True, authenticated: bool =
         authenticated: Only of people who are authenticated.
     """
     others = "another person" if readers == 1 else f"{readers} other people"
-    verified = "Author and readers must be authenticated: on the command line, a name is only stated."
-    who = f" {verified}" if authenticated else ""
+    reason = f"This message needs the approval of {others}."
+    if authenticated:
+        reason = f"This message needs the approval of {others}. All must be authenticated, and the command line is not."
     at_once = ", or publish it at once with a written reason: --urgent" if urgent else ""
     return Finding(
         code=APPROVAL_MISSING,
         level=Level.SECOND,
         field="message",
-        reason=f"This message needs the approval of {others}.{who}",
+        reason=reason,
         remedy=f"Submit it to them: --submit{at_once}.",
     )

@@ -73,10 +73,10 @@ class Drafts:
         """Return the drafts, newest first: those that may still be published or owe a second reading, or all."""
         return self._journal.drafts.list(only_open=only_open)
 
-    def standing(self, message: Message, *, key: str) -> Draft | None:
-        """Return the open draft of a message that is approved, or to be, for publications with such a key."""
+    def standing(self, message: Message, *, key: str, to: Sequence[str] = ()) -> Draft | None:
+        """Return the open draft whose approval counts, or will, for a message with such a key on these channels."""
         message, _ = load_images(message, self._journal.publications.picture)
-        return self._journal.drafts.standing(key, message.digest())
+        return self._journal.drafts.standing(key, message.digest(), to)
 
     # --- writing
 

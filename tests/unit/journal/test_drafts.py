@@ -351,9 +351,9 @@ def test_a_reader_who_is_only_named_does_not_count(strict: Publisher, desk: Desk
     assert desk.journal.audit.verify() == 0
 
 
-def test_an_author_who_is_only_named_may_be_any_reader(strict: Publisher, desk: Desk) -> None:
+def test_an_author_who_is_only_named_may_be_any_reader(strict: Publisher) -> None:
     draft = strict.drafts.create(appeal(), actor="hugo")
-    with pytest.raises(ApprovalMissing, match="must be authenticated"):
+    with pytest.raises(ApprovalMissing, match="All must be authenticated"):
         strict.drafts.submit(draft.id, actor="hugo")
     draft = strict.drafts.create(appeal(), actor="oidc:1", authenticated=True)
     draft = strict.drafts.submit(draft.id, actor="oidc:1")
@@ -367,7 +367,7 @@ def test_an_author_who_is_only_named_may_be_any_reader(strict: Publisher, desk: 
 def test_the_rule_is_decided_when_the_message_is_stored(publisher: Publisher, strict: Publisher) -> None:
     draft = submitted(publisher)
     publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo", publish=False)
-    with pytest.raises(ApprovalMissing, match="must be authenticated"):
+    with pytest.raises(ApprovalMissing, match="All must be authenticated"):
         strict.drafts.publish(draft.id, actor="claire")
     assert published(publisher, draft) is None
     assert publisher.drafts.publish(draft.id, actor="claire").id
@@ -506,10 +506,10 @@ FORGERIES = {
     "second reading": "UPDATE pn_draft SET due_at = NULL",
     "draft removed": "DELETE FROM pn_review; DELETE FROM pn_revision; DELETE FROM pn_draft",
     "draft added": (
-        'INSERT INTO pn_draft (id, for_keys, "to", category, exercise, state, revision, reason, submitted_by, created_at, '
-        "changed_at, published_by, urgent, authenticated, mac) SELECT 'forged', for_keys, \"to\", category, exercise, "
-        "state, revision, reason, submitted_by, created_at, changed_at, published_by, urgent, authenticated, mac "
-        "FROM pn_draft WHERE state = 'draft'"
+        'INSERT INTO pn_draft (id, for_keys, "to", category, exercise, state, revision, reason, submitted_by, '
+        "created_at, changed_at, published_by, urgent, authenticated, mac) "
+        "SELECT 'forged', for_keys, \"to\", category, exercise, state, revision, reason, submitted_by, "
+        "created_at, changed_at, published_by, urgent, authenticated, mac FROM pn_draft WHERE state = 'draft'"
     ),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 from typing import TYPE_CHECKING
 
 import click
@@ -198,11 +198,11 @@ def drafts(call: CliContext, /, *, draft: str | None, everything: bool) -> Exit:
         if draft is not None:
             found = publisher.drafts.get(draft)
             posts = list(_as_read(found, publisher)) if found.state.is_open and not call.json else []
-            call.emit(DraftResult.of(found), *_lines(found, publisher), *posts)
+            call.emit(DraftResult.of(found), *draft_lines(found, publisher), *posts)
             return Exit.OK
         known, now = publisher.drafts.list(only_open=not everything), publisher.journal.now()
         overdue = sum(one.second_due_at is not None and one.second_due_at <= now for one in known)
-        page: list[RenderableType] = [line for one in known for line in _lines(one, publisher)]
+        page: list[RenderableType] = [line for one in known for line in draft_lines(one, publisher)]
         answer = DraftsAnswer(at=now, overdue=overdue, drafts=tuple(map(DraftResult.of, known)))
         call.emit(answer, *(page or [Text("There is no draft.")]))
     return Exit.OVERDUE if overdue else Exit.OK
@@ -293,7 +293,7 @@ def _shown(call: CliContext, draft: Draft, publisher: Publisher) -> Exit:
 
     published = publisher.publication(draft.publication) if draft.publication else None
     receipts = list(output.receipts(published, publisher.zone)) if published else []
-    call.emit(DraftResult.of(draft), *_lines(draft, publisher), *receipts)
+    call.emit(DraftResult.of(draft), *draft_lines(draft, publisher), *receipts)
     return Exit.OK if published is None or published.ok else Exit.ATTENTION
 
 
@@ -315,9 +315,9 @@ def _as_read(draft: Draft, publisher: Publisher) -> Iterator[RenderableType]:
     yield from preview_lines(replace(preview, findings=others), publisher, allowed=not are_blocking(others))
 
 
-def _lines(draft: Draft, publisher: Publisher) -> Iterator[RenderableType]:
+def draft_lines(draft: Draft, publisher: Publisher) -> Iterator[RenderableType]:
+    """Yield a draft as a person reads it: what it is, who read it, and the next command."""
     from policenotify.cli import output
-    from policenotify.model.draft import DraftState
     from policenotify.model.receipt import local_time
 
     zone, message = publisher.zone, draft.message
@@ -327,6 +327,8 @@ def _lines(draft: Draft, publisher: Publisher) -> Iterator[RenderableType]:
     yield output.paragraph(
         f"Written by {', '.join(draft.authors)}. Revision {draft.revision}, digest {draft.digest[:16]}"
     )
+    if draft.for_keys:
+        yield output.paragraph(f"For every publication with a key that begins so: {draft.for_keys}")
     for review in draft.reviews:
         said = f": {review.reason}" if review.reason else ""
         text = f"{local_time(review.at, zone)} · {review.reader}: {review.verdict} of revision {review.revision}{said}"
@@ -337,17 +339,27 @@ def _lines(draft: Draft, publisher: Publisher) -> Iterator[RenderableType]:
         yield output.paragraph(f"Published urgently by {draft.published_by}: {draft.urgent}")
     if draft.publication:
         yield output.paragraph(f"Publication: {draft.publication}")
+    for text, mark in _next_step(draft, zone):
+        yield output.paragraph(text, mark)
+
+
+def _next_step(draft: Draft, zone: tzinfo) -> Iterator[tuple[str, str]]:
+    """Yield what may be done with a draft now, and the mark before it."""
+    from policenotify.model.draft import DraftState
+    from policenotify.model.receipt import local_time
+
+    command = "→ "
     if draft.second_due_at is not None:
-        yield output.paragraph(f"Its second reading is owed since {local_time(draft.second_due_at, zone)}.")
-        yield output.paragraph(
-            f"policenotify approve {draft.id} --second, or policenotify reject {draft.id} --second", "→ "
-        )
+        yield f"Its second reading is owed since {local_time(draft.second_due_at, zone)}.", ""
+        yield f"policenotify approve {draft.id} --second, or policenotify reject {draft.id} --second", command
     elif draft.state is DraftState.SUBMITTED and draft.expires_at is not None:
-        yield output.paragraph(f"It waits for its readers until {local_time(draft.expires_at, zone)}.")
-        yield output.paragraph(f"policenotify approve {draft.id} --digest {draft.digest[:16]}", "→ ")
+        yield f"It waits for its readers until {local_time(draft.expires_at, zone)}.", ""
+        yield f"policenotify approve {draft.id} --digest {draft.digest[:16]}", command
+    elif draft.for_keys and draft.state is DraftState.APPROVED and draft.expires_at is not None:
+        yield f"Its approval counts until {local_time(draft.expires_at, zone)}.", ""
     elif draft.state is DraftState.APPROVED:
-        yield output.paragraph(f"policenotify publish --draft {draft.id}", "→ ")
+        yield f"policenotify publish --draft {draft.id}", command
     elif draft.state is DraftState.DRAFT:
-        yield output.paragraph(f"policenotify submit {draft.id}", "→ ")
+        yield f"policenotify submit {draft.id}", command
     elif draft.state is DraftState.RETURNED:
-        yield output.paragraph(f"policenotify draft … --revises {draft.id}", "→ ")
+        yield f"policenotify draft … --revises {draft.id}", command

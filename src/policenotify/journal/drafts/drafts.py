@@ -71,8 +71,8 @@ class StoredDrafts:
             row = connection.execute(query.order_by(_table.c.id).limit(1)).first()
             return _draft(connection, row) if row else None
 
-    def standing(self, key: str, digest: str) -> Draft | None:
-        """Return the open draft of a message whose approval counts for a key, an approved one first."""
+    def standing(self, key: str, digest: str, to: Sequence[str] = ()) -> Draft | None:
+        """Return the open draft of a message whose approval counts for a key and channels, an approved one first."""
         newest = and_(_revision.c.draft == _table.c.id, _revision.c.number == _table.c.revision)
         query = select(_table).join(_revision, newest).where(_table.c.for_keys != "", _revision.c.digest == digest)
         states = [state for state in DraftState if state.is_open]
@@ -80,8 +80,8 @@ class StoredDrafts:
         with self._journal.read() as connection:
             rows = connection.execute(query.where(_table.c.state.in_(states)).order_by(approved, _table.c.id.desc()))
             for row in rows.all():
-                expires = row.expires_at
-                if key.startswith(row.for_keys) and (expires is None or expires > microseconds(self._journal.now())):
+                lasts = row.expires_at is None or row.expires_at > microseconds(self._journal.now())
+                if lasts and key.startswith(row.for_keys) and sorted(json.loads(row.to)) == sorted(to):
                     return _draft(connection, row)
         return None
 
@@ -300,10 +300,8 @@ class StoredDrafts:
 
     def count_submitted(self, at: datetime) -> int:
         """Return how many drafts wait for their readers, or for who publishes them."""
-        waits = (
-            _table.c.state.in_([DraftState.SUBMITTED, DraftState.APPROVED]),
-            _table.c.expires_at > microseconds(at),
-        )
+        read = and_(_table.c.state == DraftState.APPROVED, _table.c.for_keys == "")
+        waits = (or_(_table.c.state == DraftState.SUBMITTED, read), _table.c.expires_at > microseconds(at))
         query = select(func.count()).select_from(_table).where(*waits)
         with self._journal.read() as connection:
             return int(connection.execute(query).scalar() or 0)
