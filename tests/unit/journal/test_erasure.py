@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -168,3 +169,18 @@ def test_an_urgent_draft_is_purged_with_its_publication(desk: Desk) -> None:
     assert NAME not in everything(desk)
     assert REASON not in everything(desk)
     assert desk.journal.audit.verify() == 2
+
+
+def test_what_a_purge_left_of_a_draft_is_proved(desk: Desk) -> None:
+    publisher = reading_publisher(desk.journal)
+    publisher.publish(appeal(lifecycle=Lifecycle()), key="u", actor="claire", urgent=REASON)
+    publisher.drafts.create(appeal("Appel", lifecycle=Lifecycle()), actor="claire")
+    publisher.drain(timedelta(seconds=5))
+    desk.clock.pass_by(86_400 * 400)
+    desk.journal.retention.purge(desk.clock.now() - timedelta(days=1), "archives")
+    lines = list(desk.journal.export())
+    [draft] = [json.loads(line) for line in lines if line.startswith(b'{"type":"draft"')]
+    assert "Appel" not in b"".join(lines).decode()
+    assert draft["revisions"][0]["author"] == "claire"
+    assert prove(lines, desk.keys.public_key(1)).drafts == 1
+    assert desk.journal.audit.verify()

@@ -23,7 +23,6 @@ from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.drafts.record import (
     MAC,
-    STATED,
     StoredDraft,
     add_review,
     add_revision,
@@ -35,6 +34,7 @@ from policenotify.journal.drafts.record import (
 from policenotify.journal.keys import Keys
 from policenotify.journal.pictures import store_pictures
 from policenotify.journal.records import TOLERANCE, NeededApproval, NewPublication, microseconds, moment, span
+from policenotify.journal.verify import DRAFT_FIELDS
 from policenotify.model.draft import Draft, DraftState, ReviewVerdict, person
 from policenotify.model.message import Message
 
@@ -49,7 +49,7 @@ _NOT_AUTHENTICATED = (
 )
 _table, _revision, _review = schema.draft, schema.revision, schema.review
 
-_WRITTEN = (*STATED, "mac")
+_WRITTEN = (*DRAFT_FIELDS, "mac")
 _LOCKED = select(_table).where(_table.c.id == bindparam("draft")).with_for_update()
 _WRITE = (
     update(_table)

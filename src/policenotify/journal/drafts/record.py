@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, insert, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, insert, or_, select, true
 
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.records import moment
-from policenotify.journal.verify import digest_of
+from policenotify.journal.tombstones import Selection, is_selected
+from policenotify.journal.verify import DRAFT_FIELDS, REVIEW_FIELDS, REVISION_FIELDS, draft_digest
 from policenotify.model.draft import Draft, DraftState, Review, ReviewVerdict, Revision, approvals, person
 from policenotify.model.message import Message
 from policenotify.model.message import read as read_message
@@ -21,14 +22,8 @@ from policenotify.model.message import read as read_message
 MAC = "draft"
 """The purpose of the code of a draft, over its record."""
 
-STATED = (
-    "id", "key", "for_keys", "to", "category", "exercise", "state", "revision", "reason", "submitted_by", "created_at",
-    "changed_at", "expires_at", "publication", "published_by", "urgent", "due_at", "authenticated",
-)  # fmt: skip
-"""The columns of a draft that its event covers, the id first."""
+_BATCH = 200  # drafts read at once
 
-_REVISION = ("number", "digest", "message", "author", "authenticated", "at")
-_REVIEW = ("number", "revision", "digest", "verdict", "reader", "authenticated", "reason", "at")
 _table, _revision, _review = schema.draft, schema.revision, schema.review
 _REVISIONS = select(_revision).where(_revision.c.draft == bindparam("draft")).order_by(_revision.c.number)
 _REVIEWS = select(_review).where(_review.c.draft == bindparam("draft")).order_by(_review.c.number)
@@ -54,13 +49,7 @@ def record_of(
     row: Mapping[str, Any], revisions: Sequence[Mapping[str, Any]], reviews: Sequence[Mapping[str, Any]]
 ) -> str:
     """Return the digest of a draft as stored."""
-    return digest_of(
-        [
-            [row[name] for name in STATED],
-            [[one[name] for name in _REVISION] for one in revisions],
-            [[one[name] for name in _REVIEW] for one in reviews],
-        ]
-    )
+    return draft_digest({**row, "revisions": revisions, "reviews": reviews})
 
 
 def read_parts(connection: Connection, draft: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -71,12 +60,30 @@ def read_parts(connection: Connection, draft: str) -> tuple[list[dict[str, Any]]
     )
 
 
-def problem_of(connection: Connection, stated: dict[str, str]) -> str:
-    """Return how the drafts differ from the digests that the events state, or an empty text."""
-    for row in connection.execute(select(_table).order_by(_table.c.id)).all():
-        if stated.pop(row.id, None) != record_of(row._asdict(), *read_parts(connection, row.id)):
-            return f"draft {row.id}, or a revision or review of it, is not what was recorded"
-    return f"draft {min(stated)} was removed" if stated else ""
+def draft_lines(connection: Connection, selected: ColumnElement[bool]) -> Iterator[dict[str, object]]:
+    """Yield drafts as they are exported and covered by their events."""
+    after, query = "", select(_table).where(selected).order_by(_table.c.id).limit(_BATCH)
+    while rows := connection.execute(query.where(_table.c.id > after)).all():
+        for row in rows:
+            revisions, reviews = read_parts(connection, row.id)
+            yield {
+                "type": "draft",
+                **{name: getattr(row, name) for name in DRAFT_FIELDS},
+                "revisions": [{name: one[name] for name in REVISION_FIELDS} for one in revisions],
+                "reviews": [{name: one[name] for name in REVIEW_FIELDS} for one in reviews],
+            }
+        after = rows[-1].id
+
+
+def is_draft_selected(selection: Selection | None) -> ColumnElement[bool]:
+    """Return the condition that a draft is exported: with its publication, or by its own age and category."""
+    if selection is None:
+        return true()
+    own = and_(_table.c.publication.is_(None), _table.c.created_at <= selection.before)
+    if selection.category is not None:
+        own = and_(own, _table.c.category == selection.category)
+    publication = schema.publication
+    return or_(own, _table.c.publication.in_(select(publication.c.id).where(is_selected(selection))))
 
 
 @dataclass(slots=True)
