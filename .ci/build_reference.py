@@ -256,6 +256,7 @@ EXAMPLES: Mapping[str, str] = {
     "opens_incident": "`true`",
     "ongoing": "`true`",
     "discreet": "`true`",
+    "deletes_images": "`false`",
     "lifetime": '`"PT3H"`',
     "precision": '`"street"`',
 }

@@ -108,3 +108,14 @@ def approval_missing(readers: int, *, urgent: bool = True, authenticated: bool =
         reason=reason,
         remedy=f"Submit it to them: --submit{at_once}.",
     )
+
+
+def images_left(channels: Iterable[str]) -> Finding:
+    """Return the finding that images of an incident that ends stay on some channels."""
+    return Finding(
+        code="PN602",
+        level=Level.ADVISE,
+        field="images",
+        reason=f"Its pictures are on these channels, or may still be: {', '.join(channels)}. None is deleted there.",
+        remedy="Delete those posts there by hand. Ask the recipients of mails to delete the pictures.",
+    )
