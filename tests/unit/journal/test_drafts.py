@@ -253,6 +253,29 @@ def test_an_end_needs_nobody(publisher: Publisher, stage: Stage) -> None:
     assert publisher.publish(over, key="end", actor="claire").id
 
 
+@pytest.mark.parametrize("stage", [Stage.END, Stage.CANCELLATION])
+def test_a_finding_of_level_second_is_advice_on_an_end(desk: Desk, stage: Stage) -> None:
+    """In the preview, at publication, in a draft and in the journal; the same finding stops an update."""
+    finding = Finding(code="X1", level=Level.SECOND, field="headline", reason="Un nom.", remedy="Retirez-le.")
+    check = Check(code="X1", title="x", basis="x", find=lambda context: [finding] if context.history.entries else [])
+    publisher = reading_publisher(desk.journal, rules=[], checks=[check])
+    for incident in ("I1", "I2"):
+        opening = appeal(lifecycle=Lifecycle(stage=Stage.OPENING, incident=incident))
+        publisher.publish(opening, key=f"open {incident}", actor="claire")
+    more = appeal("Encore", lifecycle=Lifecycle(stage=Stage.UPDATE, incident="I1"))
+    assert not publisher.preview(more).allowed
+    with pytest.raises(ApprovalMissing):
+        publisher.publish(more, key="update", actor="claire")
+    first, second = (appeal("Fin", lifecycle=Lifecycle(stage=stage, incident=incident)) for incident in ("I1", "I2"))
+    preview = publisher.preview(first)
+    assert preview.allowed
+    done = publisher.publish(first, key="end", actor="claire")
+    draft = publisher.drafts.create(second, actor="claire")
+    drafted = publisher.drafts.publish(publisher.drafts.submit(draft.id, actor="claire").id, actor="claire")
+    for findings in (preview.findings, done.findings, drafted.findings):
+        assert [(each.code, each.level) for each in findings] == [("X1", Level.ADVISE)]
+
+
 def test_rules_match_by_category_or_severity(desk: Desk) -> None:
     calm = ApprovalRule(categories=frozenset({"scam_cyber"}), readers=0)
     publisher = reading_publisher(desk.journal, rules=[calm, replace(RULE, except_actors=frozenset({"dispatch"}))])
