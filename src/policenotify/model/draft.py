@@ -10,7 +10,7 @@ from enum import StrEnum
 from policenotify.model.message import Message
 from policenotify.text.look_alikes import fold_character
 
-_PROVIDER = re.compile(r"[a-z][a-z0-9+.-]*:")
+_PROVIDER = re.compile(r"^[a-z][a-z0-9+.-]*:")
 
 
 class DraftState(StrEnum):

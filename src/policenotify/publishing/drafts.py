@@ -287,10 +287,8 @@ class Drafts:
         """Expire the drafts that no one approved in time. Those who wait for one learn it once, from the log."""
         expired = self._journal.drafts.expire()
         for draft in expired:
-            text = "no one approved it in time. It was not published."
-            if draft.for_keys and draft.approvals:
-                text = "its approval has ended. What it is for is not published any more."
-            _log.warning("Draft %s of %s has expired: %s", draft.id, draft.submitted_by, text)
+            text = "its approval has ended." if draft.approvals else "no one approved it in time."
+            _log.warning("Draft %s of %s has expired: %s It is not published.", draft.id, draft.submitted_by, text)
         return expired
 
     def missing_approval(self, new: NewPublication, *, draft: str | None, urgent: str) -> tuple[Finding, ...]:

@@ -178,8 +178,20 @@ def test_who_waits_for_an_expired_draft_is_told_once(
         publisher.drain(NOW)
         publisher.drain(NOW)
     assert [record.getMessage() for record in caplog.records] == [
-        f"Draft {draft.id} of claire has expired: no one approved it in time. It was not published."
+        f"Draft {draft.id} of claire has expired: no one approved it in time. It is not published."
     ]
+
+
+def test_a_deadline_by_a_clock_that_was_ahead_does_not_count(publisher: Publisher, desk: Desk) -> None:
+    desk.clock.jump(36_000)
+    draft = submitted(publisher)
+    desk.clock.jump(-36_000)
+    with pytest.raises(DraftConflict, match="has expired"):
+        publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")
+    assert [each.id for each in publisher.drafts.expire()] == [draft.id]
+    other = submitted(publisher)
+    desk.clock.jump(-20)  # as far as the clocks of two machines may differ
+    assert publisher.drafts.approve(other.id, digest=other.digest, actor="hugo").publication
 
 
 def test_a_draft_is_submitted_only_if_it_could_be_published(desk: Desk) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from policenotify.publishing.publisher import Publisher
 
 _EXITS = exit_codes("1 nothing was changed; 6 no journal")
-_SHORTEST_DIGEST = 12  # characters that name what was read
+_SHORTEST_DIGEST = 32  # characters: an author can make two messages that agree in a few, as in 16
 
 _draft = click.argument("draft", shell_complete=completion.open_drafts)
 _digest = single_value("--digest", metavar="DIGEST", required=True, help="Of what you read: policenotify drafts DRAFT.")
@@ -106,7 +106,8 @@ def approve(  # the options of one command
     \b
     Examples:
       policenotify drafts 01KJPKTHJ05RY0M0Y11SW8SXYJ
-      policenotify approve 01KJPKTHJ05RY0M0Y11SW8SXYJ --digest 3f9a7c21b04e
+      policenotify approve 01KJPKTHJ05RY0M0Y11SW8SXYJ \\
+          --digest 3f9a7c21b04e8d5561f0a2c9e7b3d418
       policenotify approve 01KJPKTHJ05RY0M0Y11SW8SXYJ --second
     """
     span = None if wait is None else timedelta(seconds=wait)
@@ -135,7 +136,8 @@ def return_(call: CliContext, /, *, draft: str, digest: str, reason: str | None)
 
     \b
     Examples:
-      policenotify return 01KJPKTHJ05RY0M0Y11SW8SXYJ --digest 3f9a7c21b04e \\
+      policenotify return 01KJPKTHJ05RY0M0Y11SW8SXYJ \\
+          --digest 3f9a7c21b04e8d5561f0a2c9e7b3d418 \\
           --reason "Retirez le nom de la rue."
     """
     return _step(
@@ -160,7 +162,8 @@ def reject(call: CliContext, /, *, draft: str, digest: str | None, second: bool,
 
     \b
     Examples:
-      policenotify reject 01KJPKTHJ05RY0M0Y11SW8SXYJ --digest 3f9a7c21b04e \\
+      policenotify reject 01KJPKTHJ05RY0M0Y11SW8SXYJ \\
+          --digest 3f9a7c21b04e8d5561f0a2c9e7b3d418 \\
           --reason "L'enquête en souffrirait."
       policenotify reject 01KJPKTHJ05RY0M0Y11SW8SXYJ --second \\
           --reason "Le nom est de trop."
@@ -325,7 +328,7 @@ def draft_lines(draft: Draft, publisher: Publisher) -> Iterator[RenderableType]:
     yield output.line(f"Draft {draft.id}: {draft.state} · {message.category} · {about}", "bold")
     yield output.paragraph(message.headline)
     yield output.paragraph(
-        f"Written by {', '.join(draft.authors)}. Revision {draft.revision}, digest {draft.digest[:16]}"
+        f"Written by {', '.join(draft.authors)}. Revision {draft.revision}, digest {draft.digest[:_SHORTEST_DIGEST]}"
     )
     if draft.for_keys:
         yield output.paragraph(f"For every publication with a key that begins so: {draft.for_keys}")
@@ -354,7 +357,7 @@ def _next_step(draft: Draft, zone: tzinfo) -> Iterator[tuple[str, str]]:
         yield f"policenotify approve {draft.id} --second, or policenotify reject {draft.id} --second", command
     elif draft.state is DraftState.SUBMITTED and draft.expires_at is not None:
         yield f"It waits for its readers until {local_time(draft.expires_at, zone)}.", ""
-        yield f"policenotify approve {draft.id} --digest {draft.digest[:16]}", command
+        yield f"policenotify approve {draft.id} --digest {draft.digest[:_SHORTEST_DIGEST]}", command
     elif draft.for_keys and draft.state is DraftState.APPROVED and draft.expires_at is not None:
         yield f"Its approval counts until {local_time(draft.expires_at, zone)}.", ""
     elif draft.state is DraftState.APPROVED:

@@ -269,7 +269,8 @@ class StoredDrafts:
         journal, expired = self._journal, []
         pending = _table.c.state.in_([DraftState.SUBMITTED, DraftState.APPROVED])
         with journal.read() as connection:
-            late = _table.c.expires_at <= microseconds(journal.now())
+            at = microseconds(journal.now())
+            late = or_(_table.c.expires_at <= at, _table.c.changed_at > at + span(TOLERANCE))
             names = connection.execute(select(_table.c.id).where(pending, late).order_by(_table.c.id)).scalars().all()
         for name in names:
             with journal.write() as connection:

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, inser
 
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
-from policenotify.journal.records import moment
+from policenotify.journal.records import TOLERANCE, moment, span
 from policenotify.journal.tombstones import Selection, is_selected
 from policenotify.journal.verify import DRAFT_FIELDS, REVIEW_FIELDS, REVISION_FIELDS, draft_digest
 from policenotify.model.draft import Draft, DraftState, Review, ReviewVerdict, Revision, approvals, person
@@ -114,9 +114,11 @@ class StoredDraft:
         return person(actor) in set(map(person, authors))
 
     def has_expired(self, at: int) -> bool:
-        """Return True if no one approved it in time."""
+        """Return True if its time is over, or not to be known because the clock was ahead when it was last changed."""
         expires = self.row["expires_at"]
-        return self.state in {DraftState.SUBMITTED, DraftState.APPROVED} and expires is not None and expires <= at
+        if self.state not in {DraftState.SUBMITTED, DraftState.APPROVED} or expires is None:
+            return False
+        return bool(expires <= at or self.row["changed_at"] > at + span(TOLERANCE))
 
 
 def new_row(
