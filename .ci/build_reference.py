@@ -214,6 +214,7 @@ EXAMPLES: Mapping[str, str] = {
     "within": '`"PT30M"`, `1800`',
     "auto": "`false`",
     "except_actors": '`["dispatch"]`',
+    "authenticated": "`true`",
     "reminders": '`[reminders]`, then `to = ["duty"]`',
     "network": '`"bluesky"`',
     "language": '`"fr"`',

@@ -206,7 +206,8 @@ def test_else_the_end_deletes_nothing(five: Five, which: str) -> None:
     profile = PROFILES["missing_person"]
     off = {**PROFILES, "missing_person": profile.model_copy(update={"deletes_images": False})}
     publisher = on_two(five, profiles=off if which == "setting" else PROFILES)
-    changes: dict[str, Any] = {"no picture": {"images": []}, "category": {"category": "fire"}}.get(which, {})
+    others: dict[str, dict[str, Any]] = {"no picture": {"images": []}, "category": {"category": "fire"}}
+    changes = others.get(which, {})
     opening = publisher.publish(sought(**changes), key="o", actor="c", wait=10, urgent=WHY)
     assert publisher.preview(found(opening)).deletions == ()
     ended = publisher.publish(found(opening), key="e", actor="c", wait=10)
