@@ -40,8 +40,9 @@ PUBLICATION_FIELDS = (
 """The fields of a publication, as exported, that its event covers."""
 
 DRAFT_FIELDS = (
-    "id", "key", "for_keys", "to", "category", "exercise", "state", "revision", "reason", "submitted_by", "created_at",
-    "changed_at", "expires_at", "publication", "published_by", "urgent", "due_at", "authenticated",
+    "id", "key", "for_keys", "to", "category", "exercise", "state", "revision", "reason", "despite_findings",
+    "submitted_by", "created_at", "changed_at", "expires_at", "publication", "published_by", "urgent", "due_at",
+    "authenticated",
 )  # fmt: skip
 """The fields of a draft that its event covers, the id first. Times are in microseconds."""
 

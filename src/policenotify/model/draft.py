@@ -91,6 +91,7 @@ class Draft:
         digest: Of the newest revision.
         message: The newest revision.
         reason: The author's word to the readers.
+        despite_findings: The administrator's reason to publish it although a finding blocks. Empty: there is none.
         submitted_by: Who submitted the newest revision.
         expires_at: When a submitted draft expires.
         publication: The publication, once there is one.
@@ -118,6 +119,7 @@ class Draft:
     second_due_at: datetime | None
     reminders: int = 0
     for_keys: str = ""
+    despite_findings: str = ""
 
     @property
     def revision(self) -> int:

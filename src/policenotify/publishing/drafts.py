@@ -130,13 +130,23 @@ class Drafts:
         self._ask(actor, "draft", message)
         return journal.drafts.revise(known.id, message, author=actor, authenticated=authenticated, pictures=pictures)
 
-    def submit(self, draft: str, *, actor: str, reason: str = "", until: datetime | None = None) -> Draft:
+    def submit(
+        self,
+        draft: str,
+        *,
+        actor: str,
+        reason: str = "",
+        despite_findings: str = "",
+        until: datetime | None = None,
+    ) -> Draft:
         """Submit a draft to its readers.
 
         Args:
             draft: The draft.
             actor: Who submits it. Its publication is recorded under this name.
             reason: A word to the readers. A finding of level `second` demands one.
+            despite_findings: The administrator's written reason to publish it although a finding of level `block`
+                forbids it, as of `publish`. The actor must be allowed to `overrule`. Readers see it.
             until: When it expires. By default as its rule (`expires`) has it.
 
         Raises:
@@ -145,14 +155,23 @@ class Drafts:
         """
         journal, known = self._journal, self.get(draft)
         self._ask(actor, "submit", known.message)
-        new, rule = self._prepared(known, actor)
+        despite_findings = despite_findings and checked_reason("despite_findings", despite_findings)
+        new, rule = self._prepared(known, actor, despite_findings)
+        despite_findings = despite_findings if are_blocking(new.findings) else ""
         if demands_second(new.findings):
             reason = checked_reason("reason", reason)
         if rule.authenticated and not all(revision.authenticated for revision in known.revisions):
             raise ApprovalMissing([approval_missing(rule.readers, urgent=rule.urgent, authenticated=True)])
         last = (until or new.at + rule.expires, known.message.expires_at, known.message.next_update_at)
         expires = min(filter(None, last))
-        return journal.drafts.submit(known.id, actor=actor, digest=known.digest, expires_at=expires, reason=reason)
+        return journal.drafts.submit(
+            known.id,
+            actor=actor,
+            digest=known.digest,
+            expires_at=expires,
+            reason=reason,
+            despite_findings=despite_findings,
+        )
 
     def withdraw(self, draft: str, *, actor: str, reason: str = "") -> Draft:
         """Take a draft back that is not published yet."""
@@ -191,7 +210,7 @@ class Drafts:
         """
         journal, known = self._journal, self.get(draft)
         self._ask(actor, "approve", known.message)
-        _, rule = self._prepared(known, known.submitted_by or actor)
+        _, rule = self._prepared(known, known.submitted_by or actor, known.despite_findings)
         known = journal.drafts.review(
             known.id,
             ReviewVerdict.APPROVE,
@@ -279,6 +298,7 @@ class Drafts:
             to=known.to or None,
             draft=known.id,
             urgent=urgent,
+            despite_findings=known.despite_findings,
             wait=wait,
             connection=connection,
         )
@@ -326,14 +346,20 @@ class Drafts:
         check_names("-", actor)
         self._journal.authorize(actor, action, message)
 
-    def _prepared(self, draft: Draft, actor: str) -> tuple[NewPublication, ApprovalRule]:
+    def _prepared(self, draft: Draft, actor: str, despite_findings: str) -> tuple[NewPublication, ApprovalRule]:
         """Return a draft as it would be published now, and the rule for its approval.
 
         Raises:
-            MessageRejected: A finding blocks.
+            MessageRejected: A finding blocks, and no reason lifts it.
+            NotAllowed: The installation's rule refuses it to the actor to lift one.
         """
         message, pictures = load_images(draft.message, self._journal.publications.picture)
-        new = self._preparer.prepare(message, pictures, key=draft.key or draft.id, actor=actor, to=draft.to or None)
+        key, despite = draft.key or draft.id, bool(despite_findings)
+        new = self._preparer.prepare(
+            message, pictures, key=key, actor=actor, to=draft.to or None, despite_findings=despite
+        )
         if are_blocking(new.findings):
-            raise MessageRejected(new.findings)
+            if not despite_findings or self._journal.may is None:
+                raise MessageRejected(new.findings)
+            self._journal.authorize(actor, "overrule", new.message)
         return new, self.rule_for(new.message, new.findings, actor) or ApprovalRule()

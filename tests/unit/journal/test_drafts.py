@@ -322,6 +322,43 @@ def test_a_finding_of_level_second_demands_a_reader_and_a_reason(desk: Desk, mon
     assert publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo").publication
 
 
+def test_what_an_administrator_lifts_may_need_another_reader(desk: Desk) -> None:
+    """The reason is part of the draft: readers see it, and the publication keeps it."""
+    block, second = (
+        Finding(code=code, level=level, field="headline", reason="Un nom.", remedy="Retirez-le.")
+        for code, level in (("X1", Level.BLOCK), ("X2", Level.SECOND))
+    )
+    check = Check(code="X1", title="x", basis="x", find=lambda _context: [block, second])
+    publisher = reading_publisher(
+        desk.journal,
+        rules=[],
+        checks=[check],
+        may=lambda actor, action, _message: action != "overrule" or actor == "chef",
+    )
+    draft = publisher.drafts.create(appeal(), actor="chef")
+    how = {"reason": "Le parquet est d'accord.", "despite_findings": REASON}
+    with pytest.raises(MessageRejected):
+        publisher.drafts.submit(draft.id, actor="chef", reason=REASON)
+    with pytest.raises(NotAllowed):
+        publisher.drafts.submit(draft.id, actor="claire", **how)
+    with pytest.raises(ValueError, match="despite_findings: write a reason"):
+        publisher.drafts.submit(draft.id, actor="chef", despite_findings="vite")
+    draft = publisher.drafts.submit(draft.id, actor="chef", **how)
+    assert draft.despite_findings == REASON
+    done = publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")
+    assert done.publication is not None
+    with desk.journal.read() as connection:
+        body = connection.execute(select(schema.event.c.body).where(schema.event.c.kind == "published")).scalar_one()
+    assert json.loads(body)["despite_findings"] == REASON
+    other = publisher.drafts.create(appeal(lifecycle=Lifecycle()), actor="chef")
+    publisher.drafts.submit(other.id, actor="chef", **how)
+    publisher.drafts.approve(other.id, digest=other.digest, actor="hugo", publish=False)
+    with pytest.raises(NotAllowed):  # who publishes by hand must be allowed to, as well
+        publisher.drafts.publish(other.id, actor="claire")
+    assert publisher.drafts.publish(other.id, actor="chef").id
+    assert desk.journal.audit.verify() == 0
+
+
 def test_an_exercise_may_be_approved_by_its_author_and_is_marked(publisher: Publisher, desk: Desk) -> None:
     draft = submitted(publisher, appeal(exercise=True))
     assert publisher.drafts.approve(draft.id, digest=draft.digest, actor="claire").publication
@@ -537,14 +574,16 @@ FORGERIES = {
     "text of a revision": "UPDATE pn_revision SET message = replace(message, 'Appel', 'Avis')",
     "state": "UPDATE pn_draft SET state = 'withdrawn'",
     "keys": "UPDATE pn_draft SET for_keys = 'campaign '",
+    "reason against findings": "UPDATE pn_draft SET despite_findings = 'x'",
     "urgency": "UPDATE pn_draft SET urgent = 'x'",
     "second reading": "UPDATE pn_draft SET due_at = NULL",
     "draft removed": "DELETE FROM pn_review; DELETE FROM pn_revision; DELETE FROM pn_draft",
     "draft added": (
-        'INSERT INTO pn_draft (id, for_keys, "to", category, exercise, state, revision, reason, submitted_by, '
-        "created_at, changed_at, published_by, urgent, authenticated, mac) "
-        "SELECT 'forged', for_keys, \"to\", category, exercise, state, revision, reason, submitted_by, "
-        "created_at, changed_at, published_by, urgent, authenticated, mac FROM pn_draft WHERE state = 'draft'"
+        'INSERT INTO pn_draft (id, for_keys, "to", category, exercise, state, revision, reason, despite_findings, '
+        "submitted_by, created_at, changed_at, published_by, urgent, authenticated, mac) "
+        "SELECT 'forged', for_keys, \"to\", category, exercise, state, revision, reason, despite_findings, "
+        "submitted_by, created_at, changed_at, published_by, urgent, authenticated, mac "
+        "FROM pn_draft WHERE state = 'draft'"
     ),
 }
 

@@ -67,9 +67,10 @@ def draft(call: CliContext, /, to: tuple[str, ...], revises: str | None, key: st
 @click.command("submit", epilog=_EXITS)
 @_draft
 @_reason
+@single_value("--despite-findings", metavar="REASON", help="An administrator's reason to publish what is blocked.")
 @common
 @pass_context
-def submit(call: CliContext, /, *, draft: str, reason: str | None) -> Exit:
+def submit(call: CliContext, /, *, draft: str, reason: str | None, despite_findings: str | None) -> Exit:
     """Submit a draft to its readers.
 
     \b
@@ -78,7 +79,8 @@ def submit(call: CliContext, /, *, draft: str, reason: str | None) -> Exit:
       policenotify submit 01KJPKTHJ05RY0M0Y11SW8SXYJ \\
           --reason "Le parquet est d'accord, réf. 12."
     """
-    return _step(call, lambda publisher: publisher.drafts.submit(draft, actor=call.actor, reason=reason or ""))
+    reasons = {"reason": reason or "", "despite_findings": despite_findings or ""}
+    return _step(call, lambda publisher: publisher.drafts.submit(draft, actor=call.actor, **reasons))
 
 
 @click.command("approve", epilog=exit_codes("1 not approved; 3 a channel needs attention; 6 no journal"))
@@ -267,7 +269,8 @@ def submit_message(
             raise
         made = publisher.drafts.get(key)  # only what +30m means has changed
     with typed_reason():
-        made = publisher.drafts.submit(made.id, actor=call.actor, reason=typed["reason"] or "")
+        reasons = {name: typed[name] or "" for name in ("reason", "despite_findings")}
+        made = publisher.drafts.submit(made.id, actor=call.actor, **reasons)
     return _shown(call, made, publisher)
 
 
@@ -315,7 +318,8 @@ def _as_read(draft: Draft, publisher: Publisher) -> Iterator[RenderableType]:
 
     preview = publisher.preview(draft.message, to=draft.to or None)
     others = tuple(finding for finding in preview.findings if finding.code != APPROVAL_MISSING)
-    yield from preview_lines(replace(preview, findings=others), publisher, allowed=not are_blocking(others))
+    allowed = bool(draft.despite_findings) or not are_blocking(others)
+    yield from preview_lines(replace(preview, findings=others), publisher, allowed=allowed)
 
 
 def draft_lines(draft: Draft, publisher: Publisher) -> Iterator[RenderableType]:
@@ -338,6 +342,8 @@ def draft_lines(draft: Draft, publisher: Publisher) -> Iterator[RenderableType]:
         yield output.paragraph(text)
     if draft.reason:
         yield output.paragraph(f"To the readers: {draft.reason}")
+    if draft.despite_findings:
+        yield output.paragraph(f"To be published although a finding blocks it: {draft.despite_findings}")
     if draft.urgent:
         yield output.paragraph(f"Published urgently by {draft.published_by}: {draft.urgent}")
     if draft.publication:

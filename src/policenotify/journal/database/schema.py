@@ -105,6 +105,7 @@ draft: Table = Table(
     Column("state", Name(12), nullable=False),
     Column("revision", Whole, nullable=False),  # the newest
     Column("reason", LongText, nullable=False),
+    Column("despite_findings", LongText, nullable=False),  # why it is published although one blocks
     Column("submitted_by", Name(200), nullable=False),
     Column("created_at", Microseconds, nullable=False),
     Column("changed_at", Microseconds, nullable=False),

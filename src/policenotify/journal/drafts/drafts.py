@@ -154,12 +154,27 @@ class StoredDrafts:
                 raise DraftConflict(draft, "an exercise stays one, and a real message too. Write a new one.")
             store_pictures(connection, pictures, microseconds(now))
             add_revision(connection, stored, message, author, microseconds(now), authenticated=authenticated)
-            state = {"state": DraftState.DRAFT, "expires_at": None, "submitted_by": "", "reason": ""}
+            state = {
+                "state": DraftState.DRAFT,
+                "expires_at": None,
+                "submitted_by": "",
+                "reason": "",
+                "despite_findings": "",
+            }
             stored.row |= {**state, "category": message.category, "revision": stored.row["revision"] + 1}
             _store(connection, journal.keys, stored, now, author, "revised", {"stage": message.stage})
             return made(stored)
 
-    def submit(self, draft: str, *, actor: str, digest: str, expires_at: datetime, reason: str = "") -> Draft:
+    def submit(
+        self,
+        draft: str,
+        *,
+        actor: str,
+        digest: str,
+        expires_at: datetime,
+        reason: str = "",
+        despite_findings: str = "",
+    ) -> Draft:
         """Submit the newest revision to its readers. A repeated call changes nothing."""
         journal = self._journal
         with journal.write() as connection:
@@ -176,8 +191,10 @@ class StoredDrafts:
                 "expires_at": microseconds(expires_at),
                 "submitted_by": actor,
                 "reason": reason,
+                "despite_findings": despite_findings,
             }
-            _store(connection, journal.keys, stored, now, actor, "submitted", {"reason": reason})
+            body = {"reason": reason, "despite_findings": despite_findings}
+            _store(connection, journal.keys, stored, now, actor, "submitted", body)
             return made(stored)
 
     def review(
