@@ -14,7 +14,14 @@ from policenotify.publishing.publisher import Publisher
 _LONGEST = timedelta(days=366)  # for which an approval of a campaign without an end counts
 
 
-def submit(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, reason: str = "") -> tuple[Draft, ...]:
+def submit(
+    publisher: Publisher,
+    campaigns: Sequence[Campaign],
+    *,
+    actor: str,
+    reason: str = "",
+    authenticated: bool = False,
+) -> tuple[Draft, ...]:
     """Submit the messages of campaigns that other people must read. Nothing is published.
 
     An approval counts for all days of the campaign, until it ends, for a year at most. A message that was changed since
@@ -25,6 +32,7 @@ def submit(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, r
         campaigns: The campaigns.
         actor: Who submits them. Another person approves: `publisher.drafts.approve`.
         reason: A word to the readers. A finding of level `second` demands one.
+        authenticated: You have verified who the actor is. Some rules demand it.
 
     Returns:
         The drafts of all messages that need an approval, those that have it included.
@@ -39,9 +47,14 @@ def submit(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, r
             if not needs_approval(publisher, campaign, variant, actor=""):
                 continue
             draft = find_draft(publisher, campaign, variant)
-            if draft is None:
-                keys, to = _keys(campaign), campaign.to or None
-                draft = publisher.drafts.create(variant.message, actor=actor, for_keys=keys, to=to)
+            if draft is None or (authenticated and _is_left(draft)):
+                draft = publisher.drafts.create(
+                    variant.message,
+                    actor=actor,
+                    for_keys=_keys(campaign),
+                    to=campaign.to or None,
+                    authenticated=authenticated,
+                )
             if draft.state is DraftState.DRAFT:
                 draft = publisher.drafts.submit(
                     draft.id, actor=actor, reason=reason, until=_last(campaign, publisher.journal.now())
@@ -70,6 +83,11 @@ def missing_approval(draft: Draft | None, variant: Variant) -> str:
     if draft.state is DraftState.RETURNED:
         return f"A reader returned message {name!r}. Change it in its file: policenotify drafts {draft.id}"
     return f"Message {name!r} waits for its readers: policenotify drafts {draft.id}"
+
+
+def _is_left(draft: Draft) -> bool:
+    """Return True if no rule that demands authentication lets a draft be submitted, as its author was only named."""
+    return draft.state is DraftState.DRAFT and not all(revision.authenticated for revision in draft.revisions)
 
 
 def _keys(campaign: Campaign) -> str:

@@ -35,7 +35,10 @@ _log = logging.getLogger("policenotify")
 
 
 class Drafts:
-    """What others read before it is published. Every method is one transaction, and so are approval and publication.
+    """What others read before it is published.
+
+    Every step is one transaction. The last approval and the publication are two: if the process ends between them, the
+    draft is approved, and the same call or `publish` publishes it.
 
     A draft is named by its id, its key or its publication. Each method asks the installation's rule (`may`).
 

@@ -13,7 +13,7 @@ import pytest
 
 from policenotify.campaigns import Action, Decision, decide, run, submit
 from policenotify.campaigns.runner import EVENT_KIND, parse_key, upcoming
-from policenotify.errors import PublishingStopped
+from policenotify.errors import ApprovalMissing, DraftConflict, PublishingStopped
 from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.publisher import Publisher
 from tests.support.campaigns import campaign, tip, utc
@@ -279,3 +279,16 @@ def test_an_actor_without_readers_publishes_at_once(desk: Desk) -> None:
         )
         == ()
     )
+
+
+def test_only_who_is_authenticated_submits_and_approves_where_the_rule_demands_it(desk: Desk) -> None:
+    publisher, mine = reading(desk, authenticated=True), [campaign(messages=[tip("a")])]
+    with pytest.raises(ApprovalMissing, match="All must be authenticated"):
+        submit(publisher, mine, actor="claire")
+    [draft] = submit(publisher, mine, actor="oidc:1", authenticated=True)
+    assert submit(publisher, mine, actor="oidc:1", authenticated=True)[0].id == draft.id
+    with pytest.raises(DraftConflict, match="only a reader who is authenticated counts"):
+        publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")
+    assert "waits for its readers" in run(publisher, mine, actor="cron", wait=NOW).problems["ete"]
+    publisher.drafts.approve(draft.id, digest=draft.digest, actor="oidc:2", authenticated=True)
+    assert len(run(publisher, mine, actor="cron", wait=NOW).published) == 1

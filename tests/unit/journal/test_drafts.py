@@ -80,6 +80,25 @@ def test_a_draft_is_published_once(publisher: Publisher) -> None:
     assert publisher.drafts.publish(draft.id, actor="claire").id == first.id == published(publisher, draft)
 
 
+def test_a_process_that_ends_between_approval_and_publication_leaves_it_approved(
+    publisher: Publisher, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """The process is gone."""
+
+    def killed(*_given: Any, **_named: Any) -> None:
+        raise Killed
+
+    draft = submitted(publisher)
+    with monkeypatch.context() as patched:
+        patched.setattr(publisher.drafts, "_publish", killed)
+        with pytest.raises(Killed):
+            publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")
+    assert publisher.drafts.get(draft.id).state is DraftState.APPROVED
+    assert publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo").publication
+    assert kinds(desk) == ["drafted", "submitted", "approved", "published"]
+
+
 def test_two_readers_are_two_people(desk: Desk) -> None:
     publisher = reading_publisher(desk.journal, rules=[replace(RULE, readers=2)])
     draft = submitted(publisher)
