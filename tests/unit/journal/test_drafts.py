@@ -355,7 +355,7 @@ def test_what_an_administrator_lifts_may_need_another_reader(desk: Desk) -> None
         may=lambda actor, action, _message: action != "overrule" or actor == "chef",
     )
     draft = publisher.drafts.create(appeal(), actor="chef")
-    how = {"reason": "Le parquet est d'accord.", "despite_findings": REASON}
+    how: dict[str, Any] = {"reason": "Le parquet est d'accord.", "despite_findings": REASON}
     with pytest.raises(MessageRejected):
         publisher.drafts.submit(draft.id, actor="chef", reason=REASON)
     with pytest.raises(NotAllowed):

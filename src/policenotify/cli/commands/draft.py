@@ -79,8 +79,11 @@ def submit(call: CliContext, /, *, draft: str, reason: str | None, despite_findi
       policenotify submit 01KJPKTHJ05RY0M0Y11SW8SXYJ \\
           --reason "Le parquet est d'accord, réf. 12."
     """
-    reasons = {"reason": reason or "", "despite_findings": despite_findings or ""}
-    return _step(call, lambda publisher: publisher.drafts.submit(draft, actor=call.actor, **reasons))
+    why, despite = reason or "", despite_findings or ""
+    return _step(
+        call,
+        lambda publisher: publisher.drafts.submit(draft, actor=call.actor, reason=why, despite_findings=despite),
+    )
 
 
 @click.command("approve", epilog=exit_codes("1 not approved; 3 a channel needs attention; 6 no journal"))
@@ -269,8 +272,8 @@ def submit_message(
             raise
         made = publisher.drafts.get(key)  # only what +30m means has changed
     with typed_reason():
-        reasons = {name: typed[name] or "" for name in ("reason", "despite_findings")}
-        made = publisher.drafts.submit(made.id, actor=call.actor, **reasons)
+        why, despite = typed["reason"] or "", typed["despite_findings"] or ""
+        made = publisher.drafts.submit(made.id, actor=call.actor, reason=why, despite_findings=despite)
     return _shown(call, made, publisher)
 
 
