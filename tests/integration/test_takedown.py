@@ -193,6 +193,14 @@ def test_the_end_of_an_appeal_deletes_the_face(five: Five, corrected: bool) -> N
     assert publisher.journal.audit.verify() == 0
 
 
+def test_an_appeal_that_ends_in_another_category_has_no_face_either(five: Five) -> None:
+    publisher = on_two(five)
+    opening = publisher.publish(sought(), key="o", actor="c", wait=10, urgent=WHY)
+    publisher.publish(found(opening, category="police_operation"), key="e", actor="c", wait=10)
+    for posts in (five.mastodon.posts, five.bluesky.posts):
+        assert [bool(post.images) for post in posts] == [False]
+
+
 def test_a_cancelled_appeal_has_no_face_either(five: Five) -> None:
     publisher = on_two(five)
     opening = publisher.publish(sought(), key="o", actor="c", wait=10, urgent=WHY)

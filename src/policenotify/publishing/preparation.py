@@ -224,9 +224,9 @@ class Preparer:
             self.routes,
             contains=places.contains,
             to=to,
-            deletes_images=profile.deletes_images,
+            deletes_images=self._deletes_images(resolved, history),
         )
-        if profile.deletes_images and message.stage in {Stage.END, Stage.CANCELLATION}:
+        if self._deletes_images(resolved, history):
             left = channels_with_images(history, tuple(channels.values()), targets)
             new = replace(new, findings=(*new.findings, images_left(left))) if left else new
         targets, pending, recipients = self._set_apart(targets, channels, history)
@@ -253,9 +253,15 @@ class Preparer:
         history = replace(history, entries=earlier)
         channel = self.discover_capabilities(channel)
         _, pictures = load_images(message, self.journal.publications.picture)
-        deletes = profile_of(message.category, self.profiles).deletes_images
-        targets = choose_targets_on(message, history, channel, deletes_images=deletes)
+        deletes_images = self._deletes_images(message, history)
+        targets = choose_targets_on(message, history, channel, deletes_images=deletes_images)
         return self._render(targets, {channel.name: channel}, publication, history, pictures)
+
+    def _deletes_images(self, message: Message, history: History) -> bool:
+        """Return True if a message ends an incident of which a category, at any time, wants its images deleted."""
+        codes = {message.category, *(entry.message.category for entry in history.entries)}
+        wanted = any(self.profiles[code].deletes_images for code in codes & self.profiles.keys())
+        return wanted and message.stage in {Stage.END, Stage.CANCELLATION}
 
     def _fill_defaults(
         self, message: Message, profile: CategoryProfile, incident: str | None, history: History, now: datetime
