@@ -439,6 +439,10 @@ def test_a_reader_who_is_only_named_does_not_count(strict: Publisher, desk: Desk
     done = strict.drafts.approve(draft.id, digest=draft.digest, actor="oidc:2", authenticated=True)
     assert done.state is DraftState.PUBLISHED
     assert [review.authenticated for review in done.reviews] == [True]
+    with desk.journal.read() as connection:
+        bodies = connection.execute(select(schema.event.c.body).order_by(schema.event.c.id)).scalars()
+        stated = [json.loads(body).get("authenticated", False) for body in bodies]
+    assert stated == [True, False, True, False]  # drafted, submitted, approved, published
     assert desk.journal.audit.verify() == 0
 
 

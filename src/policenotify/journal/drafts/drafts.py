@@ -129,7 +129,8 @@ class StoredDrafts:
             stored = StoredDraft(row, [], [])
             store_pictures(connection, pictures, at)
             add_revision(connection, stored, message, author, at, authenticated=authenticated)
-            _store(connection, journal.keys, stored, now, author, "drafted", {"stage": message.stage})
+            body = {"stage": message.stage, "authenticated": authenticated}
+            _store(connection, journal.keys, stored, now, author, "drafted", body)
             return made(stored)
 
     def revise(
@@ -162,7 +163,8 @@ class StoredDrafts:
                 "despite_findings": "",
             }
             stored.row |= {**state, "category": message.category, "revision": stored.row["revision"] + 1}
-            _store(connection, journal.keys, stored, now, author, "revised", {"stage": message.stage})
+            body = {"stage": message.stage, "authenticated": authenticated}
+            _store(connection, journal.keys, stored, now, author, "revised", body)
             return made(stored)
 
     def submit(
@@ -241,7 +243,8 @@ class StoredDrafts:
             if approves and len(stored.readers(authenticated=needed.authenticated)) < needed.readers:
                 state = DraftState.SUBMITTED
             stored.row["state"] = state
-            body = {"reason": reason, **({"of_the_author": True} if approves and stored.wrote(reader) else {})}
+            of_the_author = approves and stored.wrote(reader)
+            body = {"reason": reason, "of_the_author": of_the_author, "authenticated": authenticated}
             _store(connection, journal.keys, stored, now, reader, kind, body)
             return made(stored)
 
@@ -275,7 +278,7 @@ class StoredDrafts:
             verdict = ReviewVerdict.SECOND_OBJECTION if objects else ReviewVerdict.SECOND_OK
             add_review(connection, stored, verdict, reader, reason, microseconds(now), authenticated=authenticated)
             stored.row["due_at"] = None
-            body = {"verdict": verdict, "reason": reason}
+            body = {"verdict": verdict, "reason": reason, "authenticated": authenticated}
             _store(connection, journal.keys, stored, now, reader, "second_reading", body)
             return made(stored)
 
