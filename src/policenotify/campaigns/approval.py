@@ -78,7 +78,7 @@ def find_draft(publisher: Publisher, campaign: Campaign, variant: Variant) -> Dr
 def missing_approval(draft: Draft | None, variant: Variant) -> str:
     """Return why a message that needs an approval is not published, and what to do."""
     name = variant.name
-    if draft is None:
+    if draft is None or draft.state is DraftState.DRAFT:
         return f"Message {name!r} needs the approval of another person. Submit it: policenotify campaign submit FILE"
     if draft.state is DraftState.RETURNED:
         return f"A reader returned message {name!r}. Change it in its file: policenotify drafts {draft.id}"

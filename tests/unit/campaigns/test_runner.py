@@ -285,6 +285,7 @@ def test_only_who_is_authenticated_submits_and_approves_where_the_rule_demands_i
     publisher, mine = reading(desk, authenticated=True), [campaign(messages=[tip("a")])]
     with pytest.raises(ApprovalMissing, match="All must be authenticated"):
         submit(publisher, mine, actor="claire")
+    assert "Submit it:" in run(publisher, mine, actor="cron", wait=NOW).problems["ete"]
     [draft] = submit(publisher, mine, actor="oidc:1", authenticated=True)
     assert submit(publisher, mine, actor="oidc:1", authenticated=True)[0].id == draft.id
     with pytest.raises(DraftConflict, match="only a reader who is authenticated counts"):
