@@ -261,7 +261,8 @@ def _following(
         targets = _correction(targets, message, history, channel)
     if message.stage is Stage.CANCELLATION and channel.capabilities.deletes:
         targets = _cancellation(targets, history, channel)
-    if deletes_images and message.stage in _FINAL and channel.capabilities.deletes:
+    shows = channel.capabilities.images > 0
+    if deletes_images and shows and message.stage in _FINAL and channel.capabilities.deletes:
         targets = _without_images(targets, history, channel)
     targets += [
         replace(_target(channel, language), skip=f"The message does not speak {language!r}.")

@@ -482,7 +482,7 @@ def test_a_cancellation_that_deletes_all_deletes_nothing_twice() -> None:
 def test_only_what_is_out_is_deleted_and_the_rest_named() -> None:
     """A post in doubt, a network that cannot delete, and a channel that is not configured any more."""
     frozen = _channel("frozen", capabilities=replace(_SHOWS, deletes=False))
-    sms = _channel("sms", capabilities=replace(_SHOWS, images=0, deletes=False))
+    sms = _channel("sms", capabilities=replace(_SHOWS, images=0))
     gone = _channel("gone")
     parts = (_part(WALL, Outcome.UNCONFIRMED), _part(frozen), _part(sms), _part(gone), _part(MAIL, Outcome.REFUSED))
     shown, channels = _pictured(("opening", parts, True)), (WALL, frozen, sms, MAIL)
