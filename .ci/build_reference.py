@@ -214,6 +214,7 @@ EXAMPLES: Mapping[str, str] = {
     "within": '`"PT30M"`, `1800`',
     "auto": "`false`",
     "except_actors": '`["dispatch"]`',
+    "authenticated": "`true`",
     "reminders": '`[reminders]`, then `to = ["duty"]`',
     "network": '`"bluesky"`',
     "language": '`"fr"`',
@@ -256,6 +257,7 @@ EXAMPLES: Mapping[str, str] = {
     "opens_incident": "`true`",
     "ongoing": "`true`",
     "discreet": "`true`",
+    "deletes_images": "`false`",
     "lifetime": '`"PT3H"`',
     "precision": '`"street"`',
 }

@@ -88,19 +88,34 @@ APPROVAL_MISSING = "PN601"
 """The code of the finding that others must read a message before it is published."""
 
 
-def approval_missing(readers: int, *, urgent: bool = True) -> Finding:
+def approval_missing(readers: int, *, urgent: bool = True, authenticated: bool = False) -> Finding:
     """Return the finding that so many (more) people must read a message first.
 
     Args:
         readers: How many.
         urgent: It may be published at once, with a written reason.
+        authenticated: Only of people who are authenticated.
     """
     others = "another person" if readers == 1 else f"{readers} other people"
+    reason = f"This message needs the approval of {others}."
+    if authenticated:
+        reason = f"This message needs the approval of {others}. All must be authenticated, and the command line is not."
     at_once = ", or publish it at once with a written reason: --urgent" if urgent else ""
     return Finding(
         code=APPROVAL_MISSING,
         level=Level.SECOND,
         field="message",
-        reason=f"This message needs the approval of {others}.",
+        reason=reason,
         remedy=f"Submit it to them: --submit{at_once}.",
+    )
+
+
+def images_left(channels: Iterable[str]) -> Finding:
+    """Return the finding that images of an incident that ends stay on some channels."""
+    return Finding(
+        code="PN602",
+        level=Level.ADVISE,
+        field="images",
+        reason=f"Its pictures are on these channels, or may still be: {', '.join(channels)}. None is deleted there.",
+        remedy="Delete those posts there by hand. Ask the recipients of mails to delete the pictures.",
     )

@@ -7,32 +7,11 @@ it, with accents, with digits for letters (`c0upable`) or with spaces between it
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Final, NamedTuple
 
-# Letters that look like Latin ones: Unicode Technical Standard #39, confusables; the rest of Greek and Cyrillic stays.
-_LOOK_ALIKES: Final = {
-    **dict(zip("авекмнорстухіјѕԁԛԝһӏѵ", "abekmhopctyxijsdqwhlv", strict=True)),
-    **dict(zip("αβεηικνορτυχγω", "aben" + "ikvoptuxyw", strict=True)),
-    **dict(zip("ɑɡıɩʟɪɴʀʙʜøđłħŧƒɓɗɨʉᴀᴄᴅᴇᴊᴋᴍᴏᴘᴛᴜᴠᴡᴢ", "agiilinrbhodlhtfbdiuacdejkmoptuvwz", strict=True)),
-    "œ": "oe",
-    "æ": "ae",
-    "ꞌ": "'",
-    "’": "'",
-    "‘": "'",
-    "ʼ": "'",
-    "´": "'",
-    "`": "'",
-    "′": "'",
-    "\u2044": "/",
-    **dict.fromkeys("‐‑‒–—―−﹣－", "-"),
-    **dict.fromkeys("…⋯", "."),
-    **{chr(first + place): chr(ord("a") + place) for first in (0x1F150, 0x1F170, 0x1F1E6) for place in range(26)},
-}
-_INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")  # marks and fillers that show nothing
-_SPACE_LIKE: Final = "\u2800"  # the empty Braille cell
+from policenotify.text.look_alikes import fold_character
+
 _FOR_LETTERS: Final = str.maketrans("0134578", "oieastb")
 _WORD: Final = re.compile(r"[^\W_]+")
 _SINGLE: Final = re.compile(r"(?<![^\W_])[^\W\d_](?![^\W_])")
@@ -41,19 +20,6 @@ _SIGNS: Final = frozenset(" .*_·/|+~-")
 _SPACES: Final = re.compile(r" {2,}")
 _LETTERS: Final = 3  # in a word with figures, at least
 _ORDINAL: Final = re.compile(r"\d+(?:ere?|er|eme|nde?|e)s?")
-
-
-@lru_cache(maxsize=4096)
-def fold_character(character: str) -> str:
-    """Return what a character is read as: plain small letters, one space, or nothing."""
-    if character.isspace() or character == _SPACE_LIKE:
-        return " "
-    kind = unicodedata.category(character)
-    if kind in {"Cf", "Mn", "Me", "Cc"} or character in _INVISIBLE:
-        return ""
-    plain = unicodedata.normalize("NFKD", _LOOK_ALIKES.get(character, character)).casefold()
-    letters = (_LOOK_ALIKES.get(letter, letter) for letter in plain if not unicodedata.combining(letter))
-    return " ".join("".join(letters).split()) or ("" if plain else " ")
 
 
 class Token(NamedTuple):

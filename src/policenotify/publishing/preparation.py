@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from policenotify.channel import ChannelConfig, Clock, Operation, Picture
 from policenotify.checks import SHIPPED, Check, CheckContext, Vocabulary, run_checks
 from policenotify.errors import InvalidTransition, JournalError, MessageTooLong, PolicenotifyError, SettingsError
-from policenotify.findings import are_blocking
+from policenotify.findings import are_blocking, images_left
 from policenotify.journal.records import LISTED, NewPublication, describe_incidents
 from policenotify.model import places
 from policenotify.model.history import History, RenderedPost, Target
@@ -26,7 +26,13 @@ from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
 from policenotify.publishing.defaults import fill_defaults
 from policenotify.publishing.images import load_images
-from policenotify.publishing.routing import Route, choose_targets, choose_targets_on, has_reached
+from policenotify.publishing.routing import (
+    Route,
+    channels_with_images,
+    choose_targets,
+    choose_targets_on,
+    has_reached,
+)
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import CategoryProfile, Locale, best_match, profile_of
 
@@ -212,8 +218,17 @@ class Preparer:
         for name in self.duty_channels:  # no message of the desk begins there
             channels[name] = replace(channels[name], retired=True)
         targets = choose_targets(
-            resolved, history, tuple(channels.values()), self.routes, contains=places.contains, to=to
+            resolved,
+            history,
+            tuple(channels.values()),
+            self.routes,
+            contains=places.contains,
+            to=to,
+            deletes_images=self._deletes_images(resolved, history),
         )
+        if self._deletes_images(resolved, history):
+            left = channels_with_images(history, tuple(channels.values()), targets)
+            new = replace(new, findings=(*new.findings, images_left(left))) if left else new
         targets, pending, recipients = self._set_apart(targets, channels, history)
         posts, without_post = self._render(targets, channels, new, history, new.pictures, may_be_empty=bool(pending))
         rendered = {post.target.channel for post in posts}
@@ -238,8 +253,15 @@ class Preparer:
         history = replace(history, entries=earlier)
         channel = self.discover_capabilities(channel)
         _, pictures = load_images(message, self.journal.publications.picture)
-        targets = choose_targets_on(message, history, channel)
+        deletes_images = self._deletes_images(message, history)
+        targets = choose_targets_on(message, history, channel, deletes_images=deletes_images)
         return self._render(targets, {channel.name: channel}, publication, history, pictures)
+
+    def _deletes_images(self, message: Message, history: History) -> bool:
+        """Return True if a message ends an incident of which a category, at any time, wants its images deleted."""
+        codes = {message.category, *(entry.message.category for entry in history.entries)}
+        wanted = any(self.profiles[code].deletes_images for code in codes & self.profiles.keys())
+        return wanted and message.stage in {Stage.END, Stage.CANCELLATION}
 
     def _fill_defaults(
         self, message: Message, profile: CategoryProfile, incident: str | None, history: History, now: datetime
