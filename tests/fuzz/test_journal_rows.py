@@ -243,7 +243,7 @@ def change(journal: Journal, table: str, column: str, rowid: int, value: object)
     place, value = ("CAST(? AS TEXT)", value[0]) if isinstance(value, list) else ("?", value)
     with closing(sqlite3.connect(journal.desk.database)) as raw:
         try:
-            raw.execute(f"UPDATE {table} SET {column} = {place} WHERE rowid = ?", (value, rowid))
+            raw.execute(f'UPDATE {table} SET "{column}" = {place} WHERE rowid = ?', (value, rowid))
         except sqlite3.IntegrityError:
             return False
         raw.commit()
