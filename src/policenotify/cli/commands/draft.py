@@ -17,9 +17,10 @@ from policenotify.cli.options import Typed, opening_options, single_value, to_op
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from policenotify.findings import Finding
     from policenotify.model.draft import Draft
     from policenotify.model.message import Message
-    from policenotify.publishing.publisher import Publisher
+    from policenotify.publishing.publisher import Preview, Publisher
 
 _EXITS = exit_codes("1 nothing was changed; 6 no journal")
 _SHORTEST_DIGEST = 12  # characters that name what was read
@@ -78,7 +79,7 @@ def submit(call: CliContext, /, *, draft: str, reason: str | None) -> Exit:
       policenotify submit 01KJPKTHJ05RY0M0Y11SW8SXYJ \\
           --reason "Le parquet est d'accord, réf. 12."
     """
-    return _step(call, lambda publisher: publisher.drafts.submit(draft, actor=call.actor, reason=reason or ""))
+    return _step(call, lambda publisher: publisher.drafts.submit(draft, actor=call.actor, reason=reason or ""), draft)
 
 
 @click.command("approve", epilog=exit_codes("1 not approved; 3 a channel needs attention; 6 no journal"))
@@ -118,7 +119,7 @@ def approve(  # the options of one command
             return drafts.second_reading(draft, actor=call.actor, reason=reason or "")
         if digest is None:
             raise click.UsageError("Give the --digest of what you read: policenotify drafts DRAFT.")
-        whole = _whole(publisher, draft, digest)
+        call.message, whole = drafts.get(draft).message, _whole(publisher, draft, digest)
         return drafts.approve(draft, digest=whole, actor=call.actor, reason=reason or "", publish=publish, wait=span)
 
     return _step(call, step)
@@ -255,8 +256,12 @@ def submit_message(
     call: CliContext, publisher: Publisher, message: Message, typed: Typed, *, key: str, to: tuple[str, ...] | None
 ) -> Exit:
     """Store a message as a draft and submit it, instead of publishing it."""
-    from policenotify.errors import IdempotencyConflict
+    from policenotify.errors import IdempotencyConflict, MessageRejected
+    from policenotify.findings import are_blocking
 
+    findings = _without_approval(publisher.preview(message, to=to))
+    if are_blocking(findings):  # no draft is left behind that nobody can submit
+        raise MessageRejected(findings)
     try:
         made = publisher.drafts.create(message, actor=call.actor, key=key, to=to)
     except IdempotencyConflict:
@@ -280,8 +285,10 @@ def typed_reason() -> Iterator[None]:
         raise click.UsageError(f"--{name.replace('_', '-')}: {problem}.") from None
 
 
-def _step(call: CliContext, step: Callable[[Publisher], Draft]) -> Exit:
+def _step(call: CliContext, step: Callable[[Publisher], Draft], named: str = "") -> Exit:
     with closing(call.publisher()) as publisher:
+        if named:
+            call.message = publisher.drafts.get(named).message
         with typed_reason():
             done = step(publisher)
         return _shown(call, done, publisher)
@@ -308,11 +315,18 @@ def _as_read(draft: Draft, publisher: Publisher) -> Iterator[RenderableType]:
     from dataclasses import replace
 
     from policenotify.cli.commands.preview import preview_lines
-    from policenotify.findings import APPROVAL_MISSING, are_blocking
+    from policenotify.findings import are_blocking
 
     preview = publisher.preview(draft.message, to=draft.to or None)
-    others = tuple(finding for finding in preview.findings if finding.code != APPROVAL_MISSING)
+    others = _without_approval(preview)
     yield from preview_lines(replace(preview, findings=others), publisher, allowed=not are_blocking(others))
+
+
+def _without_approval(preview: Preview) -> tuple[Finding, ...]:
+    """Return the findings of a message that others are about to read."""
+    from policenotify.findings import APPROVAL_MISSING
+
+    return tuple(finding for finding in preview.findings if finding.code != APPROVAL_MISSING)
 
 
 def _lines(draft: Draft, publisher: Publisher) -> Iterator[RenderableType]:
@@ -323,7 +337,7 @@ def _lines(draft: Draft, publisher: Publisher) -> Iterator[RenderableType]:
     zone, message = publisher.zone, draft.message
     about = f"{message.stage} of {message.incident}" if message.incident else message.stage
     yield output.line(f"Draft {draft.id}: {draft.state} · {message.category} · {about}", "bold")
-    yield output.paragraph(message.headline)
+    yield output.quoted(message.headline)
     yield output.paragraph(
         f"Written by {', '.join(draft.authors)}. Revision {draft.revision}, digest {draft.digest[:16]}"
     )
@@ -338,7 +352,7 @@ def _lines(draft: Draft, publisher: Publisher) -> Iterator[RenderableType]:
     if draft.publication:
         yield output.paragraph(f"Publication: {draft.publication}")
     if draft.second_due_at is not None:
-        yield output.paragraph(f"Its second reading is owed since {local_time(draft.second_due_at, zone)}.")
+        yield output.paragraph(f"Its second reading is owed by {local_time(draft.second_due_at, zone)}.")
         yield output.paragraph(
             f"policenotify approve {draft.id} --second, or policenotify reject {draft.id} --second", "→ "
         )
