@@ -397,7 +397,7 @@ def _to_erase(connection: Connection, keys: Keys, name: str) -> set[str]:
     locked = connection.execute(select(_incident).where(_incident.c.id == incident).with_for_update()).first()
     is_open = locked is not None and locked.status == IncidentStatus.OPEN
     if row is None and locked is None:
-        raise NotErasable(f"There is no incident and no publication {name!r}. To list them: policenotify status")
+        raise NotErasable(f"There is no incident and no publication {name!r}. To list them: policenotify status.")
     if is_open and (row is None or row.sequence == 1):
         raise NotErasable(
             f"Incident {incident!r} is open, and its readers wait for the end. End it (policenotify end {incident}) or "
