@@ -414,7 +414,7 @@ def _to_erase(connection: Connection, keys: Keys, name: str) -> set[str]:
     if row is None and locked is None and connection.execute(drafts_to_erase(name, ())).first() is not None:
         return set()
     if row is None and locked is None:
-        raise NotErasable(f"There is no incident, publication or draft {name!r}. To list them: policenotify status")
+        raise NotErasable(f"There is no incident, publication or draft {name!r}. To list them: policenotify status.")
     if is_open and (row is None or row.sequence == 1):
         raise NotErasable(
             f"Incident {incident!r} is open, and its readers wait for the end. End it (policenotify end {incident}) or "

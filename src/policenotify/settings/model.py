@@ -327,7 +327,7 @@ class WordListSettings(_Table):
 
     add: tuple[str, ...] = ()
     remove: dict[str, _Reason] = Field(default_factory=dict)
-    off: _Reason | Literal[""] = ""
+    off: _Reason = ""
 
     def change(self) -> WordListChange:
         """Return the change for the checks."""

@@ -322,7 +322,7 @@ def test_rules_match_by_category_or_severity(desk: Desk) -> None:
             publisher.publish(tip.model_copy(update={"category": "recruitment"}), key="3", actor=alias)
     assert publisher.publish(tip.model_copy(update={"category": "recruitment"}), key="3", actor="dispatch").id
     everything = reading_publisher(desk.journal, rules=[ApprovalRule(urgent=False)])
-    with pytest.raises(ApprovalMissing, match="approval of another person"):
+    with pytest.raises(ApprovalMissing, match="Another person must read"):
         everything.publish(tip.model_copy(update={"category": "recruitment"}), key="4", actor="c", urgent=REASON)
 
 

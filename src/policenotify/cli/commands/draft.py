@@ -17,9 +17,10 @@ from policenotify.cli.options import Typed, opening_options, single_value, to_op
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from policenotify.findings import Finding
     from policenotify.model.draft import Draft
     from policenotify.model.message import Message
-    from policenotify.publishing.publisher import Publisher
+    from policenotify.publishing.publisher import Preview, Publisher
 
 _EXITS = exit_codes("1 nothing was changed; 6 no journal")
 _SHORTEST_DIGEST = 32  # characters: an author can make two messages that agree in a few, as in 16
@@ -83,6 +84,7 @@ def submit(call: CliContext, /, *, draft: str, reason: str | None, despite_findi
     return _step(
         call,
         lambda publisher: publisher.drafts.submit(draft, actor=call.actor, reason=why, despite_findings=despite),
+        draft,
     )
 
 
@@ -124,7 +126,7 @@ def approve(  # the options of one command
             return drafts.second_reading(draft, actor=call.actor, reason=reason or "")
         if digest is None:
             raise click.UsageError("Give the --digest of what you read: policenotify drafts DRAFT.")
-        whole = _whole(publisher, draft, digest)
+        call.message, whole = drafts.get(draft).message, _whole(publisher, draft, digest)
         return drafts.approve(draft, digest=whole, actor=call.actor, reason=reason or "", publish=publish, wait=span)
 
     return _step(call, step)
@@ -263,8 +265,12 @@ def submit_message(
     call: CliContext, publisher: Publisher, message: Message, typed: Typed, *, key: str, to: tuple[str, ...] | None
 ) -> Exit:
     """Store a message as a draft and submit it, instead of publishing it."""
-    from policenotify.errors import IdempotencyConflict
+    from policenotify.errors import IdempotencyConflict, MessageRejected
+    from policenotify.findings import are_blocking
 
+    findings = _without_approval(publisher.preview(message, to=to))
+    if are_blocking(findings):  # no draft is left behind that nobody can submit
+        raise MessageRejected(findings)
     try:
         made = publisher.drafts.create(message, actor=call.actor, key=key, to=to)
     except IdempotencyConflict:
@@ -289,8 +295,10 @@ def typed_reason() -> Iterator[None]:
         raise click.UsageError(f"--{name.replace('_', '-')}: {problem}.") from None
 
 
-def _step(call: CliContext, step: Callable[[Publisher], Draft]) -> Exit:
+def _step(call: CliContext, step: Callable[[Publisher], Draft], named: str = "") -> Exit:
     with closing(call.publisher()) as publisher:
+        if named:
+            call.message = publisher.drafts.get(named).message
         with typed_reason():
             done = step(publisher)
         return _shown(call, done, publisher)
@@ -317,12 +325,19 @@ def _as_read(draft: Draft, publisher: Publisher) -> Iterator[RenderableType]:
     from dataclasses import replace
 
     from policenotify.cli.commands.preview import preview_lines
-    from policenotify.findings import APPROVAL_MISSING, are_blocking
+    from policenotify.findings import are_blocking
 
     preview = publisher.preview(draft.message, to=draft.to or None)
-    others = tuple(finding for finding in preview.findings if finding.code != APPROVAL_MISSING)
+    others = _without_approval(preview)
     allowed = bool(draft.despite_findings) or not are_blocking(others)
     yield from preview_lines(replace(preview, findings=others), publisher, allowed=allowed)
+
+
+def _without_approval(preview: Preview) -> tuple[Finding, ...]:
+    """Return the findings of a message that others are about to read."""
+    from policenotify.findings import APPROVAL_MISSING
+
+    return tuple(finding for finding in preview.findings if finding.code != APPROVAL_MISSING)
 
 
 def draft_lines(draft: Draft, publisher: Publisher) -> Iterator[RenderableType]:
@@ -333,7 +348,7 @@ def draft_lines(draft: Draft, publisher: Publisher) -> Iterator[RenderableType]:
     zone, message = publisher.zone, draft.message
     about = f"{message.stage} of {message.incident}" if message.incident else message.stage
     yield output.line(f"Draft {draft.id}: {draft.state} · {message.category} · {about}", "bold")
-    yield output.paragraph(message.headline)
+    yield output.quoted(message.headline)
     yield output.paragraph(
         f"Written by {', '.join(draft.authors)}. Revision {draft.revision}, digest {draft.digest[:_SHORTEST_DIGEST]}"
     )
@@ -362,7 +377,7 @@ def _next_step(draft: Draft, zone: tzinfo) -> Iterator[tuple[str, str]]:
 
     command = "→ "
     if draft.second_due_at is not None:
-        yield f"Its second reading is owed since {local_time(draft.second_due_at, zone)}.", ""
+        yield f"Its second reading is owed by {local_time(draft.second_due_at, zone)}.", ""
         yield f"policenotify approve {draft.id} --second, or policenotify reject {draft.id} --second", command
     elif draft.state is DraftState.SUBMITTED and draft.expires_at is not None:
         yield f"It waits for its readers until {local_time(draft.expires_at, zone)}.", ""

@@ -462,8 +462,9 @@ def _read(connection: Connection, row: Row[Any]) -> StoredDraft:
 def _ensure_open(stored: StoredDraft, now: datetime) -> None:
     draft = stored.row["id"]
     if not stored.state.is_open:
-        published = f" as {stored.row['publication']}" if stored.row["publication"] else ""
-        raise DraftConflict(draft, f"it is {stored.state}{published} already. Write a new one if it is still needed.")
+        if stored.row["publication"]:
+            raise DraftConflict(draft, f"it is published already as {stored.row['publication']}.")
+        raise DraftConflict(draft, f"it is {stored.state} already. Write a new one if it is still needed.")
     if stored.has_expired(microseconds(now)):
         raise DraftConflict(draft, "it has expired: no one approved it in time. Write a new one if it is still true.")
 
