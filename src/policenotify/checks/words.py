@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
@@ -291,14 +291,17 @@ class TextPart:
 
     def sentence(self, at: int) -> range:
         """Return the tokens of the sentence that holds a token, at most so many on each side."""
-        tokens, text = self.folded.tokens, self.folded.text
-        first, end = at, at + 1
-        while first > max(0, at - _SENTENCE) and not _ENDS.search(text, tokens[first - 1].end, tokens[first].start):
-            first -= 1
-        last = min(len(tokens), at + _SENTENCE)
-        while end < last and not _ENDS.search(text, tokens[end - 1].end, tokens[end].start):
-            end += 1
-        return range(first, end)
+        ends = self._sentence_ends
+        place = bisect_right(ends, at)
+        first = max(ends[place - 1], at - _SENTENCE) if place else max(0, at - _SENTENCE)
+        last = min(len(self.folded.tokens), at + _SENTENCE)
+        return range(first, min(ends[place], last) if place < len(ends) else last)
+
+    @cached_property
+    def _sentence_ends(self) -> list[int]:
+        """The tokens before which a sentence ends, in order."""
+        starts = [token.start for token in self.folded.tokens]
+        return sorted({bisect_left(starts, end.start()) for end in _ENDS.finditer(self.folded.text)})
 
     def within(self, name: str, tokens: range) -> list[Match]:
         """Return the phrases of a list that begin at these tokens."""
