@@ -35,7 +35,7 @@ _INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")  # m
 _SPACE_LIKE: Final = "\u2800"  # the empty Braille cell
 _FOR_LETTERS: Final = str.maketrans("0134578", "oieastb")
 _WORD: Final = re.compile(r"[^\W_]+")
-_SINGLE: Final = re.compile(r"(?<![^\W_])[^\W\d_](?![^\W_])")
+_SINGLE: Final = re.compile(r"(?<![^\W_])[^\W\d_](?![^\W_]|[.@-][^\W\d_]{2})")
 _SPELT: Final = 3  # letters that stand apart, at least
 _SIGNS: Final = frozenset(" .*_·/|+~-")
 _SPACES: Final = re.compile(r" {2,}")
@@ -129,6 +129,11 @@ class FoldedText:
         """Return True if the letters of a token stand apart, or it is a hashtag: it may be several words."""
         width = self._origins[token.end - 1] - self._origins[token.start]
         return width >= 2 * (token.end - token.start - 1) > 0 or self.text[max(0, token.start - 1) : token.start] == "#"
+
+    def is_spelt(self, token: Token) -> bool:
+        """Return True if signs or spaces that are seen divide the letters of a token."""
+        seen = sum(map(bool, map(fold_character, self.typed(token.start, token.end))))
+        return seen >= 2 * (token.end - token.start) - 1 > 1
 
     def _parts(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Yield the words of a hashtag, `#AppelÀTémoins`, or a word as it is."""

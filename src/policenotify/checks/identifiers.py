@@ -38,6 +38,7 @@ _CODE: Final = re.compile(r"(?<![^\W_])(?=[a-z0-9-]{0,9}\d)(?=[a-z0-9-]{0,9}[a-z
 _NO_PLATE: Final = re.compile(r"[adnr]{1,2}\d{1,4}|\d{1,2}h\d{0,2}|\d+(?:er?|eme)")
 _FOREIGN: Final = re.compile(r"(?<![^\W_])[a-z]{1,3}[ -]\d{1,4}(?:[ -]?[a-z]{1,3})?(?![^\W_])")
 _PHONE: Final = re.compile(r"(?:\+|(?<!\d))\d(?:[ ./,·()_-]{0,3}\d){8,14}(?!\d)")
+_BEFORE_NUMBER: Final = re.compile(r"\d{1,2}[ ./,·()_-]{1,3}(?=0[1-9])")
 _WRITTEN_DATE: Final = re.compile(r"(?<!\d)\d{1,2}[ ./-]\d{1,2}[ ./-](?:19|20)\d\d(?!\d)")
 _MAIL: Final = re.compile(
     r"(?<![^\s<(:,;])[^\s<>(),;:@]{1,64} ?(?:@|\(at\) ?|\[at\] ?|arobase |\(arobase\) ?) ?"
@@ -237,7 +238,10 @@ def _numbers_in_figures(part: TextPart) -> Iterator[tuple[int, int, str]]:
         if _WRITTEN_DATE.search(match[0]):
             continue
         figures = ("+" if match[0].startswith("+") else "") + re.sub(r"\D", "", match[0])
-        yield match.start(), match.end(), figures
+        # What stands before a number belongs to the text: `le 17, 06 12 34 56 78`.
+        after = _BEFORE_NUMBER.match(match[0]) if _NATIONAL < len(figures) <= _NATIONAL + 2 else None
+        start = after.end() if after else 0
+        yield match.start() + start, match.end(), figures[-_NATIONAL:] if after else figures
 
 
 def _numbers_in_words(part: TextPart) -> Iterator[tuple[int, int, str]]:

@@ -27,6 +27,7 @@ _OFFICIAL: Final = (
 _HOUR: Final = re.compile(r"(?<!\w)(?:\d{1,2} ?(?:h|heures?)(?: ?\d{2})?|midi|minuit)(?!\w)")
 _ROAD: Final = re.compile(r"(?<!\w)(?:[adnm]\d{1,4}|r[dnm] ?\d{1,4})(?:e\d)?(?!\w)")
 _THEMSELVES: Final = ("tireur", "sniper", "colonne", "negociateur", "encercl")
+_OF: Final = frozenset({"de", "du", "des", "d", "la", "le", "les", "l"})
 _HOW_MANY: Final = frozenset({"dizaine", "vingtaine", "trentaine", "quarantaine", "cinquantaine", "centaine", "dozen"})
 _COUNTS: Final = frozenset(
     {"deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix", "douze", "quinze", "vingt"}
@@ -87,8 +88,11 @@ def _places(part: TextPart) -> Iterator[tuple[int, int]]:
     for pattern in (_ROAD, _HOUR):
         yield from (found.span() for found in pattern.finditer(part.folded.text))
     for spot in part.found.get("spot", ()):
-        following = tokens[spot.end : spot.end + 3]
-        if any(token.capital or token.word.isdigit() for token in following):  # not `mis en place`, `en cours`
+        following, before = tokens[spot.end : spot.end + 3], tokens[spot.first - 1].word if spot.first else ""
+        if before == "en":  # `mis en place`, `en cours`
+            continue
+        named = part.in_small_letters and any(token.word in _OF for token in following[:1])
+        if named or any(token.capital or token.word.isdigit() for token in following):
             yield tokens[spot.first].start, tokens[spot.end - 1].end
 
 

@@ -86,8 +86,7 @@ class _Node:
         for form in forms:
             if (node := self.following.get(form)) is not None:
                 yield node
-        if self.beginnings:
-            word = forms[0]
+        for word in forms[: 1 if forms[0].isalpha() else None] if self.beginnings else ():
             for length in range(_SHORTEST_BEGINNING, min(len(word), _LONGEST_WORD) + 1):
                 if (node := self.beginnings.get(word[:length])) is not None:
                     yield node
@@ -141,7 +140,7 @@ class WordLists:
     def _at(self, folded: FoldedText, at: int) -> Iterator[tuple[str, int]]:
         """Yield each list that has a phrase at a token, and one past the last token of the phrase."""
         token, tokens = folded.tokens[at], folded.tokens
-        nodes = [(node, at + 1) for node in self._first(token.word)]
+        nodes = [(node, at + 1) for node in self._first(folded.text[token.start : token.end])]
         between = folded.text[token.end : tokens[at + 1].start] if at + 1 < len(tokens) else " "
         if not between or between in _INSIDE:
             for word, end in _joined(folded, at):
@@ -152,7 +151,10 @@ class WordLists:
             for name in node.lists:
                 yield name, end
             if end < len(tokens) and (node.following or node.beginnings) and not _pauses(folded, end):
-                nodes += [(following, end + 1) for following in node.after(_forms(tokens[end].word))]
+                nodes += [
+                    (following, end + 1)
+                    for following in node.after(_forms(folded.text[tokens[end].start : tokens[end].end]))
+                ]
         if len(token.word) >= _SHORTEST_SPELT and folded.is_apart(token):
             for start in range(len(token.word) - _SHORTEST_SPELT + 1):
                 for length in range(_SHORTEST_SPELT, _LONGEST_WORD):
@@ -288,6 +290,12 @@ class TextPart:
         """True if most of its letters are capitals, so that a capital means nothing."""
         capitals = sum(map(str.isupper, self.folded.original))
         return capitals > sum(map(str.islower, self.folded.original)) * 2
+
+    @cached_property
+    def in_small_letters(self) -> bool:
+        """True if no word has a capital but the first ones of sentences."""
+        ends = {0, *self._sentence_ends}
+        return not any(token.capital for at, token in enumerate(self.folded.tokens) if at not in ends)
 
     def sentence(self, at: int) -> range:
         """Return the tokens of the sentence that holds a token, at most so many on each side."""
