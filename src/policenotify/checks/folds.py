@@ -40,6 +40,8 @@ _SPELT: Final = 3  # letters that stand apart, at least
 _SIGNS: Final = frozenset(" .*_·/|+~-")
 _SPACES: Final = re.compile(r" {2,}")
 _LETTERS: Final = 3  # in a word with figures, at least
+# A word with letters and figures that is no hour.
+_MIXED: Final = re.compile(r"(?<![^\W_])(?!\d{1,2}h(?:\d\d)?(?![^\W_]))(?=\d*[^\W\d_])[^\W\d_]*\d[^\W_]*")
 _ORDINAL: Final = re.compile(r"\d+(?:ere?|er|eme|nde?|e)s?")
 
 
@@ -116,6 +118,12 @@ class FoldedText:
         """Return the original of a part of the folded text."""
         first, last = self.span(start, end)
         return self.original[first:last]
+
+    @property
+    def readings(self) -> tuple[str, ...]:
+        """The folded text, and the same with letters for the figures in its words if that is another."""
+        read = _MIXED.sub(lambda word: word[0].translate(_FOR_LETTERS), self.text)
+        return (self.text,) if read == self.text else (self.text, read)
 
     @property
     def tokens(self) -> tuple[Token, ...]:

@@ -40,6 +40,7 @@ _LETTERED: Final = frozenset(
 _NEAR: Final = 4  # words before a name in which the word for a street or an office stands
 _LONGEST: Final = 5  # words of a name
 _SHORTEST: Final = 3  # letters of a last name
+_SPELT: Final = 5  # letters that stand apart and may be a name
 _LONGEST_TAG: Final = 64  # letters
 _IMPERATIVE: Final = "ez"
 
@@ -115,8 +116,7 @@ def _name_at(part: TextPart, at: int, known: frozenset[str]) -> PersonName | Non
         return _by_first_name(part, at, sure=sure) if token.capital else _in_small_letters(part, at, sure=sure)
     if len(token.word) == 1 and _is_initial(part, at):
         return PersonName(at, _end(part, at + 1), full=True)
-    in_hashtag = part.folded.text[token.start - 1 : token.start] == "#"
-    return _by_hashtag(part, at) if in_hashtag else _by_last_name(part, at)
+    return _in_one_word(part, at) if part.folded.is_apart(token) else _by_last_name(part, at)
 
 
 def _first_name(part: TextPart, at: int) -> bool | None:
@@ -199,9 +199,9 @@ def _by_first_name(part: TextPart, at: int, *, sure: bool) -> PersonName | None:
             end = at + 1
     if token.capitals and part.in_capitals:
         end = min(end, at + 2)
-    if end == at + 1 and not sure:
-        return None
-    return PersonName(at, end, full=end > at + 1)
+    if end == at + 1 and (told := _in_small_letters(part, at, sure=False)):  # `Pierre vidal`
+        return told
+    return PersonName(at, end, full=end > at + 1) if sure or end > at + 1 else None
 
 
 def _in_small_letters(part: TextPart, at: int, *, sure: bool) -> PersonName | None:
@@ -241,18 +241,28 @@ def _is_followed(part: TextPart, end: int) -> bool:
     tokens = part.folded.tokens
     if end >= len(tokens) or _gap(part, end - 1) not in {" ", ", ", " (", " - "}:
         return False
-    aged = end + 1 < len(tokens) and tokens[end].word.isdigit() and tokens[end + 1].word in {"ans", "years"}
+    words = [token.word for token in tokens[end : end + 3]]
+    aged = words[0].isdigit() and words[1:2] in (["ans"], ["years"]) and words[2:] not in (["de"], ["d"], ["of"])
     return aged or bool(part.within("told", range(end, end + 1)))
 
 
-def _by_hashtag(part: TextPart, at: int) -> PersonName | None:
-    """Return the name in a hashtag without capitals between its words: `#karimbensalah interpellé`."""
+def _in_one_word(part: TextPart, at: int) -> PersonName | None:
+    """Return the name in `J e a n D u p o n t`, or in a hashtag without capitals: `#karimbensalah interpellé`."""
     tokens, end = part.folded.tokens, at + 1
+    if part.folded.is_spelt(tokens[at]):
+        spelt = len(tokens[at].word) >= _SPELT and _begins_with_name(tokens[at].word, _SPELT - 1)
+        return PersonName(at, end, full=True) if spelt else None
     while end < len(tokens) and tokens[end].start == tokens[end - 1].end:  # `#kARIMbENSALAH`
         end += 1
-    word = "".join(token.word for token in tokens[at:end])[:_LONGEST_TAG]
-    begins = any(word[:length] in first_names() for length in range(_SHORTEST, len(word) - _SHORTEST + 1))
-    return PersonName(at, end, full=True) if begins and _is_followed(part, end) else None
+    word = "".join(token.word for token in tokens[at : min(end, at + _LONGEST_TAG)])
+    return PersonName(at, end, full=True) if _begins_with_name(word) and _is_followed(part, end) else None
+
+
+def _begins_with_name(word: str, shortest: int = _SHORTEST) -> bool:
+    """Return True if a word begins with a first name, or ends with one: `karimbensalah`."""
+    word, known = word[:_LONGEST_TAG], first_names()
+    lengths = range(shortest, len(word))
+    return any(word[:length] in known or word[-length:] in known for length in lengths)
 
 
 def _is_no_surname(part: TextPart, token: Token) -> bool:
@@ -283,10 +293,9 @@ def _is_initial(part: TextPart, at: int) -> bool:
     following = tokens[at + 1]
     before = tokens[at - 1].word if at else ""
     begins = not at or bool(set(_gap(part, at - 1)) & set(".!?:"))
-    of_person = tokens[at].capital or begins or part.words.holds("job", before) or _is_told(part, at, at)
+    of_person = begins or part.words.holds("job", before) or _is_told(part, at, at)
     return (
-        of_person
-        and (following.capital or not tokens[at].capital)
+        (of_person or (tokens[at].capital and following.capital))
         and len(following.word) >= _SHORTEST
         and following.word.isalpha()
         and before not in _LETTERED

@@ -112,11 +112,12 @@ def _named_places(part: TextPart, *, quarters: bool) -> Iterator[Match]:
 def _end_in_small_letters(part: TextPart, at: int, named: int) -> int:
     """Return one past the name of a school or quarter without capitals: `lycée mermoz`, `collège les aiguerelles`."""
     tokens = part.folded.tokens
-    if not part.in_small_letters or named == len(tokens) or _stops(part, named):
+    if named == len(tokens) or _stops(part, named):
         return named
-    namesake = part.within("namesake", range(named, named + 1))
-    if namesake:
+    if namesake := part.within("namesake", range(named, named + 1)):
         return namesake[0].end
+    if not part.in_small_letters:
+        return named
     token = tokens[named]
     typed = part.folded.typed(token.start, token.end).casefold()
     plain = typed.endswith(("é", "ée", "és", "ées")) or bool(part.within("unnamed", range(named, named + 1)))

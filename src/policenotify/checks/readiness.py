@@ -14,7 +14,8 @@ _MARKS: Final = re.compile(
     r"(?<!\w)(?:xx+[h:]x{0,2}|xx+)(?!\w)|\?{4,}|_{4,}"
     r"|\{{1,2} {0,2}[a-z_]\w{0,30} {0,2}\}{1,2}|<[a-z_]{2,30}>|\[ {0,3}_{0,3} {0,3}\]"
 )
-_WITH_FIGURES: Final = re.compile(r"[^\W_]*[^\W\d_]\d{1,2}[^\W\d_][^\W_]*")
+# Not `L1bis`.
+_WITH_FIGURES: Final = re.compile(r"(?<![^\W_])[^\W_]*[^\W\d_]\d{1,2}(?!(?:bis|ter|quater)(?!\w))[^\W\d_][^\W_]*")
 _HIDDEN: Final = 2  # words with figures between their letters
 _LETTERS: Final = 3  # of such a word
 _SPELT: Final = 15  # letters that stand apart: more than one word of a heading

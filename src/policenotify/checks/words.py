@@ -39,6 +39,7 @@ _LONGEST_WORD: Final = 26  # letters: `anticonstitutionnellement` has 25
 _SHORTEST_BEGINNING: Final = 3
 _MET: Final = 5_000  # words
 _MOST_PIECES: Final = 7
+_LONGEST_TAG: Final = 26  # pieces of a whole hashtag
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +176,8 @@ def _joined(folded: FoldedText, at: int) -> Iterator[tuple[str, int]]:
     """
     tokens = folded.tokens
     joined, end = tokens[at].word, at + 1
-    while end < len(tokens) and end - at < _MOST_PIECES and tokens[end].start == tokens[end - 1].end:
+    most = _LONGEST_TAG if folded.text[max(0, tokens[at].start - 1) : tokens[at].start] == "#" else _MOST_PIECES
+    while end < len(tokens) and end - at < most and tokens[end].start == tokens[end - 1].end:
         joined += tokens[end].word
         end += 1
         yield joined, end
