@@ -84,7 +84,7 @@ class FoldedText:
         text: The same, folded. Each run of white space is one space.
     """
 
-    __slots__ = ("_hashtag", "_origins", "_tokens", "original", "text")
+    __slots__ = ("_hashtag", "_origins", "_readings", "_tokens", "original", "text")
 
     def __init__(self, original: str, *, hashtag: bool = False) -> None:
         """Fold a text. The text of a hashtag is given without its `#`."""
@@ -107,6 +107,7 @@ class FoldedText:
         self.text = text
         self._origins = [*origins, len(original)]
         self._tokens: tuple[Token, ...] | None = None
+        self._readings: tuple[str, ...] | None = None
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Return where a part of the folded text is in the original."""
@@ -122,8 +123,10 @@ class FoldedText:
     @property
     def readings(self) -> tuple[str, ...]:
         """The folded text, and the same with letters for the figures in its words if that is another."""
-        read = _MIXED.sub(lambda word: word[0].translate(_FOR_LETTERS), self.text)
-        return (self.text,) if read == self.text else (self.text, read)
+        if self._readings is None:
+            read = _MIXED.sub(lambda word: word[0].translate(_FOR_LETTERS), self.text)
+            self._readings = (self.text,) if read == self.text else (self.text, read)
+        return self._readings
 
     @property
     def tokens(self) -> tuple[Token, ...]:
@@ -135,13 +138,18 @@ class FoldedText:
 
     def is_apart(self, token: Token) -> bool:
         """Return True if the letters of a token stand apart, or it is a hashtag: it may be several words."""
-        width = self._origins[token.end - 1] - self._origins[token.start]
-        return width >= 2 * (token.end - token.start - 1) > 0 or self.text[max(0, token.start - 1) : token.start] == "#"
+        return self._is_wide(token) or self.text[max(0, token.start - 1) : token.start] == "#"
 
     def is_spelt(self, token: Token) -> bool:
         """Return True if signs or spaces that are seen divide the letters of a token."""
+        if not self._is_wide(token):
+            return False
         seen = sum(map(bool, map(fold_character, self.typed(token.start, token.end))))
-        return seen >= 2 * (token.end - token.start) - 1 > 1
+        return seen >= 2 * (token.end - token.start) - 1
+
+    def _is_wide(self, token: Token) -> bool:
+        width = self._origins[token.end - 1] - self._origins[token.start]
+        return width >= 2 * (token.end - token.start - 1) > 0
 
     def _parts(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Yield the words of a hashtag, `#AppelÀTémoins`, or a word as it is."""

@@ -157,10 +157,11 @@ def no_victim_identified(context: CheckContext) -> Iterator[Hit]:
     """Refuse name, home or occupation of a victim."""
     covered = context.agreed("family", "consent", "guardian")
     for part in context.parts:
-        tokens = part.folded.tokens
+        tokens, end = part.folded.tokens, 0
         for match in part.found.get("victim", ()):
             sentence = part.sentence(match.first)
-            for name in _names_within(context, part, sentence):
+            start, end = max(end, sentence.start), sentence.stop
+            for name in _names_within(context, part, range(start, end)):
                 yield Hit(part.field, part.span(Match(name.first, name.end)), covered=covered)
             word = tokens[match.first].word
             if (

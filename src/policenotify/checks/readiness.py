@@ -15,7 +15,7 @@ _MARKS: Final = re.compile(
     r"|\{{1,2} {0,2}[a-z_]\w{0,30} {0,2}\}{1,2}|<[a-z_]{2,30}>|\[ {0,3}_{0,3} {0,3}\]"
 )
 # Not `L1bis`.
-_WITH_FIGURES: Final = re.compile(r"(?<![^\W_])[^\W_]*[^\W\d_]\d{1,2}(?!(?:bis|ter|quater)(?!\w))[^\W\d_][^\W_]*")
+_WITH_FIGURES: Final = re.compile(r"(?<![\w@#.])[^\W_]*[^\W\d_]\d{1,2}(?!(?:bis|ter|quater)(?!\w))[^\W\d_][^\W_]*")
 _HIDDEN: Final = 2  # words with figures between their letters
 _LETTERS: Final = 3  # of such a word
 _SPELT: Final = 15  # letters that stand apart: more than one word of a heading
@@ -45,8 +45,8 @@ def _unreadable(part: TextPart) -> Iterator[Hit]:
     text = part.folded.original
     words = [match for match in _WITH_FIGURES.finditer(text) if sum(map(str.isalpha, match[0])) >= _LETTERS]
     if len(words) >= _HIDDEN:
-        apart = [(span.start, span.end) for span in spans_of(text)]  # addresses and hashtags have such words
-        words = [match for match in words if not any(start <= match.start() < end for start, end in apart)]
+        apart = {place for span in spans_of(text) for place in range(span.start, span.end)}
+        words = [match for match in words if match.start() not in apart]  # addresses and hashtags have such words
     for match in words if len(words) >= _HIDDEN else ():
         yield Hit(part.field, match.span(), None, "figures")
     spelt = [token for token in part.folded.tokens if len(token.word) >= _LETTERS and part.folded.is_spelt(token)]
