@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from policenotify.checks.check import CheckContext, Hit, rule
-from policenotify.checks.names import PersonName
+from policenotify.checks.names import CLOSING, PersonName
 from policenotify.checks.words import Match, TextPart
 from policenotify.findings import Level
 from policenotify.model.lifecycle import Stage
@@ -103,8 +103,26 @@ def _named_places(part: TextPart, *, quarters: bool) -> Iterator[Match]:
         named = end
         while end < min(len(tokens), named + 4) and tokens[end].capital and not _stops(part, end):
             end += 1
+        if end == named:
+            end = _end_in_small_letters(part, at, named)
         if end > named:
             yield Match(at, end)
+
+
+def _end_in_small_letters(part: TextPart, at: int, named: int) -> int:
+    """Return one past the name of a school or quarter without capitals: `lycée mermoz`, `collège les aiguerelles`."""
+    tokens = part.folded.tokens
+    if named == len(tokens) or _stops(part, named):
+        return named
+    if namesake := part.within("namesake", range(named, named + 1)):
+        return namesake[0].end
+    if not part.in_small_letters:
+        return named
+    token = tokens[named]
+    typed = part.folded.typed(token.start, token.end).casefold()
+    plain = typed.endswith(("é", "ée", "és", "ées")) or bool(part.within("unnamed", range(named, named + 1)))
+    direct = named == at + 1 or (named == at + 2 and tokens[at + 1].word == "les")
+    return named + (direct and token.word.isalpha() and len(token.word) > 2 and token.word not in CLOSING and not plain)  # noqa: PLR2004 - an article
 
 
 def _stops(part: TextPart, at: int) -> bool:
@@ -139,10 +157,11 @@ def no_victim_identified(context: CheckContext) -> Iterator[Hit]:
     """Refuse name, home or occupation of a victim."""
     covered = context.agreed("family", "consent", "guardian")
     for part in context.parts:
-        tokens = part.folded.tokens
+        tokens, end = part.folded.tokens, 0
         for match in part.found.get("victim", ()):
             sentence = part.sentence(match.first)
-            for name in _names_within(context, part, sentence):
+            start, end = max(end, sentence.start), sentence.stop
+            for name in _names_within(context, part, range(start, end)):
                 yield Hit(part.field, part.span(Match(name.first, name.end)), covered=covered)
             word = tokens[match.first].word
             if (

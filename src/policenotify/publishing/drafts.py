@@ -16,18 +16,19 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from policenotify.errors import ApprovalMissing, DraftConflict, MessageRejected
-from policenotify.findings import Finding, approval_missing, are_blocking, demands_second
+from policenotify.findings import Finding, Level, approval_missing, are_blocking, demands_second
 from policenotify.journal.records import NeededApproval, NewPublication
 from policenotify.model.draft import Draft, DraftState, ReviewVerdict
 from policenotify.model.message import Message
 from policenotify.publishing.approval import ApprovalRule, rule_for
 from policenotify.publishing.arguments import check_names, checked_reason
-from policenotify.publishing.images import load_images
+from policenotify.publishing.images import file_names, load_images
 from policenotify.publishing.preparation import Preparer, ulid
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from policenotify.channel import Picture
     from policenotify.journal.journal import Journal
     from policenotify.model.receipt import Publication
 
@@ -107,9 +108,11 @@ class Drafts:
         Raises:
             IdempotencyConflict: The key names another draft.
             InvalidImage: An image cannot be used.
+            MessageRejected: The name of an image's file names a person or breaks another rule. A draft does not keep
+                the name, so no one who reads it could see that. Rename the file. Nothing was stored.
         """
         journal = self._journal
-        message, pictures = load_images(message, journal.publications.picture)
+        message, pictures = self._load_images(message)
         check_names("-" if key is None else key, actor)
         check_names(for_keys or "-", actor)
         self._ask(actor, "draft", message)
@@ -129,7 +132,7 @@ class Drafts:
     def revise(self, draft: str, message: Message, *, actor: str, authenticated: bool = False) -> Draft:
         """Store another version of a draft. Approvals of earlier versions do not count, and it is submitted again."""
         journal, known = self._journal, self.get(draft)
-        message, pictures = load_images(message, journal.publications.picture)
+        message, pictures = self._load_images(message)
         self._ask(actor, "draft", message)
         return journal.drafts.revise(known.id, message, author=actor, authenticated=authenticated, pictures=pictures)
 
@@ -348,6 +351,16 @@ class Drafts:
     def _ask(self, actor: str, action: str, message: Message) -> None:
         check_names("-", actor)
         self._journal.authorize(actor, action, message)
+
+    def _load_images(self, message: Message) -> tuple[Message, tuple[Picture, ...]]:
+        """Return a message with its images named by digest, and the pictures.
+
+        Raises:
+            MessageRejected: The name of a file has a finding.
+        """
+        if found := self._preparer.check_file_names(message, file_names(message)):
+            raise MessageRejected([replace(finding, level=Level.BLOCK) for finding in found])
+        return load_images(message, self._journal.publications.picture)
 
     def _prepared(self, draft: Draft, actor: str, despite_findings: str) -> tuple[NewPublication, ApprovalRule]:
         """Return a draft as it would be published now, and the rule for its approval.

@@ -11,9 +11,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from PIL import Image as Pillow
 from sqlalchemy import event, select
 
-from policenotify.checks import Check
+from policenotify.checks import CHECKS, Check
 from policenotify.errors import (
     ApprovalMissing,
     DraftConflict,
@@ -26,13 +27,15 @@ from policenotify.findings import Finding, Level
 from policenotify.journal.database import schema
 from policenotify.model.draft import Draft, DraftState, ReviewVerdict
 from policenotify.model.lifecycle import Lifecycle, Stage
-from policenotify.model.message import Message, read
+from policenotify.model.message import Image, Message, read
 from policenotify.publishing import preparation
 from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.publisher import Publisher
 from tests.support.approval import NOW, REASON, RULE, appeal, reading_publisher
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.journal import Desk
 
 
@@ -53,6 +56,40 @@ def submitted(publisher: Publisher, message: Message | None = None, **how: Any) 
 
 def published(publisher: Publisher, draft: Draft) -> str | None:
     return publisher.drafts.get(draft.id).publication
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("arrestation_kevin_martin.jpg", "PN202"),
+        ("kevin-martin.jpg", "PN202"),
+        ("KevinMartin.JPG", "PN202"),
+        ("clio AB-123-CD.png", "PN207"),
+        ("suspect de type maghrebin.png", "PN212"),
+    ],
+)
+def test_a_draft_with_a_name_in_the_name_of_a_file_is_not_stored(
+    desk: Desk, tmp_path: Path, name: str, code: str
+) -> None:
+    publisher = reading_publisher(desk.journal, checks=CHECKS)
+    Pillow.new("RGB", (64, 64), "blue").save(tmp_path / name)
+    images = [Image(path=tmp_path / name, alt="Un homme de dos devant la gare Saint-Roch")]
+    with pytest.raises(MessageRejected, match=code) as refused:
+        publisher.drafts.create(appeal(images=images), actor="claire")
+    assert {finding.field for finding in refused.value.findings} == {"images.0.path"}
+    assert publisher.drafts.list() == ()
+    stored = publisher.drafts.create(appeal(), actor="claire")
+    with pytest.raises(MessageRejected, match=code):
+        publisher.drafts.revise(stored.id, appeal(images=images), actor="claire")
+    assert publisher.drafts.get(stored.id) == stored
+
+
+def test_a_draft_with_an_ordinary_name_of_a_file_is_stored(desk: Desk, tmp_path: Path) -> None:
+    publisher = reading_publisher(desk.journal, checks=CHECKS)
+    for name in ("IMG_20260605_174200.jpg", "rue-de-la-loge.png", "Screenshot 2026-06-05-17-42-00.png"):
+        Pillow.new("RGB", (64, 64), "blue").save(tmp_path / name)
+        images = [Image(path=tmp_path / name, alt="Un homme de dos devant la gare Saint-Roch")]
+        assert publisher.drafts.create(appeal(images=images), actor="claire").message.images[0].digest
 
 
 # --- the way
