@@ -37,6 +37,7 @@ _CODE: Final = re.compile(r"(?<![^\W_])(?=[a-z0-9-]{0,9}\d)(?=[a-z0-9-]{0,9}[a-z
 # A road, an hour, an ordinal.
 _NO_PLATE: Final = re.compile(r"[adnr]{1,2}\d{1,4}|\d{1,2}h\d{0,2}|\d+(?:er?|eme)")
 _FOREIGN: Final = re.compile(r"(?<![^\W_])[a-z]{1,3}[ -]\d{1,4}(?:[ -]?[a-z]{1,3})?(?![^\W_])")
+_FIGURES_FIRST: Final = re.compile(r"(?<![^\W_])\d{3,4}[ -][a-z]{2,3}(?![^\W_])")  # a Spanish plate
 _PHONE: Final = re.compile(r"(?:\+|(?<!\d))\d(?:[ ./,·()_-]{0,3}\d){8,14}(?!\d)")
 _BEFORE_NUMBER: Final = re.compile(r"\d{1,2}[ ./,·()_-]{1,3}(?=0[1-9])")
 _WRITTEN_DATE: Final = re.compile(r"(?<!\d)\d{1,2}[ ./-]\d{1,2}[ ./-](?:19|20)\d\d(?!\d)")
@@ -205,6 +206,9 @@ def _parts_of_plates(part: TextPart) -> Iterator[tuple[int, int]]:
         last = tokens[min(len(tokens), word.end + 6) - 1].end
         for match in _FOREIGN.finditer(text, tokens[word.end - 1].end, last):
             if match[0][-1].isalpha() or part.folded.typed(*match.span()).isupper():
+                yield match.span()
+        for match in _FIGURES_FIRST.finditer(text, tokens[word.end - 1].end, last):
+            if part.folded.typed(*match.span()).isupper():
                 yield match.span()
         for match in _CODE.finditer(text, tokens[word.end - 1].end, last):
             code = match[0].strip("-")

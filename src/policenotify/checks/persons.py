@@ -33,7 +33,8 @@ _NO_AGE: Final = frozenset(
 _LONGEST_AGE: Final = 3  # figures
 _QUARTERS: Final = frozenset({"cite", "quartier", "residence", "lotissement"})
 _SOON: Final = 9  # words after the word for a victim in which an occupation is hers
-_IDENTITY: Final = ("job", "kin", "home")
+_WAS: Final = frozenset({"etait", "fut", "est", "comme"})
+_IDENTITY: Final = ("job", "kin", "offspring", "home")
 
 
 def in_text(part: TextPart) -> bool:
@@ -58,7 +59,7 @@ def no_person_named(context: CheckContext) -> Iterator[Hit]:
         for name in context.persons[part.field] if in_text(part) else ():
             if name.full or alone:
                 yield Hit(part.field, part.span(Match(name.first, name.end)), covered=covered)
-        if message.category == Category.ARREST:
+        if message.category in {Category.ARREST, Category.POLICE_OPERATION, Category.WITNESS_APPEAL}:
             for match in part.found.get("public_role", ()):
                 yield Hit(part.field, part.span(match), Level.SECOND, "role")
 
@@ -164,14 +165,17 @@ def no_victim_identified(context: CheckContext) -> Iterator[Hit]:
             for name in _names_within(context, part, range(start, end)):
                 yield Hit(part.field, part.span(Match(name.first, name.end)), covered=covered)
             word = tokens[match.first].word
+            dead = word.startswith(("deced", "mort", "disparu"))
             if (
-                not word.startswith(("victime", "defunt", "otage", "ex", "plaignant"))
+                not (dead or word.startswith(("victime", "defunt", "otage", "ex", "plaignant")))
                 or context.message.category in PREVENTION
             ):
                 continue
             for kind in ("job", "home"):
                 for other in part.within(kind, range(match.end, min(sentence.stop, match.end + _SOON))):
-                    yield Hit(part.field, part.span(other), covered=covered)
+                    # *Mort malgré les soins d'un médecin* tells another person's occupation.
+                    if not dead or kind == "home" or tokens[other.first - 1].word in _WAS:
+                        yield Hit(part.field, part.span(other), covered=covered)
 
 
 def _names_within(context: CheckContext, part: TextPart, tokens: range) -> list[PersonName]:

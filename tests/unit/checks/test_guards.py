@@ -47,6 +47,50 @@ def test_messages_that_the_rules_were_not_tuned_on() -> None:
     assert sum(entry.false_alarm for entry in clean) <= 0.02 * len(clean)
 
 
+def test_the_corpus_of_a_stranger_stays_found() -> None:
+    """Looked at once on 26 November 2026 (figures in the file). This holds what was mended after it."""
+    entries = corpus.read("held_out_3")
+    assert {entry.code for entry in entries if entry.missed} <= {"PN215", "PN218"}
+    assert [entry.text for entry in entries if entry.false_alarm] == []
+
+
+@pytest.mark.parametrize(
+    ("code", "category", "text"),
+    [
+        ("PN201", "arrest", "Deux hommes ont saccagé puis pillé un magasin."),
+        ("PN201", "arrest", "Les pillards de la zone commerciale ont été interpellés."),
+        ("PN202", "arrest", "La présidente du club de rugby a été entendue."),
+        ("PN204", "traffic_accident", "La cycliste décédée était infirmière."),
+        ("PN204", "fire", "La personne morte vivait au deuxième étage."),
+        ("PN205", "arrest", "Un homme soupçonné de viol sur ses propres enfants."),
+        ("PN207", "police_operation", "Voiture en fuite, plaque espagnole 1234 BCD."),
+        ("PN217", "burglary_prevention", "Cacher sa clé sous le pot, c'est tenter le diable."),
+        ("PN301", "police_operation", "Des tireurs de précision sont postés dans la rue."),
+        ("PN307", "burglary_prevention", "Il suffit de casser le cylindre avec une pince."),
+        ("PN308", "traffic_accident", "La conductrice roulait trop vite."),
+        ("PN423", "fire", "Feu d'entrepôt [à confirmer]"),
+    ],
+)
+def test_a_sibling_of_what_the_stranger_found(code: str, category: str, text: str) -> None:
+    found = run_checks(context(category=category, lifecycle={}, headline=text, basis=[{"who": "prosecutor"}]))
+    assert code in {finding.code for finding in found}
+
+
+@pytest.mark.parametrize(
+    ("category", "text"),
+    [
+        ("traffic_accident", "Un homme est mort malgré les soins d'un médecin."),
+        ("police_operation", "Plaque tournante du trafic : 135 euros saisis."),
+        ("arrest", "Deux RIB et un IBAN falsifiés ont été saisis."),
+        ("arrest", "L'heure de la conférence reste à préciser."),
+        ("planned_event", "La radiographie de la délinquance en 2025."),
+    ],
+)
+def test_a_harmless_sibling_passes(category: str, text: str) -> None:
+    found = run_checks(context(category=category, lifecycle={}, headline=text, basis=[{"who": "prosecutor"}]))
+    assert not [one for one in found if one.code[:3] in {"PN2", "PN3"} or one.code == "PN423"]
+
+
 def test_the_corpus_has_an_example_of_every_guard() -> None:
     codes = {check.code for check in CHECKS if check.code.startswith(("PN2", "PN3")) or check.code == "PN423"}
     assert codes == {entry.code for entry in TUNED if entry.code}

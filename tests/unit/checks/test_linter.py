@@ -63,6 +63,15 @@ def test_the_rules_miss_at_most_15_percent_and_remark_at_most_2_percent_of_what_
     assert len(remarked) <= 0.02 * len(clean), remarked
 
 
+def test_the_corpus_of_a_stranger_stays_remarked() -> None:
+    """Looked at once on 26 November 2026 (figures in the file). This holds what was mended after it."""
+    entries = corpus.read("linter_held_out_2")
+    found = {entry.line: {one.code for one in run_checks(entry.context())} for entry in entries}
+    assert {entry.code for entry in entries if entry.code and entry.code not in found[entry.line]} <= {"PN407"}
+    advice = {f"PN{number}" for number in range(401, 423)}
+    assert [entry.line for entry in entries if not entry.code and found[entry.line] & advice] == []
+
+
 @pytest.mark.parametrize("entry", [entry for entry in TUNED if entry.code], ids=_id)
 def test_each_remark_lies_in_its_field_and_speaks_two_languages(entry: corpus.Entry) -> None:
     for finding in remarks(**entry.fields):
