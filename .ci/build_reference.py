@@ -19,6 +19,7 @@ from pydantic import BaseModel, SecretStr, TypeAdapter
 from pydantic_core import to_jsonable_python
 
 from policenotify.checks import CHECKS
+from policenotify.findings import approval_missing
 from policenotify.render.locales import PROFILES, CategoryProfile
 from policenotify.settings.loader import profiles_of
 from policenotify.settings.model import (
@@ -214,6 +215,7 @@ EXAMPLES: Mapping[str, str] = {
     "within": '`"PT30M"`, `1800`',
     "auto": "`false`",
     "except_actors": '`["dispatch"]`',
+    "authenticated": "`true`",
     "reminders": '`[reminders]`, then `to = ["duty"]`',
     "network": '`"bluesky"`',
     "language": '`"fr"`',
@@ -256,6 +258,7 @@ EXAMPLES: Mapping[str, str] = {
     "opens_incident": "`true`",
     "ongoing": "`true`",
     "discreet": "`true`",
+    "deletes_images": "`false`",
     "lifetime": '`"PT3H"`',
     "precision": '`"street"`',
 }
@@ -276,6 +279,12 @@ AREAS = (
     ("`epci:SIREN`", "all communes of one intercommunal body, by its SIREN of nine digits", "`epci:243400017`"),
     ("`dept:CODE`", "one department, by two or three characters", "`dept:34`, `dept:2A`, `dept:971`"),
 )
+
+APPROVAL_TITLE = "Demand that other people read the message before it is published"
+APPROVAL_EXAMPLES: Mapping[str, str] = {
+    "passes": '`category = "arrest", basis = [{ who = "prosecutor" }]`, if no [rule](../howto/approval.md) matches',
+    "fails": '`category = "arrest"`, or any message that a rule of approval matches',
+}
 
 _TYPES: Mapping[str, str] = {
     "boolean": "`true` or `false`",
@@ -390,6 +399,9 @@ def _checks() -> Iterator[str]:
     for check in CHECKS:
         link = f"[`{check.code}`](#{check.code.lower()})"
         yield from _row(link, " or ".join(check.levels), check.title, check.basis, head=False)
+    missing = approval_missing(1)
+    link = f"[`{missing.code}`](#{missing.code.lower()})"
+    yield from _row(link, missing.level, APPROVAL_TITLE, missing.source, head=False)
     examples = tomllib.loads((corpus.FOLDER / "examples.toml").read_text("utf-8"))
     for check in CHECKS:
         passes, fails = (examples[check.code][kind] for kind in ("passes", "fails"))
@@ -403,6 +415,11 @@ def _checks() -> Iterator[str]:
         if finding.reason_fr:
             yield from _row("in French", f"{finding.reason_fr} {finding.remedy_fr}", head=False)
         yield from _row("source", check.basis, head=False)
+    yield from ("", f"## {missing.code}", "", f"{APPROVAL_TITLE}.", "", *_row("", missing.level))
+    for kind, example in APPROVAL_EXAMPLES.items():
+        yield from _row(kind, example, head=False)
+    for kind, text in {"why": missing.reason, "remedy": missing.remedy, "source": missing.source}.items():
+        yield from _row(kind, text, head=False)
 
 
 def _fields(example: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 ```
 PolicenotifyError
-├── MessageRejected       a check blocks the message: nothing was sent, the draft is kept
+├── MessageRejected       a check blocks the message: nothing was sent, the refusal is recorded
 │   └── ApprovalMissing   others must read the message first: nothing was sent
 ├── DraftConflict         the draft is not as the caller believes: nothing was sent or changed
 ├── InvalidTransition     the stage may not follow in this incident: nothing was sent
@@ -129,12 +129,12 @@ class PolicenotifyError(Exception):
 
 
 class MessageRejected(PolicenotifyError):
-    """A check blocks the message. Nothing was sent, and the journal keeps the draft.
+    """A check blocks the message. Nothing was sent, and the journal keeps it as refused.
 
     Attributes:
         findings: The findings of the checks, blocking ones first.
-        publication: Id of the draft in the journal, or `None` for a preview.
-        in_transaction: The draft is part of the caller's own transaction, and kept only if that commits.
+        publication: Id of what was refused, in the journal, or `None` for a preview.
+        in_transaction: The refusal is part of the caller's own transaction, and kept only if that commits.
     """
 
     def __init__(
@@ -149,7 +149,7 @@ class MessageRejected(PolicenotifyError):
         self.in_transaction = in_transaction
         reasons = "\n".join(f"  {finding}" for finding in self.findings if finding.blocks)
         condition = " if your transaction commits" if in_transaction else ""
-        draft = f" The draft is kept as {publication}{condition}." if publication else ""
+        draft = f" The refusal is recorded as {publication}{condition}." if publication else ""
         super().__init__(f"Nothing was sent: the message may not go out as it is.{draft}\n{reasons}")
 
 

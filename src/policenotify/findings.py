@@ -74,6 +74,12 @@ class Finding:
         return f"{self.code} {self.level} · {self.field}: {self.reason} {self.remedy}"
 
 
+def by_level(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings, those that block first, else in their order."""
+    levels = list(Level)
+    return tuple(sorted(findings, key=lambda finding: levels.index(finding.level)))
+
+
 def demands_second(findings: Iterable[Finding]) -> bool:
     """Return True if a finding demands a second person and a reason, whatever the rules of approval are."""
     return any(finding.level is Level.SECOND for finding in findings)
@@ -87,20 +93,42 @@ def are_blocking(findings: Iterable[Finding]) -> bool:
 APPROVAL_MISSING = "PN601"
 """The code of the finding that others must read a message before it is published."""
 
+APPROVAL_SOURCE = "The installation's own rules of approval, or a finding of level second."
+"""The basis of that finding."""
 
-def approval_missing(readers: int, *, urgent: bool = True) -> Finding:
+
+def approval_missing(readers: int, *, urgent: bool = True, authenticated: bool = False) -> Finding:
     """Return the finding that so many (more) people must read a message first.
 
     Args:
         readers: How many.
         urgent: It may be published at once, with a written reason.
+        authenticated: Only of people who are authenticated.
     """
-    others = "another person" if readers == 1 else f"{readers} other people"
-    at_once = ", or publish it at once with a written reason: --urgent" if urgent else ""
+    # Whole sentences, because parts of one do not fit together in every language.
+    reason = "Another person must read this message first."
+    if readers > 1:
+        reason = f"{readers} other people must read this message first."
+    if authenticated:
+        reason = f"{reason} All must be authenticated, and the command line is not."
     return Finding(
         code=APPROVAL_MISSING,
         level=Level.SECOND,
         field="message",
-        reason=f"This message needs the approval of {others}.",
-        remedy=f"Submit it to them: --submit{at_once}.",
+        reason=reason,
+        remedy="Submit it (--submit), or publish it at once with a written reason (--urgent)."
+        if urgent
+        else "Submit it (--submit).",
+        source=APPROVAL_SOURCE,
+    )
+
+
+def images_left(channels: Iterable[str]) -> Finding:
+    """Return the finding that images of an incident that ends stay on some channels."""
+    return Finding(
+        code="PN602",
+        level=Level.ADVISE,
+        field="images",
+        reason=f"Its pictures are on these channels, or may still be: {', '.join(channels)}. None is deleted there.",
+        remedy="Delete those posts there by hand. Ask the recipients of mails to delete the pictures.",
     )

@@ -30,6 +30,8 @@ from policenotify.journal.database import schema
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage
 from policenotify.model.message import Image
+from policenotify.publishing.approval import ApprovalRule
+from policenotify.publishing.drafts import Drafts
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.servers.http import Disconnect
 from tests.support.five_networks import AheadClock
@@ -42,6 +44,7 @@ CELLS: Final = [(table.name, column.name) for table in schema.metadata.sorted_ta
 WORDS: Final = (*Outcome, *Stage, *IncidentStatus, "published", "refused_by_check", "edit", "stopped", "reply")
 GONE: Final = "gone@habitant.example"
 LARGEST: Final = 2**63
+READ_BY_TWO: Final = ApprovalRule(categories=frozenset({"fire"}), readers=2, expires=timedelta(days=2))
 
 
 @dataclass
@@ -57,7 +60,7 @@ class Journal:
 
     def open(self, **how: Any) -> Publisher:
         channels = [self.desk.on_bluesky(on_unknown="hold"), self.desk.by_mail(on_unknown="hold")]
-        return self.desk.publisher(channels, **how)
+        return self.desk.publisher(channels, approval=[READ_BY_TWO], **how)
 
     def fill(self) -> None:
         """Publish what ended, what waits, what is in doubt, held, refused, partly served and suppressed."""
@@ -88,6 +91,7 @@ class Journal:
         desk.mail.recover()
         with suppress(MessageRejected):
             say(Stage.OPENING, "I5", images=[Image(data=picture.getvalue(), alt="Plan")])
+        self.write_drafts(publisher.drafts)
         publisher.journal.audit.seal()
         say(Stage.UPDATE, "I2", wait=AT_ONCE)
         publisher.journal.channels.pause("bluesky", self.clock.now() + timedelta(minutes=5))
@@ -99,6 +103,18 @@ class Journal:
         publisher.close()
         self.posts = copy.deepcopy(desk.bluesky._records)
         self.mails = list(desk.mail._script.mails)
+
+    def write_drafts(self, drafts: Drafts) -> None:
+        """Write a draft that one of two has read, and one that was returned."""
+        for name in ("read", "returned"):
+            headline = f"Feu, {name}"
+            draft = drafts.create(accident(category="fire", headline=headline), actor="writer", key=name)
+            draft = drafts.revise(draft.id, accident(category="fire", headline=f"{headline} deux fois"), actor="writer")
+            draft = drafts.submit(draft.id, actor="writer")
+            if name == "read":
+                drafts.approve(draft.id, digest=draft.digest, actor="reader")
+            else:
+                drafts.return_to_author(draft.id, digest=draft.digest, actor="reader", reason="Le lieu manque encore.")
 
     def put_back(self) -> None:
         for name in ("journal.db", "journal.db-wal", "journal.db-shm", "export.jsonl"):
@@ -115,6 +131,7 @@ class Journal:
         """Do all that an installation does, and return what readers have then."""
         self.command("status", "--all")
         self.command("incidents")
+        self.command("drafts")
         self.command("journal", "verify")
         self.command("journal", "export", str(self.desk.folder / "export.jsonl"))
         with only_ours(), no_other_error():
@@ -133,6 +150,7 @@ class Journal:
         yield lambda: publisher.publish(new, key="new", actor="desk", wait=AT_ONCE)
         yield lambda: publisher.drain(timedelta(seconds=1))
         yield lambda: publisher.publication("new")
+        yield lambda: [publisher.drafts.publish(draft.id, actor="writer") for draft in publisher.drafts.list()]
         yield publisher.incidents
         yield lambda: publisher.incident("I2")
         yield publisher.journal.deliveries.repeated_takeovers
@@ -225,7 +243,7 @@ def change(journal: Journal, table: str, column: str, rowid: int, value: object)
     place, value = ("CAST(? AS TEXT)", value[0]) if isinstance(value, list) else ("?", value)
     with closing(sqlite3.connect(journal.desk.database)) as raw:
         try:
-            raw.execute(f"UPDATE {table} SET {column} = {place} WHERE rowid = ?", (value, rowid))
+            raw.execute(f'UPDATE {table} SET "{column}" = {place} WHERE rowid = ?', (value, rowid))
         except sqlite3.IntegrityError:
             return False
         raw.commit()

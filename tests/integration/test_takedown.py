@@ -4,18 +4,34 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
+import PIL.Image
 import pytest
 
 from policenotify.channel import Operation
 from policenotify.errors import NotAllowed
+from policenotify.findings import Level
 from policenotify.model.history import Outcome
-from policenotify.model.message import Message
+from policenotify.model.message import Image, Message
+from policenotify.model.receipt import Publication
 from policenotify.publishing.publisher import Publisher
+from policenotify.render.locales import PROFILES
+from tests.support.five_networks import Five, open_five
 from tests.support.installation import Desk, accident, open_desk
 
 WHY = "La personne est retrouvée."
+
+
+def _jpeg() -> bytes:
+    out = BytesIO()
+    PIL.Image.new("RGB", (64, 64), "red").save(out, "JPEG")
+    return out.getvalue()
+
+
+FACE = _jpeg()
 
 
 @pytest.fixture
@@ -93,3 +109,122 @@ def test_it_takes_a_reason_and_the_right(installation: Desk) -> None:
         publisher.withdraw("nothing", actor="claire", reason=WHY)
     assert asked[-1] == ("claire", "withdraw")
     assert len(installation.bluesky.posts) == 1
+
+
+# --- networks that edit in place
+
+
+@pytest.fixture
+def five(tmp_path: Path) -> Iterator[Five]:
+    with open_five(tmp_path) as opened:
+        yield opened
+
+
+def on_two(five: Five, **how: Any) -> Publisher:
+    """A publisher on two networks that edit and delete, and by mail, which does neither."""
+    channels = [five.channel(name, on_correction="edit") for name in ("mastodon", "bluesky")]
+    return five.publisher(channels=[*channels, five.channel("email")], **how)
+
+
+def sought(**changes: Any) -> Message:
+    return Message(
+        **{
+            "category": "missing_person",
+            "headline": "Disparition inquiétante",
+            "description": "Disparue depuis 18h30.",
+            "instruction": "Appelez le 17.",
+            "location": {"commune": "34172"},
+            "lifecycle": {"stage": "opening", "incident": "D1"},
+            "images": [Image(data=FACE, alt="Une femme de 30 ans, manteau rouge")],
+            "basis": [{"who": "prosecutor"}, {"who": "family"}],
+            **changes,
+        }
+    )
+
+
+def found(opening: Publication, **changes: Any) -> Message:
+    return opening.end("La personne est retrouvée", description="Merci à tous.", **changes)
+
+
+@pytest.mark.parametrize(("taken", "left"), [("o", 1), ("x", 1), ("xo", 0), ("ox", 0)])
+def test_a_post_that_a_correction_edited_is_deleted(five: Five, taken: str, left: int) -> None:
+    """Mastodon edits the opening in place; on Bluesky the correction is a reply."""
+    publisher = on_two(five)
+    opening = publisher.publish(sought(), key="o", actor="c", wait=10, urgent=WHY)
+    right = opening.correct("Disparition inquiétante", description="Disparue depuis 17h30.")
+    publisher.publish(right, key="x", actor="c", wait=10, urgent=WHY)
+    assert outcomes(publisher, "x")["mastodon", Operation.EDIT, Outcome.POSTED] == 1
+    assert (len(five.mastodon.posts), len(five.bluesky.posts)) == (1, 2)
+    for publication in taken:
+        publisher.withdraw(publication, actor="c", reason=WHY, wait=10)
+    assert (len(five.mastodon.posts), len(five.bluesky.posts)) == (0, left)
+    assert outcomes(publisher, "o")["mastodon", Operation.POST, Outcome.DELETED] == 1
+    assert publisher.journal.audit.verify() == 0
+
+
+# --- the end of an appeal
+
+
+@pytest.mark.parametrize("corrected", [False, True])
+def test_the_end_of_an_appeal_deletes_the_face(five: Five, corrected: bool) -> None:  # noqa: FBT001
+    publisher = on_two(five)
+    opening = publisher.publish(sought(), key="o", actor="c", wait=10, urgent=WHY)
+    assert all(post.images for posts in (five.mastodon.posts, five.bluesky.posts) for post in posts)
+    if corrected:
+        publisher.publish(
+            opening.correct("Disparition", description="Depuis 17h30."), key="x", actor="c", wait=10, urgent=WHY
+        )
+    preview = publisher.preview(found(opening))
+    assert {(target.channel, target.target) for target in preview.deletions} == {
+        ("mastodon", opening.id),
+        ("bluesky", opening.id),
+    }
+    [left] = [finding for finding in preview.findings if finding.code == "PN602"]
+    assert "email" in left.reason
+    assert (left.level, "mastodon" in left.reason) == (Level.ADVISE, False)
+    ended = publisher.publish(found(opening), key="e", actor="c", wait=10)
+    for posts in (five.mastodon.posts, five.bluesky.posts):
+        assert not any(post.images for post in posts)
+        assert "retrouvée" in posts[-1].text
+    assert (len(five.mastodon.posts), len(five.bluesky.posts)) == (1, 1 + corrected)
+    assert outcomes(publisher, "e")["mastodon", Operation.DELETE, Outcome.DELETED] == 1
+    assert publisher.publication("o").on("bluesky").outcome is Outcome.DELETED  # type: ignore[union-attr]
+    assert "PN602" in [finding.code for finding in ended.findings]
+    assert publisher.journal.audit.verify() == 0
+
+
+def test_an_appeal_that_ends_in_another_category_has_no_face_either(five: Five) -> None:
+    publisher = on_two(five)
+    opening = publisher.publish(sought(), key="o", actor="c", wait=10, urgent=WHY)
+    publisher.publish(found(opening, category="police_operation"), key="e", actor="c", wait=10)
+    for posts in (five.mastodon.posts, five.bluesky.posts):
+        assert [bool(post.images) for post in posts] == [False]
+
+
+def test_a_cancelled_appeal_has_no_face_either(five: Five) -> None:
+    publisher = on_two(five)
+    opening = publisher.publish(sought(), key="o", actor="c", wait=10, urgent=WHY)
+    publisher.publish(opening.cancel("Message annulé", description="Publié par erreur."), key="e", actor="c", wait=10)
+    for posts in (five.mastodon.posts, five.bluesky.posts):
+        assert [bool(post.images) for post in posts] == [False]
+
+
+@pytest.mark.parametrize("which", ["no picture", "setting", "category"])
+def test_else_the_end_deletes_nothing(five: Five, which: str) -> None:
+    profile = PROFILES["missing_person"]
+    off = {**PROFILES, "missing_person": profile.model_copy(update={"deletes_images": False})}
+    publisher = on_two(five, profiles=off if which == "setting" else PROFILES)
+    others: dict[str, dict[str, Any]] = {"no picture": {"images": []}, "category": {"category": "fire"}}
+    changes = others.get(which, {})
+    opening = publisher.publish(sought(**changes), key="o", actor="c", wait=10, urgent=WHY)
+    assert publisher.preview(found(opening)).deletions == ()
+    ended = publisher.publish(found(opening), key="e", actor="c", wait=10)
+    assert (len(five.mastodon.posts), len(five.bluesky.posts)) == (2, 2)
+    assert "PN602" not in [finding.code for finding in ended.findings]
+
+
+def test_a_post_in_doubt_is_named_for_a_look(five: Five) -> None:
+    publisher = on_two(five)
+    opening = publisher.publish(sought(), key="o", actor="c", wait=0, urgent=WHY)
+    [left] = [finding for finding in publisher.preview(found(opening)).findings if finding.code == "PN602"]
+    assert "bluesky, email, mastodon" in left.reason

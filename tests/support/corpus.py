@@ -71,6 +71,7 @@ def _entries(text: str) -> Iterator[Entry]:
         given = dict(option.split("=", 1) for option in options)
         category, _, stage = where.partition("/")
         level, _, code = expected.partition(" ")
+        words, _, translation = words.partition(" << ")
         words, _, alt = words.partition(" >> ")
         words, _, instruction = words.partition(" => ")
         fields = _fields(category, stage, given, words, alt)
@@ -78,7 +79,7 @@ def _entries(text: str) -> Iterator[Entry]:
             line=number,
             category=category,
             text=words,
-            fields={**fields, "instruction": instruction, **_places_and_times(given)},
+            fields={**fields, "instruction": instruction, **_places_and_times(given), **_translation(translation)},
             level=_LEVELS.get(level),
             code=f"PN{code.split()[0]}" if code else "",
         )
@@ -106,11 +107,19 @@ def _fields(category: str, stage: str, given: dict[str, str], words: str, alt: s
     return fields
 
 
+def _translation(words: str) -> dict[str, Any]:
+    """Return the field of a translation, written as `en: headline`."""
+    language, _, headline = words.partition(": ")
+    return {"translations": [{"language": language, "headline": headline}]} if words else {}
+
+
 def _places_and_times(given: dict[str, str]) -> dict[str, Any]:
     """Return the fields of the keys that the linter's messages use."""
     fields: dict[str, Any] = {}
     if given.keys() & {"commune", "road", "label", "district"}:
-        names: dict[str, Any] = {name: given[name] for name in ("label", "district", "department") if name in given}
+        names: dict[str, Any] = {
+            name: given[name].replace("_", " ") for name in ("label", "district", "department") if name in given
+        }
         place: dict[str, Any] = {"commune": given.get("commune", "34172"), **names}
         if place["commune"] == "none":
             del place["commune"]

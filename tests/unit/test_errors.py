@@ -99,7 +99,7 @@ def test_an_error_survives_the_way_from_a_worker_to_its_caller(error: Policenoti
         (
             MessageRejected([ERROR, WARNING], ULID),
             (
-                f"Nothing was sent: the message may not go out as it is. The draft is kept as {ULID}.\n"
+                f"Nothing was sent: the message may not go out as it is. The refusal is recorded as {ULID}.\n"
                 "  PN101 block · location: No place is named. Name one."
             ),
         ),
@@ -107,7 +107,7 @@ def test_an_error_survives_the_way_from_a_worker_to_its_caller(error: Policenoti
             MessageRejected([ERROR], ULID, in_transaction=True),
             (
                 "Nothing was sent: the message may not go out as it is. "
-                f"The draft is kept as {ULID} if your transaction commits.\n"
+                f"The refusal is recorded as {ULID} if your transaction commits.\n"
                 "  PN101 block · location: No place is named. Name one."
             ),
         ),

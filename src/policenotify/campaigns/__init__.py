@@ -5,6 +5,7 @@ What is due follows from the campaign and the time. What was published is read f
 
 from __future__ import annotations
 
+from policenotify.campaigns.approval import submit
 from policenotify.campaigns.forecast import ForecastEntry, forecast
 from policenotify.campaigns.loader import load_campaign, load_campaigns
 from policenotify.campaigns.model import (
@@ -42,4 +43,5 @@ __all__ = [
     "occurrences",
     "order_campaigns",
     "run",
+    "submit",
 ]

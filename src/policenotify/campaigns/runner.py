@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from policenotify.campaigns.approval import find_draft, missing_approval, needs_approval
 from policenotify.campaigns.forecast import ForecastEntry, forecast
 from policenotify.campaigns.model import Campaign, Variant, fingerprint_of
 from policenotify.campaigns.schedule import KEY_PREFIX, Occurrence
@@ -21,9 +22,18 @@ from policenotify.campaigns.scheduler import (
     due_window,
     inhibited_campaigns,
 )
-from policenotify.errors import IdempotencyConflict, InvalidImage, MessageRejected, MessageTooLong, SettingsError
+from policenotify.errors import (
+    DraftConflict,
+    IdempotencyConflict,
+    InvalidImage,
+    MessageRejected,
+    MessageTooLong,
+    SettingsError,
+)
+from policenotify.findings import are_blocking
 from policenotify.journal.records import PublicationSummary
 from policenotify.model import places
+from policenotify.model.draft import DraftState
 from policenotify.model.history import RenderedPost
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
@@ -37,7 +47,7 @@ Texts = dict[tuple[str, str, str, str], str]
 
 _LOCKED = 60.0  # seconds for which one run excludes the others; meanwhile it only writes into the journal
 # What can be wrong with one campaign. The others go on.
-_CAMPAIGN_ERRORS = (MessageTooLong, InvalidImage, IdempotencyConflict, MessageRejected, SettingsError)
+_CAMPAIGN_ERRORS = (MessageTooLong, InvalidImage, IdempotencyConflict, MessageRejected, DraftConflict, SettingsError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +145,7 @@ def reach_for(publisher: Publisher) -> Reach:
         name = (campaign.name, variant.name)
         if name not in known:
             preview = publisher.preview(variant.message, to=campaign.to or None)
-            if not preview.allowed:
+            if are_blocking(preview.findings):  # what another person must read is decided for each message
                 raise MessageRejected(preview.findings)
             if not preview.posts and not preview.pending:
                 raise SettingsError(f"No route takes message {variant.name!r}. Add one, or name its channels in 'to'.")
@@ -254,9 +264,21 @@ def _publish(
     publisher: Publisher, campaign: Campaign, decision: Decision, actor: str, problems: dict[str, str]
 ) -> tuple[str, ...]:
     """Publish a variant, and return the id of the publication, if any."""
-    message, key = campaign.variant(decision.variant).message, decision.occurrence.key(decision.variant)
+    variant, key, draft = campaign.variant(decision.variant), decision.occurrence.key(decision.variant), None
     try:
-        publication = publisher.publish(message, key=key, actor=actor, to=campaign.to or None, wait=timedelta(0))
+        if needs_approval(publisher, campaign, variant, actor=actor):
+            draft = find_draft(publisher, campaign, variant)
+            if draft is None or draft.state is not DraftState.APPROVED:
+                problems[campaign.name] = missing_approval(draft, variant)
+                return ()
+        publication = publisher.publish(
+            variant.message,
+            key=key,
+            actor=actor,
+            to=campaign.to or None,
+            wait=timedelta(0),
+            draft=draft.id if draft else None,
+        )
     except _CAMPAIGN_ERRORS as error:
         problems[campaign.name] = str(error)
         return ()

@@ -32,7 +32,7 @@ from policenotify.checks import (
 )
 from policenotify.checks.check import Check, CheckContext, Hit, Remark, check, quotable_texts, rule
 from policenotify.checks.words import SHIPPED, TextPart, Vocabulary, WordListChange
-from policenotify.findings import Finding, Level
+from policenotify.findings import Finding, Level, by_level
 from policenotify.model.lifecycle import Stage
 
 _MODULES: Final = (
@@ -84,5 +84,4 @@ def run_checks(context: CheckContext, checks: Iterable[Check] = CHECKS) -> tuple
         findings = [
             replace(finding, level=Level.ADVISE) if finding.level is Level.SECOND else finding for finding in findings
         ]
-    levels = list(Level)
-    return tuple(sorted(findings, key=lambda finding: levels.index(finding.level)))
+    return by_level(findings)

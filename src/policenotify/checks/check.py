@@ -86,7 +86,14 @@ class CheckContext:
         place = self.message.location
         stated = " ".join(filter(None, (place.street, place.district, *(place.between or ())))) if place else ""
         known = frozenset(token.word for token in FoldedText(stated).tokens)
-        return {part.field: names_in(part, self.is_place_name, known) for part in self.parts}
+        return {
+            part.field: [
+                name
+                for name in names_in(part, self.is_place_name, known)
+                if not part.words.holds("papers", part.folded.tokens[name.first].word)  # `Iban` is a first name
+            ]
+            for part in self.parts
+        }
 
     def agreed(self, *who: str) -> bool:
         """Return True if one of these agreed to the publication."""

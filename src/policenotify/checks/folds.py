@@ -7,53 +7,21 @@ it, with accents, with digits for letters (`c0upable`) or with spaces between it
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Final, NamedTuple
 
-# Letters that look like Latin ones: Unicode Technical Standard #39, confusables; the rest of Greek and Cyrillic stays.
-_LOOK_ALIKES: Final = {
-    **dict(zip("авекмнорстухіјѕԁԛԝһӏѵ", "abekmhopctyxijsdqwhlv", strict=True)),
-    **dict(zip("αβεηικνορτυχγω", "aben" + "ikvoptuxyw", strict=True)),
-    **dict(zip("ɑɡıɩʟɪɴʀʙʜøđłħŧƒɓɗɨʉᴀᴄᴅᴇᴊᴋᴍᴏᴘᴛᴜᴠᴡᴢ", "agiilinrbhodlhtfbdiuacdejkmoptuvwz", strict=True)),
-    "œ": "oe",
-    "æ": "ae",
-    "ꞌ": "'",
-    "’": "'",
-    "‘": "'",
-    "ʼ": "'",
-    "´": "'",
-    "`": "'",
-    "′": "'",
-    "\u2044": "/",
-    **dict.fromkeys("‐‑‒–—―−﹣－", "-"),
-    **dict.fromkeys("…⋯", "."),
-    **{chr(first + place): chr(ord("a") + place) for first in (0x1F150, 0x1F170, 0x1F1E6) for place in range(26)},
-}
-_INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")  # marks and fillers that show nothing
-_SPACE_LIKE: Final = "\u2800"  # the empty Braille cell
+from policenotify.text.look_alikes import fold_character
+
 _FOR_LETTERS: Final = str.maketrans("0134578", "oieastb")
 _WORD: Final = re.compile(r"[^\W_]+")
-_SINGLE: Final = re.compile(r"(?<![^\W_])[^\W\d_](?![^\W_])")
+_SINGLE: Final = re.compile(r"(?<![^\W_])[^\W\d_](?![^\W_]|[.@-][^\W\d_]{2})")
 _SPELT: Final = 3  # letters that stand apart, at least
 _SIGNS: Final = frozenset(" .*_·/|+~-")
 _SPACES: Final = re.compile(r" {2,}")
 _LETTERS: Final = 3  # in a word with figures, at least
+# A word with letters and figures that is no hour.
+_MIXED: Final = re.compile(r"(?<![^\W_])(?!\d{1,2}h(?:\d\d)?(?![^\W_]))(?=\d*[^\W\d_])[^\W\d_]*\d[^\W_]*")
 _ORDINAL: Final = re.compile(r"\d+(?:ere?|er|eme|nde?|e)s?")
-
-
-@lru_cache(maxsize=4096)
-def fold_character(character: str) -> str:
-    """Return what a character is read as: plain small letters, one space, or nothing."""
-    if character.isspace() or character == _SPACE_LIKE:
-        return " "
-    kind = unicodedata.category(character)
-    if kind in {"Cf", "Mn", "Me", "Cc"} or character in _INVISIBLE:
-        return ""
-    plain = unicodedata.normalize("NFKD", _LOOK_ALIKES.get(character, character)).casefold()
-    letters = (_LOOK_ALIKES.get(letter, letter) for letter in plain if not unicodedata.combining(letter))
-    return " ".join("".join(letters).split()) or ("" if plain else " ")
 
 
 class Token(NamedTuple):
@@ -82,7 +50,7 @@ class FoldedText:
         text: The same, folded. Each run of white space is one space.
     """
 
-    __slots__ = ("_hashtag", "_origins", "_tokens", "original", "text")
+    __slots__ = ("_hashtag", "_origins", "_readings", "_tokens", "original", "text")
 
     def __init__(self, original: str, *, hashtag: bool = False) -> None:
         """Fold a text. The text of a hashtag is given without its `#`."""
@@ -105,6 +73,7 @@ class FoldedText:
         self.text = text
         self._origins = [*origins, len(original)]
         self._tokens: tuple[Token, ...] | None = None
+        self._readings: tuple[str, ...] | None = None
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Return where a part of the folded text is in the original."""
@@ -118,6 +87,14 @@ class FoldedText:
         return self.original[first:last]
 
     @property
+    def readings(self) -> tuple[str, ...]:
+        """The folded text, and the same with letters for the figures in its words if that is another."""
+        if self._readings is None:
+            read = _MIXED.sub(lambda word: word[0].translate(_FOR_LETTERS), self.text)
+            self._readings = (self.text,) if read == self.text else (self.text, read)
+        return self._readings
+
+    @property
     def tokens(self) -> tuple[Token, ...]:
         """Its words. Letters that stand apart, `c o u p a b l e`, are one word."""
         if self._tokens is None:
@@ -127,8 +104,18 @@ class FoldedText:
 
     def is_apart(self, token: Token) -> bool:
         """Return True if the letters of a token stand apart, or it is a hashtag: it may be several words."""
+        return self._is_wide(token) or self.text[max(0, token.start - 1) : token.start] == "#"
+
+    def is_spelt(self, token: Token) -> bool:
+        """Return True if signs or spaces that are seen divide the letters of a token."""
+        if not self._is_wide(token):
+            return False
+        seen = sum(map(bool, map(fold_character, self.typed(token.start, token.end))))
+        return seen >= 2 * (token.end - token.start) - 1
+
+    def _is_wide(self, token: Token) -> bool:
         width = self._origins[token.end - 1] - self._origins[token.start]
-        return width >= 2 * (token.end - token.start - 1) > 0 or self.text[max(0, token.start - 1) : token.start] == "#"
+        return width >= 2 * (token.end - token.start - 1) > 0
 
     def _parts(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Yield the words of a hashtag, `#AppelÀTémoins`, or a word as it is."""

@@ -37,7 +37,9 @@ _CODE: Final = re.compile(r"(?<![^\W_])(?=[a-z0-9-]{0,9}\d)(?=[a-z0-9-]{0,9}[a-z
 # A road, an hour, an ordinal.
 _NO_PLATE: Final = re.compile(r"[adnr]{1,2}\d{1,4}|\d{1,2}h\d{0,2}|\d+(?:er?|eme)")
 _FOREIGN: Final = re.compile(r"(?<![^\W_])[a-z]{1,3}[ -]\d{1,4}(?:[ -]?[a-z]{1,3})?(?![^\W_])")
+_FIGURES_FIRST: Final = re.compile(r"(?<![^\W_])\d{3,4}[ -][a-z]{2,3}(?![^\W_])")  # a Spanish plate
 _PHONE: Final = re.compile(r"(?:\+|(?<!\d))\d(?:[ ./,·()_-]{0,3}\d){8,14}(?!\d)")
+_BEFORE_NUMBER: Final = re.compile(r"\d{1,2}[ ./,·()_-]{1,3}(?=0[1-9])")
 _WRITTEN_DATE: Final = re.compile(r"(?<!\d)\d{1,2}[ ./-]\d{1,2}[ ./-](?:19|20)\d\d(?!\d)")
 _MAIL: Final = re.compile(
     r"(?<![^\s<(:,;])[^\s<>(),;:@]{1,64} ?(?:@|\(at\) ?|\[at\] ?|arobase |\(arobase\) ?) ?"
@@ -142,11 +144,18 @@ def no_civil_status(context: CheckContext) -> Iterator[Hit]:
 def _births(part: TextPart) -> Iterator[tuple[int, int]]:
     """Yield dates and places of birth. *Ne* in a negation is none."""
     text = part.folded.text
-    for match in _BORN.finditer(text):
+    for match in _found(part, _BORN):
         typed = part.folded.typed(*match.span()).casefold()
         if "né" in typed or "ne\u0301" in typed or not match[0].startswith("ne a"):
             date = _DATE.match(text, match.end())
             yield match.start(), date.end() if date else match.end()
+
+
+def _found(part: TextPart, pattern: re.Pattern[str]) -> list[re.Match[str]]:
+    """Return where a pattern is in a text, also where figures stand for letters, one match at a place."""
+    readings = reversed(part.folded.readings)
+    matches = {match.start(): match for text in readings for match in pattern.finditer(text)}
+    return [matches[start] for start in sorted(matches)]
 
 
 def _accounts(part: TextPart) -> Iterator[tuple[int, int]]:
@@ -170,7 +179,7 @@ def no_number_plate(context: CheckContext) -> Iterator[Hit]:
     for part in context.parts:
         text = part.folded.text
         spans = []
-        for match in _PLATE.finditer(text):
+        for match in _found(part, _PLATE):
             hyphens = text[match.start() : match.end()].count("-") > 1
             lane = {match["first"], match["last"]} & {"vl", "pl"}
             typed = part.folded.typed(*match.span())
@@ -197,6 +206,9 @@ def _parts_of_plates(part: TextPart) -> Iterator[tuple[int, int]]:
         last = tokens[min(len(tokens), word.end + 6) - 1].end
         for match in _FOREIGN.finditer(text, tokens[word.end - 1].end, last):
             if match[0][-1].isalpha() or part.folded.typed(*match.span()).isupper():
+                yield match.span()
+        for match in _FIGURES_FIRST.finditer(text, tokens[word.end - 1].end, last):
+            if part.folded.typed(*match.span()).isupper():
                 yield match.span()
         for match in _CODE.finditer(text, tokens[word.end - 1].end, last):
             code = match[0].strip("-")
@@ -237,7 +249,10 @@ def _numbers_in_figures(part: TextPart) -> Iterator[tuple[int, int, str]]:
         if _WRITTEN_DATE.search(match[0]):
             continue
         figures = ("+" if match[0].startswith("+") else "") + re.sub(r"\D", "", match[0])
-        yield match.start(), match.end(), figures
+        # What stands before a number belongs to the text: `le 17, 06 12 34 56 78`.
+        after = _BEFORE_NUMBER.match(match[0]) if _NATIONAL < len(figures) <= _NATIONAL + 2 else None
+        start = after.end() if after else 0
+        yield match.start() + start, match.end(), figures[-_NATIONAL:] if after else figures
 
 
 def _numbers_in_words(part: TextPart) -> Iterator[tuple[int, int, str]]:
@@ -298,7 +313,7 @@ def no_private_mail(context: CheckContext) -> Iterator[Hit]:
 
     for part in context.parts:
         services = part.words.entries.get("service_domains", ())
-        for match in _MAIL.finditer(part.folded.text):
+        for match in _found(part, _MAIL):
             address = re.sub(r"[ ()\[\]]|(?<= )point(?= )", "", match[0].replace(" point ", "."))
             local, _, host = re.sub(r"arobase|(?<!@)at(?=[a-z])", "@", address, count="@" not in address).partition("@")
             if any(host == domain or host.endswith(f".{domain}") for domain in services):
@@ -386,11 +401,11 @@ def house_not_named(context: CheckContext) -> Iterator[Hit]:
 def _houses(part: TextPart) -> Iterator[tuple[int, int]]:
     """Yield house numbers with their street, and flats, in the folded text."""
     text, tokens = part.folded.text, part.folded.tokens
-    for match in _HOUSE.finditer(text):
+    for match in _found(part, _HOUSE):
         if _COUNTED.search(text[max(0, match.start() - 20) : match.start()]):
             continue
         at = bisect_left(tokens, match.start(), key=lambda token: token.start)
         before = tokens[max(0, at - _BESIDE) : at]
         if not any(part.words.holds("service_place", token.word) for token in before):
             yield match.span()
-    yield from (match.span() for match in _FLAT.finditer(text))
+    yield from (match.span() for match in _found(part, _FLAT))

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Final, NamedTuple
 
-from policenotify.checks.folds import Token
+from policenotify.checks.folds import Token, with_letters
 from policenotify.checks.words import TextPart
 
 YEAR: Final = 2021
@@ -40,6 +40,8 @@ _LETTERED: Final = frozenset(
 _NEAR: Final = 4  # words before a name in which the word for a street or an office stands
 _LONGEST: Final = 5  # words of a name
 _SHORTEST: Final = 3  # letters of a last name
+_SPELT: Final = 5  # letters that stand apart and may be a name
+_LONGEST_TAG: Final = 64  # letters
 _IMPERATIVE: Final = "ez"
 
 
@@ -102,23 +104,54 @@ def _name_at(part: TextPart, at: int, known: frozenset[str]) -> PersonName | Non
     token = tokens[at]
     if _is_called(part, at):
         end = at + 1
-        while end < min(len(tokens), at + 3) and _gap(part, end - 1) in _JOINS and tokens[end].word not in _CLOSING:
+        while end < min(len(tokens), at + 3) and _gap(part, end - 1) in _JOINS and tokens[end].word not in CLOSING:
             end += 1
         return PersonName(at, end, full=True)
     if _follows_title(part, at):
         return PersonName(at, _end(part, at), full=True)
     if token.word in known or token.word in _SAINTS:
         return None
-    sure = first_names().get(token.word)
+    sure = _first_name(part, at)
     if sure is not None:
-        return _by_first_name(part, at, sure=sure)
-    if token.capital and len(token.word) == 1 and _is_initial(part, at):
+        return _by_first_name(part, at, sure=sure) if token.capital else _in_small_letters(part, at, sure=sure)
+    if len(token.word) == 1 and _is_initial(part, at):
         return PersonName(at, _end(part, at + 1), full=True)
-    return _by_last_name(part, at)
+    return _in_one_word(part, at) if part.folded.is_apart(token) else _by_last_name(part, at)
+
+
+def _first_name(part: TextPart, at: int) -> bool | None:
+    """Return True for a first name, False for one that is a common word, too, and `None` for any other word."""
+    token, known = part.folded.tokens[at], first_names()
+    typed = part.folded.text[token.start : token.end]
+    readings = (typed,) if typed.isalpha() else (token.word, *with_letters(typed))
+    return next((known[reading] for reading in readings if reading in known), None)
 
 
 _JOINS: Final = frozenset({" ", "-", " -", "- ", "'", ". "})
-_CLOSING: Final = frozenset(
+_ARTICLES: Final = frozenset(
+    {
+        "le",
+        "la",
+        "les",
+        "l",
+        "un",
+        "une",
+        "des",
+        "du",
+        "en",
+        "au",
+        "aux",
+        "ce",
+        "cette",
+        "ces",
+        "chaque",
+        "the",
+        "a",
+        "an",
+        "this",
+    }
+)
+CLOSING: Final = frozenset(
     {"a", "est", "et", "ou", "qui", "que", "dans", "de", "du", "des", "en", "par", "pour", "sur", "avec", "au", "aux"}
     | {"hier", "se", "le", "la", "les", "ne", "ont", "etait", "sera", "serait", "is", "was", "has", "and", "who", "in"}
 )
@@ -158,13 +191,6 @@ def _is_sentence(part: TextPart, at: int) -> bool:
 def _by_first_name(part: TextPart, at: int, *, sure: bool) -> PersonName | None:
     tokens = part.folded.tokens
     token = tokens[at]
-    if not token.capital:
-        if not sure or part.language.partition("-")[0] != "fr" or _is_in_address(part, at):
-            return None
-        end = at + 1
-        if end < len(tokens) and _gap(part, at) == " " and tokens[end].word not in _CLOSING:
-            end += 1
-        return PersonName(at, end, full=end > at + 1)
     end = _end(part, at)
     # In a line of capitals, every word has one.
     if end > at + 1 and not (token.capitals and part.in_capitals):
@@ -173,9 +199,70 @@ def _by_first_name(part: TextPart, at: int, *, sure: bool) -> PersonName | None:
             end = at + 1
     if token.capitals and part.in_capitals:
         end = min(end, at + 2)
-    if end == at + 1 and not sure:
+    if end == at + 1 and (told := _in_small_letters(part, at, sure=False)):  # `Pierre vidal`
+        return told
+    return PersonName(at, end, full=end > at + 1) if sure or end > at + 1 else None
+
+
+def _in_small_letters(part: TextPart, at: int, *, sure: bool) -> PersonName | None:
+    """Return a name without capitals. If it may be a common word, what stands beside it shows that it is a person."""
+    tokens = part.folded.tokens
+    double = at + 1 < len(tokens) and _gap(part, at) == "-" and _first_name(part, at + 1) is not None
+    if part.folded.text[tokens[at].start - 1 : tokens[at].start] == "-" or (not double and _is_in_address(part, at)):
         return None
-    return PersonName(at, end, full=end > at + 1)
+    first = end = at + 1 + double
+    if end < len(tokens) and _gap(part, end - 1) == " " and tokens[end].word not in CLOSING:
+        end += 1
+    if (sure or double) and part.language.partition("-")[0] == "fr":
+        return PersonName(at, end, full=end > at + 1)
+    lettered = end > first and len(tokens[first].word) == 1 and _gap(part, first)[:1] == "."
+    for last in (end, first):
+        if (lettered and last == end) or _is_told(part, at, last):
+            return PersonName(at, last, full=True)
+    return None
+
+
+def _is_told(part: TextPart, at: int, end: int) -> bool:
+    """Return True if words of a person stand beside these tokens: `pierre vidal, 50 ans`, `arrestation de rose`."""
+    tokens = part.folded.tokens
+    words = range(at + 1, end)
+    if any(_is_no_surname(part, tokens[place]) or part.within("told", range(place, place + 1)) for place in words):
+        return False
+    before = tokens[at - 1].word if at and _gap(part, at - 1) == " " else ""
+    if any(match.end == at for match in part.within("of_person", range(max(0, at - 3), at))):
+        return True
+    # A word alone that is a name, too, is one at the beginning: not in `une voiture blanche renversée`.
+    free = not before if end == at + 1 else not (before in _ARTICLES or before.isdigit())
+    return free and _is_followed(part, end)
+
+
+def _is_followed(part: TextPart, end: int) -> bool:
+    """Return True if an age or what happened to a person follows: `, 50 ans`, ` a été interpellé`."""
+    tokens = part.folded.tokens
+    if end >= len(tokens) or _gap(part, end - 1) not in {" ", ", ", " (", " - "}:
+        return False
+    words = [token.word for token in tokens[end : end + 3]]
+    aged = words[0].isdigit() and words[1:2] in (["ans"], ["years"]) and words[2:] not in (["de"], ["d"], ["of"])
+    return aged or bool(part.within("told", range(end, end + 1)))
+
+
+def _in_one_word(part: TextPart, at: int) -> PersonName | None:
+    """Return the name in `J e a n D u p o n t`, or in a hashtag without capitals: `#karimbensalah interpellé`."""
+    tokens, end = part.folded.tokens, at + 1
+    if part.folded.is_spelt(tokens[at]):
+        spelt = len(tokens[at].word) >= _SPELT and _begins_with_name(tokens[at].word, _SPELT - 1)
+        return PersonName(at, end, full=True) if spelt else None
+    while end < len(tokens) and tokens[end].start == tokens[end - 1].end:  # `#kARIMbENSALAH`
+        end += 1
+    word = "".join(token.word for token in tokens[at : min(end, at + _LONGEST_TAG)])
+    return PersonName(at, end, full=True) if _begins_with_name(word) and _is_followed(part, end) else None
+
+
+def _begins_with_name(word: str, shortest: int = _SHORTEST) -> bool:
+    """Return True if a word begins with a first name, or ends with one: `karimbensalah`."""
+    word, known = word[:_LONGEST_TAG], first_names()
+    lengths = range(shortest, len(word))
+    return any(word[:length] in known or word[-length:] in known for length in lengths)
 
 
 def _is_no_surname(part: TextPart, token: Token) -> bool:
@@ -205,11 +292,14 @@ def _is_initial(part: TextPart, at: int) -> bool:
         return False
     following = tokens[at + 1]
     before = tokens[at - 1].word if at else ""
+    begins = not at or bool(set(_gap(part, at - 1)) & set(".!?:"))
+    of_person = begins or part.words.holds("job", before) or _is_told(part, at, at)
     return (
-        following.capital
+        (of_person or (tokens[at].capital and following.capital))
         and len(following.word) >= _SHORTEST
         and following.word.isalpha()
         and before not in _LETTERED
+        and following.word not in CLOSING
         and not following.word.endswith(_IMPERATIVE)
         and not part.words.holds("no_surname", following.word)
         and (at == 0 or _gap(part, at - 1)[-1:] in {" ", "(", ""})
@@ -234,12 +324,24 @@ def _is_called(part: TextPart, at: int) -> bool:
     tokens = part.folded.tokens
     before = tokens[at - 1].word
     if part.words.holds("called", before):
-        return tokens[at].word.isalpha() and len(tokens[at].word) > 1 and tokens[at].word not in _CLOSING
+        return tokens[at].word.isalpha() and len(tokens[at].word) > 1 and tokens[at].word not in CLOSING
     return (
         before in {"famille", "epoux", "family"}
-        and tokens[at].capital
+        and (tokens[at].capital or _is_family(part, at))
         and not part.words.holds("no_surname", tokens[at].word)
     )
+
+
+def _is_family(part: TextPart, at: int) -> bool:
+    """Return True for a name of a family in small letters. What agrees with *famille* or is its verb ends with an e."""
+    token, tokens = part.folded.tokens[at], part.folded.tokens
+    if not (token.word.isalpha() and len(token.word) >= _SHORTEST) or token.word in CLOSING:
+        return False
+    if _is_followed(part, at + 1):
+        return True
+    home = at + 1 < len(tokens) and tokens[at + 1].word == "a" and at > 2 and tokens[at - 3].word in {"de", "chez"}  # noqa: PLR2004 - `de la famille`
+    closes = _gap(part, at).strip()[:1] in set(",.;:!?)") if at + 1 < len(tokens) else True
+    return (home or closes) and part.folded.typed(token.start, token.end).casefold()[-1] != "e"
 
 
 def _is_in_address(part: TextPart, at: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
 
@@ -26,6 +27,7 @@ _OFFICIAL: Final = (
 _HOUR: Final = re.compile(r"(?<!\w)(?:\d{1,2} ?(?:h|heures?)(?: ?\d{2})?|midi|minuit)(?!\w)")
 _ROAD: Final = re.compile(r"(?<!\w)(?:[adnm]\d{1,4}|r[dnm] ?\d{1,4})(?:e\d)?(?!\w)")
 _THEMSELVES: Final = ("tireur", "sniper", "colonne", "negociateur", "encercl")
+_OF: Final = frozenset({"de", "du", "des", "d", "la", "le", "les", "l"})
 _HOW_MANY: Final = frozenset({"dizaine", "vingtaine", "trentaine", "quarantaine", "cinquantaine", "centaine", "dozen"})
 _COUNTS: Final = frozenset(
     {"deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix", "douze", "quinze", "vingt"}
@@ -65,26 +67,33 @@ def _of_officers(part: TextPart, match: Match) -> bool:
 def no_control_located(context: CheckContext) -> Iterator[Hit]:
     """Refuse place or hour of a control of drivers, and ask about one of speed."""
     for part in context.parts:
+        if not part.has("control", "speed"):
+            continue
+        places, tokens = sorted(_places(part)), part.folded.tokens
         found: dict[tuple[int, int], Level] = {}
         for kind, level in (("control", Level.BLOCK), ("speed", Level.SECOND)):
+            end = 0
             for match in part.found.get(kind, ()):
-                found.update({where: level for where in _where(part, match) if where not in found})
+                sentence = part.sentence(match.first)
+                start, end = max(end, tokens[sentence.start].start), tokens[sentence.stop - 1].end
+                for where in places[bisect_left(places, (start,)) : bisect_left(places, (end,))]:
+                    found.setdefault(where, level)
         for where, level in sorted(found.items()):
             yield Hit(part.field, part.folded.span(*where), level)
 
 
-def _where(part: TextPart, match: Match) -> Iterator[tuple[int, int]]:
-    """Yield the places and hours in the sentence of a control, in the folded text."""
-    sentence = part.sentence(match.first)
+def _places(part: TextPart) -> Iterator[tuple[int, int]]:
+    """Yield the places and hours of a text, in the folded text."""
     tokens = part.folded.tokens
-    start, end = tokens[sentence.start].start, tokens[sentence.stop - 1].end
     for pattern in (_ROAD, _HOUR):
-        yield from (found.span() for found in pattern.finditer(part.folded.text, start, end))
-    for spot in part.within("spot", sentence):
-        following = tokens[spot.end : spot.end + 3]
-        if not any(token.capital or token.word.isdigit() for token in following):  # `mis en place`, `en cours`
+        yield from (found.span() for found in pattern.finditer(part.folded.text))
+    for spot in part.found.get("spot", ()):
+        following, before = tokens[spot.end : spot.end + 3], tokens[spot.first - 1].word if spot.first else ""
+        if before == "en":  # `mis en place`, `en cours`
             continue
-        yield tokens[spot.first].start, tokens[spot.end - 1].end
+        named = part.in_small_letters and any(token.word in _OF for token in following[:1])
+        if named or any(token.capital or token.word.isdigit() for token in following):
+            yield tokens[spot.first].start, tokens[spot.end - 1].end
 
 
 @rule("PN303", basis="The prosecutor alone gives an abduction alert; others relay the official page.")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from policenotify.checks.check import CheckContext, Hit, rule
-from policenotify.checks.names import PersonName
+from policenotify.checks.names import CLOSING, PersonName
 from policenotify.checks.words import Match, TextPart
 from policenotify.findings import Level
 from policenotify.model.lifecycle import Stage
@@ -33,7 +33,8 @@ _NO_AGE: Final = frozenset(
 _LONGEST_AGE: Final = 3  # figures
 _QUARTERS: Final = frozenset({"cite", "quartier", "residence", "lotissement"})
 _SOON: Final = 9  # words after the word for a victim in which an occupation is hers
-_IDENTITY: Final = ("job", "kin", "home")
+_WAS: Final = frozenset({"etait", "fut", "est", "comme"})
+_IDENTITY: Final = ("job", "kin", "offspring", "home")
 
 
 def in_text(part: TextPart) -> bool:
@@ -58,7 +59,7 @@ def no_person_named(context: CheckContext) -> Iterator[Hit]:
         for name in context.persons[part.field] if in_text(part) else ():
             if name.full or alone:
                 yield Hit(part.field, part.span(Match(name.first, name.end)), covered=covered)
-        if message.category == Category.ARREST:
+        if message.category in {Category.ARREST, Category.POLICE_OPERATION, Category.WITNESS_APPEAL}:
             for match in part.found.get("public_role", ()):
                 yield Hit(part.field, part.span(match), Level.SECOND, "role")
 
@@ -103,8 +104,26 @@ def _named_places(part: TextPart, *, quarters: bool) -> Iterator[Match]:
         named = end
         while end < min(len(tokens), named + 4) and tokens[end].capital and not _stops(part, end):
             end += 1
+        if end == named:
+            end = _end_in_small_letters(part, at, named)
         if end > named:
             yield Match(at, end)
+
+
+def _end_in_small_letters(part: TextPart, at: int, named: int) -> int:
+    """Return one past the name of a school or quarter without capitals: `lycée mermoz`, `collège les aiguerelles`."""
+    tokens = part.folded.tokens
+    if named == len(tokens) or _stops(part, named):
+        return named
+    if namesake := part.within("namesake", range(named, named + 1)):
+        return namesake[0].end
+    if not part.in_small_letters:
+        return named
+    token = tokens[named]
+    typed = part.folded.typed(token.start, token.end).casefold()
+    plain = typed.endswith(("é", "ée", "és", "ées")) or bool(part.within("unnamed", range(named, named + 1)))
+    direct = named == at + 1 or (named == at + 2 and tokens[at + 1].word == "les")
+    return named + (direct and token.word.isalpha() and len(token.word) > 2 and token.word not in CLOSING and not plain)  # noqa: PLR2004 - an article
 
 
 def _stops(part: TextPart, at: int) -> bool:
@@ -139,20 +158,24 @@ def no_victim_identified(context: CheckContext) -> Iterator[Hit]:
     """Refuse name, home or occupation of a victim."""
     covered = context.agreed("family", "consent", "guardian")
     for part in context.parts:
-        tokens = part.folded.tokens
+        tokens, end = part.folded.tokens, 0
         for match in part.found.get("victim", ()):
             sentence = part.sentence(match.first)
-            for name in _names_within(context, part, sentence):
+            start, end = max(end, sentence.start), sentence.stop
+            for name in _names_within(context, part, range(start, end)):
                 yield Hit(part.field, part.span(Match(name.first, name.end)), covered=covered)
             word = tokens[match.first].word
+            dead = word.startswith(("deced", "mort", "disparu"))
             if (
-                not word.startswith(("victime", "defunt", "otage", "ex", "plaignant"))
+                not (dead or word.startswith(("victime", "defunt", "otage", "ex", "plaignant")))
                 or context.message.category in PREVENTION
             ):
                 continue
             for kind in ("job", "home"):
                 for other in part.within(kind, range(match.end, min(sentence.stop, match.end + _SOON))):
-                    yield Hit(part.field, part.span(other), covered=covered)
+                    # *Mort malgré les soins d'un médecin* tells another person's occupation.
+                    if not dead or kind == "home" or tokens[other.first - 1].word in _WAS:
+                        yield Hit(part.field, part.span(other), covered=covered)
 
 
 def _names_within(context: CheckContext, part: TextPart, tokens: range) -> list[PersonName]:

@@ -7,21 +7,29 @@ from collections.abc import Iterator
 from typing import Final
 
 from policenotify.checks.check import CheckContext, Hit, rule
+from policenotify.checks.words import TextPart
+from policenotify.text.spans import spans_of
 
-# As typed: capitals and brackets tell a mark from a word.
 _MARKS: Final = re.compile(
-    r"(?<!\w)X{2,}(?:[hH:]X{0,2})?(?!\w)|(?<!\w)x{3,}(?!\w)|\?{4,}|_{4,}"
-    r"|\{{1,2} {0,2}[A-Za-z_]\w{0,30} {0,2}\}{1,2}|<[a-z_]{2,30}>|\[ {0,3}_{0,3} {0,3}\]"
+    r"(?<!\w)(?:xx+[h:]x{0,2}|xx+)(?!\w)|\?{4,}|_{4,}"
+    r"|\{{1,2} {0,2}[a-z_]\w{0,30} {0,2}\}{1,2}|<[a-z_]{2,30}>|\[ {0,3}_{0,3} {0,3}\]"
 )
+# Not `L1bis`.
+_WITH_FIGURES: Final = re.compile(r"(?<![\w@#.])[^\W_]*[^\W\d_]\d{1,2}(?!(?:bis|ter|quater)(?!\w))[^\W\d_][^\W_]*")
+_HIDDEN: Final = 2  # words with figures between their letters
+_LETTERS: Final = 3  # of such a word
+_SPELT: Final = 15  # letters that stand apart: more than one word of a heading
 
 
 @rule("PN423", basis="A desk's own slip: posts with XXX or [LIEU] in them have gone out.")
 def text_finished(context: CheckContext) -> Iterator[Hit]:
-    """Refuse a text that still holds a placeholder."""
+    """Refuse a text that still holds a placeholder, or that is spelt so that no check can read it."""
     for part in context.parts:
+        yield from _unreadable(part)
         folded = part.folded
-        for mark in _MARKS.finditer(folded.original):
-            yield Hit(part.field, mark.span())
+        for mark in _MARKS.finditer(folded.text):
+            if mark[0] != "xx" or folded.typed(*mark.span()).isupper():
+                yield Hit(part.field, folded.span(*mark.span()))
         for match in (*part.found.get("unfinished", ()), *part.found.get("test", ())):
             token = folded.tokens[match.first]
             if token.capitals or match not in part.found.get("test", ()):
@@ -30,3 +38,18 @@ def text_finished(context: CheckContext) -> Iterator[Hit]:
             start, end = folded.tokens[match.first].start, folded.tokens[match.end - 1].end
             if folded.text[start - 1 : start] == "[" and folded.text[end : end + 1] == "]":
                 yield Hit(part.field, folded.span(start - 1, end + 1))
+
+
+def _unreadable(part: TextPart) -> Iterator[Hit]:
+    """Yield words with figures between their letters, of which one may be a name, and long rows of letters apart."""
+    text = part.folded.original
+    words = [match for match in _WITH_FIGURES.finditer(text) if sum(map(str.isalpha, match[0])) >= _LETTERS]
+    if len(words) >= _HIDDEN:
+        apart = {place for span in spans_of(text) for place in range(span.start, span.end)}
+        words = [match for match in words if match.start() not in apart]  # addresses and hashtags have such words
+    for match in words if len(words) >= _HIDDEN else ():
+        yield Hit(part.field, match.span(), None, "figures")
+    spelt = [token for token in part.folded.tokens if len(token.word) >= _LETTERS and part.folded.is_spelt(token)]
+    if sum(len(token.word) for token in spelt) >= _SPELT:
+        for token in spelt:
+            yield Hit(part.field, part.folded.span(token.start, token.end), None, "spelt")

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
@@ -39,6 +39,7 @@ _LONGEST_WORD: Final = 26  # letters: `anticonstitutionnellement` has 25
 _SHORTEST_BEGINNING: Final = 3
 _MET: Final = 5_000  # words
 _MOST_PIECES: Final = 7
+_LONGEST_TAG: Final = 26  # pieces of a whole hashtag
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,7 @@ class _Node:
         for form in forms:
             if (node := self.following.get(form)) is not None:
                 yield node
-        if self.beginnings:
-            word = forms[0]
+        for word in forms[: 1 if forms[0].isalpha() else None] if self.beginnings else ():
             for length in range(_SHORTEST_BEGINNING, min(len(word), _LONGEST_WORD) + 1):
                 if (node := self.beginnings.get(word[:length])) is not None:
                     yield node
@@ -141,7 +141,7 @@ class WordLists:
     def _at(self, folded: FoldedText, at: int) -> Iterator[tuple[str, int]]:
         """Yield each list that has a phrase at a token, and one past the last token of the phrase."""
         token, tokens = folded.tokens[at], folded.tokens
-        nodes = [(node, at + 1) for node in self._first(token.word)]
+        nodes = [(node, at + 1) for node in self._first(folded.text[token.start : token.end])]
         between = folded.text[token.end : tokens[at + 1].start] if at + 1 < len(tokens) else " "
         if not between or between in _INSIDE:
             for word, end in _joined(folded, at):
@@ -152,7 +152,10 @@ class WordLists:
             for name in node.lists:
                 yield name, end
             if end < len(tokens) and (node.following or node.beginnings) and not _pauses(folded, end):
-                nodes += [(following, end + 1) for following in node.after(_forms(tokens[end].word))]
+                nodes += [
+                    (following, end + 1)
+                    for following in node.after(_forms(folded.text[tokens[end].start : tokens[end].end]))
+                ]
         if len(token.word) >= _SHORTEST_SPELT and folded.is_apart(token):
             for start in range(len(token.word) - _SHORTEST_SPELT + 1):
                 for length in range(_SHORTEST_SPELT, _LONGEST_WORD):
@@ -173,7 +176,8 @@ def _joined(folded: FoldedText, at: int) -> Iterator[tuple[str, int]]:
     """
     tokens = folded.tokens
     joined, end = tokens[at].word, at + 1
-    while end < len(tokens) and end - at < _MOST_PIECES and tokens[end].start == tokens[end - 1].end:
+    most = _LONGEST_TAG if folded.text[max(0, tokens[at].start - 1) : tokens[at].start] == "#" else _MOST_PIECES
+    while end < len(tokens) and end - at < most and tokens[end].start == tokens[end - 1].end:
         joined += tokens[end].word
         end += 1
         yield joined, end
@@ -289,16 +293,25 @@ class TextPart:
         capitals = sum(map(str.isupper, self.folded.original))
         return capitals > sum(map(str.islower, self.folded.original)) * 2
 
+    @cached_property
+    def in_small_letters(self) -> bool:
+        """True if no word has a capital but the first ones of sentences."""
+        ends = {0, *self._sentence_ends}
+        return not any(token.capital for at, token in enumerate(self.folded.tokens) if at not in ends)
+
     def sentence(self, at: int) -> range:
         """Return the tokens of the sentence that holds a token, at most so many on each side."""
-        tokens, text = self.folded.tokens, self.folded.text
-        first, end = at, at + 1
-        while first > max(0, at - _SENTENCE) and not _ENDS.search(text, tokens[first - 1].end, tokens[first].start):
-            first -= 1
-        last = min(len(tokens), at + _SENTENCE)
-        while end < last and not _ENDS.search(text, tokens[end - 1].end, tokens[end].start):
-            end += 1
-        return range(first, end)
+        ends = self._sentence_ends
+        place = bisect_right(ends, at)
+        first = max(ends[place - 1], at - _SENTENCE) if place else max(0, at - _SENTENCE)
+        last = min(len(self.folded.tokens), at + _SENTENCE)
+        return range(first, min(ends[place], last) if place < len(ends) else last)
+
+    @cached_property
+    def _sentence_ends(self) -> list[int]:
+        """The tokens before which a sentence ends, in order."""
+        starts = [token.start for token in self.folded.tokens]
+        return sorted({bisect_left(starts, end.start()) for end in _ENDS.finditer(self.folded.text)})
 
     def within(self, name: str, tokens: range) -> list[Match]:
         """Return the phrases of a list that begin at these tokens."""

@@ -107,7 +107,12 @@ def _reading_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Rendera
         yield output.paragraph(f"Published urgently by {reading.published_by}: {reading.reason}")
         yield output.paragraph(f"policenotify drafts {reading.publication}", "→ ")
     if status.submitted_drafts:
-        yield output.line(f"{status.submitted_drafts} drafts wait for their readers: policenotify drafts")
+        yield output.line(waiting_drafts(status))
+
+
+def waiting_drafts(status: InstallationStatus) -> str:
+    """Return how many drafts wait, and where they are read."""
+    return f"{status.submitted_drafts} drafts wait for their readers: policenotify drafts"
 
 
 def incident_lines(incident: IncidentResult, zone: tzinfo) -> Iterator[RenderableType]:

@@ -146,7 +146,7 @@ def run(args: Sequence[str]) -> int:
         if call.debug:
             traceback.print_exc()
         report = error_report(error, may_have_published=call.may_have_published, command=call.command)
-        text = plain(report.page(call.command, call.say))
+        text = plain(report.page(call.command, call.say, call.message))
         if report.exit is Exit.USAGE and call.catalogue:
             text = call.catalogue.metavars(text)
         if call.json:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from policenotify.catalogue.catalogue import Catalogue
     from policenotify.journal.journal import Journal
+    from policenotify.model.message import Message
     from policenotify.publishing.publisher import Publisher
     from policenotify.settings import Settings
 
@@ -51,6 +52,7 @@ class CliContext:
     Attributes:
         settings: The settings file; `None`: as `read_settings` finds it.
         acting: Who acts, by `--actor`.
+        message: What the officer typed or named. An error report quotes its words.
         may_have_published: From now on an error may have happened after something was published.
     """
 
@@ -60,6 +62,7 @@ class CliContext:
     acting: str | None = None
     command: str = ""
     may_have_published: bool = False
+    message: Message | None = None
     _catalogue: tuple[Catalogue | None] | None = field(default=None, init=False)
 
     @property

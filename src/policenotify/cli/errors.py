@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Literal
 
 import click
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from policenotify.checks import quotable_texts
 from policenotify.cli.exit_codes import Exit
 from policenotify.cli.options import option_of
 from policenotify.errors import (
@@ -24,6 +25,7 @@ from policenotify.errors import (
     PolicenotifyError,
     UnsupportedVersion,
 )
+from policenotify.findings import Finding
 from policenotify.model.message import Message
 from policenotify.validation import format_validation_errors
 
@@ -70,9 +72,20 @@ class ErrorReport(BaseModel):
     published: Literal["no", "unknown"] = "no"
     exit: Exit = Field(default=Exit.REJECTED, exclude=True)
 
-    def page(self, command: str, translate: Callable[[str], str] = str) -> str:
-        """Return the report as text, each line translated for itself."""
+    def page(self, command: str, translate: Callable[[str], str] = str, message: Message | None = None) -> str:
+        """Return the report as text, each line translated for itself.
+
+        Args:
+            command: The command that failed.
+            translate: Returns a text in the desk's language.
+            message: What the officer typed: its words, which no exception holds, are quoted.
+        """
         text = self.text
+        findings: Sequence[Finding] = getattr(self, "findings", ())
+        texts = quotable_texts(message, findings) if message else {}
+        for finding in findings:
+            if words := " ".join(finding.excerpt(texts).split()):
+                text = text.replace(str(finding), finding.quoting(words), 1)
         if self.published == "unknown":
             text = f"{text}\n{_IN_DOUBT}"
         elif command in PUBLISHING and "othing was sent" not in text:

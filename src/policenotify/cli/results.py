@@ -103,6 +103,7 @@ class DraftResult(Result):
     """A draft, the answer of `draft`, `submit`, `approve`, `return` and `reject`.
 
     Attributes:
+        for_keys: The beginning of the keys that its approval counts for; empty: it is published once.
         digest: Of the newest revision: what `approve` takes.
         approvals: The readers whose approval of it counts.
         urgent: Why it was published before it was read; else empty.
@@ -111,6 +112,7 @@ class DraftResult(Result):
 
     id: str
     key: str | None
+    for_keys: str
     to: tuple[str, ...]
     state: DraftState
     revision: int
@@ -120,6 +122,7 @@ class DraftResult(Result):
     approvals: tuple[str, ...]
     reviews: tuple[Review, ...]
     reason: str
+    despite_findings: str
     submitted_by: str
     created_at: AwareDatetime
     expires_at: AwareDatetime | None

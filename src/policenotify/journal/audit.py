@@ -17,7 +17,7 @@ from policenotify.errors import JournalError
 from policenotify.journal import meta
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
-from policenotify.journal.drafts.record import problem_of as problem_of_drafts
+from policenotify.journal.drafts.record import draft_lines, is_draft_selected
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import process_user
 from policenotify.journal.recipients import counts
@@ -280,6 +280,9 @@ def verify(connection: Connection, keys: Keys) -> int:
     for line in _publications(connection, None, whole=True):
         if problem := statements.problem_of(line):
             raise _tampered(problem)
+    for line in draft_lines(connection, true()):
+        if problem := statements.problem_of_draft(line):
+            raise _tampered(problem)
     if problem := statements.last_problem(whole=True) or _other_problem(connection, statements):
         raise _tampered(problem)
     return count
@@ -330,7 +333,7 @@ def _other_problem(connection: Connection, statements: Statements) -> str:
     suppressed = {(row.channel, row.key) for row in connection.execute(known)}
     if suppressed != statements.suppressed:
         return f"{len(suppressed ^ statements.suppressed)} suppressions were added or removed"
-    return problem_of_drafts(connection, statements.drafts)
+    return ""
 
 
 def export(connection: Connection, keys: Keys, selection: Selection | None = None) -> Iterator[bytes]:
@@ -342,6 +345,7 @@ def export(connection: Connection, keys: Keys, selection: Selection | None = Non
     - `event`: who did what and when, with the salted commitment to its body, and the body with its salt unless purged.
     - `seal`, after the last event of its batch: the signed digest that chains it to the batch before.
     - `publication`: a message, its deliveries and their outcomes. Recipients are only counted.
+    - `draft`: a message that others read, its revisions and their reviews, as its last event states it.
     - `end`: the number of lines before it and their signed digest.
 
     The same journal gives the same bytes.
@@ -387,12 +391,15 @@ def _unsigned(connection: Connection, keys: Keys, selection: Selection | None) -
         first, batch = row.last_event + 1, row.id
     yield from _events(connection, first, newest, selection)
     yield from _publications(connection, selection)
+    yield from draft_lines(connection, is_draft_selected(selection))
 
 
 def _events(connection: Connection, first: int, last: int, selection: Selection | None) -> Iterator[dict[str, object]]:
     event = schema.event
     selected = and_(_publication.c.id == event.c.publication, is_selected(selection))
-    query = select(event, _publication.c.id.label("selected")).outerjoin(_publication, selected)
+    drafted = and_(schema.draft.c.id == event.c.publication, is_draft_selected(selection))
+    found = func.coalesce(_publication.c.id, schema.draft.c.id).label("selected")
+    query = select(event, found).outerjoin(_publication, selected).outerjoin(schema.draft, drafted)
     query = query.order_by(event.c.id).limit(_BATCH)
     while rows := connection.execute(query.where(event.c.id.between(first, last))).all():
         for row in rows:

@@ -87,6 +87,7 @@ class NeededApproval:
         urgent: Why it is published before they have. Empty if it is not.
         second_due_at: When the second reading is due then.
         to: The channels that were named for it.
+        authenticated: Authors and readers must be authenticated.
     """
 
     draft: str | None = None
@@ -94,6 +95,7 @@ class NeededApproval:
     urgent: str = ""
     second_due_at: datetime | None = None
     to: tuple[str, ...] = ()
+    authenticated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

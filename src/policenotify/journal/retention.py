@@ -17,7 +17,13 @@ from policenotify.journal import audit
 from policenotify.journal.database import schema
 from policenotify.journal.database.engine import explain
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.drafts.retention import erase_drafts, old_drafts, remove_drafts
+from policenotify.journal.drafts.retention import (
+    drafts_to_erase,
+    erase_drafts,
+    names_incident,
+    old_drafts,
+    remove_drafts,
+)
 from policenotify.journal.keys import Keys
 from policenotify.journal.queue import cancel_pending, lock
 from policenotify.journal.records import microseconds, span
@@ -188,7 +194,7 @@ class Retention:
                 with journal.write() as connection:
                     done.update(_purge_text(connection, journal.keys, kind, selection, page, journal.now(), actor))
         with journal.write() as connection:
-            drafts = remove_drafts(connection, selection)
+            drafts = remove_drafts(connection, old_drafts(selection))
             left = {"publications": {}, "deliveries": {}, "removed_drafts": drafts}
             if drafts:
                 audit.record(
@@ -205,13 +211,14 @@ class Retention:
         return purged
 
     def erase(self, name: str, actor: str, reason: str) -> Purged:
-        """Erase text, images and addresses of an incident that is over, or of one publication, at once.
+        """Erase text, images and addresses of an incident that is over, or of one publication or draft.
 
-        What was published, when and by whom is kept, as after a purge. The posts on the networks stay.
+        With them go drafts and refused messages of the incident, and drafts of the same words, that were never
+        published. What was published, when and by whom is kept, as after a purge. The posts on the networks stay.
 
         Args:
-            name: The id of an incident, or the id or key of a publication. With a message outside incidents go its
-                corrections. The opening of an open incident cannot be erased.
+            name: The id of an incident, or the id or key of a publication or draft. With a message outside incidents go
+                its corrections. The opening of an open incident cannot be erased.
             actor: Who erases.
             reason: Why. It is kept, and must hold no name.
 
@@ -232,7 +239,15 @@ class Retention:
         with journal.write() as connection:
             _cancel_erased(connection, ids, microseconds(journal.now()))
             done.update(
-                _erase_content(connection, journal.keys, ids, journal.now(), actor, incidents=_states(connection, ids))
+                _erase_content(
+                    connection,
+                    journal.keys,
+                    ids,
+                    journal.now(),
+                    actor,
+                    incidents=_states(connection, ids),
+                    drafts=remove_drafts(connection, drafts_to_erase(name, ids)),
+                )
             )
         done["pictures"] = _purge_pictures(journal)
         erased = Purged(**done)
@@ -396,15 +411,18 @@ def _to_erase(connection: Connection, keys: Keys, name: str) -> set[str]:
     incident = name if row is None else row.incident
     locked = connection.execute(select(_incident).where(_incident.c.id == incident).with_for_update()).first()
     is_open = locked is not None and locked.status == IncidentStatus.OPEN
+    if row is None and locked is None and connection.execute(drafts_to_erase(name, ())).first() is not None:
+        return set()
     if row is None and locked is None:
-        raise NotErasable(f"There is no incident and no publication {name!r}. To list them: policenotify status")
+        raise NotErasable(f"There is no incident, publication or draft {name!r}. To list them: policenotify status.")
     if is_open and (row is None or row.sequence == 1):
         raise NotErasable(
             f"Incident {incident!r} is open, and its readers wait for the end. End it (policenotify end {incident}) or "
             "cancel it first. To take posts down now: policenotify withdraw"
         )
     if row is None:
-        of_incident = select(_publication.c.id).where(_publication.c.incident == incident)
+        refused = and_(_publication.c.state != "published", names_incident(_publication, name))
+        of_incident = select(_publication.c.id).where(or_(_publication.c.incident == incident, refused))
         return set(connection.execute(of_incident).scalars())
     corrections = select(_publication.c.id).where(_publication.c.corrects == row.id, _publication.c.incident.is_(None))
     return {row.id, *connection.execute(corrections).scalars()}
@@ -460,8 +478,12 @@ def _erase_content(
     actor: str,
     *,
     incidents: Sequence[Sequence[object]] = (),
+    drafts: Sequence[str] = (),
 ) -> Counter[str]:
-    """Erase the text of some publications, their deliveries and their drafts, and state what is left of them."""
+    """Erase the text of some publications, their deliveries and their drafts, and state what is left of them.
+
+    The events of removed *drafts* go as well.
+    """
     rows = connection.execute(select(_publication).where(_publication.c.id.in_(ids), is_whole())).all()
     left: dict[str, str] = {}
     for row in rows:
@@ -480,18 +502,24 @@ def _erase_content(
     query = select(_delivery.c.publication, _delivery.c.id, _delivery.c.state).where(_delivery.c.publication.in_(left))
     for delivery in connection.execute(query.order_by(_delivery.c.id)):
         outcomes[delivery.publication][str(delivery.id)] = delivery.state
-    drafts = erase_drafts(connection, keys, ids, now)
-    about = ids | drafts.keys()
+    kept_drafts = erase_drafts(connection, keys, ids, now)
+    about = ids | kept_drafts.keys() | set(drafts)
     erased = {
         "events": _with_body(connection, about),
         "publications": left,
         "deliveries": outcomes,
-        "drafts": drafts,
+        "drafts": kept_drafts,
+        "removed_drafts": [*drafts],
         "incidents": [*incidents],
     }
     if left or erased["events"]:
         audit.record(connection, now, actor, audit.ERASED, erased)
-    counts = {"publications": len(rows), "deliveries": deliveries.rowcount, "events": _purge_bodies(connection, about)}
+    counts = {
+        "drafts": len(drafts),
+        "publications": len(rows),
+        "deliveries": deliveries.rowcount,
+        "events": _purge_bodies(connection, about),
+    }
     return Counter(counts)
 
 

@@ -39,6 +39,16 @@ PUBLICATION_FIELDS = (
 )
 """The fields of a publication, as exported, that its event covers."""
 
+DRAFT_FIELDS = (
+    "id", "key", "for_keys", "to", "category", "exercise", "state", "revision", "reason", "despite_findings",
+    "submitted_by", "created_at", "changed_at", "expires_at", "publication", "published_by", "urgent", "due_at",
+    "authenticated",
+)  # fmt: skip
+"""The fields of a draft that its event covers, the id first. Times are in microseconds."""
+
+REVISION_FIELDS = ("number", "digest", "message", "author", "authenticated", "at")
+REVIEW_FIELDS = ("number", "revision", "digest", "verdict", "reader", "authenticated", "reason", "at")
+
 FINAL = frozenset({"posted", "refused", "superseded", "skipped", "held", "deleted"})
 """Outcomes that only an event may end."""
 
@@ -53,6 +63,7 @@ class Proven:
         unsealed: Events after the last seal, proven only by the signature of the whole file.
         bodies: Events with their bodies.
         publications: Publications, each as its events state it.
+        drafts: Drafts with their revisions and reviews, each as its events state it.
     """
 
     batches: int
@@ -60,6 +71,7 @@ class Proven:
     unsealed: int
     bodies: int
     publications: int
+    drafts: int
 
 
 def commitment(salt: str, body: str) -> str:
@@ -81,6 +93,13 @@ def digest_of(value: object) -> str:
 def publication_digest(fields: Mapping[str, Any]) -> str:
     """Return the digest of a publication, given its exported fields."""
     return digest_of([fields[name] for name in PUBLICATION_FIELDS])
+
+
+def draft_digest(fields: Mapping[str, Any]) -> str:
+    """Return the digest of a draft, given its exported fields."""
+    revisions = [[one[name] for name in REVISION_FIELDS] for one in fields["revisions"]]
+    reviews = [[one[name] for name in REVIEW_FIELDS] for one in fields["reviews"]]
+    return digest_of([[fields[name] for name in DRAFT_FIELDS], revisions, reviews])
 
 
 def post_digest(delivery: Mapping[str, Any], post: object) -> str:
@@ -168,7 +187,8 @@ class Statements:
         self._purged: dict[str, dict[str, str]] = {}  # the outcomes of the deliveries of purged publications
         self._emptied: set[int] = set()
         self._may_be_empty: set[int] = set()
-        self.drafts: dict[str, str] = {}
+        self._drafts: dict[str, str] = {}
+        self._left_drafts: dict[str, str] = {}  # of purged ones
         self.incidents: dict[str, list[object]] = {}
         self.suppressed: set[tuple[str, str]] = set()  # channel and key
         self.stopped_by: str = ""
@@ -200,6 +220,13 @@ class Statements:
                 return f"{which} does not have the outcome that was recorded"
         return f"a delivery of publication {name} was removed" if posts or purged else ""
 
+    def problem_of_draft(self, line: Mapping[str, Any]) -> str:
+        """Return what is wrong with a draft, or an empty text."""
+        name = line["id"]
+        if self._left_drafts.pop(name, self._drafts.pop(name, None)) != draft_digest(line):
+            return f"draft {name}, or a revision or review of it, is not what was recorded"
+        return ""
+
     def last_problem(self, *, whole: bool) -> str:
         """Return what is wrong after all publications were compared, or an empty text.
 
@@ -209,6 +236,8 @@ class Statements:
         missing = self._publications | (self._left if whole else {})
         if missing:
             return f"publication {min(missing)} was removed"
+        if drafts := self._drafts | (self._left_drafts if whole else {}):
+            return f"draft {min(drafts)} was removed"
         if unstated := self._emptied - self._may_be_empty:
             return f"the content of event {min(unstated)} was removed, and no purge states it"
         return ""
@@ -228,7 +257,7 @@ class Statements:
         self._publications[event["publication"]] = body["record"]
         self._add_posts(event["publication"], body)
         if draft := body.get("draft"):
-            self.drafts[draft[0]] = draft[1]
+            self._drafts[draft[0]] = draft[1]
         if incident := body.get("incident"):
             name, *state = incident
             self.incidents[name] = [*state, *self.incidents.get(name, [None, None])[len(state) :]]
@@ -237,7 +266,7 @@ class Statements:
         self._publications[event["publication"]] = body["record"]
 
     def _drafted(self, event: Mapping[str, Any], body: Mapping[str, Any]) -> None:
-        self.drafts[event["publication"]] = body["record"]
+        self._drafts[event["publication"]] = body["record"]
 
     def _rendered(self, event: Mapping[str, Any], body: Mapping[str, Any]) -> None:
         self._posts.get(event["publication"], {}).pop(body["replaces"], None)
@@ -267,9 +296,9 @@ class Statements:
     def _erased(self, _event: Mapping[str, Any], body: Mapping[str, Any]) -> None:
         self._may_be_empty.update(body["events"])
         self._left.update(body["publications"])
-        self.drafts.update(body.get("drafts", {}))
-        for name in body.get("removed_drafts", ()):
-            self.drafts.pop(name, None)
+        self._left_drafts.update(body.get("drafts", {}))
+        for name in (*body.get("drafts", ()), *body.get("removed_drafts", ())):
+            self._drafts.pop(name, None)
         for name, *state in body.get("incidents", ()):
             self.incidents[name] = state
         self._purged.update({name: dict(outcomes) for name, outcomes in body["deliveries"].items()})
@@ -341,7 +370,7 @@ class _Verifier:
         self._whole, self._count = hashlib.sha256(), 0
         self._batch = hashlib.sha256()  # of the batch that is not yet sealed
         self._chain, self._first, self._newest, self._seals = "", 1, 0, 0
-        self._in_batch = self._events = self._bodies = self._publications = 0
+        self._in_batch = self._events = self._bodies = self._publications = self._drafts = 0
         self.ended = False
 
     def add(self, line: bytes) -> None:
@@ -361,6 +390,7 @@ class _Verifier:
             unsealed=self._in_batch,
             bodies=self._bodies,
             publications=self._publications,
+            drafts=self._drafts,
         )
 
     def _journal_line(self, fields: Mapping[str, Any]) -> None:
@@ -370,7 +400,7 @@ class _Verifier:
         self._journal = str(fields["journal"])
 
     def _event_line(self, fields: Mapping[str, Any]) -> None:
-        if self._publications:
+        if self._publications or self._drafts:
             raise _InvalidLine(f"event {fields['id']} follows the publications.")
         if fields["id"] <= self._newest:
             raise _InvalidLine(f"event {fields['id']} is out of order.")
@@ -403,6 +433,13 @@ class _Verifier:
         if problem := self._statements.problem_of(fields):
             raise _InvalidLine(f"{problem}.")
         self._publications += 1
+
+    def _draft_line(self, fields: Mapping[str, Any]) -> None:
+        if not isinstance(fields["id"], str):
+            raise TypeError
+        if problem := self._statements.problem_of_draft(fields):
+            raise _InvalidLine(f"{problem}.")
+        self._drafts += 1
 
     def _end_line(self, fields: Mapping[str, Any]) -> None:
         if (fields["lines"], fields["digest"]) != (self._count, self._whole.hexdigest()):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from policenotify.model.message import Message
+from policenotify.text.look_alikes import fold_character
+
+_PROVIDER = re.compile(r"^[a-z][a-z0-9+.-]*:")
 
 
 class DraftState(StrEnum):
@@ -46,12 +49,14 @@ class Revision:
         number: From 1.
         digest: `Message.digest()`, to which approvals are bound.
         author: Who wrote it.
+        authenticated: The caller has verified who that is. On the command line, an actor is only named.
     """
 
     number: int
     digest: str
     author: str
     at: datetime
+    authenticated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +67,7 @@ class Review:
         revision: Its number.
         digest: Its digest, as the reader saw it.
         reason: In the reader's words. May be empty for an approval.
+        authenticated: The caller has verified who the reader is.
     """
 
     revision: int
@@ -70,6 +76,7 @@ class Review:
     reader: str
     reason: str
     at: datetime
+    authenticated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +85,13 @@ class Draft:
 
     Attributes:
         key: The key under which it is published. `None` for an urgent publication, which has a key of its own.
+        for_keys: The beginning of the keys of all publications that its approval counts for: `campaign ete `. Until it
+            expires, its message is published under each such key. Empty: it is published once, under its own key.
         to: The channels or tags that were named for it. Empty: the routes decide.
         digest: Of the newest revision.
         message: The newest revision.
         reason: The author's word to the readers.
+        despite_findings: The administrator's reason to publish it although a finding blocks. Empty: there is none.
         submitted_by: Who submitted the newest revision.
         expires_at: When a submitted draft expires.
         publication: The publication, once there is one.
@@ -108,6 +118,8 @@ class Draft:
     urgent: str
     second_due_at: datetime | None
     reminders: int = 0
+    for_keys: str = ""
+    despite_findings: str = ""
 
     @property
     def revision(self) -> int:
@@ -130,16 +142,30 @@ class Draft:
 
 
 def person(actor: str) -> str:
-    """Return what two spellings of one actor have in common, so that no one is two people by a capital or a space."""
-    return " ".join(unicodedata.normalize("NFKC", actor).casefold().split())
+    """Return what all spellings of one actor have in common, so that no one is two people.
+
+    Capitals, spaces, accents, letters of other scripts that look the same, and what names the provider of an identity
+    (`oidc:claire`) make no other person.
+    """
+    folded = " ".join("".join(map(fold_character, actor)).split())
+    return _PROVIDER.sub("", folded, count=1).strip() or folded
 
 
-def approvals(revisions: tuple[Revision, ...], reviews: tuple[Review, ...], *, exercise: bool) -> tuple[str, ...]:
-    """Return the readers whose approval of the newest revision counts, each once."""
+def approvals(
+    revisions: tuple[Revision, ...], reviews: tuple[Review, ...], *, exercise: bool, authenticated: bool = False
+) -> tuple[str, ...]:
+    """Return the readers whose approval of the newest revision counts, each once.
+
+    With *authenticated*, only those who were: and none if an author was not, who may be any of them.
+    """
+    if authenticated and not all(revision.authenticated for revision in revisions):
+        return ()
     newest = revisions[-1]
     authors = set() if exercise else {person(revision.author) for revision in revisions}
     readers: dict[str, str] = {}
     for review in reviews:
+        if authenticated and not review.authenticated:
+            continue
         about = (review.revision, review.digest, review.verdict)
         if about == (newest.number, newest.digest, ReviewVerdict.APPROVE) and person(review.reader) not in authors:
             readers.setdefault(person(review.reader), review.reader)

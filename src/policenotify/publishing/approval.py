@@ -9,7 +9,6 @@ from typing import Final
 
 from policenotify.findings import Finding, demands_second
 from policenotify.model.cap import Severity
-from policenotify.model.draft import person
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 
@@ -30,7 +29,9 @@ class ApprovalRule:
         urgent: It may be published before they have read it, with a written reason. A second reading is then owed.
         within: How long after an urgent publication the second reading is due.
         auto: The last approval publishes.
-        except_actors: Actors, such as a dispatch system, whose messages no one needs to approve.
+        authenticated: Authors and readers count only if the caller has verified who they are (`authenticated=True`). On
+            the command line, an actor is only named.
+        except_actors: Actors by their exact names, such as a dispatch system, whose messages no one needs to approve.
     """
 
     categories: frozenset[str] = frozenset()
@@ -41,6 +42,7 @@ class ApprovalRule:
     urgent: bool = True
     within: timedelta = timedelta(minutes=30)
     auto: bool = True
+    authenticated: bool = False
     except_actors: frozenset[str] = frozenset()
 
     def matches(self, message: Message) -> bool:
@@ -60,6 +62,6 @@ def rule_for(
 ) -> ApprovalRule | None:
     """Return the rule by which others must read a message first, or `None`: no one needs to."""
     rule = next((rule for rule in rules if rule.matches(message)), None)
-    if rule is not None and rule.readers > 0 and person(actor) not in set(map(person, rule.except_actors)):
+    if rule is not None and rule.readers > 0 and actor not in rule.except_actors:
         return rule
     return replace(rule or _DEFAULT, readers=1) if demands_second(findings) else None

@@ -12,22 +12,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from policenotify.errors import DraftConflict, MessageRejected
-from policenotify.findings import Finding, approval_missing, are_blocking, demands_second
+from policenotify.errors import ApprovalMissing, DraftConflict, MessageRejected
+from policenotify.findings import Finding, Level, approval_missing, are_blocking, demands_second
 from policenotify.journal.records import NeededApproval, NewPublication
 from policenotify.model.draft import Draft, DraftState, ReviewVerdict
 from policenotify.model.message import Message
 from policenotify.publishing.approval import ApprovalRule, rule_for
 from policenotify.publishing.arguments import check_names, checked_reason
-from policenotify.publishing.images import load_images
+from policenotify.publishing.images import file_names, load_images
 from policenotify.publishing.preparation import Preparer, ulid
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from policenotify.channel import Picture
     from policenotify.journal.journal import Journal
     from policenotify.model.receipt import Publication
 
@@ -35,7 +36,10 @@ _log = logging.getLogger("policenotify")
 
 
 class Drafts:
-    """What others read before it is published. Every method is one transaction, and so are approval and publication.
+    """What others read before it is published.
+
+    Every step is one transaction. The last approval and the publication are two: if the process ends between them, the
+    draft is approved, and the same call or `publish` publishes it.
 
     A draft is named by its id, its key or its publication. Each method asks the installation's rule (`may`).
 
@@ -73,55 +77,107 @@ class Drafts:
         """Return the drafts, newest first: those that may still be published or owe a second reading, or all."""
         return self._journal.drafts.list(only_open=only_open)
 
+    def standing(self, message: Message, *, key: str, to: Sequence[str] = ()) -> Draft | None:
+        """Return the open draft whose approval counts, or will, for a message with such a key on these channels."""
+        message, _ = load_images(message, self._journal.publications.picture)
+        return self._journal.drafts.standing(key, message.digest(), to)
+
     # --- writing
 
-    def create(self, message: Message, *, actor: str, key: str | None = None, to: Sequence[str] | None = None) -> Draft:
+    def create(
+        self,
+        message: Message,
+        *,
+        actor: str,
+        key: str | None = None,
+        for_keys: str = "",
+        to: Sequence[str] | None = None,
+        authenticated: bool = False,
+    ) -> Draft:
         """Store a message as a draft.
 
         Args:
             message: The message.
             actor: Its author.
             key: The key under which it is published. By default one of its own.
+            for_keys: The beginning of the keys for which its approval counts, for a message that is published again and
+                again, as those of campaigns are. By default it is published once, by its last approval.
             to: The channels or tags, as of `publish`. They cannot be changed later.
+            authenticated: You have verified who the actor is. Some rules demand it.
 
         Raises:
             IdempotencyConflict: The key names another draft.
             InvalidImage: An image cannot be used.
+            MessageRejected: The name of an image's file names a person or breaks another rule. A draft does not keep
+                the name, so no one who reads it could see that. Rename the file. Nothing was stored.
         """
         journal = self._journal
-        message, pictures = load_images(message, journal.publications.picture)
+        message, pictures = self._load_images(message)
         check_names("-" if key is None else key, actor)
+        check_names(for_keys or "-", actor)
         self._ask(actor, "draft", message)
         name = ulid(journal.now(), self._preparer.entropy(10))
         to = (to,) if isinstance(to, str) else to or ()
-        return journal.drafts.create(name, message, key=key or name, author=actor, to=to, pictures=pictures)
+        return journal.drafts.create(
+            name,
+            message,
+            key=key or name,
+            author=actor,
+            authenticated=authenticated,
+            for_keys=for_keys,
+            to=to,
+            pictures=pictures,
+        )
 
-    def revise(self, draft: str, message: Message, *, actor: str) -> Draft:
+    def revise(self, draft: str, message: Message, *, actor: str, authenticated: bool = False) -> Draft:
         """Store another version of a draft. Approvals of earlier versions do not count, and it is submitted again."""
         journal, known = self._journal, self.get(draft)
-        message, pictures = load_images(message, journal.publications.picture)
+        message, pictures = self._load_images(message)
         self._ask(actor, "draft", message)
-        return journal.drafts.revise(known.id, message, author=actor, pictures=pictures)
+        return journal.drafts.revise(known.id, message, author=actor, authenticated=authenticated, pictures=pictures)
 
-    def submit(self, draft: str, *, actor: str, reason: str = "") -> Draft:
+    def submit(
+        self,
+        draft: str,
+        *,
+        actor: str,
+        reason: str = "",
+        despite_findings: str = "",
+        until: datetime | None = None,
+    ) -> Draft:
         """Submit a draft to its readers.
 
         Args:
             draft: The draft.
             actor: Who submits it. Its publication is recorded under this name.
             reason: A word to the readers. A finding of level `second` demands one.
+            despite_findings: The administrator's written reason to publish it although a finding of level `block`
+                forbids it, as of `publish`. The actor must be allowed to `overrule`. Readers see it.
+            until: When it expires. By default as its rule (`expires`) has it.
 
         Raises:
             MessageRejected: A finding blocks: no one needs to read what cannot be published.
+            ApprovalMissing: No approval of it would count, for an author was not authenticated.
         """
         journal, known = self._journal, self.get(draft)
         self._ask(actor, "submit", known.message)
-        new, rule = self._prepared(known, actor)
+        despite_findings = despite_findings and checked_reason("despite_findings", despite_findings)
+        new, rule = self._prepared(known, actor, despite_findings)
+        despite_findings = despite_findings if are_blocking(new.findings) else ""
         if demands_second(new.findings):
             reason = checked_reason("reason", reason)
-        last = (new.at + rule.expires, known.message.expires_at, known.message.next_update_at)
+        if rule.authenticated and not all(revision.authenticated for revision in known.revisions):
+            raise ApprovalMissing([approval_missing(rule.readers, urgent=rule.urgent, authenticated=True)])
+        last = (until or new.at + rule.expires, known.message.expires_at, known.message.next_update_at)
         expires = min(filter(None, last))
-        return journal.drafts.submit(known.id, actor=actor, digest=known.digest, expires_at=expires, reason=reason)
+        return journal.drafts.submit(
+            known.id,
+            actor=actor,
+            digest=known.digest,
+            expires_at=expires,
+            reason=reason,
+            despite_findings=despite_findings,
+        )
 
     def withdraw(self, draft: str, *, actor: str, reason: str = "") -> Draft:
         """Take a draft back that is not published yet."""
@@ -138,6 +194,7 @@ class Drafts:
         digest: str,
         actor: str,
         reason: str = "",
+        authenticated: bool = False,
         publish: bool | None = None,
         wait: timedelta | float | None = None,
     ) -> Draft:
@@ -148,7 +205,9 @@ class Drafts:
             digest: `Draft.digest` of what was read. If it was changed since, nothing is approved.
             actor: The reader: no one who wrote any version of it, except in an exercise.
             reason: A word of the reader.
-            publish: Publish it with the last approval. By default as its rule (`auto`) has it.
+            authenticated: You have verified who the actor is. Some rules demand it.
+            publish: Publish it with the last approval. By default as its rule (`auto`) has it. What is approved for
+                many keys is not published by it.
             wait: How long to deliver then, as of `publish`.
 
         Raises:
@@ -157,11 +216,18 @@ class Drafts:
         """
         journal, known = self._journal, self.get(draft)
         self._ask(actor, "approve", known.message)
-        _, rule = self._prepared(known, known.submitted_by or actor)
+        _, rule = self._prepared(known, known.submitted_by or actor, known.despite_findings)
         known = journal.drafts.review(
-            known.id, ReviewVerdict.APPROVE, reader=actor, digest=digest, reason=reason, readers=rule.readers
+            known.id,
+            ReviewVerdict.APPROVE,
+            reader=actor,
+            digest=digest,
+            reason=reason,
+            authenticated=authenticated,
+            needed=NeededApproval(readers=rule.readers, authenticated=rule.authenticated),
         )
-        if known.state is DraftState.APPROVED and (rule.auto if publish is None else publish):
+        publish = rule.auto if publish is None else publish
+        if known.state is DraftState.APPROVED and publish and not known.for_keys:
             self._publish_read(known, actor=known.submitted_by, wait=wait)  # these very words, or nothing
             known = self.get(known.id)
         return known
@@ -180,7 +246,9 @@ class Drafts:
         reason = checked_reason("reason", reason)
         return journal.drafts.review(known.id, verdict, reader=actor, digest=digest, reason=reason)
 
-    def second_reading(self, draft: str, *, actor: str, objects: bool = False, reason: str = "") -> Draft:
+    def second_reading(
+        self, draft: str, *, actor: str, objects: bool = False, reason: str = "", authenticated: bool = False
+    ) -> Draft:
         """Record the second reading of an urgent publication.
 
         Args:
@@ -188,12 +256,15 @@ class Drafts:
             actor: The reader, who neither wrote nor published it.
             objects: It must be corrected or cancelled. Nothing is done by itself.
             reason: In the reader's words. An objection needs one.
+            authenticated: You have verified who the actor is. Some rules demand it.
         """
         journal, known = self._journal, self.get(draft)
         self._ask(actor, "second_reading", known.message)
         if objects:
             reason = checked_reason("reason", reason)
-        return journal.drafts.second_reading(known.id, reader=actor, objects=objects, reason=reason)
+        return journal.drafts.second_reading(
+            known.id, reader=actor, objects=objects, reason=reason, authenticated=authenticated
+        )
 
     # --- publishing
 
@@ -224,6 +295,8 @@ class Drafts:
     ) -> Publication:
         if known.key is None:
             raise DraftConflict(known.id, f"it is published already as {known.publication}.")
+        if known.for_keys:
+            raise DraftConflict(known.id, f"it is for publications whose key begins with {known.for_keys!r}.")
         return self._publish(
             known.message,
             key=known.key,
@@ -231,6 +304,7 @@ class Drafts:
             to=known.to or None,
             draft=known.id,
             urgent=urgent,
+            despite_findings=known.despite_findings,
             wait=wait,
             connection=connection,
         )
@@ -239,11 +313,8 @@ class Drafts:
         """Expire the drafts that no one approved in time. Those who wait for one learn it once, from the log."""
         expired = self._journal.drafts.expire()
         for draft in expired:
-            _log.warning(
-                "Draft %s of %s has expired: no one approved it in time. It was not published.",
-                draft.id,
-                draft.submitted_by,
-            )
+            text = "its approval has ended." if draft.approvals else "no one approved it in time."
+            _log.warning("Draft %s of %s has expired: %s It is not published.", draft.id, draft.submitted_by, text)
         return expired
 
     def missing_approval(self, new: NewPublication, *, draft: str | None, urgent: str) -> tuple[Finding, ...]:
@@ -251,7 +322,7 @@ class Drafts:
         rule = self.rule_for(new.message, new.findings, new.actor)
         if rule is None or draft is not None or (urgent and rule.urgent):
             return ()
-        return (approval_missing(rule.readers, urgent=rule.urgent),)
+        return (approval_missing(rule.readers, urgent=rule.urgent, authenticated=rule.authenticated),)
 
     def with_approval(
         self, new: NewPublication, *, draft: str | None, urgent: str, to: Sequence[str] | None
@@ -269,6 +340,7 @@ class Drafts:
             urgent=urgent,
             second_due_at=new.at + rule.within if rule and urgent else None,
             to=(to,) if isinstance(to, str) else tuple(to or ()),
+            authenticated=rule is not None and rule.authenticated,
         )
         return replace(new, approval=needed)
 
@@ -280,14 +352,30 @@ class Drafts:
         check_names("-", actor)
         self._journal.authorize(actor, action, message)
 
-    def _prepared(self, draft: Draft, actor: str) -> tuple[NewPublication, ApprovalRule]:
+    def _load_images(self, message: Message) -> tuple[Message, tuple[Picture, ...]]:
+        """Return a message with its images named by digest, and the pictures.
+
+        Raises:
+            MessageRejected: The name of a file has a finding.
+        """
+        if found := self._preparer.check_file_names(message, file_names(message)):
+            raise MessageRejected([replace(finding, level=Level.BLOCK) for finding in found])
+        return load_images(message, self._journal.publications.picture)
+
+    def _prepared(self, draft: Draft, actor: str, despite_findings: str) -> tuple[NewPublication, ApprovalRule]:
         """Return a draft as it would be published now, and the rule for its approval.
 
         Raises:
-            MessageRejected: A finding blocks.
+            MessageRejected: A finding blocks, and no reason lifts it.
+            NotAllowed: The installation's rule refuses it to the actor to lift one.
         """
         message, pictures = load_images(draft.message, self._journal.publications.picture)
-        new = self._preparer.prepare(message, pictures, key=draft.key or draft.id, actor=actor, to=draft.to or None)
+        key, despite = draft.key or draft.id, bool(despite_findings)
+        new = self._preparer.prepare(
+            message, pictures, key=key, actor=actor, to=draft.to or None, despite_findings=despite
+        )
         if are_blocking(new.findings):
-            raise MessageRejected(new.findings)
+            if not despite_findings or self._journal.may is None:
+                raise MessageRejected(new.findings)
+            self._journal.authorize(actor, "overrule", new.message)
         return new, self.rule_for(new.message, new.findings, actor) or ApprovalRule()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -46,6 +47,7 @@ _COLOURS_OF_A_DRAWING = 256  # maps, signs and logos stay sharp as PNG; a photog
 _QUALITIES = (90, 85, 80, 75)  # Pillow advises against more than 95; below 75 a smaller picture looks better
 _SHRINK = 0.85  # of each side, when no quality is enough
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)  # a pipe is opened without waiting
+_BETWEEN_WORDS = re.compile(r"_|(?<=[^\W\d])[-.+](?=[^\W\d])|(?<=[a-zà-ÿ])(?=[A-ZÀ-Ý])")  # of a file's name
 _SMALLEST = 64  # pixels; below, nothing can be recognised
 _TOO_LARGE = f"{MAX_PIXELS // 1_000_000} million are allowed, and {MAX_INPUT_SIDE} on a side. Save it smaller."
 _KNOWN_OTHERS = {
@@ -77,7 +79,8 @@ def load_images(message: Message, stored: Callable[[str, str], Picture]) -> tupl
 def file_names(message: Message) -> tuple[str, ...]:
     """Return the names of the files of the images, as words. Empty for an image without a file."""
     paths = (image.path.__fspath__() if image.path is not None else "" for image in message.images)
-    return tuple(os.path.basename(path).replace("_", " ") for path in paths)  # noqa: PTH119 - any path-like object
+    names = (os.path.splitext(os.path.basename(path))[0] for path in paths)  # noqa: PTH119, PTH122 - any path-like object
+    return tuple(_BETWEEN_WORDS.sub(" ", name) for name in names)
 
 
 def _load(image: MessageImage, stored: Callable[[str, str], Picture]) -> Picture:

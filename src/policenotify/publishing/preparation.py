@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from policenotify.channel import ChannelConfig, Clock, Operation, Picture
 from policenotify.checks import SHIPPED, Check, CheckContext, Vocabulary, run_checks
 from policenotify.errors import InvalidTransition, JournalError, MessageTooLong, PolicenotifyError, SettingsError
-from policenotify.findings import are_blocking
+from policenotify.findings import Finding, Level, are_blocking, images_left
 from policenotify.journal.records import LISTED, NewPublication, describe_incidents
 from policenotify.model import places
 from policenotify.model.history import History, RenderedPost, Target
@@ -26,7 +26,13 @@ from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
 from policenotify.publishing.defaults import fill_defaults
 from policenotify.publishing.images import load_images
-from policenotify.publishing.routing import Route, choose_targets, choose_targets_on, has_reached
+from policenotify.publishing.routing import (
+    Route,
+    channels_with_images,
+    choose_targets,
+    choose_targets_on,
+    has_reached,
+)
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import CategoryProfile, Locale, best_match, profile_of
 
@@ -162,25 +168,7 @@ class Preparer:
         _refuse_mixed_exercise(message, history)
         profile = profile_of(message.category, self.profiles)
         resolved = self._fill_defaults(message, profile, incident, history, at)
-        context = CheckContext(
-            message=resolved,
-            profile=profile,
-            history=history,
-            is_commune=lambda code: places.commune(code) is not None,
-            is_place_name=places.is_name,
-            communes_named=lambda name: frozenset(each.code for each in places.communes_named(name)),
-            locales=self.locales,
-            now=at,
-            zone=self.zone,
-            mentions=frozenset().union(*(channel.mentions for channel in self.channels.values())),
-            links=self.links,
-            names=self.names,
-            typed=message,
-            words=self.words,
-            file_names=tuple(
-                (message.language, f"images.{number}.path", name) for number, name in enumerate(file_names) if name
-            ),
-        )
+        context = self._check_context(message, resolved, profile, history, at, file_names)
         lifetime = at + profile.lifetime if profile.lifetime else None
         # An end, a correction and a cancellation are published however late. Anything else would be stale.
         stale_at = lifetime if message.stage in {Stage.OPENING, Stage.UPDATE, Stage.STANDALONE} else None
@@ -212,13 +200,59 @@ class Preparer:
         for name in self.duty_channels:  # no message of the desk begins there
             channels[name] = replace(channels[name], retired=True)
         targets = choose_targets(
-            resolved, history, tuple(channels.values()), self.routes, contains=places.contains, to=to
+            resolved,
+            history,
+            tuple(channels.values()),
+            self.routes,
+            contains=places.contains,
+            to=to,
+            deletes_images=self._deletes_images(resolved, history),
         )
+        if self._deletes_images(resolved, history):
+            left = channels_with_images(history, tuple(channels.values()), targets)
+            new = replace(new, findings=(*new.findings, images_left(left))) if left else new
         targets, pending, recipients = self._set_apart(targets, channels, history)
         posts, without_post = self._render(targets, channels, new, history, new.pictures, may_be_empty=bool(pending))
         rendered = {post.target.channel for post in posts}
         recipients = {name: people for name, people in recipients.items() if name in rendered}
         return replace(new, posts=posts, targets=(*without_post, *pending), recipients=recipients)
+
+    def check_file_names(self, message: Message, file_names: Sequence[str]) -> tuple[Finding, ...]:
+        """Return what blocks, or needs a second person, in the names of the files of the images."""
+        if not any(file_names):
+            return ()
+        profile = profile_of(message.category, self.profiles)
+        context = self._check_context(message, message, profile, History(), self.journal.now(), file_names)
+        fields, found = {name for _, name, _ in context.file_names}, run_checks(context, self.checks)
+        return tuple(finding for finding in found if finding.field in fields and finding.level is not Level.ADVISE)
+
+    def _check_context(
+        self,
+        typed: Message,
+        resolved: Message,
+        profile: CategoryProfile,
+        history: History,
+        at: datetime,
+        file_names: Sequence[str],
+    ) -> CheckContext:
+        names = enumerate(file_names)
+        return CheckContext(
+            message=resolved,
+            profile=profile,
+            history=history,
+            is_commune=lambda code: places.commune(code) is not None,
+            is_place_name=places.is_name,
+            communes_named=lambda name: frozenset(each.code for each in places.communes_named(name)),
+            locales=self.locales,
+            now=at,
+            zone=self.zone,
+            mentions=frozenset().union(*(channel.mentions for channel in self.channels.values())),
+            links=self.links,
+            names=self.names,
+            typed=typed,
+            words=self.words,
+            file_names=tuple((typed.language, f"images.{number}.path", name) for number, name in names if name),
+        )
 
     def prepare_pending(
         self, publication: Publication, channel: ChannelConfig
@@ -238,8 +272,15 @@ class Preparer:
         history = replace(history, entries=earlier)
         channel = self.discover_capabilities(channel)
         _, pictures = load_images(message, self.journal.publications.picture)
-        targets = choose_targets_on(message, history, channel)
+        deletes_images = self._deletes_images(message, history)
+        targets = choose_targets_on(message, history, channel, deletes_images=deletes_images)
         return self._render(targets, {channel.name: channel}, publication, history, pictures)
+
+    def _deletes_images(self, message: Message, history: History) -> bool:
+        """Return True if a message ends an incident of which a category, at any time, wants its images deleted."""
+        codes = {message.category, *(entry.message.category for entry in history.entries)}
+        wanted = any(self.profiles[code].deletes_images for code in codes & self.profiles.keys())
+        return wanted and message.stage in {Stage.END, Stage.CANCELLATION}
 
     def _fill_defaults(
         self, message: Message, profile: CategoryProfile, incident: str | None, history: History, now: datetime

@@ -21,10 +21,11 @@ from policenotify.errors import (
     InvalidTransition,
     JournalError,
     MessageRejected,
+    NotAllowed,
     SettingsError,
     forget_locals_of,
 )
-from policenotify.findings import Finding, are_blocking
+from policenotify.findings import Finding, are_blocking, by_level
 from policenotify.journal.records import LEASE, LISTED, NewPublication, describe_incidents
 from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.message import Message, parsed, read
@@ -245,7 +246,7 @@ class Publisher:
         missing = self.drafts.missing_approval(new, draft=None, urgent="")
         return Preview(
             message=new.message,
-            findings=(*missing, *new.findings),
+            findings=by_level((*missing, *new.findings)),
             posts=new.posts,
             deletions=tuple(
                 target for target in new.targets if target.operation is Operation.DELETE and not target.skip
@@ -298,7 +299,7 @@ class Publisher:
         Raises:
             ValueError: *key* or *actor* is empty or too long, *wait* is not a time, *wait* is not zero in your own
                 transaction, or *urgent* or *despite_findings* states no reason.
-            MessageRejected: A finding blocks, and no reason lifts it. The draft is kept.
+            MessageRejected: A finding blocks, and no reason lifts it. The refusal is recorded.
             ApprovalMissing: Others must read it first (a kind of `MessageRejected`).
             DraftConflict: The draft is not open any more, or is another message.
             InvalidTransition: The stage is not allowed now in this incident, or another process published first.
@@ -441,7 +442,7 @@ class Publisher:
                 raise MessageRejected(new.findings, new.id)
             new = replace(new, despite_findings=naming.despite_findings)
         if missing := self.drafts.missing_approval(new, draft=naming.draft, urgent=naming.urgent):
-            new = replace(new, findings=(*missing, *new.findings))
+            new = replace(new, findings=by_level((*missing, *new.findings)))
             self.journal.publications.add_refused(new)
             raise ApprovalMissing(new.findings, new.id)
         return new
@@ -450,10 +451,12 @@ class Publisher:
         """Return True if an administrator's written reason lifts what the findings forbid.
 
         Raises:
-            NotAllowed: The installation's rule refuses it to the actor.
+            NotAllowed: The installation's rule refuses it to the actor, or there is none.
         """
-        if not reason or self.journal.may is None:
+        if not reason:
             return False
+        if self.journal.may is None:
+            raise NotAllowed(new.actor, "overrule", "no rule names administrators")
         self.journal.authorize(new.actor, "overrule", new.message)
         return True
 

@@ -22,6 +22,7 @@ from policenotify.validation import did_you_mean
 Contains = Callable[[str, str], bool]
 """Returns whether an area (`commune:34172`, `epci:243400017`, `dept:34`) contains the commune with an INSEE code."""
 
+_FINAL: Final = frozenset({Stage.END, Stage.CANCELLATION})
 _BEGINNINGS: Final = frozenset({Stage.OPENING, Stage.STANDALONE})
 _NOT_OUT: Final = frozenset({Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SKIPPED, Outcome.DELETED})
 
@@ -60,6 +61,7 @@ def choose_targets(
     *,
     contains: Contains,
     to: Sequence[str] | None = None,
+    deletes_images: bool = False,
 ) -> tuple[Target, ...]:
     """Choose the channels and languages of a message, and what it answers there.
 
@@ -79,6 +81,7 @@ def choose_targets(
         routes: Its routes.
         contains: The tables of places.
         to: Names or tags of channels, instead of the routes. For a message that follows, they are further channels.
+        deletes_images: An END or CANCELLATION deletes the posts with images, where the network can.
 
     Returns:
         The targets, in the order of the channels. There is none if no route matches a message below Severe.
@@ -98,7 +101,7 @@ def choose_targets(
     targets: list[Target] = []
     for channel in channels:
         if channel.name in reached:
-            targets += _following(message, history, channel, reached[channel.name])
+            targets += _following(message, history, channel, reached[channel.name], deletes_images=deletes_images)
         elif channel in routed:
             targets += _beginning(message, channel)
     known = {channel.name for channel in channels}
@@ -111,17 +114,20 @@ def choose_targets(
     return tuple(targets)
 
 
-def choose_targets_on(message: Message, history: History, channel: ChannelConfig) -> tuple[Target, ...]:
+def choose_targets_on(
+    message: Message, history: History, channel: ChannelConfig, *, deletes_images: bool = False
+) -> tuple[Target, ...]:
     """Choose the targets on one channel that could not be used when the message was published.
 
     Args:
         message: The resolved message.
         history: The publications of the incident before that message.
         channel: The channel as it is now.
+        deletes_images: As of `choose_targets`.
     """
     parts = _reached(history, [channel]).get(channel.name) if message.stage not in _BEGINNINGS else None
     if parts:
-        return tuple(_following(message, history, channel, parts))
+        return tuple(_following(message, history, channel, parts, deletes_images=deletes_images))
     # Its use may have been among the settings that could not be read.
     skip = f"{channel.name!r} is retired; nothing begins on it." if channel.retired else ""
     if channel.exercise != message.exercise:
@@ -237,7 +243,7 @@ def _reached(history: History, channels: Sequence[ChannelConfig]) -> dict[str, l
 
 
 def _following(
-    message: Message, history: History, channel: ChannelConfig, parts: Sequence[PostedPart]
+    message: Message, history: History, channel: ChannelConfig, parts: Sequence[PostedPart], *, deletes_images: bool
 ) -> Iterator[Target]:
     """Yield a target for each language of the channel so far; more for an update."""
     if channel.exercise != message.exercise:
@@ -255,6 +261,9 @@ def _following(
         targets = _correction(targets, message, history, channel)
     if message.stage is Stage.CANCELLATION and channel.capabilities.deletes:
         targets = _cancellation(targets, history, channel)
+    shows = channel.capabilities.images > 0
+    if deletes_images and shows and message.stage in _FINAL and channel.capabilities.deletes:
+        targets = _without_images(targets, history, channel)
     targets += [
         replace(_target(channel, language), skip=f"The message does not speak {language!r}.")
         for language in before
@@ -298,6 +307,49 @@ def _cancellation(targets: list[Target], history: History, channel: ChannelConfi
         return deletions
     # The posts that it would answer are deleted.
     return [*(replace(target, reply_to=()) for target in targets), *deletions]
+
+
+def _without_images(targets: list[Target], history: History, channel: ChannelConfig) -> list[Target]:
+    """Return the posts of an end or cancellation, then the deletions of what has images, newest first."""
+    planned = {(target.target, target.target_part) for target in targets}
+    deletions = [
+        _deletion(channel, entry, part)
+        for entry, part in reversed(_with_images(history))
+        if _is_on(part, channel) and part.outcome is Outcome.POSTED and (entry.publication, part.part) not in planned
+    ]
+    if not deletions:
+        return targets
+    # The posts that it would answer are deleted.
+    return [*(replace(target, reply_to=()) for target in targets), *deletions]
+
+
+def _with_images(history: History) -> list[tuple[HistoryEntry, PostedPart]]:
+    """Return the posts that have images, those that a correction with images has edited included."""
+    pictured: set[str] = set()
+    for entry in history.entries:
+        publication = entry.publication if entry.message.images else None
+        while publication and publication not in pictured and (known := history.entry(publication)):
+            pictured.add(publication)
+            publication = known.message.lifecycle.corrects
+    return [(entry, part) for entry in history.entries if entry.publication in pictured for part in entry.posts]
+
+
+def channels_with_images(
+    history: History, channels: Sequence[ChannelConfig], targets: Sequence[Target]
+) -> tuple[str, ...]:
+    """Return the channels on which images are, or may come out, that none of these targets deletes."""
+    planned = {
+        (target.channel, target.target, target.target_part)
+        for target in targets
+        if target.operation is Operation.DELETE
+    }
+    without = {channel.name for channel in channels if not channel.capabilities.images}
+    left = {
+        part.channel
+        for entry, part in _with_images(history)
+        if part.outcome not in _NOT_OUT and (part.channel, entry.publication, part.part) not in planned
+    }
+    return tuple(sorted(left - without))
 
 
 def _deletion(channel: ChannelConfig, entry: HistoryEntry, part: PostedPart) -> Target:

@@ -264,7 +264,9 @@ class ApprovalSettings(_Table):
         urgent: It may be published before, with a written reason and a second reading afterwards.
         within: How long after an urgent publication the second reading is due.
         auto: The last approval publishes.
-        except_actors: Actors whose messages no one needs to approve.
+        authenticated: Authors and readers count only if an application has verified who they are. On the command line,
+            an actor is only named.
+        except_actors: The exact names of actors whose messages no one needs to approve.
     """
 
     categories: frozenset[CategoryCode] = frozenset()
@@ -275,7 +277,14 @@ class ApprovalSettings(_Table):
     urgent: bool = True
     within: Annotated[_Duration, Field(gt=timedelta(0))] = ApprovalRule().within
     auto: bool = True
+    authenticated: bool = False
     except_actors: frozenset[str] = frozenset()
+
+    @model_validator(mode="after")
+    def _refuse_named_exceptions(self) -> Self:
+        if self.authenticated and self.except_actors:
+            raise ValueError("except_actors are only named: leave them out, or leave out authenticated")
+        return self
 
     def rule(self) -> ApprovalRule:
         """Return the rule for the publisher."""
@@ -318,7 +327,7 @@ class WordListSettings(_Table):
 
     add: tuple[str, ...] = ()
     remove: dict[str, _Reason] = Field(default_factory=dict)
-    off: _Reason | Literal[""] = ""
+    off: _Reason = ""
 
     def change(self) -> WordListChange:
         """Return the change for the checks."""

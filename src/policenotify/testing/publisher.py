@@ -22,6 +22,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, StateStore
+from policenotify.checks import Vocabulary
 from policenotify.errors import ChannelError, MissingExtra, SettingsError
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
@@ -276,6 +277,9 @@ def _installation(settings: Settings) -> tuple[list[ChannelConfig], dict[str, An
         "locales": locales_of(settings),
         "zone": settings.zone,
         "sender": settings.sender,
+        "links": settings.links,
+        "names": settings.names,
+        "words": Vocabulary({name: change.change() for name, change in settings.words.items()}),
         "wait": settings.wait,
         "reminders": settings.reminders.policy(),
         "approval": [approval.rule() for approval in settings.approval],

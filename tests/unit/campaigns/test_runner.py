@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from policenotify.campaigns import Action, Decision, decide, run
+from policenotify.campaigns import Action, Decision, decide, run, submit
 from policenotify.campaigns.runner import EVENT_KIND, parse_key, upcoming
-from policenotify.errors import PublishingStopped
+from policenotify.errors import ApprovalMissing, DraftConflict, PublishingStopped
+from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.publisher import Publisher
 from tests.support.campaigns import campaign, tip, utc
 from tests.support.clocks import SetClock
@@ -186,3 +187,109 @@ def test_a_machine_that_stalled_leaves_it_to_those_that_did_not(desk: Desk, monk
     monkeypatch.setattr("policenotify.campaigns.runner.decide", stalling)
     assert run(first, [campaign()], actor="prévention", wait=NOW).published == ()
     assert keys(second) == ["campaign ete 2026-01-01 z"]
+
+
+# --- messages that other people read first
+
+
+def reading(desk: Desk, **how: Any) -> Publisher:
+    return desk.publisher(approval=[ApprovalRule(categories=frozenset({"burglary_prevention"}), **how)])
+
+
+def approve_all(publisher: Publisher, *campaigns: Any) -> list[str]:
+    drafts = submit(publisher, campaigns, actor="claire")
+    return [publisher.drafts.approve(each.id, digest=each.digest, actor="hugo").state for each in drafts]
+
+
+def test_what_others_must_read_is_published_when_one_has(desk: Desk) -> None:
+    publisher, mine = reading(desk), campaign(messages=[tip("a"), tip("b")])
+    refused = run(publisher, [mine], actor="cron", wait=NOW)
+    assert "Message 'a' needs the approval of another person" in refused.problems["ete"]
+    drafts = submit(publisher, [mine], actor="claire")
+    assert [each.state for each in drafts] == ["submitted", "submitted"]
+    assert [each.id for each in submit(publisher, [mine], actor="claire")] == [each.id for each in drafts]
+    waits = run(publisher, [mine], actor="cron", wait=NOW)
+    assert f"waits for its readers: policenotify drafts {drafts[0].id}" in waits.problems["ete"]
+    assert keys(publisher) == []
+    done = publisher.drafts.approve(drafts[0].id, digest=drafts[0].digest, actor="hugo")
+    assert (done.state, done.publication) == ("approved", None)
+    published = run(publisher, [mine], actor="cron", wait=NOW)
+    assert (keys(publisher), published.problems) == (["campaign ete 2026-01-01 a"], {})
+    assert run(publisher, [mine], actor="cron", wait=NOW).published == ()
+    at(desk, "2026-01-02T17:30")
+    assert "Message 'b' waits" in run(publisher, [mine], actor="cron", wait=NOW).problems["ete"]
+    publisher.drafts.approve(drafts[1].id, digest=drafts[1].digest, actor="hugo")
+    for day in ("02", "03", "04"):
+        at(desk, f"2026-01-{day}T17:40")
+        run(publisher, [mine], actor="cron", wait=NOW)
+    assert keys(publisher) == [f"campaign ete 2026-01-0{day} {name}" for day, name in enumerate("abab", 1)]
+    publisher.journal.audit.verify()
+
+
+def test_an_approval_is_of_the_words_channels_and_campaign(desk: Desk) -> None:
+    publisher = reading(desk)
+    assert approve_all(publisher, campaign(messages=[tip("a")])) == ["approved"]
+    edited = {"name": "a", "message": {**tip("a")["message"], "description": "Fermez."}}
+    for other in (
+        campaign(messages=[edited]),
+        campaign(messages=[tip("a")], to=["bluesky"]),
+        campaign(messages=[tip("a")], name="autre"),
+    ):
+        assert "needs the approval" in run(publisher, [other], actor="cron", wait=NOW).problems[other.name]
+        assert keys(publisher) == []
+        assert approve_all(publisher, other) == ["approved"]
+    assert len(run(publisher, [campaign(messages=[tip("a")])], actor="cron", wait=NOW).published) == 1
+
+
+def test_what_a_reader_takes_back_is_published_no_more(desk: Desk) -> None:
+    publisher, mine = reading(desk), campaign(messages=[tip("a")])
+    approve_all(publisher, mine)
+    run(publisher, [mine], actor="cron", wait=NOW)
+    [draft] = submit(publisher, [mine], actor="claire")
+    publisher.drafts.return_to_author(draft.id, digest=draft.digest, actor="hugo", reason="Texte à revoir.")
+    at(desk, "2026-01-02T17:30")
+    assert "A reader returned message 'a'" in run(publisher, [mine], actor="cron", wait=NOW).problems["ete"]
+    publisher.drafts.withdraw(draft.id, actor="claire")
+    assert "needs the approval" in run(publisher, [mine], actor="cron", wait=NOW).problems["ete"]
+    assert len(keys(publisher)) == 1
+
+
+def test_an_approval_ends_with_its_campaign_or_after_a_year(desk: Desk) -> None:
+    publisher = reading(desk, expires=timedelta(minutes=5))
+    [short] = submit(publisher, [campaign(messages=[tip("a")], end=date(2026, 2, 1))], actor="claire")
+    assert short.expires_at is not None
+    assert short.expires_at.date() == date(2026, 2, 3)
+    [long] = submit(publisher, [campaign(messages=[tip("b")], name="annee")], actor="claire")
+    assert long.expires_at is not None
+    assert long.expires_at.date() == date(2027, 1, 2)
+
+
+def test_an_actor_without_readers_publishes_at_once(desk: Desk) -> None:
+    publisher = reading(desk, except_actors=frozenset({"cron"}))
+    assert len(run(publisher, [campaign()], actor="cron", wait=NOW).published) == 1
+    assert (
+        submit(
+            publisher,
+            [
+                campaign(
+                    name="x", messages=[{"name": "a", "message": {"category": "recruitment", "headline": "Concours"}}]
+                )
+            ],
+            actor="c",
+        )
+        == ()
+    )
+
+
+def test_only_who_is_authenticated_submits_and_approves_where_the_rule_demands_it(desk: Desk) -> None:
+    publisher, mine = reading(desk, authenticated=True), [campaign(messages=[tip("a")])]
+    with pytest.raises(ApprovalMissing, match="All must be authenticated"):
+        submit(publisher, mine, actor="claire")
+    assert "Submit it:" in run(publisher, mine, actor="cron", wait=NOW).problems["ete"]
+    [draft] = submit(publisher, mine, actor="oidc:1", authenticated=True)
+    assert submit(publisher, mine, actor="oidc:1", authenticated=True)[0].id == draft.id
+    with pytest.raises(DraftConflict, match="only a reader who is authenticated counts"):
+        publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")
+    assert "waits for its readers" in run(publisher, mine, actor="cron", wait=NOW).problems["ete"]
+    publisher.drafts.approve(draft.id, digest=draft.digest, actor="oidc:2", authenticated=True)
+    assert len(run(publisher, mine, actor="cron", wait=NOW).published) == 1

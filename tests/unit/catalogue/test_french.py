@@ -127,9 +127,9 @@ def test_any_text_is_translated(pieces: list[str]) -> None:
 
 
 ENGLISH_AND_FRENCH = """
-Nothing was sent: the message may not go out as it is. The draft is kept as 01ABC.⏎  PN112 block · headline: There is \
-no word in it. Describe in a few words what happens.
-= Rien n'a été envoyé : le message ne peut pas partir tel quel. Le brouillon est gardé sous 01ABC.⏎  PN112 BLOQUANT · \
+Nothing was sent: the message may not go out as it is. The refusal is recorded as 01ABC.⏎  PN112 block · headline: \
+There is no word in it. Describe in a few words what happens.
+= Rien n'a été envoyé : le message ne peut pas partir tel quel. Le refus est au journal sous 01ABC.⏎  PN112 BLOQUANT · \
 titre (headline) : Il ne contient aucun mot. Décrivez en quelques mots ce qui se passe.
 PN112 block · headline: There is no word in it. Describe in a few words what happens.
 = PN112 BLOQUANT · titre (headline) : Il ne contient aucun mot. Décrivez en quelques mots ce qui se passe.

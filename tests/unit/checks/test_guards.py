@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
 import pytest
-from hypothesis import given
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from policenotify.checks import CHECKS, Vocabulary, WordListChange, run_checks
@@ -19,9 +20,11 @@ from tests.support.checks import context
 
 TUNED: Final = corpus.read("tuned")
 HELD_OUT: Final = (*corpus.read("held_out"), *corpus.read("held_out_2"))
-BLOCKED: Final = [entry for entry in TUNED if entry.level is Level.BLOCK and "images" not in entry.fields]
 LOOK_ALIKES: Final = str.maketrans("aceopxyi", "асеорхуі")  # Cyrillic
 FULL_WIDTH: Final = {ord(letter): ord(letter) + 0xFEE0 for letter in "abcdefghijklmnopqrstuvwxyz"}
+
+
+_GUARD: Final = re.compile("PN[23]|PN423")
 
 
 def _id(entry: corpus.Entry) -> str:
@@ -44,6 +47,50 @@ def test_messages_that_the_rules_were_not_tuned_on() -> None:
     assert sum(entry.false_alarm for entry in clean) <= 0.02 * len(clean)
 
 
+def test_the_corpus_of_a_stranger_stays_found() -> None:
+    """Looked at once on 26 November 2026 (figures in the file). This holds what was mended after it."""
+    entries = corpus.read("held_out_3")
+    assert {entry.code for entry in entries if entry.missed} <= {"PN215", "PN218"}
+    assert [entry.text for entry in entries if entry.false_alarm] == []
+
+
+@pytest.mark.parametrize(
+    ("code", "category", "text"),
+    [
+        ("PN201", "arrest", "Deux hommes ont saccagé puis pillé un magasin."),
+        ("PN201", "arrest", "Les pillards de la zone commerciale ont été interpellés."),
+        ("PN202", "arrest", "La présidente du club de rugby a été entendue."),
+        ("PN204", "traffic_accident", "La cycliste décédée était infirmière."),
+        ("PN204", "fire", "La personne morte vivait au deuxième étage."),
+        ("PN205", "arrest", "Un homme soupçonné de viol sur ses propres enfants."),
+        ("PN207", "police_operation", "Voiture en fuite, plaque espagnole 1234 BCD."),
+        ("PN217", "burglary_prevention", "Cacher sa clé sous le pot, c'est tenter le diable."),
+        ("PN301", "police_operation", "Des tireurs de précision sont postés dans la rue."),
+        ("PN307", "burglary_prevention", "Il suffit de casser le cylindre avec une pince."),
+        ("PN308", "traffic_accident", "La conductrice roulait trop vite."),
+        ("PN423", "fire", "Feu d'entrepôt [à confirmer]"),
+    ],
+)
+def test_a_sibling_of_what_the_stranger_found(code: str, category: str, text: str) -> None:
+    found = run_checks(context(category=category, lifecycle={}, headline=text, basis=[{"who": "prosecutor"}]))
+    assert code in {finding.code for finding in found}
+
+
+@pytest.mark.parametrize(
+    ("category", "text"),
+    [
+        ("traffic_accident", "Un homme est mort malgré les soins d'un médecin."),
+        ("police_operation", "Plaque tournante du trafic : 135 euros saisis."),
+        ("arrest", "Deux RIB et un IBAN falsifiés ont été saisis."),
+        ("arrest", "L'heure de la conférence reste à préciser."),
+        ("planned_event", "La radiographie de la délinquance en 2025."),
+    ],
+)
+def test_a_harmless_sibling_passes(category: str, text: str) -> None:
+    found = run_checks(context(category=category, lifecycle={}, headline=text, basis=[{"who": "prosecutor"}]))
+    assert not [one for one in found if one.code[:3] in {"PN2", "PN3"} or one.code == "PN423"]
+
+
 def test_the_corpus_has_an_example_of_every_guard() -> None:
     codes = {check.code for check in CHECKS if check.code.startswith(("PN2", "PN3")) or check.code == "PN423"}
     assert codes == {entry.code for entry in TUNED if entry.code}
@@ -51,49 +98,198 @@ def test_the_corpus_has_an_example_of_every_guard() -> None:
     assert len(HELD_OUT) >= 120
 
 
+HIDDEN: Final = [entry for entry in (*TUNED, *HELD_OUT) if entry.level is Level.BLOCK and "images" not in entry.fields]
+CLEAN: Final = [
+    entry
+    for name in ("tuned", "held_out", "held_out_2", "linter_tuned", "linter_held_out")
+    for entry in corpus.read(name)
+    if entry.level is None
+]
+
+
+def _sentences(text: str) -> str:
+    """Return a text in small letters, with a capital at the beginning of each sentence."""
+    return re.sub(r"(?:^|(?<=[.!?] ))\w", lambda letter: letter[0].upper(), text.lower())
+
+
+def _apart(text: str, sign: str, pause: str) -> str:
+    return pause.join(sign.join(word) if word.isalpha() else word for word in text.split(" "))
+
+
 SPELLINGS: Final[dict[str, Callable[[str], str]]] = {
+    "as typed": str,
     "soft hyphens": "\u00ad".join,
     "zero-width spaces": "\u200b".join,
     "no-break spaces": lambda text: text.replace(" ", "\u00a0"),
     "two spaces": lambda text: text.replace(" ", "  "),
     "decomposed accents": lambda text: unicodedata.normalize("NFD", text),
+    "without accents": lambda text: "".join(
+        letter for letter in unicodedata.normalize("NFD", text) if not unicodedata.combining(letter)
+    ),
     "Cyrillic letters": lambda text: text.translate(LOOK_ALIKES),
     "full width": lambda text: text.translate(FULL_WIDTH),
     "typographic apostrophes": lambda text: text.replace("'", "’"),
     "variation selectors": "\ufe0f".join,
     "narrow spaces": lambda text: text.replace(" ", "\u202f"),
 }
-
-
-@pytest.mark.parametrize("entry", BLOCKED, ids=_id)
-@given(chosen=st.lists(st.sampled_from(sorted(SPELLINGS)), min_size=1, max_size=4, unique=True))
-def test_no_spelling_hides_what_is_blocked(entry: corpus.Entry, chosen: list[str]) -> None:
-    if entry.code == "PN423":  # a desk's own slip, which nobody hides
-        return
-    text = entry.text
-    for name in chosen:
-        text = SPELLINGS[name](text)
-    fields = {**entry.fields, "headline": "Information", "description": text}
-    assert any(one.level is Level.BLOCK for one in run_checks(context(**fields))), (chosen, text)
-
-
-WHOLE: Final[dict[str, Callable[[str], str]]] = {
+CASES: Final[dict[str, Callable[[str], str]]] = {
+    "as typed": str,
+    "small letters": str.lower,
     "capitals": str.upper,
-    "letters apart": lambda text: "  ".join(" ".join(word) if word.isalpha() else word for word in text.split(" ")),
-    "dots between letters": lambda text: " ".join(".".join(word) if word.isalpha() else word for word in text.split()),
-    "without accents": lambda text: "".join(filter(str.isascii, unicodedata.normalize("NFD", text))),
+    "capitals of words": str.title,
+    "capitals for small letters": str.swapcase,
+    "sentences in small letters": _sentences,
 }
+WHOLE: Final[dict[str, Callable[[str], str]]] = {
+    "letters apart": lambda text: _apart(text, " ", "  "),
+    "letters apart without a pause": lambda text: _apart(text, " ", " "),
+    "dots between letters": lambda text: _apart(text, ".", " "),
+    "hyphens between letters": lambda text: _apart(text, "-", " "),
+    "figures for vowels": lambda text: text.translate(str.maketrans("oiea", "0134")),
+    "figures for letters": lambda text: text.translate(str.maketrans("olest", "01357")),
+}
+# Limits, as docs/explanation/lawful-words.md names them: the fewest words with figures in all of a text.
+PASSING: Final[dict[str, int]] = {"letters apart without a pause": 1, "figures for letters": 3}
 
 
+def _passes(entry: corpus.Entry, text: str) -> bool:
+    fields = {**entry.fields, "headline": "Information", "description": text}
+    return all(one.level is not Level.BLOCK for one in run_checks(context(**fields)))
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_no_spelling_hides_what_is_blocked(spelling: str, case: str) -> None:
+    texts = [(entry, SPELLINGS[spelling](CASES[case](entry.text))) for entry in HIDDEN]
+    assert [text for entry, text in texts if _passes(entry, text)] == []
+
+
+@given(data=st.data(), case=st.sampled_from(sorted(CASES)), chosen=st.sets(st.sampled_from(sorted(SPELLINGS))))
+def test_no_mixture_of_spellings_hides_what_is_blocked(data: st.DataObject, case: str, chosen: set[str]) -> None:
+    entry = data.draw(st.sampled_from(HIDDEN))
+    text = CASES[case](entry.text)
+    for name in sorted(chosen):
+        text = SPELLINGS[name](text)
+    assert not _passes(entry, text), text
+
+
+@pytest.mark.parametrize("case", ["as typed", "small letters", "capitals"])
 @pytest.mark.parametrize("spelling", WHOLE)
-def test_no_spelling_of_the_whole_text_hides_what_is_blocked(spelling: str) -> None:
-    for entry in BLOCKED:
-        # What nobody hides, and a name in a hashtag, which only its capitals divide.
-        if entry.code == "PN423" or "#" in entry.text:
-            continue
-        text = WHOLE[spelling](entry.text)
-        found = run_checks(context(**{**entry.fields, "headline": "Information", "description": text}))
-        assert any(one.level is Level.BLOCK for one in found), text
+def test_no_spelling_of_the_whole_text_hides_what_is_blocked(spelling: str, case: str) -> None:
+    texts = [(entry, WHOLE[spelling](CASES[case](entry.text))) for entry in HIDDEN]
+    passing = [text for entry, text in texts if _passes(entry, text)]
+    assert len(passing) <= PASSING.get(spelling, 0), passing
+
+
+@pytest.mark.parametrize("case", ["small letters", "sentences in small letters"])
+def test_a_clean_text_in_small_letters_passes(case: str) -> None:
+    alarms = [
+        entry.text
+        for entry in CLEAN
+        if any(
+            one.code.startswith(("PN2", "PN3", "PN423")) and one.level is not Level.ADVISE
+            for one in run_checks(context(**{**entry.fields, "description": CASES[case](entry.text)}))
+        )
+    ]
+    assert len(alarms) <= 0.02 * len(CLEAN), alarms
+
+
+@pytest.mark.parametrize("spelling", ["small letters", "capitals", "capitals for small letters", "capitals of words"])
+def test_a_name_is_found_however_its_letters_are_written(spelling: str) -> None:
+    """Only what is found is spelt otherwise, in a text that stays as it is."""
+    for entry in HIDDEN:
+        fields = {**entry.fields, "headline": "Information", "description": entry.text}
+        found = {one.span for one in run_checks(context(**fields)) if one.level is Level.BLOCK}
+        text = entry.text
+        for start, end in sorted(filter(None, found), reverse=True):
+            text = text[:start] + CASES[spelling](text[start:end]) + text[end:]
+        assert not _passes(entry, text), text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "L'enquête vise kevin martin.",
+        "L'enquête vise julie m. depuis hier.",
+        "La victime, pierre vidal, est à l'hôpital.",
+        "L'arrestation de rose martin a eu lieu à Agde.",
+        "Pierre vidal (50 ans) se promenait.",
+        "Un accord avec marc-antoine delorme est trouvé.",
+        "Interpellation du footballeur k. benrahma à Agde.",
+        "#KARIMBENSALAH INTERPELLÉ",
+        "#kArImBeNsAlAh interpellé à Agde",
+        "J e a n D u p o n t est parti d'Agde.",
+        "Ju1i3n est parti d'Agde.",
+        "J34n Dupont est parti d'Agde.",
+        "Le domicile de la famille montagné, à Agde.",
+        "Appel de la famille cazalis à la population d'Agde.",
+    ],
+)
+def test_a_name_without_its_capitals_is_a_name(text: str) -> None:
+    found = run_checks(context(category="police_operation", description=text))
+    assert "PN202" in {finding.code for finding in found}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Une voiture blanche renversée à Agde.",
+        "Une pierre, blanche, est tombée à Agde.",
+        "La marine interpelle un navire, 20 ans après.",
+        "Pierre blanche, 2 ans de travaux à Agde.",
+        "La famille remercie les secours.",
+        "La famille est proche.",
+        "La famille monoparentale, relogée, va bien.",
+        "Le samedi 8 mars deux blessés à Agde.",
+        "Le quai a. Sortez.",
+        "#marinenationale : portes ouvertes à Agde",
+        "#Marineinterpelle",
+        "A T T E N T I O N, rue fermée",
+        "rose, bleu et blanc",
+        "rue de la pierre",
+        "Notre site : pierre-vidal.example, contact@pierre.example",
+        "saint-pierre-la-mer",
+    ],
+)
+def test_a_word_that_is_a_name_too_is_a_word(text: str) -> None:
+    found = run_checks(context(category="police_operation", description=text))
+    assert "PN202" not in {finding.code for finding in found}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "un adolescent du quartier sensible interpellé",
+        "un adolescent renversé devant le collège lundi",
+        "une lycéenne du lycée professionnel est blessée",
+        "une lycéenne blessée devant son lycée",
+        "une lycéenne blessée devant le lycée, rue fermée",
+        "une lycéenne blessée devant le lycée fermé",
+    ],
+)
+def test_a_school_or_quarter_without_a_name_identifies_nobody(text: str) -> None:
+    found = run_checks(context(category="police_operation", headline=text, instruction=""))
+    assert "PN203" not in {finding.code for finding in found}
+
+
+@pytest.mark.parametrize(
+    ("text", "variant"),
+    [
+        ("V0leurs et vict1mes à Agde", "chiffres"),
+        ("L e  m a r c h é  d u  s a m e d i  e s t  f e r m é", "lettres sont séparées"),
+    ],
+)
+def test_a_text_that_no_check_can_read_is_refused(text: str, variant: str) -> None:
+    found = [one for one in run_checks(context(headline=text)) if one.code == "PN423"]
+    assert found
+    assert all(one.level is Level.BLOCK and variant in one.reason_fr for one in found)
+
+
+def test_ordinary_figures_in_words_are_not_refused() -> None:
+    text = (
+        "Lignes L1bis et L2ter, GIGN34, 18h30, A9, H5N1, @sdis34ab, https://a1bcd.example/x2yz3ab #Plan3Eaux, covid19x"
+    )
+    assert "PN423" not in {one.code for one in run_checks(context(headline=text))}
 
 
 WORDS: Final = ["coupable", "meurtrier", "cambrioleur", "racaille", "pyromane", "trafiquant", "vermine", "kidnappeur"]
@@ -115,18 +311,51 @@ def test_letters_apart_figures_for_letters_and_capitals_hide_nothing(
     assert any(one.level is Level.BLOCK for one in run_checks(context(category="arrest", headline=text)))
 
 
-@pytest.mark.parametrize("entry", [entry for entry in TUNED if entry.level], ids=_id)
-def test_cutting_a_span_out_removes_its_finding(entry: corpus.Entry) -> None:
-    for finding in entry.findings():
-        if finding.span is None or finding.field not in entry.fields:
+def _cut(fields: dict[str, Any]) -> int:
+    """Cut each span out of its text, require that its finding is gone, and return how many spans were cut."""
+    found = [one for one in run_checks(context(**fields)) if _GUARD.match(one.code)]
+    count = 0
+    for finding in found:
+        text = fields.get(finding.field)
+        if finding.span is None or text is None:
             continue
         start, end = finding.span
-        text = entry.fields[finding.field]
         assert 0 <= start < end <= len(text)
-        fields = {**entry.fields, finding.field: f"{text[:start]} … {text[end:]}"}
-        left = [one for one in run_checks(context(**fields)) if (one.code, one.field) == (finding.code, finding.field)]
-        before = [one for one in entry.findings() if (one.code, one.field) == (finding.code, finding.field)]
-        assert len(left) < len(before)
+        shorter = {**fields, finding.field: f"{text[:start]} … {text[end:]}"}
+        kind = (finding.code, finding.field, finding.reason)
+        kinds = (
+            [(one.code, one.field, one.reason) for one in each] for each in (run_checks(context(**shorter)), found)
+        )
+        after, before = (list(each).count(kind) for each in kinds)
+        assert after < before, (finding.code, text, text[start:end])
+        count += 1
+    return count
+
+
+def test_cutting_a_span_out_of_any_text_of_the_corpus_removes_its_finding() -> None:
+    entries = [entry for entry in (*TUNED, *HELD_OUT) if entry.level]
+    counts = [_cut(entry.fields) for entry in entries]
+    assert sum(counts) > len(entries)
+    # The others are found in no text but in data that is missing: an agreement, a link.
+    assert sum(count > 0 for count in counts) > 0.9 * len(entries)
+
+
+@given(
+    pieces=st.lists(
+        st.sampled_from([entry.text for entry in HIDDEN])
+        | st.text(st.characters(categories=["L", "N", "P", "Zs"]), max_size=12),
+        min_size=1,
+        max_size=4,
+    ),
+    category=st.sampled_from(sorted({entry.category for entry in HIDDEN})),
+    case=st.sampled_from(sorted(CASES)),
+    spelling=st.sampled_from(sorted(SPELLINGS)),
+)
+def test_cutting_a_span_out_of_any_text_removes_its_finding(
+    pieces: list[str], category: str, case: str, spelling: str
+) -> None:
+    text = SPELLINGS[spelling](CASES[case](" ".join(pieces)))
+    event("found" if _cut({"category": category, "headline": "Information", "description": text}) else "clean")
 
 
 def test_every_finding_tells_an_officer_in_two_languages_what_to_do() -> None:

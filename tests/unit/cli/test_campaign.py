@@ -69,6 +69,31 @@ def test_run_publishes_what_is_due_once_and_report_shows_it(run: Run, desk: Desk
     assert run("campaign", "report", "--since", "x").code == 2
 
 
+def test_what_others_must_read_is_submitted_approved_and_published(run: Run, desk: Desk, file: Path) -> None:
+    settings = desk.folder / "policenotify.toml"
+    settings.write_text(
+        settings.read_text("utf-8") + '\n[[approval]]\ncategories = ["burglary_prevention"]\n', encoding="utf-8"
+    )
+    checked = run("campaign", "check", file)
+    assert (checked.code, "needs the approval of another person. Submit it:" in checked.words) == (0, True)
+    refused = run("campaign", "run", file)
+    assert (refused.code, "Message 'a' needs the approval" in refused.words) == (1, True)
+    drafts = run("campaign", "submit", file, "--actor", "claire", "--json").document["drafts"]
+    assert [(each["state"], each["for_keys"]) for each in drafts] == [("submitted", "campaign ete ")] * 2
+    for draft in drafts:
+        own = run("approve", draft["id"], "--digest", draft["digest"], "--actor", "claire")
+        assert own.code == 1
+        done = run("approve", draft["id"], "--digest", draft["digest"], "--actor", "hugo")
+        assert (done.code, "Its approval counts until" in done.out) == (0, True)
+    assert not desk.bluesky.posts
+    assert "drafts wait" not in run("status").out
+    ran = run("campaign", "run", file)
+    assert (ran.code, "standalone · Fermez vos volets" in ran.out) == (0, True)
+    assert len(desk.bluesky.posts) == 1
+    assert run("campaign", "check", file, "--json").document["remarks"] == []
+    assert "For every publication with a key that begins so: campaign ete" in run("drafts").words
+
+
 def test_an_incident_makes_it_wait_and_a_wrong_campaign_exits_with_1(run: Run, desk: Desk, file: Path) -> None:
     publisher = desk.publisher()
     publisher.publish(

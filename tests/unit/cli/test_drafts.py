@@ -37,7 +37,7 @@ def test_a_message_is_submitted_and_approved(run: Run, desk: Desk) -> None:
     shown = run("drafts", waits["id"])
     assert "Appel à témoins" in shown.out
     assert "bluesky · fr" in shown.out
-    assert waits["digest"][:16] in shown.out
+    assert waits["digest"][:32] in shown.out
     assert "may not be published" not in shown.out
     assert "drafts wait for their readers" in run("status").out
     own = run("approve", waits["id"], "--digest", waits["digest"], *by("Claire"))
@@ -45,7 +45,9 @@ def test_a_message_is_submitted_and_approved(run: Run, desk: Desk) -> None:
     stale = run("approve", waits["id"], "--digest", "0" * 64, *by("hugo"))
     assert (stale.code, "changed since you read it" in " ".join(stale.err.split())) == (1, True)
     assert not desk.bluesky.posts
-    done = run("approve", waits["id"], "--digest", waits["digest"][:16], *by("hugo"))
+    short = run("approve", waits["id"], "--digest", waits["digest"][:31], *by("hugo"))
+    assert (short.code, "changed since you read it" in " ".join(short.err.split())) == (1, True)
+    done = run("approve", waits["id"], "--digest", waits["digest"][:32], *by("hugo"))
     assert done.code == 0
     assert "published" in done.out
     assert len(desk.bluesky.posts) == 1
@@ -113,3 +115,15 @@ def test_posts_are_withdrawn_and_the_text_is_erased(run: Run, desk: Desk) -> Non
     assert run("journal", "erase", done["id"], "--reason", "Demande 2026-12.").code == 0
     assert "Appel" not in run("status", "--json").out
     assert run("journal", "verify").code == 0
+
+
+def test_what_is_over_and_what_is_erased_reads_in_french(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLICENOTIFY_LANGUAGE", "fr")
+    made = run("draft", *APPEAL, *by("claire"), "--json").document
+    assert run("withdraw", made["id"], *by("claire")).code == 0
+    assert "il est déjà retiré." in run("submit", made["id"], *by("claire")).err
+    urgent = run("publish", *APPEAL, *by("claire"), "--urgent", WHY, "--json").document["publication"]["id"]
+    shown = " ".join(run("journal", "erase", urgent, "--reason", "Demande 2026-12.").out.split())
+    assert "Effacé : 1 publication," in shown
+    unknown = " ".join(run("journal", "erase", "nope", "--reason", "Demande 2026-12.").err.split())
+    assert "policenotify status. Rien n'a été effacé." in unknown

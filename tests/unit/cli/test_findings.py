@@ -56,3 +56,61 @@ def test_the_page_is_in_the_language_of_the_desk(run: Run, tmp_path: Path, monke
     assert "Les lecteurs peuvent buter sur « Evitez »." in page  # in the catalogue
     assert "<q" in page
     assert "Jean Dupont</q>" in page
+
+
+@pytest.mark.usefixtures("desk")
+@pytest.mark.parametrize(
+    ("language", "shown"),
+    [
+        ("en", "PN202 block · headline “Jean Dupont”: The text names a person. Remove the name"),
+        ("fr", "PN202 BLOQUANT · titre « Jean Dupont » : Le texte nomme une personne. Retirez le nom"),
+    ],
+)
+@pytest.mark.parametrize("option", [(), ("--submit", "--reason", "Le parquet est d'accord.")])
+def test_a_refusal_quotes_the_words_on_the_terminal_only(
+    run: Run, monkeypatch: pytest.MonkeyPatch, language: str, shown: str, option: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("POLICENOTIFY_LANGUAGE", language)
+    typed = ("publish", *ARREST, "Jean Dupont interpellé", *option)
+    refused = run(*typed)
+    assert refused.code == 1
+    assert shown in " ".join(refused.err.split())
+    assert "Dupont" not in run(*typed, "--json").document["error"]["text"]
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_refused_message_leaves_no_draft(run: Run) -> None:
+    assert run("publish", *ARREST, "Jean Dupont interpellé", "--submit", "--reason", "Le parquet le veut.").code == 1
+    assert run("drafts", "--all", "--json").document["drafts"] == []
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_block_is_shown_before_the_need_of_another_reader(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLICENOTIFY_LANGUAGE", "fr")
+    document = run("preview", *ARREST, "Jean Dupont interpellé", "--json").document
+    assert [finding["level"] for finding in document["findings"]] == ["block", "second", "second"]
+    shown = " ".join(run("preview", *ARREST, "Un homme interpellé").out.split())
+    assert "Une autre personne doit d'abord lire ce message. Soumettez-le (--submit), ou publiez-le" in shown
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_reason_that_nobody_may_give_is_refused_in_words(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLICENOTIFY_LANGUAGE", "fr")
+    refused = run("publish", *ARREST, "Jean Dupont interpellé", "--despite-findings", "Ordre du procureur.")
+    assert refused.code == 1
+    assert "aucune règle ne nomme d'administrateur" in refused.err
+
+
+@pytest.mark.usefixtures("desk")
+def test_status_and_doctor_show_what_waits_for_readers(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    headline, by = "Un homme interpellé", ("--actor", "claire")
+    assert run("publish", *ARREST, headline, *by, "--submit", "--reason", "Le parquet est d'accord.").code == 0
+    assert run("publish", *ARREST, f"{headline} hier", *by, "--urgent", "Accord oral du parquet.").code == 0
+    shown = {line["check"]: line for line in run("doctor", "--json").document["lines"]}
+    assert shown["drafts"]["detail"] == "1 drafts wait for their readers: policenotify drafts"
+    assert "It is owed by" in shown["second reading"]["detail"]
+    assert {shown[name]["state"] for name in ("drafts", "second reading")} == {"note"}
+    monkeypatch.setenv("POLICENOTIFY_LANGUAGE", "fr")
+    assert "1 brouillon attend ses relecteurs" in " ".join(run("status").out.split())
+    assert "Elle est due pour le" in " ".join(run("doctor").out.split())
+    assert "Sa seconde lecture est due pour le" in " ".join(run("drafts").out.split())

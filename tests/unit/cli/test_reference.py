@@ -99,6 +99,7 @@ def _keys() -> dict[str, set[str]]:
         ("preview", ("preview", *ACCIDENT)),
         ("publish", ("publish", *ACCIDENT)),
         ("campaign check", ("campaign", "check", "campaigns")),
+        ("campaign submit", ("campaign", "submit", "campaigns")),
         ("campaign calendar", ("campaign", "calendar", "campaigns")),
         ("campaign preview", ("campaign", "preview", "campaigns")),
         ("campaign run", ("campaign", "run", "campaigns")),

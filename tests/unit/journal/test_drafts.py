@@ -11,9 +11,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from PIL import Image as Pillow
 from sqlalchemy import event, select
 
-from policenotify.checks import Check
+from policenotify.checks import CHECKS, Check
 from policenotify.errors import (
     ApprovalMissing,
     DraftConflict,
@@ -26,13 +27,15 @@ from policenotify.findings import Finding, Level
 from policenotify.journal.database import schema
 from policenotify.model.draft import Draft, DraftState, ReviewVerdict
 from policenotify.model.lifecycle import Lifecycle, Stage
-from policenotify.model.message import Message, read
+from policenotify.model.message import Image, Message, read
 from policenotify.publishing import preparation
 from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.publisher import Publisher
 from tests.support.approval import NOW, REASON, RULE, appeal, reading_publisher
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.journal import Desk
 
 
@@ -53,6 +56,40 @@ def submitted(publisher: Publisher, message: Message | None = None, **how: Any) 
 
 def published(publisher: Publisher, draft: Draft) -> str | None:
     return publisher.drafts.get(draft.id).publication
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("arrestation_kevin_martin.jpg", "PN202"),
+        ("kevin-martin.jpg", "PN202"),
+        ("KevinMartin.JPG", "PN202"),
+        ("clio AB-123-CD.png", "PN207"),
+        ("suspect de type maghrebin.png", "PN212"),
+    ],
+)
+def test_a_draft_with_a_name_in_the_name_of_a_file_is_not_stored(
+    desk: Desk, tmp_path: Path, name: str, code: str
+) -> None:
+    publisher = reading_publisher(desk.journal, checks=CHECKS)
+    Pillow.new("RGB", (64, 64), "blue").save(tmp_path / name)
+    images = [Image(path=tmp_path / name, alt="Un homme de dos devant la gare Saint-Roch")]
+    with pytest.raises(MessageRejected, match=code) as refused:
+        publisher.drafts.create(appeal(images=images), actor="claire")
+    assert {finding.field for finding in refused.value.findings} == {"images.0.path"}
+    assert publisher.drafts.list() == ()
+    stored = publisher.drafts.create(appeal(), actor="claire")
+    with pytest.raises(MessageRejected, match=code):
+        publisher.drafts.revise(stored.id, appeal(images=images), actor="claire")
+    assert publisher.drafts.get(stored.id) == stored
+
+
+def test_a_draft_with_an_ordinary_name_of_a_file_is_stored(desk: Desk, tmp_path: Path) -> None:
+    publisher = reading_publisher(desk.journal, checks=CHECKS)
+    for name in ("IMG_20260605_174200.jpg", "rue-de-la-loge.png", "Screenshot 2026-06-05-17-42-00.png"):
+        Pillow.new("RGB", (64, 64), "blue").save(tmp_path / name)
+        images = [Image(path=tmp_path / name, alt="Un homme de dos devant la gare Saint-Roch")]
+        assert publisher.drafts.create(appeal(images=images), actor="claire").message.images[0].digest
 
 
 # --- the way
@@ -80,6 +117,25 @@ def test_a_draft_is_published_once(publisher: Publisher) -> None:
     assert publisher.drafts.publish(draft.id, actor="claire").id == first.id == published(publisher, draft)
 
 
+def test_a_process_that_ends_between_approval_and_publication_leaves_it_approved(
+    publisher: Publisher, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """The process is gone."""
+
+    def killed(*_given: Any, **_named: Any) -> None:
+        raise Killed
+
+    draft = submitted(publisher)
+    with monkeypatch.context() as patched:
+        patched.setattr(publisher.drafts, "_publish", killed)
+        with pytest.raises(Killed):
+            publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")
+    assert publisher.drafts.get(draft.id).state is DraftState.APPROVED
+    assert publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo").publication
+    assert kinds(desk) == ["drafted", "submitted", "approved", "published"]
+
+
 def test_two_readers_are_two_people(desk: Desk) -> None:
     publisher = reading_publisher(desk.journal, rules=[replace(RULE, readers=2)])
     draft = submitted(publisher)
@@ -89,7 +145,21 @@ def test_two_readers_are_two_people(desk: Desk) -> None:
     assert publisher.drafts.approve(draft.id, digest=draft.digest, actor="ines").state is DraftState.PUBLISHED
 
 
-@pytest.mark.parametrize("author", ["claire", "Claire", " CLAIRE ", "\N{FULLWIDTH LATIN SMALL LETTER C}laire", "omar"])
+ALIASES = [
+    "claire",
+    " CLAIRE ",
+    "\N{FULLWIDTH LATIN SMALL LETTER C}laire",
+    "\N{CYRILLIC SMALL LETTER ES}laire",
+    "cla\N{LATIN SMALL LETTER DOTLESS I}re",
+    "claïre",
+    "cl\N{COMBINING GRAPHEME JOINER}aire",
+    "oidc:claire",
+    "SAML: Claire",
+    "omar",
+]
+
+
+@pytest.mark.parametrize("author", ALIASES)
 def test_nobody_who_wrote_any_revision_approves(publisher: Publisher, desk: Desk, author: str) -> None:
     draft = publisher.drafts.create(appeal(), actor="claire")
     draft = publisher.drafts.revise(draft.id, appeal("Appel à témoins, Sète"), actor="omar")
@@ -164,8 +234,20 @@ def test_who_waits_for_an_expired_draft_is_told_once(
         publisher.drain(NOW)
         publisher.drain(NOW)
     assert [record.getMessage() for record in caplog.records] == [
-        f"Draft {draft.id} of claire has expired: no one approved it in time. It was not published."
+        f"Draft {draft.id} of claire has expired: no one approved it in time. It is not published."
     ]
+
+
+def test_a_deadline_by_a_clock_that_was_ahead_does_not_count(publisher: Publisher, desk: Desk) -> None:
+    desk.clock.jump(36_000)
+    draft = submitted(publisher)
+    desk.clock.jump(-36_000)
+    with pytest.raises(DraftConflict, match="has expired"):
+        publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")
+    assert [each.id for each in publisher.drafts.expire()] == [draft.id]
+    other = submitted(publisher)
+    desk.clock.jump(-20)  # as far as the clocks of two machines may differ
+    assert publisher.drafts.approve(other.id, digest=other.digest, actor="hugo").publication
 
 
 def test_a_draft_is_submitted_only_if_it_could_be_published(desk: Desk) -> None:
@@ -239,9 +321,32 @@ def test_an_end_needs_nobody(publisher: Publisher, stage: Stage) -> None:
     assert publisher.publish(over, key="end", actor="claire").id
 
 
+@pytest.mark.parametrize("stage", [Stage.END, Stage.CANCELLATION])
+def test_a_finding_of_level_second_is_advice_on_an_end(desk: Desk, stage: Stage) -> None:
+    """In the preview, at publication, in a draft and in the journal; the same finding stops an update."""
+    finding = Finding(code="X1", level=Level.SECOND, field="headline", reason="Un nom.", remedy="Retirez-le.")
+    check = Check(code="X1", title="x", basis="x", find=lambda context: [finding] if context.history.entries else [])
+    publisher = reading_publisher(desk.journal, rules=[], checks=[check])
+    for incident in ("I1", "I2"):
+        opening = appeal(lifecycle=Lifecycle(stage=Stage.OPENING, incident=incident))
+        publisher.publish(opening, key=f"open {incident}", actor="claire")
+    more = appeal("Encore", lifecycle=Lifecycle(stage=Stage.UPDATE, incident="I1"))
+    assert not publisher.preview(more).allowed
+    with pytest.raises(ApprovalMissing):
+        publisher.publish(more, key="update", actor="claire")
+    first, second = (appeal("Fin", lifecycle=Lifecycle(stage=stage, incident=incident)) for incident in ("I1", "I2"))
+    preview = publisher.preview(first)
+    assert preview.allowed
+    done = publisher.publish(first, key="end", actor="claire")
+    draft = publisher.drafts.create(second, actor="claire")
+    drafted = publisher.drafts.publish(publisher.drafts.submit(draft.id, actor="claire").id, actor="claire")
+    for findings in (preview.findings, done.findings, drafted.findings):
+        assert [(each.code, each.level) for each in findings] == [("X1", Level.ADVISE)]
+
+
 def test_rules_match_by_category_or_severity(desk: Desk) -> None:
     calm = ApprovalRule(categories=frozenset({"scam_cyber"}), readers=0)
-    publisher = reading_publisher(desk.journal, rules=[calm, replace(RULE, except_actors=frozenset({"Dispatch"}))])
+    publisher = reading_publisher(desk.journal, rules=[calm, replace(RULE, except_actors=frozenset({"dispatch"}))])
     tip = Message(category="scam_cyber", headline="Faux conseiller", severity="Severe")
     assert publisher.publish(tip, key="1", actor="claire").id
     assert publisher.publish(
@@ -249,9 +354,12 @@ def test_rules_match_by_category_or_severity(desk: Desk) -> None:
     ).id
     with pytest.raises(ApprovalMissing):
         publisher.publish(tip.model_copy(update={"category": "recruitment"}), key="3", actor="claire")
+    for alias in ("Dispatch", "oidc:dispatch", "d\N{CYRILLIC SMALL LETTER I}spatch", "dispatch "):
+        with pytest.raises(ApprovalMissing):
+            publisher.publish(tip.model_copy(update={"category": "recruitment"}), key="3", actor=alias)
     assert publisher.publish(tip.model_copy(update={"category": "recruitment"}), key="3", actor="dispatch").id
     everything = reading_publisher(desk.journal, rules=[ApprovalRule(urgent=False)])
-    with pytest.raises(ApprovalMissing, match="approval of another person"):
+    with pytest.raises(ApprovalMissing, match="Another person must read"):
         everything.publish(tip.model_copy(update={"category": "recruitment"}), key="4", actor="c", urgent=REASON)
 
 
@@ -268,6 +376,43 @@ def test_a_finding_of_level_second_demands_a_reader_and_a_reason(desk: Desk, mon
         publisher.drafts.submit(draft.id, actor="claire")
     publisher.drafts.submit(draft.id, actor="claire", reason="Le parquet est d'accord.")
     assert publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo").publication
+
+
+def test_what_an_administrator_lifts_may_need_another_reader(desk: Desk) -> None:
+    """The reason is part of the draft: readers see it, and the publication keeps it."""
+    block, second = (
+        Finding(code=code, level=level, field="headline", reason="Un nom.", remedy="Retirez-le.")
+        for code, level in (("X1", Level.BLOCK), ("X2", Level.SECOND))
+    )
+    check = Check(code="X1", title="x", basis="x", find=lambda _context: [block, second])
+    publisher = reading_publisher(
+        desk.journal,
+        rules=[],
+        checks=[check],
+        may=lambda actor, action, _message: action != "overrule" or actor == "chef",
+    )
+    draft = publisher.drafts.create(appeal(), actor="chef")
+    how: dict[str, Any] = {"reason": "Le parquet est d'accord.", "despite_findings": REASON}
+    with pytest.raises(MessageRejected):
+        publisher.drafts.submit(draft.id, actor="chef", reason=REASON)
+    with pytest.raises(NotAllowed):
+        publisher.drafts.submit(draft.id, actor="claire", **how)
+    with pytest.raises(ValueError, match="despite_findings: write a reason"):
+        publisher.drafts.submit(draft.id, actor="chef", despite_findings="vite")
+    draft = publisher.drafts.submit(draft.id, actor="chef", **how)
+    assert draft.despite_findings == REASON
+    done = publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")
+    assert done.publication is not None
+    with desk.journal.read() as connection:
+        body = connection.execute(select(schema.event.c.body).where(schema.event.c.kind == "published")).scalar_one()
+    assert json.loads(body)["despite_findings"] == REASON
+    other = publisher.drafts.create(appeal(lifecycle=Lifecycle()), actor="chef")
+    publisher.drafts.submit(other.id, actor="chef", **how)
+    publisher.drafts.approve(other.id, digest=other.digest, actor="hugo", publish=False)
+    with pytest.raises(NotAllowed):  # who publishes by hand must be allowed to, as well
+        publisher.drafts.publish(other.id, actor="claire")
+    assert publisher.drafts.publish(other.id, actor="chef").id
+    assert desk.journal.audit.verify() == 0
 
 
 def test_an_exercise_may_be_approved_by_its_author_and_is_marked(publisher: Publisher, desk: Desk) -> None:
@@ -314,6 +459,110 @@ def test_the_hook_is_asked_for_each_step(desk: Desk) -> None:
     ]
 
 
+# --- authenticated readers
+
+
+@pytest.fixture
+def strict(desk: Desk) -> Publisher:
+    return reading_publisher(desk.journal, rules=[replace(RULE, authenticated=True)])
+
+
+def test_a_reader_who_is_only_named_does_not_count(strict: Publisher, desk: Desk) -> None:
+    draft = strict.drafts.create(appeal(), actor="oidc:1", authenticated=True)
+    draft = strict.drafts.submit(draft.id, actor="oidc:1")
+    with pytest.raises(DraftConflict, match="only a reader who is authenticated counts"):
+        strict.drafts.approve(draft.id, digest=draft.digest, actor="hugo")
+    assert kinds(desk) == ["drafted", "submitted"]
+    done = strict.drafts.approve(draft.id, digest=draft.digest, actor="oidc:2", authenticated=True)
+    assert done.state is DraftState.PUBLISHED
+    assert [review.authenticated for review in done.reviews] == [True]
+    with desk.journal.read() as connection:
+        bodies = connection.execute(select(schema.event.c.body).order_by(schema.event.c.id)).scalars()
+        stated = [json.loads(body).get("authenticated", False) for body in bodies]
+    assert stated == [True, False, True, False]  # drafted, submitted, approved, published
+    assert desk.journal.audit.verify() == 0
+
+
+def test_an_author_who_is_only_named_may_be_any_reader(strict: Publisher) -> None:
+    draft = strict.drafts.create(appeal(), actor="hugo")
+    with pytest.raises(ApprovalMissing, match="All must be authenticated"):
+        strict.drafts.submit(draft.id, actor="hugo")
+    draft = strict.drafts.create(appeal(), actor="oidc:1", authenticated=True)
+    draft = strict.drafts.submit(draft.id, actor="oidc:1")
+    strict.drafts.approve(draft.id, digest=draft.digest, actor="oidc:2", authenticated=True, publish=False)
+    strict.drafts.revise(draft.id, appeal("Appel"), actor="omar")
+    strict.drafts.revise(draft.id, draft.message, actor="oidc:1", authenticated=True)
+    with pytest.raises(ApprovalMissing):
+        strict.drafts.submit(draft.id, actor="oidc:1")
+
+
+def test_the_rule_is_decided_when_the_message_is_stored(publisher: Publisher, strict: Publisher) -> None:
+    draft = submitted(publisher)
+    publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo", publish=False)
+    with pytest.raises(ApprovalMissing, match="All must be authenticated"):
+        strict.drafts.publish(draft.id, actor="claire")
+    assert published(publisher, draft) is None
+    assert publisher.drafts.publish(draft.id, actor="claire").id
+
+
+def test_who_reads_afterwards_must_be_authenticated_as_well(strict: Publisher, publisher: Publisher) -> None:
+    done = strict.publish(appeal(), key="k", actor="claire", urgent=REASON)
+    for later in (strict, publisher):  # whatever the rule is by then
+        with pytest.raises(DraftConflict, match="only a reader who is authenticated counts"):
+            later.drafts.second_reading(done.id, actor="hugo")
+    assert publisher.drafts.second_reading(done.id, actor="oidc:2", authenticated=True).second_due_at is None
+
+
+@pytest.mark.parametrize("table", ["pn_revision", "pn_review"])
+def test_a_forged_authentication_publishes_nothing(
+    publisher: Publisher, strict: Publisher, desk: Desk, table: str
+) -> None:
+    draft = submitted(publisher)
+    publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo", publish=False)
+    desk.change_directly(f"UPDATE {table} SET authenticated = true")
+    with pytest.raises(JournalError, match="somebody changed the database"):
+        strict.drafts.publish(draft.id, actor="claire")
+
+
+# --- again and again
+
+
+def test_what_is_approved_for_many_keys_is_published_under_each(desk: Desk) -> None:
+    publisher = reading_publisher(desk.journal, rules=[ApprovalRule()])
+    message = appeal(lifecycle=Lifecycle())
+    draft = publisher.drafts.create(message, actor="claire", for_keys="campaign a ")
+    publisher.drafts.submit(draft.id, actor="claire", until=desk.clock.now() + timedelta(days=100))
+    with pytest.raises(ApprovalMissing):
+        publisher.publish(message, key="campaign a 1", actor="cron", draft=draft.id)
+    with pytest.raises(ApprovalMissing):
+        publisher.publish(message, key="campaign a 1", actor="cron", draft=draft.id, urgent=REASON)
+    done = publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")
+    assert (done.state, done.publication) == (DraftState.APPROVED, None)
+    with pytest.raises(DraftConflict, match="key begins with 'campaign a '"):
+        publisher.drafts.publish(draft.id, actor="claire")
+    with pytest.raises(DraftConflict, match="keys that begin with 'campaign a '"):
+        publisher.publish(message, key="campaign b 1", actor="cron", draft=draft.id)
+    with pytest.raises(DraftConflict, match="was changed since"):
+        publisher.publish(appeal("x", lifecycle=Lifecycle()), key="campaign a 1", actor="cron", draft=draft.id)
+    ids = {
+        publisher.publish(message, key=f"campaign a {number}", actor="cron", draft=draft.id).id
+        for number in (1, 2, 3, 3)
+    }
+    assert len(ids) == 3
+    found = publisher.drafts.standing(message, key="campaign a 4")
+    assert found is not None
+    assert (found.id, found.state) == (draft.id, DraftState.APPROVED)
+    assert publisher.drafts.standing(message, key="campaign b 4") is None
+    assert kinds(desk) == ["drafted", "submitted", "approved", "published", "published", "published"]
+    assert desk.journal.audit.verify() == 0
+    desk.clock.pass_by(101 * 86400)
+    with pytest.raises(DraftConflict, match="has expired"):
+        publisher.publish(message, key="campaign a 5", actor="cron", draft=draft.id)
+    assert publisher.drafts.standing(message, key="campaign a 4") is None
+    assert publisher.drafts.expire()
+    desk.journal.audit.verify()
+
+
 # --- urgent
 
 
@@ -353,8 +602,8 @@ def test_a_submitted_draft_may_be_published_urgently(publisher: Publisher, desk:
 def test_a_forged_approval_publishes_nothing(publisher: Publisher, desk: Desk) -> None:
     draft = submitted(publisher)
     desk.change_directly(
-        "INSERT INTO pn_review (draft, number, revision, digest, verdict, reader, reason, at) "
-        f"VALUES ('{draft.id}', 1, 1, '{draft.digest}', 'approve', 'hugo', '', 1)"
+        "INSERT INTO pn_review (draft, number, revision, digest, verdict, reader, authenticated, reason, at) "
+        f"VALUES ('{draft.id}', 1, 1, '{draft.digest}', 'approve', 'hugo', true, '', 1)"
     )
     with pytest.raises(JournalError, match="somebody changed the database"):
         publisher.drafts.publish(draft.id, actor="claire")
@@ -384,13 +633,17 @@ FORGERIES = {
     "author": "UPDATE pn_revision SET author = 'omar'",
     "text of a revision": "UPDATE pn_revision SET message = replace(message, 'Appel', 'Avis')",
     "state": "UPDATE pn_draft SET state = 'withdrawn'",
+    "keys": "UPDATE pn_draft SET for_keys = 'campaign '",
+    "reason against findings": "UPDATE pn_draft SET despite_findings = 'x'",
     "urgency": "UPDATE pn_draft SET urgent = 'x'",
     "second reading": "UPDATE pn_draft SET due_at = NULL",
     "draft removed": "DELETE FROM pn_review; DELETE FROM pn_revision; DELETE FROM pn_draft",
     "draft added": (
-        'INSERT INTO pn_draft (id, "to", category, exercise, state, revision, reason, submitted_by, created_at, '
-        "changed_at, published_by, urgent, mac) SELECT 'forged', \"to\", category, exercise, state, revision, reason, "
-        "submitted_by, created_at, changed_at, published_by, urgent, mac FROM pn_draft WHERE state = 'draft'"
+        'INSERT INTO pn_draft (id, for_keys, "to", category, exercise, state, revision, reason, despite_findings, '
+        "submitted_by, created_at, changed_at, published_by, urgent, authenticated, mac) "
+        "SELECT 'forged', for_keys, \"to\", category, exercise, state, revision, reason, despite_findings, "
+        "submitted_by, created_at, changed_at, published_by, urgent, authenticated, mac "
+        "FROM pn_draft WHERE state = 'draft'"
     ),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -110,7 +111,7 @@ def test_what_may_be_out_is_not_erased_and_what_waits_is_not_sent(desk: Desk) ->
 
 
 def test_what_does_not_exist_is_not_erased(desk: Desk) -> None:
-    with pytest.raises(NotErasable, match=r"no incident and no publication 'I9'.*Nothing was erased"):
+    with pytest.raises(NotErasable, match=r"no incident, publication or draft 'I9'.*Nothing was erased"):
         desk.journal.retention.erase("I9", "dpo", WHY)
     desk.journal.may = lambda _actor, action, _message: action != "erase"
     with pytest.raises(NotAllowed):
@@ -136,6 +137,42 @@ def test_the_draft_of_an_erased_publication_keeps_who_read_it_and_no_text(desk: 
     desk.change_directly("UPDATE pn_review SET reader = 'ines'")
     with pytest.raises(Exception, match="tampered with: draft"):
         desk.journal.audit.verify()
+
+
+def test_what_was_never_published_of_an_incident_is_erased_with_it(desk: Desk) -> None:
+    """Drafts and refused messages name the person, too. Those of other incidents stay."""
+    publisher = reading_publisher(desk.journal)
+    publisher.publish(appeal(NAME), key="1", actor="claire", urgent=REASON)
+    desk.journal.publications.add_refused(desk.draft(Stage.UPDATE, headline=f"Refusé {NAME}"))
+    publisher.publish(
+        appeal("Fin", lifecycle=Lifecycle(stage=Stage.END, incident="I1")), key="2", actor="claire", wait=5
+    )
+    update = Lifecycle(stage=Stage.UPDATE, incident="I1")
+    publisher.drafts.create(appeal(f"Encore {NAME}", lifecycle=update), actor="claire")
+    other = publisher.drafts.create(
+        appeal("Autre", lifecycle=Lifecycle(stage=Stage.OPENING, incident="I11")), actor="claire"
+    )
+    done = desk.journal.retention.erase("I1", "dpo", WHY)
+    assert (done.publications, done.drafts) == (3, 1)
+    assert NAME not in everything(desk)
+    assert [draft.id for draft in publisher.drafts.list()] == [other.id]
+    assert desk.journal.audit.verify()
+    assert prove(list(desk.journal.export()), desk.keys.public_key(1)).drafts == 2
+
+
+def test_a_draft_is_erased_by_its_name_and_with_the_publication_of_its_words(desk: Desk) -> None:
+    publisher = reading_publisher(desk.journal)
+    message = appeal(NAME, lifecycle=Lifecycle())
+    for name in ("a", "b", "c"):
+        publisher.drafts.create(message, actor="claire", key=name)
+    publisher.drafts.create(appeal("Autre", lifecycle=Lifecycle()), actor="claire", key="d")
+    assert desk.journal.retention.erase("a", "dpo", WHY).drafts == 1
+    publisher.publish(message, key="p", actor="claire", urgent=REASON, wait=5)
+    assert desk.journal.retention.erase("p", "dpo", WHY).drafts == 2
+    assert NAME not in everything(desk)
+    with pytest.raises(NotErasable, match="There is no incident, publication or draft 'b'"):
+        desk.journal.retention.erase("b", "dpo", WHY)
+    assert desk.journal.audit.verify()
 
 
 def test_old_drafts_are_purged_and_pictures_of_open_ones_stay(desk: Desk) -> None:
@@ -168,3 +205,18 @@ def test_an_urgent_draft_is_purged_with_its_publication(desk: Desk) -> None:
     assert NAME not in everything(desk)
     assert REASON not in everything(desk)
     assert desk.journal.audit.verify() == 2
+
+
+def test_what_a_purge_left_of_a_draft_is_proved(desk: Desk) -> None:
+    publisher = reading_publisher(desk.journal)
+    publisher.publish(appeal(lifecycle=Lifecycle()), key="u", actor="claire", urgent=REASON)
+    publisher.drafts.create(appeal("Appel", lifecycle=Lifecycle()), actor="claire")
+    publisher.drain(timedelta(seconds=5))
+    desk.clock.pass_by(86_400 * 400)
+    desk.journal.retention.purge(desk.clock.now() - timedelta(days=1), "archives")
+    lines = list(desk.journal.export())
+    [draft] = [json.loads(line) for line in lines if line.startswith(b'{"type":"draft"')]
+    assert "Appel" not in b"".join(lines).decode()
+    assert draft["revisions"][0]["author"] == "claire"
+    assert prove(lines, desk.keys.public_key(1)).drafts == 1
+    assert desk.journal.audit.verify()

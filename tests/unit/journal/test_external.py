@@ -127,7 +127,7 @@ def test_a_failed_call_leaves_the_transaction_usable(publisher: Publisher, host:
             publish(LATER, "again")
         with pytest.raises(MessageRejected) as refused:
             publish(nowhere, "nowhere")
-        assert "is kept as" in str(refused.value)
+        assert "is recorded as" in str(refused.value)
         assert "if your transaction commits" in str(refused.value)
         _note(connection, INCIDENT)
         publish(opened.end("Circulation rétablie"), "end")

@@ -18,7 +18,13 @@ from policenotify.model.cap import Severity
 from policenotify.model.history import History, HistoryEntry, Outcome, PostedPart, Target
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
-from policenotify.publishing.routing import Route, choose_targets, choose_targets_on, has_reached
+from policenotify.publishing.routing import (
+    Route,
+    channels_with_images,
+    choose_targets,
+    choose_targets_on,
+    has_reached,
+)
 from policenotify.testing.samples import PARIS
 from policenotify.testing.strategies import histories, messages
 from policenotify.text import Budget
@@ -414,3 +420,72 @@ def test_an_unusable_channel_has_no_account() -> None:
     waits = PostedPart(channel="gone", account="", language="fr", outcome=Outcome.WAITING)
     legs = _plan(_message("end"), _history((waits,)), (BLUESKY, wrong))
     assert [(leg.channel, leg.skip) for leg in legs] == [("gone", "'gone' is not configured any more.")]
+
+
+# --- images at the end
+
+_SHOWS: Final = Capabilities(budget=Budget(300), replies=True, deletes=True, images=4)
+WALL: Final = _channel("wall", capabilities=_SHOWS)
+
+
+def _pictured(*entries: tuple[str, tuple[PostedPart, ...], bool]) -> History:
+    """Return a history of stages, their posts, and whether they have an image."""
+    image = {"digest": "ab" * 32, "alt": "Une femme"}
+    return History(
+        incident="i1",
+        entries=tuple(
+            HistoryEntry(
+                publication=IDS[number],
+                sequence=number + 1,
+                message=_message(stage, images=[image] if has_image else []),
+                at=AT,
+                posts=posts,
+            )
+            for number, (stage, posts, has_image) in enumerate(entries)
+        ),
+    )
+
+
+def _deleted(targets: tuple[Target, ...]) -> list[tuple[str, str]]:
+    return [(target.channel, target.target) for target in targets if target.operation is Operation.DELETE]
+
+
+@pytest.mark.parametrize("stage", ["end", "cancellation"])
+def test_posts_with_images_are_deleted_newest_first_and_the_end_answers_none(stage: str) -> None:
+    shown = _pictured(
+        ("opening", (_part(WALL),), True), ("update", (_part(WALL),), False), ("update", (_part(WALL),), True)
+    )
+    targets = choose_targets(_message(stage), shown, (WALL,), (), contains=places.contains, deletes_images=True)
+    assert _deleted(targets) == [("wall", IDS[2]), ("wall", IDS[0])]
+    assert [target.reply_to for target in targets if target.operation is Operation.POST] == [()]
+    assert [target.part for target in targets] == [0, 1, 2]
+    assert channels_with_images(shown, (WALL,), targets) == ()
+    assert _deleted(choose_targets_on(_message(stage), shown, WALL, deletes_images=True)) == _deleted(targets)
+    kept = choose_targets(_message(stage), shown, (WALL,), (), contains=places.contains)
+    assert (_deleted(kept), channels_with_images(shown, (WALL,), kept)) == ([], ("wall",))
+
+
+def test_a_post_whose_images_a_correction_brought_is_deleted() -> None:
+    edited = _pictured(("opening", (_part(WALL),), False), ("correction", (), True))
+    targets = choose_targets(_message("end"), edited, (WALL,), (), contains=places.contains, deletes_images=True)
+    assert _deleted(targets) == [("wall", IDS[0])]
+
+
+def test_a_cancellation_that_deletes_all_deletes_nothing_twice() -> None:
+    wall = replace(WALL, on_cancellation="delete")
+    shown = _pictured(("opening", (_part(wall),), True))
+    message = _message("cancellation")
+    targets = choose_targets(message, shown, (wall,), (), contains=places.contains, deletes_images=True)
+    assert _deleted(targets) == [("wall", IDS[0])]
+
+
+def test_only_what_is_out_is_deleted_and_the_rest_named() -> None:
+    """A post in doubt, a network that cannot delete, and a channel that is not configured any more."""
+    frozen = _channel("frozen", capabilities=replace(_SHOWS, deletes=False))
+    sms = _channel("sms", capabilities=replace(_SHOWS, images=0))
+    gone = _channel("gone")
+    parts = (_part(WALL, Outcome.UNCONFIRMED), _part(frozen), _part(sms), _part(gone), _part(MAIL, Outcome.REFUSED))
+    shown, channels = _pictured(("opening", parts, True)), (WALL, frozen, sms, MAIL)
+    targets = choose_targets(_message("end"), shown, channels, (), contains=places.contains, deletes_images=True)
+    assert _deleted(targets) == []
+    assert channels_with_images(shown, channels, targets) == ("frozen", "gone", "wall")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from policenotify.checks import Vocabulary, WordListChange
-from policenotify.errors import ApprovalMissing, MessageRejected, NotAllowed
+from policenotify.errors import ApprovalMissing, NotAllowed
 from policenotify.findings import Level
 from policenotify.journal.clock import SystemClock
 from policenotify.model.location import Location
@@ -82,7 +82,7 @@ def test_who_lifts_a_block_lifts_no_demand_for_another_person(make: Make) -> Non
 
 
 def test_a_block_stays_without_a_rule_that_names_administrators(make: Make) -> None:
-    with pytest.raises(MessageRejected):
+    with pytest.raises(NotAllowed, match="no rule names administrators"):
         make().publish(BLOCKED, key="a", actor="brigadier", despite_findings=REASON)
 
 

@@ -17,6 +17,7 @@ from policenotify.cli import output
 from policenotify.cli.ages import AGE_FORMS, age_of
 from policenotify.cli.commands.campaign_calendar import calendar
 from policenotify.cli.commands.campaign_run import campaign_files, run, serve
+from policenotify.cli.commands.draft import draft_lines, typed_reason
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import single_value
@@ -113,8 +114,11 @@ def _check(campaigns: Sequence[Campaign], publisher: Publisher) -> _CheckResult:
 
 def _check_messages(campaigns: Sequence[Campaign], publisher: Publisher, result: _CheckResult) -> None:
     """Collect what forbids a message, and the remarks of the checks on the others."""
+    from policenotify.campaigns.approval import find_draft, missing_approval
     from policenotify.campaigns.runner import Texts, duplicate_text
     from policenotify.errors import InvalidImage, MessageTooLong, SettingsError
+    from policenotify.findings import APPROVAL_MISSING, Level
+    from policenotify.model.draft import DraftState
 
     remarks: list[str] = []
     texts: Texts = {}
@@ -135,8 +139,12 @@ def _check_messages(campaigns: Sequence[Campaign], publisher: Publisher, result:
             if campaign.pacing.repeat_after and (same := duplicate_text(campaign, variant, preview.posts, texts)):
                 result.problems.append(f"{campaign.name}: {same}")
             result.problems += [f"{label}: {target.channel}: {target.refused}" for target in preview.refusals]
-            result.problems += [f"{label}: {finding}" for finding in preview.findings if finding.blocks]
-            remarks += [f"{label}: {finding}" for finding in preview.findings if not finding.blocks]
+            others = [finding for finding in preview.findings if finding.code != APPROVAL_MISSING]
+            result.problems += [f"{label}: {finding}" for finding in others if finding.level is Level.BLOCK]
+            remarks += [f"{label}: {finding}" for finding in others if finding.level is not Level.BLOCK]
+            draft = find_draft(publisher, campaign, variant) if others != [*preview.findings] else None
+            if others != [*preview.findings] and (draft is None or draft.state is not DraftState.APPROVED):
+                remarks.append(f"{label}: {missing_approval(draft, variant)}")
             pending = [(target.channel, f"{target.problem} {target.remedy}") for target in preview.pending]
             remarks += [f"{label}: waits on {channel}: {problem}" for channel, problem in pending]
             remarks += [f"{label}: left out on {w.target.channel}: {part}" for w in preview.posts for part in w.omitted]
@@ -207,6 +215,41 @@ def preview(call: CliContext, files: tuple[str, ...], message: str | None) -> Ex
                     page += [label, *preview_lines(result, publisher)]
     call.emit({"previews": [each.model_dump(mode="json") for each in previews]}, *page)
     return Exit.OK if all(each.allowed for each in previews) else Exit.REJECTED
+
+
+@campaign.command(
+    "submit",
+    short_help="Submit what another person must read first.",
+    epilog=exit_codes("1 a check forbids one; 6 no journal"),
+)
+@campaign_files
+@single_value("--reason", metavar="TEXT", help="Why, in your own words.")
+@common
+@pass_context
+def submit(call: CliContext, files: tuple[str, ...], reason: str | None) -> Exit:
+    """Submit the messages that the rules of approval are about. Nothing is published.
+
+    Another person approves each text once: policenotify approve. It is then published on all days of its campaign,
+    for a year at most. A text that you change is submitted again.
+
+    \b
+    Examples:
+      policenotify campaign submit campaigns
+      policenotify campaign submit campaigns/temoins.toml \\
+          --reason "Le parquet est d'accord, réf. 12."
+    """
+    from policenotify.campaigns import load_campaigns
+    from policenotify.campaigns import submit as submit_campaigns
+    from policenotify.cli.results import DraftResult
+
+    with closing(call.publisher()) as publisher:
+        campaigns = load_campaigns(files, allow_missing=True)
+        with typed_reason():
+            drafts = submit_campaigns(publisher, campaigns, actor=call.actor, reason=reason or "")
+        page = [line for draft in drafts for line in draft_lines(draft, publisher)]
+        document = {"drafts": [DraftResult.of(draft).model_dump(mode="json") for draft in drafts]}
+        call.emit(document, *(page or [Text("No message needs the approval of another person.")]))
+    return Exit.OK
 
 
 @campaign.command("report", short_help="Show what was published where.", epilog=exit_codes("6 no journal"))

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from policenotify.channel import ChannelConfig
 from policenotify.cli import output
-from policenotify.cli.alarms import removed_channel, repeated_takeover
+from policenotify.cli.alarms import removed_channel, repeated_takeover, waiting_drafts
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes, worst
 from policenotify.cli.lookup import configured_channels
@@ -206,11 +206,18 @@ def _alarms(status: InstallationStatus, settings: Settings) -> Iterator[DoctorLi
         detail = f"deliveries wait, and no worker runs ({seen}). Run: policenotify drain, from a timer"
         yield _wrong("worker", detail, Exit.NO_WORKER)
     else:
-        yield _ok("worker", f"{seen}; {'it is delivering' if status.waiting else 'nothing is due'}")
+        yield _ok("worker", f"{seen}; it is delivering" if status.waiting else f"{seen}; nothing is due")
     for name, incidents in status.removed_channels.items():
         yield _wrong(f"channel {name}", removed_channel(name, incidents))
     for takeover in status.taken_over_again:
         yield _wrong(f"channel {takeover.channel}", repeated_takeover(takeover, settings.zone))
+    for reading in status.second_readings:
+        due = local_time(reading.due_at, settings.zone)
+        detail = f"It is owed by {due}. Read it: policenotify drafts {reading.publication}"
+        overdue = reading.due_at <= status.at
+        yield _wrong("second reading", detail, Exit.OVERDUE) if overdue else _note("second reading", detail)
+    if status.submitted_drafts:
+        yield _note("drafts", waiting_drafts(status))
     for incident in status.incidents:
         if incident.overdue:
             detail = f'{incident.headline}: its next message is overdue. policenotify end {incident.id} "…"'

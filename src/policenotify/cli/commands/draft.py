@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 from typing import TYPE_CHECKING
 
 import click
@@ -17,12 +17,13 @@ from policenotify.cli.options import Typed, opening_options, single_value, to_op
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from policenotify.findings import Finding
     from policenotify.model.draft import Draft
     from policenotify.model.message import Message
-    from policenotify.publishing.publisher import Publisher
+    from policenotify.publishing.publisher import Preview, Publisher
 
 _EXITS = exit_codes("1 nothing was changed; 6 no journal")
-_SHORTEST_DIGEST = 12  # characters that name what was read
+_SHORTEST_DIGEST = 32  # characters: an author can make two messages that agree in a few, as in 16
 
 _draft = click.argument("draft", shell_complete=completion.open_drafts)
 _digest = single_value("--digest", metavar="DIGEST", required=True, help="Of what you read: policenotify drafts DRAFT.")
@@ -67,9 +68,10 @@ def draft(call: CliContext, /, to: tuple[str, ...], revises: str | None, key: st
 @click.command("submit", epilog=_EXITS)
 @_draft
 @_reason
+@single_value("--despite-findings", metavar="REASON", help="An administrator's reason to publish what is blocked.")
 @common
 @pass_context
-def submit(call: CliContext, /, *, draft: str, reason: str | None) -> Exit:
+def submit(call: CliContext, /, *, draft: str, reason: str | None, despite_findings: str | None) -> Exit:
     """Submit a draft to its readers.
 
     \b
@@ -78,7 +80,12 @@ def submit(call: CliContext, /, *, draft: str, reason: str | None) -> Exit:
       policenotify submit 01KJPKTHJ05RY0M0Y11SW8SXYJ \\
           --reason "Le parquet est d'accord, réf. 12."
     """
-    return _step(call, lambda publisher: publisher.drafts.submit(draft, actor=call.actor, reason=reason or ""))
+    why, despite = reason or "", despite_findings or ""
+    return _step(
+        call,
+        lambda publisher: publisher.drafts.submit(draft, actor=call.actor, reason=why, despite_findings=despite),
+        draft,
+    )
 
 
 @click.command("approve", epilog=exit_codes("1 not approved; 3 a channel needs attention; 6 no journal"))
@@ -106,7 +113,8 @@ def approve(  # the options of one command
     \b
     Examples:
       policenotify drafts 01KJPKTHJ05RY0M0Y11SW8SXYJ
-      policenotify approve 01KJPKTHJ05RY0M0Y11SW8SXYJ --digest 3f9a7c21b04e
+      policenotify approve 01KJPKTHJ05RY0M0Y11SW8SXYJ \\
+          --digest 3f9a7c21b04e8d5561f0a2c9e7b3d418
       policenotify approve 01KJPKTHJ05RY0M0Y11SW8SXYJ --second
     """
     span = None if wait is None else timedelta(seconds=wait)
@@ -118,7 +126,7 @@ def approve(  # the options of one command
             return drafts.second_reading(draft, actor=call.actor, reason=reason or "")
         if digest is None:
             raise click.UsageError("Give the --digest of what you read: policenotify drafts DRAFT.")
-        whole = _whole(publisher, draft, digest)
+        call.message, whole = drafts.get(draft).message, _whole(publisher, draft, digest)
         return drafts.approve(draft, digest=whole, actor=call.actor, reason=reason or "", publish=publish, wait=span)
 
     return _step(call, step)
@@ -135,7 +143,8 @@ def return_(call: CliContext, /, *, draft: str, digest: str, reason: str | None)
 
     \b
     Examples:
-      policenotify return 01KJPKTHJ05RY0M0Y11SW8SXYJ --digest 3f9a7c21b04e \\
+      policenotify return 01KJPKTHJ05RY0M0Y11SW8SXYJ \\
+          --digest 3f9a7c21b04e8d5561f0a2c9e7b3d418 \\
           --reason "Retirez le nom de la rue."
     """
     return _step(
@@ -160,7 +169,8 @@ def reject(call: CliContext, /, *, draft: str, digest: str | None, second: bool,
 
     \b
     Examples:
-      policenotify reject 01KJPKTHJ05RY0M0Y11SW8SXYJ --digest 3f9a7c21b04e \\
+      policenotify reject 01KJPKTHJ05RY0M0Y11SW8SXYJ \\
+          --digest 3f9a7c21b04e8d5561f0a2c9e7b3d418 \\
           --reason "L'enquête en souffrirait."
       policenotify reject 01KJPKTHJ05RY0M0Y11SW8SXYJ --second \\
           --reason "Le nom est de trop."
@@ -198,11 +208,11 @@ def drafts(call: CliContext, /, *, draft: str | None, everything: bool) -> Exit:
         if draft is not None:
             found = publisher.drafts.get(draft)
             posts = list(_as_read(found, publisher)) if found.state.is_open and not call.json else []
-            call.emit(DraftResult.of(found), *_lines(found, publisher), *posts)
+            call.emit(DraftResult.of(found), *draft_lines(found, publisher), *posts)
             return Exit.OK
         known, now = publisher.drafts.list(only_open=not everything), publisher.journal.now()
         overdue = sum(one.second_due_at is not None and one.second_due_at <= now for one in known)
-        page: list[RenderableType] = [line for one in known for line in _lines(one, publisher)]
+        page: list[RenderableType] = [line for one in known for line in draft_lines(one, publisher)]
         answer = DraftsAnswer(at=now, overdue=overdue, drafts=tuple(map(DraftResult.of, known)))
         call.emit(answer, *(page or [Text("There is no draft.")]))
     return Exit.OVERDUE if overdue else Exit.OK
@@ -255,8 +265,12 @@ def submit_message(
     call: CliContext, publisher: Publisher, message: Message, typed: Typed, *, key: str, to: tuple[str, ...] | None
 ) -> Exit:
     """Store a message as a draft and submit it, instead of publishing it."""
-    from policenotify.errors import IdempotencyConflict
+    from policenotify.errors import IdempotencyConflict, MessageRejected
+    from policenotify.findings import are_blocking
 
+    findings = _without_approval(publisher.preview(message, to=to))
+    if are_blocking(findings):  # no draft is left behind that nobody can submit
+        raise MessageRejected(findings)
     try:
         made = publisher.drafts.create(message, actor=call.actor, key=key, to=to)
     except IdempotencyConflict:
@@ -264,7 +278,8 @@ def submit_message(
             raise
         made = publisher.drafts.get(key)  # only what +30m means has changed
     with typed_reason():
-        made = publisher.drafts.submit(made.id, actor=call.actor, reason=typed["reason"] or "")
+        why, despite = typed["reason"] or "", typed["despite_findings"] or ""
+        made = publisher.drafts.submit(made.id, actor=call.actor, reason=why, despite_findings=despite)
     return _shown(call, made, publisher)
 
 
@@ -280,8 +295,10 @@ def typed_reason() -> Iterator[None]:
         raise click.UsageError(f"--{name.replace('_', '-')}: {problem}.") from None
 
 
-def _step(call: CliContext, step: Callable[[Publisher], Draft]) -> Exit:
+def _step(call: CliContext, step: Callable[[Publisher], Draft], named: str = "") -> Exit:
     with closing(call.publisher()) as publisher:
+        if named:
+            call.message = publisher.drafts.get(named).message
         with typed_reason():
             done = step(publisher)
         return _shown(call, done, publisher)
@@ -293,7 +310,7 @@ def _shown(call: CliContext, draft: Draft, publisher: Publisher) -> Exit:
 
     published = publisher.publication(draft.publication) if draft.publication else None
     receipts = list(output.receipts(published, publisher.zone)) if published else []
-    call.emit(DraftResult.of(draft), *_lines(draft, publisher), *receipts)
+    call.emit(DraftResult.of(draft), *draft_lines(draft, publisher), *receipts)
     return Exit.OK if published is None or published.ok else Exit.ATTENTION
 
 
@@ -308,46 +325,68 @@ def _as_read(draft: Draft, publisher: Publisher) -> Iterator[RenderableType]:
     from dataclasses import replace
 
     from policenotify.cli.commands.preview import preview_lines
-    from policenotify.findings import APPROVAL_MISSING, are_blocking
+    from policenotify.findings import are_blocking
 
     preview = publisher.preview(draft.message, to=draft.to or None)
-    others = tuple(finding for finding in preview.findings if finding.code != APPROVAL_MISSING)
-    yield from preview_lines(replace(preview, findings=others), publisher, allowed=not are_blocking(others))
+    others = _without_approval(preview)
+    allowed = bool(draft.despite_findings) or not are_blocking(others)
+    yield from preview_lines(replace(preview, findings=others), publisher, allowed=allowed)
 
 
-def _lines(draft: Draft, publisher: Publisher) -> Iterator[RenderableType]:
+def _without_approval(preview: Preview) -> tuple[Finding, ...]:
+    """Return the findings of a message that others are about to read."""
+    from policenotify.findings import APPROVAL_MISSING
+
+    return tuple(finding for finding in preview.findings if finding.code != APPROVAL_MISSING)
+
+
+def draft_lines(draft: Draft, publisher: Publisher) -> Iterator[RenderableType]:
+    """Yield a draft as a person reads it: what it is, who read it, and the next command."""
     from policenotify.cli import output
-    from policenotify.model.draft import DraftState
     from policenotify.model.receipt import local_time
 
     zone, message = publisher.zone, draft.message
     about = f"{message.stage} of {message.incident}" if message.incident else message.stage
     yield output.line(f"Draft {draft.id}: {draft.state} · {message.category} · {about}", "bold")
-    yield output.paragraph(message.headline)
+    yield output.quoted(message.headline)
     yield output.paragraph(
-        f"Written by {', '.join(draft.authors)}. Revision {draft.revision}, digest {draft.digest[:16]}"
+        f"Written by {', '.join(draft.authors)}. Revision {draft.revision}, digest {draft.digest[:_SHORTEST_DIGEST]}"
     )
+    if draft.for_keys:
+        yield output.paragraph(f"For every publication with a key that begins so: {draft.for_keys}")
     for review in draft.reviews:
         said = f": {review.reason}" if review.reason else ""
         text = f"{local_time(review.at, zone)} · {review.reader}: {review.verdict} of revision {review.revision}{said}"
         yield output.paragraph(text)
     if draft.reason:
         yield output.paragraph(f"To the readers: {draft.reason}")
+    if draft.despite_findings:
+        yield output.paragraph(f"To be published although a finding blocks it: {draft.despite_findings}")
     if draft.urgent:
         yield output.paragraph(f"Published urgently by {draft.published_by}: {draft.urgent}")
     if draft.publication:
         yield output.paragraph(f"Publication: {draft.publication}")
+    for text, mark in _next_step(draft, zone):
+        yield output.paragraph(text, mark)
+
+
+def _next_step(draft: Draft, zone: tzinfo) -> Iterator[tuple[str, str]]:
+    """Yield what may be done with a draft now, and the mark before it."""
+    from policenotify.model.draft import DraftState
+    from policenotify.model.receipt import local_time
+
+    command = "→ "
     if draft.second_due_at is not None:
-        yield output.paragraph(f"Its second reading is owed since {local_time(draft.second_due_at, zone)}.")
-        yield output.paragraph(
-            f"policenotify approve {draft.id} --second, or policenotify reject {draft.id} --second", "→ "
-        )
+        yield f"Its second reading is owed by {local_time(draft.second_due_at, zone)}.", ""
+        yield f"policenotify approve {draft.id} --second, or policenotify reject {draft.id} --second", command
     elif draft.state is DraftState.SUBMITTED and draft.expires_at is not None:
-        yield output.paragraph(f"It waits for its readers until {local_time(draft.expires_at, zone)}.")
-        yield output.paragraph(f"policenotify approve {draft.id} --digest {draft.digest[:16]}", "→ ")
+        yield f"It waits for its readers until {local_time(draft.expires_at, zone)}.", ""
+        yield f"policenotify approve {draft.id} --digest {draft.digest[:_SHORTEST_DIGEST]}", command
+    elif draft.for_keys and draft.state is DraftState.APPROVED and draft.expires_at is not None:
+        yield f"Its approval counts until {local_time(draft.expires_at, zone)}.", ""
     elif draft.state is DraftState.APPROVED:
-        yield output.paragraph(f"policenotify publish --draft {draft.id}", "→ ")
+        yield f"policenotify publish --draft {draft.id}", command
     elif draft.state is DraftState.DRAFT:
-        yield output.paragraph(f"policenotify submit {draft.id}", "→ ")
+        yield f"policenotify submit {draft.id}", command
     elif draft.state is DraftState.RETURNED:
-        yield output.paragraph(f"policenotify draft … --revises {draft.id}", "→ ")
+        yield f"policenotify draft … --revises {draft.id}", command

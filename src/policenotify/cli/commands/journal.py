@@ -109,8 +109,9 @@ def erase(call: CliContext, /, *, which: str, reason: str) -> Exit:
         except ValueError as error:
             raise click.UsageError(f"--{error}.") from None
         done = opened.retention.erase(which, call.actor, reason)
-    counted = f"{done.publications} publications, {done.recipients} recipients, {done.pictures} pictures"
-    head = output.line(f"Erased: {counted}.", style="bold")
+    head = output.line(
+        f"Erased: {done.publications} publications, {done.recipients} recipients, {done.pictures} pictures.", "bold"
+    )
     call.emit({"which": which, **asdict(done), "actor": call.actor}, head, Text("Then: policenotify journal vacuum"))
     return Exit.OK
 

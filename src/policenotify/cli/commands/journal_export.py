@@ -38,8 +38,8 @@ UNCHANGED = "6 no journal, or what was sealed was changed"
 def export(call: CliContext, file: str, older_than: str | None, category: str | None) -> Exit:
     """Write the journal to a new FILE of JSON Lines, or with - to standard output.
 
-    It holds every event, the seals of their batches, what was published and
-    the outcomes; no address, and no recipient. Others can verify it with the
+    It holds every event, the seals of their batches, what was published, the
+    outcomes, and who read it before; no address, and no recipient. Others can verify it with the
     installation's public key. Of events outside the selected age and category
     it holds only the commitment.
 
@@ -160,7 +160,8 @@ def verify(call: CliContext, file: str | None, public_key: str | None, witness: 
         raise SettingsError(f"{file} cannot be read ({error.strerror}).") from error
     text = (
         f"Verified: {result.batches} sealed batches of {result.events} events, {result.unsealed} events not sealed "
-        f"yet, {result.publications} publications. {result.bodies} events have their content."
+        f"yet, {result.publications} publications and {result.drafts} drafts. "
+        f"{result.bodies} events have their content."
     )
     call.emit(asdict(result), Text(text))
     return Exit.OK

@@ -175,7 +175,7 @@ def _publish(
     from policenotify.errors import IdempotencyConflict
 
     with closing(call.publisher()) as publisher:
-        message = make(publisher)
+        message = call.message = make(publisher)
         times = typed_times(typed, message, now=publisher.journal.now(), zone=publisher.zone)
         spans, actor = spans_of(typed), call.actor
         key = printable_name("--key", typed["key"]) if typed["key"] is not None else default_key(message, spans)
@@ -211,7 +211,7 @@ def _publish_draft(call: CliContext, draft: str, typed: Typed) -> Exit:
 
     wait = None if typed["wait"] is None else timedelta(seconds=typed["wait"])
     with closing(call.publisher()) as publisher:
-        call.may_have_published = True
+        call.message, call.may_have_published = publisher.drafts.get(draft).message, True
         with typed_reason():
             done = publisher.drafts.publish(draft, actor=call.actor, urgent=typed["urgent"] or "", wait=wait)
         return _answered(call, publisher, done, ())

@@ -98,12 +98,14 @@ draft: Table = Table(
     metadata,
     Column("id", Name(26), primary_key=True),
     Column("key", Name(200), unique=True),  # of the publication to come; NULL for one that was published urgently
+    Column("for_keys", Name(200), nullable=False),  # the beginning of the keys that it counts for, again and again
     Column("to", LongText, nullable=False),
     Column("category", Name(64), nullable=False),
     Column("exercise", YesNo, nullable=False),
     Column("state", Name(12), nullable=False),
     Column("revision", Whole, nullable=False),  # the newest
     Column("reason", LongText, nullable=False),
+    Column("despite_findings", LongText, nullable=False),  # why it is published although one blocks
     Column("submitted_by", Name(200), nullable=False),
     Column("created_at", Microseconds, nullable=False),
     Column("changed_at", Microseconds, nullable=False),
@@ -112,6 +114,7 @@ draft: Table = Table(
     Column("published_by", Name(200), nullable=False),
     Column("urgent", LongText, nullable=False),  # why it was published before it was read
     Column("due_at", Microseconds),  # of the second reading that is owed then
+    Column("authenticated", YesNo, nullable=False),  # and who reads it must be
     Column("mac", Name(80), nullable=False),  # of all of these, the revisions and the reviews
     Column("reminders", Whole, nullable=False, server_default=text("0")),
     Column("reminded_at", Microseconds),
@@ -128,6 +131,7 @@ revision: Table = Table(
     Column("digest", Name(64), nullable=False),  # Message.digest()
     Column("message", LongText, nullable=False),
     Column("author", Name(200), nullable=False),
+    Column("authenticated", YesNo, nullable=False),
     Column("at", Microseconds, nullable=False),
     comment="The versions of a draft. No one who wrote one may approve any.",
 )
@@ -141,6 +145,7 @@ review: Table = Table(
     Column("digest", Name(64), nullable=False),
     Column("verdict", Name(16), nullable=False),
     Column("reader", Name(200), nullable=False),
+    Column("authenticated", YesNo, nullable=False),
     Column("reason", LongText, nullable=False),
     Column("at", Microseconds, nullable=False),
     comment="What readers decided about a revision.",

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, func, insert, or_, select, update
 
 from policenotify.channel import Picture
 from policenotify.errors import ApprovalMissing, DraftConflict, IdempotencyConflict, JournalError
@@ -21,58 +21,41 @@ from policenotify.findings import approval_missing
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.drafts.record import MAC, STATED, last_stated, read_parts, record_of
+from policenotify.journal.drafts.record import (
+    MAC,
+    StoredDraft,
+    add_review,
+    add_revision,
+    last_stated,
+    made,
+    new_row,
+    read_parts,
+)
 from policenotify.journal.keys import Keys
 from policenotify.journal.pictures import store_pictures
 from policenotify.journal.records import TOLERANCE, NeededApproval, NewPublication, microseconds, moment, span
-from policenotify.model.draft import Draft, DraftState, Review, ReviewVerdict, Revision, approvals, person
+from policenotify.journal.verify import DRAFT_FIELDS
+from policenotify.model.draft import Draft, DraftState, ReviewVerdict, person
 from policenotify.model.message import Message
-from policenotify.model.message import read as read_message
 
 _VERDICTS = {
     ReviewVerdict.APPROVE: ("approved", DraftState.APPROVED),
     ReviewVerdict.RETURN: ("returned", DraftState.RETURNED),
     ReviewVerdict.REJECT: ("rejected", DraftState.REJECTED),
 }
+_NOT_AUTHENTICATED = (
+    "only a reader who is authenticated counts, and on the command line a name is only stated. Read it in an "
+    "application with a login."
+)
 _table, _revision, _review = schema.draft, schema.revision, schema.review
 
-_WRITTEN = (*STATED, "mac")
+_WRITTEN = (*DRAFT_FIELDS, "mac")
 _LOCKED = select(_table).where(_table.c.id == bindparam("draft")).with_for_update()
 _WRITE = (
     update(_table)
     .where(_table.c.id == bindparam("new_id"))
     .values({name: bindparam(f"new_{name}") for name in _WRITTEN[1:]})
 )
-
-
-@dataclass(slots=True)
-class _Stored:
-    """A draft as it is in the tables, its row locked."""
-
-    row: dict[str, Any]
-    revisions: list[dict[str, Any]]
-    reviews: list[dict[str, Any]]
-
-    @property
-    def state(self) -> DraftState:
-        return DraftState(self.row["state"])
-
-    @property
-    def record(self) -> str:
-        return record_of(self.row, self.revisions, self.reviews)
-
-    @property
-    def readers(self) -> tuple[str, ...]:
-        return approvals(*_values(self), exercise=self.row["exercise"])
-
-    def wrote(self, actor: str) -> bool:
-        """Return True if the actor wrote a revision, or published it before it was read."""
-        authors = {*(one["author"] for one in self.revisions), self.row["published_by"]} - {""}
-        return person(actor) in set(map(person, authors))
-
-    def has_expired(self, at: int) -> bool:
-        expires = self.row["expires_at"]
-        return self.state in {DraftState.SUBMITTED, DraftState.APPROVED} and expires is not None and expires <= at
 
 
 class StoredDrafts:
@@ -87,6 +70,20 @@ class StoredDrafts:
             query = select(_table).where(or_(_table.c.id == name, _table.c.key == name, _table.c.publication == name))
             row = connection.execute(query.order_by(_table.c.id).limit(1)).first()
             return _draft(connection, row) if row else None
+
+    def standing(self, key: str, digest: str, to: Sequence[str] = ()) -> Draft | None:
+        """Return the open draft of a message whose approval counts for a key and channels, an approved one first."""
+        newest = and_(_revision.c.draft == _table.c.id, _revision.c.number == _table.c.revision)
+        query = select(_table).join(_revision, newest).where(_table.c.for_keys != "", _revision.c.digest == digest)
+        states = [state for state in DraftState if state.is_open]
+        approved = case((_table.c.state == DraftState.APPROVED, 0), else_=1)
+        with self._journal.read() as connection:
+            rows = connection.execute(query.where(_table.c.state.in_(states)).order_by(approved, _table.c.id.desc()))
+            for row in rows.all():
+                lasts = row.expires_at is None or row.expires_at > microseconds(self._journal.now())
+                if lasts and key.startswith(row.for_keys) and sorted(json.loads(row.to)) == sorted(to):
+                    return _draft(connection, row)
+        return None
 
     def list(self, *, only_open: bool = True, limit: int | None = None) -> tuple[Draft, ...]:
         """Return the drafts, newest first: those that may still be published or owe a second reading, or all."""
@@ -105,6 +102,8 @@ class StoredDrafts:
         *,
         key: str,
         author: str,
+        authenticated: bool = False,
+        for_keys: str = "",
         to: Sequence[str] = (),
         pictures: Sequence[Picture],
     ) -> Draft:
@@ -120,20 +119,29 @@ class StoredDrafts:
         with journal.write() as connection:
             now = journal.now()
             at = microseconds(now)
-            row = _new_row(draft, message, at, key=key, to=to, state=DraftState.DRAFT)
+            row = new_row(draft, message, at, key=key, to=to, state=DraftState.DRAFT, for_keys=for_keys)
             if not schema.insert_new(connection, _table, [row]):
                 known = connection.execute(select(_table).where(_table.c.key == key)).one()
                 first = _draft(connection, known)
                 if first.digest != message.digest():
                     raise IdempotencyConflict(key, first.id)
                 return first
-            stored = _Stored(row, [], [])
+            stored = StoredDraft(row, [], [])
             store_pictures(connection, pictures, at)
-            _add_revision(connection, stored, message, author, at)
-            _store(connection, journal.keys, stored, now, author, "drafted", {"stage": message.stage})
-            return _made(stored)
+            add_revision(connection, stored, message, author, at, authenticated=authenticated)
+            body = {"stage": message.stage, "authenticated": authenticated}
+            _store(connection, journal.keys, stored, now, author, "drafted", body)
+            return made(stored)
 
-    def revise(self, draft: str, message: Message, *, author: str, pictures: Sequence[Picture] = ()) -> Draft:
+    def revise(
+        self,
+        draft: str,
+        message: Message,
+        *,
+        author: str,
+        authenticated: bool = False,
+        pictures: Sequence[Picture] = (),
+    ) -> Draft:
         """Store a new revision. Approvals of the earlier ones do not count for it."""
         journal = self._journal
         with journal.write() as connection:
@@ -142,17 +150,33 @@ class StoredDrafts:
             _ensure_open(stored, now)
             same = stored.revisions[-1]["digest"] == message.digest()
             if same and stored.state is not DraftState.RETURNED:
-                return _made(stored)
+                return made(stored)
             if message.exercise != stored.row["exercise"]:
                 raise DraftConflict(draft, "an exercise stays one, and a real message too. Write a new one.")
             store_pictures(connection, pictures, microseconds(now))
-            _add_revision(connection, stored, message, author, microseconds(now))
-            state = {"state": DraftState.DRAFT, "expires_at": None, "submitted_by": "", "reason": ""}
+            add_revision(connection, stored, message, author, microseconds(now), authenticated=authenticated)
+            state = {
+                "state": DraftState.DRAFT,
+                "expires_at": None,
+                "submitted_by": "",
+                "reason": "",
+                "despite_findings": "",
+            }
             stored.row |= {**state, "category": message.category, "revision": stored.row["revision"] + 1}
-            _store(connection, journal.keys, stored, now, author, "revised", {"stage": message.stage})
-            return _made(stored)
+            body = {"stage": message.stage, "authenticated": authenticated}
+            _store(connection, journal.keys, stored, now, author, "revised", body)
+            return made(stored)
 
-    def submit(self, draft: str, *, actor: str, digest: str, expires_at: datetime, reason: str = "") -> Draft:
+    def submit(
+        self,
+        draft: str,
+        *,
+        actor: str,
+        digest: str,
+        expires_at: datetime,
+        reason: str = "",
+        despite_findings: str = "",
+    ) -> Draft:
         """Submit the newest revision to its readers. A repeated call changes nothing."""
         journal = self._journal
         with journal.write() as connection:
@@ -161,7 +185,7 @@ class StoredDrafts:
             _ensure_open(stored, now)
             _ensure_same(stored, digest)
             if stored.state in {DraftState.SUBMITTED, DraftState.APPROVED}:
-                return _made(stored)
+                return made(stored)
             if stored.state is DraftState.RETURNED:
                 raise DraftConflict(draft, "a reader returned it. Change it first: policenotify draft --revises.")
             stored.row |= {
@@ -169,12 +193,22 @@ class StoredDrafts:
                 "expires_at": microseconds(expires_at),
                 "submitted_by": actor,
                 "reason": reason,
+                "despite_findings": despite_findings,
             }
-            _store(connection, journal.keys, stored, now, actor, "submitted", {"reason": reason})
-            return _made(stored)
+            body = {"reason": reason, "despite_findings": despite_findings}
+            _store(connection, journal.keys, stored, now, actor, "submitted", body)
+            return made(stored)
 
     def review(
-        self, draft: str, verdict: ReviewVerdict, *, reader: str, digest: str, reason: str = "", readers: int = 1
+        self,
+        draft: str,
+        verdict: ReviewVerdict,
+        *,
+        reader: str,
+        digest: str,
+        reason: str = "",
+        authenticated: bool = False,
+        needed: NeededApproval = NeededApproval(readers=1),  # noqa: B008 - frozen
     ) -> Draft:
         """Record what a reader decided about the newest revision.
 
@@ -184,7 +218,8 @@ class StoredDrafts:
             reader: Who read it: no one who wrote any revision, except in an exercise.
             digest: The digest of what was read. If the draft was changed since, nothing is recorded.
             reason: In the reader's words.
-            readers: How many must approve it.
+            authenticated: The caller has verified who the reader is.
+            needed: The approval that it needs.
         """
         journal = self._journal
         kind, state = _VERDICTS[verdict]
@@ -196,19 +231,22 @@ class StoredDrafts:
             approves = verdict is ReviewVerdict.APPROVE
             if stored.state not in {DraftState.SUBMITTED, DraftState.APPROVED}:
                 raise DraftConflict(draft, f"it is {stored.state}, and not submitted to readers.")
-            if approves and person(reader) in set(map(person, stored.readers)):
-                return _made(stored)  # a repeated call
+            if approves and person(reader) in set(map(person, stored.readers(authenticated=needed.authenticated))):
+                return made(stored)  # a repeated call
+            if approves and needed.authenticated and not authenticated:
+                raise DraftConflict(draft, _NOT_AUTHENTICATED)
             if approves and stored.wrote(reader) and not stored.row["exercise"]:
                 raise DraftConflict(
                     draft, f"{reader!r} wrote it, and so cannot approve it. Let another person read it."
                 )
-            _add_review(connection, stored, verdict, reader, reason, microseconds(now))
-            if approves and len(stored.readers) < readers:
+            add_review(connection, stored, verdict, reader, reason, microseconds(now), authenticated=authenticated)
+            if approves and len(stored.readers(authenticated=needed.authenticated)) < needed.readers:
                 state = DraftState.SUBMITTED
             stored.row["state"] = state
-            body = {"reason": reason, **({"of_the_author": True} if approves and stored.wrote(reader) else {})}
+            of_the_author = approves and stored.wrote(reader)
+            body = {"reason": reason, "of_the_author": of_the_author, "authenticated": authenticated}
             _store(connection, journal.keys, stored, now, reader, kind, body)
-            return _made(stored)
+            return made(stored)
 
     def withdraw(self, draft: str, *, actor: str, reason: str = "") -> Draft:
         """Take a draft back that is not published."""
@@ -217,13 +255,15 @@ class StoredDrafts:
             now = journal.now()
             stored = _locked(connection, journal.keys, draft)
             if stored.state is DraftState.WITHDRAWN:
-                return _made(stored)
+                return made(stored)
             _ensure_open(stored, now)
             stored.row["state"] = DraftState.WITHDRAWN
             _store(connection, journal.keys, stored, now, actor, "withdrawn", {"reason": reason})
-            return _made(stored)
+            return made(stored)
 
-    def second_reading(self, draft: str, *, reader: str, objects: bool, reason: str = "") -> Draft:
+    def second_reading(
+        self, draft: str, *, reader: str, objects: bool, reason: str = "", authenticated: bool = False
+    ) -> Draft:
         """Record the second reading of an urgent publication, by a person who neither wrote nor published it."""
         journal = self._journal
         with journal.write() as connection:
@@ -233,12 +273,14 @@ class StoredDrafts:
                 raise DraftConflict(draft, "no second reading of it is owed.")
             if stored.wrote(reader) and not stored.row["exercise"]:
                 raise DraftConflict(draft, f"{reader!r} wrote or published it. Let another person read it.")
+            if stored.row["authenticated"] and not authenticated:
+                raise DraftConflict(draft, _NOT_AUTHENTICATED)
             verdict = ReviewVerdict.SECOND_OBJECTION if objects else ReviewVerdict.SECOND_OK
-            _add_review(connection, stored, verdict, reader, reason, microseconds(now))
+            add_review(connection, stored, verdict, reader, reason, microseconds(now), authenticated=authenticated)
             stored.row["due_at"] = None
-            body = {"verdict": verdict, "reason": reason}
+            body = {"verdict": verdict, "reason": reason, "authenticated": authenticated}
             _store(connection, journal.keys, stored, now, reader, "second_reading", body)
-            return _made(stored)
+            return made(stored)
 
     # --- deadlines
 
@@ -247,7 +289,8 @@ class StoredDrafts:
         journal, expired = self._journal, []
         pending = _table.c.state.in_([DraftState.SUBMITTED, DraftState.APPROVED])
         with journal.read() as connection:
-            late = _table.c.expires_at <= microseconds(journal.now())
+            at = microseconds(journal.now())
+            late = or_(_table.c.expires_at <= at, _table.c.changed_at > at + span(TOLERANCE))
             names = connection.execute(select(_table.c.id).where(pending, late).order_by(_table.c.id)).scalars().all()
         for name in names:
             with journal.write() as connection:
@@ -256,7 +299,7 @@ class StoredDrafts:
                 if stored.has_expired(microseconds(now)):
                     stored.row["state"] = DraftState.EXPIRED
                     _store(connection, journal.keys, stored, now, RUNNER, "expired", {})
-                    expired.append(_made(stored))
+                    expired.append(made(stored))
         return tuple(expired)
 
     def owed(self, limit: int | None = None, *, exercise: bool | None = None) -> tuple[Draft, ...]:
@@ -278,10 +321,8 @@ class StoredDrafts:
 
     def count_submitted(self, at: datetime) -> int:
         """Return how many drafts wait for their readers, or for who publishes them."""
-        waits = (
-            _table.c.state.in_([DraftState.SUBMITTED, DraftState.APPROVED]),
-            _table.c.expires_at > microseconds(at),
-        )
+        read = and_(_table.c.state == DraftState.APPROVED, _table.c.for_keys == "")
+        waits = (or_(_table.c.state == DraftState.SUBMITTED, read), _table.c.expires_at > microseconds(at))
         query = select(func.count()).select_from(_table).where(*waits)
         with self._journal.read() as connection:
             return int(connection.execute(query).scalar() or 0)
@@ -332,18 +373,24 @@ def publish_draft(connection: Connection, keys: Keys, new: NewPublication) -> di
         stored = _locked(connection, keys, approval.draft)
         _ensure_open(stored, new.at)
         _ensure_same(stored, new.digest)
-        if stored.row["key"] != new.key:
-            raise DraftConflict(approval.draft, f"it is published with its own key {stored.row['key']!r} only.")
+        readers = stored.readers(authenticated=approval.authenticated)
+        standing = stored.row["for_keys"]
+        if not (new.key.startswith(standing) if standing else stored.row["key"] == new.key):
+            its = f"keys that begin with {standing!r}" if standing else f"its own key {stored.row['key']!r}"
+            raise DraftConflict(approval.draft, f"it is published with {its} only.")
         if sorted(json.loads(stored.row["to"])) != sorted(approval.to):
             raise DraftConflict(approval.draft, "it is for other channels than those named. Leave them out.")
         if stored.state is DraftState.RETURNED:
             raise DraftConflict(approval.draft, "a reader returned it. Change it first.")
-        if len(stored.readers) >= approval.readers:
+        if standing and stored.state is DraftState.APPROVED and len(readers) >= approval.readers:
+            return {"draft": [stored.row["id"], stored.record], "readers": list(readers)}  # and it stays approved
+        if len(readers) >= approval.readers and not standing:
             stored.row |= {"urgent": "", "due_at": None}
-        elif approval.urgent:
+        elif approval.urgent and not standing:
             stored.row |= _urgency(approval)
         else:
-            raise ApprovalMissing([approval_missing(approval.readers - len(stored.readers))])
+            missing = max(1, approval.readers - len(readers))
+            raise ApprovalMissing([approval_missing(missing, authenticated=approval.authenticated)])
     stored.row |= {
         "state": DraftState.PUBLISHED,
         "publication": new.id,
@@ -353,83 +400,35 @@ def publish_draft(connection: Connection, keys: Keys, new: NewPublication) -> di
     stated = stored.record
     _write_row(connection, keys, stored, stated)
     urgent = {"urgent": approval.urgent} if stored.row["urgent"] else {}
-    return {"draft": [stored.row["id"], stated], "readers": list(stored.readers), **urgent}
+    readers = stored.readers(authenticated=approval.authenticated)
+    return {"draft": [stored.row["id"], stated], "readers": list(readers), **urgent}
 
 
-def _urgent(connection: Connection, new: NewPublication, approval: NeededApproval) -> _Stored:
+def _urgent(connection: Connection, new: NewPublication, approval: NeededApproval) -> StoredDraft:
     if not approval.urgent:
         raise ApprovalMissing([approval_missing(approval.readers)])
     at, message = microseconds(new.at), new.typed or new.message
     # Its own id is free: no draft can have the id of a publication that is only being stored.
-    row = _new_row(new.id, message, at, key=None, to=approval.to, state=DraftState.PUBLISHED)
-    stored = _Stored({**row, **_urgency(approval)}, [], [])
+    row = new_row(new.id, message, at, key=None, to=approval.to, state=DraftState.PUBLISHED)
+    stored = StoredDraft({**row, **_urgency(approval)}, [], [])
     connection.execute(insert(_table), {**stored.row, "mac": ""})
-    _add_revision(connection, stored, message, new.actor, at)
+    add_revision(connection, stored, message, new.actor, at)
     return stored
 
 
 def _urgency(approval: NeededApproval) -> dict[str, object]:
     due = approval.second_due_at
-    return {"urgent": approval.urgent, "due_at": None if due is None else microseconds(due)}
+    return {
+        "urgent": approval.urgent,
+        "due_at": None if due is None else microseconds(due),
+        "authenticated": approval.authenticated,
+    }
 
 
 # --- rows
 
 
-def _new_row(
-    draft: str, message: Message, at: int, *, key: str | None, to: Sequence[str], state: DraftState
-) -> dict[str, Any]:
-    return {
-        "id": draft,
-        "key": key,
-        "to": json.dumps([*to], ensure_ascii=False),
-        "category": message.category,
-        "exercise": message.exercise,
-        "state": state,
-        "revision": 1,
-        "reason": "",
-        "submitted_by": "",
-        "created_at": at,
-        "changed_at": at,
-        "expires_at": None,
-        "publication": None,
-        "published_by": "",
-        "urgent": "",
-        "due_at": None,
-        "mac": "",
-    }
-
-
-def _add_revision(connection: Connection, stored: _Stored, message: Message, author: str, at: int) -> None:
-    row = {
-        "number": len(stored.revisions) + 1,
-        "digest": message.digest(),
-        "message": message.model_dump_json(exclude_none=True),
-        "author": author,
-        "at": at,
-    }
-    connection.execute(insert(_revision), {"draft": stored.row["id"], **row})
-    stored.revisions.append(row)
-
-
-def _add_review(
-    connection: Connection, stored: _Stored, verdict: ReviewVerdict, reader: str, reason: str, at: int
-) -> None:
-    newest = stored.revisions[-1]
-    row = {
-        "number": len(stored.reviews) + 1,
-        "revision": newest["number"],
-        "digest": newest["digest"],
-        "verdict": verdict,
-        "reader": reader,
-        "reason": reason,
-        "at": at,
-    }
-    connection.execute(insert(_review), {"draft": stored.row["id"], **row})
-    stored.reviews.append(row)
-
-
-def _locked(connection: Connection, keys: Keys, draft: str) -> _Stored:
+def _locked(connection: Connection, keys: Keys, draft: str) -> StoredDraft:
     """Lock a draft and return it as it is then.
 
     Raises:
@@ -449,27 +448,28 @@ def _locked(connection: Connection, keys: Keys, draft: str) -> _Stored:
     return stored
 
 
-def _is_newest(connection: Connection, stored: _Stored, stated: str) -> bool:
+def _is_newest(connection: Connection, stored: StoredDraft, stated: str) -> bool:
     """Return True if the last event of an unpublished draft states it: it was not set back to an earlier state."""
     if stored.row["publication"] is not None:
         return True
     return last_stated(connection, stored.row["id"]) in {"", stated}
 
 
-def _read(connection: Connection, row: Row[Any]) -> _Stored:
-    return _Stored(row._asdict(), *read_parts(connection, row.id))
+def _read(connection: Connection, row: Row[Any]) -> StoredDraft:
+    return StoredDraft(row._asdict(), *read_parts(connection, row.id))
 
 
-def _ensure_open(stored: _Stored, now: datetime) -> None:
+def _ensure_open(stored: StoredDraft, now: datetime) -> None:
     draft = stored.row["id"]
     if not stored.state.is_open:
-        published = f" as {stored.row['publication']}" if stored.row["publication"] else ""
-        raise DraftConflict(draft, f"it is {stored.state}{published} already. Write a new one if it is still needed.")
+        if stored.row["publication"]:
+            raise DraftConflict(draft, f"it is published already as {stored.row['publication']}.")
+        raise DraftConflict(draft, f"it is {stored.state} already. Write a new one if it is still needed.")
     if stored.has_expired(microseconds(now)):
         raise DraftConflict(draft, "it has expired: no one approved it in time. Write a new one if it is still true.")
 
 
-def _ensure_same(stored: _Stored, digest: str) -> None:
+def _ensure_same(stored: StoredDraft, digest: str) -> None:
     if stored.revisions[-1]["digest"] != digest:
         raise DraftConflict(
             stored.row["id"], "it was changed since you read it. Read it again: policenotify drafts DRAFT"
@@ -479,7 +479,7 @@ def _ensure_same(stored: _Stored, digest: str) -> None:
 def _store(
     connection: Connection,
     keys: Keys,
-    stored: _Stored,
+    stored: StoredDraft,
     now: datetime,
     actor: str,
     kind: str,
@@ -493,7 +493,7 @@ def _store(
     record(connection, now, actor, kind, {**said, **about}, publication=stored.row["id"])
 
 
-def _write_row(connection: Connection, keys: Keys, stored: _Stored, stated: str) -> None:
+def _write_row(connection: Connection, keys: Keys, stored: StoredDraft, stated: str) -> None:
     stored.row["mac"] = keys.mac(MAC, stated)
     connection.execute(_WRITE, {f"new_{name}": stored.row[name] for name in _WRITTEN})
 
@@ -507,47 +507,5 @@ def _level(row: Row[Any], now: int) -> int:
     return 0 if ahead else int(row.reminders)
 
 
-def _values(stored: _Stored) -> tuple[tuple[Revision, ...], tuple[Review, ...]]:
-    revisions = tuple(
-        Revision(number=one["number"], digest=one["digest"], author=one["author"], at=moment(one["at"]))
-        for one in stored.revisions
-    )
-    reviews = tuple(
-        Review(
-            revision=one["revision"],
-            digest=one["digest"],
-            verdict=ReviewVerdict(one["verdict"]),
-            reader=one["reader"],
-            reason=one["reason"],
-            at=moment(one["at"]),
-        )
-        for one in stored.reviews
-    )
-    return revisions, reviews
-
-
 def _draft(connection: Connection, row: Row[Any]) -> Draft:
-    return _made(_read(connection, row))
-
-
-def _made(stored: _Stored) -> Draft:
-    row = stored.row
-    revisions, reviews = _values(stored)
-    return Draft(
-        id=row["id"],
-        key=row["key"],
-        to=tuple(json.loads(row["to"])),
-        state=stored.state,
-        digest=revisions[-1].digest,
-        message=read_message(stored.revisions[-1]["message"]),
-        revisions=revisions,
-        reviews=reviews,
-        reason=row["reason"],
-        submitted_by=row["submitted_by"],
-        created_at=moment(row["created_at"]),
-        expires_at=None if row["expires_at"] is None else moment(row["expires_at"]),
-        publication=row["publication"],
-        published_by=row["published_by"],
-        urgent=row["urgent"],
-        second_due_at=None if row["due_at"] is None else moment(row["due_at"]),
-    )
+    return made(_read(connection, row))

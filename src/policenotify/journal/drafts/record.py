@@ -1,28 +1,29 @@
-"""What an event states of a draft: the digest of its row, its revisions and its reviews."""
+"""A draft as it is stored, and what an event states of it: the digest of its row, its revisions and its reviews."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, insert, or_, select, true
 
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
-from policenotify.journal.verify import digest_of
+from policenotify.journal.records import TOLERANCE, moment, span
+from policenotify.journal.tombstones import Selection, is_selected
+from policenotify.journal.verify import DRAFT_FIELDS, REVIEW_FIELDS, REVISION_FIELDS, draft_digest
+from policenotify.model.draft import Draft, DraftState, Review, ReviewVerdict, Revision, approvals, person
+from policenotify.model.message import Message
+from policenotify.model.message import read as read_message
 
 MAC = "draft"
 """The purpose of the code of a draft, over its record."""
 
-STATED = (
-    "id", "key", "to", "category", "exercise", "state", "revision", "reason", "submitted_by", "created_at",
-    "changed_at", "expires_at", "publication", "published_by", "urgent", "due_at",
-)  # fmt: skip
-"""The columns of a draft that its event covers, the id first."""
+_BATCH = 200  # drafts read at once
 
-_REVISION = ("number", "digest", "message", "author", "at")
-_REVIEW = ("number", "revision", "digest", "verdict", "reader", "reason", "at")
 _table, _revision, _review = schema.draft, schema.revision, schema.review
 _REVISIONS = select(_revision).where(_revision.c.draft == bindparam("draft")).order_by(_revision.c.number)
 _REVIEWS = select(_review).where(_review.c.draft == bindparam("draft")).order_by(_review.c.number)
@@ -48,13 +49,7 @@ def record_of(
     row: Mapping[str, Any], revisions: Sequence[Mapping[str, Any]], reviews: Sequence[Mapping[str, Any]]
 ) -> str:
     """Return the digest of a draft as stored."""
-    return digest_of(
-        [
-            [row[name] for name in STATED],
-            [[one[name] for name in _REVISION] for one in revisions],
-            [[one[name] for name in _REVIEW] for one in reviews],
-        ]
-    )
+    return draft_digest({**row, "revisions": revisions, "reviews": reviews})
 
 
 def read_parts(connection: Connection, draft: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -65,9 +60,185 @@ def read_parts(connection: Connection, draft: str) -> tuple[list[dict[str, Any]]
     )
 
 
-def problem_of(connection: Connection, stated: dict[str, str]) -> str:
-    """Return how the drafts differ from the digests that the events state, or an empty text."""
-    for row in connection.execute(select(_table).order_by(_table.c.id)).all():
-        if stated.pop(row.id, None) != record_of(row._asdict(), *read_parts(connection, row.id)):
-            return f"draft {row.id}, or a revision or review of it, is not what was recorded"
-    return f"draft {min(stated)} was removed" if stated else ""
+def draft_lines(connection: Connection, selected: ColumnElement[bool]) -> Iterator[dict[str, object]]:
+    """Yield drafts as they are exported and covered by their events."""
+    after, query = "", select(_table).where(selected).order_by(_table.c.id).limit(_BATCH)
+    while rows := connection.execute(query.where(_table.c.id > after)).all():
+        for row in rows:
+            revisions, reviews = read_parts(connection, row.id)
+            yield {
+                "type": "draft",
+                **{name: getattr(row, name) for name in DRAFT_FIELDS},
+                "revisions": [{name: one[name] for name in REVISION_FIELDS} for one in revisions],
+                "reviews": [{name: one[name] for name in REVIEW_FIELDS} for one in reviews],
+            }
+        after = rows[-1].id
+
+
+def is_draft_selected(selection: Selection | None) -> ColumnElement[bool]:
+    """Return the condition that a draft is exported: with its publication, or by its own age and category."""
+    if selection is None:
+        return true()
+    own = and_(_table.c.publication.is_(None), _table.c.created_at <= selection.before)
+    if selection.category is not None:
+        own = and_(own, _table.c.category == selection.category)
+    publication = schema.publication
+    return or_(own, _table.c.publication.in_(select(publication.c.id).where(is_selected(selection))))
+
+
+@dataclass(slots=True)
+class StoredDraft:
+    """A draft as it is in the tables, its row locked."""
+
+    row: dict[str, Any]
+    revisions: list[dict[str, Any]]
+    reviews: list[dict[str, Any]]
+
+    @property
+    def state(self) -> DraftState:
+        """Its state."""
+        return DraftState(self.row["state"])
+
+    @property
+    def record(self) -> str:
+        """What its event states of it."""
+        return record_of(self.row, self.revisions, self.reviews)
+
+    def readers(self, *, authenticated: bool = False) -> tuple[str, ...]:
+        """Return the readers whose approval counts; see [`approvals`][policenotify.model.draft.approvals]."""
+        return approvals(*_values(self), exercise=self.row["exercise"], authenticated=authenticated)
+
+    def wrote(self, actor: str) -> bool:
+        """Return True if the actor wrote a revision, or published it before it was read."""
+        authors = {*(one["author"] for one in self.revisions), self.row["published_by"]} - {""}
+        return person(actor) in set(map(person, authors))
+
+    def has_expired(self, at: int) -> bool:
+        """Return True if its time is over, or not to be known because the clock was ahead when it was last changed."""
+        expires = self.row["expires_at"]
+        if self.state not in {DraftState.SUBMITTED, DraftState.APPROVED} or expires is None:
+            return False
+        return bool(expires <= at or self.row["changed_at"] > at + span(TOLERANCE))
+
+
+def new_row(
+    draft: str,
+    message: Message,
+    at: int,
+    *,
+    key: str | None,
+    to: Sequence[str],
+    state: DraftState,
+    for_keys: str = "",
+) -> dict[str, Any]:
+    """Return the row of a new draft."""
+    return {
+        "id": draft,
+        "key": key,
+        "for_keys": for_keys,
+        "to": json.dumps([*to], ensure_ascii=False),
+        "category": message.category,
+        "exercise": message.exercise,
+        "state": state,
+        "revision": 1,
+        "reason": "",
+        "despite_findings": "",
+        "submitted_by": "",
+        "created_at": at,
+        "changed_at": at,
+        "expires_at": None,
+        "publication": None,
+        "published_by": "",
+        "urgent": "",
+        "due_at": None,
+        "authenticated": False,
+        "mac": "",
+    }
+
+
+def add_revision(
+    connection: Connection, stored: StoredDraft, message: Message, author: str, at: int, *, authenticated: bool = False
+) -> None:
+    """Store another version of a draft."""
+    row = {
+        "number": len(stored.revisions) + 1,
+        "digest": message.digest(),
+        "message": message.model_dump_json(exclude_none=True),
+        "author": author,
+        "authenticated": authenticated,
+        "at": at,
+    }
+    connection.execute(insert(_revision), {"draft": stored.row["id"], **row})
+    stored.revisions.append(row)
+
+
+def add_review(
+    connection: Connection,
+    stored: StoredDraft,
+    verdict: ReviewVerdict,
+    reader: str,
+    reason: str,
+    at: int,
+    *,
+    authenticated: bool,
+) -> None:
+    """Store what a reader decided about the newest version."""
+    newest = stored.revisions[-1]
+    row = {
+        "number": len(stored.reviews) + 1,
+        "revision": newest["number"],
+        "digest": newest["digest"],
+        "verdict": verdict,
+        "reader": reader,
+        "authenticated": authenticated,
+        "reason": reason,
+        "at": at,
+    }
+    connection.execute(insert(_review), {"draft": stored.row["id"], **row})
+    stored.reviews.append(row)
+
+
+def _values(stored: StoredDraft) -> tuple[tuple[Revision, ...], tuple[Review, ...]]:
+    revisions = tuple(
+        Revision(**{name: one[name] for name in ("number", "digest", "author", "authenticated")}, at=moment(one["at"]))
+        for one in stored.revisions
+    )
+    reviews = tuple(
+        Review(
+            revision=one["revision"],
+            digest=one["digest"],
+            verdict=ReviewVerdict(one["verdict"]),
+            reader=one["reader"],
+            authenticated=one["authenticated"],
+            reason=one["reason"],
+            at=moment(one["at"]),
+        )
+        for one in stored.reviews
+    )
+    return revisions, reviews
+
+
+def made(stored: StoredDraft) -> Draft:
+    """Return a draft from its rows."""
+    row = stored.row
+    revisions, reviews = _values(stored)
+    return Draft(
+        id=row["id"],
+        key=row["key"],
+        for_keys=row["for_keys"],
+        to=tuple(json.loads(row["to"])),
+        state=stored.state,
+        digest=revisions[-1].digest,
+        message=read_message(stored.revisions[-1]["message"]),
+        revisions=revisions,
+        reviews=reviews,
+        reason=row["reason"],
+        despite_findings=row["despite_findings"],
+        submitted_by=row["submitted_by"],
+        created_at=moment(row["created_at"]),
+        expires_at=None if row["expires_at"] is None else moment(row["expires_at"]),
+        publication=row["publication"],
+        published_by=row["published_by"],
+        urgent=row["urgent"],
+        second_due_at=None if row["due_at"] is None else moment(row["due_at"]),
+    )

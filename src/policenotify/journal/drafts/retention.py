@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, or_, select, update
 
 from policenotify.journal.database import schema
 from policenotify.journal.drafts.record import MAC, read_parts, record_of
@@ -39,6 +39,7 @@ def erase_drafts(connection: Connection, keys: Keys, publications: Iterable[str]
         values: dict[str, Any] = {
             "key": None if row.key is None else purged_key(keys, row.key),
             "reason": "",
+            "despite_findings": "",
             "urgent": "",
             "due_at": None,
         }
@@ -57,9 +58,25 @@ def old_drafts(selection: Selection) -> Select[Any]:
     return old if selection.category is None else old.where(_table.c.category == selection.category)
 
 
-def remove_drafts(connection: Connection, selection: Selection) -> list[str]:
-    """Remove those drafts, and return their ids. What was done with them stays in their events, without content."""
-    names = sorted(connection.execute(old_drafts(selection).order_by(_table.c.id).with_for_update()).scalars())
+def drafts_to_erase(name: str, publications: Iterable[str]) -> Select[Any]:
+    """Return the query for the drafts that were never published and have the texts to erase.
+
+    They are of that name, about the incident of that name, or have the very words of one of the publications.
+    """
+    words = select(schema.publication.c.digest).where(schema.publication.c.id.in_(publications))
+    with_text = or_(_revision.c.digest.in_(words), names_incident(_revision, name))
+    named = or_(_table.c.id == name, _table.c.key == name, _table.c.id.in_(select(_revision.c.draft).where(with_text)))
+    return select(_table.c.id).where(_table.c.publication.is_(None), named)
+
+
+def names_incident(table: Table, incident: str) -> ColumnElement[bool]:
+    """Return the condition that a stored message is of an incident. Quotes in its texts are escaped."""
+    return table.c.message.contains(f'"incident":"{incident}"', autoescape=True)
+
+
+def remove_drafts(connection: Connection, selected: Select[Any]) -> list[str]:
+    """Remove these drafts, and return their ids. What was done with them stays in their events, without content."""
+    names = sorted(connection.execute(selected.order_by(_table.c.id).with_for_update()).scalars())
     for part in (_review, _revision):
         connection.execute(delete(part).where(part.c.draft.in_(names)))
     connection.execute(delete(_table).where(_table.c.id.in_(names)))
