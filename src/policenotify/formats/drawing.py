@@ -7,7 +7,9 @@ from typing import Final, TypeAlias
 
 from policenotify.formats import pages
 from policenotify.formats.atom import atom
+from policenotify.formats.calendar import calendar
 from policenotify.formats.feed import FILES, Feed, Thread
+from policenotify.formats.geojson import geojson
 from policenotify.formats.json_feed import json_feed
 from policenotify.formats.rss import rss
 
@@ -30,6 +32,9 @@ _OF_FEEDS: Final[Mapping[str, OfFeed]] = {
     "atom": _one("atom", atom),
     "rss": _one("rss", rss),
     "json": _one("json", json_feed),
+    "geojson": _one("geojson", geojson),
+    "calendar": _one("calendar", calendar),
+    "embed": _one("embed", pages.embed),
     "index": pages.index_files,
 }
 
