@@ -25,7 +25,10 @@ class Html(str):
 
 
 def tag(name: str, /, *content: str, **attributes: str) -> Html:
-    """Return an element without its empty attributes. `class_` and `http_equiv` stand for names that Python cannot write."""
+    """Return an element without its empty attributes.
+
+    `class_` and `http_equiv` stand for names that Python cannot write.
+    """
     written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(value)}"' for key, value in attributes.items() if value
     )
