@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable, Collection, Mapping
 from typing import Final, TypeAlias
 
 from policenotify.formats import pages
 from policenotify.formats.atom import atom
+from policenotify.formats.calendar import calendar
 from policenotify.formats.feed import FILES, Feed, Thread
+from policenotify.formats.geojson import geojson
 from policenotify.formats.json_feed import json_feed
 from policenotify.formats.rss import rss
 
@@ -30,6 +33,9 @@ _OF_FEEDS: Final[Mapping[str, OfFeed]] = {
     "atom": _one("atom", atom),
     "rss": _one("rss", rss),
     "json": _one("json", json_feed),
+    "geojson": _one("geojson", geojson),
+    "calendar": _one("calendar", calendar),
+    "embed": _one("embed", pages.embed),
     "index": pages.index_files,
 }
 
@@ -43,12 +49,13 @@ DEFAULT: Final = tuple(name for name in FORMATS if name not in {"cifs", "datex"}
 """The formats of a feed that names none. Traffic partners take theirs by agreement."""
 
 
-def draw(feed: Feed, *, threads: Collection[str] | None = None) -> dict[str, bytes]:
+def draw(feed: Feed, *, threads: Collection[str] | None = None, compressed: bool = True) -> dict[str, bytes]:
     """Return the files of a feed by their paths, in the order of writing.
 
     Args:
         feed: The feed. Its site names the formats.
         threads: Ids of the threads whose pages and alerts are drawn, or `None` for all of them.
+        compressed: Add a file with `.gz` after each file that is polled, for web servers that send it as it is.
     """
     formats = feed.site.formats | ALWAYS
     chosen = [thread for thread in feed.threads if threads is None or thread.id in threads]
@@ -58,5 +65,9 @@ def draw(feed: Feed, *, threads: Collection[str] | None = None) -> dict[str, byt
             files.update(of_thread(feed, thread))
     for name, of_feed in _OF_FEEDS.items():
         if name in formats:
-            files.update(of_feed(feed))
+            for path, content in of_feed(feed).items():
+                files[path] = content
+                if compressed:
+                    # After the file itself: an older one was left by a writer that was interrupted.
+                    files[f"{path}.gz"] = gzip.compress(content, mtime=0)
     return files

@@ -233,6 +233,13 @@ class Feed:
         """The threads that have not left the feeds."""
         return tuple(thread for thread in self.threads if not thread.is_over(self.now))
 
+    @property
+    def open(self) -> tuple[Thread, ...]:
+        """The current threads of open incidents, without those that are withdrawn whole."""
+        return tuple(
+            thread for thread in self.current if thread.status is IncidentStatus.OPEN and not thread.newest.withdrawn_at
+        )
+
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
         """The entries of the current threads, the last updated first, at most 100.
