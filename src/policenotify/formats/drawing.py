@@ -9,9 +9,12 @@ from typing import Final, TypeAlias
 from policenotify.formats import pages
 from policenotify.formats.atom import atom
 from policenotify.formats.calendar import calendar
+from policenotify.formats.cifs import cifs
+from policenotify.formats.datex import datex
 from policenotify.formats.feed import FILES, Feed, Thread
 from policenotify.formats.geojson import geojson
 from policenotify.formats.json_feed import json_feed
+from policenotify.formats.roads import TRAFFIC_FORMATS
 from policenotify.formats.rss import rss
 
 OfThread: TypeAlias = Callable[[Feed, Thread], Mapping[str, bytes]]
@@ -35,6 +38,8 @@ _OF_FEEDS: Final[Mapping[str, OfFeed]] = {
     "json": _one("json", json_feed),
     "geojson": _one("geojson", geojson),
     "calendar": _one("calendar", calendar),
+    "cifs": cifs,
+    "datex": _one("datex", datex),
     "embed": _one("embed", pages.embed),
     "index": pages.index_files,
 }
@@ -45,7 +50,7 @@ FORMATS: Final = (*_OF_THREADS, *_OF_FEEDS)
 ALWAYS: Final = frozenset({"pages", "index"})
 """Formats that every feed has, because its links lead to them."""
 
-DEFAULT: Final = tuple(name for name in FORMATS if name not in {"cifs", "datex"})
+DEFAULT: Final = tuple(name for name in FORMATS if name not in TRAFFIC_FORMATS)
 """The formats of a feed that names none. Traffic partners take theirs by agreement."""
 
 
