@@ -128,7 +128,10 @@ def _polyline(typed: str) -> object:
     match line:
         case {"type": "FeatureCollection", "features": [{"geometry": line}]} | {"type": "Feature", "geometry": line}:
             pass
+        case _:
+            pass  # a geometry itself, or none
     match line:
         case {"type": "LineString", "coordinates": positions}:
             return {"type": "LineString", "coordinates": positions}
-    raise click.BadParameter(f"{typed} does not hold one GeoJSON LineString.", param_hint=hint)
+        case _:
+            raise click.BadParameter(f"{typed} does not hold one GeoJSON LineString.", param_hint=hint)

@@ -190,7 +190,8 @@ def _situation(thread: Thread, *, points: bool) -> RoadSituation | None:
     items = [item for item in thread.items if not item.withdrawn_at]
     told = [item for item in items if item.stage not in _FINAL]
     place = next((item.message.location for item in reversed(told) if item.message.location), None)
-    if not told or place is None or find_gap(told[-1].message, place, points=points):
+    exercise = any(item.message.exercise for item in items)
+    if not told or place is None or exercise or find_gap(told[-1].message, place, points=points):
         return None
     newest, final = items[-1], thread.final
     starts = [item.message.starts_at for item in told if item.stage is not Stage.UPDATE and item.message.starts_at]

@@ -175,6 +175,7 @@ class Preparer:
             mentions=frozenset().union(*(channel.mentions for channel in self.channels.values())),
             links=self.links,
             names=self.names,
+            traffic=frozenset().union(*(each.capabilities.traffic for each in self.channels.values())),
             typed=message,
             words=self.words,
             file_names=tuple(

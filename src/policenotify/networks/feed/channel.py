@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final
@@ -29,6 +30,7 @@ from policenotify.errors import (
 from policenotify.formats.drawing import DEFAULT, FORMATS
 from policenotify.formats.feed import Site, picture_path
 from policenotify.formats.item import Item
+from policenotify.formats.roads import TRAFFIC_FORMATS
 from policenotify.networks.feed.folder import Folder
 from policenotify.networks.feed.store import DirectoryStore, Store
 from policenotify.networks.feed.websub import ping
@@ -128,7 +130,7 @@ class Feed:
     @property
     def capabilities(self) -> Capabilities:
         """Those of files that we draw ourselves. There are no edits: each stage is an entry of its own."""
-        return _CAPABILITIES
+        return replace(_CAPABILITIES, traffic=self._site.formats & TRAFFIC_FORMATS)
 
     @property
     def account(self) -> str:
