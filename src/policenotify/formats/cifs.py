@@ -41,7 +41,6 @@ def _incident(feed: Feed, situation: RoadSituation) -> dict[str, str]:
     """Return the elements of one incident by name, in the order of the documentation."""
     place = situation.place
     kind, subtype = _kind(situation)
-    line = place.polyline.coordinates if place.polyline else ()
     fields = {
         "id": situation.thread.id,
         "creationtime": local_time(feed, situation.created_at),
@@ -49,7 +48,7 @@ def _incident(feed: Feed, situation: RoadSituation) -> dict[str, str]:
         "source": feed.site.publisher,
         "type": kind,
         "subtype": subtype,
-        "polyline": " ".join(f"{latitude:.6f} {longitude:.6f}" for longitude, latitude in line),
+        "polyline": " ".join(situation.positions),
         "street": street_of(place),
         "direction": "ONE_DIRECTION" if place.road and place.road.direction else "BOTH_DIRECTIONS",
         "starttime": local_time(feed, situation.starts_at),

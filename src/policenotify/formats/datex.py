@@ -11,7 +11,6 @@ from policenotify.formats.roads import RoadSituation, local_time, road_situation
 from policenotify.formats.xml_text import add, document, root
 from policenotify.model.cap import Certainty, Severity
 from policenotify.model.lifecycle import Stage
-from policenotify.model.location import Location
 
 _NAMESPACES: Final = MappingProxyType(
     {"con": "messageContainer", "com": "common", "sit": "situation", "loc": "locationReferencing"}
@@ -100,7 +99,7 @@ def _situation(payload: Element, feed: Feed, situation: RoadSituation) -> None:
     comment = add(add(record, "sit:generalPublicComment"), "sit:comment")
     wordings = [(each.language, f"{each.headline}\n{each.instruction}") for each in newest.message.wordings]
     _values(comment, wordings)
-    _location(record, situation.place)
+    _location(record, situation.positions)
     if kind.record == "RoadOrCarriagewayOrLaneManagement":
         add(record, "sit:complianceOption", "mandatory")
     add(record, f"sit:{kind.field}", kind.value)
@@ -112,16 +111,17 @@ def _values(parent: Element, texts: list[tuple[str, str]]) -> None:
         add(values, "com:value", text.strip()[:_LONGEST], lang=language)
 
 
-def _location(record: Element, place: Location) -> None:
-    if place.polyline:
+def _location(record: Element, positions: tuple[str, ...]) -> None:
+    if len(positions) > 1:
         line = add(record, "sit:locationReference", **{"xsi:type": "loc:LinearLocation"})
-        positions = " ".join(f"{latitude:.6f} {longitude:.6f}" for longitude, latitude in place.polyline.coordinates)
-        add(add(line, "loc:gmlLineString", srsDimension="2", srsName="EPSG:4326"), "loc:posList", positions)
-    elif place.point:
+        string = add(line, "loc:gmlLineString", srsDimension="2", srsName="EPSG:4326")
+        add(string, "loc:posList", " ".join(positions))
+    else:
+        latitude, longitude = positions[0].split()
         point = add(record, "sit:locationReference", **{"xsi:type": "loc:PointLocation"})
         position = add(add(point, "loc:pointByCoordinates"), "loc:pointCoordinates")
-        add(position, "loc:latitude", f"{place.point.latitude:.6f}")
-        add(position, "loc:longitude", f"{place.point.longitude:.6f}")
+        add(position, "loc:latitude", latitude)
+        add(position, "loc:longitude", longitude)
 
 
 def _record_id(situation: RoadSituation) -> str:

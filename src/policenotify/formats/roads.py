@@ -168,6 +168,14 @@ class RoadSituation:
         return len(self.thread.items) + sum(item.withdrawn_at is not None for item in self.thread.items)
 
     @property
+    def positions(self) -> tuple[str, ...]:
+        """Latitude and longitude of each position of its line, or else of its point: `43.610900 3.877200`."""
+        point = self.place.point
+        alone = ((point.longitude, point.latitude),) if point else ()
+        line = self.place.polyline.coordinates if self.place.polyline else alone
+        return tuple(f"{latitude:.6f} {longitude:.6f}" for longitude, latitude in line)
+
+    @property
     def description(self) -> str:
         """What readers are told, in one line."""
         return one_line(self.newest.message.headline)
