@@ -105,11 +105,16 @@ class DirectoryStore:
         try:
             self._write(path, content)
         except ChannelError as error:
-            with suppress(ChannelError):
-                if self.read(path) is None:
-                    raise error from None
-            raise Unconfirmed(error.reason, remedy=error.remedy, code=error.code) from None
+            if not self._certainly_lacks(path):
+                raise Unconfirmed(error.reason, remedy=error.remedy, code=error.code) from None
+            raise
         return True
+
+    def _certainly_lacks(self, path: str) -> bool:
+        try:
+            return self.read(path) is None
+        except ChannelError:
+            return False
 
     def replace(self, path: str, content: bytes) -> bool:
         """See `Store.replace`."""
