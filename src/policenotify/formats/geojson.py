@@ -82,7 +82,7 @@ def _right_handed(area: Area) -> object:
 
     if area.type == "Polygon":
         return polygon(area.coordinates)  # type: ignore[arg-type]  # `type` decides the depth
-    return [polygon(rings) for rings in area.coordinates]  # type: ignore[arg-type]
+    return [polygon(rings) for rings in area.coordinates]  # type: ignore[arg-type]  # `type` decides the depth
 
 
 def _signed_area(ring: Sequence[_Position]) -> float:

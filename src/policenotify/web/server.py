@@ -46,9 +46,9 @@ def app(folder: str | os.PathLike[str], *, clock: Callable[[], float] = time.tim
     """
     try:
         from starlette.applications import Starlette  # noqa: PLC0415 - an extra
-        from starlette.exceptions import HTTPException  # noqa: PLC0415
-        from starlette.responses import JSONResponse, PlainTextResponse, Response  # noqa: PLC0415
-        from starlette.routing import Route  # noqa: PLC0415
+        from starlette.exceptions import HTTPException  # noqa: PLC0415 - an extra
+        from starlette.responses import JSONResponse, PlainTextResponse, Response  # noqa: PLC0415 - an extra
+        from starlette.routing import Route  # noqa: PLC0415 - an extra
     except ModuleNotFoundError:
         raise MissingExtra("The feed's web server", "web") from None
     files = FeedFolder(folder)

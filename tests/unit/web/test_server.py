@@ -143,7 +143,7 @@ def test_nothing_can_be_written(client: Client, method: str, path: str) -> None:
     answer = client.request(method, path)
 
     assert answer.status_code == 405
-    assert answer.headers["allow"] == "GET, HEAD"
+    assert {*answer.headers["allow"].split(", ")} == {"GET", "HEAD"}
 
 
 def test_a_reader_that_has_it_gets_304(client: Client) -> None:
