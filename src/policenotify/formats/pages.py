@@ -239,7 +239,9 @@ def _state(thread: Thread) -> str:
 
 
 def _time(moment: datetime, words: Words, site: Site) -> Html:
-    return tag("time", words.date(moment, site.zone), datetime=timestamp(moment))
+    # In seconds: the validator of the W3C refuses microseconds.
+    local = moment.astimezone(site.zone)
+    return tag("time", words.date(moment, site.zone), datetime=local.isoformat(timespec="seconds"))
 
 
 def _exercise(words: Words) -> Html:
