@@ -116,7 +116,7 @@ def _message_page(feed: Feed, thread: Thread, entry: Entry) -> bytes:
     article = tag(
         "article",
         _exercise(words) if item.message.exercise else "",
-        tag("h1", item.title),
+        tag("h1", entry.title),
         _published(entry, site),
         _amendment(thread, entry),
         _languages(words, others),
@@ -153,7 +153,7 @@ def _incident_page(feed: Feed, thread: Thread, entries: Sequence[Entry]) -> byte
     articles = [
         tag(
             "article",
-            tag("h2", tag("a", entry.item.title, href=f"../m/{entry.item.id}.html")),
+            tag("h2", tag("a", entry.title, href=f"../m/{entry.item.id}.html")),
             _published(entry, site),
             _text(entry),
             *_pictures(entry),

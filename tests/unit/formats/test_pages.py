@@ -218,6 +218,7 @@ def test_what_became_of_a_message_stands_above_its_text(stage: Stage, note: str)
     [link] = banner.iter("a")
     assert link.get("href") == f"{later.id}.html"
     assert words_of(tree, "title")[0].startswith("[")
+    assert words_of(tree, "h1") == [words_of(tree, "title")[0].removesuffix(" · Police nationale de l'Hérault")]
     assert "expires" in _data(tree) or stage is Stage.CORRECTION
     state = [each.text for each in pages[f"i/{THREAD}.html"].iter("p") if each.get("class") == "banner"]
     assert state == (["En cours"] if stage is Stage.CORRECTION else [note])
