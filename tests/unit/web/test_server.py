@@ -21,7 +21,7 @@ import uvicorn
 
 from policenotify.errors import MissingExtra
 from policenotify.formats.drawing import draw
-from policenotify.web import app, folder
+from policenotify.web import app, server
 from tests.support.feed_items import make_feed, sample_items
 
 _LONG_AGO = 1_780_000_000
@@ -243,7 +243,7 @@ def test_health_fails_without_the_folder(tmp_path: Path) -> None:
 
 
 def test_memory_is_bounded(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder, "MOST_KEPT", 100)
+    monkeypatch.setattr(server, "MOST_KEPT", 100)
 
     first = client.get("/feed.atom")
 
@@ -264,13 +264,13 @@ def _running(feed: Path) -> Iterator[tuple[str, int]]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        server = uvicorn.Server(uvicorn.Config(app(feed), log_level="error", lifespan="off"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        program = uvicorn.Server(uvicorn.Config(app(feed), log_level="error", lifespan="off"))
+        thread = threading.Thread(target=program.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
             yield listener.getsockname()
         finally:
-            server.should_exit = True
+            program.should_exit = True
             thread.join(10)
 
 
