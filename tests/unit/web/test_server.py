@@ -7,6 +7,7 @@ import gzip
 import os
 import socket
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
+from hypothesis import given
+from hypothesis import strategies as st
 
 from policenotify.errors import MissingExtra
 from policenotify.formats.drawing import draw
@@ -111,6 +114,29 @@ def test_nothing_else_is_served(client: Client, feed: Path, path: str) -> None:
     assert answer.status_code == 404
     assert answer.text == "404\n"
     assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ("m", "i", "media", "items", "archive", "..", ".", "", ".new", "a.json", "x.html", ".lock", "secret.html",
+             "feed.atom", "%2e%2e", "\\", "\0", "~", "a.png.", "feed.atom.gz", "\u2024\u2024")
+        )
+        | st.text(max_size=4),
+        max_size=5,
+    ).map("/".join)
+)  # fmt: skip
+def test_no_path_leads_to_a_file_that_is_not_public(path: str) -> None:
+    with tempfile.TemporaryDirectory() as box:
+        feed = Path(box) / "feed"
+        for name in ("feed/items/a.json", "feed/archive/t/x.html", "feed/.new/x.html", "feed/.lock", "secret.html"):
+            (Path(box) / name).parent.mkdir(parents=True, exist_ok=True)
+            (Path(box) / name).write_text("secret", encoding="utf-8")
+        (feed / "feed.atom").write_text("public", encoding="utf-8")
+
+        file = server.FeedFolder(feed).find(path, ("gzip", "br"))
+
+        assert file is None or file.content == b"public"
 
 
 def test_a_link_to_a_file_outside_is_not_followed(client: Client, feed: Path) -> None:
