@@ -79,6 +79,7 @@ def index_files(feed: Feed) -> Mapping[str, bytes]:
             _text(entry),
             class_="open",
             lang=entry.item.language,
+            dir="auto",
         )
         for thread, entry in zip(feed.open, newest, strict=True)
     ]
@@ -136,7 +137,7 @@ def _message_page(feed: Feed, thread: Thread, entry: Entry) -> bytes:
     article = _tag(
         "article",
         _exercise(words) if item.message.exercise else "",
-        _tag("h1", entry.title),
+        _tag("h1", entry.title, dir="auto"),
         _published(entry, site),
         _amendment(thread, entry),
         _languages(words, others),
@@ -179,6 +180,7 @@ def _incident_page(feed: Feed, thread: Thread, entries: Sequence[Entry]) -> byte
             *_pictures(entry),
             class_=_state(thread),
             lang=entry.item.language,
+            dir="auto",
         )
         for entry in reversed(shown)
     ]
@@ -188,7 +190,7 @@ def _incident_page(feed: Feed, thread: Thread, entries: Sequence[Entry]) -> byte
     }.get(thread.status, first.note)
     content = _join(
         _exercise(words) if newest.item.message.exercise else "",
-        _tag("h1", first.title),
+        _tag("h1", first.title, dir="auto"),
         _tag("p", state, class_="banner") if state else "",
         *articles,
     )
@@ -236,7 +238,7 @@ def _document(language: str, title: str, head: Html, body: Html, *, root: str) -
 
 def _line(entry: Entry, site: Site, href: str, *, class_: str = "", target: str = "") -> Html:
     link = _tag("a", entry.title, href=href, target=target, rel="noopener" if target else "")
-    return _tag("li", link, " ", _published(entry, site, "span"), lang=entry.item.language, class_=class_)
+    return _tag("li", link, " ", _published(entry, site, "span"), lang=entry.item.language, dir="auto", class_=class_)
 
 
 def _text(entry: Entry) -> Html:
