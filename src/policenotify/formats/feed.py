@@ -144,12 +144,14 @@ class Thread:
 
     @property
     def leaves_at(self) -> datetime | None:
-        """When it leaves the feeds: 48 hours after its end, or after a standalone message's validity."""
+        """When it leaves the feeds: 48 hours after its end, or after a standalone message's validity or beginning."""
         last = max(item.withdrawn_at or item.published_at for item in self.items)
         if self.status is IncidentStatus.OPEN and not all(item.withdrawn_at for item in self.items):
             return None
         if self.status is IncidentStatus.STANDALONE:
-            last = max(last, *(item.message.expires_at or last for item in self.items))
+            # What is announced stays until it has begun.
+            validity = (item.message.expires_at or item.message.starts_at or last for item in self.items)
+            last = max(last, *validity)
         return last + KEPT
 
     def is_over(self, now: datetime) -> bool:

@@ -93,7 +93,7 @@ def test_a_message_has_a_page_with_its_words() -> None:
     assert words_of(tree, "title") == ["Feu rue Foch · Police nationale de l'Hérault"]
     assert "Fermez les fenêtres." in words_of(tree, "p")
     assert "Publié le 05/06/2026 à 18h00" in words_of(tree, "p")
-    assert next(tree.iter("time")).get("datetime") == "2026-06-05T16:00:00.000000Z"
+    assert next(tree.iter("time")).get("datetime") == "2026-06-05T18:00:00+02:00"
 
 
 def test_links_in_the_text_can_be_followed() -> None:
@@ -218,6 +218,7 @@ def test_what_became_of_a_message_stands_above_its_text(stage: Stage, note: str)
     [link] = banner.iter("a")
     assert link.get("href") == f"{later.id}.html"
     assert words_of(tree, "title")[0].startswith("[")
+    assert words_of(tree, "h1") == [words_of(tree, "title")[0].removesuffix(" · Police nationale de l'Hérault")]
     assert "expires" in _data(tree) or stage is Stage.CORRECTION
     state = [each.text for each in pages[f"i/{THREAD}.html"].iter("p") if each.get("class") == "banner"]
     assert state == (["En cours"] if stage is Stage.CORRECTION else [note])

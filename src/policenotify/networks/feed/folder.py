@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha256
 from typing import Final
 
@@ -102,7 +103,7 @@ class Folder:
                 )
         before_publishing()
         owner = {"account": self._account, "exercise": item.message.exercise, "schema_version": _VERSION}
-        self._store.create(_OWNER, _document(owner))
+        self._store.replace(_OWNER, _document(owner))
         self._store.create(f"{_ITEMS}/{item.key}.json", _bytes(item))
         return True
 
@@ -221,7 +222,9 @@ class Folder:
 
     def _print(self, items: list[Item]) -> str:
         """Return a fingerprint of a thread and of the way in which it is drawn."""
-        digest = sha256(repr((self._site, _VERSION)).encode())
+        site = replace(self._site, formats=frozenset())
+        # A set has another order in each process.
+        digest = sha256(repr((site, sorted(self._site.formats), _VERSION)).encode())
         for item in items:
             digest.update(_bytes(item))
         return digest.hexdigest()
