@@ -66,7 +66,7 @@ class Capabilities:
         html: A post may carry a formatted version of its text.
         structured: A post carries the message itself, as far as it may be public, in all its languages. There is one
             post of each message, in the first of the channel's languages that the message has.
-        traffic: Formats for traffic partners that it writes. A check tells which closures they do not get.
+        traffic: Formats for traffic partners that it writes. A check finds the closures that they do not get.
         hashtags: Readers can follow a hashtag. If not, the words stand without `#`.
         bracketed_hashtags: A hashtag behind a bracket works too. If not, hashtags go to the post's end.
         refuses_repeats: The network refuses the words of a recent post of the account. Each post then also has a

@@ -1,4 +1,4 @@
-"""Advice on what partners of the road get: why a closure is not told to them."""
+"""Advice on closures that traffic partners do not get."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _REASONS: Final = MappingProxyType(
     levels=(Level.ADVISE,),
 )
 def told_to_traffic_partners(context: CheckContext) -> Iterator[Remark]:
-    """Tell why traffic partners do not get a closure, if a feed has `cifs` or `datex`."""
+    """Explain why traffic partners do not get a closure, if a feed has `cifs` or `datex`."""
     message, typed = context.message, (context.typed or context.message).location
     drawn = bool(typed and typed.polyline)
     if not context.traffic or message.stage not in CALLS_TO_ACT or not (drawn or is_of_roads(message.category)):

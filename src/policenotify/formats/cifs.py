@@ -12,7 +12,7 @@ from policenotify.model.cap import Severity
 
 
 def cifs(feed: Feed) -> Mapping[str, bytes]:
-    """Return the closures of a feed in both forms. Each is told for one hour after its end."""
+    """Return the closures of a feed in both forms. Each stays for one hour after its end."""
     incidents = [_incident(feed, each) for each in road_situations(feed, points=False)]
     return {FILES["cifs"]: _xml(incidents), FILES["cifs_json"]: _json(incidents)}
 

@@ -34,8 +34,7 @@ _PROBABILITY: Final = MappingProxyType(
 def datex(feed: Feed) -> bytes:
     """Return a message container with a situation publication, for a snapshot pull.
 
-    A situation that has ended is told for one hour more, with its end, and its management status is `closed` or
-    `cancelled`.
+    A situation that has ended stays for one hour, with its end, and its management status is `closed` or `cancelled`.
     """
     situations = list(road_situations(feed, points=True))
     names = {f"xmlns:{prefix}": f"http://datex2.eu/schema/3/{name}" for prefix, name in _NAMESPACES.items()}

@@ -36,7 +36,7 @@ class RoadKind:
         type: The type of CIFS. Never `POLICE`: it would show where officers are.
         subtype: Its subtype, or an empty text.
         record: The class of DATEX II.
-        field: Its element that tells the kind.
+        field: Its element for the kind.
         value: That element's value.
     """
 
@@ -120,7 +120,7 @@ def is_of_roads(category: str) -> bool:
 
 
 def is_only_a_hazard(category: str, place: Location) -> bool:
-    """Return True if a closure is told as a hazard.
+    """Return True if a closure is exported as a hazard.
 
     A line that was snapped to the grid may match another street, and a closure sends traffic elsewhere.
     """
@@ -140,9 +140,9 @@ class RoadSituation:
     Attributes:
         thread: The thread. Its id is the situation's for life.
         kind: What it is on the road.
-        place: The last place that was told, blurred.
+        place: Its last place, blurred.
         newest: The last item.
-        created_at: When it was first told.
+        created_at: When it was first published.
         starts_at: Since when the road is closed.
         ends_at: Until when, as far as it is known.
         final: The item that ended or cancelled it.
@@ -159,7 +159,7 @@ class RoadSituation:
 
     @property
     def changed_at(self) -> datetime:
-        """When it was last told, or a part of it taken down."""
+        """When anything of it was last published or taken down."""
         return max(item.withdrawn_at or item.published_at for item in self.thread.items)
 
     @property
@@ -177,7 +177,7 @@ class RoadSituation:
 
     @property
     def description(self) -> str:
-        """What readers are told, in one line."""
+        """Its headline, in one line."""
         return one_line(self.newest.message.headline)
 
 
