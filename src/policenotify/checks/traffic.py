@@ -8,7 +8,7 @@ from typing import Final
 
 from policenotify.checks.check import CALLS_TO_ACT, CheckContext, Remark, check
 from policenotify.findings import Level
-from policenotify.formats.roads import Gap, find_gap, is_of_roads, is_only_a_hazard
+from policenotify.formats.roads import Gap, find_gap, is_only_a_hazard, road_kind
 from policenotify.model.location import Location
 
 _REASONS: Final = MappingProxyType(
@@ -42,8 +42,8 @@ _REASONS: Final = MappingProxyType(
 def told_to_traffic_partners(context: CheckContext) -> Iterator[Remark]:
     """Explain why traffic partners do not get a closure, if a feed has `cifs` or `datex`."""
     message, typed = context.message, (context.typed or context.message).location
-    drawn = bool(typed and typed.polyline)
-    if not context.traffic or message.stage not in CALLS_TO_ACT or not (drawn or is_of_roads(message.category)):
+    drawn, kind = bool(typed and typed.polyline), road_kind(message.category)
+    if not context.traffic or message.stage not in CALLS_TO_ACT or not (drawn or kind):
         return
     place = message.location or _last_place(context)
     gap = find_gap(message, place, points="cifs" not in context.traffic)
@@ -54,7 +54,7 @@ def told_to_traffic_partners(context: CheckContext) -> Iterator[Remark]:
         )
     elif gap and gap in _REASONS:
         yield Remark(*_REASONS[gap])
-    elif gap is None and place and "cifs" in context.traffic and is_only_a_hazard(message.category, place):
+    elif gap is None and kind and place and "cifs" in context.traffic and is_only_a_hazard(kind, place):
         yield Remark(
             "Navigation services show a hazard and do not close the road: its place is not published exactly.",
             "If the road is closed to all, publish the closure as road_closure with the precision exact.",

@@ -61,7 +61,7 @@ def _incident(feed: Feed, situation: RoadSituation) -> dict[str, str]:
 def _kind(situation: RoadSituation) -> tuple[str, str]:
     """Return type and subtype."""
     message, kind = situation.newest.message, situation.kind
-    if is_only_a_hazard(message.category, situation.place):
+    if is_only_a_hazard(kind, situation.place):
         return "HAZARD", "HAZARD_ON_ROAD"
     if kind.type == "ACCIDENT":
         severe = (message.severity or Severity.UNKNOWN).at_least(Severity.SEVERE)

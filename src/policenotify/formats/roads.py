@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -47,7 +47,7 @@ class RoadKind:
     value: str
 
 
-_OF_ROADS: Final = MappingProxyType(
+_OF_ROADS: Final[Mapping[str, RoadKind]] = MappingProxyType(
     {
         Category.TRAFFIC_ACCIDENT: RoadKind("ACCIDENT", "", "Accident", "accidentType", "accident"),
         Category.ROAD_CLOSURE: RoadKind(
@@ -114,17 +114,17 @@ def find_gap(message: Message, place: Location | None, *, points: bool) -> Gap |
     return None
 
 
-def is_of_roads(category: str) -> bool:
-    """Return True if traffic partners may get messages of a category."""
-    return category in _OF_ROADS
+def road_kind(category: str) -> RoadKind | None:
+    """Return what a category is on a road, or `None` if traffic partners never get it."""
+    return _OF_ROADS.get(category)
 
 
-def is_only_a_hazard(category: str, place: Location) -> bool:
+def is_only_a_hazard(kind: RoadKind, place: Location) -> bool:
     """Return True if a closure is exported as a hazard.
 
     A line that was snapped to the grid may match another street, and a closure sends traffic elsewhere.
     """
-    return _OF_ROADS[Category(category)].type == "ROAD_CLOSED" and place.precision is not Precision.EXACT
+    return kind.type == "ROAD_CLOSED" and place.precision is not Precision.EXACT
 
 
 def street_of(place: Location) -> str:
@@ -210,7 +210,7 @@ def _situation(thread: Thread, *, points: bool) -> RoadSituation | None:
         end = min(stated or final.published_at, final.published_at)
     return RoadSituation(
         thread=thread,
-        kind=_OF_ROADS[Category(told[-1].message.category)],
+        kind=_OF_ROADS[told[-1].message.category],
         place=place,
         newest=newest,
         created_at=told[0].published_at,

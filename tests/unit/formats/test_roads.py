@@ -14,7 +14,7 @@ from policenotify.formats.datex import datex
 from policenotify.formats.drawing import DEFAULT, FORMATS
 from policenotify.formats.feed import Feed
 from policenotify.formats.item import Item
-from policenotify.formats.roads import Gap, find_gap, is_of_roads, road_situations, street_of
+from policenotify.formats.roads import Gap, find_gap, road_kind, road_situations, street_of
 from policenotify.model.cap import Precision
 from policenotify.model.location import Location
 from policenotify.model.message import Message
@@ -115,6 +115,12 @@ def test_a_message_that_stands_alone_is_told_until_it_expires() -> None:
     assert seen(*items(closure("standalone"))) == []  # nothing would end it
 
 
+def test_an_end_of_another_category_ends_it() -> None:
+    place = {**PLACE, "precision": "street"}
+    thread = items(closure(location=place), closure("end", category="fact_check"))
+    assert b"HAZARD_ON_ROAD" in cifs(make_feed(*thread, now=thread[-1].published_at))["cifs.xml"]
+
+
 def test_an_end_alone_tells_no_closure() -> None:
     assert seen(*items(closure("end", location=PLACE))) == []
 
@@ -142,7 +148,7 @@ def test_only_a_public_road_with_a_fine_place_is_told(fields: dict[str, Any], *,
     message = closure(**fields)
     assert find_gap(message, message.location, points=points) is gap
     assert len(seen(*items(message), points=points)) == (gap is None)
-    assert is_of_roads(message.category) is (gap is not Gap.CATEGORY)
+    assert (road_kind(message.category) is None) is (gap is Gap.CATEGORY)
 
 
 @pytest.mark.parametrize(
