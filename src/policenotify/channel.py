@@ -66,6 +66,7 @@ class Capabilities:
         html: A post may carry a formatted version of its text.
         structured: A post carries the message itself, as far as it may be public, in all its languages. There is one
             post of each message, in the first of the channel's languages that the message has.
+        traffic: Formats for traffic partners that it writes. A check finds the closures that they do not get.
         hashtags: Readers can follow a hashtag. If not, the words stand without `#`.
         bracketed_hashtags: A hashtag behind a bracket works too. If not, hashtags go to the post's end.
         refuses_repeats: The network refuses the words of a recent post of the account. Each post then also has a
@@ -85,6 +86,7 @@ class Capabilities:
     recipients: bool = False
     html: bool = False
     structured: bool = False
+    traffic: frozenset[str] = frozenset()
     hashtags: bool = True
     bracketed_hashtags: bool = True
     refuses_repeats: bool = False

@@ -28,6 +28,7 @@ from policenotify.checks import (
     orthography,
     persons,
     readiness,
+    traffic,
     wording,
 )
 from policenotify.checks.check import Check, CheckContext, Hit, Remark, check, quotable_texts, rule
@@ -46,6 +47,7 @@ _MODULES: Final = (
     orthography,
     persons,
     readiness,
+    traffic,
     wording,
 )
 

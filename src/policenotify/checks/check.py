@@ -52,6 +52,7 @@ class CheckContext:
         typed: The message as the desk wrote it, unless that is the resolved one.
         words: The word lists of the installation.
         file_names: Language, field and name of each picture that was given as a file.
+        traffic: The formats for traffic partners that some channel writes.
     """
 
     message: Message
@@ -67,6 +68,7 @@ class CheckContext:
     typed: Message | None = None
     words: Vocabulary = SHIPPED
     file_names: tuple[tuple[str, str, str], ...] = ()
+    traffic: frozenset[str] = frozenset()
     is_place_name: Callable[[str], bool] = _is_no_place
     communes_named: Callable[[str], frozenset[str]] = _no_communes
 

@@ -6,21 +6,46 @@ entry that it ends, corrects or cancels is amended, for those who arrive late.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cached_property
+from html import escape
+from itertools import islice
 from typing import Final
 
-from policenotify.formats.item import Item
+from policenotify.formats.item import Item, ItemId
 from policenotify.formats.words import Words, words_in
 from policenotify.model.lifecycle import IncidentStatus, Stage
+from policenotify.model.post import Picture
 
 KEPT: Final = timedelta(hours=48)
 """How long a thread stays in the feeds after its end: CAP profiles ask for 24 to 48 hours (Google Public Alerts)."""
 
+GONE: Final = timedelta(days=7)
+"""How long a feed names an entry that has left it (RFC 6721)."""
+
 MOST_ENTRIES: Final = 100
-"""Entries of one file: 135 KiB, against the 900 KB that Google accepts."""
+"""Entries of one file."""
+
+MOST_BYTES: Final = 400_000
+"""Text of one file in UTF-8: markup at most doubles it, and Google accepts 900 KB."""
+
+FILES: Final[Mapping[str, str]] = {
+    "atom": "feed.atom",
+    "rss": "feed.rss",
+    "json": "feed.json",
+    "geojson": "alerts.geojson",
+    "calendar": "agenda.ics",
+    "cifs": "cifs.xml",
+    "cifs_json": "cifs.json",
+    "datex": "datex.xml",
+    "index": "index.html",
+    "embed": "embed.html",
+}
+"""The file of each format that draws the whole feed."""
+
+_BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +59,7 @@ class Site:
         language: BCP 47.
         zone: The readers' time zone.
         hubs: WebSub hubs that are told of each change.
+        formats: The formats that are drawn, for the links among them.
     """
 
     url: str
@@ -42,6 +68,7 @@ class Site:
     language: str
     zone: tzinfo
     hubs: tuple[str, ...] = ()
+    formats: frozenset[str] = frozenset()
 
     @property
     def words(self) -> Words:
@@ -55,6 +82,23 @@ class Site:
     def incident_url(self, thread: str) -> str:
         """Return the page of an incident."""
         return f"{self.url}i/{thread}.html"
+
+    def alert_url(self, item: ItemId) -> str:
+        """Return the CAP alert of an item."""
+        return f"{self.url}m/{item}.cap.xml"
+
+    def picture_url(self, picture: Picture) -> str:
+        """Return the address of a picture."""
+        return self.url + picture_path(picture)
+
+    def file_url(self, name: str) -> str:
+        """Return the address of a format's file. See `FILES`."""
+        return self.url + FILES[name]
+
+
+def picture_path(picture: Picture) -> str:
+    """Return the path of a picture in the feed's folder."""
+    return f"media/{picture.digest}.{'jpg' if picture.media_type == 'image/jpeg' else 'png'}"
 
 
 @dataclass(frozen=True)
@@ -98,15 +142,21 @@ class Thread:
         corrections = (each for each in reversed(later) if each.stage is Stage.CORRECTION and each.answers == item.id)
         return next(corrections, None)
 
-    def is_over(self, now: datetime) -> bool:
-        """Return True if it has left the feeds: 48 hours after its end, or after a standalone message's validity."""
+    @property
+    def leaves_at(self) -> datetime | None:
+        """When it leaves the feeds: 48 hours after its end, or after a standalone message's validity or beginning."""
         last = max(item.withdrawn_at or item.published_at for item in self.items)
-        if self.status is IncidentStatus.OPEN:
-            return all(item.withdrawn_at for item in self.items) and now >= last + KEPT
+        if self.status is IncidentStatus.OPEN and not all(item.withdrawn_at for item in self.items):
+            return None
         if self.status is IncidentStatus.STANDALONE:
-            expires = max((item.message.expires_at for item in self.items if item.message.expires_at), default=last)
-            return now >= max(last, expires) + KEPT
-        return now >= last + KEPT
+            # What is announced stays until it has begun.
+            validity = (item.message.expires_at or item.message.starts_at or last for item in self.items)
+            last = max(last, *validity)
+        return last + KEPT
+
+    def is_over(self, now: datetime) -> bool:
+        """Return True if it has left the feeds."""
+        return self.leaves_at is not None and now >= self.leaves_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,9 +164,9 @@ class Entry:
     """An item as readers see it now.
 
     Attributes:
-        item: The item.
+        item: The item. A withdrawn one has no words.
         url: Its page.
-        title: Its title, with what became of it: `[TERMINÉ] …`.
+        title: Its title, with what became of it: `[TERMINÉ] …`. That of a withdrawn item tells that it is withdrawn.
         text: Its text, which begins with what became of it: `Terminé à 18h55.`
         note: That first sentence alone. Empty for an item that nothing amends.
         updated_at: When it was published or last amended. No two entries of a feed share it.
@@ -128,6 +178,33 @@ class Entry:
     text: str
     note: str
     updated_at: datetime
+
+    @property
+    def html(self) -> str:
+        """Its text in paragraphs, with its links. It has no pictures."""
+        offset = len(self.text) - len(self.item.text)
+        parts, end = [escape(self.text[:offset])], 0
+        for span in self.item.spans:
+            if span.kind == "url":
+                parts.append(escape(self.item.text[end : span.start]))
+                words = escape(self.item.text[span.start : span.end])
+                parts.append(f'<a href="{escape(span.value)}">{words}</a>')
+                end = span.end
+        paragraphs = "".join((*parts, escape(self.item.text[end:]))).split("\n\n")
+        return "".join(f"<p>{paragraph.replace(chr(10), '<br>')}</p>" for paragraph in paragraphs if paragraph)
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """An entry that has left a feed (RFC 6721).
+
+    Attributes:
+        item: Its item.
+        at: When it left.
+    """
+
+    item: Item
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -158,19 +235,87 @@ class Feed:
         """The threads that have not left the feeds."""
         return tuple(thread for thread in self.threads if not thread.is_over(self.now))
 
+    @property
+    def open(self) -> tuple[Thread, ...]:
+        """The current threads of open incidents, without those that are withdrawn whole."""
+        return tuple(
+            thread for thread in self.current if thread.status is IncidentStatus.OPEN and not thread.newest.withdrawn_at
+        )
+
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
-        """The entries of the current threads, the last updated first, at most 100. Withdrawn items have none."""
-        items = [(thread, item) for thread in self.current for item in thread.items if not item.withdrawn_at]
+        """The entries of the current threads, the last updated first, at most 100.
+
+        A withdrawn item stays for 48 hours without its words, because readers replace what they have stored, and most
+        of them ignore tombstones.
+        """
+        items = [(thread, item) for thread in self.current for item in thread.items if not self._has_left(item)]
         entries = [self.entry(thread, item) for thread, item in items]
         entries.sort(key=lambda entry: (entry.updated_at, entry.item.key))
-        return tuple(reversed(list(_distinct(entries))))[:MOST_ENTRIES]
+        return tuple(_within(reversed(list(_distinct(entries)))))
+
+    @cached_property
+    def tombstones(self) -> tuple[Tombstone, ...]:
+        """What left the feed in the last seven days, the last one first."""
+        tombstones = [
+            Tombstone(item, at)
+            for thread in self.threads
+            for item in thread.items
+            if (at := self._left_at(thread, item)) is not None and at <= self.now < at + GONE
+        ]
+        return tuple(sorted(tombstones, key=lambda tombstone: (tombstone.at, tombstone.item.key), reverse=True))
+
+    @cached_property
+    def html(self) -> Mapping[ItemId, str]:
+        """The text of each entry as HTML, with its pictures, by the item's id."""
+        return {entry.item.id: entry.html + "".join(map(self._image, entry.item.pictures)) for entry in self.entries}
+
+    @property
+    def exercise(self) -> bool:
+        """Whether it holds exercises. A feed never holds both."""
+        return any(item.message.exercise for item in self.items)
+
+    @property
+    def title(self) -> str:
+        """Its title, marked if it is a feed of exercises."""
+        return f"[{self.site.words.exercise}] {self.site.title}" if self.exercise else self.site.title
+
+    @property
+    def updated_at(self) -> datetime:
+        """When anything in it last changed. It does not depend on the time of drawing."""
+        changes = (*(entry.updated_at for entry in self.entries), *(tombstone.at for tombstone in self.tombstones))
+        return max(changes, default=_BEGINNING)
+
+    def urn_of(self, item: ItemId | None) -> str | None:
+        """Return the id in feeds of one of its items."""
+        return self._urns.get(item or "")
+
+    @cached_property
+    def _urns(self) -> Mapping[ItemId, str]:
+        return {item.id: item.urn for item in self.items}
+
+    def is_past(self, thread: Thread) -> bool:
+        """Return True if nothing in a feed shows a thread any more, not even a tombstone."""
+        return thread.leaves_at is not None and self.now >= thread.leaves_at + GONE
+
+    def _has_left(self, item: Item) -> bool:
+        return item.withdrawn_at is not None and self.now >= item.withdrawn_at + KEPT
+
+    def _left_at(self, thread: Thread, item: Item) -> datetime | None:
+        times = (item.withdrawn_at and item.withdrawn_at + KEPT, thread.leaves_at)
+        return min((at for at in times if at is not None), default=None)
+
+    def _image(self, picture: Picture) -> str:
+        alt, size = escape(picture.alt), f'width="{picture.width}" height="{picture.height}"'
+        return f'<p><img src="{escape(self.site.picture_url(picture))}" alt="{alt}" {size}></p>'
 
     def entry(self, thread: Thread, item: Item) -> Entry:
         """Return an item as readers see it now."""
         words, by = words_in(item.language), thread.amendment(item)
         title, note, updated = item.title, "", item.published_at
-        if by is not None:
+        if item.withdrawn_at:
+            title, updated = words.withdrawn, item.withdrawn_at
+        elif by is not None:
             mark, phrase = {
                 Stage.END: (words.ended, words.ended_at),
                 Stage.CANCELLATION: (words.cancelled, words.cancelled_at),
@@ -197,3 +342,13 @@ def _distinct(entries: Sequence[Entry]) -> Iterator[Entry]:
         at = entry.updated_at if before is None or entry.updated_at > before else before + timedelta(microseconds=1)
         before = at
         yield replace(entry, updated_at=at)
+
+
+def _within(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Yield the entries that one file may hold."""
+    size = 0
+    for entry in islice(entries, MOST_ENTRIES):
+        size += len(entry.text.encode())
+        if size > MOST_BYTES:
+            return
+        yield entry

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from policenotify.errors import Refused, UnsupportedVersion
+from policenotify.formats.words import words_in
 from policenotify.model.lifecycle import FrozenModel, Stage
 from policenotify.model.message import Message
 from policenotify.model.post import Digest, Picture, Post, PostRef, Span
@@ -97,9 +99,27 @@ class Item(FrozenModel):
         return cls.model_validate_json(text)
 
     @property
-    def id(self) -> str:
+    def id(self) -> ItemId:
         """Its id in links: 16 hexadecimal digits."""
         return self.key[:16]
+
+    @property
+    def urn(self) -> str:
+        """Its id in feeds, whatever the address: a UUID of version 8 from its key (RFC 9562, section 5.8)."""
+        key, variant = self.key, "89ab"[int(self.key[16], 16) & 3]
+        return f"urn:uuid:{key[:8]}-{key[8:12]}-8{key[13:16]}-{variant}{key[17:20]}-{key[20:32]}"
+
+    def withdrawn(self, at: datetime) -> Self:
+        """Return what stays of it: no word, no place and no picture."""
+        message = Message(
+            category=self.message.category,
+            lifecycle=self.message.lifecycle,
+            headline=words_in(self.language).withdrawn,
+            language=self.language,
+            exercise=self.message.exercise,
+        )
+        empty = {"title": "", "text": "", "spans": (), "pictures": (), "message": message}
+        return self.model_copy(update={**empty, "withdrawn_at": at})
 
     @property
     def stage(self) -> Stage:

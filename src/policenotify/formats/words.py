@@ -23,6 +23,7 @@ class Words:
     withdrawn: str
     on_the_day: str
     on_another_day: str
+    on_date: str
     hour: str
     open_incidents: str
     no_open_incident: str
@@ -31,13 +32,23 @@ class Words:
     published: str
     more: str
     exercise: str
+    exercise_note: str
+    updated: str
+    feeds: str
+    languages: str
 
     def time(self, moment: datetime, zone: tzinfo, *, seen_from: datetime) -> str:
         """Return a time in words: `à 18h55`, and with its date on another day than *seen_from*."""
         local, day = moment.astimezone(zone), seen_from.astimezone(zone).date()
         hour = self.hour.format(hour=local.hour, minute=local.minute)
         phrase = self.on_the_day if local.date() == day else self.on_another_day
-        return phrase.format(hour=hour, day=local.day, month=local.month, year=local.year)
+        return phrase.format(hour=hour, day=local.day, month=local.month)
+
+    def date(self, moment: datetime, zone: tzinfo) -> str:
+        """Return a time with its whole date: `le 05/06/2026 à 18h55`."""
+        local = moment.astimezone(zone)
+        hour = self.hour.format(hour=local.hour, minute=local.minute)
+        return self.on_date.format(hour=hour, day=local.day, month=local.month, year=local.year)
 
 
 @cache

@@ -249,6 +249,7 @@ class Preparer:
             mentions=frozenset().union(*(channel.mentions for channel in self.channels.values())),
             links=self.links,
             names=self.names,
+            traffic=frozenset().union(*(each.capabilities.traffic for each in self.channels.values())),
             typed=typed,
             words=self.words,
             file_names=tuple((typed.language, f"images.{number}.path", name) for number, name in names if name),

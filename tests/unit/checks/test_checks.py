@@ -71,6 +71,16 @@ def _of(sample: Sample) -> CheckContext:
     return replace(_draft(sample.resolved, sample.history), now=sample.at)
 
 
+LINE: Final = {"type": "LineString", "coordinates": [[3.8772, 43.6109], [3.879, 43.6121]]}
+
+
+def _partners(*formats: str, place: dict[str, Any] | None = None, **fields: Any) -> CheckContext:
+    """Return the draft of a closure, where a feed has these formats for traffic partners."""
+    location = {"commune": "34172", "street": "avenue de Toulouse", "precision": "exact", **(place or {})}
+    message = _message(**{"category": "road_closure", "location": location, **fields})
+    return replace(_draft(message), traffic=frozenset(formats))
+
+
 LE_CRES: Final = {"commune": "34090", "commune_name": "Le Crès"}
 NAMELESS: Final = CategoryProfile(code="drone", labels={"fr": "Drone"}, opens_incident=True)
 FLYING: Final = {"category": "drone", "headline": "Un drone survole le stade"}
@@ -178,6 +188,27 @@ GOOD: Final[dict[str, list[CheckContext]]] = {
             )
         ),
         _draft(_message(headline="Détails sur herault.gouv.fr")),
+    ],
+    "PN117": [
+        _partners(),
+        _partners("cifs", "datex", place={"polyline": LINE}),
+        _partners("datex", place={"point": {"latitude": 43.6, "longitude": 3.88}}),
+        _partners("datex", place={"polyline": LINE, "precision": "street"}),  # a road operator reads it
+        _partners("cifs", category="fire", place={"polyline": LINE, "precision": "street"}),  # no closure in any case
+        _partners("cifs", category="recruitment"),
+        _partners("cifs", exercise=True),
+        _partners("cifs", lifecycle=END),
+        _partners("cifs", lifecycle={"stage": "standalone"}, place={"polyline": LINE}, expires_at=SOON),
+        replace(
+            _partners("cifs", lifecycle=UPDATE, location=None),
+            history=replace(
+                _history(),
+                entries=(
+                    replace(_history().entries[0], message=_partners(place={"polyline": LINE}).message),
+                    replace(_history().entries[0], message=_message(location=None)),
+                ),
+            ),
+        ),
     ],
     "PN120": [
         _draft(_message(headline="Feu au Crès", location=LE_CRES)),
@@ -389,6 +420,21 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
             "headline",
         ),
         (_draft(_message(headline="Voir https://\u0440olice.fr/a")), Level.BLOCK, "headline"),
+    ],
+    "PN117": [
+        (draft, Level.ADVISE, "location.polyline")
+        for draft in (
+            _partners("cifs"),
+            _partners("cifs", "datex", place={"point": {"latitude": 43.6, "longitude": 3.88}}),
+            _partners("datex"),
+            _partners("cifs", place={"polyline": LINE, "precision": "commune"}),
+            _partners("cifs", place={"polyline": LINE, "precision": "street"}),
+            _partners("cifs", place={"polyline": LINE, "street": None}),
+            _partners("cifs", place={"polyline": LINE}, category="recruitment"),
+            _partners("cifs", place={"polyline": LINE}, lifecycle={"stage": "standalone"}),
+            replace(_partners("cifs", lifecycle=UPDATE, location=None), history=History()),
+            replace(_partners("cifs"), typed=_partners(place={"polyline": LINE}).message),
+        )
     ],
     "PN120": [
         (_draft(_message(headline="Feu à Le Crès", location=LE_CRES)), Level.ADVISE, "headline"),

@@ -18,6 +18,7 @@ from policenotify.transport import publishing_under
 from tests.unit.networks.apprise import test_contract as apprise_contract
 from tests.unit.networks.bluesky import test_contract as bluesky_contract
 from tests.unit.networks.email import test_contract as email_contract
+from tests.unit.networks.feed import test_contract as feed_contract
 from tests.unit.networks.mastodon import test_contract as mastodon_contract
 from tests.unit.networks.sms import test_contract as sms_contract
 from tests.unit.networks.x import test_contract as x_contract
@@ -29,6 +30,7 @@ CASES: dict[str, type[Any]] = {
     "gotosocial": mastodon_contract.TestOnGoToSocial,
     "bluesky": bluesky_contract.TestBluesky,
     "email": email_contract.TestEmail,
+    "feed": feed_contract.TestFeed,
     "kannel": sms_contract.TestKannel,
     "octopush": sms_contract.TestOctopush,
     "ntfy": apprise_contract.TestNtfy,

@@ -173,6 +173,25 @@ class CapabilityContract(ContractCase):
         assert [alt for alt, _ in arrived] == [each.alt for each in pictures], "Alternative texts are lost or changed."
         assert [data for _, data in arrived] == [each.data for each in pictures], "Pictures are lost or changed."
 
+    # --- structured
+
+    @requires("structured")
+    def test_message_is_not_lost(self, channel: Channel, network: NetworkFixture) -> None:
+        """A request carries the message: its place, its severity and its words in each language."""
+        request = self.request(channel, text="Avec message")
+        stored = request.model_dump_json()
+        for value in ("34172", "Severe", texts.HEADLINE_IN_ENGLISH, texts.THREAD):
+            assert value in stored, f"{value!r} of Post.message is not in the Request, so that no reader can get it."
+        send_post(channel, request)
+        self.visible_once(network, "Avec message")
+
+    @requires("structured")
+    def test_post_without_message_is_refused(self, channel: Channel) -> None:
+        """`prepare` raises `Refused` for a post without a message, which the core never makes."""
+        post = self.post(channel).model_copy(update={"message": None})
+        error = texts.error_of(lambda: channel.prepare(post, ()))
+        assert isinstance(error, Refused), f"For a post without a message raise Refused, not {type(error).__name__}."
+
     # --- edits, deletes
 
     @requires("edits")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
+from hashlib import sha256
 from threading import Barrier
 from typing import Any, ClassVar, Final, TypeVar
 
@@ -108,7 +109,7 @@ class ContractCase:
         self._count += 1
         can = channel.capabilities
         fields = {
-            "key": f"{self._count:064x}",
+            "key": sha256(str(self._count).encode()).hexdigest(),
             "account": channel.account,
             "stage": Stage.OPENING if self._count == 1 else Stage.UPDATE,
             "category": "traffic",
@@ -118,7 +119,10 @@ class ContractCase:
             "html": texts.formatted(text) if can.html else "",
             "created_at": FakeClock().now() + timedelta(seconds=self._count),
         }
-        return Post.model_validate(fields | other)
+        fields |= other
+        if can.structured:
+            fields.setdefault("message", texts.message(Stage(str(fields["stage"])), str(fields["title"]), text))
+        return Post.model_validate(fields)
 
     def request(self, channel: Channel, *reply_to: PostRef, **post: Any) -> Request:  # noqa: ANN401 - fields of a Post
         """Prepare another post."""

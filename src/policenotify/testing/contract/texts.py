@@ -22,6 +22,10 @@ from policenotify.channel import (
     SupportsSend,
 )
 from policenotify.errors import ChannelError, Refused, Unavailable, Unconfirmed
+from policenotify.model.cap import Severity
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.location import Location
+from policenotify.model.message import Message, Translation
 from policenotify.testing.strategies import one_liners, prose
 from policenotify.text import Budget
 from policenotify.text.characters import clean, one_line
@@ -47,6 +51,15 @@ PEOPLE: Final = tuple(
 )
 """The recipients, on a network with recipients."""
 
+THREAD: Final = "00112233445566ff"
+"""What stands for the incident's id in the message of a structured post."""
+
+HEADLINE_IN_ENGLISH: Final = "Road closed"
+"""The headline of a structured post in its second language."""
+
+LABEL: Final = "Fermeture de route"
+_HEADLINE = 160  # characters, of `Message.headline`
+_PROSE = 10_000  # characters, of `Message.description`
 _LONGEST = 100_000  # characters: a budget beyond is not tried
 _WORD = "déjà 👮 "
 
@@ -80,6 +93,20 @@ def longest(budget: Budget) -> str:
     while len(text) < _LONGEST and budget.fits(text + "x"):
         text += "x"
     return spelled(text, budget)
+
+
+def message(stage: Stage, title: str, text: str) -> Message:
+    """Return the message of a structured post, as far as it may be public."""
+    return Message(
+        category="road_closure",
+        severity=Severity.SEVERE,
+        location=Location(commune="34172", commune_name="Montpellier", department="34"),
+        lifecycle=Lifecycle(stage=stage, incident=THREAD),
+        headline=(title or one_line(text) or LABEL)[:_HEADLINE],
+        description=text[:_PROSE],
+        translations=(Translation(language="en", headline=HEADLINE_IN_ENGLISH),),
+        exercise=False,
+    )
 
 
 def spelled(text: str, budget: Budget) -> str:

@@ -1,0 +1,127 @@
+"""DATEX II version 3.1 (CEN/TS 16157): a snapshot of situations for road operators."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Final
+from xml.etree.ElementTree import Element
+
+from policenotify.formats.feed import Feed
+from policenotify.formats.roads import RoadSituation, local_time, road_situations
+from policenotify.formats.xml_text import add, document, root
+from policenotify.model.cap import Certainty, Severity
+from policenotify.model.lifecycle import Stage
+
+_NAMESPACES: Final = MappingProxyType(
+    {"con": "messageContainer", "com": "common", "sit": "situation", "loc": "locationReferencing"}
+    | {"ex": "exchangeInformation", "inf": "informationManagement"}
+)
+_LONGEST: Final = 1_024  # characters of a text, by the schema
+_SEVERITY: Final = MappingProxyType(
+    {
+        Severity.EXTREME: "highest", Severity.SEVERE: "high", Severity.MODERATE: "medium", Severity.MINOR: "low",
+        Severity.UNKNOWN: "unknown",
+    }
+)  # fmt: skip
+_PROBABILITY: Final = MappingProxyType(
+    {
+        Certainty.OBSERVED: "certain", Certainty.LIKELY: "probable", Certainty.POSSIBLE: "riskOf",
+        Certainty.UNLIKELY: "riskOf", Certainty.UNKNOWN: "probable",
+    }
+)  # fmt: skip
+
+
+def datex(feed: Feed) -> bytes:
+    """Return a message container with a situation publication, for a snapshot pull.
+
+    A situation that has ended stays for one hour, with its end, and its management status is `closed` or `cancelled`.
+    """
+    situations = list(road_situations(feed, points=True))
+    names = {f"xmlns:{prefix}": f"http://datex2.eu/schema/3/{name}" for prefix, name in _NAMESPACES.items()}
+    names["xmlns:xsi"] = "http://www.w3.org/2001/XMLSchema-instance"
+    top = root("con:messageContainer", {**names, "modelBaseVersion": "3"})
+    language = feed.site.language
+    payload = add(top, "con:payload", **{"xsi:type": "sit:SituationPublication"}, lang=language, modelBaseVersion="3")
+    add(payload, "com:publicationTime", local_time(feed, feed.updated_at))
+    _identifier(add(payload, "com:publicationCreator"), feed)
+    for situation in situations:
+        _situation(payload, feed, situation)
+    _exchange(top, feed)
+    if ended := [(each, each.final.stage) for each in situations if each.final]:
+        managed = add(add(top, "con:informationManagement"), "inf:informationManagedResourceList")
+        for each, stage in ended:
+            reference = add(managed, "inf:elementReference")
+            add(reference, "inf:managementStatus", "cancelled" if stage is Stage.CANCELLATION else "closed")
+            target = {"id": _record_id(each), "version": str(each.version)}
+            add(reference, "inf:versionedReference", **target)
+    return document(top)
+
+
+def _exchange(top: Element, feed: Feed) -> None:
+    exchange = add(top, "con:exchangeInformation", modelBaseVersion="3")
+    context = add(exchange, "ex:exchangeContext")
+    add(context, "ex:codedExchangeProtocol", "snapshotPull")
+    add(context, "ex:exchangeSpecificationVersion", "2018")
+    _identifier(add(add(context, "ex:supplierOrCisRequester"), "ex:internationalIdentifier"), feed)
+    dynamic = add(exchange, "ex:dynamicInformation")
+    add(dynamic, "ex:exchangeStatus", "undefined")
+    add(dynamic, "ex:messageGenerationTimestamp", local_time(feed, feed.updated_at))
+
+
+def _identifier(parent: Element, feed: Feed) -> None:
+    add(parent, "com:country", "fr")
+    add(parent, "com:nationalIdentifier", feed.site.publisher[:_LONGEST])
+
+
+def _situation(payload: Element, feed: Feed, situation: RoadSituation) -> None:
+    newest, severity = situation.newest, situation.newest.message.severity or Severity.UNKNOWN
+    element = add(payload, "sit:situation", id=situation.thread.id)
+    add(element, "sit:overallSeverity", _SEVERITY[severity])
+    add(element, "sit:situationVersionTime", local_time(feed, situation.changed_at))
+    header = add(element, "sit:headerInformation")
+    add(header, "com:confidentiality", "noRestriction")
+    add(header, "com:informationStatus", "real")
+    kind, record_id = situation.kind, _record_id(situation)
+    attributes = {"xsi:type": f"sit:{kind.record}", "id": record_id, "version": str(situation.version)}
+    record = add(element, "sit:situationRecord", **attributes)
+    add(record, "sit:situationRecordCreationTime", local_time(feed, situation.created_at))
+    add(record, "sit:situationRecordVersionTime", local_time(feed, situation.changed_at))
+    add(record, "sit:probabilityOfOccurrence", _PROBABILITY[newest.message.certainty or Certainty.UNKNOWN])
+    source = add(record, "sit:source")
+    _values(add(source, "com:sourceName"), [(feed.site.language, feed.site.publisher)])
+    validity = add(record, "sit:validity")
+    add(validity, "com:validityStatus", "definedByValidityTimeSpec")
+    period = add(validity, "com:validityTimeSpecification")
+    add(period, "com:overallStartTime", local_time(feed, situation.starts_at))
+    if situation.ends_at:
+        add(period, "com:overallEndTime", local_time(feed, situation.ends_at))
+    comment = add(add(record, "sit:generalPublicComment"), "sit:comment")
+    wordings = [(each.language, f"{each.headline}\n{each.instruction}") for each in newest.message.wordings]
+    _values(comment, wordings)
+    _location(record, situation.positions)
+    if kind.record == "RoadOrCarriagewayOrLaneManagement":
+        add(record, "sit:complianceOption", "mandatory")
+    add(record, f"sit:{kind.field}", kind.value)
+
+
+def _values(parent: Element, texts: list[tuple[str, str]]) -> None:
+    values = add(parent, "com:values")
+    for language, text in texts:
+        add(values, "com:value", text.strip()[:_LONGEST], lang=language)
+
+
+def _location(record: Element, positions: tuple[str, ...]) -> None:
+    if len(positions) > 1:
+        line = add(record, "sit:locationReference", **{"xsi:type": "loc:LinearLocation"})
+        string = add(line, "loc:gmlLineString", srsDimension="2", srsName="EPSG:4326")
+        add(string, "loc:posList", " ".join(positions))
+    else:
+        latitude, longitude = positions[0].split()
+        point = add(record, "sit:locationReference", **{"xsi:type": "loc:PointLocation"})
+        position = add(add(point, "loc:pointByCoordinates"), "loc:pointCoordinates")
+        add(position, "loc:latitude", latitude)
+        add(position, "loc:longitude", longitude)
+
+
+def _record_id(situation: RoadSituation) -> str:
+    return f"{situation.thread.id}-1"

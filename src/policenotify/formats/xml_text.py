@@ -1,0 +1,38 @@
+"""Write XML with prefixes as they stand, and without characters that XML cannot hold.
+
+The names are written as they are given. ElementTree's own prefixes are set for the whole process.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+_NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, section 2.2
+
+
+def root(name: str, attributes: Mapping[str, str]) -> Element:
+    """Return the top element of a document, which declares its namespaces as attributes."""
+    return Element(name, {key: _NO_XML.sub("", value) for key, value in attributes.items()})
+
+
+def add(parent: Element, name: str, text: str = "", **attributes: str) -> Element:
+    """Add an element and return it."""
+    child = SubElement(parent, name, {key: _NO_XML.sub("", value) for key, value in attributes.items()})
+    if text:
+        child.text = _NO_XML.sub("", text)
+    return child
+
+
+def document(top: Element) -> bytes:
+    """Return a document in UTF-8 with its declaration."""
+    text: str = tostring(top, encoding="unicode")
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'.encode()
+
+
+def timestamp(moment: datetime) -> str:
+    """Return a time in UTC with microseconds (RFC 3339)."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,248 @@
+"""A feed: one item for each post in a store, and files for readers that are drawn from the items."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field
+
+from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request, StateStore
+from policenotify.errors import (
+    Blocked,
+    ChannelError,
+    JournalError,
+    Refused,
+    SettingsError,
+    Unavailable,
+    Unconfirmed,
+    UnsupportedVersion,
+    forget_locals_of,
+)
+from policenotify.formats.drawing import DEFAULT, FORMATS
+from policenotify.formats.feed import Site, picture_path
+from policenotify.formats.item import Item
+from policenotify.formats.roads import TRAFFIC_FORMATS
+from policenotify.networks.feed.folder import Folder
+from policenotify.networks.feed.store import DirectoryStore, Store
+from policenotify.networks.feed.websub import ping
+from policenotify.text import Budget
+from policenotify.validation import did_you_mean
+
+_LEASE: Final = "draw"
+_ID: Final = re.compile(r"[0-9a-f]{16}")
+_LANGUAGE: Final = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$"
+
+_CAPABILITIES: Final = Capabilities(
+    budget=Budget(25_000),  # headline, description and instruction of a message at their longest, and the place
+    title=True,
+    replies=True,
+    images=10,  # all that a message may have
+    idempotency_window=timedelta(days=36_500),  # an item is never written twice
+    lookup_delay=timedelta(0),  # a file is read as it was written
+    deletes=True,
+    structured=True,
+    hashtags=False,
+)
+
+
+@forget_locals_of
+class Feed:
+    """A feed of files that any web server can serve.
+
+    One JSON file in `items/` is one post, and all other files are drawn from the items: Atom, RSS, JSON Feed, a page
+    for each message and incident. `policenotify feed rebuild` draws them again.
+
+    Each stage is an entry of its own, and the opening is amended, too: few readers show a changed entry. Entries leave
+    48 hours after the end. Their pages stay for ever. A deleted post becomes an entry without words.
+
+    Args:
+        url: The public address of the folder, such as `https://alertes.police.example/`.
+        folder: The directory that the web server serves. It must exist.
+        publisher: The service's name.
+        title: The feed's title. By default the publisher.
+        formats: The files that are drawn. Traffic partners take `cifs` and `datex` by agreement only.
+        language: The feed's language, BCP 47.
+        zone: The readers' time zone.
+        hubs: WebSub hubs that are told of each change.
+        timeout: Seconds to wait for another process that is writing, and for a hub.
+        clock: The time.
+        store: Shared by all processes of the installation, so that one at a time draws.
+
+    Raises:
+        SettingsError: An option is not valid.
+    """
+
+    def __init__(  # noqa: PLR0913 - the options of a site; all named, most with a default
+        self,
+        *,
+        url: str,
+        folder: Path,
+        publisher: str,
+        title: str = "",
+        formats: tuple[str, ...] = DEFAULT,
+        language: Annotated[str, Field(pattern=_LANGUAGE)] = "fr",
+        zone: str = "Europe/Paris",
+        hubs: tuple[str, ...] = (),
+        timeout: Annotated[float, Field(gt=0, le=30)] = 10.0,
+        clock: Clock,
+        store: StateStore,
+    ) -> None:
+        parts = _web_address("url", url)
+        for hub in hubs:
+            _web_address("hubs", hub)
+        for name in formats:
+            if name not in FORMATS:
+                raise SettingsError(f"formats: {name!r} is not a format. {did_you_mean(name, FORMATS)}")
+        try:
+            readers_zone = ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise SettingsError(f"zone: {zone!r} is not a time zone, such as 'Europe/Paris'") from error
+        if not folder.is_absolute():
+            raise SettingsError("folder: must be an absolute path, because each process has its own working directory")
+        self._account = parts.rstrip("/")
+        self._site = Site(
+            url=url.rstrip("/") + "/",
+            title=title or publisher,
+            publisher=publisher,
+            language=language,
+            zone=readers_zone,
+            hubs=hubs,
+            formats=frozenset(formats),
+        )
+        self._timeout = timeout
+        self._state = store
+        self._clock = clock
+        self._files: Store = DirectoryStore(folder, wait=timeout, clock=clock)
+        self._folder = Folder(self._files, self._site, account=self._account, clock=clock)
+
+    def __repr__(self) -> str:
+        return f"Feed({getattr(self, '_account', 'not opened')})"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Those of files that we draw ourselves. There are no edits: each stage is an entry of its own."""
+        return replace(_CAPABILITIES, traffic=self._site.formats & TRAFFIC_FORMATS)
+
+    @property
+    def account(self) -> str:
+        """The address without its scheme."""
+        return self._account
+
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
+        """Write the pictures, to which nothing leads yet, and freeze the item. See `Channel.prepare`.
+
+        Raises:
+            Refused: The folder is for exercises and the post is none, or the other way round.
+        """
+        item = Item.of(post, tuple(ref for ref in reply_to if ref.account == self._account and _ID.fullmatch(ref.id)))
+        self._folder.check_owner(exercise=post.exercise)
+        if post.pictures:
+            with self._exclusive():
+                for picture in post.pictures:
+                    self._files.replace(picture_path(picture), picture.data)
+        return Request(account=self._account, key=post.key, body={"item": item.model_dump(mode="json")})
+
+    def send(self, request: Request) -> PostRef:
+        """Write the item, and draw all that changes. See `SupportsSend.send`.
+
+        Raises:
+            Refused: With `fallback="prepare"`: a picture that was prepared is not there any more.
+            Blocked: The folder may not be written, holds another feed, or was written by a newer policenotify.
+            Unavailable: The folder is not there, the disk is full, or another process is writing for too long.
+            Unconfirmed: The item was written, and the rest perhaps not.
+        """
+        item = self._item(request)
+        with self._exclusive():
+            self._folder.check_owner(exercise=item.message.exercise)
+            if self._folder.add(item):
+                self._draw_certainly_written()
+        self._tell_hubs()
+        return self._ref(item)
+
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:  # noqa: ARG002 - a key belongs to one post
+        """Look the item up by its key. It is out once everything is drawn. See `SupportsLookup.find`."""
+        item = self._item(request)
+        return self._ref(item) if self._folder.shows(item) else None
+
+    def delete(self, ref: PostRef) -> None:
+        """Leave an item without words in place of the post, and remove its pictures. See `SupportsDelete.delete`."""
+        if ref.account != self._account or not _ID.fullmatch(ref.id):
+            raise Refused(f"The post is not one of {self._account}; nothing was deleted.")
+        with self._exclusive():
+            if self._folder.withdraw(ref.id):
+                self._draw_certainly_written()
+        self._tell_hubs()
+
+    def whoami(self) -> Account:
+        """Prove that the folder can be written. See `Channel.whoami`."""
+        self._folder.check_owner()
+        self._files.check()
+        notes = []
+        if urlsplit(self._site.url).scheme == "http":
+            notes.append("Its address is not encrypted: readers may get forged alerts. Serve it by https.")
+        if missing := self._folder.count_undrawn():
+            notes.append(f"{missing} incidents are not drawn as they are. Run: policenotify feed rebuild")
+        return Account(id=self._account, name=self._site.title, url=self._site.url, note=" ".join(notes))
+
+    def rebuild(self) -> tuple[str, ...]:
+        """Draw everything again from the items alone. Return the paths of the files that changed."""
+        with self._exclusive():
+            written = self._folder.draw(everything=True)
+        if written:
+            self._tell_hubs()
+        return written
+
+    def close(self) -> None:
+        """Do nothing: no file is kept open."""
+
+    def _item(self, request: Request) -> Item:
+        try:
+            return Item.read(json.dumps(request.body["item"]))
+        except UnsupportedVersion as error:
+            raise Blocked(str(error)) from None
+
+    def _ref(self, item: Item) -> PostRef:
+        return PostRef(
+            account=self._account, id=item.id, url=self._site.message_url(item.id), extra={"thread": item.thread}
+        )
+
+    def _draw_certainly_written(self) -> None:
+        try:
+            self._folder.draw()
+        except ChannelError as error:
+            raise Unconfirmed(error.reason, remedy=error.remedy, code=error.code) from None
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        """Let one process at a time write: of this installation by the lease, and of another one by a file's lock."""
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self._state.lease(_LEASE, seconds=self._timeout))
+            except JournalError:
+                raise Unavailable("Another process has been writing the feed for too long.") from None
+            stack.enter_context(self._files.exclusive())
+            yield
+
+    def _tell_hubs(self) -> None:
+        ping(self._site.hubs, [self._site.file_url(name) for name in ("atom", "rss", "json")], timeout=self._timeout)
+
+
+def _web_address(option: str, url: str) -> str:
+    """Return an address without its scheme."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in {"https", "http"} or parts.username or parts.query or parts.fragment:
+        raise SettingsError(f"{option}: must be an address such as https://alertes.police.example/")
+    return parts.netloc.lower() + parts.path

@@ -1,0 +1,242 @@
+"""The items of a feed, and what is drawn from them.
+
+```
+items/<key>.json            items of current threads
+archive/<thread>/<key>.json items of threads that have left the feeds, of which only the pages stay
+media/ m/ i/ feed.atom …    drawn
+.policenotify.json          whose feed it is
+.drawn.json                 which state of each current thread is drawn; written last
+```
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from hashlib import sha256
+from typing import Final
+
+from pydantic import ValidationError
+
+from policenotify.channel import Clock
+from policenotify.errors import Blocked, Refused, UnsupportedVersion
+from policenotify.formats.drawing import draw
+from policenotify.formats.feed import Feed, Site, picture_path
+from policenotify.formats.item import Item, ItemId
+from policenotify.networks.feed.store import Store
+from policenotify.transport import before_publishing
+
+_ITEMS: Final = "items"
+_ARCHIVE: Final = "archive"
+_OWNER: Final = ".policenotify.json"
+_DRAWN: Final = ".drawn.json"
+_VERSION: Final = 1  # of the two files above, and of what is drawn: a higher one draws everything again
+_ITEM: Final = re.compile(r".*/[0-9a-f]{64}\.json")
+
+
+class Folder:
+    """The items of one feed. Whoever writes holds `Store.exclusive`.
+
+    Args:
+        store: Where the files are.
+        site: How they are drawn.
+        account: The channel's account, to which the folder belongs.
+        clock: The time.
+    """
+
+    def __init__(self, store: Store, site: Site, *, account: str, clock: Clock) -> None:
+        self._store = store
+        self._site = site
+        self._account = account
+        self._clock = clock
+        self._read: dict[str, tuple[str, Item]] = {}
+
+    def check_owner(self, *, exercise: bool | None = None) -> None:
+        """Check that the folder belongs to this feed, and is for such posts.
+
+        Raises:
+            Blocked: It holds another feed, or a newer policenotify wrote it.
+            Refused: It is for exercises and the post is none, or the other way round.
+        """
+        content = self._store.read(_OWNER)
+        if content is None:
+            return
+        try:
+            owner = json.loads(content)
+            account, version, for_exercises = owner["account"], owner["schema_version"], owner["exercise"]
+        except (ValueError, LookupError, TypeError):
+            raise Blocked(
+                f"The file {_OWNER} in the feed's folder cannot be read, so that nobody knows whose feed it is.",
+                remedy="Put it back from a copy, or remove it if the folder is ours. Then: policenotify doctor",
+            ) from None
+        if not isinstance(version, int) or version > _VERSION:
+            raise Blocked(
+                "A newer policenotify has written the feed's folder.",
+                remedy="Install that release here, too. Then: policenotify doctor",
+            )
+        if account != self._account:
+            raise Blocked(
+                f"The feed's folder holds the feed of {account}, not that of {self._account}.",
+                remedy="Name another folder, or correct the channel's url. Then: policenotify doctor",
+            )
+        if exercise is not None and exercise is not for_exercises:
+            text = "The feed's folder is for exercises." if for_exercises else "The feed's folder is not for exercises."
+            raise Refused(text, remedy="Give exercises a channel with a folder and an address of its own.")
+
+    def add(self, item: Item) -> bool:
+        """Write an item, unless it is there. Return True if something is to be drawn.
+
+        Raises:
+            Refused: A picture is missing.
+            Unconfirmed: It may have been written.
+        """
+        if self._find(item) is not None:
+            return not self.shows(item)
+        for picture in item.pictures:
+            if self._store.read(picture_path(picture)) is None:
+                raise Refused(
+                    "A picture of the post is not in the feed's folder any more.",
+                    remedy="It will be prepared again.",
+                    fallback="prepare",
+                )
+        before_publishing()
+        owner = {"account": self._account, "exercise": item.message.exercise, "schema_version": _VERSION}
+        self._store.replace(_OWNER, _document(owner))
+        self._store.create(f"{_ITEMS}/{item.key}.json", _bytes(item))
+        return True
+
+    def shows(self, item: Item) -> bool:
+        """Return True if an item is there, and everything is drawn."""
+        path = self._find(item)
+        if path is None:
+            return False
+        if path.startswith(_ARCHIVE):
+            return True
+        threads = self._threads(self._items())
+        return self._drawn().get(item.thread) == self._print(threads[item.thread])
+
+    def withdraw(self, name: ItemId) -> bool:
+        """Leave nothing of an item but that it was there. Return False if there is no such item."""
+        items = self._items(everything=True)
+        found = next(((path, item) for path, item in items.items() if item.id == name), None)
+        if found is None:
+            return False
+        path, item = found
+        before_publishing()
+        if item.withdrawn_at is None:
+            # First, because nothing names them once the item has no pictures.
+            shared = {picture.digest for each in items.values() if each.key != item.key for picture in each.pictures}
+            for picture in item.pictures:
+                if picture.digest not in shared:
+                    self._store.remove(picture_path(picture))
+            item = item.withdrawn(self._clock.now())
+        # In the folder of current items, so that it is drawn again.
+        self._store.replace(f"{_ITEMS}/{item.key}.json", _bytes(item))
+        if path.startswith(_ARCHIVE):
+            self._store.remove(path)
+        return True
+
+    def count_undrawn(self) -> int:
+        """Return how many current threads are not drawn as they are."""
+        drawn = self._drawn()
+        threads = self._threads(self._items())
+        return sum(drawn.get(name) != self._print(items) for name, items in threads.items())
+
+    def draw(self, *, everything: bool = False) -> tuple[str, ...]:
+        """Write the files that have changed, in the order of `draw`. Return their paths.
+
+        Args:
+            everything: Draw all threads, also those in the archive.
+        """
+        items = self._items(everything=everything)
+        feed = Feed(self._site, tuple(items.values()), self._clock.now())
+        prints = {name: self._print(each) for name, each in self._threads(items).items()}
+        drawn = {} if everything else self._drawn()
+        changed = {name for name, digest in prints.items() if drawn.get(name) != digest}
+        files = draw(feed, threads=changed)
+        written = tuple(path for path, content in files.items() if self._store.replace(path, content))
+        past = {thread.id for thread in feed.threads if feed.is_past(thread)}
+        self._archive(items, past)
+        current = {name: digest for name, digest in prints.items() if name not in past}
+        self._store.replace(_DRAWN, _document({"schema_version": _VERSION, "threads": current}))
+        return written
+
+    def _archive(self, items: Mapping[str, Item], past: set[str]) -> None:
+        for path, item in items.items():
+            if item.thread in past and not path.startswith(_ARCHIVE):
+                self._store.replace(_archived(item), _bytes(item))
+                self._store.remove(path)
+
+    def _find(self, item: Item) -> str | None:
+        """Return the path of an item, if it is there."""
+        places = (f"{_ITEMS}/{item.key}.json", _archived(item))
+        return next((path for path in places if self._store.read(path) is not None), None)
+
+    def _items(self, *, everything: bool = False) -> dict[str, Item]:
+        """Return the items of current threads, or all of them, by their paths. What cannot be read is left out."""
+        current = self._in_folder(_ITEMS)
+        threads = self._store.folders(_ARCHIVE) if everything else sorted({item.thread for item in current.values()})
+        keys = {item.key for item in current.values()}
+        archived = {path: item for name in threads for path, item in self._in_folder(f"{_ARCHIVE}/{name}").items()}
+        # A process that was killed may have left an item in both places.
+        return current | {path: item for path, item in archived.items() if item.key not in keys}
+
+    def _in_folder(self, folder: str) -> dict[str, Item]:
+        found: dict[str, Item] = {}
+        for path, version in self._store.files(folder).items():
+            if not _ITEM.fullmatch(path):
+                continue
+            known = self._read.get(path)
+            if known is None or known[0] != version:
+                item = self._item(path)
+                if item is None:
+                    continue
+                known = self._read[path] = (version, item)
+            found[path] = known[1]
+        return found
+
+    def _item(self, path: str) -> Item | None:
+        content = self._store.read(path)
+        try:
+            return Item.read(content) if content else None
+        except UnsupportedVersion as error:
+            raise Blocked(str(error), remedy="Install that release here, too. Then: policenotify doctor") from None
+        except ValidationError:
+            return None
+
+    def _threads(self, items: Mapping[str, Item]) -> dict[str, list[Item]]:
+        threads: dict[str, list[Item]] = {}
+        for item in sorted(items.values(), key=lambda item: item.key):
+            threads.setdefault(item.thread, []).append(item)
+        return threads
+
+    def _drawn(self) -> Mapping[str, str]:
+        """Return the state of each thread that is drawn. Empty if it was drawn in another way."""
+        try:
+            document = json.loads(self._store.read(_DRAWN) or b"{}")
+            return document["threads"] if document["schema_version"] == _VERSION else {}
+        except (ValueError, LookupError, TypeError):
+            return {}
+
+    def _print(self, items: list[Item]) -> str:
+        """Return a fingerprint of a thread and of the way in which it is drawn."""
+        site = replace(self._site, formats=frozenset())
+        # A set has another order in each process.
+        digest = sha256(repr((site, sorted(self._site.formats), _VERSION)).encode())
+        for item in items:
+            digest.update(_bytes(item))
+        return digest.hexdigest()
+
+
+def _archived(item: Item) -> str:
+    return f"{_ARCHIVE}/{item.thread}/{item.key}.json"
+
+
+def _bytes(item: Item) -> bytes:
+    return item.model_dump_json().encode() + b"\n"
+
+
+def _document(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1).encode() + b"\n"

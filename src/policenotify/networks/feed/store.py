@@ -1,0 +1,245 @@
+"""Where the files of a feed are: a directory, in which every file is always whole."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import Final, Protocol
+
+from policenotify.channel import Clock
+from policenotify.errors import Blocked, ChannelError, Unavailable, Unconfirmed
+
+_LOCK: Final = ".lock"
+_NEW: Final = ".new"
+_WAIT: Final = 0.02  # seconds between two looks at the lock
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_DENIED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_MISSING: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
+
+
+class Store(Protocol):
+    """The files of one feed. Each method raises a `ChannelError` if they cannot be read or written."""
+
+    def files(self, folder: str) -> Mapping[str, str]:
+        """Return the paths of the files in a folder, and a version of each that changes with its content."""
+
+    def folders(self, folder: str) -> Sequence[str]:
+        """Return the names of the folders in a folder."""
+
+    def read(self, path: str) -> bytes | None:
+        """Return a file, or `None` if there is none."""
+
+    def create(self, path: str, content: bytes) -> bool:
+        """Write a file that does not exist yet. Return False if it does.
+
+        Raises:
+            Unconfirmed: It may have been written.
+        """
+
+    def replace(self, path: str, content: bytes) -> bool:
+        """Write a file, unless it has this content already. Return whether it was written."""
+
+    def remove(self, path: str) -> None:
+        """Remove a file, if it exists."""
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Keep all other writers out, of every process."""
+
+    def check(self) -> None:
+        """Prove that files can be written. Nothing is published."""
+
+
+class DirectoryStore:
+    """A directory that a web server serves.
+
+    A file is written under another name, forced to the disk, and renamed. A reader gets the old file or the new one,
+    and so does this machine after a power failure. Files that the feed does not know are never touched.
+
+    Args:
+        folder: The directory. It must exist: on a share that is not mounted nothing is written.
+        wait: Seconds to wait for another process that is writing.
+        clock: The time.
+    """
+
+    def __init__(self, folder: Path, *, wait: float, clock: Clock) -> None:
+        self._folder = folder
+        self._wait = wait
+        self._clock = clock
+
+    def files(self, folder: str) -> Mapping[str, str]:
+        """See `Store.files`."""
+        with self._readable():
+            try:
+                entries = os.scandir(self._folder / folder)
+            except FileNotFoundError:
+                self._folder.stat()  # an empty feed has no such folder, and one that is not mounted has no feed
+                return {}
+            with entries:
+                files = {f"{folder}/{entry.name}": entry for entry in entries if not entry.is_dir()}
+                stats = {path: entry.stat() for path, entry in files.items()}
+        return {path: f"{each.st_ino} {each.st_mtime_ns} {each.st_size}" for path, each in sorted(stats.items())}
+
+    def folders(self, folder: str) -> list[str]:
+        """See `Store.folders`."""
+        with self._readable(), suppress(FileNotFoundError), os.scandir(self._folder / folder) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir())
+        return []
+
+    def read(self, path: str) -> bytes | None:
+        """See `Store.read`."""
+        with self._readable():
+            try:
+                return (self._folder / path).read_bytes()
+            except FileNotFoundError:
+                self._folder.stat()
+                return None
+
+    def create(self, path: str, content: bytes) -> bool:
+        """See `Store.create`."""
+        if self.read(path) is not None:
+            return False
+        try:
+            self._write(path, content)
+        except ChannelError as error:
+            if not self._certainly_lacks(path):
+                raise Unconfirmed(error.reason, remedy=error.remedy, code=error.code) from None
+            raise
+        return True
+
+    def _certainly_lacks(self, path: str) -> bool:
+        try:
+            return self.read(path) is None
+        except ChannelError:
+            return False
+
+    def replace(self, path: str, content: bytes) -> bool:
+        """See `Store.replace`."""
+        if self.read(path) == content:
+            return False
+        self._write(path, content)
+        return True
+
+    def remove(self, path: str) -> None:
+        """See `Store.remove`."""
+        with self._writable():
+            target = self._folder / path
+            target.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                _force(target.parent)
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """See `Store.exclusive`. The system releases the lock of a process that was killed."""
+        with self._writable():
+            lock = os.open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            with self._writable():
+                self._acquire(lock)
+                with suppress(FileNotFoundError):  # left by a process that was killed
+                    for left in (self._folder / _NEW).iterdir():
+                        left.unlink()
+            yield
+        finally:
+            os.close(lock)
+
+    def check(self) -> None:
+        """See `Store.check`."""
+        with self.exclusive(), self._writable():
+            probe = self._folder / _NEW / "probe"
+            self._fill(probe, b"")
+            probe.unlink()
+
+    def _acquire(self, lock: int) -> None:
+        end = self._clock.monotonic() + self._wait
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if self._clock.monotonic() >= end:
+                    raise Unavailable("Another process has been writing the feed for too long.") from None
+                self._clock.sleep(_WAIT)
+            else:
+                return
+
+    def _write(self, path: str, content: bytes) -> None:
+        with self._writable():
+            target, new = self._folder / path, self._folder / _NEW / path.replace("/", "-")
+            self._fill(new, content)
+            self._make(target.parent)
+            new.replace(target)
+            _force(target.parent)
+
+    def _fill(self, path: Path, content: bytes) -> None:
+        self._make(path.parent)
+        # A web server of another user reads it, whatever the umask.
+        with path.open("wb") as file:
+            os.fchmod(file.fileno(), 0o644)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _make(self, folder: Path) -> None:
+        """Make a folder in the feed's folder, which must exist."""
+        if folder == self._folder or folder.is_dir():
+            return
+        self._make(folder.parent)
+        with suppress(FileExistsError):
+            folder.mkdir()
+            folder.chmod(0o755)
+            _force(folder.parent)
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        with self._named(writing=False):
+            yield
+
+    @contextmanager
+    def _writable(self) -> Iterator[None]:
+        with self._named(writing=True):
+            yield
+
+    @contextmanager
+    def _named(self, *, writing: bool) -> Iterator[None]:
+        """Turn an error of the system into one that a person can act on."""
+        try:
+            yield
+        except OSError as error:
+            raise self._error(error, writing=writing) from None
+
+    def _error(self, error: OSError, *, writing: bool) -> ChannelError:
+        folder, code = self._folder, errno.errorcode.get(error.errno or 0, "")
+        if error.errno in _FULL:
+            return Unavailable(
+                f"The disk of the feed's folder {folder} is full.", remedy="Free some space on it.", code=code
+            )
+        if error.errno in _DENIED:
+            return Blocked(
+                f"The feed's folder {folder} may not be written."
+                if writing
+                else f"The feed's folder {folder} may not be read.",
+                remedy="Give this user the folder, or mount it for writing. Then: policenotify doctor",
+                code=code,
+            )
+        if error.errno in _MISSING:
+            return Unavailable(
+                f"The feed's folder {folder} does not exist.", remedy="Mount it, or create it.", code=code
+            )
+        text = (
+            f"The feed's folder {folder} could not be written."
+            if writing
+            else f"The feed's folder {folder} could not be read."
+        )
+        return Unavailable(text, code=code)
+
+
+def _force(folder: Path) -> None:
+    """Force the names in a folder to the disk."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

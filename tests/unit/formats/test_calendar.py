@@ -1,0 +1,189 @@
+"""Planned events for calendars."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import icalendar
+import pytest
+from hypothesis import given
+
+from policenotify.formats.calendar import calendar
+from policenotify.formats.item import Item
+from policenotify.model.cap import Precision
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.location import Location, Point
+from policenotify.model.message import Message
+from policenotify.testing import strategies
+from tests.support.feed_items import NOW, THREAD, make_feed, make_item, sample_items
+
+_START, _END = NOW + timedelta(days=1), NOW + timedelta(days=1, hours=4)
+_OPENING = Message(
+    category="road_closure",
+    headline="Fermeture de l'A9; travaux, de nuit",
+    description="Déviation \\ par la D613.\nSuivez les panneaux.",
+    lifecycle=Lifecycle(stage=Stage.OPENING, incident="2026-17"),
+    location=Location(commune_name="Montpellier", point=Point(latitude=43.6, longitude=3.9)),
+    starts_at=_START,
+    expires_at=_END,
+)
+
+
+def _items(*messages: Message) -> list[Item]:
+    return [make_item(each, name=str(n), at=NOW + timedelta(minutes=n)) for n, each in enumerate(messages)]
+
+
+def _later(stage: Stage, **fields: Any) -> Message:
+    corrects = "0" * 26 if stage is Stage.CORRECTION else None
+    return _OPENING.followed_by(stage, headline=stage.value, incident="2026-17", corrects=corrects, **fields)
+
+
+def _events(*items: Item) -> list[Any]:
+    content = calendar(make_feed(*items))
+    _check_strictly(content)
+    read: Any = icalendar.Calendar.from_ical(content)
+    return list(read.walk("VEVENT"))
+
+
+def _check_strictly(content: bytes) -> None:
+    """Check the lines of RFC 5545, section 3.1, and the properties that section 3.6 requires."""
+    lines = content.split(b"\r\n")
+    assert lines.pop() == b""
+    assert all(len(line) <= 75 and b"\n" not in line and b"\r" not in line for line in lines)
+    assert [line.decode() for line in lines]  # no character is cut
+    whole = content.decode().replace("\r\n ", "").split("\r\n")[:-1]
+    assert all(re.fullmatch(r"[A-Z-]+(?:;[A-Z]+=[^:]*)?:[^\x00-\x08\x0a-\x1f\x7f]*", line) for line in whole)
+    assert [line for line in whole if line.startswith(("BEGIN", "END"))][:: len(whole) - 1 or 1][0] == "BEGIN:VCALENDAR"
+    assert whole[-1] == "END:VCALENDAR"
+    events = "\n".join(whole).split("BEGIN:VEVENT")[1:]
+    for event in events:
+        for name in ("UID", "DTSTAMP", "DTSTART", "SEQUENCE", "STATUS", "SUMMARY", "URL"):
+            assert len(re.findall(rf"^{name}:", event, re.MULTILINE)) == 1, name
+
+
+def test_a_planned_closure_is_an_event() -> None:
+    [event] = _events(*_items(_OPENING))
+
+    assert event["UID"] == f"{THREAD}@alerte.police34.example"
+    assert event.decoded("DTSTART") == _START
+    assert event.decoded("DTEND") == _END
+    assert event.decoded("SEQUENCE") == 0
+    assert event["STATUS"] == "CONFIRMED"
+    assert event["SUMMARY"] == "Fermeture de l'A9; travaux, de nuit"
+    assert event["DESCRIPTION"].endswith("Déviation \\ par la D613.\nSuivez les panneaux.")
+    assert event["LOCATION"] == "Montpellier"
+    assert event["GEO"].to_ical() == "43.6;3.9"
+
+
+def test_what_has_begun_when_it_is_published_is_none() -> None:
+    begun = sample_items("fire/opening", "fire/end", "arrest/info")
+    undated = _OPENING.model_copy(update={"category": "planned_event", "starts_at": None, "expires_at": None})
+
+    assert _events(*begun) == []
+    assert _events(*_items(undated)) == []
+
+
+def test_a_planned_event_is_one_even_if_it_is_published_late() -> None:
+    late = _OPENING.model_copy(
+        update={
+            "category": "planned_event",
+            "starts_at": NOW - timedelta(hours=1),
+            "expires_at": None,
+            "location": None,
+        }
+    )
+
+    [event] = _events(*_items(late))
+
+    assert "DTEND" not in event
+    assert "LOCATION" not in event
+    assert "GEO" not in event
+
+
+def test_an_event_that_is_announced_alone_stays_until_it_has_begun() -> None:
+    start = NOW + timedelta(days=30)
+    alone = _OPENING.model_copy(update={"lifecycle": Lifecycle(), "starts_at": start, "expires_at": None})
+    [item] = _items(alone)
+
+    before, after = (calendar(make_feed(item, now=start + timedelta(days=days))) for days in (-1, 3))
+
+    assert before.count(b"BEGIN:VEVENT") == 1
+    assert after.count(b"BEGIN:VEVENT") == 0
+
+
+def test_a_postponement_moves_the_event_and_raises_its_sequence() -> None:
+    later = _START + timedelta(days=7)
+
+    [event] = _events(*_items(_OPENING, _later(Stage.CORRECTION, starts_at=later)))
+
+    assert event.decoded("DTSTART") == later
+    assert event.decoded("SEQUENCE") == 1
+    assert event["UID"] == f"{THREAD}@alerte.police34.example"
+
+
+def test_the_end_is_its_end() -> None:
+    ended_at = _START + timedelta(hours=3)
+    [event] = _events(*_items(_OPENING, _later(Stage.END, starts_at=ended_at)))
+
+    assert event.decoded("DTEND") == ended_at
+    assert event["STATUS"] == "CONFIRMED"
+    assert event["SUMMARY"].startswith("[TERMINÉ] ")
+
+
+def test_what_is_cancelled_or_ends_before_its_beginning_is_cancelled() -> None:
+    for stage in (Stage.CANCELLATION, Stage.END):
+        [event] = _events(*_items(_OPENING, _later(stage)))
+
+        assert event["STATUS"] == "CANCELLED"
+        assert event.decoded("SEQUENCE") == 1
+        assert "DTEND" not in event
+
+
+def test_a_withdrawn_message_raises_the_sequence_and_its_words_are_gone() -> None:
+    first, second = _items(_OPENING, _later(Stage.UPDATE, starts_at=_START + timedelta(hours=1)))
+    withdrawn = second.withdrawn(NOW + timedelta(minutes=5))
+
+    [event] = _events(first, withdrawn)
+
+    assert event.decoded("SEQUENCE") == 2
+    assert event.decoded("DTSTART") == _START
+    assert event.decoded("DTSTAMP") == NOW + timedelta(minutes=5)
+    assert _events(first.withdrawn(NOW), withdrawn) == []
+
+
+def test_an_event_without_words_has_no_description() -> None:
+    [item] = _items(_OPENING)
+
+    [event] = _events(item.model_copy(update={"text": ""}))
+
+    assert "DESCRIPTION" not in event
+
+
+def test_the_same_feed_gives_the_same_bytes_at_any_time() -> None:
+    items = _items(_OPENING)
+
+    assert calendar(make_feed(*items)) == calendar(make_feed(*items, now=NOW + timedelta(days=3)))
+
+
+@pytest.mark.parametrize("length", range(60, 90))
+def test_no_fold_cuts_a_character(length: int) -> None:
+    title = "é" * (length // 2) + "👮" * 20
+
+    [event] = _events(*(item.model_copy(update={"title": title}) for item in _items(_OPENING)))
+
+    assert event["SUMMARY"] == title
+
+
+@given(strategies.messages(starts_at=datetime(2027, 1, 1, tzinfo=UTC), expires_at=None))
+def test_every_message_reads_back_without_its_dispatch_id(message: Message) -> None:
+    blurred = message.model_copy(update={"location": message.location and message.location.blur(Precision.COMMUNE)})
+    item = make_item(blurred)
+
+    for event in _events(item):
+        assert event["SUMMARY"] == item.title
+        assert event["UID"].startswith(THREAD)
+        assert "2026-0605-17" not in event.to_ical().decode() or "2026-0605-17" in item.text
+        if blurred.location and blurred.location.point:
+            assert event["GEO"].longitude == blurred.location.point.longitude

@@ -1,0 +1,183 @@
+"""What traffic partners get of a feed, in every format."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policenotify.formats.cifs import cifs
+from policenotify.formats.datex import datex
+from policenotify.formats.drawing import DEFAULT, FORMATS
+from policenotify.formats.feed import Feed
+from policenotify.formats.item import Item
+from policenotify.formats.roads import Gap, find_gap, road_kind, road_situations, street_of
+from policenotify.model.cap import Precision
+from policenotify.model.location import Location
+from policenotify.model.message import Message
+from policenotify.testing import strategies
+from tests.support.feed_items import NOW, make_feed, make_item
+
+LINE = {"type": "LineString", "coordinates": [[3.84, 43.59], [3.85, 43.6]]}
+PLACE: dict[str, Any] = {
+    "commune": "34172", "street": "avenue de Toulouse", "precision": "exact", "polyline": LINE,
+}  # fmt: skip
+POINT = {**PLACE, "polyline": None, "point": {"latitude": 43.6, "longitude": 3.88}}
+
+
+def closure(stage: str = "opening", **fields: Any) -> Message:
+    lifecycle = {"stage": stage, **({} if stage == "standalone" else {"incident": "2026-0605-17"})}
+    if stage == "correction":
+        lifecycle["corrects"] = "0" * 26
+    usual = {
+        "category": "road_closure",
+        "headline": "Avenue fermée",
+        "location": None if stage in {"end", "cancellation"} else PLACE,
+    }
+    return Message.model_validate({"lifecycle": lifecycle, **usual, **fields})
+
+
+def items(*messages: Message) -> list[Item]:
+    """Return the items of one thread, ten minutes apart."""
+    return [make_item(each, name=str(n), at=NOW + timedelta(minutes=10 * n)) for n, each in enumerate(messages)]
+
+
+def seen(*of: Item, now: datetime | None = None, points: bool = False) -> list[tuple[datetime, datetime | None]]:
+    """Return start and end of what partners get."""
+    feed = make_feed(*of, now=now or of[-1].published_at)
+    return [(each.starts_at, each.ends_at) for each in road_situations(feed, points=points)]
+
+
+def test_traffic_formats_are_drawn_only_by_agreement() -> None:
+    assert {"cifs", "datex"} <= set(FORMATS)
+    assert not {"cifs", "datex"} & set(DEFAULT)
+
+
+def test_a_closure_is_told_until_one_hour_after_its_end() -> None:
+    thread = items(closure(), closure("update"), closure("end"))
+    ended = thread[-1].published_at
+
+    assert seen(*thread[:2]) == [(NOW, None)]
+    assert seen(*thread) == [(NOW, ended)]
+    assert seen(*thread, now=ended + timedelta(minutes=59)) == [(NOW, ended)]
+    assert seen(*thread, now=ended + timedelta(hours=1)) == []
+
+
+def test_the_end_is_when_it_was_over_and_never_later_than_it_was_told() -> None:
+    over = NOW + timedelta(minutes=3)
+    assert seen(*items(closure(), closure("end", starts_at=over))) == [(NOW, over)]
+    later = NOW + timedelta(days=1)
+    assert seen(*items(closure(), closure("end", starts_at=later))) == [(NOW, NOW + timedelta(minutes=10))]
+
+
+def test_a_cancelled_closure_ends_at_its_cancellation() -> None:
+    planned = NOW + timedelta(days=2)
+    cancelled = NOW + timedelta(minutes=10)
+    thread = items(closure(starts_at=planned), closure("cancellation", starts_at=NOW - timedelta(days=1)))
+    assert seen(*thread) == [(cancelled, cancelled)]  # called off before it began
+
+
+def test_a_planned_closure_has_the_times_that_were_told_last() -> None:
+    start, end = NOW + timedelta(days=1), NOW + timedelta(days=2)
+    thread = items(
+        closure(starts_at=NOW + timedelta(hours=1), expires_at=NOW + timedelta(hours=2)),
+        closure("correction", starts_at=start, expires_at=end),
+        closure("update", starts_at=NOW, expires_at=end),
+    )
+    assert seen(*thread) == [(start, end)]
+    assert seen(*thread, now=end + timedelta(hours=1)) == []
+
+
+def test_the_place_is_the_last_one_that_was_told() -> None:
+    thread = items(closure(), closure("update", location=None), closure("end", location=POINT))
+    feed = make_feed(*thread, now=thread[-1].published_at)
+    [situation] = road_situations(feed, points=False)
+    assert situation.place.polyline is not None
+    assert situation.version == 3
+
+
+def test_what_is_taken_down_is_not_told_any_more() -> None:
+    opening, update = items(closure(), closure("update", headline="Deux voies"))
+    withdrawn = update.withdrawn(NOW + timedelta(minutes=20))
+    [situation] = road_situations(make_feed(opening, withdrawn, now=NOW + timedelta(minutes=21)), points=False)
+    assert situation.description == "Avenue fermée"
+    assert situation.changed_at == NOW + timedelta(minutes=20)
+    assert situation.version == 3
+    assert seen(opening.withdrawn(NOW), withdrawn, now=NOW + timedelta(minutes=21)) == []
+
+
+def test_a_message_that_stands_alone_is_told_until_it_expires() -> None:
+    expires = NOW + timedelta(hours=3)
+    assert seen(*items(closure("standalone", expires_at=expires))) == [(NOW, expires)]
+    assert seen(*items(closure("standalone"))) == []  # nothing would end it
+
+
+def test_an_end_of_another_category_ends_it() -> None:
+    place = {**PLACE, "precision": "street"}
+    thread = items(closure(location=place), closure("end", category="fact_check"))
+    assert b"HAZARD_ON_ROAD" in cifs(make_feed(*thread, now=thread[-1].published_at))["cifs.xml"]
+
+
+def test_an_end_alone_tells_no_closure() -> None:
+    assert seen(*items(closure("end", location=PLACE))) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "points", "gap"),
+    [
+        ({}, False, None),
+        ({"location": POINT}, True, None),
+        ({"location": POINT}, False, Gap.PLACE),
+        ({"location": {**PLACE, "polyline": None}}, True, Gap.PLACE),
+        ({"location": None}, True, Gap.PLACE),
+        ({"location": {**PLACE, "precision": "street"}}, False, None),
+        ({"location": {**PLACE, "precision": "district"}}, False, Gap.PLACE),
+        ({"location": {**PLACE, "precision": None}}, False, Gap.PLACE),
+        ({"location": {**PLACE, "street": "R"}}, False, Gap.STREET),
+        ({"location": {**PLACE, "street": None}}, False, Gap.STREET),
+        ({"category": "recruitment"}, False, Gap.CATEGORY),
+        ({"category": "armed_threat"}, False, Gap.CATEGORY),
+        ({"category": "drone"}, False, Gap.CATEGORY),
+        ({"exercise": True}, False, Gap.EXERCISE),
+    ],
+)
+def test_only_a_public_road_with_a_fine_place_is_told(fields: dict[str, Any], *, points: bool, gap: Gap | None) -> None:
+    message = closure(**fields)
+    assert find_gap(message, message.location, points=points) is gap
+    assert len(seen(*items(message), points=points)) == (gap is None)
+    assert (road_kind(message.category) is None) is (gap is Gap.CATEGORY)
+
+
+@pytest.mark.parametrize(
+    ("place", "street"),
+    [
+        ({"street": "rue\u202e Foch", "label": "gare"}, "rue Foch"),
+        ({"street": "\u202e", "road": {"road": "A9"}}, "A9"),
+        ({"label": "devant la gare"}, "devant la gare"),
+        ({"between": ("rue A", "rue B")}, "rue A / rue B"),
+        ({}, ""),
+    ],
+)
+def test_the_street_is_the_best_name_that_the_place_has(place: dict[str, Any], street: str) -> None:
+    assert street_of(Location.model_validate(place)) == street
+
+
+@given(st.lists(strategies.messages(), min_size=1, max_size=4), st.sampled_from(Precision))
+def test_no_format_tells_more_than_the_blurred_place(messages: list[Message], finest: Precision) -> None:
+    blurred = [each.model_copy(update={"location": each.location and each.location.blur(finest)}) for each in messages]
+    feed: Feed = make_feed(*items(*blurred), now=NOW + timedelta(minutes=31))
+    texts = [*(content.decode() for content in cifs(feed).values()), datex(feed).decode()]
+    fine = finest in {Precision.EXACT, Precision.STREET}
+    for message, original in zip(blurred, messages, strict=True):
+        for text in texts:
+            ids = {message.incident, message.lifecycle.follows} - {None, "a"}
+            assert not any(name in text for name in ids if name)
+            if original.location and original.location.polyline and finest is not Precision.EXACT:
+                for longitude, latitude in original.location.polyline.coordinates:
+                    assert f"{latitude:.6f} {longitude:.6f}" not in text
+    if not fine or any(each.exercise for each in messages):
+        assert all("</incident>" not in text and "<sit:situation " not in text for text in texts)
+    assert not any("POLICE_" in text for text in texts)

@@ -1,0 +1,133 @@
+"""A feed in a directory keeps the contract."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from datetime import timedelta
+from html import unescape
+from pathlib import Path
+from re import findall
+from typing import Any, ClassVar, Self
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from policenotify.channel import Channel
+from policenotify.networks.feed import store as store_module
+from policenotify.networks.feed.channel import Feed
+from policenotify.testing import ChannelContract, FakeClock, Fault, InMemoryStateStore, VisiblePost
+from policenotify.testing.contract.fixtures import Call
+
+URL = "https://alertes.police.example/"
+
+
+class DeniedSystem:
+    """The module `os` of a user without rights: tests run as root, to whom nothing is denied."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def open(self, path: str, *_: object, **__: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+
+class FeedFixture:
+    """A directory, as a reader of its Atom and its JSON Feed sees it."""
+
+    faults: ClassVar[frozenset[Fault]] = frozenset({Fault.UNREACHABLE, Fault.UNAUTHORIZED, Fault.DISCONNECTED_AFTER})
+    retry_after: ClassVar[timedelta | None] = None
+    secrets: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.state_store = InMemoryStateStore()
+        self.folder = Path("/nowhere")
+        self._patch = pytest.MonkeyPatch()
+
+    def __enter__(self) -> Self:
+        self._box = tempfile.TemporaryDirectory()
+        self.folder = Path(self._box.name) / "feed"
+        self.folder.mkdir()
+        return self
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        self.recover()
+        self._box.cleanup()
+
+    @property
+    def visible_posts(self) -> list[VisiblePost]:
+        folder = self.folder if self.folder.exists() else self._elsewhere
+        if not (folder / "feed.json").exists():
+            return []
+        entries = json.loads((folder / "feed.json").read_bytes())["items"]
+        parents = _parents((folder / "feed.atom").read_bytes())
+        return [_seen(entry, parents, folder) for entry in reversed(entries) if entry["title"] != "Publication retirée"]
+
+    def fail_next(self, fault: Fault, call: Call = "post") -> None:
+        del call  # all of them read and write the same folder
+        if fault in {Fault.UNREACHABLE, Fault.DISCONNECTED}:
+            self.folder.rename(self._elsewhere)
+        elif fault is Fault.UNAUTHORIZED:
+            self._patch.setattr(store_module, "os", DeniedSystem())
+        else:
+            self._fail_at_the_end()
+
+    def recover(self) -> None:
+        self._patch.undo()
+        if self._elsewhere.exists():
+            self._elsewhere.rename(self.folder)
+
+    @property
+    def _elsewhere(self) -> Path:
+        return self.folder.with_name("unmounted")
+
+    def _fail_at_the_end(self) -> None:
+        """Let the disk fail once everything is written."""
+        last, force = self.folder / ".drawn.json", store_module._force
+        before = last.read_bytes() if last.exists() else b""
+
+        def failing(folder: Path) -> None:
+            force(folder)
+            if last.exists() and last.read_bytes() != before:
+                raise OSError(errno.EIO, "Input/output error")
+
+        self._patch.setattr(store_module, "_force", failing)
+
+
+def _parents(atom: bytes) -> Mapping[str, str]:
+    names = {"a": "http://www.w3.org/2005/Atom", "t": "http://purl.org/syndication/thread/1.0"}
+    return {
+        entry.findtext("a:id", "", names): reply.get("href", "").rpartition("/")[2].removesuffix(".html")
+        for entry in ET.fromstring(atom).iterfind("a:entry", names)  # noqa: S314 - our own file
+        for reply in entry.iterfind("t:in-reply-to", names)
+    }
+
+
+def _seen(entry: dict[str, Any], parents: Mapping[str, str], folder: Path) -> VisiblePost:
+    images = findall(r'<img src="([^"]*)" alt="([^"]*)"', entry["content_html"])
+    assert all(address.startswith(URL) for address, _ in images)
+    page = folder / entry["url"].removeprefix(URL)
+    assert page.exists(), "a link leads nowhere"
+    return VisiblePost(
+        texts=(entry["title"], entry["content_text"]),
+        id=page.stem,
+        parents=(parents[entry["id"]],) if entry["id"] in parents else (),
+        pictures=tuple((unescape(alt), (folder / link.removeprefix(URL)).read_bytes()) for link, alt in images),
+    )
+
+
+class TestFeed(ChannelContract):
+    secrets = ("2026-0815",)  # a dispatch number: a feed has no credentials
+    # A directory takes every content, and sets no limit.
+    test_refusal_raises_refused = None
+    test_rate_limit_raises_unavailable = None
+
+    def make_network(self) -> FeedFixture:
+        return FeedFixture()
+
+    def open(self, network: FeedFixture) -> Channel:
+        return Feed(url=URL, folder=network.folder, publisher="Police", clock=network.clock, store=network.state_store)

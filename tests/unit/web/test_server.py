@@ -1,0 +1,317 @@
+"""The web server of a feed's folder."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import os
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from email.utils import formatdate
+from http.client import HTTPConnection
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policenotify.errors import MissingExtra
+from policenotify.formats.drawing import draw
+from policenotify.web import app, server
+from tests.support.feed_items import make_feed, sample_items
+
+_LONG_AGO = 1_780_000_000
+
+
+class Client:
+    """Calls an application without a socket."""
+
+    def __init__(self, feed: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self._app = app(feed, clock=clock)
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        return self.request("GET", path, **headers)
+
+    def request(self, method: str, path: str, **headers: str) -> httpx.Response:
+        named = {"Accept-Encoding": "identity"} | {name.replace("_", "-"): value for name, value in headers.items()}
+
+        async def request() -> httpx.Response:
+            transport = httpx.ASGITransport(self._app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://feed.example") as client:
+                return await client.request(method, path, headers=named)
+
+        return asyncio.run(request())
+
+
+@pytest.fixture
+def feed(tmp_path: Path) -> Path:
+    files = draw(make_feed(*sample_items("accident/opening", "accident/end")))
+    files |= {"items/a.json": b"{}", "archive/t/b.json": b"{}", ".lock": b"", ".drawn.json": b"{}", ".new/x.html": b"x"}
+    files |= {"feed.atom.new": b"x", "notes.txt": b"x", "media/a.png": b"picture", "m/a.cap.xml": b"<alert/>"}
+    files |= {"cifs.xml": b"<incidents/>", "cifs.json": b"{}", "media/items/x.png": b"x"}
+    for path, content in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+        os.utime(tmp_path / path, (_LONG_AGO, _LONG_AGO))
+    return tmp_path
+
+
+@pytest.fixture
+def client(feed: Path) -> Client:
+    return Client(feed)
+
+
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [
+        ("/", "text/html; charset=utf-8"),
+        ("/index.html", "text/html; charset=utf-8"),
+        ("/embed.html", "text/html; charset=utf-8"),
+        ("/style.css", "text/css; charset=utf-8"),
+        ("/feed.atom", "application/atom+xml; charset=utf-8"),
+        ("/feed.rss", "application/rss+xml; charset=utf-8"),
+        ("/feed.json", "application/feed+json"),
+        ("/alerts.geojson", "application/geo+json"),
+        ("/agenda.ics", "text/calendar; charset=utf-8"),
+        ("/cifs.xml", "application/xml"),
+        ("/cifs.json", "application/json"),
+        ("/m/a.cap.xml", "application/cap+xml"),
+        ("/media/a.png", "image/png"),
+    ],
+)
+def test_each_file_has_its_media_type(client: Client, feed: Path, path: str, media_type: str) -> None:
+    answer = client.get(path)
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == media_type
+    assert answer.content == (feed / (path.lstrip("/") or "index.html")).read_bytes()
+    assert answer.headers["cache-control"] == "public, max-age=30"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["last-modified"] == formatdate(_LONG_AGO, usegmt=True)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/items/a.json", "/archive/t/b.json", "/.lock", "/.drawn.json", "/.new/x.html", "/feed.atom.new", "/notes.txt",
+        "/nothing.html", "/m", "/m/", "/media/items/x.png", "/%2e%2e/secret.html", "/m/..%2f..%2fsecret.html",
+        "/m/%2e%2e/feed.atom", "//etc/hosts.html", "/feed.atom%00.html", "/feed.atom.gz", "/FEED.ATOM", "/m%5ca.html",
+    ],
+)  # fmt: skip
+def test_nothing_else_is_served(client: Client, feed: Path, path: str) -> None:
+    (feed.parent / "secret.html").write_text("secret")
+
+    answer = client.get(path)
+
+    assert answer.status_code == 404
+    assert answer.text == "404\n"
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ("m", "i", "media", "items", "archive", "..", ".", "", ".new", "a.json", "x.html", ".lock", "secret.html",
+             "feed.atom", "%2e%2e", "\\", "\0", "~", "a.png.", "feed.atom.gz", "\u2024\u2024")
+        )
+        | st.text(max_size=4),
+        max_size=5,
+    ).map("/".join)
+)  # fmt: skip
+def test_no_path_leads_to_a_file_that_is_not_public(path: str) -> None:
+    with tempfile.TemporaryDirectory() as box:
+        feed = Path(box) / "feed"
+        for name in ("feed/items/a.json", "feed/archive/t/x.html", "feed/.new/x.html", "feed/.lock", "secret.html"):
+            (Path(box) / name).parent.mkdir(parents=True, exist_ok=True)
+            (Path(box) / name).write_text("secret", encoding="utf-8")
+        (feed / "feed.atom").write_text("public", encoding="utf-8")
+
+        file = server.FeedFolder(feed).find(path, ("gzip", "br"))
+
+        assert file is None or file.content == b"public"
+
+
+def test_a_link_to_a_file_outside_is_not_followed(client: Client, feed: Path) -> None:
+    (feed.parent / "secret.html").write_text("secret")
+    (feed / "m" / "link.html").symlink_to(feed.parent / "secret.html")
+    (feed / "m" / "folder.html").mkdir()
+
+    assert client.get("/m/link.html").status_code == 404
+    assert client.get("/m/folder.html").status_code == 404
+
+
+def test_only_the_frame_may_be_framed(client: Client) -> None:
+    policies = {
+        path: client.get(path).headers["content-security-policy"] for path in ("/", "/embed.html", "/feed.atom")
+    }
+
+    assert [path for path, policy in policies.items() if "frame-ancestors *" in policy] == ["/embed.html"]
+    assert all("default-src 'none'; style-src 'self'; img-src 'self'" in policy for policy in policies.values())
+    assert "frame-ancestors 'none'" in policies["/"]
+
+
+def test_maps_of_other_sites_may_read_the_feeds(client: Client) -> None:
+    assert client.get("/alerts.geojson").headers["access-control-allow-origin"] == "*"
+    assert "access-control-allow-origin" not in client.get("/").headers
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+@pytest.mark.parametrize("path", ["/feed.atom", "/health"])
+def test_nothing_can_be_written(client: Client, method: str, path: str) -> None:
+    answer = client.request(method, path)
+
+    assert answer.status_code == 405
+    assert {*answer.headers["allow"].split(", ")} == {"GET", "HEAD"}
+
+
+def test_a_reader_that_has_it_gets_304(client: Client) -> None:
+    etag = client.get("/feed.atom").headers["etag"]
+    assert etag.startswith('"')
+
+    for value in (etag, f"W/{etag}", f'"other", {etag}', "*", f'W/"a,b" , W/{etag}'):
+        answer = client.get("/feed.atom", If_None_Match=value)
+        assert answer.status_code == 304
+        assert answer.content == b""
+        assert answer.headers["etag"] == etag
+        assert answer.headers["cache-control"] == "public, max-age=30"
+        assert answer.headers["vary"] == "Accept-Encoding"
+        assert "content-type" not in answer.headers
+    for value in ('"other"', etag.strip('"'), ""):
+        assert client.get("/feed.atom", If_None_Match=value).status_code == 200
+    assert client.get("/nothing.html", If_None_Match="*").status_code == 404
+
+
+def test_a_reader_without_an_etag_names_the_time(client: Client) -> None:
+    def status(seconds: int, **more: str) -> int:
+        since = formatdate(seconds, usegmt=True)
+        return client.get("/feed.rss", If_Modified_Since=since, **more).status_code
+
+    assert status(_LONG_AGO) == status(_LONG_AGO + 5) == 304
+    assert status(_LONG_AGO - 1) == 200
+    assert status(_LONG_AGO, If_None_Match='"other"') == 200
+    assert client.get("/feed.rss", If_Modified_Since="yesterday").status_code == 200
+
+
+def test_the_time_of_a_file_counts_once_it_tells_versions_apart(feed: Path) -> None:
+    client = Client(feed, clock=lambda: _LONG_AGO + 1.5)
+
+    answer = client.get("/feed.rss", If_Modified_Since=formatdate(_LONG_AGO, usegmt=True))
+
+    assert answer.status_code == 200
+    assert "last-modified" not in answer.headers
+
+
+def test_the_etag_follows_the_content_and_not_the_time(client: Client, feed: Path) -> None:
+    before = client.get("/feed.json").headers["etag"]
+    os.utime(feed / "feed.json")
+    assert client.get("/feed.json").headers["etag"] == before
+
+    (feed / "new").write_bytes(b"{}")
+    (feed / "new").replace(feed / "feed.json")
+
+    answer = client.get("/feed.json", If_None_Match=before)
+    assert (answer.status_code, answer.content) == (200, b"{}")
+    (feed / "feed.json").unlink()
+    assert client.get("/feed.json").status_code == 404
+
+
+def test_a_precompressed_file_is_sent_to_those_who_accept_it(client: Client, feed: Path) -> None:
+    plain = client.get("/feed.atom")
+    zipped = client.get("/feed.atom", Accept_Encoding="deflate, gzip;q=0.8")
+
+    assert zipped.content == plain.content
+    assert int(zipped.headers["content-length"]) < int(plain.headers["content-length"])
+    assert zipped.headers["content-encoding"] == "gzip"
+    assert zipped.headers["content-type"] == plain.headers["content-type"]
+    assert zipped.headers["etag"] != plain.headers["etag"]
+    assert zipped.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
+    for refused in ("gzip;q=0", "GZIP; Q=0.000", "deflate", ""):
+        assert "content-encoding" not in client.get("/feed.atom", Accept_Encoding=refused).headers
+    assert "vary" not in client.get("/media/a.png").headers
+    (feed / "feed.atom.br").write_bytes(b"as brotli")
+    assert client.request("HEAD", "/feed.atom", Accept_Encoding="gzip, br").headers["content-encoding"] == "br"
+
+
+def test_a_precompressed_file_of_an_older_version_is_left_out(client: Client, feed: Path) -> None:
+    (feed / "feed.atom").write_bytes(b"<feed/>")
+
+    answer = client.get("/feed.atom", Accept_Encoding="gzip")
+
+    assert answer.content == b"<feed/>"
+    (feed / "feed.atom.gz").write_bytes(gzip.compress(b"<feed/>", mtime=0))
+    assert client.get("/feed.atom", Accept_Encoding="gzip").headers["content-encoding"] == "gzip"
+
+
+def test_health_names_the_last_change(client: Client, feed: Path) -> None:
+    answer = client.get("/health")
+
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ok", "written": "2026-05-28T20:26:40+00:00"}
+    assert answer.headers["cache-control"] == "no-store"
+    (feed / "index.html").unlink()  # as in a folder where nothing is mounted
+    assert client.get("/health").status_code == 503
+
+
+def test_health_fails_without_the_folder(tmp_path: Path) -> None:
+    client = Client(tmp_path / "gone")
+
+    assert client.get("/health").status_code == 503
+    assert client.get("/health").json() == {"status": "gone"}
+    assert client.get("/").status_code == 404
+
+
+def test_memory_is_bounded(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MOST_KEPT", 100)
+
+    first = client.get("/feed.atom")
+
+    assert client.get("/feed.rss").status_code == 200
+    assert client.get("/feed.atom").content == first.content
+
+
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "starlette.applications", None)
+
+    with pytest.raises(MissingExtra, match=r"pip install 'policenotify\[web\]'"):
+        app(tmp_path)
+
+
+@contextmanager
+def _running(feed: Path) -> Iterator[tuple[str, int]]:
+    """Serve a folder by uvicorn on the loopback."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        program = uvicorn.Server(uvicorn.Config(app(feed), log_level="error", lifespan="off"))
+        thread = threading.Thread(target=program.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield listener.getsockname()
+        finally:
+            program.should_exit = True
+            thread.join(10)
+
+
+def test_uvicorn_serves_it(feed: Path) -> None:
+    with _running(feed) as address:
+        connection = HTTPConnection(*address, timeout=10)
+
+        def ask(method: str, path: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:
+            connection.request(method, path, headers=headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read(), {name.lower(): value for name, value in answer.getheaders()}
+
+        status, body, headers = ask("GET", "/feed.atom")
+        assert (status, body) == (200, (feed / "feed.atom").read_bytes())
+        assert ask("HEAD", "/feed.atom")[:2] == (200, b"")
+        assert ask("GET", "/feed.atom", **{"If-None-Match": headers["etag"]})[:2] == (304, b"")
+        assert ask("GET", "/../../../etc/passwd")[0] == 404
+        connection.close()
