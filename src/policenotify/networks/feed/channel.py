@@ -7,18 +7,20 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request, StateStore
 from policenotify.errors import (
     Blocked,
     ChannelError,
     JournalError,
+    MissingExtra,
     Refused,
     SettingsError,
     Unavailable,
@@ -30,9 +32,11 @@ from policenotify.formats.drawing import DEFAULT, FORMATS
 from policenotify.formats.feed import Site, picture_path
 from policenotify.formats.item import Item
 from policenotify.networks.feed.folder import Folder
+from policenotify.networks.feed.s3 import BucketStore
 from policenotify.networks.feed.store import DirectoryStore, Store
 from policenotify.networks.feed.websub import ping
 from policenotify.text import Budget
+from policenotify.transport import is_secure_url
 from policenotify.validation import did_you_mean
 
 _LEASE: Final = "draw"
@@ -64,8 +68,14 @@ class Feed:
 
     Args:
         url: The public address of the folder, such as `https://alertes.police.example/`.
-        folder: The directory that the web server serves. It must exist.
         publisher: The service's name.
+        folder: The directory that the web server serves. It must exist.
+        bucket: A bucket in place of a folder. It needs the extra `s3`.
+        prefix: The folder in the bucket.
+        endpoint: The address of the object store. Empty: Amazon's.
+        region: The region of the bucket.
+        access_key: The id of a key that may read, write and list there.
+        secret_key: The key.
         title: The feed's title. By default the publisher.
         formats: The files that are drawn. Traffic partners take `cifs` and `datex` by agreement only.
         language: The feed's language, BCP 47.
@@ -83,8 +93,14 @@ class Feed:
         self,
         *,
         url: str,
-        folder: Path,
         publisher: str,
+        folder: Path | None = None,
+        bucket: str = "",
+        prefix: str = "",
+        endpoint: str = "",
+        region: str = "us-east-1",
+        access_key: SecretStr | None = None,
+        secret_key: SecretStr | None = None,
         title: str = "",
         formats: tuple[str, ...] = DEFAULT,
         language: Annotated[str, Field(pattern=_LANGUAGE)] = "fr",
@@ -104,8 +120,14 @@ class Feed:
             readers_zone = ZoneInfo(zone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise SettingsError(f"zone: {zone!r} is not a time zone, such as 'Europe/Paris'") from error
-        if not folder.is_absolute():
+        if (folder is None) is not bool(bucket):
+            raise SettingsError("folder: give a folder or a bucket, and not both")
+        if folder is not None and not folder.is_absolute():
             raise SettingsError("folder: must be an absolute path, because each process has its own working directory")
+        if bucket and find_spec("obstore") is None:
+            raise MissingExtra("A feed in a bucket", "s3")
+        if endpoint and not is_secure_url(endpoint):
+            raise SettingsError("endpoint: must be https://…, without user and password")
         self._account = parts.rstrip("/")
         self._site = Site(
             url=url.rstrip("/") + "/",
@@ -119,7 +141,19 @@ class Feed:
         self._timeout = timeout
         self._state = store
         self._clock = clock
-        self._files: Store = DirectoryStore(folder, wait=timeout, clock=clock)
+        self._files: Store = (
+            DirectoryStore(folder, wait=timeout, clock=clock)
+            if folder is not None
+            else BucketStore(
+                bucket=bucket,
+                prefix=prefix,
+                endpoint=endpoint,
+                region=region,
+                access_key=access_key.get_secret_value() if access_key else "",
+                secret_key=secret_key.get_secret_value() if secret_key else "",
+                timeout=timeout,
+            )
+        )
         self._folder = Folder(self._files, self._site, account=self._account, clock=clock)
 
     def __repr__(self) -> str:

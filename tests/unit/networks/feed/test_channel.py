@@ -408,6 +408,9 @@ def test_an_item_in_both_places_is_one(desk: Desk) -> None:
         ("formats", ("atoms",), "formats: 'atoms' is not a format. Did you mean 'atom'"),
         ("zone", "Europe/Montpellier", "zone: 'Europe/Montpellier' is not a time zone"),
         ("folder", Path("feed"), "folder: must be an absolute path"),
+        ("folder", None, "folder: give a folder or a bucket"),
+        ("bucket", "alertes", "folder: give a folder or a bucket"),
+        ("endpoint", "http://store.example/", "endpoint: must be https"),
     ],
 )
 def test_a_wrong_option_is_named(desk: Desk, store: InMemoryStateStore, option: str, value: object, words: str) -> None:
