@@ -57,7 +57,7 @@ _CAPABILITIES: Final = Capabilities(
 
 
 @forget_locals_of
-class Feed:
+class PublicFeed:
     """A feed of files that any web server can serve.
 
     One JSON file in `items/` is one post, and all other files are drawn from the items: Atom, RSS, JSON Feed, a page
@@ -80,7 +80,7 @@ class Feed:
         formats: The files that are drawn. Traffic partners take `cifs` and `datex` by agreement only.
         language: The feed's language, BCP 47.
         zone: The readers' time zone.
-        hubs: WebSub hubs that are told of each change.
+        hubs: WebSub hubs to notify of each change.
         timeout: Seconds to wait for another process that is writing, and for a hub.
         clock: The time.
         store: Shared by all processes of the installation, so that one at a time draws.
@@ -157,7 +157,7 @@ class Feed:
         self._folder = Folder(self._files, self._site, account=self._account, clock=clock)
 
     def __repr__(self) -> str:
-        return f"Feed({getattr(self, '_account', 'not opened')})"
+        return f"PublicFeed({getattr(self, '_account', 'not opened')})"
 
     @property
     def capabilities(self) -> Capabilities:
@@ -197,7 +197,7 @@ class Feed:
             self._folder.check_owner(exercise=item.message.exercise)
             if self._folder.add(item):
                 self._draw_certainly_written()
-        self._tell_hubs()
+        self._notify_hubs()
         return self._ref(item)
 
     def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:  # noqa: ARG002 - a key belongs to one post
@@ -212,7 +212,7 @@ class Feed:
         with self._exclusive():
             if self._folder.withdraw(ref.id):
                 self._draw_certainly_written()
-        self._tell_hubs()
+        self._notify_hubs()
 
     def whoami(self) -> Account:
         """Prove that the folder can be written. See `Channel.whoami`."""
@@ -230,7 +230,7 @@ class Feed:
         with self._exclusive():
             written = self._folder.draw(everything=True)
         if written:
-            self._tell_hubs()
+            self._notify_hubs()
         return written
 
     def close(self) -> None:
@@ -264,7 +264,7 @@ class Feed:
             stack.enter_context(self._files.exclusive())
             yield
 
-    def _tell_hubs(self) -> None:
+    def _notify_hubs(self) -> None:
         ping(self._site.hubs, [self._site.file_url(name) for name in ("atom", "rss", "json")], timeout=self._timeout)
 
 

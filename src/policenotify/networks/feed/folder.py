@@ -38,7 +38,7 @@ _ITEM: Final = re.compile(r".*/[0-9a-f]{64}\.json")
 
 
 class Folder:
-    """The items of one feed. Whoever writes holds `Store.exclusive`.
+    """The items of one feed. The writing process holds `Store.exclusive`.
 
     Args:
         store: Where the files are.

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 from contextlib import closing
-from typing import Any
 
 import pytest
 
 from policenotify.errors import MissingExtra
 from policenotify.formats.feed import GONE, KEPT
 from policenotify.model.lifecycle import Stage
-from policenotify.networks.feed.channel import Feed
-from policenotify.testing.servers.http import RecordedRequest
+from policenotify.networks.feed.channel import PublicFeed
+from policenotify.testing.servers.http import Answer, RecordedRequest
 from tests.unit.networks.feed.test_contract import BucketFixture, TestFeedInABucket
 
 
@@ -23,7 +21,7 @@ def _put(request: RecordedRequest) -> bool:
 def test_objects_have_types_and_a_second_run_writes_nothing() -> None:
     case = TestFeedInABucket()
     with case.make_network() as network, closing(case.open(network)) as channel:
-        assert isinstance(channel, Feed)
+        assert isinstance(channel, PublicFeed)
         channel.send(case.request(channel, text="Une fois"))
         written = {request.path: request.headers for request in filter(_put, network.server.requests)}
         assert written["/alertes/feed.atom"]["Content-Type"] == "application/atom+xml"
@@ -36,30 +34,28 @@ def test_objects_have_types_and_a_second_run_writes_nothing() -> None:
 
 def test_items_of_another_installation_are_drawn_although_nothing_locks() -> None:
     case = TestFeedInABucket()
-    with case.make_network() as network, closing(case.open(network)) as one, closing(case.open(network)) as other:
-        first, second = case.request(one, text="Premier"), case.request(one, text="Second")
+    with case.make_network() as network, closing(case.open(network)) as one:
+        assert isinstance(one, PublicFeed)
+        first, second = case.request(one, text="Premier"), one._item(case.request(one, text="Second"))
         put = network.server._answer
-        late: list[Any] = [second]
+        late = [second]
 
-        def answer(request: RecordedRequest) -> Any:
+        def answer(request: RecordedRequest) -> Answer:
             # While the first one draws, the other installation has added an item, and is killed before it draws.
             if late and request.method == "PUT" and request.path == "/alertes/feed.atom":
                 item = late.pop()
-                other._folder._store.create(  # type: ignore[attr-defined]  # of a Feed
-                    f"items/{item.key}.json",
-                    other._item(item).model_dump_json().encode(),  # type: ignore[attr-defined]
-                )
+                network.server.objects[f"items/{item.key}.json"] = item.model_dump_json().encode()
             return put(request)
 
         network.server.on("PUT", "*", answer)
-        one.send(first)  # type: ignore[attr-defined]  # of a Feed
+        one.send(first)
         assert [post.texts[1] for post in network.visible_posts] == ["Premier", "Second"]
 
 
 def test_ended_threads_go_into_the_archive_of_the_bucket() -> None:
     case = TestFeedInABucket()
     with case.make_network() as network, closing(case.open(network)) as channel:
-        assert isinstance(channel, Feed)
+        assert isinstance(channel, PublicFeed)
         ref = channel.send(case.request(channel, text="Alerte"))
         channel.send(case.request(channel, ref, text="Fini", stage=Stage.END))
         network.clock.pass_by((KEPT + GONE).total_seconds() + 60)
@@ -69,7 +65,6 @@ def test_ended_threads_go_into_the_archive_of_the_bucket() -> None:
 
 
 def test_a_bucket_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     monkeypatch.setattr("policenotify.networks.feed.channel.find_spec", lambda _: None)
     with pytest.raises(MissingExtra, match="s3"):
         TestFeedInABucket().open(BucketFixture())

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from policenotify.channel import Channel
 from policenotify.networks.feed import store as store_module
-from policenotify.networks.feed.channel import Feed
+from policenotify.networks.feed.channel import PublicFeed
 from policenotify.testing import (
     Answer,
     ChannelContract,
@@ -147,7 +147,9 @@ class TestFeed(ChannelContract):
         return FeedFixture()
 
     def open(self, network: FeedFixture) -> Channel:
-        return Feed(url=URL, folder=network.folder, publisher="Police", clock=network.clock, store=network.state_store)
+        return PublicFeed(
+            url=URL, folder=network.folder, publisher="Police", clock=network.clock, store=network.state_store
+        )
 
 
 class BucketFixture(HttpFixture):
@@ -189,7 +191,7 @@ class TestFeedInABucket(ChannelContract):
         return BucketFixture()
 
     def open(self, network: BucketFixture) -> Channel:
-        return Feed(
+        return PublicFeed(
             url=URL,
             bucket=network.server.bucket,
             endpoint=network.url,
