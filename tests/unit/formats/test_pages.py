@@ -292,6 +292,15 @@ def test_exercises_are_marked_on_every_page() -> None:
         ], path
 
 
+def test_no_search_engine_takes_an_exercise_for_an_announcement() -> None:
+    [item] = _thread(_OPENING.model_copy(update={"exercise": True}))
+    pages = _pages(make_feed(item))
+
+    for path in pages:
+        assert _metas(pages[path])["robots"] == "noindex"
+        assert [*pages[path].iter("script")] == []
+
+
 def test_a_withdrawn_message_leaves_a_page_without_its_words() -> None:
     first, second = _thread(_OPENING, _later(Stage.UPDATE))
     withdrawn = first.withdrawn(NOW + timedelta(hours=1))
@@ -378,9 +387,9 @@ def test_no_text_becomes_markup(texts: list[str], exercise: bool) -> None:  # no
     for tree in pages.values():
         assert [*_allowed(tree)]
     page = pages[f"m/{item.id}.html"]
-    assert len([*page.iter("script")]) == 1
+    assert len([*page.iter("script")]) == (not exercise)
     assert len([*page.iter("h1")]) == 1
-    assert _data(page)["category"] == "fire"
+    assert exercise or _data(page)["category"] == "fire"
     assert set(pages) == set(expected)
 
 
@@ -398,5 +407,6 @@ def test_no_page_shows_the_dispatch_id_or_a_finer_place(message: Message) -> Non
         if path.startswith(("m/", "i/")):
             assert bool(banners) is message.exercise
     point = blurred.location and blurred.location.point
-    geo = _data(pages[f"m/{item.id}.html"]).get("spatialCoverage", {}).get("geo")
+    data = {} if message.exercise else _data(pages[f"m/{item.id}.html"])
+    geo = data.get("spatialCoverage", {}).get("geo")
     assert geo is None or (point and geo["latitude"] == point.latitude)
