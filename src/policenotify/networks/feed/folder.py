@@ -103,7 +103,7 @@ class Folder:
                 )
         before_publishing()
         owner = {"account": self._account, "exercise": item.message.exercise, "schema_version": _VERSION}
-        self._store.create(_OWNER, _document(owner))
+        self._store.replace(_OWNER, _document(owner))
         self._store.create(f"{_ITEMS}/{item.key}.json", _bytes(item))
         return True
 
