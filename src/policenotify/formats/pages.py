@@ -188,10 +188,7 @@ def _incident_page(feed: Feed, thread: Thread, entries: Sequence[Entry]) -> byte
         )
         for entry in reversed(shown)
     ]
-    state = {
-        IncidentStatus.OPEN: words.open_incidents,
-        IncidentStatus.STANDALONE: "",
-    }.get(thread.status, first.note)
+    state = first.note if thread.final else ""
     content = _join(
         _exercise(words) if newest.item.message.exercise else "",
         _tag("h1", first.title, dir="auto"),

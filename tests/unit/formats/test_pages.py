@@ -221,7 +221,7 @@ def test_what_became_of_a_message_stands_above_its_text(stage: Stage, note: str)
     assert words_of(tree, "h1") == [words_of(tree, "title")[0].removesuffix(" · Police nationale de l'Hérault")]
     assert "expires" in _data(tree) or stage is Stage.CORRECTION
     state = [each.text for each in pages[f"i/{THREAD}.html"].iter("p") if each.get("class") == "banner"]
-    assert state == (["En cours"] if stage is Stage.CORRECTION else [note])
+    assert state == ([] if stage is Stage.CORRECTION else [note])
 
 
 def test_an_incident_has_a_page_with_all_its_messages_the_last_first() -> None:
@@ -245,7 +245,7 @@ def test_the_index_names_the_open_incidents_first() -> None:
     tree = _pages(make_feed(*fire, *scam))["index.html"]
 
     assert words_of(tree, "h1") == [SITE.title]
-    assert words_of(tree, "h2") == ["En cours", "Tous les messages"]
+    assert words_of(tree, "h2") == ["En cours et à venir", "Tous les messages"]
     [article] = tree.iter("article")
     assert next(article.iter("a")).get("href") == f"i/{fire[0].thread}.html"
     assert len([*tree.iter("li")]) >= 2
@@ -254,8 +254,8 @@ def test_the_index_names_the_open_incidents_first() -> None:
 def test_an_empty_feed_has_pages_too() -> None:
     pages = _pages(make_feed())
 
-    assert "Aucun événement en cours." in words_of(pages["index.html"], "p")
-    assert "Aucun événement en cours." in words_of(pages["embed.html"], "p")
+    assert "Aucun événement en cours ni à venir." in words_of(pages["index.html"], "p")
+    assert "Aucun événement en cours ni à venir." in words_of(pages["embed.html"], "p")
 
 
 def test_the_frame_reloads_itself_and_opens_links_outside() -> None:
@@ -272,7 +272,7 @@ def test_the_frame_shows_the_end_for_two_days() -> None:
     tree = _pages(make_feed(*items))["embed.html"]
 
     assert [line.get("class") for line in tree.iter("li")] == ["over"]
-    assert "Aucun événement en cours." in words_of(tree, "p")
+    assert "Aucun événement en cours ni à venir." in words_of(tree, "p")
     assert _pages(make_feed(*items, now=items[-1].published_at + timedelta(days=3)))["embed.html"].find(".//li") is None
 
 
