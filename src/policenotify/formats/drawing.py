@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 
 from policenotify.formats import pages
 from policenotify.formats.atom import atom
+from policenotify.formats.cap.export import alert_files
 from policenotify.formats.calendar import calendar
 from policenotify.formats.feed import FILES, Feed, Thread
 from policenotify.formats.geojson import geojson
@@ -28,6 +29,7 @@ def _one(name: str, write: Callable[[Feed], bytes]) -> OfFeed:
 # A link is never written before the page that it leads to: pages, alerts, feeds, and the index at last.
 _OF_THREADS: Final[Mapping[str, OfThread]] = {
     "pages": pages.thread_files,
+    "cap": alert_files,
 }
 _OF_FEEDS: Final[Mapping[str, OfFeed]] = {
     "atom": _one("atom", atom),

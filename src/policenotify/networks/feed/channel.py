@@ -71,6 +71,9 @@ class Feed:
         language: The feed's language, BCP 47.
         zone: The readers' time zone.
         hubs: WebSub hubs that are told of each change.
+        cap_sender: The sender of CAP alerts, such as `alerte@police34.example`. Without one there are none.
+        cap_key: The private key that signs them: PEM, ECDSA P-256. It needs the extra `sign`.
+        cap_certificate: The certificate of that key: PEM.
         timeout: Seconds to wait for another process that is writing, and for a hub.
         clock: The time.
         store: Shared by all processes of the installation, so that one at a time draws.
@@ -90,6 +93,9 @@ class Feed:
         language: Annotated[str, Field(pattern=_LANGUAGE)] = "fr",
         zone: str = "Europe/Paris",
         hubs: tuple[str, ...] = (),
+        cap_sender: Annotated[str, Field(pattern=r"^[^\s,&<]*$")] = "",
+        cap_key: Path | None = None,
+        cap_certificate: Path | None = None,
         timeout: Annotated[float, Field(gt=0, le=30)] = 10.0,
         clock: Clock,
         store: StateStore,
@@ -115,6 +121,8 @@ class Feed:
             zone=readers_zone,
             hubs=hubs,
             formats=frozenset(formats),
+            cap_sender=cap_sender,
+            sign=_signer(cap_key, cap_certificate),
         )
         self._timeout = timeout
         self._state = store
