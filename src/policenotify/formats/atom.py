@@ -29,7 +29,9 @@ def atom(feed: Feed) -> bytes:
         add(top, "link", rel="hub", href=hub)
     with_alerts = frozenset().union(*(alert_ids(site, thread) for thread in feed.current))
     for entry in feed.entries:
-        _entry(add(top, "entry", **{"xml:lang": entry.item.language}), entry, feed, has_alert=entry.item.id in with_alerts)
+        _entry(
+            add(top, "entry", **{"xml:lang": entry.item.language}), entry, feed, has_alert=entry.item.id in with_alerts
+        )
     for tombstone in feed.tombstones:
         add(top, "at:deleted-entry", ref=tombstone.item.urn, when=timestamp(tombstone.at))
     return document(top)

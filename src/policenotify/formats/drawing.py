@@ -8,8 +8,8 @@ from typing import Final, TypeAlias
 
 from policenotify.formats import pages
 from policenotify.formats.atom import atom
-from policenotify.formats.cap.export import alert_files
 from policenotify.formats.calendar import calendar
+from policenotify.formats.cap.export import alert_files
 from policenotify.formats.feed import FILES, Feed, Thread
 from policenotify.formats.geojson import geojson
 from policenotify.formats.json_feed import json_feed

@@ -8,10 +8,10 @@ from functools import cache, lru_cache
 from typing import Any
 
 from policenotify.channel import ChannelConfig, Picture, Post, Span
-from policenotify.model.post import Event
 from policenotify.errors import MessageTooLong
 from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.message import Message
+from policenotify.model.post import Event
 from policenotify.render.context import RenderContext
 from policenotify.render.mail import fit_mail, mail_parts, subject
 from policenotify.render.short_post import REFERENCE, ShortPost

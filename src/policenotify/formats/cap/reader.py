@@ -188,7 +188,9 @@ def _info(of: _Reader) -> Info:
         parameters=of.pairs("parameter"),
         resources=tuple(
             Resource(
-                description=each.text("resourceDesc"), mime_type=each.text("mimeType") or _ANY_TYPE, uri=each.text("uri")
+                description=each.text("resourceDesc"),
+                mime_type=each.text("mimeType") or _ANY_TYPE,
+                uri=each.text("uri"),
             )
             for each in of.children("resource")
         ),

@@ -66,7 +66,9 @@ class Signer:
     def __call__(self, content: bytes) -> bytes:
         """Return the signed file of an alert."""
         signer = XMLSigner(
-            signature_algorithm=SignatureMethod.ECDSA_SHA256, digest_algorithm=DigestAlgorithm.SHA256, c14n_algorithm=_C14N
+            signature_algorithm=SignatureMethod.ECDSA_SHA256,
+            digest_algorithm=DigestAlgorithm.SHA256,
+            c14n_algorithm=_C14N,
         )
         signed = signer.sign(_lxml(content), key=self._key, cert=self._certificate)
         body: bytes = etree.tostring(signed, encoding="utf-8", xml_declaration=True)
@@ -100,7 +102,9 @@ def verified(content: bytes, certificate: x509.Certificate) -> bytes:
     try:
         result = XMLVerifier().verify(_lxml(content), x509_cert=certificate)
     except (SignXMLException, WrongSignature, etree.LxmlError, ValueError, TypeError, LookupError):
-        raise InvalidAlert("its signature is not that of the certificate, or it was changed after it was signed") from None
+        raise InvalidAlert(
+            "its signature is not that of the certificate, or it was changed after it was signed"
+        ) from None
     body: bytes = etree.tostring(result.signed_xml, encoding="utf-8")  # type: ignore[union-attr]  # one reference, one result
     return body
 

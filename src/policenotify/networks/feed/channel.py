@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from policenotify.errors import (
     Blocked,
     ChannelError,
     JournalError,
+    MissingExtra,
     Refused,
     SettingsError,
     Unavailable,
@@ -240,6 +241,27 @@ class Feed:
 
     def _tell_hubs(self) -> None:
         ping(self._site.hubs, [self._site.file_url(name) for name in ("atom", "rss", "json")], timeout=self._timeout)
+
+
+def _signer(key: Path | None, certificate: Path | None) -> Callable[[bytes], bytes] | None:
+    """Return what signs alerts with the key in a file, or `None` without one.
+
+    Raises:
+        SettingsError: Only one of the two files is named, or one cannot be used.
+        MissingExtra: The extra `sign` is not installed.
+    """
+    if key is None or certificate is None:
+        if key or certificate:
+            raise SettingsError("cap_key: give cap_key and cap_certificate, or neither")
+        return None
+    try:
+        from policenotify.formats.cap.signature import Signer  # noqa: PLC0415 - loads lxml
+    except ImportError as error:
+        raise MissingExtra("Signing alerts", "sign") from error
+    try:
+        return Signer(key.read_bytes(), certificate.read_bytes())
+    except OSError as error:
+        raise SettingsError(f"cap_key, cap_certificate: a file cannot be read ({error.strerror})") from None
 
 
 def _web_address(option: str, url: str) -> str:
