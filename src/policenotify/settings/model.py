@@ -442,11 +442,11 @@ class Settings(_Table):
             SettingsError: A file cannot be read.
         """
         read: dict[str, bytes] = {}
-        for sender, path in self.certificates.items():
+        for sender, file in self.certificates.items():
             try:
-                read[sender] = (self._place.parent / path).read_bytes()
+                read[sender] = (self._place.parent / file).read_bytes()
             except OSError as error:
-                raise SettingsError(f"certificates: the file {path} cannot be read ({error.strerror}).") from None
+                raise SettingsError(f"certificates: the file {file} cannot be read ({error.strerror}).") from None
         return read
 
     @property

@@ -125,7 +125,7 @@ def _alert(site: Site, item: Item, event: Event, earlier: tuple[Reference, ...])
 def _info(site: Site, item: Item, event: Event, words: Translation) -> Info:
     message, ended = item.message, item.stage is Stage.END
     known = words.known
-    sentences = (words.description, *filter(None, (known and known.confirmed, known and known.unconfirmed)))
+    sentences = (words.description, known.confirmed if known else "", known.unconfirmed if known else "")
     start = message.starts_at.astimezone(site.zone) if message.starts_at and not ended else None
     promised = message.next_update_at
     alts = words.alts or tuple(picture.alt for picture in item.pictures)

@@ -162,7 +162,7 @@ def _place(areas: Sequence[AlertArea]) -> tuple[dict[str, Any] | None, Iterator[
         else:
             unknown = True
     communes = list(dict.fromkeys(communes))
-    departments = [*departments, *(code[:3] if code[:2] in {"97", "98"} else code[:2] for code in communes)]
+    departments = [*(code[:3] if code[:2] in {"97", "98"} else code[:2] for code in communes), *departments]
     departments = [each for each in dict.fromkeys(departments) if _is(_department, each)]
     shape, shape_unknown = _shape(areas)
     fields: dict[str, Any] = {**shape}

@@ -5,7 +5,7 @@ It covers the bytes as they are written. Loading this module loads lxml and sign
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature as WrongSignature
@@ -70,7 +70,7 @@ class Signer:
             digest_algorithm=DigestAlgorithm.SHA256,
             c14n_algorithm=_C14N,
         )
-        signed = signer.sign(_lxml(content), key=self._key, cert=self._certificate)
+        signed = signer.sign(_lxml(content), key=cast("ec.EllipticCurvePrivateKey", self._key), cert=self._certificate)
         body: bytes = etree.tostring(signed, encoding="utf-8", xml_declaration=True)
         return body + b"\n"
 
