@@ -15,6 +15,7 @@ from policenotify.formats.cap.export import alert_files, alert_ids, alerts
 from policenotify.formats.cap.profile import missing
 from policenotify.formats.cap.reader import read
 from policenotify.formats.cap.writer import cap_time, write
+from policenotify.formats.drawing import draw
 from policenotify.formats.feed import Feed, Thread
 from policenotify.model.cap import Precision, ResponseType, Urgency
 from policenotify.model.lifecycle import Lifecycle, Stage
@@ -45,9 +46,7 @@ def one(message: Message = ACCIDENT, **changes: Any) -> Alert:
 
 
 def test_each_stage_names_all_earlier_alerts_in_order() -> None:
-    opening, update, correction, end = drawn(
-        stages(ACCIDENT, Stage.OPENING, Stage.UPDATE, Stage.CORRECTION, Stage.END)
-    )
+    opening, update, correction, end = drawn(stages(ACCIDENT, Stage.OPENING, Stage.UPDATE, Stage.CORRECTION, Stage.END))
     assert [each.message_type for each in (opening, update, correction, end)] == ["Alert", "Update", "Update", "Update"]
     assert opening.references == ()
     assert end.references == (opening.reference, update.reference, correction.reference)
@@ -148,6 +147,16 @@ def test_a_feed_without_a_sender_or_without_the_format_has_no_alerts() -> None:
     assert alert_ids(SITE, thread) == frozenset()
     assert alert_ids(replace(ALERT_SITE, formats=frozenset()), thread) == frozenset()
     assert alert_ids(ALERT_SITE, thread) == {thread.items[0].id}
+
+
+def test_pages_and_entries_lead_to_alerts_that_exist() -> None:
+    thread = stages(ACCIDENT, Stage.OPENING)
+    for site, count in ((ALERT_SITE, 1), (SITE, 0)):
+        files = draw(Feed(site, thread.items, now=NOW))
+        path = f"cap/{thread.items[0].id}.xml"
+        assert (path in files) is bool(count)
+        for name in ("feed.atom", f"m/{thread.items[0].id}.html"):
+            assert files[name].decode().count(site.url + path) == count
 
 
 def test_a_withdrawn_alert_is_cancelled_without_its_words() -> None:

@@ -161,5 +161,13 @@ def test_the_departments_have_all_their_codes() -> None:
     assert len(CODES) == 101
     before = [code for code in DEPARTMENTS if code not in NUTS3]
     assert len({DEPARTMENTS[code] for code in before if code[2].isdigit() and len(code) == 5}) >= 92
-    samples = {"FR821": "04", "FR623": "31", "FRJ13": "34", "FR101": "75", "FRM02": "2B", "FRY40": "974", "FRA40": "974"}
+    samples = {
+        "FR821": "04",
+        "FR623": "31",
+        "FRJ13": "34",
+        "FR101": "75",
+        "FRM02": "2B",
+        "FRY40": "974",
+        "FRA40": "974",
+    }
     assert {code: DEPARTMENTS[code] for code in samples} == samples

@@ -41,17 +41,16 @@ def test_real_alerts_are_read_and_the_others_say_why() -> None:
     for name, found in foreign_alerts():
         try:
             if isinstance(found, Exception):
-                raise found  # noqa: TRY301 - the parser's
+                raise found
             alerts.append(read_element(found))
         except InvalidAlert as error:
             if error.reason.startswith("it is CAP 1.1"):
                 old += 1
             else:
                 why[name] = error.reason
-    assert {name: text for name, text in why.items() if not text.startswith("it is not well-formed")} == REFUSED
+    assert why == REFUSED  # which the schema refuses, too: tests/oracles
     assert old > 10
     assert len(alerts) > 110
-    assert len(alerts) / (len(alerts) + len(why)) >= 0.95
     for alert in alerts:
         assert write(read(write(alert))) == write(alert)
 
@@ -107,7 +106,9 @@ def test_spelling_is_not_meaning() -> None:
     assert read(changed("2022-08-10T16:12:20+02:00", "2022-08-10T14:12:20.5Z").encode()).sent.hour == 14
     assert read(changed("2022-08-10T16:12:20+02:00", "2022-08-10T16:12+0200").encode()).sent.minute == 12
     assert read(changed("<language>fr-FR</language>", "").encode()).infos[0].language == "en-US"
-    assert with_area("<polygon>1,2 3,4 5,6 </polygon>").infos[0].areas[0].polygons == (((1, 2), (3, 4), (5, 6), (1, 2)),)
+    assert with_area("<polygon>1,2 3,4 5,6 </polygon>").infos[0].areas[0].polygons == (
+        ((1, 2), (3, 4), (5, 6), (1, 2)),
+    )
     assert with_area("<polygon>1,2 1,2</polygon><polygon/><circle/>").infos[0].areas[0].is_coded is False
     assert with_area("<circle>1,2  3</circle>").infos[0].areas[0].circles[0].radius == 3
     assert with_area("<geocode><value>x</value><valueName/></geocode>").infos[0].areas[0].geocodes == ()

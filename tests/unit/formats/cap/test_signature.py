@@ -40,7 +40,9 @@ def test_a_changed_word_or_another_key_is_refused() -> None:
 def test_what_another_part_signed_is_not_the_whole_alert() -> None:
     """An alert of a thief, with the signed one inside: only what is signed counts."""
     signed = Signer(KEY, CERTIFICATE)(ALERT).partition(b"?>")[2]
-    false = ALERT.replace(b"Vigilance jaune", b"Alerte rouge").replace(b"</alert>", b"<x>" + signed.strip() + b"</x></alert>")
+    false = ALERT.replace(b"Vigilance jaune", b"Alerte rouge").replace(
+        b"</alert>", b"<x>" + signed.strip() + b"</x></alert>"
+    )
     try:
         covered = verified(false, OWN)
     except InvalidAlert:
