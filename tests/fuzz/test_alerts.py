@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from policenotify.errors import InvalidAlert
-from policenotify.formats.cap.importing import imported
+from policenotify.formats.cap.fields import imported
 from policenotify.formats.cap.reader import read
 from policenotify.formats.cap.signature import Signer, load_certificate, verified
 from policenotify.formats.cap.writer import write

@@ -10,7 +10,7 @@ from datetime import UTC
 from policenotify.errors import InvalidAlert
 from policenotify.findings import Finding, Level
 from policenotify.formats.cap.alert import Alert, MessageType, Reference
-from policenotify.formats.cap.importing import Imported, imported
+from policenotify.formats.cap.fields import Imported, imported
 from policenotify.formats.cap.reader import read
 from policenotify.model.draft import Draft
 from policenotify.model.lifecycle import Lifecycle, Stage

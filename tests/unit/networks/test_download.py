@@ -19,7 +19,7 @@ def server() -> Iterator[FakeServer]:
 
 def why(url: str, **how: float) -> str:
     with pytest.raises(InvalidAlert) as caught:
-        download(url, limit=100, **how)  # type: ignore[arg-type]
+        download(url, limit=100, **how)
     return caught.value.reason
 
 

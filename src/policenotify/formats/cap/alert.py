@@ -18,7 +18,7 @@ from policenotify.model.location import Latitude, Longitude
 NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
 
 
-class Status(StrEnum):
+class AlertStatus(StrEnum):
     """How an alert is to be handled (`status`)."""
 
     ACTUAL = "Actual"
@@ -138,7 +138,7 @@ class Alert(FrozenModel):
     identifier: Identifier
     sender: Identifier
     sent: AwareDatetime
-    status: Status
+    status: AlertStatus
     message_type: MessageType
     source: str = ""
     scope: Scope

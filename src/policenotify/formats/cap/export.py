@@ -13,6 +13,7 @@ from typing import Final
 from policenotify.formats.cap.alert import (
     Alert,
     AlertArea,
+    AlertStatus,
     Circle,
     Info,
     MessageType,
@@ -20,7 +21,6 @@ from policenotify.formats.cap.alert import (
     Reference,
     Resource,
     Scope,
-    Status,
     kilometres,
 )
 from policenotify.formats.cap.french_codes import CODES
@@ -94,7 +94,7 @@ def _reference(site: Site, item: Item) -> Reference:
 
 
 def _alert(site: Site, item: Item, event: Event, earlier: tuple[Reference, ...]) -> Alert:
-    status = Status.EXERCISE if item.message.exercise else Status.ACTUAL
+    status = AlertStatus.EXERCISE if item.message.exercise else AlertStatus.ACTUAL
     own = _reference(site, item)
     if item.withdrawn_at is not None:
         return Alert(

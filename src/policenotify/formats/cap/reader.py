@@ -20,6 +20,7 @@ from policenotify.formats.cap.alert import (
     NAMESPACE,
     Alert,
     AlertArea,
+    AlertStatus,
     Circle,
     Info,
     MessageType,
@@ -27,7 +28,6 @@ from policenotify.formats.cap.alert import (
     Reference,
     Resource,
     Scope,
-    Status,
 )
 from policenotify.model.cap import CapCategory, Certainty, ResponseType, Severity, Urgency
 
@@ -105,7 +105,7 @@ def read_element(top: Element) -> Alert:
             identifier=into.required("identifier"),
             sender=into.required("sender"),
             sent=_time(into.required("sent"), "sent"),
-            status=into.one(Status, "status"),
+            status=into.one(AlertStatus, "status"),
             message_type=into.one(MessageType, "msgType"),
             source=into.text("source"),
             scope=into.one(Scope, "scope"),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from policenotify.formats.cap.alert import Alert, MessageType, Status
+from policenotify.formats.cap.alert import Alert, AlertStatus, MessageType
 from policenotify.formats.cap.export import alert_files, alert_ids, alerts
 from policenotify.formats.cap.profile import missing
 from policenotify.formats.cap.reader import read
@@ -132,7 +132,7 @@ def test_pictures_are_resources_with_their_description() -> None:
 
 
 def test_an_exercise_is_marked() -> None:
-    assert one(exercise=True).status is Status.EXERCISE
+    assert one(exercise=True).status is AlertStatus.EXERCISE
 
 
 @pytest.mark.parametrize(

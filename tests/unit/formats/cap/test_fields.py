@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from policenotify.errors import InvalidAlert
-from policenotify.formats.cap.alert import Alert, AlertArea, Circle, MessageType, Pair, Scope, Status
+from policenotify.formats.cap.alert import Alert, AlertArea, AlertStatus, Circle, MessageType, Pair, Scope
+from policenotify.formats.cap.fields import Imported, imported
 from policenotify.formats.cap.french_codes import CODES, DEPARTMENTS, NUTS3
-from policenotify.formats.cap.importing import Imported, imported
 from policenotify.formats.cap.reader import read
 from policenotify.model.cap import CapCategory, ResponseType, Urgency
 from policenotify.model.message import Message
@@ -71,7 +71,7 @@ def test_of_two_parts_in_one_language_the_first_is_taken() -> None:
     ("changes", "why"),
     [
         ({"scope": Scope.PRIVATE}, "scope is Private"),
-        ({"status": Status.TEST}, "status is Test"),
+        ({"status": AlertStatus.TEST}, "status is Test"),
         ({"message_type": MessageType.ACK}, "msgType is Ack"),
         ({"infos": ()}, "no info"),
     ],
@@ -98,7 +98,7 @@ def test_the_category_follows_from_the_event_code_and_is_never_guessed() -> None
 
 
 def test_an_exercise_stays_one() -> None:
-    assert take(ALERT.model_copy(update={"status": Status.EXERCISE})).fields["exercise"] is True
+    assert take(ALERT.model_copy(update={"status": AlertStatus.EXERCISE})).fields["exercise"] is True
 
 
 @pytest.mark.parametrize("changes", [{"urgency": Urgency.PAST}, {"responses": (ResponseType.ALL_CLEAR,)}])

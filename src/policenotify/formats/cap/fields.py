@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from policenotify.errors import InvalidAlert
 from policenotify.findings import Finding, Level
-from policenotify.formats.cap.alert import Alert, AlertArea, Info, MessageType, Scope, Status
+from policenotify.formats.cap.alert import Alert, AlertArea, AlertStatus, Info, MessageType, Scope
 from policenotify.formats.cap.export import EVENT_CODES
 from policenotify.formats.cap.french_codes import DEPARTMENTS
 from policenotify.formats.cap.profile import missing
@@ -89,7 +89,7 @@ def imported(alert: Alert, *, codes: Mapping[str, Sequence[str]], language: str,
         "language": first,
         **_words(own),
         "translations": [{"language": tag, **_words(info)} for tag, info in infos.items() if info is not own],
-        "exercise": alert.status is Status.EXERCISE,
+        "exercise": alert.status is AlertStatus.EXERCISE,
     }
     over = own.urgency is Urgency.PAST or ResponseType.ALL_CLEAR in own.responses
     return Imported(fields=fields, ends=over, findings=tuple(findings))
@@ -98,7 +98,7 @@ def imported(alert: Alert, *, codes: Mapping[str, Sequence[str]], language: str,
 def _refuse(alert: Alert) -> None:
     if alert.scope is not Scope.PUBLIC:
         raise InvalidAlert(f"its scope is {alert.scope}: it is not for the public")
-    if alert.status not in {Status.ACTUAL, Status.EXERCISE}:
+    if alert.status not in {AlertStatus.ACTUAL, AlertStatus.EXERCISE}:
         raise InvalidAlert(f"its status is {alert.status}: it is not for the public")
     if alert.message_type in {MessageType.ACK, MessageType.ERROR}:
         raise InvalidAlert(f"its msgType is {alert.message_type}: it is an answer to another system")
