@@ -54,7 +54,7 @@ def imported(alert: Alert, *, codes: Mapping[str, Sequence[str]], language: str,
         category: The category, if the officer gives it.
 
     Raises:
-        InvalidAlert: It is not for the public, is no alert that readers may get, or its category is not known here.
+        InvalidAlert: It is not for the public, answers another system, or its category is not known here.
     """
     _refuse(alert)
     infos, left_out = _by_language(alert.infos)

@@ -1,6 +1,6 @@
 """French departments by their statistical codes (NUTS 3), in which weather services name areas.
 
-The regions were cut anew in 2016. Both sets are read, because published alerts still use the one before.
+The regions changed in 2016. Both sets are read, because published alerts still use the one before.
 """
 
 from __future__ import annotations
