@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from policenotify.model.draft import Draft
     from policenotify.model.history import Outcome
     from policenotify.model.lifecycle import Lifecycle, Stage
-    from policenotify.model.location import Area, Location, Point, RoadRef
+    from policenotify.model.location import Area, Location, Point, Polyline, RoadRef
     from policenotify.model.message import Category, Image, Known, Message, Translation, read
     from policenotify.model.receipt import Publication, PublicationFailed, Receipt
     from policenotify.publishing.aio import AsyncPublisher
@@ -57,7 +57,7 @@ _HOMES = {
         "ApprovalMissing", "DraftConflict",
     ),
     "model.lifecycle": ("Lifecycle", "Stage"),
-    "model.location": ("Area", "Location", "Point", "RoadRef"),
+    "model.location": ("Area", "Location", "Point", "Polyline", "RoadRef"),
     "model.message": ("Category", "Image", "Known", "Message", "Translation", "read"),
     "publishing.routing": ("Route",),
     "publishing.publisher": ("Preview", "Publisher"),
@@ -102,6 +102,7 @@ __all__ = [
     "Outcome",
     "Point",
     "PolicenotifyError",
+    "Polyline",
     "Precision",
     "Preview",
     "Publication",

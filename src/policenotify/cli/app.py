@@ -43,6 +43,7 @@ COMMANDS = {
     "resume": ("delivery:resume", "Resume after a stop, or resume a blocked channel."),
     "resolve": ("delivery:resolve", "Record the outcome of a held delivery."),
     "recipients": ("recipients:recipients", "Show and lift suppressed recipients."),
+    "feed": ("feed:feed", "Draw the files of a feed again."),
     "journal": ("journal:journal", "Export, verify and purge the journal."),
     "keys": ("keys:keys", "Rotate the installation's keys."),
     "networks": ("networks:networks", "Show the networks and their options."),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,11 +16,16 @@ from policenotify.model.location import Location
 
 _CODE = re.compile(r"(?:\d{2}|2[AB])\d{3}", re.ASCII | re.IGNORECASE)
 _POINT = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*[,; ]\s*([+-]?\d+(?:\.\d+)?)\s*", re.ASCII)
+_PAIR = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*,\s*([+-]?\d+(?:\.\d+)?)", re.ASCII)
+_POINTS = re.compile(rf"\s*{_PAIR.pattern}(?:[\s;]+{_PAIR.pattern})*\s*", re.ASCII)
+_LARGEST = 1_000_000  # bytes of a file with a line
 _SHOWN = 15  # candidates; more do not fit on a screen
-_WITHIN_COMMUNE = ("street", "district", "road", "label", "between", "line", "point", "area")
+_WITHIN_COMMUNE = ("street", "district", "road", "label", "between", "line", "point", "area", "polyline")
 """Fields that name a place within a commune. A new place replaces all of them."""
 
-OPTIONS = ("commune", "department", "street", "district", "road", "direction", "between", "line", "label", "point")
+OPTIONS = (
+    "commune", "department", "street", "district", "road", "direction", "between", "line", "label", "point", "polyline",
+)  # fmt: skip
 
 
 def location_of(typed: Mapping[str, Any], before: Location | None = None) -> dict[str, object] | None:
@@ -27,7 +34,7 @@ def location_of(typed: Mapping[str, Any], before: Location | None = None) -> dic
     A new street stays in the commune where the incident was *before*.
 
     Raises:
-        click.BadParameter: The commune is unknown or its name ambiguous, or the point is malformed.
+        click.BadParameter: The commune is unknown or its name ambiguous, or the point or line is malformed.
     """
     given = {name: typed[name] for name in OPTIONS if typed.get(name)}
     if not given:
@@ -52,6 +59,8 @@ def location_of(typed: Mapping[str, Any], before: Location | None = None) -> dic
         raise click.BadParameter("goes with a road: --road A9", param_hint=option_label("--direction"))
     if point := given.get("point"):
         place["point"] = _point(point)
+    if polyline := given.get("polyline"):
+        place["polyline"] = _polyline(polyline)
     return {**kept, **place}
 
 
@@ -95,3 +104,31 @@ def _point(typed: str) -> dict[str, float]:
     if not match:
         raise click.BadParameter("write latitude,longitude: 43.6109,3.8772", param_hint=option_label("--point"))
     return {"latitude": float(match[1]), "longitude": float(match[2])}
+
+
+def _polyline(typed: str) -> object:
+    """Return the GeoJSON line of typed positions, or of a file."""
+    if _POINTS.fullmatch(typed):
+        line: object = [(float(pair[2]), float(pair[1])) for pair in _PAIR.finditer(typed)]
+        return {"type": "LineString", "coordinates": line}
+    hint = option_label("--polyline")
+    try:
+        with Path(typed).open("rb") as file:
+            content = file.read(_LARGEST + 1)
+    except (OSError, ValueError) as error:  # a null byte in a path is a ValueError
+        why = getattr(error, "strerror", None) or str(error)
+        raise click.BadParameter(
+            f"{typed}: {why}. Write positions, 43.6109,3.8772 43.6121,3.8790, or a file that holds a GeoJSON line.",
+            param_hint=hint,
+        ) from None
+    try:
+        line = json.loads(content) if len(content) <= _LARGEST else None
+    except (ValueError, RecursionError):
+        line = None
+    match line:
+        case {"type": "FeatureCollection", "features": [{"geometry": line}]} | {"type": "Feature", "geometry": line}:
+            pass
+    match line:
+        case {"type": "LineString", "coordinates": positions}:
+            return {"type": "LineString", "coordinates": positions}
+    raise click.BadParameter(f"{typed} does not hold one GeoJSON LineString.", param_hint=hint)

@@ -58,7 +58,7 @@ class Site:
         publisher: The service's name.
         language: BCP 47.
         zone: The readers' time zone.
-        hubs: WebSub hubs that are told of each change.
+        hubs: WebSub hubs to notify of each change.
         formats: The formats that are drawn, for the links among them.
         cap_sender: The sender of CAP alerts. Without one there are none.
         sign: Signs the file of an alert. Equal files have equal signatures.
@@ -152,12 +152,14 @@ class Thread:
 
     @property
     def leaves_at(self) -> datetime | None:
-        """When it leaves the feeds: 48 hours after its end, or after a standalone message's validity."""
+        """When it leaves the feeds: 48 hours after its end, or after a standalone message's validity or beginning."""
         last = max(item.withdrawn_at or item.published_at for item in self.items)
         if self.status is IncidentStatus.OPEN and not all(item.withdrawn_at for item in self.items):
             return None
         if self.status is IncidentStatus.STANDALONE:
-            last = max(last, *(item.message.expires_at or last for item in self.items))
+            # What is announced stays until it has begun.
+            validity = (item.message.expires_at or item.message.starts_at or last for item in self.items)
+            last = max(last, *validity)
         return last + KEPT
 
     def is_over(self, now: datetime) -> bool:
@@ -172,7 +174,7 @@ class Entry:
     Attributes:
         item: The item. A withdrawn one has no words.
         url: Its page.
-        title: Its title, with what became of it: `[TERMINÉ] …`. That of a withdrawn item tells that it is withdrawn.
+        title: Its title, with what became of it: `[TERMINÉ] …`. That of a withdrawn item states that it is withdrawn.
         text: Its text, which begins with what became of it: `Terminé à 18h55.`
         note: That first sentence alone. Empty for an item that nothing amends.
         updated_at: When it was published or last amended. No two entries of a feed share it.

@@ -66,6 +66,8 @@ def _time(moment: datetime | None) -> str | None:
 def _geometry(place: Location | None) -> _Object | None:
     if place and place.area:
         return {"type": place.area.type, "coordinates": _right_handed(place.area)}
+    if place and place.polyline:
+        return {"type": "LineString", "coordinates": place.polyline.coordinates}
     if place and place.point:
         return {"type": "Point", "coordinates": (place.point.longitude, place.point.latitude)}
     return None
@@ -82,7 +84,7 @@ def _right_handed(area: Area) -> object:
 
     if area.type == "Polygon":
         return polygon(area.coordinates)  # type: ignore[arg-type]  # `type` decides the depth
-    return [polygon(rings) for rings in area.coordinates]  # type: ignore[arg-type]
+    return [polygon(rings) for rings in area.coordinates]  # type: ignore[arg-type]  # `type` decides the depth
 
 
 def _signed_area(ring: Sequence[_Position]) -> float:

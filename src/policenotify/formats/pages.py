@@ -1,16 +1,21 @@
-"""The pages of messages and incidents, the index, and the page for frames."""
+"""The pages of messages and incidents, the index, and the page for frames.
+
+Every text is escaped unless it is markup already (`Html`).
+"""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from html import escape
 from importlib.resources import files
 from typing import Final
 
 from policenotify.formats.cap.export import alert_ids
 from policenotify.formats.feed import FILES, Entry, Feed, Site, Thread, picture_path
-from policenotify.formats.html_text import Html, data_block, document, join, tag
 from policenotify.formats.places import place_words
 from policenotify.formats.words import Words, words_in
 from policenotify.formats.xml_text import timestamp
@@ -40,6 +45,24 @@ _LANGUAGES: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """Languages by their own names. Others are shown by their tags."""
 
+# Controls, halves of surrogate pairs and non-characters: HTML, section 13.2.3.5.
+_NO_HTML: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
+    + "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
+    + "]"
+)
+_VOID: Final = frozenset({"img", "link", "meta"})
+_ENDS_SCRIPT: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
+
+
+class Html(str):
+    """A piece of markup, which is not escaped again."""
+
+    __slots__ = ()
+
+
+_NOT_FOR_SEARCH: Final = Html('<meta name="robots" content="noindex">')
+
 
 def thread_files(feed: Feed, thread: Thread) -> Mapping[str, bytes]:
     """Return the pages of a thread: one for each message, and one for the incident."""
@@ -53,25 +76,27 @@ def index_files(feed: Feed) -> Mapping[str, bytes]:
     site, words = feed.site, feed.site.words
     newest = [feed.entry(thread, thread.newest) for thread in feed.open]
     incidents = [
-        tag(
+        _tag(
             "article",
-            tag("h3", tag("a", entry.title, href=f"i/{thread.id}.html")),
+            _tag("h3", _tag("a", entry.title, href=f"i/{thread.id}.html")),
             _published(entry, site),
             _text(entry),
             class_="open",
             lang=entry.item.language,
+            dir="auto",
         )
         for thread, entry in zip(feed.open, newest, strict=True)
     ]
-    content = join(
-        tag("h1", site.title),
+    content = _join(
+        _tag("h1", site.title),
         _exercise(words) if feed.exercise else "",
-        tag("section", tag("h2", words.open_incidents), *(incidents or [tag("p", words.no_open_incident)])),
+        _tag("section", _tag("h2", words.open_incidents), *(incidents or [_tag("p", words.no_open_incident)])),
     )
     if feed.entries:
         lines = [_line(entry, site, f"m/{entry.item.id}.html") for entry in feed.entries]
-        content = join(content, tag("section", tag("h2", words.all_messages), tag("ul", *lines)))
-    head = join(
+        content = _join(content, _tag("section", _tag("h2", words.all_messages), _tag("ul", *lines)))
+    head = _join(
+        _NOT_FOR_SEARCH if feed.exercise else "",
         _alternates(site),
         *_open_graph(site, feed.title, url=site.url, kind="website", language=site.language),
     )
@@ -92,14 +117,14 @@ def embed(feed: Feed) -> bytes:
         )
         for thread in (*feed.open, *ended)[:MOST_EMBEDDED]
     ]
-    content = join(
-        tag("h1", tag("a", site.title, href="index.html", target="_blank", rel="noopener")),
+    content = _join(
+        _tag("h1", _tag("a", site.title, href="index.html", target="_blank", rel="noopener")),
         _exercise(words) if feed.exercise else "",
-        "" if feed.open else tag("p", words.no_open_incident),
-        tag("ul", *lines) if lines else "",
+        "" if feed.open else _tag("p", words.no_open_incident),
+        _tag("ul", *lines) if lines else "",
     )
-    head = join(tag("meta", http_equiv="refresh", content="60"), tag("meta", name="robots", content="noindex"))
-    return _document(site.language, feed.title, head, tag("main", content, class_="embed"), root="")
+    head = _join(_tag("meta", http_equiv="refresh", content="60"), _NOT_FOR_SEARCH)
+    return _document(site.language, feed.title, head, _tag("main", content, class_="embed"), root="")
 
 
 def style_sheet() -> bytes:
@@ -110,14 +135,14 @@ def style_sheet() -> bytes:
 def _message_page(feed: Feed, thread: Thread, entry: Entry) -> bytes:
     site, item = feed.site, entry.item
     words = words_in(item.language)
-    incident = tag("p", tag("a", words.incident, href=f"../i/{thread.id}.html"), class_="more")
+    incident = _tag("p", _tag("a", words.incident, href=f"../i/{thread.id}.html"), class_="more")
     if item.withdrawn_at:
         return _withdrawn_page(feed, item.language, item.withdrawn_at, incident)
     others = [other for other in item.message.wordings if other.language != item.language]
-    article = tag(
+    article = _tag(
         "article",
         _exercise(words) if item.message.exercise else "",
-        tag("h1", item.title),
+        _tag("h1", entry.title, dir="auto"),
         _published(entry, site),
         _amendment(thread, entry),
         _languages(words, others),
@@ -126,20 +151,20 @@ def _message_page(feed: Feed, thread: Thread, entry: Entry) -> bytes:
         *(_translation(other) for other in others),
         class_=_state(thread),
     )
-    head = join(
-        tag("link", rel="canonical", href=entry.url),
+    head = _join(
+        _tag("link", rel="canonical", href=entry.url),
         *(
-            tag("link", rel="alternate", hreflang=other.language, href=f"{entry.url}#{other.language}")
+            _tag("link", rel="alternate", hreflang=other.language, href=f"{entry.url}#{other.language}")
             for other in others
         ),
-        tag("link", rel="alternate", type="application/cap+xml", href=site.alert_url(item.id))
+        _tag("link", rel="alternate", type="application/cap+xml", href=site.alert_url(item.id))
         if item.id in alert_ids(site, thread)
         else "",
         _alternates(site),
         *_open_graph(site, entry.title, url=entry.url, kind="article", language=item.language, entry=entry),
-        data_block(_announcement(site, thread, entry)),
+        _for_search(site, thread, entry),
     )
-    return _page(feed, item.language, entry.title, head, join(article, incident), root="../")
+    return _page(feed, item.language, entry.title, head, _join(article, incident), root="../")
 
 
 def _incident_page(feed: Feed, thread: Thread, entries: Sequence[Entry]) -> bytes:
@@ -152,33 +177,31 @@ def _incident_page(feed: Feed, thread: Thread, entries: Sequence[Entry]) -> byte
     first, newest = shown[0], shown[-1]
     words = words_in(first.item.language)
     articles = [
-        tag(
+        _tag(
             "article",
-            tag("h2", tag("a", entry.item.title, href=f"../m/{entry.item.id}.html")),
+            _tag("h2", _tag("a", entry.title, href=f"../m/{entry.item.id}.html")),
             _published(entry, site),
             _text(entry),
             *_pictures(entry),
             class_=_state(thread),
             lang=entry.item.language,
+            dir="auto",
         )
         for entry in reversed(shown)
     ]
-    state = {
-        IncidentStatus.OPEN: words.open_incidents,
-        IncidentStatus.STANDALONE: "",
-    }.get(thread.status, first.note)
-    content = join(
+    state = first.note if thread.final else ""
+    content = _join(
         _exercise(words) if newest.item.message.exercise else "",
-        tag("h1", first.title),
-        tag("p", state, class_="banner") if state else "",
+        _tag("h1", first.title, dir="auto"),
+        _tag("p", state, class_="banner") if state else "",
         *articles,
     )
     url = site.incident_url(thread.id)
-    head = join(
-        tag("link", rel="canonical", href=url),
+    head = _join(
+        _tag("link", rel="canonical", href=url),
         _alternates(site),
         *_open_graph(site, first.title, url=url, kind="article", language=first.item.language, entry=newest),
-        data_block(_announcement(site, thread, newest)),
+        _for_search(site, thread, newest),
     )
     return _page(feed, first.item.language, first.title, head, content, root="../")
 
@@ -186,52 +209,54 @@ def _incident_page(feed: Feed, thread: Thread, entries: Sequence[Entry]) -> byte
 def _withdrawn_page(feed: Feed, language: str, at: datetime, more: str = "") -> bytes:
     """Return what stands at the address of something that was taken down."""
     words = words_in(language)
-    content = join(tag("h1", words.withdrawn), tag("p", _time(at, words, feed.site), class_="when"), more)
-    head = tag("meta", name="robots", content="noindex")
-    return _page(feed, language, words.withdrawn, head, content, root="../")
+    content = _join(_tag("h1", words.withdrawn), _tag("p", _time(at, words, feed.site), class_="when"), more)
+    return _page(feed, language, words.withdrawn, _NOT_FOR_SEARCH, content, root="../")
 
 
 def _page(feed: Feed, language: str, title: str, head: Html, content: Html, *, root: str) -> bytes:
     site, words = feed.site, words_in(language)
     feeds = [
-        tag("li", tag("a", name, href=f"{root}{FILES[key]}"))
+        _tag("li", _tag("a", name, href=f"{root}{FILES[key]}"))
         for key, (name, _) in _FEEDS.items()
         if key in site.formats
     ]
-    body = join(
-        tag("header", tag("p", tag("a", site.publisher, href=f"{root}index.html"))),
-        tag("main", content),
-        tag("footer", tag("nav", tag("ul", *feeds), aria_label=words.feeds)) if feeds else "",
+    body = _join(
+        _tag("header", _tag("p", _tag("a", site.publisher, href=f"{root}index.html"))),
+        _tag("main", content),
+        _tag("footer", _tag("nav", _tag("ul", *feeds), aria_label=words.feeds)) if feeds else "",
     )
     name = title if title == feed.title else f"{title} · {site.publisher}"
     return _document(language, name, head, body, root=root)
 
 
 def _document(language: str, title: str, head: Html, body: Html, *, root: str) -> bytes:
-    style = tag("link", rel="stylesheet", href=f"{root}style.css")
-    return document(language, join(tag("title", title), style, head), body)
+    """Return a whole page, without the characters that HTML may not hold."""
+    start = f'<!doctype html>\n<html lang="{escape(language)}">\n<head>\n<meta charset="utf-8">\n'
+    viewport = '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+    head = _join(_tag("title", title), _tag("link", rel="stylesheet", href=f"{root}style.css"), head)
+    return _NO_HTML.sub("", f"{start}{viewport}{head}\n</head>\n<body>\n{body}\n</body>\n</html>\n").encode()
 
 
 def _line(entry: Entry, site: Site, href: str, *, class_: str = "", target: str = "") -> Html:
-    link = tag("a", entry.title, href=href, target=target, rel="noopener" if target else "")
-    return tag("li", link, " ", _published(entry, site, "span"), lang=entry.item.language, class_=class_)
+    link = _tag("a", entry.title, href=href, target=target, rel="noopener" if target else "")
+    return _tag("li", link, " ", _published(entry, site, "span"), lang=entry.item.language, dir="auto", class_=class_)
 
 
 def _text(entry: Entry) -> Html:
     """Return the text without the note, which a page shows apart."""
-    return tag("div", Html(replace(entry, text=entry.item.text).html), class_="text", dir="auto")
+    return _tag("div", Html(replace(entry, text=entry.item.text).html), class_="text", dir="auto")
 
 
 def _pictures(entry: Entry) -> Iterator[Html]:
     for picture in entry.item.pictures:
         size = {"width": str(picture.width), "height": str(picture.height)}
-        yield tag("p", tag("img", src=f"../{picture_path(picture)}", alt=picture.alt, **size), class_="picture")
+        yield _tag("p", _tag("img", src=f"../{picture_path(picture)}", alt=picture.alt, **size), class_="picture")
 
 
 def _published(entry: Entry, site: Site, name: str = "p") -> Html:
     words = words_in(entry.item.language)
     before, after = words.published.split("{time}")
-    return tag(name, before, _time(entry.item.published_at, words, site), after, class_="when")
+    return _tag(name, before, _time(entry.item.published_at, words, site), after, class_="when")
 
 
 def _state(thread: Thread) -> str:
@@ -240,36 +265,38 @@ def _state(thread: Thread) -> str:
 
 
 def _time(moment: datetime, words: Words, site: Site) -> Html:
-    return tag("time", words.date(moment, site.zone), datetime=timestamp(moment))
+    # In seconds: the validator of the W3C refuses microseconds.
+    local = moment.astimezone(site.zone)
+    return _tag("time", words.date(moment, site.zone), datetime=local.isoformat(timespec="seconds"))
 
 
 def _exercise(words: Words) -> Html:
-    return tag("p", tag("strong", words.exercise), " ", words.exercise_note, class_="banner exercise")
+    return _tag("p", _tag("strong", words.exercise), " ", words.exercise_note, class_="banner exercise")
 
 
 def _amendment(thread: Thread, entry: Entry) -> Html:
-    """Return what became of an item, with a link to the item that tells it."""
+    """Return what became of an item, with a link to the item that amends it."""
     by = thread.amendment(entry.item)
     if by is None:
         return Html()
-    return tag("p", entry.note, " ", tag("a", by.title, href=f"{by.id}.html"), class_="banner")
+    return _tag("p", entry.note, " ", _tag("a", by.title, href=f"{by.id}.html"), class_="banner")
 
 
 def _languages(words: Words, others: Sequence[Translation]) -> Html:
     if not others:
         return Html()
     tags = [other.language for other in others]
-    links = [tag("li", tag("a", _name(each), href=f"#{each}", lang=each, hreflang=each)) for each in tags]
-    return tag("nav", tag("ul", *links), aria_label=words.languages)
+    links = [_tag("li", _tag("a", _name(each), href=f"#{each}", lang=each, hreflang=each)) for each in tags]
+    return _tag("nav", _tag("ul", *links), aria_label=words.languages)
 
 
 def _translation(words: Translation) -> Html:
     known = words.known and (words.known.confirmed, words.known.unconfirmed)
     paragraphs = [words.description, *(known or ()), words.instruction]
-    return tag(
+    return _tag(
         "section",
-        tag("h2", words.headline),
-        *(tag("p", line) for paragraph in paragraphs if paragraph for line in paragraph.splitlines() if line),
+        _tag("h2", words.headline),
+        *(_tag("p", line) for paragraph in paragraphs if paragraph for line in paragraph.splitlines() if line),
         id=words.language,
         lang=words.language,
         dir="auto",
@@ -281,9 +308,9 @@ def _name(language: str) -> str:
 
 
 def _alternates(site: Site) -> Html:
-    return join(
+    return _join(
         *(
-            tag("link", rel="alternate", type=kind, title=name, href=site.file_url(key))
+            _tag("link", rel="alternate", type=kind, title=name, href=site.file_url(key))
             for key, (name, kind) in _FEEDS.items()
             if key in site.formats
         )
@@ -302,12 +329,18 @@ def _open_graph(
         properties["og:description"] = summary
         properties["article:published_time"] = timestamp(entry.item.published_at)
         properties["article:modified_time"] = timestamp(entry.updated_at)
-        yield tag("meta", name="description", content=summary)
+        yield _tag("meta", name="description", content=summary)
         for picture in entry.item.pictures[:1]:
             properties["og:image"] = site.picture_url(picture)
             properties["og:image:alt"] = picture.alt
     for name, content in properties.items():
-        yield tag("meta", property=name, content=content)
+        yield _tag("meta", property=name, content=content)
+
+
+def _for_search(site: Site, thread: Thread, entry: Entry) -> Html:
+    """Return what search engines read. They would show an exercise as if it took place."""
+    exercise = entry.item.message.exercise
+    return _NOT_FOR_SEARCH if exercise else _data_block(_announcement(site, thread, entry))
 
 
 def _announcement(site: Site, thread: Thread, entry: Entry) -> dict[str, object]:
@@ -342,3 +375,25 @@ def _place(location: Location | None) -> dict[str, object] | None:
     if point := location.point:
         place["geo"] = {"@type": "GeoCoordinates", "latitude": point.latitude, "longitude": point.longitude}
     return place
+
+
+def _tag(name: str, /, *content: str, **attributes: str) -> Html:
+    """Return an element without its empty attributes.
+
+    `class_` and `http_equiv` stand for names that Python cannot write.
+    """
+    written = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escape(value)}"' for key, value in attributes.items() if value
+    )
+    return Html(f"<{name}{written}>" + ("" if name in _VOID else f"{_join(*content)}</{name}>"))
+
+
+def _join(*content: str) -> Html:
+    """Return texts and markup one after the other."""
+    return Html("".join(piece if isinstance(piece, Html) else escape(piece) for piece in content))
+
+
+def _data_block(value: Mapping[str, object]) -> Html:
+    """Return JSON-LD, which no text in it can end."""
+    text = json.dumps(value, ensure_ascii=False).translate(_ENDS_SCRIPT)
+    return Html(f'<script type="application/ld+json">{text}</script>')

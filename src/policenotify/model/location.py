@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from itertools import groupby
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -80,7 +81,8 @@ def _without_minus_zero(value: float) -> float:
 
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False), AfterValidator(_without_minus_zero)]
 Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False), AfterValidator(_without_minus_zero)]
-Ring = Annotated[tuple[tuple[Longitude, Latitude], ...], Field(min_length=4)]
+Position = tuple[Longitude, Latitude]
+Ring = Annotated[tuple[Position, ...], Field(min_length=4)]
 Rings = Annotated[tuple[Ring, ...], Field(min_length=1)]
 Polygons = Annotated[tuple[Rings, ...], Field(min_length=1)]
 
@@ -207,6 +209,49 @@ def _upper(degrees: float, lower: int, step: int) -> int:
     return max(-(-round(degrees * _MILLION) // step) * step, lower + step)
 
 
+class Polyline(FrozenModel):
+    """A GeoJSON line along a road: longitude before latitude, in the direction of travel.
+
+    See RFC 7946, section 3.1.4. Navigation services need it to close a road.
+
+    Attributes:
+        type: `LineString`.
+        coordinates: As in RFC 7946, in two dimensions. At least two different positions, at most 1,000.
+    """
+
+    type: Literal["LineString"] = "LineString"
+    coordinates: Annotated[tuple[Position, ...], Field(min_length=2, max_length=1_000)]
+
+    @model_validator(mode="after")
+    def _is_valid(self) -> Self:
+        if len(set(self.coordinates)) == 1:
+            raise ValueError("coordinates: a line has at least two different positions")
+        for longitude, latitude in self.coordinates:
+            _refuse_swapped(latitude, longitude)
+        return self
+
+    def snapped(self, precision: Precision) -> Polyline | None:
+        """Return the line from cell to cell of the grid.
+
+        Neighbours in one cell become one position.
+
+        Returns:
+            The line itself for `exact`. `None` if all of it lies in one cell, and for anything coarser than `street`,
+            where the cells would lead along other roads.
+        """
+        if precision is Precision.EXACT:
+            return self
+        if precision is not Precision.STREET:
+            return None
+        step = _GRID[precision]
+        cells = [
+            ((_cell(x, step, 180) + step // 2) / _MILLION, (_cell(y, step, 90) + step // 2) / _MILLION)
+            for x, y in self.coordinates
+        ]
+        merged = tuple(cell for cell, _ in groupby(cells))
+        return self.model_copy(update={"coordinates": merged}) if len(merged) > 1 else None
+
+
 class RoadRef(FrozenModel):
     """A place on a numbered road, in the terms of the French road services.
 
@@ -244,6 +289,7 @@ class Location(FrozenModel):
         line: A line of public transport in the public's words: `ligne 1 du tramway`.
         point: A position.
         area: A shape.
+        polyline: The stretch of road that is closed or disturbed.
         precision: The finest precision to publish, at most that of the category.
         also_departments: Other departments concerned (a motorway closed in 34 affects 30). Never filled in.
     """
@@ -261,6 +307,7 @@ class Location(FrozenModel):
     line: Text | None = None
     point: Point | None = None
     area: Area | None = None
+    polyline: Polyline | None = None
     precision: Precision | None = None
     also_departments: tuple[DepartmentCode, ...] = ()
 
@@ -273,9 +320,9 @@ class Location(FrozenModel):
     def blur(self, finest: Precision) -> Location:
         """Return the place without any detail finer than *finest*.
 
-        Finer words are left out, and a finer point or area is widened. Below `exact`, house numbers, buildings, floors
-        and flats are removed from street, district, label and the ends of a stretch. The officer's own label counts as
-        fine as a district. If the commune is left out, its department is filled in.
+        Finer words are left out, a finer point or area is widened, and a line is snapped or left out. Below `exact`,
+        house numbers, buildings, floors and flats are removed from street, district, label and the ends of a stretch.
+        The officer's own label counts as fine as a district. If the commune is left out, its department is filled in.
         """
         at_most = min(filter(None, (self.precision, finest)), key=lambda precision: precision.rank)
         changes: dict[str, object] = {"precision": at_most}
@@ -292,6 +339,7 @@ class Location(FrozenModel):
             changes["department"] = _department_in(self.commune)
         changes["point"] = self.point.snapped(at_most) if self.point else None
         changes["area"] = self.area.snapped(at_most) if self.area else None
+        changes["polyline"] = self.polyline.snapped(at_most) if self.polyline else None
         return self.model_copy(update=changes)
 
 

@@ -235,7 +235,7 @@ def configure_channel(
         return kind(**arguments, **{parameter: services[service] for parameter, service in injected.items()})
 
     try:
-        channel = opened(_NoService(), _NoService())
+        channel = opened(_NoClock(), NoStateStore())
         capabilities, account = channel.capabilities, channel.account
         channel.close()
     except (MissingExtra, KeyboardInterrupt):
@@ -292,8 +292,24 @@ def _check_claims(channel: object, capabilities: object, account: object, subjec
             raise SettingsError(f"{subject} claims what it cannot do ({protocol.__name__}). Update its package.")
 
 
-class _NoService:
-    """Clock and store of a channel that is only inspected."""
+class NoStateStore:
+    """The store of a channel that is used without a journal: it keeps nothing, and every lease is free."""
+
+    def load(self, name: str) -> StoredValue | None:  # noqa: ARG002 - there is nothing under any name
+        """See `StateStore.load`."""
+        return None
+
+    def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:  # noqa: ARG002 - nothing is stored
+        """See `StateStore.compare_and_swap`."""
+        return False
+
+    def lease(self, name: str, *, seconds: float) -> AbstractContextManager[None]:  # noqa: ARG002 - every lease is free
+        """See `StateStore.lease`."""
+        return nullcontext()
+
+
+class _NoClock:
+    """The clock of a channel that is only inspected."""
 
     def now(self) -> datetime:
         return datetime(1970, 1, 1, tzinfo=UTC)
@@ -303,12 +319,3 @@ class _NoService:
 
     def sleep(self, seconds: float) -> None:
         """Return at once."""
-
-    def load(self, name: str) -> StoredValue | None:  # noqa: ARG002 - there is nothing under any name
-        return None
-
-    def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:  # noqa: ARG002 - nothing is stored
-        return False
-
-    def lease(self, name: str, *, seconds: float) -> AbstractContextManager[None]:  # noqa: ARG002 - every lease is free
-        return nullcontext()

@@ -12,7 +12,7 @@ from policenotify.channel import ChannelConfig
 from policenotify.model.cap import Certainty, Precision, Severity, Urgency
 from policenotify.model.history import History, HistoryEntry, Outcome, PostedPart
 from policenotify.model.lifecycle import Lifecycle, Stage
-from policenotify.model.location import Location, Point, RoadRef
+from policenotify.model.location import Location, Point, Polyline, RoadRef
 from policenotify.model.message import Category, Known, Message, Translation
 
 NOW: Final = datetime(2026, 6, 5, 15, 42, tzinfo=UTC)
@@ -92,6 +92,8 @@ def locations() -> st.SearchStrategy[Location]:
         longitude=st.floats(2.6, 4.2),
         accuracy=st.none() | st.floats(1, 5_000),
     )
+    positions = st.tuples(st.floats(2.6, 4.2), st.floats(43.2, 43.9))
+    lines = st.lists(positions, min_size=2, max_size=6, unique=True).map(lambda line: Polyline(coordinates=tuple(line)))
     return st.builds(
         Location,
         commune=st.none() | st.sampled_from(("34172", "34301", "34003")),
@@ -105,6 +107,7 @@ def locations() -> st.SearchStrategy[Location]:
         between=st.none() | st.tuples(one_liners(max_size=40), one_liners(max_size=40)),
         line=words,
         point=st.none() | points,
+        polyline=st.none() | lines,
         precision=st.none() | st.sampled_from(Precision),
         also_departments=st.sampled_from(((), ("30",))),
     )

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from time import monotonic, process_time
 
+import httpx
 import pytest
 
 from policenotify.cli.commands import demo
@@ -82,3 +88,45 @@ def test_a_demo_that_fails_is_reported(run: Run, monkeypatch: pytest.MonkeyPatch
     receipts = {one["channel"]: one["outcome"] for one in ran.document["publications"][0]["receipts"]}
     assert receipts["mail"] == "refused"
     assert "A person needs to act; see below." in Path("page.html").read_text(encoding="utf-8")
+
+
+def test_the_demo_serves_its_feed_until_it_is_interrupted() -> None:
+    command = [sys.executable, "-c", "from policenotify.cli import main; main()", "demo", "--serve", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own program
+    assert process.stdout
+    try:
+        printed = ""
+        while not (address := re.search(r"The feed: (http://127\.0\.0\.1:\d+/)", printed)):
+            line = process.stdout.readline()
+            assert line, printed
+            printed += line
+        assert printed.count("✔ feed: posted http://127.0.0.1:") == len(demo.STORY) + 1
+        with httpx.Client(base_url=address[1], trust_env=False) as reader:
+            assert reader.get("health").json()["status"] == "ok"
+            atom = reader.get("feed.atom")
+            assert reader.get("feed.atom", headers={"If-None-Match": atom.headers["etag"]}).status_code == 304
+            [feature] = reader.get("alerts.geojson").json()["features"]
+            assert feature["properties"]["category"] == "demonstration"
+            assert reader.get(feature["properties"]["url"]).status_code == 200
+            assert "Manifestation" in reader.get("agenda.ics").text
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.stdout.close()
+    assert process.wait(20) == 0
+
+
+def test_a_port_in_use_is_reported_before_anything_runs(run: Run) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        ran = run("demo", "--serve", str(taken.getsockname()[1]))
+    assert ran.code == 2
+    assert "cannot be used (Address already in use). Nothing was done." in " ".join(ran.err.split())
+    assert ran.out == ""
+
+
+def test_a_feed_without_its_web_server_names_the_extra(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    ran = run("demo", "--serve")
+    assert ran.code != 0
+    assert "policenotify[web]" in ran.err

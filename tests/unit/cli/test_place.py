@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 import click
 import pytest
 
 from policenotify.cli.place import commune_code, location_of
-from policenotify.model.location import Location, Point, RoadRef
+from policenotify.model.location import Location, Point, Polyline, RoadRef
 
 BEFORE = Location(
     commune="34172", commune_name="Montpellier", department="34", street="avenue de Toulouse",
@@ -98,6 +102,52 @@ def test_another_direction_stays_on_the_road() -> None:
 def test_half_a_place_is_refused(typed: dict[str, str], said: str) -> None:
     with pytest.raises(click.BadParameter, match=said):
         location_of(typed)
+
+
+@pytest.mark.parametrize(
+    "typed", ["43.6109,3.8772 43.6121,3.879", "43.6109, 3.8772; 43.6121, 3.879", " +43.6109 ,3.8772\n43.6121,3.8790 "]
+)
+def test_a_line_is_typed_latitude_first(typed: str) -> None:
+    place = location_of({"polyline": typed})
+    assert Location.model_validate(place).polyline == Polyline(coordinates=((3.8772, 43.6109), (3.879, 43.6121)))
+
+
+LINE: dict[str, Any] = {"type": "LineString", "coordinates": [[3.8772, 43.6109], [3.879, 43.6121]], "bbox": []}
+FEATURE = {"type": "Feature", "properties": {}, "geometry": LINE}
+
+
+@pytest.mark.parametrize("geojson", [LINE, FEATURE, {"type": "FeatureCollection", "features": [FEATURE]}])
+def test_a_line_is_read_from_a_geojson_file(geojson: object, tmp_path: Path) -> None:
+    file = tmp_path / "fermeture.geojson"
+    file.write_text(json.dumps(geojson), "utf-8")
+    place = location_of({"polyline": str(file)}, BEFORE)
+    assert Location.model_validate(place).polyline == Polyline(coordinates=((3.8772, 43.6109), (3.879, 43.6121)))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "", "[]", "{", "[" * 100_000, '{"type": "Point", "coordinates": [3.8, 43.6]}', '{"type": "LineString"}',
+        json.dumps({"type": "FeatureCollection", "features": [FEATURE, FEATURE]}),
+        '{"type": "FeatureCollection", "features": 5}', " " * 1_000_001,
+    ],
+)  # fmt: skip
+def test_a_file_without_one_line_is_refused(content: str, tmp_path: Path) -> None:
+    file = tmp_path / "fermeture.geojson"
+    file.write_text(content, "utf-8")
+    with pytest.raises(click.BadParameter, match="does not hold one GeoJSON LineString"):
+        location_of({"polyline": str(file)})
+
+
+@pytest.mark.parametrize("typed", ["43.6,3.8 43.7", "rue\0Foch", "no-such-file.geojson"])
+def test_a_line_that_is_neither_typed_nor_a_file_is_refused(typed: str) -> None:
+    with pytest.raises(click.BadParameter, match=r"Write positions, 43\.6109"):
+        location_of({"polyline": typed})
+
+
+def test_a_new_place_leaves_the_old_polyline() -> None:
+    before = BEFORE.model_copy(update={"polyline": Polyline(coordinates=((3.8772, 43.6109), (3.879, 43.6121)))})
+    assert location_of({"street": "rue Foch"}, before) == location_of({"street": "rue Foch"}, BEFORE)
 
 
 def test_cross_streets_and_a_line_are_those_of_the_new_place() -> None:

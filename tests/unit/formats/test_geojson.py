@@ -11,7 +11,7 @@ from hypothesis import given
 from policenotify.formats.geojson import geojson
 from policenotify.model.cap import Precision
 from policenotify.model.lifecycle import Lifecycle, Stage
-from policenotify.model.location import Area, Location, Point
+from policenotify.model.location import Area, Location, Point, Polyline
 from policenotify.model.message import Message, Translation
 from policenotify.testing import strategies
 from tests.support.feed_items import NOW, THREAD, make_feed, make_item, sample_items
@@ -88,6 +88,16 @@ def test_a_point_has_its_longitude_first() -> None:
     assert feature["properties"]["next_update_at"] == "2026-06-05T16:00:00.000000Z"
 
 
+def test_a_closed_road_is_a_line() -> None:
+    line = Polyline(coordinates=((3.9, 43.6), (3.91, 43.61)))
+
+    [feature] = _drawn(_message(location=Location(polyline=line, point=Point(latitude=43.6, longitude=3.9))))[
+        "features"
+    ]
+
+    assert feature["geometry"] == {"type": "LineString", "coordinates": [[3.9, 43.6], [3.91, 43.61]]}
+
+
 def test_rings_follow_the_right_hand_rule() -> None:
     clockwise, wrong_hole = tuple(reversed(_SQUARE)), tuple(reversed(_HOLE))
     right = [[list(position) for position in ring] for ring in (_SQUARE, _HOLE)]
@@ -118,7 +128,9 @@ def test_it_tells_no_more_than_the_public_message(message: Message) -> None:
 
     for feature in document["features"]:
         place, geometry = blurred.location, feature["geometry"]
-        if place and place.point:
+        if place and place.polyline:
+            assert geometry["coordinates"] == [[*position] for position in place.polyline.coordinates]
+        elif place and place.point:
             assert geometry["coordinates"] == [place.point.longitude, place.point.latitude]
         else:
             assert geometry is None

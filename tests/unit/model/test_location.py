@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from policenotify.model.cap import Precision
-from policenotify.model.location import Area, Location, Point, RoadRef
+from policenotify.model.location import Area, Location, Point, Polyline, RoadRef
 
 SQUARE = [[3.85, 43.60], [3.88, 43.60], [3.88, 43.62], [3.85, 43.60]]
 HOLE = [[3.86, 43.605], [3.87, 43.605], [3.87, 43.61], [3.86, 43.605]]
@@ -25,6 +25,7 @@ EVERYTHING = Location(
     label="devant la gare",
     point=Point(latitude=43.604653, longitude=3.880421, accuracy=12),
     area=Area.model_validate({"type": "Polygon", "coordinates": [SQUARE]}),
+    polyline=Polyline(coordinates=((3.880421, 43.604653), (3.882, 43.606))),
     also_departments=("30",),
 )
 
@@ -240,6 +241,54 @@ def test_an_area_becomes_the_box_around_it() -> None:
     assert area.snapped(Precision.DEPARTMENT) is None
 
 
+# --- lines ---------------------------------------------------------------------------------------------------------
+
+LINE = ((3.88042, 43.60465), (3.88049, 43.60461), (3.88121, 43.60473), (3.88312, 43.60511))
+
+
+def test_a_line_is_geojson_in_and_out() -> None:
+    geometry = {"type": "LineString", "coordinates": [list(position) for position in LINE]}
+    line = Polyline.model_validate(geometry)
+    assert line == Polyline(coordinates=LINE)
+    assert json.loads(line.model_dump_json()) == geometry
+    assert hash(line)
+
+
+@pytest.mark.parametrize(
+    ("kind", "coordinates", "says"),
+    [
+        ("LineString", [[3.88, 43.6]], "at least 2 items"),
+        ("LineString", [[3.88, 43.6], [3.88, 43.6], [3.88, 43.6]], "at least two different positions"),
+        ("LineString", [[43.6, 3.88], [43.7, 3.88]], "look swapped"),
+        ("LineString", [[3.88, 43.6], [3.88, 143.6]], r"coordinates\.1\.1"),
+        ("LineString", [[3.88, 43.6, 27.0], [3.88, 43.7]], r"coordinates\.0"),
+        ("LineString", [[3.88, 43.6 + step / 100_000] for step in range(1_001)], "at most 1000 items"),
+        ("MultiLineString", [[[3.88, 43.6], [3.88, 43.7]]], "type"),
+    ],
+)
+def test_no_line(kind: str, coordinates: object, says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        Polyline.model_validate({"type": kind, "coordinates": coordinates})
+
+
+def test_a_line_goes_from_cell_to_cell() -> None:
+    line = Polyline(coordinates=LINE)
+    assert line.snapped(Precision.EXACT) is line
+    assert line.snapped(Precision.STREET) == Polyline(
+        coordinates=((3.8805, 43.6045), (3.8815, 43.6045), (3.8835, 43.6055))
+    )
+    assert Polyline(coordinates=LINE[:2]).snapped(Precision.STREET) is None  # within one cell
+    for precision in (Precision.DISTRICT, Precision.COMMUNE, Precision.EPCI, Precision.DEPARTMENT):
+        assert line.snapped(precision) is None
+
+
+def test_a_line_there_and_back_keeps_its_turn() -> None:
+    there_and_back = Polyline(coordinates=(LINE[0], LINE[3], LINE[0]))
+    snapped = there_and_back.snapped(Precision.STREET)
+    assert snapped is not None
+    assert len(snapped.coordinates) == 3
+
+
 # --- blur: properties ----------------------------------------------------------------------------------------------
 
 latitudes, longitudes = st.floats(-90, 90), st.floats(-180, 180)
@@ -260,6 +309,12 @@ def areas(draw: st.DrawFn) -> Area:
 
 
 @st.composite
+def polylines(draw: st.DrawFn) -> Polyline:
+    line = draw(st.lists(st.tuples(longitudes, latitudes), min_size=2, max_size=5))
+    return Polyline.model_construct(coordinates=tuple(line))
+
+
+@st.composite
 def locations(draw: st.DrawFn) -> Location:
     fields: dict[str, Any] = {
         name: draw(st.none() | st.just(value)) for name, value in EVERYTHING if name != "also_departments"
@@ -267,6 +322,7 @@ def locations(draw: st.DrawFn) -> Location:
     fields |= {
         "point": draw(st.none() | points()),
         "area": draw(st.none() | areas()),
+        "polyline": draw(st.none() | polylines()),
         "precision": draw(st.none() | precisions),
     }
     return Location.model_construct(**fields)
@@ -298,6 +354,7 @@ def test_blur_is_never_finer_than_requested(location: Location, finest: Precisio
     if parsed.precision is Precision.DEPARTMENT:
         assert parsed.point is None
         assert parsed.area is None
+        assert parsed.polyline is None
     elif parsed.precision is not Precision.EXACT:
         step = STEP[parsed.precision]
         if parsed.point:
@@ -305,6 +362,10 @@ def test_blur_is_never_finer_than_requested(location: Location, finest: Precisio
                 assert value / step - 0.5 == pytest.approx(round(value / step - 0.5), abs=1e-6)  # the middle of a cell
             assert parsed.point.accuracy is not None
             assert parsed.point.accuracy >= step * 78_000
+        if parsed.polyline:
+            assert parsed.precision is Precision.STREET
+            for value in (value for position in parsed.polyline.coordinates for value in position):
+                assert value / step - 0.5 == pytest.approx(round(value / step - 0.5), abs=1e-6)
         if parsed.area:
             for axis in zip(*parsed.area.rings()[0], strict=True):
                 assert max(axis) - min(axis) >= step * (1 - 1e-6)
@@ -345,7 +406,9 @@ def test_the_published_area_holds_the_true_one(area: Area, precision: Precision)
 def test_a_published_place_in_france_can_be_read_back(latitude: float, longitude: float, precision: Precision) -> None:
     ring = ((longitude, latitude), (9.8, 51.5), (longitude, 41.0), (longitude, latitude))
     place = Location(
-        point=Point(latitude=latitude, longitude=longitude), area=Area(type="Polygon", coordinates=(ring,))
+        point=Point(latitude=latitude, longitude=longitude),
+        area=Area(type="Polygon", coordinates=(ring,)),
+        polyline=Polyline(coordinates=ring[:3]),
     ).blur(precision)
     assert Location.model_validate_json(place.model_dump_json()) == place
 

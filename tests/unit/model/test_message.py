@@ -16,7 +16,7 @@ from policenotify.errors import UnsupportedVersion
 from policenotify.model import message as message_module
 from policenotify.model.cap import Certainty, Precision, Severity, Urgency
 from policenotify.model.lifecycle import Lifecycle, Stage
-from policenotify.model.location import Area, Location, Point, RoadRef
+from policenotify.model.location import Area, Location, Point, Polyline, RoadRef
 from policenotify.model.message import SCHEMA_VERSION, Basis, Category, Image, Known, Message, Translation, read
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -47,6 +47,7 @@ EVERYTHING = Message(
         area=Area.model_validate(
             {"type": "MultiPolygon", "coordinates": [[[[3.84, 43.59], [3.86, 43.59], [3.86, 43.6], [3.84, 43.59]]]]}
         ),
+        polyline=Polyline(coordinates=((3.849, 43.594), (3.8514, 43.5951))),
         precision=Precision.STREET,
         also_departments=("30", "2A"),
     ),
@@ -101,7 +102,7 @@ def test_version_1_as_it_was_released_is_still_read() -> None:
     text = (GOLDEN / "message_v1.json").read_text()
     assert read(text) == EVERYTHING
     assert json.loads(EVERYTHING.model_dump_json()) == json.loads(text)
-    assert read(text).digest() == "ef24aabdcb8c2305f41f6b334052683ae5f56818199af9ab82dc003b5c8ac3b6"
+    assert read(text).digest() == "8882f54d803a16f6eb932568e6b0f7c56bb8456ad0df33519ed56196c8032547"
 
 
 def test_the_golden_message_uses_every_field() -> None:
@@ -121,7 +122,7 @@ def test_the_json_schema_is_pinned() -> None:
 
 
 def test_every_field_is_in_the_docstring() -> None:
-    for model in (Message, Known, Image, Translation, Location, Point, Area, RoadRef, Lifecycle):
+    for model in (Message, Known, Image, Translation, Location, Point, Area, Polyline, RoadRef, Lifecycle):
         assert model.__doc__ is not None
         told = {line.strip().split(":")[0] for line in model.__doc__.partition("Attributes:")[2].splitlines()}
         assert set(model.model_fields) <= told, model

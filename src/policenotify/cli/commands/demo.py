@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import socket
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Thread
 from typing import TypeAlias
 
 import click
@@ -26,6 +28,8 @@ from policenotify.cli.report.builder import draw
 from policenotify.cli.report.file import PageFile, html_option
 from policenotify.cli.report.networks import look_of
 from policenotify.cli.report.source import ReaderPost, ReportEntry
+from policenotify.cli.systemd import ended_by_signals
+from policenotify.errors import MissingExtra
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
@@ -38,6 +42,12 @@ STORY = (
     "fire/end", "scam/info",
 )  # fmt: skip
 """The messages, by the names of the samples."""
+
+STILL_OPEN = "demo/opening"
+"""What a served feed holds besides: an incident that is still to come, for its map and its calendar."""
+
+PORT = 8034
+"""The port of a served feed. IANA has assigned it to nothing."""
 
 READERS = ("redaction@journal.example", "standard@mairie.example")
 """Recipients of the mails."""
@@ -174,8 +184,15 @@ class DemoDesk:
 
 
 @contextmanager
-def open_desk(starts: Sequence[StartNetwork] | None = None) -> Iterator[DemoDesk]:
-    """Start the fake networks and a publisher; delete everything afterwards."""
+def open_desk(
+    starts: Sequence[StartNetwork] | None = None, *, channels: Sequence[ChannelConfig] = ()
+) -> Iterator[DemoDesk]:
+    """Start the fake networks and a publisher; delete everything afterwards.
+
+    Args:
+        starts: The fake networks.
+        channels: Channels besides.
+    """
     from policenotify.testing.samples import PARIS, SENDER
 
     clock = StoryClock()
@@ -185,7 +202,7 @@ def open_desk(starts: Sequence[StartNetwork] | None = None) -> Iterator[DemoDesk
         keys = Keys.create(secrets.token_bytes)
         publisher = Publisher(
             journal=open_journal(str(folder / "demo.db"), keys=keys, clock=clock, create=True),
-            channels=[network.channel for network in networks],
+            channels=[*(network.channel for network in networks), *channels],
             zone=PARIS,
             sender=SENDER,
             wait=_WAIT,
@@ -194,13 +211,48 @@ def open_desk(starts: Sequence[StartNetwork] | None = None) -> Iterator[DemoDesk
         yield DemoDesk(stack.enter_context(publisher), clock, networks)
 
 
-def publish_story(desk: DemoDesk) -> Iterator[tuple[Publication, ReportEntry]]:
-    """Publish the story, and yield each publication with what is new on the networks."""
+@contextmanager
+def served_feed(port: int) -> Iterator[ChannelConfig]:
+    """Serve a feed in a temporary folder on the loopback, and yield its channel.
+
+    Raises:
+        MissingExtra: The extra `web` is not installed.
+        OSError: The port is in use.
+    """
+    from policenotify.testing.samples import SENDER
+    from policenotify.web import app
+
+    try:
+        import uvicorn
+    except ModuleNotFoundError:
+        raise MissingExtra("The feed's web server", "web") from None
+    with tempfile.TemporaryDirectory(prefix="policenotify-feed-") as folder, socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        server = uvicorn.Server(uvicorn.Config(app(folder), log_level="warning", lifespan="off"))
+        thread = Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        try:
+            yield configure_channel("feed", "feed", {"url": url, "folder": folder, "publisher": SENDER})
+        finally:
+            server.should_exit = True
+            thread.join(_WAIT.total_seconds())
+
+
+def publish_story(desk: DemoDesk, names: Sequence[str] | None = None) -> Iterator[tuple[Publication, ReportEntry]]:
+    """Publish the story, and yield each publication with what is new on the networks.
+
+    Args:
+        desk: The installation.
+        names: The names of the samples, by default those of the story.
+    """
     from policenotify.testing.samples import SAMPLES
 
     samples = {sample.id: sample for sample in SAMPLES}
     counts = dict.fromkeys((network.channel.name for network in desk.networks), 0)
-    for sample in sorted((samples[name] for name in STORY), key=lambda sample: sample.at):
+    for sample in sorted((samples[name] for name in names or STORY), key=lambda sample: sample.at):
         desk.clock.put_to(sample.at)
         preview = desk.publisher.preview(sample.message)
         publication = desk.publisher.publish(sample.message, key=sample.id, actor="demo")
@@ -214,7 +266,16 @@ def publish_story(desk: DemoDesk) -> Iterator[tuple[Publication, ReportEntry]]:
 @click.command("demo", epilog=exit_codes("3 a post is not as it should be"))
 @html_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the pages.")
-def demo(*, html: str | None, as_json: bool) -> None:
+@click.option(
+    "--serve",
+    "port",
+    type=click.IntRange(0, 65_535),
+    is_flag=False,
+    flag_value=str(PORT),
+    metavar="[PORT]",
+    help=f"Publish into a feed, too, and serve it on 127.0.0.1 until Ctrl-C. Port {PORT} by default, 0 for a free one.",
+)
+def demo(*, html: str | None, as_json: bool, port: int | None) -> None:
     """Run a demonstration: an evening of a police desk. No account is needed, nothing leaves this machine.
 
     An accident in Montpellier (opening, update, end), a bomb disposal operation, a fire and a prevention message are
@@ -225,15 +286,17 @@ def demo(*, html: str | None, as_json: bool) -> None:
       policenotify demo
       policenotify demo --html demo.html
       policenotify demo --json | jq '.publications[].receipts'
+      policenotify demo --serve
     """
     console = Console(highlight=False, soft_wrap=False)
     catalogue = desk_catalogue(None)
     say = catalogue.translate if catalogue else str
     with ExitStack() as stack:
         file = stack.enter_context(PageFile(html)) if html else None
-        desk = stack.enter_context(open_desk())
+        feed = stack.enter_context(_feed(port)) if port is not None else None
+        desk = stack.enter_context(open_desk(channels=[feed] if feed else ()))
         story = []
-        for publication, entry in publish_story(desk):
+        for publication, entry in publish_story(desk, (*STORY, STILL_OPEN) if feed else STORY):
             story.append((publication, entry))
             if not as_json:
                 console.print(_page(publication, entry, desk, say))
@@ -248,8 +311,24 @@ def demo(*, html: str | None, as_json: bool) -> None:
         if file:
             file.write(draw("demo", [entry for _, entry in story], desk.publisher), catalogue)
             click.echo(f"\n{say(str(file))}", err=as_json)
+        if feed:
+            click.echo(say(f"\nThe feed: http://{feed.account}/ (Ctrl-C ends it)"), err=as_json)
+            with ended_by_signals() as signals:
+                while not signals.wait(3_600):
+                    pass
     if not all(publication.ok for publication, _ in story):
         raise SystemExit(Exit.ATTENTION)
+
+
+@contextmanager
+def _feed(port: int) -> Iterator[ChannelConfig]:
+    with ExitStack() as stack:
+        try:
+            feed = stack.enter_context(served_feed(port))
+        except OSError as error:
+            reason = f"port {port} of 127.0.0.1 cannot be used ({error.strerror}). Nothing was done."
+            raise click.BadParameter(reason, param_hint="--serve") from None
+        yield feed
 
 
 def _page(publication: Publication, entry: ReportEntry, desk: DemoDesk, say: Callable[[str], str]) -> Group:

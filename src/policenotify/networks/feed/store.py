@@ -105,11 +105,16 @@ class DirectoryStore:
         try:
             self._write(path, content)
         except ChannelError as error:
-            with suppress(ChannelError):
-                if self.read(path) is None:
-                    raise error from None
-            raise Unconfirmed(error.reason, remedy=error.remedy, code=error.code) from None
+            if not self._certainly_lacks(path):
+                raise Unconfirmed(error.reason, remedy=error.remedy, code=error.code) from None
+            raise
         return True
+
+    def _certainly_lacks(self, path: str) -> bool:
+        try:
+            return self.read(path) is None
+        except ChannelError:
+            return False
 
     def replace(self, path: str, content: bytes) -> bool:
         """See `Store.replace`."""
@@ -189,23 +194,23 @@ class DirectoryStore:
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
-        with self._named("read"):
+        with self._named(writing=False):
             yield
 
     @contextmanager
     def _writable(self) -> Iterator[None]:
-        with self._named("written"):
+        with self._named(writing=True):
             yield
 
     @contextmanager
-    def _named(self, doing: str) -> Iterator[None]:
+    def _named(self, *, writing: bool) -> Iterator[None]:
         """Turn an error of the system into one that a person can act on."""
         try:
             yield
         except OSError as error:
-            raise self._error(error, doing) from None
+            raise self._error(error, writing=writing) from None
 
-    def _error(self, error: OSError, doing: str) -> ChannelError:
+    def _error(self, error: OSError, *, writing: bool) -> ChannelError:
         folder, code = self._folder, errno.errorcode.get(error.errno or 0, "")
         if error.errno in _FULL:
             return Unavailable(
@@ -213,7 +218,9 @@ class DirectoryStore:
             )
         if error.errno in _DENIED:
             return Blocked(
-                f"The feed's folder {folder} may not be {doing}.",
+                f"The feed's folder {folder} may not be written."
+                if writing
+                else f"The feed's folder {folder} may not be read.",
                 remedy="Give this user the folder, or mount it for writing. Then: policenotify doctor",
                 code=code,
             )
@@ -221,7 +228,12 @@ class DirectoryStore:
             return Unavailable(
                 f"The feed's folder {folder} does not exist.", remedy="Mount it, or create it.", code=code
             )
-        return Unavailable(f"The feed's folder {folder} could not be {doing}.", code=code)
+        text = (
+            f"The feed's folder {folder} could not be written."
+            if writing
+            else f"The feed's folder {folder} could not be read."
+        )
+        return Unavailable(text, code=code)
 
 
 def _force(folder: Path) -> None:

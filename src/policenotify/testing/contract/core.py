@@ -252,6 +252,7 @@ class CoreContract(ContractCase):
         if shown.id and not channel.capabilities.recipients:
             assert ref.id == shown.id, f"PostRef.id is {ref.id!r}; on the network the post is {shown.id!r}."
 
+    @can_be_disabled
     def test_refusal_raises_refused(self, channel: Channel, network: NetworkFixture) -> None:
         """`send` raises `Refused` when the network rejects the content."""
         self._assert_failure(channel, network, Fault.REFUSED, Refused)

@@ -1,0 +1,343 @@
+"""Atom, RSS and JSON Feed: the rules that follow from how real readers behave."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from hypothesis import given, settings
+
+from policenotify.channel import Picture
+from policenotify.formats.atom import atom
+from policenotify.formats.drawing import DEFAULT, FORMATS, draw
+from policenotify.formats.feed import GONE, KEPT, MOST_BYTES, MOST_ENTRIES, Feed
+from policenotify.formats.item import Item
+from policenotify.formats.json_feed import json_feed
+from policenotify.formats.rss import rss
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.location import Location, Point
+from policenotify.model.message import Basis, Message
+from policenotify.model.post import Span
+from policenotify.testing import strategies
+from tests.support.feed_items import NOW, SITE, THREAD, digest, make_feed, make_item
+
+A = "{http://www.w3.org/2005/Atom}"
+DELETED = "{http://purl.org/atompub/tombstones/1.0}deleted-entry"
+REPLY = "{http://purl.org/syndication/thread/1.0}in-reply-to"
+POINT = "{http://www.georss.org/georss}point"
+LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
+GOOGLE = 900_000  # bytes: developers.google.com/public-alerts
+
+
+def message(stage: Stage = Stage.OPENING, headline: str = "Rue Foch fermée", **fields: Any) -> Message:
+    lifecycle = Lifecycle(
+        stage=stage,
+        incident=None if stage is Stage.STANDALONE else "2026-0815",
+        corrects="0" * 26 if stage is Stage.CORRECTION else None,
+    )
+    return Message(category="road_closure", headline=headline, lifecycle=lifecycle, **fields)
+
+
+def item(stage: Stage = Stage.OPENING, minutes: int = 0, answers: Item | None = None, **fields: Any) -> Item:
+    at, name = NOW + timedelta(minutes=minutes), f"{stage} {minutes}"
+    own = {key: fields.pop(key) for key in ("headline", "expires_at", "location", "exercise") if key in fields}
+    return make_item(message(stage, **own), name=fields.pop("name", name), at=at, answers=answers, **fields)
+
+
+OPENING = item()
+UPDATE = item(Stage.UPDATE, 20, OPENING, headline="Toujours fermée")
+END = item(Stage.END, 55, UPDATE, headline="Rue Foch rouverte")
+ENDED = (OPENING, UPDATE, END)
+
+
+def entries(feed: Feed) -> list[ET.Element]:
+    return tree(atom(feed)).findall(f"{A}entry")
+
+
+def tree(content: bytes) -> ET.Element:
+    return ET.fromstring(content)  # noqa: S314 - our own file
+
+
+def titles(feed: Feed) -> list[str]:
+    return [entry.findtext(f"{A}title", "") for entry in entries(feed)]
+
+
+def gone(feed: Feed) -> list[str]:
+    return [each.get("ref", "") for each in tree(atom(feed)).iter(DELETED)]
+
+
+def feed_at(moment: datetime, *items: Item) -> Feed:
+    return make_feed(*items, now=moment)
+
+
+# --- rule 1: every stage is an entry of its own
+
+
+def test_every_stage_is_an_entry_with_its_own_id_and_page() -> None:
+    shown = entries(make_feed(*ENDED))
+
+    assert len({entry.findtext(f"{A}id") for entry in shown}) == len(ENDED)
+    links = [[link.get("href") for link in entry.iterfind(f"{A}link")] for entry in shown]
+    assert {each[0] for each in links} == {SITE.message_url(each.id) for each in ENDED}
+
+
+def test_an_update_names_what_it_answers() -> None:
+    replies = {entry.findtext(f"{A}id"): entry.find(REPLY) for entry in entries(make_feed(*ENDED))}
+
+    assert replies[OPENING.urn] is None
+    for reply, answered in ((UPDATE, OPENING), (END, UPDATE)):
+        found = replies[reply.urn]
+        assert found is not None
+        assert (found.get("ref"), found.get("href")) == (answered.urn, SITE.message_url(answered.id))
+
+
+def test_what_answers_an_item_that_is_not_there_names_nothing() -> None:
+    assert entries(make_feed(UPDATE))[0].find(REPLY) is None
+
+
+# --- rule 2: what a stage ends, cancels or corrects is amended
+
+
+def test_the_opening_of_an_ended_incident_begins_with_its_end() -> None:
+    shown = {entry.findtext(f"{A}id"): entry for entry in entries(make_feed(*ENDED))}
+
+    for amended in (OPENING, UPDATE):
+        entry = shown[amended.urn]
+        assert entry.findtext(f"{A}title", "") == f"[TERMINÉ] {amended.title}"
+        assert entry.findtext(f"{A}content", "").startswith("<p>Terminé à 18h55.</p>")
+    assert shown[END.urn].findtext(f"{A}title") == "Rue Foch rouverte"
+
+
+def test_cancelled_and_corrected_entries_are_amended_likewise() -> None:
+    cancelled = item(Stage.CANCELLATION, 30, OPENING, headline="Annulé")
+    corrected = item(Stage.CORRECTION, 30, OPENING, headline="Rue Fabre")
+
+    assert titles(make_feed(OPENING, cancelled)) == ["[ANNULÉ] Rue Foch fermée", "Annulé"]
+    assert titles(make_feed(OPENING, corrected)) == ["[RECTIFIÉ] Rue Foch fermée", "Rue Fabre"]
+
+
+# --- rule 3: entries stay for 48 hours, and a tombstone is never the only sign
+
+
+def test_entries_stay_for_48_hours_after_the_end_and_then_leave_with_a_tombstone() -> None:
+    left = END.published_at + KEPT
+
+    before = feed_at(left - timedelta(seconds=1), *ENDED)
+    assert (len(entries(before)), gone(before)) == (3, [])
+    after = feed_at(left, *ENDED)
+    assert (entries(after), set(gone(after))) == ([], {each.urn for each in ENDED})
+    assert gone(feed_at(left + GONE - timedelta(seconds=1), *ENDED))
+    past = feed_at(left + GONE, *ENDED)
+    assert gone(past) == []
+    assert past.is_past(past.threads[0])
+
+
+def test_an_open_incident_never_leaves() -> None:
+    feed = feed_at(NOW + timedelta(days=400), OPENING, UPDATE)
+
+    assert len(entries(feed)) == 2
+    assert not feed.is_past(feed.threads[0])
+
+
+def test_a_standalone_message_leaves_48_hours_after_its_validity() -> None:
+    alone = item(Stage.STANDALONE, expires_at=NOW + timedelta(days=10))
+
+    assert entries(feed_at(NOW + timedelta(days=11), alone))
+    assert gone(feed_at(NOW + timedelta(days=12), alone)) == [alone.urn]
+    assert gone(feed_at(NOW + KEPT, item(Stage.STANDALONE)))
+
+
+def test_a_withdrawn_item_is_an_entry_without_words_before_it_is_a_tombstone() -> None:
+    taken = OPENING.withdrawn(NOW + timedelta(hours=1))
+    shown = feed_at(NOW + timedelta(hours=2), taken, UPDATE)
+
+    assert titles(shown) == ["Publication retirée", "Toujours fermée"]
+    assert OPENING.title.encode() not in atom(shown) + rss(shown) + json_feed(shown)
+    later = feed_at(NOW + timedelta(hours=1) + KEPT, taken, UPDATE)
+    assert (titles(later), gone(later)) == (["Toujours fermée"], [taken.urn])
+
+
+def test_a_thread_that_is_withdrawn_whole_leaves() -> None:
+    taken = OPENING.withdrawn(NOW)
+
+    assert titles(feed_at(NOW, taken)) == ["Publication retirée"]
+    assert gone(feed_at(NOW + KEPT, taken)) == [taken.urn]
+
+
+# --- rule 4: bytes change with the content only, and no two entries share a time
+
+
+def test_the_time_of_drawing_changes_no_byte() -> None:
+    for write in (atom, rss, json_feed):
+        assert write(feed_at(NOW + timedelta(hours=1), *ENDED)) == write(feed_at(NOW + timedelta(hours=40), *ENDED))
+
+
+def test_the_order_of_the_items_changes_no_byte() -> None:
+    for write in (atom, rss, json_feed):
+        assert write(make_feed(*ENDED)) == write(make_feed(*reversed(ENDED)))
+
+
+def test_no_two_entries_share_a_time() -> None:
+    twins = [item(Stage.STANDALONE, name=f"twin {number}", thread=digest(str(number))[:16]) for number in range(9)]
+    feed = make_feed(*twins, *ENDED)
+
+    times = [entry.findtext(f"{A}updated") for entry in entries(feed)]
+    assert len(set(times)) == len(times) == 12
+    assert times == sorted(times, key=str, reverse=True)
+    assert tree(atom(feed)).findtext(f"{A}updated") == times[0]
+
+
+def test_an_empty_feed_has_a_time() -> None:
+    assert tree(atom(make_feed())).findtext(f"{A}updated") == "1970-01-01T00:00:00.000000Z"
+
+
+# --- rule 5: at most 100 entries and 900 KB
+
+
+def test_a_feed_holds_its_newest_hundred_entries() -> None:
+    many = [item(Stage.UPDATE, number) for number in range(MOST_ENTRIES + 5)]
+
+    assert titles(make_feed(*many)) == ["Rue Foch fermée"] * MOST_ENTRIES
+    assert entries(make_feed(*many))[0].findtext(f"{A}id") == many[-1].urn
+
+
+def test_a_feed_of_long_texts_is_no_larger_than_google_accepts() -> None:
+    long = [item(Stage.UPDATE, number, text="<&é> " * 5_000) for number in range(30)]
+    feed = make_feed(*long)
+
+    assert 0 < len(feed.entries) < len(long)
+    assert sum(len(entry.text.encode()) for entry in feed.entries) <= MOST_BYTES
+    plain = make_feed(*(item(Stage.UPDATE, number, text="Évitez le quartier. " * 250) for number in range(100)))
+    for write in (atom, rss, json_feed):
+        assert len(write(plain)) <= GOOGLE
+
+
+# --- rule 6: RSS
+
+
+def test_rss_has_the_ids_of_atom_its_own_address_and_a_short_life() -> None:
+    feed = make_feed(*ENDED, site=replace(SITE, hubs=("https://hub.example/",)))
+    channel = tree(rss(feed))[0]
+
+    guids = [(guid.text, guid.get("isPermaLink")) for guid in channel.iter("guid")]
+    assert guids == [(entry.findtext(f"{A}id"), "false") for entry in entries(feed)]
+    links = {link.get("rel"): link.get("href") for link in channel.iterfind(f"{A}link")}
+    assert links == {"self": SITE.file_url("rss"), "hub": "https://hub.example/"}
+    assert channel.findtext("ttl") == "1"
+
+
+# --- the rest of the fields
+
+
+def test_the_page_comes_first_and_the_alert_second() -> None:
+    links = [(link.get("rel"), link.get("type")) for link in entries(make_feed(OPENING))[0].iterfind(f"{A}link")]
+    assert links[0] == ("alternate", "text/html")
+    with_alerts = make_feed(OPENING, site=replace(SITE, formats=frozenset({"cap"})))
+    link = entries(with_alerts)[0].findall(f"{A}link")[1]
+    assert (link.get("type"), link.get("href")) == ("application/cap+xml", SITE.alert_url(OPENING.id))
+    without = make_feed(OPENING, site=replace(SITE, formats=frozenset()))
+    assert b"cap+xml" not in atom(without)
+
+
+def test_place_pictures_links_and_sender_are_in_all_three() -> None:
+    text = "Voir https://police.example/a?b=1&c et @maire\n\nÉvitez la rue.\nMerci."
+    whole = item(
+        location=Location(point=Point(latitude=43.61, longitude=3.87)),
+        text=text,
+        spans=(
+            Span(kind="url", start=5, end=34, value="https://police.example/a?b=1&c"),
+            Span(kind="mention", start=38, end=44, value="maire"),
+        ),
+        pictures=(Picture(digest="a" * 64, media_type="image/jpeg", width=4, height=3, alt='Une "rue"'),),
+    )
+    feed = make_feed(whole, site=replace(SITE, hubs=("https://hub.example/",)))
+
+    html = feed.html[whole.id]
+    assert '<a href="https://police.example/a?b=1&amp;c">' in html
+    assert "<p>Évitez la rue.<br>Merci.</p>" in html
+    assert f'<img src="{SITE.url}media/{"a" * 64}.jpg" alt="Une &quot;rue&quot;" width="4" height="3">' in html
+    assert tree(atom(feed)).findtext(f".//{POINT}") == tree(rss(feed)).findtext(f".//{POINT}") == "43.61 3.87"
+    shown = json.loads(json_feed(feed))
+    assert shown["hubs"] == [{"type": "WebSub", "url": "https://hub.example/"}]
+    assert (shown["items"][0]["content_html"], shown["items"][0]["content_text"]) == (html, text)
+    assert shown["items"][0]["image"].endswith(".jpg")
+    nobody = make_feed(OPENING.model_copy(update={"sender": ""}))
+    assert "authors" not in json.loads(json_feed(nobody))["items"][0]
+    assert entries(nobody)[0].find(f"{A}author") is None
+
+
+def test_a_point_is_no_place_without_coordinates() -> None:
+    feed = make_feed(item(location=Location(commune="34172")))
+    assert b"georss:point>" not in atom(feed) + rss(feed)
+
+
+def test_each_entry_has_its_language() -> None:
+    english = make_item(message(language="en"), name="english")
+    assert entries(make_feed(english))[0].get(LANGUAGE) == "en"
+    assert json.loads(json_feed(make_feed(english)))["items"][0]["language"] == "en"
+
+
+def test_a_character_that_xml_cannot_hold_is_left_out() -> None:
+    odd = item(title="Rue\ufffe Foch", text="a\x0bb")
+    assert titles(make_feed(odd)) == ["Rue Foch"]
+
+
+def test_a_feed_of_exercises_is_marked() -> None:
+    drill = make_feed(item(exercise=True))
+
+    assert tree(atom(drill)).findtext(f"{A}title", "").startswith("[EXERCICE] ")
+    assert json.loads(json_feed(drill))["title"].startswith("[EXERCICE] ")
+    assert make_feed(OPENING).title == SITE.title
+
+
+# --- nothing that is not public
+
+
+@given(strategies.messages())
+@settings(max_examples=60)
+def test_nothing_private_is_in_any_file(given_message: Message) -> None:
+    private = "SECRET-4711"
+    lifecycle = given_message.lifecycle
+    secret = given_message.model_copy(
+        update={
+            "lifecycle": lifecycle.model_copy(update={"incident": private if lifecycle.incident else None}),
+            "basis": (Basis(who="prosecutor", reference=private),),
+        }
+    )
+    feed = make_feed(make_item(secret))
+    for path, content in draw(feed).items():
+        assert private.encode() not in content, path
+        if path.endswith((".atom", ".rss")):
+            tree(content)
+
+
+# --- drawing
+
+
+def test_links_are_written_after_what_they_lead_to() -> None:
+    paths = list(draw(make_feed(*ENDED)))
+
+    assert paths[-2:] == ["index.html", "index.html.gz"]
+    assert max(map(paths.index, (f"m/{each.id}.html" for each in ENDED))) < paths.index("feed.atom")
+    assert paths.index(f"i/{THREAD}.html") < paths.index("feed.rss")
+
+
+def test_only_the_chosen_threads_and_formats_are_drawn() -> None:
+    feed = make_feed(OPENING, site=replace(SITE, formats=frozenset({"atom"})))
+
+    assert {"feed.atom", "index.html"} <= set(draw(feed, threads=()))
+    assert not {"feed.rss", f"m/{OPENING.id}.html"} & set(draw(feed, threads=()))
+    assert f"m/{OPENING.id}.html" in draw(feed)
+    assert set(DEFAULT) <= set(FORMATS)
+
+
+# --- ids
+
+
+def test_an_id_is_a_uuid_that_depends_on_the_key_alone() -> None:
+    assert OPENING.urn.removeprefix("urn:uuid:")[14] == "8"
+    assert OPENING.urn.removeprefix("urn:uuid:")[19] in "89ab"
+    assert OPENING.withdrawn(NOW).urn == OPENING.urn

@@ -1,0 +1,433 @@
+"""What a feed does beyond the contract: its folder, its errors, withdrawals, archives and exercises."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from policenotify.channel import Post, PostRef, StateStore
+from policenotify.errors import Blocked, JournalError, Refused, SettingsError, Unavailable, Unconfirmed
+from policenotify.formats.feed import GONE, KEPT
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.message import Message
+from policenotify.networks.feed import store as store_module
+from policenotify.networks.feed.channel import PublicFeed
+from policenotify.testing import FakeClock, InMemoryStateStore
+from policenotify.testing.contract.texts import picture
+from tests.support.feed_items import THREAD, digest
+from tests.unit.networks.feed.test_contract import URL, DeniedSystem
+
+ENDED_FOR_GOOD = (KEPT + GONE).total_seconds()
+
+
+class Desk:
+    """A feed in a folder, and the posts of one incident."""
+
+    def __init__(self, folder: Path, clock: FakeClock, store: StateStore, /, **options: Any) -> None:
+        self.folder, self.clock = folder, clock
+        folder.mkdir(exist_ok=True)
+        defaults: dict[str, Any] = {"url": URL, "folder": folder, "publisher": "Police", "clock": clock, "store": store}
+        self.channel = PublicFeed(**(defaults | options))
+        self.refs: list[PostRef] = []
+
+    def post(self, stage: Stage, headline: str, **fields: Any) -> Post:
+        exercise = fields.pop("exercise", False)
+        incident = fields.pop("incident", None if stage is Stage.STANDALONE else THREAD)
+        corrects = "0" * 26 if stage is Stage.CORRECTION else None
+        lifecycle = Lifecycle(stage=stage, incident=incident, corrects=corrects)
+        message = Message(category="road_closure", headline=headline, lifecycle=lifecycle, exercise=exercise)
+        given = {
+            "key": digest(headline),
+            "account": self.channel.account,
+            "stage": stage,
+            "category": "road_closure",
+            "language": "fr",
+            "title": headline,
+            "text": f"{headline}. Évitez le secteur.",
+            "created_at": self.clock.now(),
+            "message": message,
+            "exercise": exercise,
+        }
+        return Post.model_validate(given | fields)
+
+    def send(self, stage: Stage, headline: str, **fields: Any) -> PostRef:
+        self.clock.pass_by(1)
+        self.refs.append(
+            self.channel.send(self.channel.prepare(self.post(stage, headline, **fields), tuple(self.refs)))
+        )
+        return self.refs[-1]
+
+    def read(self, path: str) -> str:
+        return (self.folder / path).read_text("utf-8")
+
+    def page(self, ref: PostRef) -> str:
+        return self.read(str(ref.url).removeprefix(URL))
+
+    def state(self) -> dict[str, tuple[int, int]]:
+        files = (path for path in self.folder.rglob("*") if path.is_file())
+        return {str(path.relative_to(self.folder)): (path.stat().st_ino, path.stat().st_mtime_ns) for path in files}
+
+
+@pytest.fixture
+def desk(tmp_path: Path, clock: FakeClock, store: InMemoryStateStore) -> Desk:
+    return Desk(tmp_path / "feed", clock, store)
+
+
+# --- what readers get
+
+
+def test_opening_update_and_end_are_three_entries_and_the_opening_tells_the_end(desk: Desk) -> None:
+    opening = desk.send(Stage.OPENING, "Rue Foch fermée")
+    desk.send(Stage.UPDATE, "Toujours fermée")
+    desk.send(Stage.END, "Rue Foch rouverte")
+
+    titles = [entry["title"] for entry in json.loads(desk.read("feed.json"))["items"]]
+    assert titles == ["[TERMINÉ] Rue Foch fermée", "[TERMINÉ] Toujours fermée", "Rue Foch rouverte"]
+    assert "Terminé" in desk.page(opening)
+    assert opening.url == f"{URL}m/{opening.id}.html"
+
+
+def test_a_second_run_writes_nothing(desk: Desk) -> None:
+    desk.send(Stage.OPENING, "Rue Foch fermée")
+    before = desk.state()
+
+    assert desk.channel.rebuild() == ()
+    request = desk.channel.prepare(desk.post(Stage.OPENING, "Rue Foch fermée"), ())
+    desk.channel.send(request)
+    assert {path: each for path, each in desk.state().items() if path != ".lock"} == {
+        path: each for path, each in before.items() if path != ".lock"
+    }
+
+
+def test_a_rebuild_draws_from_the_items_alone(desk: Desk) -> None:
+    opening = desk.send(Stage.OPENING, "Rue Foch fermée")
+    drawn = ["feed.atom", "feed.json", "feed.rss", "index.html", f"m/{opening.id}.html", f"i/{THREAD}.html"]
+    before = {path: desk.read(path) for path in drawn}
+    for path in (*drawn, ".drawn.json"):
+        (desk.folder / path).unlink()
+
+    assert set(drawn) <= set(desk.channel.rebuild())
+    assert {path: desk.read(path) for path in drawn} == before
+
+
+def test_a_changed_title_is_drawn_everywhere(desk: Desk, store: InMemoryStateStore) -> None:
+    opening = desk.send(Stage.OPENING, "Rue Foch fermée")
+    other = Desk(desk.folder, desk.clock, store, publisher="Gendarmerie")
+
+    assert f"m/{opening.id}.html" in other.channel.rebuild()
+    assert "Gendarmerie" in other.read("feed.atom")
+
+
+def test_files_are_readable_by_the_web_server_whatever_the_umask(desk: Desk) -> None:
+    before = os.umask(0o077)
+    try:
+        opening = desk.send(Stage.OPENING, "Rue Foch fermée", pictures=(picture(1),))
+    finally:
+        os.umask(before)
+    for path in ("feed.atom", f"m/{opening.id}.html", f"media/{picture(1).digest}.png"):
+        assert stat.S_IMODE((desk.folder / path).stat().st_mode) == 0o644
+    assert stat.S_IMODE((desk.folder / "m").stat().st_mode) == 0o755
+
+
+def test_unknown_files_stay(desk: Desk) -> None:
+    for path in ("robots.txt", "m/notes.txt", "items/readme.txt"):
+        (desk.folder / path).parent.mkdir(exist_ok=True)
+        (desk.folder / path).write_text("ours")
+    desk.send(Stage.OPENING, "Rue Foch fermée")
+    desk.channel.rebuild()
+
+    assert [desk.read(path) for path in ("robots.txt", "m/notes.txt", "items/readme.txt")] == ["ours"] * 3
+
+
+# --- leaving the feed
+
+
+def test_after_a_week_only_the_pages_stay_and_a_rebuild_keeps_them(desk: Desk) -> None:
+    opening = desk.send(Stage.OPENING, "Rue Foch fermée")
+    end = desk.send(Stage.END, "Rue Foch rouverte")
+    desk.clock.pass_by(ENDED_FOR_GOOD + 60)
+    desk.channel.rebuild()
+
+    assert not list((desk.folder / "items").iterdir())
+    assert len(list((desk.folder / "archive" / THREAD).iterdir())) == 2
+    assert "Rue Foch" not in desk.read("feed.atom")
+    assert "rouverte" in desk.page(end)
+    (desk.folder / f"m/{opening.id}.html").unlink()
+    assert desk.channel.rebuild() == (f"m/{opening.id}.html",)
+    assert desk.channel.find(
+        desk.channel.prepare(desk.post(Stage.OPENING, "Rue Foch fermée"), ()), since=desk.clock.now()
+    )
+
+
+def test_a_correction_long_after_the_end_finds_its_thread(desk: Desk) -> None:
+    opening = desk.send(Stage.OPENING, "Rue Foch fermée")
+    desk.send(Stage.END, "Rue Foch rouverte")
+    desk.clock.pass_by(ENDED_FOR_GOOD + 60)
+    desk.channel.rebuild()
+    desk.send(Stage.CORRECTION, "Rue Foch ouverte depuis midi")
+
+    page = desk.read(f"i/{THREAD}.html")
+    assert "fermée" in page
+    assert "depuis midi" in page
+    desk.clock.pass_by(ENDED_FOR_GOOD + 60)
+    desk.channel.rebuild()
+    assert len(list((desk.folder / "archive" / THREAD).iterdir())) == 3
+    assert "fermée" in desk.page(opening)
+
+
+# --- withdrawals
+
+
+def test_a_deleted_post_leaves_no_word_and_no_picture_but_its_page(desk: Desk) -> None:
+    kept, gone = picture(1), picture(2)
+    opening = desk.send(Stage.OPENING, "Rue Foch fermée", pictures=(kept,))
+    alone = desk.send(Stage.STANDALONE, "Homme disparu", pictures=(kept, gone))
+    desk.channel.delete(alone)
+    desk.channel.delete(alone)
+
+    words = [path for path in desk.folder.rglob("*") if path.is_file() and b"disparu" in path.read_bytes()]
+    assert not words
+    assert "Publication retirée" in desk.page(alone)
+    assert (desk.folder / f"media/{kept.digest}.png").exists()
+    assert not (desk.folder / f"media/{gone.digest}.png").exists()
+    assert "fermée" in desk.page(opening)
+
+
+def test_a_deleted_post_of_the_archive_leaves_no_word_either(desk: Desk) -> None:
+    opening = desk.send(Stage.OPENING, "Rue Foch fermée")
+    end = desk.send(Stage.END, "Rue Foch rouverte")
+    desk.clock.pass_by(ENDED_FOR_GOOD + 60)
+    desk.channel.rebuild()
+    desk.channel.delete(opening)
+
+    assert "fermée" not in desk.page(opening) + desk.read(f"i/{THREAD}.html") + desk.page(end)
+
+
+def test_only_own_posts_are_deleted(desk: Desk) -> None:
+    desk.channel.delete(PostRef(account=desk.channel.account, id="0" * 16))
+    for ref in (PostRef(account="another", id="0" * 16), PostRef(account=desk.channel.account, id="../x")):
+        with pytest.raises(Refused, match="nothing was deleted"):
+            desk.channel.delete(ref)
+
+
+# --- exercises, other feeds, other releases
+
+
+def test_exercises_and_others_never_share_a_folder(desk: Desk) -> None:
+    desk.send(Stage.OPENING, "Rue Foch fermée")
+    with pytest.raises(Refused, match="not for exercises"):
+        desk.channel.prepare(desk.post(Stage.STANDALONE, "Exercice", exercise=True), ())
+
+
+def test_a_feed_of_exercises_is_marked_and_takes_nothing_else(desk: Desk) -> None:
+    drill = desk.send(Stage.OPENING, "EXERCICE Rue Foch", exercise=True)
+    for path in ("feed.atom", "feed.rss", "feed.json", "index.html"):
+        assert "[EXERCICE] Police" in desk.read(path)
+    assert "EXERCICE" in desk.page(drill)
+    with pytest.raises(Refused, match="is for exercises"):
+        desk.channel.prepare(desk.post(Stage.STANDALONE, "Rue Foch fermée"), ())
+
+
+def test_the_folder_of_another_feed_is_left_alone(desk: Desk, store: InMemoryStateStore) -> None:
+    desk.send(Stage.OPENING, "Rue Foch fermée")
+    other = Desk(desk.folder, desk.clock, store, url="https://autre.example/")
+    for call in (other.channel.whoami, lambda: other.send(Stage.STANDALONE, "Autre")):
+        with pytest.raises(Blocked, match="holds the feed of alertes"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("owner", "problem"),
+    [
+        ("{", "cannot be read"),
+        ("[]", "cannot be read"),
+        ('{"account": "alertes.police.example", "exercise": false, "schema_version": 2}', "newer policenotify"),
+    ],
+)
+def test_a_folder_that_is_not_understood_is_left_alone(desk: Desk, owner: str, problem: str) -> None:
+    (desk.folder / ".policenotify.json").write_text(owner)
+    with pytest.raises(Blocked, match=problem):
+        desk.channel.whoami()
+
+
+def test_an_item_of_a_newer_release_blocks_the_feed(desk: Desk) -> None:
+    desk.send(Stage.OPENING, "Rue Foch fermée")
+    (desk.folder / f"items/{'f' * 64}.json").write_text('{"schema_version": 2}')
+    with pytest.raises(Unconfirmed, match="schema version 2"):  # its own item is written
+        desk.send(Stage.UPDATE, "Toujours fermée")
+    with pytest.raises(Blocked, match="schema version 2"):
+        desk.channel.whoami()
+    request = desk.channel.prepare(desk.post(Stage.OPENING, "Rue Foch fermée"), ())
+    newer = request.model_copy(update={"body": {"item": {**request.body["item"], "schema_version": 2}}})  # type: ignore[dict-item]
+    with pytest.raises(Blocked, match="schema version 2"):
+        desk.channel.send(newer)
+
+
+def test_an_item_that_cannot_be_read_stops_nothing(desk: Desk) -> None:
+    desk.send(Stage.OPENING, "Rue Foch fermée")
+    (desk.folder / f"items/{'f' * 64}.json").write_text("{}")
+    update = desk.send(Stage.UPDATE, "Toujours fermée")
+    assert "Toujours" in desk.page(update)
+    (desk.folder / ".drawn.json").write_text("[]")
+    assert desk.channel.whoami().note
+
+
+# --- failures
+
+
+def test_a_full_disk_is_named_and_nothing_is_posted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = desk.channel.prepare(desk.post(Stage.OPENING, "Rue Foch fermée"), ())
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(Unavailable, match="is full"):
+        desk.channel.send(request)
+    monkeypatch.undo()
+    assert desk.channel.find(request, since=desk.clock.now()) is None
+    ref = desk.channel.send(request)
+    assert "fermée" in desk.page(ref)
+
+
+def test_a_disk_that_fails_while_drawing_leaves_the_post_in_doubt_until_it_is_drawn(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = desk.channel.prepare(desk.post(Stage.OPENING, "Rue Foch fermée"), ())
+    force = store_module._force
+
+    def failing(folder: Path) -> None:
+        force(folder)
+        if folder.name == "m":
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(store_module, "_force", failing)
+    with pytest.raises(Unconfirmed, match="could not be written"):
+        desk.channel.send(request)
+    monkeypatch.undo()
+    assert desk.channel.find(request, since=desk.clock.now()) is None
+    assert "1 incidents are not drawn" in desk.channel.whoami().note
+    assert desk.channel.find(request, since=desk.clock.now()) is None
+    desk.send(Stage.STANDALONE, "Autre")
+    assert desk.channel.find(request, since=desk.clock.now())
+    assert not desk.channel.whoami().note
+
+
+def test_a_disk_that_fails_after_the_item_leaves_the_post_in_doubt(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = desk.channel.prepare(desk.post(Stage.OPENING, "Rue Foch fermée"), ())
+    force = store_module._force
+
+    def failing(folder: Path) -> None:
+        if folder.name == "items":
+            raise OSError(errno.EIO, "Input/output error")
+        force(folder)
+
+    monkeypatch.setattr(store_module, "_force", failing)
+    with pytest.raises(Unconfirmed):
+        desk.channel.send(request)
+
+
+def test_a_folder_that_may_not_be_written_blocks_the_channel(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "os", DeniedSystem())
+    with pytest.raises(Blocked, match="may not be written"):
+        desk.channel.whoami()
+
+
+def test_a_folder_that_is_not_mounted_is_awaited(desk: Desk) -> None:
+    desk.folder.rmdir()
+    for call in (desk.channel.whoami, desk.channel.rebuild, lambda: desk.send(Stage.STANDALONE, "Autre")):
+        with pytest.raises(Unavailable, match="does not exist"):
+            call()
+    assert not desk.folder.exists()
+
+
+def test_a_picture_that_is_gone_is_prepared_again(desk: Desk) -> None:
+    request = desk.channel.prepare(desk.post(Stage.OPENING, "Rue Foch fermée", pictures=(picture(1),)), ())
+    (desk.folder / f"media/{picture(1).digest}.png").unlink()
+    with pytest.raises(Refused) as refused:
+        desk.channel.send(request)
+    assert refused.value.fallback == "prepare"
+
+
+def test_another_writer_is_awaited_but_not_for_ever(desk: Desk) -> None:
+    request = desk.channel.prepare(desk.post(Stage.OPENING, "Rue Foch fermée"), ())
+    other = store_module.DirectoryStore(desk.folder, wait=1, clock=desk.clock)
+    with other.exclusive(), pytest.raises(Unavailable, match="Another process"):
+        desk.channel.send(request)
+    assert sum(desk.clock.slept) > 9
+    desk.channel.send(request)
+
+
+def test_a_lease_that_is_not_given_is_no_post(tmp_path: Path, clock: FakeClock) -> None:
+    class Busy(InMemoryStateStore):
+        @contextmanager
+        def lease(self, name: str, *, seconds: float) -> Any:
+            raise JournalError(f"{name} {seconds}")
+            yield
+
+    desk = Desk(tmp_path / "feed", clock, Busy())
+    with pytest.raises(Unavailable, match="Another process"):
+        desk.send(Stage.STANDALONE, "Autre")
+
+
+def test_what_a_killed_process_left_is_removed(desk: Desk) -> None:
+    (desk.folder / ".new").mkdir()
+    (desk.folder / ".new/feed.atom").write_text("<feed")
+    desk.send(Stage.OPENING, "Rue Foch fermée")
+    assert not list((desk.folder / ".new").iterdir())
+
+
+def test_an_item_in_both_places_is_one(desk: Desk) -> None:
+    desk.send(Stage.OPENING, "Rue Foch fermée")
+    item = next((desk.folder / "items").iterdir())
+    archived = desk.folder / "archive" / THREAD / item.name
+    archived.parent.mkdir(parents=True)
+    archived.write_bytes(item.read_bytes())
+    desk.channel.rebuild()
+    assert len(json.loads(desk.read("feed.json"))["items"]) == 1
+
+
+# --- options
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("url", "alertes.police.example", "url: must be an address"),
+        ("url", "https://u:p@police.example/", "url: must be an address"),
+        ("url", "https://[/", "url: must be an address"),
+        ("hubs", ("ftp://hub.example/",), "hubs: must be an address"),
+        ("formats", ("atoms",), "formats: 'atoms' is not a format. Did you mean 'atom'"),
+        ("zone", "Europe/Montpellier", "zone: 'Europe/Montpellier' is not a time zone"),
+        ("folder", Path("feed"), "folder: must be an absolute path"),
+        ("folder", None, "folder: give a folder or a bucket"),
+        ("bucket", "alertes", "folder: give a folder or a bucket"),
+        ("endpoint", "http://store.example/", "endpoint: must be https"),
+    ],
+)
+def test_a_wrong_option_is_named(desk: Desk, store: InMemoryStateStore, option: str, value: object, words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        Desk(desk.folder, desk.clock, store, **{option: value})
+
+
+def test_an_address_without_encryption_is_noted(desk: Desk, store: InMemoryStateStore) -> None:
+    plain = Desk(desk.folder, desk.clock, store, url="http://alertes.police.example/flux")
+    assert "not encrypted" in plain.channel.whoami().note
+    assert plain.channel.account == "alertes.police.example/flux"
+    assert repr(plain.channel) == "PublicFeed(alertes.police.example/flux)"
+
+
+def test_entries_of_two_incidents_stand_in_the_order_of_publication(desk: Desk) -> None:
+    desk.send(Stage.OPENING, "Premier")
+    desk.clock.pass_by(timedelta(hours=1).total_seconds())
+    desk.refs.clear()
+    desk.send(Stage.OPENING, "Second", incident="f" * 16)
+    assert [entry["title"] for entry in json.loads(desk.read("feed.json"))["items"]] == ["Second", "Premier"]
