@@ -15,8 +15,8 @@ from policenotify.model.history import History, Target
 from policenotify.model.message import Message
 from policenotify.render.context import RenderContext
 from policenotify.render.locales import LOCALES, PROFILES
+from policenotify.render.public_message import public_message
 from policenotify.render.renderer import render
-from policenotify.render.structured import public_message
 from policenotify.testing.samples import PARIS, SAMPLES, SENDER
 from policenotify.text import Budget
 

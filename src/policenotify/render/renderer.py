@@ -14,8 +14,8 @@ from policenotify.model.message import Message
 from policenotify.model.post import Event
 from policenotify.render.context import RenderContext
 from policenotify.render.mail import fit_mail, mail_parts, subject
+from policenotify.render.public_message import public_message
 from policenotify.render.short_post import REFERENCE, ShortPost
-from policenotify.render.structured import public_message
 from policenotify.text.budget import Budget
 from policenotify.text.characters import one_line
 from policenotify.text.fit import FitResult, Part, fit, split_thread

@@ -6,7 +6,7 @@ from hypothesis import given
 
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Basis, Image, Message, Translation
-from policenotify.render.structured import public_message
+from policenotify.render.public_message import public_message
 from policenotify.testing import strategies
 
 _THREAD = "0123456789abcdef"
