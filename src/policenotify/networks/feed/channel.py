@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -44,18 +44,6 @@ from policenotify.validation import did_you_mean
 _LEASE: Final = "draw"
 _ID: Final = re.compile(r"[0-9a-f]{16}")
 _LANGUAGE: Final = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$"
-
-_CAPABILITIES: Final = Capabilities(
-    budget=Budget(25_000),  # headline, description and instruction of a message at their longest, and the place
-    title=True,
-    replies=True,
-    images=10,  # all that a message may have
-    idempotency_window=timedelta(days=36_500),  # an item is never written twice
-    lookup_delay=timedelta(0),  # a file is read as it was written
-    deletes=True,
-    structured=True,
-    hashtags=False,
-)
 
 
 @forget_locals_of
@@ -93,6 +81,18 @@ class PublicFeed:
     Raises:
         SettingsError: An option is not valid.
     """
+
+    default_capabilities: ClassVar[Capabilities] = Capabilities(
+        budget=Budget(25_000),  # headline, description and instruction of a message at their longest, and the place
+        title=True,
+        replies=True,
+        images=10,  # all that a message may have
+        idempotency_window=timedelta(days=36_500),  # an item is never written twice
+        lookup_delay=timedelta(0),  # a file is read as it was written
+        deletes=True,
+        structured=True,
+        hashtags=False,
+    )
 
     def __init__(  # noqa: PLR0913 - the options of a site; all named, most with a default
         self,
@@ -172,7 +172,7 @@ class PublicFeed:
     @property
     def capabilities(self) -> Capabilities:
         """Those of files that we draw ourselves. There are no edits: each stage is an entry of its own."""
-        return replace(_CAPABILITIES, traffic=self._site.formats & TRAFFIC_FORMATS)
+        return replace(self.default_capabilities, traffic=self._site.formats & TRAFFIC_FORMATS)
 
     @property
     def account(self) -> str:
