@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, NoReturn, TypeVar
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
@@ -219,9 +219,12 @@ def _member(kind: type[_Enum], name: str, text: str) -> _Enum:
 def _time(text: str, name: str) -> datetime:
     if match := _TIME.fullmatch(text):
         try:
-            return datetime.fromisoformat(f"{match[1]}{match[2] or ':00'}{match[3].replace('Z', '+00:00')}")
-        except ValueError:
+            moment = datetime.fromisoformat(f"{match[1]}{match[2] or ':00'}{match[3].replace('Z', '+00:00')}")
+            moment.astimezone(UTC)
+        except (ValueError, OverflowError):  # the latter: outside the years 1 to 9999 in UTC
             pass
+        else:
+            return moment
     raise InvalidAlert(f"{name} is not a time with its offset, such as 2026-07-26T14:05:00+02:00")
 
 

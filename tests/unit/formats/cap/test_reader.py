@@ -90,6 +90,7 @@ def test_what_is_not_an_alert_is_refused(content: bytes, why: str) -> None:
         ("<identifier>2.49", "<identifier>a b", "identifier"),
         ("2022-08-10T16:12:20+02:00", "yesterday", "sent is not a time"),
         ("2022-08-10T16:12:20+02:00", "2022-13-10T16:12:20+02:00", "sent is not a time"),
+        ("2022-08-10T16:12:20+02:00", "0001-01-01T00:00:00+23:59", "sent is not a time"),
         ("<info>", "<references>a,b</references><info>", "references are not triplets"),
         ("<area>", AREA.format("<polygon>1,2,3 4,5 1,2</polygon>") + "<area>", "polygon"),
         ("<area>", AREA.format("<polygon>a,b</polygon>") + "<area>", "polygon holds"),
