@@ -54,7 +54,7 @@ class FoldedText:
 
     def __init__(self, original: str, *, hashtag: bool = False) -> None:
         """Fold a text. The text of a hashtag is given without its `#`."""
-        self.original = original
+        self.original: str = original
         self._hashtag = hashtag
         letters: list[str] = []
         origins: list[int] = []
@@ -70,7 +70,7 @@ class FoldedText:
             gone = set(needless)
             text = "".join(letter for place, letter in enumerate(text) if place not in gone)
             origins = [origin for place, origin in enumerate(origins) if place not in gone]
-        self.text = text
+        self.text: str = text
         self._origins = [*origins, len(original)]
         self._tokens: tuple[Token, ...] | None = None
         self._readings: tuple[str, ...] | None = None

@@ -103,7 +103,7 @@ class WordLists:
     __slots__ = ("_met", "_root", "_spelt", "entries")
 
     def __init__(self, entries: Mapping[str, Iterable[str]]) -> None:
-        self.entries = {name: tuple(words) for name, words in entries.items()}
+        self.entries: dict[str, tuple[str, ...]] = {name: tuple(words) for name, words in entries.items()}
         self._root = _Node()
         self._met: dict[str, tuple[_Node, ...]] = {}
         self._spelt: dict[str, list[str]] = {}  # the lists of phrases without pauses between the words
@@ -235,7 +235,7 @@ class Vocabulary:
     __slots__ = ("_lists", "changes")
 
     def __init__(self, changes: Mapping[str, WordListChange] = MappingProxyType({})) -> None:
-        self.changes = changes
+        self.changes: Mapping[str, WordListChange] = changes
         self._lists: dict[str, WordLists] = {}
 
     def of(self, language: str) -> WordLists:
