@@ -422,7 +422,7 @@ def test_an_address_without_encryption_is_noted(desk: Desk, store: InMemoryState
     plain = Desk(desk.folder, desk.clock, store, url="http://alertes.police.example/flux")
     assert "not encrypted" in plain.channel.whoami().note
     assert plain.channel.account == "alertes.police.example/flux"
-    assert repr(plain.channel) == "Feed(alertes.police.example/flux)"
+    assert repr(plain.channel) == "PublicFeed(alertes.police.example/flux)"
 
 
 def test_entries_of_two_incidents_stand_in_the_order_of_publication(desk: Desk) -> None:
