@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from policenotify.testing import FakeBlueskyServer, FakeMailServer, FakeMastodonServer, FakeSmsServer, FakeXServer
+from policenotify.testing.servers.webhook import FakeWebhookServer
 
 
 def x_options(server: FakeXServer) -> dict[str, Any]:
@@ -39,3 +40,7 @@ def sms_options(server: FakeSmsServer) -> dict[str, Any]:
         "&:coding={coding}&:from=POLICE34&:to={recipient}"
     )
     return {"url": url}
+
+
+def webhook_options(server: FakeWebhookServer) -> dict[str, Any]:
+    return {"url": f"{server.url}/police", "secret": server.secret}

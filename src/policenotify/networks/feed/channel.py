@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -91,6 +91,8 @@ class PublicFeed:
     Raises:
         SettingsError: An option is not valid.
     """
+
+    default_capabilities: ClassVar[Capabilities] = _CAPABILITIES
 
     def __init__(  # noqa: PLR0913 - the options of a site; all named, most with a default
         self,

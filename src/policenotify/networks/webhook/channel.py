@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import cached_property
 from http import HTTPStatus
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError
@@ -92,6 +92,8 @@ class Webhook:
         MissingExtra: The extra `webhook` is not installed.
     """
 
+    default_capabilities: ClassVar[Capabilities] = _CAPABILITIES
+
     def __init__(
         self,
         *,
@@ -124,7 +126,7 @@ class Webhook:
     @property
     def capabilities(self) -> Capabilities:
         """Those of an item. A key counts only where the receiver is known to remember it."""
-        return replace(_CAPABILITIES, idempotency_window=getattr(self, "_remembers", timedelta(0)))
+        return replace(_CAPABILITIES, idempotency_window=self._remembers)
 
     @property
     def account(self) -> str:
