@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from policenotify.channel import Recipient
+from policenotify.model.lifecycle import Stage
 from policenotify.networks.apprise.channel import Apprise
 from policenotify.networks.bluesky.channel import Bluesky
 from policenotify.networks.email.channel import Email
@@ -20,7 +21,6 @@ from policenotify.networks.mastodon.channel import Mastodon
 from policenotify.networks.sms.channel import Sms
 from policenotify.networks.webhook.channel import Webhook
 from policenotify.networks.x.channel import X
-from policenotify.model.lifecycle import Stage
 from policenotify.testing import FakeClock, InMemoryStateStore
 from policenotify.testing.contract.texts import message
 from tests.support.network_calls import a_post
