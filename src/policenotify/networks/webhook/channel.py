@@ -240,7 +240,7 @@ class Webhook:
         )
 
     def _words(self, answer: RawAnswer) -> str:
-        """Return what the receiver says is wrong, without what may be secret."""
+        """Return the receiver's reason, without what may be secret."""
         body = parse_json(answer.content)
         if isinstance(body, dict):
             body = body.get("error") or body.get("message")

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -291,7 +292,8 @@ def test_a_deleted_post_is_a_further_call_without_words(
 
 def test_a_post_that_a_person_settled_cannot_be_taken_down(server: FakeWebhookServer, channel: Webhook) -> None:
     for extra in ({}, {"withdrawn": "{}"}, {"withdrawn": "no"}):
-        error = error_of(lambda extra=extra: channel.delete(PostRef(account="127.0.0.1", id="a" * 16, extra=extra)))
+        ref = PostRef.model_validate({"account": "127.0.0.1", "id": "a" * 16, "extra": extra})
+        error = error_of(partial(channel.delete, ref))
         assert isinstance(error, Refused)
         assert "Nothing was sent" in error.reason
     assert not server.requests
