@@ -44,10 +44,18 @@ from policenotify.testing import (
 )
 from policenotify.testing.contract.texts import message
 from policenotify.testing.servers.http import Answer, Disconnect, RecordedRequest, Reply
+from policenotify.testing.servers.s3 import FakeS3Server
 from policenotify.testing.servers.webhook import FakeWebhookServer
 from tests.support.fuzz import FEW, ODD_NUMBERS, damaged, json_texts, only_ours, values
 from tests.support.network_calls import NOW, a_picture, a_post
-from tests.support.network_options import bluesky_options, mastodon_options, sms_options, webhook_options, x_options
+from tests.support.network_options import (
+    bluesky_options,
+    bucket_options,
+    mastodon_options,
+    sms_options,
+    webhook_options,
+    x_options,
+)
 
 PEOPLE: Final = tuple(Recipient(key=f"key-of-{number}", address=f"+3363998000{number}") for number in (1, 2))
 STATUSES: Final = (
@@ -188,6 +196,7 @@ NETWORKS: Final[dict[str, tuple[str, Callable[[], Any], Callable[[Any], dict[str
     "matrix": ("apprise", FakePushServer, matrix),
     "kannel": ("sms", FakeSmsServer, sms_options),
     "octopush": ("sms", FakeSmsServer, octopush),
+    "feed in a bucket": ("feed", FakeS3Server, bucket_options),
     "webhook": ("webhook", webhook_server, webhook_options),
 }
 
