@@ -25,6 +25,7 @@ from policenotify.errors import (
     SettingsError,
     Unavailable,
     Unconfirmed,
+    UnsupportedVersion,
     forget_locals_of,
 )
 from policenotify.formats.item import Item
@@ -141,8 +142,10 @@ class Webhook:
     def send(self, request: Request) -> PostRef:
         """Make one call, signed with the time of this attempt. See `SupportsSend.send`."""
         document = str(request.body["document"])
+        item = _read(document)
+        withdrawn = item.withdrawn(item.published_at).model_dump_json()  # all that `delete` needs
         self._deliver(request.key, document.encode())
-        return _ref(self._account, Item.read(document))
+        return PostRef(account=self._account, id=item.id, extra={"thread": item.thread, "withdrawn": withdrawn})
 
     def delete(self, ref: PostRef) -> None:
         """Send the item without its words. See `SupportsDelete.delete`.
@@ -151,12 +154,14 @@ class Webhook:
             Refused: The reference does not hold what is needed.
         """
         try:
-            item = Item.read(ref.extra.get("withdrawn", ""))
+            item = _read(ref.extra.get("withdrawn", ""))
         except ValidationError:
+            item = None
+        if item is None or ref.account != self._account:
             raise Refused(
                 "The journal does not hold what the receiver needs to take the post down. Nothing was sent.",
                 remedy="Ask the newsroom to remove it.",
-            ) from None
+            )
         item = item.model_copy(update={"withdrawn_at": self._clock.now()})
         self._deliver(f"{item.key}-withdrawn", item.model_dump_json().encode())
 
@@ -262,6 +267,8 @@ class Webhook:
         return session
 
 
-def _ref(account: str, item: Item) -> PostRef:
-    withdrawn = item.withdrawn(item.published_at)
-    return PostRef(account=account, id=item.id, extra={"thread": item.thread, "withdrawn": withdrawn.model_dump_json()})
+def _read(document: str) -> Item:
+    try:
+        return Item.read(document)
+    except UnsupportedVersion as error:
+        raise Blocked(str(error)) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
@@ -243,6 +244,22 @@ def test_a_receiver_that_echoes_the_secret_does_not_spread_it(
     assert server.secret not in str(error_of(lambda: send_post(channel, a_post(desk))))
 
 
+def test_the_path_of_the_address_is_in_no_log_and_no_error(
+    server: FakeWebhookServer, channel: Webhook, desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    request = channel.prepare(a_post(desk), ())
+    errors = []
+    with caplog.at_level(1):
+        channel.send(request)
+        for fault in (Answer(500), Answer(404), Disconnect()):
+            server.fail_next("POST", "*", fault)
+            errors.append(error_of(lambda: channel.send(request)))
+        server.refuse_connections()
+        errors.append(error_of(lambda: channel.send(request)))
+    shown = "".join("".join(traceback.format_exception(error)) + repr(vars(error)) for error in errors)
+    assert "t0ken" not in caplog.text + shown
+
+
 # --- whoami
 
 
@@ -288,6 +305,22 @@ def test_a_deleted_post_is_a_further_call_without_words(
     assert item.withdrawn_at == clock.now()
     assert json.loads(second.body) == json.loads(Item.read(first.body).withdrawn(clock.now()).model_dump_json())
     assert "Foch" not in second.body.decode() + ref.model_dump_json()
+
+
+def test_the_post_of_another_newsroom_is_not_taken_down(
+    server: FakeWebhookServer, channel: Webhook, desk: Desk
+) -> None:
+    ref = send_post(channel, a_post(desk)).model_copy(update={"account": "autre.example"})
+    assert isinstance(error_of(lambda: channel.delete(ref)), Refused)
+    assert len(server.requests) == 1
+
+
+def test_an_item_of_a_newer_release_is_not_sent(server: FakeWebhookServer, channel: Webhook, desk: Desk) -> None:
+    request = channel.prepare(a_post(desk), ())
+    document = str(request.body["document"]).replace('"schema_version":1', '"schema_version":2', 1)
+    newer = request.model_copy(update={"body": {"document": document}})
+    assert isinstance(error_of(lambda: channel.send(newer)), Blocked)
+    assert not server.requests
 
 
 def test_a_post_that_a_person_settled_cannot_be_taken_down(server: FakeWebhookServer, channel: Webhook) -> None:
