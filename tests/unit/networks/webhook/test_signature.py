@@ -46,7 +46,16 @@ def test_a_secret_of_enough_bytes_is_taken(length: int) -> None:
 
 @pytest.mark.parametrize(
     "secret",
-    ["", "whsec_", secret_of(23), secret_of(65), secret_of(32).removeprefix("whsec_"), "whsec_not base64", "whsec_é"],
+    [
+        "",
+        "whsec_",
+        secret_of(23),
+        secret_of(65),
+        secret_of(32).removeprefix("whsec_"),
+        "whsec_not base64",
+        "whsec_" + "a!" * 32,
+        "whsec_é",
+    ],
 )
 def test_another_secret_is_refused_and_not_repeated(secret: str) -> None:
     with pytest.raises(SettingsError, match="previous_secret: must be whsec_ and 24 to 64 bytes") as caught:
