@@ -42,10 +42,20 @@ from policenotify.testing import (
     FakeXServer,
     InMemoryStateStore,
 )
+from policenotify.testing.contract.texts import message
 from policenotify.testing.servers.http import Answer, Disconnect, RecordedRequest, Reply
+from policenotify.testing.servers.s3 import FakeS3Server
+from policenotify.testing.servers.webhook import FakeWebhookServer
 from tests.support.fuzz import FEW, ODD_NUMBERS, damaged, json_texts, only_ours, values
 from tests.support.network_calls import NOW, a_picture, a_post
-from tests.support.network_options import bluesky_options, mastodon_options, sms_options, x_options
+from tests.support.network_options import (
+    bluesky_options,
+    bucket_options,
+    mastodon_options,
+    sms_options,
+    webhook_options,
+    x_options,
+)
 
 PEOPLE: Final = tuple(Recipient(key=f"key-of-{number}", address=f"+3363998000{number}") for number in (1, 2))
 STATUSES: Final = (
@@ -83,6 +93,10 @@ def matrix(server: FakePushServer) -> dict[str, Any]:
 
 def octopush(server: FakeSmsServer) -> dict[str, Any]:
     return {"url": f"octopush://POLICE34:{server.login}/{server.key}/{{recipient}}"}
+
+
+def webhook_server() -> FakeWebhookServer:
+    return FakeWebhookServer(now=lambda: NOW)
 
 
 @dataclass
@@ -157,7 +171,10 @@ class Calls:
 
     def prepare(self) -> None:
         pictures = (a_picture(),) if self.config.capabilities.images else ()
-        self.request = self.channel.prepare(a_post(account=self.config.account, pictures=pictures), ())
+        post = a_post(account=self.config.account, pictures=pictures)
+        if self.config.capabilities.structured:
+            post = post.model_copy(update={"message": message(post.stage, "Route barrée", post.text)})
+        self.request = self.channel.prepare(post, ())
         assert Request.model_validate_json(self.request.model_dump_json()) == self.request
 
     def send_each(self, channel: SupportsBulkSend, request: Request) -> None:
@@ -179,6 +196,8 @@ NETWORKS: Final[dict[str, tuple[str, Callable[[], Any], Callable[[Any], dict[str
     "matrix": ("apprise", FakePushServer, matrix),
     "kannel": ("sms", FakeSmsServer, sms_options),
     "octopush": ("sms", FakeSmsServer, octopush),
+    "feed in a bucket": ("feed", FakeS3Server, bucket_options),
+    "webhook": ("webhook", webhook_server, webhook_options),
 }
 
 

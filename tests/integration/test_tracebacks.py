@@ -161,6 +161,16 @@ def sms_password(folder: Path) -> None:  # noqa: ARG001 - the form of all cases
     _whoami("sms", {"url": url}, recipients=lambda: ["+33639980000"])
 
 
+def webhook_secret_that_is_wrong(folder: Path) -> None:  # noqa: ARG001 - the form of all cases
+    options = {"url": f"https://redaction.example/{SECRET}", "secret": f"whsec_{SECRET}"}
+    configure_channel("midi-libre", "webhook", options)
+
+
+def webhook_path(folder: Path) -> None:  # noqa: ARG001 - the form of all cases
+    options = {"url": f"http://127.0.0.1:{refused_port()}/{SECRET}", "secret": f"whsec_{'a' * 32}"}
+    _whoami("webhook", options)
+
+
 CASES: tuple[Callable[[Path], None], ...] = (
     misspelt_setting,
     misspelt_setting_of_a_publisher,
@@ -179,6 +189,8 @@ CASES: tuple[Callable[[Path], None], ...] = (
     mail_login,
     recipient_of_a_mail,
     sms_password,
+    webhook_secret_that_is_wrong,
+    webhook_path,
 )
 
 

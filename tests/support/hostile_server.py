@@ -13,13 +13,17 @@ from typing import Any
 from pydantic import SecretStr
 
 from policenotify.channel import Recipient
+from policenotify.model.lifecycle import Stage
 from policenotify.networks.apprise.channel import Apprise
 from policenotify.networks.bluesky.channel import Bluesky
 from policenotify.networks.email.channel import Email
+from policenotify.networks.feed.channel import PublicFeed
 from policenotify.networks.mastodon.channel import Mastodon
 from policenotify.networks.sms.channel import Sms
+from policenotify.networks.webhook.channel import Webhook
 from policenotify.networks.x.channel import X
 from policenotify.testing import FakeClock, InMemoryStateStore
+from policenotify.testing.contract.texts import message
 from tests.support.network_calls import a_post
 
 Answer = Callable[[], Iterator[bytes]]
@@ -214,6 +218,13 @@ def _push(port: int, timeout: float) -> None:
         channel.send(channel.prepare(a_post(), ()))
 
 
+def _webhook(port: int, timeout: float) -> None:
+    url, secret = SecretStr(f"http://127.0.0.1:{port}/"), SecretStr(f"whsec_{'a' * 32}")
+    with closing(Webhook(url=url, secret=secret, timeout=timeout, clock=FakeClock())) as channel:
+        post = a_post(message=message(Stage.OPENING, "Route barrée", "Route barrée à Évian."))
+        channel.send(channel.prepare(post, ()))
+
+
 def _sms(port: int, timeout: float) -> None:
     url = SecretStr(f"form://127.0.0.1:{port}/send?:to={{recipient}}")
     with closing(Sms(url=url, timeout=timeout, clock=FakeClock())) as channel:
@@ -246,4 +257,14 @@ CALLS: dict[str, Call] = {
     ),
     "apprise": _push,
     "sms": _sms,
+    "webhook": _webhook,
+    "feed": _whoami(
+        PublicFeed,
+        url="https://alertes.police.example/",
+        publisher="Police",
+        bucket="alertes",
+        endpoint="http://127.0.0.1:{}",
+        access_key=SecretStr("AKIAFEED"),
+        secret_key=SecretStr("the-secret-of-the-bucket"),
+    ),
 }

@@ -22,6 +22,7 @@ OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
     "sms": {"url": "octopush://POLICE34:login@x.example/key/{recipient}"},
     "apprise": {"url": "json://localhost"},
     "feed": {"url": "https://alertes.police.example/", "publisher": "Police", "folder": "/srv/alertes"},
+    "webhook": {"url": "https://redaction.example/police", "secret": f"whsec_{'a' * 32}"},
 }
 """The required options of each network."""
 

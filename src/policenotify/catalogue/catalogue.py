@@ -77,6 +77,9 @@ class Catalogue:
             for form in (template, *template.without_mark()):
                 if len(form.literals) == 1:
                     self._exact.setdefault(form.literals[0], form)
+                    if english.startswith("The ") and isinstance(translated, str):  # a name within a sentence
+                        within = Template.of(f"t{english[1:]}", (translated[0].lower() + translated[1:],))
+                        self._exact.setdefault(within.literals[0], within)
                 else:
                     valued.append((form, form.words))
         # Each is found by its rarest word. One without a whole word is tried on every text.

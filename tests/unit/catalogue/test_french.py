@@ -154,6 +154,10 @@ In “fermée.La” a space is missing, and networks may make it a link to an un
 Le texte part sous la forme « fermée. La ».
 The mail server cannot be reached: its name is not found.
 = Le serveur de mail est injoignable : son nom est introuvable.
+The connection to the SMS gateway was lost before its answer came.
+= La connexion avec la passerelle SMS a été perdue avant sa réponse.
+The webhook's receiver gave no usable answer while being asked; this attempt posted nothing.
+= Le destinataire du webhook n'a pas donné de réponse utilisable pendant une question ; cet essai n'a rien publié.
 It was worded for @police34; 'x' is now @police30.
 = Il était rédigé pour @police34 ; « x » est maintenant @police30.
 """

@@ -57,7 +57,8 @@ def test_no_call_asks_for_a_compressed_answer(network: str) -> None:
     with FakeServer() as server:
         with suppress(ChannelError):
             CALLS[network](int(server.url.rpartition(":")[2]), 5)
-        assert {request.headers["Accept-Encoding"] for request in server.requests} == {"identity"}
+        asked = {request.headers["Accept-Encoding"] for request in server.requests}
+        assert asked == {None if network == "feed" else "identity"}  # obstore decodes nothing
 
 
 def test_a_compressed_answer_is_read_all_the_same() -> None:

@@ -21,6 +21,7 @@ from tests.unit.networks.email import test_contract as email_contract
 from tests.unit.networks.feed import test_contract as feed_contract
 from tests.unit.networks.mastodon import test_contract as mastodon_contract
 from tests.unit.networks.sms import test_contract as sms_contract
+from tests.unit.networks.webhook import test_contract as webhook_contract
 from tests.unit.networks.x import test_contract as x_contract
 
 CASES: dict[str, type[Any]] = {
@@ -36,6 +37,7 @@ CASES: dict[str, type[Any]] = {
     "octopush": sms_contract.TestOctopush,
     "ntfy": apprise_contract.TestNtfy,
     "mattermost": apprise_contract.TestMattermost,
+    "webhook": webhook_contract.TestWebhook,
 }
 
 

@@ -36,12 +36,13 @@ from policenotify.formats.roads import TRAFFIC_FORMATS
 from policenotify.networks.feed.folder import Folder
 from policenotify.networks.feed.s3 import BucketStore
 from policenotify.networks.feed.store import DirectoryStore, Store
-from policenotify.networks.feed.websub import ping
+from policenotify.networks.feed.websub import Hubs
 from policenotify.text import Budget
 from policenotify.transport import is_secure_url
 from policenotify.validation import did_you_mean
 
 _LEASE: Final = "draw"
+_TOPICS: Final = ("atom", "rss", "json")  # the files that name the hubs
 _ID: Final = re.compile(r"[0-9a-f]{16}")
 _LANGUAGE: Final = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$"
 
@@ -70,11 +71,11 @@ class PublicFeed:
         formats: The files that are drawn. Traffic partners take `cifs` and `datex` by agreement only.
         language: The feed's language, BCP 47.
         zone: The readers' time zone.
-        hubs: WebSub hubs to notify of each change.
+        hubs: WebSub hubs to notify of each change. They need the extra `webhook`.
         cap_sender: The sender of CAP alerts, such as `alerte@police34.example`. Without one there are none.
         cap_key: The private key that signs them: PEM, ECDSA P-256. It needs the extra `sign`.
         cap_certificate: The certificate of that key: PEM.
-        timeout: Seconds to wait for another process that is writing, and for a hub.
+        timeout: Seconds to wait for another process that is writing.
         clock: The time.
         store: Shared by all processes of the installation, so that one at a time draws.
 
@@ -134,6 +135,8 @@ class PublicFeed:
             raise SettingsError("folder: must be an absolute path, because each process has its own working directory")
         if bucket and find_spec("obstore") is None:
             raise MissingExtra("A feed in a bucket", "s3")
+        if hubs and find_spec("requests") is None:
+            raise MissingExtra("The notification of hubs", "webhook")
         if endpoint and not is_secure_url(endpoint):
             raise SettingsError("endpoint: must be https://…, without user and password")
         self._account = parts.rstrip("/")
@@ -149,6 +152,8 @@ class PublicFeed:
             sign=_signer(cap_key, cap_certificate),
         )
         self._timeout = timeout
+        topics = [self._site.file_url(name) for name in _TOPICS if name in formats]
+        self._hubs = Hubs(hubs, topics, timeout=timeout)
         self._state = store
         self._clock = clock
         self._files: Store = (
@@ -207,7 +212,7 @@ class PublicFeed:
             self._folder.check_owner(exercise=item.message.exercise)
             if self._folder.add(item):
                 self._draw_certainly_written()
-        self._notify_hubs()
+        self._hubs.notify()
         return self._ref(item)
 
     def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:  # noqa: ARG002 - a key belongs to one post
@@ -222,7 +227,7 @@ class PublicFeed:
         with self._exclusive():
             if self._folder.withdraw(ref.id):
                 self._draw_certainly_written()
-        self._notify_hubs()
+        self._hubs.notify()
 
     def whoami(self) -> Account:
         """Prove that the folder can be written. See `Channel.whoami`."""
@@ -240,11 +245,12 @@ class PublicFeed:
         with self._exclusive():
             written = self._folder.draw(everything=True)
         if written:
-            self._notify_hubs()
+            self._hubs.notify()
         return written
 
     def close(self) -> None:
-        """Do nothing: no file is kept open."""
+        """Wait for the hubs that are being notified, but not for long."""
+        self._hubs.close()
 
     def _item(self, request: Request) -> Item:
         try:
@@ -273,9 +279,6 @@ class PublicFeed:
                 raise Unavailable("Another process has been writing the feed for too long.") from None
             stack.enter_context(self._files.exclusive())
             yield
-
-    def _notify_hubs(self) -> None:
-        ping(self._site.hubs, [self._site.file_url(name) for name in ("atom", "rss", "json")], timeout=self._timeout)
 
 
 def _signer(key: Path | None, certificate: Path | None) -> Callable[[bytes], bytes] | None:

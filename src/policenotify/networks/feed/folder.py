@@ -25,6 +25,7 @@ from policenotify.errors import Blocked, Refused, UnsupportedVersion
 from policenotify.formats.drawing import draw
 from policenotify.formats.feed import Feed, Site, picture_path
 from policenotify.formats.item import Item, ItemId
+from policenotify.networks._http import parse_json
 from policenotify.networks.feed.store import Store
 from policenotify.transport import before_publishing
 
@@ -65,9 +66,9 @@ class Folder:
         if content is None:
             return
         try:
-            owner = json.loads(content)
+            owner = parse_json(content)
             account, version, for_exercises = owner["account"], owner["schema_version"], owner["exercise"]
-        except (ValueError, LookupError, TypeError):
+        except (LookupError, TypeError):
             raise Blocked(
                 f"The file {_OWNER} in the feed's folder cannot be read, so that nobody knows whose feed it is.",
                 remedy="Put it back from a copy, or remove it if the folder is ours. Then: policenotify doctor",
@@ -228,10 +229,7 @@ class Folder:
         return threads
 
     def _state(self) -> dict[str, Any]:
-        try:
-            state = json.loads(self._store.read(_DRAWN) or b"{}")
-        except ValueError:
-            return {}
+        state = parse_json(self._store.read(_DRAWN) or b"{}")
         return state if isinstance(state, dict) and state.get("schema_version") == _VERSION else {}
 
     def _print(self, items: list[Item]) -> str:

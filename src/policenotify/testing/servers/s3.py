@@ -41,6 +41,11 @@ class FakeS3Server(FakeServer):
         for method in ("GET", "PUT", "DELETE", "POST"):
             self.on(method, "*", self._answer)
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The key, which must appear nowhere."""
+        return (self.secret_key,)
+
     def _answer(self, request: RecordedRequest) -> Answer:
         name = unquote(request.path.split("?")[0]).removeprefix(f"/{self.bucket}").lstrip("/")
         if f"Credential={self.access_key}/" not in request.headers.get("Authorization", ""):

@@ -249,6 +249,7 @@ def test_the_folder_of_another_feed_is_left_alone(desk: Desk, store: InMemorySta
     [
         ("{", "cannot be read"),
         ("[]", "cannot be read"),
+        ("[" * 100_000, "cannot be read"),
         ('{"account": "alertes.police.example", "exercise": false, "schema_version": 2}', "newer policenotify"),
     ],
 )

@@ -170,7 +170,7 @@ class BucketFixture(HttpFixture):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        return (self.server.secret_key,)
+        return self.server.secrets
 
     @property
     def visible_posts(self) -> list[VisiblePost]:

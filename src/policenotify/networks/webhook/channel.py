@@ -1,0 +1,274 @@
+"""A webhook: one signed call to one address for each post, with the item of a feed as its body."""
+
+from __future__ import annotations
+
+import logging
+import re
+from contextlib import nullcontext
+from dataclasses import replace
+from datetime import timedelta
+from functools import cached_property
+from http import HTTPStatus
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError
+
+from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request
+from policenotify.errors import (
+    Blocked,
+    ChannelError,
+    JournalError,
+    MissingExtra,
+    Refused,
+    SettingsError,
+    Unavailable,
+    Unconfirmed,
+    UnsupportedVersion,
+    forget_locals_of,
+)
+from policenotify.formats.item import Item
+from policenotify.networks import import_lock
+from policenotify.networks._bounds import ADDRESS
+from policenotify.networks._http import parse_json, redact
+from policenotify.networks.webhook.signature import read_secret, signed_headers
+from policenotify.text import Budget
+from policenotify.transport import (
+    error_for_exception,
+    error_for_status,
+    is_secure_url,
+    mute_loggers,
+    quoted,
+    retry_at,
+    without_side_effects,
+)
+
+if TYPE_CHECKING:
+    from policenotify.networks._requests import PostSession, RawAnswer
+
+_WHERE: Final = "The webhook's receiver"
+_CONNECT: Final = 5.0  # seconds: a server that does not even greet is not worth more
+_MAX_ANSWER: Final = 65_536  # bytes: only the first words of an answer are used
+_GONE: Final = frozenset({404, 405, 410})  # RFC 9110, sections 15.5.5, 15.5.6, 15.5.11
+_MOVED: Final = frozenset({301, 307, 308})  # ibid., section 15.4: unlike 302 and 303, nothing was done
+_NO_METHOD: Final = frozenset({400, 403, 404, 405, 415, 501})  # servers that take only POST answer so to HEAD
+_DOCTOR: Final = "then: policenotify doctor"
+_PRIVATE: Final = re.compile(rf"{ADDRESS}|(?<![\w.-])(?=[\w.-]*\d)[\w.-]{{16,}}")  # addresses, keys and tokens
+_PAGE: Final = re.compile(rb"\s*<")
+_ID: Final = re.compile(r"[0-9a-f]{16}")
+
+_CAPABILITIES: Final = Capabilities(
+    budget=Budget(25_000),  # as a feed: a message at its longest
+    title=True,
+    replies=True,
+    deletes=True,
+    structured=True,
+    hashtags=False,
+)
+
+_quiet = mute_loggers(logging.getLogger("urllib3.connectionpool"))  # it logs the path, which may be a token
+
+
+@forget_locals_of
+class Webhook:
+    """A newsroom's system that takes each post by a signed call.
+
+    The body is the same JSON document as an item of a feed, without pictures. The headers are those of Standard
+    Webhooks: id, time of the attempt, and HMAC-SHA256 of both and the body.
+
+    Each stage is a call of its own. A deleted post is a further call, whose item has no words.
+
+    Args:
+        url: The receiver's address. Receipts name only its host, since many services put a token into the path.
+        secret: `whsec_` and 24 to 64 bytes in Base64. The receiver has the same.
+        previous_secret: The secret before it, until the receiver has the new one. Calls are then signed by both.
+        label: The account's name in receipts. Empty: the host. Two channels to one host need two labels.
+        remembers_hours: How long the receiver is known to take a call with the same `webhook-id` only once.
+        timeout: Seconds to wait for the whole answer.
+        clock: The time.
+
+    Raises:
+        SettingsError: An option is not valid.
+        MissingExtra: The extra `webhook` is not installed.
+    """
+
+    default_capabilities: ClassVar[Capabilities] = _CAPABILITIES
+
+    def __init__(
+        self,
+        *,
+        url: SecretStr,
+        secret: SecretStr,
+        previous_secret: SecretStr | None = None,
+        label: str = "",
+        remembers_hours: Annotated[int, Field(ge=0, le=720)] = 0,
+        timeout: Annotated[float, Field(gt=0, le=30)] = 10.0,
+        clock: Clock,
+    ) -> None:
+        if find_spec("requests") is None:
+            raise MissingExtra("The network 'webhook'", "webhook")
+        address = url.get_secret_value()
+        if not is_secure_url(address) or not re.fullmatch(r"[!-~]+", address) or "#" in address:
+            raise SettingsError("url: must be https://…, without user and password")
+        read_secret("secret", secret.get_secret_value())
+        if previous_secret is not None:
+            read_secret("previous_secret", previous_secret.get_secret_value())
+        self._account = label.strip() or urlsplit(address).hostname or ""
+        self._url = url
+        self._secrets = [each for each in (secret, previous_secret) if each is not None]
+        self._remembers = timedelta(hours=remembers_hours)
+        self._timeout = timeout
+        self._clock = clock
+
+    def __repr__(self) -> str:
+        return f"Webhook({getattr(self, '_account', 'not opened')})"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Those of an item. A key counts only where the receiver is known to remember it."""
+        return replace(_CAPABILITIES, idempotency_window=self._remembers)
+
+    @property
+    def account(self) -> str:
+        """The label, or the host."""
+        return self._account
+
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
+        """Freeze the body. See `Channel.prepare`."""
+        item = Item.of(post, tuple(ref for ref in reply_to if ref.account == self._account and _ID.fullmatch(ref.id)))
+        return Request(account=self._account, key=post.key, body={"document": item.model_dump_json()})
+
+    def send(self, request: Request) -> PostRef:
+        """Make one call, signed with the time of this attempt. See `SupportsSend.send`."""
+        document = str(request.body["document"])
+        item = _read(document)
+        withdrawn = item.withdrawn(item.published_at).model_dump_json()  # all that `delete` needs
+        self._deliver(request.key, document.encode())
+        return PostRef(account=self._account, id=item.id, extra={"thread": item.thread, "withdrawn": withdrawn})
+
+    def delete(self, ref: PostRef) -> None:
+        """Send the item without its words. See `SupportsDelete.delete`.
+
+        Raises:
+            Refused: The reference does not hold what is needed.
+        """
+        try:
+            item = _read(ref.extra.get("withdrawn", ""))
+        except ValidationError:
+            item = None
+        if item is None or ref.account != self._account:
+            raise Refused(
+                "The journal does not hold what the receiver needs to take the post down. Nothing was sent.",
+                remedy="Ask the newsroom to remove it.",
+            )
+        item = item.model_copy(update={"withdrawn_at": self._clock.now()})
+        self._deliver(f"{item.key}-withdrawn", item.model_dump_json().encode())
+
+    def whoami(self) -> Account:
+        """Make a signed HEAD call, which has no content. See `Channel.whoami`."""
+        with without_side_effects(_WHERE, "being asked"):
+            answer = self._call("HEAD", "whoami", b"")
+            if answer.status // 100 != 2 and answer.status not in _NO_METHOD:  # noqa: PLR2004 - RFC 9110, section 15.3
+                raise self._error(answer)
+        note = ""
+        if answer.status in _NO_METHOD:
+            note = f"It takes no HEAD ({answer.status}): the first post shows whether it accepts our signature."
+        return Account(id=self._account, name=self._account, note=note)
+
+    def close(self) -> None:
+        """Release the session. May be called twice."""
+        self.__dict__.pop("_session", None)
+
+    def _deliver(self, name: str, body: bytes) -> None:
+        """Make a call that publishes.
+
+        Raises:
+            ChannelError: The receiver did not take it, or perhaps not.
+        """
+        answer = self._call("POST", name, body)
+        if answer.status == HTTPStatus.CONFLICT and answer.headers.get("webhook-id") == name:
+            return  # the receiver has taken it before
+        if answer.status // 100 != 2:  # noqa: PLR2004 - RFC 9110, section 15.3
+            raise self._error(answer)
+        if "html" in answer.headers.get("content-type", "") and _PAGE.match(answer.content):
+            raise Unconfirmed(
+                f"{_WHERE} answered with a web page, as a proxy or portal does.",
+                code=str(answer.status),
+                remedy="Check the channel's url, and whether a proxy wants a login.",
+            )
+
+    def _call(self, method: Literal["HEAD", "POST"], name: str, body: bytes) -> RawAnswer:
+        session, failure = self._session, None
+        session.answer = None
+        keys = [read_secret("secret", secret.get_secret_value()) for secret in self._secrets]
+        headers = {**signed_headers(keys, name, self._clock.now(), body), "User-Agent": "policenotify"}
+        if body:
+            headers["Content-Type"] = "application/json"
+        try:
+            with _quiet(), session.lease.publishing() if method == "POST" else nullcontext():
+                session.request(method, self._url.get_secret_value(), data=body, headers=headers)
+        except JournalError:  # the lease is over: nothing was sent
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever the library makes of it
+            failure = error
+        session.close()  # a server may close a waiting connection just as the next call goes out
+        if session.answer is None:  # raised outside of the handler: neither its text nor its causes go along
+            raise error_for_exception(failure or RuntimeError(), where=_WHERE)
+        return session.answer
+
+    def _error(self, answer: RawAnswer) -> ChannelError:
+        code, words = str(answer.status), quoted(self._words(answer))
+        if answer.status in _MOVED:
+            return Blocked(
+                f"{_WHERE} is at another address. Nothing was sent there.",
+                code=code,
+                remedy=f"Ask the newsroom for its present url, {_DOCTOR}",
+            )
+        if answer.status in _GONE:
+            return Blocked(
+                f"{_WHERE} is not at the channel's url any more{words}",
+                code=code,
+                remedy=f"Ask the newsroom for its present url, {_DOCTOR}",
+            )
+        if answer.status in {401, 403}:
+            return Blocked(
+                f"{_WHERE} does not accept our signature{words}",
+                code=code,
+                remedy=f"Compare the channel's secret with the newsroom's, and check this machine's clock, {_DOCTOR}",
+            )
+        if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            at = retry_at(answer.headers, now=self._clock.now())
+            return Unavailable(f"{_WHERE} asks us to wait{words}", retry_at=at, whole_channel=True, code=code)
+        return error_for_status(
+            answer.status, answer.headers, now=self._clock.now(), where=_WHERE, detail=self._words(answer)
+        )
+
+    def _words(self, answer: RawAnswer) -> str:
+        """Return the receiver's reason, without what may be secret."""
+        body = parse_json(answer.content)
+        if isinstance(body, dict):
+            body = body.get("error") or body.get("message")
+        elif body is None and answer.headers.get("content-type", "").startswith("text/plain"):
+            body = answer.content.decode("utf-8", "replace")
+        if not isinstance(body, str):
+            return ""
+        return redact(body, [secret.get_secret_value() for secret in self._secrets], _PRIVATE)
+
+    @cached_property
+    def _session(self) -> PostSession:
+        with import_lock():
+            from policenotify.networks._requests import PostSession  # noqa: PLC0415 - loads requests
+
+        plain = self._url.get_secret_value().startswith("http:")
+        session = PostSession(str, (min(self._timeout, _CONNECT), self._timeout), plain=plain)
+        session.headers["Connection"] = "close"  # RFC 9112, section 9.6
+        session.lease.max_bytes = _MAX_ANSWER
+        return session
+
+
+def _read(document: str) -> Item:
+    try:
+        return Item.read(document)
+    except UnsupportedVersion as error:
+        raise Blocked(str(error)) from None

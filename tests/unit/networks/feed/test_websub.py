@@ -1,0 +1,139 @@
+"""WebSub hubs are notified after the feed is written, and neither fail nor delay a post."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+
+from policenotify.errors import MissingExtra
+from policenotify.model.lifecycle import Stage
+from policenotify.networks.feed import channel as channel_module
+from policenotify.testing import FakeClock, InMemoryStateStore
+from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest
+from tests.unit.networks.feed.test_channel import Desk
+from tests.unit.networks.feed.test_contract import URL
+
+
+@pytest.fixture
+def hub() -> Iterator[FakeServer]:
+    with FakeServer(Answer(204)) as server:
+        yield server
+
+
+def desk_with(tmp_path: Path, hub: FakeServer, **options: Any) -> Desk:
+    return Desk(tmp_path / "feed", FakeClock(), InMemoryStateStore(), hubs=(f"{hub.url}/publish",), **options)
+
+
+def topics(hub: FakeServer) -> list[str]:
+    return [request.form()["hub.url"][0] for request in hub.requests]
+
+
+def test_a_hub_gets_one_call_for_each_file_that_names_it(tmp_path: Path, hub: FakeServer) -> None:
+    desk = desk_with(tmp_path, hub)
+    desk.send(Stage.OPENING, "Rue Foch fermée")
+    desk.channel.close()
+    assert topics(hub) == [f"{URL}feed.atom", f"{URL}feed.rss", f"{URL}feed.json"]
+    assert {request.form()["hub.mode"][0] for request in hub.requests} == {"publish"}
+    assert {(request.method, request.path) for request in hub.requests} == {("POST", "/publish")}
+    assert f'rel="hub" href="{hub.url}/publish"' in desk.read("feed.atom")
+
+
+def test_only_files_that_are_drawn_are_named(tmp_path: Path, hub: FakeServer) -> None:
+    desk = desk_with(tmp_path, hub, formats=("rss", "geojson"))
+    desk.send(Stage.OPENING, "Rue Foch fermée")
+    desk.channel.close()
+    assert topics(hub) == [f"{URL}feed.rss"]
+
+
+def test_deletions_and_redrawn_files_are_notified_and_unchanged_ones_are_not(tmp_path: Path, hub: FakeServer) -> None:
+    desk = desk_with(tmp_path, hub, formats=("atom",))
+    ref = desk.send(Stage.OPENING, "Rue Foch fermée")
+    desk.channel.close()
+    desk.channel.delete(ref)
+    desk.channel.close()
+    assert len(topics(hub)) == 2
+    desk.channel.rebuild()
+    desk.channel.close()
+    assert len(topics(hub)) == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [(Answer(400), "(400)"), (Answer.redirect("/"), "(302)"), (NoResponse(5), "Timeout"), (Disconnect(), "Connection")],
+    ids=["400", "redirect", "silent", "cut"],
+)
+def test_a_failure_is_a_warning_and_the_post_is_out(
+    tmp_path: Path, hub: FakeServer, caplog: pytest.LogCaptureFixture, fault: Any, words: str
+) -> None:
+    desk = desk_with(tmp_path, hub, formats=("atom",), timeout=0.3)
+    hub.always(fault)
+    with caplog.at_level(logging.WARNING, "policenotify"):
+        desk.send(Stage.OPENING, "Rue Foch fermée")
+        desk.channel.close()
+    (record,) = [each for each in caplog.records if each.name == "policenotify"]
+    assert record.levelno == logging.WARNING
+    assert record.getMessage().startswith(f"The WebSub hub 127.0.0.1 was not notified of {URL}feed.atom (")
+    assert words in record.getMessage()
+    assert "Rue Foch" in desk.read("feed.atom")
+
+
+def test_a_hub_that_is_down_does_not_keep_others_from_being_notified(
+    tmp_path: Path, hub: FakeServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    down = FakeServer()
+    with down:
+        down.refuse_connections()
+        hubs = (down.url, hub.url)
+        desk = Desk(tmp_path / "feed", FakeClock(), InMemoryStateStore(), hubs=hubs, formats=("atom",))
+        desk.send(Stage.OPENING, "Rue Foch fermée")
+        desk.channel.close()
+    assert topics(hub) == [f"{URL}feed.atom"]
+    assert "was not notified" in caplog.text
+
+
+def test_a_slow_hub_holds_neither_the_post_nor_the_lock_and_changes_meanwhile_make_one_round(
+    tmp_path: Path, hub: FakeServer
+) -> None:
+    started, sent, answered = Event(), Event(), list[bool]()
+
+    def slow(request: RecordedRequest) -> Answer:
+        del request
+        started.set()
+        answered.append(sent.wait(1.5))
+        return Answer(204)
+
+    hub.on("POST", "*", slow)
+    desk = desk_with(tmp_path, hub, formats=("atom",))
+    desk.send(Stage.OPENING, "Rue Foch fermée")
+    assert started.wait(5)
+    desk.send(Stage.UPDATE, "Rue Foch toujours fermée")
+    desk.send(Stage.END, "Rue Foch ouverte")
+    with closing(Desk(desk.folder, desk.clock, InMemoryStateStore()).channel) as other:
+        other.rebuild()  # as another process
+    sent.set()
+    desk.channel.close()
+    assert answered == [True, True]
+
+
+def test_a_channel_pings_again_after_its_close(tmp_path: Path, hub: FakeServer) -> None:
+    desk = desk_with(tmp_path, hub, formats=("atom",))
+    for headline in ("Rue Foch fermée", "Rue Foch ouverte"):
+        desk.send(Stage.OPENING, headline)
+        desk.channel.close()
+        desk.channel.close()
+    assert len(topics(hub)) == 2
+
+
+def test_hubs_need_the_library_that_calls_them(
+    tmp_path: Path, hub: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channel_module, "find_spec", lambda _: None)
+    with pytest.raises(MissingExtra, match="webhook"):
+        desk_with(tmp_path, hub)
+    Desk(tmp_path / "feed", FakeClock(), InMemoryStateStore())
