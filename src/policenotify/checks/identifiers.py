@@ -23,7 +23,7 @@ _JUDICIAL: Final = frozenset(
 )
 _OF_HOUSES: Final = frozenset({Category.FIRE, Category.TRAFFIC_ACCIDENT})
 _BORN: Final = re.compile(
-    r"(?<!\w)n(?:e|ee|es) (?:le|en|a) (?:\d|[a-z])|(?<!\w)date de naissance|(?<!\w)ddn(?!\w)|(?<!\w)born (?:on|in) "
+    r"(?<!\w)n(?:e|ee|es|ees) (?:le|en|a|un) (?:\d|[a-z])|(?<!\w)(?:date|lieu|jour|annee) de naissance|(?<!\w)naissance ?: ?(?=\d)|(?<!\w)ddn(?!\w)|(?<!\w)born (?:on|in) "
 )
 _NIR: Final = re.compile(r"(?<![\d])[12378](?:[ .-]?\d){4}[ .-]?(?:\d|[ab])(?:[ .-]?\d){7}(?:[ .-]?\d{2})?(?!\d)")
 _IBAN: Final = re.compile(r"(?<![^\W_])[a-z]{2}\d{2}(?: ?[a-z0-9]{4}){3,7}(?: ?[a-z0-9]{1,3})?(?![^\W_])")
@@ -38,6 +38,7 @@ _CODE: Final = re.compile(r"(?<![^\W_])(?=[a-z0-9-]{0,9}\d)(?=[a-z0-9-]{0,9}[a-z
 _NO_PLATE: Final = re.compile(r"[adnr]{1,2}\d{1,4}|\d{1,2}h\d{0,2}|\d+(?:er?|eme)")
 _FOREIGN: Final = re.compile(r"(?<![^\W_])[a-z]{1,3}[ -]\d{1,4}(?:[ -]?[a-z]{1,3})?(?![^\W_])")
 _FIGURES_FIRST: Final = re.compile(r"(?<![^\W_])\d{3,4}[ -][a-z]{2,3}(?![^\W_])")  # a Spanish plate
+_LETTERS_ONLY: Final = re.compile(r"(?<!\w)(?:par|lettres|contient|en) (?P<code>[a-z]{2,3})(?![^\W_])")
 _PHONE: Final = re.compile(r"(?:\+|(?<!\d))\d(?:[ ./,·()_-]{0,3}\d){8,14}(?!\d)")
 _BEFORE_NUMBER: Final = re.compile(r"\d{1,2}[ ./,·()_-]{1,3}(?=0[1-9])")
 _WRITTEN_DATE: Final = re.compile(r"(?<!\d)\d{1,2}[ ./-]\d{1,2}[ ./-](?:19|20)\d\d(?!\d)")
@@ -67,7 +68,8 @@ _HOUSE: Final = re.compile(
 )
 _FLAT: Final = re.compile(
     r"(?<!\w)(?:(?:appartement|appart|apt|logement|batiment|bat\.?|escalier|cage) (?:n ?° ?)?(?:\d{1,4}|[a-f])(?!\w)|"
-    r"(?:\d{1,2} ?(?:er|e|eme)|premier|deuxieme|troisieme|quatrieme|cinquieme|sixieme|septieme|dernier) etage(?!\w))"
+    r"(?:\d{1,2} ?(?:er|e|eme)|premier|deuxieme|troisieme|quatrieme|cinquieme|sixieme|septieme|dernier) etage(?!\w)|"
+    r"(?:rez[ -]de[ -]chaussee|etage),? (?:(?:porte|chambre|studio) (?:n ?° ?)?\d{1,3}|a (?:gauche|droite))(?!\w))"
 )
 _COUNTED: Final = re.compile(
     r"(?:(?<!\w)(?:lignes?|sorties?|km|pr|article|bus|tram|l'article|ecole|a|d|n|rd|rn|m|lundi|mardi|mercredi|jeudi|vendredi|samedi|"
@@ -109,6 +111,13 @@ _SAID: Final = 5  # words of a telephone number, at least
 _BESIDE: Final = 8  # words before an address in which a service is named
 _DIGITS: Final = str.maketrans("oil", "011")
 _MOBILE: Final = ("06", "07")
+_ABROAD: Final = ("+", "00")
+# Belgium, Spain, Germany, Italy, Great Britain, Switzerland, Portugal, Netherlands, Luxembourg, Morocco, Algeria, Tunisia,
+# and the numbers of Guadeloupe, Guyane, Martinique and Réunion written from abroad.
+_MOBILE_ABROAD: Final = (
+    ("324", "346", "347", "4915", "4916", "4917", "393", "447", "417", "3519", "316", "3526", "2126", "2127", "2135")
+    + ("2136", "2137", "2162", "2164", "2165", "2169", "590690", "594694", "596696", "262692", "262693")
+)
 _NATIONAL: Final = 10
 _NIR_LENGTH: Final = 15
 
@@ -146,7 +155,7 @@ def _births(part: TextPart) -> Iterator[tuple[int, int]]:
     text = part.folded.text
     for match in _found(part, _BORN):
         typed = part.folded.typed(*match.span()).casefold()
-        if "né" in typed or "ne\u0301" in typed or not match[0].startswith("ne a"):
+        if "né" in typed or "ne\u0301" in typed or not match[0].startswith(("ne a", "ne un")):
             date = _DATE.match(text, match.end())
             yield match.start(), date.end() if date else match.end()
 
@@ -210,6 +219,9 @@ def _parts_of_plates(part: TextPart) -> Iterator[tuple[int, int]]:
         for match in _FIGURES_FIRST.finditer(text, tokens[word.end - 1].end, last):
             if part.folded.typed(*match.span()).isupper():
                 yield match.span()
+        for match in _LETTERS_ONLY.finditer(text, tokens[word.end - 1].end, last):
+            if part.folded.typed(*match.span("code")).isupper():
+                yield match.span("code")
         for match in _CODE.finditer(text, tokens[word.end - 1].end, last):
             code = match[0].strip("-")
             if len(code) > 1 and any(map(str.isdigit, code)) and not _NO_PLATE.fullmatch(code):
@@ -223,7 +235,12 @@ def no_private_number(context: CheckContext) -> Iterator[Hit]:
         services = {re.sub(r"\D", "", each) for each in part.words.entries.get("service_numbers", ())}
         for start, end, figures in (*_numbers_in_figures(part), *_numbers_in_words(part)):
             number = _national(figures)
-            if number in services or len(number) != _NATIONAL:
+            if number in services:
+                continue
+            if figures.startswith(_ABROAD) and number == figures:
+                mobile = figures.removeprefix("+").removeprefix("00").startswith(_MOBILE_ABROAD)
+                yield Hit(part.field, part.folded.span(start, end), None if mobile else Level.SECOND)
+            if len(number) != _NATIONAL:
                 continue
             if number.startswith(_MOBILE):
                 yield Hit(part.field, part.folded.span(start, end))
@@ -405,7 +422,6 @@ def _houses(part: TextPart) -> Iterator[tuple[int, int]]:
         if _COUNTED.search(text[max(0, match.start() - 20) : match.start()]):
             continue
         at = bisect_left(tokens, match.start(), key=lambda token: token.start)
-        before = tokens[max(0, at - _BESIDE) : at]
-        if not any(part.words.holds("service_place", token.word) for token in before):
+        if not part.within("service_place", range(max(0, at - _BESIDE), at)):
             yield match.span()
     yield from (match.span() for match in _found(part, _FLAT))

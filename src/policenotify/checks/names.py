@@ -127,6 +127,7 @@ def _first_name(part: TextPart, at: int) -> bool | None:
     return next((known[reading] for reading in readings if reading in known), None)
 
 
+_RELATED: Final = frozenset({"epoux", "freres", "soeurs", "fratrie", "couple", "clan", "jumeaux"})
 _JOINS: Final = frozenset({" ", "-", " -", "- ", "'", ". "})
 _ARTICLES: Final = frozenset(
     {
@@ -145,6 +146,8 @@ _ARTICLES: Final = frozenset(
         "cette",
         "ces",
         "chaque",
+        "leurs",
+        "deux",
         "the",
         "a",
         "an",
@@ -218,7 +221,7 @@ def _in_small_letters(part: TextPart, at: int, *, sure: bool) -> PersonName | No
     lettered = end > first and len(tokens[first].word) == 1 and _gap(part, first)[:1] == "."
     for last in (end, first):
         if (lettered and last == end) or _is_told(part, at, last):
-            return PersonName(at, last, full=True)
+            return PersonName(at, last, full=last > at + 1)
     return None
 
 
@@ -325,8 +328,11 @@ def _is_called(part: TextPart, at: int) -> bool:
     before = tokens[at - 1].word
     if part.words.holds("called", before):
         return tokens[at].word.isalpha() and len(tokens[at].word) > 1 and tokens[at].word not in CLOSING
+    if before in _RELATED:
+        article = at > 1 and tokens[at - 2].word in _ARTICLES
+        return article and tokens[at].capital and not (part.in_capitals or part.words.holds("no_surname", tokens[at].word))
     return (
-        before in {"famille", "epoux", "family"}
+        before in {"famille", "family"}
         and (tokens[at].capital or _is_family(part, at))
         and not part.words.holds("no_surname", tokens[at].word)
     )
