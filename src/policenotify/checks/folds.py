@@ -14,7 +14,8 @@ from policenotify.text.look_alikes import fold_character
 
 _FOR_LETTERS: Final = str.maketrans("0134578", "oieastb")
 _WORD: Final = re.compile(r"[^\W_]+")
-_SINGLE: Final = re.compile(r"(?<![^\W_])[^\W\d_](?![^\W_]|[.@-][^\W\d_]{2})")
+# Neither the unit in `à 21 h` nor an article, `l'entrée`.
+_SINGLE: Final = re.compile(r"(?<![^\W_])(?!(?<=\d )h)[^\W\d_](?![^\W_]|[.@-][^\W\d_]{2}|'[^\W\d_]{2})")
 _SPELT: Final = 3  # letters that stand apart, at least
 _SIGNS: Final = frozenset(" .*_·/|+~-")
 _SPACES: Final = re.compile(r" {2,}")

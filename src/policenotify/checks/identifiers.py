@@ -23,7 +23,7 @@ _JUDICIAL: Final = frozenset(
 )
 _OF_HOUSES: Final = frozenset({Category.FIRE, Category.TRAFFIC_ACCIDENT})
 _BORN: Final = re.compile(
-    r"(?<!\w)n(?:e|ee|es|ees) (?:le|en|a|un) (?:\d|[a-z])|(?<!\w)(?:date|lieu|jour|annee) de naissance|(?<!\w)naissance ?: ?(?=\d)|(?<!\w)ddn(?!\w)|(?<!\w)born (?:on|in) "
+    r"(?<!\w)n(?:e|ee|es|ees) (?:le|en|a|un) (?:\d|[a-z])|(?<!\w)(?:date|lieu|jour|annee) de naissance(?=[^.!?\d]{0,20}\d)|(?<!\w)naissance ?: ?(?=\d)|(?<!\w)ddn(?!\w)|(?<!\w)born (?:on|in) "
 )
 _NIR: Final = re.compile(r"(?<![\d])[12378](?:[ .-]?\d){4}[ .-]?(?:\d|[ab])(?:[ .-]?\d){7}(?:[ .-]?\d{2})?(?!\d)")
 _IBAN: Final = re.compile(r"(?<![^\W_])[a-z]{2}\d{2}(?: ?[a-z0-9]{4}){3,7}(?: ?[a-z0-9]{1,3})?(?![^\W_])")
@@ -108,6 +108,8 @@ _UNITS: Final = {
 _FOUR: Final = 4  # of *quatre-vingts*
 _TWENTY: Final = 2  # tens
 _SAID: Final = 5  # words of a telephone number, at least
+_NEAR: Final = 3  # words before a word for health in which it is told of one person
+_ONE: Final = frozenset({"un", "une", "deux", "cet", "cette", "sa", "son", "etait", "est", "habitant", "habitante"})
 _BESIDE: Final = 8  # words before an address in which a service is named
 _DIGITS: Final = str.maketrans("oil", "011")
 _MOBILE: Final = ("06", "07")
@@ -155,7 +157,7 @@ def _births(part: TextPart) -> Iterator[tuple[int, int]]:
     text = part.folded.text
     for match in _found(part, _BORN):
         typed = part.folded.typed(*match.span()).casefold()
-        if "né" in typed or "ne\u0301" in typed or not match[0].startswith(("ne a", "ne un")):
+        if "né" in typed or "ne\u0301" in typed or not (match[0].startswith("ne") and match[0][3:4] in {"a", "u"}):
             date = _DATE.match(text, match.end())
             yield match.start(), date.end() if date else match.end()
 
@@ -382,12 +384,15 @@ def _doubt(host: str) -> Level | None:
 def no_health_told(context: CheckContext) -> Iterator[Hit]:
     """Ask before a person's health, disability or treatment is published."""
     category = context.message.category
-    general = PREVENTION | {Category.WEATHER_RELAY, Category.FIRE, Category.PLANNED_EVENT, Category.ROAD_CLOSURE}
+    general = PREVENTION | {Category.WEATHER_RELAY, Category.PLANNED_EVENT, Category.ROAD_CLOSURE}
     if category in general:
         return
     covered = category == Category.MISSING_PERSON and context.agreed("family", "guardian", "prosecutor", "consent")
     for part in context.parts:
         for match in part.found.get("health", ()):
+            before = part.folded.tokens[max(0, match.first - _NEAR) : match.first]
+            if category == Category.FIRE and not any(token.word in _ONE for token in before):
+                continue  # advice about smoke: *les femmes enceintes restent à l'intérieur*
             suspect = category == Category.ARREST and part.near(match, "presumed", "guilt", "secrecy")
             yield Hit(part.field, part.span(match), Level.BLOCK if suspect else Level.SECOND, "", covered)
 

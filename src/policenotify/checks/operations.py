@@ -65,7 +65,7 @@ def _stands(part: TextPart) -> list[Match]:
             continue
         end = sentence.stop
         words = [token.word for token in part.folded.tokens[sentence.start : sentence.stop]]
-        spoken = any(word in _READERS or word.endswith("ez") for word in words)
+        spoken = any(word in _READERS or (word.endswith("ez") and word != "rez") for word in words)
         acting = any(part.within(kind, sentence) for kind in ("force", "unit", "officer"))
         if acting and not spoken and (cover := part.within("cover", sentence)):
             found.append(Match(match.first, max(match.end, cover[0].end)))
@@ -86,20 +86,29 @@ def _of_officers(part: TextPart, match: Match) -> bool:
 )
 def no_control_located(context: CheckContext) -> Iterator[Hit]:
     """Refuse place or hour of a control of drivers, and ask about one of speed."""
+    roads = context.message.category == Category.ROAD_SAFETY
     for part in context.parts:
-        if not part.has("control", "speed"):
+        if not part.has("control", "speed", *(["control_any"] if roads else ())):
             continue
         places, tokens = sorted(_places(part)), part.folded.tokens
         found: dict[tuple[int, int], Level] = {}
         for kind, level in (("control", Level.BLOCK), ("speed", Level.SECOND)):
             end = 0
-            for match in part.found.get(kind, ()):
+            for match in _controls(part, kind, roads=roads):
                 sentence = part.sentence(match.first)
                 start, end = max(end, tokens[sentence.start].start), tokens[sentence.stop - 1].end
                 for where in places[bisect_left(places, (start,)) : bisect_left(places, (end,))]:
                     found.setdefault(where, level)
         for where, level in sorted(found.items()):
             yield Hit(part.field, part.folded.span(*where), level)
+
+
+def _controls(part: TextPart, kind: str, *, roads: bool) -> Iterator[Match]:
+    """Yield controls. In a message of road safety any word for one is enough, unless it is past."""
+    yield from part.found.get(kind, ())
+    for match in part.found.get("control_any", ()) if roads and kind == "control" else ():
+        if not part.within("control_past", part.sentence(match.first)):
+            yield match
 
 
 def _places(part: TextPart) -> Iterator[tuple[int, int]]:
