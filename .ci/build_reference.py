@@ -286,7 +286,8 @@ OTHERS: tuple[tuple[Finding, str, Mapping[str, str]], ...] = (
         approval_missing(1),
         "Demand that other people read the message before it is published",
         {
-            "passes": '`category = "arrest", basis = [{ who = "prosecutor" }]`, if no [rule](../howto/approval.md) matches',
+            "passes": '`category = "arrest", basis = [{ who = "prosecutor" }]`, if no '
+            "[rule](../howto/approval.md) matches",
             "fails": '`category = "arrest"`, or any message that a rule of approval matches',
         },
     ),
@@ -414,7 +415,9 @@ def _checks() -> Iterator[str]:
         link = f"[`{check.code}`](#{check.code.lower()})"
         yield from _row(link, " or ".join(check.levels), check.title, check.basis, head=False)
     for finding, title, _ in OTHERS:
-        yield from _row(f"[`{finding.code}`](#{finding.code.lower()})", finding.level, title, finding.source, head=False)
+        yield from _row(
+            f"[`{finding.code}`](#{finding.code.lower()})", finding.level, title, finding.source, head=False
+        )
     examples = tomllib.loads((corpus.FOLDER / "examples.toml").read_text("utf-8"))
     for check in CHECKS:
         passes, fails = (examples[check.code][kind] for kind in ("passes", "fails"))

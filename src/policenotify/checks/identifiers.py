@@ -23,8 +23,10 @@ _JUDICIAL: Final = frozenset(
 )
 _OF_HOUSES: Final = frozenset({Category.FIRE, Category.TRAFFIC_ACCIDENT})
 _BORN: Final = re.compile(
-    r"(?<!\w)n(?:e|ee|es|ees) (?:le|en|a|un) (?:\d|[a-z])|(?<!\w)(?:date|lieu|jour|annee) de naissance(?=[^.!?\d]{0,20}\d)|(?<!\w)naissance ?: ?(?=\d)|(?<!\w)ddn(?!\w)|(?<!\w)born (?:on|in) "
+    r"(?<!\w)n(?:e|ee|es|ees) (?:le|en|a|un) (?:\d|[a-z])|(?<!\w)(?:date|lieu|jour|annee) de naissance(?=[^.!?\d]{0,20}\d)"
+    r"|(?<!\w)naissance ?: ?(?=\d)|(?<!\w)ddn(?!\w)|(?<!\w)born (?:on|in) "
 )
+_OF_BIRTH: Final = re.compile(r"nee?s? [leau]|naissance|born|ddn")  # what any of them has
 _NIR: Final = re.compile(r"(?<![\d])[12378](?:[ .-]?\d){4}[ .-]?(?:\d|[ab])(?:[ .-]?\d){7}(?:[ .-]?\d{2})?(?!\d)")
 _IBAN: Final = re.compile(r"(?<![^\W_])[a-z]{2}\d{2}(?: ?[a-z0-9]{4}){3,7}(?: ?[a-z0-9]{1,3})?(?![^\W_])")
 _IP: Final = re.compile(r"(?<![\d.])(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?![\d.])")
@@ -71,6 +73,7 @@ _FLAT: Final = re.compile(
     r"(?:\d{1,2} ?(?:er|e|eme)|premier|deuxieme|troisieme|quatrieme|cinquieme|sixieme|septieme|dernier) etage(?!\w)|"
     r"(?:rez[ -]de[ -]chaussee|etage),? (?:(?:porte|chambre|studio) (?:n ?° ?)?\d{1,3}|a (?:gauche|droite))(?!\w))"
 )
+_OF_FLATS: Final = ("app", "apt", "log", "bat", "esc", "cage", "etage", "chaussee")  # what any of them has
 _COUNTED: Final = re.compile(
     r"(?:(?<!\w)(?:lignes?|sorties?|km|pr|article|bus|tram|l'article|ecole|a|d|n|rd|rn|m|lundi|mardi|mercredi|jeudi|vendredi|samedi|"
     r"dimanche)|\d ?h|\d[.,])[ .-]?\Z"
@@ -114,12 +117,13 @@ _BESIDE: Final = 8  # words before an address in which a service is named
 _DIGITS: Final = str.maketrans("oil", "011")
 _MOBILE: Final = ("06", "07")
 _ABROAD: Final = ("+", "00")
-# Belgium, Spain, Germany, Italy, Great Britain, Switzerland, Portugal, Netherlands, Luxembourg, Morocco, Algeria, Tunisia,
-# and the numbers of Guadeloupe, Guyane, Martinique and Réunion written from abroad.
-_MOBILE_ABROAD: Final = (
-    ("324", "346", "347", "4915", "4916", "4917", "393", "447", "417", "3519", "316", "3526", "2126", "2127", "2135")
-    + ("2136", "2137", "2162", "2164", "2165", "2169", "590690", "594694", "596696", "262692", "262693")
+# Mobile telephones of Belgium, Spain, Germany, Italy, Great Britain, Switzerland, Portugal, the Netherlands, Luxembourg,
+# Morocco, Algeria and Tunisia, and of Guadeloupe, Guyane, Martinique and Réunion.
+_MOBILE_ABROAD: Final = re.compile(
+    r"324|34[67]|491[567]|393|447|417|3519|316|3526|212[67]|213[567]|216[2459]|590690|594694|596696|26269[23]"
 )
+_SHOWN: Final = 4  # figures of a telephone number whose others may be letters
+_FEWEST: Final = 10  # figures of an account
 _NATIONAL: Final = 10
 _NIR_LENGTH: Final = 15
 
@@ -155,7 +159,7 @@ def no_civil_status(context: CheckContext) -> Iterator[Hit]:
 def _births(part: TextPart) -> Iterator[tuple[int, int]]:
     """Yield dates and places of birth. *Ne* in a negation is none."""
     text = part.folded.text
-    for match in _found(part, _BORN):
+    for match in _found(part, _BORN) if any(map(_OF_BIRTH.search, part.folded.readings)) else ():
         typed = part.folded.typed(*match.span()).casefold()
         if "né" in typed or "ne\u0301" in typed or not (match[0].startswith("ne") and match[0][3:4] in {"a", "u"}):
             date = _DATE.match(text, match.end())
@@ -169,9 +173,16 @@ def _found(part: TextPart, pattern: re.Pattern[str]) -> list[re.Match[str]]:
     return [matches[start] for start in sorted(matches)]
 
 
+def _count(text: str) -> int:
+    """Return how many figures a text has."""
+    return sum(map(text.count, "0123456789"))
+
+
 def _accounts(part: TextPart) -> Iterator[tuple[int, int]]:
     """Yield numbers of papers, accounts and social security."""
     text, papers = part.folded.text, part.has("papers")
+    if not papers and _count(text) < _FEWEST:
+        return
     yield from (match.span() for match in _NIR.finditer(text) if papers or _has_nir_key(match[0]))
     yield from (match.span() for match in _IBAN.finditer(text) if papers or _has_iban_key(match[0]))
     yield from (match.span() for match in _DOCUMENT.finditer(text) if papers)
@@ -240,7 +251,7 @@ def no_private_number(context: CheckContext) -> Iterator[Hit]:
             if number in services:
                 continue
             if figures.startswith(_ABROAD) and number == figures:
-                mobile = figures.removeprefix("+").removeprefix("00").startswith(_MOBILE_ABROAD)
+                mobile = _MOBILE_ABROAD.match(figures.removeprefix("+").removeprefix("00"))
                 yield Hit(part.field, part.folded.span(start, end), None if mobile else Level.SECOND)
             if len(number) != _NATIONAL:
                 continue
@@ -261,6 +272,8 @@ def _national(figures: str) -> str:
 
 def _numbers_in_figures(part: TextPart) -> Iterator[tuple[int, int, str]]:
     text = part.folded.text
+    if _count(text) < _SHOWN:
+        return
     if "o" in text or "l" in text or "i" in text:
         # A letter beside a figure may stand for a figure: `O6 l2`.
         text = re.sub(r"(?<=\d)[oil](?=\d|\W|$)|(?<!\w)[oil](?=\d)", lambda letter: letter[0].translate(_DIGITS), text)
@@ -406,10 +419,12 @@ def house_not_named(context: CheckContext) -> Iterator[Hit]:
     """Refuse house numbers and flats that would be published, and report those that are removed."""
     category = context.message.category
     typed = context.typed or context.message
-    before, after = ({name: text for _, name, text in every_text(message)} for message in (typed, context.message))
-    for name, parts in house_numbers(typed, (entry.message for entry in context.history.entries)):
-        if parts and before.get(name) != after.get(name):
-            yield Hit(name, None, Level.ADVISE, "removed")
+    after: dict[str, str] = {}
+    if typed is not context.message:
+        before, after = ({name: text for _, name, text in every_text(message)} for message in (typed, context.message))
+        for name, parts in house_numbers(typed, (entry.message for entry in context.history.entries)):
+            if parts and before.get(name) != after.get(name):
+                yield Hit(name, None, Level.ADVISE, "removed")
     if category not in _JUDICIAL | _OF_HOUSES:
         return
     for part in context.parts:
@@ -423,10 +438,11 @@ def house_not_named(context: CheckContext) -> Iterator[Hit]:
 def _houses(part: TextPart) -> Iterator[tuple[int, int]]:
     """Yield house numbers with their street, and flats, in the folded text."""
     text, tokens = part.folded.text, part.folded.tokens
-    for match in _found(part, _HOUSE):
+    for match in _found(part, _HOUSE) if _count(text) else ():
         if _COUNTED.search(text[max(0, match.start() - 20) : match.start()]):
             continue
         at = bisect_left(tokens, match.start(), key=lambda token: token.start)
         if not part.within("service_place", range(max(0, at - _BESIDE), at)):
             yield match.span()
-    yield from (match.span() for match in _found(part, _FLAT))
+    if any(word in reading for reading in part.folded.readings for word in _OF_FLATS):
+        yield from (match.span() for match in _found(part, _FLAT))

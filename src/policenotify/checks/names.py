@@ -73,9 +73,13 @@ def names_in(part: TextPart, is_commune: Callable[[str], bool], known: frozenset
     places: dict[str, bool] = {}  # each is looked up once
     excluded = _namesakes(part)
     tokens = part.folded.tokens
+    introduced = {match.end for match in part.found.get("called", ())}
     at = 0
     while at < len(tokens):
-        name = None if at in excluded else _name_at(part, at, known)
+        if at in excluded or not (at in introduced or _may_begin(part, at)):
+            at += 1
+            continue
+        name = _name_at(part, at, known)
         sure = name is not None and (_is_called(part, at) or _follows_title(part, at))
         if name is None or (not sure and (_is_of_a_place(part, name) or _is_place(part, name, is_commune, places))):
             at += 1
@@ -83,6 +87,20 @@ def names_in(part: TextPart, is_commune: Callable[[str], bool], known: frozenset
         found.append(name)
         at = name.end
     return found
+
+
+def _may_begin(part: TextPart, at: int) -> bool:
+    """Return False for a token that begins no name for sure, as most do: this is asked of each."""
+    tokens = part.folded.tokens
+    token = tokens[at]
+    return (
+        token.capital
+        or (at > 0 and tokens[at - 1].word in _BEFORE)
+        or token.word in first_names()
+        or not token.word.isalpha()
+        or len(token.word) == 1
+        or part.folded.is_apart(token)
+    )
 
 
 def _is_place(part: TextPart, name: PersonName, is_commune: Callable[[str], bool], places: dict[str, bool]) -> bool:
@@ -128,6 +146,7 @@ def _first_name(part: TextPart, at: int) -> bool | None:
 
 
 _RELATED: Final = frozenset({"epoux", "freres", "soeurs", "fratrie", "couple", "clan", "jumeaux"})
+_BEFORE: Final = _TITLES | _RELATED | {"famille", "family"}
 _JOINS: Final = frozenset({" ", "-", " -", "- ", "'", ". "})
 _ARTICLES: Final = frozenset(
     {
@@ -330,7 +349,9 @@ def _is_called(part: TextPart, at: int) -> bool:
         return tokens[at].word.isalpha() and len(tokens[at].word) > 1 and tokens[at].word not in CLOSING
     if before in _RELATED:
         article = at > 1 and tokens[at - 2].word in _ARTICLES
-        return article and tokens[at].capital and not (part.in_capitals or part.words.holds("no_surname", tokens[at].word))
+        return (
+            article and tokens[at].capital and not (part.in_capitals or part.words.holds("no_surname", tokens[at].word))
+        )
     return (
         before in {"famille", "family"}
         and (tokens[at].capital or _is_family(part, at))

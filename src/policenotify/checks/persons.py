@@ -37,7 +37,19 @@ _WAS: Final = frozenset({"etait", "fut", "est", "comme"})
 _ONE: Final = frozenset({"un", "une", "le", "la", "l", "notre", "cette", "cet", "ce"})
 _OTHERS: Final = frozenset({"par", "d", "avec", "aux", "les", "des", "chez", "contre", "au", "du", "de"})
 _WORKS: Final = ("travail", "exer", "tien", "tena", "ger", "dirig")
-_DEAD: Final = ("deced", "mort", "disparu", "tue", "agresse", "poignard", "noye", "assassin", "heurte", "percute", "renverse")
+_DEAD: Final = (
+    "deced",
+    "mort",
+    "disparu",
+    "tue",
+    "agresse",
+    "poignard",
+    "noye",
+    "assassin",
+    "heurte",
+    "percute",
+    "renverse",
+)
 _IDENTITY: Final = ("job", "kin", "offspring", "home")
 
 

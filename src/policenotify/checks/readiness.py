@@ -15,6 +15,7 @@ _MARKS: Final = re.compile(
     r"|(?<!\w)(?:a|de|rue|vers|du|au|avenue|le) \?+|\[[^\[\]]{0,30}\?\]"
     r"|\{{1,2} {0,2}[a-z_]\w{0,30} {0,2}\}{1,2}|<[a-z_]{2,30}>|\[ {0,3}_{0,3} {0,3}\]"
 )
+_MAY_MARK: Final = re.compile(r"[?_{<\[]|xx|mm")  # what any of them has
 # Not `L1bis`.
 _WITH_FIGURES: Final = re.compile(r"(?<![\w@#.])[^\W_]*[^\W\d_]\d{1,2}(?!(?:bis|ter|quater)(?!\w))[^\W\d_][^\W_]*")
 _HIDDEN: Final = 2  # words with figures between their letters
@@ -28,7 +29,7 @@ def text_finished(context: CheckContext) -> Iterator[Hit]:
     for part in context.parts:
         yield from _unreadable(part)
         folded = part.folded
-        for mark in _MARKS.finditer(folded.text):
+        for mark in _MARKS.finditer(folded.text) if _MAY_MARK.search(folded.text) else ():
             if mark[0] != "xx" or folded.typed(*mark.span()).isupper():
                 yield Hit(part.field, folded.span(*mark.span()))
         for match in (*part.found.get("unfinished", ()), *part.found.get("test", ())):
