@@ -23,7 +23,8 @@ _JUDICIAL: Final = frozenset(
 )
 _OF_HOUSES: Final = frozenset({Category.FIRE, Category.TRAFFIC_ACCIDENT})
 _BORN: Final = re.compile(
-    r"(?<!\w)n(?:e|ee|es|ees) (?:le|en|a|un) (?:\d|[a-z])|(?<!\w)(?:date|lieu|jour|annee) de naissance(?=[^.!?\d]{0,20}\d)"
+    r"(?<!\w)n(?:e|ee|es|ees) (?:le|en|a|un) (?:\d|[a-z])"
+    r"|(?<!\w)(?:date|lieu|jour|annee) de naissance(?=[^.!?\d]{0,20}\d)"
     r"|(?<!\w)naissance ?: ?(?=\d)|(?<!\w)ddn(?!\w)|(?<!\w)born (?:on|in) "
 )
 _OF_BIRTH: Final = re.compile(r"nee?s? [leau]|naissance|born|ddn")  # what any of them has
@@ -117,8 +118,8 @@ _BESIDE: Final = 8  # words before an address in which a service is named
 _DIGITS: Final = str.maketrans("oil", "011")
 _MOBILE: Final = ("06", "07")
 _ABROAD: Final = ("+", "00")
-# Mobile telephones of Belgium, Spain, Germany, Italy, Great Britain, Switzerland, Portugal, the Netherlands, Luxembourg,
-# Morocco, Algeria and Tunisia, and of Guadeloupe, Guyane, Martinique and Réunion.
+# Mobile telephones of Belgium, Spain, Germany, Italy, Great Britain, Switzerland, Portugal, the Netherlands,
+# Luxembourg, Morocco, Algeria and Tunisia, and of Guadeloupe, Guyane, Martinique and Réunion.
 _MOBILE_ABROAD: Final = re.compile(
     r"324|34[67]|491[567]|393|447|417|3519|316|3526|212[67]|213[567]|216[2459]|590690|594694|596696|26269[23]"
 )

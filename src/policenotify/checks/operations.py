@@ -118,7 +118,8 @@ def _places(part: TextPart) -> Iterator[tuple[int, int]]:
         yield from (found.span() for found in pattern.finditer(part.folded.text))
     for spot in part.found.get("spot", ()):
         following, before = tokens[spot.end : spot.end + _NAMED], tokens[spot.first - 1].word if spot.first else ""
-        if before == "en":  # `mis en place`, `en cours`
+        # `mis en place`, `en cours`, and `sur les routes de l'Hérault`, which tells no place
+        if before == "en" or tokens[spot.first].word == "routes":
             continue
         named = part.in_small_letters and any(token.word in _OF for token in following[:1])
         if named or any(token.capital or token.word.isdigit() for token in following):

@@ -50,13 +50,24 @@ def test_messages_that_the_rules_were_not_tuned_on() -> None:
 def test_the_corpus_of_a_stranger_stays_found() -> None:
     """Looked at once on 26 November 2026 (figures in the file). This holds what was mended after it."""
     entries = corpus.read("held_out_3")
-    assert {entry.code for entry in entries if entry.missed} <= {"PN215", "PN218"}
+    assert [entry.text for entry in entries if entry.missed] == []
+    assert [entry.text for entry in entries if entry.false_alarm] == []
+
+
+@pytest.mark.parametrize("name", ["rephrased", "rephrased_2"])
+def test_ordinary_rephrasings_are_found(name: str) -> None:
+    entries = corpus.read(name)
+    assert [entry.text for entry in entries if entry.missed] == []
     assert [entry.text for entry in entries if entry.false_alarm] == []
 
 
 @pytest.mark.parametrize(
     ("code", "category", "text"),
     [
+        ("PN202", "arrest", "La directrice du Crédit Agricole a été entendue."),
+        ("PN208", "missing_person", "Appelez sa tante au +48 22 123 45 67."),
+        ("PN211", "fire", "Une habitante enceinte a été évacuée."),
+        ("PN310", "fire", "Plus d'informations : bit.ly/abc"),
         ("PN201", "arrest", "Deux hommes ont saccagé puis pillé un magasin."),
         ("PN201", "arrest", "Les pillards de la zone commerciale ont été interpellés."),
         ("PN202", "arrest", "La présidente du club de rugby a été entendue."),
@@ -80,6 +91,13 @@ def test_a_sibling_of_what_the_stranger_found(code: str, category: str, text: st
     ("category", "text"),
     [
         ("traffic_accident", "Un homme est mort malgré les soins d'un médecin."),
+        ("arrest", "On ne a 3 choix."),
+        ("arrest", "Il les a volontairement aidés. La foudre a frappé."),
+        ("arrest", "Frappé à la tête, un homme a été soigné. Volé : un vélo."),
+        ("arrest", "Théâtre : la marionnette de Guignol de Lyon."),
+        ("traffic_accident", "Immatriculation masquée par un autocollant."),
+        ("traffic_accident", "Une pièce de xx euros."),
+        ("road_safety", "Éthylotests offerts place de la Comédie."),
         ("police_operation", "Plaque tournante du trafic : 135 euros saisis."),
         ("arrest", "Deux RIB et un IBAN falsifiés ont été saisis."),
         ("arrest", "L'heure de la conférence reste à préciser."),
