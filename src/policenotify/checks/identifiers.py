@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
@@ -161,8 +162,8 @@ def _births(part: TextPart) -> Iterator[tuple[int, int]]:
     """Yield dates and places of birth. *Ne* in a negation is none."""
     text = part.folded.text
     for match in _found(part, _BORN) if any(map(_OF_BIRTH.search, part.folded.readings)) else ():
-        typed = part.folded.typed(*match.span()).casefold()
-        if "né" in typed or "ne\u0301" in typed or not (match[0].startswith("ne") and match[0][3:4] in {"a", "u"}):
+        doubtful = match[0].startswith("ne") and match[0][3:4] in {"a", "u"}  # `on ne a 3`, `né à 3`
+        if not doubtful or "é" in unicodedata.normalize("NFC", part.folded.typed(*match.span()).casefold()):
             date = _DATE.match(text, match.end())
             yield match.start(), date.end() if date else match.end()
 

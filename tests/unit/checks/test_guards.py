@@ -12,7 +12,7 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from policenotify.checks import CHECKS, Vocabulary, WordListChange, run_checks
+from policenotify.checks import CHECKS, CheckContext, Vocabulary, WordListChange, quotable_texts, run_checks
 from policenotify.findings import Level
 from policenotify.model.message import Message
 from tests.support import corpus
@@ -92,6 +92,8 @@ def test_a_sibling_of_what_the_stranger_found(code: str, category: str, text: st
     [
         ("traffic_accident", "Un homme est mort malgré les soins d'un médecin."),
         ("arrest", "On ne a 3 choix."),
+        ("road_closure", "Les travaux de #%s sont finis." % ("abc" * 30)),
+        ("police_operation", "Les policiers occupent la rue et surveillent la place. Le toit est intact."),
         ("arrest", "Il les a volontairement aidés. La foudre a frappé."),
         ("arrest", "Frappé à la tête, un homme a été soigné. Volé : un vélo."),
         ("arrest", "Théâtre : la marionnette de Guignol de Lyon."),
@@ -107,6 +109,27 @@ def test_a_sibling_of_what_the_stranger_found(code: str, category: str, text: st
 def test_a_harmless_sibling_passes(category: str, text: str) -> None:
     found = run_checks(context(category=category, lifecycle={}, headline=text, basis=[{"who": "prosecutor"}]))
     assert not [one for one in found if one.code[:3] in {"PN2", "PN3"} or one.code == "PN423"]
+
+
+def test_texts_that_lost_a_house_number_are_not_quoted() -> None:
+    message = context(headline="Accident", description="Rue Foch").message
+    cut = next(iter(run_checks(context(headline="XXX"))))
+    texts = quotable_texts(message, [replace(cut, field="description", span=None)])
+    assert (texts["headline"], "description" in texts) == ("Accident", False)
+
+
+def test_without_a_gazetteer_no_name_is_a_place() -> None:
+    usual = context(category="arrest", headline="Accident à Lyon de Pierre Vidal", basis=[{"who": "prosecutor"}])
+    plain = CheckContext(
+        message=usual.message,
+        profile=usual.profile,
+        history=usual.history,
+        is_commune=usual.is_commune,
+        zone=usual.zone,
+        now=usual.now,
+    )
+    assert {"PN202"} <= {finding.code for finding in run_checks(plain)}
+    assert "PN417" not in {finding.code for finding in run_checks(plain)}
 
 
 def test_the_corpus_has_an_example_of_every_guard() -> None:
