@@ -37,7 +37,7 @@ def innocence_presumed(context: CheckContext) -> Iterator[Hit]:
 
 
 def _deeds(part: TextPart) -> Iterator[Match]:
-    """Yield what a message about an arrest states that somebody did: `a volontairement renversé`, `volait`."""
+    """Yield what a message about an arrest presents as done: `a volontairement renversé`, `volait`."""
     yield from (match for match in part.found.get("shooter", ()) if not part.within("position", _words(match)))
     for match in (*part.found.get("crime_done", ()), *part.found.get("crime_doing", ())):
         first = match.first

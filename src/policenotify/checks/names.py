@@ -227,7 +227,7 @@ def _by_first_name(part: TextPart, at: int, *, sure: bool) -> PersonName | None:
 
 
 def _in_small_letters(part: TextPart, at: int, *, sure: bool) -> PersonName | None:
-    """Return a name without capitals. If it may be a common word, what stands beside it tells that it is a person."""
+    """Return a name without capitals. If it may be a common word, what stands beside it must show a person."""
     tokens = part.folded.tokens
     double = at + 1 < len(tokens) and _gap(part, at) == "-" and _first_name(part, at + 1) is not None
     if part.folded.text[tokens[at].start - 1 : tokens[at].start] == "-" or (not double and _is_in_address(part, at)):

@@ -57,7 +57,7 @@ def no_tactics_told(context: CheckContext) -> Iterator[Hit]:
 
 
 def _stands(part: TextPart) -> list[Match]:
-    """Return where officers are: `nos tireurs occupent le toit`. What is said to readers is none."""
+    """Return where officers are: `nos tireurs occupent le toit`. A sentence to readers is none."""
     found, end = [], 0
     for match in part.found.get("stand", ()):
         sentence = part.sentence(match.first)

@@ -196,7 +196,7 @@ def no_victim_identified(context: CheckContext) -> Iterator[Hit]:
 
 
 def _is_hers(part: TextPart, job: Match, *, dead: bool) -> bool:
-    """Return True if an occupation is the victim's. *Mort malgré les soins d'un médecin* tells another person's."""
+    """Return True if an occupation is the victim's. *Mort malgré les soins d'un médecin* is about another person's."""
     tokens, at = part.folded.tokens, job.first
     if job.end > at + 1 and tokens[at].word.startswith(_WORKS):
         return True

@@ -111,6 +111,18 @@ def test_a_harmless_sibling_passes(category: str, text: str) -> None:
     assert not [one for one in found if one.code[:3] in {"PN2", "PN3"} or one.code == "PN423"]
 
 
+def test_pictures_of_minors_and_their_translated_descriptions_are_judged() -> None:
+    found = run_checks(
+        context(
+            category="missing_person",
+            headline="Une fille de 12 ans a disparu",
+            images=[{"alt": "Un blouson bleu sur un banc", "digest": "0" * 64}],
+            translations=[{"language": "fr-CA", "headline": "Disparition", "alts": ["Une fillette souriante"]}],
+        )
+    )
+    assert {("PN203", "images.0"), ("PN215", "translations.fr-CA.alts.0")} <= {(one.code, one.field) for one in found}
+
+
 def test_texts_that_lost_a_house_number_are_not_quoted() -> None:
     message = context(headline="Accident", description="Rue Foch").message
     cut = next(iter(run_checks(context(headline="XXX"))))
