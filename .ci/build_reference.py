@@ -19,7 +19,7 @@ from pydantic import BaseModel, SecretStr, TypeAdapter
 from pydantic_core import to_jsonable_python
 
 from policenotify.checks import CHECKS
-from policenotify.findings import approval_missing
+from policenotify.findings import Finding, approval_missing, images_left
 from policenotify.render.locales import PROFILES, CategoryProfile
 from policenotify.settings.loader import profiles_of
 from policenotify.settings.model import (
@@ -281,11 +281,26 @@ AREAS = (
     ("`dept:CODE`", "one department, by two or three characters", "`dept:34`, `dept:2A`, `dept:971`"),
 )
 
-APPROVAL_TITLE = "Demand that other people read the message before it is published"
-APPROVAL_EXAMPLES: Mapping[str, str] = {
-    "passes": '`category = "arrest", basis = [{ who = "prosecutor" }]`, if no [rule](../howto/approval.md) matches',
-    "fails": '`category = "arrest"`, or any message that a rule of approval matches',
-}
+# The findings that no check raises, each with its title and its examples.
+OTHERS: tuple[tuple[Finding, str, Mapping[str, str]], ...] = (
+    (
+        approval_missing(1),
+        "Demand that other people read the message before it is published",
+        {
+            "passes": '`category = "arrest", basis = [{ who = "prosecutor" }]`, if no '
+            "[rule](../howto/approval.md) matches",
+            "fails": '`category = "arrest"`, or any message that a rule of approval matches',
+        },
+    ),
+    (
+        images_left(["x"]),
+        "Name the channels where pictures of an incident stay after its end",
+        {
+            "passes": "the end of an appeal, where each channel could delete the posts with pictures",
+            "fails": "the end of an appeal whose picture went out by mail, too, or on a channel that is down",
+        },
+    ),
+)
 
 _TYPES: Mapping[str, str] = {
     "boolean": "`true` or `false`",
@@ -400,9 +415,10 @@ def _checks() -> Iterator[str]:
     for check in CHECKS:
         link = f"[`{check.code}`](#{check.code.lower()})"
         yield from _row(link, " or ".join(check.levels), check.title, check.basis, head=False)
-    missing = approval_missing(1)
-    link = f"[`{missing.code}`](#{missing.code.lower()})"
-    yield from _row(link, missing.level, APPROVAL_TITLE, missing.source, head=False)
+    for finding, title, _ in OTHERS:
+        yield from _row(
+            f"[`{finding.code}`](#{finding.code.lower()})", finding.level, title, finding.source, head=False
+        )
     examples = tomllib.loads((corpus.FOLDER / "examples.toml").read_text("utf-8"))
     for check in CHECKS:
         passes, fails = (examples[check.code][kind] for kind in ("passes", "fails"))
@@ -416,11 +432,15 @@ def _checks() -> Iterator[str]:
         if finding.reason_fr:
             yield from _row("in French", f"{finding.reason_fr} {finding.remedy_fr}", head=False)
         yield from _row("source", check.basis, head=False)
-    yield from ("", f"## {missing.code}", "", f"{APPROVAL_TITLE}.", "", *_row("", missing.level))
-    for kind, example in APPROVAL_EXAMPLES.items():
-        yield from _row(kind, example, head=False)
-    for kind, text in {"why": missing.reason, "remedy": missing.remedy, "source": missing.source}.items():
-        yield from _row(kind, text, head=False)
+    for finding, title, shown in OTHERS:
+        yield from ("", f"## {finding.code}", "", f"{title}.", "", *_row("", finding.level))
+        for kind, text in {
+            **shown,
+            "why": finding.reason,
+            "remedy": finding.remedy,
+            "source": finding.source,
+        }.items():
+            yield from _row(kind, text, head=False)
 
 
 def _fields(example: Mapping[str, Any]) -> str:

@@ -123,6 +123,10 @@ def approval_missing(readers: int, *, urgent: bool = True, authenticated: bool =
     )
 
 
+IMAGES_SOURCE = "RGPD, art. 17."
+"""The basis of the finding that images stay."""
+
+
 def images_left(channels: Iterable[str]) -> Finding:
     """Return the finding that images of an incident that ends stay on some channels."""
     return Finding(
@@ -131,4 +135,5 @@ def images_left(channels: Iterable[str]) -> Finding:
         field="images",
         reason=f"Its pictures are on these channels, or may still be: {', '.join(channels)}. None is deleted there.",
         remedy="Delete those posts there by hand. Ask the recipients of mails to delete the pictures.",
+        source=IMAGES_SOURCE,
     )

@@ -14,7 +14,8 @@ from policenotify.text.look_alikes import fold_character
 
 _FOR_LETTERS: Final = str.maketrans("0134578", "oieastb")
 _WORD: Final = re.compile(r"[^\W_]+")
-_SINGLE: Final = re.compile(r"(?<![^\W_])[^\W\d_](?![^\W_]|[.@-][^\W\d_]{2})")
+# Neither the unit in `à 21 h` nor an article, `l'entrée`.
+_SINGLE: Final = re.compile(r"(?<![^\W_])(?!(?<=\d )h)[^\W\d_](?![^\W_]|[.@-][^\W\d_]{2}|'[^\W\d_]{2})")
 _SPELT: Final = 3  # letters that stand apart, at least
 _SIGNS: Final = frozenset(" .*_·/|+~-")
 _SPACES: Final = re.compile(r" {2,}")
@@ -48,21 +49,21 @@ class FoldedText:
     Attributes:
         original: The text as typed.
         text: The same, folded. Each run of white space is one space.
+        tokens: Its words. Letters that stand apart, `c o u p a b l e`, are one word.
     """
 
-    __slots__ = ("_hashtag", "_origins", "_readings", "_tokens", "original", "text")
+    __slots__ = ("_hashtag", "_origins", "_readings", "original", "text", "tokens")
 
     def __init__(self, original: str, *, hashtag: bool = False) -> None:
         """Fold a text. The text of a hashtag is given without its `#`."""
         self.original: str = original
         self._hashtag = hashtag
-        letters: list[str] = []
-        origins: list[int] = []
-        for position, character in enumerate(original):
-            folded = character if "a" <= character <= "z" else fold_character(character)
-            letters.append(folded)
-            origins += [position] * len(folded)
+        letters = [character if "a" <= character <= "z" else fold_character(character) for character in original]
         text = "".join(letters)
+        if len(text) == len(original) and "" not in letters:
+            origins = list(range(len(text)))
+        else:
+            origins = [position for position, letter in enumerate(letters) for _ in letter]
         # The signs between letters that stand apart go, and so do all spaces after the first.
         needless = _signs_between(text)
         needless += [place for run in _SPACES.finditer(text) for place in range(run.start() + 1, run.end())]
@@ -72,8 +73,9 @@ class FoldedText:
             origins = [origin for place, origin in enumerate(origins) if place not in gone]
         self.text: str = text
         self._origins = [*origins, len(original)]
-        self._tokens: tuple[Token, ...] | None = None
         self._readings: tuple[str, ...] | None = None
+        words = (part for match in _WORD.finditer(self.text) for part in self._parts(*match.span()))
+        self.tokens = tuple(self._token(*part) for part in words)
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Return where a part of the folded text is in the original."""
@@ -93,14 +95,6 @@ class FoldedText:
             read = _MIXED.sub(lambda word: word[0].translate(_FOR_LETTERS), self.text)
             self._readings = (self.text,) if read == self.text else (self.text, read)
         return self._readings
-
-    @property
-    def tokens(self) -> tuple[Token, ...]:
-        """Its words. Letters that stand apart, `c o u p a b l e`, are one word."""
-        if self._tokens is None:
-            words = (part for match in _WORD.finditer(self.text) for part in self._parts(*match.span()))
-            self._tokens = tuple(self._token(*part) for part in words)
-        return self._tokens
 
     def is_apart(self, token: Token) -> bool:
         """Return True if the letters of a token stand apart, or it is a hashtag: it may be several words."""
@@ -128,7 +122,9 @@ class FoldedText:
         yield start, end
 
     def _token(self, start: int, end: int) -> Token:
-        typed = [self.original[origin] for origin in self._origins[start:end]]
+        typed = self.original[self._origins[start] : self._origins[end - 1] + 1]
+        if typed.islower():
+            return Token(_as_word(self.text[start:end]), start, end, capital=False, capitals=False)
         capitals = sum(map(str.isupper, typed))
         all_capitals = capitals > 1 and not any(map(str.islower, typed))
         return Token(_as_word(self.text[start:end]), start, end, capitals > 0, all_capitals)

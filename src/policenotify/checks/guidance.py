@@ -158,7 +158,9 @@ def text_agrees(context: CheckContext) -> Iterator[Hit]:
         own = any(place.commune in codes for _, _, codes in named)
         for part, match, codes in named if not own else ():
             moved = part.within("moved", part.sentence(match.first))
-            if not moved and any(_department(code) == _department(place.commune) for code in codes):
+            near = any(_department(code) == _department(place.commune) for code in codes)
+            # The name of a far commune is often that of a quarter or a station, too, but seldom if it is the only one.
+            if not moved and (near or (len(codes) == 1 and "saint" not in part.folded.tokens[match.first].word)):
                 yield Hit(part.field, part.span(match), None, "place")
     for name, moment in (("next_update", message.next_update_at), ("since", message.starts_at)):
         if moment is None or message.stage not in (_BEGINS if name == "since" else CALLS_TO_ACT):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
@@ -23,8 +24,11 @@ _JUDICIAL: Final = frozenset(
 )
 _OF_HOUSES: Final = frozenset({Category.FIRE, Category.TRAFFIC_ACCIDENT})
 _BORN: Final = re.compile(
-    r"(?<!\w)n(?:e|ee|es) (?:le|en|a) (?:\d|[a-z])|(?<!\w)date de naissance|(?<!\w)ddn(?!\w)|(?<!\w)born (?:on|in) "
+    r"(?<!\w)n(?:e|ee|es|ees) (?:le|en|a|un) (?:\d|[a-z])"
+    r"|(?<!\w)(?:date|lieu|jour|annee) de naissance(?=[^.!?\d]{0,20}\d)"
+    r"|(?<!\w)naissance ?: ?(?=\d)|(?<!\w)ddn(?!\w)|(?<!\w)born (?:on|in) "
 )
+_OF_BIRTH: Final = re.compile(r"nee?s? [leau]|naissance|born|ddn")  # what any of them has
 _NIR: Final = re.compile(r"(?<![\d])[12378](?:[ .-]?\d){4}[ .-]?(?:\d|[ab])(?:[ .-]?\d){7}(?:[ .-]?\d{2})?(?!\d)")
 _IBAN: Final = re.compile(r"(?<![^\W_])[a-z]{2}\d{2}(?: ?[a-z0-9]{4}){3,7}(?: ?[a-z0-9]{1,3})?(?![^\W_])")
 _IP: Final = re.compile(r"(?<![\d.])(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?![\d.])")
@@ -38,6 +42,7 @@ _CODE: Final = re.compile(r"(?<![^\W_])(?=[a-z0-9-]{0,9}\d)(?=[a-z0-9-]{0,9}[a-z
 _NO_PLATE: Final = re.compile(r"[adnr]{1,2}\d{1,4}|\d{1,2}h\d{0,2}|\d+(?:er?|eme)")
 _FOREIGN: Final = re.compile(r"(?<![^\W_])[a-z]{1,3}[ -]\d{1,4}(?:[ -]?[a-z]{1,3})?(?![^\W_])")
 _FIGURES_FIRST: Final = re.compile(r"(?<![^\W_])\d{3,4}[ -][a-z]{2,3}(?![^\W_])")  # a Spanish plate
+_LETTERS_ONLY: Final = re.compile(r"(?<!\w)(?:par|lettres|contient|en) (?P<code>[a-z]{2,3})(?![^\W_])")
 _PHONE: Final = re.compile(r"(?:\+|(?<!\d))\d(?:[ ./,·()_-]{0,3}\d){8,14}(?!\d)")
 _BEFORE_NUMBER: Final = re.compile(r"\d{1,2}[ ./,·()_-]{1,3}(?=0[1-9])")
 _WRITTEN_DATE: Final = re.compile(r"(?<!\d)\d{1,2}[ ./-]\d{1,2}[ ./-](?:19|20)\d\d(?!\d)")
@@ -67,8 +72,10 @@ _HOUSE: Final = re.compile(
 )
 _FLAT: Final = re.compile(
     r"(?<!\w)(?:(?:appartement|appart|apt|logement|batiment|bat\.?|escalier|cage) (?:n ?° ?)?(?:\d{1,4}|[a-f])(?!\w)|"
-    r"(?:\d{1,2} ?(?:er|e|eme)|premier|deuxieme|troisieme|quatrieme|cinquieme|sixieme|septieme|dernier) etage(?!\w))"
+    r"(?:\d{1,2} ?(?:er|e|eme)|premier|deuxieme|troisieme|quatrieme|cinquieme|sixieme|septieme|dernier) etage(?!\w)|"
+    r"(?:rez[ -]de[ -]chaussee|etage),? (?:(?:porte|chambre|studio) (?:n ?° ?)?\d{1,3}|a (?:gauche|droite))(?!\w))"
 )
+_OF_FLATS: Final = ("app", "apt", "log", "bat", "esc", "cage", "etage", "chaussee")  # what any of them has
 _COUNTED: Final = re.compile(
     r"(?:(?<!\w)(?:lignes?|sorties?|km|pr|article|bus|tram|l'article|ecole|a|d|n|rd|rn|m|lundi|mardi|mercredi|jeudi|vendredi|samedi|"
     r"dimanche)|\d ?h|\d[.,])[ .-]?\Z"
@@ -106,9 +113,19 @@ _UNITS: Final = {
 _FOUR: Final = 4  # of *quatre-vingts*
 _TWENTY: Final = 2  # tens
 _SAID: Final = 5  # words of a telephone number, at least
+_NEAR: Final = 3  # words before a word for health in which it is told of one person
+_ONE: Final = frozenset({"un", "une", "deux", "cet", "cette", "sa", "son", "etait", "est", "habitant", "habitante"})
 _BESIDE: Final = 8  # words before an address in which a service is named
 _DIGITS: Final = str.maketrans("oil", "011")
 _MOBILE: Final = ("06", "07")
+_ABROAD: Final = ("+", "00")
+# Mobile telephones of Belgium, Spain, Germany, Italy, Great Britain, Switzerland, Portugal, the Netherlands,
+# Luxembourg, Morocco, Algeria and Tunisia, and of Guadeloupe, Guyane, Martinique and Réunion.
+_MOBILE_ABROAD: Final = re.compile(
+    r"324|34[67]|491[567]|393|447|417|3519|316|3526|212[67]|213[567]|216[2459]|590690|594694|596696|26269[23]"
+)
+_SHOWN: Final = 4  # figures of a telephone number whose others may be letters
+_FEWEST: Final = 10  # figures of an account
 _NATIONAL: Final = 10
 _NIR_LENGTH: Final = 15
 
@@ -144,9 +161,9 @@ def no_civil_status(context: CheckContext) -> Iterator[Hit]:
 def _births(part: TextPart) -> Iterator[tuple[int, int]]:
     """Yield dates and places of birth. *Ne* in a negation is none."""
     text = part.folded.text
-    for match in _found(part, _BORN):
-        typed = part.folded.typed(*match.span()).casefold()
-        if "né" in typed or "ne\u0301" in typed or not match[0].startswith("ne a"):
+    for match in _found(part, _BORN) if any(map(_OF_BIRTH.search, part.folded.readings)) else ():
+        doubtful = match[0].startswith("ne") and match[0][3:4] in {"a", "u"}  # `on ne a 3`, `né à 3`
+        if not doubtful or "é" in unicodedata.normalize("NFC", part.folded.typed(*match.span()).casefold()):
             date = _DATE.match(text, match.end())
             yield match.start(), date.end() if date else match.end()
 
@@ -158,9 +175,16 @@ def _found(part: TextPart, pattern: re.Pattern[str]) -> list[re.Match[str]]:
     return [matches[start] for start in sorted(matches)]
 
 
+def _count(text: str) -> int:
+    """Return how many figures a text has."""
+    return sum(map(text.count, "0123456789"))
+
+
 def _accounts(part: TextPart) -> Iterator[tuple[int, int]]:
     """Yield numbers of papers, accounts and social security."""
     text, papers = part.folded.text, part.has("papers")
+    if not papers and _count(text) < _FEWEST:
+        return
     yield from (match.span() for match in _NIR.finditer(text) if papers or _has_nir_key(match[0]))
     yield from (match.span() for match in _IBAN.finditer(text) if papers or _has_iban_key(match[0]))
     yield from (match.span() for match in _DOCUMENT.finditer(text) if papers)
@@ -210,6 +234,9 @@ def _parts_of_plates(part: TextPart) -> Iterator[tuple[int, int]]:
         for match in _FIGURES_FIRST.finditer(text, tokens[word.end - 1].end, last):
             if part.folded.typed(*match.span()).isupper():
                 yield match.span()
+        for match in _LETTERS_ONLY.finditer(text, tokens[word.end - 1].end, last):
+            if part.folded.typed(*match.span("code")).isupper():
+                yield match.span("code")
         for match in _CODE.finditer(text, tokens[word.end - 1].end, last):
             code = match[0].strip("-")
             if len(code) > 1 and any(map(str.isdigit, code)) and not _NO_PLATE.fullmatch(code):
@@ -223,7 +250,12 @@ def no_private_number(context: CheckContext) -> Iterator[Hit]:
         services = {re.sub(r"\D", "", each) for each in part.words.entries.get("service_numbers", ())}
         for start, end, figures in (*_numbers_in_figures(part), *_numbers_in_words(part)):
             number = _national(figures)
-            if number in services or len(number) != _NATIONAL:
+            if number in services:
+                continue
+            if figures.startswith(_ABROAD) and number == figures:
+                mobile = _MOBILE_ABROAD.match(figures.removeprefix("+").removeprefix("00"))
+                yield Hit(part.field, part.folded.span(start, end), None if mobile else Level.SECOND)
+            if len(number) != _NATIONAL:
                 continue
             if number.startswith(_MOBILE):
                 yield Hit(part.field, part.folded.span(start, end))
@@ -242,6 +274,8 @@ def _national(figures: str) -> str:
 
 def _numbers_in_figures(part: TextPart) -> Iterator[tuple[int, int, str]]:
     text = part.folded.text
+    if _count(text) < _SHOWN:
+        return
     if "o" in text or "l" in text or "i" in text:
         # A letter beside a figure may stand for a figure: `O6 l2`.
         text = re.sub(r"(?<=\d)[oil](?=\d|\W|$)|(?<!\w)[oil](?=\d)", lambda letter: letter[0].translate(_DIGITS), text)
@@ -365,12 +399,15 @@ def _doubt(host: str) -> Level | None:
 def no_health_told(context: CheckContext) -> Iterator[Hit]:
     """Ask before a person's health, disability or treatment is published."""
     category = context.message.category
-    general = PREVENTION | {Category.WEATHER_RELAY, Category.FIRE, Category.PLANNED_EVENT, Category.ROAD_CLOSURE}
+    general = PREVENTION | {Category.WEATHER_RELAY, Category.PLANNED_EVENT, Category.ROAD_CLOSURE}
     if category in general:
         return
     covered = category == Category.MISSING_PERSON and context.agreed("family", "guardian", "prosecutor", "consent")
     for part in context.parts:
         for match in part.found.get("health", ()):
+            before = part.folded.tokens[max(0, match.first - _NEAR) : match.first]
+            if category == Category.FIRE and not any(token.word in _ONE for token in before):
+                continue  # advice about smoke: *les femmes enceintes restent à l'intérieur*
             suspect = category == Category.ARREST and part.near(match, "presumed", "guilt", "secrecy")
             yield Hit(part.field, part.span(match), Level.BLOCK if suspect else Level.SECOND, "", covered)
 
@@ -384,10 +421,12 @@ def house_not_named(context: CheckContext) -> Iterator[Hit]:
     """Refuse house numbers and flats that would be published, and report those that are removed."""
     category = context.message.category
     typed = context.typed or context.message
-    before, after = ({name: text for _, name, text in every_text(message)} for message in (typed, context.message))
-    for name, parts in house_numbers(typed, (entry.message for entry in context.history.entries)):
-        if parts and before.get(name) != after.get(name):
-            yield Hit(name, None, Level.ADVISE, "removed")
+    after: dict[str, str] = {}
+    if typed is not context.message:
+        before, after = ({name: text for _, name, text in every_text(message)} for message in (typed, context.message))
+        for name, parts in house_numbers(typed, (entry.message for entry in context.history.entries)):
+            if parts and before.get(name) != after.get(name):
+                yield Hit(name, None, Level.ADVISE, "removed")
     if category not in _JUDICIAL | _OF_HOUSES:
         return
     for part in context.parts:
@@ -401,11 +440,11 @@ def house_not_named(context: CheckContext) -> Iterator[Hit]:
 def _houses(part: TextPart) -> Iterator[tuple[int, int]]:
     """Yield house numbers with their street, and flats, in the folded text."""
     text, tokens = part.folded.text, part.folded.tokens
-    for match in _found(part, _HOUSE):
+    for match in _found(part, _HOUSE) if _count(text) else ():
         if _COUNTED.search(text[max(0, match.start() - 20) : match.start()]):
             continue
         at = bisect_left(tokens, match.start(), key=lambda token: token.start)
-        before = tokens[max(0, at - _BESIDE) : at]
-        if not any(part.words.holds("service_place", token.word) for token in before):
+        if not part.within("service_place", range(max(0, at - _BESIDE), at)):
             yield match.span()
-    yield from (match.span() for match in _found(part, _FLAT))
+    if any(word in reading for reading in part.folded.readings for word in _OF_FLATS):
+        yield from (match.span() for match in _found(part, _FLAT))

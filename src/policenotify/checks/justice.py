@@ -17,6 +17,9 @@ _OF_ORIGIN: Final = frozenset(
     {Category.ARREST, Category.WITNESS_APPEAL, Category.POLICE_OPERATION, Category.ARMED_THREAT, Category.DEMONSTRATION}
     | {Category.BOMB_DISPOSAL, Category.FIRE, Category.TRAFFIC_ACCIDENT}
 )
+_HAVE: Final = frozenset({"a", "ont", "avait", "avaient"})
+_ADVERBS: Final = frozenset({"ensuite", "deja", "bien", "aussi", "puis", "encore"})
+_SUBJECT: Final = 5  # words before a verb in which its subject stands
 _FREE_WORDS: Final = 4  # words before a word of guilt that may keep the presumption
 
 
@@ -27,9 +30,31 @@ def innocence_presumed(context: CheckContext) -> Iterator[Hit]:
     if context.message.category in unjudging or any(part.has("judged") for part in context.parts):
         return
     for part in context.parts:
-        for match in (*part.found.get("guilt", ()), *part.found.get("guilt_said", ())):
+        named = (*part.found.get("guilt", ()), *part.found.get("guilt_said", ()))
+        for match in (*named, *(_deeds(part) if context.message.category == Category.ARREST else ())):
             if not _presumed(part, match):
                 yield Hit(part.field, part.span(match))
+
+
+def _deeds(part: TextPart) -> Iterator[Match]:
+    """Yield what a message about an arrest presents as done: `a volontairement renversé`, `volait`."""
+    yield from (match for match in part.found.get("shooter", ()) if not part.within("position", _words(match)))
+    for match in (*part.found.get("crime_done", ()), *part.found.get("crime_doing", ())):
+        first = match.first
+        if match in part.found.get("crime_done", ()):
+            tokens = part.folded.tokens
+            while first and (tokens[first - 1].word.endswith("ment") or tokens[first - 1].word in _ADVERBS):
+                first -= 1
+            first -= 1
+            if first < 0 or tokens[first].word not in _HAVE or part.folded.typed(*tokens[first][1:3]).casefold() == "à":
+                continue
+        sentence = part.sentence(match.first)
+        if not part.within("not_accused", range(max(sentence.start, first - _SUBJECT), max(first, 0))):
+            yield Match(first, match.end)
+
+
+def _words(match: Match) -> range:
+    return range(match.first, match.end)
 
 
 def _presumed(part: TextPart, match: Match) -> bool:
@@ -83,7 +108,8 @@ def pictures_lawful(context: CheckContext) -> Iterator[Hit]:
     """Refuse pictures whose description names cuffs, faces, plates or children."""
     for part in context.parts:
         if part.field.startswith("images.") or ".alts." in part.field:
-            for match in part.found.get("picture", ()):
+            children = () if part.has("picture_hidden") else part.found.get("picture_child", ())
+            for match in (*part.found.get("picture", ()), *children):
                 yield Hit(part.field, part.span(match))
 
 
@@ -92,7 +118,8 @@ def nobody_insulted(context: CheckContext) -> Iterator[Hit]:
     """Refuse insults and slurs."""
     for part in context.parts:
         for match in part.found.get("insult", ()):
-            yield Hit(part.field, part.span(match))
+            if not part.within("insult_free", range(max(0, match.first - 2), match.end)):
+                yield Hit(part.field, part.span(match))
 
 
 @rule("PN217", basis="A post of 6 March 2021 that blamed victims had to be deleted.", levels=(Level.SECOND,))

@@ -73,9 +73,13 @@ def names_in(part: TextPart, is_commune: Callable[[str], bool], known: frozenset
     places: dict[str, bool] = {}  # each is looked up once
     excluded = _namesakes(part)
     tokens = part.folded.tokens
+    introduced = {match.end for match in part.found.get("called", ())}
     at = 0
     while at < len(tokens):
-        name = None if at in excluded else _name_at(part, at, known)
+        if at in excluded or not (at in introduced or _may_begin(part, at)):
+            at += 1
+            continue
+        name = _name_at(part, at, known)
         sure = name is not None and (_is_called(part, at) or _follows_title(part, at))
         if name is None or (not sure and (_is_of_a_place(part, name) or _is_place(part, name, is_commune, places))):
             at += 1
@@ -83,6 +87,20 @@ def names_in(part: TextPart, is_commune: Callable[[str], bool], known: frozenset
         found.append(name)
         at = name.end
     return found
+
+
+def _may_begin(part: TextPart, at: int) -> bool:
+    """Return False for a token that begins no name for sure, as most do: this is asked of each."""
+    tokens = part.folded.tokens
+    token = tokens[at]
+    return (
+        token.capital
+        or (at > 0 and tokens[at - 1].word in _BEFORE)
+        or token.word in first_names()
+        or not token.word.isalpha()
+        or len(token.word) == 1
+        or part.folded.is_apart(token)
+    )
 
 
 def _is_place(part: TextPart, name: PersonName, is_commune: Callable[[str], bool], places: dict[str, bool]) -> bool:
@@ -127,6 +145,8 @@ def _first_name(part: TextPart, at: int) -> bool | None:
     return next((known[reading] for reading in readings if reading in known), None)
 
 
+_RELATED: Final = frozenset({"epoux", "freres", "soeurs", "fratrie", "couple", "clan", "jumeaux"})
+_BEFORE: Final = _TITLES | _RELATED | {"famille", "family"}
 _JOINS: Final = frozenset({" ", "-", " -", "- ", "'", ". "})
 _ARTICLES: Final = frozenset(
     {
@@ -145,6 +165,8 @@ _ARTICLES: Final = frozenset(
         "cette",
         "ces",
         "chaque",
+        "leurs",
+        "deux",
         "the",
         "a",
         "an",
@@ -205,7 +227,7 @@ def _by_first_name(part: TextPart, at: int, *, sure: bool) -> PersonName | None:
 
 
 def _in_small_letters(part: TextPart, at: int, *, sure: bool) -> PersonName | None:
-    """Return a name without capitals. If it may be a common word, what stands beside it shows that it is a person."""
+    """Return a name without capitals. If it may be a common word, what stands beside it must show a person."""
     tokens = part.folded.tokens
     double = at + 1 < len(tokens) and _gap(part, at) == "-" and _first_name(part, at + 1) is not None
     if part.folded.text[tokens[at].start - 1 : tokens[at].start] == "-" or (not double and _is_in_address(part, at)):
@@ -218,7 +240,7 @@ def _in_small_letters(part: TextPart, at: int, *, sure: bool) -> PersonName | No
     lettered = end > first and len(tokens[first].word) == 1 and _gap(part, first)[:1] == "."
     for last in (end, first):
         if (lettered and last == end) or _is_told(part, at, last):
-            return PersonName(at, last, full=True)
+            return PersonName(at, last, full=last > at + 1)
     return None
 
 
@@ -325,8 +347,13 @@ def _is_called(part: TextPart, at: int) -> bool:
     before = tokens[at - 1].word
     if part.words.holds("called", before):
         return tokens[at].word.isalpha() and len(tokens[at].word) > 1 and tokens[at].word not in CLOSING
+    if before in _RELATED:
+        article = at > 1 and tokens[at - 2].word in _ARTICLES
+        return (
+            article and tokens[at].capital and not (part.in_capitals or part.words.holds("no_surname", tokens[at].word))
+        )
     return (
-        before in {"famille", "epoux", "family"}
+        before in {"famille", "family"}
         and (tokens[at].capital or _is_family(part, at))
         and not part.words.holds("no_surname", tokens[at].word)
     )

@@ -16,6 +16,7 @@ from policenotify.model.message import Category
 from policenotify.text.urls import host_of
 
 _OPEN: Final = frozenset({Category.POLICE_OPERATION, Category.ARMED_THREAT, Category.BOMB_DISPOSAL})
+_URGENT: Final = _OPEN | {Category.MISSING_PERSON, Category.WITNESS_APPEAL}
 _UNDER_WAY: Final = frozenset({Stage.OPENING, Stage.UPDATE, Stage.STANDALONE, Stage.CORRECTION})
 _OFFICIAL: Final = (
     "alerte-enlevement.gouv.fr",
@@ -27,6 +28,8 @@ _OFFICIAL: Final = (
 _HOUR: Final = re.compile(r"(?<!\w)(?:\d{1,2} ?(?:h|heures?)(?: ?\d{2})?|midi|minuit)(?!\w)")
 _ROAD: Final = re.compile(r"(?<!\w)(?:[adnm]\d{1,4}|r[dnm] ?\d{1,4})(?:e\d)?(?!\w)")
 _THEMSELVES: Final = ("tireur", "sniper", "colonne", "negociateur", "encercl")
+_READERS: Final = frozenset({"vous", "votre", "vos", "habitants", "riverains", "you", "your"})
+_NAMED: Final = 5  # words behind the word for a place in which its name stands
 _OF: Final = frozenset({"de", "du", "des", "d", "la", "le", "les", "l"})
 _HOW_MANY: Final = frozenset({"dizaine", "vingtaine", "trentaine", "quarantaine", "cinquantaine", "centaine", "dozen"})
 _COUNTS: Final = frozenset(
@@ -41,6 +44,7 @@ def no_tactics_told(context: CheckContext) -> Iterator[Hit]:
         return
     for part in context.parts:
         moves = [match for match in part.found.get("position", ()) if _of_officers(part, match)]
+        moves += _stands(part)
         for match in (*moves, *part.found.get("assault", ()), *part.found.get("live", ())):
             yield Hit(part.field, part.span(match))
         for match in part.found.get("officer", ()):
@@ -50,6 +54,22 @@ def no_tactics_told(context: CheckContext) -> Iterator[Hit]:
             hurt = any(token.word.startswith("bless") for token in tokens[match.end : match.end + 2])
             if counted and not hurt and (tokens[match.first].word.rstrip("s") != "homme" or part.near(match, "unit")):
                 yield Hit(part.field, part.span(Match(max(0, match.first - 1), match.end)))
+
+
+def _stands(part: TextPart) -> list[Match]:
+    """Return where officers are: `nos tireurs occupent le toit`. A sentence to readers is none."""
+    found, end = [], 0
+    for match in part.found.get("stand", ()):
+        sentence = part.sentence(match.first)
+        if match.first < end:
+            continue
+        end = sentence.stop
+        words = [token.word for token in part.folded.tokens[sentence.start : sentence.stop]]
+        spoken = any(word in _READERS or (word.endswith("ez") and word != "rez") for word in words)
+        acting = any(part.within(kind, sentence) for kind in ("force", "unit", "officer"))
+        if acting and not spoken and (cover := part.within("cover", sentence)):
+            found.append(Match(match.first, max(match.end, cover[0].end)))
+    return found
 
 
 def _of_officers(part: TextPart, match: Match) -> bool:
@@ -66,14 +86,15 @@ def _of_officers(part: TextPart, match: Match) -> bool:
 )
 def no_control_located(context: CheckContext) -> Iterator[Hit]:
     """Refuse place or hour of a control of drivers, and ask about one of speed."""
+    roads = context.message.category == Category.ROAD_SAFETY
     for part in context.parts:
-        if not part.has("control", "speed"):
+        if not part.has("control", "speed", *(["control_any"] if roads else ())):
             continue
         places, tokens = sorted(_places(part)), part.folded.tokens
         found: dict[tuple[int, int], Level] = {}
         for kind, level in (("control", Level.BLOCK), ("speed", Level.SECOND)):
             end = 0
-            for match in part.found.get(kind, ()):
+            for match in _controls(part, kind, roads=roads):
                 sentence = part.sentence(match.first)
                 start, end = max(end, tokens[sentence.start].start), tokens[sentence.stop - 1].end
                 for where in places[bisect_left(places, (start,)) : bisect_left(places, (end,))]:
@@ -82,14 +103,23 @@ def no_control_located(context: CheckContext) -> Iterator[Hit]:
             yield Hit(part.field, part.folded.span(*where), level)
 
 
+def _controls(part: TextPart, kind: str, *, roads: bool) -> Iterator[Match]:
+    """Yield controls. In a message of road safety any word for one is enough, unless it is past."""
+    yield from part.found.get(kind, ())
+    for match in part.found.get("control_any", ()) if roads and kind == "control" else ():
+        if not part.within("control_past", part.sentence(match.first)):
+            yield match
+
+
 def _places(part: TextPart) -> Iterator[tuple[int, int]]:
     """Yield the places and hours of a text, in the folded text."""
     tokens = part.folded.tokens
     for pattern in (_ROAD, _HOUR):
         yield from (found.span() for found in pattern.finditer(part.folded.text))
     for spot in part.found.get("spot", ()):
-        following, before = tokens[spot.end : spot.end + 3], tokens[spot.first - 1].word if spot.first else ""
-        if before == "en":  # `mis en place`, `en cours`
+        following, before = tokens[spot.end : spot.end + _NAMED], tokens[spot.first - 1].word if spot.first else ""
+        # `mis en place`, `en cours`, and `sur les routes de l'Hérault`, which tells no place
+        if before == "en" or tokens[spot.first].word == "routes":
             continue
         named = part.in_small_letters and any(token.word in _OF for token in following[:1])
         if named or any(token.capital or token.word.isdigit() for token in following):
@@ -109,7 +139,8 @@ def abduction_only_relayed(context: CheckContext) -> Iterator[Hit]:
     if message.category in PREVENTION:
         return
     for part in context.parts:
-        for match in part.found.get("abduction", ()):
+        told = part.found.get("abduction_told", ()) if message.category in _URGENT else ()
+        for match in (*part.found.get("abduction", ()), *told):
             yield Hit(part.field, part.span(match))
 
 
@@ -146,6 +177,10 @@ def _told_how(part: TextPart, match: Match) -> bool:
         "passera",
         "empruntera",
         "itineraire",
+        "emprunteront",
+        "passeront",
+        "entrera",
+        "entreront",
     }
 
 

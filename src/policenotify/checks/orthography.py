@@ -14,6 +14,15 @@ from policenotify.text.spans import spans_of
 
 _MISSING_SPACE: Final = re.compile(r"(?<![^\W\d_])[^\W\d_]++[,;:](?=[^\W\d_])[\w'’]++")  # but 18:30 and 1,72 m
 _REPEATED_SIGN: Final = re.compile(r"!{2,}|\?{2,}|(?:\?!|!\?)[!?]+")
+# French has a few words in -ee without an accent, all from other languages.
+_NO_ACCENT: Final = re.compile(
+    r"(?<![\w@#./'’-])(?!(?:[fF]ree|[tT]ees?|[yY]ankees?|[pP]edigrees?|[fF]risbees?|[jJ]amborees?|[cC]offee|[sS]quee\w*|"
+    r"[lL]ee|[cC]ommittee|[tT]offees?|[rR]eferee|[sS]ee|[tT]hree|[gG]reen?fee)\b)"
+    r"(?:[A-Za-zà-ÿ]{1,20}?[b-df-hj-np-tv-zéi]ees?|"
+    r"(?:[cC]omedie|[sS]ecurites?|[vV]ehicules?|[pP]erimetres?|[dD]eviations?|[oO]perations?|[pP]refectures?|[fF]enetres?|"
+    r"[nN]umeros?|[tT]elephones?|[tT]emoins?|[dD]egats?|[hH]opita(?:l|ux)|Herault|Beziers|Sete|[mM]eteo|[bB]lesses|"
+    r"[iI]nterpelles|[eE]vacues?|[fF]oret|[dD]epartement|[rR]egion))(?![\w-])"
+)
 _CAPITALS: Final = 4  # words. An abbreviation or two are no shouting.
 _WORD: Final = re.compile(r"[^\W\d_]{2,}+")
 
@@ -60,14 +69,15 @@ def capitals_rare(context: CheckContext) -> Iterator[Remark]:
     levels=(Level.ADVISE,),
 )
 def signs_in_order(context: CheckContext) -> Iterator[Remark]:
-    """Warn of repeated signs, and of a missing space after a colon, a semicolon or a comma."""
-    for _, field, text in texts_of(context.message, "headline", "description", "instruction"):
+    """Warn of repeated signs, a missing space after a colon, a semicolon or a comma, and missing accents."""
+    for language, field, text in texts_of(context.message, "headline", "description", "instruction"):
         addresses = [(span.start, span.end) for span in spans_of(text) if span.kind == "url"]
         for pattern, reason, remedy in (
             (_REPEATED_SIGN, "repeats a sign", "Write it once."),
             (_MISSING_SPACE, "lacks a space after the sign", "Write the space."),
+            (_NO_ACCENT if language.partition("-")[0] == "fr" else None, "lacks its accents", "Write the accents."),
         ):
-            for match in pattern.finditer(text):
+            for match in pattern.finditer(text) if pattern else ():
                 if not any(start < match.end() and match.start() < end for start, end in addresses):
                     yield Remark(f"“{match[0]}” {reason}.", remedy, field=field, span=match.span())
 

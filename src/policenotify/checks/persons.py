@@ -34,6 +34,22 @@ _LONGEST_AGE: Final = 3  # figures
 _QUARTERS: Final = frozenset({"cite", "quartier", "residence", "lotissement"})
 _SOON: Final = 9  # words after the word for a victim in which an occupation is hers
 _WAS: Final = frozenset({"etait", "fut", "est", "comme"})
+_ONE: Final = frozenset({"un", "une", "le", "la", "l", "notre", "cette", "cet", "ce"})
+_OTHERS: Final = frozenset({"par", "d", "avec", "aux", "les", "des", "chez", "contre", "au", "du", "de"})
+_WORKS: Final = ("travail", "exer", "tien", "tena", "ger", "dirig")
+_DEAD: Final = (
+    "deced",
+    "mort",
+    "disparu",
+    "tue",
+    "agresse",
+    "poignard",
+    "noye",
+    "assassin",
+    "heurte",
+    "percute",
+    "renverse",
+)
 _IDENTITY: Final = ("job", "kin", "offspring", "home")
 
 
@@ -85,6 +101,8 @@ def no_minor_identified(context: CheckContext) -> Iterator[Hit]:
             yield Hit(part.field, part.span(Match(name.first, name.end)), covered=covered)
         judicial = message.category in _SEARCHES | {Category.ARREST, Category.WITNESS_APPEAL, Category.POLICE_OPERATION}
         for match in (*_named_places(part, quarters=judicial), *part.found.get("form", ()), *part.found.get("kin", ())):
+            yield Hit(part.field, part.span(match), covered=covered)
+        for match in part.found.get("home", ()) if judicial and aged else ():
             yield Hit(part.field, part.span(match), covered=covered)
         for match in part.found.get("runaway", ()):
             yield Hit(part.field, part.span(match), Level.SECOND, "runaway", covered)
@@ -165,7 +183,7 @@ def no_victim_identified(context: CheckContext) -> Iterator[Hit]:
             for name in _names_within(context, part, range(start, end)):
                 yield Hit(part.field, part.span(Match(name.first, name.end)), covered=covered)
             word = tokens[match.first].word
-            dead = word.startswith(("deced", "mort", "disparu"))
+            dead = word.startswith(_DEAD)
             if (
                 not (dead or word.startswith(("victime", "defunt", "otage", "ex", "plaignant")))
                 or context.message.category in PREVENTION
@@ -173,9 +191,22 @@ def no_victim_identified(context: CheckContext) -> Iterator[Hit]:
                 continue
             for kind in ("job", "home"):
                 for other in part.within(kind, range(match.end, min(sentence.stop, match.end + _SOON))):
-                    # *Mort malgré les soins d'un médecin* tells another person's occupation.
-                    if not dead or kind == "home" or tokens[other.first - 1].word in _WAS:
+                    if kind == "home" or _is_hers(part, other, dead=dead):
                         yield Hit(part.field, part.span(other), covered=covered)
+
+
+def _is_hers(part: TextPart, job: Match, *, dead: bool) -> bool:
+    """Return True if an occupation is the victim's. *Mort malgré les soins d'un médecin* is about another person's."""
+    tokens, at = part.folded.tokens, job.first
+    if job.end > at + 1 and tokens[at].word.startswith(_WORKS):
+        return True
+    at -= tokens[at - 1].word in _ONE
+    before = tokens[at - 1].word
+    if not dead:
+        return before not in _OTHERS
+    beside = "," in part.folded.text[tokens[at - 1].end : tokens[at].start]
+    from_there = job.end < len(tokens) and tokens[job.end].word in {"de", "du", "d", "en", "des", "chez", "au"}
+    return before in _WAS or (beside and (from_there or job.end == len(tokens) or _stops(part, job.end)))
 
 
 def _names_within(context: CheckContext, part: TextPart, tokens: range) -> list[PersonName]:
@@ -216,6 +247,18 @@ def no_officer_named(context: CheckContext) -> Iterator[Hit]:
     for part in context.parts:
         for name in context.persons[part.field] if in_text(part) else ():
             yield Hit(part.field, part.span(Match(name.first, name.end)), covered=covered)
+        for match in _named_by_rank(part) if in_text(part) else ():
+            yield Hit(part.field, part.span(match), covered=covered)
+
+
+def _named_by_rank(part: TextPart) -> Iterator[Match]:
+    """Yield a rank with the name behind it, and not in a street: `l'adjudant Morel`."""
+    tokens = part.folded.tokens
+    for rank in part.found.get("service_rank", ()):
+        named = rank.end < len(tokens) and tokens[rank.end].capital and not _stops(part, rank.end)
+        of_place = any(part.words.holds("street", token.word) for token in tokens[max(0, rank.first - 2) : rank.first])
+        if named and not (of_place or part.in_capitals or part.within("unit", range(rank.end, rank.end + 1))):
+            yield Match(rank.first, rank.end + 1)
 
 
 def is_unit(part: TextPart, match: Match) -> bool:

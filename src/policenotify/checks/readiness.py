@@ -11,9 +11,11 @@ from policenotify.checks.words import TextPart
 from policenotify.text.spans import spans_of
 
 _MARKS: Final = re.compile(
-    r"(?<!\w)(?:xx+[h:]x{0,2}|xx+)(?!\w)|\?{4,}|_{4,}"
+    r"(?<!\w)(?:xx+[h:]x{0,2}|xx+|jj ?/ ?mm(?: ?/ ?aa(?:aa)?)?|h{1,2}hm{2}|hh ?: ?mm)(?!\w)|\?{4,}|(?<!\w)_{2,}"
+    r"|(?<!\w)(?:a|de|rue|vers|du|au|avenue|le) \?+|\[[^\[\]]{0,30}\?\]"
     r"|\{{1,2} {0,2}[a-z_]\w{0,30} {0,2}\}{1,2}|<[a-z_]{2,30}>|\[ {0,3}_{0,3} {0,3}\]"
 )
+_MAY_MARK: Final = re.compile(r"[?_{<\[]|xx|mm")  # what any of them has
 # Not `L1bis`.
 _WITH_FIGURES: Final = re.compile(r"(?<![\w@#.])[^\W_]*[^\W\d_]\d{1,2}(?!(?:bis|ter|quater)(?!\w))[^\W\d_][^\W_]*")
 _HIDDEN: Final = 2  # words with figures between their letters
@@ -27,7 +29,7 @@ def text_finished(context: CheckContext) -> Iterator[Hit]:
     for part in context.parts:
         yield from _unreadable(part)
         folded = part.folded
-        for mark in _MARKS.finditer(folded.text):
+        for mark in _MARKS.finditer(folded.text) if _MAY_MARK.search(folded.text) else ():
             if mark[0] != "xx" or folded.typed(*mark.span()).isupper():
                 yield Hit(part.field, folded.span(*mark.span()))
         for match in (*part.found.get("unfinished", ()), *part.found.get("test", ())):
@@ -36,7 +38,8 @@ def text_finished(context: CheckContext) -> Iterator[Hit]:
                 yield Hit(part.field, part.span(match))
         for match in part.found.get("placeholder", ()):
             start, end = folded.tokens[match.first].start, folded.tokens[match.end - 1].end
-            if folded.text[start - 1 : start] == "[" and folded.text[end : end + 1] == "]":
+            around = folded.text[max(0, start - 1) : start] + folded.text[end : end + 1]
+            if around == "[]" or (around == "()" and match.end > match.first + 1):
                 yield Hit(part.field, folded.span(start - 1, end + 1))
 
 

@@ -198,20 +198,18 @@ def _forms(word: str) -> tuple[str, ...]:
 def _phrases(entry: str) -> frozenset[tuple[str, ...]]:
     """Return the phrases that an entry stands for, each as its words."""
     phrases = [entry]
-    while any("(" in phrase for phrase in phrases):
+    while any(map(_CHOICE.search, phrases)):
         phrases = list(dict.fromkeys(written for phrase in phrases for written in _written_out(phrase)))
     # A star would end a word for the folding.
     texts = (FoldedText(phrase.replace("*", _STAR)) for phrase in phrases)
     return frozenset(tuple(token.word.replace(_STAR, "*") for token in text.tokens) for text in texts)
 
 
-def _written_out(phrase: str) -> Iterator[str]:
-    """Yield a phrase with each choice of its first innermost brackets."""
+def _written_out(phrase: str) -> list[str]:
+    """Return a phrase with each choice of its first innermost brackets."""
     choice = _CHOICE.search(phrase)
-    for chosen in choice[1].split("|") if choice else ():
-        yield f"{phrase[: choice.start()]}{chosen}{phrase[choice.end() :]}" if choice else phrase
-    if not choice:
-        yield phrase
+    start, end = choice.span() if choice else (0, 0)
+    return [f"{phrase[:start]}{chosen}{phrase[end:]}" for chosen in (choice[1].split("|") if choice else ("",))]
 
 
 @cache

@@ -309,14 +309,15 @@ def _fold_name(name: str) -> str:
     return _fold(" ".join(name.split()))
 
 
-def _codes_of(text: str) -> list[str]:
+@lru_cache(maxsize=1024)
+def _codes_of(text: str) -> tuple[str, ...]:
     """Return the codes of the lines of `_names` that hold this text."""
     names, codes, at = _names(), [], 0
     while (at := names.find(text, at)) >= 0:
         end = names.index("\n", at + 1)
         codes.append(names[names.rindex("\t", at, end) + 1 : end])
         at = end
-    return codes
+    return tuple(codes)
 
 
 def _read(codes: Iterable[str], department: str | None) -> list[Commune]:

@@ -65,3 +65,13 @@ def test_a_desk_adds_to_a_list_removes_from_it_and_switches_it_off() -> None:
 def test_a_language_without_lists_has_those_of_every_language() -> None:
     assert "unfinished" in Vocabulary().of("oc").find(FoldedText("TODO"))
     assert "guilt" not in Vocabulary().of("oc").entries
+
+
+def test_an_hour_before_an_article_is_no_spelt_word() -> None:
+    assert FoldedText("dès 21 h à l'entrée").text == "des 21 h a l'entree"
+
+
+def test_the_cache_of_words_met_is_emptied_when_it_is_full() -> None:
+    lists = WordLists({"guilt": ("coupable",)})
+    assert not any(lists.holds("guilt", f"mot{number}") for number in range(5_001))
+    assert lists.holds("guilt", "coupable")

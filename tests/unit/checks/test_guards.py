@@ -12,7 +12,7 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from policenotify.checks import CHECKS, Vocabulary, WordListChange, run_checks
+from policenotify.checks import CHECKS, CheckContext, Vocabulary, WordListChange, quotable_texts, run_checks
 from policenotify.findings import Level
 from policenotify.model.message import Message
 from tests.support import corpus
@@ -50,13 +50,24 @@ def test_messages_that_the_rules_were_not_tuned_on() -> None:
 def test_the_corpus_of_a_stranger_stays_found() -> None:
     """Looked at once on 26 November 2026 (figures in the file). This holds what was mended after it."""
     entries = corpus.read("held_out_3")
-    assert {entry.code for entry in entries if entry.missed} <= {"PN215", "PN218"}
+    assert [entry.text for entry in entries if entry.missed] == []
+    assert [entry.text for entry in entries if entry.false_alarm] == []
+
+
+@pytest.mark.parametrize("name", ["rephrased", "rephrased_2"])
+def test_ordinary_rephrasings_are_found(name: str) -> None:
+    entries = corpus.read(name)
+    assert [entry.text for entry in entries if entry.missed] == []
     assert [entry.text for entry in entries if entry.false_alarm] == []
 
 
 @pytest.mark.parametrize(
     ("code", "category", "text"),
     [
+        ("PN202", "arrest", "La directrice du Crédit Agricole a été entendue."),
+        ("PN208", "missing_person", "Appelez sa tante au +48 22 123 45 67."),
+        ("PN211", "fire", "Une habitante enceinte a été évacuée."),
+        ("PN310", "fire", "Plus d'informations : bit.ly/abc"),
         ("PN201", "arrest", "Deux hommes ont saccagé puis pillé un magasin."),
         ("PN201", "arrest", "Les pillards de la zone commerciale ont été interpellés."),
         ("PN202", "arrest", "La présidente du club de rugby a été entendue."),
@@ -80,6 +91,15 @@ def test_a_sibling_of_what_the_stranger_found(code: str, category: str, text: st
     ("category", "text"),
     [
         ("traffic_accident", "Un homme est mort malgré les soins d'un médecin."),
+        ("arrest", "On ne a 3 choix."),
+        ("road_closure", "Les travaux de #%s sont finis." % ("abc" * 30)),
+        ("police_operation", "Les policiers occupent la rue et surveillent la place. Le toit est intact."),
+        ("arrest", "Il les a volontairement aidés. La foudre a frappé."),
+        ("arrest", "Frappé à la tête, un homme a été soigné. Volé : un vélo."),
+        ("arrest", "Théâtre : la marionnette de Guignol de Lyon."),
+        ("traffic_accident", "Immatriculation masquée par un autocollant."),
+        ("traffic_accident", "Une pièce de xx euros."),
+        ("road_safety", "Éthylotests offerts place de la Comédie."),
         ("police_operation", "Plaque tournante du trafic : 135 euros saisis."),
         ("arrest", "Deux RIB et un IBAN falsifiés ont été saisis."),
         ("arrest", "L'heure de la conférence reste à préciser."),
@@ -89,6 +109,39 @@ def test_a_sibling_of_what_the_stranger_found(code: str, category: str, text: st
 def test_a_harmless_sibling_passes(category: str, text: str) -> None:
     found = run_checks(context(category=category, lifecycle={}, headline=text, basis=[{"who": "prosecutor"}]))
     assert not [one for one in found if one.code[:3] in {"PN2", "PN3"} or one.code == "PN423"]
+
+
+def test_pictures_of_minors_and_their_translated_descriptions_are_judged() -> None:
+    found = run_checks(
+        context(
+            category="missing_person",
+            headline="Une fille de 12 ans a disparu",
+            images=[{"alt": "Un blouson bleu sur un banc", "digest": "0" * 64}],
+            translations=[{"language": "fr-CA", "headline": "Disparition", "alts": ["Une fillette souriante"]}],
+        )
+    )
+    assert {("PN203", "images.0"), ("PN215", "translations.fr-CA.alts.0")} <= {(one.code, one.field) for one in found}
+
+
+def test_texts_that_lost_a_house_number_are_not_quoted() -> None:
+    message = context(headline="Accident", description="Rue Foch").message
+    cut = next(iter(run_checks(context(headline="XXX"))))
+    texts = quotable_texts(message, [replace(cut, field="description", span=None)])
+    assert (texts["headline"], "description" in texts) == ("Accident", False)
+
+
+def test_without_a_gazetteer_no_name_is_a_place() -> None:
+    usual = context(category="arrest", headline="Accident à Lyon de Pierre Vidal", basis=[{"who": "prosecutor"}])
+    plain = CheckContext(
+        message=usual.message,
+        profile=usual.profile,
+        history=usual.history,
+        is_commune=usual.is_commune,
+        zone=usual.zone,
+        now=usual.now,
+    )
+    assert {"PN202"} <= {finding.code for finding in run_checks(plain)}
+    assert "PN417" not in {finding.code for finding in run_checks(plain)}
 
 
 def test_the_corpus_has_an_example_of_every_guard() -> None:

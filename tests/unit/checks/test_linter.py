@@ -183,6 +183,30 @@ def test_every_check_has_an_example_that_passes_and_one_that_fails() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("code", "fields"),
+    [
+        ("PN416", {"description": "Prochain point à 18h.", "next_update_at": None}),
+        ("PN413", {"description": "Merci à #%s." % ("police" * 20)}),
+        ("PN407", {"description": "Une matinée de frisbee, offre Free, mot-dièse #Melee, site melee.fr, Pedigree."}),
+        ("PN417", {"headline": "Bouchon à Saint-Roch"}),
+    ],
+)
+def test_what_needs_no_advice_gets_none(code: str, fields: dict[str, Any]) -> None:
+    assert code not in {finding.code for finding in run_checks(context(**fields))}
+
+
+@pytest.mark.parametrize(
+    ("code", "fields"),
+    [
+        ("PN407", {"description": "La rue est coupee, manifestation declaree à la Comedie."}),
+        ("PN417", {"headline": "Accident à Lille entre deux voitures"}),
+    ],
+)
+def test_what_a_stranger_found_is_advised(code: str, fields: dict[str, Any]) -> None:
+    assert code in {finding.code for finding in run_checks(context(**fields))}
+
+
 def test_every_code_of_the_package_is_in_the_reference() -> None:
     """With level, rule, source, an example that passes, one that fails, why and remedy."""
     root = Path(__file__).parents[3]
