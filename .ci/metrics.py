@@ -43,7 +43,7 @@ FORBIDDEN = re.compile(
 )
 _QUOTED = re.compile(r"```.*?```|`[^`\n]*`|\"[^\"\n]*\"|«[^»]*»|“[^”]*”|\]\([^)\n]*\)", re.DOTALL)
 _PARTICIPLES = re.compile(r"^_?\w*(?:ing|ed|en)$")
-_NOUNS = {"wording", "token", "screen", "open", "children", "seed", "feed", "string"}
+_NOUNS = {"wording", "token", "screen", "open", "children", "seed", "feed", "json_feed", "drawing", "string"}
 
 
 def modules() -> dict[str, Path]:

@@ -21,6 +21,7 @@ OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
     "email": {"url": "mailtos://police.example?from=alertes@police.example"},
     "sms": {"url": "octopush://POLICE34:login@x.example/key/{recipient}"},
     "apprise": {"url": "json://localhost"},
+    "feed": {"url": "https://alertes.police.example/", "publisher": "Police", "folder": "/srv/alertes"},
 }
 """The required options of each network."""
 
@@ -46,6 +47,10 @@ def as_shown(name: str) -> ChannelConfig:
     return replace(channel, capabilities=network_info(network(name), "").capabilities or channel.capabilities)
 
 
+def _needs(name: str) -> str:
+    return "" if name == "feed" else f" It needs the extra `{name}`."
+
+
 def _tables() -> Iterator[str]:
     channels = [as_shown(name) for name in OPTIONS]
     yield from ("", f"| | {' | '.join(channel.name for channel in channels)} |", f"|---|{'---|' * len(channels)}")
@@ -54,7 +59,7 @@ def _tables() -> Iterator[str]:
     for channel in channels:
         offered = network(channel.name)
         shown = network_info(offered, "")
-        yield from ("", f"## {channel.name}", "", f"{shown.about} It needs the extra `{channel.name}`.")
+        yield from ("", f"## {channel.name}", "", f"{shown.about}{_needs(channel.name)}")
         yield from ("", "| option | value | default | meaning |", "|---|---|---|---|", *map(_option, shown.options))
 
 

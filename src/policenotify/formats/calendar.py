@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import urlsplit
 
 from policenotify.formats.feed import Feed, Thread
 from policenotify.formats.item import Item
@@ -50,7 +49,7 @@ def _event(feed: Feed, thread: Thread) -> Iterator[str]:
     changed = max(item.withdrawn_at or item.published_at for item in thread.items)
     yield from (
         "BEGIN:VEVENT",
-        f"UID:{thread.id}@{urlsplit(feed.site.url).hostname}",
+        f"UID:{thread.items[0].urn.removeprefix('urn:uuid:')}",  # RFC 7986, section 5.3
         f"DTSTAMP:{_utc(changed)}",
         f"CREATED:{_utc(thread.items[0].published_at)}",
         f"LAST-MODIFIED:{_utc(changed)}",

@@ -58,7 +58,7 @@ class Site:
         publisher: The service's name.
         language: BCP 47.
         zone: The readers' time zone.
-        hubs: WebSub hubs that are told of each change.
+        hubs: WebSub hubs to notify of each change.
         formats: The formats that are drawn, for the links among them.
     """
 
@@ -166,7 +166,7 @@ class Entry:
     Attributes:
         item: The item. A withdrawn one has no words.
         url: Its page.
-        title: Its title, with what became of it: `[TERMINÉ] …`. That of a withdrawn item tells that it is withdrawn.
+        title: Its title, with what became of it: `[TERMINÉ] …`. That of a withdrawn item states that it is withdrawn.
         text: Its text, which begins with what became of it: `Terminé à 18h55.`
         note: That first sentence alone. Empty for an item that nothing amends.
         updated_at: When it was published or last amended. No two entries of a feed share it.

@@ -60,6 +60,9 @@ class Html(str):
     __slots__ = ()
 
 
+_NOT_FOR_SEARCH: Final = Html('<meta name="robots" content="noindex">')
+
+
 def thread_files(feed: Feed, thread: Thread) -> Mapping[str, bytes]:
     """Return the pages of a thread: one for each message, and one for the incident."""
     entries = [feed.entry(thread, item) for item in thread.items]
@@ -92,6 +95,7 @@ def index_files(feed: Feed) -> Mapping[str, bytes]:
         lines = [_line(entry, site, f"m/{entry.item.id}.html") for entry in feed.entries]
         content = _join(content, _tag("section", _tag("h2", words.all_messages), _tag("ul", *lines)))
     head = _join(
+        _NOT_FOR_SEARCH if feed.exercise else "",
         _alternates(site),
         *_open_graph(site, feed.title, url=site.url, kind="website", language=site.language),
     )
@@ -118,7 +122,7 @@ def embed(feed: Feed) -> bytes:
         "" if feed.open else _tag("p", words.no_open_incident),
         _tag("ul", *lines) if lines else "",
     )
-    head = _join(_tag("meta", http_equiv="refresh", content="60"), _tag("meta", name="robots", content="noindex"))
+    head = _join(_tag("meta", http_equiv="refresh", content="60"), _NOT_FOR_SEARCH)
     return _document(site.language, feed.title, head, _tag("main", content, class_="embed"), root="")
 
 
@@ -157,7 +161,7 @@ def _message_page(feed: Feed, thread: Thread, entry: Entry) -> bytes:
         else "",
         _alternates(site),
         *_open_graph(site, entry.title, url=entry.url, kind="article", language=item.language, entry=entry),
-        _data_block(_announcement(site, thread, entry)),
+        _for_search(site, thread, entry),
     )
     return _page(feed, item.language, entry.title, head, _join(article, incident), root="../")
 
@@ -184,10 +188,7 @@ def _incident_page(feed: Feed, thread: Thread, entries: Sequence[Entry]) -> byte
         )
         for entry in reversed(shown)
     ]
-    state = {
-        IncidentStatus.OPEN: words.open_incidents,
-        IncidentStatus.STANDALONE: "",
-    }.get(thread.status, first.note)
+    state = first.note if thread.final else ""
     content = _join(
         _exercise(words) if newest.item.message.exercise else "",
         _tag("h1", first.title, dir="auto"),
@@ -199,7 +200,7 @@ def _incident_page(feed: Feed, thread: Thread, entries: Sequence[Entry]) -> byte
         _tag("link", rel="canonical", href=url),
         _alternates(site),
         *_open_graph(site, first.title, url=url, kind="article", language=first.item.language, entry=newest),
-        _data_block(_announcement(site, thread, newest)),
+        _for_search(site, thread, newest),
     )
     return _page(feed, first.item.language, first.title, head, content, root="../")
 
@@ -208,8 +209,7 @@ def _withdrawn_page(feed: Feed, language: str, at: datetime, more: str = "") -> 
     """Return what stands at the address of something that was taken down."""
     words = words_in(language)
     content = _join(_tag("h1", words.withdrawn), _tag("p", _time(at, words, feed.site), class_="when"), more)
-    head = _tag("meta", name="robots", content="noindex")
-    return _page(feed, language, words.withdrawn, head, content, root="../")
+    return _page(feed, language, words.withdrawn, _NOT_FOR_SEARCH, content, root="../")
 
 
 def _page(feed: Feed, language: str, title: str, head: Html, content: Html, *, root: str) -> bytes:
@@ -334,6 +334,12 @@ def _open_graph(
             properties["og:image:alt"] = picture.alt
     for name, content in properties.items():
         yield _tag("meta", property=name, content=content)
+
+
+def _for_search(site: Site, thread: Thread, entry: Entry) -> Html:
+    """Return what search engines read. They would show an exercise as if it took place."""
+    exercise = entry.item.message.exercise
+    return _NOT_FOR_SEARCH if exercise else _data_block(_announcement(site, thread, entry))
 
 
 def _announcement(site: Site, thread: Thread, entry: Entry) -> dict[str, object]:

@@ -30,10 +30,8 @@ class Words:
     all_messages: str
     incident: str
     published: str
-    more: str
     exercise: str
     exercise_note: str
-    updated: str
     feeds: str
     languages: str
 

@@ -20,7 +20,7 @@ from policenotify.channel import Post, PostRef
 from policenotify.journal.clock import SystemClock
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
-from policenotify.networks.feed.channel import Feed
+from policenotify.networks.feed.channel import PublicFeed
 from policenotify.testing import InMemoryStateStore
 
 URL = "https://alertes.police.example/"
@@ -34,12 +34,12 @@ PATIENCE = 120.0  # seconds for all of them
 pytestmark = pytest.mark.crash
 
 
-def _feed(folder: Path) -> Feed:
+def _feed(folder: Path) -> PublicFeed:
     # Each process has a store of its own, as two installations on one folder have.
-    return Feed(url=URL, folder=folder, publisher="Police", clock=SystemClock(), store=InMemoryStateStore())
+    return PublicFeed(url=URL, folder=folder, publisher="Police", clock=SystemClock(), store=InMemoryStateStore())
 
 
-def _send(feed: Feed, writer: str, number: int, refs: list[PostRef]) -> PostRef:
+def _send(feed: PublicFeed, writer: str, number: int, refs: list[PostRef]) -> PostRef:
     incident, stage = f"{writer} {number // 3}", STAGES[number % 3]
     if stage is Stage.OPENING:
         refs.clear()

@@ -10,8 +10,8 @@ from hypothesis import given
 from policenotify.channel import Post
 from policenotify.errors import Refused, UnsupportedVersion
 from policenotify.formats.item import Item
-from policenotify.model.lifecycle import Stage
 from policenotify.model.cap import Precision
+from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.testing import strategies
 from tests.support.feed_items import NOW, digest, make_item

@@ -221,7 +221,7 @@ def test_what_became_of_a_message_stands_above_its_text(stage: Stage, note: str)
     assert words_of(tree, "h1") == [words_of(tree, "title")[0].removesuffix(" · Police nationale de l'Hérault")]
     assert "expires" in _data(tree) or stage is Stage.CORRECTION
     state = [each.text for each in pages[f"i/{THREAD}.html"].iter("p") if each.get("class") == "banner"]
-    assert state == (["En cours"] if stage is Stage.CORRECTION else [note])
+    assert state == ([] if stage is Stage.CORRECTION else [note])
 
 
 def test_an_incident_has_a_page_with_all_its_messages_the_last_first() -> None:
@@ -245,7 +245,7 @@ def test_the_index_names_the_open_incidents_first() -> None:
     tree = _pages(make_feed(*fire, *scam))["index.html"]
 
     assert words_of(tree, "h1") == [SITE.title]
-    assert words_of(tree, "h2") == ["En cours", "Tous les messages"]
+    assert words_of(tree, "h2") == ["En cours et à venir", "Tous les messages"]
     [article] = tree.iter("article")
     assert next(article.iter("a")).get("href") == f"i/{fire[0].thread}.html"
     assert len([*tree.iter("li")]) >= 2
@@ -254,8 +254,8 @@ def test_the_index_names_the_open_incidents_first() -> None:
 def test_an_empty_feed_has_pages_too() -> None:
     pages = _pages(make_feed())
 
-    assert "Aucun événement en cours." in words_of(pages["index.html"], "p")
-    assert "Aucun événement en cours." in words_of(pages["embed.html"], "p")
+    assert "Aucun événement en cours ni à venir." in words_of(pages["index.html"], "p")
+    assert "Aucun événement en cours ni à venir." in words_of(pages["embed.html"], "p")
 
 
 def test_the_frame_reloads_itself_and_opens_links_outside() -> None:
@@ -272,7 +272,7 @@ def test_the_frame_shows_the_end_for_two_days() -> None:
     tree = _pages(make_feed(*items))["embed.html"]
 
     assert [line.get("class") for line in tree.iter("li")] == ["over"]
-    assert "Aucun événement en cours." in words_of(tree, "p")
+    assert "Aucun événement en cours ni à venir." in words_of(tree, "p")
     assert _pages(make_feed(*items, now=items[-1].published_at + timedelta(days=3)))["embed.html"].find(".//li") is None
 
 
@@ -290,6 +290,15 @@ def test_exercises_are_marked_on_every_page() -> None:
         assert ["".join(each.itertext()) for each in banners] == [
             "EXERCICE Ceci est un exercice : rien de tel n'a lieu."
         ], path
+
+
+def test_no_search_engine_takes_an_exercise_for_an_announcement() -> None:
+    [item] = _thread(_OPENING.model_copy(update={"exercise": True}))
+    pages = _pages(make_feed(item))
+
+    for path in pages:
+        assert _metas(pages[path])["robots"] == "noindex"
+        assert [*pages[path].iter("script")] == []
 
 
 def test_a_withdrawn_message_leaves_a_page_without_its_words() -> None:
@@ -378,9 +387,9 @@ def test_no_text_becomes_markup(texts: list[str], exercise: bool) -> None:  # no
     for tree in pages.values():
         assert [*_allowed(tree)]
     page = pages[f"m/{item.id}.html"]
-    assert len([*page.iter("script")]) == 1
+    assert len([*page.iter("script")]) == (not exercise)
     assert len([*page.iter("h1")]) == 1
-    assert _data(page)["category"] == "fire"
+    assert exercise or _data(page)["category"] == "fire"
     assert set(pages) == set(expected)
 
 
@@ -398,5 +407,6 @@ def test_no_page_shows_the_dispatch_id_or_a_finer_place(message: Message) -> Non
         if path.startswith(("m/", "i/")):
             assert bool(banners) is message.exercise
     point = blurred.location and blurred.location.point
-    geo = _data(pages[f"m/{item.id}.html"]).get("spatialCoverage", {}).get("geo")
+    data = {} if message.exercise else _data(pages[f"m/{item.id}.html"])
+    geo = data.get("spatialCoverage", {}).get("geo")
     assert geo is None or (point and geo["latitude"] == point.latitude)

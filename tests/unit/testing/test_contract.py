@@ -226,7 +226,7 @@ def test_only_claimed_capabilities_are_tested() -> None:
     assert asked(Deletes) - asked(Nothing) == {"test_delete_removes_the_post"}
     assert asked(Nothing) - asked(Deletes) == {"test_wrong_credentials_raise_blocked"}
     assert asked(Again) == asked(Deletes)
-    assert len(asked(ChannelContract)) - len(asked(Nothing)) == 16
+    assert len(asked(ChannelContract)) - len(asked(Nothing)) == 18
     assert vars(Nothing)["test_delete_removes_the_post"] == NOT_CLAIMED
 
 

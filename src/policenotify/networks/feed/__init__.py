@@ -1,5 +1,5 @@
 """The network `feed`: files for any web server."""
 
-from policenotify.networks.feed.channel import Feed
+from policenotify.networks.feed.channel import PublicFeed
 
-__all__ = ["Feed"]
+__all__ = ["PublicFeed"]

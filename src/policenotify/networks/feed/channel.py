@@ -8,18 +8,20 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request, StateStore
 from policenotify.errors import (
     Blocked,
     ChannelError,
     JournalError,
+    MissingExtra,
     Refused,
     SettingsError,
     Unavailable,
@@ -32,9 +34,11 @@ from policenotify.formats.feed import Site, picture_path
 from policenotify.formats.item import Item
 from policenotify.formats.roads import TRAFFIC_FORMATS
 from policenotify.networks.feed.folder import Folder
+from policenotify.networks.feed.s3 import BucketStore
 from policenotify.networks.feed.store import DirectoryStore, Store
 from policenotify.networks.feed.websub import ping
 from policenotify.text import Budget
+from policenotify.transport import is_secure_url
 from policenotify.validation import did_you_mean
 
 _LEASE: Final = "draw"
@@ -55,7 +59,7 @@ _CAPABILITIES: Final = Capabilities(
 
 
 @forget_locals_of
-class Feed:
+class PublicFeed:
     """A feed of files that any web server can serve.
 
     One JSON file in `items/` is one post, and all other files are drawn from the items: Atom, RSS, JSON Feed, a page
@@ -66,13 +70,19 @@ class Feed:
 
     Args:
         url: The public address of the folder, such as `https://alertes.police.example/`.
-        folder: The directory that the web server serves. It must exist.
         publisher: The service's name.
+        folder: The directory that the web server serves. It must exist.
+        bucket: A bucket in place of a folder. It needs the extra `s3`.
+        prefix: The folder in the bucket.
+        endpoint: The address of the object store. Empty: Amazon's.
+        region: The region of the bucket.
+        access_key: The id of a key that may read, write and list there.
+        secret_key: The key.
         title: The feed's title. By default the publisher.
         formats: The files that are drawn. Traffic partners take `cifs` and `datex` by agreement only.
         language: The feed's language, BCP 47.
         zone: The readers' time zone.
-        hubs: WebSub hubs that are told of each change.
+        hubs: WebSub hubs to notify of each change.
         timeout: Seconds to wait for another process that is writing, and for a hub.
         clock: The time.
         store: Shared by all processes of the installation, so that one at a time draws.
@@ -85,8 +95,14 @@ class Feed:
         self,
         *,
         url: str,
-        folder: Path,
         publisher: str,
+        folder: Path | None = None,
+        bucket: str = "",
+        prefix: str = "",
+        endpoint: str = "",
+        region: str = "us-east-1",
+        access_key: SecretStr | None = None,
+        secret_key: SecretStr | None = None,
         title: str = "",
         formats: tuple[str, ...] = DEFAULT,
         language: Annotated[str, Field(pattern=_LANGUAGE)] = "fr",
@@ -106,8 +122,14 @@ class Feed:
             readers_zone = ZoneInfo(zone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise SettingsError(f"zone: {zone!r} is not a time zone, such as 'Europe/Paris'") from error
-        if not folder.is_absolute():
+        if (folder is None) is not bool(bucket):
+            raise SettingsError("folder: give a folder or a bucket, and not both")
+        if folder is not None and not folder.is_absolute():
             raise SettingsError("folder: must be an absolute path, because each process has its own working directory")
+        if bucket and find_spec("obstore") is None:
+            raise MissingExtra("A feed in a bucket", "s3")
+        if endpoint and not is_secure_url(endpoint):
+            raise SettingsError("endpoint: must be https://…, without user and password")
         self._account = parts.rstrip("/")
         self._site = Site(
             url=url.rstrip("/") + "/",
@@ -121,11 +143,23 @@ class Feed:
         self._timeout = timeout
         self._state = store
         self._clock = clock
-        self._files: Store = DirectoryStore(folder, wait=timeout, clock=clock)
+        self._files: Store = (
+            DirectoryStore(folder, wait=timeout, clock=clock)
+            if folder is not None
+            else BucketStore(
+                bucket=bucket,
+                prefix=prefix,
+                endpoint=endpoint,
+                region=region,
+                access_key=access_key.get_secret_value() if access_key else "",
+                secret_key=secret_key.get_secret_value() if secret_key else "",
+                timeout=timeout,
+            )
+        )
         self._folder = Folder(self._files, self._site, account=self._account, clock=clock)
 
     def __repr__(self) -> str:
-        return f"Feed({getattr(self, '_account', 'not opened')})"
+        return f"PublicFeed({getattr(self, '_account', 'not opened')})"
 
     @property
     def capabilities(self) -> Capabilities:
@@ -165,7 +199,7 @@ class Feed:
             self._folder.check_owner(exercise=item.message.exercise)
             if self._folder.add(item):
                 self._draw_certainly_written()
-        self._tell_hubs()
+        self._notify_hubs()
         return self._ref(item)
 
     def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:  # noqa: ARG002 - a key belongs to one post
@@ -180,7 +214,7 @@ class Feed:
         with self._exclusive():
             if self._folder.withdraw(ref.id):
                 self._draw_certainly_written()
-        self._tell_hubs()
+        self._notify_hubs()
 
     def whoami(self) -> Account:
         """Prove that the folder can be written. See `Channel.whoami`."""
@@ -198,7 +232,7 @@ class Feed:
         with self._exclusive():
             written = self._folder.draw(everything=True)
         if written:
-            self._tell_hubs()
+            self._notify_hubs()
         return written
 
     def close(self) -> None:
@@ -232,7 +266,7 @@ class Feed:
             stack.enter_context(self._files.exclusive())
             yield
 
-    def _tell_hubs(self) -> None:
+    def _notify_hubs(self) -> None:
         ping(self._site.hubs, [self._site.file_url(name) for name in ("atom", "rss", "json")], timeout=self._timeout)
 
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -33,11 +33,12 @@ _ARCHIVE: Final = "archive"
 _OWNER: Final = ".policenotify.json"
 _DRAWN: Final = ".drawn.json"
 _VERSION: Final = 1  # of the two files above, and of what is drawn: a higher one draws everything again
+_ROUNDS: Final = 5  # of drawing, while another installation adds items
 _ITEM: Final = re.compile(r".*/[0-9a-f]{64}\.json")
 
 
 class Folder:
-    """The items of one feed. Whoever writes holds `Store.exclusive`.
+    """The items of one feed. The writing process holds `Store.exclusive`.
 
     Args:
         store: Where the files are.
@@ -114,8 +115,7 @@ class Folder:
             return False
         if path.startswith(_ARCHIVE):
             return True
-        threads = self._threads(self._items())
-        return self._drawn().get(item.thread) == self._print(threads[item.thread])
+        return item.key in self._state().get("items", ())
 
     def withdraw(self, name: ItemId) -> bool:
         """Leave nothing of an item but that it was there. Return False if there is no such item."""
@@ -150,6 +150,15 @@ class Folder:
         Args:
             everything: Draw all threads, also those in the archive.
         """
+        written: dict[str, None] = {}
+        for _ in range(_ROUNDS):
+            before = self._store.files(_ITEMS)
+            written.update(dict.fromkeys(self._draw_once(everything=everything)))
+            if self._store.files(_ITEMS).items() <= before.items():  # else another installation was as fast
+                break
+        return tuple(written)
+
+    def _draw_once(self, *, everything: bool) -> Sequence[str]:
         items = self._items(everything=everything)
         feed = Feed(self._site, tuple(items.values()), self._clock.now())
         prints = {name: self._print(each) for name, each in self._threads(items).items()}
@@ -160,7 +169,8 @@ class Folder:
         past = {thread.id for thread in feed.threads if feed.is_past(thread)}
         self._archive(items, past)
         current = {name: digest for name, digest in prints.items() if name not in past}
-        self._store.replace(_DRAWN, _document({"schema_version": _VERSION, "threads": current}))
+        keys = sorted(item.key for item in items.values() if item.thread not in past)
+        self._store.replace(_DRAWN, _document({"items": keys, "schema_version": _VERSION, "threads": current}))
         return written
 
     def _archive(self, items: Mapping[str, Item], past: set[str]) -> None:
@@ -213,12 +223,16 @@ class Folder:
         return threads
 
     def _drawn(self) -> Mapping[str, str]:
-        """Return the state of each thread that is drawn. Empty if it was drawn in another way."""
+        """Return the fingerprint of each thread as it is drawn. Empty if it was drawn in another way."""
+        threads: Mapping[str, str] = self._state().get("threads", {})
+        return threads
+
+    def _state(self) -> dict[str, Any]:
         try:
-            document = json.loads(self._store.read(_DRAWN) or b"{}")
-            return document["threads"] if document["schema_version"] == _VERSION else {}
-        except (ValueError, LookupError, TypeError):
+            state = json.loads(self._store.read(_DRAWN) or b"{}")
+        except ValueError:
             return {}
+        return state if isinstance(state, dict) and state.get("schema_version") == _VERSION else {}
 
     def _print(self, items: list[Item]) -> str:
         """Return a fingerprint of a thread and of the way in which it is drawn."""

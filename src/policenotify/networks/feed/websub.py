@@ -1,4 +1,4 @@
-"""Tell WebSub hubs that a feed has changed."""
+"""Notify WebSub hubs of a changed feed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def ping(hubs: Sequence[str], topics: Sequence[str], *, timeout: float) -> None:
-    """Tell each hub which addresses have changed. A lost call is harmless: readers also ask by themselves.
+    """Notify each hub of the addresses that have changed. A lost call is harmless: readers also ask by themselves.
 
     Args:
         hubs: The addresses of the hubs.

@@ -108,7 +108,7 @@ class ContractCase:
         """Make a post later than all before, with the fields the channel supports."""
         self._count += 1
         can = channel.capabilities
-        fields = {
+        fields: dict[str, object] = {
             "key": sha256(str(self._count).encode()).hexdigest(),
             "account": channel.account,
             "stage": Stage.OPENING if self._count == 1 else Stage.UPDATE,

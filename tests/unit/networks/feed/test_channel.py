@@ -19,7 +19,7 @@ from policenotify.formats.feed import GONE, KEPT
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.networks.feed import store as store_module
-from policenotify.networks.feed.channel import Feed
+from policenotify.networks.feed.channel import PublicFeed
 from policenotify.testing import FakeClock, InMemoryStateStore
 from policenotify.testing.contract.texts import picture
 from tests.support.feed_items import THREAD, digest
@@ -35,7 +35,7 @@ class Desk:
         self.folder, self.clock = folder, clock
         folder.mkdir(exist_ok=True)
         defaults: dict[str, Any] = {"url": URL, "folder": folder, "publisher": "Police", "clock": clock, "store": store}
-        self.channel = Feed(**(defaults | options))
+        self.channel = PublicFeed(**(defaults | options))
         self.refs: list[PostRef] = []
 
     def post(self, stage: Stage, headline: str, **fields: Any) -> Post:
@@ -408,6 +408,9 @@ def test_an_item_in_both_places_is_one(desk: Desk) -> None:
         ("formats", ("atoms",), "formats: 'atoms' is not a format. Did you mean 'atom'"),
         ("zone", "Europe/Montpellier", "zone: 'Europe/Montpellier' is not a time zone"),
         ("folder", Path("feed"), "folder: must be an absolute path"),
+        ("folder", None, "folder: give a folder or a bucket"),
+        ("bucket", "alertes", "folder: give a folder or a bucket"),
+        ("endpoint", "http://store.example/", "endpoint: must be https"),
     ],
 )
 def test_a_wrong_option_is_named(desk: Desk, store: InMemoryStateStore, option: str, value: object, words: str) -> None:
@@ -419,7 +422,7 @@ def test_an_address_without_encryption_is_noted(desk: Desk, store: InMemoryState
     plain = Desk(desk.folder, desk.clock, store, url="http://alertes.police.example/flux")
     assert "not encrypted" in plain.channel.whoami().note
     assert plain.channel.account == "alertes.police.example/flux"
-    assert repr(plain.channel) == "Feed(alertes.police.example/flux)"
+    assert repr(plain.channel) == "PublicFeed(alertes.police.example/flux)"
 
 
 def test_entries_of_two_incidents_stand_in_the_order_of_publication(desk: Desk) -> None:

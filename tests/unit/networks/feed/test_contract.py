@@ -15,12 +15,23 @@ from typing import Any, ClassVar, Self
 from xml.etree import ElementTree as ET
 
 import pytest
+from pydantic import SecretStr
 
 from policenotify.channel import Channel
 from policenotify.networks.feed import store as store_module
-from policenotify.networks.feed.channel import Feed
-from policenotify.testing import ChannelContract, FakeClock, Fault, InMemoryStateStore, VisiblePost
+from policenotify.networks.feed.channel import PublicFeed
+from policenotify.testing import (
+    Answer,
+    ChannelContract,
+    FakeClock,
+    Fault,
+    HttpFixture,
+    InMemoryStateStore,
+    VisiblePost,
+)
 from policenotify.testing.contract.fixtures import Call
+from policenotify.testing.servers.http import Disconnect
+from policenotify.testing.servers.s3 import FakeS3Server
 
 URL = "https://alertes.police.example/"
 
@@ -61,11 +72,8 @@ class FeedFixture:
     @property
     def visible_posts(self) -> list[VisiblePost]:
         folder = self.folder if self.folder.exists() else self._elsewhere
-        if not (folder / "feed.json").exists():
-            return []
-        entries = json.loads((folder / "feed.json").read_bytes())["items"]
-        parents = _parents((folder / "feed.atom").read_bytes())
-        return [_seen(entry, parents, folder) for entry in reversed(entries) if entry["title"] != "Publication retirée"]
+        files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+        return seen({name: path.read_bytes() for name, path in files.items()})
 
     def fail_next(self, fault: Fault, call: Call = "post") -> None:
         del call  # all of them read and write the same folder
@@ -98,6 +106,15 @@ class FeedFixture:
         self._patch.setattr(store_module, "_force", failing)
 
 
+def seen(files: Mapping[str, bytes]) -> list[VisiblePost]:
+    """Return the posts of a feed as its readers see them."""
+    if "feed.json" not in files:
+        return []
+    entries = json.loads(files["feed.json"])["items"]
+    parents = _parents(files["feed.atom"])
+    return [_seen(entry, parents, files) for entry in reversed(entries) if entry["title"] != "Publication retirée"]
+
+
 def _parents(atom: bytes) -> Mapping[str, str]:
     names = {"a": "http://www.w3.org/2005/Atom", "t": "http://purl.org/syndication/thread/1.0"}
     return {
@@ -107,16 +124,16 @@ def _parents(atom: bytes) -> Mapping[str, str]:
     }
 
 
-def _seen(entry: dict[str, Any], parents: Mapping[str, str], folder: Path) -> VisiblePost:
+def _seen(entry: dict[str, Any], parents: Mapping[str, str], files: Mapping[str, bytes]) -> VisiblePost:
     images = findall(r'<img src="([^"]*)" alt="([^"]*)"', entry["content_html"])
     assert all(address.startswith(URL) for address, _ in images)
-    page = folder / entry["url"].removeprefix(URL)
-    assert page.exists(), "a link leads nowhere"
+    page = entry["url"].removeprefix(URL)
+    assert page in files, "a link leads nowhere"
     return VisiblePost(
         texts=(entry["title"], entry["content_text"]),
-        id=page.stem,
+        id=Path(page).stem,
         parents=(parents[entry["id"]],) if entry["id"] in parents else (),
-        pictures=tuple((unescape(alt), (folder / link.removeprefix(URL)).read_bytes()) for link, alt in images),
+        pictures=tuple((unescape(alt), files[link.removeprefix(URL)]) for link, alt in images),
     )
 
 
@@ -130,4 +147,58 @@ class TestFeed(ChannelContract):
         return FeedFixture()
 
     def open(self, network: FeedFixture) -> Channel:
-        return Feed(url=URL, folder=network.folder, publisher="Police", clock=network.clock, store=network.state_store)
+        return PublicFeed(
+            url=URL, folder=network.folder, publisher="Police", clock=network.clock, store=network.state_store
+        )
+
+
+class BucketFixture(HttpFixture):
+    """A bucket, as a reader of its feeds sees it."""
+
+    server: FakeS3Server
+    # A store takes every content and asks nobody to wait. The answer to a PUT has no body.
+    faults = frozenset(Fault) - {Fault.REFUSED, Fault.RATE_LIMITED, Fault.HTML_PAGE, Fault.TRUNCATED}
+    denial: ClassVar[Answer] = Answer(403, b"<Error><Code>AccessDenied</Code></Error>")
+
+    def __init__(self) -> None:
+        super().__init__(FakeS3Server())
+        self.routes = {
+            "post": ("PUT", "/alertes/items/*"),
+            "find": ("GET", "*"),
+            "delete": ("PUT", "/alertes/feed.atom"),
+        }
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return (self.server.secret_key,)
+
+    @property
+    def visible_posts(self) -> list[VisiblePost]:
+        return seen(self.server.objects)
+
+    def fail_next(self, fault: Fault, call: Call = "post") -> None:
+        if fault is Fault.DISCONNECTED_AFTER:  # everything is out once the last file is written
+            self.server.fail_next("PUT", "/alertes/.drawn.json", Disconnect(), effect=True)
+        else:
+            super().fail_next(fault, call)
+
+
+class TestFeedInABucket(ChannelContract):
+    test_refusal_raises_refused = None  # as above
+    test_rate_limit_raises_unavailable = None
+
+    def make_network(self) -> BucketFixture:
+        return BucketFixture()
+
+    def open(self, network: BucketFixture) -> Channel:
+        return PublicFeed(
+            url=URL,
+            bucket=network.server.bucket,
+            endpoint=network.url,
+            access_key=SecretStr(network.server.access_key),
+            secret_key=SecretStr(network.server.secret_key),
+            publisher="Police",
+            timeout=0.6,
+            clock=network.clock,
+            store=network.state_store,
+        )

@@ -1,0 +1,134 @@
+"""An incident in a feed, from `publish` to its end: receipts, permalinks, amendments, exercises and withdrawals."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from policenotify.errors import SettingsError
+from policenotify.model.cap import Precision
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import STANDALONE, Stage
+from policenotify.model.location import Location, Point
+from policenotify.networks.registry import configure_channel
+from policenotify.publishing.publisher import Publisher
+from tests.support.installation import INCIDENT, Desk, accident, open_desk
+
+URL = "https://alertes.police.example/"
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Iterator[Desk]:
+    (tmp_path / "feed").mkdir()
+    (tmp_path / "drill").mkdir()
+    with open_desk(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def publisher(installation: Desk) -> Publisher:
+    options: dict[str, object] = {"url": URL, "publisher": "Police", "folder": str(installation.folder / "feed")}
+    drill = {**options, "url": f"{URL}drill/", "folder": str(installation.folder / "drill")}
+    return installation.publisher(
+        [
+            configure_channel("feed", "feed", options, on_cancellation="both"),
+            configure_channel("drill", "feed", drill, exercise=True),
+        ]
+    )
+
+
+def entries(folder: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((folder / "feed.json").read_bytes())["items"]
+    return found
+
+
+def titles(folder: Path) -> list[str]:
+    return [entry["title"] for entry in entries(folder)]
+
+
+def test_an_incident_is_opened_updated_corrected_and_ended(installation: Desk, publisher: Publisher) -> None:
+    folder, opening = installation.folder / "feed", accident()
+    first = publisher.publish(opening, key="1", actor="claire", wait=10)
+    receipt = first.receipts[0]
+    assert receipt.outcome is Outcome.POSTED
+    assert receipt.ref is not None
+    page = folder / str(receipt.ref.url).removeprefix(URL)
+    assert opening.headline in page.read_text("utf-8")
+    follow = {"incident": INCIDENT}
+    publisher.publish(
+        opening.followed_by(Stage.CORRECTION, headline="Une seule voie fermée", corrects=first.id, **follow),
+        key="2",
+        actor="claire",
+        wait=10,
+    )
+    assert [title.startswith("[RECTIFIÉ]") for title in titles(folder)] == [True, False]
+    publisher.publish(
+        opening.followed_by(Stage.UPDATE, headline="Deux voies fermées", **follow), key="3", actor="claire", wait=10
+    )
+    last = publisher.publish(
+        opening.followed_by(Stage.END, headline="Circulation rétablie", **follow), key="4", actor="claire", wait=10
+    )
+
+    assert [title.startswith("[TERMINÉ]") for title in titles(folder)] == [True, True, True, False]
+    assert "Circulation rétablie" in titles(folder)[-1]
+    assert last.receipts[0].outcome is Outcome.POSTED
+    assert "Terminé" in page.read_text("utf-8")
+    whole = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    assert INCIDENT.encode() not in whole
+
+
+def test_a_cancellation_that_deletes_leaves_only_itself(installation: Desk, publisher: Publisher) -> None:
+    opening = accident()
+    publisher.publish(opening, key="1", actor="claire", wait=10)
+    publisher.publish(
+        opening.followed_by(Stage.CANCELLATION, headline="Fausse alerte", incident=INCIDENT),
+        key="2",
+        actor="claire",
+        wait=10,
+    )
+
+    shown = titles(installation.folder / "feed")
+    assert shown[0] == "Publication retirée"
+    assert "ANNULATION" in shown[1]
+    assert opening.headline not in str(entries(installation.folder / "feed"))
+
+
+def test_a_withdrawn_publication_keeps_its_page_without_words(installation: Desk, publisher: Publisher) -> None:
+    folder = installation.folder / "feed"
+    published = publisher.publish(accident(), key="1", actor="claire", wait=10)
+    ref = published.receipts[0].ref
+    publisher.withdraw("1", actor="claire", reason="La personne est retrouvée.", wait=10)
+
+    assert ref is not None
+    assert "Publication retirée" in (folder / str(ref.url).removeprefix(URL)).read_text("utf-8")
+    whole = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    assert accident().headline.encode() not in whole
+
+
+def test_an_exercise_reaches_only_the_feed_for_exercises(installation: Desk, publisher: Publisher) -> None:
+    publisher.publish(accident(exercise=True), key="1", actor="claire", wait=10)
+
+    assert not list((installation.folder / "feed").iterdir())
+    assert "EXERCICE" in titles(installation.folder / "drill")[0]
+    with pytest.raises(SettingsError, match="not for exercises"):
+        publisher.publish(accident(exercise=True, lifecycle=STANDALONE), key="2", actor="claire", to=["feed"])
+
+
+def test_no_file_has_a_point_finer_than_its_category(installation: Desk, publisher: Publisher) -> None:
+    exact = Location(
+        commune="34172",
+        street="12 avenue de Toulouse",
+        point=Point(latitude=43.598712, longitude=3.869123),
+        precision=Precision.STREET,
+    )
+    publisher.publish(accident(location=exact), key="1", actor="claire", wait=10)
+
+    folder = installation.folder / "feed"
+    whole = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".gz")
+    for detail in (b"43.5987", b"3.8691", b"12 avenue"):
+        assert detail not in whole
+    assert b"43.598" in whole
