@@ -217,7 +217,7 @@ def test_what_became_of_a_message_stands_above_its_text(stage: Stage, note: str)
     assert "".join(banner.itertext()) == f"{note} {stage.value}"
     [link] = banner.iter("a")
     assert link.get("href") == f"{later.id}.html"
-    assert words_of(tree, "title")[0].startswith(f"{note.split()[0].upper()} – ")
+    assert words_of(tree, "title")[0].startswith(f"{note.partition(' ')[0].upper()} – ")
     assert words_of(tree, "h1") == [words_of(tree, "title")[0].removesuffix(" · Police nationale de l'Hérault")]
     assert "expires" in _data(tree) or stage is Stage.CORRECTION
     state = [each.text for each in pages[f"i/{THREAD}.html"].iter("p") if each.get("class") == "banner"]
