@@ -26,10 +26,11 @@ def atom(feed: Feed) -> bytes:
     add(top, "link", rel="alternate", type="text/html", href=site.url)
     for hub in site.hubs:
         add(top, "link", rel="hub", href=hub)
-    for entry in feed.entries:
-        _entry(add(top, "entry", **{"xml:lang": entry.item.language}), entry, feed)
+    # In the grammar of RFC 4287 (appendix B), nothing comes after the entries.
     for tombstone in feed.tombstones:
         add(top, "at:deleted-entry", ref=tombstone.item.urn, when=timestamp(tombstone.at))
+    for entry in feed.entries:
+        _entry(add(top, "entry", **{"xml:lang": entry.item.language}), entry, feed)
     return document(top)
 
 

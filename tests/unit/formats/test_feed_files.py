@@ -149,6 +149,14 @@ def test_entries_stay_for_48_hours_after_the_end_and_then_leave_with_a_tombstone
     assert past.is_past(past.threads[0])
 
 
+def test_nothing_comes_after_the_entries() -> None:
+    """The grammar of RFC 4287 has them last."""
+    other = item(Stage.STANDALONE, name="other", thread=digest("other")[:16], expires_at=NOW + timedelta(days=9))
+    shown = tree(atom(feed_at(END.published_at + KEPT, *ENDED, other)))
+
+    assert [each.tag for each in shown][-4:] == [DELETED] * 3 + [f"{A}entry"]
+
+
 def test_an_open_incident_never_leaves() -> None:
     feed = feed_at(NOW + timedelta(days=400), OPENING, UPDATE)
 
