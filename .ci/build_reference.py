@@ -203,6 +203,7 @@ EXAMPLES: Mapping[str, str] = {
     "add": '`["auteur(|s) du vol", "handicap*"]`',
     "remove": '`{ "parasite" = "Mot courant dans nos messages." }`',
     "off": '`"Décision du directeur du 12 mai 2026."`',
+    "certificates": '`"vigilance@meteo.example" = "meteo.pem"`',
     "may": '`"our_desk.rules:may"`',
     "channels": "`[channels.bluesky]`",
     "routes": '`[[routes]]`, then `to = ["public"]`',

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         ApprovalMissing,
         DraftConflict,
         IdempotencyConflict,
+        InvalidAlert,
         InvalidImage,
         InvalidTransition,
         JournalError,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from policenotify.model.message import Category, Image, Known, Message, Translation, read
     from policenotify.model.receipt import Publication, PublicationFailed, Receipt
     from policenotify.publishing.aio import AsyncPublisher
+    from policenotify.publishing.alerts import ImportedAlert, import_alert
     from policenotify.publishing.approval import ApprovalRule
     from policenotify.publishing.drafts import Drafts
     from policenotify.publishing.publisher import Preview, Publisher
@@ -45,11 +47,12 @@ if TYPE_CHECKING:
 _HOMES = {
     "publishing.aio": ("AsyncPublisher",),
     "publishing.approval": ("ApprovalRule",),
+    "publishing.alerts": ("ImportedAlert", "import_alert"),
     "publishing.drafts": ("Drafts",),
     "model.draft": ("Draft",),
     "checks": ("Check",),
     "errors": (
-        "MessageTooLong", "InvalidTransition", "InvalidImage", "JournalError", "IdempotencyConflict",
+        "MessageTooLong", "InvalidTransition", "InvalidAlert", "InvalidImage", "JournalError", "IdempotencyConflict",
         "UnsupportedVersion", "MessageRejected", "PolicenotifyError", "SettingsError", "PublishingStopped",
         "ApprovalMissing", "DraftConflict",
     ),
@@ -84,6 +87,8 @@ __all__ = [
     "Finding",
     "IdempotencyConflict",
     "Image",
+    "ImportedAlert",
+    "InvalidAlert",
     "InvalidImage",
     "InvalidTransition",
     "JournalError",
@@ -116,6 +121,7 @@ __all__ = [
     "UnsupportedVersion",
     "Urgency",
     "Worker",
+    "import_alert",
     "open_publisher",
     "read",
 ]

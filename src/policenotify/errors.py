@@ -12,6 +12,7 @@ PolicenotifyError
 ├── NotAllowed            the installation's hook refuses this to the actor: nothing was sent or changed
 ├── NotHeld               the delivery to resolve is not held: nothing was changed
 ├── NotErasable           the incident or publication cannot be erased now
+├── InvalidAlert          a CAP file cannot be imported: nothing was stored
 ├── InvalidImage          an image cannot be read or used: nothing was sent
 ├── PublishingStopped     `policenotify stop` is in force: nothing was sent
 ├── SettingsError         the settings are wrong (names the field)
@@ -272,6 +273,18 @@ class NotErasable(PolicenotifyError):
 
 class InvalidImage(PolicenotifyError):
     """An image cannot be read or used. Nothing was sent."""
+
+
+class InvalidAlert(PolicenotifyError, ValueError):
+    """A file is not an alert of CAP 1.2 that may be imported. Nothing was stored.
+
+    Attributes:
+        reason: The problem, with the element that has it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"The alert was not imported, and nothing was stored: {reason}.")
 
 
 class PublishingStopped(PolicenotifyError):

@@ -55,7 +55,7 @@ def _shipped() -> Iterator[Feed]:
         Area(type="Polygon", coordinates=(ring,)),
         Area(type="MultiPolygon", coordinates=((ring,), (ring,))),
     ):
-        opening = items[0].message
+        opening = sample_items("accident/opening")[0].message
         place = Location(area=area)
         yield make_feed(make_item(opening.model_copy(update={"location": place})))
 

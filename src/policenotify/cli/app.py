@@ -32,6 +32,7 @@ COMMANDS = {
     "return": ("draft:return_", "Return a draft to its author."),
     "reject": ("draft:reject", "Reject a draft, or object to a publication."),
     "drafts": ("draft:drafts", "Show drafts and owed second readings."),
+    "import-cap": ("import_cap:import_cap", "Store an alert of another service as a draft."),
     "withdraw": ("draft:withdraw", "Take back a draft, or delete posts."),
     "campaign": ("campaign:campaign", "Publish a dated series of messages on time."),
     "status": ("status:status", "Show alarms, open incidents and outcomes."),

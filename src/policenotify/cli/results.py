@@ -133,6 +133,21 @@ class DraftResult(Result):
         return cls(**{name: getattr(draft, name) for name in cls.model_fields})
 
 
+class ImportAnswer(Result):
+    """The draft of an alert, the answer of `import-cap`.
+
+    Attributes:
+        known: The alert had been imported before.
+        signed: Its sender's signature was verified; `None`: its sender has no certificate here.
+        findings: What to know of it: code, field and reason.
+    """
+
+    draft: DraftResult
+    known: bool
+    signed: bool | None
+    findings: tuple[str, ...]
+
+
 class DraftsAnswer(Result):
     """The answer of `drafts`, newest first, and how many second readings are overdue."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element
 
+from policenotify.formats.cap.export import alert_ids
 from policenotify.formats.feed import Entry, Feed
 from policenotify.formats.xml_text import add, document, root, timestamp
 
@@ -29,12 +30,15 @@ def atom(feed: Feed) -> bytes:
     # In the grammar of RFC 4287 (appendix B), nothing comes after the entries.
     for tombstone in feed.tombstones:
         add(top, "at:deleted-entry", ref=tombstone.item.urn, when=timestamp(tombstone.at))
+    with_alerts = frozenset().union(*(alert_ids(site, thread) for thread in feed.current))
     for entry in feed.entries:
-        _entry(add(top, "entry", **{"xml:lang": entry.item.language}), entry, feed)
+        _entry(
+            add(top, "entry", **{"xml:lang": entry.item.language}), entry, feed, has_alert=entry.item.id in with_alerts
+        )
     return document(top)
 
 
-def _entry(into: Element, entry: Entry, feed: Feed) -> None:
+def _entry(into: Element, entry: Entry, feed: Feed, *, has_alert: bool) -> None:
     item, site = entry.item, feed.site
     add(into, "id", item.urn)
     add(into, "title", entry.title)
@@ -44,7 +48,7 @@ def _entry(into: Element, entry: Entry, feed: Feed) -> None:
         add(add(into, "author"), "name", item.sender)
     # The first one is the permalink of SimplePie and of others.
     add(into, "link", rel="alternate", type="text/html", href=entry.url)
-    if "cap" in site.formats:
+    if has_alert:
         add(into, "link", rel="alternate", type="application/cap+xml", href=site.alert_url(item.id))
     add(into, "link", rel="related", type="text/html", href=site.incident_url(item.thread))
     if (answered := feed.urn_of(item.answers)) is not None:

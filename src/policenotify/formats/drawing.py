@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 from policenotify.formats import pages
 from policenotify.formats.atom import atom
 from policenotify.formats.calendar import calendar
+from policenotify.formats.cap.export import alert_files
 from policenotify.formats.cifs import cifs
 from policenotify.formats.datex import datex
 from policenotify.formats.feed import FILES, Feed, Thread
@@ -31,6 +32,7 @@ def _one(name: str, write: Callable[[Feed], bytes]) -> OfFeed:
 # A link is never written before the page that it leads to: pages, alerts, feeds, and the index at last.
 _OF_THREADS: Final[Mapping[str, OfThread]] = {
     "pages": pages.thread_files,
+    "cap": alert_files,
 }
 _OF_FEEDS: Final[Mapping[str, OfFeed]] = {
     "atom": _one("atom", atom),

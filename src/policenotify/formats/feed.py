@@ -7,7 +7,7 @@ sfeed lists an entry twice that comes with another one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cached_property
@@ -61,6 +61,8 @@ class Site:
         zone: The readers' time zone.
         hubs: WebSub hubs to notify of each change.
         formats: The formats that are drawn, for the links among them.
+        cap_sender: The sender of CAP alerts. Without one there are none.
+        sign: Signs the file of an alert. Equal files have equal signatures.
     """
 
     url: str
@@ -70,6 +72,8 @@ class Site:
     zone: tzinfo
     hubs: tuple[str, ...] = ()
     formats: frozenset[str] = frozenset()
+    cap_sender: str = ""
+    sign: Callable[[bytes], bytes] | None = None
 
     @property
     def words(self) -> Words:
@@ -86,7 +90,11 @@ class Site:
 
     def alert_url(self, item: ItemId) -> str:
         """Return the CAP alert of an item."""
-        return f"{self.url}m/{item}.cap.xml"
+        return self.url + self.alert_path(item)
+
+    def alert_path(self, item: ItemId) -> str:
+        """Return the path of that alert in the feed's folder."""
+        return f"cap/{item}.xml"
 
     def picture_url(self, picture: Picture) -> str:
         """Return the address of a picture."""

@@ -11,7 +11,7 @@ from policenotify.errors import Refused, UnsupportedVersion
 from policenotify.formats.words import words_in
 from policenotify.model.lifecycle import FrozenModel, Stage
 from policenotify.model.message import Message
-from policenotify.model.post import Digest, Picture, Post, PostRef, Span
+from policenotify.model.post import Digest, Event, Picture, Post, PostRef, Span
 
 SCHEMA_VERSION = 1
 """The version of the item's JSON that this release writes."""
@@ -38,6 +38,7 @@ class Item(FrozenModel):
         published_at: The time of publication.
         sender: The service's name.
         message: The message with the words in all its languages, its place, severity and times.
+        event: What its category means to warning systems.
         withdrawn_at: When it was taken down, if it was. Its words and pictures are then empty.
     """
 
@@ -53,6 +54,7 @@ class Item(FrozenModel):
     published_at: AwareDatetime
     sender: str = ""
     message: Message
+    event: Event | None = None
     withdrawn_at: AwareDatetime | None = None
 
     @classmethod
@@ -83,6 +85,7 @@ class Item(FrozenModel):
             published_at=post.created_at,
             sender=post.sender,
             message=post.message,
+            event=post.event,
         )
 
     @classmethod
@@ -118,7 +121,9 @@ class Item(FrozenModel):
             language=self.language,
             exercise=self.message.exercise,
         )
-        empty = {"title": "", "text": "", "spans": (), "pictures": (), "message": message}
+        # Without a place it was no alert, and there is none to cancel.
+        event = self.event if self.message.location else None
+        empty = {"title": "", "text": "", "spans": (), "pictures": (), "message": message, "event": event}
         return self.model_copy(update={**empty, "withdrawn_at": at})
 
     @property

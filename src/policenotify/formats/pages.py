@@ -14,6 +14,7 @@ from html import escape
 from importlib.resources import files
 from typing import Final
 
+from policenotify.formats.cap.export import alert_ids
 from policenotify.formats.feed import FILES, Entry, Feed, Site, Thread, picture_path
 from policenotify.formats.places import place_words
 from policenotify.formats.words import Words, words_in
@@ -157,7 +158,7 @@ def _message_page(feed: Feed, thread: Thread, entry: Entry) -> bytes:
             for other in others
         ),
         _tag("link", rel="alternate", type="application/cap+xml", href=site.alert_url(item.id))
-        if "cap" in site.formats
+        if item.id in alert_ids(site, thread)
         else "",
         _alternates(site),
         *_open_graph(site, entry.heading, url=entry.url, kind="article", language=item.language, entry=entry),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -21,6 +22,8 @@ from pydantic import (
 from pydantic_core import PydanticSerializationError
 
 from policenotify.errors import UnsupportedVersion
+from policenotify.model.cap import CapCategory, ResponseType
+from policenotify.model.languages import best_match
 from policenotify.model.lifecycle import FrozenModel, Stage
 from policenotify.model.message import Message
 
@@ -144,6 +147,28 @@ class Picture(FrozenModel):
     data: bytes = Field(default=b"", exclude=True, repr=False)
 
 
+class Event(FrozenModel):
+    """What a message's category means to warning systems: a part of its profile.
+
+    Attributes:
+        labels: Its public name by language.
+        categories: CAP 1.2 `category`, the main one first.
+        code: Code in the *OASIS Event Terms List* 1.2. If empty, it is not exported to CAP.
+        responses: CAP 1.2 `responseType`.
+        lifetime: How long without news until the end is overdue.
+    """
+
+    labels: Mapping[str, str]
+    categories: tuple[CapCategory, ...] = (CapCategory.OTHER,)
+    code: str = ""
+    responses: tuple[ResponseType, ...] = ()
+    lifetime: timedelta | None = None
+
+    def label(self, language: str) -> str:
+        """Return the public name in a language, or the first one."""
+        return best_match(language, self.labels) or next(iter(self.labels.values()))
+
+
 class Post(_Stored):
     """The wording of a message for one channel and language, inside its budget.
 
@@ -165,6 +190,7 @@ class Post(_Stored):
         distinct_spans: The spans of `distinct`.
         message: The message itself, as far as it may be public, for networks that claim `structured`: the place is
             blurred, and the incident has another id than the dispatch system's.
+        event: What its category means to warning systems, for the same networks.
     """
 
     key: Digest
@@ -185,6 +211,7 @@ class Post(_Stored):
     distinct: str = ""
     distinct_spans: tuple[Span, ...] = ()
     message: Message | None = None
+    event: Event | None = None
 
 
 class Request(_Stored):

@@ -11,6 +11,7 @@ from policenotify.channel import ChannelConfig, Picture, Post, Span
 from policenotify.errors import MessageTooLong
 from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.message import Message
+from policenotify.model.post import Event
 from policenotify.render.context import RenderContext
 from policenotify.render.mail import fit_mail, lasting_title, mail_parts, subject
 from policenotify.render.short_post import REFERENCE, ShortPost
@@ -77,6 +78,7 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
             sender=context.signature,
             exercise=context.message.exercise,
             message=context.cached(_public_message) if capabilities.structured else None,
+            event=context.cached(_event) if capabilities.structured else None,
             **_distinct_fields(context, distinct, 0),
         )
         continuations = [
@@ -87,6 +89,7 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
                     "link": None,
                     "pictures": (),
                     "message": None,
+                    "event": None,
                     **_distinct_fields(context, distinct, number),
                 }
             )
@@ -223,6 +226,17 @@ def _spans(context: RenderContext, text: str) -> tuple[Span, ...]:
 
 def _public_message(context: RenderContext) -> Message:
     return public_message(context.message, thread=context.thread, label=context.label)
+
+
+def _event(context: RenderContext) -> Event:
+    profile, severity = context.profile, context.message.severity
+    return Event(
+        labels={language: profile.label(language, severity) for language in (context.language, *profile.labels)},
+        categories=profile.cap_categories,
+        code=profile.event_code,
+        responses=profile.response_types,
+        lifetime=profile.lifetime,
+    )
 
 
 def _described_pictures(context: RenderContext) -> tuple[Picture, ...]:

@@ -100,7 +100,7 @@ def _served(folder: Path) -> Iterator[str]:
 
 
 def _publisher(box: Path, url: str) -> Publisher:
-    options = {"url": url, "publisher": SENDER, "folder": str(box / "feed"), "formats": ("atom", "rss", "json")}
+    options = {"url": url, "publisher": SENDER, "folder": str(box / "feed")}
     clock, keys = SystemClock(), Keys.create(secrets.token_bytes)
     return Publisher(
         journal=open_journal(str(box / "journal.db"), keys=keys, clock=clock, create=True),

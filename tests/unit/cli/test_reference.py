@@ -57,7 +57,7 @@ def test_the_commands_of_the_page_run(run: Run, desk: Desk, block: str) -> None:
 def test_every_command_is_listed() -> None:
     listed = set()
     for title in ("Publishing", "Approval", "Campaigns", "Monitoring", "Journal", "Installation"):
-        listed |= {found for cell, *_ in rows(title) for found in re.findall(r"`(\w+)", cell)}
+        listed |= {found for cell, *_ in rows(title) for found in re.findall(r"`(\w[\w-]*)", cell)}
     assert listed - {"command"} == set(COMMANDS)
 
 

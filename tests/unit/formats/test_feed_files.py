@@ -23,6 +23,7 @@ from policenotify.model.location import Location, Point
 from policenotify.model.message import Basis, Message
 from policenotify.model.post import Span
 from policenotify.testing import strategies
+from tests.support.alerts import ALERT_SITE, event_of
 from tests.support.feed_items import NOW, SITE, THREAD, digest, make_feed, make_item
 
 A = "{http://www.w3.org/2005/Atom}"
@@ -257,8 +258,14 @@ def test_rss_has_the_ids_of_atom_its_own_address_and_a_short_life() -> None:
 def test_the_page_comes_first_and_the_alert_second() -> None:
     links = [(link.get("rel"), link.get("type")) for link in entries(make_feed(OPENING))[0].iterfind(f"{A}link")]
     assert links[0] == ("alternate", "text/html")
-    with_alerts = make_feed(OPENING, site=replace(SITE, formats=frozenset({"cap"})))
-    link = entries(with_alerts)[0].findall(f"{A}link")[1]
+    place = Location(commune="34172")
+    alert = OPENING.model_copy(
+        update={
+            "message": OPENING.message.model_copy(update={"location": place}),
+            "event": event_of("traffic_accident"),
+        }
+    )
+    link = entries(make_feed(alert, site=ALERT_SITE))[0].findall(f"{A}link")[1]
     assert (link.get("type"), link.get("href")) == ("application/cap+xml", SITE.alert_url(OPENING.id))
     without = make_feed(OPENING, site=replace(SITE, formats=frozenset()))
     assert b"cap+xml" not in atom(without)

@@ -198,11 +198,11 @@ def drafts(call: CliContext, /, *, draft: str | None, everything: bool) -> Exit:
         if draft is not None:
             found = publisher.drafts.get(draft)
             posts = list(_as_read(found, publisher)) if found.state.is_open and not call.json else []
-            call.emit(DraftResult.of(found), *_lines(found, publisher), *posts)
+            call.emit(DraftResult.of(found), *draft_lines(found, publisher), *posts)
             return Exit.OK
         known, now = publisher.drafts.list(only_open=not everything), publisher.journal.now()
         overdue = sum(one.second_due_at is not None and one.second_due_at <= now for one in known)
-        page: list[RenderableType] = [line for one in known for line in _lines(one, publisher)]
+        page: list[RenderableType] = [line for one in known for line in draft_lines(one, publisher)]
         answer = DraftsAnswer(at=now, overdue=overdue, drafts=tuple(map(DraftResult.of, known)))
         call.emit(answer, *(page or [Text("There is no draft.")]))
     return Exit.OVERDUE if overdue else Exit.OK
@@ -293,7 +293,7 @@ def _shown(call: CliContext, draft: Draft, publisher: Publisher) -> Exit:
 
     published = publisher.publication(draft.publication) if draft.publication else None
     receipts = list(output.receipts(published, publisher.zone)) if published else []
-    call.emit(DraftResult.of(draft), *_lines(draft, publisher), *receipts)
+    call.emit(DraftResult.of(draft), *draft_lines(draft, publisher), *receipts)
     return Exit.OK if published is None or published.ok else Exit.ATTENTION
 
 
@@ -315,7 +315,8 @@ def _as_read(draft: Draft, publisher: Publisher) -> Iterator[RenderableType]:
     yield from preview_lines(replace(preview, findings=others), publisher, allowed=not are_blocking(others))
 
 
-def _lines(draft: Draft, publisher: Publisher) -> Iterator[RenderableType]:
+def draft_lines(draft: Draft, publisher: Publisher) -> Iterator[RenderableType]:
+    """Yield what a person needs to know of a draft, and the next step."""
     from policenotify.cli import output
     from policenotify.model.draft import DraftState
     from policenotify.model.receipt import local_time

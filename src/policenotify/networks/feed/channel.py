@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -83,6 +83,9 @@ class PublicFeed:
         language: The feed's language, BCP 47.
         zone: The readers' time zone.
         hubs: WebSub hubs to notify of each change.
+        cap_sender: The sender of CAP alerts, such as `alerte@police34.example`. Without one there are none.
+        cap_key: The private key that signs them: PEM, ECDSA P-256. It needs the extra `sign`.
+        cap_certificate: The certificate of that key: PEM.
         timeout: Seconds to wait for another process that is writing, and for a hub.
         clock: The time.
         store: Shared by all processes of the installation, so that one at a time draws.
@@ -108,6 +111,9 @@ class PublicFeed:
         language: Annotated[str, Field(pattern=_LANGUAGE)] = "fr",
         zone: str = "Europe/Paris",
         hubs: tuple[str, ...] = (),
+        cap_sender: Annotated[str, Field(pattern=r"^[^\s,&<]*$")] = "",
+        cap_key: Path | None = None,
+        cap_certificate: Path | None = None,
         timeout: Annotated[float, Field(gt=0, le=30)] = 10.0,
         clock: Clock,
         store: StateStore,
@@ -139,6 +145,8 @@ class PublicFeed:
             zone=readers_zone,
             hubs=hubs,
             formats=frozenset(formats),
+            cap_sender=cap_sender,
+            sign=_signer(cap_key, cap_certificate),
         )
         self._timeout = timeout
         self._state = store
@@ -268,6 +276,27 @@ class PublicFeed:
 
     def _notify_hubs(self) -> None:
         ping(self._site.hubs, [self._site.file_url(name) for name in ("atom", "rss", "json")], timeout=self._timeout)
+
+
+def _signer(key: Path | None, certificate: Path | None) -> Callable[[bytes], bytes] | None:
+    """Return what signs alerts with the key in a file, or `None` without one.
+
+    Raises:
+        SettingsError: Only one of the two files is named, or one cannot be used.
+        MissingExtra: The extra `sign` is not installed.
+    """
+    if key is None or certificate is None:
+        if key or certificate:
+            raise SettingsError("cap_key: give cap_key and cap_certificate, or neither")
+        return None
+    try:
+        from policenotify.formats.cap.signature import Signer  # noqa: PLC0415 - loads lxml
+    except ImportError as error:
+        raise MissingExtra("Signing alerts", "sign") from error
+    try:
+        return Signer(key.read_bytes(), certificate.read_bytes())
+    except OSError as error:
+        raise SettingsError(f"cap_key, cap_certificate: a file cannot be read ({error.strerror})") from None
 
 
 def _web_address(option: str, url: str) -> str:

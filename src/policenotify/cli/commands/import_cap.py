@@ -1,0 +1,87 @@
+"""`policenotify import-cap`."""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from policenotify.cli import completion
+from policenotify.cli.context import CliContext, common, pass_context
+from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.options import single_value
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+@click.command("import-cap", epilog=exit_codes("1 nothing was stored; 6 no journal"))
+@click.argument("alert", metavar="FILE|URL")
+@single_value("--category", metavar="CODE", help="The category.", shell_complete=completion.categories)
+@common
+@pass_context
+def import_cap(call: CliContext, /, *, alert: str, category: str | None) -> Exit:
+    """Store a CAP 1.2 alert of another service as a draft.
+
+    Nothing is sent. Read the draft, then submit or publish it. The same alert has the same draft. An update, end or
+    cancellation finds the incident of the alert that it names.
+
+    \b
+    Examples:
+      policenotify import-cap vigilance.xml
+      policenotify import-cap https://alertes.example/cap/4711.xml \\
+          --category fire
+    """
+    from policenotify.cli import output
+    from policenotify.cli.commands.draft import draft_lines
+    from policenotify.cli.results import DraftResult, ImportAnswer
+    from policenotify.publishing.alerts import import_alert
+    from policenotify.settings import read_settings
+
+    content = _content(alert)
+    settings = read_settings(call.settings, tolerant=True)
+    with closing(call.publisher()) as publisher:
+        done = import_alert(
+            publisher,
+            content,
+            actor=call.actor,
+            category=category,
+            language=(settings.language or "fr"),
+            certificates=settings.read_certificates(),
+        )
+        page: list[RenderableType] = list(draft_lines(done.draft, publisher))
+        if done.known:
+            page.append(output.paragraph("The alert was imported before: this is its draft."))
+        if done.signed:
+            page.append(output.paragraph("Its signature is that of its sender."))
+        for finding in done.findings:
+            page += [output.paragraph(finding.reason), output.paragraph(finding.remedy, "→ ")]
+        answer = ImportAnswer(
+            draft=DraftResult.of(done.draft),
+            known=done.known,
+            signed=done.signed,
+            findings=tuple(f"{each.code} {each.field}: {each.reason}" for each in done.findings),
+        )
+        call.emit(answer, *page)
+    return Exit.OK
+
+
+def _content(alert: str) -> bytes:
+    from policenotify.errors import InvalidAlert
+    from policenotify.formats.cap.reader import MAX_BYTES
+
+    if _ADDRESS.match(alert):
+        from policenotify.networks._download import download
+
+        return download(alert, limit=MAX_BYTES)
+    try:
+        with Path(alert).open("rb") as file:
+            return file.read(MAX_BYTES)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "not a file name"
+        raise InvalidAlert(f"the file cannot be read ({why})") from None

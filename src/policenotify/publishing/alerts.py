@@ -1,0 +1,161 @@
+"""Foreign CAP alerts, which become drafts and are never published by themselves."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC
+
+from policenotify.errors import InvalidAlert
+from policenotify.findings import Finding, Level
+from policenotify.formats.cap.alert import Alert, MessageType, Reference
+from policenotify.formats.cap.fields import Imported, imported
+from policenotify.formats.cap.reader import read
+from policenotify.model.draft import Draft
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.message import Message
+from policenotify.publishing.publisher import Publisher
+from policenotify.render.locales.category import profile_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedAlert:
+    """A draft that was made from an alert.
+
+    Attributes:
+        draft: The draft.
+        known: The alert had been imported before. Nothing was changed.
+        signed: Its sender's signature was verified. `None`: no certificate of that sender is configured.
+        findings: What the desk should know of the alert.
+    """
+
+    draft: Draft
+    known: bool
+    signed: bool | None
+    findings: tuple[Finding, ...]
+
+
+def import_alert(
+    publisher: Publisher,
+    content: bytes,
+    *,
+    actor: str,
+    category: str | None = None,
+    language: str = "fr",
+    certificates: Mapping[str, bytes] | None = None,
+) -> ImportedAlert:
+    """Store the draft of an alert. The same alert has the same draft, whatever became of that.
+
+    The draft's key follows from sender, identifier and time of the alert. By it an update, end or cancellation finds
+    the incident of the alerts that it names.
+
+    Args:
+        publisher: The installation.
+        content: The file.
+        actor: Who imports it.
+        category: Its category, where the alert does not show it.
+        language: The language of the desk. Others become translations.
+        certificates: PEM of a certificate by the sender whose alerts it verifies.
+
+    Raises:
+        InvalidAlert: It is not an alert of CAP 1.2, is not for the public, changes one that is not known here, or its
+            sender did not sign it as it is.
+        MissingExtra: Its sender has a certificate, and the extra `sign` is not installed.
+    """
+    alert = read(content)
+    certificate = (certificates or {}).get(alert.sender)
+    signed = None
+    if certificate is not None:
+        alert, signed = _verified(content, alert, certificate)
+    key = key_of(alert.reference)
+    codes: dict[str, list[str]] = {}
+    for code, profile in publisher.profiles.items():
+        if profile.event_code:
+            codes.setdefault(profile.event_code, []).append(code)
+    if category is not None:
+        profile_of(category, publisher.profiles)
+    parts = imported(alert, codes=codes, language=language, category=category)
+    findings = parts.findings if signed is not False else (_not_signed(), *parts.findings)
+    if (known := publisher.journal.drafts.get(key)) is not None:
+        return ImportedAlert(draft=known, known=True, signed=signed, findings=findings)
+    lifecycle, more = _lifecycle(publisher, alert, parts)
+    message = Message.model_validate({**parts.fields, "lifecycle": lifecycle})
+    draft = publisher.drafts.create(message, actor=actor, key=key)
+    return ImportedAlert(draft=draft, known=False, signed=signed, findings=(*findings, *more))
+
+
+def key_of(reference: Reference) -> str:
+    """Return the key of the draft of an alert."""
+    return f"cap-{_digest(reference)[:32]}"
+
+
+def _digest(reference: Reference) -> str:
+    sent = reference.sent.astimezone(UTC).isoformat()
+    return hashlib.sha256(f"{reference.sender},{reference.identifier},{sent}".encode()).hexdigest()
+
+
+def _verified(content: bytes, alert: Alert, certificate: bytes) -> tuple[Alert, bool]:
+    """Return the alert as its signature covers it, and whether it has one.
+
+    An unsigned alert is read, because many services sign only a part of theirs.
+    """
+    from policenotify.formats.cap import signature  # noqa: PLC0415 - loads lxml
+
+    if not signature.is_signed(content):
+        return alert, False
+    covered = read(signature.verified(content, signature.load_certificate(certificate, "certificates")))
+    if covered.sender != alert.sender:
+        raise InvalidAlert("its signature covers the alert of another sender")
+    return covered, True
+
+
+def _lifecycle(publisher: Publisher, alert: Alert, parts: Imported) -> tuple[Lifecycle, tuple[Finding, ...]]:
+    """Return the place of an alert in its incident."""
+    first = _first(publisher, alert, parts)
+    if alert.message_type is MessageType.ALERT:
+        return first, ()
+    cancels = alert.message_type is MessageType.CANCEL
+    drafts = [publisher.journal.drafts.get(key_of(each)) for each in reversed(alert.references)]
+    known = [draft for draft in drafts if draft is not None]
+    published = next((draft for draft in known if draft.publication), None)
+    if published is None:
+        waiting = (
+            f"whose draft {known[0].id} is not published. Withdraw that" if known else "that was not imported here"
+        )
+        if cancels or parts.ends:
+            raise InvalidAlert(f"it ends or cancels an alert {waiting}")
+        text = (
+            f"It changes an alert whose draft {known[0].id} is not published: withdraw that."
+            if known
+            else "It changes an alert that was not imported here: its draft opens an incident."
+        )
+        lifecycle = known[0].message.lifecycle if known else first
+        return lifecycle, (_about_incident(text),)
+    incident = published.message.incident
+    if incident is None:
+        stage = Stage.CANCELLATION if cancels else Stage.CORRECTION
+        return Lifecycle(stage=stage, corrects=published.publication), ()
+    stage = Stage.CANCELLATION if cancels else Stage.END if parts.ends else Stage.UPDATE
+    return Lifecycle(stage=stage, incident=incident), ()
+
+
+def _first(publisher: Publisher, alert: Alert, parts: Imported) -> Lifecycle:
+    if not profile_of(parts.fields["category"], publisher.profiles).opens_incident:
+        return Lifecycle()
+    return Lifecycle(stage=Stage.OPENING, incident=f"cap-{_digest(alert.reference)[:16]}")
+
+
+def _about_incident(reason: str) -> Finding:
+    remedy = "Compare the draft with the alert before you submit it."
+    return Finding(code="PN706", level=Level.ADVISE, field="lifecycle", reason=reason, remedy=remedy)
+
+
+def _not_signed() -> Finding:
+    return Finding(
+        code="PN707",
+        level=Level.ADVISE,
+        field="signature",
+        reason="The alert is not signed, and its sender has a certificate here.",
+        remedy="Ask the sender whether it is theirs.",
+    )

@@ -1,0 +1,104 @@
+"""CAP alerts: those of other services, those of our feed, and a key that signs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import strategies as st
+
+from policenotify.formats.cap.alert import NAMESPACE
+from policenotify.formats.cap.reader import parse
+from policenotify.formats.feed import Thread
+from policenotify.formats.item import Item
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.message import Message
+from policenotify.model.post import Event
+from policenotify.render.locales import PROFILES
+from policenotify.testing.strategies import messages
+from tests.support.feed_items import NOW, SITE, THREAD, make_item
+
+CORPUS = Path(__file__).parent.parent / "corpus" / "cap"
+SCHEMAS = (CORPUS / "schema" / "CAP-v1.2.xsd", CORPUS / "schema" / "cap12_extended.xsd")
+SENDER = "alerte@police34.example"
+ALERT_SITE = replace(SITE, cap_sender=SENDER)
+VIGILANCE = CORPUS / "kde-multi-area.xml"
+BOMB = b'<!DOCTYPE a [<!ENTITY b "c"><!ENTITY d "&b;&b;&b;">]><alert xmlns="' + NAMESPACE.encode() + b'">&d;</alert>'
+
+
+def foreign_alerts() -> Iterator[tuple[str, Element | Exception]]:
+    """Yield every alert in the corpus, also in an envelope, with its name, or the error of its file."""
+    for file in sorted(CORPUS.glob("*.*")):
+        if file.suffix == ".md":
+            continue
+        try:
+            top = parse(file.read_bytes())
+        except ValueError as error:
+            yield file.name, error
+            continue
+        within = [top] if top.tag.endswith("}alert") else [each for each in top.iter() if each.tag.endswith("}alert")]
+        for number, element in enumerate(within):
+            yield f"{file.name}#{number}", element
+
+
+def event_of(category: str) -> Event:
+    """Return what a shipped category means, as the renderer has it."""
+    profile = PROFILES[category]
+    return Event(
+        labels={language: profile.label(language) for language in ("fr", "en")},
+        categories=profile.cap_categories,
+        code=profile.event_code,
+        responses=profile.response_types,
+        lifetime=profile.lifetime,
+    )
+
+
+def alert_item(message: Message, *, name: str = "first", at: datetime = NOW) -> Item:
+    """Return the item of a message that may have an alert."""
+    return make_item(message, name=name, at=at, event=event_of(message.category))
+
+
+def stages(message: Message, *order: Stage) -> Thread:
+    """Return a thread of one message in several stages, ten minutes apart."""
+    items = []
+    for number, stage in enumerate(order):
+        corrects = "0" * 26 if stage is Stage.CORRECTION else None
+        lifecycle = Lifecycle(stage=stage, incident=THREAD, corrects=corrects)
+        changed = message.model_copy(update={"lifecycle": lifecycle})
+        items.append(alert_item(changed, name=f"{stage}{number}", at=NOW + timedelta(minutes=10 * number)))
+    return Thread(THREAD, tuple(items))
+
+
+@st.composite
+def threads(draw: st.DrawFn) -> Thread:
+    """Generate incidents of generated messages, in legal orders."""
+    later = st.lists(st.sampled_from((Stage.UPDATE, Stage.CORRECTION)), max_size=3)
+    final = draw(st.sampled_from(((), (Stage.END,), (Stage.CANCELLATION,))))
+    return stages(draw(messages(exercise=False)), Stage.OPENING, *draw(later), *final)
+
+
+@cache
+def key_and_certificate(name: str = "police") -> tuple[bytes, bytes]:
+    """Return PEM of a private key on P-256 and of its certificate."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    names = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(names)
+        .issuer_name(names)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(datetime(2020, 1, 1))  # noqa: DTZ001 - UTC, as the builder wants it
+        .not_valid_after(datetime(2100, 1, 1))  # noqa: DTZ001 - the same
+        .sign(key, hashes.SHA256())
+    )
+    encoding = serialization.Encoding.PEM
+    private = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return private, made.public_bytes(encoding)

@@ -1,0 +1,131 @@
+"""A foreign alert becomes a draft, once, and its updates find its incident. Nothing is published by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from policenotify.errors import InvalidAlert, SettingsError
+from policenotify.formats.cap.reader import read
+from policenotify.formats.cap.signature import Signer
+from policenotify.formats.cap.writer import written
+from policenotify.model.draft import DraftState
+from policenotify.publishing.alerts import ImportedAlert, import_alert
+from policenotify.testing import FakeClock, Recording, recording_publisher
+from tests.support.alerts import VIGILANCE, key_and_certificate
+
+TEXT = VIGILANCE.read_text("utf-8")
+FIRST = read(TEXT.encode())
+SENDER = FIRST.sender
+
+
+@pytest.fixture
+def desk() -> Iterator[Recording]:
+    with recording_publisher(["x"], clock=FakeClock(datetime(2022, 8, 10, 15, tzinfo=UTC))) as opened:
+        yield opened
+
+
+def follow_up(kind: str, identifier: str, *earlier: str, **changes: str) -> str:
+    """Return a later alert that names the earlier ones."""
+    text = TEXT.replace("<msgType>Alert", f"<msgType>{kind}").replace(FIRST.identifier, identifier)
+    references = written(read(each.encode()).reference for each in earlier)
+    text = text.replace("<info>", f"<references>{references}</references><info>", 1) if earlier else text
+    for old, new in changes.items():
+        text = text.replace(f">{old}<", f">{new}<")
+    return text
+
+
+def take(desk: Recording, text: str, **how: object) -> ImportedAlert:
+    return import_alert(desk.publisher, text.encode(), actor="claire", **how)  # type: ignore[arg-type]
+
+
+def publish(desk: Recording, done: ImportedAlert) -> None:
+    desk.publisher.drafts.publish(done.draft.id, actor="claire", urgent="La pluie arrive dans une heure.")
+
+
+def test_an_alert_becomes_a_draft_and_the_same_one_again(desk: Recording) -> None:
+    done = take(desk, TEXT)
+    message = done.draft.message
+    assert (done.draft.state, done.known, done.signed, done.findings) == (DraftState.DRAFT, False, None, ())
+    assert (message.stage, message.category, message.translations[0].language) == ("opening", "weather_relay", "en")
+    again = take(desk, TEXT)
+    assert (again.draft.id, again.known) == (done.draft.id, True)
+    desk.publisher.drafts.revise(done.draft.id, message.model_copy(update={"headline": "Orages"}), actor="hugo")
+    assert take(desk, TEXT).draft.message.headline == "Orages"
+    assert "nothing was published" in repr(desk)
+
+
+def test_what_follows_finds_the_incident_of_the_alerts_that_it_names(desk: Recording) -> None:
+    publish(desk, first := take(desk, TEXT))
+    second = follow_up("Update", "second", TEXT)
+    publish(desk, update := take(desk, second))
+    third = follow_up("Update", "third", TEXT, second, Monitor="AllClear")
+    end = take(desk, third)
+    lifecycles = [each.draft.message.lifecycle for each in (first, update, end)]
+    assert [each.stage for each in lifecycles] == ["opening", "update", "end"]
+    assert len({each.incident for each in lifecycles}) == 1
+    cancel = take(desk, follow_up("Cancel", "fourth", second)).draft.message.lifecycle
+    assert (cancel.stage, cancel.incident) == ("cancellation", lifecycles[0].incident)
+
+
+def test_what_follows_a_message_of_its_own_corrects_or_cancels_it(desk: Recording) -> None:
+    publish(desk, first := take(desk, TEXT, category="fact_check"))
+    assert first.draft.message.stage == "standalone"
+    published = desk.publisher.drafts.get(first.draft.id).publication
+    update = take(desk, follow_up("Update", "second", TEXT), category="fact_check").draft.message.lifecycle
+    cancel = take(desk, follow_up("Cancel", "third", TEXT), category="fact_check").draft.message.lifecycle
+    assert [(each.stage, each.corrects) for each in (update, cancel)] == [
+        ("correction", published),
+        ("cancellation", published),
+    ]
+
+
+def test_what_follows_an_unknown_alert_opens_an_incident_or_is_refused(desk: Recording) -> None:
+    done = take(desk, follow_up("Update", "second", TEXT))
+    assert (done.draft.message.stage, [finding.code for finding in done.findings]) == ("opening", ["PN706"])
+    with pytest.raises(InvalidAlert, match="not imported here"):
+        take(desk, follow_up("Cancel", "third"))
+    with pytest.raises(InvalidAlert, match="not imported here"):
+        take(desk, follow_up("Update", "third", Monitor="AllClear"))
+
+
+def test_what_follows_an_unpublished_draft_names_it(desk: Recording) -> None:
+    first = take(desk, TEXT)
+    done = take(desk, follow_up("Update", "second", TEXT))
+    assert done.draft.message.lifecycle == first.draft.message.lifecycle
+    assert first.draft.id in done.findings[0].reason
+    with pytest.raises(InvalidAlert, match=f"whose draft {first.draft.id} is not published"):
+        take(desk, follow_up("Cancel", "third", TEXT))
+
+
+def test_a_signature_is_verified_by_the_certificate_of_its_sender(desk: Recording) -> None:
+    key, certificate = key_and_certificate()
+    certificates = {SENDER: certificate}
+    signed = Signer(key, certificate)(TEXT.encode()).decode()
+    done = take(desk, signed, certificates=certificates)
+    assert (done.signed, done.findings) == (True, ())
+    with pytest.raises(InvalidAlert, match="signature"):
+        take(desk, signed.replace("Vigilance jaune", "Vigilance rouge", 1), certificates=certificates)
+    unsigned = take(desk, TEXT, certificates=certificates)
+    assert (unsigned.signed, [finding.code for finding in unsigned.findings]) == (False, ["PN707"])
+    assert take(desk, TEXT, certificates={"other@police.example": certificate}).signed is None
+    stolen = signed.replace(
+        "<alert", f'<alert xmlns="{"urn:oasis:names:tc:emergency:cap:1.2"}"><sender>{SENDER}</sender><x'
+    )
+    with pytest.raises(InvalidAlert):
+        take(desk, stolen, certificates=certificates)
+
+
+def test_the_alert_of_another_sender_inside_does_not_count(desk: Recording) -> None:
+    key, certificate = key_and_certificate()
+    inner = Signer(key, certificate)(TEXT.replace(SENDER, "other@police.example").encode()).decode()
+    outer = TEXT.replace("</alert>", f"<x>{inner.partition('?>')[2].strip()}</x></alert>")
+    with pytest.raises(InvalidAlert, match="signature"):
+        take(desk, outer, certificates={SENDER: certificate})
+
+
+def test_a_category_that_is_not_known_is_named(desk: Recording) -> None:
+    with pytest.raises(SettingsError, match="weather_relay"):
+        take(desk, TEXT, category="weather_rely")
