@@ -141,7 +141,7 @@ def subject(context: RenderContext) -> str:
 
 
 def lasting_title(context: RenderContext) -> str:
-    """Return a title that stays true: the subject, whose opening does not tell that it is under way."""
+    """Return a title that stays true: the subject, where an opening is not marked as under way."""
     return _titled(context, context.label) if context.is_opening else subject(context)
 
 

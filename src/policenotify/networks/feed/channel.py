@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -94,6 +94,8 @@ class PublicFeed:
         SettingsError: An option is not valid.
     """
 
+    default_capabilities: ClassVar[Capabilities] = _CAPABILITIES
+
     def __init__(  # noqa: PLR0913 - the options of a site; all named, most with a default
         self,
         *,
@@ -172,7 +174,7 @@ class PublicFeed:
     @property
     def capabilities(self) -> Capabilities:
         """Those of files that we draw ourselves. There are no edits: each stage is an entry of its own."""
-        return replace(_CAPABILITIES, traffic=self._site.formats & TRAFFIC_FORMATS)
+        return replace(self.default_capabilities, traffic=self._site.formats & TRAFFIC_FORMATS)
 
     @property
     def account(self) -> str:
