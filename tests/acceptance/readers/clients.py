@@ -54,6 +54,9 @@ class Reader:
         urls: The feeds by name.
     """
 
+    formats: ClassVar[tuple[str, ...]] = ("atom", "rss")
+    """What it reads."""
+
     replaces: ClassVar[bool] = True
     """Whether it shows the amended text of an entry that it has shown before."""
 
@@ -179,6 +182,8 @@ class Rss2email(Reader):
 
 class Miniflux(Reader):
     """miniflux on PostgreSQL, asked by its API."""
+
+    formats = ("atom", "rss", "json")
 
     def __init__(self, folder: Path, urls: Mapping[str, str]) -> None:
         super().__init__(folder, urls)
