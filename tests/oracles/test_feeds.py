@@ -10,7 +10,6 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-import jsonschema
 import pytest
 from hypothesis import given, settings
 
@@ -99,6 +98,8 @@ def test_jing_finds_what_is_wrong(grammar: Path, fault: tuple[bytes, bytes], tmp
 
 
 def test_json_feeds_fit_the_schema() -> None:
+    import jsonschema  # noqa: PLC0415 - of the group `oracle` only
+
     schema = json.loads((HERE / "schemas" / "json_feed.json").read_text("utf-8"))
     validator = jsonschema.Draft202012Validator(schema)
 
@@ -106,6 +107,8 @@ def test_json_feeds_fit_the_schema() -> None:
 
 
 def test_geojson_fits_its_schema() -> None:
+    import jsonschema  # noqa: PLC0415 - of the group `oracle` only
+
     schema = json.loads((HERE / "node_modules" / "geojson-schema" / "GeoJSON.json").read_text("utf-8"))
     validator = jsonschema.Draft7Validator(schema)
 

@@ -17,7 +17,6 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import ClassVar
 
-import feedparser
 import httpx
 
 from tests.acceptance.peers.programs import Running, free_ports, listens, program
@@ -265,6 +264,8 @@ class Feedparser(Reader):
         self._shown: dict[str, list[Shown]] = {}
 
     def poll(self) -> None:
+        import feedparser  # noqa: PLC0415 - of the group `oracle` only
+
         for name, url in self.urls.items():
             found = feedparser.parse(url)
             assert not found.bozo, found
