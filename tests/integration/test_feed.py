@@ -50,6 +50,10 @@ def titles(folder: Path) -> list[str]:
     return [entry["title"] for entry in entries(folder)]
 
 
+def texts(folder: Path) -> list[str]:
+    return [entry["content_text"] for entry in entries(folder)]
+
+
 def test_an_incident_is_opened_updated_corrected_and_ended(installation: Desk, publisher: Publisher) -> None:
     folder, opening = installation.folder / "feed", accident()
     first = publisher.publish(opening, key="1", actor="claire", wait=10)
@@ -65,7 +69,8 @@ def test_an_incident_is_opened_updated_corrected_and_ended(installation: Desk, p
         actor="claire",
         wait=10,
     )
-    assert [title.startswith("[RECTIFIÉ]") for title in titles(folder)] == [True, False]
+    assert [text.startswith("Rectifié à ") for text in texts(folder)] == [True, False]
+    titles_before = set(titles(folder))
     publisher.publish(
         opening.followed_by(Stage.UPDATE, headline="Deux voies fermées", **follow), key="3", actor="claire", wait=10
     )
@@ -73,7 +78,8 @@ def test_an_incident_is_opened_updated_corrected_and_ended(installation: Desk, p
         opening.followed_by(Stage.END, headline="Circulation rétablie", **follow), key="4", actor="claire", wait=10
     )
 
-    assert [title.startswith("[TERMINÉ]") for title in titles(folder)] == [True, True, True, False]
+    assert [text.startswith("Terminé à ") for text in texts(folder)] == [True, True, True, False]
+    assert titles_before < set(titles(folder))
     assert "Circulation rétablie" in titles(folder)[-1]
     assert last.receipts[0].outcome is Outcome.POSTED
     assert "Terminé" in page.read_text("utf-8")

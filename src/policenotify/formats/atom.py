@@ -27,13 +27,14 @@ def atom(feed: Feed) -> bytes:
     add(top, "link", rel="alternate", type="text/html", href=site.url)
     for hub in site.hubs:
         add(top, "link", rel="hub", href=hub)
+    # In the grammar of RFC 4287 (appendix B), nothing comes after the entries.
+    for tombstone in feed.tombstones:
+        add(top, "at:deleted-entry", ref=tombstone.item.urn, when=timestamp(tombstone.at))
     with_alerts = frozenset().union(*(alert_ids(site, thread) for thread in feed.current))
     for entry in feed.entries:
         _entry(
             add(top, "entry", **{"xml:lang": entry.item.language}), entry, feed, has_alert=entry.item.id in with_alerts
         )
-    for tombstone in feed.tombstones:
-        add(top, "at:deleted-entry", ref=tombstone.item.urn, when=timestamp(tombstone.at))
     return document(top)
 
 

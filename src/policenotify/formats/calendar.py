@@ -62,7 +62,7 @@ def _event(feed: Feed, thread: Thread) -> Iterator[str]:
     # What ends before it begins does not take place.
     takes_place = thread.status is not IncidentStatus.CANCELLED and (end is None or end > start)
     yield f"STATUS:{'CONFIRMED' if takes_place else 'CANCELLED'}"
-    yield f"SUMMARY:{_text(entry.title)}"
+    yield f"SUMMARY:{_text(entry.heading)}"
     if entry.text:
         yield f"DESCRIPTION:{_text(entry.text)}"
     location = entry.item.message.location

@@ -1,7 +1,8 @@
 """A feed: its items in threads, and its entries as readers get them.
 
 Feed readers show a new entry, and few of them show a changed one. So each stage is an entry of its own, *and* the
-entry that it ends, corrects or cancels is amended, for those who arrive late.
+text of the entry that it ends, corrects or cancels is amended, for those who arrive late. No amendment changes a title:
+sfeed lists an entry twice that comes with another one.
 """
 
 from __future__ import annotations
@@ -174,7 +175,8 @@ class Entry:
     Attributes:
         item: The item. A withdrawn one has no words.
         url: Its page.
-        title: Its title, with what became of it: `[TERMINÉ] …`. That of a withdrawn item states that it is withdrawn.
+        title: Its title. Only that of a withdrawn item differs from the item's own.
+        mark: What became of it: `TERMINÉ`. Empty for an item that nothing amends.
         text: Its text, which begins with what became of it: `Terminé à 18h55.`
         note: That first sentence alone. Empty for an item that nothing amends.
         updated_at: When it was published or last amended. No two entries of a feed share it.
@@ -183,9 +185,15 @@ class Entry:
     item: Item
     url: str
     title: str
+    mark: str
     text: str
     note: str
     updated_at: datetime
+
+    @property
+    def heading(self) -> str:
+        """Its title with what became of it, for pages and calendars, where titles may change."""
+        return f"{self.mark} – {self.title}" if self.mark else self.title
 
     @property
     def html(self) -> str:
@@ -320,7 +328,7 @@ class Feed:
     def entry(self, thread: Thread, item: Item) -> Entry:
         """Return an item as readers see it now."""
         words, by = words_in(item.language), thread.amendment(item)
-        title, note, updated = item.title, "", item.published_at
+        title, mark, note, updated = item.title, "", "", item.published_at
         if item.withdrawn_at:
             title, updated = words.withdrawn, item.withdrawn_at
         elif by is not None:
@@ -330,13 +338,13 @@ class Feed:
             }.get(by.stage, (words.corrected, words.corrected_at))
             ended = by.message.starts_at if by.stage is Stage.END and by.message.starts_at else by.published_at
             note = phrase.format(time=words.time(ended, self.site.zone, seen_from=item.published_at))
-            title = f"[{mark}] {title}"
             # Later than what amends it, and than the items before it in the thread.
             updated = by.published_at + timedelta(microseconds=1 + len(thread.items) - thread.items.index(item))
         return Entry(
             item=item,
             url=self.site.message_url(item.id),
             title=title,
+            mark=mark,
             text="\n\n".join(filter(None, (note, item.text))),
             note=note,
             updated_at=updated,

@@ -78,7 +78,7 @@ def index_files(feed: Feed) -> Mapping[str, bytes]:
     incidents = [
         _tag(
             "article",
-            _tag("h3", _tag("a", entry.title, href=f"i/{thread.id}.html")),
+            _tag("h3", _tag("a", entry.heading, href=f"i/{thread.id}.html")),
             _published(entry, site),
             _text(entry),
             class_="open",
@@ -142,7 +142,7 @@ def _message_page(feed: Feed, thread: Thread, entry: Entry) -> bytes:
     article = _tag(
         "article",
         _exercise(words) if item.message.exercise else "",
-        _tag("h1", entry.title, dir="auto"),
+        _tag("h1", entry.heading, dir="auto"),
         _published(entry, site),
         _amendment(thread, entry),
         _languages(words, others),
@@ -161,10 +161,10 @@ def _message_page(feed: Feed, thread: Thread, entry: Entry) -> bytes:
         if item.id in alert_ids(site, thread)
         else "",
         _alternates(site),
-        *_open_graph(site, entry.title, url=entry.url, kind="article", language=item.language, entry=entry),
+        *_open_graph(site, entry.heading, url=entry.url, kind="article", language=item.language, entry=entry),
         _for_search(site, thread, entry),
     )
-    return _page(feed, item.language, entry.title, head, _join(article, incident), root="../")
+    return _page(feed, item.language, entry.heading, head, _join(article, incident), root="../")
 
 
 def _incident_page(feed: Feed, thread: Thread, entries: Sequence[Entry]) -> bytes:
@@ -179,7 +179,7 @@ def _incident_page(feed: Feed, thread: Thread, entries: Sequence[Entry]) -> byte
     articles = [
         _tag(
             "article",
-            _tag("h2", _tag("a", entry.title, href=f"../m/{entry.item.id}.html")),
+            _tag("h2", _tag("a", entry.heading, href=f"../m/{entry.item.id}.html")),
             _published(entry, site),
             _text(entry),
             *_pictures(entry),
@@ -192,7 +192,7 @@ def _incident_page(feed: Feed, thread: Thread, entries: Sequence[Entry]) -> byte
     state = first.note if thread.final else ""
     content = _join(
         _exercise(words) if newest.item.message.exercise else "",
-        _tag("h1", first.title, dir="auto"),
+        _tag("h1", first.heading, dir="auto"),
         _tag("p", state, class_="banner") if state else "",
         *articles,
     )
@@ -200,10 +200,10 @@ def _incident_page(feed: Feed, thread: Thread, entries: Sequence[Entry]) -> byte
     head = _join(
         _tag("link", rel="canonical", href=url),
         _alternates(site),
-        *_open_graph(site, first.title, url=url, kind="article", language=first.item.language, entry=newest),
+        *_open_graph(site, first.heading, url=url, kind="article", language=first.item.language, entry=newest),
         _for_search(site, thread, newest),
     )
-    return _page(feed, first.item.language, first.title, head, content, root="../")
+    return _page(feed, first.item.language, first.heading, head, content, root="../")
 
 
 def _withdrawn_page(feed: Feed, language: str, at: datetime, more: str = "") -> bytes:
@@ -238,7 +238,7 @@ def _document(language: str, title: str, head: Html, body: Html, *, root: str) -
 
 
 def _line(entry: Entry, site: Site, href: str, *, class_: str = "", target: str = "") -> Html:
-    link = _tag("a", entry.title, href=href, target=target, rel="noopener" if target else "")
+    link = _tag("a", entry.heading, href=href, target=target, rel="noopener" if target else "")
     return _tag("li", link, " ", _published(entry, site, "span"), lang=entry.item.language, dir="auto", class_=class_)
 
 
@@ -349,8 +349,8 @@ def _announcement(site: Site, thread: Thread, entry: Entry) -> dict[str, object]
     announcement: dict[str, object] = {
         "@context": "https://schema.org",
         "@type": "SpecialAnnouncement",
-        "name": entry.title,
-        "text": entry.text or entry.title,
+        "name": entry.heading,
+        "text": entry.text or entry.heading,
         "datePosted": timestamp(item.published_at),
         "dateModified": timestamp(entry.updated_at),
         "category": message.category,

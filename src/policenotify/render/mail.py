@@ -137,6 +137,15 @@ def subject(context: RenderContext) -> str:
     together by `References`, so the subject may change with the stage. A locked screen shows it, so a discreet
     category leaves the headline out. A cancellation names category and place only.
     """
+    return _titled(context, context.heading(context.label))
+
+
+def lasting_title(context: RenderContext) -> str:
+    """Return a title that stays true: the subject, where an opening is not marked as under way."""
+    return _titled(context, context.label) if context.is_opening else subject(context)
+
+
+def _titled(context: RenderContext, heading: str) -> str:
     place = context.place
     if context.profile.discreet or context.message.stage is Stage.CANCELLATION:
         topic = place.one_line()
@@ -145,7 +154,7 @@ def subject(context: RenderContext) -> str:
         where = upper_first(", ".join(filter(None, (name, context.place_details))))
         topic = context.locale.dash.join(filter(None, (where, context.qualified_headline)))
     exercise = context.locale.exercise if context.message.exercise else ""
-    stem = f"[{context.heading(context.label)}] {topic}".rstrip()
+    stem = f"[{heading}] {topic}".rstrip()
     return context.locale.dash.join(filter(None, (exercise, stem)))
 
 

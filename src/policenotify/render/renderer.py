@@ -13,7 +13,7 @@ from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.message import Message
 from policenotify.model.post import Event
 from policenotify.render.context import RenderContext
-from policenotify.render.mail import fit_mail, mail_parts, subject
+from policenotify.render.mail import fit_mail, lasting_title, mail_parts, subject
 from policenotify.render.public_message import public_message
 from policenotify.render.short_post import REFERENCE, ShortPost
 from policenotify.text.budget import Budget
@@ -118,7 +118,7 @@ def _fitted_whole(
         fitted, html = fit_mail(parts, budget, sentences=context.of_incident)
         return fitted, context.cached(subject), html
     short = _short_post(context, channel)
-    title = context.cached(subject) if channel.capabilities.structured else context.headline
+    title = context.cached(lasting_title) if channel.capabilities.structured else context.headline
     return _fitted(short.standalone if standalone else short.reply, budget), title, ""
 
 

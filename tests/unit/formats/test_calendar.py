@@ -131,7 +131,7 @@ def test_the_end_is_its_end() -> None:
 
     assert event.decoded("DTEND") == ended_at
     assert event["STATUS"] == "CONFIRMED"
-    assert event["SUMMARY"].startswith("[TERMINÉ] ")
+    assert event["SUMMARY"].startswith("TERMINÉ – ")
 
 
 def test_what_is_cancelled_or_ends_before_its_beginning_is_cancelled() -> None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import pytest
 from hypothesis import given, settings
 
 from policenotify.channel import Picture
@@ -107,17 +108,30 @@ def test_the_opening_of_an_ended_incident_begins_with_its_end() -> None:
 
     for amended in (OPENING, UPDATE):
         entry = shown[amended.urn]
-        assert entry.findtext(f"{A}title", "") == f"[TERMINÉ] {amended.title}"
+        assert entry.findtext(f"{A}title") == amended.title
         assert entry.findtext(f"{A}content", "").startswith("<p>Terminé à 18h55.</p>")
     assert shown[END.urn].findtext(f"{A}title") == "Rue Foch rouverte"
 
 
-def test_cancelled_and_corrected_entries_are_amended_likewise() -> None:
-    cancelled = item(Stage.CANCELLATION, 30, OPENING, headline="Annulé")
-    corrected = item(Stage.CORRECTION, 30, OPENING, headline="Rue Fabre")
+@pytest.mark.parametrize(
+    ("stage", "note", "mark"),
+    [(Stage.CANCELLATION, "Annulé à 18h30.", "ANNULÉ"), (Stage.CORRECTION, "Rectifié à 18h30.", "RECTIFIÉ")],
+)
+def test_cancelled_and_corrected_entries_are_amended_likewise(stage: Stage, note: str, mark: str) -> None:
+    feed = make_feed(OPENING, item(stage, 30, OPENING, headline="Rue Fabre"))
 
-    assert titles(make_feed(OPENING, cancelled)) == ["[ANNULÉ] Rue Foch fermée", "Annulé"]
-    assert titles(make_feed(OPENING, corrected)) == ["[RECTIFIÉ] Rue Foch fermée", "Rue Fabre"]
+    amended, by = feed.entries
+    assert (amended.note, amended.text) == (note, f"{note}\n\n{OPENING.text}")
+    assert (amended.heading, by.heading) == (f"{mark} – Rue Foch fermée", "Rue Fabre")
+
+
+def test_no_amendment_changes_a_title() -> None:
+    """Sfeed tells entries apart by id, title and link, and lists a changed one twice."""
+    for number in range(1, len(ENDED) + 1):
+        shown = {each.item.id: each for each in make_feed(*ENDED[:number]).entries}
+        assert {(each.title, each.url) for each in shown.values()} == {
+            (each.title, SITE.message_url(each.id)) for each in ENDED[:number]
+        }
 
 
 # --- rule 3: entries stay for 48 hours, and a tombstone is never the only sign
@@ -134,6 +148,14 @@ def test_entries_stay_for_48_hours_after_the_end_and_then_leave_with_a_tombstone
     past = feed_at(left + GONE, *ENDED)
     assert gone(past) == []
     assert past.is_past(past.threads[0])
+
+
+def test_nothing_comes_after_the_entries() -> None:
+    """The grammar of RFC 4287 has them last."""
+    other = item(Stage.STANDALONE, name="other", thread=digest("other")[:16], expires_at=NOW + timedelta(days=9))
+    shown = tree(atom(feed_at(END.published_at + KEPT, *ENDED, other)))
+
+    assert [each.tag for each in shown][-4:] == [DELETED] * 3 + [f"{A}entry"]
 
 
 def test_an_open_incident_never_leaves() -> None:

@@ -217,7 +217,7 @@ def test_what_became_of_a_message_stands_above_its_text(stage: Stage, note: str)
     assert "".join(banner.itertext()) == f"{note} {stage.value}"
     [link] = banner.iter("a")
     assert link.get("href") == f"{later.id}.html"
-    assert words_of(tree, "title")[0].startswith("[")
+    assert words_of(tree, "title")[0].startswith(f"{note.partition(' ')[0].upper()} – ")
     assert words_of(tree, "h1") == [words_of(tree, "title")[0].removesuffix(" · Police nationale de l'Hérault")]
     assert "expires" in _data(tree) or stage is Stage.CORRECTION
     state = [each.text for each in pages[f"i/{THREAD}.html"].iter("p") if each.get("class") == "banner"]
@@ -228,7 +228,7 @@ def test_an_incident_has_a_page_with_all_its_messages_the_last_first() -> None:
     items = sample_items("accident/opening", "accident/update", "accident/end")
     tree = _pages(make_feed(*items))[f"i/{items[0].thread}.html"]
 
-    assert words_of(tree, "h1") == [f"[TERMINÉ] {items[0].title}"]
+    assert words_of(tree, "h1") == [f"TERMINÉ – {items[0].title}"]
     links = [link.get("href") for heading in tree.iter("h2") for link in heading.iter("a")]
     assert links == [f"../m/{item.id}.html" for item in reversed(items)]
 

@@ -8,6 +8,7 @@ from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Basis, Image, Message, Translation
 from policenotify.render.public_message import public_message
 from policenotify.testing import strategies
+from tests.support.feed_items import sample_items
 
 _THREAD = "0123456789abcdef"
 
@@ -40,3 +41,16 @@ def test_texts_lose_what_nobody_sees() -> None:
     assert hidden not in public.model_dump_json()
     assert public.translations[0].headline == "Incendie"
     assert public.translations[0].alts == ("A street",)
+
+
+def test_a_title_stays_true_after_the_end() -> None:
+    """Titles in feeds never change, so an opening must not read as under way for ever."""
+    opening, update, end = sample_items("accident/opening", "accident/update", "accident/end")
+
+    assert (
+        opening.title
+        == "[Accident] Montpellier, avenue de Toulouse, du centre vers l'A709 – Accident de la circulation"
+    )
+    assert "[Accident – EN COURS]" in opening.text.replace("#", "")
+    assert update.title.startswith("[Accident – MISE À JOUR] ")
+    assert end.title.startswith("[Accident – FIN] ")

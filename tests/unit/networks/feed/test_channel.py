@@ -90,7 +90,7 @@ def test_opening_update_and_end_are_three_entries_and_the_opening_tells_the_end(
     desk.send(Stage.END, "Rue Foch rouverte")
 
     titles = [entry["title"] for entry in json.loads(desk.read("feed.json"))["items"]]
-    assert titles == ["[TERMINÉ] Rue Foch fermée", "[TERMINÉ] Toujours fermée", "Rue Foch rouverte"]
+    assert titles == ["Rue Foch fermée", "Toujours fermée", "Rue Foch rouverte"]
     assert "Terminé" in desk.page(opening)
     assert opening.url == f"{URL}m/{opening.id}.html"
 

@@ -1,0 +1,288 @@
+"""Feed readers of other projects. Each polls feeds and keeps what it has seen in a folder of its own."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import html
+import json
+import os
+import re
+import sqlite3
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from email.message import EmailMessage
+from pathlib import Path
+from typing import ClassVar
+
+import httpx
+
+from tests.acceptance.peers.programs import Running, free_ports, listens, program
+from tests.support.postgresql import Server, binaries
+
+WORDPRESS = Path(__file__).with_name("wordpress")
+"""What `.ci/run` takes from Debian's package of WordPress."""
+
+_HERE = Path(__file__).parent
+_TAG = re.compile(r"<[^>]+>")
+_POLLS = 60.0  # seconds
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An entry as a reader shows it.
+
+    Attributes:
+        title: Its title.
+        text: Its text, without tags.
+        link: Where it leads.
+    """
+
+    title: str
+    text: str
+    link: str
+
+
+class Reader:
+    """A feed reader.
+
+    Args:
+        folder: An empty folder of its own.
+        urls: The feeds by name.
+    """
+
+    formats: ClassVar[tuple[str, ...]] = ("atom", "rss")
+    """What it reads."""
+
+    replaces: ClassVar[bool] = True
+    """Whether it shows the amended text of an entry that it has shown before."""
+
+    def __init__(self, folder: Path, urls: Mapping[str, str]) -> None:
+        self.folder, self.urls = folder, urls
+
+    def poll(self) -> None:
+        """Ask for all feeds."""
+        raise NotImplementedError
+
+    def shown(self) -> Mapping[str, Sequence[Shown]]:
+        """Return the entries that it shows of each feed."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Stop it."""
+
+
+def _run(*command: str | Path, folder: Path) -> str:
+    home = {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "XDG_DATA_HOME": str(folder), "no_proxy": "*"}
+    done = subprocess.run(  # noqa: S603 - named by us
+        [program(str(command[0]), ".ci/run"), *command[1:]],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=_POLLS,
+        cwd=folder,
+        env={**os.environ, **home, "LC_ALL": "C.UTF-8"},
+    )
+    assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def _plain(text: str) -> str:
+    return html.unescape(_TAG.sub(" ", text))
+
+
+class Newsboat(Reader):
+    """newsboat, whose entries are in its cache. An id is in a cache once, so each feed has a cache of its own."""
+
+    def __init__(self, folder: Path, urls: Mapping[str, str]) -> None:
+        super().__init__(folder, urls)
+        (folder / "config").write_text("", "utf-8")
+        for name, url in urls.items():
+            (folder / f"{name}.urls").write_text(f"{url}\n", "utf-8")
+
+    def poll(self) -> None:
+        for name in self.urls:
+            files = ("-C", "config", "-u", f"{name}.urls", "-c", f"{name}.db")
+            _run("newsboat", *files, "-x", "reload", folder=self.folder)
+
+    def shown(self) -> Mapping[str, Sequence[Shown]]:
+        return {name: self._cached(name) for name in self.urls}
+
+    def _cached(self, feed: str) -> list[Shown]:
+        rows = "SELECT title, content, url FROM rss_item WHERE deleted = 0"
+        with closing(sqlite3.connect(self.folder / f"{feed}.db")) as cache:
+            return [Shown(title, _plain(text), link) for title, text, link in cache.execute(rows)]
+
+
+class Sfeed(Reader):
+    """sfeed, whose entries are lines of a file."""
+
+    replaces = False
+
+    def __init__(self, folder: Path, urls: Mapping[str, str]) -> None:
+        super().__init__(folder, urls)
+        feeds = "".join(f'feed "{name}" "{url}"\n' for name, url in urls.items())
+        (folder / "sfeedrc").write_text(f'sfeedpath="{folder}/feeds"\nfeeds() {{\n{feeds}}}\n', "utf-8")
+
+    def poll(self) -> None:
+        _run("sfeed_update", self.folder / "sfeedrc", folder=self.folder)
+
+    def shown(self) -> Mapping[str, Sequence[Shown]]:
+        shown = {}
+        for name in self.urls:
+            lines = (self.folder / "feeds" / name).read_text("utf-8").splitlines()
+            listed = _run("sfeed_plain", self.folder / "feeds" / name, folder=self.folder).splitlines()
+            assert len(listed) == len(lines)
+            fields = (line.split("\t") for line in lines)
+            shown[name] = [Shown(title, _plain(text), link) for _, title, link, text, *_ in fields]
+        return shown
+
+
+class Rss2email(Reader):
+    """rss2email, which writes a mail for each entry into a maildir."""
+
+    replaces = False
+
+    def __init__(self, folder: Path, urls: Mapping[str, str]) -> None:
+        super().__init__(folder, urls)
+        self._r2e("new", "reader@example.org")
+        for name, url in urls.items():
+            self._r2e("add", name, url, f"{name}@example.org")
+        settings = folder / "config.cfg"
+        own = {"email-protocol": "maildir", "maildir-path": str(folder / "mail"), "maildir-mailbox": "INBOX"}
+        text = settings.read_text("utf-8")
+        for name, value in own.items():
+            text = re.sub(rf"^{name} = .*$", f"{name} = {value}", text, flags=re.MULTILINE)
+        settings.write_text(text, "utf-8")
+        for part in ("cur", "new", "tmp"):
+            (folder / "mail" / "INBOX" / part).mkdir(parents=True, exist_ok=True)
+
+    def _r2e(self, *command: str) -> None:
+        _run("r2e", "-c", "config.cfg", "-d", "data.json", *command, folder=self.folder)
+
+    def poll(self) -> None:
+        self._r2e("run")
+
+    def shown(self) -> Mapping[str, Sequence[Shown]]:
+        shown: dict[str, list[Shown]] = {name: [] for name in self.urls}
+        for path in sorted((self.folder / "mail").rglob("*")):
+            if path.is_file():
+                mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+                assert isinstance(mail, EmailMessage)
+                body = mail.get_body(("plain", "html"))
+                assert body is not None
+                text = body.get_content()
+                link = str(mail.get("X-RSS-URL", ""))
+                shown[str(mail["To"]).partition("@")[0]].append(Shown(str(mail["Subject"]), _plain(text), link))
+        return shown
+
+
+class Miniflux(Reader):
+    """miniflux on PostgreSQL, asked by its API."""
+
+    formats = ("atom", "rss", "json")
+
+    def __init__(self, folder: Path, urls: Mapping[str, str]) -> None:
+        super().__init__(folder, urls)
+        programs = binaries()
+        assert programs, "needs postgresql: .ci/run"
+        login, [port] = ("reader", "s3cret-of-the-test"), free_ports(1)
+        with ExitStack() as stack:
+            database = Server(programs)
+            stack.callback(database.end)
+            place = f"user=postgres dbname={database.database()} host={database.folder} port={database.port}"
+            settings = {
+                "DATABASE_URL": f"{place} sslmode=disable",
+                "LISTEN_ADDR": f"127.0.0.1:{port}",
+                "RUN_MIGRATIONS": "1",
+                "CREATE_ADMIN": "1",
+                "ADMIN_USERNAME": login[0],
+                "ADMIN_PASSWORD": login[1],
+                "DISABLE_SCHEDULER_SERVICE": "1",
+                "no_proxy": "*",
+            }
+            server = Running(program("miniflux", "miniflux"), folder=folder, env=settings)
+            stack.callback(server.end)
+            server.until(lambda: listens(port))
+            self._client = stack.enter_context(
+                httpx.Client(base_url=f"http://127.0.0.1:{port}/v1", auth=login, timeout=_POLLS, trust_env=False)
+            )
+            self.close = stack.pop_all().close  # type: ignore[method-assign]
+        self._feeds: dict[str, int] = {}
+
+    def _ask(self, method: str, path: str, **how: object) -> httpx.Response:
+        answer = self._client.request(method, path, **how)  # type: ignore[arg-type]
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer
+
+    def poll(self) -> None:
+        for name, url in self.urls.items():
+            if name in self._feeds:
+                self._ask("PUT", f"/feeds/{self._feeds[name]}/refresh")
+            else:
+                asked = {"feed_url": url, "category_id": 1}
+                self._feeds[name] = self._ask("POST", "/feeds", json=asked).json()["feed_id"]
+
+    def shown(self) -> Mapping[str, Sequence[Shown]]:
+        entries = {
+            name: self._ask("GET", f"/feeds/{feed}/entries", params={"limit": "100"}).json()["entries"]
+            for name, feed in self._feeds.items()
+        }
+        return {
+            name: [Shown(each["title"], _plain(each["content"]), each["url"]) for each in found]
+            for name, found in entries.items()
+        }
+
+
+class SimplePie(Reader):
+    """WordPress's SimplePie, which shows what is in the feed now."""
+
+    def __init__(self, folder: Path, urls: Mapping[str, str]) -> None:
+        super().__init__(folder, urls)
+        self._shown: dict[str, list[dict[str, str]]] = {}
+        (folder / "cache").mkdir()
+
+    def poll(self) -> None:
+        autoloader = WORDPRESS / "SimplePie" / "autoloader.php"
+        script, cache = _HERE / "simplepie.php", self.folder / "cache"
+        self._shown = json.loads(_run("php", script, autoloader, cache, *self.urls.values(), folder=self.folder))
+
+    def shown(self) -> Mapping[str, Sequence[Shown]]:
+        return {
+            name: [Shown(each["title"], _plain(each["text"]), each["link"]) for each in self._shown[url]]
+            for name, url in self.urls.items()
+        }
+
+
+class Feedparser(Reader):
+    """feedparser, which programs of newsrooms use: it shows what is in the feed now."""
+
+    def __init__(self, folder: Path, urls: Mapping[str, str]) -> None:
+        super().__init__(folder, urls)
+        self._shown: dict[str, list[Shown]] = {}
+
+    def poll(self) -> None:
+        import feedparser  # noqa: PLC0415 - of the group `oracle` only
+
+        for name, url in self.urls.items():
+            found = feedparser.parse(url)
+            assert not found.bozo, found
+            self._shown[name] = [
+                Shown(each.title, _plain(each.content[0].value if "content" in each else each.summary), each.link)
+                for each in found.entries
+            ]
+
+    def shown(self) -> Mapping[str, Sequence[Shown]]:
+        return dict(self._shown)
+
+
+READERS: dict[str, type[Reader]] = {
+    "newsboat": Newsboat,
+    "sfeed": Sfeed,
+    "rss2email": Rss2email,
+    "miniflux": Miniflux,
+    "SimplePie": SimplePie,
+    "feedparser": Feedparser,
+}
