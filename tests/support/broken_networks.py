@@ -123,6 +123,7 @@ class Perfect:
         lookup_delay=timedelta(0),
         edits=True,
         deletes=True,
+        structured=True,
     )
     account = "police@memory.example"
     uploads: tuple[str, ...] = ()
@@ -134,11 +135,17 @@ class Perfect:
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         ours = [ref.id for ref in reply_to if ref.account == self.account]
         body = {
+            "message": self.message(post),
             "texts": self.texts(post),
             "under": self.under(ours),
             "pictures": self.pictures([[each.alt, b64encode(each.data).decode()] for each in post.pictures]),
         }
         return Request(account=self.account, key=post.key, body=body)
+
+    def message(self, post: Post) -> Any:
+        if post.message is None and self.capabilities.structured:
+            raise Refused("the post carries no message")
+        return post.message and post.message.model_dump(mode="json")
 
     def texts(self, post: Post) -> Any:
         return [post.title, post.text, post.html]
@@ -372,6 +379,16 @@ class RemembersWhatItPrepared(Perfect):
 
     def publish(self, request: Request) -> str:
         return super().publish(request) if request is self.prepared else "nowhere"
+
+
+class LosesTheTranslations(Perfect):
+    def message(self, post: Post) -> Any:
+        return {**super().message(post), "translations": []}
+
+
+class TakesWordsAlone(Perfect):
+    def message(self, post: Post) -> Any:
+        return super().message(post) if post.message else None
 
 
 class Composes(Perfect):

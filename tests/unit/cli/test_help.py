@@ -18,6 +18,7 @@ from policenotify.cli.app import COMMANDS, program
 from policenotify.cli.context import SETTINGS_VARIABLE
 from policenotify.cli.exit_codes import MEANINGS
 from policenotify.settings.loader import FILE_VARIABLE
+from tests.support.alerts import VIGILANCE
 from tests.support.installation import Desk, accident
 from tests.support.shell import ACCIDENT, Run
 
@@ -49,7 +50,12 @@ BEFORE: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 """What has been done before the examples of a command are followed."""
 
-CODES = {"init /etc/policenotify": None, "resolve 42 --posted": 2, "resolve 42 --not-posted": 2}
+CODES = {
+    "init /etc/policenotify": None,
+    "resolve 42 --posted": 2,
+    "resolve 42 --not-posted": 2,
+    "import-cap https://alertes.example/cap/4711.xml --category fire": None,
+}
 """Examples that cannot be followed here: `None`, or how they exit instead."""
 
 NO_DRAFT = "01KJPKTHJ05RY0M0Y11SW8SXYJ"
@@ -99,6 +105,7 @@ def test_every_example_works_as_documented(
     settings.write_text(tagged, encoding="utf-8")
     Path("message.json").write_text(accident().model_dump_json(), encoding="utf-8")
     Path("update.json").write_text(json.dumps({"headline": "Une voie rouverte"}), encoding="utf-8")
+    shutil.copy(VIGILANCE, "vigilance.xml")
     shutil.copytree(CAMPAIGNS, desk.folder / "campaigns")
     args, source = arguments(line)
     before = BEFORE.get(name, ()) or ((OPENING,) if args[0] == "end" else ())

@@ -91,6 +91,8 @@ AnswersAnybody           test_foreign_post_is_not_replied_to         ignore post
 DropsTheWords            test_images_arrive_with_alt_text            Alternative texts are lost
 TakesOnePicture          test_images_arrive_with_alt_text            are lost
 MixesPictures            test_images_arrive_with_alt_text            Pictures are lost
+LosesTheTranslations     test_message_is_not_lost                    is not in the Request
+TakesWordsAlone          test_post_without_message_is_refused        raise Refused, not NoneType
 EditsByPosting           test_edit_replaces_the_post                 no further post
 NeverDoubts              test_edit_replaces_the_post                 After DISCONNECTED raise Unconfirmed
 RefusesToWaitWithAnEdit  test_edit_replaces_the_post                 After RATE_LIMITED raise Unavailable, not Refused
