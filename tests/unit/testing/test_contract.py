@@ -92,7 +92,7 @@ DropsTheWords            test_images_arrive_with_alt_text            Alternative
 TakesOnePicture          test_images_arrive_with_alt_text            are lost
 MixesPictures            test_images_arrive_with_alt_text            Pictures are lost
 LosesTheTranslations     test_message_is_not_lost                    is not in the Request
-TakesWordsAlone          test_post_without_message_is_refused        raise Refused, not NoneType
+TakesWordsAlone          test_post_without_message_is_refused        Nothing was raised
 EditsByPosting           test_edit_replaces_the_post                 no further post
 NeverDoubts              test_edit_replaces_the_post                 After DISCONNECTED raise Unconfirmed
 RefusesToWaitWithAnEdit  test_edit_replaces_the_post                 After RATE_LIMITED raise Unavailable, not Refused
