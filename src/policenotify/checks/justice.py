@@ -13,12 +13,16 @@ from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Category
 
 _NEEDS_BASIS: Final = frozenset({Category.ARREST, Category.WITNESS_APPEAL, Category.MISSING_PERSON})
+_ARRESTS_TOLD: Final = frozenset(
+    {Category.POLICE_OPERATION, Category.ARMED_THREAT, Category.DEMONSTRATION, Category.FIRE, Category.BOMB_DISPOSAL}
+)
 _OF_ORIGIN: Final = frozenset(
     {Category.ARREST, Category.WITNESS_APPEAL, Category.POLICE_OPERATION, Category.ARMED_THREAT, Category.DEMONSTRATION}
     | {Category.BOMB_DISPOSAL, Category.FIRE, Category.TRAFFIC_ACCIDENT}
 )
 _HAVE: Final = frozenset({"a", "ont", "avait", "avaient"})
 _ADVERBS: Final = frozenset({"ensuite", "deja", "bien", "aussi", "puis", "encore"})
+_AGAINST: Final = frozenset({"aux", "face"})
 _SUBJECT: Final = 5  # words before a verb in which its subject stands
 _FREE_WORDS: Final = 4  # words before a word of guilt that may keep the presumption
 
@@ -29,9 +33,12 @@ def innocence_presumed(context: CheckContext) -> Iterator[Hit]:
     unjudging = PREVENTION | {Category.WEATHER_RELAY, Category.PLANNED_EVENT}
     if context.message.category in unjudging or any(part.has("judged") for part in context.parts):
         return
+    of_arrest = context.message.category == Category.ARREST or (
+        context.message.category in _ARRESTS_TOLD and any(part.has("held") for part in context.parts)
+    )
     for part in context.parts:
         named = (*part.found.get("guilt", ()), *part.found.get("guilt_said", ()))
-        for match in (*named, *(_deeds(part) if context.message.category == Category.ARREST else ())):
+        for match in (*named, *(_deeds(part) if of_arrest else ())):
             if not _presumed(part, match):
                 yield Hit(part.field, part.span(match))
 
@@ -49,6 +56,8 @@ def _deeds(part: TextPart) -> Iterator[Match]:
             if first < 0 or tokens[first].word not in _HAVE or part.folded.typed(*tokens[first][1:3]).casefold() == "à":
                 continue
         sentence = part.sentence(match.first)
+        if part.within("presumed", range(max(sentence.start, first - _SUBJECT), max(first, 0))):
+            continue
         if not part.within("not_accused", range(max(sentence.start, first - _SUBJECT), max(first, 0))):
             yield Match(first, match.end)
 
@@ -62,8 +71,12 @@ def _presumed(part: TextPart, match: Match) -> bool:
     word = part.folded.tokens[match.first].word
     if word.startswith(("coupable", "guilty")):
         return False
-    around = range(max(0, match.first - _FREE_WORDS), match.end + 2)
-    return bool(part.within("presumed", around))
+    sentence = part.sentence(match.first)
+    around = range(max(sentence.start, match.first - _FREE_WORDS), min(sentence.stop, match.end + 2))
+    tokens = part.folded.tokens
+    return any(
+        tokens[kept.first].word not in _AGAINST or kept.end == match.first for kept in part.within("presumed", around)
+    )
 
 
 @rule("PN212", basis="RGPD, art. 9; loi du 29 juillet 1881, art. 24 and 32.", levels=(Level.SECOND,))
