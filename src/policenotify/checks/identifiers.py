@@ -26,6 +26,8 @@ _OF_SUSPECTS: Final = frozenset(
     {Category.ARREST, Category.WITNESS_APPEAL, Category.POLICE_OPERATION, Category.ARMED_THREAT}
     | {Category.FIRE, Category.TRAFFIC_ACCIDENT, Category.DEMONSTRATION, Category.BOMB_DISPOSAL}
 )
+_ACCUSED: Final = ("presumed", "guilt", "secrecy", "held", "shooter")
+_PRONOUNS: Final = frozenset({"il", "elle", "ils", "elles", "celui", "celle", "ceux", "dernier", "derniere", "derniers"})
 _OF_HOUSES: Final = frozenset({Category.FIRE, Category.TRAFFIC_ACCIDENT})
 _BORN: Final = re.compile(
     r"(?<!\w)n(?:e|ee|es|ees) (?:le|en|a|un) (?:\d|[a-z])"
@@ -412,9 +414,16 @@ def no_health_told(context: CheckContext) -> Iterator[Hit]:
             before = part.folded.tokens[max(0, match.first - _NEAR) : match.first]
             if category == Category.FIRE and not any(token.word in _ONE for token in before):
                 continue  # advice about smoke: *les femmes enceintes restent à l'intérieur*
-            accused = category == Category.ARREST or part.near(match, "presumed", "guilt", "secrecy", "held", "shooter")
+            accused = category == Category.ARREST or part.near(match, *_ACCUSED)
+            accused = accused or (_goes_on(part, match) and part.has(*_ACCUSED))
             suspect = accused and category in _OF_SUSPECTS and not _is_of_another(part, match)
             yield Hit(part.field, part.span(match), Level.BLOCK if suspect else Level.SECOND, "", covered)
+
+
+def _goes_on(part: TextPart, match: Match) -> bool:
+    """Return True if the sentence of a match begins with a pronoun for the person of the one before."""
+    words = [token.word for token in part.folded.tokens[part.sentence(match.first).start :][:2]]
+    return not _PRONOUNS.isdisjoint(words)
 
 
 def _is_of_another(part: TextPart, match: Match) -> bool:

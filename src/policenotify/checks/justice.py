@@ -56,9 +56,8 @@ def _deeds(part: TextPart) -> Iterator[Match]:
             if first < 0 or tokens[first].word not in _HAVE or part.folded.typed(*tokens[first][1:3]).casefold() == "à":
                 continue
         sentence = part.sentence(match.first)
-        if part.within("presumed", range(max(sentence.start, first - _SUBJECT), max(first, 0))):
-            continue
-        if not part.within("not_accused", range(max(sentence.start, first - _SUBJECT), max(first, 0))):
+        if not _kept(part, first, range(max(sentence.start, first - _SUBJECT), max(first, 0))) and not part.within(
+            "not_accused", range(max(sentence.start, first - _SUBJECT), max(first, 0))):
             yield Match(first, match.end)
 
 
@@ -73,10 +72,13 @@ def _presumed(part: TextPart, match: Match) -> bool:
         return False
     sentence = part.sentence(match.first)
     around = range(max(sentence.start, match.first - _FREE_WORDS), min(sentence.stop, match.end + 2))
+    return _kept(part, match.first, around)
+
+
+def _kept(part: TextPart, at: int, around: range) -> bool:
+    """Return True if words near a token keep the presumption. *Aux* does so directly before it: `face aux voleurs`."""
     tokens = part.folded.tokens
-    return any(
-        tokens[kept.first].word not in _AGAINST or kept.end == match.first for kept in part.within("presumed", around)
-    )
+    return any(tokens[kept.first].word not in _AGAINST or kept.end == at for kept in part.within("presumed", around))
 
 
 @rule("PN212", basis="RGPD, art. 9; loi du 29 juillet 1881, art. 24 and 32.", levels=(Level.SECOND,))
