@@ -27,7 +27,9 @@ _OF_SUSPECTS: Final = frozenset(
     | {Category.FIRE, Category.TRAFFIC_ACCIDENT, Category.DEMONSTRATION, Category.BOMB_DISPOSAL}
 )
 _ACCUSED: Final = ("presumed", "guilt", "secrecy", "held", "shooter")
-_PRONOUNS: Final = frozenset({"il", "elle", "ils", "elles", "celui", "celle", "ceux", "dernier", "derniere", "derniers"})
+_PRONOUNS: Final = frozenset(
+    {"il", "elle", "ils", "elles", "celui", "celle", "ceux", "dernier", "derniere", "derniers"}
+)
 _OF_HOUSES: Final = frozenset({Category.FIRE, Category.TRAFFIC_ACCIDENT})
 _BORN: Final = re.compile(
     r"(?<!\w)n(?:e|ee|es|ees) (?:le|en|a|un) (?:\d|[a-z])"

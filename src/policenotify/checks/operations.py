@@ -150,9 +150,8 @@ def broadcast_not_imitated(context: CheckContext) -> Iterator[Hit]:
     if context.message.exercise:
         return
     for part in context.parts:
-        if part.has("broadcast_told"):
-            continue
-        for match in part.found.get("broadcast", ()):
+        told = part.has("broadcast_told")
+        for match in part.found.get("broadcast_said" if told else "broadcast", ()):
             yield Hit(part.field, part.span(match))
 
 
@@ -207,4 +206,7 @@ def no_cause_told(context: CheckContext) -> Iterator[Hit]:
         return
     for part in context.parts:
         for match in () if part.has("vigipirate") else part.found.get("cause", ()):
+            yield Hit(part.field, part.span(match))
+        doses = part.found.get("dose", ()) if context.message.category == Category.TRAFFIC_ACCIDENT else ()
+        for match in doses if not part.has("cause") else ():
             yield Hit(part.field, part.span(match))

@@ -31,7 +31,9 @@ _NO_AGE: Final = frozenset(
     | {"partir", "et", "dans", "tous", "ces", "deux", "sous"}
 )
 _LONGEST_AGE: Final = 3  # figures
-_PUPILS: Final = frozenset({"eleves", "classe", "classes", "collegiens", "collegiennes", "lyceens", "lyceennes", "ecoliers"})
+_PUPILS: Final = frozenset(
+    {"eleves", "classe", "classes", "collegiens", "collegiennes", "lyceens", "lyceennes", "ecoliers"}
+)
 _FEW: Final = frozenset({"deux", "trois", "quatre", "2", "3", "4"})
 _QUARTERS: Final = frozenset({"cite", "quartier", "residence", "lotissement"})
 _SOON: Final = 9  # words after the word for a victim in which an occupation is hers
