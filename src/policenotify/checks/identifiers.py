@@ -416,9 +416,9 @@ def no_health_told(context: CheckContext) -> Iterator[Hit]:
             before = part.folded.tokens[max(0, match.first - _NEAR) : match.first]
             if category == Category.FIRE and not any(token.word in _ONE for token in before):
                 continue  # advice about smoke: *les femmes enceintes restent à l'intérieur*
-            accused = category == Category.ARREST or part.near(match, *_ACCUSED)
-            accused = accused or (_goes_on(part, match) and part.has(*_ACCUSED))
-            suspect = accused and category in _OF_SUSPECTS and not _is_of_another(part, match)
+            accused = part.near(match, *_ACCUSED) or (_goes_on(part, match) and part.has(*_ACCUSED))
+            suspect = (category == Category.ARREST or accused) and category in _OF_SUSPECTS
+            suspect = suspect and not _is_of_another(part, match)
             yield Hit(part.field, part.span(match), Level.BLOCK if suspect else Level.SECOND, "", covered)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from policenotify.checks.check import CheckContext, Hit, rule
@@ -191,7 +191,7 @@ def no_method_told(context: CheckContext) -> Iterator[Hit]:
             yield Hit(part.field, part.span(match))
         for match in part.found.get("tool", ()):
             used = part.within("opens", part.sentence(match.first))
-            if used and not part.near(match, "advice_given"):
+            if used and not (part.near(match, "advice_given") or _overlaps(match, part.found.get("howto", ()))):
                 yield Hit(part.field, part.span(match))
 
 
@@ -208,5 +208,11 @@ def no_cause_told(context: CheckContext) -> Iterator[Hit]:
         for match in () if part.has("vigipirate") else part.found.get("cause", ()):
             yield Hit(part.field, part.span(match))
         doses = part.found.get("dose", ()) if context.message.category == Category.TRAFFIC_ACCIDENT else ()
-        for match in doses if not part.has("cause") else ():
-            yield Hit(part.field, part.span(match))
+        for match in doses:
+            if not _overlaps(match, part.found.get("cause", ())):
+                yield Hit(part.field, part.span(match))
+
+
+def _overlaps(match: Match, others: Iterable[Match]) -> bool:
+    """Return True if a phrase shares a word with one of others."""
+    return any(other.first < match.end and match.first < other.end for other in others)

@@ -124,7 +124,7 @@ def no_minor_identified(context: CheckContext) -> Iterator[Hit]:
 
 
 def _tells_of_minors(part: TextPart) -> bool:
-    """Return True if a text tells of some minors, and not of many pupils: `400 élèves de CM2`."""
+    """Return True if a text is about single minors, and not about many pupils: `400 élèves de CM2`."""
     return any(not _is_crowd(part, match) for kind in ("minor", "form") for match in part.found.get(kind, ()))
 
 
