@@ -70,7 +70,7 @@ def _presumed(part: TextPart, match: Match, weak: frozenset[str] = frozenset()) 
 
     Args:
         part: The text.
-        match: What calls somebody guilty.
+        match: What calls a person guilty.
         weak: Words that do not keep the presumption here: `le suspect a volé`.
     """
     word = part.folded.tokens[match.first].word
