@@ -186,12 +186,14 @@ def _told_how(part: TextPart, match: Match) -> bool:
 @rule("PN307", basis="A description of the method teaches it.", levels=(Level.SECOND,))
 def no_method_told(context: CheckContext) -> Iterator[Hit]:
     """Ask before the method of a crime is published."""
+    scam = context.message.category == Category.SCAM_CYBER
     for part in context.parts:
-        for match in part.found.get("howto", ()) if context.message.category != Category.SCAM_CYBER else ():
+        methods = [] if scam else part.found.get("howto", [])
+        for match in methods:
             yield Hit(part.field, part.span(match))
         for match in part.found.get("tool", ()):
-            used = part.within("opens", part.sentence(match.first))
-            if used and not (part.near(match, "advice_given") or _overlaps(match, part.found.get("howto", ()))):
+            free = not (part.near(match, "advice_given") or _overlaps(match, methods))
+            if free and part.within("opens", part.sentence(match.first)):
                 yield Hit(part.field, part.span(match))
 
 
