@@ -467,6 +467,17 @@ def test_many_pupils_are_no_minor_unless_something_happened_to_them(text: str, *
     assert ("PN203" in {finding.code for finding in found}) is refused
 
 
+@pytest.mark.parametrize("text", ["KARIM DUPONT INTERPELLÉ HIER À SÈTE", "KARIM BENALI, KARIM BENALI INTERPELLÉ"])
+def test_a_name_in_a_line_of_capitals_is_refused(text: str) -> None:
+    assert "PN202" in {finding.code for finding in run_checks(context(category="arrest", headline=text))}
+
+
+def test_a_name_that_stands_twice_is_refused_twice() -> None:
+    text = "Karim Benali, soupçonné de vol, et Karim Police. Karim Benali a été entendu."
+    found = [one for one in run_checks(context(category="arrest", headline=text)) if one.code == "PN202"]
+    assert len(found) == 3  # noqa: PLR2004 - as many as names
+
+
 def test_the_home_of_a_minor_is_refused() -> None:
     found = run_checks(context(category="arrest", headline="Le mineur de 15 ans habite rue Foch."))
     assert "PN203" in {finding.code for finding in found}
