@@ -475,7 +475,7 @@ def test_a_name_in_a_line_of_capitals_is_refused(text: str) -> None:
 def test_a_name_that_stands_twice_is_refused_twice() -> None:
     text = "Karim Benali, soupçonné de vol, et Karim Police. Karim Benali a été entendu."
     found = [one for one in run_checks(context(category="arrest", headline=text)) if one.code == "PN202"]
-    assert len(found) == 3  # noqa: PLR2004 - as many as names
+    assert len(found) == 3
 
 
 def test_the_home_of_a_minor_is_refused() -> None:
