@@ -55,6 +55,15 @@ def test_the_corpus_of_a_stranger_stays_found(name: str) -> None:
     assert [entry.text for entry in entries if entry.false_alarm] == []
 
 
+def test_the_corpus_that_nothing_was_mended_for_is_found_as_well_as_at_first_sight() -> None:
+    """Looked at once on 26 November 2026, by nobody who then changed a rule. The documentation states these figures."""
+    entries = corpus.read("held_out_5")
+    missed = [entry.level for entry in entries if entry.missed]
+    assert missed.count(Level.BLOCK) <= 5
+    assert missed.count(Level.SECOND) <= 6
+    assert [entry.text for entry in entries if entry.false_alarm] == []
+
+
 @pytest.mark.parametrize("name", ["rephrased", "rephrased_2", "rephrased_3"])
 def test_ordinary_rephrasings_are_found(name: str) -> None:
     entries = corpus.read(name)
