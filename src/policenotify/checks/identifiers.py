@@ -22,6 +22,14 @@ _JUDICIAL: Final = frozenset(
     {Category.ARREST, Category.WITNESS_APPEAL, Category.MISSING_PERSON, Category.POLICE_OPERATION}
     | {Category.ARMED_THREAT, Category.BOMB_DISPOSAL, Category.CHILD_ABDUCTION_RELAY}
 )
+_OF_SUSPECTS: Final = frozenset(
+    {Category.ARREST, Category.WITNESS_APPEAL, Category.POLICE_OPERATION, Category.ARMED_THREAT}
+    | {Category.FIRE, Category.TRAFFIC_ACCIDENT, Category.DEMONSTRATION, Category.BOMB_DISPOSAL}
+)
+_ACCUSED: Final = ("presumed", "guilt", "secrecy", "held", "shooter")
+_PRONOUNS: Final = frozenset(
+    {"il", "elle", "ils", "elles", "celui", "celle", "ceux", "dernier", "derniere", "derniers"}
+)
 _OF_HOUSES: Final = frozenset({Category.FIRE, Category.TRAFFIC_ACCIDENT})
 _BORN: Final = re.compile(
     r"(?<!\w)n(?:e|ee|es|ees) (?:le|en|a|un) (?:\d|[a-z])"
@@ -31,7 +39,7 @@ _BORN: Final = re.compile(
 _OF_BIRTH: Final = re.compile(r"nee?s? [leau]|naissance|born|ddn")  # what any of them has
 _NIR: Final = re.compile(r"(?<![\d])[12378](?:[ .-]?\d){4}[ .-]?(?:\d|[ab])(?:[ .-]?\d){7}(?:[ .-]?\d{2})?(?!\d)")
 _IBAN: Final = re.compile(r"(?<![^\W_])[a-z]{2}\d{2}(?: ?[a-z0-9]{4}){3,7}(?: ?[a-z0-9]{1,3})?(?![^\W_])")
-_IP: Final = re.compile(r"(?<![\d.])(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?![\d.])")
+_IP: Final = re.compile(r"(?<![\d.])(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?!\.?\d)")
 _DOCUMENT: Final = re.compile(r"(?<!\w)(?=[a-z0-9]{9,12}(?!\w))[a-z]{0,4}\d[a-z0-9]{8,11}(?!\w)")
 _PLATE: Final = re.compile(
     r"(?<![^\W_])(?P<first>[a-hj-np-tv-z]{2})[ .-]?\d{3}[ .-]?(?P<last>[a-hj-np-tv-z]{2})(?![^\W_])"
@@ -371,10 +379,10 @@ def numbers_and_links_right(context: CheckContext) -> Iterator[Hit]:
     if link and (level := _doubt(host_of(link))):
         yield Hit("link", None, level, "link")
     for part in context.parts:
-        wrong = part.words.entries.get("wrong_numbers", ())
+        wrong, usurped = (part.words.entries.get(name, ()) for name in ("wrong_numbers", "usurped_numbers"))
         for start, end, figures in _numbers_in_figures(part):
-            if _national(figures) in wrong:
-                yield Hit(part.field, part.folded.span(start, end))
+            if (number := _national(figures)) in wrong or number in usurped:
+                yield Hit(part.field, part.folded.span(start, end), None if number in usurped else Level.ADVISE)
         for match in part.found.get("short_links", ()):
             yield Hit(part.field, part.span(match), Level.ADVISE, "short")
         for span in spans_of(part.folded.original):
@@ -408,8 +416,25 @@ def no_health_told(context: CheckContext) -> Iterator[Hit]:
             before = part.folded.tokens[max(0, match.first - _NEAR) : match.first]
             if category == Category.FIRE and not any(token.word in _ONE for token in before):
                 continue  # advice about smoke: *les femmes enceintes restent à l'intérieur*
-            suspect = category == Category.ARREST and part.near(match, "presumed", "guilt", "secrecy")
+            accused = part.near(match, *_ACCUSED) or (_goes_on(part, match) and part.has(*_ACCUSED))
+            suspect = (category == Category.ARREST or accused) and category in _OF_SUSPECTS
+            suspect = suspect and not _is_of_another(part, match)
             yield Hit(part.field, part.span(match), Level.BLOCK if suspect else Level.SECOND, "", covered)
+
+
+def _goes_on(part: TextPart, match: Match) -> bool:
+    """Return True if the sentence of a match begins with a pronoun for the person of the one before."""
+    words = [token.word for token in part.folded.tokens[part.sentence(match.first).start :][:2]]
+    return not _PRONOUNS.isdisjoint(words)
+
+
+def _is_of_another(part: TextPart, match: Match) -> bool:
+    """Return True for the health of one who suffered: `agression d'une femme enceinte`."""
+    sentence = part.sentence(match.first)
+    near = range(max(sentence.start, match.first - _BESIDE), match.first)
+    last = max((one.end for kind in ("suffered", "victim") for one in part.within(kind, near)), default=0)
+    tokens = part.folded.tokens
+    return bool(last) and "," not in part.folded.text[tokens[last - 1].end : tokens[match.first].start]
 
 
 @rule(

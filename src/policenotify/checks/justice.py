@@ -13,12 +13,17 @@ from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Category
 
 _NEEDS_BASIS: Final = frozenset({Category.ARREST, Category.WITNESS_APPEAL, Category.MISSING_PERSON})
+_ARRESTS_TOLD: Final = frozenset(
+    {Category.POLICE_OPERATION, Category.ARMED_THREAT, Category.DEMONSTRATION, Category.FIRE, Category.BOMB_DISPOSAL}
+)
 _OF_ORIGIN: Final = frozenset(
     {Category.ARREST, Category.WITNESS_APPEAL, Category.POLICE_OPERATION, Category.ARMED_THREAT, Category.DEMONSTRATION}
     | {Category.BOMB_DISPOSAL, Category.FIRE, Category.TRAFFIC_ACCIDENT}
 )
 _HAVE: Final = frozenset({"a", "ont", "avait", "avaient"})
 _ADVERBS: Final = frozenset({"ensuite", "deja", "bien", "aussi", "puis", "encore"})
+_AGAINST: Final = frozenset({"aux", "face"})
+_ACCUSED: Final = frozenset({"suspect", "suspects", "suspecte", "suspectes", "mis", "mise"})
 _SUBJECT: Final = 5  # words before a verb in which its subject stands
 _FREE_WORDS: Final = 4  # words before a word of guilt that may keep the presumption
 
@@ -29,11 +34,14 @@ def innocence_presumed(context: CheckContext) -> Iterator[Hit]:
     unjudging = PREVENTION | {Category.WEATHER_RELAY, Category.PLANNED_EVENT}
     if context.message.category in unjudging or any(part.has("judged") for part in context.parts):
         return
+    of_arrest = context.message.category == Category.ARREST or (
+        context.message.category in _ARRESTS_TOLD and any(part.has("held") for part in context.parts)
+    )
     for part in context.parts:
-        named = (*part.found.get("guilt", ()), *part.found.get("guilt_said", ()))
-        for match in (*named, *(_deeds(part) if context.message.category == Category.ARREST else ())):
-            if not _presumed(part, match):
-                yield Hit(part.field, part.span(match))
+        said = (*part.found.get("guilt_said", ()), *(_deeds(part) if of_arrest else ()))
+        free = [match for match in part.found.get("guilt", ()) if not _presumed(part, match)]
+        for match in (*free, *(match for match in said if not _presumed(part, match, _ACCUSED))):
+            yield Hit(part.field, part.span(match))
 
 
 def _deeds(part: TextPart) -> Iterator[Match]:
@@ -57,13 +65,27 @@ def _words(match: Match) -> range:
     return range(match.first, match.end)
 
 
-def _presumed(part: TextPart, match: Match) -> bool:
-    """Return True for `voleurs présumés` and `contre les cambrioleurs`, and not for `présumé coupable`."""
+def _presumed(part: TextPart, match: Match, weak: frozenset[str] = frozenset()) -> bool:
+    """Return True for `voleurs présumés` and `contre les cambrioleurs`, and not for `présumé coupable`.
+
+    Args:
+        part: The text.
+        match: What calls a person guilty.
+        weak: Words that do not keep the presumption here: `le suspect a volé`.
+    """
     word = part.folded.tokens[match.first].word
     if word.startswith(("coupable", "guilty")):
         return False
-    around = range(max(0, match.first - _FREE_WORDS), match.end + 2)
-    return bool(part.within("presumed", around))
+    sentence = part.sentence(match.first)
+    around = range(max(sentence.start, match.first - _FREE_WORDS), min(sentence.stop, match.end + 2))
+    return _kept(part, match.first, around, weak)
+
+
+def _kept(part: TextPart, at: int, around: range, weak: frozenset[str]) -> bool:
+    """Return True if words near a token keep the presumption. *Aux* does so directly before it: `face aux voleurs`."""
+    tokens = part.folded.tokens
+    words = [(tokens[kept.first].word, kept.end) for kept in part.within("presumed", around)]
+    return any(word not in weak and (word not in _AGAINST or end == at) for word, end in words)
 
 
 @rule("PN212", basis="RGPD, art. 9; loi du 29 juillet 1881, art. 24 and 32.", levels=(Level.SECOND,))

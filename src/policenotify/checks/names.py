@@ -330,7 +330,9 @@ def _is_initial(part: TextPart, at: int) -> bool:
 
 def _follows_title(part: TextPart, at: int) -> bool:
     tokens = part.folded.tokens
-    if not at or not tokens[at].word.isalpha() or len(tokens[at].word) == 1:
+    if not at or not tokens[at].word.isalpha():
+        return False
+    if len(tokens[at].word) == 1 and not (tokens[at].capital and _gap(part, at)[:1] == "."):
         return False
     title, gap = tokens[at - 1], _gap(part, at - 1)
     metres = title.word == "m" and (not gap.startswith(".") or (at > 1 and tokens[at - 2].word.isdigit()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from policenotify.checks.check import CheckContext, Hit, rule
@@ -150,9 +150,8 @@ def broadcast_not_imitated(context: CheckContext) -> Iterator[Hit]:
     if context.message.exercise:
         return
     for part in context.parts:
-        if part.has("broadcast_told"):
-            continue
-        for match in part.found.get("broadcast", ()):
+        told = part.has("broadcast_told")
+        for match in part.found.get("broadcast_said" if told else "broadcast", ()):
             yield Hit(part.field, part.span(match))
 
 
@@ -187,11 +186,15 @@ def _told_how(part: TextPart, match: Match) -> bool:
 @rule("PN307", basis="A description of the method teaches it.", levels=(Level.SECOND,))
 def no_method_told(context: CheckContext) -> Iterator[Hit]:
     """Ask before the method of a crime is published."""
-    if context.message.category == Category.SCAM_CYBER:
-        return
+    scam = context.message.category == Category.SCAM_CYBER
     for part in context.parts:
-        for match in part.found.get("howto", ()):
+        methods = [] if scam else part.found.get("howto", [])
+        for match in methods:
             yield Hit(part.field, part.span(match))
+        for match in part.found.get("tool", ()):
+            free = not (part.near(match, "advice_given") or _overlaps(match, methods))
+            if free and part.within("opens", part.sentence(match.first)):
+                yield Hit(part.field, part.span(match))
 
 
 @rule(
@@ -206,3 +209,12 @@ def no_cause_told(context: CheckContext) -> Iterator[Hit]:
     for part in context.parts:
         for match in () if part.has("vigipirate") else part.found.get("cause", ()):
             yield Hit(part.field, part.span(match))
+        doses = part.found.get("dose", ()) if context.message.category == Category.TRAFFIC_ACCIDENT else ()
+        for match in doses:
+            if not _overlaps(match, part.found.get("cause", ())):
+                yield Hit(part.field, part.span(match))
+
+
+def _overlaps(match: Match, others: Iterable[Match]) -> bool:
+    """Return True if a phrase shares a word with one of others."""
+    return any(other.first < match.end and match.first < other.end for other in others)

@@ -31,10 +31,15 @@ _NO_AGE: Final = frozenset(
     | {"partir", "et", "dans", "tous", "ces", "deux", "sous"}
 )
 _LONGEST_AGE: Final = 3  # figures
+_PUPILS: Final = frozenset(
+    {"eleves", "classe", "classes", "collegiens", "collegiennes", "lyceens", "lyceennes", "ecoliers"}
+)
+_FEW: Final = frozenset({"deux", "trois", "quatre", "2", "3", "4"})
 _QUARTERS: Final = frozenset({"cite", "quartier", "residence", "lotissement"})
 _SOON: Final = 9  # words after the word for a victim in which an occupation is hers
 _WAS: Final = frozenset({"etait", "fut", "est", "comme"})
 _ONE: Final = frozenset({"un", "une", "le", "la", "l", "notre", "cette", "cet", "ce"})
+_OF_BODY: Final = 4  # words behind a function in which the club or company stands
 _OTHERS: Final = frozenset({"par", "d", "avec", "aux", "les", "des", "chez", "contre", "au", "du", "de"})
 _WORKS: Final = ("travail", "exer", "tien", "tena", "ger", "dirig")
 _DEAD: Final = (
@@ -76,8 +81,16 @@ def no_person_named(context: CheckContext) -> Iterator[Hit]:
             if name.full or alone:
                 yield Hit(part.field, part.span(Match(name.first, name.end)), covered=covered)
         if message.category in {Category.ARREST, Category.POLICE_OPERATION, Category.WITNESS_APPEAL}:
-            for match in part.found.get("public_role", ()):
+            for match in sorted({*part.found.get("public_role", ()), *_holders(part)}):
                 yield Hit(part.field, part.span(match), Level.SECOND, "role")
+
+
+def _holders(part: TextPart) -> Iterator[Match]:
+    """Yield who holds a function in a club, a company or a school: `la trésorière du club de rugby`."""
+    for match in part.found.get("function", ()):
+        body = part.within("body", range(match.end, match.end + _OF_BODY))
+        if body and not part.within("not_held", range(match.first, match.end + _OF_BODY)):
+            yield Match(match.first, body[0].end)
 
 
 @rule(
@@ -91,7 +104,7 @@ def no_minor_identified(context: CheckContext) -> Iterator[Hit]:
     general = message.category in PREVENTION or message.category in {Category.WEATHER_RELAY, Category.PLANNED_EVENT}
     aged = [part for part in context.parts if ages(part, below=_ADULT)]
     named = any(context.persons[part.field] for part in context.parts if in_text(part))
-    minor = aged or [part for part in context.parts if part.has("minor", "form")]
+    minor = aged or [part for part in context.parts if _tells_of_minors(part)]
     if not minor or (general and not (aged and named)):
         return
     searched = message.category in _SEARCHES | {Category.WITNESS_APPEAL} and context.agreed("prosecutor")
@@ -108,6 +121,25 @@ def no_minor_identified(context: CheckContext) -> Iterator[Hit]:
             yield Hit(part.field, part.span(match), Level.SECOND, "runaway", covered)
     for number, _ in enumerate(message.images if message.category in _SEARCHES else ()):
         yield Hit(f"images.{number}", None, Level.BLOCK, "photo", covered)
+
+
+def _tells_of_minors(part: TextPart) -> bool:
+    """Return True if a text is about single minors, and not about many pupils: `400 élèves de CM2`."""
+    return any(not _is_crowd(part, match) for kind in ("minor", "form") for match in part.found.get(kind, ()))
+
+
+def _is_crowd(part: TextPart, match: Match) -> bool:
+    """Return True for a class, for `les élèves` and for five pupils or more, to whom nothing happened."""
+    tokens = part.folded.tokens
+    if part.near(match, "suffered", "victim", "hurt") or part.has("held"):
+        return False
+    at = match.first
+    while at < match.end and tokens[at].word not in _PUPILS:
+        at += 1
+    if at == match.end or not tokens[at].word.endswith(("s", "classe")):
+        return False
+    before = [token.word for token in tokens[max(0, at - 3) : at]]
+    return tokens[at].word.startswith("classe") or not any(word in _FEW for word in before[-1:])
 
 
 def _named_places(part: TextPart, *, quarters: bool) -> Iterator[Match]:

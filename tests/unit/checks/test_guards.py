@@ -47,14 +47,24 @@ def test_messages_that_the_rules_were_not_tuned_on() -> None:
     assert sum(entry.false_alarm for entry in clean) <= 0.02 * len(clean)
 
 
-def test_the_corpus_of_a_stranger_stays_found() -> None:
-    """Looked at once on 26 November 2026 (figures in the file). This holds what was mended after it."""
-    entries = corpus.read("held_out_3")
+@pytest.mark.parametrize("name", ["held_out_3", "held_out_4"])
+def test_the_corpus_of_a_stranger_stays_found(name: str) -> None:
+    """Looked at once on 26 November 2026 (figures in the files). This holds what was mended after it."""
+    entries = corpus.read(name)
     assert [entry.text for entry in entries if entry.missed] == []
     assert [entry.text for entry in entries if entry.false_alarm] == []
 
 
-@pytest.mark.parametrize("name", ["rephrased", "rephrased_2"])
+def test_the_corpus_that_nothing_was_mended_for_is_found_as_well_as_at_first_sight() -> None:
+    """Looked at once on 26 November 2026, by nobody who then changed a rule. The documentation states these figures."""
+    entries = corpus.read("held_out_5")
+    missed = [entry.level for entry in entries if entry.missed]
+    assert missed.count(Level.BLOCK) <= 5
+    assert missed.count(Level.SECOND) <= 6
+    assert [entry.text for entry in entries if entry.false_alarm] == []
+
+
+@pytest.mark.parametrize("name", ["rephrased", "rephrased_2", "rephrased_3"])
 def test_ordinary_rephrasings_are_found(name: str) -> None:
     entries = corpus.read(name)
     assert [entry.text for entry in entries if entry.missed] == []
@@ -439,6 +449,63 @@ def test_reason_and_remedy_hold_no_words_of_the_message() -> None:
 )
 def test_every_text_of_a_message_is_checked(field: str, value: Any) -> None:
     assert "PN202" in {finding.code for finding in run_checks(context(category="police_operation", **{field: value}))}
+
+
+def test_the_translated_description_of_a_picture_is_checked() -> None:
+    translation = {"language": "en", "headline": "Arrest", "alts": ["Mr John Barker"]}
+    picture = {"alt": "Une rue", "digest": "0" * 64}
+    found = run_checks(context(category="police_operation", images=[picture], translations=[translation]))
+    assert ("PN202", "translations.en.alts.0") in {(finding.code, finding.field) for finding in found}
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        ("400 élèves de CM2 ont passé leur permis piéton.", False),
+        ("Les collégiens de l'école Pasteur ont visité nos locaux.", False),
+        ("Trois classes de sixième sont venues.", False),
+        ("Un élève de CM2 a passé son permis piéton.", True),
+        ("Deux élèves de CM2 ont gagné.", True),
+        ("20 élèves de CM2 ont été évacués.", True),
+        ("20 élèves de CM2 ont été entendus ; l'un est mis en cause.", True),
+        ("Une adolescente, licenciée au club de Lattes, a gagné.", True),
+    ],
+)
+def test_many_pupils_are_no_minor_unless_something_happened_to_them(text: str, *, refused: bool) -> None:
+    found = run_checks(context(category="life_of_service", lifecycle={}, headline=text))
+    assert ("PN203" in {finding.code for finding in found}) is refused
+
+
+@pytest.mark.parametrize("text", ["KARIM DUPONT INTERPELLÉ HIER À SÈTE", "KARIM BENALI, KARIM BENALI INTERPELLÉ"])
+def test_a_name_in_a_line_of_capitals_is_refused(text: str) -> None:
+    assert "PN202" in {finding.code for finding in run_checks(context(category="arrest", headline=text))}
+
+
+def test_a_name_that_stands_twice_is_refused_twice() -> None:
+    text = "Karim Benali, soupçonné de vol, et Karim Police. Karim Benali a été entendu."
+    found = [one for one in run_checks(context(category="arrest", headline=text)) if one.code == "PN202"]
+    assert len(found) == 3
+
+
+def test_the_home_of_a_minor_is_refused() -> None:
+    found = run_checks(context(category="arrest", headline="Le mineur de 15 ans habite rue Foch."))
+    assert "PN203" in {finding.code for finding in found}
+
+
+def test_the_health_of_a_victim_is_asked_about_and_that_of_a_suspect_refused() -> None:
+    levels = {
+        text: {one.level for one in run_checks(context(category="arrest", headline=text)) if one.code == "PN211"}
+        for text in ("Agression d'une femme enceinte : un homme interpellé.", "Un homme schizophrène interpellé.")
+    }
+    assert list(levels.values()) == [{Level.SECOND}, {Level.BLOCK}]
+
+
+@pytest.mark.parametrize(
+    ("number", "level"), [("0 811 02 02 17", Level.ADVISE), ("0 800 112 112", Level.SECOND)], ids=["old", "usurped"]
+)
+def test_an_old_number_is_advised_against_and_a_usurped_one_asked_about(number: str, level: Level) -> None:
+    found = run_checks(context(category="scam_cyber", lifecycle={}, headline=f"Appelez le {number}."))
+    assert {one.level for one in found if one.code == "PN310"} == {level}
 
 
 def test_the_streets_and_the_line_of_a_place_bear_names() -> None:
