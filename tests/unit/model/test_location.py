@@ -342,17 +342,20 @@ FINENESS = {
 STEP = {Precision.STREET: 0.001, Precision.DISTRICT: 0.01, Precision.COMMUNE: 0.05, Precision.EPCI: 0.2}
 
 
+def _assert_words(location: Location, parsed: Location, precision: Precision) -> None:
+    for field, where in FINENESS.items():
+        kept = getattr(location, field) if precision.value in where.split() else None
+        in_metres = field == "road" and kept and precision is not Precision.EXACT
+        assert getattr(parsed, field) == (kept.model_copy(update={"point": None}) if in_metres else kept)
+
+
 @given(locations(), precisions)
 def test_blur_is_never_finer_than_requested(location: Location, finest: Precision) -> None:
     parsed = location.blur(finest)
     assert parsed.precision is not None
     assert finest.at_least(parsed.precision)
     assert location.precision is None or location.precision.at_least(parsed.precision)
-    for field, where in FINENESS.items():
-        kept = getattr(location, field) if parsed.precision.value in where.split() else None
-        if field == "road" and kept and parsed.precision is not Precision.EXACT:
-            kept = kept.model_copy(update={"point": None})  # in metres
-        assert getattr(parsed, field) == kept
+    _assert_words(location, parsed, parsed.precision)
     if parsed.precision is Precision.DEPARTMENT:
         assert parsed.point is None
         assert parsed.area is None
