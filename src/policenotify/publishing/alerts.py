@@ -80,7 +80,7 @@ def import_alert(
     key, known = key_of(alert.reference), _draft_of(publisher, alert.reference)
     if known is not None:
         same = _is_of(known, parts)
-        if same or not signed or known.key == _signed(key):
+        if same or not signed or known.key == _signed(key) or known.revision > 1:
             findings = findings if same else (_other_text(known), *findings)
             return ImportedAlert(draft=known, known=True, signed=signed and same, findings=findings)
         # Whoever has sent an unsigned alert under this name does not keep the genuine one out.
@@ -107,8 +107,9 @@ def _draft_of(publisher: Publisher, reference: Reference) -> Draft | None:
 
 
 def _is_of(draft: Draft, parts: Imported) -> bool:
-    """Return True if the first revision of a draft was made from an alert."""
-    message = Message.model_validate({**parts.fields, "lifecycle": draft.message.lifecycle})
+    """Return True if the first revision of a draft was made from an alert, whatever category was given for it."""
+    own = {"category": draft.message.category, "lifecycle": draft.message.lifecycle}
+    message = Message.model_validate({**parts.fields, **own})
     return message.digest() == draft.revisions[0].digest
 
 
@@ -117,8 +118,8 @@ def _other_text(draft: Draft) -> Finding:
         code="PN708",
         level=Level.ADVISE,
         field="identifier",
-        reason=f"The draft {draft.id} was made from an alert of the same name and with another text.",
-        remedy="Ask the sender which of the two is theirs.",
+        reason=f"The draft {draft.id} has the name of this alert, and not its text.",
+        remedy="Compare the two, and ask the sender which is theirs.",
     )
 
 

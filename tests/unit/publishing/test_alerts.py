@@ -142,6 +142,17 @@ def test_another_text_under_the_same_name_is_a_finding(desk: Recording) -> None:
     assert (signed.draft.id, signed.signed, signed.findings) == (first.draft.id, True, ())
 
 
+def test_a_signed_alert_has_one_draft_whatever_the_desk_changes_in_it(desk: Recording) -> None:
+    key, certificate = key_and_certificate()
+    signed, how = Signer(key, certificate)(TEXT.encode()).decode(), {"certificates": {SENDER: certificate}}
+    first = take(desk, signed, **how)
+    assert (take(desk, signed, category="fire", **how).draft.id, first.signed) == (first.draft.id, True)
+    changed = first.draft.message.model_copy(update={"category": "fire", "headline": "Feu"})
+    desk.publisher.drafts.revise(first.draft.id, changed, actor="hugo")
+    again = take(desk, signed, **how)
+    assert (again.draft.id, again.signed, again.findings[0].code) == (first.draft.id, False, "PN708")
+
+
 def test_the_alert_of_another_sender_inside_does_not_count(desk: Recording) -> None:
     key, certificate = key_and_certificate()
     inner = Signer(key, certificate)(TEXT.replace(SENDER, "other@police.example").encode()).decode()
