@@ -269,12 +269,6 @@ class RoadRef(FrozenModel):
     exit: Text | None = None
     administrator: Text | None = None
 
-    def without_position(self) -> RoadRef:
-        """Return the road without its *point de repère*, which counts in metres, and without house numbers."""
-        words = {"direction": self.direction, "exit": self.exit, "administrator": self.administrator}
-        changes = {name: (text and remove_house_numbers(text).text) or None for name, text in words.items()}
-        return self.model_copy(update={"point": None, **changes})
-
 
 class Location(FrozenModel):
     """The place of a message.
@@ -343,13 +337,20 @@ class Location(FrozenModel):
                 ends = tuple(filter(None, (remove_house_numbers(end).text for end in self.between)))
                 changes["between"] = ends if len(ends) == len(self.between) else None
             if self.road and "road" not in changes:
-                changes["road"] = self.road.without_position()
+                changes["road"] = _without_position(self.road)
         if self.commune and not self.department and "commune" in changes:
             changes["department"] = _department_in(self.commune)
         changes["point"] = self.point.snapped(at_most) if self.point else None
         changes["area"] = self.area.snapped(at_most) if self.area else None
         changes["polyline"] = self.polyline.snapped(at_most) if self.polyline else None
         return self.model_copy(update=changes)
+
+
+def _without_position(road: RoadRef) -> RoadRef:
+    """Return the road without its *point de repère*, which counts in metres, and without house numbers."""
+    words = {"direction": road.direction, "exit": road.exit, "administrator": road.administrator}
+    changes = {name: (text and remove_house_numbers(text).text) or None for name, text in words.items()}
+    return road.model_copy(update={"point": None, **changes})
 
 
 def _department_in(commune: str) -> str:
