@@ -85,8 +85,8 @@ def threads(draw: st.DrawFn) -> Thread:
 
 
 @cache
-def key_and_certificate(name: str = "police") -> tuple[bytes, bytes]:
-    """Return PEM of a private key on P-256 and of its certificate."""
+def key_and_certificate(name: str = "police", *, until: int = 2100) -> tuple[bytes, bytes]:
+    """Return PEM of a private key on P-256 and of its certificate, which is valid until a year."""
     key = ec.generate_private_key(ec.SECP256R1())
     names = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     made = (
@@ -96,7 +96,7 @@ def key_and_certificate(name: str = "police") -> tuple[bytes, bytes]:
         .public_key(key.public_key())
         .serial_number(1)
         .not_valid_before(datetime(2020, 1, 1))  # noqa: DTZ001 - UTC, as the builder wants it
-        .not_valid_after(datetime(2100, 1, 1))  # noqa: DTZ001 - the same
+        .not_valid_after(datetime(until, 1, 1))  # noqa: DTZ001 - the same
         .sign(key, hashes.SHA256())
     )
     encoding = serialization.Encoding.PEM

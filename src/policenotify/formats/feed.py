@@ -129,9 +129,8 @@ class Thread:
 
     @cached_property
     def final(self) -> Item | None:
-        """The item that ended or cancelled it."""
-        stages = {Stage.END, Stage.CANCELLATION}
-        return next((item for item in self.items if item.stage in stages and not item.withdrawn_at), None)
+        """The item that ended or cancelled it. One that is withdrawn counts: its words are gone, and the end stays."""
+        return next((item for item in self.items if item.stage in {Stage.END, Stage.CANCELLATION}), None)
 
     @property
     def status(self) -> IncidentStatus:
@@ -145,10 +144,11 @@ class Thread:
     def amendment(self, item: Item) -> Item | None:
         """Return the later item by which readers must see this one: what ended it, cancelled it or corrected it."""
         position = self.items.index(item)
-        later = [each for each in self.items[position + 1 :] if not each.withdrawn_at]
+        later = self.items[position + 1 :]
         if self.final in later and item.stage not in {Stage.END, Stage.CANCELLATION}:
             return self.final
-        corrections = (each for each in reversed(later) if each.stage is Stage.CORRECTION and each.answers == item.id)
+        told = (each for each in reversed(later) if not each.withdrawn_at)
+        corrections = (each for each in told if each.stage is Stage.CORRECTION and each.answers == item.id)
         return next(corrections, None)
 
     @property
@@ -241,7 +241,7 @@ class Feed:
     def threads(self) -> tuple[Thread, ...]:
         """All threads, the one with the newest item first."""
         by_id: dict[str, list[Item]] = {}
-        for item in sorted(self.items, key=lambda item: (item.published_at, item.key)):
+        for item in _in_order(self.items):
             by_id.setdefault(item.thread, []).append(item)
         threads = (Thread(id=name, items=tuple(items)) for name, items in by_id.items())
         return tuple(sorted(threads, key=lambda thread: (thread.items[-1].published_at, thread.id), reverse=True))
@@ -349,6 +349,19 @@ class Feed:
             note=note,
             updated_at=updated,
         )
+
+
+def _in_order(items: Iterable[Item]) -> list[Item]:
+    """Return the items, the oldest first, and each after the one that it answers even if the clock was set back."""
+    by_id = {item.id: item for item in items}
+
+    def place(item: Item) -> tuple[datetime, int, str]:
+        at, steps, key = item.published_at, 0, item.key
+        while (before := by_id.get(item.answers or "")) is not None and steps < len(by_id):
+            at, steps, item = max(at, before.published_at), steps + 1, before
+        return at, steps, key
+
+    return sorted(by_id.values(), key=place)
 
 
 def _distinct(entries: Sequence[Entry]) -> Iterator[Entry]:

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from policenotify.errors import Refused, UnsupportedVersion
+from policenotify.formats.places import is_located
 from policenotify.formats.words import words_in
 from policenotify.model.lifecycle import FrozenModel, Stage
 from policenotify.model.message import Message
@@ -39,6 +40,7 @@ class Item(FrozenModel):
         sender: The service's name.
         message: The message with the words in all its languages, its place, severity and times.
         event: What its category means to warning systems.
+        was_located: It was withdrawn, and a program could find its place before.
         withdrawn_at: When it was taken down, if it was. Its words and pictures are then empty.
     """
 
@@ -56,6 +58,7 @@ class Item(FrozenModel):
     message: Message
     event: Event | None = None
     withdrawn_at: AwareDatetime | None = None
+    was_located: bool = False
 
     @classmethod
     def of(cls, post: Post, reply_to: tuple[PostRef, ...]) -> Self:
@@ -121,10 +124,13 @@ class Item(FrozenModel):
             language=self.language,
             exercise=self.message.exercise,
         )
-        # Without a place it was no alert, and there is none to cancel.
-        event = self.event if self.message.location else None
-        empty = {"title": "", "text": "", "spans": (), "pictures": (), "message": message, "event": event}
-        return self.model_copy(update={**empty, "withdrawn_at": at})
+        empty = {"title": "", "text": "", "spans": (), "pictures": (), "message": message}
+        return self.model_copy(update={**empty, "withdrawn_at": at, "was_located": self.is_located})
+
+    @property
+    def is_located(self) -> bool:
+        """Return True if a program can find its place, or could before it was withdrawn."""
+        return self.was_located or is_located(self.message.location)
 
     @property
     def stage(self) -> Stage:

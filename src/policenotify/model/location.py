@@ -321,7 +321,7 @@ class Location(FrozenModel):
         """Return the place without any detail finer than *finest*.
 
         Finer words are left out, a finer point or area is widened, and a line is snapped or left out. Below `exact`,
-        house numbers, buildings, floors and flats are removed from street, district, label and the ends of a stretch.
+        house numbers, buildings, floors and flats are removed from all words, and the *point de repère* from a road.
         The officer's own label counts as fine as a district. If the commune is left out, its department is filled in.
         """
         at_most = min(filter(None, (self.precision, finest)), key=lambda precision: precision.rank)
@@ -332,9 +332,12 @@ class Location(FrozenModel):
         for field in _ADDRESSES if at_most is not Precision.EXACT else ():
             if words := changes.get(field, getattr(self, field)):
                 changes[field] = remove_house_numbers(str(words)).text or None
-        if self.between and at_most is not Precision.EXACT and "between" not in changes:
-            ends = tuple(filter(None, (remove_house_numbers(end).text for end in self.between)))
-            changes["between"] = ends if len(ends) == len(self.between) else None
+        if at_most is not Precision.EXACT:
+            if self.between and "between" not in changes:
+                ends = tuple(filter(None, (remove_house_numbers(end).text for end in self.between)))
+                changes["between"] = ends if len(ends) == len(self.between) else None
+            if self.road and "road" not in changes:
+                changes["road"] = _without_position(self.road)
         if self.commune and not self.department and "commune" in changes:
             changes["department"] = _department_in(self.commune)
         changes["point"] = self.point.snapped(at_most) if self.point else None
@@ -343,12 +346,19 @@ class Location(FrozenModel):
         return self.model_copy(update=changes)
 
 
+def _without_position(road: RoadRef) -> RoadRef:
+    """Return the road without its *point de repère*, which counts in metres, and without house numbers."""
+    words = {"direction": road.direction, "exit": road.exit, "administrator": road.administrator}
+    changes = {name: (text and remove_house_numbers(text).text) or None for name, text in words.items()}
+    return road.model_copy(update={"point": None, **changes})
+
+
 def _department_in(commune: str) -> str:
     return commune[:3] if commune.startswith(("97", "98")) else commune[:2]
 
 
 # Words that may hold a house number.
-_ADDRESSES = ("street", "district", "label")
+_ADDRESSES = ("street", "district", "label", "line")
 
 # The precision of each field.
 _FINENESS = {

@@ -26,7 +26,8 @@ class ImportedAlert:
     Attributes:
         draft: The draft.
         known: The alert had been imported before. Nothing was changed.
-        signed: Its sender's signature was verified. `None`: no certificate of that sender is configured.
+        signed: Its sender's signature was verified. `None`: no certificate of that sender is configured. A draft of
+            the same name that was made from another text never counts as signed.
         findings: What the desk should know of the alert.
     """
 
@@ -68,7 +69,6 @@ def import_alert(
     signed = None
     if certificate is not None:
         alert, signed = _verified(content, alert, certificate)
-    key = key_of(alert.reference)
     codes: dict[str, list[str]] = {}
     for code, profile in publisher.profiles.items():
         if profile.event_code:
@@ -77,8 +77,14 @@ def import_alert(
         profile_of(category, publisher.profiles)
     parts = imported(alert, codes=codes, language=language, category=category)
     findings = parts.findings if signed is not False else (_not_signed(), *parts.findings)
-    if (known := publisher.journal.drafts.get(key)) is not None:
-        return ImportedAlert(draft=known, known=True, signed=signed, findings=findings)
+    key, known = key_of(alert.reference), _draft_of(publisher, alert.reference)
+    if known is not None:
+        same = _is_of(known, parts)
+        if same or not signed or known.key == _signed(key) or known.revision > 1:
+            findings = findings if same else (_other_text(known), *findings)
+            return ImportedAlert(draft=known, known=True, signed=signed and same, findings=findings)
+        # Whoever has sent an unsigned alert under this name does not keep the genuine one out.
+        key, findings = _signed(key), (_other_text(known), *findings)
     lifecycle, more = _lifecycle(publisher, alert, parts)
     message = Message.model_validate({**parts.fields, "lifecycle": lifecycle})
     draft = publisher.drafts.create(message, actor=actor, key=key)
@@ -88,6 +94,33 @@ def import_alert(
 def key_of(reference: Reference) -> str:
     """Return the key of the draft of an alert."""
     return f"cap-{_digest(reference)[:32]}"
+
+
+def _signed(key: str) -> str:
+    """Return the key of a signed alert, where an unsigned one with another text has the alert's own."""
+    return f"{key}-signed"
+
+
+def _draft_of(publisher: Publisher, reference: Reference) -> Draft | None:
+    drafts, key = publisher.journal.drafts, key_of(reference)
+    return drafts.get(_signed(key)) or drafts.get(key)
+
+
+def _is_of(draft: Draft, parts: Imported) -> bool:
+    """Return True if the first revision of a draft was made from an alert, whatever category was given for it."""
+    own = {"category": draft.message.category, "lifecycle": draft.message.lifecycle}
+    message = Message.model_validate({**parts.fields, **own})
+    return message.digest() == draft.revisions[0].digest
+
+
+def _other_text(draft: Draft) -> Finding:
+    return Finding(
+        code="PN708",
+        level=Level.ADVISE,
+        field="identifier",
+        reason=f"The draft {draft.id} has the name of this alert, and not its text.",
+        remedy="Compare the two, and ask the sender which is theirs.",
+    )
 
 
 def _digest(reference: Reference) -> str:
@@ -116,7 +149,7 @@ def _lifecycle(publisher: Publisher, alert: Alert, parts: Imported) -> tuple[Lif
     if alert.message_type is MessageType.ALERT:
         return first, ()
     cancels = alert.message_type is MessageType.CANCEL
-    drafts = [publisher.journal.drafts.get(key_of(each)) for each in reversed(alert.references)]
+    drafts = [_draft_of(publisher, each) for each in reversed(alert.references)]
     known = [draft for draft in drafts if draft is not None]
     published = next((draft for draft in known if draft.publication), None)
     if published is None:

@@ -113,6 +113,21 @@ def test_the_opening_of_an_ended_incident_begins_with_its_end() -> None:
     assert shown[END.urn].findtext(f"{A}title") == "Rue Foch rouverte"
 
 
+def test_an_end_that_is_withdrawn_is_still_the_end() -> None:
+    at = END.published_at + timedelta(minutes=5)
+    feed = feed_at(at, *ENDED[:-1], END.withdrawn(at))
+    assert feed.open == ()
+    assert {each.note for each in feed.entries if not each.item.withdrawn_at} == {"Terminé à 18h55."}
+    assert feed_at(at + KEPT, *feed.items).entries == ()
+
+
+def test_a_clock_that_is_set_back_does_not_change_the_order() -> None:
+    back = UPDATE.model_copy(update={"published_at": NOW - timedelta(days=1)})
+    same = END.model_copy(update={"published_at": NOW, "answers": back.id})
+    (thread,) = make_feed(same, back, OPENING).threads
+    assert [each.stage for each in thread.items] == ["opening", "update", "end"]
+
+
 @pytest.mark.parametrize(
     ("stage", "note", "mark"),
     [(Stage.CANCELLATION, "Annulé à 18h30.", "ANNULÉ"), (Stage.CORRECTION, "Rectifié à 18h30.", "RECTIFIÉ")],

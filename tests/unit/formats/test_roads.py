@@ -66,6 +66,11 @@ def test_a_closure_is_told_until_one_hour_after_its_end() -> None:
     assert seen(*thread, now=ended + timedelta(hours=1)) == []
 
 
+def test_a_withdrawn_end_does_not_close_the_road_again() -> None:
+    *told, end = items(closure(), closure("end"))
+    assert seen(*told, end.withdrawn(end.published_at)) == [(NOW, end.published_at)]
+
+
 def test_the_end_is_when_it_was_over_and_never_later_than_it_was_told() -> None:
     over = NOW + timedelta(minutes=3)
     assert seen(*items(closure(), closure("end", starts_at=over))) == [(NOW, over)]

@@ -342,15 +342,21 @@ FINENESS = {
 STEP = {Precision.STREET: 0.001, Precision.DISTRICT: 0.01, Precision.COMMUNE: 0.05, Precision.EPCI: 0.2}
 
 
+def _assert_words(location: Location, parsed: Location, precision: Precision) -> None:
+    for field, where in FINENESS.items():
+        kept = getattr(location, field) if precision.value in where.split() else None
+        if isinstance(kept, RoadRef) and precision is not Precision.EXACT:
+            kept = kept.model_copy(update={"point": None})  # which is in metres
+        assert getattr(parsed, field) == kept
+
+
 @given(locations(), precisions)
 def test_blur_is_never_finer_than_requested(location: Location, finest: Precision) -> None:
     parsed = location.blur(finest)
     assert parsed.precision is not None
     assert finest.at_least(parsed.precision)
     assert location.precision is None or location.precision.at_least(parsed.precision)
-    for field, where in FINENESS.items():
-        kept = parsed.precision.value in where.split()
-        assert getattr(parsed, field) == (getattr(location, field) if kept else None)
+    _assert_words(location, parsed, parsed.precision)
     if parsed.precision is Precision.DEPARTMENT:
         assert parsed.point is None
         assert parsed.area is None
@@ -435,3 +441,12 @@ def test_the_ends_of_a_stretch_lose_their_house_numbers(finest: Precision) -> No
     assert location.blur(finest).between == expected
     assert location.blur(Precision.DISTRICT).between is None
     assert location.blur(Precision.DISTRICT).line is None
+
+
+def test_a_road_loses_its_position_in_metres_and_house_numbers_with_its_line() -> None:
+    road = RoadRef(road="D612", point="14+237", exit="14 rue Foch", direction="Béziers → Montpellier")
+    location = Location(commune="34172", road=road, line="12 rue de la Gare")
+    assert location.blur(Precision.EXACT).road == road
+    blurred = location.blur(Precision.STREET)
+    assert blurred.road == RoadRef(road="D612", exit="rue Foch", direction="Béziers → Montpellier")
+    assert blurred.line == "rue de la Gare"

@@ -118,6 +118,41 @@ def test_a_signature_is_verified_by_the_certificate_of_its_sender(desk: Recordin
         take(desk, stolen, certificates=certificates)
 
 
+def test_a_forged_alert_does_not_keep_the_genuine_one_out(desk: Recording) -> None:
+    key, certificate = key_and_certificate()
+    certificates = {SENDER: certificate}
+    forged = take(desk, TEXT.replace("Vigilance jaune", "Vigilance rouge"), certificates=certificates)
+    signed = Signer(key, certificate)(TEXT.encode()).decode()
+    genuine, again = (take(desk, signed, certificates=certificates) for _ in range(2))
+    assert (genuine.known, genuine.signed, genuine.findings[0].code) == (False, True, "PN708")
+    assert forged.draft.id in genuine.findings[0].reason
+    assert (again.known, again.signed, again.draft.id) == (True, True, genuine.draft.id)
+    assert "rouge" not in genuine.draft.message.headline
+    publish(desk, genuine)
+    cancel = take(desk, follow_up("Cancel", "later", TEXT)).draft.message.lifecycle
+    assert cancel.incident == genuine.draft.message.incident
+
+
+def test_another_text_under_the_same_name_is_a_finding(desk: Recording) -> None:
+    key, certificate = key_and_certificate()
+    first = take(desk, TEXT)
+    other = take(desk, TEXT.replace("Vigilance jaune", "Vigilance rouge"))
+    assert (other.draft.id, other.known, other.findings[0].code) == (first.draft.id, True, "PN708")
+    signed = take(desk, Signer(key, certificate)(TEXT.encode()).decode(), certificates={SENDER: certificate})
+    assert (signed.draft.id, signed.signed, signed.findings) == (first.draft.id, True, ())
+
+
+def test_a_signed_alert_has_one_draft_whatever_the_desk_changes_in_it(desk: Recording) -> None:
+    key, certificate = key_and_certificate()
+    signed, how = Signer(key, certificate)(TEXT.encode()).decode(), {"certificates": {SENDER: certificate}}
+    first = take(desk, signed, **how)
+    assert (take(desk, signed, category="fire", **how).draft.id, first.signed) == (first.draft.id, True)
+    changed = first.draft.message.model_copy(update={"category": "fire", "headline": "Feu"})
+    desk.publisher.drafts.revise(first.draft.id, changed, actor="hugo")
+    again = take(desk, signed, **how)
+    assert (again.draft.id, again.signed, again.findings[0].code) == (first.draft.id, False, "PN708")
+
+
 def test_the_alert_of_another_sender_inside_does_not_count(desk: Recording) -> None:
     key, certificate = key_and_certificate()
     inner = Signer(key, certificate)(TEXT.replace(SENDER, "other@police.example").encode()).decode()

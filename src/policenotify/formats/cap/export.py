@@ -61,12 +61,14 @@ def alert_files(feed: Feed, thread: Thread) -> Mapping[str, bytes]:
 def alerts(site: Site, thread: Thread) -> Iterator[tuple[Item, Alert]]:
     """Yield the alert of each item that has one.
 
-    An item has none if its feed has no sender, its category no event code, or it has no place; nor has an end or a
-    cancellation of what was no alert.
+    An item has none if its feed has no sender, its category no event code, or if neither it nor an alert before it
+    has a place; nor has an end or a cancellation of what was no alert.
     """
     earlier: list[Reference] = []
+    areas: tuple[AlertArea, ...] = ()
     for item, event in _exported(site, thread):
-        yield item, _alert(site, item, event, tuple(earlier))
+        areas = _areas(item.message.location) or areas
+        yield item, _alert(site, item, event, areas, tuple(earlier))
         earlier.append(_reference(site, item))
 
 
@@ -79,21 +81,16 @@ def _exported(site: Site, thread: Thread) -> Iterator[tuple[Item, Event]]:
     begun = False
     for item in thread.items if site.cap_sender and "cap" in site.formats else ():
         final = item.stage in {Stage.END, Stage.CANCELLATION}
-        if item.event and item.event.code and _has_place(item) and (begun or not final):
+        if item.event and item.event.code and (begun or (item.is_located and not final)):
             begun = True
             yield item, item.event
-
-
-def _has_place(item: Item) -> bool:
-    """Return True if a program can find the item's place, or could before it was withdrawn."""
-    return item.withdrawn_at is not None or bool(_areas(item.message.location))
 
 
 def _reference(site: Site, item: Item) -> Reference:
     return Reference(sender=site.cap_sender, identifier=item.id, sent=item.published_at.astimezone(site.zone))
 
 
-def _alert(site: Site, item: Item, event: Event, earlier: tuple[Reference, ...]) -> Alert:
+def _alert(site: Site, item: Item, event: Event, areas: tuple[AlertArea, ...], earlier: tuple[Reference, ...]) -> Alert:
     status = AlertStatus.EXERCISE if item.message.exercise else AlertStatus.ACTUAL
     own = _reference(site, item)
     if item.withdrawn_at is not None:
@@ -118,11 +115,11 @@ def _alert(site: Site, item: Item, event: Event, earlier: tuple[Reference, ...])
         note=item.title if earlier else "",
         references=earlier,
         incidents=item.thread,
-        infos=tuple(_info(site, item, event, words) for words in item.message.wordings),
+        infos=tuple(_info(site, item, event, areas, words) for words in item.message.wordings),
     )
 
 
-def _info(site: Site, item: Item, event: Event, words: Translation) -> Info:
+def _info(site: Site, item: Item, event: Event, areas: tuple[AlertArea, ...], words: Translation) -> Info:
     message, ended = item.message, item.stage is Stage.END
     known = words.known
     sentences = (words.description, known.confirmed if known else "", known.unconfirmed if known else "")
@@ -150,7 +147,7 @@ def _info(site: Site, item: Item, event: Event, words: Translation) -> Info:
             Resource(description=alt, mime_type=picture.media_type, uri=site.picture_url(picture))
             for picture, alt in zip(item.pictures, alts, strict=False)
         ),
-        areas=_areas(message.location),
+        areas=areas,
     )
 
 

@@ -23,6 +23,7 @@ from policenotify.text.characters import clean, one_line
 _HEADLINE: Final = 160  # characters, as a message has them
 _PROSE: Final = 10_000
 _LABEL: Final = 200
+_REFERENCES: Final = 500  # a year of daily updates has fewer, and each is looked up
 _commune: TypeAdapter[str] = TypeAdapter(InseeCode)
 _department: TypeAdapter[str] = TypeAdapter(DepartmentCode)
 _language: TypeAdapter[str] = TypeAdapter(Language)
@@ -104,6 +105,8 @@ def _refuse(alert: Alert) -> None:
         raise InvalidAlert(f"its msgType is {alert.message_type}: it is an answer to another system")
     if not alert.infos:
         raise InvalidAlert("it has no info")
+    if len(alert.references) > _REFERENCES:
+        raise InvalidAlert(f"it names more than {_REFERENCES} earlier alerts")
 
 
 def _by_language(infos: Sequence[Info]) -> tuple[dict[str, Info], list[Info]]:
@@ -121,8 +124,11 @@ def _by_language(infos: Sequence[Info]) -> tuple[dict[str, Info], list[Info]]:
 
 
 def _words(info: Info) -> dict[str, str]:
+    headline = next((line for text in (info.headline, info.event) if (line := one_line(text)[:_HEADLINE].strip())), "")
+    if not headline:
+        raise InvalidAlert("a part of it has neither a headline nor an event that can be seen")
     return {
-        "headline": one_line(info.headline or info.event)[:_HEADLINE].strip() or one_line(info.event)[:_HEADLINE],
+        "headline": headline,
         "description": _prose(info.description),
         "instruction": _prose(info.instruction),
     }

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from lxml import etree
 from signxml import CanonicalizationMethod, DigestAlgorithm, SignatureMethod, XMLSigner, XMLVerifier
-from signxml.exceptions import SignXMLException
+from signxml.exceptions import InvalidCertificate, SignXMLException
 
 from policenotify.errors import InvalidAlert, SettingsError
 from policenotify.formats.cap.reader import parse
@@ -96,11 +96,16 @@ def verified(content: bytes, certificate: x509.Certificate) -> bytes:
     """Return the part of a file that its signature covers.
 
     Raises:
-        InvalidAlert: The certificate's key did not sign it, or it was changed since.
+        InvalidAlert: The certificate's key did not sign it, it was changed since, or the certificate is not valid now.
     """
     parse(content)  # no document type, and not too large
     try:
         result = XMLVerifier().verify(_lxml(content), x509_cert=certificate)
+    except InvalidCertificate:
+        raise InvalidAlert(
+            "the certificate of its sender is not valid now. Ask the sender for the present one, and name that in "
+            "[certificates]"
+        ) from None
     except (SignXMLException, WrongSignature, etree.LxmlError, ValueError, TypeError, LookupError):
         raise InvalidAlert(
             "its signature is not that of the certificate, or it was changed after it was signed"

@@ -169,6 +169,26 @@ def test_a_withdrawn_alert_is_cancelled_without_its_words() -> None:
     assert drawn(Thread(THREAD, (never,))) == []
 
 
+def test_what_was_never_an_alert_is_not_cancelled() -> None:
+    label = ACCIDENT.model_copy(update={"location": Location(label="place du marché")})
+    opening, (_, update) = alert_item(label), stages(ACCIDENT, Stage.OPENING, Stage.UPDATE).items
+    before, after = (drawn(Thread(THREAD, (first, update))) for first in (opening, opening.withdrawn(NOW)))
+    assert [each.references for each in before] == [()]
+    assert after == before
+
+
+def test_an_update_and_an_end_without_a_place_are_where_the_alert_was() -> None:
+    opening, *later = stages(ACCIDENT, Stage.OPENING, Stage.UPDATE, Stage.END).items
+    messages = [item.message.model_copy(update={"location": None}) for item in later]
+    update, end = (item.model_copy(update={"message": each}) for item, each in zip(later, messages, strict=True))
+    first, second, last = drawn(Thread(THREAD, (opening, update, end)))
+    assert (last.message_type, last.infos[0].responses) == ("Update", (ResponseType.ALL_CLEAR,))
+    assert last.references == (first.reference, second.reference)
+    assert last.infos[0].areas == second.infos[0].areas == first.infos[0].areas
+    gone = update.withdrawn(NOW + timedelta(hours=1))
+    assert drawn(Thread(THREAD, (opening, gone, end)))[2] == last
+
+
 def test_the_files_are_signed_at_last() -> None:
     thread = stages(ACCIDENT, Stage.OPENING)
     feed = Feed(replace(ALERT_SITE, sign=lambda content: content + b"signed"), thread.items, now=NOW)

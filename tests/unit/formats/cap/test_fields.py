@@ -74,6 +74,8 @@ def test_of_two_parts_in_one_language_the_first_is_taken() -> None:
         ({"status": AlertStatus.TEST}, "status is Test"),
         ({"message_type": MessageType.ACK}, "msgType is Ack"),
         ({"infos": ()}, "no info"),
+        ({"references": (ALERT.reference,) * 501}, "more than 500"),
+        ({"infos": (FRENCH, ENGLISH.model_copy(update={"headline": "\u200b", "event": "\u200b"}))}, "can be seen"),
     ],
 )
 def test_what_is_not_for_the_public_is_refused(changes: dict[str, Any], why: str) -> None:

@@ -37,6 +37,12 @@ def test_a_changed_word_or_another_key_is_refused() -> None:
         verified(BOMB, OWN)
 
 
+def test_a_certificate_that_has_expired_is_named() -> None:
+    key, certificate = key_and_certificate("old", until=2021)
+    with pytest.raises(InvalidAlert, match="certificate of its sender is not valid now"):
+        verified(Signer(key, certificate)(ALERT), load_certificate(certificate, "certificates"))
+
+
 def test_what_another_part_signed_is_not_the_whole_alert() -> None:
     """An alert of a thief, with the signed one inside: only what is signed counts."""
     signed = Signer(KEY, CERTIFICATE)(ALERT).partition(b"?>")[2]
