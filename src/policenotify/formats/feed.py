@@ -243,7 +243,7 @@ class Feed:
         by_id: dict[str, list[Item]] = {}
         for item in sorted(self.items, key=lambda item: (item.published_at, item.key)):
             by_id.setdefault(item.thread, []).append(item)
-        threads = (Thread(id=name, items=tuple(items)) for name, items in by_id.items())
+        threads = (Thread(id=name, items=_in_order(items)) for name, items in by_id.items())
         return tuple(sorted(threads, key=lambda thread: (thread.items[-1].published_at, thread.id), reverse=True))
 
     @cached_property
@@ -339,7 +339,9 @@ class Feed:
             ended = by.message.starts_at if by.stage is Stage.END and by.message.starts_at else by.published_at
             note = phrase.format(time=words.time(ended, self.site.zone, seen_from=item.published_at))
             # Later than what amends it, and than the items before it in the thread.
-            updated = by.published_at + timedelta(microseconds=1 + len(thread.items) - thread.items.index(item))
+            updated = max(by.published_at, item.published_at) + timedelta(
+                microseconds=1 + len(thread.items) - thread.items.index(item)
+            )
         return Entry(
             item=item,
             url=self.site.message_url(item.id),
@@ -349,6 +351,19 @@ class Feed:
             note=note,
             updated_at=updated,
         )
+
+
+def _in_order(items: Sequence[Item]) -> tuple[Item, ...]:
+    """Return the items of a thread by time, but none before one that it answers: a clock may be set back."""
+    by_id = {item.id: item for item in items}
+
+    def place(item: Item) -> tuple[datetime, int, str]:
+        chain = {item.id: item}
+        while (before := by_id.get(item.answers or "")) and before.id not in chain:
+            chain[before.id] = item = before
+        return max(each.published_at for each in chain.values()), len(chain), next(iter(chain.values())).key
+
+    return tuple(sorted(items, key=place))
 
 
 def _distinct(entries: Sequence[Entry]) -> Iterator[Entry]:
