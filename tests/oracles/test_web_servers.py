@@ -28,7 +28,7 @@ SHIPPED = Path(__file__).parents[2] / "docs" / "operations" / "share" / "policen
 HOST = "alertes.police.example"
 PUBLIC = (
     "/", "/index.html", "/embed.html", "/style.css", "/feed.atom", "/feed.rss", "/feed.json", "/alerts.geojson",
-    "/agenda.ics", "/cifs.xml", "/cifs.json", "/media/a.png", "/m/0123456789abcdef.cap.xml", "/m/0123456789abcdef.html",
+    "/agenda.ics", "/cifs.xml", "/cifs.json", "/media/a.png", "/cap/0123456789abcdef.xml", "/m/0123456789abcdef.html",
 )  # fmt: skip
 HIDDEN = (
     "/items/a.json", "/items/", "/archive/t/b.json", "/.lock", "/.drawn.json", "/.new/x.html", "/notes.txt", "/m/",
@@ -45,7 +45,7 @@ def feed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("feed")
     files = draw(make_feed(*sample_items("accident/opening", "accident/end")))
     files |= {"items/a.json": b"{}", "archive/t/b.json": b"{}", ".lock": b"", ".drawn.json": b"{}", ".new/x.html": b"x"}
-    files |= {"notes.txt": b"x", "media/a.png": b"picture", "m/0123456789abcdef.cap.xml": b"<alert/>"}
+    files |= {"notes.txt": b"x", "media/a.png": b"picture", "cap/0123456789abcdef.xml": b"<alert/>"}
     files |= {"m/0123456789abcdef.html": b"<!doctype html>", "cifs.xml": b"<incidents/>", "cifs.json": b"{}"}
     files |= {"media/items/x.png": b"x"}
     for path, content in files.items():

@@ -18,7 +18,7 @@ _LOOKED_INTO: Final = 3  # of these, when templates are compared
 _SENTENCES: Final = re.compile(r"(?<=[.!?:…”»\])])(\s+)(?=\S)|(\n+)")
 _PATH: Final = re.compile(r"[\w-]+(?:\[\d+\])?(?:\.[\w-]+(?:\[\d+\])?)*\.(?=[a-z_]+: )")  # channels.x. of a setting
 _COMMAS: Final = re.compile(r"(, )")
-_LISTED: Final = re.compile(r"(; | · |  (?=\[)| (?=\()| → | (?=https?://))")
+_LISTED: Final = re.compile(r"(; |(?<=\)), | · |  (?=\[)| (?=\()| → | (?=https?://))")
 _MARK: Final = re.compile(r"(?:[→✔✘!;]\s+)*")
 _BEFORE, _AFTER = " ([“", " )]”;,.:"
 _SENTENCE_END: Final = re.compile(r"[.!?\]]\s")  # or the code of a network

@@ -241,9 +241,9 @@ class Feed:
     def threads(self) -> tuple[Thread, ...]:
         """All threads, the one with the newest item first."""
         by_id: dict[str, list[Item]] = {}
-        for item in _in_order(self.items):
+        for item in self.items:
             by_id.setdefault(item.thread, []).append(item)
-        threads = (Thread(id=name, items=tuple(items)) for name, items in by_id.items())
+        threads = (Thread(id=name, items=_in_order(items)) for name, items in by_id.items())
         return tuple(sorted(threads, key=lambda thread: (thread.items[-1].published_at, thread.id), reverse=True))
 
     @cached_property
@@ -339,7 +339,9 @@ class Feed:
             ended = by.message.starts_at if by.stage is Stage.END and by.message.starts_at else by.published_at
             note = phrase.format(time=words.time(ended, self.site.zone, seen_from=item.published_at))
             # Later than what amends it, and than the items before it in the thread.
-            updated = by.published_at + timedelta(microseconds=1 + len(thread.items) - thread.items.index(item))
+            updated = max(by.published_at, item.published_at) + timedelta(
+                microseconds=1 + len(thread.items) - thread.items.index(item)
+            )
         return Entry(
             item=item,
             url=self.site.message_url(item.id),
@@ -351,17 +353,17 @@ class Feed:
         )
 
 
-def _in_order(items: Iterable[Item]) -> list[Item]:
-    """Return the items, the oldest first, and each after the one that it answers even if the clock was set back."""
+def _in_order(items: Sequence[Item]) -> tuple[Item, ...]:
+    """Return the items of a thread by time, but none before one that it answers: a clock may be set back."""
     by_id = {item.id: item for item in items}
 
     def place(item: Item) -> tuple[datetime, int, str]:
-        at, steps, key = item.published_at, 0, item.key
-        while (before := by_id.get(item.answers or "")) is not None and steps < len(by_id):
-            at, steps, item = max(at, before.published_at), steps + 1, before
-        return at, steps, key
+        chain = {item.id: item}
+        while (before := by_id.get(item.answers or "")) and before.id not in chain:
+            chain[before.id] = item = before
+        return max(each.published_at for each in chain.values()), len(chain), next(iter(chain.values())).key
 
-    return sorted(by_id.values(), key=place)
+    return tuple(sorted(items, key=place))
 
 
 def _distinct(entries: Sequence[Entry]) -> Iterator[Entry]:

@@ -36,8 +36,8 @@ _SETTLED: Final = 2.0  # seconds after which a file's time tells two versions ap
 
 MEDIA_TYPES: Final = {
     "feed.json": "application/feed+json",
+    "cap/": "application/cap+xml",
     ".atom": "application/atom+xml; charset=utf-8",
-    ".cap.xml": "application/cap+xml",
     ".css": "text/css; charset=utf-8",
     ".geojson": "application/geo+json",
     ".html": "text/html; charset=utf-8",
@@ -57,7 +57,7 @@ MOST_KEPT: Final = 64_000_000
 """Bytes of files that are kept in memory: the feeds and pages of a city, and some pictures."""
 
 # The items, the archive, locks, files being written and all that begins with a dot stay out.
-_PUBLIC: Final = re.compile(r"(?:(?:m|i|media)/)?[A-Za-z0-9][A-Za-z0-9_-]*(\.cap\.xml|\.[a-z]+)")
+_PUBLIC: Final = re.compile(r"((?:m|i|cap|media)/)?[A-Za-z0-9][A-Za-z0-9_-]*(\.[a-z]+)")
 
 
 def app(folder: str | os.PathLike[str], *, clock: Callable[[], float] = time.time) -> Starlette:
@@ -186,7 +186,7 @@ class FeedFolder:
         A precompressed file that is older than the file itself is left out: its writer was interrupted.
         """
         public = _PUBLIC.fullmatch(path)
-        media_type = public and (MEDIA_TYPES.get(path) or MEDIA_TYPES.get(public[1]))
+        media_type = public and (MEDIA_TYPES.get(path) or MEDIA_TYPES.get(public[1]) or MEDIA_TYPES.get(public[2]))
         plain = self._read(path, media_type) if media_type else None
         if plain is None:
             return None

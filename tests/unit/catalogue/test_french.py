@@ -158,6 +158,18 @@ The connection to the SMS gateway was lost before its answer came.
 = La connexion avec la passerelle SMS a été perdue avant sa réponse.
 The webhook's receiver gave no usable answer while being asked; this attempt posted nothing.
 = Le destinataire du webhook n'a pas donné de réponse utilisable pendant une question ; cet essai n'a rien publié.
+✘ 1 waiting (alertes), 2 refused (mail, sms), 1 posted
+= ✘ 1 en attente (alertes), 2 refusés (mail, sms), 1 publié
+is Police on feed (http://127.0.0.1/). It was blocked, and is resumed. Its address is not encrypted: readers may get \
+forged alerts. Serve it by https.
+= est Police sur feed (http://127.0.0.1/). Il était bloqué, et reprend. Son adresse n'est pas chiffrée : les lecteurs \
+peuvent recevoir de fausses alertes. Servez-la par https.
+is 127.0.0.1 on webhook. It was blocked, and is resumed
+= est 127.0.0.1 sur webhook. Il était bloqué, et reprend
+2 of the feed's items cannot be read, so that it may show as open what is over: items/a.json. Put it back from a \
+copy. Then: policenotify feed rebuild
+= 2 éléments du flux sont illisibles : le flux montre peut-être comme en cours ce qui est terminé : items/a.json. \
+Remettez-le depuis une copie. Puis : policenotify feed rebuild
 It was worded for @police34; 'x' is now @police30.
 = Il était rédigé pour @police34 ; « x » est maintenant @police30.
 """

@@ -82,7 +82,7 @@ def test_a_blocked_channel_that_works_again_goes_on(run: Run, desk: Desk) -> Non
     assert run("doctor").code == 3
     desk.bluesky.closed = None
     ran = run("doctor", "--json")
-    assert "it was blocked, and is resumed" in _line(ran, "channel bluesky")["detail"]
+    assert "It was blocked, and is resumed" in _line(ran, "channel bluesky")["detail"]
     assert run("status", "--json").document["blocked"] == {}
     assert run("drain", "--budget", "10").code == 0
     assert len(desk.bluesky.posts) == 1

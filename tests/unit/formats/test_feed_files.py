@@ -140,6 +140,23 @@ def test_cancelled_and_corrected_entries_are_amended_likewise(stage: Stage, note
     assert (amended.heading, by.heading) == (f"{mark} – Rue Foch fermée", "Rue Fabre")
 
 
+def test_a_clock_that_is_set_back_turns_no_incident_round() -> None:
+    late = item(Stage.UPDATE, -30, OPENING, headline="Toujours fermée")
+    end = item(Stage.END, -10, late, headline="Rue Foch rouverte")
+    feed = make_feed(end, OPENING, late)
+    assert feed.threads[0].items == (OPENING, late, end)
+    by_title = {entry.title: entry for entry in feed.entries}
+    opening = by_title[OPENING.title]
+    assert opening.note.startswith("Terminé")
+    assert opening.updated_at > OPENING.published_at  # else a reader keeps the old text
+    assert not feed.open
+
+
+def test_items_that_answer_each_other_are_drawn_all_the_same() -> None:
+    first = OPENING.model_copy(update={"answers": UPDATE.id})
+    assert set(make_feed(first, UPDATE).threads[0].items) == {first, UPDATE}
+
+
 def test_no_amendment_changes_a_title() -> None:
     """Sfeed tells entries apart by id, title and link, and lists a changed one twice."""
     for number in range(1, len(ENDED) + 1):

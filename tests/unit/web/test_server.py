@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from email.utils import formatdate
 from http.client import HTTPConnection
 from pathlib import Path
@@ -25,9 +26,10 @@ from hypothesis import strategies as st
 from policenotify.errors import MissingExtra
 from policenotify.formats.drawing import draw
 from policenotify.web import app, server
-from tests.support.feed_items import make_feed, sample_items
+from tests.support.feed_items import SITE, make_feed, sample_items
 
 _LONG_AGO = 1_780_000_000
+WITH_ALERTS = replace(SITE, cap_sender="alerte@police34.example")
 
 
 class Client:
@@ -52,9 +54,9 @@ class Client:
 
 @pytest.fixture
 def feed(tmp_path: Path) -> Path:
-    files = draw(make_feed(*sample_items("accident/opening", "accident/end")))
+    files = draw(make_feed(*sample_items("accident/opening", "accident/end"), site=WITH_ALERTS))
     files |= {"items/a.json": b"{}", "archive/t/b.json": b"{}", ".lock": b"", ".drawn.json": b"{}", ".new/x.html": b"x"}
-    files |= {"feed.atom.new": b"x", "notes.txt": b"x", "media/a.png": b"picture", "m/a.cap.xml": b"<alert/>"}
+    files |= {"feed.atom.new": b"x", "notes.txt": b"x", "media/a.png": b"picture"}
     files |= {"cifs.xml": b"<incidents/>", "cifs.json": b"{}", "media/items/x.png": b"x"}
     for path, content in files.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +84,6 @@ def client(feed: Path) -> Client:
         ("/agenda.ics", "text/calendar; charset=utf-8"),
         ("/cifs.xml", "application/xml"),
         ("/cifs.json", "application/json"),
-        ("/m/a.cap.xml", "application/cap+xml"),
         ("/media/a.png", "image/png"),
     ],
 )
@@ -96,6 +97,16 @@ def test_each_file_has_its_media_type(client: Client, feed: Path, path: str, med
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["referrer-policy"] == "no-referrer"
     assert answer.headers["last-modified"] == formatdate(_LONG_AGO, usegmt=True)
+
+
+def test_every_file_that_a_feed_draws_is_served_with_its_media_type(client: Client) -> None:
+    drawn = draw(make_feed(*sample_items("accident/opening", "accident/end"), site=WITH_ALERTS))
+    alerts = [path for path in drawn if path.startswith("cap/")]
+    assert len(alerts) == 2
+    for path in drawn:
+        if not path.endswith(".gz"):
+            assert client.get(f"/{path}").status_code == 200, path
+    assert {client.get(f"/{path}").headers["content-type"] for path in alerts} == {"application/cap+xml"}
 
 
 @pytest.mark.parametrize(
@@ -119,8 +130,8 @@ def test_nothing_else_is_served(client: Client, feed: Path, path: str) -> None:
 @given(
     st.lists(
         st.sampled_from(
-            ("m", "i", "media", "items", "archive", "..", ".", "", ".new", "a.json", "x.html", ".lock", "secret.html",
-             "feed.atom", "%2e%2e", "\\", "\0", "~", "a.png.", "feed.atom.gz", "\u2024\u2024")
+            ("m", "i", "cap", "media", "items", "archive", "..", ".", "", ".new", "a.json", "x.html", ".lock",
+             "secret.html", "feed.atom", "%2e%2e", "\\", "\0", "~", "a.png.", "feed.atom.gz", "\u2024\u2024")
         )
         | st.text(max_size=4),
         max_size=5,

@@ -194,7 +194,8 @@ def _account(config: ChannelConfig, journal: Journal, actor: str, *, block: Bloc
             journal.resume(actor, config.name)
         except NotAllowed as error:
             return _wrong(check, error)
-        detail += "; it was blocked, and is resumed"
+        resumed = "It was blocked, and is resumed"
+        detail = f"{detail}. {resumed}"
     return _note(check, f"{detail}. {account.note}") if account.note else _ok(check, detail)
 
 

@@ -42,6 +42,7 @@ from policenotify.transport import is_secure_url
 from policenotify.validation import did_you_mean
 
 _LEASE: Final = "draw"
+_PUT_BACK: Final = "Put it back from a copy. Then: policenotify feed rebuild"
 _TOPICS: Final = ("atom", "rss", "json")  # the files that name the hubs
 _ID: Final = re.compile(r"[0-9a-f]{16}")
 _LANGUAGE: Final = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$"
@@ -208,8 +209,7 @@ class PublicFeed:
             Unconfirmed: The item was written, and the rest perhaps not.
         """
         item = self._item(request)
-        with self._exclusive():
-            self._folder.check_owner(exercise=item.message.exercise)
+        with self._exclusive(exercise=item.message.exercise):
             if self._folder.add(item):
                 self._draw_certainly_written()
         self._hubs.notify()
@@ -236,16 +236,25 @@ class PublicFeed:
         notes = []
         if urlsplit(self._site.url).scheme == "http":
             notes.append("Its address is not encrypted: readers may get forged alerts. Serve it by https.")
+        if damaged := self._folder.damaged():
+            notes.append(f"{_damage(damaged)} {_PUT_BACK}")
         if missing := self._folder.count_undrawn():
             notes.append(f"{missing} incidents are not drawn as they are. Run: policenotify feed rebuild")
         return Account(id=self._account, name=self._site.title, url=self._site.url, note=" ".join(notes))
 
     def rebuild(self) -> tuple[str, ...]:
-        """Draw everything again from the items alone. Return the paths of the files that changed."""
+        """Draw everything again from the items alone. Return the paths of the files that changed.
+
+        Raises:
+            Blocked: As for `send`, or an item cannot be read. Everything else was drawn then.
+        """
         with self._exclusive():
             written = self._folder.draw(everything=True)
+            damaged = self._folder.damaged(everything=True)
         if written:
             self._hubs.notify()
+        if damaged:
+            raise Blocked(_damage(damaged), remedy=_PUT_BACK)
         return written
 
     def close(self) -> None:
@@ -270,15 +279,23 @@ class PublicFeed:
             raise Unconfirmed(error.reason, remedy=error.remedy, code=error.code) from None
 
     @contextmanager
-    def _exclusive(self) -> Iterator[None]:
-        """Let one process at a time write: of this installation by the lease, and of another one by a file's lock."""
+    def _exclusive(self, *, exercise: bool | None = None) -> Iterator[None]:
+        """Let one process at a time write: of this installation by the lease, and of another one by a file's lock.
+
+        Nothing is written into the folder of another feed. See `Folder.check_owner`.
+        """
         with ExitStack() as stack:
             try:
                 stack.enter_context(self._state.lease(_LEASE, seconds=self._timeout))
             except JournalError:
                 raise Unavailable("Another process has been writing the feed for too long.") from None
             stack.enter_context(self._files.exclusive())
+            self._folder.check_owner(exercise=exercise)
             yield
+
+
+def _damage(paths: tuple[str, ...]) -> str:
+    return f"{len(paths)} of the feed's items cannot be read, so that it may show as open what is over: {paths[0]}."
 
 
 def _signer(key: Path | None, certificate: Path | None) -> Callable[[bytes], bytes] | None:

@@ -74,10 +74,7 @@ class Folder:
                 remedy="Put it back from a copy, or remove it if the folder is ours. Then: policenotify doctor",
             ) from None
         if not isinstance(version, int) or version > _VERSION:
-            raise Blocked(
-                "A newer policenotify has written the feed's folder.",
-                remedy="Install that release here, too. Then: policenotify doctor",
-            )
+            raise _newer()
         if account != self._account:
             raise Blocked(
                 f"The feed's folder holds the feed of {account}, not that of {self._account}.",
@@ -144,6 +141,20 @@ class Folder:
         drawn = self._drawn()
         threads = self._threads(self._items())
         return sum(drawn.get(name) != self._print(items) for name, items in threads.items())
+
+    def damaged(self, *, everything: bool = False) -> tuple[str, ...]:
+        """Return the paths of items that cannot be read, and are left out of everything.
+
+        Args:
+            everything: Look at the archive, too.
+        """
+        known = self._items(everything=everything)
+        folders = [_ITEMS]
+        if everything:
+            folders += [f"{_ARCHIVE}/{name}" for name in self._store.folders(_ARCHIVE)]
+        keys = {item.key for item in known.values()}
+        paths = (path for folder in folders for path in self._store.files(folder) if _ITEM.fullmatch(path))
+        return tuple(path for path in paths if path[-69:-5] not in keys)
 
     def draw(self, *, everything: bool = False) -> tuple[str, ...]:
         """Write the files that have changed, in the order of `draw`. Return their paths.
@@ -212,8 +223,8 @@ class Folder:
         content = self._store.read(path)
         try:
             return Item.read(content) if content else None
-        except UnsupportedVersion as error:
-            raise Blocked(str(error), remedy="Install that release here, too. Then: policenotify doctor") from None
+        except UnsupportedVersion:
+            raise _newer() from None
         except ValidationError:
             return None
 
@@ -240,6 +251,13 @@ class Folder:
         for item in items:
             digest.update(_bytes(item))
         return digest.hexdigest()
+
+
+def _newer() -> Blocked:
+    return Blocked(
+        "A newer policenotify has written the feed's folder.",
+        remedy="Install that release here, too. Then: policenotify doctor",
+    )
 
 
 def _archived(item: Item) -> str:

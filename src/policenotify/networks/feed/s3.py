@@ -166,5 +166,7 @@ class BucketStore:
 
 def _attributes(path: str) -> dict[str, str]:
     kind = _TYPES.get(path.removesuffix(".gz").rpartition(".")[2], "application/octet-stream")
+    if path.startswith("cap/"):
+        kind = "application/cap+xml"
     encoding = {"Content-Encoding": "gzip"} if path.endswith(".gz") else {}
     return {"Content-Type": kind, "Cache-Control": _CACHE, **encoding}

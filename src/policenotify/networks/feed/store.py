@@ -15,6 +15,7 @@ from policenotify.errors import Blocked, ChannelError, Unavailable, Unconfirmed
 
 _LOCK: Final = ".lock"
 _NEW: Final = ".new"
+_PROBE: Final = 1_000_000  # bytes: as much as the largest file that a feed has
 _WAIT: Final = 0.02  # seconds between two looks at the lock
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _DENIED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
@@ -150,7 +151,7 @@ class DirectoryStore:
         """See `Store.check`."""
         with self.exclusive(), self._writable():
             probe = self._folder / _NEW / "probe"
-            self._fill(probe, b"")
+            self._fill(probe, bytes(_PROBE))
             probe.unlink()
 
     def _acquire(self, lock: int) -> None:

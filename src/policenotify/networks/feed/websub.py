@@ -77,4 +77,5 @@ class Hubs:
         except Exception as error:  # noqa: BLE001 - readers poll as well
             problem = type(error).__name__
         if problem:
-            _log.warning("The WebSub hub %s was not notified of %s (%s).", urlsplit(hub).hostname, topic, problem)
+            host = urlsplit(hub).hostname
+            _log.warning("The WebSub hub %s was not notified of %s (%s). Readers poll as well.", host, topic, problem)

@@ -10,6 +10,7 @@ from policenotify.errors import MissingExtra
 from policenotify.formats.feed import GONE, KEPT
 from policenotify.model.lifecycle import Stage
 from policenotify.networks.feed.channel import PublicFeed
+from policenotify.networks.feed.s3 import _attributes
 from policenotify.testing.servers.http import Answer, RecordedRequest
 from tests.unit.networks.feed.test_contract import BucketFixture, TestFeedInABucket
 
@@ -30,6 +31,11 @@ def test_objects_have_types_and_a_second_run_writes_nothing() -> None:
         count = len(list(filter(_put, network.server.requests)))
         assert channel.rebuild() == ()
         assert len(list(filter(_put, network.server.requests))) == count
+
+
+def test_an_alert_has_the_media_type_of_alerts() -> None:
+    assert _attributes("cap/0123456789abcdef.xml")["Content-Type"] == "application/cap+xml"
+    assert _attributes("datex.xml")["Content-Type"] == "application/xml"
 
 
 def test_items_of_another_installation_are_drawn_although_nothing_locks() -> None:

@@ -239,9 +239,17 @@ def test_a_feed_of_exercises_is_marked_and_takes_nothing_else(desk: Desk) -> Non
 def test_the_folder_of_another_feed_is_left_alone(desk: Desk, store: InMemoryStateStore) -> None:
     desk.send(Stage.OPENING, "Rue Foch fermée")
     other = Desk(desk.folder, desk.clock, store, url="https://autre.example/")
-    for call in (other.channel.whoami, lambda: other.send(Stage.STANDALONE, "Autre")):
+    theirs = PostRef(account=other.channel.account, id=desk.refs[0].id)
+    before = desk.state()
+    for call in (
+        other.channel.whoami,
+        lambda: other.send(Stage.STANDALONE, "Autre"),
+        other.channel.rebuild,
+        lambda: other.channel.delete(theirs),
+    ):
         with pytest.raises(Blocked, match="holds the feed of alertes"):
             call()
+    assert desk.state() == before
 
 
 @pytest.mark.parametrize(
@@ -262,9 +270,9 @@ def test_a_folder_that_is_not_understood_is_left_alone(desk: Desk, owner: str, p
 def test_an_item_of_a_newer_release_blocks_the_feed(desk: Desk) -> None:
     desk.send(Stage.OPENING, "Rue Foch fermée")
     (desk.folder / f"items/{'f' * 64}.json").write_text('{"schema_version": 2}')
-    with pytest.raises(Unconfirmed, match="schema version 2"):  # its own item is written
+    with pytest.raises(Unconfirmed, match="newer policenotify has written the feed"):  # its own item is written
         desk.send(Stage.UPDATE, "Toujours fermée")
-    with pytest.raises(Blocked, match="schema version 2"):
+    with pytest.raises(Blocked, match="newer policenotify has written the feed"):
         desk.channel.whoami()
     request = desk.channel.prepare(desk.post(Stage.OPENING, "Rue Foch fermée"), ())
     newer = request.model_copy(update={"body": {"item": {**request.body["item"], "schema_version": 2}}})  # type: ignore[dict-item]
@@ -278,7 +286,38 @@ def test_an_item_that_cannot_be_read_stops_nothing(desk: Desk) -> None:
     update = desk.send(Stage.UPDATE, "Toujours fermée")
     assert "Toujours" in desk.page(update)
     (desk.folder / ".drawn.json").write_text("[]")
-    assert desk.channel.whoami().note
+    assert "not drawn as they are" in desk.channel.whoami().note
+
+
+def test_a_damaged_item_is_reported_because_without_an_end_the_incident_looks_open(desk: Desk) -> None:
+    desk.send(Stage.OPENING, "Rue Foch fermée")
+    desk.send(Stage.END, "Rue Foch rouverte")
+    assert not desk.channel.whoami().note
+    path = f"items/{digest('Rue Foch rouverte')}.json"
+    whole = desk.read(path)
+    (desk.folder / path).write_text(whole[:100])
+    (desk.folder / "items/notes.txt").write_text("not ours")
+
+    assert f"1 of the feed's items cannot be read, so that it may show as open what is over: {path}" in (
+        desk.channel.whoami().note
+    )
+    with pytest.raises(Blocked, match=path) as caught:
+        desk.channel.rebuild()
+    assert caught.value.remedy == "Put it back from a copy. Then: policenotify feed rebuild"
+    (desk.folder / path).write_text(whole)
+    desk.channel.rebuild()
+    assert not desk.channel.whoami().note
+
+
+def test_a_damaged_item_of_the_archive_is_reported_by_a_rebuild(desk: Desk) -> None:
+    desk.send(Stage.OPENING, "Rue Foch fermée")
+    desk.send(Stage.END, "Rue Foch rouverte")
+    desk.clock.pass_by(ENDED_FOR_GOOD)
+    desk.channel.rebuild()
+    path = f"archive/{THREAD}/{digest('Rue Foch rouverte')}.json"
+    (desk.folder / path).write_text("")
+    with pytest.raises(Blocked, match=path):
+        desk.channel.rebuild()
 
 
 # --- failures
@@ -297,6 +336,16 @@ def test_a_full_disk_is_named_and_nothing_is_posted(desk: Desk, monkeypatch: pyt
     assert desk.channel.find(request, since=desk.clock.now()) is None
     ref = desk.channel.send(request)
     assert "fermée" in desk.page(ref)
+
+
+def test_a_disk_with_room_for_names_only_is_not_right(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: int) -> None:
+        if os.fstat(file).st_size > 4096:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(Unavailable, match="is full"):
+        desk.channel.whoami()
 
 
 def test_a_disk_that_fails_while_drawing_leaves_the_post_in_doubt_until_it_is_drawn(
