@@ -19,7 +19,7 @@ from pydantic import BaseModel, SecretStr, TypeAdapter
 from pydantic_core import to_jsonable_python
 
 from policenotify.checks import CHECKS
-from policenotify.findings import Finding, approval_missing, images_left
+from policenotify.findings import Finding, Level, approval_missing, images_left
 from policenotify.render.locales import PROFILES, CategoryProfile
 from policenotify.settings.loader import profiles_of
 from policenotify.settings.model import (
@@ -298,6 +298,108 @@ OTHERS: tuple[tuple[Finding, str, Mapping[str, str]], ...] = (
         {
             "passes": "the end of an appeal, where each channel could delete the posts with pictures",
             "fails": "the end of an appeal whose picture went out by mail, too, or on a channel that is down",
+        },
+    ),
+    (
+        Finding(
+            code="PN701",
+            level=Level.ADVISE,
+            field="alert",
+            reason="The alert has no area.",
+            remedy="Compare the draft with the alert before you submit it.",
+            source="CAP 1.2 (OASIS), section 3.2.",
+        ),
+        "Name what an imported alert lacks by Google's profile",
+        {"passes": "A CAP alert with all that the profile asks for", "fails": "an alert whose `info` has no `area`"},
+    ),
+    (
+        Finding(
+            code="PN702",
+            level=Level.ADVISE,
+            field="alert",
+            reason="Some parts of the alert were left out: another one has their language.",
+            remedy="Compare the draft with the alert before you submit it.",
+            source="CAP 1.2 (OASIS), section 3.2.",
+        ),
+        "Name parts of an imported alert that were left out",
+        {"passes": "one `info` for each language", "fails": "two `info` in `fr-FR`"},
+    ),
+    (
+        Finding(
+            code="PN703",
+            level=Level.ADVISE,
+            field="alert",
+            reason="The link of the alert is not one that may be published.",
+            remedy="Compare the draft with the alert before you submit it.",
+            source="CAP 1.2 (OASIS), section 3.2.",
+        ),
+        "Name a link of an imported alert that may not be published",
+        {"passes": "`<web>https://meteo.example/</web>`", "fails": "`<web>javascript:alert(1)</web>`"},
+    ),
+    (
+        Finding(
+            code="PN704",
+            level=Level.ADVISE,
+            field="alert",
+            reason="The headline of the alert is too long, and was cut.",
+            remedy="Compare the draft with the alert before you submit it.",
+            source="CAP 1.2 (OASIS), section 3.2.",
+        ),
+        "Name a text of an imported alert that was cut",
+        {"passes": "a headline of at most 160 characters", "fails": "a headline of 200 characters"},
+    ),
+    (
+        Finding(
+            code="PN705",
+            level=Level.ADVISE,
+            field="alert",
+            reason="No place of the alert is known here.",
+            remedy="Compare the draft with the alert before you submit it.",
+            source="CAP 1.2 (OASIS), section 3.2.",
+        ),
+        "Name places of an imported alert that are unknown here",
+        {"passes": "a geocode `INSEE` or `NUTS3` of France", "fails": "an area in words only"},
+    ),
+    (
+        Finding(
+            code="PN706",
+            level=Level.ADVISE,
+            field="alert",
+            reason="It changes an alert that was not imported here: its draft opens an incident.",
+            remedy="Compare the draft with the alert before you submit it.",
+            source="CAP 1.2 (OASIS), section 3.2.",
+        ),
+        "Name an alert that changes one that is unknown here",
+        {
+            "passes": "an `Update` of an alert that was published here",
+            "fails": "an `Update` whose `references` are unknown here",
+        },
+    ),
+    (
+        Finding(
+            code="PN707",
+            level=Level.ADVISE,
+            field="alert",
+            reason="The alert is not signed, and its sender has a certificate here.",
+            remedy="Ask the sender whether it is theirs.",
+            source="CAP 1.2 (OASIS), section 3.2.",
+        ),
+        "Name an unsigned alert of a sender with a certificate",
+        {"passes": "an alert that its sender signed", "fails": "an unsigned alert of a sender in `[certificates]`"},
+    ),
+    (
+        Finding(
+            code="PN708",
+            level=Level.ADVISE,
+            field="alert",
+            reason="The draft has the name of this alert, and not its text.",
+            remedy="Ask the sender whether it is theirs.",
+            source="CAP 1.2 (OASIS), section 3.2.",
+        ),
+        "Name another text that came under the same name",
+        {
+            "passes": "the same alert twice",
+            "fails": "two alerts of one name with different texts",
         },
     ),
 )

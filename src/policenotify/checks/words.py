@@ -21,10 +21,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
 from importlib.resources import files
+from math import prod
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from policenotify.checks.folds import FoldedText, with_letters
+
+_MOST_CHOICES: Final = 64
+"""Phrases of one entry that are written out. Above it they are kept in parts: 80 entries would have 126,000."""
 
 _CHOICE: Final = re.compile(r"\(([^()]*)\)")
 _ENDS: Final = re.compile(r"[.!?;]")
@@ -67,30 +71,56 @@ class Match(NamedTuple):
 class _Node:
     """A word of some phrases: those that end with it, and the words that may follow."""
 
-    __slots__ = ("beginnings", "following", "lists")
+    __slots__ = ("beginnings", "following", "lists", "own")
 
     def __init__(self) -> None:
         self.lists: list[str] = []
-        self.following: dict[str, _Node] = {}
-        self.beginnings: dict[str, _Node] = {}  # words with any ending
+        self.following: dict[str, list[_Node]] = {}
+        self.beginnings: dict[str, list[_Node]] = {}  # words with any ending
+        self.own: dict[str, _Node] = {}  # those of them to which only this node leads
 
     def add(self, name: str, phrase: tuple[str, ...]) -> None:
         """Add a phrase of a list."""
         node = self
         for word in phrase:
-            kind = node.beginnings if word.endswith("*") else node.following
-            node = kind.setdefault(word.removesuffix("*"), _Node())
+            node = node.follow(word)
         node.lists.append(name)
+
+    def add_parts(self, name: str, parts: Iterable[Iterable[tuple[str, ...]]]) -> None:
+        """Add all phrases that consist of one choice of each part, without writing them out."""
+        ends = [self]
+        for part in parts:
+            after, skipped = _Node(), False
+            for words in part:
+                skipped = skipped or not words
+                for node in ends if words else ():
+                    last = node
+                    for word in words[:-1]:
+                        last = last.follow(word)
+                    last.lead(words[-1], after)
+            ends = [*ends, after] if skipped else [after]
+        for node in ends:
+            node.lists.append(name)
+
+    def follow(self, word: str) -> _Node:
+        """Return the node of a word to which only this node leads."""
+        if (node := self.own.get(word)) is None:
+            self.own[word] = node = _Node()
+            self.lead(word, node)
+        return node
+
+    def lead(self, word: str, node: _Node) -> None:
+        """Let a word lead to a node."""
+        kind = self.beginnings if word.endswith("*") else self.following
+        kind.setdefault(word.removesuffix("*"), []).append(node)
 
     def after(self, forms: tuple[str, ...]) -> Iterator[_Node]:
         """Yield the nodes of a token that may be read in these forms."""
         for form in forms:
-            if (node := self.following.get(form)) is not None:
-                yield node
+            yield from self.following.get(form, ())
         for word in forms[: 1 if forms[0].isalpha() else None] if self.beginnings else ():
             for length in range(_SHORTEST_BEGINNING, min(len(word), _LONGEST_WORD) + 1):
-                if (node := self.beginnings.get(word[:length])) is not None:
-                    yield node
+                yield from self.beginnings.get(word[:length], ())
 
 
 class WordLists:
@@ -108,9 +138,13 @@ class WordLists:
         self._met: dict[str, tuple[_Node, ...]] = {}
         self._spelt: dict[str, list[str]] = {}  # the lists of phrases without pauses between the words
         for name, words in self.entries.items():
-            for phrase in {phrase for entry in words for phrase in _phrases(entry) if phrase}:
+            short = [entry for entry in words if _choices(entry) <= _MOST_CHOICES]
+            for phrase in {phrase for entry in short for phrase in _phrases(entry) if phrase}:
                 self._root.add(name, phrase)
                 self._spelt.setdefault("".join(phrase), []).append(name)
+            for entry in words:
+                if _choices(entry) > _MOST_CHOICES:
+                    self._root.add_parts(name, [_phrases(part) for part in _parts(entry)])
 
     def find(self, folded: FoldedText) -> dict[str, list[Match]]:
         """Return where each list has a phrase in a text, the longest at each place, in order."""
@@ -195,14 +229,37 @@ def _forms(word: str) -> tuple[str, ...]:
     return forms + plurals
 
 
+def _choices(entry: str) -> int:
+    """Return for how many phrases an entry stands, at most."""
+    return prod(len(_phrases(part)) for part in _parts(entry)) if "(" in entry else 1
+
+
+@cache
+def _parts(entry: str) -> tuple[str, ...]:
+    """Return an entry cut at each space outside of brackets."""
+    parts, depth, start = [], 0, 0
+    for at, letter in enumerate(entry):
+        depth += (letter == "(") - (letter == ")")
+        if letter == " " and not depth:
+            parts.append(entry[start:at])
+            start = at + 1
+    return (*parts, entry[start:])
+
+
+@cache
 def _phrases(entry: str) -> frozenset[tuple[str, ...]]:
     """Return the phrases that an entry stands for, each as its words."""
     phrases = [entry]
     while any(map(_CHOICE.search, phrases)):
         phrases = list(dict.fromkeys(written for phrase in phrases for written in _written_out(phrase)))
+    return frozenset(tuple(word for piece in phrase.split() for word in _folded(piece)) for phrase in phrases)
+
+
+@cache
+def _folded(piece: str) -> tuple[str, ...]:
+    """Return the words of a piece without spaces."""
     # A star would end a word for the folding.
-    texts = (FoldedText(phrase.replace("*", _STAR)) for phrase in phrases)
-    return frozenset(tuple(token.word.replace(_STAR, "*") for token in text.tokens) for text in texts)
+    return tuple(token.word.replace(_STAR, "*") for token in FoldedText(piece.replace("*", _STAR)).tokens)
 
 
 def _written_out(phrase: str) -> list[str]:
