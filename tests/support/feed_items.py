@@ -102,6 +102,6 @@ def sample_items(*names: str, changes: dict[str, Any] | None = None, pictures: I
         )
         target = Target(channel="feed", account="feed", language=message.language)
         post = render(context, target, channel=_CHANNEL, key=digest(sample.id)).standalone
-        items.append(Item.of(post, tuple(earlier)))
+        items.append(Item.of(post, tuple(earlier), account="feed"))
         earlier.append(PostRef(account="feed", id=items[-1].id))
     return items

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
 from importlib.resources import files
+from itertools import chain, product
 from math import prod
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -138,13 +139,16 @@ class WordLists:
         self._met: dict[str, tuple[_Node, ...]] = {}
         self._spelt: dict[str, list[str]] = {}  # the lists of phrases without pauses between the words
         for name, words in self.entries.items():
-            short = [entry for entry in words if _choices(entry) <= _MOST_CHOICES]
-            for phrase in {phrase for entry in short for phrase in _phrases(entry) if phrase}:
+            phrases: set[tuple[str, ...]] = set()
+            for entry in words:
+                parts = [_phrases(part) for part in _parts(entry)]
+                if prod(map(len, parts)) > _MOST_CHOICES:
+                    self._root.add_parts(name, parts)
+                else:
+                    phrases.update(tuple(chain.from_iterable(chosen)) for chosen in product(*parts))
+            for phrase in filter(None, phrases):
                 self._root.add(name, phrase)
                 self._spelt.setdefault("".join(phrase), []).append(name)
-            for entry in words:
-                if _choices(entry) > _MOST_CHOICES:
-                    self._root.add_parts(name, [_phrases(part) for part in _parts(entry)])
 
     def find(self, folded: FoldedText) -> dict[str, list[Match]]:
         """Return where each list has a phrase in a text, the longest at each place, in order."""
@@ -229,12 +233,6 @@ def _forms(word: str) -> tuple[str, ...]:
     return forms + plurals
 
 
-def _choices(entry: str) -> int:
-    """Return for how many phrases an entry stands, at most."""
-    return prod(len(_phrases(part)) for part in _parts(entry)) if "(" in entry else 1
-
-
-@cache
 def _parts(entry: str) -> tuple[str, ...]:
     """Return an entry cut at each space outside of brackets."""
     parts, depth, start = [], 0, 0
@@ -246,7 +244,6 @@ def _parts(entry: str) -> tuple[str, ...]:
     return (*parts, entry[start:])
 
 
-@cache
 def _phrases(entry: str) -> frozenset[tuple[str, ...]]:
     """Return the phrases that an entry stands for, each as its words."""
     phrases = [entry]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -17,7 +18,9 @@ from policenotify.model.post import Digest, Event, Picture, Post, PostRef, Span
 SCHEMA_VERSION = 1
 """The version of the item's JSON that this release writes."""
 
-ItemId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+_ID: Final = re.compile(r"[0-9a-f]{16}")
+
+ItemId = Annotated[str, StringConstraints(pattern=f"^{_ID.pattern}$")]
 """The first 16 digits of the post's key: 2 items in 6 billion share one with a probability of 1 in 2."""
 
 
@@ -61,12 +64,13 @@ class Item(FrozenModel):
     was_located: bool = False
 
     @classmethod
-    def of(cls, post: Post, reply_to: tuple[PostRef, ...]) -> Self:
+    def of(cls, post: Post, reply_to: tuple[PostRef, ...], *, account: str) -> Self:
         """Return the item of a structured post.
 
         Args:
             post: The post.
-            reply_to: The items of its incident, from the opening to the one that it answers.
+            reply_to: The posts of its incident, from the opening to the one that it answers.
+            account: The account of the channel. Posts of another one are left out.
 
         Raises:
             Refused: The post carries no message.
@@ -75,11 +79,11 @@ class Item(FrozenModel):
             raise Refused(
                 "the post carries no message", remedy="The channel must claim the capability structured: report it."
             )
-        own = post.key[:16]
+        ours = [ref.id for ref in reply_to if ref.account == account and _ID.fullmatch(ref.id)]
         return cls(
             key=post.key,
-            thread=post.message.incident or (reply_to[0].id if reply_to else own),
-            answers=reply_to[-1].id if reply_to else None,
+            thread=post.message.incident or (ours[0] if ours else post.key[:16]),
+            answers=ours[-1] if ours else None,
             language=post.language,
             title=post.title,
             text=post.text,

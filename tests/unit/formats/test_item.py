@@ -29,11 +29,11 @@ POST = Post(
 
 def test_a_post_without_a_message_has_no_item() -> None:
     with pytest.raises(Refused, match="no message"):
-        Item.of(POST, ())
+        Item.of(POST, (), account="feed")
 
 
 def test_a_standalone_message_is_a_thread_of_its_own() -> None:
-    item = Item.of(POST.model_copy(update={"message": Message(category="fire", headline="Feu")}), ())
+    item = Item.of(POST.model_copy(update={"message": Message(category="fire", headline="Feu")}), (), account="feed")
     assert (item.thread, item.answers) == (POST.key[:16], None)
 
 

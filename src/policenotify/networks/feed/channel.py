@@ -191,7 +191,7 @@ class PublicFeed:
         Raises:
             Refused: The folder is for exercises and the post is none, or the other way round.
         """
-        item = Item.of(post, tuple(ref for ref in reply_to if ref.account == self._account and _ID.fullmatch(ref.id)))
+        item = Item.of(post, reply_to, account=self._account)
         self._folder.check_owner(exercise=post.exercise)
         if post.pictures:
             with self._exclusive():

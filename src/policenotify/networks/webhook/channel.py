@@ -56,16 +56,6 @@ _NO_METHOD: Final = frozenset({400, 403, 404, 405, 415, 501})  # servers that ta
 _DOCTOR: Final = "then: policenotify doctor"
 _PRIVATE: Final = re.compile(rf"{ADDRESS}|(?<![\w.-])(?=[\w.-]*\d)[\w.-]{{16,}}")  # addresses, keys and tokens
 _PAGE: Final = re.compile(rb"\s*<")
-_ID: Final = re.compile(r"[0-9a-f]{16}")
-
-_CAPABILITIES: Final = Capabilities(
-    budget=Budget(25_000),  # as a feed: a message at its longest
-    title=True,
-    replies=True,
-    deletes=True,
-    structured=True,
-    hashtags=False,
-)
 
 _quiet = mute_loggers(logging.getLogger("urllib3.connectionpool"))  # it logs the path, which may be a token
 
@@ -93,7 +83,14 @@ class Webhook:
         MissingExtra: The extra `webhook` is not installed.
     """
 
-    default_capabilities: ClassVar[Capabilities] = _CAPABILITIES
+    default_capabilities: ClassVar[Capabilities] = Capabilities(
+        budget=Budget(25_000),  # as a feed: a message at its longest
+        title=True,
+        replies=True,
+        deletes=True,
+        structured=True,
+        hashtags=False,
+    )
 
     def __init__(
         self,
@@ -127,7 +124,7 @@ class Webhook:
     @property
     def capabilities(self) -> Capabilities:
         """Those of an item. A key counts only where the receiver is known to remember it."""
-        return replace(_CAPABILITIES, idempotency_window=self._remembers)
+        return replace(self.default_capabilities, idempotency_window=self._remembers)
 
     @property
     def account(self) -> str:
@@ -136,7 +133,7 @@ class Webhook:
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Freeze the body. See `Channel.prepare`."""
-        item = Item.of(post, tuple(ref for ref in reply_to if ref.account == self._account and _ID.fullmatch(ref.id)))
+        item = Item.of(post, reply_to, account=self._account)
         return Request(account=self._account, key=post.key, body={"document": item.model_dump_json()})
 
     def send(self, request: Request) -> PostRef:
