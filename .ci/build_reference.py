@@ -281,6 +281,73 @@ AREAS = (
     ("`dept:CODE`", "one department, by two or three characters", "`dept:34`, `dept:2A`, `dept:971`"),
 )
 
+_COMPARE = "Compare the draft with the alert before you submit it."
+_IMPORTS = {  # by code: the title, a reason, what passes, what fails
+    "PN701": (
+        "Name what an imported alert lacks by Google's profile",
+        "The alert has no area.",
+        "A CAP alert with all that the profile asks for",
+        "an alert whose `info` has no `area`",
+    ),
+    "PN702": (
+        "Name parts of an imported alert that were left out",
+        "Some parts of the alert were left out: another one has their language.",
+        "one `info` for each language",
+        "two `info` in `fr-FR`",
+    ),
+    "PN703": (
+        "Name a link of an imported alert that may not be published",
+        "The link of the alert is not one that may be published.",
+        "`<web>https://meteo.example/</web>`",
+        "`<web>javascript:alert(1)</web>`",
+    ),
+    "PN704": (
+        "Name a text of an imported alert that was cut",
+        "The headline of the alert is too long, and was cut.",
+        "a headline of at most 160 characters",
+        "a headline of 200 characters",
+    ),
+    "PN705": (
+        "Name places of an imported alert that are unknown here",
+        "No place of the alert is known here.",
+        "a geocode `INSEE` or `NUTS3` of France",
+        "an area in words only",
+    ),
+    "PN706": (
+        "Name an alert that changes one that is unknown here",
+        "It changes an alert that was not imported here: its draft opens an incident.",
+        "an `Update` of an alert that was published here",
+        "an `Update` whose `references` are unknown here",
+    ),
+    "PN707": (
+        "Name an unsigned alert of a sender with a certificate",
+        "The alert is not signed, and its sender has a certificate here.",
+        "an alert that its sender signed",
+        "an unsigned alert of a sender in `[certificates]`",
+    ),
+    "PN708": (
+        "Name another text that came under the same name",
+        "The draft has the name of this alert, and not its text.",
+        "the same alert twice",
+        "two alerts of one name with different texts",
+    ),
+}
+_REMEDIES = {
+    "PN701": "Complete the draft before you submit it.",
+    "PN707": "Ask the sender whether it is theirs.",
+    "PN708": "Compare the two, and ask the sender which is theirs.",
+}
+
+
+def _imports() -> Iterator[tuple[Finding, str, Mapping[str, str]]]:
+    """Yield the findings of an imported CAP alert."""
+    for code, (title, reason, passes, fails) in _IMPORTS.items():
+        source = "Google Public Alerts CAP v1.0." if code == "PN701" else "CAP 1.2 (OASIS), section 3.2."
+        remedy = _REMEDIES.get(code, _COMPARE)
+        finding = Finding(code=code, level=Level.ADVISE, field="alert", reason=reason, remedy=remedy, source=source)
+        yield finding, title, {"passes": passes, "fails": fails}
+
+
 # The findings that no check raises, each with its title and its examples.
 OTHERS: tuple[tuple[Finding, str, Mapping[str, str]], ...] = (
     (
@@ -300,108 +367,7 @@ OTHERS: tuple[tuple[Finding, str, Mapping[str, str]], ...] = (
             "fails": "the end of an appeal whose picture went out by mail, too, or on a channel that is down",
         },
     ),
-    (
-        Finding(
-            code="PN701",
-            level=Level.ADVISE,
-            field="alert",
-            reason="The alert has no area.",
-            remedy="Compare the draft with the alert before you submit it.",
-            source="CAP 1.2 (OASIS), section 3.2.",
-        ),
-        "Name what an imported alert lacks by Google's profile",
-        {"passes": "A CAP alert with all that the profile asks for", "fails": "an alert whose `info` has no `area`"},
-    ),
-    (
-        Finding(
-            code="PN702",
-            level=Level.ADVISE,
-            field="alert",
-            reason="Some parts of the alert were left out: another one has their language.",
-            remedy="Compare the draft with the alert before you submit it.",
-            source="CAP 1.2 (OASIS), section 3.2.",
-        ),
-        "Name parts of an imported alert that were left out",
-        {"passes": "one `info` for each language", "fails": "two `info` in `fr-FR`"},
-    ),
-    (
-        Finding(
-            code="PN703",
-            level=Level.ADVISE,
-            field="alert",
-            reason="The link of the alert is not one that may be published.",
-            remedy="Compare the draft with the alert before you submit it.",
-            source="CAP 1.2 (OASIS), section 3.2.",
-        ),
-        "Name a link of an imported alert that may not be published",
-        {"passes": "`<web>https://meteo.example/</web>`", "fails": "`<web>javascript:alert(1)</web>`"},
-    ),
-    (
-        Finding(
-            code="PN704",
-            level=Level.ADVISE,
-            field="alert",
-            reason="The headline of the alert is too long, and was cut.",
-            remedy="Compare the draft with the alert before you submit it.",
-            source="CAP 1.2 (OASIS), section 3.2.",
-        ),
-        "Name a text of an imported alert that was cut",
-        {"passes": "a headline of at most 160 characters", "fails": "a headline of 200 characters"},
-    ),
-    (
-        Finding(
-            code="PN705",
-            level=Level.ADVISE,
-            field="alert",
-            reason="No place of the alert is known here.",
-            remedy="Compare the draft with the alert before you submit it.",
-            source="CAP 1.2 (OASIS), section 3.2.",
-        ),
-        "Name places of an imported alert that are unknown here",
-        {"passes": "a geocode `INSEE` or `NUTS3` of France", "fails": "an area in words only"},
-    ),
-    (
-        Finding(
-            code="PN706",
-            level=Level.ADVISE,
-            field="alert",
-            reason="It changes an alert that was not imported here: its draft opens an incident.",
-            remedy="Compare the draft with the alert before you submit it.",
-            source="CAP 1.2 (OASIS), section 3.2.",
-        ),
-        "Name an alert that changes one that is unknown here",
-        {
-            "passes": "an `Update` of an alert that was published here",
-            "fails": "an `Update` whose `references` are unknown here",
-        },
-    ),
-    (
-        Finding(
-            code="PN707",
-            level=Level.ADVISE,
-            field="alert",
-            reason="The alert is not signed, and its sender has a certificate here.",
-            remedy="Ask the sender whether it is theirs.",
-            source="CAP 1.2 (OASIS), section 3.2.",
-        ),
-        "Name an unsigned alert of a sender with a certificate",
-        {"passes": "an alert that its sender signed", "fails": "an unsigned alert of a sender in `[certificates]`"},
-    ),
-    (
-        Finding(
-            code="PN708",
-            level=Level.ADVISE,
-            field="alert",
-            reason="The draft has the name of this alert, and not its text.",
-            remedy="Ask the sender whether it is theirs.",
-            source="CAP 1.2 (OASIS), section 3.2.",
-        ),
-        "Name another text that came under the same name",
-        {
-            "passes": "the same alert twice",
-            "fails": "two alerts of one name with different texts",
-        },
-    ),
+    *_imports(),
 )
 
 _TYPES: Mapping[str, str] = {
