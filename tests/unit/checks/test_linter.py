@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import policenotify
 from policenotify.checks import CHECKS, guidance, linter, run_checks
 from policenotify.checks.check import Check
 from policenotify.findings import Finding, Level
@@ -219,7 +220,7 @@ def test_what_a_stranger_found_is_advised(code: str, fields: dict[str, Any]) -> 
 def test_every_code_of_the_package_is_in_the_reference() -> None:
     """With level, rule, source, an example that passes, one that fails, why and remedy."""
     root = Path(__file__).parents[3]
-    source = root / "src" / "policenotify"
+    source = Path(policenotify.__file__).parent
     raised = {code for file in source.rglob("*.py") for code in re.findall(r'"(PN\d{3})"', file.read_text("utf-8"))}
     page = (root / "docs" / "reference" / "checks.md").read_text("utf-8")
     sections = dict(re.findall(r"^## (PN\d{3})\n(.*?)(?=^## |\Z)", page, flags=re.MULTILINE | re.DOTALL))
