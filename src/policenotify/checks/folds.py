@@ -75,7 +75,7 @@ class FoldedText:
         self._origins = [*origins, len(original)]
         self._readings: tuple[str, ...] | None = None
         words = (part for match in _WORD.finditer(self.text) for part in self._parts(*match.span()))
-        self.tokens = tuple(self._token(*part) for part in words)
+        self.tokens: tuple[Token, ...] = tuple(self._token(*part) for part in words)
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Return where a part of the folded text is in the original."""
