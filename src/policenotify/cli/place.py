@@ -16,7 +16,8 @@ from policenotify.model.location import Location
 
 _CODE = re.compile(r"(?:\d{2}|2[AB])\d{3}", re.ASCII | re.IGNORECASE)
 _POINT = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*[,; ]\s*([+-]?\d+(?:\.\d+)?)\s*", re.ASCII)
-_PAIR = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*,\s*([+-]?\d+(?:\.\d+)?)", re.ASCII)
+# No match begins within a number, so that the time is linear.
+_PAIR = re.compile(r"(?<![\d.])([+-]?\d+(?:\.\d+)?)\s*,\s*([+-]?\d+(?:\.\d+)?)", re.ASCII)
 _POINTS = re.compile(rf"\s*{_PAIR.pattern}(?:[\s;]+{_PAIR.pattern})*\s*", re.ASCII)
 _LARGEST = 1_000_000  # bytes of a file with a line
 _SHOWN = 15  # candidates; more do not fit on a screen
