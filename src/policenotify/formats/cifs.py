@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping
 
 from policenotify.formats.feed import FILES, Feed
-from policenotify.formats.roads import RoadSituation, is_only_a_hazard, local_time, road_situations, street_of
+from policenotify.formats.roads import is_only_a_hazard, street_of
+from policenotify.formats.situations import RoadSituation, local_time, road_situations
 from policenotify.formats.xml_text import add, document, root
 from policenotify.model.cap import Severity
 

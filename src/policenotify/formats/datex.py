@@ -7,7 +7,7 @@ from typing import Final
 from xml.etree.ElementTree import Element
 
 from policenotify.formats.feed import Feed
-from policenotify.formats.roads import RoadSituation, local_time, road_situations
+from policenotify.formats.situations import RoadSituation, local_time, road_situations
 from policenotify.formats.xml_text import add, document, root
 from policenotify.model.cap import Certainty, Severity
 from policenotify.model.lifecycle import Stage

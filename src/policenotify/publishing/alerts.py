@@ -6,17 +6,19 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
+from typing import TYPE_CHECKING
 
 from policenotify.errors import InvalidAlert
 from policenotify.findings import Finding, Level
-from policenotify.formats.cap.alert import Alert, MessageType, Reference
-from policenotify.formats.cap.fields import Imported, imported
-from policenotify.formats.cap.reader import read
 from policenotify.model.draft import Draft
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.publishing.publisher import Publisher
 from policenotify.render.locales.category import profile_of
+
+if TYPE_CHECKING:
+    from policenotify.formats.cap.alert import Alert, Reference
+    from policenotify.formats.cap.fields import Imported
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,9 @@ def import_alert(
             sender did not sign it as it is.
         MissingExtra: Its sender has a certificate, and the extra `sign` is not installed.
     """
+    from policenotify.formats.cap.fields import imported  # noqa: PLC0415 - few who import the package import alerts
+    from policenotify.formats.cap.reader import read  # noqa: PLC0415 - the same
+
     alert = read(content)
     certificate = (certificates or {}).get(alert.sender)
     signed = None
@@ -134,6 +139,7 @@ def _verified(content: bytes, alert: Alert, certificate: bytes) -> tuple[Alert, 
     An unsigned alert is read, because many services sign only a part of theirs.
     """
     from policenotify.formats.cap import signature  # noqa: PLC0415 - loads lxml
+    from policenotify.formats.cap.reader import read  # noqa: PLC0415 - see above
 
     if not signature.is_signed(content):
         return alert, False
@@ -145,6 +151,8 @@ def _verified(content: bytes, alert: Alert, certificate: bytes) -> tuple[Alert, 
 
 def _lifecycle(publisher: Publisher, alert: Alert, parts: Imported) -> tuple[Lifecycle, tuple[Finding, ...]]:
     """Return the place of an alert in its incident."""
+    from policenotify.formats.cap.alert import MessageType  # noqa: PLC0415 - see above
+
     first = _first(publisher, alert, parts)
     if alert.message_type is MessageType.ALERT:
         return first, ()

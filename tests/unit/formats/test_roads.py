@@ -14,7 +14,8 @@ from policenotify.formats.datex import datex
 from policenotify.formats.drawing import DEFAULT, FORMATS
 from policenotify.formats.feed import Feed
 from policenotify.formats.item import Item
-from policenotify.formats.roads import Gap, find_gap, road_kind, road_situations, street_of
+from policenotify.formats.roads import Gap, find_gap, road_kind, street_of
+from policenotify.formats.situations import road_situations
 from policenotify.model.cap import Precision
 from policenotify.model.location import Location
 from policenotify.model.message import Message
