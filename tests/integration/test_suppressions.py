@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from sqlalchemy import select
 from policenotify.journal import open_journal
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
+from policenotify.journal.suppressions import served_by_chance
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.receipt import Publication
@@ -91,6 +93,20 @@ def test_recipients_reported_in_masses_are_a_fault_of_the_channel(desk: MailDesk
     assert desk.again("first").on("press").recipients == {Outcome.POSTED: len(people)}
     assert desk.journal.suppressions.list() == ()
     assert desk.publish("second").ok
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_a_list_of_which_one_in_twenty_is_gone_is_not_reported_in_masses(seed: int) -> None:
+    """In whatever order it is served: the share of the first hundred varies by chance."""
+    gone = [True] * 50 + [False] * 950
+    Random(seed).shuffle(gone)  # noqa: S311 - not a secret
+    for count, place in enumerate((place for place, each in enumerate(gone, 1) if each), 1):
+        assert count < 10 or place - count >= served_by_chance(count)
+
+
+@pytest.mark.parametrize(("gone", "of"), [(10, 41), (100, 753), (1000, 9139)])
+def test_a_share_over_a_tenth_by_more_than_chance_is_a_mass(gone: int, of: int) -> None:
+    assert of - gone < served_by_chance(gone) == of - gone + 1
 
 
 def test_a_stale_list_is_served_after_a_person_has_resumed_it(desk: MailDesk) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil, sqrt
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, update
@@ -21,6 +22,7 @@ from policenotify.model.history import Outcome
 _recipient, _address, _suppression = schema.recipient, schema.address, schema.suppression
 _MANY: Final = 10  # fewer reports of one delivery may be an old list
 _SHARE: Final = 10  # one in ten: where Amazon SES suspends a sender
+_SURE: Final = 3.0  # standard deviations by which a share differs from that by more than chance
 _DOMAINS: Final = 3  # of which nobody was served; as many as after which a refusal counts for all
 _ANOTHER_DAY: Final = timedelta(days=1)
 _REASON: Final = "The network reported on two days that this recipient does not exist."
@@ -111,7 +113,7 @@ def mass_fault(connection: Connection, keys: Keys, claimed: ClaimedDelivery, rep
     # Many are looked at once in ten, because the share of a long list costs a scan.
     if count < _DOMAINS or (count >= _MANY and count // _MANY == (count - reported) // _MANY):
         return None
-    enough = count * (_SHARE - 1) if count >= _MANY else 1
+    enough = served_by_chance(count) if count >= _MANY else 1
     served = _count_served(connection, of_delivery, at_most=enough)
     if served >= enough or (count < _MANY and _domains(connection, keys, gone) < _DOMAINS):
         return None
@@ -122,6 +124,17 @@ def mass_fault(connection: Connection, keys: Keys, claimed: ClaimedDelivery, rep
         code=MASS_REFUSAL,
         remedy=f"Ask the server's operator, check the list, then: policenotify resume {claimed.channel}",
     )
+
+
+def served_by_chance(gone: int) -> int:
+    """Return how many must have been served so that *gone* others may be one in ten of them all, by chance.
+
+    It is asked again and again in one delivery, so that a bare tenth would some day be passed by a list of which far
+    fewer are gone. Of n recipients, n / 10 are gone on average, with a variance of n / 10 · 9 / 10.
+    """
+    deviation = _SURE * sqrt(_SHARE - 1) / _SHARE
+    root = (sqrt(deviation**2 + 4 * gone / _SHARE) - deviation) * _SHARE / 2  # of n: n / 10 + deviation · √n = gone
+    return ceil(root**2) - gone
 
 
 def _is_believed(connection: Connection, claimed: ClaimedDelivery, reported: int) -> bool:
