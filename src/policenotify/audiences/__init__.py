@@ -1,0 +1,1 @@
+"""Who receives mails and SMS: subscribers, where they come from, and whom a message concerns."""
