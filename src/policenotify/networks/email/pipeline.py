@@ -98,23 +98,10 @@ class Pipeline:
         refusal: Reply | None = None
         try:
             for to, number, text in self._replies(mail):
-                if to == "reset" and number == 250:
-                    self._open = False
-                elif refusal is not None:  # the replies to what was sent with the refused command
-                    if number == 354:  # RFC 2920, section 3.1: it waits for the content of a mail to nobody
-                        self.session.write(_END)
-                        number, _ = self.session.read()
-                elif to == "reset":
-                    self._lose()
+                if refusal is not None:
+                    self._pass_over(number)
                 elif not _goes_on(to, number):
-                    refusal = self._reply(mail, to, number, text)
-                    if number != _CLOSING and not (refusal.for_now or refusal.final):
-                        self._lose()
-                if number == _CLOSING:
-                    if refusal is None or refusal.number == _CLOSING:
-                        self._lose()
-                    self.session.drop()
-                    break
+                    refusal = self._refusal(mail, to, number, text)
         except OSError as error:  # SMTPException is one
             if refusal is None:
                 self._lose(silent=timed_out(error))
@@ -123,6 +110,20 @@ class Pipeline:
             self.used = self._open = self._refused = True
         self._under_way = refusal is None
         return refusal
+
+    def _refusal(self, mail: Mail, to: _To, number: int, text: bytes) -> Reply:
+        reply = self._reply(mail, "sender" if to == "reset" else to, number, text)
+        if to == "reset" or number == _CLOSING or not (reply.for_now or reply.final):
+            self._lose()
+        return reply
+
+    def _pass_over(self, number: int) -> None:
+        """Handle the reply to a command that was sent together with a refused one."""
+        if number == 354:  # RFC 2920, section 3.1: it waits for the content of a mail to nobody
+            self.session.write(_END)
+            number, _ = self.session.read()
+        if number == _CLOSING:
+            raise ConnectionAbortedError
 
     def publish(self, mail: Mail, ahead: Mail | None = None) -> None:
         """Send the content of an offered mail, and with it the envelope of another one that is offered next.
@@ -183,6 +184,7 @@ class Pipeline:
                 sent += self._together(len(commands) - sent)
                 self.session.write(b"".join(command for _, command in commands[number:sent]))
             code, text = self.session.read()
+            self._open = self._open and not (to == "reset" and code == 250)
             yield to, code, text
             if sent == number + 1 and not _goes_on(to, code):
                 return

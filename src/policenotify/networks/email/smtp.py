@@ -26,6 +26,7 @@ with warnings.catch_warnings():  # apprise imports imghdr, which is deprecated u
     from apprise.plugins.email.smtp import AppriseSMTPController
 
 _OPENING = 4  # exchanges' time to connect, secure and log in
+_LONGEST_SHORT = 512  # octets of a line with a reply (RFC 5321, section 4.5.3.1.5)
 _MAX_LINES = 100  # of a reply: EHLO has the longest, of some twenty
 _ADD_FROM = (
     "Add it: …?from=alertes@police.example; percent-encode @ : / ? # in user and password. Then: policenotify doctor"
@@ -69,10 +70,22 @@ class _Lines:
 
     def __init__(self, file: Any) -> None:  # noqa: ANN401 - a binary file
         self._file = file
+        self._first = b""
         self.left = 0
+
+    def short_reply(self) -> tuple[int, bytes] | None:
+        """Return the next reply if it is one line, as almost all are. `readline` returns any other."""
+        self.left, line = _MAX_LINES, self._file.readline(_LONGEST_SHORT)
+        if line[3:4] == b" " and line.endswith(b"\r\n") and line[:3].isdigit():
+            return int(line[:3]), line[4:].strip()
+        self._first = line
+        return None
 
     def readline(self, limit: int) -> bytes:
         """Return the next line of a reply."""
+        if self._first:
+            line, self._first = self._first, b""
+            return line if line.endswith(b"\n") else line + self._file.readline(limit - len(line))
         self.left -= 1
         if self.left < 0:
             raise OSError("the reply has too many lines")
@@ -91,10 +104,13 @@ class _BoundedReplies(smtplib.SMTP):
         """Read a reply of up to 100 lines within the timeout."""
         if self.file is None and self.sock is not None:
             self.file = _Lines(TimedReader.file(self.sock))
-        if self.file is not None:
-            self.file.left = _MAX_LINES
         with deadline(self.timeout):
-            return super().getreply()
+            try:
+                short: tuple[int, bytes] | None = self.file and self.file.short_reply()
+            except OSError:  # as in the parent
+                self.close()
+                raise smtplib.SMTPServerDisconnected("the connection was lost") from None
+            return short or super().getreply()
 
     def send(self, s: Any) -> None:  # noqa: ANN401 - the parent's: bytes, or text in ASCII
         """Send a command or a mail within the timeout, and a second more for each 64 kB."""
