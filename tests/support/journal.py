@@ -212,7 +212,9 @@ class Desk:
 
     def fill(self, claimed: ClaimedDelivery) -> ClaimedDelivery | None:
         """Store the people of a page, from the list that was given to `publish`."""
-        return filled(self.journal, claimed, self.lists.get((claimed.publication, claimed.channel), ()))
+        of_others = (people for (_, channel), people in self.lists.items() if channel == claimed.channel)
+        people = self.lists.get((claimed.publication, claimed.channel))
+        return filled(self.journal, claimed, next(of_others, ()) if people is None else people)
 
     def take(self, channel: str = "sky", owner: str = "runner A") -> ClaimedDelivery:
         claimed = self.claim(channel, owner)
