@@ -14,6 +14,7 @@ in the future are then rescheduled.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final, NamedTuple
 
@@ -56,9 +57,10 @@ _PUBLISHED_LATER = and_(
     _table.c.not_before > bindparam("now"),
     _publication.c.created_at > bindparam("late"),
 )
-_KNOWN: Final = select(schema.meta.c.name, schema.meta.c.value).where(
-    or_(schema.meta.c.name == _STEPS, schema.meta.c.name.startswith(_MARK, autoescape=True))
-)
+OF_CLOCKS: Final = or_(schema.meta.c.name == _STEPS, schema.meta.c.name.startswith(_MARK, autoescape=True))
+"""The condition of the facts about clocks."""
+
+_KNOWN: Final = select(schema.meta.c.name, schema.meta.c.value).where(OF_CLOCKS)
 _OTHER_INTERVALS: Final[tuple[Column[int], ...]] = (
     _channel.c.paused_until,
     _channel.c.tat,
@@ -153,6 +155,19 @@ def follow(connection: Connection, clock: Clock, *, single_host: bool, brief: bo
     _mark(connection, reading, state)
 
 
+def is_as_marked(facts: Mapping[str, str], clock: Clock) -> bool:
+    """Return True if `follow` would change nothing, by the facts about clocks among these."""
+    reading = read(clock)
+    if reading is None:
+        return True
+    known = {name: value for name, value in facts.items() if name.startswith(FACTS)}
+    state = _state_of(known)
+    step = state.step(reading)
+    if step is None or abs(step) >= span(SMALLEST_STEP):
+        return False
+    return reading.time - state.total - state.marks[reading.boot].time <= _RENEWED
+
+
 class _State(NamedTuple):
     """What the journal knows of its clocks.
 
@@ -171,7 +186,10 @@ class _State(NamedTuple):
 
 
 def _state(connection: Connection) -> _State:
-    facts = {row.name: row.value for row in connection.execute(_KNOWN)}
+    return _state_of({row.name: row.value for row in connection.execute(_KNOWN)})
+
+
+def _state_of(facts: dict[str, str]) -> _State:
     total = whole_number(facts.pop(_STEPS, "0"))
     marks = [_read_mark(name.removeprefix(_MARK), value) for name, value in facts.items()]
     return _State(total, {mark.boot: mark for mark in marks})

@@ -31,6 +31,7 @@ from policenotify.journal.channels import free_slots, take_slot
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.expansion import Expansion, PageOfPeople
+from policenotify.journal.next_recipient import NextRecipient
 from policenotify.journal.publications import delivery_columns, start_expansions
 from policenotify.journal.recipients import SealedPeople, seal_people, start_recipient, take_recipients
 from policenotify.journal.records import (
@@ -87,6 +88,7 @@ class Deliveries:
 
     def __init__(self, journal: Transactions) -> None:
         self._journal = journal
+        self._next = NextRecipient(journal)
 
     # --- what is due
 
@@ -320,6 +322,8 @@ class Deliveries:
             RateReached: The channel's rate is used up. The outcomes are not recorded.
             Blocked: The channel reports too many recipients as not existing. The outcomes are not recorded.
         """
+        if rate is None and self._next.start(claimed, recipient, outcomes, hold_doubt=hold_doubt, lease=lease):
+            return True
         journal = self._journal
         with journal.write(durable=False) as connection:
             now = journal.now()

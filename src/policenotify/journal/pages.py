@@ -132,28 +132,30 @@ def lock_owned(connection: Connection, claimed: ClaimedDelivery) -> None:
     Raises:
         LostLease: Another process took it over.
     """
-    if connection.execute(_LOCK_OWNED, _identity(claimed)).first() is None:
+    if connection.execute(_LOCK_OWNED, identity(claimed)).first() is None:
         raise lost(claimed)
 
 
 def confirm_lease(connection: Connection, claimed: ClaimedDelivery, now: int) -> None:
     """Check that the page is claimed by this process and its lease has not expired."""
-    if connection.execute(_CONFIRM, {**_identity(claimed), "now": now}).first() is None:
+    if connection.execute(_CONFIRM, {**identity(claimed), "now": now}).first() is None:
         raise lost(claimed)
 
 
 def change(connection: Connection, claimed: ClaimedDelivery, **columns: object) -> None:
     """Change columns of a page that this process has claimed."""
-    if not connection.execute(_change(tuple(columns)), _identity(claimed) | columns).rowcount:
+    if not connection.execute(change_of_owned(tuple(columns)), identity(claimed) | columns).rowcount:
         raise lost(claimed)
 
 
 @cache
-def _change(columns: tuple[str, ...]) -> Update:
+def change_of_owned(columns: tuple[str, ...]) -> Update:
+    """Return the statement that changes columns of a page, whose values are theirs and those of `identity`."""
     return update(_page).where(_IS_OWNED).values({name: bindparam(name) for name in columns})
 
 
-def _identity(claimed: ClaimedDelivery) -> dict[str, object]:
+def identity(claimed: ClaimedDelivery) -> dict[str, object]:
+    """Return the values that name a claimed page, its owner and its attempt."""
     return {
         "of_delivery": claimed.id,
         "of_page": claimed.page,
