@@ -60,6 +60,16 @@ class UnreadableReceipt(ValueError):
     """A call that is no receipt of this gateway. The text repeats nothing of the call."""
 
 
+def request_fields(gateway: str, address: str) -> tuple[tuple[str, str], ...]:
+    """Return the fields of a message's request that ask for its receipts.
+
+    Args:
+        gateway: One of `REQUESTABLE`.
+        address: The address that the gateway shall call.
+    """
+    return tuple((name, value.replace(_ADDRESS, address)) for name, value in _REQUESTS[gateway])
+
+
 def read_receipt(gateway: str, content_type: str, body: bytes, query: str) -> DeliveryReceipt:
     """Read a call of a gateway.
 
@@ -339,6 +349,20 @@ _READERS: Final[Mapping[str, Callable[[_Fields], DeliveryReceipt]]] = {
 
 GATEWAYS: Final = tuple(_READERS)
 """Names of the gateways whose receipts are read."""
+
+# Final states only. Kannel replaces the escape codes, and encodes what it puts in their place.
+_ADDRESS: Final = "{address}"
+_REQUESTS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
+    "46elks": (("whendelivered", _ADDRESS),),
+    "jasmin": (("dlr", "yes"), ("dlr-level", "2"), ("dlr-method", "POST"), ("dlr-url", _ADDRESS)),
+    "kannel": (("dlr-mask", "19"), ("dlr-url", f"{_ADDRESS}?status=%d&id=%F&reply=%A")),  # 1 + 2 + 16: see _kannel
+    "smsapi": (("notify_url", _ADDRESS),),
+    "twilio": (("StatusCallback", _ADDRESS),),
+    "vonage": (("callback", _ADDRESS),),
+}
+
+REQUESTABLE: Final = tuple(_REQUESTS)
+"""Those of the gateways that take the address of the receipts with each message."""
 
 EXPECTED_ANSWERS: Final[Mapping[str, bytes]] = {"jasmin": b"ACK/Jasmin", "smsapi": b"OK"}
 """Bodies that a gateway takes for a confirmation. It calls again without them. The others look at the status only."""

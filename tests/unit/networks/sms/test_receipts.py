@@ -11,16 +11,24 @@ from urllib.parse import urlencode
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
+from policenotify.channel import Recipient
+from policenotify.errors import SettingsError
+from policenotify.networks.sms.channel import Sms
 from policenotify.networks.sms.receipts import (
     EXPECTED_ANSWERS,
     GATEWAYS,
     MAX_RECEIPT,
+    REQUESTABLE,
     DeliveryReceipt,
     ReceiptStatus,
     UnreadableReceipt,
     read_receipt,
 )
+from policenotify.testing.fakes import FakeClock
+from policenotify.testing.servers.sms import FakeSmsServer
+from tests.support.network_calls import a_post
 
 NUMBER = "33639980001"
 DLR = "id:{id} sub:001 dlvrd:001 submit date:2601010000 done date:2601010000 stat:{stat} err:000 text:"
@@ -208,3 +216,91 @@ def test_answers_that_gateways_insist_on_are_known() -> None:
 def test_anything_is_a_receipt_or_is_refused(gateway: str, content_type: str, body: bytes, query: str) -> None:
     with suppress(UnreadableReceipt):
         assert read_receipt(gateway, content_type, body, query).status in ReceiptStatus
+
+
+# --- how they are asked for
+
+
+ADDRESS = "https://alerte.police.example/dlr/sms/{token}"
+
+
+def signed(purpose: str) -> str:
+    return f"t0ken-for-{purpose}"
+
+
+def kannel(server: FakeSmsServer, **options: Any) -> Sms:
+    at = server.url.removeprefix("http://")
+    url = f"form://{at}{server.KANNEL}?method=GET&:version=&:title=&:type=&:message=text&:username=desk"
+    url += "&:password=s3cret&:coding={coding}&:to={recipient}"
+    return Sms(url=SecretStr(url), clock=FakeClock(), **options)
+
+
+@pytest.mark.parametrize(
+    ("form", "fields"),
+    [
+        (
+            "kannel",
+            {
+                "dlr-mask": "19",
+                "dlr-url": "https://alerte.police.example/dlr/sms/t0ken-for-receipt?status=%d&id=%F&reply=%A",
+            },
+        ),
+        ("twilio", {"StatusCallback": "https://alerte.police.example/dlr/sms/t0ken-for-receipt"}),
+        ("vonage", {"callback": "https://alerte.police.example/dlr/sms/t0ken-for-receipt"}),
+        ("46elks", {"whendelivered": "https://alerte.police.example/dlr/sms/t0ken-for-receipt"}),
+        ("smsapi", {"notify_url": "https://alerte.police.example/dlr/sms/t0ken-for-receipt"}),
+        (
+            "jasmin",
+            {
+                "dlr": "yes",
+                "dlr-level": "2",
+                "dlr-method": "POST",
+                "dlr-url": "https://alerte.police.example/dlr/sms/t0ken-for-receipt",
+            },
+        ),
+    ],
+)
+def test_each_request_names_the_address_for_its_receipt(form: str, fields: dict[str, str]) -> None:
+    with FakeSmsServer() as server:
+        by = kannel(server, receipt_url=ADDRESS, receipt_format=form)
+        known = Recipient(key="ana", address=f"+{NUMBER}", sign=signed)
+        unknown = Recipient(key="bob", address=f"+{NUMBER}")
+        for person in (known, unknown):
+            assert [each.outcome for each in by.send_each(by.prepare(a_post(), ()), [person])] == ["posted"]
+        asked, plain = (request.query for request in server.requests)
+        assert {name: asked[name] for name in asked.keys() - plain.keys()} == {
+            name: [value] for name, value in fields.items()
+        }
+    assert form in REQUESTABLE
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"receipt_format": "kannel"}, "receipt_url: is missing"),
+        ({"receipt_url": ADDRESS}, "receipt_format: must be one of"),
+        ({"receipt_url": ADDRESS, "receipt_format": "octopush"}, "receipt_format: must be one of"),
+        ({"receipt_url": ADDRESS[:-7], "receipt_format": "kannel"}, "with {token} once"),
+        ({"receipt_url": f"{ADDRESS}?a=1", "receipt_format": "kannel"}, "without . # and %"),
+        ({"receipt_url": ADDRESS.replace("https", "http"), "receipt_format": "kannel"}, "must begin with https"),
+    ],
+)
+def test_a_wrong_address_for_receipts_is_refused(options: dict[str, str], said: str) -> None:
+    with FakeSmsServer() as server, pytest.raises(SettingsError, match=said):
+        kannel(server, **options)
+
+
+def test_a_plugin_that_passes_no_address_is_told_of() -> None:
+    with pytest.raises(SettingsError, match="apprise cannot pass it to octopush"):
+        Sms(
+            url=SecretStr("octopush://{sender}:login@police.example/API-KEY/{recipient}"),
+            sender="POLICE34",
+            receipt_url=ADDRESS,
+            receipt_format="kannel",
+            clock=FakeClock(),
+        )
+
+
+def test_in_a_network_of_ones_own_receipts_may_come_without_encryption() -> None:
+    with FakeSmsServer() as server:
+        kannel(server, receipt_url="http://desk.lan/dlr/{token}", receipt_format="kannel", unencrypted=True)
