@@ -68,20 +68,29 @@ class Mass:
     """One message to many people.
 
     Attributes:
-        reached: Returns the numbers that the gateway has taken a message for, as often as it did.
+        taken: Counts the messages that the gateway has taken until now.
+        reached: Returns the numbers of all messages that it has taken, when nothing is under way any more.
         parallel: Requests in flight at once.
     """
 
     installation: Installation
     people: int
     parallel: int
+    taken: Callable[[], int]
     reached: Callable[[], Sequence[str]]
     chance: random.Random
     kills: int = 0
 
     @classmethod
     def make(
-        cls, folder: Path, options: dict[str, Any], people: int, reached: Callable[[], Sequence[str]], seed: int
+        cls,
+        folder: Path,
+        options: dict[str, Any],
+        people: int,
+        *,
+        taken: Callable[[], int],
+        reached: Callable[[], Sequence[str]],
+        seed: int,
     ) -> Mass:
         """Make a journal with one publication that nobody has delivered yet."""
         folder.mkdir(exist_ok=True)
@@ -89,7 +98,8 @@ class Mass:
         start = datetime.now(UTC)
         installation = Installation(folder=folder, start=start, options={"sms": options}, on_unknown="hold")
         installation.make_journal()
-        made = cls(installation, people, int(options["parallel"]), reached, random.Random(seed))  # noqa: S311 - of a test
+        chance = random.Random(seed)  # noqa: S311 - of a test
+        made = cls(installation, people, int(options["parallel"]), taken, reached, chance)
         with made.publisher() as publisher:
             message = accident(severity=Severity.SEVERE, starts_at=start)
             publisher.publish(message, key=KEY, actor="desk", wait=timedelta(0))
@@ -106,10 +116,10 @@ class Mass:
 
     def end_one(self, processes: ProcessPool, ending: Ending, seconds: float) -> None:
         """Start a process, end it after a time, and check the receipt that it leaves."""
-        begun = len(self.reached())
+        before = self.taken()
         child = processes.start(self.people, ending, seconds if ending == "budget" else _FOREVER)
         until = time.monotonic() + 10
-        while len(self.reached()) == begun and time.monotonic() < until:
+        while self.taken() == before and time.monotonic() < until:
             time.sleep(0.005)
         if ending == "budget":
             assert processes.wait() == 0
