@@ -117,7 +117,7 @@ def published(folder: Path, options: dict[str, Any], parallel: int) -> float:
     return took
 
 
-@pytest.mark.parametrize("parallel", [4, 8])
+@pytest.mark.parametrize("parallel", [5, 10])
 def test_a_list_takes_hardly_longer_than_a_bare_loop(tmp_path: Path, parallel: int) -> None:
     with gateway() as server:
         ours(server.options, parallel)  # everything is loaded

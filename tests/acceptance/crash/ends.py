@@ -50,7 +50,7 @@ LEASE = timedelta(seconds=40)
 Task = Literal["wait", "budget", "work", "publish"]
 _NUMBERS = tuple(f"+336399800{number:02d}" for number in range(24))  # ARCEP: numbers reserved for fiction
 _ADDRESSES = tuple(f"lecteur{number:02d}@journal.example" for number in range(24))
-_UNDER_WAY = 1 + 4  # the people who are being asked for at once: one mail, and an SMS channel's `parallel`
+_UNDER_WAY = 1 + 5  # the people who are being asked for at once: one mail, and an SMS channel's `parallel`
 _SETTLED = 300.0  # seconds on the wall in which all must be settled once nothing disturbs any more
 
 _processes = multiprocessing.get_context("forkserver")
