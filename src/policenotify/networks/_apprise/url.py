@@ -144,7 +144,7 @@ class Gateway:
         """Return the URL that sends one text.
 
         Args:
-            numbers: In E.164. Of several the gateway's answer must tell about each.
+            numbers: In E.164. With several, the gateway's answer must cover each.
             gsm: The text is in the alphabet of GSM 03.38.
             segments: The number of its segments.
             fields: Further names and values, for a URL that spells the call itself.

@@ -23,7 +23,7 @@ class Calls(Generic[Item, Result]):
     Args:
         call: Makes one call. Runs in several threads at once.
         most: The largest number of calls in flight.
-        seconds: The longest time of a call, after which nobody waits for it.
+        seconds: The longest time of a call, after which it is given up.
     """
 
     def __init__(self, call: Callable[[Item], Result], most: int, seconds: float) -> None:
@@ -89,7 +89,7 @@ class Calls(Generic[Item, Result]):
                 if not wait:
                     return None
                 self._stuck += 1
-                result = TimeoutError("the call has not ended in time")
+                result = TimeoutError()
             if (ended := self._flying.pop(ticket, None)) is not None:  # else a call that was given up
                 return ended[0], result
         return None

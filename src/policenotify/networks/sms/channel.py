@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from importlib.util import find_spec
@@ -36,6 +36,7 @@ from policenotify.networks._apprise.url import GENERIC, VERIFIED, NumberFormat, 
 from policenotify.networks.options import by_severity
 from policenotify.networks.sms.answers import BATCHED, Answers
 from policenotify.networks.sms.calls import Calls
+from policenotify.networks.sms.numbers import FRANCE, OVERSEAS_CODES, BadNumber, e164
 from policenotify.networks.sms.progress import GATEWAY, Progress
 from policenotify.networks.sms.receipts import REQUESTABLE, request_fields
 from policenotify.text import Budget, sms, to_gsm
@@ -43,8 +44,6 @@ from policenotify.text.sms import accented
 from policenotify.transport import is_secure_url
 
 if TYPE_CHECKING:
-    from phonenumbers import PhoneNumber
-
     from policenotify.networks._requests import KeptSessions
 
 _FICTITIOUS = "+33639980001"  # ARCEP reserves 06 39 98 00 00 to 99 for fiction; it is never called
@@ -58,16 +57,7 @@ _MOST_IN_BATCH = 100  # people who are in doubt together if a request gets no an
 _SINGLE = {"GSM-7": 160, "UCS-2": 70}  # 3GPP TS 23.038, section 4: units of a single SMS
 _JOINED = {"GSM-7": 153, "UCS-2": 67}  # 3GPP TS 23.040, section 9.2.3.24.1: less the header of joined segments
 _SEGMENTS = 3
-_FRANCE = "33"
-# Mobile numbers of overseas departments (ARCEP), dialled like mainland numbers, but with other country codes.
-_OVERSEAS = {
-    "639": "YT", "690": "GP", "691": "GP", "692": "RE", "693": "RE", "694": "GF", "696": "MQ", "697": "MQ",
-}  # fmt: skip
-# Country codes of the overseas departments and territories (ITU-T E.164, list of assigned codes).
-_OVERSEAS_CODES = ("262", "508", "590", "594", "596", "681", "687", "689")
-_SEPARATORS = re.compile(r"\(0\)|[\s.\-/()\u2010-\u2015]")  # +33 (0)6 …, as on business cards
 _COUNTRY_CODE = re.compile(r"[1-9][0-9]{0,2}")  # ITU-T E.164, section 6.2.1
-_FRENCH_MOBILE = re.compile(r"33[67]\d{8}")
 
 _Batch = list[tuple[Recipient, str]]  # people with their numbers, in one request
 
@@ -216,7 +206,7 @@ class Sms:
         self._sessions: KeptSessions | None = None
         self._segments = segments
         self._country_code = country_code
-        overseas = _OVERSEAS_CODES if country_code == _FRANCE else ()
+        overseas = OVERSEAS_CODES if country_code == FRANCE else ()
         self._countries = frozenset(countries or (country_code, *overseas))
         self._unencrypted = unencrypted
         self._timeout = timeout
@@ -408,59 +398,3 @@ def _results(
 def _targets(service: Any) -> list[object]:  # noqa: ANN401 - see _service
     """Return the recipients of a service, or one if the URL spells the call."""
     return list(getattr(service, "targets", [True]) or [])
-
-
-class BadNumber(ValueError):
-    """A number that cannot get SMS. The text gives the reason without the number."""
-
-
-def e164(number: str, country_code: str, countries: Collection[str] = ()) -> str:
-    """Return a number as `+33612345678` (ITU-T E.164).
-
-    Args:
-        number: As people write it: `06 12 34 56 78`, `+33 (0)6.12.34.56.78`, `0033612345678`.
-        country_code: The country of numbers without a country code: `33`.
-        countries: The country codes that are allowed. Empty: all.
-
-    Raises:
-        BadNumber: It cannot be a number that gets SMS.
-    """
-    import phonenumbers  # noqa: PLC0415 - only this extra needs it
-
-    text = re.sub(r"^00", "+", _SEPARATORS.sub("", number))
-    if not re.fullmatch(r"\+?[0-9]+", text):
-        raise BadNumber("This is not a telephone number.")
-    if country_code == _FRANCE and _FRENCH_MOBILE.fullmatch(text):
-        text = f"+{text}"
-    if not text.startswith(("+", "0")):
-        raise BadNumber("This number has neither a country's code nor a 0 in front. Write it as +33639980001.")
-    region = phonenumbers.region_code_for_country_code(int(country_code))
-    if country_code == _FRANCE and text.startswith("0"):
-        region = _OVERSEAS.get(text[1:4], region)
-    try:
-        parsed = phonenumbers.parse(text, region)
-    except phonenumbers.NumberParseException:
-        parsed = None
-    if parsed and parsed.country_code == int(_FRANCE) and not _FRENCH_MOBILE.fullmatch(f"33{parsed.national_number}"):
-        raise BadNumber("This is not a French mobile number (06 or 07 and eight digits): it receives no SMS.")
-    if not parsed or not phonenumbers.is_possible_number(parsed):
-        raise BadNumber("This telephone number is too short, too long, or has no country's code.")
-    _refuse_expensive(parsed, countries)
-    return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
-
-
-def _refuse_expensive(parsed: PhoneNumber, countries: Collection[str]) -> None:
-    """Refuse numbers that cost the sender, and earn their owner, far more than an SMS."""
-    import phonenumbers  # noqa: PLC0415 - only this extra needs it
-
-    code = parsed.country_code
-    if code != int(_FRANCE):  # whose numbers are mobile ones here
-        kind = phonenumbers.number_type(parsed)
-        if kind in {phonenumbers.PhoneNumberType.PREMIUM_RATE, phonenumbers.PhoneNumberType.SHARED_COST}:
-            raise BadNumber("This is a premium-rate number: nothing is sent to it.")
-    if code is None or phonenumbers.region_code_for_country_code(code) == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY:
-        raise BadNumber("This is a satellite or international number: nothing is sent to it.")
-    if countries and str(code) not in countries:
-        raise BadNumber(
-            f"The country code {code} is not in the channel's `countries`. Add it there if this person is to get SMS."
-        )

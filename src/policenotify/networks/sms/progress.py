@@ -1,4 +1,4 @@
-"""What the answers of a gateway about single people say of the gateway as a whole.
+"""What the answers of a gateway about single people mean for the gateway as a whole.
 
 Nothing here calls the gateway.
 """
@@ -22,7 +22,7 @@ class Progress:
     """The course of a message on its way to many people.
 
     Attributes:
-        failure: Why nobody else gets the message now.
+        failure: Why no further person gets the message now.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Progress:
 
     @property
     def cautious(self) -> bool:
-        """Whether to wait for all answers before anybody else is asked for: each may put one more person in doubt."""
+        """Whether to wait for all answers before the next person is taken: each may put one more person in doubt."""
         return self._doubts > 0 or self._suspicious
 
     @property
@@ -80,7 +80,7 @@ class Progress:
             self._fail(_refused_for_all(self._refused[-1][1]))
 
     def finish(self) -> Iterator[RecipientOutcome]:
-        """Yield the last outcomes, when there is nobody else, and raise the failure, if any."""
+        """Yield the last outcomes, after the last person, and raise the failure, if any."""
         if self.failure is None:
             yield from self._settled()
             return

@@ -1,7 +1,7 @@
 """Delivery receipts of SMS gateways: what became of a message after the gateway had accepted it.
 
-A receipt is a call of the gateway to a web address of ours. Each gateway has fields and states of its own. Nothing in a
-receipt proves who sent it, so its address must hold a secret for each person. Nothing here reaches a network.
+A receipt is a call of the gateway to one of our web addresses. Each gateway has fields and states of its own. Nothing
+in a receipt proves who sent it, so its address must hold a secret for each person. Nothing here reaches a network.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class DeliveryReceipt:
 
 
 class UnreadableReceipt(ValueError):
-    """A call that is no receipt of this gateway. The text repeats nothing of the call."""
+    """A call that is not a receipt of this gateway. The text repeats nothing of the call."""
 
 
 def request_fields(gateway: str, address: str) -> tuple[tuple[str, str], ...]:
@@ -80,7 +80,7 @@ def read_receipt(gateway: str, content_type: str, body: bytes, query: str) -> De
         query: The query of the called address, without `?`.
 
     Raises:
-        UnreadableReceipt: It is no receipt of this gateway, is too long, or holds several receipts.
+        UnreadableReceipt: It is not a receipt of this gateway, is too long, or holds several receipts.
     """
     reader = _READERS.get(gateway)
     if reader is None:
@@ -135,7 +135,7 @@ class _Fields:
         return value if _SAFE.fullmatch(value) else ""
 
     def code(self, name: str) -> str:
-        """Return a field if it has the form of a code, and is no telephone number."""
+        """Return a field if it has the form of a code, and cannot be a telephone number."""
         value = self.id(name)
         return "" if _NUMBER.fullmatch(value) else value
 

@@ -24,7 +24,8 @@ from policenotify.model.cap import Severity
 from policenotify.networks._apprise.url import gateway
 from policenotify.networks.options import options_model
 from policenotify.networks.registry import configure_channel
-from policenotify.networks.sms.channel import BadNumber, Sms, e164
+from policenotify.networks.sms.channel import Sms
+from policenotify.networks.sms.numbers import BadNumber, e164
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest, Reply
 from policenotify.testing.servers.sms import FakeSmsServer

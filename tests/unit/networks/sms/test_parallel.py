@@ -250,6 +250,15 @@ def test_a_silent_gateway_leaves_only_those_in_flight_in_doubt(server: FakeSmsSe
     assert len(server.requests) == DEFAULT
 
 
+def test_a_call_that_never_ends_is_a_doubt(server: FakeSmsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("policenotify.networks.sms.channel._LONGEST_CALL", 0.2)
+    server.fail_next("*", "*", NoResponse(3.0))
+    told, error = outcomes_of(kannel(server.url), people())
+    assert error is None
+    assert [each.code for each in told.values() if each.outcome == "unconfirmed"] == ["TimeoutError"]
+    assert len(told) == MANY
+
+
 def test_a_single_doubt_is_followed_by_one_request_at_a_time_until_an_answer(server: FakeSmsServer) -> None:
     server.fail_next("*", "*", Answer(500))
     told, error = outcomes_of(kannel(server.url), people())
@@ -357,9 +366,10 @@ def test_a_call_that_does_not_end_is_given_up_and_costs_no_other_its_thread() ->
         assert calls.next(wait=True) == ("a", "A")
         _, error = calls.next(wait=True) or ("", None)
         assert isinstance(error, TimeoutError)
+        ends.set()
+        time.sleep(0.2)  # its late result is nobody's
         for item in "bc":
             calls.start(item)
-        ends.set()  # a late result is nobody's
         ended = [calls.next(wait=True), calls.next(wait=True)]
         assert sorted(each for each in ended if each) == [("b", "B"), ("c", "C")]
         assert calls.flying == 0
