@@ -79,7 +79,7 @@ class Five:
             "mastodon": lambda: mastodon_options(self.mastodon),
             "bluesky": lambda: bluesky_options(self.bluesky),
             "email": lambda: mail_options(self.mail, self.login),
-            "sms": lambda: sms_options(self.sms),
+            "sms": lambda: {**sms_options(self.sms), "parallel": 1},  # a fault meets the first person
         }
         return {"timeout": self.timeout, **made[network]()}
 
