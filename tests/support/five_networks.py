@@ -184,7 +184,7 @@ def open_five(folder: Path, login: tuple[str, str] | None = None) -> Iterator[Fi
             stack.enter_context(FakeMastodonServer(now=theirs.now)),
             stack.enter_context(FakeBlueskyServer("police34.example", now=theirs.now)),
             stack.enter_context(FakeMailServer(login)),
-            stack.enter_context(FakeSmsServer()),
+            stack.enter_context(FakeSmsServer(now=theirs.now)),
             theirs=theirs,
             login=login,
         )
