@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from policenotify.audiences.addresses import ChannelAudience
 from policenotify.audiences.geometry import Line, Polygon, Position, distance
 from policenotify.audiences.model import Audience, Consent, Subscriber, WrongRow
 from policenotify.model import places
 from policenotify.model.cap import Severity
-from policenotify.model.languages import tags_for
+from policenotify.model.languages import is_same_language
 from policenotify.model.lifecycle import Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message
@@ -83,8 +84,8 @@ class Selection:
 
     def _reads(self, language: str) -> bool:
         if language not in self._by_language:
-            written = any(_same_language(language, words.language) for words in self._message.wordings)
-            self._by_language[language] = _same_language(language, self._language) or (self._main and not written)
+            written = any(is_same_language(language, words.language) for words in self._message.wordings)
+            self._by_language[language] = is_same_language(language, self._language) or (self._main and not written)
         return self._by_language[language]
 
     def _is_there(self, subscriber: Subscriber) -> bool:
@@ -153,11 +154,6 @@ def overlap(area: str, other: str) -> bool:
     return any(commune.department == department for commune in places.communes_of(epci))
 
 
-def _same_language(language: str, other: str) -> bool:
-    """Return whether two tags are the same but for a region that only one has: `fr-CA` and `fr`."""
-    return language in tags_for(other) or other in tags_for(language)
-
-
 def _covers(consent: Consent | None, category: str) -> bool:
     """Return whether a consent covers messages of a category: it names that, or no purpose."""
     return consent is not None and (not consent.purpose or category in consent.purpose.replace(",", " ").split())
@@ -171,13 +167,7 @@ def concerns(
 
 
 def select(
-    audiences: Sequence[Audience],
-    message: Message,
-    *,
-    language: str,
-    main: bool,
-    start: Cursor,
-    needs_consent: bool = False,
+    audiences: Sequence[Audience], message: Message, *, language: str, main: bool, start: Cursor
 ) -> Iterator[Selected]:
     """Stream the subscribers of some audiences whom a message concerns, from a cursor on; see `Selection`.
 
@@ -186,9 +176,11 @@ def select(
     Raises:
         SettingsError: An audience cannot be read.
     """
-    selection = Selection(message, language=language, main=main, needs_consent=needs_consent)
     for number in range(start.audience, len(audiences)):
+        audience = audiences[number]
+        needs_consent = isinstance(audience, ChannelAudience) and message.category in audience.consent_for
+        selection = Selection(message, language=language, main=main, needs_consent=needs_consent)
         first = start.position if number == start.audience else 0
-        for row in audiences[number].rows(start=first):
+        for row in audience.rows(start=first):
             if isinstance(row, WrongRow) or selection.concerns(row):
                 yield Selected(row=row, after=Cursor(number, row.position + 1))

@@ -55,33 +55,28 @@ def summarize(audience: Audience) -> AudienceSummary:
     )
 
 
-def count_people(
-    audiences: Sequence[Audience],
-    message: Message,
-    *,
-    language: str,
-    main: bool,
-    needs_consent: bool = False,
-    most: int | None = None,
-) -> int:
-    """Return how many people of some audiences a message concerns. Who is named several times counts once.
+def count_people(audiences: Sequence[Audience], message: Message, languages: Sequence[str]) -> dict[str, int]:
+    """Return how many people of some audiences a message concerns, by the language in which they get it.
+
+    Who is named several times counts once.
 
     Args:
         audiences: The audiences.
-        message: See `Selection`.
-        language: The same.
-        main: The same.
-        needs_consent: The same.
-        most: Stop counting as soon as there are more than this.
+        message: The message as it may be public: resolved and blurred.
+        languages: The languages of the posts, the main one first.
 
     Raises:
         SettingsError: An audience cannot be read.
     """
     seen: set[int] = set()
-    for each in select(audiences, message, language=language, main=main, start=Cursor(), needs_consent=needs_consent):
-        if isinstance(each.row, Subscriber) and _is_new(each.row, seen) and most is not None and len(seen) > most:
-            break
-    return len(seen)
+    people = {}
+    for language in languages:
+        before = len(seen)
+        for each in select(audiences, message, language=language, main=language == languages[0], start=Cursor()):
+            if isinstance(each.row, Subscriber):
+                _is_new(each.row, seen)
+        people[language] = len(seen) - before
+    return people
 
 
 def _is_new(person: Subscriber, seen: set[int]) -> bool:

@@ -19,7 +19,7 @@ from typing import Unpack
 
 from pydantic import BaseModel, ValidationError
 
-from policenotify.audiences.addresses import AddressList, SpelledAudience
+from policenotify.audiences.addresses import AddressList, ChannelAudience
 from policenotify.audiences.model import Audience
 from policenotify.channel import (
     Capabilities,
@@ -265,12 +265,13 @@ def configure_channel(
 
 
 def _audiences(name: str, channel: Channel, settings: dict[str, object]) -> tuple[Audience, ...]:
-    """Return the audiences of a channel, spelled as its network spells addresses, and take `recipients` out."""
+    """Return the audiences of a channel as it uses them, and take `recipients` out."""
     recipients, audiences = settings.pop("recipients", None), tuple(settings.get("audiences", ()))
     if recipients is not None:
         audiences = (*audiences, AddressList(name=name, read=recipients))
-    spell = getattr(channel, "spell", None)
-    return audiences if spell is None else tuple(SpelledAudience(audience=each, spell=spell) for each in audiences)
+    languages = tuple(settings.get("languages", ("fr",)))
+    spell = getattr(channel, "spell", str)
+    return tuple(ChannelAudience(audience=each, spell=spell, languages=languages) for each in audiences)
 
 
 def _constructor_error(error: BaseException, at: str, model: type[BaseModel], given: Mapping[str, object]) -> str:

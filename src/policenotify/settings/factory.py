@@ -37,7 +37,8 @@ def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[ChannelC
             recipients are then not read, for they are read at each publication. Otherwise any error is raised.
 
     Raises:
-        SettingsError: Something is wrong with them, or two are the same account. There is one line for each.
+        SettingsError: Something is wrong with them, or two have the same account and audiences. There is one line for
+            each.
         MissingExtra: A network's library is not installed.
     """
     channels: list[ChannelConfig] = []
@@ -58,16 +59,16 @@ def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[ChannelC
                 errors += lines
                 continue
         channels.append(channel)
-    accounts: dict[tuple[str, str], str] = {}
+    readers: dict[tuple[str, ...], str] = {}
     for channel in channels:
         other = channel.name
         if not channel.problem:
-            other = accounts.setdefault((channel.network, channel.account), channel.name)
+            other = readers.setdefault(channel.readers, channel.name)
         if other != channel.name:
             errors.append(
                 f"channels.{other} and channels.{channel.name}: are the same account of {channel.network!r}, so "
                 "everything would be posted twice. Join them (a channel may have several tags), or give one another "
-                "account."
+                f"{'account' if not channel.audiences else 'account or other audiences'}."
             )
     if errors:
         raise settings.error(errors)
