@@ -205,9 +205,7 @@ class Desk:
     def claim(
         self, channel: str = "sky", owner: str = "runner A", *, severe_only: bool = False, rate: Rate | None = None
     ) -> ClaimedDelivery | None:
-        while claimed := self.journal.deliveries.claim(
-            channel, owner, lease=LEASE, severe_only=severe_only, rate=rate
-        ):
+        while claimed := self.journal.deliveries.claim(channel, owner, lease=LEASE, severe_only=severe_only, rate=rate):
             if claimed.filled or (claimed := self.fill(claimed)):
                 return claimed
         return None

@@ -110,7 +110,7 @@ class Network:
 
 def networks() -> tuple[Network, ...]:
     """Return all networks that installed packages offer. Imports none of them."""
-    offers = _offers(tuple((place, _modified(place)) for place in sys.path))
+    offers = entry_points_of(ENTRY_POINT_GROUP)
     packages: dict[str, list[str]] = {}
     for name, package, _ in offers:
         packages.setdefault(name, []).append(package)
@@ -119,21 +119,24 @@ def networks() -> tuple[Network, ...]:
     )
 
 
-@lru_cache(maxsize=1)
-def _offers(_places: tuple[tuple[str, int], ...]) -> tuple[tuple[str, str, str], ...]:
-    """Return name, package and target of all offers, sorted.
+def entry_points_of(group: str) -> tuple[tuple[str, str, str], ...]:
+    """Return name, package and target of all entry points of a group, sorted.
 
-    Cached until the path, or a folder of it, changes.
+    Cached until the path, or a folder of it, changes. A distribution with incomplete metadata is skipped.
     """
-    return tuple(sorted(_read_offers()))
+    return _offers(group, tuple((place, _modified(place)) for place in sys.path))
 
 
-def _read_offers() -> Iterator[tuple[str, str, str]]:
-    """Yield every offer, skipping distributions with incomplete metadata."""
+@lru_cache(maxsize=2)
+def _offers(group: str, _places: tuple[tuple[str, int], ...]) -> tuple[tuple[str, str, str], ...]:
+    return tuple(sorted(_read_offers(group)))
+
+
+def _read_offers(group: str) -> Iterator[tuple[str, str, str]]:
     try:
-        entries: Iterable[EntryPoint] = entry_points(group=ENTRY_POINT_GROUP)
+        entries: Iterable[EntryPoint] = entry_points(group=group)
     except Exception:  # noqa: BLE001 - one broken distribution fails for all; then each is read by itself
-        entries = [entry for each in distributions() for entry in _entries(each) if entry.group == ENTRY_POINT_GROUP]
+        entries = [entry for each in distributions() for entry in _entries(each) if entry.group == group]
     for entry in entries:
         for package in entry.dist.metadata.get_all("Name", []) if entry.dist else ():
             yield entry.name, _normalize(package), entry.value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -20,6 +20,7 @@ from policenotify.errors import SettingsError
 from policenotify.model.cap import Severity
 from policenotify.model.message import CategoryCode, Language
 from policenotify.networks.options import options_model
+from policenotify.networks.registry import entry_points_of
 from policenotify.settings.fields import AreaCode, Masked, SettingsTable
 from policenotify.validation import did_you_mean, format_validation_errors, path, redact, secret_values
 
@@ -107,7 +108,12 @@ class AudienceSettings(SettingsTable):
     @model_validator(mode="before")
     @classmethod
     def _split_options(cls, given: object) -> object:
-        if not isinstance(given, dict) or "source" not in given:
+        if not isinstance(given, dict):
+            return given
+        if "source" not in given:
+            known = cls.model_fields.keys() - {"options"}
+            for name in given.keys() - known:
+                raise ValueError(f"{name!r} is not known. {did_you_mean(name, known)}")
             return given
         return {"source": given["source"], "options": {name: given[name] for name in given if name != "source"}}
 
@@ -217,21 +223,20 @@ def source(name: str) -> type[Any]:
     Raises:
         SettingsError: There is none, or several, or it cannot be loaded.
     """
-    offered: dict[str, list[EntryPoint]] = {}
-    for entry in entry_points(group=ENTRY_POINT_GROUP):
-        offered.setdefault(entry.name, []).append(entry)
-    if name not in offered:
-        hint = did_you_mean(name, offered, known="Installed")
+    offered = entry_points_of(ENTRY_POINT_GROUP)
+    claims = {package: target for each, package, target in offered if each == name}
+    if not claims:
+        hint = did_you_mean(name, {each for each, _, _ in offered}, known="Installed")
         raise SettingsError(f"No installed package offers the audience {name!r}. {hint}")
-    if len(packages := {entry.dist.name for entry in offered[name] if entry.dist}) > 1:
-        named = " and ".join(map(repr, sorted(packages)))
+    if len(claims) > 1:
+        named = " and ".join(map(repr, sorted(claims)))
         raise SettingsError(f"The audience {name!r} is offered by {named}: neither is used. Uninstall all but one.")
+    [target] = claims.values()
     try:
-        kind = offered[name][0].load()
+        kind = EntryPoint(name, target, ENTRY_POINT_GROUP).load()
     except Exception as error:  # another author's module may fail in any way
-        raise SettingsError(
-            f"The audience {name!r} cannot be loaded ({type(error).__name__}). Update its package."
-        ) from error
+        why = f"cannot be loaded ({type(error).__name__}). Update its package."
+        raise SettingsError(f"The audience {name!r} {why}") from error
     if not isinstance(kind, type):
         raise SettingsError(f"The audience {name!r} is not a class. Update its package.")
     return kind

@@ -65,9 +65,10 @@ class ChannelSettings(SettingsTable):
         hashtags: Where hashtags of category and place stand: in the text, or behind it for screen readers.
         recipients: The recipients of its messages: the short form of one audience.
         audiences: The audiences of its messages, by name, on a network that writes to people.
-        price: What one message to one person costs: one segment of an SMS, or one mail. In the currency of the desk.
-        most_people: The most people whom one publication may reach here. Beyond it, nothing is sent.
-        most_cost: The most that one publication may cost here. Beyond it, nothing is sent. It needs a `price`.
+        price: What one message to one person costs, in euros: one segment of an SMS, or one mail.
+        most_people: The most people whom one publication may reach here. Beyond it, nothing is sent anywhere, unless an
+            administrator gives a reason (`--despite-findings`).
+        most_cost: The most that one publication may cost here, in euros. The same. It needs a `price`.
         rate: Its highest rate: `30 per 5 min`, `100 per day, 20 at once`.
         options: The rest of the table: the options of the network.
     """
@@ -475,6 +476,9 @@ def _audience_errors(name: str, channel: ChannelSettings, audiences: Iterable[st
             yield f"channels.{name}.audiences: there is no audience {audience!r}. {hint}"
 
 
+_PAIRED = ("audiences", "most_cost")  # fields of a channel that depend on others
+
+
 def _with_valid_tables(table: Mapping[str, object], faults: dict[str, list[str]]) -> Mapping[str, object]:
     """Return the table without the errors of its channels and audiences, which *faults* gets."""
     channels, audiences, files = table.get("channels"), table.get("audiences"), table.get("languages")
@@ -494,7 +498,8 @@ def _with_valid_tables(table: Mapping[str, object], faults: dict[str, list[str]]
         except ValidationError as error:
             lines = format_validation_errors(error, ChannelSettings, at=path("channels", name))
             details = error.errors(include_url=False, include_input=False)
-            wrong_fields = {str(detail["loc"][0]) for detail in details if detail["loc"]}
+            # What contradicts another field names none.
+            wrong_fields = {str(detail["loc"][0]) if detail["loc"] else each for detail in details for each in _PAIRED}
         if lines:
             faults[name] = [*lines, *faults.get(name, ())]
             kept = {"network": "", **{field: value for field, value in kept.items() if field not in wrong_fields}}
@@ -508,11 +513,11 @@ def _valid_audiences(audiences: Mapping[str, object], faults: dict[str, list[str
     """Return audiences that can be validated, and add the errors of the others to *faults*."""
     valid: dict[str, object] = {}
     for name, given in audiences.items():
-        try:
-            AudienceSettings.model_validate(given)
-        except ValidationError as error:
-            fault = f"{AUDIENCE_FAULT}{name}"
-            lines = format_validation_errors(error, AudienceSettings, at=path("audiences", name))
-            faults[fault] = [*lines, *faults.get(fault, ())]
-        valid[name] = {"addresses": []} if f"{AUDIENCE_FAULT}{name}" in faults else given
+        fault = f"{AUDIENCE_FAULT}{name}"
+        if fault not in faults:
+            try:
+                AudienceSettings.model_validate(given)
+            except ValidationError as error:
+                faults[fault] = format_validation_errors(error, AudienceSettings, at=path("audiences", name))
+        valid[name] = {"addresses": []} if fault in faults else given
     return valid

@@ -1,5 +1,6 @@
 import pytest
 
+from policenotify.audiences.addresses import ChannelAudience
 from policenotify.audiences.function import FunctionAudience
 from policenotify.audiences.model import WrongRow
 from policenotify.audiences.summary import AudienceSummary, count_people, summarize
@@ -48,21 +49,15 @@ PEOPLE = (
 
 
 @pytest.mark.parametrize(
-    ("language", "main", "needs_consent", "count"),
-    [("fr", True, False, 2), ("en", False, False, 1), ("en", False, True, 1), ("fr", True, True, 0)],
+    ("languages", "count"),
+    [(("fr",), {"fr": 2}), (("fr", "en"), {"fr": 2, "en": 1}), (("en", "fr"), {"en": 3, "fr": 0})],
 )
-def test_people_whom_a_message_concerns(*, language: str, main: bool, needs_consent: bool, count: int) -> None:
-    assert count_people(PEOPLE, MESSAGE, language=language, main=main, needs_consent=needs_consent) == count
+def test_people_whom_a_message_concerns(languages: tuple[str, ...], count: dict[str, int]) -> None:
+    assert count_people(PEOPLE, MESSAGE, languages) == count
 
 
-def test_counting_stops_above_a_limit() -> None:
-    read = []
-
-    def function() -> object:
-        for number in range(100):
-            read.append(number)
-            yield f"{number}@example.org"
-
-    people = [FunctionAudience(name="press", function=function)]  # type: ignore[arg-type]  # as users write it
-    assert count_people(people, MESSAGE, language="fr", main=True, most=5) == 6
-    assert len(read) == 6
+def test_people_who_consented() -> None:
+    needed = frozenset({"recruitment"})
+    people = [ChannelAudience(audience=each, languages=("fr",), consent_for=needed) for each in PEOPLE]
+    assert count_people(people, MESSAGE, ("fr",)) == {"fr": 1}
+    assert count_people(people, MESSAGE.model_copy(update={"category": "fire"}), ("fr",)) == {"fr": 3}
