@@ -12,7 +12,6 @@ from typing import Literal
 import pytest
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from policenotify.audiences.model import Subscriber
 from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request, StateStore
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork
 from policenotify.journal.clock import SystemClock
@@ -22,6 +21,7 @@ from policenotify.networks.registry import check_networks, configure_channel, ne
 from policenotify.testing.fakes import InMemoryStateStore
 from policenotify.text import Budget
 from policenotify.validation import redact, secret_values
+from tests.support.audiences import addresses_of
 
 NTFY = '''
 from pydantic import SecretStr
@@ -314,9 +314,7 @@ def test_recipients_are_requested_exactly_where_they_are_sent_to(shelf: Shelf) -
         configure_channel("press", "email", url)
     channel = configure_channel("press", "email", url, recipients=lambda: ["a@press.example"])
     assert channel.capabilities.recipients
-    [audience] = channel.audiences
-    assert audience.name == "press"
-    assert list(audience.rows()) == [Subscriber(position=0, address="a@press.example")]
+    assert addresses_of(channel) == ("a@press.example",)
     shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy")
     with pytest.raises(SettingsError, match=r"channels\.public\.recipients: is for networks that write to people"):
         configure_channel("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"}, recipients=lambda: ())

@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policenotify.audiences.model import Subscriber
-from policenotify.channel import BySeverity, ChannelConfig
+from policenotify.channel import BySeverity
 from policenotify.errors import JournalMissing, MissingExtra, SettingsError, UnsupportedVersion
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
@@ -37,6 +36,7 @@ from policenotify.settings import (
 )
 from policenotify.settings.loader import override
 from policenotify.settings.model import OF_THE_CHANNEL
+from tests.support.audiences import addresses_of
 
 BASIC = """
 schema_version = 1
@@ -167,16 +167,11 @@ def test_an_invalid_account_cannot_be_mentioned(write: Write, handle: str) -> No
     assert f"{handle!r} is not an account; write one such as 'Prefet34', or 'name@server' on Mastodon" in line
 
 
-def addresses_of(channel: ChannelConfig) -> list[str]:
-    rows = (row for audience in channel.audiences for row in audience.rows())
-    return [row.address for row in rows if isinstance(row, Subscriber)]
-
-
 def test_recipients_are_read_again_at_each_publication(write: Write, tmp_path: Path) -> None:
     _, press = channels_of(read_settings(write(), environ=ENVIRON))
-    assert addresses_of(press) == ["a@press.example", "b#1@press.example"]
+    assert addresses_of(press) == ("a@press.example", "b#1@press.example")
     (tmp_path / "presse.txt").write_bytes(b"\xef\xbb\xbfc@press.example\r\nc@press.example\r\n")
-    assert addresses_of(press) == ["c@press.example", "c@press.example"]  # the journal takes each once
+    assert addresses_of(press) == ("c@press.example", "c@press.example")  # the journal takes each once
     (tmp_path / "presse.txt").unlink()
     with pytest.raises(SettingsError, match=r"channels\.presse-34\.recipients: the file .* cannot be read"):
         addresses_of(press)
@@ -186,7 +181,7 @@ def test_recipients_may_be_in_the_file_itself(write: Write) -> None:
     place = write(BASIC.replace('{ file = "presse.txt" }', '["a@press.example"]'))
     settings = read_settings(place, environ=ENVIRON)
     _, press = channels_of(settings)
-    assert addresses_of(press) == ["a@press.example"]
+    assert addresses_of(press) == ("a@press.example",)
     assert "a@press.example" not in repr(settings) + settings.model_dump_json()
     place = write(BASIC.replace('{ file = "presse.txt" }', '"a@press.example"'))
     assert wrongs(place) == ['channels.presse-34.recipients: write a list of addresses, or { file = "…" }']
