@@ -46,6 +46,16 @@ class Reach:
             return None
         return round(self.people * self.messages * self.price, 2)
 
+    def __str__(self) -> str:
+        if self.people is None:
+            return f"Its people cannot be counted. {self.problem}"
+        messages = self.people * self.messages
+        if self.cost is not None:
+            return f"It goes to {self.people} people: {messages} messages to pay for, {self.cost:.2f} €."
+        if self.messages > 1:
+            return f"It goes to {self.people} people: {messages} messages to pay for."
+        return f"It goes to {self.people} people."
+
 
 def with_consent(channel: ChannelConfig, profiles: Mapping[str, CategoryProfile]) -> ChannelConfig:
     """Return a channel that sends messages of some categories only to people who consented to them."""
@@ -94,6 +104,11 @@ def _on_channel(channel: ChannelConfig, message: Message, messages: Mapping[str,
             price=channel.price,
             problem=problem,
         )
+
+
+def sentences(reach: Iterable[Reach], channel: str, language: str) -> Iterator[str]:
+    """Yield how many people a message reaches on a channel in a language, in words."""
+    return (str(each) for each in reach if (each.channel, each.language) == (channel, language))
 
 
 def check_limits(
