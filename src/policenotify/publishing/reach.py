@@ -29,7 +29,7 @@ class Reach:
             is suppressed, is counted. `None` if the audiences cannot be read.
         messages: The messages to each person: the segments of an SMS, and one for a mail.
         price: What a message costs, in euros, if the channel has a price.
-        problem: Why nobody was counted. Empty if people were.
+        problem: Why no people were counted. Empty if they were.
     """
 
     channel: str
@@ -41,7 +41,7 @@ class Reach:
 
     @property
     def cost(self) -> float | None:
-        """What all messages cost, in euros. `None` if the channel has no price, or nobody was counted."""
+        """What all messages cost, in euros. `None` if the channel has no price, or no people were counted."""
         if self.price is None or self.people is None:
             return None
         return round(self.people * self.messages * self.price, 2)

@@ -190,7 +190,7 @@ class Card:
 
     @property
     def reach(self) -> str:
-        """How many people a previewed post reaches, and what that costs. Empty if the network writes to nobody."""
+        """How many people a previewed post reaches, and what that costs. Empty if the network has no recipients."""
         counted = self.entry.preview.reach if self.receipt is None and self.post else ()
         return next(sentences(counted, self.device.channel.name, self.language), "")
 
