@@ -14,6 +14,7 @@ from policenotify.journal import pages
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.authentication import ref_mac
 from policenotify.journal.database import schema
+from policenotify.journal.expansion import CORRECT, left_out_rows
 from policenotify.journal.keys import Keys
 from policenotify.journal.queue import lock_key_of, supersede_partial_sends
 from policenotify.journal.recipients import (
@@ -142,7 +143,7 @@ def record_page_result(
         result = _with_reason(connection, claimed, result, people)
     if left.is_over:
         outcome = overall_outcome(people) if people or waits else result.outcome
-        result = replace(result, outcome=outcome, not_before=None)
+        result = _with_left_out(connection, claimed, replace(result, outcome=outcome, not_before=None))
         record_words(connection, claimed, now)
     _record_delivery(connection, claimed, result, left, now)
     supersede_partial_sends(connection, ordering_key, at)
@@ -194,6 +195,13 @@ def _record_delivery(
     body: dict[str, object] = {"outcome": outcome, "code": result.code, "attempt": claimed.attempts}
     body["pages"] = pages.statement(connection, claimed.id, claimed.page or 0, claimed.attempts)
     record_delivery(connection, claimed, now, "settled", body | digests(claimed, result))
+
+
+def _with_left_out(connection: Connection, claimed: ClaimedDelivery, result: AttemptResult) -> AttemptResult:
+    """Add the rows of the audiences that name no person to the reason."""
+    if not (left_out := left_out_rows(connection, claimed.id)):
+        return result
+    return replace(result, reason=f"{result.reason} {left_out}".strip(), remedy=result.remedy or CORRECT)
 
 
 def _with_reason(
