@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -28,7 +29,8 @@ from policenotify.model.history import RenderedPost
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.publishing.publisher import Preview, Publisher
-from policenotify.publishing.results import PreviewedPost, PreviewedTarget, PreviewedWording
+from policenotify.publishing.reach import sentences
+from policenotify.publishing.results import PreviewedPost, PreviewedReach, PreviewedTarget, PreviewedWording
 
 if TYPE_CHECKING:
     from policenotify.channel import Capabilities
@@ -107,6 +109,7 @@ def preview_answer(preview: Preview, publisher: Publisher, times: Sequence[Typed
         pending=tuple(map(PreviewedTarget.of, preview.pending)),
         refusals=tuple(map(PreviewedTarget.of, preview.refusals)),
         deletions=tuple(map(PreviewedTarget.of, preview.deletions)),
+        reach=tuple(PreviewedReach(**asdict(each), cost=each.cost) for each in preview.reach),
         times=tuple(times),
     )
 
@@ -158,6 +161,7 @@ def preview_lines(preview: Preview, publisher: Publisher, *, allowed: bool | Non
             yield output.paragraph(f"What is posted here is {output.UNVERIFIED}.")
         for part in rendered.omitted:
             yield output.paragraph(part, "left out: ")
+        yield from map(output.paragraph, sentences(preview.reach, target.channel, target.language))
     for target in preview.refusals:
         yield output.line(f"✘ {target.channel} · {target.language}")
         yield output.paragraph(target.refused)
