@@ -122,6 +122,10 @@ class Account:
         object.__setattr__(self, "url", page_url(self.url))
 
 
+TokenPurpose: TypeAlias = Literal["stop", "bounce", "receipt"]
+"""What a person's token is for. One for another purpose is not accepted."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
     """One person of a channel with recipients.
@@ -129,10 +133,24 @@ class Recipient:
     Attributes:
         key: A keyed hash of the address: opaque and stable. Results and logs name the person only by it.
         address: The mail address or telephone number. Never printed.
+        sign: See `token`. None without a journal: in a preview, or in a test.
     """
 
     key: str
     address: str = ""
+    sign: Callable[[TokenPurpose], str] | None = field(default=None, repr=False, compare=False)
+
+    def token(self, purpose: TokenPurpose) -> str:
+        """Return a signed name of this person and this post, by which the journal knows both again.
+
+        It has at most 56 letters and digits of base32 in lower case, so that it fits into a link and into the local
+        part of an address. It is empty without a journal. For one person and post it is always the same, until the
+        installation's keys are rotated.
+
+        Args:
+            purpose: `stop`: a link to leave. `bounce`: an envelope sender. `receipt`: a gateway's delivery receipt.
+        """
+        return self.sign(purpose) if self.sign else ""
 
     def __repr__(self) -> str:
         return f"Recipient({self.key[:8]}…)"

@@ -248,7 +248,10 @@ class Deliveries:
             if rate is not None:
                 limit = free_slots(connection, claimed.channel, rate, microseconds(journal.now()), limit)
             queue.lock_claimed(connection, claimed)
-            return take_recipients(connection, journal.keys, claimed.id, claimed.attempts, limit, hold_doubt=hold_doubt)
+            now = microseconds(journal.now())
+            return take_recipients(
+                connection, journal.keys, claimed.id, claimed.attempts, limit, hold_doubt=hold_doubt, now=now
+            )
 
     def start_recipient(
         self,

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress as suppress_error
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import (
@@ -29,6 +30,7 @@ from policenotify.channel import Recipient
 from policenotify.journal.database import schema
 from policenotify.journal.keys import InvalidSeal, Keys
 from policenotify.journal.records import outcome_of, span
+from policenotify.journal.tokens import PERSON_DIGITS, make_token
 from policenotify.journal.verify import digest_of
 from policenotify.model.history import Outcome
 
@@ -43,10 +45,8 @@ _SUPPRESS = (
         _OF_DELIVERIES,
         exists().where(
             _delivery.c.id == _recipient.c.delivery,
-            _suppression.c.channel == _delivery.c.channel,
             _address.c.key == _recipient.c.key,
-            _suppression.c.key == _address.c.suppression,
-            _suppression.c.confirmed_at.is_not(None),
+            schema.applies(_delivery.c.channel, _address.c.suppression),
         ),
     )
     .values(state=Outcome.SUPPRESSED)
@@ -94,12 +94,15 @@ _BATCH = 500  # keys in one statement; SQLite allows 999 variables in its older 
 def recipient_key(keys: Keys, address: str) -> str:
     """Return the opaque, stable key of the recipient behind an address.
 
-    Mail addresses are compared without case, phone numbers by their digits, with `00` equal to `+`.
+    Mail addresses are compared without case, phone numbers by their digits, with `00` equal to `+`. The first digit of
+    a phone number's key is 8 to f.
     """
     plain = address.strip().casefold()
-    if "@" not in plain:
+    number = "@" not in plain
+    if number:
         plain = re.sub(r"\A00", "+", re.sub(r"[\s().\-/]", "", plain))
-    return keys.tag(_PURPOSE, plain)
+    key = keys.tag(_PURPOSE, plain)
+    return f"{int(key[0], 16) % 8 + 8 * number:x}{key[1:]}"
 
 
 def store_recipients(
@@ -131,10 +134,10 @@ def store_recipients(
     for delivery, ordering_key in ordering_keys.items():
         _add_earlier_recipients(connection, delivery, ordering_key)
     deliveries = {"deliveries": list(addresses)}
-    connection.execute(_SUPPRESS, deliveries)
+    connection.execute(_SUPPRESS, {**deliveries, "now": at})
     empty = addresses.keys() - set(connection.execute(_WITH_WAITING, deliveries).scalars())
     if empty:
-        remedy = literal("See who: policenotify recipients suppressed ") + _delivery.c.channel
+        remedy = literal("See who: policenotify people list --suppressed ") + _delivery.c.channel
         connection.execute(
             update(_delivery)
             .where(_delivery.c.id.in_(empty))
@@ -203,13 +206,11 @@ _TAKEN = (_address.c.key_version, _address.c.sealed, _address.c.suppression, _de
 
 
 def _waiting() -> Select[Any]:
-    suppressed = _suppression.c.confirmed_at.is_not(None).label("suppressed")
-    same = and_(_suppression.c.channel == _delivery.c.channel, _suppression.c.key == _address.c.suppression)
+    suppressed = schema.applies(_delivery.c.channel, _address.c.suppression).label("suppressed")
     return (
         select(_recipient.c.key, _recipient.c.in_doubt, *_TAKEN, suppressed)
         .join(_address, _address.c.key == _recipient.c.key)
         .join(_delivery, _delivery.c.id == _recipient.c.delivery)
-        .outerjoin(_suppression, same)
         .where(_recipient.c.delivery == bindparam("of_delivery"), _recipient.c.state == Outcome.WAITING)
         .where(_recipient.c.attempts < bindparam("attempt"))
         .order_by(_recipient.c.key)
@@ -221,7 +222,7 @@ _WAITING = _waiting()
 
 
 def take_recipients(
-    connection: Connection, keys: Keys, delivery: int, attempt: int, limit: int, *, hold_doubt: bool
+    connection: Connection, keys: Keys, delivery: int, attempt: int, limit: int, *, hold_doubt: bool, now: int
 ) -> tuple[Recipient, ...]:
     """Mark the next recipients for an attempt and decrypt their addresses, none twice in one attempt.
 
@@ -229,20 +230,21 @@ def take_recipients(
     are passed over, and with *hold_doubt* those in doubt are held. An address that does not open in its row is
     refused and forgotten, so that the next publication stores it again.
     """
-    values = {"of_delivery": delivery, "attempt": attempt, "count": limit}
+    values = {"of_delivery": delivery, "attempt": attempt, "count": limit, "now": now}
     recipients: list[Recipient] = []
     while not recipients and (rows := connection.execute(_WAITING, values).all()):
         by_state: dict[Outcome, list[str]] = {}
         changed: list[str] = []
         unknown = [row.key for row in rows if row.suppression is None]
-        found = _suppressed_among(connection, keys, rows[0].channel, unknown)
+        found = _suppressed_among(connection, keys, rows[0].channel, unknown, now)
         for row in rows:
             held, suppressed = row.in_doubt and hold_doubt, row.suppressed or row.key in found
             state = Outcome.SUPPRESSED if suppressed else Outcome.HELD if held else Outcome.SENDING
             if state is Outcome.SENDING:
                 try:
                     address = keys.unseal(_bound(row.key), row.key_version, row.sealed)
-                    recipients.append(Recipient(key=row.key, address=address))
+                    sign = partial(make_token, keys, delivery=delivery, recipient=row.key)
+                    recipients.append(Recipient(key=row.key, address=address, sign=sign))
                 except InvalidSeal:
                     changed.append(row.key)
                     continue
@@ -276,20 +278,32 @@ def store_suppression_keys(connection: Connection, keys: Keys, recipients: Itera
     return tags
 
 
-def _suppressed_among(connection: Connection, keys: Keys, channel: str, recipients: Sequence[str]) -> set[str]:
+def _suppressed_among(
+    connection: Connection, keys: Keys, channel: str, recipients: Sequence[str], now: int
+) -> set[str]:
     """Return who of some recipients, whose key of suppression is not stored yet, is suppressed on a channel."""
     if not recipients or connection.execute(select(func.max(_suppression.c.key))).scalar() is None:
         return set()
     tags = store_suppression_keys(connection, keys, recipients)
-    confirmed = and_(_suppression.c.channel == channel, _suppression.c.confirmed_at.is_not(None))
-    query = select(_suppression.c.key).where(confirmed, _suppression.c.key.in_(tags.values()))
-    found = set(connection.execute(query).scalars())
+    listed = _suppression.c.key.in_(tags.values())
+    query = select(_suppression.c.key).where(listed, schema.applies(literal(channel), _suppression.c.key))
+    found = set(connection.execute(query, {"now": now}).scalars())
     return {key for key, tag in tags.items() if tag in found}
 
 
 def suppression_key(keys: Keys, recipient: str) -> str:
-    """Return the key under which a recipient is suppressed, from which no telephone number can be found in minutes."""
-    return keys.slow_tag("suppression", recipient)
+    """Return the key under which a recipient is suppressed.
+
+    That of a phone number takes milliseconds, so that no number can be found from it in minutes, although all numbers
+    can be tried. Mail addresses cannot be listed like that, and a list of 100,000 must not take a quarter of an hour.
+
+    Args:
+        keys: The installation's keys.
+        recipient: The recipient's key, or the part of it that a token holds.
+    """
+    person = recipient[:PERSON_DIGITS]
+    is_number = int(person[0], 16) >= 8  # noqa: PLR2004 - see `recipient_key`
+    return keys.slow_tag("suppression", person) if is_number else keys.tag("suppression", person)
 
 
 def _refuse_changed(connection: Connection, delivery: int, changed: Sequence[str]) -> None:

@@ -152,7 +152,7 @@ class Retention:
                 keys = erased[start : start + _KEYS]
                 connection.execute(delete(address).where(address.c.key.in_(keys)))
                 of_them = update(_recipient).where(_recipient.c.key.in_(keys))
-                connection.execute(of_them.values(key=_random_key(connection)))
+                connection.execute(of_them.values(key=random_key(connection)))
         return len(erased)
 
     def purge(self, before: datetime, actor: str, *, category: str | None = None, dry_run: bool = False) -> Purged:
@@ -579,7 +579,7 @@ def _published_since(connection: Connection, event: int) -> set[str]:
 # --- space
 
 
-def _random_key(connection: Connection) -> ColumnElement[str]:
+def random_key(connection: Connection) -> ColumnElement[str]:
     """Return an expression for 64 random hexadecimal digits, others for each row."""
     if connection.dialect.name == "sqlite":
         return func.lower(func.hex(func.randomblob(32)))
