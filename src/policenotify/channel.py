@@ -63,6 +63,8 @@ class Capabilities:
         edits: A post can be changed.
         deletes: A post can be deleted.
         recipients: A post goes to many people, with an outcome for each.
+        looks_ahead: Recipients are taken before the outcomes of those before them. `before_publishing` is called with
+            each one's key.
         html: A post may carry a formatted version of its text.
         structured: A post carries the message itself, as far as it may be public, in all its languages. There is one
             post of each message, in the first of the channel's languages that the message has.
@@ -84,6 +86,7 @@ class Capabilities:
     edits: bool = False
     deletes: bool = False
     recipients: bool = False
+    looks_ahead: bool = False
     html: bool = False
     structured: bool = False
     traffic: frozenset[str] = frozenset()
@@ -300,6 +303,11 @@ class SupportsBulkSend(Channel, Protocol):
         Take a recipient from *recipients* only right before the call to the network: a recipient that was taken counts
         as tried. The iterator may end early (a time limit, a stop, a lost lease). Then finish as after the last
         recipient. A network that takes many people in one call takes all of them first.
+
+        A channel that claims `looks_ahead` may take a recipient earlier, to prepare the call. It calls
+        `policenotify.transport.before_publishing` with the recipient's key right before what makes the post visible to
+        this person. Only then the recipient counts as tried. If the call raises, the post must not become visible: let
+        the exception pass, after the outcomes of the others that were tried.
 
         Yield `unconfirmed` for a person whose outcome is in doubt, such as after a cut connection, and go on.
 

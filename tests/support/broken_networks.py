@@ -14,6 +14,7 @@ import unicodedata
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Self
@@ -27,11 +28,11 @@ from policenotify.channel import (
     RecipientOutcome,
     Request,
 )
-from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
+from policenotify.errors import Blocked, ChannelError, LostLease, Refused, Unavailable, Unconfirmed
 from policenotify.testing import Call, ChannelContract, FakeClock, Fault, InMemoryStateStore, VisiblePost
 from policenotify.testing.contract.fixtures import OUT
 from policenotify.text import Budget, graphemes
-from policenotify.transport import error_for_exception, error_for_status
+from policenotify.transport import before_publishing, error_for_exception, error_for_status
 
 TOKEN = "t0ken"
 
@@ -775,6 +776,38 @@ class MailsAgain(PerfectMail):
 class DoubtsEverybody(PerfectMail):
     def lost(self, error: OSError) -> Exception:
         return Unconfirmed(f"Lost: {type(error).__name__}")
+
+
+class LooksAhead(PerfectMail):
+    """The same network, which takes all of its recipients before it sends to the first."""
+
+    capabilities = replace(PerfectMail.capabilities, looks_ahead=True)
+
+    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
+        return super().send_each(request, tuple(recipients))
+
+    def deliver(self, request: Request, person: Recipient) -> None:
+        before_publishing(person.key)
+        super().deliver(request, person)
+
+
+class NamesAfterSending(LooksAhead):
+    def deliver(self, request: Request, person: Recipient) -> None:
+        PerfectMail.deliver(self, request, person)
+        before_publishing(person.key)
+
+
+class NamesNobody(LooksAhead):
+    def deliver(self, request: Request, person: Recipient) -> None:
+        before_publishing()
+        PerfectMail.deliver(self, request, person)
+
+
+class SendsWhatIsForbidden(LooksAhead):
+    def deliver(self, request: Request, person: Recipient) -> None:
+        with suppress(LostLease):
+            before_publishing(person.key)
+        PerfectMail.deliver(self, request, person)
 
 
 class MemoryContract(ChannelContract):

@@ -1,7 +1,8 @@
 """Send a delivery to its recipients, one at a time.
 
-The channel pulls the next recipient when it is about to ask the network for that person. So a delivery can end between
-two recipients, and at most the one who is being asked is in doubt when the process is killed.
+The channel pulls the next recipient when it is about to ask the network for that person. A channel that looks ahead
+pulls earlier, and names each recipient right before it asks. So a delivery can end between two recipients, and only
+those who are being asked are in doubt when the process is killed: one, or one in each connection of the channel.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Lease:
         """Whether the network has nothing, because the first publishing write was forbidden."""
         return self.refused and not self.writes
 
-    def allow(self) -> None:
+    def allow(self, _recipient: str = "") -> None:
         """Allow one publishing write.
 
         Raises:
@@ -82,21 +83,26 @@ class Lease:
             )
 
 
+class _Cut(JournalError):
+    """The delivery ends before this recipient."""
+
+
 @dataclass(slots=True, kw_only=True)
 class BulkSend:
     """An iterator over some recipients of a delivery, pulled by the channel.
 
-    Each step stores, in one transaction, the outcomes known so far and who is asked next. It ends early, between two
-    recipients, when the delivery must not go on.
+    Each recipient is begun when it is pulled, or for a channel that looks ahead when the channel names it. That stores,
+    in one transaction, the outcomes known so far and who is asked next. It ends early, between two recipients, when the
+    delivery must not go on. Recipients that were not begun then still wait.
 
     Attributes:
         lease: The delivery's lease, renewed with each recipient.
         rate: The channel's rate, which counts recipients.
         hold_doubt: Recipients in doubt are held.
-        left: Recipients marked for this attempt that were not handed out yet.
-        asked: Recipients that were handed out, in order.
+        left: Recipients marked for this attempt that were not pulled yet.
+        begun: Keys of the recipients that were asked, in order.
         outcomes: The outcomes so far, by recipient key.
-        cut: It has ended before all were handed out.
+        cut: It has ended before all were asked.
         reached: The rate that was the reason.
     """
 
@@ -106,78 +112,116 @@ class BulkSend:
     hold_doubt: bool
     may_go_on: Callable[[], bool]
     left: list[Recipient]
-    asked: list[Recipient] = field(default_factory=list)
+    begun: dict[str, None] = field(default_factory=dict)
     outcomes: dict[str, RecipientOutcome] = field(default_factory=dict)
     cut: bool = False
     reached: RateReached | None = None
-    _stored: dict[str, RecipientOutcome] = field(default_factory=dict, init=False)
+    _unstored: dict[str, RecipientOutcome] = field(default_factory=dict, init=False)
+    _looks_ahead: bool = field(default=False, init=False)
+    _ended: bool = field(default=False, init=False)  # one could not be begun
 
     def __iter__(self) -> Iterator[Recipient]:
         return self
 
     def __next__(self) -> Recipient:
+        self.cut = self.cut or (bool(self.left) and not self.may_go_on())
         if self.cut or not self.left:
             raise StopIteration
-        recipient, known = self.left[0], self.unstored
-        at = self.lease.clock.monotonic()
-        try:
-            self.cut = not self.may_go_on() or not self.journal.deliveries.start_recipient(
-                self.lease.claimed,
-                recipient.key,
-                tuple(known.values()),
-                hold_doubt=self.hold_doubt,
-                lease=self.lease.length,
-                rate=self.rate,
-            )
-        except RateReached as reached:
-            self.cut, self.reached = True, reached
-        except Blocked:  # storing the outcomes at the end finds it again
-            self.cut = True
-        except JournalError:  # if it lasts, storing the outcomes at the end raises it again
-            self.cut = True
-        if self.cut:
-            raise StopIteration
-        self.lease.renewed_at, self.lease.writes = at, 0
-        self._stored |= known
-        self.asked.append(self.left.pop(0))
+        recipient = self.left[0]
+        if not self._looks_ahead:
+            try:
+                self._begin(recipient.key)
+            except JournalError:  # if it lasts, storing the outcomes at the end raises it again
+                raise StopIteration from None
+        self.left.pop(0)
         return recipient
 
     @property
     def unstored(self) -> dict[str, RecipientOutcome]:
         """The outcomes that are not in the journal yet."""
-        return {key: outcome for key, outcome in self.outcomes.items() if self._stored.get(key) != outcome}
+        return dict(self._unstored)
 
     def run(self, channel: SupportsBulkSend, request: Request) -> ChannelError | None:
-        """Let the channel send. Afterwards each asked recipient has an outcome.
+        """Let the channel send. Afterwards each recipient who was asked has an outcome.
 
         Returns:
             The failure that ended it, unless all were asked or it was cut between two recipients.
         """
         failure: ChannelError | None = None
         missing = partial(RecipientOutcome, outcome="unconfirmed", reason=_UNKNOWN)
+        self._looks_ahead = channel.capabilities.looks_ahead
         try:
-            with publishing_under(self.lease.allow):
+            with publishing_under(self._allow):
                 for outcome in channel.send_each(request, self):
                     self._add(outcome)
         except (Refused, Blocked, Unavailable) as error:
             failure = error
             missing = partial(RecipientOutcome, outcome="unavailable", reason=error.reason, code=error.code)
         except Exception as error:  # noqa: BLE001 - any other exception leaves those without an outcome in doubt
-            if not self.lease.refused:
+            if not self.cut and not self.lease.refused:
                 name, code = self.lease.claimed.channel, type(error).__name__
                 _log.warning("Channel %s: %s escaped in the middle of a list.", name, code)
                 failure = Unavailable("The network failed unexpectedly in the middle.", code=code)
         if self.lease.refused:
             self.cut = True
-            if self.lease.unwritten and self.asked:
-                last = self.asked[-1].key
-                self.outcomes[last] = RecipientOutcome(key=last, outcome="unavailable")
-        for recipient in self.asked:
-            self.outcomes.setdefault(recipient.key, missing(key=recipient.key))
+            if self.lease.unwritten and self.begun:
+                self._add(RecipientOutcome(key=next(reversed(self.begun)), outcome="unavailable"))
+        for key in self.begun:
+            if key not in self.outcomes:
+                self._add(missing(key=key))
         return failure
+
+    def _begin(self, recipient: str) -> None:
+        """Store that one recipient is asked now, and the outcomes known so far.
+
+        Raises:
+            JournalError: It must not be asked. Nothing was stored, and the list is cut.
+        """
+        at = self.lease.clock.monotonic()
+        known = self.unstored
+        self._ended = True
+        try:
+            goes_on = self.journal.deliveries.start_recipient(
+                self.lease.claimed,
+                recipient,
+                tuple(known.values()),
+                hold_doubt=self.hold_doubt,
+                lease=self.lease.length,
+                rate=self.rate,
+            )
+        except RateReached as reached:
+            goes_on, self.reached = False, reached
+        except Blocked:  # storing the outcomes at the end finds it again
+            goes_on = False
+        except JournalError:
+            self.cut = True
+            raise
+        if not goes_on:
+            self.cut = True
+            raise _Cut("The list ends here.")
+        self._ended = False
+        self.lease.renewed_at, self.lease.writes = at, 0
+        self._unstored.clear()
+        self.begun[recipient] = None
+
+    def _allow(self, recipient: str) -> None:
+        """Allow to publish one recipient's copy.
+
+        Raises:
+            JournalError: It must not be published.
+        """
+        if not self._looks_ahead or recipient in self.begun:  # again, as its connection was lost before
+            self.lease.allow()
+            return
+        if self._ended:
+            raise _Cut("The list ends here.")
+        self._begin(recipient)
+        self.lease.check_time()
+        self.lease.writes += 1
 
     def _add(self, outcome: RecipientOutcome) -> None:
         if outcome.outcome not in _OUTCOMES:  # an unknown word tells nothing
             outcome = RecipientOutcome(key=outcome.key, outcome="unconfirmed", reason=_UNKNOWN)
-        known = self.outcomes.get(outcome.key, outcome)
-        self.outcomes[outcome.key] = max(known, outcome, key=lambda each: _OUTCOMES.index(each.outcome))
+        known = self.outcomes.get(outcome.key)
+        if known is None or _OUTCOMES.index(known.outcome) < _OUTCOMES.index(outcome.outcome):
+            self.outcomes[outcome.key] = self._unstored[outcome.key] = outcome

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,10 @@ from policenotify.channel import ChannelConfig, Recipient, RecipientOutcome
 from policenotify.delivery.attempt import DeliveryAttempt
 from policenotify.errors import LostLease, Refused, Unconfirmed
 from policenotify.journal import leases
+from policenotify.journal.channels import take_slot
 from policenotify.journal.database import schema
 from policenotify.journal.leases import Machine, this_machine, this_process
-from policenotify.journal.records import ClaimedDelivery
+from policenotify.journal.records import ClaimedDelivery, microseconds
 from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate
 from policenotify.transport import before_publishing
@@ -190,6 +193,129 @@ def test_a_network_that_leaves_people_untaken_leaves_them_waiting(book: Book) ->
     how = network.configured("sky")
     DeliveryAttempt(journal=book.journal, channel=channel, config=how, clock=book.clock, lease=LEASE).run(claim(book))
     assert book.receipt(published).recipients == {Outcome.POSTED: 1, Outcome.WAITING: 2}
+
+
+# --- a network that looks ahead
+
+
+def looking_ahead(*steps: Any, ahead: int = 2) -> tuple[Any, list[str]]:
+    """A network's `send_each` that takes *ahead* people more than it has sent to, and the addresses it has sent to."""
+    written: list[str] = []
+    left = list(steps)
+
+    def send_each(_request: Any, recipients: Any) -> Iterator[RecipientOutcome]:
+        people, taken = iter(recipients), list[Recipient]()
+        while True:
+            taken += itertools.islice(people, ahead + 1 - len(taken))
+            if not taken:
+                return
+            person = taken.pop(0)
+            before_publishing(person.key)
+            written.append(person.address)
+            step = left.pop(0) if left else None
+            if step is not None:
+                step(person)
+            yield RecipientOutcome(key=person.key, outcome="posted")
+
+    return send_each, written
+
+
+def ahead_of(book: Book, network: Scripted, send_each: Any, **more: Any) -> DeliveryAttempt:
+    attempt = attempts(book, network, **more)
+    attempt.channel.send_each = send_each  # type: ignore[attr-defined] # on a network of the tests
+    return attempt
+
+
+AHEAD = replace(MAIL, looks_ahead=True)
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 7, 30])
+def test_a_network_that_looks_ahead_reaches_everybody_once(book: Book, ahead: int) -> None:
+    send_each, written = looking_ahead(ahead=ahead)
+    published = book.publish("sky", people=PEOPLE)
+    ahead_of(book, Scripted(capabilities=AHEAD), send_each).run(claim(book))
+    assert sorted(written) == sorted(PEOPLE)
+    assert book.receipt(published).recipients == {Outcome.POSTED: len(PEOPLE)}
+
+
+def test_people_that_were_only_taken_ahead_wait_when_a_list_is_cut(book: Book) -> None:
+    send_each, written = looking_ahead()
+    network = Scripted(capabilities=AHEAD)
+    published = book.publish("sky", people=PEOPLE)
+    attempt = ahead_of(book, network, send_each, may_go_on=lambda: len(written) < 10)
+    attempt.run(claim(book))
+    assert len(written) == 10 + 2  # those taken already are sent to
+    assert book.receipt(published).recipients == {Outcome.POSTED: 12, Outcome.WAITING: 48}
+    attempt = ahead_of(book, network, looking_ahead()[0])
+    attempt.run(claim(book))
+    assert book.receipt(published).recipients == {Outcome.POSTED: 60}
+
+
+def test_a_stop_lets_nobody_through_who_was_taken_ahead(book: Book) -> None:
+    send_each, written = looking_ahead(None, lambda _person: book.journal.stop("cne Roux"))
+    published = book.publish("sky", people=PEOPLE)
+    ahead_of(book, Scripted(capabilities=AHEAD), send_each).run(claim(book))
+    assert len(written) == 2
+    assert book.receipt(published).recipients == {Outcome.POSTED: 2, Outcome.WAITING: 58}
+
+
+def test_after_a_kill_nobody_is_in_doubt_who_was_only_taken_ahead(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dies(_person: Recipient) -> None:
+        raise KilledError
+
+    send_each, written = looking_ahead(*[None] * 30, dies, ahead=5)
+    published = book.publish("sky", people=PEOPLE)
+    with pytest.raises(KilledError):
+        ahead_of(book, Scripted(capabilities=AHEAD), send_each).run(claim(book, f"{this_process()}/slot"))
+    assert len(written) == 31
+    _dead(monkeypatch)
+    assert book.journal.deliveries.recover() == 1
+    assert book.receipt(published).recipients == {Outcome.POSTED: 30, Outcome.UNCONFIRMED: 1, Outcome.WAITING: 29}
+
+
+@pytest.mark.parametrize("wrong", [None, Unconfirmed("The library failed."), Refused("It says no.")])
+def test_a_process_halted_between_two_people_taken_ahead_sends_nothing_more(
+    book: Book, wrong: Exception | None
+) -> None:
+    def halt(_person: Recipient) -> None:
+        book.pass_by(LEASE.total_seconds() + 1)
+        book.journal.deliveries.recover()
+        others, theirs = looking_ahead()
+        ahead_of(book, Scripted(capabilities=AHEAD), others).run(claim(book))
+        written.extend(theirs)
+
+    send_each, written = looking_ahead(None, halt)
+
+    def hides(request: Any, recipients: Any) -> Iterator[RecipientOutcome]:
+        try:
+            yield from send_each(request, recipients)
+        except LostLease:
+            raise wrong or AssertionError from None
+
+    published = book.publish("sky", people=PEOPLE)
+    with pytest.raises(LostLease):
+        attempt = ahead_of(book, Scripted(capabilities=AHEAD), hides if wrong else send_each)
+        attempt.run(claim(book, f"{this_process()}/slot"))
+    assert sorted(written) == sorted(PEOPLE)
+    assert book.receipt(published).recipients == {Outcome.POSTED: 59, Outcome.HELD: 1}  # its answer was not stored
+
+
+def test_a_rate_that_others_have_used_up_lets_nobody_through(book: Book) -> None:
+    rate = Rate(5, timedelta(hours=1), 5)
+    network = Scripted(capabilities=AHEAD)
+    how = network.configured("sky", rate=rate)
+
+    def others(_person: Recipient) -> None:
+        with book.journal.write() as connection:
+            take_slot(connection, "sky", rate, microseconds(book.journal.now()))
+
+    send_each, written = looking_ahead(others, others)
+    published = book.publish("sky", people=PEOPLE[:5])
+    ahead_of(book, network, send_each, how=how).run(claim(book))
+    assert len(written) == 3
+    receipt = book.receipt(published)
+    assert receipt.recipients == {Outcome.POSTED: 3, Outcome.WAITING: 2}
+    assert "has reached its rate" in receipt.reason
 
 
 # --- a process that was halted for longer than its lease

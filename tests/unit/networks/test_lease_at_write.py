@@ -46,7 +46,7 @@ def case(request: pytest.FixtureRequest) -> Any:
     return request.param()
 
 
-def forbid() -> None:
+def forbid(_recipient: str = "") -> None:
     raise LostLease("over")
 
 
@@ -68,7 +68,7 @@ def test_the_lease_is_checked_once_right_before_the_write(case: Any) -> None:
     with case.make_network() as network, closing(case.open(network)) as channel:
         shown: list[int] = []
         request = case.request(channel)
-        with publishing_under(lambda: shown.append(len(network.visible_posts))):
+        with publishing_under(lambda _: shown.append(len(network.visible_posts))):
             send_post(channel, request)
         assert shown == [0]
         assert len(network.visible_posts) == 1
@@ -101,7 +101,7 @@ def test_a_list_whose_lease_ends_in_the_middle_reaches_no_further_recipient() ->
         with case.make_network() as network, closing(case.open(network)) as channel:
             left = iter([None, None])
 
-            def allow(left: Any = left) -> None:
+            def allow(_recipient: str, left: Any = left) -> None:
                 if next(left, 0) == 0:
                     raise LostLease("over")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO, Final
+import sys
+from typing import Final
 
 import click
 
@@ -51,8 +52,7 @@ def bounce(call: CliContext, recipients: tuple[str, ...]) -> int:
 
 def _read() -> bytes:
     """Read the mail to its end, as a relay takes a closed pipe for a failure. Only its beginning is kept."""
-    stream: BinaryIO = click.get_binary_stream("stdin")
-    mail, piece = bytearray(), b""
-    while piece := stream.read(_PIECE):
+    mail = bytearray()
+    while piece := sys.stdin.buffer.read(_PIECE):
         mail += piece[: max(MOST_BYTES - len(mail), 0)]
     return bytes(mail)

@@ -12,26 +12,30 @@ from urllib.parse import unquote, urlsplit
 from pydantic import SecretStr
 
 from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Recipient, RecipientOutcome, Request
-from policenotify.errors import MissingExtra, Refused, SettingsError, forget_locals_of
+from policenotify.errors import ChannelError, JournalError, MissingExtra, Refused, SettingsError, forget_locals_of
 from policenotify.networks import import_lock
 from policenotify.networks.email import mime
+from policenotify.networks.email.pipeline import Mail
 from policenotify.networks.email.replies import judge
 from policenotify.text import Budget
 
 if TYPE_CHECKING:
-    from policenotify.networks.email.smtp import Connection, SmtpSession
+    from policenotify.networks.email.sessions import Result, Sessions
+    from policenotify.networks.email.smtp import SmtpSession
 
 _CAPABILITIES = Capabilities(
     budget=Budget(100_000, displayed=mime.plain),  # our own limit: no standard has one
     title=True,
     html=True,
     recipients=True,
+    looks_ahead=True,
     replies=True,
     images=10,
 )
 _URL_OPTIONS = frozenset({"user", "pass", "from", "name", "smtp", "mode", "verify"})
 _LABELS = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
 _IDLE = 10.0  # seconds until the next chunk of a list; after more, a firewall may have dropped the connection
+_MOST_SESSIONS = 50  # that postfix lets a client have (postconf(5), smtpd_client_connection_count_limit)
 _SUSPECTED = 3  # domains refused without a success, after which a refusal counts for all recipients
 _WRITE = "Write mailtos://user:password@police.example?…, with @ : / ? # in user and password percent-encoded"
 
@@ -50,12 +54,17 @@ class Email:
             another sender's address, `mode=` is `starttls`, `ssl` or `insecure`. A password leaves this machine only
             through TLS with a verified certificate.
         list_id: The list's identifier (RFC 2919), such as `alertes.police.example`.
-        unsubscribe: An `https` URL for one-click unsubscription (RFC 8058), with `{recipient}` for the recipient's
-            opaque key. The relay must sign both headers with DKIM.
+        unsubscribe: An `https` URL for one-click unsubscription (RFC 8058), with `{token}` for a signed token that
+            `policenotify.web` understands, or `{recipient}` for the recipient's opaque key. The relay must sign both
+            headers with DKIM.
+        bounces: The mailbox to which mails come back: `bounce@police.example`. The envelope's sender is then
+            `bounce+TOKEN@police.example`, and the relay pipes what comes there to `policenotify bounce`. Empty: the
+            sender's address.
         reply_to: The address for answers. Empty: the sender.
         domain: The right-hand side of the Message-IDs. Empty: the domain of the sender's address. A change splits the
             threads of open incidents.
         timeout: Seconds for each exchange with the server, instead of the minutes of RFC 5321, section 4.5.3.2.
+        sessions: The most sessions with the server at once. A list of up to 20 people has one.
         clock: Measures how long a session has been idle.
 
     Raises:
@@ -69,9 +78,11 @@ class Email:
         url: SecretStr,
         list_id: str = "",
         unsubscribe: str = "",
+        bounces: str = "",
         reply_to: str = "",
         domain: str = "",
         timeout: float = 30.0,
+        sessions: int = 2,
         clock: Clock,
     ) -> None:
         if not (find_spec("apprise") and find_spec("email_validator")):
@@ -79,16 +90,20 @@ class Email:
         sender, options = _read(url.get_secret_value())
         if list_id and not _LABELS.fullmatch(list_id):
             raise SettingsError(f"list_id: {list_id!r} is not valid. Write it like a domain: alertes.police.example")
-        if unsubscribe and not re.fullmatch(r"(?=[!-~]*+\Z)https://.*\{recipient\}.*", unsubscribe):
-            raise SettingsError("unsubscribe: write an https URL with {recipient} in place of the recipient's key")
+        if unsubscribe and not re.fullmatch(r"(?=[!-~]*+\Z)https://.*\{(token|recipient)\}.*", unsubscribe):
+            raise SettingsError("unsubscribe: write an https URL with {token} in place of the person's token")
         if domain and not _is_domain(domain):
             raise SettingsError(f"domain: {domain!r} is not a domain. Write it in ASCII: police.example")
         if not timeout > 0:
             raise SettingsError(f"timeout: {timeout} is not valid. Write seconds above 0, such as 30")
+        if not 1 <= sessions <= _MOST_SESSIONS:
+            raise SettingsError(f"sessions: {sessions} is not valid. Write a number from 1 to {_MOST_SESSIONS}")
         self._url = url
         self._allow_plain = options.get("mode", "").lower() == "insecure"
         self._unsubscribe = unsubscribe
+        self._bounces = mime.ReturnPath.of(_mailbox("bounces", bounces).address) if bounces else None
         self._timeout = timeout
+        self._number = sessions
         self._headers = mime.SenderHeaders(
             sender=sender,
             domain=domain or sender.address.rpartition("@")[2],
@@ -97,7 +112,7 @@ class Email:
         )
         self._clock = clock
         self._service: Any = None
-        self._connection: Connection | None = None
+        self._sessions: Sessions | None = None
         self._used_at = 0.0
 
     @property
@@ -139,40 +154,63 @@ class Email:
             Blocked: The server rejects our login or sender, or does not relay for us.
             Unavailable: The server cannot be reached, or accepts no mail now.
         """
-        with import_lock():
-            from policenotify.networks.email.smtp import Connection  # noqa: PLC0415 - loads apprise
-
-        mail = str(request.body["mime"]).encode("ascii").replace(b"\r\n.", b"\r\n..")  # RFC 5321, section 4.5.2
-        served, pending, domains = False, list[RecipientOutcome](), set[str]()
-        if self._connection is not None and self._clock.monotonic() - self._used_at > _IDLE:
-            self._connection.hang_up()
-        self._connection = self._connection or Connection(self._open, self._headers.sender.address)
-        connection, done = self._connection, False
+        sessions, unmailable, done = self._open_sessions(), list[RecipientOutcome](), False
         try:
-            for recipient in recipients:
-                try:
-                    address = mime.ascii_address(recipient.address)
-                except mime.BadAddress as error:
-                    yield RecipientOutcome(key=recipient.key, outcome="refused", reason=str(error))
-                    continue
-                reply = connection.deliver(address, self._head(request, recipient, address) + mail)
-                outcome, suspected = judge(reply, recipient.key)
-                if suspected is not None and not served:
-                    pending.append(outcome)  # until it is clear whether it concerns all
-                    domains.add(address.rpartition("@")[2].lower())
-                    if len(domains) == _SUSPECTED:
-                        raise suspected
-                    continue
-                served = served or outcome.outcome == "posted"
-                yield outcome
-                while served and pending:
-                    yield pending.pop()
-            yield from pending
+            for result in self._judged(sessions.deliver(self._mails(request, recipients, unmailable))):
+                yield from _emptied(unmailable)
+                yield result
+            yield from unmailable
             done = True
+        except (ChannelError, JournalError):  # in another session a mail may just be accepted
+            yield from _last(sessions.under_way())
+            raise
         finally:
             self._used_at = self._clock.monotonic()
             if not done:
                 self.close()
+
+    def _judged(self, results: Iterator[Result]) -> Iterator[RecipientOutcome]:
+        """Yield the outcomes of replies. Refusals that may concern all wait for a mail that is accepted.
+
+        Raises:
+            ChannelError: The server refuses all.
+        """
+        served, pending, domains = False, list[RecipientOutcome](), set[str]()
+        for mail, reply in results:
+            outcome, suspected = judge(reply, mail.key)
+            if suspected is not None and not served:
+                pending.append(outcome)
+                domains.add(mail.address.rpartition("@")[2].lower())
+                if len(domains) == _SUSPECTED:
+                    raise suspected
+                continue
+            served = served or outcome.outcome == "posted"
+            yield outcome
+            if served:
+                yield from _emptied(pending)
+        yield from pending
+
+    def _mails(
+        self, request: Request, recipients: Iterable[Recipient], unmailable: list[RecipientOutcome]
+    ) -> Iterator[Mail]:
+        """Yield the mail of each recipient. Those whose address cannot get one are added to *unmailable*."""
+        body, sender, bounces = request.body, self._headers.sender.address, self._bounces
+        content = str(body["mime"]).encode("ascii").replace(b"\r\n.", b"\r\n..")  # RFC 5321, section 4.5.2
+        thread = body["thread"] if isinstance(body["thread"], list) else []
+        head = mime.PersonalHead(
+            key=request.key,
+            thread=[str(key) for key in thread],
+            domain=str(body["domain"]),
+            unsubscribe=self._unsubscribe,
+        )
+        for recipient in recipients:
+            try:
+                address = mime.ascii_address(recipient.address)
+            except mime.BadAddress as error:
+                unmailable.append(RecipientOutcome(key=recipient.key, outcome="refused", reason=str(error)))
+                continue
+            back = bounces.address(recipient) if bounces else sender
+            yield Mail(recipient.key, back, address, head.of(recipient, address) + content)
 
     def spell(self, address: str) -> str:
         """Return an address in the form by which the journal recognises the person."""
@@ -190,9 +228,20 @@ class Email:
 
     def close(self) -> None:
         """End the session. May be called twice."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+        sessions, self._sessions = self._sessions, None
+        if sessions is not None:
+            sessions.close()
+
+    def _open_sessions(self) -> Sessions:
+        """Return the sessions of the last call unless it was too long ago."""
+        with import_lock():
+            from policenotify.networks.email.sessions import Sessions  # noqa: PLC0415 - loads apprise
+
+        if self._sessions is None:
+            self._sessions = Sessions(self._open, self._number)
+        elif self._clock.monotonic() - self._used_at > _IDLE:
+            self._sessions.hang_up()
+        return self._sessions
 
     def _open(self) -> SmtpSession:
         with import_lock():
@@ -206,16 +255,17 @@ class Email:
             )
         return smtp.SmtpSession.open(self._service, self._timeout)
 
-    def _head(self, request: Request, recipient: Recipient, address: str) -> bytes:
-        thread = request.body["thread"]
-        return mime.personal_head(
-            recipient,
-            address,
-            key=request.key,
-            thread=[str(key) for key in thread] if isinstance(thread, list) else [],
-            domain=str(request.body["domain"]),
-            unsubscribe=self._unsubscribe,
-        ).encode("ascii")
+
+def _emptied(outcomes: list[RecipientOutcome]) -> Iterator[RecipientOutcome]:
+    while outcomes:
+        yield outcomes.pop()
+
+
+def _last(results: Iterator[Result]) -> Iterator[RecipientOutcome]:
+    """Yield the outcomes of mails that were accepted, or may have been, when the list ended in an error."""
+    for mail, reply in results:
+        if reply is None or reply.accepted:
+            yield judge(reply, mail.key)[0]
 
 
 def _is_domain(text: str) -> bool:

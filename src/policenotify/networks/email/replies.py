@@ -105,9 +105,10 @@ class Reply:
     ) -> Self:
         """Parse a reply, and remove private values from its text."""
         enhanced, line = _parse(text)
+        if number < 400:  # nobody reads it
+            return cls(to, number, enhanced, "", unknown_user=False, over_quota=False)
         unknown, full = names_unknown_user(line), names_full_mailbox(line)
-        shown = (private or Private()).mask(line)[:_MAX_TEXT] if number >= 400 else ""  # else nobody reads it
-        return cls(to, number, enhanced, shown, unknown, full)
+        return cls(to, number, enhanced, (private or Private()).mask(line)[:_MAX_TEXT], unknown, full)
 
     @property
     def code(self) -> str:

@@ -1,4 +1,4 @@
-"""SMTP sessions that apprise opens, with the reply to each mail.
+"""SMTP sessions that apprise opens, with the reply to each command.
 
 Importing this module loads apprise's e-mail plugin.
 """
@@ -9,45 +9,28 @@ from __future__ import annotations
 
 import smtplib
 import socket
+import ssl
 import warnings
-from collections.abc import Callable
-from contextlib import suppress
-from smtplib import SMTPException
 from types import SimpleNamespace
 from typing import Any, ClassVar, Self
 
-from policenotify.errors import Blocked, JournalError, Unavailable
+from policenotify.errors import Blocked, Unavailable
 from policenotify.networks._apprise import plugin
 from policenotify.networks._bounds import PIECE, TimedReader, call_seconds, connect, deadline, rebound, time_left
-from policenotify.networks.email.replies import Private, Reply, not_opened, silent, timed_out
-from policenotify.transport import before_publishing, is_loopback
+from policenotify.networks.email.replies import Private, not_opened, silent, timed_out
+from policenotify.transport import is_loopback
 
 with warnings.catch_warnings():  # apprise imports imghdr, which is deprecated until Python 3.13 removes it
     warnings.simplefilter("ignore", DeprecationWarning)
     from apprise.plugins.email import NotifyEmail
     from apprise.plugins.email.smtp import AppriseSMTPController
 
-_CLOSING = 421  # RFC 5321, section 4.2.3: the server ends the session
 _OPENING = 4  # exchanges' time to connect, secure and log in
+_LONGEST_SHORT = 512  # octets of a line with a reply (RFC 5321, section 4.5.3.1.5)
 _MAX_LINES = 100  # of a reply: EHLO has the longest, of some twenty
-_MAX_LOST = 2  # sessions lost in a row before the server counts as unavailable
 _ADD_FROM = (
     "Add it: …?from=alertes@police.example; percent-encode @ : / ? # in user and password. Then: policenotify doctor"
 )
-
-
-class SessionLost(Exception):
-    """The session ended without a reply that decides about the mail.
-
-    Attributes:
-        in_doubt: Part of the mail had been sent, so it may have been accepted.
-        silent: The server did not answer in time.
-    """
-
-    def __init__(self, *, in_doubt: bool, silent: bool = False) -> None:
-        self.in_doubt = in_doubt
-        self.silent = silent
-        super().__init__()
 
 
 def open_service(url: str, *, sender: str, allow_plain: bool) -> Any:  # noqa: ANN401 - apprise annotates its services loosely
@@ -87,10 +70,22 @@ class _Lines:
 
     def __init__(self, file: Any) -> None:  # noqa: ANN401 - a binary file
         self._file = file
+        self._first = b""
         self.left = 0
+
+    def short_reply(self) -> tuple[int, bytes] | None:
+        """Return the next reply if it is one line, as almost all are. `readline` returns any other."""
+        self.left, line = _MAX_LINES, self._file.readline(_LONGEST_SHORT)
+        if line[3:4] == b" " and line.endswith(b"\r\n") and line[:3].isdigit():
+            return int(line[:3]), line[4:].strip()
+        self._first = line
+        return None
 
     def readline(self, limit: int) -> bytes:
         """Return the next line of a reply."""
+        if self._first:
+            line, self._first = self._first, b""
+            return line if line.endswith(b"\n") else line + self._file.readline(limit - len(line))
         self.left -= 1
         if self.left < 0:
             raise OSError("the reply has too many lines")
@@ -109,10 +104,13 @@ class _BoundedReplies(smtplib.SMTP):
         """Read a reply of up to 100 lines within the timeout."""
         if self.file is None and self.sock is not None:
             self.file = _Lines(TimedReader.file(self.sock))
-        if self.file is not None:
-            self.file.left = _MAX_LINES
         with deadline(self.timeout):
-            return super().getreply()
+            try:
+                short: tuple[int, bytes] | None = self.file and self.file.short_reply()
+            except OSError:  # as in the parent
+                self.close()
+                raise smtplib.SMTPServerDisconnected("the connection was lost") from None
+            return short or super().getreply()
 
     def send(self, s: Any) -> None:  # noqa: ANN401 - the parent's: bytes, or text in ASCII
         """Send a command or a mail within the timeout, and a second more for each 64 kB."""
@@ -178,46 +176,52 @@ class SmtpSession(AppriseSMTPController):
         """The session is open."""
         return self._socket is not None
 
-    def deliver(self, sender: str, address: str, mail: bytes) -> Reply:
-        """Send one mail to one recipient and return the reply that decides about it.
+    @property
+    def pipelining(self) -> bool:
+        """The server takes several commands at once (RFC 2920)."""
+        return bool(self._socket.has_extn("pipelining"))
 
-        Args:
-            sender: The envelope's sender, which gets bounces.
-            address: The recipient's address, in ASCII.
-            mail: The whole mail, 7-bit, with CR LF line ends and doubled leading dots (RFC 5321, section 4.5.2).
+    @property
+    def takes_size(self) -> bool:
+        """The server wants to know the size of a mail in advance (RFC 1870)."""
+        return bool(self._socket.has_extn("size"))
+
+    @property
+    def quiet(self) -> bool:
+        """The server has sent nothing that was not read yet: no farewell, and no end of the connection."""
+        sock = self._socket.sock
+        if sock is None:  # smtplib has closed it
+            return False
+        try:
+            sock.settimeout(0)  # each next call sets it again
+            # A byte that is read here is lost, and so is the session: nothing was to be answered.
+            sock.recv(1, *() if isinstance(sock, ssl.SSLSocket) else (socket.MSG_PEEK,))
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return True
+        except OSError:
+            return False
+        return False
+
+    def write(self, content: bytes) -> None:
+        """Send commands, or a mail.
 
         Raises:
-            SessionLost: No such reply came. The session is closed.
-            JournalError: The lease has expired. The mail was not sent, and the session is closed.
+            OSError: The connection is lost, or the server reads too slowly.
         """
-        smtp, begun = self._socket, False
-        private = Private(names=(sender, self.user or ""), address=address, password=self.password or "")
-        options = [f"size={len(mail)}"] if smtp.has_extn("size") else []
-        try:
-            reply = Reply.of("sender", *smtp.mail(sender, options), private=private)
-            if reply.number == 250:
-                reply = Reply.of("recipient", *smtp.rcpt(address), private=private)
-            if reply.to == "recipient" and reply.number in {250, 251, 252}:
-                reply = Reply.of("content", *smtp.docmd("DATA"), private=private)
-            if reply.to == "content" and reply.number == 354:
-                before_publishing()
-                begun = True  # from here on only the reply decides
-                smtp.send(mail + b".\r\n")
-                reply = Reply.of("content", *smtp.getreply(), private=private)
-                if not (reply.accepted or reply.for_now or reply.final):
-                    raise SMTPException
-            elif reply.number != _CLOSING:
-                self._reset(reply)
-        except JournalError:  # the lease is over
-            self.drop()
-            raise
-        except OSError as error:  # SMTPException is one
-            self.drop()
-            raise SessionLost(in_doubt=begun, silent=timed_out(error)) from None
-        if reply.number == _CLOSING:  # also after the mail: it was not accepted
-            self.drop()
-            raise SessionLost(in_doubt=False)
+        self._socket.send(content)
+
+    def read(self) -> tuple[int, bytes]:
+        """Read the next reply: its code, and its text.
+
+        Raises:
+            OSError: The connection is lost, or the reply cannot be read or comes too late.
+        """
+        reply: tuple[int, bytes] = self._socket.getreply()
         return reply
+
+    def private(self, sender: str, address: str) -> Private:
+        """Return what a reply to a mail must not show."""
+        return Private(names=(sender, self.user or ""), address=address, password=self.password or "")
 
     def noop(self) -> None:
         """Check the session.
@@ -248,68 +252,3 @@ class SmtpSession(AppriseSMTPController):
         smtp, self._socket = self._socket, None
         if smtp is not None:
             smtp.close()
-
-    def _reset(self, reply: Reply) -> None:
-        """Reset a transaction that the server refused, so that the next can begin."""
-        if not (reply.for_now or reply.final):
-            raise SMTPException
-        with suppress(OSError):
-            number, _ = self._socket.rset()
-            if number == 250:
-                return
-        self.drop()  # the next mail gets a new session
-
-
-class Connection:
-    """A series of sessions, with a new one whenever the server ends the last.
-
-    Args:
-        connect: Opens a session.
-        sender: The envelope's sender.
-    """
-
-    def __init__(self, connect: Callable[[], SmtpSession], sender: str) -> None:
-        self._connect = connect
-        self._sender = sender
-        self._session: SmtpSession | None = None
-        self._lost = 0
-        self._silent = False  # the last session was lost to a timeout
-
-    def deliver(self, address: str, mail: bytes) -> Reply | None:
-        """Send one mail, in a new session if the old one has ended.
-
-        Returns:
-            The reply that decides about the mail, or `None` if the session ended after it was sent.
-
-        Raises:
-            ChannelError: No session can be opened, or a second one ended without any reply to a mail.
-        """
-        while True:
-            if self._lost == _MAX_LOST:
-                error = Unavailable("The mail server ends every session.", remedy="It will be tried again.")
-                raise silent() if self._silent else error
-            used = self._session is not None and self._session.alive
-            if self._session is None or not used:
-                self._session = self._connect()
-            try:
-                reply = self._session.deliver(self._sender, address, mail)
-            except SessionLost as lost:
-                self._lost += 1
-                self._silent = lost.silent
-                if lost.in_doubt:
-                    return None
-                continue
-            self._lost = 0
-            if not (used and reply.session_spent):  # the reply of a new session is final
-                return reply
-            self._session.quit()
-
-    def hang_up(self) -> None:
-        """Close the session without waiting for a reply. The next mail opens another."""
-        if self._session is not None:
-            self._session.drop()
-
-    def close(self) -> None:
-        """End the session politely."""
-        if self._session is not None:
-            self._session.quit()

@@ -19,11 +19,12 @@ from policenotify.channel import (
     SupportsEdit,
     SupportsLookup,
 )
-from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
+from policenotify.errors import Blocked, ChannelError, LostLease, Refused, Unavailable, Unconfirmed
 from policenotify.testing.contract import texts
 from policenotify.testing.contract.case import SLOTS, ContractCase, requires
 from policenotify.testing.contract.fixtures import BulkFixture, Call, Fault, NetworkFixture
 from policenotify.testing.contract.texts import PEOPLE, send_post
+from policenotify.transport import publishing_under
 
 _ERRORS: Final[dict[Fault, type[ChannelError]]] = {
     Fault.REFUSED: Refused,
@@ -288,6 +289,43 @@ class CapabilityContract(ContractCase):
             keys = [each.key for each in sender.send_each(request, iter(people))]
             assert sorted(keys) == sorted(person.key for person in people), f"For {people} it reported on {keys}."
         self._assert_received(network, *PEOPLE)
+
+    @requires("looks_ahead")
+    def test_recipient_is_named_before_it_is_sent_to(self, channel: Channel, network: BulkFixture) -> None:
+        """`before_publishing` gets each recipient's key right before this person's copy becomes visible."""
+        named: list[str] = []
+
+        def allow(recipient: str) -> None:
+            shown = len(network.visible_posts)
+            assert shown <= len(named), (
+                f"{shown} copies are visible, but before_publishing was called {len(named)} times."
+            )
+            named.append(recipient)
+
+        with publishing_under(allow):
+            self._send_each(channel, self.request(channel))
+        keys = [person.key for person in PEOPLE]
+        assert named == keys, f"before_publishing must get the key of each recipient once; it got {named}."
+        self._assert_received(network, *PEOPLE)
+
+    @requires("looks_ahead")
+    def test_recipient_that_is_not_allowed_is_not_sent_to(self, channel: Channel, network: BulkFixture) -> None:
+        """An error of `before_publishing` passes, and no further copy becomes visible."""
+        left = iter(PEOPLE[:1])
+
+        def allow(_recipient: str) -> None:
+            if next(left, None) is None:
+                raise LostLease("The lease is over.")
+
+        request = self.request(channel)
+        with publishing_under(allow):
+            try:
+                list(cast("SupportsBulkSend", channel).send_each(request, iter(PEOPLE)))
+            except LostLease:
+                pass
+            else:
+                raise AssertionError("Let the error of before_publishing pass.")
+        self._assert_received(network, PEOPLE[0])
 
     def _send_each(self, channel: Channel, request: Request) -> dict[str, str]:
         outcomes: list[RecipientOutcome] = list(cast("SupportsBulkSend", channel).send_each(request, PEOPLE))

@@ -292,9 +292,9 @@ def test_an_unmailable_address_is_refused_without_being_repeated(address: str) -
 
 def head_of(recipient: Recipient, thread: tuple[str, ...] = (), unsubscribe: str = "") -> EmailMessage:
     return parsed(
-        mime.personal_head(
-            recipient, "ana@c.example", key=KEY, thread=thread, domain="police.example", unsubscribe=unsubscribe
-        )
+        mime.PersonalHead(key=KEY, thread=thread, domain="police.example", unsubscribe=unsubscribe)
+        .of(recipient, "ana@c.example")
+        .decode()
     )
 
 
@@ -311,8 +311,9 @@ def test_the_personal_head_threads_the_incident_for_each_person() -> None:
     assert len(references) == 5
     assert later["In-Reply-To"] == references[-1]
     assert references[0].startswith("<" + "f" * 32)
-    raw = mime.personal_head(ana, "a@b.example", key=KEY, thread=earlier * 30, domain="police.example", unsubscribe="")
-    assert max(line.count("@") for line in raw.split("\r\n")) == 1  # folded: an id in each line
+    head = mime.PersonalHead(key=KEY, thread=earlier * 30, domain="police.example", unsubscribe="")
+    raw = head.of(ana, "a@b.example")
+    assert max(line.count(b"@") for line in raw.split(b"\r\n")) == 1  # folded: an id in each line
 
 
 def test_the_way_out_is_each_persons_own() -> None:
