@@ -6,6 +6,7 @@ Servers write them in many ways, so what is not understood is `OTHER`, and nothi
 from __future__ import annotations
 
 import re
+from binascii import a2b_base64, a2b_qp
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes
@@ -23,6 +24,7 @@ MOST_BYTES: Final = 1_000_000
 _MOST_TEXT: Final = 8_000  # characters of a report in words, which quotes the mail at its end
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)")  # RFC 3463, section 2
 _REPLY = re.compile(r"(?<![\d.-])([45])\d\d[ -]")  # of SMTP, in a text without a status
+_EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
 _WITHOUT_DETAIL: Final = frozenset({"5.0.0", "5.5.0", "4.0.0"})  # Exim and Outlook.com give the real one in words
 _UNAVAILABLE: Final = "mailbox unavailable"  # with 5.5.0, Outlook.com's words for an address that does not exist
 _NOT_THE_PERSON: Final = frozenset("67")  # RFC 3463, section 2: the content, or a policy of the server
@@ -116,13 +118,17 @@ def _parts(message: Message) -> Iterator[Message]:
 
 
 def _blocks(part: Message) -> Iterator[Message]:
-    """Yield the groups of fields of a machine-readable part."""
+    """Yield the groups of fields of a machine-readable part, which RFC 6533 allows to be encoded."""
     payload: Any = part.get_payload()
-    if isinstance(payload, list):
+    encoding = str(part.get("Content-Transfer-Encoding", "")).strip().lower()
+    coded = encoding in {"base64", "quoted-printable"}
+    if part.get_content_type() == "message/delivery-status" and not coded:  # the parser splits this one
         yield from payload
-    else:  # an encoding that the parser does not open (RFC 6533 allows it)
-        content: Any = part.get_payload(decode=True) or b""
-        yield from (message_from_bytes(block, policy=compat32) for block in re.split(rb"\r?\n\r?\n", content))
+        return
+    raw = b"".join(each.as_bytes() for each in payload).strip()
+    if coded:
+        raw = a2b_base64(raw) if encoding == "base64" else a2b_qp(raw)
+    yield from (message_from_bytes(block, policy=compat32) for block in _EMPTY_LINE.split(raw))
 
 
 def _delivery_status(part: Message) -> tuple[ReportKind, str]:
@@ -190,8 +196,8 @@ def _addresses(message: Message) -> Iterator[str]:
             for block in _blocks(part):
                 yield from _in_headers(block, _RETURN)
         elif part.get_content_type() == "message/rfc822":
-            for original in _blocks(part):
-                yield from _in_headers(original, _RETURN)
+            original: Any = part.get_payload()
+            yield from _in_headers(original[0], _RETURN)
         elif part.get_content_type() == "text/rfc822-headers":
             content: Any = part.get_payload(decode=True) or b""
             yield from _in_headers(message_from_bytes(content, policy=compat32), _RETURN)
