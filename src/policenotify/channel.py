@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Generic, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
+from policenotify.audiences.model import Audience
 from policenotify.errors import printable
 from policenotify.model.cap import Severity
 from policenotify.model.post import Body, Digest, Operation, Picture, Post, PostRef, Request, Span, page_url
@@ -417,7 +418,7 @@ class ChannelConfig:
         hashtags: Where hashtags of category and place stand, if the network has any: `inline` in the text, or `last`,
             behind it, where they do not interrupt a screen reader.
         discovers_capabilities: Facts in its state store refine its capabilities.
-        recipients: Returns the addresses of its present recipients.
+        audiences: Whom its posts go to, on a network with recipients. They are read after a message was published.
         rate: Its limit, for all processes of the installation together. Each attempt to post, edit or delete counts,
             and with recipients each person. More severe messages go first.
         problem: Why it cannot be used now, such as a wrong option or an unreadable secret. Such a channel has no
@@ -440,7 +441,7 @@ class ChannelConfig:
     mentions: frozenset[str] = frozenset()
     hashtags: Literal["inline", "last"] = "inline"
     discovers_capabilities: bool = False
-    recipients: Callable[[], Iterable[str]] | None = field(default=None, repr=False)
+    audiences: tuple[Audience, ...] = field(default=(), repr=False)
     rate: Rate | None = None
     problem: str = ""
 

@@ -1,14 +1,3 @@
-CREATE TABLE pn_address (
-    key VARCHAR(64) NOT NULL,
-    key_version INTEGER NOT NULL,
-    sealed BYTEA NOT NULL,
-    stored_at BIGINT NOT NULL,
-    suppression VARCHAR(64),
-    PRIMARY KEY (key)
-);
-
-CREATE INDEX ix_pn_address_stored_at ON pn_address (stored_at);
-
 CREATE TABLE pn_blob (
     digest VARCHAR(64) NOT NULL,
     media_type VARCHAR(64) NOT NULL,
@@ -88,6 +77,19 @@ CREATE TABLE pn_meta (
     value TEXT NOT NULL,
     PRIMARY KEY (name)
 );
+
+CREATE TABLE pn_person (
+    id BIGSERIAL NOT NULL,
+    key VARCHAR(32) NOT NULL,
+    key_version INTEGER NOT NULL,
+    sealed BYTEA,
+    stored_at BIGINT NOT NULL,
+    suppression VARCHAR(64),
+    PRIMARY KEY (id),
+    UNIQUE (key)
+);
+
+CREATE INDEX pn_person_stored ON pn_person (stored_at) WHERE sealed IS NOT NULL;
 
 CREATE TABLE pn_runner (
     owner TEXT NOT NULL,
@@ -243,22 +245,55 @@ CREATE TABLE pn_attempt (
     FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
 );
 
+CREATE TABLE pn_expansion (
+    delivery BIGINT NOT NULL,
+    audience INTEGER NOT NULL,
+    position BIGINT DEFAULT 0 NOT NULL,
+    revision TEXT DEFAULT '' NOT NULL,
+    expanded BOOLEAN NOT NULL,
+    pages INTEGER DEFAULT 0 NOT NULL,
+    wrong INTEGER DEFAULT 0 NOT NULL,
+    wrong_lines TEXT DEFAULT '' NOT NULL,
+    PRIMARY KEY (delivery),
+    FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
+);
+
+CREATE TABLE pn_page (
+    delivery BIGINT NOT NULL,
+    number INTEGER NOT NULL,
+    state VARCHAR(12) NOT NULL,
+    filled BOOLEAN NOT NULL,
+    attempt INTEGER DEFAULT 0 NOT NULL,
+    not_before BIGINT NOT NULL,
+    backoff BIGINT DEFAULT 0 NOT NULL,
+    owner TEXT,
+    lease_until BIGINT,
+    held INTEGER DEFAULT 0 NOT NULL,
+    PRIMARY KEY (delivery, number),
+    FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
+);
+
+CREATE INDEX pn_page_held ON pn_page (delivery) WHERE held > 0;
+
+CREATE INDEX pn_page_state ON pn_page (state);
+
 CREATE TABLE pn_recipient (
     delivery BIGINT NOT NULL,
-    key VARCHAR(64) NOT NULL,
+    page INTEGER NOT NULL,
+    person BIGINT NOT NULL,
     state VARCHAR(12) NOT NULL,
     in_doubt BOOLEAN NOT NULL,
     attempts INTEGER NOT NULL,
     reason TEXT NOT NULL,
     code TEXT NOT NULL,
     gone INTEGER DEFAULT 0 NOT NULL,
-    PRIMARY KEY (delivery, key),
-    FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
-);
+    PRIMARY KEY (delivery, page, person),
+    FOREIGN KEY(delivery) REFERENCES pn_delivery (id),
+    FOREIGN KEY(person) REFERENCES pn_person (id)
+)
+ WITH (fillfactor = 70);
 
-CREATE INDEX pn_recipient_held ON pn_recipient (delivery) WHERE state = 'held';
-
-CREATE INDEX pn_recipient_state ON pn_recipient (delivery, state, key);
+CREATE UNIQUE INDEX pn_recipient_person ON pn_recipient (person, delivery);
 
 CREATE TABLE pn_report (
     delivery BIGINT NOT NULL,

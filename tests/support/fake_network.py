@@ -37,6 +37,7 @@ from policenotify.model.message import Message
 from policenotify.model.receipt import Publication, Receipt
 from policenotify.testing.fakes import FakeClock
 from policenotify.text import Budget
+from tests.support.journal import filled
 
 LEASE = timedelta(minutes=2)
 PLAIN = Capabilities(budget=Budget(300))
@@ -191,6 +192,7 @@ class Book:
         self.path = folder / "journal.db"
         self.journal = open_journal(f"sqlite:///{self.path}{query}", keys=self.keys, clock=self.clock, create=True)
         self._texts = itertools.count(1)
+        self.lists: dict[str, tuple[str, ...]] = {}
         self._owners = itertools.count(1)
 
     def pass_by(self, seconds: float) -> None:
@@ -213,6 +215,7 @@ class Book:
     ) -> str:
         number, at = next(self._texts), self.clock.now()
         publication = f"{number:04d}{secrets.token_hex(11)}"
+        self.lists[publication] = tuple(people or ())
         before = self.journal.incidents.history(incident).entries if incident else ()
         stage = Stage.STANDALONE if incident is None else Stage.UPDATE if before else Stage.OPENING
         message = Message(
@@ -252,7 +255,7 @@ class Book:
                 not_after=at + lives if lives else None,
                 posts=() if wordless else tuple(posts),
                 targets=tuple(post.target for post in posts) if wordless else (),
-                recipients={} if people is None else {channel: tuple(people) for channel in channels},
+                with_recipients=frozenset(() if people is None else channels),
                 pictures=tuple(pictures) if keeps_pictures else (),
             )
         )
@@ -266,4 +269,11 @@ class Book:
         return self.publication(publication).on(channel)
 
     def claim(self, channel: str = "sky", lease: timedelta = LEASE) -> ClaimedDelivery | None:
-        return self.journal.deliveries.claim(channel, f"test/-/-/{next(self._owners)}", lease=lease)
+        while claimed := self.journal.deliveries.claim(channel, f"test/-/-/{next(self._owners)}", lease=lease):
+            if claimed.filled or (claimed := self.fill(claimed)):
+                return claimed
+        return None
+
+    def fill(self, claimed: ClaimedDelivery) -> ClaimedDelivery | None:
+        """Store the people of a page, from the list that was given to `publish`."""
+        return filled(self.journal, claimed, self.lists[claimed.publication])

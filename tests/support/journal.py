@@ -14,7 +14,20 @@ from typing import Any, Literal
 
 from sqlalchemy import event, insert, select
 
-from policenotify.channel import Operation, Picture, Post, PostRef, Recipient, RecipientOutcome, Request
+from policenotify.audiences.addresses import AddressList
+from policenotify.channel import (
+    Capabilities,
+    ChannelConfig,
+    Operation,
+    Picture,
+    Post,
+    PostRef,
+    Recipient,
+    RecipientOutcome,
+    Request,
+)
+from policenotify.delivery.attempt import backoff
+from policenotify.delivery.audience_reader import AudienceReader, PageFiller
 from policenotify.findings import Finding
 from policenotify.journal import open_journal
 from policenotify.journal.database import schema
@@ -29,6 +42,7 @@ from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage, next_
 from policenotify.model.message import Message
 from policenotify.model.rate import Rate
 from policenotify.testing.fakes import FakeClock
+from policenotify.text import Budget
 from tests.support.postgresql import APPLICATION, USER
 
 ACCOUNT = "police34.example"
@@ -44,6 +58,31 @@ def _only_added(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> 
     assert not _written_over.match(statement), statement
 
 
+def filled(
+    journal: Journal, claimed: ClaimedDelivery, people: Sequence[str], siblings: Sequence[str] = ()
+) -> ClaimedDelivery | None:
+    """Store the people of a page, as a worker does before it sends."""
+    audience = AddressList(name="list", read=lambda: people)
+    filler = PageFiller(
+        journal=journal,
+        config=ChannelConfig(
+            name=claimed.channel,
+            network="scripted",
+            account=claimed.account,
+            capabilities=Capabilities(budget=Budget(1_000), recipients=True),
+            open=lambda _clock, _store: None,  # type: ignore[arg-type,return-value]  # it is not opened
+            audiences=(audience,),
+            retired=True,
+        ),
+        siblings=siblings,
+        reader=AudienceReader(),
+        lease=LEASE,
+        backoff=backoff,
+        may_go_on=lambda: True,
+    )
+    return filler.fill(claimed)
+
+
 class Desk:
     """One installation with a journal in *folder*, or at *url*. Its clock moves only when set."""
 
@@ -57,6 +96,7 @@ class Desk:
         self.journal: Journal = open_journal(self.url, keys=keys, clock=clock, create=True)
         event.listen(self.journal._engine, "before_cursor_execute", _only_added)
         self._ids = itertools.count(first)
+        self.lists: dict[tuple[str, str], tuple[str, ...]] = {}
 
     def change_directly(self, script: str) -> None:
         """Change the database behind the journal's back, as the owner of its tables."""
@@ -90,6 +130,7 @@ class Desk:
         **fields: Any,
     ) -> NewPublication:
         at, publication = self.clock.now(), f"{next(self._ids):026d}"
+        self.lists.update({(publication, channel): tuple(mass) for channel, mass in (people or {}).items()})
         incident = None if stage is Stage.STANDALONE else incident
         message = Message(
             category="traffic_accident",
@@ -144,10 +185,17 @@ class Desk:
             rules={"fr": "1"},
             posts=() if skip else tuple(posts),
             targets=tuple(replace(post.target, skip=skip) for post in posts) if skip else (),
-            recipients={channel: tuple(mass) for channel, mass in (people or {}).items()},
+            with_recipients=frozenset(people or ()),
             pictures=pictures,
             skips_without_opening=frozenset(skips),
         )
+
+    def expand(self, channel: str = "mail") -> bool:
+        """Store the people of the channel's next delivery, and send to nobody. Return whether there are any."""
+        claimed = self.claim(channel)
+        if claimed is not None:
+            self.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.WAITING))
+        return claimed is not None
 
     def publish(self, *args: Any, **kwargs: Any) -> str:
         return self.journal.publications.add(self.draft(*args, **kwargs))
@@ -157,7 +205,14 @@ class Desk:
     def claim(
         self, channel: str = "sky", owner: str = "runner A", *, severe_only: bool = False, rate: Rate | None = None
     ) -> ClaimedDelivery | None:
-        return self.journal.deliveries.claim(channel, owner, lease=LEASE, severe_only=severe_only, rate=rate)
+        while claimed := self.journal.deliveries.claim(channel, owner, lease=LEASE, severe_only=severe_only, rate=rate):
+            if claimed.filled or (claimed := self.fill(claimed)):
+                return claimed
+        return None
+
+    def fill(self, claimed: ClaimedDelivery) -> ClaimedDelivery | None:
+        """Store the people of a page, from the list that was given to `publish`."""
+        return filled(self.journal, claimed, self.lists.get((claimed.publication, claimed.channel), ()))
 
     def take(self, channel: str = "sky", owner: str = "runner A") -> ClaimedDelivery:
         claimed = self.claim(channel, owner)
@@ -214,7 +269,7 @@ class Desk:
         again = self.clock.now() + timedelta(seconds=30)
         ref = PostRef(account=ACCOUNT, id="0" * 64)
         self.journal.deliveries.record_result(
-            claimed, AttemptResult(outcome=Outcome.WAITING, not_before=again, ref=ref)
+            claimed, AttemptResult(outcome=Outcome.WAITING, not_before=again, ref=ref, of_people=True)
         )
         return written
 
@@ -238,7 +293,8 @@ class Desk:
         query = (
             select(person.c.state)
             .join(one, one.c.id == person.c.delivery)
-            .where(one.c.publication == publication, person.c.key == recipient_key(self.keys, address))
+            .join(schema.person, schema.person.c.id == person.c.person)
+            .where(one.c.publication == publication, schema.person.c.key == recipient_key(self.keys, address))
         )
         with self.journal.read() as connection:
             state = connection.execute(query).scalar()

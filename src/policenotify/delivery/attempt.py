@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -22,7 +22,9 @@ from policenotify.channel import (
     SupportsLookup,
     SupportsSend,
 )
-from policenotify.delivery.bulk_send import BulkSend, Lease
+from policenotify.delivery.audience_reader import AudienceReader, PageFiller
+from policenotify.delivery.bulk_attempt import BulkAttempt, limited, log_outcome, waiting
+from policenotify.delivery.bulk_send import Lease
 from policenotify.errors import (
     Blocked,
     ChannelError,
@@ -34,7 +36,7 @@ from policenotify.errors import (
     Unavailable,
     Unconfirmed,
 )
-from policenotify.journal.records import AttemptResult, ClaimedDelivery, moment
+from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.model.history import Outcome
 from policenotify.model.rate import RateReached
 from policenotify.transport import publishing_under
@@ -44,9 +46,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("policenotify")
 _Kind = TypeVar("_Kind")
-
-CHUNK = 25
-"""Recipients marked for an attempt at once. After a power cut at most so many are in doubt."""
 
 _MOST_REQUESTS = 3  # after the first; a network that refuses these too refuses the content
 _PUBLISH_AGAIN = "If it is still true, publish it again with another key."
@@ -63,11 +62,6 @@ def backoff(before: timedelta) -> timedelta:
     return min(max(before * 1.5, _SHORTEST_BACKOFF), _LONGEST_BACKOFF)
 
 
-def waiting(claimed: ClaimedDelivery, **result: Any) -> AttemptResult:  # noqa: ANN401 - the fields of AttemptResult
-    """Return the result of a delivery that still waits, in doubt if it already was."""
-    return AttemptResult(outcome=Outcome.UNCONFIRMED if claimed.in_doubt else Outcome.WAITING, **result)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryAttempt:
     """Makes attempts of the deliveries of one channel.
@@ -76,6 +70,8 @@ class DeliveryAttempt:
         lease: How long a delivery is held after an attempt has begun, and after each recipient.
         backoff: Returns the wait after a failure, from the wait after the failure before it.
         may_go_on: Returns whether a bulk send may ask for another recipient.
+        siblings: The channels of the same network. A person gets a publication from one of them only.
+        reader: Reads the people of deliveries. It belongs to one thread.
     """
 
     journal: Journal
@@ -85,6 +81,8 @@ class DeliveryAttempt:
     lease: timedelta
     backoff: Callable[[timedelta], timedelta] = backoff
     may_go_on: Callable[[], bool] = lambda: True
+    siblings: Collection[str] = ()
+    reader: AudienceReader = field(default_factory=AudienceReader)
 
     def run(self, claimed: ClaimedDelivery) -> None:
         """Make one attempt.
@@ -106,6 +104,11 @@ class DeliveryAttempt:
                 self._store(claimed, reconciled)
                 return
             claimed = reconciled
+        if not claimed.filled:
+            filled = self._filler().fill(claimed)
+            if filled is None:
+                return
+            claimed = filled
         request = claimed.request
         if request is None:
             claimed = self._choose_wording(claimed)
@@ -117,8 +120,19 @@ class DeliveryAttempt:
                 return
         self._begin(claimed, request)
 
+    def _filler(self) -> PageFiller:
+        return PageFiller(
+            journal=self.journal,
+            config=self.config,
+            siblings=self.siblings,
+            reader=self.reader,
+            lease=self.lease,
+            backoff=self.backoff,
+            may_go_on=self.may_go_on,
+        )
+
     def _store(self, claimed: ClaimedDelivery, result: AttemptResult) -> None:
-        _log_outcome(claimed, result.code, self.journal.deliveries.record_result(claimed, result))
+        log_outcome(claimed, result.code, self.journal.deliveries.record_result(claimed, result))
 
     # --- whether this channel can send it
 
@@ -255,9 +269,9 @@ class DeliveryAttempt:
                     claimed, request, claimed.wording, lease=self.lease, rate=self.config.rate
                 )
                 if begun.has_recipients:
-                    recipients = self._next_recipients(begun)
+                    recipients = self._bulk().next_recipients(begun)
         except RateReached as reached:
-            self._store(claimed, self._limited(reached, claimed))
+            self._store(claimed, limited(self.config.name, reached, claimed))
             return
         except PublishingStopped as stop:
             self._store(claimed, waiting(claimed, reason=str(stop)))
@@ -267,7 +281,7 @@ class DeliveryAttempt:
         begun = replace(begun, in_doubt=claimed.in_doubt, last_tried_at=before.last_tried_at)
         lease = Lease(journal=self.journal, claimed=begun, clock=self.clock, length=self.lease, renewed_at=at)
         if begun.has_recipients:
-            self._send_bulk(lease, request, recipients)
+            self._bulk().send(lease, begun.request or request, recipients)
         else:
             self._store(begun, self._send(lease, request))
 
@@ -292,9 +306,18 @@ class DeliveryAttempt:
         reason = "The sending process was halted for too long; this attempt sent nothing."
         return waiting(claimed, not_before=self.journal.now(), backoff=claimed.backoff, reason=reason)
 
-    def _limited(self, reached: RateReached, claimed: ClaimedDelivery) -> AttemptResult:
-        reason = f"{self.config.name!r} has reached its rate. The delivery goes on when the rate allows."
-        return waiting(claimed, not_before=moment(reached.at), backoff=claimed.backoff, reason=reason)
+    def _bulk(self) -> BulkAttempt:
+        return BulkAttempt(
+            journal=self.journal,
+            channel=cast("SupportsBulkSend", self.channel),  # `_mismatch_reason` has checked it
+            config=self.config,
+            clock=self.clock,
+            lease=self.lease,
+            backoff=self.backoff,
+            may_go_on=self.may_go_on,
+            hold_doubt=self._hold_policy,
+            failed=self._failed,
+        )
 
     # --- failures
 
@@ -387,80 +410,6 @@ class DeliveryAttempt:
         if error.fallback is not None and claimed.wording == "reply":
             return replace(result, standalone=True)
         return replace(result, outcome=Outcome.REFUSED, not_before=None)
-
-    # --- many recipients
-
-    def _next_recipients(self, claimed: ClaimedDelivery) -> tuple[Recipient, ...]:
-        hold = self._hold_policy(claimed)
-        return self.journal.deliveries.next_recipients(claimed, CHUNK, hold_doubt=hold, rate=self.config.rate)
-
-    def _send_bulk(self, lease: Lease, request: Request, recipients: tuple[Recipient, ...]) -> None:
-        """Send to these recipients and the others, as long as the bulk send may go on."""
-        claimed, hold = lease.claimed, self._hold_policy(lease.claimed)
-        ref = PostRef(account=request.account, id=request.key)
-        while True:
-            bulk = BulkSend(
-                journal=self.journal,
-                lease=lease,
-                rate=self.config.rate,
-                hold_doubt=hold,
-                may_go_on=self.may_go_on,
-                left=list(recipients),
-            )
-            failure = bulk.run(cast("SupportsBulkSend", self.channel), request)  # `_mismatch_reason` has checked it
-            at = self.clock.monotonic()
-            if any(outcome.outcome == "posted" for outcome in bulk.outcomes.values()):
-                claimed = replace(claimed, backoff=timedelta(0))  # it does not fail: the next wait is a short one
-            with self.journal.transaction():
-                outcomes = tuple(bulk.unstored.values())
-                fault = self.journal.deliveries.record_recipients(claimed, outcomes, hold_doubt=hold, lease=self.lease)
-                failure = fault or failure
-                if failure or bulk.cut or not self.may_go_on():
-                    break
-                recipients, counts = self._next_or_settled(claimed, ref)
-            lease.renewed_at = at
-            if not recipients:
-                _log_outcome(claimed, "", counts)
-                return
-        if failure:
-            result = self._failed(failure, claimed)
-        elif bulk.reached:
-            result = self._limited(bulk.reached, claimed)
-        else:
-            reason = "It was interrupted between two people. The others get it when the delivery goes on."
-            result = AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now(), reason=reason)
-        self._store(claimed, replace(result, ref=ref))
-
-    def _next_or_settled(
-        self, claimed: ClaimedDelivery, ref: PostRef
-    ) -> tuple[tuple[Recipient, ...], Mapping[Outcome, int]]:
-        """Return the next recipients, or settle the delivery and count its outcomes."""
-        wait = self.backoff(claimed.backoff)  # of recipients who still wait, by their own answers
-        result = AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now() + wait, backoff=wait)
-        try:
-            if recipients := self._next_recipients(claimed):
-                return recipients, {}
-        except RateReached as reached:
-            result = self._limited(reached, claimed)
-        return (), self.journal.deliveries.record_result(claimed, replace(result, ref=ref))
-
-
-def _log_outcome(claimed: ClaimedDelivery, code: str, counts: Mapping[Outcome, int]) -> None:
-    """Log the outcome of a delivery, without text and recipients, once nothing of it waits."""
-    if any(counts.get(outcome) for outcome in (Outcome.WAITING, Outcome.UNCONFIRMED, Outcome.SENDING)):
-        return
-    shown = ", ".join(
-        f"{count} {outcome}" if claimed.has_recipients else outcome for outcome, count in counts.items() if count
-    )
-    _log.log(
-        logging.WARNING if counts.get(Outcome.REFUSED) or counts.get(Outcome.HELD) else logging.INFO,
-        "Channel %s: publication %s, delivery %s: %s%s",
-        claimed.channel,
-        claimed.publication,
-        claimed.id,
-        shown,
-        f" [{code}]" if code else "",
-    )
 
 
 def _without_side_effects(error: Exception, reason: str) -> ChannelError:

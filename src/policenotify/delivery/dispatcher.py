@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from policenotify.channel import Channel, ChannelConfig, Clock
-from policenotify.delivery.attempt import DeliveryAttempt, backoff, waiting
+from policenotify.delivery.attempt import DeliveryAttempt, backoff
+from policenotify.delivery.audience_reader import AudienceReader
+from policenotify.delivery.bulk_attempt import waiting
 from policenotify.errors import Blocked, JournalError, JournalTakenAway, LostLease, PolicenotifyError
 from policenotify.journal.leases import this_process
 from policenotify.journal.records import LEASE, ClaimedDelivery
@@ -312,6 +314,8 @@ class Dispatcher:
         config = self.channels[worker.channel]
         channel: Channel | None = None
         owner = f"{this_process()}/{uuid4().hex[:8]}"
+        siblings = {name for name, other in self.channels.items() if other.network == config.network}
+        reader = AudienceReader()
         try:
             while self._goes_on(worker) and (self._bulk_has_time() or not config.capabilities.recipients):
                 worker.requested.clear()
@@ -335,6 +339,8 @@ class Dispatcher:
                     lease=self.lease,
                     backoff=self.backoff,
                     may_go_on=partial(self._bulk_may_go_on, worker),
+                    siblings=siblings,
+                    reader=reader,
                 ).run(claimed)
                 worker.sign_of_life(self.clock, busy=False)
                 worker.publication, worker.bulk = None, False

@@ -24,14 +24,14 @@ from sqlalchemy import (
 
 from policenotify.channel import PostRef, Recipient, RecipientOutcome, Request
 from policenotify.errors import Blocked
-from policenotify.journal import clock_change, meta, queue, results
+from policenotify.journal import clock_change, expansion, meta, page_results, queue, results
 from policenotify.journal.audit import posts_of, record_delivery
 from policenotify.journal.authentication import delivery_mac, is_authentic
 from policenotify.journal.channels import free_slots, take_slot
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.publications import delivery_columns, store_recipients_of
-from policenotify.journal.recipients import start_recipient, store_addresses, take_recipients
+from policenotify.journal.publications import delivery_columns, start_expansions
+from policenotify.journal.recipients import SealedPeople, seal_people, start_recipient, take_recipients
 from policenotify.journal.records import (
     LEASE,
     AttemptResult,
@@ -212,13 +212,59 @@ class Deliveries:
             known = frozenset(PostRef.read(ref).id for ref in connection.execute(query).scalars())
         return known if post is None else known & {post}
 
+    # --- the people of a delivery
+
+    def expansion(self, claimed: ClaimedDelivery) -> expansion.Expansion:
+        """Return how far the people of a delivery are stored."""
+        with self._journal.read() as connection:
+            return expansion.read_expansion(connection, claimed)
+
+    def seal_people(self, addresses: Iterable[str]) -> SealedPeople:
+        """Compute the keys of some people, and encrypt the addresses that are not stored yet."""
+        with self._journal.read() as connection:
+            return seal_people(connection, self._journal.keys, addresses)
+
+    def store_earlier(self, claimed: ClaimedDelivery, siblings: Collection[str], *, lease: timedelta) -> int:
+        """Store some people who got an earlier delivery; see [`store_earlier`][policenotify.journal.expansion].
+
+        Args:
+            claimed: The delivery, with an empty page.
+            siblings: The channels of the same network. A person is taken by one of them.
+            lease: How long the page is held from now on.
+
+        Returns:
+            How many people of the page wait.
+        """
+        with self._journal.write(durable=False) as connection:
+            at = microseconds(self._journal.now())
+            return expansion.store_earlier(connection, claimed, siblings, at=at, lease=lease)
+
+    def store_page(
+        self, claimed: ClaimedDelivery, page: expansion.PageOfPeople, siblings: Collection[str], *, lease: timedelta
+    ) -> int:
+        """Store people of the audiences in a page, and move the cursor behind them. Return how many of it wait."""
+        with self._journal.write(durable=False) as connection:
+            at = microseconds(self._journal.now())
+            return expansion.store_page(connection, claimed, page, siblings, at=at, lease=lease)
+
+    def close_page(self, claimed: ClaimedDelivery) -> bool:
+        """Release a page in which nobody waits. Return whether the delivery is settled with it."""
+        with self._journal.write() as connection:
+            return expansion.close_page(connection, claimed, microseconds(self._journal.now()))
+
+    def delay(self, claimed: ClaimedDelivery, reason: str, remedy: str, *, wait: timedelta) -> None:
+        """Release a page whose people could not be read. The delivery waits that long, for the reason given."""
+        with self._journal.write() as connection:
+            at = microseconds(self._journal.now()) + span(wait)
+            expansion.delay(connection, claimed, reason, remedy, not_before=at, backoff=span(wait))
+
     # --- results
 
     def record_result(self, claimed: ClaimedDelivery, result: AttemptResult) -> Mapping[Outcome, int]:
-        """Record the result of an attempt. With recipients it applies to those that still wait.
+        """Record the result of an attempt. With recipients it applies to those of the page that still wait.
 
         Returns:
-            How many posts, or recipients, have which outcome now.
+            How many posts, or recipients, have which outcome now. Empty for a page of a delivery that is not settled.
         """
         with self._journal.write() as connection:
             steps = clock_change.total(connection)
@@ -227,7 +273,7 @@ class Deliveries:
                 result = replace(result, not_before=min(result.not_before, result.not_before + step))
             now = self._journal.now()
             if claimed.has_recipients:
-                return results.record_bulk_result(connection, claimed, result, now=now)
+                return page_results.record_page_result(connection, claimed, result, now=now)
             results.record_result(connection, claimed.at_steps(steps), result, now=now)
         return {result.outcome: 1}
 
@@ -248,9 +294,9 @@ class Deliveries:
             if rate is not None:
                 limit = free_slots(connection, claimed.channel, rate, microseconds(journal.now()), limit)
             queue.lock_claimed(connection, claimed)
-            now = microseconds(journal.now())
+            page, attempt, now = claimed.page or 0, claimed.attempts, microseconds(journal.now())
             return take_recipients(
-                connection, journal.keys, claimed.id, claimed.attempts, limit, hold_doubt=hold_doubt, now=now
+                connection, journal.keys, claimed.id, page, attempt, limit, hold_doubt=hold_doubt, now=now
             )
 
     def start_recipient(
@@ -277,7 +323,7 @@ class Deliveries:
         journal = self._journal
         with journal.write(durable=False) as connection:
             now = journal.now()
-            fault = results.record_recipients(
+            fault = page_results.record_recipients(
                 connection, journal.keys, claimed, outcomes, now=now, hold_doubt=hold_doubt, lease=lease
             )
             if fault is not None:  # `record_recipients` finds it again
@@ -286,7 +332,7 @@ class Deliveries:
                 return False
             if rate is not None:
                 take_slot(connection, claimed.channel, rate, microseconds(now))
-            start_recipient(connection, claimed.id, claimed.attempts, recipient)
+            start_recipient(connection, claimed.id, claimed.page or 0, claimed.attempts, recipient)
             return True
 
     def record_recipients(
@@ -301,7 +347,7 @@ class Deliveries:
         with self._journal.write() as connection:
             queue.lock_key_of(connection, claimed.id)  # first: the same transaction may settle the delivery
             now = self._journal.now()
-            return results.record_recipients(
+            return page_results.record_recipients(
                 connection, keys, claimed, outcomes, now=now, hold_doubt=hold_doubt, lease=lease
             )
 
@@ -374,7 +420,8 @@ class Deliveries:
         unrendered: UnrenderedDelivery,
         posts: Iterable[RenderedPost],
         targets: Iterable[Target] = (),
-        recipients: Collection[str] | None = None,
+        *,
+        with_recipients: bool = False,
     ) -> bool:
         """Replace an unrendered delivery by rendered ones, which keep its place in the order.
 
@@ -382,7 +429,7 @@ class Deliveries:
             unrendered: The delivery.
             posts: Its posts.
             targets: The targets that get none.
-            recipients: The addresses on the channel's list, if the channel has recipients.
+            with_recipients: The channel has recipients.
 
         Returns:
             Whether it was still unrendered. Another process may have been faster, or its incident may be over.
@@ -393,7 +440,6 @@ class Deliveries:
             row, at = _lock_unrendered(connection, unrendered), microseconds(now)
             if row is None:
                 return False
-            store_addresses(connection, journal.keys, set(recipients or ()), at)
             message = connection.execute(_MESSAGE, {"publication": row.publication}).scalar_one()
             if not is_authentic(journal.keys, row, message):  # the posts were rendered from it
                 queue.hold_forged(connection, row, at)
@@ -402,7 +448,7 @@ class Deliveries:
                 {
                     **delivery_columns(connection, row.publication, target, standalone, reply, at=at),
                     "channel": row.channel,
-                    "has_recipients": standalone is not None and recipients is not None,
+                    "has_recipients": standalone is not None and with_recipients,
                 }
                 for target, standalone, reply in in_sending_order(posts, targets)
             )
@@ -411,8 +457,8 @@ class Deliveries:
             connection.execute(update(_table).where(_table.c.id == row.id).values(**first))
             if more:
                 _insert_after(connection, row, more)
-            addresses = {} if recipients is None else {row.channel: recipients}
-            store_recipients_of(connection, journal.keys, row.publication, addresses, (row.ordering_key,), at)
+            if with_recipients:
+                start_expansions(connection, row.publication, (row.channel,), (row.ordering_key,))
             queue.supersede_partial_sends(connection, row.ordering_key, at)
             body = {"parts": 1 + len(more), "replaces": row.post_key, **posts_of((first, *more))}
             record_delivery(connection, row, now, "rendered", body)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, and_, delete, select, update
+from sqlalchemy import Connection, Engine, Row, and_, delete, select
 
 from policenotify.errors import NotErasable
 from policenotify.journal.audit import record
@@ -14,13 +14,13 @@ from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.recipients import recipient_key, suppression_key
 from policenotify.journal.records import moment, outcome_of
-from policenotify.journal.retention import random_key
+from policenotify.journal.retention import forget
 from policenotify.journal.suppressions import release, suppression_of
 from policenotify.journal.vacuum import truncate_log
 from policenotify.model.history import Outcome
 from policenotify.model.person import ErasedPerson, PersonDelivery, PersonRecord, PersonReport, Source
 
-_recipient, _address, _delivery = schema.recipient, schema.address, schema.delivery
+_recipient, _person, _delivery = schema.recipient, schema.person, schema.delivery
 _publication, _suppression, _report = schema.publication, schema.suppression, schema.report
 _UNDER_WAY = (Outcome.WAITING, Outcome.SENDING)
 
@@ -73,9 +73,9 @@ class People:
         tag = suppression_key(journal.keys, key)
         with journal.write() as connection:
             _check_settled(connection, key)
-            stored = connection.execute(delete(_address).where(_address.c.key == key)).rowcount > 0
-            of_person = update(_recipient).where(_recipient.c.key == key)
-            unlinked = connection.execute(of_person.values(key=random_key(connection))).rowcount
+            stored = _stored_at(connection, key) is not None
+            unlinked = len(_deliveries(connection, key))
+            forget(connection, connection.execute(select(_person.c.id).where(_person.c.key == key)).scalars().all())
             connection.execute(delete(_report).where(_report.c.key == tag))
             wishes = [source.value for source in Source if source.opted_out]
             other = and_(_suppression.c.key == tag, _suppression.c.source.not_in(wishes))
@@ -93,7 +93,8 @@ def _check_settled(connection: Connection, key: str) -> None:
     query = (
         select(_delivery.c.publication, _delivery.c.channel)
         .join(_recipient, _recipient.c.delivery == _delivery.c.id)
-        .where(_recipient.c.key == key, _delivery.c.state.in_(_UNDER_WAY))
+        .join(_person, _person.c.id == _recipient.c.person)
+        .where(_person.c.key == key, _delivery.c.state.in_(_UNDER_WAY))
         .limit(1)
     )
     if (row := connection.execute(query).first()) is not None:
@@ -105,19 +106,21 @@ def _check_settled(connection: Connection, key: str) -> None:
 
 
 def _stored_at(connection: Connection, key: str) -> Any:  # noqa: ANN401 - a time, or None
-    stored = connection.execute(select(_address.c.stored_at).where(_address.c.key == key)).scalar()
+    sealed = select(_person.c.stored_at).where(_person.c.key == key, _person.c.sealed.is_not(None))
+    stored = connection.execute(sealed).scalar()
     return None if stored is None else moment(stored)
 
 
-def _deliveries(connection: Connection, key: str) -> Iterable[Row[Any]]:
+def _deliveries(connection: Connection, key: str) -> Sequence[Row[Any]]:
     columns = (_recipient.c.state, _recipient.c.in_doubt, _recipient.c.reason, _recipient.c.code)
     query = (
         select(*columns, _delivery.c.channel, _delivery.c.language)
         .add_columns(_publication.c.id, _publication.c.incident, _publication.c.stage, _publication.c.created_at)
         .add_columns(_publication.c.message)
+        .join(_person, _person.c.id == _recipient.c.person)
         .join(_delivery, _delivery.c.id == _recipient.c.delivery)
         .join(_publication, _publication.c.id == _delivery.c.publication)
-        .where(_recipient.c.key == key)
+        .where(_person.c.key == key)
         .order_by(_delivery.c.id)
     )
     return connection.execute(query).all()

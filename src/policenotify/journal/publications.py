@@ -14,11 +14,12 @@ from policenotify.channel import Operation, Picture, Post, PostRef
 from policenotify.errors import InvalidImage, InvalidTransition
 from policenotify.findings import Finding
 from policenotify.journal import meta, tombstones
-from policenotify.journal.audit import RUNNER, posts_of, publication_fields, record
+from policenotify.journal.audit import posts_of, publication_fields, record
 from policenotify.journal.authentication import delivery_mac
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.drafts.drafts import publish_draft
+from policenotify.journal.expansion import start_expansion
 from policenotify.journal.keys import Keys
 from policenotify.journal.pictures import store_pictures
 from policenotify.journal.queue import (
@@ -29,7 +30,7 @@ from policenotify.journal.queue import (
     opening_not_posted,
     supersede_partial_sends,
 )
-from policenotify.journal.recipients import counts, store_addresses, store_recipients
+from policenotify.journal.recipients import counts
 from policenotify.journal.records import (
     DeliverySummary,
     NewPublication,
@@ -68,7 +69,7 @@ _PENDING = (
     .order_by(_delivery.c.not_before.desc())
 )
 # Plain text, as in the index: SQLite does not match a bound value with it.
-_HELD_RECIPIENTS = select(schema.recipient.c.delivery).where(text("pn_recipient.state = 'held'"))
+_HELD_RECIPIENTS = select(schema.page.c.delivery).where(text("pn_page.held > 0"))
 _UNFINISHED: CompoundSelect[tuple[str, str]] = (
     select(_delivery.c.publication, _delivery.c.state)
     .where(_delivery.c.state.in_([*_UNSETTLED, Outcome.HELD]))
@@ -313,7 +314,6 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
             f"Another desk is publishing with the key {new.key!r}. Try again.", incident=message.incident
         )
     store_pictures(connection, new.pictures, at)
-    store_addresses(connection, keys, set().union(*new.recipients.values()), at)
     deliveries, urgency = new.deliveries, priority(message.severity or Severity.UNKNOWN)
     first = message.incident or message.lifecycle.corrects or new.id
     # An opening has no deliveries before it.
@@ -328,7 +328,7 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
             missing = skips
         row = {
             **delivery_columns(connection, new.id, target, standalone, reply, at=at, missing_opening=missing),
-            "has_recipients": standalone is not None and channel in new.recipients,
+            "has_recipients": standalone is not None and channel in new.with_recipients,
             "channel": channel,
             "ordering_key": ordering_key,
             "sequence": new.expected_sequence,
@@ -342,7 +342,8 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
         inherit_priority(connection, ordering_key, urgency)
     if rows:
         connection.execute(insert(_delivery), rows)
-    store_recipients_of(connection, keys, new.id, new.recipients, begun, at)
+    if new.with_recipients:
+        start_expansions(connection, new.id, new.with_recipients, begun)
     for ordering_key in begun:
         supersede_partial_sends(connection, ordering_key, at)
     body: dict[str, object] = {"stage": message.stage, "category": message.category, "digest": new.digest, **new.rules}
@@ -452,44 +453,22 @@ def delivery_columns(
     }
 
 
-def store_recipients_of(
-    connection: Connection,
-    keys: Keys,
-    publication: str,
-    addresses: Mapping[str, Iterable[str]],
-    follows: Collection[str],
-    at: int,
+def start_expansions(
+    connection: Connection, publication: str, channels: Collection[str], follows: Collection[str]
 ) -> None:
-    """Store the recipients of new deliveries; with an ordering key in *follows*, those of earlier deliveries too.
+    """Store that nobody of the new deliveries on some channels is stored yet.
 
     Args:
         connection: The transaction.
-        keys: The keys of the installation.
         publication: The publication of the deliveries.
-        addresses: The addresses on the lists, by channel.
+        channels: Channels with recipients.
         follows: Ordering keys with earlier deliveries.
-        at: The time.
     """
-    if not addresses:
-        return
-    query = select(_delivery.c.id, _delivery.c.ordering_key, _delivery.c.channel).where(
+    query = select(_delivery.c.id, _delivery.c.ordering_key).where(
         _delivery.c.publication == publication,
-        _delivery.c.channel.in_(addresses),
+        _delivery.c.channel.in_(channels),
         _delivery.c.has_recipients,
         _delivery.c.state == Outcome.WAITING,
     )
-    rows = connection.execute(query.order_by(_delivery.c.id)).all()
-    recipients = {row.id: addresses[row.channel] for row in rows}
-    ordering_keys = {row.id: row.ordering_key for row in rows if row.ordering_key in follows}
-    channels = {row.id: row.channel for row in rows}
-    for delivery in sorted(store_recipients(connection, keys, recipients, ordering_keys, at)):
-        record(
-            connection,
-            moment(at),
-            RUNNER,
-            "settled",
-            {"outcome": Outcome.SKIPPED},
-            publication=publication,
-            delivery=delivery,
-            channel=channels[delivery],
-        )
+    for row in connection.execute(query.order_by(_delivery.c.id)).all():
+        start_expansion(connection, row.id, follows=row.ordering_key in follows)

@@ -13,18 +13,32 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Update, and_, bindparam, case, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    Update,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    union_all,
+    update,
+)
 
 from policenotify.channel import Operation, Post, PostRef, Request
-from policenotify.errors import LostLease, UnsupportedVersion
+from policenotify.errors import UnsupportedVersion
+from policenotify.journal import pages
 from policenotify.journal.audit import is_settled, last_settlement, record_delivery
 from policenotify.journal.authentication import is_authentic, read_ref, request_mac
 from policenotify.journal.channels import opens_at, take_slot
 from policenotify.journal.database import schema
-from policenotify.journal.database.columns import json_object
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import is_dead, is_of_this_boot, is_running
-from policenotify.journal.recipients import counts, overall_outcome, release_recipients, served
+from policenotify.journal.recipients import NOBODY, counts, overall_outcome, release_recipients
 from policenotify.journal.records import ClaimedDelivery, latest_pause, microseconds, moment, priority, span
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
@@ -58,7 +72,7 @@ _log = logging.getLogger("policenotify")
 _SEVERE = priority(Severity.SEVERE)
 _LEAST = max(priority(severity) for severity in Severity)
 _CLOSING = (Stage.END, Stage.CANCELLATION)
-_table, _recipient, _publication = schema.delivery, schema.recipient, schema.publication
+_table, _recipient, _publication, _page = schema.delivery, schema.recipient, schema.publication, schema.page
 _before, _later = _table.alias("before"), _table.alias("later")
 
 # --- order
@@ -66,8 +80,11 @@ _before, _later = _table.alias("before"), _table.alias("later")
 _MAY_BE_POSTED = or_(  # it is, may be, or is about to be posted
     _table.c.state.in_([Outcome.POSTED, Outcome.SENDING, Outcome.HELD, Outcome.DELETED]),
     _table.c.in_doubt,
-    exists().where(
-        _recipient.c.delivery == _table.c.id,
+    exists().where(  # only in pages that were tried
+        _page.c.delivery == _table.c.id,
+        _page.c.attempt > 0,
+        _recipient.c.delivery == _page.c.delivery,
+        _recipient.c.page == _page.c.number,
         or_(_recipient.c.in_doubt, _recipient.c.state.in_([Outcome.POSTED, Outcome.SENDING, Outcome.HELD])),
     ),
 )
@@ -75,7 +92,10 @@ _PARTIALLY_SENT = select(_table).where(
     _table.c.has_recipients,
     _table.c.state == Outcome.WAITING,
     exists().where(
-        _recipient.c.delivery == _table.c.id,
+        _page.c.delivery == _table.c.id,
+        _page.c.attempt > 0,
+        _recipient.c.delivery == _page.c.delivery,
+        _recipient.c.page == _page.c.number,
         or_(_recipient.c.in_doubt, _recipient.c.state.in_([Outcome.POSTED, Outcome.HELD])),
     ),
     exists().where(
@@ -158,7 +178,9 @@ def cancel_pending(connection: Connection, row: Row[Any], outcome: Outcome, reas
         waiting = update(_recipient).where(_recipient.c.delivery == row.id, _recipient.c.state == Outcome.WAITING)
         connection.execute(waiting.where(_recipient.c.in_doubt).values(state=Outcome.HELD))
         connection.execute(waiting.values(state=outcome, reason=reason))
-        outcome = overall_outcome(counts(connection, [row.id])[row.id])
+        pages.update_states(connection, row.id)
+        people = counts(connection, [row.id]).get(row.id)
+        outcome = overall_outcome(people) if people else outcome
     settled = {"state": outcome, "reason": reason, "remedy": "", "code": "", "settled_at": at}
     connection.execute(update(_table).where(_table.c.id == row.id).values(**settled))
     record_delivery(connection, row, moment(at), "settled", {"outcome": outcome, "reason": reason})
@@ -190,18 +212,29 @@ _LEASE_UNTIL = func.coalesce(_table.c.lease_until, 0)
 _OWNER = func.coalesce(_table.c.owner, "")
 _NEXT_LEASE = (
     select(_table.c.channel, func.min(_LEASE_UNTIL))
-    .where(_ON_CHANNELS, _table.c.state == Outcome.SENDING)
+    .where(_ON_CHANNELS, _table.c.state == Outcome.SENDING, _table.c.has_recipients.is_(False))
     .group_by(_table.c.channel)
 )
-_READY = (
+_NEXT_PAGE = union_all(  # that another worker may take, or whose lease expires
+    select(_table.c.channel, func.min(_table.c.not_before))
+    .where(_ON_CHANNELS, pages.SHARED)
+    .group_by(_table.c.channel),
+    select(_table.c.channel, func.min(func.coalesce(_page.c.lease_until, 0)))
+    .join(_table, _table.c.id == _page.c.delivery)
+    .where(_ON_CHANNELS, _page.c.state == Outcome.SENDING)
+    .group_by(_table.c.channel),
+)
+_ON_CHANNEL = (
     select(_table, _publication.c.incident)
     .join(_publication, _publication.c.id == _table.c.publication)
-    .where(_table.c.channel == bindparam("channel"), _NEXT_UP)
-    .where(_table.c.not_before <= bindparam("now"), _table.c.priority <= bindparam("least"))
+    .where(_table.c.channel == bindparam("channel"), _table.c.priority <= bindparam("least"))
     .order_by(_table.c.priority, _table.c.id)
     .limit(1)
 )
+_READY = _ON_CHANNEL.where(_NEXT_UP, _table.c.not_before <= bindparam("now"))
 _NEXT = _READY.add_columns(last_settlement(_table)).with_for_update(skip_locked=True, of=_table)
+# Another worker locks it for moments only, after each chunk of people: it is waited for.
+_NEXT_SHARED = _ON_CHANNEL.where(pages.SHARED).add_columns(last_settlement(_table)).with_for_update(of=_table)
 
 
 def next_due(connection: Connection, rates: Mapping[str, Rate | None], now: int) -> dict[str, datetime]:
@@ -211,8 +244,8 @@ def next_due(connection: Connection, rates: Mapping[str, Rate | None], now: int)
     """
     opens = {name: at for name, at in opens_at(connection, rates, now).items() if at is not None}
     earliest: dict[str, int] = {}
-    for query in (_NEXT_READY, _NEXT_LEASE):
-        for name, at in connection.execute(query, {"channels": list(opens)}):
+    for query in (_NEXT_READY, _NEXT_LEASE, _NEXT_PAGE):
+        for name, at in connection.execute(query, {"channels": list(opens), "now": now}):
             earliest[name] = min(at, earliest.get(name, at))
     return {name: moment(max(at, opens[name])) for name, at in earliest.items()}
 
@@ -225,7 +258,20 @@ def severe_is_ready(connection: Connection, channel: str, now: int) -> bool:
 # --- recovery
 
 _SENDING = select(_table.c.id, _table.c.ordering_key, _OWNER.label("owner"), _LEASE_UNTIL.label("lease_until")).where(
-    _table.c.state == Outcome.SENDING
+    _table.c.state == Outcome.SENDING, _table.c.has_recipients.is_(False)
+)
+_PAGE_OWNER, _PAGE_LEASE = func.coalesce(_page.c.owner, ""), func.coalesce(_page.c.lease_until, 0)
+_SENDING_PAGES = (
+    select(_page.c.delivery, _page.c.number, _PAGE_OWNER.label("owner"), _PAGE_LEASE.label("lease_until"))
+    .add_columns(_table.c.ordering_key)
+    .join(_table, _table.c.id == _page.c.delivery)
+    .where(_page.c.state == Outcome.SENDING)
+    .order_by(_table.c.ordering_key, _page.c.delivery, _page.c.number)
+)
+_WITHOUT_PAGE = (  # which only damage leaves behind
+    select(_table)
+    .where(_table.c.state == Outcome.SENDING, _table.c.has_recipients)
+    .where(~exists().where(_page.c.delivery == _table.c.id, _page.c.state == Outcome.SENDING))
 )
 
 
@@ -237,9 +283,7 @@ def recover(connection: Connection, now: int, lease: timedelta) -> int:
     """
     recovered = 0
     for seen in sorted(connection.execute(_SENDING).all(), key=lambda row: str(row.ordering_key)):
-        # A claim of more than a day was written by a clock that was ahead. Of an hour, its owner may be alive still.
-        possible = seen.lease_until <= latest_pause(now) or is_running(seen.owner)  # else this clock is behind
-        if now < seen.lease_until and possible and not is_dead(seen.owner):
+        if not _is_abandoned(seen, now):
             continue
         lock(connection, seen.ordering_key)
         still = and_(_table.c.id == seen.id, _table.c.state == Outcome.SENDING, seen.owner == _OWNER)
@@ -247,29 +291,82 @@ def recover(connection: Connection, now: int, lease: timedelta) -> int:
         if row is None:  # settled, renewed, or recovered by another process meanwhile
             continue
         recovered += 1
-        attempt = schema.attempt
-        begun = connection.execute(
-            update(attempt)
-            .where(attempt.c.delivery == row.id, attempt.c.ended_at.is_(None))
-            .values(
-                ended_at=now, outcome=Outcome.UNCONFIRMED, reason="The sending process stopped.", code="interrupted"
-            )
-        ).rowcount
-        release_recipients(connection, row.id, row.attempts, all_in_doubt=_may_lack_writes(connection, seen.owner))
-        in_doubt = row.in_doubt or (begun > 0 and not row.has_recipients)
+        begun = _end_attempt(connection, row.id, row.attempts, now)
         connection.execute(
             update(_table)
             .where(_table.c.id == row.id)
-            .values(state=Outcome.WAITING, owner=None, lease_until=None, in_doubt=in_doubt, unseen_at=None)
+            .values(
+                state=Outcome.WAITING,
+                owner=None,
+                lease_until=None,
+                in_doubt=row.in_doubt or begun,
+                unseen_at=None,
+            )
         )
         _alarm_if_repeated(connection, row, now, lease)
-        body = {"owner": row.owner, "attempt": row.attempts, "begun": begun > 0}
+        body = {"owner": row.owner, "attempt": row.attempts, "begun": begun}
         record_delivery(connection, row, moment(now), INTERRUPTED, body)
         supersede_partial_sends(connection, row.ordering_key, now)
-    return recovered
+    return recovered + _recover_pages(connection, now, lease)
 
 
-def _alarm_if_repeated(connection: Connection, row: Row[Any], now: int, lease: timedelta) -> None:
+def _is_abandoned(seen: Row[Any], now: int) -> bool:
+    """Return True if a claim's owner exited, or let its lease expire."""
+    # A claim of more than a day was written by a clock that was ahead. Of an hour, its owner may be alive still.
+    possible = seen.lease_until <= latest_pause(now) or is_running(seen.owner)  # else this clock is behind
+    return not (now < seen.lease_until and possible and not is_dead(seen.owner))
+
+
+def _end_attempt(connection: Connection, delivery: int, number: int, now: int) -> bool:
+    """End an interrupted attempt. Return whether it had begun."""
+    attempt = schema.attempt
+    interrupted = update(attempt).where(
+        attempt.c.delivery == delivery, attempt.c.number == number, attempt.c.ended_at.is_(None)
+    )
+    ended = {"ended_at": now, "outcome": Outcome.UNCONFIRMED, "reason": "The sending process stopped."}
+    return connection.execute(interrupted.values(**ended, code="interrupted")).rowcount > 0
+
+
+def _recover_pages(connection: Connection, now: int, lease: timedelta) -> int:
+    """Return the pages of processes that exited, or let their lease expire, to waiting.
+
+    Return the number of their deliveries. People who were being sent to are in doubt.
+    """
+    abandoned: dict[int, list[Row[Any]]] = {}
+    for seen in connection.execute(_SENDING_PAGES).all():
+        if _is_abandoned(seen, now):
+            lock(connection, seen.ordering_key)
+            still = and_(_page.c.delivery == seen.delivery, _page.c.number == seen.number)
+            same = and_(_page.c.state == Outcome.SENDING, seen.owner == _PAGE_OWNER, seen.lease_until == _PAGE_LEASE)
+            page = connection.execute(select(_page).where(still, same).with_for_update()).first()
+            if page is not None:
+                abandoned.setdefault(page.delivery, []).append(page)
+    for delivery, found in abandoned.items():
+        row = connection.execute(select(_table).where(_table.c.id == delivery)).one()
+        begun = False
+        for page in found:
+            begun |= _end_attempt(connection, delivery, page.attempt, now)
+            all_in_doubt = _may_lack_writes(connection, page.owner or "")
+            release_recipients(connection, delivery, page.number, page.attempt, all_in_doubt=all_in_doubt)
+            waiting = {"state": Outcome.WAITING, "owner": None, "lease_until": None}
+            connection.execute(
+                update(_page).where(_page.c.delivery == delivery, _page.c.number == page.number).values(**waiting)
+            )
+        _alarm_if_repeated(connection, row, now, lease, owner=found[-1].owner)
+        body = {"owner": found[-1].owner, "attempt": row.attempts, "begun": begun}
+        record_delivery(
+            connection, row, moment(now), INTERRUPTED, {**body, "pages_of": [page.number for page in found]}
+        )
+    damaged = connection.execute(_WITHOUT_PAGE).all()
+    for row in damaged:
+        connection.execute(update(_table).where(_table.c.id == row.id).values(state=Outcome.WAITING))
+        supersede_partial_sends(connection, row.ordering_key, now)
+    return len(abandoned.keys() | {row.id for row in damaged})
+
+
+def _alarm_if_repeated(
+    connection: Connection, row: Row[Any], now: int, lease: timedelta, *, owner: str | None = None
+) -> None:
     """Raise the alarm if a delivery was recovered within the last lease already."""
     event = schema.event
     earlier = select(event.c.id).where(
@@ -282,7 +379,7 @@ def _alarm_if_repeated(connection: Connection, row: Row[Any], now: int, lease: t
         return
     text = "Delivery %s on %s, publication %s, was taken over twice within one lease. See: policenotify status"
     _log.error(text, row.id, row.channel, row.publication)
-    body = {"owner": row.owner, "attempt": row.attempts}
+    body = {"owner": owner or row.owner, "attempt": row.attempts}
     record_delivery(connection, row, moment(now), RECOVERED_AGAIN, body)
 
 
@@ -353,15 +450,17 @@ def take_next(
     opens = opens_at(connection, {channel: rate}, now)[channel]
     if opens is None or opens > now:
         return None
-    query, values = _NEXT, {"channel": channel, "now": now, "least": _SEVERE if severe_only else _LEAST}
+    values = {"channel": channel, "now": now, "least": _SEVERE if severe_only else _LEAST}
     newer: UnsupportedVersion | None = None
-    while (row := connection.execute(query, values).first()) is not None:
+    query, shared = _NEXT, _NEXT_SHARED
+    while (row := connection.execute(query, values).first() or connection.execute(shared, values).first()) is not None:
         skip = _skip_reason(connection, row, now)
         try:
             claimed = None if skip else _claimed(connection, keys, row)
-            authentic = is_authentic(keys, row) and _is_unsettled(connection, row)
+            authentic = is_authentic(keys, row) and not is_settled(row.last_settlement)
         except UnsupportedVersion as error:  # another host may know it
-            newer, query = error, query.where(_table.c.id != row.id)
+            newer = error
+            query, shared = (each.where(_table.c.id != row.id) for each in (query, shared))
             continue
         except ValueError:
             claimed, authentic, skip = None, True, (Outcome.HELD, DAMAGED)
@@ -369,6 +468,10 @@ def take_next(
             _log.warning(text, channel, row.publication, row.id)
         if not authentic:  # nor is it skipped for what was changed
             hold_forged(connection, row, now)
+        elif claimed is not None and row.has_recipients:
+            if (taken := _take_page(connection, replace(claimed, owner=owner), row, now, lease)) is not None:
+                return taken
+            query, shared = (each.where(_table.c.id != row.id) for each in (query, shared))
         elif claimed is not None:
             connection.execute(_TAKE, {"taken": row.id, "by": owner, "until": now + span(lease)})
             return replace(claimed, owner=owner)
@@ -379,13 +482,26 @@ def take_next(
     return None
 
 
-def _is_unsettled(connection: Connection, row: Row[Any]) -> bool:
-    """Return True if the last event lets a delivery be sent, to those recipients whom it has not reached."""
-    if is_settled(row.last_settlement):
-        return False
-    last = json_object(row.last_settlement) if row.has_recipients and row.last_settlement else {}
-    stated, attempt = last.get("served"), last.get("attempt")
-    return stated is None or (isinstance(attempt, int) and stated == served(connection, row.id, attempt))
+def _take_page(
+    connection: Connection, claimed: ClaimedDelivery, row: Row[Any], now: int, lease: timedelta
+) -> ClaimedDelivery | None:
+    """Claim a page of a delivery. Return None if no page is due, or if it was changed in the database."""
+    page = pages.claim(connection, claimed.id, claimed.owner, now=now, lease=lease)
+    if page is None:  # other workers have taken the last ones, or those that are left wait longer
+        if row.state == Outcome.WAITING and (left := pages.progress(connection, row.id)).waiting:
+            connection.execute(update(_table).where(_table.c.id == row.id).values(not_before=left.not_before))
+        elif row.state == Outcome.WAITING:  # which only damage leaves behind
+            cancel_pending(connection, row, Outcome.SKIPPED, NOBODY, now)
+        return None
+    if not pages.is_as_stated(connection, claimed.publication, claimed.id, page.number):
+        connection.execute(
+            update(_page).where(_page.c.delivery == row.id, _page.c.number == page.number).values(state=Outcome.WAITING)
+        )
+        hold_forged(connection, row, now)
+        return None
+    connection.execute(update(_table).where(_table.c.id == row.id).values(state=Outcome.SENDING))
+    backoff = max(timedelta(microseconds=page.backoff), claimed.backoff)
+    return replace(claimed, page=page.number, filled=page.filled, attempts=page.attempt, backoff=backoff)
 
 
 def begin_attempt(
@@ -407,7 +523,9 @@ def begin_attempt(
         LostLease: Another process took the delivery over.
         RateReached: Other processes have used up the channel's rate since it was claimed.
     """
-    if rate is not None and not claimed.has_recipients:  # there the recipients are counted
+    if claimed.page is not None:
+        return _begin_page(connection, keys, claimed, request, wording, now=now, lease=lease)
+    if rate is not None:
         take_slot(connection, claimed.channel, rate, now)
     number, stored = claimed.attempts + 1, request.model_dump_json()
     first = claimed.first_tried_at or moment(now)
@@ -434,22 +552,52 @@ def begin_attempt(
     )
 
 
+def _begin_page(
+    connection: Connection,
+    keys: Keys,
+    claimed: ClaimedDelivery,
+    request: Request,
+    wording: str,
+    *,
+    now: int,
+    lease: timedelta,
+) -> ClaimedDelivery:
+    """Store that an attempt at a page begins. All pages are sent with the request that was stored first."""
+    row = connection.execute(select(_table).where(_table.c.id == claimed.id).with_for_update()).one()
+    if row.request is not None and row.request_version == claimed.request_version:
+        request, wording = Request.read(row.request), row.wording
+    number, stored, first = row.attempts + 1, request.model_dump_json(), row.first_tried_at or now
+    begun = pages.begin(connection, claimed, number, now + span(lease))
+    columns = {"request": stored, "wording": wording, "attempts": number}
+    mac = request_mac(keys, claimed.key, claimed.request_version, stored)
+    tried = {"last_tried_at": now, "first_tried_at": first}
+    connection.execute(update(_table).where(_table.c.id == claimed.id).values(**columns, request_mac=mac, **tried))
+    attempt = {"delivery": claimed.id, "number": number, "owner": claimed.owner, "started_at": now}
+    connection.execute(insert(schema.attempt), attempt)
+    times = {"first_tried_at": moment(first), "last_tried_at": moment(now)}
+    return replace(begun, request=request, wording=wording, **times)
+
+
 def lock_claimed(connection: Connection, claimed: ClaimedDelivery) -> None:
-    """Lock a delivery that this process has claimed."""
-    if connection.execute(_LOCK_OWNED, _identity(claimed)).first() is None:
-        raise _lost(claimed)
+    """Lock a delivery, or the page of one, that this process has claimed."""
+    if claimed.page is not None:
+        pages.lock_owned(connection, claimed)
+    elif connection.execute(_LOCK_OWNED, _identity(claimed)).first() is None:
+        raise pages.lost(claimed)
 
 
 def confirm_lease(connection: Connection, claimed: ClaimedDelivery, now: int) -> None:
-    """Check that the delivery is claimed by this process and its lease has not expired."""
-    if connection.execute(_CONFIRM, {**_identity(claimed), "now": now}).first() is None:
-        raise _lost(claimed)
+    """Check that it is claimed by this process and its lease has not expired."""
+    if claimed.page is not None:
+        pages.confirm_lease(connection, claimed, now)
+    elif connection.execute(_CONFIRM, {**_identity(claimed), "now": now}).first() is None:
+        raise pages.lost(claimed)
 
 
 def change(connection: Connection, claimed: ClaimedDelivery, **columns: object) -> None:
     """Change columns of a delivery that this process has claimed."""
     if not connection.execute(_change(tuple(columns)), _identity(claimed) | columns).rowcount:
-        raise _lost(claimed)
+        raise pages.lost(claimed)
 
 
 @cache
@@ -459,10 +607,6 @@ def _change(columns: tuple[str, ...]) -> Update:
 
 def _identity(claimed: ClaimedDelivery) -> dict[str, object]:
     return {"claimed_id": claimed.id, "claimed_by": claimed.owner, "claimed_attempts": claimed.attempts}
-
-
-def _lost(claimed: ClaimedDelivery) -> LostLease:
-    return LostLease(f"Delivery {claimed.id} on {claimed.channel!r} was taken over by another runner.")
 
 
 def _skip_reason(connection: Connection, row: Row[Any], now: int) -> tuple[Outcome, str] | None:

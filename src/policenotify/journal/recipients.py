@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress as suppress_error
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -16,7 +17,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    delete,
     exists,
     func,
     insert,
@@ -36,57 +36,67 @@ from policenotify.model.history import Outcome
 
 _PURPOSE = "recipient"
 CHANGED_ADDRESS = "The stored address was changed or is damaged, so nothing was sent to it."
+NOBODY = "Nobody on this channel's list may be written to."
+"""The reason of a delivery that has no recipient, or of which every recipient is suppressed."""
+
 _log = logging.getLogger("policenotify")
-_recipient, _delivery, _address, _suppression = schema.recipient, schema.delivery, schema.address, schema.suppression
-_OF_DELIVERIES = _recipient.c.delivery.in_(bindparam("deliveries", expanding=True))
+_recipient, _delivery, _person, _page = schema.recipient, schema.delivery, schema.person, schema.page
+_suppression = schema.suppression
+_OF_PAGE = and_(_recipient.c.delivery == bindparam("of_delivery"), _recipient.c.page == bindparam("of_page"))
 _SUPPRESS = (
     update(_recipient)
     .where(
-        _OF_DELIVERIES,
+        _OF_PAGE,
         exists().where(
             _delivery.c.id == _recipient.c.delivery,
-            _address.c.key == _recipient.c.key,
-            schema.applies(_delivery.c.channel, _address.c.suppression),
+            _person.c.id == _recipient.c.person,
+            schema.applies(_delivery.c.channel, _person.c.suppression),
         ),
     )
     .values(state=Outcome.SUPPRESSED)
 )
-_WITH_WAITING = select(_recipient.c.delivery).where(_OF_DELIVERIES, _recipient.c.state == Outcome.WAITING).distinct()
-_OF_KEYS = _address.c.key.in_(bindparam("keys", expanding=True))
-_KNOWN = (
-    select(_address.c.key, _address.c.key_version)
-    .where(_OF_KEYS)
-    .order_by(_address.c.key)
-    .with_for_update(key_share=True)
+_OF_KEYS = _person.c.key.in_(bindparam("keys", expanding=True))
+_KNOWN = select(_person.c.id, _person.c.key, _person.c.key_version, _person.c.sealed.is_(None).label("erased")).where(
+    _OF_KEYS
 )
+_LOCK_KNOWN = _KNOWN.order_by(_person.c.key).with_for_update(key_share=True)
 _A_DAY = span(timedelta(days=1))  # a list of thousands is not rewritten for each post of a day
-_REFRESH = update(_address).where(_OF_KEYS, _address.c.stored_at < bindparam("stale")).values(stored_at=bindparam("at"))
-_SET_SUPPRESSION = update(_address).where(_address.c.key == bindparam("of_key")).values(suppression=bindparam("by_key"))
+_REFRESH = update(_person).where(_OF_KEYS, _person.c.stored_at < bindparam("stale")).values(stored_at=bindparam("at"))
+_SET_SUPPRESSION = update(_person).where(_person.c.key == bindparam("of_key")).values(suppression=bindparam("by_key"))
 _SEAL_AGAIN = (  # with the newest keys
-    update(_address)
-    .where(_address.c.key == bindparam("of_key"))
+    update(_person)
+    .where(_person.c.key == bindparam("of_key"))
     .values({name: bindparam(name) for name in ("key_version", "sealed", "stored_at")})
 )
-_START = (
-    update(_recipient)
-    .where(_recipient.c.delivery == bindparam("of_delivery"), _recipient.c.key == bindparam("of_key"))
-    .values(attempts=bindparam("attempt"))
-)
+_ID = select(_person.c.id).where(_person.c.key == bindparam("of_key")).scalar_subquery()
+OF_PERSON = and_(_OF_PAGE, _recipient.c.person == _ID)
+"""The condition that a row is the one of a person in a page. Its values are `of_delivery`, `of_page` and `of_key`."""
+
+_START = update(_recipient).where(OF_PERSON).values(attempts=bindparam("attempt"))
 _STATE = case(  # a recipient taken for an attempt but not yet sent to still waits
     (
-        and_(_recipient.c.state == Outcome.SENDING, _recipient.c.attempts < _delivery.c.attempts),
+        and_(_recipient.c.state == Outcome.SENDING, _recipient.c.attempts < _page.c.attempt),
         literal(Outcome.WAITING.value),
     ),
     else_=_recipient.c.state,
 ).label("current")
 _COUNTS = (
     select(_recipient.c.delivery, _STATE, _recipient.c.in_doubt, func.count())
-    .join(_delivery, _delivery.c.id == _recipient.c.delivery)
-    .where(_OF_DELIVERIES)
+    .join(_page, and_(_page.c.delivery == _recipient.c.delivery, _page.c.number == _recipient.c.page))
+    .where(_recipient.c.delivery.in_(bindparam("deliveries", expanding=True)))
     .group_by(_recipient.c.delivery, text("current"), _recipient.c.in_doubt)
 )
-NOBODY = "Nobody on this channel's list may be written to."
-"""The reason of a delivery of which every recipient is suppressed."""
+_PAGE_COUNTS = (
+    select(_recipient.c.state, _recipient.c.in_doubt, func.count())
+    .where(_OF_PAGE)
+    .group_by(_recipient.c.state, _recipient.c.in_doubt)
+)
+_SERVED = (
+    select(_person.c.key)
+    .join(_recipient, _recipient.c.person == _person.c.id)
+    .where(_OF_PAGE, _recipient.c.state == Outcome.POSTED, _recipient.c.attempts <= bindparam("attempt"))
+    .order_by(_person.c.key)
+)
 
 _BATCH = 500  # keys in one statement; SQLite allows 999 variables in its older builds (sqlite.org/limits.html)
 
@@ -101,94 +111,86 @@ def recipient_key(keys: Keys, address: str) -> str:
     number = "@" not in plain
     if number:
         plain = re.sub(r"\A00", "+", re.sub(r"[\s().\-/]", "", plain))
-    key = keys.tag(_PURPOSE, plain)
+    key = keys.tag(_PURPOSE, plain)[:PERSON_DIGITS]
     return f"{int(key[0], 16) % 8 + 8 * number:x}{key[1:]}"
 
 
-def store_recipients(
-    connection: Connection,
-    keys: Keys,
-    addresses: Mapping[int, Iterable[str]],
-    ordering_keys: Mapping[int, str],
-    at: int,
-) -> set[int]:
-    """Store who receives some deliveries: their own recipients, and those of earlier deliveries of the incident.
+@dataclass(frozen=True, slots=True)
+class SealedPeople:
+    """Some people, ready to be stored: their keys, and the encrypted addresses of those who are not stored yet.
 
-    Args:
-        connection: The transaction. `store_addresses` has stored the addresses in it.
-        keys: The installation's keys.
-        addresses: For each delivery the addresses of its own recipients.
-        ordering_keys: The ordering keys of those deliveries that others precede.
-        at: The time.
-
-    Returns:
-        The deliveries without a recipient who may receive them. They are skipped.
+    Attributes:
+        keys: The keys of all of them, each once.
+        sealed: By key, the version of the installation's keys, and the address encrypted with it.
     """
-    rows = [
-        {"delivery": delivery, "key": key, "state": Outcome.WAITING}
-        for delivery, listed in addresses.items()
-        for key in sorted(_by_key(keys, listed))
-    ]
-    if rows:
-        connection.execute(insert(_recipient), rows)
-    for delivery, ordering_key in ordering_keys.items():
-        _add_earlier_recipients(connection, delivery, ordering_key)
-    deliveries = {"deliveries": list(addresses)}
-    connection.execute(_SUPPRESS, {**deliveries, "now": at})
-    empty = addresses.keys() - set(connection.execute(_WITH_WAITING, deliveries).scalars())
-    if empty:
-        remedy = literal("See who: policenotify people list --suppressed ") + _delivery.c.channel
-        connection.execute(
-            update(_delivery)
-            .where(_delivery.c.id.in_(empty))
-            .values(state=Outcome.SKIPPED, reason=NOBODY, remedy=remedy, settled_at=at)
-        )
-    return empty
+
+    keys: tuple[str, ...]
+    sealed: Mapping[str, tuple[int, bytes]] = field(repr=False)
 
 
-def _add_earlier_recipients(connection: Connection, delivery: int, ordering_key: str) -> None:
-    own = _recipient.alias("own")
-    earlier = (
-        select(literal(delivery), _recipient.c.key, literal(Outcome.WAITING.value))
-        .distinct()
-        .join(_delivery, _delivery.c.id == _recipient.c.delivery)
-        .where(_delivery.c.ordering_key == ordering_key, _delivery.c.id != delivery)
-        .where(exists().where(_address.c.key == _recipient.c.key))
-        .where(~exists().where(own.c.delivery == delivery, own.c.key == _recipient.c.key))
-    )
-    if connection.dialect.name == "postgresql":  # keep the addresses from being erased meanwhile
-        keep = select(_address.c.key).where(_address.c.key.in_(earlier.with_only_columns(_recipient.c.key)))
-        connection.execute(keep.with_for_update(read=True, key_share=True)).all()
-    connection.execute(insert(_recipient).from_select(["delivery", "key", "state"], earlier))
+def seal_people(connection: Connection, keys: Keys, addresses: Iterable[str]) -> SealedPeople:
+    """Compute the keys of some people, and encrypt the addresses that are not stored with the newest keys.
 
-
-def _by_key(keys: Keys, addresses: Iterable[str]) -> dict[str, str]:
-    return {recipient_key(keys, address): address.strip() for address in addresses if address.strip()}
-
-
-def store_addresses(connection: Connection, keys: Keys, addresses: Iterable[str], at: int) -> None:
-    """Store addresses, or refresh their date, in the order of their keys so that no two processes deadlock."""
-    by_key = _by_key(keys, addresses)
-    names = sorted(by_key)
+    It takes most of the time that storing them takes, so that it is done outside the transaction that writes.
+    """
+    by_key = {recipient_key(keys, address): address.strip() for address in addresses if address.strip()}
+    names, current = sorted(by_key), set()
     for start in range(0, len(names), _BATCH):
-        batch = names[start : start + _BATCH]
-        versions = {row.key: row.key_version for row in connection.execute(_KNOWN, {"keys": batch})}
-        if versions:
-            connection.execute(_REFRESH, {"keys": list(versions), "at": at, "stale": at - _A_DAY})
+        for row in connection.execute(_KNOWN, {"keys": names[start : start + _BATCH]}):
+            if row.key_version >= keys.version and not row.erased:
+                current.add(row.key)
+    sealed = {name: keys.seal(_bound(name), by_key[name]) for name in names if name not in current}
+    return SealedPeople(tuple(names), sealed)
+
+
+def store_people(connection: Connection, people: SealedPeople, at: int) -> dict[str, int]:
+    """Store people, or refresh the date of their addresses. Return their numbers by key.
+
+    It goes in the order of the keys, so that no two processes deadlock. A person whose address was erased after
+    `seal_people` is left out, and is found again when the list is read the next time.
+    """
+    numbers: dict[str, int] = {}
+    for start in range(0, len(people.keys), _BATCH):
+        batch = people.keys[start : start + _BATCH]
+        known = {row.key: row for row in connection.execute(_LOCK_KNOWN, {"keys": batch})}
+        if known:
+            connection.execute(_REFRESH, {"keys": list(known), "at": at, "stale": at - _A_DAY})
         rows = []
         for key in batch:
-            if versions.get(key, 0) < keys.version:
-                version, sealed = keys.seal(_bound(key), by_key[key])
+            if key in people.sealed:
+                version, sealed = people.sealed[key]
                 rows.append({"key": key, "key_version": version, "sealed": sealed, "stored_at": at})
-        schema.insert_new(connection, _address, [row for row in rows if row["key"] not in versions])
-        if again := [{"of_key": row.pop("key"), **row} for row in rows if row["key"] in versions]:
+        schema.insert_new(connection, _person, [row for row in rows if row["key"] not in known])
+        again = [
+            {"of_key": row.pop("key"), **row}
+            for row in rows
+            if (old := known.get(str(row["key"]))) and (old.erased or old.key_version < row["key_version"])
+        ]
+        if again:
             connection.execute(_SEAL_AGAIN, again)
+        stored = connection.execute(_KNOWN, {"keys": batch}) if rows else known.values()
+        numbers.update({row.key: row.id for row in stored if not row.erased})
+    return numbers
+
+
+def store_recipients(connection: Connection, delivery: int, page: int, people: Collection[int], at: int) -> None:
+    """Store people as recipients of a page, in the order of their numbers.
+
+    Those who are known to be suppressed on the channel are stored as suppressed.
+    """
+    rows = [
+        {"delivery": delivery, "page": page, "person": person, "state": Outcome.WAITING} for person in sorted(people)
+    ]
+    connection.execute(insert(_recipient), rows)
+    connection.execute(_SUPPRESS, {"of_delivery": delivery, "of_page": page, "now": at})
 
 
 def seal_addresses_again(connection: Connection, keys: Keys) -> int:
     """Encrypt all addresses with the newest keys. Return their number. Those that do not open are left."""
     sealed = []
-    for row in connection.execute(select(_address).where(_address.c.key_version < keys.version)):
+    for row in connection.execute(
+        select(_person).where(_person.c.key_version < keys.version, _person.c.sealed.is_not(None))
+    ):
         with suppress_error(InvalidSeal):
             version, again = keys.seal(_bound(row.key), keys.unseal(_bound(row.key), row.key_version, row.sealed))
             sealed.append({"of_key": row.key, "key_version": version, "sealed": again, "stored_at": row.stored_at})
@@ -202,18 +204,17 @@ def _bound(key: str) -> str:
     return f"{_PURPOSE} {key}"
 
 
-_TAKEN = (_address.c.key_version, _address.c.sealed, _address.c.suppression, _delivery.c.channel)
+_TAKEN = (_person.c.key, _person.c.key_version, _person.c.sealed, _person.c.suppression, _delivery.c.channel)
 
 
 def _waiting() -> Select[Any]:
-    suppressed = schema.applies(_delivery.c.channel, _address.c.suppression).label("suppressed")
+    suppressed = schema.applies(_delivery.c.channel, _person.c.suppression).label("suppressed")
     return (
-        select(_recipient.c.key, _recipient.c.in_doubt, *_TAKEN, suppressed)
-        .join(_address, _address.c.key == _recipient.c.key)
+        select(_recipient.c.person, _recipient.c.in_doubt, *_TAKEN, suppressed)
+        .join(_person, _person.c.id == _recipient.c.person)
         .join(_delivery, _delivery.c.id == _recipient.c.delivery)
-        .where(_recipient.c.delivery == bindparam("of_delivery"), _recipient.c.state == Outcome.WAITING)
-        .where(_recipient.c.attempts < bindparam("attempt"))
-        .order_by(_recipient.c.key)
+        .where(_OF_PAGE, _recipient.c.state == Outcome.WAITING, _recipient.c.attempts < bindparam("attempt"))
+        .order_by(_recipient.c.person)
         .limit(bindparam("count"))
     )
 
@@ -222,19 +223,27 @@ _WAITING = _waiting()
 
 
 def take_recipients(
-    connection: Connection, keys: Keys, delivery: int, attempt: int, limit: int, *, hold_doubt: bool, now: int
+    connection: Connection,
+    keys: Keys,
+    delivery: int,
+    page: int,
+    attempt: int,
+    limit: int,
+    *,
+    hold_doubt: bool,
+    now: int,
 ) -> tuple[Recipient, ...]:
-    """Mark the next recipients for an attempt and decrypt their addresses, none twice in one attempt.
+    """Mark the next recipients of a page for an attempt and decrypt their addresses, none twice in one attempt.
 
     They are `sending` from now on. `start_recipient` marks each before it is sent to. Recipients suppressed meanwhile
-    are passed over, and with *hold_doubt* those in doubt are held. An address that does not open in its row is
-    refused and forgotten, so that the next publication stores it again.
+    are passed over, and with *hold_doubt* those in doubt are held. An address that was erased, or does not open in its
+    row, is refused and forgotten, so that the next publication stores it again.
     """
-    values = {"of_delivery": delivery, "attempt": attempt, "count": limit, "now": now}
+    values = {"of_delivery": delivery, "of_page": page, "attempt": attempt, "count": limit, "now": now}
     recipients: list[Recipient] = []
     while not recipients and (rows := connection.execute(_WAITING, values).all()):
-        by_state: dict[Outcome, list[str]] = {}
-        changed: list[str] = []
+        by_state: dict[Outcome, list[int]] = {}
+        changed: list[int] = []
         unknown = [row.key for row in rows if row.suppression is None]
         found = _suppressed_among(connection, keys, rows[0].channel, unknown, now)
         for row in rows:
@@ -242,24 +251,29 @@ def take_recipients(
             state = Outcome.SUPPRESSED if suppressed else Outcome.HELD if held else Outcome.SENDING
             if state is Outcome.SENDING:
                 try:
-                    address = keys.unseal(_bound(row.key), row.key_version, row.sealed)
+                    address = keys.unseal(_bound(row.key), row.key_version, row.sealed or b"")
                     sign = partial(make_token, keys, delivery=delivery, recipient=row.key)
                     recipients.append(Recipient(key=row.key, address=address, sign=sign))
                 except InvalidSeal:
-                    changed.append(row.key)
+                    changed.append(row.person)
                     continue
-            by_state.setdefault(state, []).append(row.key)
+            by_state.setdefault(state, []).append(row.person)
         for state, marked in by_state.items():
-            of_delivery = update(_recipient).where(_recipient.c.delivery == delivery, _recipient.c.key.in_(marked))
-            connection.execute(of_delivery.values(state=state))
+            _mark(connection, delivery, page, marked, state=state)
         if changed:
-            _refuse_changed(connection, delivery, changed)
+            _refuse_changed(connection, delivery, page, changed)
     return tuple(recipients)
 
 
-def addresses_of(connection: Connection, keys: Keys, recipients: Collection[str]) -> list[str]:
-    """Return the addresses of some recipients, as far as they are still stored and unchanged."""
-    stored = select(_address.c.key, _address.c.key_version, _address.c.sealed).where(_address.c.key.in_(recipients))
+def _mark(connection: Connection, delivery: int, page: int, people: Sequence[int], **values: object) -> None:
+    of_page = and_(_recipient.c.delivery == delivery, _recipient.c.page == page, _recipient.c.person.in_(people))
+    connection.execute(update(_recipient).where(of_page).values(**values))
+
+
+def addresses_of(connection: Connection, keys: Keys, people: Collection[int]) -> list[str]:
+    """Return the addresses of some people, as far as they are still stored and unchanged."""
+    stored = select(_person.c.key, _person.c.key_version, _person.c.sealed)
+    stored = stored.where(_person.c.id.in_(people), _person.c.sealed.is_not(None))
     addresses: list[str] = []
     for row in connection.execute(stored):
         with suppress_error(InvalidSeal):
@@ -299,38 +313,36 @@ def suppression_key(keys: Keys, recipient: str) -> str:
 
     Args:
         keys: The installation's keys.
-        recipient: The recipient's key, or the part of it that a token holds.
+        recipient: The recipient's key.
     """
-    person = recipient[:PERSON_DIGITS]
-    is_number = int(person[0], 16) >= 8  # noqa: PLR2004 - see `recipient_key`
-    return keys.slow_tag("suppression", person) if is_number else keys.tag("suppression", person)
+    is_number = int(recipient[0], 16) >= 8  # noqa: PLR2004 - see `recipient_key`
+    return keys.slow_tag("suppression", recipient) if is_number else keys.tag("suppression", recipient)
 
 
-def _refuse_changed(connection: Connection, delivery: int, changed: Sequence[str]) -> None:
+def _refuse_changed(connection: Connection, delivery: int, page: int, changed: Sequence[int]) -> None:
     _log.error("Delivery %d: the stored addresses of %d recipients were changed", delivery, len(changed))
-    of_delivery = update(_recipient).where(_recipient.c.delivery == delivery, _recipient.c.key.in_(changed))
-    connection.execute(of_delivery.values(state=Outcome.REFUSED, reason=CHANGED_ADDRESS, code="changed"))
-    connection.execute(delete(_address).where(_address.c.key.in_(changed)))
+    _mark(connection, delivery, page, changed, state=Outcome.REFUSED, reason=CHANGED_ADDRESS, code="changed")
+    connection.execute(update(_person).where(_person.c.id.in_(changed)).values(sealed=None, suppression=None))
 
 
-def start_recipient(connection: Connection, delivery: int, attempt: int, key: str) -> None:
+def start_recipient(connection: Connection, delivery: int, page: int, attempt: int, key: str) -> None:
     """Mark that one recipient of an attempt is about to be sent to."""
-    connection.execute(_START, {"of_delivery": delivery, "attempt": attempt, "of_key": key})
+    connection.execute(_START, {"of_delivery": delivery, "of_page": page, "attempt": attempt, "of_key": key})
 
 
-def release_recipients(connection: Connection, delivery: int, attempt: int, *, all_in_doubt: bool) -> None:
+def release_recipients(connection: Connection, delivery: int, page: int, attempt: int, *, all_in_doubt: bool) -> None:
     """Return the recipients of an interrupted attempt to waiting. Those being sent to, or all, are in doubt."""
-    taken = update(_recipient).where(_recipient.c.delivery == delivery, _recipient.c.state == Outcome.SENDING)
+    of_page = and_(_recipient.c.delivery == delivery, _recipient.c.page == page)
+    taken = update(_recipient).where(of_page, _recipient.c.state == Outcome.SENDING)
     started = taken if all_in_doubt else taken.where(_recipient.c.attempts == attempt)
     connection.execute(started.values(in_doubt=True))
     connection.execute(taken.values(state=Outcome.WAITING))
 
 
-def served(connection: Connection, delivery: int, attempt: int) -> str:
-    """Return a digest of the recipients that a delivery reached up to an attempt."""
-    reached = and_(_recipient.c.state == Outcome.POSTED, _recipient.c.attempts <= attempt)
-    query = select(_recipient.c.key).where(_recipient.c.delivery == delivery, reached).order_by(_recipient.c.key)
-    return digest_of(list(connection.execute(query).scalars()))
+def served(connection: Connection, delivery: int, page: int, attempt: int) -> str:
+    """Return a digest of the recipients of a page whom a delivery reached up to an attempt."""
+    values = {"of_delivery": delivery, "of_page": page, "attempt": attempt}
+    return digest_of(list(connection.execute(_SERVED, values).scalars()))
 
 
 def counts(connection: Connection, deliveries: Iterable[int]) -> dict[int, dict[Outcome, int]]:
@@ -342,6 +354,15 @@ def counts(connection: Connection, deliveries: Iterable[int]) -> dict[int, dict[
         outcomes = by_delivery.setdefault(delivery, {})
         outcomes[outcome] = outcomes.get(outcome, 0) + count
     return by_delivery
+
+
+def page_counts(connection: Connection, delivery: int, page: int) -> dict[Outcome, int]:
+    """Return how many recipients of a page have which outcome. Those in doubt count as `unconfirmed`."""
+    outcomes: dict[Outcome, int] = {}
+    for state, in_doubt, count in connection.execute(_PAGE_COUNTS, {"of_delivery": delivery, "of_page": page}):
+        outcome = outcome_of(state, in_doubt=in_doubt)
+        outcomes[outcome] = outcomes.get(outcome, 0) + count
+    return outcomes
 
 
 def overall_outcome(outcomes: Mapping[Outcome, int]) -> Outcome:

@@ -113,7 +113,7 @@ class NewPublication:
         rules: Versions of the settings and locales that were used.
         posts: The rendered posts, one for each target that has one.
         targets: The targets without a post: skipped, refused, a deletion, or waiting for their channel.
-        recipients: The addresses on each channel's list, for channels with recipients.
+        with_recipients: The channels with recipients, whose people are read after it is stored.
         skips_without_opening: Channels that skip the end of an incident whose opening was never posted there.
         despite_findings: The administrator's written reason to publish what findings forbid.
         typed: The message as the caller passed it, its images named by digest.
@@ -134,7 +134,7 @@ class NewPublication:
     rules: Mapping[str, str] = field(default_factory=dict)
     posts: tuple[RenderedPost, ...] = ()
     targets: tuple[Target, ...] = ()
-    recipients: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    with_recipients: frozenset[str] = frozenset()
     pictures: tuple[Picture, ...] = ()
     skips_without_opening: frozenset[str] = frozenset()
     despite_findings: str = ""
@@ -188,6 +188,9 @@ class ClaimedDelivery:
         request: The prepared request, if there is one.
         reply_to: The posts above it in the thread, from the opening on.
         target: The post to edit or delete.
+        page: The number of the claimed page of its people. `None` for a single post. Attempts and backoff are then
+            those of the page.
+        filled: The people of the page are stored.
     """
 
     id: int
@@ -215,6 +218,8 @@ class ClaimedDelivery:
     target: PostRef | None
     unseen_at: datetime | None = None
     clock_steps: timedelta = timedelta(0)
+    page: int | None = None
+    filled: bool = True
 
     def at_steps(self, steps: timedelta) -> ClaimedDelivery:
         """Return the delivery with its times shifted to the current clock. The first attempt keeps the earlier time."""
@@ -247,6 +252,7 @@ class AttemptResult:
         standalone: The next attempt uses the standalone wording.
         new_request: The next attempt prepares another request.
         resend_as_post: The next attempt publishes a new post instead of editing.
+        of_people: It concerns some people of a page only. The delivery's other pages go on.
     """
 
     outcome: Outcome
@@ -260,6 +266,7 @@ class AttemptResult:
     standalone: bool = False
     new_request: bool = False
     resend_as_post: bool = False
+    of_people: bool = False
 
     def __post_init__(self) -> None:
         for name in ("reason", "remedy", "code"):

@@ -46,7 +46,7 @@ KEPT_AFTER = timedelta(days=30)
 
 _ERASED_EVERY = timedelta(hours=1)
 _KEYS = 5_000  # values in one statement: SQLite takes 32,766 (sqlite.org/limits.html)
-_OLDEST = select(func.min(schema.address.c.stored_at))
+_OLDEST = select(func.min(schema.person.c.stored_at)).where(schema.person.c.sealed.is_not(None))
 _PAGE = 20  # threads in one transaction, so that publishing waits for milliseconds only
 _RECIPIENTS = 2_000  # rows in one transaction
 _PICTURES = 10  # rows in one transaction; erased images are overwritten, and they are large
@@ -57,7 +57,7 @@ _PICTURE = re.compile(r'"digest"\s*:\s*"([0-9a-f]{64})"')
 
 _UNSETTLED = (Outcome.WAITING, Outcome.SENDING, Outcome.HELD)
 _incident, _publication, _delivery, _recipient = schema.incident, schema.publication, schema.delivery, schema.recipient
-_revision = schema.revision
+_revision, _person = schema.revision, schema.person
 _DRAFTED = select(_revision.c.message)
 _part = _publication.alias("part")  # the publications of a thread: an incident, or a message with its corrections
 
@@ -126,13 +126,12 @@ class Retention:
         return erased
 
     def _erase_addresses(self) -> int:
-        address = schema.address
         with self._journal.write() as connection:
             recent = microseconds(self._journal.now()) - span(KEPT_AFTER)
             ahead = recent + 2 * span(KEPT_AFTER)  # later than any time that is not of a clock that was far ahead
             over = func.coalesce(_incident.c.closed_at, _publication.c.created_at)
             needed = (
-                select(_recipient.c.key)
+                select(_recipient.c.person)
                 .join(_delivery, _delivery.c.id == _recipient.c.delivery)
                 .join(_publication, _publication.c.id == _delivery.c.publication)
                 .outerjoin(_incident, _incident.c.id == _publication.c.incident)
@@ -144,15 +143,14 @@ class Retention:
                     )
                 )
             )
-            stored = address.c.stored_at
+            stored = _person.c.stored_at
             # Addresses that another process is just using are passed over until the next time.
-            old = select(address.c.key).where(or_(stored <= recent, stored > ahead), address.c.key.not_in(needed))
+            old = select(_person.c.id).where(
+                or_(stored <= recent, stored > ahead), _person.c.sealed.is_not(None), _person.c.id.not_in(needed)
+            )
             erased = list(connection.execute(old.with_for_update(skip_locked=True)).scalars())
             for start in range(0, len(erased), _KEYS):
-                keys = erased[start : start + _KEYS]
-                connection.execute(delete(address).where(address.c.key.in_(keys)))
-                of_them = update(_recipient).where(_recipient.c.key.in_(keys))
-                connection.execute(of_them.values(key=random_key(connection)))
+                forget(connection, erased[start : start + _KEYS])
         return len(erased)
 
     def purge(self, before: datetime, actor: str, *, category: str | None = None, dry_run: bool = False) -> Purged:
@@ -351,7 +349,7 @@ def _plan(connection: Connection, selection: Selection) -> Purged:
             deliveries = select(_delivery.c.id).where(_delivery.c.publication.in_(parts))
             counted = {
                 "deliveries": select(func.count()).select_from(deliveries.subquery()),
-                "recipients": select(func.count(_recipient.c.key)).where(_recipient.c.delivery.in_(deliveries)),
+                "recipients": select(func.count(_recipient.c.person)).where(_recipient.c.delivery.in_(deliveries)),
                 "events": select(func.count(event.c.id)).where(event.c.publication.in_(parts), event.c.body != ""),
             }
             planned.update({name: connection.execute(query).scalar_one() for name, query in counted.items()})
@@ -382,19 +380,29 @@ def _purge_some_recipients(journal: Transactions, delivery: int, *, addresses: b
     """Erase some recipients of a delivery; their addresses too, unless another delivery has them."""
     of_delivery = _recipient.c.delivery == delivery
     with journal.write() as connection:
-        query = select(_recipient.c.key).where(of_delivery).order_by(_recipient.c.key).limit(_RECIPIENTS)
-        if not (keys := connection.execute(query).scalars().all()):
+        query = select(_recipient.c.person).where(of_delivery).order_by(_recipient.c.page, _recipient.c.person)
+        if not (people := connection.execute(query.limit(_RECIPIENTS)).scalars().all()):
+            for table in (schema.page, schema.expansion):
+                connection.execute(delete(table).where(table.c.delivery == delivery))
             return 0
         states = select(_recipient.c.state, func.count()).where(of_delivery).group_by(_recipient.c.state)
         counts: dict[Outcome, int] = {Outcome(state): count for state, count in connection.execute(states)}
         uncounted = update(_delivery).where(_delivery.c.id == delivery, recipients_not_purged())
         connection.execute(uncounted.values(request=counts_to_store(counts)))
-        connection.execute(delete(_recipient).where(of_delivery, _recipient.c.key <= keys[-1]))
-        if addresses:
-            address = schema.address
-            unused = and_(address.c.key.in_(keys), ~exists().where(_recipient.c.key == address.c.key))
-            connection.execute(delete(address).where(unused))
-        return len(keys)
+        connection.execute(delete(_recipient).where(of_delivery, _recipient.c.person.in_(people)))
+        unused = and_(_person.c.id.in_(people), ~exists().where(_recipient.c.person == _person.c.id))
+        if not addresses:  # they are kept for a while
+            unused = and_(unused, _person.c.sealed.is_(None))
+        connection.execute(delete(_person).where(unused))
+        return len(people)
+
+
+def forget(connection: Connection, people: Sequence[int]) -> None:
+    """Erase the addresses of some people, and who they were. Those whom nothing names any more are removed."""
+    of_them = _person.c.id.in_(people)
+    connection.execute(delete(_person).where(of_them, ~exists().where(_recipient.c.person == _person.c.id)))
+    erased = {"sealed": None, "suppression": None, "key": _random_key(connection)}
+    connection.execute(update(_person).where(of_them).values(**erased))
 
 
 # --- erasing one incident or publication
@@ -579,8 +587,8 @@ def _published_since(connection: Connection, event: int) -> set[str]:
 # --- space
 
 
-def random_key(connection: Connection) -> ColumnElement[str]:
-    """Return an expression for 64 random hexadecimal digits, others for each row."""
+def _random_key(connection: Connection) -> ColumnElement[str]:
+    """Return an expression for 32 random hexadecimal digits, others for each row."""
     if connection.dialect.name == "sqlite":
-        return func.lower(func.hex(func.randomblob(32)))
-    return func.replace(func.concat(func.gen_random_uuid(), func.gen_random_uuid()), "-", "")
+        return func.lower(func.hex(func.randomblob(16)))
+    return func.replace(func.concat(func.gen_random_uuid()), "-", "")

@@ -19,7 +19,7 @@ from policenotify.journal.records import MASS_REFUSAL, ClaimedDelivery, microsec
 from policenotify.model.history import Outcome
 from policenotify.model.person import Source, Suppression
 
-_recipient, _address, _suppression = schema.recipient, schema.address, schema.suppression
+_recipient, _person, _suppression = schema.recipient, schema.person, schema.suppression
 _MANY: Final = 10  # fewer reports of one delivery may be an old list
 _SHARE: Final = 10  # one in ten: where Amazon SES suspends a sender
 _SURE: Final = 3.0  # standard deviations by which a share differs from that by more than chance
@@ -250,12 +250,12 @@ def is_believed(connection: Connection, delivery: int, reported: int, *, afterwa
 
 
 def _count_served(connection: Connection, of_delivery: ColumnElement[bool], *, at_most: int) -> int:
-    served = select(_recipient.c.key).where(of_delivery, _recipient.c.state == Outcome.POSTED).limit(at_most)
+    served = select(_recipient.c.person).where(of_delivery, _recipient.c.state == Outcome.POSTED).limit(at_most)
     return int(connection.execute(select(func.count()).select_from(served.subquery())).scalar() or 0)
 
 
 def _domains(connection: Connection, keys: Keys, gone: ColumnElement[bool]) -> int:
-    found = connection.execute(select(_recipient.c.key).where(gone)).scalars().all()
+    found = connection.execute(select(_recipient.c.person).where(gone)).scalars().all()
     return len({address.rpartition("@")[2].casefold() for address in addresses_of(connection, keys, found)})
 
 
@@ -268,15 +268,15 @@ def record_words(connection: Connection, claimed: ClaimedDelivery, now: datetime
     at = microseconds(now)
     of_channel = _suppression.c.channel == claimed.channel
     of_delivery = (
-        select(_address.c.suppression)
-        .join(_recipient, _recipient.c.key == _address.c.key)
-        .where(_recipient.c.delivery == claimed.id, _address.c.suppression.is_not(None))
+        select(_person.c.suppression)
+        .join(_recipient, _recipient.c.person == _person.c.id)
+        .where(_recipient.c.delivery == claimed.id, _person.c.suppression.is_not(None))
     )
     served = of_delivery.where(_recipient.c.state == Outcome.POSTED)
     first = _suppression.c.confirmed_at.is_(None)
     connection.execute(delete(_suppression).where(of_channel, first, _suppression.c.key.in_(served)))
     gone = of_delivery.where(_recipient.c.state == Outcome.REFUSED, _recipient.c.gone == 1)
-    reported: Sequence[str] = connection.execute(gone.order_by(_address.c.suppression)).scalars().all()
+    reported: Sequence[str] = connection.execute(gone.order_by(_person.c.suppression)).scalars().all()
     if not reported or not is_believed(connection, claimed.id, len(reported)):
         return
     release_expired(connection, now)

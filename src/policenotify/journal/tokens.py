@@ -1,7 +1,7 @@
 """Signed names of a person and a delivery: in links to leave, in envelope senders, in receipts.
 
-A token holds the version of the keys, the number of the delivery, half of the recipient's key, and a code over them
-and the purpose. No address is looked up, and no secret is stored. In base32 (RFC 4648) in lower case, it is short
+A token holds the version of the keys, the number of the delivery, the recipient's key, and a code over them and the
+purpose. No address is looked up, and no secret is stored. In base32 (RFC 4648) in lower case, it is short
 enough for the local part of an address (64 octets, RFC 5321, section 4.5.3.1.1), which some servers write in capitals.
 """
 
@@ -17,7 +17,7 @@ from policenotify.channel import TokenPurpose
 from policenotify.journal.keys import Keys
 
 PERSON_DIGITS: Final = 32
-"""Hexadecimal digits of a recipient's key in a token: 128 bits, which no two people share."""
+"""Hexadecimal digits of a recipient's key: 128 bits, which no two of a billion people share."""
 
 LONGEST: Final = 80
 """Characters of a text that may be a token."""
@@ -34,7 +34,7 @@ class PersonToken:
 
     Attributes:
         delivery: The number of the delivery.
-        person: The first digits of the recipient's key.
+        person: The recipient's key.
     """
 
     delivery: int
@@ -43,7 +43,7 @@ class PersonToken:
 
 def make_token(keys: Keys, purpose: TokenPurpose, *, delivery: int, recipient: str) -> str:
     """Return the token of a recipient of a delivery for one purpose."""
-    named = _number(keys.version) + _number(delivery) + bytes.fromhex(recipient[:PERSON_DIGITS])
+    named = _number(keys.version) + _number(delivery) + bytes.fromhex(recipient)
     whole = named + keys.short_mac(keys.version, _purpose(purpose), named.hex())
     return b32encode(whole).decode().rstrip("=").lower()
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidat
 from pydantic.errors import PydanticUserError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 
+from policenotify.audiences.model import Audience
 from policenotify.channel import BySeverity, Capabilities, Clock, OnCorrection, OnUnknown, StateStore
 from policenotify.errors import SettingsError
 from policenotify.model.rate import Rate
@@ -63,6 +64,7 @@ class ChannelOptions(TypedDict, total=False):
     mentions: frozenset[str]
     hashtags: Literal["inline", "last"]
     recipients: Callable[[], Iterable[str]] | None
+    audiences: tuple[Audience, ...]
     rate: Rate | None
 
 

@@ -19,6 +19,8 @@ from typing import Unpack
 
 from pydantic import BaseModel, ValidationError
 
+from policenotify.audiences.addresses import AddressList, SpelledAudience
+from policenotify.audiences.model import Audience
 from policenotify.channel import (
     Capabilities,
     Channel,
@@ -245,13 +247,12 @@ def configure_channel(
             raise MissingExtra(f"The network {network_name!r}", network_name, package=offered.package) from None
         raise SettingsError(_constructor_error(error, at, model, given)) from None  # its cause may quote a secret
     _check_claims(channel, capabilities, account, f"{at}: the network {network_name!r}")
-    recipients, spell = settings.get("recipients"), getattr(channel, "spell", None)
-    if capabilities.recipients and recipients is None:
+    audiences = _audiences(name, channel, settings)
+    if capabilities.recipients and not audiences:
         raise SettingsError(f"{at}.recipients: is missing: on {network_name!r} a post goes to people. Name them.")
-    if not capabilities.recipients and recipients is not None:
+    if not capabilities.recipients and audiences:
         raise SettingsError(f"{at}.recipients: is for networks that write to people; {network_name!r} does not.")
-    if recipients is not None and spell is not None:
-        settings["recipients"] = lambda: tuple(dict.fromkeys(map(spell, recipients())))
+    settings["audiences"] = audiences
     return ChannelConfig(
         name=name,
         network=network_name,
@@ -261,6 +262,15 @@ def configure_channel(
         discovers_capabilities=bool(getattr(kind, "discovers_capabilities", False)),
         **settings,
     )
+
+
+def _audiences(name: str, channel: Channel, settings: dict[str, object]) -> tuple[Audience, ...]:
+    """Return the audiences of a channel, spelled as its network spells addresses, and take `recipients` out."""
+    recipients, audiences = settings.pop("recipients", None), tuple(settings.get("audiences", ()))
+    if recipients is not None:
+        audiences = (*audiences, AddressList(name=name, read=recipients))
+    spell = getattr(channel, "spell", None)
+    return audiences if spell is None else tuple(SpelledAudience(audience=each, spell=spell) for each in audiences)
 
 
 def _constructor_error(error: BaseException, at: str, model: type[BaseModel], given: Mapping[str, object]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
+from policenotify.audiences.model import Subscriber
 from policenotify.channel import ChannelConfig, Clock
 from policenotify.errors import SettingsError
 from policenotify.formats.mail_report import ReportKind, read_report
@@ -158,14 +159,14 @@ class People:
         )
 
     def counts(self, channel: str | None = None) -> dict[str, int | None]:
-        """Return how many people each channel's list names, or `None` for a list that cannot be read."""
+        """Return how many people the lists of each channel name, without wrong rows. `None`: one cannot be read."""
         self._check(channel)
         counts: dict[str, int | None] = {}
         for config in self._channels.values():
-            if config.recipients is None or channel not in {None, config.name}:
+            if not config.audiences or channel not in {None, config.name}:
                 continue
             try:
-                counts[config.name] = sum(1 for _ in config.recipients())
+                counts[config.name] = sum(1 for _ in _addresses(config))
             except SettingsError:
                 counts[config.name] = None
         return counts
@@ -236,8 +237,13 @@ class People:
         people = {_compared(form) for form in forms}
         for config in self._channels.values():
             with suppress(SettingsError):
-                if config.recipients is not None and any(_compared(each) in people for each in config.recipients()):
+                if any(_compared(address) in people for address in _addresses(config)):
                     yield config.name
+
+
+def _addresses(config: ChannelConfig) -> Iterator[str]:
+    for audience in config.audiences:
+        yield from (row.address for row in audience.rows() if isinstance(row, Subscriber))
 
 
 def _compared(address: str) -> str:

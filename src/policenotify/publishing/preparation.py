@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from policenotify.channel import ChannelConfig, Clock, Operation, Picture
 from policenotify.checks import SHIPPED, Check, CheckContext, Vocabulary, run_checks
+from policenotify.delivery.audience_reader import WAITS, AudienceProblem, check_audiences
 from policenotify.errors import InvalidTransition, JournalError, MessageTooLong, PolicenotifyError, SettingsError
 from policenotify.findings import Finding, Level, are_blocking, images_left
 from policenotify.journal.records import LISTED, NewPublication, describe_incidents
@@ -31,7 +32,6 @@ from policenotify.publishing.routing import (
     channels_with_images,
     choose_targets,
     choose_targets_on,
-    has_reached,
 )
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import CategoryProfile, Locale, best_match, profile_of
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 _ULID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as in the ULID specification
 _DEADLINE = timedelta(hours=24)  # of an incident whose deadline neither the message nor the category gives
 _REOPEN_INTERVAL = 10.0  # seconds, at least, between two reads of the settings of a channel that cannot be used
-_WAITS = "Its messages wait, and are sent as soon as it can be used. To check: policenotify doctor"
 _PUBLISH_AGAIN = "If it is still true, publish it again with another key."
 _log = logging.getLogger("policenotify")
 
@@ -64,45 +63,27 @@ class ChannelProblem:
         return f"{self.reason} {self.remedy}"
 
 
-def read_recipients(
-    channel: ChannelConfig, had_recipients: Callable[[str], bool]
-) -> tuple[tuple[str, ...], ChannelProblem | None]:
-    """Return the channel's recipients now, and why the channel cannot be used, if so.
+def problem_of(channel: ChannelConfig, had_recipients: Callable[[str], bool]) -> ChannelProblem | None:
+    """Return why the channel cannot be used now, if so. Of its audiences the first rows are read.
 
-    An empty list is a problem if *had_recipients* returns that the channel of that name had some before, because a
-    failed export looks like that. The list of a retired channel may be empty.
+    Empty audiences are a problem if *had_recipients* returns that the channel of that name had people before.
     """
-    name = channel.name
     if channel.problem:
-        reason = f"The channel {name!r} cannot be used: {channel.problem}"
-        return (), ChannelProblem(reason=reason, remedy=f"Mend it in the settings. {_WAITS}")
-    if channel.recipients is None:
-        return (), None
+        reason = f"The channel {channel.name!r} cannot be used: {channel.problem}"
+        return ChannelProblem(reason=reason, remedy=f"Mend it in the settings. {WAITS}")
     try:
-        recipients = tuple(map(_checked_text, channel.recipients()))
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail, and quote an address
-        why = str(error) if isinstance(error, SettingsError) else f"{type(error).__name__}."
-        reason = f"The list of recipients of {name!r} cannot be read: {why}"
-        return (), ChannelProblem(reason=reason, remedy=f"Make it readable. {_WAITS}")
-    if recipients or channel.retired or not had_recipients(name):
-        return recipients, None
-    reason = f"The list of recipients of {name!r} is empty, and had people before."
-    remedy = f"Restore the list; if it is meant to be empty, set retired = true. {_WAITS}"
-    return (), ChannelProblem(reason=reason, remedy=remedy)
+        check_audiences(channel, had_recipients)
+    except AudienceProblem as problem:
+        return ChannelProblem(reason=problem.reason, remedy=problem.remedy)
+    return None
 
 
 def find_problems(
     channels: Iterable[ChannelConfig], had_recipients: Callable[[str], bool]
 ) -> dict[str, ChannelProblem]:
-    """Return the channels that cannot be used now, by name. Reads each list of recipients once."""
-    problems = {channel.name: read_recipients(channel, had_recipients)[1] for channel in channels}
+    """Return the channels that cannot be used now, by name."""
+    problems = {channel.name: problem_of(channel, had_recipients) for channel in channels}
     return {name: problem for name, problem in problems.items() if problem is not None}
-
-
-def _checked_text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
 
 
 @dataclass(slots=True, kw_only=True)
@@ -211,11 +192,10 @@ class Preparer:
         if self._deletes_images(resolved, history):
             left = channels_with_images(history, tuple(channels.values()), targets)
             new = replace(new, findings=(*new.findings, images_left(left))) if left else new
-        targets, pending, recipients = self._set_apart(targets, channels, history)
+        targets, pending = _set_apart(targets, channels)
         posts, without_post = self._render(targets, channels, new, history, new.pictures, may_be_empty=bool(pending))
-        rendered = {post.target.channel for post in posts}
-        recipients = {name: people for name, people in recipients.items() if name in rendered}
-        return replace(new, posts=posts, targets=(*without_post, *pending), recipients=recipients)
+        many = {post.target.channel for post in posts if channels[post.target.channel].capabilities.recipients}
+        return replace(new, posts=posts, targets=(*without_post, *pending), with_recipients=frozenset(many))
 
     def check_file_names(self, message: Message, file_names: Sequence[str]) -> tuple[Finding, ...]:
         """Return what blocks, or needs a second person, in the names of the files of the images."""
@@ -417,30 +397,25 @@ class Preparer:
         details = describe_incidents(history, incidents.list(limit=LISTED), self.zone, count=incidents.count_open())
         return next_status(history.status, stage, incident=incident, details=details)
 
-    def _set_apart(
-        self, targets: Sequence[Target], channels: Mapping[str, ChannelConfig], history: History
-    ) -> tuple[tuple[Target, ...], tuple[Target, ...], dict[str, tuple[str, ...]]]:
-        """Return the targets to render, those that wait, and the recipients by channel."""
-        recipients: dict[str, tuple[str, ...]] = {}
-        pending: dict[str, Target] = {}
-        for target in targets:
-            if target.skip or target.channel in recipients:
-                continue
-            channel = channels[target.channel]
-            recipients[channel.name], problem = read_recipients(channel, self.journal.deliveries.had_recipients)
-            # What follows still goes to the recipients of what it follows, whom the journal knows.
-            if problem and (channel.problem or not has_reached(history, channel)):
-                # How many posts the channel needs is not known yet, so there is one target for it.
-                pending[channel.name] = Target(
-                    channel=channel.name,
-                    account="",
-                    language=target.language,
-                    problem=problem.reason,
-                    remedy=problem.remedy,
-                )
-        usable = tuple(target for target in targets if target.skip or target.channel not in pending)
-        many = {name: people for name, people in recipients.items() if channels[name].capabilities.recipients}
-        return usable, tuple(pending.values()), many
+
+def _set_apart(
+    targets: Sequence[Target], channels: Mapping[str, ChannelConfig]
+) -> tuple[tuple[Target, ...], tuple[Target, ...]]:
+    """Return the targets to render, and those that wait until their channel can be used."""
+    pending: dict[str, Target] = {}
+    for target in targets:
+        problem = None if target.skip else channels[target.channel].problem
+        if problem and target.channel not in pending:
+            # How many posts the channel needs is not known yet, so there is one target for it.
+            pending[target.channel] = Target(
+                channel=target.channel,
+                account="",
+                language=target.language,
+                problem=f"The channel {target.channel!r} cannot be used: {problem}",
+                remedy=f"Mend it in the settings. {WAITS}",
+            )
+    usable = tuple(target for target in targets if target.skip or target.channel not in pending)
+    return usable, tuple(pending.values())
 
 
 def ulid(at: datetime, randomness: bytes) -> str:
@@ -571,10 +546,8 @@ class PendingDeliveries:
     def _render(self, delivery: UnrenderedDelivery) -> bool:
         """Render a delivery. Return whether its channel can be used."""
         channel = self.channels[delivery.channel]
-        recipients, problem = read_recipients(channel, self.journal.deliveries.had_recipients)
-        publication = self.journal.publications.get(delivery.publication)
-        if problem is not None or publication is None:
-            return problem is None
+        if (publication := self.journal.publications.get(delivery.publication)) is None:
+            return True
         try:
             posts, targets = self.preparer.prepare_pending(publication, channel)
         except JournalError:
@@ -585,6 +558,6 @@ class PendingDeliveries:
             _log.error("Publication %s on %s: %s", delivery.publication, delivery.channel, reason)  # no trace: values
             self.journal.deliveries.refuse_unrendered(delivery, f"{reason} {_PUBLISH_AGAIN}")
         else:
-            people = recipients if posts and channel.capabilities.recipients else None
-            self.journal.deliveries.render(delivery, posts, targets, people)
+            many = bool(posts) and channel.capabilities.recipients
+            self.journal.deliveries.render(delivery, posts, targets, with_recipients=many)
         return True

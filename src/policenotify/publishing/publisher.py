@@ -35,7 +35,7 @@ from policenotify.publishing.arguments import Naming, check_names, checked_reaso
 from policenotify.publishing.drafts import Drafts
 from policenotify.publishing.images import file_names, load_images, with_pictures
 from policenotify.publishing.people import People
-from policenotify.publishing.preparation import ChannelProblem, PendingDeliveries, Preparer, read_recipients
+from policenotify.publishing.preparation import ChannelProblem, PendingDeliveries, Preparer, problem_of
 from policenotify.publishing.reminders import CATEGORY as DUTY_CATEGORY
 from policenotify.publishing.reminders import DutyNotifier, Reminder, ReminderPolicy, Reminders, duty_profile
 from policenotify.publishing.routing import Route, refuse_shared_accounts
@@ -537,8 +537,8 @@ class Publisher:
         """Return the channels that cannot be used now, by name.
 
         Their deliveries wait in the journal. Causes are a wrong option, a secret that cannot be read, a library that
-        is not installed, and a list of recipients that cannot be read or was emptied. The lists are read at each
-        call. The rest is checked again by `publish`, `drain` and the worker, at most every ten seconds.
+        is not installed, and a list of recipients that cannot be read or was emptied. Its first rows are read at
+        each call. The rest is checked again by `publish`, `drain` and the worker, at most every ten seconds.
         """
         return self._pending.channel_problems()
 
@@ -561,9 +561,7 @@ class Publisher:
         if receipt.outcome is Outcome.SENDING:
             return "It is being sent now."
         channel = self.channels.get(receipt.channel)
-        if receipt.unrendered and (
-            channel is None or read_recipients(channel, self.journal.deliveries.had_recipients)[1]
-        ):
+        if receipt.unrendered and (channel is None or channel.problem):
             return ""  # the reason and the remedy are enough
         if not receipt.outcome.is_final:
             return waiting[receipt.channel]
@@ -584,7 +582,7 @@ class Publisher:
             for name, at in self.journal.channels.opens_at(rates).items()
         }
         problems = {
-            name: f"It waits: {read_recipients(channel, self.journal.deliveries.had_recipients)[1]}"
+            name: f"It waits: {problem_of(channel, self.journal.deliveries.had_recipients)}"
             for name in rates
             if (channel := self.channels.get(name)) is not None and channel.problem
         }

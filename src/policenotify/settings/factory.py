@@ -44,8 +44,9 @@ def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[ChannelC
     for name in settings.channels:
         try:
             channel = _channel(settings, name)
-            if channel.recipients and not tolerant:
-                channel.recipients()
+            if not tolerant:
+                for audience in channel.audiences:
+                    audience.revision()
         except SettingsError as error:
             lines = _lines(name, error)
             if tolerant:

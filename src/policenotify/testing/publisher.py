@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from policenotify.audiences.addresses import AddressList
 from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, StateStore
 from policenotify.checks import Vocabulary
 from policenotify.errors import ChannelError, MissingExtra, SettingsError
@@ -288,7 +289,9 @@ def _installation(settings: Settings) -> tuple[list[ChannelConfig], dict[str, An
 
 def _of_settings(name: str, channel: ChannelSettings) -> ChannelConfig:
     common: dict[str, Any] = {
-        field: getattr(channel, field) for field in ChannelOptions.__annotations__ if field != "recipients"
+        field: getattr(channel, field)
+        for field in ChannelOptions.__annotations__
+        if field not in {"recipients", "audiences"}
     }
     options = {
         option: _PLACEHOLDERS.get((channel.network, option), WITHHELD) if value == WITHHELD else value
@@ -319,9 +322,9 @@ def _default_capabilities(name: str, kind: type[Channel]) -> Capabilities:
 
 def _channel(name: str, on: str, capabilities: Capabilities, **common: Any) -> ChannelConfig:  # noqa: ANN401 - ChannelOptions
     people = RECIPIENTS.get(on, RECIPIENTS[""])
-    recipients = (lambda: people) if capabilities.recipients else None
+    audiences = (AddressList(name=name, read=lambda: people),) if capabilities.recipients else ()
     return ChannelConfig(
-        name=name, network=on, account=name, capabilities=capabilities, open=_never, recipients=recipients, **common
+        name=name, network=on, account=name, capabilities=capabilities, open=_never, audiences=audiences, **common
     )
 
 

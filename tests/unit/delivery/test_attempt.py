@@ -26,7 +26,8 @@ from policenotify.channel import (
     RecipientOutcome,
     Request,
 )
-from policenotify.delivery.attempt import CHUNK, DeliveryAttempt, backoff
+from policenotify.delivery.attempt import DeliveryAttempt, backoff
+from policenotify.delivery.bulk_attempt import CHUNK
 from policenotify.delivery.bulk_send import BulkSend, Lease
 from policenotify.errors import (
     Blocked,

@@ -10,6 +10,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from policenotify.audiences.model import Subscriber
 from policenotify.channel import ChannelConfig
 from policenotify.cli import output
 from policenotify.cli.alarms import removed_channel, repeated_takeover, waiting_drafts
@@ -22,7 +23,7 @@ from policenotify.journal import open_journal
 from policenotify.journal.records import MASS_REFUSAL
 from policenotify.model.receipt import local_time
 from policenotify.networks.registry import check_networks
-from policenotify.publishing.preparation import read_recipients
+from policenotify.publishing.preparation import problem_of
 from policenotify.publishing.results import InstallationStatus
 from policenotify.settings import (
     Settings,
@@ -158,17 +159,24 @@ def _journal(journal: Journal) -> Iterator[DoctorLine]:
 def _channels(channels: Iterable[ChannelConfig], journal: Journal, actor: str) -> Iterator[DoctorLine]:
     blocked = journal.channels.blocked()
     for config in channels:
-        people, problem = read_recipients(config, journal.deliveries.had_recipients)
+        problem = problem_of(config, journal.deliveries.had_recipients)
         if config.problem:
             yield _wrong(f"channel {config.name}", problem)
             continue
         yield _account(config, journal, actor, block=blocked.get(config.name))
-        if config.recipients is not None:
-            check, count = f"recipients of {config.name}", len(set(people))
+        if config.audiences:
+            check = f"recipients of {config.name}"
             if problem is not None:
                 yield _wrong(check, problem)
             else:
+                count = _people(config)
                 yield _ok(check, str(count)) if count else _note(check, "0: it would reach no recipient")
+
+
+def _people(config: ChannelConfig) -> int:
+    """Return how many addresses the audiences of a channel have."""
+    rows = (row for audience in config.audiences for row in audience.rows())
+    return len({row.address for row in rows if isinstance(row, Subscriber)})
 
 
 def _account(config: ChannelConfig, journal: Journal, actor: str, *, block: Blocked | None) -> DoctorLine:

@@ -216,36 +216,72 @@ attempt: Table = Table(
     comment="Committed before anything is sent: an attempt without an end is in doubt.",
 )
 
+expansion: Table = Table(
+    "pn_expansion",
+    metadata,
+    Column("delivery", ForeignKey("pn_delivery.id"), primary_key=True),
+    Column("audience", Whole, nullable=False),  # the cursor: which audience, and the next position in it
+    Column("position", _RowId, nullable=False, server_default=text("0")),
+    Column("revision", LongText, nullable=False, server_default=""),  # of the audiences that the cursor is in
+    Column("expanded", YesNo, nullable=False, default=False),  # all people are stored
+    Column("pages", Whole, nullable=False, server_default=text("0")),  # made so far
+    Column("wrong", Whole, nullable=False, server_default=text("0")),  # rows that name nobody
+    Column("wrong_lines", LongText, nullable=False, server_default=""),  # the first of them
+    comment="How far the audiences of a delivery were read.",
+)
+
+page: Table = Table(
+    "pn_page",
+    metadata,
+    Column("delivery", ForeignKey("pn_delivery.id"), primary_key=True),
+    Column("number", Whole, primary_key=True),
+    Column("state", Name(12), nullable=False),  # waiting, sending or settled
+    Column("filled", YesNo, nullable=False, default=False),  # its people are stored
+    Column("attempt", Whole, nullable=False, server_default=text("0")),  # its last one
+    Column("not_before", Microseconds, nullable=False),
+    Column("backoff", Microseconds, nullable=False, server_default=text("0")),
+    Column("owner", LongText),
+    Column("lease_until", Microseconds),
+    Column("held", Whole, nullable=False, server_default=text("0")),  # people whom a person must settle
+    Index("pn_page_state", "state"),
+    Index("pn_page_held", "delivery", sqlite_where=text("held > 0"), postgresql_where=text("held > 0")),
+    comment="Some people of a delivery: the unit that is claimed there.",
+)
+
+person: Table = Table(
+    "pn_person",
+    metadata,
+    Column("id", _RowId, primary_key=True, autoincrement=True),
+    Column("key", Name(32), nullable=False, unique=True),
+    Column("key_version", Whole, nullable=False),
+    Column("sealed", Binary),  # the address, encrypted; NULL once erased, and the key is random then
+    Column("stored_at", Microseconds, nullable=False),
+    Column("suppression", Name(64)),  # the key under which it would be suppressed, once that was computed
+    Index(
+        "pn_person_stored",
+        "stored_at",
+        sqlite_where=text("sealed IS NOT NULL"),
+        postgresql_where=text("sealed IS NOT NULL"),
+    ),
+    comment="People; their addresses are erased 30 days after the last incident that reached them has closed.",
+)
+
 recipient: Table = Table(
     "pn_recipient",
     metadata,
     Column("delivery", ForeignKey("pn_delivery.id"), primary_key=True),
-    Column("key", Name(64), primary_key=True),
+    Column("page", Whole, primary_key=True),
+    Column("person", ForeignKey("pn_person.id"), primary_key=True),
     Column("state", Name(12), nullable=False),
     Column("in_doubt", YesNo, nullable=False, default=False),
     Column("attempts", Whole, nullable=False, default=0),
     Column("reason", LongText, nullable=False, default=""),
     Column("code", LongText, nullable=False, default=""),
     Column("gone", Whole, nullable=False, server_default=text("0")),  # answers that this person does not exist
-    Index("pn_recipient_state", "delivery", "state", "key"),
-    Index(
-        "pn_recipient_held",
-        "delivery",
-        sqlite_where=text("state = 'held'"),
-        postgresql_where=text("state = 'held'"),
-    ),
+    Index("pn_recipient_person", "person", "delivery", unique=True),
+    sqlite_with_rowid=False,  # the rows of a page lie together
+    postgresql_with={"fillfactor": 70},  # no index holds what changes, so that a changed row stays on its disk page
     comment="One person of a delivery with recipients.",
-)
-
-address: Table = Table(
-    "pn_address",
-    metadata,
-    Column("key", Name(64), primary_key=True),
-    Column("key_version", Whole, nullable=False),
-    Column("sealed", Binary, nullable=False),
-    Column("stored_at", Microseconds, nullable=False, index=True),
-    Column("suppression", Name(64)),  # the key under which it would be suppressed, once that was computed
-    comment="Addresses, encrypted; erased 30 days after the last incident that reached them has closed.",
 )
 
 EVERYWHERE = "*"

@@ -1,0 +1,137 @@
+"""One attempt at a page of a bulk delivery: send to its people, and store what became of each."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from policenotify.channel import ChannelConfig, Clock, PostRef, Recipient, Request, SupportsBulkSend
+from policenotify.delivery.bulk_send import BulkSend, Lease
+from policenotify.journal.records import AttemptResult, ClaimedDelivery, moment
+from policenotify.model.history import Outcome
+from policenotify.model.rate import RateReached
+
+if TYPE_CHECKING:
+    from policenotify.journal.journal import Journal
+
+_log = logging.getLogger("policenotify")
+
+CHUNK = 25
+"""Recipients marked for an attempt at once. After a power cut at most so many are in doubt."""
+
+
+def waiting(claimed: ClaimedDelivery, **result: Any) -> AttemptResult:  # noqa: ANN401 - the fields of AttemptResult
+    """Return the result of a delivery that still waits, in doubt if it already was."""
+    return AttemptResult(outcome=Outcome.UNCONFIRMED if claimed.in_doubt else Outcome.WAITING, **result)
+
+
+def limited(channel: str, reached: RateReached, claimed: ClaimedDelivery) -> AttemptResult:
+    """Return the result of a delivery that waits for its channel's rate."""
+    reason = f"{channel!r} has reached its rate. The delivery goes on when the rate allows."
+    return waiting(claimed, not_before=moment(reached.at), backoff=claimed.backoff, reason=reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkAttempt:
+    """Sends to the people of a page.
+
+    Attributes:
+        lease: How long a page is held after an attempt has begun, and after each recipient.
+        backoff: Returns the wait after a failure, from the wait after the failure before it.
+        may_go_on: Returns whether it may ask for another recipient.
+        hold_doubt: Returns whether recipients in doubt are held.
+        failed: Returns what a failure of the whole channel means.
+    """
+
+    journal: Journal
+    channel: SupportsBulkSend
+    config: ChannelConfig
+    clock: Clock
+    lease: timedelta
+    backoff: Callable[[timedelta], timedelta]
+    may_go_on: Callable[[], bool]
+    hold_doubt: Callable[[ClaimedDelivery], bool]
+    failed: Callable[[Exception, ClaimedDelivery], AttemptResult]
+
+    def next_recipients(self, claimed: ClaimedDelivery) -> tuple[Recipient, ...]:
+        """Return the next recipients of the page, marked for this attempt.
+
+        Raises:
+            RateReached: The channel's rate, which counts recipients, is used up.
+        """
+        hold = self.hold_doubt(claimed)
+        return self.journal.deliveries.next_recipients(claimed, CHUNK, hold_doubt=hold, rate=self.config.rate)
+
+    def send(self, lease: Lease, request: Request, recipients: tuple[Recipient, ...]) -> None:
+        """Send to these recipients and the others of the page, as long as the bulk send may go on."""
+        claimed, hold = lease.claimed, self.hold_doubt(lease.claimed)
+        ref = PostRef(account=request.account, id=request.key)
+        while True:
+            bulk = BulkSend(
+                journal=self.journal,
+                lease=lease,
+                rate=self.config.rate,
+                hold_doubt=hold,
+                may_go_on=self.may_go_on,
+                left=list(recipients),
+            )
+            failure = bulk.run(self.channel, request)
+            at = self.clock.monotonic()
+            if any(outcome.outcome == "posted" for outcome in bulk.outcomes.values()):
+                claimed = replace(claimed, backoff=timedelta(0))  # it does not fail: the next wait is a short one
+            with self.journal.transaction():
+                outcomes = tuple(bulk.unstored.values())
+                fault = self.journal.deliveries.record_recipients(claimed, outcomes, hold_doubt=hold, lease=self.lease)
+                failure = fault or failure
+                if failure or bulk.cut or not self.may_go_on():
+                    break
+                recipients, counts = self._next_or_settled(claimed, ref)
+            lease.renewed_at = at
+            if not recipients:
+                log_outcome(claimed, "", counts)
+                return
+        if failure:
+            result = self.failed(failure, claimed)
+        elif bulk.reached:
+            result = limited(self.config.name, bulk.reached, claimed)
+        else:
+            reason = "It was interrupted between two people. The others get it when the delivery goes on."
+            result = AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now(), reason=reason)
+        counts = self.journal.deliveries.record_result(claimed, replace(result, ref=ref))
+        log_outcome(claimed, result.code, counts)
+
+    def _next_or_settled(
+        self, claimed: ClaimedDelivery, ref: PostRef
+    ) -> tuple[tuple[Recipient, ...], Mapping[Outcome, int]]:
+        """Return the next recipients, or release the page and count outcomes."""
+        wait = self.backoff(claimed.backoff)  # of recipients who still wait, by their own answers
+        result = AttemptResult(
+            outcome=Outcome.WAITING, not_before=self.journal.now() + wait, backoff=wait, of_people=True
+        )
+        try:
+            if recipients := self.next_recipients(claimed):
+                return recipients, {}
+        except RateReached as reached:
+            result = limited(self.config.name, reached, claimed)
+        return (), self.journal.deliveries.record_result(claimed, replace(result, ref=ref))
+
+
+def log_outcome(claimed: ClaimedDelivery, code: str, counts: Mapping[Outcome, int]) -> None:
+    """Log the outcome of a delivery, without text and recipients, once nothing of it waits."""
+    if not counts or any(counts.get(outcome) for outcome in (Outcome.WAITING, Outcome.UNCONFIRMED, Outcome.SENDING)):
+        return
+    shown = ", ".join(
+        f"{count} {outcome}" if claimed.has_recipients else outcome for outcome, count in counts.items() if count
+    )
+    _log.log(
+        logging.WARNING if counts.get(Outcome.REFUSED) or counts.get(Outcome.HELD) else logging.INFO,
+        "Channel %s: publication %s, delivery %s: %s%s",
+        claimed.channel,
+        claimed.publication,
+        claimed.id,
+        shown,
+        f" [{code}]" if code else "",
+    )

@@ -1,0 +1,326 @@
+"""Store the people of a bulk delivery page by page, after it was published.
+
+A cursor in the journal states how far the audiences were read. A page, its people and the cursor behind them are stored
+in one transaction. So a process that is killed at any instant leaves nobody out and stores nobody twice.
+
+What follows an earlier message goes first to those who got that one, or may have got it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, and_, bindparam, exists, insert, or_, select, update
+
+from policenotify.audiences.model import WrongRow
+from policenotify.audiences.selection import Cursor
+from policenotify.journal import pages
+from policenotify.journal.audit import record_delivery
+from policenotify.journal.database import schema
+from policenotify.journal.queue import lock_key_of
+from policenotify.journal.recipients import (
+    NOBODY,
+    SealedPeople,
+    counts,
+    overall_outcome,
+    page_counts,
+    store_people,
+    store_recipients,
+)
+from policenotify.journal.records import ClaimedDelivery, moment, span
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import Stage
+from policenotify.model.message import Message
+from policenotify.model.message import read as read_message
+
+PAGE: Final = 1_000
+"""People in a page. They are stored in one transaction, which others who publish wait for."""
+
+_EARLIER: Final = -1  # the cursor's audience while the people of earlier deliveries are read
+_SHOWN: Final = 10  # wrong rows of which the line is kept
+_CLOSING = (Stage.END, Stage.CANCELLATION)
+_table, _recipient, _page, _person = schema.delivery, schema.recipient, schema.page, schema.person
+_expansion, _publication = schema.expansion, schema.publication
+_earlier, _other = _table.alias("earlier"), _table.alias("other")
+_OF_DELIVERY = _expansion.c.delivery == bindparam("of_delivery")
+_STATE = select(_expansion).where(_OF_DELIVERY)
+_CONTEXT = (
+    select(_table.c.language, _table.c.channel, _table.c.part, _publication.c.message, _publication.c.stage)
+    .join(_publication, _publication.c.id == _table.c.publication)
+    .where(_table.c.id == bindparam("of_delivery"))
+)
+_MAIN = (  # the language of the channel's first post
+    select(_other.c.language)
+    .where(_other.c.publication == bindparam("publication"), _other.c.channel == bindparam("channel"))
+    .order_by(_other.c.part)
+    .limit(1)
+)
+_IN_OWN_LANGUAGE = exists().where(  # who got an earlier message in a language that this one lacks gets the main one
+    _other.c.publication == _table.c.publication,
+    _other.c.channel == _table.c.channel,
+    _other.c.language == _earlier.c.language,
+)
+_EARLIER_PAGE = (
+    select(_page.c.delivery, _page.c.number)
+    .join(_earlier, _earlier.c.id == _page.c.delivery)
+    .join(_table, _table.c.ordering_key == _earlier.c.ordering_key)
+    .where(_table.c.id == bindparam("of_delivery"), _earlier.c.id < _table.c.id)
+    .where(_earlier.c.publication != _table.c.publication)
+    .where(or_(_earlier.c.language == _table.c.language, and_(bindparam("main"), ~_IN_OWN_LANGUAGE)))
+    .order_by(_page.c.delivery, _page.c.number)
+    .offset(bindparam("position"))
+    .limit(1)
+)
+_GOT_IT = (  # or may have got it
+    select(_recipient.c.person)
+    .join(_person, _person.c.id == _recipient.c.person)
+    .where(_recipient.c.delivery == bindparam("earlier"), _recipient.c.page == bindparam("page"))
+    .where(or_(_recipient.c.in_doubt, _recipient.c.state.in_([Outcome.POSTED, Outcome.SENDING, Outcome.HELD])))
+    .where(_person.c.sealed.is_not(None))
+    .order_by(_recipient.c.person)
+    .with_for_update(read=True, key_share=True, of=_person)  # the address is not erased meanwhile
+)
+_HAS_PEOPLE = select(_recipient.c.person).where(_recipient.c.delivery == bindparam("of_delivery")).limit(1)
+_TAKEN = (  # as recipients of this delivery, or of another on the same network, except of other parts of this text
+    select(_recipient.c.person)
+    .join(_other, _other.c.id == _recipient.c.delivery)
+    .join(_table, _table.c.publication == _other.c.publication)
+    .where(_table.c.id == bindparam("of_delivery"), _recipient.c.person.in_(bindparam("people", expanding=True)))
+    .where(
+        or_(
+            _other.c.id == _table.c.id,
+            and_(
+                _other.c.channel.in_(bindparam("siblings", expanding=True)),
+                or_(_other.c.channel != _table.c.channel, _other.c.language != _table.c.language),
+            ),
+        )
+    )
+)
+_BATCH = 500  # values in one statement; SQLite allows 999 in its older builds (sqlite.org/limits.html)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expansion:
+    """How far the people of a delivery are stored, and what decides about the others.
+
+    Attributes:
+        earlier: The people of earlier deliveries are to be stored first.
+        cursor: How far the audiences were read, or the pages of earlier deliveries.
+        revision: What the audiences' revisions were then.
+        message: The message, as it is published.
+        language: The delivery's language.
+        main: It is the channel's main language in this publication.
+        expanded: All people are stored.
+        has_people: Some people are stored.
+    """
+
+    earlier: bool
+    cursor: Cursor
+    revision: str
+    message: Message = field(repr=False)
+    language: str
+    main: bool
+    expanded: bool
+    has_people: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageOfPeople:
+    """Some people of the audiences of a delivery, and where reading goes on after them.
+
+    Attributes:
+        people: Their keys and addresses.
+        wrong: Rows among them that name nobody.
+        start: The cursor before them, as it was read from the journal.
+        after: The cursor behind them.
+        before_revision: The revision of the audiences as it was read from the journal.
+        revision: Their revision as these people were read.
+        is_from_start: They are the first, perhaps because the audiences were changed since the cursor was stored.
+        is_last: No row follows.
+    """
+
+    people: SealedPeople
+    wrong: Sequence[WrongRow]
+    start: Cursor
+    after: Cursor
+    before_revision: str
+    revision: str
+    is_from_start: bool
+    is_last: bool
+
+
+def start_expansion(connection: Connection, delivery: int, *, follows: bool) -> None:
+    """Store that nobody of a new delivery is stored yet.
+
+    Args:
+        connection: The transaction.
+        delivery: The delivery.
+        follows: Its incident has earlier deliveries on the channel.
+    """
+    first = {"delivery": delivery, "audience": _EARLIER if follows else 0, "position": 0}
+    connection.execute(insert(_expansion), first)
+
+
+def read_expansion(connection: Connection, claimed: ClaimedDelivery) -> Expansion:
+    """Return how far the people of a delivery are stored."""
+    of_delivery = {"of_delivery": claimed.id}
+    state = connection.execute(_STATE, of_delivery).one()
+    row = connection.execute(_CONTEXT, of_delivery).one()
+    main = connection.execute(_MAIN, {"publication": claimed.publication, "channel": row.channel}).scalar()
+    return Expansion(
+        earlier=state.audience == _EARLIER,
+        cursor=Cursor(max(state.audience, 0), state.position),
+        revision=state.revision,
+        message=read_message(row.message),
+        language=row.language,
+        main=row.language == main,
+        expanded=state.expanded,
+        has_people=connection.execute(_HAS_PEOPLE, of_delivery).first() is not None,
+    )
+
+
+def store_earlier(
+    connection: Connection, claimed: ClaimedDelivery, siblings: Collection[str], *, at: int, lease: timedelta
+) -> int:
+    """Store the people of the next page of an earlier delivery who got that one. Return how many of the page wait.
+
+    Behind the last page, the audiences follow. An end or a cancellation goes only to those who got something, unless
+    there was nobody.
+    """
+    state = _lock(connection, claimed)
+    if state.audience != _EARLIER or state.expanded:  # another worker was faster
+        return _waiting(connection, claimed)
+    of_delivery = {"of_delivery": claimed.id}
+    row = connection.execute(_CONTEXT, of_delivery).one()
+    main = connection.execute(_MAIN, {"publication": claimed.publication, "channel": row.channel}).scalar()
+    place = {"position": state.position, "main": row.language == main}
+    page = connection.execute(_EARLIER_PAGE, {**of_delivery, **place}).first()
+    if page is None:
+        closed = row.stage in _CLOSING and connection.execute(_HAS_PEOPLE, of_delivery).first() is not None
+        _move(connection, claimed, audience=0, position=0, expanded=closed)
+        return _waiting(connection, claimed)
+    got_it = connection.execute(_GOT_IT, {"earlier": page.delivery, "page": page.number}).scalars().all()
+    _move(connection, claimed, position=state.position + 1)
+    return _add(connection, claimed, got_it, siblings, at=at, lease=lease)
+
+
+def store_page(
+    connection: Connection,
+    claimed: ClaimedDelivery,
+    page: PageOfPeople,
+    siblings: Collection[str],
+    *,
+    at: int,
+    lease: timedelta,
+) -> int:
+    """Store people of the audiences in the claimed page. Return how many of the page wait.
+
+    Nothing is stored if another worker has moved the cursor since it was read.
+    """
+    state = _lock(connection, claimed)
+    if (state.audience, state.position) != (page.start.audience, page.start.position) or state.expanded:
+        return _waiting(connection, claimed)
+    if state.revision != page.before_revision:
+        return _waiting(connection, claimed)
+    again = page.is_from_start
+    lines = [] if again or not state.wrong_lines else str(state.wrong_lines).split("\n")
+    lines += [f"{row.line}: {row.reason}" for row in page.wrong]
+    _move(
+        connection,
+        claimed,
+        audience=page.after.audience,
+        position=page.after.position,
+        revision=page.revision,
+        expanded=page.is_last,
+        wrong=len(page.wrong) + (0 if again else state.wrong),
+        wrong_lines="\n".join(lines[:_SHOWN]),
+    )
+    people = store_people(connection, page.people, at)
+    return _add(connection, claimed, list(people.values()), siblings, at=at, lease=lease)
+
+
+def _lock(connection: Connection, claimed: ClaimedDelivery) -> Row[Any]:
+    """Lock the publication, so that no two deliveries take one person, and the claimed page. Return the cursor."""
+    publication = select(_publication.c.id).where(_publication.c.id == claimed.publication)
+    connection.execute(publication.with_for_update(key_share=True))
+    pages.lock_owned(connection, claimed)
+    return connection.execute(_STATE.with_for_update(), {"of_delivery": claimed.id}).one()
+
+
+def _move(connection: Connection, claimed: ClaimedDelivery, **columns: object) -> None:
+    connection.execute(update(_expansion).where(_expansion.c.delivery == claimed.id).values(**columns))
+
+
+def _add(
+    connection: Connection,
+    claimed: ClaimedDelivery,
+    people: Iterable[int],
+    siblings: Collection[str],
+    *,
+    at: int,
+    lease: timedelta,
+) -> int:
+    """Add those people to the page who are not recipients of the publication yet. Return how many of the page wait."""
+    numbers = sorted(people)
+    values: dict[str, object] = {"of_delivery": claimed.id, "siblings": [*siblings]}
+    taken: set[int] = set()
+    for start in range(0, len(numbers), _BATCH):
+        batch = numbers[start : start + _BATCH]
+        taken.update(connection.execute(_TAKEN, {**values, "people": batch}).scalars())
+    added = [number for number in numbers if number not in taken]
+    if added:
+        store_recipients(connection, claimed.id, claimed.page or 0, added, at)
+    filled = {"filled": True} if added else {}
+    pages.change(connection, claimed, **filled, lease_until=at + span(lease))
+    return _waiting(connection, claimed)
+
+
+def _waiting(connection: Connection, claimed: ClaimedDelivery) -> int:
+    return page_counts(connection, claimed.id, claimed.page or 0).get(Outcome.WAITING, 0)
+
+
+def close_page(connection: Connection, claimed: ClaimedDelivery, at: int) -> bool:
+    """Release a page in which nobody waits, and settle its delivery if it was the last one.
+
+    Returns:
+        Whether the delivery is settled.
+    """
+    lock_key_of(connection, claimed.id)
+    pages.release(connection, claimed, not_before=at, backoff=0)
+    left = pages.progress(connection, claimed.id)
+    of_delivery = update(_table).where(_table.c.id == claimed.id)
+    if not left.is_over:
+        state = Outcome.SENDING if left.sending else Outcome.WAITING
+        due = left.not_before if left.waiting and left.expanded else at
+        connection.execute(of_delivery.values(state=state, not_before=due))
+        return False
+    people = counts(connection, [claimed.id]).get(claimed.id, {})
+    outcome = overall_outcome(people)
+    settled: dict[str, object] = {"state": outcome, "settled_at": at}
+    if people.keys() <= {Outcome.SUPPRESSED}:
+        remedy = f"See who: policenotify people list --suppressed {claimed.channel}"
+        settled |= {"reason": NOBODY, "remedy": remedy, "code": ""}
+    connection.execute(of_delivery.values(**settled))
+    record_delivery(connection, claimed, moment(at), "settled", {"outcome": outcome})
+    return True
+
+
+def delay(
+    connection: Connection, claimed: ClaimedDelivery, reason: str, remedy: str, *, not_before: int, backoff: int
+) -> None:
+    """Release a page that could not be filled. Its delivery waits, for the reason given."""
+    lock_key_of(connection, claimed.id)
+    pages.release(connection, claimed, not_before=not_before, backoff=backoff)
+    left = pages.progress(connection, claimed.id)
+    columns: dict[str, object] = {"not_before": not_before, "backoff": backoff, "reason": reason, "remedy": remedy}
+    state = Outcome.SENDING if left.sending else Outcome.WAITING
+    connection.execute(update(_table).where(_table.c.id == claimed.id).values(state=state, code="", **columns))
+
+
+def wrong_rows(connection: Connection, delivery: int) -> tuple[int, tuple[str, ...]]:
+    """Return how many rows of a delivery's audiences name nobody, and the first of them with the reason."""
+    row = connection.execute(_STATE, {"of_delivery": delivery}).first()
+    return (row.wrong, tuple(row.wrong_lines.split("\n")) if row.wrong_lines else ()) if row is not None else (0, ())
