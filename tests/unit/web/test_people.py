@@ -23,7 +23,7 @@ from policenotify.publishing.people import People
 from policenotify.testing import FakeClock
 from policenotify.web import app
 
-KEY = "0123456789abcdef" * 4
+KEY = "0123456789abcdef" * 2
 ONE_CLICK = b"List-Unsubscribe=One-Click"  # RFC 8058, section 3.1
 
 
