@@ -272,7 +272,7 @@ CREATE TABLE pn_page (
     FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
 );
 
-CREATE INDEX pn_page_held ON pn_page (delivery) WHERE held > 0;
+CREATE INDEX pn_page_held ON pn_page (delivery, held) WHERE held > 0;
 
 CREATE INDEX pn_page_state ON pn_page (state);
 

@@ -666,7 +666,7 @@ def test_addresses_are_stored_only_with_a_post_for_them(desk: Desk) -> None:
     publisher = desk.publisher([desk.on_bluesky(), narrow])
     assert publisher.publish(accident(), key="open", actor="desk").on("presse").outcome is Outcome.REFUSED
     with publisher.journal.read() as connection:
-        assert connection.execute(select(schema.address)).all() == []
+        assert connection.execute(select(schema.person)).all() == []
 
 
 def test_an_unknown_publication_is_none(publisher: Publisher) -> None:

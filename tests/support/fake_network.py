@@ -37,6 +37,7 @@ from policenotify.model.message import Message
 from policenotify.model.receipt import Publication, Receipt
 from policenotify.testing.fakes import FakeClock
 from policenotify.text import Budget
+from tests.support.audiences import ListedPeople
 from tests.support.journal import filled
 
 LEASE = timedelta(minutes=2)
@@ -68,9 +69,12 @@ class Scripted:
     written_to: list[tuple[str, ...]] = field(default_factory=list)
     opened: int = 0
     closed: int = 0
+    people: list[str] = field(default_factory=list)  # of its audience
     one_by_one: bool = False  # a network of people takes each only when it asks for that person
 
     def configured(self, name: str, **how: Any) -> ChannelConfig:
+        if self.capabilities.recipients:
+            how.setdefault("audiences", (ListedPeople(self.people),))
         return ChannelConfig(
             name=name, network="scripted", account=self.account, capabilities=self.capabilities, open=self.open, **how
         )
@@ -268,8 +272,9 @@ class Book:
     def receipt(self, publication: str, channel: str = "sky") -> Receipt:
         return self.publication(publication).on(channel)
 
-    def claim(self, channel: str = "sky", lease: timedelta = LEASE) -> ClaimedDelivery | None:
-        while claimed := self.journal.deliveries.claim(channel, f"test/-/-/{next(self._owners)}", lease=lease):
+    def claim(self, channel: str = "sky", lease: timedelta = LEASE, owner: str = "") -> ClaimedDelivery | None:
+        owner = owner or f"test/-/-/{next(self._owners)}"
+        while claimed := self.journal.deliveries.claim(channel, owner, lease=lease):
             if claimed.filled or (claimed := self.fill(claimed)):
                 return claimed
         return None

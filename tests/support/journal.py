@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from sqlalchemy import event, insert, select
 
-from policenotify.audiences.addresses import AddressList
+from policenotify.audiences.model import Row
 from policenotify.channel import (
     Capabilities,
     ChannelConfig,
@@ -43,6 +43,7 @@ from policenotify.model.message import Message
 from policenotify.model.rate import Rate
 from policenotify.testing.fakes import FakeClock
 from policenotify.text import Budget
+from tests.support.audiences import ListedPeople
 from tests.support.postgresql import APPLICATION, USER
 
 ACCOUNT = "police34.example"
@@ -59,10 +60,9 @@ def _only_added(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> 
 
 
 def filled(
-    journal: Journal, claimed: ClaimedDelivery, people: Sequence[str], siblings: Sequence[str] = ()
+    journal: Journal, claimed: ClaimedDelivery, people: Sequence[str | Row], siblings: Sequence[str] = ()
 ) -> ClaimedDelivery | None:
     """Store the people of a page, as a worker does before it sends."""
-    audience = AddressList(name="list", read=lambda: people)
     filler = PageFiller(
         journal=journal,
         config=ChannelConfig(
@@ -71,7 +71,7 @@ def filled(
             account=claimed.account,
             capabilities=Capabilities(budget=Budget(1_000), recipients=True),
             open=lambda _clock, _store: None,  # type: ignore[arg-type,return-value]  # it is not opened
-            audiences=(audience,),
+            audiences=(ListedPeople(people),),
             retired=True,
         ),
         siblings=siblings,
@@ -96,7 +96,7 @@ class Desk:
         self.journal: Journal = open_journal(self.url, keys=keys, clock=clock, create=True)
         event.listen(self.journal._engine, "before_cursor_execute", _only_added)
         self._ids = itertools.count(first)
-        self.lists: dict[tuple[str, str], tuple[str, ...]] = {}
+        self.lists: dict[tuple[str, str], tuple[str | Row, ...]] = {}
 
     def change_directly(self, script: str) -> None:
         """Change the database behind the journal's back, as the owner of its tables."""
@@ -116,7 +116,7 @@ class Desk:
         *,
         channels: Sequence[str] = ("sky",),
         languages: Sequence[str] = ("fr",),
-        people: Mapping[str, Sequence[str]] | None = None,
+        people: Mapping[str, Sequence[str | Row]] | None = None,
         severity: Severity = Severity.MODERATE,
         corrects: str | None = None,
         key: str | None = None,

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from policenotify.audiences.addresses import AddressList
 from policenotify.channel import (
     Account,
     Capabilities,
@@ -274,7 +275,7 @@ def test_a_configured_channel_prints_neither_its_key_ring_nor_its_readers() -> N
         account="desk@police.example",
         capabilities=Loud.capabilities,
         open=lambda _clock, _keep: Loud(),
-        recipients=readers,
+        audiences=(AddressList(name="readers", read=readers),),
     )
     assert "readers" not in repr(configured)
     assert "open=" not in repr(configured)

@@ -57,7 +57,7 @@ def attempts(book: Book, network: Scripted, how: ChannelConfig | None = None, **
 
 
 def claim(book: Book, name: str = "") -> ClaimedDelivery:
-    claimed = book.claim() if not name else book.journal.deliveries.claim("sky", name, lease=LEASE)
+    claimed = book.claim(owner=name)
     assert claimed is not None
     return claimed
 

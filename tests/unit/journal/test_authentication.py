@@ -169,9 +169,10 @@ def test_deliveries_of_earlier_keys_are_still_sent(desk: Desk) -> None:
 
 def test_a_sealed_address_opens_in_its_own_row_only(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     publication = desk.publish(channels=("mail",), people={"mail": [A, B]})
+    assert desk.expand()
     victim, attacker = (desk.person_key(address) for address in (A, B))
     desk.change_directly(
-        f"UPDATE pn_address SET sealed = (SELECT sealed FROM pn_address AS o WHERE o.key = '{attacker}') "  # noqa: S608 - keys of this test
+        f"UPDATE pn_person SET sealed = (SELECT sealed FROM pn_person AS o WHERE o.key = '{attacker}') "  # noqa: S608 - keys of this test
         f"WHERE key = '{victim}'"
     )
     assert desk.mail() == [B]

@@ -56,14 +56,14 @@ def ended(desk: Desk, incident: str = "I1") -> None:
 
 def test_text_images_and_addresses_of_an_incident_go_at_once_and_the_proof_stays(desk: Desk) -> None:
     ended(desk)
-    addresses = desk.dump("pn_address")["pn_address"]
+    addresses = desk.dump("pn_person")["pn_person"]
     assert len(addresses) == 2
     done = desk.journal.retention.erase("I1", "dpo", WHY)
     assert (done.publications, done.pictures, done.recipients) == (2, 1, 2)
     left = everything(desk)
     assert NAME not in left
     assert "visage" not in left
-    assert desk.dump("pn_address")["pn_address"] == []
+    assert desk.dump("pn_person")["pn_person"] == []
     assert desk.journal.audit.verify() == 2
     erased = desk.journal.publications.get("key " + f"{1:026d}")
     assert erased is not None
@@ -76,9 +76,10 @@ def test_text_images_and_addresses_of_an_incident_go_at_once_and_the_proof_stays
 def test_an_address_that_another_incident_needs_stays(desk: Desk) -> None:
     ended(desk)
     desk.publish(incident="I2", channels=("mail",), people={"mail": [A]})
+    assert desk.expand()
     desk.journal.retention.erase("I1", "dpo", WHY)
     assert desk.mail() == [A]
-    assert len(desk.dump("pn_address")["pn_address"]) == 1
+    assert len(desk.dump("pn_person")["pn_person"]) == 1
 
 
 def test_an_update_of_an_open_incident_is_erased_and_the_end_follows(desk: Desk) -> None:

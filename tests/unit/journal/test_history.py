@@ -187,6 +187,7 @@ def test_an_opening_that_reads_alone_is_not_worth_a_note(desk: Desk) -> None:
 
 def test_unsettled_lists_each_channel(desk: Desk) -> None:
     said = desk.publish(channels=("sky", "town", "mail", "late"), people={"mail": []})
+    assert desk.claim("mail") is None  # there is nobody
     later = desk.clock.now() + SOON
     desk.deliver("late", Outcome.UNCONFIRMED, not_before=later)
     desk.take("town")

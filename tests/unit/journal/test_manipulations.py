@@ -141,8 +141,8 @@ def test_forged_events_are_never_sealed(full: Desk, name: str) -> None:
 
 def test_a_swapped_address_gets_nothing(full: Desk) -> None:
     keys = full.person_key(A), full.person_key(B)
-    other = f"(SELECT sealed FROM pn_address AS o WHERE o.key = '{keys[1]}')"
-    full.change_directly(f"UPDATE pn_address SET sealed = {other} WHERE key = '{keys[0]}'")
+    other = f"(SELECT sealed FROM pn_person AS o WHERE o.key = '{keys[1]}')"
+    full.change_directly(f"UPDATE pn_person SET sealed = {other} WHERE key = '{keys[0]}'")
     assert full.mail() == [B]
 
 
@@ -253,7 +253,7 @@ def test_rotated_keys_encrypt_again_and_shut_out_who_has_the_earlier_ones(full: 
     earlier = full.journal.keys
     newer = earlier.rotated(os.urandom)
     assert full.journal.rotate_keys(newer, "adj Petit") == 3
-    assert {row[1] for row in full.dump("pn_address")["pn_address"]} == {2}
+    assert {row[2] for row in full.dump("pn_person")["pn_person"]} == {2}
     loaded = state.load("session")
     assert loaded is not None
     assert loaded.value == "jeton"

@@ -22,7 +22,7 @@ def _unworded(draft: NewPublication) -> NewPublication:
         for post in draft.posts
         if post.target.part == 0
     )
-    return replace(draft, posts=(), targets=waiting, recipients={})
+    return replace(draft, posts=(), targets=waiting, with_recipients=frozenset())
 
 
 def _wait(desk: Desk, stage: Stage = Stage.OPENING, **how: object) -> tuple[UnrenderedDelivery, NewPublication]:
@@ -32,8 +32,8 @@ def _wait(desk: Desk, stage: Stage = Stage.OPENING, **how: object) -> tuple[Unre
 
 
 def _render(desk: Desk, one: UnrenderedDelivery, draft: NewPublication) -> bool:
-    recipients = draft.recipients.get(one.channel)
-    return desk.journal.deliveries.render(one, draft.posts, draft.targets, recipients)
+    many = one.channel in draft.with_recipients
+    return desk.journal.deliveries.render(one, draft.posts, draft.targets, with_recipients=many)
 
 
 def test_an_unworded_delivery_is_not_claimed_and_reported_with_its_reason(desk: Desk) -> None:
@@ -106,6 +106,7 @@ def test_its_people_are_given_to_it_with_its_words(desk: Desk) -> None:
     one, drafted = _wait(desk, channels=("mail",), people={"mail": PEOPLE})
     assert not desk.journal.deliveries.had_recipients("mail")
     _render(desk, one, drafted)
+    assert desk.expand()
     assert desk.journal.deliveries.had_recipients("mail")
     assert not desk.journal.deliveries.had_recipients("sky")
     assert sorted(desk.mail()) == sorted(PEOPLE)

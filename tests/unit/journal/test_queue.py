@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
+from policenotify.audiences.model import Subscriber
 from policenotify.channel import Operation, RecipientOutcome
 from policenotify.errors import Blocked, LostLease, PublishingStopped, UnsupportedVersion
 from policenotify.journal.database import schema
@@ -491,7 +492,8 @@ def test_a_second_language_is_its_own_thread_where_the_first_did_not_land(desk: 
 
 
 def test_a_second_mail_is_not_a_reply_to_the_first(desk: Desk) -> None:
-    desk.publish(channels=("mail",), languages=("fr", "en"), people={"mail": ["a@x.example"]})
+    english = Subscriber(position=1, address="b@x.example", language="en")
+    desk.publish(channels=("mail",), languages=("fr", "en"), people={"mail": ["a@x.example", english]})
     desk.mail()
     assert desk.take("mail").reply_to == ()
 

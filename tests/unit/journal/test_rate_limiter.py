@@ -75,7 +75,7 @@ def test_where_people_are_written_to_every_one_counts(desk: Desk) -> None:
     people = [f"a{number}@x.example" for number in range(5)]
     desk.publish(channels=("mail",), people={"mail": people})
     rate = Rate(4, timedelta(seconds=6), 3)  # three together, then one every 3 seconds
-    claimed = desk.journal.deliveries.claim("mail", "runner A", lease=timedelta(minutes=2), rate=rate)
+    claimed = desk.claim("mail", rate=rate)
     assert claimed is not None
     begun = desk.begin(claimed, rate=rate)
     marked = desk.journal.deliveries.next_recipients(begun, 2, hold_doubt=True, rate=rate)

@@ -82,6 +82,7 @@ def _lived_in(desk: Desk) -> None:
     desk.publish(Stage.UPDATE)
     desk.deliver(outcome=Outcome.UNCONFIRMED)
     desk.publish(Stage.STANDALONE, headline="Été – “prudence” 🚒", channels=("sky", "mail"), people={"mail": PEOPLE})
+    assert desk.expand()
     desk.journal.publications.add_refused(desk.draft(Stage.STANDALONE))
     desk.journal.channels.pause("sky", desk.clock.now() + timedelta(hours=1))
     assert desk.journal.channels.state_store("sky").compare_and_swap("session", "très secret", version=None)

@@ -21,6 +21,7 @@ from policenotify.networks.registry import check_networks, configure_channel, ne
 from policenotify.testing.fakes import InMemoryStateStore
 from policenotify.text import Budget
 from policenotify.validation import redact, secret_values
+from tests.support.audiences import addresses_of
 
 NTFY = '''
 from pydantic import SecretStr
@@ -124,7 +125,7 @@ def test_a_wrong_option_is_reported_by_channel(shelf: Shelf) -> None:
     assert lines[0] == "channels.public.url: is missing."
     assert lines[1].startswith("channels.public.token: Input should be a valid string")
     assert lines[2].startswith("channels.public.timeout: Input should be a valid number")
-    assert lines[3].startswith("channels.public.urls: is not known. Did you mean 'url'? Known here: exercise, ")
+    assert lines[3].startswith("channels.public.urls: is not known. Did you mean 'url'? Known here: audiences, ")
     assert lines[4].startswith("channels.public.langages: is not known. Did you mean 'languages'?")
     assert "12345678" not in str(raised.value)
 
@@ -313,8 +314,7 @@ def test_recipients_are_requested_exactly_where_they_are_sent_to(shelf: Shelf) -
         configure_channel("press", "email", url)
     channel = configure_channel("press", "email", url, recipients=lambda: ["a@press.example"])
     assert channel.capabilities.recipients
-    assert channel.recipients is not None
-    assert list(channel.recipients()) == ["a@press.example"]
+    assert addresses_of(channel) == ("a@press.example",)
     shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy")
     with pytest.raises(SettingsError, match=r"channels\.public\.recipients: is for networks that write to people"):
         configure_channel("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"}, recipients=lambda: ())

@@ -36,6 +36,7 @@ from policenotify.settings import (
 )
 from policenotify.settings.loader import override
 from policenotify.settings.model import OF_THE_CHANNEL
+from tests.support.audiences import addresses_of
 
 BASIC = """
 schema_version = 1
@@ -168,21 +169,19 @@ def test_an_invalid_account_cannot_be_mentioned(write: Write, handle: str) -> No
 
 def test_recipients_are_read_again_at_each_publication(write: Write, tmp_path: Path) -> None:
     _, press = channels_of(read_settings(write(), environ=ENVIRON))
-    assert press.recipients is not None
-    assert press.recipients() == ("a@press.example", "b#1@press.example")
+    assert addresses_of(press) == ("a@press.example", "b#1@press.example")
     (tmp_path / "presse.txt").write_bytes(b"\xef\xbb\xbfc@press.example\r\nc@press.example\r\n")
-    assert press.recipients() == ("c@press.example",)
+    assert addresses_of(press) == ("c@press.example",)
     (tmp_path / "presse.txt").unlink()
     with pytest.raises(SettingsError, match=r"channels\.presse-34\.recipients: the file .* cannot be read"):
-        press.recipients()
+        addresses_of(press)
 
 
 def test_recipients_may_be_in_the_file_itself(write: Write) -> None:
     place = write(BASIC.replace('{ file = "presse.txt" }', '["a@press.example"]'))
     settings = read_settings(place, environ=ENVIRON)
     _, press = channels_of(settings)
-    assert press.recipients is not None
-    assert press.recipients() == ("a@press.example",)
+    assert addresses_of(press) == ("a@press.example",)
     assert "a@press.example" not in repr(settings) + settings.model_dump_json()
     place = write(BASIC.replace('{ file = "presse.txt" }', '"a@press.example"'))
     assert wrongs(place) == ['channels.presse-34.recipients: write a list of addresses, or { file = "…" }']

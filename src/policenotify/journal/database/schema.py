@@ -244,7 +244,7 @@ page: Table = Table(
     Column("lease_until", Microseconds),
     Column("held", Whole, nullable=False, server_default=text("0")),  # people whom a person must settle
     Index("pn_page_state", "state"),
-    Index("pn_page_held", "delivery", sqlite_where=text("held > 0"), postgresql_where=text("held > 0")),
+    Index("pn_page_held", "delivery", "held", sqlite_where=text("held > 0"), postgresql_where=text("held > 0")),
     comment="Some people of a delivery: the unit that is claimed there.",
 )
 

@@ -1,0 +1,34 @@
+"""Audiences in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from policenotify.audiences.model import Row, Subscriber, WrongRow
+from policenotify.channel import ChannelConfig
+
+
+def addresses_of(channel: ChannelConfig) -> tuple[str, ...]:
+    """Return the present addresses of a channel, each once."""
+    rows = (row for audience in channel.audiences for row in audience.rows())
+    return tuple(dict.fromkeys(row.address for row in rows if isinstance(row, Subscriber)))
+
+
+@dataclass
+class ListedPeople:
+    """An audience of addresses and rows, which a test may change."""
+
+    people: Sequence[str | Row]
+    name: str = "list"
+
+    def revision(self) -> str:
+        return f"{hash(tuple(self.people)):x}"
+
+    def rows(self, *, start: int = 0) -> Iterator[Row]:
+        for position, person in enumerate(tuple(self.people)):
+            if position < start or (isinstance(person, str) and not person.strip()):
+                continue
+            row = Subscriber(position=position, address=person) if isinstance(person, str) else person
+            assert isinstance(row, Subscriber | WrongRow)
+            yield replace(row, position=position)
