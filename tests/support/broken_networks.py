@@ -797,6 +797,17 @@ class NamesAfterSending(LooksAhead):
         before_publishing(person.key)
 
 
+class NamesAllAtOnce(LooksAhead):
+    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
+        people = tuple(recipients)
+        for person in people:
+            before_publishing(person.key)
+        return PerfectMail.send_each(self, request, people)
+
+    def deliver(self, request: Request, person: Recipient) -> None:
+        PerfectMail.deliver(self, request, person)
+
+
 class NamesNobody(LooksAhead):
     def deliver(self, request: Request, person: Recipient) -> None:
         before_publishing()

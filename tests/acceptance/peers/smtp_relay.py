@@ -64,7 +64,7 @@ class SmtpRelay:
                 threading.Thread(target=self._serve, args=(near, far), daemon=True).start()
 
     def _serve(self, near: socket.socket, far: socket.socket) -> None:
-        """Pass on the dialogue. Both sides speak in turn, for smtplib does not pipeline."""
+        """Pass on the dialogue, one command after the other, also where the client has sent several at once."""
         with near, far, near.makefile("rb") as client, far.makefile("rb") as server, suppress(OSError):
             near.sendall(_reply(server))
             for line in client:
@@ -83,6 +83,8 @@ class SmtpRelay:
             mail += line
             if line == b".\r\n":
                 break
+        else:
+            return b""  # the client has given the mail up, and so must the server
         trouble, self._trouble = self._trouble, None
         if trouble is Fault.NO_RESPONSE:
             far.shutdown(socket.SHUT_RDWR)  # the server has the mail, and its answer is lost

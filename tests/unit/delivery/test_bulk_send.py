@@ -293,8 +293,8 @@ def test_a_process_halted_between_two_people_taken_ahead_sends_nothing_more(
             raise wrong or AssertionError from None
 
     published = book.publish("sky", people=PEOPLE)
+    attempt = ahead_of(book, Scripted(capabilities=AHEAD), hides if wrong else send_each)
     with pytest.raises(LostLease):
-        attempt = ahead_of(book, Scripted(capabilities=AHEAD), hides if wrong else send_each)
         attempt.run(claim(book, f"{this_process()}/slot"))
     assert sorted(written) == sorted(PEOPLE)
     assert book.receipt(published).recipients == {Outcome.POSTED: 59, Outcome.HELD: 1}  # its answer was not stored

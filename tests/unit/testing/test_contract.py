@@ -108,9 +108,9 @@ NamesWhoIsRefused        test_refused_recipient_does_not_stop_the_others  the ou
 MailsAgain               test_unconfirmed_recipient_is_reported_alone  The post reached
 SendsBeyondTheEnd        test_recipient_list_may_end_early           The post reached
 DoubtsEverybody          test_unreached_recipients_are_not_in_doubt  raise Unavailable, not Unconfirmed
-NamesAfterSending        test_recipient_is_named_before_it_is_sent_to  copies are visible
+NamesAllAtOnce           test_recipient_is_named_before_it_is_sent_to  right before the copy is sent
 NamesAfterSending        test_recipient_that_is_not_allowed_is_not_sent_to  The post reached
-NamesNobody              test_recipient_is_named_before_it_is_sent_to  must get the key
+NamesNobody              test_recipient_is_named_before_it_is_sent_to  right before the copy is sent
 SendsWhatIsForbidden     test_recipient_that_is_not_allowed_is_not_sent_to  Let the error
 """
 FOUND_BY = [tuple(re.split(r"\s{2,}", line, maxsplit=2)) for line in FAULTS.strip().splitlines()]

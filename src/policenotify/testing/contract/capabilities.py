@@ -292,20 +292,21 @@ class CapabilityContract(ContractCase):
 
     @requires("looks_ahead")
     def test_recipient_is_named_before_it_is_sent_to(self, channel: Channel, network: BulkFixture) -> None:
-        """`before_publishing` gets each recipient's key right before this person's copy becomes visible."""
+        """`before_publishing` gets each recipient's key, and all of them only if all are sent to."""
         named: list[str] = []
-
-        def allow(recipient: str) -> None:
-            shown = len(network.visible_posts)
-            assert shown <= len(named), (
-                f"{shown} copies are visible, but before_publishing was called {len(named)} times."
+        request = self.request(channel)
+        with publishing_under(named.append):
+            outcomes = iter(cast("SupportsBulkSend", channel).send_each(request, iter(PEOPLE)))
+            first = next(outcomes)
+            assert set(named) < {person.key for person in PEOPLE}, (
+                "Call before_publishing right before the copy is sent."
             )
-            named.append(recipient)
-
-        with publishing_under(allow):
-            self._send_each(channel, self.request(channel))
+            assert first.key in named, "An outcome was reported before before_publishing got the recipient's key."
+            list(outcomes)
         keys = [person.key for person in PEOPLE]
-        assert named == keys, f"before_publishing must get the key of each recipient once; it got {named}."
+        assert sorted(named) == sorted(keys), (
+            f"before_publishing must get the key of each recipient once; it got {named}."
+        )
         self._assert_received(network, *PEOPLE)
 
     @requires("looks_ahead")
