@@ -419,6 +419,9 @@ class ChannelConfig:
             behind it, where they do not interrupt a screen reader.
         discovers_capabilities: Facts in its state store refine its capabilities.
         audiences: Whom its posts go to, on a network with recipients. They are read after a message was published.
+        price: What one message to one person costs, in euros: one segment of an SMS, or one mail. `None`: nothing.
+        most_people: The most people whom one publication may reach on it, unless its findings are overruled.
+        most_cost: The most that one publication may cost on it, in euros, likewise.
         rate: Its limit, for all processes of the installation together. Each attempt to post, edit or delete counts,
             and with recipients each person. More severe messages go first.
         problem: Why it cannot be used now, such as a wrong option or an unreadable secret. Such a channel has no
@@ -442,8 +445,16 @@ class ChannelConfig:
     hashtags: Literal["inline", "last"] = "inline"
     discovers_capabilities: bool = False
     audiences: tuple[Audience, ...] = field(default=(), repr=False)
+    price: float | None = None
+    most_people: int | None = None
+    most_cost: float | None = None
     rate: Rate | None = None
     problem: str = ""
+
+    @property
+    def readers(self) -> tuple[str, ...]:
+        """What two channels with the same readers have in common: network, account, and the names of the audiences."""
+        return (self.network, self.account, *sorted(audience.name for audience in self.audiences))
 
     def unknown_policy(self, *, severe: bool) -> OnUnknown:
         """Return the choice for a delivery in doubt, by severity."""

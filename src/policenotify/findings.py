@@ -137,3 +137,37 @@ def images_left(channels: Iterable[str]) -> Finding:
         remedy="Delete those posts there by hand. Ask the recipients of mails to delete the pictures.",
         source=IMAGES_SOURCE,
     )
+
+
+LIMITS_SOURCE = "The installation's own limits of a channel: most_people, most_cost."
+"""The basis of the findings about the number of people and the cost."""
+
+
+def audience_too_large(
+    channel: str, *, people: int, most_people: int = 0, cost: float = 0.0, most_cost: float | None = None
+) -> Finding:
+    """Return the finding that a message would reach more people on a channel, or cost more, than it may."""
+    reason = f"On {channel!r} it would go to {people} people, and most_people is {most_people}."
+    if most_cost is not None:
+        reason = f"On {channel!r} it would cost {cost:.2f} € for {people} people, and most_cost is {most_cost:.2f} €."
+    return Finding(
+        code="PN603",
+        level=Level.BLOCK,
+        field="message",
+        reason=reason,
+        remedy="Name a smaller place, or other channels (--to). If all of them must get it, an administrator gives "
+        "the reason (--despite-findings), or raises the limit in the settings.",
+        source=LIMITS_SOURCE,
+    )
+
+
+def audience_uncounted(channel: str, problem: str) -> Finding:
+    """Return the finding that the people of a channel with a limit could not be counted."""
+    return Finding(
+        code="PN604",
+        level=Level.ADVISE,
+        field="message",
+        reason=f"The people of {channel!r} cannot be counted, so its limits are not checked. {problem}",
+        remedy="To check the list: policenotify doctor",
+        source=LIMITS_SOURCE,
+    )

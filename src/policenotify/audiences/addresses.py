@@ -1,12 +1,14 @@
-"""Audiences of bare addresses: a fixed list, or what a function returns."""
+"""Audiences of bare addresses, and audiences as a channel uses them."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from zlib import crc32
 
-from policenotify.audiences.model import Audience, Row, Subscriber
+from policenotify.audiences.model import Audience, Row, WrongRow
+from policenotify.audiences.reader import RowReader
+from policenotify.model.languages import is_same_language
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,23 +18,26 @@ class AddressList:
     Attributes:
         name: The installation's name for it.
         read: Returns the present addresses. It is called for each delivery, and must return them in the same order.
+        reader: Reads the rows.
     """
 
     name: str
     read: Callable[[], Iterable[str]] = field(repr=False)
+    reader: RowReader = field(default_factory=lambda: RowReader(checked=False))
 
     def revision(self) -> str:
         """See `Audience.revision`. It reads all addresses."""
-        digest = hashlib.sha256()
+        number = count = 0
         for address in self._addresses():
-            digest.update(f"{address}\n".encode("utf-8", "surrogatepass"))
-        return digest.hexdigest()[:16]
+            number, count = crc32(f"{address}\n".encode("utf-8", "surrogatepass"), number), count + 1
+        # The journal keeps it: of a list with one telephone number, a longer digest would be as good as the number.
+        return f"{count}-{number & 0xFFFF:04x}"
 
     def rows(self, *, start: int = 0) -> Iterator[Row]:
         """See `Audience.rows`."""
         for position, address in enumerate(self._addresses()):
             if position >= start:
-                yield Subscriber(position=position, address=address)
+                yield self.reader.address(address, position=position, line=position + 1)
 
     def _addresses(self) -> Iterator[str]:
         for address in self.read():
@@ -43,16 +48,20 @@ class AddressList:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SpelledAudience:
-    """An audience whose addresses are spelled as the network spells them, so that one person is one.
+class ChannelAudience:
+    """An audience as one channel uses it.
 
     Attributes:
         audience: The audience.
-        spell: Returns an address in the form that the network sends to.
+        spell: Returns an address in the form that the network sends to, so that one person is one.
+        languages: The languages of the channel. A person whose language is none of them gets the main one.
+        consent_for: The categories of messages that only people who consented to them get.
     """
 
     audience: Audience
-    spell: Callable[[str], str] = field(repr=False)
+    spell: Callable[[str], str] = field(default=str, repr=False)
+    languages: tuple[str, ...] = ()
+    consent_for: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -65,5 +74,18 @@ class SpelledAudience:
 
     def rows(self, *, start: int = 0) -> Iterator[Row]:
         """See `Audience.rows`."""
+        spoken = {"": ""}
         for row in self.audience.rows(start=start):
-            yield replace(row, address=self.spell(row.address)) if isinstance(row, Subscriber) else row
+            if isinstance(row, WrongRow):
+                yield row
+                continue
+            if row.language not in spoken:
+                spoken[row.language] = self._spoken(row.language)
+            address, language = self.spell(row.address), spoken[row.language]
+            changed = address != row.address or language != row.language
+            yield replace(row, address=address, language=language) if changed else row
+
+    def _spoken(self, language: str) -> str:
+        return next(
+            (own for own in self.languages if is_same_language(own, language)), "" if self.languages else language
+        )

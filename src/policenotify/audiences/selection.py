@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
-from policenotify.audiences.model import Audience, Subscriber, WrongRow
+from policenotify.audiences.addresses import ChannelAudience
+from policenotify.audiences.geometry import Line, Polygon, Position, distance
+from policenotify.audiences.model import Audience, Consent, Subscriber, WrongRow
+from policenotify.model import places
 from policenotify.model.cap import Severity
+from policenotify.model.languages import is_same_language
+from policenotify.model.lifecycle import Stage
+from policenotify.model.location import Location
 from policenotify.model.message import Message
+
+NEARBY: Final = 5_000.0
+"""Metres around a point or a line within which a message concerns people.
+
+Our own choice: a circle of this radius is larger than Montpellier (57 km²), and most communes are smaller.
+"""
+
+_WHATEVER_SEVERITY: Final = frozenset({Stage.END, Stage.CANCELLATION, Stage.CORRECTION})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -26,26 +41,135 @@ class Selected:
     after: Cursor
 
 
-def concerns(subscriber: Subscriber, message: Message, *, language: str, main: bool) -> bool:
-    """Return whether a message in a language concerns a subscriber.
+class Selection:
+    """Whom a message in a language concerns: prepared once, and asked about each subscriber.
 
-    Args:
-        subscriber: The person.
-        message: The message as it may be public: resolved and blurred.
-        language: The language of the delivery.
-        main: It is the delivery's main language, which people without a language get.
+    A person is included if it cannot be known whether the message concerns this person, because a missing warning is
+    worse than one too many:
+
+    - A message without a place concerns everybody.
+    - Areas are compared by their codes, and a person's position with the polygon, circle or line of the message. A
+      person of whom only the other kind is known is included.
+    - The end, the cancellation and the correction concern people whatever their least severity.
+    - A person in whose language the message is not written gets it in the main language.
     """
-    if subscriber.categories and message.category not in subscriber.categories:
+
+    def __init__(self, message: Message, *, language: str, main: bool, needs_consent: bool = False) -> None:
+        """Prepare a selection.
+
+        Args:
+            message: The message as it may be public: resolved and blurred.
+            language: The language of the delivery.
+            main: It is the delivery's main language, which people without a language get.
+            needs_consent: Only who consented to messages of this category gets it.
+        """
+        self._message, self._language, self._main, self._needs_consent = message, language, main, needs_consent
+        severity = message.severity or Severity.UNKNOWN
+        self._severities = frozenset(
+            each for each in Severity if message.stage in _WHATEVER_SEVERITY or severity.at_least(each)
+        )
+        self._place = None if message.location is None else _Place(message.location)
+        self._by_language: dict[str, bool] = {"": main}
+        self._by_areas: dict[tuple[str, ...], bool] = {}
+
+    def concerns(self, subscriber: Subscriber) -> bool:
+        """Return whether the message concerns a subscriber."""
+        if subscriber.categories and self._message.category not in subscriber.categories:
+            return False
+        if subscriber.severity is not None and subscriber.severity not in self._severities:
+            return False
+        if self._needs_consent and not _covers(subscriber.consent, self._message.category):
+            return False
+        return self._reads(subscriber.language) and self._is_there(subscriber)
+
+    def _reads(self, language: str) -> bool:
+        if language not in self._by_language:
+            written = any(is_same_language(language, words.language) for words in self._message.wordings)
+            self._by_language[language] = is_same_language(language, self._language) or (self._main and not written)
+        return self._by_language[language]
+
+    def _is_there(self, subscriber: Subscriber) -> bool:
+        place, areas, point = self._place, subscriber.areas, subscriber.point
+        if place is None or not (areas or point):
+            return True
+        if areas:
+            if areas not in self._by_areas:
+                self._by_areas[areas] = place.overlaps(areas)
+            if self._by_areas[areas] or point is None:
+                return self._by_areas[areas]
+        return point is not None and place.holds(point)
+
+
+class _Place:
+    """The place of a message, as areas by their codes and as shapes on the map."""
+
+    def __init__(self, location: Location) -> None:
+        finest = [f"commune:{location.commune}"] if location.commune else []
+        finest += [f"epci:{location.epci}"] if location.epci else []
+        if not finest and location.department:
+            finest = [f"dept:{location.department}"]
+        also = [f"dept:{department}" for department in location.also_departments] if finest else []
+        self._areas = (*finest, *also)
+        self._polygons: tuple[Polygon, ...] = ()
+        if location.area is not None:
+            coordinates = location.area.coordinates
+            polygons = (coordinates,) if location.area.type == "Polygon" else coordinates
+            self._polygons = tuple(map(Polygon, polygons))  # type: ignore[arg-type]  # `type` decides the depth
+        point, line = location.point, location.polyline
+        self._centre = None if point is None else (point.longitude, point.latitude)
+        self._radius = NEARBY + ((point and point.accuracy) or 0.0)
+        self._line = None if line is None else Line(line.coordinates)
+
+    def overlaps(self, areas: Sequence[str]) -> bool:
+        """Return whether it shares a place with one of some areas, or cannot be compared with them."""
+        return not self._areas or any(overlap(own, area) for own in self._areas for area in areas)
+
+    def holds(self, position: Position) -> bool:
+        """Return whether a position is in it, or cannot be compared with it."""
+        if self._polygons:  # what the desk has drawn decides
+            return any(polygon.holds(position) for polygon in self._polygons)
+        if self._centre is None and self._line is None:
+            return True
+        if self._centre is not None and distance(self._centre, position) <= self._radius:
+            return True
+        return self._line is not None and self._line.is_within(NEARBY, position)
+
+
+def overlap(area: str, other: str) -> bool:
+    """Return whether two areas of the COG share a place. True if there is no such area, because it may.
+
+    An area is `commune:34172`, `epci:243400017` or `dept:34`.
+    """
+    if area == other or not (places.exists(area) and places.exists(other)):
+        return True
+    kind, _, code = area.partition(":")
+    other_kind, _, other_code = other.partition(":")
+    if kind == "commune" and places.contains(other, code):
+        return True
+    if other_kind == "commune":
+        return places.contains(area, other_code)
+    if kind in {"commune", other_kind}:
         return False
-    if subscriber.severity is not None and not (message.severity or Severity.UNKNOWN).at_least(subscriber.severity):
-        return False
-    return subscriber.language == language or (main and not subscriber.language)
+    epci, department = (code, other_code) if kind == "epci" else (other_code, code)
+    return any(commune.department == department for commune in places.communes_of(epci))
+
+
+def _covers(consent: Consent | None, category: str) -> bool:
+    """Return whether a consent covers messages of a category: it names that, or no purpose."""
+    return consent is not None and (not consent.purpose or category in consent.purpose.replace(",", " ").split())
+
+
+def concerns(
+    subscriber: Subscriber, message: Message, *, language: str, main: bool, needs_consent: bool = False
+) -> bool:
+    """Return whether a message in a language concerns one subscriber; see `Selection`."""
+    return Selection(message, language=language, main=main, needs_consent=needs_consent).concerns(subscriber)
 
 
 def select(
     audiences: Sequence[Audience], message: Message, *, language: str, main: bool, start: Cursor
 ) -> Iterator[Selected]:
-    """Stream the subscribers of some audiences whom a message concerns, from a cursor on.
+    """Stream the subscribers of some audiences whom a message concerns, from a cursor on; see `Selection`.
 
     A person whom several lists name appears several times. The journal takes each once.
 
@@ -53,7 +177,10 @@ def select(
         SettingsError: An audience cannot be read.
     """
     for number in range(start.audience, len(audiences)):
+        audience = audiences[number]
+        needs_consent = isinstance(audience, ChannelAudience) and message.category in audience.consent_for
+        selection = Selection(message, language=language, main=main, needs_consent=needs_consent)
         first = start.position if number == start.audience else 0
-        for row in audiences[number].rows(start=first):
-            if isinstance(row, WrongRow) or concerns(row, message, language=language, main=main):
+        for row in audience.rows(start=first):
+            if isinstance(row, WrongRow) or selection.concerns(row):
                 yield Selected(row=row, after=Cursor(number, row.position + 1))

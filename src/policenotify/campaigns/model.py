@@ -24,7 +24,7 @@ from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message
-from policenotify.settings.model import AreaCode, Name, Zone
+from policenotify.settings.fields import AreaCode, Name, Zone
 from policenotify.validation import did_you_mean
 
 _SPAN = re.compile(r"(\d{1,6})\s*(m|h|d)", re.ASCII)

@@ -23,6 +23,11 @@ def tags_for(language: str) -> tuple[str, ...]:
     return (language,) if wider == language else (language, wider)
 
 
+def is_same_language(language: str, other: str) -> bool:
+    """Return True if two tags are the same but for a region that only one of them has: `fr-CA` and `fr`."""
+    return language in tags_for(other) or other in tags_for(language)
+
+
 def best_match(language: str, values: Mapping[str, _Value]) -> _Value | None:
     """Return the value of the closest matching tag, or `None`."""
     return next((values[tag] for tag in tags_for(language) if tag in values), None)

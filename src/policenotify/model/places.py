@@ -228,6 +228,19 @@ def contains(area: str, commune_code: str) -> bool:
     return _successor(code) in {place.code, place.part_of}
 
 
+def exists(area: str) -> bool:
+    """Return True if the COG has an area, or a commune of an earlier year that it was merged into another.
+
+    An area is `commune:34172`, `epci:243400017` or `dept:34`. Any other text is none.
+    """
+    kind, _, code = area.partition(":")
+    if not re.fullmatch(_AREA_FORMS.get(kind, r"(?!)"), code, re.ASCII):
+        return False
+    if kind == "commune":
+        return commune(_successor(code)) is not None
+    return (epci(code) if kind == "epci" else department(code)) is not None
+
+
 class _Table:
     """Lines of `code TAB column TAB …`, sorted by code, for a binary search.
 

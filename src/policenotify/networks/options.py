@@ -65,6 +65,9 @@ class ChannelOptions(TypedDict, total=False):
     hashtags: Literal["inline", "last"]
     recipients: Callable[[], Iterable[str]] | None
     audiences: tuple[Audience, ...]
+    price: float | None
+    most_people: int | None
+    most_cost: float | None
     rate: Rate | None
 
 

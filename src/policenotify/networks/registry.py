@@ -19,7 +19,7 @@ from typing import Unpack
 
 from pydantic import BaseModel, ValidationError
 
-from policenotify.audiences.addresses import AddressList, SpelledAudience
+from policenotify.audiences.addresses import AddressList, ChannelAudience
 from policenotify.audiences.model import Audience
 from policenotify.channel import (
     Capabilities,
@@ -110,7 +110,7 @@ class Network:
 
 def networks() -> tuple[Network, ...]:
     """Return all networks that installed packages offer. Imports none of them."""
-    offers = _offers(tuple((place, _modified(place)) for place in sys.path))
+    offers = entry_points_of(ENTRY_POINT_GROUP)
     packages: dict[str, list[str]] = {}
     for name, package, _ in offers:
         packages.setdefault(name, []).append(package)
@@ -119,21 +119,24 @@ def networks() -> tuple[Network, ...]:
     )
 
 
-@lru_cache(maxsize=1)
-def _offers(_places: tuple[tuple[str, int], ...]) -> tuple[tuple[str, str, str], ...]:
-    """Return name, package and target of all offers, sorted.
+def entry_points_of(group: str) -> tuple[tuple[str, str, str], ...]:
+    """Return name, package and target of all entry points of a group, sorted.
 
-    Cached until the path, or a folder of it, changes.
+    Cached until the path, or a folder of it, changes. A distribution with incomplete metadata is skipped.
     """
-    return tuple(sorted(_read_offers()))
+    return _offers(group, tuple((place, _modified(place)) for place in sys.path))
 
 
-def _read_offers() -> Iterator[tuple[str, str, str]]:
-    """Yield every offer, skipping distributions with incomplete metadata."""
+@lru_cache(maxsize=2)
+def _offers(group: str, _places: tuple[tuple[str, int], ...]) -> tuple[tuple[str, str, str], ...]:
+    return tuple(sorted(_read_offers(group)))
+
+
+def _read_offers(group: str) -> Iterator[tuple[str, str, str]]:
     try:
-        entries: Iterable[EntryPoint] = entry_points(group=ENTRY_POINT_GROUP)
+        entries: Iterable[EntryPoint] = entry_points(group=group)
     except Exception:  # noqa: BLE001 - one broken distribution fails for all; then each is read by itself
-        entries = [entry for each in distributions() for entry in _entries(each) if entry.group == ENTRY_POINT_GROUP]
+        entries = [entry for each in distributions() for entry in _entries(each) if entry.group == group]
     for entry in entries:
         for package in entry.dist.metadata.get_all("Name", []) if entry.dist else ():
             yield entry.name, _normalize(package), entry.value
@@ -265,12 +268,13 @@ def configure_channel(
 
 
 def _audiences(name: str, channel: Channel, settings: dict[str, object]) -> tuple[Audience, ...]:
-    """Return the audiences of a channel, spelled as its network spells addresses, and take `recipients` out."""
+    """Return the audiences of a channel as it uses them, and take `recipients` out."""
     recipients, audiences = settings.pop("recipients", None), tuple(settings.get("audiences", ()))
     if recipients is not None:
         audiences = (*audiences, AddressList(name=name, read=recipients))
-    spell = getattr(channel, "spell", None)
-    return audiences if spell is None else tuple(SpelledAudience(audience=each, spell=spell) for each in audiences)
+    languages = tuple(settings.get("languages", ("fr",)))
+    spell = getattr(channel, "spell", str)
+    return tuple(ChannelAudience(audience=each, spell=spell, languages=languages) for each in audiences)
 
 
 def _constructor_error(error: BaseException, at: str, model: type[BaseModel], given: Mapping[str, object]) -> str:

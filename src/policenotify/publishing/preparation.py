@@ -27,6 +27,7 @@ from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
 from policenotify.publishing.defaults import fill_defaults
 from policenotify.publishing.images import load_images
+from policenotify.publishing.reach import check_limits, with_consent
 from policenotify.publishing.routing import (
     Route,
     channels_with_images,
@@ -195,6 +196,7 @@ class Preparer:
         targets, pending = _set_apart(targets, channels)
         posts, without_post = self._render(targets, channels, new, history, new.pictures, may_be_empty=bool(pending))
         many = {post.target.channel for post in posts if channels[post.target.channel].capabilities.recipients}
+        new = replace(new, findings=(*new.findings, *check_limits(resolved, posts, channels)))
         return replace(new, posts=posts, targets=(*without_post, *pending), with_recipients=frozenset(many))
 
     def check_file_names(self, message: Message, file_names: Sequence[str]) -> tuple[Finding, ...]:
@@ -535,13 +537,12 @@ class PendingDeliveries:
         if reopened is None or (channel.account and reopened.account not in {"", channel.account}):
             return  # what was rendered for one account is not for another
         others = (other for other in self.channels.values() if other.name != channel.name)
-        account = (reopened.network, reopened.account)
-        same = next((other.name for other in others if (other.network, other.account) == account), "")
+        same = next((other.name for other in others if other.readers == reopened.readers), "")
         if same and not reopened.problem:
             reopened = replace(channel, problem=f"channels.{channel.name}: is the same account as channels.{same}.")
         if channel.problem and not reopened.problem:
             _log.warning("Channel %s can be used again.", channel.name)
-        self.channels[channel.name] = reopened
+        self.channels[channel.name] = with_consent(reopened, self.preparer.profiles)
 
     def _render(self, delivery: UnrenderedDelivery) -> bool:
         """Render a delivery. Return whether its channel can be used."""

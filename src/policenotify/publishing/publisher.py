@@ -36,6 +36,7 @@ from policenotify.publishing.drafts import Drafts
 from policenotify.publishing.images import file_names, load_images, with_pictures
 from policenotify.publishing.people import People
 from policenotify.publishing.preparation import ChannelProblem, PendingDeliveries, Preparer, problem_of
+from policenotify.publishing.reach import Reach, find_reach, with_consent
 from policenotify.publishing.reminders import CATEGORY as DUTY_CATEGORY
 from policenotify.publishing.reminders import DutyNotifier, Reminder, ReminderPolicy, Reminders, duty_profile
 from policenotify.publishing.routing import Route, refuse_shared_accounts
@@ -64,6 +65,7 @@ class Preview:
         deletions: The earlier posts that would be deleted.
         pending: Where the message would wait, with the channel's `problem` and its `remedy`.
         refusals: Where not even the shortest form fits, with the reason in `refused`.
+        reach: How many people it reaches on the channels that write to people. Their lists are read for it.
     """
 
     message: Message
@@ -72,6 +74,7 @@ class Preview:
     deletions: tuple[Target, ...] = ()
     pending: tuple[Target, ...] = ()
     refusals: tuple[Target, ...] = ()
+    reach: tuple[Reach, ...] = ()
 
     @property
     def allowed(self) -> bool:
@@ -153,7 +156,9 @@ class Publisher:
         """
         self.journal = journal
         journal.may = may or journal.may
-        self.channels: dict[str, ChannelConfig] = {channel.name: channel for channel in channels}
+        self.channels: dict[str, ChannelConfig] = {
+            channel.name: with_consent(channel, profiles) for channel in channels
+        }
         refuse_shared_accounts(self.channels.values())
         self.routes: tuple[Route, ...] = tuple(routes)
         self.profiles = profiles
@@ -256,6 +261,7 @@ class Publisher:
             ),
             pending=tuple(target for target in new.targets if target.problem),
             refusals=tuple(target for target in new.targets if target.refused),
+            reach=find_reach(new.message, new.posts, self.channels),
         )
 
     def publish(

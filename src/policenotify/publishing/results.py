@@ -122,6 +122,18 @@ class PreviewedTarget(Result):
         return cls(channel=target.channel, language=target.language, reason=reason, remedy=target.remedy)
 
 
+class PreviewedReach(Result):
+    """How many people a message reaches on a channel in a language; see `policenotify.publishing.reach.Reach`."""
+
+    channel: str
+    language: str
+    people: int | None
+    messages: int
+    price: float | None
+    cost: float | None
+    problem: str
+
+
 class PreviewResult(Result):
     """What `publish` would send; `allowed` unless a finding blocks it."""
 
@@ -132,6 +144,7 @@ class PreviewResult(Result):
     pending: tuple[PreviewedTarget, ...]
     refusals: tuple[PreviewedTarget, ...]
     deletions: tuple[PreviewedTarget, ...]
+    reach: tuple[PreviewedReach, ...]
 
 
 class IncidentResult(Result):

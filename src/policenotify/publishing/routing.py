@@ -392,11 +392,11 @@ def _numbered(targets: Iterable[Target]) -> Iterator[Target]:
 
 
 def refuse_shared_accounts(channels: Iterable[ChannelConfig]) -> None:
-    """Refuse two channels of one account, whose readers would get everything twice."""
-    names: dict[tuple[str, str], str] = {}
+    """Refuse two channels of one account and the same audiences, whose readers would get everything twice."""
+    names: dict[tuple[str, ...], str] = {}
     for channel in channels:
         if channel.problem:
             continue
-        first = names.setdefault((channel.network, channel.account), channel.name)
+        first = names.setdefault(channel.readers, channel.name)
         if first != channel.name:
             raise SettingsError(f"The channels {first!r} and {channel.name!r} are the same account; keep one of them.")

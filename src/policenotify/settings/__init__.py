@@ -6,20 +6,23 @@ They come from a TOML file, the environment and files of secrets. All errors are
 
 from __future__ import annotations
 
-from policenotify.settings.factory import channels_of, may_of, open_publisher, routes_of
+from policenotify.settings.audiences import AudienceSettings, RecipientSettings
+from policenotify.settings.factory import audience_of, channels_of, may_of, open_publisher, routes_of
 from policenotify.settings.init import IGNORED, TEMPLATE, exposed_files, write_settings
 from policenotify.settings.languages import languages_of, locales_of, missing_labels, profiles_of
 from policenotify.settings.loader import read_settings
-from policenotify.settings.model import ChannelSettings, RecipientSettings, ReminderSettings, RouteSettings, Settings
+from policenotify.settings.model import ChannelSettings, ReminderSettings, RouteSettings, Settings
 
 __all__ = [
     "IGNORED",
     "TEMPLATE",
+    "AudienceSettings",
     "ChannelSettings",
     "RecipientSettings",
     "ReminderSettings",
     "RouteSettings",
     "Settings",
+    "audience_of",
     "channels_of",
     "exposed_files",
     "languages_of",

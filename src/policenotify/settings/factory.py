@@ -10,13 +10,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from policenotify.audiences.model import Audience
 from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, StateStore
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork, UnsupportedVersion, forget_locals
 from policenotify.networks.registry import configure_channel
-from policenotify.settings.init import exposed_secret
+from policenotify.settings.init import exposed_audience, exposed_secret
 from policenotify.settings.languages import locales_of, profiles_of
 from policenotify.settings.loader import read_settings
-from policenotify.settings.model import OF_THE_CHANNEL, ChannelSettings, Settings
+from policenotify.settings.model import AUDIENCE_FAULT, OF_THE_CHANNEL, ChannelSettings, Settings
 from policenotify.text import Budget
 
 if TYPE_CHECKING:
@@ -36,17 +37,15 @@ def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[ChannelC
             recipients are then not read, for they are read at each publication. Otherwise any error is raised.
 
     Raises:
-        SettingsError: Something is wrong with them, or two are the same account. There is one line for each.
+        SettingsError: Something is wrong with them, or two have the same account and audiences. There is one line for
+            each.
         MissingExtra: A network's library is not installed.
     """
     channels: list[ChannelConfig] = []
     errors: list[str] = []
     for name in settings.channels:
         try:
-            channel = _channel(settings, name)
-            if not tolerant:
-                for audience in channel.audiences:
-                    audience.revision()
+            channel = _channel(settings, name, readable=not tolerant)
         except SettingsError as error:
             lines = _lines(name, error)
             if tolerant:
@@ -57,34 +56,50 @@ def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[ChannelC
                 errors += lines
                 continue
         channels.append(channel)
-    accounts: dict[tuple[str, str], str] = {}
+    readers: dict[tuple[str, ...], str] = {}
     for channel in channels:
         other = channel.name
         if not channel.problem:
-            other = accounts.setdefault((channel.network, channel.account), channel.name)
+            other = readers.setdefault(channel.readers, channel.name)
         if other != channel.name:
             errors.append(
                 f"channels.{other} and channels.{channel.name}: are the same account of {channel.network!r}, so "
                 "everything would be posted twice. Join them (a channel may have several tags), or give one another "
-                "account."
+                f"{'account' if not channel.audiences else 'account or other audiences'}."
             )
     if errors:
         raise settings.error(errors)
     return tuple(channels)
 
 
-def _channel(settings: Settings, name: str) -> ChannelConfig:
+def _channel(settings: Settings, name: str, *, readable: bool) -> ChannelConfig:
+    """Return a channel. If *readable*, its audiences must be."""
     if fault := settings.faults.get(name) or exposed_secret(settings, name):
         raise SettingsError(fault)
     channel = settings.channels[name]
     fields = _fields(channel)
+    fields["audiences"] = tuple(audience_of(settings, each) for each in channel.audiences)
     if channel.recipients is not None:
-        fields["recipients"] = channel.recipients.reader(settings.place.parent, f"channels.{name}.recipients")
-    return configure_channel(name, channel.network, channel.options, **fields)
+        fields["audiences"] = (channel.recipients.audience(name, settings.place.parent),)
+    configured = configure_channel(name, channel.network, channel.options, **fields)
+    for audience in configured.audiences if readable else ():
+        audience.revision()
+    return configured
+
+
+def audience_of(settings: Settings, name: str) -> Audience:
+    """Return an audience of this installation. Nothing of it is read.
+
+    Raises:
+        SettingsError: It is wrong, or its URL is written in settings that others may read.
+    """
+    if fault := settings.faults.get(f"{AUDIENCE_FAULT}{name}") or exposed_audience(settings, name):
+        raise SettingsError(fault)
+    return settings.audiences[name].audience(name, settings.place.parent, profiles_of(settings))
 
 
 def _fields(channel: ChannelSettings) -> dict[str, Any]:
-    return {field: getattr(channel, field) for field in OF_THE_CHANNEL - {"network", "recipients"}}
+    return {field: getattr(channel, field) for field in OF_THE_CHANNEL - {"network", "recipients", "audiences"}}
 
 
 def _lines(name: str, error: SettingsError) -> list[str]:
@@ -92,7 +107,7 @@ def _lines(name: str, error: SettingsError) -> list[str]:
     at = f"channels.{name}"
     if isinstance(error, UnknownNetwork):
         return [f"{at}.network: {error}"]
-    return [line if line.startswith(at) else f"{at}: {line}" for line in str(error).splitlines()]
+    return [line if line.startswith((at, "audiences.")) else f"{at}: {line}" for line in str(error).splitlines()]
 
 
 def _unusable(settings: Settings, name: str, problem: str) -> ChannelConfig:

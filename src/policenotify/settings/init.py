@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +17,7 @@ from policenotify.journal.keys import Entropy, Keys, keys_file
 from policenotify.journal.permissions import PRIVATE, READABLE, SHARED, Exposure, exposures
 from policenotify.networks.options import options_model
 from policenotify.networks.registry import network
+from policenotify.settings.audiences import AudienceSettings, keys_of_secrets, source
 from policenotify.settings.loader import FILE_NAME
 from policenotify.settings.model import IN_DJANGO, OF_THE_CHANNEL, Settings
 from policenotify.validation import secret_values
@@ -118,15 +119,17 @@ def _private_files(settings: Settings) -> Iterator[tuple[Path, int, str]]:
     if isinstance(url := _table(settings).get("journal"), dict) and isinstance(url.get("file"), str):
         yield folder / url["file"], PRIVATE, "the journal's URL"
     for name, options in _written_options(settings):
-        if _has_secrets(settings.channels[name].network, options):
-            yield settings.place, PRIVATE, f"a secret of {name!r}"
-        for value in options.values():
-            if isinstance(value, dict) and isinstance(value.get("file"), str):
-                yield folder / value["file"], PRIVATE, f"a secret of {name!r}"
+        yield from _secret_files(settings, name, options, are_secret=_has_secrets(settings, name, options))
         recipients = settings.channels[name].recipients
         if recipients is not None:
             file = settings.place if recipients.file is None else folder / recipients.file
             yield file, PRIVATE, f"the recipients of {name!r}"
+    for name, audience in settings.audiences.items():
+        options = _written_audience(settings, name)
+        yield from _secret_files(settings, name, options, are_secret=_audience_has_secrets(audience, options))
+        listed = settings.place if audience.addresses else audience.file or audience.csv
+        if listed is not None:
+            yield folder / listed, PRIVATE, f"the people of {name!r}"
     for tag, file in settings.languages.items():
         yield folder / file, READABLE, f"the phrases of {tag!r}"
     yield from ((file, PRIVATE, "the keys") for file in _key_files(settings))
@@ -136,19 +139,50 @@ def _private_files(settings: Settings) -> Iterator[tuple[Path, int, str]]:
             yield Path(f"{journal.partition('?')[0]}{suffix}"), SHARED, "every text, drafts too"
 
 
+def _secret_files(
+    settings: Settings, name: str, options: dict[str, Any], *, are_secret: bool
+) -> Iterator[tuple[Path, int, str]]:
+    """Yield where the secrets of a channel or an audience are."""
+    if are_secret:
+        yield settings.place, PRIVATE, f"a secret of {name!r}"
+    for value in options.values():
+        if isinstance(value, dict) and isinstance(value.get("file"), str):
+            yield settings.place.parent / value["file"], PRIVATE, f"a secret of {name!r}"
+
+
 def _key_files(settings: Settings) -> Iterator[Path]:
-    for source in filter(None, (settings.keys_source, settings.signing_source)):
+    for named in filter(None, (settings.keys_source, settings.signing_source)):
         with suppress(SettingsError):  # a credential that this process lacks is reported where it is read
-            if (place := keys_file(source)) is not None:
+            if (place := keys_file(named)) is not None:
                 yield place
 
 
 def exposed_secret(settings: Settings, name: str) -> str:
     """Return why a channel is not used of which a secret is written in settings that others may read, else ""."""
-    found = " ".join(map(str, exposures(settings.place))) if settings.place.is_file() else ""
-    if not found or not _has_secrets(settings.channels[name].network, dict(_written_options(settings)).get(name, {})):
+    found = _exposure(settings)
+    if not found or not _has_secrets(settings, name, dict(_written_options(settings)).get(name, {})):
         return ""
-    return f"A secret is written in the settings. {found}"
+    return found
+
+
+def exposed_audience(settings: Settings, name: str) -> str:
+    """Return the same of an audience."""
+    found = _exposure(settings)
+    if not found or not _audience_has_secrets(settings.audiences[name], _written_audience(settings, name)):
+        return ""
+    return f"audiences.{name}: {found}"
+
+
+def _exposure(settings: Settings) -> str:
+    found = " ".join(map(str, exposures(settings.place))) if settings.place.is_file() else ""
+    return found and f"A secret is written in the settings. {found}"
+
+
+def _written_audience(settings: Settings, name: str) -> dict[str, Any]:
+    """Return the options of an audience that may be secrets, as the settings file has them."""
+    audience = _table(settings).get("audiences", {}).get(name)
+    options = audience if isinstance(audience, dict) else {}  # what is wrong is reported with the audience
+    return {option: options[option] for option in keys_of_secrets(options)}
 
 
 def _table(settings: Settings) -> dict[str, Any]:
@@ -162,10 +196,22 @@ def _written_options(settings: Settings) -> Iterator[tuple[str, dict[str, Any]]]
             yield name, {option: value for option, value in channel.items() if option not in OF_THE_CHANNEL}
 
 
-def _has_secrets(name: str, options: dict[str, Any]) -> bool:
-    """Return True if an option that is written in the settings themselves is a secret."""
+def _has_secrets(settings: Settings, name: str, options: dict[str, Any]) -> bool:
+    """Return True if an option of a channel that is written in the settings themselves is a secret."""
+    return _are_secret(lambda: network(settings.channels[name].network).load(), options)
+
+
+def _audience_has_secrets(audience: AudienceSettings, options: dict[str, Any]) -> bool:
+    """Return the same of an audience."""
+    if audience.source is None:
+        return isinstance(options.get("url"), str)
+    named = audience.source
+    return _are_secret(lambda: source(named), options)
+
+
+def _are_secret(load: Callable[[], type], options: dict[str, Any]) -> bool:
     written = {option: value for option, value in options.items() if not isinstance(value, dict)}
     try:
-        return bool(secret_values(options_model(network(name).load()), written))
-    except (PolicenotifyError, ImportError):  # reported with the network
+        return bool(secret_values(options_model(load()), written))
+    except (PolicenotifyError, ImportError):  # reported with the network, or with the audience
         return False

@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from policenotify.errors import SettingsError, UnsupportedVersion, forget_locals
 from policenotify.journal.permissions import PRIVATE, READABLE, read_closed
+from policenotify.settings.audiences import keys_of_secrets
 from policenotify.settings.languages import profiles_of
-from policenotify.settings.model import OF_THE_CHANNEL, Settings, settings_error
+from policenotify.settings.model import AUDIENCE_FAULT, OF_THE_CHANNEL, Settings, settings_error
 from policenotify.validation import path as field_path
 
 SCHEMA_VERSION: Final = 1
@@ -55,7 +56,7 @@ def read_settings(
     A file that others may change is refused, and so is a secret that others may read. Without *secrets* the settings
     may be open, as they are in a repository.
 
-    An error in a single channel is an error like all others, unless *tolerant*: it is then listed in
+    An error in a single channel or audience is an error like all others, unless *tolerant*: it is then listed in
     `Settings.faults`, and the rest is valid. An error in the file, or between its parts, is always raised.
 
     Raises:
@@ -153,7 +154,7 @@ def _resolve(table: dict[str, Any], directory: Path, environ: Mapping[str, str])
     """Replace `{ file = "…" }` and `{ env = "…" }` by their values, in place.
 
     Returns:
-        The errors by channel, and those of the journal's URL under "".
+        The errors by channel and by audience, as in `Settings.faults`, and those of the journal's URL under "".
     """
     errors: dict[str, list[str]] = {}
     for node, key, at, channel in _references(table):
@@ -174,13 +175,17 @@ def _withhold(table: dict[str, Any]) -> None:
 
 
 def _references(table: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str, str]]:
-    """Yield table, key, path and channel of each value that may be kept elsewhere."""
+    """Yield table, key, path, and channel or audience of each value that may be kept elsewhere."""
     if "journal" in table:
         yield table, "journal", "journal", ""
     channels = table.get("channels")
     for name, channel in channels.items() if isinstance(channels, dict) else ():
         for option in set(channel) - OF_THE_CHANNEL if isinstance(channel, dict) else ():
             yield channel, option, field_path("channels", name, option), name
+    audiences = table.get("audiences")
+    for name, audience in audiences.items() if isinstance(audiences, dict) else ():
+        for option in keys_of_secrets(audience) if isinstance(audience, dict) else ():
+            yield audience, option, field_path("audiences", name, option), f"{AUDIENCE_FAULT}{name}"
 
 
 def _read(value: object, directory: Path, environ: Mapping[str, str]) -> object:

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    PrivateAttr,
-    SecretStr,
-    StringConstraints,
-    ValidationError,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError, model_validator
 
-from policenotify.channel import DEFAULT_ON_CORRECTION, DEFAULT_ON_UNKNOWN, BySeverity, OnCorrection, OnUnknown
+from policenotify.channel import DEFAULT_ON_CORRECTION, DEFAULT_ON_UNKNOWN
 from policenotify.errors import JournalMissing, SettingsError
 from policenotify.journal.keys import Keys
 from policenotify.model.cap import Severity
@@ -35,145 +20,33 @@ from policenotify.model.languages import best_match
 from policenotify.model.lifecycle import Stage
 from policenotify.model.location import Text
 from policenotify.model.message import CategoryCode, Language
-from policenotify.model.rate import EXAMPLES, Rate
-from policenotify.networks.options import by_severity
 from policenotify.publishing.approval import READ_FIRST, ApprovalRule
 from policenotify.publishing.reminders import ReminderPolicy
 from policenotify.render.locales import LOCALES, PROFILES
-from policenotify.text.spans import find_mentions, hashtag
+from policenotify.settings.audiences import AudienceSettings, FunctionName, RecipientSettings
+from policenotify.settings.fields import (
+    AccountName,
+    AccountOrHashtag,
+    AreaCode,
+    Duration,
+    LinkHost,
+    Masked,
+    Name,
+    OnCorrectionSetting,
+    OnUnknownSetting,
+    RateSetting,
+    Reason,
+    SettingsTable,
+    Zone,
+    names_in,
+)
 from policenotify.validation import did_you_mean, format_validation_errors, path, sentence
 
 if TYPE_CHECKING:
     from policenotify.checks.words import WordListChange
 
 
-def _seconds(value: object) -> object:
-    """Return a number of seconds as a number, also from a text of the environment."""
-    return float(value) if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?", value) else value
-
-
-def _zone(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return ZoneInfo(value)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(f"there is no time zone {value!r}; write one such as 'Europe/Paris'") from None
-
-
-def _rate(value: object) -> Rate:
-    if not isinstance(value, str):
-        raise ValueError(f"write a rate such as {EXAMPLES}")  # noqa: TRY004 - pydantic wants this one
-    return Rate.read(value)
-
-
-def _area(value: str) -> str:
-    if not re.fullmatch(r"commune:\d[\dAB]\d{3}|epci:\d{9}|dept:(\d[\dAB]|\d{3})", value):
-        raise ValueError(f"{value!r} is not an area; write one such as 'dept:34', 'commune:34172' or 'epci:243400017'")
-    return value
-
-
-def _handle(value: str) -> str:
-    handle = value.removeprefix("@")
-    if [mention.value for mention in find_mentions(f"@{handle}")] != [handle]:
-        raise ValueError(f"{value!r} is not an account; write one such as 'Prefet34', or 'name@server' on Mastodon")
-    return handle
-
-
-def _named(value: str) -> str:
-    if value.startswith("@"):
-        return f"@{_handle(value)}"
-    if not value.startswith("#") or not hashtag(value) or hashtag(value) != value[1:]:
-        raise ValueError(f"{value!r} is neither an account nor a hashtag; write one such as '@Prefet34' or '#OTV'")
-    return value
-
-
-def _masked(given: dict[str, object] | tuple[str, ...]) -> dict[str, str] | tuple[str, ...]:
-    mask = str(SecretStr("any"))  # as the journal's URL is shown
-    return dict.fromkeys(given, mask) if isinstance(given, dict) else (mask,) * len(given)
-
-
-_Masked = PlainSerializer(_masked)
-
-_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
-
-Name = Annotated[str, StringConstraints(pattern=_NAME)]
-"""The name of a channel, or a tag."""
-
-
-def _names_in(value: object) -> frozenset[str]:
-    """Return the names in what should be a list of tags, however it is written."""
-    values = value if isinstance(value, list) else [value]
-    parts = chain.from_iterable(re.split(r"[\s,;]+", each) for each in values if isinstance(each, str))
-    return frozenset(part for part in parts if re.fullmatch(_NAME, part))
-
-
-OnUnknownSetting = Annotated[BySeverity[OnUnknown], *by_severity(DEFAULT_ON_UNKNOWN, "resend", "hold")]
-"""`"hold"`, or `{ severe = "resend", minor = "hold" }`."""
-
-OnCorrectionSetting = Annotated[BySeverity[OnCorrection], *by_severity(DEFAULT_ON_CORRECTION, "reply", "edit", "both")]
-"""`"reply"`, or `{ severe = "both", minor = "edit" }`."""
-
-Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
-"""A time zone by its name in the IANA database: `Europe/Paris`."""
-
-AreaCode = Annotated[str, AfterValidator(_area)]
-"""An area by its code in the COG: `commune:34172`, `epci:243400017`, `dept:34`."""
-
-LinkHost = Annotated[str, StringConstraints(pattern=r"^\.?([a-z0-9-]+\.)*[a-z0-9-]+$", max_length=253)]
-"""A host in small ASCII letters, or with a dot in front all hosts below it."""
-
-_Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=10, max_length=500)]
-"""A written reason."""
-
-_Duration = Annotated[timedelta, BeforeValidator(_seconds)]
-
-
-class _Table(BaseModel):
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class RecipientSettings(_Table):
-    """The recipients of a channel.
-
-    Attributes:
-        addresses: The addresses.
-        file: A file with one address per line, where `#` begins a comment. It is read again at each publication.
-    """
-
-    addresses: Annotated[tuple[str, ...], _Masked] = Field(default=(), repr=False)
-    file: Path | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_list(cls, given: object) -> object:
-        if isinstance(given, list):
-            return {"addresses": given}
-        if not isinstance(given, dict):
-            raise ValueError('write a list of addresses, or { file = "…" }')  # noqa: TRY004 - pydantic wants this one
-        return given
-
-    def reader(self, directory: Path, at: str) -> Callable[[], tuple[str, ...]]:
-        """Return a function that returns the current addresses, or raises `SettingsError`."""
-        if self.file is None:
-            return lambda: self.addresses
-        file = directory / self.file
-
-        def read() -> tuple[str, ...]:
-            try:
-                lines = file.read_text("utf-8-sig").splitlines()
-            except (OSError, UnicodeDecodeError) as error:
-                why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-                raise SettingsError(f"{at}: the file {file} cannot be read ({why}).") from None  # may show an address
-            except ValueError:  # a NUL in it
-                raise SettingsError(f"{at}: {str(self.file)!r} is not a file name.") from None
-            addresses = (re.split(r"(?:^|\s)#", line)[0].strip() for line in lines)
-            return tuple(dict.fromkeys(filter(None, addresses)))
-
-        return read
-
-
-class ChannelSettings(_Table):
+class ChannelSettings(SettingsTable):
     """One account, with the options of its network.
 
     See [`ChannelConfig`][policenotify.channel.ChannelConfig].
@@ -190,7 +63,12 @@ class ChannelSettings(_Table):
         on_cancellation: What a cancellation does.
         mentions: Accounts that its posts may mention.
         hashtags: Where hashtags of category and place stand: in the text, or behind it for screen readers.
-        recipients: The recipients of its messages.
+        recipients: The recipients of its messages: the short form of one audience.
+        audiences: The audiences of its messages, by name, on a network that writes to people.
+        price: What one message to one person costs, in euros: one segment of an SMS, or one mail.
+        most_people: The most people whom one publication may reach here. Beyond it, nothing is sent anywhere, unless an
+            administrator gives a reason (`--despite-findings`).
+        most_cost: The most that one publication may cost here, in euros. The same. It needs a `price`.
         rate: Its highest rate: `30 per 5 min`, `100 per day, 20 at once`.
         options: The rest of the table: the options of the network.
     """
@@ -204,11 +82,15 @@ class ChannelSettings(_Table):
     on_unknown: OnUnknownSetting = DEFAULT_ON_UNKNOWN
     on_correction: OnCorrectionSetting = DEFAULT_ON_CORRECTION
     on_cancellation: Literal["reply", "delete", "both"] = "reply"
-    mentions: frozenset[Annotated[str, AfterValidator(_handle)]] = frozenset()
+    mentions: frozenset[AccountName] = frozenset()
     hashtags: Literal["inline", "last"] = "inline"
     recipients: RecipientSettings | None = None
-    rate: Annotated[Rate | None, PlainValidator(_rate), WithJsonSchema({"type": "string"})] = None
-    options: Annotated[dict[str, object], _Masked] = Field(default_factory=dict, repr=False)
+    audiences: tuple[Name, ...] = ()
+    price: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    most_people: int | None = Field(default=None, gt=0)
+    most_cost: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    rate: RateSetting = None
+    options: Annotated[dict[str, object], Masked] = Field(default_factory=dict, repr=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -218,21 +100,32 @@ class ChannelSettings(_Table):
         fields = {name: value for name, value in given.items() if name in OF_THE_CHANNEL}
         return {**fields, "options": {name: value for name, value in given.items() if name not in OF_THE_CHANNEL}}
 
+    @model_validator(mode="after")
+    def _names_its_people_once(self) -> Self:
+        if self.recipients is not None and self.audiences:
+            raise ValueError("write recipients or audiences, not both: an audience may have addresses, or a file")
+        if self.most_cost is not None and self.price is None:
+            raise ValueError("most_cost needs a price: what one message to one person costs")
+        return self
+
     @property
     def likely_tags(self) -> frozenset[str]:
         """Its tags, and those under a misspelt name, which routes may use."""
         similar = (name for name in self.options if get_close_matches(name.lower(), ["tags"], cutoff=0.75))
-        return self.tags.union(*(_names_in(self.options[name]) for name in similar))
+        return self.tags.union(*(names_in(self.options[name]) for name in similar))
 
 
 IN_DJANGO = "django"
 """The value of `journal` for a journal in the database of a Django project."""
 
+AUDIENCE_FAULT = "audiences:"
+"""What stands before the name of an audience in `Settings.faults`. No channel has such a name."""
+
 OF_THE_CHANNEL = frozenset(ChannelSettings.model_fields) - {"options"}
 """The keys of a channel that are not options of its network."""
 
 
-class RouteSettings(_Table):
+class RouteSettings(SettingsTable):
     """The channels of some messages.
 
     See [`Route`][policenotify.publishing.routing.Route].
@@ -250,7 +143,7 @@ class RouteSettings(_Table):
     to: tuple[Name, ...] = Field(min_length=1)
 
 
-class ApprovalSettings(_Table):
+class ApprovalSettings(SettingsTable):
     """Which messages others read before they are published. The first table that matches counts.
 
     See [`ApprovalRule`][policenotify.publishing.approval.ApprovalRule].
@@ -273,9 +166,9 @@ class ApprovalSettings(_Table):
     at_least: Severity | None = None
     stages: tuple[Stage, ...] = Field(default=tuple(stage for stage in Stage if stage in READ_FIRST), min_length=1)
     readers: int = Field(default=1, ge=0, le=9)
-    expires: Annotated[_Duration, Field(gt=timedelta(0))] = ApprovalRule().expires
+    expires: Annotated[Duration, Field(gt=timedelta(0))] = ApprovalRule().expires
     urgent: bool = True
-    within: Annotated[_Duration, Field(gt=timedelta(0))] = ApprovalRule().within
+    within: Annotated[Duration, Field(gt=timedelta(0))] = ApprovalRule().within
     auto: bool = True
     authenticated: bool = False
     except_actors: frozenset[str] = frozenset()
@@ -291,7 +184,7 @@ class ApprovalSettings(_Table):
         return ApprovalRule(**{**dict(self), "stages": frozenset(self.stages)})
 
 
-class ReminderSettings(_Table):
+class ReminderSettings(SettingsTable):
     """Reminders of overdue incidents.
 
     See [`ReminderPolicy`][policenotify.publishing.reminders.ReminderPolicy].
@@ -302,8 +195,8 @@ class ReminderSettings(_Table):
         to: The duty channels, which carry nothing else.
     """
 
-    after: tuple[_Duration, ...] = ReminderPolicy().after
-    every: _Duration = ReminderPolicy().every
+    after: tuple[Duration, ...] = ReminderPolicy().after
+    every: Duration = ReminderPolicy().every
     to: Annotated[tuple[Name, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)] = ()
 
     @model_validator(mode="after")
@@ -316,7 +209,7 @@ class ReminderSettings(_Table):
         return ReminderPolicy(after=self.after, every=self.every, to=self.to)
 
 
-class WordListSettings(_Table):
+class WordListSettings(SettingsTable):
     """A desk's change of a word list of the checks.
 
     Attributes:
@@ -326,8 +219,8 @@ class WordListSettings(_Table):
     """
 
     add: tuple[str, ...] = ()
-    remove: dict[str, _Reason] = Field(default_factory=dict)
-    off: _Reason = ""
+    remove: dict[str, Reason] = Field(default_factory=dict)
+    off: Reason = ""
 
     def change(self) -> WordListChange:
         """Return the change for the checks."""
@@ -336,7 +229,7 @@ class WordListSettings(_Table):
         return WordListChange(add=self.add, remove=self.remove, off=self.off)
 
 
-class Settings(_Table):
+class Settings(SettingsTable):
     """The settings of an installation.
 
     Attributes:
@@ -352,6 +245,7 @@ class Settings(_Table):
         pictures: The folder of the images that messages in JSON may name by path, relative to the settings file.
             Without it they may name none.
         channels: The accounts, by name.
+        audiences: The lists of subscribers, by name.
         routes: Which messages go to which channels. Without routes every message goes to every channel.
         reminders: When the desk is reminded of an overdue incident, and on which channels.
         approval: Which messages others read before they are published.
@@ -376,9 +270,10 @@ class Settings(_Table):
     journal: SecretStr = SecretStr("policenotify.db")
     keys: Path = Path("policenotify.keys")
     signing_keys: Path | None = None
-    wait: Annotated[timedelta, BeforeValidator(_seconds), Field(ge=timedelta(0))] = timedelta(seconds=20)
+    wait: Annotated[Duration, Field(ge=timedelta(0))] = timedelta(seconds=20)
     pictures: Path | None = None
     channels: dict[Name, ChannelSettings] = Field(min_length=1)
+    audiences: dict[Name, AudienceSettings] = Field(default_factory=dict)
     routes: tuple[RouteSettings, ...] = ()
     reminders: ReminderSettings = ReminderSettings()
     approval: tuple[ApprovalSettings, ...] = ()
@@ -386,10 +281,10 @@ class Settings(_Table):
     categories: dict[CategoryCode, dict[str, object]] = Field(default_factory=dict)
     languages: dict[Language, Path] = Field(default_factory=dict)
     links: tuple[LinkHost, ...] = ()
-    names: dict[Annotated[str, AfterValidator(_named)], Text] = Field(default_factory=dict)
+    names: dict[AccountOrHashtag, Text] = Field(default_factory=dict)
     words: dict[Name, WordListSettings] = Field(default_factory=dict)
     certificates: dict[Text, Path] = Field(default_factory=dict)
-    may: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] | None = None
+    may: FunctionName | None = None
 
     _place: Path = PrivateAttr(default=Path())
     _faults: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)
@@ -399,7 +294,8 @@ class Settings(_Table):
     def _check_references(self) -> Self:
         errors = [
             *chain.from_iterable(
-                _language_errors(name, channel, self.languages) for name, channel in self.channels.items()
+                (*_language_errors(name, channel, self.languages), *_audience_errors(name, channel, self.audiences))
+                for name, channel in self.channels.items()
             ),
             *self._duty_errors(),
             *self._word_errors(),
@@ -508,7 +404,7 @@ class Settings(_Table):
 
     @property
     def faults(self) -> Mapping[str, str]:
-        """The errors of the channels that cannot be used, by name, in lines."""
+        """The errors of the channels that cannot be used, in lines, by name, and of audiences by `audiences:NAME`."""
         return {name: "\n".join(lines) for name, lines in self._faults.items()}
 
     @classmethod
@@ -526,15 +422,15 @@ class Settings(_Table):
             table: The values of the file and the environment.
             place: The file.
             origins: The environment variable of each field that comes from one.
-            faults: The known errors of single channels, by name. Further ones are added to `faults` of the result.
-                `None` means that any error is raised.
+            faults: The known errors of single channels, by name, and of audiences, by `audiences:NAME`. Further ones
+                are added to `faults` of the result. `None` means that any error is raised.
 
         Raises:
             SettingsError: Something is wrong. There is one line for each.
         """
         known = None if faults is None else {name: [*lines] for name, lines in faults.items()}
         try:
-            settings = cls.model_validate(table if known is None else _with_valid_channels(table, known))
+            settings = cls.model_validate(table if known is None else _with_valid_tables(table, known))
         except ValidationError as error:
             lines = [*format_validation_errors(error, cls), *chain.from_iterable((known or {}).values())]
             raise settings_error(place, lines, origins) from None  # its cause may quote a value
@@ -573,9 +469,21 @@ def _language_errors(name: str, channel: ChannelSettings, files: Iterable[str]) 
             yield f"channels.{name}.languages: there are no phrases for {language!r}. {remedy}"
 
 
-def _with_valid_channels(table: Mapping[str, object], faults: dict[str, list[str]]) -> Mapping[str, object]:
-    """Return the table without the errors of its channels, which *faults* gets."""
-    channels, files = table.get("channels"), table.get("languages")
+def _audience_errors(name: str, channel: ChannelSettings, audiences: Iterable[str]) -> Iterator[str]:
+    for audience in channel.audiences:
+        if audience not in audiences:
+            hint = did_you_mean(audience, audiences)
+            yield f"channels.{name}.audiences: there is no audience {audience!r}. {hint}"
+
+
+_PAIRED = ("audiences", "most_cost")  # fields of a channel that depend on others
+
+
+def _with_valid_tables(table: Mapping[str, object], faults: dict[str, list[str]]) -> Mapping[str, object]:
+    """Return the table without the errors of its channels and audiences, which *faults* gets."""
+    channels, audiences, files = table.get("channels"), table.get("audiences"), table.get("languages")
+    if isinstance(audiences, dict):
+        table = {**table, "audiences": _valid_audiences(audiences, faults)}
     if not isinstance(channels, dict):
         return table
     valid = {}
@@ -585,14 +493,31 @@ def _with_valid_channels(table: Mapping[str, object], faults: dict[str, list[str
             channel = ChannelSettings.model_validate(given)
             lines = list(_language_errors(name, channel, files if isinstance(files, dict) else ()))
             wrong_fields = {"languages"} if lines else set()
+            if wrong := list(_audience_errors(name, channel, audiences if isinstance(audiences, dict) else ())):
+                lines, wrong_fields = [*lines, *wrong], {*wrong_fields, "audiences"}
         except ValidationError as error:
             lines = format_validation_errors(error, ChannelSettings, at=path("channels", name))
             details = error.errors(include_url=False, include_input=False)
-            wrong_fields = {str(detail["loc"][0]) for detail in details if detail["loc"]}
+            # What contradicts another field names none.
+            wrong_fields = {str(detail["loc"][0]) if detail["loc"] else each for detail in details for each in _PAIRED}
         if lines:
             faults[name] = [*lines, *faults.get(name, ())]
             kept = {"network": "", **{field: value for field, value in kept.items() if field not in wrong_fields}}
             if "tags" in wrong_fields:  # what a route addresses by them must wait for this channel all the same
-                kept["tags"] = sorted(_names_in(given["tags"]))
+                kept["tags"] = sorted(names_in(given["tags"]))
         valid[name] = kept
     return {**table, "channels": valid}
+
+
+def _valid_audiences(audiences: Mapping[str, object], faults: dict[str, list[str]]) -> dict[str, object]:
+    """Return audiences that can be validated, and add the errors of the others to *faults*."""
+    valid: dict[str, object] = {}
+    for name, given in audiences.items():
+        fault = f"{AUDIENCE_FAULT}{name}"
+        if fault not in faults:
+            try:
+                AudienceSettings.model_validate(given)
+            except ValidationError as error:
+                faults[fault] = format_validation_errors(error, AudienceSettings, at=path("audiences", name))
+        valid[name] = {"addresses": []} if fault in faults else given
+    return valid

@@ -48,7 +48,7 @@ def test_all_in_order(run: Run, desk: Desk) -> None:
     assert max(map(len, ran.out.splitlines())) <= 80
     assert desk.keys.fingerprint in ran.out
     seen = run("doctor", "--json")
-    assert _line(seen, "recipients of presse")["detail"] == "3"
+    assert _line(seen, "recipients of presse")["detail"] == "3 people"
     assert all(address not in seen.out for address in ADDRESSES)
     assert desk.bluesky.password not in seen.out
     assert desk.bluesky.posts == ()
@@ -96,11 +96,11 @@ def test_a_channel_that_is_set_wrongly_hides_no_other(run: Run, desk: Desk) -> N
     assert _line(ran, "channel presse")["state"] == "ok"
 
 
-def test_recipients_that_are_none_are_noted(run: Run, desk: Desk) -> None:
+def test_recipients_that_are_none_are_a_failure(run: Run, desk: Desk) -> None:
     (desk.folder / "presse.txt").write_text("# nobody\n", encoding="utf-8")
     ran = run("doctor", "--json")
-    assert ran.code == 0
-    assert _line(ran, "recipients of presse")["state"] == "note"
+    assert ran.code == 3
+    assert _line(ran, "recipients of presse")["detail"] == "0 people. It would reach nobody."
     (desk.folder / "presse.txt").unlink()
     gone = run("doctor", "--json")
     assert gone.code == 3

@@ -10,7 +10,8 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from policenotify.audiences.model import Subscriber
+from policenotify.audiences.model import Audience
+from policenotify.audiences.summary import summarize
 from policenotify.channel import ChannelConfig
 from policenotify.cli import output
 from policenotify.cli.alarms import removed_channel, repeated_takeover, waiting_drafts
@@ -27,6 +28,7 @@ from policenotify.publishing.preparation import problem_of
 from policenotify.publishing.results import InstallationStatus
 from policenotify.settings import (
     Settings,
+    audience_of,
     exposed_files,
     languages_of,
     may_of,
@@ -119,6 +121,7 @@ def _check(call: CliContext) -> Iterator[DoctorLine]:
         if wrong:
             yield _wrong("channels", wrong, Exit.REJECTED)
         yield from _channels(channels, journal, call.actor)
+        yield from _unused_audiences(settings)
         yield from _alarms(InstallationStatus.read(journal, channels), settings)
     except JournalError as error:
         yield _wrong("journal", error, Exit.NO_JOURNAL)
@@ -164,19 +167,44 @@ def _channels(channels: Iterable[ChannelConfig], journal: Journal, actor: str) -
             yield _wrong(f"channel {config.name}", problem)
             continue
         yield _account(config, journal, actor, block=blocked.get(config.name))
-        if config.audiences:
-            check = f"recipients of {config.name}"
-            if problem is not None:
-                yield _wrong(check, problem)
-            else:
-                count = _people(config)
-                yield _ok(check, str(count)) if count else _note(check, "0: it would reach no recipient")
+        if problem is not None:
+            yield _wrong(f"recipients of {config.name}", problem)
+            continue
+        for audience in config.audiences:
+            own = audience.name == config.name
+            check = f"recipients of {config.name}" if own else f"audience {audience.name} on {config.name}"
+            yield _people(check, audience, may_be_empty=config.retired)
 
 
-def _people(config: ChannelConfig) -> int:
-    """Return how many addresses the audiences of a channel have."""
-    rows = (row for audience in config.audiences for row in audience.rows())
-    return len({row.address for row in rows if isinstance(row, Subscriber)})
+def _unused_audiences(settings: Settings) -> Iterator[DoctorLine]:
+    used = {name for channel in settings.channels.values() for name in channel.audiences}
+    for name in settings.audiences:
+        if name not in used:
+            try:
+                line = _people(f"audience {name}", audience_of(settings, name), may_be_empty=True)
+            except SettingsError as error:
+                line = _wrong(f"audience {name}", error)
+            yield line
+            yield _note(f"audience {name}", "No channel uses it.")
+
+
+def _people(check: str, audience: Audience, *, may_be_empty: bool) -> DoctorLine:
+    """Read an audience to its end, and return what is in it."""
+    try:
+        summary = summarize(audience)
+    except Exception as error:  # noqa: BLE001 - a host's own function may fail, and quote an address
+        return _wrong(check, error if isinstance(error, PolicenotifyError) else f"Unexpected: {type(error).__name__}.")
+    parts = [f"{summary.people} people"]
+    parts += [f"{summary.consents} with a proof of consent"] if summary.consents else []
+    parts += [f"{summary.doubles} named more than once"] if summary.doubles else []
+    parts += [f"{summary.wrong} wrong rows"] if summary.wrong else []
+    detail = ", ".join(parts)
+    if summary.wrong:
+        detail += f": {' '.join(f'line {row.line}: {row.reason}' for row in summary.first_wrong)}"
+        detail += " …" if summary.wrong > len(summary.first_wrong) else ""
+    if not summary.people and not may_be_empty:
+        return _wrong(check, f"{detail}. It would reach nobody.")
+    return _note(check, detail) if summary.wrong or not summary.people else _ok(check, detail)
 
 
 def _account(config: ChannelConfig, journal: Journal, actor: str, *, block: Blocked | None) -> DoctorLine:

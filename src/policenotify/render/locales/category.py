@@ -53,6 +53,9 @@ class CategoryProfile(BaseModel):
         contact: How readers reach the service about it: a telephone number or a mail address. A text, or one by
             language.
         discreet: Later messages and subjects of mails repeat nothing about a person: only category and place.
+        needs_consent: Mails and SMS about it go only to people who consented to them. In France, for messages that
+            promote a service, such as recruitment (art. L34-5 of the Code des postes et des communications
+            électroniques).
         deletes_images: The end or cancellation of an incident deletes its posts with images, where the network can.
         lifetime: How long without news until the end is overdue. If `None`, a day.
         precision: The finest precision of a place that may be published.
@@ -82,6 +85,7 @@ class CategoryProfile(BaseModel):
     source: _Texts = Field(default_factory=dict)
     contact: _Texts = Field(default_factory=dict)
     discreet: bool = False
+    needs_consent: bool = False
     deletes_images: bool = False
     lifetime: timedelta | None = None
     precision: Precision = Precision.STREET

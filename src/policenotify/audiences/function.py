@@ -1,0 +1,77 @@
+"""Subscribers that a function of the installation yields."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+from policenotify.audiences.model import Row, Subscriber, WrongRow
+from policenotify.audiences.reader import RowReader
+from policenotify.errors import PolicenotifyError, SettingsError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionAudience:
+    """The people whom a function returns or yields, in the same order each time.
+
+    It yields addresses, mappings from [`COLUMNS`][policenotify.audiences.reader.COLUMNS] to values, or
+    [`Subscriber`][policenotify.audiences.model.Subscriber]s. The position of a row is its number, from 0: after an
+    interruption the rows before it are yielded again and passed over. A function with a parameter `start` goes on from
+    a position itself. Its mappings then have a `position`, rising.
+
+    A function with an attribute `revision`, itself a function, states when the list has changed. Without one, new
+    people must come behind the others.
+
+    Attributes:
+        name: The installation's name for it.
+        function: The function.
+        reader: Reads the rows.
+    """
+
+    name: str
+    function: Callable[..., Iterable[object]] = field(repr=False)
+    reader: RowReader = field(default_factory=RowReader)
+
+    def revision(self) -> str:
+        """See `Audience.revision`."""
+        revision = getattr(self.function, "revision", None)
+        if revision is None:
+            return "always"
+        try:
+            return str(revision())
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail, and quote an address
+            raise self._failed(error) from None
+
+    def rows(self, *, start: int = 0) -> Iterator[Row]:
+        """See `Audience.rows`."""
+        try:
+            seeks = _takes_start(self.function)
+            values = self.function(start=start) if seeks else islice(self.function(), start, None)
+            for number, value in enumerate(values, start=start):
+                yield self._row(value, number, seeks=seeks)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the same
+            raise self._failed(error) from None
+
+    def _row(self, value: object, number: int, *, seeks: bool) -> Row:
+        if isinstance(value, Subscriber | WrongRow):
+            return value if seeks else replace(value, position=number)
+        if isinstance(value, str):
+            return self.reader.address(value.strip(), position=number, line=number + 1)
+        if isinstance(value, Mapping):
+            position = value["position"] if seeks else number
+            return self.reader.mapping(value, position=position, line=position + 1)
+        reason = f"is neither an address nor a mapping, but {type(value).__name__}."
+        return WrongRow(position=number, line=number + 1, reason=reason)
+
+    def _failed(self, error: BaseException) -> SettingsError:
+        why = str(error) if isinstance(error, PolicenotifyError) else f"{type(error).__name__}."
+        return SettingsError(f"audiences.{self.name}: the function failed: {why}")
+
+
+def _takes_start(function: Callable[..., object]) -> bool:
+    try:
+        return "start" in inspect.signature(function).parameters
+    except ValueError:  # one in C that names none
+        return False

@@ -1,0 +1,239 @@
+"""Read a row of any source: an address and what the source knows about its person."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from typing import Final
+
+from policenotify.audiences.model import Consent, Row, Subscriber, WrongRow
+from policenotify.model import places
+from policenotify.model.cap import Severity
+from policenotify.validation import did_you_mean
+
+COLUMNS: Final = (
+    "address",
+    "language",
+    "areas",
+    "longitude",
+    "latitude",
+    "categories",
+    "severity",
+    "consent_at",
+    "consent_source",
+    "consent_purpose",
+    "key",
+)
+"""The columns of a table of subscribers. Only `address` is required."""
+
+_LONGEST: Final = 320  # characters of a mail address: 64 before the @ and 255 behind it (RFC 5321, section 4.5.3.1)
+_DIGITS: Final = range(4, 16)  # digits of a number: a short code has 4 or more, ITU-T E.164 allows 15
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# One @ with something on both sides that is no separator of a list. The channel checks the rest.
+_MAIL: Final = re.compile(r"[^@\s,;<>]+@[^@\s,;<>.]+(?:\.[^@\s,;<>.]+)*")
+_NUMBER: Final = re.compile(r"\+?[\d\s.\-/()\u2010-\u2015]+", re.ASCII)
+_SHORTENED: Final = re.compile(r"\d[.,]\d+E\+\d+", re.IGNORECASE)  # 3,36E+10 of a spreadsheet
+_SPACES: Final = re.compile(r"\s")
+_LANGUAGE: Final = re.compile(r"([a-z]{2,3})(?:[-_]([a-z]{4}))?(?:[-_]([a-z]{2}|[0-9]{3}))?", re.IGNORECASE)
+_CATEGORY: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_LISTED: Final = re.compile(r"[\s,;]+")
+_FRENCH_DATE: Final = re.compile(r"(\d{2})/(\d{2})/(\d{4})(?: (\d{2}:\d{2}(?::\d{2})?))?")
+_SEVERITIES: Final = {severity.lower(): severity for severity in Severity}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowReader:
+    """Makes subscribers of the rows of a source.
+
+    Attributes:
+        checked: An address must be a mail address or a telephone number. Otherwise it may be that of another network.
+        known_categories: The categories of the installation. Empty: any code is one.
+        language: The language of rows that name none.
+        areas: The areas of rows that have neither areas nor a position.
+        categories: The categories of rows that name none.
+        severity: The least severity of rows that name none.
+        purpose: The purpose of consents that name none.
+    """
+
+    checked: bool = True
+    known_categories: Collection[str] = frozenset()
+    language: str = ""
+    areas: tuple[str, ...] = ()
+    categories: frozenset[str] = frozenset()
+    severity: Severity | None = None
+    purpose: str = ""
+
+    def address(self, text: str, *, position: int, line: int) -> Row:
+        """Return the row of an address about whose person nothing is known."""
+        if wrong := self._wrong_address(text):
+            return WrongRow(position=position, line=line, reason=wrong)
+        return Subscriber(
+            position=position,
+            address=text,
+            language=self.language,
+            areas=self.areas,
+            categories=self.categories,
+            severity=self.severity,
+        )
+
+    def mapping(self, values: Mapping[str, object], *, position: int, line: int) -> Row:
+        """Return the row of a mapping from some of `COLUMNS` to texts, or to lists, numbers and dates.
+
+        Any other name in the mapping is ignored.
+        """
+        try:
+            address = _text(values.get("address"))
+            if wrong := self._wrong_address(address):
+                return WrongRow(position=position, line=line, reason=wrong)
+            areas, point = _areas(_joined(values.get("areas"))), _point(values.get("longitude"), values.get("latitude"))
+            return Subscriber(
+                position=position,
+                address=address,
+                key=_text(values.get("key")),
+                language=_language(_text(values.get("language"))) or self.language,
+                areas=areas if areas or point else self.areas,
+                point=point,
+                categories=self._known(_codes(_joined(values.get("categories")))) or self.categories,
+                severity=_severity(_text(values.get("severity"))) or self.severity,
+                consent=self._consent(values),
+            )
+        except ValueError as error:
+            return WrongRow(position=position, line=line, reason=str(error))
+
+    def _known(self, codes: frozenset[str]) -> frozenset[str]:
+        if self.known_categories and (unknown := codes.difference(self.known_categories)):
+            code = min(unknown)
+            raise ValueError(
+                f"categories: {code!r} is not a category here. {did_you_mean(code, self.known_categories)}"
+            )
+        return codes
+
+    def _consent(self, values: Mapping[str, object]) -> Consent | None:
+        at = values.get("consent_at")
+        if at is None or at == "":
+            return None
+        purpose = _text(values.get("consent_purpose")) or self.purpose
+        return Consent(at=_moment(at), source=_text(values.get("consent_source")), purpose=purpose)
+
+    def _wrong_address(self, text: str) -> str:
+        """Return what is wrong with an address, without the address."""
+        if not text:
+            return "address: is missing."
+        if len(text) > _LONGEST or _UNPRINTABLE.search(text):
+            return "address: is too long, or has characters that no address has. One line holds one address."
+        return "" if not self.checked or _MAIL.fullmatch(text) else _wrong_number(text)
+
+
+def _wrong_number(text: str) -> str:
+    if "@" in text:
+        return "address: is not a mail address."
+    if _SHORTENED.fullmatch(text):
+        return "address: a spreadsheet has shortened the number. Format the column as text, and enter it again."
+    if not _NUMBER.fullmatch(text):
+        return "address: is neither a mail address nor a telephone number."
+    digits = sum(map(str.isdigit, text))
+    return "" if digits in _DIGITS else f"address: a telephone number of {digits} digits does not exist."
+
+
+def _text(value: object) -> str:
+    """Return a cell as a text without spaces around it."""
+    if isinstance(value, str):
+        return value.strip()
+    if value is None:
+        return ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise ValueError("a cell is neither a text nor a whole number.")
+
+
+def _joined(value: object) -> str:
+    """Return a list of codes as one text."""
+    return " ".join(map(_text, value)) if isinstance(value, list | tuple | set | frozenset) else _text(value)
+
+
+# A list of 100,000 people has few different areas, languages and dates. A wrong value is not cached.
+
+
+@lru_cache(maxsize=1024)
+def _areas(text: str) -> tuple[str, ...]:
+    areas = tuple(filter(None, _LISTED.split(text)))
+    for area in areas:
+        if not places.exists(area):
+            if ":" not in area:
+                raise ValueError(
+                    f"areas: {area[:20]!r} is not an area. Write commune:34172 (the code of INSEE, not a postcode), "
+                    "epci:243400017 or dept:34."
+                )
+            raise ValueError(f"areas: there is no {area[:30]!r} in the COG {places.COG_YEAR}.")
+    return areas
+
+
+@lru_cache(maxsize=1024)
+def _codes(text: str) -> frozenset[str]:
+    codes = frozenset(filter(None, _LISTED.split(text)))
+    if wrong := [code for code in codes if not _CATEGORY.fullmatch(code)]:
+        raise ValueError(f"categories: {min(wrong)[:30]!r} is not the code of a category, such as 'traffic_accident'.")
+    return codes
+
+
+@lru_cache(maxsize=256)
+def _language(text: str) -> str:
+    if not text:
+        return ""
+    found = _LANGUAGE.fullmatch(text)
+    if found is None:
+        raise ValueError(f"language: {text[:20]!r} is not a language. Write one such as 'fr', 'en' or 'pt-BR'.")
+    language, script, region = found.groups(default="")
+    return "-".join(filter(None, (language.lower(), script.title(), region.upper())))
+
+
+@lru_cache(maxsize=64)
+def _severity(text: str) -> Severity | None:
+    if not text:
+        return None
+    if text.lower() not in _SEVERITIES:
+        raise ValueError(f"severity: {text[:20]!r} is not a severity. {did_you_mean(text[:20], Severity)}")
+    return _SEVERITIES[text.lower()]
+
+
+def _point(longitude: object, latitude: object) -> tuple[float, float] | None:
+    if longitude in {None, ""} and latitude in {None, ""}:
+        return None
+    east, north = _degrees(longitude, 180, "longitude"), _degrees(latitude, 90, "latitude")
+    return east, north
+
+
+def _degrees(value: object, limit: int, name: str) -> float:
+    text = value.strip().replace(",", ".") if isinstance(value, str) else value
+    try:
+        degrees = float(text)  # type: ignore[arg-type]  # a TypeError is an answer, too
+    except (TypeError, ValueError):
+        degrees = float("nan")
+    if not -limit <= degrees <= limit:
+        raise ValueError(f"{name}: is not a number of degrees from -{limit} to {limit}.")
+    return degrees
+
+
+def _moment(value: object) -> datetime:
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    return _read_moment(_text(value))
+
+
+@lru_cache(maxsize=1024)
+def _read_moment(text: str) -> datetime:
+    """Return a date in ISO 8601 or as a French spreadsheet writes it. Without an offset, it is in UTC."""
+    iso = text
+    if french := _FRENCH_DATE.fullmatch(text):
+        day, month, year, time = french.groups(default="00:00")
+        iso = f"{year}-{month}-{day}T{time}"
+    try:
+        moment = datetime.fromisoformat(iso)
+    except ValueError:
+        raise ValueError("consent_at: is not a date. Write 2026-03-14, 2026-03-14T10:30+01:00 or 14/03/2026.") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

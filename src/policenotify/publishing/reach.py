@@ -1,0 +1,121 @@
+"""How many people a message reaches on the channels that write to people, what that costs, and the limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from policenotify.audiences.addresses import ChannelAudience
+from policenotify.audiences.summary import count_people
+from policenotify.channel import ChannelConfig
+from policenotify.errors import PolicenotifyError
+from policenotify.findings import Finding, audience_too_large, audience_uncounted
+from policenotify.model.history import RenderedPost
+from policenotify.model.lifecycle import Stage
+from policenotify.model.message import Message
+from policenotify.render.locales import CategoryProfile
+
+_FOLLOWS = frozenset({Stage.END, Stage.CANCELLATION, Stage.CORRECTION})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """The people whom a message reaches on one channel in one language.
+
+    Attributes:
+        channel: The name of the channel.
+        language: The language.
+        people: How many of the audiences the message concerns. Who receives it on another channel of the network, or
+            is suppressed, is counted. `None` if the audiences cannot be read.
+        messages: The messages to each person: the segments of an SMS, and one for a mail.
+        price: What a message costs, in euros, if the channel has a price.
+        problem: Why nobody was counted. Empty if people were.
+    """
+
+    channel: str
+    language: str
+    people: int | None
+    messages: int
+    price: float | None = None
+    problem: str = ""
+
+    @property
+    def cost(self) -> float | None:
+        """What all messages cost, in euros. `None` if the channel has no price, or nobody was counted."""
+        if self.price is None or self.people is None:
+            return None
+        return round(self.people * self.messages * self.price, 2)
+
+
+def with_consent(channel: ChannelConfig, profiles: Mapping[str, CategoryProfile]) -> ChannelConfig:
+    """Return a channel that sends messages of some categories only to people who consented to them."""
+    needed = frozenset(code for code, profile in profiles.items() if profile.needs_consent)
+    audiences = tuple(
+        replace(audience, consent_for=needed) if isinstance(audience, ChannelAudience) else audience
+        for audience in channel.audiences
+    )
+    return replace(channel, audiences=audiences) if audiences else channel
+
+
+def find_reach(
+    message: Message, posts: Iterable[RenderedPost], channels: Mapping[str, ChannelConfig]
+) -> tuple[Reach, ...]:
+    """Return the people whom the posts of a message reach. Reads the audiences of these channels to their end.
+
+    An end, a cancellation and a correction reach the recipients of the earlier messages, who are not counted.
+    """
+    by_channel: dict[str, dict[str, int]] = {}
+    for post in posts:
+        channel = channels[post.target.channel]
+        if channel.audiences and message.stage not in _FOLLOWS:
+            budget = channel.capabilities.for_severity(message.severity).budget
+            texts = (post.standalone, *post.continuations)
+            messages = sum(budget.price(text.text) if budget.price else 1 for text in texts)
+            languages = by_channel.setdefault(channel.name, {})
+            languages[post.target.language] = languages.get(post.target.language, 0) + messages
+    return tuple(
+        reach for name, languages in by_channel.items() for reach in _on_channel(channels[name], message, languages)
+    )
+
+
+def _on_channel(channel: ChannelConfig, message: Message, messages: Mapping[str, int]) -> Iterator[Reach]:
+    people: Mapping[str, int] = {}
+    problem = ""
+    try:
+        people = count_people(channel.audiences, message, tuple(messages))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail, and quote an address
+        problem = str(error) if isinstance(error, PolicenotifyError) else f"{type(error).__name__}."
+    for language, count in messages.items():
+        yield Reach(
+            channel=channel.name,
+            language=language,
+            people=people.get(language),
+            messages=count,
+            price=channel.price,
+            problem=problem,
+        )
+
+
+def check_limits(
+    message: Message, posts: Sequence[RenderedPost], channels: Mapping[str, ChannelConfig]
+) -> Iterator[Finding]:
+    """Yield a finding for each channel on which the message would reach more people, or cost more, than it may.
+
+    Only the audiences of channels with a limit are read.
+    """
+    limited = {
+        name: channel
+        for name, channel in channels.items()
+        if channel.most_people is not None or channel.most_cost is not None
+    }
+    reach = find_reach(message, [post for post in posts if post.target.channel in limited], limited)
+    for name in dict.fromkeys(each.channel for each in reach):
+        channel, own = limited[name], [each for each in reach if each.channel == name]
+        if problem := own[0].problem:
+            yield audience_uncounted(name, problem)
+            continue
+        people, cost = sum(each.people or 0 for each in own), sum(each.cost or 0.0 for each in own)
+        if channel.most_people is not None and people > channel.most_people:
+            yield audience_too_large(name, people=people, most_people=channel.most_people)
+        if channel.most_cost is not None and cost > channel.most_cost:
+            yield audience_too_large(name, people=people, cost=cost, most_cost=channel.most_cost)

@@ -1,0 +1,242 @@
+"""The tables of audiences, and the audiences that they describe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from importlib import import_module
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import Field, SecretStr, StringConstraints, ValidationError, model_validator
+
+from policenotify.audiences.addresses import AddressList
+from policenotify.audiences.files import CsvFile, TextFile
+from policenotify.audiences.function import FunctionAudience
+from policenotify.audiences.model import Audience
+from policenotify.audiences.reader import COLUMNS, RowReader
+from policenotify.audiences.sql import SqlQuery
+from policenotify.errors import SettingsError
+from policenotify.model.cap import Severity
+from policenotify.model.message import CategoryCode, Language
+from policenotify.networks.options import options_model
+from policenotify.networks.registry import entry_points_of
+from policenotify.settings.fields import AreaCode, Masked, SettingsTable
+from policenotify.validation import did_you_mean, format_validation_errors, path, redact, secret_values
+
+ENTRY_POINT_GROUP: Final = "policenotify.audiences"
+"""The entry-point group in which packages offer audiences."""
+
+FunctionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+"""A function of the installation: `module:function`."""
+
+_KINDS: Final = ("addresses", "file", "csv", "query", "function", "source")
+_NEEDS: Final = {"columns": "csv", "url": "query", "changed": "query"}
+
+
+class RecipientSettings(SettingsTable):
+    """The recipients of a channel: the short form of one audience of addresses.
+
+    Attributes:
+        addresses: The addresses.
+        file: A file with one address per line, where `#` begins a comment. It is read again for each message.
+    """
+
+    addresses: Annotated[tuple[str, ...], Masked] = Field(default=(), repr=False)
+    file: Path | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_list(cls, given: object) -> object:
+        if isinstance(given, list):
+            return {"addresses": given}
+        if not isinstance(given, dict):
+            raise ValueError('write a list of addresses, or { file = "…" }')  # noqa: TRY004 - pydantic wants this one
+        return given
+
+    def audience(self, name: str, directory: Path) -> Audience:
+        """Return the audience of the channel of that name."""
+        reader = RowReader(checked=False)  # the channel checks addresses, which may be of any network
+        if self.file is None:
+            return AddressList(name=name, read=lambda: self.addresses, reader=reader)
+        return TextFile(name=name, path=directory / self.file, at=f"channels.{name}.recipients", reader=reader)
+
+
+class AudienceSettings(SettingsTable):
+    """A list of subscribers. It is one of `addresses`, `file`, `csv`, `query`, `function` and `source`.
+
+    See [`Subscriber`][policenotify.audiences.model.Subscriber].
+
+    Attributes:
+        addresses: The addresses themselves.
+        file: A text file with one address per line, where `#` begins a comment.
+        csv: A table in UTF-8 with a line of column names above it, separated by `,`, `;` or tabs. Columns: `address`,
+            `language`, `areas`, `longitude` and `latitude`, `categories`, `severity`, `consent_at`, `consent_source`,
+            `consent_purpose`, `key`. Only `address` is required.
+        columns: The table's own names of columns: `{ address = "Adresse électronique" }`.
+        query: An SQL query that selects these columns, and a whole number as `position`, best the primary key.
+        url: The SQLAlchemy URL of its database. A secret: `{ file = "…" }` or `{ env = "…" }`.
+        changed: A query for one value that changes when the list does. Needed only if rows change their positions.
+        function: A function that yields addresses or mappings, as `module:function`.
+        source: The name under which an installed package offers an audience. The rest of the table are its options.
+        language: The language of people for whom none is given. By default the channel's main language.
+        areas: The areas of people for whom none is given. By default everywhere.
+        categories: The categories for people for whom none is given. By default all.
+        at_least: The least severity for people for whom none is given. By default any.
+        purpose: The purpose of consents that name none.
+        checked: An address must be a mail address or a telephone number. `false` for networks with other addresses.
+        options: The rest of the table of a source: its options. None of the other keys has a meaning there.
+    """
+
+    addresses: Annotated[tuple[str, ...] | None, Masked] = Field(default=None, repr=False)
+    file: Path | None = None
+    csv: Path | None = None
+    columns: dict[str, str] = Field(default_factory=dict)
+    query: str | None = None
+    url: SecretStr | None = None
+    changed: str = ""
+    function: FunctionName | None = None
+    source: str | None = None
+    language: Language | None = None
+    areas: tuple[AreaCode, ...] = ()
+    categories: frozenset[CategoryCode] = frozenset()
+    at_least: Severity | None = None
+    purpose: str = ""
+    checked: bool = True
+    options: Annotated[dict[str, object], Masked] = Field(default_factory=dict, repr=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_options(cls, given: object) -> object:
+        if not isinstance(given, dict):
+            return given
+        if "source" not in given:
+            known = cls.model_fields.keys() - {"options"}
+            for name in given.keys() - known:
+                raise ValueError(f"{name!r} is not known. {did_you_mean(name, known)}")
+            return given
+        return {"source": given["source"], "options": {name: given[name] for name in given if name != "source"}}
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> AudienceSettings:
+        kinds = [kind for kind in _KINDS if getattr(self, kind) is not None]
+        if len(kinds) != 1:
+            raise ValueError(f"write one of {', '.join(_KINDS)}" + (f", not {' and '.join(kinds)}" if kinds else ""))
+        for field, kind in _NEEDS.items():
+            if field in self.model_fields_set and kinds != [kind]:
+                raise ValueError(f"{field} is for {kind} only")
+        if self.query is not None and self.url is None:
+            raise ValueError("query needs the url of its database")
+        if unknown := [name for name in self.columns if name not in COLUMNS]:
+            raise ValueError(f"columns: {unknown[0]!r} is not known. {did_you_mean(unknown[0], COLUMNS)}")
+        return self
+
+    def audience(self, name: str, directory: Path, categories: Collection[str]) -> Audience:
+        """Return the audience of this name. Nothing of it is read.
+
+        Args:
+            name: Its name.
+            directory: That of the settings, to which paths are relative.
+            categories: The categories of the installation.
+
+        Raises:
+            SettingsError: A function or a package cannot be used.
+        """
+        reader = RowReader(
+            checked=self.checked,
+            known_categories=frozenset(categories),
+            language=self.language or "",
+            areas=self.areas,
+            categories=self.categories,
+            severity=self.at_least,
+            purpose=self.purpose,
+        )
+        if self.source is not None:
+            return _offered(name, self.source, self.options)
+        if self.file is not None:
+            return TextFile(name=name, path=directory / self.file, reader=reader)
+        if self.csv is not None:
+            return CsvFile(name=name, path=directory / self.csv, columns=self.columns, reader=reader)
+        if self.query is not None and self.url is not None:
+            url = _from(directory, self.url.get_secret_value())
+            return SqlQuery(name=name, url=url, query=self.query, changed=self.changed, reader=reader)
+        if self.function is not None:
+            return FunctionAudience(name=name, function=_imported(name, self.function), reader=reader)
+        return AddressList(name=name, read=lambda: self.addresses or (), reader=reader)
+
+
+def keys_of_secrets(table: Mapping[str, object]) -> frozenset[str]:
+    """Return the keys of an audience's table whose values may be secrets, and be kept elsewhere."""
+    return frozenset(table) - {"source"} if "source" in table else frozenset({"url"} & table.keys())
+
+
+def _from(directory: Path, url: str) -> str:
+    """Return the URL of a database, that of an SQLite file relative to the settings."""
+    scheme, separator, file = url.partition(":///")
+    relative = scheme.partition("+")[0] == "sqlite" and file and not file.startswith(("/", ":", "file:"))
+    return f"{scheme}{separator}{directory / file}" if relative else url
+
+
+def _imported(name: str, target: str) -> Callable[..., Iterable[object]]:
+    module, _, function = target.partition(":")
+    try:
+        imported: Callable[..., Iterable[object]] = getattr(import_module(module), function)
+    except Exception as error:  # another author's module may fail in any way
+        reason = f"{target!r} cannot be imported ({type(error).__name__}). Install it for this Python."
+        raise SettingsError(f"audiences.{name}.function: {reason}") from error
+    return imported
+
+
+def _offered(name: str, offered: str, options: Mapping[str, object]) -> Audience:
+    """Return the audience that an installed package offers under a name.
+
+    Its class takes `name` and its options, which are validated as those of a network are.
+    """
+    at = path("audiences", name)
+    try:
+        kind = source(offered)
+        model = options_model(kind)
+    except SettingsError as error:
+        raise SettingsError(f"{at}.source: {error}") from error
+    if "name" not in model.model_fields:
+        raise SettingsError(f"{at}.source: the class of {offered!r} takes no name. Update its package.")
+    given = {**options, "name": name}
+    try:
+        values = model.model_validate(given, extra="forbid")
+    except ValidationError as error:
+        lines = format_validation_errors(error, model, at=at, also=("source",), values=given)
+        raise SettingsError("\n".join(lines)) from None  # its cause would repeat an author's words about a secret
+    try:
+        audience = kind(**{option: getattr(values, option) for option in model.model_fields})
+    except Exception as error:  # noqa: BLE001 - another author's constructor may fail in any way
+        ours = isinstance(error, SettingsError)
+        text = redact(str(error) if ours else type(error).__name__, secret_values(model, given), trusted=ours)
+        raise SettingsError(f"{at}: {text}") from None
+    if not isinstance(audience, Audience):
+        raise SettingsError(f"{at}.source: {offered!r} lacks one of name, revision, rows. Update its package.")
+    return audience
+
+
+def source(name: str) -> type[Any]:
+    """Return the class that an installed package offers under this name.
+
+    Raises:
+        SettingsError: There is none, or several, or it cannot be loaded.
+    """
+    offered = entry_points_of(ENTRY_POINT_GROUP)
+    claims = {package: target for each, package, target in offered if each == name}
+    if not claims:
+        hint = did_you_mean(name, {each for each, _, _ in offered}, known="Installed")
+        raise SettingsError(f"No installed package offers the audience {name!r}. {hint}")
+    if len(claims) > 1:
+        named = " and ".join(map(repr, sorted(claims)))
+        raise SettingsError(f"The audience {name!r} is offered by {named}: neither is used. Uninstall all but one.")
+    [target] = claims.values()
+    try:
+        kind = EntryPoint(name, target, ENTRY_POINT_GROUP).load()
+    except Exception as error:  # another author's module may fail in any way
+        why = f"cannot be loaded ({type(error).__name__}). Update its package."
+        raise SettingsError(f"The audience {name!r} {why}") from error
+    if not isinstance(kind, type):
+        raise SettingsError(f"The audience {name!r} is not a class. Update its package.")
+    return kind

@@ -1,0 +1,102 @@
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from policenotify.audiences.function import FunctionAudience
+from policenotify.audiences.model import Audience, Row, Subscriber, WrongRow
+from policenotify.errors import SettingsError
+
+PEOPLE: list[object] = [
+    "a@example.org",
+    {"address": "b@example.org", "language": "en", "unknown": object()},
+    Subscriber(position=70, address="c@example.org"),
+    WrongRow(position=80, line=81, reason="is not known any more."),
+    "",
+    17,
+]
+
+
+def audience(function: Any) -> FunctionAudience:
+    return FunctionAudience(name="app", function=function)
+
+
+def test_rows_of_all_kinds() -> None:
+    people = audience(lambda: PEOPLE)
+    assert isinstance(people, Audience)
+    expected: list[Row] = [
+        Subscriber(position=0, address="a@example.org"),
+        Subscriber(position=1, address="b@example.org", language="en"),
+        Subscriber(position=2, address="c@example.org"),
+        WrongRow(position=3, line=81, reason="is not known any more."),
+        WrongRow(position=4, line=5, reason="address: is missing."),
+        WrongRow(position=5, line=6, reason="is neither an address nor a mapping, but int."),
+    ]
+    for start in range(7):
+        assert list(people.rows(start=start)) == expected[start:]
+
+
+def test_a_function_that_goes_on_by_itself() -> None:
+    asked = []
+
+    def function(start: int = 0) -> Iterator[object]:
+        asked.append(start)
+        for number in range(10, 40, 10):
+            if number >= start:
+                yield {"address": f"{number}@example.org", "position": number}
+        yield Subscriber(position=50, address="50@example.org")
+
+    people = audience(function)
+    assert [row.position for row in people.rows()] == [10, 20, 30, 50]
+    assert [row.position for row in people.rows(start=21)] == [30, 50]
+    assert asked == [0, 21]
+
+
+def test_a_function_without_a_signature() -> None:
+    assert list(audience(dict).rows()) == []
+
+
+def test_the_revision() -> None:
+    def function() -> list[str]:
+        return []
+
+    assert audience(function).revision() == "always"
+    function.revision = lambda: 17  # type: ignore[attr-defined]  # as users write it
+    assert audience(function).revision() == "17"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (RuntimeError("a@example.org is twice"), "RuntimeError."),
+        (SystemExit("a@example.org"), "SystemExit."),
+        (SettingsError("The directory does not answer."), "The directory does not answer."),
+    ],
+)
+def test_a_function_that_fails(error: BaseException, reason: str) -> None:
+    def function() -> Iterator[str]:
+        yield "a@example.org"
+        raise error
+
+    function.revision = fails = lambda: next(function_of(error))  # type: ignore[attr-defined]  # the same
+    people = audience(function)
+    rows = people.rows()
+    assert next(rows)
+    with pytest.raises(SettingsError) as caught:
+        next(rows)
+    assert str(caught.value) == f"audiences.app: the function failed: {reason}"
+    assert fails is not None
+    with pytest.raises(SettingsError) as caught:
+        people.revision()
+    assert str(caught.value) == f"audiences.app: the function failed: {reason}"
+
+
+def function_of(error: BaseException) -> Iterator[str]:
+    raise error
+    yield ""
+
+
+@pytest.mark.parametrize("value", [None, 5])
+def test_a_function_that_yields_nothing_iterable(value: object) -> None:
+    with pytest.raises(SettingsError, match="the function failed: TypeError"):
+        list(audience(lambda: value).rows())

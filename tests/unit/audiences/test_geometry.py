@@ -1,0 +1,169 @@
+import math
+import time
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from policenotify.audiences.geometry import Line, Polygon, Position, distance, turn
+
+SQUARE = ((0.0, 0.0), (10.0, 0.0), (10.0, 10.0), (0.0, 10.0), (0.0, 0.0))
+HOLE = ((4.0, 4.0), (6.0, 4.0), (6.0, 6.0), (4.0, 6.0), (4.0, 4.0))
+FLAT = ((0.0, 5.0), (10.0, 5.0), (3.0, 5.0), (0.0, 5.0))
+
+
+def winding(position: Position, ring: Sequence[Position]) -> int | None:
+    """Return the winding number by exact angles between quadrants, `None` on the ring: another method than rays."""
+    px, py = map(Fraction, position)
+    quarters = 0
+    for a, b in pairwise(ring):
+        ax, ay, bx, by = Fraction(a[0]) - px, Fraction(a[1]) - py, Fraction(b[0]) - px, Fraction(b[1]) - py
+        cross = ax * by - ay * bx
+        if cross == 0 and ax * bx + ay * by <= 0:
+            return None
+        step = (_quadrant(bx, by) - _quadrant(ax, ay)) % 4
+        quarters += {0: 0, 1: 1, 3: -1, 2: 2 if cross > 0 else -2}[step]
+    return quarters // 4
+
+
+def _quadrant(x: Fraction, y: Fraction) -> int:
+    if x > 0 and y >= 0:
+        return 0
+    if x <= 0 and y > 0:
+        return 1
+    return 2 if x < 0 else 3
+
+
+@pytest.mark.parametrize(
+    ("position", "inside"),
+    [
+        ((5.0, 2.0), True), ((11.0, 5.0), False), ((-1.0, 5.0), False), ((5.0, 11.0), False), ((5.0, -1.0), False),
+        ((5.0, 5.0), False),  # in the hole
+        ((0.0, 5.0), True), ((10.0, 5.0), True), ((5.0, 0.0), True), ((5.0, 10.0), True),  # on an edge
+        ((0.0, 0.0), True), ((10.0, 10.0), True),  # at a corner
+        ((4.0, 5.0), True), ((5.0, 6.0), True), ((4.0, 4.0), True),  # on the hole's edge
+        ((2.0, 4.0), True), ((2.0, 6.0), True),  # beside the hole's corners, where the ray passes two of them
+    ],
+)  # fmt: skip
+def test_positions_in_a_square_with_a_hole(*, position: Position, inside: bool) -> None:
+    assert Polygon([SQUARE, HOLE]).holds(position) is inside
+
+
+def test_a_polygon_without_a_surface_holds_its_edges() -> None:
+    flat = Polygon([FLAT])
+    assert flat.holds((3.0, 5.0))
+    assert flat.holds((10.0, 5.0))
+    assert not flat.holds((10.1, 5.0))
+
+
+@st.composite
+def rings(draw: st.DrawFn) -> list[Position]:
+    """A ring without crossings: corners in the order of their angles around the middle."""
+    corner = st.tuples(st.integers(0, 359), st.integers(1, 40))
+    corners = dict(draw(st.lists(corner, min_size=3, max_size=30, unique_by=lambda each: each[0])))
+    ring = [
+        (round(radius * math.cos(math.radians(angle))) / 4, round(radius * math.sin(math.radians(angle))) / 4)
+        for angle, radius in sorted(corners.items())
+    ]
+    return [*ring, ring[0]]
+
+
+@settings(max_examples=200)
+@given(rings(), st.tuples(st.integers(-90, 90), st.integers(-90, 90)))
+def test_agrees_with_the_winding_number(ring: list[Position], at: tuple[int, int]) -> None:
+    position = (at[0] / 8, at[1] / 8)
+    number = winding(position, ring)
+    if number in {None, 0, 1, -1}:  # a ring of rounded corners may run twice around a position
+        assert Polygon([ring]).holds(position) is (number != 0)
+
+
+@given(st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), min_size=1, max_size=12, unique=True))
+def test_agrees_with_a_grid_of_squares(cells: list[tuple[int, int]]) -> None:
+    squares = [Polygon([[(x, y), (x + 1, y), (x + 1, y + 1), (x, y + 1), (x, y)]]) for x, y in cells]
+    for x in range(17):
+        for y in range(17):
+            expected = any(2 * a <= x <= 2 * a + 2 and 2 * b <= y <= 2 * b + 2 for a, b in cells)
+            assert any(square.holds((x / 2, y / 2)) for square in squares) is expected
+
+
+def test_a_position_on_a_slanted_edge_is_inside() -> None:
+    triangle = Polygon([[(0.0, 0.0), (3.0, 1.0), (0.0, 1.0), (0.0, 0.0)]])
+    assert triangle.holds((1.5, 0.5))
+    assert triangle.holds((0.75, 0.25))
+    assert not triangle.holds((0.75, math.nextafter(0.25, 0)))
+
+
+FINE = st.tuples(st.integers(-9, 9), st.integers(-9, 9)).map(lambda at: (3.9 + at[0] * 2**-51, 43.6 + at[1] * 2**-47))
+
+
+@given(FINE, FINE, FINE)
+def test_turns_are_exact_where_floats_round(a: Position, b: Position, c: Position) -> None:
+    (ax, ay), (bx, by), (cx, cy) = ((Fraction(x), Fraction(y)) for x, y in (a, b, c))
+    exact = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+    assert turn(a, b, c) == (0 if exact == 0 else 1 if exact > 0 else -1)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "metres"),
+    [
+        ((2.3522, 48.8566), (4.8357, 45.7640), 391_500),  # Paris and Lyon
+        ((0.0, 0.0), (0.0, 1.0), 111_195),  # a degree of latitude, on the sphere
+        ((0.0, 0.0), (180.0, 0.0), 20_015_087),  # half around
+        ((3.0, 43.0), (3.0, 43.0), 0),
+    ],
+)
+def test_distances(a: Position, b: Position, metres: float) -> None:
+    assert distance(a, b) == pytest.approx(metres, rel=1e-3)
+
+
+LINE = Line([(3.80, 43.60), (3.90, 43.60), (3.90, 43.60), (3.90, 43.70)])
+
+
+@pytest.mark.parametrize(
+    ("position", "metres", "within"),
+    [
+        ((3.85, 43.60), 1, True),
+        ((3.85, 43.61), 1_200, True),
+        ((3.85, 43.61), 1_000, False),
+        ((3.79, 43.60), 900, True),  # beyond an end
+        ((3.79, 43.60), 700, False),
+        ((3.90, 43.71), 1_200, True),
+        ((3.0, 43.60), 1_200, False),  # outside the box
+        ((3.85, 44.6), 1_200, False),
+        ((3.85, 90.0), 1_200, False),  # at the pole a degree of longitude has no length
+    ],
+)
+def test_positions_near_a_line(*, position: Position, metres: float, within: bool) -> None:
+    assert LINE.is_within(metres, position) is within
+
+
+@given(st.floats(-0.3, 0.3), st.floats(-0.3, 0.3))
+def test_agrees_with_the_distance_to_the_nearest_of_many_positions(east: float, north: float) -> None:
+    position = (3.85 + east, 43.65 + north)
+    on_line = [(3.80 + 0.1 * step / 2000, 43.60) for step in range(2001)]
+    on_line += [(3.90, 43.60 + 0.1 * step / 2000) for step in range(2001)]
+    metres = min(distance(position, each) for each in on_line)
+    assert LINE.is_within(metres * 1.01 + 10, position)
+    assert metres < 100 or not LINE.is_within(metres * 0.99 - 10, position)
+
+
+def _star(corners: int) -> Iterator[Position]:
+    for corner in range(corners + 1):
+        angle = 2 * math.pi * (corner % corners) / corners
+        radius = 0.5 + 0.2 * math.sin(7 * angle)
+        yield 3.9 + radius * math.cos(angle), 43.6 + radius * math.sin(angle)
+
+
+@pytest.mark.benchmark
+def test_a_hundred_thousand_people_and_two_thousand_corners() -> None:
+    polygon = Polygon([list(_star(2_000))])
+    positions = [(3.2 + (n * 7919 % 100_003) / 71_000, 42.9 + (n * 104_729 % 100_019) / 71_000) for n in range(100_000)]
+    began = time.process_time()
+    inside = sum(map(polygon.holds, positions))
+    took = time.process_time() - began
+    print(f"100,000 positions, 2,000 corners: {took:.2f} s CPU, {inside} inside")  # noqa: T201 - figures are printed
+    assert inside > 20_000
+    assert took < 1.0

@@ -1,0 +1,180 @@
+"""Audiences on the command line: whom a message reaches, what that costs, and whether the lists are in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.installation import Desk
+from tests.support.shell import Ran, Run
+
+PEOPLE = """address;language;areas;categories;consent_at
+a@montpellier.example;;commune:34172;;
+b@lattes.example;;commune:34129;;
+c@herault.example;fr-CA;dept:34;;2026-03-14
+d@herault.example;en;dept:34;;
+e@gard.example;;dept:30;;
+f@montpellier.example;;commune:34172;arrest;
+Mairie;;;;
+"""
+CLOSURE = (
+    "--category", "road_closure", "--commune", "34172", "--headline", "Route coupée", "--instruction",
+    "Évitez le secteur.",
+)  # fmt: skip
+
+
+@pytest.fixture
+def settings(desk: Desk) -> Callable[..., Path]:
+    """Give the mail channel the audience `residents`, and write its table."""
+    (desk.folder / "residents.csv").write_text(PEOPLE, encoding="utf-8")
+    (desk.folder / "residents.csv").chmod(0o600)
+
+    def written(channel: str = "", more: str = "") -> Path:
+        place = desk.folder / "policenotify.toml"
+        own = place.read_text("utf-8").replace(
+            'recipients = { file = "presse.txt" }', f'audiences = ["residents"]\n{channel}'
+        )
+        place.write_text(f'{own}\n[audiences.residents]\ncsv = "residents.csv"\n{more}', encoding="utf-8")
+        return place
+
+    return written
+
+
+def anyone(*_: object) -> bool:
+    return True
+
+
+def reach(ran: Ran) -> dict[str, object]:
+    [found] = ran.document["reach"]
+    return dict(found)
+
+
+def test_a_message_goes_to_those_whom_it_concerns(run: Run, desk: Desk, settings: Callable[..., Path]) -> None:
+    settings()
+    assert run("publish", *CLOSURE, "--incident", "i1").code == 0
+    got = {mail.recipient for mail in desk.mail.mails}
+    assert got == {"a@montpellier.example", "c@herault.example", "d@herault.example"}
+    assert run("end", "i1", "Route rouverte").code == 0
+    assert len(desk.mail.mails) == 6
+
+
+def test_recruitment_goes_to_those_who_consented(run: Run, desk: Desk, settings: Callable[..., Path]) -> None:
+    settings()
+    headline = ("--headline", "Concours de gardien de la paix", "--standalone")
+    ran = run("publish", "--category", "recruitment", "--commune", "34172", *headline)
+    assert ran.code == 0, ran.out
+    assert {mail.recipient for mail in desk.mail.mails} == {"c@herault.example"}
+
+
+def test_a_preview_counts_people(run: Run, settings: Callable[..., Path]) -> None:
+    settings()
+    assert "It goes to 3 people." in run("preview", *CLOSURE, "--incident", "i1").out
+    assert reach(run("preview", *CLOSURE, "--incident", "i1", "--json")) == {
+        "channel": "presse", "language": "fr", "people": 3, "messages": 1, "price": None, "cost": None, "problem": "",
+    }  # fmt: skip
+
+
+def test_a_preview_counts_segments_and_euros(run: Run, desk: Desk) -> None:
+    place = desk.folder / "policenotify.toml"
+    sms = """
+[channels.sms]
+network = "sms"
+url = "octopush://POLICE34:desk@police.example/s3cret/{recipient}"
+audiences = ["numbers"]
+price = 0.05
+[audiences.numbers]
+addresses = ["+33639980001", "+33 6 39 98 00 01", "+33639980002", "+33639980003"]
+"""
+    place.write_text(place.read_text("utf-8") + sms, encoding="utf-8")
+    long = ("--description", "La circulation est déviée par la rocade et par le boulevard urbain. " * 2, "--to", "sms")
+    ran = run("preview", *CLOSURE, "--incident", "i1", *long, "--json")
+    found = reach(ran)
+    assert (found["people"], found["price"]) == (3, 0.05)
+    assert isinstance(found["messages"], int)
+    assert found["messages"] > 1
+    total = 3 * found["messages"]
+    assert found["cost"] == pytest.approx(total * 0.05)
+    shown = " ".join(run("preview", *CLOSURE, "--incident", "i1", *long).out.split())
+    assert f"It goes to 3 people: {total} messages to pay for, {total * 0.05:.2f} €." in shown
+
+
+def test_a_preview_of_a_list_that_cannot_be_read(run: Run, desk: Desk, settings: Callable[..., Path]) -> None:
+    settings("most_people = 5")
+    (desk.folder / "residents.csv").unlink()
+    ran = run("preview", *CLOSURE, "--incident", "i1")
+    assert "Its people cannot be counted. audiences.residents: the file" in " ".join(ran.out.split())
+    assert "PN604 advise" in ran.out
+
+
+def test_an_end_goes_to_those_who_got_the_opening(run: Run, settings: Callable[..., Path]) -> None:
+    settings("most_people = 3")
+    assert run("publish", *CLOSURE, "--incident", "i1").code == 0
+    ran = run("preview", "--end", "i1", "--headline", "Route rouverte", "--json")
+    assert ran.document["reach"] == []
+    assert ran.document["allowed"]
+
+
+def test_too_many_people_are_refused_before_anything_leaves(
+    run: Run, desk: Desk, settings: Callable[..., Path]
+) -> None:
+    settings("most_people = 2")
+    ran = run("publish", *CLOSURE, "--incident", "i1", "--json")
+    assert ran.code == 1
+    [finding] = [each for each in ran.document["error"]["findings"] if each["level"] == "block"]
+    assert finding["code"] == "PN603"
+    assert finding["reason"] == "On 'presse' it would go to 3 people, and most_people is 2."
+    assert desk.mail.mails == []
+    assert not desk.bluesky.posts
+    assert run("publish", *CLOSURE, "--incident", "i1", "--to", "bluesky").code == 0
+    place = desk.folder / "policenotify.toml"
+    place.write_text(f'may = "{__name__}:anyone"\n{place.read_text("utf-8")}', encoding="utf-8")
+    lifted = run("publish", *CLOSURE, "--incident", "i2", "--despite-findings", "La préfecture le demande par écrit.")
+    assert lifted.code == 0, lifted.out
+    assert len(desk.mail.mails) == 3
+
+
+def test_too_much_money_is_refused(run: Run, settings: Callable[..., Path]) -> None:
+    settings("price = 0.5\nmost_cost = 1.2")
+    ran = run("publish", *CLOSURE, "--incident", "i1")
+    assert ran.code == 1
+    assert "On 'presse' it would cost 1.50 € for 3 people, and most_cost is 1.20 €." in " ".join(
+        (ran.out + ran.err).split()
+    )
+
+
+def test_the_doctor_reads_every_list(run: Run, desk: Desk, settings: Callable[..., Path]) -> None:
+    (desk.folder / "old.txt").write_text("A@old.example\na@old.example\n" + "x\n" * 12)
+    (desk.folder / "old.txt").chmod(0o600)
+    settings(more='[audiences.old]\nfile = "old.txt"\n[audiences.gone]\nfile = "gone.txt"')
+    ran = run("doctor", "--json")
+    lines = [
+        (line["check"], line["state"], line["detail"]) for line in ran.document["lines"] if "audience" in line["check"]
+    ]
+    reason = "address: is neither a mail address nor a telephone number."
+    first, missing = f"line 8: {reason}", "No such file or directory"
+    listed = " ".join(f"line {number}: {reason}" for number in range(3, 13))
+    assert lines == [
+        ("audience residents on presse", "note", f"6 people, 1 with a proof of consent, 1 wrong rows: {first}"),
+        ("audience old", "note", f"1 people, 1 named more than once, 12 wrong rows: {listed} …"),
+        ("audience old", "note", "No channel uses it."),
+        ("audience gone", "WRONG", f"audiences.gone: the file {desk.folder}/gone.txt cannot be read ({missing})."),
+        ("audience gone", "note", "No channel uses it."),
+    ]  # fmt: skip
+    assert ran.code == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"), [("address\n", "0 people. It would reach nobody."), (None, "cannot be read")]
+)
+def test_an_empty_or_unreadable_list_is_a_failure(
+    run: Run, desk: Desk, settings: Callable[..., Path], content: str | None, problem: str
+) -> None:
+    settings()
+    list_ = desk.folder / "residents.csv"
+    list_.unlink() if content is None else list_.write_text(content)
+    ran = run("doctor", "--json")
+    [line] = [line for line in ran.document["lines"] if line["state"] == "WRONG"]
+    assert problem in line["detail"]
+    assert ran.code == 3

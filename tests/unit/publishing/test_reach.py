@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from policenotify.audiences.model import Subscriber
+from policenotify.audiences.selection import Cursor, select
+from policenotify.channel import ChannelConfig, Post
+from policenotify.model.history import RenderedPost, Target
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.message import Message, Translation
+from policenotify.networks.registry import configure_channel
+from policenotify.publishing.reach import Reach, check_limits, find_reach, with_consent
+from policenotify.render.locales import PROFILES
+
+MESSAGE = Message(
+    category="fire",
+    headline="Feu de forêt",
+    lifecycle=Lifecycle(stage=Stage.OPENING, incident="i1"),
+    translations=(Translation(language="en", headline="Fire"),),
+)
+URL = "octopush://POLICE34:desk@police.example/s3cret/{recipient}"
+NUMBERS = ("+33639980001", "+33639980002", "+33639980003")
+
+
+def channel(people: Callable[[], Iterable[str]] = lambda: NUMBERS, **settings: Any) -> ChannelConfig:
+    return configure_channel("sms", "sms", {"url": URL}, recipients=people, languages=("fr", "en"), **settings)
+
+
+def post(language: str, *texts: str, name: str = "sms") -> RenderedPost:
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    posts = [
+        Post(
+            key="0" * 64, account="POLICE34", text=text, language=language, stage=Stage.OPENING, category="fire",
+            created_at=at,
+        )
+        for text in texts
+    ]  # fmt: skip
+    target = Target(channel=name, account="POLICE34", language=language)
+    return RenderedPost(target=target, standalone=posts[0], continuations=tuple(posts[1:]))
+
+
+def test_segments_people_and_cost() -> None:
+    posts = [post("fr", "a" * 200, "b"), post("en", "c")]
+    french, english = find_reach(MESSAGE, posts, {"sms": channel(price=0.04)})
+    assert french == Reach(channel="sms", language="fr", people=3, messages=3, price=0.04)
+    assert french.cost == 0.36
+    assert (english.people, english.messages, english.cost) == (0, 1, 0.0)
+
+
+def test_without_a_price() -> None:
+    [reach] = find_reach(MESSAGE, [post("fr", "a")], {"sms": channel()})
+    assert (reach.people, reach.cost) == (3, None)
+
+
+@pytest.mark.parametrize("stage", [Stage.END, Stage.UPDATE])
+def test_what_ends_an_incident_is_not_counted(stage: Stage) -> None:
+    message = MESSAGE.model_copy(update={"lifecycle": Lifecycle(stage=stage, incident="i1")})
+    channels = {"sms": channel(most_people=1)}
+    follows = stage is Stage.END
+    assert bool(find_reach(message, [post("fr", "a")], channels)) is not follows
+    assert bool(list(check_limits(message, [post("fr", "a")], channels))) is not follows
+
+
+@pytest.mark.parametrize(
+    ("limits", "codes"),
+    [
+        ({}, []),
+        ({"most_people": 3}, []),
+        ({"most_people": 2}, ["PN603"]),
+        ({"most_cost": 0.30, "price": 0.05}, []),
+        ({"most_cost": 0.29, "price": 0.05}, ["PN603"]),
+        ({"most_cost": 0.29, "price": 0.05, "most_people": 1}, ["PN603", "PN603"]),
+    ],
+)
+def test_limits(limits: dict[str, Any], codes: list[str]) -> None:
+    found = list(check_limits(MESSAGE, [post("fr", "a" * 200)], {"sms": channel(lambda: NUMBERS, **limits)}))
+    assert [finding.code for finding in found] == codes
+    assert all(finding.blocks for finding in found)
+
+
+@pytest.mark.parametrize("error", [OSError("+33639980001"), SystemExit("+33639980001")])
+def test_a_list_that_fails_quotes_no_address(error: BaseException) -> None:
+    def people() -> Iterable[str]:
+        raise error
+
+    channels = {"sms": channel(people, most_people=1)}
+    [reach] = find_reach(MESSAGE, [post("fr", "a")], channels)
+    assert (reach.people, reach.cost, reach.problem) == (None, None, f"{type(error).__name__}.")
+    [finding] = check_limits(MESSAGE, [post("fr", "a")], channels)
+    assert (finding.code, finding.blocks) == ("PN604", False)
+    assert "+336" not in f"{finding} {reach}"
+
+
+def test_only_lists_with_a_limit_are_read_for_it() -> None:
+    read = []
+
+    def people() -> Iterable[str]:
+        read.append(1)
+        return NUMBERS
+
+    assert not list(check_limits(MESSAGE, [post("fr", "a")], {"sms": channel(people)}))
+    assert not read
+
+
+def test_channels_without_people_have_no_reach() -> None:
+    bluesky = configure_channel("bluesky", "bluesky", {"handle": "police.example", "password": "x"})
+    assert find_reach(MESSAGE, [post("fr", "a", name="bluesky")], {"bluesky": bluesky}) == ()
+    assert with_consent(bluesky, PROFILES) is bluesky
+
+
+def test_consent_is_needed_by_category() -> None:
+    sms = with_consent(channel(), PROFILES)
+
+    def selected(category: str) -> int:
+        message = MESSAGE.model_copy(update={"category": category})
+        rows = select(sms.audiences, message, language="fr", main=True, start=Cursor())
+        return sum(isinstance(each.row, Subscriber) for each in rows)
+
+    assert {code for code, profile in PROFILES.items() if profile.needs_consent} == {"recruitment"}
+    assert (selected("fire"), selected("recruitment")) == (3, 0)

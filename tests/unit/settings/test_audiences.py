@@ -1,0 +1,366 @@
+"""The tables of audiences in the settings."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from policenotify.audiences.model import Row, Subscriber, WrongRow
+from policenotify.channel import ChannelConfig
+from policenotify.errors import SettingsError
+from policenotify.model.cap import Severity
+from policenotify.settings import audience_of, channels_of, exposed_files, read_settings
+
+BASIC = """
+sender = "Police nationale"
+[channels.press]
+network = "email"
+languages = ["fr", "en"]
+url = "mailtos://desk:hunter33@police.example?smtp=mx.police.example"
+"""
+URL = "sqlite:///people.db"
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Write a settings file with an audience `people` for its channel, and return its path."""
+
+    def written(table: str, channel: str = 'audiences = ["people"]', more: str = "") -> Path:
+        place = tmp_path / "policenotify.toml"
+        place.write_text(f"{BASIC}{channel}\n{more}\n[audiences.people]\n{table}\n", encoding="utf-8")
+        place.chmod(0o600)
+        return place
+
+    return written
+
+
+def rows(place: Path, **environ: str) -> list[Row]:
+    [channel] = channels_of(read_settings(place, environ=environ))
+    return [row for audience in channel.audiences for row in audience.rows()]
+
+
+def addresses(place: Path, **environ: str) -> list[str]:
+    return [
+        row.address if isinstance(row, Subscriber) else f"{row.line}: {row.reason}" for row in rows(place, **environ)
+    ]
+
+
+def wrongs(place: Path, **environ: str) -> list[str]:
+    with pytest.raises(SettingsError) as raised:
+        channels_of(read_settings(place, environ=environ))
+    assert "hunter" not in str(raised.value)
+    return [line.strip() for line in str(raised.value).splitlines()[1:]]
+
+
+def test_a_text_file(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "people.txt").write_text("A@Press.example\nMairie\n")
+    place = write('file = "people.txt"')
+    assert addresses(place) == ["A@press.example", "2: address: is neither a mail address nor a telephone number."]
+    assert addresses(write('file = "people.txt"\nchecked = false'))[1] == "mairie"
+
+
+def test_a_table_with_defaults(write: Write, tmp_path: Path) -> None:
+    content = (
+        "Courriel;language;areas;categories;consent_at\na@press.example\nb@press.example;en;dept:30;arrest;14/03/2026\n"
+    )
+    (tmp_path / "people.csv").write_text(content)
+    place = write("""
+csv = "people.csv"
+columns = { address = "Courriel" }
+language = "fr"
+areas = ["commune:34172"]
+categories = ["fire"]
+at_least = "Severe"
+purpose = "recruitment"
+""")
+    first, second = rows(place)
+    assert isinstance(first, Subscriber)
+    assert isinstance(second, Subscriber)
+    assert (first.language, first.areas, set(first.categories), first.severity) == (
+        "fr", ("commune:34172",), {"fire"}, Severity.SEVERE
+    )  # fmt: skip
+    assert (second.language, second.areas, set(second.categories)) == ("en", ("dept:30",), {"arrest"})
+    assert second.consent
+    assert second.consent.purpose == "recruitment"
+
+
+def test_categories_are_those_of_the_installation(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("address;categories\na@press.example;flood\n")
+    more = '[categories.flood]\nlabels = { fr = "Inondation" }'
+    assert addresses(write('csv = "people.csv"'))[0].startswith("2: categories: 'flood' is not a category here.")
+    assert addresses(write('csv = "people.csv"', more=more)) == ["a@press.example"]
+
+
+def test_a_query_relative_to_the_settings(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(sqlite3.connect(tmp_path / "people.db")) as connection, connection:
+        connection.execute("CREATE TABLE person (id INTEGER PRIMARY KEY, mail TEXT)")
+        connection.execute("INSERT INTO person (mail) VALUES ('a@press.example')")
+    monkeypatch.chdir("/")
+    query = 'query = "SELECT id AS position, mail AS address FROM person"'
+    (tmp_path / "url").write_text(URL)
+    (tmp_path / "url").chmod(0o600)
+    assert addresses(write(f'{query}\nurl = {{ file = "url" }}')) == ["a@press.example"]
+    assert addresses(write(f'{query}\nurl = {{ env = "PEOPLE" }}'), PEOPLE=URL) == ["a@press.example"]
+    assert addresses(write(f'{query}\nurl = "{URL}"')) == ["a@press.example"]
+    absolute = f"sqlite:///{tmp_path}/people.db"
+    assert addresses(write(f'{query}\nurl = "{absolute}"')) == ["a@press.example"]
+
+
+def test_addresses_in_the_settings(write: Write) -> None:
+    place = write('addresses = ["a@press.example"]')
+    settings = read_settings(place, environ={})
+    assert addresses(place) == ["a@press.example"]
+    assert "a@press.example" not in repr(settings) + settings.model_dump_json()
+    assert addresses(write("addresses = []")) == []
+
+
+SOURCE = '''
+from collections.abc import Iterator
+from pydantic import SecretStr
+from policenotify.audiences.model import Row, Subscriber
+
+def people():
+    yield "a@press.example"
+
+class Directory:
+    """Everybody in a directory."""
+
+    def __init__(self, *, name: str, password: SecretStr, count: int = 1) -> None:
+        if count > 5:
+            raise ValueError(f"too many for {password.get_secret_value()}")
+        self.name, self.count = name, count
+
+    def revision(self) -> str:
+        return "1"
+
+    def rows(self, *, start: int = 0) -> Iterator[Row]:
+        for number in range(start, self.count):
+            yield Subscriber(position=number, address=f"{number}@{self.name}.example")
+
+class Nameless:
+    def __init__(self, *, count: int = 1) -> None: ...
+
+class Empty:
+    def __init__(self, *, name: str) -> None: ...
+
+broken = 3
+'''
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    before = set(sys.modules)
+    folder = tmp_path / "site"
+    install(folder, "police-directory", "directory", "nameless", "empty", "broken", "missing")
+    monkeypatch.syspath_prepend(folder)
+    yield folder
+    for name in set(sys.modules) - before:
+        if getattr(sys.modules[name], "__file__", None) == str(folder / "police_directory.py"):
+            del sys.modules[name]
+
+
+def install(folder: Path, package: str, *names: str) -> None:
+    targets = {"directory": "Directory", "nameless": "Nameless", "empty": "Empty"}
+    info = folder / f"{package.replace('-', '_')}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (folder / "police_directory.py").write_text(SOURCE)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.4\nName: {package}\nVersion: 1.0\n")
+    lines = [f"{name} = police_directory:{targets.get(name, name)}" for name in names]
+    (info / "entry_points.txt").write_text("\n".join(["[policenotify.audiences]", *lines]))
+
+
+@pytest.mark.usefixtures("site")
+def test_a_function(write: Write) -> None:
+    assert addresses(write('function = "police_directory:people"')) == ["a@press.example"]
+    for target in ("police_directory:nobody", "nowhere:people"):
+        [line] = wrongs(write(f'function = "{target}"'))
+        assert line.startswith(f"audiences.people.function: '{target}' cannot be imported (")
+
+
+@pytest.mark.usefixtures("site")
+def test_an_audience_of_another_package(write: Write, tmp_path: Path) -> None:
+    place = write('source = "directory"\ncount = 2\npassword = { file = "password" }')
+    (tmp_path / "password").write_text("hunter22")
+    (tmp_path / "password").chmod(0o600)
+    assert addresses(place) == ["0@people.example", "1@people.example"]
+    assert "hunter" not in repr(read_settings(place, environ={}))
+
+
+@pytest.mark.usefixtures("site")
+@pytest.mark.parametrize(
+    ("table", "line"),
+    [
+        ('source = "direktory"', ("audiences.people.source: No installed package offers the audience 'direktory'. "
+         "Did you mean 'directory'?")),
+        ('source = "directory"', "audiences.people.password: is missing."),
+        ('source = "directory"\npassword = "hunter22"\ncuont = 2', ("audiences.people.cuont: is not known. "
+         "Did you mean 'count'?")),
+        ('source = "directory"\npassword = "hunter22"\ncount = 7', "audiences.people: ValueError"),
+        ('source = "nameless"', "audiences.people.source: the class of 'nameless' takes no name."),
+        ('source = "empty"', "audiences.people.source: 'empty' lacks one of name, revision, rows."),
+        ('source = "broken"', "audiences.people.source: The audience 'broken' is not a class."),
+        ('source = "missing"', "audiences.people.source: The audience 'missing' cannot be loaded (AttributeError)."),
+    ],
+)  # fmt: skip
+def test_wrong_sources(write: Write, table: str, line: str) -> None:
+    assert wrongs(write(table))[0].startswith(line)
+
+
+def test_a_source_that_two_packages_offer(write: Write, site: Path) -> None:
+    install(site, "other-directory", "directory")
+    [line] = wrongs(write('source = "directory"'))
+    assert line.endswith(
+        "is offered by 'other-directory' and 'police-directory': neither is used. Uninstall all but one."
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "line"),
+    [
+        ("", "audiences.people: write one of addresses, file, csv, query, function, source"),
+        ('file = "a"\ncsv = "b"', ("audiences.people: write one of addresses, file, csv, query, function, source, "
+         "not file and csv")),
+        ('file = "a"\nurl = "hunter"', "audiences.people: url is for query only"),
+        ('query = "SELECT 1"', "audiences.people: query needs the url of its database"),
+        ('csv = "a"\ncolumns = { adress = "x" }', ("audiences.people: columns: 'adress' is not known. "
+         "Did you mean 'address'?")),
+        ('file = "a"\nfiel = "b"', "audiences.people: 'fiel' is not known. Did you mean 'file'?"),
+        ('query = "SELECT 1"\nurl = { env = "PEOPLE" }',
+         "audiences.people.url: the environment variable PEOPLE is not set."),
+        ('file = "a"\nareas = ["34172"]', "audiences.people.areas[0]: '34172' is not an area"),
+    ],
+)  # fmt: skip
+def test_wrong_tables(write: Write, table: str, line: str) -> None:
+    place = write(table)
+    assert wrongs(place)[0].startswith(line)
+    [channel] = channels_of(read_settings(place, environ={}, tolerant=True), tolerant=True)
+    assert channel.problem.startswith(line.partition(". ")[0])
+
+
+@pytest.mark.parametrize(
+    ("channel", "line"),
+    [
+        ('audiences = ["peopel"]', "channels.press.audiences: there is no audience 'peopel'. Did you mean 'people'?"),
+        ('audiences = ["people"]\nrecipients = []', "channels.press: write recipients or audiences, not both"),
+        ('audiences = ["people"]\nmost_cost = 5.0', "channels.press: most_cost needs a price"),
+        ('audiences = ["people"]\nmost_people = 0', "channels.press.most_people: Input should be greater than 0"),
+    ],
+)
+def test_wrong_channels(write: Write, channel: str, line: str) -> None:
+    place = write('addresses = ["a@press.example"]', channel)
+    assert wrongs(place)[0].startswith(line)
+    [press] = channels_of(read_settings(place, environ={}, tolerant=True), tolerant=True)
+    assert line.partition(".")[0] in press.problem
+
+
+def test_a_wrong_audience_stops_only_its_own_channels(write: Write) -> None:
+    other = BASIC.replace("channels.press", "channels.other").partition('"\n')[2] + 'recipients = ["b@press.example"]'
+    other = other.replace("desk:", "other:").replace("police.example", "other.example")
+    place = write('fiel = "x"', more=other)
+    press, fine = channels_of(read_settings(place, environ={}, tolerant=True), tolerant=True)
+    assert press.problem.startswith("audiences.people: 'fiel' is not known.")
+    assert fine.problem == ""
+
+
+def test_a_list_that_cannot_be_read_is_an_error_unless_tolerant(write: Write) -> None:
+    place = write('file = "none.txt"')
+    [line] = wrongs(place)
+    assert line.startswith("audiences.people: the file ")
+    [channel] = channels_of(read_settings(place, environ={}, tolerant=True), tolerant=True)
+    assert channel.problem == ""
+
+
+TWIN = BASIC.replace("channels.press", "channels.twin").partition('"\n')[2]
+
+
+def twins(write: Write, first: str, second: str) -> tuple[ChannelConfig, ...]:
+    more = f"{TWIN}{second}\n[audiences.others]\naddresses = []"
+    return channels_of(read_settings(write("addresses = []", first, more), environ={}))
+
+
+def test_two_channels_of_one_account_need_other_audiences(write: Write) -> None:
+    press, twin = twins(write, 'audiences = ["people"]', 'audiences = ["others"]')
+    assert press.account == twin.account
+    twins(write, 'audiences = ["people"]', 'audiences = ["others", "people"]')
+    twins(write, 'audiences = ["people"]', "recipients = []")
+    with pytest.raises(
+        SettingsError, match=r"the same account of 'email'.*or give one another account or other audiences"
+    ):
+        twins(write, 'audiences = ["people", "others"]', 'audiences = ["others", "people"]')
+
+
+def test_settings_of_a_channel(write: Write) -> None:
+    place = write("addresses = []", 'audiences = ["people"]\nprice = 0.045\nmost_people = 5000\nmost_cost = 500')
+    [channel] = channels_of(read_settings(place, environ={}))
+    assert (channel.price, channel.most_people, channel.most_cost) == (0.045, 5000, 500.0)
+
+
+# --- who may read the files -----------------------------------------------------------------------------------------
+
+
+def noted(place: Path) -> dict[str, str]:
+    return {
+        exposure.path.name: content for exposure, content in exposed_files(read_settings(place, environ={})).items()
+    }
+
+
+@pytest.mark.parametrize("kind", ["file", "csv"])
+def test_lists_that_others_may_read(write: Write, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "people").write_text("a@press.example")
+    (tmp_path / "people").chmod(0o644)
+    place = write(f'{kind} = "people"')
+    assert noted(place)["people"] == "the people of 'people'"
+    (tmp_path / "people").chmod(0o640)
+    assert "people" not in noted(place)
+
+
+def test_addresses_in_settings_that_others_may_read(write: Write) -> None:
+    place = write('addresses = ["a@press.example"]')
+    text = place.read_text().replace(
+        '"mailtos://desk:hunter33@police.example?smtp=mx.police.example"', '{ file = "url" }'
+    )
+    place.write_text(text)
+    (place.parent / "url").write_text("mailtos://desk:hunter33@police.example?smtp=mx.police.example")
+    (place.parent / "url").chmod(0o600)
+    place.chmod(0o644)
+    assert noted(place)["policenotify.toml"] == "the people of 'people'"
+
+
+def test_a_url_in_settings_that_others_may_read(write: Write, tmp_path: Path) -> None:
+    place = write(f'query = "SELECT 1"\nurl = "{URL}"', "recipients = []")
+    place.chmod(0o644)
+    settings = read_settings(place, environ={})
+    with pytest.raises(SettingsError, match=f"audiences.people: A secret is written in the settings. {place} is open"):
+        audience_of(settings, "people")
+    assert noted(place)["policenotify.toml"].startswith("a secret of ")
+    (tmp_path / "url").write_text(URL)
+    (tmp_path / "url").chmod(0o604)
+    place = write('query = "SELECT 1"\nurl = { file = "url" }', "recipients = []")
+    with pytest.raises(SettingsError, match=r"audiences\.people\.url: the file is not used"):
+        read_settings(place, environ={})
+
+
+@pytest.mark.usefixtures("site")
+def test_an_option_of_a_source_in_settings_that_others_may_read(write: Write) -> None:
+    place = write('source = "directory"\npassword = "hunter22"', "recipients = []")
+    place.chmod(0o644)
+    with pytest.raises(SettingsError, match="A secret is written in the settings"):
+        audience_of(read_settings(place, environ={}), "people")
+
+
+def test_without_secrets_a_url_is_withheld(write: Write) -> None:
+    place = write('query = "SELECT 1"\nurl = { env = "PEOPLE" }')
+    url = read_settings(place, environ={}, secrets=False).audiences["people"].url
+    assert url
+    assert url.get_secret_value() == "withheld"
+
+
+def test_wrong_rows_are_no_error_of_the_settings(write: Write) -> None:
+    assert isinstance(rows(write('addresses = ["x"]'))[0], WrongRow)
