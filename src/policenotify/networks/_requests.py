@@ -6,8 +6,10 @@ Importing this module loads requests.
 from __future__ import annotations
 
 import io
+from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
+from contextvars import ContextVar
 from functools import partial
 from http.client import HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
@@ -35,6 +37,8 @@ from policenotify.networks._bounds import (
 from policenotify.transport import before_publishing
 
 _NOT_OF_BODY = frozenset({"content-encoding", "content-length", "transfer-encoding"})  # headers of the body on its way
+# Servers close idle connections after 2 (gunicorn), 5 (Apache, Node) or 75 seconds (nginx), by their defaults.
+_MAX_IDLE = 1.0
 _METHODS = frozenset({"delete", "get", "head", "options", "patch", "post", "put", "request"})
 
 
@@ -202,6 +206,10 @@ class PostSession(requests.Session):
         return response
 
 
+_through: ContextVar[requests.Session | None] = ContextVar("policenotify_session", default=None)
+_heard: ContextVar[dict[str, str] | None] = ContextVar("policenotify_headers", default=None)
+
+
 class BoundedRequests:
     """The module `requests` for code that calls its functions, with each call bounded."""
 
@@ -211,12 +219,75 @@ class BoundedRequests:
 
 
 def _call(method: str, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401 - as requests
-    with requests.Session() as session:
-        adapter = LeaseAdapter()
-        session.mount("https://", adapter)
-        session.mount("http://", adapter)
+    headers = _heard.get()
+    if headers is not None:
+        headers.clear()
+    kept = _through.get()
+    with _bounded_session() if kept is None else nullcontext(kept) as session:
         response: requests.Response = getattr(session, method)(*args, **kwargs)
-        return response
+    if headers is not None:
+        headers.update({name.lower(): value for name, value in response.headers.items()})
+    return response
+
+
+def _bounded_session() -> requests.Session:
+    session, adapter = requests.Session(), LeaseAdapter()
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # a server must not mark us
+    return session
+
+
+@contextmanager
+def last_headers() -> Iterator[dict[str, str]]:
+    """Collect the headers of the last answer to `BoundedRequests`, by names in lower case."""
+    headers: dict[str, str] = {}
+    before = _heard.set(headers)
+    try:
+        yield headers
+    finally:
+        _heard.reset(before)
+
+
+class KeptSessions:
+    """Sessions whose connections stay open from one call of `BoundedRequests` to the next.
+
+    One thread at a time uses a session. A connection that was idle for long may be closed by the server just when the
+    next request is written, which would leave that request in doubt. So it is not used again.
+
+    Args:
+        monotonic: The time in seconds, as `Clock.monotonic`.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._idle: deque[tuple[float, requests.Session]] = deque()
+
+    @contextmanager
+    def use(self) -> Iterator[None]:
+        """Make this thread's calls of `BoundedRequests` through one of the sessions."""
+        session = self._take()
+        before = _through.set(session)
+        try:
+            yield
+        finally:
+            _through.reset(before)
+            self._idle.append((self._monotonic(), session))
+
+    def close(self) -> None:
+        """Close all that are idle. They open again with the next call."""
+        while self._idle:
+            with suppress(IndexError):  # another thread has it
+                self._idle.pop()[1].close()
+
+    def _take(self) -> requests.Session:
+        try:
+            since, session = self._idle.pop()
+        except IndexError:
+            return _bounded_session()
+        if self._monotonic() - since > _MAX_IDLE:
+            session.close()  # its pools stay, without connections
+        return session
 
 
 def _keep_authorization(request: requests.PreparedRequest) -> requests.PreparedRequest:

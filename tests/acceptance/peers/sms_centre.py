@@ -16,7 +16,8 @@ _BASIC: Final = (
 _EXTENSION: Final = {10: "\f", 20: "^", 40: "{", 41: "}", 47: "\\", 60: "[", 61: "~", 62: "]", 64: "|", 101: "€"}
 _ESCAPE: Final = 0x1B
 _BINDS: Final = (0x00000001, 0x00000002, 0x00000009)  # SMPP 3.4, section 5.1.2.1, as all that follow
-_SUBMIT, _RESPONSE = 0x00000004, 0x80000000
+_SUBMIT, _DELIVER, _RESPONSE = 0x00000004, 0x00000005, 0x80000000
+_IS_RECEIPT: Final = 0x04  # esm_class of deliver_sm, section 5.2.12
 _INVALID_DESTINATION, _INVALID_PASSWORD = 0x0000000B, 0x0000000E
 _HAS_HEADER: Final = 0x40  # esm_class, section 5.2.12
 
@@ -60,7 +61,11 @@ class Sms:
 
 
 class Centre:
-    """Accept one link from a gateway. Numbers that end in 888 are refused as invalid destinations."""
+    """Accept one link from a gateway.
+
+    Numbers that end in 888 are refused as invalid destinations. Of those that end in 777 the telephone gets nothing,
+    and a receipt tells so, if one is asked for.
+    """
 
     password = "s3cret"
 
@@ -107,9 +112,13 @@ class Centre:
         with link.makefile("rb") as said:
             while len(head := said.read(16)) == 16:
                 length, command, _, number = struct.unpack(">IIII", head)
-                status, body = self._answer(command, said.read(length - 16))
+                asked = said.read(length - 16)
+                status, body = self._answer(command, asked)
                 if not command & _RESPONSE:
                     link.sendall(struct.pack(">IIII", 16 + len(body), command | _RESPONSE, status, number) + body)
+                if command == _SUBMIT and not status and _wants_receipt(asked):
+                    receipt = _receipt(_submitted(asked), body[:-1].decode())
+                    link.sendall(struct.pack(">IIII", 16 + len(receipt), _DELIVER, 0, number) + receipt)
 
     def _answer(self, command: int, body: bytes) -> tuple[int, bytes]:
         if command in _BINDS:
@@ -122,6 +131,25 @@ class Centre:
             return _INVALID_DESTINATION, b""
         self._parts.append(part)
         return 0, f"{len(self._parts):08x}".encode() + b"\0"
+
+
+def _wants_receipt(body: bytes) -> bool:
+    """Return whether `registered_delivery` asks for a receipt (section 5.2.17)."""
+    _, rest = body.split(b"\0", 1)
+    _, rest = rest[2:].split(b"\0", 1)
+    _, rest = rest[2:].split(b"\0", 1)
+    _, _, rest = rest[3:].split(b"\0", 2)
+    return bool(rest[0] & 0x01)
+
+
+def _receipt(part: Part, message: str) -> bytes:
+    """Return a `deliver_sm` with a receipt (sections 4.6.1 and 5.2.12, appendix B)."""
+    state = "UNDELIV" if part.to.endswith("777") else "DELIVRD"
+    text = (
+        f"id:{message} sub:001 dlvrd:001 submit date:2601010000 done date:2601010000 stat:{state} err:000 text:"
+    ).encode()
+    ends = b"\x01\x01" + part.to.encode() + b"\0" + b"\x01\x01" + part.sender.encode("latin-1") + b"\0"
+    return b"\0" + ends + bytes((_IS_RECEIPT,)) + bytes(8) + bytes((len(text),)) + text
 
 
 def _submitted(body: bytes) -> Part:

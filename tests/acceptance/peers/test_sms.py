@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 from pydantic import SecretStr
@@ -18,9 +21,13 @@ from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.networks.registry import configure_channel
 from policenotify.networks.sms.channel import Sms
+from policenotify.networks.sms.receipts import read_receipt
 from policenotify.testing import Answer, Call, ChannelContract, Fault, HttpFixture, RecordedRequest, VisiblePost
 from policenotify.testing.contract.texts import PEOPLE
+from policenotify.testing.servers.http import FakeServer
 from policenotify.text import sms
+from tests.acceptance.crash.mass_sms import Mass
+from tests.acceptance.crash.process_pool import process_pool
 from tests.acceptance.peers.conftest import NewPublisher
 from tests.acceptance.peers.gateway import Gateway
 from tests.acceptance.peers.incident import publish_incident
@@ -123,6 +130,67 @@ def test_a_wrong_password_blocks_the_channel(kannel: Kannel) -> None:
         list(channel.send_each(request, (Recipient(key="ana", address=NUMBERS[0]),)))
 
 
+def test_each_person_has_a_delivery_receipt(kannel: Kannel) -> None:
+    people = {f"token{number}": f"+3363998000{number}" for number in range(1, 4)} | {"absent": "+33639980777"}
+    with FakeServer(Answer(200)) as desk:
+        url = f"{desk.url}/dlr/sms/{{token}}"
+        channel = _channel(kannel, receipt_url=url, receipt_format="kannel", segments=1)
+        persons = [
+            Recipient(key=token, address=number, sign=partial("{}-{}".format, token))
+            for token, number in {**people, "wrong": "+33639980888"}.items()
+        ]
+        told = list(channel.send_each(channel.prepare(_post(channel, "Route barrée"), ()), persons))
+        assert {each.outcome for each in told} == {"posted"}
+        calls = desk.wait_for(5, 20)
+        receipts = {call.path.rpartition("/")[2]: read_receipt("kannel", "", call.body, _query(call)) for call in calls}
+    status = {token.removesuffix("-receipt"): receipt.status for token, receipt in receipts.items()}
+    delivered = dict.fromkeys(["token1", "token2", "token3"], "delivered")
+    assert status == {**delivered, "absent": "failed", "wrong": "gone"}
+    assert {receipt.code for receipt in receipts.values()} == {"DELIVRD", "UNDELIV", "0x0000000b"}
+    assert all(receipt.message_id for token, receipt in receipts.items() if token.startswith("token"))
+
+
+def _query(call: RecordedRequest) -> str:
+    return urlencode(call.query, doseq=True)
+
+
+def test_a_list_whose_sender_is_killed_again_and_again_reaches_everybody_once(kannel: Kannel, tmp_path: Path) -> None:
+    _killed(kannel, tmp_path, kills=10, people=500)
+
+
+@pytest.mark.deep
+def test_a_list_whose_sender_is_killed_dozens_of_times_reaches_everybody_once(kannel: Kannel, tmp_path: Path) -> None:
+    _killed(kannel, tmp_path, kills=60, people=3000)
+
+
+def _killed(kannel: Kannel, folder: Path, *, kills: int, people: int) -> None:
+    before = len(kannel.centre.messages)
+
+    def reached() -> list[str]:
+        """Kannel hands on a moment later what it has accepted."""
+        count = -1
+        while count != (count := len(kannel.centre.parts)):
+            time.sleep(0.3)
+        return [each.to for each in kannel.centre.messages[before:]]
+
+    mass = Mass.make(
+        folder,
+        {"url": address(kannel.port, kannel.password), "parallel": 4},
+        people,
+        taken=lambda: len(kannel.centre.parts),
+        reached=reached,
+        seed=2026,
+    )
+    with process_pool(mass.installation, "tests.acceptance.crash.mass_sms") as processes:
+        for _ in range(kills):
+            mass.end_one(processes, "kill", mass.chance.uniform(0.0, 0.1))
+    assert mass.receipt().outcome in {Outcome.WAITING, Outcome.SENDING}, (
+        "the list was over before the last kill: make it longer"
+    )
+    held, doubled = mass.finish()
+    print(f"{kills} kills: {held} of {people} in doubt, {doubled} of them had the message")  # noqa: T201 - the figures, with `-s`
+
+
 def _channel(kannel: Kannel, **options: Any) -> Sms:
     return Sms(url=SecretStr(address(kannel.port, kannel.password)), clock=SystemClock(), **options)
 
@@ -220,7 +288,11 @@ class TestKannel(ChannelContract):
     def open(self, network: KannelFixture) -> Channel:
         port = int(network.url.rpartition(":")[2])
         opened = Directory(
-            url=SecretStr(address(port, Kannel.password)), accents="keep", timeout=1.0, clock=network.clock
+            url=SecretStr(address(port, Kannel.password)),
+            accents="keep",
+            parallel=1,
+            timeout=1.0,
+            clock=network.clock,
         )
         opened.network = network
         return opened

@@ -14,7 +14,7 @@ import logging
 import re
 import socket
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -33,8 +33,15 @@ from policenotify.networks._apprise import plugin
 from policenotify.networks._apprise.plugin import plugin_of, schemes
 from policenotify.networks._apprise.url import GENERIC, scheme_of
 from policenotify.networks._bounds import ADDRESS, beginning, connect, rebound
-from policenotify.networks._requests import BoundedRequests
-from policenotify.transport import before_publishing, error_for_exception, error_for_status, is_loopback, quoted
+from policenotify.networks._requests import BoundedRequests, last_headers
+from policenotify.transport import (
+    before_publishing,
+    error_for_exception,
+    error_for_status,
+    is_loopback,
+    quoted,
+    retry_at,
+)
 
 # `error=403`, as 167 of the 189 plugins of apprise 2.3.0 end their log line. ntfy writes codes such as 40301, which
 # begin with the status (docs.ntfy.sh).
@@ -59,6 +66,7 @@ class CapturedLog:
         body: The answer that was logged.
         messages: Warnings and errors.
         wait: Seconds that the plugin would have slept because the service asked for it.
+        headers: The headers of the last answer, by names in lower case.
     """
 
     calls: int = 0
@@ -67,6 +75,15 @@ class CapturedLog:
     body: bytes = b""
     messages: list[str] = field(default_factory=list)
     wait: float = 0.0
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Overloaded(Unconfirmed):
+    """The service may or may not have taken the post, and does not want to be called before `retry_at`."""
+
+    def __init__(self, reason: str, *, remedy: str = "", code: str = "", retry_at: datetime) -> None:
+        self.retry_at = retry_at
+        super().__init__(reason, remedy=remedy, code=code)
 
 
 ReplyReader = Callable[[CapturedLog], ChannelError | None]
@@ -244,7 +261,7 @@ def send(
     if plain_text and service.resolve_format(NotifyFormat.TEXT) is NotifyFormat.HTML:
         # apprise's own conversion leaves `<la rue>` as it is, and Telegram's plugin then drops it as an unknown tag.
         body, body_format = escape(text, quote=False).replace("\n", "<br/>"), NotifyFormat.HTML
-    with plugin.hush():
+    with plugin.hush(), last_headers() as log.headers:
         try:
             accepted = service.notify(body=body, title=title, overflow=OverflowMode.UPSTREAM, body_format=body_format)
         except _RateLimited:
@@ -288,7 +305,7 @@ def _judge(log: CapturedLog, *, where: str, now: datetime, words: str) -> Channe
             problem = Unconfirmed(f"{where} broke off the connection. The post may be published.", code=problem.code)
         return problem
     if log.status is not None:
-        return _judge_status(log.status, where=where, now=now, words=words)
+        return _judge_status(log.status, log.headers, where=where, now=now, words=words)
     if not log.calls:
         return Blocked(
             f"apprise did not call {where}: something is missing in the channel's url. Nothing was sent.",
@@ -297,14 +314,18 @@ def _judge(log: CapturedLog, *, where: str, now: datetime, words: str) -> Channe
     return Unconfirmed(f"The answer of {where} does not show whether the post is published.")
 
 
-def _judge_status(status: int, *, where: str, now: datetime, words: str) -> ChannelError:
+def _judge_status(status: int, headers: Mapping[str, str], *, where: str, now: datetime, words: str) -> ChannelError:
     if status in _NOT_THERE:
         return Blocked(
             f"{where} is not at the address in the channel's url, or does not know the target in it{quoted(words)}",
             code=str(status),
             remedy=f"Check the url, {_DOCTOR}",
         )
-    return error_for_words(status, words, where=where, now=now)
+    problem = error_for_words(status, words, headers, where=where, now=now)
+    wait = {name: value for name, value in headers.items() if name in {"retry-after", "date"}}
+    if status == _OVERLOADED and (at := retry_at(wait, now=now)) is not None:
+        return Overloaded(problem.reason, remedy=problem.remedy, code=problem.code, retry_at=at)
+    return problem
 
 
 def reach(service: Any, *, timeout: float, where: str) -> None:  # noqa: ANN401 - see open_service
@@ -350,7 +371,8 @@ _THROTTLED = re.compile(
 )
 _UNPAID = re.compile(r"\b(credits?|charged?|charging|balance|quota|funds|prepaid|payment)\b", re.IGNORECASE)
 _IDENTITY = re.compile(r"authent|authori|password|credential|log.?in|\b(token|key)\b", re.IGNORECASE)
-_TOO_MANY = 429  # RFC 6585, section 4; apprise hides Retry-After
+_TOO_MANY = 429  # RFC 6585, section 4
+_OVERLOADED = 503  # RFC 9110, section 15.6.4
 _FORBIDDEN = 403  # RFC 9110, section 15.5.4
 _PAYMENT = 402  # RFC 9110, section 15.5.3: the account is empty
 
@@ -384,12 +406,13 @@ def _leaves(value: object) -> Iterator[str]:
             yield from _leaves(item)
 
 
-def error_for_words(status: int, words: str, *, where: str, now: datetime) -> ChannelError:
+def error_for_words(status: int, words: str, headers: Mapping[str, str], *, where: str, now: datetime) -> ChannelError:
     """Return the error of an unsuccessful answer from its status and words.
 
     Args:
         status: The HTTP status.
         words: As [`words_of`][policenotify.networks._apprise.client.words_of] returns them. May be empty.
+        headers: The answer's headers, by names in lower case.
         where: The service's name in error texts.
         now: The time.
     """
@@ -398,7 +421,7 @@ def error_for_words(status: int, words: str, *, where: str, now: datetime) -> Ch
         if status == _TOO_MANY or _THROTTLED.search(words):
             return Unavailable(
                 f"{where} asks us to wait{suffix}",
-                retry_at=None if status == _TOO_MANY else now + _PAUSE,
+                retry_at=retry_at(headers, now=now) or (None if status == _TOO_MANY else now + _PAUSE),
                 whole_channel=True,
                 code=code,
                 remedy="It will be tried again. Give the channel the service's own limit as its `rate`.",
@@ -408,5 +431,5 @@ def error_for_words(status: int, words: str, *, where: str, now: datetime) -> Ch
         if status == _FORBIDDEN and words and not _IDENTITY.search(words):
             remedy = f"Check what the account may send, its password or token, and the sender, {_DOCTOR}"
             return Blocked(f"{where} does not let us send{suffix}", code=code, remedy=remedy)
-    problem = error_for_status(status, {}, now=now, where=where, detail=words)
+    problem = error_for_status(status, headers, now=now, where=where, detail=words)
     return Refused(f"{where} refused the message{suffix}", code=code) if isinstance(problem, Refused) else problem

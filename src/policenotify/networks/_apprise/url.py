@@ -6,6 +6,7 @@ The facts are from the plugins of apprise 2.3.0 (`apprise/plugins/<name>.py`). `
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 from urllib.parse import quote, unquote
@@ -137,16 +138,24 @@ class Gateway:
     template: str = field(repr=False)
     number_format: NumberFormat
 
-    def url_for(self, number: str, *, gsm: bool, segments: int) -> str:
-        """Return the URL that sends one text to one recipient.
+    def url_for(
+        self, numbers: Sequence[str], *, gsm: bool, segments: int, fields: Sequence[tuple[str, str]] = ()
+    ) -> str:
+        """Return the URL that sends one text.
 
         Args:
-            number: In E.164.
+            numbers: In E.164. With several, the gateway's answer must cover each.
             gsm: The text is in the alphabet of GSM 03.38.
             segments: The number of its segments.
+            fields: Further names and values, for a URL that spells the call itself.
         """
-        written = number if self.number_format == "+" else number[1:]
-        url = self.template.replace("{recipient}", quote(f"00{written}" if self.number_format == "00" else written))
+        start = {"auto": 0, "+": 0, "00": 1, "bare": 1}[self.number_format]
+        written = [quote(f"{'00' if self.number_format == '00' else ''}{number[start:]}") for number in numbers]
+        url = self.template.replace("{recipient}", "/".join(written))
+        if len(numbers) > 1:
+            url = _with(url, "batch=yes")
+        for name, value in fields:
+            url = _with(url, f":{quote(name, safe='')}={quote(value, safe='')}")
         url = url.replace(_KANNEL_CODING, "0" if gsm else "2").replace(_DATA_CODING, "0" if gsm else "8")
         if self.scheme == "sfr":  # its default takes 70 letters
             return _with(url, f"media=SMS{'' if gsm else 'Unicode'}{'Long' if segments > 1 else ''}")

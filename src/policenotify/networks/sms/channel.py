@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from phonenumbers import PhoneNumber
-
-    from policenotify.networks._apprise.client import CapturedLog, ReplyReader
-
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
 from pydantic import SecretStr
 
@@ -37,40 +28,38 @@ from policenotify.errors import (
     MissingExtra,
     Refused,
     SettingsError,
-    Unavailable,
     Unconfirmed,
     forget_locals_of,
 )
 from policenotify.networks import import_lock
-from policenotify.networks._apprise.url import VERIFIED, NumberFormat, gateway
+from policenotify.networks._apprise.url import GENERIC, VERIFIED, NumberFormat, gateway
 from policenotify.networks.options import by_severity
+from policenotify.networks.sms.answers import BATCHED, Answers
+from policenotify.networks.sms.calls import Calls
+from policenotify.networks.sms.numbers import FRANCE, OVERSEAS_CODES, BadNumber, e164
+from policenotify.networks.sms.progress import GATEWAY, Progress
+from policenotify.networks.sms.receipts import REQUESTABLE, request_fields
 from policenotify.text import Budget, sms, to_gsm
 from policenotify.text.sms import accented
+from policenotify.transport import is_secure_url
 
-_GATEWAY = "The SMS gateway"
+if TYPE_CHECKING:
+    from policenotify.networks._requests import KeptSessions
+
 _FICTITIOUS = "+33639980001"  # ARCEP reserves 06 39 98 00 00 to 99 for fiction; it is never called
 _MAX_TIMEOUT = 30.0  # seconds: connecting and answering take one each, within half a lease (a minute)
-_MAX_DOUBTS = 2  # unknown results in a row, after which the gateway counts as unavailable
-_SUSPECTED = 3  # refusals without a success, after which a refusal counts for all recipients
+_LONGEST_CALL = 60.0  # seconds: half a lease, for plugins that do not call by HTTP
+_PARALLEL = 5  # 25 people, as many as the journal marks at once, are five rounds of requests
+_MOST_PARALLEL = 32  # each is a thread and a connection
+_PERSON = "{token}"  # in receipt_url
+_RECEIPT_EXAMPLE = "https://alerte.police.example/dlr/sms/{token}"
+_MOST_IN_BATCH = 100  # people who are in doubt together if a request gets no answer
 _SINGLE = {"GSM-7": 160, "UCS-2": 70}  # 3GPP TS 23.038, section 4: units of a single SMS
 _JOINED = {"GSM-7": 153, "UCS-2": 67}  # 3GPP TS 23.040, section 9.2.3.24.1: less the header of joined segments
 _SEGMENTS = 3
-_FRANCE = "33"
-# Mobile numbers of overseas departments (ARCEP), dialled like mainland numbers, but with other country codes.
-_OVERSEAS = {
-    "639": "YT", "690": "GP", "691": "GP", "692": "RE", "693": "RE", "694": "GF", "696": "MQ", "697": "MQ",
-}  # fmt: skip
-# Country codes of the overseas departments and territories (ITU-T E.164, list of assigned codes).
-_OVERSEAS_CODES = ("262", "508", "590", "594", "596", "681", "687", "689")
-_SEPARATORS = re.compile(r"\(0\)|[\s.\-/()\u2010-\u2015]")  # +33 (0)6 …, as on business cards
 _COUNTRY_CODE = re.compile(r"[1-9][0-9]{0,2}")  # ITU-T E.164, section 6.2.1
-_FRENCH_MOBILE = re.compile(r"33[67]\d{8}")
-# Refusals that come with HTTP 200, as the plugins of apprise 2.3.0 log them.
-_NAME = re.compile(r"[A-Z_]{3,60}")  # infobip.com/docs/essentials/response-status-and-error-codes
-_SFR = re.compile(r"server_error=(?!UNKNOWN)([\w-]{1,40}),")
-_CM = re.compile(r"CM\.com did not accept \S+: (?!no reason was given)()")
-_SERWERSMS = re.compile(r"API error (\d{1,6}) - ")
 
+_Batch = list[tuple[Recipient, str]]  # people with their numbers, in one request
 
 Accents: TypeAlias = Literal["keep", "fold"]
 """What becomes of letters outside GSM 03.38: kept and paid for, or written without their accents."""
@@ -122,8 +111,8 @@ class Sms:
     removed. With `accents = "keep"` a text with one such letter stays as it is, if `segments` is enough for it. It then
     takes more than twice as many segments. A text is one SMS of several segments, and is never cut or split.
 
-    Each recipient gets a separate request and has a separate outcome. `capabilities.acceptance` states what a gateway's
-    success means. No gateway reports at once that an SMS has arrived.
+    Each recipient has a separate outcome, and unless `batch` is set a separate request. `capabilities.acceptance`
+    states what a gateway's success means. No gateway reports at once that an SMS has arrived.
 
     Args:
         url: The gateway as an apprise URL (<https://appriseit.com/services/>), with `{recipient}` in place of the
@@ -142,6 +131,14 @@ class Sms:
         accents: Whether to `keep` the letters that GSM 03.38 lacks (ê, ç, î, œ, À) and pay for them, or to `fold` them
             into others: one choice for every message, or one by severity. A URL that spells the call itself needs
             `{coding}` or `{data_coding}` to keep them.
+        parallel: Requests in flight at once, 1 to 32. They share the channel's `rate`. So many people can be in doubt
+            after a crash.
+        batch: People in one request, 1 to 100, for a gateway whose answer names each of them: `cm`. All of them are in
+            doubt if there is no answer.
+        receipt_url: The address for delivery receipts, with `{token}` in place of what names person and post:
+            `https://alerte.police.example/dlr/sms/{token}`. For a URL that spells the call itself.
+        receipt_format: The gateway whose receipts those are: `kannel`, `jasmin`, `twilio`, `vonage`, `46elks` or
+            `smsapi`.
         unencrypted: Allow calls without encryption, in a network of your own.
         timeout: Seconds to wait for a connection, and again for the whole answer.
         clock: The time.
@@ -167,6 +164,10 @@ class Sms:
         accents: Annotated[
             Accents | BySeverity[Accents], *by_severity(DEFAULT_ACCENTS, "keep", "fold")
         ] = DEFAULT_ACCENTS,
+        parallel: int = _PARALLEL,
+        batch: int = 1,
+        receipt_url: str = "",
+        receipt_format: str = "",
         unencrypted: bool = False,
         timeout: float = 10.0,
         clock: Clock,
@@ -179,6 +180,10 @@ class Sms:
             raise SettingsError("countries: each must be 1 to 3 digits without + and 00, such as '33'")
         if not 0 < timeout <= _MAX_TIMEOUT:
             raise SettingsError("timeout: must be a number of seconds above 0, and 30 at the most")
+        if not 1 <= parallel <= _MOST_PARALLEL:
+            raise SettingsError(f"parallel: must be 1 to {_MOST_PARALLEL}")
+        if not 1 <= batch <= _MOST_IN_BATCH:
+            raise SettingsError(f"batch: must be 1 to {_MOST_IN_BATCH}")
         chosen = BySeverity(severe=accents, minor=accents) if isinstance(accents, str) else accents
         self._keeps = "keep" in {chosen.severe, chosen.minor}
         self._gateway = gateway(
@@ -189,9 +194,19 @@ class Sms:
             keeps_accents=self._keeps,
             segments=segments,
         )
+        if batch > 1 and self._gateway.scheme not in BATCHED:
+            raise SettingsError(
+                f"batch: {self._gateway.scheme} does not answer for each person of a request. Remove it; see `parallel`"
+            )
+        _check_receipts(receipt_url, receipt_format, self._gateway.scheme, unencrypted=unencrypted)
+        self._receipt_url = receipt_url
+        self._receipt_format = receipt_format
+        self._parallel = parallel
+        self._batch = batch
+        self._sessions: KeptSessions | None = None
         self._segments = segments
         self._country_code = country_code
-        overseas = _OVERSEAS_CODES if country_code == _FRANCE else ()
+        overseas = OVERSEAS_CODES if country_code == FRANCE else ()
         self._countries = frozenset(countries or (country_code, *overseas))
         self._unencrypted = unencrypted
         self._timeout = timeout
@@ -237,41 +252,50 @@ class Sms:
         return Request(account=self.account, key=post.key, body={"text": text})
 
     def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
-        """Send the text to each recipient, in a separate request.
+        """Send the text to each recipient, in `parallel` requests at once of `batch` recipients each.
 
         Raises:
             Blocked: The gateway rejects our credentials, does not exist, has no credit, or refuses all recipients.
             Unavailable: It cannot be reached, asks us to wait, or twice in a row gives no answer.
         """
-        text = str(request.body["text"])
-        served, doubts, pending = False, 0, list[RecipientOutcome]()
-        for recipient in recipients:
+        if self._sessions is None:
+            with import_lock():
+                from policenotify.networks._requests import KeptSessions  # noqa: PLC0415 - loads requests
+
+            self._sessions = KeptSessions(self._clock.monotonic)
+        progress, people, more = Progress(), iter(recipients), True
+        deliver = partial(self._deliver, str(request.body["text"]), self._sessions)
+        with Calls(deliver, self._parallel, _LONGEST_CALL) as calls:
+            while True:
+                if not calls.flying:
+                    progress.pause()
+                if more and progress.failure is None and calls.free and not (progress.cautious and calls.flying):
+                    batch, refused, more = self._take(people)
+                    yield from refused
+                    if batch:
+                        calls.start(batch)
+                    ended = calls.next(wait=False)
+                elif calls.flying:
+                    ended = calls.next(wait=True)
+                else:
+                    break
+                while ended is not None:
+                    yield from progress.record(_results(*ended))
+                    ended = calls.next(wait=False)
+        yield from progress.finish()
+
+    def _take(self, people: Iterator[Recipient]) -> tuple[_Batch, list[RecipientOutcome], bool]:
+        """Return the next people with their numbers, those whose number is wrong, and whether there may be more."""
+        batch, refused = _Batch(), list[RecipientOutcome]()
+        while len(batch) < self._batch:
+            if (person := next(people, None)) is None:
+                return batch, refused, False
             try:
-                number = e164(recipient.address, self._country_code, self._countries)
+                batch.append((person, e164(person.address, self._country_code, self._countries)))
             except BadNumber as problem:
-                yield RecipientOutcome(key=recipient.key, outcome="refused", reason=str(problem))
-                continue
-            error = self._deliver(number, text)
-            match error:
-                case Unconfirmed():
-                    doubts += 1
-                    yield _outcome(recipient, error)
-                    if doubts == _MAX_DOUBTS:
-                        raise Unavailable(f"{_GATEWAY} does not answer.", code=error.code)
-                    continue
-                case Refused() if not served:
-                    pending.append(_outcome(recipient, error))  # until it is clear whether it concerns all
-                    if len(pending) == _SUSPECTED:
-                        raise _refused_for_all(error)
-                case None | Refused():
-                    served = True
-                    yield _outcome(recipient, error)
-                    while pending:
-                        yield pending.pop()
-                case _:
-                    raise error
-            doubts = 0
-        yield from pending
+                refused.append(RecipientOutcome(key=person.key, outcome="refused", reason=str(problem)))
+                break  # tell it first
+        return batch, refused, True
 
     def spell(self, address: str) -> str:
         """Return a number in E.164, or unchanged if it is not a number.
@@ -295,7 +319,7 @@ class Sms:
         with import_lock():
             from policenotify.networks._apprise.client import reach  # noqa: PLC0415 - loads apprise
 
-        service = self._service(_FICTITIOUS, "")
+        service = self._service([_FICTITIOUS], "")
         if len(targets := _targets(service)) > 1:
             raise Blocked(
                 "The channel's url names telephone numbers.",
@@ -306,135 +330,71 @@ class Sms:
                 "apprise finds no telephone number where the channel's url has {recipient}.",
                 remedy=f"Write it as described at {service.setup_url}, then: policenotify doctor",
             )
-        reach(service, timeout=self._timeout, where=_GATEWAY)
+        reach(service, timeout=self._timeout, where=GATEWAY)
         return Account(id=self.account, name=str(service.service_name))
 
     def close(self) -> None:
-        """Do nothing: no connection is kept open."""
+        """Close the connections that are kept open. May be called twice."""
+        if self._sessions is not None:
+            self._sessions.close()
 
-    def _service(self, number: str, text: str) -> Any:  # noqa: ANN401 - each plugin has its own fields
+    def _service(self, numbers: Sequence[str], text: str, receipt_token: str = "") -> Any:  # noqa: ANN401 - each plugin has its own fields
         with import_lock():
             from policenotify.networks._apprise.client import open_service  # noqa: PLC0415 - loads apprise
 
         counted = sms(text)
-        url = self._gateway.url_for(number, gsm=counted.encoding == "GSM-7", segments=counted.segments)
+        address = self._receipt_url.replace(_PERSON, receipt_token)
+        fields = request_fields(self._receipt_format, address) if receipt_token else ()
+        url = self._gateway.url_for(numbers, gsm=counted.encoding == "GSM-7", segments=counted.segments, fields=fields)
         return open_service(url, timeout=self._timeout, unencrypted=self._unencrypted)
 
-    def _deliver(self, number: str, text: str) -> ChannelError | None:
-        """Return the error, or `None` if the gateway accepted the text."""
+    def _deliver(self, text: str, sessions: KeptSessions, batch: _Batch) -> list[ChannelError | None]:
+        """Return for each person the error, or `None` if the gateway accepted the text. Several threads run it."""
         with import_lock():
             from policenotify.networks._apprise.client import send  # noqa: PLC0415 - loads apprise
 
-        service = self._service(number, text)
-        if not _targets(service):
-            return Refused("apprise takes no telephone numbers of this length.")
-        reader = _READERS.get(self._gateway.scheme, lambda _: None)
-        return send(service, text, where=_GATEWAY, now=self._clock.now(), reader=reader)
+        numbers = [number for _, number in batch]
+        token = batch[0][0].token("receipt") if self._receipt_url else ""
+        service = self._service(numbers, text, token)
+        if len(_targets(service)) < len(batch):
+            return [Refused("apprise takes no telephone numbers of this length.")] * len(batch)
+        answers = Answers(self._gateway.scheme, numbers)
+        with sessions.use():
+            error = send(service, text, where=GATEWAY, now=self._clock.now(), reader=answers.read)
+        return answers.of_each(error)
+
+
+def _check_receipts(url: str, form: str, scheme: str, *, unencrypted: bool) -> None:
+    """Refuse an address that cannot be asked for, or that would show the tokens to the network.
+
+    Raises:
+        SettingsError: One of the two options is not valid.
+    """
+    if not url:
+        if form:
+            raise SettingsError("receipt_url: is missing; receipt_format has no use without it")
+        return
+    if scheme not in GENERIC:
+        raise SettingsError(
+            f"receipt_url: apprise cannot pass it to {scheme}. Remove it, and set the address in the gateway's console"
+        )
+    if form not in REQUESTABLE:
+        raise SettingsError(f"receipt_format: must be one of {', '.join(REQUESTABLE)}")
+    if url.count(_PERSON) != 1 or not url.isprintable() or set(" ?#%") & set(url):
+        raise SettingsError(f"receipt_url: write it with {_PERSON} once, and without ? # and %: {_RECEIPT_EXAMPLE}")
+    if not is_secure_url(url.replace(_PERSON, "x")) and not unencrypted:
+        raise SettingsError(f"receipt_url: must begin with https://, such as {_RECEIPT_EXAMPLE}")
+
+
+def _results(
+    batch: _Batch, errors: list[ChannelError | None] | Exception
+) -> Iterator[tuple[Recipient, Exception | None]]:
+    if isinstance(errors, TimeoutError):
+        errors = Unconfirmed(f"{GATEWAY} gave no answer in time.", code="TimeoutError")
+    people = [person for person, _ in batch]
+    return zip(people, [errors] * len(people) if isinstance(errors, Exception) else errors, strict=True)
 
 
 def _targets(service: Any) -> list[object]:  # noqa: ANN401 - see _service
     """Return the recipients of a service, or one if the URL spells the call."""
     return list(getattr(service, "targets", [True]) or [])
-
-
-def _outcome(recipient: Recipient, error: ChannelError | None) -> RecipientOutcome:
-    if error is None:
-        return RecipientOutcome(key=recipient.key, outcome="posted")
-    outcome: Literal["refused", "unconfirmed"] = "refused" if isinstance(error, Refused) else "unconfirmed"
-    return RecipientOutcome(key=recipient.key, outcome=outcome, code=error.code, reason=error.reason)
-
-
-def _refused_for_all(error: Refused) -> Blocked:
-    return Blocked(
-        f"{_GATEWAY} refuses the message for all recipients. Its last answer: {error.reason}",
-        code=error.code,
-        remedy="Check sender, credit and text in the gateway's console, then: policenotify doctor",
-    )
-
-
-class BadNumber(ValueError):
-    """A number that cannot get SMS. The text gives the reason without the number."""
-
-
-def e164(number: str, country_code: str, countries: Collection[str] = ()) -> str:
-    """Return a number as `+33612345678` (ITU-T E.164).
-
-    Args:
-        number: As people write it: `06 12 34 56 78`, `+33 (0)6.12.34.56.78`, `0033612345678`.
-        country_code: The country of numbers without a country code: `33`.
-        countries: The country codes that are allowed. Empty: all.
-
-    Raises:
-        BadNumber: It cannot be a number that gets SMS.
-    """
-    import phonenumbers  # noqa: PLC0415 - only this extra needs it
-
-    text = re.sub(r"^00", "+", _SEPARATORS.sub("", number))
-    if not re.fullmatch(r"\+?[0-9]+", text):
-        raise BadNumber("This is not a telephone number.")
-    if country_code == _FRANCE and _FRENCH_MOBILE.fullmatch(text):
-        text = f"+{text}"
-    if not text.startswith(("+", "0")):
-        raise BadNumber("This number has neither a country's code nor a 0 in front. Write it as +33639980001.")
-    region = phonenumbers.region_code_for_country_code(int(country_code))
-    if country_code == _FRANCE and text.startswith("0"):
-        region = _OVERSEAS.get(text[1:4], region)
-    try:
-        parsed = phonenumbers.parse(text, region)
-    except phonenumbers.NumberParseException:
-        parsed = None
-    if parsed and parsed.country_code == int(_FRANCE) and not _FRENCH_MOBILE.fullmatch(f"33{parsed.national_number}"):
-        raise BadNumber("This is not a French mobile number (06 or 07 and eight digits): it receives no SMS.")
-    if not parsed or not phonenumbers.is_possible_number(parsed):
-        raise BadNumber("This telephone number is too short, too long, or has no country's code.")
-    _refuse_expensive(parsed, countries)
-    return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
-
-
-def _refuse_expensive(parsed: PhoneNumber, countries: Collection[str]) -> None:
-    """Refuse numbers that cost the sender, and earn their owner, far more than an SMS."""
-    import phonenumbers  # noqa: PLC0415 - only this extra needs it
-
-    code = parsed.country_code
-    if code != int(_FRANCE):  # whose numbers are mobile ones here
-        kind = phonenumbers.number_type(parsed)
-        if kind in {phonenumbers.PhoneNumberType.PREMIUM_RATE, phonenumbers.PhoneNumberType.SHARED_COST}:
-            raise BadNumber("This is a premium-rate number: nothing is sent to it.")
-    if code is None or phonenumbers.region_code_for_country_code(code) == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY:
-        raise BadNumber("This is a satellite or international number: nothing is sent to it.")
-    if countries and str(code) not in countries:
-        raise BadNumber(
-            f"The country code {code} is not in the channel's `countries`. Add it there if this person is to get SMS."
-        )
-
-
-def _refused(code: str = "") -> Refused:
-    return Refused("The SMS gateway refused the message for this person.", code=code)
-
-
-def _log_reader(pattern: re.Pattern[str]) -> ReplyReader:
-    """Return a reader of refusals in the log; the pattern's group is the code."""
-
-    def read(log: CapturedLog) -> Refused | None:
-        match = next(filter(None, map(pattern.search, log.messages)), None)
-        return _refused(match[1]) if match else None
-
-    return read
-
-
-def _infobip(log: CapturedLog) -> Refused | None:
-    if log.status != 200:  # noqa: PLR2004 - the plugin complains of a 200 only if a refusal is in it
-        return None
-    try:
-        name = str(json.loads(log.body)["messages"][0]["status"]["name"])
-    except (ValueError, LookupError, TypeError):  # apprise quotes at most 2000 bytes
-        name = ""
-    return _refused(name if _NAME.fullmatch(name) else "")
-
-
-_READERS: Final[Mapping[str, ReplyReader]] = {
-    "cm": _log_reader(_CM),
-    "infobip": _infobip,
-    "serwersms": _log_reader(_SERWERSMS),
-    "sfr": _log_reader(_SFR),
-}

@@ -20,7 +20,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from threading import RLock
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from policenotify.errors import MissingExtra
@@ -296,18 +296,22 @@ class FakeSmsServer(FakeServer):
         if request.headers["X-CM-PRODUCTTOKEN"] != self.token:
             return Answer.json({"details": "Authentication failed", "errorCode": 101, "messages": []}, 401)
         (message,) = request.json()["messages"]["msg"]
-        number = message["to"][0]["number"]
+        entries = [self._cm_entry(each["number"], message) for each in message["to"]]
+        code = 201 if any(entry["messageErrorCode"] for entry in entries) else 0
+        taken = sum(not entry["messageErrorCode"] for entry in entries)
+        return Answer.json({"details": f"Created {taken} message(s)", "errorCode": code, "messages": entries})
+
+    def _cm_entry(self, number: str, message: dict[str, Any]) -> dict[str, Any]:
         entry = {"to": number, "status": "Accepted", "messageErrorCode": 0, "messageDetails": None}
         try:
             self._accept("cm", number, message["body"]["content"], sender=message["from"])
         except _Rejected:
-            entry |= {
+            return entry | {
                 "status": "Rejected",
                 "messageErrorCode": 303,
                 "messageDetails": f"Gsm '{number}' is not a number.",
             }
-        code = 0 if entry["status"] == "Accepted" else 201
-        return Answer.json({"details": "Created 1 message(s)", "errorCode": code, "messages": [entry]})
+        return entry
 
     def _seven(self, request: RecordedRequest) -> Answer:
         """Answer seven (docs.seven.io, "Status codes": 900, 202)."""

@@ -1,0 +1,98 @@
+"""Several people in one request, at the gateway whose answer tells about each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from policenotify.channel import Recipient
+from policenotify.errors import Blocked, Unavailable
+from policenotify.networks.sms.channel import Sms
+from policenotify.testing.fakes import FakeClock
+from policenotify.testing.servers.http import Answer, Disconnect
+from policenotify.testing.servers.sms import FakeSmsServer
+from tests.support.network_calls import a_post, until_error
+
+PATH = "/v1.0/message"
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSmsServer]:
+    with FakeSmsServer() as gateways:
+        for name, value in gateways.environment.items():
+            monkeypatch.setenv(name, value)  # nothing called here reaches the outside
+        yield gateways
+
+
+def people(count: int) -> list[Recipient]:
+    return [Recipient(key=f"{number:03}", address=f"+3363998{number:04}") for number in range(count)]
+
+
+def cm(server: FakeSmsServer, **options: Any) -> Sms:
+    url = SecretStr(f"cm://{{sender}}@{server.token}/{{recipient}}")
+    return Sms(url=url, sender="POLICE34", **{"batch": 10, "timeout": 2.0, "clock": FakeClock(), **options})
+
+
+def send(by: Sms, to: list[Recipient]) -> dict[str, str]:
+    return {each.key: each.outcome for each in by.send_each(by.prepare(a_post(), ()), to)}
+
+
+def test_a_batch_is_one_request_and_everybody_gets_one_message(server: FakeSmsServer) -> None:
+    told = send(cm(server), people(25))
+    assert set(told.values()) == {"posted"}
+    assert len(told) == 25
+    assert sorted(each.to for each in server.messages) == [each.address for each in people(25)]
+    assert sorted(len(each.json()["messages"]["msg"][0]["to"]) for each in server.requests) == [5, 10, 10]
+
+
+def test_a_refused_number_costs_no_other_of_its_batch_the_message(server: FakeSmsServer) -> None:
+    for person in people(10)[3:6]:
+        server.refuse(person.address)
+    outcomes = list((by := cm(server)).send_each(by.prepare(a_post(), ()), people(10)))
+    assert {each.key for each in outcomes if each.outcome == "refused"} == {"003", "004", "005"}
+    assert sum(each.outcome == "posted" for each in outcomes) == 7
+    assert not any("3363998" in repr(each) for each in outcomes)
+
+
+def test_a_number_that_the_answer_leaves_out_is_in_doubt_alone(server: FakeSmsServer) -> None:
+    taken = [{"to": f"00{person.address[1:]}", "messageErrorCode": 0} for person in people(3)[:2]]
+    server.fail_next("POST", PATH, Answer.json({"errorCode": 201, "details": "", "messages": taken}))
+    assert send(cm(server), people(3)) == {"000": "posted", "001": "posted", "002": "unconfirmed"}
+
+
+def test_a_request_without_an_answer_leaves_its_whole_batch_in_doubt_and_counts_once(server: FakeSmsServer) -> None:
+    server.fail_next("POST", PATH, Disconnect(), effect=True)
+    told = send(cm(server, parallel=1), people(25))
+    assert [told[each.key] for each in people(25)] == ["unconfirmed"] * 10 + ["posted"] * 15
+    assert len(server.messages) == 25
+
+
+def test_after_two_such_requests_the_others_wait(server: FakeSmsServer) -> None:
+    server.always(Answer(500))
+    by = cm(server, parallel=1)
+    told, error = until_error(by, by.prepare(a_post(), ()), people(40))
+    assert isinstance(error, Unavailable)
+    assert list(told.values()) == ["unconfirmed"] * 20
+
+
+def test_wrong_credentials_block_a_batch_for_all(server: FakeSmsServer) -> None:
+    server.token = "0ther"
+    by = Sms(
+        url=SecretStr("cm://{sender}@5f1b6c1e-0a0b-4c0d-8e0f-0123456789ab/{recipient}"),
+        sender="POLICE34",
+        batch=5,
+        clock=FakeClock(),
+    )
+    told, error = until_error(by, by.prepare(a_post(), ()), people(8))
+    assert told == {}
+    assert isinstance(error, Blocked)
+
+
+def test_an_impossible_number_ends_a_batch_and_is_told_at_once(server: FakeSmsServer) -> None:
+    told = send(cm(server), [*people(2), Recipient(key="bad", address="112"), *people(5)[2:]])
+    assert told.pop("bad") == "refused"
+    assert set(told.values()) == {"posted"}
+    assert len(server.messages) == 5

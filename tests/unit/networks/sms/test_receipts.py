@@ -1,0 +1,306 @@
+"""Receipts in the forms that the gateways document."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from policenotify.channel import Recipient
+from policenotify.errors import SettingsError
+from policenotify.networks.sms.channel import Sms
+from policenotify.networks.sms.receipts import (
+    EXPECTED_ANSWERS,
+    GATEWAYS,
+    MAX_RECEIPT,
+    REQUESTABLE,
+    DeliveryReceipt,
+    ReceiptStatus,
+    UnreadableReceipt,
+    read_receipt,
+)
+from policenotify.testing.fakes import FakeClock
+from policenotify.testing.servers.sms import FakeSmsServer
+from tests.support.network_calls import a_post
+
+NUMBER = "33639980001"
+DLR = "id:{id} sub:001 dlvrd:001 submit date:2601010000 done date:2601010000 stat:{stat} err:000 text:"
+
+SINCH = {"type": "recipient_delivery_report_sms", "batch_id": "01K7YNS82JMYGAKAATHFP0QTB5", "recipient": NUMBER}
+SINCH_BATCH = {"type": "delivery_report_sms", "batch_id": "01J06CY78GZ2F74YZNNH2VBWR6", "total_message_count": 1}
+TWILIO = {"MessageSid": "SM00000000000000000000000000000001", "To": f"+{NUMBER}", "From": "38123"}
+VONAGE = {
+    "msisdn": NUMBER,
+    "to": "POLICE34",
+    "messageId": "0A0000001234567B",
+    "price": "0.03330000",
+    "scts": "2001011400",
+}
+
+
+def octopush(status: str) -> dict[str, Any]:
+    return {
+        "channel": "sms", "message_id": "sms_5fa275dbf21dc", "number": f"+{NUMBER}", "status": status,
+        "delivery_date": "2020-11-04 11:11:45", "meta_data": {},
+    }  # fmt: skip
+
+
+def seven(status: str) -> dict[str, Any]:
+    data = {"msg_id": "77130983", "status": status, "timestamp": "2026-11-26 10:00:00.000"}
+    return {"data": data, "webhook_event": "dlr", "webhook_timestamp": "2026-11-26 10:00:01"}
+
+
+def infobip(group: str, name: str, *, error: str = "NO_ERROR", permanent: bool = False) -> dict[str, Any]:
+    result = {
+        "bulkId": "1688025180464000013", "messageId": "1688025180464000014", "to": NUMBER,
+        "status": {"groupId": 3, "groupName": group, "id": 5, "name": name, "description": "…"},
+        "error": {"groupId": 1, "groupName": "HANDSET_ERRORS", "id": 1, "name": error, "permanent": permanent},
+    }  # fmt: skip
+    return {"results": [result]}
+
+
+def undeliverable(error: str, *, permanent: bool = False) -> dict[str, Any]:
+    return infobip("UNDELIVERABLE", "UNDELIVERABLE_NOT_DELIVERED", error=error, permanent=permanent)
+
+
+def jasmin(status: str, level: int = 2) -> dict[str, Any]:
+    call = {"id": "16fd2706-8baf-433b-82eb-8c7fada847da", "message_status": status, "level": str(level)}
+    return call if level == 1 else call | {"id_smsc": "2567", "err": "000", "text": "Route barree, evitez"}
+
+
+D, G, F, U, P, X = ReceiptStatus
+QUERIES: list[tuple[str, dict[str, Any], ReceiptStatus, str]] = [
+    ("kannel", {"status": "8", "reply": "ACK/00000001", "id": "00000001"}, P, ""),
+    ("kannel", {"status": "1", "reply": DLR.format(id="00000001", stat="DELIVRD"), "id": "00000001"}, D, "DELIVRD"),
+    ("kannel", {"status": "2", "reply": DLR.format(id="2", stat="UNDELIV")}, F, "UNDELIV"),
+    ("kannel", {"status": "2", "reply": DLR.format(id="2", stat="EXPIRED")}, U, "EXPIRED"),
+    ("kannel", {"status": "2", "reply": DLR.format(id="2", stat="QUEERED")}, F, "QUEERED"),
+    ("kannel", {"status": "2"}, F, ""),
+    ("kannel", {"status": "16", "reply": "NACK/0x0000000b/Invalid Destination Address"}, G, "0x0000000b"),
+    ("kannel", {"status": "16", "reply": "NACK/0x00000058/Throttling error"}, F, "0x00000058"),
+    ("kannel", {"status": "4"}, P, ""),
+    ("kannel", {"status": "34"}, U, ""),
+    ("kannel", {"status": "66"}, X, ""),
+    ("jasmin", jasmin("ESME_ROK", 1), P, "ESME_ROK"),
+    ("jasmin", jasmin("ESME_RINVDSTADR", 1), G, "ESME_RINVDSTADR"),
+    ("jasmin", jasmin("ESME_RTHROTTLED", 1), F, "ESME_RTHROTTLED"),
+    ("jasmin", jasmin("ESME_ROK"), D, "ESME_ROK"),
+    ("jasmin", jasmin("DELIVRD"), D, "DELIVRD"),
+    ("jasmin", jasmin("UNDELIV"), F, "UNDELIV"),
+    ("twilio", TWILIO | {"MessageStatus": "sent"}, P, "sent"),
+    ("twilio", TWILIO | {"MessageStatus": "delivered"}, D, "delivered"),
+    ("twilio", TWILIO | {"MessageStatus": "undelivered", "ErrorCode": "30003"}, U, "30003"),
+    ("twilio", TWILIO | {"MessageStatus": "undelivered", "ErrorCode": "30005"}, G, "30005"),
+    ("twilio", TWILIO | {"MessageStatus": "undelivered", "ErrorCode": "30006"}, G, "30006"),
+    ("twilio", TWILIO | {"MessageStatus": "failed", "ErrorCode": "21610"}, G, "21610"),
+    ("twilio", TWILIO | {"MessageStatus": "undelivered", "ErrorCode": "30007"}, F, "30007"),
+    ("vonage", VONAGE | {"status": "delivered", "err-code": "0"}, D, "delivered"),
+    ("vonage", VONAGE | {"status": "buffered", "err-code": "0"}, P, "buffered"),
+    ("vonage", VONAGE | {"status": "expired", "err-code": "1"}, U, "1"),
+    ("vonage", VONAGE | {"status": "failed", "err-code": "2"}, U, "2"),
+    ("vonage", VONAGE | {"status": "failed", "err-code": "3"}, G, "3"),
+    ("vonage", VONAGE | {"status": "rejected", "err-code": "9"}, G, "9"),
+    ("vonage", VONAGE | {"status": "rejected", "err-code": "6"}, F, "6"),
+    ("vonage", VONAGE | {"status": "unknown", "err-code": "1"}, X, "1"),
+    ("46elks", {"id": "s17a6dafb12d6b1cabc053d57dac2b9d8", "status": "failed"}, F, "failed"),
+    ("46elks", {"id": "s17a6dafb12d6b1cabc053d57dac2b9d8", "status": "delivered"}, D, "delivered"),
+    ("smsapi", {"MsgId": "5F8DA0AE3139A0", "status": "404", "to": NUMBER, "donedate": "1604488305"}, D, "404"),
+    ("smsapi", {"MsgId": "5F8DA0AE3139A0", "status": "405", "to": NUMBER}, F, "405"),
+    ("smsapi", {"MsgId": "5F8DA0AE3139A0", "status": "402", "to": NUMBER}, U, "402"),
+]  # fmt: skip
+DOCUMENTS: list[tuple[str, dict[str, Any], ReceiptStatus, str]] = [
+    ("sinch", SINCH | {"code": 401, "status": "Dispatched"}, P, "401"),
+    ("sinch", SINCH | {"code": 0, "status": "Delivered"}, D, "0"),
+    ("sinch", SINCH | {"code": 11, "status": "Failed"}, F, "11"),
+    ("sinch", SINCH | {"code": 406, "status": "Expired"}, U, "406"),
+    ("sinch", SINCH_BATCH | {"statuses": [{"code": 412, "count": 1, "status": "Aborted"}]}, F, "412"),
+    ("seven", seven("DELIVERED"), D, "DELIVERED"),
+    ("seven", seven("BUFFERED"), P, "BUFFERED"),
+    ("seven", seven("NOTDELIVERED"), F, "NOTDELIVERED"),
+    ("seven", seven("EXPIRED"), U, "EXPIRED"),
+    ("octopush", octopush("DELIVERED"), D, "DELIVERED"),
+    ("octopush", octopush("BAD_DESTINATION"), G, "BAD_DESTINATION"),
+    ("octopush", octopush("BLACKLISTED_NUMBER"), G, "BLACKLISTED_NUMBER"),
+    ("octopush", octopush("UNDEFINED"), X, "UNDEFINED"),
+    ("infobip", infobip("DELIVERED", "DELIVERED_TO_HANDSET"), D, "DELIVERED_TO_HANDSET"),
+    ("infobip", infobip("DELIVERED", "DELIVERED_TO_OPERATOR"), P, "DELIVERED_TO_OPERATOR"),
+    ("infobip", undeliverable("EC_ABSENT_SUBSCRIBER"), U, "EC_ABSENT_SUBSCRIBER"),
+    ("infobip", undeliverable("EC_UNKNOWN_SUBSCRIBER", permanent=True), G, "EC_UNKNOWN_SUBSCRIBER"),
+    ("infobip", undeliverable("EC_CALL_BARRED", permanent=True), F, "EC_CALL_BARRED"),
+    ("infobip", infobip("REJECTED", "REJECTED_NETWORK"), F, "REJECTED_NETWORK"),
+    ("vonage", VONAGE | {"status": "delivered", "err-code": "0"}, D, "delivered"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("gateway", "call", "status", "code"), QUERIES)
+def test_a_form_is_read_from_the_address_and_from_the_body(
+    gateway: str, call: dict[str, Any], status: ReceiptStatus, code: str
+) -> None:
+    form = urlencode(call)
+    by_address = read_receipt(gateway, "", b"", form)
+    assert by_address == read_receipt(gateway, "application/x-www-form-urlencoded; charset=utf-8", form.encode(), "")
+    assert (by_address.status, by_address.code) == (status, code)
+
+
+@pytest.mark.parametrize(("gateway", "call", "status", "code"), DOCUMENTS)
+def test_a_document_is_read_from_the_body(gateway: str, call: dict[str, Any], status: ReceiptStatus, code: str) -> None:
+    got = read_receipt(gateway, "application/json", json.dumps(call).encode(), "")
+    assert (got.status, got.code) == (status, code)
+
+
+def test_ids_and_numbers_are_read_and_the_number_is_never_shown() -> None:
+    got = read_receipt("twilio", "", urlencode(TWILIO | {"MessageStatus": "sent"}).encode(), "")
+    assert (got.message_id, got.number) == (TWILIO["MessageSid"], f"+{NUMBER}")
+    assert NUMBER not in repr(got)
+    assert (
+        read_receipt("infobip", "application/json", json.dumps(infobip("PENDING", "P")).encode(), "").number == NUMBER
+    )
+    assert read_receipt("seven", "application/json", json.dumps(seven("FAILED")).encode(), "").message_id == "77130983"
+    batch = SINCH_BATCH | {"statuses": [{"code": 0, "count": 1, "status": "Delivered", "recipients": [NUMBER]}]}
+    assert read_receipt("sinch", "application/json", json.dumps(batch).encode(), "").message_id == batch["batch_id"]
+
+
+@pytest.mark.parametrize(
+    ("gateway", "content_type", "body", "query"),
+    [
+        ("ovh", "", b"", "id=1&status=1"),
+        ("kannel", "", b"", ""),
+        ("kannel", "", b"", "status=3"),
+        ("kannel", "", b"", "status=%d"),
+        ("smsapi", "", b"", "MsgId=a,b&status=404,405"),
+        ("sinch", "application/json", b"[]", ""),
+        ("sinch", "application/json", b"{", ""),
+        ("sinch", "application/json", b"[" * 60_000, ""),
+        ("sinch", "application/json", b'{"type": "delivery_report_sms", "statuses": []}', ""),
+        ("sinch", "application/json", json.dumps(SINCH_BATCH | {"statuses": [{}, {}]}).encode(), ""),
+        ("sinch", "application/json", json.dumps(SINCH_BATCH | {"statuses": [{"count": 2}]}).encode(), ""),
+        ("infobip", "application/json", json.dumps({"results": infobip("PENDING", "P")["results"] * 2}).encode(), ""),
+        ("infobip", "application/json", b'{"results": "none"}', ""),
+        ("twilio", "", b"x" * (MAX_RECEIPT + 1), ""),
+        ("twilio", "", b"", "x" * (MAX_RECEIPT + 1)),
+        ("twilio", "", "&".join(f"a{number}=" for number in range(101)).encode(), ""),
+    ],
+)  # fmt: skip
+def test_what_is_no_receipt_is_refused_without_repeating_it(
+    gateway: str, content_type: str, body: bytes, query: str
+) -> None:
+    with pytest.raises(UnreadableReceipt) as caught:
+        read_receipt(gateway, content_type, body, query)
+    assert not re.search(r"\d|=|%", str(caught.value))
+
+
+def test_a_code_or_an_id_never_carries_a_telephone_number_or_markup() -> None:
+    told = read_receipt(
+        "sinch", "application/json", json.dumps(SINCH | {"code": NUMBER, "status": "Failed"}).encode(), ""
+    )
+    assert told == DeliveryReceipt(status=ReceiptStatus.FAILED, message_id=str(SINCH["batch_id"]), number=NUMBER)
+    told = read_receipt("46elks", "", b"", urlencode({"id": "<b>\n", "status": "sent"}))
+    assert told.message_id == ""
+
+
+def test_answers_that_gateways_insist_on_are_known() -> None:
+    assert EXPECTED_ANSWERS["jasmin"] == b"ACK/Jasmin"
+    assert set(EXPECTED_ANSWERS) <= set(GATEWAYS)
+
+
+@given(
+    st.sampled_from(GATEWAYS), st.sampled_from(["", "application/json"]), st.binary(max_size=80), st.text(max_size=40)
+)
+def test_anything_is_a_receipt_or_is_refused(gateway: str, content_type: str, body: bytes, query: str) -> None:
+    with suppress(UnreadableReceipt):
+        assert read_receipt(gateway, content_type, body, query).status in ReceiptStatus
+
+
+# --- how they are asked for
+
+
+ADDRESS = "https://alerte.police.example/dlr/sms/{token}"
+
+
+def signed(purpose: str) -> str:
+    return f"t0ken-for-{purpose}"
+
+
+def kannel(server: FakeSmsServer, **options: Any) -> Sms:
+    at = server.url.removeprefix("http://")
+    url = f"form://{at}{server.KANNEL}?method=GET&:version=&:title=&:type=&:message=text&:username=desk"
+    url += "&:password=s3cret&:coding={coding}&:to={recipient}"
+    return Sms(url=SecretStr(url), clock=FakeClock(), **options)
+
+
+@pytest.mark.parametrize(
+    ("form", "fields"),
+    [
+        (
+            "kannel",
+            {
+                "dlr-mask": "19",
+                "dlr-url": "https://alerte.police.example/dlr/sms/t0ken-for-receipt?status=%d&id=%F&reply=%A",
+            },
+        ),
+        ("twilio", {"StatusCallback": "https://alerte.police.example/dlr/sms/t0ken-for-receipt"}),
+        ("vonage", {"callback": "https://alerte.police.example/dlr/sms/t0ken-for-receipt"}),
+        ("46elks", {"whendelivered": "https://alerte.police.example/dlr/sms/t0ken-for-receipt"}),
+        ("smsapi", {"notify_url": "https://alerte.police.example/dlr/sms/t0ken-for-receipt"}),
+        (
+            "jasmin",
+            {
+                "dlr": "yes",
+                "dlr-level": "2",
+                "dlr-method": "POST",
+                "dlr-url": "https://alerte.police.example/dlr/sms/t0ken-for-receipt",
+            },
+        ),
+    ],
+)
+def test_each_request_names_the_address_for_its_receipt(form: str, fields: dict[str, str]) -> None:
+    with FakeSmsServer() as server:
+        by = kannel(server, receipt_url=ADDRESS, receipt_format=form)
+        known = Recipient(key="ana", address=f"+{NUMBER}", sign=signed)
+        unknown = Recipient(key="bob", address=f"+{NUMBER}")
+        for person in (known, unknown):
+            assert [each.outcome for each in by.send_each(by.prepare(a_post(), ()), [person])] == ["posted"]
+        asked, plain = (request.query for request in server.requests)
+        assert {name: asked[name] for name in asked.keys() - plain.keys()} == {
+            name: [value] for name, value in fields.items()
+        }
+    assert form in REQUESTABLE
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"receipt_format": "kannel"}, "receipt_url: is missing"),
+        ({"receipt_url": ADDRESS}, "receipt_format: must be one of"),
+        ({"receipt_url": ADDRESS, "receipt_format": "octopush"}, "receipt_format: must be one of"),
+        ({"receipt_url": ADDRESS[:-7], "receipt_format": "kannel"}, "with {token} once"),
+        ({"receipt_url": f"{ADDRESS}?a=1", "receipt_format": "kannel"}, "without . # and %"),
+        ({"receipt_url": ADDRESS.replace("https", "http"), "receipt_format": "kannel"}, "must begin with https"),
+    ],
+)
+def test_a_wrong_address_for_receipts_is_refused(options: dict[str, str], said: str) -> None:
+    with FakeSmsServer() as server, pytest.raises(SettingsError, match=said):
+        kannel(server, **options)
+
+
+def test_a_plugin_that_passes_no_address_is_told_of() -> None:
+    with pytest.raises(SettingsError, match="apprise cannot pass it to octopush"):
+        Sms(
+            url=SecretStr("octopush://{sender}:login@police.example/API-KEY/{recipient}"),
+            sender="POLICE34",
+            receipt_url=ADDRESS,
+            receipt_format="kannel",
+            clock=FakeClock(),
+        )
+
+
+def test_in_a_network_of_ones_own_receipts_may_come_without_encryption() -> None:
+    with FakeSmsServer() as server:
+        kannel(server, receipt_url="http://desk.lan/dlr/{token}", receipt_format="kannel", unencrypted=True)
