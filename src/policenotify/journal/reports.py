@@ -83,7 +83,9 @@ class Reports:
             )
         return ReportResult.SUPPRESSED if newly else ReportResult.REPEATED
 
-    def add(self, token: str, purpose: TokenPurpose, kind: Reported, status: str = "") -> ReportResult:
+    def add(
+        self, token: str, purpose: TokenPurpose, kind: Reported, status: str = "", *, channel: str | None = None
+    ) -> ReportResult:
         """Record a report about a person, and suppress the person if it is enough.
 
         A complaint is enough. An address that does not exist must be reported on two days, and an address that took
@@ -95,12 +97,14 @@ class Reports:
             purpose: What the token must be for.
             kind: What is reported.
             status: The network's own code, without an address.
+            channel: The channel that the delivery must be of. `None`: any.
         """
         if (named := read_token(self._journal.keys, purpose, token)) is None:
             return ReportResult.UNKNOWN
         key = suppression_key(self._journal.keys, named.person)
         with self._journal.write() as connection:
-            if (row := _delivery_of(connection, named)) is None:
+            row = _delivery_of(connection, named)
+            if row is None or channel not in {None, row.channel}:
                 return ReportResult.UNKNOWN
             now = self._journal.now()
             status = status[:_MOST_STATUS]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from policenotify.audiences.model import Subscriber
-from policenotify.channel import ChannelConfig, Clock
+from policenotify.channel import ChannelConfig, Clock, SupportsReceipts
 from policenotify.errors import SettingsError
 from policenotify.formats.mail_report import ReportKind, read_report
 from policenotify.model.person import ErasedPerson, PersonRecord, ReportResult, Suppression
@@ -175,9 +175,9 @@ class People:
         """Return True if a person is not written to on a channel."""
         return any(self._journal.suppressions.holds(form, channel) for form in self._forms(address, channel))
 
-    def same(self, address: str, channel: str) -> frozenset[str]:
-        """Return a value that is equal for the forms of one address on a channel."""
-        return frozenset(map(_compared, self._forms(address, channel)))
+    def same(self, address: str) -> frozenset[str]:
+        """Return a value that is equal for the forms of one address."""
+        return frozenset(map(_compared, self._forms(address, None)))
 
     # --- what comes back
 
@@ -210,6 +210,34 @@ class People:
                 break
         return Bounce(report.kind, report.status, result)
 
+    def receipt(self, channel: str, token: str, *, content_type: str, body: bytes, query: str) -> bool:
+        """Record what a gateway's delivery receipt reports. Repeating it changes nothing.
+
+        Args:
+            channel: The channel that the called address names.
+            token: The token that it names.
+            content_type: The call's content type. May be empty.
+            body: The call's body.
+            query: The query of the called address.
+
+        Returns:
+            False if the token is not ours, or the channel takes no receipts.
+
+        Raises:
+            ValueError: It is not a receipt of the channel's gateway. The text repeats nothing of the call.
+        """
+        config = self._channels.get(channel)
+        if config is None or config.problem or not self._journal.reports.named(token, "receipt"):
+            return False
+        with closing(config.open(self._clock, NoStateStore())) as opened:
+            if not isinstance(opened, SupportsReceipts):
+                return False
+            kind, code = opened.read_receipt(content_type, body, query)
+        if kind is None:
+            return True
+        result = self._journal.reports.add(token, "receipt", kind, code, channel=channel)
+        return result is not ReportResult.UNKNOWN
+
     # --- addresses
 
     def _check(self, channel: str | None) -> None:
@@ -226,11 +254,8 @@ class People:
         for config in self._channels.values():
             if config.problem or not config.capabilities.recipients or channel not in {None, "*", config.name}:
                 continue
-            opened = config.open(self._clock, NoStateStore())
-            try:
+            with closing(config.open(self._clock, NoStateStore())) as opened:
                 yield opened.spell(address) if isinstance(opened, _Spells) else address
-            finally:
-                opened.close()
 
     def _listing(self, forms: Iterable[str]) -> Iterator[str]:
         """Yield the channels whose lists name a person now. A list that cannot be read is passed over."""

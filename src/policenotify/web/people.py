@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from policenotify.errors import JournalError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
 MOST_BYTES: Final = 65_536
-"""Bytes of a delivery receipt. Those of all gateways have some hundreds."""
+"""Bytes of a delivery receipt that are taken. Receipts have some hundreds."""
 
 _AGAIN: Final = 60  # seconds, for programs that try again after a 503
 _STYLE: Final = """\
@@ -76,6 +77,13 @@ class People(Protocol):
     def leave(self, token: str) -> bool:
         """Stop writing to the person of a link. The result is False if it is not ours."""
 
+    def receipt(self, channel: str, token: str, *, content_type: str, body: bytes, query: str) -> bool:
+        """Record a delivery receipt. The result is False if the token is not ours.
+
+        Raises:
+            ValueError: It is not a receipt.
+        """
+
 
 def _page(title: str, french: str, english: str) -> str:
     return _PAGE.format(title=title, style=_STYLE, french=french, english=english)
@@ -104,24 +112,60 @@ _LATER: Final = _page(
 
 def routes(people: People) -> list[Route]:
     """Return the routes. Starlette must be installed."""
+    from starlette.routing import Route  # noqa: PLC0415 - an extra
+
+    return [
+        Route("/stop/{token}", _leaving(people.knows, _ASK), methods=["GET"]),
+        Route("/stop/{token}", _leaving(people.leave, _DONE), methods=["POST"]),
+        Route("/dlr/{channel}/{token}", _receipts(people), methods=["GET", "POST"]),
+    ]
+
+
+def _leaving(ask: Callable[[str], bool], page: str) -> Callable[[Request], Awaitable[Response]]:
     from starlette.concurrency import run_in_threadpool  # noqa: PLC0415 - an extra
     from starlette.exceptions import HTTPException  # noqa: PLC0415 - an extra
     from starlette.responses import HTMLResponse  # noqa: PLC0415 - an extra
-    from starlette.routing import Route  # noqa: PLC0415 - an extra
 
-    def answering(ask: Callable[[str], bool], page: str) -> Callable[[Request], Awaitable[Response]]:
-        async def answer(request: Request) -> Response:
-            try:
-                ours = await run_in_threadpool(ask, request.path_params["token"])
-            except JournalError:
-                return HTMLResponse(_LATER, status_code=503, headers={**_HEADERS, "Retry-After": str(_AGAIN)})
-            if not ours:
-                raise HTTPException(404)
-            return HTMLResponse(page, headers=_HEADERS)
+    async def answer(request: Request) -> Response:
+        try:
+            ours = await run_in_threadpool(ask, request.path_params["token"])
+        except JournalError:
+            return HTMLResponse(_LATER, status_code=503, headers={**_HEADERS, "Retry-After": str(_AGAIN)})
+        if not ours:
+            raise HTTPException(404)
+        return HTMLResponse(page, headers=_HEADERS)
 
-        return answer
+    return answer
 
-    return [
-        Route("/stop/{token}", answering(people.knows, _ASK), methods=["GET"]),
-        Route("/stop/{token}", answering(people.leave, _DONE), methods=["POST"]),
-    ]
+
+def _receipts(people: People) -> Callable[[Request], Awaitable[Response]]:
+    """Take calls of gateways, by GET or POST and in any form. Nothing of them is repeated."""
+    from starlette.concurrency import run_in_threadpool  # noqa: PLC0415 - an extra
+    from starlette.exceptions import HTTPException  # noqa: PLC0415 - an extra
+    from starlette.responses import PlainTextResponse  # noqa: PLC0415 - an extra
+
+    async def receipt(request: Request) -> Response:
+        body = bytearray()
+        async for piece in request.stream():
+            body += piece
+            if len(body) > MOST_BYTES:
+                raise HTTPException(413)
+        record = partial(
+            people.receipt,
+            request.path_params["channel"],
+            request.path_params["token"],
+            content_type=request.headers.get("content-type", ""),
+            body=bytes(body),
+            query=request.url.query,
+        )
+        try:
+            ours = await run_in_threadpool(record)
+        except JournalError:
+            raise HTTPException(503, headers={"Retry-After": str(_AGAIN)}) from None
+        except ValueError:
+            raise HTTPException(400) from None
+        if not ours:
+            raise HTTPException(404)
+        return PlainTextResponse("ok\n", headers=_HEADERS)
+
+    return receipt

@@ -154,3 +154,41 @@ def test_leaving_twice_is_leaving_once(journal: Journal) -> None:
     for wrong in (forged, make_token(journal.keys, "bounce", delivery=1, recipient=KEY), token[1:]):
         assert ask(people, "POST", f"/stop/{wrong}").status_code == 404
     assert len(journal.suppressions.list()) == 1
+
+
+# --- delivery receipts
+
+
+@dataclass
+class Receiving(Leaving):
+    """Takes receipts."""
+
+    got: list[tuple[str, str, str, bytes, str]] = field(default_factory=list)
+    unreadable: bool = False
+
+    def receipt(self, channel: str, token: str, *, content_type: str, body: bytes, query: str) -> bool:
+        if self.broken:
+            raise JournalError("It is away.")
+        if self.unreadable:
+            raise ValueError("It is not a receipt of 0612345678.")
+        self.got.append((channel, token, content_type, body, query))
+        return token == self.token
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_receipt_is_handed_over_as_it_came(method: str) -> None:
+    people = Receiving()
+    answer = ask(people, method, "/dlr/sms/ours?status=8&x=%20", content=b"a=b", headers={"content-type": "text/x"})
+    assert (answer.status_code, answer.text) == (200, "ok\n")
+    assert people.got == [("sms", "ours", "text/x", b"a=b", "status=8&x=%20")]
+
+
+def test_receipts_that_are_wrong_or_too_long_are_refused_without_repeating_them() -> None:
+    assert ask(Receiving(), "POST", "/dlr/sms/other").status_code == 404
+    unreadable = ask(Receiving(unreadable=True), "POST", "/dlr/sms/ours", content=b"0612345678")
+    assert (unreadable.status_code, unreadable.text) == (400, "400\n")
+    long = Receiving()
+    assert ask(long, "POST", "/dlr/sms/ours", content=b"x" * 70_000).status_code == 413
+    assert long.got == []
+    away = ask(Receiving(broken=True), "POST", "/dlr/sms/ours")
+    assert (away.status_code, away.headers["retry-after"]) == (503, "60")

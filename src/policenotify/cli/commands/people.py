@@ -98,13 +98,15 @@ def _line(each: Suppression, zone: tzinfo) -> str:
 
 
 @people.command("add", epilog=exit_codes("1 the list cannot be changed; 6 no journal"))
-@click.argument("channel", shell_complete=completion.channels)
+@click.argument("name", metavar="CHANNEL|AUDIENCE", shell_complete=completion.channels)
 @click.argument("address")
 @click.option("--source", metavar="TEXT", required=True, help="Where the person asked for it: the proof of consent.")
 @common
 @pass_context
-def add(call: CliContext, channel: str, address: str, source: str) -> Exit:
-    """Add an ADDRESS to the list of a CHANNEL that is a text file, with today's date and the source as a comment.
+def add(call: CliContext, name: str, address: str, source: str) -> Exit:
+    """Add an ADDRESS to a list that is a text file: of a channel, or an audience. The proof of consent is kept there.
+
+    Date and source stand in a comment of the line.
 
     \b
     Examples:
@@ -114,22 +116,22 @@ def add(call: CliContext, channel: str, address: str, source: str) -> Exit:
 
     with _opened(call) as (settings, people, now):
         today = now.astimezone(settings.zone).date()
-        file = _file(settings, channel)
-        added = add_person(file, address, source=source, at=today, same=lambda form: people.same(form, channel))
-        silent = people.is_suppressed(address, channel)
-    done = f"Added to the list of {channel}." if added else f"The list of {channel} has this person already."
+        file, channels = _list(settings, name)
+        added = add_person(file, address, source=source, at=today, same=people.same)
+        silent = any(people.is_suppressed(address, channel) for channel in channels)
+    done = f"Added to the list of {name}." if added else f"The list of {name} has this person already."
     notes = [Text("But this person is suppressed. To write again: policenotify people release")] if silent else []
-    call.emit({"channel": channel, "added": added, "suppressed": silent}, Text(done), *notes)
+    call.emit({"list": name, "added": added, "suppressed": silent}, Text(done), *notes)
     return Exit.OK
 
 
 @people.command("remove", epilog=exit_codes("1 the list cannot be changed; 6 no journal"))
-@click.argument("channel", shell_complete=completion.channels)
+@click.argument("name", metavar="CHANNEL|AUDIENCE", shell_complete=completion.channels)
 @click.argument("address")
 @common
 @pass_context
-def remove(call: CliContext, channel: str, address: str) -> Exit:
-    """Remove an ADDRESS from the list of a CHANNEL that is a text file.
+def remove(call: CliContext, name: str, address: str) -> Exit:
+    """Remove an ADDRESS from a list that is a text file: of a channel, or an audience.
 
     The updates and the end of an open incident still reach who got its opening. To stop these too: people suppress.
 
@@ -140,26 +142,37 @@ def remove(call: CliContext, channel: str, address: str) -> Exit:
     from policenotify.settings.text_list import remove_person
 
     with _opened(call) as (settings, people, _):
-        removed = remove_person(_file(settings, channel), address, same=lambda form: people.same(form, channel))
-    done = f"Removed from the list of {channel}." if removed else f"The list of {channel} does not have this person."
-    call.emit({"channel": channel, "removed": removed}, Text(done))
+        removed = remove_person(_list(settings, name)[0], address, same=people.same)
+    done = f"Removed from the list of {name}." if removed else f"The list of {name} does not have this person."
+    call.emit({"list": name, "removed": removed}, Text(done))
     return Exit.OK
 
 
-def _file(settings: Settings, channel: str) -> Path:
-    """Return the text file of a channel's people.
+def _list(settings: Settings, name: str) -> tuple[Path, list[str]]:
+    """Return the text file of a channel or an audience, and the channels that it is for.
 
     Raises:
-        SettingsError: They do not come from a text file.
+        SettingsError: There is none of that name, or its people do not come from one text file.
     """
-    if (known := settings.channels.get(channel)) is None:
-        raise SettingsError(f"{channel!r} is not a channel. {did_you_mean(channel, settings.channels)}")
-    if known.recipients is None or known.recipients.file is None:
+    channels = settings.channels
+    if name in settings.audiences:
+        files = {settings.audiences[name].file}
+        users = [each for each, channel in channels.items() if name in channel.audiences]
+    elif name in channels:
+        own = channels[name].recipients
+        files, users = {own.file if own else None}, [name]
+        if own is None:
+            files = {settings.audiences[each].file for each in channels[name].audiences}
+    else:
+        known = {*channels, *settings.audiences}
+        raise SettingsError(f"{name!r} is neither a channel nor an audience. {did_you_mean(name, known)}")
+    [file, *others] = [*files] or [None]
+    if file is None or others:
         raise SettingsError(
-            f"The people of {channel!r} do not come from a text file. Nothing was changed. Change them where they come "
-            "from: in the settings, the table, or the program."
+            f"The people of {name!r} do not come from one text file. Nothing was changed. Name an audience that is "
+            "one, or change them where they come from: in the settings, the table, or the program."
         )
-    return settings.place.parent / known.recipients.file
+    return settings.place.parent / file, users
 
 
 @people.command("suppress", epilog=exit_codes("1 not allowed, or no such channel; 6 no journal"))
