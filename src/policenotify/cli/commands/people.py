@@ -200,6 +200,8 @@ def suppress(call: CliContext, address: str, reason: str, until: str | None, cha
             raise click.BadParameter(f"{error}.", param_hint="--until") from None
         try:
             newly = people.suppress(address, actor=actor, reason=reason, channel=channel, until=end)
+        except SettingsError:  # which is a ValueError, too
+            raise
         except ValueError as error:
             raise click.UsageError(f"--{error}.") from None
     done = "Nothing is sent to this person any more." if newly else "This person was suppressed already."
