@@ -43,7 +43,7 @@ class ReportKind(StrEnum):
     SOFT = "soft"
     """The mail was returned for a reason that may pass: a full mailbox, a server that was away for days."""
     REFUSED = "refused"
-    """The server refuses this content or this sender. It says nothing about the person."""
+    """The server refuses this content or this sender. It is about the sender, not about the person."""
     DELAYED = "delayed"
     """The server goes on trying."""
     DELIVERED = "delivered"

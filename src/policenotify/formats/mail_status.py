@@ -1,4 +1,4 @@
-"""Status codes and words of mail servers that tell a missing mailbox and a full one from other failures."""
+"""Status codes and words of mail servers by which a missing mailbox and a full one differ from other failures."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from policenotify.journal.deliveries import Deliveries
 from policenotify.journal.drafts.drafts import StoredDrafts
 from policenotify.journal.incidents import Incidents
 from policenotify.journal.keys import Entropy, Keys
-from policenotify.journal.people import People
+from policenotify.journal.people import StoredPeople
 from policenotify.journal.publications import Publications
 from policenotify.journal.recipients import seal_addresses_again
 from policenotify.journal.records import microseconds
@@ -60,7 +60,7 @@ class Journal(Transactions):
         self.deliveries: Deliveries = Deliveries(self)
         self.suppressions: Suppressions = Suppressions(self)
         self.reports: Reports = Reports(self)
-        self.people: People = People(self, engine)
+        self.people: StoredPeople = StoredPeople(self, engine)
         self.channels: Channels = Channels(self)
         self.workers: Workers = Workers(self)
         self.audit: AuditLog = AuditLog(self)

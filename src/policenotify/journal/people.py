@@ -25,7 +25,7 @@ _publication, _suppression, _report = schema.publication, schema.suppression, sc
 _UNDER_WAY = (Outcome.WAITING, Outcome.SENDING)
 
 
-class People:
+class StoredPeople:
     """What the journal holds about people, by their address."""
 
     def __init__(self, journal: Transactions, engine: Engine) -> None:

@@ -1,6 +1,6 @@
 """What comes back about a person after the network had accepted a post: bounces, receipts, complaints, and leaving.
 
-Each is named by a token of ours. One that is not ours changes nothing.
+Each is named by a token of this installation. Any other changes nothing.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Reports:
 
         A complaint is enough. An address that does not exist must be reported on two days, and an address that took
         nothing for now on three days of ten. Reports of a delivery that concern so many of its people that they must be
-        a fault of the server are remembered, and suppress nobody.
+        a fault of the server are remembered, and suppress no one.
 
         Args:
             token: The token.

@@ -44,7 +44,7 @@ class ReportResult(StrEnum):
     REPEATED = "repeated"
     """It was recorded before. Nothing was changed."""
     REMEMBERED = "remembered"
-    """It is recorded, and alone it suppresses nobody."""
+    """It is recorded, and alone it suppresses no one."""
     SUPPRESSED = "suppressed"
     """The person is not written to from now on."""
 

@@ -68,7 +68,7 @@ _BUTTON: Final = (
 )
 
 
-class People(Protocol):
+class PeopleService(Protocol):
     """What the routes need: `publisher.people` has it."""
 
     def knows(self, token: str) -> bool:
@@ -110,7 +110,7 @@ _LATER: Final = _page(
 )
 
 
-def routes(people: People) -> list[Route]:
+def routes(people: PeopleService) -> list[Route]:
     """Return the routes. Starlette must be installed."""
     from starlette.routing import Route  # noqa: PLC0415 - an extra
 
@@ -138,7 +138,7 @@ def _leaving(ask: Callable[[str], bool], page: str) -> Callable[[Request], Await
     return answer
 
 
-def _receipts(people: People) -> Callable[[Request], Awaitable[Response]]:
+def _receipts(people: PeopleService) -> Callable[[Request], Awaitable[Response]]:
     """Take calls of gateways, by GET or POST and in any form. Nothing of them is repeated."""
     from starlette.concurrency import run_in_threadpool  # noqa: PLC0415 - an extra
     from starlette.exceptions import HTTPException  # noqa: PLC0415 - an extra

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from policenotify.errors import MissingExtra
-from policenotify.web.people import People
+from policenotify.web.people import PeopleService
 from policenotify.web.people import routes as people_routes
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ _PUBLIC: Final = re.compile(r"((?:m|i|cap|media)/)?[A-Za-z0-9][A-Za-z0-9_-]*(\.[
 def app(
     folder: str | os.PathLike[str] | None = None,
     *,
-    people: People | None = None,
+    people: PeopleService | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Starlette:
     """Return an ASGI application that serves a feed's folder, the links by which people leave, or both.

@@ -26,8 +26,8 @@ def bounce(call: CliContext, recipients: tuple[str, ...]) -> int:
     """Read a mail that came back on standard input, and record what it reports about its recipient.
 
     For the pipe of a mail relay. RECIPIENTS are the envelope's: `bounce+TOKEN@police.example`. Without them the headers
-    Delivered-To, X-Original-To, Envelope-To and To are searched. A mail that reports nothing, or is not an answer to a
-    mail of ours, changes nothing.
+    Delivered-To, X-Original-To, Envelope-To and To are searched. A mail that reports nothing, or names no mail of this
+    installation, changes nothing.
 
     \b
     Examples:
