@@ -19,13 +19,20 @@ from pydantic import BaseModel, SecretStr, TypeAdapter
 from pydantic_core import to_jsonable_python
 
 from policenotify.checks import CHECKS
-from policenotify.findings import Finding, Level, approval_missing, images_left
+from policenotify.findings import (
+    Finding,
+    Level,
+    approval_missing,
+    audience_too_large,
+    audience_uncounted,
+    images_left,
+)
 from policenotify.render.locales import PROFILES, CategoryProfile
+from policenotify.settings.audiences import AudienceSettings, RecipientSettings
 from policenotify.settings.loader import profiles_of
 from policenotify.settings.model import (
     ApprovalSettings,
     ChannelSettings,
-    RecipientSettings,
     ReminderSettings,
     RouteSettings,
     Settings,
@@ -119,6 +126,27 @@ token = { file = "secrets/mastodon" }
 network = "email"
 recipients = { file = "secrets/press.txt" }       # or ["desk@police.example", "press@mairie.example"]
 url = { file = "secrets/smtp" }
+"""),
+    Table("`[audiences.NAME]`", AudienceSettings, variable="POLICENOTIFY_AUDIENCES__NAME__{}", about=
+        "Lists of subscribers, which channels name in `audiences`: see [Audiences](../howto/audiences.md).\n"
+        "Each is one of `addresses`, `file`, `csv`, `query`, `function` and `source`.", example="""
+[channels.presse]
+network = "email"
+audiences = ["press", "residents"]
+most_people = 5000
+url = { file = "secrets/smtp" }
+
+[audiences.press]                       # one address a line
+file = "secrets/press.txt"
+language = "fr"
+
+[audiences.residents]                   # each with a place, and more
+csv = "secrets/residents.csv"
+columns = { address = "Adresse électronique" }
+
+[audiences.register]                    # people of another application
+query = "SELECT id AS position, email AS address FROM subscriber WHERE active"
+url = { file = "secrets/register-url" }
 """),
     Table("`[[routes]]`", RouteSettings, about=
         "Every route that matches adds its channels. Without routes every message goes to every channel.\n"
@@ -232,6 +260,23 @@ EXAMPLES: Mapping[str, str] = {
     "on_cancellation": '`"both"`',
     "mentions": '`["Prefet34"]`',
     "recipients": '`["desk@police.example"]`, `{ file = "secrets/press.txt" }`',
+    "audiences": '`["press", "residents"]`',
+    "Settings.audiences": '`[audiences.press]`, then `file = "secrets/press.txt"`',
+    "price": "`0.045`",
+    "most_people": "`5000`",
+    "most_cost": "`500.0`",
+    "csv": '`"secrets/residents.csv"`',
+    "columns": '`{ address = "Adresse électronique" }`',
+    "query": '`"SELECT id AS position, email AS address FROM subscriber"`',
+    "url": '`{ file = "secrets/register-url" }`',
+    "changed": '`"SELECT max(changed_at) FROM subscriber"`',
+    "function": '`"our_desk.people:subscribers"`',
+    "AudienceSettings.source": '`"directory"`',
+    "AudienceSettings.options": '`server = "ldap.police.example"`',
+    "AudienceSettings.categories": '`["traffic_accident", "fire"]`',
+    "purpose": '`"recruitment"`',
+    "checked": "`false`",
+    "needs_consent": "`true`",
     "rate": '`"30 per 5 min, 15 at once"`',
     "options": '`handle = "police.example"`',
     "addresses": '`["desk@police.example"]`',
@@ -367,6 +412,22 @@ OTHERS: tuple[tuple[Finding, str, Mapping[str, str]], ...] = (
             "fails": "the end of an appeal whose picture went out by mail, too, or on a channel that is down",
         },
     ),
+    (
+        audience_too_large("sms", people=12_000, most_people=5_000),
+        "Refuse a message that would reach more people on a channel, or cost more, than it may",
+        {
+            "passes": "a message that concerns 4,000 people, on a channel with `most_people = 5000`",
+            "fails": "one that concerns 12,000, or whose SMS cost more than `most_cost`",
+        },
+    ),
+    (
+        audience_uncounted("sms", "audiences.residents: the file residents.csv cannot be read (No such file)."),
+        "State that the people of a channel with a limit cannot be counted",
+        {
+            "passes": "a channel with a limit whose lists can be read",
+            "fails": "a channel with a limit, and a list in a database that does not answer",
+        },
+    ),
     *_imports(),
 )
 
@@ -426,7 +487,7 @@ def _keys(table: Table) -> Iterator[str]:
         example = EXAMPLES.get(f"{table.model.__name__}.{key}") or EXAMPLES[key]
         variable = [f"`{table.variable.format(key.upper())}`"] if table.variable else []
         if key == "options":  # it has no name of its own in the file
-            variable = ["`POLICENOTIFY_CHANNELS__NAME__OPTION`"]
+            variable = [f"`{table.variable.format('OPTION')}`"]
         yield from _row(f"`{key}`", _type(shown, schema), default, *variable, meaning, example, head=False)
 
 
@@ -459,6 +520,8 @@ def _categories() -> Iterator[str]:
 def _check_example(example: str) -> None:
     """Read an example of the page as the program reads its settings."""
     given, base = tomllib.loads(example), tomllib.loads(BASE)
+    for audience in given.get("audiences", {}).values():
+        audience.update({"url": "elsewhere"} if "url" in audience else {})  # as its file has it
     settings = Settings.model_validate({**base, **given, "channels": {**base["channels"], **given.get("channels", {})}})
     profiles_of(settings.model_copy(update={"languages": {}}))  # their files are not here
 

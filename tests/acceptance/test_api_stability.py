@@ -35,6 +35,7 @@ MARKS: Final = ("<!-- written by tests/acceptance/test_api_stability.py -->\n", 
 
 MODULES: Final = {
     "policenotify": "applications",
+    "policenotify.audiences": "sources of subscribers",
     "policenotify.channel": "networks",
     "policenotify.errors": "networks, applications",
     "policenotify.transport": "networks",

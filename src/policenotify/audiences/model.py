@@ -54,7 +54,7 @@ class Subscriber:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrongRow:
-    """A row that names nobody, and why. The others are used.
+    """A row that names no person, and why. The others are used.
 
     Attributes:
         position: As for a subscriber.

@@ -41,7 +41,7 @@ class Selected:
     after: Cursor
 
 
-class Selection:
+class SubscriberFilter:
     """Whom a message in a language concerns: prepared once, and asked about each subscriber.
 
     A person is included if it cannot be known whether the message concerns this person, because a missing warning is
@@ -55,7 +55,7 @@ class Selection:
     """
 
     def __init__(self, message: Message, *, language: str, main: bool, needs_consent: bool = False) -> None:
-        """Prepare a selection.
+        """Prepare a filter.
 
         Args:
             message: The message as it may be public: resolved and blurred.
@@ -162,14 +162,14 @@ def _covers(consent: Consent | None, category: str) -> bool:
 def concerns(
     subscriber: Subscriber, message: Message, *, language: str, main: bool, needs_consent: bool = False
 ) -> bool:
-    """Return whether a message in a language concerns one subscriber; see `Selection`."""
-    return Selection(message, language=language, main=main, needs_consent=needs_consent).concerns(subscriber)
+    """Return whether a message in a language concerns one subscriber; see `SubscriberFilter`."""
+    return SubscriberFilter(message, language=language, main=main, needs_consent=needs_consent).concerns(subscriber)
 
 
 def select(
     audiences: Sequence[Audience], message: Message, *, language: str, main: bool, start: Cursor
 ) -> Iterator[Selected]:
-    """Stream the subscribers of some audiences whom a message concerns, from a cursor on; see `Selection`.
+    """Stream the subscribers of some audiences whom a message concerns, from a cursor on; see `SubscriberFilter`.
 
     A person whom several lists name appears several times. The journal takes each once.
 
@@ -179,8 +179,8 @@ def select(
     for number in range(start.audience, len(audiences)):
         audience = audiences[number]
         needs_consent = isinstance(audience, ChannelAudience) and message.category in audience.consent_for
-        selection = Selection(message, language=language, main=main, needs_consent=needs_consent)
+        chosen = SubscriberFilter(message, language=language, main=main, needs_consent=needs_consent)
         first = start.position if number == start.audience else 0
         for row in audience.rows(start=first):
-            if isinstance(row, WrongRow) or selection.concerns(row):
+            if isinstance(row, WrongRow) or chosen.concerns(row):
                 yield Selected(row=row, after=Cursor(number, row.position + 1))

@@ -140,5 +140,5 @@ class SqlQuery:
 
 
 def _literal(query: str) -> str:
-    r"""Return a query whose colons are no parameters of SQLAlchemy: `'10:30'`, `x::text`."""
+    r"""Return a query whose colons SQLAlchemy takes for text, not for parameters: `'10:30'`, `x::text`."""
     return query.replace(":", r"\:")

@@ -256,7 +256,7 @@ class Preparer:
         channel = self.discover_capabilities(channel)
         _, pictures = load_images(message, self.journal.publications.picture)
         deletes_images = self._deletes_images(message, history)
-        targets = choose_targets_on(message, history, channel, deletes_images=deletes_images)
+        targets = choose_targets_on(message, history, channel, others=self.channels, deletes_images=deletes_images)
         return self._render(targets, {channel.name: channel}, publication, history, pictures)
 
     def _deletes_images(self, message: Message, history: History) -> bool:

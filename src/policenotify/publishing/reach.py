@@ -29,7 +29,7 @@ class Reach:
             is suppressed, is counted. `None` if the audiences cannot be read.
         messages: The messages to each person: the segments of an SMS, and one for a mail.
         price: What a message costs, in euros, if the channel has a price.
-        problem: Why nobody was counted. Empty if people were.
+        problem: Why no people were counted. Empty if they were.
     """
 
     channel: str
@@ -41,10 +41,20 @@ class Reach:
 
     @property
     def cost(self) -> float | None:
-        """What all messages cost, in euros. `None` if the channel has no price, or nobody was counted."""
+        """What all messages cost, in euros. `None` if the channel has no price, or no people were counted."""
         if self.price is None or self.people is None:
             return None
         return round(self.people * self.messages * self.price, 2)
+
+    def __str__(self) -> str:
+        if self.people is None:
+            return f"Its people cannot be counted. {self.problem}"
+        messages = self.people * self.messages
+        if self.cost is not None:
+            return f"It goes to {self.people} people: {messages} messages to pay for, {self.cost:.2f} €."
+        if self.messages > 1:
+            return f"It goes to {self.people} people: {messages} messages to pay for."
+        return f"It goes to {self.people} people."
 
 
 def with_consent(channel: ChannelConfig, profiles: Mapping[str, CategoryProfile]) -> ChannelConfig:
@@ -94,6 +104,11 @@ def _on_channel(channel: ChannelConfig, message: Message, messages: Mapping[str,
             price=channel.price,
             problem=problem,
         )
+
+
+def sentences(reach: Iterable[Reach], channel: str, language: str) -> Iterator[str]:
+    """Yield how many people a message reaches on a channel in a language, in words."""
+    return (str(each) for each in reach if (each.channel, each.language) == (channel, language))
 
 
 def check_limits(

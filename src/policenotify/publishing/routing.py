@@ -115,7 +115,12 @@ def choose_targets(
 
 
 def choose_targets_on(
-    message: Message, history: History, channel: ChannelConfig, *, deletes_images: bool = False
+    message: Message,
+    history: History,
+    channel: ChannelConfig,
+    *,
+    others: Iterable[str] = (),
+    deletes_images: bool = False,
 ) -> tuple[Target, ...]:
     """Choose the targets on one channel that could not be used when the message was published.
 
@@ -123,9 +128,10 @@ def choose_targets_on(
         message: The resolved message.
         history: The publications of the incident before that message.
         channel: The channel as it is now.
+        others: The names of all channels. One of the same account may have other readers.
         deletes_images: As of `choose_targets`.
     """
-    parts = _reached(history, [channel]).get(channel.name) if message.stage not in _BEGINNINGS else None
+    parts = _reached(history, [channel], others).get(channel.name) if message.stage not in _BEGINNINGS else None
     if parts:
         return tuple(_following(message, history, channel, parts, deletes_images=deletes_images))
     # Its use may have been among the settings that could not be read.
@@ -227,12 +233,14 @@ def _concerns(place: Location | None, area: str, contains: Contains) -> bool:
     return inside or (kind == "dept" and code in place.also_departments)
 
 
-def _reached(history: History, channels: Sequence[ChannelConfig]) -> dict[str, list[PostedPart]]:
+def _reached(
+    history: History, channels: Sequence[ChannelConfig], others: Iterable[str] = ()
+) -> dict[str, list[PostedPart]]:
     """Return the first post in each language on each channel, in order.
 
     An account has the same readers whatever the name of its channel is now.
     """
-    known = {channel.name for channel in channels}
+    known = {*others, *(channel.name for channel in channels)}
     names = {channel.account: channel.name for channel in channels if not channel.problem}
     reached: dict[str, dict[str, PostedPart]] = {}
     for entry in history.entries:

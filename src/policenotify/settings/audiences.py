@@ -120,8 +120,10 @@ class AudienceSettings(SettingsTable):
     @model_validator(mode="after")
     def _is_one_kind(self) -> AudienceSettings:
         kinds = [kind for kind in _KINDS if getattr(self, kind) is not None]
-        if len(kinds) != 1:
-            raise ValueError(f"write one of {', '.join(_KINDS)}" + (f", not {' and '.join(kinds)}" if kinds else ""))
+        if not kinds:
+            raise ValueError(f"write one of {', '.join(_KINDS)}")
+        if len(kinds) > 1:
+            raise ValueError(f"write one of {', '.join(_KINDS)}, not {' and '.join(kinds)}")
         for field, kind in _NEEDS.items():
             if field in self.model_fields_set and kinds != [kind]:
                 raise ValueError(f"{field} is for {kind} only")
@@ -235,8 +237,8 @@ def source(name: str) -> type[Any]:
     try:
         kind = EntryPoint(name, target, ENTRY_POINT_GROUP).load()
     except Exception as error:  # another author's module may fail in any way
-        why = f"cannot be loaded ({type(error).__name__}). Update its package."
-        raise SettingsError(f"The audience {name!r} {why}") from error
+        kind = type(error).__name__
+        raise SettingsError(f"The audience {name!r} cannot be loaded ({kind}). Update its package.") from error
     if not isinstance(kind, type):
         raise SettingsError(f"The audience {name!r} is not a class. Update its package.")
     return kind

@@ -65,7 +65,7 @@ def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[ChannelC
             errors.append(
                 f"channels.{other} and channels.{channel.name}: are the same account of {channel.network!r}, so "
                 "everything would be posted twice. Join them (a channel may have several tags), or give one another "
-                f"{'account' if not channel.audiences else 'account or other audiences'}."
+                "account, or on a network that writes to people other audiences."
             )
     if errors:
         raise settings.error(errors)

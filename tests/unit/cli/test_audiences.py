@@ -70,7 +70,8 @@ def test_recruitment_goes_to_those_who_consented(run: Run, desk: Desk, settings:
 
 def test_a_preview_counts_people(run: Run, settings: Callable[..., Path]) -> None:
     settings()
-    assert "It goes to 3 people." in run("preview", *CLOSURE, "--incident", "i1").out
+    assert "It goes to 3 people." in run("preview", *CLOSURE, "--incident", "i1", "--html", "page.html").out
+    assert "<p>It goes to 3 people.</p>" in Path("page.html").read_text("utf-8")
     assert reach(run("preview", *CLOSURE, "--incident", "i1", "--json")) == {
         "channel": "presse", "language": "fr", "people": 3, "messages": 1, "price": None, "cost": None, "problem": "",
     }  # fmt: skip

@@ -391,6 +391,15 @@ def test_one_channel_alone_is_planned_as_it_is_among_all(stage: str, channel: Ch
     assert choose_targets_on(message, history, channel) == among != ()
 
 
+def test_a_channel_of_the_same_account_has_other_readers() -> None:
+    residents = replace(MAIL, name="residents", retired=True)
+    history = _history((_part(MAIL, Outcome.POSTED),))
+    [renamed] = choose_targets_on(_message(Stage.UPDATE), history, residents)
+    [other] = choose_targets_on(_message(Stage.UPDATE), history, residents, others=[MAIL.name])
+    assert renamed.skip == ""
+    assert other.skip == "'residents' is retired; nothing begins on it."
+
+
 @pytest.mark.parametrize(
     ("channel", "exercise", "skip"),
     [

@@ -25,11 +25,11 @@ from policenotify.cli.report.source import ReportEntry
 from policenotify.cli.results import PreviewAnswer, TypedTime
 from policenotify.cli.times import time_lines, typed_times
 from policenotify.model.cap import Severity
-from policenotify.model.history import RenderedPost, Target
+from policenotify.model.history import RenderedPost
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.publishing.publisher import Preview, Publisher
-from policenotify.publishing.reach import Reach
+from policenotify.publishing.reach import sentences
 from policenotify.publishing.results import PreviewedPost, PreviewedReach, PreviewedTarget, PreviewedWording
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def preview_lines(preview: Preview, publisher: Publisher, *, allowed: bool | Non
             yield output.paragraph(f"What is posted here is {output.UNVERIFIED}.")
         for part in rendered.omitted:
             yield output.paragraph(part, "left out: ")
-        yield from (_reached(each) for each in preview.reach if (each.channel, each.language) == _place(target))
+        yield from map(output.paragraph, sentences(preview.reach, target.channel, target.language))
     for target in preview.refusals:
         yield output.line(f"✘ {target.channel} · {target.language}")
         yield output.paragraph(target.refused)
@@ -176,20 +176,6 @@ def preview_lines(preview: Preview, publisher: Publisher, *, allowed: bool | Non
     yield from output.findings(preview.findings, preview.message)
     if not (preview.allowed if allowed is None else allowed):
         yield Text("It may not be published as it is.", style="bold")
-
-
-def _place(target: Target) -> tuple[str, str]:
-    return target.channel, target.language
-
-
-def _reached(reach: Reach) -> RenderableType:
-    if reach.people is None:
-        return output.paragraph(f"Its people cannot be counted. {reach.problem}")
-    if reach.cost is None and reach.messages == 1:
-        return output.paragraph(f"It goes to {reach.people} people.")
-    messages = reach.people * reach.messages
-    cost = "" if reach.cost is None else f", {reach.cost:.2f} €"
-    return output.paragraph(f"It goes to {reach.people} people: {messages} messages to pay for{cost}.")
 
 
 def _body(post: Post, *, titled: bool) -> Text:

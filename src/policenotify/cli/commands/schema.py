@@ -38,6 +38,7 @@ def _settings() -> dict[str, Any]:
     channel["properties"]["recipients"] = {
         "anyOf": [{"type": "array", "items": {"type": "string"}}, definitions.pop("RecipientSettings")]
     }
+    definitions["AudienceSettings"] = _audience(definitions["AudienceSettings"])
     # Seconds, where it is a number or a text of one; `PT20S` is ISO 8601.
     schema["properties"]["wait"] = {"default": 20, "title": "Wait", "type": ["number", "string"], "minimum": 0}
     schema["properties"]["journal"] = _or_elsewhere(schema["properties"]["journal"])
@@ -84,6 +85,14 @@ def _channel(
         "properties": {**channel["properties"], **own, "network": {"const": network, "type": "string"}},
         "required": ["network", *options.get("required", [])],
     }
+
+
+def _audience(table: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of an audience's table. A source has options of its own."""
+    table["properties"].pop("options")
+    table["properties"]["url"] = _or_elsewhere(table["properties"]["url"])
+    named = {"source": {"type": "string"}}
+    return {"anyOf": [table, {"type": "object", "properties": named, "required": ["source"]}]}
 
 
 def _or_elsewhere(option: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from policenotify.model.history import Outcome, RenderedPost
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Receipt, local_time
+from policenotify.publishing.reach import sentences
 
 Tone: TypeAlias = Literal["act", "caution", "clear", "info"]
 """The urgency of a message (ISO 22324): red, yellow, green, neutral."""
@@ -186,6 +187,12 @@ class Card:
     def stage(self) -> str:
         """Label of the stage."""
         return STAGES[self.post.stage if self.post else self.entry.message.stage]
+
+    @property
+    def reach(self) -> str:
+        """How many people a previewed post reaches, and what that costs. Empty if the network has no recipients."""
+        counted = self.entry.preview.reach if self.receipt is None and self.post else ()
+        return next(sentences(counted, self.device.channel.name, self.language), "")
 
     @property
     def is_published(self) -> bool:
