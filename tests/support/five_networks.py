@@ -79,7 +79,7 @@ class Five:
             "mastodon": lambda: mastodon_options(self.mastodon),
             "bluesky": lambda: bluesky_options(self.bluesky),
             "email": lambda: mail_options(self.mail, self.login),
-            "sms": lambda: sms_options(self.sms),
+            "sms": lambda: {**sms_options(self.sms), "parallel": 1},  # a fault meets the first person
         }
         return {"timeout": self.timeout, **made[network]()}
 
@@ -184,7 +184,7 @@ def open_five(folder: Path, login: tuple[str, str] | None = None) -> Iterator[Fi
             stack.enter_context(FakeMastodonServer(now=theirs.now)),
             stack.enter_context(FakeBlueskyServer("police34.example", now=theirs.now)),
             stack.enter_context(FakeMailServer(login)),
-            stack.enter_context(FakeSmsServer()),
+            stack.enter_context(FakeSmsServer(now=theirs.now)),
             theirs=theirs,
             login=login,
         )

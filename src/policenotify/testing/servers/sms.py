@@ -19,6 +19,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -79,6 +80,9 @@ class ReceivedSms:
 class FakeSmsServer(FakeServer):
     """SMS gateways with one account each.
 
+    Args:
+        now: The gateways' clock.
+
     Attributes:
         user: The user of Kannel, jasmin, sfr and the JSON call.
         password: Its password.
@@ -97,8 +101,8 @@ class FakeSmsServer(FakeServer):
     JSON = "/send"
     """The path of the JSON call."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        super().__init__(now=now)
         self.user: str = "desk"
         self.password: str = "s3cret"  # noqa: S105 - not a secret
         self.login: str = "desk@police.example"
