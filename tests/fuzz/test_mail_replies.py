@@ -9,6 +9,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
@@ -36,6 +37,7 @@ GENUINE: Final = {
     "DATA": b"354 go on\r\n", ".": b"250 2.0.0 accepted\r\n", "RSET": b"250 ok\r\n", "NOOP": b"250 ok\r\n",
     "QUIT": b"221 bye\r\n",
 }  # fmt: skip
+PIPELINING: Final = b"250-server.invalid\r\n250-PIPELINING\r\n250 AUTH PLAIN LOGIN\r\n"
 
 
 @dataclass
@@ -43,13 +45,15 @@ class Session:
     """A server for one example: genuine replies, but for a few. An empty one closes the connection."""
 
     replies: Mapping[Moment, bytes]
+    pipelining: bool = False
     counts: dict[str, int] = field(default_factory=dict)
     accepted: list[str] = field(default_factory=list)
     certain: dict[str, bytes] = field(default_factory=dict)
 
     def reply(self, command: str) -> bytes:
         number = self.counts[command] = self.counts.get(command, -1) + 1
-        return self.replies.get((command, number), GENUINE.get(command, b"500 what?\r\n"))
+        genuine = PIPELINING if self.pipelining and command == "EHLO" else GENUINE.get(command, b"500 what?\r\n")
+        return self.replies.get((command, number), genuine)
 
     def serve(self, connection: socket.socket) -> None:
         connection.settimeout(3)
@@ -70,13 +74,15 @@ class Session:
                     return
 
     def _content(self, connection: socket.socket, lines: Iterator[bytes], recipient: str) -> bool:
+        empty = True
         for line in lines:
             if line == b".\r\n":
                 reply = self.reply(".")
-                if not refuses(reply):
+                if not refuses(reply) and not empty:  # an empty one is to nobody (RFC 2920, section 3.1)
                     self.accepted.append(recipient)
                 connection.sendall(reply)
                 return bool(reply)
+            empty = False
         return False
 
 
@@ -115,11 +121,15 @@ moments = st.tuples(st.sampled_from(list(GENUINE)), st.integers(0, 1))
 
 
 @settings(max_examples=FEW, suppress_health_check=[HealthCheck.too_slow])
-@given(st.dictionaries(moments, lines(), min_size=1, max_size=2))
-@example({(".", 0): b""})
-@example({("RCPT", 0): b"550 5.1.1 unknown\r\n", ("RCPT", 1): b"421 bye\r\n"})
-def test_any_reply_is_judged(replies: dict[Moment, bytes]) -> None:
-    session = Session(replies)
+@given(replies=st.dictionaries(moments, lines(), min_size=1, max_size=2), pipelining=st.booleans())
+@example(replies={(".", 0): b""}, pipelining=True)
+@example(replies={("RCPT", 0): b"550 5.1.1 unknown\r\n", ("RCPT", 1): b"421 bye\r\n"}, pipelining=True)
+@example(
+    replies={("RCPT", 0): b"550 5.1.1 unknown\r\n", (".", 0): b"554 5.5.1 no valid recipients\r\n"}, pipelining=True
+)
+@example(replies={("MAIL", 1): b"421 4.3.2 bye\r\n", (".", 0): b"421 4.3.2 bye\r\n"}, pipelining=True)
+def test_any_reply_is_judged(replies: dict[Moment, bytes], pipelining: bool) -> None:  # noqa: FBT001 - both kinds of server
+    session = Session(replies, pipelining=pipelining)
     with listening(session.serve) as port:
         url = SecretStr(f"mailto://{USER}:{PASSWORD}@127.0.0.1:{port}/?from=alerte@police34.example&mode=insecure")
         outcomes: dict[str, str] = {}
@@ -151,8 +161,9 @@ def send(channel: Email, outcomes: dict[str, str]) -> None:
         outcomes[outcome.key] = outcome.outcome
 
 
-def test_unchanged_replies_serve_everyone() -> None:
-    session = Session({})
+@pytest.mark.parametrize("pipelining", [False, True])
+def test_unchanged_replies_serve_everyone(pipelining: bool) -> None:  # noqa: FBT001 - both kinds of server
+    session = Session({}, pipelining=pipelining)
     with listening(session.serve) as port:
         url = SecretStr(f"mailto://{USER}:{PASSWORD}@127.0.0.1:{port}/?from=alerte@police34.example&mode=insecure")
         outcomes: dict[str, str] = {}

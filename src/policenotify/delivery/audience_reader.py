@@ -133,6 +133,7 @@ class PageFiller:
         lease: How long a page is held from each transaction on.
         backoff: Returns the wait after a failure, from the wait after the failure before it.
         may_go_on: Returns whether another page may be read.
+        size: How many people a page has at least, unless they are the last.
     """
 
     journal: Journal
@@ -142,6 +143,7 @@ class PageFiller:
     lease: timedelta
     backoff: Callable[[timedelta], timedelta]
     may_go_on: Callable[[], bool]
+    size: int = PAGE
 
     def fill(self, claimed: ClaimedDelivery) -> ClaimedDelivery | None:
         """Store people in an empty page, until it is full or nobody is left. Return the delivery with the page.
@@ -151,13 +153,13 @@ class PageFiller:
         deliveries, waiting = self.journal.deliveries, 0
         while self.may_go_on():
             expansion = deliveries.expansion(claimed)
-            if waiting and (expansion.expanded or waiting >= PAGE):
+            if waiting and (expansion.expanded or waiting >= self.size):
                 return replace(claimed, filled=True)
             if expansion.expanded:
                 deliveries.close_page(claimed)
                 return None
             try:
-                waiting = self._store(claimed, expansion, PAGE - waiting)
+                waiting = self._store(claimed, expansion, self.size - waiting)
             except AudienceProblem as problem:
                 if waiting:  # who got an earlier message gets this one in any case
                     return replace(claimed, filled=True)

@@ -8,7 +8,7 @@ those who are being asked are in doubt when the process is killed: one, or one i
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -100,6 +100,7 @@ class BulkSend:
         rate: The channel's rate, which counts recipients.
         hold_doubt: Recipients in doubt are held.
         left: Recipients marked for this attempt that were not pulled yet.
+        more: Stores outcomes, and marks and returns the next recipients when none is left.
         begun: Keys of the recipients that were asked, in order.
         outcomes: The outcomes so far, by recipient key.
         cut: It has ended before all were asked.
@@ -112,6 +113,7 @@ class BulkSend:
     hold_doubt: bool
     may_go_on: Callable[[], bool]
     left: list[Recipient]
+    more: Callable[[tuple[RecipientOutcome, ...]], Sequence[Recipient]] = lambda _outcomes: ()
     begun: dict[str, None] = field(default_factory=dict)
     outcomes: dict[str, RecipientOutcome] = field(default_factory=dict)
     cut: bool = False
@@ -125,6 +127,8 @@ class BulkSend:
 
     def __next__(self) -> Recipient:
         self.cut = self.cut or (bool(self.left) and not self.may_go_on())
+        if self._looks_ahead and not self.left and not self.cut and self.may_go_on():
+            self._mark_more()
         if self.cut or not self.left:
             raise StopIteration
         recipient = self.left[0]
@@ -170,6 +174,17 @@ class BulkSend:
             if key not in self.outcomes:
                 self._add(missing(key=key))
         return failure
+
+    def _mark_more(self) -> None:
+        """Mark the next recipients. The channel keeps its connections, and the commands that it has sent ahead."""
+        at = self.lease.clock.monotonic()
+        try:
+            self.left.extend(self.more(tuple(self._unstored.values())))
+        except (JournalError, Blocked, RateReached):  # storing the outcomes at the end finds it again
+            return
+        if self.left:
+            self.lease.renewed_at = at
+            self._unstored.clear()
 
     def _begin(self, recipient: str) -> None:
         """Store that one recipient is asked now, and the outcomes known so far.

@@ -14,8 +14,10 @@ in the future are then rescheduled.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Final, NamedTuple
+from functools import cache
+from typing import Final, NamedTuple, cast
 
 from sqlalchemy import Column, ColumnElement, Connection, and_, bindparam, case, delete, or_, select, update
 
@@ -56,9 +58,10 @@ _PUBLISHED_LATER = and_(
     _table.c.not_before > bindparam("now"),
     _publication.c.created_at > bindparam("late"),
 )
-_KNOWN: Final = select(schema.meta.c.name, schema.meta.c.value).where(
-    or_(schema.meta.c.name == _STEPS, schema.meta.c.name.startswith(_MARK, autoescape=True))
-)
+OF_CLOCKS: Final = or_(schema.meta.c.name == _STEPS, schema.meta.c.name.startswith(_MARK, autoescape=True))
+"""The condition of the facts about clocks."""
+
+_KNOWN: Final = select(schema.meta.c.name, schema.meta.c.value).where(OF_CLOCKS)
 _OTHER_INTERVALS: Final[tuple[Column[int], ...]] = (
     _channel.c.paused_until,
     _channel.c.tat,
@@ -99,13 +102,18 @@ class Reading(NamedTuple):
 
 def read(clock: Clock) -> Reading | None:
     """Read the clock and the uptime at one moment. Return None if the boot is unknown."""
-    if not isinstance(clock, CountsFromBoot) or not (boot := clock.boot()):
+    if not _counts_from_boot(type(clock)) or not (boot := cast("CountsFromBoot", clock).boot()):
         return None
     for _ in range(_TRIES):
         before, time, after = clock.monotonic(), clock.now(), clock.monotonic()
         if after - before < _SIMULTANEOUS:
             return Reading(boot, microseconds(time), round(after * 1e6))
     return None
+
+
+@cache
+def _counts_from_boot(kind: type[Clock]) -> bool:
+    return issubclass(kind, CountsFromBoot)
 
 
 def stepped(connection: Connection, clock: Clock) -> bool:
@@ -153,6 +161,19 @@ def follow(connection: Connection, clock: Clock, *, single_host: bool, brief: bo
     _mark(connection, reading, state)
 
 
+def is_as_marked(facts: Mapping[str, str], clock: Clock) -> bool:
+    """Return True if `follow` would change nothing, by the facts about clocks among these."""
+    reading = read(clock)
+    if reading is None:
+        return True
+    known = {name: value for name, value in facts.items() if name.startswith(FACTS)}
+    state = _state_of(known)
+    step = state.step(reading)
+    if step is None or abs(step) >= span(SMALLEST_STEP):
+        return False
+    return reading.time - state.total - state.marks[reading.boot].time <= _RENEWED
+
+
 class _State(NamedTuple):
     """What the journal knows of its clocks.
 
@@ -171,7 +192,10 @@ class _State(NamedTuple):
 
 
 def _state(connection: Connection) -> _State:
-    facts = {row.name: row.value for row in connection.execute(_KNOWN)}
+    return _state_of({row.name: row.value for row in connection.execute(_KNOWN)})
+
+
+def _state_of(facts: dict[str, str]) -> _State:
     total = whole_number(facts.pop(_STEPS, "0"))
     marks = [_read_mark(name.removeprefix(_MARK), value) for name, value in facts.items()]
     return _State(total, {mark.boot: mark for mark in marks})

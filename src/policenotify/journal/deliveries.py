@@ -24,12 +24,14 @@ from sqlalchemy import (
 
 from policenotify.channel import PostRef, Recipient, RecipientOutcome, Request
 from policenotify.errors import Blocked
-from policenotify.journal import clock_change, expansion, meta, page_results, queue, results
+from policenotify.journal import clock_change, expansion, meta, page_results, queue, recovery, results
 from policenotify.journal.audit import posts_of, record_delivery
 from policenotify.journal.authentication import delivery_mac, is_authentic
 from policenotify.journal.channels import free_slots, take_slot
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.expansion import Expansion, PageOfPeople
+from policenotify.journal.next_recipient import NextRecipient
 from policenotify.journal.publications import delivery_columns, start_expansions
 from policenotify.journal.recipients import SealedPeople, seal_people, start_recipient, take_recipients
 from policenotify.journal.records import (
@@ -86,6 +88,7 @@ class Deliveries:
 
     def __init__(self, journal: Transactions) -> None:
         self._journal = journal
+        self._next = NextRecipient(journal)
 
     # --- what is due
 
@@ -98,7 +101,7 @@ class Deliveries:
         with self._journal.write(durable=False) as connection:
             now = microseconds(self._journal.now())
             clock_change.reschedule(connection, now)
-            return queue.recover(connection, now, lease)
+            return recovery.recover(connection, now, lease)
 
     def repeated_takeovers(self) -> tuple[Takeover, ...]:
         """Return the deliveries recovered twice within one lease in the last hour, newest first."""
@@ -107,7 +110,7 @@ class Deliveries:
             rows = connection.execute(
                 select(event.c.at, event.c.delivery, event.c.channel, event.c.publication)
                 .where(event.c.id > select(func.max(event.c.id) - _EVENTS).scalar_subquery())
-                .where(event.c.kind == queue.RECOVERED_AGAIN)
+                .where(event.c.kind == recovery.RECOVERED_AGAIN)
                 .where(event.c.at > microseconds(self._journal.now()) - span(RECENT))
                 .order_by(event.c.id.desc())
             ).all()
@@ -152,6 +155,7 @@ class Deliveries:
                 return None
             steps = clock_change.total(connection)
             now = microseconds(journal.now())
+            recovery.recover(connection, now, lease)
             claimed = queue.take_next(
                 connection, journal.keys, channel, owner, now=now, lease=lease, severe_only=severe_only, rate=rate
             )
@@ -214,7 +218,7 @@ class Deliveries:
 
     # --- the people of a delivery
 
-    def expansion(self, claimed: ClaimedDelivery) -> expansion.Expansion:
+    def expansion(self, claimed: ClaimedDelivery) -> Expansion:
         """Return how far the people of a delivery are stored."""
         with self._journal.read() as connection:
             return expansion.read_expansion(connection, claimed)
@@ -240,7 +244,7 @@ class Deliveries:
             return expansion.store_earlier(connection, claimed, siblings, at=at, lease=lease)
 
     def store_page(
-        self, claimed: ClaimedDelivery, page: expansion.PageOfPeople, siblings: Collection[str], *, lease: timedelta
+        self, claimed: ClaimedDelivery, page: PageOfPeople, siblings: Collection[str], *, lease: timedelta
     ) -> int:
         """Store people of the audiences in a page, and move the cursor behind them. Return how many of it wait."""
         with self._journal.write(durable=False) as connection:
@@ -311,7 +315,7 @@ class Deliveries:
     ) -> bool:
         """Record outcomes known so far, and that the next recipient is about to be sent to.
 
-        In a file this is not flushed to disk. [`recover`][policenotify.journal.queue.recover] allows for it.
+        In a file this is not flushed to disk. [`recover`][policenotify.journal.recovery.recover] allows for it.
 
         Returns:
             Whether to send. False while everything is stopped.
@@ -320,6 +324,8 @@ class Deliveries:
             RateReached: The channel's rate is used up. The outcomes are not recorded.
             Blocked: The channel reports too many recipients as not existing. The outcomes are not recorded.
         """
+        if rate is None and self._next.start(claimed, recipient, outcomes, hold_doubt=hold_doubt, lease=lease):
+            return True
         journal = self._journal
         with journal.write(durable=False) as connection:
             now = journal.now()

@@ -41,6 +41,10 @@ PAGE: Final = 1_000
 
 _EARLIER: Final = -1  # the cursor's audience while the people of earlier deliveries are read
 _SHOWN: Final = 10  # wrong rows of which the line is kept
+_SHOWN_IN_REASON: Final = 3
+CORRECT: Final = "Correct these rows. Who is added gets the next message."
+"""The remedy for rows that were left out."""
+
 _CLOSING = (Stage.END, Stage.CANCELLATION)
 _table, _recipient, _page, _person = schema.delivery, schema.recipient, schema.page, schema.person
 _expansion, _publication = schema.expansion, schema.publication
@@ -300,7 +304,9 @@ def close_page(connection: Connection, claimed: ClaimedDelivery, at: int) -> boo
     people = counts(connection, [claimed.id]).get(claimed.id, {})
     outcome = overall_outcome(people)
     settled: dict[str, object] = {"state": outcome, "settled_at": at}
-    if people.keys() <= {Outcome.SUPPRESSED}:
+    if left_out := left_out_rows(connection, claimed.id):
+        settled |= {"reason": left_out, "remedy": CORRECT}
+    elif people.keys() <= {Outcome.SUPPRESSED}:
         remedy = f"See who: policenotify people list --suppressed {claimed.channel}"
         settled |= {"reason": NOBODY, "remedy": remedy, "code": ""}
     connection.execute(of_delivery.values(**settled))
@@ -320,7 +326,12 @@ def delay(
     connection.execute(update(_table).where(_table.c.id == claimed.id).values(state=state, code="", **columns))
 
 
-def wrong_rows(connection: Connection, delivery: int) -> tuple[int, tuple[str, ...]]:
-    """Return how many rows of a delivery's audiences name nobody, and the first of them with the reason."""
+def left_out_rows(connection: Connection, delivery: int) -> str:
+    """Return how many rows of a delivery's audiences were left out and why, or an empty text."""
     row = connection.execute(_STATE, {"of_delivery": delivery}).first()
-    return (row.wrong, tuple(row.wrong_lines.split("\n")) if row.wrong_lines else ()) if row is not None else (0, ())
+    if row is None or not row.wrong:
+        return ""
+    lines = str(row.wrong_lines).split("\n")
+    shown = "; ".join(f"line {line}" for line in lines[:_SHOWN_IN_REASON])
+    more = "; …" if row.wrong > _SHOWN_IN_REASON else ""
+    return f"Rows of the list that were left out: {row.wrong} ({shown}{more})."

@@ -25,9 +25,12 @@ VERSION, KEYS, ID, _STOPPED = "schema_version", "keys", "id", "stopped"
 INITIAL = (VERSION, KEYS, ID, _STOPPED)
 """The facts of a journal in which nothing was ever published."""
 
-_STANDSTILL = select(_table.c.name, _table.c.value).where(
-    or_(*(_table.c.name == name for name in (MOVED, _STOPPED, ID, VERSION, KEYS)))  # `IN` is compiled for each call
+OF_STANDSTILL = or_(  # `IN` is compiled for each call
+    *(_table.c.name == name for name in (MOVED, _STOPPED, ID, VERSION, KEYS))
 )
+"""The condition of the facts by which nothing may be sent."""
+
+_STANDSTILL = select(_table.c.name, _table.c.value).where(OF_STANDSTILL)
 
 
 def version(connection: Connection) -> int | None:
@@ -133,6 +136,12 @@ def stopped_and_newest_event(connection: Connection, expected: str | None) -> tu
 @cache
 def _with_newest_event() -> Select[Any]:
     return _STANDSTILL.add_columns(select(func.max(schema.event.c.id)).scalar_subquery().label("event"))
+
+
+def goes_on(facts: Mapping[str, str], expected: str | None, keys: Keys) -> bool:
+    """Return True if these facts are of the journal that was opened, and nothing is stopped; see `stopped`."""
+    same = facts.get(ID) == expected and facts.get(VERSION) == str(schema.SCHEMA_VERSION)
+    return same and facts.get(KEYS) in keys.fingerprints and not facts.get(MOVED) and not facts.get(_STOPPED)
 
 
 def _standstill(connection: Connection, facts: Mapping[str, str], expected: str | None) -> PublishingStopped | None:

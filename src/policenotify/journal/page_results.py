@@ -14,6 +14,7 @@ from policenotify.journal import pages
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.authentication import ref_mac
 from policenotify.journal.database import schema
+from policenotify.journal.expansion import CORRECT, left_out_rows
 from policenotify.journal.keys import Keys
 from policenotify.journal.queue import lock_key_of, supersede_partial_sends
 from policenotify.journal.recipients import (
@@ -30,7 +31,7 @@ from policenotify.journal.suppressions import mass_fault, record_words
 from policenotify.model.history import Outcome
 
 _table, _recipient, _expansion = schema.delivery, schema.recipient, schema.expansion
-_RECORD = (
+RECORD = (
     update(_recipient)
     .where(OF_PERSON, _recipient.c.state == Outcome.SENDING)
     .values(
@@ -38,7 +39,11 @@ _RECORD = (
         | {"attempts": bindparam("of_attempt"), "gone": _recipient.c.gone + bindparam("more_gone")}
     )
 )
-_RECORD_DOUBT = _RECORD.values(in_doubt=bindparam("in_doubt"))
+"""Records the outcome of one person who was sent to; see `recorded`."""
+
+RECORD_DOUBT = RECORD.values(in_doubt=bindparam("in_doubt"))
+"""Records whether it is in doubt as well."""
+
 _UNSETTLED = update(_recipient).where(
     _recipient.c.delivery == bindparam("of_delivery"),
     _recipient.c.page == bindparam("of_page"),
@@ -63,6 +68,29 @@ _REMEDIES = (  # the worst outcome first
 _FOR_ALL = {Outcome.REFUSED, Outcome.HELD, Outcome.SUPERSEDED}
 
 
+def recorded(claimed: ClaimedDelivery, outcome: RecipientOutcome, *, hold_doubt: bool) -> dict[str, object]:
+    """Return the values by which `RECORD`, or with `in_doubt` `RECORD_DOUBT`, records the outcome of one person."""
+    state = {
+        "posted": Outcome.POSTED,
+        "refused": Outcome.REFUSED,
+        "unavailable": Outcome.WAITING,
+        "unconfirmed": Outcome.HELD if hold_doubt else Outcome.WAITING,
+    }[outcome.outcome]
+    values: dict[str, object] = {
+        "of_delivery": claimed.id,
+        "of_page": claimed.page,
+        "of_attempt": claimed.attempts,
+        "of_key": outcome.key,
+        "state": state.value,
+        "reason": storable(outcome.reason),
+        "code": storable(outcome.code),
+        "more_gone": int(state is Outcome.REFUSED and bool(outcome.gone)),
+    }
+    if outcome.outcome in {"refused", "unavailable"}:  # that does not settle an earlier attempt in doubt
+        return values
+    return {**values, "in_doubt": outcome.outcome == "unconfirmed"}
+
+
 def record_recipients(
     connection: Connection,
     keys: Keys,
@@ -82,26 +110,8 @@ def record_recipients(
     pages.change(connection, claimed, lease_until=microseconds(now) + span(lease))
     gone: list[str] = []
     for outcome in outcomes:
-        state = {
-            "posted": Outcome.POSTED,
-            "refused": Outcome.REFUSED,
-            "unavailable": Outcome.WAITING,
-            "unconfirmed": Outcome.HELD if hold_doubt else Outcome.WAITING,
-        }[outcome.outcome]
-        values = {
-            "of_delivery": claimed.id,
-            "of_page": claimed.page,
-            "of_attempt": claimed.attempts,
-            "of_key": outcome.key,
-            "state": state,
-            "reason": storable(outcome.reason),
-            "code": storable(outcome.code),
-            "more_gone": int(state is Outcome.REFUSED and bool(outcome.gone)),
-        }
-        if outcome.outcome in {"refused", "unavailable"}:  # that does not settle an earlier attempt in doubt
-            connection.execute(_RECORD, values)
-        else:
-            connection.execute(_RECORD_DOUBT, {**values, "in_doubt": outcome.outcome == "unconfirmed"})
+        values = recorded(claimed, outcome, hold_doubt=hold_doubt)
+        connection.execute(RECORD_DOUBT if "in_doubt" in values else RECORD, values)
         if outcome.gone:
             gone.append(outcome.key)
     store_suppression_keys(connection, keys, gone)
@@ -142,7 +152,7 @@ def record_page_result(
         result = _with_reason(connection, claimed, result, people)
     if left.is_over:
         outcome = overall_outcome(people) if people or waits else result.outcome
-        result = replace(result, outcome=outcome, not_before=None)
+        result = _with_left_out(connection, claimed, replace(result, outcome=outcome, not_before=None))
         record_words(connection, claimed, now)
     _record_delivery(connection, claimed, result, left, now)
     supersede_partial_sends(connection, ordering_key, at)
@@ -194,6 +204,13 @@ def _record_delivery(
     body: dict[str, object] = {"outcome": outcome, "code": result.code, "attempt": claimed.attempts}
     body["pages"] = pages.statement(connection, claimed.id, claimed.page or 0, claimed.attempts)
     record_delivery(connection, claimed, now, "settled", body | digests(claimed, result))
+
+
+def _with_left_out(connection: Connection, claimed: ClaimedDelivery, result: AttemptResult) -> AttemptResult:
+    """Add the rows of the audiences that name no person to the reason."""
+    if not (left_out := left_out_rows(connection, claimed.id)):
+        return result
+    return replace(result, reason=f"{result.reason} {left_out}".strip(), remedy=result.remedy or CORRECT)
 
 
 def _with_reason(

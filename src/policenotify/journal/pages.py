@@ -28,11 +28,14 @@ from sqlalchemy import (
     update,
 )
 
+from policenotify.channel import Request
 from policenotify.errors import LostLease
+from policenotify.journal.authentication import request_mac
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
+from policenotify.journal.keys import Keys
 from policenotify.journal.recipients import page_counts, served
-from policenotify.journal.records import ClaimedDelivery, span
+from policenotify.journal.records import ClaimedDelivery, moment, span
 from policenotify.model.history import Outcome
 
 SETTLED: Final = "settled"
@@ -129,28 +132,30 @@ def lock_owned(connection: Connection, claimed: ClaimedDelivery) -> None:
     Raises:
         LostLease: Another process took it over.
     """
-    if connection.execute(_LOCK_OWNED, _identity(claimed)).first() is None:
+    if connection.execute(_LOCK_OWNED, identity(claimed)).first() is None:
         raise lost(claimed)
 
 
 def confirm_lease(connection: Connection, claimed: ClaimedDelivery, now: int) -> None:
     """Check that the page is claimed by this process and its lease has not expired."""
-    if connection.execute(_CONFIRM, {**_identity(claimed), "now": now}).first() is None:
+    if connection.execute(_CONFIRM, {**identity(claimed), "now": now}).first() is None:
         raise lost(claimed)
 
 
 def change(connection: Connection, claimed: ClaimedDelivery, **columns: object) -> None:
     """Change columns of a page that this process has claimed."""
-    if not connection.execute(_change(tuple(columns)), _identity(claimed) | columns).rowcount:
+    if not connection.execute(change_of_owned(tuple(columns)), identity(claimed) | columns).rowcount:
         raise lost(claimed)
 
 
 @cache
-def _change(columns: tuple[str, ...]) -> Update:
+def change_of_owned(columns: tuple[str, ...]) -> Update:
+    """Return the statement that changes columns of a page, whose values are theirs and those of `identity`."""
     return update(_page).where(_IS_OWNED).values({name: bindparam(name) for name in columns})
 
 
-def _identity(claimed: ClaimedDelivery) -> dict[str, object]:
+def identity(claimed: ClaimedDelivery) -> dict[str, object]:
+    """Return the values that name a claimed page, its owner and its attempt."""
     return {
         "of_delivery": claimed.id,
         "of_page": claimed.page,
@@ -164,10 +169,39 @@ def lost(claimed: ClaimedDelivery) -> LostLease:
     return LostLease(f"Delivery {claimed.id} on {claimed.channel!r} was taken over by another runner.")
 
 
-def begin(connection: Connection, claimed: ClaimedDelivery, number: int, lease_until: int) -> ClaimedDelivery:
-    """Store that an attempt at a page begins. Nothing may be sent before this is committed."""
-    change(connection, claimed, attempt=number, lease_until=lease_until)
-    return replace(claimed, attempts=number)
+def begin(
+    connection: Connection,
+    keys: Keys,
+    claimed: ClaimedDelivery,
+    request: Request,
+    wording: str,
+    *,
+    now: int,
+    lease: timedelta,
+) -> ClaimedDelivery:
+    """Store that an attempt at a page begins. All pages are sent with the request that was stored first.
+
+    Nothing may be sent before this is committed.
+    """
+    row = connection.execute(select(_delivery).where(_delivery.c.id == claimed.id).with_for_update()).one()
+    if row.request is not None and row.request_version == claimed.request_version:
+        request, wording = Request.read(row.request), row.wording
+    number, stored, first = row.attempts + 1, request.model_dump_json(), row.first_tried_at or now
+    change(connection, claimed, attempt=number, lease_until=now + span(lease))
+    columns: dict[str, object] = {"request": stored, "wording": wording, "attempts": number}
+    mac = request_mac(keys, claimed.key, claimed.request_version, stored)
+    columns |= {"request_mac": mac, "last_tried_at": now, "first_tried_at": first}
+    connection.execute(update(_delivery).where(_delivery.c.id == claimed.id).values(**columns))
+    attempt = {"delivery": claimed.id, "number": number, "owner": claimed.owner, "started_at": now}
+    connection.execute(insert(schema.attempt), attempt)
+    return replace(
+        claimed,
+        attempts=number,
+        request=request,
+        wording=wording,
+        first_tried_at=moment(first),
+        last_tried_at=moment(now),
+    )
 
 
 def release(connection: Connection, claimed: ClaimedDelivery, *, not_before: int, backoff: int) -> None:

@@ -342,8 +342,7 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
         inherit_priority(connection, ordering_key, urgency)
     if rows:
         connection.execute(insert(_delivery), rows)
-    if new.with_recipients:
-        start_expansions(connection, new.id, new.with_recipients, begun)
+    start_expansions(connection, new.id, new.with_recipients, begun)
     for ordering_key in begun:
         supersede_partial_sends(connection, ordering_key, at)
     body: dict[str, object] = {"stage": message.stage, "category": message.category, "digest": new.digest, **new.rules}
@@ -464,6 +463,8 @@ def start_expansions(
         channels: Channels with recipients.
         follows: Ordering keys with earlier deliveries.
     """
+    if not channels:
+        return
     query = select(_delivery.c.id, _delivery.c.ordering_key).where(
         _delivery.c.publication == publication,
         _delivery.c.channel.in_(channels),

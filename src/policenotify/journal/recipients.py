@@ -72,7 +72,9 @@ _ID = select(_person.c.id).where(_person.c.key == bindparam("of_key")).scalar_su
 OF_PERSON = and_(_OF_PAGE, _recipient.c.person == _ID)
 """The condition that a row is the one of a person in a page. Its values are `of_delivery`, `of_page` and `of_key`."""
 
-_START = update(_recipient).where(OF_PERSON).values(attempts=bindparam("attempt"))
+START = update(_recipient).where(OF_PERSON).values(attempts=bindparam("attempt"))
+"""Marks that one person of a page is about to be sent to. Its values are those of `OF_PERSON`, and `attempt`."""
+
 _STATE = case(  # a recipient taken for an attempt but not yet sent to still waits
     (
         and_(_recipient.c.state == Outcome.SENDING, _recipient.c.attempts < _page.c.attempt),
@@ -327,7 +329,7 @@ def _refuse_changed(connection: Connection, delivery: int, page: int, changed: S
 
 def start_recipient(connection: Connection, delivery: int, page: int, attempt: int, key: str) -> None:
     """Mark that one recipient of an attempt is about to be sent to."""
-    connection.execute(_START, {"of_delivery": delivery, "of_page": page, "attempt": attempt, "of_key": key})
+    connection.execute(START, {"of_delivery": delivery, "of_page": page, "attempt": attempt, "of_key": key})
 
 
 def release_recipients(connection: Connection, delivery: int, page: int, attempt: int, *, all_in_doubt: bool) -> None:

@@ -120,12 +120,17 @@ def rebound(function: Callable[..., object], **names: object) -> Any:  # noqa: A
 
 
 class TimedReader(io.RawIOBase):
-    """What a socket's `makefile` reads, up to the deadline."""
+    """What a socket's `makefile` reads, up to the deadline.
+
+    Attributes:
+        received: How many bytes were read.
+    """
 
     def __init__(self, raw: io.RawIOBase, sock: Any) -> None:  # noqa: ANN401 - a socket, plain, of TLS, or of pyOpenSSL
         self._raw = raw
         self._sock = sock
         self._seconds = sock.gettimeout()
+        self.received = 0
 
     @classmethod
     def file(cls, sock: Any) -> io.BufferedReader:  # noqa: ANN401 - see above
@@ -139,7 +144,9 @@ class TimedReader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:  # noqa: ANN401 - the parent's
         """Read what is there. Raises `TimeoutError` past the deadline."""
         self._sock.settimeout(time_left(self._seconds))
-        return self._raw.readinto(buffer)
+        count = self._raw.readinto(buffer)
+        self.received += count or 0
+        return count
 
     def close(self) -> None:
         """Close the socket's file as well."""

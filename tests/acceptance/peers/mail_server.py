@@ -173,6 +173,8 @@ class Policy:
     """A policy service (SMTPD_POLICY_README), which sets postfix's answer to each recipient."""
 
     def __init__(self, port: int) -> None:
+        self.asked = 0
+        self.delay = 0.0  # seconds before each answer
         self._rules: list[_Rule] = []
         self._lock = threading.Lock()
         policy = self
@@ -185,6 +187,8 @@ class Policy:
                     if name:
                         asked[name] = value
                         continue
+                    policy.asked += 1
+                    time.sleep(policy.delay)
                     self.wfile.write(f"action={policy.answer(asked['recipient'])}\n\n".encode())
                     asked.clear()
 

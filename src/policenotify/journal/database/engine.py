@@ -6,14 +6,14 @@ import math
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
-from sqlalchemy import URL, Connection, Engine, Pool, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, Pool, PoolProxiedConnection, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
 from policenotify.errors import JournalError, JournalMissing, JournalTakenAway
@@ -357,6 +357,21 @@ def _begin(connection: Connection) -> None:
         connection.info[_LEVEL] = level
     # A writer locks at once: two that upgrade from reading to writing would fail instead of waiting.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def brief_transaction(borrowed: PoolProxiedConnection, step: Callable[[Any], bool]) -> bool:
+    """Run *step* on a cursor of an SQLite file, in a transaction that is not flushed. If it returns False, undo it."""
+    cursor = borrowed.cursor()
+    if borrowed.info.get(_LEVEL, "FULL") != "NORMAL":
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        borrowed.info[_LEVEL] = "NORMAL"
+    cursor.execute("BEGIN IMMEDIATE")
+    done = False
+    try:
+        done = step(cursor)
+    finally:
+        cursor.execute("COMMIT" if done else "ROLLBACK")
+    return done
 
 
 def explain(error: BaseException) -> str:

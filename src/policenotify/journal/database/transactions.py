@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from json import JSONDecodeError
@@ -27,6 +27,7 @@ from policenotify.journal.database.columns import DamagedValue
 from policenotify.journal.database.engine import (
     FileWatch,
     WriterQueue,
+    brief_transaction,
     explain,
     is_missing_table,
     is_read_only,
@@ -189,6 +190,36 @@ class Transactions:
             yield
         finally:
             _joined.reset(before)
+
+    def briefly(self, step: Callable[[Any], bool]) -> bool:
+        """Run a short transaction on the driver's cursor, in a file and outside of any other transaction.
+
+        It is not flushed to disk, as with `durable=False`, and does not follow the clock. An error of the database
+        undoes it, and counts as nothing done: the same work in `write` finds it again and explains it.
+
+        Args:
+            step: Its work. If it returns False, it is undone.
+
+        Returns:
+            Whether it was done.
+
+        Raises:
+            JournalTakenAway: It was committed to a file that other processes do not read.
+        """
+        if not self._is_file or self._taken_away or _joined.get() is not None or _open.get() is not None:
+            return False
+        try:
+            with no_fork(), self._writers.turn(), closing(self._engine.raw_connection()) as borrowed:
+                done = brief_transaction(borrowed, step)
+        except (SQLAlchemyError, sqlite3.Error):
+            return False
+        if done and self._watch is not None:
+            try:
+                self._check_commit(self._watch)
+            except JournalTakenAway as error:
+                self._notice(error)
+                raise
+        return done
 
     def stop_reason(self, connection: Connection, seen: int) -> PublishingStopped | None:
         """Return why nothing may be sent now. Called before each claim, and before anything is sent.

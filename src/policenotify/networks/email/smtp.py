@@ -71,11 +71,17 @@ class _Lines:
     def __init__(self, file: Any) -> None:  # noqa: ANN401 - a binary file
         self._file = file
         self._first = b""
+        self._read = 0
         self.left = 0
+
+    @property
+    def has_more(self) -> bool:
+        """More was received than was read."""
+        return bool(self._file.raw.received > self._read)
 
     def short_reply(self) -> tuple[int, bytes] | None:
         """Return the next reply if it is one line, as almost all are. `readline` returns any other."""
-        self.left, line = _MAX_LINES, self._file.readline(_LONGEST_SHORT)
+        self.left, line = _MAX_LINES, self._line(_LONGEST_SHORT)
         if line[3:4] == b" " and line.endswith(b"\r\n") and line[:3].isdigit():
             return int(line[:3]), line[4:].strip()
         self._first = line
@@ -85,11 +91,15 @@ class _Lines:
         """Return the next line of a reply."""
         if self._first:
             line, self._first = self._first, b""
-            return line if line.endswith(b"\n") else line + self._file.readline(limit - len(line))
+            return line if line.endswith(b"\n") else line + self._line(limit - len(line))
         self.left -= 1
         if self.left < 0:
             raise OSError("the reply has too many lines")
+        return self._line(limit)
+
+    def _line(self, limit: int) -> bytes:
         line: bytes = self._file.readline(limit)
+        self._read += len(line)
         return line
 
     def close(self) -> None:
@@ -190,7 +200,7 @@ class SmtpSession(AppriseSMTPController):
     def quiet(self) -> bool:
         """The server has sent nothing that was not read yet: no farewell, and no end of the connection."""
         sock = self._socket.sock
-        if sock is None:  # smtplib has closed it
+        if sock is None or self._socket.file.has_more:  # smtplib has closed it, or more came than was asked for
             return False
         try:
             sock.settimeout(0)  # each next call sets it again

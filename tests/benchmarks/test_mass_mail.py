@@ -1,0 +1,181 @@
+"""Mass mail beside bare clients and apprise, all against postfix's `smtp-sink`: `pytest -m benchmark -s`.
+
+All take turns in one run, so that a busy machine slows each of them. What counts are medians and their ratios. The
+processor time of the journal's and the channel's work is that of a mail less that of the bare client's.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import smtplib
+import socket
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+from pydantic import SecretStr
+
+from policenotify.delivery.attempt import DeliveryAttempt
+from policenotify.journal.clock import SystemClock
+from policenotify.networks.email.channel import Email
+from policenotify.networks.registry import configure_channel
+from tests.acceptance.peers.programs import free_ports, listens, wait_until
+from tests.support.fake_network import LEASE, Book
+
+pytestmark = pytest.mark.benchmark
+
+MAILS: Final = 250
+TURNS: Final = 7
+SENDER: Final = "alertes@police.example"
+BODY: Final = b"Subject: Accident\r\nFrom: alertes@police.example\r\n\r\n" + b"Evitez le secteur.\r\n" * 60
+
+Turn = Callable[[], None]
+
+
+@contextmanager
+def sink(*options: str) -> Iterator[int]:
+    """Postfix's server that throws mails away. Yield its port."""
+    program = shutil.which("smtp-sink", path="/usr/sbin:/usr/bin")
+    if program is None:
+        pytest.skip("smtp-sink is missing: apt-get install postfix")
+    [port] = free_ports(1)
+    command = [program, "-u", "nobody", *options, f"127.0.0.1:{port}", "200"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)  # noqa: S603 - Debian's, on the loopback
+    try:
+        wait_until(lambda: listens(port), "smtp-sink")
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def by_smtplib(port: int) -> Turn:
+    def turn() -> None:
+        with smtplib.SMTP("127.0.0.1", port) as session:
+            session.ehlo()
+            for number in range(MAILS):
+                session.sendmail(
+                    SENDER, [f"p{number}@readers.example"], b"To: <p%d@readers.example>\r\n" % number + BODY
+                )
+
+    return turn
+
+
+def by_a_bare_pipeline(port: int) -> Turn:
+    """Send commands ahead without a look at what they are answered."""
+
+    def envelope(number: int) -> bytes:
+        return f"MAIL FROM:<{SENDER}>\r\nRCPT TO:<p{number}@readers.example>\r\nDATA\r\n".encode()
+
+    def turn() -> None:
+        with socket.create_connection(("127.0.0.1", port)) as session, session.makefile("rb") as replies:
+            replies.readline()
+            session.sendall(b"EHLO bench\r\n")
+            while replies.readline()[3:4] == b"-":
+                pass
+            session.sendall(envelope(0))
+            for number in range(MAILS):
+                for _ in range(3):
+                    replies.readline()
+                content = b"To: <p%d@readers.example>\r\n" % number + BODY + b".\r\n"
+                session.sendall(content + (envelope(number + 1) if number + 1 < MAILS else b""))
+                assert replies.readline().startswith(b"250")
+
+    return turn
+
+
+def by_apprise(port: int) -> Turn:
+    from apprise import Apprise, AppriseAsset  # noqa: PLC0415 - loaded when it is measured
+
+    people = ",".join(f"p{number}@readers.example" for number in range(MAILS))
+
+    def turn() -> None:
+        sender = Apprise(asset=AppriseAsset(async_mode=False))
+        assert sender.add(f"mailto://127.0.0.1:{port}/?from={SENDER}&mode=insecure&to={people}")
+        assert sender.notify(title="Accident", body=BODY.decode())
+
+    return turn
+
+
+class Ours:
+    """A journal in a file, and the channel."""
+
+    def __init__(self, folder: Path, port: int, sessions: int) -> None:
+        folder.mkdir()
+        clock = SystemClock()
+        self.book = Book(folder, clock=clock)
+        url = f"mailto://127.0.0.1:{port}/?from={SENDER}&mode=insecure"
+        self.channel = Email(url=SecretStr(url), sessions=sessions, clock=clock)
+        self.channel.whoami()  # its libraries are loaded
+        config = configure_channel("sky", "email", {"url": url}, recipients=lambda: ["a@b.example"])
+        self.attempt = DeliveryAttempt(
+            journal=self.book.journal, channel=self.channel, config=config, clock=clock, lease=LEASE
+        )
+        self._lists = itertools.count()
+
+    def ready(self) -> Turn:
+        """Publish to a list, and return what sends it."""
+        list_number = next(self._lists)
+        people = [f"p{list_number}.{number}@readers.example" for number in range(MAILS)]
+        published = self.book.publish("sky", people=people, account=self.channel.account)
+        claimed = self.book.claim()
+        assert claimed is not None
+
+        def turn() -> None:
+            self.attempt.run(claimed)
+            assert self.book.receipt(published).recipients == {"posted": MAILS}
+
+        return turn
+
+    def close(self) -> None:
+        self.channel.close()
+        self.book.journal.close()
+
+
+def measured(ready: dict[str, Callable[[], Turn]]) -> dict[str, tuple[float, float]]:
+    """Return mails in a second and microseconds of processor time for each, as medians of interleaved turns."""
+    rates: dict[str, list[float]] = {name: [] for name in ready}
+    times: dict[str, list[float]] = {name: [] for name in ready}
+    for number in range(TURNS + 1):
+        for name, make in ready.items():
+            turn = make()
+            wall, cpu = time.perf_counter(), time.process_time()
+            turn()
+            wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+            if number:  # the first warms up
+                rates[name].append(MAILS / wall)
+                times[name].append(cpu / MAILS * 1e6)
+    return {name: (statistics.median(rates[name]), statistics.median(times[name])) for name in ready}
+
+
+def test_mass_mail_keeps_up_with_bare_clients(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        ahead, plain = stack.enter_context(sink()), stack.enter_context(sink("-p"))
+        ours = {
+            "ours": Ours(tmp_path / "one", ahead, 1),
+            "ours, two sessions": Ours(tmp_path / "two", ahead, 2),
+            "ours, no pipelining": Ours(tmp_path / "plain", plain, 1),
+        }
+        for each in ours.values():
+            stack.callback(each.close)
+        turns = {name: each.ready for name, each in ours.items()} | {
+            "smtplib": lambda: by_smtplib(plain),
+            "bare pipeline": lambda: by_a_bare_pipeline(ahead),
+            "apprise": lambda: by_apprise(ahead),
+        }
+        result = measured(turns)
+    print()
+    for name, (rate, cpu) in result.items():
+        print(f"{name:20} {rate:6.0f} mails/s, {cpu:4.0f} µs of processor time each")
+    rate, cpu = ({name: values[part] for name, values in result.items()} for part in (0, 1))
+    print(
+        f"beside smtplib: {rate['ours'] / rate['smtplib']:.2f}, without pipelining "
+        f"{rate['ours, no pipelining'] / rate['smtplib']:.2f}; beside apprise {rate['ours'] / rate['apprise']:.1f}; "
+        f"over the bare pipeline {cpu['ours'] - cpu['bare pipeline']:.0f} µs"
+    )
