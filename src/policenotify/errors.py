@@ -251,7 +251,7 @@ class NotAllowed(PolicenotifyError):
     Attributes:
         actor: Who asked for it, as claimed.
         action: `publish`, `draft`, `submit`, `approve`, `return`, `reject`, `withdraw`, `urgent`, `second_reading`,
-            `stop`, `resume`, `resolve`, `purge`, `erase`, `lift` or `move`.
+            `stop`, `resume`, `resolve`, `purge`, `erase`, `suppress`, `release`, `export` or `move`.
     """
 
     def __init__(self, actor: str, action: str, reason: str = "") -> None:

@@ -112,9 +112,11 @@ CREATE TABLE pn_seal (
 CREATE TABLE pn_suppression (
     channel VARCHAR(64) NOT NULL,
     "key" VARCHAR(64) NOT NULL,
-    reason TEXT NOT NULL,
+    source VARCHAR(16) NOT NULL,
+    evidence TEXT NOT NULL,
     at BIGINT NOT NULL,
     confirmed_at BIGINT,
+    expires_at BIGINT,
     PRIMARY KEY (channel, "key")
 );
 
@@ -291,6 +293,21 @@ CREATE TABLE pn_recipient (
  WITHOUT ROWID;
 
 CREATE UNIQUE INDEX pn_recipient_person ON pn_recipient (person, delivery);
+
+CREATE TABLE pn_report (
+    delivery INTEGER NOT NULL,
+    "key" VARCHAR(64) NOT NULL,
+    kind VARCHAR(12) NOT NULL,
+    channel VARCHAR(64) NOT NULL,
+    status VARCHAR(32) NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (delivery, "key", kind),
+    FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
+);
+
+CREATE INDEX ix_pn_report_at ON pn_report (at);
+
+CREATE INDEX pn_report_key ON pn_report ("key", channel);
 
 CREATE TABLE pn_review (
     draft VARCHAR(26) NOT NULL,

@@ -60,7 +60,10 @@ ACTIONS: dict[str, Callable[[Any, str], object]] = {
     "resume": lambda publisher, actor: publisher.journal.resume(actor),
     "resolve": lambda publisher, actor: publisher.journal.deliveries.resolve(1, actor, posted=True),
     "rotate": lambda publisher, actor: publisher.journal.rotate_keys(publisher.journal.keys, actor),
-    "lift": lambda publisher, actor: publisher.journal.suppressions.lift("presse", None, actor),
+    "suppress": lambda publisher, actor: publisher.people.suppress(
+        "ana@journal.example", actor=actor, reason="Asked by telephone."
+    ),
+    "release": lambda publisher, actor: publisher.people.release(None, actor=actor, channel="presse"),
 }
 
 
@@ -78,7 +81,7 @@ def test_a_rule_of_the_installation_refuses_an_action(desk: Desk, action: str, r
     assert publisher.journal.stopped() is None
 
 
-@pytest.mark.parametrize("action", ["publish", "stop", "resume", "lift"])
+@pytest.mark.parametrize("action", ["publish", "stop", "resume", "release"])
 def test_a_rule_of_the_installation_allows_an_action(desk: Desk, action: str) -> None:
     publisher = desk.publisher(may=only_claire)
     ACTIONS[action](publisher, "claire")

@@ -133,10 +133,10 @@ def test_a_recipient_is_suppressed_by_a_second_report_on_another_day(desk: MailD
     assert len(desk.events("suppressed")) == 1
     desk.server.recover()
     assert desk.publish("elsewhere", "duty").on("duty").recipients == {Outcome.POSTED: 2}
-    assert desk.journal.suppressions.lift("press", "Gone@a.example", "brigadier") == 1
-    [lifted] = desk.events("lifted")
-    assert lifted["recipients"] == desk.events("suppressed")[0]["recipients"]
-    assert desk.publish("lifted").on("press").recipients == {Outcome.POSTED: 2}
+    assert desk.publisher.people.release("Gone@a.example", actor="brigadier", channel="press") == 1
+    [released] = desk.events("released")
+    assert released["recipients"] == desk.events("suppressed")[0]["recipients"]
+    assert desk.publish("released").on("press").recipients == {Outcome.POSTED: 2}
 
 
 def test_a_mail_taken_between_two_reports_clears_the_first(desk: MailDesk) -> None:
@@ -161,7 +161,7 @@ def test_a_list_of_which_nobody_was_served_needs_a_person(desk: MailDesk, caplog
         third = desk.publish("3")
     assert third.on("press").recipients == {Outcome.SUPPRESSED: 1}
     assert not third.ok
-    assert "policenotify recipients suppressed press" in third.on("press").remedy
+    assert "policenotify people list --suppressed press" in third.on("press").remedy
     assert "gone@" not in caplog.text
 
 

@@ -329,10 +329,10 @@ def _other_problem(connection: Connection, statements: Statements) -> str:
     if (stop.by if stop else "") != statements.stopped_by:
         return "publishing was stopped or resumed without a command"
     listed = schema.suppression
-    known = select(listed.c.channel, listed.c.key).where(listed.c.confirmed_at.is_not(None))
-    suppressed = {(row.channel, row.key) for row in connection.execute(known)}
-    if suppressed != statements.suppressed:
-        return f"{len(suppressed ^ statements.suppressed)} suppressions were added or removed"
+    known = select(listed).where(listed.c.confirmed_at.is_not(None))
+    stored = {(row.channel, row.key): (row.source, row.expires_at) for row in connection.execute(known)}
+    if wrong := len(stored.items() ^ statements.suppressed.items()):
+        return f"{wrong} suppressions were added, removed or changed"
     return ""
 
 

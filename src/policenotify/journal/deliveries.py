@@ -298,8 +298,10 @@ class Deliveries:
             if rate is not None:
                 limit = free_slots(connection, claimed.channel, rate, microseconds(journal.now()), limit)
             queue.lock_claimed(connection, claimed)
-            page, attempt = claimed.page or 0, claimed.attempts
-            return take_recipients(connection, journal.keys, claimed.id, page, attempt, limit, hold_doubt=hold_doubt)
+            page, attempt, now = claimed.page or 0, claimed.attempts, microseconds(journal.now())
+            return take_recipients(
+                connection, journal.keys, claimed.id, page, attempt, limit, hold_doubt=hold_doubt, now=now
+            )
 
     def start_recipient(
         self,

@@ -276,7 +276,7 @@ def _add(
         taken.update(connection.execute(_TAKEN, {**values, "people": batch}).scalars())
     added = [number for number in numbers if number not in taken]
     if added:
-        store_recipients(connection, claimed.id, claimed.page or 0, added)
+        store_recipients(connection, claimed.id, claimed.page or 0, added, at)
     filled = {"filled": True} if added else {}
     pages.change(connection, claimed, **filled, lease_until=at + span(lease))
     return _waiting(connection, claimed)
@@ -307,7 +307,7 @@ def close_page(connection: Connection, claimed: ClaimedDelivery, at: int) -> boo
     if left_out := left_out_rows(connection, claimed.id):
         settled |= {"reason": left_out, "remedy": CORRECT}
     elif people.keys() <= {Outcome.SUPPRESSED}:
-        remedy = f"See who: policenotify recipients suppressed {claimed.channel}"
+        remedy = f"See who: policenotify people list --suppressed {claimed.channel}"
         settled |= {"reason": NOBODY, "remedy": remedy, "code": ""}
     connection.execute(of_delivery.values(**settled))
     record_delivery(connection, claimed, moment(at), "settled", {"outcome": outcome})

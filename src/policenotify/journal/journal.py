@@ -22,9 +22,11 @@ from policenotify.journal.deliveries import Deliveries
 from policenotify.journal.drafts.drafts import StoredDrafts
 from policenotify.journal.incidents import Incidents
 from policenotify.journal.keys import Entropy, Keys
+from policenotify.journal.people import StoredPeople
 from policenotify.journal.publications import Publications
 from policenotify.journal.recipients import seal_addresses_again
 from policenotify.journal.records import microseconds
+from policenotify.journal.reports import Reports
 from policenotify.journal.retention import Retention
 from policenotify.journal.suppressions import Suppressions
 from policenotify.journal.tombstones import Selection
@@ -41,7 +43,9 @@ class Journal(Transactions):
         drafts: What others read before it is published, and what they decided.
         incidents: Incidents, their histories and deadlines.
         deliveries: The queue of deliveries, their attempts and results.
-        suppressions: Recipients who are not written to.
+        suppressions: People who are not written to.
+        reports: What comes back about people after a network has accepted a post.
+        people: What the journal holds about one person.
         channels: Blocks, pauses, rate limits and stored state of channels.
         workers: Heartbeats of the processes that deliver, and pending drains.
         audit: The append-only, sealed log of events.
@@ -55,6 +59,8 @@ class Journal(Transactions):
         self.incidents: Incidents = Incidents(self)
         self.deliveries: Deliveries = Deliveries(self)
         self.suppressions: Suppressions = Suppressions(self)
+        self.reports: Reports = Reports(self)
+        self.people: StoredPeople = StoredPeople(self, engine)
         self.channels: Channels = Channels(self)
         self.workers: Workers = Workers(self)
         self.audit: AuditLog = AuditLog(self)

@@ -233,5 +233,6 @@ def _with_reason(
             reason, code, count = row
             return replace(result, reason=f"{count} of {total}: {reason}", code=code, remedy=remedy)
     if recipients.keys() <= {Outcome.SUPPRESSED}:
-        return replace(result, reason=NOBODY, remedy=f"See who: policenotify recipients suppressed {claimed.channel}")
+        remedy = f"See who: policenotify people list --suppressed {claimed.channel}"
+        return replace(result, reason=NOBODY, remedy=remedy)
     return result

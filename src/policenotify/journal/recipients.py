@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress as suppress_error
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import (
@@ -29,11 +30,11 @@ from policenotify.channel import Recipient
 from policenotify.journal.database import schema
 from policenotify.journal.keys import InvalidSeal, Keys
 from policenotify.journal.records import outcome_of, span
+from policenotify.journal.tokens import PERSON_DIGITS, make_token
 from policenotify.journal.verify import digest_of
 from policenotify.model.history import Outcome
 
 _PURPOSE = "recipient"
-_KEY_LENGTH = 32  # 128 bits: no two of a billion people share one
 CHANGED_ADDRESS = "The stored address was changed or is damaged, so nothing was sent to it."
 NOBODY = "Nobody on this channel's list may be written to."
 """The reason of a delivery that has no recipient, or of which every recipient is suppressed."""
@@ -48,10 +49,8 @@ _SUPPRESS = (
         _OF_PAGE,
         exists().where(
             _delivery.c.id == _recipient.c.delivery,
-            _suppression.c.channel == _delivery.c.channel,
             _person.c.id == _recipient.c.person,
-            _suppression.c.key == _person.c.suppression,
-            _suppression.c.confirmed_at.is_not(None),
+            schema.applies(_delivery.c.channel, _person.c.suppression),
         ),
     )
     .values(state=Outcome.SUPPRESSED)
@@ -107,12 +106,15 @@ _BATCH = 500  # keys in one statement; SQLite allows 999 variables in its older 
 def recipient_key(keys: Keys, address: str) -> str:
     """Return the opaque, stable key of the recipient behind an address.
 
-    Mail addresses are compared without case, phone numbers by their digits, with `00` equal to `+`.
+    Mail addresses are compared without case, phone numbers by their digits, with `00` equal to `+`. The first digit of
+    a phone number's key is 8 to f.
     """
     plain = address.strip().casefold()
-    if "@" not in plain:
+    number = "@" not in plain
+    if number:
         plain = re.sub(r"\A00", "+", re.sub(r"[\s().\-/]", "", plain))
-    return keys.tag(_PURPOSE, plain)[:_KEY_LENGTH]
+    key = keys.tag(_PURPOSE, plain)[:PERSON_DIGITS]
+    return f"{int(key[0], 16) % 8 + 8 * number:x}{key[1:]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +175,7 @@ def store_people(connection: Connection, people: SealedPeople, at: int) -> dict[
     return numbers
 
 
-def store_recipients(connection: Connection, delivery: int, page: int, people: Collection[int]) -> None:
+def store_recipients(connection: Connection, delivery: int, page: int, people: Collection[int], at: int) -> None:
     """Store people as recipients of a page, in the order of their numbers.
 
     Those who are known to be suppressed on the channel are stored as suppressed.
@@ -182,7 +184,7 @@ def store_recipients(connection: Connection, delivery: int, page: int, people: C
         {"delivery": delivery, "page": page, "person": person, "state": Outcome.WAITING} for person in sorted(people)
     ]
     connection.execute(insert(_recipient), rows)
-    connection.execute(_SUPPRESS, {"of_delivery": delivery, "of_page": page})
+    connection.execute(_SUPPRESS, {"of_delivery": delivery, "of_page": page, "now": at})
 
 
 def seal_addresses_again(connection: Connection, keys: Keys) -> int:
@@ -208,13 +210,11 @@ _TAKEN = (_person.c.key, _person.c.key_version, _person.c.sealed, _person.c.supp
 
 
 def _waiting() -> Select[Any]:
-    suppressed = _suppression.c.confirmed_at.is_not(None).label("suppressed")
-    same = and_(_suppression.c.channel == _delivery.c.channel, _suppression.c.key == _person.c.suppression)
+    suppressed = schema.applies(_delivery.c.channel, _person.c.suppression).label("suppressed")
     return (
         select(_recipient.c.person, _recipient.c.in_doubt, *_TAKEN, suppressed)
         .join(_person, _person.c.id == _recipient.c.person)
         .join(_delivery, _delivery.c.id == _recipient.c.delivery)
-        .outerjoin(_suppression, same)
         .where(_OF_PAGE, _recipient.c.state == Outcome.WAITING, _recipient.c.attempts < bindparam("attempt"))
         .order_by(_recipient.c.person)
         .limit(bindparam("count"))
@@ -225,7 +225,15 @@ _WAITING = _waiting()
 
 
 def take_recipients(
-    connection: Connection, keys: Keys, delivery: int, page: int, attempt: int, limit: int, *, hold_doubt: bool
+    connection: Connection,
+    keys: Keys,
+    delivery: int,
+    page: int,
+    attempt: int,
+    limit: int,
+    *,
+    hold_doubt: bool,
+    now: int,
 ) -> tuple[Recipient, ...]:
     """Mark the next recipients of a page for an attempt and decrypt their addresses, none twice in one attempt.
 
@@ -233,20 +241,21 @@ def take_recipients(
     are passed over, and with *hold_doubt* those in doubt are held. An address that was erased, or does not open in its
     row, is refused and forgotten, so that the next publication stores it again.
     """
-    values = {"of_delivery": delivery, "of_page": page, "attempt": attempt, "count": limit}
+    values = {"of_delivery": delivery, "of_page": page, "attempt": attempt, "count": limit, "now": now}
     recipients: list[Recipient] = []
     while not recipients and (rows := connection.execute(_WAITING, values).all()):
         by_state: dict[Outcome, list[int]] = {}
         changed: list[int] = []
         unknown = [row.key for row in rows if row.suppression is None]
-        found = _suppressed_among(connection, keys, rows[0].channel, unknown)
+        found = _suppressed_among(connection, keys, rows[0].channel, unknown, now)
         for row in rows:
             held, suppressed = row.in_doubt and hold_doubt, row.suppressed or row.key in found
             state = Outcome.SUPPRESSED if suppressed else Outcome.HELD if held else Outcome.SENDING
             if state is Outcome.SENDING:
                 try:
                     address = keys.unseal(_bound(row.key), row.key_version, row.sealed or b"")
-                    recipients.append(Recipient(key=row.key, address=address))
+                    sign = partial(make_token, keys, delivery=delivery, recipient=row.key)
+                    recipients.append(Recipient(key=row.key, address=address, sign=sign))
                 except InvalidSeal:
                     changed.append(row.person)
                     continue
@@ -285,20 +294,31 @@ def store_suppression_keys(connection: Connection, keys: Keys, recipients: Itera
     return tags
 
 
-def _suppressed_among(connection: Connection, keys: Keys, channel: str, recipients: Sequence[str]) -> set[str]:
+def _suppressed_among(
+    connection: Connection, keys: Keys, channel: str, recipients: Sequence[str], now: int
+) -> set[str]:
     """Return who of some recipients, whose key of suppression is not stored yet, is suppressed on a channel."""
     if not recipients or connection.execute(select(func.max(_suppression.c.key))).scalar() is None:
         return set()
     tags = store_suppression_keys(connection, keys, recipients)
-    confirmed = and_(_suppression.c.channel == channel, _suppression.c.confirmed_at.is_not(None))
-    query = select(_suppression.c.key).where(confirmed, _suppression.c.key.in_(tags.values()))
-    found = set(connection.execute(query).scalars())
+    listed = _suppression.c.key.in_(tags.values())
+    query = select(_suppression.c.key).where(listed, schema.applies(literal(channel), _suppression.c.key))
+    found = set(connection.execute(query, {"now": now}).scalars())
     return {key for key, tag in tags.items() if tag in found}
 
 
 def suppression_key(keys: Keys, recipient: str) -> str:
-    """Return the key under which a recipient is suppressed, from which no telephone number can be found in minutes."""
-    return keys.slow_tag("suppression", recipient)
+    """Return the key under which a recipient is suppressed.
+
+    That of a phone number takes milliseconds, so that no number can be found from it in minutes, although all numbers
+    can be tried. Mail addresses cannot be listed like that, and a list of 100,000 must not take a quarter of an hour.
+
+    Args:
+        keys: The installation's keys.
+        recipient: The recipient's key.
+    """
+    is_number = int(recipient[0], 16) >= 8  # noqa: PLR2004 - see `recipient_key`
+    return keys.slow_tag("suppression", recipient) if is_number else keys.tag("suppression", recipient)
 
 
 def _refuse_changed(connection: Connection, delivery: int, page: int, changed: Sequence[int]) -> None:

@@ -150,7 +150,7 @@ class Retention:
             )
             erased = list(connection.execute(old.with_for_update(skip_locked=True)).scalars())
             for start in range(0, len(erased), _KEYS):
-                _forget(connection, erased[start : start + _KEYS])
+                forget(connection, erased[start : start + _KEYS])
         return len(erased)
 
     def purge(self, before: datetime, actor: str, *, category: str | None = None, dry_run: bool = False) -> Purged:
@@ -397,7 +397,7 @@ def _purge_some_recipients(journal: Transactions, delivery: int, *, addresses: b
         return len(people)
 
 
-def _forget(connection: Connection, people: Sequence[int]) -> None:
+def forget(connection: Connection, people: Sequence[int]) -> None:
     """Erase the addresses of some people, and who they were. Those whom nothing names any more are removed."""
     of_them = _person.c.id.in_(people)
     connection.execute(delete(_person).where(of_them, ~exists().where(_recipient.c.person == _person.c.id)))

@@ -1,23 +1,23 @@
-"""Recipients that a network reports as not existing: when it is believed, and how a person takes it back."""
+"""People who are not written to: those who left, and those whom a network reports as not existing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from math import ceil, sqrt
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, literal, select, true, update
 
 from policenotify.errors import Blocked
-from policenotify.journal.audit import record, record_delivery
+from policenotify.journal.audit import RUNNER, record, record_delivery
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.keys import Keys
 from policenotify.journal.recipients import addresses_of, recipient_key, suppression_key
 from policenotify.journal.records import MASS_REFUSAL, ClaimedDelivery, microseconds, moment, span
 from policenotify.model.history import Outcome
+from policenotify.model.person import Source, Suppression
 
 _recipient, _person, _suppression = schema.recipient, schema.person, schema.suppression
 _MANY: Final = 10  # fewer reports of one delivery may be an old list
@@ -25,75 +25,169 @@ _SHARE: Final = 10  # one in ten: where Amazon SES suspends a sender
 _SURE: Final = 3.0  # standard deviations by which a share differs from that by more than chance
 _DOMAINS: Final = 3  # of which nobody was served; as many as after which a refusal counts for all
 _ANOTHER_DAY: Final = timedelta(days=1)
-_REASON: Final = "The network reported on two days that this recipient does not exist."
+_EVIDENCE: Final = "The network reported on two days that this recipient does not exist."
 _SHOWN: Final = 12  # characters of a key that tell recipients apart
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suppression:
-    """A recipient who is not written to on one channel.
-
-    Attributes:
-        key: The person's opaque key, from which no telephone number can be found in minutes.
-        at: When the network first reported the person as not existing.
-        confirmed_at: When it did so again on another day.
-    """
-
-    channel: str
-    key: str
-    reason: str
-    at: datetime
-    confirmed_at: datetime
-
-
 class Suppressions:
-    """The recipients who are not written to, by channel."""
+    """The people who are not written to, by channel."""
 
     def __init__(self, journal: Transactions) -> None:
         self._journal = journal
 
     def list(self, channel: str | None = None) -> tuple[Suppression, ...]:
-        """Return the suppressed recipients of one channel, or of all."""
+        """Return who is suppressed now: on one channel, also by what holds for all, or on any."""
         query = select(_suppression).where(_suppression.c.confirmed_at.is_not(None))
         if channel is not None:
-            query = query.where(_suppression.c.channel == channel)
+            query = query.where(_suppression.c.channel.in_([channel, schema.EVERYWHERE]))
+        now = microseconds(self._journal.now())
         with self._journal.read() as connection:
             rows = connection.execute(query.order_by(_suppression.c.channel, _suppression.c.key)).all()
-        return tuple(
-            Suppression(
-                channel=row.channel,
-                key=row.key,
-                reason=row.reason,
-                at=moment(row.at),
-                confirmed_at=moment(row.confirmed_at),
-            )
-            for row in rows
-        )
+        return tuple(suppression_of(row) for row in rows if row.expires_at is None or row.expires_at > now)
 
-    def lift(self, channel: str, recipient: str | None, actor: str) -> int:
-        """Write again to a suppressed recipient of a channel, or to all of them.
+    def add(
+        self, address: str, channel: str | None, actor: str, *, evidence: str, until: datetime | None = None
+    ) -> bool:
+        """Stop writing to a person, at once, by a decision of the service.
 
         Args:
-            channel: The channel's name.
-            recipient: An address, a number, or the beginning of a key. `None` stands for all.
+            address: The address or number, as the channel spells it.
+            channel: The channel's name. `None` stands for all.
+            actor: Who decided it.
+            evidence: Why, without the address.
+            until: When it ends by itself.
+
+        Returns:
+            False if the person was suppressed so, or for a weightier reason, already.
+        """
+        self._journal.authorize(actor, "suppress")
+        key = suppression_key(self._journal.keys, recipient_key(self._journal.keys, address))
+        with self._journal.write() as connection:
+            return suppress(
+                connection,
+                self._journal.now(),
+                channel=channel,
+                key=key,
+                source=Source.OPERATOR,
+                evidence=evidence,
+                actor=actor,
+                until=until,
+            )
+
+    def holds(self, address: str, channel: str) -> bool:
+        """Return True if a person is not written to on a channel now."""
+        key = suppression_key(self._journal.keys, recipient_key(self._journal.keys, address))
+        query = select(schema.applies(literal(channel), literal(key)))
+        with self._journal.read() as connection:
+            return bool(connection.execute(query, {"now": microseconds(self._journal.now())}).scalar())
+
+    def release(self, channel: str | None, recipient: str | None, actor: str) -> int:
+        """Write again to a suppressed person, or to all of a channel.
+
+        Args:
+            channel: The channel's name, `"*"` for the suppressions that hold for all channels, or `None` for any.
+            recipient: An address, a number, or the beginning of a key. `None` stands for everybody.
             actor: Who decided it.
 
         Returns:
-            How many were lifted. What is published from now on reaches them.
+            How many suppressions were ended. What is published from now on reaches these people.
         """
-        found = and_(_suppression.c.channel == channel, _suppression.c.confirmed_at.is_not(None))
+        found = true() if channel is None else _suppression.c.channel == channel
         if recipient is not None:
             known = suppression_key(self._journal.keys, recipient_key(self._journal.keys, recipient))
             begins = _suppression.c.key.startswith(recipient, autoescape=True) if len(recipient) >= _SHOWN else None
             same = _suppression.c.key == known
             found = and_(found, same if begins is None else same | begins)
-        self._journal.authorize(actor, "lift")
+        self._journal.authorize(actor, "release")
         with self._journal.write() as connection:
-            lifted = connection.execute(select(_suppression.c.key).where(found)).scalars().all()
-            connection.execute(delete(_suppression).where(found))
-            if lifted:
-                record(connection, self._journal.now(), actor, "lifted", {"recipients": [*lifted]}, channel=channel)
-        return len(lifted)
+            return release(connection, self._journal.now(), found, actor)
+
+
+def suppression_of(row: Row[Any]) -> Suppression:
+    """Return a stored suppression that holds."""
+    return Suppression(
+        channel=None if row.channel == schema.EVERYWHERE else row.channel,
+        key=row.key,
+        source=Source(row.source),
+        evidence=row.evidence,
+        at=moment(row.at),
+        since=moment(row.confirmed_at),
+        until=None if row.expires_at is None else moment(row.expires_at),
+    )
+
+
+def suppress(
+    connection: Connection,
+    now: datetime,
+    *,
+    channel: str | None,
+    key: str,
+    source: Source,
+    evidence: str,
+    actor: str,
+    until: datetime | None = None,
+) -> bool:
+    """Store that a person is not written to from now on. Repeating it changes nothing.
+
+    Returns:
+        False if the person was suppressed so already, for a reason that weighs as much, and for as long.
+    """
+    at, name = microseconds(now), channel or schema.EVERYWHERE
+    expires_at = None if until is None else microseconds(until)
+    same = and_(_suppression.c.channel == name, _suppression.c.key == key)
+    values = {
+        "source": source.value,
+        "evidence": evidence,
+        "confirmed_at": at,
+        "expires_at": expires_at,
+    }
+    row = {"channel": name, "key": key, "at": at, **values}
+    if not schema.insert_new(connection, _suppression, [row]):
+        stored = connection.execute(select(_suppression).where(same).with_for_update()).one()
+        if stored.confirmed_at is not None and (stored.expires_at is None or stored.expires_at > at):
+            lasts = stored.expires_at is None or (expires_at is not None and stored.expires_at >= expires_at)
+            weight = [*Source].index
+            if weight(Source(stored.source)) > weight(source) or (stored.source == source and lasts):
+                return False
+        connection.execute(update(_suppression).where(same).values(**values))
+    record_suppressed(connection, now, [key], source=source, until=expires_at, actor=actor, channel=name)
+    return True
+
+
+def record_suppressed(
+    connection: Connection,
+    now: datetime,
+    keys: Iterable[str],
+    *,
+    source: Source,
+    until: int | None,
+    actor: str,
+    channel: str,
+) -> None:
+    """Add the event from which `verify` knows these suppressions."""
+    body = {"recipients": [*keys], "source": source.value, "until": until}
+    record(connection, now, actor, "suppressed", body, channel=channel)
+
+
+def release(connection: Connection, now: datetime, found: ColumnElement[bool], actor: str) -> int:
+    """End some suppressions, and forget first reports. Return how many people are written to again."""
+    rows = connection.execute(
+        select(_suppression.c.channel, _suppression.c.key, _suppression.c.confirmed_at).where(found)
+    ).all()
+    connection.execute(delete(_suppression).where(found))
+    by_channel: dict[str, list[str]] = {}
+    for row in rows:
+        if row.confirmed_at is not None:
+            by_channel.setdefault(row.channel, []).append(row.key)
+    for channel, keys in sorted(by_channel.items()):
+        record(connection, now, actor, "released", {"recipients": keys}, channel=channel)
+    return sum(map(len, by_channel.values()))
+
+
+def release_expired(connection: Connection, now: datetime) -> None:
+    """End the suppressions whose time is over, so that new reports count from the beginning."""
+    over = and_(_suppression.c.confirmed_at.is_not(None), _suppression.c.expires_at <= microseconds(now))
+    release(connection, now, over, RUNNER)
 
 
 def mass_fault(connection: Connection, keys: Keys, claimed: ClaimedDelivery, reported: int) -> Blocked | None:
@@ -137,15 +231,21 @@ def served_by_chance(gone: int) -> int:
     return ceil(root**2) - gone
 
 
-def _is_believed(connection: Connection, claimed: ClaimedDelivery, reported: int) -> bool:
+def is_believed(connection: Connection, delivery: int, reported: int, *, afterwards: int = 0) -> bool:
     """Return True if a delivery served so many that its reports are not a fault of the server.
 
     The recipients who are suppressed already count as well, so that no server silences a list little by little.
+
+    Args:
+        connection: The transaction.
+        delivery: The delivery's number.
+        reported: How many of its recipients are reported.
+        afterwards: How many of them were served at first, as the network accepted the post.
     """
-    of_delivery = _recipient.c.delivery == claimed.id
+    of_delivery = _recipient.c.delivery == delivery
     silent = select(func.count()).where(of_delivery, _recipient.c.state == Outcome.SUPPRESSED)
     count = reported + int(connection.execute(silent).scalar() or 0)
-    enough = count * (_SHARE - 1) if count >= _MANY else count
+    enough = afterwards + (count * (_SHARE - 1) if count >= _MANY else count)
     return _count_served(connection, of_delivery, at_most=enough) >= enough
 
 
@@ -177,13 +277,18 @@ def record_words(connection: Connection, claimed: ClaimedDelivery, now: datetime
     connection.execute(delete(_suppression).where(of_channel, first, _suppression.c.key.in_(served)))
     gone = of_delivery.where(_recipient.c.state == Outcome.REFUSED, _recipient.c.gone == 1)
     reported: Sequence[str] = connection.execute(gone.order_by(_person.c.suppression)).scalars().all()
-    if not reported or not _is_believed(connection, claimed, len(reported)):
+    if not reported or not is_believed(connection, claimed.id, len(reported)):
         return
-    rows = [{"channel": claimed.channel, "key": key, "reason": _REASON, "at": at} for key in reported]
+    release_expired(connection, now)
+    source = Source.BOUNCE.value
+    rows = [
+        {"channel": claimed.channel, "key": key, "source": source, "evidence": _EVIDENCE, "at": at} for key in reported
+    ]
     schema.insert_new(connection, _suppression, rows)
     again = and_(of_channel, first, _suppression.c.at <= at - span(_ANOTHER_DAY), _suppression.c.key.in_(gone))
     confirmed = connection.execute(select(_suppression.c.key).where(again)).scalars().all()
     if confirmed:
         newly = and_(of_channel, _suppression.c.key.in_(confirmed))
         connection.execute(update(_suppression).where(newly).values(confirmed_at=at))
-        record_delivery(connection, claimed, now, "suppressed", {"recipients": [*confirmed]})
+        body = {"recipients": [*confirmed], "source": source, "until": None}
+        record_delivery(connection, claimed, now, "suppressed", body)

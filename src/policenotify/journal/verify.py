@@ -190,7 +190,7 @@ class Statements:
         self._drafts: dict[str, str] = {}
         self._left_drafts: dict[str, str] = {}  # of purged ones
         self.incidents: dict[str, list[object]] = {}
-        self.suppressed: set[tuple[str, str]] = set()  # channel and key
+        self.suppressed: dict[tuple[str, str], tuple[str, int | None]] = {}  # channel and key: source and end
         self.stopped_by: str = ""
 
     def add(self, event: Mapping[str, Any], body: Mapping[str, Any] | None) -> None:
@@ -311,10 +311,12 @@ class Statements:
             self.stopped_by = ""
 
     def _suppressed(self, event: Mapping[str, Any], body: Mapping[str, Any]) -> None:
-        self.suppressed.update((event["channel"], key) for key in body["recipients"])
+        stated = (body["source"], body["until"])
+        self.suppressed.update({(event["channel"], key): stated for key in body["recipients"]})
 
-    def _lifted(self, event: Mapping[str, Any], body: Mapping[str, Any]) -> None:
-        self.suppressed.difference_update((event["channel"], key) for key in body["recipients"])
+    def _released(self, event: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+        for key in body["recipients"]:
+            self.suppressed.pop((event["channel"], key), None)
 
 
 _READ: Mapping[str, Callable[[Statements, Mapping[str, Any], Mapping[str, Any]], None]] = MappingProxyType(
@@ -345,7 +347,7 @@ _READ: Mapping[str, Callable[[Statements, Mapping[str, Any], Mapping[str, Any]],
         "stopped": Statements._stopped,  # noqa: SLF001 - its own
         "resumed": Statements._resumed,  # noqa: SLF001 - its own
         "suppressed": Statements._suppressed,  # noqa: SLF001 - its own
-        "lifted": Statements._lifted,  # noqa: SLF001 - its own
+        "released": Statements._released,  # noqa: SLF001 - its own
     }
 )
 """What each kind of event states. Others state nothing about what is stored."""

@@ -34,6 +34,7 @@ from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.arguments import Naming, check_names, checked_reason, wait_of
 from policenotify.publishing.drafts import Drafts
 from policenotify.publishing.images import file_names, load_images, with_pictures
+from policenotify.publishing.people import People
 from policenotify.publishing.preparation import ChannelProblem, PendingDeliveries, Preparer, problem_of
 from policenotify.publishing.reach import Reach, find_reach, with_consent
 from policenotify.publishing.reminders import CATEGORY as DUTY_CATEGORY
@@ -144,8 +145,9 @@ class Publisher:
             pictures: The folder of the images that messages in JSON may name by path. By default they may name none.
             may: Called with actor, action and message before each publication and each step of a draft, before a
                 publication that a finding of level `block` forbids (action `overrule`; without a rule no actor may),
-                and before `stop`, `resume`, `resolve`, `purge` and `lift`, which have no message. It returns `True`, or
-                the reason why the actor may not. policenotify itself does not verify who the actor is.
+                and before `stop`, `resume`, `resolve`, `purge`, `suppress` and `release`, which have no message. It
+                returns `True`, or the reason why the actor may not. policenotify itself does not verify who the actor
+                is.
             approval: Which messages others read before they are published. Without rules none, except those with a
                 finding of level `second`.
 
@@ -190,6 +192,7 @@ class Publisher:
             names=names or {},
             words=words,
         )
+        self.people: People = People(journal, self.channels, self.clock)
         self.drafts: Drafts = Drafts(journal, self._preparer, approval, self.publish)
         self._pending = PendingDeliveries(
             journal=journal,

@@ -1,4 +1,4 @@
-"""The web server of a feed's folder, for installations without nginx or Caddy. Extra: `web`.
+"""The web server of a feed's folder, and of the links by which people leave. Extra: `web`.
 
 ```python
 from policenotify.web import app
@@ -6,7 +6,14 @@ from policenotify.web import app
 application = app("/srv/feed")
 ```
 
-`uvicorn serve:application` runs it, if this file is `serve.py`.
+`uvicorn serve:application` runs it, if this file is `serve.py`. With the links of mails (RFC 8058):
+
+```python
+from policenotify import open_publisher
+from policenotify.web import app
+
+application = app("/srv/feed", people=open_publisher().people)
+```
 """
 
 from policenotify.web.server import app

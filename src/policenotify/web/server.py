@@ -1,4 +1,4 @@
-"""Serve a feed's folder: GET and HEAD, ETag and 304, precompressed files, health. Nothing else."""
+"""Serve a feed's folder (GET and HEAD, ETag and 304, precompressed files, health) and the links to leave."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from policenotify.errors import MissingExtra
+from policenotify.web.people import PeopleService
+from policenotify.web.people import routes as people_routes
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -60,18 +62,27 @@ MOST_KEPT: Final = 64_000_000
 _PUBLIC: Final = re.compile(r"((?:m|i|cap|media)/)?[A-Za-z0-9][A-Za-z0-9_-]*(\.[a-z]+)")
 
 
-def app(folder: str | os.PathLike[str], *, clock: Callable[[], float] = time.time) -> Starlette:
-    """Return an ASGI application that serves a feed's folder.
+def app(
+    folder: str | os.PathLike[str] | None = None,
+    *,
+    people: PeopleService | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Starlette:
+    """Return an ASGI application that serves a feed's folder, the links by which people leave, or both.
 
     `/health` answers 200 with the time of the last change, or 503 if no feed is there.
 
     Args:
         folder: The folder of the feed. Its items, its archive and its hidden files are not served.
+        people: The `people` of a publisher, for `/stop/TOKEN`. Without it the server knows files only.
         clock: The time in seconds since 1970.
 
     Raises:
+        ValueError: There is nothing to serve.
         MissingExtra: Starlette is not installed.
     """
+    if folder is None and people is None:
+        raise ValueError("app: name a folder, or the people of a publisher")
     try:
         from starlette.applications import Starlette  # noqa: PLC0415 - an extra
         from starlette.exceptions import HTTPException  # noqa: PLC0415 - an extra
@@ -79,12 +90,13 @@ def app(folder: str | os.PathLike[str], *, clock: Callable[[], float] = time.tim
         from starlette.routing import Route  # noqa: PLC0415 - an extra
     except ModuleNotFoundError:
         raise MissingExtra("The feed's web server", "web") from None
-    files = FeedFolder(folder)
+    files = FeedFolder(folder) if folder is not None else None
 
     async def serve(request: Request) -> Response:
         path = request.path_params["path"] or "index.html"
         # Read here: the files are small, in memory after the first time, and a thread costs more.
-        file = files.find(path, _encodings(request.headers.getlist("accept-encoding")))
+        encodings = _encodings(request.headers.getlist("accept-encoding"))
+        file = None if files is None else files.find(path, encodings)
         if file is None:
             raise HTTPException(404)
         headers = _headers(path, file, now=clock())
@@ -93,8 +105,10 @@ def app(folder: str | os.PathLike[str], *, clock: Callable[[], float] = time.tim
         return Response(file.content, media_type=file.media_type, headers=headers)
 
     async def health(_: Request) -> Response:
-        written_at = files.written_at()
         headers = {**_HEADERS, "Cache-Control": "no-store"}
+        if files is None:
+            return JSONResponse({"status": "ok"}, headers=headers)
+        written_at = files.written_at()
         if written_at is None:
             return JSONResponse({"status": "gone"}, status_code=503, headers=headers)
         written = datetime.fromtimestamp(written_at, UTC).isoformat(timespec="seconds")
@@ -105,7 +119,11 @@ def app(folder: str | os.PathLike[str], *, clock: Callable[[], float] = time.tim
         headers = {**_HEADERS, "Cache-Control": "no-store", **(headers or {})}
         return PlainTextResponse(f"{status}\n", status_code=status, headers=headers)
 
-    routes = [Route("/health", health, methods=["GET"]), Route("/{path:path}", serve, methods=["GET"])]
+    routes = [
+        Route("/health", health, methods=["GET"]),
+        *(people_routes(people) if people is not None else ()),
+        Route("/{path:path}", serve, methods=["GET"]),
+    ]
     return Starlette(routes=routes, exception_handlers={HTTPException: refuse, 500: refuse})
 
 

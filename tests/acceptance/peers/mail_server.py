@@ -33,6 +33,9 @@ from tests.acceptance.peers.programs import (
 )
 
 DOMAIN: Final = "readers.example"
+SENDER_DOMAIN: Final = "police34.example"
+GONE_DOMAIN: Final = "gone.example"
+FULL_DOMAIN: Final = "full.example"
 LOGIN: Final = ("desk", "s3cret")
 _APT: Final = "apt-get install postfix dovecot-imapd dovecot-lmtpd"
 
@@ -47,10 +50,13 @@ myhostname = mx.{domain}
 mydestination =
 mynetworks = 127.0.0.0/8
 default_transport = error:no outside mail
+transport_maps = inline:{{ {sender}=returned:, {gone}=refused:, {full}=refused: }}
 virtual_mailbox_domains = {domain}
 virtual_mailbox_maps = static:ok
 virtual_transport = lmtp:inet:127.0.0.1:{lmtp}
 enable_long_queue_ids = yes
+queue_run_delay = 1s
+minimal_backoff_time = 1s
 smtpd_error_sleep_time = 0
 smtpd_sasl_auth_enable = yes
 smtpd_sasl_type = dovecot
@@ -71,6 +77,22 @@ retry unix - - n - - error
 lmtp unix - - n - - lmtp
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
+returned unix - n n - - pipe flags=q user=nobody:nogroup argv={folder}/returned.sh ${{recipient}}
+refused unix - n n - - pipe flags=q user=nobody:nogroup argv={folder}/refused.sh ${{domain}}
+"""
+# A server behind the relay, which refuses a mail that the relay has accepted (sysexits.h, pipe(8)).
+_REFUSED = """#!/bin/sh
+[ "$1" = {gone} ] && exit 67
+echo "5.2.2 mailbox full"
+exit 69
+"""
+# What a relay does with mails that come back: it hands them to a program, and keeps them if that fails.
+_RETURNED = """#!/bin/sh
+read -r status < {folder}/status
+[ "$status" = 0 ] || exit "$status"
+file=$(mktemp {folder}/returned/XXXXXX)
+{{ echo "$1"; cat; }} > "$file"
+mv "$file" "$file.mail"
 """
 _DOVECOT = """
 dovecot_config_version = 2.4.0
@@ -221,6 +243,9 @@ class MailServer:
         values = {
             "folder": self.folder,
             "domain": DOMAIN,
+            "sender": SENDER_DOMAIN,
+            "gone": GONE_DOMAIN,
+            "full": FULL_DOMAIN,
             "smtp": self.smtp,
             "imap": self.imap,
             "lmtp": lmtp,
@@ -230,14 +255,19 @@ class MailServer:
             "user": _OWNER,
             "group": "nogroup",
         }
-        for name in ("queue", "data", "home", "postfix", "away"):
+        for name in ("queue", "data", "home", "postfix", "away", "returned"):
             (self.folder / name).mkdir()
             (self.folder / name).chmod(0o755)  # its programs are other users
         shutil.chown(self.home, _OWNER)
+        shutil.chown(self.folder / "returned", _OWNER)
         shutil.chown(self.folder / "data", "postfix")
         for name, text in (("postfix/main.cf", _MAIN), ("postfix/master.cf", _MASTER), ("dovecot.conf", _DOVECOT)):
             (self.folder / name).write_text(text.format(**values), "utf-8")
             (self.folder / name).chmod(0o644)
+        for name, text in (("returned.sh", _RETURNED), ("refused.sh", _REFUSED)):
+            (self.folder / name).write_text(text.format(**values), "utf-8")
+            (self.folder / name).chmod(0o755)
+        self.answer_returned(0)
         self.policy = Policy(policy)
         self._running = [Running(dovecot, "-F", "-c", self.folder / "dovecot.conf", folder=self.folder)]
         self._running[0].until(lambda: listens(lmtp) and listens(self.imap) and listens(sasl))
@@ -277,6 +307,20 @@ class MailServer:
             except SMTPAuthenticationError:
                 return False
         return True
+
+    def answer_returned(self, status: int) -> None:
+        """Set the exit code of the program that takes mails that come back."""
+        (self.folder / "status").write_text(f"{status}\n", "utf-8")
+        (self.folder / "status").chmod(0o644)
+
+    def returned(self, count: int) -> list[tuple[str, bytes]]:
+        """Wait for mails that come back. Return the envelope's recipient and the mail, in no order, and forget them."""
+        folder = self.folder / "returned"
+        wait_until(lambda: len([*folder.glob("*.mail")]) >= count, "returned mails", 60)
+        found = [file.read_bytes().partition(b"\n") for file in folder.glob("*.mail")]
+        for file in folder.glob("*.mail"):
+            file.unlink()
+        return [(recipient.decode(), mail) for recipient, _, mail in found]
 
     def settle(self) -> None:
         """Wait until everything that postfix has accepted lies in a mailbox."""

@@ -12,13 +12,23 @@ import pytest
 from pydantic import SecretStr
 
 from policenotify.channel import Channel, ChannelConfig
+from policenotify.cli.commands.bounce import TEMPORARY_FAILURE
 from policenotify.model.history import Outcome
 from policenotify.networks.email.channel import Email
 from policenotify.networks.registry import configure_channel
 from policenotify.testing import Call, ChannelContract, FakeClock, Fault, InMemoryStateStore, VisiblePost
 from tests.acceptance.peers.conftest import NewPublisher
 from tests.acceptance.peers.incident import publish_incident
-from tests.acceptance.peers.mail_server import DOMAIN, LOGIN, Delivered, MailServer
+from tests.acceptance.peers.mail_server import (
+    DOMAIN,
+    FULL_DOMAIN,
+    GONE_DOMAIN,
+    LOGIN,
+    SENDER_DOMAIN,
+    Delivered,
+    MailServer,
+)
+from tests.acceptance.peers.programs import wait_until
 from tests.acceptance.peers.smtp_relay import SmtpRelay
 from tests.support.installation import accident, later
 from tests.support.mails import visible_mail
@@ -38,11 +48,16 @@ def by_mail(port: int, *people: str, **how: Any) -> ChannelConfig:
         "url": f"mailto://127.0.0.1:{port}/?from=alerte@police34.example&mode=insecure",
         "list_id": "alerte.police34.example",
         "reply_to": '"Préfecture de l’Hérault, bureau de la presse" <presse@police34.example>',
-        "unsubscribe": "https://police34.example/stop/{recipient}",
+        "unsubscribe": "https://police34.example/stop/{token}",
+        "bounces": f"bounce@{SENDER_DOMAIN}",
         "timeout": 20.0,
     }
     return configure_channel(
-        "presse", "email", options, recipients=lambda: [f"{one}@{DOMAIN}" for one in people], **how
+        "presse",
+        "email",
+        options,
+        recipients=lambda: [one if "@" in one else f"{one}@{DOMAIN}" for one in people],
+        **how,
     )
 
 
@@ -119,6 +134,29 @@ def test_a_long_list_gets_one_valid_mail_each(mail: MailServer, new_publisher: N
         _is_valid(each)
 
 
+def test_mails_that_come_back_through_the_relays_pipe_name_their_person(
+    mail: MailServer, new_publisher: NewPublisher
+) -> None:
+    """They come as postfix writes them, and stay in its queue while the journal is away."""
+    gone, full = f"Gone.Person@{GONE_DOMAIN}", f"full@{FULL_DOMAIN}"
+    publisher = new_publisher(by_mail(mail.smtp, "ana", gone, full))
+    mail.answer_returned(TEMPORARY_FAILURE)
+    said = publisher.publish(accident(), key="1", actor="desk", wait=timedelta(seconds=20))
+    assert said.on("presse").recipients == {Outcome.POSTED: 3}, str(said.on("presse"))
+    wait_until(lambda: mail.log.count("status=deferred") >= 2, "postfix to put two mails back", 60)
+    mail.answer_returned(0)
+    returned = mail.returned(2)
+    done = {publisher.people.bounce(content, [to]) for to, content in returned}
+    assert {(each.kind, each.status, each.result) for each in done} == {
+        ("gone", "5.1.1", "remembered"),
+        ("soft", "5.2.2", "remembered"),
+    }
+    assert {publisher.people.bounce(content).result for _, content in returned} == {"repeated"}  # named by its headers
+    for address, kind in ((gone, "gone"), (full, "soft")):
+        assert [each.kind for each in publisher.people.export(address, actor="desk").reports] == [kind]
+    assert publisher.people.suppressed() == ()
+
+
 def _is_valid(mail: Delivered) -> None:
     head, _, _ = mail.raw.replace(b"\r\n", b"\n").partition(b"\n\n")
     assert head.isascii()
@@ -132,7 +170,7 @@ def _is_valid(mail: Delivered) -> None:
     assert [defect for part in message.walk() for defect in part.defects] == []
     assert str(message["To"]) == mail.recipient
     assert "Accident de la circulation" in str(make_header(decode_header(str(message["Subject"]))))
-    assert re.fullmatch(r"<https://police34\.example/stop/[0-9a-f]+>", str(message["List-Unsubscribe"]))
+    assert re.fullmatch(r"<https://police34\.example/stop/[a-z2-7]+>", str(message["List-Unsubscribe"]))
     assert str(message["List-Unsubscribe-Post"]) == "List-Unsubscribe=One-Click"
     for encoded in re.findall(r"=\?[^?]*\?[BQ]\?[^?]*\?=", ours):
         assert len(encoded) <= 75  # RFC 2047, section 2

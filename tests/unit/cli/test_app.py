@@ -52,8 +52,8 @@ def test_the_commands_are_pinned() -> None:
     assert set(COMMANDS) == {
         "init", "doctor", "preview", "publish", "update", "end", "correct", "cancel", "status", "incidents", "drain",
         "worker", "campaign", "stop", "resume", "resolve", "journal", "keys", "migrate", "networks", "schema",
-        "completion", "demo", "recipients", "draft", "submit", "approve", "return", "reject", "drafts", "withdraw",
-        "import-cap", "feed",
+        "completion", "demo", "people", "bounce", "draft", "submit", "approve", "return", "reject", "drafts",
+        "withdraw", "import-cap", "feed",
     }  # fmt: skip
 
 

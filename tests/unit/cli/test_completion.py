@@ -58,7 +58,7 @@ def complete(desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
 
 def test_commands_and_options(complete: Offered) -> None:
     assert complete("") == {name: does for name, (_, does) in COMMANDS.items()}
-    assert list(complete("re")) == ["return", "reject", "resume", "resolve", "recipients"]
+    assert list(complete("re")) == ["return", "reject", "resume", "resolve"]
     assert set(complete("--j")) == {"--json"}
     assert complete("publish --st") == {
         "--standalone": "Open no incident, whatever the category.",

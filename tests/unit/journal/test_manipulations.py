@@ -33,14 +33,18 @@ def full(desk: Desk) -> Desk:
     desk.journal.resume("cne Roux")
     desk.publish(Stage.STANDALONE, headline="Marché de Noël")
     desk.deliver()
-    desk.journal.audit.record("cne Roux", "suppressed", {"recipients": ["k" * 64]}, channel="mail")
+    stated = {"recipients": ["k" * 64], "source": "bounce", "until": None}
+    desk.journal.audit.record("cne Roux", "suppressed", stated, channel="mail")
     desk.change_directly(SUPPRESS.format("mail", "k" * 64))
     desk.publish(Stage.UPDATE, channels=("sky", "mail"), people={"mail": [A, B]})
     assert desk.journal.audit.verify() == 1
     return desk
 
 
-SUPPRESS = "INSERT INTO pn_suppression (channel, key, reason, at, confirmed_at) VALUES ('{}', '{}', 'x', 1, 2)"
+SUPPRESS = (
+    "INSERT INTO pn_suppression (channel, key, source, evidence, at, confirmed_at) "
+    "VALUES ('{}', '{}', 'bounce', 'x', 1, 2)"
+)
 FORGED_REF = '{"schema_version":1,"account":"police34.example","id":"x","url":"https://evil.example/1"}'
 AFTER_THE_SEAL = "id > (SELECT max(last_event) FROM pn_seal)"
 COPY = "INSERT INTO pn_event ({0}) SELECT {0} FROM pn_event WHERE id = 6"
@@ -74,6 +78,8 @@ MANIPULATIONS = {
     "suppression removed": "DELETE FROM pn_suppression",
     "suppression added": SUPPRESS.format("mail", "f" * 64),
     "suppression moved to another channel": "UPDATE pn_suppression SET channel = 'press'",
+    "suppression that soon ends": "UPDATE pn_suppression SET expires_at = 3",
+    "suppression by the person's own will": "UPDATE pn_suppression SET source = 'one-click'",
     "suppression no longer confirmed": "UPDATE pn_suppression SET confirmed_at = NULL",
     "stop": "UPDATE pn_meta SET value = 'innocent' WHERE name = 'stopped'",
     "deadline of an incident": "UPDATE pn_incident SET due_at = due_at + 1",

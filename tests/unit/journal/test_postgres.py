@@ -608,10 +608,11 @@ def test_no_error_shows_a_statement_or_its_values(desk: Desk) -> None:
         connection.execute(insert(schema.publication).values(id="geheim", actor="geheim"))
     assert "NotNullViolation (23502)" in str(caught.value)
     assert "geheim" not in _whole(caught.value)
+    row = {"channel": "mail", "key": "geheim", "source": "bounce", "evidence": "x", "at": 1}
     with desk.journal.write() as connection:
-        connection.execute(insert(schema.suppression).values(channel="mail", key="geheim", reason="x", at=1))
+        connection.execute(insert(schema.suppression).values(row))
     with pytest.raises(JournalError) as caught, desk.journal.write() as connection:
-        connection.execute(insert(schema.suppression).values(channel="mail", key="geheim", reason="x", at=1))
+        connection.execute(insert(schema.suppression).values(row))
     assert "UniqueViolation (23505, pn_suppression_pkey)" in str(caught.value)
     assert "geheim" not in _whole(caught.value)
     with pytest.raises(JournalError, match=r"a table is missing\. Run: policenotify migrate \(42P01\)"):

@@ -87,9 +87,11 @@ def _lived_in(desk: Desk) -> None:
     desk.journal.channels.pause("sky", desk.clock.now() + timedelta(hours=1))
     assert desk.journal.channels.state_store("sky").compare_and_swap("session", "très secret", version=None)
     desk.change_directly(
-        "INSERT INTO pn_suppression (channel, key, reason, at, confirmed_at) VALUES ('mail', 'someone', 'gone', 1, 2)"
+        "INSERT INTO pn_suppression (channel, key, source, evidence, at, confirmed_at) "
+        "VALUES ('mail', 'someone', 'bounce', 'gone', 1, 2)"
     )
-    desk.journal.audit.record("runner", "suppressed", {"recipients": ["someone"]}, channel="mail")
+    suppressed = {"recipients": ["someone"], "source": "bounce", "until": None}
+    desk.journal.audit.record("runner", "suppressed", suppressed, channel="mail")
     desk.journal.workers.heartbeat()
     desk.journal.audit.record("cne Roux", "noted", {"of": opening})
     desk.journal.audit.seal()
@@ -192,7 +194,7 @@ def test_a_record_changed_on_the_way_is_detected(desk: Desk, to: str, keys: Keys
     there = Journal.connect(to, keys=keys)
     with there.write() as connection:
         if way[1] == "file":
-            does = "UPDATE pn_suppression SET reason = 'x'; END"
+            does = "UPDATE pn_suppression SET evidence = 'x'; END"
             connection.execute(text(f"CREATE TRIGGER t AFTER INSERT ON pn_suppression BEGIN {does}"))
         else:
             connection.execute(text("CREATE RULE t AS ON INSERT TO pn_suppression DO INSTEAD NOTHING"))

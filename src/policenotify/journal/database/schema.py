@@ -8,6 +8,7 @@ from functools import cache
 from sqlalchemy import (
     CheckConstraint,
     Column,
+    ColumnElement,
     Connection,
     Executable,
     ForeignKey,
@@ -16,6 +17,9 @@ from sqlalchemy import (
     MetaData,
     Table,
     UniqueConstraint,
+    bindparam,
+    exists,
+    literal,
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -280,16 +284,46 @@ recipient: Table = Table(
     comment="One person of a delivery with recipients.",
 )
 
+EVERYWHERE = "*"
+"""The channel of a suppression that holds for all channels. No channel has that name."""
+
 suppression: Table = Table(
     "pn_suppression",
     metadata,
-    Column("channel", Name(64), primary_key=True),
+    Column("channel", Name(64), primary_key=True),  # or EVERYWHERE
     Column("key", Name(64), primary_key=True),
-    Column("reason", LongText, nullable=False),
-    Column("at", Microseconds, nullable=False),  # when the network first reported it
-    Column("confirmed_at", Microseconds),  # when it did so again on another day; nothing is suppressed before
-    comment="Recipients who must not be written to again on a channel.",
+    Column("source", Name(16), nullable=False),
+    Column("evidence", LongText, nullable=False),
+    Column("at", Microseconds, nullable=False),  # when it was first reported
+    Column("confirmed_at", Microseconds),  # from when on nothing is sent; a single refusal is only remembered
+    Column("expires_at", Microseconds),
+    comment="People who must not be written to, on a channel or on all.",
 )
+
+report: Table = Table(
+    "pn_report",
+    metadata,
+    Column("delivery", ForeignKey("pn_delivery.id"), primary_key=True),
+    Column("key", Name(64), primary_key=True),  # as in pn_suppression
+    Column("kind", Name(12), primary_key=True),
+    Column("channel", Name(64), nullable=False),
+    Column("status", Name(32), nullable=False),
+    Column("at", Microseconds, nullable=False, index=True),
+    Index("pn_report_key", "key", "channel"),
+    comment="What came back about a person after the network had accepted the post. Kept for 30 days.",
+)
+
+
+def applies(channel: ColumnElement[str], key: ColumnElement[str]) -> ColumnElement[bool]:
+    """Return the condition that a person is suppressed on a channel at the time `now`, a parameter."""
+    lasts = suppression.c.expires_at.is_(None) | (suppression.c.expires_at > bindparam("now"))
+    return exists().where(
+        suppression.c.channel.in_([channel, literal(EVERYWHERE)]),
+        suppression.c.key == key,
+        suppression.c.confirmed_at.is_not(None),
+        lasts,
+    )
+
 
 channel: Table = Table(
     "pn_channel",

@@ -54,8 +54,12 @@ class Email:
             another sender's address, `mode=` is `starttls`, `ssl` or `insecure`. A password leaves this machine only
             through TLS with a verified certificate.
         list_id: The list's identifier (RFC 2919), such as `alertes.police.example`.
-        unsubscribe: An `https` URL for one-click unsubscription (RFC 8058), with `{recipient}` for the recipient's
-            opaque key. The relay must sign both headers with DKIM.
+        unsubscribe: An `https` URL for one-click unsubscription (RFC 8058), with `{token}` for a signed token that
+            `policenotify.web` understands, or `{recipient}` for the recipient's opaque key. The relay must sign both
+            headers with DKIM.
+        bounces: The mailbox to which mails come back: `bounce@police.example`. The envelope's sender is then
+            `bounce+TOKEN@police.example`, and the relay pipes what comes there to `policenotify bounce`. Empty: the
+            sender's address.
         reply_to: The address for answers. Empty: the sender.
         domain: The right-hand side of the Message-IDs. Empty: the domain of the sender's address. A change splits the
             threads of open incidents.
@@ -74,6 +78,7 @@ class Email:
         url: SecretStr,
         list_id: str = "",
         unsubscribe: str = "",
+        bounces: str = "",
         reply_to: str = "",
         domain: str = "",
         timeout: float = 30.0,
@@ -85,8 +90,8 @@ class Email:
         sender, options = _read(url.get_secret_value())
         if list_id and not _LABELS.fullmatch(list_id):
             raise SettingsError(f"list_id: {list_id!r} is not valid. Write it like a domain: alertes.police.example")
-        if unsubscribe and not re.fullmatch(r"(?=[!-~]*+\Z)https://.*\{recipient\}.*", unsubscribe):
-            raise SettingsError("unsubscribe: write an https URL with {recipient} in place of the recipient's key")
+        if unsubscribe and not re.fullmatch(r"(?=[!-~]*+\Z)https://.*\{(token|recipient)\}.*", unsubscribe):
+            raise SettingsError("unsubscribe: write an https URL with {token} in place of the person's token")
         if domain and not _is_domain(domain):
             raise SettingsError(f"domain: {domain!r} is not a domain. Write it in ASCII: police.example")
         if not timeout > 0:
@@ -96,6 +101,7 @@ class Email:
         self._url = url
         self._allow_plain = options.get("mode", "").lower() == "insecure"
         self._unsubscribe = unsubscribe
+        self._bounces = mime.ReturnPath.of(_mailbox("bounces", bounces).address) if bounces else None
         self._timeout = timeout
         self._number = sessions
         self._headers = mime.SenderHeaders(
@@ -188,7 +194,7 @@ class Email:
         self, request: Request, recipients: Iterable[Recipient], unmailable: list[RecipientOutcome]
     ) -> Iterator[Mail]:
         """Yield the mail of each recipient. Those whose address cannot get one are added to *unmailable*."""
-        body, sender = request.body, self._headers.sender.address
+        body, sender, bounces = request.body, self._headers.sender.address, self._bounces
         content = str(body["mime"]).encode("ascii").replace(b"\r\n.", b"\r\n..")  # RFC 5321, section 4.5.2
         thread = body["thread"] if isinstance(body["thread"], list) else []
         head = mime.PersonalHead(
@@ -203,7 +209,8 @@ class Email:
             except mime.BadAddress as error:
                 unmailable.append(RecipientOutcome(key=recipient.key, outcome="refused", reason=str(error)))
                 continue
-            yield Mail(recipient.key, sender, address, head.of(recipient, address) + content)
+            back = bounces.address(recipient) if bounces else sender
+            yield Mail(recipient.key, back, address, head.of(recipient, address) + content)
 
     def spell(self, address: str) -> str:
         """Return an address in the form by which the journal recognises the person."""

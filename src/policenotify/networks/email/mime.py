@@ -18,9 +18,11 @@ from email import policy
 from email.message import MIMEPart
 from email.utils import format_datetime
 from hashlib import sha256
+from typing import Self
 from urllib.parse import quote
 
 from policenotify.channel import Picture, Post, Recipient
+from policenotify.errors import SettingsError
 from policenotify.text.budget import grapheme_ends
 from policenotify.text.wrap import wrap
 
@@ -33,6 +35,9 @@ _FIRST_OF_A_PART = 30  # after `Content-Description`, the longest name
 _NOT_IN_A_LINE = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029]+")  # also spaces, but not no-break spaces
 _NOT_IN_A_BODY = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 _SUFFIX = ".example"
+_LOCAL = 64  # octets
+_TOKEN = 57  # of a token with the plus before it, see `Recipient.token`
+_TOKEN_PLACE = "{token}"  # noqa: S105 - not a secret
 # Most addresses are certainly valid: a plain local part, and a domain without A-labels. A part of one that is no longer
 # than this keeps the limit of 63 octets (RFC 1035, section 2.3.4) or 64 (RFC 5321, section 4.5.3.1.1).
 _PLAIN = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@(?:[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\.)+[A-Za-z]{2,}")
@@ -80,6 +85,36 @@ class SenderHeaders:
     domain: str
     reply_to: Mailbox | None = None
     list_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnPath:
+    """The mailbox to which mails come back, with an address for each person (VERP).
+
+    Attributes:
+        local: The part before the @.
+        domain: The part behind it.
+    """
+
+    local: str
+    domain: str
+
+    @classmethod
+    def of(cls, address: str) -> Self:
+        """Return the mailbox of an address in ASCII.
+
+        Raises:
+            SettingsError: No token fits behind it: a local part has 64 octets (RFC 5321, section 4.5.3.1.1).
+        """
+        local, _, domain = address.rpartition("@")
+        if len(local) > _LOCAL - _TOKEN or "+" in local or local.startswith('"'):
+            raise SettingsError(f"bounces: write a mailbox without +, of at most {_LOCAL - _TOKEN} characters")
+        return cls(local, domain)
+
+    def address(self, recipient: Recipient) -> str:
+        """Return the envelope's sender of a mail. Without a journal it is the mailbox itself."""
+        token = recipient.token("bounce")
+        return f"{self.local}+{token}@{self.domain}" if token else f"{self.local}@{self.domain}"
 
 
 class BadAddress(ValueError):
@@ -152,7 +187,7 @@ class PersonalHead:
         key: The post's key.
         thread: The keys of our earlier posts of the incident, from the opening to the one to reply to.
         domain: The right-hand side of the Message-IDs.
-        unsubscribe: An `https` URL that contains `{recipient}`, or empty.
+        unsubscribe: An `https` URL that contains `{token}` or `{recipient}`, or empty.
     """
 
     def __init__(self, *, key: str, thread: Sequence[str], domain: str, unsubscribe: str) -> None:
@@ -161,15 +196,19 @@ class PersonalHead:
         lines = [f"To: <{_ADDRESS}>", f"Message-ID: {own}"]
         if earlier:  # RFC 5322, section 3.6.4
             lines += [f"In-Reply-To: {earlier[-1]}", "References: " + "\r\n ".join(earlier)]
+        self._template = "\r\n".join(lines) + "\r\n"
+        self._leave, self._signed = "", _TOKEN_PLACE in unsubscribe
         if unsubscribe:  # RFC 8058, section 3.1; the relay's DKIM signature must cover both (section 4)
             url = unsubscribe.replace("{recipient}", _KEY)
-            lines += [f"List-Unsubscribe: <{url}>", "List-Unsubscribe-Post: List-Unsubscribe=One-Click"]
-        self._template = "\r\n".join(lines) + "\r\n"
+            self._leave = f"List-Unsubscribe: <{url}>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
 
     def of(self, recipient: Recipient, address: str) -> bytes:
         """Return the lines of one recipient, whose address is in ASCII."""
         person = sha256(recipient.key.encode()).hexdigest()[:16]  # valid in an id, whatever the key contains
-        head = self._template.replace(_PERSON, person).replace(_KEY, quote(recipient.key, safe=""))
+        leave = self._leave
+        if self._signed:  # without a journal there is no token, and no header leads nowhere
+            leave = leave.replace(_TOKEN_PLACE, token) if (token := recipient.token("stop")) else ""
+        head = (self._template + leave).replace(_PERSON, person).replace(_KEY, quote(recipient.key, safe=""))
         return head.replace(_ADDRESS, address).encode("ascii")
 
 

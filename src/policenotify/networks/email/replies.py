@@ -19,6 +19,7 @@ from typing import Literal, Self
 
 from policenotify.channel import RecipientOutcome
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable
+from policenotify.formats.mail_status import FULL, GONE, names_full_mailbox, names_unknown_user
 from policenotify.networks._bounds import ADDRESS, beginning
 from policenotify.transport import quoted, why_unreachable
 
@@ -30,21 +31,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\x9f]+")
 _MAX_BYTES = 8_000  # of a reply: 2000 characters
 _SHARED = 4  # characters of a private value that show it
 _SHARED_CODED = 8  # characters of it in base64 or hexadecimal, which ordinary words share by chance
-_FULL = frozenset({"4.2.2", "5.2.2"})  # RFC 3463, section 3.3
 _SPENT = "4.5.3"  # RFC 3463, section 3.6, "too many recipients": each mail has one, so it counts the session
-_GONE = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"})  # RFC 3463, section 3.2; RFC 7505, section 4.2
-# For servers without enhanced codes. A bare 550 also means "relay not permitted", which concerns all recipients.
-_UNKNOWN = re.compile(
-    r"(unknown|no such|invalid|unrout\w+) (local )?(user|recipient|mailbox|address)"
-    r"|(user|recipient|mailbox|address) (is )?(unknown|not found|does not exist|doesn't exist)",
-    re.IGNORECASE,
-)
-# A full mailbox is also refused with a bare 550 or 552, and with other enhanced codes.
-_QUOTA = re.compile(
-    r"\b(over|exceed\w*) (\w+ ){0,3}quota|\bquota (\w+ ){0,2}(exceeded|full|reached)"
-    r"|\b(mailbox|inbox) (\w+ ){0,3}(full|out of storage)|\bfull mailbox|\bmailbox size limit exceeded",
-    re.IGNORECASE,
-)
 _MAX_TEXT = 160  # characters of a reply that are repeated
 _NO_LOGIN = "The mail server does not accept our login."
 _AGAIN = "It will be tried again."
@@ -120,7 +107,7 @@ class Reply:
         enhanced, line = _parse(text)
         if number < 400:  # nobody reads it
             return cls(to, number, enhanced, "", unknown_user=False, over_quota=False)
-        unknown, full = bool(_UNKNOWN.search(line)), bool(_QUOTA.search(line))
+        unknown, full = names_unknown_user(line), names_full_mailbox(line)
         return cls(to, number, enhanced, (private or Private()).mask(line)[:_MAX_TEXT], unknown, full)
 
     @property
@@ -163,7 +150,7 @@ class Reply:
     def gone(self) -> bool:
         """The mailbox does not exist."""
         if self.enhanced:
-            return self.enhanced in _GONE
+            return self.enhanced in GONE
         return self.number in {550, 551, 553} and self.to == "recipient" and self.unknown_user
 
     @property
@@ -172,7 +159,7 @@ class Reply:
         if self.to == "sender" or self.gone:
             return False
         bare = self.to == "recipient" and self.number == 552 and not self.enhanced
-        return bare or self.enhanced in _FULL or self.over_quota
+        return bare or self.enhanced in FULL or self.over_quota
 
     @property
     def session_spent(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from importlib.util import find_spec
@@ -31,6 +31,7 @@ from policenotify.errors import (
     Unconfirmed,
     forget_locals_of,
 )
+from policenotify.model.person import Reported
 from policenotify.networks import import_lock
 from policenotify.networks._apprise.url import GENERIC, VERIFIED, NumberFormat, gateway
 from policenotify.networks.options import by_severity
@@ -38,7 +39,7 @@ from policenotify.networks.sms.answers import BATCHED, Answers
 from policenotify.networks.sms.calls import Calls
 from policenotify.networks.sms.numbers import FRANCE, OVERSEAS_CODES, BadNumber, e164
 from policenotify.networks.sms.progress import GATEWAY, Progress
-from policenotify.networks.sms.receipts import REQUESTABLE, request_fields
+from policenotify.networks.sms.receipts import REQUESTABLE, ReceiptStatus, read_receipt, request_fields
 from policenotify.text import Budget, sms, to_gsm
 from policenotify.text.sms import accented
 from policenotify.transport import is_secure_url
@@ -51,6 +52,7 @@ _MAX_TIMEOUT = 30.0  # seconds: connecting and answering take one each, within h
 _LONGEST_CALL = 60.0  # seconds: half a lease, for plugins that do not call by HTTP
 _PARALLEL = 5  # 25 people, as many as the journal marks at once, are five rounds of requests
 _MOST_PARALLEL = 32  # each is a thread and a connection
+_REPORTED: Mapping[ReceiptStatus, Reported] = {ReceiptStatus.GONE: "gone", ReceiptStatus.UNREACHED: "soft"}
 _PERSON = "{token}"  # in receipt_url
 _RECEIPT_EXAMPLE = "https://alerte.police.example/dlr/sms/{token}"
 _MOST_IN_BATCH = 100  # people who are in doubt together if a request gets no answer
@@ -296,6 +298,11 @@ class Sms:
                 refused.append(RecipientOutcome(key=person.key, outcome="refused", reason=str(problem)))
                 break  # tell it first
         return batch, refused, True
+
+    def read_receipt(self, content_type: str, body: bytes, query: str) -> tuple[Reported | None, str]:
+        """Read a delivery receipt of the gateway. See `SupportsReceipts`."""
+        receipt = read_receipt(self._receipt_format, content_type, body, query)
+        return _REPORTED.get(receipt.status), receipt.code
 
     def spell(self, address: str) -> str:
         """Return a number in E.164, or unchanged if it is not a number.

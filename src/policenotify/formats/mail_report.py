@@ -1,0 +1,210 @@
+"""Mails that come back: delivery status notifications (RFC 3464), complaints (RFC 5965), and absence notes.
+
+Servers write them in many ways, so what is not understood is `OTHER`, and nothing follows from it.
+"""
+
+from __future__ import annotations
+
+import re
+from binascii import a2b_base64, a2b_qp
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import Message
+from email.policy import compat32  # the modern policy parses each header, which takes twelve times as long
+from email.utils import getaddresses
+from enum import StrEnum
+from typing import Any, Final
+
+from policenotify.formats.mail_status import FULL, GONE, names_full_mailbox, names_unknown_user
+
+MOST_BYTES: Final = 1_000_000
+"""Bytes of a mail that are read. A report stands at its beginning, before the mail that it returns."""
+
+_MOST_TEXT: Final = 8_000  # characters of a report in words, which quotes the mail at its end
+_STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)")  # RFC 3463, section 2
+_REPLY = re.compile(r"(?<![\d.-])([45])\d\d[ -]")  # of SMTP, in a text without a status
+_EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
+_WITHOUT_DETAIL: Final = frozenset({"5.0.0", "5.5.0", "4.0.0"})  # Exim and Outlook.com give the real one in words
+_UNAVAILABLE: Final = "mailbox unavailable"  # with 5.5.0, Outlook.com's words for an address that does not exist
+_NOT_THE_PERSON: Final = frozenset("67")  # RFC 3463, section 2: the content, or a policy of the server
+_COMPLAINTS: Final = frozenset({"abuse", "opt-out", "opt-out-list"})  # RFC 5965, section 7.3, and its registry
+_ENVELOPE: Final = ("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "To")
+_RETURN: Final = ("Original-Mail-From", "Return-Path", "X-Original-Mail-From")
+_EXIM: Final = "X-Failed-Recipients"
+_QMAIL: Final = "This is the qmail-send program"  # D. J. Bernstein, "qmail-send bounce message format" (QSBMF)
+
+
+class ReportKind(StrEnum):
+    """What a mail that came back reports about its recipient."""
+
+    GONE = "gone"
+    """The address does not exist."""
+    SOFT = "soft"
+    """The mail was returned for a reason that may pass: a full mailbox, a server that was away for days."""
+    REFUSED = "refused"
+    """The server refuses this content or this sender. It is about the sender, not about the person."""
+    DELAYED = "delayed"
+    """The server goes on trying."""
+    DELIVERED = "delivered"
+    """A receipt that the mail arrived, or went on."""
+    COMPLAINT = "complaint"
+    """The person marked the mail as unwanted."""
+    ABSENCE = "absence"
+    """An answering machine, or the receipt of a mail program."""
+    OTHER = "other"
+    """Anything else."""
+
+
+_FINAL_FIRST: Final = (
+    ReportKind.GONE, ReportKind.SOFT, ReportKind.REFUSED, ReportKind.DELAYED, ReportKind.DELIVERED,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailReport:
+    """A mail that came back.
+
+    Attributes:
+        kind: What it reports.
+        status: The enhanced status code (RFC 3463), the type of a complaint, or empty. No address, no words.
+        addresses: Where it was sent to, and whom it names as the sender of the mail that it is about, in lower case.
+    """
+
+    kind: ReportKind
+    status: str = ""
+    addresses: tuple[str, ...] = field(default=(), repr=False)
+
+
+def read_report(mail: bytes) -> MailReport:
+    """Read a mail that came back. At most `MOST_BYTES` of it are looked at."""
+    try:
+        message = message_from_bytes(mail[:MOST_BYTES], policy=compat32)
+        kind, status = _classify(message)
+        addresses = tuple(dict.fromkeys(_addresses(message)))
+    except (RecursionError, LookupError, ValueError):  # parts in parts in parts, an unknown encoding, a wrong header
+        return MailReport(kind=ReportKind.OTHER)
+    return MailReport(kind=kind, status=status, addresses=addresses)
+
+
+def _classify(message: Message) -> tuple[ReportKind, str]:
+    for part in _parts(message):
+        kind = part.get_content_type()
+        if kind in {"message/delivery-status", "message/global-delivery-status"}:  # RFC 3464; RFC 6533
+            return _delivery_status(part)
+        if kind == "message/feedback-report":
+            return _feedback(part)
+        if kind in {"message/disposition-notification", "message/global-disposition-notification"}:  # RFC 8098
+            return ReportKind.ABSENCE, ""
+    text = _text(message)
+    if message[_EXIM] or _QMAIL in text:
+        return _in_words(text)
+    automatic = str(message.get("Auto-Submitted", "no")).strip().lower()  # RFC 3834, section 5
+    answered = message["X-Autoreply"] or message["X-Autorespond"] or "auto_reply" in str(message["Precedence"]).lower()
+    return (ReportKind.ABSENCE if answered or not automatic.startswith("no") else ReportKind.OTHER), ""
+
+
+def _parts(message: Message) -> Iterator[Message]:
+    """Yield the message, or the parts of a report (RFC 6522), which stand side by side."""
+    payload: Any = message.get_payload()
+    if message.get_content_maintype() != "multipart" or not isinstance(payload, list):
+        yield message
+        return
+    for part in payload:
+        if part.get_content_type() == "multipart/report":  # in a mail that a filter or a list has wrapped
+            yield from part.get_payload() if part.is_multipart() else ()
+        else:
+            yield part
+
+
+def _blocks(part: Message) -> Iterator[Message]:
+    """Yield the groups of fields of a machine-readable part, which RFC 6533 allows to be encoded."""
+    payload: Any = part.get_payload()
+    encoding = str(part.get("Content-Transfer-Encoding", "")).strip().lower()
+    coded = encoding in {"base64", "quoted-printable"}
+    if part.get_content_type() == "message/delivery-status" and not coded:  # the parser splits this one
+        yield from payload
+        return
+    raw = b"".join(each.as_bytes() for each in payload).strip()
+    if coded:
+        raw = a2b_base64(raw) if encoding == "base64" else a2b_qp(raw)
+    yield from (message_from_bytes(block, policy=compat32) for block in _EMPTY_LINE.split(raw))
+
+
+def _delivery_status(part: Message) -> tuple[ReportKind, str]:
+    found = [_recipient(block) for block in _blocks(part) if block["Action"]]
+    known = [each for each in found if each[0] in _FINAL_FIRST]
+    return min(known, key=lambda each: _FINAL_FIRST.index(each[0]), default=(ReportKind.OTHER, ""))
+
+
+def _recipient(block: Message) -> tuple[ReportKind, str]:
+    action = str(block["Action"]).split()[:1]
+    words = f"{block.get('Diagnostic-Code', '')} {block.get('X-Supplementary-Info', '')}"
+    stated, detailed = _STATUS.search(str(block.get("Status", ""))), _STATUS.search(words)
+    status = stated[1] if stated else ""
+    if detailed and status in {*_WITHOUT_DETAIL, ""}:
+        status = detailed[1]
+    match action:
+        case ["failed"]:
+            return _failure(status, words), status
+        case ["delayed"]:
+            return ReportKind.DELAYED, status
+        case ["delivered" | "relayed" | "expanded"]:
+            return ReportKind.DELIVERED, status
+        case _:
+            return ReportKind.OTHER, ""
+
+
+def _failure(status: str, words: str) -> ReportKind:
+    """Return what a failure means that the server does not try again."""
+    if status in FULL or names_full_mailbox(words):
+        return ReportKind.SOFT
+    if status in GONE:
+        return ReportKind.GONE
+    if status in {*_WITHOUT_DETAIL, ""} and (names_unknown_user(words) or _UNAVAILABLE in words.lower()):
+        return ReportKind.GONE
+    if status.startswith("5.") and status[2:3] in _NOT_THE_PERSON:
+        return ReportKind.REFUSED
+    return ReportKind.SOFT
+
+
+def _in_words(text: str) -> tuple[ReportKind, str]:
+    """Read a report without a machine-readable part: by Exim before 4.83, or by qmail."""
+    stated, reply = _STATUS.search(text), _REPLY.search(text)
+    status = stated[1] if stated else f"{reply[1]}.0.0" if reply else ""
+    if not status and not names_unknown_user(text) and not names_full_mailbox(text):
+        return ReportKind.OTHER, ""
+    return _failure(status, text), status
+
+
+def _feedback(part: Message) -> tuple[ReportKind, str]:
+    kinds = [str(block["Feedback-Type"]).strip().lower() for block in _blocks(part) if block["Feedback-Type"]]
+    kind = kinds[0] if kinds else ""
+    return (ReportKind.COMPLAINT, kind) if kind in _COMPLAINTS else (ReportKind.OTHER, "")
+
+
+def _text(message: Message) -> str:
+    part: Any = next((each for each in _parts(message) if each.get_content_type() == "text/plain"), None)
+    content = part.get_payload(decode=True) if part is not None else None
+    return content[:_MOST_TEXT].decode("ascii", "replace") if isinstance(content, bytes) else ""
+
+
+def _addresses(message: Message) -> Iterator[str]:
+    yield from _in_headers(message, _ENVELOPE)
+    for part in _parts(message):
+        if part.get_content_type() == "message/feedback-report":
+            for block in _blocks(part):
+                yield from _in_headers(block, _RETURN)
+        elif part.get_content_type() == "message/rfc822":
+            original: Any = part.get_payload()
+            yield from _in_headers(original[0], _RETURN)
+        elif part.get_content_type() == "text/rfc822-headers":
+            content: Any = part.get_payload(decode=True) or b""
+            yield from _in_headers(message_from_bytes(content, policy=compat32), _RETURN)
+
+
+def _in_headers(message: Message, names: tuple[str, ...]) -> Iterator[str]:
+    for name in names:
+        for _, address in getaddresses([str(value) for value in message.get_all(name, [])]):
+            if "@" in address:
+                yield address.lower()

@@ -1,0 +1,162 @@
+"""One person in the journal: what it holds, for a request for access, and how it is erased."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, and_, delete, select
+
+from policenotify.errors import NotErasable
+from policenotify.journal.audit import record
+from policenotify.journal.database import schema
+from policenotify.journal.database.columns import json_object
+from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.recipients import recipient_key, suppression_key
+from policenotify.journal.records import moment, outcome_of
+from policenotify.journal.retention import forget
+from policenotify.journal.suppressions import release, suppression_of
+from policenotify.journal.vacuum import truncate_log
+from policenotify.model.history import Outcome
+from policenotify.model.person import ErasedPerson, PersonDelivery, PersonRecord, PersonReport, Source
+
+_recipient, _person, _delivery = schema.recipient, schema.person, schema.delivery
+_publication, _suppression, _report = schema.publication, schema.suppression, schema.report
+_UNDER_WAY = (Outcome.WAITING, Outcome.SENDING)
+
+
+class StoredPeople:
+    """What the journal holds about people, by their address."""
+
+    def __init__(self, journal: Transactions, engine: Engine) -> None:
+        self._journal = journal
+        self._engine = engine
+
+    def export(self, address: str, actor: str) -> PersonRecord:
+        """Return everything that the journal holds about a person. The journal records that it was exported, not whose.
+
+        Args:
+            address: The address or number, as the channel spells it.
+            actor: Who asks.
+        """
+        journal = self._journal
+        journal.authorize(actor, "export")
+        key = recipient_key(journal.keys, address)
+        tag = suppression_key(journal.keys, key)
+        with journal.read() as connection:
+            exported = PersonRecord(
+                address_stored_at=_stored_at(connection, key),
+                deliveries=tuple(map(_delivery_of, _deliveries(connection, key))),
+                reports=tuple(_reports(connection, tag)),
+                suppressions=tuple(map(suppression_of, _suppressions(connection, tag))),
+            )
+        with journal.write() as connection:
+            record(connection, journal.now(), actor, "person_exported", {"deliveries": len(exported.deliveries)})
+        return exported
+
+    def erase(self, address: str, actor: str) -> ErasedPerson:
+        """Erase a person's address, and what links the person to deliveries.
+
+        How many people a delivery reached stays. A suppression stays if the person left, for without it the next list
+        would bring the person back. Any other is erased.
+
+        Args:
+            address: The address or number, as the channel spells it.
+            actor: Who erases.
+
+        Raises:
+            NotErasable: A publication is still being delivered to the person.
+        """
+        journal = self._journal
+        journal.authorize(actor, "erase")
+        key = recipient_key(journal.keys, address)
+        tag = suppression_key(journal.keys, key)
+        with journal.write() as connection:
+            _check_settled(connection, key)
+            stored = _stored_at(connection, key) is not None
+            unlinked = len(_deliveries(connection, key))
+            forget(connection, connection.execute(select(_person.c.id).where(_person.c.key == key)).scalars().all())
+            connection.execute(delete(_report).where(_report.c.key == tag))
+            wishes = [source.value for source in Source if source.opted_out]
+            other = and_(_suppression.c.key == tag, _suppression.c.source.not_in(wishes))
+            ended = release(connection, journal.now(), other, actor)
+            kept = tuple(map(suppression_of, _suppressions(connection, tag)))
+            erased = ErasedPerson(address=stored, deliveries=unlinked, ended=ended, kept=kept)
+            body = {"deliveries": unlinked, "ended": ended, "kept": len(kept)}
+            record(connection, journal.now(), actor, "person_erased", body)
+        if self._engine.dialect.name == "sqlite":
+            truncate_log(self._engine)
+        return erased
+
+
+def _check_settled(connection: Connection, key: str) -> None:
+    query = (
+        select(_delivery.c.publication, _delivery.c.channel)
+        .join(_recipient, _recipient.c.delivery == _delivery.c.id)
+        .join(_person, _person.c.id == _recipient.c.person)
+        .where(_person.c.key == key, _delivery.c.state.in_(_UNDER_WAY))
+        .limit(1)
+    )
+    if (row := connection.execute(query).first()) is not None:
+        raise NotErasable(
+            f"Publication {row.publication} is still being delivered on {row.channel}, also to this person. Nothing "
+            "was erased. Stop writing to the person now: policenotify people suppress. Erase when it is delivered: "
+            "policenotify status"
+        )
+
+
+def _stored_at(connection: Connection, key: str) -> Any:  # noqa: ANN401 - a time, or None
+    sealed = select(_person.c.stored_at).where(_person.c.key == key, _person.c.sealed.is_not(None))
+    stored = connection.execute(sealed).scalar()
+    return None if stored is None else moment(stored)
+
+
+def _deliveries(connection: Connection, key: str) -> Sequence[Row[Any]]:
+    columns = (_recipient.c.state, _recipient.c.in_doubt, _recipient.c.reason, _recipient.c.code)
+    query = (
+        select(*columns, _delivery.c.channel, _delivery.c.language)
+        .add_columns(_publication.c.id, _publication.c.incident, _publication.c.stage, _publication.c.created_at)
+        .add_columns(_publication.c.message)
+        .join(_person, _person.c.id == _recipient.c.person)
+        .join(_delivery, _delivery.c.id == _recipient.c.delivery)
+        .join(_publication, _publication.c.id == _delivery.c.publication)
+        .where(_person.c.key == key)
+        .order_by(_delivery.c.id)
+    )
+    return connection.execute(query).all()
+
+
+def _delivery_of(row: Row[Any]) -> PersonDelivery:
+    message = json_object(row.message)
+    return PersonDelivery(
+        publication=row.id,
+        incident=row.incident,
+        category=str(message.get("category", "")),
+        stage=row.stage,
+        headline=str(message.get("headline") or ""),
+        published_at=moment(row.created_at),
+        channel=row.channel,
+        language=row.language,
+        outcome=outcome_of(row.state, in_doubt=row.in_doubt),
+        reason=row.reason,
+        code=row.code,
+    )
+
+
+def _reports(connection: Connection, tag: str) -> Iterable[PersonReport]:
+    query = (
+        select(_report, _delivery.c.publication)
+        .join(_delivery, _delivery.c.id == _report.c.delivery)
+        .where(_report.c.key == tag)
+        .order_by(_report.c.at)
+    )
+    for row in connection.execute(query).all():
+        yield PersonReport(
+            publication=row.publication, channel=row.channel, kind=row.kind, status=row.status, at=moment(row.at)
+        )
+
+
+def _suppressions(connection: Connection, tag: str) -> Iterable[Row[Any]]:
+    """Return the suppressions of a person, and first reports, which hold nothing up yet."""
+    held = select(_suppression).where(_suppression.c.key == tag, _suppression.c.confirmed_at.is_not(None))
+    return connection.execute(held.order_by(_suppression.c.channel)).all()

@@ -1,0 +1,283 @@
+"""The people who are written to: who left, what comes back, and what is held about one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+
+from policenotify.audiences.model import Subscriber
+from policenotify.channel import ChannelConfig, Clock, SupportsReceipts
+from policenotify.errors import SettingsError
+from policenotify.formats.mail_report import ReportKind, read_report
+from policenotify.model.person import ErasedPerson, PersonRecord, ReportResult, Suppression
+from policenotify.networks.registry import NoStateStore
+from policenotify.publishing.arguments import checked_reason
+from policenotify.validation import did_you_mean
+
+if TYPE_CHECKING:
+    from policenotify.journal.journal import Journal
+    from policenotify.model.person import Reported
+
+_RECORDED: Final[Mapping[ReportKind, Reported]] = {
+    ReportKind.GONE: "gone",
+    ReportKind.SOFT: "soft",
+    ReportKind.COMPLAINT: "complaint",
+}
+_SEPARATOR: Final = "+"  # between our mailbox and the token: postfix calls it `recipient_delimiter`
+
+
+@runtime_checkable
+class _Spells(Protocol):
+    """A channel whose network knows several forms of one address."""
+
+    def spell(self, address: str) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Bounce:
+    """A mail that came back, and what was recorded.
+
+    Attributes:
+        kind: What it reports.
+        status: The enhanced status code (RFC 3463), or the type of a complaint. May be empty.
+        result: What became of it. `None` if such a mail changes nothing: a delay, an absence note.
+    """
+
+    kind: ReportKind
+    status: str
+    result: ReportResult | None
+
+
+class People:
+    """The people who are written to. A publisher has it as `people`.
+
+    Args:
+        journal: The journal.
+        channels: The channels of the installation, by name.
+        clock: The clock that channels get.
+    """
+
+    def __init__(self, journal: Journal, channels: Mapping[str, ChannelConfig], clock: Clock) -> None:
+        self._journal = journal
+        self._channels = channels
+        self._clock = clock
+
+    # --- decisions of the service
+
+    def suppressed(self, channel: str | None = None) -> tuple[Suppression, ...]:
+        """Return who is not written to now: on one channel, also by what holds for all, or on any."""
+        return self._journal.suppressions.list(channel)
+
+    def suppress(
+        self, address: str, *, actor: str, reason: str, channel: str | None = None, until: datetime | None = None
+    ) -> bool:
+        """Stop writing to a person at once.
+
+        Args:
+            address: The mail address or telephone number.
+            actor: Who decided it.
+            reason: Why, in at least 10 characters, without the address. The journal keeps it.
+            channel: The channel's name. `None` stands for all.
+            until: When it ends by itself.
+
+        Returns:
+            False if the person was not written to already, for as long or for a weightier reason.
+
+        Raises:
+            ValueError: *reason* states none.
+            SettingsError: There is no such channel.
+            NotAllowed: The installation's rule refuses it.
+        """
+        reason = checked_reason("reason", reason)
+        if "@" in reason or _compared(address) in reason.casefold():
+            raise ValueError("reason: leave the address out, for it is kept. Nothing was changed")
+        self._check(channel)
+        add = self._journal.suppressions.add
+        newly = [add(form, channel, actor, evidence=reason, until=until) for form in self._forms(address, channel)]
+        return any(newly)
+
+    def release(self, address: str | None, *, actor: str, channel: str | None = None) -> int:
+        """Write again to a person, or to everybody on a channel. It takes effect with the next publication.
+
+        Args:
+            address: The mail address, the telephone number, or the beginning of a key. `None` stands for everybody.
+            actor: Who decided it.
+            channel: The channel's name. `None` stands for any, and `"*"` for what holds for all channels.
+
+        Returns:
+            How many suppressions were ended.
+
+        Raises:
+            ValueError: Neither a person nor a channel is named.
+            SettingsError: There is no such channel.
+            NotAllowed: The installation's rule refuses it.
+        """
+        if address is None and channel is None:
+            raise ValueError("release: name a person or a channel. Nothing was changed")
+        forms: Sequence[str | None] = [None] if address is None else self._forms(address, channel)
+        ended = sum(self._journal.suppressions.release(channel, form, actor) for form in forms)
+        if not ended and channel != "*":
+            self._check(channel)
+        return ended
+
+    def export(self, address: str, *, actor: str) -> PersonRecord:
+        """Return everything that the journal holds about a person, for a request for access (RGPD, article 15).
+
+        Raises:
+            NotAllowed: The installation's rule refuses it.
+        """
+        records = [self._journal.people.export(form, actor) for form in self._forms(address, None)]
+        stored = [record.address_stored_at for record in records if record.address_stored_at]
+        return PersonRecord(
+            address_stored_at=max(stored, default=None),
+            deliveries=tuple(each for record in records for each in record.deliveries),
+            reports=tuple(each for record in records for each in record.reports),
+            suppressions=tuple(each for record in records for each in record.suppressions),
+        )
+
+    def erase(self, address: str, *, actor: str) -> ErasedPerson:
+        """Erase a person's address, and what links the person to publications.
+
+        A suppression by the person's own will stays. The updates and the end of open incidents do not reach the person
+        any more, unless a list still names the address: see `listed` of the result.
+
+        Raises:
+            NotErasable: A publication is still being delivered to the person.
+            NotAllowed: The installation's rule refuses it.
+        """
+        forms = self._forms(address, None)
+        erased = [self._journal.people.erase(form, actor) for form in forms]
+        return ErasedPerson(
+            address=any(each.address for each in erased),
+            deliveries=sum(each.deliveries for each in erased),
+            ended=sum(each.ended for each in erased),
+            kept=tuple(kept for each in erased for kept in each.kept),
+            listed=tuple(self._listing(forms)),
+        )
+
+    def counts(self, channel: str | None = None) -> dict[str, int | None]:
+        """Return how many people the lists of each channel name, without wrong rows. `None`: one cannot be read."""
+        self._check(channel)
+        counts: dict[str, int | None] = {}
+        for config in self._channels.values():
+            if not config.audiences or channel not in {None, config.name}:
+                continue
+            try:
+                counts[config.name] = sum(1 for _ in _addresses(config))
+            except SettingsError:
+                counts[config.name] = None
+        return counts
+
+    def is_suppressed(self, address: str, channel: str) -> bool:
+        """Return True if a person is not written to on a channel."""
+        return any(self._journal.suppressions.holds(form, channel) for form in self._forms(address, channel))
+
+    def same(self, address: str) -> frozenset[str]:
+        """Return a value that is equal for the forms of one address."""
+        return frozenset(map(_compared, self._forms(address, None)))
+
+    # --- what comes back
+
+    def knows(self, token: str) -> bool:
+        """Return True if a link to leave is ours. Nothing is read or changed."""
+        return self._journal.reports.named(token, "stop")
+
+    def leave(self, token: str) -> bool:
+        """Stop writing to the person of a link to leave. Repeating it changes nothing.
+
+        Returns:
+            False if the link is not ours.
+        """
+        return self._journal.reports.leave(token) is not ReportResult.UNKNOWN
+
+    def bounce(self, mail: bytes, recipients: Iterable[str] = ()) -> Bounce:
+        """Record what a mail reports that came back.
+
+        Args:
+            mail: The mail, as the relay hands it over. Its first megabyte is read.
+            recipients: The envelope's recipients. Without them the headers of the mail must name ours.
+        """
+        report = read_report(mail)
+        if (kind := _RECORDED.get(report.kind)) is None:
+            return Bounce(report.kind, report.status, None)
+        result = ReportResult.UNKNOWN
+        for token in _tokens((*recipients, *report.addresses)):
+            result = self._journal.reports.add(token, "bounce", kind, report.status)
+            if result is not ReportResult.UNKNOWN:
+                break
+        return Bounce(report.kind, report.status, result)
+
+    def receipt(self, channel: str, token: str, *, content_type: str, body: bytes, query: str) -> bool:
+        """Record what a gateway's delivery receipt reports. Repeating it changes nothing.
+
+        Args:
+            channel: The channel that the called address names.
+            token: The token that it names.
+            content_type: The call's content type. May be empty.
+            body: The call's body.
+            query: The query of the called address.
+
+        Returns:
+            False if the token is not ours, or the channel takes no receipts.
+
+        Raises:
+            ValueError: It is not a receipt of the channel's gateway. The text repeats nothing of the call.
+        """
+        config = self._channels.get(channel)
+        if config is None or config.problem or not self._journal.reports.named(token, "receipt"):
+            return False
+        with closing(config.open(self._clock, NoStateStore())) as opened:
+            if not isinstance(opened, SupportsReceipts):
+                return False
+            kind, code = opened.read_receipt(content_type, body, query)
+        if kind is None:
+            return True
+        result = self._journal.reports.add(token, "receipt", kind, code, channel=channel)
+        return result is not ReportResult.UNKNOWN
+
+    # --- addresses
+
+    def _check(self, channel: str | None) -> None:
+        if channel is not None and channel not in self._channels:
+            raise SettingsError(f"{channel!r} is not a channel. {did_you_mean(channel, self._channels)}")
+
+    def _forms(self, address: str, channel: str | None) -> list[str]:
+        """Return the forms by which the journal may know an address: each network has its own."""
+        forms = dict.fromkeys(self._spelled(address, channel))
+        numbers = [form for form in forms if form.startswith("+")]  # a network for mail leaves 0612345678 as it is
+        return numbers or [*forms] or [address]
+
+    def _spelled(self, address: str, channel: str | None) -> Iterator[str]:
+        for config in self._channels.values():
+            if config.problem or not config.capabilities.recipients or channel not in {None, "*", config.name}:
+                continue
+            with closing(config.open(self._clock, NoStateStore())) as opened:
+                yield opened.spell(address) if isinstance(opened, _Spells) else address
+
+    def _listing(self, forms: Iterable[str]) -> Iterator[str]:
+        """Yield the channels whose lists name a person now. A list that cannot be read is passed over."""
+        people = {_compared(form) for form in forms}
+        for config in self._channels.values():
+            with suppress(SettingsError):
+                if any(_compared(address) in people for address in _addresses(config)):
+                    yield config.name
+
+
+def _addresses(config: ChannelConfig) -> Iterator[str]:
+    for audience in config.audiences:
+        yield from (row.address for row in audience.rows() if isinstance(row, Subscriber))
+
+
+def _compared(address: str) -> str:
+    return address.strip().casefold()
+
+
+def _tokens(addresses: Iterable[str]) -> Iterator[str]:
+    for address in addresses:
+        local, _, _ = address.rpartition("@")
+        _, found, token = local.rpartition(_SEPARATOR)
+        if found:
+            yield token

@@ -1,0 +1,170 @@
+"""`policenotify people` and `policenotify bounce`."""
+
+from __future__ import annotations
+
+import io
+import sys
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from policenotify.journal.tokens import make_token
+from policenotify.model.lifecycle import Lifecycle, Stage
+from tests.support.bounces import ABSENCE, failure
+from tests.support.installation import ADDRESSES, Desk, accident
+from tests.support.shell import Ran, Run
+
+ANA, BEN, _ = ADDRESSES
+WHY = ("--reason", "By telephone.")
+
+
+def _publish(desk: Desk) -> None:
+    with closing(desk.publisher()) as publisher:
+        opening = Lifecycle(stage=Stage.OPENING, incident="2026-1")
+        publisher.publish(accident(lifecycle=opening), key="1", actor="desk", to=["presse"], wait=timedelta(seconds=20))
+
+
+def _suppress(run: Run, *how: str) -> Ran:
+    return run("people", "suppress", ANA, *WHY, *how)
+
+
+@pytest.mark.usefixtures("desk")
+def test_suppressed_people_are_listed_and_released(run: Run) -> None:
+    assert run("people", "list", "--suppressed").out == "Nobody is suppressed.\n"
+    assert _suppress(run, "--channel", "presse").out == "Nothing is sent to this person any more.\n"
+    assert _suppress(run, "--channel", "presse").out == "This person was suppressed already.\n"
+    assert _suppress(run, "--until", "+30d", "--json").document["suppressed"]
+    shown = run("people", "list", "presse", "--suppressed")
+    assert shown.code == 0
+    assert "operator" in shown.out
+    assert "By telephone." in shown.words
+    assert " until " in shown.words
+    assert ANA not in shown.out
+    listed = run("people", "list", "--suppressed", "--json").document["suppressed"]
+    assert {each["channel"] for each in listed} == {"presse", None}
+    assert run("people", "release", listed[0]["key"][:12], "--channel", "presse").out == "1 suppressions ended.\n"
+    assert run("people", "release", ANA.upper(), "--json").document["released"] == 1
+    assert run("people", "release", ANA).out == "Nobody like that is suppressed.\n"
+    _suppress(run, "--channel", "presse")
+    assert run("people", "release", "--channel", "presse", "--all", "--json").document["released"] == 1
+
+
+def test_people_are_counted_by_channel(run: Run, desk: Desk) -> None:
+    _suppress(run)
+    shown = run("people", "list")
+    assert "presse  3 people" in shown.out
+    assert "1 suppressions." in shown.out
+    desk.folder.joinpath("presse.txt").unlink()
+    assert "The list of presse cannot be read." in run("people", "list").out
+    assert run("people", "list", "--json").document["people"] == {"presse": None}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("release",), 2), (("release", ANA, "--all"), 2), (("release", "--all"), 2),
+        (("release", ANA, "--channel", "press"), 1), (("suppress", ANA, "--reason", "short"), 2),
+        (("suppress", ANA, "--reason", f"It is {ANA} indeed"), 2), (("suppress", ANA), 2),
+        (("suppress", ANA, *WHY, "--until", "yesterday"), 2), (("suppress", ANA, *WHY, "--channel", "press"), 1),
+        (("list", "press"), 1), (("add", "press", ANA, "--source", "x"), 1),
+        (("add", "bluesky", ANA, "--source", "x"), 1),
+        (("remove", "bluesky", ANA), 1), (("add", "presse", ANA), 2), (("add", "presse", "a#b", "--source", "x"), 1),
+    ],
+)  # fmt: skip
+def test_wrong_calls_change_nothing(run: Run, desk: Desk, arguments: tuple[str, ...], code: int) -> None:
+    before = desk.folder.joinpath("presse.txt").read_bytes()
+    ran = run("people", *arguments)
+    assert ran.code == code, ran
+    assert desk.folder.joinpath("presse.txt").read_bytes() == before
+    assert run("people", "list", "--suppressed", "--json").document["suppressed"] == []
+
+
+def test_a_person_is_added_to_the_list_with_the_proof_of_consent_and_removed(run: Run, desk: Desk) -> None:
+    file = desk.folder / "presse.txt"
+    before = file.read_text("utf-8")
+    added = run("people", "add", "presse", "Zoe@Mairie.example", "--source", "form of 3 March")
+    assert added.out == "Added to the list of presse.\n"
+    assert file.read_text("utf-8").startswith(before)
+    assert file.read_text("utf-8").endswith(": form of 3 March\n")
+    assert file.stat().st_mode & 0o777 == 0o600
+    again = run("people", "add", "presse", "zoe@mairie.example", "--source", "x", "--json").document
+    assert again == {"list": "presse", "added": False, "suppressed": False}
+    assert run("people", "list", "--json").document["people"] == {"presse": 4}
+    assert run("people", "remove", "presse", "ZOE@mairie.example").out == "Removed from the list of presse.\n"
+    assert run("people", "remove", "presse", "zoe@mairie.example", "--json").document["removed"] == 0
+    assert file.read_text("utf-8").splitlines() == before.splitlines()
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_person_who_left_is_not_silently_added(run: Run) -> None:
+    run("people", "suppress", "zoe@mairie.example", *WHY)
+    added = run("people", "add", "presse", "zoe@mairie.example", "--source", "form")
+    assert "But this person is suppressed." in added.out
+
+
+def test_an_export_is_readable_and_a_document(run: Run, desk: Desk) -> None:
+    assert run("people", "export", ANA).out == "The journal holds nothing about this person.\n"
+    _publish(desk)
+    _suppress(run)
+    shown = run("people", "export", ANA)
+    assert "1 publications were for this person:" in shown.out
+    assert "Accident de la circulation" in shown.words
+    assert "Not written to: *" in shown.words
+    document = run("people", "export", ANA, "--json").document
+    assert [each["outcome"] for each in document["deliveries"]] == ["posted"]
+    assert document["suppressions"][0]["source"] == "operator"
+    assert ANA not in shown.out + str(document)
+    assert "The person is written to." in run("people", "export", BEN).out
+
+
+def test_an_erasure_states_what_stays(run: Run, desk: Desk) -> None:
+    _publish(desk)
+    _suppress(run)
+    erased = run("people", "erase", ANA)
+    assert "The address was erased, and 1 publications are not linked to the person any more." in erased.words
+    assert "1 suppressions were erased." in erased.out
+    assert "Still on the list of: presse." in erased.out
+    assert "No address was stored" in run("people", "erase", ANA).out
+    assert run("people", "erase", BEN, "--json").document["deliveries"] == 1
+    assert run("journal", "verify").code == 0
+
+
+# --- bounce
+
+
+def _bounce(run: Run, monkeypatch: pytest.MonkeyPatch, mail: bytes, *arguments: str) -> Ran:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(mail)))
+    return run("bounce", *arguments)
+
+
+def test_a_mail_from_the_relays_pipe_is_recorded(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    _publish(desk)
+    with closing(desk.publisher()) as publisher:
+        key = publisher.journal.people.export(ANA, "desk").deliveries
+        assert len(key) == 1
+        from policenotify.journal.recipients import recipient_key  # noqa: PLC0415 - only here
+
+        token = make_token(publisher.journal.keys, "bounce", delivery=1, recipient=recipient_key(desk.keys, ANA))
+    sent_to = f"bounce+{token}@police34.example"
+    assert _bounce(run, monkeypatch, failure("5.1.1"), sent_to).out == "gone 5.1.1: remembered\n"
+    named = failure("5.1.1").replace(b"bounce+abc@police.example", sent_to.encode())
+    again = _bounce(run, monkeypatch, named, "--json")
+    assert (again.code, again.document) == (0, {"kind": "gone", "status": "5.1.1", "result": "repeated"})
+    assert "came back: gone (5.1.1)" in run("people", "export", ANA).words
+    assert _bounce(run, monkeypatch, failure("5.1.1")).out == "gone 5.1.1: unknown\n"
+    assert _bounce(run, monkeypatch, ABSENCE, sent_to).out == "absence: ignored\n"
+    assert _bounce(run, monkeypatch, b"x" * 3_000_000, sent_to).code == 0
+
+
+def test_a_journal_that_is_away_lets_the_relay_try_again(
+    run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    desk.database.unlink(missing_ok=True)
+    ran = _bounce(run, monkeypatch, failure("5.1.1"), "bounce+x@police34.example")
+    assert ran.code == 75
+    assert ran.err
+    assert ran.out == ""
+    tmp_path.joinpath("policenotify.toml").write_text("broken", "utf-8")
+    assert _bounce(run, monkeypatch, ABSENCE).code == 75

@@ -1,0 +1,203 @@
+"""Mails that come back."""
+
+from __future__ import annotations
+
+import time
+from base64 import encodebytes
+from quopri import encodestring
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policenotify.formats.mail_report import MOST_BYTES, MailReport, ReportKind, read_report
+from tests.support.bounces import (
+    ABSENCE,
+    COMPLAINT,
+    EXIM_IN_WORDS,
+    MAILBOX,
+    ORIGINAL,
+    QMAIL,
+    failure,
+    report,
+    words_only,
+)
+
+GMAIL = (
+    "smtp; 550-5.1.1 The email account that you tried to reach does not exist. Please try\n          550-5.1.1 "
+    "double-checking the recipient's email address for typos or\n          550 5.1.1 unnecessary spaces."
+)
+FAILURES = {
+    "postfix: unknown user": ("5.1.1", "smtp; 550 5.1.1 <ana@journal.example>: User unknown", "gone", "5.1.1"),
+    "postfix: no such domain": ("5.4.4", "X-Postfix; Host or domain name not found", "soft", "5.4.4"),
+    "postfix: null MX": ("5.1.10", "X-Postfix; Domain journal.example does not accept mail (nullMX)", "gone", "5.1.10"),
+    "postfix: given up after five days": ("4.4.1", "X-Postfix; connect to mx: Connection timed out", "soft", "4.4.1"),
+    "Gmail: unknown user": ("5.1.1", GMAIL, "gone", "5.1.1"),
+    "Gmail: full": ("5.2.2", "smtp; 552-5.2.2 The email account is over quota", "soft", "5.2.2"),
+    "Gmail: not authenticated": ("5.7.26", "smtp; 550-5.7.26 This mail is unauthenticated", "refused", "5.7.26"),
+    "Exchange: unknown user": ("5.1.10", "smtp;550 5.1.10 RESOLVER.ADR.RecipientNotFound", "gone", "5.1.10"),
+    "Exchange: full": ("5.2.2", "smtp;554 5.2.2 STOREDRV.Deliver.Exception:QuotaExceededException", "soft", "5.2.2"),
+    "Exchange: only members may write": ("5.7.133", "smtp;550 5.7.133 RESOLVER.RST.Sender", "refused", "5.7.133"),
+    "Outlook.com: unknown user": ("5.5.0", "smtp;550 Requested action not taken: mailbox unavailable", "gone", "5.5.0"),
+    "Exim: the code is in the words": ("5.0.0", "smtp; 550 5.1.1 User unknown", "gone", "5.1.1"),
+    "Exim: only words": ("5.0.0", "smtp; 550 Unrouteable address", "gone", "5.0.0"),
+    "Exim: full, in words": ("5.0.0", "smtp; 552 Mailbox size limit exceeded", "soft", "5.0.0"),
+    "Exim: nothing known": ("5.0.0", "", "soft", "5.0.0"),
+    "a server that says unknown user for a full one": ("5.1.1", "smtp; 550 5.1.1 mailbox is full", "soft", "5.1.1"),
+    "a server behind a filter": ("5.6.0", "smtp; 554 5.6.0 content rejected", "refused", "5.6.0"),
+    "a status in a comment": ("5.1.1 (bad destination mailbox address)", "", "gone", "5.1.1"),
+    "no status": ("", "smtp; 550 5.1.1 no such user", "gone", "5.1.1"),
+    "an address with numbers": ("5.0.0", "smtp; 550 host 192.5.1.1 said no", "soft", "5.0.0"),
+}
+
+
+@pytest.mark.parametrize(("status", "words", "kind", "shown"), FAILURES.values(), ids=list(FAILURES))
+def test_a_failure_is_classed(status: str, words: str, kind: str, shown: str) -> None:
+    found = read_report(failure(status, words))
+    assert (found.kind, found.status) == (kind, shown)
+    assert MAILBOX in found.addresses
+    assert "journal.example" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("action", "kind"),
+    [
+        ("delayed", "delayed"), ("delivered", "delivered"), ("relayed", "delivered"), ("expanded", "delivered"),
+        ("failed (final)", "soft"), ("vanished", "other"), ("FAILED", "other"),
+    ],
+)  # fmt: skip
+def test_an_action_other_than_failed_is_no_failure(action: str, kind: str) -> None:
+    assert read_report(failure("4.4.1", action=action)).kind == kind
+
+
+def test_details_may_stand_in_a_field_of_exchange() -> None:
+    mail = failure("5.0.0", "<mx.google.com #5.1.1 smtp;550-5.1.1 no such account>", how="X-Supplementary-Info")
+    assert read_report(mail) == MailReport(kind=ReportKind.GONE, status="5.1.1", addresses=(MAILBOX,))
+
+
+def test_of_several_recipients_the_final_failure_counts() -> None:
+    fields = "Reporting-MTA: dns; mx\n\n" + "\n".join(
+        f"Final-Recipient: rfc822; p@x.example\nAction: {action}\nStatus: {status}\n"
+        for action, status in (("delivered", "2.0.0"), ("failed", "5.1.1"), ("delayed", "4.0.0"))
+    )
+    assert read_report(report(fields)).kind is ReportKind.GONE
+
+
+@pytest.mark.parametrize("fields", ["", "Reporting-MTA: dns; mx", "Action:\nStatus: 5.1.1"])
+def test_a_report_without_a_recipient_reports_nothing(fields: str) -> None:
+    assert read_report(report(fields)).kind is ReportKind.OTHER
+
+
+def test_a_complaint_names_the_sender_of_the_mail_that_it_is_about() -> None:
+    found = read_report(COMPLAINT)
+    assert (found.kind, found.status) == ("complaint", "abuse")
+    assert found.addresses == ("abuse@police.example", MAILBOX)
+
+
+@pytest.mark.parametrize(
+    ("kind", "found"), [("fraud", "other"), ("not-spam", "other"), ("opt-out", "complaint"), ("", "other")]
+)
+def test_only_a_person_who_does_not_want_the_mail_complains(kind: str, found: str) -> None:
+    fields = f"Feedback-Type: {kind}\nVersion: 1" if kind else "Version: 1"
+    assert read_report(report(fields, kind="feedback-report")).kind == found
+
+
+@pytest.mark.parametrize(
+    ("mail", "kind", "status"),
+    [
+        (EXIM_IN_WORDS, "gone", "5.1.1"),
+        (QMAIL, "gone", "5.1.1"),
+        (words_only("552 Mailbox full", head="X-Failed-Recipients: a@b.example"), "soft", "5.0.0"),
+        (words_only("421 come back later", head="X-Failed-Recipients: a@b.example"), "soft", "4.0.0"),
+        (words_only("no such user here", head="X-Failed-Recipients: a@b.example"), "gone", ""),
+        (words_only("It did not work.", head="X-Failed-Recipients: a@b.example"), "other", ""),
+        (words_only("550 5.1.1 User unknown"), "other", ""),  # somebody quotes a report
+    ],
+)
+def test_reports_in_words_are_read_where_a_server_is_known_by_its_marks(mail: bytes, kind: str, status: str) -> None:
+    found = read_report(mail)
+    assert (found.kind, found.status) == (kind, status)
+
+
+@pytest.mark.parametrize(
+    "mail",
+    [
+        ABSENCE,
+        words_only("Absent.", head="Precedence: auto_reply"),
+        words_only("Absent.", head="X-Autoreply: yes"),
+        words_only("Absent.", head="X-Autorespond: yes"),
+        words_only("Absent.", head="Auto-Submitted: auto-generated"),
+        report("Final-Recipient: rfc822;a@b.example\nDisposition: automatic-action", kind="disposition-notification"),
+    ],
+)
+def test_an_absence_note_is_no_failure(mail: bytes) -> None:
+    assert read_report(mail).kind is ReportKind.ABSENCE
+
+
+def test_a_letter_is_no_report() -> None:
+    assert read_report(words_only("Bonjour.", head="Auto-Submitted: no")).kind is ReportKind.OTHER
+    assert read_report(b"") == MailReport(kind=ReportKind.OTHER)
+
+
+def test_a_report_in_a_wrapper_is_found() -> None:
+    inner = failure("5.1.1").decode()
+    head, _, body = inner.partition("\r\n\r\n")
+    kind = next(line for line in head.splitlines() if line.startswith("Content-Type"))
+    wrapped = (
+        f'To: {MAILBOX}\r\nContent-Type: multipart/mixed; boundary="outer"\r\n\r\n--outer\r\n'
+        f"{kind}\r\n\r\n{body}\r\n--outer--\r\n"
+    )
+    assert read_report(wrapped.encode()).kind is ReportKind.GONE
+
+
+def test_a_report_part_without_parts_is_passed_over() -> None:
+    mail = (
+        "Content-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\nContent-Type: multipart/report\r\n\r\nx\r\n"
+        "--o\r\nContent-Type: text/plain\r\n\r\nBonjour\r\n--o--\r\n"
+    )
+    assert read_report(mail.encode()).kind is ReportKind.OTHER
+
+
+@pytest.mark.parametrize("kind", ["global-delivery-status", "delivery-status"])
+@pytest.mark.parametrize("encoding", ["base64", "quoted-printable", "8bit"])
+def test_an_international_report_may_be_encoded(kind: str, encoding: str) -> None:
+    """RFC 6533, section 3."""
+    fields = b"Reporting-MTA: dns; mx\n\nFinal-Recipient: utf-8; \xc3\xa9@b\nAction: failed\nStatus: 5.1.1\n"
+    coded = {"base64": encodebytes, "quoted-printable": encodestring}.get(encoding, bytes)(fields)
+    mail = (
+        b"To: bounce+abc@police.example\nMIME-Version: 1.0\n"
+        b'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\n\n--b\n'
+        + f"Content-Type: message/{kind}\nContent-Transfer-Encoding: {encoding}\n\n".encode()
+        + coded
+        + b"\n--b--\n"
+    )
+    assert read_report(mail).kind is ReportKind.GONE
+
+
+def test_where_it_was_sent_to_is_found_in_every_header() -> None:
+    head = "Delivered-To: one@x.example\r\nX-Original-To: two@x.example\r\nEnvelope-To: <three@x.example>"
+    found = read_report(report("", head=head, to="Four <FOUR@X.example>, not an address", original=ORIGINAL))
+    assert found.addresses == ("one@x.example", "two@x.example", "three@x.example", "four@x.example", MAILBOX)
+
+
+@pytest.mark.parametrize("original_type", ["text/rfc822-headers", "message/rfc822", "text/plain"])
+def test_the_returned_mail_names_its_sender(original_type: str) -> None:
+    found = read_report(report("", to="x@y.example", original_type=original_type))
+    assert (MAILBOX in found.addresses) is (original_type != "text/plain")
+
+
+def test_only_the_beginning_of_a_long_mail_is_read() -> None:
+    long = report("Final-Recipient: rfc822;a@b.example\nAction: failed\nStatus: 5.1.1", original="x\r\n" * MOST_BYTES)
+    begun = time.process_time()
+    assert read_report(long).kind is ReportKind.GONE
+    assert time.process_time() - begun < 5
+
+
+def test_parts_in_parts_without_end_are_given_up() -> None:
+    nested = "".join(f"Content-Type: multipart/mixed; boundary=b{n}\r\n\r\n--b{n}\r\n" for n in range(3000))
+    assert read_report(nested.encode()).kind is ReportKind.OTHER
+
+
+@given(st.binary(max_size=400), st.sampled_from([b"", failure("5.1.1")[:700], COMPLAINT[:500], b"To: =?utf-8?q?"]))
+def test_anything_can_be_read(tail: bytes, head: bytes) -> None:
+    assert read_report(head + tail).kind in ReportKind
