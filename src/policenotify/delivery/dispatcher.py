@@ -27,6 +27,7 @@ _log = logging.getLogger("policenotify")
 
 _RECOVERIES = 24  # how often in the time of a lease a drain recovers what processes that exited or hang have claimed
 _KEEP_OPEN = 1.5  # seconds an idle connection stays open; common servers close theirs after two or more (gunicorn: 2)
+_QUIET = 2.5  # poll intervals between two looks of a drain that only waits: half a second
 _LAST_RECIPIENT = 2.0  # seconds a drain whose budget is used up waits for a bulk send to end
 
 
@@ -72,7 +73,8 @@ class Dispatcher:
         clock: Measures durations. The journal dates what happens.
         lease: How long a claim holds.
         backoff: Returns the wait after a failure, from the wait after the failure before it.
-        poll_interval: Seconds between two looks at what other processes and the clock have changed.
+        poll_interval: Seconds between two looks at what other processes and the clock have changed. While nothing has,
+            looks are rarer, and read only the number of the newest event.
         rest: Seconds for which a channel is left alone after a failure of this machine, such as a broken journal.
     """
 
@@ -127,8 +129,11 @@ class Dispatcher:
         self, deadline: float, *, publication: str | None, enough: Callable[[], bool], is_worker: bool
     ) -> datetime | None:
         next_recovery = self.clock.monotonic()
+        quiet = False
         while True:
             changes = self._changes
+            # Read before what it stands for. Only a drain that waits needs it.
+            token = self.journal.change_token() if quiet else None
             if self.clock.monotonic() >= next_recovery:
                 self.journal.workers.heartbeat(is_worker=is_worker)
                 self.journal.deliveries.recover(self.lease)
@@ -152,8 +157,12 @@ class Dispatcher:
                 if not self._may_happen(soon, due, publication):
                     return min(due.values(), default=None)
             later = [(at - now).total_seconds() for at in due.values() if at > now]
-            if not enough():
-                self._wait(changes, min([left, self.poll_interval, *later]), publication)
+            seconds = min([left, *later])
+            if token is None or len(later) < len(due):  # what is due and was not claimed is looked at again
+                quiet = enough() or self._wait(changes, min(seconds, self.poll_interval), publication)
+            else:
+                until = min(self.clock.monotonic() + seconds, next_recovery)
+                self._wait_for_news(changes, token, until, publication, enough)
 
     def next_due(self) -> datetime | None:
         """Return when something is due next."""
@@ -246,16 +255,29 @@ class Dispatcher:
         unsettled = self.journal.publications.pending(publication)
         return any(at is None or (name in due and max(at, due[name]) <= soon) for name, at in unsettled.items())
 
-    def _wait(self, changes: int, seconds: float, publication: str | None) -> None:
-        """Wait that long, or until no thread has anything that the drain waits for."""
-        until = self.clock.monotonic() + seconds
+    def _wait(self, changes: int, seconds: float, publication: str | None) -> bool:
+        """Wait that long, or until no thread has anything that the drain waits for. Return whether nothing happened."""
+        until, quiet = self.clock.monotonic() + seconds, True
         while (left := until - self.clock.monotonic()) > 0:
             if not self._wait_for_change(changes, left):
-                return
-            changes = self._changes
+                return quiet
+            changes, quiet = self._changes, False
             with self._lock:  # a thread looks for its next delivery without our help
                 busy = any(publication in {None, worker.publication} for worker in self._living())
             if not busy:
+                return False
+        return quiet
+
+    def _wait_for_news(
+        self, changes: int, token: object, until: float, publication: str | None, enough: Callable[[], bool]
+    ) -> None:
+        """Wait until then, or until a thread, another process or the clock has changed something."""
+        offset = self.journal.now().timestamp() - self.clock.monotonic()
+        while (left := until - self.clock.monotonic()) > 0:
+            quiet = self._wait(changes, min(left, _QUIET * self.poll_interval), publication)
+            if not quiet or enough() or self._closing or self.journal.change_token() != token:
+                return
+            if abs(self.journal.now().timestamp() - self.clock.monotonic() - offset) > self.poll_interval:
                 return
 
     def _wait_for_change(self, changes: int, seconds: float) -> bool:
