@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from policenotify.channel import (
     Channel,
@@ -68,6 +68,18 @@ def waiting(claimed: ClaimedDelivery, **result: Any) -> AttemptResult:  # noqa: 
     return AttemptResult(outcome=Outcome.UNCONFIRMED if claimed.in_doubt else Outcome.WAITING, **result)
 
 
+class Following(NamedTuple):
+    """The channel's next delivery, claimed with the result of the one before.
+
+    Attributes:
+        looked: It was looked for.
+        claimed: The delivery, if there is one.
+    """
+
+    looked: bool = False
+    claimed: ClaimedDelivery | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryAttempt:
     """Makes attempts of the deliveries of one channel.
@@ -76,6 +88,8 @@ class DeliveryAttempt:
         lease: How long a delivery is held after an attempt has begun, and after each recipient.
         backoff: Returns the wait after a failure, from the wait after the failure before it.
         may_go_on: Returns whether a bulk send may ask for another recipient.
+        takes_next: Returns whether to claim the channel's next delivery with the result.
+        severe_only: That delivery is of severity Severe or more.
     """
 
     journal: Journal
@@ -85,9 +99,14 @@ class DeliveryAttempt:
     lease: timedelta
     backoff: Callable[[timedelta], timedelta] = backoff
     may_go_on: Callable[[], bool] = lambda: True
+    takes_next: Callable[[], bool] = lambda: False
+    severe_only: bool = False
 
-    def run(self, claimed: ClaimedDelivery) -> None:
+    def run(self, claimed: ClaimedDelivery) -> Following:
         """Make one attempt.
+
+        Returns:
+            The next delivery, as far as it was looked for.
 
         Raises:
             LostLease: Another process has taken the delivery over. Its result counts.
@@ -97,14 +116,12 @@ class DeliveryAttempt:
             result = AttemptResult(outcome=Outcome.REFUSED, reason=reason, remedy=_PUBLISH_AGAIN)
             if claimed.in_doubt:
                 result = self._hold(claimed, f"An earlier attempt may be out. {reason}")
-            self._store(claimed, result)
-            return
+            return self._store(claimed, result)
         # Editing or deleting twice changes nothing.
         if claimed.in_doubt and claimed.operation is Operation.POST:
             reconciled = self._reconcile(claimed)
             if isinstance(reconciled, AttemptResult):
-                self._store(claimed, reconciled)
-                return
+                return self._store(claimed, reconciled)
             claimed = reconciled
         request = claimed.request
         if request is None:
@@ -113,12 +130,21 @@ class DeliveryAttempt:
                 request = self._prepare(claimed)
             except Exception as error:  # noqa: BLE001 - nothing is visible yet, whatever went wrong
                 failure = f"The network of {self.config.name!r} failed before anything was sent."
-                self._store(claimed, self._failed(_without_side_effects(error, failure), claimed))
-                return
-        self._begin(claimed, request)
+                return self._store(claimed, self._failed(_without_side_effects(error, failure), claimed))
+        return self._begin(claimed, request)
 
-    def _store(self, claimed: ClaimedDelivery, result: AttemptResult) -> None:
-        _log_outcome(claimed, result.code, self.journal.deliveries.record_result(claimed, result))
+    def _store(self, claimed: ClaimedDelivery, result: AttemptResult) -> Following:
+        """Record the result and claim the next delivery at once: each transaction waits for the disk."""
+        deliveries, looks = self.journal.deliveries, self.takes_next()
+        following = None
+        if looks:
+            counts, following = deliveries.record_and_claim(
+                claimed, result, lease=self.lease, severe_only=self.severe_only, rate=self.config.rate
+            )
+        else:
+            counts = deliveries.record_result(claimed, result)
+        _log_outcome(claimed, result.code, counts)
+        return Following(looks, following)
 
     # --- whether this channel can send it
 
@@ -245,7 +271,7 @@ class DeliveryAttempt:
         # An edited post stays where it is, even below posts that have been deleted since.
         return _checked(Request, self.channel.prepare(post, ()))
 
-    def _begin(self, claimed: ClaimedDelivery, request: Request) -> None:
+    def _begin(self, claimed: ClaimedDelivery, request: Request) -> Following:
         """Commit the request with the attempt, then send it."""
         recipients: tuple[Recipient, ...] = ()
         at = self.clock.monotonic()
@@ -257,19 +283,16 @@ class DeliveryAttempt:
                 if begun.has_recipients:
                     recipients = self._next_recipients(begun)
         except RateReached as reached:
-            self._store(claimed, self._limited(reached, claimed))
-            return
+            return self._store(claimed, self._limited(reached, claimed))
         except PublishingStopped as stop:
-            self._store(claimed, waiting(claimed, reason=str(stop)))
-            return
+            return self._store(claimed, waiting(claimed, reason=str(stop)))
         # In doubt is what was sent before this attempt.
         before = claimed.at_steps(begun.clock_steps)
         begun = replace(begun, in_doubt=claimed.in_doubt, last_tried_at=before.last_tried_at)
         lease = Lease(journal=self.journal, claimed=begun, clock=self.clock, length=self.lease, renewed_at=at)
         if begun.has_recipients:
-            self._send_bulk(lease, request, recipients)
-        else:
-            self._store(begun, self._send(lease, request))
+            return self._send_bulk(lease, request, recipients)
+        return self._store(begun, self._send(lease, request))
 
     def _send(self, lease: Lease, request: Request) -> AttemptResult:
         channel, claimed = cast("Any", self.channel), lease.claimed  # `_mismatch_reason` has checked the channel
@@ -394,7 +417,7 @@ class DeliveryAttempt:
         hold = self._hold_policy(claimed)
         return self.journal.deliveries.next_recipients(claimed, CHUNK, hold_doubt=hold, rate=self.config.rate)
 
-    def _send_bulk(self, lease: Lease, request: Request, recipients: tuple[Recipient, ...]) -> None:
+    def _send_bulk(self, lease: Lease, request: Request, recipients: tuple[Recipient, ...]) -> Following:
         """Send to these recipients and the others, as long as the bulk send may go on."""
         claimed, hold = lease.claimed, self._hold_policy(lease.claimed)
         ref = PostRef(account=request.account, id=request.key)
@@ -421,7 +444,7 @@ class DeliveryAttempt:
             lease.renewed_at = at
             if not recipients:
                 _log_outcome(claimed, "", counts)
-                return
+                return Following()
         if failure:
             result = self._failed(failure, claimed)
         elif bulk.reached:
@@ -429,7 +452,7 @@ class DeliveryAttempt:
         else:
             reason = "It was interrupted between two people. The others get it when the delivery goes on."
             result = AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now(), reason=reason)
-        self._store(claimed, replace(result, ref=ref))
+        return self._store(claimed, replace(result, ref=ref))
 
     def _next_or_settled(
         self, claimed: ClaimedDelivery, ref: PostRef

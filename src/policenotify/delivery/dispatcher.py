@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from policenotify.channel import Channel, ChannelConfig, Clock
-from policenotify.delivery.attempt import DeliveryAttempt, backoff, waiting
+from policenotify.delivery.attempt import DeliveryAttempt, Following, backoff, waiting
 from policenotify.errors import Blocked, JournalError, JournalTakenAway, LostLease, PolicenotifyError
 from policenotify.journal.leases import this_process
 from policenotify.journal.records import LEASE, ClaimedDelivery
@@ -335,11 +335,15 @@ class Dispatcher:
         channel: Channel | None = None
         owner = f"{this_process()}/{uuid4().hex[:8]}"
         try:
-            while self._goes_on(worker) and (self._bulk_has_time() or not config.capabilities.recipients):
-                worker.requested.clear()
-                claimed = self.journal.deliveries.claim(
-                    config.name, owner, lease=self.lease, severe_only=worker.severe_only, rate=config.rate
-                )
+            following = Following()
+            while following.claimed or self._may_take(worker, config):
+                claimed = following.claimed
+                if not following.looked:
+                    worker.requested.clear()
+                    claimed = self.journal.deliveries.claim(
+                        config.name, owner, lease=self.lease, severe_only=worker.severe_only, rate=config.rate
+                    )
+                following = Following()
                 if claimed is None:
                     if channel is None or not self._requested_again(worker):
                         return
@@ -349,7 +353,7 @@ class Dispatcher:
                 channel = channel or self._open(config, claimed)
                 if channel is None:
                     return
-                DeliveryAttempt(
+                following = DeliveryAttempt(
                     journal=self.journal,
                     channel=channel,
                     config=config,
@@ -357,6 +361,8 @@ class Dispatcher:
                     lease=self.lease,
                     backoff=self.backoff,
                     may_go_on=partial(self._bulk_may_go_on, worker),
+                    takes_next=partial(self._takes_next, worker, config),
+                    severe_only=worker.severe_only,
                 ).run(claimed)
                 worker.sign_of_life(self.clock, busy=False)
                 worker.publication, worker.bulk = None, False
@@ -377,6 +383,15 @@ class Dispatcher:
             with self._lock:
                 self._threads = [other for other in self._threads if other is not worker]
             self._notify()
+
+    def _may_take(self, worker: _WorkerThread, config: ChannelConfig) -> bool:
+        """Return whether the thread may claim a delivery."""
+        return self._goes_on(worker) and (self._bulk_has_time() or not config.capabilities.recipients)
+
+    def _takes_next(self, worker: _WorkerThread, config: ChannelConfig) -> bool:
+        """Return whether the thread claims a delivery now. What it is asked from now on is for the look after that."""
+        worker.requested.clear()
+        return self._may_take(worker, config)
 
     def _requested_again(self, worker: _WorkerThread) -> bool:
         """Keep the connection for a moment. Return whether to look for a delivery again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -23,7 +24,7 @@ from sqlalchemy import (
 )
 
 from policenotify.channel import PostRef, Recipient, RecipientOutcome, Request
-from policenotify.errors import Blocked
+from policenotify.errors import Blocked, JournalError
 from policenotify.journal import clock_change, meta, queue, results
 from policenotify.journal.audit import posts_of, record_delivery
 from policenotify.journal.authentication import delivery_mac, is_authentic
@@ -73,6 +74,13 @@ _OLDEST = (
     .where(_table.c.state.in_(_UNSETTLED))
     .group_by(_table.c.channel)
 )
+_KNOWN_POSTS = (
+    select(_table.c.ref)
+    .where(_table.c.id >= bindparam("first"), _table.c.id != bindparam("delivery"))
+    .where(_table.c.account == bindparam("on_account"), _table.c.ref.is_not(None), _table.c.has_recipients.is_(False))
+)
+_SPECIAL, _ESCAPED = r"[%_/]", r"/\g<0>"  # in a pattern of LIKE
+_KNOWN_POST = _KNOWN_POSTS.where(_table.c.ref.like(bindparam("post"), escape="/"))
 _MESSAGE = select(_publication.c.message).where(_publication.c.id == bindparam("publication"))
 _STATES = select(_table.c.state, _table.c.in_doubt).where(_table.c.id.in_(bindparam("ids", expanding=True)))
 
@@ -150,12 +158,17 @@ class Deliveries:
         with journal.write(durable=False) as connection:
             if journal.stop_reason(connection, seen) is not None:
                 return None
-            steps = clock_change.total(connection)
-            now = microseconds(journal.now())
-            claimed = queue.take_next(
-                connection, journal.keys, channel, owner, now=now, lease=lease, severe_only=severe_only, rate=rate
-            )
-            return claimed and replace(claimed, clock_steps=steps)
+            queue.recover(connection, microseconds(journal.now()), lease)
+            return self._take_next(connection, channel, owner, lease=lease, severe_only=severe_only, rate=rate)
+
+    def _take_next(
+        self, connection: Connection, channel: str, owner: str, *, lease: timedelta, severe_only: bool, rate: Rate | None
+    ) -> ClaimedDelivery | None:
+        steps, now = clock_change.total(connection), microseconds(self._journal.now())
+        claimed = queue.take_next(
+            connection, self._journal.keys, channel, owner, now=now, lease=lease, severe_only=severe_only, rate=rate
+        )
+        return claimed and replace(claimed, clock_steps=steps)
 
     def begin(
         self,
@@ -201,15 +214,13 @@ class Deliveries:
 
         None of them is ever taken for the post of this delivery.
         """
-        query = (
-            select(_table.c.ref)
-            .where(_table.c.id >= claimed.id - _EARLIER, _table.c.id != claimed.id)
-            .where(_table.c.account == claimed.account, _table.c.ref.is_not(None), _table.c.has_recipients.is_(False))
-        )
+        values = {"first": claimed.id - _EARLIER, "delivery": claimed.id, "on_account": claimed.account}
+        query = _KNOWN_POSTS
         if post is not None:
-            query = query.where(_table.c.ref.contains(json.dumps(post, ensure_ascii=False), autoescape=True))
+            query, quoted = _KNOWN_POST, json.dumps(post, ensure_ascii=False)
+            values["post"] = f"%{re.sub(_SPECIAL, _ESCAPED, quoted)}%"
         with self._journal.read() as connection:
-            known = frozenset(PostRef.read(ref).id for ref in connection.execute(query).scalars())
+            known = frozenset(PostRef.read(ref).id for ref in connection.execute(query, values).scalars())
         return known if post is None else known & {post}
 
     # --- results
@@ -221,14 +232,48 @@ class Deliveries:
             How many posts, or recipients, have which outcome now.
         """
         with self._journal.write() as connection:
-            steps = clock_change.total(connection)
-            if (step := steps - claimed.clock_steps) and result.not_before is not None:
-                # The clock was set while the time was computed: rather too early than an hour late.
-                result = replace(result, not_before=min(result.not_before, result.not_before + step))
-            now = self._journal.now()
-            if claimed.has_recipients:
-                return results.record_bulk_result(connection, claimed, result, now=now)
-            results.record_result(connection, claimed.at_steps(steps), result, now=now)
+            return self._record_result(connection, claimed, result)
+
+    def record_and_claim(
+        self, claimed: ClaimedDelivery, result: AttemptResult, *, lease: timedelta, severe_only: bool, rate: Rate | None
+    ) -> tuple[Mapping[Outcome, int], ClaimedDelivery | None]:
+        """Record the result of an attempt, and claim the channel's next delivery for its owner, in one transaction.
+
+        Whatever keeps the next delivery from being claimed, the result is recorded.
+
+        Returns:
+            What `record_result` and `claim` do. Interrupted deliveries are not recovered.
+        """
+        journal, channel, owner = self._journal, claimed.channel, claimed.owner or ""
+        seen = journal.newest_event
+        with journal.write() as connection:
+            try:  # before an event is added that may never be committed
+                halted = journal.stop_reason(connection, seen) is not None
+            except JournalError:
+                halted = True
+            counts = self._record_result(connection, claimed, result)
+            if halted:
+                return counts, None
+            try:
+                with connection.begin_nested():
+                    following = self._take_next(
+                        connection, channel, owner, lease=lease, severe_only=severe_only, rate=rate
+                    )
+            except Exception:  # noqa: BLE001 - the next `claim` raises it again
+                following = None
+        return counts, following
+
+    def _record_result(
+        self, connection: Connection, claimed: ClaimedDelivery, result: AttemptResult
+    ) -> Mapping[Outcome, int]:
+        steps = clock_change.total(connection)
+        if (step := steps - claimed.clock_steps) and result.not_before is not None:
+            # The clock was set while the time was computed: rather too early than an hour late.
+            result = replace(result, not_before=min(result.not_before, result.not_before + step))
+        now = self._journal.now()
+        if claimed.has_recipients:
+            return results.record_bulk_result(connection, claimed, result, now=now)
+        results.record_result(connection, claimed.at_steps(steps), result, now=now)
         return {result.outcome: 1}
 
     def next_recipients(

@@ -341,7 +341,7 @@ def take_next(
     severe_only: bool,
     rate: Rate | None = None,
 ) -> ClaimedDelivery | None:
-    """Claim the channel's next delivery, if any, after recovering interrupted ones.
+    """Claim the channel's next delivery, if any.
 
     An unreadable delivery does not block others: a damaged or forged one is held, and one of a newer policenotify, or
     of newer keys, is passed over.
@@ -349,7 +349,6 @@ def take_next(
     Raises:
         UnsupportedVersion: Only deliveries of a newer policenotify are left.
     """
-    recover(connection, now, lease)
     opens = opens_at(connection, {channel: rate}, now)[channel]
     if opens is None or opens > now:
         return None
