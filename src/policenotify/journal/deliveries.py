@@ -162,7 +162,14 @@ class Deliveries:
             return self._take_next(connection, channel, owner, lease=lease, severe_only=severe_only, rate=rate)
 
     def _take_next(
-        self, connection: Connection, channel: str, owner: str, *, lease: timedelta, severe_only: bool, rate: Rate | None
+        self,
+        connection: Connection,
+        channel: str,
+        owner: str,
+        *,
+        lease: timedelta,
+        severe_only: bool,
+        rate: Rate | None,
     ) -> ClaimedDelivery | None:
         steps, now = clock_change.total(connection), microseconds(self._journal.now())
         claimed = queue.take_next(

@@ -27,6 +27,7 @@ from policenotify.journal.database.columns import DamagedValue
 from policenotify.journal.database.engine import (
     FileWatch,
     WriterQueue,
+    begin,
     explain,
     is_missing_table,
     is_read_only,
@@ -264,6 +265,9 @@ class Transactions:
         turn = self._writers.turn() if self._is_file and writes else nullcontext()
         try:
             with no_fork(), turn, self._connect(options) as connection, connection.begin():
+                if self._watch is not None:
+                    self._watch.check()
+                    begin(connection, writes=writes, durable=writes and bool(options["policenotify_durable"]))
                 if self._server_clock is not None:
                     self._server_clock.ask(connection)
                 yield connection
