@@ -60,6 +60,11 @@ _BATCH = 5_000  # values in one query: SQLite takes 32,766 (sqlite.org/limits.ht
 _table, _publication, _recipient = schema.delivery, schema.publication, schema.recipient
 _UNSETTLED = (Outcome.WAITING, Outcome.SENDING)
 _UNRENDERED = and_(_table.c.state == Outcome.WAITING, _table.c.account == "")
+_UNRENDERED_ON = (
+    select(_table.c.publication, _table.c.channel)
+    .where(_UNRENDERED, _table.c.channel.in_(bindparam("channels", expanding=True)))
+    .order_by(_table.c.id)
+)
 _COUNT_BY_STATE = (  # one index holds all it needs
     select(_table.c.channel, _table.c.state, func.count().label("number")).group_by(_table.c.state, _table.c.channel)
 )
@@ -129,18 +134,18 @@ class Deliveries:
 
     def due(self, channels: Iterable[str], *, rates: Mapping[str, Rate | None] | None = None) -> dict[str, datetime]:
         """Return the next due time of each channel, honouring its rate. Empty while everything is stopped."""
-        journal = self._journal
+        journal, by_name = self._journal, rates or {}
+        limits = {name: by_name.get(name) for name in channels}
         with journal.read() as connection:
-            stepped = clock_change.stepped(connection, journal.clock)
-        if stepped:
-            with journal.write(durable=False):
-                pass  # shifts the intervals
-        with journal.read() as connection:
-            if meta.stopped(connection, journal.id) is not None:
-                return {}
-            by_name = rates or {}
-            now = microseconds(journal.now())
-            return queue.next_due(connection, {name: by_name.get(name) for name in channels}, now)
+            if not clock_change.stepped(connection, journal.clock):
+                return self._due(connection, limits)
+        with journal.write(durable=False) as connection:  # shifts the intervals
+            return self._due(connection, limits)
+
+    def _due(self, connection: Connection, limits: Mapping[str, Rate | None]) -> dict[str, datetime]:
+        if meta.stopped(connection, self._journal.id) is not None:
+            return {}
+        return queue.next_due(connection, limits, microseconds(self._journal.now()))
 
     def severe_is_ready(self, channel: str) -> bool:
         """Return True if a delivery of severity Severe or more can be sent now."""
@@ -156,26 +161,15 @@ class Deliveries:
         journal = self._journal
         seen = journal.newest_event
         with journal.write(durable=False) as connection:
-            if journal.stop_reason(connection, seen) is not None:
+            standing = journal.standing(connection, seen)
+            if standing.stopped is not None:
                 return None
-            queue.recover(connection, microseconds(journal.now()), lease)
-            return self._take_next(connection, channel, owner, lease=lease, severe_only=severe_only, rate=rate)
-
-    def _take_next(
-        self,
-        connection: Connection,
-        channel: str,
-        owner: str,
-        *,
-        lease: timedelta,
-        severe_only: bool,
-        rate: Rate | None,
-    ) -> ClaimedDelivery | None:
-        steps, now = clock_change.total(connection), microseconds(self._journal.now())
-        claimed = queue.take_next(
-            connection, self._journal.keys, channel, owner, now=now, lease=lease, severe_only=severe_only, rate=rate
-        )
-        return claimed and replace(claimed, clock_steps=steps)
+            now = microseconds(journal.now())
+            queue.recover(connection, now, lease)
+            claimed = queue.take_next(
+                connection, journal.keys, channel, owner, now=now, lease=lease, severe_only=severe_only, rate=rate
+            )
+            return claimed and replace(claimed, clock_steps=standing.steps)
 
     def begin(
         self,
@@ -195,9 +189,10 @@ class Deliveries:
         journal = self._journal
         seen = journal.newest_event
         with journal.write() as connection:
-            if (error := journal.stop_reason(connection, seen)) is not None:
-                raise error
-            claimed = claimed.at_steps(clock_change.total(connection))
+            standing = journal.standing(connection, seen)
+            if standing.stopped is not None:
+                raise standing.stopped
+            claimed = claimed.at_steps(standing.steps)
             now = microseconds(journal.now())
             return queue.begin_attempt(
                 connection, journal.keys, claimed, request, wording, now=now, lease=lease, rate=rate
@@ -239,7 +234,7 @@ class Deliveries:
             How many posts, or recipients, have which outcome now.
         """
         with self._journal.write() as connection:
-            return self._record_result(connection, claimed, result)
+            return self._record_result(connection, claimed, result, clock_change.total(connection))
 
     def record_and_claim(
         self, claimed: ClaimedDelivery, result: AttemptResult, *, lease: timedelta, severe_only: bool, rate: Rate | None
@@ -255,25 +250,24 @@ class Deliveries:
         seen = journal.newest_event
         with journal.write() as connection:
             try:  # before an event is added that may never be committed
-                halted = journal.stop_reason(connection, seen) is not None
+                standing = journal.standing(connection, seen)
             except JournalError:
-                halted = True
-            counts = self._record_result(connection, claimed, result)
-            if halted:
+                return self._record_result(connection, claimed, result, clock_change.total(connection)), None
+            counts = self._record_result(connection, claimed, result, standing.steps)
+            if standing.stopped is not None:
                 return counts, None
+            what: dict[str, Any] = {"lease": lease, "severe_only": severe_only, "rate": rate}
+            now = microseconds(journal.now())
             try:
                 with connection.begin_nested():
-                    following = self._take_next(
-                        connection, channel, owner, lease=lease, severe_only=severe_only, rate=rate
-                    )
+                    following = queue.take_next(connection, journal.keys, channel, owner, now=now, **what)
             except Exception:  # noqa: BLE001 - the next `claim` raises it again
                 following = None
-        return counts, following
+        return counts, following and replace(following, clock_steps=standing.steps)
 
     def _record_result(
-        self, connection: Connection, claimed: ClaimedDelivery, result: AttemptResult
+        self, connection: Connection, claimed: ClaimedDelivery, result: AttemptResult, steps: timedelta
     ) -> Mapping[Outcome, int]:
-        steps = clock_change.total(connection)
         if (step := steps - claimed.clock_steps) and result.not_before is not None:
             # The clock was set while the time was computed: rather too early than an hour late.
             result = replace(result, not_before=min(result.not_before, result.not_before + step))
@@ -405,9 +399,8 @@ class Deliveries:
 
     def unrendered(self, channels: Iterable[str]) -> tuple[UnrenderedDelivery, ...]:
         """Return the unrendered deliveries on these channels, oldest first."""
-        query = select(_table.c.publication, _table.c.channel).where(_UNRENDERED, _table.c.channel.in_(list(channels)))
         with self._journal.read() as connection:
-            rows = connection.execute(query.order_by(_table.c.id)).all()
+            rows = connection.execute(_UNRENDERED_ON, {"channels": list(channels)}).all()
         return tuple(UnrenderedDelivery(publication=row.publication, channel=row.channel) for row in rows)
 
     def had_recipients(self, channel: str) -> bool:

@@ -321,6 +321,7 @@ _IS_OWNED = and_(  # it is still this process's, in the attempt that it knows
     _table.c.owner == bindparam("claimed_by"),
     _table.c.attempts == bindparam("claimed_attempts"),
 )
+_ATTEMPT = insert(schema.attempt)
 _LOCK_OWNED = select(_table.c.id).where(_IS_OWNED).with_for_update()
 _CONFIRM = select(_table.c.id).where(_IS_OWNED, _table.c.lease_until > bindparam("now"))
 _TAKE = (
@@ -422,7 +423,7 @@ def begin_attempt(
         first_tried_at=microseconds(first),
     )
     row = {"delivery": claimed.id, "number": number, "owner": claimed.owner, "started_at": now}
-    connection.execute(insert(schema.attempt), row)
+    connection.execute(_ATTEMPT, row)
     return replace(
         claimed,
         attempts=number,

@@ -342,8 +342,8 @@ def _mode(connection: sqlite3.Connection, *, last: bool) -> str | None:
 def begin(connection: Connection, *, writes: bool, durable: bool) -> None:
     """Begin a transaction in a file.
 
-    Not in a listener: if a connection or its dialect has one, SQLAlchemy looks for others at each statement, which takes
-    a quarter of its time.
+    Not in a listener: if a connection or its dialect has one, SQLAlchemy looks for others at each statement, which
+    takes a quarter of its time.
 
     Args:
         connection: To the journal.
