@@ -15,7 +15,8 @@ in the future are then rescheduled.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final, NamedTuple
+from functools import cache
+from typing import Final, NamedTuple, cast
 
 from sqlalchemy import Column, ColumnElement, Connection, and_, bindparam, case, delete, or_, select, update
 
@@ -99,13 +100,18 @@ class Reading(NamedTuple):
 
 def read(clock: Clock) -> Reading | None:
     """Read the clock and the uptime at one moment. Return None if the boot is unknown."""
-    if not isinstance(clock, CountsFromBoot) or not (boot := clock.boot()):
+    if not _counts_from_boot(type(clock)) or not (boot := cast("CountsFromBoot", clock).boot()):
         return None
     for _ in range(_TRIES):
         before, time, after = clock.monotonic(), clock.now(), clock.monotonic()
         if after - before < _SIMULTANEOUS:
             return Reading(boot, microseconds(time), round(after * 1e6))
     return None
+
+
+@cache
+def _counts_from_boot(kind: type[Clock]) -> bool:
+    return issubclass(kind, CountsFromBoot)
 
 
 def stepped(connection: Connection, clock: Clock) -> bool:

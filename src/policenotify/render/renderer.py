@@ -134,7 +134,14 @@ def _fitted(parts: Sequence[Part], budget: Budget) -> FitResult:
             known = spelled_texts[text] = transliterate(text)
         return known
 
-    spelled = replace(budget, measure=lambda text: budget.measure(spell(text)))
+    measured: dict[str, int] = {}
+
+    def measure(text: str) -> int:
+        if (known := measured.get(text)) is None:
+            known = measured[text] = budget.measure(spell(text))
+        return known
+
+    spelled = replace(budget, measure=measure)
 
     def fitted(parts: Sequence[Part]) -> FitResult:
         result = fit(parts, spelled)

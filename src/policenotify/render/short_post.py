@@ -175,7 +175,7 @@ class Wording:
         link = message.link or ""
         # A cancellation has the hashtags of the withdrawn message, and must not repeat its words.
         more = message.hashtags if self.hashtags and message.stage is not Stage.CANCELLATION else ()
-        tags = (*content.tags, *map(_tag_part, map(hashtag, more)))
+        tags = tuple(part for part in (*content.tags, *map(_tag_part, map(hashtag, more))) if part.text)
         text = f"{content.text} {self.context.description}"
         spans = spans_of(text) if tags or (link and link.partition("://")[2] in text) else ()
         link = "" if link in {span.value for span in spans} else link
@@ -320,6 +320,6 @@ def _new_tags(tags: tuple[Part, ...], present: set[str]) -> Iterator[Part]:
     """Yield the hashtags that the text lacks, up to `MAX_TAGS` in all."""
     for part in tags:
         tag = part.text.removeprefix("#").casefold()
-        if tag and tag not in present and (len(present) < MAX_TAGS or part.rule == "required"):
+        if tag not in present and (len(present) < MAX_TAGS or part.rule == "required"):
             present.add(tag)
             yield part
