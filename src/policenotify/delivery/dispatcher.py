@@ -135,12 +135,14 @@ class Dispatcher:
             # Read before what it stands for. Only a drain that waits needs it.
             token = self.journal.change_token() if quiet else None
             if self.clock.monotonic() >= next_recovery:
-                self.journal.workers.heartbeat(is_worker=is_worker)
-                self.journal.deliveries.recover(self.lease)
+                with self.journal.transaction(durable=False):
+                    self.journal.workers.heartbeat(is_worker=is_worker)
+                    self.journal.deliveries.recover(self.lease)
                 next_recovery = self.clock.monotonic() + self.lease.total_seconds() / _RECOVERIES
-            if publication is not None and not self.journal.publications.pending(publication):
-                return None
-            due = self._due()
+            with self.journal.snapshot():
+                if publication is not None and not self.journal.publications.pending(publication):
+                    return None
+                due = self._due()
             if enough():
                 return min(due.values(), default=None)
             now = self.journal.now()  # read after `due`, so that what is due at once is due by now

@@ -163,9 +163,9 @@ class Transactions:
             yield
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Run all reads and writes of this thread or task in one durable transaction."""
-        with self.write() as connection, _opened(self, connection, writes=True):
+    def transaction(self, *, durable: bool = True) -> Iterator[None]:
+        """Run all reads and writes of this thread or task in one transaction; see `write`."""
+        with self.write(durable=durable) as connection, _opened(self, connection, writes=True):
             yield
 
     @contextmanager
