@@ -152,10 +152,7 @@ def test_a_result_is_recorded_whatever_stops_the_next_claim(desk: Desk) -> None:
     assert _record_and_claim(desk, claimed) is None
     desk.journal.resume("desk")
     claimed = desk.begin(desk.take())
-    last = publications[2]
-    desk.change_directly(
-        f"""UPDATE pn_delivery SET standalone = '{{"schema_version": 99}}' WHERE publication = '{last}'"""
-    )
+    desk.change_directly("""UPDATE pn_delivery SET standalone = '{"schema_version": 99}' WHERE state = 'waiting'""")
     assert _record_and_claim(desk, claimed) is None
     assert [desk.outcome(one) for one in publications] == [Outcome.POSTED, Outcome.POSTED, Outcome.WAITING]
     with pytest.raises(UnsupportedVersion):
