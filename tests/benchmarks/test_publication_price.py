@@ -97,7 +97,7 @@ def test_storing_beside_one_commit(five: Five, tmp_path: Path) -> None:
             raw.execute("COMMIT")
 
         words, stored, once = _side_by_side(
-            40, time.perf_counter, lambda: desk.publisher.preview(desk.opening()), lambda: desk.publish(NOW), commit
+            25, time.perf_counter, lambda: desk.publisher.preview(desk.opening()), lambda: desk.publish(NOW), commit
         )
     print(f"\npublish(wait=0) {stored:.1f} ms, of which checks and wording {words:.1f} ms; one commit {once:.2f} ms")
     print(f"{stored / once:.0f} times a commit")
@@ -111,7 +111,7 @@ def test_wording_of_five_networks(five: Five) -> None:
 
 def test_to_the_fifth_post(five: Five) -> None:
     publisher = five.publisher()
-    desk, times = Desk(publisher), 30
+    desk, times = Desk(publisher), 12
     wordings = [publisher.preview(desk.opening()).posts for _ in range(2 * (times + 3))]
     with open_bare(five, publisher) as bare:
         acts = (lambda: bare.send(wordings.pop()), lambda: desk.publish(LONG))
@@ -124,7 +124,7 @@ def test_to_the_fifth_post(five: Five) -> None:
 
 
 def test_publications_in_a_second(five: Five) -> None:
-    publisher, count = five.publisher(), 15
+    publisher, count = five.publisher(), 5
     desk = Desk(publisher)
     wordings = [publisher.preview(desk.opening()).posts for _ in range(8 * count)]
 

@@ -265,7 +265,10 @@ class Dispatcher:
                 return quiet
             changes, quiet = self._changes, False
             with self._lock:  # a thread looks for its next delivery without our help
-                busy = any(publication in {None, worker.publication} for worker in self._living())
+                busy = any(
+                    not worker.idle if publication is None else worker.publication == publication
+                    for worker in self._living()
+                )
             if not busy:
                 return False
         return quiet
