@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from policenotify.channel import Channel, ChannelConfig, Clock
-from policenotify.delivery.attempt import DeliveryAttempt, backoff
+from policenotify.delivery.attempt import DeliveryAttempt, Following, backoff
 from policenotify.delivery.audience_reader import AudienceReader
 from policenotify.delivery.bulk_attempt import waiting
 from policenotify.errors import Blocked, JournalError, JournalTakenAway, LostLease, PolicenotifyError
@@ -29,6 +29,7 @@ _log = logging.getLogger("policenotify")
 
 _RECOVERIES = 24  # how often in the time of a lease a drain recovers what processes that exited or hang have claimed
 _KEEP_OPEN = 1.5  # seconds an idle connection stays open; common servers close theirs after two or more (gunicorn: 2)
+_QUIET = 2.5  # poll intervals between two looks of a drain that only waits: half a second
 _LAST_RECIPIENT = 2.0  # seconds a drain whose budget is used up waits for a bulk send to end
 
 
@@ -74,7 +75,8 @@ class Dispatcher:
         clock: Measures durations. The journal dates what happens.
         lease: How long a claim holds.
         backoff: Returns the wait after a failure, from the wait after the failure before it.
-        poll_interval: Seconds between two looks at what other processes and the clock have changed.
+        poll_interval: Seconds between two looks at what other processes and the clock have changed. While nothing has,
+            looks are rarer, and read only the number of the newest event.
         rest: Seconds for which a channel is left alone after a failure of this machine, such as a broken journal.
     """
 
@@ -129,15 +131,20 @@ class Dispatcher:
         self, deadline: float, *, publication: str | None, enough: Callable[[], bool], is_worker: bool
     ) -> datetime | None:
         next_recovery = self.clock.monotonic()
+        quiet = False
         while True:
             changes = self._changes
+            # Read before what it stands for. Only a drain that waits needs it.
+            token = self.journal.change_token() if quiet else None
             if self.clock.monotonic() >= next_recovery:
-                self.journal.workers.heartbeat(is_worker=is_worker)
-                self.journal.deliveries.recover(self.lease)
+                with self.journal.transaction(durable=False):
+                    self.journal.workers.heartbeat(is_worker=is_worker)
+                    self.journal.deliveries.recover(self.lease)
                 next_recovery = self.clock.monotonic() + self.lease.total_seconds() / _RECOVERIES
-            if publication is not None and not self.journal.publications.pending(publication):
-                return None
-            due = self._due()
+            with self.journal.snapshot():
+                if publication is not None and not self.journal.publications.pending(publication):
+                    return None
+                due = self._due()
             if enough():
                 return min(due.values(), default=None)
             now = self.journal.now()  # read after `due`, so that what is due at once is due by now
@@ -154,8 +161,12 @@ class Dispatcher:
                 if not self._may_happen(soon, due, publication):
                     return min(due.values(), default=None)
             later = [(at - now).total_seconds() for at in due.values() if at > now]
-            if not enough():
-                self._wait(changes, min([left, self.poll_interval, *later]), publication)
+            seconds = min([left, *later])
+            if token is None or len(later) < len(due):  # what is due and was not claimed is looked at again
+                quiet = enough() or self._wait(changes, min(seconds, self.poll_interval), publication)
+            else:
+                until = min(self.clock.monotonic() + seconds, next_recovery)
+                self._wait_for_news(changes, token, until, publication, enough)
 
     def next_due(self) -> datetime | None:
         """Return when something is due next."""
@@ -248,16 +259,32 @@ class Dispatcher:
         unsettled = self.journal.publications.pending(publication)
         return any(at is None or (name in due and max(at, due[name]) <= soon) for name, at in unsettled.items())
 
-    def _wait(self, changes: int, seconds: float, publication: str | None) -> None:
-        """Wait that long, or until no thread has anything that the drain waits for."""
-        until = self.clock.monotonic() + seconds
+    def _wait(self, changes: int, seconds: float, publication: str | None) -> bool:
+        """Wait that long, or until no thread has anything that the drain waits for. Return whether nothing happened."""
+        until, quiet = self.clock.monotonic() + seconds, True
         while (left := until - self.clock.monotonic()) > 0:
             if not self._wait_for_change(changes, left):
-                return
-            changes = self._changes
+                return quiet
+            changes, quiet = self._changes, False
             with self._lock:  # a thread looks for its next delivery without our help
-                busy = any(publication in {None, worker.publication} for worker in self._living())
+                busy = any(
+                    not worker.idle if publication is None else worker.publication == publication
+                    for worker in self._living()
+                )
             if not busy:
+                return False
+        return quiet
+
+    def _wait_for_news(
+        self, changes: int, token: object, until: float, publication: str | None, enough: Callable[[], bool]
+    ) -> None:
+        """Wait until then, or until a thread, another process or the clock has changed something."""
+        offset = self.journal.now().timestamp() - self.clock.monotonic()
+        while (left := until - self.clock.monotonic()) > 0:
+            quiet = self._wait(changes, min(left, _QUIET * self.poll_interval), publication)
+            if not quiet or enough() or self._closing or self.journal.change_token() != token:
+                return
+            if abs(self.journal.now().timestamp() - self.clock.monotonic() - offset) > self.poll_interval:
                 return
 
     def _wait_for_change(self, changes: int, seconds: float) -> bool:
@@ -317,11 +344,15 @@ class Dispatcher:
         siblings = {name for name, other in self.channels.items() if other.network == config.network}
         reader = AudienceReader()
         try:
-            while self._goes_on(worker) and (self._bulk_has_time() or not config.capabilities.recipients):
-                worker.requested.clear()
-                claimed = self.journal.deliveries.claim(
-                    config.name, owner, lease=self.lease, severe_only=worker.severe_only, rate=config.rate
-                )
+            following = Following()
+            while following.claimed or self._may_take(worker, config):
+                claimed = following.claimed
+                if not following.looked:
+                    worker.requested.clear()
+                    claimed = self.journal.deliveries.claim(
+                        config.name, owner, lease=self.lease, severe_only=worker.severe_only, rate=config.rate
+                    )
+                following = Following()
                 if claimed is None:
                     if channel is None or not self._requested_again(worker):
                         return
@@ -331,7 +362,7 @@ class Dispatcher:
                 channel = channel or self._open(config, claimed)
                 if channel is None:
                     return
-                DeliveryAttempt(
+                following = DeliveryAttempt(
                     journal=self.journal,
                     channel=channel,
                     config=config,
@@ -341,6 +372,8 @@ class Dispatcher:
                     may_go_on=partial(self._bulk_may_go_on, worker),
                     siblings=siblings,
                     reader=reader,
+                    takes_next=partial(self._takes_next, worker, config),
+                    severe_only=worker.severe_only,
                 ).run(claimed)
                 worker.sign_of_life(self.clock, busy=False)
                 worker.publication, worker.bulk = None, False
@@ -361,6 +394,15 @@ class Dispatcher:
             with self._lock:
                 self._threads = [other for other in self._threads if other is not worker]
             self._notify()
+
+    def _may_take(self, worker: _WorkerThread, config: ChannelConfig) -> bool:
+        """Return whether the thread may claim a delivery."""
+        return self._goes_on(worker) and (self._bulk_has_time() or not config.capabilities.recipients)
+
+    def _takes_next(self, worker: _WorkerThread, config: ChannelConfig) -> bool:
+        """Return whether the thread claims a delivery now. What it is asked from now on is for the look after that."""
+        worker.requested.clear()
+        return self._may_take(worker, config)
 
     def _requested_again(self, worker: _WorkerThread) -> bool:
         """Keep the connection for a moment. Return whether to look for a delivery again."""

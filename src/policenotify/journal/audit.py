@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Label, Row, Select, Table, and_, cast, func, insert, select, true
+from sqlalchemy import BigInteger, Connection, Insert, Label, Row, Select, Table, and_, cast, func, insert, select, true
 
 from policenotify.errors import JournalError
 from policenotify.journal import meta
@@ -91,6 +91,11 @@ def _ends(dialect: str) -> Select[Any]:
 
 
 @cache
+def _addition() -> Insert:
+    return insert(schema.event)
+
+
+@cache
 def _newest() -> Select[Any]:
     return select(func.max(schema.event.c.id))
 
@@ -131,7 +136,7 @@ def record(
         "follows": " ".join(str(end.id) for end in before),
     }
     code = options["policenotify_keys"].mac(_EVENT, _chained(row, [end.mac for end in before]))
-    connection.execute(insert(schema.event), {**row, "body": text, "salt": salt, "mac": code})
+    connection.execute(_addition(), {**row, "body": text, "salt": salt, "mac": code})
 
 
 def _chained(row: Mapping[str, Any], before: list[str]) -> str:

@@ -19,6 +19,7 @@ from policenotify.model.rate import Rate, RateReached
 
 _table, _state = schema.channel, schema.channel_state
 _LIMITS = select(_table.c.name, _table.c.blocked_at, _table.c.paused_until, _table.c.tat)
+_BLOCKED = select(_table).where(_table.c.blocked_at.is_not(None))
 _STORED = select(_state.c.key_version, _state.c.sealed, _state.c.version).where(
     _state.c.channel == bindparam("channel"), _state.c.name == bindparam("name")
 )
@@ -50,7 +51,7 @@ class Channels:
     def blocked(self) -> dict[str, Blocked]:
         """Return the channels on which nothing is sent until a person acts, with the errors."""
         with self._journal.read() as connection:
-            rows = connection.execute(select(_table).where(_table.c.blocked_at.is_not(None))).all()
+            rows = connection.execute(_BLOCKED).all()
         return {row.name: Blocked(row.reason, remedy=row.remedy, code=row.code) for row in rows}
 
     def pause(self, channel: str, until: datetime) -> None:

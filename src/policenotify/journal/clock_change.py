@@ -39,7 +39,7 @@ SMALLEST_STEP: Final = timedelta(seconds=2)
 FACTS: Final = "clock_"
 """Begins the names of the facts stored here. A journal in which nothing was published may have them."""
 
-_STEPS: Final = f"{FACTS}steps"
+_STEPS: Final = meta.CLOCK_STEPS
 _MARK: Final = f"{FACTS}mark "  # followed by the boot
 _RENEWED: Final = span(timedelta(minutes=10))  # uptime and clock drift apart, so the mark is renewed
 _FORGOTTEN: Final = span(timedelta(days=400))

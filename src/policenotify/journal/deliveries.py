@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -23,7 +24,7 @@ from sqlalchemy import (
 )
 
 from policenotify.channel import PostRef, Recipient, RecipientOutcome, Request
-from policenotify.errors import Blocked
+from policenotify.errors import Blocked, JournalError
 from policenotify.journal import clock_change, expansion, meta, page_results, queue, recovery, results
 from policenotify.journal.audit import posts_of, record_delivery
 from policenotify.journal.authentication import delivery_mac, is_authentic
@@ -61,6 +62,11 @@ _BATCH = 5_000  # values in one query: SQLite takes 32,766 (sqlite.org/limits.ht
 _table, _publication, _recipient = schema.delivery, schema.publication, schema.recipient
 _UNSETTLED = (Outcome.WAITING, Outcome.SENDING)
 _UNRENDERED = and_(_table.c.state == Outcome.WAITING, _table.c.account == "")
+_UNRENDERED_ON = (
+    select(_table.c.publication, _table.c.channel)
+    .where(_UNRENDERED, _table.c.channel.in_(bindparam("channels", expanding=True)))
+    .order_by(_table.c.id)
+)
 _COUNT_BY_STATE = (  # one index holds all it needs
     select(_table.c.channel, _table.c.state, func.count().label("number")).group_by(_table.c.state, _table.c.channel)
 )
@@ -75,6 +81,13 @@ _OLDEST = (
     .where(_table.c.state.in_(_UNSETTLED))
     .group_by(_table.c.channel)
 )
+_KNOWN_POSTS = (
+    select(_table.c.ref)
+    .where(_table.c.id >= bindparam("first"), _table.c.id != bindparam("delivery"))
+    .where(_table.c.account == bindparam("on_account"), _table.c.ref.is_not(None), _table.c.has_recipients.is_(False))
+)
+_SPECIAL, _ESCAPED = r"[%_/]", r"/\g<0>"  # in a pattern of LIKE
+_KNOWN_POST = _KNOWN_POSTS.where(_table.c.ref.like(bindparam("post"), escape="/"))
 _MESSAGE = select(_publication.c.message).where(_publication.c.id == bindparam("publication"))
 _STATES = select(_table.c.state, _table.c.in_doubt).where(_table.c.id.in_(bindparam("ids", expanding=True)))
 
@@ -124,18 +137,18 @@ class Deliveries:
 
     def due(self, channels: Iterable[str], *, rates: Mapping[str, Rate | None] | None = None) -> dict[str, datetime]:
         """Return the next due time of each channel, honouring its rate. Empty while everything is stopped."""
-        journal = self._journal
+        journal, by_name = self._journal, rates or {}
+        limits = {name: by_name.get(name) for name in channels}
         with journal.read() as connection:
-            stepped = clock_change.stepped(connection, journal.clock)
-        if stepped:
-            with journal.write(durable=False):
-                pass  # shifts the intervals
-        with journal.read() as connection:
-            if meta.stopped(connection, journal.id) is not None:
-                return {}
-            by_name = rates or {}
-            now = microseconds(journal.now())
-            return queue.next_due(connection, {name: by_name.get(name) for name in channels}, now)
+            if not clock_change.stepped(connection, journal.clock):
+                return self._due(connection, limits)
+        with journal.write(durable=False) as connection:  # shifts the intervals
+            return self._due(connection, limits)
+
+    def _due(self, connection: Connection, limits: Mapping[str, Rate | None]) -> dict[str, datetime]:
+        if meta.stopped(connection, self._journal.id) is not None:
+            return {}
+        return queue.next_due(connection, limits, microseconds(self._journal.now()))
 
     def severe_is_ready(self, channel: str) -> bool:
         """Return True if a delivery of severity Severe or more can be sent now."""
@@ -151,15 +164,15 @@ class Deliveries:
         journal = self._journal
         seen = journal.newest_event
         with journal.write(durable=False) as connection:
-            if journal.stop_reason(connection, seen) is not None:
+            standing = journal.standing(connection, seen)
+            if standing.stopped is not None:
                 return None
-            steps = clock_change.total(connection)
             now = microseconds(journal.now())
             recovery.recover(connection, now, lease)
             claimed = queue.take_next(
                 connection, journal.keys, channel, owner, now=now, lease=lease, severe_only=severe_only, rate=rate
             )
-            return claimed and replace(claimed, clock_steps=steps)
+            return claimed and replace(claimed, clock_steps=standing.steps)
 
     def begin(
         self,
@@ -179,9 +192,10 @@ class Deliveries:
         journal = self._journal
         seen = journal.newest_event
         with journal.write() as connection:
-            if (error := journal.stop_reason(connection, seen)) is not None:
-                raise error
-            claimed = claimed.at_steps(clock_change.total(connection))
+            standing = journal.standing(connection, seen)
+            if standing.stopped is not None:
+                raise standing.stopped
+            claimed = claimed.at_steps(standing.steps)
             now = microseconds(journal.now())
             return queue.begin_attempt(
                 connection, journal.keys, claimed, request, wording, now=now, lease=lease, rate=rate
@@ -205,15 +219,13 @@ class Deliveries:
 
         None of them is ever taken for the post of this delivery.
         """
-        query = (
-            select(_table.c.ref)
-            .where(_table.c.id >= claimed.id - _EARLIER, _table.c.id != claimed.id)
-            .where(_table.c.account == claimed.account, _table.c.ref.is_not(None), _table.c.has_recipients.is_(False))
-        )
+        values = {"first": claimed.id - _EARLIER, "delivery": claimed.id, "on_account": claimed.account}
+        query = _KNOWN_POSTS
         if post is not None:
-            query = query.where(_table.c.ref.contains(json.dumps(post, ensure_ascii=False), autoescape=True))
+            query, quoted = _KNOWN_POST, json.dumps(post, ensure_ascii=False)
+            values["post"] = f"%{re.sub(_SPECIAL, _ESCAPED, quoted)}%"
         with self._journal.read() as connection:
-            known = frozenset(PostRef.read(ref).id for ref in connection.execute(query).scalars())
+            known = frozenset(PostRef.read(ref).id for ref in connection.execute(query, values).scalars())
         return known if post is None else known & {post}
 
     # --- the people of a delivery
@@ -271,14 +283,47 @@ class Deliveries:
             How many posts, or recipients, have which outcome now. Empty for a page of a delivery that is not settled.
         """
         with self._journal.write() as connection:
-            steps = clock_change.total(connection)
-            if (step := steps - claimed.clock_steps) and result.not_before is not None:
-                # The clock was set while the time was computed: rather too early than an hour late.
-                result = replace(result, not_before=min(result.not_before, result.not_before + step))
-            now = self._journal.now()
-            if claimed.has_recipients:
-                return page_results.record_page_result(connection, claimed, result, now=now)
-            results.record_result(connection, claimed.at_steps(steps), result, now=now)
+            return self._record_result(connection, claimed, result, clock_change.total(connection))
+
+    def record_and_claim(
+        self, claimed: ClaimedDelivery, result: AttemptResult, *, lease: timedelta, severe_only: bool, rate: Rate | None
+    ) -> tuple[Mapping[Outcome, int], ClaimedDelivery | None]:
+        """Record the result of an attempt, and claim the channel's next delivery for its owner, in one transaction.
+
+        Whatever keeps the next delivery from being claimed, the result is recorded.
+
+        Returns:
+            What `record_result` and `claim` do. Interrupted deliveries are not recovered.
+        """
+        journal, channel, owner = self._journal, claimed.channel, claimed.owner or ""
+        seen = journal.newest_event
+        with journal.write() as connection:
+            try:  # before an event is added that may never be committed
+                standing = journal.standing(connection, seen)
+            except JournalError:
+                return self._record_result(connection, claimed, result, clock_change.total(connection)), None
+            counts = self._record_result(connection, claimed, result, standing.steps)
+            if standing.stopped is not None:
+                return counts, None
+            what: dict[str, Any] = {"lease": lease, "severe_only": severe_only, "rate": rate}
+            now = microseconds(journal.now())
+            try:
+                with connection.begin_nested():
+                    following = queue.take_next(connection, journal.keys, channel, owner, now=now, **what)
+            except Exception:  # noqa: BLE001 - the next `claim` raises it again
+                following = None
+        return counts, following and replace(following, clock_steps=standing.steps)
+
+    def _record_result(
+        self, connection: Connection, claimed: ClaimedDelivery, result: AttemptResult, steps: timedelta
+    ) -> Mapping[Outcome, int]:
+        if (step := steps - claimed.clock_steps) and result.not_before is not None:
+            # The clock was set while the time was computed: rather too early than an hour late.
+            result = replace(result, not_before=min(result.not_before, result.not_before + step))
+        now = self._journal.now()
+        if claimed.has_recipients:
+            return page_results.record_page_result(connection, claimed, result, now=now)
+        results.record_result(connection, claimed.at_steps(steps), result, now=now)
         return {result.outcome: 1}
 
     def next_recipients(
@@ -408,9 +453,8 @@ class Deliveries:
 
     def unrendered(self, channels: Iterable[str]) -> tuple[UnrenderedDelivery, ...]:
         """Return the unrendered deliveries on these channels, oldest first."""
-        query = select(_table.c.publication, _table.c.channel).where(_UNRENDERED, _table.c.channel.in_(list(channels)))
         with self._journal.read() as connection:
-            rows = connection.execute(query.order_by(_table.c.id)).all()
+            rows = connection.execute(_UNRENDERED_ON, {"channels": list(channels)}).all()
         return tuple(UnrenderedDelivery(publication=row.publication, channel=row.channel) for row in rows)
 
     def had_recipients(self, channel: str) -> bool:

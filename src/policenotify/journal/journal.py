@@ -139,7 +139,7 @@ class Journal(Transactions):
         """
         seen = self.newest_event
         with self.read() as connection:
-            self.stop_reason(connection, seen)
+            self.standing(connection, seen)
             if self._is_file:  # writers take turns, so that the last event is the newest
                 return str(self.newest_event)
             # It differs after each transaction that wrote (postgresql.org/docs/current/functions-info.html).

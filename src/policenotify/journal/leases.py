@@ -97,8 +97,12 @@ def _seen_here(owner: str) -> str | None:
     here = this_machine()
     if f"{host}/{boot}" != str(here) or here.boot == _UNKNOWN or not pid.isdecimal():
         return None
-    # The start of another user's process may be hidden (proc(5), hidepid): then the lease decides.
-    return _started(int(pid)) if _alive(int(pid)) else ""
+    number = int(pid)
+    if not _alive(number):
+        return ""
+    # The start of another user's process may be hidden (proc(5), hidepid): then the lease decides. Most claims that a
+    # process sees are its own.
+    return _started_once(number) if number == os.getpid() else _started(number)
 
 
 def is_of_this_boot(owner: str) -> bool:

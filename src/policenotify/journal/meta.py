@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, func, inspect, or_, select, update
 
 from policenotify.errors import JournalError, JournalMissing, JournalTakenAway, PublishingStopped, UnsupportedVersion
 from policenotify.journal.database import schema
+from policenotify.journal.database.columns import whole_number
 from policenotify.journal.keys import Entropy, Keys
 
 MOVED = "moved"
@@ -17,6 +19,9 @@ MOVED = "moved"
 
 DRAIN_REQUESTED = "drain_requested_at "
 """Begins the name of the fact that a runner was asked to drain; the runner's name follows."""
+
+CLOCK_STEPS = "clock_steps"
+"""The sum of all known steps of the clock, in microseconds; see `clock_change`."""
 
 _table = schema.meta
 _ID_BYTES = 16
@@ -126,16 +131,34 @@ def stopped(connection: Connection, expected: str | None = None) -> PublishingSt
     return _standstill(connection, {row.name: row.value for row in connection.execute(_STANDSTILL)}, expected)
 
 
-def stopped_and_newest_event(connection: Connection, expected: str | None) -> tuple[PublishingStopped | None, int]:
-    """Return what `stopped` does, and the number of the newest event, or 0."""
+class Standing(NamedTuple):
+    """What is to be known before anything is claimed or sent.
+
+    Attributes:
+        stopped: The error that names who stopped everything, or None.
+        steps: The sum of all known steps of the clock. Times read in the same transaction refer to it.
+        newest_event: The number of the newest event, or 0.
+    """
+
+    stopped: PublishingStopped | None
+    steps: timedelta
+    newest_event: int
+
+
+def standing(connection: Connection, expected: str | None) -> Standing:
+    """Return what `stopped` does, with the steps of the clock and the newest event, in one query."""
     rows = connection.execute(_with_newest_event()).all()
-    stop = _standstill(connection, {row.name: row.value for row in rows}, expected)
-    return stop, max((row.event or 0 for row in rows), default=0)
+    facts = {row.name: row.value for row in rows}
+    steps = timedelta(microseconds=whole_number(facts.get(CLOCK_STEPS, "0")))
+    newest = max((row.event or 0 for row in rows), default=0)
+    return Standing(_standstill(connection, facts, expected), steps, newest)
 
 
 @cache
 def _with_newest_event() -> Select[Any]:
-    return _STANDSTILL.add_columns(select(func.max(schema.event.c.id)).scalar_subquery().label("event"))
+    named = or_(OF_STANDSTILL, _table.c.name == CLOCK_STEPS)
+    newest = select(func.max(schema.event.c.id)).scalar_subquery().label("event")
+    return select(_table.c.name, _table.c.value, newest).where(named)
 
 
 def goes_on(facts: Mapping[str, str], expected: str | None, keys: Keys) -> bool:

@@ -62,6 +62,11 @@ _DELIVERIES = (
     .where(_delivery.c.publication == bindparam("publication"))
     .order_by(_delivery.c.channel, _delivery.c.part)
 )
+_PLACE = ("publication", "channel", "account", "part")
+_CHANGED = select(_delivery.c.id).where(
+    *(_delivery.c[name] == bindparam(name) for name in _PLACE), _delivery.c.operation == Operation.POST
+)
+_CHANNELS = select(schema.channel)
 _PENDING = (
     select(_delivery.c.channel, _delivery.c.state, _delivery.c.not_before)
     .where(_delivery.c.publication == bindparam("publication"))
@@ -252,7 +257,7 @@ def _publication(connection: Connection, row: Row[Any]) -> Publication:
     rows = connection.execute(_DELIVERIES, {"publication": row.id}).all()
     with_recipients = [delivery.id for delivery in rows if delivery.has_recipients]
     recipients = {**counts(connection, with_recipients), **tombstones.stored_counts(connection, with_recipients)}
-    channels = {channel.name: channel for channel in connection.execute(select(schema.channel))}
+    channels = {channel.name: channel for channel in connection.execute(_CHANNELS)}
     return Publication(
         id=row.id,
         key=row.key,
@@ -427,20 +432,17 @@ def delivery_columns(
     """Return the columns of a delivery that follow from its target and wording."""
     skip = target.skip or (OPENING_MISSING if missing_opening else "")
     state = Outcome.REFUSED if target.refused else Outcome.SKIPPED if skip else Outcome.WAITING
-    changed = select(_delivery.c.id).where(  # the delivery whose post is edited or deleted
-        _delivery.c.publication == target.target,
-        _delivery.c.channel == target.channel,
-        _delivery.c.account == target.account,
-        _delivery.c.part == target.target_part,
-        _delivery.c.operation == Operation.POST,
-    )
+    changed = None  # the delivery whose post is edited or deleted
+    if target.target:
+        place = (target.target, target.channel, target.account, target.target_part)
+        changed = connection.execute(_CHANGED, dict(zip(_PLACE, place, strict=True))).scalar()
     return {
         "publication": publication,
         "account": target.account,
         "language": target.language,
         "part": target.part,
         "operation": target.operation,
-        "target": connection.execute(changed).scalar() if target.target else None,
+        "target": changed,
         "post_key": standalone.key if standalone else target.post_key(publication),
         "reply_to": " ".join(target.reply_to),
         "standalone": standalone.model_dump_json() if standalone else None,

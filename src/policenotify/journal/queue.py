@@ -101,6 +101,9 @@ _PARTIALLY_SENT = select(_table).where(
 )
 
 
+_KEY_OF = select(_table.c.ordering_key).where(_table.c.id == bindparam("delivery"))
+
+
 def lock(connection: Connection, *ordering_keys: str) -> set[str]:
     """Lock the deliveries of some ordering keys. Return the keys that have any.
 
@@ -113,9 +116,9 @@ def lock(connection: Connection, *ordering_keys: str) -> set[str]:
 
 def lock_key_of(connection: Connection, delivery: int) -> str:
     """Lock all deliveries with the ordering key of a delivery. Return the key, or an empty string."""
-    query = select(_table.c.ordering_key).where(_table.c.id == bindparam("delivery"))
-    ordering_key = connection.execute(query, {"delivery": delivery}).scalar() or ""
-    lock(connection, ordering_key)
+    ordering_key = connection.execute(_KEY_OF, {"delivery": delivery}).scalar() or ""
+    if connection.dialect.name != "sqlite":  # a file has one writer at a time
+        lock(connection, ordering_key)
     return ordering_key
 
 
@@ -273,6 +276,7 @@ _IS_OWNED = and_(  # it is still this process's, in the attempt that it knows
     _table.c.owner == bindparam("claimed_by"),
     _table.c.attempts == bindparam("claimed_attempts"),
 )
+_ATTEMPT = insert(schema.attempt)
 _LOCK_OWNED = select(_table.c.id).where(_IS_OWNED).with_for_update()
 _CONFIRM = select(_table.c.id).where(_IS_OWNED, _table.c.lease_until > bindparam("now"))
 _TAKE = (
@@ -414,7 +418,7 @@ def begin_attempt(
         first_tried_at=microseconds(first),
     )
     row = {"delivery": claimed.id, "number": number, "owner": claimed.owner, "started_at": now}
-    connection.execute(insert(schema.attempt), row)
+    connection.execute(_ATTEMPT, row)
     return replace(
         claimed,
         attempts=number,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from policenotify.journal import meta
 from policenotify.journal.database import schema
@@ -18,6 +18,14 @@ from policenotify.journal.records import QUIET, TOLERANCE, microseconds, moment,
 
 _log = logging.getLogger("policenotify")
 _table = schema.runner
+_SEEN = update(_table).where(_table.c.owner == bindparam("of_owner")).values(seen_at=bindparam("at"))
+_SEEN_AS_WORKER = _SEEN.values(is_worker=True)
+_LAST_SEEN = select(func.max(_table.c.seen_at)).where(_table.c.seen_at <= bindparam("until"))
+_WORKERS = (
+    select(_table)
+    .where(_table.c.is_worker, _table.c.seen_at > bindparam("since"), _table.c.seen_at <= bindparam("until"))
+    .order_by(_table.c.seen_at.desc())
+)
 OVERDUE = timedelta(seconds=30)
 """A drain that has not begun after this time is requested again, because the request may be lost."""
 
@@ -35,7 +43,7 @@ class Workers:
         owner, now = this_process(), microseconds(self._journal.now())
         seen = {"seen_at": now, "is_worker": True} if is_worker else {"seen_at": now}
         with self._journal.write(durable=False) as connection:
-            changed = connection.execute(update(_table).where(_table.c.owner == owner).values(**seen))
+            changed = connection.execute(_SEEN_AS_WORKER if is_worker else _SEEN, {"of_owner": owner, "at": now})
             if not changed.rowcount:
                 connection.execute(delete(_table).where(_table.c.seen_at < now - span(_FORGOTTEN)))
                 schema.insert_new(connection, _table, [{"owner": owner, **seen}])
@@ -48,18 +56,16 @@ class Workers:
     def last_worker_heartbeat(self) -> datetime | None:
         """Return the latest heartbeat of a worker, or None if all have exited or are silent."""
         now = microseconds(self._journal.now())
-        query = select(_table).where(
-            _table.c.is_worker, _table.c.seen_at > now - span(QUIET), _table.c.seen_at <= now + span(TOLERANCE)
-        )
+        times = {"since": now - span(QUIET), "until": now + span(TOLERANCE)}
         with self._journal.read() as connection:
-            rows = connection.execute(query.order_by(_table.c.seen_at.desc())).all()
+            rows = connection.execute(_WORKERS, times).all()
         return next((moment(row.seen_at) for row in rows if not is_dead(row.owner)), None)
 
     def last_heartbeat(self) -> datetime | None:
         """Return the latest heartbeat of the past days, ignoring heartbeats dated in the future."""
         until = microseconds(self._journal.now()) + span(TOLERANCE)
         with self._journal.read() as connection:
-            seen = connection.execute(select(func.max(_table.c.seen_at)).where(_table.c.seen_at <= until)).scalar()
+            seen = connection.execute(_LAST_SEEN, {"until": until}).scalar()
         return moment(seen) if seen is not None else None
 
     def request_drain(self, runner: str) -> bool:

@@ -107,9 +107,13 @@ class RenderContext:
         return any("#" in text or "＃" in text for text in texts)
 
     @cached_property
+    def _translation(self) -> Translation:
+        return translation_of(self.message, self.language)
+
+    @cached_property
     def text(self) -> LocalizedText:
         """The desk's text in the language, else in the message's own."""
-        translation = translation_of(self.message, self.language)
+        translation = self._translation
         return LocalizedText(
             language=translation.language,
             description=self._repaired(clean("\n".join((translation.description, *self._known(translation.known))))),
@@ -120,7 +124,7 @@ class RenderContext:
     @cached_property
     def headline(self) -> str:
         """The headline in one line, or the category's label if nothing of it is visible."""
-        headline = self._repaired(one_line(translation_of(self.message, self.language).headline))
+        headline = self._repaired(one_line(self._translation.headline))
         return headline or self.label
 
     @cached_property

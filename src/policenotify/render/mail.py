@@ -282,11 +282,14 @@ def _anchor(link: str, label: str) -> str:
     return _html(f"{label} {link}".strip())  # no other scheme may be clicked
 
 
+@lru_cache(maxsize=64)  # as the blocks below, and most labels are always the same
 def _html(text: str) -> str:
     return escape(_plain(text))
 
 
 def _plain(text: str) -> str:
+    if text.isprintable():
+        return text
     return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 

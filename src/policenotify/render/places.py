@@ -236,7 +236,10 @@ def tagged(text: str, name: str) -> str | None:
         return None
     taken = {position for span in spans for position in range(span.start, span.end)}
     words = list(_WORD.finditer(text))
+    first = {parts[0].casefold(), _SHORT_FORMS.get(parts[0].casefold(), parts[0].casefold())}
     for run in zip(*(words[offset:] for offset in range(len(parts))), strict=False):
+        if run[0][0].isascii() and run[0][0].casefold() not in first:
+            continue
         start, end = run[0].start(), run[-1].end()
         if start not in taken and _is_name(run, parts) and is_linkable_tag(text, start, end):
             return f"{text[:start]}#{tag}{text[end:]}"
@@ -263,5 +266,7 @@ def _is_form(word: str, part: str, *, may_be_small: bool = False) -> bool:
 
 
 def _plain(text: str) -> str:
-    plain = strip_accents(text.replace("œ", "oe").replace("Œ", "Oe").replace("æ", "ae").replace("Æ", "Ae"))
+    plain = text
+    if not text.isascii():
+        plain = strip_accents(text.replace("œ", "oe").replace("Œ", "Oe").replace("æ", "ae").replace("Æ", "Ae"))
     return " ".join(_WORD.findall(plain))

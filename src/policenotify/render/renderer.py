@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from policenotify.channel import ChannelConfig, Picture, Post, Span
@@ -15,7 +15,7 @@ from policenotify.model.post import Event
 from policenotify.render.context import RenderContext
 from policenotify.render.mail import fit_mail, lasting_title, mail_parts, subject
 from policenotify.render.public_message import public_message
-from policenotify.render.short_post import REFERENCE, ShortPost
+from policenotify.render.short_post import REFERENCE, ShortPost, Wording
 from policenotify.text.budget import Budget
 from policenotify.text.characters import one_line
 from policenotify.text.fit import FitResult, Part, fit, split_thread
@@ -59,7 +59,7 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
             fitted = _brief(context, channel)
             texts = (fitted.text,) if fitted.fits else ()
         if distinct is None:  # a brief text is better than one that the network refuses as a repetition
-            distinct = _distinct(context, channel, lambda short: short.brief) or ()
+            distinct = _distinct(context, channel, lambda short: short.brief()) or ()
         if not texts:
             raise MessageTooLong(channel.name, fitted.used, fitted.limit)
         post = Post(
@@ -126,8 +126,22 @@ def _fitted(parts: Sequence[Part], budget: Budget) -> FitResult:
     """Return the parts within the budget, in the alphabet of the network."""
     if budget.transliterate is None:
         return fit(parts, budget)
-    spell = cache(budget.transliterate)
-    spelled = replace(budget, measure=cache(lambda text: budget.measure(spell(text))))
+    transliterate = budget.transliterate
+    spelled_texts: dict[str, str] = {}  # the same texts are measured, priced and spelled
+
+    def spell(text: str) -> str:
+        if (known := spelled_texts.get(text)) is None:
+            known = spelled_texts[text] = transliterate(text)
+        return known
+
+    measured: dict[str, int] = {}
+
+    def measure(text: str) -> int:
+        if (known := measured.get(text)) is None:
+            known = measured[text] = budget.measure(spell(text))
+        return known
+
+    spelled = replace(budget, measure=measure)
 
     def fitted(parts: Sequence[Part]) -> FitResult:
         result = fit(parts, spelled)
@@ -149,7 +163,7 @@ def _fitted(parts: Sequence[Part], budget: Budget) -> FitResult:
 def _brief(context: RenderContext, channel: ChannelConfig) -> FitResult:
     """Return the least that may be published, with all that was left out for it."""
     short = _short_post(context, channel)
-    fitted = _fitted(short.brief, channel.capabilities.budget)
+    fitted = _fitted(short.brief(), channel.capabilities.budget)
     # The link stays, as the place of the rest.
     left_out = [f"{part.name} left out" for part in short.standalone if part.name not in {"", "link", REFERENCE}]
     return replace(fitted, omitted=(*left_out, *fitted.omitted))
@@ -161,9 +175,9 @@ def _short_post(context: RenderContext, channel: ChannelConfig, *, distinct: boo
     bracketed = capabilities.hashtags and capabilities.bracketed_hashtags and channel.hashtags == "inline"
     identifier = context.unique_suffix if distinct else "" if capabilities.replies else context.incident_name
     signed = capabilities.recipients and _is_first(context, channel)
-    return context.cached(
-        ShortPost, capabilities.hashtags, bracketed, identifier, signed, _has_no_break_spaces(capabilities.budget)
-    )
+    hard_spaces = _has_no_break_spaces(capabilities.budget)
+    wording = context.cached(Wording, capabilities.hashtags, bracketed, signed, hard_spaces)
+    return wording.identified(identifier)
 
 
 def _is_first(context: RenderContext, channel: ChannelConfig) -> bool:

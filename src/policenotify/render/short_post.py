@@ -23,7 +23,7 @@ a brief post gives what, where, the first sentence of the instruction, and where
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -80,15 +80,29 @@ class _Content(NamedTuple):
         return f"{self.lead} {self.rest} {self.instruction}"
 
 
+class ShortPost(NamedTuple):
+    """The parts of a post, in the order of reading.
+
+    Attributes:
+        reply: A reply to our earlier posts.
+        standalone: A post that must be read alone.
+        brief: The least that may be published, where the required parts do not fit. What, where, the first thing to do,
+            and where the rest is: the link, or the name of the sender.
+    """
+
+    reply: tuple[Part, ...]
+    standalone: tuple[Part, ...]
+    brief: Callable[[], tuple[Part, ...]]
+
+
 @dataclass(frozen=True, eq=False)
-class ShortPost:
+class Wording:
     """A message on short-post networks with the same capabilities.
 
     Attributes:
         context: The message.
         hashtags: Readers can follow a hashtag.
         bracketed: They can follow one in a bracket, and one in the text is wanted. Otherwise hashtags end the post.
-        identifier: A suffix that identifies the incident or the post: `Réf. K7Q2M`. Empty if none is needed.
         signed: The post names its sender, because readers have nothing of the incident and see no account.
         hard_spaces: The network has no-break spaces.
     """
@@ -96,29 +110,19 @@ class ShortPost:
     context: RenderContext
     hashtags: bool
     bracketed: bool
-    identifier: str
     signed: bool
     hard_spaces: bool
 
-    @cached_property
-    def reply(self) -> tuple[Part, ...]:
-        """The parts of a reply to our earlier posts, in the order of reading."""
-        return (*self._body, *self._end)
+    def identified(self, identifier: str) -> ShortPost:
+        """Return the post with a suffix that identifies the incident or the post: `Réf. K7Q2M`. Empty: without."""
+        before, after = self._end
+        suffix = (Part(identifier, name=REFERENCE, line=_Line.UNTIL),) if identifier else ()
+        end = (*before, *suffix, *after)
+        reply = (*self._body, *end)
+        standalone = (*self._body, *self._back_reference, *end) if self._back_reference else reply
+        return ShortPost(reply, standalone, lambda: self._brief(identifier))
 
-    @cached_property
-    def standalone(self) -> tuple[Part, ...]:
-        """The parts of a post that must be read alone."""
-        text, name = self.context.back_reference, "what it refers to"
-        order = _FOLLOWS if self.context.message.stage in {Stage.UPDATE, Stage.END} else _TAKES_BACK
-        reference = self._parts(Part(text, "droppable", order, name, _Line.REFERENCE))
-        return (*self._body, *reference, *self._end) if reference else self.reply
-
-    @cached_property
-    def brief(self) -> tuple[Part, ...]:
-        """The least that may be published, where the required parts do not fit.
-
-        What, where, the first thing to do, and where the rest is: the link, or the name of the sender.
-        """
+    def _brief(self, identifier: str) -> tuple[Part, ...]:
         context, content = self.context, self._content
         first = first_sentence(content.instruction)
         rest = content.instruction[len(first) :].strip()
@@ -132,9 +136,15 @@ class ShortPost:
             Part(content.rest, line=_Line.MORE),
             Part(self._validity, "droppable", _VALIDITY, "when more will be said", _Line.UNTIL),
             Part(more if context.message.link else sentence(more), line=_Line.UNTIL),
-            Part(self.identifier, name=REFERENCE, line=_Line.UNTIL),
+            Part(identifier, name=REFERENCE, line=_Line.UNTIL),
             Part(source, line=_Line.SOURCE),
         )
+
+    @cached_property
+    def _back_reference(self) -> tuple[Part, ...]:
+        text, name = self.context.back_reference, "what it refers to"
+        order = _FOLLOWS if self.context.message.stage in {Stage.UPDATE, Stage.END} else _TAKES_BACK
+        return self._parts(Part(text, "droppable", order, name, _Line.REFERENCE))
 
     @property
     def _shortening(self) -> Rule:
@@ -159,24 +169,26 @@ class ShortPost:
         )
 
     @cached_property
-    def _end(self) -> tuple[Part, ...]:
+    def _end(self) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
+        """The parts before and after the identifier."""
         content, message = self._content, self.context.message
         link = message.link or ""
         # A cancellation has the hashtags of the withdrawn message, and must not repeat its words.
         more = message.hashtags if self.hashtags and message.stage is not Stage.CANCELLATION else ()
-        tags = (*content.tags, *map(_tag_part, map(hashtag, more)))
+        tags = tuple(part for part in (*content.tags, *map(_tag_part, map(hashtag, more))) if part.text)
         text = f"{content.text} {self.context.description}"
         spans = spans_of(text) if tags or (link and link.partition("://")[2] in text) else ()
         link = "" if link in {span.value for span in spans} else link
         named = self.signed and contains_words(content.text, self.context.signature)
-        parts = (
+        before = (
             self._typeset(Part(self._validity, line=_Line.UNTIL)),
             Part(link, "droppable", _LINK, "link", _Line.UNTIL),
-            Part(self.identifier, name=REFERENCE, line=_Line.UNTIL),
+        )
+        after = (
             Part("" if named else self._source, line=_Line.SOURCE),
             *_new_tags(tags, {span.value.casefold() for span in spans if span.kind == "tag"}),
         )
-        return tuple(part for part in parts if part.text)
+        return tuple(part for part in before if part.text), tuple(part for part in after if part.text)
 
     @property
     def _source(self) -> str:
@@ -187,7 +199,8 @@ class ShortPost:
         return tuple(self._typeset(part) for part in parts if part.text)
 
     def _typeset(self, part: Part) -> Part:
-        return replace(part, text=self.context.typeset(part.text)) if self.hard_spaces else part
+        text = self.context.typeset(part.text) if self.hard_spaces else part.text
+        return part if text == part.text else replace(part, text=text)
 
     @cached_property
     def _content(self) -> _Content:
@@ -307,6 +320,6 @@ def _new_tags(tags: tuple[Part, ...], present: set[str]) -> Iterator[Part]:
     """Yield the hashtags that the text lacks, up to `MAX_TAGS` in all."""
     for part in tags:
         tag = part.text.removeprefix("#").casefold()
-        if tag and tag not in present and (len(present) < MAX_TAGS or part.rule == "required"):
+        if tag not in present and (len(present) < MAX_TAGS or part.rule == "required"):
             present.add(tag)
             yield part

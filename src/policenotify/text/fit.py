@@ -6,7 +6,6 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Final, Literal
 
 from policenotify.text.budget import Budget, grapheme_ends
@@ -106,13 +105,14 @@ def fit(parts: Sequence[Part], budget: Budget) -> FitResult:
     `…` and never falls inside a grapheme, an address, a hashtag or a telephone number, between a number and its unit,
     or at a no-break space.
     """
+    text = _joined(parts)
+    used, limit = budget.usage(text)
+    if used <= limit:
+        return FitResult(text, (), used, limit)
     kept = list(parts)
     omitted: list[str] = []
-    text = _joined(kept)
     yielding = [index for index in reversed(range(len(kept))) if kept[index].rule in _GIVE_WAY and kept[index].text]
     for index in sorted(yielding, key=lambda index: kept[index].order):
-        if budget.fits(text):
-            break
         part = kept[index]
         fits = _fitting(kept, index, budget)
         sentences = part.rule == "sentences"
@@ -120,7 +120,10 @@ def fit(parts: Sequence[Part], budget: Budget) -> FitResult:
         kept[index] = replace(part, text=shorter)
         omitted.append(f"{part.name} {'shortened' if shorter else 'left out'}")
         text = _joined(kept)
-    return FitResult(text, tuple(omitted), *budget.usage(text))
+        used, limit = budget.usage(text)
+        if used <= limit:
+            break
+    return FitResult(text, tuple(omitted), used, limit)
 
 
 def split_thread(parts: Sequence[Part], budget: Budget, *, again: str = "") -> tuple[str, ...]:
@@ -239,9 +242,12 @@ def _fitting(parts: Sequence[Part], index: int, budget: Budget) -> Callable[[str
 
 
 def _joined(parts: Iterable[Part]) -> str:
-    kept = [part for part in parts if part.text]
-    gaps = [_gap(*pair) for pair in pairwise(kept)]
-    return "".join(f"{part.text}{gap}" for part, gap in zip(kept, [*gaps, ""], strict=True)) if kept else ""
+    joined, line = "", 0
+    for part in parts:
+        if part.text:
+            joined += f"{' ' if part.line == line else chr(10)}{part.text}" if joined else part.text
+            line = part.line
+    return joined
 
 
 def _gap(part: Part, following: Part) -> str:

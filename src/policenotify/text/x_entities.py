@@ -111,8 +111,10 @@ def x_entities(text: str, *, tlds: frozenset[str] = KNOWN) -> tuple[Entity, ...]
     that of its JavaScript.
     """
     whole = join_surrogates(text)
-    units = to_utf16(whole)
     named = [*_mentions(whole), *_hashtags(whole), *_cashtags(whole)]
+    if len(whole) == len(text) and not _grammar().dot.search(whole):  # most posts have no address
+        return tuple(without_overlaps(named))
+    units = to_utf16(whole)
     if len(units) > len(whole):
         named = _moved(named, [pair.start() for pair in _ASTRAL.finditer(whole)], 1)
     urls = (Entity("url", link.start, link.end, link.value) for link in find_links(units, tlds))
@@ -142,10 +144,10 @@ def _mentions(text: str) -> Iterator[Entity]:
 
 def _hashtags(text: str) -> Iterator[Entity]:
     done = 0
+    before, letter = lazy_pattern(_BEFORE_TAG), lazy_pattern(_TAG_LETTER)
     for match in lazy_pattern(_TAG).finditer(text):
         start, end = match.span()
-        separate = start == 0 or (start > done and lazy_pattern(_BEFORE_TAG).match(text, start - 1))
-        if separate and lazy_pattern(_TAG_LETTER).search(match[1]):
+        if (start == 0 or (start > done and before.match(text, start - 1))) and letter.search(match[1]):
             done = end
             if not _TAG_ENDS_BADLY.match(text, end):
                 yield Entity("hashtag", start, end, match[1])

@@ -714,6 +714,31 @@ class Jumping(FakeClock):
         self._at += timedelta(seconds=seconds)
 
 
+def test_a_drain_that_waits_reads_only_whether_anything_has_changed(
+    book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sky, looks = Scripted(), []
+    book.journal.channels.pause("sky", book.clock.now() + timedelta(seconds=20))
+    book.publish("sky")
+    delivery = delivers(sky=sky)
+    drain = in_thread(lambda: delivery.drain(LONG))
+    drain.join(0.5)
+    due = book.journal.deliveries.due
+
+    def counted(channels: Iterable[str], **rates: Any) -> dict[str, datetime]:
+        looks.append(1)
+        return due(channels, **rates)
+
+    monkeypatch.setattr(book.journal.deliveries, "due", counted)
+    drain.join(0.5)
+    assert len(looks) < 2  # of ten
+    assert drain.is_alive()
+    book.journal.resume("desk", "sky")  # as another process may
+    drain.join(2)  # before it next looks for interrupted deliveries
+    assert not drain.is_alive()
+    assert len(sky.said) == 1
+
+
 @pytest.fixture
 def jumping(tmp_path: Path) -> Iterator[Book]:
     folder = tmp_path / "jumping"
@@ -740,10 +765,10 @@ def test_a_clock_that_jumps_ahead_brings_forward_what_waits(jumping: Book, deliv
     delivery = delivers(into=jumping, sky=sky)
     drain = in_thread(lambda: delivery.drain(LONG, publication=published))
     assert tried.wait(10)
-    drain.join(0.1)
+    drain.join(0.5)
     assert drain.is_alive()
     jump(jumping.clock, 20)
-    drain.join(5)
+    drain.join(2)  # before it next looks for interrupted deliveries
     assert not drain.is_alive()
     assert jumping.receipt(published).outcome is Outcome.POSTED
 

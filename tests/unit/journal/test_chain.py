@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, create_engine, select
 
 from policenotify.errors import JournalError
 from policenotify.journal import audit
@@ -87,12 +87,14 @@ def test_what_was_undone_is_followed_by_nothing(desk: Desk) -> None:
 
 def test_a_callers_transaction_adds_to_the_chain(desk: Desk) -> None:
     desk.journal.audit.record("desk", "before", {})
-    with desk.journal._engine.begin() as caller, desk.journal.joined(caller):
+    host = create_engine(desk.journal._engine.url)
+    with host.begin() as caller, desk.journal.joined(caller):
         desk.journal.audit.record("desk", "joined", {})
         with suppress(_Undone), desk.journal.write() as connection:
             _record(desk, connection, "undone")
             raise _Undone
         desk.journal.audit.record("desk", "joined too", {})
+    host.dispose()
     desk.journal.audit.record("desk", "after", {})
     first, second, third, last = _links(desk).items()
     assert (first[1], second[1], third[1], last[1]) == ([], [first[0]], [second[0]], [third[0]])

@@ -68,7 +68,7 @@ def test_a_process_of_another_user_is_alive(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_process_of_another_user_that_is_hidden_from_us_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a host with hidepid=2 its number answers, and its folder in /proc is not there."""
-    theirs = this_process()
+    theirs = f"{this_machine()}/{os.getppid()}/1"
 
     def hidden(_path: Path, *_args: object, **_kwargs: object) -> str:
         raise FileNotFoundError

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary, WeakSet
 
 from sqlalchemy import URL, Connection, Engine, Pool, PoolProxiedConnection, create_engine, event, make_url
@@ -24,7 +24,7 @@ BUSY = 30
 """Seconds that a writer waits for another one, unless `?timeout=` in the URL sets others."""
 
 _SETTINGS = (
-    "synchronous=FULL",  # some transactions change it: see _begin
+    "synchronous=FULL",  # some transactions change it: see `begin`
     "foreign_keys=ON",
     "secure_delete=ON",  # erased data is overwritten
 )
@@ -227,15 +227,13 @@ def _open_file(parsed: URL, *, create: bool) -> Engine:
         _create_file(path)
     else:
         _ensure_exists(path)
-    # Errors and logs must not contain values.
-    engine = create_engine(parsed, hide_parameters=True)
-    watch = _watches[engine] = FileWatch(str(path))
+    watch = FileWatch(str(path))
 
-    def connect(_dialect: object, _record: object, arguments: list[Any], named: dict[str, Any]) -> None:
+    def connect() -> Any:  # noqa: ANN401 - a driver's connection
         """Keep SQLite from recreating a file that was deleted meanwhile, or from opening another."""
         watch.opening()
-        arguments[0] = _uri(path)
-        named["uri"] = True
+        _, named = engine.dialect.create_connect_args(parsed)
+        return engine.dialect.connect(_uri(path), **{**named, "uri": True})
 
     def connected(connection: sqlite3.Connection, _record: object) -> None:
         _prepare(connection, watch)
@@ -243,14 +241,11 @@ def _open_file(parsed: URL, *, create: bool) -> Engine:
     def closed(_connection: object, _record: object) -> None:
         watch.closed()
 
-    def begin(connection: Connection) -> None:
-        watch.check()
-        _begin(connection)
-
-    event.listen(engine, "do_connect", connect)
+    # Errors and logs must not contain values.
+    engine = create_engine(parsed, hide_parameters=True, creator=connect)
+    _watches[engine] = watch
     event.listen(engine, "connect", connected)
     event.listen(engine, "close", closed)
-    event.listen(engine, "begin", begin)
     return engine
 
 
@@ -344,19 +339,39 @@ def _mode(connection: sqlite3.Connection, *, last: bool) -> str | None:
     return str(mode)
 
 
-def _begin(connection: Connection) -> None:
-    options = connection.get_execution_options()
-    if not options.get("policenotify_writes", False):
-        connection.exec_driver_sql("BEGIN")
+def begin(connection: Connection, *, writes: bool, durable: bool) -> None:
+    """Begin a transaction in a file.
+
+    Not in a listener: if a connection or its dialect has one, SQLAlchemy looks for others at each statement, which
+    takes a quarter of its time.
+
+    Args:
+        connection: To the journal.
+        writes: It writes.
+        durable: Its commit survives a power cut.
+
+    Raises:
+        SQLAlchemyError: Another process writes, or the file cannot be read.
+    """
+    if not writes:
+        _execute(connection, "BEGIN")
         return
     # Acknowledged writes survive a power cut. Claims need not: after one, no process holds any. Both survive the end of
     # the process (sqlite.org/pragma.html#pragma_synchronous).
-    level = "FULL" if options.get("policenotify_durable", True) else "NORMAL"
+    level = "FULL" if durable else "NORMAL"
     if connection.info.get(_LEVEL, "FULL") != level:  # see _SETTINGS
-        connection.exec_driver_sql(f"PRAGMA synchronous={level}")
+        _execute(connection, f"PRAGMA synchronous={level}")
         connection.info[_LEVEL] = level
     # A writer locks at once: two that upgrade from reading to writing would fail instead of waiting.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    _execute(connection, "BEGIN IMMEDIATE")
+
+
+def _execute(connection: Connection, statement: str) -> None:
+    raw = cast("sqlite3.Connection", connection.connection.dbapi_connection)
+    try:
+        raw.execute(statement).close()
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(statement, None, error, sqlite3.Error, hide_parameters=True) from error
 
 
 def brief_transaction(borrowed: PoolProxiedConnection, step: Callable[[Any], bool]) -> bool:

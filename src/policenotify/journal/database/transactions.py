@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, StaticPool, create_engine, delete, or
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
-from policenotify.errors import JournalError, JournalTakenAway, NotAllowed, PolicenotifyError, PublishingStopped
+from policenotify.errors import JournalError, JournalTakenAway, NotAllowed, PolicenotifyError
 from policenotify.journal import audit, clock_change, meta
 from policenotify.journal.clock import MachineClock
 from policenotify.journal.database import schema
@@ -27,6 +27,7 @@ from policenotify.journal.database.columns import DamagedValue
 from policenotify.journal.database.engine import (
     FileWatch,
     WriterQueue,
+    begin,
     brief_transaction,
     explain,
     is_missing_table,
@@ -163,9 +164,9 @@ class Transactions:
             yield
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Run all reads and writes of this thread or task in one durable transaction."""
-        with self.write() as connection, _opened(self, connection, writes=True):
+    def transaction(self, *, durable: bool = True) -> Iterator[None]:
+        """Run all reads and writes of this thread or task in one transaction; see `write`."""
+        with self.write(durable=durable) as connection, _opened(self, connection, writes=True):
             yield
 
     @contextmanager
@@ -221,8 +222,8 @@ class Transactions:
                 raise
         return done
 
-    def stop_reason(self, connection: Connection, seen: int) -> PublishingStopped | None:
-        """Return why nothing may be sent now. Called before each claim, and before anything is sent.
+    def standing(self, connection: Connection, seen: int) -> meta.Standing:
+        """Return whether anything may be sent now. Called before each claim, and before anything is sent.
 
         Args:
             connection: To the journal.
@@ -231,11 +232,11 @@ class Transactions:
         Raises:
             JournalTakenAway: This is not the journal that was opened, or an older state of it.
         """
-        stopped, newest = meta.stopped_and_newest_event(connection, self.id)
-        if newest < seen:
+        found = meta.standing(connection, self.id)
+        if found.newest_event < seen:
             raise JournalTakenAway("The journal was set back to an older state while it was in use.")
-        self.newest_event = max(self.newest_event, newest)
-        return stopped
+        self.newest_event = max(self.newest_event, found.newest_event)
+        return found
 
     @contextmanager
     def lock(self, name: str, *, seconds: float) -> Iterator[None]:
@@ -295,8 +296,7 @@ class Transactions:
         turn = self._writers.turn() if self._is_file and writes else nullcontext()
         try:
             with no_fork(), turn, self._connect(options) as connection, connection.begin():
-                if self._server_clock is not None:
-                    self._server_clock.ask(connection)
+                self._begin(connection, options)
                 yield connection
             if writes and self._watch is not None:
                 self._check_commit(self._watch)
@@ -313,6 +313,14 @@ class Transactions:
         if self._taken_away:
             raise JournalTakenAway(self._taken_away)
         return self._engine.connect().execution_options(**options)
+
+    def _begin(self, connection: Connection, options: Mapping[str, object]) -> None:
+        if self._watch is not None:
+            self._watch.check()
+            writes = "policenotify_writes" in options
+            begin(connection, writes=writes, durable=bool(options.get("policenotify_durable")))
+        if self._server_clock is not None:
+            self._server_clock.ask(connection)
 
     def _failure(self, error: SQLAlchemyError, action: str) -> JournalError:
         """Translate a database failure. Files that were taken away explain it first."""
