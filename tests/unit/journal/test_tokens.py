@@ -44,7 +44,9 @@ def test_nothing_else_is_a_token(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a", "7" * 80, "7" * 64, "a" * 64, TOKEN[:-1], TOKEN + "a", f" {TOKEN}", "é" * 48]
+    "text",
+    ["", "a", "7" * 80, "7" * 64, "a" * 64, TOKEN[:-1], TOKEN + "a", f" {TOKEN}", "é" * 48],
+    ids=["empty", "letter", "longest", "number", "letters", "short", "long", "space", "accents"],
 )
 def test_wrong_lengths_and_endless_numbers_are_refused(text: str) -> None:
     assert read_token(KEYS, "stop", text) is None
