@@ -258,7 +258,7 @@ class Publisher:
             ),
             pending=tuple(target for target in new.targets if target.problem),
             refusals=tuple(target for target in new.targets if target.refused),
-            reach=find_reach(new.message, new.posts, self.channels),
+            reach=find_reach(new.message, new.posts, self.channels, self.journal.deliveries.had_recipients),
         )
 
     def publish(
