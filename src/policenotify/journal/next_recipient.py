@@ -17,7 +17,7 @@ from sqlalchemy.dialects import sqlite
 from policenotify.channel import RecipientOutcome
 from policenotify.journal import clock_change, meta, page_results, pages, recipients
 from policenotify.journal.database import schema
-from policenotify.journal.database.prepared import Prepared
+from policenotify.journal.database.statement import DriverStatement
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.records import ClaimedDelivery, microseconds, span
 
@@ -33,11 +33,11 @@ class NextRecipient:
         self._journal = journal
         dialect = sqlite.dialect(paramstyle="named")
         facts = select(schema.meta.c.name, schema.meta.c.value).where(or_(meta.OF_STANDSTILL, clock_change.OF_CLOCKS))
-        self._facts = Prepared(facts, dialect)
-        self._renew = Prepared(pages.change_of_owned(("lease_until",)), dialect)
-        self._record = Prepared(page_results.RECORD, dialect)
-        self._record_doubt = Prepared(page_results.RECORD_DOUBT, dialect)
-        self._start = Prepared(recipients.START, dialect)
+        self._facts = DriverStatement(facts, dialect)
+        self._renew = DriverStatement(pages.change_of_owned(("lease_until",)), dialect)
+        self._record = DriverStatement(page_results.RECORD, dialect)
+        self._record_doubt = DriverStatement(page_results.RECORD_DOUBT, dialect)
+        self._start = DriverStatement(recipients.START, dialect)
 
     def start(
         self,

@@ -15,7 +15,7 @@ from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Re
 from policenotify.errors import ChannelError, JournalError, MissingExtra, Refused, SettingsError, forget_locals_of
 from policenotify.networks import import_lock
 from policenotify.networks.email import mime
-from policenotify.networks.email.pipeline import Mail
+from policenotify.networks.email.pipeline import OutgoingMail
 from policenotify.networks.email.replies import judge
 from policenotify.text import Budget
 
@@ -186,7 +186,7 @@ class Email:
 
     def _mails(
         self, request: Request, recipients: Iterable[Recipient], unmailable: list[RecipientOutcome]
-    ) -> Iterator[Mail]:
+    ) -> Iterator[OutgoingMail]:
         """Yield the mail of each recipient. Those whose address cannot get one are added to *unmailable*."""
         body, sender = request.body, self._headers.sender.address
         content = str(body["mime"]).encode("ascii").replace(b"\r\n.", b"\r\n..")  # RFC 5321, section 4.5.2
@@ -203,7 +203,7 @@ class Email:
             except mime.BadAddress as error:
                 unmailable.append(RecipientOutcome(key=recipient.key, outcome="refused", reason=str(error)))
                 continue
-            yield Mail(recipient.key, sender, address, head.of(recipient, address) + content)
+            yield OutgoingMail(recipient.key, sender, address, head.of(recipient, address) + content)
 
     def spell(self, address: str) -> str:
         """Return an address in the form by which the journal recognises the person."""
