@@ -20,8 +20,6 @@ from tests.support.journal import LEASE, Desk
 PEOPLE = tuple(f"p{number}@press.example" for number in range(6))
 Word = Literal["posted", "refused", "unavailable", "unconfirmed"]
 
-pytestmark = pytest.mark.sqlite
-
 
 def taken(desk: Desk, incident: str = "I1") -> tuple[ClaimedDelivery, tuple[Recipient, ...]]:
     desk.publish(incident=incident, channels=("mail",), people={"mail": PEOPLE})
@@ -121,6 +119,7 @@ def test_a_rate_is_counted(desk: Desk) -> None:
         start(desk, claimed, people[1], rate=Rate.read("1 per hour"))
 
 
+@pytest.mark.sqlite
 def test_a_journal_that_is_locked_is_reported_and_nothing_is_done(desk: Desk) -> None:
     claimed, people = taken(desk)
     before = rows(desk)
@@ -135,6 +134,7 @@ def test_a_journal_that_is_locked_is_reported_and_nothing_is_done(desk: Desk) ->
     assert start(desk, claimed, people[0])
 
 
+@pytest.mark.sqlite
 def test_a_journal_that_was_taken_away_ends_the_list(desk: Desk) -> None:
     claimed, people = taken(desk)
     assert start(desk, claimed, people[0])
