@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from sqlalchemy import Update, bindparam, exists, func, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from policenotify.channel import RecipientOutcome
 from policenotify.journal import clock_change, meta, page_results, pages, recipients
@@ -138,4 +138,4 @@ class _OnAServer:
         too(recipients.START_NEXT, "started")
         if kind:
             too(page_results.RECORD_DOUBT if kind == "doubt" else page_results.RECORD, "recorded")
-        return DriverStatement(statement, postgresql.psycopg.dialect())
+        return DriverStatement(statement, self._journal.dialect)

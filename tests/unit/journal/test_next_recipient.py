@@ -28,7 +28,7 @@ def taken(desk: Desk, incident: str = "I1") -> tuple[ClaimedDelivery, tuple[Reci
 
 
 def start(desk: Desk, claimed: ClaimedDelivery, person: Recipient, *outcomes: RecipientOutcome, **how: Any) -> bool:
-    how = {"hold_doubt": False, "lease": LEASE} | how
+    how = {"hold_doubt": False, "lease": LEASE, **how}
     return desk.journal.deliveries.start_recipient(claimed, person.key, outcomes, **how)
 
 
