@@ -7,7 +7,19 @@ from datetime import timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, func, inspect, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    exists,
+    func,
+    inspect,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from policenotify.errors import JournalError, JournalMissing, JournalTakenAway, PublishingStopped, UnsupportedVersion
 from policenotify.journal.database import schema
@@ -159,6 +171,19 @@ def _with_newest_event() -> Select[Any]:
     named = or_(OF_STANDSTILL, _table.c.name == CLOCK_STEPS)
     newest = select(func.max(schema.event.c.id)).scalar_subquery().label("event")
     return select(_table.c.name, _table.c.value, newest).where(named)
+
+
+def goes_on_by(journal: ColumnElement[str], keys: Keys) -> ColumnElement[bool]:
+    """Return the condition that `goes_on` checks, for a statement that changes something only if it holds."""
+    known: dict[str, list[ColumnElement[str]]] = {
+        ID: [journal],
+        VERSION: [literal(str(schema.SCHEMA_VERSION))],
+        KEYS: [*map(literal, keys.fingerprints)],
+    }
+    facts = (and_(_table.c.name == name, _table.c.value == value) for name, values in known.items() for value in values)
+    count = select(func.count()).select_from(_table).where(or_(*facts)).scalar_subquery()
+    halted = exists().where(or_(_table.c.name == MOVED, _table.c.name == _STOPPED), _table.c.value != "")
+    return and_(count == len(known), ~halted)
 
 
 def goes_on(facts: Mapping[str, str], expected: str | None, keys: Keys) -> bool:
