@@ -272,11 +272,11 @@ _WHO = {"recipients", "audiences"}
 
 
 def _audiences(name: str, channel: Channel, settings: ChannelOptions) -> tuple[Audience, ...]:
-    """Return the audiences of a channel, with its list of recipients, spelled as its network spells addresses."""
+    """Return the audiences of a channel as it uses them, with its list of recipients."""
     recipients, audiences = settings.get("recipients"), settings.get("audiences", ())
     if recipients is not None:
         audiences = (*audiences, AddressList(name=name, read=recipients))
-    languages = tuple(settings.get("languages", ("fr",)))
+    languages = settings.get("languages", ("fr",))
     spell = getattr(channel, "spell", str)
     return tuple(ChannelAudience(audience=each, spell=spell, languages=languages) for each in audiences)
 

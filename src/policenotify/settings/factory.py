@@ -45,7 +45,9 @@ def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[ChannelC
     errors: list[str] = []
     for name in settings.channels:
         try:
-            channel = _channel(settings, name, readable=not tolerant)
+            channel = _channel(settings, name)
+            if not tolerant:
+                _read_audiences(channel)
         except SettingsError as error:
             lines = _lines(name, error)
             if tolerant:
@@ -72,8 +74,7 @@ def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[ChannelC
     return tuple(channels)
 
 
-def _channel(settings: Settings, name: str, *, readable: bool) -> ChannelConfig:
-    """Return a channel. If *readable*, its audiences must be."""
+def _channel(settings: Settings, name: str) -> ChannelConfig:
     if fault := settings.faults.get(name) or exposed_secret(settings, name):
         raise SettingsError(fault)
     channel = settings.channels[name]
@@ -81,10 +82,7 @@ def _channel(settings: Settings, name: str, *, readable: bool) -> ChannelConfig:
     fields["audiences"] = tuple(audience_of(settings, each) for each in channel.audiences)
     if channel.recipients is not None:
         fields["audiences"] = (channel.recipients.audience(name, settings.place.parent),)
-    configured = configure_channel(name, channel.network, channel.options, **fields)
-    for audience in configured.audiences if readable else ():
-        audience.revision()
-    return configured
+    return configure_channel(name, channel.network, channel.options, **fields)
 
 
 def audience_of(settings: Settings, name: str) -> Audience:
@@ -96,6 +94,11 @@ def audience_of(settings: Settings, name: str) -> Audience:
     if fault := settings.faults.get(f"{AUDIENCE_FAULT}{name}") or exposed_audience(settings, name):
         raise SettingsError(fault)
     return settings.audiences[name].audience(name, settings.place.parent, profiles_of(settings))
+
+
+def _read_audiences(channel: ChannelConfig) -> None:
+    for audience in channel.audiences:
+        audience.revision()
 
 
 def _fields(channel: ChannelSettings) -> dict[str, Any]:

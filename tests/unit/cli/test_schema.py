@@ -100,6 +100,11 @@ def test_the_schema_of_the_settings_knows_the_options_of_each_network(run: Run, 
     written["journal"] = {"env": "JOURNAL"}
     written["categories"] = {"fire": {"lifetime": "PT2H"}, "river_rescue": {"labels": {"fr": "Sauvetage"}}}
     written["routes"] = [{"to": ["presse"], "at_least": "Severe"}]
+    written["audiences"] = {
+        "residents": {"csv": "residents.csv", "areas": ["dept:34"]},
+        "register": {"query": "SELECT 1", "url": {"env": "REGISTER"}},
+        "staff": {"source": "directory", "server": "ldap.police.example"},
+    }
     assert wrong(written, schema, schema) == []
     handel = {**template["channels"]["bluesky"], "handel": "x"}
     assert wrong({**template, "channels": {"bluesky": handel}}, schema, schema) == [".channels.bluesky: none of anyOf"]
@@ -108,6 +113,7 @@ def test_the_schema_of_the_settings_knows_the_options_of_each_network(run: Run, 
         {**template, "categories": {"fire": {"life": "PT2H"}}},
         {**template, "channels": {"bluesky": {"network": "bluesky"}}},
         {**template, "journal": {"files": "x"}},
+        {**template, "audiences": {"residents": {"cvs": "residents.csv"}}},
         {**template, "channels": {"blue sky": template["channels"]["bluesky"]}},
     ]
     assert all(wrong(one, schema, schema) for one in several)
