@@ -35,9 +35,9 @@ from tests.support.network_options import sms_options
 
 pytestmark = pytest.mark.benchmark
 
-LATENCY = 0.05  # seconds until the gateway answers
-PEOPLE = 120
-RUNS = 3
+LATENCY = 0.15  # seconds until the gateway answers
+PEOPLE = 100
+RUNS = 2
 NUMBERS = tuple(f"+3363998{number:04d}" for number in range(PEOPLE))
 
 

@@ -252,7 +252,7 @@ def send(
         reader: For services whose answers apprise only logs.
 
     Returns:
-        `None` if apprise reports success, else the error.
+        `None` if apprise reports success and *reader* finds no error, else the error.
     """
     before_publishing()  # and again before each further call of a plugin that makes several
     log, accepted = service.logger.start(), False
@@ -273,7 +273,7 @@ def send(
         except Exception:  # noqa: BLE001 - a plugin may fail in any way
             log.status = log.error = None
     if accepted:
-        return None
+        return reader(log)
     log.error = escaped or log.error
     words = _words(service, log, text, title)
     problem = reader(log) or _judge(log, where=where, now=now, words=words)

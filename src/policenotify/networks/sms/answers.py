@@ -24,6 +24,8 @@ BATCHED: Final = frozenset({"cm"})
 CM.com lists each number with a `messageErrorCode` (docs of the Business Messaging API 1.0, "Responses & Errors").
 """
 
+_JSON_ONLY = frozenset({"cm", "infobip"})  # whose plugins take a web page with status 200, as of a proxy, for a success
+
 
 class Answers:
     """The answer to one call about some numbers.
@@ -40,6 +42,8 @@ class Answers:
 
     def read(self, log: CapturedLog) -> ChannelError | None:
         """Return the error that the HTTP status alone does not show, or `None`."""
+        if self._scheme in _JSON_ONLY and not log.messages and "json" not in log.headers.get("content-type", ""):
+            return _silent()
         if self._scheme in BATCHED and len(self._numbers) > 1:
             self._single = _each(log)
             return next(iter(self._single.values()), None)
@@ -57,14 +61,15 @@ def _refused(code: str = "") -> Refused:
     return Refused("The SMS gateway refused the message for this person.", code=code)
 
 
+def _silent() -> Unconfirmed:
+    return Unconfirmed("The answer of the SMS gateway does not show whether it took the message for this person.")
+
+
 def _each(log: CapturedLog) -> dict[str, ChannelError]:
     """Return the errors of a CM.com call, by number in digits."""
     refused = {match[1]: _refused() for match in map(_CM.search, log.messages) if match}
     silent = {match[1] for match in map(_CM_SILENT.search, log.messages) if match}
-    return refused | {
-        number: Unconfirmed("The answer of the SMS gateway does not show whether it took the message for this person.")
-        for number in silent
-    }
+    return refused | {number: _silent() for number in silent}
 
 
 def _log_reader(pattern: re.Pattern[str], *, has_code: bool = True) -> Callable[[CapturedLog], Refused | None]:

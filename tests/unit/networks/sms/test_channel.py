@@ -498,7 +498,8 @@ def test_it_is_reported_also_where_logging_is_switched_off(server: FakeSmsServer
         ("sfr", Answer.html("<h1>Wi-Fi</h1>"), "unconfirmed"),
         ("sfr", Answer.json({"success": False}), "unconfirmed"),
         ("cm", Answer.json({"errorCode": 201}), "unconfirmed"),
-        ("cm", Answer.html("<h1>Wi-Fi</h1>"), "posted"),
+        ("cm", Answer.html("<h1>Wi-Fi</h1>"), "unconfirmed"),
+        ("infobip", Answer.html("<h1>Wi-Fi</h1>"), "unconfirmed"),
         ("cm", Answer.json({"errorCode": 201, "details": "No account"}), "refused"),
     ],
 )
