@@ -6,7 +6,19 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, inspect, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    exists,
+    func,
+    inspect,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from policenotify.errors import JournalError, JournalMissing, JournalTakenAway, PublishingStopped, UnsupportedVersion
 from policenotify.journal.database import schema
@@ -136,6 +148,15 @@ def stopped_and_newest_event(connection: Connection, expected: str | None) -> tu
 @cache
 def _with_newest_event() -> Select[Any]:
     return _STANDSTILL.add_columns(select(func.max(schema.event.c.id)).scalar_subquery().label("event"))
+
+
+def goes_on_by(journal: ColumnElement[str], keys: Keys) -> ColumnElement[bool]:
+    """Return the condition that `goes_on` checks, for a statement that changes something only if it holds."""
+    known = {ID: [journal], VERSION: [literal(str(schema.SCHEMA_VERSION))], KEYS: [*map(literal, keys.fingerprints)]}
+    facts = (and_(_table.c.name == name, _table.c.value == value) for name, values in known.items() for value in values)
+    count = select(func.count()).select_from(_table).where(or_(*facts)).scalar_subquery()
+    halted = exists().where(or_(_table.c.name == MOVED, _table.c.name == _STOPPED), _table.c.value != "")
+    return and_(count == len(known), ~halted)
 
 
 def goes_on(facts: Mapping[str, str], expected: str | None, keys: Keys) -> bool:

@@ -75,6 +75,16 @@ OF_PERSON = and_(_OF_PAGE, _recipient.c.person == _ID)
 START = update(_recipient).where(OF_PERSON).values(attempts=bindparam("attempt"))
 """Marks that one person of a page is about to be sent to. Its values are those of `OF_PERSON`, and `attempt`."""
 
+START_NEXT = (
+    update(_recipient)
+    .where(
+        _OF_PAGE,
+        _recipient.c.person == select(_person.c.id).where(_person.c.key == bindparam("next_key")).scalar_subquery(),
+    )
+    .values(attempts=bindparam("of_attempt"))
+)
+"""The same, with values of other names: `next_key` and `of_attempt`."""
+
 _STATE = case(  # a recipient taken for an attempt but not yet sent to still waits
     (
         and_(_recipient.c.state == Outcome.SENDING, _recipient.c.attempts < _page.c.attempt),

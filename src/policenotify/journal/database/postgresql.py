@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, func, select
+from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, create_engine, event, func, select
 from sqlalchemy.exc import DBAPIError
 
 from policenotify.errors import JournalError, MissingExtra
@@ -93,6 +94,17 @@ def grants(role: str) -> str:
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {', '.join(others)} TO {quoted};\n"
         f"GRANT USAGE ON SEQUENCE {', '.join(sequences)} TO {quoted};\n"
     )
+
+
+def single_statement(borrowed: PoolProxiedConnection, step: Callable[[Any], bool]) -> bool:
+    """Run the one statement of *step* on a cursor, in a transaction of its own: one round trip."""
+    connection: Any = borrowed.driver_connection
+    connection.autocommit = True  # of this side only
+    try:
+        return step(connection.cursor())
+    finally:
+        if not connection.closed:
+            connection.autocommit = False
 
 
 def open_server(url: URL, timeout: int | None = None) -> Engine:

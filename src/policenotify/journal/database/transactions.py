@@ -33,7 +33,7 @@ from policenotify.journal.database.engine import (
     is_read_only,
     watch_of,
 )
-from policenotify.journal.database.postgresql import DatabaseClock
+from policenotify.journal.database.postgresql import DatabaseClock, single_statement
 from policenotify.journal.keys import Entropy, Keys
 from policenotify.journal.records import TOLERANCE, microseconds, span
 from policenotify.model.message import Message
@@ -82,6 +82,11 @@ class Transactions:
         self._watch = watch_of(engine)
         self._taken_away = ""  # what happened, once the journal was deleted or replaced
         self._alarm = threading.Lock()  # acquired once, by the thread that raises the alarm
+
+    @property
+    def is_file(self) -> bool:
+        """The journal is a file of SQLite."""
+        return self._is_file
 
     def authorize(self, actor: str, action: str, message: Message | None = None) -> None:
         """Ask the installation's rule whether an actor may do something. A rule that fails refuses.
@@ -192,13 +197,14 @@ class Transactions:
             _joined.reset(before)
 
     def briefly(self, step: Callable[[Any], bool]) -> bool:
-        """Run a short transaction on the driver's cursor, in a file and outside of any other transaction.
+        """Run a short transaction on the driver's cursor, outside of any other transaction.
 
-        It is not flushed to disk, as with `durable=False`, and does not follow the clock. An error of the database
-        undoes it, and counts as nothing done: the same work in `write` finds it again and explains it.
+        In a file it is not flushed to disk, as with `durable=False`. It does not follow the clock. An error of the
+        database undoes it, and counts as nothing done: the same work in `write` finds it again and explains it.
 
         Args:
-            step: Its work. If it returns False, it is undone.
+            step: Its work: on a server one statement. If it returns False, it is undone in a file, and has changed
+                nothing on a server.
 
         Returns:
             Whether it was done.
@@ -206,12 +212,13 @@ class Transactions:
         Raises:
             JournalTakenAway: It was committed to a file that other processes do not read.
         """
-        if not self._is_file or self._taken_away or _joined.get() is not None or _open.get() is not None:
+        if self._taken_away or _joined.get() is not None or _open.get() is not None:
             return False
+        turn, run = (self._writers.turn(), brief_transaction) if self._is_file else (nullcontext(), single_statement)
         try:
-            with no_fork(), self._writers.turn(), closing(self._engine.raw_connection()) as borrowed:
-                done = brief_transaction(borrowed, step)
-        except (SQLAlchemyError, sqlite3.Error):
+            with no_fork(), turn, closing(self._engine.raw_connection()) as borrowed:
+                done = run(borrowed, step)
+        except (SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error):
             return False
         if done and self._watch is not None:
             try:

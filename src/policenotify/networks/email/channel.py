@@ -15,7 +15,7 @@ from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Re
 from policenotify.errors import ChannelError, JournalError, MissingExtra, Refused, SettingsError, forget_locals_of
 from policenotify.networks import import_lock
 from policenotify.networks.email import mime
-from policenotify.networks.email.pipeline import Mail
+from policenotify.networks.email.pipeline import OutgoingMail
 from policenotify.networks.email.replies import judge
 from policenotify.text import Budget
 
@@ -192,7 +192,7 @@ class Email:
 
     def _mails(
         self, request: Request, recipients: Iterable[Recipient], unmailable: list[RecipientOutcome]
-    ) -> Iterator[Mail]:
+    ) -> Iterator[OutgoingMail]:
         """Yield the mail of each recipient. Those whose address cannot get one are added to *unmailable*."""
         body, sender, bounces = request.body, self._headers.sender.address, self._bounces
         content = str(body["mime"]).encode("ascii").replace(b"\r\n.", b"\r\n..")  # RFC 5321, section 4.5.2
@@ -210,7 +210,7 @@ class Email:
                 unmailable.append(RecipientOutcome(key=recipient.key, outcome="refused", reason=str(error)))
                 continue
             back = bounces.address(recipient) if bounces else sender
-            yield Mail(recipient.key, back, address, head.of(recipient, address) + content)
+            yield OutgoingMail(recipient.key, back, address, head.of(recipient, address) + content)
 
     def spell(self, address: str) -> str:
         """Return an address in the form by which the journal recognises the person."""

@@ -26,7 +26,7 @@ _To: TypeAlias = Literal["reset", "sender", "recipient", "content"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Mail:
+class OutgoingMail:
     """A mail to one recipient.
 
     Attributes:
@@ -42,7 +42,7 @@ class Mail:
     content: bytes
 
     def __repr__(self) -> str:
-        return f"Mail({self.key[:8]}…)"
+        return f"OutgoingMail({self.key[:8]}…)"
 
 
 class SessionLost(Exception):
@@ -77,7 +77,7 @@ class Pipeline:
         self.pipelining = session.pipelining
         self._takes_size = session.takes_size
         self._under_way = False  # the server waits for a content, or has not replied to one
-        self._ahead: Mail | None = None  # its envelope was sent, its replies were not read
+        self._ahead: OutgoingMail | None = None  # its envelope was sent, its replies were not read
         self._open = False  # the server keeps a refused mail's envelope
         self._refused = False  # the last reply was a refusal
 
@@ -86,7 +86,7 @@ class Pipeline:
         """The session is open."""
         return self.session.alive
 
-    def offer(self, mail: Mail) -> Reply | None:
+    def offer(self, mail: OutgoingMail) -> Reply | None:
         """Send the envelope of a mail, unless it was sent with the mail before, and read the replies to it.
 
         Returns:
@@ -111,7 +111,7 @@ class Pipeline:
         self._under_way = refusal is None
         return refusal
 
-    def _refusal(self, mail: Mail, to: _To, number: int, text: bytes) -> Reply:
+    def _refusal(self, mail: OutgoingMail, to: _To, number: int, text: bytes) -> Reply:
         reply = self._reply(mail, "sender" if to == "reset" else to, number, text)
         if to == "reset" or number == _CLOSING or not (reply.for_now or reply.final):
             self._lose()
@@ -125,7 +125,7 @@ class Pipeline:
         if number == _CLOSING:
             raise ConnectionAbortedError
 
-    def publish(self, mail: Mail, ahead: Mail | None = None) -> None:
+    def publish(self, mail: OutgoingMail, ahead: OutgoingMail | None = None) -> None:
         """Send the content of an offered mail, and with it the envelope of another one that is offered next.
 
         Raises:
@@ -148,7 +148,7 @@ class Pipeline:
         except OSError as error:
             self._lose(in_doubt=True, silent=timed_out(error))
 
-    def result(self, mail: Mail) -> Reply:
+    def result(self, mail: OutgoingMail) -> Reply:
         """Read the reply to the content of a mail.
 
         Raises:
@@ -172,7 +172,7 @@ class Pipeline:
         else:
             self.session.quit()
 
-    def _replies(self, mail: Mail) -> Iterator[tuple[_To, int, bytes]]:
+    def _replies(self, mail: OutgoingMail) -> Iterator[tuple[_To, int, bytes]]:
         """Yield the replies to the commands of an envelope, and send those that were not sent before.
 
         Without pipelining the caller stops at the first refusal, so that the others are not sent.
@@ -199,7 +199,7 @@ class Pipeline:
             return 1
         return left - 1 if self._refused and left > 1 else left
 
-    def _commands(self, mail: Mail) -> list[tuple[_To, bytes]]:
+    def _commands(self, mail: OutgoingMail) -> list[tuple[_To, bytes]]:
         size = f" SIZE={len(mail.content)}" if self._takes_size else ""
         commands: list[tuple[_To, bytes]] = [
             ("sender", f"MAIL FROM:<{mail.sender}>{size}\r\n".encode("ascii")),
@@ -208,7 +208,9 @@ class Pipeline:
         ]
         return [("reset", b"RSET\r\n"), *commands] if self._open else commands
 
-    def _reply(self, mail: Mail, to: Literal["sender", "recipient", "content"], number: int, text: bytes) -> Reply:
+    def _reply(
+        self, mail: OutgoingMail, to: Literal["sender", "recipient", "content"], number: int, text: bytes
+    ) -> Reply:
         private = self.session.private(mail.sender, mail.address) if number >= 400 else None
         return Reply.of(to, number, text, private=private)
 

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 from policenotify.errors import ChannelError, Unavailable
-from policenotify.networks.email.pipeline import Mail, Pipeline, SessionLost
+from policenotify.networks.email.pipeline import OutgoingMail, Pipeline, SessionLost
 from policenotify.networks.email.replies import Reply, silent
 from policenotify.networks.email.smtp import SmtpSession
 
 _MAX_LOST = 2  # sessions lost in a row before the server counts as unavailable
 _WORTH_ANOTHER = 20  # mails of a list after which the next session is opened
 
-Result: TypeAlias = tuple[Mail, Reply | None]
+Result: TypeAlias = tuple[OutgoingMail, Reply | None]
 """A mail, and the reply that decides about it, or `None` if the session ended after the mail was sent."""
 
 
@@ -29,7 +29,7 @@ class Sessions:
     def __init__(self, connect: Callable[[], SmtpSession], number: int = 1) -> None:
         self._lines = [_Line(connect) for _ in range(number)]
 
-    def deliver(self, mails: Iterator[Mail]) -> Iterator[Result]:
+    def deliver(self, mails: Iterator[OutgoingMail]) -> Iterator[Result]:
         """Send mails, each in a new session if the old one ends before it is sent.
 
         One mail is under way in each session, and another one is taken ahead. If this raises, or is not read to the
@@ -74,15 +74,15 @@ class Sessions:
 class _Source:
     """The mails to send, with those first whose session has ended."""
 
-    def __init__(self, mails: Iterator[Mail]) -> None:
+    def __init__(self, mails: Iterator[OutgoingMail]) -> None:
         self._mails = mails
-        self._first: deque[Mail] = deque()
+        self._first: deque[OutgoingMail] = deque()
 
-    def take(self) -> Mail | None:
+    def take(self) -> OutgoingMail | None:
         """Return the next mail, if there is one."""
         return self._first.popleft() if self._first else next(self._mails, None)
 
-    def put_back(self, *mails: Mail) -> None:
+    def put_back(self, *mails: OutgoingMail) -> None:
         """Let these come next."""
         self._first.extendleft(reversed(mails))
 
@@ -99,8 +99,8 @@ class _Line:
     def __init__(self, connect: Callable[[], SmtpSession]) -> None:
         self._connect = connect
         self._pipeline: Pipeline | None = None
-        self._sent: Mail | None = None  # without a reply yet
-        self._next: Mail | None = None  # its envelope may have been sent
+        self._sent: OutgoingMail | None = None  # without a reply yet
+        self._next: OutgoingMail | None = None  # its envelope may have been sent
         self._lost = 0  # sessions in a row
         self._silent = False  # the last one was lost to a timeout
 
@@ -140,7 +140,7 @@ class _Line:
         finally:
             self.close()
 
-    def give_up(self) -> list[Mail]:
+    def give_up(self) -> list[OutgoingMail]:
         """Forget the session, and return the mail that is not sent."""
         mails = [self._next] if self._next is not None else []
         self.hang_up()
@@ -177,7 +177,7 @@ class _Line:
         else:
             yield mail, reply
 
-    def _offered(self, mail: Mail) -> tuple[Pipeline, Reply | None]:
+    def _offered(self, mail: OutgoingMail) -> tuple[Pipeline, Reply | None]:
         """Offer a mail, if need be in a new session. Return the session, and the refusal if there is one."""
         while True:
             pipeline = self._alive()
@@ -202,7 +202,7 @@ class _Line:
             self._pipeline = Pipeline(self._connect())
         return self._pipeline
 
-    def _lose(self, lost: SessionLost, mail: Mail, source: _Source) -> Iterator[Result]:
+    def _lose(self, lost: SessionLost, mail: OutgoingMail, source: _Source) -> Iterator[Result]:
         """Count a lost session. Its mail is in doubt, or sent again."""
         self._count(lost)
         if lost.in_doubt:
@@ -214,6 +214,6 @@ class _Line:
         self._lost += 1
         self._silent = lost.silent
 
-    def _put_back(self, mail: Mail, source: _Source) -> None:
+    def _put_back(self, mail: OutgoingMail, source: _Source) -> None:
         source.put_back(mail, *([self._next] if self._next is not None else []))
         self._next = None

@@ -69,7 +69,8 @@ class Wire:
             "content": "250 accepted", "RSET": "250 ok", "QUIT": "221 bye",
         }  # fmt: skip
         answers = {**usual, **self.answers}
-        lines, name, content = b"", "", None
+        lines, name = b"", ""
+        content: list[bytes] | None = None
         while True:
             read = peer.recv(65_536)
             if not read:

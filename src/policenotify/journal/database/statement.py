@@ -14,7 +14,7 @@ from sqlalchemy import Dialect
 from sqlalchemy.sql.elements import ClauseElement
 
 
-class Prepared:
+class DriverStatement:
     """A statement for one database. Its values are texts and numbers, as the driver takes them.
 
     Args:
