@@ -39,7 +39,7 @@ _SILENT_ARGUMENTS = frozenset({"basis", "epilog_source", "where"})
 # Rooms that write for programmers, for readers of posts, or for machines.
 _ROOMS = re.compile(
     r"^(testing/|catalogue/|integrations/|text/(?!fit)|render/(mail|places|times|sentences)"
-    r"|formats/(?!cap|item)|publishing/aio|journal/(database/)?schema)"
+    r"|formats/(?!cap|item)|web/|publishing/aio|journal/(database/)?schema)"
 )
 
 

@@ -71,7 +71,7 @@ class MailDesk:
             accident(lifecycle=lifecycle),
             key=str(self._count),
             actor="desk",
-            to=[channel] if stage is Stage.OPENING else None,
+            to=[channel] if stage in {Stage.OPENING, Stage.UPDATE} else None,
             wait=timedelta(seconds=self.wait),
         )
 
@@ -136,6 +136,16 @@ def test_a_link_works_after_the_publication_and_the_address_were_erased(desk: Ma
     assert not desk.door.export(ANA, actor="desk").address_stored_at
     assert desk.click(link) == 200
     assert desk.counts() == {Outcome.POSTED: 2, Outcome.SUPPRESSED: 1}
+
+
+def test_who_left_one_list_still_gets_the_message_of_the_other(desk: MailDesk) -> None:
+    """Two channels to the same people send each of them one mail, as a rule."""
+    desk.publish()
+    desk.click(desk.link_to(ANA))
+    published = desk.publisher.publish(accident(), key="both", actor="desk", to=["press", "duty"], wait=20)
+    assert len(desk.server.mailbox(ANA)) == 2
+    counts = [published.on(channel).recipients or {} for channel in ("press", "duty")]
+    assert sum(each.get(Outcome.POSTED, 0) for each in counts) == 3
 
 
 def test_no_two_people_or_publications_share_a_link_or_a_return_path(desk: MailDesk) -> None:

@@ -98,6 +98,7 @@ _TAKEN = (  # as recipients of this delivery, or of another on the same network,
             _other.c.id == _table.c.id,
             and_(
                 _other.c.channel.in_(bindparam("siblings", expanding=True)),
+                _recipient.c.state != Outcome.SUPPRESSED,  # who left one list stays on the others
                 or_(_other.c.channel != _table.c.channel, _other.c.language != _table.c.language),
             ),
         )

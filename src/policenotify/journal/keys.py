@@ -46,6 +46,9 @@ REFERENCE_LENGTH = 5
 FINGERPRINT_LENGTH = 8
 """Length of a fingerprint: 40 bits, enough to distinguish the files of one installation."""
 
+SHORT_MAC_BYTES = 10
+"""Length of a short code: 80 bits, where a guess costs a request (NIST SP 800-107, section 5.3.3, asks for 32)."""
+
 SCRYPT_N = 2**12
 """Cost of a slow tag: 4 MiB and some 10 ms (r = 8), so that the 200 million numbers of a country take weeks."""
 
@@ -206,14 +209,14 @@ class Keys:
         return version > 0 and hmac.compare_digest(self._mac(version, purpose, text).encode(), digits.encode())
 
     def short_mac(self, version: int, purpose: str, text: str) -> bytes:
-        """Return ten bytes of the code over *text* by one version of the keys, or none if that version is not here.
-
-        80 bits are enough where a guess costs a request (NIST SP 800-107, section 5.3.3, asks for 32).
-        """
-        return bytes.fromhex(self._mac(version, purpose, text))[:10] if 1 <= version <= self.version else b""
+        """Return the beginning of the code over *text* by one version of the keys. Empty: that version is not here."""
+        return self._code(version, purpose, text)[:SHORT_MAC_BYTES] if 1 <= version <= self.version else b""
 
     def _mac(self, version: int, purpose: str, text: str) -> str:
-        return hmac.digest(self._mac_keys[version - 1], _bound(purpose, text), "sha256").hex()
+        return self._code(version, purpose, text).hex()
+
+    def _code(self, version: int, purpose: str, text: str) -> bytes:
+        return hmac.digest(self._mac_keys[version - 1], _bound(purpose, text), "sha256")
 
     def slow_tag(self, purpose: str, text: str) -> str:
         """Return an opaque, stable name that takes milliseconds to compute (scrypt, RFC 7914).

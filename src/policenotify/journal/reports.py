@@ -15,7 +15,7 @@ from policenotify.channel import TokenPurpose
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.recipients import suppression_key
+from policenotify.journal.recipients import store_suppression_keys
 from policenotify.journal.records import microseconds, span
 from policenotify.journal.suppressions import is_believed, release_expired, suppress
 from policenotify.journal.tokens import PersonToken, read_token
@@ -69,8 +69,8 @@ class Reports:
         """
         if (named := read_token(self._journal.keys, "stop", token)) is None:
             return ReportResult.UNKNOWN
-        key = suppression_key(self._journal.keys, named.person)
         with self._journal.write() as connection:
+            key = store_suppression_keys(connection, self._journal.keys, [named.person])[named.person]
             row = _delivery_of(connection, named)
             newly = suppress(
                 connection,
@@ -101,11 +101,11 @@ class Reports:
         """
         if (named := read_token(self._journal.keys, purpose, token)) is None:
             return ReportResult.UNKNOWN
-        key = suppression_key(self._journal.keys, named.person)
         with self._journal.write() as connection:
             row = _delivery_of(connection, named)
             if row is None or channel not in {None, row.channel}:
                 return ReportResult.UNKNOWN
+            key = store_suppression_keys(connection, self._journal.keys, [named.person])[named.person]
             now = self._journal.now()
             status = status[:_MOST_STATUS]
             connection.execute(delete(_report).where(_report.c.at <= microseconds(now - KEPT)))

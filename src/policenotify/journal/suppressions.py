@@ -14,7 +14,7 @@ from policenotify.journal.audit import RUNNER, record, record_delivery
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.keys import Keys
-from policenotify.journal.recipients import addresses_of, recipient_key, suppression_key
+from policenotify.journal.recipients import addresses_of, recipient_key, store_suppression_keys, suppression_key
 from policenotify.journal.records import MASS_REFUSAL, ClaimedDelivery, microseconds, moment, span
 from policenotify.model.history import Outcome
 from policenotify.model.person import Source, Suppression
@@ -61,13 +61,14 @@ class Suppressions:
             False if the person was suppressed so, or for a weightier reason, already.
         """
         self._journal.authorize(actor, "suppress")
-        key = suppression_key(self._journal.keys, recipient_key(self._journal.keys, address))
+        person = recipient_key(self._journal.keys, address)
         with self._journal.write() as connection:
+            keys = store_suppression_keys(connection, self._journal.keys, [person])
             return suppress(
                 connection,
                 self._journal.now(),
                 channel=channel,
-                key=key,
+                key=keys[person],
                 source=Source.OPERATOR,
                 evidence=evidence,
                 actor=actor,

@@ -23,7 +23,6 @@ LONGEST: Final = 80
 """Characters of a text that may be a token."""
 
 _PERSON = PERSON_DIGITS // 2
-_CODE = 10  # bytes, see `Keys.short_mac`
 _BLOCK = 8  # characters of base32 that stand for whole bytes
 _MORE = 0x80  # of a number in groups of seven bits (LEB128): another group follows
 

@@ -144,10 +144,9 @@ class Publisher:
             reopen: Makes a channel with a problem again, from the current settings.
             pictures: The folder of the images that messages in JSON may name by path. By default they may name none.
             may: Called with actor, action and message before each publication and each step of a draft, before a
-                publication that a finding of level `block` forbids (action `overrule`; without a rule no actor may),
-                and before `stop`, `resume`, `resolve`, `purge`, `suppress` and `release`, which have no message. It
-                returns `True`, or the reason why the actor may not. policenotify itself does not verify who the actor
-                is.
+                publication despite a finding of level `block` (action `overrule`; without a rule no actor may), and
+                without a message before `stop`, `resume`, `resolve`, `purge`, `suppress` and `release`. It returns
+                `True`, or the reason why the actor may not. Who the actor is, is not verified.
             approval: Which messages others read before they are published. Without rules none, except those with a
                 finding of level `second`.
 
