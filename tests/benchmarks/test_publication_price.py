@@ -1,7 +1,7 @@
 """The price of one publication on five networks, beside what it cannot be cheaper than: `pytest -m benchmark -s`.
 
 All of it runs in one process, the five fake networks included, with the journal in a file. Times are medians of acts
-that take turns.
+that take turns. Where a goal is not reached, a test asserts what is, and states what takes the time.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from sqlalchemy import Engine, event
@@ -22,11 +22,13 @@ from sqlalchemy import Engine, event
 from policenotify.testing.samples import SAMPLES
 from tests.benchmarks.bare import open_bare
 from tests.benchmarks.test_journal import LONG, NOW, Desk
-from tests.benchmarks.test_rendering import _milliseconds
+from tests.benchmarks.test_rendering import _milliseconds, parser_needs
 from tests.support.five_networks import NETWORKS, Five, open_five
 from tests.support.installation import accident
 
 pytestmark = pytest.mark.benchmark
+
+__all__ = ["parser_needs"]  # a fixture
 
 
 @pytest.fixture
@@ -52,21 +54,33 @@ def _statements() -> Iterator[list[str]]:
         event.remove(Engine, "connect", connected)
 
 
-def _side_by_side(times: int, clock: Callable[[], float], *acts: Callable[[], object]) -> list[float]:
-    """Return the medians in milliseconds of acts that take turns."""
-    for act in acts * 3:
+class _Price(NamedTuple):
+    """Milliseconds."""
+
+    wall: float
+    processor: float
+
+
+def _side_by_side(times: int, *acts: Callable[[], object]) -> list[_Price]:
+    """Return the medians of acts that take turns."""
+    for act in acts * 2:
         act()
-    took: list[list[float]] = []
+    took: dict[int, list[_Price]] = {number: [] for number in range(len(acts))}
     for _ in range(times):
-        took.append([])
-        for act in acts:
-            begun = clock()
+        for number, act in enumerate(acts):
+            begun, used = time.perf_counter(), time.process_time()
             act()
-            took[-1].append(1000 * (clock() - begun))
-    return [statistics.median(column) for column in zip(*took, strict=True)]
+            price = _Price(1000 * (time.perf_counter() - begun), 1000 * (time.process_time() - used))
+            took[number].append(price)
+    return [_Price(*map(statistics.median, zip(*prices, strict=True))) for prices in took.values()]
 
 
 def test_commits_of_a_publication(five: Five) -> None:
+    """Storing one: five transactions, of which one writes. The goal is eight.
+
+    To the fifth post some 50, of which 26 write: on each network the claim, the request and the result, which claims
+    the next delivery too, and one for each of the six people on the lists of mail and SMS.
+    """
     with _statements() as seen:
         desk = Desk(five.publisher())
         for wait in (LONG, NOW):  # what is prepared once
@@ -82,9 +96,11 @@ def test_commits_of_a_publication(five: Five) -> None:
             desk.publisher.drain(LONG)
     assert figures["stored"][0] <= 8
     assert figures["stored"][1] == 1
+    assert figures["delivered"][1] <= 30
 
 
 def test_storing_beside_one_commit(five: Five, tmp_path: Path) -> None:
+    """Storing takes the processor longer than the disk: two fifths of it for checks and wording, as much for SQL."""
     desk, text = Desk(five.publisher()), accident().model_dump_json()
     with closing(sqlite3.connect(tmp_path / "raw.db", isolation_level=None)) as raw:
         raw.execute("PRAGMA journal_mode=WAL")
@@ -97,36 +113,45 @@ def test_storing_beside_one_commit(five: Five, tmp_path: Path) -> None:
             raw.execute("COMMIT")
 
         words, stored, once = _side_by_side(
-            25, time.perf_counter, lambda: desk.publisher.preview(desk.opening()), lambda: desk.publish(NOW), commit
+            25, lambda: desk.publisher.preview(desk.opening()), lambda: desk.publish(NOW), commit
         )
-    print(f"\npublish(wait=0) {stored:.1f} ms, of which checks and wording {words:.1f} ms; one commit {once:.2f} ms")
-    print(f"{stored / once:.0f} times a commit")
+    print(
+        f"\npublish(wait=0) {stored.wall:.1f} ms, one commit {once.wall:.2f} ms: {stored.wall / once.wall:.0f} of them"
+    )
+    print(f"processor: publish(wait=0) {stored.processor:.1f} ms, checks and wording {words.processor:.1f} ms")
+    assert stored.processor < 3 * words.processor
 
 
-def test_wording_of_five_networks(five: Five) -> None:
+def test_wording_of_five_networks(five: Five, parser_needs: float) -> None:
+    """Less than the goal of 1.2 ms where `twitter-text-parser` weighs one post in 1.5 ms."""
     channels = [five.channel(network) for network in NETWORKS]
     took = _milliseconds(channels, [(sample, sample.resolved) for sample in SAMPLES])["all five"]
-    print(f"\nwording of five networks {took:.2f} ms (the goal: 1.2)")
+    print(f"\nwording of five networks {took:.2f} ms (the goal: 1.2), the parser {parser_needs:.2f} ms")
+    assert took < parser_needs
 
 
 def test_to_the_fifth_post(five: Five) -> None:
-    publisher = five.publisher()
-    desk, times = Desk(publisher), 12
-    wordings = [publisher.preview(desk.opening()).posts for _ in range(2 * (times + 3))]
+    """Missed: some 40 ms more than the bare calls, all of it on the processor. The goal is 20.
+
+    12 ms check, word and store, 16 ms are the transactions for each person on the lists of mail and SMS, and 10 ms
+    those of single posts. SQLAlchemy takes half of that: 100 microseconds for a transaction, 20 to 40 for a statement.
+    """
+    publisher, times = five.publisher(), 15
+    desk = Desk(publisher)
+    wordings = [publisher.preview(desk.opening()).posts for _ in range(times + 2)]
     with open_bare(five, publisher) as bare:
-        acts = (lambda: bare.send(wordings.pop()), lambda: desk.publish(LONG))
-        directly, journalled = _side_by_side(times, time.perf_counter, *acts)
-        bare_cpu, our_cpu = _side_by_side(times, time.process_time, *acts)
-    print(
-        f"\nbare {directly:.1f} ms, to the fifth post {journalled:.1f} ms: {journalled - directly:.1f} more (goal: 20)"
-    )
-    print(f"processor: bare {bare_cpu:.1f} ms, ours {our_cpu:.1f} ms: {our_cpu - bare_cpu:.1f} more")
+        directly, ours = _side_by_side(times, lambda: bare.send(wordings.pop()), lambda: desk.publish(LONG))
+    print(f"\nto the fifth post {ours.wall:.1f} ms, bare {directly.wall:.1f} ms: {ours.wall - directly.wall:.1f} more")
+    more = ours.processor - directly.processor
+    print(f"processor: {ours.processor:.1f} ms, bare {directly.processor:.1f} ms: {more:.1f} more (the goal: 20)")
+    assert more < 3 * directly.processor
 
 
 def test_publications_in_a_second(five: Five) -> None:
-    publisher, count = five.publisher(), 5
+    """Missed, for the same reason: 0.4 of the bare calls. The goal is 0.6."""
+    publisher, count, times = five.publisher(), 5, 5
     desk = Desk(publisher)
-    wordings = [publisher.preview(desk.opening()).posts for _ in range(8 * count)]
+    wordings = [publisher.preview(desk.opening()).posts for _ in range(count * (times + 2))]
 
     def journalled() -> None:
         for _ in range(count):
@@ -139,10 +164,11 @@ def test_publications_in_a_second(five: Five) -> None:
             for _ in range(count):
                 bare.send(wordings.pop())
 
-        directly, ours = _side_by_side(5, time.perf_counter, bare_calls, journalled)
-    print(
-        f"\nbare {1000 * count / directly:.1f}/s, ours {1000 * count / ours:.1f}/s: {directly / ours:.2f} (goal: 0.6)"
-    )
+        directly, ours = _side_by_side(times, bare_calls, journalled)
+    print(f"\nbare {1000 * count / directly.wall:.1f}/s, ours {1000 * count / ours.wall:.1f}/s")
+    share, of_processor = directly.wall / ours.wall, directly.processor / ours.processor
+    print(f"{share:.2f} of it, by the processor {of_processor:.2f} (the goal: 0.6)")
+    assert of_processor > 0.25
 
 
 def test_a_waiting_drain(five: Five) -> None:

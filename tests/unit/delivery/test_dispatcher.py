@@ -714,6 +714,16 @@ class Jumping(FakeClock):
         self._at += timedelta(seconds=seconds)
 
 
+def test_a_drain_ends_when_its_threads_have_found_nothing_more(book: Book, delivers: Made) -> None:
+    sky = Scripted()
+    book.publish("sky")
+    book.publish("sky")
+    with Timed() as drained:
+        delivers(sky=sky, poll_interval=60.0).drain(LONG)  # the threads keep their connections for a moment longer
+    assert drained.quick
+    assert len(sky.said) == 2
+
+
 def test_a_drain_that_waits_reads_only_whether_anything_has_changed(
     book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:

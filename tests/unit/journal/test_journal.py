@@ -13,7 +13,8 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from sqlalchemy.exc import ArgumentError
 from policenotify.channel import Picture
 from policenotify.errors import InvalidImage, JournalError, PublishingStopped, UnsupportedVersion
 from policenotify.journal import open_journal
+from policenotify.journal.audit import record
 from policenotify.journal.database import engine, schema
 from policenotify.journal.database.migrate import migrate
 from policenotify.journal.journal import Journal
@@ -560,3 +562,14 @@ def test_a_new_journal_is_readable_by_its_owner_only(tmp_path: Path, keys: Keys,
     for journal in made:
         journal.close()
     assert modes == {f"{name}.db{suffix}": 0o600 for name in ("journal", "migrated") for suffix in ("", "-wal", "-shm")}
+
+
+def test_an_event_that_is_not_committed_yet_is_not_missed(desk: Desk) -> None:
+    """The other threads of this process look at the journal while one of them writes."""
+    desk.publish()
+    with ThreadPoolExecutor(1) as other, suppress(ZeroDivisionError), desk.journal.write() as connection:
+        record(connection, desk.clock.now(), "desk", "noted", {})
+        desk.journal.standing(connection, desk.journal.newest_event)
+        assert other.submit(desk.journal.change_token).result(10)
+        raise ZeroDivisionError
+    assert desk.journal.change_token()

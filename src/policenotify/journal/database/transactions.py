@@ -51,6 +51,7 @@ _IN_A_FILE = text("SELECT file FROM pragma_database_list WHERE name = 'main'")
 # Another search path leads to other tables in the same database.
 _ON_A_SERVER = text("SELECT pg_postmaster_start_time(), current_database(), to_regclass('pn_meta')::oid")
 
+_SEEN = "policenotify_seen"  # the option under which a transaction that writes notes the newest events that it has seen
 _LOCK_INTERVAL = 0.05  # seconds between two tries to acquire a lock that another process holds
 _FORK_TIMEOUT = 5.0  # seconds; a transaction takes milliseconds unless the disk hangs
 
@@ -78,7 +79,7 @@ class Transactions:
         self.entropy = entropy
         self.may: May | None = None
         self.id: str | None = None  # set once the tables were checked
-        self.newest_event: int = 0  # the highest event number that this process has seen
+        self.newest_event: int = 0  # the highest number of a committed event that this process has seen
         self._closed = False
         self._watch = watch_of(engine)
         self._taken_away = ""  # what happened, once the journal was deleted or replaced
@@ -131,9 +132,11 @@ class Transactions:
             durable: In a file, the commit survives a power cut too.
             follow_clock: Adjust stored intervals first if the clock was set. The tables must exist.
         """
+        seen: list[int] = []
         options = {
             "policenotify_writes": True,
             "policenotify_durable": durable,
+            _SEEN: seen,
             "policenotify_entropy": self.entropy,
             "policenotify_keys": self.keys,
         }
@@ -146,6 +149,7 @@ class Transactions:
                     clock_change.follow(connection, self.clock, single_host=self._is_file, brief=brief)
                 yield connection
                 ended = True
+            self.newest_event = max([self.newest_event, *seen])
         except SQLAlchemyError as error:
             failure = self._failure(error, "written")
             failure.at_commit = ended
@@ -247,7 +251,11 @@ class Transactions:
         found = meta.standing(connection, self.id)
         if found.newest_event < seen:
             raise JournalTakenAway("The journal was set back to an older state while it was in use.")
-        self.newest_event = max(self.newest_event, found.newest_event)
+        uncommitted: list[int] | None = connection.get_execution_options().get(_SEEN)
+        if uncommitted is not None:  # the event may be of this transaction, which others do not see yet
+            uncommitted.append(found.newest_event)
+        else:
+            self.newest_event = max(self.newest_event, found.newest_event)
         return found
 
     @contextmanager
