@@ -10,7 +10,7 @@ from typing import Final
 
 from policenotify.checks.check import CheckContext, Hit, every_text, rule
 from policenotify.checks.folds import FoldedText
-from policenotify.checks.persons import PREVENTION
+from policenotify.checks.identity import PREVENTION
 from policenotify.checks.words import Match, TextPart
 from policenotify.findings import Level
 from policenotify.model.message import Category

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from policenotify.checks.check import CheckContext, Hit, rule
-from policenotify.checks.persons import PREVENTION
+from policenotify.checks.identity import PREVENTION
 from policenotify.checks.words import Match, TextPart
 from policenotify.findings import Level
 from policenotify.model.lifecycle import Stage
@@ -204,7 +204,7 @@ def no_method_told(context: CheckContext) -> Iterator[Hit]:
 )
 def no_cause_told(context: CheckContext) -> Iterator[Hit]:
     """Ask before a cause is published that only an investigation can find, or a suicide."""
-    if context.message.category in PREVENTION | {Category.PLANNED_EVENT}:
+    if context.message.category in PREVENTION | {Category.FACT_CHECK, Category.PLANNED_EVENT}:
         return
     for part in context.parts:
         for match in () if part.has("vigipirate") else part.found.get("cause", ()):

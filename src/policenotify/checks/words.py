@@ -27,6 +27,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from policenotify.checks.folds import FoldedText, with_letters
+from policenotify.checks.verbs import with_forms
 
 _MOST_CHOICES: Final = 64
 """Phrases of one entry that are written out. Above it they are kept in parts: 80 entries would have 126,000."""
@@ -246,15 +247,24 @@ def _parts(entry: str) -> tuple[str, ...]:
 
 def _phrases(entry: str) -> frozenset[tuple[str, ...]]:
     """Return the phrases that an entry stands for, each as its words."""
-    phrases = [entry]
-    while any(map(_CHOICE.search, phrases)):
-        phrases = list(dict.fromkeys(written for phrase in phrases for written in _written_out(phrase)))
+    pieces = _CHOICE.split(entry)  # in turn what stands outside of brackets, and inside
+    if any("(" in outside for outside in pieces[::2]):  # brackets in brackets
+        phrases = [entry]
+        while any(map(_CHOICE.search, phrases)):
+            phrases = list(dict.fromkeys(written for phrase in phrases for written in _written_out(phrase)))
+    else:
+        phrases = list(
+            map("".join, product(*(piece.split("|") if at % 2 else (piece,) for at, piece in enumerate(pieces))))
+        )
     return frozenset(tuple(word for piece in phrase.split() for word in _folded(piece)) for phrase in phrases)
 
 
 @cache
 def _folded(piece: str) -> tuple[str, ...]:
     """Return the words of a piece without spaces."""
+    plain = piece.removesuffix("*")
+    if plain.isascii() and plain.isalpha() and plain.islower():
+        return (piece,)
     # A star would end a word for the folding.
     return tuple(token.word.replace(_STAR, "*") for token in FoldedText(piece.replace("*", _STAR)).tokens)
 
@@ -303,7 +313,7 @@ class Vocabulary:
         for name, change in self.changes.items():
             kept = [entry for entry in lists.get(name, ()) if entry not in change.remove]
             lists[name] = () if change.off else (*kept, *change.add)
-        return WordLists(lists)
+        return WordLists(with_forms(lists))
 
 
 SHIPPED: Final = Vocabulary()
