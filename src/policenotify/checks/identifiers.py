@@ -13,6 +13,7 @@ from policenotify.checks.folds import FoldedText
 from policenotify.checks.identity import PREVENTION
 from policenotify.checks.words import Match, TextPart
 from policenotify.findings import Level
+from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Category
 from policenotify.render.redaction import house_numbers
 from policenotify.text.spans import spans_of
@@ -26,7 +27,7 @@ _OF_SUSPECTS: Final = frozenset(
     {Category.ARREST, Category.WITNESS_APPEAL, Category.POLICE_OPERATION, Category.ARMED_THREAT}
     | {Category.FIRE, Category.TRAFFIC_ACCIDENT, Category.DEMONSTRATION, Category.BOMB_DISPOSAL}
 )
-_ACCUSED: Final = ("presumed", "guilt", "secrecy", "held", "shooter")
+_ACCUSED: Final = ("presumed", "guilt", "secrecy", "held", "shooter", "arrested", "suspected")
 _PRONOUNS: Final = frozenset(
     {"il", "elle", "ils", "elles", "celui", "celle", "ceux", "dernier", "derniere", "derniers"}
 )
@@ -34,15 +35,29 @@ _OF_HOUSES: Final = frozenset({Category.FIRE, Category.TRAFFIC_ACCIDENT})
 _BORN: Final = re.compile(
     r"(?<!\w)n(?:e|ee|es|ees) (?:le|en|a|un) (?:\d|[a-z])"
     r"|(?<!\w)(?:date|lieu|jour|annee) de naissance(?=[^.!?\d]{0,20}\d)"
-    r"|(?<!\w)naissance ?: ?(?=\d)|(?<!\w)ddn(?!\w)|(?<!\w)born (?:on|in) "
+    r"|(?<!\w)naissance ?:(?=[^.!?\d]{0,30}\d)|(?<!\w)ddn(?!\w)|(?<!\w)born (?:on|in) |(?<!\w)dob(?!\w)|date of birth"
+    r"|(?<!\w)(?:vu|voit|vit) le jour (?=[aeildu])|(?<!\w)anniversaire (?:est |tombe )?(?:le|ce) (?=\d)"
 )
-_OF_BIRTH: Final = re.compile(r"nee?s? [leau]|naissance|born|ddn")  # what any of them has
+_OF_BIRTH: Final = re.compile(r"nee?s? [leau]|naissance|born|ddn|dob|birth|le jour|anniversaire")  # what any of them has
+# What is not a person and was founded on a day.
+_FOUNDED: Final = re.compile(
+    r"(?:brigade|service|association|club|equipe|unite|police|operation|application|festival|compagnie|commissariat"
+    r"|plateforme|ecole|idee|projet|journee|fondation|poulain|chiot|chien|chienne|cheval|reserve|corps|creation)"
+    r"[^.!?]{0,30}\Z"
+)
+_BEFORE_BIRTH: Final = 45  # letters before a birth in which the subject stands
+_OLD_DATE: Final = re.compile(r"(?<![\d/.])[0-3]?\d[/.][01]?\d[/.](?:19\d\d|20(?:0\d|1[0-5]))(?![\d/.]*\d)")
 _NIR: Final = re.compile(r"(?<![\d])[12378](?:[ .-]?\d){4}[ .-]?(?:\d|[ab])(?:[ .-]?\d){7}(?:[ .-]?\d{2})?(?!\d)")
 _IBAN: Final = re.compile(r"(?<![^\W_])[a-z]{2}\d{2}(?: ?[a-z0-9]{4}){3,7}(?: ?[a-z0-9]{1,3})?(?![^\W_])")
 _IP: Final = re.compile(r"(?<![\d.])(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?!\.?\d)")
 _DOCUMENT: Final = re.compile(r"(?<!\w)(?=[a-z0-9]{9,12}(?!\w))[a-z]{0,4}\d[a-z0-9]{8,11}(?!\w)")
 _PLATE: Final = re.compile(
     r"(?<![^\W_])(?P<first>[a-hj-np-tv-z]{2})[ .-]?\d{3}[ .-]?(?P<last>[a-hj-np-tv-z]{2})(?![^\W_])"
+)
+# Words and units around a number, `de 120 km`, which are no plate in small letters.
+_WORDS: Final = frozenset(
+    {"de", "le", "la", "et", "en", "ne", "se", "ce", "sa", "ma", "ta", "te", "me", "je", "km", "kg", "cm", "mm", "ml", "cl"}
+    | {"ha", "mg", "dl", "pr", "rd", "rn", "kw", "kv", "ex", "an", "as", "ca", "ai", "va", "by", "at", "to", "st", "ft"}
 )
 _OLD_PLATE: Final = re.compile(r"(?<![^\W_])\d{1,4}[ .-]?[a-z]{1,3}[ .-]?(?:\d{2,3}|2[ab])(?![^\W_])")
 _CODE: Final = re.compile(r"(?<![^\W_])(?=[a-z0-9-]{0,9}\d)(?=[a-z0-9-]{0,9}[a-z])[a-z0-9]+(?:-[a-z0-9]*)*")
@@ -74,16 +89,36 @@ _FREE: Final = (
     "bbox",
     "msn",
 )
+_STREET: Final = (
+    r"(?:rue|avenue|av\.?|boulevard|bd\.?|place|impasse|allees?|chemin|cours|quai|route|square|passage|cite|residence"
+    r"|lotissement|faubourg|traverse|montee|esplanade|promenade|villa|hameau|ruelle|venelle|clos)(?!\w)"
+)
+_IN_WORDS: Final = (
+    r"(?:cents?|deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|treize|quatorze|quinze|seize|vingts?|trente"
+    r"|quarante|cinquante|soixante)(?:[ -](?:et[ -])?(?:une?|cents?|deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze"
+    r"|treize|quatorze|quinze|seize|vingts?|trente|quarante|cinquante|soixante)){0,5}"
+)
+_NUMBER: Final = rf"(?:\d{{1,4}}(?: ?(?:bis|ter|quater)(?!\w)| ?[a-d](?!\w))?|{_IN_WORDS})"
 _HOUSE: Final = re.compile(
-    r"(?<![\w.,/])(?:n ?° ?)?\d{1,4}(?: ?(?:bis|ter|quater)(?!\w)| ?[a-d](?!\w))?,? (?:(?:de la|du|des|de) )?"
-    r"(?:rue|avenue|av\.?|boulevard|bd\.?|place|impasse|allees?|chemin|cours|quai|route|square|passage|cite|residence|lotissement|faubourg)(?!\w)"
+    r"(?<![\w.,/])(?:n ?° ?)?\d{1,4}(?: ?(?:bis|ter|quater)(?!\w)| ?[a-d](?!\w))?,? (?:(?:de la|de l'|du|des|de) ?)?"
+    rf"{_STREET}"
+)
+# `cent quatorze de la rue`, `numéro vingt-sept, rue`; `chemin de Moularès, au numéro vingt-sept`, `avenue de l'Agau 112.`
+_HOUSE_IN_WORDS: Final = re.compile(rf"(?<![\w.,/-])(?:numero )?{_IN_WORDS} (?:(?:de la|de l'|du|des|de) ?)?{_STREET}")
+_HOUSE_BEHIND: Final = re.compile(
+    rf"(?<!\w){_STREET}(?:[ '-][^\W\d_]+){{1,6}}(?:,? (?:au |situee? au |sise? au )?(?:numero|n ?°|no) ?{_NUMBER}(?!\w)"
+    r"|,? (?!19\d\d|20\d\d)\d{1,3}(?: ?(?:bis|ter))?(?= ?(?:[;:!?)]|,(?! ?\d)|\.(?!\d)|$)))"
 )
 _FLAT: Final = re.compile(
-    r"(?<!\w)(?:(?:appartement|appart|apt|logement|batiment|bat\.?|escalier|cage) (?:n ?° ?)?(?:\d{1,4}|[a-f])(?!\w)|"
-    r"(?:\d{1,2} ?(?:er|e|eme)|premier|deuxieme|troisieme|quatrieme|cinquieme|sixieme|septieme|dernier) etage(?!\w)|"
+    r"(?<!\w)(?:(?:appartement|appart|apt|logement|batiment|bat\.?|escalier|cage|chambre|villa|pavillon|chalet|studio"
+    r"|bungalow|mobil[ -]home|emplacement|caravane|lot) (?:n ?° ?|numero )?(?:\d{1,4}|[a-f])(?!\w)|"
+    r"(?:\d{1,2} ?(?:er|e|eme)|premier|deuxieme|troisieme|quatrieme|cinquieme|sixieme|septieme|huitieme|dernier) etage(?!\w)|"
     r"(?:rez[ -]de[ -]chaussee|etage),? (?:(?:porte|chambre|studio) (?:n ?° ?)?\d{1,3}|a (?:gauche|droite))(?!\w))"
 )
-_OF_FLATS: Final = ("app", "apt", "log", "bat", "esc", "cage", "etage", "chaussee")  # what any of them has
+_OF_FLATS: Final = (
+    ("app", "apt", "log", "bat", "esc", "cage", "etage", "chaussee", "chambre", "villa", "pavillon", "chalet", "studio")
+    + ("bungalow", "home", "emplacement", "caravane", "lot")
+)  # what any of them has
 _COUNTED: Final = re.compile(
     r"(?:(?<!\w)(?:lignes?|sorties?|km|pr|article|bus|tram|l'article|ecole|a|d|n|rd|rn|m|lundi|mardi|mercredi|jeudi|vendredi|samedi|"
     r"dimanche)|\d ?h|\d[.,])[ .-]?\Z"
@@ -122,7 +157,7 @@ _FOUR: Final = 4  # of *quatre-vingts*
 _TWENTY: Final = 2  # tens
 _SAID: Final = 5  # words of a telephone number, at least
 _NEAR: Final = 3  # words before a word for health in which it is told of one person
-_ONE: Final = frozenset({"un", "une", "deux", "cet", "cette", "sa", "son", "etait", "est", "habitant", "habitante"})
+_ALL: Final = frozenset({"les", "aux", "des", "personnes", "vos", "toute", "toutes", "vous", "etes"})
 _BESIDE: Final = 8  # words before an address in which a service is named
 _DIGITS: Final = str.maketrans("oil", "011")
 _MOBILE: Final = ("06", "07")
@@ -155,9 +190,10 @@ def _has_iban_key(text: str) -> bool:
 def no_civil_status(context: CheckContext) -> Iterator[Hit]:
     """Refuse dates of birth, numbers of papers and accounts, and names beside lost papers."""
     covered = context.message.category == Category.MISSING_PERSON and context.agreed("family", "guardian", "prosecutor")
+    of_persons = context.message.category in _JUDICIAL
     for part in context.parts:
-        for start, end in _births(part):
-            yield Hit(part.field, part.folded.span(start, end), covered=covered)
+        for start, end in (*_births(part), *(_old_dates(part) if of_persons else ())):
+            yield Hit(part.field, part.folded.span(start, end), covered=covered and context.message.stage is not Stage.END)
         for start, end in _accounts(part):
             yield Hit(part.field, part.folded.span(start, end))
         for name in context.persons[part.field] if part.has("papers") else ():
@@ -170,10 +206,21 @@ def _births(part: TextPart) -> Iterator[tuple[int, int]]:
     """Yield dates and places of birth. *Ne* in a negation is none."""
     text = part.folded.text
     for match in _found(part, _BORN) if any(map(_OF_BIRTH.search, part.folded.readings)) else ():
-        doubtful = match[0].startswith("ne") and match[0][3:4] in {"a", "u"}  # `on ne a 3`, `né à 3`
+        if _FOUNDED.search(text[max(0, match.start() - _BEFORE_BIRTH) : match.start()]):
+            continue
+        # `on ne a 3`, `né à 3`, `ne le doublez pas`
+        doubtful = match[0].startswith("ne") and (match[0][3:4] in {"a", "u"} or match[0][-1].isalpha())
         if not doubtful or "é" in unicodedata.normalize("NFC", part.folded.typed(*match.span()).casefold()):
             date = _DATE.match(text, match.end())
             yield match.start(), date.end() if date else match.end()
+
+
+def _old_dates(part: TextPart) -> Iterator[tuple[int, int]]:
+    """Yield dates in figures so long ago that they are those of births, where no birth is told."""
+    births = list(_births(part))
+    for match in _OLD_DATE.finditer(part.folded.text):
+        if not any(start < match.end() and match.start() < end for start, end in births):
+            yield match.span()
 
 
 def _found(part: TextPart, pattern: re.Pattern[str]) -> list[re.Match[str]]:
@@ -213,9 +260,11 @@ def no_number_plate(context: CheckContext) -> Iterator[Hit]:
         spans = []
         for match in _found(part, _PLATE):
             hyphens = text[match.start() : match.end()].count("-") > 1
-            lane = {match["first"], match["last"]} & {"vl", "pl"}
+            pair = {match["first"], match["last"]}
+            lane = pair & {"vl", "pl"}
             typed = part.folded.typed(*match.span())
-            if hyphens or (not lane and (typed.isupper() or part.has("vehicle", "plate"))):
+            marked = typed.isupper() or part.has("vehicle", "plate") or not pair & _WORDS
+            if hyphens or (not lane and marked and not (pair & _WORDS and typed.islower())):
                 spans.append(match.span())
         if part.has("vehicle", "plate"):
             spans += [
@@ -414,8 +463,10 @@ def no_health_told(context: CheckContext) -> Iterator[Hit]:
     for part in context.parts:
         for match in part.found.get("health", ()):
             before = part.folded.tokens[max(0, match.first - _NEAR) : match.first]
-            if category == Category.FIRE and not any(token.word in _ONE for token in before):
+            if category == Category.FIRE and any(token.word in _ALL for token in before):
                 continue  # advice about smoke: *les femmes enceintes restent à l'intérieur*
+            if part.folded.tokens[match.first].word.startswith("depression") and part.has("storm"):
+                continue
             accused = part.near(match, *_ACCUSED) or (_goes_on(part, match) and part.has(*_ACCUSED))
             suspect = (category == Category.ARREST or accused) and category in _OF_SUSPECTS
             suspect = suspect and not _is_of_another(part, match)
@@ -465,9 +516,14 @@ def house_not_named(context: CheckContext) -> Iterator[Hit]:
 def _houses(part: TextPart) -> Iterator[tuple[int, int]]:
     """Yield house numbers with their street, and flats, in the folded text."""
     text, tokens = part.folded.text, part.folded.tokens
-    for match in _found(part, _HOUSE) if _count(text) else ():
+    matches = _found(part, _HOUSE) if _count(text) else []
+    for match in (*matches, *_found(part, _HOUSE_IN_WORDS)):
         if _COUNTED.search(text[max(0, match.start() - 20) : match.start()]):
             continue
+        at = bisect_left(tokens, match.start(), key=lambda token: token.start)
+        if not part.within("service_place", range(max(0, at - _BESIDE), at)):
+            yield match.span()
+    for match in _found(part, _HOUSE_BEHIND):
         at = bisect_left(tokens, match.start(), key=lambda token: token.start)
         if not part.within("service_place", range(max(0, at - _BESIDE), at)):
             yield match.span()

@@ -168,7 +168,8 @@ def _kept(part: TextPart, at: int, around: range, weak: frozenset[str]) -> bool:
 @rule("PN212", basis="RGPD, art. 9; loi du 29 juillet 1881, art. 24 and 32.", levels=(Level.SECOND,))
 def no_origin_told(context: CheckContext) -> Iterator[Hit]:
     """Ask before origin, belief, opinion or orientation are published."""
-    if context.message.category not in _OF_ORIGIN:
+    category = context.message.category
+    if category not in _OF_ORIGIN and (category in PREVENTION or not any(part.has("arrested") for part in context.parts)):
         return
     for part in context.parts:
         for match in part.found.get("origin", ()):
@@ -207,8 +208,9 @@ def pictures_lawful(context: CheckContext) -> Iterator[Hit]:
     """Refuse pictures whose description names cuffs, faces, plates or children."""
     for part in context.parts:
         if part.field.startswith("images.") or ".alts." in part.field:
-            children = () if part.has("picture_hidden") else part.found.get("picture_child", ())
-            for match in (*part.found.get("picture", ()), *children):
+            shown = () if part.has("picture_hidden") else ("picture_child", "face", "readable")
+            found = (match for kind in ("picture", *shown) for match in part.found.get(kind, ()))
+            for match in sorted(set(found)):
                 yield Hit(part.field, part.span(match))
 
 
@@ -216,7 +218,7 @@ def pictures_lawful(context: CheckContext) -> Iterator[Hit]:
 def nobody_insulted(context: CheckContext) -> Iterator[Hit]:
     """Refuse insults and slurs."""
     for part in context.parts:
-        for match in part.found.get("insult", ()):
+        for match in (*part.found.get("insult", ()), *part.found.get("slur", ())):
             if not part.within("insult_free", range(max(0, match.first - 2), match.end)):
                 yield Hit(part.field, part.span(match))
 

@@ -198,7 +198,10 @@ def _is_stated(part: TextPart, match: Match) -> bool:
     levels=(Level.BLOCK, Level.SECOND),
 )
 def no_officer_named(context: CheckContext) -> Iterator[Hit]:
-    """Refuse the name of an officer beside a special unit."""
+    """Refuse the name of an officer beside a special unit, and where a patrol or hidden officers are."""
+    for part in filter(in_text, context.parts):
+        for match in _hidden(part):
+            yield Hit(part.field, part.span(match), None, "place")
     units = [part for part in context.parts if part.has("unit")]
     if not any(is_unit(part, match) for part in units for match in part.found["unit"]):
         return
@@ -208,6 +211,16 @@ def no_officer_named(context: CheckContext) -> Iterator[Hit]:
             yield Hit(part.field, part.span(Match(name.first, name.end)), covered=covered)
         for match in _named_by_rank(part) if in_text(part) else ():
             yield Hit(part.field, part.span(match), covered=covered)
+
+
+def _hidden(part: TextPart) -> Iterator[Match]:
+    """Yield where a patrol stands or hidden officers are: `la patrouille est garée rue Durand`."""
+    for kind in ("parked", "covert"):
+        for match in part.found.get(kind, ()):
+            sentence = part.sentence(match.first)
+            places = (*part.within("spot", sentence), *part.within("cover", sentence), *part.within("beside", sentence))
+            if places and (kind == "parked" or part.within("now", sentence)):
+                yield match
 
 
 def _named_by_rank(part: TextPart) -> Iterator[Match]:
