@@ -30,6 +30,7 @@ _NO_AGE: Final = frozenset(
 )
 _LONGEST_AGE: Final = 3  # figures
 _QUARTERS: Final = frozenset({"cite", "quartier", "residence", "lotissement"})
+_GRADES: Final = frozenset({"primary", "high", "secondary", "middle", "nursery", "elementary", "boarding"})
 _LINKS: Final = frozenset({"de", "du", "des", "d", "a", "au", "aux", "chez", "dans", "en"})
 _BETWEEN: Final = frozenset(
     {"la", "le", "les", "l", "cette", "cet", "ce", "notre", "meme", "petit", "petite", "un", "une"}
@@ -62,6 +63,8 @@ def _is_age(part: TextPart, at: int, below: int) -> bool:
     """Return True if a token is the unit of an age."""
     tokens = part.folded.tokens
     unit, number = tokens[at].word, tokens[at - 1].word
+    if number == "aged" and unit.isdigit() and len(unit) <= _LONGEST_AGE:  # English
+        return int(unit) < below
     if unit not in {"ans", "an", "mois", "years", "year"}:
         return False
     age = int(number) if number.isdigit() and len(number) <= _LONGEST_AGE else _NUMBERS.get(number, below)
@@ -84,6 +87,8 @@ def named_places(part: TextPart, *, quarters: bool) -> Iterator[Match]:
     """Yield schools and quarters with their names: `collège Les Aiguerelles`, `cité Gély`."""
     tokens = part.folded.tokens
     for at, token in enumerate(tokens):
+        if at > 1 and token.word == "school" and tokens[at - 1].word in _GRADES and tokens[at - 2].capital:
+            yield Match(at - 2, at + 1)  # `Jules-Verne primary school`
         if not (part.words.holds("school", token.word) or (quarters and token.word in _QUARTERS)):
             continue
         end = at + 1

@@ -235,11 +235,19 @@ def _forms(word: str) -> tuple[str, ...]:
 
 
 def _parts(entry: str) -> tuple[str, ...]:
-    """Return an entry cut at each space outside of brackets."""
-    parts, depth, start = [], 0, 0
+    """Return an entry cut at each space outside of brackets, and behind brackets of whole words: `(|un |une )`."""
+    parts, depth, start, opened, whole = [], 0, 0, 0, False
     for at, letter in enumerate(entry):
+        if letter == "(" and not depth:
+            opened = at
         depth += (letter == "(") - (letter == ")")
-        if letter == " " and not depth:
+        if letter == ")" and not depth and opened == start:
+            chosen = tuple(_alternatives(entry[opened + 1 : at]))
+            whole = all(not each or each.endswith(" ") for each in chosen) and any(chosen)
+            if whole:
+                parts.append(entry[start : at + 1])
+                start = at + 1
+        elif letter == " " and not depth:
             parts.append(entry[start:at])
             start = at + 1
     return (*parts, entry[start:])
@@ -247,33 +255,55 @@ def _parts(entry: str) -> tuple[str, ...]:
 
 def _phrases(entry: str) -> frozenset[tuple[str, ...]]:
     """Return the phrases that an entry stands for, each as its words."""
-    pieces = _CHOICE.split(entry)  # in turn what stands outside of brackets, and inside
-    if any("(" in outside for outside in pieces[::2]):  # brackets in brackets
-        phrases = [entry]
-        while any(map(_CHOICE.search, phrases)):
-            phrases = list(dict.fromkeys(written for phrase in phrases for written in _written_out(phrase)))
-    else:
-        phrases = list(
-            map("".join, product(*(piece.split("|") if at % 2 else (piece,) for at, piece in enumerate(pieces))))
-        )
-    return frozenset(tuple(word for piece in phrase.split() for word in _folded(piece)) for phrase in phrases)
+    return frozenset(_words(phrase) for phrase in _written_out(entry))
+
+
+def _words(phrase: str) -> tuple[str, ...]:
+    """Return the words of a phrase without brackets."""
+    pieces = phrase.split()
+    if phrase.isascii() and "".join(pieces).isalpha() and phrase.islower():
+        return tuple(pieces)
+    return tuple(word for piece in pieces for word in _folded(piece))
 
 
 @cache
 def _folded(piece: str) -> tuple[str, ...]:
     """Return the words of a piece without spaces."""
-    plain = piece.removesuffix("*")
-    if plain.isascii() and plain.isalpha() and plain.islower():
-        return (piece,)
     # A star would end a word for the folding.
     return tuple(token.word.replace(_STAR, "*") for token in FoldedText(piece.replace("*", _STAR)).tokens)
 
 
-def _written_out(phrase: str) -> list[str]:
-    """Return a phrase with each choice of its first innermost brackets."""
-    choice = _CHOICE.search(phrase)
-    start, end = choice.span() if choice else (0, 0)
-    return [f"{phrase[:start]}{chosen}{phrase[end:]}" for chosen in (choice[1].split("|") if choice else ("",))]
+def _written_out(entry: str) -> list[str]:
+    """Return the texts that an entry with brackets stands for."""
+    pieces = _CHOICE.split(entry)  # in turn what stands outside of brackets, and inside
+    if len(pieces) > 1 and any("(" in outside for outside in pieces[::2]):  # brackets in brackets
+        start = entry.index("(")
+        end = _closing(entry, start)
+        rest = _written_out(entry[end + 1 :])
+        inside = chain.from_iterable(map(_written_out, _alternatives(entry[start + 1 : end])))
+        return [f"{entry[:start]}{chosen}{after}" for chosen in inside for after in rest]
+    return list(map("".join, product(*(piece.split("|") if at % 2 else (piece,) for at, piece in enumerate(pieces)))))
+
+
+def _closing(entry: str, start: int) -> int:
+    """Return where the bracket that opens at *start* closes, the end of the entry for one that never does."""
+    depth = 0
+    for at in range(start, len(entry)):
+        depth += (entry[at] == "(") - (entry[at] == ")")
+        if not depth:
+            return at
+    return len(entry)
+
+
+def _alternatives(inside: str) -> Iterator[str]:
+    """Yield what stands between the bars of a bracket, outside of the brackets in it."""
+    depth = start = 0
+    for at, letter in enumerate(inside):
+        depth += (letter == "(") - (letter == ")")
+        if letter == "|" and not depth:
+            yield inside[start:at]
+            start = at + 1
+    yield inside[start:]
 
 
 @cache
