@@ -157,7 +157,7 @@ _FOUR: Final = 4  # of *quatre-vingts*
 _TWENTY: Final = 2  # tens
 _SAID: Final = 5  # words of a telephone number, at least
 _NEAR: Final = 3  # words before a word for health in which it is told of one person
-_ALL: Final = frozenset({"les", "aux", "des", "personnes", "vos", "toute", "toutes", "vous", "etes"})
+_ALL: Final = frozenset({"les", "aux", "personnes", "vos", "people", "persons"})
 _BESIDE: Final = 8  # words before an address in which a service is named
 _DIGITS: Final = str.maketrans("oil", "011")
 _MOBILE: Final = ("06", "07")
@@ -462,15 +462,24 @@ def no_health_told(context: CheckContext) -> Iterator[Hit]:
     covered = category == Category.MISSING_PERSON and context.agreed("family", "guardian", "prosecutor", "consent")
     for part in context.parts:
         for match in part.found.get("health", ()):
-            before = part.folded.tokens[max(0, match.first - _NEAR) : match.first]
-            if category == Category.FIRE and any(token.word in _ALL for token in before):
-                continue  # advice about smoke: *les femmes enceintes restent à l'intérieur*
             if part.folded.tokens[match.first].word.startswith("depression") and part.has("storm"):
                 continue
             accused = part.near(match, *_ACCUSED) or (_goes_on(part, match) and part.has(*_ACCUSED))
             suspect = (category == Category.ARREST or accused) and category in _OF_SUSPECTS
             suspect = suspect and not _is_of_another(part, match)
+            if not suspect and _is_of_everyone(part, match):
+                continue  # *les femmes enceintes restent à l'intérieur*, *personnes sourdes : 114*
             yield Hit(part.field, part.span(match), Level.BLOCK if suspect else Level.SECOND, "", covered)
+
+
+def _is_of_everyone(part: TextPart, match: Match) -> bool:
+    """Return True for the health of a group that nobody counts, or of readers: `les asthmatiques`, `si vous êtes`."""
+    tokens = part.folded.tokens
+    start = max(part.sentence(match.first).start, match.first - _NEAR)
+    words = [token.word for token in tokens[start : match.end]]
+    spoken = not {"vous", "etes", "you"}.isdisjoint(words)
+    group = not _ALL.isdisjoint(words) and words[-1].endswith("s") and not any(word in _UNITS or word.isdigit() for word in words)
+    return spoken or group
 
 
 def _goes_on(part: TextPart, match: Match) -> bool:

@@ -40,7 +40,7 @@ def no_minor_identified(context: CheckContext) -> Iterator[Hit]:
             yield Hit(part.field, part.span(Match(name.first, name.end)), covered=covered)
         judicial = message.category in SEARCHES | {Category.ARREST, Category.WITNESS_APPEAL, Category.POLICE_OPERATION}
         judicial = judicial or part.has("arrested")
-        elements = [*named_places(part, quarters=judicial), *part.found.get("form", ())]
+        elements = [*named_places(part, quarters=judicial), *part.found.get("form", ()), *part.found.get("pupil", ())]
         elements += [match for kind in ("kin", "relation") for match in _relatives(part, kind)]
         elements += [*holders(part, "function")] if judicial else []
         elements += part.found.get("home", ()) if judicial and aged else ()

@@ -169,7 +169,9 @@ def _by_what_is_told(part: TextPart, at: int) -> PersonName | None:
         return None
     before = tokens[at - 1].word if at and _gap(part, at - 1) in _INTRODUCED else ""
     introduced = before in _INTRODUCES or bool(before and part.words.holds("job", before))
-    return PersonName(at, _end(part, at), full=True) if introduced or _is_followed(part, end) else None
+    one_line = "\n" not in part.folded.typed(both[0].start, both[1].end)
+    told = one_line and not (both[0].capitals or both[1].capitals) and _is_followed(part, end)
+    return PersonName(at, _end(part, at), full=True) if introduced or told else None
 
 
 def _first_name(part: TextPart, at: int) -> bool | None:

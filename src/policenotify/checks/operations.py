@@ -57,7 +57,8 @@ def no_tactics_told(context: CheckContext) -> Iterator[Hit]:
             yield Hit(part.field, part.span(match))
         for match in part.found.get("officer", ()):
             tokens = part.folded.tokens
-            before = [token.word for token in tokens[max(0, match.first - 3) : match.first]]
+            start = max(part.sentence(match.first).start, match.first - 3)
+            before = [token.word for token in tokens[start : match.first]]
             counted = before and (before[-1].isdigit() or before[-1] in _COUNTS or set(before) & _HOW_MANY)
             hurt = any(token.word.startswith("bless") for token in tokens[match.end : match.end + 2])
             if counted and not hurt and (tokens[match.first].word.rstrip("s") != "homme" or part.near(match, "unit")):
