@@ -38,7 +38,9 @@ _BORN: Final = re.compile(
     r"|(?<!\w)naissance ?:(?=[^.!?\d]{0,30}\d)|(?<!\w)ddn(?!\w)|(?<!\w)born (?:on|in) |(?<!\w)dob(?!\w)|date of birth"
     r"|(?<!\w)(?:vu|voit|vit) le jour (?=[aeildu])|(?<!\w)anniversaire (?:est |tombe )?(?:le|ce) (?=\d)"
 )
-_OF_BIRTH: Final = re.compile(r"nee?s? [leau]|naissance|born|ddn|dob|birth|le jour|anniversaire")  # what any of them has
+_OF_BIRTH: Final = re.compile(
+    r"nee?s? [leau]|naissance|born|ddn|dob|birth|le jour|anniversaire"
+)  # what any of them has
 # What is not a person and was founded on a day.
 _FOUNDED: Final = re.compile(
     r"(?:brigade|service|association|club|equipe|unite|police|operation|application|festival|compagnie|commissariat"
@@ -56,7 +58,28 @@ _PLATE: Final = re.compile(
 )
 # Words and units around a number, `de 120 km`, which are no plate in small letters.
 _WORDS: Final = frozenset(
-    {"de", "le", "la", "et", "en", "ne", "se", "ce", "sa", "ma", "ta", "te", "me", "je", "km", "kg", "cm", "mm", "ml", "cl"}
+    {
+        "de",
+        "le",
+        "la",
+        "et",
+        "en",
+        "ne",
+        "se",
+        "ce",
+        "sa",
+        "ma",
+        "ta",
+        "te",
+        "me",
+        "je",
+        "km",
+        "kg",
+        "cm",
+        "mm",
+        "ml",
+        "cl",
+    }
     | {"ha", "mg", "dl", "pr", "rd", "rn", "kw", "kv", "ex", "an", "as", "ca", "ai", "va", "by", "at", "to", "st", "ft"}
 )
 _OLD_PLATE: Final = re.compile(r"(?<![^\W_])\d{1,4}[ .-]?[a-z]{1,3}[ .-]?(?:\d{2,3}|2[ab])(?![^\W_])")
@@ -116,9 +139,20 @@ _FLAT: Final = re.compile(
     r"(?:rez[ -]de[ -]chaussee|etage),? (?:(?:porte|chambre|studio) (?:n ?° ?)?\d{1,3}|a (?:gauche|droite))(?!\w))"
 )
 _OF_FLATS: Final = (
-    ("app", "apt", "log", "bat", "esc", "cage", "etage", "chaussee", "chambre", "villa", "pavillon", "chalet", "studio")
-    + ("bungalow", "home", "emplacement", "caravane", "lot")
-)  # what any of them has
+    "app",
+    "apt",
+    "log",
+    "bat",
+    "esc",
+    "cage",
+    "etage",
+    "chaussee",
+    "chambre",
+    "villa",
+    "pavillon",
+    "chalet",
+    "studio",
+) + ("bungalow", "home", "emplacement", "caravane", "lot")  # what any of them has
 _COUNTED: Final = re.compile(
     r"(?:(?<!\w)(?:lignes?|sorties?|km|pr|article|bus|tram|l'article|ecole|a|d|n|rd|rn|m|lundi|mardi|mercredi|jeudi|vendredi|samedi|"
     r"dimanche)|\d ?h|\d[.,])[ .-]?\Z"
@@ -153,11 +187,13 @@ _UNITS: Final = {
     "octante": 80,
     "nonante": 90,
 }
+_CODE_WITHIN: Final = 9  # words behind the word for a plate in which a code stands
 _FOUR: Final = 4  # of *quatre-vingts*
 _TWENTY: Final = 2  # tens
 _SAID: Final = 5  # words of a telephone number, at least
 _NEAR: Final = 3  # words before a word for health in which it is told of one person
 _ALL: Final = frozenset({"les", "aux", "personnes", "vos", "people", "persons"})
+_DEAF: Final = ("sourd", "malentendant", "deaf")
 _BESIDE: Final = 8  # words before an address in which a service is named
 _DIGITS: Final = str.maketrans("oil", "011")
 _MOBILE: Final = ("06", "07")
@@ -167,6 +203,19 @@ _ABROAD: Final = ("+", "00")
 _MOBILE_ABROAD: Final = re.compile(
     r"324|34[67]|491[567]|393|447|417|3519|316|3526|212[67]|213[567]|216[2459]|590690|594694|596696|26269[23]"
 )
+_IMITATED: Final = (
+    "gouv",
+    "interieur",
+    "policenationale",
+    "devenirpolicier",
+    "gendarmerie",
+    "prefecture",
+    "servicepublic",
+    "antai",
+) + ("17cyber", "masecurite", "moncommissariat", "alerteenlevement", "fralert", "policerecrute", "commissariat")
+"""What the hosts of the State are called, without hyphens."""
+
+_GENUINE: Final = ("devenirpolicier.fr", "lapolicenationalerecrute.fr", "service-public.fr", "service-public.gouv.fr")
 _SHOWN: Final = 4  # figures of a telephone number whose others may be letters
 _FEWEST: Final = 10  # figures of an account
 _NATIONAL: Final = 10
@@ -193,7 +242,9 @@ def no_civil_status(context: CheckContext) -> Iterator[Hit]:
     of_persons = context.message.category in _JUDICIAL
     for part in context.parts:
         for start, end in (*_births(part), *(_old_dates(part) if of_persons else ())):
-            yield Hit(part.field, part.folded.span(start, end), covered=covered and context.message.stage is not Stage.END)
+            yield Hit(
+                part.field, part.folded.span(start, end), covered=covered and context.message.stage is not Stage.END
+            )
         for start, end in _accounts(part):
             yield Hit(part.field, part.folded.span(start, end))
         for name in context.persons[part.field] if part.has("papers") else ():
@@ -284,7 +335,7 @@ def _parts_of_plates(part: TextPart) -> Iterator[tuple[int, int]]:
     """Yield codes of letters and figures soon after the word for a plate: `plaque commençant par EL-7`."""
     tokens, text = part.folded.tokens, part.folded.text
     for word in part.found.get("plate", ()):
-        last = tokens[min(len(tokens), word.end + 6) - 1].end
+        last = tokens[min(len(tokens), word.end + _CODE_WITHIN) - 1].end
         for match in _FOREIGN.finditer(text, tokens[word.end - 1].end, last):
             if match[0][-1].isalpha() or part.folded.typed(*match.span()).isupper():
                 yield match.span()
@@ -367,6 +418,9 @@ def _figures(words: list[str]) -> str:
     value: int | None = None
     for word in words:
         number = None if word in {"et", "cent"} or word.isdigit() else _UNITS[word]
+        if value == 0 and number is not None and 0 < number < 10:  # noqa: PLR2004 - `zéro neuf` is one pair
+            value = number
+            continue
         if number is not None and value is not None and (both := _sum(value, number)):
             value = both
             continue
@@ -441,10 +495,12 @@ def numbers_and_links_right(context: CheckContext) -> Iterator[Hit]:
 
 def _doubt(host: str) -> Level | None:
     """Return a level for a host that looks like one of the State's and is none."""
-    labels = host.lower().split(".")
+    labels = [label.replace("-", "") for label in host.lower().split(".")]
+    if any(host == one or host.endswith(f".{one}") for one in _GENUINE):
+        return None
     if host.endswith((".gouv.fr", "gouvernement.fr")) or host == "gouv.fr" or len(labels) < 2:  # noqa: PLR2004 - a name and a top level
         return None
-    imitates = any("gouv" in label or "interieur" in label or "policenationale" in label for label in labels)
+    imitates = any(name in label for name in _IMITATED for label in labels)
     return Level.SECOND if imitates else None
 
 
@@ -467,19 +523,24 @@ def no_health_told(context: CheckContext) -> Iterator[Hit]:
             accused = part.near(match, *_ACCUSED) or (_goes_on(part, match) and part.has(*_ACCUSED))
             suspect = (category == Category.ARREST or accused) and category in _OF_SUSPECTS
             suspect = suspect and not _is_of_another(part, match)
-            if not suspect and _is_of_everyone(part, match):
+            if _is_of_everyone(part, match, suspect=suspect):
                 continue  # *les femmes enceintes restent à l'intérieur*, *personnes sourdes : 114*
             yield Hit(part.field, part.span(match), Level.BLOCK if suspect else Level.SECOND, "", covered)
 
 
-def _is_of_everyone(part: TextPart, match: Match) -> bool:
+def _is_of_everyone(part: TextPart, match: Match, *, suspect: bool) -> bool:
     """Return True for the health of a group that nobody counts, or of readers: `les asthmatiques`, `si vous êtes`."""
     tokens = part.folded.tokens
     start = max(part.sentence(match.first).start, match.first - _NEAR)
     words = [token.word for token in tokens[start : match.end]]
     spoken = not {"vous", "etes", "you"}.isdisjoint(words)
-    group = not _ALL.isdisjoint(words) and words[-1].endswith("s") and not any(word in _UNITS or word.isdigit() for word in words)
-    return spoken or group
+    deaf = words[-1].startswith(_DEAF) and any(token.word == "114" for token in tokens[match.end : match.end + _BESIDE])
+    group = (
+        not _ALL.isdisjoint(words)
+        and words[-1].endswith("s")
+        and not any(word in _UNITS or word.isdigit() for word in words)
+    )
+    return deaf or (not suspect and (spoken or group))
 
 
 def _goes_on(part: TextPart, match: Match) -> bool:

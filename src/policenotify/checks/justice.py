@@ -48,6 +48,7 @@ _ADVERBS: Final = frozenset(
 )
 _ALL: Final = frozenset({"les", "des", "aux", "de", "d", "ces"})
 _AUTHORS: Final = frozenset({"auteur", "auteurs", "autrice", "autrices", "auteure", "auteures"})
+_INSERTED: Final = 8  # words between commas
 _SOON: Final = 4  # words behind `venait de` in which the offence stands
 _AGAINST: Final = frozenset({"aux", "face"})
 _ACCUSED: Final = frozenset({"suspect", "suspects", "suspecte", "suspectes", "mis", "mise"})
@@ -114,6 +115,7 @@ def _stated(part: TextPart) -> Iterator[Match]:
         first = match.first
         while first and match.first - first < _SUBJECT and _is_adverb(tokens[first - 1].word):
             first -= 1
+        first = _before_commas(part, first)
         before = tokens[first - 1].word if first else ""
         if (
             (before in _HAVE and part.folded.typed(*tokens[first - 1][1:3]).casefold() != "à")
@@ -127,6 +129,18 @@ def _stated(part: TextPart) -> Iterator[Match]:
         behind = range(lead.end, lead.end + _SOON)
         for match in (*part.within("crime_verb", behind), *part.within("crime_done", behind)):
             yield Match(lead.first, match.end)
+
+
+def _before_commas(part: TextPart, at: int) -> int:
+    """Return the token before which an insertion begins that ends at a token: `ils avaient, en trois nuits, éventré`."""
+    tokens = part.folded.tokens
+    gaps = [place for place in range(max(1, at - _INSERTED), at + 1) if "," in _gap_before(part, place)]
+    return gaps[-2] if len(gaps) > 1 and gaps[-1] == at and tokens[gaps[-2] - 1].word in _HAVE else at
+
+
+def _gap_before(part: TextPart, at: int) -> str:
+    tokens = part.folded.tokens
+    return part.folded.text[tokens[at - 1].end : tokens[at].start] if at < len(tokens) else ""
 
 
 def _is_adverb(word: str) -> bool:
@@ -169,7 +183,9 @@ def _kept(part: TextPart, at: int, around: range, weak: frozenset[str]) -> bool:
 def no_origin_told(context: CheckContext) -> Iterator[Hit]:
     """Ask before origin, belief, opinion or orientation are published."""
     category = context.message.category
-    if category not in _OF_ORIGIN and (category in PREVENTION or not any(part.has("arrested") for part in context.parts)):
+    if category not in _OF_ORIGIN and (
+        category in PREVENTION or not any(part.has("arrested") for part in context.parts)
+    ):
         return
     for part in context.parts:
         for match in part.found.get("origin", ()):

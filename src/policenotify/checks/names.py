@@ -45,13 +45,37 @@ _LONGEST_TAG: Final = 64  # letters
 _IMPERATIVE: Final = "ez"
 
 
-_REGNAL: Final = frozenset({"ier", "1er", "ii", "iii", "iv", "vi", "vii", "viii", "xii", "xiii", "xiv", "xv", "xvi", "xxiii"})
-_INTRODUCES: Final = frozenset(
-    {"certain", "certaine", "appelle", "conducteur", "conductrice", "suspect", "suspecte", "victime", "identite", "signe"}
-    | {"collegue", "voisin", "voisine", "habitant", "habitante", "proprietaire", "locataire", "ami", "amie", "avec"}
-    | {"cause", "interesse", "interessee", "agent", "brigadier", "pilote", "passager", "passagere", "cycliste", "motard"}
+_REGNAL: Final = frozenset(
+    {"ier", "1er", "ii", "iii", "iv", "vi", "vii", "viii", "xii", "xiii", "xiv", "xv", "xvi", "xxiii"}
 )
-_INTRODUCED: Final = frozenset({" ", ", ", " : ", ": ", " (", " « ", " \"", " \u2013 ", " - "})
+_INTRODUCES: Final = frozenset(
+    {
+        "certain",
+        "certaine",
+        "appelle",
+        "conducteur",
+        "conductrice",
+        "suspect",
+        "suspecte",
+        "victime",
+        "identite",
+        "signe",
+    }
+    | {"collegue", "voisin", "voisine", "habitant", "habitante", "proprietaire", "locataire", "ami", "amie", "avec"}
+    | {
+        "cause",
+        "interesse",
+        "interessee",
+        "agent",
+        "brigadier",
+        "pilote",
+        "passager",
+        "passagere",
+        "cycliste",
+        "motard",
+    }
+)
+_INTRODUCED: Final = frozenset({" ", ", ", " : ", ": ", " (", " « "})
 _SMALL: Final = frozenset({"petit", "petite", "jeune", "bebe", "oncle", "tante", "papi", "mamie", "tonton", "tata"})
 _HOUSEHOLDS: Final = 4  # words behind `chez Paul` in which the shop is named
 
@@ -168,9 +192,10 @@ def _by_what_is_told(part: TextPart, at: int) -> PersonName | None:
     if not plain or any(part.words.holds(name, token.word) for name in known for token in both):
         return None
     before = tokens[at - 1].word if at and _gap(part, at - 1) in _INTRODUCED else ""
+    if "\n" in part.folded.typed(both[0].start, both[1].end):
+        return None
     introduced = before in _INTRODUCES or bool(before and part.words.holds("job", before))
-    one_line = "\n" not in part.folded.typed(both[0].start, both[1].end)
-    told = one_line and not (both[0].capitals or both[1].capitals) and _is_followed(part, end)
+    told = not (both[0].capitals or both[1].capitals) and _is_followed(part, end)
     return PersonName(at, _end(part, at), full=True) if introduced or told else None
 
 

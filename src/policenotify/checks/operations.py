@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from policenotify.checks.check import CheckContext, Hit, rule
-from policenotify.checks.identity import PREVENTION
+from policenotify.checks.identity import ADULT, PREVENTION, ages
 from policenotify.checks.words import Match, TextPart
 from policenotify.findings import Level
 from policenotify.model.lifecycle import Stage
@@ -186,8 +186,17 @@ def abduction_only_relayed(context: CheckContext) -> Iterator[Hit]:
     if message.category in PREVENTION or denied or message.stage is Stage.END:
         return
     for part in context.parts:
-        for match in (*part.found.get("abduction", ()), *part.found.get("abduction_told", ())):
+        told = (match for match in part.found.get("abducted", ()) if _is_of_a_child(part, match))
+        for match in (*part.found.get("abduction", ()), *part.found.get("abduction_told", ()), *told):
             yield Hit(part.field, part.span(match))
+
+
+def _is_of_a_child(part: TextPart, match: Match) -> bool:
+    """Return True if the sentence is about a child, and denies nothing."""
+    sentence = part.sentence(match.first)
+    words = {token.word for token in part.folded.tokens[sentence.start : match.first]}
+    young = any(age.first in sentence for age in ages(part, below=ADULT))
+    return bool(young or part.within("minor", sentence)) and words.isdisjoint({"aucun", "aucune", "pas", "n", "ni"})
 
 
 def _is_official(host: str) -> bool:
@@ -254,7 +263,10 @@ def no_method_told(context: CheckContext) -> Iterator[Hit]:
 )
 def no_cause_told(context: CheckContext) -> Iterator[Hit]:
     """Ask before a cause is published that only an investigation can find, or a suicide."""
-    if context.message.category in PREVENTION | {Category.FACT_CHECK, Category.PLANNED_EVENT}:
+    category = context.message.category
+    told = any(part.has("harmed", "arrested", "suspected", "accident") for part in context.parts)
+    own = category not in set(Category) and not told  # a category of the desk, which may speak to everyone
+    if own or category in PREVENTION | {Category.FACT_CHECK, Category.PLANNED_EVENT}:
         return
     for part in context.parts:
         for match in () if part.has("vigipirate", "suicide_help") else part.found.get("cause", ()):

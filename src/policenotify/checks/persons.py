@@ -33,11 +33,12 @@ _DEAD: Final = (
     "renverse",
 )
 _JUDICIAL: Final = frozenset({Category.ARREST, Category.POLICE_OPERATION, Category.WITNESS_APPEAL})
-_SUSPECTED: Final = ("arrested", "held", "presumed", "guilt")
+_SUSPECTED: Final = ("arrested", "held", "suspicion", "guilt")
 _PASSIVE: Final = frozenset({"est", "a", "ete", "etait", "etre", "serait", "sont", "ont"})
 _SAYS: Final = frozenset(
     {"indique", "annonce", "precise", "salue", "felicite", "rappelle", "informe", "confirme", "apres"}
 )
+_OF_STATE: Final = ("maire", "mairesse", "prefet", "ministre", "depute", "senat", "procureur", "rect", "commissaire")
 _NONE: Final = frozenset({"aucun", "aucune", "sans", "ni", "pas", "zero", "no"})
 _IDENTITY: Final = ("job", "kin", "offspring", "home")
 
@@ -65,10 +66,12 @@ def no_person_named(context: CheckContext) -> Iterator[Hit]:
 
 def _roles(context: CheckContext, part: TextPart) -> Iterator[Match]:
     """Yield functions that lead to one person, of whom the message tells an arrest or a suspicion."""
-    known = {*part.found.get("public_role", ()), *holders(part, "function", "job"), *_officials(part)}
+    officials = set(_officials(part))
+    known = {*part.found.get("public_role", ()), *holders(part, "function", "job"), *officials}
     judicial = context.message.category in _JUDICIAL
     for match in sorted(known):
-        if not _acts(part, match) and (judicial or _is_near(part, match, *_SUSPECTED)):
+        office = part.folded.tokens[match.first].word.startswith(_OF_STATE) and match not in officials
+        if not office and not _acts(part, match) and (judicial or _is_near(part, match, *_SUSPECTED)):
             yield match
 
 
@@ -130,7 +133,7 @@ def _suffered(part: TextPart) -> Iterator[Match]:
         return
     for match in holders(part, "function", "job"):
         accused = _is_accused(part, match)
-        office = any(part.within("office", range(match.first, match.first + 1)))
+        office = part.folded.tokens[match.first].word.startswith(_OF_STATE)
         if not (accused or office or _acts(part, match)) and _is_near(part, match, "harmed"):
             yield match
     for match in part.found.get("home", ()):
@@ -168,7 +171,9 @@ def _names_within(context: CheckContext, part: TextPart, tokens: range) -> list[
 @rule("PN205", basis="Loi du 29 juillet 1881, art. 39 quinquies.")
 def no_sexual_victim_identified(context: CheckContext) -> Iterator[Hit]:
     """Refuse every element that identifies the victim of a sexual offence."""
-    general = context.message.category in PREVENTION | {Category.FACT_CHECK}
+    category = context.message.category
+    own = category not in set(Category) and not any(part.has("arrested") for part in context.parts)
+    general = own or category in PREVENTION | {Category.FACT_CHECK}
     if not any(part.has("sexual") for part in context.parts):
         return
     for part in context.parts:
