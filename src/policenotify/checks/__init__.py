@@ -19,6 +19,7 @@ from typing import Final
 
 from policenotify.checks import (
     guidance,
+    houses,
     identifiers,
     incident,
     justice,
@@ -39,6 +40,7 @@ from policenotify.model.lifecycle import Stage
 
 _MODULES: Final = (
     guidance,
+    houses,
     identifiers,
     incident,
     justice,

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
 
-from policenotify.checks.check import CheckContext, Hit, every_text, rule
-from policenotify.checks.folds import FoldedText
-from policenotify.checks.identity import PREVENTION
+from policenotify.checks.check import CheckContext, Hit, rule
+from policenotify.checks.identity import JUDICIAL, PREVENTION
 from policenotify.checks.words import Match, TextPart
 from policenotify.findings import Level
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Category
-from policenotify.render.redaction import house_numbers
 from policenotify.text.spans import spans_of
 from policenotify.text.urls import host_of
 
-_JUDICIAL: Final = frozenset(
-    {Category.ARREST, Category.WITNESS_APPEAL, Category.MISSING_PERSON, Category.POLICE_OPERATION}
-    | {Category.ARMED_THREAT, Category.BOMB_DISPOSAL, Category.CHILD_ABDUCTION_RELAY}
-)
 _OF_SUSPECTS: Final = frozenset(
     {Category.ARREST, Category.WITNESS_APPEAL, Category.POLICE_OPERATION, Category.ARMED_THREAT}
     | {Category.FIRE, Category.TRAFFIC_ACCIDENT, Category.DEMONSTRATION, Category.BOMB_DISPOSAL}
@@ -31,16 +24,14 @@ _ACCUSED: Final = ("presumed", "guilt", "secrecy", "held", "shooter", "arrested"
 _PRONOUNS: Final = frozenset(
     {"il", "elle", "ils", "elles", "celui", "celle", "ceux", "dernier", "derniere", "derniers"}
 )
-_OF_HOUSES: Final = frozenset({Category.FIRE, Category.TRAFFIC_ACCIDENT})
 _BORN: Final = re.compile(
     r"(?<!\w)n(?:e|ee|es|ees) (?:le|en|a|un) (?:\d|[a-z])"
     r"|(?<!\w)(?:date|lieu|jour|annee) de naissance(?=[^.!?\d]{0,20}\d)"
     r"|(?<!\w)naissance ?:(?=[^.!?\d]{0,30}\d)|(?<!\w)ddn(?!\w)|(?<!\w)born (?:on|in) |(?<!\w)dob(?!\w)|date of birth"
     r"|(?<!\w)(?:vu|voit|vit) le jour (?=[aeildu])|(?<!\w)anniversaire (?:est |tombe )?(?:le|ce) (?=\d)"
 )
-_OF_BIRTH: Final = re.compile(
-    r"nee?s? [leau]|naissance|born|ddn|dob|birth|le jour|anniversaire"
-)  # what any of them has
+# What any of them has.
+_OF_BIRTH: Final = re.compile(r"nee?s? [leau]|naissance|born|ddn|dob|birth|le jour|anniversaire")
 # What is not a person and was founded on a day.
 _FOUNDED: Final = re.compile(
     r"(?:brigade|service|association|club|equipe|unite|police|operation|application|festival|compagnie|commissariat"
@@ -57,31 +48,10 @@ _PLATE: Final = re.compile(
     r"(?<![^\W_])(?P<first>[a-hj-np-tv-z]{2})[ .-]?\d{3}[ .-]?(?P<last>[a-hj-np-tv-z]{2})(?![^\W_])"
 )
 # Words and units around a number, `de 120 km`, which are no plate in small letters.
-_WORDS: Final = frozenset(
-    {
-        "de",
-        "le",
-        "la",
-        "et",
-        "en",
-        "ne",
-        "se",
-        "ce",
-        "sa",
-        "ma",
-        "ta",
-        "te",
-        "me",
-        "je",
-        "km",
-        "kg",
-        "cm",
-        "mm",
-        "ml",
-        "cl",
-    }
-    | {"ha", "mg", "dl", "pr", "rd", "rn", "kw", "kv", "ex", "an", "as", "ca", "ai", "va", "by", "at", "to", "st", "ft"}
-)
+_WORDS: Final = frozenset({
+    "de", "le", "la", "et", "en", "ne", "se", "ce", "sa", "ma", "ta", "te", "me", "je", "km", "kg", "cm", "mm", "ml",
+    "cl", "ha", "mg", "dl", "pr", "rd", "rn", "kw", "kv", "ex", "an", "as", "ca", "ai", "va", "by", "at", "to", "st",
+})  # fmt: skip
 _OLD_PLATE: Final = re.compile(r"(?<![^\W_])\d{1,4}[ .-]?[a-z]{1,3}[ .-]?(?:\d{2,3}|2[ab])(?![^\W_])")
 _CODE: Final = re.compile(r"(?<![^\W_])(?=[a-z0-9-]{0,9}\d)(?=[a-z0-9-]{0,9}[a-z])[a-z0-9]+(?:-[a-z0-9]*)*")
 # A road, an hour, an ordinal.
@@ -111,51 +81,6 @@ _FREE: Final = (
     "protonmail",
     "bbox",
     "msn",
-)
-_STREET: Final = (
-    r"(?:rue|avenue|av\.?|boulevard|bd\.?|place|impasse|allees?|chemin|cours|quai|route|square|passage|cite|residence"
-    r"|lotissement|faubourg|traverse|montee|esplanade|promenade|villa|hameau|ruelle|venelle|clos)(?!\w)"
-)
-_IN_WORDS: Final = (
-    r"(?:cents?|deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|treize|quatorze|quinze|seize|vingts?|trente"
-    r"|quarante|cinquante|soixante)(?:[ -](?:et[ -])?(?:une?|cents?|deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze"
-    r"|treize|quatorze|quinze|seize|vingts?|trente|quarante|cinquante|soixante)){0,5}"
-)
-_NUMBER: Final = rf"(?:\d{{1,4}}(?: ?(?:bis|ter|quater)(?!\w)| ?[a-d](?!\w))?|{_IN_WORDS})"
-_HOUSE: Final = re.compile(
-    r"(?<![\w.,/])(?:n ?° ?)?\d{1,4}(?: ?(?:bis|ter|quater)(?!\w)| ?[a-d](?!\w))?,? (?:(?:de la|de l'|du|des|de) ?)?"
-    rf"{_STREET}"
-)
-# `cent quatorze de la rue`, `numéro vingt-sept, rue`; `chemin de Moularès, au numéro vingt-sept`, `avenue de l'Agau 112.`
-_HOUSE_IN_WORDS: Final = re.compile(rf"(?<![\w.,/-])(?:numero )?{_IN_WORDS} (?:(?:de la|de l'|du|des|de) ?)?{_STREET}")
-_HOUSE_BEHIND: Final = re.compile(
-    rf"(?<!\w){_STREET}(?:[ '-][^\W\d_]+){{1,6}}(?:,? (?:au |situee? au |sise? au )?(?:numero|n ?°|no) ?{_NUMBER}(?!\w)"
-    r"|,? (?!19\d\d|20\d\d)\d{1,3}(?: ?(?:bis|ter))?(?= ?(?:[;:!?)]|,(?! ?\d)|\.(?!\d)|$)))"
-)
-_FLAT: Final = re.compile(
-    r"(?<!\w)(?:(?:appartement|appart|apt|logement|batiment|bat\.?|escalier|cage|chambre|villa|pavillon|chalet|studio"
-    r"|bungalow|mobil[ -]home|emplacement|caravane|lot) (?:n ?° ?|numero )?(?:\d{1,4}|[a-f])(?!\w)|"
-    r"(?:\d{1,2} ?(?:er|e|eme)|premier|deuxieme|troisieme|quatrieme|cinquieme|sixieme|septieme|huitieme|dernier) etage(?!\w)|"
-    r"(?:rez[ -]de[ -]chaussee|etage),? (?:(?:porte|chambre|studio) (?:n ?° ?)?\d{1,3}|a (?:gauche|droite))(?!\w))"
-)
-_OF_FLATS: Final = (
-    "app",
-    "apt",
-    "log",
-    "bat",
-    "esc",
-    "cage",
-    "etage",
-    "chaussee",
-    "chambre",
-    "villa",
-    "pavillon",
-    "chalet",
-    "studio",
-) + ("bungalow", "home", "emplacement", "caravane", "lot")  # what any of them has
-_COUNTED: Final = re.compile(
-    r"(?:(?<!\w)(?:lignes?|sorties?|km|pr|article|bus|tram|l'article|ecole|a|d|n|rd|rn|m|lundi|mardi|mercredi|jeudi|vendredi|samedi|"
-    r"dimanche)|\d ?h|\d[.,])[ .-]?\Z"
 )
 _UNITS: Final = {
     "zero": 0,
@@ -194,7 +119,7 @@ _SAID: Final = 5  # words of a telephone number, at least
 _NEAR: Final = 3  # words before a word for health in which it is told of one person
 _ALL: Final = frozenset({"les", "aux", "personnes", "vos", "people", "persons"})
 _DEAF: Final = ("sourd", "malentendant", "deaf")
-_BESIDE: Final = 8  # words before an address in which a service is named
+_BESIDE: Final = 8  # words
 _DIGITS: Final = str.maketrans("oil", "011")
 _MOBILE: Final = ("06", "07")
 _ABROAD: Final = ("+", "00")
@@ -204,15 +129,9 @@ _MOBILE_ABROAD: Final = re.compile(
     r"324|34[67]|491[567]|393|447|417|3519|316|3526|212[67]|213[567]|216[2459]|590690|594694|596696|26269[23]"
 )
 _IMITATED: Final = (
-    "gouv",
-    "interieur",
-    "policenationale",
-    "devenirpolicier",
-    "gendarmerie",
-    "prefecture",
-    "servicepublic",
-    "antai",
-) + ("17cyber", "masecurite", "moncommissariat", "alerteenlevement", "fralert", "policerecrute", "commissariat")
+    "gouv", "interieur", "policenationale", "devenirpolicier", "gendarmerie", "prefecture", "servicepublic", "antai",
+    "17cyber", "masecurite", "moncommissariat", "alerteenlevement", "fralert", "policerecrute", "commissariat",
+)  # fmt: skip
 """What the hosts of the State are called, without hyphens."""
 
 _GENUINE: Final = ("devenirpolicier.fr", "lapolicenationalerecrute.fr", "service-public.fr", "service-public.gouv.fr")
@@ -239,7 +158,7 @@ def _has_iban_key(text: str) -> bool:
 def no_civil_status(context: CheckContext) -> Iterator[Hit]:
     """Refuse dates of birth, numbers of papers and accounts, and names beside lost papers."""
     covered = context.message.category == Category.MISSING_PERSON and context.agreed("family", "guardian", "prosecutor")
-    of_persons = context.message.category in _JUDICIAL
+    of_persons = context.message.category in JUDICIAL
     for part in context.parts:
         for start, end in (*_births(part), *(_old_dates(part) if of_persons else ())):
             yield Hit(
@@ -256,11 +175,11 @@ def no_civil_status(context: CheckContext) -> Iterator[Hit]:
 def _births(part: TextPart) -> Iterator[tuple[int, int]]:
     """Yield dates and places of birth. *Ne* in a negation is none."""
     text = part.folded.text
-    for match in _found(part, _BORN) if any(map(_OF_BIRTH.search, part.folded.readings)) else ():
+    for match in found(part, _BORN) if any(map(_OF_BIRTH.search, part.folded.readings)) else ():
         if _FOUNDED.search(text[max(0, match.start() - _BEFORE_BIRTH) : match.start()]):
             continue
         # `on ne a 3`, `né à 3`, `ne le doublez pas`
-        doubtful = match[0].startswith("ne") and (match[0][3:4] in {"a", "u"} or match[0][-1].isalpha())
+        doubtful = match[0].startswith("ne ") and (match[0][3:4] in {"a", "u"} or match[0][-1].isalpha())
         if not doubtful or "é" in unicodedata.normalize("NFC", part.folded.typed(*match.span()).casefold()):
             date = _DATE.match(text, match.end())
             yield match.start(), date.end() if date else match.end()
@@ -274,14 +193,14 @@ def _old_dates(part: TextPart) -> Iterator[tuple[int, int]]:
             yield match.span()
 
 
-def _found(part: TextPart, pattern: re.Pattern[str]) -> list[re.Match[str]]:
+def found(part: TextPart, pattern: re.Pattern[str]) -> list[re.Match[str]]:
     """Return where a pattern is in a text, also where figures stand for letters, one match at a place."""
     readings = reversed(part.folded.readings)
     matches = {match.start(): match for text in readings for match in pattern.finditer(text)}
     return [matches[start] for start in sorted(matches)]
 
 
-def _count(text: str) -> int:
+def count_figures(text: str) -> int:
     """Return how many figures a text has."""
     return sum(map(text.count, "0123456789"))
 
@@ -289,7 +208,7 @@ def _count(text: str) -> int:
 def _accounts(part: TextPart) -> Iterator[tuple[int, int]]:
     """Yield numbers of papers, accounts and social security."""
     text, papers = part.folded.text, part.has("papers")
-    if not papers and _count(text) < _FEWEST:
+    if not papers and count_figures(text) < _FEWEST:
         return
     yield from (match.span() for match in _NIR.finditer(text) if papers or _has_nir_key(match[0]))
     yield from (match.span() for match in _IBAN.finditer(text) if papers or _has_iban_key(match[0]))
@@ -309,7 +228,7 @@ def no_number_plate(context: CheckContext) -> Iterator[Hit]:
     for part in context.parts:
         text = part.folded.text
         spans = []
-        for match in _found(part, _PLATE):
+        for match in found(part, _PLATE):
             hyphens = text[match.start() : match.end()].count("-") > 1
             pair = {match["first"], match["last"]}
             lane = pair & {"vl", "pl"}
@@ -382,7 +301,7 @@ def _national(figures: str) -> str:
 
 def _numbers_in_figures(part: TextPart) -> Iterator[tuple[int, int, str]]:
     text = part.folded.text
-    if _count(text) < _SHOWN:
+    if count_figures(text) < _SHOWN:
         return
     if "o" in text or "l" in text or "i" in text:
         # A letter beside a figure may stand for a figure: `O6 l2`.
@@ -458,7 +377,7 @@ def no_private_mail(context: CheckContext) -> Iterator[Hit]:
 
     for part in context.parts:
         services = part.words.entries.get("service_domains", ())
-        for match in _found(part, _MAIL):
+        for match in found(part, _MAIL):
             address = re.sub(r"[ ()\[\]]|(?<= )point(?= )", "", match[0].replace(" point ", "."))
             local, _, host = re.sub(r"arobase|(?<!@)at(?=[a-z])", "@", address, count="@" not in address).partition("@")
             if any(host == domain or host.endswith(f".{domain}") for domain in services):
@@ -556,46 +475,3 @@ def _is_of_another(part: TextPart, match: Match) -> bool:
     last = max((one.end for kind in ("suffered", "victim") for one in part.within(kind, near)), default=0)
     tokens = part.folded.tokens
     return bool(last) and "," not in part.folded.text[tokens[last - 1].end : tokens[match.first].start]
-
-
-@rule(
-    "PN210",
-    basis="Code pénal, art. 223-1-1 and 226-1: what lets people find a person's home.",
-    levels=(Level.BLOCK, Level.ADVISE),
-)
-def house_not_named(context: CheckContext) -> Iterator[Hit]:
-    """Refuse house numbers and flats that would be published, and report those that are removed."""
-    category = context.message.category
-    typed = context.typed or context.message
-    after: dict[str, str] = {}
-    if typed is not context.message:
-        before, after = ({name: text for _, name, text in every_text(message)} for message in (typed, context.message))
-        for name, parts in house_numbers(typed, (entry.message for entry in context.history.entries)):
-            if parts and before.get(name) != after.get(name):
-                yield Hit(name, None, Level.ADVISE, "removed")
-    if category not in _JUDICIAL | _OF_HOUSES:
-        return
-    for part in context.parts:
-        published = part.folded.text if typed is context.message else FoldedText(after.get(part.field, "")).text
-        for start, end in _houses(part):
-            if part.folded.text[start:end] in published:
-                level = Level.BLOCK if category in _JUDICIAL else Level.ADVISE
-                yield Hit(part.field, part.folded.span(start, end), level)
-
-
-def _houses(part: TextPart) -> Iterator[tuple[int, int]]:
-    """Yield house numbers with their street, and flats, in the folded text."""
-    text, tokens = part.folded.text, part.folded.tokens
-    matches = _found(part, _HOUSE) if _count(text) else []
-    for match in (*matches, *_found(part, _HOUSE_IN_WORDS)):
-        if _COUNTED.search(text[max(0, match.start() - 20) : match.start()]):
-            continue
-        at = bisect_left(tokens, match.start(), key=lambda token: token.start)
-        if not part.within("service_place", range(max(0, at - _BESIDE), at)):
-            yield match.span()
-    for match in _found(part, _HOUSE_BEHIND):
-        at = bisect_left(tokens, match.start(), key=lambda token: token.start)
-        if not part.within("service_place", range(max(0, at - _BESIDE), at)):
-            yield match.span()
-    if any(word in reading for reading in part.folded.readings for word in _OF_FLATS):
-        yield from (match.span() for match in _found(part, _FLAT))

@@ -14,6 +14,12 @@ PREVENTION: Final = frozenset(
 )
 """Categories that speak to everyone, about no one person."""
 
+JUDICIAL: Final = frozenset(
+    {Category.ARREST, Category.WITNESS_APPEAL, Category.MISSING_PERSON, Category.POLICE_OPERATION}
+    | {Category.ARMED_THREAT, Category.BOMB_DISPOSAL, Category.CHILD_ABDUCTION_RELAY}
+)
+"""Categories in which nothing may lead to a home."""
+
 SEARCHES: Final = frozenset({Category.MISSING_PERSON, Category.CHILD_ABDUCTION_RELAY})
 ADULT: Final = 18
 """The age at which a person is not a minor any more."""
@@ -123,7 +129,7 @@ def _end_in_small_letters(part: TextPart, at: int, named: int) -> int:
 
 
 def holders(part: TextPart, *lists: str) -> Iterator[Match]:
-    """Yield who holds a function or an occupation in one place: `la trésorière du club`, `l'infirmière de la rue des Pins`.
+    """Yield who holds a function or an occupation in one place: `la trésorière du club`, `le facteur de Mèze`.
 
     Args:
         part: The text.

@@ -167,6 +167,12 @@ def _name_at(part: TextPart, at: int, known: frozenset[str]) -> PersonName | Non
     sure = _first_name(part, at)
     if sure is not None:
         return _by_first_name(part, at, sure=sure) if token.capital else _in_small_letters(part, at, sure=sure)
+    return _without_first_name(part, at)
+
+
+def _without_first_name(part: TextPart, at: int) -> PersonName | None:
+    """Return the name that begins at a token that is no first name."""
+    token = part.folded.tokens[at]
     if len(token.word) == 1 and _is_initial(part, at):
         return PersonName(at, _end(part, at + 1), full=True)
     if part.folded.is_apart(token):

@@ -43,7 +43,7 @@ _SHORTEST_DIVIDED: Final = 5  # letters of a word that is found although such a 
 _SHORTEST_SPELT: Final = 5  # letters of a word that is found among letters spelt without a pause
 _LONGEST_WORD: Final = 26  # letters: `anticonstitutionnellement` has 25
 _SHORTEST_BEGINNING: Final = 3
-_MET: Final = 5_000  # words
+_MET: Final = 20_000  # words behind words
 _MOST_PIECES: Final = 7
 _LONGEST_TAG: Final = 26  # pieces of a whole hashtag
 
@@ -125,6 +125,20 @@ class _Node:
                 yield from self.beginnings.get(word[:length], ())
 
 
+class _State:
+    """Where some phrases stand after the words read so far: the nodes reached, and what the next words lead to."""
+
+    __slots__ = ("following", "lists", "nodes")
+
+    def __init__(self, nodes: tuple[_Node, ...]) -> None:
+        self.nodes = nodes
+        self.lists = tuple(dict.fromkeys(name for node in nodes for name in node.lists))
+        self.following: dict[str, _State] = {}
+
+
+_NOWHERE: Final = _State(())
+
+
 class WordLists:
     """Word lists by name, for one language.
 
@@ -132,12 +146,13 @@ class WordLists:
         entries: The entries of each list, as written.
     """
 
-    __slots__ = ("_met", "_root", "_spelt", "entries")
+    __slots__ = ("_met", "_root", "_spelt", "_start", "entries")
 
     def __init__(self, entries: Mapping[str, Iterable[str]]) -> None:
         self.entries: dict[str, tuple[str, ...]] = {name: tuple(words) for name, words in entries.items()}
         self._root = _Node()
-        self._met: dict[str, tuple[_Node, ...]] = {}
+        self._start = _State((self._root,))
+        self._met = 0  # words that the states know
         self._spelt: dict[str, list[str]] = {}  # the lists of phrases without pauses between the words
         for name, words in self.entries.items():
             phrases: set[tuple[str, ...]] = set()
@@ -165,36 +180,36 @@ class WordLists:
                     matches.append(Match(at, end))
         return found
 
-    def _first(self, word: str) -> tuple[_Node, ...]:
-        """Return the beginnings of phrases with this word, from a cache of the words met lately."""
-        if (nodes := self._met.get(word)) is None:
-            if len(self._met) >= _MET:
-                self._met.clear()
-            self._met[word] = nodes = tuple(self._root.after(_forms(word)))
-        return nodes
+    def _next(self, state: _State, word: str) -> _State:
+        """Return the state after a word more, from a cache of the words met lately."""
+        if (after := state.following.get(word)) is None:
+            if self._met >= _MET:
+                self._start, self._met = _State((self._root,)), 0
+            forms = _forms(word)
+            nodes = tuple(dict.fromkeys(following for node in state.nodes for following in node.after(forms)))
+            after = state.following[word] = _State(nodes) if nodes else _NOWHERE
+            self._met += 1
+        return after
 
     def holds(self, name: str, word: str) -> bool:
         """Return True if a list has this one word, in plain small letters."""
-        return any(name in node.lists for node in self._first(word))
+        return name in self._next(self._start, word).lists
 
     def _at(self, folded: FoldedText, at: int) -> Iterator[tuple[str, int]]:
         """Yield each list that has a phrase at a token, and one past the last token of the phrase."""
         token, tokens = folded.tokens[at], folded.tokens
-        nodes = [(node, at + 1) for node in self._first(folded.text[token.start : token.end])]
+        states = [(self._next(self._start, folded.text[token.start : token.end]), at + 1)]
         between = folded.text[token.end : tokens[at + 1].start] if at + 1 < len(tokens) else " "
         if not between or between in _INSIDE:
             for word, end in _joined(folded, at):
-                nodes += [(node, end) for node in self._first(word)]
+                states.append((self._next(self._start, word), end))
                 yield from ((name, end) for name in self._spelt.get(word, ()))
-        while nodes:
-            node, end = nodes.pop()
-            for name in node.lists:
+        while states:
+            state, end = states.pop()
+            for name in state.lists:
                 yield name, end
-            if end < len(tokens) and (node.following or node.beginnings) and not _pauses(folded, end):
-                nodes += [
-                    (following, end + 1)
-                    for following in node.after(_forms(folded.text[tokens[end].start : tokens[end].end]))
-                ]
+            if state is not _NOWHERE and end < len(tokens) and not _pauses(folded, end):
+                states.append((self._next(state, folded.text[tokens[end].start : tokens[end].end]), end + 1))
         if len(token.word) >= _SHORTEST_SPELT and folded.is_apart(token):
             for start in range(len(token.word) - _SHORTEST_SPELT + 1):
                 for length in range(_SHORTEST_SPELT, _LONGEST_WORD):
