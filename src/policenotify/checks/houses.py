@@ -42,11 +42,13 @@ _FLAT: Final = re.compile(
     r"|bungalow|mobil[ -]home|emplacement|caravane|lot) (?:n ?° ?|numero )?(?:\d{1,4}|[a-f])(?!\w)|"
     r"(?:\d{1,2} ?(?:er|e|eme)|premier|deuxieme|troisieme|quatrieme|cinquieme|sixieme|septieme|huitieme|dernier)"
     r" etage(?!\w)|"
+    r"(?:hall|entree|porte|palier|bloc|tour) (?:n ?° ?)?(?:\d{1,3}|[a-f]),?"
+    r" (?:porte|palier|etage|hall) (?:n ?° ?)?\d{1,3}(?!\w)|"
     r"(?:rez[ -]de[ -]chaussee|etage),? (?:(?:porte|chambre|studio) (?:n ?° ?)?\d{1,3}|a (?:gauche|droite))(?!\w))"
 )
 _OF_FLATS: Final = (
     "app", "apt", "log", "bat", "esc", "cage", "etage", "chaussee", "chambre", "villa", "pavillon", "chalet", "studio",
-    "bungalow", "home", "emplacement", "caravane", "lot",
+    "bungalow", "home", "emplacement", "caravane", "lot", "hall", "porte", "palier",
 )  # fmt: skip
 """What any word for a flat has."""
 

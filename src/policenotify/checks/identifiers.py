@@ -135,6 +135,7 @@ _IMITATED: Final = (
 """What the hosts of the State are called, without hyphens."""
 
 _GENUINE: Final = ("devenirpolicier.fr", "lapolicenationalerecrute.fr", "service-public.fr", "service-public.gouv.fr")
+_HOST: Final = re.compile(r"(?<![\w@.-])(?:[a-z0-9-]{2,40}\.){1,4}[a-z]{2,10}(?![\w-])")
 _SHOWN: Final = 4  # figures of a telephone number whose others may be letters
 _FEWEST: Final = 10  # figures of an account
 _NATIONAL: Final = 10
@@ -407,9 +408,15 @@ def numbers_and_links_right(context: CheckContext) -> Iterator[Hit]:
                 yield Hit(part.field, part.folded.span(start, end), None if number in usurped else Level.ADVISE)
         for match in part.found.get("short_links", ()):
             yield Hit(part.field, part.span(match), Level.ADVISE, "short")
-        for span in spans_of(part.folded.original):
-            if span.kind == "url" and (level := _doubt(host_of(span.value))):
+        linked = [span for span in spans_of(part.folded.original) if span.kind == "url"]
+        for span in linked:
+            if level := _doubt(host_of(span.value)):
                 yield Hit(part.field, (span.start, span.end), level, "link")
+        for host in _HOST.finditer(part.folded.text):
+            start, end = part.folded.span(*host.span())
+            free = not any(span.start < end and start < span.end for span in linked)
+            if free and (level := _doubt(host[0])):
+                yield Hit(part.field, (start, end), level, "link")
 
 
 def _doubt(host: str) -> Level | None:

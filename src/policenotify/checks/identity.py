@@ -52,6 +52,10 @@ _WAS: Final = frozenset({"est", "etait", "sont", "etaient", "fut", "comme", "bie
 _BEFORE: Final = frozenset(
     {"jeune", "ancien", "ancienne", "petit", "petite", "seul", "seule", "celebre", "unique", "nouveau"}
 )
+_SMALL: Final = frozenset({"village", "bourg", "hameau", "ile"})
+_OF_STREETS: Final = frozenset(
+    {"carrefour", "arret", "station", "rue", "avenue", "place", "point", "giratoire", "parking", "boulevard", "chemin"}
+)
 _NEAR: Final = 4  # words behind an occupation in which its place stands
 
 
@@ -97,6 +101,10 @@ def named_places(part: TextPart, *, quarters: bool) -> Iterator[Match]:
             yield Match(at - 2, at + 1)  # `Jules-Verne primary school`
         if not (part.words.holds("school", token.word) or (quarters and token.word in _QUARTERS)):
             continue
+        if at > 1 and tokens[at - 1].word in {"du", "de", "l"} and tokens[at - 2].word in _OF_STREETS | {"de"}:
+            before = {token.word for token in tokens[at - 3 : at - 1]}
+            if before & _OF_STREETS:  # `carrefour du lycée Guesde`
+                continue
         end = at + 1
         while end < min(len(tokens), at + 4) and (
             tokens[end].word in {"de", "du", "des", "la", "le", "les", "l", "d"}
@@ -154,10 +162,9 @@ def _end_of_function(part: TextPart, match: Match) -> int:
 def _end_of_occupation(part: TextPart, match: Match) -> int:
     """Return one past the place in which one person only has an occupation, 0 if there is none."""
     tokens = part.folded.tokens
-    if not _is_one(part, match.first):
-        return 0
+    one = _is_one(part, match.first)
     end = match.end
-    if part.within("body", range(match.first + 1, match.end)):  # `le patron du bar`
+    if one and part.within("body", range(match.first + 1, match.end)):  # `le patron du bar`
         return match.end
     while end < len(tokens) and tokens[end].word in _KINDS and not stops(part, end):
         end += 1
@@ -169,7 +176,10 @@ def _end_of_occupation(part: TextPart, match: Match) -> int:
         end += 1
     if end >= len(tokens) or stops(part, end):
         return 0
-    named = tokens[end].capital and not part.in_capitals and not part.words.holds("no_surname", tokens[end].word)
+    plain = part.words.holds("no_surname", tokens[end].word) and tokens[end].word not in {"saint", "sainte"}
+    named = tokens[end].capital and not (part.in_capitals or plain)
+    if not one:  # `une ancienne institutrice du village`
+        return end + 1 if tokens[end].word in _SMALL else 0
     place = part.within("body", range(end, end + 1)) or part.within("corner", range(end, end + 1))
     return place[0].end if place else end + named if named else 0
 

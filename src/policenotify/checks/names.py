@@ -460,6 +460,9 @@ def _is_in_address(part: TextPart, at: int) -> bool:
 def _is_of_a_place(part: TextPart, name: PersonName) -> bool:
     """Return True if a street, a school or an office bears the name: `rue Jean-Moulin`, `le préfet Jean Martin`."""
     tokens = part.folded.tokens
+    boat = name.first and tokens[name.first - 1].word in {"le", "la"} and _gap(part, name.first) == "-"
+    if boat and not tokens[name.first - 1].capital:  # `le Marie-Fernand`
+        return True
     if not name.full and name.first and tokens[name.first - 1].word == "chez":  # `chez Paul, galerie du Polygone`
         behind = tokens[name.end : name.end + _HOUSEHOLDS]
         if any(part.words.holds("street", token.word) or part.words.holds("body", token.word) for token in behind):

@@ -147,8 +147,9 @@ def _is_asked(part: TextPart, sentence: range) -> bool:
 def _controls(part: TextPart, kind: str, *, roads: bool) -> Iterator[Match]:
     """Yield controls. In a message of road safety any word for one is enough, unless it is past."""
     yield from part.found.get(kind, ())
-    if kind == "control":
-        yield from part.found.get("control_sure", ())
+    for match in part.found.get("control_sure", ()) if kind == "control" else ():
+        if not part.within("control_past", part.sentence(match.first)):
+            yield match
     for match in part.found.get("control_any", ()) if roads and kind == "control" else ():
         if not part.within("control_past", part.sentence(match.first)):
             yield match
