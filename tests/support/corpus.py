@@ -14,6 +14,9 @@ from policenotify.findings import Finding, Level
 from tests.support.checks import NOW, context
 
 FOLDER = Path(__file__).parents[1] / "corpus"
+CODES = {"abduction_alert": "child_abduction_relay", "burglary": "burglary_prevention", "weather": "weather_relay"}
+"""The codes of categories that a stranger called otherwise."""
+
 _LEVELS = {"B": Level.BLOCK, "S": Level.SECOND}
 _GUARD = re.compile(r"PN[23]|PN423")
 
@@ -50,7 +53,13 @@ class Entry:
     def missed(self) -> bool:
         worst = self.worst()
         order = list(Level)
-        return self.level is not None and (worst is None or order.index(worst) > order.index(self.level))
+        return self._least is not None and (worst is None or order.index(worst) > order.index(self._least))
+
+    @property
+    def _least(self) -> Level | None:
+        """The least level that must be found: an end or a cancellation has no level `second`, by design."""
+        ends = self.fields["lifecycle"].get("stage") in {"end", "cancellation"}
+        return self.level.lowered() if ends and self.level is Level.SECOND else self.level
 
     @property
     def false_alarm(self) -> bool:
@@ -74,10 +83,10 @@ def _entries(text: str) -> Iterator[Entry]:
         words, _, translation = words.partition(" << ")
         words, _, alt = words.partition(" >> ")
         words, _, instruction = words.partition(" => ")
-        fields = _fields(category, stage, given, words, alt)
+        fields = _fields(CODES.get(category, category), stage, given, words, alt)
         yield Entry(
             line=number,
-            category=category,
+            category=CODES.get(category, category),
             text=words,
             fields={**fields, "instruction": instruction, **_places_and_times(given), **_translation(translation)},
             level=_LEVELS.get(level),

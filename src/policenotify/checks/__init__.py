@@ -19,11 +19,13 @@ from typing import Final
 
 from policenotify.checks import (
     guidance,
+    houses,
     identifiers,
     incident,
     justice,
     links,
     linter,
+    minors,
     operations,
     orthography,
     persons,
@@ -38,11 +40,13 @@ from policenotify.model.lifecycle import Stage
 
 _MODULES: Final = (
     guidance,
+    houses,
     identifiers,
     incident,
     justice,
     linter,
     links,
+    minors,
     operations,
     orthography,
     persons,

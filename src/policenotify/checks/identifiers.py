@@ -4,39 +4,42 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
 
-from policenotify.checks.check import CheckContext, Hit, every_text, rule
-from policenotify.checks.folds import FoldedText
-from policenotify.checks.persons import PREVENTION
+from policenotify.checks.check import CheckContext, Hit, rule
+from policenotify.checks.identity import JUDICIAL, PREVENTION
 from policenotify.checks.words import Match, TextPart
 from policenotify.findings import Level
+from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Category
-from policenotify.render.redaction import house_numbers
 from policenotify.text.spans import spans_of
 from policenotify.text.urls import host_of
 
-_JUDICIAL: Final = frozenset(
-    {Category.ARREST, Category.WITNESS_APPEAL, Category.MISSING_PERSON, Category.POLICE_OPERATION}
-    | {Category.ARMED_THREAT, Category.BOMB_DISPOSAL, Category.CHILD_ABDUCTION_RELAY}
-)
 _OF_SUSPECTS: Final = frozenset(
     {Category.ARREST, Category.WITNESS_APPEAL, Category.POLICE_OPERATION, Category.ARMED_THREAT}
     | {Category.FIRE, Category.TRAFFIC_ACCIDENT, Category.DEMONSTRATION, Category.BOMB_DISPOSAL}
 )
-_ACCUSED: Final = ("presumed", "guilt", "secrecy", "held", "shooter")
+_ACCUSED: Final = ("presumed", "guilt", "secrecy", "held", "shooter", "arrested", "suspected")
 _PRONOUNS: Final = frozenset(
     {"il", "elle", "ils", "elles", "celui", "celle", "ceux", "dernier", "derniere", "derniers"}
 )
-_OF_HOUSES: Final = frozenset({Category.FIRE, Category.TRAFFIC_ACCIDENT})
 _BORN: Final = re.compile(
     r"(?<!\w)n(?:e|ee|es|ees) (?:le|en|a|un) (?:\d|[a-z])"
     r"|(?<!\w)(?:date|lieu|jour|annee) de naissance(?=[^.!?\d]{0,20}\d)"
-    r"|(?<!\w)naissance ?: ?(?=\d)|(?<!\w)ddn(?!\w)|(?<!\w)born (?:on|in) "
+    r"|(?<!\w)naissance ?:(?=[^.!?\d]{0,30}\d)|(?<!\w)ddn(?!\w)|(?<!\w)born (?:on|in) |(?<!\w)dob(?!\w)|date of birth"
+    r"|(?<!\w)(?:vu|voit|vit) le jour (?=[aeildu])|(?<!\w)anniversaire (?:est |tombe )?(?:le|ce) (?=\d)"
 )
-_OF_BIRTH: Final = re.compile(r"nee?s? [leau]|naissance|born|ddn")  # what any of them has
+# What any of them has.
+_OF_BIRTH: Final = re.compile(r"nee?s? [leau]|naissance|born|ddn|dob|birth|le jour|anniversaire")
+# What is not a person and was founded on a day.
+_FOUNDED: Final = re.compile(
+    r"(?:brigade|service|association|club|equipe|unite|police|operation|application|festival|compagnie|commissariat"
+    r"|plateforme|ecole|idee|projet|journee|fondation|poulain|chiot|chien|chienne|cheval|reserve|corps|creation)"
+    r"[^.!?]{0,30}\Z"
+)
+_BEFORE_BIRTH: Final = 45  # letters before a birth in which the subject stands
+_OLD_DATE: Final = re.compile(r"(?<![\d/.])[0-3]?\d[/.][01]?\d[/.](?:19\d\d|20(?:0\d|1[0-5]))(?![\d/.]*\d)")
 _NIR: Final = re.compile(r"(?<![\d])[12378](?:[ .-]?\d){4}[ .-]?(?:\d|[ab])(?:[ .-]?\d){7}(?:[ .-]?\d{2})?(?!\d)")
 _IBAN: Final = re.compile(r"(?<![^\W_])[a-z]{2}\d{2}(?: ?[a-z0-9]{4}){3,7}(?: ?[a-z0-9]{1,3})?(?![^\W_])")
 _IP: Final = re.compile(r"(?<![\d.])(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?!\.?\d)")
@@ -44,6 +47,11 @@ _DOCUMENT: Final = re.compile(r"(?<!\w)(?=[a-z0-9]{9,12}(?!\w))[a-z]{0,4}\d[a-z0
 _PLATE: Final = re.compile(
     r"(?<![^\W_])(?P<first>[a-hj-np-tv-z]{2})[ .-]?\d{3}[ .-]?(?P<last>[a-hj-np-tv-z]{2})(?![^\W_])"
 )
+# Words and units around a number, `de 120 km`, which are no plate in small letters.
+_WORDS: Final = frozenset({
+    "de", "le", "la", "et", "en", "ne", "se", "ce", "sa", "ma", "ta", "te", "me", "je", "km", "kg", "cm", "mm", "ml",
+    "cl", "ha", "mg", "dl", "pr", "rd", "rn", "kw", "kv", "ex", "an", "as", "ca", "ai", "va", "by", "at", "to", "st",
+})  # fmt: skip
 _OLD_PLATE: Final = re.compile(r"(?<![^\W_])\d{1,4}[ .-]?[a-z]{1,3}[ .-]?(?:\d{2,3}|2[ab])(?![^\W_])")
 _CODE: Final = re.compile(r"(?<![^\W_])(?=[a-z0-9-]{0,9}\d)(?=[a-z0-9-]{0,9}[a-z])[a-z0-9]+(?:-[a-z0-9]*)*")
 # A road, an hour, an ordinal.
@@ -73,20 +81,6 @@ _FREE: Final = (
     "protonmail",
     "bbox",
     "msn",
-)
-_HOUSE: Final = re.compile(
-    r"(?<![\w.,/])(?:n ?° ?)?\d{1,4}(?: ?(?:bis|ter|quater)(?!\w)| ?[a-d](?!\w))?,? (?:(?:de la|du|des|de) )?"
-    r"(?:rue|avenue|av\.?|boulevard|bd\.?|place|impasse|allees?|chemin|cours|quai|route|square|passage|cite|residence|lotissement|faubourg)(?!\w)"
-)
-_FLAT: Final = re.compile(
-    r"(?<!\w)(?:(?:appartement|appart|apt|logement|batiment|bat\.?|escalier|cage) (?:n ?° ?)?(?:\d{1,4}|[a-f])(?!\w)|"
-    r"(?:\d{1,2} ?(?:er|e|eme)|premier|deuxieme|troisieme|quatrieme|cinquieme|sixieme|septieme|dernier) etage(?!\w)|"
-    r"(?:rez[ -]de[ -]chaussee|etage),? (?:(?:porte|chambre|studio) (?:n ?° ?)?\d{1,3}|a (?:gauche|droite))(?!\w))"
-)
-_OF_FLATS: Final = ("app", "apt", "log", "bat", "esc", "cage", "etage", "chaussee")  # what any of them has
-_COUNTED: Final = re.compile(
-    r"(?:(?<!\w)(?:lignes?|sorties?|km|pr|article|bus|tram|l'article|ecole|a|d|n|rd|rn|m|lundi|mardi|mercredi|jeudi|vendredi|samedi|"
-    r"dimanche)|\d ?h|\d[.,])[ .-]?\Z"
 )
 _UNITS: Final = {
     "zero": 0,
@@ -118,12 +112,14 @@ _UNITS: Final = {
     "octante": 80,
     "nonante": 90,
 }
+_CODE_WITHIN: Final = 9  # words behind the word for a plate in which a code stands
 _FOUR: Final = 4  # of *quatre-vingts*
 _TWENTY: Final = 2  # tens
 _SAID: Final = 5  # words of a telephone number, at least
 _NEAR: Final = 3  # words before a word for health in which it is told of one person
-_ONE: Final = frozenset({"un", "une", "deux", "cet", "cette", "sa", "son", "etait", "est", "habitant", "habitante"})
-_BESIDE: Final = 8  # words before an address in which a service is named
+_ALL: Final = frozenset({"les", "aux", "personnes", "vos", "people", "persons"})
+_DEAF: Final = ("sourd", "malentendant", "deaf")
+_BESIDE: Final = 8  # words
 _DIGITS: Final = str.maketrans("oil", "011")
 _MOBILE: Final = ("06", "07")
 _ABROAD: Final = ("+", "00")
@@ -132,6 +128,14 @@ _ABROAD: Final = ("+", "00")
 _MOBILE_ABROAD: Final = re.compile(
     r"324|34[67]|491[567]|393|447|417|3519|316|3526|212[67]|213[567]|216[2459]|590690|594694|596696|26269[23]"
 )
+_IMITATED: Final = (
+    "gouv", "interieur", "policenationale", "devenirpolicier", "gendarmerie", "prefecture", "servicepublic", "antai",
+    "17cyber", "masecurite", "moncommissariat", "alerteenlevement", "fralert", "policerecrute", "commissariat",
+)  # fmt: skip
+"""What the hosts of the State are called, without hyphens."""
+
+_GENUINE: Final = ("devenirpolicier.fr", "lapolicenationalerecrute.fr", "service-public.fr", "service-public.gouv.fr")
+_HOST: Final = re.compile(r"(?<![\w@.-])(?:[a-z0-9-]{2,40}\.){1,4}[a-z]{2,10}(?![\w-])")
 _SHOWN: Final = 4  # figures of a telephone number whose others may be letters
 _FEWEST: Final = 10  # figures of an account
 _NATIONAL: Final = 10
@@ -155,9 +159,12 @@ def _has_iban_key(text: str) -> bool:
 def no_civil_status(context: CheckContext) -> Iterator[Hit]:
     """Refuse dates of birth, numbers of papers and accounts, and names beside lost papers."""
     covered = context.message.category == Category.MISSING_PERSON and context.agreed("family", "guardian", "prosecutor")
+    of_persons = context.message.category in JUDICIAL
     for part in context.parts:
-        for start, end in _births(part):
-            yield Hit(part.field, part.folded.span(start, end), covered=covered)
+        for start, end in (*_births(part), *(_old_dates(part) if of_persons else ())):
+            yield Hit(
+                part.field, part.folded.span(start, end), covered=covered and context.message.stage is not Stage.END
+            )
         for start, end in _accounts(part):
             yield Hit(part.field, part.folded.span(start, end))
         for name in context.persons[part.field] if part.has("papers") else ():
@@ -169,21 +176,32 @@ def no_civil_status(context: CheckContext) -> Iterator[Hit]:
 def _births(part: TextPart) -> Iterator[tuple[int, int]]:
     """Yield dates and places of birth. *Ne* in a negation is none."""
     text = part.folded.text
-    for match in _found(part, _BORN) if any(map(_OF_BIRTH.search, part.folded.readings)) else ():
-        doubtful = match[0].startswith("ne") and match[0][3:4] in {"a", "u"}  # `on ne a 3`, `né à 3`
+    for match in found(part, _BORN) if any(map(_OF_BIRTH.search, part.folded.readings)) else ():
+        if _FOUNDED.search(text[max(0, match.start() - _BEFORE_BIRTH) : match.start()]):
+            continue
+        # `on ne a 3`, `né à 3`, `ne le doublez pas`
+        doubtful = match[0].startswith("ne ") and (match[0][3:4] in {"a", "u"} or match[0][-1].isalpha())
         if not doubtful or "é" in unicodedata.normalize("NFC", part.folded.typed(*match.span()).casefold()):
             date = _DATE.match(text, match.end())
             yield match.start(), date.end() if date else match.end()
 
 
-def _found(part: TextPart, pattern: re.Pattern[str]) -> list[re.Match[str]]:
+def _old_dates(part: TextPart) -> Iterator[tuple[int, int]]:
+    """Yield dates in figures so long ago that they are those of births, where no birth is told."""
+    births = list(_births(part))
+    for match in _OLD_DATE.finditer(part.folded.text):
+        if not any(start < match.end() and match.start() < end for start, end in births):
+            yield match.span()
+
+
+def found(part: TextPart, pattern: re.Pattern[str]) -> list[re.Match[str]]:
     """Return where a pattern is in a text, also where figures stand for letters, one match at a place."""
     readings = reversed(part.folded.readings)
     matches = {match.start(): match for text in readings for match in pattern.finditer(text)}
     return [matches[start] for start in sorted(matches)]
 
 
-def _count(text: str) -> int:
+def count_figures(text: str) -> int:
     """Return how many figures a text has."""
     return sum(map(text.count, "0123456789"))
 
@@ -191,7 +209,7 @@ def _count(text: str) -> int:
 def _accounts(part: TextPart) -> Iterator[tuple[int, int]]:
     """Yield numbers of papers, accounts and social security."""
     text, papers = part.folded.text, part.has("papers")
-    if not papers and _count(text) < _FEWEST:
+    if not papers and count_figures(text) < _FEWEST:
         return
     yield from (match.span() for match in _NIR.finditer(text) if papers or _has_nir_key(match[0]))
     yield from (match.span() for match in _IBAN.finditer(text) if papers or _has_iban_key(match[0]))
@@ -211,11 +229,13 @@ def no_number_plate(context: CheckContext) -> Iterator[Hit]:
     for part in context.parts:
         text = part.folded.text
         spans = []
-        for match in _found(part, _PLATE):
+        for match in found(part, _PLATE):
             hyphens = text[match.start() : match.end()].count("-") > 1
-            lane = {match["first"], match["last"]} & {"vl", "pl"}
+            pair = {match["first"], match["last"]}
+            lane = pair & {"vl", "pl"}
             typed = part.folded.typed(*match.span())
-            if hyphens or (not lane and (typed.isupper() or part.has("vehicle", "plate"))):
+            marked = typed.isupper() or part.has("vehicle", "plate") or not pair & _WORDS
+            if hyphens or (not lane and marked and not (pair & _WORDS and typed.islower())):
                 spans.append(match.span())
         if part.has("vehicle", "plate"):
             spans += [
@@ -235,7 +255,7 @@ def _parts_of_plates(part: TextPart) -> Iterator[tuple[int, int]]:
     """Yield codes of letters and figures soon after the word for a plate: `plaque commençant par EL-7`."""
     tokens, text = part.folded.tokens, part.folded.text
     for word in part.found.get("plate", ()):
-        last = tokens[min(len(tokens), word.end + 6) - 1].end
+        last = tokens[min(len(tokens), word.end + _CODE_WITHIN) - 1].end
         for match in _FOREIGN.finditer(text, tokens[word.end - 1].end, last):
             if match[0][-1].isalpha() or part.folded.typed(*match.span()).isupper():
                 yield match.span()
@@ -282,7 +302,7 @@ def _national(figures: str) -> str:
 
 def _numbers_in_figures(part: TextPart) -> Iterator[tuple[int, int, str]]:
     text = part.folded.text
-    if _count(text) < _SHOWN:
+    if count_figures(text) < _SHOWN:
         return
     if "o" in text or "l" in text or "i" in text:
         # A letter beside a figure may stand for a figure: `O6 l2`.
@@ -318,6 +338,9 @@ def _figures(words: list[str]) -> str:
     value: int | None = None
     for word in words:
         number = None if word in {"et", "cent"} or word.isdigit() else _UNITS[word]
+        if value == 0 and number is not None and 0 < number < 10:  # noqa: PLR2004 - `zéro neuf` is one pair
+            value = number
+            continue
         if number is not None and value is not None and (both := _sum(value, number)):
             value = both
             continue
@@ -355,7 +378,7 @@ def no_private_mail(context: CheckContext) -> Iterator[Hit]:
 
     for part in context.parts:
         services = part.words.entries.get("service_domains", ())
-        for match in _found(part, _MAIL):
+        for match in found(part, _MAIL):
             address = re.sub(r"[ ()\[\]]|(?<= )point(?= )", "", match[0].replace(" point ", "."))
             local, _, host = re.sub(r"arobase|(?<!@)at(?=[a-z])", "@", address, count="@" not in address).partition("@")
             if any(host == domain or host.endswith(f".{domain}") for domain in services):
@@ -385,17 +408,25 @@ def numbers_and_links_right(context: CheckContext) -> Iterator[Hit]:
                 yield Hit(part.field, part.folded.span(start, end), None if number in usurped else Level.ADVISE)
         for match in part.found.get("short_links", ()):
             yield Hit(part.field, part.span(match), Level.ADVISE, "short")
-        for span in spans_of(part.folded.original):
-            if span.kind == "url" and (level := _doubt(host_of(span.value))):
+        linked = [span for span in spans_of(part.folded.original) if span.kind == "url"]
+        for span in linked:
+            if level := _doubt(host_of(span.value)):
                 yield Hit(part.field, (span.start, span.end), level, "link")
+        for host in _HOST.finditer(part.folded.text):
+            start, end = part.folded.span(*host.span())
+            free = not any(span.start < end and start < span.end for span in linked)
+            if free and (level := _doubt(host[0])):
+                yield Hit(part.field, (start, end), level, "link")
 
 
 def _doubt(host: str) -> Level | None:
     """Return a level for a host that looks like one of the State's and is none."""
-    labels = host.lower().split(".")
+    labels = [label.replace("-", "") for label in host.lower().split(".")]
+    if any(host == one or host.endswith(f".{one}") for one in _GENUINE):
+        return None
     if host.endswith((".gouv.fr", "gouvernement.fr")) or host == "gouv.fr" or len(labels) < 2:  # noqa: PLR2004 - a name and a top level
         return None
-    imitates = any("gouv" in label or "interieur" in label or "policenationale" in label for label in labels)
+    imitates = any(name in label for name in _IMITATED for label in labels)
     return Level.SECOND if imitates else None
 
 
@@ -413,13 +444,29 @@ def no_health_told(context: CheckContext) -> Iterator[Hit]:
     covered = category == Category.MISSING_PERSON and context.agreed("family", "guardian", "prosecutor", "consent")
     for part in context.parts:
         for match in part.found.get("health", ()):
-            before = part.folded.tokens[max(0, match.first - _NEAR) : match.first]
-            if category == Category.FIRE and not any(token.word in _ONE for token in before):
-                continue  # advice about smoke: *les femmes enceintes restent à l'intérieur*
+            if part.folded.tokens[match.first].word.startswith("depression") and part.has("storm"):
+                continue
             accused = part.near(match, *_ACCUSED) or (_goes_on(part, match) and part.has(*_ACCUSED))
             suspect = (category == Category.ARREST or accused) and category in _OF_SUSPECTS
             suspect = suspect and not _is_of_another(part, match)
+            if _is_of_everyone(part, match, suspect=suspect):
+                continue  # *les femmes enceintes restent à l'intérieur*, *personnes sourdes : 114*
             yield Hit(part.field, part.span(match), Level.BLOCK if suspect else Level.SECOND, "", covered)
+
+
+def _is_of_everyone(part: TextPart, match: Match, *, suspect: bool) -> bool:
+    """Return True for the health of a group that nobody counts, or of readers: `les asthmatiques`, `si vous êtes`."""
+    tokens = part.folded.tokens
+    start = max(part.sentence(match.first).start, match.first - _NEAR)
+    words = [token.word for token in tokens[start : match.end]]
+    spoken = not {"vous", "etes", "you"}.isdisjoint(words)
+    deaf = words[-1].startswith(_DEAF) and any(token.word == "114" for token in tokens[match.end : match.end + _BESIDE])
+    group = (
+        not _ALL.isdisjoint(words)
+        and words[-1].endswith("s")
+        and not any(word in _UNITS or word.isdigit() for word in words)
+    )
+    return deaf or (not suspect and (spoken or group))
 
 
 def _goes_on(part: TextPart, match: Match) -> bool:
@@ -435,41 +482,3 @@ def _is_of_another(part: TextPart, match: Match) -> bool:
     last = max((one.end for kind in ("suffered", "victim") for one in part.within(kind, near)), default=0)
     tokens = part.folded.tokens
     return bool(last) and "," not in part.folded.text[tokens[last - 1].end : tokens[match.first].start]
-
-
-@rule(
-    "PN210",
-    basis="Code pénal, art. 223-1-1 and 226-1: what lets people find a person's home.",
-    levels=(Level.BLOCK, Level.ADVISE),
-)
-def house_not_named(context: CheckContext) -> Iterator[Hit]:
-    """Refuse house numbers and flats that would be published, and report those that are removed."""
-    category = context.message.category
-    typed = context.typed or context.message
-    after: dict[str, str] = {}
-    if typed is not context.message:
-        before, after = ({name: text for _, name, text in every_text(message)} for message in (typed, context.message))
-        for name, parts in house_numbers(typed, (entry.message for entry in context.history.entries)):
-            if parts and before.get(name) != after.get(name):
-                yield Hit(name, None, Level.ADVISE, "removed")
-    if category not in _JUDICIAL | _OF_HOUSES:
-        return
-    for part in context.parts:
-        published = part.folded.text if typed is context.message else FoldedText(after.get(part.field, "")).text
-        for start, end in _houses(part):
-            if part.folded.text[start:end] in published:
-                level = Level.BLOCK if category in _JUDICIAL else Level.ADVISE
-                yield Hit(part.field, part.folded.span(start, end), level)
-
-
-def _houses(part: TextPart) -> Iterator[tuple[int, int]]:
-    """Yield house numbers with their street, and flats, in the folded text."""
-    text, tokens = part.folded.text, part.folded.tokens
-    for match in _found(part, _HOUSE) if _count(text) else ():
-        if _COUNTED.search(text[max(0, match.start() - 20) : match.start()]):
-            continue
-        at = bisect_left(tokens, match.start(), key=lambda token: token.start)
-        if not part.within("service_place", range(max(0, at - _BESIDE), at)):
-            yield match.span()
-    if any(word in reading for reading in part.folded.readings for word in _OF_FLATS):
-        yield from (match.span() for match in _found(part, _FLAT))

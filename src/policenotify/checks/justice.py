@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 from policenotify.checks.check import CheckContext, Hit, rule
-from policenotify.checks.persons import PREVENTION
+from policenotify.checks.folds import Token
+from policenotify.checks.identity import PREVENTION
 from policenotify.checks.words import Match, TextPart
 from policenotify.findings import Level
 from policenotify.model.lifecycle import Stage
@@ -20,8 +22,34 @@ _OF_ORIGIN: Final = frozenset(
     {Category.ARREST, Category.WITNESS_APPEAL, Category.POLICE_OPERATION, Category.ARMED_THREAT, Category.DEMONSTRATION}
     | {Category.BOMB_DISPOSAL, Category.FIRE, Category.TRAFFIC_ACCIDENT}
 )
+_UNJUDGING: Final = PREVENTION | {Category.FACT_CHECK, Category.WEATHER_RELAY, Category.PLANNED_EVENT}
+_FICTION: Final = frozenset({Category.WEATHER_RELAY, Category.PLANNED_EVENT})
 _HAVE: Final = frozenset({"a", "ont", "avait", "avaient"})
-_ADVERBS: Final = frozenset({"ensuite", "deja", "bien", "aussi", "puis", "encore"})
+_HAVING: Final = frozenset({"ayant"})
+_ADVERBS: Final = frozenset(
+    {
+        "ensuite",
+        "deja",
+        "bien",
+        "aussi",
+        "puis",
+        "encore",
+        "bel",
+        "et",
+        "donc",
+        "alors",
+        "meme",
+        "tous",
+        "toutes",
+        "tout",
+    }
+    | {"pourtant", "ainsi", "lui", "leur", "en", "y", "l", "les", "la", "le", "t", "il", "elle", "plus", "fois", "deux"}
+    | {"auparavant", "depuis", "hier", "ensemble"}
+)
+_ALL: Final = frozenset({"les", "des", "aux", "de", "d", "ces"})
+_AUTHORS: Final = frozenset({"auteur", "auteurs", "autrice", "autrices", "auteure", "auteures"})
+_INSERTED: Final = 8  # words between commas
+_SOON: Final = 4  # words behind `venait de` in which the offence stands
 _AGAINST: Final = frozenset({"aux", "face"})
 _ACCUSED: Final = frozenset({"suspect", "suspects", "suspecte", "suspectes", "mis", "mise"})
 _SUBJECT: Final = 5  # words before a verb in which its subject stands
@@ -31,34 +59,97 @@ _FREE_WORDS: Final = 4  # words before a word of guilt that may keep the presump
 @rule("PN201", basis="Code civil, art. 9-1; CPP, art. 11, al. 3.", levels=(Level.BLOCK, Level.SECOND))
 def innocence_presumed(context: CheckContext) -> Iterator[Hit]:
     """Refuse words that call a person guilty who has not been judged."""
-    unjudging = PREVENTION | {Category.WEATHER_RELAY, Category.PLANNED_EVENT}
-    if context.message.category in unjudging or any(part.has("judged") for part in context.parts):
+    category = context.message.category
+    arrested = any(part.has("arrested") for part in context.parts)
+    if any(part.has("judged") for part in context.parts):
         return
-    of_arrest = context.message.category == Category.ARREST or (
-        context.message.category in _ARRESTS_TOLD and any(part.has("held") for part in context.parts)
-    )
+    if category in _UNJUDGING and (category in _FICTION or not arrested):
+        return
+    of_arrest = arrested or category == Category.ARREST or _holds(context, category)
+    own = category not in set(Category)  # a category of the desk, which may speak to everyone
     for part in context.parts:
-        said = (*part.found.get("guilt_said", ()), *(_deeds(part) if of_arrest else ()))
+        said = (*part.found.get("guilt_said", ()), *(chain(_deeds(part), _authors(part)) if of_arrest else ()))
         free = [match for match in part.found.get("guilt", ()) if not _presumed(part, match)]
+        if own and not of_arrest:
+            free = [match for match in free if not _is_of_everyone(part, match)]
         for match in (*free, *(match for match in said if not _presumed(part, match, _ACCUSED))):
             yield Hit(part.field, part.span(match))
 
 
+def _holds(context: CheckContext, category: str) -> bool:
+    return category in _ARRESTS_TOLD and any(part.has("held") for part in context.parts)
+
+
+def _authors(part: TextPart) -> Iterator[Match]:
+    """Yield *auteur* as a label or a person: `Auteur : un homme de 37 ans`, `l'auteur a été retrouvé`."""
+    for at, token in enumerate(part.folded.tokens):
+        if token.word in _AUTHORS and not part.within("guilt", range(at, at + 1)):
+            sentence = part.sentence(at)
+            if not _kept(part, at, range(sentence.start, min(sentence.stop, at + _SOON)), frozenset()):
+                yield Match(at, at + 1)
+
+
+def _is_of_everyone(part: TextPart, match: Match) -> bool:
+    """Return True for offenders in general: `les cambrioleurs repèrent`, and not for `trois cambrioleurs`."""
+    tokens = part.folded.tokens
+    before = tokens[match.first - 1].word if match.first else ""
+    return tokens[match.first].word.endswith(("s", "x")) and before in _ALL
+
+
 def _deeds(part: TextPart) -> Iterator[Match]:
     """Yield what a message about an arrest presents as done: `a volontairement renversé`, `volait`."""
+    tokens = part.folded.tokens
     yield from (match for match in part.found.get("shooter", ()) if not part.within("position", _words(match)))
-    for match in (*part.found.get("crime_done", ()), *part.found.get("crime_doing", ())):
+    for match in _stated(part):
         first = match.first
-        if match in part.found.get("crime_done", ()):
-            tokens = part.folded.tokens
-            while first and (tokens[first - 1].word.endswith("ment") or tokens[first - 1].word in _ADVERBS):
-                first -= 1
+        sentence = part.sentence(first)
+        subject = range(max(sentence.start, first - _SUBJECT), max(first, 0))
+        if not part.within("not_accused", subject) and not _is_passive(tokens, first):
+            yield match
+
+
+def _stated(part: TextPart) -> Iterator[Match]:
+    """Yield forms of verbs that state an offence."""
+    tokens = part.folded.tokens
+    for match in part.found.get("crime_done", ()):
+        first = match.first
+        while first and match.first - first < _SUBJECT and _is_adverb(tokens[first - 1].word):
             first -= 1
-            if first < 0 or tokens[first].word not in _HAVE or part.folded.typed(*tokens[first][1:3]).casefold() == "à":
-                continue
-        sentence = part.sentence(match.first)
-        if not part.within("not_accused", range(max(sentence.start, first - _SUBJECT), max(first, 0))):
-            yield Match(first, match.end)
+        first = _before_commas(part, first)
+        before = tokens[first - 1].word if first else ""
+        if (
+            (before in _HAVE and part.folded.typed(*tokens[first - 1][1:3]).casefold() != "à")
+            or before in _HAVING
+            or (before == "pour" and match.first == first)
+        ):
+            yield Match(first - 1, match.end)
+    for match in part.found.get("crime_doing", ()):
+        yield match
+    for lead in part.found.get("about_to", ()):
+        behind = range(lead.end, lead.end + _SOON)
+        for match in (*part.within("crime_verb", behind), *part.within("crime_done", behind)):
+            yield Match(lead.first, match.end)
+
+
+def _before_commas(part: TextPart, at: int) -> int:
+    """Return the token before which an insertion begins: `ils avaient, en trois nuits, éventré`."""
+    tokens = part.folded.tokens
+    gaps = [place for place in range(max(1, at - _INSERTED), at + 1) if "," in _gap_before(part, place)]
+    return gaps[-2] if len(gaps) > 1 and gaps[-1] == at and tokens[gaps[-2] - 1].word in _HAVE else at
+
+
+def _gap_before(part: TextPart, at: int) -> str:
+    tokens = part.folded.tokens
+    return part.folded.text[tokens[at - 1].end : tokens[at].start] if at < len(tokens) else ""
+
+
+def _is_adverb(word: str) -> bool:
+    return word.endswith("ment") or word in _ADVERBS
+
+
+def _is_passive(tokens: tuple[Token, ...], first: int) -> bool:
+    """Return True for `a été`, whose subject suffered."""
+    return first + 1 < len(tokens) and tokens[first].word in _HAVE and tokens[first + 1].word == "ete"
 
 
 def _words(match: Match) -> range:
@@ -91,7 +182,10 @@ def _kept(part: TextPart, at: int, around: range, weak: frozenset[str]) -> bool:
 @rule("PN212", basis="RGPD, art. 9; loi du 29 juillet 1881, art. 24 and 32.", levels=(Level.SECOND,))
 def no_origin_told(context: CheckContext) -> Iterator[Hit]:
     """Ask before origin, belief, opinion or orientation are published."""
-    if context.message.category not in _OF_ORIGIN:
+    category = context.message.category
+    if category not in _OF_ORIGIN and (
+        category in PREVENTION or not any(part.has("arrested") for part in context.parts)
+    ):
         return
     for part in context.parts:
         for match in part.found.get("origin", ()):
@@ -130,8 +224,9 @@ def pictures_lawful(context: CheckContext) -> Iterator[Hit]:
     """Refuse pictures whose description names cuffs, faces, plates or children."""
     for part in context.parts:
         if part.field.startswith("images.") or ".alts." in part.field:
-            children = () if part.has("picture_hidden") else part.found.get("picture_child", ())
-            for match in (*part.found.get("picture", ()), *children):
+            shown = () if part.has("picture_hidden") else ("picture_child", "face", "readable")
+            found = (match for kind in ("picture", *shown) for match in part.found.get(kind, ()))
+            for match in sorted(set(found)):
                 yield Hit(part.field, part.span(match))
 
 

@@ -45,6 +45,41 @@ _LONGEST_TAG: Final = 64  # letters
 _IMPERATIVE: Final = "ez"
 
 
+_REGNAL: Final = frozenset(
+    {"ier", "1er", "ii", "iii", "iv", "vi", "vii", "viii", "xii", "xiii", "xiv", "xv", "xvi", "xxiii"}
+)
+_INTRODUCES: Final = frozenset(
+    {
+        "certain",
+        "certaine",
+        "appelle",
+        "conducteur",
+        "conductrice",
+        "suspect",
+        "suspecte",
+        "victime",
+        "identite",
+        "signe",
+    }
+    | {"collegue", "voisin", "voisine", "habitant", "habitante", "proprietaire", "locataire", "ami", "amie", "avec"}
+    | {
+        "cause",
+        "interesse",
+        "interessee",
+        "agent",
+        "brigadier",
+        "pilote",
+        "passager",
+        "passagere",
+        "cycliste",
+        "motard",
+    }
+)
+_INTRODUCED: Final = frozenset({" ", ", ", " : ", ": ", " (", " « "})
+_SMALL: Final = frozenset({"petit", "petite", "jeune", "bebe", "oncle", "tante", "papi", "mamie", "tonton", "tata"})
+_HOUSEHOLDS: Final = 4  # words behind `chez Paul` in which the shop is named
+
+
 class PersonName(NamedTuple):
     """A person's name in a text: its tokens, and whether it is more than a first name."""
 
@@ -127,14 +162,47 @@ def _name_at(part: TextPart, at: int, known: frozenset[str]) -> PersonName | Non
         return PersonName(at, end, full=True)
     if _follows_title(part, at):
         return PersonName(at, _end(part, at), full=True)
-    if token.word in known or token.word in _SAINTS:
+    if token.word in known or token.word in _SAINTS or _is_regnal(part, at):
         return None
     sure = _first_name(part, at)
     if sure is not None:
         return _by_first_name(part, at, sure=sure) if token.capital else _in_small_letters(part, at, sure=sure)
+    return _without_first_name(part, at)
+
+
+def _without_first_name(part: TextPart, at: int) -> PersonName | None:
+    """Return the name that begins at a token that is no first name."""
+    token = part.folded.tokens[at]
     if len(token.word) == 1 and _is_initial(part, at):
         return PersonName(at, _end(part, at + 1), full=True)
-    return _in_one_word(part, at) if part.folded.is_apart(token) else _by_last_name(part, at)
+    if part.folded.is_apart(token):
+        return _in_one_word(part, at)
+    return _by_last_name(part, at) or _by_what_is_told(part, at)
+
+
+def _is_regnal(part: TextPart, at: int) -> bool:
+    """Return True for a king or a boat: `Albert-Ier`, `Jean-Marie II`."""
+    tokens = part.folded.tokens
+    following = (tokens[place].word for place in range(at + 1, min(len(tokens), at + 3)) if tokens[place].capital)
+    return any(word in _REGNAL for word in following)
+
+
+def _by_what_is_told(part: TextPart, at: int) -> PersonName | None:
+    """Return a name that no list knows, by its two capitals and what is told of it: `Oumou Sacramento, 40 ans`."""
+    tokens, end = part.folded.tokens, at + 2
+    if end > len(tokens) or part.in_capitals or _gap(part, at) not in {" ", "-"}:
+        return None
+    both = tokens[at:end]
+    plain = all(token.capital and token.word.isalpha() and len(token.word) >= _SHORTEST for token in both)
+    known = ("no_surname", "street", "unit", "body", "rank", "office", "service_rank")
+    if not plain or any(part.words.holds(name, token.word) for name in known for token in both):
+        return None
+    before = tokens[at - 1].word if at and _gap(part, at - 1) in _INTRODUCED else ""
+    if "\n" in part.folded.typed(both[0].start, both[1].end):
+        return None
+    introduced = before in _INTRODUCES or bool(before and part.words.holds("job", before))
+    told = not (both[0].capitals or both[1].capitals) and _is_followed(part, end)
+    return PersonName(at, _end(part, at), full=True) if introduced or told else None
 
 
 def _first_name(part: TextPart, at: int) -> bool | None:
@@ -343,10 +411,16 @@ def _follows_title(part: TextPart, at: int) -> bool:
 
 def _is_called(part: TextPart, at: int) -> bool:
     """Return True after a word for a name: `le nommé dupont jean`, `la famille Cazalis`."""
-    if not at or _gap(part, at - 1) not in {" ", ' "', " « ", " «", " '", ": ", " : "}:
+    if not at or _gap(part, at - 1) not in {" ", "'", ' "', " « ", " «", " '", ": ", " : "}:
         return False
     tokens = part.folded.tokens
     before = tokens[at - 1].word
+    if before in {"de", "d"} and at > 1 and tokens[at - 2].word in {"nom", "prenom"}:
+        named = tokens[at].capital and not part.words.holds("no_surname", tokens[at].word)
+        return named and not part.within("animal", part.sentence(at))
+    if before in _SMALL:
+        free = tokens[at].capital and tokens[at].word in first_names() and not tokens[at - 1].capital
+        return free and not part.in_capitals
     if part.words.holds("called", before):
         return tokens[at].word.isalpha() and len(tokens[at].word) > 1 and tokens[at].word not in CLOSING
     if before in _RELATED:
@@ -386,6 +460,13 @@ def _is_in_address(part: TextPart, at: int) -> bool:
 def _is_of_a_place(part: TextPart, name: PersonName) -> bool:
     """Return True if a street, a school or an office bears the name: `rue Jean-Moulin`, `le préfet Jean Martin`."""
     tokens = part.folded.tokens
+    boat = name.first and tokens[name.first - 1].word in {"le", "la"} and _gap(part, name.first) == "-"
+    if boat and not tokens[name.first - 1].capital:  # `le Marie-Fernand`
+        return True
+    if not name.full and name.first and tokens[name.first - 1].word == "chez":  # `chez Paul, galerie du Polygone`
+        behind = tokens[name.end : name.end + _HOUSEHOLDS]
+        if any(part.words.holds("street", token.word) or part.words.holds("body", token.word) for token in behind):
+            return True
     before = tokens[max(0, name.first - _NEAR) : name.first]
     for number, token in enumerate(reversed(before), 1):
         gap = _gap(part, name.first - number)

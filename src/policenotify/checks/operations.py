@@ -8,15 +8,18 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from policenotify.checks.check import CheckContext, Hit, rule
-from policenotify.checks.persons import PREVENTION
+from policenotify.checks.identity import ADULT, PREVENTION, ages
 from policenotify.checks.words import Match, TextPart
 from policenotify.findings import Level
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Category
+from policenotify.text.spans import spans_of
 from policenotify.text.urls import host_of
 
-_OPEN: Final = frozenset({Category.POLICE_OPERATION, Category.ARMED_THREAT, Category.BOMB_DISPOSAL})
-_URGENT: Final = _OPEN | {Category.MISSING_PERSON, Category.WITNESS_APPEAL}
+_OPEN: Final = frozenset(
+    {Category.POLICE_OPERATION, Category.ARMED_THREAT, Category.BOMB_DISPOSAL, Category.DEMONSTRATION}
+)
+_URGENT: Final = (_OPEN - {Category.DEMONSTRATION}) | {Category.MISSING_PERSON, Category.WITNESS_APPEAL}
 _UNDER_WAY: Final = frozenset({Stage.OPENING, Stage.UPDATE, Stage.STANDALONE, Stage.CORRECTION})
 _OFFICIAL: Final = (
     "alerte-enlevement.gouv.fr",
@@ -26,9 +29,11 @@ _OFFICIAL: Final = (
     "service-public.fr",
 )
 _HOUR: Final = re.compile(r"(?<!\w)(?:\d{1,2} ?(?:h|heures?)(?: ?\d{2})?|midi|minuit)(?!\w)")
+_BETWEEN: Final = re.compile(r"(?<!\w)entre (?:l[ae] |les |l')?(\w)[\w'-]{2,30} et (?:l[ae] |les |l')?\w")
 _ROAD: Final = re.compile(r"(?<!\w)(?:[adnm]\d{1,4}|r[dnm] ?\d{1,4})(?:e\d)?(?!\w)")
 _THEMSELVES: Final = ("tireur", "sniper", "colonne", "negociateur", "encercl")
 _READERS: Final = frozenset({"vous", "votre", "vos", "habitants", "riverains", "you", "your"})
+_NO_ORDERS: Final = frozenset({"rez", "chez", "assez", "nez"})
 _NAMED: Final = 5  # words behind the word for a place in which its name stands
 _OF: Final = frozenset({"de", "du", "des", "d", "la", "le", "les", "l"})
 _HOW_MANY: Final = frozenset({"dizaine", "vingtaine", "trentaine", "quarantaine", "cinquantaine", "centaine", "dozen"})
@@ -42,14 +47,18 @@ def no_tactics_told(context: CheckContext) -> Iterator[Hit]:
     """Refuse where, how many and when officers act, while an operation is open."""
     if context.message.category not in _OPEN or context.message.stage not in _UNDER_WAY:
         return
+    crowd = context.message.category == Category.DEMONSTRATION
     for part in context.parts:
         moves = [match for match in part.found.get("position", ()) if _of_officers(part, match)]
         moves += _stands(part)
-        for match in (*moves, *part.found.get("assault", ()), *part.found.get("live", ())):
+        if not crowd:
+            moves += [*part.found.get("assault", ()), *part.found.get("live", ()), *_ready(part)]
+        for match in dict.fromkeys(moves):
             yield Hit(part.field, part.span(match))
         for match in part.found.get("officer", ()):
             tokens = part.folded.tokens
-            before = [token.word for token in tokens[max(0, match.first - 3) : match.first]]
+            start = max(part.sentence(match.first).start, match.first - 3)
+            before = [token.word for token in tokens[start : match.first]]
             counted = before and (before[-1].isdigit() or before[-1] in _COUNTS or set(before) & _HOW_MANY)
             hurt = any(token.word.startswith("bless") for token in tokens[match.end : match.end + 2])
             if counted and not hurt and (tokens[match.first].word.rstrip("s") != "homme" or part.near(match, "unit")):
@@ -57,19 +66,41 @@ def no_tactics_told(context: CheckContext) -> Iterator[Hit]:
 
 
 def _stands(part: TextPart) -> list[Match]:
-    """Return where officers are: `nos tireurs occupent le toit`. A sentence to readers is none."""
+    """Return where officers are or go: `nos tireurs occupent le toit`. A sentence to readers is none."""
     found, end = [], 0
-    for match in part.found.get("stand", ()):
-        sentence = part.sentence(match.first)
-        if match.first < end:
-            continue
-        end = sentence.stop
-        words = [token.word for token in part.folded.tokens[sentence.start : sentence.stop]]
-        spoken = any(word in _READERS or (word.endswith("ez") and word != "rez") for word in words)
-        acting = any(part.within(kind, sentence) for kind in ("force", "unit", "officer"))
-        if acting and not spoken and (cover := part.within("cover", sentence)):
-            found.append(Match(match.first, max(match.end, cover[0].end)))
+    for kind in ("stand", "position", "way_in"):
+        end = 0
+        for match in part.found.get(kind, ()):
+            sentence = part.sentence(match.first)
+            if match.first < end:
+                continue
+            end = sentence.stop
+            if _is_spoken(part, sentence) or not _act(part, sentence):
+                continue
+            if kind == "way_in":
+                found.append(match)
+            elif cover := part.within("cover", sentence):
+                first, last = sorted((match, cover[0]))
+                found.append(Match(first.first, max(first.end, last.end)))
     return found
+
+
+def _ready(part: TextPart) -> Iterator[Match]:
+    """Yield a place in a sentence about those who are ready to act: `au rez-de-chaussée, prêts à intervenir`."""
+    for match in part.found.get("ready", ()):
+        if cover := part.within("cover", part.sentence(match.first)):
+            first, last = sorted((match, cover[0]))
+            yield Match(first.first, max(first.end, last.end))
+
+
+def _act(part: TextPart, sentence: range) -> bool:
+    return any(part.within(kind, sentence) for kind in ("force", "unit", "officer"))
+
+
+def _is_spoken(part: TextPart, sentence: range) -> bool:
+    """Return True for a sentence to readers."""
+    words = [token.word for token in part.folded.tokens[sentence.start : sentence.stop]]
+    return any(word in _READERS or (word.endswith("ez") and word not in _NO_ORDERS) for word in words)
 
 
 def _of_officers(part: TextPart, match: Match) -> bool:
@@ -88,7 +119,7 @@ def no_control_located(context: CheckContext) -> Iterator[Hit]:
     """Refuse place or hour of a control of drivers, and ask about one of speed."""
     roads = context.message.category == Category.ROAD_SAFETY
     for part in context.parts:
-        if not part.has("control", "speed", *(["control_any"] if roads else ())):
+        if not part.has("control", "control_sure", "speed", *(["control_any"] if roads else ())):
             continue
         places, tokens = sorted(_places(part)), part.folded.tokens
         found: dict[tuple[int, int], Level] = {}
@@ -96,6 +127,8 @@ def no_control_located(context: CheckContext) -> Iterator[Hit]:
             end = 0
             for match in _controls(part, kind, roads=roads):
                 sentence = part.sentence(match.first)
+                if _is_asked(part, sentence):  # `Où serons-nous ? Avenue de Maurin.`
+                    sentence = range(sentence.start, part.sentence(sentence.stop).stop)
                 start, end = max(end, tokens[sentence.start].start), tokens[sentence.stop - 1].end
                 for where in places[bisect_left(places, (start,)) : bisect_left(places, (end,))]:
                     found.setdefault(where, level)
@@ -103,9 +136,20 @@ def no_control_located(context: CheckContext) -> Iterator[Hit]:
             yield Hit(part.field, part.folded.span(*where), level)
 
 
+def _is_asked(part: TextPart, sentence: range) -> bool:
+    """Return True for a question before another sentence, and for words that a colon or a stop cuts from the place."""
+    tokens = part.folded.tokens
+    if sentence.stop >= len(tokens):
+        return False
+    return "?" in part.folded.text[tokens[sentence.stop - 1].end : tokens[sentence.stop].start]
+
+
 def _controls(part: TextPart, kind: str, *, roads: bool) -> Iterator[Match]:
     """Yield controls. In a message of road safety any word for one is enough, unless it is past."""
     yield from part.found.get(kind, ())
+    for match in part.found.get("control_sure", ()) if kind == "control" else ():
+        if not part.within("control_past", part.sentence(match.first)):
+            yield match
     for match in part.found.get("control_any", ()) if roads and kind == "control" else ():
         if not part.within("control_past", part.sentence(match.first)):
             yield match
@@ -116,6 +160,9 @@ def _places(part: TextPart) -> Iterator[tuple[int, int]]:
     tokens = part.folded.tokens
     for pattern in (_ROAD, _HOUR):
         yield from (found.span() for found in pattern.finditer(part.folded.text))
+    for found in _BETWEEN.finditer(part.folded.text):
+        if part.folded.typed(*found.span(1)).isupper():
+            yield found.span()
     for spot in part.found.get("spot", ()):
         following, before = tokens[spot.end : spot.end + _NAMED], tokens[spot.first - 1].word if spot.first else ""
         # `mis en place`, `en cours`, and `sur les routes de l'Hérault`, which tells no place
@@ -130,18 +177,31 @@ def _places(part: TextPart) -> Iterator[tuple[int, int]]:
 def abduction_only_relayed(context: CheckContext) -> Iterator[Hit]:
     """Refuse an abduction alert in words of our own."""
     message = context.message
+    links = (message.link or "", *(span.value for part in context.parts for span in spans_of(part.folded.original)))
+    official = any(_is_official(host_of(link)) for link in links if link)
     if message.category == Category.CHILD_ABDUCTION_RELAY:
-        host = host_of(message.link or "")
-        official = any(host == one or host.endswith(f".{one}") for one in _OFFICIAL)
         if message.stage in {Stage.OPENING, Stage.UPDATE, Stage.STANDALONE} and not official:
             yield Hit("link", None, None, "link")
         return
-    if message.category in PREVENTION:
+    denied = message.category == Category.FACT_CHECK and any(part.has("denied") for part in context.parts)
+    if message.category in PREVENTION or denied or message.stage is Stage.END:
         return
     for part in context.parts:
-        told = part.found.get("abduction_told", ()) if message.category in _URGENT else ()
-        for match in (*part.found.get("abduction", ()), *told):
+        told = (match for match in part.found.get("abducted", ()) if _is_of_a_child(part, match))
+        for match in (*part.found.get("abduction", ()), *part.found.get("abduction_told", ()), *told):
             yield Hit(part.field, part.span(match))
+
+
+def _is_of_a_child(part: TextPart, match: Match) -> bool:
+    """Return True if the sentence is about a child, and denies nothing."""
+    sentence = part.sentence(match.first)
+    words = {token.word for token in part.folded.tokens[sentence.start : match.first]}
+    young = any(age.first in sentence for age in ages(part, below=ADULT))
+    return bool(young or part.within("minor", sentence)) and words.isdisjoint({"aucun", "aucune", "pas", "n", "ni"})
+
+
+def _is_official(host: str) -> bool:
+    return any(host == one or host.endswith(f".{one}") for one in _OFFICIAL)
 
 
 @rule("PN304", basis="Only the State broadcasts FR-Alert; an imitation makes people doubt the next one.")
@@ -163,7 +223,7 @@ def no_movement_told(context: CheckContext) -> Iterator[Hit]:
     for part in context.parts:
         for match in part.found.get("movement", ()):
             person = part.near(match, "protected")
-            if person and _told_how(part, match):
+            if person and not part.near(match, "goods") and _told_how(part, match):
                 yield Hit(part.field, part.span(match))
 
 
@@ -188,7 +248,7 @@ def no_method_told(context: CheckContext) -> Iterator[Hit]:
     """Ask before the method of a crime is published."""
     scam = context.message.category == Category.SCAM_CYBER
     for part in context.parts:
-        methods = [] if scam else part.found.get("howto", [])
+        methods = part.found.get("scam_howto", []) if scam else part.found.get("howto", [])
         for match in methods:
             yield Hit(part.field, part.span(match))
         for match in part.found.get("tool", ()):
@@ -204,10 +264,13 @@ def no_method_told(context: CheckContext) -> Iterator[Hit]:
 )
 def no_cause_told(context: CheckContext) -> Iterator[Hit]:
     """Ask before a cause is published that only an investigation can find, or a suicide."""
-    if context.message.category in PREVENTION | {Category.PLANNED_EVENT}:
+    category = context.message.category
+    told = any(part.has("harmed", "arrested", "suspected", "accident") for part in context.parts)
+    own = category not in set(Category) and not told  # a category of the desk, which may speak to everyone
+    if own or category in PREVENTION | {Category.FACT_CHECK, Category.PLANNED_EVENT}:
         return
     for part in context.parts:
-        for match in () if part.has("vigipirate") else part.found.get("cause", ()):
+        for match in () if part.has("vigipirate", "suicide_help") else part.found.get("cause", ()):
             yield Hit(part.field, part.span(match))
         doses = part.found.get("dose", ()) if context.message.category == Category.TRAFFIC_ACCIDENT else ()
         for match in doses:

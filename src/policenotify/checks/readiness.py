@@ -20,6 +20,7 @@ _MAY_MARK: Final = re.compile(r"[?_{<\[]|xx|mm")  # what any of them has
 _WITH_FIGURES: Final = re.compile(r"(?<![\w@#.])[^\W_]*[^\W\d_]\d{1,2}(?!(?:bis|ter|quater)(?!\w))[^\W\d_][^\W_]*")
 _HIDDEN: Final = 2  # words with figures between their letters
 _LETTERS: Final = 3  # of such a word
+_CLOSED: Final = re.compile(r"[^\[\]<>{}\n]{0,60}[\]>}]")
 _SPELT: Final = 15  # letters that stand apart: more than one word of a heading
 
 
@@ -34,8 +35,14 @@ def text_finished(context: CheckContext) -> Iterator[Hit]:
                 yield Hit(part.field, folded.span(*mark.span()))
         for match in (*part.found.get("unfinished", ()), *part.found.get("test", ())):
             token = folded.tokens[match.first]
-            if token.capitals or match not in part.found.get("test", ()):
+            form = any(one.end == match.end for one in part.found.get("unfinished_free", ()))
+            if not form and (token.capitals or match not in part.found.get("test", ())):
                 yield Hit(part.field, part.span(match))
+        for match in part.found.get("fill_in", ()):
+            start, end = folded.tokens[match.first].start, folded.tokens[match.end - 1].end
+            closed = _CLOSED.match(folded.text, end)
+            if closed and folded.text[start - 1 : start] in {"[", "<", "{"}:
+                yield Hit(part.field, folded.span(start - 1, closed.end()))
         for match in part.found.get("placeholder", ()):
             start, end = folded.tokens[match.first].start, folded.tokens[match.end - 1].end
             around = folded.text[max(0, start - 1) : start] + folded.text[end : end + 1]

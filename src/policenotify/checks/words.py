@@ -27,6 +27,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from policenotify.checks.folds import FoldedText, with_letters
+from policenotify.checks.verbs import with_forms
 
 _MOST_CHOICES: Final = 64
 """Phrases of one entry that are written out. Above it they are kept in parts: 80 entries would have 126,000."""
@@ -42,7 +43,7 @@ _SHORTEST_DIVIDED: Final = 5  # letters of a word that is found although such a 
 _SHORTEST_SPELT: Final = 5  # letters of a word that is found among letters spelt without a pause
 _LONGEST_WORD: Final = 26  # letters: `anticonstitutionnellement` has 25
 _SHORTEST_BEGINNING: Final = 3
-_MET: Final = 5_000  # words
+_MET: Final = 20_000  # words behind words
 _MOST_PIECES: Final = 7
 _LONGEST_TAG: Final = 26  # pieces of a whole hashtag
 
@@ -124,6 +125,20 @@ class _Node:
                 yield from self.beginnings.get(word[:length], ())
 
 
+class _State:
+    """Where some phrases stand after the words read so far: the nodes reached, and what the next words lead to."""
+
+    __slots__ = ("following", "lists", "nodes")
+
+    def __init__(self, nodes: tuple[_Node, ...]) -> None:
+        self.nodes = nodes
+        self.lists = tuple(dict.fromkeys(name for node in nodes for name in node.lists))
+        self.following: dict[str, _State] = {}
+
+
+_NOWHERE: Final = _State(())
+
+
 class WordLists:
     """Word lists by name, for one language.
 
@@ -131,12 +146,13 @@ class WordLists:
         entries: The entries of each list, as written.
     """
 
-    __slots__ = ("_met", "_root", "_spelt", "entries")
+    __slots__ = ("_met", "_root", "_spelt", "_start", "entries")
 
     def __init__(self, entries: Mapping[str, Iterable[str]]) -> None:
         self.entries: dict[str, tuple[str, ...]] = {name: tuple(words) for name, words in entries.items()}
         self._root = _Node()
-        self._met: dict[str, tuple[_Node, ...]] = {}
+        self._start = _State((self._root,))
+        self._met = 0  # words that the states know
         self._spelt: dict[str, list[str]] = {}  # the lists of phrases without pauses between the words
         for name, words in self.entries.items():
             phrases: set[tuple[str, ...]] = set()
@@ -164,36 +180,36 @@ class WordLists:
                     matches.append(Match(at, end))
         return found
 
-    def _first(self, word: str) -> tuple[_Node, ...]:
-        """Return the beginnings of phrases with this word, from a cache of the words met lately."""
-        if (nodes := self._met.get(word)) is None:
-            if len(self._met) >= _MET:
-                self._met.clear()
-            self._met[word] = nodes = tuple(self._root.after(_forms(word)))
-        return nodes
+    def _next(self, state: _State, word: str) -> _State:
+        """Return the state after a word more, from a cache of the words met lately."""
+        if (after := state.following.get(word)) is None:
+            if self._met >= _MET:
+                self._start, self._met = _State((self._root,)), 0
+            forms = _forms(word)
+            nodes = tuple(dict.fromkeys(following for node in state.nodes for following in node.after(forms)))
+            after = state.following[word] = _State(nodes) if nodes else _NOWHERE
+            self._met += 1
+        return after
 
     def holds(self, name: str, word: str) -> bool:
         """Return True if a list has this one word, in plain small letters."""
-        return any(name in node.lists for node in self._first(word))
+        return name in self._next(self._start, word).lists
 
     def _at(self, folded: FoldedText, at: int) -> Iterator[tuple[str, int]]:
         """Yield each list that has a phrase at a token, and one past the last token of the phrase."""
         token, tokens = folded.tokens[at], folded.tokens
-        nodes = [(node, at + 1) for node in self._first(folded.text[token.start : token.end])]
+        states = [(self._next(self._start, folded.text[token.start : token.end]), at + 1)]
         between = folded.text[token.end : tokens[at + 1].start] if at + 1 < len(tokens) else " "
         if not between or between in _INSIDE:
             for word, end in _joined(folded, at):
-                nodes += [(node, end) for node in self._first(word)]
+                states.append((self._next(self._start, word), end))
                 yield from ((name, end) for name in self._spelt.get(word, ()))
-        while nodes:
-            node, end = nodes.pop()
-            for name in node.lists:
+        while states:
+            state, end = states.pop()
+            for name in state.lists:
                 yield name, end
-            if end < len(tokens) and (node.following or node.beginnings) and not _pauses(folded, end):
-                nodes += [
-                    (following, end + 1)
-                    for following in node.after(_forms(folded.text[tokens[end].start : tokens[end].end]))
-                ]
+            if state is not _NOWHERE and end < len(tokens) and not _pauses(folded, end):
+                states.append((self._next(state, folded.text[tokens[end].start : tokens[end].end]), end + 1))
         if len(token.word) >= _SHORTEST_SPELT and folded.is_apart(token):
             for start in range(len(token.word) - _SHORTEST_SPELT + 1):
                 for length in range(_SHORTEST_SPELT, _LONGEST_WORD):
@@ -234,11 +250,19 @@ def _forms(word: str) -> tuple[str, ...]:
 
 
 def _parts(entry: str) -> tuple[str, ...]:
-    """Return an entry cut at each space outside of brackets."""
-    parts, depth, start = [], 0, 0
+    """Return an entry cut at each space outside of brackets, and behind brackets of whole words: `(|un |une )`."""
+    parts, depth, start, opened, whole = [], 0, 0, 0, False
     for at, letter in enumerate(entry):
+        if letter == "(" and not depth:
+            opened = at
         depth += (letter == "(") - (letter == ")")
-        if letter == " " and not depth:
+        if letter == ")" and not depth and opened == start:
+            chosen = tuple(_alternatives(entry[opened + 1 : at]))
+            whole = all(not each or each.endswith(" ") for each in chosen) and any(chosen)
+            if whole:
+                parts.append(entry[start : at + 1])
+                start = at + 1
+        elif letter == " " and not depth:
             parts.append(entry[start:at])
             start = at + 1
     return (*parts, entry[start:])
@@ -246,10 +270,15 @@ def _parts(entry: str) -> tuple[str, ...]:
 
 def _phrases(entry: str) -> frozenset[tuple[str, ...]]:
     """Return the phrases that an entry stands for, each as its words."""
-    phrases = [entry]
-    while any(map(_CHOICE.search, phrases)):
-        phrases = list(dict.fromkeys(written for phrase in phrases for written in _written_out(phrase)))
-    return frozenset(tuple(word for piece in phrase.split() for word in _folded(piece)) for phrase in phrases)
+    return frozenset(_words(phrase) for phrase in _written_out(entry))
+
+
+def _words(phrase: str) -> tuple[str, ...]:
+    """Return the words of a phrase without brackets."""
+    pieces = phrase.split()
+    if phrase.isascii() and "".join(pieces).isalpha() and phrase.islower():
+        return tuple(pieces)
+    return tuple(word for piece in pieces for word in _folded(piece))
 
 
 @cache
@@ -259,11 +288,37 @@ def _folded(piece: str) -> tuple[str, ...]:
     return tuple(token.word.replace(_STAR, "*") for token in FoldedText(piece.replace("*", _STAR)).tokens)
 
 
-def _written_out(phrase: str) -> list[str]:
-    """Return a phrase with each choice of its first innermost brackets."""
-    choice = _CHOICE.search(phrase)
-    start, end = choice.span() if choice else (0, 0)
-    return [f"{phrase[:start]}{chosen}{phrase[end:]}" for chosen in (choice[1].split("|") if choice else ("",))]
+def _written_out(entry: str) -> list[str]:
+    """Return the texts that an entry with brackets stands for."""
+    pieces = _CHOICE.split(entry)  # in turn what stands outside of brackets, and inside
+    if len(pieces) > 1 and any("(" in outside for outside in pieces[::2]):  # brackets in brackets
+        start = entry.index("(")
+        end = _closing(entry, start)
+        rest = _written_out(entry[end + 1 :])
+        inside = chain.from_iterable(map(_written_out, _alternatives(entry[start + 1 : end])))
+        return [f"{entry[:start]}{chosen}{after}" for chosen in inside for after in rest]
+    return list(map("".join, product(*(piece.split("|") if at % 2 else (piece,) for at, piece in enumerate(pieces)))))
+
+
+def _closing(entry: str, start: int) -> int:
+    """Return where the bracket that opens at *start* closes, the end of the entry for one that never does."""
+    depth = 0
+    for at in range(start, len(entry)):
+        depth += (entry[at] == "(") - (entry[at] == ")")
+        if not depth:
+            return at
+    return len(entry)
+
+
+def _alternatives(inside: str) -> Iterator[str]:
+    """Yield what stands between the bars of a bracket, outside of the brackets in it."""
+    depth = start = 0
+    for at, letter in enumerate(inside):
+        depth += (letter == "(") - (letter == ")")
+        if letter == "|" and not depth:
+            yield inside[start:at]
+            start = at + 1
+    yield inside[start:]
 
 
 @cache
@@ -309,7 +364,7 @@ class Vocabulary:
 @lru_cache(maxsize=8)
 def _word_lists(entries: tuple[tuple[str, tuple[str, ...]], ...]) -> WordLists:
     """Return the lists with these entries. They take 0.2 s to build, and several publishers of a process share them."""
-    return WordLists(dict(entries))
+    return WordLists(with_forms(dict(entries)))
 
 
 SHIPPED: Final = Vocabulary()
