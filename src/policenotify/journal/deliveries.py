@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from policenotify.channel import PostRef, Recipient, RecipientOutcome, Request
 from policenotify.errors import Blocked
-from policenotify.journal import clock_change, expansion, meta, page_results, queue, results
+from policenotify.journal import clock_change, doubts, expansion, meta, page_results, queue, results
 from policenotify.journal.audit import posts_of, record_delivery
 from policenotify.journal.authentication import delivery_mac, is_authentic
 from policenotify.journal.channels import free_slots, take_slot
@@ -312,7 +312,7 @@ class Deliveries:
         In a file this is not flushed to disk. [`recover`][policenotify.journal.queue.recover] allows for it.
 
         Returns:
-            Whether to send. False while everything is stopped.
+            Whether to send. False while everything is stopped, or once this sending was paused or aborted.
 
         Raises:
             RateReached: The channel's rate is used up. The outcomes are not recorded.
@@ -328,9 +328,10 @@ class Deliveries:
                 raise fault
             if meta.stopped(connection, journal.id) is not None:
                 return False
+            if not start_recipient(connection, claimed.id, claimed.page or 0, claimed.attempts, recipient):
+                return False
             if rate is not None:
                 take_slot(connection, claimed.channel, rate, microseconds(now))
-            start_recipient(connection, claimed.id, claimed.page or 0, claimed.attempts, recipient)
             return True
 
     def record_recipients(
@@ -360,7 +361,7 @@ class Deliveries:
         """
         self._journal.authorize(actor, "resolve")
         with self._journal.write() as connection:
-            return results.resolve_held(connection, delivery, actor, posted=posted, now=self._journal.now())
+            return doubts.resolve(connection, delivery, actor, posted=posted, now=self._journal.now())
 
     # --- overview
 

@@ -20,6 +20,7 @@ from policenotify.audiences.selection import Cursor
 from policenotify.journal import pages
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.database import schema
+from policenotify.journal.halts import ABORTED, aborted_words, halted_by, is_aborted
 from policenotify.journal.queue import lock_key_of
 from policenotify.journal.recipients import (
     NOBODY,
@@ -84,6 +85,12 @@ _GOT_IT = (  # or may have got it
     .with_for_update(read=True, key_share=True, of=_person)  # the address is not erased meanwhile
 )
 _HAS_PEOPLE = select(_recipient.c.person).where(_recipient.c.delivery == bindparam("of_delivery")).limit(1)
+_ABORTED_BEFORE = (
+    select(_earlier.c.id)
+    .join(_table, _table.c.ordering_key == _earlier.c.ordering_key)
+    .where(_table.c.id == bindparam("of_delivery"), _earlier.c.id < _table.c.id, _earlier.c.halt == ABORTED)
+    .limit(1)
+)
 _TAKEN = (  # as recipients of this delivery, or of another on the same network, except of other parts of this text
     select(_recipient.c.person)
     .join(_other, _other.c.id == _recipient.c.delivery)
@@ -188,7 +195,7 @@ def store_earlier(
     """Store the people of the next page of an earlier delivery who got that one. Return how many of the page wait.
 
     Behind the last page, the audiences follow. An end or a cancellation goes only to those who got something, unless
-    there was nobody.
+    there was nobody, and no person has aborted the sending before.
     """
     state = _lock(connection, claimed)
     if state.audience != _EARLIER or state.expanded:  # another worker was faster
@@ -199,7 +206,9 @@ def store_earlier(
     place = {"position": state.position, "main": row.language == main}
     page = connection.execute(_EARLIER_PAGE, {**of_delivery, **place}).first()
     if page is None:
-        closed = row.stage in _CLOSING and connection.execute(_HAS_PEOPLE, of_delivery).first() is not None
+        closed = row.stage in _CLOSING and any(
+            connection.execute(query, of_delivery).first() is not None for query in (_HAS_PEOPLE, _ABORTED_BEFORE)
+        )
         _move(connection, claimed, audience=0, position=0, expanded=closed)
         return _waiting(connection, claimed)
     got_it = connection.execute(_GOT_IT, {"earlier": page.delivery, "page": page.number}).scalars().all()
@@ -300,7 +309,10 @@ def close_page(connection: Connection, claimed: ClaimedDelivery, at: int) -> boo
     people = counts(connection, [claimed.id]).get(claimed.id, {})
     outcome = overall_outcome(people)
     settled: dict[str, object] = {"state": outcome, "settled_at": at}
-    if people.keys() <= {Outcome.SUPPRESSED}:
+    if is_aborted(connection, claimed.id):
+        outcome = outcome if people else Outcome.SUPERSEDED
+        settled |= {"state": outcome, "reason": aborted_words(halted_by(connection, claimed)), "remedy": "", "code": ""}
+    elif people.keys() <= {Outcome.SUPPRESSED}:
         remedy = f"See who: policenotify recipients suppressed {claimed.channel}"
         settled |= {"reason": NOBODY, "remedy": remedy, "code": ""}
     connection.execute(of_delivery.values(**settled))
@@ -311,8 +323,11 @@ def close_page(connection: Connection, claimed: ClaimedDelivery, at: int) -> boo
 def delay(
     connection: Connection, claimed: ClaimedDelivery, reason: str, remedy: str, *, not_before: int, backoff: int
 ) -> None:
-    """Release a page that could not be filled. Its delivery waits, for the reason given."""
+    """Release a page that could not be filled. Its delivery waits, for the reason given, unless it was aborted."""
     lock_key_of(connection, claimed.id)
+    if is_aborted(connection, claimed.id):
+        close_page(connection, claimed, not_before)
+        return
     pages.release(connection, claimed, not_before=not_before, backoff=backoff)
     left = pages.progress(connection, claimed.id)
     columns: dict[str, object] = {"not_before": not_before, "backoff": backoff, "reason": reason, "remedy": remedy}

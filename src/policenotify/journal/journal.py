@@ -26,6 +26,7 @@ from policenotify.journal.publications import Publications
 from policenotify.journal.recipients import seal_addresses_again
 from policenotify.journal.records import microseconds
 from policenotify.journal.retention import Retention
+from policenotify.journal.sendings import Sendings
 from policenotify.journal.suppressions import Suppressions
 from policenotify.journal.tombstones import Selection
 from policenotify.journal.workers import Workers
@@ -41,6 +42,7 @@ class Journal(Transactions):
         drafts: What others read before it is published, and what they decided.
         incidents: Incidents, their histories and deadlines.
         deliveries: The queue of deliveries, their attempts and results.
+        sendings: Deliveries with recipients as a whole: how far they are, pause and abort, and people in doubt.
         suppressions: Recipients who are not written to.
         channels: Blocks, pauses, rate limits and stored state of channels.
         workers: Heartbeats of the processes that deliver, and pending drains.
@@ -54,6 +56,7 @@ class Journal(Transactions):
         self.drafts: StoredDrafts = StoredDrafts(self)
         self.incidents: Incidents = Incidents(self)
         self.deliveries: Deliveries = Deliveries(self)
+        self.sendings: Sendings = Sendings(self)
         self.suppressions: Suppressions = Suppressions(self)
         self.channels: Channels = Channels(self)
         self.workers: Workers = Workers(self)

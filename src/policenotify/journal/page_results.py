@@ -14,6 +14,7 @@ from policenotify.journal import pages
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.authentication import ref_mac
 from policenotify.journal.database import schema
+from policenotify.journal.halts import unless_aborted, with_pause
 from policenotify.journal.keys import Keys
 from policenotify.journal.queue import lock_key_of, supersede_partial_sends
 from policenotify.journal.recipients import (
@@ -123,6 +124,7 @@ def record_page_result(
     """
     ordering_key, at = lock_key_of(connection, claimed.id), microseconds(now)
     pages.lock_owned(connection, claimed)
+    result = unless_aborted(connection, claimed, result)
     waits = result.outcome not in _FOR_ALL
     of_page = {"of_delivery": claimed.id, "of_page": claimed.page}
     if waits:
@@ -144,6 +146,8 @@ def record_page_result(
         outcome = overall_outcome(people) if people or waits else result.outcome
         result = replace(result, outcome=outcome, not_before=None)
         record_words(connection, claimed, now)
+    else:
+        result = with_pause(connection, claimed, result)
     _record_delivery(connection, claimed, result, left, now)
     supersede_partial_sends(connection, ordering_key, at)
     return people if left.is_over else {}

@@ -31,11 +31,12 @@ from sqlalchemy import (
 
 from policenotify.channel import Operation, Post, PostRef, Request
 from policenotify.errors import UnsupportedVersion
-from policenotify.journal import pages
+from policenotify.journal import pages, tally
 from policenotify.journal.audit import is_settled, last_settlement, record_delivery
 from policenotify.journal.authentication import is_authentic, read_ref, request_mac
 from policenotify.journal.channels import opens_at, take_slot
 from policenotify.journal.database import schema
+from policenotify.journal.halts import ABORTED, aborted_words, halted_by
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import is_dead, is_of_this_boot, is_running
 from policenotify.journal.recipients import NOBODY, counts, overall_outcome, release_recipients
@@ -194,9 +195,10 @@ def hold_forged(connection: Connection, row: Row[Any], now: int) -> None:
 
 # --- what is due
 
-_NEXT_UP = and_(  # waiting, rendered, and nothing before it under its key is still to come
+_NEXT_UP = and_(  # waiting, rendered, not paused, and nothing before it under its key is still to come
     _table.c.state == Outcome.WAITING,
     _table.c.account != "",
+    _table.c.halt == "",
     ~exists().where(
         _before.c.ordering_key == _table.c.ordering_key,
         _before.c.id < _table.c.id,
@@ -348,7 +350,8 @@ def _recover_pages(connection: Connection, now: int, lease: timedelta) -> int:
             begun |= _end_attempt(connection, delivery, page.attempt, now)
             all_in_doubt = _may_lack_writes(connection, page.owner or "")
             release_recipients(connection, delivery, page.number, page.attempt, all_in_doubt=all_in_doubt)
-            waiting = {"state": Outcome.WAITING, "owner": None, "lease_until": None}
+            counted = tally.to_text(tally.count_page(connection, delivery, page.number))
+            waiting = {"state": Outcome.WAITING, "owner": None, "lease_until": None, "tally": counted}
             connection.execute(
                 update(_page).where(_page.c.delivery == delivery, _page.c.number == page.number).values(**waiting)
             )
@@ -360,6 +363,8 @@ def _recover_pages(connection: Connection, now: int, lease: timedelta) -> int:
     damaged = connection.execute(_WITHOUT_PAGE).all()
     for row in damaged:
         connection.execute(update(_table).where(_table.c.id == row.id).values(state=Outcome.WAITING))
+        if row.halt == ABORTED:
+            cancel_pending(connection, row, Outcome.SUPERSEDED, aborted_words(halted_by(connection, row)), now)
         supersede_partial_sends(connection, row.ordering_key, now)
     return len(abandoned.keys() | {row.id for row in damaged})
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
+    Row,
     Select,
     and_,
     bindparam,
@@ -73,7 +74,8 @@ _ID = select(_person.c.id).where(_person.c.key == bindparam("of_key")).scalar_su
 OF_PERSON = and_(_OF_PAGE, _recipient.c.person == _ID)
 """The condition that a row is the one of a person in a page. Its values are `of_delivery`, `of_page` and `of_key`."""
 
-_START = update(_recipient).where(OF_PERSON).values(attempts=bindparam("attempt"))
+_HALTED = exists().where(_delivery.c.id == bindparam("of_delivery"), _delivery.c.halt != "")
+_START = update(_recipient).where(OF_PERSON, ~_HALTED).values(attempts=bindparam("attempt"))
 _STATE = case(  # a recipient taken for an attempt but not yet sent to still waits
     (
         and_(_recipient.c.state == Outcome.SENDING, _recipient.c.attempts < _page.c.attempt),
@@ -261,6 +263,13 @@ def _mark(connection: Connection, delivery: int, page: int, people: Sequence[int
     connection.execute(update(_recipient).where(of_page).values(**values))
 
 
+def address_of(keys: Keys, person: Row[Any]) -> str | None:
+    """Return the address of a person, given the stored row. None if it was erased, changed or is damaged."""
+    with suppress_error(InvalidSeal):
+        return keys.unseal(_bound(person.key), person.key_version, person.sealed or b"")
+    return None
+
+
 def addresses_of(connection: Connection, keys: Keys, people: Collection[int]) -> list[str]:
     """Return the addresses of some people, as far as they are still stored and unchanged."""
     stored = select(_person.c.key, _person.c.key_version, _person.c.sealed)
@@ -305,9 +314,10 @@ def _refuse_changed(connection: Connection, delivery: int, page: int, changed: S
     connection.execute(update(_person).where(_person.c.id.in_(changed)).values(sealed=None, suppression=None))
 
 
-def start_recipient(connection: Connection, delivery: int, page: int, attempt: int, key: str) -> None:
-    """Mark that one recipient of an attempt is about to be sent to."""
-    connection.execute(_START, {"of_delivery": delivery, "of_page": page, "attempt": attempt, "of_key": key})
+def start_recipient(connection: Connection, delivery: int, page: int, attempt: int, key: str) -> bool:
+    """Mark that one recipient of an attempt is about to be sent to. Return False if a person has halted the sending."""
+    values = {"of_delivery": delivery, "of_page": page, "attempt": attempt, "of_key": key}
+    return connection.execute(_START, values).rowcount > 0
 
 
 def release_recipients(connection: Connection, delivery: int, page: int, attempt: int, *, all_in_doubt: bool) -> None:
