@@ -257,7 +257,7 @@ class NotAllowed(PolicenotifyError):
     Attributes:
         actor: Who asked for it, as claimed.
         action: `publish`, `draft`, `submit`, `approve`, `return`, `reject`, `withdraw`, `urgent`, `second_reading`,
-            `stop`, `resume`, `resolve`, `purge`, `erase`, `lift` or `move`.
+            `stop`, `resume`, `pause`, `abort`, `resolve`, `show`, `purge`, `erase`, `lift` or `move`.
     """
 
     def __init__(self, actor: str, action: str, reason: str = "") -> None:

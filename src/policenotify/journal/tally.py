@@ -56,9 +56,9 @@ def _counted(row: Row[Any]) -> ReasonCount:
 
 def outcomes(tally: tuple[ReasonCount, ...]) -> Mapping[Outcome, int]:
     """Return how many people have which outcome."""
-    found: dict[Outcome, int] = {}
+    found = dict.fromkeys(sorted({each.outcome for each in tally}), 0)
     for each in tally:
-        found[each.outcome] = found.get(each.outcome, 0) + each.count
+        found[each.outcome] += each.count
     return found
 
 

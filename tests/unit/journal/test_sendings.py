@@ -37,7 +37,7 @@ def on_mail(desk: Desk, publication: str) -> DeliveryProgress:
     return found
 
 
-def answer(desk: Desk, claimed: ClaimedDelivery, person: Recipient, outcome: Any = "posted", **said: str) -> None:
+def answer(desk: Desk, claimed: ClaimedDelivery, person: Recipient, outcome: Any = "posted", **said: Any) -> None:
     said_of = RecipientOutcome(key=person.key, outcome=outcome, **said)
     desk.journal.deliveries.record_recipients(claimed, [said_of], hold_doubt=True, lease=LEASE)
 
