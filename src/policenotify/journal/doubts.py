@@ -188,7 +188,7 @@ def _settled(
         return columns
     people = tally.outcomes(tally.count_deliveries(connection, [row.id]).get(row.id, ()))
     if posted:
-        columns["state"] = overall_outcome(people)
+        columns |= {"state": overall_outcome(people), "reason": f"{actor} has settled who was held."}
     if held := people.get(Outcome.HELD, 0):
         columns |= held_words(row.id, row.channel, held, sum(people.values()))
     return columns

@@ -15,7 +15,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.progress import DeliveryProgress, Progress, ReasonCount
 
 _table, _expansion, _page = schema.delivery, schema.expansion, schema.page
-_COLUMNS = ("id", "publication", "channel", "language", "part", "state", "in_doubt", "has_recipients", "halt")
+_COLUMNS = ("id", "publication", "channel", "language", "part", "state", "in_doubt", "has_recipients", "halt", "reason")
 _DELIVERIES = (
     select(*(_table.c[name] for name in _COLUMNS), _expansion.c.expanded, _expansion.c.wrong)
     .outerjoin(_expansion, _expansion.c.delivery == _table.c.id)
@@ -61,6 +61,7 @@ def _delivery(
         outcome=outcome,
         bulk=row.has_recipients,
         people=tally.outcomes(counted) if row.has_recipients else {outcome: 1},
+        reason=row.reason,
         reasons=tally.reasons_in(counted),
         expanded=outcome.is_final or not row.has_recipients or bool(row.expanded),
         pages=sum(pages.values()),

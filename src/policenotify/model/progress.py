@@ -45,6 +45,7 @@ class DeliveryProgress(FrozenModel):
         outcome: Its outcome.
         bulk: It has recipients.
         people: How many of the people who are known so far have which outcome, without zeros.
+        reason: What is to be known of the delivery as a whole, in an officer's words.
         reasons: How many have it for which reason, the most frequent first. People without a reason are left out.
         expanded: All its people are known. Until then, the list is still being read.
         pages: Pages of its people so far.
@@ -61,6 +62,7 @@ class DeliveryProgress(FrozenModel):
     outcome: Outcome
     bulk: bool
     people: Mapping[Outcome, int]
+    reason: str = ""
     reasons: tuple[ReasonCount, ...] = ()
     expanded: bool = True
     pages: int = 0
@@ -104,6 +106,12 @@ class DeliveryProgress(FrozenModel):
     def waiting(self) -> int:
         """How many still wait, or are being sent to at this moment."""
         return self._count(*_TO_COME)
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether a person must act on it, or has paused it."""
+        missed = self.refused or self.in_doubt or (self.outcome.is_final and not self.outcome.ok)
+        return bool(missed) or self.halt == "paused"
 
     @property
     def done(self) -> int:

@@ -59,8 +59,7 @@ def progress(call: CliContext, which: str | None, once: bool, every: float | Non
     assert found is not None  # noqa: S101 - a publication has deliveries, and none is ever removed
     head = [output.heading(publication, zone), output.line(f"{publication.id} at {local_time(found.at, zone)}")]
     call.emit(found, *head, *_summary(found))
-    acts = any(each.refused or each.in_doubt or each.halt == "paused" for each in found.deliveries)
-    return Exit.ATTENTION if acts else Exit.OK
+    return Exit.ATTENTION if any(each.needs_person for each in found.deliveries) else Exit.OK
 
 
 def _publication(journal: Journal, which: str | None, settings: Settings) -> Publication | None:
@@ -97,6 +96,8 @@ def _summary(found: Progress) -> Iterator[RenderableType]:
     samples.add(found)
     for delivery, line in samples.lines():
         yield output.line(line)
+        if delivery.reason and not delivery.reasons:
+            yield output.paragraph(delivery.reason)
         for reason in delivery.reasons[: bar.TOP]:
             yield output.paragraph(bar.reason_line(reason))
         if (more := len(delivery.reasons) - bar.TOP) > 0:
