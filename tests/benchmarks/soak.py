@@ -209,7 +209,7 @@ def _draft(channels: Sequence[ChannelConfig], number: int, at: datetime) -> NewP
         at=at,
         due_at=at + timedelta(hours=8) if in_course else None,
         posts=tuple(_rendered(channel, publication, message, answers, at) for channel in channels),
-        recipients={channel.name: tuple(_PEOPLE[channel.name]) for channel in channels if channel.name in _PEOPLE},
+        with_recipients=frozenset(channel.name for channel in channels if channel.name in _PEOPLE),
     )
 
 

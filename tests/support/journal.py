@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -32,6 +32,7 @@ from policenotify.findings import Finding
 from policenotify.journal import open_journal
 from policenotify.journal.database import schema
 from policenotify.journal.database.engine import open_engine
+from policenotify.journal.expansion import PAGE
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
 from policenotify.journal.recipients import recipient_key, suppression_key
@@ -60,7 +61,12 @@ def _only_added(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> 
 
 
 def filled(
-    journal: Journal, claimed: ClaimedDelivery, people: Sequence[str | Row], siblings: Sequence[str] = ()
+    journal: Journal,
+    claimed: ClaimedDelivery,
+    people: Sequence[str | Row],
+    siblings: Collection[str] = (),
+    *,
+    size: int = PAGE,
 ) -> ClaimedDelivery | None:
     """Store the people of a page, as a worker does before it sends."""
     filler = PageFiller(
@@ -79,6 +85,7 @@ def filled(
         lease=LEASE,
         backoff=backoff,
         may_go_on=lambda: True,
+        size=size,
     )
     return filler.fill(claimed)
 
@@ -96,6 +103,8 @@ class Desk:
         self.journal: Journal = open_journal(self.url, keys=keys, clock=clock, create=True)
         event.listen(self.journal._engine, "before_cursor_execute", _only_added)
         self._ids = itertools.count(first)
+        self.siblings: Collection[str] = ()
+        self.size = PAGE  # of pages
         self.lists: dict[tuple[str, str], tuple[str | Row, ...]] = {}
 
     def change_directly(self, script: str) -> None:
@@ -212,7 +221,11 @@ class Desk:
 
     def fill(self, claimed: ClaimedDelivery) -> ClaimedDelivery | None:
         """Store the people of a page, from the list that was given to `publish`."""
-        return filled(self.journal, claimed, self.lists.get((claimed.publication, claimed.channel), ()))
+        of_others = (people for (_, channel), people in self.lists.items() if channel == claimed.channel)
+        people = self.lists.get((claimed.publication, claimed.channel))
+        return filled(
+            self.journal, claimed, next(of_others, ()) if people is None else people, self.siblings, size=self.size
+        )
 
     def take(self, channel: str = "sky", owner: str = "runner A") -> ClaimedDelivery:
         claimed = self.claim(channel, owner)

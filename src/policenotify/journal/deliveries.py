@@ -24,12 +24,13 @@ from sqlalchemy import (
 
 from policenotify.channel import PostRef, Recipient, RecipientOutcome, Request
 from policenotify.errors import Blocked
-from policenotify.journal import clock_change, doubts, expansion, meta, page_results, queue, results
+from policenotify.journal import clock_change, doubts, expansion, halts, meta, page_results, queue, recovery, results
 from policenotify.journal.audit import posts_of, record_delivery
 from policenotify.journal.authentication import delivery_mac, is_authentic
 from policenotify.journal.channels import free_slots, take_slot
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.expansion import Expansion, PageOfPeople
 from policenotify.journal.publications import delivery_columns, start_expansions
 from policenotify.journal.recipients import SealedPeople, seal_people, start_recipient, take_recipients
 from policenotify.journal.records import (
@@ -98,7 +99,7 @@ class Deliveries:
         with self._journal.write(durable=False) as connection:
             now = microseconds(self._journal.now())
             clock_change.reschedule(connection, now)
-            return queue.recover(connection, now, lease)
+            return recovery.recover(connection, now, lease)
 
     def repeated_takeovers(self) -> tuple[Takeover, ...]:
         """Return the deliveries recovered twice within one lease in the last hour, newest first."""
@@ -107,7 +108,7 @@ class Deliveries:
             rows = connection.execute(
                 select(event.c.at, event.c.delivery, event.c.channel, event.c.publication)
                 .where(event.c.id > select(func.max(event.c.id) - _EVENTS).scalar_subquery())
-                .where(event.c.kind == queue.RECOVERED_AGAIN)
+                .where(event.c.kind == recovery.RECOVERED_AGAIN)
                 .where(event.c.at > microseconds(self._journal.now()) - span(RECENT))
                 .order_by(event.c.id.desc())
             ).all()
@@ -152,6 +153,7 @@ class Deliveries:
                 return None
             steps = clock_change.total(connection)
             now = microseconds(journal.now())
+            recovery.recover(connection, now, lease)
             claimed = queue.take_next(
                 connection, journal.keys, channel, owner, now=now, lease=lease, severe_only=severe_only, rate=rate
             )
@@ -214,7 +216,7 @@ class Deliveries:
 
     # --- the people of a delivery
 
-    def expansion(self, claimed: ClaimedDelivery) -> expansion.Expansion:
+    def expansion(self, claimed: ClaimedDelivery) -> Expansion:
         """Return how far the people of a delivery are stored."""
         with self._journal.read() as connection:
             return expansion.read_expansion(connection, claimed)
@@ -240,21 +242,24 @@ class Deliveries:
             return expansion.store_earlier(connection, claimed, siblings, at=at, lease=lease)
 
     def store_page(
-        self, claimed: ClaimedDelivery, page: expansion.PageOfPeople, siblings: Collection[str], *, lease: timedelta
+        self, claimed: ClaimedDelivery, page: PageOfPeople, siblings: Collection[str], *, lease: timedelta
     ) -> int:
         """Store people of the audiences in a page, and move the cursor behind them. Return how many of it wait."""
         with self._journal.write(durable=False) as connection:
             at = microseconds(self._journal.now())
             return expansion.store_page(connection, claimed, page, siblings, at=at, lease=lease)
 
-    def close_page(self, claimed: ClaimedDelivery) -> bool:
-        """Release a page in which nobody waits. Return whether the delivery is settled with it."""
-        with self._journal.write() as connection:
-            return expansion.close_page(connection, claimed, microseconds(self._journal.now()))
-
     def delay(self, claimed: ClaimedDelivery, reason: str, remedy: str, *, wait: timedelta) -> None:
-        """Release a page whose people could not be read. The delivery waits that long, for the reason given."""
+        """Release a page whose people could not be read. The delivery waits that long, for the reason given.
+
+        One that was aborted meanwhile is settled.
+        """
         with self._journal.write() as connection:
+            queue.lock_key_of(connection, claimed.id)
+            if halts.is_aborted(connection, claimed.id):
+                result = AttemptResult(outcome=Outcome.WAITING)
+                page_results.record_page_result(connection, claimed, result, now=self._journal.now())
+                return
             at = microseconds(self._journal.now()) + span(wait)
             expansion.delay(connection, claimed, reason, remedy, not_before=at, backoff=span(wait))
 
@@ -309,7 +314,7 @@ class Deliveries:
     ) -> bool:
         """Record outcomes known so far, and that the next recipient is about to be sent to.
 
-        In a file this is not flushed to disk. [`recover`][policenotify.journal.queue.recover] allows for it.
+        In a file this is not flushed to disk. [`recover`][policenotify.journal.recovery.recover] allows for it.
 
         Returns:
             Whether to send. False while everything is stopped, or once this sending was paused or aborted.

@@ -1,7 +1,7 @@
 """Store the people of a bulk delivery page by page, after it was published.
 
 A cursor in the journal states how far the audiences were read. A page, its people and the cursor behind them are stored
-in one transaction. So a process that is killed at any instant leaves nobody out and stores nobody twice.
+in one transaction. So a process that is killed at any instant leaves no one out and stores no one twice.
 
 What follows an earlier message goes first to those who got that one, or may have got it.
 """
@@ -18,20 +18,16 @@ from sqlalchemy import Connection, Row, and_, bindparam, exists, insert, or_, se
 from policenotify.audiences.model import WrongRow
 from policenotify.audiences.selection import Cursor
 from policenotify.journal import pages
-from policenotify.journal.audit import record_delivery
 from policenotify.journal.database import schema
-from policenotify.journal.halts import ABORTED, aborted_words, halted_by, is_aborted
+from policenotify.journal.halts import ABORTED
 from policenotify.journal.queue import lock_key_of
 from policenotify.journal.recipients import (
-    NOBODY,
     SealedPeople,
-    counts,
-    overall_outcome,
     page_counts,
     store_people,
     store_recipients,
 )
-from policenotify.journal.records import ClaimedDelivery, moment, span
+from policenotify.journal.records import ClaimedDelivery, span
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
@@ -42,6 +38,10 @@ PAGE: Final = 1_000
 
 _EARLIER: Final = -1  # the cursor's audience while the people of earlier deliveries are read
 _SHOWN: Final = 10  # wrong rows of which the line is kept
+_SHOWN_IN_REASON: Final = 3
+CORRECT: Final = "Correct these rows. Who is added gets the next message."
+"""The remedy for rows that were left out."""
+
 _CLOSING = (Stage.END, Stage.CANCELLATION)
 _table, _recipient, _page, _person = schema.delivery, schema.recipient, schema.page, schema.person
 _expansion, _publication = schema.expansion, schema.publication
@@ -140,7 +140,7 @@ class PageOfPeople:
 
     Attributes:
         people: Their keys and addresses.
-        wrong: Rows among them that name nobody.
+        wrong: Rows among them that name no person.
         start: The cursor before them, as it was read from the journal.
         after: The cursor behind them.
         before_revision: The revision of the audiences as it was read from the journal.
@@ -160,7 +160,7 @@ class PageOfPeople:
 
 
 def start_expansion(connection: Connection, delivery: int, *, follows: bool) -> None:
-    """Store that nobody of a new delivery is stored yet.
+    """Store that no person of a new delivery is stored yet.
 
     Args:
         connection: The transaction.
@@ -195,7 +195,7 @@ def store_earlier(
     """Store the people of the next page of an earlier delivery who got that one. Return how many of the page wait.
 
     Behind the last page, the audiences follow. An end or a cancellation goes only to those who got something, unless
-    there was nobody, and no person has aborted the sending before.
+    there were none, and no person has aborted the sending before.
     """
     state = _lock(connection, claimed)
     if state.audience != _EARLIER or state.expanded:  # another worker was faster
@@ -291,43 +291,11 @@ def _waiting(connection: Connection, claimed: ClaimedDelivery) -> int:
     return page_counts(connection, claimed.id, claimed.page or 0).get(Outcome.WAITING, 0)
 
 
-def close_page(connection: Connection, claimed: ClaimedDelivery, at: int) -> bool:
-    """Release a page in which nobody waits, and settle its delivery if it was the last one.
-
-    Returns:
-        Whether the delivery is settled.
-    """
-    lock_key_of(connection, claimed.id)
-    pages.release(connection, claimed, not_before=at, backoff=0)
-    left = pages.progress(connection, claimed.id)
-    of_delivery = update(_table).where(_table.c.id == claimed.id)
-    if not left.is_over:
-        state = Outcome.SENDING if left.sending else Outcome.WAITING
-        due = left.not_before if left.waiting and left.expanded else at
-        connection.execute(of_delivery.values(state=state, not_before=due))
-        return False
-    people = counts(connection, [claimed.id]).get(claimed.id, {})
-    outcome = overall_outcome(people)
-    settled: dict[str, object] = {"state": outcome, "settled_at": at}
-    if is_aborted(connection, claimed.id):
-        outcome = outcome if people else Outcome.SUPERSEDED
-        settled |= {"state": outcome, "reason": aborted_words(halted_by(connection, claimed)), "remedy": "", "code": ""}
-    elif people.keys() <= {Outcome.SUPPRESSED}:
-        remedy = f"See who: policenotify recipients suppressed {claimed.channel}"
-        settled |= {"reason": NOBODY, "remedy": remedy, "code": ""}
-    connection.execute(of_delivery.values(**settled))
-    record_delivery(connection, claimed, moment(at), "settled", {"outcome": outcome})
-    return True
-
-
 def delay(
     connection: Connection, claimed: ClaimedDelivery, reason: str, remedy: str, *, not_before: int, backoff: int
 ) -> None:
-    """Release a page that could not be filled. Its delivery waits, for the reason given, unless it was aborted."""
+    """Release a page that could not be filled. Its delivery waits, for the reason given."""
     lock_key_of(connection, claimed.id)
-    if is_aborted(connection, claimed.id):
-        close_page(connection, claimed, not_before)
-        return
     pages.release(connection, claimed, not_before=not_before, backoff=backoff)
     left = pages.progress(connection, claimed.id)
     columns: dict[str, object] = {"not_before": not_before, "backoff": backoff, "reason": reason, "remedy": remedy}
@@ -335,7 +303,12 @@ def delay(
     connection.execute(update(_table).where(_table.c.id == claimed.id).values(state=state, code="", **columns))
 
 
-def wrong_rows(connection: Connection, delivery: int) -> tuple[int, tuple[str, ...]]:
-    """Return how many rows of a delivery's audiences name nobody, and the first of them with the reason."""
+def left_out_rows(connection: Connection, delivery: int) -> str:
+    """Return how many rows of a delivery's audiences were left out and why, or an empty text."""
     row = connection.execute(_STATE, {"of_delivery": delivery}).first()
-    return (row.wrong, tuple(row.wrong_lines.split("\n")) if row.wrong_lines else ()) if row is not None else (0, ())
+    if row is None or not row.wrong:
+        return ""
+    lines = str(row.wrong_lines).split("\n")
+    shown = "; ".join(f"line {line}" for line in lines[:_SHOWN_IN_REASON])
+    more = "; …" if row.wrong > _SHOWN_IN_REASON else ""
+    return f"Rows of the list that were left out: {row.wrong} ({shown}{more})."

@@ -14,6 +14,7 @@ from policenotify.journal import pages
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.authentication import ref_mac
 from policenotify.journal.database import schema
+from policenotify.journal.expansion import CORRECT, left_out_rows
 from policenotify.journal.halts import unless_aborted, with_pause
 from policenotify.journal.keys import Keys
 from policenotify.journal.queue import lock_key_of, supersede_partial_sends
@@ -144,7 +145,7 @@ def record_page_result(
         result = _with_reason(connection, claimed, result, people)
     if left.is_over:
         outcome = overall_outcome(people) if people or waits else result.outcome
-        result = replace(result, outcome=outcome, not_before=None)
+        result = _with_left_out(connection, claimed, replace(result, outcome=outcome, not_before=None))
         record_words(connection, claimed, now)
     else:
         result = with_pause(connection, claimed, result)
@@ -156,7 +157,7 @@ def record_page_result(
 def _settle_all(
     connection: Connection, claimed: ClaimedDelivery, result: AttemptResult, of_page: Mapping[str, object]
 ) -> None:
-    """Settle the people of the page, and those of other pages who wait, and store nobody more."""
+    """Settle the people of the page, and those of other pages who wait, and store no further ones."""
     settled = {"state": result.outcome, "reason": result.reason, "code": result.code}
     of_delivery = {"of_delivery": claimed.id}
     connection.execute(_UNSETTLED.where(_recipient.c.in_doubt).values(state=Outcome.HELD), of_page)
@@ -198,6 +199,13 @@ def _record_delivery(
     body: dict[str, object] = {"outcome": outcome, "code": result.code, "attempt": claimed.attempts}
     body["pages"] = pages.statement(connection, claimed.id, claimed.page or 0, claimed.attempts)
     record_delivery(connection, claimed, now, "settled", body | digests(claimed, result))
+
+
+def _with_left_out(connection: Connection, claimed: ClaimedDelivery, result: AttemptResult) -> AttemptResult:
+    """Add the rows of the audiences that name no person to the reason."""
+    if not (left_out := left_out_rows(connection, claimed.id)):
+        return result
+    return replace(result, reason=f"{result.reason} {left_out}".strip(), remedy=result.remedy or CORRECT)
 
 
 def _with_reason(

@@ -28,12 +28,15 @@ from sqlalchemy import (
     update,
 )
 
+from policenotify.channel import Request
 from policenotify.errors import LostLease
 from policenotify.journal import tally
+from policenotify.journal.authentication import request_mac
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
+from policenotify.journal.keys import Keys
 from policenotify.journal.recipients import page_counts, served
-from policenotify.journal.records import ClaimedDelivery, span
+from policenotify.journal.records import ClaimedDelivery, moment, span
 from policenotify.model.history import Outcome
 
 SETTLED: Final = "settled"
@@ -166,10 +169,39 @@ def lost(claimed: ClaimedDelivery) -> LostLease:
     return LostLease(f"Delivery {claimed.id} on {claimed.channel!r} was taken over by another runner.")
 
 
-def begin(connection: Connection, claimed: ClaimedDelivery, number: int, lease_until: int) -> ClaimedDelivery:
-    """Store that an attempt at a page begins. Nothing may be sent before this is committed."""
-    change(connection, claimed, attempt=number, lease_until=lease_until)
-    return replace(claimed, attempts=number)
+def begin(
+    connection: Connection,
+    keys: Keys,
+    claimed: ClaimedDelivery,
+    request: Request,
+    wording: str,
+    *,
+    now: int,
+    lease: timedelta,
+) -> ClaimedDelivery:
+    """Store that an attempt at a page begins. All pages are sent with the request that was stored first.
+
+    Nothing may be sent before this is committed.
+    """
+    row = connection.execute(select(_delivery).where(_delivery.c.id == claimed.id).with_for_update()).one()
+    if row.request is not None and row.request_version == claimed.request_version:
+        request, wording = Request.read(row.request), row.wording
+    number, stored, first = row.attempts + 1, request.model_dump_json(), row.first_tried_at or now
+    change(connection, claimed, attempt=number, lease_until=now + span(lease))
+    columns: dict[str, object] = {"request": stored, "wording": wording, "attempts": number}
+    mac = request_mac(keys, claimed.key, claimed.request_version, stored)
+    columns |= {"request_mac": mac, "last_tried_at": now, "first_tried_at": first}
+    connection.execute(update(_delivery).where(_delivery.c.id == claimed.id).values(**columns))
+    attempt = {"delivery": claimed.id, "number": number, "owner": claimed.owner, "started_at": now}
+    connection.execute(insert(schema.attempt), attempt)
+    return replace(
+        claimed,
+        attempts=number,
+        request=request,
+        wording=wording,
+        first_tried_at=moment(first),
+        last_tried_at=moment(now),
+    )
 
 
 def release(connection: Connection, claimed: ClaimedDelivery, *, not_before: int, backoff: int) -> None:
@@ -244,5 +276,8 @@ def is_as_stated(connection: Connection, publication: str, delivery: int, number
     body = connection.execute(query.order_by(event.c.id.desc()).limit(1)).scalar()
     if body is None:
         return True
-    stated = json_object(body)["pages"][str(number)]
-    return bool(stated == [stated[0], served(connection, delivery, number, int(stated[0]))])
+    try:
+        attempt, stated = json_object(body)["pages"][str(number)]
+        return bool(stated == served(connection, delivery, number, int(attempt)))
+    except (KeyError, TypeError, ValueError):  # it was changed
+        return False

@@ -360,8 +360,7 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
         inherit_priority(connection, ordering_key, urgency)
     if rows:
         connection.execute(insert(_delivery), rows)
-    if new.with_recipients:
-        start_expansions(connection, new.id, new.with_recipients, begun)
+    start_expansions(connection, new.id, new.with_recipients, begun)
     for ordering_key in begun:
         supersede_partial_sends(connection, ordering_key, at)
     body: dict[str, object] = {"stage": message.stage, "category": message.category, "digest": new.digest, **new.rules}
@@ -474,7 +473,7 @@ def delivery_columns(
 def start_expansions(
     connection: Connection, publication: str, channels: Collection[str], follows: Collection[str]
 ) -> None:
-    """Store that nobody of the new deliveries on some channels is stored yet.
+    """Store that no person of the new deliveries on some channels is stored yet.
 
     Args:
         connection: The transaction.
@@ -482,6 +481,8 @@ def start_expansions(
         channels: Channels with recipients.
         follows: Ordering keys with earlier deliveries.
     """
+    if not channels:
+        return
     query = select(_delivery.c.id, _delivery.c.ordering_key).where(
         _delivery.c.publication == publication,
         _delivery.c.channel.in_(channels),

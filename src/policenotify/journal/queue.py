@@ -31,17 +31,15 @@ from sqlalchemy import (
 
 from policenotify.channel import Operation, Post, PostRef, Request
 from policenotify.errors import UnsupportedVersion
-from policenotify.journal import pages, tally
+from policenotify.journal import pages
 from policenotify.journal.audit import is_settled, last_settlement, record_delivery
 from policenotify.journal.authentication import is_authentic, read_ref, request_mac
 from policenotify.journal.channels import opens_at, take_slot
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
-from policenotify.journal.halts import ABORTED, aborted_words, halted_by
 from policenotify.journal.keys import Keys
-from policenotify.journal.leases import is_dead, is_of_this_boot, is_running
-from policenotify.journal.recipients import NOBODY, counts, overall_outcome, release_recipients
-from policenotify.journal.records import ClaimedDelivery, latest_pause, microseconds, moment, priority, span
+from policenotify.journal.recipients import NOBODY, counts, overall_outcome
+from policenotify.journal.records import ClaimedDelivery, microseconds, moment, priority, span
 from policenotify.journal.verify import digest_of
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
@@ -64,12 +62,6 @@ FORGED = (
     "What the journal holds of it is not what was published, or it was settled before: somebody changed the database. "
     "Nothing was sent just now. Publish it by hand, then: policenotify resolve. Find out who can write the database."
 )
-
-INTERRUPTED = "interrupted"
-"""The kind of event that records a recovered delivery."""
-
-RECOVERED_AGAIN = "taken_over_again"
-"""The kind of event that records a delivery recovered twice within one lease."""
 
 _log = logging.getLogger("policenotify")
 _SEVERE = priority(Severity.SEVERE)
@@ -225,7 +217,6 @@ _NEXT_READY = (
 )
 # Without a lease and an owner, which only damage leaves behind, a delivery is recovered at once.
 _LEASE_UNTIL = func.coalesce(_table.c.lease_until, 0)
-_OWNER = func.coalesce(_table.c.owner, "")
 _NEXT_LEASE = (
     select(_table.c.channel, func.min(_LEASE_UNTIL))
     .where(_ON_CHANNELS, _table.c.state == Outcome.SENDING, _table.c.has_recipients.is_(False))
@@ -269,146 +260,6 @@ def next_due(connection: Connection, rates: Mapping[str, Rate | None], now: int)
 def severe_is_ready(connection: Connection, channel: str, now: int) -> bool:
     """Return True if a delivery of severity Severe or more can be sent now."""
     return connection.execute(_READY, {"channel": channel, "now": now, "least": _SEVERE}).first() is not None
-
-
-# --- recovery
-
-_SENDING = select(_table.c.id, _table.c.ordering_key, _OWNER.label("owner"), _LEASE_UNTIL.label("lease_until")).where(
-    _table.c.state == Outcome.SENDING, _table.c.has_recipients.is_(False)
-)
-_PAGE_OWNER, _PAGE_LEASE = func.coalesce(_page.c.owner, ""), func.coalesce(_page.c.lease_until, 0)
-_SENDING_PAGES = (
-    select(_page.c.delivery, _page.c.number, _PAGE_OWNER.label("owner"), _PAGE_LEASE.label("lease_until"))
-    .add_columns(_table.c.ordering_key)
-    .join(_table, _table.c.id == _page.c.delivery)
-    .where(_page.c.state == Outcome.SENDING)
-    .order_by(_table.c.ordering_key, _page.c.delivery, _page.c.number)
-)
-_WITHOUT_PAGE = (  # which only damage leaves behind
-    select(_table)
-    .where(_table.c.state == Outcome.SENDING, _table.c.has_recipients)
-    .where(~exists().where(_page.c.delivery == _table.c.id, _page.c.state == Outcome.SENDING))
-)
-
-
-def recover(connection: Connection, now: int, lease: timedelta) -> int:
-    """Return deliveries of processes that exited, or let their lease expire, to waiting. Return their number.
-
-    A delivery whose attempt had begun is in doubt. A second recovery within one lease raises an alarm: processes keep
-    exiting in the middle of this delivery, or two of them take it from each other.
-    """
-    recovered = 0
-    for seen in sorted(connection.execute(_SENDING).all(), key=lambda row: str(row.ordering_key)):
-        if not _is_abandoned(seen, now):
-            continue
-        lock(connection, seen.ordering_key)
-        still = and_(_table.c.id == seen.id, _table.c.state == Outcome.SENDING, seen.owner == _OWNER)
-        row = connection.execute(select(_table).where(still, seen.lease_until == _LEASE_UNTIL)).first()
-        if row is None:  # settled, renewed, or recovered by another process meanwhile
-            continue
-        recovered += 1
-        begun = _end_attempt(connection, row.id, row.attempts, now)
-        connection.execute(
-            update(_table)
-            .where(_table.c.id == row.id)
-            .values(
-                state=Outcome.WAITING,
-                owner=None,
-                lease_until=None,
-                in_doubt=row.in_doubt or begun,
-                unseen_at=None,
-            )
-        )
-        _alarm_if_repeated(connection, row, now, lease)
-        body = {"owner": row.owner, "attempt": row.attempts, "begun": begun}
-        record_delivery(connection, row, moment(now), INTERRUPTED, body)
-        supersede_partial_sends(connection, row.ordering_key, now)
-    return recovered + _recover_pages(connection, now, lease)
-
-
-def _is_abandoned(seen: Row[Any], now: int) -> bool:
-    """Return True if a claim's owner exited, or let its lease expire."""
-    # A claim of more than a day was written by a clock that was ahead. Of an hour, its owner may be alive still.
-    possible = seen.lease_until <= latest_pause(now) or is_running(seen.owner)  # else this clock is behind
-    return not (now < seen.lease_until and possible and not is_dead(seen.owner))
-
-
-def _end_attempt(connection: Connection, delivery: int, number: int, now: int) -> bool:
-    """End an interrupted attempt. Return whether it had begun."""
-    attempt = schema.attempt
-    interrupted = update(attempt).where(
-        attempt.c.delivery == delivery, attempt.c.number == number, attempt.c.ended_at.is_(None)
-    )
-    ended = {"ended_at": now, "outcome": Outcome.UNCONFIRMED, "reason": "The sending process stopped."}
-    return connection.execute(interrupted.values(**ended, code="interrupted")).rowcount > 0
-
-
-def _recover_pages(connection: Connection, now: int, lease: timedelta) -> int:
-    """Return the pages of processes that exited, or let their lease expire, to waiting.
-
-    Return the number of their deliveries. People who were being sent to are in doubt.
-    """
-    abandoned: dict[int, list[Row[Any]]] = {}
-    for seen in connection.execute(_SENDING_PAGES).all():
-        if _is_abandoned(seen, now):
-            lock(connection, seen.ordering_key)
-            still = and_(_page.c.delivery == seen.delivery, _page.c.number == seen.number)
-            same = and_(_page.c.state == Outcome.SENDING, seen.owner == _PAGE_OWNER, seen.lease_until == _PAGE_LEASE)
-            page = connection.execute(select(_page).where(still, same).with_for_update()).first()
-            if page is not None:
-                abandoned.setdefault(page.delivery, []).append(page)
-    for delivery, found in abandoned.items():
-        row = connection.execute(select(_table).where(_table.c.id == delivery)).one()
-        begun = False
-        for page in found:
-            begun |= _end_attempt(connection, delivery, page.attempt, now)
-            all_in_doubt = _may_lack_writes(connection, page.owner or "")
-            release_recipients(connection, delivery, page.number, page.attempt, all_in_doubt=all_in_doubt)
-            counted = tally.to_text(tally.count_page(connection, delivery, page.number))
-            waiting = {"state": Outcome.WAITING, "owner": None, "lease_until": None, "tally": counted}
-            connection.execute(
-                update(_page).where(_page.c.delivery == delivery, _page.c.number == page.number).values(**waiting)
-            )
-        _alarm_if_repeated(connection, row, now, lease, owner=found[-1].owner)
-        body = {"owner": found[-1].owner, "attempt": row.attempts, "begun": begun}
-        record_delivery(
-            connection, row, moment(now), INTERRUPTED, {**body, "pages_of": [page.number for page in found]}
-        )
-    damaged = connection.execute(_WITHOUT_PAGE).all()
-    for row in damaged:
-        connection.execute(update(_table).where(_table.c.id == row.id).values(state=Outcome.WAITING))
-        if row.halt == ABORTED:
-            cancel_pending(connection, row, Outcome.SUPERSEDED, aborted_words(halted_by(connection, row)), now)
-        supersede_partial_sends(connection, row.ordering_key, now)
-    return len(abandoned.keys() | {row.id for row in damaged})
-
-
-def _alarm_if_repeated(
-    connection: Connection, row: Row[Any], now: int, lease: timedelta, *, owner: str | None = None
-) -> None:
-    """Raise the alarm if a delivery was recovered within the last lease already."""
-    event = schema.event
-    earlier = select(event.c.id).where(
-        event.c.publication == row.publication,
-        event.c.delivery == row.id,
-        event.c.kind == INTERRUPTED,
-        event.c.at > now - span(lease),
-    )
-    if connection.execute(earlier.limit(1)).first() is None:
-        return
-    text = "Delivery %s on %s, publication %s, was taken over twice within one lease. See: policenotify status"
-    _log.error(text, row.id, row.channel, row.publication)
-    body = {"owner": owner or row.owner, "attempt": row.attempts}
-    record_delivery(connection, row, moment(now), RECOVERED_AGAIN, body)
-
-
-def _may_lack_writes(connection: Connection, owner: str) -> bool:
-    """Return True if a power cut may have undone the last writes of *owner*.
-
-    In a file, the start of each recipient is not flushed to disk. Such writes survive the end of the process, but not
-    of the machine.
-    """
-    return connection.dialect.name == "sqlite" and not is_of_this_boot(owner)
 
 
 # --- claims
@@ -457,7 +308,7 @@ def take_next(
     severe_only: bool,
     rate: Rate | None = None,
 ) -> ClaimedDelivery | None:
-    """Claim the channel's next delivery, if any, after recovering interrupted ones.
+    """Claim the channel's next delivery, if any.
 
     An unreadable delivery does not block others: a damaged or forged one is held, and one of a newer policenotify, or
     of newer keys, is passed over.
@@ -465,7 +316,6 @@ def take_next(
     Raises:
         UnsupportedVersion: Only deliveries of a newer policenotify are left.
     """
-    recover(connection, now, lease)
     opens = opens_at(connection, {channel: rate}, now)[channel]
     if opens is None or opens > now:
         return None
@@ -473,32 +323,51 @@ def take_next(
     newer: UnsupportedVersion | None = None
     query, shared = _NEXT, _NEXT_SHARED
     while (row := connection.execute(query, values).first() or connection.execute(shared, values).first()) is not None:
-        skip = _skip_reason(connection, row, now)
         try:
-            claimed = None if skip else _claimed(connection, keys, row)
-            authentic = is_authentic(keys, row) and not is_settled(row.last_settlement)
+            taken = _take(connection, keys, row, owner, now=now, lease=lease)
         except UnsupportedVersion as error:  # another host may know it
-            newer = error
-            query, shared = (each.where(_table.c.id != row.id) for each in (query, shared))
+            newer, taken = error, None
+        if isinstance(taken, ClaimedDelivery):
+            return taken
+        if taken is not None:  # it is settled
             continue
-        except ValueError:
-            claimed, authentic, skip = None, True, (Outcome.HELD, DAMAGED)
-            text = "Channel %s: publication %s, delivery %s: held [damaged]"
-            _log.warning(text, channel, row.publication, row.id)
-        if not authentic:  # nor is it skipped for what was changed
-            hold_forged(connection, row, now)
-        elif claimed is not None and row.has_recipients:
-            if (taken := _take_page(connection, replace(claimed, owner=owner), row, now, lease)) is not None:
-                return taken
-            query, shared = (each.where(_table.c.id != row.id) for each in (query, shared))
-        elif claimed is not None:
-            connection.execute(_TAKE, {"taken": row.id, "by": owner, "until": now + span(lease)})
-            return replace(claimed, owner=owner)
-        elif skip is not None:
-            cancel_pending(connection, row, *skip, now)
+        query, shared = (each.where(_table.c.id != row.id) for each in (query, shared))
     if newer is not None:
         raise newer
     return None
+
+
+def _take(
+    connection: Connection, keys: Keys, row: Row[Any], owner: str, *, now: int, lease: timedelta
+) -> ClaimedDelivery | Outcome | None:
+    """Claim a delivery, or a page of it. Settle one that must not be sent, unless another worker is sending it.
+
+    Returns:
+        It, or how it was settled, or None if it is to be passed over.
+    """
+    skip = _skip_reason(connection, row, now)
+    try:
+        claimed = None if skip else replace(_claimed(connection, keys, row), owner=owner)
+        authentic = is_authentic(keys, row) and not is_settled(row.last_settlement)
+    except UnsupportedVersion:
+        raise
+    except ValueError:
+        claimed, authentic, skip = None, True, (Outcome.HELD, DAMAGED)
+        text = "Channel %s: publication %s, delivery %s: held [damaged]"
+        _log.warning(text, row.channel, row.publication, row.id)
+    if row.state == Outcome.SENDING and (claimed is None or not authentic):
+        return None
+    if not authentic:  # nor is it skipped for what was changed
+        hold_forged(connection, row, now)
+        return Outcome.HELD
+    if claimed is None:
+        outcome, reason = skip or (Outcome.HELD, DAMAGED)
+        cancel_pending(connection, row, outcome, reason, now)
+        return outcome
+    if row.has_recipients:
+        return _take_page(connection, claimed, row, now, lease)
+    connection.execute(_TAKE, {"taken": row.id, "by": owner, "until": now + span(lease)})
+    return claimed
 
 
 def _take_page(
@@ -543,7 +412,7 @@ def begin_attempt(
         RateReached: Other processes have used up the channel's rate since it was claimed.
     """
     if claimed.page is not None:
-        return _begin_page(connection, keys, claimed, request, wording, now=now, lease=lease)
+        return pages.begin(connection, keys, claimed, request, wording, now=now, lease=lease)
     if rate is not None:
         take_slot(connection, claimed.channel, rate, now)
     number, stored = claimed.attempts + 1, request.model_dump_json()
@@ -569,32 +438,6 @@ def begin_attempt(
         first_tried_at=first,
         last_tried_at=moment(now),
     )
-
-
-def _begin_page(
-    connection: Connection,
-    keys: Keys,
-    claimed: ClaimedDelivery,
-    request: Request,
-    wording: str,
-    *,
-    now: int,
-    lease: timedelta,
-) -> ClaimedDelivery:
-    """Store that an attempt at a page begins. All pages are sent with the request that was stored first."""
-    row = connection.execute(select(_table).where(_table.c.id == claimed.id).with_for_update()).one()
-    if row.request is not None and row.request_version == claimed.request_version:
-        request, wording = Request.read(row.request), row.wording
-    number, stored, first = row.attempts + 1, request.model_dump_json(), row.first_tried_at or now
-    begun = pages.begin(connection, claimed, number, now + span(lease))
-    columns = {"request": stored, "wording": wording, "attempts": number}
-    mac = request_mac(keys, claimed.key, claimed.request_version, stored)
-    tried = {"last_tried_at": now, "first_tried_at": first}
-    connection.execute(update(_table).where(_table.c.id == claimed.id).values(**columns, request_mac=mac, **tried))
-    attempt = {"delivery": claimed.id, "number": number, "owner": claimed.owner, "started_at": now}
-    connection.execute(insert(schema.attempt), attempt)
-    times = {"first_tried_at": moment(first), "last_tried_at": moment(now)}
-    return replace(begun, request=request, wording=wording, **times)
 
 
 def lock_claimed(connection: Connection, claimed: ClaimedDelivery) -> None:

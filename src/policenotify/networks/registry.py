@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points, metadata
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 from pydantic import BaseModel, ValidationError
 
@@ -248,11 +248,11 @@ def configure_channel(
         raise SettingsError(_constructor_error(error, at, model, given)) from None  # its cause may quote a secret
     _check_claims(channel, capabilities, account, f"{at}: the network {network_name!r}")
     audiences = _audiences(name, channel, settings)
+    fields: dict[str, Any] = {field: value for field, value in settings.items() if field not in _WHO}
     if capabilities.recipients and not audiences:
         raise SettingsError(f"{at}.recipients: is missing: on {network_name!r} a post goes to people. Name them.")
     if not capabilities.recipients and audiences:
         raise SettingsError(f"{at}.recipients: is for networks that write to people; {network_name!r} does not.")
-    settings["audiences"] = audiences
     return ChannelConfig(
         name=name,
         network=network_name,
@@ -260,13 +260,17 @@ def configure_channel(
         capabilities=capabilities,
         open=opened,
         discovers_capabilities=bool(getattr(kind, "discovers_capabilities", False)),
-        **settings,
+        audiences=audiences,
+        **fields,
     )
 
 
-def _audiences(name: str, channel: Channel, settings: dict[str, object]) -> tuple[Audience, ...]:
-    """Return the audiences of a channel, spelled as its network spells addresses, and take `recipients` out."""
-    recipients, audiences = settings.pop("recipients", None), tuple(settings.get("audiences", ()))
+_WHO = {"recipients", "audiences"}
+
+
+def _audiences(name: str, channel: Channel, settings: ChannelOptions) -> tuple[Audience, ...]:
+    """Return the audiences of a channel, with its list of recipients, spelled as its network spells addresses."""
+    recipients, audiences = settings.get("recipients"), settings.get("audiences", ())
     if recipients is not None:
         audiences = (*audiences, AddressList(name=name, read=recipients))
     spell = getattr(channel, "spell", None)

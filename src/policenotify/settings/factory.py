@@ -45,8 +45,7 @@ def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[ChannelC
         try:
             channel = _channel(settings, name)
             if not tolerant:
-                for audience in channel.audiences:
-                    audience.revision()
+                _read_audiences(channel)
         except SettingsError as error:
             lines = _lines(name, error)
             if tolerant:
@@ -81,6 +80,11 @@ def _channel(settings: Settings, name: str) -> ChannelConfig:
     if channel.recipients is not None:
         fields["recipients"] = channel.recipients.reader(settings.place.parent, f"channels.{name}.recipients")
     return configure_channel(name, channel.network, channel.options, **fields)
+
+
+def _read_audiences(channel: ChannelConfig) -> None:
+    for audience in channel.audiences:
+        audience.revision()
 
 
 def _fields(channel: ChannelSettings) -> dict[str, Any]:

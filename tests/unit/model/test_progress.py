@@ -90,7 +90,7 @@ def test_a_publication_is_settled_or_paused_by_its_deliveries() -> None:
         (delivery(outcome=Outcome.WAITING, halt="paused"), True),
     ],
 )
-def test_a_person_is_needed(found: DeliveryProgress, needed: bool) -> None:
+def test_a_person_is_needed(found: DeliveryProgress, *, needed: bool) -> None:
     assert found.needs_person is needed
 
 

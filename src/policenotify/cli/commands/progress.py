@@ -45,7 +45,7 @@ def progress(call: CliContext, which: str | None, once: bool, every: float | Non
     Examples:
       policenotify progress
       policenotify progress 2026-4711
-      policenotify progress campaign-2026-12-01 --once --json | jq '.deliveries[].refused'
+      policenotify progress 2026-4711 --json | jq '.deliveries[].refused'
     """
     with call.journal() as (settings, journal):
         publication = _publication(journal, which, settings)

@@ -95,7 +95,6 @@ def held(call: CliContext, delivery: int, show_addresses: bool) -> Exit:  # noqa
     Examples:
       policenotify held 42
       policenotify held 42 --show-addresses
-      policenotify resolve 42 --recipient 3f9a1c0b77de --posted
     """
     if show_addresses and (call.json or not sys.stdout.isatty()):
         raise click.UsageError("Addresses are shown on a terminal only: leave out --show-addresses.")

@@ -30,6 +30,7 @@ from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, No
 from policenotify.testing.servers.sms import FakeSmsServer
 from policenotify.text import sms, to_gsm
 from tests.support import network_calls
+from tests.support.audiences import addresses_of
 from tests.support.network_calls import a_post
 
 OCTOPUSH = "/v1/public/sms-campaign/send"
@@ -1004,8 +1005,7 @@ def test_a_recipient_listed_in_several_forms_is_one_recipient() -> None:
         "06 x",
     )
     how = configure_channel("sms", "sms", {"url": "form://127.0.0.1:9/?:to={recipient}"}, recipients=lambda: forms)
-    assert how.recipients is not None
-    assert how.recipients() == ("+33612345678", "06 x")  # an invalid number is reported and refused
+    assert addresses_of(how) == ("+33612345678", "06 x")  # an invalid number is reported and refused
 
 
 # --- proxies

@@ -1,0 +1,452 @@
+"""People of a list are stored page by page, each once, and several workers share a delivery."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import select
+
+from policenotify.audiences.model import Row, Subscriber, WrongRow
+from policenotify.audiences.selection import Cursor
+from policenotify.channel import Capabilities, ChannelConfig, RecipientOutcome
+from policenotify.delivery.audience_reader import AudienceReader, PageFiller
+from policenotify.errors import LostLease, SettingsError
+from policenotify.journal.database import schema
+from policenotify.journal.expansion import PageOfPeople
+from policenotify.journal.leases import this_process
+from policenotify.journal.recipients import NOBODY
+from policenotify.journal.records import AttemptResult, ClaimedDelivery
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import Stage
+from policenotify.text import Budget
+from tests.support.audiences import ListedPeople
+from tests.support.journal import LEASE
+
+if TYPE_CHECKING:
+    from tests.support.journal import Desk
+
+A, B, C, D, E, F, G = (f"{name}@x.example" for name in "abcdefg")
+ALL = (A, B, C, D, E, F, G)
+
+
+def _receipt(desk: Desk, publication: str, channel: str = "mail") -> Any:
+    found = desk.journal.publications.get(publication)
+    assert found is not None
+    return found.on(channel)
+
+
+def _everyone(desk: Desk, channel: str = "mail") -> list[str]:
+    """Send to all that is due on a channel. Return the addresses, sorted."""
+    written: list[str] = []
+    while (claimed := desk.claim(channel)) is not None:
+        written += _send(desk, claimed)
+    return sorted(written)
+
+
+def _send(desk: Desk, claimed: ClaimedDelivery, *, outcome: Any = "posted", count: int = 25) -> list[str]:
+    """Send to the people of a page, and settle it."""
+    begun, written = desk.begin(claimed), []
+    while people := desk.journal.deliveries.next_recipients(begun, count, hold_doubt=True):
+        written += [person.address for person in people]
+        told = [RecipientOutcome(key=person.key, outcome=outcome) for person in people]
+        desk.journal.deliveries.record_recipients(begun, told, hold_doubt=True, lease=LEASE)
+    _release(desk, begun)
+    return written
+
+
+def _release(desk: Desk, begun: ClaimedDelivery) -> None:
+    wait = desk.clock.now() + timedelta(seconds=30)
+    result = AttemptResult(outcome=Outcome.WAITING, not_before=wait, of_people=True)
+    desk.journal.deliveries.record_result(begun, result)
+
+
+# --- several workers
+
+
+def test_two_workers_share_a_delivery(desk: Desk) -> None:
+    desk.size = 3
+    said = desk.publish(channels=("mail",), people={"mail": ALL})
+    first, second = desk.take("mail", "runner A"), desk.take("mail", "runner B")
+    assert (first.id, first.page) == (second.id, 0)
+    assert second.page == 1
+    assert desk.outcome(said, "mail") is Outcome.SENDING
+    assert len(_send(desk, first)) == len(_send(desk, second)) == 3
+    assert _everyone(desk) == [G]
+    assert _receipt(desk, said).recipients == {Outcome.POSTED: 7}
+    assert desk.outcome(said, "mail") is Outcome.POSTED
+
+
+def test_a_delivery_is_settled_with_its_last_page(desk: Desk) -> None:
+    desk.size = 4
+    said = desk.publish(channels=("mail",), people={"mail": ALL})
+    first, second = desk.take("mail", "runner A"), desk.take("mail", "runner B")
+    assert desk.claim("mail", "runner C") is None  # all are taken
+    _send(desk, second)
+    assert desk.outcome(said, "mail") is Outcome.SENDING
+    assert desk.journal.deliveries.due(["mail"])["mail"] == desk.clock.now() + LEASE
+    _send(desk, first)
+    assert _receipt(desk, said).recipients == {Outcome.POSTED: 7}
+    assert _receipt(desk, said).outcome is Outcome.POSTED
+
+
+def test_a_follow_up_waits_for_all_pages_of_what_it_follows(desk: Desk) -> None:
+    desk.size = 4
+    desk.publish(channels=("mail",), people={"mail": ALL})
+    first, second = desk.take("mail", "runner A"), desk.take("mail", "runner B")
+    update = desk.publish(Stage.UPDATE, channels=("mail",), people={"mail": ALL})
+    _send(desk, first)
+    assert desk.claim("mail") is None
+    _send(desk, second)
+    assert _everyone(desk) == list(ALL)
+    assert _receipt(desk, update).recipients == {Outcome.POSTED: 7}
+
+
+def test_a_page_of_a_process_that_exited_is_sent_by_another(desk: Desk) -> None:
+    desk.size = 4
+    said = desk.publish(channels=("mail",), people={"mail": ALL})
+    lost, other = desk.begin(desk.take("mail", f"{this_process()}/A")), desk.take("mail", f"{this_process()}/B")
+    people = desk.journal.deliveries.next_recipients(lost, 25, hold_doubt=True)
+    asked = desk.ask(lost, people[:1])
+    desk.clock.pass_by(LEASE.total_seconds() - 1)
+    begun = desk.begin(other)
+    desk.clock.pass_by(2)
+    assert desk.journal.deliveries.recover(LEASE) == 1
+    assert desk.outcome(said, "mail") is Outcome.SENDING  # the other page is
+    with pytest.raises(LostLease):
+        desk.journal.deliveries.record_recipients(lost, [], hold_doubt=True, lease=LEASE)
+    again = desk.take("mail", "runner C")
+    assert again.page == lost.page
+    assert sorted(_send(desk, again)) == sorted({person.address for person in people} - set(asked))
+    assert desk.journal.deliveries.next_recipients(begun, 25, hold_doubt=True)
+    assert desk.person(said, asked[0]) is Outcome.HELD
+
+
+def test_a_claim_without_people_leaves_nothing_behind(desk: Desk) -> None:
+    said = desk.publish(channels=("mail",), people={"mail": [A, B]})
+    unfilled = desk.journal.deliveries.claim("mail", "runner A", lease=LEASE)
+    assert unfilled is not None
+    assert not unfilled.filled
+    desk.clock.pass_by(LEASE.total_seconds() + 1)
+    assert desk.journal.deliveries.recover(LEASE) == 1
+    assert _everyone(desk) == [A, B]
+    assert _receipt(desk, said).outcome is Outcome.POSTED
+
+
+def test_people_who_wait_for_longer_do_not_delay_the_other_pages(desk: Desk) -> None:
+    desk.size = 4
+    said = desk.publish(channels=("mail",), people={"mail": ALL})
+    assert len(_send(desk, desk.take("mail"), outcome="unavailable")) == 4
+    assert len(_send(desk, desk.take("mail"))) == 3
+    assert desk.claim("mail") is None
+    assert _receipt(desk, said).retry_at == desk.clock.now() + timedelta(seconds=30)
+    desk.clock.pass_by(30)
+    assert len(_everyone(desk)) == 4
+    assert _receipt(desk, said).recipients == {Outcome.POSTED: 7}
+
+
+def test_a_refusal_of_the_content_is_one_for_everyone(desk: Desk) -> None:
+    desk.size = 2
+    said = desk.publish(channels=("mail",), people={"mail": ALL})
+    desk.expand()
+    other = desk.begin(desk.take("mail", "runner B"))
+    desk.settle(other, Outcome.REFUSED, reason="Too long.")
+    receipt = _receipt(desk, said)
+    assert (receipt.outcome, receipt.reason, receipt.recipients) == (Outcome.REFUSED, "Too long.", {Outcome.REFUSED: 2})
+    assert desk.claim("mail") is None
+
+
+def test_a_page_that_is_put_back_in_the_database_is_held(desk: Desk) -> None:
+    desk.size = 4
+    said = desk.publish(channels=("mail",), people={"mail": ALL})
+    _send(desk, desk.take("mail"))
+    desk.change_directly(
+        "UPDATE pn_page SET state = 'waiting'; UPDATE pn_recipient SET state = 'waiting', attempts = 0"
+    )
+    desk.clock.pass_by(30)
+    assert desk.claim("mail") is None
+    assert _receipt(desk, said).outcome is Outcome.HELD
+
+
+# --- whom a message goes to
+
+
+def test_a_person_on_the_lists_of_two_channels_of_a_network_gets_it_once(desk: Desk) -> None:
+    desk.siblings = ("press", "public")
+    desk.publish(channels=("press", "public"), people={"press": [A, B], "public": [B, C]})
+    assert (_everyone(desk, "public"), _everyone(desk, "press")) == ([B, C], [A])
+    desk.publish(Stage.UPDATE, channels=("press", "public"), people={"press": [A, B], "public": [B, C]})
+    assert (_everyone(desk, "press"), _everyone(desk, "public")) == ([A, B], [C])
+
+
+def test_channels_of_other_networks_do_not_share_their_people(desk: Desk) -> None:
+    desk.publish(channels=("press", "public"), people={"press": [A], "public": [A]})
+    assert (_everyone(desk, "public"), _everyone(desk, "press")) == ([A], [A])
+
+
+def test_each_language_goes_to_its_readers(desk: Desk) -> None:
+    people = (A, Subscriber(position=1, address=B, language="en"), Subscriber(position=2, address=C, language="fr"))
+    desk.publish(channels=("mail",), languages=("fr", "en"), people={"mail": people})
+    assert sorted(desk.mail()) == [A, C]
+    assert desk.mail() == [B]
+    update = desk.publish(Stage.UPDATE, channels=("mail",), languages=("fr",), people={"mail": ()})
+    assert _everyone(desk) == [A, B, C]  # an update that lacks his language is better than none
+    assert _receipt(desk, update).recipients == {Outcome.POSTED: 3}
+
+
+@pytest.mark.parametrize("stage", [Stage.END, Stage.CANCELLATION])
+def test_the_end_goes_to_who_had_something(desk: Desk, stage: Stage) -> None:
+    desk.publish(channels=("mail",), people={"mail": [A, B, C]})
+    desk.mail({B: "refused", C: "unconfirmed"})
+    desk.publish(stage, channels=("mail",), people={"mail": ALL})
+    assert _everyone(desk) == [A, C]
+
+
+def test_the_end_of_what_reached_none_goes_to_the_list(desk: Desk) -> None:
+    desk.publish(channels=("sky",))
+    desk.deliver()
+    desk.publish(Stage.END, channels=("sky", "mail"), people={"mail": [A, B]})
+    assert _everyone(desk) == [A, B]
+
+
+def test_an_end_in_the_middle_of_a_list_reaches_who_had_the_opening_and_the_others_get_neither(desk: Desk) -> None:
+    desk.size = 3
+    opening = desk.publish(channels=("mail",), people={"mail": ALL})
+    first = _send(desk, desk.take("mail"))
+    desk.publish(Stage.END, channels=("mail",), people={"mail": ALL})
+    assert _everyone(desk) == sorted(first)
+    assert desk.outcome(opening, "mail") is Outcome.POSTED
+
+
+def test_a_correction_reaches_who_had_it_and_the_list(desk: Desk) -> None:
+    opening = desk.publish(channels=("mail",), people={"mail": [A, B]})
+    desk.mail()
+    desk.publish(Stage.CORRECTION, corrects=opening, channels=("mail",), people={"mail": [B, C]})
+    assert _everyone(desk) == [A, B, C]
+
+
+def test_who_is_suppressed_meanwhile_gets_nothing_more(desk: Desk) -> None:
+    desk.publish(channels=("mail",), people={"mail": [A, B]})
+    desk.mail()
+    desk.suppress(A)
+    end = desk.publish(Stage.END, channels=("mail",), people={"mail": []})
+    assert _everyone(desk) == [B]
+    assert desk.person(end, A) is Outcome.SUPPRESSED
+
+
+# --- reading a list
+
+
+class Broken(ListedPeople):
+    """A list that fails behind some rows."""
+
+    error: Exception | None = None
+    behind = 0
+
+    def rows(self, *, start: int = 0) -> Iterator[Row]:
+        for row in super().rows(start=start):
+            if self.error is not None and row.position >= self.behind:
+                raise self.error
+            yield row
+
+
+def _filler(desk: Desk, audience: ListedPeople, *, size: int = 2, retired: bool = False, **more: Any) -> PageFiller:
+    config = ChannelConfig(
+        name="mail",
+        network="email",
+        account="police34.example",
+        capabilities=Capabilities(budget=Budget(300), recipients=True),
+        open=lambda _clock, _store: None,  # type: ignore[arg-type,return-value]  # it is not opened
+        audiences=(audience,),
+        retired=retired,
+    )
+    values: dict[str, Any] = {
+        "siblings": ("mail",),
+        "reader": AudienceReader(),
+        "lease": LEASE,
+        "backoff": lambda before: max(before * 2, timedelta(seconds=10)),
+        "may_go_on": lambda: True,
+    }
+    return PageFiller(journal=desk.journal, config=config, size=size, **values | more)
+
+
+def _claim(desk: Desk, filler: PageFiller) -> ClaimedDelivery | None:
+    claimed = desk.journal.deliveries.claim("mail", "runner A", lease=LEASE)
+    return claimed and filler.fill(claimed)
+
+
+def _all_of(desk: Desk, filler: PageFiller) -> list[str]:
+    written: list[str] = []
+    while (claimed := _claim(desk, filler)) is not None:
+        written += _send(desk, claimed)
+    return written
+
+
+def test_a_list_that_is_changed_while_it_is_read_is_read_again(desk: Desk) -> None:
+    audience = ListedPeople([A, B, C, D, E])
+    filler = _filler(desk, audience)
+    said = desk.publish(channels=("mail",), people={"mail": ()})
+    claimed = _claim(desk, filler)
+    assert claimed is not None
+    written = _send(desk, claimed)
+    audience.people = [G, F, E, D, A]  # C was removed before it was stored, or not
+    written += _all_of(desk, filler)
+    assert len(written) == len(set(written))
+    assert {A, B, D, E, F, G} <= set(written) <= set(ALL)
+    assert _receipt(desk, said).outcome is Outcome.POSTED
+
+
+def test_another_process_goes_on_behind_the_cursor(desk: Desk) -> None:
+    audience = ListedPeople(ALL)
+    desk.publish(channels=("mail",), people={"mail": ()})
+    written: list[str] = []
+    for _ in ALL:
+        if (claimed := _claim(desk, _filler(desk, audience))) is not None:
+            written += _send(desk, claimed)
+    assert sorted(written) == list(ALL)
+
+
+def test_a_list_that_changes_at_each_look_is_read_to_its_end(desk: Desk) -> None:
+    class Restless(ListedPeople):
+        looks = 0
+
+        def revision(self) -> str:
+            self.looks += 1
+            return str(self.looks)
+
+    said = desk.publish(channels=("mail",), people={"mail": ()})
+    assert sorted(_all_of(desk, _filler(desk, Restless(ALL)))) == list(ALL)
+    assert _receipt(desk, said).outcome is Outcome.POSTED
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [(SettingsError("the file presse.txt cannot be read (gone)."), "presse.txt"), (KeyError(A), "KeyError")],
+)
+def test_a_list_that_cannot_be_read_is_an_alarm_and_is_tried_again(
+    desk: Desk, error: Exception, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    audience = Broken(ALL)
+    audience.error = error
+    filler = _filler(desk, audience)
+    said = desk.publish(channels=("mail",), people={"mail": ()})
+    for wait in (10, 20):
+        assert _claim(desk, filler) is None
+        receipt = _receipt(desk, said)
+        assert receipt.outcome is Outcome.WAITING
+        assert "The list of recipients of 'mail' cannot be read" in receipt.reason
+        assert why in receipt.reason
+        assert "policenotify doctor" in receipt.remedy
+        assert receipt.retry_at == desk.clock.now() + timedelta(seconds=wait)
+        assert desk.claim("mail") is None
+        desk.clock.pass_by(wait)
+    assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
+    assert A not in caplog.text
+    audience.error = None
+    assert sorted(_all_of(desk, filler)) == list(ALL)
+    assert (_receipt(desk, said).outcome, _receipt(desk, said).reason) == (Outcome.POSTED, "")
+
+
+def test_who_had_the_opening_gets_the_update_even_if_the_list_cannot_be_read(desk: Desk) -> None:
+    desk.publish(channels=("mail",), people={"mail": [A, B]})
+    desk.mail()
+    audience = Broken(ALL)
+    audience.error = SettingsError("the file cannot be read.")
+    filler = _filler(desk, audience, size=5)
+    update = desk.publish(Stage.UPDATE, channels=("mail",), people={"mail": ()})
+    assert sorted(_all_of(desk, filler)) == [A, B]
+    assert "cannot be read" in _receipt(desk, update).reason
+    audience.error = None
+    desk.clock.pass_by(10)
+    assert sorted(_all_of(desk, filler)) == [C, D, E, F, G]
+
+
+def test_a_list_that_fails_in_the_middle_goes_on_there(desk: Desk) -> None:
+    audience = Broken(ALL)
+    audience.error, audience.behind = SettingsError("the connection was lost."), 5
+    filler = _filler(desk, audience)
+    desk.publish(channels=("mail",), people={"mail": ()})
+    written = _all_of(desk, filler)
+    audience.error = None
+    desk.clock.pass_by(10)
+    assert sorted(written + _all_of(desk, filler)) == list(ALL)
+
+
+@pytest.mark.parametrize("retired", [True, False])
+def test_a_list_that_was_emptied_is_an_alarm_unless_the_channel_is_retired(desk: Desk, *, retired: bool) -> None:
+    desk.publish(channels=("mail",), people={"mail": [A]})
+    desk.mail()
+    said = desk.publish(incident="I2", channels=("mail",), people={"mail": ()})
+    assert _claim(desk, _filler(desk, ListedPeople(()), retired=retired)) is None
+    receipt = _receipt(desk, said)
+    assert receipt.outcome is (Outcome.SKIPPED if retired else Outcome.WAITING)
+    assert ("is empty, and had people before" in receipt.reason) is not retired
+
+
+def test_wrong_rows_are_counted_and_shown_and_stop_none_of_the_others(desk: Desk) -> None:
+    wrong = [WrongRow(position=0, line=line, reason="no address") for line in (3, 5, 8, 9)]
+    desk.publish(channels=("mail",), people={"mail": ()})
+    said = desk.publish(incident="I2", channels=("mail",), people={"mail": ()})
+    assert _all_of(desk, _filler(desk, ListedPeople([A, *wrong, B]), size=1)) == [A, B] * 2
+    receipt = _receipt(desk, said)
+    assert receipt.outcome is Outcome.POSTED
+    lines = "line 3: no address; line 5: no address; line 8: no address; …"
+    assert receipt.reason == f"Rows of the list that were left out: 4 ({lines})."
+    assert "Correct these rows" in receipt.remedy
+
+
+def test_a_list_of_wrong_rows_only_reaches_no_one_and_says_so(desk: Desk) -> None:
+    said = desk.publish(channels=("mail",), people={"mail": ()})
+    assert _claim(desk, _filler(desk, ListedPeople([WrongRow(position=0, line=1, reason="no address")]))) is None
+    receipt = _receipt(desk, said)
+    left_out = "Rows of the list that were left out: 1 (line 1: no address)."
+    assert (receipt.outcome, receipt.reason) == (Outcome.SKIPPED, f"{NOBODY} {left_out}")
+
+
+def test_a_drain_that_ends_leaves_the_list_for_the_next(desk: Desk) -> None:
+    said = desk.publish(channels=("mail",), people={"mail": ()})
+    audience = ListedPeople(ALL)
+    assert _claim(desk, _filler(desk, audience, may_go_on=lambda: False)) is None
+    assert _receipt(desk, said).outcome is Outcome.WAITING
+    assert sorted(_all_of(desk, _filler(desk, audience))) == list(ALL)
+
+
+# --- two workers that read at once
+
+
+def test_people_read_behind_a_cursor_that_has_moved_are_discarded(desk: Desk) -> None:
+    deliveries = desk.journal.deliveries
+    desk.publish(channels=("mail",), people={"mail": ()})
+    first, second = (deliveries.claim("mail", owner, lease=LEASE) for owner in ("runner A", "runner B"))
+    assert first is not None
+    assert second is not None
+
+    def page(*people: str, after: int) -> PageOfPeople:
+        return PageOfPeople(
+            people=deliveries.seal_people(people),
+            wrong=(),
+            start=Cursor(),
+            after=Cursor(0, after),
+            before_revision="",
+            revision="1",
+            is_from_start=True,
+            is_last=False,
+        )
+
+    assert deliveries.store_page(first, page(A, B, after=2), (), lease=LEASE) == 2
+    assert deliveries.store_page(second, page(A, B, C, after=3), (), lease=LEASE) == 0
+    with desk.journal.read() as connection:
+        assert len(connection.execute(select(schema.recipient)).all()) == 2
+    assert deliveries.expansion(second).cursor == Cursor(0, 2)
+
+
+def test_a_person_is_stored_once_however_often_the_list_is_read(desk: Desk) -> None:
+    for incident in ("I1", "I2", "I3"):
+        desk.publish(incident=incident, channels=("mail",), people={"mail": [A, B, A]})
+    for _ in range(3):
+        desk.mail()
+    assert len(desk.dump("pn_person")["pn_person"]) == 2
+    assert len(desk.dump("pn_recipient")["pn_recipient"]) == 6
