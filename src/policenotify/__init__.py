@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from policenotify.model.lifecycle import Lifecycle, Stage
     from policenotify.model.location import Area, Location, Point, Polyline, RoadRef
     from policenotify.model.message import Category, Image, Known, Message, Translation, read
+    from policenotify.model.progress import Progress, pace
     from policenotify.model.receipt import Publication, PublicationFailed, Receipt
     from policenotify.publishing.aio import AsyncPublisher
     from policenotify.publishing.alerts import ImportedAlert, import_alert
@@ -63,6 +64,7 @@ _HOMES = {
     "publishing.publisher": ("Preview", "Publisher"),
     "findings": ("Finding",),
     "model.history": ("Outcome",),
+    "model.progress": ("Progress", "pace"),
     "model.receipt": ("Publication", "PublicationFailed", "Receipt"),
     "publishing.reminders": ("Reminder", "ReminderPolicy"),
     "model.cap": ("Certainty", "Precision", "Severity", "Urgency"),
@@ -105,6 +107,7 @@ __all__ = [
     "Polyline",
     "Precision",
     "Preview",
+    "Progress",
     "Publication",
     "PublicationFailed",
     "Publisher",
@@ -123,6 +126,7 @@ __all__ = [
     "Worker",
     "import_alert",
     "open_publisher",
+    "pace",
     "read",
 ]
 

@@ -236,11 +236,17 @@ class UnsupportedVersion(PolicenotifyError):
 
 
 class NotHeld(PolicenotifyError):
-    """The delivery to resolve is not held, or does not exist. Nothing was changed."""
+    """The delivery to resolve, or a person of it, is not held, or does not exist. Nothing was changed."""
 
-    def __init__(self, delivery: int, *, outcome: str = "") -> None:
+    def __init__(self, delivery: int, *, outcome: str = "", people: int = 0) -> None:
         self.delivery = delivery
         self.exists: bool = bool(outcome)
+        if outcome and people:
+            super().__init__(
+                f"{people} of the people named are not in doubt in delivery {delivery}, or a key is too short. "
+                f"Nothing was changed. Who is in doubt: policenotify held {delivery}"
+            )
+            return
         why = f"Delivery {delivery} is not held: it is {outcome}" if outcome else f"There is no delivery {delivery}"
         super().__init__(f"{why}. Nothing was changed. Which are held: policenotify status")
 
@@ -251,7 +257,8 @@ class NotAllowed(PolicenotifyError):
     Attributes:
         actor: Who asked for it, as claimed.
         action: `publish`, `draft`, `submit`, `approve`, `return`, `reject`, `withdraw`, `urgent`, `second_reading`,
-            `stop`, `resume`, `resolve`, `purge`, `erase`, `suppress`, `release`, `export` or `move`.
+            `stop`, `resume`, `pause`, `abort`, `resolve`, `show`, `purge`, `erase`, `suppress`, `release`, `export` or
+            `move`.
     """
 
     def __init__(self, actor: str, action: str, reason: str = "") -> None:

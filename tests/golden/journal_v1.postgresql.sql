@@ -162,6 +162,7 @@ CREATE TABLE pn_delivery (
     state VARCHAR(12) NOT NULL,
     in_doubt BOOLEAN NOT NULL,
     has_recipients BOOLEAN NOT NULL,
+    halt VARCHAR(12) DEFAULT '' NOT NULL,
     needs_opening BOOLEAN NOT NULL,
     not_before BIGINT NOT NULL,
     not_after BIGINT,
@@ -269,6 +270,7 @@ CREATE TABLE pn_page (
     owner TEXT,
     lease_until BIGINT,
     held INTEGER DEFAULT 0 NOT NULL,
+    tally TEXT DEFAULT '[]' NOT NULL,
     PRIMARY KEY (delivery, number),
     FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
 );

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from policenotify.channel import Operation
 from policenotify.checks import quotable_texts
+from policenotify.cli.bar import TOP, reason_line
 from policenotify.findings import Finding
 from policenotify.model.history import Outcome
 from policenotify.model.message import Message
@@ -174,6 +175,8 @@ def _receipt(receipt: Receipt, zone: tzinfo) -> Iterator[RenderableType]:
         yield paragraph("It stands alone: there was nothing to answer, or it could not be answered.")
     if receipt.reason:
         yield paragraph(f"{receipt.reason}{f' [{receipt.code}]' if receipt.code else ''}")
+    for reason in receipt.reasons[:TOP] if receipt.reasons[1:] else ():  # of one reason the receipt's own tells all
+        yield paragraph(reason_line(reason))
     if receipt.retry_at and not receipt.outcome.is_final:
         yield paragraph(f"Not before {local_time(receipt.retry_at, zone)}.")
     if receipt.remedy:

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from policenotify.channel import PostRef, Recipient, RecipientOutcome, Request
 from policenotify.errors import Blocked, JournalError
-from policenotify.journal import clock_change, expansion, meta, page_results, queue, recovery, results
+from policenotify.journal import clock_change, doubts, expansion, halts, meta, page_results, queue, recovery, results
 from policenotify.journal.audit import posts_of, record_delivery
 from policenotify.journal.authentication import delivery_mac, is_authentic
 from policenotify.journal.channels import free_slots, take_slot
@@ -263,14 +263,17 @@ class Deliveries:
             at = microseconds(self._journal.now())
             return expansion.store_page(connection, claimed, page, siblings, at=at, lease=lease)
 
-    def close_page(self, claimed: ClaimedDelivery) -> bool:
-        """Release a page in which nobody waits. Return whether the delivery is settled with it."""
-        with self._journal.write() as connection:
-            return expansion.close_page(connection, claimed, microseconds(self._journal.now()))
-
     def delay(self, claimed: ClaimedDelivery, reason: str, remedy: str, *, wait: timedelta) -> None:
-        """Release a page whose people could not be read. The delivery waits that long, for the reason given."""
+        """Release a page whose people could not be read. The delivery waits that long, for the reason given.
+
+        One that was aborted meanwhile is settled.
+        """
         with self._journal.write() as connection:
+            queue.lock_key_of(connection, claimed.id)
+            if halts.is_aborted(connection, claimed.id):
+                result = AttemptResult(outcome=Outcome.WAITING)
+                page_results.record_page_result(connection, claimed, result, now=self._journal.now())
+                return
             at = microseconds(self._journal.now()) + span(wait)
             expansion.delay(connection, claimed, reason, remedy, not_before=at, backoff=span(wait))
 
@@ -363,7 +366,7 @@ class Deliveries:
         In a file this is not flushed to disk. [`recover`][policenotify.journal.recovery.recover] allows for it.
 
         Returns:
-            Whether to send. False while everything is stopped.
+            Whether to send. False while everything is stopped, or once this sending was paused or aborted.
 
         Raises:
             RateReached: The channel's rate is used up. The outcomes are not recorded.
@@ -381,9 +384,10 @@ class Deliveries:
                 raise fault
             if meta.stopped(connection, journal.id) is not None:
                 return False
+            if not start_recipient(connection, claimed.id, claimed.page or 0, claimed.attempts, recipient):
+                return False
             if rate is not None:
                 take_slot(connection, claimed.channel, rate, microseconds(now))
-            start_recipient(connection, claimed.id, claimed.page or 0, claimed.attempts, recipient)
             return True
 
     def record_recipients(
@@ -413,7 +417,7 @@ class Deliveries:
         """
         self._journal.authorize(actor, "resolve")
         with self._journal.write() as connection:
-            return results.resolve_held(connection, delivery, actor, posted=posted, now=self._journal.now())
+            return doubts.resolve(connection, delivery, actor, posted=posted, now=self._journal.now())
 
     # --- overview
 

@@ -1,7 +1,7 @@
 """Store the people of a bulk delivery page by page, after it was published.
 
 A cursor in the journal states how far the audiences were read. A page, its people and the cursor behind them are stored
-in one transaction. So a process that is killed at any instant leaves nobody out and stores nobody twice.
+in one transaction. So a process that is killed at any instant leaves no one out and stores no one twice.
 
 What follows an earlier message goes first to those who got that one, or may have got it.
 """
@@ -18,19 +18,16 @@ from sqlalchemy import Connection, Row, and_, bindparam, exists, insert, or_, se
 from policenotify.audiences.model import WrongRow
 from policenotify.audiences.selection import Cursor
 from policenotify.journal import pages
-from policenotify.journal.audit import record_delivery
 from policenotify.journal.database import schema
+from policenotify.journal.halts import ABORTED
 from policenotify.journal.queue import lock_key_of
 from policenotify.journal.recipients import (
-    NOBODY,
     SealedPeople,
-    counts,
-    overall_outcome,
     page_counts,
     store_people,
     store_recipients,
 )
-from policenotify.journal.records import ClaimedDelivery, moment, span
+from policenotify.journal.records import ClaimedDelivery, span
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
@@ -88,6 +85,12 @@ _GOT_IT = (  # or may have got it
     .with_for_update(read=True, key_share=True, of=_person)  # the address is not erased meanwhile
 )
 _HAS_PEOPLE = select(_recipient.c.person).where(_recipient.c.delivery == bindparam("of_delivery")).limit(1)
+_ABORTED_BEFORE = (
+    select(_earlier.c.id)
+    .join(_table, _table.c.ordering_key == _earlier.c.ordering_key)
+    .where(_table.c.id == bindparam("of_delivery"), _earlier.c.id < _table.c.id, _earlier.c.halt == ABORTED)
+    .limit(1)
+)
 _TAKEN = (  # as recipients of this delivery, or of another on the same network, except of other parts of this text
     select(_recipient.c.person)
     .join(_other, _other.c.id == _recipient.c.delivery)
@@ -138,7 +141,7 @@ class PageOfPeople:
 
     Attributes:
         people: Their keys and addresses.
-        wrong: Rows among them that name nobody.
+        wrong: Rows among them that name no person.
         start: The cursor before them, as it was read from the journal.
         after: The cursor behind them.
         before_revision: The revision of the audiences as it was read from the journal.
@@ -158,7 +161,7 @@ class PageOfPeople:
 
 
 def start_expansion(connection: Connection, delivery: int, *, follows: bool) -> None:
-    """Store that nobody of a new delivery is stored yet.
+    """Store that no person of a new delivery is stored yet.
 
     Args:
         connection: The transaction.
@@ -193,7 +196,7 @@ def store_earlier(
     """Store the people of the next page of an earlier delivery who got that one. Return how many of the page wait.
 
     Behind the last page, the audiences follow. An end or a cancellation goes only to those who got something, unless
-    there was nobody.
+    there were none, and no person has aborted the sending before.
     """
     state = _lock(connection, claimed)
     if state.audience != _EARLIER or state.expanded:  # another worker was faster
@@ -204,7 +207,9 @@ def store_earlier(
     place = {"position": state.position, "main": row.language == main}
     page = connection.execute(_EARLIER_PAGE, {**of_delivery, **place}).first()
     if page is None:
-        closed = row.stage in _CLOSING and connection.execute(_HAS_PEOPLE, of_delivery).first() is not None
+        closed = row.stage in _CLOSING and any(
+            connection.execute(query, of_delivery).first() is not None for query in (_HAS_PEOPLE, _ABORTED_BEFORE)
+        )
         _move(connection, claimed, audience=0, position=0, expanded=closed)
         return _waiting(connection, claimed)
     got_it = connection.execute(_GOT_IT, {"earlier": page.delivery, "page": page.number}).scalars().all()
@@ -285,34 +290,6 @@ def _add(
 
 def _waiting(connection: Connection, claimed: ClaimedDelivery) -> int:
     return page_counts(connection, claimed.id, claimed.page or 0).get(Outcome.WAITING, 0)
-
-
-def close_page(connection: Connection, claimed: ClaimedDelivery, at: int) -> bool:
-    """Release a page in which nobody waits, and settle its delivery if it was the last one.
-
-    Returns:
-        Whether the delivery is settled.
-    """
-    lock_key_of(connection, claimed.id)
-    pages.release(connection, claimed, not_before=at, backoff=0)
-    left = pages.progress(connection, claimed.id)
-    of_delivery = update(_table).where(_table.c.id == claimed.id)
-    if not left.is_over:
-        state = Outcome.SENDING if left.sending else Outcome.WAITING
-        due = left.not_before if left.waiting and left.expanded else at
-        connection.execute(of_delivery.values(state=state, not_before=due))
-        return False
-    people = counts(connection, [claimed.id]).get(claimed.id, {})
-    outcome = overall_outcome(people)
-    settled: dict[str, object] = {"state": outcome, "settled_at": at}
-    if left_out := left_out_rows(connection, claimed.id):
-        settled |= {"reason": left_out, "remedy": CORRECT}
-    elif people.keys() <= {Outcome.SUPPRESSED}:
-        remedy = f"See who: policenotify people list --suppressed {claimed.channel}"
-        settled |= {"reason": NOBODY, "remedy": remedy, "code": ""}
-    connection.execute(of_delivery.values(**settled))
-    record_delivery(connection, claimed, moment(at), "settled", {"outcome": outcome})
-    return True
 
 
 def delay(

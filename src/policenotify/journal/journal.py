@@ -28,6 +28,7 @@ from policenotify.journal.recipients import seal_addresses_again
 from policenotify.journal.records import microseconds
 from policenotify.journal.reports import Reports
 from policenotify.journal.retention import Retention
+from policenotify.journal.sendings import Sendings
 from policenotify.journal.suppressions import Suppressions
 from policenotify.journal.tombstones import Selection
 from policenotify.journal.workers import Workers
@@ -43,6 +44,7 @@ class Journal(Transactions):
         drafts: What others read before it is published, and what they decided.
         incidents: Incidents, their histories and deadlines.
         deliveries: The queue of deliveries, their attempts and results.
+        sendings: Deliveries with recipients as a whole: how far they are, pause and abort, and people in doubt.
         suppressions: People who are not written to.
         reports: What comes back about people after a network has accepted a post.
         people: What the journal holds about one person.
@@ -58,6 +60,7 @@ class Journal(Transactions):
         self.drafts: StoredDrafts = StoredDrafts(self)
         self.incidents: Incidents = Incidents(self)
         self.deliveries: Deliveries = Deliveries(self)
+        self.sendings: Sendings = Sendings(self)
         self.suppressions: Suppressions = Suppressions(self)
         self.reports: Reports = Reports(self)
         self.people: StoredPeople = StoredPeople(self, engine)

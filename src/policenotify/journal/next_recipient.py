@@ -22,7 +22,7 @@ from policenotify.journal.database.statement import DriverStatement
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.records import ClaimedDelivery, microseconds, span
 
-_RENEW = pages.change_of_owned(("lease_until",))
+_RENEW = pages.change_of_owned(("lease_until",)).where(~recipients.IS_HALTED)
 
 
 class NextRecipient:

@@ -15,6 +15,7 @@ from policenotify.journal.audit import record_delivery
 from policenotify.journal.authentication import ref_mac
 from policenotify.journal.database import schema
 from policenotify.journal.expansion import CORRECT, left_out_rows
+from policenotify.journal.halts import unless_aborted, with_pause
 from policenotify.journal.keys import Keys
 from policenotify.journal.queue import lock_key_of, supersede_partial_sends
 from policenotify.journal.recipients import (
@@ -133,6 +134,7 @@ def record_page_result(
     """
     ordering_key, at = lock_key_of(connection, claimed.id), microseconds(now)
     pages.lock_owned(connection, claimed)
+    result = unless_aborted(connection, claimed, result)
     waits = result.outcome not in _FOR_ALL
     of_page = {"of_delivery": claimed.id, "of_page": claimed.page}
     if waits:
@@ -154,6 +156,8 @@ def record_page_result(
         outcome = overall_outcome(people) if people or waits else result.outcome
         result = _with_left_out(connection, claimed, replace(result, outcome=outcome, not_before=None))
         record_words(connection, claimed, now)
+    else:
+        result = with_pause(connection, claimed, result)
     _record_delivery(connection, claimed, result, left, now)
     supersede_partial_sends(connection, ordering_key, at)
     return people if left.is_over else {}
@@ -162,7 +166,7 @@ def record_page_result(
 def _settle_all(
     connection: Connection, claimed: ClaimedDelivery, result: AttemptResult, of_page: Mapping[str, object]
 ) -> None:
-    """Settle the people of the page, and those of other pages who wait, and store nobody more."""
+    """Settle the people of the page, and those of other pages who wait, and store no further ones."""
     settled = {"state": result.outcome, "reason": result.reason, "code": result.code}
     of_delivery = {"of_delivery": claimed.id}
     connection.execute(_UNSETTLED.where(_recipient.c.in_doubt).values(state=Outcome.HELD), of_page)

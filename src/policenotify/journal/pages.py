@@ -30,6 +30,7 @@ from sqlalchemy import (
 
 from policenotify.channel import Request
 from policenotify.errors import LostLease
+from policenotify.journal import tally
 from policenotify.journal.authentication import request_mac
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
@@ -66,6 +67,7 @@ _STATES: Select[Any] = (
 SHARED = and_(  # another worker has a page of it, and there is more
     _delivery.c.has_recipients,
     _delivery.c.state == Outcome.SENDING,
+    _delivery.c.halt == "",
     _delivery.c.not_before <= bindparam("now"),
     or_(
         exists().where(_page.c.delivery == _delivery.c.id, _IS_WAITING),
@@ -230,10 +232,18 @@ def update_states(connection: Connection, delivery: int, numbers: Iterable[int] 
         connection.execute(_change_of(delivery, number).values(**_state_of(connection, delivery, number)))
 
 
+def make_due(connection: Connection, delivery: int, numbers: Iterable[int], now: int) -> None:
+    """Let those of some pages that wait be claimed at once."""
+    waiting = update(_page).where(_page.c.delivery == delivery, _page.c.state == Outcome.WAITING)
+    connection.execute(waiting.where(_page.c.number.in_(list(numbers))).values(not_before=now))
+
+
 def _state_of(connection: Connection, delivery: int, number: int) -> dict[str, object]:
-    people = page_counts(connection, delivery, number)
+    counted = tally.count_page(connection, delivery, number)
+    people = tally.outcomes(counted)
     waits = any(people.get(outcome) for outcome in (Outcome.WAITING, Outcome.UNCONFIRMED, Outcome.SENDING))
-    return {"state": Outcome.WAITING if waits else SETTLED, "held": people.get(Outcome.HELD, 0)}
+    state = Outcome.WAITING if waits else SETTLED
+    return {"state": state, "held": people.get(Outcome.HELD, 0), "tally": tally.to_text(counted)}
 
 
 # --- what an event states of whom a page reached

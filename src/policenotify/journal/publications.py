@@ -13,13 +13,14 @@ from sqlalchemy import CompoundSelect, Connection, Row, bindparam, insert, liter
 from policenotify.channel import Operation, Picture, Post, PostRef
 from policenotify.errors import InvalidImage, InvalidTransition
 from policenotify.findings import Finding
-from policenotify.journal import meta, tombstones
+from policenotify.journal import meta, tally, tombstones
 from policenotify.journal.audit import posts_of, publication_fields, record
 from policenotify.journal.authentication import delivery_mac
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.drafts.drafts import publish_draft
 from policenotify.journal.expansion import start_expansion
+from policenotify.journal.halts import PAUSED
 from policenotify.journal.keys import Keys
 from policenotify.journal.pictures import store_pictures
 from policenotify.journal.queue import (
@@ -30,7 +31,6 @@ from policenotify.journal.queue import (
     opening_not_posted,
     supersede_partial_sends,
 )
-from policenotify.journal.recipients import counts
 from policenotify.journal.records import (
     DeliverySummary,
     NewPublication,
@@ -48,6 +48,7 @@ from policenotify.model.history import Outcome, Target
 from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.message import Message
 from policenotify.model.message import read as read_message
+from policenotify.model.progress import ReasonCount
 from policenotify.model.receipt import Publication, Receipt
 
 _CLOSING = {Stage.END, Stage.CANCELLATION}
@@ -256,7 +257,9 @@ def _unfinished(connection: Connection) -> dict[str, bool]:
 def _publication(connection: Connection, row: Row[Any]) -> Publication:
     rows = connection.execute(_DELIVERIES, {"publication": row.id}).all()
     with_recipients = [delivery.id for delivery in rows if delivery.has_recipients]
-    recipients = {**counts(connection, with_recipients), **tombstones.stored_counts(connection, with_recipients)}
+    counted = tally.count_deliveries(connection, with_recipients)
+    people = {delivery: tally.outcomes(reasons) for delivery, reasons in counted.items()}
+    recipients = {**people, **tombstones.stored_counts(connection, with_recipients)}
     channels = {channel.name: channel for channel in connection.execute(_CHANNELS)}
     return Publication(
         id=row.id,
@@ -267,13 +270,26 @@ def _publication(connection: Connection, row: Row[Any]) -> Publication:
         actor=row.actor,
         findings=_FINDINGS.validate_json(row.findings),
         receipts=tuple(
-            _receipt(delivery, recipients.get(delivery.id, {}), channels.get(delivery.channel), stage=row.stage)
+            _receipt(
+                delivery,
+                recipients.get(delivery.id, {}),
+                channels.get(delivery.channel),
+                reasons=tally.reasons_in(counted.get(delivery.id, ())),
+                stage=row.stage,
+            )
             for delivery in rows
         ),
     )
 
 
-def _receipt(row: Row[Any], recipients: dict[Outcome, int], channel: Row[Any] | None, *, stage: str) -> Receipt:
+def _receipt(
+    row: Row[Any],
+    recipients: Mapping[Outcome, int],
+    channel: Row[Any] | None,
+    *,
+    reasons: tuple[ReasonCount, ...],
+    stage: str,
+) -> Receipt:
     outcome = outcome_of(row.state, in_doubt=row.in_doubt)
     unrendered = row.account == "" and outcome is Outcome.WAITING
     waits = outcome in {Outcome.WAITING, Outcome.UNCONFIRMED}
@@ -295,6 +311,8 @@ def _receipt(row: Row[Any], recipients: dict[Outcome, int], channel: Row[Any] | 
         attempts=row.attempts,
         standalone=row.wording == "standalone" and stage not in {Stage.OPENING, Stage.STANDALONE},
         recipients=recipients if row.has_recipients else None,
+        reasons=reasons,
+        paused=waits and row.halt == PAUSED,
         unrendered=unrendered,
     )
 
@@ -457,7 +475,7 @@ def delivery_columns(
 def start_expansions(
     connection: Connection, publication: str, channels: Collection[str], follows: Collection[str]
 ) -> None:
-    """Store that nobody of the new deliveries on some channels is stored yet.
+    """Store that no person of the new deliveries on some channels is stored yet.
 
     Args:
         connection: The transaction.

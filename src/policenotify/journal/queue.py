@@ -36,9 +36,11 @@ from policenotify.journal.audit import is_settled, last_settlement, record_deliv
 from policenotify.journal.authentication import is_authentic, read_ref, request_mac
 from policenotify.journal.channels import opens_at, take_slot
 from policenotify.journal.database import schema
+from policenotify.journal.database.columns import json_object
 from policenotify.journal.keys import Keys
 from policenotify.journal.recipients import NOBODY, counts, overall_outcome
 from policenotify.journal.records import ClaimedDelivery, microseconds, moment, priority, span
+from policenotify.journal.verify import digest_of
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -179,7 +181,19 @@ def cancel_pending(connection: Connection, row: Row[Any], outcome: Outcome, reas
         outcome = overall_outcome(people) if people else outcome
     settled = {"state": outcome, "reason": reason, "remedy": "", "code": "", "settled_at": at}
     connection.execute(update(_table).where(_table.c.id == row.id).values(**settled))
-    record_delivery(connection, row, moment(at), "settled", {"outcome": outcome, "reason": reason})
+    record_delivery(
+        connection, row, moment(at), "settled", {"outcome": outcome, "reason": reason, **_stated(connection, row)}
+    )
+
+
+def _stated(connection: Connection, row: Row[Any]) -> dict[str, str]:
+    """Return the digest of the request that people got before their delivery was interrupted, if it is authentic."""
+    if not row.has_recipients or not row.request:
+        return {}
+    mac = request_mac(
+        connection.get_execution_options()["policenotify_keys"], row.post_key, row.request_version, row.request
+    )
+    return {"request": digest_of(json_object(row.request))} if mac == row.request_mac else {}
 
 
 def hold_forged(connection: Connection, row: Row[Any], now: int) -> None:
@@ -190,9 +204,10 @@ def hold_forged(connection: Connection, row: Row[Any], now: int) -> None:
 
 # --- what is due
 
-_NEXT_UP = and_(  # waiting, rendered, and nothing before it under its key is still to come
+_NEXT_UP = and_(  # waiting, rendered, not paused, and nothing before it under its key is still to come
     _table.c.state == Outcome.WAITING,
     _table.c.account != "",
+    _table.c.halt == "",
     ~exists().where(
         _before.c.ordering_key == _table.c.ordering_key,
         _before.c.id < _table.c.id,

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
+    Row,
     Select,
     and_,
     bindparam,
@@ -72,7 +73,10 @@ _ID = select(_person.c.id).where(_person.c.key == bindparam("of_key")).scalar_su
 OF_PERSON = and_(_OF_PAGE, _recipient.c.person == _ID)
 """The condition that a row is the one of a person in a page. Its values are `of_delivery`, `of_page` and `of_key`."""
 
-START = update(_recipient).where(OF_PERSON).values(attempts=bindparam("attempt"))
+IS_HALTED = exists().where(_delivery.c.id == bindparam("of_delivery"), _delivery.c.halt != "")
+"""The condition that a person has paused or aborted a delivery. Its value is `of_delivery`."""
+
+START = update(_recipient).where(OF_PERSON, ~IS_HALTED).values(attempts=bindparam("attempt"))
 """Marks that one person of a page is about to be sent to. Its values are those of `OF_PERSON`, and `attempt`."""
 
 START_NEXT = (
@@ -282,6 +286,13 @@ def _mark(connection: Connection, delivery: int, page: int, people: Sequence[int
     connection.execute(update(_recipient).where(of_page).values(**values))
 
 
+def address_of(keys: Keys, person: Row[Any]) -> str | None:
+    """Return the address of a person, given the stored row. None if it was erased, changed or is damaged."""
+    with suppress_error(InvalidSeal):
+        return keys.unseal(_bound(person.key), person.key_version, person.sealed or b"")
+    return None
+
+
 def addresses_of(connection: Connection, keys: Keys, people: Collection[int]) -> list[str]:
     """Return the addresses of some people, as far as they are still stored and unchanged."""
     stored = select(_person.c.key, _person.c.key_version, _person.c.sealed)
@@ -337,9 +348,10 @@ def _refuse_changed(connection: Connection, delivery: int, page: int, changed: S
     connection.execute(update(_person).where(_person.c.id.in_(changed)).values(sealed=None, suppression=None))
 
 
-def start_recipient(connection: Connection, delivery: int, page: int, attempt: int, key: str) -> None:
-    """Mark that one recipient of an attempt is about to be sent to."""
-    connection.execute(START, {"of_delivery": delivery, "of_page": page, "attempt": attempt, "of_key": key})
+def start_recipient(connection: Connection, delivery: int, page: int, attempt: int, key: str) -> bool:
+    """Mark that one recipient of an attempt is about to be sent to. Return False if a person has halted the sending."""
+    values = {"of_delivery": delivery, "of_page": page, "attempt": attempt, "of_key": key}
+    return connection.execute(START, values).rowcount > 0
 
 
 def release_recipients(connection: Connection, delivery: int, page: int, attempt: int, *, all_in_doubt: bool) -> None:

@@ -8,10 +8,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, exists, func, select, update
 
+from policenotify.journal import tally
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.database import schema
+from policenotify.journal.halts import ABORTED, aborted_words, halted_by
 from policenotify.journal.leases import is_dead, is_of_this_boot, is_running
-from policenotify.journal.queue import lock, supersede_partial_sends
+from policenotify.journal.queue import cancel_pending, lock, supersede_partial_sends
 from policenotify.journal.recipients import release_recipients
 from policenotify.journal.records import latest_pause, moment, span
 from policenotify.model.history import Outcome
@@ -119,7 +121,8 @@ def _recover_pages(connection: Connection, now: int, lease: timedelta) -> int:
             begun |= _end_interrupted(connection, delivery, page.attempt, now)
             all_in_doubt = _may_lack_writes(connection, page.owner or "")
             release_recipients(connection, delivery, page.number, page.attempt, all_in_doubt=all_in_doubt)
-            waiting = {"state": Outcome.WAITING, "owner": None, "lease_until": None}
+            counted = tally.to_text(tally.count_page(connection, delivery, page.number))
+            waiting = {"state": Outcome.WAITING, "owner": None, "lease_until": None, "tally": counted}
             connection.execute(
                 update(_page).where(_page.c.delivery == delivery, _page.c.number == page.number).values(**waiting)
             )
@@ -131,6 +134,8 @@ def _recover_pages(connection: Connection, now: int, lease: timedelta) -> int:
     damaged = connection.execute(_WITHOUT_PAGE).all()
     for row in damaged:
         connection.execute(update(_table).where(_table.c.id == row.id).values(state=Outcome.WAITING))
+        if row.halt == ABORTED:
+            cancel_pending(connection, row, Outcome.SUPERSEDED, aborted_words(halted_by(connection, row)), now)
         supersede_partial_sends(connection, row.ordering_key, now)
     return len(abandoned.keys() | {row.id for row in damaged})
 

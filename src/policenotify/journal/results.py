@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, bindparam, exists, or_, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from policenotify.channel import Operation
-from policenotify.errors import NotHeld
-from policenotify.journal import pages
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.authentication import ref_mac
 from policenotify.journal.database import schema
 from policenotify.journal.queue import (
-    NEWER_SENT,
-    cancel_pending,
     change,
-    is_superseded,
     lock_key_of,
 )
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, microseconds, span
@@ -89,44 +84,3 @@ def _mark_target_deleted(connection: Connection, claimed: ClaimedDelivery, now: 
     row = connection.execute(select(_table).where(_table.c.id == target)).one()
     connection.execute(update(_table).where(_table.c.id == row.id).values(state=Outcome.DELETED))
     record_delivery(connection, row, now, "deleted", {"by": claimed.publication})
-
-
-def resolve_held(connection: Connection, delivery: int, actor: str, *, posted: bool, now: datetime) -> Outcome:
-    """Settle a held delivery, or its held recipients, by a person's decision; see `Deliveries.resolve`."""
-    held = or_(
-        _table.c.state == Outcome.HELD,
-        exists().where(_recipient.c.delivery == _table.c.id, _recipient.c.state == Outcome.HELD),
-    )
-    lock_key_of(connection, delivery)
-    row = connection.execute(select(_table).where(_table.c.id == delivery, held)).first()
-    if row is None:
-        state = connection.execute(select(_table.c.state).where(_table.c.id == delivery)).scalar()
-        raise NotHeld(delivery, outcome=state or "")
-    at = microseconds(now)
-    outcome = Outcome.POSTED if posted else Outcome.WAITING
-    of_held = and_(_recipient.c.delivery == delivery, _recipient.c.state == Outcome.HELD)
-    touched = connection.execute(select(_recipient.c.page).where(of_held).distinct()).scalars().all()
-    connection.execute(update(_recipient).where(of_held).values(state=outcome, in_doubt=False))
-    pages.update_states(connection, delivery, touched)
-    # Other recipients may still wait, or may be sent to just now by the process that claimed the delivery.
-    others_wait = row.has_recipients and row.state in {Outcome.WAITING, Outcome.SENDING}
-    columns: dict[str, object] = {
-        "state": outcome,
-        "in_doubt": False,
-        "not_before": at,
-        "settled_at": at if posted else None,
-        "reason": f"{actor} has seen that it is out." if posted else f"{actor} has seen that it is not out.",
-        "remedy": "",
-        "code": "",
-    }
-    if others_wait:
-        columns = {"remedy": "", "reason": f"{actor} has settled who was held; the others still wait."}
-    connection.execute(update(_table).where(_table.c.id == delivery).values(**columns))
-    body: dict[str, object] = {"posted": posted, "outcome": row.state if others_wait else outcome}
-    if row.has_recipients:
-        body["pages"] = pages.statements(connection, delivery, touched)
-    record_delivery(connection, row, now, "resolved", body, actor=actor)
-    if posted or others_wait or row.operation != Operation.POST or not is_superseded(connection, row):
-        return outcome
-    cancel_pending(connection, row, Outcome.SUPERSEDED, NEWER_SENT, at)
-    return Outcome.SUPERSEDED

@@ -13,6 +13,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import FrozenModel, IncidentStatus, Stage, next_status
 from policenotify.model.message import Message
 from policenotify.model.post import Operation, PostRef
+from policenotify.model.progress import ReasonCount
 
 UNVERIFIED = "Accepted by the gateway, not verified."
 """The note on a post of a network whose `Capabilities.acceptance` is `unverified`."""
@@ -33,6 +34,8 @@ class Receipt(FrozenModel):
         attempts: The number of attempts so far.
         standalone: It has the standalone wording, although it belongs to an incident and the network has replies.
         recipients: For a channel with recipients, how many people have which outcome.
+        reasons: How many of them did not get it for which reason, the most frequent first.
+        paused: A person has paused it. It waits until it is resumed.
         note: For a waiting post, which process will send it and when one last ran. For a sent one, what is not proven.
         unrendered: The channel could not be used. The post is rendered and sent once it can.
     """
@@ -51,6 +54,8 @@ class Receipt(FrozenModel):
     attempts: int = 0
     standalone: bool = False
     recipients: Mapping[Outcome, int] | None = None
+    reasons: tuple[ReasonCount, ...] = ()
+    paused: bool = False
     note: str = ""
     unrendered: bool = False
 

@@ -13,20 +13,24 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextvars import copy_context
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from policenotify.delivery.worker import Worker
 from policenotify.journal.records import IncidentLine
 from policenotify.model.message import Message
+from policenotify.model.progress import Progress
 from policenotify.model.receipt import Publication
 from policenotify.publishing.drafts import Drafts
 from policenotify.publishing.preparation import ChannelProblem
 from policenotify.publishing.publisher import Preview, Publisher
+
+if TYPE_CHECKING:
+    from policenotify.journal.steering import Steered
 
 _Result = TypeVar("_Result")
 
@@ -94,6 +98,36 @@ class AsyncPublisher:
         See [`Drafts`][policenotify.publishing.drafts.Drafts].
         """
         return await _call(lambda: step(self._publisher.drafts))
+
+    async def progress(self, publication: str) -> Progress:
+        """See `Publisher.progress`."""
+        return await _call(lambda: self._publisher.progress(publication))
+
+    async def watch(self, publication: str, *, every: timedelta | float = 1.0) -> AsyncIterator[Progress]:
+        """See `Publisher.watch`: `async for progress in publisher.watch(publication): ...`."""
+        samples = self._publisher.watch(publication, every=every)
+        while (progress := await _call(lambda: next(samples, None))) is not None:
+            yield progress
+
+    async def pause_sending(
+        self, publication: str, *, actor: str, channel: str | None = None, reason: str = ""
+    ) -> Steered:
+        """See `Publisher.pause_sending`."""
+        return await _call(
+            lambda: self._publisher.pause_sending(publication, actor=actor, channel=channel, reason=reason)
+        )
+
+    async def resume_sending(self, publication: str, *, actor: str, channel: str | None = None) -> Steered:
+        """See `Publisher.resume_sending`."""
+        return await _call(lambda: self._publisher.resume_sending(publication, actor=actor, channel=channel))
+
+    async def abort_sending(
+        self, publication: str, *, actor: str, channel: str | None = None, reason: str = ""
+    ) -> Steered:
+        """See `Publisher.abort_sending`."""
+        return await _call(
+            lambda: self._publisher.abort_sending(publication, actor=actor, channel=channel, reason=reason)
+        )
 
     async def incident(self, incident: str) -> Publication:
         """See `Publisher.incident`."""

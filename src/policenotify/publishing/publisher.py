@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
@@ -29,6 +29,7 @@ from policenotify.findings import Finding, are_blocking, by_level
 from policenotify.journal.records import LEASE, LISTED, NewPublication, describe_incidents
 from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.message import Message, parsed, read
+from policenotify.model.progress import Progress
 from policenotify.model.receipt import UNVERIFIED, Publication, Receipt, local_time
 from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.arguments import Naming, check_names, checked_reason, wait_of
@@ -49,8 +50,10 @@ if TYPE_CHECKING:
     from policenotify.journal.database.transactions import May
     from policenotify.journal.journal import Journal
     from policenotify.journal.records import IncidentLine
+    from policenotify.journal.steering import Steered
     from policenotify.journal.workers import Runner
 
+_SHORTEST_INTERVAL = 0.1  # seconds between two samples of a sending
 _ATTEMPTS = 5  # to store a publication while other processes change its incident
 
 
@@ -145,8 +148,8 @@ class Publisher:
             pictures: The folder of the images that messages in JSON may name by path. By default they may name none.
             may: Called with actor, action and message before each publication and each step of a draft, before a
                 publication despite a finding of level `block` (action `overrule`; without a rule no actor may), and
-                without a message before `stop`, `resume`, `resolve`, `purge`, `suppress` and `release`. It returns
-                `True`, or the reason why the actor may not. Who the actor is, is not verified.
+                without a message before `stop`, `resume`, `pause`, `abort`, `resolve`, `show`, `purge`, `suppress` and
+                `release`. It returns `True`, or the reason why the actor may not. Who the actor is, is not verified.
             approval: Which messages others read before they are published. Without rules none, except those with a
                 finding of level `second`.
 
@@ -514,6 +517,84 @@ class Publisher:
         known = (self._dispatcher.next_due(), self._reminders.next_at(), self.journal.drafts.next_at())
         return min(filter(None, known), default=None)
 
+    # --- sendings to many people
+
+    def progress(self, publication: str) -> Progress:
+        """Return how far a publication is: how many people have which outcome, and why. It names no person.
+
+        It takes some milliseconds, whatever the list.
+
+        Args:
+            publication: Its id or your key.
+
+        Raises:
+            KeyError: There is none.
+        """
+        found = self.journal.sendings.progress(publication)
+        if found is None:
+            raise KeyError(publication)
+        return found
+
+    def watch(self, publication: str, *, every: timedelta | float = 1.0) -> Iterator[Progress]:
+        """Yield the progress of a publication at intervals, whichever process sends it, until it is settled.
+
+        The journal stores no event for each person. This is the source of such events for a host: a progress bar, a
+        web socket, a metric. The rate and the time left follow from two samples; see
+        [`pace`][policenotify.model.progress.pace]. While it is paused it goes on, until you leave the loop.
+
+        Args:
+            publication: Its id or your key.
+            every: The time between two samples; a number is seconds, at least 0.1.
+
+        Raises:
+            KeyError: There is none.
+            ValueError: *every* is not such a time.
+        """
+        seconds = every.total_seconds() if isinstance(every, timedelta) else every
+        if not seconds >= _SHORTEST_INTERVAL:  # nor is nan
+            raise ValueError(f"every: at least {_SHORTEST_INTERVAL} seconds")
+        return self._watch(self.progress(publication), seconds)
+
+    def _watch(self, progress: Progress, seconds: float) -> Iterator[Progress]:
+        yield progress
+        while not progress.is_settled:
+            self.clock.sleep(seconds)
+            progress = self.progress(progress.publication)
+            yield progress
+
+    def pause_sending(self, publication: str, *, actor: str, channel: str | None = None, reason: str = "") -> Steered:
+        """Send a publication to nobody more until `resume_sending`; see `Sendings.pause` of the journal.
+
+        It takes effect between two people, in every process. Posts on other networks are not paused.
+
+        Args:
+            publication: Its id or your key.
+            actor: Who decided it.
+            channel: One channel, or all that have recipients.
+            reason: Why, for the journal.
+
+        Raises:
+            KeyError: There is none.
+            NotAllowed: The installation's rule (`may`) refuses it to the actor.
+        """
+        found = self._report(publication)
+        return self.journal.sendings.pause(found.id, actor, channel=channel, reason=reason)
+
+    def resume_sending(self, publication: str, *, actor: str, channel: str | None = None) -> Steered:
+        """Go on with what was paused, and notify the worker and the runners. Raises as `pause_sending`."""
+        resumed = self.journal.sendings.resume(self._report(publication).id, actor, channel=channel)
+        self.wake()
+        return resumed
+
+    def abort_sending(self, publication: str, *, actor: str, channel: str | None = None, reason: str = "") -> Steered:
+        """Send a publication to nobody more, for good. Raises as `pause_sending`.
+
+        Whoever waits gets the outcome `superseded`, with the actor in the reason. Whoever is in doubt is held. Whoever
+        has the message keeps it, and still gets the end of its incident.
+        """
+        found = self._report(publication)
+        return self.journal.sendings.abort(found.id, actor, channel=channel, reason=reason)
+
     # --- reporting
 
     def incident(self, incident: str) -> Publication:
@@ -565,6 +646,8 @@ class Publisher:
     def _note(self, receipt: Receipt, waiting: Mapping[str, str]) -> str:
         if receipt.outcome is Outcome.SENDING:
             return "It is being sent now."
+        if receipt.paused:
+            return ""  # the reason states who
         channel = self.channels.get(receipt.channel)
         if receipt.unrendered and (channel is None or channel.problem):
             return ""  # the reason and the remedy are enough

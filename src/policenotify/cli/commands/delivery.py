@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta, tzinfo
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import RenderableType
@@ -15,14 +16,19 @@ from policenotify.cli import completion
 from policenotify.cli.alarms import removed_channel
 from policenotify.cli.context import CliContext, Seconds, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.lookup import find_publication
 from policenotify.cli.output import plain
 from policenotify.cli.results import DrainAnswer
 from policenotify.cli.systemd import GRACE, Supervisor, ended_by_signals
-from policenotify.errors import SettingsError
+from policenotify.errors import InvalidTransition, SettingsError
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import local_time
 from policenotify.publishing.results import InstallationStatus
 from policenotify.validation import did_you_mean
+
+if TYPE_CHECKING:
+    from policenotify.journal.journal import Journal
+    from policenotify.settings import Settings
 
 _BUDGET = 50.0  # seconds: two drains of a timer that fires every minute never overlap
 
@@ -156,33 +162,59 @@ def stop(call: CliContext, reason: str) -> Exit:
 
 
 @click.command("resume", epilog=exit_codes("1 no such channel; 3 all is still stopped; 6 no journal"))
-@click.argument("channel", required=False, shell_complete=completion.channels)
+@click.argument("which", required=False, metavar="[CHANNEL|PUBLICATION]", shell_complete=completion.channels)
+@click.option(
+    "--channel", metavar="NAME", shell_complete=completion.channels, help="Of a paused publication only this."
+)
 @click.option("--reason", default="", metavar="TEXT", help="Recorded in the journal.")
 @common
 @pass_context
-def resume(call: CliContext, channel: str | None, reason: str) -> Exit:
+def resume(call: CliContext, which: str | None, channel: str | None, reason: str) -> Exit:
     """Resume after `policenotify stop`; with a CHANNEL, resume that channel after it was blocked.
+
+    With a publication, its key or its incident, resume its sending after `policenotify pause`. A channel takes
+    precedence.
 
     \b
     Examples:
       policenotify resume
       policenotify resume bluesky --reason "Nouveau mot de passe"
+      policenotify resume 2026-4711 --channel sms
     """
-    actor = call.actor
+    actor, reason = call.actor, " ".join(reason.split())
     with call.journal() as (settings, journal):
-        if channel is not None and channel not in settings.channels:
-            raise SettingsError(f"{channel!r} is not a channel. {did_you_mean(channel, settings.channels)}")
-        halted = journal.stopped() is not None if channel is None else channel in journal.channels.blocked()
-        journal.resume(actor, channel)
+        if which is not None and which not in settings.channels:
+            return _resume_sending(call, journal, settings, which, channel=channel, reason=reason)
+        if channel is not None:
+            raise click.UsageError("--channel goes with a publication that is paused.")
+        halted = journal.stopped() is not None if which is None else which in journal.channels.blocked()
+        journal.resume(actor, which)
         if reason:
-            journal.audit.record(actor, "remarked", {"reason": " ".join(reason.split())}, channel=channel)
+            journal.audit.record(actor, "remarked", {"reason": reason}, channel=which)
         stopped = journal.stopped()
-    unchanged = "Nothing was stopped." if channel is None else f"{channel} was not blocked."
-    resumed = "Everything is resumed." if channel is None else f"{channel} is resumed."
+    unchanged = "Nothing was stopped." if which is None else f"{which} was not blocked."
+    resumed = "Everything is resumed." if which is None else f"{which} is resumed."
     more = [Text(plain(f"But: {stopped}"))] if stopped else []
-    document = {"resumed": halted, "channel": channel, "actor": actor}
+    document = {"resumed": halted, "channel": which, "actor": actor}
     call.emit(document, Text(resumed if halted else unchanged), *more)
     return Exit.ATTENTION if more else Exit.OK
+
+
+def _resume_sending(
+    call: CliContext, journal: Journal, settings: Settings, name: str, *, channel: str | None, reason: str
+) -> Exit:
+    try:
+        found = find_publication(journal, name, settings.zone)
+    except InvalidTransition:
+        known = did_you_mean(name, settings.channels)
+        raise SettingsError(f"{name!r} is neither a channel nor a publication. {known}") from None
+    done = journal.sendings.resume(found.id, call.actor, channel=channel)
+    if reason:
+        journal.audit.record(call.actor, "remarked", {"reason": reason, "publication": found.id})
+    text = f"Resumed on {', '.join(done.channels)}." if done.channels else "Nothing of it was paused."
+    document = {"resumed": bool(done.channels), "channel": None, "actor": call.actor}
+    call.emit(document | {"publication": found.id, "channels": done.channels}, Text(plain(text)))
+    return Exit.OK
 
 
 @click.command("resolve", epilog=exit_codes("2 nothing of it is held; 6 no journal"))
@@ -190,24 +222,36 @@ def resume(call: CliContext, channel: str | None, reason: str) -> Exit:
 @click.option(
     "--posted/--not-posted", default=None, required=True, help="It is published; or it is not: send it again."
 )
+@click.option(
+    "--recipient", "recipients", multiple=True, metavar="ADDRESS|KEY", help="Only this person; may be given again."
+)
 @common
 @pass_context
-def resolve(call: CliContext, delivery: int, posted: bool) -> Exit:  # noqa: FBT001 - click hands options over so
+def resolve(call: CliContext, delivery: int, posted: bool, recipients: tuple[str, ...]) -> Exit:  # noqa: FBT001 - click hands options over so
     """Record the outcome of a held delivery, after looking on the network whether the post is there.
 
-    The number of the DELIVERY is in its receipt. The journal records who resolved it.
+    The number of the DELIVERY is in its receipt. The journal records who resolved it. Of a list, all who are held are
+    resolved, or only the people named: by address, number, or a key that `policenotify held` shows.
 
     \b
     Examples:
       policenotify resolve 42 --posted
+      policenotify resolve 42 --recipient 3f9a1c0b77de --posted
       policenotify resolve 42 --not-posted      (the next drain sends it again)
     """
     actor = call.actor
     with call.journal() as (_, journal):
-        outcome = journal.deliveries.resolve(delivery, actor, posted=posted)
+        if recipients:
+            outcome = journal.sendings.resolve(delivery, actor, recipients, posted=posted)
+        else:
+            outcome = journal.deliveries.resolve(delivery, actor, posted=posted)
     result = "counts as posted" if posted else "is sent again by the next publish or drain"
     if outcome is Outcome.SUPERSEDED:
         result = "is not sent again: a newer message of its incident is published by now"
     document = {"delivery": delivery, "posted": posted, "actor": actor, "outcome": outcome}
-    call.emit(document, Text(f"Delivery {delivery} {result}."))
+    if not recipients:
+        call.emit(document, Text(f"Delivery {delivery} {result}."))
+    else:
+        text = f"Delivery {delivery}, {len(recipients)} people named: it {result}."
+        call.emit(document | {"people": len(recipients)}, Text(text))
     return Exit.OK

@@ -169,6 +169,7 @@ def _follow(call: CliContext, stage: str, name: str, headline: str | None, typed
 def _publish(
     call: CliContext, typed: Typed, make: Callable[[Publisher], Message], *, to: tuple[str, ...] | None = None
 ) -> Exit:
+    from policenotify.cli.bar import shown_while_sending
     from policenotify.cli.commands.draft import submit_message, typed_reason
     from policenotify.cli.message import default_key, spans_of
     from policenotify.cli.times import confirm_times, typed_times
@@ -187,7 +188,7 @@ def _publish(
             return submit_message(call, publisher, message, typed, key=key, to=to)
         call.may_have_published = True
         try:
-            with typed_reason():
+            with typed_reason(), shown_while_sending(call, publisher, key):
                 publication = publisher.publish(
                     message,
                     key=key,

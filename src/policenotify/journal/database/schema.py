@@ -173,6 +173,7 @@ delivery: Table = Table(
     Column("state", Name(12), nullable=False),
     Column("in_doubt", YesNo, nullable=False, default=False),
     Column("has_recipients", YesNo, nullable=False, default=False),
+    Column("halt", Name(12), nullable=False, server_default=text("''")),  # paused or aborted by a person
     Column("needs_opening", YesNo, nullable=False, default=False),  # skipped if the opening was never posted
     Column("not_before", Microseconds, nullable=False),
     Column("not_after", Microseconds),
@@ -243,6 +244,7 @@ page: Table = Table(
     Column("owner", LongText),
     Column("lease_until", Microseconds),
     Column("held", Whole, nullable=False, server_default=text("0")),  # people whom a person must settle
+    Column("tally", LongText, nullable=False, server_default=text("'[]'")),  # its people, unless it is claimed
     Index("pn_page_state", "state"),
     Index("pn_page_held", "delivery", "held", sqlite_where=text("held > 0"), postgresql_where=text("held > 0")),
     comment="Some people of a delivery: the unit that is claimed there.",

@@ -1,0 +1,219 @@
+"""Deliveries and people in doubt: who they are, and how a person or the gateway's answer settles them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, or_, select, update
+
+from policenotify.channel import Operation
+from policenotify.errors import NotHeld
+from policenotify.journal import pages, tally
+from policenotify.journal.audit import record_delivery
+from policenotify.journal.database import schema
+from policenotify.journal.halts import ABORTED, aborted_words, halted_by
+from policenotify.journal.keys import Keys
+from policenotify.journal.queue import NEWER_SENT, cancel_pending, is_superseded, lock_key_of
+from policenotify.journal.recipients import address_of, overall_outcome, recipient_key
+from policenotify.journal.records import microseconds, moment
+from policenotify.model.history import Outcome
+
+SHOWN: Final = 12
+"""Characters of a key that tell people apart, and the fewest by which one is named."""
+
+_table, _recipient, _person, _attempt = schema.delivery, schema.recipient, schema.person, schema.attempt
+_HELD = and_(_recipient.c.delivery == bindparam("of_delivery"), _recipient.c.state == Outcome.HELD)
+_IN_DOUBT = and_(  # also who would be sent to again
+    _recipient.c.delivery == bindparam("of_delivery"),
+    or_(_recipient.c.state == Outcome.HELD, and_(_recipient.c.state == Outcome.WAITING, _recipient.c.in_doubt)),
+)
+_PEOPLE = (
+    select(_recipient.c.page, _recipient.c.person, _recipient.c.state, _recipient.c.reason, _recipient.c.code)
+    .add_columns(_person.c.key, _person.c.key_version, _person.c.sealed, _attempt.c.started_at)
+    .join(_person, _person.c.id == _recipient.c.person)
+    .outerjoin(_attempt, and_(_attempt.c.delivery == _recipient.c.delivery, _attempt.c.number == _recipient.c.attempts))
+    .where(_IN_DOUBT)
+    .order_by(_person.c.key)
+)
+_OF_KEY = _PEOPLE.where(_person.c.key == bindparam("of_key"))
+_STATE = select(_table.c.state).where(_table.c.id == bindparam("of_delivery"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoubtfulPerson:
+    """A person of whom it is not known whether the message arrived.
+
+    Attributes:
+        key: The person's opaque key.
+        outcome: `held`: a person must settle it. `unconfirmed`: it is sent again by itself.
+        tried_at: When the last attempt began in which the person was.
+        reason: What happened, in an officer's words.
+        code: The network's own code.
+        address: The address or number, if it was asked for and is still stored.
+    """
+
+    key: str
+    outcome: Outcome
+    tried_at: datetime | None
+    reason: str = ""
+    code: str = ""
+    address: str | None = field(default=None, repr=False)
+
+
+def people_in_doubt(connection: Connection, delivery: int, keys: Keys | None) -> tuple[DoubtfulPerson, ...]:
+    """Return the people of a delivery who are in doubt, by key. With *keys*, also their addresses.
+
+    Raises:
+        NotHeld: There is no such delivery.
+    """
+    if connection.execute(_STATE, {"of_delivery": delivery}).first() is None:
+        raise NotHeld(delivery)
+    rows = connection.execute(_PEOPLE, {"of_delivery": delivery}).all()
+    return tuple(
+        DoubtfulPerson(
+            key=row.key,
+            outcome=Outcome.HELD if row.state == Outcome.HELD else Outcome.UNCONFIRMED,
+            tried_at=moment(row.started_at) if row.started_at is not None else None,
+            reason=row.reason,
+            code=row.code,
+            address=None if keys is None else address_of(keys, row),
+        )
+        for row in rows
+    )
+
+
+def record_shown(connection: Connection, delivery: int, actor: str, count: int, now: datetime) -> None:
+    """Record that somebody was shown the addresses of people in doubt."""
+    row = connection.execute(select(_table).where(_table.c.id == delivery)).one()
+    record_delivery(connection, row, now, "addresses_shown", {"people": count}, actor=actor)
+
+
+def find_in_doubt(connection: Connection, keys: Keys, delivery: int, names: Collection[str]) -> set[int]:
+    """Return the numbers of people in doubt, each named by an address, a number, or the beginning of a key.
+
+    Raises:
+        NotHeld: One of them is not in doubt, or a beginning names several people.
+    """
+    rows = connection.execute(_PEOPLE, {"of_delivery": delivery}).all()
+    found: set[int] = set()
+    unknown = 0
+    for name in names:
+        key = recipient_key(keys, name)
+        same = [row for row in rows if row.key == key]
+        begins = [row for row in rows if len(name) >= SHOWN and row.key.startswith(name)]
+        named = same or begins
+        if len(named) == 1:
+            found.add(named[0].person)
+        else:
+            unknown += 1
+    if unknown:
+        state = connection.execute(_STATE, {"of_delivery": delivery}).scalar()
+        raise NotHeld(delivery, outcome=state or "", people=unknown)
+    return found
+
+
+def resolve(
+    connection: Connection,
+    delivery: int,
+    actor: str,
+    *,
+    posted: bool,
+    now: datetime,
+    people: Collection[int] | None = None,
+) -> Outcome:
+    """Settle a held delivery or its held people, or some people in doubt; see `Deliveries.resolve`.
+
+    Args:
+        connection: The transaction.
+        delivery: The delivery.
+        actor: Who decided it.
+        posted: They have it; otherwise it is sent to them again.
+        now: The time.
+        people: The numbers of some of its people in doubt. `None` stands for all that is held.
+    """
+    lock_key_of(connection, delivery)
+    row = connection.execute(select(_table).where(_table.c.id == delivery)).first()
+    if row is None:
+        raise NotHeld(delivery)
+    of_delivery = {"of_delivery": delivery}
+    chosen: ColumnElement[bool] = _HELD if people is None else and_(_IN_DOUBT, _recipient.c.person.in_(list(people)))
+    touched = connection.execute(select(_recipient.c.page).where(chosen).distinct(), of_delivery).scalars().all()
+    if not touched and (people is not None or row.state != Outcome.HELD):
+        raise NotHeld(delivery, outcome=row.state)
+    outcome = Outcome.POSTED if posted else Outcome.WAITING
+    keys = _keys_of(connection, chosen, of_delivery) if people is not None else ()
+    connection.execute(update(_recipient).where(chosen).values(state=outcome, in_doubt=False), of_delivery)
+    pages.update_states(connection, delivery, touched)
+    if not posted:
+        pages.make_due(connection, delivery, touched, microseconds(now))
+    columns = _settled(connection, row, actor, posted=posted, some=people is not None, at=microseconds(now))
+    connection.execute(update(_table).where(_table.c.id == delivery).values(**columns))
+    body: dict[str, object] = {"posted": posted, "outcome": columns.get("state", row.state)}
+    if keys:
+        body["recipients"] = [key[:SHOWN] for key in keys]
+    if row.has_recipients:
+        body["pages"] = pages.statements(connection, delivery, touched)
+    record_delivery(connection, row, now, "resolved", body, actor=actor)
+    if posted or columns.get("state") != Outcome.WAITING or row.operation != Operation.POST:
+        return outcome
+    return _unless_over(connection, row, microseconds(now))
+
+
+def _keys_of(connection: Connection, chosen: ColumnElement[bool], of_delivery: dict[str, int]) -> Sequence[str]:
+    query = select(_person.c.key).join(_recipient, _recipient.c.person == _person.c.id).where(chosen)
+    return connection.execute(query.order_by(_person.c.key), of_delivery).scalars().all()
+
+
+def _settled(
+    connection: Connection, row: Row[Any], actor: str, *, posted: bool, some: bool, at: int
+) -> dict[str, object]:
+    """Return the columns of a delivery after people of it, or all of it, were settled."""
+    # Others may still wait, or may be sent to just now by the processes that have its pages.
+    if row.has_recipients and row.state in {Outcome.WAITING, Outcome.SENDING}:
+        return {"remedy": "", "reason": f"{actor} has settled who was held; the others still wait."}
+    columns: dict[str, object] = {
+        "state": Outcome.POSTED if posted else Outcome.WAITING,
+        "in_doubt": False,
+        "not_before": at,
+        "settled_at": at if posted else None,
+        "reason": f"{actor} has seen that it is out." if posted else f"{actor} has seen that it is not out.",
+        "remedy": "",
+        "code": "",
+        "halt": ABORTED if row.halt == ABORTED else "",  # what goes on again is not paused
+    }
+    if not some:
+        return columns
+    people = tally.outcomes(tally.count_deliveries(connection, [row.id]).get(row.id, ()))
+    if posted:
+        columns |= {"state": overall_outcome(people), "reason": f"{actor} has settled who was held."}
+    if held := people.get(Outcome.HELD, 0):
+        columns |= held_words(row.id, row.channel, held, sum(people.values()))
+    return columns
+
+
+def held_words(delivery: int, channel: str, held: int, total: int) -> dict[str, str]:
+    """Return the reason and the remedy of a delivery of which some people are held."""
+    return {
+        "reason": f"{held} of {total} may or may not have it, and the network cannot be asked.",
+        "remedy": f"Ask on {channel!r} whether they have it, then: policenotify resolve {delivery}",
+    }
+
+
+def _unless_over(connection: Connection, row: Row[Any], at: int) -> Outcome:
+    """Send what was not posted again, unless it was aborted, or a newer message was posted instead."""
+    if row.halt == ABORTED:
+        cancel_pending(connection, row, Outcome.SUPERSEDED, aborted_words(halted_by(connection, row)), at)
+        return Outcome.SUPERSEDED
+    if is_superseded(connection, row):
+        cancel_pending(connection, row, Outcome.SUPERSEDED, NEWER_SENT, at)
+        return Outcome.SUPERSEDED
+    return Outcome.WAITING
+
+
+def find_by_key(connection: Connection, delivery: int, key: str) -> int | None:
+    """Return the number of a person if the person is in doubt. It reads one row."""
+    row = connection.execute(_OF_KEY, {"of_delivery": delivery, "of_key": key}).first()
+    return None if row is None else int(row.person)

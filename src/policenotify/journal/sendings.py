@@ -1,0 +1,152 @@
+"""The repository of sendings to many people: how far they are, how they are steered, and who is in doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import bindparam, or_, select
+
+from policenotify.journal import doubts, progress, steering
+from policenotify.journal.database import schema
+from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.doubts import DoubtfulPerson
+from policenotify.journal.steering import Steered
+from policenotify.journal.tombstones import purged_key
+from policenotify.model.history import Outcome
+from policenotify.model.progress import Progress
+
+GATEWAY = "gateway"
+"""The actor of an outcome that a gateway's delivery receipt states."""
+
+_publication = schema.publication
+_ID = select(_publication.c.id).where(
+    _publication.c.state == "published",
+    or_(_publication.c.id == bindparam("name"), _publication.c.key.in_([bindparam("name"), bindparam("purged")])),
+)
+
+
+class Sendings:
+    """Deliveries with recipients, as a whole."""
+
+    def __init__(self, journal: Transactions) -> None:
+        self._journal = journal
+
+    # --- how far it is
+
+    def progress(self, publication: str) -> Progress | None:
+        """Return how far a publication is, by its id or the caller's key. None if there is no such publication.
+
+        It reads a row for each page of 1,000 people, and the people of those pages that are being sent.
+        """
+        with self._journal.read() as connection:
+            names = {"name": publication, "purged": purged_key(self._journal.keys, publication)}
+            found = connection.execute(_ID, names).scalar()
+            return found and progress.progress_of(connection, found, self._journal.now())
+
+    # --- steering
+
+    def pause(self, publication: str, actor: str, *, channel: str | None = None, reason: str = "") -> Steered:
+        """Send a publication to nobody more, in all processes, until `resume`. Whoever waits goes on waiting.
+
+        It takes effect between two people. Whoever is being sent to at this moment still gets it. What follows in the
+        incident waits behind it, but an end is sent at once to those who have it.
+
+        Args:
+            publication: The publication's id.
+            actor: Who decided it.
+            channel: One channel, or all that have recipients.
+            reason: Why, for the journal.
+        """
+        self._journal.authorize(actor, "pause")
+        with self._journal.write() as connection:
+            now = self._journal.now()
+            return steering.pause(connection, publication, actor, channel=channel, reason=reason, now=now)
+
+    def resume(self, publication: str, actor: str, *, channel: str | None = None) -> Steered:
+        """Go on with a publication that was paused, on one channel or on all."""
+        self._journal.authorize(actor, "resume")
+        with self._journal.write() as connection:
+            return steering.resume(connection, publication, actor, channel=channel, now=self._journal.now())
+
+    def abort(self, publication: str, actor: str, *, channel: str | None = None, reason: str = "") -> Steered:
+        """Send a publication to nobody more, in all processes, for good. It takes effect between two people.
+
+        Whoever waits is `superseded`, whoever is in doubt is held. Whoever has the message keeps it, and still gets
+        the end of its incident.
+
+        Args:
+            publication: The publication's id.
+            actor: Who decided it.
+            channel: One channel, or all that have recipients.
+            reason: Why, for the journal.
+        """
+        self._journal.authorize(actor, "abort")
+        with self._journal.write() as connection:
+            now = self._journal.now()
+            return steering.abort(connection, publication, actor, channel=channel, reason=reason, now=now)
+
+    # --- who is in doubt
+
+    def in_doubt(self, delivery: int) -> tuple[DoubtfulPerson, ...]:
+        """Return the people of a delivery who are in doubt, by their opaque keys.
+
+        Raises:
+            NotHeld: There is no such delivery.
+        """
+        with self._journal.read() as connection:
+            return doubts.people_in_doubt(connection, delivery, None)
+
+    def in_doubt_with_addresses(self, delivery: int, actor: str) -> tuple[DoubtfulPerson, ...]:
+        """Return these people with their addresses, as far as they are stored. The journal records who saw them.
+
+        Raises:
+            NotHeld: There is no such delivery.
+        """
+        self._journal.authorize(actor, "show")
+        with self._journal.write() as connection:
+            found = doubts.people_in_doubt(connection, delivery, self._journal.keys)
+            doubts.record_shown(connection, delivery, actor, len(found), self._journal.now())
+        return found
+
+    def resolve(self, delivery: int, actor: str, people: Collection[str], *, posted: bool) -> Outcome:
+        """Settle some people in doubt by a person's decision: they have it, or it is sent to them again.
+
+        Args:
+            delivery: The delivery.
+            actor: Who decided it.
+            people: Addresses, numbers, keys or the first 12 characters of keys.
+            posted: They have it.
+
+        Returns:
+            Their outcome: posted, waiting, or superseded if it was aborted or a newer message was posted meanwhile.
+
+        Raises:
+            NotHeld: One of them is not in doubt. Nothing was changed.
+        """
+        self._journal.authorize(actor, "resolve")
+        with self._journal.write() as connection:
+            found = doubts.find_in_doubt(connection, self._journal.keys, delivery, people)
+            now = self._journal.now()
+            return doubts.resolve(connection, delivery, actor, posted=posted, now=now, people=found)
+
+    def settle_person(self, delivery: int, person: str, *, posted: bool, actor: str = GATEWAY) -> bool:
+        """Settle one person in doubt by what the gateway's delivery receipt states. Call it for every receipt.
+
+        Args:
+            delivery: The delivery.
+            person: The person's opaque key.
+            posted: The gateway has delivered it. Otherwise it certainly has not, and it is sent to the person again.
+            actor: Who states it.
+
+        Returns:
+            Whether the person was in doubt. If not, nothing was changed, and nothing was written.
+        """
+        with self._journal.read() as connection:
+            if doubts.find_by_key(connection, delivery, person) is None:
+                return False
+        with self._journal.write() as connection:
+            found = doubts.find_by_key(connection, delivery, person)  # it may have been settled meanwhile
+            if found is not None:
+                now = self._journal.now()
+                doubts.resolve(connection, delivery, actor, posted=posted, now=now, people=[found])
+        return found is not None

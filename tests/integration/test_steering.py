@@ -1,0 +1,124 @@
+"""A sending to many people is watched and steered while a worker sends it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from policenotify.journal import open_journal
+from policenotify.model.history import Outcome
+from policenotify.model.progress import Progress, pace
+from policenotify.publishing.aio import AsyncPublisher
+from policenotify.publishing.publisher import Publisher
+from tests.support.installation import Desk, accident, open_desk
+
+PEOPLE = tuple(f"p{number:03}@habitant.example" for number in range(120))
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with open_desk(tmp_path) as opened:
+        opened.addresses = PEOPLE
+        opened.mail.delay("DATA", 0.01)
+        yield opened
+
+
+@contextmanager
+def sending(desk: Desk, at_least: int = 10) -> Iterator[tuple[Publisher, str]]:
+    """A publisher whose worker is in the middle of the list."""
+    with closing(desk.publisher([desk.by_mail()])) as publisher, publisher.worker():
+        said = publisher.publish(accident(), key="k", actor="desk", wait=0)
+        wait_until(lambda: len(desk.mail.mails) >= at_least)
+        yield publisher, said.id
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    until = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def each_got_one(desk: Desk) -> bool:
+    counts = Counter(mail.recipient for mail in desk.mail.mails)
+    return counts.keys() == set(PEOPLE) and set(counts.values()) == {1}
+
+
+def test_another_process_pauses_and_resumes_it_between_two_people(desk: Desk) -> None:
+    with sending(desk) as (publisher, said), closing(open_journal(str(desk.database), keys=desk.keys)) as other:
+        other.sendings.pause(said, "cne Roux")
+        sent = len(desk.mail.mails)
+        wait_until(lambda: publisher.progress(said).is_paused)
+        assert len(desk.mail.mails) <= sent + 2  # who was being sent to
+        time.sleep(0.3)
+        found = publisher.progress(said)
+        assert found.deliveries[0].accepted == len(desk.mail.mails) < len(PEOPLE)
+        assert found.deliveries[0].known == len(PEOPLE)
+        other.sendings.resume(said, "cne Roux")
+        wait_until(lambda: publisher.progress(said).is_settled)
+    assert each_got_one(desk)
+
+
+def test_an_aborted_sending_is_settled_and_its_end_reaches_who_got_it(desk: Desk) -> None:
+    with sending(desk) as (publisher, said):
+        done = publisher.abort_sending("k", actor="cne Roux", reason="Mauvaise liste")
+        wait_until(lambda: publisher.progress(said).is_settled)
+        [found] = publisher.progress(said).deliveries
+        got = len(desk.mail.mails)
+        assert (found.accepted, found.known, found.waiting) == (got, len(PEOPLE), 0)
+        assert found.people[Outcome.SUPERSEDED] == len(PEOPLE) - got >= done.people
+        report = publisher.publication(said)
+        assert report is not None
+        assert report.on("presse").reasons[0].reason == "cne Roux has aborted the sending."
+        assert report.ok
+        end = publisher.publish(report.end("Fin d’intervention"), key="end", actor="desk", wait=20)
+    assert end.on("presse").recipients == {Outcome.POSTED: got}
+    assert len(desk.mail.mails) == 2 * got
+
+
+def test_it_is_watched_until_it_is_settled(desk: Desk) -> None:
+    with sending(desk) as (publisher, said):
+        samples = list(publisher.watch(said, every=timedelta(seconds=0.1)))
+    assert samples[-1].is_settled
+    assert not any(sample.is_settled for sample in samples[:-1])
+    accepted = [sample.deliveries[0].accepted for sample in samples]
+    assert accepted == sorted(accepted)
+    assert accepted[-1] == len(PEOPLE)
+    assert pace(samples, samples[0].deliveries[0].delivery).left == timedelta(0)
+
+
+def test_it_is_watched_with_await(desk: Desk) -> None:
+    async def watched(publisher: Publisher, said: str) -> list[Progress]:
+        awaited = AsyncPublisher(publisher)
+        await awaited.pause_sending(said, actor="cne Roux")
+        first = await awaited.progress(said)
+        assert first.deliveries[0].halt == "paused"
+        assert (await awaited.resume_sending(said, actor="cne Roux")).channels == ("presse",)
+        found = [sample async for sample in awaited.watch(said, every=0.1)]
+        assert (await awaited.abort_sending(said, actor="cne Roux")).channels == ()
+        return found
+
+    with sending(desk) as (publisher, said):
+        samples = asyncio.run(watched(publisher, said))
+    assert samples[-1].is_settled
+    assert each_got_one(desk)
+
+
+def test_what_is_unknown_is_not_watched(desk: Desk) -> None:
+    with closing(desk.publisher([desk.by_mail()])) as publisher:
+        for call in (publisher.progress, publisher.watch):
+            with pytest.raises(KeyError):
+                call("unknown")
+        for every in (0, 0.05, float("nan"), timedelta(0)):
+            with pytest.raises(ValueError, match="at least"):
+                publisher.watch("unknown", every=every)
+        for steer in (publisher.pause_sending, publisher.resume_sending, publisher.abort_sending):
+            with pytest.raises(KeyError):
+                steer("unknown", actor="cne Roux")

@@ -1,0 +1,164 @@
+"""`progress`, `pause`, `abort`, `held`, and `resume` and `resolve` of a sending to many people."""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+
+from policenotify.cli import bar
+from policenotify.model.history import Outcome
+from policenotify.model.progress import ReasonCount
+from policenotify.settings import open_publisher
+from tests.support.installation import ADDRESSES, INCIDENT, Desk
+from tests.support.shell import ACCIDENT, Run
+from tests.unit.cli.test_terminal import on_a_terminal
+
+
+@pytest.fixture
+def published(run: Run, desk: Desk) -> str:
+    """A publication of which nothing is sent yet, and its mails go to three people."""
+    settings = desk.folder / "policenotify.toml"
+    settings.write_text(settings.read_text(encoding="utf-8") + 'on_unknown = "hold"\n', encoding="utf-8")
+    ran = run("publish", *ACCIDENT, "--wait", "0", "--json")
+    return str(ran.document["publication"]["id"])
+
+
+@pytest.fixture
+def doubted(run: Run, desk: Desk, published: str) -> str:
+    """The number of a delivery of which one person is held and one was refused."""
+    desk.mail.hang_up("DATA", delivered=True, times=1)
+    desk.mail.refuse(ADDRESSES[2])
+    run("drain", "--budget", "10")
+    [found] = run("progress", published, "--json").document["deliveries"][1:]
+    return str(found["delivery"])
+
+
+def test_nothing_was_published_yet(run: Run, desk: Desk) -> None:
+    assert desk.database.exists()
+    assert run("progress").out == "Nothing was published yet.\n"
+    assert run("progress", "unknown").code == 1
+    assert run("pause", "unknown").code == 1
+
+
+def test_a_sending_is_paused_resumed_and_followed(run: Run, desk: Desk, published: str) -> None:
+    paused = run("pause", INCIDENT, "--channel", "presse", "--reason", "Erreur  de date")
+    assert (paused.code, paused.out) == (0, f"Paused on presse. To go on: policenotify resume {published}\n")
+    assert run("pause", published).words.startswith("Nothing was changed")
+    assert run("drain", "--budget", "10").code in {0, 3}
+    assert (len(desk.bluesky.posts), len(desk.mail.mails)) == (1, 0)
+    shown = run("progress", published, "--once")
+    assert shown.code == 3
+    assert "presse (fr): nobody yet; paused by brigadier" in shown.out
+    receipt = run("status", published)
+    assert "brigadier has paused it." in receipt.out
+    assert f"policenotify resume {published}" in receipt.words
+    assert "The next publish or" not in receipt.words
+    resumed = run("resume", published, "--reason", "Corrigé", "--json")
+    assert (resumed.code, resumed.document["resumed"], resumed.document["channels"]) == (0, True, ["presse"])
+    assert run("resume", INCIDENT).out == "Nothing of it was paused.\n"
+    assert run("drain", "--budget", "10").code == 0
+    assert len(desk.mail.mails) == 3
+    followed = run("progress")  # it is settled, and so it ends
+    assert followed.code == 0
+    assert "presse (fr): 3 posted\n" in followed.out
+    document = run("progress", "--json").document
+    assert (document["publication"], document["is_settled"]) == (published, True)
+    assert [found["accepted"] for found in document["deliveries"]] == [1, 3]
+
+
+def test_a_channel_takes_precedence_and_others_are_explained(run: Run, published: str) -> None:
+    assert run("resume", "presse").out == "presse was not blocked.\n"
+    assert run("resume", "presse", "--channel", "presse").code == 2
+    wrong = run("resume", "press")
+    assert wrong.code == 1
+    assert "'press' is neither a channel nor a publication. Did you mean 'presse'?" in wrong.err
+    assert run("resume", published).code == 0
+
+
+def test_an_aborted_sending_reaches_nobody(run: Run, desk: Desk, published: str) -> None:
+    aborted = run("abort", published, "--reason", "Mauvaise liste", "--json")
+    assert (aborted.code, aborted.document) == (
+        0, {"publication": published, "channels": ["presse"], "people": 0, "actor": "brigadier"},
+    )  # fmt: skip
+    assert run("drain", "--budget", "10").code == 0
+    assert desk.mail.mails == []
+    assert "presse (fr): nobody yet; aborted by brigadier" in run("progress").out
+    assert run("abort", published).words.startswith("Nothing was changed")
+
+
+def test_lines_go_to_a_pipe_until_it_is_settled(run: Run, desk: Desk, published: str) -> None:
+    with closing(open_publisher(desk.folder / "policenotify.toml")) as publisher, publisher.worker():
+        followed = run("progress", published, "--every", "0.1")
+    assert followed.code == 0
+    assert "presse (fr): 3 posted\n" in followed.out
+
+
+def test_people_in_doubt_are_listed_and_settled_one_by_one(run: Run, desk: Desk, doubted: str) -> None:
+    shown = run("held", doubted)
+    assert shown.code == 3
+    [line] = shown.out.splitlines()
+    assert re.match(r"[0-9a-f]{12}  held  since ", line)
+    assert "@" not in line
+    assert f"Who is held: policenotify held {doubted}" in run("progress", "--once").words
+    [person] = run("held", doubted, "--json").document["people"]
+    assert person["outcome"] == "held"
+    assert run("held", doubted, "--show-addresses").code == 2
+    unknown = run("resolve", doubted, "--recipient", "nobody@x.example", "--posted")
+    assert unknown.code == 2
+    assert "1 of the people named are not in doubt" in unknown.err
+    assert "nobody@" not in unknown.err
+    done = run("resolve", doubted, "--recipient", person["key"][:12], "--posted")
+    assert (done.code, done.out) == (0, f"Delivery {doubted}, 1 people named: it counts as posted.\n")
+    assert run("held", doubted).out == "Nobody is in doubt.\n"
+    assert run("held", "999").code == 2
+    assert "brigadier has settled who was held." in run("status").words
+    assert len(desk.mail.mails) == 2
+
+
+@pytest.mark.slow
+def test_addresses_are_shown_on_a_terminal(desk: Desk, doubted: str) -> None:
+    settings = str(desk.folder / "policenotify.toml")
+    shown = on_a_terminal(200, "--settings", settings, "held", doubted, "--show-addresses")
+    assert sum(address in shown for address in ADDRESSES) == 1
+
+
+@pytest.mark.slow
+def test_bars_are_drawn_on_a_terminal(desk: Desk, published: str) -> None:
+    settings = str(desk.folder / "policenotify.toml")
+    with closing(open_publisher(desk.folder / "policenotify.toml")) as publisher, publisher.worker():
+        shown = on_a_terminal(80, "--settings", settings, "progress", published, "--every", "0.1")
+    assert "━" in shown or "-" * 20 in shown
+    assert "presse (fr): 3 posted" in shown
+
+
+def test_texts_in_french(run: Run, desk: Desk, published: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLICENOTIFY_LANGUAGE", "fr")
+    words = " ".join(run("pause", published).out.split(" ")).replace("\n", " ")
+    assert words == f"Suspendu sur presse. Pour reprendre\u00a0: policenotify resume {published} "
+    assert "presse (fr)\u00a0: personne pour l'instant\u00a0; suspendu par brigadier" in run("progress", "--once").out
+    assert run("resume", published).out == "L'envoi reprend sur presse.\n"
+    run("drain", "--budget", "10")
+    assert "presse (fr)\u00a0: 3 publiés\n" in run("progress").out
+    assert len(desk.mail.mails) == 3
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (59, "59 s"), (60, "1 min 00 s"), (200, "3 min 20 s"), (3_600, "1 h 00 min"), (90_061, "25 h 01 min")],
+)
+def test_durations(seconds: int, text: str) -> None:
+    assert bar.duration(timedelta(seconds=seconds)) == text
+
+
+@pytest.mark.parametrize(("rate", "text"), [(0.254, "0.25"), (3.21, "3.2"), (450.4, "450"), (12_000.0, "12000")])
+def test_rates(rate: float, text: str) -> None:
+    assert bar.per_second(rate) == text
+
+
+def test_a_reason_has_its_count_and_code() -> None:
+    refused = ReasonCount(outcome=Outcome.REFUSED, code="550", reason="The mailbox does not exist.", count=1_204)
+    assert bar.reason_line(refused) == "1204 refused: The mailbox does not exist. [550]"
+    assert bar.reason_line(ReasonCount(outcome=Outcome.HELD, code="x", count=2)) == "2 held: [x]"

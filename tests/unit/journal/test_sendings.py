@@ -1,0 +1,401 @@
+"""Sendings to many people: how far they are, how a person steers them, and who is in doubt."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import select, update
+
+from policenotify.channel import Recipient, RecipientOutcome
+from policenotify.errors import NotAllowed, NotHeld
+from policenotify.journal import tally
+from policenotify.journal.database import schema
+from policenotify.journal.leases import this_process
+from policenotify.journal.records import AttemptResult
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import Stage
+from policenotify.model.progress import DeliveryProgress, ReasonCount
+from tests.support.journal import LEASE
+
+if TYPE_CHECKING:
+    from policenotify.journal.records import ClaimedDelivery
+    from tests.support.journal import Desk
+
+A, B, C, D = (f"{name}@x.example" for name in "abcd")
+
+
+def mailed(desk: Desk, *people: str, **fields: Any) -> str:
+    return desk.publish(channels=("mail",), people={"mail": people or (A, B, C, D)}, **fields)
+
+
+def on_mail(desk: Desk, publication: str) -> DeliveryProgress:
+    progress = desk.journal.sendings.progress(publication)
+    assert progress is not None
+    [found] = progress.bulk
+    return found
+
+
+def answer(desk: Desk, claimed: ClaimedDelivery, person: Recipient, outcome: Any = "posted", **said: Any) -> None:
+    said_of = RecipientOutcome(key=person.key, outcome=outcome, **said)
+    desk.journal.deliveries.record_recipients(claimed, [said_of], hold_doubt=True, lease=LEASE)
+
+
+def goes_on(desk: Desk, claimed: ClaimedDelivery, person: Recipient) -> bool:
+    return desk.journal.deliveries.start_recipient(claimed, person.key, (), hold_doubt=True, lease=LEASE)
+
+
+def interrupted(desk: Desk, claimed: ClaimedDelivery) -> None:
+    """Release the page as a worker does that was cut between two people."""
+    result = AttemptResult(outcome=Outcome.WAITING, not_before=desk.clock.now(), ref=desk.ref(claimed), reason="Cut.")
+    desk.journal.deliveries.record_result(claimed, result)
+
+
+def begun(desk: Desk, owner: str = "runner A") -> tuple[ClaimedDelivery, tuple[Recipient, ...]]:
+    claimed = desk.begin(desk.take("mail", owner))
+    return claimed, desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=True)
+
+
+def events(desk: Desk, *kinds: str) -> list[tuple[str, str]]:
+    event = schema.event
+    with desk.journal.read() as connection:
+        query = select(event.c.kind, event.c.actor).where(event.c.kind.in_(kinds)).order_by(event.c.id)
+        return [(row.kind, row.actor) for row in connection.execute(query)]
+
+
+# --- progress
+
+
+def test_progress_follows_a_delivery_from_the_list_to_its_end(desk: Desk) -> None:
+    said = mailed(desk)
+    first = on_mail(desk, said)
+    assert (first.known, first.expanded, first.pages, first.outcome) == (0, False, 0, Outcome.WAITING)
+    claimed, people = begun(desk)
+    taken = on_mail(desk, said)
+    assert (taken.known, taken.waiting, taken.expanded, taken.pages_under_way) == (4, 4, True, 1)
+    for person, outcome in zip(people, ("posted", "refused", "unavailable", "unconfirmed"), strict=True):
+        assert goes_on(desk, claimed, person)
+        answer(desk, claimed, person, outcome, reason=f"It is {outcome}.", code="550" if outcome == "refused" else "")
+    now = on_mail(desk, said)
+    assert (now.accepted, now.refused, now.in_doubt, now.waiting) == (1, 1, 1, 1)
+    interrupted(desk, claimed)
+    kept = on_mail(desk, said)
+    assert (kept.people, kept.pages_under_way) == (now.people, 0)
+    assert {(one.outcome, one.code, one.reason, one.count) for one in kept.reasons} == {
+        (Outcome.REFUSED, "550", "It is refused.", 1),
+        (Outcome.WAITING, "", "It is unavailable.", 1),
+        (Outcome.HELD, "", "It is unconfirmed.", 1),
+    }
+    desk.mail()
+    last = on_mail(desk, said)
+    assert (last.accepted, last.waiting, last.outcome) == (2, 0, Outcome.POSTED)
+    found = desk.journal.publications.get(said)
+    assert found is not None
+    assert found.on("mail").recipients == last.people
+
+
+def test_progress_counts_single_posts_and_knows_keys(desk: Desk) -> None:
+    said = desk.publish(channels=("sky", "mail"), people={"mail": [A]}, key="dispatch 7")
+    desk.deliver()
+    progress = desk.journal.sendings.progress("dispatch 7")
+    assert progress is not None
+    assert (progress.publication, progress.at) == (said, desk.clock.now())
+    by_channel = {found.channel: found for found in progress.deliveries}
+    assert (by_channel["sky"].bulk, by_channel["sky"].people) == (False, {Outcome.POSTED: 1})
+    assert not progress.is_settled
+    assert desk.journal.sendings.progress("unknown") is None
+
+
+def test_a_page_of_a_process_that_exited_is_counted(desk: Desk) -> None:
+    said = mailed(desk)
+    claimed, people = begun(desk, this_process())
+    answer(desk, claimed, people[0])
+    assert goes_on(desk, claimed, people[1])
+    desk.clock.pass_by(LEASE.total_seconds() + 1)
+    desk.journal.deliveries.recover(LEASE)
+    found = on_mail(desk, said)
+    assert (found.accepted, found.in_doubt, found.waiting, found.pages_under_way) == (1, 1, 2, 0)
+
+
+def test_the_stored_tally_of_a_page_is_what_its_people_show(desk: Desk) -> None:
+    mailed(desk)
+    desk.mail({A: "unavailable", B: "unconfirmed", C: "refused"})
+    with desk.journal.read() as connection:
+        [page] = connection.execute(select(schema.page)).all()
+        assert tally.from_text(page.tally) == tally.count_page(connection, page.delivery, page.number) != ()
+
+
+def test_progress_of_100_000_people_takes_less_than_50_ms(desk: Desk) -> None:
+    said = mailed(desk, A)
+    desk.mail()
+    with desk.journal.write() as connection:
+        [page] = connection.execute(select(schema.page)).mappings().all()
+        refused = (ReasonCount(outcome=Outcome.REFUSED, code=f"55{code}", reason="No.", count=10) for code in range(10))
+        stored = tally.to_text((ReasonCount(outcome=Outcome.POSTED, count=900), *refused))
+        rows = [{**page, "number": number, "tally": stored} for number in range(1, 101)]
+        connection.execute(schema.page.insert(), rows)
+    started = time.process_time()
+    found = on_mail(desk, said)
+    assert time.process_time() - started < 0.05
+    assert (found.known, found.pages, found.refused) == (100_001, 101, 10_000)
+
+
+# --- steering
+
+
+def test_a_paused_sending_stops_between_two_people_and_goes_on(desk: Desk) -> None:
+    said = mailed(desk)
+    claimed, people = begun(desk)
+    assert goes_on(desk, claimed, people[0])
+    done = desk.journal.sendings.pause(said, "cne Roux", reason="Erreur de date")
+    assert (done.publication, done.channels, done.people) == (said, ("mail",), 0)
+    answer(desk, claimed, people[0])
+    assert not goes_on(desk, claimed, people[1])
+    interrupted(desk, claimed)
+    found = on_mail(desk, said)
+    assert (found.accepted, found.waiting, found.halt, found.halted_by) == (1, 3, "paused", "cne Roux")
+    assert desk.claim("mail") is None
+    assert desk.journal.deliveries.due(["mail"]) == {}
+    publication = desk.journal.publications.get(said)
+    assert publication is not None
+    assert publication.on("mail").reason == "cne Roux has paused it."
+    assert publication.on("mail").remedy == f"To go on: policenotify resume {said}"
+    assert desk.journal.sendings.pause(said, "cne Roux").channels == ()
+    assert desk.journal.sendings.resume(said, "maj Petit").channels == ("mail",)
+    assert len(desk.mail()) == 3
+    assert on_mail(desk, said).halt == ""
+    assert events(desk, "sending_paused", "sending_resumed") == [
+        ("sending_paused", "cne Roux"),
+        ("sending_resumed", "maj Petit"),
+    ]
+    desk.journal.audit.seal()
+    desk.journal.audit.verify()
+
+
+def test_a_pause_before_the_first_person_and_on_one_channel_only(desk: Desk) -> None:
+    said = desk.publish(channels=("mail", "news"), people={"mail": [A], "news": [B]})
+    assert desk.journal.sendings.pause(said, "cne Roux", channel="news").channels == ("news",)
+    assert desk.mail() == [A]
+    assert desk.claim("news") is None
+    assert desk.journal.sendings.resume(said, "cne Roux", channel="mail").channels == ()
+    assert desk.journal.sendings.resume(said, "cne Roux").channels == ("news",)
+    assert desk.mail(channel="news") == [B]
+
+
+def test_a_single_post_is_not_paused(desk: Desk) -> None:
+    said = desk.publish()
+    assert desk.journal.sendings.pause(said, "cne Roux").channels == ()
+    assert desk.journal.sendings.abort(said, "cne Roux").channels == ()
+    desk.deliver()
+
+
+def test_an_end_reaches_those_who_got_a_paused_opening(desk: Desk) -> None:
+    opening = mailed(desk)
+    claimed, people = begun(desk)
+    answer(desk, claimed, people[0])
+    interrupted(desk, claimed)
+    desk.journal.sendings.pause(opening, "cne Roux")
+    end = desk.publish(Stage.END, channels=("mail",), people={"mail": (A, B, C, D)})
+    assert desk.mail() == [people[0].address]
+    assert on_mail(desk, opening).people == {Outcome.POSTED: 1, Outcome.SUPERSEDED: 3}
+    assert on_mail(desk, opening).halt == ""  # it is over
+    assert on_mail(desk, end).people == {Outcome.POSTED: 1}
+
+
+def test_an_aborted_sending_reaches_nobody_more_and_holds_who_is_in_doubt(desk: Desk) -> None:
+    said = mailed(desk)
+    claimed, people = begun(desk)
+    answer(desk, claimed, people[0])
+    answer(desk, claimed, people[1], "unconfirmed")
+    interrupted(desk, claimed)
+    done = desk.journal.sendings.abort(said, "cne Roux", reason="Mauvaise liste")
+    assert (done.channels, done.people) == (("mail",), 2)
+    found = on_mail(desk, said)
+    assert found.people == {Outcome.POSTED: 1, Outcome.HELD: 1, Outcome.SUPERSEDED: 2}
+    assert (found.halt, found.halted_by, found.outcome) == ("aborted", "cne Roux", Outcome.POSTED)
+    assert desk.claim("mail") is None
+    assert "cne Roux has aborted the sending." in {one.reason for one in found.reasons}
+    assert desk.journal.sendings.resume(said, "cne Roux").channels == ()
+    assert desk.journal.sendings.abort(said, "cne Roux").channels == ()
+    end = desk.publish(Stage.END, channels=("mail",), people={"mail": (A, B, C, D)})
+    assert sorted(desk.mail()) == sorted(person.address for person in people[:2])
+    assert on_mail(desk, end).accepted == 2
+    assert events(desk, "sending_aborted") == [("sending_aborted", "cne Roux")]
+    desk.journal.audit.seal()
+    desk.journal.audit.verify()
+
+
+def test_an_abort_while_a_page_is_sent_is_settled_by_its_worker(desk: Desk) -> None:
+    said = mailed(desk, *(f"p{number:02}@x.example" for number in range(40)))
+    claimed, people = begun(desk)
+    assert goes_on(desk, claimed, people[0])
+    assert desk.journal.sendings.abort(said, "cne Roux").people == 15  # the 25 of the worker follow
+    assert not goes_on(desk, claimed, people[1])
+    answer(desk, claimed, people[0])
+    interrupted(desk, claimed)
+    found = on_mail(desk, said)
+    assert (found.people, found.outcome) == ({Outcome.POSTED: 1, Outcome.SUPERSEDED: 39}, Outcome.POSTED)
+    desk.journal.audit.verify()
+
+
+def test_an_abort_is_settled_when_the_worker_exits(desk: Desk) -> None:
+    said = mailed(desk)
+    claimed, people = begun(desk, this_process())
+    assert goes_on(desk, claimed, people[0])
+    desk.journal.sendings.abort(said, "cne Roux")
+    desk.clock.pass_by(LEASE.total_seconds() + 1)
+    desk.journal.deliveries.recover(LEASE)
+    found = on_mail(desk, said)
+    assert (found.people, found.outcome) == ({Outcome.HELD: 1, Outcome.SUPERSEDED: 3}, Outcome.HELD)
+    desk.journal.audit.verify()
+
+
+def test_an_abort_before_anybody_is_known_reaches_nobody_and_neither_does_the_end(desk: Desk) -> None:
+    said = mailed(desk)
+    desk.journal.sendings.abort(said, "cne Roux")
+    assert desk.claim("mail") is None
+    assert on_mail(desk, said).outcome is Outcome.SUPERSEDED
+    end = desk.publish(Stage.END, channels=("mail",), people={"mail": (A, B)})
+    assert desk.claim("mail") is None
+    assert desk.outcome(end, "mail") is Outcome.SKIPPED
+
+
+@pytest.mark.parametrize("closing", ["close", "delay"])
+def test_an_abort_while_the_list_is_read(desk: Desk, closing: str) -> None:
+    said = mailed(desk)
+    claimed = desk.journal.deliveries.claim("mail", "runner A", lease=LEASE)
+    assert claimed is not None
+    desk.journal.sendings.abort(said, "cne Roux")
+    if closing == "close":
+        assert desk.fill(claimed) is None
+    else:
+        desk.journal.deliveries.delay(claimed, "Unreadable.", "", wait=LEASE)
+    found = desk.journal.publications.get(said)
+    assert found is not None
+    assert (found.on("mail").outcome, found.on("mail").reason) == (
+        Outcome.SUPERSEDED,
+        "cne Roux has aborted the sending.",
+    )
+
+
+@pytest.mark.parametrize("action", ["pause", "resume", "abort"])
+def test_steering_asks_the_rule_of_the_installation(desk: Desk, action: str) -> None:
+    said = mailed(desk)
+    desk.journal.may = lambda _actor, asked, _message: asked != action
+    with pytest.raises(NotAllowed):
+        getattr(desk.journal.sendings, action)(said, "cne Roux")
+    assert on_mail(desk, said).halt == ""
+
+
+# --- in doubt
+
+
+def doubted(desk: Desk) -> tuple[str, int]:
+    """Return a publication of which A and B are held, and its delivery."""
+    said = mailed(desk)
+    desk.mail({A: "unconfirmed", B: "unconfirmed", C: "refused"})
+    return said, on_mail(desk, said).delivery
+
+
+def test_people_in_doubt_are_listed_by_key_and_with_addresses_only_on_record(desk: Desk) -> None:
+    _said, delivery = doubted(desk)
+    found = desk.journal.sendings.in_doubt(delivery)
+    assert {one.key for one in found} == {desk.person_key(A), desk.person_key(B)}
+    assert {(one.outcome, one.address, one.tried_at) for one in found} == {(Outcome.HELD, None, desk.clock.now())}
+    shown = desk.journal.sendings.in_doubt_with_addresses(delivery, "cne Roux")
+    assert {one.address for one in shown} == {A, B}
+    assert A not in repr(shown)
+    assert events(desk, "addresses_shown") == [("addresses_shown", "cne Roux")]
+    with pytest.raises(NotHeld):
+        desk.journal.sendings.in_doubt(delivery + 1)
+    with desk.journal.write() as connection:
+        connection.execute(update(schema.person).values(sealed=None))
+    assert {one.address for one in desk.journal.sendings.in_doubt_with_addresses(delivery, "cne Roux")} == {None}
+
+
+def test_one_person_is_settled_and_the_others_stay_held(desk: Desk) -> None:
+    said, delivery = doubted(desk)
+    assert desk.journal.sendings.resolve(delivery, "cne Roux", [A.upper()], posted=True) is Outcome.POSTED
+    assert (desk.person(said, A), desk.person(said, B)) == (Outcome.POSTED, Outcome.HELD)
+    receipt = desk.journal.publications.get(said)
+    assert receipt is not None
+    assert receipt.on("mail").reason == "1 of 4 may or may not have it, and the network cannot be asked."
+    assert said in desk.journal.publications.unfinished_ids()
+    short = desk.person_key(B)[:12]
+    assert desk.journal.sendings.resolve(delivery, "cne Roux", [short], posted=False) is Outcome.WAITING
+    assert desk.mail() == [B]
+    assert on_mail(desk, said).people == {Outcome.POSTED: 3, Outcome.REFUSED: 1}
+    assert said not in desk.journal.publications.unfinished_ids()
+    desk.journal.audit.seal()
+    desk.journal.audit.verify()
+
+
+def test_somebody_who_is_not_in_doubt_is_named_by_mistake(desk: Desk) -> None:
+    said, delivery = doubted(desk)
+    for names in ([A, C], [A, desk.person_key(B)[:11]], ["nobody@x.example"]):
+        with pytest.raises(NotHeld, match="1 of the people named are not in doubt") as caught:
+            desk.journal.sendings.resolve(delivery, "cne Roux", names, posted=True)
+        assert "@" not in str(caught.value)
+    assert (desk.person(said, A), desk.person(said, B)) == (Outcome.HELD, Outcome.HELD)
+
+
+def test_a_person_who_waits_in_doubt_is_not_sent_to_again(desk: Desk) -> None:
+    said = mailed(desk)
+    desk.mail({A: "unconfirmed", B: "unavailable"}, hold_doubt=False)
+    found = on_mail(desk, said)
+    assert (found.outcome, found.in_doubt, found.waiting) == (Outcome.WAITING, 1, 1)
+    assert desk.journal.sendings.settle_person(found.delivery, desk.person_key(A), posted=True)
+    desk.clock.pass_by(30)
+    assert desk.mail() == [B]
+    assert on_mail(desk, said).accepted == 4
+
+
+def test_the_answer_of_the_gateway_settles_only_doubts(desk: Desk) -> None:
+    said, delivery = doubted(desk)
+    before = desk.dump()
+    assert not desk.journal.sendings.settle_person(delivery, desk.person_key(D), posted=True)
+    assert not desk.journal.sendings.settle_person(delivery, desk.person_key(C), posted=False)
+    assert desk.dump() == before
+    assert desk.journal.sendings.settle_person(delivery, desk.person_key(A), posted=True)
+    assert not desk.journal.sendings.settle_person(delivery, desk.person_key(A), posted=True)
+    assert desk.person(said, A) is Outcome.POSTED
+    assert events(desk, "resolved") == [("resolved", "gateway")]
+    assert desk.journal.sendings.settle_person(delivery, desk.person_key(B), posted=True)
+    assert on_mail(desk, said).in_doubt == 0
+    desk.journal.audit.verify()
+
+
+def test_a_receipt_settles_a_person_while_the_page_is_sent_again(desk: Desk) -> None:
+    said = mailed(desk)
+    desk.mail({A: "unconfirmed", B: "unavailable"})
+    desk.clock.pass_by(30)
+    claimed, people = begun(desk)
+    assert desk.journal.sendings.settle_person(claimed.id, desk.person_key(A), posted=True)
+    answer(desk, claimed, people[0])
+    interrupted(desk, claimed)
+    assert on_mail(desk, said).people == {Outcome.POSTED: 4}
+    assert desk.outcome(said, "mail") is Outcome.POSTED
+    desk.journal.audit.verify()
+
+
+def test_who_is_not_reached_by_an_aborted_sending_is_not_sent_to_again(desk: Desk) -> None:
+    said = mailed(desk)
+    claimed, people = begun(desk)
+    answer(desk, claimed, people[0], "unconfirmed")
+    interrupted(desk, claimed)
+    desk.journal.sendings.abort(said, "cne Roux")
+    delivery = on_mail(desk, said).delivery
+    outcome = desk.journal.sendings.resolve(delivery, "cne Roux", [people[0].address], posted=False)
+    assert outcome is Outcome.SUPERSEDED
+    assert desk.claim("mail") is None
+    assert on_mail(desk, said).people == {Outcome.SUPERSEDED: 4}
+
+
+def test_all_that_is_held_of_an_aborted_sending_is_resolved_too(desk: Desk) -> None:
+    said, delivery = doubted(desk)
+    with desk.journal.write() as connection:
+        connection.execute(update(schema.delivery).values(halt="paused"))
+    assert desk.journal.deliveries.resolve(delivery, "cne Roux", posted=False) is Outcome.WAITING
+    assert sorted(desk.mail()) == [A, B]  # a pause of what was settled is over
+    assert on_mail(desk, said).in_doubt == 0

@@ -1,0 +1,126 @@
+"""How far a publication is: the counts, the rate and the time left, computed from samples."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policenotify.model.history import Outcome
+from policenotify.model.progress import DeliveryProgress, Pace, Progress, ReasonCount, merged, pace
+
+AT = datetime(2026, 11, 26, 18, 0, tzinfo=UTC)
+
+
+def delivery(number: int = 1, *, outcome: Outcome = Outcome.SENDING, **fields: object) -> DeliveryProgress:
+    given: dict[str, object] = {"channel": "mail", "language": "fr", "bulk": True, "people": {}}
+    return DeliveryProgress.model_validate({"delivery": number, "outcome": outcome, **given, **fields})
+
+
+def sample(seconds: float, *deliveries: DeliveryProgress) -> Progress:
+    return Progress(publication="P", at=AT + timedelta(seconds=seconds), deliveries=deliveries)
+
+
+def after(seconds: float, posted: int, waiting: int, *, expanded: bool = True, **people: int) -> Progress:
+    found = {Outcome.POSTED: posted, Outcome.WAITING: waiting} | {
+        Outcome(name): count for name, count in people.items()
+    }
+    return sample(seconds, delivery(people=found, expanded=expanded))
+
+
+def test_the_counts_of_a_delivery_are_disjoint_and_add_up() -> None:
+    people = {outcome: number for number, outcome in enumerate(Outcome, 1)}
+    found = delivery(people=people)
+    superseded = people[Outcome.SUPERSEDED] + people[Outcome.SKIPPED] + people[Outcome.DELETED]
+    parts = found.accepted, found.refused, found.in_doubt, found.suppressed, found.waiting
+    assert found.known == sum(parts) + superseded == sum(people.values())
+    assert found.done + found.left + found.suppressed == found.known
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "expected"),
+    [
+        (after(0, 0, 100), after(10, 50, 50), Pace(rate=5, left=timedelta(seconds=10))),
+        (after(0, 0, 100), after(10, 30, 50, refused=20), Pace(rate=5, left=timedelta(seconds=10))),  # answered, too
+        (after(0, 0, 100), after(10, 50, 40, unconfirmed=10), Pace(rate=5, left=timedelta(seconds=10))),
+        (after(0, 0, 100), after(10, 50, 0, suppressed=50), Pace(rate=5, left=timedelta(0))),
+        (after(0, 0, 100, expanded=False), after(10, 50, 50, expanded=False), Pace(rate=5)),  # who else is unknown
+        (after(0, 50, 50), after(10, 50, 50), Pace()),  # it stands still
+        (after(0, 50, 50), after(10, 40, 60), Pace()),  # people in doubt are sent to again
+        (after(0, 50, 50), after(-10, 60, 40), Pace()),  # the clock was set back
+        (after(0, 50, 0), after(0, 100, 0), Pace(left=timedelta(0))),
+        (after(0, 100, 0), after(9, 90, 0), Pace(left=timedelta(0))),
+    ],
+)
+def test_pace(first: Progress, last: Progress, expected: Pace) -> None:
+    assert pace([first, after(5, 1, 1), last], 1) == expected
+
+
+def test_one_sample_and_another_delivery_have_no_pace() -> None:
+    assert pace([after(0, 10, 90)], 1) == pace([after(0, 10, 90), after(10, 20, 80)], 2) == pace([], 1) == Pace()
+
+
+@given(st.integers(0, 10_000), st.integers(1, 10_000), st.integers(0, 10_000), st.integers(1, 1_000))
+def test_at_its_rate_all_are_answered_in_the_time_left(before: int, answered: int, left: int, seconds: int) -> None:
+    found = pace([after(0, before, answered + left), after(seconds, before + answered, left)], 1)
+    assert found.left is not None
+    assert found.rate * found.left.total_seconds() == pytest.approx(left, abs=found.rate)
+
+
+def test_a_publication_is_settled_or_paused_by_its_deliveries() -> None:
+    sent, waits = delivery(1, outcome=Outcome.POSTED), delivery(2, outcome=Outcome.WAITING)
+    held, paused = delivery(3, outcome=Outcome.HELD), delivery(4, outcome=Outcome.WAITING, halt="paused")
+    ending = delivery(5, halt="paused", pages_under_way=1)
+    assert sample(0, sent, held).is_settled
+    assert not sample(0, sent, waits).is_settled
+    assert sample(0, sent, paused).is_paused
+    assert not any(found.is_paused for found in (sample(0, sent), sample(0, paused, waits), sample(0, ending)))
+
+
+@pytest.mark.parametrize(
+    ("found", "needed"),
+    [
+        (delivery(outcome=Outcome.POSTED, people={Outcome.POSTED: 1}), False),
+        (delivery(outcome=Outcome.POSTED, people={Outcome.REFUSED: 1}), True),
+        (delivery(people={Outcome.UNCONFIRMED: 1}), True),
+        (delivery(outcome=Outcome.REFUSED), True),
+        (delivery(outcome=Outcome.WAITING), False),
+        (delivery(outcome=Outcome.WAITING, halt="paused"), True),
+    ],
+)
+def test_a_person_is_needed(found: DeliveryProgress, *, needed: bool) -> None:
+    assert found.needs_person is needed
+
+
+def test_reasons_of_the_same_code_are_one() -> None:
+    full, gone = ({"outcome": Outcome.REFUSED, "code": code} for code in ("552", "550"))
+    reasons = [
+        ReasonCount(**full, reason="Full.", count=2),
+        ReasonCount(**gone, reason="Unknown.", count=2),
+        ReasonCount(**gone, reason="No such user.", count=3),
+        ReasonCount(outcome=Outcome.REFUSED, reason="Wrong number.", count=1),
+        ReasonCount(outcome=Outcome.REFUSED, reason="Wrong prefix.", count=1),
+        ReasonCount(outcome=Outcome.HELD, count=4),
+    ]
+    found = merged(reasons)
+    assert [(one.code, one.reason, one.count) for one in found] == [
+        ("550", "Unknown.", 5),
+        ("", "", 4),
+        ("552", "Full.", 2),
+        ("", "Wrong number.", 1),
+        ("", "Wrong prefix.", 1),
+    ]
+    assert [(one.outcome, one.reason, one.count) for one in merged(reasons, at_most=3)[3:]] == [("refused", "", 2)]
+    assert sample(0, delivery(1, reasons=found), delivery(2, reasons=found[:1]), delivery(3, bulk=False)).reasons[
+        0
+    ] == ReasonCount(**gone, reason="Unknown.", count=10)
+
+
+def test_json_has_the_counts() -> None:
+    fields = sample(0, delivery(people={Outcome.POSTED: 3, Outcome.HELD: 1})).model_dump(mode="json")
+    assert fields["is_settled"] is False
+    assert {name: fields["deliveries"][0][name] for name in ("known", "accepted", "in_doubt", "waiting")} == {
+        "known": 4, "accepted": 3, "in_doubt": 1, "waiting": 0,
+    }  # fmt: skip
