@@ -256,7 +256,7 @@ class Publisher:
             deletions=tuple(
                 target for target in new.targets if target.operation is Operation.DELETE and not target.skip
             ),
-            pending=tuple(target for target in new.targets if target.problem),
+            pending=(*(target for target in new.targets if target.problem), *self._preparer.without_people(new)),
             refusals=tuple(target for target in new.targets if target.refused),
             reach=find_reach(new.message, new.posts, self.channels, self.journal.deliveries.had_recipients),
         )
