@@ -63,6 +63,7 @@ _IN_OWN_LANGUAGE = exists().where(  # who got an earlier message in a language t
     _other.c.publication == _table.c.publication,
     _other.c.channel == _table.c.channel,
     _other.c.language == _earlier.c.language,
+    _other.c.state != Outcome.SKIPPED,
 )
 _EARLIER_PAGE = (
     select(_page.c.delivery, _page.c.number)

@@ -196,7 +196,7 @@ class Preparer:
         targets, pending = _set_apart(targets, channels)
         posts, without_post = self._render(targets, channels, new, history, new.pictures, may_be_empty=bool(pending))
         many = {post.target.channel for post in posts if channels[post.target.channel].capabilities.recipients}
-        new = replace(new, findings=(*new.findings, *self._over_limits(resolved, posts, channels)))
+        new = replace(new, findings=(*new.findings, *check_limits(resolved, posts, channels, self._had_recipients)))
         return replace(new, posts=posts, targets=(*without_post, *pending), with_recipients=frozenset(many))
 
     def without_people(self, new: NewPublication) -> Iterator[Target]:
@@ -209,11 +209,6 @@ class Preparer:
 
     def _had_recipients(self, channel: str) -> bool:
         return self.journal.deliveries.had_recipients(channel)
-
-    def _over_limits(
-        self, message: Message, posts: Sequence[RenderedPost], channels: Mapping[str, ChannelConfig]
-    ) -> Iterator[Finding]:
-        return check_limits(message, posts, channels, self._had_recipients)
 
     def check_file_names(self, message: Message, file_names: Sequence[str]) -> tuple[Finding, ...]:
         """Return what blocks, or needs a second person, in the names of the files of the images."""

@@ -81,8 +81,8 @@ def everywhere(room: int = 1, scripts: Mapping[str, Sequence[Any]] | None = None
         scripted = Scripted(
             account=ACCOUNTS[network], capabilities=capabilities, sends=deque((scripts or {}).get(network, ()))
         )
-        recipients = (lambda: READERS) if capabilities.recipients else None
-        made.append(replace(scripted.configured(network, recipients=recipients), network=network))
+        scripted.people.extend(READERS)
+        made.append(replace(scripted.configured(network), network=network))
     return made
 
 
