@@ -5,6 +5,7 @@ The logs of the networks are the truth.
 
 from __future__ import annotations
 
+import itertools
 import json
 import multiprocessing
 import os
@@ -159,7 +160,8 @@ class Scene:
     sms: FakeSmsServer
     chance: random.Random
     started: list[BaseProcess] = field(default_factory=list)
-    listed: dict[tuple[int, int, str], frozenset[str]] = field(default_factory=dict)  # on the list at the time
+    people: dict[str, tuple[str, ...]] = field(default_factory=dict)  # on the lists
+    turns: list[tuple[int, int]] = field(default_factory=list)
     ends: int = 0
     kills: int = 0
     wrong: list[str] = field(default_factory=list)
@@ -167,13 +169,12 @@ class Scene:
     # --- what happens
 
     def start(self, task: Task, *turns: tuple[int, int], **more: Any) -> BaseProcess:
-        """Start a process. Each publication has the list of this moment."""
-        people = {
+        """Start a process."""
+        people = self.people = self.people or {
             "sms": tuple(self.chance.sample(_NUMBERS, self.chance.randrange(12, 24))),
             "email": tuple(self.chance.sample(_ADDRESSES, self.chance.randrange(12, 24))),
         }
-        for turn in turns:
-            self.listed |= {(*turn, channel): frozenset(them) for channel, them in people.items()}
+        self.turns += turns
         orders = replace(self.orders, people=people, task=task, turns=turns, **more)
         process = _processes.Process(target=obey, args=(orders,))
         process.start()
@@ -314,10 +315,11 @@ class Scene:
 
     def _people(self) -> Iterator[dict[str, Any]]:
         addresses = {recipient_key(self.journal.keys, each): each for each in (*_NUMBERS, *_ADDRESSES)}
-        person, one, said = schema.recipient, schema.delivery, schema.publication
+        recipient, one, said, person = schema.recipient, schema.delivery, schema.publication, schema.person
         query = (
-            select(one.c.channel, said.c.key.label("turn"), person.c.key, person.c.state, person.c.in_doubt)
-            .join(one, one.c.id == person.c.delivery)
+            select(one.c.channel, said.c.key.label("turn"), person.c.key, recipient.c.state, recipient.c.in_doubt)
+            .join(one, one.c.id == recipient.c.delivery)
+            .join(person, person.c.id == recipient.c.person)
             .join(said, said.c.id == one.c.publication)
         )
         with self.journal.read() as connection:
@@ -333,13 +335,15 @@ class Scene:
             }
 
     def _all_are_on_their_lists(self) -> None:
-        """Each post goes to those on its list, and to those of its incident's earlier posts."""
+        """Each post goes to people of its list, and the last one of an incident, which none supersedes, to all."""
         have: dict[tuple[int, int, str], set[str]] = {}
         for person in self._people():
             have.setdefault((*person["turn"], person["channel"]), set()).add(person["address"])
-        for (incident, point, channel), listed in self.listed.items():
-            wanted = set(listed) | have.get((incident, point - 1, channel), set())
-            self.must(have.get((incident, point, channel)) == wanted, f"{channel} {incident}.{point}: its list")
+        last = {incident: max(point for other, point in self.turns if other == incident) for incident, _ in self.turns}
+        for (incident, point), (channel, people) in itertools.product(self.turns, self.people.items()):
+            reached = have.get((incident, point, channel), set())
+            is_right = reached == set(people) if point == last[incident] else reached <= set(people)
+            self.must(is_right, f"{channel} {incident}.{point}: its list")
 
     def _posts_are_out_once(self, counted: Counter[str]) -> None:
         """On X, which can be asked: what the journal calls posted is out once, and nothing else is."""
