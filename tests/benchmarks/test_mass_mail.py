@@ -1,7 +1,13 @@
 """Mass mail beside bare clients and apprise, all against postfix's `smtp-sink`: `pytest -m benchmark -s`.
 
 All take turns in one run, so that a busy machine slows each of them. What counts are medians and their ratios. The
-processor time of the journal's and the channel's work is that of a mail less that of the bare client's.
+processor time of our own work is that of a mail less that of the bare pipeline's.
+
+The goals are 0.8 of smtplib's mails a second without pipelining, twice as many with it, three times those of apprise,
+and 200 µs of our own work. On the loopback a round trip to smtp-sink takes 15 µs and smtplib's own work 60, so that the
+journal's step from person to person (80 to 110 µs) decides. On two cores with a load of twenty 0.1 to 0.2 of smtplib's
+were reached, 0.7 to 1.6 times those of apprise, and 270 µs in one long list, 330 to 550 between these turns. Where a
+round trip takes a millisecond, three of four are saved.
 """
 
 from __future__ import annotations
@@ -30,8 +36,8 @@ from tests.support.fake_network import LEASE, Book
 
 pytestmark = pytest.mark.benchmark
 
-MAILS: Final = 250
-TURNS: Final = 7
+MAILS: Final = 300
+TURNS: Final = 5
 SENDER: Final = "alertes@police.example"
 BODY: Final = b"Subject: Accident\r\nFrom: alertes@police.example\r\n\r\n" + b"Evitez le secteur.\r\n" * 60
 
@@ -117,6 +123,7 @@ class Ours:
         self.attempt = DeliveryAttempt(
             journal=self.book.journal, channel=self.channel, config=config, clock=clock, lease=LEASE
         )
+        self.published: list[str] = []
         self._lists = itertools.count()
 
     def ready(self) -> Turn:
@@ -129,9 +136,14 @@ class Ours:
 
         def turn() -> None:
             self.attempt.run(claimed)
-            assert self.book.receipt(published).recipients == {"posted": MAILS}
 
+        self.published.append(published)
         return turn
+
+    def check(self) -> None:
+        """Check that everybody got a mail."""
+        for published in self.published:
+            assert self.book.receipt(published).recipients == {"posted": MAILS}
 
     def close(self) -> None:
         self.channel.close()
@@ -170,6 +182,8 @@ def test_mass_mail_keeps_up_with_bare_clients(tmp_path: Path) -> None:
             "apprise": lambda: by_apprise(ahead),
         }
         result = measured(turns)
+        for each in ours.values():
+            each.check()
     print()
     for name, (mails, time_each) in result.items():
         print(f"{name:20} {mails:6.0f} mails/s, {time_each:4.0f} µs of processor time each")
@@ -180,3 +194,7 @@ def test_mass_mail_keeps_up_with_bare_clients(tmp_path: Path) -> None:
         f"{rate['ours, no pipelining'] / rate['smtplib']:.2f}; beside apprise {rate['ours'] / rate['apprise']:.1f}; "
         f"over the bare pipeline {cpu['ours'] - cpu['bare pipeline']:.0f} µs"
     )
+    own = cpu["ours"] - cpu["bare pipeline"]
+    assert own < 10 * cpu["smtplib"]
+    assert cpu["ours"] < cpu["apprise"]
+    assert rate["ours"] > 0.6 * rate["apprise"]

@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from policenotify.channel import ChannelConfig, Clock, PostRef, Recipient, RecipientOutcome, Request, SupportsBulkSend
+from policenotify.channel import ChannelConfig, Clock, PostRef, Recipient, Request, SupportsBulkSend
 from policenotify.delivery.bulk_send import BulkSend, Lease
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, moment
 from policenotify.model.history import Outcome
@@ -78,7 +78,7 @@ class BulkAttempt:
                 hold_doubt=hold,
                 may_go_on=self.may_go_on,
                 left=list(recipients),
-                more=partial(self._store_and_mark, claimed),
+                more=partial(self.next_recipients, claimed),
             )
             failure = bulk.run(self.channel, request)
             at = self.clock.monotonic()
@@ -104,23 +104,6 @@ class BulkAttempt:
             result = AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now(), reason=reason)
         counts = self.journal.deliveries.record_result(claimed, replace(result, ref=ref))
         log_outcome(claimed, result.code, counts)
-
-    def _store_and_mark(
-        self, claimed: ClaimedDelivery, outcomes: tuple[RecipientOutcome, ...]
-    ) -> tuple[Recipient, ...]:
-        """Store outcomes and mark the next recipients, or do neither.
-
-        Raises:
-            JournalError: The journal cannot be written, or another process has the page.
-            Blocked: The network reports too many recipients as not existing.
-            RateReached: The channel's rate is used up.
-        """
-        hold = self.hold_doubt(claimed)
-        with self.journal.transaction():
-            fault = self.journal.deliveries.record_recipients(claimed, outcomes, hold_doubt=hold, lease=self.lease)
-            if fault is not None:
-                raise fault
-            return self.next_recipients(claimed)
 
     def _next_or_settled(
         self, claimed: ClaimedDelivery, ref: PostRef

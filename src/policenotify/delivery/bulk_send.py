@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -100,7 +101,7 @@ class BulkSend:
         rate: The channel's rate, which counts recipients.
         hold_doubt: Recipients in doubt are held.
         left: Recipients marked for this attempt that were not pulled yet.
-        more: Stores outcomes, and marks and returns the next recipients when none is left.
+        more: Marks and returns the next recipients when none is left.
         begun: Keys of the recipients that were asked, in order.
         outcomes: The outcomes so far, by recipient key.
         cut: It has ended before all were asked.
@@ -113,7 +114,7 @@ class BulkSend:
     hold_doubt: bool
     may_go_on: Callable[[], bool]
     left: list[Recipient]
-    more: Callable[[tuple[RecipientOutcome, ...]], Sequence[Recipient]] = lambda _outcomes: ()
+    more: Callable[[], Sequence[Recipient]] = tuple
     begun: dict[str, None] = field(default_factory=dict)
     outcomes: dict[str, RecipientOutcome] = field(default_factory=dict)
     cut: bool = False
@@ -177,14 +178,8 @@ class BulkSend:
 
     def _mark_more(self) -> None:
         """Mark the next recipients. The channel keeps its connections, and the commands that it has sent ahead."""
-        at = self.lease.clock.monotonic()
-        try:
-            self.left.extend(self.more(tuple(self._unstored.values())))
-        except (JournalError, Blocked, RateReached):  # storing the outcomes at the end finds it again
-            return
-        if self.left:
-            self.lease.renewed_at = at
-            self._unstored.clear()
+        with suppress(JournalError, RateReached):  # storing the outcomes at the end finds it again
+            self.left.extend(self.more())
 
     def _begin(self, recipient: str) -> None:
         """Store that one recipient is asked now, and the outcomes known so far.
