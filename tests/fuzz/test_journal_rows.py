@@ -99,7 +99,9 @@ class Journal:
             raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self.content = desk.database.read_bytes()
             for table in schema.metadata.tables:
-                self.rows[table] = [(row[0], row[1:]) for row in raw.execute(f"SELECT rowid, * FROM {table}")]
+                self.rows[table] = [
+                    (row[0], row[1:]) for row in raw.execute(f"SELECT {_row_of(table)}, * FROM {table}")
+                ]
         publisher.close()
         self.posts = copy.deepcopy(desk.bluesky._records)
         self.mails = list(desk.mail._script.mails)
@@ -175,6 +177,11 @@ class Journal:
         return Counter(re.sub(r"\d\dh\d\d", "#", text) for text in posts + mails)
 
 
+def _row_of(table: str) -> str:
+    """Return the expression that names a row of a table."""
+    return "delivery || ' ' || page || ' ' || person" if table == "pn_recipient" else "rowid"
+
+
 @contextmanager
 def no_other_error() -> Iterator[None]:
     """Check that no thread has met an error that is not ours, which it reports by its name alone."""
@@ -238,19 +245,19 @@ def stored(draw: st.DrawFn, old: object, others: list[object]) -> object:
     return draw(st.one_of(some))
 
 
-def change(journal: Journal, table: str, column: str, rowid: int, value: object) -> bool:
+def change(journal: Journal, table: str, column: str, rowid: object, value: object) -> bool:
     """Change one cell behind the journal's back. Return whether the tables allow it."""
     place, value = ("CAST(? AS TEXT)", value[0]) if isinstance(value, list) else ("?", value)
     with closing(sqlite3.connect(journal.desk.database)) as raw:
         try:
-            raw.execute(f'UPDATE {table} SET "{column}" = {place} WHERE rowid = ?', (value, rowid))
+            raw.execute(f'UPDATE {table} SET "{column}" = {place} WHERE {_row_of(table)} = ?', (value, rowid))
         except sqlite3.IntegrityError:
             return False
         raw.commit()
     return True
 
 
-def assert_survived(journal: Journal, table: str, column: str, rowid: int, value: object) -> None:
+def assert_survived(journal: Journal, table: str, column: str, rowid: object, value: object) -> None:
     journal.put_back()
     try:
         if change(journal, table, column, rowid, value):

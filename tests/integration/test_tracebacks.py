@@ -106,7 +106,7 @@ def journal_that_fails(folder: Path) -> None:
         channel = configure_channel("press", "email", {"url": url}, recipients=lambda: [ADDRESS])
         publisher = Publisher(journal=journal, channels=[channel], zone=PARIS, sender=SENDER)
         with journal.write() as connection:
-            connection.exec_driver_sql("DROP TABLE pn_address")
+            connection.exec_driver_sql("DROP TABLE pn_expansion")
         publisher.publish(accident(), key="k", actor="brigadier", wait=timedelta(0))
 
 

@@ -196,7 +196,7 @@ class Preparer:
         targets, pending = _set_apart(targets, channels)
         posts, without_post = self._render(targets, channels, new, history, new.pictures, may_be_empty=bool(pending))
         many = {post.target.channel for post in posts if channels[post.target.channel].capabilities.recipients}
-        new = replace(new, findings=(*new.findings, *check_limits(resolved, posts, channels)))
+        new = replace(new, findings=(*new.findings, *check_limits(resolved, posts, channels, self._had_recipients)))
         return replace(new, posts=posts, targets=(*without_post, *pending), with_recipients=frozenset(many))
 
     def without_people(self, new: NewPublication) -> Iterator[Target]:

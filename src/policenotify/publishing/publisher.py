@@ -260,7 +260,7 @@ class Publisher:
             ),
             pending=(*(target for target in new.targets if target.problem), *self._preparer.without_people(new)),
             refusals=tuple(target for target in new.targets if target.refused),
-            reach=find_reach(new.message, new.posts, self.channels),
+            reach=find_reach(new.message, new.posts, self.channels, self.journal.deliveries.had_recipients),
         )
 
     def publish(

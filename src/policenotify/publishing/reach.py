@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from policenotify.audiences.addresses import ChannelAudience
 from policenotify.audiences.summary import count_people
 from policenotify.channel import ChannelConfig
+from policenotify.delivery.audience_reader import AudienceProblem, check_audiences
 from policenotify.errors import PolicenotifyError
 from policenotify.findings import Finding, audience_too_large, audience_uncounted
 from policenotify.model.history import RenderedPost
@@ -68,11 +69,20 @@ def with_consent(channel: ChannelConfig, profiles: Mapping[str, CategoryProfile]
 
 
 def find_reach(
-    message: Message, posts: Iterable[RenderedPost], channels: Mapping[str, ChannelConfig]
+    message: Message,
+    posts: Iterable[RenderedPost],
+    channels: Mapping[str, ChannelConfig],
+    had_recipients: Callable[[str], bool],
 ) -> tuple[Reach, ...]:
     """Return the people whom the posts of a message reach. Reads the audiences of these channels to their end.
 
     An end, a cancellation and a correction reach the recipients of the earlier messages, who are not counted.
+
+    Args:
+        message: The resolved message.
+        posts: Its posts.
+        channels: The channels, by name.
+        had_recipients: Returns whether a channel had people before, so that an empty list is a problem.
     """
     by_channel: dict[str, dict[str, int]] = {}
     for post in posts:
@@ -84,15 +94,22 @@ def find_reach(
             languages = by_channel.setdefault(channel.name, {})
             languages[post.target.language] = languages.get(post.target.language, 0) + messages
     return tuple(
-        reach for name, languages in by_channel.items() for reach in _on_channel(channels[name], message, languages)
+        reach
+        for name, languages in by_channel.items()
+        for reach in _on_channel(channels[name], message, languages, had_recipients)
     )
 
 
-def _on_channel(channel: ChannelConfig, message: Message, messages: Mapping[str, int]) -> Iterator[Reach]:
+def _on_channel(
+    channel: ChannelConfig, message: Message, messages: Mapping[str, int], had_recipients: Callable[[str], bool]
+) -> Iterator[Reach]:
     people: Mapping[str, int] = {}
     problem = ""
     try:
+        check_audiences(channel, had_recipients)
         people = count_people(channel.audiences, message, tuple(messages))
+    except AudienceProblem as error:
+        problem = error.reason
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail, and quote an address
         problem = str(error) if isinstance(error, PolicenotifyError) else f"{type(error).__name__}."
     for language, count in messages.items():
@@ -112,7 +129,10 @@ def sentences(reach: Iterable[Reach], channel: str, language: str) -> Iterator[s
 
 
 def check_limits(
-    message: Message, posts: Sequence[RenderedPost], channels: Mapping[str, ChannelConfig]
+    message: Message,
+    posts: Sequence[RenderedPost],
+    channels: Mapping[str, ChannelConfig],
+    had_recipients: Callable[[str], bool],
 ) -> Iterator[Finding]:
     """Yield a finding for each channel on which the message would reach more people, or cost more, than it may.
 
@@ -123,7 +143,8 @@ def check_limits(
         for name, channel in channels.items()
         if channel.most_people is not None or channel.most_cost is not None
     }
-    reach = find_reach(message, [post for post in posts if post.target.channel in limited], limited)
+    limited_posts = [post for post in posts if post.target.channel in limited]
+    reach = find_reach(message, limited_posts, limited, had_recipients)
     for name in dict.fromkeys(each.channel for each in reach):
         channel, own = limited[name], [each for each in reach if each.channel == name]
         if problem := own[0].problem:

@@ -315,10 +315,11 @@ class Scene:
 
     def _people(self) -> Iterator[dict[str, Any]]:
         addresses = {recipient_key(self.journal.keys, each): each for each in (*_NUMBERS, *_ADDRESSES)}
-        person, one, said = schema.recipient, schema.delivery, schema.publication
+        recipient, one, said, person = schema.recipient, schema.delivery, schema.publication, schema.person
         query = (
-            select(one.c.channel, said.c.key.label("turn"), person.c.key, person.c.state, person.c.in_doubt)
-            .join(one, one.c.id == person.c.delivery)
+            select(one.c.channel, said.c.key.label("turn"), person.c.key, recipient.c.state, recipient.c.in_doubt)
+            .join(one, one.c.id == recipient.c.delivery)
+            .join(person, person.c.id == recipient.c.person)
             .join(said, said.c.id == one.c.publication)
         )
         with self.journal.read() as connection:
@@ -334,13 +335,16 @@ class Scene:
             }
 
     def _all_are_on_their_lists(self) -> None:
-        """Each post goes to those on its list, and to those of its incident's earlier posts."""
+        """Each post goes to people of the list, as it was then or later, and the last one to all of it."""
         have: dict[tuple[int, int, str], set[str]] = {}
         for person in self._people():
             have.setdefault((*person["turn"], person["channel"]), set()).add(person["address"])
-        for (incident, point, channel), listed in self.listed.items():
-            wanted = set(listed) | have.get((incident, point - 1, channel), set())
-            self.must(have.get((incident, point, channel)) == wanted, f"{channel} {incident}.{point}: its list")
+        for channel in {channel for _, _, channel in self.listed}:
+            turns = [turn for turn in self.listed if turn[2] == channel]
+            ever = set().union(*(self.listed[turn] for turn in turns))
+            for turn in turns:
+                self.must(have.get(turn, set()) <= ever, f"{turn}: people of no list")
+            self.must(have.get(turns[-1], set()) >= set(self.listed[turns[-1]]), f"{turns[-1]}: its list")
 
     def _posts_are_out_once(self, counted: Counter[str]) -> None:
         """On X, which can be asked: what the journal calls posted is out once, and nothing else is."""

@@ -105,7 +105,7 @@ def test_a_preview_of_a_list_that_cannot_be_read(run: Run, desk: Desk, settings:
     settings("most_people = 5")
     (desk.folder / "residents.csv").unlink()
     ran = run("preview", *CLOSURE, "--incident", "i1")
-    assert "Its people cannot be counted. audiences.residents: the file" in " ".join(ran.out.split())
+    assert "cannot be read: audiences.residents: the file" in " ".join(ran.out.split())
     assert "PN604 advise" in ran.out
 
 

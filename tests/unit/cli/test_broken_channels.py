@@ -602,11 +602,11 @@ def test_a_list_that_was_emptied_after_its_people_were_purged_needs_a_person(run
     assert (said.code, _receipts(said)["presse"]["outcome"]) == (3, "waiting")
 
 
-def test_a_list_that_never_had_anybody_stays_a_note(run: Run, desk: Desk) -> None:
+def test_a_list_that_never_had_anybody_is_reported_by_the_doctor_only(run: Run, desk: Desk) -> None:
     _empty(desk)
     said = run("publish", *ACCIDENT, "--json")
     assert (said.code, _receipts(said)["presse"]["outcome"]) == (0, "skipped")
-    assert run("doctor").code == 0
+    assert run("doctor").code == 3
     assert run("status").code == 0
 
 

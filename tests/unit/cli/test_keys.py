@@ -22,7 +22,7 @@ def test_rotation_leaves_an_installation_that_works(run: Run, desk: Desk) -> Non
     assert (ran.document["version"], ran.document["fingerprint"]) == (2, keys.fingerprint)
     assert ran.document["sealed_again"] >= len(desk.addresses)
     with closing(sqlite3.connect(desk.database)) as database:
-        assert database.execute("SELECT DISTINCT key_version FROM pn_address").fetchall() == [(2,)]
+        assert database.execute("SELECT DISTINCT key_version FROM pn_person").fetchall() == [(2,)]
     assert run("journal", "seal").code == 0
     assert run("journal", "verify").code == 0
     assert run("journal", "public-key").out.startswith(pem)

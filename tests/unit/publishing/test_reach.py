@@ -30,6 +30,10 @@ def channel(people: Callable[[], Iterable[str]] = lambda: NUMBERS, **settings: A
     return configure_channel("sms", "sms", {"url": URL}, recipients=people, languages=("fr", "en"), **settings)
 
 
+def never(_name: str) -> bool:
+    return False
+
+
 def post(language: str, *texts: str, name: str = "sms") -> RenderedPost:
     at = datetime(2026, 11, 1, tzinfo=UTC)
     posts = [
@@ -45,14 +49,14 @@ def post(language: str, *texts: str, name: str = "sms") -> RenderedPost:
 
 def test_segments_people_and_cost() -> None:
     posts = [post("fr", "a" * 200, "b"), post("en", "c")]
-    french, english = find_reach(MESSAGE, posts, {"sms": channel(price=0.04)})
+    french, english = find_reach(MESSAGE, posts, {"sms": channel(price=0.04)}, never)
     assert french == Reach(channel="sms", language="fr", people=3, messages=3, price=0.04)
     assert french.cost == 0.36
     assert (english.people, english.messages, english.cost) == (0, 1, 0.0)
 
 
 def test_without_a_price() -> None:
-    [reach] = find_reach(MESSAGE, [post("fr", "a")], {"sms": channel()})
+    [reach] = find_reach(MESSAGE, [post("fr", "a")], {"sms": channel()}, never)
     assert (reach.people, reach.cost) == (3, None)
 
 
@@ -61,8 +65,8 @@ def test_what_ends_an_incident_is_not_counted(stage: Stage) -> None:
     message = MESSAGE.model_copy(update={"lifecycle": Lifecycle(stage=stage, incident="i1")})
     channels = {"sms": channel(most_people=1)}
     follows = stage is Stage.END
-    assert bool(find_reach(message, [post("fr", "a")], channels)) is not follows
-    assert bool(list(check_limits(message, [post("fr", "a")], channels))) is not follows
+    assert bool(find_reach(message, [post("fr", "a")], channels, never)) is not follows
+    assert bool(list(check_limits(message, [post("fr", "a")], channels, never))) is not follows
 
 
 @pytest.mark.parametrize(
@@ -77,7 +81,7 @@ def test_what_ends_an_incident_is_not_counted(stage: Stage) -> None:
     ],
 )
 def test_limits(limits: dict[str, Any], codes: list[str]) -> None:
-    found = list(check_limits(MESSAGE, [post("fr", "a" * 200)], {"sms": channel(lambda: NUMBERS, **limits)}))
+    found = list(check_limits(MESSAGE, [post("fr", "a" * 200)], {"sms": channel(lambda: NUMBERS, **limits)}, never))
     assert [finding.code for finding in found] == codes
     assert all(finding.blocks for finding in found)
 
@@ -88,11 +92,23 @@ def test_a_list_that_fails_quotes_no_address(error: BaseException) -> None:
         raise error
 
     channels = {"sms": channel(people, most_people=1)}
-    [reach] = find_reach(MESSAGE, [post("fr", "a")], channels)
-    assert (reach.people, reach.cost, reach.problem) == (None, None, f"{type(error).__name__}.")
-    [finding] = check_limits(MESSAGE, [post("fr", "a")], channels)
+    [reach] = find_reach(MESSAGE, [post("fr", "a")], channels, never)
+    assert (reach.people, reach.cost, reach.problem) == (
+        None,
+        None,
+        f"The list of recipients of 'sms' cannot be read: {type(error).__name__}.",
+    )
+    [finding] = check_limits(MESSAGE, [post("fr", "a")], channels, never)
     assert (finding.code, finding.blocks) == ("PN604", False)
     assert "+336" not in f"{finding} {reach}"
+
+
+def test_a_list_that_was_emptied_is_a_problem() -> None:
+    channels = {"sms": channel(tuple)}
+    [reach] = find_reach(MESSAGE, [post("fr", "a")], channels, lambda name: name == "sms")
+    assert reach.problem == "The list of recipients of 'sms' is empty, and had people before."
+    [reach] = find_reach(MESSAGE, [post("fr", "a")], channels, never)
+    assert (reach.people, reach.problem) == (0, "")
 
 
 def test_only_lists_with_a_limit_are_read_for_it() -> None:
@@ -102,13 +118,13 @@ def test_only_lists_with_a_limit_are_read_for_it() -> None:
         read.append(1)
         return NUMBERS
 
-    assert not list(check_limits(MESSAGE, [post("fr", "a")], {"sms": channel(people)}))
+    assert not list(check_limits(MESSAGE, [post("fr", "a")], {"sms": channel(people)}, never))
     assert not read
 
 
 def test_channels_without_people_have_no_reach() -> None:
     bluesky = configure_channel("bluesky", "bluesky", {"handle": "police.example", "password": "x"})
-    assert find_reach(MESSAGE, [post("fr", "a", name="bluesky")], {"bluesky": bluesky}) == ()
+    assert find_reach(MESSAGE, [post("fr", "a", name="bluesky")], {"bluesky": bluesky}, never) == ()
     assert with_consent(bluesky, PROFILES) is bluesky
 
 

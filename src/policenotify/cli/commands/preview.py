@@ -86,7 +86,8 @@ def preview(call: CliContext, /, to: tuple[str, ...], html: str | None, **typed:
             click.echo(f"\n{call.say(str(file))}", err=call.json)
     if not result.allowed:
         return Exit.REJECTED
-    return Exit.ATTENTION if result.pending else Exit.OK
+    uncounted = any(each.problem for each in result.reach)
+    return Exit.ATTENTION if result.pending or uncounted else Exit.OK
 
 
 def _message(typed: Typed, publisher: Publisher) -> Message:
