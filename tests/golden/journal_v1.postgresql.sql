@@ -293,6 +293,8 @@ CREATE TABLE pn_recipient (
 )
  WITH (fillfactor = 70);
 
+CREATE INDEX pn_recipient_gone ON pn_recipient (delivery, gone) WHERE gone > 0;
+
 CREATE UNIQUE INDEX pn_recipient_person ON pn_recipient (person, delivery);
 
 CREATE TABLE pn_report (

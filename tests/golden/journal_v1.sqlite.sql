@@ -292,6 +292,8 @@ CREATE TABLE pn_recipient (
 )
  WITHOUT ROWID;
 
+CREATE INDEX pn_recipient_gone ON pn_recipient (delivery, gone) WHERE gone > 0;
+
 CREATE UNIQUE INDEX pn_recipient_person ON pn_recipient (person, delivery);
 
 CREATE TABLE pn_report (

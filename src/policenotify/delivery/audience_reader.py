@@ -36,14 +36,14 @@ class AudienceProblem(Exception):
     def __init__(self, reason: str, remedy: str) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.remedy = f"{remedy} {WAITS}"
+        self.remedy = remedy
 
 
 def check_audiences(config: ChannelConfig, had_recipients: Callable[[str], bool]) -> None:
     """Check that the audiences of a channel can be read and are not empty. Reads the first rows only.
 
     Raises:
-        AudienceProblem: They cannot be read, or nobody is left of those whom *had_recipients* knows. A failed export
+        AudienceProblem: They cannot be read, or no person is left of those whom *had_recipients* knows. A failed export
             looks like that. The audiences of a retired channel may be empty.
     """
     if not config.capabilities.recipients:
@@ -55,14 +55,14 @@ def check_audiences(config: ChannelConfig, had_recipients: Callable[[str], bool]
     if empty and not config.retired and had_recipients(config.name):
         raise AudienceProblem(
             f"The list of recipients of {config.name!r} is empty, and had people before.",
-            "Restore the list; if it is meant to be empty, set retired = true.",
+            f"Restore the list; if it is meant to be empty, set retired = true. {WAITS}",
         )
 
 
 def unreadable(channel: str, error: BaseException) -> AudienceProblem:
     """Return the problem of a channel whose audiences cannot be read. It quotes no address."""
     why = str(error) if isinstance(error, SettingsError) else f"{type(error).__name__}."
-    return AudienceProblem(f"The list of recipients of {channel!r} cannot be read: {why}", "Make it readable.")
+    return AudienceProblem(f"The list of recipients of {channel!r} cannot be read: {why}", f"Make it readable. {WAITS}")
 
 
 @dataclass(slots=True)
@@ -146,9 +146,10 @@ class PageFiller:
     size: int = PAGE
 
     def fill(self, claimed: ClaimedDelivery) -> ClaimedDelivery | None:
-        """Store people in an empty page, until it is full or nobody is left. Return the delivery with the page.
+        """Store people in an empty page, until it is full or the audiences end. Return the delivery with the page.
 
-        It is released, and None is returned, if nobody was left, if the audiences cannot be read, or if the drain ends.
+        It is released, and None is returned, if there was no person left, which may settle the delivery, if the
+        audiences cannot be read, or if the drain ends.
         """
         deliveries, waiting = self.journal.deliveries, 0
         while self.may_go_on():
@@ -156,8 +157,7 @@ class PageFiller:
             if waiting and (expansion.expanded or waiting >= self.size):
                 return replace(claimed, filled=True)
             if expansion.expanded:
-                deliveries.close_page(claimed)
-                return None
+                break
             try:
                 waiting = self._store(claimed, expansion, self.size - waiting)
             except AudienceProblem as problem:
@@ -167,7 +167,8 @@ class PageFiller:
                 wait = self.backoff(claimed.backoff)
                 deliveries.delay(claimed, problem.reason, problem.remedy, wait=wait)
                 return None
-        deliveries.record_result(claimed, AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now()))
+        result = AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now(), of_people=True)
+        deliveries.record_result(claimed, result)
         return None
 
     def _store(self, claimed: ClaimedDelivery, expansion: Expansion, count: int) -> int:

@@ -19,7 +19,20 @@ from datetime import timedelta
 from functools import cache
 from typing import Final, NamedTuple, cast
 
-from sqlalchemy import Column, ColumnElement, Connection, and_, bindparam, case, delete, or_, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from policenotify.channel import Clock
 from policenotify.journal import meta
@@ -41,6 +54,7 @@ FACTS: Final = "clock_"
 
 _STEPS: Final = f"{FACTS}steps"
 _MARK: Final = f"{FACTS}mark "  # followed by the boot
+_OWN_MARK: Final = "own_mark"
 _RENEWED: Final = span(timedelta(minutes=10))  # uptime and clock drift apart, so the mark is renewed
 _FORGOTTEN: Final = span(timedelta(days=400))
 _SIMULTANEOUS: Final = 0.05  # seconds; if reading both clocks takes longer, they do not show one moment
@@ -161,17 +175,39 @@ def follow(connection: Connection, clock: Clock, *, single_host: bool, brief: bo
     _mark(connection, reading, state)
 
 
-def is_as_marked(facts: Mapping[str, str], clock: Clock) -> bool:
+def is_as_marked(known: Mapping[str, str], clock: Clock) -> bool:
     """Return True if `follow` would change nothing, by the facts about clocks among these."""
     reading = read(clock)
     if reading is None:
         return True
-    known = {name: value for name, value in facts.items() if name.startswith(FACTS)}
-    state = _state_of(known)
+    state = _state_of({name: value for name, value in known.items() if name.startswith(FACTS)})
     step = state.step(reading)
     if step is None or abs(step) >= span(SMALLEST_STEP):
         return False
     return reading.time - state.total - state.marks[reading.boot].time <= _RENEWED
+
+
+def facts(connection: Connection) -> dict[str, str]:
+    """Return the facts about clocks."""
+    return {row.name: row.value for row in connection.execute(_KNOWN)}
+
+
+def as_known() -> ColumnElement[bool]:
+    """Return the condition that the facts are those of which `values_of` returns the values."""
+    names = {_STEPS: literal(_STEPS), _OWN_MARK: bindparam("own_mark_name")}
+    return and_(*(_value(name) == bindparam(value) for value, name in names.items()))
+
+
+def _value(name: ColumnElement[str]) -> ColumnElement[str]:
+    stored = select(schema.meta.c.value).where(schema.meta.c.name == name).scalar_subquery()
+    return func.coalesce(stored, "")
+
+
+def values_of(known: Mapping[str, str], clock: Clock) -> dict[str, str]:
+    """Return the values of `as_known` for some facts: the sum of all steps, and the mark of this boot."""
+    reading = read(clock)
+    mark = f"{_MARK}{reading.boot}" if reading is not None else _MARK
+    return {_STEPS: known.get(_STEPS, ""), "own_mark_name": mark, _OWN_MARK: known.get(mark, "")}
 
 
 class _State(NamedTuple):
@@ -192,12 +228,12 @@ class _State(NamedTuple):
 
 
 def _state(connection: Connection) -> _State:
-    return _state_of({row.name: row.value for row in connection.execute(_KNOWN)})
+    return _state_of(facts(connection))
 
 
-def _state_of(facts: dict[str, str]) -> _State:
-    total = whole_number(facts.pop(_STEPS, "0"))
-    marks = [_read_mark(name.removeprefix(_MARK), value) for name, value in facts.items()]
+def _state_of(known: dict[str, str]) -> _State:
+    total = whole_number(known.pop(_STEPS, "0"))
+    marks = [_read_mark(name.removeprefix(_MARK), value) for name, value in known.items()]
     return _State(total, {mark.boot: mark for mark in marks})
 
 

@@ -251,11 +251,6 @@ class Deliveries:
             at = microseconds(self._journal.now())
             return expansion.store_page(connection, claimed, page, siblings, at=at, lease=lease)
 
-    def close_page(self, claimed: ClaimedDelivery) -> bool:
-        """Release a page in which nobody waits. Return whether the delivery is settled with it."""
-        with self._journal.write() as connection:
-            return expansion.close_page(connection, claimed, microseconds(self._journal.now()))
-
     def delay(self, claimed: ClaimedDelivery, reason: str, remedy: str, *, wait: timedelta) -> None:
         """Release a page whose people could not be read. The delivery waits that long, for the reason given."""
         with self._journal.write() as connection:

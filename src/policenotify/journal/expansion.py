@@ -1,7 +1,7 @@
 """Store the people of a bulk delivery page by page, after it was published.
 
 A cursor in the journal states how far the audiences were read. A page, its people and the cursor behind them are stored
-in one transaction. So a process that is killed at any instant leaves nobody out and stores nobody twice.
+in one transaction. So a process that is killed at any instant leaves no one out and stores no one twice.
 
 What follows an earlier message goes first to those who got that one, or may have got it.
 """
@@ -18,19 +18,15 @@ from sqlalchemy import Connection, Row, and_, bindparam, exists, insert, or_, se
 from policenotify.audiences.model import WrongRow
 from policenotify.audiences.selection import Cursor
 from policenotify.journal import pages
-from policenotify.journal.audit import record_delivery
 from policenotify.journal.database import schema
 from policenotify.journal.queue import lock_key_of
 from policenotify.journal.recipients import (
-    NOBODY,
     SealedPeople,
-    counts,
-    overall_outcome,
     page_counts,
     store_people,
     store_recipients,
 )
-from policenotify.journal.records import ClaimedDelivery, moment, span
+from policenotify.journal.records import ClaimedDelivery, span
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
@@ -138,7 +134,7 @@ class PageOfPeople:
 
     Attributes:
         people: Their keys and addresses.
-        wrong: Rows among them that name nobody.
+        wrong: Rows among them that name no person.
         start: The cursor before them, as it was read from the journal.
         after: The cursor behind them.
         before_revision: The revision of the audiences as it was read from the journal.
@@ -158,7 +154,7 @@ class PageOfPeople:
 
 
 def start_expansion(connection: Connection, delivery: int, *, follows: bool) -> None:
-    """Store that nobody of a new delivery is stored yet.
+    """Store that no person of a new delivery is stored yet.
 
     Args:
         connection: The transaction.
@@ -193,7 +189,7 @@ def store_earlier(
     """Store the people of the next page of an earlier delivery who got that one. Return how many of the page wait.
 
     Behind the last page, the audiences follow. An end or a cancellation goes only to those who got something, unless
-    there was nobody.
+    there were none.
     """
     state = _lock(connection, claimed)
     if state.audience != _EARLIER or state.expanded:  # another worker was faster
@@ -285,34 +281,6 @@ def _add(
 
 def _waiting(connection: Connection, claimed: ClaimedDelivery) -> int:
     return page_counts(connection, claimed.id, claimed.page or 0).get(Outcome.WAITING, 0)
-
-
-def close_page(connection: Connection, claimed: ClaimedDelivery, at: int) -> bool:
-    """Release a page in which nobody waits, and settle its delivery if it was the last one.
-
-    Returns:
-        Whether the delivery is settled.
-    """
-    lock_key_of(connection, claimed.id)
-    pages.release(connection, claimed, not_before=at, backoff=0)
-    left = pages.progress(connection, claimed.id)
-    of_delivery = update(_table).where(_table.c.id == claimed.id)
-    if not left.is_over:
-        state = Outcome.SENDING if left.sending else Outcome.WAITING
-        due = left.not_before if left.waiting and left.expanded else at
-        connection.execute(of_delivery.values(state=state, not_before=due))
-        return False
-    people = counts(connection, [claimed.id]).get(claimed.id, {})
-    outcome = overall_outcome(people)
-    settled: dict[str, object] = {"state": outcome, "settled_at": at}
-    if left_out := left_out_rows(connection, claimed.id):
-        settled |= {"reason": left_out, "remedy": CORRECT}
-    elif people.keys() <= {Outcome.SUPPRESSED}:
-        remedy = f"See who: policenotify people list --suppressed {claimed.channel}"
-        settled |= {"reason": NOBODY, "remedy": remedy, "code": ""}
-    connection.execute(of_delivery.values(**settled))
-    record_delivery(connection, claimed, moment(at), "settled", {"outcome": outcome})
-    return True
 
 
 def delay(

@@ -152,7 +152,11 @@ def _with_newest_event() -> Select[Any]:
 
 def goes_on_by(journal: ColumnElement[str], keys: Keys) -> ColumnElement[bool]:
     """Return the condition that `goes_on` checks, for a statement that changes something only if it holds."""
-    known = {ID: [journal], VERSION: [literal(str(schema.SCHEMA_VERSION))], KEYS: [*map(literal, keys.fingerprints)]}
+    known: dict[str, list[ColumnElement[str]]] = {
+        ID: [journal],
+        VERSION: [literal(str(schema.SCHEMA_VERSION))],
+        KEYS: [*map(literal, keys.fingerprints)],
+    }
     facts = (and_(_table.c.name == name, _table.c.value == value) for name, values in known.items() for value in values)
     count = select(func.count()).select_from(_table).where(or_(*facts)).scalar_subquery()
     halted = exists().where(or_(_table.c.name == MOVED, _table.c.name == _STOPPED), _table.c.value != "")

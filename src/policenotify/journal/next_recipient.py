@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from sqlalchemy import Update, bindparam, exists, func, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from policenotify.channel import RecipientOutcome
 from policenotify.journal import clock_change, meta, page_results, pages, recipients
@@ -54,11 +54,14 @@ class NextRecipient:
             until = microseconds(self._journal.now()) + span(lease)
             return self._steps.run(cursor, recorded, {**following, "lease_until": until})
 
-        self._journal.now()  # on a server it may have to be asked first
+        self._steps.prepare()
         return self._journal.briefly(step)
 
 
 class _Steps(Protocol):
+    def prepare(self) -> None:
+        """Read what is to be known before the transaction."""
+
     def run(self, cursor: Any, recorded: Sequence[Mapping[str, object]], following: Mapping[str, object]) -> bool:  # noqa: ANN401 - the driver's
         """Record outcomes and start the next person. Return False if nothing was changed, or is to be undone."""
 
@@ -75,6 +78,9 @@ class _InAFile:
         self._record = DriverStatement(page_results.RECORD, dialect)
         self._record_doubt = DriverStatement(page_results.RECORD_DOUBT, dialect)
         self._start = DriverStatement(recipients.START_NEXT, dialect)
+
+    def prepare(self) -> None:
+        """See `_Steps`."""
 
     def run(self, cursor: Any, recorded: Sequence[Mapping[str, object]], following: Mapping[str, object]) -> bool:  # noqa: ANN401 - the driver's
         """See `_Steps`."""
@@ -95,20 +101,33 @@ class _OnAServer:
     def __init__(self, journal: Transactions) -> None:
         self._journal = journal
         self._statements: dict[str, DriverStatement] = {}
+        self._clocks: dict[str, str] | None = None  # the facts about them, as long as they hold
+
+    def prepare(self) -> None:
+        """See `_Steps`."""
+        self._journal.now()  # the server's, of which an answer holds for a second
+        if self._clocks is None:
+            with self._journal.read() as connection:
+                self._clocks = clock_change.facts(connection)
 
     def run(self, cursor: Any, recorded: Sequence[Mapping[str, object]], following: Mapping[str, object]) -> bool:  # noqa: ANN401 - the driver's
         """See `_Steps`."""
-        if len(recorded) > 1 or not clock_change.is_as_marked({}, self._journal.clock):
+        known, clock = self._clocks or {}, self._journal.clock
+        if len(recorded) > 1 or not clock_change.is_as_marked(known, clock):
+            self._clocks = None
             return False
         [values] = recorded or [{}]
         kind = "doubt" if "in_doubt" in values else "outcome" if values else ""
         statement = self._statements.get(kind) or self._statements.setdefault(kind, self._compiled(kind))
-        done = statement.run(cursor, {**following, **values, "journal": self._journal.id})
-        return bool(done.fetchone()[0])
+        facts = {"journal": self._journal.id, **clock_change.values_of(known, clock)}
+        [done] = statement.run(cursor, {**following, **values, **facts}).fetchone()
+        if not done:
+            self._clocks = None
+        return bool(done)
 
     def _compiled(self, kind: str) -> DriverStatement:
         goes_on = meta.goes_on_by(bindparam("journal"), self._journal.keys)
-        renewed = _RENEW.where(goes_on).returning(schema.page.c.number).cte("renewed")
+        renewed = _RENEW.where(goes_on, clock_change.as_known()).returning(schema.page.c.number).cte("renewed")
         statement = select(func.count()).select_from(renewed)
 
         def too(change: Update, name: str) -> None:
@@ -119,4 +138,4 @@ class _OnAServer:
         too(recipients.START_NEXT, "started")
         if kind:
             too(page_results.RECORD_DOUBT if kind == "doubt" else page_results.RECORD, "recorded")
-        return DriverStatement(statement, postgresql.psycopg.dialect())
+        return DriverStatement(statement, self._journal.dialect)

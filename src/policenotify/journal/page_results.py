@@ -162,7 +162,7 @@ def record_page_result(
 def _settle_all(
     connection: Connection, claimed: ClaimedDelivery, result: AttemptResult, of_page: Mapping[str, object]
 ) -> None:
-    """Settle the people of the page, and those of other pages who wait, and store nobody more."""
+    """Settle the people of the page, and those of other pages who wait, and store no further ones."""
     settled = {"state": result.outcome, "reason": result.reason, "code": result.code}
     of_delivery = {"of_delivery": claimed.id}
     connection.execute(_UNSETTLED.where(_recipient.c.in_doubt).values(state=Outcome.HELD), of_page)

@@ -455,7 +455,7 @@ def delivery_columns(
 def start_expansions(
     connection: Connection, publication: str, channels: Collection[str], follows: Collection[str]
 ) -> None:
-    """Store that nobody of the new deliveries on some channels is stored yet.
+    """Store that no person of the new deliveries on some channels is stored yet.
 
     Args:
         connection: The transaction.

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from math import ceil, sqrt
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, literal, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, literal, select, text, true, update
 
 from policenotify.errors import Blocked
 from policenotify.journal.audit import RUNNER, record, record_delivery
@@ -203,7 +203,8 @@ def mass_fault(connection: Connection, keys: Keys, claimed: ClaimedDelivery, rep
         reported: How many of the outcomes just recorded report it.
     """
     of_delivery = _recipient.c.delivery == claimed.id
-    gone = and_(of_delivery, _recipient.c.state == Outcome.REFUSED, _recipient.c.gone == 1)
+    # Found by the index of these few: it is asked at each of them.
+    gone = and_(of_delivery, text("gone > 0"), _recipient.c.state == Outcome.REFUSED, _recipient.c.gone == 1)
     count = int(connection.execute(select(func.count()).where(gone)).scalar() or 0)
     # Many are looked at once in ten, because the share of a long list costs a scan.
     if count < _DOMAINS or (count >= _MANY and count // _MANY == (count - reported) // _MANY):

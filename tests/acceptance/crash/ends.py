@@ -5,6 +5,7 @@ The logs of the networks are the truth.
 
 from __future__ import annotations
 
+import itertools
 import json
 import multiprocessing
 import os
@@ -160,7 +161,8 @@ class Scene:
     sms: FakeSmsServer
     chance: random.Random
     started: list[BaseProcess] = field(default_factory=list)
-    listed: dict[tuple[int, int, str], frozenset[str]] = field(default_factory=dict)  # on the list at the time
+    people: dict[str, tuple[str, ...]] = field(default_factory=dict)  # on the lists
+    turns: list[tuple[int, int]] = field(default_factory=list)
     ends: int = 0
     kills: int = 0
     wrong: list[str] = field(default_factory=list)
@@ -168,13 +170,12 @@ class Scene:
     # --- what happens
 
     def start(self, task: Task, *turns: tuple[int, int], **more: Any) -> BaseProcess:
-        """Start a process. Each publication has the list of this moment."""
-        people = {
+        """Start a process."""
+        people = self.people = self.people or {
             "sms": tuple(self.chance.sample(_NUMBERS, self.chance.randrange(12, 24))),
             "email": tuple(self.chance.sample(_ADDRESSES, self.chance.randrange(12, 24))),
         }
-        for turn in turns:
-            self.listed |= {(*turn, channel): frozenset(them) for channel, them in people.items()}
+        self.turns += turns
         orders = replace(self.orders, people=people, task=task, turns=turns, **more)
         process = _processes.Process(target=obey, args=(orders,))
         process.start()
@@ -335,16 +336,15 @@ class Scene:
             }
 
     def _all_are_on_their_lists(self) -> None:
-        """Each post goes to people of the list, as it was then or later, and the last one to all of it."""
+        """Each post goes to people of its list, and the last one of an incident, which none supersedes, to all."""
         have: dict[tuple[int, int, str], set[str]] = {}
         for person in self._people():
             have.setdefault((*person["turn"], person["channel"]), set()).add(person["address"])
-        for channel in {channel for _, _, channel in self.listed}:
-            turns = [turn for turn in self.listed if turn[2] == channel]
-            ever = set().union(*(self.listed[turn] for turn in turns))
-            for turn in turns:
-                self.must(have.get(turn, set()) <= ever, f"{turn}: people of no list")
-            self.must(have.get(turns[-1], set()) >= set(self.listed[turns[-1]]), f"{turns[-1]}: its list")
+        last = {incident: max(point for other, point in self.turns if other == incident) for incident, _ in self.turns}
+        for (incident, point), (channel, people) in itertools.product(self.turns, self.people.items()):
+            reached = have.get((incident, point, channel), set())
+            is_right = reached == set(people) if point == last[incident] else reached <= set(people)
+            self.must(is_right, f"{channel} {incident}.{point}: its list")
 
     def _posts_are_out_once(self, counted: Counter[str]) -> None:
         """On X, which can be asked: what the journal calls posted is out once, and nothing else is."""

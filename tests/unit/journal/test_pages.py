@@ -18,6 +18,7 @@ from policenotify.errors import LostLease, SettingsError
 from policenotify.journal.database import schema
 from policenotify.journal.expansion import PageOfPeople
 from policenotify.journal.leases import this_process
+from policenotify.journal.recipients import NOBODY
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -401,10 +402,8 @@ def test_a_list_of_wrong_rows_only_reaches_no_one_and_says_so(desk: Desk) -> Non
     said = desk.publish(channels=("mail",), people={"mail": ()})
     assert _claim(desk, _filler(desk, ListedPeople([WrongRow(position=0, line=1, reason="no address")]))) is None
     receipt = _receipt(desk, said)
-    assert (receipt.outcome, receipt.reason) == (
-        Outcome.SKIPPED,
-        "Rows of the list that were left out: 1 (line 1: no address).",
-    )
+    left_out = "Rows of the list that were left out: 1 (line 1: no address)."
+    assert (receipt.outcome, receipt.reason) == (Outcome.SKIPPED, f"{NOBODY} {left_out}")
 
 
 def test_a_drain_that_ends_leaves_the_list_for_the_next(desk: Desk) -> None:

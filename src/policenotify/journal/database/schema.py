@@ -279,6 +279,7 @@ recipient: Table = Table(
     Column("code", LongText, nullable=False, default=""),
     Column("gone", Whole, nullable=False, server_default=text("0")),  # answers that this person does not exist
     Index("pn_recipient_person", "person", "delivery", unique=True),
+    Index("pn_recipient_gone", "delivery", "gone", sqlite_where=text("gone > 0"), postgresql_where=text("gone > 0")),
     sqlite_with_rowid=False,  # the rows of a page lie together
     postgresql_with={"fillfactor": 70},  # no index holds what changes, so that a changed row stays on its disk page
     comment="One person of a delivery with recipients.",

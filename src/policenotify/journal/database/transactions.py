@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, Engine, StaticPool, create_engine, delete, or_, text, update
+from sqlalchemy import Connection, Dialect, Engine, StaticPool, create_engine, delete, or_, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
@@ -87,6 +87,11 @@ class Transactions:
     def is_file(self) -> bool:
         """The journal is a file of SQLite."""
         return self._is_file
+
+    @property
+    def dialect(self) -> Dialect:
+        """The database's SQL."""
+        return self._engine.dialect
 
     def authorize(self, actor: str, action: str, message: Message | None = None) -> None:
         """Ask the installation's rule whether an actor may do something. A rule that fails refuses.
