@@ -21,11 +21,11 @@ _STREET: Final = (
     r"(?:rue|avenue|av\.?|boulevard|bd\.?|place|impasse|allees?|chemin|cours|quai|route|square|passage|cite|residence"
     r"|lotissement|faubourg|traverse|montee|esplanade|promenade|villa|hameau|ruelle|venelle|clos)(?!\w)"
 )
-_IN_WORDS: Final = (
+_TENS: Final = (
     r"(?:cents?|deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|treize|quatorze|quinze|seize|vingts?|trente"
-    r"|quarante|cinquante|soixante)(?:[ -](?:et[ -])?(?:une?|cents?|deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze"
-    r"|douze|treize|quatorze|quinze|seize|vingts?|trente|quarante|cinquante|soixante)){0,5}"
+    r"|quarante|cinquante|soixante)"
 )
+_IN_WORDS: Final = rf"{_TENS}(?:[-\s](?:et[-\s])?(?:une?(?!\w)|{_TENS})){{0,5}}"
 _NUMBER: Final = rf"(?:\d{{1,4}}(?: ?(?:bis|ter|quater)(?!\w)| ?[a-d](?!\w))?|{_IN_WORDS})"
 _HOUSE: Final = re.compile(
     r"(?<![\w.,/])(?:n ?° ?)?\d{1,4}(?: ?(?:bis|ter|quater)(?!\w)| ?[a-d](?!\w))?,? (?:(?:de la|de l'|du|des|de) ?)?"

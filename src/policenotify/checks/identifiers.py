@@ -187,7 +187,7 @@ def _births(part: TextPart) -> Iterator[tuple[int, int]]:
 
 
 def _old_dates(part: TextPart) -> Iterator[tuple[int, int]]:
-    """Yield dates in figures so long ago that they are those of births, where no birth is told."""
+    """Yield dates in figures so long ago that they are those of births, where no birth is stated."""
     births = list(_births(part))
     for match in _OLD_DATE.finditer(part.folded.text):
         if not any(start < match.end() and match.start() < end for start, end in births):
@@ -455,7 +455,7 @@ def no_health_told(context: CheckContext) -> Iterator[Hit]:
 
 
 def _is_of_everyone(part: TextPart, match: Match, *, suspect: bool) -> bool:
-    """Return True for the health of a group that nobody counts, or of readers: `les asthmatiques`, `si vous êtes`."""
+    """Return True for the health of a group that is not counted, or of readers: `les asthmatiques`, `si vous êtes`."""
     tokens = part.folded.tokens
     start = max(part.sentence(match.first).start, match.first - _NEAR)
     words = [token.word for token in tokens[start : match.end]]

@@ -171,7 +171,7 @@ def _name_at(part: TextPart, at: int, known: frozenset[str]) -> PersonName | Non
 
 
 def _without_first_name(part: TextPart, at: int) -> PersonName | None:
-    """Return the name that begins at a token that is no first name."""
+    """Return the name that begins at a token that is not a first name."""
     token = part.folded.tokens[at]
     if len(token.word) == 1 and _is_initial(part, at):
         return PersonName(at, _end(part, at + 1), full=True)
@@ -188,7 +188,7 @@ def _is_regnal(part: TextPart, at: int) -> bool:
 
 
 def _by_what_is_told(part: TextPart, at: int) -> PersonName | None:
-    """Return a name that no list knows, by its two capitals and what is told of it: `Oumou Sacramento, 40 ans`."""
+    """Return a name that no list knows, by its two capitals and what is stated of it: `Oumou Sacramento, 40 ans`."""
     tokens, end = part.folded.tokens, at + 2
     if end > len(tokens) or part.in_capitals or _gap(part, at) not in {" ", "-"}:
         return None

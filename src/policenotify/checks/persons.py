@@ -65,7 +65,7 @@ def no_person_named(context: CheckContext) -> Iterator[Hit]:
 
 
 def _roles(context: CheckContext, part: TextPart) -> Iterator[Match]:
-    """Yield functions that lead to one person, of whom the message tells an arrest or a suspicion."""
+    """Yield functions that lead to one person, whose arrest or suspicion the message states."""
     officials = set(_officials(part))
     known = {*part.found.get("public_role", ()), *holders(part, "function", "job"), *officials}
     judicial = context.message.category in _JUDICIAL

@@ -15,6 +15,7 @@ VERBS: Final = "crime_verb"
 """The list of infinitives."""
 
 _INFINITIVE: Final = "er"
+_GERUND: Final = "en (|lui |leur |les |la |le |l )"
 
 
 def with_forms(lists: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
@@ -33,7 +34,7 @@ def _finite(stem: str) -> Iterator[str]:
     soft = f"{stem}e" if stem.endswith("g") else stem
     yield f"{soft}a(it|ient|)"
     yield f"{stem}e(rent|ra|ront|nt)"
-    yield f"en (|lui |leur |les |la |le |l ){soft}ant"
+    yield f"{_GERUND}{soft}ant"
 
 
 def _plain(entry: str) -> str:

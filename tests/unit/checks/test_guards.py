@@ -111,6 +111,12 @@ def test_a_sibling_of_what_the_stranger_found(code: str, category: str, text: st
         ("arrest", "Deux RIB et un IBAN falsifiés ont été saisis."),
         ("arrest", "L'heure de la conférence reste à préciser."),
         ("planned_event", "La radiographie de la délinquance en 2025."),
+        ("police_operation", "Rendez-vous au commissariat, avenue du Docteur-Pezet 206."),
+        ("fire", "Une dépression arrive, vent fort sur le littoral."),
+        ("traffic_accident", "Un blessé est soigné par le boulanger de la"),
+        ("police_operation", "Les équipes sont prêtes à intervenir."),
+        ("road_safety", "Contrôles routiers entre amis et voisins."),
+        ("traffic_accident", "Une victime est soignée. Le suspect, domicilié à Agde, est entendu."),
     ],
 )
 def test_a_harmless_sibling_passes(category: str, text: str) -> None:
@@ -534,6 +540,27 @@ def test_an_end_needs_no_second_person_and_names_nobody_all_the_same() -> None:
     assert [(one.code, one.level) for one in drunk if one.code == "PN308"] == [("PN308", Level.ADVISE)]
     named = run_checks(context(**ended, headline="Jean Dupont est parti, la circulation est rétablie"))
     assert Level.BLOCK in {one.level for one in named if one.code == "PN202"}
+
+
+def test_a_name_ends_with_its_line() -> None:
+    for between, named in ((" ", True), ("\n", False)):
+        text = f"Information au conducteur Zibou{between}Tarbek est une rue."
+        found = run_checks(context(category="traffic_accident", description=text))
+        assert ("PN202" in {one.code for one in found}) is named
+
+
+def test_a_bracket_that_never_closes_is_closed_by_the_end() -> None:
+    words = Vocabulary({"insult": WordListChange(add=("grand ((sot|niais)",))})
+    found = run_checks(replace(context(category="fire", headline="Un grand niais !"), words=words))
+    assert "PN216" in {one.code for one in found}
+
+
+def test_an_offence_of_the_desk_is_found_in_every_form_of_its_verb() -> None:
+    words = Vocabulary({"crime_verb": WordListChange(add=("bazarder", "faire un casse"))})
+    for text in ("Il a tout bazardé.", "Ils bazardaient des vélos.", "Il s'est enrichi en bazardant des vélos."):
+        arrest = context(category="arrest", headline=text, basis=[{"who": "prosecutor"}])
+        assert "PN201" not in {one.code for one in run_checks(arrest)}
+        assert "PN201" in {one.code for one in run_checks(replace(arrest, words=words))}
 
 
 def test_a_desk_adds_words_and_switches_lists_off() -> None:
