@@ -48,8 +48,8 @@ class Sendings:
     def pause(self, publication: str, actor: str, *, channel: str | None = None, reason: str = "") -> Steered:
         """Stop sending a publication to people, in all processes, until `resume`. They go on waiting.
 
-        It takes effect between two people. A person who is being sent to at this moment still gets it. What follows in the
-        incident waits behind it, but an end is sent at once to those who have it.
+        It takes effect between two people. A person who is being sent to at this moment still gets it.
+        What follows in the incident waits behind it, but an end is sent at once to those who have it.
 
         Args:
             publication: The publication's id.
