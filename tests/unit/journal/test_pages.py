@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from policenotify.audiences.model import Row, Subscriber, WrongRow
 from policenotify.audiences.selection import Cursor
@@ -450,3 +450,35 @@ def test_a_person_is_stored_once_however_often_the_list_is_read(desk: Desk) -> N
         desk.mail()
     assert len(desk.dump("pn_person")["pn_person"]) == 2
     assert len(desk.dump("pn_recipient")["pn_recipient"]) == 6
+
+
+class KilledError(BaseException):
+    """The process ends here."""
+
+
+def test_a_kill_at_any_statement_of_an_expansion_leaves_no_one_out_and_stores_no_one_twice(desk: Desk) -> None:
+    engine, left = desk.journal._engine, [0]
+
+    def count(*_given: object) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            raise KilledError
+
+    for number in range(1, 300, 2):
+        publication = desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": ()})
+        left[0] = number
+        event.listen(engine, "before_cursor_execute", count)
+        try:
+            claimed = _claim(desk, _filler(desk, ListedPeople(ALL), size=3))
+        except KilledError:
+            claimed = None
+        finally:
+            event.remove(engine, "before_cursor_execute", count)
+        if claimed is not None:  # it was not killed any more
+            assert number > 20
+            return
+        desk.clock.pass_by(LEASE.total_seconds() + 1)
+        desk.journal.deliveries.recover(LEASE)
+        assert sorted(_all_of(desk, _filler(desk, ListedPeople(ALL), size=3))) == list(ALL)
+        assert _receipt(desk, publication).recipients == {Outcome.POSTED: len(ALL)}
+    pytest.fail("it is killed each time")
