@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from policenotify.errors import PolicenotifyError
 from policenotify.model.history import Outcome
-from policenotify.model.progress import DeliveryProgress, Progress, ReasonCount, pace
+from policenotify.model.progress import DeliveryProgress, Progress, pace
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     from policenotify.cli.context import CliContext
     from policenotify.publishing.publisher import Publisher
-
-TOP: Final = 5
-"""Reasons that are shown of each delivery. All of them are in the JSON."""
 
 _WINDOW: Final = timedelta(seconds=30)  # over which a rate is measured
 _MANY: Final = 300  # people from which `publish` shows a bar while it waits; fewer are sent within its usual wait
@@ -74,12 +71,6 @@ def counts_line(found: DeliveryProgress) -> str:
     ]
     counts = ", ".join(f"{count} {word}" for count, word in shown if count)
     return f"{found.channel} ({found.language}): {counts or 'nobody yet'}"
-
-
-def reason_line(reason: ReasonCount) -> str:
-    """Return a reason with its count: `1204 refused: The mailbox does not exist. [550]`."""
-    words = " ".join(filter(None, (reason.reason, f"[{reason.code}]" if reason.code else "")))
-    return f"{reason.count} {reason.outcome}: {words}"
 
 
 def duration(length: timedelta) -> str:

@@ -16,10 +16,10 @@ from rich.text import Text
 
 from policenotify.channel import Operation
 from policenotify.checks import quotable_texts
-from policenotify.cli.bar import TOP, reason_line
 from policenotify.findings import Finding
 from policenotify.model.history import Outcome
 from policenotify.model.message import Message
+from policenotify.model.progress import ReasonCount
 from policenotify.model.receipt import UNVERIFIED as NOTE
 from policenotify.model.receipt import Publication, Receipt, local_time
 from policenotify.text import Budget
@@ -27,6 +27,9 @@ from policenotify.text.characters import visible
 
 UNVERIFIED: Final = f"{NOTE[0].lower()}{NOTE[1:-1]}"
 """The meaning of success on a channel whose acceptance is `unverified`."""
+
+TOP: Final = 5
+"""Reasons that are shown of each delivery. All of them are in the JSON."""
 
 # Control characters but tab and line feed: a network's answer must not move the officer's cursor.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -162,6 +165,12 @@ def findings(remarks: Sequence[Finding], message: Message) -> Iterator[Renderabl
 def people(receipt: Receipt) -> str:
     """Return how many recipients have which outcome: `3 posted, 2 waiting`."""
     return ", ".join(f"{count} {outcome}" for outcome, count in (receipt.recipients or {}).items() if count)
+
+
+def reason_line(reason: ReasonCount) -> str:
+    """Return a reason with its count: `1204 refused: The mailbox does not exist. [550]`."""
+    words = " ".join(filter(None, (reason.reason, f"[{reason.code}]" if reason.code else "")))
+    return f"{reason.count} {reason.outcome}: {words}"
 
 
 def _receipt(receipt: Receipt, zone: tzinfo) -> Iterator[RenderableType]:

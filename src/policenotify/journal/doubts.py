@@ -22,7 +22,7 @@ from policenotify.journal.records import microseconds, moment
 from policenotify.model.history import Outcome
 
 SHOWN: Final = 12
-"""Characters of a key that tell people apart, and the fewest by which one is named."""
+"""Characters by which the keys of people differ, and the fewest by which one is named."""
 
 _table, _recipient, _person, _attempt = schema.delivery, schema.recipient, schema.person, schema.attempt
 _HELD = and_(_recipient.c.delivery == bindparam("of_delivery"), _recipient.c.state == Outcome.HELD)
@@ -86,7 +86,7 @@ def people_in_doubt(connection: Connection, delivery: int, keys: Keys | None) ->
 
 
 def record_shown(connection: Connection, delivery: int, actor: str, count: int, now: datetime) -> None:
-    """Record that somebody was shown the addresses of people in doubt."""
+    """Record who was shown the addresses of people in doubt."""
     row = connection.execute(select(_table).where(_table.c.id == delivery)).one()
     record_delivery(connection, row, now, "addresses_shown", {"people": count}, actor=actor)
 

@@ -50,7 +50,7 @@ def is_aborted(connection: Connection, delivery: int) -> bool:
 
 
 def unless_aborted(connection: Connection, claimed: ClaimedDelivery, result: AttemptResult) -> AttemptResult:
-    """Return the result of an attempt at a page. If its delivery was aborted meanwhile, nobody waits any more."""
+    """Return the result of an attempt at a page. If its delivery was aborted meanwhile, no person waits any more."""
     row = connection.execute(_HALT, {"of_delivery": claimed.id}).one()
     if row.halt != ABORTED or result.outcome.is_final:
         return result
@@ -59,7 +59,7 @@ def unless_aborted(connection: Connection, claimed: ClaimedDelivery, result: Att
 
 
 def with_pause(connection: Connection, claimed: ClaimedDelivery, result: AttemptResult) -> AttemptResult:
-    """Return the result of an attempt at a page with who has paused its delivery, if somebody has."""
+    """Return the result of an attempt at a page with who has paused its delivery, if it is paused."""
     row = connection.execute(_HALT, {"of_delivery": claimed.id}).one()
     if row.halt != PAUSED:
         return result

@@ -177,7 +177,7 @@ def _settle_all(
 
 
 def _record_delivery(
-    connection: Connection, claimed: ClaimedDelivery, result: AttemptResult, left: pages.Progress, now: datetime
+    connection: Connection, claimed: ClaimedDelivery, result: AttemptResult, left: pages.PagesLeft, now: datetime
 ) -> None:
     """Record what an attempt at a page means for its delivery."""
     at = microseconds(now)

@@ -78,7 +78,7 @@ SHARED = and_(  # another worker has a page of it, and there is more
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class PagesLeft:
     """What is left of a delivery with recipients.
 
     Attributes:
@@ -99,13 +99,13 @@ class Progress:
         return not self.sending and not self.waiting and self.expanded
 
 
-def progress(connection: Connection, delivery: int) -> Progress:
+def progress(connection: Connection, delivery: int) -> PagesLeft:
     """Return what is left of a delivery."""
     of_delivery = {"of_delivery": delivery}
     states = {state: (count, at) for state, count, at in connection.execute(_STATES, of_delivery)}
     waiting, at = states.get(Outcome.WAITING, (0, 0))
     expanded = connection.execute(_UNEXPANDED, of_delivery).first() is None
-    return Progress(states.get(Outcome.SENDING, (0, 0))[0], waiting, at, expanded)
+    return PagesLeft(states.get(Outcome.SENDING, (0, 0))[0], waiting, at, expanded)
 
 
 def claim(connection: Connection, delivery: int, owner: str, *, now: int, lease: timedelta) -> Row[Any] | None:

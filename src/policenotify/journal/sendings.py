@@ -6,11 +6,11 @@ from collections.abc import Collection
 
 from sqlalchemy import bindparam, or_, select
 
-from policenotify.journal import doubts, progress, steering
+from policenotify.journal import controls, doubts, progress
+from policenotify.journal.controls import Steered
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.doubts import DoubtfulPerson
-from policenotify.journal.steering import Steered
 from policenotify.journal.tombstones import purged_key
 from policenotify.model.history import Outcome
 from policenotify.model.progress import Progress
@@ -46,10 +46,10 @@ class Sendings:
     # --- steering
 
     def pause(self, publication: str, actor: str, *, channel: str | None = None, reason: str = "") -> Steered:
-        """Send a publication to nobody more, in all processes, until `resume`. Whoever waits goes on waiting.
+        """Stop sending a publication to people, in all processes, until `resume`. They go on waiting.
 
-        It takes effect between two people. Whoever is being sent to at this moment still gets it. What follows in the
-        incident waits behind it, but an end is sent at once to those who have it.
+        It takes effect between two people. A person who is being sent to at this moment still gets it.
+        What follows in the incident waits behind it, but an end is sent at once to those who have it.
 
         Args:
             publication: The publication's id.
@@ -60,18 +60,18 @@ class Sendings:
         self._journal.authorize(actor, "pause")
         with self._journal.write() as connection:
             now = self._journal.now()
-            return steering.pause(connection, publication, actor, channel=channel, reason=reason, now=now)
+            return controls.pause(connection, publication, actor, channel=channel, reason=reason, now=now)
 
     def resume(self, publication: str, actor: str, *, channel: str | None = None) -> Steered:
         """Go on with a publication that was paused, on one channel or on all."""
         self._journal.authorize(actor, "resume")
         with self._journal.write() as connection:
-            return steering.resume(connection, publication, actor, channel=channel, now=self._journal.now())
+            return controls.resume(connection, publication, actor, channel=channel, now=self._journal.now())
 
     def abort(self, publication: str, actor: str, *, channel: str | None = None, reason: str = "") -> Steered:
-        """Send a publication to nobody more, in all processes, for good. It takes effect between two people.
+        """Stop sending a publication to people, in all processes, for good. It takes effect between two people.
 
-        Whoever waits is `superseded`, whoever is in doubt is held. Whoever has the message keeps it, and still gets
+        People who wait are `superseded`, people in doubt are held. Those who have the message keep it, and still get
         the end of its incident.
 
         Args:
@@ -83,7 +83,7 @@ class Sendings:
         self._journal.authorize(actor, "abort")
         with self._journal.write() as connection:
             now = self._journal.now()
-            return steering.abort(connection, publication, actor, channel=channel, reason=reason, now=now)
+            return controls.abort(connection, publication, actor, channel=channel, reason=reason, now=now)
 
     # --- who is in doubt
 

@@ -18,7 +18,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.progress import ReasonCount, merged
 
 MOST_REASONS: Final = 20
-"""Different reasons that are kept of a page. A server that words each answer anew does not fill the journal."""
+"""Different reasons that are kept of a page. A server that words each answer differently does not fill the journal."""
 
 _recipient, _page = schema.recipient, schema.page
 _STATE = case(  # whoever is taken for an attempt but not yet sent to still waits

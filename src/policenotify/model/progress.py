@@ -50,7 +50,7 @@ class DeliveryProgress(FrozenModel):
         expanded: All its people are known. Until then, the list is still being read.
         pages: Pages of its people so far.
         pages_under_way: Pages that workers are sending now.
-        wrong_rows: Rows of the list that name nobody.
+        wrong_rows: Rows of the list that name no person.
         halt: It was paused or aborted.
         halted_by: By whom.
     """

@@ -30,7 +30,7 @@ from policenotify.publishing.preparation import ChannelProblem
 from policenotify.publishing.publisher import Preview, Publisher
 
 if TYPE_CHECKING:
-    from policenotify.journal.steering import Steered
+    from policenotify.journal.controls import Steered
 
 _Result = TypeVar("_Result")
 

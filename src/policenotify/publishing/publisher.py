@@ -47,10 +47,10 @@ from policenotify.validation import did_you_mean
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from policenotify.journal.controls import Steered
     from policenotify.journal.database.transactions import May
     from policenotify.journal.journal import Journal
     from policenotify.journal.records import IncidentLine
-    from policenotify.journal.steering import Steered
     from policenotify.journal.workers import Runner
 
 _SHORTEST_INTERVAL = 0.1  # seconds between two samples of a sending
@@ -563,7 +563,7 @@ class Publisher:
             yield progress
 
     def pause_sending(self, publication: str, *, actor: str, channel: str | None = None, reason: str = "") -> Steered:
-        """Send a publication to nobody more until `resume_sending`; see `Sendings.pause` of the journal.
+        """Stop sending a publication to people until `resume_sending`; see `Sendings.pause` of the journal.
 
         It takes effect between two people, in every process. Posts on other networks are not paused.
 
@@ -587,10 +587,10 @@ class Publisher:
         return resumed
 
     def abort_sending(self, publication: str, *, actor: str, channel: str | None = None, reason: str = "") -> Steered:
-        """Send a publication to nobody more, for good. Raises as `pause_sending`.
+        """Stop sending a publication to people for good. Raises as `pause_sending`.
 
-        Whoever waits gets the outcome `superseded`, with the actor in the reason. Whoever is in doubt is held. Whoever
-        has the message keeps it, and still gets the end of its incident.
+        People who wait get the outcome `superseded`, with the actor in the reason. People in doubt are held. Those who
+        have the message keep it, and still get the end of its incident.
         """
         found = self._report(publication)
         return self.journal.sendings.abort(found.id, actor, channel=channel, reason=reason)

@@ -98,9 +98,9 @@ def _summary(found: Progress) -> Iterator[RenderableType]:
         yield output.line(line)
         if delivery.reason and not delivery.reasons:
             yield output.paragraph(delivery.reason)
-        for reason in delivery.reasons[: bar.TOP]:
-            yield output.paragraph(bar.reason_line(reason))
-        if (more := len(delivery.reasons) - bar.TOP) > 0:
+        for reason in delivery.reasons[: output.TOP]:
+            yield output.paragraph(output.reason_line(reason))
+        if (more := len(delivery.reasons) - output.TOP) > 0:
             yield output.paragraph(f"… and {more} more reasons: --json")
         if delivery.wrong_rows:
             yield output.paragraph(f"{delivery.wrong_rows} rows of the list name nobody.")

@@ -1,7 +1,7 @@
 """Pause, resume and abort the sending to the people of one publication who still wait.
 
-A halted delivery is not claimed, and a worker that has a page of it sends to nobody more: it asks the journal before
-each person. Whoever already has the message keeps it, and gets the end of its incident.
+A halted delivery is not claimed, and a worker that has a page of it sends no more: it asks the journal before
+each person. People who have the message keep it, and get the end of its incident.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Steered:
 def pause(
     connection: Connection, publication: str, actor: str, *, channel: str | None, reason: str, now: datetime
 ) -> Steered:
-    """Send to nobody more of a publication until `resume`; see `Sendings.pause`."""
+    """Stop sending a publication to people until `resume`; see `Sendings.pause`."""
     rows = [row for row in _locked(connection, publication, channel) if not row.halt]
     for row in rows:
         words = paused_words(actor, row.publication) if row.state == Outcome.WAITING else {}
@@ -81,7 +81,7 @@ def resume(connection: Connection, publication: str, actor: str, *, channel: str
 def abort(
     connection: Connection, publication: str, actor: str, *, channel: str | None, reason: str, now: datetime
 ) -> Steered:
-    """Send to nobody more of a publication, for good; see `Sendings.abort`."""
+    """Stop sending a publication to people for good; see `Sendings.abort`."""
     rows = [row for row in _locked(connection, publication, channel) if row.halt != ABORTED]
     of_publication = select(_publication.c.id).where(_publication.c.id == publication)
     connection.execute(of_publication.with_for_update(key_share=True))  # whoever stores a page now is waited for

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from policenotify.cli import bar
+from policenotify.cli import bar, output
 from policenotify.model.history import Outcome
 from policenotify.model.progress import ReasonCount
 from policenotify.settings import open_publisher
@@ -160,5 +160,5 @@ def test_rates(rate: float, text: str) -> None:
 
 def test_a_reason_has_its_count_and_code() -> None:
     refused = ReasonCount(outcome=Outcome.REFUSED, code="550", reason="The mailbox does not exist.", count=1_204)
-    assert bar.reason_line(refused) == "1204 refused: The mailbox does not exist. [550]"
-    assert bar.reason_line(ReasonCount(outcome=Outcome.HELD, code="x", count=2)) == "2 held: [x]"
+    assert output.reason_line(refused) == "1204 refused: The mailbox does not exist. [550]"
+    assert output.reason_line(ReasonCount(outcome=Outcome.HELD, code="x", count=2)) == "2 held: [x]"
