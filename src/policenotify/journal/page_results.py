@@ -61,6 +61,9 @@ _REMEDIES = (  # the worst outcome first
     ((Outcome.WAITING, Outcome.UNCONFIRMED), "It will be tried again."),
     ((Outcome.REFUSED,), "Reach them in another way. Correct the list where an address or a number is wrong."),
 )
+MORE_TO_READ = "More people of the list are still to be read."
+"""Added to the reason of a delivery of which only a part of the people is stored, and counted."""
+
 _FOR_ALL = {Outcome.REFUSED, Outcome.HELD, Outcome.SUPERSEDED}
 
 
@@ -145,6 +148,8 @@ def record_page_result(
         outcome = overall_outcome(people) if people or waits else result.outcome
         result = _with_left_out(connection, claimed, replace(result, outcome=outcome, not_before=None))
         record_words(connection, claimed, now)
+    elif result.reason and not left.expanded:
+        result = replace(result, reason=f"{result.reason} {MORE_TO_READ}")
     _record_delivery(connection, claimed, result, left, now)
     supersede_partial_sends(connection, ordering_key, at)
     return people if left.is_over else {}
