@@ -66,6 +66,9 @@ _REMEDIES = (  # the worst outcome first
     ((Outcome.WAITING, Outcome.UNCONFIRMED), "It will be tried again."),
     ((Outcome.REFUSED,), "Reach them in another way. Correct the list where an address or a number is wrong."),
 )
+MORE_TO_READ = "More people of the list are still to be read."
+"""Added to the reason of a delivery of which only a part of the people is stored, and counted."""
+
 _FOR_ALL = {Outcome.REFUSED, Outcome.HELD, Outcome.SUPERSEDED}
 
 
@@ -157,6 +160,8 @@ def record_page_result(
         result = _with_left_out(connection, claimed, replace(result, outcome=outcome, not_before=None))
         record_words(connection, claimed, now)
     else:
+        if result.reason and not left.expanded:
+            result = replace(result, reason=f"{result.reason} {MORE_TO_READ}")
         result = with_pause(connection, claimed, result)
     _record_delivery(connection, claimed, result, left, now)
     supersede_partial_sends(connection, ordering_key, at)
