@@ -94,7 +94,7 @@ def _houses(part: TextPart) -> Iterator[tuple[int, int]]:
         at = bisect_left(tokens, match.start(), key=lambda token: token.start)
         if not part.within("service_place", range(max(0, at - _BESIDE), at)):
             yield match.span()
-    for match in found(part, _HOUSE_BEHIND):
+    for match in found(part, _HOUSE_BEHIND) if count_figures(text) or "numero" in text else ():
         at = bisect_left(tokens, match.start(), key=lambda token: token.start)
         if not part.within("service_place", range(max(0, at - _BESIDE), at)):
             yield match.span()
