@@ -85,18 +85,18 @@ def duration(length: timedelta) -> str:
 
 def drawn(samples: Samples, say: Callable[[str], str]) -> RenderableType:
     """Return a bar for each delivery, above its line."""
-    from rich.console import Group
     from rich.progress_bar import ProgressBar
+    from rich.table import Table
     from rich.text import Text
 
     from policenotify.cli.output import plain
 
-    parts: list[RenderableType] = []
+    rows = Table.grid()  # a bar alone ends without a line feed
     for found, line in samples.lines():
         whole = max(found.known - found.suppressed, 1)
-        parts.append(ProgressBar(total=whole, completed=whole - found.left, width=60, pulse=not found.known))
-        parts.append(Text(plain(say(line))))
-    return Group(*parts)
+        rows.add_row(ProgressBar(total=whole, completed=whole - found.left, width=60, pulse=not found.known))
+        rows.add_row(Text(plain(say(line))))
+    return rows
 
 
 def live() -> Live:

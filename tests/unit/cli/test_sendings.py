@@ -162,3 +162,14 @@ def test_a_reason_has_its_count_and_code() -> None:
     refused = ReasonCount(outcome=Outcome.REFUSED, code="550", reason="The mailbox does not exist.", count=1_204)
     assert output.reason_line(refused) == "1204 refused: The mailbox does not exist. [550]"
     assert output.reason_line(ReasonCount(outcome=Outcome.HELD, code="x", count=2)) == "2 held: [x]"
+
+
+@pytest.mark.slow
+def test_a_publication_to_many_shows_a_bar_while_it_waits(desk: Desk) -> None:
+    desk.addresses = tuple(f"p{number:03}@habitant.example" for number in range(320))
+    settings = str(desk.write_settings())
+    desk.mail.delay("DATA", 0.01)
+    shown = on_a_terminal(80, "--settings", settings, "publish", *ACCIDENT, "--wait", "60", POLICENOTIFY_ACTOR="desk")
+    assert re.search(r"\npresse \(fr\): .*\d+ waiting", shown)
+    assert "━" in shown
+    assert "320 posted" in shown
