@@ -51,6 +51,15 @@ def test_messages_that_the_rules_were_not_tuned_on() -> None:
     assert sum(entry.false_alarm for entry in clean) <= 0.02 * len(clean)
 
 
+def test_the_corpus_that_nothing_was_mended_for_is_found_as_well_as_at_first_sight() -> None:
+    """Looked at once on 26 November 2026, and no rule was changed after it. The documentation states these figures."""
+    entries = corpus.read("held_out_6")
+    missed = [entry.level for entry in entries if entry.missed]
+    assert missed.count(Level.BLOCK) <= 3
+    assert missed.count(Level.SECOND) <= 3
+    assert sum(entry.false_alarm for entry in entries) <= 2
+
+
 @pytest.mark.parametrize("name", ["held_out_3", "held_out_4", "held_out_5", "rephrased_4", "rephrased_5"])
 def test_the_corpus_of_a_stranger_stays_found(name: str) -> None:
     """Looked at once on 26 November 2026 (figures in the files). This holds what was mended after it."""

@@ -38,7 +38,7 @@ from policenotify.networks.options import by_severity
 from policenotify.networks.sms.answers import BATCHED, Answers
 from policenotify.networks.sms.calls import Calls
 from policenotify.networks.sms.numbers import FRANCE, OVERSEAS_CODES, BadNumber, e164
-from policenotify.networks.sms.progress import GATEWAY, Progress
+from policenotify.networks.sms.course import GATEWAY, Course
 from policenotify.networks.sms.receipts import REQUESTABLE, ReceiptStatus, read_receipt, request_fields
 from policenotify.text import Budget, sms, to_gsm
 from policenotify.text.sms import accented
@@ -265,13 +265,13 @@ class Sms:
                 from policenotify.networks._requests import KeptSessions  # noqa: PLC0415 - loads requests
 
             self._sessions = KeptSessions(self._clock.monotonic)
-        progress, people, more = Progress(), iter(recipients), True
+        course, people, more = Course(), iter(recipients), True
         deliver = partial(self._deliver, str(request.body["text"]), self._sessions)
         with Calls(deliver, self._parallel, _LONGEST_CALL) as calls:
             while True:
                 if not calls.flying:
-                    progress.pause()
-                if more and progress.failure is None and calls.free and not (progress.cautious and calls.flying):
+                    course.pause()
+                if more and course.failure is None and calls.free and not (course.cautious and calls.flying):
                     batch, refused, more = self._take(people)
                     yield from refused
                     if batch:
@@ -282,9 +282,9 @@ class Sms:
                 else:
                     break
                 while ended is not None:
-                    yield from progress.record(_results(*ended))
+                    yield from course.record(_results(*ended))
                     ended = calls.next(wait=False)
-        yield from progress.finish()
+        yield from course.finish()
 
     def _take(self, people: Iterator[Recipient]) -> tuple[_Batch, list[RecipientOutcome], bool]:
         """Return the next people with their numbers, those whose number is wrong, and whether there may be more."""

@@ -29,7 +29,7 @@ from policenotify.errors import (
 )
 from policenotify.networks.sms.calls import Calls
 from policenotify.networks.sms.channel import Sms
-from policenotify.networks.sms.progress import Progress
+from policenotify.networks.sms.course import Course
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.servers.http import Answer, FakeServer, NoResponse, RecordedRequest
 from policenotify.testing.servers.sms import FakeSmsServer
@@ -392,7 +392,7 @@ ERRORS: dict[str, Callable[[], Exception | None]] = {
 @given(st.lists(st.lists(st.sampled_from(sorted(ERRORS)), min_size=1, max_size=4), max_size=8))
 @settings(max_examples=300)
 def test_everybody_has_one_outcome_or_the_failure(calls: list[list[str]]) -> None:
-    progress, told, asked = Progress(), list[RecipientOutcome](), list[tuple[str, str]]()
+    progress, told, asked = Course(), list[RecipientOutcome](), list[tuple[str, str]]()
     for number, results in enumerate(calls):
         if progress.failure is not None:
             break

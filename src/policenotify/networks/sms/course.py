@@ -18,7 +18,7 @@ _MAX_DOUBTS = 2  # unknown results without an answer between them, after which t
 _SUSPECTED = 3  # refusals without a success, after which a refusal counts for all recipients
 
 
-class Progress:
+class Course:
     """The course of a message on its way to many people.
 
     Attributes:
