@@ -200,7 +200,7 @@ class Desk:
         )
 
     def expand(self, channel: str = "mail") -> bool:
-        """Store the people of the channel's next delivery, and send to nobody. Return whether there are any."""
+        """Store the people of the channel's next delivery, without sending. Return whether there are any."""
         claimed = self.claim(channel)
         if claimed is not None:
             self.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.WAITING))

@@ -62,6 +62,9 @@ _REMEDIES = (  # the worst outcome first
     ((Outcome.WAITING, Outcome.UNCONFIRMED), "It will be tried again."),
     ((Outcome.REFUSED,), "Reach them in another way. Correct the list where an address or a number is wrong."),
 )
+MORE_TO_READ = "More people of the list are still to be read."
+"""Added to the reason of a delivery of which only a part of the people is stored, and counted."""
+
 _FOR_ALL = {Outcome.REFUSED, Outcome.HELD, Outcome.SUPERSEDED}
 
 
@@ -148,7 +151,7 @@ def record_page_result(
         result = _with_left_out(connection, claimed, replace(result, outcome=outcome, not_before=None))
         record_words(connection, claimed, now)
     else:
-        result = with_pause(connection, claimed, result)
+        result = with_pause(connection, claimed, _with_more(result, left))
     _record_delivery(connection, claimed, result, left, now)
     supersede_partial_sends(connection, ordering_key, at)
     return people if left.is_over else {}
@@ -206,6 +209,13 @@ def _with_left_out(connection: Connection, claimed: ClaimedDelivery, result: Att
     if not (left_out := left_out_rows(connection, claimed.id)):
         return result
     return replace(result, reason=f"{result.reason} {left_out}".strip(), remedy=result.remedy or CORRECT)
+
+
+def _with_more(result: AttemptResult, left: pages.PagesLeft) -> AttemptResult:
+    """Add to the reason that more people are still to be read from the audiences."""
+    if not result.reason or left.expanded:
+        return result
+    return replace(result, reason=f"{result.reason} {MORE_TO_READ}")
 
 
 def _with_reason(

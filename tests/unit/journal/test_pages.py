@@ -18,6 +18,7 @@ from policenotify.errors import LostLease, SettingsError
 from policenotify.journal.database import schema
 from policenotify.journal.expansion import PageOfPeople
 from policenotify.journal.leases import this_process
+from policenotify.journal.page_results import MORE_TO_READ
 from policenotify.journal.recipients import NOBODY
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.model.history import Outcome
@@ -145,6 +146,19 @@ def test_people_who_wait_for_longer_do_not_delay_the_other_pages(desk: Desk) -> 
     assert _receipt(desk, said).retry_at == desk.clock.now() + timedelta(seconds=30)
     desk.clock.pass_by(30)
     assert len(_everyone(desk)) == 4
+    assert _receipt(desk, said).recipients == {Outcome.POSTED: 7}
+
+
+def test_a_list_that_is_cut_states_that_there_is_more_of_it(desk: Desk) -> None:
+    desk.size = 2
+    said = desk.publish(channels=("mail",), people={"mail": ALL})
+    for more in (True, True, True, False):
+        begun = desk.begin(desk.take("mail"))
+        people = desk.journal.deliveries.next_recipients(begun, 25, hold_doubt=True)
+        told = [RecipientOutcome(key=person.key, outcome="posted") for person in people]
+        desk.journal.deliveries.record_recipients(begun, told, hold_doubt=True, lease=LEASE)
+        desk.settle(begun, Outcome.WAITING, not_before=desk.clock.now(), reason="It was cut.")
+        assert (MORE_TO_READ in _receipt(desk, said).reason) is more
     assert _receipt(desk, said).recipients == {Outcome.POSTED: 7}
 
 
