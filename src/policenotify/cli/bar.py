@@ -51,7 +51,7 @@ class Samples:
             if not found.expanded:
                 yield "the list is still being read"
             elif now.left:
-                yield f"{duration(now.left)} left"
+                yield f"time left: {duration(now.left)}"
 
 
 def per_second(rate: float) -> str:

@@ -160,9 +160,7 @@ def record_page_result(
         result = _with_left_out(connection, claimed, replace(result, outcome=outcome, not_before=None))
         record_words(connection, claimed, now)
     else:
-        if result.reason and not left.expanded:
-            result = replace(result, reason=f"{result.reason} {MORE_TO_READ}")
-        result = with_pause(connection, claimed, result)
+        result = with_pause(connection, claimed, _with_more(result, left))
     _record_delivery(connection, claimed, result, left, now)
     supersede_partial_sends(connection, ordering_key, at)
     return people if left.is_over else {}
@@ -220,6 +218,13 @@ def _with_left_out(connection: Connection, claimed: ClaimedDelivery, result: Att
     if not (left_out := left_out_rows(connection, claimed.id)):
         return result
     return replace(result, reason=f"{result.reason} {left_out}".strip(), remedy=result.remedy or CORRECT)
+
+
+def _with_more(result: AttemptResult, left: pages.PagesLeft) -> AttemptResult:
+    """Add to the reason that more people are still to be read from the audiences."""
+    if not result.reason or left.expanded:
+        return result
+    return replace(result, reason=f"{result.reason} {MORE_TO_READ}")
 
 
 def _with_reason(

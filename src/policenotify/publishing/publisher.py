@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
@@ -29,7 +29,6 @@ from policenotify.findings import Finding, are_blocking, by_level
 from policenotify.journal.records import LEASE, LISTED, NewPublication, describe_incidents
 from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.message import Message, parsed, read
-from policenotify.model.progress import Progress
 from policenotify.model.receipt import UNVERIFIED, Publication, Receipt, local_time
 from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.arguments import Naming, check_names, checked_reason, wait_of
@@ -41,19 +40,18 @@ from policenotify.publishing.reach import Reach, find_reach, with_consent
 from policenotify.publishing.reminders import CATEGORY as DUTY_CATEGORY
 from policenotify.publishing.reminders import DutyNotifier, Reminder, ReminderPolicy, Reminders, duty_profile
 from policenotify.publishing.routing import Route, refuse_shared_accounts
+from policenotify.publishing.sendings import SendingControls
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, Locale
 from policenotify.validation import did_you_mean
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from policenotify.journal.controls import Steered
     from policenotify.journal.database.transactions import May
     from policenotify.journal.journal import Journal
     from policenotify.journal.records import IncidentLine
     from policenotify.journal.workers import Runner
 
-_SHORTEST_INTERVAL = 0.1  # seconds between two samples of a sending
 _ATTEMPTS = 5  # to store a publication while other processes change its incident
 
 
@@ -86,7 +84,7 @@ class Preview:
 
 
 @forget_locals_of
-class Publisher:
+class Publisher(SendingControls):
     """Publishes messages on the channels of an installation.
 
     `policenotify.open_publisher()` makes one from the settings. It may be used from several threads. Making it starts
@@ -516,84 +514,6 @@ class Publisher:
         """Return when the next delivery or reminder is due, or a draft expires."""
         known = (self._dispatcher.next_due(), self._reminders.next_at(), self.journal.drafts.next_at())
         return min(filter(None, known), default=None)
-
-    # --- sendings to many people
-
-    def progress(self, publication: str) -> Progress:
-        """Return how far a publication is: how many people have which outcome, and why. It names no person.
-
-        It takes some milliseconds, whatever the list.
-
-        Args:
-            publication: Its id or your key.
-
-        Raises:
-            KeyError: There is none.
-        """
-        found = self.journal.sendings.progress(publication)
-        if found is None:
-            raise KeyError(publication)
-        return found
-
-    def watch(self, publication: str, *, every: timedelta | float = 1.0) -> Iterator[Progress]:
-        """Yield the progress of a publication at intervals, whichever process sends it, until it is settled.
-
-        The journal stores no event for each person. This is the source of such events for a host: a progress bar, a
-        web socket, a metric. The rate and the time left follow from two samples; see
-        [`pace`][policenotify.model.progress.pace]. While it is paused it goes on, until you leave the loop.
-
-        Args:
-            publication: Its id or your key.
-            every: The time between two samples; a number is seconds, at least 0.1.
-
-        Raises:
-            KeyError: There is none.
-            ValueError: *every* is not such a time.
-        """
-        seconds = every.total_seconds() if isinstance(every, timedelta) else every
-        if not seconds >= _SHORTEST_INTERVAL:  # nor is nan
-            raise ValueError(f"every: at least {_SHORTEST_INTERVAL} seconds")
-        return self._watch(self.progress(publication), seconds)
-
-    def _watch(self, progress: Progress, seconds: float) -> Iterator[Progress]:
-        yield progress
-        while not progress.is_settled:
-            self.clock.sleep(seconds)
-            progress = self.progress(progress.publication)
-            yield progress
-
-    def pause_sending(self, publication: str, *, actor: str, channel: str | None = None, reason: str = "") -> Steered:
-        """Stop sending a publication to people until `resume_sending`; see `Sendings.pause` of the journal.
-
-        It takes effect between two people, in every process. Posts on other networks are not paused.
-
-        Args:
-            publication: Its id or your key.
-            actor: Who decided it.
-            channel: One channel, or all that have recipients.
-            reason: Why, for the journal.
-
-        Raises:
-            KeyError: There is none.
-            NotAllowed: The installation's rule (`may`) refuses it to the actor.
-        """
-        found = self._report(publication)
-        return self.journal.sendings.pause(found.id, actor, channel=channel, reason=reason)
-
-    def resume_sending(self, publication: str, *, actor: str, channel: str | None = None) -> Steered:
-        """Go on with what was paused, and notify the worker and the runners. Raises as `pause_sending`."""
-        resumed = self.journal.sendings.resume(self._report(publication).id, actor, channel=channel)
-        self.wake()
-        return resumed
-
-    def abort_sending(self, publication: str, *, actor: str, channel: str | None = None, reason: str = "") -> Steered:
-        """Stop sending a publication to people for good. Raises as `pause_sending`.
-
-        People who wait get the outcome `superseded`, with the actor in the reason. People in doubt are held. Those who
-        have the message keep it, and still get the end of its incident.
-        """
-        found = self._report(publication)
-        return self.journal.sendings.abort(found.id, actor, channel=channel, reason=reason)
 
     # --- reporting
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from policenotify.cli import bar, output
 from policenotify.model.history import Outcome
-from policenotify.model.progress import ReasonCount
+from policenotify.model.progress import Progress, ReasonCount
 from policenotify.settings import open_publisher
 from tests.support.installation import ADDRESSES, INCIDENT, Desk
 from tests.support.shell import ACCIDENT, Run
@@ -151,6 +151,30 @@ def test_texts_in_french(run: Run, desk: Desk, published: str, monkeypatch: pyte
 )
 def test_durations(seconds: int, text: str) -> None:
     assert bar.duration(timedelta(seconds=seconds)) == text
+
+
+def sampled(seconds: int, posted: int, **fields: object) -> Progress:
+    people = {Outcome.POSTED: posted, Outcome.WAITING: 100 - posted}
+    mail = {"delivery": 2, "channel": "presse", "language": "fr", "outcome": "sending", "bulk": True, "people": people}
+    at = datetime(2026, 11, 26, 18, 0, seconds, tzinfo=UTC)
+    return Progress.model_validate({"publication": "P", "at": at, "deliveries": [mail | fields]})
+
+
+@pytest.mark.parametrize(
+    ("fields", "more"),
+    [
+        ({}, "; 5.0 per second; time left: 10 s"),
+        ({"expanded": False}, "; 5.0 per second; the list is still being read"),
+        ({"halt": "paused", "halted_by": "cne Roux"}, "; paused by cne Roux"),
+        ({"outcome": "posted"}, ""),
+    ],
+)
+def test_a_line_has_the_rate_of_the_last_half_minute(fields: dict[str, object], more: str) -> None:
+    samples = bar.Samples()
+    for sample in (sampled(0, 0), sampled(40, 0), sampled(50, 50, **fields)):  # the first is too old
+        samples.add(sample)
+    [(_, line)] = samples.lines()
+    assert line == f"presse (fr): 50 posted, 50 waiting{more}"
 
 
 @pytest.mark.parametrize(("rate", "text"), [(0.254, "0.25"), (3.21, "3.2"), (450.4, "450"), (12_000.0, "12000")])

@@ -37,8 +37,8 @@ from policenotify.networks._apprise.url import GENERIC, VERIFIED, NumberFormat, 
 from policenotify.networks.options import by_severity
 from policenotify.networks.sms.answers import BATCHED, Answers
 from policenotify.networks.sms.calls import Calls
-from policenotify.networks.sms.numbers import FRANCE, OVERSEAS_CODES, BadNumber, e164
 from policenotify.networks.sms.course import GATEWAY, Course
+from policenotify.networks.sms.numbers import FRANCE, OVERSEAS_CODES, BadNumber, e164
 from policenotify.networks.sms.receipts import REQUESTABLE, ReceiptStatus, read_receipt, request_fields
 from policenotify.text import Budget, sms, to_gsm
 from policenotify.text.sms import accented
