@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from policenotify.publishing.alerts import ImportedAlert, import_alert
     from policenotify.publishing.approval import ApprovalRule
     from policenotify.publishing.drafts import Drafts
-    from policenotify.publishing.publisher import Preview, Publisher
+    from policenotify.publishing.publisher import Publisher
+    from policenotify.publishing.reach import Preview
     from policenotify.publishing.reminders import Reminder, ReminderPolicy
     from policenotify.publishing.routing import Route
     from policenotify.render.locales import CategoryProfile, Locale
@@ -61,7 +62,8 @@ _HOMES = {
     "model.location": ("Area", "Location", "Point", "Polyline", "RoadRef"),
     "model.message": ("Category", "Image", "Known", "Message", "Translation", "read"),
     "publishing.routing": ("Route",),
-    "publishing.publisher": ("Preview", "Publisher"),
+    "publishing.publisher": ("Publisher",),
+    "publishing.reach": ("Preview",),
     "findings": ("Finding",),
     "model.history": ("Outcome",),
     "model.progress": ("Progress", "pace"),

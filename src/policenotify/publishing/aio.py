@@ -27,7 +27,8 @@ from policenotify.model.progress import Progress
 from policenotify.model.receipt import Publication
 from policenotify.publishing.drafts import Drafts
 from policenotify.publishing.preparation import ChannelProblem
-from policenotify.publishing.publisher import Preview, Publisher
+from policenotify.publishing.publisher import Publisher
+from policenotify.publishing.reach import Preview
 
 if TYPE_CHECKING:
     from policenotify.journal.controls import Steered

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from types import TracebackType
@@ -25,9 +25,9 @@ from policenotify.errors import (
     SettingsError,
     forget_locals_of,
 )
-from policenotify.findings import Finding, are_blocking, by_level
+from policenotify.findings import are_blocking, by_level
 from policenotify.journal.records import LEASE, LISTED, NewPublication, describe_incidents
-from policenotify.model.history import Outcome, RenderedPost, Target
+from policenotify.model.history import Outcome
 from policenotify.model.message import Message, parsed, read
 from policenotify.model.receipt import UNVERIFIED, Publication, Receipt, local_time
 from policenotify.publishing.approval import ApprovalRule
@@ -36,7 +36,7 @@ from policenotify.publishing.drafts import Drafts
 from policenotify.publishing.images import file_names, load_images, with_pictures
 from policenotify.publishing.people import People
 from policenotify.publishing.preparation import ChannelProblem, PendingDeliveries, Preparer, problem_of
-from policenotify.publishing.reach import Reach, find_reach, with_consent
+from policenotify.publishing.reach import Preview, find_reach, with_consent
 from policenotify.publishing.reminders import CATEGORY as DUTY_CATEGORY
 from policenotify.publishing.reminders import DutyNotifier, Reminder, ReminderPolicy, Reminders, duty_profile
 from policenotify.publishing.routing import Route, refuse_shared_accounts
@@ -53,34 +53,6 @@ if TYPE_CHECKING:
     from policenotify.journal.workers import Runner
 
 _ATTEMPTS = 5  # to store a publication while other processes change its incident
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preview:
-    """What `publish` would send.
-
-    Attributes:
-        message: The message as it would be stored.
-        findings: What the checks remark. A blocking finding would keep the message from being sent.
-        posts: The posts, on each channel and in each language.
-        deletions: The earlier posts that would be deleted.
-        pending: Where the message would wait, with the channel's `problem` and its `remedy`.
-        refusals: Where not even the shortest form fits, with the reason in `refused`.
-        reach: How many people it reaches on the channels that write to people. Their lists are read for it.
-    """
-
-    message: Message
-    findings: tuple[Finding, ...] = ()
-    posts: tuple[RenderedPost, ...] = ()
-    deletions: tuple[Target, ...] = ()
-    pending: tuple[Target, ...] = ()
-    refusals: tuple[Target, ...] = ()
-    reach: tuple[Reach, ...] = ()
-
-    @property
-    def allowed(self) -> bool:
-        """Whether no finding blocks."""
-        return not any(finding.blocks for finding in self.findings)
 
 
 @forget_locals_of

@@ -155,3 +155,31 @@ def check_limits(
             yield audience_too_large(name, people=people, most_people=channel.most_people)
         if channel.most_cost is not None and cost > channel.most_cost:
             yield audience_too_large(name, people=people, cost=cost, most_cost=channel.most_cost)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What `publish` would send.
+
+    Attributes:
+        message: The message as it would be stored.
+        findings: What the checks remark. A blocking finding would keep the message from being sent.
+        posts: The posts, on each channel and in each language.
+        deletions: The earlier posts that would be deleted.
+        pending: Where the message would wait, with the channel's `problem` and its `remedy`.
+        refusals: Where not even the shortest form fits, with the reason in `refused`.
+        reach: How many people it reaches on the channels that write to people. Their lists are read for it.
+    """
+
+    message: Message
+    findings: tuple[Finding, ...] = ()
+    posts: tuple[RenderedPost, ...] = ()
+    deletions: tuple[Target, ...] = ()
+    pending: tuple[Target, ...] = ()
+    refusals: tuple[Target, ...] = ()
+    reach: tuple[Reach, ...] = ()
+
+    @property
+    def allowed(self) -> bool:
+        """Whether no finding blocks."""
+        return not any(finding.blocks for finding in self.findings)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from policenotify.findings import Finding
     from policenotify.model.draft import Draft
     from policenotify.model.message import Message
-    from policenotify.publishing.publisher import Preview, Publisher
+    from policenotify.publishing.publisher import Publisher
+    from policenotify.publishing.reach import Preview
 
 _EXITS = exit_codes("1 nothing was changed; 6 no journal")
 _SHORTEST_DIGEST = 32  # characters: an author can make two messages that agree in a few, as in 16

@@ -28,8 +28,8 @@ from policenotify.model.cap import Severity
 from policenotify.model.history import RenderedPost
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
-from policenotify.publishing.publisher import Preview, Publisher
-from policenotify.publishing.reach import sentences
+from policenotify.publishing.publisher import Publisher
+from policenotify.publishing.reach import Preview, sentences
 from policenotify.publishing.results import PreviewedPost, PreviewedReach, PreviewedTarget, PreviewedWording
 
 if TYPE_CHECKING:

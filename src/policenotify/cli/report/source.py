@@ -13,7 +13,7 @@ from policenotify.findings import Finding
 from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication, Receipt
-from policenotify.publishing.publisher import Preview
+from policenotify.publishing.reach import Preview
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
