@@ -20,10 +20,10 @@ from policenotify.audiences.model import Row
 from policenotify.channel import Capabilities, ChannelConfig, RecipientOutcome
 from policenotify.delivery.audience_reader import AudienceReader, PageFiller
 from policenotify.errors import SettingsError
+from policenotify.journal.bulk.recipients import recipient_key
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import this_process
-from policenotify.journal.recipients import recipient_key
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage

@@ -18,7 +18,7 @@ from policenotify.errors import NotErasable, SettingsError
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
-from policenotify.journal.reports import SOFT_DAYS, SOFT_FOR
+from policenotify.journal.persons.reports import SOFT_DAYS, SOFT_FOR
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.person import PersonRecord, ReportResult, Source

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule, run_state_machine_as_test
 
 from policenotify.channel import RecipientOutcome
-from policenotify.journal.recipients import counts
+from policenotify.journal.bulk.recipients import counts
 from policenotify.model.history import Outcome
 from tests.integration.test_audience_machine import WORKERS, Lists
 from tests.support.journal import LEASE

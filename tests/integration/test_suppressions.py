@@ -18,7 +18,7 @@ from sqlalchemy import select
 from policenotify.journal import open_journal
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
-from policenotify.journal.suppressions import served_by_chance
+from policenotify.journal.persons.suppressions import served_by_chance
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.receipt import Publication

@@ -30,12 +30,12 @@ from policenotify.delivery.attempt import backoff
 from policenotify.delivery.audience_reader import AudienceReader, PageFiller
 from policenotify.findings import Finding
 from policenotify.journal import open_journal
+from policenotify.journal.bulk.expansion import PAGE
+from policenotify.journal.bulk.recipients import recipient_key, suppression_key
 from policenotify.journal.database import schema
 from policenotify.journal.database.engine import open_engine
-from policenotify.journal.expansion import PAGE
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.recipients import recipient_key, suppression_key
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, NewPublication
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome, RenderedPost, Target

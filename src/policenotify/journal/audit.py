@@ -15,12 +15,12 @@ from sqlalchemy import BigInteger, Connection, Insert, Label, Row, Select, Table
 
 from policenotify.errors import JournalError
 from policenotify.journal import meta
+from policenotify.journal.bulk.recipients import counts
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.drafts.record import draft_lines, is_draft_selected
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import process_user
-from policenotify.journal.recipients import counts
 from policenotify.journal.records import ClaimedDelivery, microseconds, moment
 from policenotify.journal.tombstones import Selection, is_selected, purged_at, stored_counts
 from policenotify.journal.verify import (

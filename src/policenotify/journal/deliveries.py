@@ -25,16 +25,17 @@ from sqlalchemy import (
 
 from policenotify.channel import PostRef, Recipient, RecipientOutcome, Request
 from policenotify.errors import Blocked, JournalError
-from policenotify.journal import clock_change, doubts, expansion, halts, meta, page_results, queue, recovery, results
+from policenotify.journal import clock_change, meta, queue, recovery, results
 from policenotify.journal.audit import posts_of, record_delivery
 from policenotify.journal.authentication import delivery_mac, is_authentic
+from policenotify.journal.bulk import doubts, expansion, halts, page_results
+from policenotify.journal.bulk.expansion import Expansion, PageOfPeople
+from policenotify.journal.bulk.next_recipient import NextRecipient
+from policenotify.journal.bulk.recipients import SealedPeople, seal_people, start_recipient, take_recipients
 from policenotify.journal.channels import free_slots, take_slot
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.expansion import Expansion, PageOfPeople
-from policenotify.journal.next_recipient import NextRecipient
 from policenotify.journal.publications import delivery_columns, start_expansions
-from policenotify.journal.recipients import SealedPeople, seal_people, start_recipient, take_recipients
 from policenotify.journal.records import (
     LEASE,
     AttemptResult,
@@ -241,7 +242,7 @@ class Deliveries:
             return seal_people(connection, self._journal.keys, addresses)
 
     def store_earlier(self, claimed: ClaimedDelivery, siblings: Collection[str], *, lease: timedelta) -> int:
-        """Store some people who got an earlier delivery; see [`store_earlier`][policenotify.journal.expansion].
+        """Store some people who got an earlier delivery; see [`store_earlier`][policenotify.journal.bulk.expansion].
 
         Args:
             claimed: The delivery, with an empty page.

@@ -13,6 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from policenotify.channel import Clock
 from policenotify.errors import JournalError, PublishingStopped
 from policenotify.journal import audit, meta
+from policenotify.journal.bulk.recipients import seal_addresses_again
+from policenotify.journal.bulk.sendings import Sendings
 from policenotify.journal.channels import Channels, seal_states_again, unblock
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
@@ -22,14 +24,12 @@ from policenotify.journal.deliveries import Deliveries
 from policenotify.journal.drafts.drafts import StoredDrafts
 from policenotify.journal.incidents import Incidents
 from policenotify.journal.keys import Entropy, Keys
-from policenotify.journal.people import StoredPeople
+from policenotify.journal.persons.people import StoredPeople
+from policenotify.journal.persons.reports import Reports
+from policenotify.journal.persons.suppressions import Suppressions
 from policenotify.journal.publications import Publications
-from policenotify.journal.recipients import seal_addresses_again
 from policenotify.journal.records import microseconds
-from policenotify.journal.reports import Reports
 from policenotify.journal.retention import Retention
-from policenotify.journal.sendings import Sendings
-from policenotify.journal.suppressions import Suppressions
 from policenotify.journal.tombstones import Selection
 from policenotify.journal.workers import Workers
 

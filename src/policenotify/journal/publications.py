@@ -13,14 +13,15 @@ from sqlalchemy import CompoundSelect, Connection, Row, bindparam, insert, liter
 from policenotify.channel import Operation, Picture, Post, PostRef
 from policenotify.errors import InvalidImage, InvalidTransition
 from policenotify.findings import Finding
-from policenotify.journal import meta, tally, tombstones
+from policenotify.journal import meta, tombstones
 from policenotify.journal.audit import posts_of, publication_fields, record
 from policenotify.journal.authentication import delivery_mac
+from policenotify.journal.bulk import tally
+from policenotify.journal.bulk.expansion import start_expansion
+from policenotify.journal.bulk.halts import PAUSED
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.drafts.drafts import publish_draft
-from policenotify.journal.expansion import start_expansion
-from policenotify.journal.halts import PAUSED
 from policenotify.journal.keys import Keys
 from policenotify.journal.pictures import store_pictures
 from policenotify.journal.queue import (

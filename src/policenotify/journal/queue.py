@@ -31,14 +31,14 @@ from sqlalchemy import (
 
 from policenotify.channel import Operation, Post, PostRef, Request
 from policenotify.errors import UnsupportedVersion
-from policenotify.journal import pages
 from policenotify.journal.audit import is_settled, last_settlement, record_delivery
 from policenotify.journal.authentication import is_authentic, read_ref, request_mac
+from policenotify.journal.bulk import pages
+from policenotify.journal.bulk.recipients import NOBODY, counts, overall_outcome
 from policenotify.journal.channels import opens_at, take_slot
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.keys import Keys
-from policenotify.journal.recipients import NOBODY, counts, overall_outcome
 from policenotify.journal.records import ClaimedDelivery, microseconds, moment, priority, span
 from policenotify.journal.verify import digest_of
 from policenotify.model.cap import Severity

@@ -8,13 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, exists, func, select, update
 
-from policenotify.journal import tally
 from policenotify.journal.audit import record_delivery
+from policenotify.journal.bulk import tally
+from policenotify.journal.bulk.halts import ABORTED, aborted_words, halted_by
+from policenotify.journal.bulk.recipients import release_recipients
 from policenotify.journal.database import schema
-from policenotify.journal.halts import ABORTED, aborted_words, halted_by
 from policenotify.journal.leases import is_dead, is_of_this_boot, is_running
 from policenotify.journal.queue import cancel_pending, lock, supersede_partial_sends
-from policenotify.journal.recipients import release_recipients
 from policenotify.journal.records import latest_pause, moment, span
 from policenotify.model.history import Outcome
 

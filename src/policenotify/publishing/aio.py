@@ -31,7 +31,7 @@ from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.reach import Preview
 
 if TYPE_CHECKING:
-    from policenotify.journal.controls import Steered
+    from policenotify.journal.bulk.controls import Steered
 
 _Result = TypeVar("_Result")
 

@@ -11,7 +11,7 @@ from policenotify.channel import ChannelConfig
 from policenotify.delivery.audience_reader import AudienceProblem, check_audiences
 from policenotify.errors import PolicenotifyError
 from policenotify.findings import Finding, audience_too_large, audience_uncounted
-from policenotify.model.history import RenderedPost
+from policenotify.model.history import RenderedPost, Target
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.render.locales import CategoryProfile

@@ -11,7 +11,7 @@ from policenotify.channel import Clock
 from policenotify.model.progress import Progress
 
 if TYPE_CHECKING:
-    from policenotify.journal.controls import Steered
+    from policenotify.journal.bulk.controls import Steered
     from policenotify.journal.journal import Journal
 
 _SHORTEST_INTERVAL = 0.1  # seconds between two samples of a sending

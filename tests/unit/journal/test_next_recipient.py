@@ -11,8 +11,8 @@ from sqlalchemy import event, func, select
 
 from policenotify.channel import Recipient, RecipientOutcome
 from policenotify.errors import JournalError, JournalTakenAway, LostLease
+from policenotify.journal.bulk.next_recipient import NextRecipient
 from policenotify.journal.database import schema
-from policenotify.journal.next_recipient import NextRecipient
 from policenotify.journal.records import ClaimedDelivery, microseconds, span
 from policenotify.model.rate import Rate, RateReached
 from tests.support.journal import LEASE, Desk

@@ -15,11 +15,11 @@ from policenotify.audiences.selection import Cursor
 from policenotify.channel import Capabilities, ChannelConfig, RecipientOutcome
 from policenotify.delivery.audience_reader import AudienceReader, PageFiller
 from policenotify.errors import LostLease, SettingsError
+from policenotify.journal.bulk.expansion import PageOfPeople
+from policenotify.journal.bulk.page_results import MORE_TO_READ
+from policenotify.journal.bulk.recipients import NOBODY
 from policenotify.journal.database import schema
-from policenotify.journal.expansion import PageOfPeople
 from policenotify.journal.leases import this_process
-from policenotify.journal.page_results import MORE_TO_READ
-from policenotify.journal.recipients import NOBODY
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage

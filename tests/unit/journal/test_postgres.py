@@ -19,6 +19,7 @@ from policenotify.channel import RecipientOutcome
 from policenotify.cli.context import CliContext
 from policenotify.errors import InvalidTransition, JournalError, JournalTakenAway, LostLease, UnsupportedVersion
 from policenotify.journal import open_journal
+from policenotify.journal.bulk.recipients import store_people
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.database import schema
 from policenotify.journal.database.migrate import Migrated, migrate
@@ -26,7 +27,6 @@ from policenotify.journal.database.postgresql import DatabaseClock, grants
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
 from policenotify.journal.publications import IncidentChanged
-from policenotify.journal.recipients import store_people
 from policenotify.journal.records import AttemptResult, microseconds
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event
 
+from policenotify.journal.bulk.recipients import overall_outcome, recipient_key, suppression_key
 from policenotify.journal.keys import Keys
-from policenotify.journal.recipients import overall_outcome, recipient_key, suppression_key
 from policenotify.journal.retention import KEPT_AFTER
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage

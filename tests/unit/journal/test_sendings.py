@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from policenotify.channel import Recipient, RecipientOutcome
 from policenotify.errors import NotAllowed, NotHeld
-from policenotify.journal import tally
+from policenotify.journal.bulk import tally
 from policenotify.journal.database import schema
 from policenotify.journal.leases import this_process
 from policenotify.journal.records import AttemptResult

@@ -18,7 +18,7 @@ from policenotify.errors import JournalError
 from policenotify.journal import open_journal
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.tokens import make_token
+from policenotify.journal.persons.tokens import make_token
 from policenotify.publishing.people import People
 from policenotify.testing import FakeClock
 from policenotify.web import app

@@ -16,7 +16,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.receipt import local_time
 
 if TYPE_CHECKING:
-    from policenotify.journal.controls import Steered
+    from policenotify.journal.bulk.controls import Steered
 
 _SHOWN = 12  # characters of a key; `resolve` takes them
 _NAME = click.argument("which", metavar="INCIDENT|PUBLICATION|KEY", shell_complete=completion.ended_incidents)

@@ -17,16 +17,16 @@ from sqlalchemy import Connection, Row, and_, bindparam, exists, insert, or_, se
 
 from policenotify.audiences.model import WrongRow
 from policenotify.audiences.selection import Cursor
-from policenotify.journal import pages
-from policenotify.journal.database import schema
-from policenotify.journal.halts import ABORTED
-from policenotify.journal.queue import lock_key_of
-from policenotify.journal.recipients import (
+from policenotify.journal.bulk import pages
+from policenotify.journal.bulk.halts import ABORTED
+from policenotify.journal.bulk.recipients import (
     SealedPeople,
     page_counts,
     store_people,
     store_recipients,
 )
+from policenotify.journal.database import schema
+from policenotify.journal.queue import lock_key_of
 from policenotify.journal.records import ClaimedDelivery, span
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage

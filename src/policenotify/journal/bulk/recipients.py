@@ -30,8 +30,8 @@ from sqlalchemy import (
 from policenotify.channel import Recipient
 from policenotify.journal.database import schema
 from policenotify.journal.keys import InvalidSeal, Keys
+from policenotify.journal.persons.tokens import PERSON_DIGITS, make_token
 from policenotify.journal.records import outcome_of, span
-from policenotify.journal.tokens import PERSON_DIGITS, make_token
 from policenotify.journal.verify import digest_of
 from policenotify.model.history import Outcome
 

@@ -11,13 +11,13 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, or_, sel
 
 from policenotify.channel import Operation
 from policenotify.errors import NotHeld
-from policenotify.journal import pages, tally
 from policenotify.journal.audit import record_delivery
+from policenotify.journal.bulk import pages, tally
+from policenotify.journal.bulk.halts import ABORTED, aborted_words, halted_by
+from policenotify.journal.bulk.recipients import address_of, overall_outcome, recipient_key
 from policenotify.journal.database import schema
-from policenotify.journal.halts import ABORTED, aborted_words, halted_by
 from policenotify.journal.keys import Keys
 from policenotify.journal.queue import NEWER_SENT, cancel_pending, is_superseded, lock_key_of
-from policenotify.journal.recipients import address_of, overall_outcome, recipient_key
 from policenotify.journal.records import microseconds, moment
 from policenotify.model.history import Outcome
 

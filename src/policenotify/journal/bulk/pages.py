@@ -30,12 +30,12 @@ from sqlalchemy import (
 
 from policenotify.channel import Request
 from policenotify.errors import LostLease
-from policenotify.journal import tally
 from policenotify.journal.authentication import request_mac
+from policenotify.journal.bulk import tally
+from policenotify.journal.bulk.recipients import page_counts, served
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.keys import Keys
-from policenotify.journal.recipients import page_counts, served
 from policenotify.journal.records import ClaimedDelivery, moment, span
 from policenotify.model.history import Outcome
 

@@ -10,15 +10,12 @@ from sqlalchemy import Connection, bindparam, func, or_, select, update
 
 from policenotify.channel import RecipientOutcome
 from policenotify.errors import Blocked
-from policenotify.journal import pages
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.authentication import ref_mac
-from policenotify.journal.database import schema
-from policenotify.journal.expansion import CORRECT, left_out_rows
-from policenotify.journal.halts import unless_aborted, with_pause
-from policenotify.journal.keys import Keys
-from policenotify.journal.queue import lock_key_of, supersede_partial_sends
-from policenotify.journal.recipients import (
+from policenotify.journal.bulk import pages
+from policenotify.journal.bulk.expansion import CORRECT, left_out_rows
+from policenotify.journal.bulk.halts import unless_aborted, with_pause
+from policenotify.journal.bulk.recipients import (
     NOBODY,
     OF_PERSON,
     counts,
@@ -26,9 +23,12 @@ from policenotify.journal.recipients import (
     page_counts,
     store_suppression_keys,
 )
+from policenotify.journal.database import schema
+from policenotify.journal.keys import Keys
+from policenotify.journal.persons.suppressions import mass_fault, record_words
+from policenotify.journal.queue import lock_key_of, supersede_partial_sends
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, microseconds, span, storable
 from policenotify.journal.results import digests, end_attempt
-from policenotify.journal.suppressions import mass_fault, record_words
 from policenotify.model.history import Outcome
 
 _table, _recipient, _expansion = schema.delivery, schema.recipient, schema.expansion

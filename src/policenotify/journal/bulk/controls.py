@@ -14,10 +14,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select, update
 
 from policenotify.channel import Operation
-from policenotify.journal import pages
 from policenotify.journal.audit import record_delivery
-from policenotify.journal.database import schema
-from policenotify.journal.halts import (
+from policenotify.journal.bulk import pages
+from policenotify.journal.bulk.halts import (
     ABORT_EVENT,
     ABORTED,
     PAUSE_EVENT,
@@ -26,6 +25,7 @@ from policenotify.journal.halts import (
     aborted_words,
     paused_words,
 )
+from policenotify.journal.database import schema
 from policenotify.journal.queue import cancel_pending, lock
 from policenotify.journal.records import microseconds, storable
 from policenotify.model.history import Outcome

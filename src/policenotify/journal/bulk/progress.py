@@ -7,9 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, select
 
-from policenotify.journal import tally, tombstones
+from policenotify.journal import tombstones
+from policenotify.journal.bulk import tally
+from policenotify.journal.bulk.halts import ABORTED, halted_by
 from policenotify.journal.database import schema
-from policenotify.journal.halts import ABORTED, halted_by
 from policenotify.journal.records import outcome_of
 from policenotify.model.history import Outcome
 from policenotify.model.progress import DeliveryProgress, Progress, ReasonCount

@@ -16,7 +16,8 @@ from sqlalchemy import Update, bindparam, exists, func, or_, select
 from sqlalchemy.dialects import sqlite
 
 from policenotify.channel import RecipientOutcome
-from policenotify.journal import clock_change, meta, page_results, pages, recipients
+from policenotify.journal import clock_change, meta
+from policenotify.journal.bulk import page_results, pages, recipients
 from policenotify.journal.database import schema
 from policenotify.journal.database.statement import DriverStatement
 from policenotify.journal.database.transactions import Transactions
