@@ -30,8 +30,8 @@ from policenotify.delivery.attempt import backoff
 from policenotify.delivery.audience_reader import AudienceReader, PageFiller
 from policenotify.findings import Finding
 from policenotify.journal import open_journal
-from policenotify.journal.bulk.expansion import PAGE
 from policenotify.journal.bulk.recipients import recipient_key, suppression_key
+from policenotify.journal.bulk.values import PAGE
 from policenotify.journal.database import schema
 from policenotify.journal.database.engine import open_engine
 from policenotify.journal.journal import Journal
@@ -40,7 +40,7 @@ from policenotify.journal.records import AttemptResult, ClaimedDelivery, NewPubl
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage, next_status
-from policenotify.model.message import Message
+from policenotify.model.message import Message, Translation
 from policenotify.model.rate import Rate
 from policenotify.testing.fakes import FakeClock
 from policenotify.text import Budget
@@ -146,6 +146,7 @@ class Desk:
             severity=severity,
             headline=headline,
             lifecycle=Lifecycle(stage=stage, incident=incident, corrects=corrects),
+            translations=tuple(Translation(language=other, headline=headline) for other in languages[1:]),
             **fields,
         )
         before = self.journal.incidents.history(incident) if incident else None

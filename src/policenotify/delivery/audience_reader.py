@@ -13,7 +13,7 @@ from policenotify.audiences.model import Audience, Subscriber, WrongRow
 from policenotify.audiences.selection import Cursor, Selected, select
 from policenotify.channel import ChannelConfig
 from policenotify.errors import JournalError, SettingsError
-from policenotify.journal.bulk.expansion import PAGE, Expansion, PageOfPeople
+from policenotify.journal.bulk.values import PAGE, Expansion, PageOfPeople
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.model.history import Outcome
 

@@ -29,9 +29,9 @@ from policenotify.journal import clock_change, meta, queue, recovery, results
 from policenotify.journal.audit import posts_of, record_delivery
 from policenotify.journal.authentication import delivery_mac, is_authentic
 from policenotify.journal.bulk import doubts, expansion, halts, page_results
-from policenotify.journal.bulk.expansion import Expansion, PageOfPeople
 from policenotify.journal.bulk.next_recipient import NextRecipient
 from policenotify.journal.bulk.recipients import SealedPeople, seal_people, start_recipient, take_recipients
+from policenotify.journal.bulk.values import Expansion, PageOfPeople
 from policenotify.journal.channels import free_slots, take_slot
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions

@@ -15,9 +15,9 @@ from policenotify.audiences.selection import Cursor
 from policenotify.channel import Capabilities, ChannelConfig, RecipientOutcome
 from policenotify.delivery.audience_reader import AudienceReader, PageFiller
 from policenotify.errors import LostLease, SettingsError
-from policenotify.journal.bulk.expansion import PageOfPeople
 from policenotify.journal.bulk.page_results import MORE_TO_READ
 from policenotify.journal.bulk.recipients import NOBODY
+from policenotify.journal.bulk.values import PageOfPeople
 from policenotify.journal.database import schema
 from policenotify.journal.leases import this_process
 from policenotify.journal.records import AttemptResult, ClaimedDelivery

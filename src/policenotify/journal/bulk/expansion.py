@@ -8,33 +8,27 @@ What follows an earlier message goes first to those who got that one, or may hav
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
 from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, and_, bindparam, exists, insert, or_, select, update
 
-from policenotify.audiences.model import WrongRow
 from policenotify.audiences.selection import Cursor
 from policenotify.journal.bulk import pages
 from policenotify.journal.bulk.halts import ABORTED
 from policenotify.journal.bulk.recipients import (
-    SealedPeople,
     page_counts,
     store_people,
     store_recipients,
 )
+from policenotify.journal.bulk.values import Expansion, PageOfPeople
 from policenotify.journal.database import schema
 from policenotify.journal.queue import lock_key_of
 from policenotify.journal.records import ClaimedDelivery, span
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
-from policenotify.model.message import Message
 from policenotify.model.message import read as read_message
-
-PAGE: Final = 1_000
-"""People in a page. They are stored in one transaction, which others who publish wait for."""
 
 _EARLIER: Final = -1  # the cursor's audience while the people of earlier deliveries are read
 _SHOWN: Final = 10  # wrong rows of which the line is kept
@@ -109,56 +103,6 @@ _TAKEN = (  # as recipients of this delivery, or of another on the same network,
     )
 )
 _BATCH = 500  # values in one statement; SQLite allows 999 in its older builds (sqlite.org/limits.html)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expansion:
-    """How far the people of a delivery are stored, and what decides about the others.
-
-    Attributes:
-        earlier: The people of earlier deliveries are to be stored first.
-        cursor: How far the audiences were read, or the pages of earlier deliveries.
-        revision: What the audiences' revisions were then.
-        message: The message, as it is published.
-        language: The delivery's language.
-        main: It is the channel's main language in this publication.
-        expanded: All people are stored.
-        has_people: Some people are stored.
-    """
-
-    earlier: bool
-    cursor: Cursor
-    revision: str
-    message: Message = field(repr=False)
-    language: str
-    main: bool
-    expanded: bool
-    has_people: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageOfPeople:
-    """Some people of the audiences of a delivery, and where reading goes on after them.
-
-    Attributes:
-        people: Their keys and addresses.
-        wrong: Rows among them that name no person.
-        start: The cursor before them, as it was read from the journal.
-        after: The cursor behind them.
-        before_revision: The revision of the audiences as it was read from the journal.
-        revision: Their revision as these people were read.
-        is_from_start: They are the first, perhaps because the audiences were changed since the cursor was stored.
-        is_last: No row follows.
-    """
-
-    people: SealedPeople
-    wrong: Sequence[WrongRow]
-    start: Cursor
-    after: Cursor
-    before_revision: str
-    revision: str
-    is_from_start: bool
-    is_last: bool
 
 
 def start_expansion(connection: Connection, delivery: int, *, follows: bool) -> None:
