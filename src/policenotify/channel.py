@@ -19,7 +19,7 @@ from typing import Generic, Literal, Protocol, TypeAlias, TypeVar, runtime_check
 from policenotify.audiences.model import Audience
 from policenotify.errors import printable
 from policenotify.model.cap import Severity
-from policenotify.model.person import Reported
+from policenotify.model.person import Delivered, Reported
 from policenotify.model.post import Body, Digest, Operation, Picture, Post, PostRef, Request, Span, page_url
 from policenotify.model.rate import Rate
 from policenotify.text import Budget
@@ -331,11 +331,11 @@ class SupportsBulkSend(Channel, Protocol):
 class SupportsReceipts(Protocol):
     """A channel whose network reports afterwards what became of a message for one person."""
 
-    def read_receipt(self, content_type: str, body: bytes, query: str) -> tuple[Reported | None, str]:
+    def read_receipt(self, content_type: str, body: bytes, query: str) -> tuple[Reported | Delivered | None, str]:
         """Read a call of the network to the address that the request named, with the token for `receipt`. No I/O.
 
         Returns:
-            What it reports about the person, or `None` if nothing follows from it, and the network's own code.
+            What it states about the person, or `None` if nothing follows from it, and the network's own code.
 
         Raises:
             ValueError: It is not a receipt. The text repeats nothing of the call.

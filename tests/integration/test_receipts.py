@@ -21,6 +21,7 @@ from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import FakeClock, FakeSmsServer
 from policenotify.testing.samples import PARIS, SENDER
+from policenotify.testing.servers.http import Answer
 from policenotify.web import app
 from tests.support.installation import accident
 from tests.support.network_options import sms_options
@@ -42,7 +43,7 @@ class SmsDesk:
             "receipt_url": "https://police.example/dlr/sms/{token}",
             "receipt_format": "kannel",
         }
-        channel = configure_channel("sms", "sms", options, recipients=lambda: NUMBERS)
+        channel = configure_channel("sms", "sms", options, recipients=lambda: NUMBERS, on_unknown="hold")
         self.publisher = stack.enter_context(
             Publisher(journal=self.journal, channels=[channel], zone=PARIS, sender=SENDER, clock=SystemClock())
         )
@@ -106,6 +107,19 @@ def test_a_receipt_of_success_or_on_the_way_changes_nothing(desk: SmsDesk, statu
     desk.counts()
     before = desk.journal.change_token()
     assert desk.report(desk.address_for(NUMBERS[0]), status) == 200
+    assert desk.journal.change_token() == before
+
+
+def test_a_receipt_settles_the_person_in_doubt_who_has_the_message(desk: SmsDesk) -> None:
+    desk.server.fail_next("*", "*", Answer(500))  # to the first of the three
+    assert desk.counts() == {Outcome.POSTED: 2, Outcome.HELD: 1}
+    for number in NUMBERS:
+        assert desk.report(desk.address_for(number), "1") == 200
+    publication = desk.publisher.publication("1")
+    assert publication is not None
+    assert publication.on("sms").recipients == {Outcome.POSTED: 3}
+    before = desk.journal.change_token()
+    assert desk.report(desk.address_for(NUMBERS[0]), "1") == 200
     assert desk.journal.change_token() == before
 
 

@@ -35,6 +35,9 @@ class Source(StrEnum):
 Reported: TypeAlias = Literal["gone", "soft", "complaint"]
 """What is reported: the address does not exist, it took nothing for now, the person complained."""
 
+Delivered: TypeAlias = Literal["delivered"]
+"""What a receipt states of a person who has the message."""
+
 
 class ReportResult(StrEnum):
     """What became of a report, or of a wish to leave."""

@@ -213,6 +213,8 @@ class People:
     def receipt(self, channel: str, token: str, *, content_type: str, body: bytes, query: str) -> bool:
         """Record what a gateway's delivery receipt reports. Repeating it changes nothing.
 
+        A person in doubt who has the message is settled as posted.
+
         Args:
             channel: The channel that the called address names.
             token: The token that it names.
@@ -235,8 +237,17 @@ class People:
             kind, code = opened.read_receipt(content_type, body, query)
         if kind is None:
             return True
+        if kind == "delivered":
+            return self._settle(channel, token)
         result = self._journal.reports.add(token, "receipt", kind, code, channel=channel)
         return result is not ReportResult.UNKNOWN
+
+    def _settle(self, channel: str, token: str) -> bool:
+        """Settle the person of a receipt as posted, if in doubt. Return False if there is no such delivery."""
+        named = self._journal.reports.person_of(token, "receipt", channel=channel)
+        if named is not None:
+            self._journal.sendings.settle_person(named.delivery, named.person, posted=True)
+        return named is not None
 
     # --- addresses
 

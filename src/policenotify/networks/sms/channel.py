@@ -31,7 +31,7 @@ from policenotify.errors import (
     Unconfirmed,
     forget_locals_of,
 )
-from policenotify.model.person import Reported
+from policenotify.model.person import Delivered, Reported
 from policenotify.networks import import_lock
 from policenotify.networks._apprise.url import GENERIC, VERIFIED, NumberFormat, gateway
 from policenotify.networks.options import by_severity
@@ -52,7 +52,11 @@ _MAX_TIMEOUT = 30.0  # seconds: connecting and answering take one each, within h
 _LONGEST_CALL = 60.0  # seconds: half a lease, for plugins that do not call by HTTP
 _PARALLEL = 5  # 25 people, as many as the journal marks at once, are five rounds of requests
 _MOST_PARALLEL = 32  # each is a thread and a connection
-_REPORTED: Mapping[ReceiptStatus, Reported] = {ReceiptStatus.GONE: "gone", ReceiptStatus.UNREACHED: "soft"}
+_REPORTED: Mapping[ReceiptStatus, Reported | Delivered] = {
+    ReceiptStatus.DELIVERED: "delivered",
+    ReceiptStatus.GONE: "gone",
+    ReceiptStatus.UNREACHED: "soft",
+}
 _PERSON = "{token}"  # in receipt_url
 _RECEIPT_EXAMPLE = "https://alerte.police.example/dlr/sms/{token}"
 _MOST_IN_BATCH = 100  # people who are in doubt together if a request gets no answer
@@ -299,7 +303,7 @@ class Sms:
                 break  # tell it first
         return batch, refused, True
 
-    def read_receipt(self, content_type: str, body: bytes, query: str) -> tuple[Reported | None, str]:
+    def read_receipt(self, content_type: str, body: bytes, query: str) -> tuple[Reported | Delivered | None, str]:
         """Read a delivery receipt of the gateway. See `SupportsReceipts`."""
         receipt = read_receipt(self._receipt_format, content_type, body, query)
         return _REPORTED.get(receipt.status), receipt.code
