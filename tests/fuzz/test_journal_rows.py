@@ -23,13 +23,17 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
+from sqlalchemy import select
 
 from policenotify.cli import main
 from policenotify.errors import MessageRejected
 from policenotify.journal.database import schema
+from policenotify.journal.journal import Journal as OpenJournal
+from policenotify.journal.persons.tokens import make_token
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage
 from policenotify.model.message import Image
+from policenotify.model.person import ReportResult
 from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.drafts import Drafts
 from policenotify.publishing.publisher import Publisher
@@ -92,6 +96,7 @@ class Journal:
         with suppress(MessageRejected):
             say(Stage.OPENING, "I5", images=[Image(data=picture.getvalue(), alt="Plan")])
         self.write_drafts(publisher.drafts)
+        self.report_a_bounce(publisher.journal)
         publisher.journal.audit.seal()
         say(Stage.UPDATE, "I2", wait=AT_ONCE)
         publisher.journal.channels.pause("bluesky", self.clock.now() + timedelta(minutes=5))
@@ -117,6 +122,16 @@ class Journal:
                 drafts.approve(draft.id, digest=draft.digest, actor="reader")
             else:
                 drafts.return_to_author(draft.id, digest=draft.digest, actor="reader", reason="Le lieu manque encore.")
+
+    def report_a_bounce(self, journal: OpenJournal) -> None:
+        """Report a mail that came back."""
+        named = select(schema.recipient.c.delivery, schema.person.c.key).join_from(
+            schema.recipient, schema.person, schema.person.c.id == schema.recipient.c.person
+        )
+        with journal.read() as connection:
+            delivery, key = connection.execute(named.limit(1)).one()
+        token = make_token(journal.keys, "bounce", delivery=delivery, recipient=key)
+        assert journal.reports.add(token, "bounce", "gone", "5.1.1") is ReportResult.REMEMBERED
 
     def put_back(self) -> None:
         for name in ("journal.db", "journal.db-wal", "journal.db-shm", "export.jsonl"):

@@ -227,5 +227,5 @@ def test_a_hanging_call_does_not_keep_the_program_from_ending(tmp_path: Path) ->
 
 
 def test_every_method_of_the_publisher_can_be_call() -> None:
-    public = {name for name, value in vars(Publisher).items() if callable(value) and not name.startswith("_")}
+    public = {name for name in dir(Publisher) if callable(getattr(Publisher, name)) and not name.startswith("_")}
     assert {name for name in vars(AsyncPublisher) if not name.startswith("_")} == public | {"with_drafts"}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, Row, Select, bindparam, select
 
 from policenotify.journal.database import schema
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
@@ -17,15 +18,8 @@ PAUSE_EVENT: Final = "sending_paused"
 RESUME_EVENT: Final = "sending_resumed"
 ABORT_EVENT: Final = "sending_aborted"
 
-_table, _event = schema.delivery, schema.event
+_table = schema.delivery
 _HALT = select(_table.c.halt, _table.c.id, _table.c.publication).where(_table.c.id == bindparam("of_delivery"))
-_HALTED_BY = (
-    select(_event.c.actor)
-    .where(_event.c.publication == bindparam("of_publication"), _event.c.delivery == bindparam("of_delivery"))
-    .where(_event.c.kind.in_((PAUSE_EVENT, ABORT_EVENT)))
-    .order_by(_event.c.id.desc())
-    .limit(1)
-)
 
 
 def paused_words(actor: str, publication: str) -> dict[str, str]:
@@ -38,10 +32,22 @@ def aborted_words(actor: str) -> str:
     return f"{actor} has aborted the sending."
 
 
+@cache
+def _halted_by() -> Select[Any]:
+    event = schema.event
+    return (
+        select(event.c.actor)
+        .where(event.c.publication == bindparam("of_publication"), event.c.delivery == bindparam("of_delivery"))
+        .where(event.c.kind.in_((PAUSE_EVENT, ABORT_EVENT)))
+        .order_by(event.c.id.desc())
+        .limit(1)
+    )
+
+
 def halted_by(connection: Connection, delivery: ClaimedDelivery | Row[*tuple[Any, ...]]) -> str:
     """Return who has paused or aborted a delivery last. Empty if a purge has erased that."""
     values = {"of_publication": delivery.publication, "of_delivery": delivery.id}
-    return connection.execute(_HALTED_BY, values).scalar() or ""
+    return connection.execute(_halted_by(), values).scalar() or ""
 
 
 def is_aborted(connection: Connection, delivery: int) -> bool:

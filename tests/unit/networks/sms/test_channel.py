@@ -511,7 +511,7 @@ def test_gateway_refusals_behind_a_success_status(
 
 
 def test_serwersms_is_read_too(server: FakeSmsServer) -> None:
-    by = open_sms("serwersms://desk:s3cret@POLICE34/{recipient}")
+    by = open_sms("serwersms://desk:s3cret@POLICE34/{recipient}", parallel=1)
     assert by.capabilities.acceptance == "verified"
     server.on("POST", "*", [Answer.json({"success": True}), Answer.json({"error": {"code": 3001, "message": "no"}})])
     assert send(by, *PEOPLE[:2]) == {"ana": "posted", "bob": "refused"}
