@@ -16,6 +16,7 @@ class Exit(IntEnum):
     NO_WORKER = 5
     NO_JOURNAL = 6
     TAKEN_AWAY = 7
+    TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: a relay keeps the mail and tries again
     INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
@@ -28,12 +29,13 @@ MEANINGS = {
     Exit.NO_WORKER: "deliveries wait, and no worker has run for 2 minutes",
     Exit.NO_JOURNAL: "the journal is not available",
     Exit.TAKEN_AWAY: "the journal was removed or replaced while in use; nothing more is sent",
+    Exit.TRY_AGAIN: "the journal or the settings are not available; a relay tries again",
     Exit.INTERRUPTED: "interrupted; the next drain delivers what is in the journal",
 }
 
 _WORST_FIRST = (
-    Exit.INTERRUPTED, Exit.TAKEN_AWAY, Exit.NO_JOURNAL, Exit.USAGE, Exit.REJECTED, Exit.NO_WORKER, Exit.OVERDUE,
-    Exit.ATTENTION, Exit.OK,
+    Exit.INTERRUPTED, Exit.TAKEN_AWAY, Exit.TRY_AGAIN, Exit.NO_JOURNAL, Exit.USAGE, Exit.REJECTED, Exit.NO_WORKER,
+    Exit.OVERDUE, Exit.ATTENTION, Exit.OK,
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from policenotify.channel import Channel, ChannelConfig
-from policenotify.cli.commands.bounce import TEMPORARY_FAILURE
+from policenotify.cli.exit_codes import Exit
 from policenotify.model.history import Outcome
 from policenotify.networks.email.channel import Email
 from policenotify.networks.registry import configure_channel
@@ -140,7 +140,7 @@ def test_mails_that_come_back_through_the_relays_pipe_name_their_person(
     """They come as postfix writes them, and stay in its queue while the journal is away."""
     gone, full = f"Gone.Person@{GONE_DOMAIN}", f"full@{FULL_DOMAIN}"
     publisher = new_publisher(by_mail(mail.smtp, "ana", gone, full))
-    mail.answer_returned(TEMPORARY_FAILURE)
+    mail.answer_returned(Exit.TRY_AGAIN)
     said = publisher.publish(accident(), key="1", actor="desk", wait=timedelta(seconds=20))
     assert said.on("presse").recipients == {Outcome.POSTED: 3}, str(said.on("presse"))
     wait_until(lambda: mail.log.count("status=deferred") >= 2, "postfix to put two mails back", 60)

@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -19,8 +20,11 @@ from policenotify.cli.app import COMMANDS, program
 from policenotify.cli.context import SETTINGS_VARIABLE
 from policenotify.cli.exit_codes import MEANINGS
 from policenotify.settings.loader import FILE_VARIABLE
+from policenotify.testing import FakeSmsServer
 from tests.support.alerts import VIGILANCE
-from tests.support.installation import Desk, accident
+from tests.support.bounces import MAILBOX, failure
+from tests.support.installation import INCIDENT, Desk, accident
+from tests.support.network_options import sms_options
 from tests.support.shell import ACCIDENT, Run
 
 _HEAVY = (
@@ -40,6 +44,8 @@ CAMPAIGNS = Path(__file__).parents[3] / "examples" / "campaigns"
 TIP = ("--headline", "Faux conseiller bancaire", "--instruction", "Raccrochez.", "--key", "campaign-2026-12-01")
 OPENING = ("publish", *ACCIDENT)
 CAMPAIGN = ("publish", "--category", "scam_cyber", *TIP)
+AT_ONCE = ("--wait", "0")
+"""Nothing of it is sent yet, so that there is something to pause and to abort."""
 
 BEFORE: dict[str, tuple[tuple[str, ...], ...]] = {
     "preview": (OPENING,),
@@ -48,16 +54,31 @@ BEFORE: dict[str, tuple[tuple[str, ...], ...]] = {
     "correct": (OPENING, CAMPAIGN),
     "cancel": (OPENING, CAMPAIGN),
     "status": (OPENING,),
+    "progress": (OPENING,),
+    "pause": ((*OPENING, *AT_ONCE),),
+    "abort": ((*OPENING, *AT_ONCE), (*CAMPAIGN, *AT_ONCE)),
+    "resume": ((*OPENING, *AT_ONCE), ("pause", INCIDENT, "--channel", "sms")),
+    "held": (OPENING,),
+    "resolve": (OPENING,),
+    "bounce": (OPENING,),
 }
 """What has been done before the examples of a command are followed."""
 
 CODES = {
     "init /etc/policenotify": None,
-    "resolve 42 --posted": 2,
-    "resolve 42 --not-posted": 2,
+    "held 42": 3,
+    "held 42 --show-addresses": 2,
     "import-cap https://alertes.example/cap/4711.xml --category fire": None,
 }
-"""Examples that cannot be followed here: `None`, or how they exit instead."""
+"""Examples that cannot be followed here: `None`. Of others, how they exit: a person is held, here is no terminal."""
+
+EFFECTS = {
+    "pause": "Paused on ",
+    "abort": "Aborted on ",
+    "resume 2026-4711 --channel sms": "Resumed on sms.",
+    "bounce": "gone 5.1.1: remembered",
+}
+"""What commands say that have changed something: with nothing to do they succeed too."""
 
 NO_DRAFT = "01KJPKTHJ05RY0M0Y11SW8SXYJ"
 """A draft of the examples. There is none here, and the command exits with 1."""
@@ -94,35 +115,64 @@ def test_every_command_has_an_example() -> None:
     assert {name for name, _ in _every()} == {"", *COMMANDS}
 
 
+@pytest.fixture
+def equipped(desk: Desk) -> Iterator[Desk]:
+    """The installation that the examples speak of: its channels, and the files beside it."""
+    with FakeSmsServer() as server:
+        settings = desk.write_settings()
+        text = settings.read_text(encoding="utf-8").replace("[channels.presse]", '[channels.presse]\ntags = ["press"]')
+        mail = 'bounces = "bounce@police.example"\non_unknown = "hold"'
+        sms = f'[channels.sms]\nnetwork = "sms"\nrecipients = ["+33639980001"]\nurl = "{sms_options(server)["url"]}"'
+        settings.write_text(f"{text}{mail}\n\n{sms}\n", encoding="utf-8")
+        Path("message.json").write_text(accident().model_dump_json(), encoding="utf-8")
+        Path("update.json").write_text(json.dumps({"headline": "Une voie rouverte"}), encoding="utf-8")
+        shutil.copy(VIGILANCE, "vigilance.xml")
+        shutil.copytree(CAMPAIGNS, desk.folder / "campaigns")
+        yield desk
+
+
+def _in_doubt(run: Run) -> dict[str, str]:
+    """Return the delivery and the person of the examples, each with the one that is held here."""
+    deliveries = run("progress", "--json").document["deliveries"]
+    [number] = [each["delivery"] for each in deliveries if each["channel"] == "presse"]
+    [person] = run("held", number, "--json").document["people"]
+    return {"42": str(number), "3f9a1c0b77de": person["key"][:12]}
+
+
+def _came_back(desk: Desk) -> dict[str, str]:
+    """Write the mail of the examples, which has come back. Return the address of the examples with its own."""
+    mailbox = desk.mail.mails[0].sender
+    Path("mail").write_bytes(failure("5.1.1").replace(MAILBOX.encode(), mailbox.encode()))
+    return {"bounce+ahamib5l@police.example": mailbox}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "line"), [pair for pair in _every() if pair[0] not in {"demo", "worker"}], ids=lambda value: value[:60]
 )
 def test_every_example_works_as_documented(
-    run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch, name: str, line: str
+    run: Run, equipped: Desk, monkeypatch: pytest.MonkeyPatch, name: str, line: str
 ) -> None:
-    settings = desk.folder / "policenotify.toml"
-    tagged = settings.read_text(encoding="utf-8").replace("[channels.presse]", '[channels.presse]\ntags = ["press"]')
-    settings.write_text(tagged, encoding="utf-8")
-    Path("message.json").write_text(accident().model_dump_json(), encoding="utf-8")
-    Path("update.json").write_text(json.dumps({"headline": "Une voie rouverte"}), encoding="utf-8")
-    shutil.copy(VIGILANCE, "vigilance.xml")
-    shutil.copytree(CAMPAIGNS, desk.folder / "campaigns")
     args, source = arguments(line)
     before = BEFORE.get(name, ()) or ((OPENING,) if args[0] == "end" else ())
     if args[0] == "publish" or "message.json" in line:
         before = ()
+    holds = name in {"held", "resolve"}
+    if holds:
+        equipped.mail.hang_up("DATA", delivered=True, times=1)
     for command in before:
-        assert run(*command).code == 0
+        assert run(*command).code == (3 if holds or "--wait" in command else 0)
     expected = CODES.get(" ".join(args), 1 if NO_DRAFT in args else 0)
     if expected is None:
         return
+    here = _in_doubt(run) if holds else _came_back(equipped) if name == "bounce" else {}
     if source:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(Path(source).read_bytes())))
     if args[0] == "init":
-        settings.unlink()
-    ran = run(*args)
+        (equipped.folder / "policenotify.toml").unlink()
+    ran = run(*(here.get(word, word) for word in args))
     assert ran.code == expected, ran.err or ran.out
+    assert EFFECTS.get(name, EFFECTS.get(" ".join(args), "")) in ran.out
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))

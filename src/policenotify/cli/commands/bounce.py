@@ -8,12 +8,9 @@ from typing import Final
 import click
 
 from policenotify.cli.context import CliContext, common, pass_context
-from policenotify.cli.exit_codes import exit_codes
+from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.errors import PolicenotifyError
 from policenotify.formats.mail_report import MOST_BYTES
-
-TEMPORARY_FAILURE: Final = 75
-"""EX_TEMPFAIL of sysexits.h: the relay keeps the mail and tries again."""
 
 _PIECE: Final = 65_536
 
@@ -22,7 +19,7 @@ _PIECE: Final = 65_536
 @click.argument("recipients", nargs=-1)
 @common
 @pass_context
-def bounce(call: CliContext, recipients: tuple[str, ...]) -> int:
+def bounce(call: CliContext, recipients: tuple[str, ...]) -> Exit:
     """Read a mail that came back on standard input, and record what it reports about its recipient.
 
     For the pipe of a mail relay. RECIPIENTS are the envelope's: `bounce+TOKEN@police.example`. Without them the headers
@@ -44,10 +41,10 @@ def bounce(call: CliContext, recipients: tuple[str, ...]) -> int:
             done = People(journal, channels, journal.clock).bounce(mail, recipients)
     except PolicenotifyError as error:
         click.echo(f"{error}", err=True)
-        return TEMPORARY_FAILURE
+        return Exit.TRY_AGAIN
     text = f"{done.kind} {done.status}".strip() + f": {done.result or 'ignored'}"
     call.answer({"kind": done.kind, "status": done.status, "result": done.result}, f"{text}\n")
-    return 0
+    return Exit.OK
 
 
 def _read() -> bytes:

@@ -81,7 +81,7 @@ def _answered(call: CliContext, done: Steered, text: str) -> Exit:
     return Exit.OK
 
 
-@click.command("held", epilog=exit_codes("2 no such delivery; 6 no journal"))
+@click.command("held", epilog=exit_codes("2 no such delivery; 3 somebody is held; 6 no journal"))
 @click.argument("delivery", type=int, shell_complete=completion.held_deliveries)
 @click.option("--show-addresses", is_flag=True, help="On a terminal only; the journal records who saw them.")
 @common
