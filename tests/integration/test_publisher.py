@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from policenotify.audiences import Consent, Subscriber
 from policenotify.channel import PostRef
 from policenotify.errors import (
     IdempotencyConflict,
@@ -45,6 +46,7 @@ from policenotify.publishing.routing import Route
 from policenotify.testing.samples import SAMPLES
 from policenotify.testing.servers.http import Answer, Disconnect, NoResponse
 from policenotify.text import Budget
+from tests.support.audiences import ListedPeople
 from tests.support.installation import ADDRESSES, INCIDENT, Desk, accident, later, open_desk
 
 PUT = ("POST", "/xrpc/com.atproto.repo.putRecord")
@@ -109,7 +111,9 @@ def test_every_sample_is_published_end_to_end(desk: Desk) -> None:
         sleep = staticmethod(time.sleep)
 
     desk.clock = clock = StoryClock()
-    publisher = desk.publisher()
+    consent = Consent(at=datetime(2026, 3, 14, tzinfo=UTC), source="guichet")  # which recruitment needs
+    people = [Subscriber(position=0, address=address, consent=consent) for address in ADDRESSES]
+    publisher = desk.publisher([desk.on_bluesky(), desk.by_mail(recipients=None, audiences=[ListedPeople(people)])])
     published: dict[tuple[str | None, int], str] = {}
     for sample in sorted(SAMPLES, key=lambda one: one.at):
         clock.ahead = sample.at - datetime.now(UTC)
