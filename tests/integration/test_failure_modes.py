@@ -194,7 +194,7 @@ def test_a_full_disk_when_it_is_published(five: Five) -> None:
 
 
 def _meet(five: Five, together: Barrier) -> None:
-    """Let each of the five wait for the others, when it is first told to publish. The mail server has accepted a mail."""
+    """Let each of the five, when it is first told to publish, wait for the others. Mail waits after the first one."""
     met = set[str]()
 
     def meet(network: str) -> None:

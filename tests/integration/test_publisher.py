@@ -97,6 +97,15 @@ def test_the_incident_is_one_thread_on_bluesky_and_in_every_mailbox(desk: Desk, 
     assert ended.sequence == 3
 
 
+def test_recruitment_goes_to_nobody_who_did_not_consent(desk: Desk, publisher: Publisher) -> None:
+    posting = Message(category=Category.RECRUITMENT, headline="Concours de gardien", instruction="Inscrivez-vous.")
+    said = publisher.publish(posting, key="one", actor="desk")
+    assert (said.on("bluesky").outcome, said.on("presse").outcome) == (Outcome.POSTED, Outcome.SKIPPED)
+    assert "nobody there consented" in said.on("presse").reason
+    assert "suppressed" not in said.on("presse").remedy
+    assert desk.mail.mails == []
+
+
 @pytest.mark.slow
 def test_every_sample_is_published_end_to_end(desk: Desk) -> None:
     class StoryClock:
