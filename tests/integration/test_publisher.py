@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from policenotify.audiences import Consent, Subscriber
 from policenotify.channel import PostRef
 from policenotify.errors import (
     IdempotencyConflict,
@@ -45,6 +46,7 @@ from policenotify.publishing.routing import Route
 from policenotify.testing.samples import SAMPLES
 from policenotify.testing.servers.http import Answer, Disconnect, NoResponse
 from policenotify.text import Budget
+from tests.support.audiences import ListedPeople
 from tests.support.installation import ADDRESSES, INCIDENT, Desk, accident, later, open_desk
 
 PUT = ("POST", "/xrpc/com.atproto.repo.putRecord")
@@ -95,6 +97,15 @@ def test_the_incident_is_one_thread_on_bluesky_and_in_every_mailbox(desk: Desk, 
     assert ended.sequence == 3
 
 
+def test_recruitment_goes_to_nobody_who_did_not_consent(desk: Desk, publisher: Publisher) -> None:
+    posting = Message(category=Category.RECRUITMENT, headline="Concours de gardien", instruction="Inscrivez-vous.")
+    said = publisher.publish(posting, key="one", actor="desk")
+    assert (said.on("bluesky").outcome, said.on("presse").outcome) == (Outcome.POSTED, Outcome.SKIPPED)
+    assert "nobody there consented" in said.on("presse").reason
+    assert "suppressed" not in said.on("presse").remedy
+    assert desk.mail.mails == []
+
+
 @pytest.mark.slow
 def test_every_sample_is_published_end_to_end(desk: Desk) -> None:
     class StoryClock:
@@ -109,7 +120,9 @@ def test_every_sample_is_published_end_to_end(desk: Desk) -> None:
         sleep = staticmethod(time.sleep)
 
     desk.clock = clock = StoryClock()
-    publisher = desk.publisher()
+    consent = Consent(at=datetime(2026, 3, 14, tzinfo=UTC), source="guichet")  # which recruitment needs
+    people = [Subscriber(position=0, address=address, consent=consent) for address in ADDRESSES]
+    publisher = desk.publisher([desk.on_bluesky(), desk.by_mail(recipients=None, audiences=[ListedPeople(people)])])
     published: dict[tuple[str | None, int], str] = {}
     for sample in sorted(SAMPLES, key=lambda one: one.at):
         clock.ahead = sample.at - datetime.now(UTC)

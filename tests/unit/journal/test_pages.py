@@ -16,7 +16,7 @@ from policenotify.channel import Capabilities, ChannelConfig, RecipientOutcome
 from policenotify.delivery.audience_reader import AudienceReader, PageFiller
 from policenotify.errors import LostLease, SettingsError
 from policenotify.journal.bulk.page_results import MORE_TO_READ
-from policenotify.journal.bulk.recipients import NOBODY
+from policenotify.journal.bulk.recipients import NOBODY_CONCERNED
 from policenotify.journal.bulk.values import PageOfPeople
 from policenotify.journal.database import schema
 from policenotify.journal.leases import this_process
@@ -417,7 +417,8 @@ def test_a_list_of_wrong_rows_only_reaches_no_one_and_says_so(desk: Desk) -> Non
     assert _claim(desk, _filler(desk, ListedPeople([WrongRow(position=0, line=1, reason="no address")]))) is None
     receipt = _receipt(desk, said)
     left_out = "Rows of the list that were left out: 1 (line 1: no address)."
-    assert (receipt.outcome, receipt.reason) == (Outcome.SKIPPED, f"{NOBODY} {left_out}")
+    assert (receipt.outcome, receipt.reason) == (Outcome.SKIPPED, f"{NOBODY_CONCERNED} {left_out}")
+    assert "Correct these rows" in receipt.remedy
 
 
 def test_a_drain_that_ends_leaves_the_list_for_the_next(desk: Desk) -> None:

@@ -17,6 +17,7 @@ from policenotify.journal.bulk.expansion import CORRECT, left_out_rows
 from policenotify.journal.bulk.halts import unless_aborted, with_pause
 from policenotify.journal.bulk.recipients import (
     NOBODY,
+    NOBODY_CONCERNED,
     OF_PERSON,
     counts,
     overall_outcome,
@@ -246,6 +247,8 @@ def _with_reason(
         if row := connection.execute(_COMMON_REASON, {"of_delivery": claimed.id, "states": states}).first():
             reason, code, count = row
             return replace(result, reason=f"{count} of {total}: {reason}", code=code, remedy=remedy)
+    if not recipients:
+        return replace(result, reason=NOBODY_CONCERNED)
     if recipients.keys() <= {Outcome.SUPPRESSED}:
         remedy = f"See who: policenotify people list --suppressed {claimed.channel}"
         return replace(result, reason=NOBODY, remedy=remedy)

@@ -38,7 +38,11 @@ from policenotify.model.history import Outcome
 _PURPOSE = "recipient"
 CHANGED_ADDRESS = "The stored address was changed or is damaged, so nothing was sent to it."
 NOBODY = "Nobody on this channel's list may be written to."
-"""The reason of a delivery that has no recipient, or of which every recipient is suppressed."""
+"""The reason of a delivery of which every recipient is suppressed."""
+NOBODY_CONCERNED = (
+    "This message concerns nobody on this channel's list, or nobody there consented to messages of this kind."
+)
+"""The reason of a delivery that has no recipient."""
 
 _log = logging.getLogger("policenotify")
 _recipient, _delivery, _person, _page = schema.recipient, schema.delivery, schema.person, schema.page
