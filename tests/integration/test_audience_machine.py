@@ -64,6 +64,8 @@ class Lists(RuleBasedStateMachine):
         self.desk = Desk(Path(self._folder.name), keys=KEYS, clock=self.clock)
         self.audience = Fragile(PEOPLE[:5])
         self.listed: set[str] = set(PEOPLE[:5])
+        self.named: set[str] = set(PEOPLE[:5])  # now
+        self.awaited: set[str] = set()  # when the list was read to its end
         self.publications: list[str] = []
         self.held: dict[str, ClaimedDelivery] = {}
         self.readers = {worker: AudienceReader() for worker in WORKERS}
@@ -73,16 +75,28 @@ class Lists(RuleBasedStateMachine):
     @initialize()
     def opening(self) -> None:
         self.publications.append(self.desk.publish(channels=("mail",), people={"mail": ()}))
+        self.awaited = self.named
 
     @precondition(lambda self: len(self.publications) < 3)
     @rule()
     def update(self) -> None:
         self.publications.append(self.desk.publish(Stage.UPDATE, channels=("mail",), people={"mail": ()}))
+        self.awaited = self.named
 
     @rule(people=st.lists(st.sampled_from(PEOPLE), min_size=1, unique=True))
     def edit(self, people: list[str]) -> None:
-        self.audience.people = people
-        self.listed |= {*people}
+        self.audience.people, self.named = people, {*people}
+        self.listed |= self.named
+        if not self._is_read():
+            self.awaited = self.named
+
+    def _is_read(self) -> bool:
+        """Return whether the list was read to its end for the last publication. A later change concerns the next."""
+        expansion, delivery = schema.expansion, schema.delivery
+        query = select(expansion.c.expanded).join(delivery, delivery.c.id == expansion.c.delivery)
+        with self.desk.journal.read() as connection:
+            read = connection.execute(query.where(delivery.c.publication == self.publications[-1])).scalars().all()
+        return all(read)
 
     @rule(worker=st.sampled_from(WORKERS), size=st.integers(1, 3), at=st.none() | st.integers(0, 4), kill=st.booleans())
     def claim(self, worker: str, size: int, at: int | None, *, kill: bool) -> None:
@@ -205,7 +219,7 @@ class Lists(RuleBasedStateMachine):
         assert set(found.values()) <= reached | {Outcome.REFUSED, Outcome.SUPERSEDED}
         last = {name for publication, name in found if publication == self.publications[-1]}
         had_it = {name for publication, name in self.asked if publication != self.publications[-1]}
-        assert {*self.audience.people} <= last <= self.listed
+        assert self.awaited <= last <= self.listed
         assert had_it <= last  # who had an earlier message gets what follows
 
 
