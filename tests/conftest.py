@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Dialect, Engine, event
 
 settings.register_profile("dev", max_examples=30, deadline=None)
 settings.register_profile(
-    "ci", max_examples=60, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "ci", max_examples=100, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile(
     "brief", max_examples=25, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
