@@ -80,14 +80,11 @@ def in_flight(server: FakeServer, seconds: float = SLOW) -> int:
 
 def test_so_many_requests_are_in_flight_and_no_more(server: FakeSmsServer) -> None:
     kannel(server.url).whoami()  # apprise is loaded
-    began = time.monotonic()
     told, error = outcomes_of(kannel(server.url, parallel=8), people())
-    took = time.monotonic() - began
     assert error is None
     assert {each.outcome for each in told.values()} == {"posted"}
     assert sorted(each.to for each in server.messages) == sorted(each.address for each in people())
     assert 4 <= in_flight(server) <= 8
-    assert took < MANY * SLOW / 2
 
 
 def test_one_request_at_a_time_needs_no_thread(server: FakeSmsServer) -> None:
@@ -251,7 +248,7 @@ def test_a_silent_gateway_leaves_only_those_in_flight_in_doubt(server: FakeSmsSe
 
 
 def test_a_call_that_never_ends_is_a_doubt(server: FakeSmsServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("policenotify.networks.sms.channel._LONGEST_CALL", 0.2)
+    monkeypatch.setattr("policenotify.networks.sms.channel._LONGEST_CALL", 1.0)
     server.fail_next("*", "*", NoResponse(3.0))
     told, error = outcomes_of(kannel(server.url), people())
     assert error is None
