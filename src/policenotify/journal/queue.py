@@ -218,6 +218,11 @@ _ON_CHANNELS = _table.c.channel.in_(bindparam("channels", expanding=True))
 _NEXT_READY = (
     select(_table.c.channel, func.min(_table.c.not_before)).where(_ON_CHANNELS, _NEXT_UP).group_by(_table.c.channel)
 )
+_NEXT_READABLE = (
+    select(_table.c.channel, func.min(_table.c.not_before))
+    .where(_ON_CHANNELS, _NEXT_UP, ~pages.POSTPONED)
+    .group_by(_table.c.channel)
+)
 # Without a lease and an owner, which only damage leaves behind, a delivery is recovered at once.
 _LEASE_UNTIL = func.coalesce(_table.c.lease_until, 0)
 _NEXT_LEASE = (
@@ -247,14 +252,17 @@ _NEXT = _READY.add_columns(last_settlement(_table)).with_for_update(skip_locked=
 _NEXT_SHARED = _ON_CHANNEL.where(pages.SHARED).add_columns(last_settlement(_table)).with_for_update(of=_table)
 
 
-def next_due(connection: Connection, rates: Mapping[str, Rate | None], now: int) -> dict[str, datetime]:
+def next_due(
+    connection: Connection, rates: Mapping[str, Rate | None], now: int, *, postponed: bool = True
+) -> dict[str, datetime]:
     """Return the next due time of each channel, honouring its rate. Channels with nothing to do are left out.
 
-    A delivery that is being sent is due when its lease expires.
+    A delivery that is being sent is due when its lease expires. Without *postponed*, deliveries that wait until their
+    list is tried again are left out.
     """
     opens = {name: at for name, at in opens_at(connection, rates, now).items() if at is not None}
     earliest: dict[str, int] = {}
-    for query in (_NEXT_READY, _NEXT_LEASE, _NEXT_PAGE):
+    for query in (_NEXT_READY if postponed else _NEXT_READABLE, _NEXT_LEASE, _NEXT_PAGE):
         for name, at in connection.execute(query, {"channels": list(opens), "now": now}):
             earliest[name] = min(at, earliest.get(name, at))
     return {name: moment(max(at, opens[name])) for name, at in earliest.items()}

@@ -228,6 +228,13 @@ expansion: Table = Table(
     Column("pages", Whole, nullable=False, server_default=text("0")),  # made so far
     Column("wrong", Whole, nullable=False, server_default=text("0")),  # rows that name nobody
     Column("wrong_lines", LongText, nullable=False, server_default=""),  # the first of them
+    Column("unreadable", YesNo, nullable=False, default=False),  # the audiences at the last try, or they were emptied
+    Index(
+        "pn_expansion_unreadable",
+        "delivery",
+        sqlite_where=text("unreadable"),
+        postgresql_where=text("unreadable"),
+    ),
     comment="How far the audiences of a delivery were read.",
 )
 
