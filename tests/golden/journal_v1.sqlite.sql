@@ -254,9 +254,12 @@ CREATE TABLE pn_expansion (
     pages INTEGER DEFAULT 0 NOT NULL,
     wrong INTEGER DEFAULT 0 NOT NULL,
     wrong_lines TEXT DEFAULT '' NOT NULL,
+    unreadable BOOLEAN NOT NULL,
     PRIMARY KEY (delivery),
     FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
 );
+
+CREATE INDEX pn_expansion_unreadable ON pn_expansion (delivery) WHERE unreadable;
 
 CREATE TABLE pn_page (
     delivery INTEGER NOT NULL,
