@@ -6,7 +6,7 @@ the first of each channel at its start, whatever the delay: as soon as that one 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select, text, update
@@ -18,12 +18,12 @@ from policenotify.journal.records import ClaimedDelivery, WaitsForList
 from policenotify.model.history import Outcome
 
 _table, _expansion = schema.delivery, schema.expansion
-# Plain text, as in the index: SQLite does not match a bound value with it.
+# Plain text, as in the index: SQLite does not match a bound value with it. Those that are settled keep the mark.
+_MARKED = select(_expansion.c.delivery).where(text("unreadable"))
 _UNREADABLE = (
     select(_table.c.id, _table.c.publication, _table.c.channel, _table.c.reason, _table.c.remedy, _table.c.not_before)
-    .join(_expansion, _expansion.c.delivery == _table.c.id)
-    .where(text("pn_expansion.unreadable"), _table.c.state.in_([Outcome.WAITING, Outcome.SENDING]))
-    .where(_table.c.halt == "")
+    .where(_table.c.id.in_(bindparam("marked", expanding=True)))
+    .where(_table.c.state.in_([Outcome.WAITING, Outcome.SENDING]), _table.c.halt == "")
     .order_by(_table.c.priority, _table.c.id)
 )
 _KNOWN = (
@@ -58,15 +58,20 @@ def waiting(connection: Connection) -> list[WaitsForList]:
         WaitsForList(
             delivery=row.id, publication=row.publication, channel=row.channel, reason=row.reason, remedy=row.remedy
         )
-        for row in connection.execute(_UNREADABLE)
+        for row in _unreadable(connection)
     ]
 
 
 def postponed(connection: Connection, now: int, *, first_only: bool, channel: str | None = None) -> list[int]:
     """Return the deliveries that wait until their list is tried again, of each channel all or the first only."""
-    rows = [row for row in connection.execute(_UNREADABLE) if channel is None or row.channel == channel]
+    rows = [row for row in _unreadable(connection) if channel is None or row.channel == channel]
     chosen = _first_of_each(rows) if first_only else rows
     return [row.id for row in chosen if row.not_before > now]
+
+
+def _unreadable(connection: Connection) -> Sequence[Row[*tuple[Any, ...]]]:
+    marked = connection.execute(_MARKED).scalars().all()  # of an index that is empty as a rule
+    return connection.execute(_UNREADABLE, {"marked": marked}).all() if marked else ()
 
 
 def _first_of_each(rows: Iterable[Row[*tuple[Any, ...]]]) -> list[Row[*tuple[Any, ...]]]:
