@@ -1,4 +1,4 @@
-"""A list that cannot be read holds no command up, is named everywhere, and once mended its people are sent to at once."""
+"""A list that cannot be read delays no command and is named everywhere. Once mended, it is sent to at once."""
 
 from __future__ import annotations
 
