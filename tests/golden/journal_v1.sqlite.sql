@@ -194,6 +194,8 @@ CREATE TABLE pn_delivery (
 
 CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
 
+CREATE INDEX pn_delivery_aborted ON pn_delivery (state) WHERE halt = 'aborted';
+
 CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id);
 
 CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);

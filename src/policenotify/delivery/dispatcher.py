@@ -140,6 +140,7 @@ class Dispatcher:
                 with self.journal.transaction(durable=False):
                     self.journal.workers.heartbeat(is_worker=is_worker)
                     self.journal.deliveries.recover(self.lease)
+                self.journal.sendings.finish_aborts()
                 next_recovery = self.clock.monotonic() + self.lease.total_seconds() / _RECOVERIES
             with self.journal.snapshot():
                 if publication is not None and not self.journal.publications.pending(publication):

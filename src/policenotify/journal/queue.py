@@ -172,13 +172,21 @@ def supersede_partial_sends(connection: Connection, ordering_key: str, at: int) 
 
 def cancel_pending(connection: Connection, row: Row[Any], outcome: Outcome, reason: str, at: int) -> None:
     """Settle a waiting delivery that is not to be sent. Recipients in doubt are held."""
+    people: Mapping[Outcome, int] = {}
     if row.has_recipients:
         waiting = update(_recipient).where(_recipient.c.delivery == row.id, _recipient.c.state == Outcome.WAITING)
         connection.execute(waiting.where(_recipient.c.in_doubt).values(state=Outcome.HELD))
         connection.execute(waiting.values(state=outcome, reason=reason))
         pages.update_states(connection, row.id)
-        people = counts(connection, [row.id]).get(row.id)
-        outcome = overall_outcome(people) if people else outcome
+        people = counts(connection, [row.id]).get(row.id, {})
+    settle_cancelled(connection, row, outcome, reason, at, people)
+
+
+def settle_cancelled(
+    connection: Connection, row: Row[Any], outcome: Outcome, reason: str, at: int, people: Mapping[Outcome, int]
+) -> None:
+    """Settle a delivery that is not to be sent, given how many of its people have which outcome."""
+    outcome = overall_outcome(people) if people else outcome
     settled = {"state": outcome, "reason": reason, "remedy": "", "code": "", "settled_at": at}
     connection.execute(update(_table).where(_table.c.id == row.id).values(**settled))
     record_delivery(

@@ -200,6 +200,12 @@ delivery: Table = Table(
     Column("backoff", Microseconds, nullable=False, server_default=text("0")),  # the last wait after a failure
     Index("pn_delivery_due", "state", "channel", "priority", "id"),
     Index("pn_delivery_order", "ordering_key", "id"),  # ids rise in sending order
+    Index(
+        "pn_delivery_aborted",
+        "state",
+        sqlite_where=text("halt = 'aborted'"),
+        postgresql_where=text("halt = 'aborted'"),
+    ),
     comment="One (publication, channel, language, part, operation): the unit that is claimed.",
 )
 
