@@ -165,7 +165,7 @@ def stop(call: CliContext, reason: str) -> Exit:
 
 
 @click.command("resume", epilog=exit_codes("1 no such channel; 3 all is still stopped; 6 no journal"))
-@click.argument("which", required=False, metavar="[CHANNEL|PUBLICATION]", shell_complete=completion.channels)
+@click.argument("which", required=False, metavar="[CHANNEL|PUBLICATION]", shell_complete=completion.channels_and_paused)
 @click.option(
     "--channel", metavar="NAME", shell_complete=completion.channels, help="Of a paused publication only this."
 )

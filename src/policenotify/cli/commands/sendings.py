@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from policenotify.journal.bulk.controls import Steered
 
 _SHOWN = 12  # characters of a key; `resolve` takes them
-_NAME = click.argument("which", metavar="INCIDENT|PUBLICATION|KEY", shell_complete=completion.ended_incidents)
+_NAME = click.argument("which", metavar="INCIDENT|PUBLICATION|KEY", shell_complete=completion.waiting_sendings)
 _CHANNEL = click.option("--channel", metavar="NAME", shell_complete=completion.channels, help="Only this channel.")
 _REASON = click.option("--reason", default="", metavar="TEXT", help="Recorded in the journal.")
 
