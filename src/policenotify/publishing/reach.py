@@ -129,7 +129,7 @@ def _on_channel(
 def _counted(
     channel: ChannelConfig, had_recipients: Callable[[str], bool], count: Callable[[], Mapping[str, int]]
 ) -> tuple[Mapping[str, int], str]:
-    """Return what *count* returns, and an empty text, or nobody, and why the audiences cannot be read."""
+    """Return what *count* returns, and no problem, or no people, and why the audiences cannot be read."""
     try:
         check_audiences(channel, had_recipients)
         return count(), ""
@@ -198,7 +198,7 @@ class _Limit:
         return float(min(self.people_left(people), by_cost.to_integral_value(ROUND_FLOOR)))
 
     def count(self, message: Message) -> Mapping[str, int]:
-        """Return how many people get it, up to the first beyond a limit. Nobody is counted if there is none beyond."""
+        """Return how many people get it, up to the first beyond a limit. Empty if the rows are no more than it."""
         rows = most_rows(self._channel.audiences)
         if rows is not None and all(rows <= self.allows({}, language) for language in self._messages):
             return {}

@@ -140,7 +140,7 @@ def test_a_held_delivery_is_offered_to_the_operator_who_settles_it(complete: Off
     assert complete("resolve ") == {str(mail["delivery"]): "presse, Accident de la circulation"}
 
 
-def test_sendings_that_wait_or_are_paused_are_offered(complete: Offered, desk: Desk, run: Run) -> None:
+def test_sendings_that_wait_or_are_paused_are_offered(complete: Offered, run: Run) -> None:
     run("publish", *ACCIDENT, "--to", "bluesky")
     assert complete("pause ") == {}
     tip = ("--category", "scam_cyber", "--headline", "Faux conseiller", "--instruction", "Raccrochez.")
