@@ -128,14 +128,14 @@ def _purpose(channel: str, name: str) -> str:
     return f"keep {channel} {name}"
 
 
-def unblock(connection: Connection, channel: str, actor: str, *, now: datetime) -> None:
-    """Reopen a channel that is blocked or paused."""
+def unblock(connection: Connection, channel: str, actor: str, *, now: datetime, waits: bool = False) -> None:
+    """Reopen a channel that is blocked or paused, or on which something *waits* for another reason."""
     changed = connection.execute(
         update(_table)
         .where(_table.c.name == channel, or_(_table.c.blocked_at.is_not(None), _table.c.paused_until.is_not(None)))
         .values(blocked_at=None, paused_until=None, reason="", remedy="", code="")
     ).rowcount
-    if changed:
+    if changed or waits:
         record(connection, now, actor, "resumed", {}, channel=channel)
 
 

@@ -16,7 +16,7 @@ from policenotify.findings import Finding
 from policenotify.journal import meta, tombstones
 from policenotify.journal.audit import posts_of, publication_fields, record
 from policenotify.journal.authentication import delivery_mac
-from policenotify.journal.bulk import tally
+from policenotify.journal.bulk import pages, tally
 from policenotify.journal.bulk.expansion import start_expansion
 from policenotify.journal.bulk.halts import PAUSED
 from policenotify.journal.database import schema
@@ -70,7 +70,7 @@ _CHANGED = select(_delivery.c.id).where(
 )
 _CHANNELS = select(schema.channel)
 _PENDING = (
-    select(_delivery.c.channel, _delivery.c.state, _delivery.c.not_before)
+    select(_delivery.c.channel, _delivery.c.state, _delivery.c.not_before, pages.POSTPONED.label("postponed"))
     .where(_delivery.c.publication == bindparam("publication"))
     .where(or_(_delivery.c.state == Outcome.WAITING, _delivery.c.state == Outcome.SENDING))
     .order_by(_delivery.c.not_before.desc())
@@ -218,10 +218,15 @@ class Publications:
                 if row.key.startswith(prefix)  # SQLite's LIKE ignores case
             )
 
-    def pending(self, publication: str) -> Mapping[str, datetime | None]:
-        """Return the channels with pending deliveries: when each is due at the earliest, None if it is being sent."""
+    def pending(self, publication: str, *, postponed: bool = True) -> Mapping[str, datetime | None]:
+        """Return the channels with pending deliveries: when each is due at the earliest, None if it is being sent.
+
+        Without *postponed*, deliveries that wait until their list is tried again are left out.
+        """
+        values = {"publication": publication, "now": microseconds(self._journal.now())}
         with self._journal.read() as connection:
-            rows = connection.execute(_PENDING, {"publication": publication}).all()
+            found = connection.execute(_PENDING, values).all()
+        rows = [row for row in found if postponed or row.state == Outcome.SENDING or not row.postponed]
         due: dict[str, datetime | None] = {row.channel: moment(row.not_before) for row in rows}
         return {**due, **{row.channel: None for row in rows if row.state == Outcome.SENDING}}
 

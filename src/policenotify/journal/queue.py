@@ -172,13 +172,21 @@ def supersede_partial_sends(connection: Connection, ordering_key: str, at: int) 
 
 def cancel_pending(connection: Connection, row: Row[Any], outcome: Outcome, reason: str, at: int) -> None:
     """Settle a waiting delivery that is not to be sent. Recipients in doubt are held."""
+    people: Mapping[Outcome, int] = {}
     if row.has_recipients:
         waiting = update(_recipient).where(_recipient.c.delivery == row.id, _recipient.c.state == Outcome.WAITING)
         connection.execute(waiting.where(_recipient.c.in_doubt).values(state=Outcome.HELD))
         connection.execute(waiting.values(state=outcome, reason=reason))
         pages.update_states(connection, row.id)
-        people = counts(connection, [row.id]).get(row.id)
-        outcome = overall_outcome(people) if people else outcome
+        people = counts(connection, [row.id]).get(row.id, {})
+    settle_cancelled(connection, row, outcome, reason, at, people)
+
+
+def settle_cancelled(
+    connection: Connection, row: Row[Any], outcome: Outcome, reason: str, at: int, people: Mapping[Outcome, int]
+) -> None:
+    """Settle a delivery that is not to be sent, given how many of its people have which outcome."""
+    outcome = overall_outcome(people) if people else outcome
     settled = {"state": outcome, "reason": reason, "remedy": "", "code": "", "settled_at": at}
     connection.execute(update(_table).where(_table.c.id == row.id).values(**settled))
     record_delivery(
@@ -218,6 +226,11 @@ _ON_CHANNELS = _table.c.channel.in_(bindparam("channels", expanding=True))
 _NEXT_READY = (
     select(_table.c.channel, func.min(_table.c.not_before)).where(_ON_CHANNELS, _NEXT_UP).group_by(_table.c.channel)
 )
+_NEXT_READABLE = (
+    select(_table.c.channel, func.min(_table.c.not_before))
+    .where(_ON_CHANNELS, _NEXT_UP, ~pages.POSTPONED)
+    .group_by(_table.c.channel)
+)
 # Without a lease and an owner, which only damage leaves behind, a delivery is recovered at once.
 _LEASE_UNTIL = func.coalesce(_table.c.lease_until, 0)
 _NEXT_LEASE = (
@@ -247,14 +260,17 @@ _NEXT = _READY.add_columns(last_settlement(_table)).with_for_update(skip_locked=
 _NEXT_SHARED = _ON_CHANNEL.where(pages.SHARED).add_columns(last_settlement(_table)).with_for_update(of=_table)
 
 
-def next_due(connection: Connection, rates: Mapping[str, Rate | None], now: int) -> dict[str, datetime]:
+def next_due(
+    connection: Connection, rates: Mapping[str, Rate | None], now: int, *, postponed: bool = True
+) -> dict[str, datetime]:
     """Return the next due time of each channel, honouring its rate. Channels with nothing to do are left out.
 
-    A delivery that is being sent is due when its lease expires.
+    A delivery that is being sent is due when its lease expires. Without *postponed*, deliveries that wait until their
+    list is tried again are left out.
     """
     opens = {name: at for name, at in opens_at(connection, rates, now).items() if at is not None}
     earliest: dict[str, int] = {}
-    for query in (_NEXT_READY, _NEXT_LEASE, _NEXT_PAGE):
+    for query in (_NEXT_READY if postponed else _NEXT_READABLE, _NEXT_LEASE, _NEXT_PAGE):
         for name, at in connection.execute(query, {"channels": list(opens), "now": now}):
             earliest[name] = min(at, earliest.get(name, at))
     return {name: moment(max(at, opens[name])) for name, at in earliest.items()}

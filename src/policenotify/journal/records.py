@@ -372,6 +372,22 @@ def describe_incidents(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaitsForList:
+    """A delivery that waits because its list could not be read, or was emptied.
+
+    Attributes:
+        reason: What is wrong, in an officer's words.
+        remedy: What to do now.
+    """
+
+    delivery: int
+    publication: str
+    channel: str
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Takeover:
     """A delivery that was recovered twice within one lease.
 

@@ -522,6 +522,10 @@ class PendingDeliveries:
         """Return the channels that cannot be used now, and why. Reads the lists of recipients."""
         return find_problems(self.channels.values(), self.journal.deliveries.had_recipients)
 
+    def retry_lists(self) -> None:
+        """Let the first delivery of each channel that waits for a list be tried at once, whatever its delay."""
+        self.journal.deliveries.retry_lists(first_only=True)
+
     def run(self) -> None:
         """Reopen the channels that can be, and render what waits for them."""
         self._reopen_channels()

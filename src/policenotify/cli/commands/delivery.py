@@ -23,6 +23,7 @@ from policenotify.cli.systemd import GRACE, Supervisor, ended_by_signals
 from policenotify.errors import InvalidTransition, SettingsError
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import local_time
+from policenotify.publishing.preparation import ChannelProblem
 from policenotify.publishing.results import InstallationStatus
 from policenotify.validation import did_you_mean
 
@@ -67,11 +68,13 @@ def drain(call: CliContext, budget: float) -> Exit:
         call.may_have_published = True
         next_due = publisher.drain(timedelta(seconds=budget))
         outcomes = Counter(journal.deliveries.outcomes(before))
+        lists = {each.channel: each for each in reversed(journal.deliveries.waiting_for_lists())}
+        problems = {name: ChannelProblem(reason=each.reason, remedy=each.remedy) for name, each in lists.items()}
         answer = DrainAnswer(
             outcomes=outcomes,
             next_due=next_due,
             blocked=tuple(sorted(journal.channels.blocked())),
-            channel_problems=publisher.channel_problems(),
+            channel_problems={**problems, **publisher.channel_problems()},
         )
         call.emit(answer, *_drained(answer, publisher.zone))
     acts = answer.blocked or answer.channel_problems or outcomes[Outcome.REFUSED] or outcomes[Outcome.HELD]
@@ -162,7 +165,7 @@ def stop(call: CliContext, reason: str) -> Exit:
 
 
 @click.command("resume", epilog=exit_codes("1 no such channel; 3 all is still stopped; 6 no journal"))
-@click.argument("which", required=False, metavar="[CHANNEL|PUBLICATION]", shell_complete=completion.channels)
+@click.argument("which", required=False, metavar="[CHANNEL|PUBLICATION]", shell_complete=completion.channels_and_paused)
 @click.option(
     "--channel", metavar="NAME", shell_complete=completion.channels, help="Of a paused publication only this."
 )
@@ -187,7 +190,8 @@ def resume(call: CliContext, which: str | None, channel: str | None, reason: str
             return _resume_sending(call, journal, settings, which, channel=channel, reason=reason)
         if channel is not None:
             raise click.UsageError("--channel goes with a publication that is paused.")
-        halted = journal.stopped() is not None if which is None else which in journal.channels.blocked()
+        lists = {each.channel for each in journal.deliveries.waiting_for_lists()}
+        halted = journal.stopped() is not None if which is None else which in {*lists, *journal.channels.blocked()}
         journal.resume(actor, which)
         if reason:
             journal.audit.record(actor, "remarked", {"reason": reason}, channel=which)

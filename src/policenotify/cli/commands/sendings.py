@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import click
+from rich.console import RenderableType
 from rich.text import Text
 
 from policenotify.cli import completion, output
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from policenotify.journal.bulk.controls import Steered
 
 _SHOWN = 12  # characters of a key; `resolve` takes them
-_NAME = click.argument("which", metavar="INCIDENT|PUBLICATION|KEY", shell_complete=completion.ended_incidents)
+_NAME = click.argument("which", metavar="INCIDENT|PUBLICATION|KEY", shell_complete=completion.waiting_sendings)
 _CHANNEL = click.option("--channel", metavar="NAME", shell_complete=completion.channels, help="Only this channel.")
 _REASON = click.option("--reason", default="", metavar="TEXT", help="Recorded in the journal.")
 
@@ -81,13 +82,17 @@ def _answered(call: CliContext, done: Steered, text: str) -> Exit:
     return Exit.OK
 
 
-@click.command("held", epilog=exit_codes("2 no such delivery; 3 somebody is held; 6 no journal"))
+@click.command(
+    "held", epilog=exit_codes("2 no such delivery; 3 somebody is held, or a list cannot be read; 6 no journal")
+)
 @click.argument("delivery", type=int, shell_complete=completion.held_deliveries)
 @click.option("--show-addresses", is_flag=True, help="On a terminal only; the journal records who saw them.")
 @common
 @pass_context
 def held(call: CliContext, delivery: int, show_addresses: bool) -> Exit:  # noqa: FBT001 - click hands options over so
     """Show the people of a delivery who are in doubt: each may or may not have the message.
+
+    Of a delivery that waits because its list cannot be read, it shows why, and what to do.
 
     The number of the DELIVERY is in its receipt. A person is named by a key, which `resolve --recipient` takes.
 
@@ -104,7 +109,8 @@ def held(call: CliContext, delivery: int, show_addresses: bool) -> Exit:  # noqa
         else:
             people = journal.sendings.in_doubt(delivery)
         zone = settings.zone
-    lines = []
+        lists = [each for each in journal.deliveries.waiting_for_lists() if each.delivery == delivery]
+    lines: list[RenderableType] = []
     for person in people:
         since = f"since {local_time(person.tried_at, zone)}" if person.tried_at else ""
         words = (person.key[:_SHOWN], person.address or "", person.outcome, since, person.reason)
@@ -120,5 +126,10 @@ def held(call: CliContext, delivery: int, show_addresses: bool) -> Exit:  # noqa
         for person in people
     ]
     held_now = sum(person.outcome is Outcome.HELD for person in people)
-    call.emit({"delivery": delivery, "people": document}, *lines or [Text("Nobody is in doubt.")])
-    return Exit.ATTENTION if held_now else Exit.OK
+    answer: dict[str, object] = {"delivery": delivery, "people": document}
+    lines = lines or [Text("Nobody is in doubt.")]
+    for each in lists:
+        answer["waits_for_list"] = {"channel": each.channel, "reason": each.reason, "remedy": each.remedy}
+        lines += [Text(output.plain(f"It waits: {each.reason}")), output.paragraph(each.remedy, "→ ")]
+    call.emit(answer, *lines)
+    return Exit.ATTENTION if held_now or lists else Exit.OK

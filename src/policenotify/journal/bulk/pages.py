@@ -76,6 +76,13 @@ SHARED = and_(  # another worker has a page of it, and there is more
 )
 """The condition that a delivery that is being sent has a page for another worker. Its value is `now`."""
 
+POSTPONED = and_(
+    _delivery.c.has_recipients,
+    _delivery.c.not_before > bindparam("now"),
+    exists().where(_expansion.c.delivery == _delivery.c.id, _expansion.c.unreadable),
+)
+"""The condition that a delivery waits until its list is tried again. Its value is `now`."""
+
 
 @dataclass(frozen=True, slots=True)
 class PagesLeft:

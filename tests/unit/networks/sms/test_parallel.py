@@ -119,7 +119,7 @@ def test_an_outcome_is_told_as_soon_as_it_is_known(server: FakeSmsServer) -> Non
     by = kannel(server.url)
     order = [each.key for each in by.send_each(by.prepare(a_post(), ()), people(8))]
     assert sorted(order) == [each.key for each in people(8)]
-    assert order[-1] in {f"{number:03}" for number in range(DEFAULT)}  # whoever came first waits longest
+    assert order[-1] in {f"{number:03}" for number in range(DEFAULT)}  # the first one waits longest
 
 
 def test_its_threads_end_with_the_list_and_hold_no_process(server: FakeSmsServer) -> None:
@@ -231,7 +231,7 @@ def test_wrong_credentials_stop_everybody_after_those_in_flight(server: FakeSmsS
     assert len(server.requests) <= DEFAULT
 
 
-def test_whoever_is_in_flight_when_the_others_are_stopped_has_an_outcome(server: FakeSmsServer) -> None:
+def test_a_person_in_flight_when_the_others_are_stopped_has_an_outcome(server: FakeSmsServer) -> None:
     server.on("GET", FakeSmsServer.KANNEL, [Answer(202)] * 6 + [Answer(402)] + [Answer(202)])
     told, error = outcomes_of(kannel(server.url), people())
     assert isinstance(error, Blocked)
