@@ -88,18 +88,18 @@ def test_everything_unusual_is_left_to_the_general_way(desk: Desk, monkeypatch: 
     begin = desk.journal.deliveries._next.start
     gone = RecipientOutcome(key=people[0].key, outcome="refused", gone=True)
     before = rows(desk)
-    assert not begin(claimed, people[1].key, (gone,), hold_doubt=True, lease=LEASE)
+    assert not begin(claimed, people[1].key, (gone,), hold_doubt=True, lease=LEASE, renew=True)
     desk.journal.stop("desk")
-    assert not begin(claimed, people[1].key, (), hold_doubt=True, lease=LEASE)
+    assert not begin(claimed, people[1].key, (), hold_doubt=True, lease=LEASE, renew=True)
     assert not start(desk, claimed, people[1])
     desk.journal.resume("desk")
     with desk.journal.transaction():
-        assert not begin(claimed, people[1].key, (), hold_doubt=True, lease=LEASE)
+        assert not begin(claimed, people[1].key, (), hold_doubt=True, lease=LEASE, renew=True)
     with monkeypatch.context() as patched:
-        patched.setattr("policenotify.journal.clock_change.is_as_marked", lambda *_given: False)
-        assert not begin(claimed, people[1].key, (), hold_doubt=True, lease=LEASE)
+        patched.setattr("policenotify.journal.clock_change.KnownClocks.at", lambda *_given: None)
+        assert not begin(claimed, people[1].key, (), hold_doubt=True, lease=LEASE, renew=True)
     assert rows(desk) == before
-    assert begin(claimed, people[1].key, (), hold_doubt=True, lease=LEASE)
+    assert begin(claimed, people[1].key, (), hold_doubt=True, lease=LEASE, renew=True)
     assert rows(desk) != before
 
 

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from json import JSONDecodeError
@@ -15,7 +15,18 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, Dialect, Engine, StaticPool, create_engine, delete, or_, text, update
+from sqlalchemy import (
+    Connection,
+    Dialect,
+    Engine,
+    PoolProxiedConnection,
+    StaticPool,
+    create_engine,
+    delete,
+    or_,
+    text,
+    update,
+)
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
@@ -73,6 +84,7 @@ class Transactions:
         self._engine = engine
         self._is_file = engine.dialect.name == "sqlite"
         self._writers = WriterQueue()
+        self._of_thread = threading.local()
         self._server_clock = None if clock or self._is_file else DatabaseClock()
         self.keys = keys
         self.clock: Clock = clock or self._server_clock or MachineClock()
@@ -224,10 +236,18 @@ class Transactions:
         """
         if self._taken_away or _joined.get() is not None or _open.get() is not None:
             return False
-        turn, run = (self._writers.turn(), brief_transaction) if self._is_file else (nullcontext(), single_statement)
+        kept: _KeptConnection | None = getattr(self._of_thread, "kept", None)
         try:
-            with no_fork(), turn, closing(self._engine.raw_connection()) as borrowed:
-                done = run(borrowed, step)
+            with no_fork():
+                if not self._is_file:
+                    with closing(self._engine.raw_connection()) as borrowed:
+                        done = single_statement(borrowed, step)
+                elif kept is not None:
+                    with self._writers.turn():
+                        done = kept.run(step)
+                else:
+                    with self._writers.turn(), closing(self._engine.raw_connection()) as borrowed:
+                        done = brief_transaction(borrowed, step)
         except (SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error):
             return False
         if done and self._watch is not None:
@@ -237,6 +257,22 @@ class Transactions:
                 self._notice(error)
                 raise
         return done
+
+    @contextmanager
+    def keeping_connection(self) -> Iterator[None]:
+        """Give the short transactions of this thread one connection of their own, in a file.
+
+        To take one from the pool for each takes as long as its work. Other threads find as many in the pool as before.
+        """
+        if not self._is_file or getattr(self._of_thread, "kept", None) is not None:
+            yield
+            return
+        kept = self._of_thread.kept = _KeptConnection(self._engine)
+        try:
+            yield
+        finally:
+            self._of_thread.kept = None
+            kept.close()
 
     def standing(self, connection: Connection, seen: int) -> meta.Standing:
         """Return whether anything may be sent now. Called before each claim, and before anything is sent.
@@ -474,6 +510,42 @@ def _place(connection: Connection) -> tuple[object, ...]:
     return status.st_dev, status.st_ino
 
 
+class _KeptConnection:
+    """A connection to a file for the short transactions of one thread. It is opened when it is needed."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._process = os.getpid()
+        self._connection: PoolProxiedConnection | None = None
+
+    def run(self, step: Callable[[Any], bool]) -> bool:
+        """Run a short transaction, see `brief_transaction`. After an error another connection is opened."""
+        if self._process != os.getpid():  # the parent's must not be used, nor closed, by a forked child
+            _inherited.append(self._connection)
+            self._process, self._connection = os.getpid(), None
+        try:
+            if self._connection is None:
+                self._connection = self._engine.raw_connection()
+                self._connection.detach()
+            return brief_transaction(self._connection, step)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connection."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if self._process == os.getpid():
+            connection.close()
+        else:
+            _inherited.append(connection)
+
+
+_inherited: list[object] = []  # connections that a forked child keeps and does not use
+
+
 class _ForkGate:
     """Keep forks and transactions of this process apart.
 
@@ -487,20 +559,21 @@ class _ForkGate:
         self.inside: dict[int, int] = {}  # transactions by thread
         self.shut = False
 
-    def enter(self) -> None:
+    def __enter__(self) -> None:
         thread = threading.get_ident()
         with self.changed:
-            # A thread that is inside already must not wait for a fork that waits for it.
-            self.changed.wait_for(lambda: not self.shut or thread in self.inside, timeout=_FORK_TIMEOUT)
+            if self.shut:  # a thread that is inside already must not wait for a fork that waits for it
+                self.changed.wait_for(lambda: not self.shut or thread in self.inside, timeout=_FORK_TIMEOUT)
             self.inside[thread] = self.inside.get(thread, 0) + 1
 
-    def leave(self) -> None:
+    def __exit__(self, *_: object) -> None:
         thread = threading.get_ident()
         with self.changed:
             self.inside[thread] -= 1
             if not self.inside[thread]:
                 del self.inside[thread]
-            self.changed.notify_all()
+            if self.shut:  # else nobody waits
+                self.changed.notify_all()
 
     def close(self) -> None:
         thread = threading.get_ident()
@@ -523,14 +596,9 @@ class _ForkGate:
 _fork_gate = _ForkGate()
 
 
-@contextmanager
-def no_fork() -> Iterator[None]:
+def no_fork() -> AbstractContextManager[None]:
     """Keep this process from forking meanwhile."""
-    _fork_gate.enter()
-    try:
-        yield
-    finally:
-        _fork_gate.leave()
+    return _fork_gate
 
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch  # POSIX
