@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -1228,7 +1229,7 @@ def test_no_recipient_is_ever_forgotten(data: st.DataObject) -> None:
     journal = Mock(ask_person=lambda *_args, **_more: True)
     lease = Lease(journal=journal, claimed=Mock(channel="sky"), clock=FakeClock(), length=LEASE, renewed_at=0)
     bulk = BulkSend(
-        journal=journal, lease=lease, rate=None, hold_doubt=False, may_go_on=lambda: True, left=list(people)
+        journal=journal, lease=lease, rate=None, hold_doubt=False, may_go_on=lambda: True, left=deque(people)
     )
     failure = bulk.run(channel, request)
     assert list(bulk.begun) == [person.key for person in people]
