@@ -237,17 +237,15 @@ class Transactions:
         if self._taken_away or _joined.get() is not None or _open.get() is not None:
             return False
         kept: _KeptConnection | None = getattr(self._of_thread, "kept", None)
+        turn = self._writers.turn() if self._is_file else nullcontext()
+        run = brief_transaction if self._is_file else single_statement
         try:
-            with no_fork():
-                if not self._is_file:
-                    with closing(self._engine.raw_connection()) as borrowed:
-                        done = single_statement(borrowed, step)
-                elif kept is not None:
-                    with self._writers.turn():
-                        done = kept.run(step)
+            with no_fork(), turn:
+                if kept is not None:
+                    done = kept.run(run, step)
                 else:
-                    with self._writers.turn(), closing(self._engine.raw_connection()) as borrowed:
-                        done = brief_transaction(borrowed, step)
+                    with closing(self._engine.raw_connection()) as borrowed:
+                        done = run(borrowed, step)
         except (SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error):
             return False
         if done and self._watch is not None:
@@ -260,11 +258,11 @@ class Transactions:
 
     @contextmanager
     def keeping_connection(self) -> Iterator[None]:
-        """Give the short transactions of this thread one connection of their own, in a file.
+        """Give the short transactions of this thread one connection of their own.
 
         To take one from the pool for each takes as long as its work. Other threads find as many in the pool as before.
         """
-        if not self._is_file or getattr(self._of_thread, "kept", None) is not None:
+        if getattr(self._of_thread, "kept", None) is not None:
             yield
             return
         kept = self._of_thread.kept = _KeptConnection(self._engine)
@@ -511,15 +509,17 @@ def _place(connection: Connection) -> tuple[object, ...]:
 
 
 class _KeptConnection:
-    """A connection to a file for the short transactions of one thread. It is opened when it is needed."""
+    """A connection for the short transactions of one thread. It is opened when it is needed."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._process = os.getpid()
         self._connection: PoolProxiedConnection | None = None
 
-    def run(self, step: Callable[[Any], bool]) -> bool:
-        """Run a short transaction, see `brief_transaction`. After an error another connection is opened."""
+    def run(
+        self, run: Callable[[PoolProxiedConnection, Callable[[Any], bool]], bool], step: Callable[[Any], bool]
+    ) -> bool:
+        """Run a short transaction. After an error another connection is opened."""
         if self._process != os.getpid():  # the parent's must not be used, nor closed, by a forked child
             _inherited.append(self._connection)
             self._process, self._connection = os.getpid(), None
@@ -527,7 +527,7 @@ class _KeptConnection:
             if self._connection is None:
                 self._connection = self._engine.raw_connection()
                 self._connection.detach()
-            return brief_transaction(self._connection, step)
+            return run(self._connection, step)
         except BaseException:
             self.close()
             raise
