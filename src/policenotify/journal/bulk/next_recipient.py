@@ -21,6 +21,7 @@ from policenotify.channel import RecipientOutcome
 from policenotify.journal import clock_change, meta
 from policenotify.journal.bulk import page_results, pages, recipients
 from policenotify.journal.database import schema
+from policenotify.journal.database.engine import data_version
 from policenotify.journal.database.statement import DriverStatement
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.records import ClaimedDelivery, microseconds, span, storable
@@ -136,8 +137,7 @@ class _InAFile(_Steps):
 
     def pass_on(self, cursor: Any, identity: Mapping[str, object], values: Mapping[str, object]) -> bool:  # noqa: ANN401 - the driver's
         """See `_Steps`."""
-        [version] = cursor.execute("PRAGMA data_version").fetchone()
-        state = cursor.connection, version, identity
+        state = cursor.connection, data_version(cursor), identity
         if getattr(self._of_thread, "checked", None) == state:
             return bool(self._unchecked.run(cursor, values).rowcount == _BOTH)
         done = super().pass_on(cursor, identity, values)

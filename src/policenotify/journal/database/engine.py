@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 from weakref import WeakKeyDictionary, WeakSet
 
-from sqlalchemy import URL, Connection, Engine, Pool, PoolProxiedConnection, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
 from policenotify.errors import JournalError, JournalMissing, JournalTakenAway
@@ -44,7 +44,7 @@ _MEANINGS = {
 
 _engines: WeakSet[Engine] = WeakSet()
 _watches: WeakKeyDictionary[Engine, FileWatch] = WeakKeyDictionary()
-_inherited: list[Pool] = []
+_inherited: list[object] = []  # what a forked child keeps of its parent's connections, and does not use
 
 
 _Files = tuple[tuple[int, int] | None, ...]
@@ -404,6 +404,47 @@ def brief_transaction(borrowed: PoolProxiedConnection, step: Callable[[Any], boo
     finally:
         cursor.execute("COMMIT" if done else "ROLLBACK")
     return done
+
+
+class KeptConnection:
+    """A connection for the short transactions of one thread. It is opened when it is needed."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._process = os.getpid()
+        self._connection: PoolProxiedConnection | None = None
+
+    def run(
+        self, run: Callable[[PoolProxiedConnection, Callable[[Any], bool]], bool], step: Callable[[Any], bool]
+    ) -> bool:
+        """Run a short transaction. After an error another connection is opened."""
+        if self._process != os.getpid():  # the parent's must not be used, nor closed, by a forked child
+            _inherited.append(self._connection)
+            self._process, self._connection = os.getpid(), None
+        try:
+            if self._connection is None:
+                self._connection = self._engine.raw_connection()
+                self._connection.detach()
+            return run(self._connection, step)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connection."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if self._process == os.getpid():
+            connection.close()
+        else:
+            _inherited.append(connection)
+
+
+def data_version(cursor: Any) -> int:  # noqa: ANN401 - the driver's
+    """Return a number that changes once another connection has written to the file (SQLite's `data_version`)."""
+    [version] = cursor.execute("PRAGMA data_version").fetchone()
+    return int(version)
 
 
 def explain(error: BaseException) -> str:

@@ -19,7 +19,6 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Engine,
-    PoolProxiedConnection,
     StaticPool,
     create_engine,
     delete,
@@ -37,6 +36,7 @@ from policenotify.journal.database import schema
 from policenotify.journal.database.columns import DamagedValue
 from policenotify.journal.database.engine import (
     FileWatch,
+    KeptConnection,
     WriterQueue,
     begin,
     brief_transaction,
@@ -236,7 +236,7 @@ class Transactions:
         """
         if self._taken_away or _joined.get() is not None or _open.get() is not None:
             return False
-        kept: _KeptConnection | None = getattr(self._of_thread, "kept", None)
+        kept: KeptConnection | None = getattr(self._of_thread, "kept", None)
         turn = self._writers.turn() if self._is_file else nullcontext()
         run = brief_transaction if self._is_file else single_statement
         try:
@@ -265,7 +265,7 @@ class Transactions:
         if getattr(self._of_thread, "kept", None) is not None:
             yield
             return
-        kept = self._of_thread.kept = _KeptConnection(self._engine)
+        kept = self._of_thread.kept = KeptConnection(self._engine)
         try:
             yield
         finally:
@@ -506,44 +506,6 @@ def _place(connection: Connection) -> tuple[object, ...]:
     # A database in memory has no path: this then is the folder, which is not a journal.
     status = Path(str(connection.execute(_IN_A_FILE).scalar())).stat()
     return status.st_dev, status.st_ino
-
-
-class _KeptConnection:
-    """A connection for the short transactions of one thread. It is opened when it is needed."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._process = os.getpid()
-        self._connection: PoolProxiedConnection | None = None
-
-    def run(
-        self, run: Callable[[PoolProxiedConnection, Callable[[Any], bool]], bool], step: Callable[[Any], bool]
-    ) -> bool:
-        """Run a short transaction. After an error another connection is opened."""
-        if self._process != os.getpid():  # the parent's must not be used, nor closed, by a forked child
-            _inherited.append(self._connection)
-            self._process, self._connection = os.getpid(), None
-        try:
-            if self._connection is None:
-                self._connection = self._engine.raw_connection()
-                self._connection.detach()
-            return run(self._connection, step)
-        except BaseException:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """Close the connection."""
-        connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        if self._process == os.getpid():
-            connection.close()
-        else:
-            _inherited.append(connection)
-
-
-_inherited: list[object] = []  # connections that a forked child keeps and does not use
 
 
 class _ForkGate:
