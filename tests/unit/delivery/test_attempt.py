@@ -1118,6 +1118,14 @@ def test_recipients_are_sent_to_in_chunks_and_the_thread_may_end_before_each(boo
     assert receipt.ref == PostRef(account=network.account, id=network.said[0].key)
 
 
+def test_a_network_that_takes_one_after_the_other_is_called_once(book: Book) -> None:
+    network = Scripted(capabilities=MAIL, one_by_one=True)
+    published = book.publish("sky", people=PEOPLE)
+    attempt(book, network)
+    assert (len(network.said), len(network.written_to)) == (1, len(PEOPLE))
+    assert book.receipt(published).recipients == {Outcome.POSTED: 60}
+
+
 def breaks(error: Exception) -> Telling:
     def outcomes_until_error(people: tuple[Recipient, ...]) -> Iterator[RecipientOutcome]:
         yield recipient_outcome(people[0], "posted")
