@@ -45,7 +45,7 @@ class BulkAttempt:
     """Sends to the people of a page.
 
     Attributes:
-        lease: How long a page is held after an attempt has begun, and after each recipient.
+        lease: How long a page is held after an attempt has begun. It is renewed with the recipients.
         backoff: Returns the wait after a failure, from the wait after the failure before it.
         may_go_on: Returns whether it may ask for another recipient.
         hold_doubt: Returns whether recipients in doubt are held.
