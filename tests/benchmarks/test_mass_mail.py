@@ -270,7 +270,7 @@ def test_mass_mail_with_a_journal_on_postgresql(tmp_path: Path, server: Server) 
         stack.callback(ours.close)
         result = measured({"ours, PostgreSQL": ours.ready, "smtplib": lambda: by_smtplib(plain)})
         ours.check()
-    assert result["ours, PostgreSQL"][1] < 8 * result["smtplib"][1]
+    assert result["ours, PostgreSQL"][1] < 7 * result["smtplib"][1]
 
 
 @pytest.fixture(scope="module")
@@ -298,5 +298,5 @@ def test_pipelining_saves_three_of_four_waits_for_a_relay(
         result = measured(turns | {"smtplib": lambda: by_smtplib(plain), "apprise": lambda: by_apprise(ahead)}, 3)
     rate = {name: mails / result["smtplib"][0] for name, (mails, _) in result.items()}
     print(f"{delay * 1000:g} ms: beside smtplib", {name: round(ratio, 2) for name, ratio in rate.items()})
-    assert rate["ours"] > 2
-    assert rate["ours, no pipelining"] > 0.7
+    assert rate["ours"] > 1.5  # 2.5 and 3 were measured; on a busy machine the delay is longer, and the relay slower
+    assert rate["ours, no pipelining"] > 0.6
