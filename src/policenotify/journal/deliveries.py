@@ -398,10 +398,12 @@ class Deliveries:
         hold_doubt: bool,
         lease: timedelta,
         rate: Rate | None = None,
+        renew: bool = True,
     ) -> bool:
         """Record outcomes known so far, and that the next recipient is about to be sent to.
 
         In a file this is not flushed to disk. [`recover`][policenotify.journal.recovery.recover] allows for it.
+        Without *renew* the lease may stay as it is, which saves a row.
 
         Returns:
             Whether to send. False while everything is stopped, or once this sending was paused or aborted.
@@ -410,7 +412,9 @@ class Deliveries:
             RateReached: The channel's rate is used up. The outcomes are not recorded.
             Blocked: The channel reports too many recipients as not existing. The outcomes are not recorded.
         """
-        if rate is None and self._next.start(claimed, recipient, outcomes, hold_doubt=hold_doubt, lease=lease):
+        if rate is None and self._next.start(
+            claimed, recipient, outcomes, hold_doubt=hold_doubt, lease=lease, renew=renew
+        ):
             return True
         journal = self._journal
         with journal.write(durable=False) as connection:

@@ -58,6 +58,8 @@ _IS_OWNED = and_(
     _page.c.owner == bindparam("claimed_by"),
     _page.c.attempt == bindparam("claimed_attempt"),
 )
+IS_OWNED = exists().where(_IS_OWNED)
+"""The condition that a page is claimed by a process. Its values are those of `identity`."""
 _LOCK_OWNED = select(_page.c.number).where(_IS_OWNED).with_for_update()
 _CONFIRM = select(_page.c.number).where(_IS_OWNED, _page.c.lease_until > bindparam("now"))
 _STATES: Select[Any] = (

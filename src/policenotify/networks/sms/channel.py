@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 _FICTITIOUS = "+33639980001"  # ARCEP reserves 06 39 98 00 00 to 99 for fiction; it is never called
 _MAX_TIMEOUT = 30.0  # seconds: connecting and answering take one each, within half a lease (a minute)
 _LONGEST_CALL = 60.0  # seconds: half a lease, for plugins that do not call by HTTP
-_PARALLEL = 5  # 25 people, as many as the journal marks at once, are five rounds of requests
+_PARALLEL = 5  # a fifth of the people whom the journal marks at once
 _MOST_PARALLEL = 32  # each is a thread and a connection
 _REPORTED: Mapping[ReceiptStatus, Reported | Delivered] = {
     ReceiptStatus.DELIVERED: "delivered",
