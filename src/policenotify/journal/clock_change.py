@@ -88,6 +88,7 @@ _IN_THE_FUTURE = (
     .where(_table.c.state == Outcome.WAITING, or_(_TRIED_LATER, _PUBLISHED_LATER))
     .with_for_update(of=_table, skip_locked=True)
 )
+_END_PAUSES = update(_channel).where(_channel.c.paused_until > bindparam("latest")).values(paused_until=None)
 _FIRST_TRY = case((_table.c.in_doubt, bindparam("long_ago")), else_=bindparam("now"))
 _RESCHEDULE = (
     update(_table)
@@ -293,8 +294,7 @@ def reschedule(connection: Connection, now: int) -> int:
     Deliveries that are being sent are left alone. So are the pauses of other channels, unless no network asks for so
     long a pause.
     """
-    ahead = _channel.c.paused_until > latest_pause(now)
-    connection.execute(update(_channel).where(ahead).values(paused_until=None))
+    connection.execute(_END_PAUSES, {"latest": latest_pause(now)})
     times = {"late": now + span(TOLERANCE), "now": now}
     rows = connection.execute(_IN_THE_FUTURE, times).all()
     if not rows:

@@ -83,6 +83,7 @@ _MAY_BE_POSTED = or_(  # it is, may be, or is about to be posted
         or_(_recipient.c.in_doubt, _recipient.c.state.in_([Outcome.POSTED, Outcome.SENDING, Outcome.HELD])),
     ),
 )
+_POSTED = select(_table.c.id).where(_table.c.ordering_key == bindparam("ordering_key"), _MAY_BE_POSTED).limit(1)
 _PARTIALLY_SENT = select(_table).where(
     _table.c.has_recipients,
     _table.c.state == Outcome.WAITING,
@@ -103,6 +104,12 @@ _PARTIALLY_SENT = select(_table).where(
 )
 
 
+_KEYS = (
+    select(_table.c.ordering_key)
+    .where(_table.c.ordering_key.in_(bindparam("keys", expanding=True)))
+    .order_by(_table.c.ordering_key, _table.c.id)
+    .with_for_update(key_share=True)
+)
 _KEY_OF = select(_table.c.ordering_key).where(_table.c.id == bindparam("delivery"))
 
 
@@ -111,9 +118,7 @@ def lock(connection: Connection, *ordering_keys: str) -> set[str]:
 
     They are locked in the order of keys and ids, so that no two processes wait for each other.
     """
-    query = select(_table.c.ordering_key).where(_table.c.ordering_key.in_(ordering_keys))
-    query = query.order_by(_table.c.ordering_key, _table.c.id).with_for_update(key_share=True)
-    return set(connection.execute(query).scalars())
+    return set(connection.execute(_KEYS, {"keys": [*ordering_keys]}).scalars())
 
 
 def lock_key_of(connection: Connection, delivery: int) -> str:
@@ -126,8 +131,7 @@ def lock_key_of(connection: Connection, delivery: int) -> str:
 
 def opening_not_posted(connection: Connection, ordering_key: str) -> bool:
     """Return True if nothing under this key is, may be, or is about to be posted."""
-    posted = select(_table.c.id).where(_table.c.ordering_key == ordering_key, _MAY_BE_POSTED)
-    return connection.execute(posted.limit(1)).first() is None
+    return connection.execute(_POSTED, {"ordering_key": ordering_key}).first() is None
 
 
 def is_superseded(connection: Connection, row: Row[Any]) -> bool:
@@ -310,11 +314,8 @@ _IS_OWNED = and_(  # it is still this process's, in the attempt that it knows
 _ATTEMPT = insert(schema.attempt)
 _LOCK_OWNED = select(_table.c.id).where(_IS_OWNED).with_for_update()
 _CONFIRM = select(_table.c.id).where(_IS_OWNED, _table.c.lease_until > bindparam("now"))
-_TAKE = (
-    update(_table)
-    .where(_table.c.id == bindparam("taken"))
-    .values(state=Outcome.SENDING, owner=bindparam("by"), lease_until=bindparam("until"))
-)
+_SEND = update(_table).where(_table.c.id == bindparam("taken")).values(state=Outcome.SENDING)
+_TAKE = _SEND.values(owner=bindparam("by"), lease_until=bindparam("until"))
 
 
 def take_next(
@@ -407,7 +408,7 @@ def _take_page(
         )
         hold_forged(connection, row, now)
         return None
-    connection.execute(update(_table).where(_table.c.id == row.id).values(state=Outcome.SENDING))
+    connection.execute(_SEND, {"taken": row.id})
     backoff = max(timedelta(microseconds=page.backoff), claimed.backoff)
     return replace(claimed, page=page.number, filled=page.filled, attempts=page.attempt, backoff=backoff)
 

@@ -29,6 +29,7 @@ _SETTINGS = (
 )
 
 _LEVEL = "policenotify_synchronous"  # under which a connection notes the setting that it has
+_PREPARED = 512  # statements that a connection keeps prepared; a publication runs some 150 (sqlite3's default: 128)
 _TRIES = 10  # to set a new file's mode while other processes create the same journal
 
 # Result codes (sqlite.org/rescode.html). The lower 8 bits of an extended code are its kind.
@@ -246,7 +247,7 @@ def _open_file(parsed: URL, *, create: bool) -> Engine:
         """Keep SQLite from recreating a file that was deleted meanwhile, or from opening another."""
         watch.opening()
         _, named = engine.dialect.create_connect_args(parsed)
-        return engine.dialect.connect(_uri(path), **{**named, "uri": True})
+        return engine.dialect.connect(_uri(path), **{**named, "uri": True, "cached_statements": _PREPARED})
 
     def connected(connection: sqlite3.Connection, _record: object) -> None:
         _prepare(connection, watch)
@@ -258,7 +259,8 @@ def _open_file(parsed: URL, *, create: bool) -> Engine:
         watch.closed()
 
     # Errors and logs must not contain values.
-    engine = create_engine(parsed, hide_parameters=True, creator=connect)
+    # The connection used last knows the pages that it has just written.
+    engine = create_engine(parsed, hide_parameters=True, creator=connect, pool_use_lifo=True)
     _watches[engine] = watch
     event.listen(engine, "connect", connected)
     event.listen(engine, "close", closed)
