@@ -109,9 +109,10 @@ def names_in(part: TextPart, is_commune: Callable[[str], bool], known: frozenset
     excluded = _namesakes(part)
     tokens = part.folded.tokens
     introduced = {match.end for match in part.found.get("called", ())}
+    may_begin = _beginnings(part)
     at = 0
     while at < len(tokens):
-        if at in excluded or not (at in introduced or _may_begin(part, at)):
+        if at in excluded or not (may_begin[at] or at in introduced):
             at += 1
             continue
         name = _name_at(part, at, known)
@@ -124,18 +125,19 @@ def names_in(part: TextPart, is_commune: Callable[[str], bool], known: frozenset
     return found
 
 
-def _may_begin(part: TextPart, at: int) -> bool:
-    """Return False for a token that begins no name for sure, as most do: this is asked of each."""
-    tokens = part.folded.tokens
-    token = tokens[at]
-    return (
+def _beginnings(part: TextPart) -> list[bool]:
+    """Return for each token False if it begins no name for sure, as most do."""
+    folded, known = part.folded, first_names()
+    before = ["", *(token.word for token in folded.tokens)]
+    return [
         token.capital
-        or (at > 0 and tokens[at - 1].word in _BEFORE)
-        or token.word in first_names()
-        or not token.word.isalpha()
-        or len(token.word) == 1
-        or part.folded.is_apart(token)
-    )
+        or word in known
+        or not word.isalpha()
+        or len(word) == 1
+        or earlier in _BEFORE
+        or (folded.may_be_apart and folded.is_apart(token))
+        for token, word, earlier in zip(folded.tokens, before[1:], before, strict=False)
+    ]
 
 
 def _is_place(part: TextPart, name: PersonName, is_commune: Callable[[str], bool], places: dict[str, bool]) -> bool:

@@ -39,6 +39,7 @@ _STAR: Final = "zqzq"
 _INSIDE: Final = frozenset("-.*_·|/+~")
 """Signs that may stand inside a word to hide it."""
 
+_APART: Final = 2  # characters between two words that are more than one space or sign
 _SHORTEST_DIVIDED: Final = 5  # letters of a word that is found although such a sign stands in it
 _SHORTEST_SPELT: Final = 5  # letters of a word that is found among letters spelt without a pause
 _LONGEST_WORD: Final = 26  # letters: `anticonstitutionnellement` has 25
@@ -169,11 +170,27 @@ class WordLists:
     def find(self, folded: FoldedText) -> dict[str, list[Match]]:
         """Return where each list has a phrase in a text, the longest at each place, in order."""
         found: dict[str, list[Match]] = {}
-        for at in range(len(folded.tokens)):
+        # The longest loop of all checks reads from lists, not from tokens.
+        words, ends, gaps = _columns(folded)
+        text, tokens, last = folded.text, folded.tokens, len(words) - 1
+        for at, word in enumerate(words):
             longest: dict[str, int] = {}
-            for name, end in self._at(folded, at):
-                if end > longest.get(name, 0):
-                    longest[name] = end
+            state, end = self._start.following.get(word) or self._next(self._start, word), at
+            joins = gaps[at] < _APART and (not gaps[at] or text[ends[at]] in _INSIDE)
+            others = self._joined(folded, at, longest) if joins else []
+            while True:
+                for name in state.lists:
+                    if end >= longest.get(name, 0):
+                        longest[name] = end + 1
+                if state is not _NOWHERE and end < last and not (gaps[end] >= _APART and _pauses(folded, end + 1)):
+                    end += 1
+                    state = state.following.get(words[end]) or self._next(state, words[end])
+                elif others:
+                    state, end = others.pop()
+                else:
+                    break
+            if folded.may_be_apart and len(word) >= _SHORTEST_SPELT and folded.is_apart(tokens[at]):
+                longest.update((name, max(at + 1, longest.get(name, 0))) for name in self._within(tokens[at].word))
             for name, end in longest.items():
                 matches = found.setdefault(name, [])
                 if not matches or end > matches[-1].end:
@@ -195,32 +212,35 @@ class WordLists:
         """Return True if a list has this one word, in plain small letters."""
         return name in self._next(self._start, word).lists
 
-    def _at(self, folded: FoldedText, at: int) -> Iterator[tuple[str, int]]:
-        """Yield each list that has a phrase at a token, and one past the last token of the phrase."""
-        token, tokens = folded.tokens[at], folded.tokens
-        states = [(self._next(self._start, folded.text[token.start : token.end]), at + 1)]
-        between = folded.text[token.end : tokens[at + 1].start] if at + 1 < len(tokens) else " "
-        if not between or between in _INSIDE:
-            for word, end in _joined(folded, at):
-                states.append((self._next(self._start, word), end))
-                yield from ((name, end) for name in self._spelt.get(word, ()))
-        while states:
-            state, end = states.pop()
-            for name in state.lists:
-                yield name, end
-            if state is not _NOWHERE and end < len(tokens) and not _pauses(folded, end):
-                states.append((self._next(state, folded.text[tokens[end].start : tokens[end].end]), end + 1))
-        if len(token.word) >= _SHORTEST_SPELT and folded.is_apart(token):
-            for start in range(len(token.word) - _SHORTEST_SPELT + 1):
-                for length in range(_SHORTEST_SPELT, _LONGEST_WORD):
-                    for name in self._spelt.get(token.word[start : start + length], ()):
-                        yield name, at + 1
+    def _joined(self, folded: FoldedText, at: int, longest: dict[str, int]) -> list[tuple[_State, int]]:
+        """Return the states after a token and those joined to it, each with the last token.
+
+        *longest* gets the lists that have the joined word as a phrase without pauses, with one past its last token.
+        """
+        states = []
+        for word, end in _joined(folded, at):
+            states.append((self._next(self._start, word), end - 1))
+            longest.update(dict.fromkeys(self._spelt.get(word, ()), end))
+        return states
+
+    def _within(self, word: str) -> Iterator[str]:
+        """Yield the lists of the phrases without pauses that a word contains."""
+        for start in range(len(word) - _SHORTEST_SPELT + 1):
+            for length in range(_SHORTEST_SPELT, _LONGEST_WORD):
+                yield from self._spelt.get(word[start : start + length], ())
+
+
+def _columns(folded: FoldedText) -> tuple[list[str], list[int], list[int]]:
+    """Return for each token its word in the folded text, its end, and how many characters part it from the next."""
+    text, tokens = folded.text, folded.tokens
+    ends = [end for _, _, end, _, _ in tokens]
+    gaps = [token[1] - end for token, end in zip(tokens[1:], ends, strict=False)]
+    return [text[start:end] for _, start, end, _, _ in tokens], ends, [*gaps, _APART]
 
 
 def _pauses(folded: FoldedText, at: int) -> bool:
     """Return True if a sentence ends before a token."""
-    between = folded.text[folded.tokens[at - 1].end : folded.tokens[at].start]
-    return len(between) > 1 and _ENDS.search(between) is not None
+    return _ENDS.search(folded.text, folded.tokens[at - 1].end, folded.tokens[at].start) is not None
 
 
 def _joined(folded: FoldedText, at: int) -> Iterator[tuple[str, int]]:
