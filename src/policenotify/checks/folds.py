@@ -19,6 +19,7 @@ _WORD: Final = re.compile(r"[^\W_]+")
 _SINGLE: Final = re.compile(r"(?<![^\W_])(?!(?<=\d )h)[^\W\d_](?![^\W_]|[.@-][^\W\d_]{2}|'[^\W\d_]{2})")
 # The sign between two such letters, or between more that have an article or a unit among them.
 _MAY_STAND_APART: Final = re.compile(r"(?s)[ .*_·/|+~-](?=[^\W\d_](?![^\W_]))(?<=[^\W\d_].)(?<![^\W_]..)")
+_DIGIT: Final = re.compile(r"\d")
 _SPELT: Final = 3  # letters that stand apart, at least
 _SIGNS: Final = frozenset(" .*_·/|+~-")
 _SPACES: Final = re.compile(r" {2,}")
@@ -56,12 +57,16 @@ class FoldedText:
         original: The text as typed.
         text: The same, folded. Each run of white space is one space.
         tokens: Its words. Letters that stand apart, `c o u p a b l e`, are one word.
+        digits: How many digits it has, of any script.
         is_aligned: True if each character of the text stands for the one at its place in the original. No letters stand
             apart in it then.
         may_be_apart: False if [`is_apart`][policenotify.checks.folds.FoldedText.is_apart] is False for each token.
     """
 
-    __slots__ = ("_hashtag", "_origins", "_readings", "is_aligned", "may_be_apart", "original", "text", "tokens")
+    __slots__ = (
+        *("_hashtag", "_origins", "_readings"),
+        *("digits", "is_aligned", "may_be_apart", "original", "text", "tokens"),
+    )
 
     def __init__(self, original: str, *, hashtag: bool = False) -> None:
         """Fold a text. The text of a hashtag is given without its `#`."""
@@ -84,7 +89,8 @@ class FoldedText:
             self.is_aligned = False
         self.text: str = text
         self._origins: Sequence[int] = range(len(text) + 1) if self.is_aligned else [*origins, len(original)]
-        self._readings: tuple[str, ...] | None = None
+        self.digits: int = len(_DIGIT.findall(text))
+        self._readings: tuple[str, ...] | None = None if self.digits else (text,)
         self.may_be_apart: bool = not self.is_aligned or "#" in text
         spans = (match.span() for match in _WORD.finditer(text))
         parts = (part for span in spans for part in self._parts(*span)) if hashtag or "#" in text else spans
@@ -113,9 +119,7 @@ class FoldedText:
 
     def is_apart(self, token: Token) -> bool:
         """Return True if the letters of a token stand apart, or it is a hashtag: it may be several words."""
-        return self.may_be_apart and (
-            self._is_wide(token) or self.text[max(0, token.start - 1) : token.start] == "#"
-        )
+        return self.may_be_apart and (self._is_wide(token) or self.text[max(0, token.start - 1) : token.start] == "#")
 
     def is_spelt(self, token: Token) -> bool:
         """Return True if signs or spaces that are seen divide the letters of a token."""

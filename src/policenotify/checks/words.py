@@ -17,11 +17,12 @@ from __future__ import annotations
 import re
 import tomllib
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property, lru_cache, partial
 from importlib.resources import files
-from itertools import chain, product
+from itertools import chain, product, repeat
 from math import prod
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -34,12 +35,14 @@ _MOST_CHOICES: Final = 64
 
 _CHOICE: Final = re.compile(r"\(([^()]*)\)")
 _ENDS: Final = re.compile(r"[.!?;]")
+_STOPS: Final = frozenset(".!?;")
+_PAUSE: Final = 2  # characters between two words, with a stop among them, that part two sentences
+_END: Final = ". "
 _SENTENCE: Final = 60  # words
 _STAR: Final = "zqzq"
 _INSIDE: Final = frozenset("-.*_·|/+~")
 """Signs that may stand inside a word to hide it."""
 
-_APART: Final = 2  # characters between two words that are more than one space or sign
 _SHORTEST_DIVIDED: Final = 5  # letters of a word that is found although such a sign stands in it
 _SHORTEST_SPELT: Final = 5  # letters of a word that is found among letters spelt without a pause
 _LONGEST_WORD: Final = 26  # letters: `anticonstitutionnellement` has 25
@@ -69,6 +72,9 @@ class Match(NamedTuple):
 
     first: int
     end: int
+
+
+_new_match: Final = partial(tuple.__new__, Match)  # what the class calls, without a call of Python for each match
 
 
 class _Node:
@@ -169,33 +175,55 @@ class WordLists:
 
     def find(self, folded: FoldedText) -> dict[str, list[Match]]:
         """Return where each list has a phrase in a text, the longest at each place, in order."""
-        found: dict[str, list[Match]] = {}
-        # The longest loop of all checks reads from lists, not from tokens.
-        words, ends, gaps = _columns(folded)
-        text, tokens, last = folded.text, folded.tokens, len(words) - 1
+        found: defaultdict[str, list[Match]] = defaultdict(list)
+        words, joints = _columns(folded)
         for at, word in enumerate(words):
-            longest: dict[str, int] = {}
-            state, end = self._start.following.get(word) or self._next(self._start, word), at
-            joins = gaps[at] < _APART and (not gaps[at] or text[ends[at]] in _INSIDE)
-            others = self._joined(folded, at, longest) if joins else []
-            while True:
-                for name in state.lists:
-                    if end >= longest.get(name, 0):
-                        longest[name] = end + 1
-                if state is not _NOWHERE and end < last and not (gaps[end] >= _APART and _pauses(folded, end + 1)):
-                    end += 1
-                    state = state.following.get(words[end]) or self._next(state, words[end])
-                elif others:
-                    state, end = others.pop()
-                else:
-                    break
-            if folded.may_be_apart and len(word) >= _SHORTEST_SPELT and folded.is_apart(tokens[at]):
-                longest.update((name, max(at + 1, longest.get(name, 0))) for name in self._within(tokens[at].word))
-            for name, end in longest.items():
-                matches = found.setdefault(name, [])
+            state, joint = self._start.following.get(word) or self._next(self._start, word), joints[at]
+            longest: Iterable[tuple[str, int]]
+            if folded.may_be_apart or not joint or joint in _INSIDE:
+                longest = self._longest(folded, at, words, joints)
+            elif state is _NOWHERE:
+                continue
+            elif joint == _END or state.following.get(words[at + 1]) is _NOWHERE:
+                longest = zip(state.lists, repeat(at + 1))  # as with most words
+            else:
+                longest = self._walk(state, at, words, joints).items()
+            for name, end in longest:
+                matches = found[name]
                 if not matches or end > matches[-1].end:
-                    matches.append(Match(at, end))
-        return found
+                    matches.append(_new_match((at, end)))
+        return dict(found)
+
+    def _walk(self, state: _State, at: int, words: list[str], joints: list[str]) -> dict[str, int]:
+        """Return the lists that have a phrase from a token on, with one past the last token of the longest.
+
+        Args:
+            state: The state after the token, or those joined to it.
+            at: The last of them.
+            words: The word of each token in the folded text.
+            joints: What stands behind each.
+        """
+        longest = dict.fromkeys(state.lists, at + 1)
+        while state is not _NOWHERE and (len(joints[at]) < _PAUSE or _STOPS.isdisjoint(joints[at])):
+            at += 1
+            state = state.following.get(words[at]) or self._next(state, words[at])
+            longest.update(dict.fromkeys(state.lists, at + 1))
+        return longest
+
+    def _longest(self, folded: FoldedText, at: int, words: list[str], joints: list[str]) -> Iterable[tuple[str, int]]:
+        """Return the same for a token that may be joined to those behind it, or of which a part may be a phrase."""
+        longest = self._walk(self._next(self._start, words[at]), at, words, joints)
+        found: list[tuple[str, int]] = []
+        if not joints[at] or joints[at] in _INSIDE:
+            for word, end in _joined(folded, at):
+                found += zip(self._spelt.get(word, ()), repeat(end))
+                found += self._walk(self._next(self._start, word), end - 1, words, joints).items()
+        token = folded.tokens[at]
+        if len(token.word) >= _SHORTEST_SPELT and folded.is_apart(token):
+            found += zip(self._within(token.word), repeat(at + 1))
+        for name, end in found:
+            longest[name] = max(end, longest.get(name, 0))
+        return longest.items()
 
     def _next(self, state: _State, word: str) -> _State:
         """Return the state after a word more, from a cache of the words met lately."""
@@ -212,17 +240,6 @@ class WordLists:
         """Return True if a list has this one word, in plain small letters."""
         return name in self._next(self._start, word).lists
 
-    def _joined(self, folded: FoldedText, at: int, longest: dict[str, int]) -> list[tuple[_State, int]]:
-        """Return the states after a token and those joined to it, each with the last token.
-
-        *longest* gets the lists that have the joined word as a phrase without pauses, with one past its last token.
-        """
-        states = []
-        for word, end in _joined(folded, at):
-            states.append((self._next(self._start, word), end - 1))
-            longest.update(dict.fromkeys(self._spelt.get(word, ()), end))
-        return states
-
     def _within(self, word: str) -> Iterator[str]:
         """Yield the lists of the phrases without pauses that a word contains."""
         for start in range(len(word) - _SHORTEST_SPELT + 1):
@@ -230,17 +247,13 @@ class WordLists:
                 yield from self._spelt.get(word[start : start + length], ())
 
 
-def _columns(folded: FoldedText) -> tuple[list[str], list[int], list[int]]:
-    """Return for each token its word in the folded text, its end, and how many characters part it from the next."""
-    text, tokens = folded.text, folded.tokens
-    ends = [end for _, _, end, _, _ in tokens]
-    gaps = [token[1] - end for token, end in zip(tokens[1:], ends, strict=False)]
-    return [text[start:end] for _, start, end, _, _ in tokens], ends, [*gaps, _APART]
-
-
-def _pauses(folded: FoldedText, at: int) -> bool:
-    """Return True if a sentence ends before a token."""
-    return _ENDS.search(folded.text, folded.tokens[at - 1].end, folded.tokens[at].start) is not None
+def _columns(folded: FoldedText) -> tuple[list[str], list[str]]:
+    """Return for each token its word in the folded text, and what stands before the next one: a stop at the end."""
+    if not folded.tokens:
+        return [], []
+    text, (_, starts, ends, _, _) = folded.text, zip(*folded.tokens, strict=True)
+    words = [text[start:end] for start, end in zip(starts, ends, strict=True)]
+    return words, [*(text[end:start] for start, end in zip(starts[1:], ends, strict=False)), _END]
 
 
 def _joined(folded: FoldedText, at: int) -> Iterator[tuple[str, int]]:
