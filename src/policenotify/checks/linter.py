@@ -37,6 +37,7 @@ _FANCY: Final = re.compile(
     "[0-9#*]\ufe0f?\u20e3|[\U0001d400-\U0001d7ff\u2460-\u24ff\uff21-\uff3a\uff41-\uff5a\U0001f130-\U0001f189]"
     "[ \U0001d400-\U0001d7ff\u2460-\u24ff\uff21-\uff3a\uff41-\uff5a\U0001f130-\U0001f189]*+"
 )
+_MAY_BE_FANCY: Final = re.compile("[\u20e3-\U0010ffff]")  # the first of both is the keycap
 _TAG: Final = re.compile(r"(?<![\w&/#])#\w++")
 _QUOTED: Final = (("«", "»"), ("“", "”"))
 
@@ -153,7 +154,8 @@ def sentences_short(context: CheckContext) -> Iterator[Hit]:
         text, start = part.folded.original, 0
         for end in (*(match.end() for match in _SENTENCE_END.finditer(text)), len(text)):
             sentence = text[start:end]
-            if sum(any(map(str.isalnum, word)) for word in sentence.split()) > _LONGEST_SENTENCE:
+            words = sentence.split()
+            if len(words) > _LONGEST_SENTENCE < sum(any(map(str.isalnum, word)) for word in words):
                 yield Hit(part.field, (start + len(sentence) - len(sentence.lstrip()), start + len(sentence.rstrip())))
             start = end
 
@@ -189,6 +191,8 @@ def signs_readable(context: CheckContext) -> Iterator[Hit]:
         count = 0
         for part in parts:
             text = part.folded.original
+            if not _MAY_BE_FANCY.search(text):
+                continue
             for emoji in _EMOJI.finditer(text):
                 count += 1
                 if count == _MOST_EMOJI + 1:

@@ -184,18 +184,18 @@ def _without_first_name(part: TextPart, at: int) -> PersonName | None:
 
 def _is_regnal(part: TextPart, at: int) -> bool:
     """Return True for a king or a boat: `Albert-Ier`, `Jean-Marie II`."""
-    tokens = part.folded.tokens
-    following = (tokens[place].word for place in range(at + 1, min(len(tokens), at + 3)) if tokens[place].capital)
-    return any(word in _REGNAL for word in following)
+    return any(token.capital and token.word in _REGNAL for token in part.folded.tokens[at + 1 : at + 3])
 
 
 def _by_what_is_told(part: TextPart, at: int) -> PersonName | None:
     """Return a name that no list knows, by its two capitals and what is stated of it: `Oumou Sacramento, 40 ans`."""
     tokens, end = part.folded.tokens, at + 2
-    if end > len(tokens) or part.in_capitals or _gap(part, at) not in {" ", "-"}:
+    if end > len(tokens) or not (tokens[at].capital and tokens[at + 1].capital):
+        return None
+    if part.in_capitals or _gap(part, at) not in {" ", "-"}:
         return None
     both = tokens[at:end]
-    plain = all(token.capital and token.word.isalpha() and len(token.word) >= _SHORTEST for token in both)
+    plain = all(token.word.isalpha() and len(token.word) >= _SHORTEST for token in both)
     known = ("no_surname", "street", "unit", "body", "rank", "office", "service_rank")
     if not plain or any(part.words.holds(name, token.word) for name in known for token in both):
         return None
@@ -400,15 +400,13 @@ def _is_initial(part: TextPart, at: int) -> bool:
 
 def _follows_title(part: TextPart, at: int) -> bool:
     tokens = part.folded.tokens
-    if not at or not tokens[at].word.isalpha():
+    if not at or tokens[at - 1].word not in _TITLES or not tokens[at].word.isalpha():
         return False
     if len(tokens[at].word) == 1 and not (tokens[at].capital and _gap(part, at)[:1] == "."):
         return False
     title, gap = tokens[at - 1], _gap(part, at - 1)
     metres = title.word == "m" and (not gap.startswith(".") or (at > 1 and tokens[at - 2].word.isdigit()))
-    if title.word not in _TITLES or metres:
-        return False
-    return gap in {" ", ". ", "."} and not part.words.holds("no_surname", tokens[at].word)
+    return not metres and gap in {" ", ". ", "."} and not part.words.holds("no_surname", tokens[at].word)
 
 
 def _is_called(part: TextPart, at: int) -> bool:

@@ -91,6 +91,8 @@ def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
 
 def _in_capitals(text: str) -> Iterator[tuple[str, int, int]]:
     """Yield each run of words in capitals that is long enough, with its start and end."""
+    if sum(map(str.isupper, _WORD.findall(text))) < _CAPITALS:
+        return
     run: list[re.Match[str]] = []
     for word in (*_WORD.finditer(text), None):
         if word and word[0].isupper():
