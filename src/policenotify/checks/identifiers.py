@@ -140,8 +140,7 @@ _HOST: Final = re.compile(r"(?<![\w@.-])(?:[a-z0-9-]{2,40}\.){1,4}[a-z]{2,10}(?!
 _MAY_BE_HOST: Final = re.compile(r"\.[a-z0-9-]")  # what any host has
 _SHOWN: Final = 4  # figures of a telephone number whose others may be letters
 _FEWEST: Final = 10  # figures of an account
-_BYTES: Final = 4  # of an IP address, each with a figure
-_DATED: Final = 6  # figures of a date: `1/1/1990`
+_DOTTED: Final = re.compile(r"\d[/.]\d")  # what any IP address has, and any date in figures
 _PLATED: Final = 3  # figures of a number plate
 _NATIONAL: Final = 10
 _NIR_LENGTH: Final = 15
@@ -174,7 +173,7 @@ def no_civil_status(context: CheckContext) -> Iterator[Hit]:
             yield Hit(part.field, part.folded.span(start, end))
         for name in context.persons[part.field] if part.has("papers") else ():
             yield Hit(part.field, part.span(Match(name.first, name.end)))
-        for match in _IP.finditer(part.folded.text) if part.folded.digits >= _BYTES else ():
+        for match in _IP.finditer(part.folded.text) if _DOTTED.search(part.folded.text) else ():
             yield Hit(part.field, part.folded.span(*match.span()), Level.SECOND, "ip")
 
 
@@ -193,7 +192,7 @@ def _births(part: TextPart) -> Iterator[tuple[int, int]]:
 
 def _old_dates(part: TextPart) -> Iterator[tuple[int, int]]:
     """Yield dates in figures so long ago that they are those of births, where no birth is stated."""
-    if part.folded.digits < _DATED:
+    if not _DOTTED.search(part.folded.text):
         return
     births = list(_births(part))
     for match in _OLD_DATE.finditer(part.folded.text):

@@ -211,12 +211,14 @@ def _first_name(part: TextPart, at: int) -> bool | None:
     """Return True for a first name, False for one that is a common word, too, and `None` for any other word."""
     token, known = part.folded.tokens[at], first_names()
     typed = part.folded.text[token.start : token.end]
-    readings = (typed,) if typed.isalpha() else (token.word, *with_letters(typed))
-    return next((known[reading] for reading in readings if reading in known), None)
+    if token.word in known or typed.isalpha():
+        return known.get(token.word)
+    return next((known[reading] for reading in with_letters(typed) if reading in known), None)
 
 
 _RELATED: Final = frozenset({"epoux", "freres", "soeurs", "fratrie", "couple", "clan", "jumeaux"})
 _BEFORE: Final = _TITLES | _RELATED | {"famille", "family"}
+_CALLING: Final = _SMALL | _RELATED | {"famille", "family", "de", "d"}  # besides the list `called`
 _JOINS: Final = frozenset({" ", "-", " -", "- ", "'", ". "})
 _ARTICLES: Final = frozenset(
     {
@@ -411,10 +413,12 @@ def _follows_title(part: TextPart, at: int) -> bool:
 
 def _is_called(part: TextPart, at: int) -> bool:
     """Return True after a word for a name: `le nommé dupont jean`, `la famille Cazalis`."""
-    if not at or _gap(part, at - 1) not in {" ", "'", ' "', " « ", " «", " '", ": ", " : "}:
-        return False
     tokens = part.folded.tokens
-    before = tokens[at - 1].word
+    before = tokens[at - 1].word if at else ""
+    if not (before in _CALLING or (before and part.words.holds("called", before))):
+        return False
+    if _gap(part, at - 1) not in {" ", "'", ' "', " « ", " «", " '", ": ", " : "}:
+        return False
     if before in {"de", "d"} and at > 1 and tokens[at - 2].word in {"nom", "prenom"}:
         named = tokens[at].capital and not part.words.holds("no_surname", tokens[at].word)
         return named and not part.within("animal", part.sentence(at))
