@@ -92,7 +92,7 @@ class FoldedText:
         self.digits: int = len(_DIGIT.findall(text))
         self._readings: tuple[str, ...] | None = None if self.digits else (text,)
         self.may_be_apart: bool = not self.is_aligned or "#" in text
-        spans = (match.span() for match in _WORD.finditer(text))
+        spans = [match.span() for match in _WORD.finditer(text)]
         parts = (part for span in spans for part in self._parts(*span)) if hashtag or "#" in text else spans
         self.tokens: tuple[Token, ...] = tuple(self._read(parts))
 

@@ -323,7 +323,7 @@ def _numbers_in_figures(part: TextPart) -> Iterator[tuple[int, int, str]]:
 def _numbers_in_words(part: TextPart) -> Iterator[tuple[int, int, str]]:
     """Yield telephone numbers written in words: `zéro six douze trente-quatre …`."""
     tokens, at = part.folded.tokens, 0
-    if _UNITS.keys().isdisjoint([token.word for token in tokens]):
+    if part.vocabulary.isdisjoint(_UNITS):
         return
     while at < len(tokens):
         end, words = at, []

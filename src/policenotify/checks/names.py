@@ -218,6 +218,7 @@ def _first_name(part: TextPart, at: int) -> bool | None:
 
 _RELATED: Final = frozenset({"epoux", "freres", "soeurs", "fratrie", "couple", "clan", "jumeaux"})
 _BEFORE: Final = _TITLES | _RELATED | {"famille", "family"}
+_BEFORE_CALLED: Final = frozenset({" ", "'", ' "', " « ", " «", " '", ": ", " : "})
 _CALLING: Final = _SMALL | _RELATED | {"famille", "family", "de", "d"}  # besides the list `called`
 _JOINS: Final = frozenset({" ", "-", " -", "- ", "'", ". "})
 _ARTICLES: Final = frozenset(
@@ -413,12 +414,14 @@ def _follows_title(part: TextPart, at: int) -> bool:
 
 def _is_called(part: TextPart, at: int) -> bool:
     """Return True after a word for a name: `le nommé dupont jean`, `la famille Cazalis`."""
+    before = part.folded.tokens[at - 1].word if at else ""
+    calls = before in _CALLING or (before and part.words.holds("called", before))
+    return bool(calls) and _gap(part, at - 1) in _BEFORE_CALLED and _is_named(part, at, before)
+
+
+def _is_named(part: TextPart, at: int, before: str) -> bool:
+    """Return True if the word before a token makes it a name."""
     tokens = part.folded.tokens
-    before = tokens[at - 1].word if at else ""
-    if not (before in _CALLING or (before and part.words.holds("called", before))):
-        return False
-    if _gap(part, at - 1) not in {" ", "'", ' "', " « ", " «", " '", ": ", " : "}:
-        return False
     if before in {"de", "d"} and at > 1 and tokens[at - 2].word in {"nom", "prenom"}:
         named = tokens[at].capital and not part.words.holds("no_surname", tokens[at].word)
         return named and not part.within("animal", part.sentence(at))

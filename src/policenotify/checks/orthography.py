@@ -82,7 +82,11 @@ def signs_in_order(context: CheckContext) -> Iterator[Remark]:
         accents = language.partition("-")[0] == "fr" and any(map(text.__contains__, _WITHOUT_ACCENT))
         for pattern, reason, remedy in (
             (_REPEATED_SIGN, "repeats a sign", "Write it once."),
-            (_MISSING_SPACE if _MAY_LACK_SPACE.search(text) else None, "lacks a space after the sign", "Write the space."),
+            (
+                _MISSING_SPACE if _MAY_LACK_SPACE.search(text) else None,
+                "lacks a space after the sign",
+                "Write the space.",
+            ),
             (_NO_ACCENT if accents else None, "lacks its accents", "Write the accents."),
         ):
             for match in pattern.finditer(text) if pattern else ():

@@ -424,9 +424,14 @@ class TextPart:
         """Where each word list has a phrase in it."""
         return self.words.find(self.folded)
 
+    @cached_property
+    def vocabulary(self) -> frozenset[str]:
+        """Its words in plain small letters, each once."""
+        return frozenset([token.word for token in self.folded.tokens])
+
     def has(self, *lists: str) -> bool:
         """Return True if one of these lists has a phrase in it."""
-        return any(name in self.found for name in lists)
+        return not self.found.keys().isdisjoint(lists)
 
     def span(self, match: Match) -> tuple[int, int]:
         """Return where a phrase is in the text as typed."""
