@@ -153,7 +153,7 @@ class WordLists:
         entries: The entries of each list, as written.
     """
 
-    __slots__ = ("_met", "_root", "_spelt", "_start", "entries")
+    __slots__ = ("_beginnings", "_met", "_root", "_spelt", "_start", "entries")
 
     def __init__(self, entries: Mapping[str, Iterable[str]]) -> None:
         self.entries: dict[str, tuple[str, ...]] = {name: tuple(words) for name, words in entries.items()}
@@ -161,6 +161,7 @@ class WordLists:
         self._start = _State((self._root,))
         self._met = 0  # words that the states know
         self._spelt: dict[str, list[str]] = {}  # the lists of phrases without pauses between the words
+        self._beginnings: set[str] = set()  # of those, made at first use
         for name, words in self.entries.items():
             phrases: set[tuple[str, ...]] = set()
             for entry in words:
@@ -180,7 +181,8 @@ class WordLists:
         for at, word in enumerate(words):
             state, joint = self._start.following.get(word) or self._next(self._start, word), joints[at]
             longest: Iterable[tuple[str, int]]
-            if folded.may_be_apart or not joint or joint in _INSIDE:
+            is_apart = folded.may_be_apart and len(word) >= _SHORTEST_SPELT and folded.is_apart(folded.tokens[at])
+            if is_apart or not joint or (joint in _INSIDE and len(word) + len(words[at + 1]) >= _SHORTEST_DIVIDED):
                 longest = self._longest(folded, at, words, joints)
             elif state is _NOWHERE:
                 continue
@@ -242,9 +244,11 @@ class WordLists:
 
     def _within(self, word: str) -> Iterator[str]:
         """Yield the lists of the phrases without pauses that a word contains."""
+        self._beginnings = self._beginnings or {phrase[:_SHORTEST_SPELT] for phrase in self._spelt}
         for start in range(len(word) - _SHORTEST_SPELT + 1):
-            for length in range(_SHORTEST_SPELT, _LONGEST_WORD):
-                yield from self._spelt.get(word[start : start + length], ())
+            if word[start : start + _SHORTEST_SPELT] in self._beginnings:
+                for length in range(_SHORTEST_SPELT, _LONGEST_WORD):
+                    yield from self._spelt.get(word[start : start + length], ())
 
 
 def _columns(folded: FoldedText) -> tuple[list[str], list[str]]:
