@@ -43,6 +43,8 @@ _SHORTEST: Final = 3  # letters of a last name
 _SPELT: Final = 5  # letters that stand apart and may be a name
 _LONGEST_TAG: Final = 64  # letters
 _IMPERATIVE: Final = "ez"
+_OPENING_QUOTES: Final = frozenset("«\"'“")
+_CLOSING_QUOTES: Final = frozenset("»\"'”")
 
 
 _REGNAL: Final = frozenset(
@@ -158,6 +160,8 @@ def _name_at(part: TextPart, at: int, known: frozenset[str]) -> PersonName | Non
     if _is_called(part, at):
         end = at + 1
         while end < min(len(tokens), at + 3) and _gap(part, end - 1) in _JOINS and tokens[end].word not in CLOSING:
+            if _is_sentence(part, end):
+                break
             end += 1
         return PersonName(at, end, full=True)
     if _follows_title(part, at):
@@ -175,9 +179,21 @@ def _without_first_name(part: TextPart, at: int) -> PersonName | None:
     token = part.folded.tokens[at]
     if len(token.word) == 1 and _is_initial(part, at):
         return PersonName(at, _end(part, at + 1), full=True)
+    if _is_nickname(part, at):
+        return PersonName(at, at + 2, full=True)
     if part.folded.is_apart(token):
         return _in_one_word(part, at)
     return _by_last_name(part, at) or _by_what_is_told(part, at)
+
+
+def _is_nickname(part: TextPart, at: int) -> bool:
+    """Return True for a quoted word before a last name: `« Momo » Benkacem`."""
+    tokens = part.folded.tokens
+    if at + 1 >= len(tokens) or not set(_gap(part, at)) & _CLOSING_QUOTES:
+        return False
+    named = tokens[at].capital and tokens[at + 1].capital and tokens[at + 1].word.isalpha() and not part.in_capitals
+    opened = set(part.folded.text[max(0, tokens[at].start - 2) : tokens[at].start]) & _OPENING_QUOTES
+    return named and bool(opened) and _gap(part, at).strip() in _CLOSING_QUOTES and not _is_no_surname(part, tokens[at + 1])
 
 
 def _is_regnal(part: TextPart, at: int) -> bool:
@@ -457,11 +473,18 @@ def _is_in_address(part: TextPart, at: int) -> bool:
     )
 
 
+def _begins_sentence(part: TextPart, at: int) -> bool:
+    return not at or bool(set(_gap(part, at - 1)) & set(".!?:"))
+
+
 def _is_of_a_place(part: TextPart, name: PersonName) -> bool:
     """Return True if a street, a school or an office bears the name: `rue Jean-Moulin`, `le préfet Jean Martin`."""
     tokens = part.folded.tokens
     boat = name.first and tokens[name.first - 1].word in {"le", "la"} and _gap(part, name.first) == "-"
     if boat and not tokens[name.first - 1].capital:  # `le Marie-Fernand`
+        return True
+    shop = name.first and tokens[name.first - 1].word == "chez" and tokens[name.first - 1].capital
+    if shop and not part.in_capitals and not _begins_sentence(part, name.first - 1):  # `devant Chez Paulette`
         return True
     if not name.full and name.first and tokens[name.first - 1].word == "chez":  # `chez Paul, galerie du Polygone`
         behind = tokens[name.end : name.end + _HOUSEHOLDS]
