@@ -168,10 +168,13 @@ def _end_of_occupation(part: TextPart, match: Match) -> int:
         return match.end
     while end < len(tokens) and tokens[end].word in _KINDS and not stops(part, end):
         end += 1
+    if end < len(tokens) and not stops(part, end) and part.words.holds("street", tokens[end].word):
+        return end + 1 if one else 0  # `coiffeuse rue du 11-Novembre`
     linked = tokens[end - 1].word in _LINKS
     if not linked and (end >= len(tokens) or tokens[end].word not in _LINKS or stops(part, end)):
         return 0
     end += not linked
+    end = _end_of_subject(part, end)
     while end < len(tokens) and tokens[end].word in _BETWEEN and not stops(part, end):
         end += 1
     if end >= len(tokens) or stops(part, end):
@@ -182,6 +185,26 @@ def _end_of_occupation(part: TextPart, match: Match) -> int:
         return end + 1 if tokens[end].word in _SMALL else 0
     place = part.within("body", range(end, end + 1)) or part.within("corner", range(end, end + 1))
     return place[0].end if place else end + named if named else 0
+
+
+def _end_of_subject(part: TextPart, at: int) -> int:
+    """Return one past what somebody teaches or sells, if a place follows: `professeure de yoga à Clermont`."""
+    tokens = part.folded.tokens
+    taught = at + 1 < len(tokens) and not tokens[at].capital and tokens[at + 1].word in {"a", "au", "aux", "dans", "chez"}
+    known = taught and (part.within("body", range(at, at + 1)) or part.within("corner", range(at, at + 1)))
+    return at + 2 if taught and not known and not stops(part, at + 1) else at
+
+
+def works(part: TextPart) -> Iterator[Match]:
+    """Yield what somebody runs, or where somebody works: `tenait le bureau de poste`, `entraîne l'équipe première`."""
+    tokens = part.folded.tokens
+    for match in part.found.get("runs", ()):
+        end = match.end
+        while end < len(tokens) and end < match.end + _NEAR and not stops(part, end):
+            if body := part.within("body", range(end, end + 1)):
+                yield Match(match.first, body[0].end)
+                break
+            end += 1
 
 
 def _is_one(part: TextPart, at: int) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from policenotify.checks.check import CheckContext, Hit, rule
-from policenotify.checks.identity import PREVENTION, SEARCHES, ages, holders, in_text, named_places, stops
+from policenotify.checks.identity import PREVENTION, SEARCHES, ages, holders, in_text, named_places, stops, works
 from policenotify.checks.names import PersonName
 from policenotify.checks.words import Match, TextPart
 from policenotify.findings import Level
@@ -19,6 +19,15 @@ _WAS: Final = frozenset({"etait", "fut", "est", "comme"})
 _ONE: Final = frozenset({"un", "une", "le", "la", "l", "notre", "cette", "cet", "ce"})
 _OTHERS: Final = frozenset({"par", "d", "avec", "aux", "les", "des", "chez", "contre", "au", "du", "de"})
 _WORKS: Final = ("travail", "exer", "tien", "tena", "ger", "dirig")
+_OF_ANYONE: Final = (
+    "chauffeu", "conduct", "jogg", "livreu", "rout", "retrait", "etudiant", "gardien", "employe", "salari", "ouvri",
+    "marin", "pecheu", "agent", "plong", "nageu", "coureu", "chasseu", "vigile", "saisonni", "lyceen", "collegien",
+    "policier", "gendarme", "militaire", "pompier", "sapeur", "taxi", "camionn", "ecoli", "surveillant", "patron",
+    "caval", "skieu", "surfeu", "matelot", "skipper", "cascad", "alpin", "touris", "artisan", "arbitre", "footb",
+    "travail", "prisonni", "ancien", "tient", "tenai", "exer", "gere", "dirige", "motard", "pilote", "manut",
+)  # fmt: skip
+"""The beginnings of occupations that many people have in any place."""
+
 _DEAD: Final = (
     "deced",
     "mort",
@@ -40,7 +49,7 @@ _SAYS: Final = frozenset(
 )
 _OF_STATE: Final = ("maire", "mairesse", "prefet", "ministre", "depute", "senat", "procureur", "rect", "commissaire")
 _NONE: Final = frozenset({"aucun", "aucune", "sans", "ni", "pas", "zero", "no"})
-_IDENTITY: Final = ("job", "kin", "offspring", "home")
+_IDENTITY: Final = ("job", "kin", "offspring", "home", "family")
 
 
 @rule(
@@ -67,7 +76,7 @@ def no_person_named(context: CheckContext) -> Iterator[Hit]:
 def _roles(context: CheckContext, part: TextPart) -> Iterator[Match]:
     """Yield functions that lead to one person, whose arrest or suspicion the message states."""
     officials = set(_officials(part))
-    known = {*part.found.get("public_role", ()), *holders(part, "function", "job"), *officials}
+    known = {*part.found.get("public_role", ()), *holders(part, "function", "job"), *works(part), *officials}
     judicial = context.message.category in _JUDICIAL
     for match in sorted(known):
         office = part.folded.tokens[match.first].word.startswith(_OF_STATE) and match not in officials
@@ -131,13 +140,23 @@ def _suffered(part: TextPart) -> Iterator[Match]:
     """Yield occupations and homes that lead to one person, near words for harm."""
     if not part.has("harmed"):
         return
-    for match in holders(part, "function", "job"):
+    for match in sorted({*holders(part, "function", "job"), *works(part), *_known_by_trade(part)}):
         accused = _is_accused(part, match)
         office = part.folded.tokens[match.first].word.startswith(_OF_STATE)
         if not (accused or office or _acts(part, match)) and _is_near(part, match, "harmed"):
             yield match
     for match in part.found.get("home", ()):
         if not _is_accused(part, match) and _is_near(part, match, "harmed"):
+            yield match
+
+
+def _known_by_trade(part: TextPart) -> Iterator[Match]:
+    """Yield who is known by a trade: `la joaillière agressée`, but not `le chauffeur blessé`."""
+    tokens = part.folded.tokens
+    for match in part.found.get("job", ()):
+        one = match.first and tokens[match.first - 1].word in {"le", "la", "l", "notre"}
+        free = tokens[match.first].word.startswith(_OF_ANYONE)
+        if one and not free and part.within("harmed", range(match.end, match.end + 2)):
             yield match
 
 
@@ -180,7 +199,7 @@ def no_sexual_victim_identified(context: CheckContext) -> Iterator[Hit]:
         if not in_text(part):
             continue
         elements = [Match(name.first, name.end) for name in context.persons[part.field]]
-        elements += holders(part, "function", "job")
+        elements += [*holders(part, "function", "job"), *works(part)]
         aged = ages(part)
         elements += [match for match in part.found.get("job", ()) if _is_stated(part, match)] if general else ()
         if not general:
