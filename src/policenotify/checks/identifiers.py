@@ -60,10 +60,10 @@ _NO_PLATE: Final = re.compile(r"[adnr]{1,2}\d{1,4}|\d{1,2}h\d{0,2}|\d+(?:er?|eme
 _FOREIGN: Final = re.compile(r"(?<![^\W_])[a-z]{1,3}[ -]\d{1,4}(?:[ -]?[a-z]{1,3})?(?![^\W_])")
 _FIGURES_FIRST: Final = re.compile(r"(?<![^\W_])\d{3,4}[ -][a-z]{2,3}(?![^\W_])")  # a Spanish plate
 _BEGINNING: Final = re.compile(r"[a-hj-np-tv-z]{2}\d{2,3}[a-z]{0,2}|\d{2,3}[a-z]{2,3}")
-# Germany, Great Britain, Belgium, Spain, Italy, Romania, the Netherlands, Poland
+# Germany, Great Britain, Belgium, Spain, Romania, the Netherlands
 _PLATE_ABROAD: Final = re.compile(
     r"(?<![^\W_])(?:[a-z]{1,3}-[a-z]{1,2} ?\d{1,4}|[a-z]{2}\d{2} ?[a-z]{3}|\d-[a-z]{3}-\d{3}|\d{4} ?-?[a-z]{3}"
-    r"|[a-z]{1,2}[ -]\d{2,3}[ -][a-z]{3}|\d{2}-[a-z]{2}-[a-z]{2}|[a-z]{2}-\d{2}-\d{2}|[a-z]{2,3} \d{4,5}[a-z]?)(?![^\W_])"
+    r"|[a-z]{1,2}[ -]\d{2,3}[ -][a-z]{3}|\d{2}-[a-z]{2}-[a-z]{2}|[a-z]{2}-\d{2}-\d{2})(?![^\W_])"
 )
 _LETTERS_ONLY: Final = re.compile(r"(?<!\w)(?:par|lettres|contient|en) (?P<code>[a-z]{2,3})(?![^\W_])")
 _PHONE: Final = re.compile(r"(?:\+|(?<!\d))\d(?:[ ./,·()_-]{0,3}\d){8,14}(?!\d)")

@@ -8,7 +8,7 @@ from typing import Final
 
 from policenotify.checks.check import CheckContext, Hit, rule
 from policenotify.checks.folds import Token
-from policenotify.checks.identity import PREVENTION
+from policenotify.checks.identity import ADULT, PREVENTION, ages
 from policenotify.checks.words import Match, TextPart
 from policenotify.findings import Level
 from policenotify.model.lifecycle import Stage
@@ -226,8 +226,16 @@ def pictures_lawful(context: CheckContext) -> Iterator[Hit]:
         if part.field.startswith("images.") or ".alts." in part.field:
             shown = () if part.has("picture_hidden") else ("picture_child", "face", "readable")
             found = (match for kind in ("picture", *shown) for match in part.found.get(kind, ()))
-            for match in sorted(set(found)):
+            for match in sorted({*found, *_bound(part), *(ages(part, below=ADULT) if shown else ())}):
                 yield Hit(part.field, part.span(match))
+
+
+def _bound(part: TextPart) -> Iterator[Match]:
+    """Yield hands beside what binds them: `une paire de bracelets autour des poignets`."""
+    for match in part.found.get("hands", ()):
+        if other := part.near(match, "bonds"):
+            first, last = sorted((match, other))
+            yield Match(first.first, max(first.end, last.end))
 
 
 @rule("PN216", basis="Loi du 29 juillet 1881, art. 29, 32 and 33.")

@@ -48,6 +48,7 @@ _SAYS: Final = frozenset(
     {"indique", "annonce", "precise", "salue", "felicite", "rappelle", "informe", "confirme", "apres"}
 )
 _OF_STATE: Final = ("maire", "mairesse", "prefet", "ministre", "depute", "senat", "procureur", "rect", "commissaire")
+_READERS: Final = frozenset({"vous", "venez", "votre", "rencontrer", "stand", "you", "hier", "scolaires"})
 _NONE: Final = frozenset({"aucun", "aucune", "sans", "ni", "pas", "zero", "no"})
 _IDENTITY: Final = ("job", "kin", "offspring", "home", "family")
 
@@ -245,6 +246,14 @@ def _hidden(part: TextPart) -> Iterator[Match]:
             places = (*part.within("spot", sentence), *part.within("cover", sentence), *part.within("beside", sentence))
             if places and (kind == "parked" or part.within("now", sentence)):
                 yield match
+    for match in part.found.get("patrol", ()):
+        sentence = part.sentence(match.first)
+        words = {token.word for token in part.folded.tokens[sentence.start : sentence.stop]}
+        still = next(iter(part.within("stationary", sentence)), None)
+        placed = still and (part.within("spot", sentence) or part.within("cover", sentence) or part.within("beside", sentence))
+        if still and placed and words.isdisjoint(_READERS):
+            first, last = sorted((match, still))
+            yield Match(first.first, max(first.end, last.end))
 
 
 def _named_by_rank(part: TextPart) -> Iterator[Match]:
