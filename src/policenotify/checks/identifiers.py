@@ -478,8 +478,7 @@ def no_health_told(context: CheckContext) -> Iterator[Hit]:
     """Ask before a person's health, disability or treatment is published."""
     category = context.message.category
     general = PREVENTION | {Category.WEATHER_RELAY, Category.PLANNED_EVENT, Category.ROAD_CLOSURE}
-    if category in general:
-        return
+    everyone = category in general
     covered = category == Category.MISSING_PERSON and context.agreed("family", "guardian", "prosecutor", "consent")
     for part in context.parts:
         for match in part.found.get("health", ()):
@@ -490,6 +489,8 @@ def no_health_told(context: CheckContext) -> Iterator[Hit]:
             suspect = suspect and not _is_of_another(part, match)
             if _is_of_everyone(part, match, suspect=suspect):
                 continue  # *les femmes enceintes restent à l'intérieur*, *personnes sourdes : 114*
+            if everyone and not (part.near(match, "one_person") and part.near(match, "befell")):
+                continue
             yield Hit(part.field, part.span(match), Level.BLOCK if suspect else Level.SECOND, "", covered)
 
 

@@ -35,6 +35,7 @@ _NO_AGE: Final = frozenset(
     | {"partir", "et", "dans", "tous", "ces", "deux", "sous"}
 )
 _LONGEST_AGE: Final = 3  # figures
+_YOUNGEST, _OLDEST = 1, 100  # years, without their unit
 _QUARTERS: Final = frozenset({"cite", "quartier", "residence", "lotissement"})
 _GRADES: Final = frozenset({"primary", "high", "secondary", "middle", "nursery", "elementary", "boarding"})
 _LINKS: Final = frozenset({"de", "du", "des", "d", "a", "au", "aux", "chez", "dans", "en"})
@@ -66,7 +67,23 @@ def in_text(part: TextPart) -> bool:
 
 def ages(part: TextPart, below: int = 200) -> list[Match]:
     """Return the ages of persons in a text: `14 ans`, `âgée de six ans`."""
-    return [Match(at - 1, at + 1) for at in range(1, len(part.folded.tokens)) if _is_age(part, at, below)]
+    found = [Match(at - 1, at + 1) for at in range(1, len(part.folded.tokens)) if _is_age(part, at, below)]
+    return found + (_ages_between_commas(part, below) if part.language.startswith("en") else [])
+
+
+def _ages_between_commas(part: TextPart, below: int) -> list[Match]:
+    """Return ages as English gives them: `Noah, 11, hurt`, `a teenager (16)`."""
+    tokens, text = part.folded.tokens, part.folded.text
+    return [
+        Match(at, at + 1)
+        for at, token in enumerate(tokens)
+        if at
+        and token.word.isdigit()
+        and _YOUNGEST <= int(token.word) < min(below, _OLDEST)
+        and tokens[at - 1].word.isalpha()
+        and text[tokens[at - 1].end : token.start] in {", ", " ("}
+        and text[token.end : token.end + 1] in {",", ")"}
+    ]
 
 
 def _is_age(part: TextPart, at: int, below: int) -> bool:
@@ -79,7 +96,8 @@ def _is_age(part: TextPart, at: int, below: int) -> bool:
         return False
     age = int(number) if number.isdigit() and len(number) <= _LONGEST_AGE else _NUMBERS.get(number, below)
     before, earlier = (tokens[at - back].word if at >= back else "" for back in (2, 3))
-    stated = before == "de" and part.words.holds("aged", earlier)
+    stated = before == "de" and (part.words.holds("aged", earlier) or part.words.holds("origin_noun", earlier))
+    stated = stated or (before == "a" and (part.words.holds("sexual", earlier) or part.words.holds("harmed", earlier)))
     if before == "a":  # `a 15 ans` has an age; `à 15 ans` and `il y a 15 ans` have none
         other = earlier == "y" or "à" in part.folded.typed(tokens[at - 2].start, tokens[at - 2].end)
     else:
@@ -148,9 +166,14 @@ def holders(part: TextPart, *lists: str) -> Iterator[Match]:
         for match in part.found.get(kind, ()):
             end = _end_of_function(part, match) if kind == "function" else 0
             end = end or _end_of_occupation(part, match)
-            if end and match.first not in seen and not part.within("not_held", range(match.first, end)):
+            if end and match.first not in seen and not _is_of_state(part, match, end):
                 seen.add(match.first)
                 yield Match(match.first, end)
+
+
+def _is_of_state(part: TextPart, match: Match, end: int) -> bool:
+    """Return True for a function of the State: `gardien de la paix`, but not `pompier volontaire à la caserne`."""
+    return any(each.first > match.first or each.end >= match.end for each in part.within("not_held", range(match.first, end)))
 
 
 def _end_of_function(part: TextPart, match: Match) -> int:

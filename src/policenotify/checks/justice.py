@@ -199,11 +199,12 @@ def no_origin_told(context: CheckContext) -> Iterator[Hit]:
 )
 def secrecy_kept(context: CheckContext) -> Iterator[Hit]:
     """Ask before anything of an investigation is published: confessions, records, traces."""
-    if context.message.category in PREVENTION:
-        return
+    everyone = context.message.category in PREVENTION
     covered = context.agreed("prosecutor")
     for part in context.parts:
         for match in part.found.get("secrecy", ()):
+            if everyone and not part.near(match, "accused", "one_person"):
+                continue
             yield Hit(part.field, part.span(match), covered=covered)
 
 

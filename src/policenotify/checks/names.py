@@ -79,6 +79,7 @@ _INTRODUCES: Final = frozenset(
 )
 _INTRODUCED: Final = frozenset({" ", ", ", " : ", ": ", " (", " « "})
 _SMALL: Final = frozenset({"petit", "petite", "jeune", "bebe", "oncle", "tante", "papi", "mamie", "tonton", "tata"})
+_HOUSEHOLD: Final = frozenset({"propriete", "maison", "villa", "ferme", "chez", "domicile", "hangar", "terrain", "bergerie"})
 _HOUSEHOLDS: Final = 4  # words behind `chez Paul` in which the shop is named
 
 
@@ -434,6 +435,9 @@ def _is_called(part: TextPart, at: int) -> bool:
     if before in {"de", "d"} and at > 1 and tokens[at - 2].word in {"nom", "prenom"}:
         named = tokens[at].capital and not part.words.holds("no_surname", tokens[at].word)
         return named and not part.within("animal", part.sentence(at))
+    if before in {"des", "les"} and at > 1 and tokens[at - 2].word in _HOUSEHOLD:  # `propriété des Cambefort`
+        named = tokens[at].capital and not tokens[at].capitals and tokens[at].word[-1] not in "sx"
+        return named and not part.in_capitals and not part.words.holds("no_surname", tokens[at].word)
     if before in _SMALL:
         free = tokens[at].capital and tokens[at].word in first_names() and not tokens[at - 1].capital
         return free and not part.in_capitals

@@ -124,14 +124,13 @@ def no_victim_identified(context: CheckContext) -> Iterator[Hit]:
             elements += [Match(name.first, name.end) for name in _names_within(context, part, range(start, end))]
             word = tokens[match.first].word
             dead = word.startswith(_DEAD)
-            if dead or word.startswith(("victime", "defunt", "otage", "ex", "plaignant")):
-                elements += [
-                    other
-                    for kind in ("job", "home")
-                    for other in part.within(kind, range(match.end, min(sentence.stop, match.end + _SOON)))
-                    if context.message.category not in PREVENTION
-                    and (kind == "home" or _is_hers(part, other, dead=dead))
-                ]
+            dead = dead or not word.startswith(("victime", "defunt", "otage", "ex", "plaignant"))
+            elements += [
+                other
+                for kind in ("job", "home")
+                for other in part.within(kind, range(match.end, min(sentence.stop, match.end + _SOON)))
+                if context.message.category not in PREVENTION and (kind == "home" or _is_hers(part, other, dead=dead))
+            ]
         elements += _suffered(part)
         for match in dict.fromkeys(elements):
             yield Hit(part.field, part.span(match), covered=covered)
@@ -193,6 +192,7 @@ def no_sexual_victim_identified(context: CheckContext) -> Iterator[Hit]:
     """Refuse every element that identifies the victim of a sexual offence."""
     category = context.message.category
     own = category not in set(Category) and not any(part.has("arrested") for part in context.parts)
+    own = own and not any(part.has("sexual_victim") for part in context.parts)
     general = own or category in PREVENTION | {Category.FACT_CHECK}
     if not any(part.has("sexual") for part in context.parts):
         return
