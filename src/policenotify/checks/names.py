@@ -278,6 +278,7 @@ def _end(part: TextPart, at: int) -> int:
             end += 1
         elif (
             tokens[end].word in _PARTICLES
+            and not _is_sentence(part, end)
             and end + 1 < len(tokens)
             and tokens[end + 1].capital
             and _gap(part, end) in _JOINS

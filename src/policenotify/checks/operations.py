@@ -318,6 +318,7 @@ def no_cause_told(context: CheckContext) -> Iterator[Hit]:
     """Ask before a cause is published that only an investigation can find, or a suicide."""
     category = context.message.category
     told = any(part.has("harmed", "arrested", "suspected", "accident") for part in context.parts)
+    told = told and not any(part.has("statistic") for part in context.parts)
     own = category not in set(Category) and not told  # a category of the desk, which may speak to everyone
     if own or category in PREVENTION | {Category.FACT_CHECK, Category.PLANNED_EVENT}:
         return
