@@ -266,6 +266,9 @@ def reserve_kept(context: CheckContext) -> Iterator[Hit]:
     for part in context.parts:
         for match in part.found.get("reserve", ()):
             yield Hit(part.field, part.span(match))
+        for match in part.found.get("politician", ()):
+            if part.near(match, "praise"):
+                yield Hit(part.field, part.span(match))
         for match in part.found.get("candidate", ()):
             tokens = part.folded.tokens
             if match.end < len(tokens) and tokens[match.end].capital:

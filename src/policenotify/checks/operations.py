@@ -303,9 +303,11 @@ def no_method_told(context: CheckContext) -> Iterator[Hit]:
         methods = part.found.get("scam_howto", []) if scam else part.found.get("howto", [])
         for match in methods:
             yield Hit(part.field, part.span(match))
-        for match in part.found.get("tool", ()):
+        tools = set(part.found.get("tool", ()))
+        for match in sorted({*tools, *part.found.get("material", ())}):
             free = not (part.near(match, "advice_given") or _overlaps(match, methods))
-            if free and part.within("opens", part.sentence(match.first)):
+            used = part.near(match, "means") and part.near(match, "offender", "guilt", "accused")
+            if free and (used or (match in tools and part.within("opens", part.sentence(match.first)))):
                 yield Hit(part.field, part.span(match))
 
 
