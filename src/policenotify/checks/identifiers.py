@@ -63,7 +63,7 @@ _BEGINNING: Final = re.compile(r"[a-hj-np-tv-z]{2}\d{2,3}[a-z]{0,2}|\d{2,3}[a-z]
 # Germany, Great Britain, Belgium, Spain, Romania, the Netherlands
 _PLATE_ABROAD: Final = re.compile(
     r"(?<![^\W_])(?:[a-z]{1,3}-[a-z]{1,2} ?\d{1,4}|[a-z]{2}\d{2} ?[a-z]{3}|\d-[a-z]{3}-\d{3}|\d{4} ?-?[a-z]{3}"
-    r"|[a-z]{1,2}[ -]\d{2,3}[ -][a-z]{3}|\d{2}-[a-z]{2}-[a-z]{2}|[a-z]{2}-\d{2}-\d{2})(?![^\W_])"
+    r"|[a-z]{1,2}[ -]\d{2,3}[ -][a-z]{3}|\d{2}-[a-z]{2}-[a-z]{2}|(?=[a-z-]*\d)(?=[\d-]*[a-z])[a-z\d]{1,4}-[a-z\d]{1,4}-[a-z\d]{1,4})(?![^\W_-])"
 )
 _LETTERS_ONLY: Final = re.compile(r"(?<!\w)(?:par|lettres|contient|en) (?P<code>[a-z]{2,3})(?![^\W_])")
 _PHONE: Final = re.compile(r"(?:\+|(?<!\d))\d(?:[ ./,·()_-]{0,3}\d){8,14}(?!\d)")

@@ -223,8 +223,8 @@ def works(part: TextPart) -> Iterator[Match]:
     tokens = part.folded.tokens
     for match in part.found.get("runs", ()):
         end = match.end
-        while end < len(tokens) and end < match.end + _NEAR and not stops(part, end):
-            if body := part.within("body", range(end, end + 1)):
+        while end < len(tokens) and end <= match.end + _NEAR and not stops(part, end):
+            if body := part.within("body", range(end, end + 1)) or part.within("corner", range(end, end + 1)):
                 yield Match(match.first, body[0].end)
                 break
             end += 1

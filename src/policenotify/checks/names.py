@@ -491,6 +491,8 @@ def _is_of_a_place(part: TextPart, name: PersonName) -> bool:
     shop = name.first and tokens[name.first - 1].word == "chez" and tokens[name.first - 1].capital
     if shop and not part.in_capitals and not _begins_sentence(part, name.first - 1):  # `devant Chez Paulette`
         return True
+    if not name.full and name.first and tokens[name.first - 1].word == "l":  # `les renforts de l'Aude`
+        return True
     if not name.full and name.first and tokens[name.first - 1].word == "chez":  # `chez Paul, galerie du Polygone`
         behind = tokens[name.end : name.end + _HOUSEHOLDS]
         if any(part.words.holds("street", token.word) or part.words.holds("body", token.word) for token in behind):

@@ -303,6 +303,10 @@ def no_method_told(context: CheckContext) -> Iterator[Hit]:
         methods = part.found.get("scam_howto", []) if scam else part.found.get("howto", [])
         for match in methods:
             yield Hit(part.field, part.span(match))
+        for match in part.found.get("means", ()):
+            worked = part.near(match, "opens") and part.near(match, "offender", "guilt")
+            if worked and not (part.near(match, "advice_given", "tool", "material") or _overlaps(match, methods)):
+                yield Hit(part.field, part.span(match))
         tools = set(part.found.get("tool", ()))
         for match in sorted({*tools, *part.found.get("material", ())}):
             free = not (part.near(match, "advice_given") or _overlaps(match, methods))
