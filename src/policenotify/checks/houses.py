@@ -9,7 +9,7 @@ from typing import Final
 
 from policenotify.checks.check import CheckContext, Hit, every_text, rule
 from policenotify.checks.folds import FoldedText
-from policenotify.checks.identifiers import count_figures, found
+from policenotify.checks.identifiers import found
 from policenotify.checks.identity import JUDICIAL
 from policenotify.checks.words import TextPart
 from policenotify.findings import Level
@@ -42,7 +42,8 @@ _FLAT: Final = re.compile(
     r"|bungalow|mobil[ -]home|emplacement|caravane|lot) (?:n ?° ?|numero )?(?:\d{1,4}|[a-f])(?!\w)|"
     r"(?:\d{1,2} ?(?:er|e|eme)|premier|deuxieme|troisieme|quatrieme|cinquieme|sixieme|septieme|huitieme|dernier)"
     r" etage(?!\w)|"
-    r"(?:immeuble|bloc) (?:n ?° ?)?(?:\d{1,3}|[a-f])(?!\w)|(?:premiere|deuxieme|troisieme|quatrieme|seconde|derniere|\d{1,2}e) porte(?!\w)|"
+    r"(?:immeuble|bloc) (?:n ?° ?)?(?:\d{1,3}|[a-f])(?!\w)|"
+    r"(?:premiere|deuxieme|troisieme|quatrieme|seconde|derniere|\d{1,2}e) porte(?!\w)|"
     r"(?:premier|deuxieme|troisieme|quatrieme|dernier|\d{1,2}(?:er|e|eme)) (?:niveau|palier)(?!\w)|"
     r"(?:studio|appartement|logement|chambre|villa|pavillon|mobil[ -]home), (?:le |la |numero |n ?° ?)?\d{1,4}(?!\w)|"
     r"(?:hall|entree|porte|palier|bloc|tour) (?:n ?° ?)?(?:\d{1,3}|[a-f]),?"
@@ -51,12 +52,16 @@ _FLAT: Final = re.compile(
 )
 # A number after words that lead to a house. What a month, a unit or another word follows is none.
 _BESIDE_STREET: Final = re.compile(
-    rf"(?<!\w)(?:(?:a (?:la )?hauteur|au niveau|en face|au pied|au droit|a cote|pres|a l'angle) du|entre le|devant le|face au|depuis le"
-    rf"|derriere le|cote (?:im)?pair,?|,? au|, le|numero|n ?°) ?(?:numero |n ?° ?)?(?!17\b|112\b|18\b|15\b|11[0-9]\b|3\d\d\d\b|0)"
-    rf"(?:\d{{1,3}}(?: ?(?:bis|ter|quater))?|{_IN_WORDS})(?: et le \d{{1,3}})?(?=[.,;:!?)]| et | a l|$| pour | ou | vers | depuis | ce | cette | a la | a mo| - )"
+    r"(?<!\w)(?:(?:a (?:la )?hauteur|au niveau|en face|au pied|au droit|a cote|pres|a l'angle) du|entre le|devant le"
+    r"|face au|depuis le|derriere le|cote (?:im)?pair,?|,? au|, le|numero|n ?°) ?(?:numero |n ?° ?)?"
+    r"(?!17\b|112\b|18\b|15\b|11[0-9]\b|3\d\d\d\b|0)"  # telephone numbers
+    rf"(?:\d{{1,3}}(?: ?(?:bis|ter|quater))?|{_IN_WORDS})(?: et le \d{{1,3}})?"
+    r"(?=[.,;:!?)]|$| (?:et|pour|ou|vers|depuis|ce|cette|a l|a la|a mo|-) ?)"
 )
-_HOURS: Final = re.compile(r"(?: et)?(?: le)? ?\d{0,3} ?(?:h|heures?|ans|km|juin|juillet|aout|septembre|octobre|novembre|decembre|janvier|"
-                          r"fevrier|mars|avril|mai|euros?|m|metres?|minutes?)(?!\w)|[.,]\d")
+_HOURS: Final = re.compile(
+    r"(?: et)?(?: le)? ?\d{0,3} ?(?:h|heures?|ans|km|juin|juillet|aout|septembre|octobre|novembre|decembre|janvier"
+    r"|fevrier|mars|avril|mai|euros?|m|metres?|minutes?)(?!\w)|[.,]\d"
+)
 _A_STREET: Final = re.compile(_STREET)
 _STREET_WITHIN: Final = 8  # words before a number in which its street stands
 _OF_FLATS: Final = (
@@ -101,14 +106,14 @@ def house_not_named(context: CheckContext) -> Iterator[Hit]:
 def _houses(part: TextPart) -> Iterator[tuple[int, int]]:
     """Yield house numbers with their street, and flats, in the folded text."""
     text, tokens = part.folded.text, part.folded.tokens
-    matches = found(part, _HOUSE) if count_figures(text) else []
+    matches = found(part, _HOUSE) if part.folded.digits else []
     for match in (*matches, *found(part, _HOUSE_IN_WORDS)):
         if _COUNTED.search(text[max(0, match.start() - 20) : match.start()]):
             continue
         at = bisect_left(tokens, match.start(), key=lambda token: token.start)
         if not part.within("service_place", range(max(0, at - _BESIDE), at)):
             yield match.span()
-    for match in found(part, _HOUSE_BEHIND) if count_figures(text) or "numero" in text else ():
+    for match in found(part, _HOUSE_BEHIND) if part.folded.digits or "numero" in text else ():
         at = bisect_left(tokens, match.start(), key=lambda token: token.start)
         if not part.within("service_place", range(max(0, at - _BESIDE), at)):
             yield match.span()
@@ -118,12 +123,16 @@ def _houses(part: TextPart) -> Iterator[tuple[int, int]]:
 
 
 def _beside_streets(part: TextPart) -> Iterator[tuple[int, int]]:
-    """Yield numbers in a sentence that names a street: `rue Pitot, entre le 12 et le 18`, `à hauteur du trente et un`."""
+    """Yield numbers in a sentence that names a street: `rue Pitot, entre le 12 et le 18`, `à hauteur du 31`."""
     text, tokens = part.folded.text, part.folded.tokens
     for match in found(part, _BESIDE_STREET):
         at = bisect_left(tokens, match.start(), key=lambda token: token.start)
         sentence = part.sentence(min(at, len(tokens) - 1))
         near = range(max(sentence.start, at - _STREET_WITHIN), at)
         street = any(_A_STREET.fullmatch(tokens[place].word) for place in near)
-        if street and not part.within("service_place", range(max(0, at - _BESIDE), at)) and not _HOURS.match(text, match.end()):
+        if (
+            street
+            and not part.within("service_place", range(max(0, at - _BESIDE), at))
+            and not _HOURS.match(text, match.end())
+        ):
             yield match.span()

@@ -32,7 +32,9 @@ _BORN: Final = re.compile(
     r"|(?<!\w)(?:vu|voit|vit) le jour (?=[aeildu])|(?<!\w)anniversaire (?:est |tombe )?(?:le|ce) (?=\d)"
 )
 # What any of them has.
-_OF_BIRTH: Final = re.compile(r"nee?s? [leaus]|naissance|born|ddn|dob|birth|le jour|anniversaire|au monde|bougies|fete ses")
+_OF_BIRTH: Final = re.compile(
+    r"nee?s? [leaus]|naissance|born|ddn|dob|birth|le jour|anniversaire|au monde|bougies|fete ses"
+)
 # What is not a person and was founded on a day.
 _FOUNDED: Final = re.compile(
     r"(?:brigade|service|association|club|equipe|unite|police|operation|application|festival|compagnie|commissariat"
@@ -62,8 +64,9 @@ _FIGURES_FIRST: Final = re.compile(r"(?<![^\W_])\d{3,4}[ -][a-z]{2,3}(?![^\W_])"
 _BEGINNING: Final = re.compile(r"[a-hj-np-tv-z]{2}\d{2,3}[a-z]{0,2}|\d{2,3}[a-z]{2,3}")
 # Germany, Great Britain, Belgium, Spain, Romania, the Netherlands
 _PLATE_ABROAD: Final = re.compile(
-    r"(?<![^\W_])(?:[a-z]{1,3}-[a-z]{1,2} ?\d{1,4}|[a-z]{2}\d{2} ?[a-z]{3}|\d-[a-z]{3}-\d{3}|\d{4} ?-?[a-z]{3}"
-    r"|[a-z]{1,2}[ -]\d{2,3}[ -][a-z]{3}|\d{2}-[a-z]{2}-[a-z]{2}|(?=[a-z-]*\d)(?=[\d-]*[a-z])[a-z\d]{1,4}-[a-z\d]{1,4}-[a-z\d]{1,4})(?![^\W_-])"
+    r"(?<![^\W_])(?:[a-z]{1,3}-[a-z]{1,2} ?\d{1,4}|[a-z]{2}\d{2} ?[a-z]{3}|\d{4} ?-?[a-z]{3}"
+    r"|[a-z]{1,2} \d{2,3} [a-z]{3}|(?=[a-z-]{0,9}\d)(?=[\d-]{0,9}[a-z])[a-z\d]{1,4}-[a-z\d]{1,4}-[a-z\d]{1,4})"
+    r"(?![^\W_]|-\w)"
 )
 _LETTERS_ONLY: Final = re.compile(r"(?<!\w)(?:par|lettres|contient|en) (?P<code>[a-z]{2,3})(?![^\W_])")
 _PHONE: Final = re.compile(r"(?:\+|(?<!\d))\d(?:[ ./,·()_-]{0,3}\d){8,14}(?!\d)")
@@ -74,6 +77,7 @@ _MAIL: Final = re.compile(
     r"[a-z0-9][a-z0-9-]{0,62}(?:(?:\.| ?[(\[](?:dot|point|pt)[)\]] ?| point )[a-z0-9-]{1,62})+"
 )
 _AROBASE: Final = re.compile(r"[(\[](?:at|a|arobase|chez)[)\]]|(?:arobase|chez) ")
+_OF_MAIL: Final = ("@", "(at)", "[at]", "(a)", "[a]", "arobase", "chez")  # what any address has
 _FREE: Final = (
     "gmail",
     "hotmail",
@@ -124,7 +128,10 @@ _CODE_BEFORE: Final = 4  # words before the word for a plate in which a code sta
 _CODE_WITHIN: Final = 9  # words behind the word for a plate in which a code stands
 _FOUR: Final = 4  # of *quatre-vingts*
 _TWENTY: Final = 2  # tens
-_JOINED: Final = frozenset({"et", "cent", "puis", "suivi", "de", "ensuite", "enfin", "apres", "point", "tiret", "virgule"})
+_JOINED: Final = frozenset(
+    {"et", "cent", "puis", "suivi", "de", "ensuite", "enfin", "apres", "point", "tiret", "virgule"}
+)
+_SPOKEN: Final = frozenset({*_UNITS, "puis", "suivi", "ensuite"})
 _JOINING: Final = 2  # such words in a row
 _SAID: Final = 5  # words of a telephone number, at least
 _NEAR: Final = 3  # words before a word for health in which it is told of one person
@@ -147,8 +154,11 @@ _IMITATED: Final = (
 
 _GENUINE: Final = ("devenirpolicier.fr", "lapolicenationalerecrute.fr", "service-public.fr", "service-public.gouv.fr")
 _HOST: Final = re.compile(r"(?<![\w@.-])(?:[a-z0-9-]{2,40}\.){1,4}[a-z]{2,10}(?![\w-])")
+_MAY_BE_HOST: Final = re.compile(r"\.[a-z0-9-]")  # what any host has
 _SHOWN: Final = 4  # figures of a telephone number whose others may be letters
 _FEWEST: Final = 10  # figures of an account
+_DOTTED: Final = re.compile(r"\d[/.]\d")  # what any IP address has, and any date in figures
+_PLATED: Final = 3  # figures of a number plate
 _NATIONAL: Final = 10
 _FIGURES_OF_CODE: Final = 5
 _NIR_LENGTH: Final = 15
@@ -181,7 +191,7 @@ def no_civil_status(context: CheckContext) -> Iterator[Hit]:
             yield Hit(part.field, part.folded.span(start, end))
         for name in context.persons[part.field] if part.has("papers") else ():
             yield Hit(part.field, part.span(Match(name.first, name.end)))
-        for match in _IP.finditer(part.folded.text):
+        for match in _IP.finditer(part.folded.text) if _DOTTED.search(part.folded.text) else ():
             yield Hit(part.field, part.folded.span(*match.span()), Level.SECOND, "ip")
 
 
@@ -200,6 +210,8 @@ def _births(part: TextPart) -> Iterator[tuple[int, int]]:
 
 def _old_dates(part: TextPart) -> Iterator[tuple[int, int]]:
     """Yield dates in figures so long ago that they are those of births, where no birth is stated."""
+    if not _DOTTED.search(part.folded.text):
+        return
     births = list(_births(part))
     for match in _OLD_DATE.finditer(part.folded.text):
         if not any(start < match.end() and match.start() < end for start, end in births):
@@ -208,20 +220,17 @@ def _old_dates(part: TextPart) -> Iterator[tuple[int, int]]:
 
 def found(part: TextPart, pattern: re.Pattern[str]) -> list[re.Match[str]]:
     """Return where a pattern is in a text, also where figures stand for letters, one match at a place."""
-    readings = reversed(part.folded.readings)
-    matches = {match.start(): match for text in readings for match in pattern.finditer(text)}
+    readings = part.folded.readings
+    if len(readings) == 1:
+        return list(pattern.finditer(readings[0]))
+    matches = {match.start(): match for text in reversed(readings) for match in pattern.finditer(text)}
     return [matches[start] for start in sorted(matches)]
-
-
-def count_figures(text: str) -> int:
-    """Return how many figures a text has."""
-    return sum(map(text.count, "0123456789"))
 
 
 def _accounts(part: TextPart) -> Iterator[tuple[int, int]]:
     """Yield numbers of papers, accounts and social security."""
     text, papers = part.folded.text, part.has("papers")
-    if not papers and count_figures(text) < _FEWEST:
+    if not papers and part.folded.digits < _FEWEST:
         return
     yield from (match.span() for match in _NIR.finditer(text) if papers or _has_nir_key(match[0]))
     yield from (match.span() for match in _IBAN.finditer(text) if papers or _has_iban_key(match[0]))
@@ -230,7 +239,7 @@ def _accounts(part: TextPart) -> Iterator[tuple[int, int]]:
 
 def _is_code(part: TextPart, match: re.Match[str]) -> bool:
     """Return True for `19CT83562` and `880692310285`, not for a road, an hour or a word with a figure."""
-    figures = count_figures(match[0])
+    figures = sum(map(str.isdigit, match[0]))
     return figures >= _FIGURES_OF_CODE or (figures > 1 and part.folded.typed(*match.span()).isupper())
 
 
@@ -247,7 +256,7 @@ def no_number_plate(context: CheckContext) -> Iterator[Hit]:
     for part in context.parts:
         text = part.folded.text
         spans = []
-        for match in found(part, _PLATE):
+        for match in found(part, _PLATE) if part.folded.digits >= _PLATED else ():
             hyphens = text[match.start() : match.end()].count("-") > 1
             pair = {match["first"], match["last"]}
             lane = pair & {"vl", "pl"}
@@ -276,14 +285,20 @@ def _foreign_plates(part: TextPart) -> Iterator[tuple[int, int]]:
             yield match.span()
 
 
+def _code_before(part: TextPart, word: Match) -> Iterator[tuple[int, int]]:
+    """Yield a code before the word for a plate: `EZ482 (début de plaque)`."""
+    for token in part.folded.tokens[max(0, word.first - _CODE_BEFORE) : word.first]:
+        code = _BEGINNING.fullmatch(part.folded.text, token.start, token.end)
+        if code and part.folded.typed(token.start, token.end).isupper():
+            yield token.start, token.end
+
+
 def _parts_of_plates(part: TextPart) -> Iterator[tuple[int, int]]:
     """Yield codes of letters and figures soon after the word for a plate: `plaque commençant par EL-7`."""
     tokens, text = part.folded.tokens, part.folded.text
     for word in part.found.get("plate", ()):
         last = tokens[min(len(tokens), word.end + _CODE_WITHIN) - 1].end
-        for token in tokens[max(0, word.first - _CODE_BEFORE) : word.first]:  # `EZ482 (début de plaque)`
-            if _BEGINNING.fullmatch(text, token.start, token.end) and part.folded.typed(token.start, token.end).isupper():
-                yield token.start, token.end
+        yield from _code_before(part, word)
         for match in _FOREIGN.finditer(text, tokens[word.end - 1].end, last):
             if match[0][-1].isalpha() or part.folded.typed(*match.span()).isupper():
                 yield match.span()
@@ -330,7 +345,7 @@ def _national(figures: str) -> str:
 
 def _numbers_in_figures(part: TextPart) -> Iterator[tuple[int, int, str]]:
     text = part.folded.text
-    if count_figures(text) < _SHOWN:
+    if part.folded.digits < _SHOWN:
         return
     if "o" in text or "l" in text or "i" in text:
         # A letter beside a figure may stand for a figure: `O6 l2`.
@@ -348,8 +363,10 @@ def _numbers_in_figures(part: TextPart) -> Iterator[tuple[int, int, str]]:
 def _numbers_in_words(part: TextPart) -> Iterator[tuple[int, int, str]]:
     """Yield telephone numbers written in words: `zéro six douze trente-quatre …`."""
     tokens, at = part.folded.tokens, 0
+    if part.vocabulary.isdisjoint(_SPOKEN):
+        return
     while at < len(tokens):
-        end, words = at, []
+        end, words = at, list[str]()
         while end < len(tokens) and (_is_number(tokens[end].word) or (words and _joins(part, end))):
             words += [tokens[end].word] if _is_number(tokens[end].word) or tokens[end].word in {"et", "cent"} else []
             end += 1
@@ -367,7 +384,7 @@ def _joins(part: TextPart, at: int) -> bool:
     """Return True for a word between the parts of a number: `06 98 45, puis 12 30`, `soixante et un`."""
     following = part.folded.tokens[at : at + _JOINING + 1]
     number = next((place for place, token in enumerate(following) if _is_number(token.word)), 0)
-    return 0 < number and all(token.word in _JOINED for token in following[:number])
+    return number > 0 and all(token.word in _JOINED for token in following[:number])
 
 
 def _figures(words: list[str]) -> str:
@@ -417,6 +434,8 @@ def no_private_mail(context: CheckContext) -> Iterator[Hit]:
     from policenotify.checks.names import first_names  # noqa: PLC0415 - read only where there is an address
 
     for part in context.parts:
+        if not any(sign in reading for reading in part.folded.readings for sign in _OF_MAIL):
+            continue
         services = part.words.entries.get("service_domains", ())
         for match in found(part, _MAIL):
             address = re.sub(r" ?[(\[](?:dot|point|pt)[)\]] ?| point ", ".", match[0])
@@ -451,7 +470,7 @@ def numbers_and_links_right(context: CheckContext) -> Iterator[Hit]:
         for span in linked:
             if level := _doubt(host_of(span.value)):
                 yield Hit(part.field, (span.start, span.end), level, "link")
-        for host in _HOST.finditer(part.folded.text):
+        for host in _HOST.finditer(part.folded.text) if _MAY_BE_HOST.search(part.folded.text) else ():
             start, end = part.folded.span(*host.span())
             free = not any(span.start < end and start < span.end for span in linked)
             if free and (level := _doubt(host[0])):

@@ -9,6 +9,9 @@ from policenotify.checks.names import CLOSING
 from policenotify.checks.words import Match, TextPart
 from policenotify.model.message import Category
 
+BUILT_IN: Final = frozenset(Category)
+"""The categories shipped. A category of the desk is none of them."""
+
 PREVENTION: Final = frozenset(
     {Category.SCAM_CYBER, Category.BURGLARY_PREVENTION, Category.ROAD_SAFETY, Category.RECRUITMENT}
 )
@@ -57,6 +60,7 @@ _SMALL: Final = frozenset({"village", "bourg", "hameau", "ile"})
 _OF_STREETS: Final = frozenset(
     {"carrefour", "arret", "station", "rue", "avenue", "place", "point", "giratoire", "parking", "boulevard", "chemin"}
 )
+_UNITS: Final = frozenset({"ans", "an", "mois", "years", "year"})  # of ages
 _NEAR: Final = 4  # words behind an occupation in which its place stands
 
 
@@ -67,8 +71,10 @@ def in_text(part: TextPart) -> bool:
 
 def ages(part: TextPart, below: int = 200) -> list[Match]:
     """Return the ages of persons in a text: `14 ans`, `âgée de six ans`."""
-    found = [Match(at - 1, at + 1) for at in range(1, len(part.folded.tokens)) if _is_age(part, at, below)]
-    return found + (_ages_between_commas(part, below) if part.language.startswith("en") else [])
+    in_english = _ages_between_commas(part, below) if part.language.startswith("en") else []
+    if part.vocabulary.isdisjoint(_UNITS | {"aged"}):
+        return in_english
+    return in_english + [Match(at - 1, at + 1) for at in range(1, len(part.folded.tokens)) if _is_age(part, at, below)]
 
 
 def _ages_between_commas(part: TextPart, below: int) -> list[Match]:
@@ -79,6 +85,7 @@ def _ages_between_commas(part: TextPart, below: int) -> list[Match]:
         for at, token in enumerate(tokens)
         if at
         and token.word.isdigit()
+        and len(token.word) <= _LONGEST_AGE
         and _YOUNGEST <= int(token.word) < min(below, _OLDEST)
         and tokens[at - 1].word.isalpha()
         and text[tokens[at - 1].end : token.start] in {", ", " ("}
@@ -92,7 +99,7 @@ def _is_age(part: TextPart, at: int, below: int) -> bool:
     unit, number = tokens[at].word, tokens[at - 1].word
     if number == "aged" and unit.isdigit() and len(unit) <= _LONGEST_AGE:  # English
         return int(unit) < below
-    if unit not in {"ans", "an", "mois", "years", "year"}:
+    if unit not in _UNITS:
         return False
     age = int(number) if number.isdigit() and len(number) <= _LONGEST_AGE else _NUMBERS.get(number, below)
     before, earlier = (tokens[at - back].word if at >= back else "" for back in (2, 3))
@@ -173,7 +180,9 @@ def holders(part: TextPart, *lists: str) -> Iterator[Match]:
 
 def _is_of_state(part: TextPart, match: Match, end: int) -> bool:
     """Return True for a function of the State: `gardien de la paix`, but not `pompier volontaire à la caserne`."""
-    return any(each.first > match.first or each.end >= match.end for each in part.within("not_held", range(match.first, end)))
+    return any(
+        each.first > match.first or each.end >= match.end for each in part.within("not_held", range(match.first, end))
+    )
 
 
 def _end_of_function(part: TextPart, match: Match) -> int:
@@ -213,7 +222,9 @@ def _end_of_occupation(part: TextPart, match: Match) -> int:
 def _end_of_subject(part: TextPart, at: int) -> int:
     """Return one past what somebody teaches or sells, if a place follows: `professeure de yoga à Clermont`."""
     tokens = part.folded.tokens
-    taught = at + 1 < len(tokens) and not tokens[at].capital and tokens[at + 1].word in {"a", "au", "aux", "dans", "chez"}
+    taught = (
+        at + 1 < len(tokens) and not tokens[at].capital and tokens[at + 1].word in {"a", "au", "aux", "dans", "chez"}
+    )
     known = taught and (part.within("body", range(at, at + 1)) or part.within("corner", range(at, at + 1)))
     return at + 2 if taught and not known and not stops(part, at + 1) else at
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from policenotify.checks.check import CheckContext, Hit, rule
-from policenotify.checks.identity import ADULT, PREVENTION, ages
+from policenotify.checks.identity import ADULT, BUILT_IN, PREVENTION, ages
 from policenotify.checks.words import Match, TextPart
 from policenotify.findings import Level
 from policenotify.model.lifecycle import Stage
@@ -31,8 +31,8 @@ _OFFICIAL: Final = (
 _HOUR: Final = re.compile(r"(?<!\w)(?:\d{1,2} ?(?:h|heures?)(?: ?\d{2})?|\d{1,2}:\d{2}|midi|minuit)(?!\w)")
 # `dans 40 minutes`, `d'ici une demi-heure`
 _SOON: Final = re.compile(
-    r"(?<!\w)(?:dans|sous|d'ici|d ici)(?: a)?(?: peu pres)? (?:\d{1,3}|une?|deux|trois|quatre|cinq|dix|quinze|vingt|trente"
-    r"|quarante|quelques)[ -](?:quarts? d'heure|demi[ -]heure|petite heure|minutes?|min|heures?|instants?)(?!\w)"
+    r"(?<!\w)(?:dans|sous|d'ici|d ici)(?: a)?(?: peu pres)? (?:\d{1,3}|une?|deux|trois|quatre|cinq|dix|quinze|vingt"
+    r"|trente|quarante|quelques)[ -](?:quarts? d'heure|demi[ -]heure|petite heure|minutes?|min|heures?|instants?)(?!\w)"
 )
 _BETWEEN: Final = re.compile(r"(?<!\w)entre (?:l[ae] |les |l')?(\w)[\w'-]{2,30} et (?:l[ae] |les |l')?\w")
 _AT: Final = re.compile(r"(?<!\w)(?:a|au|aux|pres de|vers|cote|l'arret|arret) (?:l[ae] |les |l')?(\w)[\w'-]{2,30}")
@@ -128,7 +128,8 @@ def _comings(part: TextPart) -> Iterator[Match]:
     for match in part.found.get("strength", ()):
         sentence = part.sentence(match.first)
         start, end = tokens[match.first].start, tokens[sentence.stop - 1].end
-        if not _is_spoken(part, sentence) and (_HOUR.search(part.folded.text, start, end) or _SOON.search(part.folded.text, start, end)):
+        timed = any(pattern.search(part.folded.text, start, end) for pattern in (_HOUR, _SOON))
+        if timed and not _is_spoken(part, sentence):
             yield match
 
 
@@ -198,7 +199,7 @@ def _is_asked(part: TextPart, sentence: range) -> bool:
 
 
 def _is_short(part: TextPart, sentence: range) -> bool:
-    """Return True for a heading before another sentence: `Contrôle d'alcoolémie. Avenue de Maurin, ce soir.`"""
+    """Return True for a heading before another sentence: `Contrôle d'alcoolémie. Avenue de Maurin`."""
     return len(sentence) <= _HEADING and sentence.stop < len(part.folded.tokens)
 
 
@@ -325,7 +326,7 @@ def no_cause_told(context: CheckContext) -> Iterator[Hit]:
     category = context.message.category
     told = any(part.has("harmed", "arrested", "suspected", "accident") for part in context.parts)
     told = told and not any(part.has("statistic") for part in context.parts)
-    own = category not in set(Category) and not told  # a category of the desk, which may speak to everyone
+    own = category not in BUILT_IN and not told  # a category of the desk, which may speak to everyone
     if own or category in PREVENTION | {Category.FACT_CHECK, Category.PLANNED_EVENT}:
         return
     for part in context.parts:

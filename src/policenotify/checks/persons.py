@@ -7,7 +7,17 @@ from collections.abc import Iterator
 from typing import Final
 
 from policenotify.checks.check import CheckContext, Hit, rule
-from policenotify.checks.identity import PREVENTION, SEARCHES, ages, holders, in_text, named_places, stops, works
+from policenotify.checks.identity import (
+    BUILT_IN,
+    PREVENTION,
+    SEARCHES,
+    ages,
+    holders,
+    in_text,
+    named_places,
+    stops,
+    works,
+)
 from policenotify.checks.names import PersonName
 from policenotify.checks.words import Match, TextPart
 from policenotify.findings import Level
@@ -191,8 +201,7 @@ def _names_within(context: CheckContext, part: TextPart, tokens: range) -> list[
 def no_sexual_victim_identified(context: CheckContext) -> Iterator[Hit]:
     """Refuse every element that identifies the victim of a sexual offence."""
     category = context.message.category
-    own = category not in set(Category) and not any(part.has("arrested") for part in context.parts)
-    own = own and not any(part.has("sexual_victim") for part in context.parts)
+    own = category not in BUILT_IN and not any(part.has("arrested", "sexual_victim") for part in context.parts)
     general = own or category in PREVENTION | {Category.FACT_CHECK}
     if not any(part.has("sexual") for part in context.parts):
         return
@@ -250,7 +259,9 @@ def _hidden(part: TextPart) -> Iterator[Match]:
         sentence = part.sentence(match.first)
         words = {token.word for token in part.folded.tokens[sentence.start : sentence.stop]}
         still = next(iter(part.within("stationary", sentence)), None)
-        placed = still and (part.within("spot", sentence) or part.within("cover", sentence) or part.within("beside", sentence))
+        placed = still and (
+            part.within("spot", sentence) or part.within("cover", sentence) or part.within("beside", sentence)
+        )
         if still and placed and words.isdisjoint(_READERS):
             first, last = sorted((match, still))
             yield Match(first.first, max(first.end, last.end))
