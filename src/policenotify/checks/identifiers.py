@@ -297,7 +297,7 @@ def _parts_of_plates(part: TextPart) -> Iterator[tuple[int, int]]:
     """Yield codes of letters and figures soon after the word for a plate: `plaque commençant par EL-7`."""
     tokens, text = part.folded.tokens, part.folded.text
     for word in part.found.get("plate", ()):
-        last = tokens[min(len(tokens), word.end + _CODE_WITHIN) - 1].end
+        last = tokens[min(part.sentence(word.first).stop, word.end + _CODE_WITHIN) - 1].end
         yield from _code_before(part, word)
         for match in _FOREIGN.finditer(text, tokens[word.end - 1].end, last):
             if match[0][-1].isalpha() or part.folded.typed(*match.span()).isupper():

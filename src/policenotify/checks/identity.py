@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
 
@@ -61,6 +62,8 @@ _OF_STREETS: Final = frozenset(
     {"carrefour", "arret", "station", "rue", "avenue", "place", "point", "giratoire", "parking", "boulevard", "chemin"}
 )
 _UNITS: Final = frozenset({"ans", "an", "mois", "years", "year"})  # of ages
+_OF_PLACES: Final = frozenset({"de", "du", "des", "d", "la", "le", "les", "l"})
+_ARTICLES: Final = 3  # between the word for a place and its name
 _NEAR: Final = 4  # words behind an occupation in which its place stands
 
 
@@ -116,6 +119,24 @@ def stops(part: TextPart, at: int) -> bool:
     """Return True if a sign separates a token from the one before."""
     tokens = part.folded.tokens
     return bool(set(part.folded.text[tokens[at - 1].end : tokens[at].start]) & set(".,;:!?()"))
+
+
+def named_spots(part: TextPart) -> list[Match]:
+    """Return streets and places with a name, in order: `rue du Carré-du-Roi`, but not `place` alone."""
+    tokens, found = part.folded.tokens, []
+    for spot in part.found.get("spot", ()):
+        end = spot.end
+        while end < len(tokens) and end < spot.end + _ARTICLES and tokens[end].word in _OF_PLACES:
+            end += 1
+        if end < len(tokens) and tokens[end].capital and not any(stops(part, at) for at in range(spot.end, end + 1)):
+            found.append(Match(spot.first, end + 1))
+    return found
+
+
+def in_range(places: list[Match], sentence: range) -> list[Match]:
+    """Return the places that begin in a sentence, of some in order."""
+    start = bisect_left(places, (sentence.start,))
+    return places[start : bisect_left(places, (sentence.stop,), lo=start)]
 
 
 def named_places(part: TextPart, *, quarters: bool) -> Iterator[Match]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from policenotify.checks.check import CheckContext, Hit, rule
-from policenotify.checks.identity import ADULT, BUILT_IN, PREVENTION, ages
+from policenotify.checks.identity import ADULT, BUILT_IN, PREVENTION, ages, in_range, named_spots
 from policenotify.checks.words import Match, TextPart
 from policenotify.findings import Level
 from policenotify.model.lifecycle import Stage
@@ -80,7 +80,7 @@ def no_tactics_told(context: CheckContext) -> Iterator[Hit]:
 
 def _stands(part: TextPart) -> list[Match]:
     """Return where officers are or go: `nos tireurs occupent le toit`. A sentence to readers is none."""
-    found, end, places = [], 0, sorted(_named_spots(part))
+    found, end, places = [], 0, sorted(named_spots(part))
     for kind in ("manoeuvre", "stand", "position", "way_in"):
         end = 0
         for match in part.found.get(kind, ()):
@@ -91,35 +91,13 @@ def _stands(part: TextPart) -> list[Match]:
                 continue
             if kind == "way_in":
                 found.append(match)
-            elif cover := part.within("cover", sentence) or _in_range(places, sentence):
+            elif cover := part.within("cover", sentence) or in_range(places, sentence):
                 first, last = sorted((match, cover[0]))
                 found.append(Match(first.first, max(first.end, last.end)))
             else:
                 continue
             end = sentence.stop
     return found
-
-
-def _in_range(places: list[Match], sentence: range) -> list[Match]:
-    """Return the places that begin in a sentence."""
-    start = bisect_left(places, (sentence.start,))
-    return places[start : bisect_left(places, (sentence.stop,), lo=start)]
-
-
-def _named_spots(part: TextPart) -> Iterator[Match]:
-    """Yield streets and places with a name: `rue du Carré-du-Roi`, but not `place` alone."""
-    tokens = part.folded.tokens
-    for spot in part.found.get("spot", ()):
-        end = spot.end
-        while end < len(tokens) and end < spot.end + 3 and tokens[end].word in _OF:
-            end += 1
-        if end < len(tokens) and tokens[end].capital and not _stops(part, end):
-            yield Match(spot.first, end + 1)
-
-
-def _stops(part: TextPart, at: int) -> bool:
-    tokens = part.folded.tokens
-    return bool(set(part.folded.text[tokens[at - 1].end : tokens[at].start]) & set(".,;:!?()"))
 
 
 def _comings(part: TextPart) -> Iterator[Match]:
@@ -306,7 +284,7 @@ def no_method_told(context: CheckContext) -> Iterator[Hit]:
             yield Hit(part.field, part.span(match))
         for match in part.found.get("means", ()):
             worked = part.near(match, "opens") and part.near(match, "offender", "guilt")
-            if worked and not (part.near(match, "advice_given", "tool", "material") or _overlaps(match, methods)):
+            if worked and not part.near(match, "advice_given"):
                 yield Hit(part.field, part.span(match))
         tools = set(part.found.get("tool", ()))
         for match in sorted({*tools, *part.found.get("material", ())}):

@@ -13,8 +13,10 @@ from policenotify.checks.identity import (
     SEARCHES,
     ages,
     holders,
+    in_range,
     in_text,
     named_places,
+    named_spots,
     stops,
     works,
 )
@@ -255,15 +257,22 @@ def _hidden(part: TextPart) -> Iterator[Match]:
             places = (*part.within("spot", sentence), *part.within("cover", sentence), *part.within("beside", sentence))
             if places and (kind == "parked" or part.within("now", sentence)):
                 yield match
+    yield from _standing(part)
+
+
+def _standing(part: TextPart) -> Iterator[Match]:
+    """Yield who stays in a place, once in a sentence: `un équipage fait le plein à la station Total`."""
+    spots, end = named_spots(part), 0
     for match in part.found.get("patrol", ()):
         sentence = part.sentence(match.first)
+        if match.first < end:
+            continue
+        end = sentence.stop
+        stays = part.within("stationary", sentence)
+        placed = in_range(spots, sentence) or part.within("cover", sentence) or part.within("beside", sentence)
         words = {token.word for token in part.folded.tokens[sentence.start : sentence.stop]}
-        still = next(iter(part.within("stationary", sentence)), None)
-        placed = still and (
-            part.within("spot", sentence) or part.within("cover", sentence) or part.within("beside", sentence)
-        )
-        if still and placed and words.isdisjoint(_READERS):
-            first, last = sorted((match, still))
+        if stays and placed and words.isdisjoint(_READERS):
+            first, last = sorted((match, stays[0]))
             yield Match(first.first, max(first.end, last.end))
 
 
