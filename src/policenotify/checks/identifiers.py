@@ -62,10 +62,11 @@ _NO_PLATE: Final = re.compile(r"[adnr]{1,2}\d{1,4}|\d{1,2}h\d{0,2}|\d+(?:er?|eme
 _FOREIGN: Final = re.compile(r"(?<![^\W_])[a-z]{1,3}[ -]\d{1,4}(?:[ -]?[a-z]{1,3})?(?![^\W_])")
 _FIGURES_FIRST: Final = re.compile(r"(?<![^\W_])\d{3,4}[ -][a-z]{2,3}(?![^\W_])")  # a Spanish plate
 _BEGINNING: Final = re.compile(r"[a-hj-np-tv-z]{2}\d{2,3}[a-z]{0,2}|\d{2,3}[a-z]{2,3}")
-# Germany, Great Britain, Belgium, Spain, Romania, the Netherlands
+# Germany, Great Britain, Belgium, Spain, Romania, the Netherlands, Poland
 _PLATE_ABROAD: Final = re.compile(
     r"(?<![^\W_])(?:[a-z]{1,3}-[a-z]{1,2} ?\d{1,4}|[a-z]{2}\d{2} ?[a-z]{3}|\d{4} ?-?[a-z]{3}"
-    r"|[a-z]{1,2} \d{2,3} [a-z]{3}|(?=[a-z-]{0,9}\d)(?=[\d-]{0,9}[a-z])[a-z\d]{1,4}-[a-z\d]{1,4}-[a-z\d]{1,4})"
+    r"|[a-z]{2,3} \d{4}[a-z]|[a-z]{2} \d{5}|[a-z]{1,2} \d{2,3} [a-z]{3}"
+    r"|(?=[a-z-]{0,9}\d)(?=[\d-]{0,9}[a-z])[a-z\d]{1,4}-[a-z\d]{1,4}-[a-z\d]{1,4})"
     r"(?![^\W_]|-\w)"
 )
 _LETTERS_ONLY: Final = re.compile(r"(?<!\w)(?:par|lettres|contient|en) (?P<code>[a-z]{2,3})(?![^\W_])")
