@@ -78,6 +78,7 @@ _MAIL: Final = re.compile(
     r"[a-z0-9][a-z0-9-]{0,62}(?:(?:\.| ?[(\[](?:dot|point|pt)[)\]] ?| point )[a-z0-9-]{1,62})+"
 )
 _AROBASE: Final = re.compile(r"[(\[](?:at|a|arobase|chez)[)\]]|(?:arobase|chez) ")
+_DOT_IN_WORDS: Final = re.compile(r" ?[(\[](?:dot|point|pt)[)\]] ?| point ")
 _OF_MAIL: Final = ("@", "(at)", "[at]", "(a)", "[a]", "arobase", "chez")  # what any address has
 _FREE: Final = (
     "gmail",
@@ -439,7 +440,7 @@ def no_private_mail(context: CheckContext) -> Iterator[Hit]:
             continue
         services = part.words.entries.get("service_domains", ())
         for match in found(part, _MAIL):
-            address = re.sub(r" ?[(\[](?:dot|point|pt)[)\]] ?| point ", ".", match[0])
+            address = _DOT_IN_WORDS.sub(".", match[0])
             local, _, host = _AROBASE.sub("@", address, count="@" not in address).replace(" ", "").partition("@")
             if any(host == domain or host.endswith(f".{domain}") for domain in services):
                 continue

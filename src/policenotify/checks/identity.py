@@ -241,7 +241,7 @@ def _end_of_occupation(part: TextPart, match: Match) -> int:
 
 
 def _end_of_subject(part: TextPart, at: int) -> int:
-    """Return one past what somebody teaches or sells, if a place follows: `professeure de yoga à Clermont`."""
+    """Return one past what is taught or sold, if a place follows: `professeure de yoga à Clermont`."""
     tokens = part.folded.tokens
     taught = (
         at + 1 < len(tokens) and not tokens[at].capital and tokens[at + 1].word in {"a", "au", "aux", "dans", "chez"}
@@ -251,7 +251,7 @@ def _end_of_subject(part: TextPart, at: int) -> int:
 
 
 def works(part: TextPart) -> Iterator[Match]:
-    """Yield what somebody runs, or where somebody works: `tenait le bureau de poste`, `entraîne l'équipe première`."""
+    """Yield what a person runs, or where a person works: `tenait le bureau de poste`, `entraîne l'équipe première`."""
     tokens = part.folded.tokens
     for match in part.found.get("runs", ()):
         end = match.end

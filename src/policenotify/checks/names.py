@@ -401,7 +401,8 @@ def _by_last_name(part: TextPart, at: int) -> PersonName | None:
         return None
     following = tokens[at + 1]
     if _gap(part, at) == " " and following.capital and not following.capitals and first_names().get(following.word):
-        return None if _is_no_surname(part, token) else PersonName(at, at + 2, full=True)
+        free = _is_no_surname(part, token) or part.words.holds("street", token.word)  # `COLLÈGE Victor-Hugo`
+        return None if free else PersonName(at, at + 2, full=True)
     return None
 
 

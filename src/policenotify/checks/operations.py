@@ -284,7 +284,7 @@ def no_method_told(context: CheckContext) -> Iterator[Hit]:
             yield Hit(part.field, part.span(match))
         for match in part.found.get("means", ()):
             worked = part.near(match, "opens") and part.near(match, "offender", "guilt")
-            if worked and not part.near(match, "advice_given"):
+            if worked and not part.has("advice_given"):
                 yield Hit(part.field, part.span(match))
         tools = set(part.found.get("tool", ()))
         for match in sorted({*tools, *part.found.get("material", ())}):

@@ -307,6 +307,7 @@ def test_a_name_without_its_capitals_is_a_name(text: str) -> None:
     "text",
     [
         "Une voiture blanche renversée à Agde.",
+        "M. l'inspecteur d'académie est venu à Agde.",
         "Une pierre, blanche, est tombée à Agde.",
         "La marine interpelle un navire, 20 ans après.",
         "Pierre blanche, 2 ans de travaux à Agde.",
