@@ -290,9 +290,7 @@ def _joined(folded: FoldedText, at: int) -> Iterator[tuple[str, int]]:
         end += 1
         yield joined, end
     if end == at + 1 < len(tokens) and folded.text[tokens[at].end : tokens[end].start] in _INSIDE:
-        joined += tokens[end].word
-        if len(joined) >= _SHORTEST_DIVIDED:
-            yield joined, end + 1
+        yield joined + tokens[end].word, end + 1
 
 
 @lru_cache(maxsize=8192)

@@ -103,7 +103,8 @@ class RenderContext:
     @cached_property
     def _has_typed_hashtags(self) -> bool:
         messages = (self.message, *(entry.message for entry in self.history.entries[:1]))
-        wordings = (words for message in messages for words in (message, *message.translations))
+        wordings: list[Message | Translation] = [*messages]
+        wordings += (words for message in messages for words in message.translations)
         return any("#" in text or "＃" in text for words in wordings for text in _texts_of(words))
 
     @cached_property

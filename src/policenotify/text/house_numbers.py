@@ -52,7 +52,7 @@ _DOOR: Final = (
     r"porte\s+(?:n[°º]\s?)?(?:\d{1,3}|(?-i:[A-Z])|gauche|droite|(?:d['’]en\s+)?face)|"
     r"entr[ée]e\s+(?:\d{1,2}|(?-i:[A-Z]))"
 )
-_IN: Final = r"(?:(?<!\w)(?:dans|au|du|de|le|la|à|aux)\s+|(?<!\w)l['’])*(?<!\w)"
+_IN: Final = r"(?:(?<!\w)(?=\w)(?:(?:dans|au|du|de|le|la|à|aux)\s+|l['’]))*(?<!\w)(?=\w)"
 
 
 def _pattern(form: str) -> re.Pattern[str]:
