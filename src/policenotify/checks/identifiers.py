@@ -26,6 +26,7 @@ _PRONOUNS: Final = frozenset(
 )
 _BORN: Final = re.compile(
     r"(?<!\w)n(?:e|ee|es|ees) (?:le|en|a|un|une|sous x) (?:\d|[a-z])"
+    r"|(?<!\w)n(?:e|ee) (?=\d{1,2}[-/. ]\d{1,2}[-/. ](?:19|20)\d\d)"
     r"|(?<!\w)venue?s? au monde (?=[aeldu])|(?<!\w)a (?:fete|souffle) ses \d\d (?:ans|bougies) (?:le|ce) (?=\d)"
     r"|(?<!\w)(?:date|lieu|jour|annee) de naissance(?=[^.!?\d]{0,20}\d)"
     r"|(?<!\w)naissance ?:(?=[^.!?\d]{0,30}\d)|(?<!\w)ddn(?!\w)|(?<!\w)born (?:on|in) |(?<!\w)dob(?!\w)|date of birth"
@@ -33,7 +34,7 @@ _BORN: Final = re.compile(
 )
 # What any of them has.
 _OF_BIRTH: Final = re.compile(
-    r"nee?s? [leaus]|naissance|born|ddn|dob|birth|le jour|anniversaire|au monde|bougies|fete ses"
+    r"nee?s? [leaus\d]|naissance|born|ddn|dob|birth|le jour|anniversaire|au monde|bougies|fete ses"
 )
 # What is not a person and was founded on a day.
 _FOUNDED: Final = re.compile(

@@ -106,7 +106,8 @@ def _is_age(part: TextPart, at: int, below: int) -> bool:
         return False
     age = int(number) if number.isdigit() and len(number) <= _LONGEST_AGE else _NUMBERS.get(number, below)
     before, earlier = (tokens[at - back].word if at >= back else "" for back in (2, 3))
-    stated = before == "de" and (part.words.holds("aged", earlier) or part.words.holds("origin_noun", earlier))
+    near = [tokens[at - back].word for back in (3, 4) if at >= back]  # `étudiante Erasmus de 21 ans`
+    stated = before == "de" and any(part.words.holds(kind, word) for kind in ("aged", "origin_noun") for word in near)
     stated = stated or (before == "a" and (part.words.holds("sexual", earlier) or part.words.holds("harmed", earlier)))
     if before == "a":  # `a 15 ans` has an age; `à 15 ans` and `il y a 15 ans` have none
         other = earlier == "y" or "à" in part.folded.typed(tokens[at - 2].start, tokens[at - 2].end)

@@ -44,6 +44,8 @@ _BY_WAY: Final = frozenset(
     {"par", "passera", "empruntera", "itineraire", "emprunteront", "passeront", "entrera", "entreront"}
 )
 _GOING_ON: Final = frozenset({"il", "elle", "ils", "elles", "nous", "on", "ceux", "celle", "celui", "derniers"})
+_CROWD: Final = frozenset({"cortege", "manifestants", "manifestation", "foule", "defile", "feu", "flammes", "incendie"})
+_SUBJECT: Final = 2  # words before a verb in which its subject stands
 _PRONOUN_WITHIN: Final = 3  # words
 _HEADING: Final = 6  # words
 _NAMED: Final = 5  # words behind the word for a place in which its name stands
@@ -87,7 +89,7 @@ def _stands(part: TextPart) -> list[Match]:
             sentence = part.sentence(match.first)
             if match.first < end:
                 continue
-            if _is_spoken(part, sentence) or not _act(part, sentence):
+            if _is_spoken(part, sentence) or not _act(part, sentence) or _is_of_a_crowd(part, match):
                 continue
             if kind == "way_in":
                 found.append(match)
@@ -98,6 +100,12 @@ def _stands(part: TextPart) -> list[Match]:
                 continue
             end = sentence.stop
     return found
+
+
+def _is_of_a_crowd(part: TextPart, match: Match) -> bool:
+    """Return True for a move of those who march: `le cortège avance rue Foch`."""
+    before = {token.word for token in part.folded.tokens[max(0, match.first - _SUBJECT) : match.first]}
+    return not before.isdisjoint(_CROWD)
 
 
 def _comings(part: TextPart) -> Iterator[Match]:
