@@ -371,7 +371,7 @@ def _numbers_in_words(part: TextPart) -> Iterator[tuple[int, int, str]]:
     while at < len(tokens):
         end, words = at, list[str]()
         while end < len(tokens) and (_is_number(tokens[end].word) or (words and _joins(part, end))):
-            words += [tokens[end].word] if _is_number(tokens[end].word) or tokens[end].word in {"et", "cent"} else []
+            words += [tokens[end].word] if _is_number(tokens[end].word) else []
             end += 1
         broken = len(words) < end - at
         if len(words) >= _SAID and (broken or any(word in _UNITS for word in words)):
@@ -394,20 +394,17 @@ def _figures(words: list[str]) -> str:
     """Return the figures of numbers written in pairs."""
     figures: list[str] = []
     value: int | None = None
-    for place, word in enumerate(words):
-        if word == "et" and value is not None and words[place + 1 : place + 2] in (["un"], ["une"], ["onze"]):
-            continue  # `soixante et un`
-        number = None if word in {"et", "cent"} or word.isdigit() else _UNITS[word]
+    for word in words:
+        number = None if word.isdigit() else _UNITS[word]
         if value == 0 and number is not None and 0 < number < 10:  # noqa: PLR2004 - `zéro neuf` is one pair
             value = number
             continue
         if number is not None and value is not None and (both := _sum(value, number)):
             value = both
             continue
-        if number is not None or word.isdigit():
-            figures += [] if value is None else [_pair(value)]
-            figures += [word] if word.isdigit() else []
-            value = number
+        figures += [] if value is None else [_pair(value)]
+        figures += [word] if number is None else []
+        value = number
     figures += [] if value is None else [_pair(value)]
     text = "".join(figures)
     # `zéro six` is 06, and not 0 06.
