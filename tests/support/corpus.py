@@ -15,7 +15,7 @@ from tests.support.checks import NOW, context
 
 FOLDER = Path(__file__).parents[1] / "corpus"
 CODES = {"abduction_alert": "child_abduction_relay", "burglary": "burglary_prevention", "weather": "weather_relay"}
-"""The codes of categories that the author of a corpus gave other names."""
+"""The codes of categories that another author called otherwise."""
 
 _LEVELS = {"B": Level.BLOCK, "S": Level.SECOND}
 _GUARD = re.compile(r"PN[23]|PN423")
@@ -96,6 +96,8 @@ def _entries(text: str) -> Iterator[Entry]:
 
 def _fields(category: str, stage: str, given: dict[str, str], words: str, alt: str) -> dict[str, Any]:
     headline, _, rest = (words, "", "") if len(words) <= 160 else words.partition(". ")
+    if len(headline) > 160:  # nothing of a long first sentence is lost
+        headline, rest = headline[:160], words
     lifecycle: dict[str, Any] = {"stage": stage, "incident": "i1"} if stage else {}
     if stage in {"correction", "cancellation"}:
         lifecycle["corrects"] = "01JZ0000000000000000000001"

@@ -35,20 +35,39 @@ _HOUSE: Final = re.compile(
 _HOUSE_IN_WORDS: Final = re.compile(rf"(?<![\w.,/-])(?:numero )?{_IN_WORDS} (?:(?:de la|de l'|du|des|de) ?)?{_STREET}")
 _HOUSE_BEHIND: Final = re.compile(
     rf"(?<!\w){_STREET}(?:[ '-][^\W\d_]+){{1,6}}(?:,? (?:au |situee? au |sise? au )?(?:numero|n ?°|no) ?{_NUMBER}(?!\w)"
-    r"|,? (?!19\d\d|20\d\d)\d{1,3}(?: ?(?:bis|ter))?(?= ?(?:[;:!?)]|,(?! ?\d)|\.(?!\d)|$)))"
+    r"|,? (?!19\d\d|20\d\d)\d{1,3}(?: ?(?:bis|ter))?(?= ?(?:[;:!?)]|- |,(?! ?\d)|\.(?!\d)|$)))"
 )
 _FLAT: Final = re.compile(
     r"(?<!\w)(?:(?:appartement|appart|apt|logement|batiment|bat\.?|escalier|cage|chambre|villa|pavillon|chalet|studio"
     r"|bungalow|mobil[ -]home|emplacement|caravane|lot) (?:n ?° ?|numero )?(?:\d{1,4}|[a-f])(?!\w)|"
     r"(?:\d{1,2} ?(?:er|e|eme)|premier|deuxieme|troisieme|quatrieme|cinquieme|sixieme|septieme|huitieme|dernier)"
     r" etage(?!\w)|"
+    r"(?:immeuble|bloc) (?:n ?° ?)?(?:\d{1,3}|[a-f])(?!\w)|"
+    r"(?:premiere|deuxieme|troisieme|quatrieme|seconde|derniere|\d{1,2}e) porte(?!\w)|"
+    r"(?:premier|deuxieme|troisieme|quatrieme|dernier|\d{1,2}(?:er|e|eme)) (?:niveau|palier)(?!\w)|"
+    r"(?:studio|appartement|logement|chambre|villa|pavillon|mobil[ -]home), (?:le |la |numero |n ?° ?)?\d{1,4}(?!\w)|"
     r"(?:hall|entree|porte|palier|bloc|tour) (?:n ?° ?)?(?:\d{1,3}|[a-f]),?"
     r" (?:porte|palier|etage|hall) (?:n ?° ?)?\d{1,3}(?!\w)|"
     r"(?:rez[ -]de[ -]chaussee|etage),? (?:(?:porte|chambre|studio) (?:n ?° ?)?\d{1,3}|a (?:gauche|droite))(?!\w))"
 )
+# A number after words that lead to a house. What a month, a unit or another word follows is none.
+_BESIDE_STREET: Final = re.compile(
+    r"(?<!\w)(?:(?:a (?:la )?hauteur|au niveau|en face|au pied|au droit|a cote|pres|a l'angle) du|entre le|devant le"
+    r"|face au|depuis le|derriere le|cote (?:im)?pair,?|,? au|, le|numero|n ?°) ?(?:numero |n ?° ?)?"
+    r"(?!17\b|112\b|18\b|15\b|11[0-9]\b|3\d\d\d\b|0)"  # telephone numbers
+    rf"(?:\d{{1,3}}(?: ?(?:bis|ter|quater))?|{_IN_WORDS})(?: et le \d{{1,3}})?"
+    r"(?=[.,;:!?)]|$| (?:et|pour|ou|vers|depuis|ce|cette|a l|a la|a mo|-) ?)"
+)
+_HOURS: Final = re.compile(
+    r"(?: et)?(?: le)? ?\d{0,3} ?(?:h|heures?|ans|km|juin|juillet|aout|septembre|octobre|novembre|decembre|janvier"
+    r"|fevrier|mars|avril|mai|euros?|m|metres?|minutes?)(?!\w)|[.,]\d"
+)
+_A_STREET: Final = re.compile(_STREET)
+_STREET_WITHIN: Final = 8  # words before a number in which its street stands
 _OF_FLATS: Final = (
     "app", "apt", "log", "bat", "esc", "cage", "etage", "chaussee", "chambre", "villa", "pavillon", "chalet", "studio",
     "bungalow", "home", "emplacement", "caravane", "lot", "hall", "porte", "palier",
+    "immeuble", "bloc", "niveau",
 )  # fmt: skip
 """What any word for a flat has."""
 
@@ -98,5 +117,22 @@ def _houses(part: TextPart) -> Iterator[tuple[int, int]]:
         at = bisect_left(tokens, match.start(), key=lambda token: token.start)
         if not part.within("service_place", range(max(0, at - _BESIDE), at)):
             yield match.span()
+    yield from _beside_streets(part)
     if any(word in reading for reading in part.folded.readings for word in _OF_FLATS):
         yield from (match.span() for match in found(part, _FLAT))
+
+
+def _beside_streets(part: TextPart) -> Iterator[tuple[int, int]]:
+    """Yield numbers in a sentence that names a street: `rue Pitot, entre le 12 et le 18`, `à hauteur du 31`."""
+    text, tokens = part.folded.text, part.folded.tokens
+    for match in found(part, _BESIDE_STREET):
+        at = bisect_left(tokens, match.start(), key=lambda token: token.start)
+        sentence = part.sentence(min(at, len(tokens) - 1))
+        near = range(max(sentence.start, at - _STREET_WITHIN), at)
+        street = any(_A_STREET.fullmatch(tokens[place].word) for place in near)
+        if (
+            street
+            and not part.within("service_place", range(max(0, at - _BESIDE), at))
+            and not _HOURS.match(text, match.end())
+        ):
+            yield match.span()

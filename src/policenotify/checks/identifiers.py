@@ -25,13 +25,17 @@ _PRONOUNS: Final = frozenset(
     {"il", "elle", "ils", "elles", "celui", "celle", "ceux", "dernier", "derniere", "derniers"}
 )
 _BORN: Final = re.compile(
-    r"(?<!\w)n(?:e|ee|es|ees) (?:le|en|a|un) (?:\d|[a-z])"
+    r"(?<!\w)n(?:e|ee|es|ees) (?:le|en|a|un|une|sous x) (?:\d|[a-z])"
+    r"|(?<!\w)n(?:e|ee) (?=\d{1,2}[-/. ]\d{1,2}[-/. ](?:19|20)\d\d)"
+    r"|(?<!\w)venue?s? au monde (?=[aeldu])|(?<!\w)a (?:fete|souffle) ses \d\d (?:ans|bougies) (?:le|ce) (?=\d)"
     r"|(?<!\w)(?:date|lieu|jour|annee) de naissance(?=[^.!?\d]{0,20}\d)"
     r"|(?<!\w)naissance ?:(?=[^.!?\d]{0,30}\d)|(?<!\w)ddn(?!\w)|(?<!\w)born (?:on|in) |(?<!\w)dob(?!\w)|date of birth"
     r"|(?<!\w)(?:vu|voit|vit) le jour (?=[aeildu])|(?<!\w)anniversaire (?:est |tombe )?(?:le|ce) (?=\d)"
 )
 # What any of them has.
-_OF_BIRTH: Final = re.compile(r"nee?s? [leau]|naissance|born|ddn|dob|birth|le jour|anniversaire")
+_OF_BIRTH: Final = re.compile(
+    r"nee?s? [leaus\d]|naissance|born|ddn|dob|birth|le jour|anniversaire|au monde|bougies|fete ses"
+)
 # What is not a person and was founded on a day.
 _FOUNDED: Final = re.compile(
     r"(?:brigade|service|association|club|equipe|unite|police|operation|application|festival|compagnie|commissariat"
@@ -43,7 +47,7 @@ _OLD_DATE: Final = re.compile(r"(?<![\d/.])[0-3]?\d[/.][01]?\d[/.](?:19\d\d|20(?
 _NIR: Final = re.compile(r"(?<![\d])[12378](?:[ .-]?\d){4}[ .-]?(?:\d|[ab])(?:[ .-]?\d){7}(?:[ .-]?\d{2})?(?!\d)")
 _IBAN: Final = re.compile(r"(?<![^\W_])[a-z]{2}\d{2}(?: ?[a-z0-9]{4}){3,7}(?: ?[a-z0-9]{1,3})?(?![^\W_])")
 _IP: Final = re.compile(r"(?<![\d.])(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?!\.?\d)")
-_DOCUMENT: Final = re.compile(r"(?<!\w)(?=[a-z0-9]{9,12}(?!\w))[a-z]{0,4}\d[a-z0-9]{8,11}(?!\w)")
+_DOCUMENT: Final = re.compile(r"(?<!\w)(?=[a-z0-9]{8,15}(?!\w))[a-z]{0,5}\d[a-z0-9]{2,14}(?!\w)")
 _PLATE: Final = re.compile(
     r"(?<![^\W_])(?P<first>[a-hj-np-tv-z]{2})[ .-]?\d{3}[ .-]?(?P<last>[a-hj-np-tv-z]{2})(?![^\W_])"
 )
@@ -58,15 +62,25 @@ _CODE: Final = re.compile(r"(?<![^\W_])(?=[a-z0-9-]{0,9}\d)(?=[a-z0-9-]{0,9}[a-z
 _NO_PLATE: Final = re.compile(r"[adnr]{1,2}\d{1,4}|\d{1,2}h\d{0,2}|\d+(?:er?|eme)")
 _FOREIGN: Final = re.compile(r"(?<![^\W_])[a-z]{1,3}[ -]\d{1,4}(?:[ -]?[a-z]{1,3})?(?![^\W_])")
 _FIGURES_FIRST: Final = re.compile(r"(?<![^\W_])\d{3,4}[ -][a-z]{2,3}(?![^\W_])")  # a Spanish plate
+_BEGINNING: Final = re.compile(r"[a-hj-np-tv-z]{2}\d{2,3}[a-z]{0,2}|\d{2,3}[a-z]{2,3}")
+# Germany, Great Britain, Belgium, Spain, Romania, the Netherlands, Poland
+_PLATE_ABROAD: Final = re.compile(
+    r"(?<![^\W_])(?:[a-z]{1,3}-[a-z]{1,2} ?\d{1,4}|[a-z]{2}\d{2} ?[a-z]{3}|\d{4} ?-?[a-z]{3}"
+    r"|[a-z]{2,3} \d{4}[a-z]|[a-z]{2} \d{5}|[a-z]{1,2} \d{2,3} [a-z]{3}"
+    r"|(?=[a-z-]{0,9}\d)(?=[\d-]{0,9}[a-z])[a-z\d]{1,4}-[a-z\d]{1,4}-[a-z\d]{1,4})"
+    r"(?![^\W_]|-\w)"
+)
 _LETTERS_ONLY: Final = re.compile(r"(?<!\w)(?:par|lettres|contient|en) (?P<code>[a-z]{2,3})(?![^\W_])")
 _PHONE: Final = re.compile(r"(?:\+|(?<!\d))\d(?:[ ./,·()_-]{0,3}\d){8,14}(?!\d)")
 _BEFORE_NUMBER: Final = re.compile(r"\d{1,2}[ ./,·()_-]{1,3}(?=0[1-9])")
 _WRITTEN_DATE: Final = re.compile(r"(?<!\d)\d{1,2}[ ./-]\d{1,2}[ ./-](?:19|20)\d\d(?!\d)")
 _MAIL: Final = re.compile(
-    r"(?<![^\s<(:,;])[^\s<>(),;:@]{1,64} ?(?:@|\(at\) ?|\[at\] ?|arobase |\(arobase\) ?) ?"
-    r"[a-z0-9][a-z0-9-]{0,62}(?:(?:\.| ?\(dot\) ?| ?\[dot\] ?| point )[a-z0-9-]{1,62})+"
+    r"(?<![^\s<(:,;])[^\s<>(),;:@]{1,64} ?(?:@|[(\[](?:at|a|arobase|chez)[)\]] ?|arobase |chez (?=\w{2,20} point )) ?"
+    r"[a-z0-9][a-z0-9-]{0,62}(?:(?:\.| ?[(\[](?:dot|point|pt)[)\]] ?| point )[a-z0-9-]{1,62})+"
 )
-_OF_MAIL: Final = ("@", "(at)", "[at]", "arobase")  # what any address has
+_AROBASE: Final = re.compile(r"[(\[](?:at|a|arobase|chez)[)\]]|(?:arobase|chez) ")
+_DOT_IN_WORDS: Final = re.compile(r" ?[(\[](?:dot|point|pt)[)\]] ?| point ")
+_OF_MAIL: Final = ("@", "(at)", "[at]", "(a)", "[a]", "arobase", "chez")  # what any address has
 _FREE: Final = (
     "gmail",
     "hotmail",
@@ -113,9 +127,15 @@ _UNITS: Final = {
     "octante": 80,
     "nonante": 90,
 }
+_CODE_BEFORE: Final = 4  # words before the word for a plate in which a code stands
 _CODE_WITHIN: Final = 9  # words behind the word for a plate in which a code stands
 _FOUR: Final = 4  # of *quatre-vingts*
 _TWENTY: Final = 2  # tens
+_JOINED: Final = frozenset(
+    {"et", "cent", "puis", "suivi", "de", "ensuite", "enfin", "apres", "point", "tiret", "virgule"}
+)
+_SPOKEN: Final = frozenset({*_UNITS, "puis", "suivi", "ensuite"})
+_JOINING: Final = 2  # such words in a row
 _SAID: Final = 5  # words of a telephone number, at least
 _NEAR: Final = 3  # words before a word for health in which it is told of one person
 _ALL: Final = frozenset({"les", "aux", "personnes", "vos", "people", "persons"})
@@ -143,6 +163,7 @@ _FEWEST: Final = 10  # figures of an account
 _DOTTED: Final = re.compile(r"\d[/.]\d")  # what any IP address has, and any date in figures
 _PLATED: Final = 3  # figures of a number plate
 _NATIONAL: Final = 10
+_FIGURES_OF_CODE: Final = 5
 _NIR_LENGTH: Final = 15
 
 
@@ -163,7 +184,7 @@ def _has_iban_key(text: str) -> bool:
 def no_civil_status(context: CheckContext) -> Iterator[Hit]:
     """Refuse dates of birth, numbers of papers and accounts, and names beside lost papers."""
     covered = context.message.category == Category.MISSING_PERSON and context.agreed("family", "guardian", "prosecutor")
-    of_persons = context.message.category in JUDICIAL
+    of_persons = context.message.category in JUDICIAL | {Category.TRAFFIC_ACCIDENT, Category.FIRE}
     for part in context.parts:
         for start, end in (*_births(part), *(_old_dates(part) if of_persons else ())):
             yield Hit(
@@ -216,7 +237,13 @@ def _accounts(part: TextPart) -> Iterator[tuple[int, int]]:
         return
     yield from (match.span() for match in _NIR.finditer(text) if papers or _has_nir_key(match[0]))
     yield from (match.span() for match in _IBAN.finditer(text) if papers or _has_iban_key(match[0]))
-    yield from (match.span() for match in _DOCUMENT.finditer(text) if papers)
+    yield from (match.span() for match in _DOCUMENT.finditer(text) if papers and _is_code(part, match))
+
+
+def _is_code(part: TextPart, match: re.Match[str]) -> bool:
+    """Return True for `19CT83562` and `880692310285`, not for a road, an hour or a word with a figure."""
+    figures = sum(map(str.isdigit, match[0]))
+    return figures >= _FIGURES_OF_CODE or (figures > 1 and part.folded.typed(*match.span()).isupper())
 
 
 _DATE: Final = re.compile(r"[\w/.-]*(?: (?:er )?[a-z]{3,9} \d{4}| \d{4})?")
@@ -246,7 +273,7 @@ def no_number_plate(context: CheckContext) -> Iterator[Hit]:
                 for match in _OLD_PLATE.finditer(text)
                 if part.has("plate") or part.folded.typed(*match.span()).isupper()
             ]
-        spans += _parts_of_plates(part)
+        spans += [*_parts_of_plates(part), *_foreign_plates(part)]
         end = 0
         for first, last in sorted(set(spans)):
             if first >= end:
@@ -254,11 +281,27 @@ def no_number_plate(context: CheckContext) -> Iterator[Hit]:
                 end = last
 
 
+def _foreign_plates(part: TextPart) -> Iterator[tuple[int, int]]:
+    """Yield plates of other countries near the word for a vehicle: `M-KL 4821`, `LK19 XDM`, `1-ABC-234`."""
+    for match in _PLATE_ABROAD.finditer(part.folded.text) if part.has("vehicle", "plate") else ():
+        if part.folded.typed(*match.span()).isupper():
+            yield match.span()
+
+
+def _code_before(part: TextPart, word: Match) -> Iterator[tuple[int, int]]:
+    """Yield a code before the word for a plate: `EZ482 (début de plaque)`."""
+    for token in part.folded.tokens[max(0, word.first - _CODE_BEFORE) : word.first]:
+        code = _BEGINNING.fullmatch(part.folded.text, token.start, token.end)
+        if code and part.folded.typed(token.start, token.end).isupper():
+            yield token.start, token.end
+
+
 def _parts_of_plates(part: TextPart) -> Iterator[tuple[int, int]]:
     """Yield codes of letters and figures soon after the word for a plate: `plaque commençant par EL-7`."""
     tokens, text = part.folded.tokens, part.folded.text
     for word in part.found.get("plate", ()):
-        last = tokens[min(len(tokens), word.end + _CODE_WITHIN) - 1].end
+        last = tokens[min(part.sentence(word.first).stop, word.end + _CODE_WITHIN) - 1].end
+        yield from _code_before(part, word)
         for match in _FOREIGN.finditer(text, tokens[word.end - 1].end, last):
             if match[0][-1].isalpha() or part.folded.typed(*match.span()).isupper():
                 yield match.span()
@@ -323,18 +366,28 @@ def _numbers_in_figures(part: TextPart) -> Iterator[tuple[int, int, str]]:
 def _numbers_in_words(part: TextPart) -> Iterator[tuple[int, int, str]]:
     """Yield telephone numbers written in words: `zéro six douze trente-quatre …`."""
     tokens, at = part.folded.tokens, 0
-    if part.vocabulary.isdisjoint(_UNITS):
+    if part.vocabulary.isdisjoint(_SPOKEN):
         return
     while at < len(tokens):
-        end, words = at, []
-        while end < len(tokens) and (
-            tokens[end].word in _UNITS or tokens[end].word.isdigit() or tokens[end].word in {"et", "cent"}
-        ):
-            words.append(tokens[end].word)
+        end, words = at, list[str]()
+        while end < len(tokens) and (_is_number(tokens[end].word) or (words and _joins(part, end))):
+            words += [tokens[end].word] if _is_number(tokens[end].word) else []
             end += 1
-        if len(words) >= _SAID and any(word in _UNITS for word in words):
+        broken = len(words) < end - at
+        if len(words) >= _SAID and (broken or any(word in _UNITS for word in words)):
             yield tokens[at].start, tokens[end - 1].end, _figures(words)
         at = max(end, at + 1)
+
+
+def _is_number(word: str) -> bool:
+    return word in _UNITS or word.isdigit()
+
+
+def _joins(part: TextPart, at: int) -> bool:
+    """Return True for a word between the parts of a number: `06 98 45, puis 12 30`, `soixante et un`."""
+    following = part.folded.tokens[at : at + _JOINING + 1]
+    number = next((place for place, token in enumerate(following) if _is_number(token.word)), 0)
+    return number > 0 and all(token.word in _JOINED for token in following[:number])
 
 
 def _figures(words: list[str]) -> str:
@@ -342,17 +395,16 @@ def _figures(words: list[str]) -> str:
     figures: list[str] = []
     value: int | None = None
     for word in words:
-        number = None if word in {"et", "cent"} or word.isdigit() else _UNITS[word]
+        number = None if word.isdigit() else _UNITS[word]
         if value == 0 and number is not None and 0 < number < 10:  # noqa: PLR2004 - `zéro neuf` is one pair
             value = number
             continue
         if number is not None and value is not None and (both := _sum(value, number)):
             value = both
             continue
-        if number is not None or word.isdigit():
-            figures += [] if value is None else [_pair(value)]
-            figures += [word] if word.isdigit() else []
-            value = number
+        figures += [] if value is None else [_pair(value)]
+        figures += [word] if number is None else []
+        value = number
     figures += [] if value is None else [_pair(value)]
     text = "".join(figures)
     # `zéro six` is 06, and not 0 06.
@@ -386,16 +438,15 @@ def no_private_mail(context: CheckContext) -> Iterator[Hit]:
             continue
         services = part.words.entries.get("service_domains", ())
         for match in found(part, _MAIL):
-            address = re.sub(r"[ ()\[\]]|(?<= )point(?= )", "", match[0].replace(" point ", "."))
-            local, _, host = re.sub(r"arobase|(?<!@)at(?=[a-z])", "@", address, count="@" not in address).partition("@")
+            address = _DOT_IN_WORDS.sub(".", match[0])
+            local, _, host = _AROBASE.sub("@", address, count="@" not in address).replace(" ", "").partition("@")
             if any(host == domain or host.endswith(f".{domain}") for domain in services):
                 continue
             words = re.split(r"[\W\d_]+", local)
-            personal = any(len(word) == 1 or word in first_names() for word in words if word) and len(words) > 1
-            level = Level.BLOCK if personal or any(word in first_names() for word in words) else Level.SECOND
-            yield Hit(
-                part.field, part.folded.span(*match.span()), level if host.split(".")[0] in _FREE else Level.SECOND
-            )
+            named = any(word in first_names() for word in words)
+            personal = named or not any(part.words.holds("mailbox", word) for word in words)
+            level = Level.BLOCK if personal and host.split(".")[0] in _FREE else Level.SECOND
+            yield Hit(part.field, part.folded.span(*match.span()), level)
 
 
 @rule(
@@ -446,8 +497,7 @@ def no_health_told(context: CheckContext) -> Iterator[Hit]:
     """Ask before a person's health, disability or treatment is published."""
     category = context.message.category
     general = PREVENTION | {Category.WEATHER_RELAY, Category.PLANNED_EVENT, Category.ROAD_CLOSURE}
-    if category in general:
-        return
+    everyone = category in general
     covered = category == Category.MISSING_PERSON and context.agreed("family", "guardian", "prosecutor", "consent")
     for part in context.parts:
         for match in part.found.get("health", ()):
@@ -458,6 +508,8 @@ def no_health_told(context: CheckContext) -> Iterator[Hit]:
             suspect = suspect and not _is_of_another(part, match)
             if _is_of_everyone(part, match, suspect=suspect):
                 continue  # *les femmes enceintes restent à l'intérieur*, *personnes sourdes : 114*
+            if everyone and not (part.near(match, "one_person") and part.near(match, "befell")):
+                continue
             yield Hit(part.field, part.span(match), Level.BLOCK if suspect else Level.SECOND, "", covered)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
 
@@ -38,6 +39,7 @@ _NO_AGE: Final = frozenset(
     | {"partir", "et", "dans", "tous", "ces", "deux", "sous"}
 )
 _LONGEST_AGE: Final = 3  # figures
+_YOUNGEST, _OLDEST = 1, 100  # years, without their unit
 _QUARTERS: Final = frozenset({"cite", "quartier", "residence", "lotissement"})
 _GRADES: Final = frozenset({"primary", "high", "secondary", "middle", "nursery", "elementary", "boarding"})
 _LINKS: Final = frozenset({"de", "du", "des", "d", "a", "au", "aux", "chez", "dans", "en"})
@@ -60,6 +62,8 @@ _OF_STREETS: Final = frozenset(
     {"carrefour", "arret", "station", "rue", "avenue", "place", "point", "giratoire", "parking", "boulevard", "chemin"}
 )
 _UNITS: Final = frozenset({"ans", "an", "mois", "years", "year"})  # of ages
+_OF_PLACES: Final = frozenset({"de", "du", "des", "d", "la", "le", "les", "l"})
+_ARTICLES: Final = 3  # between the word for a place and its name
 _NEAR: Final = 4  # words behind an occupation in which its place stands
 
 
@@ -70,9 +74,26 @@ def in_text(part: TextPart) -> bool:
 
 def ages(part: TextPart, below: int = 200) -> list[Match]:
     """Return the ages of persons in a text: `14 ans`, `âgée de six ans`."""
+    in_english = _ages_between_commas(part, below) if part.language.startswith("en") else []
     if part.vocabulary.isdisjoint(_UNITS | {"aged"}):
-        return []
-    return [Match(at - 1, at + 1) for at in range(1, len(part.folded.tokens)) if _is_age(part, at, below)]
+        return in_english
+    return in_english + [Match(at - 1, at + 1) for at in range(1, len(part.folded.tokens)) if _is_age(part, at, below)]
+
+
+def _ages_between_commas(part: TextPart, below: int) -> list[Match]:
+    """Return ages as English gives them: `Noah, 11, hurt`, `a teenager (16)`."""
+    tokens, text = part.folded.tokens, part.folded.text
+    return [
+        Match(at, at + 1)
+        for at, token in enumerate(tokens)
+        if at
+        and token.word.isdigit()
+        and len(token.word) <= _LONGEST_AGE
+        and _YOUNGEST <= int(token.word) < min(below, _OLDEST)
+        and tokens[at - 1].word.isalpha()
+        and text[tokens[at - 1].end : token.start] in {", ", " ("}
+        and text[token.end : token.end + 1] in {",", ")"}
+    ]
 
 
 def _is_age(part: TextPart, at: int, below: int) -> bool:
@@ -85,7 +106,9 @@ def _is_age(part: TextPart, at: int, below: int) -> bool:
         return False
     age = int(number) if number.isdigit() and len(number) <= _LONGEST_AGE else _NUMBERS.get(number, below)
     before, earlier = (tokens[at - back].word if at >= back else "" for back in (2, 3))
-    stated = before == "de" and part.words.holds("aged", earlier)
+    near = [tokens[at - back].word for back in (3, 4) if at >= back]  # `étudiante Erasmus de 21 ans`
+    stated = before == "de" and any(part.words.holds(kind, word) for kind in ("aged", "origin_noun") for word in near)
+    stated = stated or (before == "a" and (part.words.holds("sexual", earlier) or part.words.holds("harmed", earlier)))
     if before == "a":  # `a 15 ans` has an age; `à 15 ans` and `il y a 15 ans` have none
         other = earlier == "y" or "à" in part.folded.typed(tokens[at - 2].start, tokens[at - 2].end)
     else:
@@ -97,6 +120,24 @@ def stops(part: TextPart, at: int) -> bool:
     """Return True if a sign separates a token from the one before."""
     tokens = part.folded.tokens
     return bool(set(part.folded.text[tokens[at - 1].end : tokens[at].start]) & set(".,;:!?()"))
+
+
+def named_spots(part: TextPart) -> list[Match]:
+    """Return streets and places with a name, in order: `rue du Carré-du-Roi`, but not `place` alone."""
+    tokens, found = part.folded.tokens, []
+    for spot in part.found.get("spot", ()):
+        end = spot.end
+        while end < len(tokens) and end < spot.end + _ARTICLES and tokens[end].word in _OF_PLACES:
+            end += 1
+        if end < len(tokens) and tokens[end].capital and not any(stops(part, at) for at in range(spot.end, end + 1)):
+            found.append(Match(spot.first, end + 1))
+    return found
+
+
+def in_range(places: list[Match], sentence: range) -> list[Match]:
+    """Return the places that begin in a sentence, of some in order."""
+    start = bisect_left(places, (sentence.start,))
+    return places[start : bisect_left(places, (sentence.stop,), lo=start)]
 
 
 def named_places(part: TextPart, *, quarters: bool) -> Iterator[Match]:
@@ -154,9 +195,16 @@ def holders(part: TextPart, *lists: str) -> Iterator[Match]:
         for match in part.found.get(kind, ()):
             end = _end_of_function(part, match) if kind == "function" else 0
             end = end or _end_of_occupation(part, match)
-            if end and match.first not in seen and not part.within("not_held", range(match.first, end)):
+            if end and match.first not in seen and not _is_of_state(part, match, end):
                 seen.add(match.first)
                 yield Match(match.first, end)
+
+
+def _is_of_state(part: TextPart, match: Match, end: int) -> bool:
+    """Return True for a function of the State: `gardien de la paix`, but not `pompier volontaire à la caserne`."""
+    return any(
+        each.first > match.first or each.end >= match.end for each in part.within("not_held", range(match.first, end))
+    )
 
 
 def _end_of_function(part: TextPart, match: Match) -> int:
@@ -174,10 +222,13 @@ def _end_of_occupation(part: TextPart, match: Match) -> int:
         return match.end
     while end < len(tokens) and tokens[end].word in _KINDS and not stops(part, end):
         end += 1
+    if end < len(tokens) and not stops(part, end) and part.words.holds("street", tokens[end].word):
+        return end + 1 if one else 0  # `coiffeuse rue du 11-Novembre`
     linked = tokens[end - 1].word in _LINKS
     if not linked and (end >= len(tokens) or tokens[end].word not in _LINKS or stops(part, end)):
         return 0
     end += not linked
+    end = _end_of_subject(part, end)
     while end < len(tokens) and tokens[end].word in _BETWEEN and not stops(part, end):
         end += 1
     if end >= len(tokens) or stops(part, end):
@@ -188,6 +239,28 @@ def _end_of_occupation(part: TextPart, match: Match) -> int:
         return end + 1 if tokens[end].word in _SMALL else 0
     place = part.within("body", range(end, end + 1)) or part.within("corner", range(end, end + 1))
     return place[0].end if place else end + named if named else 0
+
+
+def _end_of_subject(part: TextPart, at: int) -> int:
+    """Return one past what is taught or sold, if a place follows: `professeure de yoga à Clermont`."""
+    tokens = part.folded.tokens
+    taught = (
+        at + 1 < len(tokens) and not tokens[at].capital and tokens[at + 1].word in {"a", "au", "aux", "dans", "chez"}
+    )
+    known = taught and (part.within("body", range(at, at + 1)) or part.within("corner", range(at, at + 1)))
+    return at + 2 if taught and not known and not stops(part, at + 1) else at
+
+
+def works(part: TextPart) -> Iterator[Match]:
+    """Yield what a person runs, or where a person works: `tenait le bureau de poste`, `entraîne l'équipe première`."""
+    tokens = part.folded.tokens
+    for match in part.found.get("runs", ()):
+        end = match.end
+        while end < len(tokens) and end <= match.end + _NEAR and not stops(part, end):
+            if body := part.within("body", range(end, end + 1)) or part.within("corner", range(end, end + 1)):
+                yield Match(match.first, body[0].end)
+                break
+            end += 1
 
 
 def _is_one(part: TextPart, at: int) -> bool:

@@ -8,7 +8,7 @@ from typing import Final
 
 from policenotify.checks.check import CheckContext, Hit, rule
 from policenotify.checks.folds import Token
-from policenotify.checks.identity import BUILT_IN, PREVENTION
+from policenotify.checks.identity import ADULT, BUILT_IN, PREVENTION, ages
 from policenotify.checks.words import Match, TextPart
 from policenotify.findings import Level
 from policenotify.model.lifecycle import Stage
@@ -199,11 +199,12 @@ def no_origin_told(context: CheckContext) -> Iterator[Hit]:
 )
 def secrecy_kept(context: CheckContext) -> Iterator[Hit]:
     """Ask before anything of an investigation is published: confessions, records, traces."""
-    if context.message.category in PREVENTION:
-        return
+    everyone = context.message.category in PREVENTION
     covered = context.agreed("prosecutor")
     for part in context.parts:
         for match in part.found.get("secrecy", ()):
+            if everyone and not part.near(match, "accused", "one_person"):
+                continue
             yield Hit(part.field, part.span(match), covered=covered)
 
 
@@ -226,8 +227,16 @@ def pictures_lawful(context: CheckContext) -> Iterator[Hit]:
         if part.field.startswith("images.") or ".alts." in part.field:
             shown = () if part.has("picture_hidden") else ("picture_child", "face", "readable")
             found = (match for kind in ("picture", *shown) for match in part.found.get(kind, ()))
-            for match in sorted(set(found)):
+            for match in sorted({*found, *_bound(part), *(ages(part, below=ADULT) if shown else ())}):
                 yield Hit(part.field, part.span(match))
+
+
+def _bound(part: TextPart) -> Iterator[Match]:
+    """Yield hands beside what binds them: `une paire de bracelets autour des poignets`."""
+    for match in part.found.get("hands", ()):
+        if other := part.near(match, "bonds"):
+            first, last = sorted((match, other))
+            yield Match(first.first, max(first.end, last.end))
 
 
 @rule("PN216", basis="Loi du 29 juillet 1881, art. 29, 32 and 33.")
@@ -257,6 +266,9 @@ def reserve_kept(context: CheckContext) -> Iterator[Hit]:
     for part in context.parts:
         for match in part.found.get("reserve", ()):
             yield Hit(part.field, part.span(match))
+        for match in part.found.get("politician", ()):
+            if part.near(match, "praise"):
+                yield Hit(part.field, part.span(match))
         for match in part.found.get("candidate", ()):
             tokens = part.folded.tokens
             if match.end < len(tokens) and tokens[match.end].capital:

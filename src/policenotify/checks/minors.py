@@ -31,7 +31,8 @@ def no_minor_identified(context: CheckContext) -> Iterator[Hit]:
     aged = [part for part in context.parts if ages(part, below=ADULT)]
     named = any(context.persons[part.field] for part in context.parts if in_text(part))
     minor = aged or [part for part in context.parts if _tells_of_minors(part)]
-    if not minor or (message.category in _GENERAL and not (aged and named)):
+    young = aged or any(part.has("form") for part in context.parts)
+    if not minor or (message.category in _GENERAL and not (young and named)):
         return
     searched = message.category in SEARCHES | {Category.WITNESS_APPEAL} and context.agreed("prosecutor")
     covered = (searched or context.agreed("guardian", "family")) and message.stage is not Stage.END

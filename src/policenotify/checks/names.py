@@ -43,6 +43,8 @@ _SHORTEST: Final = 3  # letters of a last name
 _SPELT: Final = 5  # letters that stand apart and may be a name
 _LONGEST_TAG: Final = 64  # letters
 _IMPERATIVE: Final = "ez"
+_OPENING_QUOTES: Final = frozenset("«\"'“")
+_CLOSING_QUOTES: Final = frozenset("»\"'”")
 
 
 _REGNAL: Final = frozenset(
@@ -77,6 +79,9 @@ _INTRODUCES: Final = frozenset(
 )
 _INTRODUCED: Final = frozenset({" ", ", ", " : ", ": ", " (", " « "})
 _SMALL: Final = frozenset({"petit", "petite", "jeune", "bebe", "oncle", "tante", "papi", "mamie", "tonton", "tata"})
+_HOUSEHOLD: Final = frozenset(
+    {"propriete", "maison", "villa", "ferme", "chez", "domicile", "hangar", "terrain", "bergerie"}
+)
 _HOUSEHOLDS: Final = 4  # words behind `chez Paul` in which the shop is named
 
 
@@ -160,6 +165,8 @@ def _name_at(part: TextPart, at: int, known: frozenset[str]) -> PersonName | Non
     if _is_called(part, at):
         end = at + 1
         while end < min(len(tokens), at + 3) and _gap(part, end - 1) in _JOINS and tokens[end].word not in CLOSING:
+            if _is_sentence(part, end):
+                break
             end += 1
         return PersonName(at, end, full=True)
     if _follows_title(part, at):
@@ -177,9 +184,26 @@ def _without_first_name(part: TextPart, at: int) -> PersonName | None:
     token = part.folded.tokens[at]
     if len(token.word) == 1 and _is_initial(part, at):
         return PersonName(at, _end(part, at + 1), full=True)
+    if _is_nickname(part, at):
+        return PersonName(at, at + 2, full=True)
     if part.folded.is_apart(token):
         return _in_one_word(part, at)
     return _by_last_name(part, at) or _by_what_is_told(part, at)
+
+
+def _is_nickname(part: TextPart, at: int) -> bool:
+    """Return True for a quoted word before a last name: `« Momo » Benkacem`."""
+    tokens = part.folded.tokens
+    if at + 1 >= len(tokens) or not set(_gap(part, at)) & _CLOSING_QUOTES:
+        return False
+    named = tokens[at].capital and tokens[at + 1].capital and tokens[at + 1].word.isalpha() and not part.in_capitals
+    opened = set(part.folded.text[max(0, tokens[at].start - 2) : tokens[at].start]) & _OPENING_QUOTES
+    return (
+        named
+        and bool(opened)
+        and _gap(part, at).strip() in _CLOSING_QUOTES
+        and not _is_no_surname(part, tokens[at + 1])
+    )
 
 
 def _is_regnal(part: TextPart, at: int) -> bool:
@@ -219,7 +243,7 @@ def _first_name(part: TextPart, at: int) -> bool | None:
 _RELATED: Final = frozenset({"epoux", "freres", "soeurs", "fratrie", "couple", "clan", "jumeaux"})
 _BEFORE: Final = _TITLES | _RELATED | {"famille", "family"}
 _BEFORE_CALLED: Final = frozenset({" ", "'", ' "', " « ", " «", " '", ": ", " : "})
-_CALLING: Final = _SMALL | _RELATED | {"famille", "family", "de", "d"}  # besides the list `called`
+_CALLING: Final = _SMALL | _RELATED | {"famille", "family", "de", "d", "des", "les"}  # besides the list `called`
 _JOINS: Final = frozenset({" ", "-", " -", "- ", "'", ". "})
 _ARTICLES: Final = frozenset(
     {
@@ -266,6 +290,7 @@ def _end(part: TextPart, at: int) -> int:
             end += 1
         elif (
             tokens[end].word in _PARTICLES
+            and not _is_sentence(part, end)
             and end + 1 < len(tokens)
             and tokens[end + 1].capital
             and _gap(part, end) in _JOINS
@@ -376,7 +401,8 @@ def _by_last_name(part: TextPart, at: int) -> PersonName | None:
         return None
     following = tokens[at + 1]
     if _gap(part, at) == " " and following.capital and not following.capitals and first_names().get(following.word):
-        return None if _is_no_surname(part, token) else PersonName(at, at + 2, full=True)
+        free = _is_no_surname(part, token) or part.words.holds("street", token.word)  # `COLLÈGE Victor-Hugo`
+        return None if free else PersonName(at, at + 2, full=True)
     return None
 
 
@@ -425,6 +451,9 @@ def _is_named(part: TextPart, at: int, before: str) -> bool:
     if before in {"de", "d"} and at > 1 and tokens[at - 2].word in {"nom", "prenom"}:
         named = tokens[at].capital and not part.words.holds("no_surname", tokens[at].word)
         return named and not part.within("animal", part.sentence(at))
+    if before in {"des", "les"} and at > 1 and tokens[at - 2].word in _HOUSEHOLD:  # `propriété des Cambefort`
+        named = tokens[at].capital and not tokens[at].capitals and tokens[at].word[-1] not in "sx"
+        return named and not part.in_capitals and not part.words.holds("no_surname", tokens[at].word)
     if before in _SMALL:
         free = tokens[at].capital and tokens[at].word in first_names() and not tokens[at - 1].capital
         return free and not part.in_capitals
@@ -464,16 +493,29 @@ def _is_in_address(part: TextPart, at: int) -> bool:
     )
 
 
+def _is_of_a_shop(part: TextPart, name: PersonName) -> bool:
+    """Return True for `devant Chez Paulette`, `chez Paul, galerie du Polygone` and `les renforts de l'Aude`."""
+    tokens = part.folded.tokens
+    before = tokens[name.first - 1] if name.first else None
+    if before is None or before.word not in {"chez", "l"}:
+        return False
+    begins = name.first == 1 or bool(set(_gap(part, name.first - 2)) & set(".!?:"))
+    if before.word == "chez" and before.capital and not (begins or part.in_capitals):
+        return True
+    if name.full or before.word == "l":
+        return not name.full
+    behind = tokens[name.end : name.end + _HOUSEHOLDS]
+    return any(part.words.holds("street", token.word) or part.words.holds("body", token.word) for token in behind)
+
+
 def _is_of_a_place(part: TextPart, name: PersonName) -> bool:
     """Return True if a street, a school or an office bears the name: `rue Jean-Moulin`, `le préfet Jean Martin`."""
     tokens = part.folded.tokens
     boat = name.first and tokens[name.first - 1].word in {"le", "la"} and _gap(part, name.first) == "-"
     if boat and not tokens[name.first - 1].capital:  # `le Marie-Fernand`
         return True
-    if not name.full and name.first and tokens[name.first - 1].word == "chez":  # `chez Paul, galerie du Polygone`
-        behind = tokens[name.end : name.end + _HOUSEHOLDS]
-        if any(part.words.holds("street", token.word) or part.words.holds("body", token.word) for token in behind):
-            return True
+    if _is_of_a_shop(part, name):
+        return True
     before = tokens[max(0, name.first - _NEAR) : name.first]
     for number, token in enumerate(reversed(before), 1):
         gap = _gap(part, name.first - number)

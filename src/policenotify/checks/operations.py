@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from policenotify.checks.check import CheckContext, Hit, rule
-from policenotify.checks.identity import ADULT, BUILT_IN, PREVENTION, ages
+from policenotify.checks.identity import ADULT, BUILT_IN, PREVENTION, ages, in_range, named_spots
 from policenotify.checks.words import Match, TextPart
 from policenotify.findings import Level
 from policenotify.model.lifecycle import Stage
@@ -28,12 +28,26 @@ _OFFICIAL: Final = (
     "gouvernement.fr",
     "service-public.fr",
 )
-_HOUR: Final = re.compile(r"(?<!\w)(?:\d{1,2} ?(?:h|heures?)(?: ?\d{2})?|midi|minuit)(?!\w)")
+_HOUR: Final = re.compile(r"(?<!\w)(?:\d{1,2} ?(?:h|heures?)(?: ?\d{2})?|\d{1,2}:\d{2}|midi|minuit)(?!\w)")
+# `dans 40 minutes`, `d'ici une demi-heure`
+_SOON: Final = re.compile(
+    r"(?<!\w)(?:dans|sous|d'ici|d ici)(?: a)?(?: peu pres)? (?:\d{1,3}|une?|deux|trois|quatre|cinq|dix|quinze|vingt"
+    r"|trente|quarante|quelques)[ -](?:quarts? d'heure|demi[ -]heure|petite heure|minutes?|min|heures?|instants?)(?!\w)"
+)
 _BETWEEN: Final = re.compile(r"(?<!\w)entre (?:l[ae] |les |l')?(\w)[\w'-]{2,30} et (?:l[ae] |les |l')?\w")
+_AT: Final = re.compile(r"(?<!\w)(?:a|au|aux|pres de|vers|cote|l'arret|arret) (?:l[ae] |les |l')?(\w)[\w'-]{2,30}")
 _ROAD: Final = re.compile(r"(?<!\w)(?:[adnm]\d{1,4}|r[dnm] ?\d{1,4})(?:e\d)?(?!\w)")
 _THEMSELVES: Final = ("tireur", "sniper", "colonne", "negociateur", "encercl")
 _READERS: Final = frozenset({"vous", "votre", "vos", "habitants", "riverains", "you", "your"})
 _NO_ORDERS: Final = frozenset({"rez", "chez", "assez", "nez"})
+_BY_WAY: Final = frozenset(
+    {"par", "passera", "empruntera", "itineraire", "emprunteront", "passeront", "entrera", "entreront"}
+)
+_GOING_ON: Final = frozenset({"il", "elle", "ils", "elles", "nous", "on", "ceux", "celle", "celui", "derniers"})
+_CROWD: Final = frozenset({"cortege", "manifestants", "manifestation", "foule", "defile", "feu", "flammes", "incendie"})
+_SUBJECT: Final = 2  # words before a verb in which its subject stands
+_PRONOUN_WITHIN: Final = 3  # words
+_HEADING: Final = 6  # words
 _NAMED: Final = 5  # words behind the word for a place in which its name stands
 _OF: Final = frozenset({"de", "du", "des", "d", "la", "le", "les", "l"})
 _HOW_MANY: Final = frozenset({"dizaine", "vingtaine", "trentaine", "quarantaine", "cinquantaine", "centaine", "dozen"})
@@ -50,7 +64,7 @@ def no_tactics_told(context: CheckContext) -> Iterator[Hit]:
     crowd = context.message.category == Category.DEMONSTRATION
     for part in context.parts:
         moves = [match for match in part.found.get("position", ()) if _of_officers(part, match)]
-        moves += _stands(part)
+        moves += [*_stands(part), *_comings(part)]
         if not crowd:
             moves += [*part.found.get("assault", ()), *part.found.get("live", ()), *_ready(part)]
         for match in dict.fromkeys(moves):
@@ -61,28 +75,48 @@ def no_tactics_told(context: CheckContext) -> Iterator[Hit]:
             before = [token.word for token in tokens[start : match.first]]
             counted = before and (before[-1].isdigit() or before[-1] in _COUNTS or set(before) & _HOW_MANY)
             hurt = any(token.word.startswith("bless") for token in tokens[match.end : match.end + 2])
-            if counted and not hurt and (tokens[match.first].word.rstrip("s") != "homme" or part.near(match, "unit")):
+            men = tokens[match.first].word.rstrip("s") == "homme"
+            if counted and not hurt and (not men or part.near(match, "unit", "strength")):
                 yield Hit(part.field, part.span(Match(max(0, match.first - 1), match.end)))
 
 
 def _stands(part: TextPart) -> list[Match]:
     """Return where officers are or go: `nos tireurs occupent le toit`. A sentence to readers is none."""
-    found, end = [], 0
-    for kind in ("stand", "position", "way_in"):
+    found, end, places = [], 0, sorted(named_spots(part))
+    for kind in ("manoeuvre", "stand", "position", "way_in"):
         end = 0
         for match in part.found.get(kind, ()):
             sentence = part.sentence(match.first)
             if match.first < end:
                 continue
-            end = sentence.stop
-            if _is_spoken(part, sentence) or not _act(part, sentence):
+            if _is_spoken(part, sentence) or not _act(part, sentence) or _is_of_a_crowd(part, match):
                 continue
             if kind == "way_in":
                 found.append(match)
-            elif cover := part.within("cover", sentence):
+            elif cover := part.within("cover", sentence) or in_range(places, sentence):
                 first, last = sorted((match, cover[0]))
                 found.append(Match(first.first, max(first.end, last.end)))
+            else:
+                continue
+            end = sentence.stop
     return found
+
+
+def _is_of_a_crowd(part: TextPart, match: Match) -> bool:
+    """Return True for a move of those who march: `le cortège avance rue Foch`."""
+    before = {token.word for token in part.folded.tokens[max(0, match.first - _SUBJECT) : match.first]}
+    return not before.isdisjoint(_CROWD)
+
+
+def _comings(part: TextPart) -> Iterator[Match]:
+    """Yield reinforcements with the time in which they come: `renfort attendu dans 40 minutes`."""
+    tokens = part.folded.tokens
+    for match in part.found.get("strength", ()):
+        sentence = part.sentence(match.first)
+        start, end = tokens[match.first].start, tokens[sentence.stop - 1].end
+        timed = any(pattern.search(part.folded.text, start, end) for pattern in (_HOUR, _SOON))
+        if timed and not _is_spoken(part, sentence):
+            yield match
 
 
 def _ready(part: TextPart) -> Iterator[Match]:
@@ -94,7 +128,12 @@ def _ready(part: TextPart) -> Iterator[Match]:
 
 
 def _act(part: TextPart, sentence: range) -> bool:
-    return any(part.within(kind, sentence) for kind in ("force", "unit", "officer"))
+    """Return True for a sentence about officers, or one that goes on about them: `Elle rejoint le toit`."""
+    if any(part.within(kind, sentence) for kind in ("force", "unit", "officer")):
+        return True
+    words = {token.word for token in part.folded.tokens[sentence.start : sentence.start + _PRONOUN_WITHIN]}
+    before = part.sentence(sentence.start - 1) if sentence.start and not words.isdisjoint(_GOING_ON) else range(0)
+    return any(part.within(kind, before) for kind in ("force", "unit", "officer"))
 
 
 def _is_spoken(part: TextPart, sentence: range) -> bool:
@@ -127,7 +166,8 @@ def no_control_located(context: CheckContext) -> Iterator[Hit]:
             end = 0
             for match in _controls(part, kind, roads=roads):
                 sentence = part.sentence(match.first)
-                if _is_asked(part, sentence):  # `Où serons-nous ? Avenue de Maurin.`
+                if _is_asked(part, sentence) or (kind == "control" and _is_short(part, sentence)):
+                    # `Où serons-nous ? Avenue de Maurin.`
                     sentence = range(sentence.start, part.sentence(sentence.stop).stop)
                 start, end = max(end, tokens[sentence.start].start), tokens[sentence.stop - 1].end
                 for where in places[bisect_left(places, (start,)) : bisect_left(places, (end,))]:
@@ -142,6 +182,11 @@ def _is_asked(part: TextPart, sentence: range) -> bool:
     if sentence.stop >= len(tokens):
         return False
     return "?" in part.folded.text[tokens[sentence.stop - 1].end : tokens[sentence.stop].start]
+
+
+def _is_short(part: TextPart, sentence: range) -> bool:
+    """Return True for a heading before another sentence: `Contrôle d'alcoolémie. Avenue de Maurin`."""
+    return len(sentence) <= _HEADING and sentence.stop < len(part.folded.tokens)
 
 
 def _controls(part: TextPart, kind: str, *, roads: bool) -> Iterator[Match]:
@@ -160,9 +205,10 @@ def _places(part: TextPart) -> Iterator[tuple[int, int]]:
     tokens = part.folded.tokens
     for pattern in (_ROAD, _HOUR):
         yield from (found.span() for found in pattern.finditer(part.folded.text))
-    for found in _BETWEEN.finditer(part.folded.text):
-        if part.folded.typed(*found.span(1)).isupper():
-            yield found.span()
+    for pattern in (_BETWEEN, _AT):
+        for found in pattern.finditer(part.folded.text):
+            if part.folded.typed(*found.span(1)).isupper():
+                yield found.span()
     for spot in part.found.get("spot", ()):
         following, before = tokens[spot.end : spot.end + _NAMED], tokens[spot.first - 1].word if spot.first else ""
         # `mis en place`, `en cours`, and `sur les routes de l'Hérault`, which tells no place
@@ -221,26 +267,19 @@ def no_movement_told(context: CheckContext) -> Iterator[Hit]:
     if context.message.stage is Stage.END or context.message.category in PREVENTION:
         return
     for part in context.parts:
-        for match in part.found.get("movement", ()):
-            person = part.near(match, "protected")
-            if person and not part.near(match, "goods") and _told_how(part, match):
-                yield Hit(part.field, part.span(match))
+        for kind, persons in (("movement", ("protected",)), ("movement_to_come", ("accused", "protected"))):
+            for match in part.found.get(kind, ()):
+                free = part.near(match, "goods") or not part.near(match, *persons)
+                if not free and _told_how(part, match):
+                    yield Hit(part.field, part.span(match))
 
 
 def _told_how(part: TextPart, match: Match) -> bool:
     """Return True if the sentence of a movement gives its hour, its door or its route."""
     sentence, tokens = part.sentence(match.first), part.folded.tokens
     start, end = tokens[sentence.start].start, tokens[sentence.stop - 1].end
-    return bool(_HOUR.search(part.folded.text, start, end)) or tokens[match.first].word in {
-        "par",
-        "passera",
-        "empruntera",
-        "itineraire",
-        "emprunteront",
-        "passeront",
-        "entrera",
-        "entreront",
-    }
+    timed = _HOUR.search(part.folded.text, start, end) or _SOON.search(part.folded.text, start, end)
+    return bool(timed or part.within("by_way", sentence)) or tokens[match.first].word in _BY_WAY
 
 
 @rule("PN307", basis="A description of the method teaches it.", levels=(Level.SECOND,))
@@ -251,9 +290,15 @@ def no_method_told(context: CheckContext) -> Iterator[Hit]:
         methods = part.found.get("scam_howto", []) if scam else part.found.get("howto", [])
         for match in methods:
             yield Hit(part.field, part.span(match))
-        for match in part.found.get("tool", ()):
+        for match in part.found.get("means", ()):
+            worked = part.near(match, "opens") and part.near(match, "offender", "guilt")
+            if worked and not part.has("advice_given"):
+                yield Hit(part.field, part.span(match))
+        tools = set(part.found.get("tool", ()))
+        for match in sorted({*tools, *part.found.get("material", ())}):
             free = not (part.near(match, "advice_given") or _overlaps(match, methods))
-            if free and part.within("opens", part.sentence(match.first)):
+            used = part.near(match, "means") and part.near(match, "offender", "guilt", "accused")
+            if free and (used or (match in tools and part.within("opens", part.sentence(match.first)))):
                 yield Hit(part.field, part.span(match))
 
 
@@ -266,6 +311,7 @@ def no_cause_told(context: CheckContext) -> Iterator[Hit]:
     """Ask before a cause is published that only an investigation can find, or a suicide."""
     category = context.message.category
     told = any(part.has("harmed", "arrested", "suspected", "accident") for part in context.parts)
+    told = told and not any(part.has("statistic") for part in context.parts)
     own = category not in BUILT_IN and not told  # a category of the desk, which may speak to everyone
     if own or category in PREVENTION | {Category.FACT_CHECK, Category.PLANNED_EVENT}:
         return

@@ -7,7 +7,19 @@ from collections.abc import Iterator
 from typing import Final
 
 from policenotify.checks.check import CheckContext, Hit, rule
-from policenotify.checks.identity import BUILT_IN, PREVENTION, SEARCHES, ages, holders, in_text, named_places, stops
+from policenotify.checks.identity import (
+    BUILT_IN,
+    PREVENTION,
+    SEARCHES,
+    ages,
+    holders,
+    in_range,
+    in_text,
+    named_places,
+    named_spots,
+    stops,
+    works,
+)
 from policenotify.checks.names import PersonName
 from policenotify.checks.words import Match, TextPart
 from policenotify.findings import Level
@@ -19,6 +31,15 @@ _WAS: Final = frozenset({"etait", "fut", "est", "comme"})
 _ONE: Final = frozenset({"un", "une", "le", "la", "l", "notre", "cette", "cet", "ce"})
 _OTHERS: Final = frozenset({"par", "d", "avec", "aux", "les", "des", "chez", "contre", "au", "du", "de"})
 _WORKS: Final = ("travail", "exer", "tien", "tena", "ger", "dirig")
+_OF_ANYONE: Final = (
+    "chauffeu", "conduct", "jogg", "livreu", "rout", "retrait", "etudiant", "gardien", "employe", "salari", "ouvri",
+    "marin", "pecheu", "agent", "plong", "nageu", "coureu", "chasseu", "vigile", "saisonni", "lyceen", "collegien",
+    "policier", "gendarme", "militaire", "pompier", "sapeur", "taxi", "camionn", "ecoli", "surveillant", "patron",
+    "caval", "skieu", "surfeu", "matelot", "skipper", "cascad", "alpin", "touris", "artisan", "arbitre", "footb",
+    "travail", "prisonni", "ancien", "tient", "tenai", "exer", "gere", "dirige", "motard", "pilote", "manut",
+)  # fmt: skip
+"""The beginnings of occupations that many people have in any place."""
+
 _DEAD: Final = (
     "deced",
     "mort",
@@ -39,8 +60,9 @@ _SAYS: Final = frozenset(
     {"indique", "annonce", "precise", "salue", "felicite", "rappelle", "informe", "confirme", "apres"}
 )
 _OF_STATE: Final = ("maire", "mairesse", "prefet", "ministre", "depute", "senat", "procureur", "rect", "commissaire")
+_READERS: Final = frozenset({"vous", "venez", "votre", "rencontrer", "stand", "you", "hier", "scolaires"})
 _NONE: Final = frozenset({"aucun", "aucune", "sans", "ni", "pas", "zero", "no"})
-_IDENTITY: Final = ("job", "kin", "offspring", "home")
+_IDENTITY: Final = ("job", "kin", "offspring", "home", "family")
 
 
 @rule(
@@ -67,7 +89,7 @@ def no_person_named(context: CheckContext) -> Iterator[Hit]:
 def _roles(context: CheckContext, part: TextPart) -> Iterator[Match]:
     """Yield functions that lead to one person, whose arrest or suspicion the message states."""
     officials = set(_officials(part))
-    known = {*part.found.get("public_role", ()), *holders(part, "function", "job"), *officials}
+    known = {*part.found.get("public_role", ()), *holders(part, "function", "job"), *works(part), *officials}
     judicial = context.message.category in _JUDICIAL
     for match in sorted(known):
         office = part.folded.tokens[match.first].word.startswith(_OF_STATE) and match not in officials
@@ -114,14 +136,13 @@ def no_victim_identified(context: CheckContext) -> Iterator[Hit]:
             elements += [Match(name.first, name.end) for name in _names_within(context, part, range(start, end))]
             word = tokens[match.first].word
             dead = word.startswith(_DEAD)
-            if dead or word.startswith(("victime", "defunt", "otage", "ex", "plaignant")):
-                elements += [
-                    other
-                    for kind in ("job", "home")
-                    for other in part.within(kind, range(match.end, min(sentence.stop, match.end + _SOON)))
-                    if context.message.category not in PREVENTION
-                    and (kind == "home" or _is_hers(part, other, dead=dead))
-                ]
+            dead = dead or not word.startswith(("victime", "defunt", "otage", "ex", "plaignant"))
+            elements += [
+                other
+                for kind in ("job", "home")
+                for other in part.within(kind, range(match.end, min(sentence.stop, match.end + _SOON)))
+                if context.message.category not in PREVENTION and (kind == "home" or _is_hers(part, other, dead=dead))
+            ]
         elements += _suffered(part)
         for match in dict.fromkeys(elements):
             yield Hit(part.field, part.span(match), covered=covered)
@@ -131,13 +152,23 @@ def _suffered(part: TextPart) -> Iterator[Match]:
     """Yield occupations and homes that lead to one person, near words for harm."""
     if not part.has("harmed"):
         return
-    for match in holders(part, "function", "job"):
+    for match in sorted({*holders(part, "function", "job"), *works(part), *_known_by_trade(part)}):
         accused = _is_accused(part, match)
         office = part.folded.tokens[match.first].word.startswith(_OF_STATE)
         if not (accused or office or _acts(part, match)) and _is_near(part, match, "harmed"):
             yield match
     for match in part.found.get("home", ()):
         if not _is_accused(part, match) and _is_near(part, match, "harmed"):
+            yield match
+
+
+def _known_by_trade(part: TextPart) -> Iterator[Match]:
+    """Yield who is known by a trade: `la joaillière agressée`, but not `le chauffeur blessé`."""
+    tokens = part.folded.tokens
+    for match in part.found.get("job", ()):
+        one = match.first and tokens[match.first - 1].word in {"le", "la", "l", "notre"}
+        free = tokens[match.first].word.startswith(_OF_ANYONE)
+        if one and not free and part.within("harmed", range(match.end, match.end + 2)):
             yield match
 
 
@@ -172,7 +203,7 @@ def _names_within(context: CheckContext, part: TextPart, tokens: range) -> list[
 def no_sexual_victim_identified(context: CheckContext) -> Iterator[Hit]:
     """Refuse every element that identifies the victim of a sexual offence."""
     category = context.message.category
-    own = category not in BUILT_IN and not any(part.has("arrested") for part in context.parts)
+    own = category not in BUILT_IN and not any(part.has("arrested", "sexual_victim") for part in context.parts)
     general = own or category in PREVENTION | {Category.FACT_CHECK}
     if not any(part.has("sexual") for part in context.parts):
         return
@@ -180,7 +211,7 @@ def no_sexual_victim_identified(context: CheckContext) -> Iterator[Hit]:
         if not in_text(part):
             continue
         elements = [Match(name.first, name.end) for name in context.persons[part.field]]
-        elements += holders(part, "function", "job")
+        elements += [*holders(part, "function", "job"), *works(part)]
         aged = ages(part)
         elements += [match for match in part.found.get("job", ()) if _is_stated(part, match)] if general else ()
         if not general:
@@ -226,6 +257,23 @@ def _hidden(part: TextPart) -> Iterator[Match]:
             places = (*part.within("spot", sentence), *part.within("cover", sentence), *part.within("beside", sentence))
             if places and (kind == "parked" or part.within("now", sentence)):
                 yield match
+    yield from _standing(part)
+
+
+def _standing(part: TextPart) -> Iterator[Match]:
+    """Yield who stays in a place, once in a sentence: `un équipage fait le plein à la station Total`."""
+    spots, end = named_spots(part), 0
+    for match in part.found.get("patrol", ()):
+        sentence = part.sentence(match.first)
+        if match.first < end:
+            continue
+        end = sentence.stop
+        stays = part.within("stationary", sentence)
+        placed = in_range(spots, sentence) or part.within("cover", sentence) or part.within("beside", sentence)
+        words = {token.word for token in part.folded.tokens[sentence.start : sentence.stop]}
+        if stays and placed and words.isdisjoint(_READERS):
+            first, last = sorted((match, stays[0]))
+            yield Match(first.first, max(first.end, last.end))
 
 
 def _named_by_rank(part: TextPart) -> Iterator[Match]:

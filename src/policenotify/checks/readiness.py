@@ -13,7 +13,8 @@ from policenotify.text.spans import spans_of
 _MARKS: Final = re.compile(
     r"(?<!\w)(?:xx+[h:]x{0,2}|xx+|jj ?/ ?mm(?: ?/ ?aa(?:aa)?)?|h{1,2}hm{2}|hh ?: ?mm)(?!\w)|\?{4,}|(?<!\w)_{2,}"
     r"|(?<!\w)(?:a|de|rue|vers|du|au|avenue|le) \?+|\[[^\[\]]{0,30}\?\]"
-    r"|\{{1,2} {0,2}[a-z_]\w{0,30} {0,2}\}{1,2}|<[a-z_]{2,30}>|\[ {0,3}_{0,3} {0,3}\]"
+    r"|\{{1,2} {0,2}[a-z_]\w{0,30} {0,2}\}{1,2}|<[a-z_][a-z_ ']{1,40}>|\[\[[^\[\]]{1,40}\]\]"
+    r"|(?<![\w?!])\?\?\??(?= ?[a-z]{3})|\[ {0,3}_{0,3} {0,3}\]"
 )
 _MAY_MARK: Final = re.compile(r"[?_{<\[]|xx|mm")  # what any of them has
 # Not `L1bis`.
@@ -47,7 +48,7 @@ def text_finished(context: CheckContext) -> Iterator[Hit]:
         for match in part.found.get("placeholder", ()):
             start, end = folded.tokens[match.first].start, folded.tokens[match.end - 1].end
             around = folded.text[max(0, start - 1) : start] + folded.text[end : end + 1]
-            if around == "[]" or (around == "()" and match.end > match.first + 1):
+            if around in {"[]", "<>", "{}"} or (around == "()" and match.end > match.first + 1):
                 yield Hit(part.field, folded.span(start - 1, end + 1))
 
 

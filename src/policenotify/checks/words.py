@@ -30,9 +30,10 @@ from typing import Final, NamedTuple
 from policenotify.checks.folds import FoldedText, with_letters
 from policenotify.checks.verbs import with_forms
 
-_MOST_CHOICES: Final = 64
+_MOST_CHOICES: Final = 32
 """Phrases of one entry that are written out. Above it they are kept in parts: 80 entries would have 126,000."""
 
+_ACCENTS: Final = str.maketrans({**dict(zip("àâçéèêëîïôùûü", "aaceeeeiiouuu", strict=True)), "œ": "oe"})
 _CHOICE: Final = re.compile(r"\(([^()]*)\)")
 _ENDS: Final = re.compile(r"[.!?;]")
 _STOPS: Final = frozenset(".!?;")
@@ -83,17 +84,18 @@ class _Node:
     __slots__ = ("beginnings", "following", "lists", "own")
 
     def __init__(self) -> None:
-        self.lists: list[str] = []
-        self.following: dict[str, list[_Node]] = {}
-        self.beginnings: dict[str, list[_Node]] = {}  # words with any ending
-        self.own: dict[str, _Node] = {}  # those of them to which only this node leads
+        # Most nodes are leaves: what they have not is one empty object for all, and replaced before it is changed.
+        self.lists: tuple[str, ...] = ()
+        self.following: dict[str, list[_Node]] = _NO_NODES
+        self.beginnings: dict[str, list[_Node]] = _NO_NODES  # words with any ending
+        self.own: dict[str, _Node] = _NO_NODE  # those of them to which only this node leads
 
     def add(self, name: str, phrase: tuple[str, ...]) -> None:
         """Add a phrase of a list."""
         node = self
         for word in phrase:
             node = node.follow(word)
-        node.lists.append(name)
+        node.lists += (name,)
 
     def add_parts(self, name: str, parts: Iterable[Iterable[tuple[str, ...]]]) -> None:
         """Add all phrases that consist of one choice of each part, without writing them out."""
@@ -109,19 +111,30 @@ class _Node:
                     last.lead(words[-1], after)
             ends = [*ends, after] if skipped else [after]
         for node in ends:
-            node.lists.append(name)
+            node.lists += (name,)
 
     def follow(self, word: str) -> _Node:
         """Return the node of a word to which only this node leads."""
         if (node := self.own.get(word)) is None:
+            if self.own is _NO_NODE:
+                self.own = {}
             self.own[word] = node = _Node()
             self.lead(word, node)
         return node
 
     def lead(self, word: str, node: _Node) -> None:
         """Let a word lead to a node."""
-        kind = self.beginnings if word.endswith("*") else self.following
-        kind.setdefault(word.removesuffix("*"), []).append(node)
+        if word[-1] == "*":
+            if self.beginnings is _NO_NODES:
+                self.beginnings = {}
+            self.beginnings.setdefault(word[:-1], []).append(node)
+            return
+        if self.following is _NO_NODES:
+            self.following = {}
+        if (nodes := self.following.get(word)) is None:
+            self.following[word] = [node]
+        else:
+            nodes.append(node)
 
     def after(self, forms: tuple[str, ...]) -> Iterator[_Node]:
         """Yield the nodes of a token that may be read in these forms."""
@@ -130,6 +143,10 @@ class _Node:
         for word in forms[: 1 if forms[0].isalpha() else None] if self.beginnings else ():
             for length in range(_SHORTEST_BEGINNING, min(len(word), _LONGEST_WORD) + 1):
                 yield from self.beginnings.get(word[:length], ())
+
+
+_NO_NODES: Final[dict[str, list[_Node]]] = {}
+_NO_NODE: Final[dict[str, _Node]] = {}
 
 
 class _State:
@@ -286,6 +303,8 @@ def _forms(word: str) -> tuple[str, ...]:
 
 def _parts(entry: str) -> tuple[str, ...]:
     """Return an entry cut at each space outside of brackets, and behind brackets of whole words: `(|un |une )`."""
+    if "(" not in entry:
+        return tuple(entry.split(" "))
     parts, depth, start, opened, whole = [], 0, 0, 0, False
     for at, letter in enumerate(entry):
         if letter == "(" and not depth:
@@ -310,6 +329,8 @@ def _phrases(entry: str) -> frozenset[tuple[str, ...]]:
 
 def _words(phrase: str) -> tuple[str, ...]:
     """Return the words of a phrase without brackets."""
+    if not phrase.isascii():
+        phrase = phrase.translate(_ACCENTS)  # most need no more folding
     pieces = phrase.split()
     if phrase.isascii() and "".join(pieces).isalpha() and phrase.islower():
         return tuple(pieces)
