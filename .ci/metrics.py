@@ -20,8 +20,8 @@ DATA = {"_data"}  # folders of generated tables
 # The first three are what has been reached. Lower them as the package shrinks, towards 29,500 and 35,500 lines in 210
 # files.
 LIMITS: dict[str, float] = {
-    "lines without testing": 61_400,
-    "lines": 67_900,
+    "lines without testing": 62_700,
+    "lines": 69_300,
     "files": 362,
     "files at the top level": 7,
     "files in the fullest folder": 26,

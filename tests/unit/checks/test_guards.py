@@ -51,6 +51,15 @@ def test_messages_that_the_rules_were_not_tuned_on() -> None:
     assert sum(entry.false_alarm for entry in clean) <= 0.02 * len(clean)
 
 
+def test_a_corpus_of_another_author_without_changes_after_it_is_found_as_at_first_sight() -> None:
+    """Looked at once on 26 November 2026, and no rule was changed after it. The documentation states these figures."""
+    entries = corpus.read("held_out_7")
+    missed = [entry.level for entry in entries if entry.missed]
+    assert missed.count(Level.BLOCK) <= 3
+    assert missed.count(Level.SECOND) <= 2
+    assert sum(entry.false_alarm for entry in entries) <= 1
+
+
 @pytest.mark.parametrize("name", ["held_out_3", "held_out_4", "held_out_5", "held_out_6", "rephrased_4", "rephrased_5"])
 def test_the_corpus_of_another_author_stays_found(name: str) -> None:
     """Looked at first on 26 November 2026 (figures in the files). This holds what was mended after it."""
