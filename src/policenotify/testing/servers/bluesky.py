@@ -53,6 +53,7 @@ class FakeBlueskyServer(FakeServer):
         logins_left: Logins left before a 429.
         points_left: Points left for writes before a 429.
         commits: Number of changes of the records.
+        drops_posts: Accept posts as usual, and show none of them to readers.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class FakeBlueskyServer(FakeServer):
         self.logins_left: int = _LOGINS
         self.points_left: int = _WRITES
         self.commits: int = 0
+        self.drops_posts = False
         self._clock = now
         self._lock = RLock()
         self._request_count = 0
@@ -308,7 +310,8 @@ class FakeBlueskyServer(FakeServer):
         for blob in blobs(record):
             if blob["ref"]["$link"] not in self._blobs:
                 raise _Refusal(400, "BlobNotFound", f"Could not find blob: {blob['ref']['$link']}")
-        self._records[uri] = record
+        if not self.drops_posts:
+            self._records[uri] = record
         return Answer.json({**result, "commit": self._commit(uri)})
 
     def _get_record(self, request: RecordedRequest) -> Answer:

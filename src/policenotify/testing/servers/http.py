@@ -182,11 +182,18 @@ class FakeServer:
         if self._broken and error is None:
             raise self._broken[0]
 
-    def start(self) -> Self:
-        """Start listening. `with` does it. `close()` must follow."""
+    def start(self, port: int = 0) -> Self:
+        """Start listening. `with` does it. `close()` must follow.
+
+        Args:
+            port: The port. 0: the one before, or a free one.
+
+        Raises:
+            OSError: The port is in use.
+        """
         self._started = True
         if self._server is None and self._reserved is None:
-            self._listen(bound_socket(self._port))
+            self._listen(bound_socket(port or self._port))
         return self
 
     def close(self) -> None:

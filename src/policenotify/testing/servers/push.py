@@ -53,6 +53,7 @@ class FakePushServer(FakeServer):
         webhook: The last part of Mattermost's webhook URL.
         topics: Topics of ntfy that the user may write to.
         matrix_rooms: Ids of places on Matrix that the user may join, by alias.
+        drops_posts: Accept messages as usual, and show none of them to readers.
     """
 
     def __init__(self) -> None:
@@ -66,6 +67,7 @@ class FakePushServer(FakeServer):
         self.matrix_rooms: dict[str, str] = {
             "#alertes:matrix.example": "!f3lQJbR2kOaVnPzY8wXcTg"
         }  # an id of room version 12
+        self.drops_posts = False
         self._messages: list[ReceivedPush] = []
         self._lock = RLock()
         self.on("POST", "/", self._ntfy)
@@ -90,7 +92,8 @@ class FakePushServer(FakeServer):
     def _store(self, service: str, title: object, text: object, place: str = "") -> str:
         with self._lock:
             number = str(len(self._messages) + 1)
-            self._messages.append(ReceivedPush(service, number, str(title or ""), str(text or ""), place))
+            if not self.drops_posts:
+                self._messages.append(ReceivedPush(service, number, str(title or ""), str(text or ""), place))
             return number
 
     def _ntfy(self, request: RecordedRequest) -> Answer:

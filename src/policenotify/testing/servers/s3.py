@@ -29,6 +29,7 @@ class FakeS3Server(FakeServer):
         access_key: The id of the key that may use it.
         secret_key: The key. Signatures are not checked.
         objects: What it holds, by name.
+        drops_posts: Accept files as usual, and keep none of them.
     """
 
     def __init__(self) -> None:
@@ -37,6 +38,7 @@ class FakeS3Server(FakeServer):
         self.access_key: str = "AKIAFEED"
         self.secret_key: str = "the-secret-of-the-bucket"  # noqa: S105 - a fake one
         self.objects: dict[str, bytes] = {}
+        self.drops_posts = False
         self._lock = RLock()
         for method in ("GET", "PUT", "DELETE", "POST"):
             self.on(method, "*", self._answer)
@@ -70,7 +72,8 @@ class FakeS3Server(FakeServer):
     def _put(self, name: str, request: RecordedRequest) -> Answer:
         if request.headers.get("If-None-Match") == "*" and name in self.objects:
             return _error("PreconditionFailed", 412)
-        self.objects[name] = request.body
+        if not self.drops_posts:
+            self.objects[name] = request.body
         return Answer(200, b"", _head(request.body))
 
     def _list(self, query: Mapping[str, list[str]]) -> Answer:

@@ -92,6 +92,7 @@ class FakeSmsServer(FakeServer):
         space: The space of sfr.
         credit: Messages left until octopush answers 402 and jasmin 403. `None`: enough.
         burst: Messages left until jasmin answers that the throughput is exceeded (403). `None`: no limit.
+        drops_posts: Accept messages as usual, and deliver none of them.
     """
 
     KANNEL = "/cgi-bin/sendsms"
@@ -111,6 +112,7 @@ class FakeSmsServer(FakeServer):
         self.space: str = "4242"
         self.credit: int | None = None
         self.burst: int | None = None
+        self.drops_posts = False
         self._messages: list[ReceivedSms] = []
         self._refused: set[str] = set()
         self._lock = RLock()
@@ -203,8 +205,9 @@ class FakeSmsServer(FakeServer):
         elif encoding == "8-bit":
             octets = len(text)  # each is shown as a letter
             message = replace(message, encoding="8-bit", segments=1 if octets <= 140 else -(-octets // 134))  # noqa: PLR2004 - 3GPP TS 23.038
-        with self._lock:
-            self._messages.append(message)
+        if not self.drops_posts:
+            with self._lock:
+                self._messages.append(message)
         return message
 
     def _kannel(self, request: RecordedRequest) -> Answer:

@@ -87,6 +87,7 @@ class FakeXServer(FakeServer):
         lag: Delay until a post appears in the timeline.
         page: The largest page of the timeline.
         knows_fields: The query parameter for fields that the timeline accepts.
+        drops_posts: Accept posts as usual, and show none of them to readers.
     """
 
     def __init__(
@@ -117,6 +118,7 @@ class FakeXServer(FakeServer):
         self.page = 100
         self.knows_fields: Literal["post.fields", "tweet.fields", "none"] = "post.fields"
         self.errors: Literal["problem", "code"] = "problem"
+        self.drops_posts = False
         self._clock = now
         self._lock = RLock()
         self._count = 0
@@ -259,6 +261,8 @@ class FakeXServer(FakeServer):
             picture.used = True
         images = tuple(VisibleImage(picture.alt, picture.data) for picture in pictures)
         post = self._put(body.get("text", ""), body.get("reply", {}).get("in_reply_to_tweet_id"), images, self._clock())
+        if self.drops_posts:
+            del self._posts[post.id]
         text = with_short_links(post, self.handle).text
         data = {"id": post.id, "text": text, "edit_history_tweet_ids": [post.id]}
         return Answer.json({"data": data}, 201, headers=self._headers())
