@@ -1,6 +1,6 @@
-"""Fixtures for tests of an application, which pytest finds by itself (entry point `pytest11`).
+"""Fixtures for tests of an application. pytest finds them by the entry point `pytest11`.
 
-Nothing of policenotify is imported before a test asks for a fixture. `-p no:policenotify` switches them off.
+Nothing else of policenotify is imported before a test asks for one of them. `-p no:policenotify` switches them off.
 """
 
 from __future__ import annotations
@@ -11,13 +11,24 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from policenotify.testing.dev.networks import DevNetworks
     from policenotify.testing.publisher import Recording
 
 
 @pytest.fixture
 def policenotify_recording() -> Iterator[Recording]:
-    """A publisher that only records, with X, Mastodon, Bluesky, e-mail and SMS. No network is reached."""
-    from policenotify.testing.publisher import recording_publisher  # noqa: PLC0415 - only for tests that ask for it
+    """Yield a publisher that only records, with X, Mastodon, Bluesky, e-mail and SMS. No network is reached."""
+    from policenotify.testing.publisher import recording_publisher  # noqa: PLC0415 - see the module's docstring
 
     with recording_publisher() as recording:
         yield recording
+
+
+@pytest.fixture
+def policenotify_dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevNetworks]:
+    """Yield fake servers of all networks on this machine, with the settings of an installation on them."""
+    from policenotify.testing.dev.networks import DevNetworks  # noqa: PLC0415 - see the module's docstring
+
+    with DevNetworks() as networks:
+        networks.install(tmp_path_factory.mktemp("policenotify"))
+        yield networks

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from policenotify.testing.dev.networks import DevNetworks
 
 PORT_BASE = 8040
-"""The port of the page; those of the networks follow. IANA has assigned 8040 to 8051 to nothing but 8040, 8042 to 8044."""
+"""The port of the page. Those of the networks follow it."""
 
 _LONGEST = 3_600  # seconds of one wait for a signal
 

@@ -18,7 +18,7 @@ _lock = Lock()  # posts of several channels do not run into one another
 
 
 class Console:
-    """The terminal or the log of the publishing process, for development: nobody else reads it.
+    """The terminal or the log of the publishing process, for development.
 
     A post that was printed cannot be found again, changed or taken back.
 

@@ -37,12 +37,11 @@ class DevNetworks:
         assert networks.posts("mastodon")[0].text.startswith("[#Accident")
     ```
 
-    A network whose client library is not installed is left out.
-
     Args:
         port_base: The port before those of the networks, in the order of
             [`KINDS`][policenotify.testing.dev.kinds.KINDS]. 0: each gets a free one.
         kinds: The networks. By default all.
+        partial: Leave out a network whose client library is not installed. If not, using it raises `MissingExtra`.
         now: The servers' time.
 
     Attributes:
@@ -54,9 +53,12 @@ class DevNetworks:
         *,
         port_base: int = 0,
         kinds: Sequence[type[DevNetwork[Any]]] = KINDS,
+        partial: bool = True,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.missing: dict[str, tuple[str, ...]] = {kind.channel: kind.missing() for kind in kinds if kind.missing()}
+        self.missing: dict[str, tuple[str, ...]] = {
+            kind.channel: kind.missing() for kind in kinds if partial and kind.missing()
+        }
         self._port_base = port_base
         self._kinds = kinds
         self._now = now

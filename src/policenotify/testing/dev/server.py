@@ -175,7 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 30  # seconds: a browser keeps its connections open
     server: _Server
 
-    def do_GET(self) -> None:  # noqa: N802 - the parent's name
+    def do_GET(self) -> None:
         if not self._is_local():
             self._answer(HTTPStatus.FORBIDDEN)
             return
@@ -191,7 +191,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET  # noqa: N815 - the parent's name
 
-    def do_POST(self) -> None:  # noqa: N802 - the parent's name
+    def do_POST(self) -> None:
         length = int(self.headers["Content-Length"] or 0)
         if length > _LARGEST:
             self.close_connection = True
