@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,21 +25,30 @@ _PROGRAM = "from policenotify.cli import main; main()"
 
 
 @contextmanager
-def running(*options: str, language: str = "C.UTF-8") -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Yield the running command and what it has told on standard error. At the end it is interrupted."""
+def running(*options: str, language: str = "C.UTF-8") -> Iterator[tuple[Callable[[], str], str]]:
+    """Yield what interrupts the command and returns its output, and what it has told on standard error."""
     command = [sys.executable, "-c", _PROGRAM, "dev", "--port-base", "0", *options]
     environment = {**os.environ, "LC_ALL": language}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen(command, text=True, env=environment, **pipes)  # type: ignore[call-overload]  # noqa: S603 - our own program
+    process = subprocess.Popen(  # noqa: S603 - our own program
+        command, text=True, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout
+    assert process.stderr
     told = ""
+
+    def interrupt() -> str:
+        assert process.stdout
+        process.send_signal(signal.SIGINT)
+        printed = process.stdout.read()
+        assert process.wait(20) == 0
+        return printed
+
     try:
         while "http://127.0.0.1:" not in told:
             line = process.stderr.readline()
             assert line, told
             told += line
-        yield process, told
-        process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        yield interrupt, told
     finally:
         process.kill()
         process.wait(20)
@@ -52,7 +61,7 @@ def page_of(told: str) -> str:
 
 
 def test_an_application_develops_on_its_networks_until_it_is_interrupted(run: Run, tmp_path: Path) -> None:
-    with running("--init", str(tmp_path / "desk")) as (process, told):
+    with running("--init", str(tmp_path / "desk")) as (interrupt, told):
         assert f"The installation: {tmp_path / 'desk' / 'policenotify.toml'}" in told
         with httpx.Client(base_url=page_of(told), trust_env=False) as browser:
             browser.post("mode", json={"channel": "ntfy", "mode": "refusing"})
@@ -62,18 +71,16 @@ def test_an_application_develops_on_its_networks_until_it_is_interrupted(run: Ru
             shown = {network["channel"]: len(network["posts"]) for network in state["networks"]}
             assert shown == {kind.channel: int(kind.channel != "ntfy") for kind in KINDS}
             assert "Accident" in browser.get("feed/").text
-        process.send_signal(signal.SIGINT)
-        printed = process.stdout.read()
+        printed = interrupt()
     settings = tomllib.loads(printed)
     assert list(settings["channels"]) == [kind.channel for kind in KINDS]
     assert printed.strip() == (tmp_path / "desk" / "policenotify.toml").read_text(encoding="utf-8").strip()
 
 
 def test_it_speaks_french_and_json(tmp_path: Path) -> None:
-    with running("--json", language="fr_FR.UTF-8") as (process, told):
+    with running("--json", language="fr_FR.UTF-8") as (interrupt, told):
         assert "Ce que voient les lecteurs\u00a0: http://127.0.0.1:" in told
-        process.send_signal(signal.SIGINT)
-        document = json.loads(process.stdout.read())
+        document = json.loads(interrupt())
     assert document["page"] == page_of(told)
     assert "channels" in tomllib.loads(document["settings"])
     assert (document["file"], document["missing"]) == ("", {})

@@ -110,7 +110,7 @@ def test_the_readers_of_a_post_are_counted(networks: DevNetworks, publisher: Pub
 def test_each_mode_can_follow_each_other_one(networks: DevNetworks) -> None:
     for mode in (*MODES, *reversed(MODES), "down", "down", "normal"):
         for network in networks:
-            network.mode = mode  # type: ignore[assignment]  # a text, as a page sends it
+            network.mode = mode
     with pytest.raises(ValueError, match="'asleep' is not a mode: normal, slow"):
         networks.set_mode("sms", "asleep")  # type: ignore[arg-type]  # this is the test
     with pytest.raises(KeyError, match="There is no channel 'sns' here"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -86,7 +87,8 @@ def test_the_switches(client: httpx.Client, networks: DevNetworks) -> None:
     assert networks["x"].mode == "down"
     assert client.post("reset", json={}).status_code == 204
     assert (networks["x"].mode, networks.posts("x")) == ("normal", [])
-    for wrong in ({"channel": "x", "mode": "asleep"}, {"channel": "y", "mode": "down"}, {}, [], "x"):
+    calls: list[Any] = [{"channel": "x", "mode": "asleep"}, {"channel": "y", "mode": "down"}, {}, [], "x"]
+    for wrong in calls:
         assert client.post("mode", json=wrong).status_code == 400
     assert client.post("mode", content=b"{", headers={"Content-Type": "application/json"}).status_code == 400
     assert client.post("nothing", json={}).status_code == 404

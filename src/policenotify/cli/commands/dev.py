@@ -61,6 +61,8 @@ def dev(call: CliContext, port_base: int, directory: str | None) -> Exit:
             reason = f"a port from {port_base} on cannot be used ({error.strerror}). Nothing was started."
             raise click.BadParameter(reason, param_hint="--port-base") from None
         settings = str(networks.install(directory)) if directory else ""
+        # Ctrl-C may come as soon as the address is known.
+        signals = running.enter_context(ended_by_signals())
         if call.json:
             missing = {channel: list(modules) for channel, modules in networks.missing.items()}
             click.echo(json_text({"page": page.url, "settings": networks.toml, "file": settings, "missing": missing}))
@@ -68,9 +70,8 @@ def dev(call: CliContext, port_base: int, directory: str | None) -> Exit:
             click.echo(networks.toml)
         for line in _lines(networks, page.url, settings):
             click.echo(call.say(line), err=True)
-        with ended_by_signals() as signals:
-            while not signals.wait(_LONGEST):
-                pass
+        while not signals.wait(_LONGEST):
+            pass
     return Exit.OK
 
 

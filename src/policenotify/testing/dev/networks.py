@@ -23,6 +23,7 @@ sender = "Police nationale"
 zone = "Europe/Paris"
 journal = "{JOURNAL_NAME}"
 keys = "{KEYS_NAME}"
+wait = 5            # seconds that a publication waits for the networks
 """
 
 

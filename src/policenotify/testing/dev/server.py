@@ -129,7 +129,7 @@ class DevPage:
     def _image(self, name: str) -> Response | None:
         shown = (image for network in self._networks for post in network.posts for image in post.images)
         image = next((each for each in shown if _name(each) == name), None)
-        return image and Response(image.data, image.media_type or "image/png")
+        return None if image is None else Response(image.data, image.media_type or "image/png")
 
     def _feed_file(self, path: str) -> Response | None:
         content = next((feed.server.objects.get(path) for feed in self._feeds()), None)

@@ -53,7 +53,6 @@ class FakeBlueskyServer(FakeServer):
         logins_left: Logins left before a 429.
         points_left: Points left for writes before a 429.
         commits: Number of changes of the records.
-        drops_posts: Accept posts as usual, and show none of them to readers.
     """
 
     def __init__(
@@ -78,7 +77,6 @@ class FakeBlueskyServer(FakeServer):
         self.logins_left: int = _LOGINS
         self.points_left: int = _WRITES
         self.commits: int = 0
-        self.drops_posts = False
         self._clock = now
         self._lock = RLock()
         self._request_count = 0

@@ -155,9 +155,11 @@ class FakeServer:
     Attributes:
         latency: Seconds from a request's arrival to the first byte of its answer. The request takes effect before. An
             `Answer` with its own `delay` keeps that.
+        drops_posts: A fake of a service accepts posts as usual, and shows none of them, as a spam filter does.
     """
 
     latency: float = 0.0
+    drops_posts: bool = False
 
     def __init__(
         self, answer: Behaviour | None = None, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)

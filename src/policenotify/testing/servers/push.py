@@ -53,7 +53,6 @@ class FakePushServer(FakeServer):
         webhook: The last part of Mattermost's webhook URL.
         topics: Topics of ntfy that the user may write to.
         matrix_rooms: Ids of places on Matrix that the user may join, by alias.
-        drops_posts: Accept messages as usual, and show none of them to readers.
     """
 
     def __init__(self) -> None:
@@ -67,7 +66,6 @@ class FakePushServer(FakeServer):
         self.matrix_rooms: dict[str, str] = {
             "#alertes:matrix.example": "!f3lQJbR2kOaVnPzY8wXcTg"
         }  # an id of room version 12
-        self.drops_posts = False
         self._messages: list[ReceivedPush] = []
         self._lock = RLock()
         self.on("POST", "/", self._ntfy)

@@ -29,7 +29,6 @@ class FakeS3Server(FakeServer):
         access_key: The id of the key that may use it.
         secret_key: The key. Signatures are not checked.
         objects: What it holds, by name.
-        drops_posts: Accept files as usual, and keep none of them.
     """
 
     def __init__(self) -> None:
@@ -38,7 +37,6 @@ class FakeS3Server(FakeServer):
         self.access_key: str = "AKIAFEED"
         self.secret_key: str = "the-secret-of-the-bucket"  # noqa: S105 - a fake one
         self.objects: dict[str, bytes] = {}
-        self.drops_posts = False
         self._lock = RLock()
         for method in ("GET", "PUT", "DELETE", "POST"):
             self.on(method, "*", self._answer)

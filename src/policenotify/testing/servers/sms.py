@@ -92,7 +92,6 @@ class FakeSmsServer(FakeServer):
         space: The space of sfr.
         credit: Messages left until octopush answers 402 and jasmin 403. `None`: enough.
         burst: Messages left until jasmin answers that the throughput is exceeded (403). `None`: no limit.
-        drops_posts: Accept messages as usual, and deliver none of them.
     """
 
     KANNEL = "/cgi-bin/sendsms"
@@ -112,7 +111,6 @@ class FakeSmsServer(FakeServer):
         self.space: str = "4242"
         self.credit: int | None = None
         self.burst: int | None = None
-        self.drops_posts = False
         self._messages: list[ReceivedSms] = []
         self._refused: set[str] = set()
         self._lock = RLock()

@@ -28,14 +28,12 @@ class FakeWebhookServer(FakeServer):
     Attributes:
         secret: The secret of its calls.
         remembers: It takes a call with a known `webhook-id` only once. If not, it takes each call.
-        drops_posts: Take items as usual, and keep none of them.
     """
 
     def __init__(self, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         super().__init__(now=now)
         self.secret: str = "whsec_" + base64.b64encode(b"a secret of the newsroom's").decode()
         self.remembers: bool = True
-        self.drops_posts = False
         self._known: set[str] = set()
         self._items: list[dict[str, Any]] = []
         self._lock = RLock()

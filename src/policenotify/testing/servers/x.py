@@ -87,7 +87,6 @@ class FakeXServer(FakeServer):
         lag: Delay until a post appears in the timeline.
         page: The largest page of the timeline.
         knows_fields: The query parameter for fields that the timeline accepts.
-        drops_posts: Accept posts as usual, and show none of them to readers.
     """
 
     def __init__(
@@ -118,7 +117,6 @@ class FakeXServer(FakeServer):
         self.page = 100
         self.knows_fields: Literal["post.fields", "tweet.fields", "none"] = "post.fields"
         self.errors: Literal["problem", "code"] = "problem"
-        self.drops_posts = False
         self._clock = now
         self._lock = RLock()
         self._count = 0

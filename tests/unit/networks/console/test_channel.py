@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from policenotify.networks.registry import configure_channel
 from tests.support.network_calls import a_post
 
 
-def printed(console: Console, **post: object) -> None:
+def printed(console: Console, **post: Any) -> None:
     console.send(console.prepare(a_post(account="console", **post), ()))
 
 

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -13,12 +14,11 @@ import pytest
 from policenotify.channel import PostRef
 from policenotify.errors import Blocked, Refused, SettingsError, Unavailable, Unconfirmed
 from policenotify.networks.file import PostFiles
-from policenotify.networks.file import folder as folder_module
 from policenotify.networks.registry import configure_channel
 from tests.support.network_calls import a_post
 
 
-def send(files: PostFiles, *reply_to: PostRef, **post: object) -> PostRef:
+def send(files: PostFiles, *reply_to: PostRef, **post: Any) -> PostRef:
     return files.send(files.prepare(a_post(account=files.account, **post), reply_to))
 
 
@@ -83,7 +83,7 @@ def test_what_the_disk_reports_before_anything_is_visible(
         raise OSError(code, os.strerror(code))
 
     files = PostFiles(folder=tmp_path)
-    monkeypatch.setattr(folder_module.os, "link", fail)
+    monkeypatch.setattr("policenotify.networks.file.folder.os.link", fail)
     with pytest.raises(kind, match=words):
         send(files, text="Route barrée.")
     with pytest.raises(kind):
@@ -100,7 +100,7 @@ def test_a_link_that_was_made_although_the_system_reports_an_error_is_in_doubt(
         link(*names)
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(folder_module.os, "link", fail)
+    monkeypatch.setattr("policenotify.networks.file.folder.os.link", fail)
     with pytest.raises(Unconfirmed):
         send(PostFiles(folder=tmp_path), text="Route barrée.")
 
