@@ -76,7 +76,7 @@ def dev(call: CliContext, port_base: int, directory: str | None) -> Exit:
 
 
 def _lines(networks: DevNetworks, url: str, settings: str) -> list[str]:
-    """Return what a person is told, on standard error."""
+    """Return what is printed on standard error for a person."""
     left_out = [
         f"Without {channel}, because this is not installed: {', '.join(modules)}"
         for channel, modules in networks.missing.items()

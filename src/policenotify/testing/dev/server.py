@@ -1,7 +1,7 @@
 """The web server of the page that shows what the readers of fake networks see.
 
-It needs the standard library only. The page is four files and a JSON document, and whoever develops has no reason to
-install a web framework for that.
+It needs the standard library only: three files and a JSON document are not worth a web framework, which the machine of
+a developer may lack.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _FILES: Final = {"/": "index.html", "/page.css": "page.css", "/page.js": "page.j
 _TYPES: Final = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 # The page runs its own script only. Pages of the feed run none.
 _POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _LOCAL: Final = re.compile(r"(127\.0\.0\.1|localhost)(:\d+)?")
 _LARGEST: Final = 10_000  # bytes of a call: a channel and a mode
