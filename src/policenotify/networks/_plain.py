@@ -16,7 +16,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")  # they could ste
 
 
 def limits_of(like: str, own: Capabilities) -> Capabilities:
-    """Return *own* with the wording of another network: its limit, its alphabet, its subject line and its hashtags.
+    """Return *own* with the wording of another network: its limit, alphabet, subject line, replies and hashtags.
 
     Args:
         like: The network's name. Empty: *own* as it is.
@@ -38,6 +38,7 @@ def limits_of(like: str, own: Capabilities) -> Capabilities:
         budget=other.budget,
         severe_budget=other.severe_budget,
         title=other.title,
+        replies=own.replies and other.replies,
         hashtags=other.hashtags,
         bracketed_hashtags=other.bracketed_hashtags,
     )

@@ -64,6 +64,7 @@ def test_its_posts_have_the_limits_of_another_network() -> None:
     like_x = configure_channel("terminal", "console", {"like": "x"}).capabilities
     assert (like_x.budget.limit, like_x.replies, like_x.images, like_x.deletes) == (280, True, 0, False)
     assert configure_channel("terminal", "console", {"like": "email"}).capabilities.title
+    assert not configure_channel("terminal", "console", {"like": "sms"}).capabilities.replies
     assert configure_channel("terminal", "console", {}).capabilities.budget.limit == 25_000
 
 

@@ -40,7 +40,7 @@ function section(network, switches) {
       input.addEventListener("change", () => change("/mode", { channel: network.channel, mode }));
       return make("label", {}, input, " ", ...both(...words));
     });
-    parts.push(make("fieldset", {}, make("legend", {}, ...both("Comportement", "Behaviour")), ...choices));
+    parts.push(make("fieldset", {}, make("legend", {}, ...both(`Comportement de ${network.title}`, `Behaviour of ${network.title}`)), ...choices));
   }
   parts.push(make("ol"));
   const made = make("section", { id: `section-${network.channel}` }, ...parts);
