@@ -65,7 +65,8 @@ def test_an_application_develops_on_its_networks_until_it_is_interrupted(run: Ru
         assert f"The installation: {tmp_path / 'desk' / 'policenotify.toml'}" in told
         with httpx.Client(base_url=page_of(told), trust_env=False) as browser:
             browser.post("mode", json={"channel": "ntfy", "mode": "refusing"})
-            ran = run("publish", *ACCIDENT, "--settings", tmp_path / "desk" / "policenotify.toml", "--json")
+            settings = tmp_path / "desk" / "policenotify.toml"
+            ran = run("publish", *ACCIDENT, "--settings", settings, "--wait", "60", "--json")
             assert ran.code == 3, ran.err
             state = browser.get("state.json").json()
             shown = {network["channel"]: len(network["posts"]) for network in state["networks"]}
