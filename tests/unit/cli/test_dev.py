@@ -65,8 +65,8 @@ def test_an_application_develops_on_its_networks_until_it_is_interrupted(run: Ru
         assert f"The installation: {tmp_path / 'desk' / 'policenotify.toml'}" in told
         with httpx.Client(base_url=page_of(told), trust_env=False) as browser:
             browser.post("mode", json={"channel": "ntfy", "mode": "refusing"})
-            settings = tmp_path / "desk" / "policenotify.toml"
-            ran = run("publish", *ACCIDENT, "--settings", settings, "--wait", "60", "--json")
+            written = tmp_path / "desk" / "policenotify.toml"
+            ran = run("publish", *ACCIDENT, "--settings", written, "--wait", "60", "--json")
             assert ran.code == 3, ran.err
             state = browser.get("state.json").json()
             shown = {network["channel"]: len(network["posts"]) for network in state["networks"]}
@@ -75,7 +75,7 @@ def test_an_application_develops_on_its_networks_until_it_is_interrupted(run: Ru
         printed = interrupt()
     settings = tomllib.loads(printed)
     assert list(settings["channels"]) == [kind.channel for kind in KINDS]
-    assert printed.strip() == (tmp_path / "desk" / "policenotify.toml").read_text(encoding="utf-8").strip()
+    assert printed.strip() == written.read_text(encoding="utf-8").strip()
 
 
 def test_it_speaks_french_and_json(tmp_path: Path) -> None:

@@ -186,7 +186,7 @@ def _reader_post(post: ShownPost) -> ReaderPost:
 @click.option(
     "--serve",
     "port",
-    type=click.IntRange(0, 65_535),
+    type=click.IntRange(0, 65_534),
     is_flag=False,
     flag_value=str(PORT),
     metavar="[PORT]",

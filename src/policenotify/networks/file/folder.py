@@ -14,6 +14,7 @@ from policenotify.errors import Blocked, ChannelError, Unavailable, Unconfirmed
 from policenotify.transport import before_publishing
 
 _NEW: Final = ".new"
+_SUFFIXES: Final = ("json", "txt")
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _DENIED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _MISSING: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
@@ -38,10 +39,11 @@ class PostFolder:
         return (self._folder / f"{id_}.txt").as_uri()
 
     def holds(self, id_: str) -> bool:
-        """Return True if the post is there."""
+        """Return True if both files of the post are there. After a crash between them it is written again."""
         with self._named():
             try:
-                (self._folder / f"{id_}.json").stat()
+                for suffix in _SUFFIXES:
+                    (self._folder / f"{id_}.{suffix}").stat()
             except FileNotFoundError:
                 self._folder.stat()  # a folder that is not mounted proves nothing
                 return False
@@ -89,7 +91,7 @@ class PostFolder:
         with self._named():
             self._folder.stat()
             before_publishing()
-            for suffix in ("json", "txt"):
+            for suffix in _SUFFIXES:
                 (self._folder / f"{id_}.{suffix}").unlink(missing_ok=True)
             _force(self._folder)
 

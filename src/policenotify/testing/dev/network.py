@@ -18,7 +18,7 @@ from policenotify.testing.servers.mail import FakeMailServer
 Mode: TypeAlias = Literal["normal", "slow", "down", "refusing", "forgetful"]
 """How a network behaves.
 
-- `slow`: its answer to a post comes after [`SLOW`][policenotify.testing.dev.network.SLOW] seconds.
+- `slow`: its answers come after `SLOW` seconds.
 - `down`: it refuses every connection.
 - `refusing`: it rejects each post for good.
 - `forgetful`: it accepts each post, and shows none.

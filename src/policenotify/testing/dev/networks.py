@@ -39,9 +39,8 @@ class DevNetworks:
     ```
 
     Args:
-        port_base: The port before those of the networks, in the order of
-            [`KINDS`][policenotify.testing.dev.kinds.KINDS]. 0: each gets a free one.
-        kinds: The networks. By default all.
+        port_base: The port before those of the networks, in their order. 0: each gets a free one.
+        kinds: The networks. By default X, Mastodon, Bluesky, SMS, mail, ntfy, a webhook and a feed, in this order.
         partial: Leave out a network whose client library is not installed. If not, using it raises `MissingExtra`.
         now: The servers' time.
 

@@ -15,7 +15,7 @@ from policenotify.channel import PostRef
 from policenotify.errors import Blocked, Refused, SettingsError, Unavailable, Unconfirmed
 from policenotify.networks.file import PostFiles
 from policenotify.networks.registry import configure_channel
-from tests.support.network_calls import a_post
+from tests.support.network_calls import NOW, a_post
 
 
 def send(files: PostFiles, *reply_to: PostRef, **post: Any) -> PostRef:
@@ -114,3 +114,12 @@ def test_its_posts_have_the_wording_of_another_network(tmp_path: Path) -> None:
     like = configure_channel("dossier", "file", {"folder": str(tmp_path), "like": "sms"})
     assert like.capabilities.budget.transliterate
     assert (like.capabilities.images, like.capabilities.edits, like.capabilities.recipients) == (10, True, False)
+
+
+def test_a_post_of_which_a_crash_left_one_file_is_completed(tmp_path: Path) -> None:
+    files = PostFiles(folder=tmp_path)
+    request = files.prepare(a_post(account=files.account), ())
+    ref = files.send(request)
+    (tmp_path / f"{ref.id}.txt").unlink()
+    assert files.find(request, since=NOW) is None
+    assert files.send(request) == ref == files.find(request, since=NOW)
