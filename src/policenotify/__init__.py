@@ -8,6 +8,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+# The package offers a pytest plugin. Without this word pytest warns a process that has imported the package before.
+__doc__ = f"{__doc__}\nPYTEST_DONT_REWRITE"
+
 if TYPE_CHECKING:
     from policenotify.checks import Check
     from policenotify.delivery.worker import Worker

@@ -23,6 +23,8 @@ OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
     "apprise": {"url": "json://localhost"},
     "feed": {"url": "https://alertes.police.example/", "publisher": "Police", "folder": "/srv/alertes"},
     "webhook": {"url": "https://redaction.example/police", "secret": f"whsec_{'a' * 32}"},
+    "console": {},
+    "file": {"folder": "/srv/posts"},
 }
 """The required options of each network."""
 
@@ -49,7 +51,7 @@ def as_shown(name: str) -> ChannelConfig:
 
 
 def _needs(name: str) -> str:
-    return "" if name == "feed" else f" It needs the extra `{name}`."
+    return "" if name in {"feed", "console", "file"} else f" It needs the extra `{name}`."
 
 
 def _tables() -> Iterator[str]:

@@ -55,6 +55,7 @@ COMMANDS = {
     "schema": ("schema:schema", "Print the JSON Schema of a message, the settings …"),
     "completion": ("init:completion", "Print the completion script for your shell."),
     "demo": ("demo:demo", "Run a demonstration; needs no account."),
+    "dev": ("dev:dev", "Start fake networks for development."),
 }
 """Module, name and summary of each command, in the order of the help.
 

@@ -95,7 +95,7 @@ class ErrorReport(BaseModel):
 
 def missing_extra(command: str, module: str) -> MissingExtra:
     """Return the error of a command whose library is not installed."""
-    extra = "all,testing" if command == "demo" else "all"  # the demo publishes to the servers of tests
+    extra = "all,testing" if command in {"demo", "dev"} else "all"  # both start the servers of tests
     return MissingExtra(f"The command {command!r} ({module} is not installed)", extra)
 
 

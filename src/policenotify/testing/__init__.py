@@ -1,7 +1,8 @@
 """Test tools: contract suite, fake servers, fake clock and state store.
 
 Applications test with
-[`recording_publisher`][policenotify.testing.publisher.recording_publisher].
+[`recording_publisher`][policenotify.testing.publisher.recording_publisher], or with fake servers of all networks by
+[`DevNetworks`][policenotify.testing.dev.networks.DevNetworks].
 
 Names are imported on first use. Only [`ChannelContract`][policenotify.testing.contract.core.ChannelContract],
 [`FakeMailServer`][policenotify.testing.servers.mail.FakeMailServer] and the `environment` of
@@ -12,8 +13,6 @@ from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING
-
-from policenotify.errors import MissingExtra
 
 if TYPE_CHECKING:
     from policenotify.testing.contract.core import ChannelContract
@@ -26,6 +25,9 @@ if TYPE_CHECKING:
         OneCallFixture,
         VisiblePost,
     )
+    from policenotify.testing.dev.network import DevNetwork, ShownPost
+    from policenotify.testing.dev.networks import DevNetworks
+    from policenotify.testing.dev.server import DevPage
     from policenotify.testing.fakes import FakeClock, InMemoryStateStore
     from policenotify.testing.publisher import Recording, recording_publisher
     from policenotify.testing.recorder import RecordedPost
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
 _MODULES = {
     "servers.bluesky": ("FakeBlueskyServer",),
     "contract.core": ("ChannelContract",),
+    "dev.network": ("DevNetwork", "ShownPost"),
+    "dev.networks": ("DevNetworks",),
+    "dev.server": ("DevPage",),
     "fakes": ("FakeClock", "InMemoryStateStore"),
     "servers.mail": ("Mail", "FakeMailServer"),
     "servers.mastodon": ("FakeMastodonServer",),
@@ -67,6 +72,9 @@ __all__ = [
     "BulkFixture",
     "Call",
     "ChannelContract",
+    "DevNetwork",
+    "DevNetworks",
+    "DevPage",
     "Disconnect",
     "FakeBlueskyServer",
     "FakeClock",
@@ -88,6 +96,7 @@ __all__ = [
     "RecordedPost",
     "RecordedRequest",
     "Recording",
+    "ShownPost",
     "VisiblePost",
     "recording_publisher",
 ]
@@ -100,6 +109,8 @@ def __getattr__(name: str) -> object:
         value: object = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
     except ImportError as error:
         if error.name in _EXTRA:
+            from policenotify.errors import MissingExtra  # noqa: PLC0415 - pytest imports this package in every run
+
             raise MissingExtra(name, "testing") from error
         raise
     globals()[name] = value

@@ -15,6 +15,7 @@ import pytest
 
 from policenotify.cli.commands import demo
 from policenotify.cli.report.networks import look_of
+from policenotify.testing.dev.kinds import PHONES, READERS, MailDevNetwork
 from tests.support.shell import Run
 
 pytestmark = pytest.mark.slow
@@ -63,9 +64,9 @@ def test_the_demo_as_a_page(run: Run) -> None:
         assert text.count(f'id="s{section}-h"') == 1
     with demo.open_desk() as on:
         for network in on.networks:
-            look = look_of(network.channel.network)
+            look = look_of(network.network)
             assert text.count(f'class="device {look.form} net-{look.network} ') == 4
-    for reader in (*demo.READERS, *demo.PHONES):
+    for reader in (*READERS, *PHONES):
         assert reader not in text
     assert "127.0.0.1" not in text
     assert text.count("In reply to 17:42") == 4  # on three timelines and in a mailbox
@@ -81,7 +82,7 @@ def test_an_impossible_page_is_reported_before_anything_runs(run: Run) -> None:
 
 
 def test_a_demo_that_fails_is_reported(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "READERS", ("not an address",))
+    monkeypatch.setattr(MailDevNetwork, "people", ("not an address",))
     monkeypatch.setattr(demo, "STORY", ("scam/info",))
     ran = run("demo", "--json", "--html", "page.html")
     assert ran.code == 3
@@ -100,6 +101,11 @@ def test_the_demo_serves_its_feed_until_it_is_interrupted() -> None:
             line = process.stdout.readline()
             assert line, printed
             printed += line
+        seen = re.search(r"What readers see: (http://127\.0\.0\.1:\d+/)", printed)
+        assert seen
+        state = httpx.get(f"{seen[1]}state.json", trust_env=False).json()
+        assert [len(network["posts"]) for network in state["networks"]] == [len(demo.STORY) + 1] * 5
+        assert not state["switches"]
         assert printed.count("✔ feed: posted http://127.0.0.1:") == len(demo.STORY) + 1
         with httpx.Client(base_url=address[1], trust_env=False) as reader:
             assert reader.get("health").json()["status"] == "ok"

@@ -148,7 +148,9 @@ def _came_back(desk: Desk) -> dict[str, str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "line"), [pair for pair in _every() if pair[0] not in {"demo", "worker"}], ids=lambda value: value[:60]
+    ("name", "line"),
+    [pair for pair in _every() if pair[0] not in {"demo", "dev", "worker"}],
+    ids=lambda value: value[:60],
 )
 def test_every_example_works_as_documented(
     run: Run, equipped: Desk, monkeypatch: pytest.MonkeyPatch, name: str, line: str

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Thread
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from rich.box import HORIZONTALS
@@ -37,6 +37,12 @@ from policenotify.model.receipt import Publication
 from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 
+if TYPE_CHECKING:
+    from policenotify.testing.dev.network import DevNetwork, ShownPost
+    from policenotify.testing.dev.networks import DevNetworks
+
+_Started = TypeVar("_Started")
+
 STORY = (
     "accident/opening", "bomb/opening", "accident/update", "bomb/update", "fire/opening", "bomb/end", "accident/end",
     "fire/end", "scam/info",
@@ -49,11 +55,8 @@ STILL_OPEN = "demo/opening"
 PORT = 8034
 """The port of a served feed. IANA has assigned it to nothing."""
 
-READERS = ("redaction@journal.example", "standard@mairie.example")
-"""Recipients of the mails."""
-
-PHONES = ("+33639980001", "+33639980002", "+33639980003")
-"""Recipients of the SMS. ARCEP reserves 06 39 98 00 00 to 99 for films."""
+NETWORKS = ("x", "mastodon", "bluesky", "sms", "mail")
+"""The channels of the demo, on fake networks."""
 
 _WAIT = timedelta(seconds=10)
 
@@ -74,135 +77,37 @@ class StoryClock(SystemClock):
 
 
 @dataclass(frozen=True, slots=True)
-class DemoNetwork:
-    """A fake network.
-
-    Attributes:
-        posts: Returns what a reader sees there now, the oldest first.
-    """
-
-    channel: ChannelConfig
-    posts: Callable[[], Sequence[ReaderPost]]
-
-    @property
-    def name(self) -> str:
-        """Its usual name."""
-        return look_of(self.channel.network).name
-
-
-StartNetwork: TypeAlias = Callable[[ExitStack, StoryClock], DemoNetwork]
-"""Starts a fake network, to be closed with the stack."""
-
-
-def _x(stack: ExitStack, clock: StoryClock) -> DemoNetwork:
-    from policenotify.testing.servers.x import FakeXServer
-
-    server = stack.enter_context(FakeXServer("police34", now=clock.now))
-    names = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
-    credentials = dict(zip(names, (*server.consumer, *server.access), strict=True))
-    return DemoNetwork(
-        configure_channel("x", "x", {"handle": server.handle, "service": server.url, **credentials}),
-        lambda: [ReaderPost(id=post.id, text=post.text, parent=post.parent) for post in server.posts],
-    )
-
-
-def _mastodon(stack: ExitStack, clock: StoryClock) -> DemoNetwork:
-    from policenotify.testing.servers.mastodon import FakeMastodonServer
-
-    server = stack.enter_context(FakeMastodonServer("police34", now=clock.now))
-    return DemoNetwork(
-        configure_channel(
-            "mastodon", "mastodon", {"server": server.url, "handle": server.handle, "token": server.token}
-        ),
-        lambda: [
-            ReaderPost(id=post.id, text=post.text, parent=post.parent, warning=post.warning) for post in server.posts
-        ],
-    )
-
-
-def _bluesky(stack: ExitStack, clock: StoryClock) -> DemoNetwork:
-    from policenotify.testing.servers.bluesky import FakeBlueskyServer
-
-    server = stack.enter_context(FakeBlueskyServer("police34.example", now=clock.now))
-    options = {"handle": server.handle, "password": server.password, "service": server.url}
-    return DemoNetwork(
-        configure_channel("bluesky", "bluesky", options),
-        lambda: [ReaderPost(id=post.uri, text=post.text, parent=post.parent, card=post.card) for post in server.posts],
-    )
-
-
-def _sms(stack: ExitStack, _clock: StoryClock) -> DemoNetwork:
-    from policenotify.testing.servers.sms import FakeSmsServer
-
-    server = stack.enter_context(FakeSmsServer())
-    gateway = server.url.replace("http://", f"json://{server.user}:{server.password}@")
-    options = {"url": f"{gateway}{server.JSON}?:to={{recipient}}&:from={{sender}}", "sender": "POLICE34"}
-    return DemoNetwork(
-        configure_channel("sms", "sms", options, recipients=lambda: PHONES),
-        lambda: [ReaderPost(id=str(n), text=message.text) for n, message in enumerate(server.phone(PHONES[0]))],
-    )
-
-
-def _mail(stack: ExitStack, clock: StoryClock) -> DemoNetwork:
-    from policenotify.testing.servers.mail import FakeMailServer, Mail
-
-    server = stack.enter_context(FakeMailServer(now=clock.now))
-    options = {
-        "url": f"mailto://{server.host}:{server.port}/?from=alerte@police34.example&mode=insecure",
-        "list_id": "alerte.police34.example",
-        "unsubscribe": "https://police34.example/stop/{recipient}",
-    }
-
-    def read(mail: Mail) -> ReaderPost:
-        message = mail.message
-        plain, html = (message.get_body((kind,)) for kind in ("plain", "html"))
-        return ReaderPost(
-            id=str(message["Message-ID"]),
-            text=plain.get_content() if plain else "",
-            parent=message["In-Reply-To"] and str(message["In-Reply-To"]),
-            title=str(message["Subject"]),
-            html=html.get_content() if html else "",
-        )
-
-    return DemoNetwork(
-        configure_channel("mail", "email", options, recipients=lambda: READERS),
-        lambda: [read(mail) for mail in server.mailbox(READERS[0])],
-    )
-
-
-NETWORKS: tuple[StartNetwork, ...] = (_x, _mastodon, _bluesky, _sms, _mail)
-"""The networks of the demo."""
-
-
-@dataclass(frozen=True, slots=True)
 class DemoDesk:
     """An installation on fake networks."""
 
     publisher: Publisher
     clock: StoryClock
-    networks: tuple[DemoNetwork, ...]
+    networks: DevNetworks
 
 
 @contextmanager
-def open_desk(
-    starts: Sequence[StartNetwork] | None = None, *, channels: Sequence[ChannelConfig] = ()
-) -> Iterator[DemoDesk]:
+def open_desk(*, channels: Sequence[ChannelConfig] = ()) -> Iterator[DemoDesk]:
     """Start the fake networks and a publisher; delete everything afterwards.
 
     Args:
-        starts: The fake networks.
         channels: Channels besides.
+
+    Raises:
+        MissingExtra: The library of a network or of its fake server is not installed.
     """
+    from policenotify.testing.dev.kinds import KINDS
+    from policenotify.testing.dev.networks import DevNetworks
     from policenotify.testing.samples import PARIS, SENDER
 
     clock = StoryClock()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="policenotify-demo-")))
-        networks = tuple(start(stack, clock) for start in starts or NETWORKS)
+        kinds = [kind for kind in KINDS if kind.channel in NETWORKS]
+        networks = stack.enter_context(DevNetworks(kinds=kinds, partial=False, now=clock.now))
         keys = Keys.create(secrets.token_bytes)
         publisher = Publisher(
             journal=open_journal(str(folder / "demo.db"), keys=keys, clock=clock, create=True),
-            channels=[*(network.channel for network in networks), *channels],
+            channels=[*(network.config for network in networks), *channels],
             zone=PARIS,
             sender=SENDER,
             wait=_WAIT,
@@ -251,16 +156,28 @@ def publish_story(desk: DemoDesk, names: Sequence[str] | None = None) -> Iterato
     from policenotify.testing.samples import SAMPLES
 
     samples = {sample.id: sample for sample in SAMPLES}
-    counts = dict.fromkeys((network.channel.name for network in desk.networks), 0)
+    counts = dict.fromkeys((network.channel for network in desk.networks), 0)
     for sample in sorted((samples[name] for name in names or STORY), key=lambda sample: sample.at):
         desk.clock.put_to(sample.at)
         preview = desk.publisher.preview(sample.message)
         publication = desk.publisher.publish(sample.message, key=sample.id, actor="demo")
-        posts = {network.channel.name: tuple(network.posts()) for network in desk.networks}
+        posts = {network.channel: tuple(map(_reader_post, network.posts)) for network in desk.networks}
         new = {name: shown[counts[name] :] for name, shown in posts.items()}
         counts = {name: len(shown) for name, shown in posts.items()}
         entry = ReportEntry(at=publication.at, preview=preview, publication=publication, reader_posts=new)
         yield publication, entry
+
+
+def _reader_post(post: ShownPost) -> ReaderPost:
+    return ReaderPost(
+        id=post.id,
+        text=post.text,
+        parent=post.parent,
+        title=post.title,
+        html=post.html,
+        warning=post.warning,
+        card=post.card,
+    )
 
 
 @click.command("demo", epilog=exit_codes("3 a post is not as it should be"))
@@ -269,11 +186,12 @@ def publish_story(desk: DemoDesk, names: Sequence[str] | None = None) -> Iterato
 @click.option(
     "--serve",
     "port",
-    type=click.IntRange(0, 65_535),
+    type=click.IntRange(0, 65_534),
     is_flag=False,
     flag_value=str(PORT),
     metavar="[PORT]",
-    help=f"Publish into a feed, too, and serve it on 127.0.0.1 until Ctrl-C. Port {PORT} by default, 0 for a free one.",
+    help="Publish into a feed, too, and serve it on 127.0.0.1 until Ctrl-C, with a page that shows what readers see. "
+    f"Port {PORT} and the next one by default, 0 for free ones.",
 )
 def demo(*, html: str | None, as_json: bool, port: int | None) -> None:
     """Run a demonstration: an evening of a police desk. No account is needed, nothing leaves this machine.
@@ -293,8 +211,9 @@ def demo(*, html: str | None, as_json: bool, port: int | None) -> None:
     say = catalogue.translate if catalogue else str
     with ExitStack() as stack:
         file = stack.enter_context(PageFile(html)) if html else None
-        feed = stack.enter_context(_feed(port)) if port is not None else None
+        feed = None if port is None else _at_port(port, lambda port: stack.enter_context(served_feed(port)))
         desk = stack.enter_context(open_desk(channels=[feed] if feed else ()))
+        page = "" if port is None else _at_port(port and port + 1, lambda port: _served_page(stack, desk, port))
         story = []
         for publication, entry in publish_story(desk, (*STORY, STILL_OPEN) if feed else STORY):
             story.append((publication, entry))
@@ -303,7 +222,7 @@ def demo(*, html: str | None, as_json: bool, port: int | None) -> None:
         if as_json:
             document = {
                 "publications": [publication.model_dump(mode="json", exclude_none=True) for publication, _ in story],
-                **{network.channel.name: _threads(network) for network in desk.networks},
+                **{network.channel: _threads(network) for network in desk.networks},
             }
             click.echo(json_text(document))
         else:
@@ -312,7 +231,8 @@ def demo(*, html: str | None, as_json: bool, port: int | None) -> None:
             file.write(draw("demo", [entry for _, entry in story], desk.publisher), catalogue)
             click.echo(f"\n{say(str(file))}", err=as_json)
         if feed:
-            click.echo(say(f"\nThe feed: http://{feed.account}/ (Ctrl-C ends it)"), err=as_json)
+            click.echo(say(f"\nWhat readers see: {page}"), err=as_json)
+            click.echo(say(f"The feed: http://{feed.account}/ (Ctrl-C ends it)"), err=as_json)
             with ended_by_signals() as signals:
                 while not signals.wait(3_600):
                     pass
@@ -320,15 +240,20 @@ def demo(*, html: str | None, as_json: bool, port: int | None) -> None:
         raise SystemExit(Exit.ATTENTION)
 
 
-@contextmanager
-def _feed(port: int) -> Iterator[ChannelConfig]:
-    with ExitStack() as stack:
-        try:
-            feed = stack.enter_context(served_feed(port))
-        except OSError as error:
-            reason = f"port {port} of 127.0.0.1 cannot be used ({error.strerror}). Nothing was done."
-            raise click.BadParameter(reason, param_hint="--serve") from None
-        yield feed
+def _at_port(port: int, start: Callable[[int], _Started]) -> _Started:
+    """Start a server at a port."""
+    try:
+        return start(port)
+    except OSError as error:
+        reason = f"port {port} of 127.0.0.1 cannot be used ({error.strerror}). Nothing was done."
+        raise click.BadParameter(reason, param_hint="--serve") from None
+
+
+def _served_page(stack: ExitStack, desk: DemoDesk, port: int) -> str:
+    """Serve the page of what readers see, and return its address."""
+    from policenotify.testing.dev.server import DevPage
+
+    return stack.enter_context(DevPage(desk.networks, port, switches=False)).url
 
 
 def _page(publication: Publication, entry: ReportEntry, desk: DemoDesk, say: Callable[[str], str]) -> Group:
@@ -340,9 +265,9 @@ def _page(publication: Publication, entry: ReportEntry, desk: DemoDesk, say: Cal
     return Group(
         Text(say(head), style="bold"),
         *(
-            _panel(post, network.name, say)
+            _panel(post, look_of(network.network).name, say)
             for network in desk.networks
-            for post in entry.reader_posts[network.channel.name]
+            for post in entry.reader_posts[network.channel]
         ),
         *(Text(say(f"  {'✔' if receipt.ok else '✘'} {receipt}")) for receipt in publication.receipts),
     )
@@ -355,9 +280,9 @@ def _panel(post: ReaderPost, network: str, say: Callable[[str], str]) -> Panel:
     return Panel(text, title=title, title_align="left", width=80, box=HORIZONTALS, padding=0)
 
 
-def _tree(network: DemoNetwork, say: Callable[[str], str]) -> Tree:
+def _tree(network: DevNetwork[Any], say: Callable[[str], str]) -> Tree:
     """Return the threads of a network."""
-    tree = Tree(say(f"\nThreads on {network.name}"))
+    tree = Tree(say(f"\nThreads on {look_of(network.network).name}"))
     for thread in _threads(network):
         branch = tree.add(_short(thread[0]))
         for reply in thread[1:]:
@@ -365,10 +290,10 @@ def _tree(network: DemoNetwork, say: Callable[[str], str]) -> Tree:
     return tree
 
 
-def _threads(network: DemoNetwork) -> list[list[str]]:
+def _threads(network: DevNetwork[Any]) -> list[list[str]]:
     """Return the threads: each post with the replies to it and to its replies."""
     threads: dict[str, list[str]] = {}
-    for post in network.posts():
+    for post in network.posts:
         thread = threads.get(post.parent or "", [])
         thread.append(post.title or post.text)
         threads[post.id] = thread

@@ -26,9 +26,13 @@ class VisibleImage:
 
 
 def bound_socket(port: int) -> socket.socket:
-    """Return a TCP socket bound to 127.0.0.1; port 0 is a free one."""
+    """Return a TCP socket bound to 127.0.0.1; port 0 is a free one. Raises `OSError` if the port is in use."""
     # With the protocol named, or asyncio leaves Nagle's algorithm on: every greeting would wait for 40 ms.
     bound = socket.socket(proto=socket.IPPROTO_TCP)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.bind(("127.0.0.1", port))
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(("127.0.0.1", port))
+    except BaseException:
+        bound.close()
+        raise
     return bound

@@ -308,7 +308,8 @@ class FakeBlueskyServer(FakeServer):
         for blob in blobs(record):
             if blob["ref"]["$link"] not in self._blobs:
                 raise _Refusal(400, "BlobNotFound", f"Could not find blob: {blob['ref']['$link']}")
-        self._records[uri] = record
+        if not self.drops_posts:
+            self._records[uri] = record
         return Answer.json({**result, "commit": self._commit(uri)})
 
     def _get_record(self, request: RecordedRequest) -> Answer:

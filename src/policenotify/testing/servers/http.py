@@ -155,9 +155,11 @@ class FakeServer:
     Attributes:
         latency: Seconds from a request's arrival to the first byte of its answer. The request takes effect before. An
             `Answer` with its own `delay` keeps that.
+        drops_posts: A fake of a service accepts posts as usual, and shows none of them, as a spam filter does.
     """
 
     latency: float = 0.0
+    drops_posts: bool = False
 
     def __init__(
         self, answer: Behaviour | None = None, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -182,11 +184,18 @@ class FakeServer:
         if self._broken and error is None:
             raise self._broken[0]
 
-    def start(self) -> Self:
-        """Start listening. `with` does it. `close()` must follow."""
+    def start(self, port: int = 0) -> Self:
+        """Start listening. `with` does it. `close()` must follow.
+
+        Args:
+            port: The port. 0: the one before, or a free one.
+
+        Raises:
+            OSError: The port is in use.
+        """
         self._started = True
         if self._server is None and self._reserved is None:
-            self._listen(bound_socket(self._port))
+            self._listen(bound_socket(port or self._port))
         return self
 
     def close(self) -> None:

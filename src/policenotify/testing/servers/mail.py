@@ -76,6 +76,7 @@ class FakeMailServer:
 
     Attributes:
         login: As above; a change applies from the next session on.
+        drops_posts: Accept mails as usual, and deliver none of them.
 
     Raises:
         MissingExtra: aiosmtpd is not installed. It is in `policenotify[testing]`.
@@ -115,10 +116,17 @@ class FakeMailServer:
         if self._script.broken and error is None:
             raise self._script.broken[0]
 
-    def start(self) -> Self:
-        """Start listening. `with` does it. `close()` must follow."""
+    def start(self, port: int = 0) -> Self:
+        """Start listening. `with` does it. `close()` must follow.
+
+        Args:
+            port: The port. 0: the one before, or a free one.
+
+        Raises:
+            OSError: The port is in use.
+        """
         if self._loop is None:
-            bound = bound_socket(self._port)
+            bound = bound_socket(port or self._port)
             self._loop = asyncio.new_event_loop()
             self._loop.set_exception_handler(lambda _loop, _context: None)  # clients may disconnect
             self._thread = Thread(target=self._loop.run_forever, daemon=True)
@@ -137,6 +145,15 @@ class FakeMailServer:
             loop.call_soon_threadsafe(loop.stop)
             self._thread.join()
             loop.close()
+
+    @property
+    def drops_posts(self) -> bool:
+        """See the class."""
+        return self._script.drops_mails
+
+    @drops_posts.setter
+    def drops_posts(self, value: bool) -> None:
+        self._script.drops_mails = value
 
     @property
     def port(self) -> int:
@@ -366,6 +383,7 @@ class _Script:
     steps: list[_Step] = field(default_factory=list)
     delays: dict[Command, float] = field(default_factory=dict)
     session_limit: _SessionLimit | None = None
+    drops_mails: bool = False
 
     def clear(self) -> None:
         with self.changed:
@@ -385,6 +403,8 @@ class _Script:
             return item
 
     def deliver(self, sender: str, recipients: list[str], raw: bytes) -> None:
+        if self.drops_mails:
+            return
         with self.changed:
             self.mails += [Mail(sender, recipient, raw, self.now()) for recipient in recipients]
             self.changed.notify_all()

@@ -47,7 +47,6 @@ class FakeMastodonServer(FakeServer):
         disabled: The account's login is disabled, as for a suspended one.
         language: The account's posting language.
         replay_bug: Answer 500 to a known key, as Mastodon 4.6.0 to 4.6.5 do.
-        drops_posts: Accept posts and drop them, as Mastodon's spam filter does.
         polls: Number of status requests until an upload is processed.
         processing_fails: Processing of uploads fails.
         hides_limits: The instance document is not public.
@@ -70,7 +69,6 @@ class FakeMastodonServer(FakeServer):
         self.disabled = False
         self.language = "fr"
         self.replay_bug = False
-        self.drops_posts = False
         self.polls = 0
         self.processing_fails = False
         self.hides_limits = False

@@ -90,7 +90,8 @@ class FakePushServer(FakeServer):
     def _store(self, service: str, title: object, text: object, place: str = "") -> str:
         with self._lock:
             number = str(len(self._messages) + 1)
-            self._messages.append(ReceivedPush(service, number, str(title or ""), str(text or ""), place))
+            if not self.drops_posts:
+                self._messages.append(ReceivedPush(service, number, str(title or ""), str(text or ""), place))
             return number
 
     def _ntfy(self, request: RecordedRequest) -> Answer:

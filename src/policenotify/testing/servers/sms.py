@@ -203,8 +203,9 @@ class FakeSmsServer(FakeServer):
         elif encoding == "8-bit":
             octets = len(text)  # each is shown as a letter
             message = replace(message, encoding="8-bit", segments=1 if octets <= 140 else -(-octets // 134))  # noqa: PLR2004 - 3GPP TS 23.038
-        with self._lock:
-            self._messages.append(message)
+        if not self.drops_posts:
+            with self._lock:
+                self._messages.append(message)
         return message
 
     def _kannel(self, request: RecordedRequest) -> Answer:

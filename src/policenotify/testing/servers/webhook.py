@@ -72,7 +72,8 @@ class FakeWebhookServer(FakeServer):
         with self._lock:
             if not self.remembers or name not in self._known:
                 self._known.add(name)
-                self._store(item)
+                if not self.drops_posts:
+                    self._store(item)
         return Answer.json({"id": item["key"]})
 
     def _store(self, item: dict[str, Any]) -> None:

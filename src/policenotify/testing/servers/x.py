@@ -259,6 +259,8 @@ class FakeXServer(FakeServer):
             picture.used = True
         images = tuple(VisibleImage(picture.alt, picture.data) for picture in pictures)
         post = self._put(body.get("text", ""), body.get("reply", {}).get("in_reply_to_tweet_id"), images, self._clock())
+        if self.drops_posts:
+            del self._posts[post.id]
         text = with_short_links(post, self.handle).text
         data = {"id": post.id, "text": text, "edit_history_tweet_ids": [post.id]}
         return Answer.json({"data": data}, 201, headers=self._headers())

@@ -1,0 +1,85 @@
+"""`policenotify dev`: fake networks to develop against."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import click
+
+from policenotify.cli.context import CliContext, common, json_text, pass_context
+from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.systemd import ended_by_signals
+
+if TYPE_CHECKING:
+    from policenotify.testing.dev.networks import DevNetworks
+
+PORT_BASE = 8040
+"""The port of the page. Those of the networks follow it."""
+
+_LONGEST = 3_600  # seconds of one wait for a signal
+
+
+@click.command("dev", epilog=exit_codes("1 the installation cannot be created"))
+@click.option(
+    "--port-base",
+    type=click.IntRange(0, 65_500),
+    default=PORT_BASE,
+    show_default=True,
+    metavar="PORT",
+    help="The port of the page. Those of the networks follow it. 0: free ones.",
+)
+@click.option(
+    "--init",
+    "directory",
+    type=click.Path(file_okay=False),
+    metavar="DIRECTORY",
+    help="Create an installation on these networks there, unless it is there already.",
+)
+@common
+@pass_context
+def dev(call: CliContext, port_base: int, directory: str | None) -> Exit:
+    """Start fake networks for development, and a page that shows what their readers see, until Ctrl-C.
+
+    No account is needed, and nothing leaves this machine. The settings of an installation on these networks are printed
+    on standard output. On the page, each network can be slow, down, refusing or forgetful.
+
+    \b
+    Examples:
+      policenotify dev
+      policenotify dev --init desk
+      policenotify dev --port-base 9000 > policenotify.toml
+    """
+    from policenotify.testing.dev.networks import DevNetworks
+    from policenotify.testing.dev.server import DevPage
+
+    with ExitStack() as running:
+        try:
+            networks = running.enter_context(DevNetworks(port_base=port_base))
+            page = running.enter_context(DevPage(networks, port_base))
+        except OSError as error:
+            reason = f"a port from {port_base} on cannot be used ({error.strerror}). Nothing was started."
+            raise click.BadParameter(reason, param_hint="--port-base") from None
+        settings = str(networks.install(directory)) if directory else ""
+        # Ctrl-C may come as soon as the address is known.
+        signals = running.enter_context(ended_by_signals())
+        if call.json:
+            missing = {channel: list(modules) for channel, modules in networks.missing.items()}
+            click.echo(json_text({"page": page.url, "settings": networks.toml, "file": settings, "missing": missing}))
+        else:
+            click.echo(networks.toml)
+        for line in _lines(networks, page.url, settings):
+            click.echo(call.say(line), err=True)
+        while not signals.wait(_LONGEST):
+            pass
+    return Exit.OK
+
+
+def _lines(networks: DevNetworks, url: str, settings: str) -> list[str]:
+    """Return what is printed on standard error for a person."""
+    left_out = [
+        f"Without {channel}, because this is not installed: {', '.join(modules)}"
+        for channel, modules in networks.missing.items()
+    ]
+    here = f"The installation: {settings}" if settings else "Copy these settings, and close them for others: chmod 600"
+    return [*left_out, here, f"What readers see: {url} (Ctrl-C ends it)"]

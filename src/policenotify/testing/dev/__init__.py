@@ -1,0 +1,1 @@
+"""Fake networks to develop against, with a page that shows what their readers see."""

@@ -1,0 +1,95 @@
+"""`dev`: fake networks to develop against, until Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from policenotify.testing.dev.kinds import KINDS
+from tests.support.shell import ACCIDENT, Run
+
+pytestmark = pytest.mark.slow
+
+_PROGRAM = "from policenotify.cli import main; main()"
+
+
+@contextmanager
+def running(*options: str, language: str = "C.UTF-8") -> Iterator[tuple[Callable[[], str], str]]:
+    """Yield what interrupts the command and returns its output, and what it has told on standard error."""
+    command = [sys.executable, "-c", _PROGRAM, "dev", "--port-base", "0", *options]
+    environment = {**os.environ, "LC_ALL": language}
+    process = subprocess.Popen(  # noqa: S603 - our own program
+        command, text=True, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout
+    assert process.stderr
+    told = ""
+
+    def interrupt() -> str:
+        assert process.stdout
+        process.send_signal(signal.SIGINT)
+        printed = process.stdout.read()
+        assert process.wait(20) == 0
+        return printed
+
+    try:
+        while "http://127.0.0.1:" not in told:
+            line = process.stderr.readline()
+            assert line, told
+            told += line
+        yield interrupt, told
+    finally:
+        process.kill()
+        process.wait(20)
+        process.stdout.close()
+        process.stderr.close()
+
+
+def page_of(told: str) -> str:
+    return told[told.index("http://127.0.0.1:") :].split(maxsplit=1)[0]
+
+
+def test_an_application_develops_on_its_networks_until_it_is_interrupted(run: Run, tmp_path: Path) -> None:
+    with running("--init", str(tmp_path / "desk")) as (interrupt, told):
+        assert f"The installation: {tmp_path / 'desk' / 'policenotify.toml'}" in told
+        with httpx.Client(base_url=page_of(told), trust_env=False) as browser:
+            browser.post("mode", json={"channel": "ntfy", "mode": "refusing"})
+            written = tmp_path / "desk" / "policenotify.toml"
+            ran = run("publish", *ACCIDENT, "--settings", written, "--wait", "60", "--json")
+            assert ran.code == 3, ran.err
+            state = browser.get("state.json").json()
+            shown = {network["channel"]: len(network["posts"]) for network in state["networks"]}
+            assert shown == {kind.channel: int(kind.channel != "ntfy") for kind in KINDS}
+            assert "Accident" in browser.get("feed/").text
+        printed = interrupt()
+    settings = tomllib.loads(printed)
+    assert list(settings["channels"]) == [kind.channel for kind in KINDS]
+    assert printed.strip() == written.read_text(encoding="utf-8").strip()
+
+
+def test_it_speaks_french_and_json(tmp_path: Path) -> None:
+    with running("--json", language="fr_FR.UTF-8") as (interrupt, told):
+        assert "Ce que voient les lecteurs\u00a0: http://127.0.0.1:" in told
+        document = json.loads(interrupt())
+    assert document["page"] == page_of(told)
+    assert "channels" in tomllib.loads(document["settings"])
+    assert (document["file"], document["missing"]) == ("", {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_port_in_use_starts_nothing(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ran = run("dev", "--port-base", str(taken.getsockname()[1] - 1))
+    assert ran.code == 2
+    assert "cannot be used (Address already in use). Nothing was started." in " ".join(ran.err.split())

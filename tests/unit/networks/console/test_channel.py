@@ -1,0 +1,83 @@
+"""What a console prints, and where."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Any
+
+import pytest
+
+from policenotify.errors import SettingsError, Unavailable
+from policenotify.networks.console import Console
+from policenotify.networks.registry import configure_channel
+from tests.support.network_calls import a_post
+
+
+def printed(console: Console, **post: Any) -> None:
+    console.send(console.prepare(a_post(account="console", **post), ()))
+
+
+def test_a_post_is_printed_as_a_block_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    printed(Console(), text="Route barrée.\n\nÉvitez le secteur.")
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[1:] == ["│ Route barrée.", "│", "│ Évitez le secteur.", "└─"]
+    assert err.startswith("┌─ console · ")
+
+
+def test_it_prints_on_standard_output_where_that_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    printed(Console(stream="stdout"), text="Route barrée.")
+    assert "│ Route barrée.\n" in capsys.readouterr().out
+
+
+def test_no_post_steers_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    printed(Console(), text="\x1b[2JRoute\x9b1m barrée\r.")
+    assert "│ [2JRoute1m barrée.\n" in capsys.readouterr().err
+
+
+def test_a_terminal_without_unicode_gets_what_it_can_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(raw, encoding="ascii"))
+    printed(Console(), text="Route barrée.")
+    assert b"? Route barr?e.\n" in raw.getvalue()
+
+
+@pytest.mark.parametrize("stream", [None, "closed"])
+def test_a_process_without_a_terminal_prints_later(monkeypatch: pytest.MonkeyPatch, stream: str | None) -> None:
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stderr", closed if stream else None)
+    console = Console()
+    with pytest.raises(Unavailable, match="Nothing was printed"):
+        printed(console, text="Route barrée.")
+    with pytest.raises(Unavailable):
+        console.whoami()
+
+
+def test_doctor_learns_that_it_is_for_development() -> None:
+    assert "For development" in Console(label="terminal").whoami().note
+    assert Console(label="terminal").account == "terminal"
+
+
+def test_its_posts_have_the_limits_of_another_network() -> None:
+    like_x = configure_channel("terminal", "console", {"like": "x"}).capabilities
+    assert (like_x.budget.limit, like_x.replies, like_x.images, like_x.deletes) == (280, True, 0, False)
+    assert configure_channel("terminal", "console", {"like": "email"}).capabilities.title
+    assert not configure_channel("terminal", "console", {"like": "sms"}).capabilities.replies
+    assert configure_channel("terminal", "console", {}).capabilities.budget.limit == 25_000
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"like": "xx"}, "channels.terminal.like: No installed package offers the network 'xx'"),
+        ({"like": "apprise"}, "channels.terminal.like: the limits of 'apprise' depend on an account"),
+        ({"label": " "}, "channels.terminal.label: must not be empty"),
+        ({"stream": "fax"}, "channels.terminal.stream"),
+    ],
+)
+def test_wrong_options_are_refused(options: dict[str, str], reason: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        configure_channel("terminal", "console", options)
+    assert reason in str(caught.value)

@@ -1,0 +1,163 @@
+"""The fake networks to develop against: their modes, their settings, and what their readers see."""
+
+from __future__ import annotations
+
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from policenotify import Publisher, open_publisher
+from policenotify.errors import MissingExtra, SettingsError
+from policenotify.testing import DevNetworks
+from policenotify.testing.dev.kinds import KINDS, PHONES, MailDevNetwork, SmsDevNetwork, WebhookDevNetwork
+from policenotify.testing.dev.network import MODES, Mode
+from tests.support.installation import accident
+
+FEW = (SmsDevNetwork, MailDevNetwork, WebhookDevNetwork)
+"""Those whose libraries load fast."""
+
+
+@pytest.fixture
+def networks(tmp_path: Path) -> Iterator[DevNetworks]:
+    with DevNetworks(kinds=FEW) as running:
+        running.install(tmp_path / "desk")
+        yield running
+
+
+@pytest.fixture
+def publisher(networks: DevNetworks) -> Iterator[Publisher]:
+    with open_publisher(networks.settings) as opened:
+        yield opened
+
+
+def publish(publisher: Publisher, key: str = "a", *, seconds: float = 60.0) -> dict[str, str]:
+    """Publish an opening, and return the outcome of each channel after so long."""
+    lifecycle = accident().lifecycle.model_copy(update={"incident": key})
+    wait = timedelta(seconds=seconds)
+    publication = publisher.publish(accident(lifecycle=lifecycle), key=key, actor="dispatch", wait=wait)
+    return {receipt.channel: str(receipt.outcome) for receipt in publication.receipts}
+
+
+def drain_until(publisher: Publisher, happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60  # seconds, on a busy machine
+    while not happened() and time.monotonic() < deadline:
+        publisher.drain(timedelta(seconds=0.3))
+
+
+@pytest.mark.slow
+def test_readers_see_a_post_on_every_network(tmp_path: Path) -> None:
+    with DevNetworks() as networks, open_publisher(networks.install(tmp_path / "desk")) as publisher:
+        assert networks.missing == {}
+        outcomes = publish(publisher)
+        assert outcomes == dict.fromkeys((kind.channel for kind in KINDS), "posted")
+        for network in networks:
+            [post] = network.posts
+            assert "Montpellier" in post.title + post.text, network.channel
+            assert "avenue de Toulouse" in post.title + post.text, network.channel
+        networks.reset()
+        assert not any(network.posts for network in networks)
+        assert publish(publisher, "b") == outcomes  # with tokens that the new servers never issued
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("mode", "outcome"), [("refusing", {"refused", "waiting"}), ("forgetful", {"posted", "refused"})]
+)
+def test_no_network_shows_what_it_refuses_or_forgets(tmp_path: Path, mode: Mode, outcome: set[str]) -> None:
+    with DevNetworks() as networks, open_publisher(networks.install(tmp_path / "desk")) as publisher:
+        for network in networks:
+            network.mode = mode
+        assert set(publish(publisher).values()) <= outcome
+        assert not any(network.posts for network in networks)
+
+
+def test_a_network_that_is_down_gets_the_post_when_it_is_back(networks: DevNetworks, publisher: Publisher) -> None:
+    networks.set_mode("webhook", "down")
+    port = networks["webhook"].port
+    publish(publisher, seconds=0)
+    drain_until(publisher, lambda: bool(networks.posts("sms") and networks.posts("mail")))
+    assert networks.posts("webhook") == []
+    networks.set_mode("webhook", "normal")
+    assert networks["webhook"].port == port
+    drain_until(publisher, lambda: bool(networks.posts("webhook")))
+    [post] = networks.posts("webhook")
+    assert "Montpellier" in post.title
+
+
+def test_a_forgetful_network_accepts_and_shows_nothing(networks: DevNetworks, publisher: Publisher) -> None:
+    for network in networks:
+        network.mode = "forgetful"
+    assert set(publish(publisher).values()) == {"posted"}
+    assert not any(network.posts for network in networks)
+
+
+def test_a_slow_network_is_slow_and_no_other(
+    networks: DevNetworks, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("policenotify.testing.dev.network.SLOW", 0.3)
+    networks.set_mode("webhook", "slow")
+    networks.set_mode("mail", "slow")
+    assert networks["webhook"].server.latency == 0.3
+    assert networks["sms"].server.latency == 0
+    assert set(publish(publisher).values()) == {"posted"}
+    networks.set_mode("webhook", "normal")
+    assert networks["webhook"].server.latency == 0
+
+
+def test_the_readers_of_a_post_are_counted(networks: DevNetworks, publisher: Publisher) -> None:
+    publish(publisher)
+    assert networks.posts("sms")[0].readers == len(PHONES)
+    assert networks.posts("mail")[0].readers == 2
+    assert networks.posts("webhook")[0].readers == 0
+
+
+def test_each_mode_can_follow_each_other_one(networks: DevNetworks) -> None:
+    for mode in (*MODES, *reversed(MODES), "down", "down", "normal"):
+        for network in networks:
+            network.mode = mode
+    with pytest.raises(ValueError, match="'asleep' is not a mode: normal, slow"):
+        networks.set_mode("sms", "asleep")  # type: ignore[arg-type]  # this is the test
+    with pytest.raises(KeyError, match="There is no channel 'sns' here"):
+        networks.set_mode("sns", "down")
+
+
+def test_the_settings_are_private_and_stay(networks: DevNetworks, tmp_path: Path) -> None:
+    file = tmp_path / "desk" / "policenotify.toml"
+    assert networks.settings == file
+    assert file.stat().st_mode & 0o077 == 0
+    settings = tomllib.loads(file.read_text(encoding="utf-8"))
+    assert list(settings["channels"]) == ["sms", "mail", "webhook"]
+    assert settings["channels"]["sms"]["recipients"] == list(PHONES)
+    assert networks.install(tmp_path / "desk") == file
+    file.write_text("# mine", encoding="utf-8")
+    with pytest.raises(SettingsError, match="other settings"):
+        networks.install(tmp_path / "desk")
+    assert file.read_text(encoding="utf-8") == "# mine"
+
+
+def test_nothing_is_installed_before_it_is_asked_for() -> None:
+    with pytest.raises(RuntimeError, match="install"):
+        DevNetworks().settings  # noqa: B018 - touching it is the test
+
+
+def test_the_ports_follow_one_another_and_one_in_use_starts_nothing(networks: DevNetworks) -> None:
+    in_use = networks["sms"].port
+    with pytest.raises(OSError, match="in use"), DevNetworks(port_base=in_use - 1, kinds=FEW[:1]):
+        pass
+    networks.close()
+    with DevNetworks(port_base=in_use - 1, kinds=FEW[:1]) as again:
+        assert again["sms"].port == in_use
+
+
+def test_a_network_without_its_library_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(WebhookDevNetwork, "modules", ("json", "no_such_library"))
+    with DevNetworks(kinds=FEW[1:]) as networks:
+        assert networks.missing == {"webhook": ("no_such_library",)}
+        assert [network.channel for network in networks] == ["mail"]
+    monkeypatch.setitem(__import__("sys").modules, "aiosmtpd", None)
+    with pytest.raises(MissingExtra), DevNetworks(kinds=FEW[1:2], partial=False):
+        pass
