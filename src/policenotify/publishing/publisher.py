@@ -34,6 +34,7 @@ from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.arguments import Naming, check_names, checked_reason, wait_of
 from policenotify.publishing.drafts import Drafts
 from policenotify.publishing.images import file_names, load_images, with_pictures
+from policenotify.publishing.monitor import Monitor
 from policenotify.publishing.people import People
 from policenotify.publishing.preparation import ChannelProblem, PendingDeliveries, Preparer, problem_of
 from policenotify.publishing.reach import Preview, find_reach, with_consent
@@ -165,6 +166,7 @@ class Publisher(SendingControls):
             words=words,
         )
         self.people: People = People(journal, self.channels, self.clock)
+        self.monitor: Monitor = Monitor(journal, self.channels.values)
         self.drafts: Drafts = Drafts(journal, self._preparer, approval, self.publish)
         self._pending = PendingDeliveries(
             journal=journal,

@@ -19,8 +19,8 @@ from policenotify.errors import Blocked
 from policenotify.findings import Finding, Level
 from policenotify.journal.database import schema
 from policenotify.journal.figures.figures import Figures, JournalFigures
-from policenotify.journal.figures.totals import BASE, POST_BUCKETS, SEND_BUCKETS, Totals
-from policenotify.journal.records import AttemptResult, microseconds
+from policenotify.journal.figures.totals import BASE, Totals
+from policenotify.journal.records import POST_BUCKETS, SEND_BUCKETS, AttemptResult, microseconds
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage

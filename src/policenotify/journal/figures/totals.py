@@ -31,15 +31,10 @@ from sqlalchemy import (
 from policenotify.journal import meta
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
+from policenotify.journal.records import POST_BUCKETS, SEND_BUCKETS
 from policenotify.journal.recovery import INTERRUPTED
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
-
-SEND_BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-"""Upper bounds, in seconds, of how long attempts take: a fast API to the time-out of a slow gateway."""
-
-POST_BUCKETS: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
-"""Upper bounds, in seconds, of the time from the publication to the post."""
 
 BASE: Final = "figures"
 """The fact in `pn_meta` that holds what purged events counted."""
