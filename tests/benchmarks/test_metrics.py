@@ -6,7 +6,6 @@ import json
 import secrets
 import statistics
 import time
-from pathlib import Path
 
 import pytest
 from sqlalchemy import insert
@@ -45,13 +44,21 @@ def _event(number: int, kind: str, body: dict[str, object], **about: object) -> 
 
 def add_publications(journal: Journal, first: int, count: int) -> None:
     """Add publications that were posted on all channels, straight into the tables."""
-    at, rows = microseconds(journal.now()), {name: [] for name in ("publication", "delivery", "attempt", "event")}
+    at = microseconds(journal.now())
+    rows: dict[str, list[dict[str, object]]] = {name: [] for name in ("publication", "delivery", "attempt", "event")}
     for number in range(first, first + count):
         publication = f"{number:026d}"
         rows["publication"].append(
             {
-                **{"id": publication, "key": publication, "state": "published", "stage": "standalone"},
-                **{"digest": "0" * 64, "message": _MESSAGE, "findings": "[]", "rules": "{}", "actor": "cne Roux"},
+                "id": publication,
+                "key": publication,
+                "state": "published",
+                "stage": "standalone",
+                "digest": "0" * 64,
+                "message": _MESSAGE,
+                "findings": "[]",
+                "rules": "{}",
+                "actor": "cne Roux",
                 "created_at": at,
             }
         )
@@ -64,10 +71,23 @@ def add_publications(journal: Journal, first: int, count: int) -> None:
             rows["event"].append(_event(events + 1 + place, "settled", body, **about))
             rows["delivery"].append(
                 {
-                    **{"id": delivery, "publication": publication, "channel": channel, "account": "a", "part": 0},
-                    **{"language": "fr", "operation": "post", "post_key": f"{delivery:064d}", "sequence": 0},
-                    **{"ordering_key": f"{publication} {channel}", "priority": 1, "state": Outcome.POSTED},
-                    **{"not_before": at, "attempts": 1, "reply_to": "", "standalone": _MESSAGE, "settled_at": ended},
+                    "id": delivery,
+                    "publication": publication,
+                    "channel": channel,
+                    "account": "a",
+                    "part": 0,
+                    "language": "fr",
+                    "operation": "post",
+                    "post_key": f"{delivery:064d}",
+                    "sequence": 0,
+                    "ordering_key": f"{publication} {channel}",
+                    "priority": 1,
+                    "state": Outcome.POSTED,
+                    "not_before": at,
+                    "attempts": 1,
+                    "reply_to": "",
+                    "standalone": _MESSAGE,
+                    "settled_at": ended,
                 }
             )
             rows["attempt"].append(
