@@ -124,6 +124,7 @@ class NewPublication:
         despite_findings: The administrator's written reason to publish what findings forbid.
         typed: The message as the caller passed it, its images named by digest.
         approval: The approval that it needs, if any.
+        trace: The `traceparent` of the span in which it is published, or an empty text.
     """
 
     id: str
@@ -146,6 +147,7 @@ class NewPublication:
     despite_findings: str = ""
     typed: Message | None = None
     approval: NeededApproval | None = None
+    trace: str = ""
 
     @property
     def deliveries(self) -> list[tuple[Target, Post | None, Post | None]]:
@@ -197,6 +199,7 @@ class ClaimedDelivery:
         page: The number of the claimed page of its people. `None` for a single post. Attempts and backoff are then
             those of the page.
         filled: The people of the page are stored.
+        trace: The `traceparent` of the span in which it was published, or an empty text.
     """
 
     id: int
@@ -226,6 +229,7 @@ class ClaimedDelivery:
     clock_steps: timedelta = timedelta(0)
     page: int | None = None
     filled: bool = True
+    trace: str = ""
 
     def at_steps(self, steps: timedelta) -> ClaimedDelivery:
         """Return the delivery with its times shifted to the current clock. The first attempt keeps the earlier time."""

@@ -540,9 +540,9 @@ def _with_body(connection: Connection, publications: Iterable[str]) -> list[int]
 
 def _purge_bodies(connection: Connection, publications: Iterable[str]) -> int:
     """Erase the bodies of events. Their commitments, which the seals chain, are kept, and what they count."""
-    event, ids = schema.event, list(publications)
-    add_purged(connection, ids)
-    with_body = update(event).where(event.c.publication.in_(ids), event.c.body != "")
+    event, publications = schema.event, list(publications)
+    add_purged(connection, publications)
+    with_body = update(event).where(event.c.publication.in_(publications), event.c.body != "")
     return connection.execute(with_body.values(body="", salt="")).rowcount
 
 
