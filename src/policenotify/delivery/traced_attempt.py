@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from policenotify.channel import Request, SupportsLookup
@@ -17,6 +17,7 @@ from policenotify.model.history import Outcome
 from policenotify.telemetry import NO_STEP, Attribute, SpanKind, Step, Tracer, code_of
 
 _FAILED = frozenset({Outcome.REFUSED, Outcome.HELD, Outcome.UNCONFIRMED})
+_OF_PEOPLE = (Outcome.HELD, Outcome.POSTED, Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SUPPRESSED)
 _delivering: ContextVar[Step] = ContextVar("policenotify_delivering", default=NO_STEP)
 """The step of the delivery that this thread is at."""
 
@@ -112,7 +113,9 @@ class TracedBulkAttempt(BulkAttempt):
     def _record(self, claimed: ClaimedDelivery, result: AttemptResult) -> Mapping[Outcome, int]:
         with self.tracer.step("settle", "CLIENT", {"messaging.operation.type": "settle"}):
             counts = super()._record(claimed, result)
-        _note(_delivering.get(), result)
+        # A result is of a page. Once the delivery is settled, the counts of all its people are known.
+        overall = next((outcome for outcome in _OF_PEOPLE if counts.get(outcome)), result.outcome)
+        _note(_delivering.get(), replace(result, outcome=overall))
         return counts
 
 

@@ -29,7 +29,7 @@ _BEGINNING: Final = 100  # transactions that get their own number a moment after
 _AHEAD: Final = span(TOLERANCE)
 _UNSETTLED: Final = (Outcome.WAITING, Outcome.SENDING)
 _PENDING_PEOPLE: Final = frozenset({Outcome.WAITING, Outcome.SENDING, Outcome.UNCONFIRMED})
-_event, _delivery, _incident, _draft = schema.event, schema.delivery, schema.incident, schema.draft
+_delivery, _incident, _draft = schema.delivery, schema.incident, schema.draft
 _channel, _publication, _page = schema.channel, schema.publication, schema.page
 
 _COUNT_PENDING = (
@@ -164,19 +164,20 @@ class Figures:
 
     def _count(self, connection: Connection) -> _Counted:
         """Return the totals with the events that were added since the last time."""
+        event = schema.event
         base, newest = meta.get(connection, BASE) or "", newest_event(connection)
         before = self._counted
         if before is None or before.base != base or newest < before.last or len(before.missing) > _MOST_MISSING:
             before = _Counted(base, totals=Totals.from_text(base))
         counted = replace(before, missing=dict(before.missing))
-        numbers = _event.c.id > counted.last
+        numbers = event.c.id > counted.last
         found: set[int] = set()
         if connection.dialect.name == "postgresql":  # a file has one writer at a time
             found = _committed_late(connection, counted)
             if found:
-                numbers = or_(numbers, _event.c.id.in_(found))
+                numbers = or_(numbers, event.c.id.in_(found))
         # Copies, so that a failure half-way changes nothing.
-        scope = and_(numbers, _event.c.id <= newest)
+        scope = and_(numbers, event.c.id <= newest)
         counted.totals = Totals(before.totals.counts.copy(), dict(before.totals.posted_at))
         counted.totals.add(count_events(connection, scope))
         changed = None if counted.last == 0 else _touched(connection, scope)
@@ -192,6 +193,7 @@ def _committed_late(connection: Connection, counted: _Counted) -> set[int]:
 
     Numbers are given when an event is added, and become visible when its transaction is committed.
     """
+    event = schema.event
     snapshot = func.pg_current_snapshot()
     ends = (func.pg_snapshot_xmin(snapshot), func.pg_snapshot_xmax(snapshot))
     oldest, following = map(int, connection.execute(select(*(cast(end, Text) for end in ends))).one())
@@ -199,15 +201,15 @@ def _committed_late(connection: Connection, counted: _Counted) -> set[int]:
     missing = sorted(counted.missing)
     for start in range(0, len(missing), _BATCH):
         numbers = missing[start : start + _BATCH]
-        found.update(connection.execute(select(_event.c.id).where(_event.c.id.in_(numbers))).scalars())
+        found.update(connection.execute(select(event.c.id).where(event.c.id.in_(numbers))).scalars())
     counted.missing = {
         number: since for number, since in counted.missing.items() if number not in found and oldest < since
     }
     if counted.last == 0:
-        first = connection.execute(select(func.max(_event.c.id) - _MOST_MISSING)).scalar() or 0
+        first = connection.execute(select(func.max(event.c.id) - _MOST_MISSING)).scalar() or 0
     else:
         first = counted.last
-    seen = connection.execute(select(_event.c.id).where(_event.c.id > first).order_by(_event.c.id)).scalars()
+    seen = connection.execute(select(event.c.id).where(event.c.id > first).order_by(event.c.id)).scalars()
     expected = max(first, 0) + 1
     for number in seen:
         counted.missing |= dict.fromkeys(range(expected, number), following + _BEGINNING)
@@ -217,7 +219,8 @@ def _committed_late(connection: Connection, counted: _Counted) -> set[int]:
 
 def _touched(connection: Connection, scope: Any) -> list[int]:  # noqa: ANN401 - a condition
     """Return the deliveries with recipients that some events are about."""
-    query = select(_event.c.delivery).join(_delivery, _delivery.c.id == _event.c.delivery)
+    event = schema.event
+    query = select(event.c.delivery).join(_delivery, _delivery.c.id == event.c.delivery)
     return list(connection.execute(query.where(scope, _delivery.c.has_recipients).distinct()).scalars())
 
 

@@ -47,7 +47,7 @@ SUM: Final = "sum"
 _SECOND: Final = 1_000_000  # microseconds
 _BATCH: Final = 5_000  # values in one query: SQLite takes 32,766 (sqlite.org/limits.html)
 _VERDICTS: Final = ("approved", "returned", "rejected", "second_reading")
-_event, _delivery, _publication, _attempt = schema.event, schema.delivery, schema.publication, schema.attempt
+_delivery, _publication, _attempt = schema.delivery, schema.publication, schema.attempt
 _OUTCOMES: Final = frozenset(map(str, Outcome))
 _FINAL: Final = frozenset(str(outcome) for outcome in Outcome if outcome.is_final)
 _SEVERITIES: Final = frozenset(map(str, Severity))
@@ -87,9 +87,10 @@ class Totals:
 
 def add_purged(connection: Connection, publications: Iterable[str]) -> None:
     """Add what the events of some publications and drafts count to the base, before their bodies are erased."""
+    event = schema.event
     ids, purged = sorted(publications), Totals()
     for start in range(0, len(ids), _BATCH):
-        purged.add(count_events(connection, _event.c.publication.in_(ids[start : start + _BATCH])))
+        purged.add(count_events(connection, event.c.publication.in_(ids[start : start + _BATCH])))
     if not purged.counts:
         return
     schema.insert_new(connection, schema.meta, [{"name": BASE, "value": ""}])
@@ -101,8 +102,9 @@ def add_purged(connection: Connection, publications: Iterable[str]) -> None:
 
 def count_events(connection: Connection, scope: ColumnElement[bool]) -> Totals:
     """Add up what some events count, those with an erased body left out."""
+    event = schema.event
     totals = Totals()
-    dialect, counted = connection.dialect.name, and_(scope, _event.c.body != "")
+    dialect, counted = connection.dialect.name, and_(scope, event.c.body != "")
     for row in connection.execute(_published(dialect, counted)):
         totals.counts["publications", row.category, row.stage, _severity(row.severity), row.kind] += row.number
     for row in connection.execute(_settled(dialect, counted)):
@@ -168,29 +170,31 @@ def _bucket(microseconds: ColumnElement[int], bounds: Sequence[float]) -> Column
 
 
 def _published(dialect: str, counted: ColumnElement[bool]) -> Select[Any]:
+    event = schema.event
     message = _publication.c.message
     category, severity = _field(dialect, message, "category"), _field(dialect, message, "severity")
-    columns = (_event.c.kind, _publication.c.stage, category.label("category"), severity.label("severity"))
+    columns = (event.c.kind, _publication.c.stage, category.label("category"), severity.label("severity"))
     return (
         select(*columns, func.count().label("number"))
-        .join(_publication, _publication.c.id == _event.c.publication)
-        .where(counted, _event.c.kind.in_(("published", "refused_by_check")))
+        .join(_publication, _publication.c.id == event.c.publication)
+        .where(counted, event.c.kind.in_(("published", "refused_by_check")))
         .group_by(*columns)
     )
 
 
 def _settled(dialect: str, counted: ColumnElement[bool]) -> Select[Any]:
-    body = _event.c.body
+    event = schema.event
+    body = event.c.body
     outcome, number = _field(dialect, body, "outcome"), _field(dialect, body, "attempt")
     # The body is canonical JSON, in which a truth value looks the same on every database.
-    begun, posted = body.contains('"begun":true'), and_(_event.c.kind == "settled", outcome == Outcome.POSTED)
+    begun, posted = body.contains('"begun":true'), and_(event.c.kind == "settled", outcome == Outcome.POSTED)
     posted = and_(posted, number.is_not(None))
-    waiting = case((posted, _not_negative(_event.c.at - _publication.c.created_at)))
+    waiting = case((posted, _not_negative(event.c.at - _publication.c.created_at)))
     sending = _not_negative(_attempt.c.ended_at - _attempt.c.started_at)
     severity = case((posted, _field(dialect, _publication.c.message, "severity")))
     columns = (
-        _event.c.kind.label("kind"),
-        _event.c.channel.label("channel"),
+        event.c.kind.label("kind"),
+        event.c.channel.label("channel"),
         _delivery.c.operation.label("operation"),
         outcome.label("outcome"),
         number.is_not(None).label("tried"),
@@ -200,22 +204,22 @@ def _settled(dialect: str, counted: ColumnElement[bool]) -> Select[Any]:
         _bucket(sending, SEND_BUCKETS).label("sent"),
         waiting.label("waiting"),
         sending.label("sending"),
-        _event.c.at.label("at"),
+        event.c.at.label("at"),
     )
     each = (
         select(*columns)
-        .join(_delivery, _delivery.c.id == _event.c.delivery)
-        .join(_publication, _publication.c.id == _event.c.publication)
+        .join(_delivery, _delivery.c.id == event.c.delivery)
+        .join(_publication, _publication.c.id == event.c.publication)
         .outerjoin(
             _attempt,
             and_(
-                _event.c.kind == "settled",
-                _attempt.c.delivery == _event.c.delivery,
+                event.c.kind == "settled",
+                _attempt.c.delivery == event.c.delivery,
                 _attempt.c.number == cast(number, _attempt.c.number.type),
-                _attempt.c.ended_at == _event.c.at,  # else this result is of a look-up
+                _attempt.c.ended_at == event.c.at,  # else this result is of a look-up
             ),
         )
-        .where(counted, _event.c.kind.in_(("settled", "resolved", "deleted", INTERRUPTED)))
+        .where(counted, event.c.kind.in_(("settled", "resolved", "deleted", INTERRUPTED)))
         .subquery()
     )
     labels = [each.c[name] for name in ("kind", "channel", "operation", "outcome", "tried", "begun", "severity")]
@@ -231,19 +235,20 @@ def _not_negative(length: ColumnElement[int]) -> ColumnElement[int]:
 
 def _never_sent(counted: ColumnElement[bool]) -> Select[Any]:
     """Return the query for deliveries that were settled when they were stored, of which no event states that."""
-    settled, rendered = _event.alias("settled"), _event.alias("rendered")
+    event = schema.event
+    settled, rendered = event.alias("settled"), event.alias("rendered")
     of_delivery = (settled.c.publication == _delivery.c.publication, settled.c.delivery == _delivery.c.id)
     of_channel = (rendered.c.publication == _delivery.c.publication, rendered.c.channel == _delivery.c.channel)
     is_later = exists().where(*of_channel, rendered.c.kind == "rendered")
     labels = (_delivery.c.channel, _delivery.c.operation, _delivery.c.state)
     return (
         select(*labels, func.count(_delivery.c.id.distinct()).label("number"))
-        .join(_event, _event.c.publication == _delivery.c.publication)
+        .join(event, event.c.publication == _delivery.c.publication)
         .where(_delivery.c.state.in_([Outcome.SKIPPED, Outcome.REFUSED]), counted)
         .where(
             or_(
-                and_(_event.c.kind == "published", ~is_later),
-                and_(_event.c.kind == "rendered", _event.c.channel == _delivery.c.channel),
+                and_(event.c.kind == "published", ~is_later),
+                and_(event.c.kind == "rendered", event.c.channel == _delivery.c.channel),
             )
         )
         .where(~exists().where(*of_delivery, settled.c.kind == "settled"))
@@ -252,8 +257,9 @@ def _never_sent(counted: ColumnElement[bool]) -> Select[Any]:
 
 
 def _spoken(dialect: str, counted: ColumnElement[bool]) -> Select[Any]:
-    body = _event.c.body
+    event = schema.event
+    body = event.c.body
     level, verdict = _field(dialect, body, "level"), _field(dialect, body, "verdict")
-    columns = (_event.c.kind, level.label("level"), verdict.label("verdict"))
-    kinds = _event.c.kind.in_(("overdue", "second_reading_overdue", *_VERDICTS))
+    columns = (event.c.kind, level.label("level"), verdict.label("verdict"))
+    kinds = event.c.kind.in_(("overdue", "second_reading_overdue", *_VERDICTS))
     return select(*columns, func.count().label("number")).where(counted, kinds).group_by(*columns)
