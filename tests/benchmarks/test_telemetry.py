@@ -68,10 +68,10 @@ class _Empty(DeliveryAttempt):
 
     def _find(
         self,
-        channel: SupportsLookup,
-        request: Request,
-        since: datetime,
-        claimed: ClaimedDelivery,  # noqa: ARG002
+        channel: SupportsLookup,  # noqa: ARG002 - the parent's
+        request: Request,  # noqa: ARG002 - the same
+        since: datetime,  # noqa: ARG002 - the same
+        claimed: ClaimedDelivery,  # noqa: ARG002 - the same
     ) -> AttemptResult | None:
         return None
 
