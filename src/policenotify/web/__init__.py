@@ -25,7 +25,7 @@ application = monitoring(open_publisher().monitor)
 ```
 """
 
-from policenotify.web.monitoring import monitoring
+from policenotify.web.monitor import monitoring
 from policenotify.web.server import app
 
 __all__ = ["app", "monitoring"]

@@ -97,7 +97,7 @@ def test_a_channel_that_cannot_be_used_is_shown_as_such() -> None:
 
 
 def test_distributions_have_cumulated_buckets_and_a_sum() -> None:
-    counts = Counter(
+    counts: Counter[tuple[str, ...]] = Counter(
         {
             ("time_to_post", "sky", "Severe", "0"): 2,
             ("time_to_post", "sky", "Severe", "10"): 1,  # above all bounds

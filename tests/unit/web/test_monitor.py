@@ -16,7 +16,7 @@ from policenotify.errors import Blocked, JournalError, MissingExtra
 from policenotify.publishing.metrics import Exposition
 from policenotify.testing import recording_publisher
 from policenotify.web import monitoring
-from policenotify.web.monitoring import MonitorService
+from policenotify.web.monitor import MonitorService
 
 SECRET = "postgresql://police:hunter2@journal"
 
