@@ -38,7 +38,7 @@ def metrics(call: CliContext, /, *, openmetrics: bool, textfile: Path | None) ->
     \b
     Examples:
       policenotify metrics
-      policenotify metrics --textfile /var/lib/prometheus/node-exporter/policenotify.prom
+      policenotify metrics --textfile /var/lib/node-exporter/police.prom
       policenotify metrics --json | jq .policenotify_deliveries_pending
     """
     if textfile is not None and (openmetrics or call.json):
