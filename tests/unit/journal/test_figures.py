@@ -266,6 +266,11 @@ def test_the_base_keeps_its_form() -> None:
     assert json.loads(text)
 
 
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"counts":[[]],"posted_at":[]}', '{"counts":5,"posted_at":{}}'])
+def test_a_damaged_base_counts_nothing(text: str) -> None:
+    assert Totals.from_text(text) == Totals()
+
+
 _numbers = count(1)
 _Act = Callable[[Desk], object]
 

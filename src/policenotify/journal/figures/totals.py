@@ -78,11 +78,18 @@ class Totals:
 
     @classmethod
     def from_text(cls, text: str | None) -> Totals:
-        """Read a stored base. Without one, nothing was purged."""
+        """Read a stored base. Without one, nothing was purged.
+
+        One that was damaged counts nothing, as after a counter's restart: no purge may fail because of it.
+        """
         if not text:
             return cls()
-        stored = json_object(text)
-        return cls(Counter({tuple(key): count for *key, count in stored["counts"]}), dict(stored["posted_at"]))
+        try:
+            stored = json_object(text)
+            counts = Counter({tuple(map(str, key)): int(count) for *key, count in stored["counts"]})
+            return cls(counts, {str(channel): int(at) for channel, at in stored["posted_at"].items()})
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return cls()
 
 
 def add_purged(connection: Connection, publications: Iterable[str]) -> None:
