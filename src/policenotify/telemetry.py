@@ -1,4 +1,4 @@
-"""Spans of OpenTelemetry, where an installation asks for them. The library is imported for these only.
+"""Spans and metrics for OpenTelemetry, where an installation asks for them. The library is imported for these only.
 
 A span holds ids, numbers, names from the settings and words of closed sets. It never holds a text, an address, the id
 of an incident or a token.
@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from importlib.metadata import version
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Literal, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, Self, TypeAlias
 
 from policenotify.errors import MissingExtra
 
 if TYPE_CHECKING:
+    from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation
     from opentelemetry.trace import Link, Span, TracerProvider
 
 SpanKind: TypeAlias = Literal["INTERNAL", "CLIENT", "CONSUMER"]
@@ -25,6 +28,7 @@ _TRACE: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")  #
 _CODE: Final = re.compile(r"[A-Za-z0-9_.:-]{1,40}")  # a network's own code, and no sentence or token of it
 _DISABLED: Final = "OTEL_SDK_DISABLED"  # opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables
 _VARIABLES: Final = "OTEL_"
+_COLLECTION: Final = 1.0  # seconds in which all instruments of one collection are asked
 
 
 class Step(Protocol):
@@ -156,6 +160,58 @@ class _OpenStep:
     def fail(self, kind: str) -> None:
         self._span.set_attribute("error.type", kind)
         self._span.set_status(self._tracer._api.StatusCode.ERROR)  # noqa: SLF001 - of one module
+
+
+class Instrument(NamedTuple):
+    """A metric as OpenTelemetry asks for it.
+
+    Attributes:
+        name: Its name with dots.
+        rises: It is a counter.
+        help: Its meaning.
+        labels: The names of the attributes of its values.
+    """
+
+    name: str
+    rises: bool
+    help: str
+    labels: tuple[str, ...]
+
+
+Values: TypeAlias = Mapping[str, Mapping[tuple[str, ...], float]]
+"""The values of instruments, by name and the values of their attributes."""
+
+
+def observe(
+    instruments: Iterable[Instrument], read: Callable[[], Values], provider: MeterProvider | None = None
+) -> None:
+    """Let OpenTelemetry ask for values whenever its SDK collects.
+
+    Args:
+        instruments: What to ask for.
+        read: Returns all values. It is called once for each collection.
+        provider: Where they go. `None`: the one that the host has set for the process.
+
+    Raises:
+        MissingExtra: The library is not installed.
+    """
+    try:
+        from opentelemetry import metrics  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError:
+        raise MissingExtra("Telemetry", "telemetry") from None
+    meter = metrics.get_meter("policenotify", version("policenotify"), meter_provider=provider)
+    seen: list[tuple[float, Values]] = []
+
+    def values(instrument: Instrument, _options: CallbackOptions) -> Iterator[Observation]:
+        now = time.monotonic()
+        if not seen or now - seen[0][0] > _COLLECTION:
+            seen[:] = [(now, read())]
+        for labels, value in seen[0][1].get(instrument.name, {}).items():
+            yield metrics.Observation(value, dict(zip(instrument.labels, labels, strict=True)))
+
+    for instrument in instruments:
+        make = meter.create_observable_counter if instrument.rises else meter.create_observable_gauge
+        make(instrument.name, callbacks=[partial(values, instrument)], description=instrument.help)
 
 
 def tracer_if(wanted: bool | None) -> Tracer | None:  # noqa: FBT001 - a setting with three values

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -21,6 +23,7 @@ from policenotify.channel import ChannelConfig
 from policenotify.errors import Blocked, MissingExtra, PolicenotifyError, Refused, Unavailable, Unconfirmed
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
+from policenotify.publishing.metrics import METRICS
 from policenotify.publishing.publisher import Publisher
 from policenotify.telemetry import NO_STEP, Tracer, code_of, tracer_if
 from policenotify.testing.samples import PARIS, SENDER
@@ -238,6 +241,35 @@ def _texts(value: object) -> Iterator[str]:
                 yield from _texts(each)
         case _:
             return
+
+
+def test_an_sdk_collects_what_prometheus_would_read(desk: Desk) -> None:
+    reader = InMemoryMetricReader()
+    publisher = desk.publisher("sky")
+    publisher.publish(_message(), key="k", actor="cne Roux")
+    publisher.monitor.observe(MeterProvider(metric_readers=[reader]))
+    collected = reader.get_metrics_data()
+    assert collected is not None
+    found = {metric.name: metric for metric in collected.resource_metrics[0].scope_metrics[0].metrics}
+    points = {
+        tuple(sorted((point.attributes or {}).items())): point.value  # type: ignore[union-attr]
+        for point in found["policenotify.deliveries"].data.data_points
+    }
+    labels = {"channel": "sky", "network": "scripted", "operation": "post", "outcome": "posted"}
+    assert points[tuple(sorted(labels.items()))] == 1
+    assert {f"policenotify.{metric.name}" for metric in METRICS if metric.kind == "gauge"} <= found.keys()
+    assert type(found["policenotify.deliveries"].data).__name__ == "Sum"
+    assert INCIDENT not in collected.to_json()
+
+
+def test_a_journal_that_is_away_has_no_values_and_no_error(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    reader = InMemoryMetricReader()
+    publisher = desk.publisher("sky")
+    publisher.monitor.observe(MeterProvider(metric_readers=[reader]))
+    desk.book.journal.id = "another"
+    collected = reader.get_metrics_data()
+    assert collected is None or not collected.resource_metrics
+    assert {record.name for record in caplog.records} <= {"policenotify"}  # which raises the alarm once
 
 
 # --- the tracer

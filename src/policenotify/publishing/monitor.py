@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from policenotify.publishing.metrics import Exposition, Samples, exposition, samples
+from policenotify.errors import JournalError
+from policenotify.model.history import Outcome
+from policenotify.publishing.metrics import METRICS, Exposition, Samples, exposition, samples
+from policenotify.telemetry import Instrument, Values, observe
 
 if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+
     from policenotify.channel import ChannelConfig
     from policenotify.journal.journal import Journal
 
+_PENDING = (Outcome.WAITING, Outcome.SENDING, Outcome.UNCONFIRMED, Outcome.HELD)
 _MOST_INCIDENTS = 20  # in the state, the most urgent first
 
 
@@ -50,6 +57,30 @@ class Monitor:
 
         return samples(self._journal.figures.read(), self._channels(), schema=SCHEMA_VERSION)
 
+    def observe(self, provider: MeterProvider | None = None) -> None:
+        """Let an SDK of OpenTelemetry collect the metrics of this installation in this process.
+
+        One process is enough: each answers for all. Histograms are left out, because OpenTelemetry observes none.
+
+        Args:
+            provider: Where they go. `None`: the one that the host has set for the process.
+
+        Raises:
+            MissingExtra: The extra `telemetry` is not installed.
+        """
+        plain = [metric for metric in METRICS if metric.kind != "histogram"]
+        names = {metric.name: f"policenotify.{metric.name}" for metric in plain}
+
+        def read() -> Values:
+            try:
+                found = self.samples()
+            except JournalError:  # the log and `/readyz` state it; an SDK would log it again and again
+                return {}
+            return {names[name]: cast("Mapping[tuple[str, ...], float]", found[name]) for name in names}
+
+        instruments = [Instrument(names[each.name], each.kind == "counter", each.help, each.labels) for each in plain]
+        observe(instruments, read, provider)
+
     def status(self) -> Mapping[str, Any]:
         """Return what `policenotify status --json` answers about the installation, with `status`: `ok` or `degraded`.
 
@@ -59,6 +90,19 @@ class Monitor:
             JournalError: The journal cannot be read.
         """
         return _installation_status(self._journal, self._channels())
+
+    def line(self) -> str:
+        """Return the state in one line, as for `systemctl status`: `waiting 3, held 1, blocked x, stopped`.
+
+        Raises:
+            JournalError: The journal cannot be read.
+        """
+        counts: Counter[Outcome] = Counter()
+        for channel in self._journal.deliveries.channel_summaries():
+            counts.update(channel.outcomes)
+        parts = [f"{outcome} {counts[outcome]}" for outcome in _PENDING if counts[outcome] or outcome is _PENDING[0]]
+        parts += [f"blocked {name}" for name in sorted(self._journal.channels.blocked())]
+        return ", ".join([*parts, *(["stopped"] if self._journal.stopped() else [])])
 
     def check(self) -> None:
         """Check that the journal can be read, and fits these keys and this release.

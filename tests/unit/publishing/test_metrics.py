@@ -11,7 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as text_format
 
 from policenotify.channel import Capabilities, ChannelConfig
-from policenotify.errors import MissingExtra
+from policenotify.errors import Blocked, MissingExtra
 from policenotify.journal.figures.figures import JournalFigures
 from policenotify.journal.figures.totals import Totals
 from policenotify.journal.records import SEND_BUCKETS
@@ -19,6 +19,7 @@ from policenotify.model.history import Outcome
 from policenotify.publishing.metrics import METRICS, REMOVED, Distribution, exposition, samples, to_document
 from policenotify.testing import recording_publisher
 from policenotify.text import Budget
+from tests.support.installation import accident
 
 SECOND = 1_000_000
 NOW = 1_790_000_000 * SECOND
@@ -176,6 +177,16 @@ def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "prometheus_client.exposition", None)
     with pytest.raises(MissingExtra, match=r"policenotify\[metrics\]"):
         exposition(_all())
+
+
+def test_the_state_fits_one_line() -> None:
+    with recording_publisher(channels=["webhook", "bluesky"]) as recording:
+        monitor = recording.publisher.monitor
+        assert monitor.line() == "waiting 0"
+        recording.fail_next("webhook", Blocked("The token was revoked."))
+        recording.publisher.publish(accident(), key="k", actor="cne Roux")
+        recording.publisher.journal.stop("cne Roux", "exercise")
+        assert monitor.line() == "waiting 1, blocked webhook, stopped"
 
 
 def test_the_state_is_degraded_as_long_as_something_needs_a_person() -> None:
