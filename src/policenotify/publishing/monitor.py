@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from policenotify.errors import JournalError
 from policenotify.model.history import Outcome
-from policenotify.publishing.metrics import METRICS, Exposition, Samples, exposition, samples
+from policenotify.publishing.metrics import METRICS, Exposition, Labels, Samples, exposition, samples
 from policenotify.telemetry import Instrument, Values, observe
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from policenotify.channel import ChannelConfig
     from policenotify.journal.journal import Journal
 
+_Numbers: TypeAlias = Mapping[Labels, float]
 _PENDING = (Outcome.WAITING, Outcome.SENDING, Outcome.UNCONFIRMED, Outcome.HELD)
 _MOST_INCIDENTS = 20  # in the state, the most urgent first
 
@@ -76,7 +77,7 @@ class Monitor:
                 found = self.samples()
             except JournalError:  # the log and `/readyz` state it; an SDK would log it again and again
                 return {}
-            return {names[name]: cast("Mapping[tuple[str, ...], float]", found[name]) for name in names}
+            return {names[name]: cast("_Numbers", found[name]) for name in names}
 
         instruments = [Instrument(names[each.name], each.kind == "counter", each.help, each.labels) for each in plain]
         observe(instruments, read, provider)
