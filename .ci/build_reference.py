@@ -1,4 +1,4 @@
-"""Write the generated parts of the reference: every key of the settings, and the codes of all findings.
+"""Write the generated parts of the reference: every key of the settings, the codes of all findings, all metrics.
 
 Below its marker each page is written from the code. `--check` compares instead, and exits with 1 if a page is old.
 """
@@ -27,6 +27,7 @@ from policenotify.findings import (
     audience_uncounted,
     images_left,
 )
+from policenotify.publishing.metrics import METRICS
 from policenotify.render.locales import PROFILES, CategoryProfile
 from policenotify.settings.audiences import AudienceSettings, RecipientSettings
 from policenotify.settings.loader import profiles_of
@@ -36,6 +37,7 @@ from policenotify.settings.model import (
     ReminderSettings,
     RouteSettings,
     Settings,
+    TelemetrySettings,
     WordListSettings,
 )
 
@@ -187,6 +189,11 @@ after = [0, 900, 3600]                  # at the deadline, a quarter of an hour 
 every = 14400
 to = ["duty"]
 """),
+    Table("`[telemetry]`", TelemetrySettings, variable="POLICENOTIFY_TELEMETRY__{}", about=
+        "Spans for OpenTelemetry: see [Monitoring](../howto/monitoring.md#traces).", example="""
+[telemetry]
+traces = true
+"""),
     Table("`[categories.CODE]`", CategoryProfile, variable="POLICENOTIFY_CATEGORIES__CODE__{}", about=
         "A key that is left out keeps its shipped value. A new category needs `labels`.", example="""
 [categories.fire]                       # a shipped category, changed
@@ -246,6 +253,8 @@ EXAMPLES: Mapping[str, str] = {
     "except_actors": '`["dispatch"]`',
     "authenticated": "`true`",
     "reminders": '`[reminders]`, then `to = ["duty"]`',
+    "telemetry": "`[telemetry]`, then `traces = true`",
+    "traces": "`true`",
     "network": '`"bluesky"`',
     "language": '`"fr"`',
     "languages": '`["fr", "en"]`',
@@ -445,7 +454,7 @@ _TYPES: Mapping[str, str] = {
 def main() -> int:
     """Write or compare the pages."""
     check, old = "--check" in sys.argv[1:], []
-    for name, lines in {"settings.md": _settings(), "checks.md": _checks()}.items():
+    for name, lines in {"settings.md": _settings(), "checks.md": _checks(), "metrics.md": _metrics()}.items():
         page = REFERENCE / name
         before = page.read_text("utf-8")
         after = before.partition(BEGIN)[0] + BEGIN + "\n".join(lines) + "\n"
@@ -538,6 +547,17 @@ def _defaults(model: type[Any]) -> dict[str, object]:
         elif field.default_factory is not missing:
             found[field.name] = field.default_factory()
     return found
+
+
+def _metrics() -> Iterator[str]:
+    """Yield a table of all metrics."""
+    yield from ("", *_row("metric", "type", "labels", "meaning"))
+    for metric in METRICS:
+        meaning = metric.help
+        if metric.bounds:
+            meaning += f" Buckets: {', '.join(f'{bound:g}' for bound in metric.bounds)}."
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        yield from _row(f"`{metric.exported}`", metric.kind, labels, meaning, head=False)
 
 
 def _checks() -> Iterator[str]:

@@ -31,7 +31,7 @@ _PAGE_TEXT = re.compile(r"\bt\(\s*(\"[^\"]*\"|'[^']*')")
 
 # Calls whose texts are for programmers, logs or machines.
 _SILENT = frozenset({
-    "AssertionError", "DDL", "Field", "ForeignKeyConstraint", "GetSessionVariable", "KeyError", "LookupError",
+    "AssertionError", "DDL", "Field", "ForeignKeyConstraint", "GetSessionVariable", "KeyError", "LookupError", "Metric",
     "NotImplementedError", "RuntimeError", "TypeError", "TypeVar", "compile", "import_module", "pragma", "text", "warn",
 })  # fmt: skip
 _SILENT_OWNERS = frozenset({"_log", "log", "logger", "logging", "warnings"})

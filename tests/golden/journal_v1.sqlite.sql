@@ -186,6 +186,7 @@ CREATE TABLE pn_delivery (
     settled_at BIGINT,
     unseen_at BIGINT,
     backoff BIGINT DEFAULT 0 NOT NULL,
+    trace VARCHAR(55),
     PRIMARY KEY (id),
     FOREIGN KEY(publication) REFERENCES pn_publication (id),
     FOREIGN KEY(target) REFERENCES pn_delivery (id),

@@ -107,4 +107,12 @@ def test_an_installation_with_all_networks_has_no_test_tools() -> None:
     extras = {re.split(r"[\[\]]", line)[1]: line for line in required if line.startswith("policenotify[")}
     [everything] = [names for names, line in extras.items() if line.endswith("extra == 'all'")]
     offered = set(metadata.metadata("policenotify").get_all("Provides-Extra") or [])
-    assert offered - {*everything.split(",")} == {"all", "celery", "django", "procrastinate", "testing", "web"}
+    assert offered - {*everything.split(",")} == {
+        "all",
+        "celery",
+        "django",
+        "procrastinate",
+        "telemetry",
+        "testing",
+        "web",
+    }

@@ -37,6 +37,7 @@ COMMANDS = {
     "campaign": ("campaign:campaign", "Publish a dated series of messages on time."),
     "status": ("status:status", "Show alarms, open incidents and outcomes."),
     "incidents": ("status:incidents", "Show the open incidents and their deadlines."),
+    "metrics": ("metrics:metrics", "Print metrics for Prometheus."),
     "progress": ("progress:progress", "Show how far a sending to many people is."),
     "drain": ("delivery:drain", "Deliver due messages once and exit."),
     "worker": ("delivery:worker", "Deliver due messages until stopped."),

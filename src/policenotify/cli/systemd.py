@@ -7,11 +7,14 @@ import os
 import select
 import signal
 import socket
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING
+
+from policenotify.errors import JournalError
 
 if TYPE_CHECKING:
     from policenotify.delivery.worker import Worker
@@ -83,12 +86,35 @@ class Supervisor:
         """Seconds between notifications that the watchdog expects; `None`: no watchdog."""
 
     def notify(self, state: str) -> None:
-        """Send `READY=1`, `WATCHDOG=1` or `STOPPING=1`. Failures are ignored."""
+        """Send `READY=1`, `WATCHDOG=1`, `STATUS=…` or `STOPPING=1`. Failures are ignored."""
         if self._address:
             with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
                 out.settimeout(0)  # a manager that does not read must not block the worker
                 out.connect(self._address)
                 out.send(state.encode())
+
+    @contextmanager
+    def showing(self, line: Callable[[], str]) -> Iterator[None]:
+        """Show a line in `systemctl status`, and renew it every half a minute.
+
+        It has a thread of its own: a journal that hangs must not keep the watchdog from being notified.
+        """
+        ended = threading.Event()
+
+        def show() -> None:
+            while not ended.is_set():
+                with suppress(JournalError):
+                    text = line()
+                    if not ended.is_set():
+                        self.notify(f"STATUS={text}")
+                ended.wait(_CHECK_EVERY)
+
+        if self._address:
+            threading.Thread(target=show, daemon=True).start()
+        try:
+            yield
+        finally:
+            ended.set()
 
     def watch(self, running: Worker, signals: Signals, seconds: float = math.inf) -> str:
         """Wait for a signal, and notify the watchdog while the worker is alive.

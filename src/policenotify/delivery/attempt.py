@@ -122,7 +122,7 @@ class DeliveryAttempt:
                 return self._store(claimed, reconciled)
             claimed = reconciled
         if not claimed.filled:
-            filled = self._filler().fill(claimed)
+            filled = self._fill(claimed)
             if filled is None:
                 return Following()
             claimed = filled
@@ -136,8 +136,8 @@ class DeliveryAttempt:
                 return self._store(claimed, self._failed(_without_side_effects(error, failure), claimed))
         return self._begin(claimed, request)
 
-    def _filler(self) -> PageFiller:
-        return PageFiller(
+    def _fill(self, claimed: ClaimedDelivery) -> ClaimedDelivery | None:
+        filler = PageFiller(
             journal=self.journal,
             config=self.config,
             siblings=self.siblings,
@@ -146,6 +146,7 @@ class DeliveryAttempt:
             backoff=self.backoff,
             may_go_on=self.may_go_on,
         )
+        return filler.fill(claimed)
 
     def _store(self, claimed: ClaimedDelivery, result: AttemptResult) -> Following:
         """Record the result and claim the next delivery at once: each transaction waits for the disk."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from policenotify.channel import ChannelConfig, Clock, PostRef, Recipient, Request, SupportsBulkSend
 from policenotify.delivery.bulk_send import BulkSend, Lease
+from policenotify.errors import ChannelError
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, moment
 from policenotify.model.history import Outcome
 from policenotify.model.rate import RateReached
@@ -91,7 +92,7 @@ class BulkAttempt:
                 more=partial(self.next_recipients, claimed),
             )
             with self.journal.keeping_connection():
-                failure = bulk.run(self.channel, request)
+                failure = self._run(bulk, request)
             at = self.clock.monotonic()
             if any(outcome.outcome == "posted" for outcome in bulk.outcomes.values()):
                 claimed = replace(claimed, backoff=timedelta(0))  # it does not fail: the next wait is a short one
@@ -113,8 +114,14 @@ class BulkAttempt:
         else:
             reason = "It was interrupted between two people. The others get it when the delivery goes on."
             result = AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now(), reason=reason)
-        counts = self.journal.deliveries.record_result(claimed, replace(result, ref=ref))
+        counts = self._record(claimed, replace(result, ref=ref))
         log_outcome(claimed, result.code, counts)
+
+    def _run(self, bulk: BulkSend, request: Request) -> ChannelError | None:
+        return bulk.run(self.channel, request)
+
+    def _record(self, claimed: ClaimedDelivery, result: AttemptResult) -> Mapping[Outcome, int]:
+        return self.journal.deliveries.record_result(claimed, result)
 
     def _next_or_settled(
         self, claimed: ClaimedDelivery, ref: PostRef
@@ -129,7 +136,7 @@ class BulkAttempt:
                 return recipients, {}
         except RateReached as reached:
             result = limited(self.config.name, reached, claimed)
-        return (), self.journal.deliveries.record_result(claimed, replace(result, ref=ref))
+        return (), self._record(claimed, replace(result, ref=ref))
 
 
 def log_outcome(claimed: ClaimedDelivery, code: str, counts: Mapping[Outcome, int]) -> None:

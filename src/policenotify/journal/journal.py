@@ -23,6 +23,7 @@ from policenotify.journal.database.engine import explain, open_engine
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.deliveries import Deliveries
 from policenotify.journal.drafts.drafts import StoredDrafts
+from policenotify.journal.figures.figures import Figures
 from policenotify.journal.incidents import Incidents
 from policenotify.journal.keys import Entropy, Keys
 from policenotify.journal.persons.people import StoredPeople
@@ -52,6 +53,7 @@ class Journal(Transactions):
         channels: Blocks, pauses, rate limits and stored state of channels.
         workers: Heartbeats of the processes that deliver, and pending drains.
         audit: The append-only, sealed log of events.
+        figures: Totals and the state of what is pending, for metrics.
         retention: Purging, and erasing addresses.
     """
 
@@ -68,6 +70,7 @@ class Journal(Transactions):
         self.channels: Channels = Channels(self)
         self.workers: Workers = Workers(self)
         self.audit: AuditLog = AuditLog(self)
+        self.figures: Figures = Figures(self)
         self.retention: Retention = Retention(self, engine)
 
     @classmethod

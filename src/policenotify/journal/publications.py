@@ -374,6 +374,7 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
             "needs_opening": closing and skips,
             "not_before": at,
             "not_after": microseconds(new.not_after) if new.not_after else None,
+            "trace": new.trace or None,
         }
         rows.append({**row, "mac": delivery_mac(keys, row, columns["message"])})
     for ordering_key in begun:

@@ -552,6 +552,7 @@ def _claimed(connection: Connection, keys: Keys, row: Row[Any]) -> ClaimedDelive
         request=Request.read(row.request) if row.request else None,
         reply_to=_reply_to(connection, keys, row),
         target=_ref(connection, keys, row.target),
+        trace=row.trace or "",
     )
 
 

@@ -35,6 +35,12 @@ TAKEN_DOWN = "It was withdrawn before it could be sent."
 LISTED = 10
 """Open incidents that an error text lists."""
 
+SEND_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""Upper bounds, in seconds, of how long attempts take: a fast API to the time-out of a slow gateway."""
+
+POST_BUCKETS = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
+"""Upper bounds, in seconds, of the time from the publication to the post."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -118,6 +124,7 @@ class NewPublication:
         despite_findings: The administrator's written reason to publish what findings forbid.
         typed: The message as the caller passed it, its images named by digest.
         approval: The approval that it needs, if any.
+        trace: The `traceparent` of the span in which it is published, or an empty text.
     """
 
     id: str
@@ -140,6 +147,7 @@ class NewPublication:
     despite_findings: str = ""
     typed: Message | None = None
     approval: NeededApproval | None = None
+    trace: str = ""
 
     @property
     def deliveries(self) -> list[tuple[Target, Post | None, Post | None]]:
@@ -191,6 +199,7 @@ class ClaimedDelivery:
         page: The number of the claimed page of its people. `None` for a single post. Attempts and backoff are then
             those of the page.
         filled: The people of the page are stored.
+        trace: The `traceparent` of the span in which it was published, or an empty text.
     """
 
     id: int
@@ -220,6 +229,7 @@ class ClaimedDelivery:
     clock_steps: timedelta = timedelta(0)
     page: int | None = None
     filled: bool = True
+    trace: str = ""
 
     def at_steps(self, steps: timedelta) -> ClaimedDelivery:
         """Return the delivery with its times shifted to the current clock. The first attempt keeps the earlier time."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,6 +24,7 @@ from policenotify.journal.drafts.retention import (
     old_drafts,
     remove_drafts,
 )
+from policenotify.journal.figures.totals import add_purged
 from policenotify.journal.keys import Keys
 from policenotify.journal.queue import cancel_pending, lock
 from policenotify.journal.records import microseconds, span
@@ -537,8 +538,9 @@ def _with_body(connection: Connection, publications: Iterable[str]) -> list[int]
     return list(connection.execute(query.order_by(event.c.id)).scalars())
 
 
-def _purge_bodies(connection: Connection, publications: Iterable[str]) -> int:
-    """Erase the bodies of events. Their commitments, which the seals chain, are kept."""
+def _purge_bodies(connection: Connection, publications: Collection[str]) -> int:
+    """Erase the bodies of events. Their commitments, which the seals chain, are kept, and what they count."""
+    add_purged(connection, publications)
     event = schema.event
     with_body = update(event).where(event.c.publication.in_(publications), event.c.body != "")
     return connection.execute(with_body.values(body="", salt="")).rowcount

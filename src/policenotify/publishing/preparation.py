@@ -34,8 +34,10 @@ from policenotify.publishing.routing import (
     choose_targets,
     choose_targets_on,
 )
+from policenotify.publishing.spans import step_of
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import CategoryProfile, Locale, best_match, profile_of
+from policenotify.telemetry import Tracer
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -98,6 +100,7 @@ class Preparer:
         clock: The clock for channels that read their capabilities from a server.
         entropy: Returns that many random bytes.
         words: The word lists of the checks.
+        tracer: Makes the spans of the steps, if the installation asks for them.
     """
 
     journal: Journal
@@ -114,6 +117,7 @@ class Preparer:
     links: tuple[str, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
     words: Vocabulary = SHIPPED
+    tracer: Tracer | None = None
 
     def prepare(
         self,
@@ -154,6 +158,8 @@ class Preparer:
         lifetime = at + profile.lifetime if profile.lifetime else None
         # An end, a correction and a cancellation are published however late. Anything else would be stale.
         stale_at = lifetime if message.stage in {Stage.OPENING, Stage.UPDATE, Stage.STANDALONE} else None
+        with step_of(self.tracer, "check"):
+            findings = run_checks(context, self.checks)
         new = NewPublication(
             id=publication,
             key=key,
@@ -165,13 +171,14 @@ class Preparer:
             at=at,
             not_after=resolved.expires_at or stale_at,
             due_at=(resolved.next_update_at or lifetime or at + _DEADLINE) if status is IncidentStatus.OPEN else None,
-            findings=run_checks(context, self.checks),
+            findings=findings,
             rules={language: str(locale.version) for language, locale in sorted(self.locales.items())},
             pictures=tuple(
                 picture.model_copy(update={"alt": image.alt})
                 for picture, image in zip(pictures, resolved.images, strict=True)
             ),
             typed=message,
+            trace=self.tracer.traceparent() if self.tracer else "",
             skips_without_opening=frozenset(
                 name for name, channel in self.channels.items() if channel.without_opening == "skip"
             ),
@@ -181,20 +188,24 @@ class Preparer:
         channels = {name: self.discover_capabilities(channel) for name, channel in self.channels.items()}
         for name in self.duty_channels:  # no message of the desk begins there
             channels[name] = replace(channels[name], retired=True)
-        targets = choose_targets(
-            resolved,
-            history,
-            tuple(channels.values()),
-            self.routes,
-            contains=places.contains,
-            to=to,
-            deletes_images=self._deletes_images(resolved, history),
-        )
+        with step_of(self.tracer, "plan"):
+            targets = choose_targets(
+                resolved,
+                history,
+                tuple(channels.values()),
+                self.routes,
+                contains=places.contains,
+                to=to,
+                deletes_images=self._deletes_images(resolved, history),
+            )
         if self._deletes_images(resolved, history):
             left = channels_with_images(history, tuple(channels.values()), targets)
             new = replace(new, findings=(*new.findings, images_left(left))) if left else new
         targets, pending = _set_apart(targets, channels)
-        posts, without_post = self._render(targets, channels, new, history, new.pictures, may_be_empty=bool(pending))
+        with step_of(self.tracer, "render", channels=len({target.channel for target in targets})):
+            posts, without_post = self._render(
+                targets, channels, new, history, new.pictures, may_be_empty=bool(pending)
+            )
         many = {post.target.channel for post in posts if channels[post.target.channel].capabilities.recipients}
         new = replace(new, findings=(*new.findings, *check_limits(resolved, posts, channels, self._had_recipients)))
         return replace(new, posts=posts, targets=(*without_post, *pending), with_recipients=frozenset(many))

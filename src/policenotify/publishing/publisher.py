@@ -34,6 +34,7 @@ from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.arguments import Naming, check_names, checked_reason, wait_of
 from policenotify.publishing.drafts import Drafts
 from policenotify.publishing.images import file_names, load_images, with_pictures
+from policenotify.publishing.monitor import Monitor
 from policenotify.publishing.people import People
 from policenotify.publishing.preparation import ChannelProblem, PendingDeliveries, Preparer, problem_of
 from policenotify.publishing.reach import Preview, find_reach, with_consent
@@ -41,7 +42,9 @@ from policenotify.publishing.reminders import CATEGORY as DUTY_CATEGORY
 from policenotify.publishing.reminders import DutyNotifier, Reminder, ReminderPolicy, Reminders, duty_profile
 from policenotify.publishing.routing import Route, refuse_shared_accounts
 from policenotify.publishing.sendings import SendingControls
+from policenotify.publishing.spans import step_of, traced
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, Locale
+from policenotify.telemetry import Tracer
 from policenotify.validation import did_you_mean
 
 if TYPE_CHECKING:
@@ -89,6 +92,7 @@ class Publisher(SendingControls):
         pictures: Path | None = None,
         may: May | None = None,
         approval: Sequence[ApprovalRule] = (),
+        tracer: Tracer | None = None,
     ) -> None:
         """Make a publisher.
 
@@ -122,6 +126,7 @@ class Publisher(SendingControls):
                 `release`. It returns `True`, or the reason why the actor may not. Who the actor is, is not verified.
             approval: Which messages others read before they are published. Without rules none, except those with a
                 finding of level `second`.
+            tracer: Records spans of publications and deliveries. By default nothing is recorded.
 
         Raises:
             SettingsError: Two channels are the same account, or a duty channel does not exist.
@@ -141,8 +146,9 @@ class Publisher(SendingControls):
         self.pictures = pictures
         self.clock: Clock = clock or journal.clock
         self.runners: list[Runner] = list(runners)
+        self.tracer = tracer
         self._dispatcher = Dispatcher(
-            journal=journal, channels=self.channels, clock=self.clock, lease=lease, backoff=backoff
+            journal=journal, channels=self.channels, clock=self.clock, lease=lease, backoff=backoff, tracer=tracer
         )
         policy = reminders or ReminderPolicy()
         for name in policy.to:
@@ -163,8 +169,10 @@ class Publisher(SendingControls):
             links=tuple(links),
             names=names or {},
             words=words,
+            tracer=tracer,
         )
         self.people: People = People(journal, self.channels, self.clock)
+        self.monitor: Monitor = Monitor(journal, self.channels.values)
         self.drafts: Drafts = Drafts(journal, self._preparer, approval, self.publish)
         self._pending = PendingDeliveries(
             journal=journal,
@@ -239,6 +247,7 @@ class Publisher(SendingControls):
             reach=find_reach(new.message, new.posts, self.channels, self.journal.deliveries.had_recipients),
         )
 
+    @traced
     def publish(
         self,
         message: Message,
@@ -406,7 +415,8 @@ class Publisher(SendingControls):
                 )
             try:
                 new = self.drafts.with_approval(new, draft=naming.draft, urgent=naming.urgent, to=naming.to)
-                publication = self.journal.publications.add(new, self.runners)
+                with step_of(self.tracer, "journal.commit"):
+                    publication = self.journal.publications.add(new, self.runners)
             except IncidentChanged:
                 if attempt == _ATTEMPTS:
                     raise

@@ -16,6 +16,7 @@ from policenotify.errors import IdempotencyConflict, JournalError, PolicenotifyE
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import STANDALONE
 from policenotify.model.message import Message
+from policenotify.publishing.spans import step_of
 from policenotify.render.locales import CategoryProfile, Locale, best_match
 
 if TYPE_CHECKING:
@@ -243,7 +244,8 @@ class DutyNotifier:
         stored = bool(channels)
         try:
             if channels:
-                self._store(reminder, channels)
+                with step_of(self.preparer.tracer, "remind", level=reminder.level):
+                    self._store(reminder, channels)
         except PublishingStopped:
             return False  # published after `resume`
         except IdempotencyConflict:

@@ -18,6 +18,7 @@ from policenotify.settings.init import exposed_audience, exposed_secret
 from policenotify.settings.languages import locales_of, profiles_of
 from policenotify.settings.loader import read_settings
 from policenotify.settings.model import AUDIENCE_FAULT, OF_THE_CHANNEL, ChannelSettings, Settings
+from policenotify.telemetry import tracer_if
 from policenotify.text import Budget
 
 if TYPE_CHECKING:
@@ -208,6 +209,7 @@ def open_publisher(
             reopen=partial(_read_channel, settings.place),
             pictures=settings.pictures_path,
             may=may_of(settings),
+            tracer=tracer_if(settings.telemetry.traces),
         )
         on_error.pop_all()
     return publisher

@@ -1,4 +1,4 @@
-"""The web server of a feed's folder, and of the links by which people leave. Extra: `web`.
+"""The web server of a feed's folder, of the links by which people leave, and of metrics and health. Extra: `web`.
 
 ```python
 from policenotify.web import app
@@ -14,8 +14,18 @@ from policenotify.web import app
 
 application = app("/srv/feed", people=open_publisher().people)
 ```
+
+Metrics and health are another application, for a host or port that the public does not reach:
+
+```python
+from policenotify import open_publisher
+from policenotify.web import monitoring
+
+application = monitoring(open_publisher().monitor)
+```
 """
 
+from policenotify.web.monitor import monitoring
 from policenotify.web.server import app
 
-__all__ = ["app"]
+__all__ = ["app", "monitoring"]

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from policenotify.cli.systemd import Supervisor, ended_by_signals
+from policenotify.errors import JournalError
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.testing.servers.http import NoResponse, RecordedRequest
 from tests.support.installation import Desk, accident
@@ -90,7 +91,9 @@ def test_it_delivers_until_a_signal_and_notifies_its_manager(
         assert noted.is_set(), notes
         assert other.journal.workers.last_worker_heartbeat() is None
     listener.join(10)
-    assert (told[0], set(told[1:-1])) == (b"READY=1", {b"WATCHDOG=1"})
+    shown = {note for note in told if note.startswith(b"STATUS=waiting ")}
+    assert shown
+    assert (told[0], set(told[1:-1]) - shown) == (b"READY=1", {b"WATCHDOG=1"})
     assert len(desk.bluesky.posts) == 2
     assert signal.getsignal(signal.SIGTERM) is before
 
@@ -122,6 +125,18 @@ def test_a_worker_that_hangs_is_not_reported_alive(manager: socket.socket) -> No
     manager.settimeout(0)
     with pytest.raises(BlockingIOError):
         manager.recv(9)
+
+
+def test_a_journal_that_fails_shows_no_state_and_ends_nothing(manager: socket.socket) -> None:
+    def fails() -> str:
+        raise JournalError("The journal is away.")
+
+    supervisor = Supervisor({"NOTIFY_SOCKET": str(manager.getsockname())})
+    with supervisor.showing(fails):
+        supervisor.notify("WATCHDOG=1")
+        assert manager.recv(99) == b"WATCHDOG=1"
+    with supervisor.showing(lambda: "waiting 2, blocked x"):
+        assert manager.recv(99) == b"STATUS=waiting 2, blocked x"
 
 
 def test_an_unresponsive_service_manager_delays_nothing(manager: socket.socket) -> None:

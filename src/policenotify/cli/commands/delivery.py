@@ -129,8 +129,11 @@ def worker(call: CliContext, grace: float) -> Exit:
             click.echo(plain(call.say(str(problem))), err=True)
         for name, incidents in installation.removed_channels.items():
             click.echo(plain(call.say(removed_channel(name, incidents))), err=True)
+        if publisher.tracer is not None:  # telemetry is asked for
+            publisher.monitor.observe()
         supervisor.notify("READY=1")
-        ended_by = supervisor.watch(running, signals)
+        with supervisor.showing(publisher.monitor.line):
+            ended_by = supervisor.watch(running, signals)
         supervisor.notify("STOPPING=1")
         failure = running.failure
         finished = running.stop(timeout=grace)

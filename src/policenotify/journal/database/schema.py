@@ -198,6 +198,7 @@ delivery: Table = Table(
     Column("settled_at", Microseconds),
     Column("unseen_at", Microseconds),  # first look-up since the last attempt that did not find it
     Column("backoff", Microseconds, nullable=False, server_default=text("0")),  # the last wait after a failure
+    Column("trace", Name(55)),  # of the span in which it was published (W3C Trace Context)
     Index("pn_delivery_due", "state", "channel", "priority", "id"),
     Index("pn_delivery_order", "ordering_key", "id"),  # ids rise in sending order
     Index(

@@ -1,0 +1,73 @@
+"""`policenotify metrics`: the metrics of the installation, for Prometheus or any monitor that reads its formats."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from policenotify.cli.context import CliContext, common, pass_context
+from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.lookup import configured_channels
+from policenotify.errors import SettingsError
+from policenotify.publishing.metrics import exposition, to_document
+from policenotify.publishing.monitor import Monitor
+
+_OPEN_METRICS = "application/openmetrics-text"
+_READABLE = 0o644  # by the exporter, which has a user of its own; no value is confidential
+
+
+@click.command("metrics", epilog=exit_codes("1 settings wrong, or the file cannot be written; 6 no journal"))
+@click.option("--openmetrics", is_flag=True, help="Print OpenMetrics 1.0 instead of Prometheus' text format 0.0.4.")
+@click.option(
+    "--textfile",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Replace a file for node_exporter at once; print nothing. Its name ends in .prom.",
+)
+@common
+@pass_context
+def metrics(call: CliContext, /, *, openmetrics: bool, textfile: Path | None) -> Exit:
+    """Print the metrics of the installation: deliveries, delays, what waits, alarms.
+
+    All values come from the journal, so any machine that can read it answers for
+    all processes. No value and no label holds a text, an address or an incident's
+    id. Run it from a timer with --textfile, or serve `policenotify.web.monitoring`.
+
+    \b
+    Examples:
+      policenotify metrics
+      policenotify metrics --textfile /var/lib/node-exporter/police.prom
+      policenotify metrics --json | jq .policenotify_deliveries_pending
+    """
+    if textfile is not None and (openmetrics or call.json):
+        raise click.UsageError("node_exporter reads the text format only: leave out --openmetrics and --json.")
+    if textfile is not None and textfile.suffix != ".prom":
+        raise click.UsageError("node_exporter reads only files whose names end in .prom.")
+    with call.journal() as (settings, journal):
+        channels, _ = configured_channels(settings)
+        found = Monitor(journal, lambda: channels).samples()
+    if call.json:
+        call.answer(to_document(found), "")
+        return Exit.OK
+    content = exposition(found, _OPEN_METRICS if openmetrics else "").content
+    if textfile is None:
+        click.echo(content, nl=False)
+    else:
+        _replace(textfile, content)
+    return Exit.OK
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Replace a file, so that its reader always finds a whole one."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")  # the exporter passes over it
+    try:
+        try:
+            draft.write_bytes(content)
+            draft.chmod(_READABLE)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be written ({error.strerror}).") from error

@@ -1,0 +1,347 @@
+"""The metrics of an installation: their names and labels, and their values from the figures of the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+
+from pydantic import JsonValue
+
+from policenotify.errors import MissingExtra
+from policenotify.journal.records import POST_BUCKETS, SEND_BUCKETS
+from policenotify.model.history import Outcome
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric as MetricFamily
+
+    from policenotify.channel import ChannelConfig
+    from policenotify.journal.figures.figures import JournalFigures
+
+PREFIX: Final = "policenotify_"
+REMOVED: Final = "removed"
+"""The network of a channel that is not in the settings any more."""
+
+_SECOND: Final = 1_000_000  # microseconds
+_PENDING: Final = (Outcome.WAITING, Outcome.SENDING, Outcome.UNCONFIRMED, Outcome.HELD)
+_EXPECTED: Final = (Outcome.POSTED, Outcome.REFUSED, Outcome.HELD)  # begin at 0, so that the first one is a rise
+
+Labels: TypeAlias = tuple[str, ...]
+
+
+class Metric(NamedTuple):
+    """A metric.
+
+    Attributes:
+        name: Without the prefix `policenotify_`, and for a counter without the suffix `_total`.
+        kind: As of Prometheus.
+        help: Its meaning.
+        labels: The names of its labels.
+        bounds: The upper bounds of the buckets of a histogram.
+    """
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: Labels = ()
+    bounds: tuple[float, ...] = ()
+
+    @property
+    def exported(self) -> str:
+        """The name in queries, for a histogram that of its buckets without `_bucket`."""
+        return f"{PREFIX}{self.name}{'_total' if self.kind == 'counter' else ''}"
+
+
+METRICS: Final[tuple[Metric, ...]] = (
+    Metric(
+        "publications",
+        "counter",
+        "Messages that were published, or refused by a check.",
+        ("category", "stage", "severity", "result"),
+    ),
+    Metric(
+        "deliveries",
+        "counter",
+        "Deliveries by the outcome with which they were settled. One that a person resolves is settled once more.",
+        ("channel", "network", "operation", "outcome"),
+    ),
+    Metric(
+        "attempts",
+        "counter",
+        "Tries of deliveries, and look-ups of posts in doubt, by their result.",
+        ("channel", "network", "outcome"),
+    ),
+    Metric("recipients", "counter", "People by their final outcome.", ("channel", "network", "outcome")),
+    Metric(
+        "reminders",
+        "counter",
+        "Reminders of overdue incidents and second readings, by their number.",
+        ("about", "level"),
+    ),
+    Metric("reviews", "counter", "Decisions of readers about drafts and urgent publications.", ("verdict",)),
+    Metric(
+        "send_duration_seconds",
+        "histogram",
+        "Time that attempts took on the network.",
+        ("channel", "network", "operation"),
+        SEND_BUCKETS,
+    ),
+    Metric(
+        "time_to_post_seconds",
+        "histogram",
+        "Time from the publication to the post, or to the last person of a list.",
+        ("channel", "network", "severity"),
+        POST_BUCKETS,
+    ),
+    Metric("last_post_timestamp_seconds", "gauge", "When the channel last posted. 0: never.", ("channel", "network")),
+    Metric(
+        "deliveries_pending", "gauge", "Deliveries that are not settled, or are held.", ("channel", "network", "state")
+    ),
+    Metric(
+        "oldest_waiting_seconds",
+        "gauge",
+        "How long the oldest delivery that is due and not being sent has been due.",
+        ("channel", "network", "severe"),
+    ),
+    Metric(
+        "oldest_pending_seconds",
+        "gauge",
+        "Age of the oldest publication that is not settled on the channel.",
+        ("channel", "network"),
+    ),
+    Metric("recipients_pending", "gauge", "People who are still to be sent to.", ("channel", "network")),
+    Metric("incidents_open", "gauge", "Open incidents.", ("category",)),
+    Metric("incidents_overdue", "gauge", "Open incidents whose next message is overdue."),
+    Metric("oldest_overdue_seconds", "gauge", "How long the next message of an open incident has been overdue."),
+    Metric("drafts_waiting", "gauge", "Drafts that wait for readers, or for a person who publishes them."),
+    Metric("oldest_draft_seconds", "gauge", "How long the oldest of them has been unchanged."),
+    Metric("second_readings_overdue", "gauge", "Second readings of urgent publications that are overdue."),
+    Metric(
+        "channel_blocked", "gauge", "1 if nothing is sent on the channel until a person acts.", ("channel", "network")
+    ),
+    Metric(
+        "channel_unusable", "gauge", "1 if settings, a secret or a library of the channel fail.", ("channel", "network")
+    ),
+    Metric(
+        "channel_paused_until_timestamp_seconds",
+        "gauge",
+        "Until when the network asked for a pause. 0: it did not.",
+        ("channel", "network"),
+    ),
+    Metric("worker_seen_timestamp_seconds", "gauge", "The latest heartbeat of a worker or a drain. 0: none in a week."),
+    Metric("stopped", "gauge", "1 if everything is stopped."),
+    Metric("journal_bytes", "gauge", "Size of the journal's tables."),
+    Metric("last_seal_timestamp_seconds", "gauge", "When the audit log was last sealed. 0: never."),
+    Metric(
+        "build_info", "gauge", "1, with the versions of the package and of the journal's tables.", ("version", "schema")
+    ),
+)
+"""All metrics, in the order in which they are written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """The values of a histogram.
+
+    Attributes:
+        counts: How many values each bucket holds, the last one those above all bounds.
+        total: The sum of the values.
+    """
+
+    counts: tuple[int, ...]
+    total: float
+
+
+Value: TypeAlias = float | Distribution
+Samples: TypeAlias = dict[str, dict[Labels, Value]]
+
+
+def samples(figures: JournalFigures, channels: Iterable[ChannelConfig], *, schema: int) -> Samples:
+    """Return the values of all metrics by name and labels.
+
+    Labels are names of channels, networks and categories, and words of closed sets. No label and no value comes from
+    a message, a person or a network's answer.
+
+    Args:
+        figures: Of the journal.
+        channels: Of the settings, with those that cannot be used.
+        schema: Version of the journal's tables.
+    """
+    by_name = {channel.name: channel for channel in channels}
+    names = sorted({*by_name, *_channels_in(figures)})
+    networks = {name: by_name[name].network if name in by_name else REMOVED for name in names}
+    found: Samples = {metric.name: {} for metric in METRICS}
+    for name, channel in sorted(by_name.items()):
+        of_channel = (name, channel.network)
+        for outcome in _EXPECTED:
+            found["deliveries"][(*of_channel, "post", outcome.value)] = 0
+        found["channel_unusable"][of_channel] = float(bool(channel.problem))
+    _add_totals(found, figures, networks)
+    for name in names:
+        of_channel = (name, networks[name])
+        for state in _PENDING:
+            found["deliveries_pending"][(*of_channel, state.value)] = figures.pending.get((name, state), 0)
+        for severe in (False, True):
+            due = figures.oldest_due.get((name, severe))
+            found["oldest_waiting_seconds"][(*of_channel, str(severe).lower())] = _age(figures, due)
+        found["oldest_pending_seconds"][of_channel] = _age(figures, figures.oldest_pending.get(name))
+        found["recipients_pending"][of_channel] = figures.recipients_pending.get(name, 0)
+        found["channel_blocked"][of_channel] = float(name in figures.blocked)
+        found["channel_paused_until_timestamp_seconds"][of_channel] = _time(figures.paused_until.get(name))
+        found["last_post_timestamp_seconds"][of_channel] = _time(figures.totals.posted_at.get(name))
+    for category, number in sorted(figures.incidents_open.items()):
+        found["incidents_open"][category,] = number
+    single = {
+        "incidents_overdue": figures.incidents_overdue,
+        "oldest_overdue_seconds": _age(figures, figures.first_deadline),
+        "drafts_waiting": figures.drafts_waiting,
+        "oldest_draft_seconds": _age(figures, figures.oldest_draft),
+        "second_readings_overdue": figures.readings_overdue,
+        "worker_seen_timestamp_seconds": _time(figures.last_heartbeat),
+        "stopped": float(figures.stopped),
+        "journal_bytes": figures.size,
+        "last_seal_timestamp_seconds": _time(figures.last_seal),
+    }
+    for metric, value in single.items():
+        found[metric][()] = value
+    found["build_info"][version("policenotify"), str(schema)] = 1
+    return found
+
+
+def _channels_in(figures: JournalFigures) -> Iterator[str]:
+    yield from (channel for channel, _ in figures.pending)
+    yield from figures.oldest_pending
+    yield from figures.blocked
+    yield from figures.totals.posted_at
+    yield from (channel for channel, _ in figures.recipients)
+    yield from (key[1] for key in figures.totals.counts if key[0] in {"deliveries", "attempts"})
+
+
+def _add_totals(found: Samples, figures: JournalFigures, networks: Mapping[str, str]) -> None:
+    bounds = {
+        "send_duration": ("send_duration_seconds", SEND_BUCKETS),
+        "time_to_post": ("time_to_post_seconds", POST_BUCKETS),
+    }
+    distributions: dict[tuple[str, Labels], list[int]] = {}
+    sums: dict[tuple[str, Labels], float] = {}
+    for (name, *labels), count in sorted(figures.totals.counts.items()):
+        if name in bounds:
+            channel, label, bucket = labels
+            metric, limits = bounds[name]
+            of_metric = (metric, (channel, networks[channel], label))
+            counts = distributions.setdefault(of_metric, [0] * (len(limits) + 1))
+            if bucket == "sum":
+                sums[of_metric] = count / _SECOND
+            else:
+                counts[int(bucket)] += count
+        elif name in {"deliveries", "attempts"}:
+            channel, *others = labels
+            found[name][channel, networks[channel], *others] = count
+        else:
+            found[name][tuple(labels)] = count
+    for (metric, of_channel), counts in distributions.items():
+        found[metric][of_channel] = Distribution(tuple(counts), sums.get((metric, of_channel), 0.0))
+    for (channel, outcome), people in sorted(figures.recipients.items()):
+        found["recipients"][channel, networks[channel], outcome.value] = people
+
+
+def _age(figures: JournalFigures, since: int | None) -> float:
+    """Return the seconds that have passed since a time, at least 0. None of them have since no time at all."""
+    return 0.0 if since is None else max(0, figures.at - since) / _SECOND
+
+
+def _time(at: int | None) -> float:
+    """Return a time as seconds since 1970, or 0."""
+    return (at or 0) / _SECOND
+
+
+# --- the formats
+
+
+def to_document(found: Samples) -> dict[str, JsonValue]:
+    """Return the values of all metrics as JSON has them. A histogram has its buckets, not cumulated, and its sum."""
+    return {metric.exported: [_sample(metric, *sample) for sample in found[metric.name].items()] for metric in METRICS}
+
+
+def _sample(metric: Metric, labels: Labels, value: Value) -> dict[str, JsonValue]:
+    named: dict[str, JsonValue] = {"labels": dict(zip(metric.labels, labels, strict=True))}
+    if not isinstance(value, Distribution):
+        return {**named, "value": value}
+    bounds = (*map(str, metric.bounds), "+Inf")
+    return {**named, "buckets": dict(zip(bounds, value.counts, strict=True)), "sum": value.total}
+
+
+class Exposition(NamedTuple):
+    """Metrics as they are written.
+
+    Attributes:
+        content: The text, in UTF-8.
+        media_type: Its media type.
+    """
+
+    content: bytes
+    media_type: str
+
+
+def exposition(found: Samples, accept: str = "") -> Exposition:
+    """Write the values of all metrics.
+
+    Args:
+        found: The values.
+        accept: The header `Accept` of a reader: `application/openmetrics-text` is answered with OpenMetrics 1.0, and
+            anything else with Prometheus' text format 0.0.4.
+
+    Raises:
+        MissingExtra: The library is not installed.
+    """
+    try:
+        from prometheus_client.exposition import choose_encoder  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError:
+        raise MissingExtra("Writing metrics", "metrics") from None
+    encode, media_type = choose_encoder(accept)
+    return Exposition(encode(_Families(found)), media_type)
+
+
+class _Families:
+    """The values as the library collects them."""
+
+    def __init__(self, found: Samples) -> None:
+        self._found = found
+
+    def collect(self) -> Iterator[MetricFamily]:
+        """Yield each metric that has a value."""
+        from prometheus_client.core import (  # noqa: PLC0415 - an extra
+            CounterMetricFamily,
+            GaugeMetricFamily,
+            HistogramMetricFamily,
+        )
+
+        plain: Mapping[str, Callable[..., CounterMetricFamily | GaugeMetricFamily]] = {
+            "counter": CounterMetricFamily,
+            "gauge": GaugeMetricFamily,
+        }
+        for metric in METRICS:
+            name = f"{PREFIX}{metric.name}"
+            values = self._found[metric.name]
+            if metric.kind == "histogram":
+                histogram = HistogramMetricFamily(name, metric.help, labels=metric.labels)
+                for labels, value in values.items():
+                    assert isinstance(value, Distribution)  # noqa: S101 - by the definition of the metric
+                    histogram.add_metric(labels, _buckets(metric.bounds, value), value.total)
+                yield histogram
+                continue
+            family = plain[metric.kind](name, metric.help, labels=metric.labels)
+            for labels, value in values.items():
+                assert not isinstance(value, Distribution)  # noqa: S101 - likewise
+                family.add_metric(labels, value)
+            yield family
+
+
+def _buckets(bounds: Sequence[float], values: Distribution) -> list[tuple[str, float]]:
+    """Return the cumulative counts by upper bound."""
+    below, buckets = 0, []
+    for bound, count in zip((*map(str, bounds), "+Inf"), values.counts, strict=True):
+        below += count
+        buckets.append((bound, float(below)))
+    return buckets

@@ -1,0 +1,126 @@
+"""What a monitoring system asks of an installation: metrics, its state, and whether it can work."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+from policenotify.errors import JournalError
+from policenotify.model.history import Outcome
+from policenotify.publishing.metrics import METRICS, Exposition, Labels, Samples, exposition, samples
+from policenotify.telemetry import Instrument, Values, observe
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+
+    from policenotify.channel import ChannelConfig
+    from policenotify.journal.journal import Journal
+
+_Numbers: TypeAlias = Mapping[Labels, float]
+_PENDING = (Outcome.WAITING, Outcome.SENDING, Outcome.UNCONFIRMED, Outcome.HELD)
+_MOST_INCIDENTS = 20  # in the state, the most urgent first
+
+
+class Monitor:
+    """Metrics and health of an installation, read from its journal. Nothing is sent and nothing is changed.
+
+    Any process may answer for all of them, because nothing is counted outside of the journal.
+
+    Args:
+        journal: The journal.
+        channels: Returns the channels of the settings, with those that cannot be used.
+    """
+
+    def __init__(self, journal: Journal, channels: Callable[[], Iterable[ChannelConfig]]) -> None:
+        self._journal = journal
+        self._channels = channels
+
+    def metrics(self, accept: str = "") -> Exposition:
+        """Return the metrics in the format that a reader accepts.
+
+        Args:
+            accept: Its header `Accept`: OpenMetrics if that is named there, else the text format of Prometheus.
+
+        Raises:
+            JournalError: The journal cannot be read.
+            MissingExtra: The extra `metrics` is not installed.
+        """
+        return exposition(self.samples(), accept)
+
+    def samples(self) -> Samples:
+        """Return the values of all metrics by name and labels.
+
+        Raises:
+            JournalError: The journal cannot be read.
+        """
+        from policenotify.journal.database.schema import SCHEMA_VERSION  # noqa: PLC0415 - brings the SQL toolkit
+
+        return samples(self._journal.figures.read(), self._channels(), schema=SCHEMA_VERSION)
+
+    def observe(self, provider: MeterProvider | None = None) -> None:
+        """Let an SDK of OpenTelemetry collect the metrics of this installation in this process.
+
+        One process is enough: each answers for all. Histograms are left out, because OpenTelemetry observes none.
+
+        Args:
+            provider: Where they go. `None`: the one that the host has set for the process.
+
+        Raises:
+            MissingExtra: The extra `telemetry` is not installed.
+        """
+        plain = [metric for metric in METRICS if metric.kind != "histogram"]
+        names = {metric.name: f"policenotify.{metric.name}" for metric in plain}
+
+        def read() -> Values:
+            try:
+                found = self.samples()
+            except JournalError:  # the log and `/readyz` state it; an SDK would log it again and again
+                return {}
+            return {names[name]: cast("_Numbers", found[name]) for name in names}
+
+        instruments = [Instrument(names[each.name], each.kind == "counter", each.help, each.labels) for each in plain]
+        observe(instruments, read, provider)
+
+    def status(self) -> Mapping[str, Any]:
+        """Return what `policenotify status --json` answers about the installation, with `status`: `ok` or `degraded`.
+
+        It holds the ids and headlines of open incidents.
+
+        Raises:
+            JournalError: The journal cannot be read.
+        """
+        return _installation_status(self._journal, self._channels())
+
+    def line(self) -> str:
+        """Return the state in one line, as for `systemctl status`: `waiting 3, held 1, blocked x, stopped`.
+
+        Raises:
+            JournalError: The journal cannot be read.
+        """
+        counts: Counter[Outcome] = Counter()
+        for channel in self._journal.deliveries.channel_summaries():
+            counts.update(channel.outcomes)
+        parts = [f"{outcome} {counts[outcome]}" for outcome in _PENDING if counts[outcome] or outcome is _PENDING[0]]
+        parts += [f"blocked {name}" for name in sorted(self._journal.channels.blocked())]
+        return ", ".join([*parts, *(["stopped"] if self._journal.stopped() else [])])
+
+    def check(self) -> None:
+        """Check that the journal can be read, and fits these keys and this release.
+
+        Raises:
+            JournalError: It cannot, or does not.
+        """
+        self._journal.stopped()
+
+
+def _installation_status(journal: Journal, channels: Iterable[ChannelConfig]) -> Mapping[str, Any]:
+    from policenotify.publishing.results import InstallationStatus  # noqa: PLC0415 - brings the SQL toolkit
+
+    with journal.snapshot():
+        found = InstallationStatus.read(journal, channels, limit=_MOST_INCIDENTS)
+    degraded = (
+        *(found.stopped, found.no_worker, found.blocked, found.channel_problems, found.removed_channels),
+        *(found.taken_over_again, found.overdue_incidents, found.overdue_readings),
+    )
+    return {"status": "degraded" if any(degraded) else "ok", **found.model_dump(mode="json")}

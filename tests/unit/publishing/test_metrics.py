@@ -1,0 +1,198 @@
+"""Metrics: each exported name, its labels and its values, in the formats that monitors read."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import Any
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
+from prometheus_client.parser import text_string_to_metric_families as text_format
+
+from policenotify.channel import Capabilities, ChannelConfig
+from policenotify.errors import Blocked, MissingExtra
+from policenotify.journal.figures.figures import JournalFigures
+from policenotify.journal.figures.totals import Totals
+from policenotify.journal.records import SEND_BUCKETS
+from policenotify.model.history import Outcome
+from policenotify.publishing.metrics import METRICS, REMOVED, Distribution, exposition, samples, to_document
+from policenotify.testing import recording_publisher
+from policenotify.text import Budget
+from tests.support.installation import accident
+
+SECOND = 1_000_000
+NOW = 1_790_000_000 * SECOND
+_SETTLED = ("deliveries", "sky", "post", "posted")
+
+
+def _channel(name: str = "sky", **how: Any) -> ChannelConfig:
+    return ChannelConfig(
+        name=name,
+        network="bluesky",
+        account="a",
+        capabilities=Capabilities(budget=Budget(300)),
+        open=lambda _clock, _store: None,  # type: ignore[arg-type,return-value]  # it is not opened
+        **how,
+    )
+
+
+def _figures(**changes: Any) -> JournalFigures:
+    nothing: dict[str, Any] = {
+        "totals": Totals(),
+        **{name: {} for name in ("recipients", "pending", "oldest_due", "oldest_pending", "recipients_pending")},
+        **{name: {} for name in ("incidents_open", "paused_until")},
+        **dict.fromkeys(("incidents_overdue", "drafts_waiting", "readings_overdue"), 0),
+        **dict.fromkeys(("first_deadline", "oldest_draft", "last_heartbeat", "last_seal")),
+        "blocked": frozenset(),
+        "stopped": False,
+        "size": 4096,
+    }
+    return JournalFigures(at=NOW, **{**nothing, **changes})
+
+
+def _all(**changes: Any) -> dict[str, Any]:
+    return samples(_figures(**changes), [_channel()], schema=1)
+
+
+def test_a_channel_begins_at_zero_so_that_the_first_failure_is_a_rise() -> None:
+    found = _all()
+    assert found["deliveries"] == dict.fromkeys(
+        (("sky", "bluesky", "post", outcome) for outcome in ("posted", "refused", "held")), 0
+    )
+    assert found["deliveries_pending"] == dict.fromkeys(
+        (("sky", "bluesky", state) for state in ("waiting", "sending", "unconfirmed", "held")), 0
+    )
+    assert found["channel_blocked"] == found["channel_unusable"] == {("sky", "bluesky"): 0}
+    assert found["worker_seen_timestamp_seconds"] == found["last_seal_timestamp_seconds"] == {(): 0}
+
+
+def test_ages_are_seconds_and_never_negative() -> None:
+    found = _all(
+        oldest_due={("sky", True): NOW - 90 * SECOND},
+        oldest_pending={"sky": NOW + SECOND},  # a clock was set back
+        first_deadline=NOW - 5 * SECOND,
+        oldest_draft=NOW - SECOND // 2,
+    )
+    assert found["oldest_waiting_seconds"] == {("sky", "bluesky", "false"): 0, ("sky", "bluesky", "true"): 90}
+    assert found["oldest_pending_seconds"] == {("sky", "bluesky"): 0}
+    assert (found["oldest_overdue_seconds"][()], found["oldest_draft_seconds"][()]) == (5, 0.5)
+    assert _all(first_deadline=NOW + SECOND)["oldest_overdue_seconds"][()] == 0
+
+
+def test_a_channel_that_left_the_settings_keeps_its_totals() -> None:
+    counts: Counter[tuple[str, ...]] = Counter(
+        {("deliveries", "old", "post", "posted"): 3, ("attempts", "old", "posted"): 4}
+    )
+    found = _all(totals=Totals(counts), recipients={("paper", Outcome.POSTED): 7}, blocked=frozenset({"older"}))
+    assert found["deliveries"]["old", REMOVED, "post", "posted"] == 3
+    assert found["attempts"] == {("old", REMOVED, "posted"): 4}
+    assert found["recipients"] == {("paper", REMOVED, "posted"): 7}
+    assert found["channel_blocked"]["older", REMOVED] == 1
+    assert ("old", REMOVED) not in found["channel_unusable"]
+
+
+def test_a_channel_that_cannot_be_used_is_shown_as_such() -> None:
+    found = samples(_figures(), [_channel(problem="token: cannot be read")], schema=1)
+    assert found["channel_unusable"] == {("sky", "bluesky"): 1}
+
+
+def test_distributions_have_cumulated_buckets_and_a_sum() -> None:
+    counts: Counter[tuple[str, ...]] = Counter(
+        {
+            ("time_to_post", "sky", "Severe", "0"): 2,
+            ("time_to_post", "sky", "Severe", "10"): 1,  # above all bounds
+            ("time_to_post", "sky", "Severe", "sum"): 3_601_500_000,
+        }
+    )
+    found = _all(totals=Totals(counts, {"sky": NOW}))
+    of_sky = ("sky", "bluesky", "Severe")
+    assert found["time_to_post_seconds"] == {of_sky: Distribution((2, *[0] * 9, 1), 3601.5)}
+    assert found["last_post_timestamp_seconds"] == {("sky", "bluesky"): NOW / SECOND}
+    [family] = [
+        family
+        for family in text_format(exposition(found).content.decode())
+        if family.name == "policenotify_time_to_post_seconds"
+    ]
+    by_bound = {sample.labels["le"]: sample.value for sample in family.samples if sample.name.endswith("_bucket")}
+    assert (by_bound["1.0"], by_bound["3600.0"], by_bound["+Inf"]) == (2, 2, 3)
+    assert {sample.name.rpartition("_")[2]: sample.value for sample in family.samples[-2:]} == {
+        "count": 3,
+        "sum": 3601.5,
+    }
+
+
+def test_both_formats_hold_each_metric_with_its_labels() -> None:
+    totals = Totals(
+        Counter(
+            {
+                _SETTLED: 1,
+                ("attempts", "sky", "posted"): 1,
+                ("publications", "traffic_accident", "opening", "Severe", "published"): 1,
+                ("reminders", "incident", "1"): 1,
+                ("reviews", "approved"): 1,
+                ("send_duration", "sky", "post", "0"): 1,
+                ("time_to_post", "sky", "Severe", "0"): 1,
+            }
+        ),
+        {"sky": NOW},
+    )
+    found = _all(
+        totals=totals,
+        recipients={("sky", Outcome.POSTED): 2},
+        incidents_open={"traffic_accident": 1},
+        paused_until={"sky": NOW},
+    )
+    plain, negotiated = exposition(found), exposition(found, "application/openmetrics-text; version=1.0.0")
+    assert plain.media_type == "text/plain; version=0.0.4; charset=utf-8"
+    assert negotiated.media_type.startswith("application/openmetrics-text; version=1.0.0; charset=utf-8")
+    for families in (text_format(plain.content.decode()), open_metrics(negotiated.content.decode())):  # type: ignore[no-untyped-call]  # of the library
+        read = {family.name: family for family in families}
+        assert len(read) == len(METRICS)
+        for metric in METRICS:
+            family = read[f"policenotify_{metric.name}"]
+            labels = {frozenset(sample.labels) - {"le"} for sample in family.samples}
+            assert labels == {frozenset(metric.labels)}, metric.name
+            assert (family.type, family.documentation) == (metric.kind, metric.help)
+            if metric.kind == "counter":
+                assert {sample.name for sample in family.samples} == {metric.exported}
+
+
+def test_json_names_each_metric_as_queries_do() -> None:
+    document = to_document(
+        _all(
+            totals=Totals(
+                Counter({("send_duration", "sky", "post", "0"): 1, ("send_duration", "sky", "post", "sum"): 20_000})
+            )
+        )
+    )
+    assert set(document) == {metric.exported for metric in METRICS}
+    assert document["policenotify_stopped"] == [{"labels": {}, "value": 0.0}]
+    labels = {"channel": "sky", "network": "bluesky", "operation": "post"}
+    buckets = dict.fromkeys([*map(str, SEND_BUCKETS), "+Inf"], 0) | {"0.05": 1}
+    assert document["policenotify_send_duration_seconds"] == [{"labels": labels, "buckets": buckets, "sum": 0.02}]
+
+
+def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "prometheus_client.exposition", None)
+    with pytest.raises(MissingExtra, match=r"policenotify\[metrics\]"):
+        exposition(_all())
+
+
+def test_the_state_fits_one_line() -> None:
+    with recording_publisher(channels=["webhook", "bluesky"]) as recording:
+        monitor = recording.publisher.monitor
+        assert monitor.line() == "waiting 0"
+        recording.fail_next("webhook", Blocked("The token was revoked."))
+        recording.publisher.publish(accident(), key="k", actor="cne Roux")
+        recording.publisher.journal.stop("cne Roux", "exercise")
+        assert monitor.line() == "waiting 1, blocked webhook, stopped"
+
+
+def test_the_state_is_degraded_as_long_as_something_needs_a_person() -> None:
+    with recording_publisher(channels=["webhook"]) as recording:
+        monitor = recording.publisher.monitor
+        monitor.check()
+        assert monitor.status()["status"] == "ok"
+        recording.publisher.journal.stop("cne Roux", "exercise")
+        assert monitor.status()["status"] == "degraded"

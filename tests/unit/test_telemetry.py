@@ -1,0 +1,350 @@
+"""Spans: their tree, their links across processes, and what none of them holds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind, StatusCode
+
+from policenotify.channel import ChannelConfig
+from policenotify.errors import Blocked, MissingExtra, PolicenotifyError, Refused, Unavailable, Unconfirmed
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.message import Message
+from policenotify.publishing.metrics import METRICS
+from policenotify.publishing.publisher import Publisher
+from policenotify.telemetry import NO_STEP, Tracer, code_of, tracer_if
+from policenotify.testing.samples import PARIS, SENDER
+from policenotify.testing.strategies import messages
+from tests.support.fake_network import MAIL, PLAIN, READABLE, Book, Scripted
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+INCIDENT = "2026-4711"
+PEOPLE = ["redaction@journal.example", "mairie@ville.example", "t.dupont@habitant.example"]
+
+
+class Desk:
+    """A publisher whose spans are collected, on scripted networks."""
+
+    def __init__(self, folder: Path) -> None:
+        self.exporter = InMemorySpanExporter()
+        provider = TracerProvider()
+        provider.add_span_processor(SimpleSpanProcessor(self.exporter))
+        self.tracer = Tracer(provider)
+        self.book = Book(folder)
+        self.networks = {
+            "sky": Scripted(capabilities=PLAIN),
+            "read": Scripted(capabilities=READABLE, account="read"),
+            "mail": Scripted(capabilities=MAIL, account="mail", people=PEOPLE),
+        }
+        self.publishers: list[Publisher] = []
+
+    def publisher(self, *names: str) -> Publisher:
+        """Open a publisher, as another process of the installation would."""
+        channels: list[ChannelConfig] = [self.networks[name].configured(name) for name in names or self.networks]
+        made = Publisher(
+            journal=self.book.journal, channels=channels, zone=PARIS, sender=SENDER, checks=(), tracer=self.tracer,
+            clock=self.book.clock,
+        )  # fmt: skip
+        self.publishers.append(made)
+        return made
+
+    def spans(self, name: str = "") -> list[ReadableSpan]:
+        return [span for span in self.exporter.get_finished_spans() if span.name.startswith(name)]
+
+    def tree(self) -> set[tuple[str, str]]:
+        """Return each span with the one above it."""
+        names = {span.context.span_id: span.name for span in self.spans() if span.context}
+        return {(names[span.parent.span_id] if span.parent else "", span.name) for span in self.spans()}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    yield made
+    for publisher in made.publishers:
+        publisher._dispatcher.close()
+    made.book.journal.close()
+
+
+def _message(**how: Any) -> Message:
+    return Message(
+        category="traffic_accident",
+        headline="Accident de la circulation",
+        lifecycle=Lifecycle(stage=Stage.OPENING, incident=INCIDENT),
+        **how,
+    )
+
+
+def _attributes(span: ReadableSpan) -> dict[str, object]:
+    return dict(span.attributes or {})
+
+
+def test_the_tree_of_a_publication_and_of_its_deliveries(desk: Desk) -> None:
+    desk.publisher("sky", "mail").publish(_message(), key="k", actor="cne Roux")
+    assert desk.tree() == {
+        ("", "publish"),
+        *(("publish", name) for name in ("check", "plan", "render", "journal.commit")),
+        *(("", f"deliver {name}") for name in ("sky", "mail")),
+        *(("deliver sky", name) for name in ("prepare", "send scripted", "settle")),
+        *(("deliver mail", name) for name in ("expand", "prepare", "send scripted", "settle")),
+    }
+    kinds = {span.name: span.kind for span in desk.spans()}
+    assert kinds["publish"] is kinds["journal.commit"] is kinds["expand"] is SpanKind.INTERNAL
+    assert kinds["deliver sky"] is SpanKind.CONSUMER
+    assert kinds["send scripted"] is kinds["settle"] is kinds["prepare"] is SpanKind.CLIENT
+
+
+def test_what_the_spans_state(desk: Desk) -> None:
+    published = desk.publisher("sky").publish(_message(), key="k", actor="cne Roux")
+    [publish], [deliver] = desk.spans("publish"), desk.spans("deliver")
+    assert _attributes(publish) == {
+        "policenotify.category": "traffic_accident",
+        "policenotify.stage": "opening",
+        "policenotify.exercise": False,
+        "policenotify.severity": "Moderate",
+        "policenotify.publication": published.id,
+        "policenotify.repeated": False,
+    }
+    assert _attributes(deliver) == {
+        "messaging.system": "policenotify",
+        "messaging.operation.type": "process",
+        "messaging.destination.name": "sky",
+        "policenotify.network": "scripted",
+        "policenotify.publication": published.id,
+        "policenotify.delivery": published.receipts[0].delivery,
+        "policenotify.attempt": 1,
+        "policenotify.operation": "post",
+        "policenotify.outcome": "posted",
+    }
+    [send] = desk.spans("send")
+    assert _attributes(send) == {"messaging.operation.type": "send", "policenotify.outcome": "posted"}
+
+
+def test_a_delivery_links_to_its_publication_of_another_process_hours_ago(desk: Desk) -> None:
+    desk.publisher("sky").publish(_message(), key="k", actor="cne Roux", wait=0)
+    [publish] = desk.spans("publish")
+    desk.book.pass_by(600)
+    desk.publisher("sky").drain(desk.publishers[0].wait)
+    [deliver] = desk.spans("deliver")
+    [link] = deliver.links
+    assert publish.context is not None
+    assert (link.context.trace_id, link.context.span_id) == (publish.context.trace_id, publish.context.span_id)
+    assert deliver.parent is None
+
+
+def test_a_repeated_call_says_so_and_stores_nothing(desk: Desk) -> None:
+    publisher = desk.publisher("sky")
+    for _ in range(2):
+        publisher.publish(_message(), key="k", actor="cne Roux")
+    assert [_attributes(span)["policenotify.repeated"] for span in desk.spans("publish")] == [False, True]
+    assert len(desk.spans("journal.commit")) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (Refused("The text of Dupont is refused.", code="403"), "403"),
+        (Refused("The text of Dupont is refused.", code="it reads: Dupont"), "refused"),
+        (Unconfirmed("Nobody knows about Dupont."), "unconfirmed"),
+        (RuntimeError("Dupont"), "RuntimeError"),
+    ],
+)
+def test_a_failed_delivery_states_a_code_and_no_text(desk: Desk, error: Exception, kind: str) -> None:
+    desk.networks["sky"].sends.append(error)
+    desk.publisher("sky").publish(_message(), key="k", actor="cne Roux", wait=0)
+    claimed_before = len(desk.spans())
+    desk.publishers[0].drain(desk.publishers[0].wait / 20)
+    [deliver], [send] = desk.spans("deliver")[:1], desk.spans("send")[:1]
+    assert claimed_before < len(desk.spans())
+    for span in (deliver, send):
+        assert _attributes(span)["error.type"] == kind
+        assert span.status.status_code is StatusCode.ERROR
+        assert not span.events
+    assert "Dupont" not in "".join(span.to_json() for span in desk.spans())
+
+
+@pytest.mark.parametrize("error", [Unavailable("Later."), Blocked("The token was revoked.")])
+def test_what_waits_is_no_error_of_the_delivery(desk: Desk, error: PolicenotifyError) -> None:
+    desk.networks["sky"].sends.append(error)
+    desk.publisher("sky").publish(_message(), key="k", actor="cne Roux", wait=0)
+    desk.publishers[0].drain(desk.publishers[0].wait / 20)
+    assert _attributes(desk.spans("deliver")[0])["policenotify.outcome"] == "waiting"
+
+
+def test_a_look_up_of_a_post_in_doubt_is_a_step(desk: Desk) -> None:
+    network = desk.networks["read"]
+    network.sends.append(Unconfirmed("It was cut off."))
+    network.finds.append(network.ref)
+    publisher = desk.publisher("read")
+    publisher.publish(_message(), key="k", actor="cne Roux", wait=0)
+    publisher.drain(publisher.wait / 20)
+    desk.book.pass_by(3600)
+    publisher.drain(publisher.wait / 20)
+    [find] = desk.spans("find")
+    assert _attributes(find)["policenotify.outcome"] == "posted"
+    assert len(desk.spans("send")) == 1
+
+
+def test_each_chunk_of_people_has_one_span_and_no_person_has_any(desk: Desk) -> None:
+    desk.publisher("mail").publish(_message(), key="k", actor="cne Roux")
+    [send] = desk.spans("send")
+    assert _attributes(send) == {"messaging.operation.type": "send", "messaging.batch.message_count": len(PEOPLE)}
+    [deliver] = desk.spans("deliver")
+    assert _attributes(deliver)["policenotify.outcome"] == "posted"
+
+
+def test_the_current_span_is_written_as_other_processes_read_it(desk: Desk) -> None:
+    with desk.tracer.step("anything"):
+        assert desk.tracer.traceparent().startswith("00-")
+    assert desk.tracer.traceparent() == ""
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(message=messages(lifecycle=Lifecycle(stage=Stage.STANDALONE)))
+def test_no_span_and_no_metric_holds_a_text_an_address_or_an_incident(desk: Desk, message: Message) -> None:
+    desk.exporter.clear()
+    publisher = desk.publishers[0] if desk.publishers else desk.publisher()
+    number = len(publisher.journal.publications.latest(100))
+    named = message.model_copy(update={"lifecycle": Lifecycle(stage=Stage.OPENING, incident=f"{INCIDENT}-{number}")})
+    with suppress(PolicenotifyError):
+        publisher.publish(named, key=f"secret key {number}", actor="cne Roux")
+    shown = "".join(span.to_json() for span in desk.spans()) + publisher.monitor.metrics().content.decode()
+    texts = {
+        text for text in _texts(named.model_dump(mode="json", exclude={"lifecycle", "category"})) if len(text) > 12
+    }
+    for text in {INCIDENT, "secret key", "cne Roux", *PEOPLE, *texts}:
+        assert text not in shown
+
+
+def _texts(value: object) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case dict():
+            for each in value.values():
+                yield from _texts(each)
+        case list():
+            for each in value:
+                yield from _texts(each)
+        case _:
+            return
+
+
+def test_an_sdk_collects_what_prometheus_would_read(desk: Desk) -> None:
+    reader = InMemoryMetricReader()
+    publisher = desk.publisher("sky")
+    publisher.publish(_message(), key="k", actor="cne Roux")
+    publisher.monitor.observe(MeterProvider(metric_readers=[reader]))
+    collected = reader.get_metrics_data()
+    assert collected is not None
+    found = {metric.name: metric for metric in collected.resource_metrics[0].scope_metrics[0].metrics}
+    points = {
+        tuple(sorted((point.attributes or {}).items())): point.value  # type: ignore[union-attr]
+        for point in found["policenotify.deliveries"].data.data_points
+    }
+    labels = {"channel": "sky", "network": "scripted", "operation": "post", "outcome": "posted"}
+    assert points[tuple(sorted(labels.items()))] == 1
+    assert {f"policenotify.{metric.name}" for metric in METRICS if metric.kind == "gauge"} <= found.keys()
+    assert type(found["policenotify.deliveries"].data).__name__ == "Sum"
+    assert INCIDENT not in collected.to_json()
+
+
+def test_a_journal_that_is_away_has_no_values_and_no_error(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    reader = InMemoryMetricReader()
+    publisher = desk.publisher("sky")
+    publisher.monitor.observe(MeterProvider(metric_readers=[reader]))
+    desk.book.journal.id = "another"
+    collected = reader.get_metrics_data()
+    assert collected is None or not collected.resource_metrics
+    assert {record.name for record in caplog.records} <= {"policenotify"}  # which raises the alarm once
+
+
+# --- the tracer
+
+
+def test_a_trace_that_is_none_is_no_link(desk: Desk) -> None:
+    for stored in ("", "00-1-2-3", f"{TRACE}-more", TRACE.replace("0af7651916cd43dd8448eb211c80319c", "0" * 32)):
+        with desk.tracer.step("a", link=stored):
+            pass
+    with desk.tracer.step("b", link=TRACE):
+        pass
+    assert [len(span.links) for span in desk.spans()] == [0, 0, 0, 0, 1]
+
+
+def test_an_error_that_escapes_is_named_by_its_class(desk: Desk) -> None:
+    with pytest.raises(RuntimeError), desk.tracer.step("a"):
+        raise RuntimeError("t.dupont@habitant.example")
+    [span] = desk.spans()
+    assert _attributes(span) == {"error.type": "RuntimeError"}
+    assert "dupont" not in span.to_json()
+
+
+def test_without_an_sdk_nothing_is_recorded() -> None:
+    tracer = Tracer()
+    assert tracer.step("a", link=TRACE) is NO_STEP
+    assert tracer.traceparent() == ""
+    with NO_STEP as step:
+        step.note(policenotify__outcome="posted")
+        step.fail("refused")
+
+
+def test_codes_are_words_and_no_sentences() -> None:
+    assert [code_of(code) for code in ("403", "invalid_grant", "5.1.1", "Dupont habite ici", "", "x" * 41)] == [
+        "403",
+        "invalid_grant",
+        "5.1.1",
+        "",
+        "",
+        "",
+    ]
+
+
+def test_spans_are_made_where_the_settings_or_the_environment_ask_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tracer_if(None) is None
+    assert isinstance(tracer_if(True), Tracer)  # noqa: FBT003 - a setting
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
+    assert isinstance(tracer_if(None), Tracer)
+    assert tracer_if(False) is None  # noqa: FBT003 - a setting
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    assert tracer_if(True) is None  # noqa: FBT003 - a setting
+
+
+def test_without_the_library_only_the_settings_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "police")
+    assert tracer_if(None) is None
+    with pytest.raises(MissingExtra, match=r"policenotify\[telemetry\]"):
+        tracer_if(True)  # noqa: FBT003 - a setting
+
+
+def test_nothing_of_the_library_is_imported_unless_it_is_asked_for() -> None:
+    code = (
+        "import sys, policenotify, policenotify.publishing.publisher, policenotify.delivery.dispatcher;"
+        "print(*[name for name in sys.modules if name.startswith(('opentelemetry', 'prometheus'))])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)  # noqa: S603 - our own text
+    assert ran.stdout.strip() == ""
+
+
+def test_each_try_of_a_delivery_has_one_send_span(desk: Desk) -> None:
+    desk.networks["sky"].sends.extend([Unavailable("Later."), Unavailable("Later.")])
+    publisher = desk.publisher("sky")
+    publisher.publish(_message(), key="k", actor="cne Roux", wait=0)
+    for _ in range(3):
+        publisher.drain(publisher.wait / 20)
+        desk.book.pass_by(900)
+    assert Counter(span.name for span in desk.spans("send")) == {"send scripted": len(desk.networks["sky"].said)}
+    assert [_attributes(span)["policenotify.attempt"] for span in desk.spans("deliver")] == [1, 2, 3]
