@@ -184,6 +184,20 @@ class InvalidTransition(PolicenotifyError):
         super().__init__(f"Nothing was sent. {text}")
 
 
+class IncidentNotFound(PolicenotifyError, LookupError):
+    """There is no incident or publication of that name. Nothing was sent or changed.
+
+    Attributes:
+        name: The name that was looked for.
+        nearest: The open incident whose id is most like it, if one is.
+    """
+
+    def __init__(self, text: str, *, name: str, nearest: str | None = None) -> None:
+        self.name = name
+        self.nearest = nearest
+        super().__init__(f"Nothing was sent. {text}")
+
+
 class IdempotencyConflict(PolicenotifyError):
     """The key already names another publication, `first`. Nothing was sent."""
 

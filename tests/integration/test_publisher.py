@@ -708,7 +708,10 @@ def test_no_secret_and_no_address_is_left_in_clear(
         *capfd.readouterr(),
         str(caught.value),
         repr(caught.value.receipts),
-        *(repr(one) for one in (publisher, publisher.channels, publisher.journal, opened, updated, ended, desk.keys)),
+        *(
+            repr(one)
+            for one in (publisher, publisher.channel_configs, publisher.journal, opened, updated, ended, desk.keys)
+        ),
     ]
     said = "\n".join(seen).encode()
     for file in desk.folder.iterdir():

@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from policenotify.errors import InvalidTransition
+from policenotify.model.documents import PublicationResult
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.receipt import PublicationFailed, local_time
-from policenotify.publishing.results import PublicationResult
 from policenotify.testing.servers.http import Answer, NoResponse
 from tests.support.installation import INCIDENT, Desk, accident, open_desk
 

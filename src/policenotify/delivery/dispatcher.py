@@ -138,7 +138,9 @@ class Dispatcher:
             token = self.journal.change_token() if quiet else None
             if self.clock.monotonic() >= next_recovery:
                 with self.journal.transaction(durable=False):
-                    self.journal.workers.heartbeat(is_worker=is_worker)
+                    # A publication is sent by any process. What it cannot use is reported by the call itself.
+                    unusable = self._unusable() if publication is None else None
+                    self.journal.workers.heartbeat(is_worker=is_worker, unusable=unusable)
                     self.journal.deliveries.recover(self.lease)
                 next_recovery = self.clock.monotonic() + self.lease.total_seconds() / _RECOVERIES
             with self.journal.snapshot():
@@ -238,6 +240,10 @@ class Dispatcher:
                 return
 
     # --- what is to be done
+
+    def _unusable(self) -> dict[str, str]:
+        """Return the channels that cannot be used in this process, with the reason."""
+        return {name: config.problem for name, config in self.channels.items() if config.problem}
 
     def _due(self) -> dict[str, datetime]:
         """Return the next due time of each channel, honouring rests."""

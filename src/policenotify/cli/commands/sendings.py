@@ -6,13 +6,14 @@ import sys
 from typing import TYPE_CHECKING
 
 import click
+from rich.console import RenderableType
 from rich.text import Text
 
 from policenotify.cli import completion, output
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.lookup import find_publication
-from policenotify.model.history import Outcome
+from policenotify.model.decision import HeldPeople
 from policenotify.model.receipt import local_time
 
 if TYPE_CHECKING:
@@ -81,44 +82,58 @@ def _answered(call: CliContext, done: Steered, text: str) -> Exit:
     return Exit.OK
 
 
-@click.command("held", epilog=exit_codes("2 no such delivery; 3 somebody is held; 6 no journal"))
-@click.argument("delivery", type=int, shell_complete=completion.held_deliveries)
+@click.command("held", epilog=exit_codes("2 no such delivery; 3 something or somebody is held; 6 no journal"))
+@click.argument("delivery", type=int, required=False, shell_complete=completion.held_deliveries)
 @click.option("--show-addresses", is_flag=True, help="On a terminal only; the journal records who saw them.")
 @common
 @pass_context
-def held(call: CliContext, delivery: int, show_addresses: bool) -> Exit:  # noqa: FBT001 - click hands options over so
-    """Show the people of a delivery who are in doubt: each may or may not have the message.
+def held(call: CliContext, delivery: int | None, show_addresses: bool) -> Exit:  # noqa: FBT001 - click hands options over so
+    """Show the deliveries that a person must settle; of one DELIVERY, the people who are in doubt.
 
-    The number of the DELIVERY is in its receipt. A person is named by a key, which `resolve --recipient` takes.
+    Each may or may not be out. Look on the network, then: policenotify resolve. A person is named by a key, which
+    `resolve --recipient` takes.
 
     \b
     Examples:
+      policenotify held
       policenotify held 42
       policenotify held 42 --show-addresses
     """
     if show_addresses and (call.json or not sys.stdout.isatty()):
         raise click.UsageError("Addresses are shown on a terminal only: leave out --show-addresses.")
-    with call.journal() as (settings, journal):
+    if delivery is None:
         if show_addresses:
-            people = journal.sendings.in_doubt_with_addresses(delivery, call.actor)
-        else:
-            people = journal.sendings.in_doubt(delivery)
-        zone = settings.zone
+            raise click.UsageError("Give the number of a delivery: policenotify held 42 --show-addresses")
+        return _held_deliveries(call)
+    with call.operations() as operations:
+        found = operations.held_people(delivery)
+        if show_addresses:
+            people = operations.journal.sendings.in_doubt_with_addresses(delivery, call.actor)
+            found = HeldPeople(delivery=delivery, people=people)
+        zone = operations.zone
     lines = []
-    for person in people:
+    for person in found.people:
         since = f"since {local_time(person.tried_at, zone)}" if person.tried_at else ""
         words = (person.key[:_SHOWN], person.address or "", person.outcome, since, person.reason)
         lines.append(output.line("  ".join(filter(None, words))))
-    document = [
-        {
-            "key": person.key,
-            "outcome": person.outcome,
-            "tried_at": person.tried_at and person.tried_at.isoformat(),
-            "reason": person.reason,
-            "code": person.code,
-        }
-        for person in people
-    ]
-    held_now = sum(person.outcome is Outcome.HELD for person in people)
-    call.emit({"delivery": delivery, "people": document}, *lines or [Text("Nobody is in doubt.")])
-    return Exit.ATTENTION if held_now else Exit.OK
+    call.emit(found, *lines or [Text("Nobody is in doubt.")])
+    return Exit.ATTENTION if found.held else Exit.OK
+
+
+def _held_deliveries(call: CliContext) -> Exit:
+    from policenotify.cli.results import HeldAnswer
+
+    with call.operations() as operations:
+        found, zone = operations.held(), operations.zone
+    lines: list[RenderableType] = []
+    for each in found:
+        people = f" · {each.people} people" if each.people else ""
+        at = local_time(each.published_at, zone)
+        lines.append(output.line(f"{each.delivery}  {each.channel} ({each.language}) · {at}{people}"))
+        lines.append(output.quoted(each.headline))
+        if each.reason:
+            lines.append(output.paragraph(each.reason))
+        look = f"policenotify held {each.delivery}" if each.people else f"policenotify resolve {each.delivery} --posted"
+        lines.append(output.paragraph(look, "→ "))
+    call.emit(HeldAnswer(deliveries=found), *lines or [Text("Nothing is held.")])
+    return Exit.ATTENTION if found else Exit.OK

@@ -8,10 +8,10 @@ from sqlalchemy import bindparam, or_, select
 
 from policenotify.journal.bulk import controls, doubts, progress
 from policenotify.journal.bulk.controls import Steered
-from policenotify.journal.bulk.doubts import DoubtfulPerson
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.tombstones import purged_key
+from policenotify.model.decision import DoubtfulPerson
 from policenotify.model.history import Outcome
 from policenotify.model.progress import Progress
 
