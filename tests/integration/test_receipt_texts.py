@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from policenotify.errors import InvalidTransition
+from policenotify.errors import IncidentNotFound, InvalidTransition
 from policenotify.model.documents import PublicationResult
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
@@ -66,7 +66,7 @@ def test_an_error_shows_times_in_the_zone_of_the_installation(desk: Desk) -> Non
     again = accident(headline="Encore")
     with pytest.raises(InvalidTransition) as raised:
         publisher.publish(again, key="again", actor="desk")
-    with pytest.raises(InvalidTransition) as unknown:
+    with pytest.raises(IncidentNotFound) as unknown:
         publisher.incident("none")
     for told in (str(raised.value), str(unknown.value)):
         assert "UTC" not in told

@@ -170,7 +170,7 @@ class Operations(SendingControls):
         """
         history = self.journal.incidents.history(incident)
         if not history.entries:
-            raise not_found(self.journal, incident, self.zone, kind="incident")
+            raise not_found(self.journal, incident, self.zone, only_incidents=True)
         last = next((entry for entry in reversed(history.entries) if not entry.erased), history.entries[-1])
         return self._report(last.publication)
 
@@ -349,15 +349,16 @@ def _is_held(receipt: Receipt) -> bool:
     return receipt.outcome is Outcome.HELD or bool((receipt.recipients or {}).get(Outcome.HELD))
 
 
-def not_found(
-    journal: Journal, name: str, zone: tzinfo, *, kind: str = "incident, publication or key"
-) -> IncidentNotFound:
+def not_found(journal: Journal, name: str, zone: tzinfo, *, only_incidents: bool = False) -> IncidentNotFound:
     """Return the error for an unknown name, with the nearest and the open incidents."""
     open_now = journal.incidents.list(limit=_NEAR)
-    near = get_close_matches(name, [incident.id for incident in open_now], n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    nearest = next(iter(get_close_matches(name, [incident.id for incident in open_now], n=1)), None)
+    hint = f" Did you mean {nearest!r}?" if nearest else ""
     known = describe_incidents(History(), open_now, zone, count=journal.incidents.count_open())
-    return IncidentNotFound(f"There is no {kind} {name!r}.{hint} {known}", name=name, nearest=next(iter(near), None))
+    text = f"There is no incident, publication or key {name!r}.{hint} {known}"
+    if only_incidents:
+        text = f"There is no incident {name!r}.{hint} {known}"
+    return IncidentNotFound(text, name=name, nearest=nearest)
 
 
 def _held(publication: Publication, receipt: Receipt) -> HeldDelivery:

@@ -173,7 +173,7 @@ def test_a_channel_that_is_gone_is_named_with_what_is_open_there(run: Run, desk:
     assert run("status", "--json").document["removed_channels"] == {"bluesky": ["2026-4711"]}
     lines = run("doctor", "--json").document["lines"]
     [line] = [one for one in lines if one["check"] == "channel bluesky"]
-    assert (line["state"], line["exit"]) == ("WRONG", 3)
+    assert (line["state"], line["alarm"]) == ("WRONG", "attention")
     assert line["detail"].startswith(told)
     run("end", "2026-4711", "Fin", "--description", "Rouvert.")
     assert run("status", "--json").document["removed_channels"] == {}

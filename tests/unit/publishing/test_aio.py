@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from policenotify.errors import IdempotencyConflict, InvalidTransition
+from policenotify.errors import IdempotencyConflict, IncidentNotFound
 from policenotify.journal.clock import SystemClock
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
@@ -84,7 +84,7 @@ def test_its_errors_are_raised_to_the_awaiting_caller(publisher: Publisher) -> N
         await awaited.publish(MESSAGE, key="open", actor="desk")
         with pytest.raises(IdempotencyConflict):
             await awaited.publish(MESSAGE.model_copy(update={"headline": "Autre"}), key="open", actor="desk")
-        with pytest.raises(InvalidTransition):
+        with pytest.raises(IncidentNotFound):
             await awaited.incident("2026-9999")
 
     asyncio.run(desk())

@@ -238,6 +238,8 @@ def resolve(call: CliContext, delivery: int, posted: bool, recipients: tuple[str
     result = "counts as posted" if posted else "is sent again by the next publish or drain"
     if done.outcome is Outcome.SUPERSEDED:
         result = "is not sent again: a newer message of its incident is published by now"
-    named = f", {done.people} people named: it" if done.people else ""
-    call.emit(done, Text(f"Delivery {delivery}{named} {result}."))
+    text = f"Delivery {delivery} {result}."
+    if done.people:
+        text = f"Delivery {delivery}, {done.people} people named: it {result}."
+    call.emit(done, Text(text))
     return Exit.OK
