@@ -24,8 +24,8 @@ from policenotify.audiences import Consent, Subscriber
 from policenotify.channel import PostRef
 from policenotify.errors import (
     IdempotencyConflict,
-    InvalidImage,
     IncidentNotFound,
+    InvalidImage,
     InvalidTransition,
     MessageRejected,
     MessageTooLong,

@@ -228,8 +228,8 @@ async def _opened(connection: AsyncConnection | AsyncSession) -> AsyncConnection
         connection = await connection.connection()
     if not hasattr(connection, "sync_connection"):
         raise TypeError(
-            f"connection: a {type(connection).__name__} cannot be awaited. Nothing was sent. Pass an AsyncConnection "
-            "or AsyncSession of SQLAlchemy, or call Publisher.publish in the thread of your connection."
+            f"connection: this {type(connection).__name__} cannot be awaited. Nothing was sent. Pass an "
+            "AsyncConnection or AsyncSession of SQLAlchemy, or call Publisher.publish in the thread of your connection."
         )
     return connection
 
