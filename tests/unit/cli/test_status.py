@@ -319,10 +319,9 @@ def test_the_channels_are_shown_with_what_to_do(run: Run, desk: Desk) -> None:
     assert "✘ presse (email): unusable" in ran.out
     assert "→ Make it readable. Its messages wait" in ran.words
     assert "The oldest waits since 20" in ran.out
+    run("resume", "bluesky")
     with desk.publisher([]) as publisher:
         publisher.journal.channels.pause("bluesky", publisher.journal.now() + timedelta(hours=1))
-    desk.bluesky.closed = None
-    run("resume", "bluesky")
     assert "bluesky (bluesky): paused" in run("channels").out
     assert "Nothing leaves before 20" in run("channels").out
 

@@ -338,6 +338,17 @@ def test_a_drain_and_a_worker_report_and_a_publication_does_not(make: Make) -> N
     assert [problem.reason for problem in publisher.journal.workers.unusable_channels()["sky"]] == ["wrong."]
 
 
+def test_a_worker_logs_once_what_it_cannot_use(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    publisher = make(_unusable("the file none cannot be read.", "sky"), _channel("sea"))
+    for _ in range(2):
+        publisher._dispatcher.drain(timedelta(0), is_worker=True)
+    publisher.channel_configs["sky"] = _channel("sky")
+    publisher._dispatcher.drain(timedelta(0), is_worker=True)
+    assert [record.getMessage() for record in caplog.records] == [
+        "Channel sky cannot be used here, and its messages wait: the file none cannot be read."
+    ]
+
+
 # --- from a settings file
 
 

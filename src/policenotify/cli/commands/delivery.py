@@ -120,8 +120,9 @@ def worker(call: CliContext, grace: float) -> Exit:
         usable = [name for name, channel in publisher.channel_configs.items() if not channel.problem]
         click.echo(call.say(f"Delivering on {', '.join(usable) or 'no channel'}."), err=True)
         installation = read_status(publisher.journal, publisher.channel_configs, limit=0)
-        for problem in installation.channel_problems.values():
-            click.echo(plain(call.say(str(problem))), err=True)
+        for name, problem in installation.channel_problems.items():
+            if not publisher.channel_configs[name].problem:  # else the worker has logged it
+                click.echo(plain(call.say(str(problem))), err=True)
         for name, incidents in installation.removed_channels.items():
             click.echo(plain(call.say(removed_channel(name, incidents))), err=True)
         supervisor.notify("READY=1")
