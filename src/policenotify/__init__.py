@@ -29,7 +29,15 @@ if TYPE_CHECKING:
     )
     from policenotify.findings import Finding
     from policenotify.model.cap import Certainty, Precision, Severity, Urgency
-    from policenotify.model.decision import DoubtfulPerson, HeldDelivery, HeldPeople, Resolved, Resumed, Stopped
+    from policenotify.model.decision import (
+        DoubtfulPerson,
+        HeldDelivery,
+        HeldPeople,
+        Resolved,
+        Resumed,
+        Steered,
+        Stopped,
+    )
     from policenotify.model.diagnosis import Diagnosis, DiagnosisLine
     from policenotify.model.documents import PublicationResult
     from policenotify.model.draft import Draft
@@ -56,7 +64,7 @@ _HOMES = {
     "publishing.approval": ("ApprovalRule",),
     "publishing.alerts": ("ImportedAlert", "import_alert"),
     "publishing.drafts": ("Drafts",),
-    "model.decision": ("DoubtfulPerson", "HeldDelivery", "HeldPeople", "Resolved", "Resumed", "Stopped"),
+    "model.decision": ("DoubtfulPerson", "HeldDelivery", "HeldPeople", "Resolved", "Resumed", "Steered", "Stopped"),
     "model.diagnosis": ("Diagnosis", "DiagnosisLine"),
     "model.documents": ("PublicationResult",),
     "model.draft": ("Draft",),
@@ -144,6 +152,7 @@ __all__ = [
     "SettingsError",
     "Severity",
     "Stage",
+    "Steered",
     "Stopped",
     "Translation",
     "UnsupportedVersion",

@@ -126,8 +126,9 @@ class CliContext:
         from policenotify.settings import SettingsFile, configured_channels
 
         with self.journal() as (settings, journal):
-            channels, _ = configured_channels(settings)
-            yield Operations(journal, channels, zone=settings.zone, settings=SettingsFile(self.settings))
+            channels, problem = configured_channels(settings)
+            source = SettingsFile(settings.place, problem=problem)
+            yield Operations(journal, channels, zone=settings.zone, settings=source)
 
     def emit(self, document: BaseModel | Mapping[str, object], *page: RenderableType) -> None:
         """Print the document if `--json` was given, else the page."""

@@ -70,16 +70,15 @@ class Workers:
         now = microseconds(self._journal.now())
         times = {"since": now - span(QUIET), "until": now + span(TOLERANCE)}
         with self._journal.read() as connection:
-            rows = connection.execute(_ACTIVE, times).all()
-        rows = [row for row in rows if row.unusable is not None]
-        workers = [row for row in rows if row.is_worker and not is_dead(row.owner)]
-        drains = {host_of(row.owner): row for row in reversed(rows) if not row.is_worker}
-        found: dict[str, dict[tuple[str, str], WorkerProblem]] = {}
-        for row in workers or drains.values():
-            host = host_of(row.owner)
-            for channel, reason in json_object(row.unusable).items():
-                problem = WorkerProblem(reason=reason, remedy=_MEND, host=host, seen_at=moment(row.seen_at))
-                found.setdefault(channel, {}).setdefault((host, reason), problem)
+            rows = [row for row in connection.execute(_ACTIVE, times) if row.unusable is not None]
+            workers = [row for row in rows if row.is_worker and not is_dead(row.owner)]
+            drains = {host_of(row.owner): row for row in reversed(rows) if not row.is_worker}
+            found: dict[str, dict[tuple[str, str], WorkerProblem]] = {}
+            for row in workers or drains.values():
+                host = host_of(row.owner)
+                for channel, reason in json_object(row.unusable).items():
+                    problem = WorkerProblem(reason=reason, remedy=_MEND, host=host, seen_at=moment(row.seen_at))
+                    found.setdefault(channel, {}).setdefault((host, problem.reason), problem)
         return {channel: tuple(problems.values()) for channel, problems in sorted(found.items())}
 
     def stop_heartbeat(self) -> None:

@@ -36,6 +36,21 @@ class Resumed(FrozenModel):
     still_stopped: str | None = None
 
 
+class Steered(FrozenModel):
+    """What of a sending to people was paused, resumed or aborted.
+
+    Attributes:
+        publication: The publication's id.
+        channels: The channels on which something changed.
+        people: How many people are not sent to any more, of those who were known. 0 unless it was aborted.
+    """
+
+    publication: str
+    channels: tuple[str, ...]
+    people: int = 0
+    actor: str
+
+
 class Resolved(FrozenModel):
     """How a held delivery, or some people of it, was settled.
 

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from policenotify.delivery.worker import Worker
 from policenotify.journal.records import IncidentLine
-from policenotify.model.decision import HeldDelivery, HeldPeople, Resolved, Resumed, Stopped
+from policenotify.model.decision import HeldDelivery, HeldPeople, Resolved, Resumed, Steered, Stopped
 from policenotify.model.diagnosis import Diagnosis
 from policenotify.model.documents import PublicationResult
 from policenotify.model.message import Message
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-    from policenotify.journal.bulk.controls import Steered
 
 _Result = TypeVar("_Result")
 

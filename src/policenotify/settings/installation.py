@@ -30,10 +30,12 @@ class SettingsFile:
 
     Args:
         place: The file. If `None`, as `read_settings` finds it.
+        problem: What is wrong with it as a whole, if it was read a moment ago. `problem` then does not read it again.
     """
 
-    def __init__(self, place: str | os.PathLike[str] | None = None) -> None:
+    def __init__(self, place: str | os.PathLike[str] | None = None, *, problem: str | None = None) -> None:
         self._place = place
+        self._problem = problem
 
     def reopen(self, name: str) -> ChannelConfig | None:
         """See `SettingsSource.reopen`."""
@@ -45,6 +47,8 @@ class SettingsFile:
 
     def problem(self) -> str:
         """See `SettingsSource.problem`."""
+        if self._problem is not None:
+            return self._problem
         try:
             return configured_channels(self._read())[1]
         except (SettingsError, UnsupportedVersion) as error:

@@ -33,8 +33,9 @@ from policenotify.model.status import Alarm, ChannelStatus
 from policenotify.publishing.operations import Operations
 from policenotify.publishing.publisher import Publisher
 from policenotify.settings import SettingsFile, open_publisher
+from policenotify.testing.samples import PARIS, SENDER
 from tests.support.fake_network import Book, Scripted
-from tests.support.installation import PARIS, SENDER, Desk, accident, open_desk
+from tests.support.installation import Desk, accident, open_desk
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 import click
 from rich.console import RenderableType
@@ -13,11 +12,8 @@ from policenotify.cli import completion, output
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.lookup import find_publication
-from policenotify.model.decision import HeldPeople
+from policenotify.model.decision import HeldPeople, Steered
 from policenotify.model.receipt import local_time
-
-if TYPE_CHECKING:
-    from policenotify.journal.bulk.controls import Steered
 
 _SHOWN = 12  # characters of a key; `resolve` takes them
 _NAME = click.argument("which", metavar="INCIDENT|PUBLICATION|KEY", shell_complete=completion.ended_incidents)
@@ -43,9 +39,9 @@ def pause(call: CliContext, which: str, channel: str | None, reason: str) -> Exi
       policenotify pause 2026-4711 --channel sms --reason "Erreur de date"
     """
     actor = call.actor
-    with call.journal() as (settings, journal):
-        found = find_publication(journal, which, settings.zone)
-        done = journal.sendings.pause(found.id, actor, channel=channel, reason=" ".join(reason.split()))
+    with call.operations() as operations:
+        found = find_publication(operations.journal, which, operations.zone)
+        done = operations.pause_sending(found.id, actor=actor, channel=channel, reason=" ".join(reason.split()))
     text = f"Paused on {', '.join(done.channels)}. To go on: policenotify resume {found.id}"
     return _answered(call, done, text)
 
@@ -68,17 +64,16 @@ def abort(call: CliContext, which: str, channel: str | None, reason: str) -> Exi
       policenotify abort campaign-2026-12-01 --channel sms
     """
     actor = call.actor
-    with call.journal() as (settings, journal):
-        found = find_publication(journal, which, settings.zone)
-        done = journal.sendings.abort(found.id, actor, channel=channel, reason=" ".join(reason.split()))
+    with call.operations() as operations:
+        found = find_publication(operations.journal, which, operations.zone)
+        done = operations.abort_sending(found.id, actor=actor, channel=channel, reason=" ".join(reason.split()))
     text = f"Aborted on {', '.join(done.channels)}. {done.people} people who were known do not get it."
     return _answered(call, done, text)
 
 
 def _answered(call: CliContext, done: Steered, text: str) -> Exit:
-    document = {"publication": done.publication, "channels": done.channels, "people": done.people, "actor": call.actor}
     none = "Nothing was changed: nobody waits for it there, or it was done before."
-    call.emit(document, Text(output.plain(text if done.channels else none)))
+    call.emit(done, Text(output.plain(text if done.channels else none)))
     return Exit.OK
 
 
