@@ -5,6 +5,7 @@ PolicenotifyError
 ├── MessageRejected       a check blocks the message: nothing was sent, the refusal is recorded
 │   └── ApprovalMissing   others must read the message first: nothing was sent
 ├── DraftConflict         the draft is not as the caller believes: nothing was sent or changed
+├── IncidentNotFound      there is no incident or publication of that name: nothing was sent or changed
 ├── InvalidTransition     the stage may not follow in this incident: nothing was sent
 ├── IdempotencyConflict   the caller's key already names another message: nothing was sent
 ├── MessageTooLong        the required parts fit no channel: nothing was sent
