@@ -70,8 +70,13 @@ class PublicationsAnswer(Result):
 
 
 class ChannelsAnswer(Result):
-    """The answer of `channels`."""
+    """The answer of `channels`.
 
+    Attributes:
+        settings: What is wrong with the settings as a whole, so that nothing can be published.
+    """
+
+    settings: str | None
     channels: tuple[ChannelStatus, ...]
 
 

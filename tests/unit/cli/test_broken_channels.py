@@ -208,7 +208,9 @@ def test_globally_wrong_settings_stop_everything(run: Run, desk: Desk, old: str,
     assert said.code == 1
     assert told in said.err
     assert "Nothing was published." in said.err
-    assert run("status").code == 1
+    for command in ("status", "channels", "doctor"):
+        seen = run(command)
+        assert (seen.code, told in " ".join((seen.out + seen.err).split())) == (1, True), command
     assert desk.mail.mails == []
 
 

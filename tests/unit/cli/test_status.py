@@ -295,7 +295,7 @@ def test_the_command_line_prints_what_python_returns(run: Run, desk: Desk) -> No
     with open_publisher(desk.folder / "policenotify.toml") as publisher:
         for command, result in (
             ("status", publisher.status(last=5, limit=3)),
-            ("channels", ChannelsAnswer(channels=publisher.channels())),
+            ("channels", ChannelsAnswer(settings=None, channels=publisher.channels())),
             ("doctor", publisher.doctor(actor="brigadier")),
             ("stop", publisher.stop(actor="brigadier")),
             ("resume", publisher.resume(actor="brigadier").model_copy(update={"resumed": True})),

@@ -119,7 +119,10 @@ def _publications(publications: Sequence[Publication], zone: tzinfo, rows: int |
         yield from block
 
 
-@click.command("channels", epilog=exit_codes("3 a channel cannot be used, is blocked or was removed; 6 no journal"))
+@click.command(
+    "channels",
+    epilog=exit_codes("1 settings wrong; 3 a channel cannot be used, is blocked or was removed; 6 no journal"),
+)
 @common
 @pass_context
 def channels(call: CliContext) -> Exit:
@@ -135,7 +138,12 @@ def channels(call: CliContext) -> Exit:
     """
     with call.operations() as operations:
         zone, found = operations.zone, operations.channels()
-    call.emit(ChannelsAnswer(channels=found), *(line for channel in found for line in _channel(channel, zone)))
+        problem = operations.settings.problem() if operations.settings else ""
+    head = [Text(output.plain(problem), style="bold")] if problem else []
+    lines = (line for channel in found for line in _channel(channel, zone))
+    call.emit(ChannelsAnswer(settings=problem or None, channels=found), *head, *lines)
+    if problem:
+        return Exit.REJECTED
     return Exit.OK if all(channel.ok for channel in found) else Exit.ATTENTION
 
 
