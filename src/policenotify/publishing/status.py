@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 _NAMED = 10  # incidents in one sentence
 
-MEND = f"Mend it in the settings. {WAITS}"
-"""What to do about a channel that cannot be used because of its settings."""
+MEND = f"Mend it: its settings, its secret or its library. {WAITS}"
+"""What to do about a channel whose settings, secret or library do not let it be used."""
 
 
 def problem_of(channel: ChannelConfig, had_recipients: Callable[[str], bool]) -> ChannelProblem | None:

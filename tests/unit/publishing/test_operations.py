@@ -241,7 +241,7 @@ def test_every_state_of_a_channel_is_told_apart(make: Make) -> None:
     assert (states["sea"].retired, states["sea"].outcomes) == (True, {})
     unusable = states["wrong"]
     assert "password: the file none cannot be read." in unusable.reason
-    assert unusable.remedy.startswith("Mend it in the settings.")
+    assert unusable.remedy.startswith("Mend it: its settings, its secret or its library.")
     assert (unusable.account, unusable.outcomes) == ("", {Outcome.WAITING: 1})
     assert unusable.oldest_waiting == opened.at
     assert json.loads(unusable.model_dump_json())["ok"] is False
