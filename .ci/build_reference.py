@@ -413,7 +413,7 @@ OTHERS: tuple[tuple[Finding, str, Mapping[str, str]], ...] = (
         },
     ),
     (
-        audience_too_large("sms", people=12_000, most_people=5_000),
+        audience_too_large("sms", most_people=5_000),
         "Refuse a message that would reach more people on a channel, or cost more, than it may",
         {
             "passes": "a message that concerns 4,000 people, on a channel with `most_people = 5000`",

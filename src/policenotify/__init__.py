@@ -47,7 +47,14 @@ if TYPE_CHECKING:
     from policenotify.model.message import Category, Image, Known, Message, Translation, read
     from policenotify.model.progress import Progress, pace
     from policenotify.model.receipt import Publication, PublicationFailed, Receipt
-    from policenotify.model.status import Alarm, ChannelProblem, ChannelStatus, InstallationStatus, WorkerProblem
+    from policenotify.model.status import (
+        Alarm,
+        ChannelProblem,
+        ChannelStatus,
+        InstallationStatus,
+        WaitsForList,
+        WorkerProblem,
+    )
     from policenotify.publishing.aio import AsyncPublisher
     from policenotify.publishing.alerts import ImportedAlert, import_alert
     from policenotify.publishing.approval import ApprovalRule
@@ -84,7 +91,7 @@ _HOMES = {
     "model.history": ("Outcome",),
     "model.progress": ("Progress", "pace"),
     "model.receipt": ("Publication", "PublicationFailed", "Receipt"),
-    "model.status": ("Alarm", "ChannelProblem", "ChannelStatus", "InstallationStatus", "WorkerProblem"),
+    "model.status": ("Alarm", "ChannelProblem", "ChannelStatus", "InstallationStatus", "WaitsForList", "WorkerProblem"),
     "publishing.reminders": ("Reminder", "ReminderPolicy"),
     "model.cap": ("Certainty", "Precision", "Severity", "Urgency"),
     "settings": ("open_publisher",),
@@ -157,6 +164,7 @@ __all__ = [
     "Translation",
     "UnsupportedVersion",
     "Urgency",
+    "WaitsForList",
     "Worker",
     "WorkerProblem",
     "import_alert",

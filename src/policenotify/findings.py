@@ -143,20 +143,18 @@ LIMITS_SOURCE = "The installation's own limits of a channel: most_people, most_c
 """The basis of the findings about the number of people and the cost."""
 
 
-def audience_too_large(
-    channel: str, *, people: int, most_people: int = 0, cost: float = 0.0, most_cost: float | None = None
-) -> Finding:
+def audience_too_large(channel: str, *, most_people: int | None = None, most_cost: float | None = None) -> Finding:
     """Return the finding that a message would reach more people on a channel, or cost more, than it may."""
-    reason = f"On {channel!r} it would go to {people} people, and most_people is {most_people}."
+    reason = f"On {channel!r} it would go to more people than most_people allows, which is {most_people}."
     if most_cost is not None:
-        reason = f"On {channel!r} it would cost {cost:.2f} € for {people} people, and most_cost is {most_cost:.2f} €."
+        reason = f"On {channel!r} it would cost more than most_cost allows, which is {most_cost:.2f} €."
     return Finding(
         code="PN603",
         level=Level.BLOCK,
         field="message",
         reason=reason,
-        remedy="Name a smaller place, or other channels (--to). If all of them must get it, an administrator gives "
-        "the reason (--despite-findings), or raises the limit in the settings.",
+        remedy="See how many: policenotify preview. Name a smaller place, or other channels (--to). If all of them "
+        "must get it, an administrator gives the reason (--despite-findings), or raises the limit in the settings.",
         source=LIMITS_SOURCE,
     )
 

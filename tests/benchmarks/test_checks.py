@@ -6,7 +6,7 @@ import gc
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,8 @@ SIZE = 100_000  # characters
 MOST = 0.2  # seconds of one rule
 READ = 0.3  # seconds in which all rules' texts are folded, their words looked up, and names found
 PER_MESSAGE = 0.003  # seconds
+_READ = ("folding", "lists", "names")
+_ROUNDS = 3  # of a text that is slow in the first
 LISTS = " ".join(entry.strip("*") for words in shipped_words("fr").values() for entry in words[:3] if "(" not in entry)
 UNITS = {
     "letters": "a",
@@ -71,6 +73,16 @@ def _cost(contexts: list[CheckContext]) -> float:
     return (time.process_time() - start) / len(contexts)
 
 
+@pytest.fixture
+def without_collector() -> Iterator[None]:
+    """Stop the garbage collector: one pass over all that pytest holds takes longer than a check."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("without_collector")
 def test_all_checks_of_a_message_take_at_most_3_ms() -> None:
     contexts = [entry.context() for entry in (*corpus.read("tuned"), *corpus.read("held_out"))]
     for one in contexts:
@@ -80,6 +92,7 @@ def test_all_checks_of_a_message_take_at_most_3_ms() -> None:
     assert taken <= PER_MESSAGE
 
 
+@pytest.mark.usefixtures("without_collector")
 def test_a_long_message_in_two_languages_takes_at_most_3_ms() -> None:
     sentences = "Accident avenue de Toulouse, sens centre. Évitez le secteur, prenez l'avenue de Lodève. "
     fields: dict[str, Any] = {
@@ -96,36 +109,35 @@ def test_a_long_message_in_two_languages_takes_at_most_3_ms() -> None:
     assert taken <= PER_MESSAGE
 
 
-@pytest.fixture
-def without_collector() -> Iterator[None]:
-    """Stop the garbage collector: one pass over all that pytest holds takes longer than a check."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
 @pytest.mark.usefixtures("without_collector")
 @pytest.mark.parametrize("category", ["arrest", "police_operation"])
 @pytest.mark.parametrize("unit", UNITS.values(), ids=UNITS)
 def test_no_text_is_slow(unit: str, category: str) -> None:
-    long = _long(unit, category)
-    start = time.process_time()
-    assert all(part.folded.tokens for part in long.parts)
-    steps, read = {}, {"folding": time.process_time() - start}
-    start = time.process_time()
-    assert all(part.found is not None for part in long.parts)
-    read["lists"] = time.process_time() - start
-    start = time.process_time()
-    assert long.persons is not None
-    read["names"] = time.process_time() - start
+    best: dict[str, float] = {}
+    for _ in range(_ROUNDS):  # the least counts: another process may take the processor's caches
+        for step, taken in _steps(_long(unit, category)):
+            best[step] = min(taken, best.get(step, taken))
+        slow = {step: round(taken, 2) for step, taken in best.items() if taken > (READ if step in _READ else MOST)}
+        if not slow:
+            return
+    assert not slow
+
+
+def _steps(long: CheckContext) -> Iterator[tuple[str, float]]:
+    """Yield the processor time of each step and rule, in seconds."""
+    reads: tuple[Callable[[], object], ...] = (
+        lambda: [part.folded.tokens for part in long.parts],
+        lambda: [part.found for part in long.parts],
+        lambda: long.persons,
+    )
+    for step, read in zip(_READ, reads, strict=True):
+        start = time.process_time()
+        read()
+        yield step, time.process_time() - start
     for check in CHECKS:
         start = time.process_time()
         list(check.find(long))
-        steps[check.code] = time.process_time() - start
-    slow = {code: round(taken, 2) for code, taken in steps.items() if taken > MOST}
-    slow |= {step: round(taken, 2) for step, taken in read.items() if taken > READ}
-    assert not slow
+        yield check.code, time.process_time() - start
 
 
 def test_importing_the_checks_reads_no_list() -> None:

@@ -135,3 +135,4 @@ def test_a_list_takes_hardly_longer_than_a_bare_loop(tmp_path: Path, parallel: i
         f"({loop / publisher:.2f}); {1000 * statistics.median(cpu) / PEOPLE:.2f} ms CPU an SMS"
     )
     assert loop / channel > 0.8
+    assert loop / publisher > 0.6

@@ -165,7 +165,7 @@ class Journal:
     def steps(self, publisher: Publisher) -> Iterator[Callable[[], object]]:
         new = accident(lifecycle=Lifecycle(), headline="Marché de Noël")
         yield lambda: publisher.publish(new, key="new", actor="desk", wait=AT_ONCE)
-        yield lambda: publisher.drain(timedelta(seconds=1))
+        yield lambda: publisher.drain(timedelta(seconds=20))  # ends when nothing is due
         yield lambda: publisher.publication("new")
         yield lambda: [publisher.drafts.publish(draft.id, actor="writer") for draft in publisher.drafts.list()]
         yield publisher.incidents

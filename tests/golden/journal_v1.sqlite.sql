@@ -195,6 +195,8 @@ CREATE TABLE pn_delivery (
 
 CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
 
+CREATE INDEX pn_delivery_aborted ON pn_delivery (state) WHERE halt = 'aborted';
+
 CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id);
 
 CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
@@ -255,9 +257,12 @@ CREATE TABLE pn_expansion (
     pages INTEGER DEFAULT 0 NOT NULL,
     wrong INTEGER DEFAULT 0 NOT NULL,
     wrong_lines TEXT DEFAULT '' NOT NULL,
+    unreadable BOOLEAN NOT NULL,
     PRIMARY KEY (delivery),
     FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
 );
+
+CREATE INDEX pn_expansion_unreadable ON pn_expansion (delivery) WHERE unreadable;
 
 CREATE TABLE pn_page (
     delivery INTEGER NOT NULL,

@@ -105,7 +105,7 @@ def test_one_network_down(five: Five, network: str, way: str) -> None:
         assert suffered.said.on(other).outcome is SAID, str(suffered.said.on(other))
         assert len(five.read(other)) == len(PEOPLE.get(other, "1"))
 
-    # When it is well again nothing was doubled, and what is missing is told of.
+    # Afterwards nothing was published twice, and what is missing is reported.
     texts, told = suffered.alone
     assert len(texts) == alone, str(told)
     assert alone == len(people) or not told.ok or told.note or network == "sms", str(told)
@@ -194,7 +194,7 @@ def test_a_full_disk_when_it_is_published(five: Five) -> None:
 
 
 def _meet(five: Five, together: Barrier) -> None:
-    """Let each of the five, when it is first told to publish, wait for the others. Mail waits after the first one."""
+    """Let each of the five, at its first call, wait for the others. Mail waits after the first one."""
     met = set[str]()
 
     def meet(network: str) -> None:
@@ -222,7 +222,7 @@ def _meet(five: Five, together: Barrier) -> None:
 
 @pytest.mark.slow
 def test_a_full_disk_when_the_networks_have_it(five: Five) -> None:
-    """All five have been told to publish, and have; then nothing of it can be written down."""
+    """All five have published; then no result can be stored."""
     publisher, message = five.publisher(backoff=later), accident(severity=Severity.MODERATE)
     room = _full_disk()
     _meet(five, Barrier(len(NETWORKS), action=room.__enter__))

@@ -60,7 +60,7 @@ class SmsDesk:
         return dict(published.on("sms").recipients or {})
 
     def address_for(self, number: str) -> str:
-        """Return the path that the gateway was told to call about its last SMS to a number."""
+        """Return the path that the gateway is to call about its last SMS to a number."""
         asked = [{name: last for name, [*_, last] in request.query.items()} for request in self.server.requests]
         [*_, last] = [fields["dlr-url"] for fields in asked if fields["to"].endswith(number.removeprefix("+"))]
         path, _, form = last.removeprefix("https://police.example").partition("?")

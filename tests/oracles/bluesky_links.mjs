@@ -1,6 +1,6 @@
 // What Bluesky's app makes of each link of a JSON array of `what-is-shown where-it-leads`: read from standard input,
 // answered on standard output. `short` is how its composer would show the address (`toShortUrl`), `warns` whether it asks
-// readers before it follows the link (`linkRequiresWarning`). Both are in no package, and re-told here after
+// readers before it follows the link (`linkRequiresWarning`). Both are in no package, and written again here after
 // `src/lib/strings/url-helpers.ts` of https://github.com/bluesky-social/social-app.
 let input = '';
 for await (const part of process.stdin.setEncoding('utf8')) input += part;

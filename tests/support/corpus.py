@@ -15,7 +15,7 @@ from tests.support.checks import NOW, context
 
 FOLDER = Path(__file__).parents[1] / "corpus"
 CODES = {"abduction_alert": "child_abduction_relay", "burglary": "burglary_prevention", "weather": "weather_relay"}
-"""The codes of categories that a stranger called otherwise."""
+"""The codes of categories that the author of a corpus gave other names."""
 
 _LEVELS = {"B": Level.BLOCK, "S": Level.SECOND}
 _GUARD = re.compile(r"PN[23]|PN423")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from zlib import crc32
 
-from policenotify.audiences.model import Audience, Row, WrongRow
+from policenotify.audiences.model import Audience, Row, SupportsRowCount, WrongRow
 from policenotify.audiences.reader import RowReader
 from policenotify.model.languages import is_same_language
 
@@ -38,6 +38,10 @@ class AddressList:
         for position, address in enumerate(self._addresses()):
             if position >= start:
                 yield self.reader.address(address, position=position, line=position + 1)
+
+    def most_rows(self) -> int:
+        """See `SupportsRowCount.most_rows`."""
+        return sum(1 for _ in self._addresses())
 
     def _addresses(self) -> Iterator[str]:
         for address in self.read():
@@ -84,6 +88,10 @@ class ChannelAudience:
             address, language = self.spell(row.address), spoken[row.language]
             changed = address != row.address or language != row.language
             yield replace(row, address=address, language=language) if changed else row
+
+    def most_rows(self) -> int | None:
+        """See `SupportsRowCount.most_rows`."""
+        return self.audience.most_rows() if isinstance(self.audience, SupportsRowCount) else None
 
     def _spoken(self, language: str) -> str:
         return next(

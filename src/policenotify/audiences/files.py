@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import IO, Final
@@ -60,6 +61,10 @@ class TextFile:
                 if address := _COMMENT.split(text, maxsplit=1)[0].strip():
                     yield self.reader.address(address, position=position, line=line)
 
+    def most_rows(self) -> int:
+        """See `SupportsRowCount.most_rows`. It counts lines."""
+        return _count_lines(self.at or f"audiences.{self.name}", self.path)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CsvFile:
@@ -96,6 +101,10 @@ class CsvFile:
                     yield WrongRow(position=position, line=line, reason=cells)
                 elif any(cells):
                     yield self._row(header, cells, position, line)
+
+    def most_rows(self) -> int:
+        """See `SupportsRowCount.most_rows`. It counts lines."""
+        return _count_lines(f"audiences.{self.name}", self.path)
 
     def _row(self, header: _Header, cells: Sequence[str], position: int, line: int) -> Row:
         if any(cells[header.width :]):
@@ -170,6 +179,12 @@ def _opened(at: str, path: Path) -> IO[bytes]:
         raise SettingsError(f"{at}: the file {path} {_NOT_UTF8}")
     file.seek(0)
     return file
+
+
+def _count_lines(at: str, path: Path) -> int:
+    """Return the number of line ends, and one for a last line without."""
+    with _opened(at, path) as file:
+        return 1 + sum(block.count(b"\n") for block in iter(partial(file.read, _BLOCK), b""))
 
 
 def _revision(at: str, path: Path) -> str:

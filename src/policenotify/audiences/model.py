@@ -71,6 +71,18 @@ Row: TypeAlias = Subscriber | WrongRow
 
 
 @runtime_checkable
+class SupportsRowCount(Protocol):
+    """What an audience may offer besides, so that a limit is checked without reading all of its rows."""
+
+    def most_rows(self) -> int | None:
+        """Return how many rows it has at most. Cheap: no row is made. `None`: that is not known.
+
+        Raises:
+            SettingsError: The list cannot be read.
+        """
+
+
+@runtime_checkable
 class Audience(Protocol):
     """A list of subscribers that is streamed, never held in memory.
 

@@ -16,7 +16,7 @@ from policenotify.errors import SettingsError
 from policenotify.validation import did_you_mean, redact
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnClause, Connection, Engine
+    from sqlalchemy import ColumnClause, Connection, Engine, Subquery
 
 _PAGE: Final = 1_000  # rows of one query
 _CONNECT_SECONDS: Final = 10
@@ -72,14 +72,26 @@ class SqlQuery:
                 yield self.reader.mapping(values, position=position, line=position)
                 start = position + 1
 
+    def most_rows(self) -> int:
+        """See `SupportsRowCount.most_rows`. The database counts them."""
+        from sqlalchemy import func, select  # noqa: PLC0415 - the same
+
+        with self._connection() as connection:
+            return int(connection.execute(select(func.count()).select_from(self._rows())).scalar_one())
+
+    def _rows(self) -> Subquery:
+        from sqlalchemy import column, text  # noqa: PLC0415 - the same
+
+        position: ColumnClause[int] = column("position")
+        # Nothing but a query that reads fits into FROM. The line end closes a comment.
+        return text(_literal(f"{self.query.strip().rstrip(';')}\n")).columns(position).subquery("audience")
+
     def _page(self, start: int) -> list[Mapping[str, object]]:
         from sqlalchemy import column, select, text  # noqa: PLC0415 - the same
 
         with self._connection() as connection:
             position: ColumnClause[int] = column("position")
-            # Nothing but a query that reads fits into FROM. The line end closes a comment.
-            inner = text(_literal(f"{self.query.strip().rstrip(';')}\n")).columns(position).subquery("audience")
-            query = select(text("*")).select_from(inner).where(position >= start).order_by(position).limit(_PAGE)
+            query = select(text("*")).select_from(self._rows()).where(position >= start).order_by(position).limit(_PAGE)
             result = connection.execute(query)
             self._check(list(result.keys()))
             return [

@@ -83,6 +83,15 @@ class CheckContext:
         )
 
     @cached_property
+    def prose(self) -> tuple[TextPart, ...]:
+        """Headline, description and instruction in each language."""
+        return tuple(
+            part
+            for part in self.parts
+            if part.field.removeprefix(f"translations.{part.language}.") in {"headline", "description", "instruction"}
+        )
+
+    @cached_property
     def persons(self) -> Mapping[str, list[PersonName]]:
         """The names of persons in each text, by field."""
         place = self.message.location

@@ -7,7 +7,8 @@ it, with accents, with digits for letters (`c0upable`) or with spaces between it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 from policenotify.text.look_alikes import fold_character
@@ -16,6 +17,9 @@ _FOR_LETTERS: Final = str.maketrans("0134578", "oieastb")
 _WORD: Final = re.compile(r"[^\W_]+")
 # Neither the unit in `à 21 h` nor an article, `l'entrée`.
 _SINGLE: Final = re.compile(r"(?<![^\W_])(?!(?<=\d )h)[^\W\d_](?![^\W_]|[.@-][^\W\d_]{2}|'[^\W\d_]{2})")
+# The sign between two such letters, or between more that have an article or a unit among them.
+_MAY_STAND_APART: Final = re.compile(r"(?s)[ .*_·/|+~-](?=[^\W\d_](?![^\W_]))(?<=[^\W\d_].)(?<![^\W_]..)")
+_DIGIT: Final = re.compile(r"\d")
 _SPELT: Final = 3  # letters that stand apart, at least
 _SIGNS: Final = frozenset(" .*_·/|+~-")
 _SPACES: Final = re.compile(r" {2,}")
@@ -43,6 +47,9 @@ class Token(NamedTuple):
     capitals: bool
 
 
+_new_token: Final = partial(tuple.__new__, Token)  # what the class calls, without a call of Python for each word
+
+
 class FoldedText:
     """A text as readers read it.
 
@@ -50,35 +57,49 @@ class FoldedText:
         original: The text as typed.
         text: The same, folded. Each run of white space is one space.
         tokens: Its words. Letters that stand apart, `c o u p a b l e`, are one word.
+        digits: How many digits it has, of any script.
+        is_aligned: True if each character of the text stands for the one at its place in the original. No letters stand
+            apart in it then.
+        may_be_apart: False if [`is_apart`][policenotify.checks.folds.FoldedText.is_apart] is False for each token.
     """
 
-    __slots__ = ("_hashtag", "_origins", "_readings", "original", "text", "tokens")
+    __slots__ = (
+        *("_hashtag", "_origins", "_readings"),
+        *("digits", "is_aligned", "may_be_apart", "original", "text", "tokens"),
+    )
 
     def __init__(self, original: str, *, hashtag: bool = False) -> None:
         """Fold a text. The text of a hashtag is given without its `#`."""
         self.original: str = original
         self._hashtag = hashtag
-        letters = [character if "a" <= character <= "z" else fold_character(character) for character in original]
-        text = "".join(letters)
-        if len(text) == len(original) and "" not in letters:
-            origins = list(range(len(text)))
-        else:
-            origins = [position for position, letter in enumerate(letters) for _ in letter]
+        folds = {character: fold_character(character) for character in set(original)}
+        self.is_aligned: bool = all(len(folded) == 1 for folded in folds.values())
+        text = "".join(map(folds.__getitem__, original))
+        origins: Sequence[int] = range(len(original))
+        if not self.is_aligned:
+            origins = [position for position, character in enumerate(original) for _ in folds[character]]
         # The signs between letters that stand apart go, and so do all spaces after the first.
-        needless = _signs_between(text)
-        needless += [place for run in _SPACES.finditer(text) for place in range(run.start() + 1, run.end())]
+        needless = _signs_between(text) if _MAY_STAND_APART.search(text) else []
+        if "  " in text:
+            needless += [place for run in _SPACES.finditer(text) for place in range(run.start() + 1, run.end())]
         if needless:
             gone = set(needless)
             text = "".join(letter for place, letter in enumerate(text) if place not in gone)
             origins = [origin for place, origin in enumerate(origins) if place not in gone]
+            self.is_aligned = False
         self.text: str = text
-        self._origins = [*origins, len(original)]
-        self._readings: tuple[str, ...] | None = None
-        words = (part for match in _WORD.finditer(self.text) for part in self._parts(*match.span()))
-        self.tokens: tuple[Token, ...] = tuple(self._token(*part) for part in words)
+        self._origins: Sequence[int] = range(len(text) + 1) if self.is_aligned else [*origins, len(original)]
+        self.digits: int = len(_DIGIT.findall(text))
+        self._readings: tuple[str, ...] | None = None if self.digits else (text,)
+        self.may_be_apart: bool = not self.is_aligned or "#" in text
+        spans = [match.span() for match in _WORD.finditer(text)]
+        parts = (part for span in spans for part in self._parts(*span)) if hashtag or "#" in text else spans
+        self.tokens: tuple[Token, ...] = tuple(self._read(parts))
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Return where a part of the folded text is in the original."""
+        if self.is_aligned:
+            return start, max(start + 1, end)
         first, last = self._origins[start], self._origins[max(start, end - 1)]
         after = next((origin for origin in self._origins[end : end + 3] if origin > last), last + 1)
         return first, max(after, last + 1)
@@ -98,7 +119,7 @@ class FoldedText:
 
     def is_apart(self, token: Token) -> bool:
         """Return True if the letters of a token stand apart, or it is a hashtag: it may be several words."""
-        return self._is_wide(token) or self.text[max(0, token.start - 1) : token.start] == "#"
+        return self.may_be_apart and (self._is_wide(token) or self.text[max(0, token.start - 1) : token.start] == "#")
 
     def is_spelt(self, token: Token) -> bool:
         """Return True if signs or spaces that are seen divide the letters of a token."""
@@ -121,13 +142,22 @@ class FoldedText:
                     start = at
         yield start, end
 
-    def _token(self, start: int, end: int) -> Token:
-        typed = self.original[self._origins[start] : self._origins[end - 1] + 1]
-        if typed.islower():
-            return Token(_as_word(self.text[start:end]), start, end, capital=False, capitals=False)
-        capitals = sum(map(str.isupper, typed))
-        all_capitals = capitals > 1 and not any(map(str.islower, typed))
-        return Token(_as_word(self.text[start:end]), start, end, capitals > 0, all_capitals)
+    def _read(self, parts: Iterable[tuple[int, int]]) -> Iterator[Token]:
+        """Yield the words that begin and end there."""
+        text, original, origins, is_aligned = self.text, self.original, self._origins, self.is_aligned
+        for start, end in parts:
+            word = text[start:end]
+            typed = original[start:end] if is_aligned else original[origins[start] : origins[end - 1] + 1]
+            if not word.isalpha():
+                word = _as_word(word)
+            if typed.islower():
+                yield _new_token((word, start, end, False, False))
+            elif typed[0].isupper() and typed[1:].islower():
+                yield _new_token((word, start, end, True, False))
+            else:
+                capitals = sum(map(str.isupper, typed))
+                all_capitals = capitals > 1 and not any(map(str.islower, typed))
+                yield _new_token((word, start, end, capitals > 0, all_capitals))
 
 
 def _signs_between(text: str) -> list[int]:

@@ -9,7 +9,7 @@ from typing import Final
 
 from policenotify.checks.check import CALLS_TO_ACT, FIVE_CONTENTS, CheckContext, Hit, rule
 from policenotify.checks.folds import Token
-from policenotify.checks.linter import HOUR, by_language, prose
+from policenotify.checks.linter import HOUR, by_language
 from policenotify.checks.words import Match, TextPart
 from policenotify.findings import Level
 from policenotify.model.cap import CapCategory, ResponseType, Severity
@@ -111,7 +111,7 @@ def place_precise(context: CheckContext) -> Iterator[Hit]:
 
 def _named_communes(context: CheckContext) -> Iterator[tuple[TextPart, Match, frozenset[str]]]:
     """Yield each commune that the headline places something in, with the codes of its name."""
-    for part in prose(context):
+    for part in context.prose:
         if not part.field.endswith("headline"):
             continue
         tokens, text = part.folded.tokens, part.folded.text
@@ -140,7 +140,7 @@ def promise_timed(context: CheckContext) -> Iterator[Hit]:
     """Warn of a promise of news that names no hour."""
     if context.message.next_update_at or context.message.stage not in CALLS_TO_ACT:
         return
-    for part in prose(context):
+    for part in context.prose:
         for match in (*part.found.get("promise", ()), *part.found.get("next_update", ())):
             tokens, sentence = part.folded.tokens, part.sentence(match.first)
             end = tokens[sentence.stop - 1].end
@@ -165,7 +165,7 @@ def text_agrees(context: CheckContext) -> Iterator[Hit]:
     for name, moment in (("next_update", message.next_update_at), ("since", message.starts_at)):
         if moment is None or message.stage not in (_BEGINS if name == "since" else CALLS_TO_ACT):
             continue
-        for part in prose(context):
+        for part in context.prose:
             for hour, span in _hours_after(part, name):
                 if not _agrees(context.local_time(moment), hour):
                     yield Hit(part.field, span, None, "hour")

@@ -9,7 +9,7 @@ from typing import Final
 
 from policenotify.checks.check import CheckContext, Hit, every_text, rule
 from policenotify.checks.folds import FoldedText
-from policenotify.checks.identifiers import count_figures, found
+from policenotify.checks.identifiers import found
 from policenotify.checks.identity import JUDICIAL
 from policenotify.checks.words import TextPart
 from policenotify.findings import Level
@@ -87,14 +87,14 @@ def house_not_named(context: CheckContext) -> Iterator[Hit]:
 def _houses(part: TextPart) -> Iterator[tuple[int, int]]:
     """Yield house numbers with their street, and flats, in the folded text."""
     text, tokens = part.folded.text, part.folded.tokens
-    matches = found(part, _HOUSE) if count_figures(text) else []
+    matches = found(part, _HOUSE) if part.folded.digits else []
     for match in (*matches, *found(part, _HOUSE_IN_WORDS)):
         if _COUNTED.search(text[max(0, match.start() - 20) : match.start()]):
             continue
         at = bisect_left(tokens, match.start(), key=lambda token: token.start)
         if not part.within("service_place", range(max(0, at - _BESIDE), at)):
             yield match.span()
-    for match in found(part, _HOUSE_BEHIND) if count_figures(text) or "numero" in text else ():
+    for match in found(part, _HOUSE_BEHIND) if part.folded.digits or "numero" in text else ():
         at = bisect_left(tokens, match.start(), key=lambda token: token.start)
         if not part.within("service_place", range(max(0, at - _BESIDE), at)):
             yield match.span()

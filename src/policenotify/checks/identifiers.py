@@ -66,6 +66,7 @@ _MAIL: Final = re.compile(
     r"(?<![^\s<(:,;])[^\s<>(),;:@]{1,64} ?(?:@|\(at\) ?|\[at\] ?|arobase |\(arobase\) ?) ?"
     r"[a-z0-9][a-z0-9-]{0,62}(?:(?:\.| ?\(dot\) ?| ?\[dot\] ?| point )[a-z0-9-]{1,62})+"
 )
+_OF_MAIL: Final = ("@", "(at)", "[at]", "arobase")  # what any address has
 _FREE: Final = (
     "gmail",
     "hotmail",
@@ -136,8 +137,11 @@ _IMITATED: Final = (
 
 _GENUINE: Final = ("devenirpolicier.fr", "lapolicenationalerecrute.fr", "service-public.fr", "service-public.gouv.fr")
 _HOST: Final = re.compile(r"(?<![\w@.-])(?:[a-z0-9-]{2,40}\.){1,4}[a-z]{2,10}(?![\w-])")
+_MAY_BE_HOST: Final = re.compile(r"\.[a-z0-9-]")  # what any host has
 _SHOWN: Final = 4  # figures of a telephone number whose others may be letters
 _FEWEST: Final = 10  # figures of an account
+_DOTTED: Final = re.compile(r"\d[/.]\d")  # what any IP address has, and any date in figures
+_PLATED: Final = 3  # figures of a number plate
 _NATIONAL: Final = 10
 _NIR_LENGTH: Final = 15
 
@@ -169,7 +173,7 @@ def no_civil_status(context: CheckContext) -> Iterator[Hit]:
             yield Hit(part.field, part.folded.span(start, end))
         for name in context.persons[part.field] if part.has("papers") else ():
             yield Hit(part.field, part.span(Match(name.first, name.end)))
-        for match in _IP.finditer(part.folded.text):
+        for match in _IP.finditer(part.folded.text) if _DOTTED.search(part.folded.text) else ():
             yield Hit(part.field, part.folded.span(*match.span()), Level.SECOND, "ip")
 
 
@@ -188,6 +192,8 @@ def _births(part: TextPart) -> Iterator[tuple[int, int]]:
 
 def _old_dates(part: TextPart) -> Iterator[tuple[int, int]]:
     """Yield dates in figures so long ago that they are those of births, where no birth is stated."""
+    if not _DOTTED.search(part.folded.text):
+        return
     births = list(_births(part))
     for match in _OLD_DATE.finditer(part.folded.text):
         if not any(start < match.end() and match.start() < end for start, end in births):
@@ -196,20 +202,17 @@ def _old_dates(part: TextPart) -> Iterator[tuple[int, int]]:
 
 def found(part: TextPart, pattern: re.Pattern[str]) -> list[re.Match[str]]:
     """Return where a pattern is in a text, also where figures stand for letters, one match at a place."""
-    readings = reversed(part.folded.readings)
-    matches = {match.start(): match for text in readings for match in pattern.finditer(text)}
+    readings = part.folded.readings
+    if len(readings) == 1:
+        return list(pattern.finditer(readings[0]))
+    matches = {match.start(): match for text in reversed(readings) for match in pattern.finditer(text)}
     return [matches[start] for start in sorted(matches)]
-
-
-def count_figures(text: str) -> int:
-    """Return how many figures a text has."""
-    return sum(map(text.count, "0123456789"))
 
 
 def _accounts(part: TextPart) -> Iterator[tuple[int, int]]:
     """Yield numbers of papers, accounts and social security."""
     text, papers = part.folded.text, part.has("papers")
-    if not papers and count_figures(text) < _FEWEST:
+    if not papers and part.folded.digits < _FEWEST:
         return
     yield from (match.span() for match in _NIR.finditer(text) if papers or _has_nir_key(match[0]))
     yield from (match.span() for match in _IBAN.finditer(text) if papers or _has_iban_key(match[0]))
@@ -229,7 +232,7 @@ def no_number_plate(context: CheckContext) -> Iterator[Hit]:
     for part in context.parts:
         text = part.folded.text
         spans = []
-        for match in found(part, _PLATE):
+        for match in found(part, _PLATE) if part.folded.digits >= _PLATED else ():
             hyphens = text[match.start() : match.end()].count("-") > 1
             pair = {match["first"], match["last"]}
             lane = pair & {"vl", "pl"}
@@ -302,7 +305,7 @@ def _national(figures: str) -> str:
 
 def _numbers_in_figures(part: TextPart) -> Iterator[tuple[int, int, str]]:
     text = part.folded.text
-    if count_figures(text) < _SHOWN:
+    if part.folded.digits < _SHOWN:
         return
     if "o" in text or "l" in text or "i" in text:
         # A letter beside a figure may stand for a figure: `O6 l2`.
@@ -320,6 +323,8 @@ def _numbers_in_figures(part: TextPart) -> Iterator[tuple[int, int, str]]:
 def _numbers_in_words(part: TextPart) -> Iterator[tuple[int, int, str]]:
     """Yield telephone numbers written in words: `zéro six douze trente-quatre …`."""
     tokens, at = part.folded.tokens, 0
+    if part.vocabulary.isdisjoint(_UNITS):
+        return
     while at < len(tokens):
         end, words = at, []
         while end < len(tokens) and (
@@ -377,6 +382,8 @@ def no_private_mail(context: CheckContext) -> Iterator[Hit]:
     from policenotify.checks.names import first_names  # noqa: PLC0415 - read only where there is an address
 
     for part in context.parts:
+        if not any(sign in reading for reading in part.folded.readings for sign in _OF_MAIL):
+            continue
         services = part.words.entries.get("service_domains", ())
         for match in found(part, _MAIL):
             address = re.sub(r"[ ()\[\]]|(?<= )point(?= )", "", match[0].replace(" point ", "."))
@@ -412,7 +419,7 @@ def numbers_and_links_right(context: CheckContext) -> Iterator[Hit]:
         for span in linked:
             if level := _doubt(host_of(span.value)):
                 yield Hit(part.field, (span.start, span.end), level, "link")
-        for host in _HOST.finditer(part.folded.text):
+        for host in _HOST.finditer(part.folded.text) if _MAY_BE_HOST.search(part.folded.text) else ():
             start, end = part.folded.span(*host.span())
             free = not any(span.start < end and start < span.end for span in linked)
             if free and (level := _doubt(host[0])):

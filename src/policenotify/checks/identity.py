@@ -9,6 +9,9 @@ from policenotify.checks.names import CLOSING
 from policenotify.checks.words import Match, TextPart
 from policenotify.model.message import Category
 
+BUILT_IN: Final = frozenset(Category)
+"""The categories shipped. A category of the desk is none of them."""
+
 PREVENTION: Final = frozenset(
     {Category.SCAM_CYBER, Category.BURGLARY_PREVENTION, Category.ROAD_SAFETY, Category.RECRUITMENT}
 )
@@ -56,6 +59,7 @@ _SMALL: Final = frozenset({"village", "bourg", "hameau", "ile"})
 _OF_STREETS: Final = frozenset(
     {"carrefour", "arret", "station", "rue", "avenue", "place", "point", "giratoire", "parking", "boulevard", "chemin"}
 )
+_UNITS: Final = frozenset({"ans", "an", "mois", "years", "year"})  # of ages
 _NEAR: Final = 4  # words behind an occupation in which its place stands
 
 
@@ -66,6 +70,8 @@ def in_text(part: TextPart) -> bool:
 
 def ages(part: TextPart, below: int = 200) -> list[Match]:
     """Return the ages of persons in a text: `14 ans`, `âgée de six ans`."""
+    if part.vocabulary.isdisjoint(_UNITS | {"aged"}):
+        return []
     return [Match(at - 1, at + 1) for at in range(1, len(part.folded.tokens)) if _is_age(part, at, below)]
 
 
@@ -75,7 +81,7 @@ def _is_age(part: TextPart, at: int, below: int) -> bool:
     unit, number = tokens[at].word, tokens[at - 1].word
     if number == "aged" and unit.isdigit() and len(unit) <= _LONGEST_AGE:  # English
         return int(unit) < below
-    if unit not in {"ans", "an", "mois", "years", "year"}:
+    if unit not in _UNITS:
         return False
     age = int(number) if number.isdigit() and len(number) <= _LONGEST_AGE else _NUMBERS.get(number, below)
     before, earlier = (tokens[at - back].word if at >= back else "" for back in (2, 3))

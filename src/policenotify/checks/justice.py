@@ -8,7 +8,7 @@ from typing import Final
 
 from policenotify.checks.check import CheckContext, Hit, rule
 from policenotify.checks.folds import Token
-from policenotify.checks.identity import PREVENTION
+from policenotify.checks.identity import BUILT_IN, PREVENTION
 from policenotify.checks.words import Match, TextPart
 from policenotify.findings import Level
 from policenotify.model.lifecycle import Stage
@@ -66,7 +66,7 @@ def innocence_presumed(context: CheckContext) -> Iterator[Hit]:
     if category in _UNJUDGING and (category in _FICTION or not arrested):
         return
     of_arrest = arrested or category == Category.ARREST or _holds(context, category)
-    own = category not in set(Category)  # a category of the desk, which may speak to everyone
+    own = category not in BUILT_IN  # a category of the desk, which may speak to everyone
     for part in context.parts:
         said = (*part.found.get("guilt_said", ()), *(chain(_deeds(part), _authors(part)) if of_arrest else ()))
         free = [match for match in part.found.get("guilt", ()) if not _presumed(part, match)]

@@ -17,7 +17,6 @@ from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Category
 from policenotify.text.spans import spans_of
 
-_PROSE: Final = frozenset({"headline", "description", "instruction"})
 HOUR: Final = re.compile(r"(?<![\w,.])([01]?\d|2[0-4]) ?(?:heures?|h|:)(?: ?([0-5]\d))?(?!\w)")
 _AHEAD: Final = 6  # words after a weekday in which its number stands
 _RANGE: Final = frozenset({"a", "au", "et", "ou", "le", "to", "and", "or", "until"})
@@ -37,28 +36,22 @@ _FANCY: Final = re.compile(
     "[0-9#*]\ufe0f?\u20e3|[\U0001d400-\U0001d7ff\u2460-\u24ff\uff21-\uff3a\uff41-\uff5a\U0001f130-\U0001f189]"
     "[ \U0001d400-\U0001d7ff\u2460-\u24ff\uff21-\uff3a\uff41-\uff5a\U0001f130-\U0001f189]*+"
 )
+_MAY_BE_FANCY: Final = re.compile("[\u20e3-\U0010ffff]")  # the first of both is the keycap
 _TAG: Final = re.compile(r"(?<![\w&/#])#\w++")
 _QUOTED: Final = (("«", "»"), ("“", "”"))
-
-
-def prose(context: CheckContext) -> Iterator[TextPart]:
-    """Yield headline, description and instruction in each language."""
-    for part in context.parts:
-        if part.field in _PROSE or (part.field.startswith("translations.") and part.field.rpartition(".")[2] in _PROSE):
-            yield part
 
 
 def by_language(context: CheckContext) -> dict[str, list[TextPart]]:
     """Return headline, description and instruction by language."""
     found: dict[str, list[TextPart]] = {}
-    for part in prose(context):
+    for part in context.prose:
         found.setdefault(part.language, []).append(part)
     return found
 
 
 def _phrases(context: CheckContext, name: str) -> Iterator[Hit]:
     """Yield each phrase of a list in the texts."""
-    for part in prose(context):
+    for part in context.prose:
         for match in islice(part.found.get(name, ()), _FEW):
             yield Hit(part.field, part.span(match))
 
@@ -68,7 +61,7 @@ def dates_absolute(context: CheckContext) -> Iterator[Hit]:
     """Warn of a day that depends on when the post is read: *demain*, *samedi* without its date."""
     message = context.message
     stated = {context.local_time(moment).weekday() for moment in (message.starts_at, message.expires_at) if moment}
-    for part in prose(context):
+    for part in context.prose:
         quoted = _quotations(part.folded.original)
         yield from islice((hit for hit in _days(part, stated) if not _within(hit.span, quoted)), _FEW)
 
@@ -149,11 +142,12 @@ def plain_style(context: CheckContext) -> Iterator[Hit]:
 )
 def sentences_short(context: CheckContext) -> Iterator[Hit]:
     """Warn of a sentence of more than 25 words."""
-    for part in prose(context):
+    for part in context.prose:
         text, start = part.folded.original, 0
         for end in (*(match.end() for match in _SENTENCE_END.finditer(text)), len(text)):
             sentence = text[start:end]
-            if sum(any(map(str.isalnum, word)) for word in sentence.split()) > _LONGEST_SENTENCE:
+            words = sentence.split()
+            if len(words) > _LONGEST_SENTENCE < sum(any(map(str.isalnum, word)) for word in words):
                 yield Hit(part.field, (start + len(sentence) - len(sentence.lstrip()), start + len(sentence.rstrip())))
             start = end
 
@@ -170,7 +164,7 @@ def opening_undistracted(context: CheckContext) -> Iterator[Hit]:
         return
     if message.link:
         yield Hit("link", None, None, "link")
-    for part in prose(context):
+    for part in context.prose:
         for span in spans_of(part.folded.original):
             if span.kind == "url":
                 yield Hit(part.field, (span.start, span.end), None, "link")
@@ -189,6 +183,8 @@ def signs_readable(context: CheckContext) -> Iterator[Hit]:
         count = 0
         for part in parts:
             text = part.folded.original
+            if not _MAY_BE_FANCY.search(text):
+                continue
             for emoji in _EMOJI.finditer(text):
                 count += 1
                 if count == _MOST_EMOJI + 1:
@@ -202,14 +198,16 @@ def hashtags_readable(context: CheckContext) -> Iterator[Hit]:
     """Warn of a hashtag of several words without capitals, and of more than three."""
     message = context.typed or context.message
     for language, parts in by_language(context).items():
-        words = frozenset(parts[0].words.entries.get("tag_word", ()))
         found = [
-            (part.field, match.span(), match[0][1:]) for part in parts for match in _TAG.finditer(part.folded.original)
+            (part.field, match.span(), match[0][1:])
+            for part in parts
+            if "#" in part.folded.original
+            for match in _TAG.finditer(part.folded.original)
         ]
         if language == message.language:
             found += [(f"hashtags.{number}", (0, len(tag)), tag) for number, tag in enumerate(message.hashtags)]
         for field, span, tag in found:
-            if tag.islower() and _is_composed(tag, words):
+            if tag.islower() and _is_composed(tag, frozenset(parts[0].words.entries.get("tag_word", ()))):
                 yield Hit(field, span)
         if len({tag.casefold() for _, _, tag in found}) > _MOST_TAGS:
             yield Hit(found[_MOST_TAGS][0], found[_MOST_TAGS][1], None, "many")
@@ -242,7 +240,7 @@ def no_humour_in_danger(context: CheckContext) -> Iterator[Hit]:
     if not context.of_incident or context.profile.urgency is not Urgency.IMMEDIATE:
         return
     yield from _phrases(context, "joke")
-    for part in prose(context):
+    for part in context.prose:
         for match in islice(_LAUGHING.finditer(part.folded.original), _FEW):
             yield Hit(part.field, match.span())
 

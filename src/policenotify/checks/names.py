@@ -109,9 +109,10 @@ def names_in(part: TextPart, is_commune: Callable[[str], bool], known: frozenset
     excluded = _namesakes(part)
     tokens = part.folded.tokens
     introduced = {match.end for match in part.found.get("called", ())}
+    may_begin = _beginnings(part)
     at = 0
     while at < len(tokens):
-        if at in excluded or not (at in introduced or _may_begin(part, at)):
+        if at in excluded or not (may_begin[at] or at in introduced):
             at += 1
             continue
         name = _name_at(part, at, known)
@@ -124,18 +125,19 @@ def names_in(part: TextPart, is_commune: Callable[[str], bool], known: frozenset
     return found
 
 
-def _may_begin(part: TextPart, at: int) -> bool:
-    """Return False for a token that begins no name for sure, as most do: this is asked of each."""
-    tokens = part.folded.tokens
-    token = tokens[at]
-    return (
+def _beginnings(part: TextPart) -> list[bool]:
+    """Return for each token False if it begins no name for sure, as most do."""
+    folded, known = part.folded, first_names()
+    before = ["", *(token.word for token in folded.tokens)]
+    return [
         token.capital
-        or (at > 0 and tokens[at - 1].word in _BEFORE)
-        or token.word in first_names()
-        or not token.word.isalpha()
-        or len(token.word) == 1
-        or part.folded.is_apart(token)
-    )
+        or word in known
+        or not word.isalpha()
+        or len(word) == 1
+        or earlier in _BEFORE
+        or (folded.may_be_apart and folded.is_apart(token))
+        for token, word, earlier in zip(folded.tokens, before[1:], before, strict=False)
+    ]
 
 
 def _is_place(part: TextPart, name: PersonName, is_commune: Callable[[str], bool], places: dict[str, bool]) -> bool:
@@ -182,18 +184,18 @@ def _without_first_name(part: TextPart, at: int) -> PersonName | None:
 
 def _is_regnal(part: TextPart, at: int) -> bool:
     """Return True for a king or a boat: `Albert-Ier`, `Jean-Marie II`."""
-    tokens = part.folded.tokens
-    following = (tokens[place].word for place in range(at + 1, min(len(tokens), at + 3)) if tokens[place].capital)
-    return any(word in _REGNAL for word in following)
+    return any(token.capital and token.word in _REGNAL for token in part.folded.tokens[at + 1 : at + 3])
 
 
 def _by_what_is_told(part: TextPart, at: int) -> PersonName | None:
     """Return a name that no list knows, by its two capitals and what is stated of it: `Oumou Sacramento, 40 ans`."""
     tokens, end = part.folded.tokens, at + 2
-    if end > len(tokens) or part.in_capitals or _gap(part, at) not in {" ", "-"}:
+    if end > len(tokens) or not (tokens[at].capital and tokens[at + 1].capital):
+        return None
+    if part.in_capitals or _gap(part, at) not in {" ", "-"}:
         return None
     both = tokens[at:end]
-    plain = all(token.capital and token.word.isalpha() and len(token.word) >= _SHORTEST for token in both)
+    plain = all(token.word.isalpha() and len(token.word) >= _SHORTEST for token in both)
     known = ("no_surname", "street", "unit", "body", "rank", "office", "service_rank")
     if not plain or any(part.words.holds(name, token.word) for name in known for token in both):
         return None
@@ -209,12 +211,15 @@ def _first_name(part: TextPart, at: int) -> bool | None:
     """Return True for a first name, False for one that is a common word, too, and `None` for any other word."""
     token, known = part.folded.tokens[at], first_names()
     typed = part.folded.text[token.start : token.end]
-    readings = (typed,) if typed.isalpha() else (token.word, *with_letters(typed))
-    return next((known[reading] for reading in readings if reading in known), None)
+    if token.word in known or typed.isalpha():
+        return known.get(token.word)
+    return next((known[reading] for reading in with_letters(typed) if reading in known), None)
 
 
 _RELATED: Final = frozenset({"epoux", "freres", "soeurs", "fratrie", "couple", "clan", "jumeaux"})
 _BEFORE: Final = _TITLES | _RELATED | {"famille", "family"}
+_BEFORE_CALLED: Final = frozenset({" ", "'", ' "', " « ", " «", " '", ": ", " : "})
+_CALLING: Final = _SMALL | _RELATED | {"famille", "family", "de", "d"}  # besides the list `called`
 _JOINS: Final = frozenset({" ", "-", " -", "- ", "'", ". "})
 _ARTICLES: Final = frozenset(
     {
@@ -398,23 +403,25 @@ def _is_initial(part: TextPart, at: int) -> bool:
 
 def _follows_title(part: TextPart, at: int) -> bool:
     tokens = part.folded.tokens
-    if not at or not tokens[at].word.isalpha():
+    if not at or tokens[at - 1].word not in _TITLES or not tokens[at].word.isalpha():
         return False
     if len(tokens[at].word) == 1 and not (tokens[at].capital and _gap(part, at)[:1] == "."):
         return False
     title, gap = tokens[at - 1], _gap(part, at - 1)
     metres = title.word == "m" and (not gap.startswith(".") or (at > 1 and tokens[at - 2].word.isdigit()))
-    if title.word not in _TITLES or metres:
-        return False
-    return gap in {" ", ". ", "."} and not part.words.holds("no_surname", tokens[at].word)
+    return not metres and gap in {" ", ". ", "."} and not part.words.holds("no_surname", tokens[at].word)
 
 
 def _is_called(part: TextPart, at: int) -> bool:
     """Return True after a word for a name: `le nommé dupont jean`, `la famille Cazalis`."""
-    if not at or _gap(part, at - 1) not in {" ", "'", ' "', " « ", " «", " '", ": ", " : "}:
-        return False
+    before = part.folded.tokens[at - 1].word if at else ""
+    calls = before in _CALLING or (before and part.words.holds("called", before))
+    return bool(calls) and _gap(part, at - 1) in _BEFORE_CALLED and _is_named(part, at, before)
+
+
+def _is_named(part: TextPart, at: int, before: str) -> bool:
+    """Return True if the word before a token makes it a name."""
     tokens = part.folded.tokens
-    before = tokens[at - 1].word
     if before in {"de", "d"} and at > 1 and tokens[at - 2].word in {"nom", "prenom"}:
         named = tokens[at].capital and not part.words.holds("no_surname", tokens[at].word)
         return named and not part.within("animal", part.sentence(at))

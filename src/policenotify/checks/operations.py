@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from policenotify.checks.check import CheckContext, Hit, rule
-from policenotify.checks.identity import ADULT, PREVENTION, ages
+from policenotify.checks.identity import ADULT, BUILT_IN, PREVENTION, ages
 from policenotify.checks.words import Match, TextPart
 from policenotify.findings import Level
 from policenotify.model.lifecycle import Stage
@@ -266,7 +266,7 @@ def no_cause_told(context: CheckContext) -> Iterator[Hit]:
     """Ask before a cause is published that only an investigation can find, or a suicide."""
     category = context.message.category
     told = any(part.has("harmed", "arrested", "suspected", "accident") for part in context.parts)
-    own = category not in set(Category) and not told  # a category of the desk, which may speak to everyone
+    own = category not in BUILT_IN and not told  # a category of the desk, which may speak to everyone
     if own or category in PREVENTION | {Category.FACT_CHECK, Category.PLANNED_EVENT}:
         return
     for part in context.parts:

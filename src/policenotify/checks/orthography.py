@@ -13,7 +13,8 @@ from policenotify.render.locales import best_match
 from policenotify.text.spans import spans_of
 
 _MISSING_SPACE: Final = re.compile(r"(?<![^\W\d_])[^\W\d_]++[,;:](?=[^\W\d_])[\w'’]++")  # but 18:30 and 1,72 m
-_REPEATED_SIGN: Final = re.compile(r"!{2,}|\?{2,}|(?:\?!|!\?)[!?]+")
+_REPEATED_SIGN: Final = re.compile(r"!(?:!+|\?[!?]+)|\?(?:\?+|![!?]+)")
+_MAY_LACK_SPACE: Final = re.compile(r"[,;:][^\W\d_]")
 # French has a few words in -ee without an accent, all from other languages.
 _NO_ACCENT: Final = re.compile(
     r"(?<![\w@#./'’-])(?!(?:[fF]ree|[tT]ees?|[yY]ankees?|[pP]edigrees?|[fF]risbees?|[jJ]amborees?|[cC]offee|[sS]quee\w*|"
@@ -22,6 +23,12 @@ _NO_ACCENT: Final = re.compile(
     r"(?:[cC]omedie|[sS]ecurites?|[vV]ehicules?|[pP]erimetres?|[dD]eviations?|[oO]perations?|[pP]refectures?|[fF]enetres?|"
     r"[nN]umeros?|[tT]elephones?|[tT]emoins?|[dD]egats?|[hH]opita(?:l|ux)|Herault|Beziers|Sete|[mM]eteo|[bB]lesses|"
     r"[iI]nterpelles|[eE]vacues?|[fF]oret|[dD]epartement|[rR]egion))(?![\w-])"
+)
+# What any of them has.
+_WITHOUT_ACCENT: Final = (
+    *("ee", "omedie", "ecurite", "ehicule", "erimetre", "eviation", "peration", "refecture", "enetre", "umero"),
+    *("elephone", "emoin", "egat", "opita", "Herault", "Beziers", "Sete", "eteo", "lesses", "nterpelles", "vacue"),
+    *("oret", "epartement", "egion"),
 )
 _CAPITALS: Final = 4  # words. An abbreviation or two are no shouting.
 _WORD: Final = re.compile(r"[^\W\d_]{2,}+")
@@ -37,7 +44,7 @@ def words_known(context: CheckContext) -> Iterator[Remark]:
     for language, field, text in texts_of(context.message, "headline", "description", "instruction"):
         locale = best_match(language, context.locales)
         words = locale.plain_words if locale else {}
-        for match in _pattern(tuple(words)).finditer(text) if words else ():
+        for match in _pattern(tuple(words)).finditer(text) if any(map(text.__contains__, words)) else ():
             yield Remark(
                 f"Readers may stumble over “{match[0]}”.",
                 f"Write “{words[match[0]]}”.",
@@ -72,10 +79,15 @@ def signs_in_order(context: CheckContext) -> Iterator[Remark]:
     """Warn of repeated signs, a missing space after a colon, a semicolon or a comma, and missing accents."""
     for language, field, text in texts_of(context.message, "headline", "description", "instruction"):
         addresses = [(span.start, span.end) for span in spans_of(text) if span.kind == "url"]
+        accents = language.partition("-")[0] == "fr" and any(map(text.__contains__, _WITHOUT_ACCENT))
         for pattern, reason, remedy in (
             (_REPEATED_SIGN, "repeats a sign", "Write it once."),
-            (_MISSING_SPACE, "lacks a space after the sign", "Write the space."),
-            (_NO_ACCENT if language.partition("-")[0] == "fr" else None, "lacks its accents", "Write the accents."),
+            (
+                _MISSING_SPACE if _MAY_LACK_SPACE.search(text) else None,
+                "lacks a space after the sign",
+                "Write the space.",
+            ),
+            (_NO_ACCENT if accents else None, "lacks its accents", "Write the accents."),
         ):
             for match in pattern.finditer(text) if pattern else ():
                 if not any(start < match.end() and match.start() < end for start, end in addresses):
@@ -91,6 +103,8 @@ def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
 
 def _in_capitals(text: str) -> Iterator[tuple[str, int, int]]:
     """Yield each run of words in capitals that is long enough, with its start and end."""
+    if sum(map(str.isupper, _WORD.findall(text))) < _CAPITALS:
+        return
     run: list[re.Match[str]] = []
     for word in (*_WORD.finditer(text), None):
         if word and word[0].isupper():

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from policenotify.checks.check import CheckContext, Hit, rule
-from policenotify.checks.identity import PREVENTION, SEARCHES, ages, holders, in_text, named_places, stops
+from policenotify.checks.identity import BUILT_IN, PREVENTION, SEARCHES, ages, holders, in_text, named_places, stops
 from policenotify.checks.names import PersonName
 from policenotify.checks.words import Match, TextPart
 from policenotify.findings import Level
@@ -172,7 +172,7 @@ def _names_within(context: CheckContext, part: TextPart, tokens: range) -> list[
 def no_sexual_victim_identified(context: CheckContext) -> Iterator[Hit]:
     """Refuse every element that identifies the victim of a sexual offence."""
     category = context.message.category
-    own = category not in set(Category) and not any(part.has("arrested") for part in context.parts)
+    own = category not in BUILT_IN and not any(part.has("arrested") for part in context.parts)
     general = own or category in PREVENTION | {Category.FACT_CHECK}
     if not any(part.has("sexual") for part in context.parts):
         return

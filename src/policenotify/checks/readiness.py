@@ -18,6 +18,7 @@ _MARKS: Final = re.compile(
 _MAY_MARK: Final = re.compile(r"[?_{<\[]|xx|mm")  # what any of them has
 # Not `L1bis`.
 _WITH_FIGURES: Final = re.compile(r"(?<![\w@#.])[^\W_]*[^\W\d_]\d{1,2}(?!(?:bis|ter|quater)(?!\w))[^\W\d_][^\W_]*")
+_MAY_HAVE_FIGURES: Final = re.compile(r"\d[^\W\d_]")  # what any such word has
 _HIDDEN: Final = 2  # words with figures between their letters
 _LETTERS: Final = 3  # of such a word
 _CLOSED: Final = re.compile(r"[^\[\]<>{}\n]{0,60}[\]>}]")
@@ -53,12 +54,16 @@ def text_finished(context: CheckContext) -> Iterator[Hit]:
 def _unreadable(part: TextPart) -> Iterator[Hit]:
     """Yield words with figures between their letters, of which one may be a name, and long rows of letters apart."""
     text = part.folded.original
-    words = [match for match in _WITH_FIGURES.finditer(text) if sum(map(str.isalpha, match[0])) >= _LETTERS]
+    words = []
+    if _MAY_HAVE_FIGURES.search(text):
+        words = [match for match in _WITH_FIGURES.finditer(text) if sum(map(str.isalpha, match[0])) >= _LETTERS]
     if len(words) >= _HIDDEN:
         apart = {place for span in spans_of(text) for place in range(span.start, span.end)}
         words = [match for match in words if match.start() not in apart]  # addresses and hashtags have such words
     for match in words if len(words) >= _HIDDEN else ():
         yield Hit(part.field, match.span(), None, "figures")
+    if part.folded.is_aligned:
+        return
     spelt = [token for token in part.folded.tokens if len(token.word) >= _LETTERS and part.folded.is_spelt(token)]
     if sum(len(token.word) for token in spelt) >= _SPELT:
         for token in spelt:

@@ -17,11 +17,12 @@ from __future__ import annotations
 import re
 import tomllib
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property, lru_cache, partial
 from importlib.resources import files
-from itertools import chain, product
+from itertools import chain, product, repeat
 from math import prod
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -34,6 +35,9 @@ _MOST_CHOICES: Final = 64
 
 _CHOICE: Final = re.compile(r"\(([^()]*)\)")
 _ENDS: Final = re.compile(r"[.!?;]")
+_STOPS: Final = frozenset(".!?;")
+_PAUSE: Final = 2  # characters between two words, with a stop among them, that part two sentences
+_END: Final = ". "
 _SENTENCE: Final = 60  # words
 _STAR: Final = "zqzq"
 _INSIDE: Final = frozenset("-.*_·|/+~")
@@ -68,6 +72,9 @@ class Match(NamedTuple):
 
     first: int
     end: int
+
+
+_new_match: Final = partial(tuple.__new__, Match)  # what the class calls, without a call of Python for each match
 
 
 class _Node:
@@ -146,7 +153,7 @@ class WordLists:
         entries: The entries of each list, as written.
     """
 
-    __slots__ = ("_met", "_root", "_spelt", "_start", "entries")
+    __slots__ = ("_beginnings", "_met", "_root", "_spelt", "_start", "entries")
 
     def __init__(self, entries: Mapping[str, Iterable[str]]) -> None:
         self.entries: dict[str, tuple[str, ...]] = {name: tuple(words) for name, words in entries.items()}
@@ -154,6 +161,7 @@ class WordLists:
         self._start = _State((self._root,))
         self._met = 0  # words that the states know
         self._spelt: dict[str, list[str]] = {}  # the lists of phrases without pauses between the words
+        self._beginnings: set[str] = set()  # of those, made at first use
         for name, words in self.entries.items():
             phrases: set[tuple[str, ...]] = set()
             for entry in words:
@@ -168,17 +176,56 @@ class WordLists:
 
     def find(self, folded: FoldedText) -> dict[str, list[Match]]:
         """Return where each list has a phrase in a text, the longest at each place, in order."""
-        found: dict[str, list[Match]] = {}
-        for at in range(len(folded.tokens)):
-            longest: dict[str, int] = {}
-            for name, end in self._at(folded, at):
-                if end > longest.get(name, 0):
-                    longest[name] = end
-            for name, end in longest.items():
-                matches = found.setdefault(name, [])
+        found: defaultdict[str, list[Match]] = defaultdict(list)
+        words, joints = _columns(folded)
+        for at, word in enumerate(words):
+            state, joint = self._start.following.get(word) or self._next(self._start, word), joints[at]
+            longest: Iterable[tuple[str, int]]
+            is_apart = folded.may_be_apart and len(word) >= _SHORTEST_SPELT and folded.is_apart(folded.tokens[at])
+            if is_apart or not joint or (joint in _INSIDE and len(word) + len(words[at + 1]) >= _SHORTEST_DIVIDED):
+                longest = self._longest(folded, at, words, joints)
+            elif state is _NOWHERE:
+                continue
+            elif joint == _END or state.following.get(words[at + 1]) is _NOWHERE:
+                longest = zip(state.lists, repeat(at + 1))  # as with most words
+            else:
+                longest = self._walk(state, at, words, joints).items()
+            for name, end in longest:
+                matches = found[name]
                 if not matches or end > matches[-1].end:
-                    matches.append(Match(at, end))
-        return found
+                    matches.append(_new_match((at, end)))
+        return dict(found)
+
+    def _walk(self, state: _State, at: int, words: list[str], joints: list[str]) -> dict[str, int]:
+        """Return the lists that have a phrase from a token on, with one past the last token of the longest.
+
+        Args:
+            state: The state after the token, or those joined to it.
+            at: The last of them.
+            words: The word of each token in the folded text.
+            joints: What stands behind each.
+        """
+        longest = dict.fromkeys(state.lists, at + 1)
+        while state is not _NOWHERE and (len(joints[at]) < _PAUSE or _STOPS.isdisjoint(joints[at])):
+            at += 1
+            state = state.following.get(words[at]) or self._next(state, words[at])
+            longest.update(dict.fromkeys(state.lists, at + 1))
+        return longest
+
+    def _longest(self, folded: FoldedText, at: int, words: list[str], joints: list[str]) -> Iterable[tuple[str, int]]:
+        """Return the same for a token that may be joined to those behind it, or of which a part may be a phrase."""
+        longest = self._walk(self._next(self._start, words[at]), at, words, joints)
+        found: list[tuple[str, int]] = []
+        if not joints[at] or joints[at] in _INSIDE:
+            for word, end in _joined(folded, at):
+                found += zip(self._spelt.get(word, ()), repeat(end))
+                found += self._walk(self._next(self._start, word), end - 1, words, joints).items()
+        token = folded.tokens[at]
+        if len(token.word) >= _SHORTEST_SPELT and folded.is_apart(token):
+            found += zip(self._within(token.word), repeat(at + 1))
+        for name, end in found:
+            longest[name] = max(end, longest.get(name, 0))
+        return longest.items()
 
     def _next(self, state: _State, word: str) -> _State:
         """Return the state after a word more, from a cache of the words met lately."""
@@ -195,32 +242,22 @@ class WordLists:
         """Return True if a list has this one word, in plain small letters."""
         return name in self._next(self._start, word).lists
 
-    def _at(self, folded: FoldedText, at: int) -> Iterator[tuple[str, int]]:
-        """Yield each list that has a phrase at a token, and one past the last token of the phrase."""
-        token, tokens = folded.tokens[at], folded.tokens
-        states = [(self._next(self._start, folded.text[token.start : token.end]), at + 1)]
-        between = folded.text[token.end : tokens[at + 1].start] if at + 1 < len(tokens) else " "
-        if not between or between in _INSIDE:
-            for word, end in _joined(folded, at):
-                states.append((self._next(self._start, word), end))
-                yield from ((name, end) for name in self._spelt.get(word, ()))
-        while states:
-            state, end = states.pop()
-            for name in state.lists:
-                yield name, end
-            if state is not _NOWHERE and end < len(tokens) and not _pauses(folded, end):
-                states.append((self._next(state, folded.text[tokens[end].start : tokens[end].end]), end + 1))
-        if len(token.word) >= _SHORTEST_SPELT and folded.is_apart(token):
-            for start in range(len(token.word) - _SHORTEST_SPELT + 1):
+    def _within(self, word: str) -> Iterator[str]:
+        """Yield the lists of the phrases without pauses that a word contains."""
+        self._beginnings = self._beginnings or {phrase[:_SHORTEST_SPELT] for phrase in self._spelt}
+        for start in range(len(word) - _SHORTEST_SPELT + 1):
+            if word[start : start + _SHORTEST_SPELT] in self._beginnings:
                 for length in range(_SHORTEST_SPELT, _LONGEST_WORD):
-                    for name in self._spelt.get(token.word[start : start + length], ()):
-                        yield name, at + 1
+                    yield from self._spelt.get(word[start : start + length], ())
 
 
-def _pauses(folded: FoldedText, at: int) -> bool:
-    """Return True if a sentence ends before a token."""
-    between = folded.text[folded.tokens[at - 1].end : folded.tokens[at].start]
-    return len(between) > 1 and _ENDS.search(between) is not None
+def _columns(folded: FoldedText) -> tuple[list[str], list[str]]:
+    """Return for each token its word in the folded text, and what stands before the next one: a stop at the end."""
+    if not folded.tokens:
+        return [], []
+    text, (_, starts, ends, _, _) = folded.text, zip(*folded.tokens, strict=True)
+    words = [text[start:end] for start, end in zip(starts, ends, strict=True)]
+    return words, [*(text[end:start] for start, end in zip(starts[1:], ends, strict=False)), _END]
 
 
 def _joined(folded: FoldedText, at: int) -> Iterator[tuple[str, int]]:
@@ -236,9 +273,7 @@ def _joined(folded: FoldedText, at: int) -> Iterator[tuple[str, int]]:
         end += 1
         yield joined, end
     if end == at + 1 < len(tokens) and folded.text[tokens[at].end : tokens[end].start] in _INSIDE:
-        joined += tokens[end].word
-        if len(joined) >= _SHORTEST_DIVIDED:
-            yield joined, end + 1
+        yield joined + tokens[end].word, end + 1
 
 
 @lru_cache(maxsize=8192)
@@ -391,9 +426,14 @@ class TextPart:
         """Where each word list has a phrase in it."""
         return self.words.find(self.folded)
 
+    @cached_property
+    def vocabulary(self) -> frozenset[str]:
+        """Its words in plain small letters, each once."""
+        return frozenset([token.word for token in self.folded.tokens])
+
     def has(self, *lists: str) -> bool:
         """Return True if one of these lists has a phrase in it."""
-        return any(name in self.found for name in lists)
+        return not self.found.keys().isdisjoint(lists)
 
     def span(self, match: Match) -> tuple[int, int]:
         """Return where a phrase is in the text as typed."""

@@ -21,6 +21,7 @@ from policenotify.cli.context import CliContext
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
+    from policenotify.model.receipt import Publication, Receipt
     from policenotify.settings import Settings
 
 _TIMEOUT = 5.0  # seconds until the officer gets the prompt back
@@ -189,6 +190,52 @@ def held_deliveries(call: CliContext, _context: click.Context, prefix: str) -> I
     for each in known:
         if str(each.delivery).startswith(prefix):
             yield str(each.delivery), f"{each.channel}, {each.headline}"
+
+
+@_values
+def publications(call: CliContext, _context: click.Context, prefix: str) -> Iterator[tuple[str, str]]:
+    """Yield the last publications, each by its incident or key, or by its id where that was begun."""
+    with _journal(call) as journal:
+        latest = journal.publications.latest(_LIMIT)
+    yield from _named(latest, prefix)
+
+
+@_values
+def waiting_sendings(call: CliContext, _context: click.Context, prefix: str) -> Iterator[tuple[str, str]]:
+    """Yield the publications that people of a list still wait for."""
+    yield from _named((each for each, receipts in _sendings(call) if receipts), prefix)
+
+
+@_values
+def channels_and_paused(call: CliContext, _context: click.Context, prefix: str) -> Iterator[tuple[str, str]]:
+    """Yield the channels of the installation, and the publications whose sending is paused."""
+    for name, channel in _settings(call).channels.items():
+        if name.startswith(prefix):
+            yield name, channel.network
+    paused = (each for each, receipts in _sendings(call) if any(receipt.paused for receipt in receipts))
+    yield from _named(paused, prefix)
+
+
+def _sendings(call: CliContext) -> Iterator[tuple[Publication, list[Receipt]]]:
+    """Yield the newest publications that are not finished, with the receipts of lists that wait."""
+    with _journal(call) as journal:
+        newest = [*journal.publications.unfinished_ids()][: -_LIMIT - 1 : -1]
+        found = list(filter(None, map(journal.publications.get, newest)))
+    for publication in found:
+        yield (
+            publication,
+            [each for each in publication if each.recipients is not None and not each.outcome.is_final],
+        )
+
+
+def _named(found: Iterable[Publication], prefix: str) -> Iterator[tuple[str, str]]:
+    offered: dict[str, str] = {}
+    for publication in found:
+        names = (publication.incident, publication.key, publication.id)
+        name = next((each for each in names if each and each.startswith(prefix)), None)
+        if name is not None:
+            offered.setdefault(name, publication.message.headline)
+    yield from offered.items()
 
 
 @_values

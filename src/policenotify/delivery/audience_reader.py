@@ -163,9 +163,9 @@ class PageFiller:
             except AudienceProblem as problem:
                 if waiting:  # who got an earlier message gets this one in any case
                     return replace(claimed, filled=True)
-                _log.error("Channel %s: %s %s", self.config.name, problem.reason, problem.remedy)
                 wait = self.backoff(claimed.backoff)
-                deliveries.delay(claimed, problem.reason, problem.remedy, wait=wait)
+                if deliveries.delay(claimed, problem.reason, problem.remedy, wait=wait):
+                    _log.error("Channel %s: %s %s", self.config.name, problem.reason, problem.remedy)
                 return None
         result = AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now(), of_people=True)
         deliveries.record_result(claimed, result)
@@ -193,4 +193,7 @@ class PageFiller:
             is_from_start=is_first,
             is_last=self.reader.is_at_end,
         )
-        return self.journal.deliveries.store_page(claimed, page, self.siblings, lease=self.lease)
+        waiting = self.journal.deliveries.store_page(claimed, page, self.siblings, lease=self.lease)
+        if expansion.unreadable:  # now it can be read: the others that wait for the list follow
+            self.journal.deliveries.retry_lists(self.config.name)
+        return waiting

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
 _log = logging.getLogger("policenotify")
 
 CHUNK = 25
-"""Recipients marked for an attempt at once. After a power cut at most so many are in doubt."""
+"""Recipients marked for an attempt at once. After a power cut so many are in doubt, and those who were being asked when
+they were marked."""
+
+CHUNK_AHEAD = 100
+"""The same for a network that looks ahead, to which a person costs so little that marking is a part of it."""
 
 
 def waiting(claimed: ClaimedDelivery, **result: Any) -> AttemptResult:  # noqa: ANN401 - the fields of AttemptResult
@@ -40,7 +45,7 @@ class BulkAttempt:
     """Sends to the people of a page.
 
     Attributes:
-        lease: How long a page is held after an attempt has begun, and after each recipient.
+        lease: How long a page is held after an attempt has begun. It is renewed with the recipients.
         backoff: Returns the wait after a failure, from the wait after the failure before it.
         may_go_on: Returns whether it may ask for another recipient.
         hold_doubt: Returns whether recipients in doubt are held.
@@ -64,7 +69,11 @@ class BulkAttempt:
             RateReached: The channel's rate, which counts recipients, is used up.
         """
         hold = self.hold_doubt(claimed)
-        return self.journal.deliveries.next_recipients(claimed, CHUNK, hold_doubt=hold, rate=self.config.rate)
+        return self.journal.deliveries.next_recipients(claimed, self._chunk, hold_doubt=hold, rate=self.config.rate)
+
+    @property
+    def _chunk(self) -> int:
+        return CHUNK_AHEAD if self.channel.capabilities.looks_ahead else CHUNK
 
     def send(self, lease: Lease, request: Request, recipients: tuple[Recipient, ...]) -> None:
         """Send to these recipients and the others of the page, as long as the bulk send may go on."""
@@ -77,10 +86,12 @@ class BulkAttempt:
                 rate=self.config.rate,
                 hold_doubt=hold,
                 may_go_on=self.may_go_on,
-                left=list(recipients),
+                left=deque(recipients),
+                chunk=self._chunk,
                 more=partial(self.next_recipients, claimed),
             )
-            failure = bulk.run(self.channel, request)
+            with self.journal.keeping_connection():
+                failure = bulk.run(self.channel, request)
             at = self.clock.monotonic()
             if any(outcome.outcome == "posted" for outcome in bulk.outcomes.values()):
                 claimed = replace(claimed, backoff=timedelta(0))  # it does not fail: the next wait is a short one

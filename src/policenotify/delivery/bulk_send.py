@@ -8,6 +8,7 @@ those who are being asked are in doubt when the process is killed: one, or one i
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("policenotify")
 
+_RENEWED = 1 / 16  # of a lease, after which it is renewed with the next person
 _UNKNOWN = "It may or may not have been taken."
 _OUTCOMES = ("unavailable", "refused", "unconfirmed", "posted")  # of two for one recipient the later here counts
 
@@ -97,10 +99,11 @@ class BulkSend:
     delivery must not go on. Recipients that were not begun then still wait.
 
     Attributes:
-        lease: The delivery's lease, renewed with each recipient.
+        lease: The delivery's lease, renewed with the recipients.
         rate: The channel's rate, which counts recipients.
         hold_doubt: Recipients in doubt are held.
         left: Recipients marked for this attempt that were not pulled yet.
+        chunk: How many are marked at once. No more are, as long as so many were asked and have no outcome.
         more: Marks and returns the next recipients when none is left.
         begun: Keys of the recipients that were asked, in order.
         outcomes: The outcomes so far, by recipient key.
@@ -113,7 +116,8 @@ class BulkSend:
     rate: Rate | None
     hold_doubt: bool
     may_go_on: Callable[[], bool]
-    left: list[Recipient]
+    left: deque[Recipient]
+    chunk: int = 1
     more: Callable[[], Sequence[Recipient]] = tuple
     begun: dict[str, None] = field(default_factory=dict)
     outcomes: dict[str, RecipientOutcome] = field(default_factory=dict)
@@ -127,19 +131,22 @@ class BulkSend:
         return self
 
     def __next__(self) -> Recipient:
-        self.cut = self.cut or (bool(self.left) and not self.may_go_on())
-        if self._looks_ahead and not self.left and not self.cut and self.may_go_on():
-            self._mark_more()
-        if self.cut or not self.left:
+        if self.cut:
             raise StopIteration
-        recipient = self.left[0]
+        goes_on = self.may_go_on()
+        if not self.left and goes_on and len(self.begun) - len(self.outcomes) < self.chunk:
+            self._mark_more()
+        if not self.left:
+            raise StopIteration
+        self.cut = not goes_on
+        if self.cut:
+            raise StopIteration
         if not self._looks_ahead:
             try:
-                self._begin(recipient.key)
+                self._begin(self.left[0].key)
             except JournalError:  # if it lasts, storing the outcomes at the end raises it again
                 raise StopIteration from None
-        self.left.pop(0)
-        return recipient
+        return self.left.popleft()
 
     @property
     def unstored(self) -> dict[str, RecipientOutcome]:
@@ -188,16 +195,17 @@ class BulkSend:
             JournalError: It must not be asked. Nothing was stored, and the list is cut.
         """
         at = self.lease.clock.monotonic()
-        known = self.unstored
+        renew = at - self.lease.renewed_at > self.lease.length.total_seconds() * _RENEWED
         self._ended = True
         try:
             goes_on = self.journal.deliveries.start_recipient(
                 self.lease.claimed,
                 recipient,
-                tuple(known.values()),
+                tuple(self._unstored.values()),
                 hold_doubt=self.hold_doubt,
                 lease=self.lease.length,
                 rate=self.rate,
+                renew=renew,
             )
         except RateReached as reached:
             goes_on, self.reached = False, reached
@@ -210,7 +218,9 @@ class BulkSend:
             self.cut = True
             raise _Cut("The list ends here.")
         self._ended = False
-        self.lease.renewed_at, self.lease.writes = at, 0
+        self.lease.writes = 0
+        if renew:
+            self.lease.renewed_at = at
         self._unstored.clear()
         self.begun[recipient] = None
 

@@ -109,7 +109,7 @@ class Dispatcher:
         """Deliver until nothing is due, or the budget is used up.
 
         A single post that is under way then is completed in its thread. A bulk send ends between two recipients, and
-        the last of them is waited for.
+        the last of them is waited for. Only a worker waits until a list that cannot be read is tried again.
 
         Args:
             budget: How long to deliver at most.
@@ -143,26 +143,27 @@ class Dispatcher:
                     unusable = self._unusable(is_worker=is_worker) if publication is None else None
                     self.journal.workers.heartbeat(is_worker=is_worker, unusable=unusable)
                     self.journal.deliveries.recover(self.lease)
+                self.journal.sendings.finish_aborts()
                 next_recovery = self.clock.monotonic() + self.lease.total_seconds() / _RECOVERIES
             with self.journal.snapshot():
                 if publication is not None and not self.journal.publications.pending(publication):
                     return None
-                due = self._due()
+                due = self._due(postponed=is_worker)
             if enough():
-                return min(due.values(), default=None)
+                return self.next_due()
             now = self.journal.now()  # read after `due`, so that what is due at once is due by now
             for name in [name for name, at in due.items() if at <= now]:
                 self._start(name)
             left = deadline - self.clock.monotonic()
             if left <= 0 or self._closing:
                 self._wait_for_bulk_sends()
-                return min(self._due().values(), default=None)
+                return self.next_due()
             soon = now + timedelta(seconds=left)
             if not self._may_happen(soon, due, publication):
                 # Something may have been settled between two reads of the journal, so one more must agree.
-                due = self._due()
+                due = self._due(postponed=is_worker)
                 if not self._may_happen(soon, due, publication):
-                    return min(due.values(), default=None)
+                    return self.next_due()
             later = [(at - now).total_seconds() for at in due.values() if at > now]
             seconds = min([left, *later])
             if token is None or len(later) < len(due):  # what is due and was not claimed is looked at again
@@ -252,16 +253,15 @@ class Dispatcher:
             self._logged = unusable
         return unusable
 
-    def _due(self) -> dict[str, datetime]:
-        """Return the next due time of each channel, honouring rests."""
+    def _due(self, *, postponed: bool = True) -> dict[str, datetime]:
+        """Return the next due time of each channel, honouring rests; see `Deliveries.due`."""
         now, monotonic = self.journal.now(), self.clock.monotonic()
         usable = {name: config for name, config in self.channels.items() if not config.problem}
         rates = {name: config.rate for name, config in usable.items()}
         with self._lock:
             rested = {name: now + timedelta(seconds=until - monotonic) for name, until in self._resting.items()}
-        return {
-            name: max(at, rested.get(name, at)) for name, at in self.journal.deliveries.due(usable, rates=rates).items()
-        }
+        due = self.journal.deliveries.due(usable, rates=rates, postponed=postponed)
+        return {name: max(at, rested.get(name, at)) for name, at in due.items()}
 
     def _may_happen(self, soon: datetime, due: dict[str, datetime], publication: str | None) -> bool:
         """Return whether anything that the drain waits for is under way, or may begin by then."""
@@ -269,7 +269,7 @@ class Dispatcher:
             with self._lock:
                 works = not all(worker.idle for worker in self._living())
             return works or any(at <= soon for at in due.values())
-        unsettled = self.journal.publications.pending(publication)
+        unsettled = self.journal.publications.pending(publication, postponed=False)
         return any(at is None or (name in due and max(at, due[name]) <= soon) for name, at in unsettled.items())
 
     def _wait(self, changes: int, seconds: float, publication: str | None) -> bool:

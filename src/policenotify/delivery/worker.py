@@ -34,6 +34,10 @@ _LONGEST_PAUSE = 15.0  # seconds between two tries while the journal fails
 class Work(Protocol):
     """The work of a worker, and how it learns that there is some."""
 
+    def start(self) -> None:
+        """Do what comes before the first drain. If that fails, it is done again."""
+        ...
+
     def drain(self, enough: Callable[[], bool]) -> object:
         """Deliver what is due for some seconds, or until *enough* returns True."""
         ...
@@ -205,6 +209,8 @@ class Worker:
 
     def _step(self, run: _Run, wakes: int, drained_at: float | None) -> float:
         """Drain if something is due, else sleep until it is. Return when it last drained."""
+        if drained_at is None:
+            self._work.start()
         token = self._work.change_token()
         seconds = self._work.seconds_to_next()  # read after the token, which what is written from now on changes
         now = self._clock.monotonic()
@@ -226,9 +232,14 @@ class JournalWork:
 
     journal: Journal
     dispatcher: Dispatcher
+    retry_lists: Callable[[], None]
     prepare: Callable[[], None]
     tidy: Callable[[], object]
     next_at: Callable[[], datetime | None]
+
+    def start(self) -> None:
+        """See `Work.start`."""
+        self.retry_lists()
 
     def drain(self, enough: Callable[[], bool]) -> None:
         """See `Work.drain`."""

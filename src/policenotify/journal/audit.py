@@ -216,7 +216,7 @@ class _Chain:
         if row.body:
             statements.add(row._asdict(), json_object(row.body))
         else:
-            statements.add_emptied(row.id)
+            statements.add_emptied(row._asdict())
 
 
 def _tampered(problem: str) -> JournalError:
@@ -483,6 +483,7 @@ def _deliveries(connection: Connection, publication: str, *, whole: bool) -> Ite
             **more,
             "outcome": row.state,
             "in_doubt": row.in_doubt,
+            "halt": row.halt,
             "tried_at": _isoformat(row.last_tried_at),
             "settled_at": _isoformat(row.settled_at),
             "ref": json.loads(row.ref) if row.ref else None,

@@ -23,6 +23,12 @@ _BLOCKED = select(_table).where(_table.c.blocked_at.is_not(None))
 _STORED = select(_state.c.key_version, _state.c.sealed, _state.c.version).where(
     _state.c.channel == bindparam("channel"), _state.c.name == bindparam("name")
 )
+_SWAP = (
+    update(_state)
+    .where(_state.c.channel == bindparam("of_channel"), _state.c.name == bindparam("named"))
+    .where(_state.c.version == bindparam("before"))
+    .values({name: bindparam(name) for name in ("version", "key_version", "sealed")})
+)
 _BATCH = span(timedelta(seconds=1))  # recipients are gathered for this long: each batch costs a transaction
 
 
@@ -96,12 +102,11 @@ class JournalStateStore:
         """Replace the value if its version is still *version*, or store it if there is none."""
         key_version, sealed = self._journal.keys.seal(self._purpose(name), value)
         row = {"version": (version or 0) + 1, "key_version": key_version, "sealed": sealed}
-        key = {"channel": self._channel, "name": name}
         with self._journal.write() as connection:
             if version is None:
-                return bool(schema.insert_new(connection, _state, [{**key, **row}]))
-            changed = update(_state).where(*(_state.c[column] == text for column, text in key.items()))
-            return bool(connection.execute(changed.where(_state.c.version == version).values(**row)).rowcount)
+                return bool(schema.insert_new(connection, _state, [{"channel": self._channel, "name": name, **row}]))
+            known = {"of_channel": self._channel, "named": name, "before": version}
+            return bool(connection.execute(_SWAP, known | row).rowcount)
 
     @contextmanager
     def lease(self, name: str, *, seconds: float) -> Iterator[None]:
@@ -128,14 +133,14 @@ def _purpose(channel: str, name: str) -> str:
     return f"keep {channel} {name}"
 
 
-def unblock(connection: Connection, channel: str, actor: str, *, now: datetime) -> None:
-    """Reopen a channel that is blocked or paused."""
+def unblock(connection: Connection, channel: str, actor: str, *, now: datetime, waits: bool = False) -> None:
+    """Reopen a channel that is blocked or paused, or on which something *waits* for another reason."""
     changed = connection.execute(
         update(_table)
         .where(_table.c.name == channel, or_(_table.c.blocked_at.is_not(None), _table.c.paused_until.is_not(None)))
         .values(blocked_at=None, paused_until=None, reason="", remedy="", code="")
     ).rowcount
-    if changed:
+    if changed or waits:
         record(connection, now, actor, "resumed", {}, channel=channel)
 
 

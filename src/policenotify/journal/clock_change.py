@@ -88,6 +88,7 @@ _IN_THE_FUTURE = (
     .where(_table.c.state == Outcome.WAITING, or_(_TRIED_LATER, _PUBLISHED_LATER))
     .with_for_update(of=_table, skip_locked=True)
 )
+_END_PAUSES = update(_channel).where(_channel.c.paused_until > bindparam("latest")).values(paused_until=None)
 _FIRST_TRY = case((_table.c.in_doubt, bindparam("long_ago")), else_=bindparam("now"))
 _RESCHEDULE = (
     update(_table)
@@ -175,16 +176,33 @@ def follow(connection: Connection, clock: Clock, *, single_host: bool, brief: bo
     _mark(connection, reading, state)
 
 
-def is_as_marked(known: Mapping[str, str], clock: Clock) -> bool:
-    """Return True if `follow` would change nothing, by the facts about clocks among these."""
-    reading = read(clock)
-    if reading is None:
-        return True
-    state = _state_of({name: value for name, value in known.items() if name.startswith(FACTS)})
-    step = state.step(reading)
-    if step is None or abs(step) >= span(SMALLEST_STEP):
-        return False
-    return reading.time - state.total - state.marks[reading.boot].time <= _RENEWED
+class KnownClocks:
+    """The facts about clocks, read once and compared often.
+
+    Args:
+        facts: These facts.
+    """
+
+    def __init__(self, facts: Mapping[str, str]) -> None:
+        self._facts = dict(facts)
+        self._state = _state_of(dict(facts))
+        self._values: dict[str, dict[str, str]] = {}  # by boot
+
+    def at(self, clock: Clock) -> dict[str, str] | None:
+        """Return the values of `as_known`, unless `follow` would change something."""
+        reading = read(clock)
+        if reading is not None:
+            step = self._state.step(reading)
+            if step is None or abs(step) >= span(SMALLEST_STEP):
+                return None
+            if reading.time - self._state.total - self._state.marks[reading.boot].time > _RENEWED:
+                return None
+        boot = reading.boot if reading is not None else ""
+        if (values := self._values.get(boot)) is None:
+            mark = f"{_MARK}{boot}"
+            values = {_STEPS: self._facts.get(_STEPS, ""), "own_mark_name": mark, _OWN_MARK: self._facts.get(mark, "")}
+            self._values[boot] = values
+        return values
 
 
 def facts(connection: Connection) -> dict[str, str]:
@@ -193,7 +211,7 @@ def facts(connection: Connection) -> dict[str, str]:
 
 
 def as_known() -> ColumnElement[bool]:
-    """Return the condition that the facts are those of which `values_of` returns the values."""
+    """Return the condition that the facts are those of which `KnownClocks.at` returns the values."""
     names = {_STEPS: literal(_STEPS), _OWN_MARK: bindparam("own_mark_name")}
     return and_(*(_value(name) == bindparam(value) for value, name in names.items()))
 
@@ -201,13 +219,6 @@ def as_known() -> ColumnElement[bool]:
 def _value(name: ColumnElement[str]) -> ColumnElement[str]:
     stored = select(schema.meta.c.value).where(schema.meta.c.name == name).scalar_subquery()
     return func.coalesce(stored, "")
-
-
-def values_of(known: Mapping[str, str], clock: Clock) -> dict[str, str]:
-    """Return the values of `as_known` for some facts: the sum of all steps, and the mark of this boot."""
-    reading = read(clock)
-    mark = f"{_MARK}{reading.boot}" if reading is not None else _MARK
-    return {_STEPS: known.get(_STEPS, ""), "own_mark_name": mark, _OWN_MARK: known.get(mark, "")}
 
 
 class _State(NamedTuple):
@@ -283,8 +294,7 @@ def reschedule(connection: Connection, now: int) -> int:
     Deliveries that are being sent are left alone. So are the pauses of other channels, unless no network asks for so
     long a pause.
     """
-    ahead = _channel.c.paused_until > latest_pause(now)
-    connection.execute(update(_channel).where(ahead).values(paused_until=None))
+    connection.execute(_END_PAUSES, {"latest": latest_pause(now)})
     times = {"late": now + span(TOLERANCE), "now": now}
     rows = connection.execute(_IN_THE_FUTURE, times).all()
     if not rows:

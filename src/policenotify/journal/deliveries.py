@@ -28,7 +28,7 @@ from policenotify.errors import Blocked, JournalError
 from policenotify.journal import clock_change, meta, queue, recovery, results
 from policenotify.journal.audit import posts_of, record_delivery
 from policenotify.journal.authentication import delivery_mac, is_authentic
-from policenotify.journal.bulk import doubts, expansion, halts, page_results
+from policenotify.journal.bulk import doubts, expansion, halts, page_results, unreadable
 from policenotify.journal.bulk.next_recipient import NextRecipient
 from policenotify.journal.bulk.recipients import SealedPeople, seal_people, start_recipient, take_recipients
 from policenotify.journal.bulk.values import Expansion, PageOfPeople
@@ -51,7 +51,7 @@ from policenotify.journal.records import (
 from policenotify.journal.tombstones import recipients_not_purged
 from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.rate import Rate
-from policenotify.model.status import Takeover
+from policenotify.model.status import Takeover, WaitsForList
 
 RECENT = timedelta(hours=1)
 """How long a repeated take-over stays an alarm."""
@@ -136,20 +136,31 @@ class Deliveries:
             newest.setdefault(row.delivery, takeover)
         return tuple(newest.values())
 
-    def due(self, channels: Iterable[str], *, rates: Mapping[str, Rate | None] | None = None) -> dict[str, datetime]:
-        """Return the next due time of each channel, honouring its rate. Empty while everything is stopped."""
+    def due(
+        self,
+        channels: Iterable[str],
+        *,
+        rates: Mapping[str, Rate | None] | None = None,
+        postponed: bool = True,
+    ) -> dict[str, datetime]:
+        """Return the next due time of each channel, honouring its rate. Empty while everything is stopped.
+
+        Without *postponed*, deliveries that wait until their list is tried again are left out.
+        """
         journal, by_name = self._journal, rates or {}
         limits = {name: by_name.get(name) for name in channels}
         with journal.read() as connection:
             if not clock_change.stepped(connection, journal.clock):
-                return self._due(connection, limits)
+                return self._due(connection, limits, postponed=postponed)
         with journal.write(durable=False) as connection:  # shifts the intervals
-            return self._due(connection, limits)
+            return self._due(connection, limits, postponed=postponed)
 
-    def _due(self, connection: Connection, limits: Mapping[str, Rate | None]) -> dict[str, datetime]:
+    def _due(
+        self, connection: Connection, limits: Mapping[str, Rate | None], *, postponed: bool
+    ) -> dict[str, datetime]:
         if meta.stopped(connection, self._journal.id) is not None:
             return {}
-        return queue.next_due(connection, limits, microseconds(self._journal.now()))
+        return queue.next_due(connection, limits, microseconds(self._journal.now()), postponed=postponed)
 
     def severe_is_ready(self, channel: str) -> bool:
         """Return True if a delivery of severity Severe or more can be sent now."""
@@ -264,19 +275,44 @@ class Deliveries:
             at = microseconds(self._journal.now())
             return expansion.store_page(connection, claimed, page, siblings, at=at, lease=lease)
 
-    def delay(self, claimed: ClaimedDelivery, reason: str, remedy: str, *, wait: timedelta) -> None:
+    def delay(self, claimed: ClaimedDelivery, reason: str, remedy: str, *, wait: timedelta) -> bool:
         """Release a page whose people could not be read. The delivery waits that long, for the reason given.
 
         One that was aborted meanwhile is settled.
+
+        Returns:
+            Whether it waits, and did not wait for this reason before.
         """
         with self._journal.write() as connection:
             queue.lock_key_of(connection, claimed.id)
             if halts.is_aborted(connection, claimed.id):
                 result = AttemptResult(outcome=Outcome.WAITING)
                 page_results.record_page_result(connection, claimed, result, now=self._journal.now())
-                return
+                return False
             at = microseconds(self._journal.now()) + span(wait)
-            expansion.delay(connection, claimed, reason, remedy, not_before=at, backoff=span(wait))
+            return unreadable.delay(connection, claimed, reason, remedy, not_before=at, backoff=span(wait))
+
+    def waiting_for_lists(self) -> tuple[WaitsForList, ...]:
+        """Return the deliveries whose people could not be read at the last try, the most urgent first."""
+        with self._journal.read() as connection:
+            return tuple(unreadable.waiting(connection))
+
+    def retry_lists(self, channel: str | None = None, *, first_only: bool = False) -> int:
+        """Let deliveries whose people could not be read be tried again at once.
+
+        Args:
+            channel: Those of one channel, or of all.
+            first_only: Of each channel only the most urgent one. If it can be read, the others should follow.
+
+        Returns:
+            Their number. Without any, nothing is written.
+        """
+        with self._journal.read() as connection:
+            now = microseconds(self._journal.now())
+            if not (found := unreadable.postponed(connection, now, first_only=first_only, channel=channel)):
+                return 0
+        with self._journal.write(durable=False) as connection:
+            return unreadable.make_due(connection, found, microseconds(self._journal.now()))
 
     # --- results
 
@@ -361,10 +397,12 @@ class Deliveries:
         hold_doubt: bool,
         lease: timedelta,
         rate: Rate | None = None,
+        renew: bool = True,
     ) -> bool:
         """Record outcomes known so far, and that the next recipient is about to be sent to.
 
         In a file this is not flushed to disk. [`recover`][policenotify.journal.recovery.recover] allows for it.
+        Without *renew* the lease may stay as it is, which saves a row.
 
         Returns:
             Whether to send. False while everything is stopped, or once this sending was paused or aborted.
@@ -373,7 +411,9 @@ class Deliveries:
             RateReached: The channel's rate is used up. The outcomes are not recorded.
             Blocked: The channel reports too many recipients as not existing. The outcomes are not recorded.
         """
-        if rate is None and self._next.start(claimed, recipient, outcomes, hold_doubt=hold_doubt, lease=lease):
+        if rate is None and self._next.start(
+            claimed, recipient, outcomes, hold_doubt=hold_doubt, lease=lease, renew=renew
+        ):
             return True
         journal = self._journal
         with journal.write(durable=False) as connection:

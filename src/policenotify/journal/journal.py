@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from policenotify.channel import Clock
 from policenotify.errors import JournalError, PublishingStopped
 from policenotify.journal import audit, meta
+from policenotify.journal.bulk import unreadable
 from policenotify.journal.bulk.recipients import seal_addresses_again
 from policenotify.journal.bulk.sendings import Sendings
 from policenotify.journal.channels import Channels, seal_states_again, unblock
@@ -121,14 +122,20 @@ class Journal(Transactions):
             audit.record(connection, self.now(), actor, "stopped", {"reason": reason})
 
     def resume(self, actor: str, channel: str | None = None) -> None:
-        """Continue after `stop`, or reopen one blocked channel."""
+        """Continue after `stop`, or reopen one blocked channel.
+
+        Lists that could not be read are tried again at once.
+        """
         self.authorize(actor, "resume")
         with self.write() as connection:
+            now = self.now()
+            lists = unreadable.postponed(connection, microseconds(now), first_only=False, channel=channel)
+            unreadable.make_due(connection, lists, microseconds(now))
             if channel is not None:
-                unblock(connection, channel, actor, now=self.now())
+                unblock(connection, channel, actor, now=now, waits=bool(lists))
                 return
             meta.resume(connection)
-            audit.record(connection, self.now(), actor, "resumed", {})
+            audit.record(connection, now, actor, "resumed", {})
 
     def stopped(self) -> PublishingStopped | None:
         """Return the error that names who stopped everything, or None."""

@@ -29,6 +29,7 @@ from policenotify.journal.permissions import read_closed
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 Entropy = Callable[[int], bytes]
 """Returns so many unpredictable bytes: `secrets.token_bytes`, except in tests."""
@@ -72,11 +73,12 @@ class Keys:
     another.
     """
 
-    __slots__ = ("_entropy", "_file", "_fingerprints", "_mac_keys")
+    __slots__ = ("_ciphers", "_entropy", "_file", "_fingerprints", "_mac_keys")
 
     def __init__(self, file: _File, entropy: Entropy) -> None:
         self._file = file
         self._entropy = entropy
+        self._ciphers: dict[int, AESGCM] = {}  # by version, once one of it was needed
         self._fingerprints: tuple[str, ...] = _fingerprints(file)  # compared at each claim, like the next
         self._mac_keys: tuple[bytes, ...] = tuple(
             hmac.digest(version.encryption, b"policenotify mac", "sha256")  # apart from the cipher's key
@@ -239,12 +241,8 @@ class Keys:
         Returns:
             The number of the version, and the bytes (nonce, then ciphertext).
         """
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - loaded only when needed
-
         nonce = self._entropy(NONCE_BYTES)
-        sealed = AESGCM(self._file.versions[-1].encryption).encrypt(
-            nonce, plain.encode(), _bound(purpose, str(self.version))
-        )
+        sealed = self._cipher(self.version).encrypt(nonce, plain.encode(), _bound(purpose, str(self.version)))
         return self.version, nonce + sealed
 
     def unseal(self, purpose: str, version: int, sealed: bytes) -> str:
@@ -255,9 +253,8 @@ class Keys:
             SettingsError: It was encrypted with a newer version of the keys.
         """
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - loaded only when needed
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - loaded only when needed
 
-        cipher = AESGCM(self._of(version).encryption)
+        cipher = self._cipher(version)
         nonce, body = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
         try:
             return cipher.decrypt(nonce, body, _bound(purpose, str(version))).decode()
@@ -301,6 +298,13 @@ class Keys:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("Keys cannot be pickled. Load them from their file.")
+
+    def _cipher(self, version: int) -> AESGCM:
+        if (cipher := self._ciphers.get(version)) is None:
+            from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - loaded only when needed
+
+            cipher = self._ciphers[version] = AESGCM(self._of(version).encryption)
+        return cipher
 
     def _of(self, version: int) -> _Version:
         if not 1 <= version <= self.version:

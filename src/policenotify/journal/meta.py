@@ -174,7 +174,7 @@ def _with_newest_event() -> Select[Any]:
 
 
 def goes_on_by(journal: ColumnElement[str], keys: Keys) -> ColumnElement[bool]:
-    """Return the condition that `goes_on` checks, for a statement that changes something only if it holds."""
+    """Return the condition that this is the journal that was opened, and nothing is stopped; see `stopped`."""
     known: dict[str, list[ColumnElement[str]]] = {
         ID: [journal],
         VERSION: [literal(str(schema.SCHEMA_VERSION))],
@@ -184,12 +184,6 @@ def goes_on_by(journal: ColumnElement[str], keys: Keys) -> ColumnElement[bool]:
     count = select(func.count()).select_from(_table).where(or_(*facts)).scalar_subquery()
     halted = exists().where(or_(_table.c.name == MOVED, _table.c.name == _STOPPED), _table.c.value != "")
     return and_(count == len(known), ~halted)
-
-
-def goes_on(facts: Mapping[str, str], expected: str | None, keys: Keys) -> bool:
-    """Return True if these facts are of the journal that was opened, and nothing is stopped; see `stopped`."""
-    same = facts.get(ID) == expected and facts.get(VERSION) == str(schema.SCHEMA_VERSION)
-    return same and facts.get(KEYS) in keys.fingerprints and not facts.get(MOVED) and not facts.get(_STOPPED)
 
 
 def _standstill(connection: Connection, facts: Mapping[str, str], expected: str | None) -> PublishingStopped | None:

@@ -16,7 +16,7 @@ from policenotify.findings import Finding
 from policenotify.journal import meta, tombstones
 from policenotify.journal.audit import posts_of, publication_fields, record
 from policenotify.journal.authentication import delivery_mac
-from policenotify.journal.bulk import tally
+from policenotify.journal.bulk import pages, tally
 from policenotify.journal.bulk.expansion import start_expansion
 from policenotify.journal.bulk.halts import PAUSED
 from policenotify.journal.database import schema
@@ -70,11 +70,20 @@ _CHANGED = select(_delivery.c.id).where(
 )
 _CHANNELS = select(schema.channel)
 _PENDING = (
-    select(_delivery.c.channel, _delivery.c.state, _delivery.c.not_before)
+    select(_delivery.c.channel, _delivery.c.state, _delivery.c.not_before, pages.POSTPONED.label("postponed"))
     .where(_delivery.c.publication == bindparam("publication"))
     .where(or_(_delivery.c.state == Outcome.WAITING, _delivery.c.state == Outcome.SENDING))
     .order_by(_delivery.c.not_before.desc())
 )
+_ADDITION = insert(_delivery)
+_WITH_RECIPIENTS = (
+    select(_delivery.c.id, _delivery.c.ordering_key)
+    .where(_delivery.c.publication == bindparam("publication"))
+    .where(_delivery.c.channel.in_(bindparam("channels", expanding=True)))
+    .where(_delivery.c.has_recipients, _delivery.c.state == Outcome.WAITING)
+    .order_by(_delivery.c.id)
+)
+_INCIDENT = select(schema.incident).where(schema.incident.c.id == bindparam("incident")).with_for_update()
 # Plain text, as in the index: SQLite does not match a bound value with it.
 _HELD_RECIPIENTS = select(schema.page.c.delivery).where(text("pn_page.held > 0"))
 _UNFINISHED: CompoundSelect[tuple[str, str]] = (
@@ -218,10 +227,15 @@ class Publications:
                 if row.key.startswith(prefix)  # SQLite's LIKE ignores case
             )
 
-    def pending(self, publication: str) -> Mapping[str, datetime | None]:
-        """Return the channels with pending deliveries: when each is due at the earliest, None if it is being sent."""
+    def pending(self, publication: str, *, postponed: bool = True) -> Mapping[str, datetime | None]:
+        """Return the channels with pending deliveries: when each is due at the earliest, None if it is being sent.
+
+        Without *postponed*, deliveries that wait until their list is tried again are left out.
+        """
+        values = {"publication": publication, "now": microseconds(self._journal.now())}
         with self._journal.read() as connection:
-            rows = connection.execute(_PENDING, {"publication": publication}).all()
+            found = connection.execute(_PENDING, values).all()
+        rows = [row for row in found if postponed or row.state == Outcome.SENDING or not row.postponed]
         due: dict[str, datetime | None] = {row.channel: moment(row.not_before) for row in rows}
         return {**due, **{row.channel: None for row in rows if row.state == Outcome.SENDING}}
 
@@ -365,7 +379,7 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
     for ordering_key in begun:
         inherit_priority(connection, ordering_key, urgency)
     if rows:
-        connection.execute(insert(_delivery), rows)
+        connection.execute(_ADDITION, rows)
     start_expansions(connection, new.id, new.with_recipients, begun)
     for ordering_key in begun:
         supersede_partial_sends(connection, ordering_key, at)
@@ -410,7 +424,7 @@ def _ensure_not_cancelled(connection: Connection, corrected: str) -> None:
 def _advance_incident(connection: Connection, new: NewPublication, incident: str) -> None:
     at, table = microseconds(new.at), schema.incident
     due = microseconds(new.due_at) if new.due_at else None
-    row = connection.execute(select(table).where(table.c.id == incident).with_for_update()).first()
+    row = connection.execute(_INCIDENT, {"incident": incident}).first()
     if (row.next_sequence if row else 1) != new.expected_sequence:
         raise _changed(incident)
     columns: dict[str, object] = {"status": new.status, "next_sequence": new.expected_sequence + 1}
@@ -486,11 +500,5 @@ def start_expansions(
     """
     if not channels:
         return
-    query = select(_delivery.c.id, _delivery.c.ordering_key).where(
-        _delivery.c.publication == publication,
-        _delivery.c.channel.in_(channels),
-        _delivery.c.has_recipients,
-        _delivery.c.state == Outcome.WAITING,
-    )
-    for row in connection.execute(query.order_by(_delivery.c.id)).all():
+    for row in connection.execute(_WITH_RECIPIENTS, {"publication": publication, "channels": [*channels]}).all():
         start_expansion(connection, row.id, follows=row.ordering_key in follows)

@@ -83,6 +83,7 @@ _MAY_BE_POSTED = or_(  # it is, may be, or is about to be posted
         or_(_recipient.c.in_doubt, _recipient.c.state.in_([Outcome.POSTED, Outcome.SENDING, Outcome.HELD])),
     ),
 )
+_POSTED = select(_table.c.id).where(_table.c.ordering_key == bindparam("ordering_key"), _MAY_BE_POSTED).limit(1)
 _PARTIALLY_SENT = select(_table).where(
     _table.c.has_recipients,
     _table.c.state == Outcome.WAITING,
@@ -103,6 +104,12 @@ _PARTIALLY_SENT = select(_table).where(
 )
 
 
+_KEYS = (
+    select(_table.c.ordering_key)
+    .where(_table.c.ordering_key.in_(bindparam("keys", expanding=True)))
+    .order_by(_table.c.ordering_key, _table.c.id)
+    .with_for_update(key_share=True)
+)
 _KEY_OF = select(_table.c.ordering_key).where(_table.c.id == bindparam("delivery"))
 
 
@@ -111,9 +118,7 @@ def lock(connection: Connection, *ordering_keys: str) -> set[str]:
 
     They are locked in the order of keys and ids, so that no two processes wait for each other.
     """
-    query = select(_table.c.ordering_key).where(_table.c.ordering_key.in_(ordering_keys))
-    query = query.order_by(_table.c.ordering_key, _table.c.id).with_for_update(key_share=True)
-    return set(connection.execute(query).scalars())
+    return set(connection.execute(_KEYS, {"keys": [*ordering_keys]}).scalars())
 
 
 def lock_key_of(connection: Connection, delivery: int) -> str:
@@ -126,8 +131,7 @@ def lock_key_of(connection: Connection, delivery: int) -> str:
 
 def opening_not_posted(connection: Connection, ordering_key: str) -> bool:
     """Return True if nothing under this key is, may be, or is about to be posted."""
-    posted = select(_table.c.id).where(_table.c.ordering_key == ordering_key, _MAY_BE_POSTED)
-    return connection.execute(posted.limit(1)).first() is None
+    return connection.execute(_POSTED, {"ordering_key": ordering_key}).first() is None
 
 
 def is_superseded(connection: Connection, row: Row[Any]) -> bool:
@@ -172,13 +176,21 @@ def supersede_partial_sends(connection: Connection, ordering_key: str, at: int) 
 
 def cancel_pending(connection: Connection, row: Row[Any], outcome: Outcome, reason: str, at: int) -> None:
     """Settle a waiting delivery that is not to be sent. Recipients in doubt are held."""
+    people: Mapping[Outcome, int] = {}
     if row.has_recipients:
         waiting = update(_recipient).where(_recipient.c.delivery == row.id, _recipient.c.state == Outcome.WAITING)
         connection.execute(waiting.where(_recipient.c.in_doubt).values(state=Outcome.HELD))
         connection.execute(waiting.values(state=outcome, reason=reason))
         pages.update_states(connection, row.id)
-        people = counts(connection, [row.id]).get(row.id)
-        outcome = overall_outcome(people) if people else outcome
+        people = counts(connection, [row.id]).get(row.id, {})
+    settle_cancelled(connection, row, outcome, reason, at, people)
+
+
+def settle_cancelled(
+    connection: Connection, row: Row[Any], outcome: Outcome, reason: str, at: int, people: Mapping[Outcome, int]
+) -> None:
+    """Settle a delivery that is not to be sent, given how many of its people have which outcome."""
+    outcome = overall_outcome(people) if people else outcome
     settled = {"state": outcome, "reason": reason, "remedy": "", "code": "", "settled_at": at}
     connection.execute(update(_table).where(_table.c.id == row.id).values(**settled))
     record_delivery(
@@ -218,6 +230,11 @@ _ON_CHANNELS = _table.c.channel.in_(bindparam("channels", expanding=True))
 _NEXT_READY = (
     select(_table.c.channel, func.min(_table.c.not_before)).where(_ON_CHANNELS, _NEXT_UP).group_by(_table.c.channel)
 )
+_NEXT_READABLE = (
+    select(_table.c.channel, func.min(_table.c.not_before))
+    .where(_ON_CHANNELS, _NEXT_UP, ~pages.POSTPONED)
+    .group_by(_table.c.channel)
+)
 # Without a lease and an owner, which only damage leaves behind, a delivery is recovered at once.
 _LEASE_UNTIL = func.coalesce(_table.c.lease_until, 0)
 _NEXT_LEASE = (
@@ -247,14 +264,17 @@ _NEXT = _READY.add_columns(last_settlement(_table)).with_for_update(skip_locked=
 _NEXT_SHARED = _ON_CHANNEL.where(pages.SHARED).add_columns(last_settlement(_table)).with_for_update(of=_table)
 
 
-def next_due(connection: Connection, rates: Mapping[str, Rate | None], now: int) -> dict[str, datetime]:
+def next_due(
+    connection: Connection, rates: Mapping[str, Rate | None], now: int, *, postponed: bool = True
+) -> dict[str, datetime]:
     """Return the next due time of each channel, honouring its rate. Channels with nothing to do are left out.
 
-    A delivery that is being sent is due when its lease expires.
+    A delivery that is being sent is due when its lease expires. Without *postponed*, deliveries that wait until their
+    list is tried again are left out.
     """
     opens = {name: at for name, at in opens_at(connection, rates, now).items() if at is not None}
     earliest: dict[str, int] = {}
-    for query in (_NEXT_READY, _NEXT_LEASE, _NEXT_PAGE):
+    for query in (_NEXT_READY if postponed else _NEXT_READABLE, _NEXT_LEASE, _NEXT_PAGE):
         for name, at in connection.execute(query, {"channels": list(opens), "now": now}):
             earliest[name] = min(at, earliest.get(name, at))
     return {name: moment(max(at, opens[name])) for name, at in earliest.items()}
@@ -294,11 +314,8 @@ _IS_OWNED = and_(  # it is still this process's, in the attempt that it knows
 _ATTEMPT = insert(schema.attempt)
 _LOCK_OWNED = select(_table.c.id).where(_IS_OWNED).with_for_update()
 _CONFIRM = select(_table.c.id).where(_IS_OWNED, _table.c.lease_until > bindparam("now"))
-_TAKE = (
-    update(_table)
-    .where(_table.c.id == bindparam("taken"))
-    .values(state=Outcome.SENDING, owner=bindparam("by"), lease_until=bindparam("until"))
-)
+_SEND = update(_table).where(_table.c.id == bindparam("taken")).values(state=Outcome.SENDING)
+_TAKE = _SEND.values(owner=bindparam("by"), lease_until=bindparam("until"))
 
 
 def take_next(
@@ -391,7 +408,7 @@ def _take_page(
         )
         hold_forged(connection, row, now)
         return None
-    connection.execute(update(_table).where(_table.c.id == row.id).values(state=Outcome.SENDING))
+    connection.execute(_SEND, {"taken": row.id})
     backoff = max(timedelta(microseconds=page.backoff), claimed.backoff)
     return replace(claimed, page=page.number, filled=page.filled, attempts=page.attempt, backoff=backoff)
 

@@ -10,11 +10,10 @@ from sqlalchemy import Connection, Row, and_, exists, func, select, update
 
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.bulk import tally
-from policenotify.journal.bulk.halts import ABORTED, aborted_words, halted_by
 from policenotify.journal.bulk.recipients import release_recipients
 from policenotify.journal.database import schema
 from policenotify.journal.leases import is_dead, is_of_this_boot, is_running
-from policenotify.journal.queue import cancel_pending, lock, supersede_partial_sends
+from policenotify.journal.queue import lock, supersede_partial_sends
 from policenotify.journal.records import latest_pause, moment, span
 from policenotify.model.history import Outcome
 
@@ -134,8 +133,6 @@ def _recover_pages(connection: Connection, now: int, lease: timedelta) -> int:
     damaged = connection.execute(_WITHOUT_PAGE).all()
     for row in damaged:
         connection.execute(update(_table).where(_table.c.id == row.id).values(state=Outcome.WAITING))
-        if row.halt == ABORTED:
-            cancel_pending(connection, row, Outcome.SUPERSEDED, aborted_words(halted_by(connection, row)), now)
         supersede_partial_sends(connection, row.ordering_key, now)
     return len(abandoned.keys() | {row.id for row in damaged})
 

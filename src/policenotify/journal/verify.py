@@ -184,6 +184,7 @@ class Statements:
         self._states: dict[int, str] = {}
         self._refs: dict[int, str | None] = {}
         self._requests: dict[int, str] = {}
+        self._halts: dict[int, str] = {}  # deliveries that were paused or aborted
         self._purged: dict[str, dict[str, str]] = {}  # the outcomes of the deliveries of purged publications
         self._emptied: set[int] = set()
         self._may_be_empty: set[int] = set()
@@ -194,13 +195,16 @@ class Statements:
         self.stopped_by: str = ""
 
     def add(self, event: Mapping[str, Any], body: Mapping[str, Any] | None) -> None:
-        """Take note of an event. Without its body it states nothing."""
+        """Take note of an event. Without its body it states nothing but who may be sent to."""
+        if (halt := _HALTS.get(event["kind"])) is not None:
+            self._halts[event["delivery"]] = halt
         if body is not None and (read := _READ.get(event["kind"])) is not None:
             read(self, event, body)
 
-    def add_emptied(self, event: int) -> None:
+    def add_emptied(self, event: Mapping[str, Any]) -> None:
         """Take note of an event whose body is gone."""
-        self._emptied.add(event)
+        self.add(event, None)
+        self._emptied.add(event["id"])
 
     def problem_of(self, line: Mapping[str, Any]) -> str:
         """Return what is wrong with a publication, or an empty text."""
@@ -218,6 +222,8 @@ class Statements:
                 return f"{which} does not have the wording that was published"
             elif not self._is_stated(delivery):
                 return f"{which} does not have the outcome that was recorded"
+            if delivery.get("halt", "") != self._halts.get(delivery["id"], ""):
+                return f"{which} was paused, resumed or aborted without a command"
         return f"a delivery of publication {name} was removed" if posts or purged else ""
 
     def problem_of_draft(self, line: Mapping[str, Any]) -> str:
@@ -319,6 +325,11 @@ class Statements:
             self.suppressed.pop((event["channel"], key), None)
 
 
+_HALTS: Mapping[str, str] = MappingProxyType(
+    {"sending_paused": "paused", "sending_resumed": "", "sending_aborted": "aborted"}
+)
+"""What each kind of event states of the halt of a delivery."""
+
 _READ: Mapping[str, Callable[[Statements, Mapping[str, Any], Mapping[str, Any]], None]] = MappingProxyType(
     {
         "published": Statements._published,  # noqa: SLF001 - its own
@@ -412,7 +423,9 @@ class _Verifier:
             self._bodies += 1
             self._statements.add(fields, json.loads(fields["body"]))
         elif fields.get("erased"):
-            self._statements.add_emptied(fields["id"])
+            self._statements.add_emptied(fields)
+        else:
+            self._statements.add(fields, None)
         self._newest = fields["id"]
         self._in_batch += 1
         self._batch.update(sealed_line(fields[name] for name in EVENT_FIELDS))

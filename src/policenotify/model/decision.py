@@ -6,6 +6,7 @@ from pydantic import AwareDatetime, Field
 
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import FrozenModel
+from policenotify.model.status import WaitsForList
 
 
 class Stopped(FrozenModel):
@@ -113,10 +114,15 @@ class DoubtfulPerson(FrozenModel):
 
 
 class HeldPeople(FrozenModel):
-    """The people of a delivery who are in doubt, by their opaque keys."""
+    """The people of a delivery who are in doubt, by their opaque keys.
+
+    Attributes:
+        waits_for_list: Why it waits, if its list cannot be read or was emptied.
+    """
 
     delivery: int
     people: tuple[DoubtfulPerson, ...]
+    waits_for_list: WaitsForList | None = None
 
     @property
     def held(self) -> int:

@@ -234,7 +234,8 @@ def exists(area: str) -> bool:
     An area is `commune:34172`, `epci:243400017` or `dept:34`. Any other text is none.
     """
     kind, _, code = area.partition(":")
-    if not re.fullmatch(_AREA_FORMS.get(kind, r"(?!)"), code, re.ASCII):
+    form = _AREA_FORMS.get(kind)
+    if form is None or not re.fullmatch(form, code, re.ASCII):
         return False
     if kind == "commune":
         return commune(_successor(code)) is not None

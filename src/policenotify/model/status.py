@@ -172,6 +172,21 @@ class Takeover(FrozenModel):
     at: AwareDatetime
 
 
+class WaitsForList(FrozenModel):
+    """A delivery that waits because its list could not be read, or was emptied.
+
+    Attributes:
+        reason: What is wrong, in an officer's words.
+        remedy: What to do now.
+    """
+
+    delivery: int
+    publication: str
+    channel: str
+    reason: str
+    remedy: str
+
+
 class InstallationStatus(FrozenModel):
     """The state of an installation: what its journal holds, and what a publication would find now.
 

@@ -88,7 +88,7 @@ def import_alert(
         if same or not signed or known.key == _signed(key) or known.revision > 1:
             findings = findings if same else (_other_text(known), *findings)
             return ImportedAlert(draft=known, known=True, signed=signed and same, findings=findings)
-        # Whoever has sent an unsigned alert under this name does not keep the genuine one out.
+        # An unsigned alert that was sent under this name does not keep the genuine one out.
         key, findings = _signed(key), (_other_text(known), *findings)
     lifecycle, more = _lifecycle(publisher, alert, parts)
     message = Message.model_validate({**parts.fields, "lifecycle": lifecycle})

@@ -199,6 +199,8 @@ class Operations(SendingControls):
     def resume(self, channel: str | None = None, *, actor: str, reason: str = "") -> Resumed:
         """Resume after `stop`, or one channel after it was blocked, and notify the worker and the runners.
 
+        Lists of recipients that could not be read are tried again at once.
+
         Args:
             channel: The blocked channel. `None` stands for everything after a stop.
             actor: Who decided it.
@@ -208,10 +210,11 @@ class Operations(SendingControls):
             SettingsError: There is no such channel.
             NotAllowed: The installation's rule (`may`) refuses it to the actor.
         """
-        journal, blocked = self.journal, self.journal.channels.blocked()
-        if channel is not None and channel not in {*self.channel_configs, *blocked}:
+        journal = self.journal
+        halting = {*journal.channels.blocked(), *(each.channel for each in journal.deliveries.waiting_for_lists())}
+        if channel is not None and channel not in {*self.channel_configs, *halting}:
             raise SettingsError(f"{channel!r} is not a channel. {did_you_mean(channel, self.channel_configs)}")
-        halted = journal.stopped() is not None if channel is None else channel in blocked
+        halted = journal.stopped() is not None if channel is None else channel in halting
         journal.resume(actor, channel)
         if reason := " ".join(reason.split()):
             journal.audit.record(actor, "remarked", {"reason": reason}, channel=channel)
@@ -229,7 +232,9 @@ class Operations(SendingControls):
         Raises:
             NotHeld: There is no such delivery.
         """
-        return HeldPeople(delivery=delivery, people=self.journal.sendings.in_doubt(delivery))
+        people, lists = self.journal.sendings.in_doubt(delivery), self.journal.deliveries.waiting_for_lists()
+        waits = next((each for each in lists if each.delivery == delivery), None)
+        return HeldPeople(delivery=delivery, people=people, waits_for_list=waits)
 
     def resolve(self, delivery: int, *, actor: str, posted: bool, people: Collection[str] = ()) -> Resolved:
         """Settle a held delivery, after you looked on the network whether the post is there.

@@ -479,6 +479,10 @@ class PendingDeliveries:
     _reopened_at: float | None = field(default=None, init=False)
     _blocked: set[str] = field(default_factory=set, init=False)  # at the last run
 
+    def retry_lists(self) -> None:
+        """Let the first delivery of each channel that waits for a list be tried at once, whatever its delay."""
+        self.journal.deliveries.retry_lists(first_only=True)
+
     def run(self) -> None:
         """Reopen the channels that can be, and render what waits for them."""
         self.reopen_channels()

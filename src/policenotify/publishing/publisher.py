@@ -177,7 +177,10 @@ class Publisher(Operations):
         self._reminders = Reminders(journal=journal, policy=policy, on_overdue=on_overdue)
         self._duty = DutyNotifier(journal=journal, preparer=self._preparer, reminders=self._reminders)
         self._worker = Worker(
-            JournalWork(journal, self._dispatcher, self._pending.run, self._tidy, self._next_at), clock=self.clock
+            JournalWork(
+                journal, self._dispatcher, self._pending.retry_lists, self._pending.run, self._tidy, self._next_at
+            ),
+            clock=self.clock,
         )
 
     def __enter__(self) -> Self:
@@ -302,6 +305,7 @@ class Publisher(Operations):
             raise ValueError("wait: nothing can be delivered before you commit; leave it out. Nothing was sent")
         if connection is None:
             self._pending.run()
+            self._pending.retry_lists()
         with self.journal.joined(connection) if connection is not None else nullcontext():
             try:
                 names = file_names(message)
@@ -461,6 +465,7 @@ class Publisher(Operations):
             When something is due next. `None` if nothing is.
         """
         self._pending.run()
+        self._pending.retry_lists()
         until = self.clock.monotonic() + budget.total_seconds()
         due = self._dispatcher.drain(budget)
         if not self._tidy():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import ROUND_FLOOR, Decimal
+from functools import partial
 
 from policenotify.audiences.addresses import ChannelAudience
-from policenotify.audiences.summary import count_people
+from policenotify.audiences.summary import count_people, most_rows
 from policenotify.channel import ChannelConfig
 from policenotify.delivery.audience_reader import AudienceProblem, check_audiences
 from policenotify.errors import PolicenotifyError
@@ -84,6 +86,17 @@ def find_reach(
         channels: The channels, by name.
         had_recipients: Returns whether a channel had people before, so that an empty list is a problem.
     """
+    return tuple(
+        reach
+        for name, messages in _messages(message, posts, channels).items()
+        for reach in _on_channel(channels[name], message, messages, had_recipients)
+    )
+
+
+def _messages(
+    message: Message, posts: Iterable[RenderedPost], channels: Mapping[str, ChannelConfig]
+) -> dict[str, dict[str, int]]:
+    """Return how many messages each person gets, by channel and language."""
     by_channel: dict[str, dict[str, int]] = {}
     for post in posts:
         channel = channels[post.target.channel]
@@ -93,25 +106,15 @@ def find_reach(
             messages = sum(budget.price(text.text) if budget.price else 1 for text in texts)
             languages = by_channel.setdefault(channel.name, {})
             languages[post.target.language] = languages.get(post.target.language, 0) + messages
-    return tuple(
-        reach
-        for name, languages in by_channel.items()
-        for reach in _on_channel(channels[name], message, languages, had_recipients)
-    )
+    return by_channel
 
 
 def _on_channel(
     channel: ChannelConfig, message: Message, messages: Mapping[str, int], had_recipients: Callable[[str], bool]
 ) -> Iterator[Reach]:
-    people: Mapping[str, int] = {}
-    problem = ""
-    try:
-        check_audiences(channel, had_recipients)
-        people = count_people(channel.audiences, message, tuple(messages))
-    except AudienceProblem as error:
-        problem = error.reason
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail, and quote an address
-        problem = str(error) if isinstance(error, PolicenotifyError) else f"{type(error).__name__}."
+    people, problem = _counted(
+        channel, had_recipients, lambda: count_people(channel.audiences, message, tuple(messages))
+    )
     for language, count in messages.items():
         yield Reach(
             channel=channel.name,
@@ -121,6 +124,19 @@ def _on_channel(
             price=channel.price,
             problem=problem,
         )
+
+
+def _counted(
+    channel: ChannelConfig, had_recipients: Callable[[str], bool], count: Callable[[], Mapping[str, int]]
+) -> tuple[Mapping[str, int], str]:
+    """Return what *count* returns, and no problem, or no people, and why the audiences cannot be read."""
+    try:
+        check_audiences(channel, had_recipients)
+        return count(), ""
+    except AudienceProblem as error:
+        return {}, error.reason
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail, and quote an address
+        return {}, str(error) if isinstance(error, PolicenotifyError) else f"{type(error).__name__}."
 
 
 def sentences(reach: Iterable[Reach], channel: str, language: str) -> Iterator[str]:
@@ -136,7 +152,8 @@ def check_limits(
 ) -> Iterator[Finding]:
     """Yield a finding for each channel on which the message would reach more people, or cost more, than it may.
 
-    Only the audiences of channels with a limit are read.
+    Only the audiences of channels with a limit are read, and only if they have more rows than the limit allows. Reading
+    ends with the first person beyond it.
     """
     limited = {
         name: channel
@@ -144,17 +161,48 @@ def check_limits(
         if channel.most_people is not None or channel.most_cost is not None
     }
     limited_posts = [post for post in posts if post.target.channel in limited]
-    reach = find_reach(message, limited_posts, limited, had_recipients)
-    for name in dict.fromkeys(each.channel for each in reach):
-        channel, own = limited[name], [each for each in reach if each.channel == name]
-        if problem := own[0].problem:
+    for name, messages in _messages(message, limited_posts, limited).items():
+        limit = _Limit(limited[name], messages)
+        people, problem = _counted(limited[name], had_recipients, partial(limit.count, message))
+        if problem:
             yield audience_uncounted(name, problem)
-            continue
-        people, cost = sum(each.people or 0 for each in own), sum(each.cost or 0.0 for each in own)
-        if channel.most_people is not None and people > channel.most_people:
-            yield audience_too_large(name, people=people, most_people=channel.most_people)
-        if channel.most_cost is not None and cost > channel.most_cost:
-            yield audience_too_large(name, people=people, cost=cost, most_cost=channel.most_cost)
+        elif limit.people_left(people) < 0:
+            yield audience_too_large(name, most_people=limited[name].most_people)
+        elif limit.cost_left(people) < 0:
+            yield audience_too_large(name, most_cost=limited[name].most_cost)
+
+
+class _Limit:
+    """The limits of a channel for a publication with so many messages to each person, by language."""
+
+    def __init__(self, channel: ChannelConfig, messages: Mapping[str, int]) -> None:
+        self._channel, self._messages = channel, messages
+        price = Decimal(str(channel.price or 0))  # exact, so that 3 × 0.10 is not more than 0.30
+        self._prices = {language: count * price for language, count in messages.items()}
+
+    def people_left(self, people: Mapping[str, int]) -> Decimal:
+        """Return how many more people it may reach."""
+        most = self._channel.most_people
+        return Decimal("Infinity" if most is None else most) - sum(people.values())
+
+    def cost_left(self, people: Mapping[str, int]) -> Decimal:
+        """Return how many more euros it may cost."""
+        most = self._channel.most_cost
+        cost = sum(count * self._prices[language] for language, count in people.items())
+        return Decimal("Infinity" if most is None else str(most)) - cost
+
+    def allows(self, people: Mapping[str, int], language: str) -> float:
+        """Return how many people may get it in a language, besides some in others."""
+        price = self._prices[language]
+        by_cost = self.cost_left(people) / price if price else Decimal("Infinity")
+        return float(min(self.people_left(people), by_cost.to_integral_value(ROUND_FLOOR)))
+
+    def count(self, message: Message) -> Mapping[str, int]:
+        """Return how many people get it, up to the first beyond a limit. Empty if the rows are no more than it."""
+        rows = most_rows(self._channel.audiences)
+        if rows is not None and all(rows <= self.allows({}, language) for language in self._messages):
+            return {}
+        return count_people(self._channel.audiences, message, tuple(self._messages), most=self.allows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -103,8 +103,9 @@ class RenderContext:
     @cached_property
     def _has_typed_hashtags(self) -> bool:
         messages = (self.message, *(entry.message for entry in self.history.entries[:1]))
-        texts = (text for message in messages for words in message.wordings for text in _texts_of(words))
-        return any("#" in text or "＃" in text for text in texts)
+        wordings: list[Message | Translation] = [*messages]
+        wordings += (words for message in messages for words in message.translations)
+        return any("#" in text or "＃" in text for words in wordings for text in _texts_of(words))
 
     @cached_property
     def _translation(self) -> Translation:
@@ -324,7 +325,7 @@ class RenderContext:
         return {**{f"#{hashtag(name)}": name for name in named}, f"#{place.tag}": place.name, **self.names}
 
 
-def _texts_of(words: Translation) -> tuple[str, ...]:
+def _texts_of(words: Message | Translation) -> tuple[str, ...]:
     known = words.known
     sentences = (known.confirmed or "", known.unconfirmed or "") if known else ()
     return (words.headline, words.description, words.instruction, *sentences)

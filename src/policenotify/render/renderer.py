@@ -22,6 +22,7 @@ from policenotify.text.fit import FitResult, Part, fit, split_thread
 from policenotify.text.french_spacing import NO_BREAK
 from policenotify.text.spans import spans_of
 
+_NO_KEY = "0" * 64
 _UNSEEN = frozenset({Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SKIPPED})
 
 
@@ -62,24 +63,17 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
             distinct = _distinct(context, channel, lambda short: short.brief()) or ()
         if not texts:
             raise MessageTooLong(channel.name, fitted.used, fitted.limit)
-        post = Post(
-            key=key,
-            account=target.account,
-            stage=context.message.stage,
-            category=context.message.category,
-            language=context.text.language,
-            text=texts[0],
-            title=title,
-            html=html,
-            spans=context.cached(_spans, texts[0]),
-            link=context.message.link,
-            pictures=pictures,
-            created_at=context.now,
-            sender=context.signature,
-            exercise=context.message.exercise,
-            message=context.cached(_public_message) if capabilities.structured else None,
-            event=context.cached(_event) if capabilities.structured else None,
-            **_distinct_fields(context, distinct, 0),
+        post = context.cached(_blank, capabilities.structured).model_copy(
+            update={
+                "key": key,
+                "account": target.account,
+                "text": texts[0],
+                "title": title,
+                "html": html,
+                "spans": context.cached(_spans, texts[0]),
+                "pictures": pictures,
+                **_distinct_fields(context, distinct, 0),
+            }
         )
         continuations = [
             post.model_copy(
@@ -236,6 +230,24 @@ def _unwritable(context: RenderContext, budget: Budget) -> list[str]:
 
 def _spans(context: RenderContext, text: str) -> tuple[Span, ...]:
     return tuple(Span(**span._asdict()) for span in spans_of(text, context.mentions))
+
+
+def _blank(context: RenderContext, structured: bool) -> Post:  # noqa: FBT001 - a key of the cache
+    """Return what the posts of all channels share. Pydantic reads it once, and not again for each channel."""
+    return Post(
+        key=_NO_KEY,
+        account="",
+        stage=context.message.stage,
+        category=context.message.category,
+        language=context.text.language,
+        text="",
+        link=context.message.link,
+        created_at=context.now,
+        sender=context.signature,
+        exercise=context.message.exercise,
+        message=context.cached(_public_message) if structured else None,
+        event=context.cached(_event) if structured else None,
+    )
 
 
 def _public_message(context: RenderContext) -> Message:

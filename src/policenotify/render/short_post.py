@@ -24,7 +24,7 @@ a brief post gives what, where, the first sentence of the instruction, and where
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, NamedTuple
 
@@ -200,7 +200,7 @@ class Wording:
 
     def _typeset(self, part: Part) -> Part:
         text = self.context.typeset(part.text) if self.hard_spaces else part.text
-        return part if text == part.text else replace(part, text=text)
+        return part if text == part.text else part._replace(text=text)
 
     @cached_property
     def _content(self) -> _Content:
@@ -272,7 +272,7 @@ class Wording:
         rest = ""
         if instruction and self._too_long(lead):
             lead, rest = f"{self._emoji} {mark}{sentence(context.label)}", headline
-        tags = (self._category_tag, *(() if named else (replace(self._place_tag, rule="required"),)))
+        tags = (self._category_tag, *(() if named else (self._place_tag._replace(rule="required"),)))
         return _Content(lead, rest, tagged_instruction or instruction, tags)
 
     def _with_tag(self, text: str, tagged: str | None) -> str | None:

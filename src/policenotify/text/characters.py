@@ -20,7 +20,7 @@ _INVISIBLE: Final = r"""(?x)
     |   (?<=[\p{Arabic}\p{Syriac}\p{ccc=9}--\p{Default_Ignorable_Code_Point}])
         [\u200C\u200D](?=\p{L})                                       # spelling, not decoration (RFC 5892, A.1)
     )
-    | [\p{Cc}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}]
+    | [\p{Cc}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}]++
     """
 
 # None of these letters and signs is removed, composed or joined with another.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Final, Literal
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
 
 from policenotify.text.budget import Budget, grapheme_ends
 from policenotify.text.comparison import fold
@@ -58,8 +58,7 @@ _DASHES: Final = tuple("-–—•*")  # begin a line of a list
 _LOOSE_END: Final = re.compile(r"(?<![\s,;:.!?…(\[{«“–—-])[\s,;:.!?…(\[{«“–—-]+\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A piece of a text.
 
     Attributes:
@@ -117,7 +116,7 @@ def fit(parts: Sequence[Part], budget: Budget) -> FitResult:
         fits = _fitting(kept, index, budget)
         sentences = part.rule == "sentences"
         shorter = "" if part.rule == "droppable" else truncate(part.text, fits, sentences=sentences)
-        kept[index] = replace(part, text=shorter)
+        kept[index] = part._replace(text=shorter)
         omitted.append(f"{part.name} {'shortened' if shorter else 'left out'}")
         text = _joined(kept)
         used, limit = budget.usage(text)
@@ -135,7 +134,7 @@ def split_thread(parts: Sequence[Part], budget: Budget, *, again: str = "") -> t
     required part does not fit, or more than nine posts are needed.
     """
     left = budget.reserve(_NUMBERED.format(MAX_POSTS, MAX_POSTS))
-    first = [replace(part, text="") if part.rule == "splittable" else part for part in parts]
+    first = [part._replace(text="") if part.rule == "splittable" else part for part in parts]
     first = [part for part in first if part.rule not in _GIVE_WAY]
     whole = [part for part in parts if part.rule not in _GIVE_WAY]
     places = [index for index, part in enumerate(whole) if part.rule == "splittable"]
@@ -149,9 +148,9 @@ def split_thread(parts: Sequence[Part], budget: Budget, *, again: str = "") -> t
         begin = text if text and not more and fits(text) else ""
         if not begin and not more and (fits(opening) or not left.fits(head + opening)):
             begin = _prefix(text, fits)
-        first[place] = replace(whole[place], text=begin)
+        first[place] = whole[place]._replace(text=begin)
         if begin != text:
-            more.append(replace(whole[place], text=text[len(begin) :].strip()))
+            more.append(whole[place]._replace(text=text[len(begin) :].strip()))
     posts = [_joined(first)]
     rest = _joined([*more, *(part for part in parts if part.rule in _GIVE_WAY)])
     while rest:

@@ -44,8 +44,10 @@ def of(name: str) -> str:
 
 def contract(text: str, name: str) -> str:
     """Merge `à` and `de` with the name of a place that follows them in a text: `à Le Crès` becomes `au Crès`."""
+    if name not in text:
+        return text
     forms = {"à": at(name), "de": of(name)}
-    if name not in text or forms == {"à": f"à {name}", "de": f"de {name}"}:
+    if forms == {"à": f"à {name}", "de": f"de {name}"}:
         return text
 
     def merge(match: re.Match[str]) -> str:

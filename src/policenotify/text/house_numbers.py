@@ -52,7 +52,7 @@ _DOOR: Final = (
     r"porte\s+(?:n[°º]\s?)?(?:\d{1,3}|(?-i:[A-Z])|gauche|droite|(?:d['’]en\s+)?face)|"
     r"entr[ée]e\s+(?:\d{1,2}|(?-i:[A-Z]))"
 )
-_IN: Final = r"(?:(?<!\w)(?:dans|au|du|de|le|la|à|aux)\s+|(?<!\w)l['’])*(?<!\w)"
+_IN: Final = r"(?:(?<!\w)(?=\w)(?:(?:dans|au|du|de|le|la|à|aux)\s+|l['’]))*(?<!\w)(?=\w)"
 
 
 def _pattern(form: str) -> re.Pattern[str]:
@@ -60,7 +60,7 @@ def _pattern(form: str) -> re.Pattern[str]:
 
 
 _BEFORE_WAY: Final = _pattern(rf"(?<![\w-])(?P<cut>{_AT}(?P<number>{_NUMBERS}){_OF})(?P<way>{_WAY})")
-_WORDS_BEFORE_WAY: Final = _pattern(rf"(?P<cut>{_AT}(?P<number>{_IN_WORDS}){_OF})(?P<way>{_WAY})")
+_WORDS_BEFORE_WAY: Final = _pattern(rf"(?<!\w)(?=\w)(?P<cut>{_AT}(?P<number>{_IN_WORDS}){_OF})(?P<way>{_WAY})")
 _ENDS: Final = r"\s*(?=\Z|[,;():.!?–—]|\d{5}(?!\d))"  # also before a postcode
 _BEHIND_STREET: Final = _pattern(rf"(?P<cut>(?:,|(?<!\s))\s++(?P<number>{_BEHIND})){_ENDS}")
 # Only in the words of a place: in running text, `du 12 au 14` means days.

@@ -168,6 +168,14 @@ def to_gsm(text: str) -> GsmText:
     return GsmText(_AROUND_LOST.sub(_gap, text) if _LOST in text else text, tuple(lost))
 
 
+def find_losses(text: str) -> tuple[str, ...]:
+    """Return what [`to_gsm`][policenotify.text.sms.to_gsm] would lose of a text."""
+    normal = unicodedata.normalize("NFC", text)
+    if not (_POWER.search(normal) or _not_simple().search(normal)):
+        return ()  # as with most texts: each sign has a form
+    return to_gsm(text).lost
+
+
 def accented(text: str, segments: int) -> str:
     """Return the text with its accents if so many segments hold it, else in the alphabet of SMS.
 

@@ -10,6 +10,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from functools import cache
+from operator import itemgetter
 from typing import Final, Literal, NamedTuple, TypeVar
 
 from policenotify.text._data.tlds import KNOWN
@@ -97,7 +98,7 @@ def _grammar() -> UrlGrammar:
 def without_overlaps(spans: Iterable[_Span]) -> Iterator[_Span]:
     """Yield the spans that do not overlap an earlier one, in order."""
     end = 0
-    for span in sorted(spans, key=lambda span: span[1]):
+    for span in sorted(spans, key=itemgetter(1)):
         if span[1] >= end:
             yield span
             end = span[2]
@@ -112,7 +113,7 @@ def x_entities(text: str, *, tlds: frozenset[str] = KNOWN) -> tuple[Entity, ...]
     """
     whole = join_surrogates(text)
     named = [*_mentions(whole), *_hashtags(whole), *_cashtags(whole)]
-    if len(whole) == len(text) and not _grammar().dot.search(whole):  # most posts have no address
+    if len(whole) == len(text) and ("." not in whole or not _grammar().dot.search(whole)):  # most posts have no address
         return tuple(without_overlaps(named))
     units = to_utf16(whole)
     if len(units) > len(whole):
@@ -143,6 +144,8 @@ def _mentions(text: str) -> Iterator[Entity]:
 
 
 def _hashtags(text: str) -> Iterator[Entity]:
+    if "#" not in text and "＃" not in text:
+        return
     done = 0
     before, letter = lazy_pattern(_BEFORE_TAG), lazy_pattern(_TAG_LETTER)
     for match in lazy_pattern(_TAG).finditer(text):

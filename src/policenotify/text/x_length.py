@@ -38,7 +38,12 @@ _MAY_LINK: Final = re.compile(r"\.[^ \n]")
 
 # Only an emoji of several characters must be found: one of a single character counts 2 anyway. Each holds a joiner, a
 # form, a keycap, a skin tone or a letter of a flag, and all but the keycaps consist of the characters of `_RUN`.
-_JOINS: Final = re.compile("[\u200d\u20e3\ufe0f\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff\U000e0067]")
+_JOIN: Final = "[\u200d\u20e3\ufe0f\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff\U000e0067]"
+_JOINS: Final = re.compile(_JOIN)
+# It begins with one of these characters, and its second character is such a sign. The form and a skin tone alone count,
+# too: they are in the last alternatives of `EMOJI`, and the first to try, since none of the others begins with them.
+_FIRST: Final = r"[#*0-9©®\u203c-\u3299\ue50a\U0001f004-\U0001f9ff]"
+_EMOJI: Final = rf"[\ufe0f\U0001f3fb-\U0001f3ff]|(?={_FIRST}{_JOIN})(?:{EMOJI})"
 _RUN: Final = re.compile("[©®\u200d\u203c-\U0010ffff]{2,}")
 _KEYCAP: Final = re.compile("[#*0-9]\ufe0f?\u20e3")
 _SHORT_RUN: Final = 16  # code points: longer runs are not cached
@@ -110,10 +115,10 @@ def _signs(text: str) -> int:
 
 
 def _shrunk(run: re.Match[str]) -> str:
-    return _known(run[0]) if len(run[0]) <= _SHORT_RUN else lazy_pattern(EMOJI).sub(_ONE_HEAVY, run[0])
+    return _known(run[0]) if len(run[0]) <= _SHORT_RUN else lazy_pattern(_EMOJI).sub(_ONE_HEAVY, run[0])
 
 
 @lru_cache(maxsize=512)
 def _known(run: str) -> str:
     """Replace each emoji of a short run with one heavy sign."""
-    return lazy_pattern(EMOJI).sub(_ONE_HEAVY, run)
+    return lazy_pattern(_EMOJI).sub(_ONE_HEAVY, run)

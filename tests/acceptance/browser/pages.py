@@ -35,7 +35,7 @@ ACCOUNTS = {
     "bluesky": "police34.example@127.0.0.1:4711",
     "sms": "token-of-the-gateway",
     "email": "alerte@police34.example alerte.police34.example",
-    "pager": "key-of-a-stranger",
+    "pager": "key-of-another-site",
 }
 
 LONG_WORD = "Donaudampfschifffahrt" * 24

@@ -217,7 +217,7 @@ class Hands:
         self._must(landed.seen, f"{named}: nobody saw it")
         self._must(landed.parent == landed.newest, f"{named}: hangs under {landed.parent}, not {landed.newest}")
         alone = landed.parent is None and not row.said.endswith(".0")
-        self._must(receipt.standalone is alone, f"{named}: standalone is told as {receipt.standalone}")
+        self._must(receipt.standalone is alone, f"{named}: standalone is stated as {receipt.standalone}")
         wording = row.standalone if landed.parent is None or row.reply is None else row.reply
         self._must(_words(Post.read(wording).text) == _words(landed.text), f"{named}: it has the other wording")
         self.counted[f"{row.channel} alone"] += alone

@@ -1,4 +1,4 @@
-"""Whoever is to get an SMS gets one, however often the sending process ends: by a kill, by a signal, by its budget."""
+"""Each person on the list gets one SMS, however often the sending process ends: by a kill, a signal or its budget."""
 
 from __future__ import annotations
 

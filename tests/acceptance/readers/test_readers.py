@@ -184,7 +184,7 @@ def test_each_stage_leads_to_a_page_of_its_own(story: Story, reader: str, feed: 
 
 
 @each_feed
-def test_whoever_shows_changes_shows_what_became_of_an_entry(story: Story, reader: str, feed: str) -> None:
+def test_a_reader_that_shows_changes_shows_what_became_of_an_entry(story: Story, reader: str, feed: str) -> None:
     def tells(word: str) -> set[str]:
         return {each.title for each in story.last(reader, feed) if each.text.lstrip().startswith(f"{word} ")}
 

@@ -45,6 +45,7 @@ def test_rows_in_pages(database: Path) -> None:
     assert isinstance(people, Audience)
     rows = list(people.rows())
     assert [row.position for row in rows] == [3 * number for number in range(2_500)]
+    assert people.most_rows() == 2_500
     second = rows[1]
     assert isinstance(second, Subscriber)
     assert (second.address, second.areas, second.severity, second.key) == (
@@ -166,6 +167,7 @@ def test_on_postgresql(server: Server) -> None:
     people = SqlQuery(name="register", url=server.url(database).replace("+psycopg", ""), query=query)
     rows = list(people.rows())
     assert [row.position for row in rows] == list(range(2_500))
+    assert people.most_rows() == 2_500
     first = rows[0]
     assert isinstance(first, Subscriber)
     assert first.areas == ("dept:34", "dept:30")

@@ -27,8 +27,9 @@ FULL_WIDTH: Final = {ord(letter): ord(letter) + 0xFEE0 for letter in "abcdefghij
 _GUARD: Final = re.compile("PN[23]|PN423")
 
 DISPUTED: Final = {"held_out_5": 1, "rephrased_4": 1}
-"""Messages on which a stranger reads the table otherwise: an old number is advised, an appeal with a plate that the
-prosecutor agreed to needs a second person, and a joke without a word for one passes."""
+"""How many messages of a corpus have a label that the rules do not follow, because the table of rules can be read in
+two ways: an old number is advised, an appeal with a plate that the prosecutor agreed to needs a second person, and a
+joke without a word for one passes."""
 
 
 def _id(entry: corpus.Entry) -> str:
@@ -51,7 +52,7 @@ def test_messages_that_the_rules_were_not_tuned_on() -> None:
     assert sum(entry.false_alarm for entry in clean) <= 0.02 * len(clean)
 
 
-def test_the_corpus_that_nothing_was_mended_for_is_found_as_well_as_at_first_sight() -> None:
+def test_an_unseen_corpus_without_changes_after_it_is_found_as_at_first_sight() -> None:
     """Looked at once on 26 November 2026, and no rule was changed after it. The documentation states these figures."""
     entries = corpus.read("held_out_6")
     missed = [entry.level for entry in entries if entry.missed]
@@ -61,7 +62,7 @@ def test_the_corpus_that_nothing_was_mended_for_is_found_as_well_as_at_first_sig
 
 
 @pytest.mark.parametrize("name", ["held_out_3", "held_out_4", "held_out_5", "rephrased_4", "rephrased_5"])
-def test_the_corpus_of_a_stranger_stays_found(name: str) -> None:
+def test_an_unseen_corpus_stays_found(name: str) -> None:
     """Looked at once on 26 November 2026 (figures in the files). This holds what was mended after it."""
     entries = corpus.read(name)
     missed = [entry for entry in entries if entry.missed]
@@ -98,7 +99,7 @@ def test_ordinary_rephrasings_are_found(name: str) -> None:
         ("PN423", "fire", "Feu d'entrepôt [à confirmer]"),
     ],
 )
-def test_a_sibling_of_what_the_stranger_found(code: str, category: str, text: str) -> None:
+def test_a_sibling_of_what_an_unseen_corpus_showed(code: str, category: str, text: str) -> None:
     found = run_checks(context(category=category, lifecycle={}, headline=text, basis=[{"who": "prosecutor"}]))
     assert code in {finding.code for finding in found}
 

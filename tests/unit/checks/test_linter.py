@@ -74,7 +74,7 @@ def test_the_rules_miss_at_most_15_percent_and_remark_at_most_2_percent_of_what_
     ],
     ids=["first", "second", "third", "fourth"],
 )
-def test_the_corpus_of_a_stranger_stays_remarked(name: str, unseen: set[str]) -> None:
+def test_an_unseen_corpus_stays_remarked(name: str, unseen: set[str]) -> None:
     """Looked at once on 26 November 2026 (figures in the files). This holds what was mended after it."""
     entries = corpus.read(name)
     found = {entry.line: {one.code for one in run_checks(entry.context())} for entry in entries}
@@ -215,7 +215,7 @@ def test_what_needs_no_advice_gets_none(code: str, fields: dict[str, Any]) -> No
         ("PN417", {"headline": "Accident à Lille entre deux voitures"}),
     ],
 )
-def test_what_a_stranger_found_is_advised(code: str, fields: dict[str, Any]) -> None:
+def test_what_an_unseen_corpus_showed_is_advised(code: str, fields: dict[str, Any]) -> None:
     assert code in {finding.code for finding in run_checks(context(**fields))}
 
 

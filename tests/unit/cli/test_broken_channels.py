@@ -90,7 +90,7 @@ BREAKS: dict[str, tuple[str, Break, str]] = {
 }
 
 _OF_LISTS: Final = {"list missing", "list unreadable", "list without a name"}
-"""What is told before a list is read: the post is worded, and waits for its people."""
+"""Faults of a list of recipients: the post is rendered, and waits for its people."""
 
 
 def _receipts(ran: Ran) -> dict[str, dict[str, object]]:
@@ -106,7 +106,7 @@ def _posted(desk: Desk, channel: str) -> int:
 def test_a_channel_that_cannot_be_used_silences_no_other(
     run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    name, broken, told = BREAKS[kind]
+    name, broken, expected = BREAKS[kind]
     other = {"bluesky": "presse", "presse": "bluesky"}[name]
     whole = {"bluesky": 1, "presse": len(ADDRESSES)}
     of_list = kind in _OF_LISTS
@@ -123,12 +123,12 @@ def test_a_channel_that_cannot_be_used_silences_no_other(
         receipts = _receipts(said)
         assert receipts[other]["outcome"] == "posted"
         assert (receipts[name]["outcome"], receipts[name]["unrendered"]) == ("waiting", not of_list)
-        assert told in str(receipts[name]["reason"])
+        assert expected in str(receipts[name]["reason"])
         assert "Mend" in str(receipts[name]["remedy"]) or "readable" in str(receipts[name]["remedy"])
         for command in ("status", "doctor"):
             shown = run(command)
             assert shown.code == 3
-            assert told.split()[0] in shown.words
+            assert expected.split()[0] in shown.words
         assert list(run("status", "--json").document["channel_problems"]) == [name]
         drained = run("drain", "--budget", "2", "--json")
         assert (drained.code, list(drained.document["channel_problems"])) == (3, [name])
@@ -137,7 +137,7 @@ def test_a_channel_that_cannot_be_used_silences_no_other(
             assert desk.bluesky.password not in text
             assert not any(address in text for address in ADDRESSES)
     _mended(desk)
-    drained = run("drain", "--budget", "60", "--json")  # of a list the next try may be due later
+    drained = run("drain", "--budget", "60", "--json")
     assert (drained.code, drained.document["outcomes"]) == (0, {"posted": 1})
     assert run("drain", "--budget", "5").code == 0
     assert (_posted(desk, name), _posted(desk, other)) == (whole[name], whole[other])
@@ -191,7 +191,7 @@ def test_all_that_needs_no_channel_works_beside_one_that_cannot_be_used(run: Run
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "expected"),
     [
         ("[channels.presse]", "[channels.presse", "are not TOML"),
         ("zone =", "zohne =", "Did you mean 'zone'?"),
@@ -202,15 +202,15 @@ def test_all_that_needs_no_channel_works_beside_one_that_cannot_be_used(run: Run
         ),
     ],
 )
-def test_globally_wrong_settings_stop_everything(run: Run, desk: Desk, old: str, new: str, told: str) -> None:
+def test_globally_wrong_settings_stop_everything(run: Run, desk: Desk, old: str, new: str, expected: str) -> None:
     _change(desk, old, new.format(desk.bluesky))
     said = run("publish", *ACCIDENT)
     assert said.code == 1
-    assert told in said.err
+    assert expected in said.err
     assert "Nothing was published." in said.err
     for command in ("status", "channels", "doctor"):
         seen = run(command)
-        assert (seen.code, told in " ".join((seen.out + seen.err).split())) == (1, True), command
+        assert (seen.code, expected in " ".join((seen.out + seen.err).split())) == (1, True), command
     assert desk.mail.mails == []
 
 
@@ -486,8 +486,8 @@ def test_a_delivery_unrenderable_on_the_mended_channel_is_refused(desk: Desk) ->
     assert "publish it again with another key" in opened.on("bluesky").reason
 
 
-@pytest.mark.parametrize(("use", "told"), [("exercise", "for exercises only"), ("retired", "nothing begins on it")])
-def test_a_delivery_not_meant_for_the_mended_channel_is_left_out(desk: Desk, use: str, told: str) -> None:
+@pytest.mark.parametrize(("use", "expected"), [("exercise", "for exercises only"), ("retired", "nothing begins on it")])
+def test_a_delivery_not_meant_for_the_mended_channel_is_left_out(desk: Desk, use: str, expected: str) -> None:
     _change(desk, "handle =", f'{use} = "perhaps"\nhandle =')
     with _opened(desk) as publisher:
         assert publisher.publish(accident(), key="open", actor="desk").on("bluesky").unrendered
@@ -497,7 +497,7 @@ def test_a_delivery_not_meant_for_the_mended_channel_is_left_out(desk: Desk, use
         opened = publisher.publication("open")
     assert opened is not None
     assert opened.on("bluesky").outcome is Outcome.SKIPPED
-    assert told in opened.on("bluesky").reason
+    assert expected in opened.on("bluesky").reason
     assert desk.bluesky.posts == ()
 
 

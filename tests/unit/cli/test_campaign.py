@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from threading import Thread
 from time import monotonic, sleep
@@ -20,10 +20,17 @@ from icalendar import Calendar
 from tests.support.installation import Desk, accident
 from tests.support.shell import Run
 
-_TODAY = datetime.now(ZoneInfo("Europe/Paris")).date()
-_FILE = f"""
+
+def _today() -> date:
+    return datetime.now(ZoneInfo("Europe/Paris")).date()
+
+
+def _campaign() -> str:
+    """Return a campaign with messages nine days ago, today and tomorrow."""
+    today = _today()
+    return f"""
 name = "ete"
-start = {_TODAY - timedelta(days=9)}
+start = {today - timedelta(days=9)}
 quiet = {{ begins = 00:00:00, ends = 00:00:00 }}
 at = 00:00:00
 grace = "1d"
@@ -36,7 +43,7 @@ headline = "Fermez vos volets"
 name = "b"
 headline = "Prévenez vos voisins"
 [[schedule]]
-dates = [{_TODAY - timedelta(days=9)}, {_TODAY}, {_TODAY + timedelta(days=1)}]
+dates = [{today - timedelta(days=9)}, {today}, {today + timedelta(days=1)}]
 """
 
 
@@ -44,7 +51,7 @@ dates = [{_TODAY - timedelta(days=9)}, {_TODAY}, {_TODAY + timedelta(days=1)}]
 def file(desk: Desk) -> Path:
     path = desk.folder / "campaigns" / "ete.toml"
     path.parent.mkdir()
-    path.write_text(_FILE, encoding="utf-8")
+    path.write_text(_campaign(), encoding="utf-8")
     return path
 
 
@@ -58,7 +65,7 @@ def test_run_publishes_what_is_due_once_and_report_shows_it(run: Run, desk: Desk
     assert (again.code, again.document["published"], again.document["waiting"]) == (0, [], [])
     assert run("campaign", "run", file).out.startswith("Nothing is due.\nNext: ")
     file.with_name("fini.toml").write_text(
-        _FILE.replace('"ete"', f'"fini"\nend = {_TODAY - timedelta(days=8)}'), "utf-8"
+        _campaign().replace('"ete"', f'"fini"\nend = {_today() - timedelta(days=8)}'), "utf-8"
     )
     run("campaign", "run", file.with_name("fini.toml"))
     assert run("campaign", "run", file.with_name("fini.toml")).out == "Nothing is due.\n"
@@ -74,6 +81,7 @@ def test_what_others_must_read_is_submitted_approved_and_published(run: Run, des
     settings.write_text(
         settings.read_text("utf-8") + '\n[[approval]]\ncategories = ["burglary_prevention"]\n', encoding="utf-8"
     )
+    file.write_text(_campaign() + '[pacing]\nspacing = "0h"\n', "utf-8")  # today's may be published late in the evening
     checked = run("campaign", "check", file)
     assert (checked.code, "needs the approval of another person. Submit it:" in checked.words) == (0, True)
     refused = run("campaign", "run", file)
@@ -106,7 +114,7 @@ def test_an_incident_makes_it_wait_and_a_wrong_campaign_exits_with_1(run: Run, d
     assert waits.code == 0
     assert "waits: incident 2026-4711 is open." in waits.out
     other = file.with_name("faux.toml")
-    other.write_text(_FILE.replace('"ete"', '"faux"') + '\n[pacing.channels.y]\nspacing = "1h"', encoding="utf-8")
+    other.write_text(_campaign().replace('"ete"', '"faux"') + '\n[pacing.channels.y]\nspacing = "1h"', encoding="utf-8")
     settings = desk.folder / "policenotify.toml"
     settings.write_text(
         settings.read_text(encoding="utf-8") + '[[routes]]\nto = ["presse"]\ncategories = ["fire"]\n', "utf-8"
@@ -123,7 +131,7 @@ def test_an_incident_makes_it_wait_and_a_wrong_campaign_exits_with_1(run: Run, d
 def test_check_names_messages_that_read_the_same(run: Run, file: Path) -> None:
     ends = iter("ab")
     long = "Faites relever votre courrier et programmez l'éclairage de plusieurs pièces. " * 5
-    alike = re.sub('headline = ".*"', lambda _: f'headline = "Volets"\ndescription = "{long}{next(ends)}"', _FILE)
+    alike = re.sub('headline = ".*"', lambda _: f'headline = "Volets"\ndescription = "{long}{next(ends)}"', _campaign())
     file.write_text(alike, encoding="utf-8")
     checked = run("campaign", "check", file)
     assert checked.code == 1
@@ -138,7 +146,7 @@ def test_without_a_readable_file_nothing_is_published_and_each_is_named(run: Run
 
 
 def test_one_file_of_several_may_be_looked_at_alone(run: Run, file: Path) -> None:
-    file.write_text('yields_to = ["route"]\n' + _FILE, encoding="utf-8")
+    file.write_text('yields_to = ["route"]\n' + _campaign(), encoding="utf-8")
     checked = run("campaign", "check", file)
     assert checked.code == 0
     assert "ete: yields to 'route', which is not checked with it." in checked.words
@@ -149,24 +157,24 @@ def test_one_file_of_several_may_be_looked_at_alone(run: Run, file: Path) -> Non
 
 
 def test_a_file_that_cannot_be_read_silences_no_other(run: Run, desk: Desk, file: Path) -> None:
-    file.write_text('yields_to = ["route"]\n' + _FILE, encoding="utf-8")
+    file.write_text('yields_to = ["route"]\n' + _campaign(), encoding="utf-8")
     file.with_name("route.toml").write_text("name = ", encoding="utf-8")
     ran = run("campaign", "run", "campaigns", "--json")
     assert ran.code == 1
-    assert [one["key"] for one in ran.document["published"]] == [f"campaign ete {_TODAY} a"]
+    assert [one["key"] for one in ran.document["published"]] == [f"campaign ete {_today()} a"]
     assert ["is not TOML" in told for told in ran.document["problems"].values()] == [True]
     assert len(desk.bluesky.posts) == 1
 
 
 def test_check_reports_unplaced_and_moved_messages(run: Run, desk: Desk, file: Path) -> None:
     assert run("campaign", "check", "campaigns").out.startswith("1 campaigns, 2 occurrences in the year ahead.")
-    daily = _FILE.replace("dates = [", "rrule = 'FREQ=DAILY' # [") + '[pacing]\nrepeat_after = "7d"\n'
+    daily = _campaign().replace("dates = [", "rrule = 'FREQ=DAILY' # [") + '[pacing]\nrepeat_after = "7d"\n'
 
     def write(name: str, top: str, text: str) -> None:
         named = text.replace('name = "ete"', f'name = "{name}"\n{top}')
         file.with_name(f"{name}.toml").write_text(named, encoding="utf-8")
 
-    write("fini", f"end = {_TODAY - timedelta(days=8)}", _FILE)
+    write("fini", f"end = {_today() - timedelta(days=8)}", _campaign())
     write("jour", 'yields_to = ["ete"]\nmissed = "skip"', daily)
     other_words = daily.replace("Fermez", "Fermer").replace("Prévenez", "Prévenir")
     write("serie", 'missed = "merge"\nlate_for = "9d"', other_words)
@@ -178,7 +186,7 @@ def test_check_reports_unplaced_and_moved_messages(run: Run, desk: Desk, file: P
     assert "is merged: a later one is due as well" in checked.words
     assert re.search(r"and \d+ more", checked.words)
     unknown = desk.folder / "campaigns" / "unknown.toml"
-    unknown.write_text(_FILE.replace('"ete"', '"x"\nto = ["nowhere"]'), encoding="utf-8")
+    unknown.write_text(_campaign().replace('"ete"', '"x"\nto = ["nowhere"]'), encoding="utf-8")
     assert "no channel has the name or tag 'nowhere'" in run("campaign", "check", unknown).words
 
 
@@ -187,7 +195,7 @@ def test_calendar_shows_past_and_future_messages_and_exports_them(run: Run, desk
     ran = run("campaign", "calendar", file, "--months", "2", "--ics", "out.ics")
     assert ran.code == 0
     assert "Mo  Tu  We  Th  Fr  Sa  Su" in ran.out
-    assert re.search(rf"✔ \w\w {_TODAY:%d} \d\d:\d\d  ete · a · Fermez vos volets", ran.out)
+    assert re.search(rf"✔ \w\w {_today():%d} \d\d:\d\d  ete · a · Fermez vos volets", ran.out)
     assert "ete · b · Prévenez vos voisins" in ran.out
     events = Calendar.from_ical((desk.folder / "out.ics").read_bytes()).walk("VEVENT")
     assert [str(one["SUMMARY"]) for one in events] == ["ete : Fermez vos volets", "ete : Prévenez vos voisins"]
@@ -196,9 +204,9 @@ def test_calendar_shows_past_and_future_messages_and_exports_them(run: Run, desk
     assert run("campaign", "calendar", file, "--month", "2026-13").code == 2
     assert run("campaign", "calendar", file, "--month", "9999-12", "--months", "2").code == 2
     assert run("campaign", "calendar", file, "--month", "1999-01").out.startswith("January 1999\n")
-    month = (_TODAY.replace(day=1) + timedelta(days=75)).replace(day=1)
+    month = (_today().replace(day=1) + timedelta(days=75)).replace(day=1)
     dates = f"dates = [{month - timedelta(days=2)}, {month}]"
-    file.write_text(re.sub("dates = .*", dates, _FILE), encoding="utf-8")
+    file.write_text(re.sub("dates = .*", dates, _campaign()), encoding="utf-8")
     of_the_month = run("campaign", "calendar", file, "--month", f"{month:%Y-%m}", "--json").document
     assert [one["day"] for one in of_the_month["occurrences"]] == [month.isoformat()]
     missing = run("campaign", "calendar", file, "--ics", "no/where.ics")
@@ -206,8 +214,8 @@ def test_calendar_shows_past_and_future_messages_and_exports_them(run: Run, desk
 
 
 def test_a_later_month_shows_the_turns_that_will_be_taken_then(run: Run, file: Path) -> None:
-    file.write_text(re.sub("dates = .*", "rrule = 'FREQ=DAILY;INTERVAL=9'", _FILE), encoding="utf-8")
-    later = f"{_TODAY + timedelta(days=70):%Y-%m}"
+    file.write_text(re.sub("dates = .*", "rrule = 'FREQ=DAILY;INTERVAL=9'", _campaign()), encoding="utf-8")
+    later = f"{_today() + timedelta(days=70):%Y-%m}"
     alone = run("campaign", "calendar", file, "--month", later, "--json").document["occurrences"]
     among = run("campaign", "calendar", file, "--months", "4", "--json").document["occurrences"]
     assert [one for one in among if one["at"][:7] == later] == [one for one in alone if one["at"][:7] == later] != []

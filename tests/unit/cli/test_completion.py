@@ -140,6 +140,26 @@ def test_a_held_delivery_is_offered_to_the_operator_who_settles_it(complete: Off
     assert complete("resolve ") == {str(mail["delivery"]): "presse, Accident de la circulation"}
 
 
+def test_sendings_that_wait_or_are_paused_are_offered(complete: Offered, run: Run) -> None:
+    run("publish", *ACCIDENT, "--to", "bluesky")
+    assert complete("pause ") == {}
+    tip = ("--category", "scam_cyber", "--headline", "Faux conseiller", "--instruction", "Raccrochez.")
+    waiting = run("publish", *tip, "--key", "tip-7", "--wait", "0", "--json").document["publication"]["id"]
+    offered = {"tip-7": "Faux conseiller"}
+    for line in ("pause ", "abort ", "abort tip"):
+        assert complete(line) == offered
+    assert complete(f"pause {waiting[:12]}") == {waiting: "Faux conseiller"}
+    assert complete("progress ") == {**offered, "2026-4711": "Accident de la circulation"}
+    channels = complete("resume ")
+    assert "tip-7" not in channels
+    run("pause", "tip-7")
+    assert complete("resume ") == {**channels, **offered}
+    assert complete("resume p").keys() == {"presse"}
+    run("abort", "tip-7")
+    assert complete("resume ") == channels
+    assert complete("abort ") == {}
+
+
 def test_a_file_is_left_to_the_shell(complete: Offered) -> None:
     assert complete("publish --image pl") == {"pl": ""}
 

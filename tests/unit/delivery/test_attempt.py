@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -1117,6 +1118,14 @@ def test_recipients_are_sent_to_in_chunks_and_the_thread_may_end_before_each(boo
     assert receipt.ref == PostRef(account=network.account, id=network.said[0].key)
 
 
+def test_a_network_that_takes_one_after_the_other_is_called_once(book: Book) -> None:
+    network = Scripted(capabilities=MAIL, one_by_one=True)
+    published = book.publish("sky", people=PEOPLE)
+    attempt(book, network)
+    assert (len(network.said), len(network.written_to)) == (1, len(PEOPLE))
+    assert book.receipt(published).recipients == {Outcome.POSTED: 60}
+
+
 def breaks(error: Exception) -> Telling:
     def outcomes_until_error(people: tuple[Recipient, ...]) -> Iterator[RecipientOutcome]:
         yield recipient_outcome(people[0], "posted")
@@ -1228,7 +1237,7 @@ def test_no_recipient_is_ever_forgotten(data: st.DataObject) -> None:
     journal = Mock(ask_person=lambda *_args, **_more: True)
     lease = Lease(journal=journal, claimed=Mock(channel="sky"), clock=FakeClock(), length=LEASE, renewed_at=0)
     bulk = BulkSend(
-        journal=journal, lease=lease, rate=None, hold_doubt=False, may_go_on=lambda: True, left=list(people)
+        journal=journal, lease=lease, rate=None, hold_doubt=False, may_go_on=lambda: True, left=deque(people)
     )
     failure = bulk.run(channel, request)
     assert list(bulk.begun) == [person.key for person in people]

@@ -841,7 +841,7 @@ from policenotify.journal.keys import Keys
 from threading import Event
 
 def hang(given):
-    os.write(1, (getattr(given, "text", "") or "sending").encode() + b"\\n")  # whole, whoever else writes
+    os.write(1, (getattr(given, "text", "") or "sending").encode() + b"\\n")  # whole, whatever other threads write
     Event().wait()
 
 networks = {name: Scripted(capabilities=can) for name, can in dict(

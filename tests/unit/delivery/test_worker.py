@@ -36,6 +36,7 @@ SOON = 0.005
 class Script:
     """Work that counts its calls."""
 
+    starts: int = 0
     rests: float | None = None
     marked: int = 0
     drains: int = 0
@@ -43,6 +44,9 @@ class Script:
     failures: int = 0
     hold: threading.Event | None = None
     changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def start(self) -> None:
+        self.starts += 1
 
     def drain(self, enough: Callable[[], bool]) -> None:
         with self.changed:
@@ -114,6 +118,7 @@ def test_it_drains_first_and_then_sleeps_until_something_changes(
     seen = script.drains
     clock.pass_by(31)  # and a sign of life is owed
     script.until(lambda: script.drains > seen)
+    assert script.starts == 1
 
 
 def test_it_sleeps_until_the_next_due_time(worker: Worker, script: Script, clock: FakeClock) -> None:

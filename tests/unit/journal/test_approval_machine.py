@@ -247,11 +247,11 @@ class ApprovalMachine(RuleBasedStateMachine):
 
     @rule(name=names, actor=PEOPLE, text=TEXTS)
     def publish_without_the_draft(self, name: str, actor: str, text: str) -> None:
-        """A stranger's code publishes the same words, or others under the draft's name."""
+        """Publish the same words without the draft, or others under its name."""
         model = self.drafts[name]
         message = self._message(model, text, model.category, model.stage)
         with suppress(PolicenotifyError):
-            self.publisher.publish(message, key=f"stranger {next(NUMBERS)}", actor=actor, wait=0)
+            self.publisher.publish(message, key=f"without draft {next(NUMBERS)}", actor=actor, wait=0)
         if model.state is not DraftState.PUBLISHED and message.digest() != model.digests[-1]:
             with pytest.raises(DraftConflict):
                 self.publisher.publish(message, key=model.key, actor=actor, wait=0, draft=name)

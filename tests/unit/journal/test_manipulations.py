@@ -92,7 +92,20 @@ MANIPULATIONS = {
     "one of two wordings removed": "UPDATE pn_delivery SET reply = NULL WHERE reply IS NOT NULL",
     "request that was sent": "UPDATE pn_delivery SET request = replace(request, 'delivery', 'other') WHERE id = 1",
     "account": "UPDATE pn_delivery SET account = 'someone.else' WHERE state = 'waiting'",
+    "sending paused": "UPDATE pn_delivery SET halt = 'paused' WHERE has_recipients AND state = 'waiting'",
+    "sending aborted after it was settled": "UPDATE pn_delivery SET halt = 'aborted' WHERE state = 'posted'",
 }
+
+
+def test_a_sending_that_goes_on_without_a_command_is_detected(full: Desk) -> None:
+    sendings = full.journal.sendings
+    waiting = full.publish(incident="I2", channels=("mail",), people={"mail": [A]})
+    for steer in (sendings.pause, sendings.resume, sendings.pause):
+        steer(waiting, "cne Roux")
+        full.journal.audit.verify()
+    full.change_directly("UPDATE pn_delivery SET halt = '' WHERE halt = 'paused'")
+    with pytest.raises(JournalError, match="was paused, resumed or aborted without a command"):
+        full.journal.audit.verify()
 
 
 @pytest.mark.parametrize("script", MANIPULATIONS.values(), ids=list(MANIPULATIONS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from contextlib import closing
 from typing import Any, Literal
@@ -83,23 +84,79 @@ def test_a_step_is_one_transaction_that_sqlalchemy_does_not_see(desk: Desk) -> N
     assert seen == []
 
 
+def _passed_on(desk: Desk, incident: str) -> list[tuple[Any, ...]]:
+    """Let each person get it, one after the other, without a new lease. Return the rows."""
+    claimed, people = taken(desk, incident)
+    assert start(desk, claimed, people[0])
+    with desk.journal.keeping_connection():
+        for person, after in itertools.pairwise(people):
+            posted = RecipientOutcome(key=person.key, outcome="posted", code="250 2.0.0", reason="It's 100 % so.")
+            assert start(desk, claimed, after, posted, renew=False)
+    return rows(desk, claimed.id)
+
+
+def test_a_message_that_was_taken_costs_one_statement_and_leaves_what_the_general_way_leaves(
+    desk: Desk, request: pytest.FixtureRequest
+) -> None:
+    quick = _passed_on(desk, "I1")
+    assert [row[2] for row in quick[: len(PEOPLE)]] == ["posted"] * 5 + ["sending"]
+    request.getfixturevalue("general")
+    assert _passed_on(desk, "I2") == quick
+
+
+@pytest.mark.parametrize("halt", ["pause", "stop", "another owner"])
+def test_whatever_another_connection_writes_is_noticed_before_the_next_person(desk: Desk, halt: str) -> None:
+    claimed, people = taken(desk)
+
+    def posted(number: int) -> RecipientOutcome:
+        return RecipientOutcome(key=people[number].key, outcome="posted")
+
+    assert start(desk, claimed, people[0])
+    with desk.journal.keeping_connection():
+        for number in (1, 2):
+            assert start(desk, claimed, people[number], posted(number - 1), renew=False)
+        if halt == "pause":
+            desk.journal.sendings.pause(claimed.publication, "desk")
+        elif halt == "stop":
+            desk.journal.stop("desk")
+        else:
+            with desk.journal.write() as connection:
+                connection.execute(schema.page.update().values(owner="runner B"))
+        before = rows(desk)
+        begin = desk.journal.deliveries._next.start
+        assert not begin(claimed, people[3].key, (posted(2),), hold_doubt=False, lease=LEASE, renew=False)
+    assert rows(desk) == before
+
+
+def test_after_an_error_another_connection_is_kept(desk: Desk) -> None:
+    claimed, people = taken(desk)
+    with desk.journal.keeping_connection():
+        assert start(desk, claimed, people[0])
+        first = desk.journal._of_thread.kept._connection
+        with desk.journal.keeping_connection():  # it is kept once
+            assert not desk.journal.briefly(lambda cursor: bool(cursor.execute("SELECT 1 FROM pn_nowhere")))
+        assert start(desk, claimed, people[1])
+        assert desk.journal._of_thread.kept._connection is not first
+    assert desk.journal._of_thread.kept is None
+
+
 def test_everything_unusual_is_left_to_the_general_way(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     claimed, people = taken(desk)
     begin = desk.journal.deliveries._next.start
     gone = RecipientOutcome(key=people[0].key, outcome="refused", gone=True)
     before = rows(desk)
-    assert not begin(claimed, people[1].key, (gone,), hold_doubt=True, lease=LEASE)
+    assert not begin(claimed, people[1].key, (gone,), hold_doubt=True, lease=LEASE, renew=True)
     desk.journal.stop("desk")
-    assert not begin(claimed, people[1].key, (), hold_doubt=True, lease=LEASE)
+    assert not begin(claimed, people[1].key, (), hold_doubt=True, lease=LEASE, renew=True)
     assert not start(desk, claimed, people[1])
     desk.journal.resume("desk")
     with desk.journal.transaction():
-        assert not begin(claimed, people[1].key, (), hold_doubt=True, lease=LEASE)
+        assert not begin(claimed, people[1].key, (), hold_doubt=True, lease=LEASE, renew=True)
     with monkeypatch.context() as patched:
-        patched.setattr("policenotify.journal.clock_change.is_as_marked", lambda *_given: False)
-        assert not begin(claimed, people[1].key, (), hold_doubt=True, lease=LEASE)
+        patched.setattr("policenotify.journal.clock_change.KnownClocks.at", lambda *_given: None)
+        assert not begin(claimed, people[1].key, (), hold_doubt=True, lease=LEASE, renew=True)
     assert rows(desk) == before
-    assert begin(claimed, people[1].key, (), hold_doubt=True, lease=LEASE)
+    assert begin(claimed, people[1].key, (), hold_doubt=True, lease=LEASE, renew=True)
     assert rows(desk) != before
 
 

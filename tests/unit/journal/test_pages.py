@@ -357,7 +357,7 @@ def test_a_list_that_cannot_be_read_is_an_alarm_and_is_tried_again(
         assert receipt.retry_at == desk.clock.now() + timedelta(seconds=wait)
         assert desk.claim("mail") is None
         desk.clock.pass_by(wait)
-    assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]  # the second try fails for the same reason
     assert A not in caplog.text
     audience.error = None
     assert sorted(_all_of(desk, filler)) == list(ALL)
@@ -497,3 +497,57 @@ def test_a_kill_at_any_statement_of_an_expansion_leaves_no_one_out_and_stores_no
         assert sorted(_all_of(desk, _filler(desk, ListedPeople(ALL), size=3))) == list(ALL)
         assert _receipt(desk, publication).recipients == {Outcome.POSTED: len(ALL)}
     pytest.fail("it is killed each time")
+
+
+def test_a_postponed_delivery_is_named_and_counts_as_due_for_a_worker_only(desk: Desk) -> None:
+    audience = Broken(ALL)
+    audience.error = SettingsError("the file cannot be read.")
+    said = desk.publish(channels=("mail", "sky"), people={"mail": ()})
+    assert _claim(desk, _filler(desk, audience)) is None
+    deliveries, publications = desk.journal.deliveries, desk.journal.publications
+    [waits] = deliveries.waiting_for_lists()
+    receipt = _receipt(desk, said)
+    stated = (waits.delivery, waits.publication, waits.channel, waits.reason, waits.remedy)
+    assert stated == (receipt.delivery, said, "mail", receipt.reason, receipt.remedy)
+    assert deliveries.due(["mail"]) == {"mail": desk.clock.now() + timedelta(seconds=10)}
+    assert deliveries.due(["mail"], postponed=False) == {}
+    assert publications.pending(said).keys() == {"mail", "sky"}
+    assert publications.pending(said, postponed=False).keys() == {"sky"}
+    desk.clock.pass_by(10)
+    assert deliveries.due(["mail"], postponed=False).keys() == {"mail"}
+
+
+def test_the_first_of_a_channel_is_tried_at_once_and_the_others_once_it_can_be_read(desk: Desk) -> None:
+    audience = Broken(ALL)
+    audience.error = SettingsError("the file cannot be read.")
+    filler = _filler(desk, audience, size=10)
+    said = [desk.publish(incident=f"I{number}", channels=("mail",), people={"mail": ()}) for number in range(3)]
+    desk.journal.sendings.pause(said[0], "desk")
+    for _ in said[1:]:
+        assert _claim(desk, filler) is None
+    deliveries = desk.journal.deliveries
+    assert deliveries.retry_lists("other") == 0
+    assert deliveries.retry_lists(first_only=True) == 1
+    assert deliveries.retry_lists(first_only=True) == 0  # it is due already
+    assert _claim(desk, filler) is None  # and fails again
+    assert desk.claim("mail") is None
+    audience.error = None
+    assert deliveries.retry_lists(first_only=True) == 1
+    assert sorted(_all_of(desk, filler)) == sorted(ALL * 2)
+    assert deliveries.waiting_for_lists() == ()
+    assert [desk.outcome(each, "mail") for each in said] == [Outcome.WAITING, Outcome.POSTED, Outcome.POSTED]
+
+
+@pytest.mark.parametrize("channel", ["mail", None])
+def test_who_resumes_has_the_lists_read_at_once(desk: Desk, channel: str | None) -> None:
+    audience = Broken(ALL)
+    audience.error = SettingsError("the file cannot be read.")
+    filler = _filler(desk, audience)
+    desk.publish(channels=("mail",), people={"mail": ()})
+    assert _claim(desk, filler) is None
+    desk.journal.resume("desk", "sky")
+    assert desk.claim("mail") is None
+    audience.error, token = None, desk.journal.change_token()
+    desk.journal.resume("desk", channel)
+    assert desk.journal.change_token() != token  # so that a worker looks at it
+    assert sorted(_all_of(desk, filler)) == list(ALL)

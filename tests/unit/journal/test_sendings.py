@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 
 from policenotify.channel import Recipient, RecipientOutcome
 from policenotify.errors import NotAllowed, NotHeld
-from policenotify.journal.bulk import tally
+from policenotify.journal.bulk import controls, tally
 from policenotify.journal.database import schema
 from policenotify.journal.leases import this_process
 from policenotify.journal.records import AttemptResult
@@ -58,9 +59,9 @@ def begun(desk: Desk, owner: str = "runner A") -> tuple[ClaimedDelivery, tuple[R
 
 
 def events(desk: Desk, *kinds: str) -> list[tuple[str, str]]:
-    event = schema.event
+    table = schema.event
     with desk.journal.read() as connection:
-        query = select(event.c.kind, event.c.actor).where(event.c.kind.in_(kinds)).order_by(event.c.id)
+        query = select(table.c.kind, table.c.actor).where(table.c.kind.in_(kinds)).order_by(table.c.id)
         return [(row.kind, row.actor) for row in connection.execute(query)]
 
 
@@ -230,7 +231,7 @@ def test_an_abort_while_a_page_is_sent_is_settled_by_its_worker(desk: Desk) -> N
     said = mailed(desk, *(f"p{number:02}@x.example" for number in range(40)))
     claimed, people = begun(desk)
     assert goes_on(desk, claimed, people[0])
-    assert desk.journal.sendings.abort(said, "cne Roux").people == 15  # the 25 of the worker follow
+    assert desk.journal.sendings.abort(said, "cne Roux").people == 39  # its worker settles them
     assert not goes_on(desk, claimed, people[1])
     answer(desk, claimed, people[0])
     interrupted(desk, claimed)
@@ -246,8 +247,47 @@ def test_an_abort_is_settled_when_the_worker_exits(desk: Desk) -> None:
     desk.journal.sendings.abort(said, "cne Roux")
     desk.clock.pass_by(LEASE.total_seconds() + 1)
     desk.journal.deliveries.recover(LEASE)
+    desk.journal.sendings.finish_aborts()  # as each drain does
     found = on_mail(desk, said)
     assert (found.people, found.outcome) == ({Outcome.HELD: 1, Outcome.SUPERSEDED: 3}, Outcome.HELD)
+    desk.journal.audit.verify()
+
+
+_PAGES, _AT_ONCE = 5, 2
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2, 3])
+def test_an_abort_that_is_cut_between_pages_holds_and_is_continued(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, cut: int
+) -> None:
+    def few(connection: Connection, delivery: int, *, now: datetime) -> bool:
+        left.pop()
+        return finish(connection, delivery, now=now)
+
+    finish, left = controls.finish_abort, [True] * cut
+    monkeypatch.setattr(controls, "_WAITING_PAGES", controls._WAITING_PAGES.limit(_AT_ONCE))
+    monkeypatch.setattr(controls, "finish_abort", few)
+    desk.size = 1
+    said = mailed(desk, *(f"p{number}@x.example" for number in range(_PAGES + 1)))
+    for page in range(_PAGES + 1):  # all but the first wait again
+        claimed, people = begun(desk)
+        if not page:
+            answer(desk, claimed, people[0])
+        later = AttemptResult(outcome=Outcome.WAITING, not_before=desk.clock.now() + LEASE, of_people=True)
+        desk.journal.deliveries.record_result(claimed, later)
+    with pytest.raises(IndexError):  # the process ends here
+        desk.journal.sendings.abort(said, "cne Roux")
+    assert on_mail(desk, said).people.get(Outcome.SUPERSEDED, 0) == min(cut * _AT_ONCE, _PAGES)
+    desk.clock.pass_by(LEASE.total_seconds())
+    assert desk.claim("mail") is None  # nothing more is sent
+    left.extend([True] * 10)
+    if cut % 2:
+        desk.journal.sendings.finish_aborts()  # as each drain does
+    else:
+        assert desk.journal.sendings.abort(said, "cne Roux").channels == ()  # it was aborted before
+    found = on_mail(desk, said)
+    assert (found.outcome, found.people) == (Outcome.POSTED, {Outcome.POSTED: 1, Outcome.SUPERSEDED: _PAGES})
+    assert events(desk, "sending_aborted") == [("sending_aborted", "cne Roux")]
     desk.journal.audit.verify()
 
 

@@ -46,7 +46,7 @@ def test_nothing_is_written_into_a_folder_that_others_may_change(tmp_path: Path)
 
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
 def test_settings_that_others_may_change_are_refused(place: Path, mode: int) -> None:
-    """Whoever may write the settings sends the passwords to a server of his own."""
+    """A user who may write the settings can have the passwords sent to another server."""
     file = place / "policenotify.toml"
     file.chmod(mode)
     with pytest.raises(SettingsError, match=f"settings are not used.*chmod 600 {file}"):

@@ -22,6 +22,7 @@ from policenotify.cli.systemd import GRACE, Supervisor, ended_by_signals
 from policenotify.errors import IncidentNotFound, SettingsError
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import local_time
+from policenotify.model.status import ChannelProblem
 from policenotify.publishing.status import read_status, removed_channel
 from policenotify.validation import did_you_mean
 
@@ -65,11 +66,13 @@ def drain(call: CliContext, budget: float) -> Exit:
         call.may_have_published = True
         next_due = publisher.drain(timedelta(seconds=budget))
         outcomes = Counter(journal.deliveries.outcomes(before))
+        lists = {each.channel: each for each in reversed(journal.deliveries.waiting_for_lists())}
+        problems = {name: ChannelProblem(reason=each.reason, remedy=each.remedy) for name, each in lists.items()}
         answer = DrainAnswer(
             outcomes=outcomes,
             next_due=next_due,
             blocked=tuple(sorted(journal.channels.blocked())),
-            channel_problems=publisher.channel_problems(),
+            channel_problems={**problems, **publisher.channel_problems()},
         )
         call.emit(answer, *_drained(answer, publisher.zone))
     acts = answer.blocked or answer.channel_problems or outcomes[Outcome.REFUSED] or outcomes[Outcome.HELD]
@@ -161,7 +164,7 @@ def stop(call: CliContext, reason: str) -> Exit:
 
 
 @click.command("resume", epilog=exit_codes("1 no such channel; 3 all is still stopped; 6 no journal"))
-@click.argument("which", required=False, metavar="[CHANNEL|PUBLICATION]", shell_complete=completion.channels)
+@click.argument("which", required=False, metavar="[CHANNEL|PUBLICATION]", shell_complete=completion.channels_and_paused)
 @click.option(
     "--channel", metavar="NAME", shell_complete=completion.channels, help="Of a paused publication only this."
 )

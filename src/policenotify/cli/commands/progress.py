@@ -28,9 +28,7 @@ _LINE_EVERY = 10.0  # seconds between two lines that no terminal shows
 
 
 @click.command("progress", epilog=exit_codes("1 never published; 3 a person must act; 6 no journal"))
-@click.argument(
-    "which", required=False, metavar="[INCIDENT|PUBLICATION|KEY]", shell_complete=completion.ended_incidents
-)
+@click.argument("which", required=False, metavar="[INCIDENT|PUBLICATION|KEY]", shell_complete=completion.publications)
 @click.option("--once", is_flag=True, help="Show it once and exit.")
 @click.option("--every", type=Seconds(min=0.1), metavar="SECONDS", help="Time between two looks.")
 @common

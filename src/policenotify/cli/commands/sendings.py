@@ -12,11 +12,11 @@ from policenotify.cli import completion, output
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.lookup import find_publication
-from policenotify.model.decision import HeldPeople, Steered
+from policenotify.model.decision import Steered
 from policenotify.model.receipt import local_time
 
 _SHOWN = 12  # characters of a key; `resolve` takes them
-_NAME = click.argument("which", metavar="INCIDENT|PUBLICATION|KEY", shell_complete=completion.ended_incidents)
+_NAME = click.argument("which", metavar="INCIDENT|PUBLICATION|KEY", shell_complete=completion.waiting_sendings)
 _CHANNEL = click.option("--channel", metavar="NAME", shell_complete=completion.channels, help="Only this channel.")
 _REASON = click.option("--reason", default="", metavar="TEXT", help="Recorded in the journal.")
 
@@ -77,7 +77,9 @@ def _answered(call: CliContext, done: Steered, text: str) -> Exit:
     return Exit.OK
 
 
-@click.command("held", epilog=exit_codes("2 no such delivery; 3 something or somebody is held; 6 no journal"))
+@click.command(
+    "held", epilog=exit_codes("2 no such delivery; 3 something is held, or a list cannot be read; 6 no journal")
+)
 @click.argument("delivery", type=int, required=False, shell_complete=completion.held_deliveries)
 @click.option("--show-addresses", is_flag=True, help="On a terminal only; the journal records who saw them.")
 @common
@@ -87,6 +89,8 @@ def held(call: CliContext, delivery: int | None, show_addresses: bool) -> Exit: 
 
     Each may or may not be out. Look on the network, then: policenotify resolve. A person is named by a key, which
     `resolve --recipient` takes.
+
+    Of a delivery that waits because its list cannot be read, it shows why, and what to do.
 
     \b
     Examples:
@@ -104,15 +108,18 @@ def held(call: CliContext, delivery: int | None, show_addresses: bool) -> Exit: 
         found = operations.held_people(delivery)
         if show_addresses:
             people = operations.journal.sendings.in_doubt_with_addresses(delivery, call.actor)
-            found = HeldPeople(delivery=delivery, people=people)
+            found = found.model_copy(update={"people": people})
         zone = operations.zone
-    lines = []
+    lines: list[RenderableType] = []
     for person in found.people:
         since = f"since {local_time(person.tried_at, zone)}" if person.tried_at else ""
         words = (person.key[:_SHOWN], person.address or "", person.outcome, since, person.reason)
         lines.append(output.line("  ".join(filter(None, words))))
-    call.emit(found, *lines or [Text("Nobody is in doubt.")])
-    return Exit.ATTENTION if found.held else Exit.OK
+    lines = lines or [Text("Nobody is in doubt.")]
+    if (waits := found.waits_for_list) is not None:
+        lines += [Text(output.plain(f"It waits: {waits.reason}")), output.paragraph(waits.remedy, "→ ")]
+    call.emit(found, *lines)
+    return Exit.ATTENTION if found.held or waits else Exit.OK
 
 
 def _held_deliveries(call: CliContext) -> Exit:

@@ -24,7 +24,6 @@ from policenotify.journal.bulk.recipients import (
 )
 from policenotify.journal.bulk.values import Expansion, PageOfPeople
 from policenotify.journal.database import schema
-from policenotify.journal.queue import lock_key_of
 from policenotify.journal.records import ClaimedDelivery, span
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -132,6 +131,7 @@ def read_expansion(connection: Connection, claimed: ClaimedDelivery) -> Expansio
         main=row.language == main,
         expanded=state.expanded,
         has_people=connection.execute(_HAS_PEOPLE, of_delivery).first() is not None,
+        unreadable=state.unreadable,
     )
 
 
@@ -192,6 +192,7 @@ def store_page(
         expanded=page.is_last,
         wrong=len(page.wrong) + (0 if again else state.wrong),
         wrong_lines="\n".join(lines[:_SHOWN]),
+        unreadable=False,
     )
     people = store_people(connection, page.people, at)
     return _add(connection, claimed, list(people.values()), siblings, at=at, lease=lease)
@@ -235,18 +236,6 @@ def _add(
 
 def _waiting(connection: Connection, claimed: ClaimedDelivery) -> int:
     return page_counts(connection, claimed.id, claimed.page or 0).get(Outcome.WAITING, 0)
-
-
-def delay(
-    connection: Connection, claimed: ClaimedDelivery, reason: str, remedy: str, *, not_before: int, backoff: int
-) -> None:
-    """Release a page that could not be filled. Its delivery waits, for the reason given."""
-    lock_key_of(connection, claimed.id)
-    pages.release(connection, claimed, not_before=not_before, backoff=backoff)
-    left = pages.progress(connection, claimed.id)
-    columns: dict[str, object] = {"not_before": not_before, "backoff": backoff, "reason": reason, "remedy": remedy}
-    state = Outcome.SENDING if left.sending else Outcome.WAITING
-    connection.execute(update(_table).where(_table.c.id == claimed.id).values(state=state, code="", **columns))
 
 
 def left_out_rows(connection: Connection, delivery: int) -> str:

@@ -138,16 +138,18 @@ def record_page_result(
     """
     ordering_key, at = lock_key_of(connection, claimed.id), microseconds(now)
     pages.lock_owned(connection, claimed)
-    result = unless_aborted(connection, claimed, result)
+    given, result = result, unless_aborted(connection, claimed, result)
+    # Of an aborted delivery, `finish_abort` settles the other pages, some at a time.
+    for_all = result.outcome in _FOR_ALL and result is given
     waits = result.outcome not in _FOR_ALL
     of_page = {"of_delivery": claimed.id, "of_page": claimed.page}
     if waits:
         connection.execute(_RETRY_LATER, of_page)
     else:
-        _settle_all(connection, claimed, result, of_page)
+        _settle_all(connection, claimed, result, of_page, others=for_all)
     not_before = microseconds(result.not_before) if result.not_before else at
     pages.release(connection, claimed, not_before=not_before, backoff=span(result.backoff))
-    if not waits:
+    if for_all:
         pages.update_states(connection, claimed.id)
     left = pages.progress(connection, claimed.id)
     goes_on = left.sending or not left.expanded or (left.waiting and left.not_before <= at)
@@ -168,15 +170,21 @@ def record_page_result(
 
 
 def _settle_all(
-    connection: Connection, claimed: ClaimedDelivery, result: AttemptResult, of_page: Mapping[str, object]
+    connection: Connection,
+    claimed: ClaimedDelivery,
+    result: AttemptResult,
+    of_page: Mapping[str, object],
+    *,
+    others: bool,
 ) -> None:
-    """Settle the people of the page, and those of other pages who wait, and store no further ones."""
+    """Settle the people of the page, and the *others* of the delivery who wait, and store no further ones."""
     settled = {"state": result.outcome, "reason": result.reason, "code": result.code}
     of_delivery = {"of_delivery": claimed.id}
     connection.execute(_UNSETTLED.where(_recipient.c.in_doubt).values(state=Outcome.HELD), of_page)
     connection.execute(_UNSETTLED.values(**settled), of_page)
-    connection.execute(_ALL_WAITING.where(_recipient.c.in_doubt).values(state=Outcome.HELD), of_delivery)
-    connection.execute(_ALL_WAITING.values(**settled), of_delivery)
+    if others:
+        connection.execute(_ALL_WAITING.where(_recipient.c.in_doubt).values(state=Outcome.HELD), of_delivery)
+        connection.execute(_ALL_WAITING.values(**settled), of_delivery)
     connection.execute(update(_expansion).where(_expansion.c.delivery == claimed.id).values(expanded=True))
 
 

@@ -58,6 +58,8 @@ _IS_OWNED = and_(
     _page.c.owner == bindparam("claimed_by"),
     _page.c.attempt == bindparam("claimed_attempt"),
 )
+IS_OWNED = exists().where(_IS_OWNED)
+"""The condition that a page is claimed by a process. Its values are those of `identity`."""
 _LOCK_OWNED = select(_page.c.number).where(_IS_OWNED).with_for_update()
 _CONFIRM = select(_page.c.number).where(_IS_OWNED, _page.c.lease_until > bindparam("now"))
 _STATES: Select[Any] = (
@@ -75,6 +77,13 @@ SHARED = and_(  # another worker has a page of it, and there is more
     ),
 )
 """The condition that a delivery that is being sent has a page for another worker. Its value is `now`."""
+
+POSTPONED = and_(
+    _delivery.c.has_recipients,
+    _delivery.c.not_before > bindparam("now"),
+    exists().where(_expansion.c.delivery == _delivery.c.id, _expansion.c.unreadable),
+)
+"""The condition that a delivery waits until its list is tried again. Its value is `now`."""
 
 
 @dataclass(frozen=True, slots=True)

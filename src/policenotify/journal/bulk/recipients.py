@@ -93,6 +93,28 @@ START_NEXT = (
 )
 """The same, with values of other names: `next_key` and `of_attempt`."""
 
+_NEXT_ID = select(_person.c.id).where(_person.c.key == bindparam("next_key")).scalar_subquery()
+
+
+def _of_the_tried(column: str, value: Any) -> Any:  # noqa: ANN401 - an expression of the toolkit
+    return case((_recipient.c.attempts == bindparam("of_attempt"), value), else_=_recipient.c[column])
+
+
+POSTED_AND_NEXT = (
+    update(_recipient)
+    .where(_OF_PAGE, _recipient.c.state == Outcome.SENDING, _recipient.c.person.in_([_ID, _NEXT_ID]))
+    .values(
+        attempts=bindparam("of_attempt"),
+        state=_of_the_tried("state", literal(Outcome.POSTED.value)),
+        in_doubt=_of_the_tried("in_doubt", literal(value=False)),
+        reason=_of_the_tried("reason", bindparam("reason")),
+        code=_of_the_tried("code", bindparam("code")),
+    )
+)
+"""Records that one person, `of_key`, has it, and that the next one, `next_key`, is about to be sent to: two rows.
+
+Only the first was tried in this attempt."""
+
 _STATE = case(  # a recipient taken for an attempt but not yet sent to still waits
     (
         and_(_recipient.c.state == Outcome.SENDING, _recipient.c.attempts < _page.c.attempt),
@@ -240,6 +262,12 @@ def _waiting() -> Select[Any]:
 
 
 _WAITING = _waiting()
+_TAKE = (
+    update(_recipient)
+    .where(_OF_PAGE, _recipient.c.state == Outcome.WAITING, _recipient.c.attempts < bindparam("attempt"))
+    .where(_recipient.c.person.between(bindparam("first"), bindparam("last")))
+    .values(state=Outcome.SENDING)
+)
 
 
 def take_recipients(
@@ -262,26 +290,28 @@ def take_recipients(
     values = {"of_delivery": delivery, "of_page": page, "attempt": attempt, "count": limit, "now": now}
     recipients: list[Recipient] = []
     while not recipients and (rows := connection.execute(_WAITING, values).all()):
-        by_state: dict[Outcome, list[int]] = {}
+        others: dict[Outcome, list[int]] = {}
         changed: list[int] = []
         unknown = [row.key for row in rows if row.suppression is None]
         found = _suppressed_among(connection, keys, rows[0].channel, unknown, now)
-        for row in rows:
-            held, suppressed = row.in_doubt and hold_doubt, row.suppressed or row.key in found
-            state = Outcome.SUPPRESSED if suppressed else Outcome.HELD if held else Outcome.SENDING
-            if state is Outcome.SENDING:
+        for person, in_doubt, key, version, sealed, _, _, suppressed in rows:
+            if suppressed or key in found:
+                others.setdefault(Outcome.SUPPRESSED, []).append(person)
+            elif in_doubt and hold_doubt:
+                others.setdefault(Outcome.HELD, []).append(person)
+            else:
                 try:
-                    address = keys.unseal(_bound(row.key), row.key_version, row.sealed or b"")
-                    sign = partial(make_token, keys, delivery=delivery, recipient=row.key)
-                    recipients.append(Recipient(key=row.key, address=address, sign=sign))
+                    address = keys.unseal(_bound(key), version, sealed or b"")
                 except InvalidSeal:
-                    changed.append(row.person)
+                    changed.append(person)
                     continue
-            by_state.setdefault(state, []).append(row.person)
-        for state, marked in by_state.items():
+                sign = partial(make_token, keys, delivery=delivery, recipient=key)
+                recipients.append(Recipient(key=key, address=address, sign=sign))
+        for state, marked in others.items():
             _mark(connection, delivery, page, marked, state=state)
         if changed:
             _refuse_changed(connection, delivery, page, changed)
+        connection.execute(_TAKE, {**values, "first": rows[0].person, "last": rows[-1].person})
     return tuple(recipients)
 
 

@@ -73,6 +73,9 @@ class Sendings:
         People who wait are `superseded`, people in doubt are held. Those who have the message keep it, and still get
         the end of its incident.
 
+        It holds from its first transaction on. The people are settled some thousands at a time. If that is interrupted,
+        the next drain goes on with it, or the same call.
+
         Args:
             publication: The publication's id.
             actor: Who decided it.
@@ -82,7 +85,19 @@ class Sendings:
         self._journal.authorize(actor, "abort")
         with self._journal.write() as connection:
             now = self._journal.now()
-            return controls.abort(connection, publication, actor, channel=channel, reason=reason, now=now)
+            done = controls.start_abort(connection, publication, actor, channel=channel, reason=reason, now=now)
+        self.finish_aborts()
+        return done
+
+    def finish_aborts(self) -> None:
+        """Settle what was aborted, as far as no worker is sending it. Without any, nothing is written."""
+        with self._journal.read() as connection:
+            aborted = controls.unfinished_aborts(connection)
+        for delivery in aborted:
+            more = True
+            while more:
+                with self._journal.write() as connection:
+                    more = controls.finish_abort(connection, delivery, now=self._journal.now())
 
     # --- who is in doubt
 

@@ -21,7 +21,7 @@ MOST_REASONS: Final = 20
 """Different reasons that are kept of a page. A server that words each answer differently does not fill the journal."""
 
 _recipient, _page = schema.recipient, schema.page
-_STATE = case(  # whoever is taken for an attempt but not yet sent to still waits
+_STATE = case(  # a person taken for an attempt but not yet sent to still waits
     (
         and_(_recipient.c.state == Outcome.SENDING, _recipient.c.attempts < _page.c.attempt),
         Outcome.WAITING.value,

@@ -30,6 +30,7 @@ class Expansion:
         main: It is the channel's main language in this publication.
         expanded: All people are stored.
         has_people: Some people are stored.
+        unreadable: At the last try the audiences could not be read, or had been emptied.
     """
 
     earlier: bool
@@ -40,6 +41,7 @@ class Expansion:
     main: bool
     expanded: bool
     has_people: bool
+    unreadable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

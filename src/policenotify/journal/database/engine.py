@@ -6,14 +6,13 @@ import math
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 from weakref import WeakKeyDictionary, WeakSet
 
-from sqlalchemy import URL, Connection, Engine, Pool, PoolProxiedConnection, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
 from policenotify.errors import JournalError, JournalMissing, JournalTakenAway
@@ -30,6 +29,7 @@ _SETTINGS = (
 )
 
 _LEVEL = "policenotify_synchronous"  # under which a connection notes the setting that it has
+_PREPARED = 512  # statements that a connection keeps prepared; a publication runs some 150 (sqlite3's default: 128)
 _TRIES = 10  # to set a new file's mode while other processes create the same journal
 
 # Result codes (sqlite.org/rescode.html). The lower 8 bits of an extended code are its kind.
@@ -45,7 +45,7 @@ _MEANINGS = {
 
 _engines: WeakSet[Engine] = WeakSet()
 _watches: WeakKeyDictionary[Engine, FileWatch] = WeakKeyDictionary()
-_inherited: list[Pool] = []
+_inherited: list[object] = []  # what a forked child keeps of its parent's connections, and does not use
 
 
 _Files = tuple[tuple[int, int] | None, ...]
@@ -66,10 +66,15 @@ class FileWatch:
     """
 
     path: str
+    _paths: tuple[str, ...] = field(init=False)
     _known: _Files = ()
     _open: int = 0  # connections of this process
     _process: int = field(default_factory=os.getpid)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        """Name the files once: they are looked at after each transaction."""
+        self._paths = tuple(self.path + suffix for suffix in _SUFFIXES)
 
     def opening(self) -> None:
         """Check that SQLite is about to open the files that this process has, or had, open.
@@ -113,12 +118,12 @@ class FileWatch:
             raise self._taken_away(files)
 
     def _files(self) -> _Files:
-        return tuple(_identity(self.path + suffix) for suffix in _SUFFIXES)
+        return tuple(map(_identity, self._paths))
 
     def _taken_away(self, files: _Files) -> JournalTakenAway:
         known = self._known or files
         changed = next((place for place, file in enumerate(files) if file is None or file != known[place]), 0)
-        name = self.path + _SUFFIXES[changed]
+        name = self._paths[changed]
         subject = "The journal" if changed == 0 else "The journal's log"
         change = "was deleted or moved" if files[changed] is None else "was replaced by another file"
         return JournalTakenAway(f"{subject} {name} {change} while it was in use.")
@@ -142,18 +147,27 @@ class WriterQueue:
     def __init__(self) -> None:
         self._lock, self._process = threading.Lock(), os.getpid()
 
-    @contextmanager
-    def turn(self) -> Iterator[None]:
+    def turn(self) -> _Turn:
         """Wait for this thread's turn. If another one keeps it for too long, SQLite decides."""
         if self._process != os.getpid():  # a forked child does not have the thread that held the lock
             self._lock, self._process = threading.Lock(), os.getpid()
-        lock = self._lock
-        acquired = lock.acquire(timeout=BUSY)
-        try:
-            yield
-        finally:
-            if acquired:
-                lock.release()
+        return _Turn(self._lock)
+
+
+class _Turn:
+    """One thread's turn: a class, because a generator takes longer than the lock."""
+
+    __slots__ = ("_acquired", "_lock")
+
+    def __init__(self, lock: threading.Lock) -> None:
+        self._lock = lock
+
+    def __enter__(self) -> None:
+        self._acquired = self._lock.acquire(timeout=BUSY)
+
+    def __exit__(self, *_: object) -> None:
+        if self._acquired:
+            self._lock.release()
 
 
 def open_engine(url: str, timeout: int | None = None, *, create: bool = False) -> Engine:
@@ -233,7 +247,7 @@ def _open_file(parsed: URL, *, create: bool) -> Engine:
         """Keep SQLite from recreating a file that was deleted meanwhile, or from opening another."""
         watch.opening()
         _, named = engine.dialect.create_connect_args(parsed)
-        return engine.dialect.connect(_uri(path), **{**named, "uri": True})
+        return engine.dialect.connect(_uri(path), **{**named, "uri": True, "cached_statements": _PREPARED})
 
     def connected(connection: sqlite3.Connection, _record: object) -> None:
         _prepare(connection, watch)
@@ -241,11 +255,16 @@ def _open_file(parsed: URL, *, create: bool) -> Engine:
     def closed(_connection: object, _record: object) -> None:
         watch.closed()
 
+    def detached_closed(_connection: object) -> None:
+        watch.closed()
+
     # Errors and logs must not contain values.
-    engine = create_engine(parsed, hide_parameters=True, creator=connect)
+    # The connection used last knows the pages that it has just written.
+    engine = create_engine(parsed, hide_parameters=True, creator=connect, pool_use_lifo=True)
     _watches[engine] = watch
     event.listen(engine, "connect", connected)
     event.listen(engine, "close", closed)
+    event.listen(engine, "close_detached", detached_closed)
     return engine
 
 
@@ -387,6 +406,47 @@ def brief_transaction(borrowed: PoolProxiedConnection, step: Callable[[Any], boo
     finally:
         cursor.execute("COMMIT" if done else "ROLLBACK")
     return done
+
+
+class KeptConnection:
+    """A connection for the short transactions of one thread. It is opened when it is needed."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._process = os.getpid()
+        self._connection: PoolProxiedConnection | None = None
+
+    def run(
+        self, run: Callable[[PoolProxiedConnection, Callable[[Any], bool]], bool], step: Callable[[Any], bool]
+    ) -> bool:
+        """Run a short transaction. After an error another connection is opened."""
+        if self._process != os.getpid():  # the parent's must not be used, nor closed, by a forked child
+            _inherited.append(self._connection)
+            self._process, self._connection = os.getpid(), None
+        try:
+            if self._connection is None:
+                self._connection = self._engine.raw_connection()
+                self._connection.detach()
+            return run(self._connection, step)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connection."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if self._process == os.getpid():
+            connection.close()
+        else:
+            _inherited.append(connection)
+
+
+def data_version(cursor: Any) -> int:  # noqa: ANN401 - the driver's
+    """Return a number that changes once another connection has written to the file (SQLite's `data_version`)."""
+    [version] = cursor.execute("PRAGMA data_version").fetchone()
+    return int(version)
 
 
 def explain(error: BaseException) -> str:

@@ -96,15 +96,23 @@ def grants(role: str) -> str:
     )
 
 
+_KEPT = "policenotify_cursor"  # under which a connection that has left the pool keeps its cursor
+
+
 def single_statement(borrowed: PoolProxiedConnection, step: Callable[[Any], bool]) -> bool:
     """Run the one statement of *step* on a cursor, in a transaction of its own: one round trip."""
-    connection: Any = borrowed.driver_connection
-    connection.autocommit = True  # of this side only
-    try:
-        return step(connection.cursor())
-    finally:
-        if not connection.closed:
-            connection.autocommit = False
+    connection: Any = borrowed.dbapi_connection
+    if not borrowed.is_detached:
+        connection.autocommit = True  # of this side only
+        try:
+            return step(connection.cursor())
+        finally:
+            if not connection.closed:
+                connection.autocommit = False
+    if _KEPT not in borrowed.info:  # nobody else uses it
+        connection.autocommit = True
+        borrowed.info[_KEPT] = connection.cursor()
+    return step(borrowed.info[_KEPT])
 
 
 def open_server(url: URL, timeout: int | None = None) -> Engine:

@@ -200,6 +200,12 @@ delivery: Table = Table(
     Column("backoff", Microseconds, nullable=False, server_default=text("0")),  # the last wait after a failure
     Index("pn_delivery_due", "state", "channel", "priority", "id"),
     Index("pn_delivery_order", "ordering_key", "id"),  # ids rise in sending order
+    Index(
+        "pn_delivery_aborted",
+        "state",
+        sqlite_where=text("halt = 'aborted'"),
+        postgresql_where=text("halt = 'aborted'"),
+    ),
     comment="One (publication, channel, language, part, operation): the unit that is claimed.",
 )
 
@@ -228,6 +234,13 @@ expansion: Table = Table(
     Column("pages", Whole, nullable=False, server_default=text("0")),  # made so far
     Column("wrong", Whole, nullable=False, server_default=text("0")),  # rows that name nobody
     Column("wrong_lines", LongText, nullable=False, server_default=""),  # the first of them
+    Column("unreadable", YesNo, nullable=False, default=False),  # the audiences at the last try, or they were emptied
+    Index(
+        "pn_expansion_unreadable",
+        "delivery",
+        sqlite_where=text("unreadable"),
+        postgresql_where=text("unreadable"),
+    ),
     comment="How far the audiences of a delivery were read.",
 )
 

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from json import JSONDecodeError
@@ -15,7 +15,17 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, Dialect, Engine, StaticPool, create_engine, delete, or_, text, update
+from sqlalchemy import (
+    Connection,
+    Dialect,
+    Engine,
+    StaticPool,
+    create_engine,
+    delete,
+    or_,
+    text,
+    update,
+)
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
@@ -26,6 +36,7 @@ from policenotify.journal.database import schema
 from policenotify.journal.database.columns import DamagedValue
 from policenotify.journal.database.engine import (
     FileWatch,
+    KeptConnection,
     WriterQueue,
     begin,
     brief_transaction,
@@ -73,6 +84,7 @@ class Transactions:
         self._engine = engine
         self._is_file = engine.dialect.name == "sqlite"
         self._writers = WriterQueue()
+        self._of_thread = threading.local()
         self._server_clock = None if clock or self._is_file else DatabaseClock()
         self.keys = keys
         self.clock: Clock = clock or self._server_clock or MachineClock()
@@ -224,10 +236,16 @@ class Transactions:
         """
         if self._taken_away or _joined.get() is not None or _open.get() is not None:
             return False
-        turn, run = (self._writers.turn(), brief_transaction) if self._is_file else (nullcontext(), single_statement)
+        kept: KeptConnection | None = getattr(self._of_thread, "kept", None)
+        turn = self._writers.turn() if self._is_file else nullcontext()
+        run = brief_transaction if self._is_file else single_statement
         try:
-            with no_fork(), turn, closing(self._engine.raw_connection()) as borrowed:
-                done = run(borrowed, step)
+            with no_fork(), turn:
+                if kept is not None:
+                    done = kept.run(run, step)
+                else:
+                    with closing(self._engine.raw_connection()) as borrowed:
+                        done = run(borrowed, step)
         except (SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error):
             return False
         if done and self._watch is not None:
@@ -237,6 +255,22 @@ class Transactions:
                 self._notice(error)
                 raise
         return done
+
+    @contextmanager
+    def keeping_connection(self) -> Iterator[None]:
+        """Give the short transactions of this thread one connection of their own.
+
+        To take one from the pool for each takes as long as its work. Other threads find as many in the pool as before.
+        """
+        if getattr(self._of_thread, "kept", None) is not None:
+            yield
+            return
+        kept = self._of_thread.kept = KeptConnection(self._engine)
+        try:
+            yield
+        finally:
+            self._of_thread.kept = None
+            kept.close()
 
     def standing(self, connection: Connection, seen: int) -> meta.Standing:
         """Return whether anything may be sent now. Called before each claim, and before anything is sent.
@@ -487,20 +521,21 @@ class _ForkGate:
         self.inside: dict[int, int] = {}  # transactions by thread
         self.shut = False
 
-    def enter(self) -> None:
+    def __enter__(self) -> None:
         thread = threading.get_ident()
         with self.changed:
-            # A thread that is inside already must not wait for a fork that waits for it.
-            self.changed.wait_for(lambda: not self.shut or thread in self.inside, timeout=_FORK_TIMEOUT)
+            if self.shut:  # a thread that is inside already must not wait for a fork that waits for it
+                self.changed.wait_for(lambda: not self.shut or thread in self.inside, timeout=_FORK_TIMEOUT)
             self.inside[thread] = self.inside.get(thread, 0) + 1
 
-    def leave(self) -> None:
+    def __exit__(self, *_: object) -> None:
         thread = threading.get_ident()
         with self.changed:
             self.inside[thread] -= 1
             if not self.inside[thread]:
                 del self.inside[thread]
-            self.changed.notify_all()
+            if self.shut:  # else nobody waits
+                self.changed.notify_all()
 
     def close(self) -> None:
         thread = threading.get_ident()
@@ -523,14 +558,9 @@ class _ForkGate:
 _fork_gate = _ForkGate()
 
 
-@contextmanager
-def no_fork() -> Iterator[None]:
+def no_fork() -> AbstractContextManager[None]:
     """Keep this process from forking meanwhile."""
-    _fork_gate.enter()
-    try:
-        yield
-    finally:
-        _fork_gate.leave()
+    return _fork_gate
 
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch  # POSIX

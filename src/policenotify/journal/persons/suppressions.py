@@ -7,7 +7,20 @@ from datetime import datetime, timedelta
 from math import ceil, sqrt
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, literal, select, text, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    delete,
+    func,
+    literal,
+    select,
+    text,
+    true,
+    update,
+)
 
 from policenotify.errors import Blocked
 from policenotify.journal.audit import RUNNER, record, record_delivery
@@ -27,6 +40,19 @@ _DOMAINS: Final = 3  # of which nobody was served; as many as after which a refu
 _ANOTHER_DAY: Final = timedelta(days=1)
 _EVIDENCE: Final = "The network reported on two days that this recipient does not exist."
 _SHOWN: Final = 12  # characters of a key that tell recipients apart
+_OF_DELIVERY = (
+    select(_person.c.suppression)
+    .join(_recipient, _recipient.c.person == _person.c.id)
+    .where(_recipient.c.delivery == bindparam("delivery"), _person.c.suppression.is_not(None))
+)
+_SERVED = _OF_DELIVERY.where(_recipient.c.state == Outcome.POSTED)
+_GONE = _OF_DELIVERY.where(_recipient.c.state == Outcome.REFUSED, _recipient.c.gone == 1)
+_FIRST = and_(_suppression.c.channel == bindparam("channel"), _suppression.c.confirmed_at.is_(None))
+_CLEAR_FIRST = delete(_suppression).where(_FIRST, _suppression.c.key.in_(_SERVED))
+_REPORTED = _GONE.order_by(_person.c.suppression)
+_AGAIN = select(_suppression.c.key).where(
+    _FIRST, _suppression.c.at <= bindparam("until"), _suppression.c.key.in_(_GONE)
+)
 
 
 class Suppressions:
@@ -268,17 +294,9 @@ def record_words(connection: Connection, claimed: ClaimedDelivery, now: datetime
     the network accepts meanwhile clears the first. A delivery that served few shows nothing.
     """
     at = microseconds(now)
-    of_channel = _suppression.c.channel == claimed.channel
-    of_delivery = (
-        select(_person.c.suppression)
-        .join(_recipient, _recipient.c.person == _person.c.id)
-        .where(_recipient.c.delivery == claimed.id, _person.c.suppression.is_not(None))
-    )
-    served = of_delivery.where(_recipient.c.state == Outcome.POSTED)
-    first = _suppression.c.confirmed_at.is_(None)
-    connection.execute(delete(_suppression).where(of_channel, first, _suppression.c.key.in_(served)))
-    gone = of_delivery.where(_recipient.c.state == Outcome.REFUSED, _recipient.c.gone == 1)
-    reported: Sequence[str] = connection.execute(gone.order_by(_person.c.suppression)).scalars().all()
+    known = {"channel": claimed.channel, "delivery": claimed.id}
+    connection.execute(_CLEAR_FIRST, known)
+    reported: Sequence[str] = connection.execute(_REPORTED, known).scalars().all()
     if not reported or not is_believed(connection, claimed.id, len(reported)):
         return
     release_expired(connection, now)
@@ -287,10 +305,9 @@ def record_words(connection: Connection, claimed: ClaimedDelivery, now: datetime
         {"channel": claimed.channel, "key": key, "source": source, "evidence": _EVIDENCE, "at": at} for key in reported
     ]
     schema.insert_new(connection, _suppression, rows)
-    again = and_(of_channel, first, _suppression.c.at <= at - span(_ANOTHER_DAY), _suppression.c.key.in_(gone))
-    confirmed = connection.execute(select(_suppression.c.key).where(again)).scalars().all()
+    confirmed = connection.execute(_AGAIN, {**known, "until": at - span(_ANOTHER_DAY)}).scalars().all()
     if confirmed:
-        newly = and_(of_channel, _suppression.c.key.in_(confirmed))
+        newly = and_(_suppression.c.channel == claimed.channel, _suppression.c.key.in_(confirmed))
         connection.execute(update(_suppression).where(newly).values(confirmed_at=at))
         body = {"recipients": [*confirmed], "source": source, "until": None}
         record_delivery(connection, claimed, now, "suppressed", body)

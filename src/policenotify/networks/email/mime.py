@@ -208,7 +208,9 @@ class PersonalHead:
         leave = self._leave
         if self._signed:  # without a journal there is no token, and no header leads nowhere
             leave = leave.replace(_TOKEN_PLACE, token) if (token := recipient.token("stop")) else ""
-        head = (self._template + leave).replace(_PERSON, person).replace(_KEY, quote(recipient.key, safe=""))
+        head = (self._template + leave).replace(_PERSON, person)
+        if _KEY in leave:
+            head = head.replace(_KEY, quote(recipient.key, safe=""))
         return head.replace(_ADDRESS, address).encode("ascii")
 
 

@@ -8,9 +8,9 @@ our knowledge only between its content and the reply to it, so that this can be 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from policenotify.errors import JournalError
 from policenotify.networks.email.replies import Reply, timed_out
@@ -23,6 +23,13 @@ _CLOSING = 421  # RFC 5321, section 4.2.3: the server ends the session
 _END = b".\r\n"  # of a content
 
 _To: TypeAlias = Literal["reset", "sender", "recipient", "content"]
+_ENVELOPE: Final[tuple[_To, ...]] = ("sender", "recipient", "content")
+_GOES_ON: Final[Mapping[str, tuple[int, ...]]] = {
+    "reset": (250,),
+    "sender": (250,),
+    "recipient": (250, 251, 252),
+    "content": (354,),
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,7 +148,7 @@ class Pipeline:
             self._lose()
         content = mail.content + _END
         if ahead is not None:
-            content += b"".join(command for _, command in self._commands(ahead))
+            content += b"".join(self._commands(ahead))
         self._ahead = ahead
         try:
             self.session.write(content)
@@ -177,14 +184,16 @@ class Pipeline:
 
         Without pipelining the caller stops at the first refusal, so that the others are not sent.
         """
-        commands = self._commands(mail)
-        sent, self._ahead = len(commands) if self._ahead is mail else 0, None
-        for number, (to, _) in enumerate(commands):
+        names = ("reset", *_ENVELOPE) if self._open else _ENVELOPE
+        commands = [] if self._ahead is mail else self._commands(mail)
+        sent, self._ahead = 0 if commands else len(names), None
+        for number, to in enumerate(names):
             if number == sent:
                 sent += self._together(len(commands) - sent)
-                self.session.write(b"".join(command for _, command in commands[number:sent]))
+                self.session.write(b"".join(commands[number:sent]))
             code, text = self.session.read()
-            self._open = self._open and not (to == "reset" and code == 250)
+            if to == "reset" and code == 250:
+                self._open = False
             yield to, code, text
             if sent == number + 1 and not _goes_on(to, code):
                 return
@@ -199,14 +208,14 @@ class Pipeline:
             return 1
         return left - 1 if self._refused and left > 1 else left
 
-    def _commands(self, mail: OutgoingMail) -> list[tuple[_To, bytes]]:
+    def _commands(self, mail: OutgoingMail) -> list[bytes]:
         size = f" SIZE={len(mail.content)}" if self._takes_size else ""
-        commands: list[tuple[_To, bytes]] = [
-            ("sender", f"MAIL FROM:<{mail.sender}>{size}\r\n".encode("ascii")),
-            ("recipient", f"RCPT TO:<{mail.address}>\r\n".encode("ascii")),
-            ("content", b"DATA\r\n"),
+        commands = [
+            f"MAIL FROM:<{mail.sender}>{size}\r\n".encode("ascii"),
+            f"RCPT TO:<{mail.address}>\r\n".encode("ascii"),
+            b"DATA\r\n",
         ]
-        return [("reset", b"RSET\r\n"), *commands] if self._open else commands
+        return [b"RSET\r\n", *commands] if self._open else commands
 
     def _reply(
         self, mail: OutgoingMail, to: Literal["sender", "recipient", "content"], number: int, text: bytes
@@ -219,6 +228,6 @@ class Pipeline:
         raise SessionLost(in_doubt=in_doubt, silent=silent) from None
 
 
-def _goes_on(to: str, number: int) -> bool:
+def _goes_on(to: _To, number: int) -> bool:
     """Return True if a reply lets the mail go on."""
-    return number in {"reset": {250}, "sender": {250}, "recipient": {250, 251, 252}, "content": {354}}[to]
+    return number in _GOES_ON[to]

@@ -25,6 +25,7 @@ from policenotify.transport import quoted, why_unreachable
 
 _LOGIN = frozenset({530, 534, 535, 538})  # RFC 4954, section 6
 _ENHANCED = re.compile(r"^([245]\.\d{1,3}\.\d{1,3})(?!\d)[\s:-]*")  # RFC 2034, section 4
+_ENHANCED_OCTETS = 16  # hold an enhanced code, and what follows it
 _ADDRESS = re.compile(rf"<?{ADDRESS}>?")
 _WORD = re.compile(r"[^\s<>:;,()\[\]\"']+")
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\x9f]+")
@@ -104,9 +105,9 @@ class Reply:
         cls, to: Literal["sender", "recipient", "content"], number: int, text: bytes, *, private: Private | None = None
     ) -> Self:
         """Parse a reply, and remove private values from its text."""
-        enhanced, line = _parse(text)
         if number < 400:  # nobody reads it
-            return cls(to, number, enhanced, "", unknown_user=False, over_quota=False)
+            return cls(to, number, _enhanced(text), "", unknown_user=False, over_quota=False)
+        enhanced, line = _parse(text)
         unknown, full = names_unknown_user(line), names_full_mailbox(line)
         return cls(to, number, enhanced, (private or Private()).mask(line)[:_MAX_TEXT], unknown, full)
 
@@ -189,6 +190,8 @@ def judge(reply: Reply | None, key: str) -> tuple[RecipientOutcome, ChannelError
     if reply is None:
         reason = "No answer came when the mail server had the mail: it may or may not have gone out."
         return RecipientOutcome(key=key, outcome="unconfirmed", reason=reason), None
+    if reply.accepted:
+        return RecipientOutcome(key=key, outcome="posted", code=reply.code), None
     if error := _channel_error(reply):
         raise error
     return _outcome(reply, key), _suspected_error(reply)
@@ -226,8 +229,6 @@ def _suspected_error(reply: Reply) -> ChannelError | None:
 
 def _outcome(reply: Reply, key: str) -> RecipientOutcome:
     code, words = reply.code, reply.quoted
-    if reply.accepted:
-        return RecipientOutcome(key=key, outcome="posted", code=code)
     if reply.full:
         reason = f"The mailbox of this person is full{words}"
     elif reply.for_now:
@@ -304,6 +305,14 @@ def _rejected(error: SMTPResponseException, private: Private) -> ChannelError:
         remedy = "Ask its operator whether this machine may send mail, then: policenotify doctor"
         return Blocked(f"The mail server refuses to talk to us{reply.quoted}", code=reply.code, remedy=remedy)
     return Unavailable(f"The mail server takes no mail now{reply.quoted}", code=reply.code, remedy=_AGAIN)
+
+
+def _enhanced(text: bytes) -> str:
+    """Return the enhanced code of a reply."""
+    if b"\n" in text or b"\r" in text:
+        return _parse(text)[0]
+    match = _ENHANCED.match(text[:_ENHANCED_OCTETS].decode("ascii", "replace"))
+    return match[1] if match else ""
 
 
 def _parse(text: bytes) -> tuple[str, str]:

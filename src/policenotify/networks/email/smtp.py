@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self
 
 from policenotify.errors import Blocked, Unavailable
 from policenotify.networks._apprise import plugin
-from policenotify.networks._bounds import PIECE, TimedReader, call_seconds, connect, deadline, rebound, time_left
+from policenotify.networks._bounds import PIECE, call_seconds, connect, deadline, rebound, time_left
 from policenotify.networks.email.replies import Private, not_opened, silent, timed_out
 from policenotify.transport import is_loopback
 
@@ -65,46 +65,62 @@ def open_service(url: str, *, sender: str, allow_plain: bool) -> Any:  # noqa: A
     return service
 
 
-class _Lines:
-    """The replies of a server, each up to a number of lines."""
+class _Replies:
+    """The replies of a server, each up to a number of lines. Whatever waits ends at the deadline.
 
-    def __init__(self, file: Any) -> None:  # noqa: ANN401 - a binary file
-        self._file = file
-        self._first = b""
-        self._read = 0
+    Args:
+        sock: A socket, plain or of TLS.
+    """
+
+    def __init__(self, sock: Any) -> None:  # noqa: ANN401 - see above
+        self._sock = sock
+        self._seconds = sock.gettimeout()
+        self._received = b""
+        self._at = 0  # what stands before was read
         self.left = 0
 
     @property
     def has_more(self) -> bool:
         """More was received than was read."""
-        return bool(self._file.raw.received > self._read)
+        return self._at < len(self._received)
 
     def short_reply(self) -> tuple[int, bytes] | None:
-        """Return the next reply if it is one line, as almost all are. `readline` returns any other."""
-        self.left, line = _MAX_LINES, self._line(_LONGEST_SHORT)
-        if line[3:4] == b" " and line.endswith(b"\r\n") and line[:3].isdigit():
-            return int(line[:3]), line[4:].strip()
-        self._first = line
-        return None
+        """Return the next reply if it is here, and one line, as almost all are. `readline` returns any other."""
+        received, at = self._received, self._at
+        end = received.find(b"\r\n", at, at + _LONGEST_SHORT)
+        if end < 0 or received[at + 3 : at + 4] != b" " or not (number := received[at : at + 3]).isdigit():
+            return None
+        self._at = end + 2
+        return int(number), received[at + 4 : end].strip()
+
+    def wait(self) -> None:
+        """Wait for the next line, unless it is too long or the connection ends."""
+        self.left = _MAX_LINES
+        while not self._has_line(_LONGEST_SHORT) and self._receive():
+            pass
 
     def readline(self, limit: int) -> bytes:
         """Return the next line of a reply."""
-        if self._first:
-            line, self._first = self._first, b""
-            return line if line.endswith(b"\n") else line + self._line(limit - len(line))
         self.left -= 1
         if self.left < 0:
             raise OSError("the reply has too many lines")
-        return self._line(limit)
+        while not self._has_line(limit) and self._receive():
+            pass
+        at, end = self._at, self._received.find(b"\n", self._at, self._at + limit)
+        self._at = end + 1 if end >= 0 else min(len(self._received), at + limit)
+        return self._received[at : self._at]
 
-    def _line(self, limit: int) -> bytes:
-        line: bytes = self._file.readline(limit)
-        self._read += len(line)
-        return line
+    def _has_line(self, limit: int) -> bool:
+        return len(self._received) - self._at >= limit or self._received.find(b"\n", self._at) >= 0
+
+    def _receive(self) -> bool:
+        self._sock.settimeout(time_left(self._seconds))
+        piece = self._sock.recv(PIECE)
+        self._received, self._at = self._received[self._at :] + piece, 0
+        return bool(piece)
 
     def close(self) -> None:
-        """Close the socket's file."""
-        self._file.close()
+        """Do nothing: the socket is closed by its owner."""
 
 
 class _BoundedReplies(smtplib.SMTP):
@@ -113,18 +129,26 @@ class _BoundedReplies(smtplib.SMTP):
     def getreply(self) -> tuple[int, bytes]:
         """Read a reply of up to 100 lines within the timeout."""
         if self.file is None and self.sock is not None:
-            self.file = _Lines(TimedReader.file(self.sock))
+            self.file = _Replies(self.sock)
+        replies: Any = self.file
+        if replies and (short := replies.short_reply()):  # it came together with the one before
+            return short  # type: ignore[no-any-return]  # of Any
         with deadline(self.timeout):
             try:
-                short: tuple[int, bytes] | None = self.file and self.file.short_reply()
+                if replies:
+                    replies.wait()
             except OSError:  # as in the parent
                 self.close()
                 raise smtplib.SMTPServerDisconnected("the connection was lost") from None
-            return short or super().getreply()
+            return (replies and replies.short_reply()) or super().getreply()
 
     def send(self, s: Any) -> None:  # noqa: ANN401 - the parent's: bytes, or text in ASCII
         """Send a command or a mail within the timeout, and a second more for each 64 kB."""
         content = s.encode("ascii") if isinstance(s, str) else s
+        if len(content) <= PIECE and self.sock is not None:
+            self.sock.settimeout(time_left(self.timeout))
+            super().send(content)
+            return
         with deadline(call_seconds((0, self.timeout), len(content))):
             for at in range(0, len(content), PIECE):
                 if self.sock is not None:

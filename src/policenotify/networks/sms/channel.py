@@ -41,7 +41,7 @@ from policenotify.networks.sms.course import GATEWAY, Course
 from policenotify.networks.sms.numbers import FRANCE, OVERSEAS_CODES, BadNumber, e164
 from policenotify.networks.sms.receipts import REQUESTABLE, ReceiptStatus, read_receipt, request_fields
 from policenotify.text import Budget, sms, to_gsm
-from policenotify.text.sms import accented
+from policenotify.text.sms import accented, find_losses
 from policenotify.transport import is_secure_url
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 _FICTITIOUS = "+33639980001"  # ARCEP reserves 06 39 98 00 00 to 99 for fiction; it is never called
 _MAX_TIMEOUT = 30.0  # seconds: connecting and answering take one each, within half a lease (a minute)
 _LONGEST_CALL = 60.0  # seconds: half a lease, for plugins that do not call by HTTP
-_PARALLEL = 5  # 25 people, as many as the journal marks at once, are five rounds of requests
+_PARALLEL = 5  # a fifth of the people whom the journal marks at once
 _MOST_PARALLEL = 32  # each is a thread and a connection
 _REPORTED: Mapping[ReceiptStatus, Reported | Delivered] = {
     ReceiptStatus.DELIVERED: "delivered",
@@ -91,11 +91,8 @@ def _budget(segments: int, accents: Accents) -> Budget:
     def spell(text: str) -> str:
         return accented(text, segments) if accents == "keep" else to_gsm(text).text
 
-    def loses(text: str) -> tuple[str, ...]:
-        return to_gsm(text).lost
-
-    find_losses = loses if accents == "fold" else None
-    return Budget(limit, measure, transliterate=spell, find_losses=find_losses, describe=_describe, price=_price)
+    losses = find_losses if accents == "fold" else None
+    return Budget(limit, measure, transliterate=spell, find_losses=losses, describe=_describe, price=_price)
 
 
 def _price(text: str) -> int:

@@ -80,14 +80,11 @@ def in_flight(server: FakeServer, seconds: float = SLOW) -> int:
 
 def test_so_many_requests_are_in_flight_and_no_more(server: FakeSmsServer) -> None:
     kannel(server.url).whoami()  # apprise is loaded
-    began = time.monotonic()
     told, error = outcomes_of(kannel(server.url, parallel=8), people())
-    took = time.monotonic() - began
     assert error is None
     assert {each.outcome for each in told.values()} == {"posted"}
     assert sorted(each.to for each in server.messages) == sorted(each.address for each in people())
     assert 4 <= in_flight(server) <= 8
-    assert took < MANY * SLOW / 2
 
 
 def test_one_request_at_a_time_needs_no_thread(server: FakeSmsServer) -> None:
@@ -122,7 +119,7 @@ def test_an_outcome_is_told_as_soon_as_it_is_known(server: FakeSmsServer) -> Non
     by = kannel(server.url)
     order = [each.key for each in by.send_each(by.prepare(a_post(), ()), people(8))]
     assert sorted(order) == [each.key for each in people(8)]
-    assert order[-1] in {f"{number:03}" for number in range(DEFAULT)}  # whoever came first waits longest
+    assert order[-1] in {f"{number:03}" for number in range(DEFAULT)}  # the first one waits longest
 
 
 def test_its_threads_end_with_the_list_and_hold_no_process(server: FakeSmsServer) -> None:
@@ -234,7 +231,7 @@ def test_wrong_credentials_stop_everybody_after_those_in_flight(server: FakeSmsS
     assert len(server.requests) <= DEFAULT
 
 
-def test_whoever_is_in_flight_when_the_others_are_stopped_has_an_outcome(server: FakeSmsServer) -> None:
+def test_a_person_in_flight_when_the_others_are_stopped_has_an_outcome(server: FakeSmsServer) -> None:
     server.on("GET", FakeSmsServer.KANNEL, [Answer(202)] * 6 + [Answer(402)] + [Answer(202)])
     told, error = outcomes_of(kannel(server.url), people())
     assert isinstance(error, Blocked)
@@ -251,7 +248,7 @@ def test_a_silent_gateway_leaves_only_those_in_flight_in_doubt(server: FakeSmsSe
 
 
 def test_a_call_that_never_ends_is_a_doubt(server: FakeSmsServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("policenotify.networks.sms.channel._LONGEST_CALL", 0.2)
+    monkeypatch.setattr("policenotify.networks.sms.channel._LONGEST_CALL", 1.0)
     server.fail_next("*", "*", NoResponse(3.0))
     told, error = outcomes_of(kannel(server.url), people())
     assert error is None

@@ -1,0 +1,139 @@
+"""A list that cannot be read delays no command and is named everywhere. Once mended, it is sent to at once."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+
+from policenotify.errors import SettingsError
+from policenotify.model.history import Outcome
+from policenotify.publishing.publisher import Publisher
+from tests.support.installation import ADDRESSES, Desk, accident
+from tests.support.shell import ACCIDENT, Ran, Run
+
+_DEADLINE = 10.0  # seconds for what takes less than one
+
+
+def _presse(ran: Ran) -> dict[str, object]:
+    return next(one for one in ran.document["publication"]["receipts"] if one["channel"] == "presse")
+
+
+def _break(desk: Desk) -> None:
+    (desk.folder / "presse.txt").unlink()
+
+
+def _never(before: timedelta) -> timedelta:
+    return max(before, timedelta(hours=1))
+
+
+class _List:
+    """A list of the host that can be broken and mended."""
+
+    def __init__(self, behind: int = 0) -> None:
+        self.broken, self.tries, self.behind = True, 0, behind
+
+    def __call__(self) -> Iterator[str]:
+        self.tries += 1
+        yield from ADDRESSES[: self.behind]
+        if self.broken:
+            raise SettingsError("audiences.app: the directory does not answer.")
+        yield from ADDRESSES[self.behind :]
+
+
+def _until(so: Callable[[], bool]) -> None:
+    ends = time.monotonic() + _DEADLINE
+    while not so():
+        assert time.monotonic() < ends
+        time.sleep(0.02)
+
+
+def test_publish_holds_it_once_and_returns_and_all_commands_name_the_list(
+    run: Run, desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    _break(desk)
+    began = time.monotonic()
+    published = run("publish", *ACCIDENT, "--key", "one", "--json")
+    drained = run("drain", "--budget", "60", "--json")
+    assert time.monotonic() - began < _DEADLINE  # neither waits for the list
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    receipt = _presse(published)
+    assert (published.code, receipt["outcome"]) == (3, "waiting")
+    assert "presse.txt cannot be read (No such file" in str(receipt["reason"])
+    assert str(receipt["remedy"]).startswith("Make it readable.")
+    assert (drained.code, drained.document["outcomes"]) == (3, {"waiting": 1})
+    held = run("held", str(receipt["delivery"]), "--json")
+    assert (held.code, held.document["people"]) == (3, [])
+    assert held.document["waits_for_list"]["reason"] == receipt["reason"]
+    for command in ("status", f"held {receipt['delivery']}"):
+        shown = run(*command.split())
+        assert (shown.code, "The list of recipients of 'presse' cannot be read" in shown.words) == (3, True), command
+
+
+_OTHER = ("publish", "--category", "scam_cyber", "--headline", "Faux conseiller", "--instruction", "Raccrochez.")
+
+
+@pytest.mark.parametrize(("command", "messages"), [(("drain",), 1), (_OTHER, 2)])
+def test_a_mended_list_is_sent_to_by_the_next_drain_whatever_its_delay(
+    run: Run, desk: Desk, command: tuple[str, ...], messages: int
+) -> None:
+    _break(desk)
+    run("publish", *ACCIDENT, "--key", "one")
+    for _ in range(5):  # so that its delay has grown
+        run("drain")
+    desk.write_settings()
+    began = time.monotonic()
+    assert run(*command).code == 0
+    assert time.monotonic() - began < _DEADLINE
+    assert len(desk.mail.mails) == messages * len(ADDRESSES)
+
+
+def test_resume_names_a_channel_whose_list_could_not_be_read(run: Run, desk: Desk) -> None:
+    _break(desk)
+    assert run("resume", "presse").words == "presse was not blocked."
+    run("publish", *ACCIDENT)
+    assert run("resume", "presse").words == "presse is resumed."
+
+
+# --- a list of the host
+
+
+def test_a_list_that_fails_in_the_middle_needs_a_person_too(desk: Desk) -> None:
+    people = _List(behind=3)
+    publisher = desk.publisher([desk.by_mail(recipients=people)], backoff=_never)
+    receipt = publisher.publish(accident(), key="open", actor="desk", wait=timedelta(minutes=1)).on("presse")
+    assert (receipt.outcome, receipt.ok) == (Outcome.WAITING, False)
+    assert receipt.reason.endswith("cannot be read: audiences.app: the directory does not answer.")
+    assert publisher.drain(timedelta(minutes=1)) is not None  # when a worker tries it again
+    people.broken = False
+    publisher.drain(timedelta(minutes=1))
+    assert publisher.publication("open").on("presse").outcome is Outcome.POSTED  # type: ignore[union-attr]
+    assert len(desk.mail.mails) == len(ADDRESSES)
+
+
+def _published(desk: Desk, people: _List, backoff: Callable[[timedelta], timedelta]) -> Publisher:
+    publisher = desk.publisher([desk.by_mail(recipients=people)], backoff=backoff)
+    publisher.publish(accident(), key="open", actor="desk")
+    assert people.tries
+    return publisher
+
+
+def test_a_worker_looks_at_its_start_and_then_with_the_usual_delay(desk: Desk) -> None:
+    people = _List()
+    publisher = _published(desk, people, lambda before: max(before, timedelta(seconds=0.2)))
+    tries = people.tries
+    with publisher.worker():
+        _until(lambda: people.tries > tries + 1)
+        people.broken = False
+        _until(lambda: len(desk.mail.mails) == len(ADDRESSES))
+
+
+def test_a_worker_that_starts_waits_for_no_delay(desk: Desk) -> None:
+    people = _List()
+    publisher = _published(desk, people, _never)
+    people.broken = False
+    with publisher.worker():
+        _until(lambda: len(desk.mail.mails) == len(ADDRESSES))
