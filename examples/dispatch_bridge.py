@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from policenotify import (
+    IncidentNotFound,
     InvalidTransition,
     Lifecycle,
     Location,
@@ -85,7 +86,7 @@ def bridge(lines: Iterable[str], publisher: Publisher) -> list[Publication]:
             if message is None:
                 continue
             publications.append(publisher.publish(message, key=key, actor="dispatch"))
-        except (InvalidTransition, MessageRejected) as error:
+        except (IncidentNotFound, InvalidTransition, MessageRejected) as error:
             print(f"event {number}: {error}", file=sys.stderr)  # for the desk's own log, and a person
             continue
         except (KeyError, TypeError, ValueError) as error:

@@ -16,7 +16,7 @@ with open_publisher() as publisher:
     for finding in preview.findings:
         print(finding)
     for wording in preview.posts:
-        budget = publisher.channels[wording.target.channel].capabilities.budget
+        budget = publisher.channel_configs[wording.target.channel].capabilities.budget
         used, limit = budget.usage(wording.standalone.text)
         print(f"--- {wording.target.channel} ({used}/{limit})\n{wording.standalone.text}\n")
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         ApprovalMissing,
         DraftConflict,
         IdempotencyConflict,
+        IncidentNotFound,
         InvalidAlert,
         InvalidImage,
         InvalidTransition,
@@ -31,6 +32,17 @@ if TYPE_CHECKING:
     )
     from policenotify.findings import Finding
     from policenotify.model.cap import Certainty, Precision, Severity, Urgency
+    from policenotify.model.decision import (
+        DoubtfulPerson,
+        HeldDelivery,
+        HeldPeople,
+        Resolved,
+        Resumed,
+        Steered,
+        Stopped,
+    )
+    from policenotify.model.diagnosis import Diagnosis, DiagnosisLine
+    from policenotify.model.documents import PublicationResult
     from policenotify.model.draft import Draft
     from policenotify.model.history import Outcome
     from policenotify.model.lifecycle import Lifecycle, Stage
@@ -38,6 +50,14 @@ if TYPE_CHECKING:
     from policenotify.model.message import Category, Image, Known, Message, Translation, read
     from policenotify.model.progress import Progress, pace
     from policenotify.model.receipt import Publication, PublicationFailed, Receipt
+    from policenotify.model.status import (
+        Alarm,
+        ChannelProblem,
+        ChannelStatus,
+        InstallationStatus,
+        WaitsForList,
+        WorkerProblem,
+    )
     from policenotify.publishing.aio import AsyncPublisher
     from policenotify.publishing.alerts import ImportedAlert, import_alert
     from policenotify.publishing.approval import ApprovalRule
@@ -54,12 +74,15 @@ _HOMES = {
     "publishing.approval": ("ApprovalRule",),
     "publishing.alerts": ("ImportedAlert", "import_alert"),
     "publishing.drafts": ("Drafts",),
+    "model.decision": ("DoubtfulPerson", "HeldDelivery", "HeldPeople", "Resolved", "Resumed", "Steered", "Stopped"),
+    "model.diagnosis": ("Diagnosis", "DiagnosisLine"),
+    "model.documents": ("PublicationResult",),
     "model.draft": ("Draft",),
     "checks": ("Check",),
     "errors": (
         "MessageTooLong", "InvalidTransition", "InvalidAlert", "InvalidImage", "JournalError", "IdempotencyConflict",
         "UnsupportedVersion", "MessageRejected", "PolicenotifyError", "SettingsError", "PublishingStopped",
-        "ApprovalMissing", "DraftConflict",
+        "ApprovalMissing", "DraftConflict", "IncidentNotFound",
     ),
     "model.lifecycle": ("Lifecycle", "Stage"),
     "model.location": ("Area", "Location", "Point", "Polyline", "RoadRef"),
@@ -71,6 +94,7 @@ _HOMES = {
     "model.history": ("Outcome",),
     "model.progress": ("Progress", "pace"),
     "model.receipt": ("Publication", "PublicationFailed", "Receipt"),
+    "model.status": ("Alarm", "ChannelProblem", "ChannelStatus", "InstallationStatus", "WaitsForList", "WorkerProblem"),
     "publishing.reminders": ("Reminder", "ReminderPolicy"),
     "model.cap": ("Certainty", "Precision", "Severity", "Urgency"),
     "settings": ("open_publisher",),
@@ -80,6 +104,7 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Alarm",
     "ApprovalMissing",
     "ApprovalRule",
     "Area",
@@ -87,14 +112,23 @@ __all__ = [
     "Category",
     "CategoryProfile",
     "Certainty",
+    "ChannelProblem",
+    "ChannelStatus",
     "Check",
+    "Diagnosis",
+    "DiagnosisLine",
+    "DoubtfulPerson",
     "Draft",
     "DraftConflict",
     "Drafts",
     "Finding",
+    "HeldDelivery",
+    "HeldPeople",
     "IdempotencyConflict",
     "Image",
     "ImportedAlert",
+    "IncidentNotFound",
+    "InstallationStatus",
     "InvalidAlert",
     "InvalidImage",
     "InvalidTransition",
@@ -115,20 +149,27 @@ __all__ = [
     "Progress",
     "Publication",
     "PublicationFailed",
+    "PublicationResult",
     "Publisher",
     "PublishingStopped",
     "Receipt",
     "Reminder",
     "ReminderPolicy",
+    "Resolved",
+    "Resumed",
     "RoadRef",
     "Route",
     "SettingsError",
     "Severity",
     "Stage",
+    "Steered",
+    "Stopped",
     "Translation",
     "UnsupportedVersion",
     "Urgency",
+    "WaitsForList",
     "Worker",
+    "WorkerProblem",
     "import_alert",
     "open_publisher",
     "pace",

@@ -5,6 +5,7 @@ PolicenotifyError
 ├── MessageRejected       a check blocks the message: nothing was sent, the refusal is recorded
 │   └── ApprovalMissing   others must read the message first: nothing was sent
 ├── DraftConflict         the draft is not as the caller believes: nothing was sent or changed
+├── IncidentNotFound      there is no incident or publication of that name: nothing was sent or changed
 ├── InvalidTransition     the stage may not follow in this incident: nothing was sent
 ├── IdempotencyConflict   the caller's key already names another message: nothing was sent
 ├── MessageTooLong        the required parts fit no channel: nothing was sent
@@ -181,6 +182,20 @@ class InvalidTransition(PolicenotifyError):
     def __init__(self, text: str, *, incident: str | None, allowed_stages: Iterable[str] = ()) -> None:
         self.incident = incident
         self.allowed_stages: tuple[str, ...] = tuple(allowed_stages)
+        super().__init__(f"Nothing was sent. {text}")
+
+
+class IncidentNotFound(PolicenotifyError, LookupError):
+    """There is no incident or publication of that name. Nothing was sent or changed.
+
+    Attributes:
+        name: The name that was looked for.
+        nearest: The open incident whose id is most like it, if one is.
+    """
+
+    def __init__(self, text: str, *, name: str, nearest: str | None = None) -> None:
+        self.name = name
+        self.nearest = nearest
         super().__init__(f"Nothing was sent. {text}")
 
 

@@ -95,6 +95,7 @@ CREATE TABLE pn_runner (
     owner TEXT NOT NULL,
     seen_at BIGINT NOT NULL,
     is_worker BOOLEAN DEFAULT false NOT NULL,
+    unusable TEXT,
     PRIMARY KEY (owner)
 );
 

@@ -406,8 +406,8 @@ class Learning(OnBoard):
 
 def test_learned_capabilities_count_from_the_next_publication_on(station: Station) -> None:
     publisher = station.publisher(discovers_capabilities=True)
-    how = replace(publisher.channels["board"], open=lambda _clock, keep: Learning(station.board, keep))
-    publisher.channels["board"] = how
+    how = replace(publisher.channel_configs["board"], open=lambda _clock, keep: Learning(station.board, keep))
+    publisher.channel_configs["board"] = how
     long = accident(description="Circulation très difficile. " * 30)
     assert 400 < len(publisher.preview(long).posts[0].standalone.text) <= 500
     assert publisher.journal.channels.state_store("board").compare_and_swap("limit", "300", version=None)
@@ -423,7 +423,7 @@ def test_a_post_that_cannot_be_deleted_silences_no_channel(station: Station, cap
             raise error
         return OnBoard(station.board)
 
-    publisher.channels["board"] = replace(publisher.channels["board"], open=failing)
+    publisher.channel_configs["board"] = replace(publisher.channel_configs["board"], open=failing)
     said = station.publish(publisher, accident())
     assert said.on("board").outcome is Outcome.POSTED
     assert "Channel board: its default capabilities are used (LookupError)." in caplog.text

@@ -121,7 +121,7 @@ def test_no_secret_and_no_address_is_left_in_clear(
             caplog.text,
             *capfd.readouterr(),
             "".join(traceback.format_exception(caught.value)),
-            *(repr(one) for one in (caught.value.receipts, publisher, publisher.channels, opened, updated)),
+            *(repr(one) for one in (caught.value.receipts, publisher, publisher.channel_configs, opened, updated)),
         ]
     ).encode()
     for file in five.folder.iterdir():

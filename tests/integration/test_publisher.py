@@ -24,6 +24,7 @@ from policenotify.audiences import Consent, Subscriber
 from policenotify.channel import PostRef
 from policenotify.errors import (
     IdempotencyConflict,
+    IncidentNotFound,
     InvalidImage,
     InvalidTransition,
     MessageRejected,
@@ -459,7 +460,7 @@ def test_before_the_first_attempt_the_receipt_has_reason_and_time(desk: Desk) ->
 
 def test_an_invalid_transition_names_open_incidents_and_allowed_stages(publisher: Publisher) -> None:
     publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
-    with pytest.raises(InvalidTransition, match=f"{INCIDENT} .traffic_accident, Montpellier"):
+    with pytest.raises(IncidentNotFound, match=f"{INCIDENT} .traffic_accident, Montpellier"):
         publisher.incident("2026-0001")
     lost = accident().followed_by(Stage.END, headline="Fin", incident="2026-0001")
     with pytest.raises(InvalidTransition, match=INCIDENT):
@@ -474,7 +475,7 @@ def test_an_error_lists_at_most_ten_open_incidents(desk: Desk) -> None:
         opening = accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident=f"I{number:02}"))
         publisher.publish(opening, key=f"open {number}", actor="desk", wait=timedelta(0))
     lost = accident().followed_by(Stage.END, headline="Fin", incident="unknown")
-    with pytest.raises(InvalidTransition, match="; and 2 more: policenotify incidents") as looked_up:
+    with pytest.raises(IncidentNotFound, match="; and 2 more: policenotify incidents") as looked_up:
         publisher.incident("unknown")
     with pytest.raises(InvalidTransition, match="; and 2 more: policenotify incidents") as published:
         publisher.publish(lost, key="end", actor="desk")
@@ -708,7 +709,10 @@ def test_no_secret_and_no_address_is_left_in_clear(
         *capfd.readouterr(),
         str(caught.value),
         repr(caught.value.receipts),
-        *(repr(one) for one in (publisher, publisher.channels, publisher.journal, opened, updated, ended, desk.keys)),
+        *(
+            repr(one)
+            for one in (publisher, publisher.channel_configs, publisher.journal, opened, updated, ended, desk.keys)
+        ),
     ]
     said = "\n".join(seen).encode()
     for file in desk.folder.iterdir():

@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from policenotify.errors import InvalidTransition
+from policenotify.errors import IncidentNotFound, InvalidTransition
+from policenotify.model.documents import PublicationResult
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.receipt import PublicationFailed, local_time
-from policenotify.publishing.results import PublicationResult
 from policenotify.testing.servers.http import Answer, NoResponse
 from tests.support.installation import INCIDENT, Desk, accident, open_desk
 
@@ -66,7 +66,7 @@ def test_an_error_shows_times_in_the_zone_of_the_installation(desk: Desk) -> Non
     again = accident(headline="Encore")
     with pytest.raises(InvalidTransition) as raised:
         publisher.publish(again, key="again", actor="desk")
-    with pytest.raises(InvalidTransition) as unknown:
+    with pytest.raises(IncidentNotFound) as unknown:
         publisher.incident("none")
     for told in (str(raised.value), str(unknown.value)):
         assert "UTC" not in told

@@ -202,7 +202,7 @@ def _failing(five: Five, network: str, way: str) -> Publisher:
     publisher = five.publisher(lost=network, astray=lambda _network: options, backoff=later)
     server = _server(five, network)
     if way in {"expired", "ended"}:  # what was logged in before
-        channel = publisher.channels[network].open(five.clock, publisher.journal.channels.state_store(network))
+        channel = publisher.channel_configs[network].open(five.clock, publisher.journal.channels.state_store(network))
         channel.whoami()
         channel.close()
         server.expire_access()

@@ -12,6 +12,7 @@ from policenotify.errors import (
     ChannelError,
     DraftConflict,
     IdempotencyConflict,
+    IncidentNotFound,
     InvalidAlert,
     InvalidImage,
     InvalidTransition,
@@ -52,6 +53,7 @@ EVERY = [
     DraftConflict(ULID, "it was changed since you read it."),
     InvalidTransition("Incident 'x' has ended.", incident="x", allowed_stages=["correction"]),
     IdempotencyConflict("desk-7", ULID),
+    IncidentNotFound("There is no incident 'x'.", name="x", nearest="y"),
     MessageTooLong("bluesky", 312, 300),
     UnsupportedVersion("message", 3, 1),
     NotAllowed("Préfet", "purge", "not on duty"),
@@ -125,6 +127,7 @@ def test_an_error_survives_the_way_from_a_worker_to_its_caller(error: Policenoti
             ),
         ),
         (InvalidTransition("Incident 'x' has ended.", incident="x"), "Nothing was sent. Incident 'x' has ended."),
+        (IncidentNotFound("There is no incident 'x'.", name="x"), "Nothing was sent. There is no incident 'x'."),
         (
             IdempotencyConflict("desk-7", ULID),
             (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta, tzinfo
 
 from rich.console import RenderableType
@@ -10,58 +10,24 @@ from rich.text import Text
 
 from policenotify.cli import output
 from policenotify.cli.exit_codes import Exit, worst
-from policenotify.journal.records import Takeover
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.receipt import local_time
-from policenotify.publishing.results import IncidentResult, InstallationStatus
+from policenotify.model.status import Alarm, IncidentResult, InstallationStatus
+from policenotify.publishing.status import removed_channel, repeated_takeover, waiting_drafts
 
-_NAMED = 10  # incidents in one sentence
 _UNITS = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1)))
+_EXITS = {
+    Alarm.JOURNAL: Exit.NO_JOURNAL,
+    Alarm.SETTINGS: Exit.REJECTED,
+    Alarm.NO_WORKER: Exit.NO_WORKER,
+    Alarm.OVERDUE: Exit.OVERDUE,
+    Alarm.ATTENTION: Exit.ATTENTION,
+}
 
 
-def exit_of(status: InstallationStatus) -> Exit:
-    """Return the exit code of a command that reports the status."""
-    attention = (
-        status.stopped
-        or status.blocked
-        or status.removed_channels
-        or status.taken_over_again
-        or status.channel_problems
-    )
-    return worst(
-        Exit.NO_WORKER if status.no_worker else Exit.OK,
-        Exit.OVERDUE if status.overdue_incidents or status.overdue_readings else Exit.OK,
-        Exit.ATTENTION if attention else Exit.OK,
-    )
-
-
-def removed_channel(name: str, incidents: tuple[str, ...]) -> str:
-    """Return the alarm of a channel that is no longer in the settings.
-
-    Args:
-        name: The channel's name.
-        incidents: The open incidents that were published there; none: deliveries wait for it.
-    """
-    if not incidents:
-        return (
-            f"{name} is no longer in the settings, and messages wait for it. Restore it; with retired = true "
-            "no new incident is published on it."
-        )
-    more = len(incidents) - _NAMED
-    names = ", ".join([*incidents[:_NAMED], *([f"{more:,} more incidents"] if more > 0 else [])])
-    return (
-        f"{name} is no longer in the settings, and its readers know of {names}, whose end would not reach them. "
-        "Restore it with retired = true until they are over."
-    )
-
-
-def repeated_takeover(takeover: Takeover, zone: tzinfo) -> str:
-    """Return what it means that a delivery was taken over twice, and what to do."""
-    return (
-        f"delivery {takeover.delivery} on {takeover.channel} was taken over twice within one lease, the last time "
-        f"{local_time(takeover.at, zone)}: workers end while they send it, or take it from each other. It may have "
-        "been sent twice. Look into the workers' logs, and at the clocks of their machines."
-    )
+def exit_of(alarms: Iterable[Alarm]) -> Exit:
+    """Return the exit code of a command that reports the alarms."""
+    return worst(*(_EXITS[alarm] for alarm in alarms))
 
 
 def status_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[RenderableType]:
@@ -76,18 +42,7 @@ def status_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Renderabl
             "Run: policenotify drain, or see that policenotify worker runs",
             style="bold",
         )
-    for name, blocked in status.blocked.items():
-        code = f" [{blocked.code}]" if blocked.code else ""
-        cause = f"{blocked.reason}{code} {blocked.remedy}".rstrip()
-        yield Text(output.plain(f"BLOCKED: {name}. {cause}"), style="bold")
-        yield output.paragraph(f"Then: policenotify doctor, or policenotify resume {name}", "→ ")
-    for name, problem in status.channel_problems.items():
-        yield Text(output.plain(f"CANNOT BE USED: {name}. {problem.reason}"), style="bold")
-        yield output.paragraph(problem.remedy, "→ ")
-    for name, incidents in status.removed_channels.items():
-        yield Text(output.plain(f"REMOVED: {removed_channel(name, incidents)}"), style="bold")
-    for takeover in status.taken_over_again:
-        yield Text(output.plain(f"TAKEN OVER TWICE: {repeated_takeover(takeover, zone)}"), style="bold")
+    yield from _channel_lines(status, zone)
     yield from _reading_lines(status, zone)
     left = status.open_incidents - len(status.incidents)
     count = f"{status.open_incidents:,} incidents are open, {status.overdue_incidents:,} of them overdue."
@@ -99,6 +54,26 @@ def status_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Renderabl
         yield output.line(f"  … and {left:,} more: policenotify incidents")
 
 
+def _channel_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[RenderableType]:
+    for name, blocked in status.blocked.items():
+        code = f" [{blocked.code}]" if blocked.code else ""
+        cause = f"{blocked.reason}{code} {blocked.remedy}".rstrip()
+        yield Text(output.plain(f"BLOCKED: {name}. {cause}"), style="bold")
+        yield output.paragraph(f"Then: policenotify doctor, or policenotify resume {name}", "→ ")
+    for name, problem in status.channel_problems.items():
+        yield Text(output.plain(f"CANNOT BE USED: {name}. {problem.reason}"), style="bold")
+        yield output.paragraph(problem.remedy, "→ ")
+    for name, elsewhere in status.other_worker_problems.items():
+        for problem in elsewhere:
+            text = f"CANNOT BE USED by the process that delivers on {problem.host}: {name}. {problem.reason}"
+            yield Text(output.plain(text), style="bold")
+            yield output.paragraph(problem.remedy, "→ ")
+    for name, incidents in status.removed_channels.items():
+        yield Text(output.plain(f"REMOVED: {removed_channel(name, incidents)}"), style="bold")
+    for takeover in status.taken_over_again:
+        yield Text(output.plain(f"TAKEN OVER TWICE: {repeated_takeover(takeover, zone)}"), style="bold")
+
+
 def _reading_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[RenderableType]:
     for reading in status.second_readings:
         overdue = "OVERDUE · " if reading.due_at <= status.at else ""
@@ -108,11 +83,6 @@ def _reading_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Rendera
         yield output.paragraph(f"policenotify drafts {reading.publication}", "→ ")
     if status.submitted_drafts:
         yield output.line(waiting_drafts(status))
-
-
-def waiting_drafts(status: InstallationStatus) -> str:
-    """Return how many drafts wait, and where they are read."""
-    return f"{status.submitted_drafts} drafts wait for their readers: policenotify drafts"
 
 
 def incident_lines(incident: IncidentResult, zone: tzinfo) -> Iterator[RenderableType]:

@@ -183,17 +183,13 @@ def _incidents(call: CliContext, prefix: str, *, only_open: bool) -> Iterator[tu
 @_values
 def held_deliveries(call: CliContext, _context: click.Context, prefix: str) -> Iterator[tuple[str, str]]:
     """Yield the deliveries that a person must resolve."""
-    from policenotify.cli.lookup import is_held
+    from policenotify.publishing.operations import held_deliveries as held
 
     with _journal(call) as journal:
-        ids = [
-            publication for publication, needs_person in journal.publications.unfinished_ids().items() if needs_person
-        ]
-        publications = list(filter(None, map(journal.publications.get, reversed(ids))))
-    for publication in publications:
-        for receipt in publication:
-            if is_held(receipt) and str(receipt.delivery).startswith(prefix):
-                yield str(receipt.delivery), f"{receipt.channel}, {publication.message.headline}"
+        known = held(journal)
+    for each in known:
+        if str(each.delivery).startswith(prefix):
+            yield str(each.delivery), f"{each.channel}, {each.headline}"
 
 
 @_values

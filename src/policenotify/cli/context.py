@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from policenotify.catalogue.catalogue import Catalogue
     from policenotify.journal.journal import Journal
     from policenotify.model.message import Message
+    from policenotify.publishing.operations import Operations
     from policenotify.publishing.publisher import Publisher
     from policenotify.settings import Settings
 
@@ -117,6 +118,17 @@ class CliContext:
             yield settings, journal
         finally:
             journal.close()
+
+    @contextmanager
+    def operations(self) -> Iterator[Operations]:
+        """Open what an operator needs, even if the settings of a channel are wrong. It delivers nothing."""
+        from policenotify.publishing.operations import Operations
+        from policenotify.settings import SettingsFile, configured_channels
+
+        with self.journal() as (settings, journal):
+            channels, problem = configured_channels(settings)
+            source = SettingsFile(settings.place, problem=problem)
+            yield Operations(journal, channels, zone=settings.zone, settings=source)
 
     def emit(self, document: BaseModel | Mapping[str, object], *page: RenderableType) -> None:
         """Print the document if `--json` was given, else the page."""

@@ -14,6 +14,7 @@ from policenotify.cli.options import option_of
 from policenotify.errors import (
     DraftConflict,
     IdempotencyConflict,
+    IncidentNotFound,
     InvalidTransition,
     JournalError,
     JournalMissing,
@@ -51,6 +52,7 @@ _FORMS = {
 _DETAILS: dict[type[PolicenotifyError], tuple[str, ...]] = {
     MessageRejected: ("findings", "publication"),
     DraftConflict: ("draft",),
+    IncidentNotFound: ("name", "nearest"),
     InvalidTransition: ("incident", "allowed_stages"),
     IdempotencyConflict: ("key", "first"),
     MessageTooLong: ("channel", "used", "limit"),

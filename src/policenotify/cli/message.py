@@ -136,7 +136,7 @@ def next_message(stage: Stage, name: str, headline: str | None, typed: Typed, pu
     file has it.
 
     Raises:
-        InvalidTransition: There is no such incident or publication.
+        IncidentNotFound: There is no such incident or publication.
         click.UsageError: An option is wrong, or a field is given twice.
         InvalidMessage: The file does not hold a message.
         pydantic.ValidationError: A field is wrong.

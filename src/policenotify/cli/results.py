@@ -1,4 +1,4 @@
-"""Documents that commands answer with, besides those of `publishing.results`."""
+"""Documents that commands answer with, besides those of `model` and `publishing.results`."""
 
 from __future__ import annotations
 
@@ -8,18 +8,12 @@ from typing import Literal, Self
 
 from pydantic import AwareDatetime
 
-from policenotify.cli.exit_codes import Exit
+from policenotify.model.decision import HeldDelivery
+from policenotify.model.documents import MessageDocument, PublicationDocument
 from policenotify.model.draft import Draft, DraftState, Review
 from policenotify.model.history import Outcome
-from policenotify.publishing.preparation import ChannelProblem
-from policenotify.publishing.results import (
-    IncidentResult,
-    InstallationStatus,
-    MessageDocument,
-    PreviewResult,
-    PublicationDocument,
-    Result,
-)
+from policenotify.model.status import ChannelProblem, ChannelStatus, IncidentResult
+from policenotify.publishing.results import PreviewResult, Result
 
 
 class TypedTime(Result):
@@ -64,31 +58,32 @@ class CampaignPreview(PreviewAnswer):
     variant: str
 
 
-class ChannelDeliveries(Result):
-    """The deliveries of one channel.
+class PublicationsAnswer(Result):
+    """The answer of `status` for an incident, a publication or a key.
 
     Attributes:
-        oldest_waiting: When the oldest publication that still waits here was published.
+        no_worker: Something of it waits, and no worker has run for 2 minutes.
     """
 
-    outcomes: Mapping[Outcome, int]
-    oldest_waiting: AwareDatetime | None
+    no_worker: bool
+    publications: tuple[PublicationDocument, ...]
 
 
-class StatusAnswer(InstallationStatus):
-    """The answer of `status`.
+class ChannelsAnswer(Result):
+    """The answer of `channels`.
 
     Attributes:
-        settings: What is wrong with the settings as a whole.
-        unfinished_count: How many older publications are not finished.
-        unfinished: The most pressing of them, or all.
+        settings: What is wrong with the settings as a whole, so that nothing can be published.
     """
 
     settings: str | None
-    deliveries: Mapping[str, ChannelDeliveries]
-    publications: tuple[PublicationDocument, ...]
-    unfinished_count: int
-    unfinished: tuple[PublicationDocument, ...]
+    channels: tuple[ChannelStatus, ...]
+
+
+class HeldAnswer(Result):
+    """The answer of `held` without a number."""
+
+    deliveries: tuple[HeldDelivery, ...]
 
 
 class IncidentsAnswer(Result):
@@ -173,27 +168,6 @@ class DrainAnswer(Result):
     next_due: AwareDatetime | None
     blocked: tuple[str, ...]
     channel_problems: Mapping[str, ChannelProblem]
-
-
-class DoctorLine(Result):
-    """One thing that `doctor` has checked.
-
-    Attributes:
-        detail: More about it, and what to do.
-        exit: The exit code, were this all.
-    """
-
-    check: str
-    state: Literal["ok", "note", "WRONG"]
-    detail: str
-    exit: Exit = Exit.OK
-
-
-class DoctorAnswer(Result):
-    """The answer of `doctor`."""
-
-    ok: bool
-    lines: tuple[DoctorLine, ...]
 
 
 class CalendarEntry(Result):

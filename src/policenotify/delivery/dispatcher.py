@@ -99,6 +99,7 @@ class Dispatcher:
     _closing: bool = field(default=False, init=False)
     _deadlines: list[_Deadline] = field(default_factory=list, init=False)  # of the drains that are under way
     _left_over: float = field(default=0.0, init=False)  # the deadline that drains which returned early have left
+    _logged: dict[str, str] = field(default_factory=dict, init=False)  # why channels cannot be used, by name
     _process: int = field(default_factory=os.getpid, init=False)
 
     def drain(
@@ -142,7 +143,9 @@ class Dispatcher:
             token = self.journal.change_token() if quiet else None
             if self.clock.monotonic() >= next_recovery:
                 with self.journal.transaction(durable=False):
-                    self.journal.workers.heartbeat(is_worker=is_worker)
+                    # What the call of a publication cannot use is reported by that call alone.
+                    unusable = self._unusable(is_worker=is_worker) if publication is None else None
+                    self.journal.workers.heartbeat(is_worker=is_worker, unusable=unusable)
                     self.journal.deliveries.recover(self.lease)
                 self.journal.sendings.finish_aborts()
                 next_recovery = self.clock.monotonic() + self.lease.total_seconds() / _RECOVERIES
@@ -243,6 +246,16 @@ class Dispatcher:
                 return
 
     # --- what is to be done
+
+    def _unusable(self, *, is_worker: bool) -> dict[str, str]:
+        """Return the channels that cannot be used in this process, with the reason. A worker logs each once."""
+        unusable = {name: config.problem for name, config in self.channels.items() if config.problem}
+        if is_worker and unusable != self._logged:
+            for name in sorted(unusable):
+                if unusable[name] != self._logged.get(name):
+                    _log.error("Channel %s cannot be used here, and its messages wait: %s", name, unusable[name])
+            self._logged = unusable
+        return unusable
 
     def _due(self, *, postponed: bool = True) -> dict[str, datetime]:
         """Return the next due time of each channel, honouring rests; see `Deliveries.due`."""

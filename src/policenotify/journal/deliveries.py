@@ -41,9 +41,7 @@ from policenotify.journal.records import (
     AttemptResult,
     ChannelSummary,
     ClaimedDelivery,
-    Takeover,
     UnrenderedDelivery,
-    WaitsForList,
     in_sending_order,
     microseconds,
     moment,
@@ -53,6 +51,7 @@ from policenotify.journal.records import (
 from policenotify.journal.tombstones import recipients_not_purged
 from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.rate import Rate
+from policenotify.model.status import Takeover, WaitsForList
 
 RECENT = timedelta(hours=1)
 """How long a repeated take-over stays an alarm."""

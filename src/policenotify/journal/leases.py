@@ -48,6 +48,11 @@ def this_process() -> str:
     return f"{this_machine()}/{pid}/{_started_once(pid)}"
 
 
+def host_of(owner: str) -> str:
+    """Return the host's name in the name of a process."""
+    return owner.partition(":")[0]
+
+
 def process_user() -> str:
     """Return who runs this process, as the system knows it: login, user id and host."""
     uid = os.getuid() if hasattr(os, "getuid") else None  # not on Windows

@@ -23,9 +23,6 @@ TOLERANCE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(days=1)
 """The longest pause of a channel, the longest window of Bluesky and X. No claim lasts so long either."""
 
-QUIET = timedelta(minutes=2)
-"""How long a worker may be silent before it counts as gone."""
-
 MASS_REFUSAL = "recipients_gone"
 """The code of a block because too many recipients were reported as not existing. Only a person lifts it."""
 
@@ -379,33 +376,3 @@ def describe_incidents(
     elif not history.entries:
         sentences.append("No incident is open.")
     return " ".join(sentences)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WaitsForList:
-    """A delivery that waits because its list could not be read, or was emptied.
-
-    Attributes:
-        reason: What is wrong, in an officer's words.
-        remedy: What to do now.
-    """
-
-    delivery: int
-    publication: str
-    channel: str
-    reason: str
-    remedy: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Takeover:
-    """A delivery that was recovered twice within one lease.
-
-    Attributes:
-        at: The time of the last recovery.
-    """
-
-    delivery: int
-    channel: str
-    publication: str
-    at: datetime

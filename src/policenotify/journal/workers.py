@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -11,25 +12,29 @@ from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from policenotify.journal import meta
 from policenotify.journal.database import schema
-from policenotify.journal.database.columns import whole_number
+from policenotify.journal.database.columns import json_object, whole_number
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.leases import is_dead, this_process
-from policenotify.journal.records import QUIET, TOLERANCE, microseconds, moment, span
+from policenotify.journal.leases import host_of, is_dead, this_process
+from policenotify.journal.records import TOLERANCE, microseconds, moment, span, storable
+from policenotify.model.status import QUIET, WorkerProblem
 
 _log = logging.getLogger("policenotify")
 _table = schema.runner
 _SEEN = update(_table).where(_table.c.owner == bindparam("of_owner")).values(seen_at=bindparam("at"))
 _SEEN_AS_WORKER = _SEEN.values(is_worker=True)
+_UNUSABLE = update(_table).where(_table.c.owner == bindparam("of_owner")).values(unusable=bindparam("why"))
 _LAST_SEEN = select(func.max(_table.c.seen_at)).where(_table.c.seen_at <= bindparam("until"))
-_WORKERS = (
+_ACTIVE = (
     select(_table)
-    .where(_table.c.is_worker, _table.c.seen_at > bindparam("since"), _table.c.seen_at <= bindparam("until"))
+    .where(_table.c.seen_at > bindparam("since"), _table.c.seen_at <= bindparam("until"))
     .order_by(_table.c.seen_at.desc())
 )
+_WORKERS = _ACTIVE.where(_table.c.is_worker)
 OVERDUE = timedelta(seconds=30)
 """A drain that has not begun after this time is requested again, because the request may be lost."""
 
 _FORGOTTEN = timedelta(days=7)  # heartbeats older than this are deleted
+_MEND = "Mend it where that process runs: its environment, its secrets, its libraries."
 
 
 class Workers:
@@ -38,8 +43,14 @@ class Workers:
     def __init__(self, journal: Transactions) -> None:
         self._journal = journal
 
-    def heartbeat(self, *, is_worker: bool = False) -> None:
-        """Record a heartbeat of this process. A worker calls `stop_heartbeat` on shutdown."""
+    def heartbeat(self, *, is_worker: bool = False, unusable: Mapping[str, str] | None = None) -> None:
+        """Record a heartbeat of this process. A worker calls `stop_heartbeat` on shutdown.
+
+        Args:
+            is_worker: It goes on delivering.
+            unusable: The channels that it cannot use, each with the reason, which may hold no secret. `None` leaves
+                what is recorded.
+        """
         owner, now = this_process(), microseconds(self._journal.now())
         seen = {"seen_at": now, "is_worker": True} if is_worker else {"seen_at": now}
         with self._journal.write(durable=False) as connection:
@@ -47,6 +58,28 @@ class Workers:
             if not changed.rowcount:
                 connection.execute(delete(_table).where(_table.c.seen_at < now - span(_FORGOTTEN)))
                 schema.insert_new(connection, _table, [{"owner": owner, **seen}])
+            if unusable is not None:
+                why = storable(json.dumps(unusable, ensure_ascii=False, sort_keys=True))
+                connection.execute(_UNUSABLE, {"of_owner": owner, "why": why})
+
+    def unusable_channels(self) -> dict[str, tuple[WorkerProblem, ...]]:
+        """Return the channels that processes which deliver cannot use, each with their reasons.
+
+        These are the workers that run. Without any, it is the last drain on each host, for two minutes.
+        """
+        now = microseconds(self._journal.now())
+        times = {"since": now - span(QUIET), "until": now + span(TOLERANCE)}
+        with self._journal.read() as connection:
+            rows = [row for row in connection.execute(_ACTIVE, times) if row.unusable is not None]
+            workers = [row for row in rows if row.is_worker and not is_dead(row.owner)]
+            drains = {host_of(row.owner): row for row in reversed(rows) if not row.is_worker}
+            found: dict[str, dict[tuple[str, str], WorkerProblem]] = {}
+            for row in workers or drains.values():
+                host = host_of(row.owner)
+                for channel, reason in json_object(row.unusable).items():
+                    problem = WorkerProblem(reason=reason, remedy=_MEND, host=host, seen_at=moment(row.seen_at))
+                    found.setdefault(channel, {}).setdefault((host, problem.reason), problem)
+        return {channel: tuple(problems.values()) for channel, problems in sorted(found.items())}
 
     def stop_heartbeat(self) -> None:
         """Record that this worker is shutting down."""

@@ -7,13 +7,16 @@ async with AsyncPublisher(open_publisher()) as publisher:
 
 The core is synchronous, so each call runs in a thread of its own. Cancelling a call stops the waiting, not the post.
 The journal has the result.
+
+A call with your own transaction is the exception: an async connection belongs to its event loop. It runs in the loop's
+thread, and awaits the database.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from contextvars import copy_context
 from datetime import datetime, timedelta
@@ -22,16 +25,21 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from policenotify.delivery.worker import Worker
 from policenotify.journal.records import IncidentLine
+from policenotify.model.decision import HeldDelivery, HeldPeople, Resolved, Resumed, Steered, Stopped
+from policenotify.model.diagnosis import Diagnosis
+from policenotify.model.documents import PublicationResult
 from policenotify.model.message import Message
 from policenotify.model.progress import Progress
 from policenotify.model.receipt import Publication
+from policenotify.model.status import ChannelProblem, ChannelStatus, InstallationStatus
 from policenotify.publishing.drafts import Drafts
-from policenotify.publishing.preparation import ChannelProblem
 from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.reach import Preview
 
 if TYPE_CHECKING:
-    from policenotify.journal.bulk.controls import Steered
+    from sqlalchemy import Connection
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
 
 _Result = TypeVar("_Result")
 
@@ -69,23 +77,37 @@ class AsyncPublisher:
         actor: str,
         to: Sequence[str] | None = None,
         wait: timedelta | float | None = None,
+        connection: AsyncConnection | AsyncSession | None = None,
         draft: str | None = None,
         urgent: str = "",
         despite_findings: str = "",
     ) -> Publication:
-        """See `Publisher.publish`."""
-        return await _call(
-            lambda: self._publisher.publish(
+        """See `Publisher.publish`.
+
+        Your own transaction is an `AsyncConnection` or `AsyncSession` of SQLAlchemy on the journal's database. After
+        your commit, await `wake`. Meanwhile the event loop goes on only while the database is awaited: the message is
+        checked and worded in the loop's thread.
+
+        Raises:
+            TypeError: *connection* is neither of the two. Nothing was sent.
+        """
+
+        def publish(plain: Connection | None = None) -> Publication:
+            return self._publisher.publish(
                 message,
                 key=key,
                 actor=actor,
                 to=to,
                 wait=wait,
+                connection=plain,
                 draft=draft,
                 urgent=urgent,
                 despite_findings=despite_findings,
             )
-        )
+
+        if connection is None:
+            return await _call(publish)
+        return await (await _opened(connection)).run_sync(publish)
 
     async def withdraw(
         self, publication: str, *, actor: str, reason: str, wait: timedelta | float | None = None
@@ -130,6 +152,42 @@ class AsyncPublisher:
             lambda: self._publisher.abort_sending(publication, actor=actor, channel=channel, reason=reason)
         )
 
+    async def status(self, *, last: int = 5, limit: int | None = 20) -> InstallationStatus:
+        """See `Publisher.status`."""
+        return await _call(lambda: self._publisher.status(last=last, limit=limit))
+
+    async def channels(self) -> tuple[ChannelStatus, ...]:
+        """See `Publisher.channels`."""
+        return await _call(self._publisher.channels)
+
+    async def doctor(self, *, actor: str) -> Diagnosis:
+        """See `Publisher.doctor`."""
+        return await _call(lambda: self._publisher.doctor(actor=actor))
+
+    async def stop(self, *, actor: str, reason: str = "") -> Stopped:
+        """See `Publisher.stop`."""
+        return await _call(lambda: self._publisher.stop(actor=actor, reason=reason))
+
+    async def resume(self, channel: str | None = None, *, actor: str, reason: str = "") -> Resumed:
+        """See `Publisher.resume`."""
+        return await _call(lambda: self._publisher.resume(channel, actor=actor, reason=reason))
+
+    async def held(self) -> tuple[HeldDelivery, ...]:
+        """See `Publisher.held`."""
+        return await _call(self._publisher.held)
+
+    async def held_people(self, delivery: int) -> HeldPeople:
+        """See `Publisher.held_people`."""
+        return await _call(lambda: self._publisher.held_people(delivery))
+
+    async def resolve(self, delivery: int, *, actor: str, posted: bool, people: Collection[str] = ()) -> Resolved:
+        """See `Publisher.resolve`."""
+        return await _call(lambda: self._publisher.resolve(delivery, actor=actor, posted=posted, people=people))
+
+    async def publications(self, which: str | None = None, *, last: int = 5) -> tuple[PublicationResult, ...]:
+        """See `Publisher.publications`."""
+        return await _call(lambda: self._publisher.publications(which, last=last))
+
     async def incident(self, incident: str) -> Publication:
         """See `Publisher.incident`."""
         return await _call(lambda: self._publisher.incident(incident))
@@ -161,6 +219,18 @@ class AsyncPublisher:
     async def close(self) -> None:
         """See `Publisher.close`."""
         await _call(self._publisher.close)
+
+
+async def _opened(connection: AsyncConnection | AsyncSession) -> AsyncConnection:
+    """Return the connection of a transaction of the caller's own."""
+    if hasattr(connection, "sync_session"):
+        connection = await connection.connection()
+    if not hasattr(connection, "sync_connection"):
+        raise TypeError(
+            f"connection: this {type(connection).__name__} cannot be awaited. Nothing was sent. Pass an "
+            "AsyncConnection or AsyncSession of SQLAlchemy, or call Publisher.publish in the thread of your connection."
+        )
+    return connection
 
 
 async def _call(function: Callable[[], _Result]) -> _Result:

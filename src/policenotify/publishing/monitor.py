@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from policenotify.errors import JournalError
@@ -29,10 +29,10 @@ class Monitor:
 
     Args:
         journal: The journal.
-        channels: Returns the channels of the settings, with those that cannot be used.
+        channels: The channels of the settings by name, with those that cannot be used.
     """
 
-    def __init__(self, journal: Journal, channels: Callable[[], Iterable[ChannelConfig]]) -> None:
+    def __init__(self, journal: Journal, channels: Mapping[str, ChannelConfig]) -> None:
         self._journal = journal
         self._channels = channels
 
@@ -56,7 +56,7 @@ class Monitor:
         """
         from policenotify.journal.database.schema import SCHEMA_VERSION  # noqa: PLC0415 - brings the SQL toolkit
 
-        return samples(self._journal.figures.read(), self._channels(), schema=SCHEMA_VERSION)
+        return samples(self._journal.figures.read(), self._channels.values(), schema=SCHEMA_VERSION)
 
     def observe(self, provider: MeterProvider | None = None) -> None:
         """Let an SDK of OpenTelemetry collect the metrics of this installation in this process.
@@ -90,7 +90,11 @@ class Monitor:
         Raises:
             JournalError: The journal cannot be read.
         """
-        return _installation_status(self._journal, self._channels())
+        from policenotify.publishing.status import read_status  # noqa: PLC0415 - brings the SQL toolkit
+
+        with self._journal.snapshot():
+            found = read_status(self._journal, self._channels, limit=_MOST_INCIDENTS)
+        return {"status": "degraded" if found.alarms else "ok", **found.model_dump(mode="json")}
 
     def line(self) -> str:
         """Return the state in one line, as for `systemctl status`: `waiting 3, held 1, blocked x, stopped`.
@@ -112,15 +116,3 @@ class Monitor:
             JournalError: It cannot, or does not.
         """
         self._journal.stopped()
-
-
-def _installation_status(journal: Journal, channels: Iterable[ChannelConfig]) -> Mapping[str, Any]:
-    from policenotify.publishing.results import InstallationStatus  # noqa: PLC0415 - brings the SQL toolkit
-
-    with journal.snapshot():
-        found = InstallationStatus.read(journal, channels, limit=_MOST_INCIDENTS)
-    degraded = (
-        *(found.stopped, found.no_worker, found.blocked, found.channel_problems, found.removed_channels),
-        *(found.taken_over_again, found.overdue_incidents, found.overdue_readings),
-    )
-    return {"status": "degraded" if any(degraded) else "ok", **found.model_dump(mode="json")}

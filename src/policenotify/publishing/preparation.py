@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from policenotify.channel import ChannelConfig, Clock, Operation, Picture
 from policenotify.checks import SHIPPED, Check, CheckContext, Vocabulary, run_checks
-from policenotify.delivery.audience_reader import WAITS, AudienceProblem, check_audiences
 from policenotify.errors import InvalidTransition, JournalError, MessageTooLong, PolicenotifyError, SettingsError
 from policenotify.findings import Finding, Level, are_blocking, images_left
 from policenotify.journal.records import LISTED, NewPublication, describe_incidents
@@ -35,6 +34,7 @@ from policenotify.publishing.routing import (
     choose_targets_on,
 )
 from policenotify.publishing.spans import step_of
+from policenotify.publishing.status import MEND, problem_of
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import CategoryProfile, Locale, best_match, profile_of
 from policenotify.telemetry import Tracer
@@ -48,45 +48,6 @@ _DEADLINE = timedelta(hours=24)  # of an incident whose deadline neither the mes
 _REOPEN_INTERVAL = 10.0  # seconds, at least, between two reads of the settings of a channel that cannot be used
 _PUBLISH_AGAIN = "If it is still true, publish it again with another key."
 _log = logging.getLogger("policenotify")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelProblem:
-    """Why a channel cannot be used at present.
-
-    Attributes:
-        reason: What is wrong, in an officer's words.
-        remedy: What to do now.
-    """
-
-    reason: str
-    remedy: str
-
-    def __str__(self) -> str:
-        return f"{self.reason} {self.remedy}"
-
-
-def problem_of(channel: ChannelConfig, had_recipients: Callable[[str], bool]) -> ChannelProblem | None:
-    """Return why the channel cannot be used now, if so. Of its audiences the first rows are read.
-
-    Empty audiences are a problem if *had_recipients* returns that the channel of that name had people before.
-    """
-    if channel.problem:
-        reason = f"The channel {channel.name!r} cannot be used: {channel.problem}"
-        return ChannelProblem(reason=reason, remedy=f"Mend it in the settings. {WAITS}")
-    try:
-        check_audiences(channel, had_recipients)
-    except AudienceProblem as problem:
-        return ChannelProblem(reason=problem.reason, remedy=problem.remedy)
-    return None
-
-
-def find_problems(
-    channels: Iterable[ChannelConfig], had_recipients: Callable[[str], bool]
-) -> dict[str, ChannelProblem]:
-    """Return the channels that cannot be used now, by name."""
-    problems = {channel.name: problem_of(channel, had_recipients) for channel in channels}
-    return {name: problem for name, problem in problems.items() if problem is not None}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -436,7 +397,7 @@ def _set_apart(
                 account="",
                 language=target.language,
                 problem=f"The channel {target.channel!r} cannot be used: {problem}",
-                remedy=f"Mend it in the settings. {WAITS}",
+                remedy=MEND,
             )
     usable = tuple(target for target in targets if target.skip or target.channel not in pending)
     return usable, tuple(pending.values())
@@ -529,25 +490,21 @@ class PendingDeliveries:
     _reopened_at: float | None = field(default=None, init=False)
     _blocked: set[str] = field(default_factory=set, init=False)  # at the last run
 
-    def channel_problems(self) -> dict[str, ChannelProblem]:
-        """Return the channels that cannot be used now, and why. Reads the lists of recipients."""
-        return find_problems(self.channels.values(), self.journal.deliveries.had_recipients)
-
     def retry_lists(self) -> None:
         """Let the first delivery of each channel that waits for a list be tried at once, whatever its delay."""
         self.journal.deliveries.retry_lists(first_only=True)
 
     def run(self) -> None:
         """Reopen the channels that can be, and render what waits for them."""
-        self._reopen_channels()
+        self.reopen_channels()
         usable = [name for name, channel in self.channels.items() if not channel.problem]
         closed: set[str] = set()
         for delivery in self.journal.deliveries.unrendered(usable):
             if delivery.channel not in closed and not self._render(delivery):
                 closed.add(delivery.channel)
 
-    def _reopen_channels(self) -> None:
-        """Reopen the channels with a problem, and those that were unblocked."""
+    def reopen_channels(self) -> None:
+        """Reopen the channels with a problem, at most every ten seconds, and those that were unblocked."""
         if self.reopen is None:
             return
         blocked = set(self.journal.channels.blocked())

@@ -26,22 +26,21 @@ from policenotify.errors import (
     forget_locals_of,
 )
 from policenotify.findings import are_blocking, by_level
-from policenotify.journal.records import LEASE, LISTED, NewPublication, describe_incidents
-from policenotify.model.history import Outcome
+from policenotify.journal.records import LEASE, NewPublication
 from policenotify.model.message import Message, parsed, read
-from policenotify.model.receipt import UNVERIFIED, Publication, Receipt, local_time
+from policenotify.model.receipt import Publication
 from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.arguments import Naming, check_names, checked_reason, wait_of
 from policenotify.publishing.drafts import Drafts
 from policenotify.publishing.images import file_names, load_images, with_pictures
 from policenotify.publishing.monitor import Monitor
+from policenotify.publishing.operations import Operations, SettingsSource
 from policenotify.publishing.people import People
-from policenotify.publishing.preparation import ChannelProblem, PendingDeliveries, Preparer, problem_of
+from policenotify.publishing.preparation import PendingDeliveries, Preparer
 from policenotify.publishing.reach import Preview, find_reach, with_consent
 from policenotify.publishing.reminders import CATEGORY as DUTY_CATEGORY
 from policenotify.publishing.reminders import DutyNotifier, Reminder, ReminderPolicy, Reminders, duty_profile
 from policenotify.publishing.routing import Route, refuse_shared_accounts
-from policenotify.publishing.sendings import SendingControls
 from policenotify.publishing.spans import step_of, traced
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, Locale
 from policenotify.telemetry import Tracer
@@ -52,14 +51,13 @@ if TYPE_CHECKING:
 
     from policenotify.journal.database.transactions import May
     from policenotify.journal.journal import Journal
-    from policenotify.journal.records import IncidentLine
     from policenotify.journal.workers import Runner
 
 _ATTEMPTS = 5  # to store a publication while other processes change its incident
 
 
 @forget_locals_of
-class Publisher(SendingControls):
+class Publisher(Operations):
     """Publishes messages on the channels of an installation.
 
     `policenotify.open_publisher()` makes one from the settings. It may be used from several threads. Making it starts
@@ -88,7 +86,7 @@ class Publisher(SendingControls):
         reminders: ReminderPolicy | None = None,
         on_overdue: Callable[[Reminder], object] | None = None,
         runners: Iterable[Runner] = (),
-        reopen: Callable[[str], ChannelConfig | None] | None = None,
+        settings: SettingsSource | None = None,
         pictures: Path | None = None,
         may: May | None = None,
         approval: Sequence[ApprovalRule] = (),
@@ -118,7 +116,7 @@ class Publisher(SendingControls):
             reminders: When overdue incidents are reminded of, and on which channels.
             on_overdue: Called with each reminder that this process raises, in the thread that drains.
             runners: Engines of the host application to notify of new publications.
-            reopen: Makes a channel with a problem again, from the current settings.
+            settings: Where the settings come from. A channel with a problem is made again from them.
             pictures: The folder of the images that messages in JSON may name by path. By default they may name none.
             may: Called with actor, action and message before each publication and each step of a draft, before a
                 publication despite a finding of level `block` (action `overrule`; without a rule no actor may), and
@@ -131,16 +129,14 @@ class Publisher(SendingControls):
         Raises:
             SettingsError: Two channels are the same account, or a duty channel does not exist.
         """
-        self.journal = journal
+        super().__init__(
+            journal, [with_consent(channel, profiles) for channel in channels], zone=zone, settings=settings
+        )
         journal.may = may or journal.may
-        self.channels: dict[str, ChannelConfig] = {
-            channel.name: with_consent(channel, profiles) for channel in channels
-        }
-        refuse_shared_accounts(self.channels.values())
+        refuse_shared_accounts(self.channel_configs.values())
         self.routes: tuple[Route, ...] = tuple(routes)
         self.profiles = profiles
         self.locales = locales
-        self.zone = zone
         self.sender = sender
         self.wait = wait
         self.pictures = pictures
@@ -148,15 +144,22 @@ class Publisher(SendingControls):
         self.runners: list[Runner] = list(runners)
         self.tracer = tracer
         self._dispatcher = Dispatcher(
-            journal=journal, channels=self.channels, clock=self.clock, lease=lease, backoff=backoff, tracer=tracer
+            journal=journal,
+            channels=self.channel_configs,
+            clock=self.clock,
+            lease=lease,
+            backoff=backoff,
+            tracer=tracer,
         )
         policy = reminders or ReminderPolicy()
         for name in policy.to:
-            if name not in self.channels:
-                raise SettingsError(f"reminders.to: {name!r} is not a channel. {did_you_mean(name, self.channels)}")
+            if name not in self.channel_configs:
+                raise SettingsError(
+                    f"reminders.to: {name!r} is not a channel. {did_you_mean(name, self.channel_configs)}"
+                )
         self._preparer = Preparer(
             journal=journal,
-            channels=self.channels,
+            channels=self.channel_configs,
             duty_channels=policy.to,
             routes=self.routes,
             profiles=profiles,
@@ -171,18 +174,18 @@ class Publisher(SendingControls):
             words=words,
             tracer=tracer,
         )
-        self.people: People = People(journal, self.channels, self.clock)
-        self.monitor: Monitor = Monitor(journal, self.channels.values)
+        self.people: People = People(journal, self.channel_configs, self.clock)
+        self.monitor: Monitor = Monitor(journal, self.channel_configs)
         self.drafts: Drafts = Drafts(journal, self._preparer, approval, self.publish)
         self._pending = PendingDeliveries(
             journal=journal,
-            channels=self.channels,
+            channels=self.channel_configs,
             # Pending messages to duty channels have a category that the installation does not know.
             preparer=replace(
                 self._preparer, profiles={**profiles, DUTY_CATEGORY: duty_profile(policy, level=1, locales=locales)}
             ),
             clock=self.clock,
-            reopen=reopen,
+            reopen=settings.reopen if settings else None,
         )
         self._reminders = Reminders(journal=journal, policy=policy, on_overdue=on_overdue)
         self._duty = DutyNotifier(journal=journal, preparer=self._preparer, reminders=self._reminders)
@@ -244,7 +247,7 @@ class Publisher(SendingControls):
             ),
             pending=(*(target for target in new.targets if target.problem), *self._preparer.without_people(new)),
             refusals=tuple(target for target in new.targets if target.refused),
-            reach=find_reach(new.message, new.posts, self.channels, self.journal.deliveries.had_recipients),
+            reach=find_reach(new.message, new.posts, self.channel_configs, self.journal.deliveries.had_recipients),
         )
 
     @traced
@@ -375,8 +378,8 @@ class Publisher(SendingControls):
         found = self._report(publication)
         reason, wait = checked_reason("reason", reason), wait_of(self.wait if wait is None else wait)
         self.journal.authorize(actor, "withdraw", found.message)
-        names = {receipt.channel for receipt in found} & self.channels.keys()
-        known = [self._preparer.discover_capabilities(self.channels[name]) for name in sorted(names)]
+        names = {receipt.channel for receipt in found} & self.channel_configs.keys()
+        known = [self._preparer.discover_capabilities(self.channel_configs[name]) for name in sorted(names)]
         deletes = {channel.name for channel in known if channel.capabilities.deletes}
         self.journal.publications.take_down(found.id, actor=actor, reason=reason, deletes=deletes)
         self.wake()
@@ -502,90 +505,10 @@ class Publisher(SendingControls):
         known = (self._dispatcher.next_due(), self._reminders.next_at(), self.journal.drafts.next_at())
         return min(filter(None, known), default=None)
 
-    # --- reporting
+    # --- what operations need
 
-    def incident(self, incident: str) -> Publication:
-        """Return the last publication of an incident whose text was not erased, to build what may follow.
+    def _refresh(self) -> None:
+        self._pending.reopen_channels()
 
-        Raises:
-            InvalidTransition: There is no such incident. The error names those that are open.
-        """
-        history = self.journal.incidents.history(incident)
-        if not history.entries:
-            lines, count = self.journal.incidents.list(limit=LISTED), self.journal.incidents.count_open()
-            details = describe_incidents(history, lines, self.zone, count=count)
-            raise InvalidTransition(f"There is no incident {incident!r}. {details}", incident=incident)
-        last = next((entry for entry in reversed(history.entries) if not entry.erased), history.entries[-1])
-        return self._report(last.publication)
-
-    def publication(self, name: str) -> Publication | None:
-        """Return a publication by its id or by your key, if there is one."""
-        return self._report(name) if self.journal.publications.get(name) else None
-
-    def incidents(self, *, only_open: bool = True) -> tuple[IncidentLine, ...]:
-        """Return the incidents with their deadlines, the latest first."""
-        return self.journal.incidents.list(only_open=only_open)
-
-    def channel_problems(self) -> dict[str, ChannelProblem]:
-        """Return the channels that cannot be used now, by name.
-
-        Their deliveries wait in the journal. Causes are a wrong option, a secret that cannot be read, a library that
-        is not installed, and a list of recipients that cannot be read or was emptied. Its first rows are read at
-        each call. The rest is checked again by `publish`, `drain` and the worker, at most every ten seconds.
-        """
-        return self._pending.channel_problems()
-
-    def _report(self, name: str, *, repeated: bool = False) -> Publication:
-        """Return a publication from the journal, with notes on who will deliver what waits."""
-        with self.journal.snapshot():
-            publication = self.journal.publications.get(name)
-            if publication is None:
-                raise KeyError(name)
-            waiting = {receipt.channel for receipt in publication.receipts if not receipt.outcome.is_final}
-            notes = self._waiting_notes(waiting) if waiting else {}
-        receipts = []
-        for receipt in publication.receipts:
-            retry_at = receipt.retry_at and receipt.retry_at.astimezone(self.zone)
-            update = {"note": self._note(receipt, notes), "retry_at": retry_at}
-            receipts.append(receipt.model_copy(update=update))
-        return publication.model_copy(update={"receipts": tuple(receipts), "repeated": repeated})
-
-    def _note(self, receipt: Receipt, waiting: Mapping[str, str]) -> str:
-        if receipt.outcome is Outcome.SENDING:
-            return "It is being sent now."
-        if receipt.paused:
-            return ""  # the reason states who
-        channel = self.channels.get(receipt.channel)
-        if receipt.unrendered and (channel is None or channel.problem):
-            return ""  # the reason and the remedy are enough
-        if not receipt.outcome.is_final:
-            return waiting[receipt.channel]
-        verified = channel is None or channel.capabilities.acceptance == "verified"
-        return UNVERIFIED if receipt.outcome is Outcome.POSTED and not verified else ""
-
-    def _waiting_notes(self, channels: Iterable[str]) -> dict[str, str]:
-        """Return for each channel who sends what waits there, and when."""
-        seen = self.journal.workers.last_heartbeat()
-        time = local_time(seen, self.zone, seconds=True) if seen else ""
-        ran = f"the last one ran at {time}" if seen else "none has run yet"
-        sender = f"The next publish or `policenotify drain` sends it; {ran}."
-        if self._worker.running or self.journal.workers.last_worker_heartbeat():
-            sender = f"A worker sends it; {f'it was last seen at {time}' if time else 'it has just started'}."
-        rates = {name: self.channels[name].rate if name in self.channels else None for name in channels}
-        limited = {
-            name: f" Nothing leaves on its channel before {local_time(at, self.zone, seconds=True)}."
-            for name, at in self.journal.channels.opens_at(rates).items()
-        }
-        problems = {
-            name: f"It waits: {problem_of(channel, self.journal.deliveries.had_recipients)}"
-            for name in rates
-            if (channel := self.channels.get(name)) is not None and channel.problem
-        }
-        blocked = {
-            name: f"It waits until the channel may go on: policenotify doctor, or policenotify resume {name}"
-            for name in self.journal.channels.blocked()
-        }
-        if self.journal.stopped() is not None:
-            sender = "It waits, for everything is stopped. Go on with: policenotify resume"
-            limited, blocked = {}, {}
-        return {name: problems.get(name) or blocked.get(name) or sender + limited.get(name, "") for name in rates}
+    def _has_worker(self) -> bool:
+        return self._worker.running or super()._has_worker()

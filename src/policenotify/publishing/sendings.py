@@ -8,10 +8,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from policenotify.channel import Clock
+from policenotify.model.decision import Steered
 from policenotify.model.progress import Progress
 
 if TYPE_CHECKING:
-    from policenotify.journal.bulk.controls import Steered
     from policenotify.journal.journal import Journal
 
 _SHORTEST_INTERVAL = 0.1  # seconds between two samples of a sending

@@ -7,8 +7,9 @@ They come from a TOML file, the environment and files of secrets. All errors are
 from __future__ import annotations
 
 from policenotify.settings.audiences import AudienceSettings, RecipientSettings
-from policenotify.settings.factory import audience_of, channels_of, may_of, open_publisher, routes_of
+from policenotify.settings.factory import audience_of, channels_of, configured_channels, may_of, routes_of
 from policenotify.settings.init import IGNORED, TEMPLATE, exposed_files, write_settings
+from policenotify.settings.installation import SettingsFile, diagnose, open_publisher
 from policenotify.settings.languages import languages_of, locales_of, missing_labels, profiles_of
 from policenotify.settings.loader import read_settings
 from policenotify.settings.model import ChannelSettings, ReminderSettings, RouteSettings, Settings
@@ -22,8 +23,11 @@ __all__ = [
     "ReminderSettings",
     "RouteSettings",
     "Settings",
+    "SettingsFile",
     "audience_of",
     "channels_of",
+    "configured_channels",
+    "diagnose",
     "exposed_files",
     "languages_of",
     "locales_of",

@@ -1,30 +1,21 @@
-"""Open what the settings describe: channels, routes, and the publisher."""
+"""Make what the settings describe: channels, audiences, routes and the rule of who may do what."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from contextlib import ExitStack
-from functools import partial
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from policenotify.audiences.model import Audience
 from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, StateStore
-from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork, UnsupportedVersion, forget_locals
+from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork, forget_locals
 from policenotify.networks.registry import configure_channel
 from policenotify.settings.init import exposed_audience, exposed_secret
-from policenotify.settings.languages import locales_of, profiles_of
-from policenotify.settings.loader import read_settings
+from policenotify.settings.languages import profiles_of
 from policenotify.settings.model import AUDIENCE_FAULT, OF_THE_CHANNEL, ChannelSettings, Settings
-from policenotify.telemetry import tracer_if
 from policenotify.text import Budget
 
 if TYPE_CHECKING:
     from policenotify.journal.database.transactions import May
-    from policenotify.publishing.publisher import Publisher
-    from policenotify.publishing.reminders import Reminder
     from policenotify.publishing.routing import Route
 
 
@@ -129,6 +120,15 @@ def _unusable(settings: Settings, name: str, problem: str) -> ChannelConfig:
     )
 
 
+def configured_channels(settings: Settings) -> tuple[tuple[ChannelConfig, ...], str]:
+    """Return all channels, usable or not, and what is wrong between them, if anything."""
+    try:
+        return channels_of(settings, tolerant=True), ""
+    except SettingsError as error:
+        single = (settings.model_copy(update={"channels": {name: table}}) for name, table in settings.channels.items())
+        return tuple(channel for alone in single for channel in channels_of(alone, tolerant=True)), str(error)
+
+
 def routes_of(settings: Settings) -> tuple[Route, ...]:
     """Return the routes of this installation."""
     from policenotify.publishing.routing import Route  # noqa: PLC0415 - reading settings needs no routing
@@ -154,72 +154,3 @@ def may_of(settings: Settings) -> May | None:
         reason = f"may: {settings.may!r} cannot be imported ({type(error).__name__}). Install it for this Python"
         raise settings.error([reason]) from error
     return rule
-
-
-@forget_locals
-def open_publisher(
-    path: str | os.PathLike[str] | None = None,
-    *,
-    journal: str | None = None,
-    clock: Clock | None = None,
-    on_overdue: Callable[[Reminder], object] | None = None,
-) -> Publisher:
-    """Open the publisher of an installation.
-
-    A channel whose settings, secret or library are wrong does not stop the others. `Publisher.channel_problems` names
-    it. Its messages wait in the journal and are sent once it is repaired: every publisher checks for that again.
-
-    Args:
-        path: The settings file. If `None`, as `read_settings` finds it.
-        journal: The path or URL of another journal than the one in the settings.
-        clock: The clock. If `None`, that of the journal: on PostgreSQL the server's, else the machine's.
-        on_overdue: Called with each reminder of an overdue incident, in the thread that drains.
-
-    Raises:
-        SettingsError: The settings are wrong as a whole, or the keys are.
-        UnsupportedVersion: The settings, the keys or the journal were written by a newer policenotify.
-        JournalError: The journal cannot be opened.
-    """
-    from policenotify.checks import Vocabulary  # noqa: PLC0415 - reading settings needs no checks
-    from policenotify.journal import open_journal  # noqa: PLC0415 - reading settings needs no journal
-    from policenotify.publishing.publisher import Publisher  # noqa: PLC0415 - the same
-
-    settings = read_settings(path, tolerant=True)
-    channels, routes = channels_of(settings, tolerant=True), routes_of(settings)
-    profiles, locales = profiles_of(settings), locales_of(settings)
-    with ExitStack() as on_error:
-        opened = open_journal(journal or settings.journal_url, keys=settings.load_keys(), clock=clock)
-        on_error.callback(opened.close)
-        publisher = Publisher(
-            journal=opened,
-            channels=channels,
-            routes=routes,
-            profiles=profiles,
-            locales=locales,
-            zone=settings.zone,
-            sender=settings.sender,
-            links=settings.links,
-            names=settings.names,
-            words=Vocabulary({name: change.change() for name, change in settings.words.items()}),
-            wait=settings.wait,
-            clock=clock,
-            reminders=settings.reminders.policy(),
-            approval=[approval.rule() for approval in settings.approval],
-            on_overdue=on_overdue,
-            reopen=partial(_read_channel, settings.place),
-            pictures=settings.pictures_path,
-            may=may_of(settings),
-            tracer=tracer_if(settings.telemetry.traces),
-        )
-        on_error.pop_all()
-    return publisher
-
-
-def _read_channel(place: Path, name: str) -> ChannelConfig | None:
-    """Return a channel from the current settings, `None` if they are wrong."""
-    try:
-        settings = read_settings(place, tolerant=True)
-        channels = channels_of(settings, tolerant=True)
-    except (SettingsError, UnsupportedVersion):  # the file is being edited
-        return None
-    return next((channel for channel in channels if channel.name == name), None)

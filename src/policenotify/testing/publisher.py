@@ -66,7 +66,7 @@ class Recording:
 
     def __repr__(self) -> str:
         posts = [f"  {post!r}" for post in self.posts] or ["  nothing was published"]
-        return "\n".join((f"Recording of {', '.join(self.publisher.channels)}:", *posts))
+        return "\n".join((f"Recording of {', '.join(self.publisher.channel_configs)}:", *posts))
 
     @property
     def posts(self) -> tuple[RecordedPost, ...]:
@@ -101,7 +101,7 @@ class Recording:
             ValueError: No network could fail like this.
         """
         self._check(channel)
-        bulk = self.publisher.channels[channel].capabilities.recipients
+        bulk = self.publisher.channel_configs[channel].capabilities.recipients
         fault = ScriptedFault(error=error, published=published, recipient=recipient, has_recipients=bulk)
         self._recorder.faults[channel] += [fault] * times
 
@@ -132,8 +132,10 @@ class Recording:
         return self._open(on_overdue=on_overdue)
 
     def _check(self, channel: str) -> None:
-        if channel not in self.publisher.channels:
-            raise KeyError(f"There is no channel {channel!r} here. {did_you_mean(channel, self.publisher.channels)}")
+        if channel not in self.publisher.channel_configs:
+            raise KeyError(
+                f"There is no channel {channel!r} here. {did_you_mean(channel, self.publisher.channel_configs)}"
+            )
 
 
 @contextmanager

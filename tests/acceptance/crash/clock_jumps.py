@@ -114,7 +114,7 @@ class Scene:
 
     def _killed(self) -> None:
         """Claim the next delivery as a process that may have sent it and was killed. Its lease must run out."""
-        journal, how = self.publisher.journal, self.publisher.channels[self.network]
+        journal, how = self.publisher.journal, self.publisher.channel_configs[self.network]
         claimed = journal.deliveries.claim(how.name, "elsewhere:1/boot/7/7/slot", lease=_LEASE)
         if (
             claimed is None

@@ -145,7 +145,7 @@ class Hands:
         attempts = DeliveryAttempt(
             journal=journal,
             channel=self.channels[name],
-            config=self.publisher.channels[name],
+            config=self.publisher.channel_configs[name],
             clock=self.clock,
             lease=_LEASE,
             backoff=lambda _: timedelta(minutes=1),

@@ -53,7 +53,7 @@ def test_the_commands_are_pinned() -> None:
         "init", "doctor", "preview", "publish", "update", "end", "correct", "cancel", "status", "incidents", "drain",
         "worker", "campaign", "stop", "resume", "resolve", "journal", "keys", "migrate", "networks", "schema",
         "completion", "demo", "people", "bounce", "draft", "submit", "approve", "return", "reject", "drafts",
-        "withdraw", "import-cap", "feed", "metrics", "progress", "pause", "abort", "held", "dev",
+        "withdraw", "import-cap", "feed", "metrics", "progress", "pause", "abort", "held", "channels", "dev",
     }  # fmt: skip
 
 

@@ -157,11 +157,11 @@ def test_the_doctor_reads_every_list(run: Run, desk: Desk, settings: Callable[..
     first, missing = f"line 8: {reason}", "No such file or directory"
     listed = " ".join(f"line {number}: {reason}" for number in range(3, 13))
     assert lines == [
-        ("audience residents on presse", "note", f"6 people, 1 with a proof of consent, 1 wrong rows: {first}"),
         ("audience old", "note", f"1 people, 1 named more than once, 12 wrong rows: {listed} …"),
         ("audience old", "note", "No channel uses it."),
         ("audience gone", "WRONG", f"audiences.gone: the file {desk.folder}/gone.txt cannot be read ({missing})."),
         ("audience gone", "note", "No channel uses it."),
+        ("audience residents on presse", "note", f"6 people, 1 with a proof of consent, 1 wrong rows: {first}"),
     ]  # fmt: skip
     assert ran.code == 3
 

@@ -208,7 +208,9 @@ def test_globally_wrong_settings_stop_everything(run: Run, desk: Desk, old: str,
     assert said.code == 1
     assert expected in said.err
     assert "Nothing was published." in said.err
-    assert run("status").code == 1
+    for command in ("status", "channels", "doctor"):
+        seen = run(command)
+        assert (seen.code, expected in " ".join((seen.out + seen.err).split())) == (1, True), command
     assert desk.mail.mails == []
 
 
@@ -381,6 +383,29 @@ def test_a_publisher_that_runs_on_takes_the_new_secret_of_a_channel_that_was_blo
         secret.write_text(desk.bluesky.password, encoding="utf-8")
         assert run("doctor").code == 0
         _until(lambda: len(desk.bluesky.posts) == 1)
+
+
+def test_what_only_the_drain_cannot_use_is_seen_from_every_shell(
+    run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _secret(desk, '{ env = "SKY" }')
+    run("drain", "--budget", "1")  # as cron starts it, without the variable
+    monkeypatch.setenv("SKY", desk.bluesky.password)
+    seen = run("status", "--json")
+    assert (seen.code, seen.document["channel_problems"], seen.document["alarms"]) == (3, {}, ["attention"])
+    [problem] = seen.document["worker_problems"]["bluesky"]
+    assert problem["reason"] == "channels.bluesky.password: the environment variable SKY is not set."
+    [bluesky, presse] = run("channels", "--json").document["channels"]
+    assert (bluesky["state"], bluesky["ok"], bluesky["unusable_for"]) == ("ready", False, [problem])
+    assert (presse["state"], presse["ok"]) == ("ready", True)
+    shown = run("status")
+    assert "CANNOT BE USED by the process that delivers on " in shown.words
+    assert desk.bluesky.password not in seen.out + shown.out
+    assert run("doctor").code == 3
+    published = run("publish", *ACCIDENT, "--json")  # here it can be used
+    assert (published.code, _posted(desk, "bluesky")) == (0, 1)
+    run("drain", "--budget", "1")
+    assert run("status").code == 0
 
 
 def test_settings_that_are_just_being_edited_change_nothing(desk: Desk) -> None:

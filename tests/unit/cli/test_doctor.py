@@ -138,7 +138,7 @@ def test_an_overdue_incident_and_a_stop(run: Run, desk: Desk) -> None:
     desk.publisher().publish(accident(), key="old", actor="desk")
     ran = run("doctor", "--json")
     assert ran.code == 4
-    assert _line(ran, "incident 2026-4711")["exit"] == 4
+    assert _line(ran, "incident 2026-4711")["alarm"] == "overdue"
     assert "nothing is due" in _line(ran, "worker")["detail"]
     run("stop")
     assert "everything was stopped by brigadier" in _line(run("doctor", "--json"), "stop")["detail"]
@@ -185,7 +185,7 @@ def test_languages_are_shown_with_their_source_and_what_is_lent(run: Run, desk: 
         "check": "language fr",
         "state": "ok",
         "detail": f"as shipped, version {LOCALES['fr'].version}",
-        "exit": 0,
+        "alarm": None,
     }
     german = _line(ran, "language de")
     assert german["state"] == "note"

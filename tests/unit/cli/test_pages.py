@@ -8,9 +8,9 @@ import pytest
 
 from policenotify.channel import Operation
 from policenotify.cli.output import printed, receipts, use
+from policenotify.model.documents import PublicationResult
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import Publication, Receipt
-from policenotify.publishing.results import PublicationResult
 from policenotify.text import Budget
 from tests.support.installation import Desk, accident
 from tests.support.shell import ACCIDENT, Run

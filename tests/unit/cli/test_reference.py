@@ -106,6 +106,8 @@ def _keys() -> dict[str, set[str]]:
         ("campaign report", ("campaign", "report")),
         ("status", ("status",)),
         ("status WHICH", ("status", "one")),
+        ("channels", ("channels",)),
+        ("held", ("held",)),
         ("incidents", ("incidents",)),
         ("doctor", ("doctor",)),
         ("drain", ("drain",)),
@@ -139,12 +141,13 @@ def test_the_keys_of_a_document_are_those_of_the_page(run: Run, command: str, ar
 
 def test_the_documents_of_the_page_have_these_fields(run: Run, desk: Desk) -> None:
     run("publish", *ACCIDENT)
-    for command, key in (("incidents", "incidents"), ("networks", "networks"), ("doctor", "lines")):
+    for command in ("incidents", "networks", "doctor", "channels"):
+        key = "lines" if command == "doctor" else command
         [row] = [row for row in rows("JSON output") if row[0] == f"`{command}`"]
         inner = re.search(r"\(each: (.*?)\)", row[1])
         assert inner
         assert set(re.findall(r"`(\w+)`", inner[1])) == set(run(command, "--json").document[key][0])
     refused = run("update", "2026-1", "x", "--json").document
     assert set(refused) == {"error"}
-    assert set(refused["error"]) == {"kind", "text", "published", "incident", "allowed_stages"}
+    assert set(refused["error"]) == {"kind", "text", "published", "name", "nearest"}
     assert len(desk.bluesky.posts) == 1

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
 
 from policenotify.channel import ChannelConfig
+from policenotify.cli.results import ChannelsAnswer
+from policenotify.journal.clock import SystemClock
 from policenotify.journal.database import schema
 from policenotify.journal.leases import this_process
 from policenotify.journal.records import LEASE
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.settings import open_publisher
 from tests.support.installation import Desk, accident
 from tests.support.outside_package import Pigeon
 from tests.support.shell import ACCIDENT, Earlier, Run
@@ -173,7 +177,7 @@ def test_a_channel_that_is_gone_is_named_with_what_is_open_there(run: Run, desk:
     assert run("status", "--json").document["removed_channels"] == {"bluesky": ["2026-4711"]}
     lines = run("doctor", "--json").document["lines"]
     [line] = [one for one in lines if one["check"] == "channel bluesky"]
-    assert (line["state"], line["exit"]) == ("WRONG", 3)
+    assert (line["state"], line["alarm"]) == ("WRONG", "attention")
     assert line["detail"].startswith(told)
     run("end", "2026-4711", "Fin", "--description", "Rouvert.")
     assert run("status", "--json").document["removed_channels"] == {}
@@ -283,3 +287,70 @@ def test_a_channel_that_is_gone_names_only_some_of_many_incidents(run: Run, desk
     assert "its readers know of I000, I001," in run("status").words
     assert "I009, 2 more incidents, whose end would not reach them." in run("status").words
     assert len(run("status", "--json").document["removed_channels"]["bluesky"]) == 12
+
+
+def test_the_command_line_prints_what_python_returns(run: Run, desk: Desk) -> None:
+    _backlog(desk, 5)
+    desk.clock = SystemClock()
+    with open_publisher(desk.folder / "policenotify.toml") as publisher:
+        for command, result in (
+            ("status", publisher.status(last=5, limit=3)),
+            ("channels", ChannelsAnswer(settings=None, channels=publisher.channels())),
+            ("doctor", publisher.doctor(actor="brigadier")),
+            ("stop", publisher.stop(actor="brigadier")),
+            ("resume", publisher.resume(actor="brigadier").model_copy(update={"resumed": True})),
+        ):
+            printed, returned = run(command, "--json").document, json.loads(result.model_dump_json())
+            for time_of_the_call in ("at", "waiting"):
+                printed.pop(time_of_the_call, None)
+                returned.pop(time_of_the_call, None)
+            assert printed == returned, command
+
+
+def test_the_channels_are_shown_with_what_to_do(run: Run, desk: Desk) -> None:
+    assert run("channels").out == "✔ bluesky (bluesky): ready\n✔ presse (email): ready\n"
+    run("publish", *ACCIDENT, "--to", "bluesky")
+    desk.bluesky.closed = "suspended"
+    run("update", "2026-4711", "Une voie rouverte")
+    (desk.folder / "presse.txt").unlink()
+    ran = run("channels")
+    assert ran.code == 3
+    assert "✘ bluesky (bluesky): blocked · 1 waiting, 1 posted\n" in ran.out
+    assert "✘ presse (email): unusable" in ran.out
+    assert "→ Make it readable. Its messages wait" in ran.words
+    assert "The oldest waits since 20" in ran.out
+    run("resume", "bluesky")
+    with desk.publisher([]) as publisher:
+        publisher.journal.channels.pause("bluesky", publisher.journal.now() + timedelta(hours=1))
+    assert "bluesky (bluesky): paused" in run("channels").out
+    assert "Nothing leaves before 20" in run("channels").out
+
+
+def test_what_only_the_worker_cannot_use_is_an_alarm(run: Run, desk: Desk) -> None:
+    with desk.publisher([]) as publisher:
+        publisher.journal.workers.heartbeat(is_worker=True, unusable={"presse": "channels.presse.url: is not set."})
+    for command in ("status", "channels", "doctor"):
+        ran = run(command)
+        assert ran.code == 3, command
+        assert "channels.presse.url: is not set." in ran.words
+        assert "Mend it where that process runs" in ran.words
+    assert list(run("status", "--json").document["worker_problems"]) == ["presse"]
+    assert run("status", "--json").document["channel_problems"] == {}
+
+
+def test_what_is_held_is_listed_with_the_command_that_settles_it(run: Run, desk: Desk) -> None:
+    assert (run("held").code, run("held").out) == (0, "Nothing is held.\n")
+    assert run("held", "--show-addresses").code == 2
+    settings = desk.folder / "policenotify.toml"
+    settings.write_text(settings.read_text(encoding="utf-8") + 'on_unknown = "hold"\n', encoding="utf-8")
+    desk.mail.hang_up("DATA", delivered=True, times=1)
+    run("publish", *ACCIDENT)
+    with desk.publisher([]) as publisher, publisher.journal.write() as connection:
+        posted = update(schema.delivery).where(schema.delivery.c.channel == "bluesky")
+        connection.execute(posted.values(state=Outcome.HELD))
+    ran = run("held")
+    assert ran.code == 3
+    assert "→ policenotify resolve 1 --posted" in ran.out
+    assert "→ policenotify held 2" in ran.out
+    assert " · 1 people\n" in ran.out
+    assert [one["delivery"] for one in run("held", "--json").document["deliveries"]] == [1, 2]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, create_async_engine
 
 from policenotify.errors import IdempotencyConflict, InvalidTransition, JournalError, MessageRejected, PublishingStopped
 from policenotify.journal import open_journal
@@ -22,6 +22,7 @@ from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
+from policenotify.publishing.aio import AsyncPublisher
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.samples import PARIS, SENDER
@@ -291,10 +292,10 @@ def test_an_awaited_transaction_is_joined_by_its_own_task_only(new_journal: NewJ
     url, sky = new_journal(keys), Scripted()
     desk = Publisher(journal=open_journal(url, keys=keys), channels=[sky.configured("sky")], zone=PARIS, sender=SENDER)
 
-    async def publish(connection: AsyncConnection, message: Message, key: str) -> Publication:
-        return await connection.run_sync(
-            lambda plain: desk.publish(message, key=key, actor="dispatch", connection=plain)
-        )
+    awaited = AsyncPublisher(desk)
+
+    async def publish(connection: AsyncConnection | AsyncSession, message: Message, key: str) -> Publication:
+        return await awaited.publish(message, key=key, actor="dispatch", connection=connection)
 
     async def others() -> Publication | None:
         return desk.publication("open")
@@ -308,9 +309,15 @@ def test_an_awaited_transaction_is_joined_by_its_own_task_only(new_journal: NewJ
             _, seen = await asyncio.gather(publish(connection, opened.update("Une voie"), "update"), others())
             assert seen is None
             await connection.commit()
+        await awaited.drain(LONG)  # an end supersedes what was never posted
+        async with AsyncSession(engine) as session, session.begin():
+            await publish(session, opened.end("Fin d'intervention", description="Rouvert."), "end")
+            with pytest.raises(ValueError, match="wait: nothing can be delivered before you commit"):
+                await awaited.publish(accident(), key="x", actor="dispatch", connection=session, wait=1)
+        await awaited.wake()
         await engine.dispose()
 
     asyncio.run(host())
     desk.drain(LONG)
-    assert len(sky.said) == 2
+    assert len(sky.said) == 3
     desk.close()

@@ -480,7 +480,7 @@ def test_the_last_runner_is_known_and_old_ones_are_forgotten(desk: Desk, clock: 
     clock.pass_by(60)
     desk.journal.workers.heartbeat()
     assert desk.journal.workers.last_heartbeat() == datetime(2026, 3, 2, 6, 31, tzinfo=UTC)
-    [(owner, _, stays)] = desk.dump("pn_runner")["pn_runner"]
+    [(owner, _, stays, _)] = desk.dump("pn_runner")["pn_runner"]
     assert not stays
     assert owner.split("/")[2] == str(os.getpid())
 

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from policenotify.errors import IdempotencyConflict, InvalidTransition
+from policenotify.errors import IdempotencyConflict, IncidentNotFound, NotHeld, SettingsError
 from policenotify.journal.clock import SystemClock
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
@@ -78,13 +79,50 @@ def test_call_it_means_the_same(publisher: Publisher, sky: Scripted) -> None:
     assert len(sky.said) == 2
 
 
+def test_an_operator_gets_the_same_with_await(publisher: Publisher, sky: Scripted) -> None:
+    async def desk() -> None:
+        awaited = AsyncPublisher(publisher)
+        opened = await awaited.publish(MESSAGE, key="open", actor="desk", wait=0)
+        assert await awaited.stop(actor="claire", reason="Test") == publisher.stop(actor="claire", reason="Test")
+        status = await awaited.status(last=1, limit=None)
+        assert status.publications[0].id == opened.id
+        assert status.stopped == publisher.status().stopped
+        assert await awaited.channels() == publisher.channels()
+        assert await awaited.publications("2026-4711") == await awaited.publications(last=1) == publisher.publications()
+        assert await awaited.doctor(actor="claire") == publisher.doctor(actor="claire")
+        assert (await awaited.resume(actor="paul")).resumed
+        with pytest.raises(SettingsError):
+            await awaited.resume("nothing", actor="paul")
+        assert await awaited.held() == ()
+        [receipt] = opened
+        for step in (awaited.resolve(receipt.delivery, actor="paul", posted=True), awaited.held_people(999)):
+            with pytest.raises(NotHeld):
+                await step
+
+    asyncio.run(desk())
+    assert sky.said == []
+
+
+def test_a_connection_that_cannot_be_awaited_is_refused_in_words(publisher: Publisher) -> None:
+    async def desk() -> None:
+        awaited: Any = AsyncPublisher(publisher)  # as an untyped caller has it
+        with (
+            publisher.journal.read() as plain,
+            pytest.raises(TypeError, match=r"this Connection cannot be awaited\. Nothing was sent"),
+        ):
+            await awaited.publish(MESSAGE, key="open", actor="desk", connection=plain)
+        assert publisher.publication("open") is None
+
+    asyncio.run(desk())
+
+
 def test_its_errors_are_raised_to_the_awaiting_caller(publisher: Publisher) -> None:
     async def desk() -> None:
         awaited = AsyncPublisher(publisher)
         await awaited.publish(MESSAGE, key="open", actor="desk")
         with pytest.raises(IdempotencyConflict):
             await awaited.publish(MESSAGE.model_copy(update={"headline": "Autre"}), key="open", actor="desk")
-        with pytest.raises(InvalidTransition):
+        with pytest.raises(IncidentNotFound):
             await awaited.incident("2026-9999")
 
     asyncio.run(desk())

@@ -528,7 +528,7 @@ def test_the_publisher_opens_with_the_settings(write: Write, tmp_path: Path) -> 
     assert not (tmp_path / "policenotify.db").exists()
     open_journal(str(tmp_path / "policenotify.db"), keys=Keys.load(tmp_path / "policenotify.keys"), create=True).close()
     with open_publisher(place) as publisher:
-        assert list(publisher.channels) == ["bluesky", "presse-34"]
+        assert list(publisher.channel_configs) == ["bluesky", "presse-34"]
         assert publisher.sender == "Police nationale – Hérault"
         assert [route.to for route in publisher.routes] == [("public",)]
         assert publisher.wait == timedelta(seconds=20)

@@ -310,7 +310,7 @@ def test_any_channels_with_routes_and_another_sender() -> None:
     assert all(len(post.text) <= 250 for post in desk.posts)
     assert desk.on("intranet")[0].title
     with recording_publisher("mastodon") as desk:
-        assert list(desk.publisher.channels) == ["mastodon"]
+        assert list(desk.publisher.channel_configs) == ["mastodon"]
     with pytest.raises(UnknownNetwork, match="mastodon"), recording_publisher(["mastodont"]):
         pass
     with (
@@ -382,20 +382,20 @@ def test_an_installation_without_its_secrets(tmp_path: Path, monkeypatch: pytest
         ("x", "fr"), ("toots", "fr"), ("numeros", "fr"), ("presse", "fr"), ("x", "en"), ("toots", "fr"),
     ]  # fmt: skip
     assert "#Collision" in desk.on("x")[0].text
-    can = {name: channel.capabilities for name, channel in desk.publisher.channels.items()}
+    can = {name: channel.capabilities for name, channel in desk.publisher.channel_configs.items()}
     assert (can["x"].budget.limit, can["numeros"].budget.limit, can["toots"].edits) == (1000, 160, True)
     assert desk.publisher.sender == "Police municipale"
-    toots = desk.publisher.channels["toots"].open(FakeClock(), InMemoryStateStore())
+    toots = desk.publisher.channel_configs["toots"].open(FakeClock(), InMemoryStateStore())
     assert toots.whoami().name == "toots"
     assert "secret@presse.example" not in desk.on("presse")[0].recipients
     assert sorted(tmp_path.iterdir()) == [tmp_path / "policenotify.toml"]
 
     later = _written(tmp_path, lambda text: text.replace("limit = 1000", 'timeout = { env = "NOT_SET" }'))
     with recording_publisher(settings=later) as desk:
-        assert desk.publisher.channels["x"].capabilities == default_capabilities(network("x").load())
+        assert desk.publisher.channel_configs["x"].capabilities == default_capabilities(network("x").load())
     monkeypatch.setattr("policenotify.networks.x.channel.find_spec", lambda _name: None)
     with recording_publisher(settings=_written(tmp_path)) as desk:  # without its library
-        assert desk.publisher.channels["x"].capabilities == default_capabilities(network("x").load())
+        assert desk.publisher.channel_configs["x"].capabilities == default_capabilities(network("x").load())
 
 
 def test_wrong_settings_are_reported(tmp_path: Path) -> None:

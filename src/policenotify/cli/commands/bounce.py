@@ -33,8 +33,8 @@ def bounce(call: CliContext, recipients: tuple[str, ...]) -> Exit:
     """
     mail = _read()
     try:
-        from policenotify.cli.lookup import configured_channels
         from policenotify.publishing.people import People
+        from policenotify.settings import configured_channels
 
         with call.journal() as (settings, journal):
             channels = {channel.name: channel for channel in configured_channels(settings)[0]}

@@ -125,7 +125,7 @@ def _check_messages(campaigns: Sequence[Campaign], publisher: Publisher, result:
     for campaign in campaigns:
         result.problems += [
             f"{campaign.name}: pacing.channels names {name!r}, which is not a channel."
-            for name in sorted(set(campaign.pacing.channels) - set(publisher.channels))
+            for name in sorted(set(campaign.pacing.channels) - set(publisher.channel_configs))
         ]
         for variant in campaign.messages:
             label = f"{campaign.name} · {variant.name}"

@@ -178,7 +178,7 @@ class _Rounds:
 
 def _answer(result: RunResult) -> CampaignAnswer:
     from policenotify.cli.results import CampaignAnswer
-    from policenotify.publishing.results import PublicationResult
+    from policenotify.model.documents import PublicationResult
 
     return CampaignAnswer(
         published=tuple(map(PublicationResult.of, result.published)),

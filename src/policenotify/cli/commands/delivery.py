@@ -13,23 +13,21 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from policenotify.cli import completion
-from policenotify.cli.alarms import removed_channel
 from policenotify.cli.context import CliContext, Seconds, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.lookup import find_publication
 from policenotify.cli.output import plain
 from policenotify.cli.results import DrainAnswer
 from policenotify.cli.systemd import GRACE, Supervisor, ended_by_signals
-from policenotify.errors import InvalidTransition, SettingsError
+from policenotify.errors import IncidentNotFound, SettingsError
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import local_time
-from policenotify.publishing.preparation import ChannelProblem
-from policenotify.publishing.results import InstallationStatus
+from policenotify.model.status import ChannelProblem
+from policenotify.publishing.status import read_status, removed_channel
 from policenotify.validation import did_you_mean
 
 if TYPE_CHECKING:
-    from policenotify.journal.journal import Journal
-    from policenotify.settings import Settings
+    from policenotify.publishing.operations import Operations
 
 _BUDGET = 50.0  # seconds: two drains of a timer that fires every minute never overlap
 
@@ -60,8 +58,8 @@ def drain(call: CliContext, budget: float) -> Exit:
         if (stopped := journal.stopped()) is not None:
             raise stopped
         waits = (
-            journal.deliveries.due(publisher.channels)
-            or journal.deliveries.unrendered(publisher.channels)
+            journal.deliveries.due(publisher.channel_configs)
+            or journal.deliveries.unrendered(publisher.channel_configs)
             or journal.channels.blocked()
         )
         before = journal.deliveries.unsettled() if waits else frozenset()
@@ -122,11 +120,12 @@ def worker(call: CliContext, grace: float) -> Exit:
         running = publisher.worker()
         running.on_failure = signals.wake
         running.start()
-        usable = [name for name, channel in publisher.channels.items() if not channel.problem]
+        usable = [name for name, channel in publisher.channel_configs.items() if not channel.problem]
         click.echo(call.say(f"Delivering on {', '.join(usable) or 'no channel'}."), err=True)
-        installation = InstallationStatus.read(publisher.journal, publisher.channels.values(), limit=0)
-        for problem in installation.channel_problems.values():
-            click.echo(plain(call.say(str(problem))), err=True)
+        installation = read_status(publisher.journal, publisher.channel_configs, limit=0)
+        for name, problem in installation.channel_problems.items():
+            if not publisher.channel_configs[name].problem:  # else the worker has logged it
+                click.echo(plain(call.say(str(problem))), err=True)
         for name, incidents in installation.removed_channels.items():
             click.echo(plain(call.say(removed_channel(name, incidents))), err=True)
         if publisher.tracer is not None:  # telemetry is asked for
@@ -160,10 +159,10 @@ def stop(call: CliContext, reason: str) -> Exit:
       policenotify stop --reason "Compte compromis ?"
     """
     actor = call.actor
-    with call.journal() as (_, journal):
-        journal.stop(actor, " ".join(reason.split()))
+    with call.operations() as operations:
+        done = operations.stop(actor=actor, reason=reason)
     text = f"Everything is stopped by {actor}. A post under way at this moment may still go out. To resume: "
-    call.emit({"stopped": True, "actor": actor, "reason": reason}, Text(f"{text}policenotify resume"))
+    call.emit(done, Text(f"{text}policenotify resume"))
     return Exit.OK
 
 
@@ -187,35 +186,29 @@ def resume(call: CliContext, which: str | None, channel: str | None, reason: str
       policenotify resume bluesky --reason "Nouveau mot de passe"
       policenotify resume 2026-4711 --channel sms
     """
-    actor, reason = call.actor, " ".join(reason.split())
-    with call.journal() as (settings, journal):
-        if which is not None and which not in settings.channels:
-            return _resume_sending(call, journal, settings, which, channel=channel, reason=reason)
+    actor = call.actor
+    with call.operations() as operations:
+        known = {*operations.channel_configs, *operations.journal.channels.blocked()}
+        if which is not None and which not in known:
+            return _resume_sending(call, operations, which, channel=channel, reason=" ".join(reason.split()))
         if channel is not None:
             raise click.UsageError("--channel goes with a publication that is paused.")
-        lists = {each.channel for each in journal.deliveries.waiting_for_lists()}
-        halted = journal.stopped() is not None if which is None else which in {*lists, *journal.channels.blocked()}
-        journal.resume(actor, which)
-        if reason:
-            journal.audit.record(actor, "remarked", {"reason": reason}, channel=which)
-        stopped = journal.stopped()
+        done = operations.resume(which, actor=actor, reason=reason)
     unchanged = "Nothing was stopped." if which is None else f"{which} was not blocked."
     resumed = "Everything is resumed." if which is None else f"{which} is resumed."
-    more = [Text(plain(f"But: {stopped}"))] if stopped else []
-    document = {"resumed": halted, "channel": which, "actor": actor}
-    call.emit(document, Text(resumed if halted else unchanged), *more)
+    more = [Text(plain(f"But: {done.still_stopped}"))] if done.still_stopped else []
+    call.emit(done, Text(resumed if done.resumed else unchanged), *more)
     return Exit.ATTENTION if more else Exit.OK
 
 
-def _resume_sending(
-    call: CliContext, journal: Journal, settings: Settings, name: str, *, channel: str | None, reason: str
-) -> Exit:
+def _resume_sending(call: CliContext, operations: Operations, name: str, *, channel: str | None, reason: str) -> Exit:
+    journal = operations.journal
     try:
-        found = find_publication(journal, name, settings.zone)
-    except InvalidTransition:
-        known = did_you_mean(name, settings.channels)
+        found = find_publication(journal, name, operations.zone)
+    except IncidentNotFound:
+        known = did_you_mean(name, operations.channel_configs)
         raise SettingsError(f"{name!r} is neither a channel nor a publication. {known}") from None
-    done = journal.sendings.resume(found.id, call.actor, channel=channel)
+    done = operations.resume_sending(found.id, actor=call.actor, channel=channel)
     if reason:
         journal.audit.record(call.actor, "remarked", {"reason": reason, "publication": found.id})
     text = f"Resumed on {', '.join(done.channels)}." if done.channels else "Nothing of it was paused."
@@ -247,18 +240,13 @@ def resolve(call: CliContext, delivery: int, posted: bool, recipients: tuple[str
       policenotify resolve 42 --not-posted      (the next drain sends it again)
     """
     actor = call.actor
-    with call.journal() as (_, journal):
-        if recipients:
-            outcome = journal.sendings.resolve(delivery, actor, recipients, posted=posted)
-        else:
-            outcome = journal.deliveries.resolve(delivery, actor, posted=posted)
+    with call.operations() as operations:
+        done = operations.resolve(delivery, actor=actor, posted=posted, people=recipients)
     result = "counts as posted" if posted else "is sent again by the next publish or drain"
-    if outcome is Outcome.SUPERSEDED:
+    if done.outcome is Outcome.SUPERSEDED:
         result = "is not sent again: a newer message of its incident is published by now"
-    document = {"delivery": delivery, "posted": posted, "actor": actor, "outcome": outcome}
-    if not recipients:
-        call.emit(document, Text(f"Delivery {delivery} {result}."))
-    else:
-        text = f"Delivery {delivery}, {len(recipients)} people named: it {result}."
-        call.emit(document | {"people": len(recipients)}, Text(text))
+    text = f"Delivery {delivery} {result}."
+    if done.people:
+        text = f"Delivery {delivery}, {done.people} people named: it {result}."
+    call.emit(done, Text(text))
     return Exit.OK

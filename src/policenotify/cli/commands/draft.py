@@ -240,8 +240,8 @@ def withdraw(call: CliContext, /, *, which: str, reason: str | None, wait: float
     from policenotify.cli import output
     from policenotify.cli.lookup import find_publication
     from policenotify.cli.results import WithdrawAnswer
+    from policenotify.model.documents import PublicationResult
     from policenotify.model.history import Outcome
-    from policenotify.publishing.results import PublicationResult
 
     with closing(call.publisher()) as publisher:
         known = publisher.journal.drafts.get(which)

@@ -12,11 +12,10 @@ from policenotify.channel import ChannelConfig
 from policenotify.cli import completion, output
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
-from policenotify.cli.lookup import configured_channels
 from policenotify.errors import ChannelError, SettingsError
 from policenotify.journal.clock import SystemClock
 from policenotify.networks.registry import NoStateStore
-from policenotify.settings import Settings, read_settings
+from policenotify.settings import Settings, configured_channels, read_settings
 from policenotify.validation import did_you_mean
 
 

@@ -9,7 +9,6 @@ import click
 
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
-from policenotify.cli.lookup import configured_channels
 from policenotify.errors import SettingsError
 from policenotify.publishing.metrics import exposition, to_document
 from policenotify.publishing.monitor import Monitor
@@ -45,9 +44,8 @@ def metrics(call: CliContext, /, *, openmetrics: bool, textfile: Path | None) ->
         raise click.UsageError("node_exporter reads the text format only: leave out --openmetrics and --json.")
     if textfile is not None and textfile.suffix != ".prom":
         raise click.UsageError("node_exporter reads only files whose names end in .prom.")
-    with call.journal() as (settings, journal):
-        channels, _ = configured_channels(settings)
-        found = Monitor(journal, lambda: channels).samples()
+    with call.operations() as installation:
+        found = Monitor(installation.journal, installation.channel_configs).samples()
     if call.json:
         call.answer(to_document(found), "")
         return Exit.OK

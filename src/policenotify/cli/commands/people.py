@@ -15,10 +15,10 @@ from rich.text import Text
 from policenotify.cli import completion, output
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
-from policenotify.cli.lookup import configured_channels
 from policenotify.errors import SettingsError
 from policenotify.model.person import PersonRecord, Suppression
 from policenotify.model.receipt import local_time
+from policenotify.settings import configured_channels
 from policenotify.validation import did_you_mean
 
 if TYPE_CHECKING:

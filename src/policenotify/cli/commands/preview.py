@@ -116,7 +116,7 @@ def preview_answer(preview: Preview, publisher: Publisher, times: Sequence[Typed
 
 
 def _capabilities(rendered: RenderedPost, severity: Severity | None, publisher: Publisher) -> Capabilities:
-    return publisher.channels[rendered.target.channel].capabilities.for_severity(severity)
+    return publisher.channel_configs[rendered.target.channel].capabilities.for_severity(severity)
 
 
 def _wordings(rendered: RenderedPost) -> Iterator[tuple[Literal["reply", "standalone", "continuation"], Post]]:

@@ -220,7 +220,7 @@ def _publish_draft(call: CliContext, draft: str, typed: Typed) -> Exit:
 
 def _answered(call: CliContext, publisher: Publisher, publication: Publication, times: tuple[TypedTime, ...]) -> Exit:
     from policenotify.cli.results import PublishAnswer
-    from policenotify.publishing.results import PublicationResult
+    from policenotify.model.documents import PublicationResult
 
     channels = {receipt.channel for receipt in publication}
     answer = PublishAnswer(

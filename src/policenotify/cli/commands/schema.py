@@ -123,17 +123,18 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "message": _of("model.message", "Message"),
     "settings": _settings,
     "language": _language,
-    "publication": _of("publishing.results", "PublicationResult", "serialization"),
+    "publication": _of("model.documents", "PublicationResult", "serialization"),
     "receipt": _of("model.receipt", "Receipt"),
     "post": _of("channel", "Post"),
     "preview": _of("cli.results", "PreviewAnswer", "serialization"),
-    "status": _of("cli.results", "StatusAnswer", "serialization"),
+    "status": _of("model.status", "InstallationStatus", "serialization"),
+    "channels": _of("cli.results", "ChannelsAnswer", "serialization"),
     "incidents": _of("cli.results", "IncidentsAnswer", "serialization"),
     "draft": _of("cli.results", "DraftResult", "serialization"),
     "drafts": _of("cli.results", "DraftsAnswer", "serialization"),
     "withdraw": _of("cli.results", "WithdrawAnswer", "serialization"),
     "drain": _of("cli.results", "DrainAnswer", "serialization"),
-    "doctor": _of("cli.results", "DoctorAnswer", "serialization"),
+    "doctor": _of("model.diagnosis", "Diagnosis", "serialization"),
     "campaign-calendar": _of("cli.results", "CalendarAnswer", "serialization"),
     "campaign-run": _of("cli.results", "CampaignAnswer", "serialization"),
 }
@@ -155,8 +156,8 @@ def schema(call: CliContext, name: str) -> Exit:
       publication  a publication, as --json shows it
       receipt      its receipt on one channel
       post         the wording on one channel, as preview --json shows it
-      preview, status, incidents, drain, doctor, campaign-calendar,
-      campaign-run
+      preview, status, channels, incidents, drain, doctor,
+      campaign-calendar, campaign-run
                    the --json answer of that command
 
     \b

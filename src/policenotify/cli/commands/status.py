@@ -1,10 +1,9 @@
-"""`policenotify status` and `incidents`: alarms, open incidents and outcomes."""
+"""`policenotify status`, `channels` and `incidents`: alarms, channels, open incidents and outcomes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import tzinfo
-from typing import TYPE_CHECKING
 
 import click
 from rich.console import RenderableType
@@ -13,16 +12,13 @@ from rich.text import Text
 from policenotify.cli import completion, output
 from policenotify.cli.alarms import exit_of, incident_lines, status_lines
 from policenotify.cli.context import CliContext, common, pass_context
-from policenotify.cli.exit_codes import Exit, exit_codes, worst
-from policenotify.cli.lookup import configured_channels, not_found, with_notes
-from policenotify.cli.results import ChannelDeliveries, IncidentsAnswer, StatusAnswer
+from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.results import ChannelsAnswer, IncidentsAnswer, PublicationsAnswer
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.receipt import Publication, local_time
-from policenotify.publishing.results import InstallationStatus, PublicationResult, by_urgency
-
-if TYPE_CHECKING:
-    from policenotify.journal.journal import Journal
-    from policenotify.journal.records import ChannelSummary
+from policenotify.model.status import ChannelStatus, InstallationStatus
+from policenotify.publishing.status import by_urgency
 
 _EXITS = exit_codes(
     "1 never published, or settings wrong; 3 a channel needs attention; 4 overdue; 5 no worker; 6 no journal"
@@ -58,91 +54,53 @@ def status(call: CliContext, /, which: str | None, last: int, *, everything: boo
         if everything:
             raise click.UsageError("Give --all, or an incident, a publication or a key.")
         return _status_of(call, which)
-    with call.journal() as (settings, journal):
-        channels, wrong = configured_channels(settings)
-        installation = InstallationStatus.read(journal, channels, limit=None if everything else _LIMIT)
-        latest = with_notes(journal.publications.latest(last), channels)
-        ids = _unfinished(journal, latest)
-        older = with_notes(filter(None, map(journal.publications.get, ids if everything else ids[:_LIMIT])), channels)
-        summaries = journal.deliveries.channel_summaries()
-        zone = settings.zone
-    answer = StatusAnswer(
-        **vars(installation),
-        settings=wrong or None,
-        deliveries={
-            channel.name: ChannelDeliveries(outcomes=channel.outcomes, oldest_waiting=channel.oldest)
-            for channel in summaries
-        },
-        publications=tuple(map(PublicationResult.of, latest)),
-        unfinished_count=len(ids),
-        unfinished=tuple(map(PublicationResult.of, older)),
-    )
-    settings_lines = [Text(output.plain(wrong), style="bold")] if wrong else []
-    top = [*settings_lines, *status_lines(installation, zone), *_counts(summaries, zone), Text()]
+    with call.operations() as operations:
+        zone = operations.zone
+        answer = operations.status(last=last, limit=None if everything else _LIMIT)
+    settings_lines = [Text(output.plain(answer.settings), style="bold")] if answer.settings else []
+    top = [*settings_lines, *status_lines(answer, zone), *_counts(answer, zone), Text()]
     rows = None if everything else _SCREEN - len(top)
-    call.emit(answer, *top, *_last(latest, older, len(ids), zone, rows))
-    finished = all(publication.ok for publication in latest) and not ids
-    return worst(exit_of(installation), Exit.OK if finished else Exit.ATTENTION, Exit.REJECTED if wrong else Exit.OK)
+    call.emit(answer, *top, *_last(answer, zone, rows))
+    return exit_of(answer.alarms)
 
 
 def _status_of(call: CliContext, name: str) -> Exit:
-    with call.journal() as (settings, journal):
-        channels, _ = configured_channels(settings)
-        installation = InstallationStatus.read(journal, channels, limit=0)
-        publications = with_notes(_publications_of(journal, name, settings.zone), channels)
-        zone = settings.zone
+    with call.operations() as operations:
+        zone = operations.zone
+        publications = operations.publications(name)
+        quiet = operations.status(last=0, limit=0).no_worker
     waits = any(not receipt.outcome.is_final for publication in publications for receipt in publication)
-    no_worker = installation.no_worker and waits
-    document = {
-        "no_worker": no_worker,
-        "publications": [
-            PublicationResult.of(publication).model_dump(mode="json", exclude_none=True) for publication in publications
-        ],
-    }
-    call.emit(document, *_publications(publications, zone, None))
-    if no_worker:
+    answer = PublicationsAnswer(no_worker=quiet and waits, publications=publications)
+    call.emit(answer, *_publications(publications, zone, None))
+    if answer.no_worker:
         return Exit.NO_WORKER
     return Exit.OK if all(publication.ok for publication in publications) else Exit.ATTENTION
 
 
-def _publications_of(journal: Journal, name: str, zone: tzinfo) -> tuple[Publication, ...]:
-    history = journal.incidents.history(name)
-    ids = [entry.publication for entry in history.entries] or [name]
-    publications = tuple(filter(None, map(journal.publications.get, ids)))
-    if not publications:
-        raise not_found(journal, name, history, zone)
-    return publications
-
-
-def _unfinished(journal: Journal, latest: Iterable[Publication]) -> list[str]:
-    """Return the ids of other unfinished publications, those that need a person first."""
-    needs_person = dict(journal.publications.unfinished_ids())
-    for publication in latest:
-        needs_person.pop(publication.id, None)
-    return sorted(needs_person, key=lambda name: not needs_person[name])
-
-
-def _counts(channels: Sequence[ChannelSummary], zone: tzinfo) -> Iterator[RenderableType]:
-    if channels:
+def _counts(status: InstallationStatus, zone: tzinfo) -> Iterator[RenderableType]:
+    if status.deliveries:
         yield Text("\nDeliveries:", style="bold")
-    for channel in channels:
-        pressing = sorted(channel.outcomes.items(), key=lambda item: item[0].ok)
-        counts = ", ".join(f"{count:,} {outcome}" for outcome, count in pressing)
-        since = f"; the oldest waits since {local_time(channel.oldest, zone)}" if channel.oldest else ""
-        yield output.line(f"  {channel.name}: {counts}{since}")
+    for name, channel in status.deliveries.items():
+        since = f"; the oldest waits since {local_time(channel.oldest_waiting, zone)}" if channel.oldest_waiting else ""
+        yield output.line(f"  {name}: {counts(channel.outcomes)}{since}")
 
 
-def _last(
-    latest: Sequence[Publication], older: Sequence[Publication], unfinished: int, zone: tzinfo, rows: int | None
-) -> Iterator[RenderableType]:
+def counts(outcomes: Mapping[Outcome, int]) -> str:
+    """Return how many deliveries have which outcome, those that need a person first."""
+    pressing = sorted(outcomes.items(), key=lambda item: item[0].ok)
+    return ", ".join(f"{count:,} {outcome}" for outcome, count in pressing)
+
+
+def _last(status: InstallationStatus, zone: tzinfo, rows: int | None) -> Iterator[RenderableType]:
+    latest, older = status.publications, status.unfinished
     yield Text("Last publications:" if latest else "Nothing was published yet.", style="bold")
     newest = list(_publications(latest, zone, None if rows is None else rows - _SHORT * len(older)))
     yield from newest
     if older:
         yield Text("\nOlder, and not finished yet:", style="bold")
         yield from _publications(older, zone, None if rows is None else rows - len(newest))
-    if unfinished > len(older):
-        yield output.line(f"  … and {unfinished - len(older):,} more: policenotify status --all")
+    if status.unfinished_count > len(older):
+        yield output.line(f"  … and {status.unfinished_count - len(older):,} more: policenotify status --all")
 
 
 def _publications(publications: Sequence[Publication], zone: tzinfo, rows: int | None) -> Iterator[RenderableType]:
@@ -159,6 +117,52 @@ def _publications(publications: Sequence[Publication], zone: tzinfo, rows: int |
                 block = [output.heading(publication, zone), output.line(short)]
             rows -= len(block)
         yield from block
+
+
+@click.command(
+    "channels",
+    epilog=exit_codes("1 settings wrong; 3 a channel cannot be used, is blocked or was removed; 6 no journal"),
+)
+@common
+@pass_context
+def channels(call: CliContext) -> Exit:
+    """Show the state of each channel: ready, paused, blocked, unusable or removed, and what waits there.
+
+    What is meant for a channel that cannot be used waits, and is sent once it is mended. No network is asked: that is
+    what `doctor` does.
+
+    \b
+    Examples:
+      policenotify channels
+      policenotify channels --json | jq '.channels[] | select(.ok | not)'
+    """
+    with call.operations() as operations:
+        zone, found = operations.zone, operations.channels()
+        problem = operations.settings.problem() if operations.settings else ""
+    head = [Text(output.plain(problem), style="bold")] if problem else []
+    lines = (line for channel in found for line in _channel(channel, zone))
+    call.emit(ChannelsAnswer(settings=problem or None, channels=found), *head, *lines)
+    if problem:
+        return Exit.REJECTED
+    return Exit.OK if all(channel.ok for channel in found) else Exit.ATTENTION
+
+
+def _channel(channel: ChannelStatus, zone: tzinfo) -> Iterator[RenderableType]:
+    network = f" ({channel.network})" if channel.network else ""
+    waits = f" · {counts(channel.outcomes)}" if channel.outcomes else ""
+    yield output.line(f"{'✔' if channel.ok else '✘'} {channel.name}{network}: {channel.state}{waits}")
+    if channel.reason:
+        yield output.paragraph(f"{channel.reason}{f' [{channel.code}]' if channel.code else ''}")
+    if channel.remedy:
+        yield output.paragraph(channel.remedy, "→ ")
+    if channel.opens_at:
+        yield output.paragraph(f"Nothing leaves before {local_time(channel.opens_at, zone)}.")
+    for problem in channel.unusable_for:
+        if problem.reason not in channel.reason:
+            yield output.paragraph(f"The process that delivers on {problem.host} cannot use it: {problem.reason}")
+            yield output.paragraph(problem.remedy, "→ ")
+    if channel.oldest_waiting:
+        yield output.paragraph(f"The oldest waits since {local_time(channel.oldest_waiting, zone)}.")
 
 
 @click.command("incidents", epilog=exit_codes("4 with --overdue, if any is overdue; 6 no journal"))

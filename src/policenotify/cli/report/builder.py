@@ -185,7 +185,7 @@ def _devices(section: str, entries: Sequence[ReportEntry], publisher: Publisher)
 
     def device(channel: str) -> Device:
         if channel not in devices:
-            config = publisher.channels[channel]
+            config = publisher.channel_configs[channel]
             devices[channel] = Device(
                 id=f"{section}-d{len(devices) + 1}",
                 channel=config,
@@ -202,7 +202,7 @@ def _devices(section: str, entries: Sequence[ReportEntry], publisher: Publisher)
             device(receipt.channel).add_without_post(entry, receipt.operation, receipt.language, receipt)
         for target in () if entry.publication else entry.preview.deletions:
             device(target.channel).add_without_post(entry, target.operation, target.language, None)
-    names = list(publisher.channels)
+    names = list(publisher.channel_configs)
     ordered = sorted(devices.values(), key=lambda shown: (_rank(shown.look), names.index(shown.channel.name)))
     widths = columns([shown.look.form == "mailbox" for shown in ordered])
     for placed, width in zip(ordered, widths, strict=True):

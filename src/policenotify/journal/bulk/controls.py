@@ -7,7 +7,6 @@ each person. People who have the message keep it, and get the end of its inciden
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +28,7 @@ from policenotify.journal.bulk.halts import (
 from policenotify.journal.database import schema
 from policenotify.journal.queue import lock, lock_key_of, settle_cancelled
 from policenotify.journal.records import microseconds, storable
+from policenotify.model.decision import Steered
 from policenotify.model.history import Outcome
 
 _table, _recipient = schema.delivery, schema.recipient
@@ -51,21 +51,6 @@ _WAITING_PAGES = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Steered:
-    """What a person has paused, resumed or aborted.
-
-    Attributes:
-        publication: The publication's id.
-        channels: The channels on which something changed.
-        people: How many people are not sent to any more, of those who were known. 0 unless it was aborted.
-    """
-
-    publication: str
-    channels: tuple[str, ...]
-    people: int = 0
-
-
 def pause(
     connection: Connection, publication: str, actor: str, *, channel: str | None, reason: str, now: datetime
 ) -> Steered:
@@ -75,7 +60,7 @@ def pause(
         words = paused_words(actor, row.publication) if row.state == Outcome.WAITING else {}
         connection.execute(_of(row.id).values(halt=PAUSED, **words))
         record_delivery(connection, row, now, PAUSE_EVENT, {"reason": storable(reason)}, actor=actor)
-    return Steered(publication=publication, channels=_channels(rows))
+    return Steered(publication=publication, channels=_channels(rows), actor=actor)
 
 
 def resume(connection: Connection, publication: str, actor: str, *, channel: str | None, now: datetime) -> Steered:
@@ -85,7 +70,7 @@ def resume(connection: Connection, publication: str, actor: str, *, channel: str
         due = {"not_before": microseconds(now), "reason": "", "remedy": ""} if row.state == Outcome.WAITING else {}
         connection.execute(_of(row.id).values(halt="", **due))
         record_delivery(connection, row, now, RESUME_EVENT, {}, actor=actor)
-    return Steered(publication=publication, channels=_channels(rows))
+    return Steered(publication=publication, channels=_channels(rows), actor=actor)
 
 
 def start_abort(
@@ -107,7 +92,7 @@ def start_abort(
         total += people
         body = {"reason": storable(reason), "people": people}
         record_delivery(connection, row, now, ABORT_EVENT, body, actor=actor)
-    return Steered(publication=publication, channels=_channels(rows), people=total)
+    return Steered(publication=publication, channels=_channels(rows), people=total, actor=actor)
 
 
 def unfinished_aborts(connection: Connection) -> list[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.journal.queue import NEWER_SENT, cancel_pending, is_superseded, lock_key_of
 from policenotify.journal.records import microseconds, moment
+from policenotify.model.decision import DoubtfulPerson
 from policenotify.model.history import Outcome
 
 SHOWN: Final = 12
@@ -40,27 +40,6 @@ _PEOPLE = (
 )
 _OF_KEY = _PEOPLE.where(_person.c.key == bindparam("of_key"))
 _STATE = select(_table.c.state).where(_table.c.id == bindparam("of_delivery"))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DoubtfulPerson:
-    """A person of whom it is not known whether the message arrived.
-
-    Attributes:
-        key: The person's opaque key.
-        outcome: `held`: a person must settle it. `unconfirmed`: it is sent again by itself.
-        tried_at: When the last attempt began in which the person was.
-        reason: What happened, in an officer's words.
-        code: The network's own code.
-        address: The address or number, if it was asked for and is still stored.
-    """
-
-    key: str
-    outcome: Outcome
-    tried_at: datetime | None
-    reason: str = ""
-    code: str = ""
-    address: str | None = field(default=None, repr=False)
 
 
 def people_in_doubt(connection: Connection, delivery: int, keys: Keys | None) -> tuple[DoubtfulPerson, ...]:

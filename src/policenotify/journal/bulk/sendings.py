@@ -7,11 +7,10 @@ from collections.abc import Collection
 from sqlalchemy import bindparam, or_, select
 
 from policenotify.journal.bulk import controls, doubts, progress
-from policenotify.journal.bulk.controls import Steered
-from policenotify.journal.bulk.doubts import DoubtfulPerson
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.tombstones import purged_key
+from policenotify.model.decision import DoubtfulPerson, Steered
 from policenotify.model.history import Outcome
 from policenotify.model.progress import Progress
 

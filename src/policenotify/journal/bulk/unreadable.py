@@ -14,8 +14,9 @@ from sqlalchemy import Connection, Row, bindparam, select, text, update
 from policenotify.journal.bulk import pages
 from policenotify.journal.database import schema
 from policenotify.journal.queue import lock_key_of
-from policenotify.journal.records import ClaimedDelivery, WaitsForList
+from policenotify.journal.records import ClaimedDelivery
 from policenotify.model.history import Outcome
+from policenotify.model.status import WaitsForList
 
 _table, _expansion = schema.delivery, schema.expansion
 # Plain text, as in the index: SQLite does not match a bound value with it. Those that are settled keep the mark.

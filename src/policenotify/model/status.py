@@ -1,0 +1,274 @@
+"""The state of an installation: its alarms, channels, open incidents and last publications."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import StrEnum
+from typing import Literal, TypeAlias
+
+from pydantic import AwareDatetime, computed_field
+
+from policenotify.model.documents import PublicationDocument
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import FrozenModel, IncidentStatus
+
+QUIET = timedelta(minutes=2)
+"""How long a worker may be silent before it counts as gone."""
+
+
+class Alarm(StrEnum):
+    """What kind of help an installation needs, the most urgent first.
+
+    `journal`: it cannot be opened or read. `settings`: settings, keys or the rule `may` are wrong as a whole, so that
+    nothing can be published. `no_worker`: something waits, and no worker runs. `overdue`: the next message of an
+    incident, or a second reading. `attention`: a channel, a delivery or a file needs a person.
+    """
+
+    JOURNAL = "journal"
+    SETTINGS = "settings"
+    NO_WORKER = "no_worker"
+    OVERDUE = "overdue"
+    ATTENTION = "attention"
+
+
+class ChannelProblem(FrozenModel):
+    """Why a channel cannot be used at present.
+
+    Attributes:
+        reason: What is wrong, in an officer's words.
+        remedy: What to do now.
+    """
+
+    reason: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.reason} {self.remedy}"
+
+
+class WorkerProblem(ChannelProblem):
+    """Why a process that delivers cannot use a channel, although the process that asks perhaps can.
+
+    Attributes:
+        host: The machine of the process.
+        seen_at: Its last heartbeat.
+    """
+
+    host: str
+    seen_at: AwareDatetime
+
+
+class BlockedChannel(FrozenModel):
+    """Why a channel sends nothing until a person acts, with the network's own code."""
+
+    reason: str
+    remedy: str
+    code: str
+
+
+ChannelState: TypeAlias = Literal["ready", "paused", "blocked", "unusable", "removed"]
+"""Whether a channel can be used: now, later, once a person resumes it, once its settings are mended, or no more."""
+
+
+class ChannelStatus(FrozenModel):
+    """One channel, and what waits for it.
+
+    Attributes:
+        network: Its network. Empty if it is not in the settings.
+        account: Its account. Empty while it cannot be used.
+        retired: It takes no new incidents.
+        exercise: It carries exercises only.
+        state: `paused`: the network, or the channel's rate, lets nothing leave before `opens_at`. `blocked`: nothing
+            leaves until it is resumed. `unusable`: its settings, secret, library or list of recipients are wrong.
+            `removed`: it is not in the settings any more, but deliveries wait or open incidents were published there.
+        reason: Why it is not ready, in an officer's words. Empty if it is.
+        remedy: What to do now.
+        code: The network's own code, of a blocked channel.
+        opens_at: When the next post may leave, if not now.
+        unusable_for: The processes that deliver and cannot use it, whatever its state is here.
+        outcomes: How many of its deliveries have which outcome, without zeros.
+        oldest_waiting: When the oldest publication that still waits here was published.
+        incidents: The open incidents that its readers know of, if it is removed.
+    """
+
+    name: str
+    network: str = ""
+    account: str = ""
+    retired: bool = False
+    exercise: bool = False
+    state: ChannelState
+    reason: str = ""
+    remedy: str = ""
+    code: str = ""
+    opens_at: AwareDatetime | None = None
+    unusable_for: tuple[WorkerProblem, ...] = ()
+    outcomes: Mapping[Outcome, int] = {}
+    oldest_waiting: AwareDatetime | None = None
+    incidents: tuple[str, ...] = ()
+
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
+    @property
+    def ok(self) -> bool:
+        """Whether no person needs to act on it. Its deliveries may still need one."""
+        return self.state in {"ready", "paused"} and not self.unusable_for
+
+
+class ChannelDeliveries(FrozenModel):
+    """The deliveries of one channel.
+
+    Attributes:
+        oldest_waiting: When the oldest publication that still waits here was published.
+    """
+
+    outcomes: Mapping[Outcome, int]
+    oldest_waiting: AwareDatetime | None
+
+
+class IncidentResult(FrozenModel):
+    """An incident, and whether its next message is overdue.
+
+    Attributes:
+        headline: Headline of the opening.
+        due_at: When the next message is due; `None`: no more is due.
+        reminders: Number of the last reminder of that message; 0: none.
+    """
+
+    id: str
+    category: str
+    status: IncidentStatus
+    headline: str
+    place: str
+    opened_at: AwareDatetime
+    due_at: AwareDatetime | None
+    overdue: bool
+    overdue_seconds: int | None
+    reminders: int
+    reminded_at: AwareDatetime | None
+    exercise: bool
+
+
+class SecondReading(FrozenModel):
+    """An urgent publication that another person still has to read."""
+
+    publication: str
+    headline: str
+    reason: str
+    published_by: str
+    due_at: AwareDatetime
+    reminders: int
+
+
+class Takeover(FrozenModel):
+    """A delivery that was recovered twice within one lease.
+
+    Attributes:
+        at: The time of the last recovery.
+    """
+
+    delivery: int
+    channel: str
+    publication: str
+    at: AwareDatetime
+
+
+class WaitsForList(FrozenModel):
+    """A delivery that waits because its list could not be read, or was emptied.
+
+    Attributes:
+        reason: What is wrong, in an officer's words.
+        remedy: What to do now.
+    """
+
+    delivery: int
+    publication: str
+    channel: str
+    reason: str
+    remedy: str
+
+
+class InstallationStatus(FrozenModel):
+    """The state of an installation: what its journal holds, and what a publication would find now.
+
+    Attributes:
+        settings: What is wrong with the settings as a whole, so that nothing can be published; `None`: nothing.
+        stopped: Who stopped everything, and why; `None`: nothing is stopped.
+        last_heartbeat: The latest heartbeat of a worker or drain.
+        waiting: When each channel has something to do next.
+        blocked: Channels that send nothing until a person acts.
+        channel_problems: Channels that cannot be used, and why.
+        worker_problems: Channels that processes which deliver cannot use, and why. Their environment, secrets and
+            libraries may differ from those of the process that asks.
+        removed_channels: Channels that are no longer in the settings, with the open incidents published there; no
+            incident where deliveries only wait for it.
+        taken_over_again: Deliveries of the last hour that were taken over twice within one lease.
+        deliveries: How many deliveries of each channel have which outcome.
+        incidents: The open incidents, the most urgent first; perhaps not all of them.
+        second_readings: Urgent publications whose second reading is owed, the earliest deadline first.
+        overdue_readings: How many of them are overdue.
+        submitted_drafts: How many drafts wait for their readers.
+        publications: The last publications, newest first.
+        unfinished_count: How many older publications are not finished.
+        unfinished: The most pressing of them, or all.
+    """
+
+    settings: str | None = None
+    at: AwareDatetime
+    stopped: str | None
+    last_heartbeat: AwareDatetime | None
+    waiting: Mapping[str, AwareDatetime]
+    blocked: Mapping[str, BlockedChannel]
+    channel_problems: Mapping[str, ChannelProblem]
+    worker_problems: Mapping[str, tuple[WorkerProblem, ...]] = {}
+    removed_channels: Mapping[str, tuple[str, ...]]
+    taken_over_again: tuple[Takeover, ...]
+    deliveries: Mapping[str, ChannelDeliveries] = {}
+    open_incidents: int
+    overdue_incidents: int
+    incidents: tuple[IncidentResult, ...]
+    second_readings: tuple[SecondReading, ...] = ()
+    overdue_readings: int = 0
+    submitted_drafts: int = 0
+    publications: tuple[PublicationDocument, ...] = ()
+    unfinished_count: int = 0
+    unfinished: tuple[PublicationDocument, ...] = ()
+
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
+    @property
+    def no_worker(self) -> bool:
+        """Whether something waits although no worker has run for 2 minutes."""
+        return bool(self.waiting) and (self.last_heartbeat is None or self.at - self.last_heartbeat > QUIET)
+
+    @property
+    def other_worker_problems(self) -> Mapping[str, tuple[WorkerProblem, ...]]:
+        """Those of `worker_problems` that `channel_problems` does not have for the same reason."""
+        known = {name: problem.reason for name, problem in self.channel_problems.items()}
+        found = {
+            name: tuple(problem for problem in problems if problem.reason not in known.get(name, ""))
+            for name, problems in self.worker_problems.items()
+        }
+        return {name: problems for name, problems in found.items() if problems}
+
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
+    @property
+    def alarms(self) -> tuple[Alarm, ...]:
+        """The kinds of help that it needs, the most urgent first."""
+        found = {
+            Alarm.SETTINGS: self.settings,
+            Alarm.NO_WORKER: self.no_worker,
+            Alarm.OVERDUE: self.overdue_incidents or self.overdue_readings,
+            Alarm.ATTENTION: self._needs_attention,
+        }
+        return tuple(alarm for alarm, is_raised in found.items() if is_raised)
+
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
+    @property
+    def ok(self) -> bool:
+        """Whether no person needs to act."""
+        return not self.alarms
+
+    @property
+    def _needs_attention(self) -> bool:
+        channels = self.blocked or self.channel_problems or self.worker_problems or self.removed_channels
+        finished = not self.unfinished_count and all(publication.ok for publication in self.publications)
+        return bool(self.stopped or channels or self.taken_over_again) or not finished

@@ -1,0 +1,220 @@
+"""Read the state of an installation: its channels, and what needs a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from policenotify.channel import ChannelConfig
+from policenotify.delivery.audience_reader import WAITS, AudienceProblem, check_audiences
+from policenotify.errors import Blocked
+from policenotify.model.lifecycle import IncidentStatus
+from policenotify.model.receipt import local_time
+from policenotify.model.status import (
+    BlockedChannel,
+    ChannelDeliveries,
+    ChannelProblem,
+    ChannelStatus,
+    IncidentResult,
+    InstallationStatus,
+    SecondReading,
+    Takeover,
+)
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from policenotify.journal.journal import Journal
+    from policenotify.journal.records import ChannelSummary, IncidentLine
+    from policenotify.model.draft import Draft
+
+_NAMED = 10  # incidents in one sentence
+
+MEND = f"Mend it: its settings, its secret or its library. {WAITS}"
+"""What to do about a channel whose settings, secret or library do not let it be used."""
+
+
+def problem_of(channel: ChannelConfig, had_recipients: Callable[[str], bool]) -> ChannelProblem | None:
+    """Return why the channel cannot be used now, if so. Of its audiences the first rows are read.
+
+    Empty audiences are a problem if *had_recipients* returns that the channel of that name had people before.
+    """
+    if channel.problem:
+        reason = f"The channel {channel.name!r} cannot be used: {channel.problem}"
+        return ChannelProblem(reason=reason, remedy=MEND)
+    try:
+        check_audiences(channel, had_recipients)
+    except AudienceProblem as problem:
+        return ChannelProblem(reason=problem.reason, remedy=problem.remedy)
+    return None
+
+
+def find_problems(
+    channels: Iterable[ChannelConfig], had_recipients: Callable[[str], bool]
+) -> dict[str, ChannelProblem]:
+    """Return the channels that cannot be used now, by name."""
+    problems = {channel.name: problem_of(channel, had_recipients) for channel in channels}
+    return {name: problem for name, problem in problems.items() if problem is not None}
+
+
+def by_urgency(incidents: Iterable[IncidentLine], now: datetime) -> list[IncidentResult]:
+    """Return the open incidents by their deadline, then the closed ones, newest first."""
+    never = datetime.max.replace(tzinfo=now.tzinfo)
+    results = [_incident(incident, now) for incident in incidents]
+    open_now = [incident for incident in results if incident.status is IncidentStatus.OPEN]
+    closed = [incident for incident in results if incident.status is not IncidentStatus.OPEN]
+    open_now.sort(key=lambda incident: (incident.due_at or never, incident.opened_at))
+    return [*open_now, *sorted(closed, key=lambda incident: incident.opened_at, reverse=True)]
+
+
+def read_status(
+    journal: Journal, configs: Mapping[str, ChannelConfig], *, limit: int | None = None
+) -> InstallationStatus:
+    """Read the journal and the lists of recipients. Publications are left out.
+
+    Args:
+        journal: The journal.
+        configs: The channels of the settings, with those that cannot be used.
+        limit: Number of incidents to read; `None`: all open ones.
+    """
+    now, deliveries = journal.now(), journal.deliveries
+    problems = find_problems(configs.values(), deliveries.had_recipients)
+    usable_again = {delivery.channel: now for delivery in deliveries.unrendered(configs.keys() - problems.keys())}
+    due = deliveries.due(name for name, config in configs.items() if not config.problem)
+    stopped, summaries = journal.stopped(), deliveries.channel_summaries()
+    return InstallationStatus(
+        at=now,
+        stopped=str(stopped) if stopped else None,
+        last_heartbeat=journal.workers.last_heartbeat(),
+        waiting={**usable_again, **due},
+        blocked={name: _blocked(error) for name, error in journal.channels.blocked().items()},
+        channel_problems=problems,
+        worker_problems=journal.workers.unusable_channels(),
+        removed_channels=_removed(journal, configs, summaries),
+        taken_over_again=deliveries.repeated_takeovers(),
+        deliveries={
+            channel.name: ChannelDeliveries(outcomes=channel.outcomes, oldest_waiting=channel.oldest)
+            for channel in summaries
+        },
+        open_incidents=journal.incidents.count_open(),
+        overdue_incidents=journal.incidents.count_overdue(now),
+        incidents=tuple(
+            by_urgency(journal.incidents.list() if limit is None else journal.incidents.earliest_due(limit), now)
+        ),
+        second_readings=tuple(map(_second_reading, journal.drafts.owed(limit))),
+        overdue_readings=journal.drafts.count_owed(now),
+        submitted_drafts=journal.drafts.count_submitted(now),
+    )
+
+
+def read_channels(journal: Journal, configs: Mapping[str, ChannelConfig]) -> tuple[ChannelStatus, ...]:
+    """Read the state of each channel, in the order of the settings, then of those that were removed from them."""
+    deliveries = journal.deliveries
+    problems = find_problems(configs.values(), deliveries.had_recipients)
+    blocked, elsewhere = journal.channels.blocked(), journal.workers.unusable_channels()
+    opens = journal.channels.opens_at({name: config.rate for name, config in configs.items()})
+    summaries = {summary.name: summary for summary in deliveries.channel_summaries()}
+    statuses = [
+        ChannelStatus(
+            name=name,
+            network=config.network,
+            account=config.account,
+            retired=config.retired,
+            exercise=config.exercise,
+            **_state(problems.get(name), blocked.get(name), opens.get(name)),
+            unusable_for=elsewhere.get(name, ()),
+            **_counts(summaries.get(name)),
+        )
+        for name, config in configs.items()
+    ]
+    removed = _removed(journal, configs, summaries.values())
+    statuses += [
+        ChannelStatus(
+            name=name,
+            state="removed",
+            reason="It is no longer in the settings.",
+            remedy="Restore it; with retired = true no new incident is published on it.",
+            incidents=incidents,
+            **_counts(summaries.get(name)),
+        )
+        for name, incidents in removed.items()
+    ]
+    return tuple(statuses)
+
+
+def removed_channel(name: str, incidents: tuple[str, ...]) -> str:
+    """Return the alarm of a channel that is no longer in the settings.
+
+    Args:
+        name: The channel's name.
+        incidents: The open incidents that were published there; none: deliveries wait for it.
+    """
+    if not incidents:
+        return (
+            f"{name} is no longer in the settings, and messages wait for it. Restore it; with retired = true "
+            "no new incident is published on it."
+        )
+    more = len(incidents) - _NAMED
+    names = ", ".join([*incidents[:_NAMED], *([f"{more:,} more incidents"] if more > 0 else [])])
+    return (
+        f"{name} is no longer in the settings, and its readers know of {names}, whose end would not reach them. "
+        "Restore it with retired = true until they are over."
+    )
+
+
+def repeated_takeover(takeover: Takeover, zone: tzinfo) -> str:
+    """Return what it means that a delivery was taken over twice, and what to do."""
+    return (
+        f"delivery {takeover.delivery} on {takeover.channel} was taken over twice within one lease, the last time "
+        f"{local_time(takeover.at, zone)}: workers end while they send it, or take it from each other. It may have "
+        "been sent twice. Look into the workers' logs, and at the clocks of their machines."
+    )
+
+
+def waiting_drafts(status: InstallationStatus) -> str:
+    """Return how many drafts wait, and where they are read."""
+    return f"{status.submitted_drafts} drafts wait for their readers: policenotify drafts"
+
+
+def _state(problem: ChannelProblem | None, blocked: Blocked | None, opens_at: datetime | None) -> dict[str, object]:
+    if problem is not None:
+        return {"state": "unusable", "reason": problem.reason, "remedy": problem.remedy}
+    if blocked is not None:
+        return {"state": "blocked", "reason": blocked.reason, "remedy": blocked.remedy, "code": blocked.code}
+    return {"state": "paused" if opens_at else "ready", "opens_at": opens_at}
+
+
+def _counts(summary: ChannelSummary | None) -> dict[str, object]:
+    return {"outcomes": summary.outcomes, "oldest_waiting": summary.oldest} if summary else {}
+
+
+def _removed(
+    journal: Journal, configs: Mapping[str, ChannelConfig], summaries: Iterable[ChannelSummary]
+) -> dict[str, tuple[str, ...]]:
+    """Return the channels that the settings lack, with the open incidents published there."""
+    carried = journal.incidents.open_by_channel()
+    awaited = {channel.name for channel in summaries if channel.oldest is not None}
+    return {name: carried.get(name, ()) for name in sorted((carried.keys() | awaited) - configs.keys())}
+
+
+def _incident(incident: IncidentLine, now: datetime) -> IncidentResult:
+    due = incident.due_at if incident.status is IncidentStatus.OPEN else None
+    late = (now - due) // timedelta(seconds=1) if due is not None and due <= now else None
+    return IncidentResult(**asdict(incident), overdue=late is not None, overdue_seconds=late)
+
+
+def _blocked(error: Blocked) -> BlockedChannel:
+    return BlockedChannel(reason=error.reason, remedy=error.remedy, code=error.code)
+
+
+def _second_reading(draft: Draft) -> SecondReading:
+    return SecondReading(
+        publication=draft.publication or draft.id,
+        headline=draft.message.headline,
+        reason=draft.urgent,
+        published_by=draft.published_by,
+        due_at=draft.second_due_at or draft.created_at,
+        reminders=draft.reminders,
+    )

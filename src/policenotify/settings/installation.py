@@ -1,0 +1,218 @@
+"""Open an installation: its publisher, and the checks of its settings."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING
+
+from policenotify.channel import ChannelConfig, Clock
+from policenotify.errors import JournalError, SettingsError, UnsupportedVersion, forget_locals, forget_locals_of
+from policenotify.model.diagnosis import Diagnosis, DiagnosisLine, note, right, wrong
+from policenotify.model.status import Alarm
+from policenotify.networks.registry import check_networks
+from policenotify.settings.factory import audience_of, channels_of, configured_channels, may_of, routes_of
+from policenotify.settings.init import exposed_files
+from policenotify.settings.languages import languages_of, locales_of, missing_labels, profiles_of
+from policenotify.settings.loader import read_settings
+from policenotify.settings.model import Settings
+from policenotify.telemetry import tracer_if
+
+if TYPE_CHECKING:
+    from policenotify.publishing.publisher import Publisher
+    from policenotify.publishing.reminders import Reminder
+
+
+@forget_locals_of
+class SettingsFile:
+    """The settings file of an installation, read again at each call. See `SettingsSource`.
+
+    Args:
+        place: The file. If `None`, as `read_settings` finds it.
+        problem: What is wrong with it as a whole, if it was read a moment ago. `problem` then does not read it again.
+    """
+
+    def __init__(self, place: str | os.PathLike[str] | None = None, *, problem: str | None = None) -> None:
+        self._place = place
+        self._problem = problem
+
+    def reopen(self, name: str) -> ChannelConfig | None:
+        """See `SettingsSource.reopen`."""
+        try:
+            channels = channels_of(self._read(), tolerant=True)
+        except (SettingsError, UnsupportedVersion):  # the file is being edited
+            return None
+        return next((channel for channel in channels if channel.name == name), None)
+
+    def problem(self) -> str:
+        """See `SettingsSource.problem`."""
+        if self._problem is not None:
+            return self._problem
+        try:
+            return configured_channels(self._read())[1]
+        except (SettingsError, UnsupportedVersion) as error:
+            return str(error)
+
+    def examine(self) -> Iterator[DiagnosisLine]:
+        """See `SettingsSource.examine`."""
+        try:
+            settings = self._read()
+        except (SettingsError, UnsupportedVersion) as error:
+            yield wrong("settings", error, Alarm.SETTINGS)
+            yield from _networks(frozenset())
+            return
+        yield right("settings", str(settings.place))
+        for exposure, content in exposed_files(settings).items():
+            yield wrong(f"file {exposure.path.name}", f"{exposure} It holds {content}.")
+        yield from _languages(settings)
+        yield from _networks({channel.network for channel in settings.channels.values()})
+        if fault := configured_channels(settings)[1]:
+            yield wrong("channels", fault, Alarm.SETTINGS)
+        yield from _unused_audiences(settings)
+        yield _keys(settings)
+
+    def _read(self) -> Settings:
+        return read_settings(self._place, tolerant=True)
+
+
+@forget_locals
+def open_publisher(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    journal: str | None = None,
+    clock: Clock | None = None,
+    on_overdue: Callable[[Reminder], object] | None = None,
+) -> Publisher:
+    """Open the publisher of an installation.
+
+    A channel whose settings, secret or library are wrong does not stop the others. `Publisher.channel_problems` names
+    it. Its messages wait in the journal and are sent once it is repaired: every publisher checks for that again.
+
+    Args:
+        path: The settings file. If `None`, as `read_settings` finds it.
+        journal: The path or URL of another journal than the one in the settings.
+        clock: The clock. If `None`, that of the journal: on PostgreSQL the server's, else the machine's.
+        on_overdue: Called with each reminder of an overdue incident, in the thread that drains.
+
+    Raises:
+        SettingsError: The settings are wrong as a whole, or the keys are.
+        UnsupportedVersion: The settings, the keys or the journal were written by a newer policenotify.
+        JournalError: The journal cannot be opened.
+    """
+    from policenotify.checks import Vocabulary  # noqa: PLC0415 - reading settings needs no checks
+    from policenotify.journal import open_journal  # noqa: PLC0415 - reading settings needs no journal
+    from policenotify.publishing.publisher import Publisher  # noqa: PLC0415 - the same
+
+    settings = read_settings(path, tolerant=True)
+    channels, routes = channels_of(settings, tolerant=True), routes_of(settings)
+    profiles, locales = profiles_of(settings), locales_of(settings)
+    with ExitStack() as on_error:
+        opened = open_journal(journal or settings.journal_url, keys=settings.load_keys(), clock=clock)
+        on_error.callback(opened.close)
+        publisher = Publisher(
+            journal=opened,
+            channels=channels,
+            routes=routes,
+            profiles=profiles,
+            locales=locales,
+            zone=settings.zone,
+            sender=settings.sender,
+            links=settings.links,
+            names=settings.names,
+            words=Vocabulary({name: change.change() for name, change in settings.words.items()}),
+            wait=settings.wait,
+            clock=clock,
+            reminders=settings.reminders.policy(),
+            approval=[approval.rule() for approval in settings.approval],
+            on_overdue=on_overdue,
+            settings=SettingsFile(settings.place),
+            pictures=settings.pictures_path,
+            may=may_of(settings),
+            tracer=tracer_if(settings.telemetry.traces),
+        )
+        on_error.pop_all()
+    return publisher
+
+
+@forget_locals
+def diagnose(path: str | os.PathLike[str] | None = None, *, actor: str) -> Diagnosis:
+    """Check an installation as `Publisher.doctor` does, even one whose publisher cannot be opened.
+
+    Args:
+        path: The settings file. If `None`, as `read_settings` finds it.
+        actor: Who checks. A blocked channel that works again is resumed in that name.
+    """
+    return Diagnosis(lines=tuple(_diagnose(SettingsFile(path), path, actor)))
+
+
+def _diagnose(file: SettingsFile, path: str | os.PathLike[str] | None, actor: str) -> Iterator[DiagnosisLine]:
+    from policenotify.journal import open_journal  # noqa: PLC0415 - reading settings needs no journal
+    from policenotify.publishing.diagnosis import check_journal  # noqa: PLC0415 - the same
+
+    yield from file.examine()
+    try:
+        settings = read_settings(path, tolerant=True)
+        keys = settings.load_keys()
+    except (SettingsError, UnsupportedVersion):  # a line says so already
+        return
+    try:
+        journal = open_journal(settings.journal_url, keys=keys)
+    except (JournalError, UnsupportedVersion) as error:
+        yield wrong("journal", error, Alarm.JOURNAL)
+        return
+    with closing(journal):
+        try:
+            journal.may = may_of(settings)
+        except SettingsError as error:
+            yield wrong("may", error, Alarm.SETTINGS)
+            return
+        configs = {channel.name: channel for channel in configured_channels(settings)[0]}
+        yield from check_journal(journal, configs, actor, settings.zone)
+
+
+def _keys(settings: Settings) -> DiagnosisLine:
+    try:
+        keys = settings.load_keys()
+    except (SettingsError, UnsupportedVersion) as error:
+        return wrong("keys", error, Alarm.SETTINGS)
+    where = "not in a file"
+    if settings.keys_source.is_file():
+        where = f"file mode {stat.S_IMODE(settings.keys_source.stat().st_mode):04o}"
+    return right("keys", f"fingerprint {keys.fingerprint} (the same on every host), {where}")
+
+
+def _languages(settings: Settings) -> Iterator[DiagnosisLine]:
+    used = {tag for channel in settings.channels.values() for tag in channel.languages}
+    for tag, language in languages_of(settings).items():
+        if language.file or tag in used:
+            check = f"language {tag}"
+            yield note(check, str(language)) if language.lent else right(check, str(language))
+    if missing := list(missing_labels(profiles_of(settings), settings)):
+        yield note("categories", f"without a label, so that another language's is used: {', '.join(missing)}")
+
+
+def _networks(used: Iterable[str]) -> Iterator[DiagnosisLine]:
+    for network, problem in check_networks():
+        check = f"network {network.name}"
+        if not problem:
+            yield right(check, f"of the package {network.package}")
+        elif network.name in used:
+            yield wrong(check, problem)
+        else:
+            yield note(check, f"{problem} No channel uses it.")
+
+
+def _unused_audiences(settings: Settings) -> Iterator[DiagnosisLine]:
+    from policenotify.publishing.diagnosis import check_people  # noqa: PLC0415 - reading settings needs no checks
+
+    used = {name for channel in settings.channels.values() for name in channel.audiences}
+    for name in settings.audiences:
+        if name not in used:
+            try:
+                line = check_people(f"audience {name}", audience_of(settings, name), may_be_empty=True)
+            except SettingsError as error:
+                line = wrong(f"audience {name}", error)
+            yield line
+            yield note(f"audience {name}", "No channel uses it.")

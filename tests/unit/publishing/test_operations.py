@@ -1,0 +1,405 @@
+"""What an operator does, from Python: the same results as the command line prints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, update
+
+from policenotify.channel import ChannelConfig
+from policenotify.errors import (
+    Blocked,
+    IncidentNotFound,
+    InvalidTransition,
+    NotAllowed,
+    NotHeld,
+    PublishingStopped,
+    SettingsError,
+)
+from policenotify.journal.clock import SystemClock
+from policenotify.journal.database import schema
+from policenotify.journal.leases import this_machine, this_process
+from policenotify.journal.records import microseconds
+from policenotify.model.diagnosis import DiagnosisLine
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.status import Alarm, ChannelStatus
+from policenotify.publishing.operations import Operations
+from policenotify.publishing.publisher import Publisher
+from policenotify.settings import SettingsFile, open_publisher
+from policenotify.testing.samples import PARIS, SENDER
+from tests.support.fake_network import Book, Scripted
+from tests.support.installation import Desk, accident, open_desk
+
+
+@pytest.fixture
+def sky() -> Scripted:
+    return Scripted()
+
+
+Make = Callable[..., Publisher]
+
+
+@pytest.fixture
+def make(tmp_path: Path, sky: Scripted) -> Iterator[Make]:
+    opened: list[Publisher] = []
+
+    def made(*channels: Any, **how: Any) -> Publisher:
+        publisher = Publisher(
+            journal=Book(tmp_path, SystemClock()).journal,
+            channels=channels or [sky.configured("sky"), _channel("sea")],
+            zone=PARIS,
+            sender=SENDER,
+            wait=timedelta(0),
+            **how,
+        )
+        opened.append(publisher)
+        return publisher
+
+    yield made
+    for publisher in opened:
+        publisher.close()
+
+
+def _channel(name: str, **how: Any) -> ChannelConfig:
+    return Scripted(account=f"@{name}").configured(name, **how)
+
+
+def _unusable(problem: str, name: str) -> ChannelConfig:
+    return replace(_channel(name), account="", problem=problem)
+
+
+def _state(publisher: Publisher, name: str) -> ChannelStatus:
+    return next(channel for channel in publisher.channels() if channel.name == name)
+
+
+# --- stop and resume
+
+
+def test_a_stop_holds_everything_until_it_is_resumed(make: Make, sky: Scripted) -> None:
+    publisher = make()
+    opened = publisher.publish(accident(), key="open", actor="desk")
+    stopped = publisher.stop(actor="claire", reason="Compte\n compromis ?")
+    assert stopped.model_dump() == {"stopped": True, "actor": "claire", "reason": "Compte compromis ?"}
+    with pytest.raises(PublishingStopped, match="claire"):
+        publisher.publish(opened.update("Une voie rouverte"), key="update", actor="desk")
+    publisher.drain(timedelta(seconds=1))
+    assert sky.said == []
+    status = publisher.status()
+    assert status.stopped is not None
+    assert "stopped by claire (Compte compromis ?)" in status.stopped
+    assert Alarm.ATTENTION in status.alarms
+    [publication] = status.publications
+    assert "everything is stopped" in publication.on("sky").note
+    assert publisher.resume(actor="paul", reason="Mot de passe changé").resumed
+    assert not publisher.resume(actor="paul").resumed
+    assert publisher.journal.audit.events("remarked", status.at)[0] == {"reason": "Mot de passe changé"}
+    publisher.drain(timedelta(seconds=5))
+    assert len(sky.said) == 1
+    assert publisher.status().ok
+
+
+def test_a_channel_is_resumed_alone_and_a_stop_is_named(make: Make) -> None:
+    publisher = make()
+    publisher.journal.channels.block("sky", Blocked("The token was revoked.", remedy="Make another.", code="401"))
+    blocked = _state(publisher, "sky")
+    assert (blocked.state, blocked.reason, blocked.remedy, blocked.code, blocked.ok) == (
+        "blocked", "The token was revoked.", "Make another.", "401", False,
+    )  # fmt: skip
+    publisher.stop(actor="claire")
+    resumed = publisher.resume("sky", actor="paul")
+    assert (resumed.resumed, resumed.channel) == (True, "sky")
+    assert "stopped by claire" in (resumed.still_stopped or "")
+    assert _state(publisher, "sky").state == "ready"
+    with pytest.raises(SettingsError, match=r"'skyy' is not a channel\. Did you mean 'sky'\?"):
+        publisher.resume("skyy", actor="paul")
+
+
+def test_a_blocked_channel_that_left_the_settings_can_still_be_resumed(make: Make) -> None:
+    publisher = make()
+    publisher.journal.channels.block("gone", Blocked("Suspended."))
+    assert publisher.resume("gone", actor="paul").resumed
+    assert publisher.journal.channels.blocked() == {}
+
+
+def test_the_rule_of_the_installation_decides(make: Make) -> None:
+    publisher = make(may=lambda actor, action, _message: actor == "claire" or f"only Claire may {action}")
+    for step in (publisher.stop, publisher.resume):
+        with pytest.raises(NotAllowed, match="only Claire may"):
+            step(actor="paul")
+    with pytest.raises(NotAllowed):
+        publisher.resolve(1, actor="paul", posted=True)
+    assert publisher.stop(actor="claire").stopped
+
+
+# --- publications and incidents
+
+
+def test_publications_are_found_by_incident_id_and_key(make: Make) -> None:
+    publisher = make()
+    opened = publisher.publish(accident(), key="open", actor="desk")
+    publisher.publish(opened.update("Une voie rouverte"), key="update", actor="desk")
+    tip = accident(category="road_safety", headline="Conseil", lifecycle={})
+    alone = publisher.publish(tip, key="tip", actor="desk")
+    assert [each.key for each in publisher.publications()] == ["tip", "update", "open"]
+    assert [each.key for each in publisher.publications(last=1)] == ["tip"]
+    assert [each.stage for each in publisher.publications("2026-4711")] == [Stage.OPENING, Stage.UPDATE]
+    for name in ("tip", alone.id):
+        [found] = publisher.publications(name)
+        assert (found.id, found.published, found.ok) == (alone.id, "no", False)
+        assert "The next publish or `policenotify drain` sends it" in found.on("sky").note
+
+
+def test_an_unknown_incident_is_not_a_stage_that_is_not_allowed(make: Make) -> None:
+    publisher = make()
+    publisher.publish(accident(), key="open", actor="desk")
+    for find in (publisher.incident, publisher.publications):
+        with pytest.raises(IncidentNotFound, match=r"There is no .*'2026-4712'\. Did you mean '2026-4711'\?") as caught:
+            find("2026-4712")
+        assert not isinstance(caught.value, InvalidTransition)
+        assert isinstance(caught.value, LookupError)
+        assert (caught.value.name, caught.value.nearest) == ("2026-4712", "2026-4711")
+    with pytest.raises(IncidentNotFound) as far:
+        publisher.incident("other")
+    assert far.value.nearest is None
+
+
+# --- what is held
+
+
+def _hold(publisher: Publisher, channel: str) -> int:
+    table = schema.delivery
+    with publisher.journal.write() as connection:
+        connection.execute(
+            update(table).where(table.c.channel == channel).values(state=Outcome.HELD, reason="Nobody knows.")
+        )
+    return publisher.publications()[0].on(channel).delivery
+
+
+@pytest.mark.parametrize(("posted", "outcome"), [(True, Outcome.POSTED), (False, Outcome.WAITING)])
+def test_a_held_delivery_is_listed_and_settled(make: Make, posted: bool, outcome: Outcome) -> None:  # noqa: FBT001 - a parameter
+    publisher = make()
+    assert publisher.held() == ()
+    opened = publisher.publish(accident(), key="open", actor="desk")
+    number = _hold(publisher, "sky")
+    [held] = publisher.held()
+    assert held.model_dump() == {
+        "delivery": number, "channel": "sky", "language": "fr", "publication": opened.id, "incident": "2026-4711",
+        "headline": "Accident de la circulation", "published_at": opened.at, "people": None,
+        "reason": "Nobody knows.", "remedy": "",
+    }  # fmt: skip
+    assert Alarm.ATTENTION in publisher.status().alarms
+    settled = publisher.resolve(number, actor="claire", posted=posted)
+    assert (settled.delivery, settled.outcome, settled.people) == (number, outcome, None)
+    assert publisher.held() == ()
+    with pytest.raises(NotHeld):
+        publisher.resolve(number, actor="claire", posted=posted)
+    with pytest.raises(NotHeld):
+        publisher.held_people(number + 100)
+
+
+def test_people_in_doubt_are_named_by_their_keys_and_settled_one_by_one(tmp_path: Path) -> None:
+    with open_desk(tmp_path) as desk:
+        desk.mail.hang_up("DATA", delivered=True, times=1)
+        publisher = desk.publisher([desk.by_mail(on_unknown="hold")])
+        publisher.publish(accident(), key="open", actor="desk")
+        [held] = publisher.held()
+        assert (held.channel, held.people) == ("presse", 1)
+        people = publisher.held_people(held.delivery)
+        [person] = people.people
+        assert (person.outcome, people.held) == (Outcome.HELD, 1)
+        assert not any(address in people.model_dump_json() for address in desk.addresses)
+        assert "address" not in json.loads(people.model_dump_json())["people"][0]
+        settled = publisher.resolve(held.delivery, actor="claire", posted=True, people=[person.key])
+        assert (settled.outcome, settled.people) == (Outcome.POSTED, 1)
+        assert publisher.held() == ()
+
+
+# --- channels and status
+
+
+def test_every_state_of_a_channel_is_told_apart(make: Make) -> None:
+    unread = _unusable("channels.wrong.password: the file none cannot be read.", "wrong")
+    publisher = make(_channel("sky"), _channel("limited"), unread, _channel("sea", retired=True))
+    until = publisher.journal.now() + timedelta(minutes=5)
+    publisher.journal.channels.pause("limited", until)
+    opened = publisher.publish(accident(), key="open", actor="desk")
+    publisher.drain(timedelta(seconds=5))
+    states = {channel.name: channel for channel in publisher.channels()}
+    assert {name: channel.state for name, channel in states.items()} == {
+        "sky": "ready", "limited": "paused", "wrong": "unusable", "sea": "ready",
+    }  # fmt: skip
+    assert states["limited"].opens_at == until
+    assert states["limited"].ok
+    assert states["sky"].outcomes == {Outcome.POSTED: 1}
+    assert (states["sea"].retired, states["sea"].outcomes) == (True, {})
+    unusable = states["wrong"]
+    assert "password: the file none cannot be read." in unusable.reason
+    assert unusable.remedy.startswith("Mend it: its settings, its secret or its library.")
+    assert (unusable.account, unusable.outcomes) == ("", {Outcome.WAITING: 1})
+    assert unusable.oldest_waiting == opened.at
+    assert json.loads(unusable.model_dump_json())["ok"] is False
+    publisher.channel_configs.pop("sky")
+    removed = _state(publisher, "sky")
+    assert (removed.state, removed.incidents, removed.network) == ("removed", ("2026-4711",), "")
+
+
+def test_the_status_counts_what_is_not_finished_and_shows_the_most_urgent(make: Make) -> None:
+    publisher = make()
+    for number in range(4):
+        opening = accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident=f"I{number}"))
+        publisher.publish(opening, key=f"open {number}", actor="desk")
+    status = publisher.status(last=1, limit=2)
+    assert (status.open_incidents, len(status.incidents)) == (4, 2)
+    assert [each.key for each in status.publications] == ["open 3"]
+    assert (status.unfinished_count, [each.key for each in status.unfinished]) == (3, ["open 0", "open 1"])
+    assert status.alarms == (Alarm.NO_WORKER, Alarm.ATTENTION)
+    everything = publisher.status(last=0, limit=None)
+    assert (len(everything.incidents), len(everything.unfinished)) == (4, 4)
+    assert status.settings is None
+
+
+def test_by_itself_it_delivers_nothing_and_needs_no_publisher(make: Make, sky: Scripted) -> None:
+    publisher = make()
+    publisher.publish(accident(), key="open", actor="desk")
+    operations = Operations(publisher.journal, publisher.channel_configs.values(), zone=PARIS)
+    operations.wake()
+    assert operations.status().publications == publisher.status().publications
+    assert operations.doctor(actor="paul").lines[0].check == "journal"
+    assert sky.said == []
+
+
+# --- processes that deliver and cannot use a channel
+
+
+def test_what_a_worker_cannot_use_is_seen_everywhere(make: Make) -> None:
+    publisher = make()
+    workers = publisher.journal.workers
+    why = "channels.sky.password: the environment variable SKY is not set."
+    workers.heartbeat(is_worker=True, unusable={"sky": why})
+    status = publisher.status()
+    [problem] = status.worker_problems["sky"]
+    assert (problem.reason, problem.host) == (why, this_machine().host)
+    assert problem.seen_at == status.last_heartbeat
+    assert status.channel_problems == {}
+    assert status.alarms == (Alarm.ATTENTION,)
+    assert _state(publisher, "sky").unusable_for == (problem,)
+    assert (_state(publisher, "sky").state, _state(publisher, "sky").ok) == ("ready", False)
+    [line] = [line for line in publisher.doctor(actor="paul").lines if line.state == "WRONG"]
+    assert line.detail == f"The process that delivers on {problem.host} cannot use it: {problem}"
+    workers.heartbeat()  # its own publications say nothing about it
+    assert publisher.status().worker_problems
+    workers.heartbeat(is_worker=True, unusable={})
+    assert publisher.status().ok
+
+
+def test_the_same_problem_here_and_in_the_worker_is_shown_once(make: Make) -> None:
+    why = "channels.sky.password: the file none cannot be read."
+    publisher = make(_unusable(why, "sky"), _channel("sea"))
+    publisher.journal.workers.heartbeat(is_worker=True, unusable={"sky": why})
+    status = publisher.status()
+    assert (list(status.worker_problems), status.other_worker_problems) == (["sky"], {})
+    publisher.journal.workers.heartbeat(is_worker=True, unusable={"sky": "Something else."})
+    assert list(publisher.status().other_worker_problems) == ["sky"]
+
+
+def _seen(publisher: Publisher, owner: str, unusable: str | None, *, ago: int = 0, is_worker: bool = False) -> None:
+    at = microseconds(publisher.journal.now() - timedelta(seconds=ago))
+    row = {"owner": owner, "seen_at": at, "is_worker": is_worker, "unusable": unusable}
+    with publisher.journal.write() as connection:
+        connection.execute(insert(schema.runner).values(**row))
+
+
+def test_without_a_worker_the_last_drain_on_each_host_counts(make: Make) -> None:
+    publisher = make()
+    _seen(publisher, "first:-:-/-/1/-", '{"sky": "old"}', ago=70)
+    _seen(publisher, "first:-:-/-/2/-", "{}", ago=10)
+    _seen(publisher, "second:-:-/-/3/-", '{"sky": "not set"}', ago=60)
+    _seen(publisher, "third:-:-/-/4/-", '{"sea": "long ago"}', ago=500)
+    _seen(publisher, "fourth:-:-/-/5/-", None)
+    found = publisher.status().worker_problems
+    assert {name: [problem.host for problem in problems] for name, problems in found.items()} == {"sky": ["second"]}
+    _seen(publisher, "fifth:-:-/-/6/-", "{}", is_worker=True)
+    assert publisher.status().worker_problems == {}
+    _seen(publisher, f"{this_process()}0", '{"sea": "exited"}', is_worker=True)  # no such process
+    assert publisher.status().worker_problems == {}
+
+
+def test_a_drain_and_a_worker_report_and_a_publication_does_not(make: Make) -> None:
+    publisher = make(_unusable("wrong.", "sky"), _channel("sea"))
+    publisher.publish(accident(), key="open", actor="desk", wait=1)
+    assert publisher.journal.workers.unusable_channels() == {}
+    publisher.drain(timedelta(seconds=1))
+    assert [problem.reason for problem in publisher.journal.workers.unusable_channels()["sky"]] == ["wrong."]
+
+
+def test_a_worker_logs_once_what_it_cannot_use(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    publisher = make(_unusable("the file none cannot be read.", "sky"), _channel("sea"))
+    for _ in range(2):
+        publisher._dispatcher.drain(timedelta(0), is_worker=True)
+    publisher.channel_configs["sky"] = _channel("sky")
+    publisher._dispatcher.drain(timedelta(0), is_worker=True)
+    assert [record.getMessage() for record in caplog.records] == [
+        "Channel sky cannot be used here, and its messages wait: the file none cannot be read."
+    ]
+
+
+# --- from a settings file
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Any:
+    with open_desk(tmp_path) as opened:
+        opened.write_settings()
+        yield opened
+
+
+def _change(desk: Desk, old: str, new: str) -> None:
+    settings = desk.folder / "policenotify.toml"
+    text = settings.read_text(encoding="utf-8")
+    assert old in text
+    settings.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_the_doctor_of_a_publisher_reads_the_settings_of_now(desk: Desk) -> None:
+    with open_publisher(desk.folder / "policenotify.toml") as publisher:
+        assert publisher.doctor(actor="paul").ok
+        publisher.journal.channels.block("bluesky", Blocked("Suspended."))
+        [line] = [line for line in publisher.doctor(actor="paul").lines if line.check == "channel bluesky"]
+        assert "It was blocked, and is resumed" in line.detail
+        _change(desk, "zone =", "zohne =")
+        found = publisher.doctor(actor="paul")
+        assert found.alarms == (Alarm.SETTINGS,)
+        assert "Did you mean 'zone'?" in found.lines[0].detail
+        status = publisher.status()
+        assert "Did you mean 'zone'?" in (status.settings or "")
+        assert status.alarms == (Alarm.SETTINGS,)
+
+
+def test_a_source_of_settings_never_raises(desk: Desk) -> None:
+    file = SettingsFile(desk.folder / "policenotify.toml")
+    assert file.problem() == ""
+    again = '[channels.again]\nnetwork = "bluesky"\nhandle = "{0.handle}"\nservice = "{0.url}"\npassword = "x"\n'
+    _change(desk, "[channels.presse]", again.format(desk.bluesky) + "[channels.presse]")
+    assert "are the same account" in file.problem()
+    assert DiagnosisLine(check="channels", state="WRONG", detail=file.problem(), alarm=Alarm.SETTINGS) in file.examine()
+    assert file.reopen("bluesky") is None
+    (desk.folder / "policenotify.toml").write_text("[", encoding="utf-8")
+    assert "are not TOML" in file.problem()
+    assert file.reopen("bluesky") is None
+
+
+def test_the_status_of_a_publisher_sees_a_mended_channel(desk: Desk) -> None:
+    _change(desk, "handle =", "handel =")
+    with open_publisher(desk.folder / "policenotify.toml") as publisher:
+        assert list(publisher.status().channel_problems) == ["bluesky"]
+        publisher._pending._reopened_at = None  # ten seconds later
+        desk.write_settings()
+        assert publisher.status().channel_problems == {}
+        assert [channel.state for channel in publisher.channels()] == ["ready", "ready"]
