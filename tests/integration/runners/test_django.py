@@ -13,7 +13,6 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import django
 import pytest
 from django.conf import settings
 from django.core import checks
@@ -27,21 +26,13 @@ from policenotify.integrations.django.database import journal_url
 from policenotify.journal.database.schema import SCHEMA_VERSION
 from policenotify.model.history import Outcome
 from policenotify.testing import recording_publisher
+from tests.support.django_project import configure
 from tests.support.installation import INCIDENT, Desk, accident
 from tests.support.postgresql import USER, Server
 
 LONG = timedelta(seconds=30)
 
-if not settings.configured:  # once in a process
-    engines = {"default": "sqlite3", "server": "postgresql", "memory": "sqlite3", "other": "dummy"}
-    settings.configure(
-        DATABASES={alias: {"ENGINE": f"django.db.backends.{engine}", "NAME": "-"} for alias, engine in engines.items()}
-        | {"memory": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
-        INSTALLED_APPS=["policenotify.integrations.django"],
-        USE_TZ=True,
-        TIME_ZONE="Europe/Paris",
-    )
-    django.setup()
+configure()
 
 
 class Runner:
@@ -65,8 +56,16 @@ class Runner:
 runner = Runner()
 
 
+@pytest.fixture
+def hosted(desk: Desk) -> Path:
+    """The settings of the installation, which say that the journal is the project's."""
+    file = desk.folder / "policenotify.toml"
+    file.write_text(file.read_text("utf-8").replace('journal = "journal.db"', 'journal = "django"'), "utf-8")
+    return file
+
+
 @pytest.fixture(params=["default", pytest.param("server", marks=pytest.mark.runners)])
-def database(request: pytest.FixtureRequest, desk: Desk) -> Iterator[Any]:
+def database(request: pytest.FixtureRequest, desk: Desk, hosted: Path) -> Iterator[Any]:
     """The project's database, with the journal's tables and one of its own."""
     alias = request.param
     there: dict[str, Any] = {"NAME": str(desk.folder / "project.sqlite3"), "OPTIONS": {"transaction_mode": "IMMEDIATE"}}
@@ -80,9 +79,9 @@ def database(request: pytest.FixtureRequest, desk: Desk) -> Iterator[Any]:
     project.close()
     project.settings_dict.update(there)
     runner.woke = 0
-    how = {"SETTINGS": desk.folder / "policenotify.toml", "DATABASE": alias, "RUNNER": f"{__name__}.runner"}
+    how = {"SETTINGS": hosted, "DATABASE": alias, "RUNNER": f"{__name__}.runner"}
     with override_settings(POLICENOTIFY=how):
-        call_command("migrate", database=alias, verbosity=0)
+        call_command("migrate", "policenotify", database=alias, verbosity=0)
         with project.cursor() as cursor:
             cursor.execute("CREATE TABLE accident (id TEXT)")
         yield project
@@ -208,8 +207,8 @@ def test_migrate_reports_what_it_did(database: Any, desk: Desk, capsys: pytest.C
 
 
 @pytest.mark.parametrize("alias", ["memory", "other"])
-def test_a_place_where_no_journal_can_be_is_reported(alias: str, desk: Desk) -> None:
-    how = {"SETTINGS": desk.folder / "policenotify.toml", "DATABASE": alias}
+def test_a_place_where_no_journal_can_be_is_reported(alias: str, hosted: Path) -> None:
+    how = {"SETTINGS": hosted, "DATABASE": alias}
     with (
         override_settings(POLICENOTIFY=how),
         pytest.raises(SettingsError, match="the journal cannot be kept") as caught,
@@ -218,17 +217,20 @@ def test_a_place_where_no_journal_can_be_is_reported(alias: str, desk: Desk) -> 
     assert "TEST NAME" in str(caught.value)
 
 
-def test_without_the_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_driver_the_extra_is_named(hosted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert connections["server"].vendor == "postgresql"  # which is loaded with whatever driver Django has
     monkeypatch.setitem(sys.modules, "psycopg.pq", None)
-    with override_settings(POLICENOTIFY={"DATABASE": "server"}), pytest.raises(MissingExtra, match="postgres"):
+    with (
+        override_settings(POLICENOTIFY={"SETTINGS": hosted, "DATABASE": "server"}),
+        pytest.raises(MissingExtra, match="postgres"),
+    ):
         open_publisher()
 
 
 def test_a_projects_tests_in_memory_are_let_be() -> None:
     with override_settings(POLICENOTIFY={"DATABASE": "memory"}):
-        call_command("migrate", database="memory", verbosity=0)
-        assert connections["memory"].introspection.table_names() == []
+        call_command("migrate", "policenotify", database="memory", verbosity=0)
+        assert connections["memory"].introspection.table_names() == ["django_migrations"]
         assert [found.id for found in _checked("memory")] == ["policenotify.W001"]
         assert _checked("server") == []
 
@@ -247,7 +249,7 @@ def test_every_block_of_its_page_runs(database: Any, desk: Desk) -> None:
     project, publishing, _ = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     told: dict[str, Any] = {"BASE_DIR": desk.folder}
     exec(project, told)  # noqa: S102 - our own page
-    assert set(settings.INSTALLED_APPS) <= set(told["INSTALLED_APPS"])
+    assert set(told["INSTALLED_APPS"]) <= set(settings.INSTALLED_APPS)
     with override_settings(POLICENOTIFY={**told["POLICENOTIFY"], "DATABASE": database.alias}):
         exec(publishing.replace("atomic()", f"atomic(using={database.alias!r})"), {})  # noqa: S102 - the same
         publisher().drain(LONG)

@@ -10,30 +10,32 @@ POLICENOTIFY = {"SETTINGS": BASE_DIR / "policenotify.toml"}
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 
 from django.db import connections, transaction
 from django.utils.module_loading import import_string
 
 from policenotify import settings
-from policenotify.integrations.django.database import alias, configured, journal_url
+from policenotify.integrations.django.database import alias, configured, journal_url, project_settings
 from policenotify.integrations.host import ProcessPublisher
 from policenotify.journal.database.transactions import borrowed
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
 from policenotify.publishing.publisher import Publisher
 
-__all__ = ["open_publisher", "publish", "publisher"]
+__all__ = ["joined", "open_publisher", "publish", "publisher"]
 
 
 def open_publisher() -> Publisher:
     """Open the publisher of the installation, with its journal in the project's database.
 
     Raises:
-        SettingsError: The settings, the keys or the database do not allow it.
+        SettingsError: The settings, the keys or the database do not allow it, or the settings name another journal.
         JournalError: The journal cannot be opened, or has no tables yet.
     """
+    project_settings(tolerant=True, secrets=False)
     return settings.open_publisher(configured("SETTINGS"), journal=journal_url(alias()))
 
 
@@ -49,6 +51,30 @@ def publisher() -> Publisher:
     """Return the publisher of this process, or of the runner in `POLICENOTIFY["RUNNER"]`."""
     runner = configured("RUNNER")
     return (import_string(runner) if runner else _process_publisher).publisher
+
+
+@contextmanager
+def joined() -> Iterator[Publisher]:
+    """Yield the publisher of this process. Inside `atomic()`, what it reads and decides is part of that transaction.
+
+    ```python
+    with joined() as current:
+        current.resolve(4711, actor="claire", posted=True)
+    ```
+
+    To publish there, call [`publish`][policenotify.integrations.django.publish].
+
+    Raises:
+        django.db.transaction.TransactionManagementError: The transaction is already broken.
+    """
+    current, database = publisher(), connections[alias()]
+    if not database.in_atomic_block:
+        yield current
+        return
+    database.validate_no_broken_transaction()
+    database.ensure_connection()
+    with borrowed(database.connection) as connection, current.journal.joined(connection):
+        yield current
 
 
 def publish(

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 from django.conf import settings
 from django.db import connections
 
 from policenotify.errors import MissingExtra, SettingsError
-from policenotify.settings import read_settings
+from policenotify.settings import Settings, read_settings
+from policenotify.settings.model import IN_DJANGO
 
 if TYPE_CHECKING:
     from policenotify.journal.database.migrate import Migrated
+
+NAMES = frozenset({"SETTINGS", "DATABASE", "RUNNER"})
+"""The names that `POLICENOTIFY` may hold."""
 
 
 def configured(name: str, default: str | None = None) -> Any:  # noqa: ANN401 - any value of the project's settings
@@ -55,6 +60,30 @@ def journal_url(alias: str) -> str:
     return f"postgresql:///{quote(given.pop('dbname', ''), safe='')}?{urlencode(given)}"
 
 
+def project_settings(*, tolerant: bool = False, secrets: bool = True) -> Settings:
+    """Read the settings file of the project, whose journal is the project's.
+
+    Raises:
+        SettingsError: It is wrong, or the program `policenotify` would find another journal by it.
+    """
+    read = read_settings(configured("SETTINGS"), tolerant=tolerant, secrets=secrets)
+    check_journal(read)
+    return read
+
+
+def check_journal(read: Settings) -> None:
+    """Refuse settings by which the program `policenotify` would stop, list or resolve in another journal.
+
+    Raises:
+        SettingsError: They name another journal than the project's.
+    """
+    if not read.hosted and not _same(read.journal_url, journal_url(alias())):
+        raise SettingsError(
+            f"{read.place} names a journal of its own, and this project's is in DATABASES[{alias()!r}]: a stop on the "
+            f'command line would stop nothing here. Write journal = "{IN_DJANGO}" there. Nothing was sent.'
+        )
+
+
 def migrate_journal(actor: str) -> Migrated:
     """Create the journal's tables, or migrate older ones to this version.
 
@@ -64,5 +93,24 @@ def migrate_journal(actor: str) -> Migrated:
     """
     from policenotify.journal.database.migrate import migrate  # noqa: PLC0415 - brings the SQL toolkit
 
-    keys = read_settings(configured("SETTINGS"), tolerant=True).load_keys()
-    return migrate(journal_url(alias()), keys=keys, actor=actor)
+    return migrate(journal_url(alias()), keys=project_settings(tolerant=True).load_keys(), actor=actor)
+
+
+def _same(one: str, other: str) -> bool:
+    """Return whether two URLs lead to one journal: the same file, or the same database of the same server."""
+    servers = [url.partition("://")[0].partition("+")[0] in {"postgresql", "postgres"} for url in (one, other)]
+    if all(servers):
+        return _server(one) == _server(other)
+    return not any(servers) and _file(one) == _file(other)
+
+
+def _file(url: str) -> Path:
+    return Path(url.partition("///")[2] if url.startswith("sqlite") else url).absolute().resolve()
+
+
+def _server(url: str) -> tuple[str, str, str]:
+    """Return host, port and database of a URL of libpq."""
+    parts = urlsplit(url)
+    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    host, port = query.get("host") or parts.hostname or "", query.get("port") or str(parts.port or 5432)
+    return host, port, query.get("dbname") or unquote(parts.path.lstrip("/"))

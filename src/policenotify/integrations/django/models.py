@@ -1,19 +1,293 @@
-"""The permission to publish. The journal's tables are not Django models."""
+"""The journal's tables as read-only models, and the permissions of the project's users.
+
+Only [`publish`][policenotify.integrations.django.publish] and the publisher's operations write the journal: rows are
+authenticated and form chains, which no `save()` could keep.
+"""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from typing import Any, NoReturn
+
 from django.db import models
+from django.utils.translation import get_language
+
+from policenotify.integrations.django.database import alias
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class MicrosecondsField(models.DateTimeField):  # type: ignore[misc]  # Django has no types
+    """A time that the journal stores as whole microseconds since 1970. In Python it is aware, in UTC."""
+
+    def get_internal_type(self) -> str:
+        """Return the type of the column."""
+        return "BigIntegerField"
+
+    def from_db_value(self, value: int | None, *_more: object) -> datetime | None:
+        """Return the time."""
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+    def get_db_prep_value(self, value: Any, connection: object, prepared: bool = False) -> int | None:  # noqa: ANN401, ARG002, FBT001, FBT002 - Django's own
+        """Return the number that a query compares with."""
+        at = self.get_prep_value(value)
+        return None if at is None else (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def _refuse(*_arguments: object, **_options: object) -> NoReturn:
+    raise TypeError("The journal's rows are read-only here. Publish, or use the operations of publisher().")
+
+
+class JournalQuerySet(models.QuerySet):  # type: ignore[misc]  # Django has no types
+    """Rows of the journal, read from the database that holds it."""
+
+    create = bulk_create = bulk_update = update = delete = get_or_create = update_or_create = _refuse
+    acreate = abulk_create = abulk_update = aupdate = adelete = aget_or_create = aupdate_or_create = _refuse
+
+
+class JournalManager(models.Manager.from_queryset(JournalQuerySet)):  # type: ignore[misc]  # Django has no types
+    """Reads the database that `POLICENOTIFY["DATABASE"]` names, whatever the project's routers say."""
+
+    def get_queryset(self) -> JournalQuerySet:
+        """Return all rows."""
+        return super().get_queryset().using(alias())
+
+
+class JournalModel(models.Model):  # type: ignore[misc]  # Django has no types
+    """A table of the journal, which cannot be written through Django."""
+
+    objects = JournalManager()
+    save = delete = asave = adelete = save_base = _refuse
+
+    class Meta:
+        """No table of Django's, and none of its permissions."""
+
+        abstract = True
+        managed = False
+        default_permissions = ()
+        base_manager_name = "objects"
 
 
 class Publishing(models.Model):  # type: ignore[misc]  # Django has no types
-    """Carries the permission `policenotify.publish`, which `manage.py migrate` creates."""
+    """Carries the permissions, which `manage.py migrate` creates. It has no table."""
 
     class Meta:
-        """No table, and none of Django's default permissions."""
+        """What an officer may do. The function `may` of the settings may refuse more."""
 
         managed = False
         default_permissions = ()
-        permissions = (("publish", "May publish police notifications"),)
+        permissions = (
+            ("view", "May see what was published and what became of it"),
+            ("publish", "May publish, update and end police notifications"),
+            ("approve", "May read drafts for others: approve, return and reject them"),
+            ("resolve", "May settle held deliveries and resume blocked channels"),
+            ("manage", "May stop and resume everything, and take posts down"),
+        )
 
     def __str__(self) -> str:
         return "publishing"
+
+
+class IncidentRow(JournalModel):
+    """One event, and whether it is open, ended or cancelled."""
+
+    id = models.CharField(primary_key=True, max_length=64)
+    category = models.CharField(max_length=64)
+    status = models.CharField(max_length=16)
+    follows = models.CharField(max_length=64, null=True)
+    exercise = models.BooleanField()
+    opened_at = MicrosecondsField()
+    closed_at = MicrosecondsField(null=True)
+    due_at = MicrosecondsField("next message due at", null=True)
+    reminders = models.IntegerField()
+    reminded_at = MicrosecondsField(null=True)
+
+    class Meta(JournalModel.Meta):
+        """The table."""
+
+        db_table = "pn_incident"
+        ordering = ("-opened_at",)
+        verbose_name = "incident"
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class PublicationRow(JournalModel):
+    """One message as it was published, or a draft that a check refused.
+
+    `message` and `findings` are JSON, see [`Message`][policenotify.Message] and `Finding`.
+    """
+
+    id = models.CharField(primary_key=True, max_length=26)
+    key = models.CharField(max_length=200, null=True)
+    state = models.CharField(max_length=20)
+    incident = models.ForeignKey(
+        IncidentRow, models.DO_NOTHING, db_column="incident", null=True, related_name="publications"
+    )
+    sequence = models.IntegerField(null=True)
+    stage = models.CharField(max_length=16)
+    corrects = models.CharField(max_length=26, null=True)
+    message = models.JSONField()
+    findings = models.JSONField()
+    actor = models.CharField(max_length=200)
+    created_at = MicrosecondsField()
+
+    class Meta(JournalModel.Meta):
+        """The table."""
+
+        db_table = "pn_publication"
+        ordering = ("-created_at", "-id")
+        verbose_name = "publication"
+
+    def __str__(self) -> str:
+        return f"{self.stage} {self.key or self.id}"
+
+    @property
+    def headline(self) -> str:
+        """The headline of the message. Empty once it was erased."""
+        return str(self.message.get("headline", "")) if isinstance(self.message, dict) else ""
+
+    def finding_lines(self) -> list[str]:
+        """Return the findings of the checks, one a line, in French if that is the language of this thread."""
+        fr = (get_language() or "").startswith("fr")
+        return [_finding_line(each, french=fr) for each in self.findings if isinstance(each, dict)]
+
+
+def _finding_line(finding: dict[str, Any], *, french: bool) -> str:
+    reason, remedy = finding.get("reason"), finding.get("remedy")
+    if french and finding.get("reason_fr"):
+        reason, remedy = finding["reason_fr"], finding.get("remedy_fr")
+    return f"{finding.get('code')} {finding.get('level')} · {finding.get('field')}: {reason} {remedy}"
+
+
+class DeliveryRow(JournalModel):
+    """One publication on one channel, in one language: what is sent, and what became of it."""
+
+    id = models.BigAutoField(primary_key=True)
+    publication = models.ForeignKey(
+        PublicationRow, models.DO_NOTHING, db_column="publication", related_name="deliveries"
+    )
+    channel = models.CharField(max_length=64)
+    language = models.CharField(max_length=35)
+    part = models.IntegerField()
+    operation = models.CharField(max_length=8)
+    state = models.CharField(max_length=12)
+    halt = models.CharField(max_length=12)
+    not_before = MicrosecondsField()
+    not_after = MicrosecondsField(null=True)
+    attempts = models.IntegerField()
+    last_tried_at = MicrosecondsField(null=True)
+    reason = models.TextField()
+    remedy = models.TextField()
+    code = models.TextField()
+    settled_at = MicrosecondsField(null=True)
+
+    class Meta(JournalModel.Meta):
+        """The table."""
+
+        db_table = "pn_delivery"
+        ordering = ("-id",)
+        verbose_name = "delivery"
+        verbose_name_plural = "deliveries"
+
+    def __str__(self) -> str:
+        return f"{self.id} on {self.channel}"
+
+
+class AttemptRow(JournalModel):
+    """One try of a delivery. One without an end is in doubt."""
+
+    pk = models.CompositePrimaryKey("delivery_id", "number")
+    delivery = models.ForeignKey(DeliveryRow, models.DO_NOTHING, db_column="delivery", related_name="tries")
+    number = models.IntegerField()
+    started_at = MicrosecondsField()
+    ended_at = MicrosecondsField(null=True)
+    outcome = models.CharField(max_length=12, null=True)
+    reason = models.TextField()
+    code = models.TextField()
+
+    class Meta(JournalModel.Meta):
+        """The table."""
+
+        db_table = "pn_attempt"
+        ordering = ("delivery_id", "number")
+        verbose_name = "attempt"
+
+    def __str__(self) -> str:
+        return f"attempt {self.number}"
+
+
+class DraftRow(JournalModel):
+    """A message that others read before it is published, or after an urgent publication."""
+
+    id = models.CharField(primary_key=True, max_length=26)
+    key = models.CharField(max_length=200, null=True)
+    category = models.CharField(max_length=64)
+    exercise = models.BooleanField()
+    state = models.CharField(max_length=12)
+    revision = models.IntegerField()
+    reason = models.TextField()
+    submitted_by = models.CharField(max_length=200)
+    created_at = MicrosecondsField()
+    changed_at = MicrosecondsField()
+    expires_at = MicrosecondsField(null=True)
+    publication = models.ForeignKey(
+        PublicationRow, models.DO_NOTHING, db_column="publication", null=True, related_name="drafts"
+    )
+    published_by = models.CharField(max_length=200)
+    urgent = models.TextField()
+    due_at = MicrosecondsField("second reading due at", null=True)
+
+    class Meta(JournalModel.Meta):
+        """The table."""
+
+        db_table = "pn_draft"
+        ordering = ("-changed_at",)
+        verbose_name = "draft"
+
+    def __str__(self) -> str:
+        return f"{self.state} {self.key or self.id}"
+
+
+class ChannelRow(JournalModel):
+    """The block and pause of a channel. A channel that never had one may have no row."""
+
+    name = models.CharField(primary_key=True, max_length=64)
+    paused_until = MicrosecondsField(null=True)
+    blocked_at = MicrosecondsField(null=True)
+    reason = models.TextField()
+    remedy = models.TextField()
+    code = models.TextField()
+
+    class Meta(JournalModel.Meta):
+        """The table."""
+
+        db_table = "pn_channel"
+        ordering = ("name",)
+        verbose_name = "channel"
+
+    def __str__(self) -> str:
+        return str(self.name)
+
+
+class EventRow(JournalModel):
+    """Who did what and when. Rows are only added."""
+
+    id = models.BigAutoField(primary_key=True)
+    at = MicrosecondsField()
+    actor = models.CharField(max_length=200)
+    kind = models.CharField(max_length=40)
+    publication = models.CharField(max_length=26, null=True)
+    delivery = models.BigIntegerField(null=True)
+    channel = models.CharField(max_length=64, null=True)
+
+    class Meta(JournalModel.Meta):
+        """The table."""
+
+        db_table = "pn_event"
+        ordering = ("-id",)
+        verbose_name = "event"
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.kind}"

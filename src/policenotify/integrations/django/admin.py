@@ -1,0 +1,460 @@
+"""The journal in the project's admin: what was published, what became of it, and what a person decides about it.
+
+Rows are read-only. A decision asks for its permission, goes through the publisher's operations, and is recorded in the
+journal under the user's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+
+from policenotify.errors import PolicenotifyError
+from policenotify.integrations.django import joined
+from policenotify.integrations.django.database import alias
+from policenotify.integrations.django.forms import FollowUpForm
+from policenotify.integrations.django.models import (
+    ChannelRow,
+    DeliveryRow,
+    DraftRow,
+    EventRow,
+    IncidentRow,
+    PublicationRow,
+)
+from policenotify.model.draft import DraftState
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import IncidentStatus, Stage
+from policenotify.publishing.publisher import Publisher
+
+_FOLDER = "admin/policenotify"
+
+
+def may(request: HttpRequest, permission: str) -> bool:
+    """Return whether the user has one of the permissions `view publish approve resolve manage`."""
+    return bool(request.user.has_perm(f"policenotify.{permission}"))
+
+
+class ReasonForm(forms.Form):  # type: ignore[misc]  # Django has no types
+    """A decision with a written reason.
+
+    Args:
+        required: The decision needs the reason, in at least 10 characters.
+        digest: What the reader has read; see `Draft.digest`.
+    """
+
+    reason = forms.CharField(min_length=10, max_length=1000, widget=forms.Textarea(attrs={"rows": 3}))
+    digest = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, required: bool = True, digest: str = "", **options: Any) -> None:  # noqa: ANN401 - Django's own
+        super().__init__(*args, **options)
+        self.fields["reason"].required = required
+        self.fields["digest"].initial = digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a person may decide about a row.
+
+    Attributes:
+        label: Its button.
+        permission: One of those of `Publishing`.
+        applies: Whether it can be decided about a row.
+        form: Makes its form, from the data that were sent, or `None`, and the row.
+        decide: Decides it, and returns what has happened; `None`: the form has an error now.
+    """
+
+    label: str
+    permission: str
+    applies: Callable[[Any], bool]
+    form: Callable[[Any, Any], Any]
+    decide: Callable[[Any, Any, str], str | None]
+
+
+class JournalAdmin(admin.ModelAdmin):  # type: ignore[misc]  # Django has no types
+    """Rows that can be seen with the permission `view`, and decisions about them."""
+
+    decisions: ClassVar[Mapping[str, Decision]] = {}
+    change_form_template = f"{_FOLDER}/change_form.html"
+    list_per_page = 50
+    show_full_result_count = False
+
+    def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:  # noqa: ARG002 - Django's own
+        """Ask for the permission `view`."""
+        return may(request, "view")
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Ask for the permission `view`."""
+        return may(request, "view")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's own
+        """No one adds a row."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:  # noqa: ARG002 - Django's own
+        """No one changes a row."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:  # noqa: ARG002 - Django's own
+        """No one deletes a row."""
+        return False
+
+    def get_urls(self) -> list[Any]:
+        """Add a page for each decision."""
+        # An approval may publish, which commits by itself.
+        alone = transaction.non_atomic_requests(using=alias())
+        pages = [
+            path(
+                f"<path:object_id>/{name}/",
+                self.admin_site.admin_view(alone(partial(self.decision_view, name=name))),
+                name=f"policenotify_{self.opts.model_name}_{name}",
+            )
+            for name in self.decisions
+        ]
+        return [*pages, *super().get_urls()]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show a row with the decisions that the user may take about it."""
+        row = self.get_object(request, object_id)
+        links = [
+            (
+                reverse(f"{self.admin_site.name}:policenotify_{self.opts.model_name}_{name}", args=[object_id]),
+                each.label,
+            )
+            for name, each in self.decisions.items()
+            if row is not None and may(request, each.permission) and each.applies(row)
+        ]
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "decisions": links})
+
+    def _url(self, name: str, key: object) -> str:
+        page = f"admin:policenotify_{self.opts.model_name}_{name}"
+        return str(reverse(page, args=[key], current_app=self.admin_site.name))
+
+    def decision_view(self, request: HttpRequest, object_id: str, *, name: str) -> HttpResponse:
+        """Ask for what a decision needs, and take it."""
+        decision, row = self.decisions[name], self.get_object(request, object_id)
+        if not may(request, "view") or not may(request, decision.permission):
+            raise PermissionDenied
+        if row is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        page = self._url("change", row.pk)
+        try:
+            form = decision.form(request.POST if request.method == "POST" else None, row)
+            if request.method == "POST" and form.is_valid():
+                told = decision.decide(form, row, request.user.get_username())
+                if told is not None:
+                    self.log_change(request, row, told)
+                    messages.success(request, told)
+                    return HttpResponseRedirect(page)
+        except (PolicenotifyError, ValueError) as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(page)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": f"{decision.label}: {row}",
+            "original": row,
+            "form": form,
+            "label": decision.label,
+            "media": self.media + form.media,
+            "page": page,
+        }
+        return TemplateResponse(request, f"{_FOLDER}/decision.html", context)
+
+
+def _decided(decide: Callable[[Publisher], object]) -> None:
+    """Take a decision, in the transaction of `atomic()` if there is one."""
+    with joined() as current:
+        decide(current)
+    transaction.on_commit(current.wake, using=alias())
+
+
+def _shown(template: str, read: Callable[[Publisher], Mapping[str, object]]) -> str:
+    """Return what the publisher knows as HTML, or why it cannot be read."""
+    try:
+        with joined() as current:
+            return str(render_to_string(f"{_FOLDER}/{template}.html", read(current)))
+    except PolicenotifyError as error:
+        return str(error)
+
+
+# --- incidents
+
+
+def _follow_up(data: Any, row: IncidentRow, *, stage: Stage) -> FollowUpForm:  # noqa: ANN401 - a QueryDict
+    return FollowUpForm(data, incident=row.pk, stage=stage)
+
+
+def _publish(form: FollowUpForm, _row: object, actor: str) -> str | None:
+    publication = form.publish(actor=actor)
+    return None if publication is None else f"Published: {form.stage} of {form.incident}."
+
+
+def _is_open(row: IncidentRow) -> bool:
+    return bool(row.status == IncidentStatus.OPEN)
+
+
+@admin.register(IncidentRow)
+class IncidentAdmin(JournalAdmin):
+    """Incidents, with their publications. An open one can be updated and ended."""
+
+    list_display = ("id", "category", "status", "exercise", "opened_at", "due_at", "reminders")
+    list_filter = ("status", "exercise", "category", "opened_at")
+    search_fields = ("id",)
+    fields = (
+        "id", "category", "status", "exercise", "follows", "opened_at", "closed_at", "due_at", "reminders",
+        "reminded_at", "published",
+    )  # fmt: skip
+    readonly_fields = ("published",)
+    decisions: ClassVar[Mapping[str, Decision]] = {
+        stage: Decision(
+            label=label,
+            permission="publish",
+            applies=_is_open,
+            form=partial(_follow_up, stage=stage),
+            decide=_publish,
+        )
+        for stage, label in ((Stage.UPDATE, "Update"), (Stage.END, "End"))
+    }
+
+    @admin.display(description="publications")
+    def published(self, row: IncidentRow) -> str:
+        """Return its publications as a table."""
+        rows = row.publications.order_by("sequence")
+        return str(render_to_string(f"{_FOLDER}/publications.html", {"rows": rows}))
+
+
+# --- publications
+
+
+def _withdraw(form: ReasonForm, row: PublicationRow, actor: str) -> str:
+    reason = form.cleaned_data["reason"]
+    _decided(lambda current: current.withdraw(row.pk, actor=actor, reason=reason, wait=0))
+    return f"The posts of {row} are being deleted, where the network can."
+
+
+@admin.register(PublicationRow)
+class PublicationAdmin(JournalAdmin):
+    """Publications with their receipts and findings. Posts can be taken down."""
+
+    list_display = ("created_at", "stage", "headline", "incident", "actor", "state")
+    list_display_links = ("created_at", "headline")
+    list_filter = ("state", "stage", "created_at")
+    list_select_related = ("incident",)
+    search_fields = ("=id", "key", "=incident__id", "actor")
+    fields = ("id", "key", "state", "incident", "sequence", "stage", "corrects", "actor", "created_at",
+              "words", "receipts", "remarks")  # fmt: skip
+    readonly_fields = ("words", "receipts", "remarks")
+    decisions: ClassVar[Mapping[str, Decision]] = {
+        "withdraw": Decision(
+            label="Take down",
+            permission="manage",
+            applies=lambda row: bool(row.state == "published"),
+            form=lambda data, _row: ReasonForm(data),
+            decide=_withdraw,
+        )
+    }
+
+    @admin.display(description="message")
+    def words(self, row: PublicationRow) -> str:
+        """Return the fields of the message."""
+        fields = row.message if isinstance(row.message, dict) else {}
+        return str(render_to_string(f"{_FOLDER}/message.html", {"fields": _filled(fields)}))
+
+    @admin.display
+    def receipts(self, row: PublicationRow) -> str:
+        """Return what became of it on each channel, and who sends what waits."""
+        return _shown("receipts", lambda current: {"publication": current.publication(row.pk)})
+
+    @admin.display(description="findings")
+    def remarks(self, row: PublicationRow) -> str:
+        """Return the findings of the checks."""
+        return str(render_to_string(f"{_FOLDER}/findings.html", {"lines": row.finding_lines()}))
+
+
+def _filled(fields: Mapping[str, Any]) -> dict[str, Any]:
+    empty: tuple[object, ...] = (None, "", [], {}, False)
+    return {
+        name: {inner: part for inner, part in value.items() if part not in empty} if isinstance(value, dict) else value
+        for name, value in fields.items()
+        if value not in empty and name not in {"schema_version", "images"}
+    }
+
+
+# --- deliveries
+
+
+@admin.register(DeliveryRow)
+class DeliveryAdmin(JournalAdmin):
+    """Deliveries with their attempts. A held one can be settled, after a look on the network."""
+
+    list_display = ("id", "channel", "publication", "operation", "state", "attempts", "last_tried_at", "reason")
+    list_filter = ("state", "channel", "operation")
+    list_select_related = ("publication",)
+    search_fields = ("=id", "=publication__id", "publication__key", "=publication__incident__id")
+    fields = ("id", "publication", "channel", "language", "part", "operation", "state", "halt", "reason", "remedy",
+              "code", "not_before", "not_after", "last_tried_at", "settled_at", "tries")  # fmt: skip
+    readonly_fields = ("tries",)
+    actions = ("resolve_posted", "resolve_again")
+
+    def has_resolve_permission(self, request: HttpRequest) -> bool:
+        """Ask for the permission `resolve`, for the actions."""
+        return may(request, "resolve")
+
+    @admin.action(description="Settle: the post is there", permissions=["resolve"])
+    def resolve_posted(self, request: HttpRequest, rows: Sequence[DeliveryRow]) -> None:
+        """Record that the posts are there."""
+        self._resolve(request, rows, posted=True)
+
+    @admin.action(description="Settle: it is not there, send it again", permissions=["resolve"])
+    def resolve_again(self, request: HttpRequest, rows: Sequence[DeliveryRow]) -> None:
+        """Send the posts again."""
+        self._resolve(request, rows, posted=False)
+
+    def _resolve(self, request: HttpRequest, rows: Sequence[DeliveryRow], *, posted: bool) -> None:
+        for row in rows:
+            outcome: list[Outcome] = []
+
+            def decide(current: Publisher, row: DeliveryRow = row, outcome: list[Outcome] = outcome) -> None:
+                settled = current.resolve(row.pk, actor=request.user.get_username(), posted=posted)
+                outcome.append(settled.outcome)
+
+            try:
+                _decided(decide)
+            except PolicenotifyError as error:
+                messages.error(request, f"{row}: {error}")
+            else:
+                self.log_change(request, row, f"Settled: {outcome[0]}")
+                messages.success(request, f"{row}: {outcome[0]}")
+
+    @admin.display(description="attempts")
+    def tries(self, row: DeliveryRow) -> str:
+        """Return its attempts as a table."""
+        return str(render_to_string(f"{_FOLDER}/attempts.html", {"rows": row.tries.order_by("number")}))
+
+
+# --- drafts
+
+
+def _reading(data: Any, row: DraftRow, *, required: bool) -> ReasonForm:  # noqa: ANN401 - a QueryDict
+    with joined() as current:
+        return ReasonForm(data, required=required, digest=current.drafts.get(row.pk).digest)
+
+
+def _review(form: ReasonForm, row: DraftRow, actor: str, *, verdict: str) -> str:
+    reason, digest = form.cleaned_data["reason"], form.cleaned_data["digest"]
+
+    def decide(current: Publisher) -> None:
+        if verdict == "approve":
+            # The user has logged in to the project. It is published in the transaction, and delivered by the worker.
+            current.drafts.approve(row.pk, digest=digest, actor=actor, reason=reason, authenticated=True, wait=0)
+        elif verdict == "return":
+            current.drafts.return_to_author(row.pk, digest=digest, actor=actor, reason=reason)
+        else:
+            current.drafts.reject(row.pk, digest=digest, actor=actor, reason=reason)
+
+    _decided(decide)
+    return f"{row}: {verdict}."
+
+
+@admin.register(DraftRow)
+class DraftAdmin(JournalAdmin):
+    """Drafts with their words and reviews. Another person than the author approves, returns or rejects them."""
+
+    list_display = ("changed_at", "state", "category", "submitted_by", "expires_at", "due_at", "publication")
+    list_filter = ("state", "category", "exercise")
+    search_fields = ("=id", "key", "submitted_by")
+    fields = ("id", "key", "state", "category", "exercise", "submitted_by", "reason", "created_at", "changed_at",
+              "expires_at", "publication", "published_by", "urgent", "due_at", "words")  # fmt: skip
+    readonly_fields = ("words",)
+    decisions: ClassVar[Mapping[str, Decision]] = {
+        verdict: Decision(
+            label=verdict.capitalize(),
+            permission="approve",
+            applies=lambda row: bool(row.state == DraftState.SUBMITTED),
+            form=partial(_reading, required=verdict != "approve"),
+            decide=partial(_review, verdict=verdict),
+        )
+        for verdict in ("approve", "return", "reject")
+    }
+
+    @admin.display(description="message and reviews")
+    def words(self, row: DraftRow) -> str:
+        """Return the words that are read, and what readers have decided."""
+
+        def read(current: Publisher) -> dict[str, object]:
+            draft = current.drafts.get(row.pk)
+            return {"fields": _filled(draft.message.model_dump(mode="json")), "draft": draft}
+
+        return _shown("message", read)
+
+
+# --- channels and events
+
+
+@admin.register(ChannelRow)
+class ChannelAdmin(JournalAdmin):
+    """The state of the installation and of each channel, with stop and resume."""
+
+    def get_urls(self) -> list[Any]:
+        """Leave the list alone: a channel has no page of its own."""
+        return [each for each in super().get_urls() if each.name == "policenotify_channelrow_changelist"]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show all channels, and take the decisions about them."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if request.method == "POST":
+            self._decide(request)
+            return HttpResponseRedirect(request.path)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Channels",
+            "opts": self.opts,
+            "may_resolve": may(request, "resolve"),
+            "may_manage": may(request, "manage"),
+            **(extra_context or {}),
+        }
+        try:
+            with joined() as current:
+                context |= {"status": current.status(last=0), "channels": current.channels()}
+        except PolicenotifyError as error:
+            messages.error(request, str(error))
+        return TemplateResponse(request, f"{_FOLDER}/channels.html", context)
+
+    def _decide(self, request: HttpRequest) -> None:
+        what, channel = request.POST.get("decision"), request.POST.get("channel") or None
+        reason = request.POST.get("reason", "")
+        if not may(request, "resolve" if what == "resume" and channel else "manage"):
+            raise PermissionDenied
+        actor = request.user.get_username()
+        try:
+            if what == "stop":
+                _decided(lambda current: current.stop(actor=actor, reason=reason))
+                messages.success(request, "Everything is stopped.")
+            elif what == "resume":
+                _decided(lambda current: current.resume(channel, actor=actor, reason=reason))
+                messages.success(request, f"{channel or 'Everything'} is resumed.")
+        except PolicenotifyError as error:
+            messages.error(request, str(error))
+
+
+@admin.register(EventRow)
+class EventAdmin(JournalAdmin):
+    """Who did what and when."""
+
+    list_display = ("id", "at", "actor", "kind", "publication", "channel")
+    list_filter = ("kind", "channel", "at")
+    search_fields = ("actor", "=publication")

@@ -1,0 +1,265 @@
+"""Forms that publish, whose errors are the findings at their fields.
+
+```python
+def open_incident(request):
+    form = MessageForm(request.POST or None)
+    if form.is_valid() and (publication := form.publish(actor=request.user.get_username())):
+        return redirect("incident", publication.incident)
+    return render(request, "alert.html", {"form": form})
+```
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError as FormError
+from django.utils.translation import get_language
+from pydantic import ValidationError
+
+from policenotify.errors import MessageRejected, PolicenotifyError
+from policenotify.findings import Finding, Level
+from policenotify.integrations.django import joined, publish, publisher
+from policenotify.model import places
+from policenotify.model.cap import Severity
+from policenotify.model.draft import Draft
+from policenotify.model.languages import best_match
+from policenotify.model.lifecycle import Stage
+from policenotify.model.message import Message
+from policenotify.model.receipt import Publication
+from policenotify.publishing.reach import Preview
+
+_SHOWN = 8  # communes of one name that an error lists
+_HEADLINE = 160  # characters, as of `Message`
+_PROSE = 10_000  # likewise
+
+
+class CommuneField(forms.CharField):  # type: ignore[misc]  # Django has no types
+    """A commune by its INSEE code or its name. Its value is the code, or an empty text."""
+
+    def clean(self, value: Any) -> str:  # noqa: ANN401 - Django's own
+        """Return the code of the one commune that is meant."""
+        typed = str(super().clean(value)).strip()
+        if not typed or places.commune(typed.upper()):
+            return typed.upper()
+        found = [each for each in places.communes_named(typed) if each.kind == "COM"]
+        if len(found) == 1:
+            return found[0].code
+        if found:
+            raise FormError(f"Several communes have this name. Give the code: {_named(found)}.", code="ambiguous")
+        near = places.suggest(typed)
+        hint = f" Did you mean {_named(near)}?" if near else " Give its INSEE code, not the postcode."
+        raise FormError(f"There is no such commune.{hint}", code="unknown")
+
+
+def _named(found: Iterable[places.Commune]) -> str:
+    shown = [f"{each.code} {each.name} ({each.department})" for each in found]
+    return ", ".join([*shown[:_SHOWN], *(["…"] if len(shown) > _SHOWN else [])])
+
+
+class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
+    """A form that makes a message, checks it as `publish` would, and publishes it.
+
+    Findings that only advise are no errors. They are in `advice` after `is_valid()`.
+
+    Args:
+        to: The channels or tags, as of `publish`.
+        as_draft: The message is for other people to read first: findings of level `second` are advice too.
+
+    Attributes:
+        advice: What the checks advise.
+        preview: Exactly what `publish` would send, or `None` if there is no message.
+    """
+
+    headline = forms.CharField(max_length=_HEADLINE)
+    description = forms.CharField(max_length=_PROSE, required=False, widget=forms.Textarea(attrs={"rows": 4}))
+    instruction = forms.CharField(max_length=_PROSE, required=False, widget=forms.Textarea(attrs={"rows": 3}))
+    link = forms.URLField(required=False, assume_scheme="https")
+    key = forms.CharField(max_length=200, widget=forms.HiddenInput)  # a repeated submission publishes once
+
+    def __init__(self, *args: Any, to: Iterable[str] | None = None, as_draft: bool = False, **options: Any) -> None:  # noqa: ANN401 - Django's own
+        super().__init__(*args, **options)
+        self.fields["key"].initial = secrets.token_hex(16)
+        self.to = tuple(to) if to is not None else None
+        self.as_draft = as_draft
+        self.advice: tuple[str, ...] = ()
+        self.preview: Preview | None = None
+        self._message: Message | None = None
+
+    def message(self) -> Message:
+        """Return the message, after the fields have been cleaned.
+
+        Raises:
+            pydantic.ValidationError: A field is wrong.
+            PolicenotifyError: It may not be published now.
+        """
+        raise NotImplementedError
+
+    def clean(self) -> dict[str, Any]:
+        """Check the message, and add what is wrong to the fields that it is about."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if self.errors:
+            return cleaned
+        try:
+            with joined() as current:
+                self._message = self.message()
+                self.preview = current.preview(self._message, to=self.to)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False, include_input=False, include_context=False):
+                text = detail["msg"].removeprefix("Value error, ")
+                self.add_error(self._field(".".join(map(str, detail["loc"])), text), text)
+        except PolicenotifyError as error:
+            self.add_error(None, str(error))
+        else:
+            self._add(self.preview.findings, self.preview.message)
+        return cleaned
+
+    def publish(self, *, actor: str, wait: float = 0) -> Publication | None:
+        """Publish the message as [`publish`][policenotify.integrations.django.publish] does.
+
+        Returns:
+            The publication, or `None` if it was refused after all: the errors of the form say why.
+        """
+        message = self._valid()
+        try:
+            return publish(message, key=self.cleaned_data["key"], actor=actor, to=self.to, wait=wait)
+        except MessageRejected as error:
+            self._add(error.findings, message)
+        except PolicenotifyError as error:
+            self.add_error(None, str(error))
+        return None
+
+    def submit(self, *, actor: str, reason: str = "") -> Draft | None:
+        """Store the message as a draft and submit it to its readers.
+
+        Returns:
+            The draft, or `None` if it was refused: the errors of the form say why.
+        """
+        message = self._valid()
+        try:
+            with joined() as current:
+                draft = current.drafts.create(message, actor=actor, key=self.cleaned_data["key"], to=self.to)
+                return current.drafts.submit(draft.id, actor=actor, reason=reason)
+        except MessageRejected as error:
+            self._add(error.findings, message)
+        except (PolicenotifyError, ValueError) as error:
+            self.add_error(None, str(error))
+        return None
+
+    def _valid(self) -> Message:
+        if self._message is None or self.errors:
+            raise ValueError("call is_valid() first: the form has errors, and nothing was sent")
+        return self._message
+
+    def _add(self, findings: Iterable[Finding], message: Message) -> None:
+        allowed = {Level.ADVISE, Level.SECOND} if self.as_draft else {Level.ADVISE}
+        texts, language = _texts(message), get_language() or "en"
+        advice = []
+        for finding in findings:
+            excerpt = finding.excerpt(texts)
+            text = " ".join(filter(None, (f"“{excerpt}”:" if excerpt else "", *finding.wording(language))))
+            if finding.level in allowed:
+                advice.append(text)
+            else:
+                self.add_error(self._field(finding.field), FormError(text, code=finding.code))
+        self.advice = tuple(advice)
+
+    def _field(self, path: str, text: str = "") -> str | None:
+        """Return the field of the form for a field of the message, or `None` if it has none."""
+        for part in reversed([*(name for name, _, rest in [text.partition(":")] if rest), *path.split(".")]):
+            name = _FIELDS.get(part, part)
+            if name in self.fields:
+                return name
+        return None
+
+
+_FIELDS: Mapping[str, str] = {"location": "commune", "lifecycle": "incident"}
+
+
+def _texts(message: Message) -> dict[str, str]:
+    """Return the texts that a finding may be about, by field."""
+    return {name: str(getattr(message, name) or "") for name in ("headline", "description", "instruction", "link")}
+
+
+def _categories() -> list[tuple[str, str]]:
+    """Return the categories of the installation with their labels."""
+    current, language = publisher(), get_language() or "fr"
+    named = [(code, best_match(language, each.labels) or code) for code, each in current.profiles.items()]
+    return sorted(named, key=lambda each: each[1])
+
+
+class MessageForm(PublishingForm):
+    """Publishes a standalone message, or with an incident its opening.
+
+    Args:
+        incident: Let the officer open an incident, whose end is owed. Otherwise the message stands alone.
+    """
+
+    category = forms.ChoiceField(choices=_categories)
+    severity = forms.ChoiceField(required=False, choices=[("", "—"), *((each, each) for each in Severity)])
+    incident = forms.CharField(required=False, max_length=64)
+    commune = CommuneField(required=False)
+    street = forms.CharField(required=False, max_length=200)
+    road = forms.CharField(required=False, max_length=20)
+    label = forms.CharField(required=False, max_length=200)
+    starts_at = forms.DateTimeField(required=False)
+    expires_at = forms.DateTimeField(required=False)
+    next_update_at = forms.DateTimeField(required=False)
+    exercise = forms.BooleanField(required=False)
+
+    field_order = ("category", "severity", "incident", "commune", "street", "road", "label", "headline")
+
+    def message(self) -> Message:
+        """See `PublishingForm.message`."""
+        typed = self.cleaned_data
+        place = {name: typed[name] for name in ("commune", "street", "label") if typed[name]}
+        if typed["road"]:
+            place["road"] = {"road": typed["road"].upper().replace(" ", "")}
+        fields = {
+            name: typed[name]
+            for name in ("severity", "link", "starts_at", "expires_at", "next_update_at")
+            if typed[name]
+        }
+        if place:
+            fields["location"] = place
+        if typed["incident"]:
+            fields["lifecycle"] = {"stage": Stage.OPENING, "incident": typed["incident"]}
+        return Message.model_validate(
+            {
+                **fields,
+                "category": typed["category"],
+                "headline": typed["headline"],
+                "description": typed["description"],
+                "instruction": typed["instruction"],
+                "exercise": typed["exercise"],
+            }
+        )
+
+
+class FollowUpForm(PublishingForm):
+    """Publishes what follows in an incident, on the channels of its opening.
+
+    Args:
+        incident: The id of the incident.
+        stage: `update`, `end` or `cancellation`.
+    """
+
+    next_update_at = forms.DateTimeField(required=False)
+
+    def __init__(self, *args: Any, incident: str, stage: Stage | str = Stage.UPDATE, **options: Any) -> None:  # noqa: ANN401 - Django's own
+        super().__init__(*args, **options)
+        self.incident = incident
+        self.stage = Stage(stage)
+        if self.stage is not Stage.UPDATE:
+            del self.fields["next_update_at"]
+
+    def message(self) -> Message:
+        """See `PublishingForm.message`."""
+        with joined() as current:
+            last = current.incident(self.incident)
+        follow = {Stage.UPDATE: last.update, Stage.END: last.end, Stage.CANCELLATION: last.cancel}[self.stage]
+        typed = {name: value for name, value in self.cleaned_data.items() if value and name not in {"key", "headline"}}
+        return follow(self.cleaned_data["headline"], **typed)
