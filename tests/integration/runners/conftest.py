@@ -13,10 +13,13 @@ from policenotify.journal.database.migrate import migrate
 from policenotify.journal.keys import Keys
 from policenotify.testing.servers.bluesky import FakeBlueskyServer
 from tests.integration.runners.site_process import Site, SiteProcesses
+from tests.support.django_project import configure
 from tests.support.installation import Desk, open_desk
 from tests.support.network_options import bluesky_options
 from tests.support.postgresql import Server, running
 from tests.support.redis_server import PROGRAM, RedisServer
+
+configure()  # once in a process, before a test module imports models
 
 
 @pytest.fixture(scope="session")

@@ -26,13 +26,10 @@ from policenotify.integrations.django.database import journal_url
 from policenotify.journal.database.schema import SCHEMA_VERSION
 from policenotify.model.history import Outcome
 from policenotify.testing import recording_publisher
-from tests.support.django_project import configure
 from tests.support.installation import INCIDENT, Desk, accident
 from tests.support.postgresql import USER, Server
 
 LONG = timedelta(seconds=30)
-
-configure()
 
 
 class Runner:

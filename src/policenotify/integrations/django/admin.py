@@ -24,6 +24,7 @@ from policenotify.errors import PolicenotifyError
 from policenotify.integrations.django import joined
 from policenotify.integrations.django.database import alias
 from policenotify.integrations.django.forms import FollowUpForm
+from policenotify.integrations.django.language import say
 from policenotify.integrations.django.models import (
     ChannelRow,
     DeliveryRow,
@@ -159,7 +160,7 @@ class JournalAdmin(admin.ModelAdmin):  # type: ignore[misc]  # Django has no typ
                     messages.success(request, told)
                     return HttpResponseRedirect(page)
         except (PolicenotifyError, ValueError) as error:
-            messages.error(request, str(error))
+            messages.error(request, say(error))
             return HttpResponseRedirect(page)
         context = {
             **self.admin_site.each_context(request),
@@ -187,7 +188,7 @@ def _shown(template: str, read: Callable[[Publisher], Mapping[str, object]]) -> 
         with joined() as current:
             return str(render_to_string(f"{_FOLDER}/{template}.html", read(current)))
     except PolicenotifyError as error:
-        return str(error)
+        return say(error)
 
 
 # --- incidents
@@ -296,12 +297,31 @@ def _filled(fields: Mapping[str, Any]) -> dict[str, Any]:
 # --- deliveries
 
 
+class HeldFilter(admin.SimpleListFilter):  # type: ignore[misc]  # Django has no types
+    """Deliveries that a person must settle, wholly or for some of their people."""
+
+    title = "needs a person"
+    parameter_name = "held"
+
+    def lookups(self, _request: HttpRequest, _model_admin: object) -> tuple[tuple[str, str], ...]:
+        """Return the choices."""
+        return (("1", "Yes"),)
+
+    def queryset(self, _request: HttpRequest, queryset: Any) -> Any:  # noqa: ANN401 - Django has no types
+        """Return the rows of the choice."""
+        if self.value() != "1":
+            return queryset
+        with joined() as current:
+            return queryset.filter(pk__in=[each.delivery for each in current.held()])
+
+
 @admin.register(DeliveryRow)
 class DeliveryAdmin(JournalAdmin):
     """Deliveries with their attempts. A held one can be settled, after a look on the network."""
 
     list_display = ("id", "channel", "publication", "operation", "state", "attempts", "last_tried_at", "reason")
-    list_filter = ("state", "channel", "operation")
+    list_display_links = ("id", "channel")
+    list_filter = (HeldFilter, "state", "channel", "operation")
     list_select_related = ("publication",)
     search_fields = ("=id", "=publication__id", "publication__key", "=publication__incident__id")
     fields = ("id", "publication", "channel", "language", "part", "operation", "state", "halt", "reason", "remedy",
@@ -334,7 +354,7 @@ class DeliveryAdmin(JournalAdmin):
             try:
                 _decided(decide)
             except PolicenotifyError as error:
-                messages.error(request, f"{row}: {error}")
+                messages.error(request, f"{row}: {say(error)}")
             else:
                 self.log_change(request, row, f"Settled: {outcome[0]}")
                 messages.success(request, f"{row}: {outcome[0]}")
@@ -431,7 +451,7 @@ class ChannelAdmin(JournalAdmin):
             with joined() as current:
                 context |= {"status": current.status(last=0), "channels": current.channels()}
         except PolicenotifyError as error:
-            messages.error(request, str(error))
+            messages.error(request, say(error))
         return TemplateResponse(request, f"{_FOLDER}/channels.html", context)
 
     def _decide(self, request: HttpRequest) -> None:
@@ -448,7 +468,7 @@ class ChannelAdmin(JournalAdmin):
                 _decided(lambda current: current.resume(channel, actor=actor, reason=reason))
                 messages.success(request, f"{channel or 'Everything'} is resumed.")
         except PolicenotifyError as error:
-            messages.error(request, str(error))
+            messages.error(request, say(error))
 
 
 @admin.register(EventRow)

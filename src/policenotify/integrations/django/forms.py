@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from policenotify.errors import MessageRejected, PolicenotifyError
 from policenotify.findings import Finding, Level
 from policenotify.integrations.django import joined, publish, publisher
+from policenotify.integrations.django.language import say
 from policenotify.model import places
 from policenotify.model.cap import Severity
 from policenotify.model.draft import Draft
@@ -49,10 +50,10 @@ class CommuneField(forms.CharField):  # type: ignore[misc]  # Django has no type
         if len(found) == 1:
             return found[0].code
         if found:
-            raise FormError(f"Several communes have this name. Give the code: {_named(found)}.", code="ambiguous")
+            raise FormError(say(f"Several communes have this name. Give the code: {_named(found)}."), code="ambiguous")
         near = places.suggest(typed)
         hint = f" Did you mean {_named(near)}?" if near else " Give its INSEE code, not the postcode."
-        raise FormError(f"There is no such commune.{hint}", code="unknown")
+        raise FormError(say(f"There is no such commune.{hint}"), code="unknown")
 
 
 def _named(found: Iterable[places.Commune]) -> str:
@@ -71,7 +72,7 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
 
     Attributes:
         advice: What the checks advise.
-        preview: Exactly what `publish` would send, or `None` if there is no message.
+        preview: Exactly what `publish` would send. `None` if there is no message, or it is published already.
     """
 
     headline = forms.CharField(max_length=_HEADLINE)
@@ -106,13 +107,15 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
         try:
             with joined() as current:
                 self._message = self.message()
+                if current.publication(cleaned["key"]) is not None:
+                    return cleaned  # submitted again: `publish` returns the first publication
                 self.preview = current.preview(self._message, to=self.to)
         except ValidationError as error:
             for detail in error.errors(include_url=False, include_input=False, include_context=False):
                 text = detail["msg"].removeprefix("Value error, ")
-                self.add_error(self._field(".".join(map(str, detail["loc"])), text), text)
+                self.add_error(self._field(".".join(map(str, detail["loc"])), text), say(text))
         except PolicenotifyError as error:
-            self.add_error(None, str(error))
+            self.add_error(None, say(error))
         else:
             self._add(self.preview.findings, self.preview.message)
         return cleaned
@@ -129,7 +132,7 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
         except MessageRejected as error:
             self._add(error.findings, message)
         except PolicenotifyError as error:
-            self.add_error(None, str(error))
+            self.add_error(None, say(error))
         return None
 
     def submit(self, *, actor: str, reason: str = "") -> Draft | None:
@@ -146,7 +149,7 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
         except MessageRejected as error:
             self._add(error.findings, message)
         except (PolicenotifyError, ValueError) as error:
-            self.add_error(None, str(error))
+            self.add_error(None, say(error))
         return None
 
     def _valid(self) -> Message:
@@ -156,11 +159,12 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
 
     def _add(self, findings: Iterable[Finding], message: Message) -> None:
         allowed = {Level.ADVISE, Level.SECOND} if self.as_draft else {Level.ADVISE}
-        texts, language = _texts(message), get_language() or "en"
+        texts = _texts(message)
         advice = []
         for finding in findings:
             excerpt = finding.excerpt(texts)
-            text = " ".join(filter(None, (f"“{excerpt}”:" if excerpt else "", *finding.wording(language))))
+            words = say(f"{finding.reason} {finding.remedy}")
+            text = f"“{excerpt}”: {words}" if excerpt else words
             if finding.level in allowed:
                 advice.append(text)
             else:

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
 from django.db import models
-from django.utils.translation import get_language
 
 from policenotify.integrations.django.database import alias
 
@@ -149,16 +148,11 @@ class PublicationRow(JournalModel):
         return str(self.message.get("headline", "")) if isinstance(self.message, dict) else ""
 
     def finding_lines(self) -> list[str]:
-        """Return the findings of the checks, one a line, in French if that is the language of this thread."""
-        fr = (get_language() or "").startswith("fr")
-        return [_finding_line(each, french=fr) for each in self.findings if isinstance(each, dict)]
+        """Return the findings of the checks, one a line, in English."""
+        return [_FINDING.format_map(each) for each in self.findings if isinstance(each, dict)]
 
 
-def _finding_line(finding: dict[str, Any], *, french: bool) -> str:
-    reason, remedy = finding.get("reason"), finding.get("remedy")
-    if french and finding.get("reason_fr"):
-        reason, remedy = finding["reason_fr"], finding.get("remedy_fr")
-    return f"{finding.get('code')} {finding.get('level')} · {finding.get('field')}: {reason} {remedy}"
+_FINDING = "{code} {level} · {field}: {reason} {remedy}"
 
 
 class DeliveryRow(JournalModel):

@@ -1,0 +1,422 @@
+"""The journal in the admin of a Django project: what is shown to whom, and what a person decides there."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.core.management import call_command
+from django.db import connections
+from django.test import Client, override_settings
+from django.test.utils import setup_test_environment, teardown_test_environment
+from django.utils import translation
+
+from policenotify import Lifecycle
+from policenotify.errors import Blocked, Unconfirmed
+from policenotify.integrations.django import joined, publish
+from policenotify.integrations.django.forms import FollowUpForm, MessageForm
+from policenotify.integrations.django.models import (
+    ChannelRow,
+    DeliveryRow,
+    DraftRow,
+    EventRow,
+    IncidentRow,
+    PublicationRow,
+)
+from policenotify.journal.keys import Keys
+from policenotify.testing.publisher import RECIPIENTS, Recording
+from tests.support.installation import accident
+from tests.support.postgresql import USER, Server
+
+_SETTINGS = """
+schema_version = 1
+sender = "Police nationale de l'Hérault"
+zone = "Europe/Paris"
+journal = "django"
+keys = "keys"
+
+[channels.bluesky]
+network = "bluesky"
+handle = "police34.example"
+password = "of a test"
+
+[channels.presse]
+network = "email"
+url = "mailtos://police:secret@mail.example"
+recipients = { file = "presse.txt" }
+on_unknown = "hold"
+
+[[approval]]
+categories = ["police_operation"]
+"""
+_CUT = Unconfirmed("The connection was cut.")
+_SOMEBODY = RECIPIENTS[""][0]
+_ADMIN = "/admin/policenotify"
+_numbers = count(1)
+
+
+@pytest.fixture(scope="module", params=["default", pytest.param("server", marks=pytest.mark.runners)])
+def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A project with its journal and its users in one database, migrated once."""
+    folder, alias = tmp_path_factory.mktemp("project"), request.param
+    Keys.create(secrets.token_bytes).save(folder / "keys")
+    (folder / "policenotify.toml").write_text(_SETTINGS, "utf-8")
+    (folder / "presse.txt").write_text("redaction@journal.example", "utf-8")
+    there: dict[str, Any] = {"NAME": str(folder / "project.sqlite3"), "OPTIONS": {"transaction_mode": "IMMEDIATE"}}
+    server: Server | None = None
+    if alias == "server":
+        server = request.getfixturevalue("server")
+        there = {"NAME": server.database(), "USER": USER, "HOST": str(server.folder), "PORT": str(server.port)}
+        there["OPTIONS"] = {}
+    users = connections["default"]
+    users.close()
+    before = dict(users.settings_dict), dict(connections[alias].settings_dict)
+    users.settings_dict.update({"NAME": str(folder / "project.sqlite3"), "OPTIONS": {"transaction_mode": "IMMEDIATE"}})
+    connections[alias].settings_dict.update(there)
+    how = {"SETTINGS": folder / "policenotify.toml", "DATABASE": alias}
+    setup_test_environment()
+    with override_settings(POLICENOTIFY=how):
+        call_command("migrate", verbosity=0)
+        if alias != "default":
+            call_command("migrate", "policenotify", database=alias, verbosity=0)
+        yield folder
+    teardown_test_environment()
+    for connection, was in zip((users, connections[alias]), before, strict=True):
+        connection.close()
+        connection.settings_dict.update(was)
+    if server is not None:
+        server.drop(there["NAME"])
+
+
+@pytest.fixture
+def desk(project: Path, policenotify_django: Recording) -> Recording:  # noqa: ARG001 - it is there
+    """What the project publishes; an empty journal for each test."""
+    return policenotify_django
+
+
+@pytest.fixture
+def incident() -> str:
+    return f"2026-{next(_numbers)}"
+
+
+def _agent(*permissions: str) -> Client:
+    user = get_user_model().objects.create_user(f"agent{next(_numbers)}", is_staff=True)
+    found = Permission.objects.filter(content_type__app_label="policenotify", codename__in=permissions)
+    assert len(found) == len(permissions)
+    user.user_permissions.set(found)
+    client = Client()
+    client.force_login(user)
+    client.agent = user.get_username()  # type: ignore[attr-defined]
+    return client
+
+
+def _held() -> list[int]:
+    with joined() as current:
+        return [each.delivery for each in current.held()]
+
+
+def _open(incident: str, **changes: Any) -> Any:
+    lifecycle = Lifecycle(stage="opening", incident=incident)
+    return publish(accident(lifecycle=lifecycle, **changes), key=f"{incident}-open", actor="dispatch")
+
+
+def test_the_permissions_are_there_and_no_other(project: Path) -> None:  # noqa: ARG001 - it is migrated
+    found = Permission.objects.filter(content_type__app_label="policenotify").values_list("codename", flat=True)
+    assert sorted(found) == ["approve", "manage", "publish", "resolve", "view"]
+
+
+def test_models_read_the_journal_and_cannot_write_it(desk: Recording, incident: str) -> None:
+    opened = _open(incident)
+    desk.deliver()
+    row = IncidentRow.objects.get(pk=incident)
+    [publication] = row.publications.all()
+    assert (row.status, publication.pk, publication.actor) == ("open", opened.id, "dispatch")
+    assert publication.created_at == opened.at
+    assert publication.headline == "Accident de la circulation"
+    deliveries = {each.channel: each for each in publication.deliveries.all()}
+    assert {name: each.state for name, each in deliveries.items()} == {"bluesky": "posted", "presse": "posted"}
+    [attempt] = deliveries["bluesky"].tries.all()
+    assert (attempt.number, attempt.outcome, attempt.delivery.channel) == (1, "posted", "bluesky")
+    now = datetime.now(UTC)
+    assert IncidentRow.objects.filter(pk=incident, opened_at__lte=now, due_at__gt=now).exists()
+    assert not IncidentRow.objects.filter(pk=incident, opened_at__lt=now - timedelta(hours=1)).exists()
+    assert EventRow.objects.filter(publication=opened.id, actor="dispatch").exists()
+    for write in (
+        row.save,
+        row.delete,
+        IncidentRow.objects.all().delete,
+        lambda: IncidentRow.objects.update(status="ended"),
+        lambda: IncidentRow.objects.create(id="phantom"),
+        lambda: row.publications.all().delete(),
+    ):
+        with pytest.raises(TypeError, match="read-only"):
+            write()
+    assert IncidentRow.objects.get(pk=incident).status == "open"
+
+
+def test_nobody_sees_anything_without_the_permission(desk: Recording, incident: str) -> None:
+    opened = _open(incident)
+    blind = _agent("publish", "resolve", "approve", "manage")
+    for page in (
+        "incidentrow/",
+        f"incidentrow/{incident}/change/",
+        f"incidentrow/{incident}/end/",
+        f"publicationrow/{opened.id}/withdraw/",
+        "channelrow/",
+        "eventrow/",
+    ):
+        assert blind.get(f"{_ADMIN}/{page}").status_code == 403, page
+    assert b"policenotify" not in blind.get("/admin/").content
+    assert Client().get(f"{_ADMIN}/incidentrow/").status_code == 302
+    assert desk.posts == ()
+
+
+def test_every_page_can_be_seen_and_nothing_changed_with_view_alone(desk: Recording, incident: str) -> None:
+    desk.fail_next("presse", _CUT, recipient=_SOMEBODY)
+    opened = _open(incident)
+    desk.deliver()
+    delivery = opened.on("presse").delivery
+    seer = _agent("view")
+    for page, word in {
+        "incidentrow/": incident,
+        f"incidentrow/?q={incident}&status=open": incident,
+        f"incidentrow/{incident}/change/": opened.id,
+        f"deliveryrow/{opened.on('bluesky').delivery}/change/": "<td>posted</td>",
+        "publicationrow/": "Accident de la circulation",
+        f"publicationrow/?q={incident}-open": incident,
+        f"publicationrow/{opened.id}/change/": "The connection was cut.",
+        "deliveryrow/?held=1": "presse",
+        f"deliveryrow/{delivery}/change/": "presse",
+        "draftrow/": "draft",
+        "channelrow/": "attention",
+        "eventrow/": "published",
+        "eventrow/?kind=published": "dispatch",
+    }.items():
+        answer = seer.get(f"{_ADMIN}/{page}")
+        assert answer.status_code == 200, page
+        assert word in answer.content.decode(), page
+    page = seer.get(f"{_ADMIN}/incidentrow/{incident}/change/").content.decode()
+    assert 'name="_save"' not in page
+    assert f"{incident}/end/" not in page
+    for forbidden in (f"incidentrow/{incident}/end/", f"publicationrow/{opened.id}/withdraw/"):
+        assert seer.post(f"{_ADMIN}/{forbidden}", {"headline": "Fin", "reason": "x" * 20}).status_code == 403
+    for forbidden in ("incidentrow/add/", f"incidentrow/{incident}/delete/"):
+        assert seer.get(f"{_ADMIN}/{forbidden}").status_code == 403
+    resolved = {"action": "resolve_posted", "_selected_action": [delivery]}
+    seer.post(f"{_ADMIN}/deliveryrow/", resolved)
+    assert seer.post(f"{_ADMIN}/channelrow/", {"decision": "stop"}).status_code == 403
+    assert _held() == [delivery]
+    with joined() as current:
+        assert current.status().stopped is None
+
+
+def test_an_incident_is_ended_once_in_the_officers_name(desk: Recording, incident: str) -> None:
+    _open(incident)
+    desk.deliver()
+    agent = _agent("view", "publish")
+    end = f"{_ADMIN}/incidentrow/{incident}/end/"
+    assert end in agent.get(f"{_ADMIN}/incidentrow/{incident}/change/").content.decode()
+    key = agent.get(end).context["form"]["key"].value()
+    empty = agent.post(end, {"key": key, "headline": ""})
+    assert (empty.status_code, list(empty.context["form"].errors)) == (200, ["headline"])
+    typed = {"key": key, "headline": "Fin d'intervention", "description": "Circulation rétablie."}
+    for _ in range(2):
+        assert agent.post(end, typed).status_code == 302
+    row = IncidentRow.objects.get(pk=incident)
+    assert (row.status, [each.stage for each in row.publications.order_by("sequence")]) == ("ended", ["opening", "end"])
+    assert row.publications.get(stage="end").actor == agent.agent  # type: ignore[attr-defined]
+    desk.deliver()
+    assert "Circulation rétablie." in desk.on("bluesky")[-1].text
+    page = agent.get(f"{_ADMIN}/incidentrow/{incident}/change/").content.decode()
+    assert end not in page
+    again = agent.post(end, {**typed, "key": "another"})
+    assert "has ended" in again.content.decode()
+
+
+def test_a_held_delivery_is_settled(desk: Recording, incident: str) -> None:
+    desk.fail_next("presse", _CUT, recipient=_SOMEBODY)
+    opened = _open(incident)
+    desk.deliver()
+    number = opened.on("presse").delivery
+    assert _held() == [number]
+    agent = _agent("view", "resolve")
+    chosen = {"action": "resolve_posted", "_selected_action": [number]}
+    answer = agent.post(f"{_ADMIN}/deliveryrow/", chosen, follow=True)
+    assert f"{number} on presse: posted" in answer.content.decode()
+    assert (DeliveryRow.objects.get(pk=number).state, _held()) == ("posted", [])
+    assert EventRow.objects.filter(delivery=number, actor=agent.agent).exists()  # type: ignore[attr-defined]
+    again = agent.post(f"{_ADMIN}/deliveryrow/", {**chosen, "action": "resolve_again"}, follow=True)
+    assert DeliveryRow.objects.get(pk=number).state == "posted"
+    assert '<li class="error">' in again.content.decode()
+
+
+def test_a_blocked_channel_is_resumed(desk: Recording, incident: str) -> None:
+    desk.fail_next("bluesky", Blocked("The password is not accepted.", remedy="Write the new one.", code="401"))
+    opened = _open(incident)
+    desk.deliver()
+    assert ChannelRow.objects.get(pk="bluesky").blocked_at is not None
+    agent = _agent("view", "resolve")
+    page = agent.get(f"{_ADMIN}/channelrow/").content.decode()
+    assert "The password is not accepted." in page
+    assert "Stop everything" not in page
+    assert agent.post(f"{_ADMIN}/channelrow/", {"decision": "resume"}).status_code == 403  # everything: `manage`
+    agent.post(f"{_ADMIN}/channelrow/", {"decision": "resume", "channel": "bluesky"})
+    assert ChannelRow.objects.get(pk="bluesky").blocked_at is None
+    desk.deliver()
+    assert DeliveryRow.objects.get(pk=opened.on("bluesky").delivery).state == "posted"
+    unknown = agent.post(f"{_ADMIN}/channelrow/", {"decision": "resume", "channel": "bluesly"}, follow=True)
+    assert "Did you mean" in unknown.content.decode()
+
+
+def test_everything_is_stopped_and_resumed(desk: Recording, incident: str) -> None:
+    agent = _agent("view", "manage")
+    agent.post(f"{_ADMIN}/channelrow/", {"decision": "stop", "reason": "Compte compromis ?"})
+    try:
+        assert "Compte compromis ?" in agent.get(f"{_ADMIN}/channelrow/").content.decode()
+        form = MessageForm(_typed(incident=incident))
+        assert form.is_valid()
+        assert form.publish(actor="claire") is None
+        assert "stopped" in str(form.non_field_errors())
+    finally:
+        agent.post(f"{_ADMIN}/channelrow/", {"decision": "resume"})
+    assert form.data
+    assert MessageForm(_typed(incident=incident)).is_valid()
+    assert desk.posts == ()
+
+
+def test_posts_are_taken_down(desk: Recording, incident: str) -> None:
+    opened = _open(incident)
+    desk.deliver()
+    agent = _agent("view", "manage")
+    page = f"{_ADMIN}/publicationrow/{opened.id}/withdraw/"
+    assert list(agent.post(page, {"reason": "kurz"}).context["form"].errors) == ["reason"]
+    assert agent.post(page, {"reason": "Une personne est reconnaissable."}).status_code == 302
+    desk.deliver()
+    assert desk.on("bluesky")[-1].operation == "delete"
+
+
+def test_another_person_approves_what_was_read(desk: Recording, incident: str) -> None:
+    form = MessageForm(_typed(category="police_operation", incident=incident), as_draft=True)
+    assert form.is_valid(), form.errors
+    assert any("Another person must read" in line or "Une autre personne" in line for line in form.advice)
+    author, reader, blind = _agent("view", "approve"), _agent("view", "approve"), _agent("view", "publish")
+    draft = form.submit(actor=author.agent)  # type: ignore[attr-defined]
+    assert draft is not None, form.errors
+    page = f"{_ADMIN}/draftrow/{draft.id}"
+    assert "Évitez le secteur" in reader.get(f"{page}/change/").content.decode()
+    assert blind.post(f"{page}/approve/", {"digest": draft.digest}).status_code == 403
+    author.post(f"{page}/approve/", {"digest": draft.digest})
+    reader.post(f"{page}/approve/", {"digest": "0" * 64})
+    assert DraftRow.objects.get(pk=draft.id).state == "submitted"
+    digest = reader.get(f"{page}/approve/").context["form"]["digest"].value()
+    assert reader.post(f"{page}/approve/", {"digest": digest}).status_code == 302
+    row = DraftRow.objects.get(pk=draft.id)
+    assert (row.state, row.publication.incident_id) == ("published", incident)
+    desk.deliver()
+    assert PublicationRow.objects.get(pk=row.publication_id).actor == author.agent  # type: ignore[attr-defined]
+
+
+# --- the form
+
+
+def _typed(**changes: Any) -> dict[str, Any]:
+    return {
+        "key": secrets.token_hex(8),
+        "category": "traffic_accident",
+        "commune": "Montpellier",
+        "street": "avenue de Toulouse",
+        "headline": "Accident de la circulation",
+        "instruction": "Évitez le secteur.",
+        **changes,
+    }
+
+
+def test_a_form_publishes_an_incident_from_opening_to_end(desk: Recording, incident: str) -> None:
+    form = MessageForm(_typed(incident=incident))
+    assert form.is_valid(), form.errors
+    published = form.publish(actor="claire")
+    assert published is not None
+    assert published.message.location.commune == "34172"
+    assert form.publish(actor="claire").repeated
+    update = FollowUpForm({"key": f"{incident}-2", "headline": "Une voie rouverte"}, incident=incident)
+    assert update.is_valid(), update.errors
+    desk.deliver()
+    assert update.publish(actor="claire")
+    desk.deliver()
+    end = FollowUpForm({"key": f"{incident}-3", "headline": "Fin d'intervention"}, incident=incident, stage="end")
+    assert end.is_valid(), end.errors
+    assert end.publish(actor="claire")
+    desk.deliver()
+    assert [bool(each.reply_to) for each in desk.on("bluesky")][-3:] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"commune": "99999"}, "commune", "no such commune"),
+        ({"commune": "34000"}, "commune", "Did you mean 34172 Montpellier"),
+        ({"commune": "Monpelier"}, "commune", "Did you mean"),
+        ({"commune": "Sainte-Colombe"}, "commune", "Several communes"),
+        ({"commune": "\ud800"}, "commune", ""),
+        ({"commune": "\x00"}, "commune", ""),
+        ({"commune": "", "street": ""}, "commune", "where it is"),
+        ({"road": "the A9"}, "road", ""),
+        ({"headline": ""}, "headline", ""),
+        ({"headline": "x" * 161}, "headline", ""),
+        ({"headline": "!!!"}, "headline", ""),
+        ({"category": "meteor"}, "category", ""),
+        ({"incident": "../etc"}, "incident", ""),
+        ({"incident": "", "next_update_at": "2020-01-01 10:00"}, "next_update_at", ""),
+        ({"starts_at": "2030-01-02 10:00", "expires_at": "2030-01-01 10:00"}, "expires_at", "later than starts_at"),
+        ({"link": "https://user:pw@example.org/"}, "link", ""),
+        ({"key": ""}, "key", ""),
+    ],
+)
+def test_what_is_wrong_is_said_at_its_field(
+    desk: Recording, incident: str, changes: dict[str, str], field: str, words: str
+) -> None:
+    form = MessageForm(_typed(**{"incident": incident, **changes}))
+    assert not form.is_valid()
+    assert words in str(form.errors[field].as_data())
+    with pytest.raises(ValueError, match="is_valid"):
+        form.publish(actor="claire")
+    assert desk.posts == ()
+
+
+def test_a_finding_names_its_words_in_the_users_language(desk: Recording, incident: str) -> None:
+    with translation.override("fr"):
+        form = MessageForm(_typed(incident=incident, next_update_at="2020-01-01 10:00"))
+        assert not form.is_valid()
+        [error] = form.errors["next_update_at"].as_data()
+    assert error.code == "PN109"
+    assert "passé" in str(error)
+    assert desk.posts == ()
+
+
+def test_what_follows_nothing_is_an_error_of_the_form(desk: Recording, incident: str) -> None:
+    unknown = FollowUpForm({"key": "x", "headline": "Fin"}, incident=incident, stage="end")
+    assert not unknown.is_valid()
+    assert incident in str(unknown.non_field_errors())
+    _open(incident)
+    again = MessageForm(_typed(incident=incident))
+    assert not again.is_valid()
+    assert "already open" in str(again.errors)
+    assert desk.posts == ()
+
+
+def test_a_key_that_named_another_message_is_refused(desk: Recording, incident: str) -> None:
+    first = MessageForm(_typed(incident="", commune="34172"))
+    assert first.is_valid()
+    assert first.publish(actor="claire")
+    other = MessageForm({**first.data, "headline": "Accident grave"})
+    assert other.is_valid()
+    assert other.publish(actor="claire") is None
+    assert other.non_field_errors()
+    assert incident not in str(desk.posts)
