@@ -48,6 +48,7 @@ MODULES: Final = {
     "policenotify.integrations.celery": "task queues and web frameworks",
     "policenotify.integrations.procrastinate": "task queues and web frameworks",
     "policenotify.integrations.django": "task queues and web frameworks",
+    "policenotify.integrations.django.forms": "task queues and web frameworks",
     "policenotify.integrations.django.testing": "tests of Django projects",
     "policenotify.web": "web servers of a feed",
 }

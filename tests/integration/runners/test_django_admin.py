@@ -113,7 +113,7 @@ def _agent(*permissions: str) -> Client:
     user.user_permissions.set(found)
     client = Client()
     client.force_login(user)
-    client.agent = user.get_username()  # type: ignore[attr-defined]
+    client.agent = user.get_username()
     return client
 
 
@@ -231,13 +231,28 @@ def test_an_incident_is_ended_once_in_the_officers_name(desk: Recording, inciden
         assert agent.post(end, typed).status_code == 302
     row = IncidentRow.objects.get(pk=incident)
     assert (row.status, [each.stage for each in row.publications.order_by("sequence")]) == ("ended", ["opening", "end"])
-    assert row.publications.get(stage="end").actor == agent.agent  # type: ignore[attr-defined]
+    assert row.publications.get(stage="end").actor == agent.agent
     desk.deliver()
     assert "Circulation rétablie." in desk.on("bluesky")[-1].text
     page = agent.get(f"{_ADMIN}/incidentrow/{incident}/change/").content.decode()
     assert end not in page
     again = agent.post(end, {**typed, "key": "another"})
     assert "has ended" in again.content.decode()
+
+
+def test_an_incident_is_opened_and_a_refused_message_says_why(desk: Recording, incident: str) -> None:
+    agent = _agent("view", "publish")
+    add = f"{_ADMIN}/incidentrow/add/"
+    assert add in agent.get(f"{_ADMIN}/incidentrow/").content.decode()
+    assert 'name="commune"' in agent.get(add).content.decode()
+    refused = agent.post(add, _typed(incident=incident, commune="99999"))
+    assert "There is no such commune." in refused.content.decode()
+    assert not IncidentRow.objects.filter(pk=incident).exists()
+    assert agent.post(add, _typed(incident=incident)).status_code == 302
+    opening = IncidentRow.objects.get(pk=incident).publications.get()
+    assert opening.actor == agent.agent
+    desk.deliver()
+    assert [post.channel for post in desk.posts] == ["bluesky", "presse"]
 
 
 def test_a_held_delivery_is_settled(desk: Recording, incident: str) -> None:
@@ -251,7 +266,7 @@ def test_a_held_delivery_is_settled(desk: Recording, incident: str) -> None:
     answer = agent.post(f"{_ADMIN}/deliveryrow/", chosen, follow=True)
     assert f"{number} on presse: posted" in answer.content.decode()
     assert (DeliveryRow.objects.get(pk=number).state, _held()) == ("posted", [])
-    assert EventRow.objects.filter(delivery=number, actor=agent.agent).exists()  # type: ignore[attr-defined]
+    assert EventRow.objects.filter(delivery=number, actor=agent.agent).exists()
     again = agent.post(f"{_ADMIN}/deliveryrow/", {**chosen, "action": "resolve_again"}, follow=True)
     assert DeliveryRow.objects.get(pk=number).state == "posted"
     assert '<li class="error">' in again.content.decode()
@@ -307,7 +322,7 @@ def test_another_person_approves_what_was_read(desk: Recording, incident: str) -
     assert form.is_valid(), form.errors
     assert any("Another person must read" in line or "Une autre personne" in line for line in form.advice)
     author, reader, blind = _agent("view", "approve"), _agent("view", "approve"), _agent("view", "publish")
-    draft = form.submit(actor=author.agent)  # type: ignore[attr-defined]
+    draft = form.submit(actor=author.agent)
     assert draft is not None, form.errors
     page = f"{_ADMIN}/draftrow/{draft.id}"
     assert "Évitez le secteur" in reader.get(f"{page}/change/").content.decode()
@@ -320,7 +335,7 @@ def test_another_person_approves_what_was_read(desk: Recording, incident: str) -
     row = DraftRow.objects.get(pk=draft.id)
     assert (row.state, row.publication.incident_id) == ("published", incident)
     desk.deliver()
-    assert PublicationRow.objects.get(pk=row.publication_id).actor == author.agent  # type: ignore[attr-defined]
+    assert PublicationRow.objects.get(pk=row.publication_id).actor == author.agent
 
 
 # --- the form
@@ -343,8 +358,11 @@ def test_a_form_publishes_an_incident_from_opening_to_end(desk: Recording, incid
     assert form.is_valid(), form.errors
     published = form.publish(actor="claire")
     assert published is not None
+    assert published.message.location is not None
     assert published.message.location.commune == "34172"
-    assert form.publish(actor="claire").repeated
+    again = form.publish(actor="claire")
+    assert again is not None
+    assert again.repeated
     update = FollowUpForm({"key": f"{incident}-2", "headline": "Une voie rouverte"}, incident=incident)
     assert update.is_valid(), update.errors
     desk.deliver()

@@ -6,24 +6,29 @@ journal under the user's name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
-from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import path, reverse
+from django.urls import reverse
 
 from policenotify.errors import PolicenotifyError
 from policenotify.integrations.django import joined
-from policenotify.integrations.django.database import alias
-from policenotify.integrations.django.forms import FollowUpForm
+from policenotify.integrations.django.forms import FollowUpForm, MessageForm
+from policenotify.integrations.django.journal_admin import (
+    FOLDER,
+    JournalAdmin,
+    ReasonForm,
+    RowDecision,
+    may,
+    shown,
+    take,
+)
 from policenotify.integrations.django.language import say
 from policenotify.integrations.django.models import (
     ChannelRow,
@@ -37,159 +42,6 @@ from policenotify.model.draft import DraftState
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.publishing.publisher import Publisher
-
-_FOLDER = "admin/policenotify"
-
-
-def may(request: HttpRequest, permission: str) -> bool:
-    """Return whether the user has one of the permissions `view publish approve resolve manage`."""
-    return bool(request.user.has_perm(f"policenotify.{permission}"))
-
-
-class ReasonForm(forms.Form):  # type: ignore[misc]  # Django has no types
-    """A decision with a written reason.
-
-    Args:
-        required: The decision needs the reason, in at least 10 characters.
-        digest: What the reader has read; see `Draft.digest`.
-    """
-
-    reason = forms.CharField(min_length=10, max_length=1000, widget=forms.Textarea(attrs={"rows": 3}))
-    digest = forms.CharField(required=False, widget=forms.HiddenInput)
-
-    def __init__(self, *args: Any, required: bool = True, digest: str = "", **options: Any) -> None:  # noqa: ANN401 - Django's own
-        super().__init__(*args, **options)
-        self.fields["reason"].required = required
-        self.fields["digest"].initial = digest
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """What a person may decide about a row.
-
-    Attributes:
-        label: Its button.
-        permission: One of those of `Publishing`.
-        applies: Whether it can be decided about a row.
-        form: Makes its form, from the data that were sent, or `None`, and the row.
-        decide: Decides it, and returns what has happened; `None`: the form has an error now.
-    """
-
-    label: str
-    permission: str
-    applies: Callable[[Any], bool]
-    form: Callable[[Any, Any], Any]
-    decide: Callable[[Any, Any, str], str | None]
-
-
-class JournalAdmin(admin.ModelAdmin):  # type: ignore[misc]  # Django has no types
-    """Rows that can be seen with the permission `view`, and decisions about them."""
-
-    decisions: ClassVar[Mapping[str, Decision]] = {}
-    change_form_template = f"{_FOLDER}/change_form.html"
-    list_per_page = 50
-    show_full_result_count = False
-
-    def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:  # noqa: ARG002 - Django's own
-        """Ask for the permission `view`."""
-        return may(request, "view")
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        """Ask for the permission `view`."""
-        return may(request, "view")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's own
-        """No one adds a row."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:  # noqa: ARG002 - Django's own
-        """No one changes a row."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:  # noqa: ARG002 - Django's own
-        """No one deletes a row."""
-        return False
-
-    def get_urls(self) -> list[Any]:
-        """Add a page for each decision."""
-        # An approval may publish, which commits by itself.
-        alone = transaction.non_atomic_requests(using=alias())
-        pages = [
-            path(
-                f"<path:object_id>/{name}/",
-                self.admin_site.admin_view(alone(partial(self.decision_view, name=name))),
-                name=f"policenotify_{self.opts.model_name}_{name}",
-            )
-            for name in self.decisions
-        ]
-        return [*pages, *super().get_urls()]
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Show a row with the decisions that the user may take about it."""
-        row = self.get_object(request, object_id)
-        links = [
-            (
-                reverse(f"{self.admin_site.name}:policenotify_{self.opts.model_name}_{name}", args=[object_id]),
-                each.label,
-            )
-            for name, each in self.decisions.items()
-            if row is not None and may(request, each.permission) and each.applies(row)
-        ]
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "decisions": links})
-
-    def _url(self, name: str, key: object) -> str:
-        page = f"admin:policenotify_{self.opts.model_name}_{name}"
-        return str(reverse(page, args=[key], current_app=self.admin_site.name))
-
-    def decision_view(self, request: HttpRequest, object_id: str, *, name: str) -> HttpResponse:
-        """Ask for what a decision needs, and take it."""
-        decision, row = self.decisions[name], self.get_object(request, object_id)
-        if not may(request, "view") or not may(request, decision.permission):
-            raise PermissionDenied
-        if row is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
-        page = self._url("change", row.pk)
-        try:
-            form = decision.form(request.POST if request.method == "POST" else None, row)
-            if request.method == "POST" and form.is_valid():
-                told = decision.decide(form, row, request.user.get_username())
-                if told is not None:
-                    self.log_change(request, row, told)
-                    messages.success(request, told)
-                    return HttpResponseRedirect(page)
-        except (PolicenotifyError, ValueError) as error:
-            messages.error(request, say(error))
-            return HttpResponseRedirect(page)
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": f"{decision.label}: {row}",
-            "original": row,
-            "form": form,
-            "label": decision.label,
-            "media": self.media + form.media,
-            "page": page,
-        }
-        return TemplateResponse(request, f"{_FOLDER}/decision.html", context)
-
-
-def _decided(decide: Callable[[Publisher], object]) -> None:
-    """Take a decision, in the transaction of `atomic()` if there is one."""
-    with joined() as current:
-        decide(current)
-    transaction.on_commit(current.wake, using=alias())
-
-
-def _shown(template: str, read: Callable[[Publisher], Mapping[str, object]]) -> str:
-    """Return what the publisher knows as HTML, or why it cannot be read."""
-    try:
-        with joined() as current:
-            return str(render_to_string(f"{_FOLDER}/{template}.html", read(current)))
-    except PolicenotifyError as error:
-        return say(error)
-
 
 # --- incidents
 
@@ -219,8 +71,8 @@ class IncidentAdmin(JournalAdmin):
         "reminded_at", "published",
     )  # fmt: skip
     readonly_fields = ("published",)
-    decisions: ClassVar[Mapping[str, Decision]] = {
-        stage: Decision(
+    decisions: ClassVar[Mapping[str, RowDecision]] = {
+        stage: RowDecision(
             label=label,
             permission="publish",
             applies=_is_open,
@@ -230,11 +82,32 @@ class IncidentAdmin(JournalAdmin):
         for stage, label in ((Stage.UPDATE, "Update"), (Stage.END, "End"))
     }
 
-    @admin.display(description="publications")
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Ask for the permission `publish`: a new incident is opened by its first message."""
+        return may(request, "publish")
+
+    def add_view(
+        self,
+        request: HttpRequest,
+        form_url: str = "",  # noqa: ARG002 - Django's own
+        extra_context: dict[str, Any] | None = None,  # noqa: ARG002 - Django's own
+    ) -> HttpResponse:
+        """Publish an opening, or without an incident a message that stands alone."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = MessageForm(request.POST if request.method == "POST" else None)
+        if request.method == "POST" and form.is_valid():
+            publication = form.publish(actor=request.user.get_username())
+            if publication is not None:
+                messages.success(request, f"Published: {publication.message.headline}")
+                return HttpResponseRedirect(reverse("admin:policenotify_incidentrow_changelist"))
+        return self._form_page(request, form, label="Publish", title="Publish a message")
+
+    @admin.display(description="publications")  # type: ignore[untyped-decorator]
     def published(self, row: IncidentRow) -> str:
         """Return its publications as a table."""
         rows = row.publications.order_by("sequence")
-        return str(render_to_string(f"{_FOLDER}/publications.html", {"rows": rows}))
+        return str(render_to_string(f"{FOLDER}/publications.html", {"rows": rows}))
 
 
 # --- publications
@@ -242,7 +115,7 @@ class IncidentAdmin(JournalAdmin):
 
 def _withdraw(form: ReasonForm, row: PublicationRow, actor: str) -> str:
     reason = form.cleaned_data["reason"]
-    _decided(lambda current: current.withdraw(row.pk, actor=actor, reason=reason, wait=0))
+    take(lambda current: current.withdraw(row.pk, actor=actor, reason=reason, wait=0))
     return f"The posts of {row} are being deleted, where the network can."
 
 
@@ -258,8 +131,8 @@ class PublicationAdmin(JournalAdmin):
     fields = ("id", "key", "state", "incident", "sequence", "stage", "corrects", "actor", "created_at",
               "words", "receipts", "remarks")  # fmt: skip
     readonly_fields = ("words", "receipts", "remarks")
-    decisions: ClassVar[Mapping[str, Decision]] = {
-        "withdraw": Decision(
+    decisions: ClassVar[Mapping[str, RowDecision]] = {
+        "withdraw": RowDecision(
             label="Take down",
             permission="manage",
             applies=lambda row: bool(row.state == "published"),
@@ -268,21 +141,21 @@ class PublicationAdmin(JournalAdmin):
         )
     }
 
-    @admin.display(description="message")
+    @admin.display(description="message")  # type: ignore[untyped-decorator]
     def words(self, row: PublicationRow) -> str:
         """Return the fields of the message."""
         fields = row.message if isinstance(row.message, dict) else {}
-        return str(render_to_string(f"{_FOLDER}/message.html", {"fields": _filled(fields)}))
+        return str(render_to_string(f"{FOLDER}/message.html", {"fields": _filled(fields)}))
 
-    @admin.display
+    @admin.display  # type: ignore[untyped-decorator]
     def receipts(self, row: PublicationRow) -> str:
         """Return what became of it on each channel, and who sends what waits."""
-        return _shown("receipts", lambda current: {"publication": current.publication(row.pk)})
+        return shown("receipts", lambda current: {"publication": current.publication(row.pk)})
 
-    @admin.display(description="findings")
+    @admin.display(description="findings")  # type: ignore[untyped-decorator]
     def remarks(self, row: PublicationRow) -> str:
         """Return the findings of the checks."""
-        return str(render_to_string(f"{_FOLDER}/findings.html", {"lines": row.finding_lines()}))
+        return str(render_to_string(f"{FOLDER}/findings.html", {"lines": row.finding_lines()}))
 
 
 def _filled(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -333,12 +206,12 @@ class DeliveryAdmin(JournalAdmin):
         """Ask for the permission `resolve`, for the actions."""
         return may(request, "resolve")
 
-    @admin.action(description="Settle: the post is there", permissions=["resolve"])
+    @admin.action(description="Settle: the post is there", permissions=["resolve"])  # type: ignore[untyped-decorator]
     def resolve_posted(self, request: HttpRequest, rows: Sequence[DeliveryRow]) -> None:
         """Record that the posts are there."""
         self._resolve(request, rows, posted=True)
 
-    @admin.action(description="Settle: it is not there, send it again", permissions=["resolve"])
+    @admin.action(description="Settle: it is not there, send it again", permissions=["resolve"])  # type: ignore[untyped-decorator]
     def resolve_again(self, request: HttpRequest, rows: Sequence[DeliveryRow]) -> None:
         """Send the posts again."""
         self._resolve(request, rows, posted=False)
@@ -352,17 +225,17 @@ class DeliveryAdmin(JournalAdmin):
                 outcome.append(settled.outcome)
 
             try:
-                _decided(decide)
+                take(decide)
             except PolicenotifyError as error:
                 messages.error(request, f"{row}: {say(error)}")
             else:
                 self.log_change(request, row, f"Settled: {outcome[0]}")
                 messages.success(request, f"{row}: {outcome[0]}")
 
-    @admin.display(description="attempts")
+    @admin.display(description="attempts")  # type: ignore[untyped-decorator]
     def tries(self, row: DeliveryRow) -> str:
         """Return its attempts as a table."""
-        return str(render_to_string(f"{_FOLDER}/attempts.html", {"rows": row.tries.order_by("number")}))
+        return str(render_to_string(f"{FOLDER}/attempts.html", {"rows": row.tries.order_by("number")}))
 
 
 # --- drafts
@@ -385,7 +258,7 @@ def _review(form: ReasonForm, row: DraftRow, actor: str, *, verdict: str) -> str
         else:
             current.drafts.reject(row.pk, digest=digest, actor=actor, reason=reason)
 
-    _decided(decide)
+    take(decide)
     return f"{row}: {verdict}."
 
 
@@ -399,8 +272,8 @@ class DraftAdmin(JournalAdmin):
     fields = ("id", "key", "state", "category", "exercise", "submitted_by", "reason", "created_at", "changed_at",
               "expires_at", "publication", "published_by", "urgent", "due_at", "words")  # fmt: skip
     readonly_fields = ("words",)
-    decisions: ClassVar[Mapping[str, Decision]] = {
-        verdict: Decision(
+    decisions: ClassVar[Mapping[str, RowDecision]] = {
+        verdict: RowDecision(
             label=verdict.capitalize(),
             permission="approve",
             applies=lambda row: bool(row.state == DraftState.SUBMITTED),
@@ -410,7 +283,7 @@ class DraftAdmin(JournalAdmin):
         for verdict in ("approve", "return", "reject")
     }
 
-    @admin.display(description="message and reviews")
+    @admin.display(description="message and reviews")  # type: ignore[untyped-decorator]
     def words(self, row: DraftRow) -> str:
         """Return the words that are read, and what readers have decided."""
 
@@ -418,7 +291,7 @@ class DraftAdmin(JournalAdmin):
             draft = current.drafts.get(row.pk)
             return {"fields": _filled(draft.message.model_dump(mode="json")), "draft": draft}
 
-        return _shown("message", read)
+        return shown("message", read)
 
 
 # --- channels and events
@@ -452,7 +325,7 @@ class ChannelAdmin(JournalAdmin):
                 context |= {"status": current.status(last=0), "channels": current.channels()}
         except PolicenotifyError as error:
             messages.error(request, say(error))
-        return TemplateResponse(request, f"{_FOLDER}/channels.html", context)
+        return TemplateResponse(request, f"{FOLDER}/channels.html", context)
 
     def _decide(self, request: HttpRequest) -> None:
         what, channel = request.POST.get("decision"), request.POST.get("channel") or None
@@ -462,10 +335,10 @@ class ChannelAdmin(JournalAdmin):
         actor = request.user.get_username()
         try:
             if what == "stop":
-                _decided(lambda current: current.stop(actor=actor, reason=reason))
+                take(lambda current: current.stop(actor=actor, reason=reason))
                 messages.success(request, "Everything is stopped.")
             elif what == "resume":
-                _decided(lambda current: current.resume(channel, actor=actor, reason=reason))
+                take(lambda current: current.resume(channel, actor=actor, reason=reason))
                 messages.success(request, f"{channel or 'Everything'} is resumed.")
         except PolicenotifyError as error:
             messages.error(request, say(error))

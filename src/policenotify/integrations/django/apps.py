@@ -30,7 +30,7 @@ class PolicenotifyConfig(AppConfig):  # type: ignore[misc]  # Django has no type
 
 
 def _migrate(*, using: str, verbosity: int, **_more: object) -> None:
-    """Create the tables where `showmigrations` says that they are, or where the project has switched migrations off.
+    """Create the tables where `showmigrations` lists them as applied, or where the project has switched migrations off.
 
     They are missing, for example, if the journal was moved to a database that had been migrated before.
     """

@@ -37,9 +37,18 @@ class CommandLine(BaseCommand):  # type: ignore[misc]  # Django has no types
         """Print the help of the command line."""
         self.handle(arguments=["--help"])
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        """Accept any arguments, for `call_command`."""
-        parser.add_argument("arguments", nargs=argparse.REMAINDER)
+    def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:  # noqa: ANN401 - Django's own
+        """Return a parser that leaves all arguments of `call_command` to the command line."""
+        parser = super().create_parser(prog_name, subcommand, **options)
+        parse = parser.parse_args
+
+        def keep(args: Sequence[str] = (), _namespace: None = None) -> argparse.Namespace:
+            found: argparse.Namespace = parse([])
+            found.arguments = list(args)
+            return found
+
+        parser.parse_args = keep
+        return parser
 
     def handle(self, *, arguments: Sequence[str], **_options: Any) -> None:  # noqa: ANN401 - Django's own
         """Run the command line for `call_command`.
@@ -53,8 +62,8 @@ class CommandLine(BaseCommand):  # type: ignore[misc]  # Django has no types
                 _program()([*self.command, *arguments])
         except SystemExit as ended:
             if ended.code:
-                text = " ".join(["policenotify", *self.command, "ended with exit code", str(ended.code)])
-                raise CommandError(text, returncode=ended.code) from None
+                text = " ".join(["policenotify", *self.command, "ended with exit code", str(int(ended.code))])
+                raise CommandError(text, returncode=int(ended.code)) from None
         finally:
             # Django's streams would add a line feed to each piece that is written.
             self.stdout.write(out.getvalue(), ending="")

@@ -33,6 +33,8 @@ from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
 from policenotify.publishing.reach import Preview
 
+__all__ = ["CommuneField", "FollowUpForm", "MessageForm", "PublishingForm"]
+
 _SHOWN = 8  # communes of one name that an error lists
 _HEADLINE = 160  # characters, as of `Message`
 _PROSE = 10_000  # likewise
@@ -64,7 +66,7 @@ def _named(found: Iterable[places.Commune]) -> str:
 class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
     """A form that makes a message, checks it as `publish` would, and publishes it.
 
-    Findings that only advise are no errors. They are in `advice` after `is_valid()`.
+    A finding that only advises is not an error. It is in `advice` after `is_valid()`.
 
     Args:
         to: The channels or tags, as of `publish`.
@@ -124,7 +126,7 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
         """Publish the message as [`publish`][policenotify.integrations.django.publish] does.
 
         Returns:
-            The publication, or `None` if it was refused after all: the errors of the form say why.
+            The publication, or `None` if it was refused after all: the errors of the form state why.
         """
         message = self._valid()
         try:
@@ -139,7 +141,7 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
         """Store the message as a draft and submit it to its readers.
 
         Returns:
-            The draft, or `None` if it was refused: the errors of the form say why.
+            The draft, or `None` if it was refused: the errors of the form state why.
         """
         message = self._valid()
         try:

@@ -49,7 +49,8 @@ class JournalManager(models.Manager.from_queryset(JournalQuerySet)):  # type: ig
 
     def get_queryset(self) -> JournalQuerySet:
         """Return all rows."""
-        return super().get_queryset().using(alias())
+        rows: JournalQuerySet = super().get_queryset().using(alias())
+        return rows
 
 
 class JournalModel(models.Model):  # type: ignore[misc]  # Django has no types
@@ -71,7 +72,7 @@ class Publishing(models.Model):  # type: ignore[misc]  # Django has no types
     """Carries the permissions, which `manage.py migrate` creates. It has no table."""
 
     class Meta:
-        """What an officer may do. The function `may` of the settings may refuse more."""
+        """What a user may do. The function `may` of the settings may refuse more."""
 
         managed = False
         default_permissions = ()

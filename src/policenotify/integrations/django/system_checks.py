@@ -1,4 +1,4 @@
-"""What `manage.py check` says about the project's settings. What stops all publishing is an error."""
+"""System checks of the project's settings. What stops all publishing is an error."""
 
 from __future__ import annotations
 
@@ -74,7 +74,8 @@ def _check_runner() -> list[Any]:
 def check_settings_file(**_more: object) -> list[Any]:
     """Return what is wrong with the settings file as a whole. No file of secrets is read.
 
-    A file that cannot be used is a warning: the rest of the project runs without it.
+    A file that cannot be used is a warning: the rest of the project runs without it. `check --deploy` also asks each
+    channel about its options, which may load the client library of its network.
     """
     try:
         read = read_settings(configured("SETTINGS"), secrets=False, tolerant=True)

@@ -74,7 +74,7 @@ def recorded() -> Iterator[Recording]:
     from policenotify.testing.publisher import recording_publisher  # noqa: PLC0415 - tests of `empty_journal` need none
 
     found = project_settings(tolerant=True, secrets=False).place
-    how = {**getattr(settings, "POLICENOTIFY", {}), "RUNNER": f"{__name__}.current"}
+    how = {**getattr(settings, "POLICENOTIFY", {}), "RUNNER": f"{__name__}._runner"}
     with recording_publisher(settings=found, journal=journal_url(alias())) as recording:
         _current.append(recording)
         try:
@@ -92,8 +92,7 @@ class _Current:
         return _current[-1].publisher
 
 
-current = _Current()
-"""Named by `POLICENOTIFY["RUNNER"]` while the project is recorded."""
+_runner = _Current()  # named by POLICENOTIFY["RUNNER"] while the project is recorded
 
 
 def empty_journal() -> None:

@@ -1,4 +1,4 @@
-"""Create the journal's tables, of version 1, and tell Django of their models."""
+"""Create the journal's tables, of version 1, and make their models known to Django."""
 
 from __future__ import annotations
 

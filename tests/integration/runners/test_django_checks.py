@@ -1,0 +1,250 @@
+"""System checks, migrations and commands of a Django project, on its own journal or on none."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core import checks
+from django.core.management import CommandError, call_command
+from django.db import connections
+from django.test import override_settings
+
+from policenotify.errors import SettingsError
+from policenotify.integrations.django import close, open_publisher, publish, publisher
+from policenotify.integrations.django.database import _same
+from policenotify.integrations.django.system_checks import check_project
+from policenotify.journal import open_journal
+from policenotify.journal.database.schema import SCHEMA_VERSION
+from policenotify.journal.keys import Keys
+from tests.support.installation import INCIDENT, accident
+
+_SETTINGS = """
+schema_version = 1
+sender = "Police nationale de l'Hérault"
+zone = "Europe/Paris"
+journal = "django"
+keys = "keys"
+
+[channels.dossier]
+network = "file"
+folder = "{posts}"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A project whose journal is not made yet."""
+    Keys.create(secrets.token_bytes).save(tmp_path / "keys")
+    posts = tmp_path / "posts"
+    posts.mkdir()
+    (tmp_path / "policenotify.toml").write_text(_SETTINGS.format(posts=posts), "utf-8")
+    database = connections["default"]
+    database.close()
+    database.settings_dict.update({"NAME": str(tmp_path / "project.sqlite3")})
+    database.settings_dict["OPTIONS"] = {"transaction_mode": "IMMEDIATE"}
+    with override_settings(POLICENOTIFY={"SETTINGS": tmp_path / "policenotify.toml"}):
+        yield tmp_path
+        close()
+    database.close()
+
+
+def _migrate() -> None:
+    call_command("migrate", "policenotify", verbosity=0)
+
+
+def _rewrite(folder: Path, old: str, new: str) -> None:
+    file = folder / "policenotify.toml"
+    assert old in file.read_text("utf-8")
+    file.write_text(file.read_text("utf-8").replace(old, new), "utf-8")
+
+
+def _found(**project: Any) -> list[tuple[str, str]]:
+    how = {**settings.POLICENOTIFY, **project}
+    with override_settings(POLICENOTIFY=how):
+        return [(each.id, f"{each.msg} {each.hint or ''}") for each in checks.run_checks() if "policenotify" in each.id]
+
+
+# --- checks
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_right_project_has_no_finding() -> None:
+    assert _found() == []
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("project", "code", "words"),
+    [
+        ({"SETTING": "x"}, "E001", "Did you mean 'SETTINGS'?"),
+        ({"DATABASE": "defaults"}, "E002", "Did you mean 'default'?"),
+        ({"DATABASE": "other"}, "E002", "only in a file of SQLite or on PostgreSQL"),
+        ({"RUNNER": "nowhere.at.all"}, "E003", "cannot be imported"),
+        ({"RUNNER": "policenotify.integrations.django.publish"}, "E003", "`publisher`"),
+        ({"SETTINGS": "/nowhere.toml"}, "W003", "/nowhere.toml"),
+    ],
+)
+def test_a_wrong_value_of_the_project_is_found(project: dict[str, str], code: str, words: str) -> None:
+    [(found, text)] = _found(**project)
+    assert (found, words in text) == (f"policenotify.{code}", True), text
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_is_not_a_table_is_found() -> None:
+    with override_settings(POLICENOTIFY="policenotify.toml"):
+        [found] = check_project()
+    assert found.id == "policenotify.E001"
+
+
+def test_wrong_settings_of_one_channel_are_a_warning_that_names_it(folder: Path) -> None:
+    _rewrite(folder, "folder =", "folders =")
+    assert _found() == []
+    [found] = _deployed()
+    assert found.id == "policenotify.W004"
+    assert "dossier cannot be used; the other channels can." in found.msg
+    assert "Did you mean 'folder'?" in found.msg
+
+
+def test_a_missing_secret_is_found_where_the_project_runs(folder: Path) -> None:
+    public = '[channels.public]\nnetwork = "bluesky"\nhandle = "a.example"\npassword = { file = "secret" }\n'
+    _rewrite(folder, "[channels.dossier]", f"{public}\n[channels.dossier]")
+    assert _found() == []
+    assert [(each.id, "public" in each.msg, "secret" in each.msg) for each in _deployed()] == [
+        ("policenotify.W004", True, True)
+    ]
+
+
+def _deployed() -> list[Any]:
+    return [each for each in checks.run_checks(include_deployment_checks=True) if "policenotify" in each.id]
+
+
+# --- no phantom
+
+
+def test_settings_that_name_another_journal_are_refused_everywhere(folder: Path) -> None:
+    _migrate()
+    _rewrite(folder, '"django"', '"phantom.db"')
+    keys = Keys.load(folder / "keys")
+    phantom = open_journal(str(folder / "phantom.db"), keys=keys, create=True)
+    [(code, text)] = _found()
+    assert code == "policenotify.E004"
+    assert 'journal = "django"' in text
+    with pytest.raises(SettingsError, match="journal of its own"):
+        open_publisher()
+    for command in ("stop", "status", "resolve", "resume", "drain", "doctor"):
+        with pytest.raises(CommandError, match="journal of its own"):
+            call_command(f"policenotify_{command}")
+    assert phantom.stopped() is None
+    phantom.close()
+
+
+def test_settings_that_name_the_same_journal_are_accepted(folder: Path) -> None:
+    _migrate()
+    _rewrite(folder, '"django"', '"project.sqlite3"')
+    assert _found() == []
+    open_publisher().close()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("postgresql:///desk?host=/run", "postgresql://agent:x@/desk?host=%2Frun&port=5432", True),
+        ("postgresql+psycopg://db.example/desk", "postgresql:///desk?host=db.example", True),
+        ("postgresql://db.example/desk", "postgresql:///test_desk?host=db.example", False),
+        ("postgresql://db.example:5433/desk", "postgresql:///desk?host=db.example", False),
+        ("sqlite:////srv/desk.db", "/srv/../srv/desk.db", True),
+        ("/srv/desk.db", "postgresql:///desk", False),
+    ],
+)
+def test_one_journal_has_several_names(one: str, other: str, same: bool) -> None:  # noqa: FBT001 - a parameter
+    assert _same(one, other) is same
+    assert _same(other, one) is same
+
+
+# --- migrations
+
+
+def test_showmigrations_lists_what_is_there(folder: Path) -> None:
+    assert _shown() == ["[ ] 0001_initial"]
+    (folder / "keys").rename(folder / "away")
+    with pytest.raises(SettingsError, match="keys"):
+        _migrate()
+    assert _shown() == ["[ ] 0001_initial"]
+    assert not [name for name in connections["default"].introspection.table_names() if name.startswith("pn_")]
+    (folder / "away").rename(folder / "keys")
+    _migrate()
+    assert _shown() == ["[X] 0001_initial"]
+    assert publisher().incidents() == ()
+    call_command("makemigrations", "policenotify", check=True, dry_run=True, verbosity=0)
+
+
+def test_another_database_gets_no_tables_and_those_of_a_moved_journal_are_made(folder: Path) -> None:
+    with override_settings(POLICENOTIFY={**settings.POLICENOTIFY, "DATABASE": "server"}):
+        _migrate()
+    assert "pn_meta" not in connections["default"].introspection.table_names()
+    _migrate()  # listed as applied, and the journal is to be there now
+    assert "pn_meta" in connections["default"].introspection.table_names()
+    assert folder.exists()
+
+
+def test_a_project_without_migrations_has_its_journal(folder: Path) -> None:
+    with override_settings(MIGRATION_MODULES={"policenotify": None}):
+        call_command("migrate", run_syncdb=True, verbosity=0)
+    assert publisher().incidents() == ()
+    assert folder.exists()
+
+
+def test_each_version_of_the_tables_has_its_migration() -> None:
+    from django.db.migrations.loader import MigrationLoader  # noqa: PLC0415 - of this test
+
+    ours = [name for app, name in MigrationLoader(None).disk_migrations if app == "policenotify"]
+    assert len(ours) == SCHEMA_VERSION, "a new version of the tables needs a migration that calls create_journal"
+
+
+def _shown() -> list[str]:
+    out = StringIO()
+    call_command("showmigrations", "policenotify", stdout=out, no_color=True)
+    return [line.strip() for line in out.getvalue().splitlines()[1:]]
+
+
+# --- commands
+
+
+def _run(command: str, *arguments: str, code: int = 0) -> str:
+    out = StringIO()
+    try:
+        call_command(f"policenotify_{command}", *arguments, stdout=out, stderr=out)
+    except CommandError as error:
+        assert error.returncode == code, (error, out.getvalue())  # noqa: PT017 - it is one of two ways
+    else:
+        assert code == 0, out.getvalue()
+    return out.getvalue()
+
+
+def test_the_commands_run_on_the_projects_journal(folder: Path) -> None:
+    assert "no_worker" not in _run("status", "--json", code=6)
+    assert "pn_meta" not in connections["default"].introspection.table_names()
+    _migrate()
+    publish(accident(), key="open", actor="cad")
+    assert json.loads(_run("status", "--json", code=5))["incidents"][0]["id"] == INCIDENT
+    _run("stop", "--reason", "Compte compromis ?")
+    stopped = publisher().status().stopped
+    assert stopped is not None
+    assert "Compte compromis ?" in stopped
+    _run("resume")
+    assert publisher().status().stopped is None
+    assert "1 posted" in _run("drain", "--budget", "20")
+    assert "WRONG" not in _run("doctor")
+    assert "no delivery" in _run("resolve", "4711", "--posted", code=2)
+    campaigns = folder / "campagnes"
+    campaigns.mkdir()
+    assert "Usage: policenotify campaign" in _run("campaign", "--help")
+    _run("status", "--nonsense", code=2)
+    assert "Usage: policenotify status" in _run("status", "--help")
