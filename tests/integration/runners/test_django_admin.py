@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.core.exceptions import PermissionDenied
 from django.core.management import call_command
-from django.db import connections
-from django.test import Client, override_settings
+from django.db import connections, transaction
+from django.test import Client, RequestFactory, override_settings
 from django.test.utils import setup_test_environment, teardown_test_environment
 from django.utils import translation
 
@@ -438,3 +441,45 @@ def test_a_key_that_named_another_message_is_refused(desk: Recording, incident: 
     assert other.publish(actor="claire") is None
     assert other.non_field_errors()
     assert incident not in str(desk.posts)
+
+
+def test_the_views_of_the_page_publish(desk: Recording, incident: str) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "howto" / "django.md").read_text("utf-8")
+    [block] = [each for each in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "def open_incident" in each]
+    views: dict[str, Any] = {}
+    exec(block, views)  # noqa: S102 - our own page
+    views["render"] = lambda _request, _template, context: context["form"]
+    agent = get_user_model().objects.get(username=_agent("publish").agent)
+
+    def post(view: str, typed: dict[str, str], *arguments: str) -> Any:
+        request = RequestFactory().post("/", typed)
+        request.user = agent
+        return views[view](request, *arguments)
+
+    assert list(post("open_incident", _typed(commune="99999")).errors) == ["commune"]
+    assert post("open_incident", _typed(incident=incident)).url == f"/incidents/{incident}/"
+    assert post("end_incident", {"key": "end", "headline": "Fin d'intervention"}, incident).status_code == 302
+    assert IncidentRow.objects.get(pk=incident).status == "ended"
+    request = RequestFactory().get("/")
+    request.user = get_user_model().objects.get(username=_agent("view").agent)
+    with pytest.raises(PermissionDenied):
+        views["open_incident"](request)
+    assert desk.posts == ()
+
+
+def test_a_transaction_holds_the_form_and_the_decision(desk: Recording, incident: str, project: Path) -> None:  # noqa: ARG001 - it is there
+    database = settings.POLICENOTIFY.get("DATABASE", "default")
+    with transaction.atomic(using=database):
+        form = MessageForm(_typed(incident=incident))
+        assert form.is_valid(), form.errors
+        assert form.publish(actor="claire")
+        end = FollowUpForm({"key": "end", "headline": "Fin d'intervention"}, incident=incident, stage="end")
+        assert end.is_valid(), end.errors
+        with joined() as current:
+            current.stop(actor="claire", reason="Compte compromis ?")
+            assert current.status().stopped
+        transaction.set_rollback(True, using=database)
+    with joined() as current:
+        assert current.status().stopped is None
+    assert not IncidentRow.objects.filter(pk=incident).exists()
+    assert desk.posts == ()

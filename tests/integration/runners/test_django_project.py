@@ -19,7 +19,10 @@ pytestmark = pytest.mark.slow
 
 _ROOT = Path(__file__).parents[3]
 _PAGE = (_ROOT / "docs" / "howto" / "django.md").read_text(encoding="utf-8")
-_SET_UP, _PUBLISH, _TESTS = re.findall(r"```python\n(.*?)```", _PAGE, re.DOTALL)
+_BLOCKS = re.findall(r"```python\n(.*?)```", _PAGE, re.DOTALL)
+_SET_UP, _PUBLISH = (next(block for block in _BLOCKS if word in block) for word in ("INSTALLED_APPS", "accident = "))
+_TESTS = "\n".join(block for block in _BLOCKS if "Mixin" in block)
+_TUTORIAL = (_ROOT / "docs" / "howto" / "django-back-office.md").read_text(encoding="utf-8")
 _MANAGE = """
 import os
 from django.core.management import execute_from_command_line
@@ -199,14 +202,17 @@ def test_the_command_line_finds_the_journal_in_the_project_and_refuses_elsewhere
     assert "1 posted" in project.run("python manage.py policenotify drain --budget 20")
 
 
-def test_settings_that_name_a_journal_elsewhere_are_warned_of_and_make_none(project: Project) -> None:
+def test_settings_that_name_a_journal_elsewhere_are_refused_and_make_none(project: Project) -> None:
     _set_up(project)
+    project.run("python manage.py migrate")
     settings = project.folder / "policenotify.toml"
     settings.write_text(
         settings.read_text("utf-8").replace('journal = "django"', 'journal = "policenotify.db"'), "utf-8"
     )
-    project.run("python manage.py migrate")
-    assert "policenotify.W002" in project.run("python manage.py check")
+    assert "policenotify.E004" in project.run("python manage.py check", code=1)
+    assert "names a journal of its own" in project.run("python manage.py policenotify_stop", code=1)
+    (project.folder / "say.py").write_text(f"import django\ndjango.setup()\n{_PUBLISH}")
+    assert "Nothing was sent" in project.run("python say.py", code=1, DJANGO_SETTINGS_MODULE="project")
     assert "There is no journal at" in project.run("policenotify stop", code=6)
     assert not (project.folder / "policenotify.db").exists()
 
@@ -232,3 +238,40 @@ def test_nothing_but_a_test_database_is_emptied(project: Project) -> None:
     )
     (project.folder / "empty.py").write_text(start)
     assert "Nothing was deleted" in project.run("python empty.py", code=1, DJANGO_SETTINGS_MODULE="project")
+
+
+def test_the_tutorial_makes_a_back_office_from_an_empty_folder(tmp_path: Path) -> None:
+    with FakeBlueskyServer("police34.example") as unused:
+        project, count = Project(tmp_path, unused), 0
+        for language, block in re.findall(r"```(sh|toml|python)\n(.*?)```", _TUTORIAL, re.DOTALL):
+            if language == "sh":
+                for line in block.splitlines():
+                    project = _step(project, line)
+                continue
+            name, text = block.removeprefix("# ").split("\n", 1)
+            count += sum(bool(line.strip()) for line in text.splitlines())
+            with (project.folder / name).open("w" if language == "toml" else "a", encoding="utf-8") as file:
+                file.write(text)
+        project.run("python manage.py check --database default --deploy")
+        project.run("python manage.py makemigrations --check --dry-run")
+        assert count <= 80
+
+
+def _step(project: Project, line: str) -> Project:
+    """Run a line of the tutorial in a shell, and return the project in the folder in which the next one runs."""
+    match line.split():
+        case ["cd", name]:
+            return Project(project.folder / name, project.server)
+        case ["mkdir", name]:
+            (project.folder / name).mkdir()
+        case ["django-admin", *rest]:
+            project.run(shlex.join(["python", "-m", "django", *rest]))
+        case ["python", "manage.py", "createsuperuser", *_]:
+            project.run(f"{line} --noinput --email claire@police34.example", DJANGO_SUPERUSER_PASSWORD="x")
+        case ["python", "manage.py", "showmigrations", *_]:
+            assert "[X] 0001_initial" in project.run(line)
+        case ["python", "manage.py", "test"]:
+            assert "Ran 2 tests" in project.run(line)
+        case [name, *_] if name != "pip":
+            project.run(line)
+    return project

@@ -33,7 +33,7 @@ from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
 from policenotify.publishing.reach import Preview
 
-__all__ = ["CommuneField", "FollowUpForm", "MessageForm", "PublishingForm"]
+__all__ = ["FollowUpForm", "MessageForm", "PublishingForm"]
 
 _SHOWN = 8  # communes of one name that an error lists
 _HEADLINE = 160  # characters, as of `Message`
