@@ -4,8 +4,8 @@
     python .ci/catalogue.py missing   print what lacks one, as lines for the catalogue
 
 Texts are found in the syntax tree: string literals and f-strings of two words or more, the help of commands, and what
-templates of pages hand to `t`. A text that no officer reads in English is exempt by where it stands (`_SILENT`,
-`_ROOMS`) or by `catalogue_exempt.txt`.
+templates of pages hand to `t` or to the filter `say`. A text that no officer reads in English is exempt by where it
+stands (`_SILENT`, `_ROOMS`) or by `catalogue_exempt.txt`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ SOURCE = Path(policenotify.__file__).parent  # also where only the wheel is inst
 CATALOGUE = SOURCE / "catalogue"
 _PROSE = re.compile(r"[^\W\d_]{2,}[^\w\n]*\s[^\w\n]*[^\W\d_]{2,}")
 _FORMATTED = re.compile(r"\{(where)\}")  # names that `str.format` fills in
+_ADMIN_TEXT = re.compile(r"\{\{ (\"[^\"]*\")\|say \}\}")
 _PAGE_TEXT = re.compile(r"\bt\(\s*(\"[^\"]*\"|'[^']*')")
 
 # Calls whose texts are for programmers, logs or machines.
@@ -38,7 +39,7 @@ _SILENT_OWNERS = frozenset({"_log", "log", "logger", "logging", "warnings"})
 _SILENT_ARGUMENTS = frozenset({"basis", "epilog_source", "where"})
 # Rooms that write for programmers, for readers of posts, or for machines.
 _ROOMS = re.compile(
-    r"^(testing/|catalogue/|integrations/|text/(?!fit)|render/(mail|places|times|sentences)"
+    r"^(testing/|catalogue/|integrations/(?!django/(?:admin|forms|journal_admin|models))|text/(?!fit)|render/(mail|places|times|sentences)"
     r"|formats/(?!cap|item)|web/|publishing/aio|journal/(database/)?schema)"
 )
 
@@ -160,9 +161,9 @@ def texts() -> Iterator[Text]:
         finder.visit(ast.parse(path.read_text(encoding="utf-8")))
         for text in finder.texts:
             yield text._replace(prose=text.prose and not _ROOMS.match(file))
-    for path in sorted(SOURCE.rglob("*.j2")):
+    for path in sorted((*SOURCE.rglob("*.j2"), *SOURCE.rglob("*.html"))):
         content = path.read_text(encoding="utf-8")
-        for match in _PAGE_TEXT.finditer(content):
+        for match in (_PAGE_TEXT if path.suffix == ".j2" else _ADMIN_TEXT).finditer(content):
             line = content.count("\n", 0, match.start()) + 1
             template = normal(ast.literal_eval(match[1]))
             yield Text(path.relative_to(SOURCE).as_posix(), line, template, prose=True, source=template)

@@ -29,7 +29,7 @@ from policenotify.integrations.django.journal_admin import (
     shown,
     take,
 )
-from policenotify.integrations.django.language import say
+from policenotify.integrations.django.language import say, say_later
 from policenotify.integrations.django.models import (
     ChannelRow,
     DeliveryRow,
@@ -52,7 +52,7 @@ def _follow_up(data: Any, row: IncidentRow, *, stage: Stage) -> FollowUpForm:  #
 
 def _publish(form: FollowUpForm, _row: object, actor: str) -> str | None:
     publication = form.publish(actor=actor)
-    return None if publication is None else f"Published: {form.stage} of {form.incident}."
+    return None if publication is None else say(f"Published: {form.stage} of {form.incident}.")
 
 
 def _is_open(row: IncidentRow) -> bool:
@@ -79,7 +79,7 @@ class IncidentAdmin(JournalAdmin):
             form=partial(_follow_up, stage=stage),
             decide=_publish,
         )
-        for stage, label in ((Stage.UPDATE, "Update"), (Stage.END, "End"))
+        for stage, label in ((Stage.UPDATE, say_later("Update")), (Stage.END, say_later("End")))
     }
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -99,11 +99,11 @@ class IncidentAdmin(JournalAdmin):
         if request.method == "POST" and form.is_valid():
             publication = form.publish(actor=request.user.get_username())
             if publication is not None:
-                messages.success(request, f"Published: {publication.message.headline}")
+                messages.success(request, say(f"Published: {publication.message.headline}"))
                 return HttpResponseRedirect(reverse("admin:policenotify_incidentrow_changelist"))
-        return self._form_page(request, form, label="Publish", title="Publish a message")
+        return self._form_page(request, form, label=say("Publish"), title=say("Publish a message"))
 
-    @admin.display(description="publications")  # type: ignore[untyped-decorator]
+    @admin.display(description=say_later("publications"))  # type: ignore[untyped-decorator]
     def published(self, row: IncidentRow) -> str:
         """Return its publications as a table."""
         rows = row.publications.order_by("sequence")
@@ -116,7 +116,7 @@ class IncidentAdmin(JournalAdmin):
 def _withdraw(form: ReasonForm, row: PublicationRow, actor: str) -> str:
     reason = form.cleaned_data["reason"]
     take(lambda current: current.withdraw(row.pk, actor=actor, reason=reason, wait=0))
-    return f"The posts of {row} are being deleted, where the network can."
+    return say(f"The posts of {row} are being deleted, where the network can.")
 
 
 @admin.register(PublicationRow)
@@ -133,7 +133,7 @@ class PublicationAdmin(JournalAdmin):
     readonly_fields = ("words", "receipts", "remarks")
     decisions: ClassVar[Mapping[str, RowDecision]] = {
         "withdraw": RowDecision(
-            label="Take down",
+            label=say_later("Take down"),
             permission="manage",
             applies=lambda row: bool(row.state == "published"),
             form=lambda data, _row: ReasonForm(data),
@@ -141,7 +141,7 @@ class PublicationAdmin(JournalAdmin):
         )
     }
 
-    @admin.display(description="message")  # type: ignore[untyped-decorator]
+    @admin.display(description=say_later("message"))  # type: ignore[untyped-decorator]
     def words(self, row: PublicationRow) -> str:
         """Return the fields of the message."""
         fields = row.message if isinstance(row.message, dict) else {}
@@ -152,7 +152,7 @@ class PublicationAdmin(JournalAdmin):
         """Return what became of it on each channel, and who sends what waits."""
         return shown("receipts", lambda current: {"publication": current.publication(row.pk)})
 
-    @admin.display(description="findings")  # type: ignore[untyped-decorator]
+    @admin.display(description=say_later("findings"))  # type: ignore[untyped-decorator]
     def remarks(self, row: PublicationRow) -> str:
         """Return the findings of the checks."""
         return str(render_to_string(f"{FOLDER}/findings.html", {"lines": row.finding_lines()}))
@@ -173,12 +173,12 @@ def _filled(fields: Mapping[str, Any]) -> dict[str, Any]:
 class HeldFilter(admin.SimpleListFilter):  # type: ignore[misc]  # Django has no types
     """Deliveries that a person must settle, wholly or for some of their people."""
 
-    title = "needs a person"
+    title = say_later("needs a person")
     parameter_name = "held"
 
     def lookups(self, _request: HttpRequest, _model_admin: object) -> tuple[tuple[str, str], ...]:
         """Return the choices."""
-        return (("1", "Yes"),)
+        return (("1", say("Yes")),)
 
     def queryset(self, _request: HttpRequest, queryset: Any) -> Any:  # noqa: ANN401 - Django has no types
         """Return the rows of the choice."""
@@ -206,12 +206,12 @@ class DeliveryAdmin(JournalAdmin):
         """Ask for the permission `resolve`, for the actions."""
         return may(request, "resolve")
 
-    @admin.action(description="Settle: the post is there", permissions=["resolve"])  # type: ignore[untyped-decorator]
+    @admin.action(description=say_later("Settle: the post is there"), permissions=["resolve"])  # type: ignore[untyped-decorator]
     def resolve_posted(self, request: HttpRequest, rows: Sequence[DeliveryRow]) -> None:
         """Record that the posts are there."""
         self._resolve(request, rows, posted=True)
 
-    @admin.action(description="Settle: it is not there, send it again", permissions=["resolve"])  # type: ignore[untyped-decorator]
+    @admin.action(description=say_later("Settle: it is not there, send it again"), permissions=["resolve"])  # type: ignore[untyped-decorator]
     def resolve_again(self, request: HttpRequest, rows: Sequence[DeliveryRow]) -> None:
         """Send the posts again."""
         self._resolve(request, rows, posted=False)
@@ -232,7 +232,7 @@ class DeliveryAdmin(JournalAdmin):
                 self.log_change(request, row, f"Settled: {outcome[0]}")
                 messages.success(request, f"{row}: {outcome[0]}")
 
-    @admin.display(description="attempts")  # type: ignore[untyped-decorator]
+    @admin.display(description=say_later("attempts"))  # type: ignore[untyped-decorator]
     def tries(self, row: DeliveryRow) -> str:
         """Return its attempts as a table."""
         return str(render_to_string(f"{FOLDER}/attempts.html", {"rows": row.tries.order_by("number")}))
@@ -274,16 +274,20 @@ class DraftAdmin(JournalAdmin):
     readonly_fields = ("words",)
     decisions: ClassVar[Mapping[str, RowDecision]] = {
         verdict: RowDecision(
-            label=verdict.capitalize(),
+            label=label,
             permission="approve",
             applies=lambda row: bool(row.state == DraftState.SUBMITTED),
             form=partial(_reading, required=verdict != "approve"),
             decide=partial(_review, verdict=verdict),
         )
-        for verdict in ("approve", "return", "reject")
+        for verdict, label in (
+            ("approve", say_later("Approve")),
+            ("return", say_later("Return")),
+            ("reject", say_later("Reject")),
+        )
     }
 
-    @admin.display(description="message and reviews")  # type: ignore[untyped-decorator]
+    @admin.display(description=say_later("message and reviews"))  # type: ignore[untyped-decorator]
     def words(self, row: DraftRow) -> str:
         """Return the words that are read, and what readers have decided."""
 
@@ -314,7 +318,7 @@ class ChannelAdmin(JournalAdmin):
             return HttpResponseRedirect(request.path)
         context = {
             **self.admin_site.each_context(request),
-            "title": "Channels",
+            "title": say("Channels"),
             "opts": self.opts,
             "may_resolve": may(request, "resolve"),
             "may_manage": may(request, "manage"),
@@ -336,10 +340,12 @@ class ChannelAdmin(JournalAdmin):
         try:
             if what == "stop":
                 take(lambda current: current.stop(actor=actor, reason=reason))
-                messages.success(request, "Everything is stopped.")
+                messages.success(request, say("Everything is stopped."))
             elif what == "resume":
                 take(lambda current: current.resume(channel, actor=actor, reason=reason))
-                messages.success(request, f"{channel or 'Everything'} is resumed.")
+                messages.success(
+                    request, say("Everything is resumed." if channel is None else f"{channel} is resumed.")
+                )
         except PolicenotifyError as error:
             messages.error(request, say(error))
 

@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from policenotify.errors import MessageRejected, PolicenotifyError
 from policenotify.findings import Finding, Level
 from policenotify.integrations.django import joined, publish, publisher
-from policenotify.integrations.django.language import say
+from policenotify.integrations.django.language import say, say_later
 from policenotify.model import places
 from policenotify.model.cap import Severity
 from policenotify.model.draft import Draft
@@ -54,8 +54,8 @@ class CommuneField(forms.CharField):  # type: ignore[misc]  # Django has no type
         if found:
             raise FormError(say(f"Several communes have this name. Give the code: {_named(found)}."), code="ambiguous")
         near = places.suggest(typed)
-        hint = f" Did you mean {_named(near)}?" if near else " Give its INSEE code, not the postcode."
-        raise FormError(say(f"There is no such commune.{hint}"), code="unknown")
+        hint = f"Did you mean {_named(near)}?" if near else "Give its INSEE code, not the postcode."
+        raise FormError(say(f"There is no such commune. {hint}"), code="unknown")
 
 
 def _named(found: Iterable[places.Commune]) -> str:
@@ -77,10 +77,14 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
         preview: Exactly what `publish` would send. `None` if there is no message, or it is published already.
     """
 
-    headline = forms.CharField(max_length=_HEADLINE)
-    description = forms.CharField(max_length=_PROSE, required=False, widget=forms.Textarea(attrs={"rows": 4}))
-    instruction = forms.CharField(max_length=_PROSE, required=False, widget=forms.Textarea(attrs={"rows": 3}))
-    link = forms.URLField(required=False, assume_scheme="https")
+    headline = forms.CharField(label=say_later("Headline"), max_length=_HEADLINE)
+    description = forms.CharField(
+        label=say_later("Description"), max_length=_PROSE, required=False, widget=forms.Textarea(attrs={"rows": 4})
+    )
+    instruction = forms.CharField(
+        label=say_later("Instruction"), max_length=_PROSE, required=False, widget=forms.Textarea(attrs={"rows": 3})
+    )
+    link = forms.URLField(label=say_later("Link"), required=False, assume_scheme="https")
     key = forms.CharField(max_length=200, widget=forms.HiddenInput)  # a repeated submission publishes once
 
     def __init__(self, *args: Any, to: Iterable[str] | None = None, as_draft: bool = False, **options: Any) -> None:  # noqa: ANN401 - Django's own
@@ -204,17 +208,19 @@ class MessageForm(PublishingForm):
         incident: Let the officer open an incident, whose end is owed. Otherwise the message stands alone.
     """
 
-    category = forms.ChoiceField(choices=_categories)
-    severity = forms.ChoiceField(required=False, choices=[("", "—"), *((each, each) for each in Severity)])
-    incident = forms.CharField(required=False, max_length=64)
-    commune = CommuneField(required=False)
-    street = forms.CharField(required=False, max_length=200)
-    road = forms.CharField(required=False, max_length=20)
-    label = forms.CharField(required=False, max_length=200)
-    starts_at = forms.DateTimeField(required=False)
-    expires_at = forms.DateTimeField(required=False)
-    next_update_at = forms.DateTimeField(required=False)
-    exercise = forms.BooleanField(required=False)
+    category = forms.ChoiceField(label=say_later("Category"), choices=_categories)
+    severity = forms.ChoiceField(
+        label=say_later("Severity"), required=False, choices=[("", "—"), *((each, each) for each in Severity)]
+    )
+    incident = forms.CharField(label=say_later("Incident"), required=False, max_length=64)
+    commune = CommuneField(label=say_later("Commune"), required=False)
+    street = forms.CharField(label=say_later("Street"), required=False, max_length=200)
+    road = forms.CharField(label=say_later("Road"), required=False, max_length=20)
+    label = forms.CharField(label=say_later("Place in your words"), required=False, max_length=200)
+    starts_at = forms.DateTimeField(label=say_later("Begins at"), required=False)
+    expires_at = forms.DateTimeField(label=say_later("Holds until"), required=False)
+    next_update_at = forms.DateTimeField(label=say_later("Next message at"), required=False)
+    exercise = forms.BooleanField(label=say_later("Exercise"), required=False)
 
     field_order = ("category", "severity", "incident", "commune", "street", "road", "label", "headline")
 
@@ -253,7 +259,7 @@ class FollowUpForm(PublishingForm):
         stage: `update`, `end` or `cancellation`.
     """
 
-    next_update_at = forms.DateTimeField(required=False)
+    next_update_at = forms.DateTimeField(label=say_later("Next message at"), required=False)
 
     def __init__(self, *args: Any, incident: str, stage: Stage | str = Stage.UPDATE, **options: Any) -> None:  # noqa: ANN401 - Django's own
         super().__init__(*args, **options)

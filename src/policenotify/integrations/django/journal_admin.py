@@ -19,7 +19,7 @@ from django.urls import path, reverse
 from policenotify.errors import PolicenotifyError
 from policenotify.integrations.django import joined
 from policenotify.integrations.django.database import alias
-from policenotify.integrations.django.language import say
+from policenotify.integrations.django.language import say, say_later
 from policenotify.publishing.publisher import Publisher
 
 FOLDER = "admin/policenotify"
@@ -39,7 +39,9 @@ class ReasonForm(forms.Form):  # type: ignore[misc]  # Django has no types
         digest: What the reader has read; see `Draft.digest`.
     """
 
-    reason = forms.CharField(min_length=10, max_length=1000, widget=forms.Textarea(attrs={"rows": 3}))
+    reason = forms.CharField(
+        label=say_later("Reason"), min_length=10, max_length=1000, widget=forms.Textarea(attrs={"rows": 3})
+    )
     digest = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, required: bool = True, digest: str = "", **options: Any) -> None:  # noqa: ANN401 - Django's own
@@ -53,14 +55,14 @@ class RowDecision:
     """What a person may decide about a row.
 
     Attributes:
-        label: Its button.
+        label: Its button, in the language of the user.
         permission: One of those of `Publishing`.
         applies: Whether it can be decided about a row.
         form: Makes its form, from the data that were sent, or `None`, and the row.
         decide: Decides it, and returns what has happened; `None`: the form has an error now.
     """
 
-    label: str
+    label: Any
     permission: str
     applies: Callable[[Any], bool]
     form: Callable[[Any, Any], Any]

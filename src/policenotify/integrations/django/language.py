@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from functools import cache
 
+from django.utils.functional import lazy
 from django.utils.translation import get_language
 
 from policenotify.catalogue.catalogue import Catalogue, catalogue_of
@@ -20,3 +21,7 @@ def say(text: object) -> str:
         return str(text)
     with _translating:
         return catalogue.translate(str(text))
+
+
+say_later = lazy(say, str)
+"""The same for a text that is written when the language is not known yet: a label, the name of a model."""

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from django.db import models
 
 from policenotify.integrations.django.database import alias
+from policenotify.integrations.django.language import say_later
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -98,7 +99,7 @@ class IncidentRow(JournalModel):
     exercise = models.BooleanField()
     opened_at = MicrosecondsField()
     closed_at = MicrosecondsField(null=True)
-    due_at = MicrosecondsField("next message due at", null=True)
+    due_at = MicrosecondsField(say_later("next message due at"), null=True)
     reminders = models.IntegerField()
     reminded_at = MicrosecondsField(null=True)
 
@@ -107,7 +108,8 @@ class IncidentRow(JournalModel):
 
         db_table = "pn_incident"
         ordering = ("-opened_at",)
-        verbose_name = "incident"
+        verbose_name = say_later("incident")
+        verbose_name_plural = say_later("incidents")
 
     def __str__(self) -> str:
         return str(self.id)
@@ -138,7 +140,8 @@ class PublicationRow(JournalModel):
 
         db_table = "pn_publication"
         ordering = ("-created_at", "-id")
-        verbose_name = "publication"
+        verbose_name = say_later("publication")
+        verbose_name_plural = say_later("publications")
 
     def __str__(self) -> str:
         return f"{self.stage} {self.key or self.id}"
@@ -183,8 +186,8 @@ class DeliveryRow(JournalModel):
 
         db_table = "pn_delivery"
         ordering = ("-id",)
-        verbose_name = "delivery"
-        verbose_name_plural = "deliveries"
+        verbose_name = say_later("delivery")
+        verbose_name_plural = say_later("deliveries")
 
     def __str__(self) -> str:
         return f"{self.id} on {self.channel}"
@@ -207,7 +210,8 @@ class AttemptRow(JournalModel):
 
         db_table = "pn_attempt"
         ordering = ("delivery_id", "number")
-        verbose_name = "attempt"
+        verbose_name = say_later("attempt")
+        verbose_name_plural = say_later("attempts")
 
     def __str__(self) -> str:
         return f"attempt {self.number}"
@@ -232,14 +236,15 @@ class DraftRow(JournalModel):
     )
     published_by = models.CharField(max_length=200)
     urgent = models.TextField()
-    due_at = MicrosecondsField("second reading due at", null=True)
+    due_at = MicrosecondsField(say_later("second reading due at"), null=True)
 
     class Meta(JournalModel.Meta):
         """The table."""
 
         db_table = "pn_draft"
         ordering = ("-changed_at",)
-        verbose_name = "draft"
+        verbose_name = say_later("draft")
+        verbose_name_plural = say_later("drafts")
 
     def __str__(self) -> str:
         return f"{self.state} {self.key or self.id}"
@@ -260,7 +265,8 @@ class ChannelRow(JournalModel):
 
         db_table = "pn_channel"
         ordering = ("name",)
-        verbose_name = "channel"
+        verbose_name = say_later("channel")
+        verbose_name_plural = say_later("channels")
 
     def __str__(self) -> str:
         return str(self.name)
@@ -282,7 +288,8 @@ class EventRow(JournalModel):
 
         db_table = "pn_event"
         ordering = ("-id",)
-        verbose_name = "event"
+        verbose_name = say_later("event")
+        verbose_name_plural = say_later("events")
 
     def __str__(self) -> str:
         return f"{self.id} {self.kind}"

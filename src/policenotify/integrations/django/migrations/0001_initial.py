@@ -42,6 +42,7 @@ class Migration(migrations.Migration):  # type: ignore[misc]  # Django has no ty
             ],
             options={
                 "verbose_name": "attempt",
+                "verbose_name_plural": "attempts",
                 "db_table": "pn_attempt",
                 "ordering": ("delivery_id", "number"),
                 "managed": False,
@@ -61,6 +62,7 @@ class Migration(migrations.Migration):  # type: ignore[misc]  # Django has no ty
             ],
             options={
                 "verbose_name": "channel",
+                "verbose_name_plural": "channels",
                 "db_table": "pn_channel",
                 "ordering": ("name",),
                 "managed": False,
@@ -117,6 +119,7 @@ class Migration(migrations.Migration):  # type: ignore[misc]  # Django has no ty
             ],
             options={
                 "verbose_name": "draft",
+                "verbose_name_plural": "drafts",
                 "db_table": "pn_draft",
                 "ordering": ("-changed_at",),
                 "managed": False,
@@ -137,6 +140,7 @@ class Migration(migrations.Migration):  # type: ignore[misc]  # Django has no ty
             ],
             options={
                 "verbose_name": "event",
+                "verbose_name_plural": "events",
                 "db_table": "pn_event",
                 "ordering": ("-id",),
                 "managed": False,
@@ -160,6 +164,7 @@ class Migration(migrations.Migration):  # type: ignore[misc]  # Django has no ty
             ],
             options={
                 "verbose_name": "incident",
+                "verbose_name_plural": "incidents",
                 "db_table": "pn_incident",
                 "ordering": ("-opened_at",),
                 "managed": False,
@@ -183,6 +188,7 @@ class Migration(migrations.Migration):  # type: ignore[misc]  # Django has no ty
             ],
             options={
                 "verbose_name": "publication",
+                "verbose_name_plural": "publications",
                 "db_table": "pn_publication",
                 "ordering": ("-created_at", "-id"),
                 "managed": False,
