@@ -103,7 +103,7 @@ class IncidentAdmin(JournalAdmin):
                 return HttpResponseRedirect(reverse("admin:policenotify_incidentrow_changelist"))
         return self._form_page(request, form, label=say("Publish"), title=say("Publish a message"))
 
-    @admin.display(description=say_later("publications"))  # type: ignore[untyped-decorator]
+    @admin.display(description=say_later("publications"))  # type: ignore[untyped-decorator]  # Django has no types
     def published(self, row: IncidentRow) -> str:
         """Return its publications as a table."""
         rows = row.publications.order_by("sequence")
@@ -141,18 +141,18 @@ class PublicationAdmin(JournalAdmin):
         )
     }
 
-    @admin.display(description=say_later("message"))  # type: ignore[untyped-decorator]
+    @admin.display(description=say_later("message"))  # type: ignore[untyped-decorator]  # Django has no types
     def words(self, row: PublicationRow) -> str:
         """Return the fields of the message."""
         fields = row.message if isinstance(row.message, dict) else {}
         return str(render_to_string(f"{FOLDER}/message.html", {"fields": _filled(fields)}))
 
-    @admin.display  # type: ignore[untyped-decorator]
+    @admin.display  # type: ignore[untyped-decorator]  # Django has no types
     def receipts(self, row: PublicationRow) -> str:
         """Return what became of it on each channel, and who sends what waits."""
         return shown("receipts", lambda current: {"publication": current.publication(row.pk)})
 
-    @admin.display(description=say_later("findings"))  # type: ignore[untyped-decorator]
+    @admin.display(description=say_later("findings"))  # type: ignore[untyped-decorator]  # Django has no types
     def remarks(self, row: PublicationRow) -> str:
         """Return the findings of the checks."""
         return str(render_to_string(f"{FOLDER}/findings.html", {"lines": row.finding_lines()}))
@@ -206,12 +206,12 @@ class DeliveryAdmin(JournalAdmin):
         """Ask for the permission `resolve`, for the actions."""
         return may(request, "resolve")
 
-    @admin.action(description=say_later("Settle: the post is there"), permissions=["resolve"])  # type: ignore[untyped-decorator]
+    @admin.action(description=say_later("Settle: the post is there"), permissions=["resolve"])  # type: ignore[untyped-decorator]  # Django has no types
     def resolve_posted(self, request: HttpRequest, rows: Sequence[DeliveryRow]) -> None:
         """Record that the posts are there."""
         self._resolve(request, rows, posted=True)
 
-    @admin.action(description=say_later("Settle: it is not there, send it again"), permissions=["resolve"])  # type: ignore[untyped-decorator]
+    @admin.action(description=say_later("Settle: it is not there, send it again"), permissions=["resolve"])  # type: ignore[untyped-decorator]  # Django has no types
     def resolve_again(self, request: HttpRequest, rows: Sequence[DeliveryRow]) -> None:
         """Send the posts again."""
         self._resolve(request, rows, posted=False)
@@ -232,7 +232,7 @@ class DeliveryAdmin(JournalAdmin):
                 self.log_change(request, row, f"Settled: {outcome[0]}")
                 messages.success(request, f"{row}: {outcome[0]}")
 
-    @admin.display(description=say_later("attempts"))  # type: ignore[untyped-decorator]
+    @admin.display(description=say_later("attempts"))  # type: ignore[untyped-decorator]  # Django has no types
     def tries(self, row: DeliveryRow) -> str:
         """Return its attempts as a table."""
         return str(render_to_string(f"{FOLDER}/attempts.html", {"rows": row.tries.order_by("number")}))
@@ -287,7 +287,7 @@ class DraftAdmin(JournalAdmin):
         )
     }
 
-    @admin.display(description=say_later("message and reviews"))  # type: ignore[untyped-decorator]
+    @admin.display(description=say_later("message and reviews"))  # type: ignore[untyped-decorator]  # Django has no types
     def words(self, row: DraftRow) -> str:
         """Return the words that are read, and what readers have decided."""
 

@@ -46,7 +46,7 @@ class JournalQuerySet(models.QuerySet):  # type: ignore[misc]  # Django has no t
 
 
 class JournalManager(models.Manager.from_queryset(JournalQuerySet)):  # type: ignore[misc]  # Django has no types
-    """Reads the database that `POLICENOTIFY["DATABASE"]` names, whatever the project's routers say."""
+    """Reads the database that `POLICENOTIFY["DATABASE"]` names, whatever the project's routers choose."""
 
     def get_queryset(self) -> JournalQuerySet:
         """Return all rows."""
