@@ -195,6 +195,7 @@ def test_every_page_can_be_seen_and_nothing_changed_with_view_alone(desk: Record
         "publicationrow/": "Accident de la circulation",
         f"publicationrow/?q={incident}-open": incident,
         f"publicationrow/{opened.id}/change/": "The connection was cut.",
+        f"publicationrow/{opened.id}/change/?": "<th>location.street</th><td>avenue de Toulouse</td>",
         "deliveryrow/?held=1": "presse",
         f"deliveryrow/{delivery}/change/": "presse",
         "draftrow/": "draft",

@@ -174,7 +174,7 @@ def test_one_journal_has_several_names(one: str, other: str, same: bool) -> None
 def test_showmigrations_lists_what_is_there(folder: Path) -> None:
     assert _shown() == ["[ ] 0001_initial"]
     (folder / "keys").rename(folder / "away")
-    with pytest.raises(SettingsError, match="keys"):
+    with pytest.raises(CommandError, match="keys"):
         _migrate()
     assert _shown() == ["[ ] 0001_initial"]
     assert not [name for name in connections["default"].introspection.table_names() if name.startswith("pn_")]
@@ -183,6 +183,28 @@ def test_showmigrations_lists_what_is_there(folder: Path) -> None:
     assert _shown() == ["[X] 0001_initial"]
     assert publisher().incidents() == ()
     call_command("makemigrations", "policenotify", check=True, dry_run=True, verbosity=0)
+
+
+@pytest.mark.parametrize(("before", "after"), [(0o644, 0o600), (0o600, 0o600)])
+def test_a_new_file_is_closed_to_others(folder: Path, before: int, after: int) -> None:
+    file = folder / "project.sqlite3"
+    file.touch()
+    file.chmod(before)
+    _migrate()
+    assert file.stat().st_mode & 0o777 == after
+    file.chmod(0o644)  # by somebody, later: that is for them to decide
+    with pytest.raises(CommandError, match="chmod 600"):
+        call_command("policenotify_migrate")
+
+
+def test_a_file_that_others_write_is_left_to_its_owner(folder: Path) -> None:
+    file = folder / "project.sqlite3"
+    file.touch()
+    file.chmod(0o666)
+    with pytest.raises(CommandError, match="open to others"):
+        _migrate()
+    assert file.stat().st_mode & 0o777 == 0o666
+    assert _shown() == ["[ ] 0001_initial"]
 
 
 def test_another_database_gets_no_tables_and_those_of_a_moved_journal_are_made(folder: Path) -> None:

@@ -129,6 +129,7 @@ class Project:
             text=True,
             check=False,
             timeout=120,
+            umask=0o022,  # as most users have it
             env={
                 **os.environ,
                 "PYTHONPATH": os.pathsep.join([str(self.folder), str(_ROOT / "examples" / "web")]),

@@ -158,13 +158,17 @@ class PublicationAdmin(JournalAdmin):
         return str(render_to_string(f"{FOLDER}/findings.html", {"lines": row.finding_lines()}))
 
 
-def _filled(fields: Mapping[str, Any]) -> dict[str, Any]:
-    empty: tuple[object, ...] = (None, "", [], {}, False)
-    return {
-        name: {inner: part for inner, part in value.items() if part not in empty} if isinstance(value, dict) else value
-        for name, value in fields.items()
-        if value not in empty and name not in {"schema_version", "images"}
-    }
+def _filled(fields: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return the fields of a message that are not empty, by their path: `location.commune`."""
+    filled: dict[str, Any] = {}
+    for name, value in fields.items():
+        if value in _EMPTY or f"{above}{name}" in {"schema_version", "images"}:
+            continue
+        filled |= _filled(value, f"{above}{name}.") if isinstance(value, dict) else {f"{above}{name}": value}
+    return filled
+
+
+_EMPTY: tuple[object, ...] = (None, "", [], {}, False)
 
 
 # --- deliveries

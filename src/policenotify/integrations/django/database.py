@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 from django.conf import settings
+from django.core.management.base import CommandError
 from django.db import connections
 
-from policenotify.errors import MissingExtra, SettingsError
+from policenotify.errors import MissingExtra, PolicenotifyError, SettingsError
 from policenotify.settings import Settings, read_settings
 from policenotify.settings.model import IN_DJANGO
 
 if TYPE_CHECKING:
     from policenotify.journal.database.migrate import Migrated
+
+_META = "pn_meta"  # a table that every journal has
+_WRITTEN_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 NAMES = frozenset({"SETTINGS", "DATABASE", "RUNNER"})
 """The names that `POLICENOTIFY` may hold."""
@@ -87,13 +93,32 @@ def check_journal(read: Settings) -> None:
 def migrate_journal(actor: str) -> Migrated:
     """Create the journal's tables, or migrate older ones to this version.
 
+    Before they are created in a file of SQLite that others may read but not write, it is closed to them: Django makes
+    files that everyone may read, and a journal in one of these is refused.
+
     Raises:
-        SettingsError: The settings or the keys are wrong.
-        JournalError: The migration failed. Nothing was changed.
+        CommandError: The settings or the keys are wrong, or the migration failed. Nothing was changed.
     """
     from policenotify.journal.database.migrate import migrate  # noqa: PLC0415 - brings the SQL toolkit
 
-    return migrate(journal_url(alias()), keys=project_settings(tolerant=True).load_keys(), actor=actor)
+    try:
+        url, keys = journal_url(alias()), project_settings(tolerant=True).load_keys()
+        _close_new_file(alias())
+        return migrate(url, keys=keys, actor=actor)
+    except PolicenotifyError as error:
+        raise CommandError(str(error)) from error
+
+
+def _close_new_file(alias: str) -> None:
+    database = connections[alias]
+    if database.vendor != "sqlite" or _META in database.introspection.table_names():
+        return
+    path = str(database.settings_dict["NAME"])
+    for file in (Path(path), Path(f"{path}-wal"), Path(f"{path}-shm")):
+        with suppress(OSError):  # it is not there, or belongs to another user: the journal itself refuses it
+            mode = stat.S_IMODE(file.stat().st_mode)
+            if not mode & _WRITTEN_BY_OTHERS:
+                file.chmod(mode & stat.S_IRWXU)
 
 
 def _same(one: str, other: str) -> bool:

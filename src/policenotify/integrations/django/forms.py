@@ -77,12 +77,20 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
         preview: Exactly what `publish` would send. `None` if there is no message, or it is published already.
     """
 
-    headline = forms.CharField(label=say_later("Headline"), max_length=_HEADLINE)
+    headline = forms.CharField(
+        label=say_later("Headline"), max_length=_HEADLINE, widget=forms.TextInput(attrs={"size": 80})
+    )
     description = forms.CharField(
-        label=say_later("Description"), max_length=_PROSE, required=False, widget=forms.Textarea(attrs={"rows": 4})
+        label=say_later("Description"),
+        max_length=_PROSE,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4, "cols": 80}),
     )
     instruction = forms.CharField(
-        label=say_later("Instruction"), max_length=_PROSE, required=False, widget=forms.Textarea(attrs={"rows": 3})
+        label=say_later("Instruction"),
+        max_length=_PROSE,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "cols": 80}),
     )
     link = forms.URLField(label=say_later("Link"), required=False, assume_scheme="https")
     key = forms.CharField(max_length=200, widget=forms.HiddenInput)  # a repeated submission publishes once

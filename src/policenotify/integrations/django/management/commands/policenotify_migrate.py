@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
-from policenotify.errors import PolicenotifyError
 from policenotify.integrations.django.database import migrate_journal
 
 
@@ -15,8 +14,5 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
 
     def handle(self, **_options: object) -> None:
         """Migrate the journal."""
-        try:
-            migrated = migrate_journal("manage.py policenotify_migrate")
-        except PolicenotifyError as error:
-            raise CommandError(str(error)) from error
+        migrated = migrate_journal("manage.py policenotify_migrate")
         self.stdout.write(f"The journal's tables are of version {migrated.after}.")
