@@ -23,7 +23,7 @@ from django.utils import translation
 
 from policenotify import Lifecycle
 from policenotify.errors import Blocked, Unconfirmed
-from policenotify.integrations.django import joined, publish
+from policenotify.integrations.django import close, joined, publish
 from policenotify.integrations.django.forms import FollowUpForm, MessageForm
 from policenotify.integrations.django.models import (
     ChannelRow,
@@ -340,6 +340,45 @@ def test_another_person_approves_what_was_read(desk: Recording, incident: str) -
     assert (row.state, row.publication.incident_id) == ("published", incident)
     desk.deliver()
     assert PublicationRow.objects.get(pk=row.publication_id).actor == author.agent
+
+
+def test_the_pages_remain_while_the_settings_are_wrong(project: Path, incident: str) -> None:
+    agent = _agent("view", "publish", "resolve", "manage")
+    with override_settings(POLICENOTIFY={**settings.POLICENOTIFY, "SETTINGS": project / "nowhere.toml"}):
+        close()
+        for page in ("incidentrow/", "incidentrow/add/", "publicationrow/", "deliveryrow/?held=1", "channelrow/"):
+            assert agent.get(f"{_ADMIN}/{page}").status_code == 200, page
+        assert "nowhere.toml" in agent.get(f"{_ADMIN}/channelrow/").content.decode()
+        refused = agent.post(f"{_ADMIN}/incidentrow/add/", _typed(incident=incident))
+        assert "nowhere.toml" in refused.content.decode()
+        stopped = agent.post(f"{_ADMIN}/channelrow/", {"decision": "stop"}, follow=True)
+        assert "nowhere.toml" in stopped.content.decode()
+
+
+def test_decisions_are_taken_in_the_transaction_of_the_request(desk: Recording, incident: str) -> None:
+    agent, reader = _agent("view", "publish", "resolve", "manage"), _agent("view", "approve")
+    database = connections[settings.POLICENOTIFY.get("DATABASE", "default")]
+    desk.fail_next("presse", _CUT, recipient=_SOMEBODY)
+    opened = _open(incident)
+    desk.deliver()
+    form = MessageForm(_typed(category="police_operation", incident=f"{incident}-b"), as_draft=True)
+    assert form.is_valid()
+    draft = form.submit(actor="claire")
+    assert draft is not None
+    database.settings_dict["ATOMIC_REQUESTS"] = True
+    try:
+        agent.post(f"{_ADMIN}/channelrow/", {"decision": "stop"})
+        agent.post(f"{_ADMIN}/channelrow/", {"decision": "resume"})
+        chosen = {"action": "resolve_posted", "_selected_action": [opened.on("presse").delivery]}
+        agent.post(f"{_ADMIN}/deliveryrow/", chosen)
+        reader.post(f"{_ADMIN}/draftrow/{draft.id}/approve/", {"digest": draft.digest})
+        agent.post(f"{_ADMIN}/incidentrow/{incident}/end/", {"key": "end", "headline": "Fin d'intervention"})
+    finally:
+        database.settings_dict["ATOMIC_REQUESTS"] = False
+    kinds = [each.kind for each in EventRow.objects.filter(actor=agent.agent).order_by("id")]
+    assert (kinds[:2], _held()) == (["stopped", "resumed"], [])
+    assert DraftRow.objects.get(pk=draft.id).state == "published"
+    assert IncidentRow.objects.get(pk=incident).status == "ended"
 
 
 # --- the form

@@ -184,12 +184,16 @@ class HeldFilter(admin.SimpleListFilter):  # type: ignore[misc]  # Django has no
         """Return the choices."""
         return (("1", say("Yes")),)
 
-    def queryset(self, _request: HttpRequest, queryset: Any) -> Any:  # noqa: ANN401 - Django has no types
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ANN401 - Django has no types
         """Return the rows of the choice."""
         if self.value() != "1":
             return queryset
-        with joined() as current:
-            return queryset.filter(pk__in=[each.delivery for each in current.held()])
+        try:
+            with joined() as current:
+                return queryset.filter(pk__in=[each.delivery for each in current.held()])
+        except PolicenotifyError as error:
+            messages.error(request, say(error))
+            return queryset.none()
 
 
 @admin.register(DeliveryRow)

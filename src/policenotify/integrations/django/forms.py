@@ -32,12 +32,14 @@ from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
 from policenotify.publishing.reach import Preview
+from policenotify.render.locales import PROFILES
 
 __all__ = ["FollowUpForm", "MessageForm", "PublishingForm"]
 
 _SHOWN = 8  # communes of one name that an error lists
 _HEADLINE = 160  # characters, as of `Message`
 _PROSE = 10_000  # likewise
+_LINES = {"rows": 4, "cols": 80}
 
 
 class CommuneField(forms.CharField):  # type: ignore[misc]  # Django has no types
@@ -81,16 +83,10 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
         label=say_later("Headline"), max_length=_HEADLINE, widget=forms.TextInput(attrs={"size": 80})
     )
     description = forms.CharField(
-        label=say_later("Description"),
-        max_length=_PROSE,
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 4, "cols": 80}),
+        label=say_later("Description"), max_length=_PROSE, required=False, widget=forms.Textarea(attrs=_LINES)
     )
     instruction = forms.CharField(
-        label=say_later("Instruction"),
-        max_length=_PROSE,
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 3, "cols": 80}),
+        label=say_later("Instruction"), max_length=_PROSE, required=False, widget=forms.Textarea(attrs=_LINES)
     )
     link = forms.URLField(label=say_later("Link"), required=False, assume_scheme="https")
     key = forms.CharField(max_length=200, widget=forms.HiddenInput)  # a repeated submission publishes once
@@ -203,9 +199,16 @@ def _texts(message: Message) -> dict[str, str]:
 
 
 def _categories() -> list[tuple[str, str]]:
-    """Return the categories of the installation with their labels."""
-    current, language = publisher(), get_language() or "fr"
-    named = [(code, best_match(language, each.labels) or code) for code, each in current.profiles.items()]
+    """Return the categories of the installation with their labels.
+
+    Without usable settings they are the shipped ones: what is wrong is reported when the form is checked.
+    """
+    try:
+        profiles = publisher().profiles
+    except PolicenotifyError:
+        profiles = PROFILES
+    language = get_language() or "fr"
+    named = [(code, best_match(language, each.labels) or code) for code, each in profiles.items()]
     return sorted(named, key=lambda each: each[1])
 
 
