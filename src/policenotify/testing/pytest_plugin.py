@@ -52,15 +52,14 @@ def policenotify_dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevNe
 
 
 @pytest.fixture
-def policenotify_django(request: pytest.FixtureRequest) -> Iterator[Recording]:
+def policenotify_django() -> Iterator[Recording]:
     """Yield the publisher of a Django project that only records, on its test database, whose journal is emptied after.
 
-    With pytest-django the test commits, as with `transactional_db`. Call `deliver()` as a worker would.
+    With pytest-django, mark the test with `@pytest.mark.django_db(transaction=True)`. Call `deliver()` as a worker
+    would.
     """
     from policenotify.integrations.django.testing import empty_journal, recorded  # noqa: PLC0415 - see above
 
-    if request.config.pluginmanager.has_plugin("django"):
-        request.getfixturevalue("transactional_db")
     with recorded() as recording:
         yield recording
     empty_journal()

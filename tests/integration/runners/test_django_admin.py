@@ -33,6 +33,7 @@ from policenotify.integrations.django.models import (
     IncidentRow,
     PublicationRow,
 )
+from policenotify.integrations.django.testing import empty_journal, recorded
 from policenotify.journal.keys import Keys
 from policenotify.testing.publisher import RECIPIENTS, Recording
 from tests.support.installation import accident
@@ -83,6 +84,7 @@ def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     before = dict(users.settings_dict), dict(connections[alias].settings_dict)
     users.settings_dict.update({"NAME": str(folder / "project.sqlite3"), "OPTIONS": {"transaction_mode": "IMMEDIATE"}})
     connections[alias].settings_dict.update(there)
+    connections[alias].settings_dict["TEST"] = {"NAME": there["NAME"]}
     how = {"SETTINGS": folder / "policenotify.toml", "DATABASE": alias}
     setup_test_environment()
     with override_settings(POLICENOTIFY=how):
@@ -118,6 +120,10 @@ def _agent(*permissions: str) -> Client:
     client.force_login(user)
     client.agent = user.get_username()
     return client
+
+
+def _database() -> str:
+    return str(settings.POLICENOTIFY.get("DATABASE", "default"))
 
 
 def _held() -> list[int]:
@@ -357,7 +363,7 @@ def test_the_pages_remain_while_the_settings_are_wrong(project: Path, incident: 
 
 def test_decisions_are_taken_in_the_transaction_of_the_request(desk: Recording, incident: str) -> None:
     agent, reader = _agent("view", "publish", "resolve", "manage"), _agent("view", "approve")
-    database = connections[settings.POLICENOTIFY.get("DATABASE", "default")]
+    database = connections[_database()]
     desk.fail_next("presse", _CUT, recipient=_SOMEBODY)
     opened = _open(incident)
     desk.deliver()
@@ -513,7 +519,7 @@ def test_the_views_of_the_page_publish(desk: Recording, incident: str) -> None:
 
 
 def test_a_transaction_holds_the_form_and_the_decision(desk: Recording, incident: str, project: Path) -> None:  # noqa: ARG001 - it is there
-    database = settings.POLICENOTIFY.get("DATABASE", "default")
+    database = _database()
     with transaction.atomic(using=database):
         form = MessageForm(_typed(incident=incident))
         assert form.is_valid(), form.errors
@@ -528,3 +534,20 @@ def test_a_transaction_holds_the_form_and_the_decision(desk: Recording, incident
         assert current.status().stopped is None
     assert not IncidentRow.objects.filter(pk=incident).exists()
     assert desk.posts == ()
+
+
+def test_nothing_but_a_test_database_is_emptied_or_recorded_in(desk: Recording) -> None:
+    _open("2026-9999")
+    desk.deliver()
+    found = connections[_database()].settings_dict
+    test_name = found["TEST"]["NAME"]
+    for other in ("", "another", f"{test_name}x"):
+        found["TEST"]["NAME"] = other
+        with pytest.raises(RuntimeError, match="Nothing was done"):
+            empty_journal()
+        with pytest.raises(RuntimeError, match="Nothing was done"), recorded():
+            pass
+    found["TEST"]["NAME"] = test_name
+    with pytest.raises(RuntimeError, match="transaction=True"), transaction.atomic(using=_database()), recorded():
+        pass
+    assert IncidentRow.objects.filter(pk="2026-9999").exists()

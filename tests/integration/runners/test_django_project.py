@@ -238,7 +238,7 @@ def test_nothing_but_a_test_database_is_emptied(project: Project) -> None:
         "from policenotify.integrations.django.testing import empty_journal\nempty_journal()"
     )
     (project.folder / "empty.py").write_text(start)
-    assert "Nothing was deleted" in project.run("python empty.py", code=1, DJANGO_SETTINGS_MODULE="project")
+    assert "Nothing was done" in project.run("python empty.py", code=1, DJANGO_SETTINGS_MODULE="project")
 
 
 def test_the_tutorial_makes_a_back_office_from_an_empty_folder(tmp_path: Path) -> None:

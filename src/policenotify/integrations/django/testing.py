@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core import mail
 from django.db import connections
+from django.db.backends.base.creation import TEST_DATABASE_PREFIX
 from django.test import override_settings
 from django.utils.module_loading import import_string
 
@@ -18,6 +21,7 @@ from policenotify.integrations.django.database import alias, configured, in_memo
 if TYPE_CHECKING:
     from policenotify.testing.publisher import Recording
 
+_MARK = "Use TransactionTestCase, or with pytest @pytest.mark.django_db(transaction=True)."
 _current: list[Recording] = []
 
 
@@ -70,7 +74,13 @@ def recorded() -> Iterator[Recording]:
 
     The journal is that of the project's test database. No network is reached. Call `deliver()` after the commit, as a
     worker would.
+
+    Raises:
+        RuntimeError: The journal is not in a test database, or the test never commits.
     """
+    _check_test_database("recorded() publishes")
+    if connections[alias()].in_atomic_block:
+        raise RuntimeError(f"A test that never commits delivers nothing. {_MARK}")
     from policenotify.testing.publisher import recording_publisher  # noqa: PLC0415 - tests of `empty_journal` need none
 
     found = project_settings(tolerant=True, secrets=False).place
@@ -99,12 +109,11 @@ def empty_journal() -> None:
     """Close the publisher and delete everything from the journal of a test database.
 
     Raises:
-        RuntimeError: Django's test environment is not set up. Nothing was deleted.
+        RuntimeError: The journal is not in a test database. Nothing was deleted.
     """
-    if not hasattr(mail, "outbox"):  # made by setup_test_environment()
-        raise RuntimeError("empty_journal() deletes everything, and runs only in tests. Nothing was deleted.")
     if in_memory(alias()):
         return
+    _check_test_database("empty_journal() deletes everything")
     runner = configured("RUNNER")
     close_runner = getattr(import_string(runner), "close", None) if runner else None
     for close_publisher in filter(None, (close_runner, close)):
@@ -113,3 +122,18 @@ def empty_journal() -> None:
 
     connections[alias()].close()  # on SQLite an open transaction would be in the way
     empty(journal_url(alias()), keys=project_settings(tolerant=True, secrets=False).load_keys())
+
+
+def _check_test_database(does: str) -> None:
+    """Check that Django has made the database for tests, perhaps as a copy for one of several processes.
+
+    Raises:
+        RuntimeError: It has not.
+    """
+    found = connections[alias()].settings_dict
+    made = Path(str((found["TEST"] or {}).get("NAME") or ""))
+    names = f"{TEST_DATABASE_PREFIX}.+"
+    if made.name:
+        names = rf"{re.escape(str(made.with_suffix('')))}(?:_\w+)?{re.escape(made.suffix)}"
+    if not hasattr(mail, "outbox") or not re.fullmatch(names, str(found["NAME"])):  # setup_test_environment() makes it
+        raise RuntimeError(f"{does}, and the journal is not in a test database. Nothing was done. {_MARK}")
