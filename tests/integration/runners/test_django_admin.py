@@ -387,6 +387,25 @@ def test_decisions_are_taken_in_the_transaction_of_the_request(desk: Recording, 
     assert IncidentRow.objects.get(pk=incident).status == "ended"
 
 
+def test_a_message_that_others_read_first_is_submitted(desk: Recording, incident: str) -> None:
+    agent, reader = _agent("view", "publish"), _agent("view", "approve")
+    add, typed = f"{_ADMIN}/incidentrow/add/", _typed(category="police_operation", incident=incident)
+    refused = agent.post(add, typed)
+    assert "Another person must read this message first." in refused.content.decode()
+    assert agent.post(add, {**typed, "_draft": "1", "reason": "Périmètre confirmé par le chef."}).status_code == 302
+    draft = DraftRow.objects.get()
+    assert (draft.state, draft.submitted_by, draft.reason) == (
+        "submitted",
+        agent.agent,
+        "Périmètre confirmé par le chef.",
+    )
+    page = f"{_ADMIN}/draftrow/{draft.id}/approve/"
+    digest = reader.get(page).context["form"]["digest"].value()
+    assert reader.post(page, {"digest": digest}).status_code == 302
+    assert IncidentRow.objects.get(pk=incident).status == "open"
+    assert desk.posts == ()
+
+
 # --- the form
 
 

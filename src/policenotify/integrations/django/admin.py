@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -19,7 +20,7 @@ from django.urls import reverse
 
 from policenotify.errors import PolicenotifyError
 from policenotify.integrations.django import joined
-from policenotify.integrations.django.forms import FollowUpForm, MessageForm
+from policenotify.integrations.django.forms import FollowUpForm, MessageForm, PublishingForm
 from policenotify.integrations.django.journal_admin import (
     FOLDER,
     JournalAdmin,
@@ -45,14 +46,27 @@ from policenotify.publishing.publisher import Publisher
 
 # --- incidents
 
+_Form = TypeVar("_Form", bound=PublishingForm)
+
+
+def _for_publishing(kind: type[_Form], data: Any, **how: Any) -> _Form:  # noqa: ANN401 - a QueryDict
+    """Return a form whose message is published, or submitted to others if that button was pressed."""
+    form = kind(data, as_draft=data is not None and "_draft" in data, **how)
+    form.fields["reason"] = forms.CharField(label=say("Reason, for its readers"), required=False, max_length=1000)
+    return form
+
 
 def _follow_up(data: Any, row: IncidentRow, *, stage: Stage) -> FollowUpForm:  # noqa: ANN401 - a QueryDict
-    return FollowUpForm(data, incident=row.pk, stage=stage)
+    return _for_publishing(FollowUpForm, data, incident=row.pk, stage=stage)
 
 
-def _publish(form: FollowUpForm, _row: object, actor: str) -> str | None:
+def _publish(form: PublishingForm, _row: object, actor: str) -> str | None:
+    if form.as_draft:
+        # The user has logged in to the project.
+        draft = form.submit(actor=actor, reason=form.cleaned_data["reason"], authenticated=True)
+        return None if draft is None else say(f"Submitted to its readers: {draft.message.headline}")
     publication = form.publish(actor=actor)
-    return None if publication is None else say(f"Published: {form.stage} of {form.incident}.")
+    return None if publication is None else say(f"Published: {publication.message.headline}")
 
 
 def _is_open(row: IncidentRow) -> bool:
@@ -95,11 +109,11 @@ class IncidentAdmin(JournalAdmin):
         """Publish an opening, or without an incident a message that stands alone."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = MessageForm(request.POST if request.method == "POST" else None)
+        form = _for_publishing(MessageForm, request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
-            publication = form.publish(actor=request.user.get_username())
-            if publication is not None:
-                messages.success(request, say(f"Published: {publication.message.headline}"))
+            done = _publish(form, None, request.user.get_username())
+            if done is not None:
+                messages.success(request, done)
                 return HttpResponseRedirect(reverse("admin:policenotify_incidentrow_changelist"))
         return self._form_page(request, form, label=say("Publish"), title=say("Publish a message"))
 

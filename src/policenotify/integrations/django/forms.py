@@ -145,8 +145,13 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
             self.add_error(None, say(error))
         return None
 
-    def submit(self, *, actor: str, reason: str = "") -> Draft | None:
+    def submit(self, *, actor: str, reason: str = "", authenticated: bool = False) -> Draft | None:
         """Store the message as a draft and submit it to its readers.
+
+        Args:
+            actor: Its author.
+            reason: A word to the readers. A finding of level `second` demands one.
+            authenticated: You have verified who the actor is. Some rules demand it.
 
         Returns:
             The draft, or `None` if it was refused: the errors of the form state why.
@@ -154,7 +159,9 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
         message = self._valid()
         try:
             with joined() as current:
-                draft = current.drafts.create(message, actor=actor, key=self.cleaned_data["key"], to=self.to)
+                draft = current.drafts.create(
+                    message, actor=actor, key=self.cleaned_data["key"], to=self.to, authenticated=authenticated
+                )
                 return current.drafts.submit(draft.id, actor=actor, reason=reason)
         except MessageRejected as error:
             self._add(error.findings, message)
@@ -284,5 +291,6 @@ class FollowUpForm(PublishingForm):
         with joined() as current:
             last = current.incident(self.incident)
         follow = {Stage.UPDATE: last.update, Stage.END: last.end, Stage.CANCELLATION: last.cancel}[self.stage]
-        typed = {name: value for name, value in self.cleaned_data.items() if value and name not in {"key", "headline"}}
+        names = ("description", "instruction", "link", "next_update_at")
+        typed = {name: value for name in names if (value := self.cleaned_data.get(name))}
         return follow(self.cleaned_data["headline"], **typed)

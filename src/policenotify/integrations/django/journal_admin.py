@@ -19,6 +19,7 @@ from django.urls import path, reverse
 from policenotify.errors import PolicenotifyError
 from policenotify.integrations.django import joined
 from policenotify.integrations.django.database import alias
+from policenotify.integrations.django.forms import PublishingForm
 from policenotify.integrations.django.language import say, say_later
 from policenotify.publishing.publisher import Publisher
 
@@ -168,6 +169,7 @@ class JournalAdmin(admin.ModelAdmin):  # type: ignore[misc]  # Django has no typ
             "label": label,
             "back": back,
             "media": self.media + form.media,
+            "publishes": isinstance(form, PublishingForm),
         }
         return TemplateResponse(request, f"{FOLDER}/decision.html", context)
 
