@@ -31,6 +31,7 @@ from policenotify.journal.persons.suppressions import Suppressions
 from policenotify.journal.publications import Publications
 from policenotify.journal.records import microseconds
 from policenotify.journal.retention import Retention
+from policenotify.journal.subscribers import Subscribers
 from policenotify.journal.tombstones import Selection
 from policenotify.journal.workers import Workers
 
@@ -52,6 +53,7 @@ class Journal(Transactions):
         channels: Blocks, pauses, rate limits and stored state of channels.
         workers: Heartbeats of the processes that deliver, and pending drains.
         audit: The append-only, sealed log of events.
+        subscribers: Which events each subscriber was handed.
         retention: Purging, and erasing addresses.
     """
 
@@ -68,6 +70,7 @@ class Journal(Transactions):
         self.channels: Channels = Channels(self)
         self.workers: Workers = Workers(self)
         self.audit: AuditLog = AuditLog(self)
+        self.subscribers: Subscribers = Subscribers(self)
         self.retention: Retention = Retention(self, engine)
 
     @classmethod
