@@ -38,6 +38,27 @@ def shown_code(code: str) -> str:
     return code if _CODE.fullmatch(code) and not _MANY_DIGITS.search(code) else ""
 
 
+def _at(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] == LOGGER
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Return the message of a record of ours. That of another library may quote anything."""
+    return record.getMessage() if _is_ours(record) else "(withheld: it may hold values)"
+
+
+class TextFormatter(logging.Formatter):
+    """Formats each record as a line for people: time in UTC, level and message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, without its end."""
+        return f"{_at(record)} {record.levelname} {_message(record)}"
+
+
 class JsonFormatter(logging.Formatter):
     """Formats each record as one JSON object in one line.
 
@@ -48,15 +69,10 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, without its end."""
-        ours = record.name.partition(".")[0] == LOGGER
-        line: dict[str, object] = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "logger": record.name,
-        }
-        known = {name: getattr(record, name, None) for name in LOG_FIELDS if ours}
+        line: dict[str, object] = {"at": _at(record), "level": record.levelname, "logger": record.name}
+        known = {name: getattr(record, name, None) for name in LOG_FIELDS if _is_ours(record)}
         line |= {name: value for name, value in known.items() if value is not None}
-        line["message"] = record.getMessage() if ours else "(withheld: the message of another library may hold values)"
+        line["message"] = _message(record)
         if record.exc_info and record.exc_info[0] is not None:
             line["error"] = record.exc_info[0].__name__
         return json.dumps(line, ensure_ascii=False, default=str)

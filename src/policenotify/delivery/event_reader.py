@@ -125,8 +125,13 @@ class EventReader:
                 if event is None or each.reported or lasts <= HANGS:
                     continue
                 each.reported = True
-            text = "Subscriber %s: event %d (%s): its callback has not returned for %.0f s. Deliveries go on."
-            _log.error(text, each.name, event.number, event.event, lasts)
+            _log.error(
+                "Subscriber %s: event %d (%s): its callback has not returned for %.0f s. Deliveries go on.",
+                each.name,
+                event.number,
+                event.event,
+                lasts,
+            )
 
     def close(self, timeout: float = CATCH_UP) -> bool:
         """Let callbacks catch up, then hand nothing over any more. May be called twice.
@@ -164,7 +169,7 @@ class EventReader:
         subscription.woken, subscription.idle = True, False
         if subscription.thread is not None:
             return
-        name = f"policenotify events of {subscription.name}"
+        name = f"policenotify {subscription.name}"
         subscription.thread = threading.Thread(target=self._run, args=(subscription,), name=name, daemon=True)
         try:
             subscription.thread.start()
@@ -236,10 +241,15 @@ class EventReader:
                     _log.warning("Subscriber %s goes on after event %d.", subscription.name, event.number)
                 if error is None:
                     return
-                then = "It is not handed over again." if wait is None else f"It is handed over again in {wait:g} s."
-                text = "Subscriber %s: event %d (%s): its callback raised %s. %s"
-                level = logging.ERROR if wait is None else logging.WARNING
-                _log.log(level, text, subscription.name, event.number, event.event, error, then)  # no trace: values
+                _log.log(
+                    logging.ERROR if wait is None else logging.WARNING,
+                    "Subscriber %s: event %d (%s): its callback raised %s; the event is %s.",
+                    subscription.name,
+                    event.number,
+                    event.event,
+                    error,  # no trace: it would hold values
+                    "given up" if wait is None else f"repeated in {wait:g} s",
+                )
                 if self._changed.wait_for(lambda: self._closing, timeout=wait or 0.0):
                     return
 

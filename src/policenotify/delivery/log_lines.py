@@ -46,5 +46,9 @@ def log_outcome(claimed: ClaimedDelivery, code: str, counts: Mapping[Outcome, in
 def log_blocked(channel: str, code: str = "") -> None:
     """Log that nothing more is sent on a channel until a person acts. Why is in the journal: it may quote a value."""
     code = shown_code(code)
-    text = "Channel %s is blocked%s: nothing more is sent on it until a person acts. What to do: policenotify doctor"
-    _log.error(text, channel, f" [{code}]" if code else "", extra=fields("blocked", channel=channel))
+    _log.error(
+        "Channel %s is blocked%s: nothing more is sent on it until a person acts. What to do: policenotify doctor",
+        channel,
+        f" [{code}]" if code else "",
+        extra=fields("blocked", channel=channel),
+    )

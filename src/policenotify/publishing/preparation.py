@@ -574,8 +574,9 @@ class PendingDeliveries:
             reason = said or f"It cannot be worded: {type(error).__name__}."
             name, publication_id = delivery.channel, delivery.publication
             about = fields("refused", channel=name, publication=publication_id, outcome="refused")
-            text = "Channel %s: publication %s: refused, for it cannot be worded [%s]"  # the reason may quote it
-            _log.warning(text, name, publication_id, type(error).__name__, extra=about)
+            _log.warning(  # without the reason, which may quote it
+                "Channel %s: publication %s: refused [%s]", name, publication_id, type(error).__name__, extra=about
+            )
             self.journal.deliveries.refuse_unrendered(delivery, f"{reason} {_PUBLISH_AGAIN}")
         else:
             many = bool(posts) and channel.capabilities.recipients

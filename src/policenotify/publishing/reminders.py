@@ -105,7 +105,7 @@ class Reminder:
 
     def without_names(self) -> str:
         """Return what the log says of it: all but the incident's id, which is the desk's own."""
-        return str(self if self.publication else replace(self, incident="of the journal"))
+        return str(self if self.publication else replace(self, incident="…"))
 
     def __str__(self) -> str:
         if self.publication:
