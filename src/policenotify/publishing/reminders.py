@@ -103,9 +103,9 @@ class Reminder:
         what = f"second reading of {self.publication}" if self.publication else self.incident
         return f"reminder {self.level} of {what}, due {self.due_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
-    def without_names(self) -> str:
+    def without_incident(self) -> str:
         """Return what the log says of it: all but the incident's id, which is the desk's own."""
-        return str(self if self.publication else replace(self, incident="…"))
+        return str(self if self.publication else replace(self, incident="…")) + " See: policenotify incidents"
 
     def __str__(self) -> str:
         if self.publication:
@@ -203,7 +203,8 @@ class Reminders:
             yield reminder
 
     def _notify(self, reminder: Reminder) -> None:
-        _log.warning("%s", reminder.without_names(), extra=fields("overdue", publication=reminder.publication or None))
+        about = reminder.publication or None
+        _log.warning("%s", reminder.without_incident(), extra=fields("overdue", publication=about))
         if self.on_overdue is None:
             return
         try:
