@@ -22,9 +22,10 @@ from django.db import connections, transaction
 from django.test import override_settings
 
 from policenotify.errors import IdempotencyConflict, InvalidTransition, MissingExtra, SettingsError
-from policenotify.integrations.django import _process_publisher, open_publisher, publish, publisher
+from policenotify.integrations.django import _process_publisher, open_publisher, publish, publisher, signals
 from policenotify.integrations.django.database import journal_url
 from policenotify.journal.database.schema import SCHEMA_VERSION
+from policenotify.model.event import DeliveryPosted, JournalEvent, MessagePublished
 from policenotify.model.history import Outcome
 from policenotify.testing import recording_publisher
 from tests.support.installation import INCIDENT, Desk, accident
@@ -252,3 +253,49 @@ def test_every_block_of_its_page_runs(database: Any, desk: Desk) -> None:
         exec(publishing.replace("atomic()", f"atomic(using={database.alias!r})"), {})  # noqa: S102 - the same
         publisher().drain(LONG)
     assert len(desk.bluesky.posts) == 1
+
+
+# --- signals
+
+
+def test_what_happens_is_sent_as_signals_once_each(database: Any, caplog: pytest.LogCaptureFixture) -> None:
+    told: list[JournalEvent] = []
+
+    def fail(**_more: Any) -> None:
+        raise ValueError
+
+    def note(sender: type[JournalEvent], event: JournalEvent, **_more: Any) -> None:
+        assert sender is type(event)
+        assert not database.in_atomic_block
+        told.append(event)
+
+    connected = (signals.message_published, signals.delivery_posted, signals.delivery_held)
+    for signal_ in connected:
+        signal_.connect(fail)
+        signal_.connect(note)
+    try:
+        publisher().drain(LONG)
+        with transaction.atomic(using=database.alias):
+            published = publish(accident(), key="open", actor="cad")
+        publisher().drain(LONG)
+        publisher().events.close(10)
+    finally:
+        for signal_ in connected:
+            signal_.disconnect(fail)
+            signal_.disconnect(note)
+    channels = [event.channel for event in told if isinstance(event, DeliveryPosted)]
+    assert [type(event) for event in told] == [MessagePublished, *[DeliveryPosted] * len(channels)]
+    assert sorted(channels) == sorted(receipt.channel for receipt in published)
+    assert "Subscriber" not in caplog.text
+
+
+def test_every_event_has_a_signal() -> None:
+    def kinds(base: type[JournalEvent]) -> set[type[JournalEvent]]:
+        return (
+            {base}
+            if "event" in base.__annotations__ and base is not JournalEvent
+            else set().union(*(kinds(each) for each in base.__subclasses__()))
+        )
+
+    assert kinds(JournalEvent) == signals._SIGNALS.keys()
+    assert len({id(signal_) for signal_ in signals._SIGNALS.values()}) == len(signals._SIGNALS)
