@@ -11,6 +11,8 @@ import logging
 import re
 from datetime import UTC, datetime
 
+__all__ = ["LOG_FIELDS", "JsonFormatter", "TextFormatter"]
+
 LOGGER = "policenotify"
 """The name of the library's logger."""
 

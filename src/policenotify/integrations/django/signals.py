@@ -34,7 +34,6 @@ from policenotify.model.event import (
 )
 
 __all__ = [
-    "SUBSCRIBER",
     "channel_blocked",
     "delivery_held",
     "delivery_posted",
@@ -45,7 +44,6 @@ __all__ = [
     "people_suppressed",
     "publication_refused",
     "second_reading_overdue",
-    "send",
 ]
 
 SUBSCRIBER = "django"
