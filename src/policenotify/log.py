@@ -17,7 +17,7 @@ LOGGER = "policenotify"
 """The name of the library's logger."""
 
 LOG_FIELDS = ("event", "channel", "delivery", "publication", "outcome")
-"""The attributes of a record that say what it is about, as passed in `extra`."""
+"""The attributes of a record that state what it is about, as passed in `extra`."""
 
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,32}")  # the longest known are names of errors: `platform_account_suspended`
 _MANY_DIGITS = re.compile(r"[0-9]{6}")  # no known code has so many, and every telephone number has
@@ -49,7 +49,7 @@ def _is_ours(record: logging.LogRecord) -> bool:
 
 
 def _message(record: logging.LogRecord) -> str:
-    """Return the message of a record of ours. That of another library may quote anything."""
+    """Return the message of a record of this library. That of another library may quote anything."""
     return record.getMessage() if _is_ours(record) else "(withheld: it may hold values)"
 
 

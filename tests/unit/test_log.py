@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+from typing import Any
 
 import pytest
 
 from policenotify.log import LOG_FIELDS, JsonFormatter, TextFormatter, fields, shown_code
 
 
-def _record(name: str = "policenotify", **more: object) -> logging.LogRecord:
+def _record(name: str = "policenotify", **more: Any) -> logging.LogRecord:
     record = logging.LogRecord(name, logging.WARNING, __file__, 1, "Channel %s: held", ("sky",), None)
     record.created = 1_772_438_400.25
     record.__dict__.update(more)
@@ -18,7 +19,7 @@ def _record(name: str = "policenotify", **more: object) -> logging.LogRecord:
 
 
 def test_a_record_is_one_json_object_with_the_fields_that_apply() -> None:
-    about = fields("held", channel="sky", delivery=7, publication="01K", outcome="held")
+    about: dict[str, Any] = fields("held", channel="sky", delivery=7, publication="01K", outcome="held")
     assert json.loads(JsonFormatter().format(_record(**about))) == {
         "at": "2026-03-02T08:00:00.250+00:00",
         "level": "WARNING",
@@ -27,7 +28,7 @@ def test_a_record_is_one_json_object_with_the_fields_that_apply() -> None:
         "message": "Channel sky: held",
     }
     assert tuple(about) == LOG_FIELDS
-    assert json.loads(JsonFormatter().format(_record(**fields("blocked", channel="sky")))).keys() == {
+    assert json.loads(JsonFormatter().format(_record(**dict[str, Any](fields("blocked", channel="sky"))))).keys() == {
         "at",
         "level",
         "logger",

@@ -103,7 +103,7 @@ class CliContext:
             raise click.UsageError(f"Say who you are: --actor NAME, or the variable {ACTOR_VARIABLE}.") from None
 
     def set_up_log(self) -> None:
-        """Write the log as `--log` and `--log-level` say."""
+        """Write the log in the form and from the level that `--log` and `--log-level` name."""
         from policenotify.cli.log_output import set_up_log
 
         self.end_log()

@@ -1,4 +1,4 @@
-"""What the log says of deliveries: never a text, a person, or the words of a network's answer."""
+"""Log records of deliveries: never with a text, a person, or the words of a network's answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNSETTLED = (Outcome.WAITING, Outcome.UNCONFIRMED, Outcome.SENDING)
 
 
 def log_outcome(claimed: ClaimedDelivery, code: str, counts: Mapping[Outcome, int]) -> None:
-    """Log the outcome of a delivery once nothing of it waits: a warning if it, or somebody, was refused or is held.
+    """Log the outcome of a delivery once nothing of it waits: a warning if it, or a person, was refused or is held.
 
     Args:
         claimed: The delivery.

@@ -104,7 +104,7 @@ class EventBatch:
         events: The events, by number. There may be none.
         name: The subscriber.
         token: Under which it has them.
-        last: The highest number that was read, also of events that no one is told of.
+        last: The highest number that was read, also of events that are not handed over.
     """
 
     events: tuple[JournalEvent, ...]
@@ -112,7 +112,7 @@ class EventBatch:
     token: str
     last: int
     _before: _Position
-    _read: tuple[int, ...] = field(repr=False)  # the numbers of the events, also of those that no one is told of
+    _read: tuple[int, ...] = field(repr=False)  # the numbers of the events, also of those that are not handed over
     _ended: bool  # all transactions that wrote others up to the last one have ended
 
     def _after(self, number: int) -> _Position:
@@ -262,11 +262,11 @@ def _without(numbers: _Numbers, found: Iterable[int]) -> Iterator[_Numbers]:
         yield _Numbers(first, last)
 
 
-# --- what is told
+# --- what is handed over
 
 
 def _readable(connection: Connection, row: Row[Any]) -> tuple[JournalEvent, ...]:
-    """Return what subscribers are told of an event: nothing if it is damaged, so that it does not stop those behind."""
+    """Return what subscribers get of an event: nothing if it is damaged, so that it does not stop those behind."""
     try:
         return tuple(_told(connection, row))
     except (ValueError, TypeError, KeyError):  # `verify` reports it
@@ -274,7 +274,7 @@ def _readable(connection: Connection, row: Row[Any]) -> tuple[JournalEvent, ...]
 
 
 def _told(connection: Connection, row: Row[Any]) -> Iterator[JournalEvent]:
-    """Yield what subscribers are told of an event of the journal. The body of a purged one is empty."""
+    """Yield what subscribers get of an event of the journal. The body of a purged one is empty."""
     body = json_object(row.body) if row.body else {}
     common: dict[str, Any] = {"number": row.id, "at": moment(row.at)}
     about: dict[str, Any] = {**common, "publication": row.publication or ""}

@@ -1,4 +1,4 @@
-"""What happened, as a host application is told of it. No event holds a text, an address, a token or an incident's id.
+"""What happened, as a host application learns of it. No event holds a text, an address, a token or an incident's id.
 
 Look up what an event is about in the journal: `publisher.publication(event.publication)`.
 """
@@ -102,7 +102,7 @@ class DeliveryHeld(DeliveryEvent):
 
 
 class ChannelBlocked(JournalEvent):
-    """Nothing more is sent on a channel until a person acts: `policenotify doctor` says what.
+    """Nothing more is sent on a channel until a person acts: see `policenotify doctor`.
 
     Attributes:
         channel: The name of the channel.

@@ -104,8 +104,8 @@ class Reminder:
         return f"reminder {self.level} of {what}, due {self.due_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
     def without_incident(self) -> str:
-        """Return what the log says of it: all but the incident's id, which is the desk's own."""
-        return str(self if self.publication else replace(self, incident="…")) + " See: policenotify incidents"
+        """Return its text for the log: all but the incident's id, which is the desk's own."""
+        return str(self) if self.publication else f"{replace(self, incident='…')} See: policenotify incidents"
 
     def __str__(self) -> str:
         if self.publication:

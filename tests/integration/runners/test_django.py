@@ -284,7 +284,9 @@ def test_what_happens_is_sent_as_signals_once_each(database: Any, caplog: pytest
             signal_.disconnect(fail)
             signal_.disconnect(note)
     channels = [event.channel for event in told if isinstance(event, DeliveryPosted)]
-    assert [type(event) for event in told] == [MessagePublished, *[DeliveryPosted] * len(channels)]
+    kinds: list[type[JournalEvent]] = [type(event) for event in told]
+    assert kinds[0] is MessagePublished
+    assert kinds[1:] == [DeliveryPosted] * len(channels)
     assert sorted(channels) == sorted(receipt.channel for receipt in published)
     assert "Subscriber" not in caplog.text
 

@@ -377,7 +377,12 @@ def test_a_thread_ends_when_nothing_happens(book: Book, reader: EventReader, mon
     told.wait_for(1)
     book.publish("sky")  # found without being woken
     told.wait_for(2)
-    _until(lambda: book.pass_by(11) or reader._subscriptions[NAME].thread is None)
+
+    def has_ended() -> bool:
+        book.pass_by(11)
+        return reader._subscriptions[NAME].thread is None
+
+    _until(has_ended)
     book.publish("sky")
     reader.wake()
     told.wait_for(3)
