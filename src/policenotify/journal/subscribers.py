@@ -54,6 +54,7 @@ _OUTCOMES: Final[Mapping[str, type[DeliveryEvent]]] = {
     Outcome.REFUSED: DeliveryRefused,
     Outcome.HELD: DeliveryHeld,
 }
+_BY_A_PERSON: Final[Mapping[str, type[DeliveryEvent]]] = {Outcome.POSTED: DeliveryPosted}
 _KINDS: Final = (
     "published",
     "refused_by_check",
@@ -288,7 +289,8 @@ def _told(connection: Connection, row: Row[Any]) -> Iterator[JournalEvent]:
             yield PublicationRefused(**about, codes=_codes(body.get("codes", ())))
         case "settled" | "resolved":
             outcome = body.get("outcome", row.state)
-            if (kind := _OUTCOMES.get(outcome)) is not None:
+            known = _OUTCOMES if row.kind == "settled" else _BY_A_PERSON
+            if (kind := known.get(outcome)) is not None:
                 yield kind(**about, channel=row.channel, delivery=row.delivery)
         case "blocked":
             yield ChannelBlocked(**common, channel=row.channel)

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from policenotify.errors import IdempotencyConflict, InvalidTransition, MissingE
 from policenotify.integrations.django import _process_publisher, open_publisher, publish, publisher, signals
 from policenotify.integrations.django.database import journal_url
 from policenotify.journal.database.schema import SCHEMA_VERSION
-from policenotify.model.event import DeliveryPosted, JournalEvent, MessagePublished
+from policenotify.model.event import DeliveryPosted, DeliveryRefused, JournalEvent, MessagePublished
 from policenotify.model.history import Outcome
 from policenotify.testing import recording_publisher
 from tests.support.installation import INCIDENT, Desk, accident
@@ -243,9 +243,9 @@ def test_transactions_that_begin_at_once_need_no_warning(database: Any) -> None:
     assert _checked(database.alias) == []
 
 
-def test_every_block_of_its_page_runs(database: Any, desk: Desk) -> None:
+def test_every_block_of_its_page_runs(database: Any, desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     page = Path(__file__).parents[3] / "docs" / "howto" / "django.md"
-    project, publishing, _ = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    project, publishing, receiving, _ = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     told: dict[str, Any] = {"BASE_DIR": desk.folder}
     exec(project, told)  # noqa: S102 - our own page
     assert set(settings.INSTALLED_APPS) <= set(told["INSTALLED_APPS"])
@@ -253,6 +253,11 @@ def test_every_block_of_its_page_runs(database: Any, desk: Desk) -> None:
         exec(publishing.replace("atomic()", f"atomic(using={database.alias!r})"), {})  # noqa: S102 - the same
         publisher().drain(LONG)
     assert len(desk.bluesky.posts) == 1
+    receivers: dict[str, Any] = {}
+    exec(receiving, receivers)  # noqa: S102 - the same
+    refused = DeliveryRefused(number=1, at=datetime.now(UTC), publication="0" * 26, channel="sky", delivery=1)
+    signals.send(refused)
+    assert capsys.readouterr().out == "refused sky\n"
 
 
 # --- signals

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
 import pytest
@@ -149,12 +150,21 @@ def test_only_one_process_hands_events_over_until_it_is_silent(desk: Desk) -> No
     other.close()
 
 
-def test_a_process_that_exited_is_followed_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_was_killed_is_followed_at_once(desk: Desk, program: Callable[..., Popen[str]]) -> None:
     desk.journal.subscribers.add(NAME)
-    desk.publish()
-    batch = _take(desk.journal)
-    monkeypatch.setattr("policenotify.journal.subscribers.is_dead", bool)
-    assert _take(desk.journal).events == batch.events
+    publication = desk.publish()
+    killed = program(
+        "desk = opened(); batch = desk.journal.subscribers.take('back-office')\n"
+        "print(batch.events[0].publication, flush=True); sys.stdin.readline()"
+    )
+    assert killed.stdout is not None
+    assert killed.stdout.readline().strip() == publication
+    assert desk.journal.subscribers.take(NAME) is None
+    killed.kill()
+    killed.wait()
+    [event] = _all(desk.journal)
+    assert isinstance(event, MessagePublished)
+    assert event.publication == publication
 
 
 def test_a_clock_that_was_ahead_keeps_nothing_back(desk: Desk) -> None:
