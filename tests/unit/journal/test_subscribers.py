@@ -28,6 +28,7 @@ from policenotify.model.event import (
     MessagePublished,
     PeopleSuppressed,
     PublicationRefused,
+    SecondReadingOverdue,
 )
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -117,6 +118,17 @@ def test_an_overdue_incident_is_told_without_its_id(desk: Desk) -> None:
     assert isinstance(overdue, IncidentOverdue)
     assert (overdue.publication, overdue.level) == (opening, 2)
     assert "I1" not in overdue.model_dump_json()
+
+
+def test_an_owed_second_reading_is_told(desk: Desk) -> None:
+    desk.journal.subscribers.add(NAME)
+    with desk.journal.write() as connection:
+        audit.record(
+            connection, desk.clock.now(), "runner", "second_reading_overdue", {"level": 3}, publication="0" * 26
+        )
+    [told] = _all(desk.journal)
+    assert isinstance(told, SecondReadingOverdue)
+    assert (told.publication, told.level) == ("0" * 26, 3)
 
 
 def test_people_are_counted_and_never_named(desk: Desk) -> None:
@@ -266,6 +278,20 @@ def test_an_event_that_becomes_visible_late_is_handed_over_once(on_server: Desk,
     told = _all(desk.journal)
     assert _kinds(told) == [ChannelBlocked, MessagePublished][not commits :]
     assert _all(desk.journal) == []
+    assert '"missing": []' in _cursor(desk)
+
+
+@pytest.mark.postgres
+def test_numbers_without_an_event_are_forgotten(on_server: Desk) -> None:
+    desk = on_server
+    desk.journal.subscribers.add(NAME)
+    late = _Adder(desk)
+    desk.publish()
+    assert _kinds(_all(desk.journal)) == [MessagePublished]
+    assert '"missing": []' not in _cursor(desk)
+    assert desk.journal.subscribers.take(NAME) is None
+    late.end(commits=False)
+    assert desk.journal.subscribers.take(NAME) is None
     assert '"missing": []' in _cursor(desk)
 
 
