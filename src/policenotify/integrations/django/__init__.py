@@ -17,6 +17,7 @@ from django.db import connections, transaction
 from django.utils.module_loading import import_string
 
 from policenotify import settings
+from policenotify.integrations.django import signals
 from policenotify.integrations.django.database import alias, configured, journal_url
 from policenotify.integrations.host import ProcessPublisher
 from policenotify.journal.database.transactions import borrowed
@@ -28,13 +29,14 @@ __all__ = ["open_publisher", "publish", "publisher"]
 
 
 def open_publisher() -> Publisher:
-    """Open the publisher of the installation, with its journal in the project's database.
+    """Open the publisher of the installation, with its journal in the project's database, which sends the signals.
 
     Raises:
         SettingsError: The settings, the keys or the database do not allow it.
         JournalError: The journal cannot be opened, or has no tables yet.
     """
-    return settings.open_publisher(configured("SETTINGS"), journal=journal_url(alias()))
+    on_event = {signals.SUBSCRIBER: signals.send}
+    return settings.open_publisher(configured("SETTINGS"), journal=journal_url(alias()), on_event=on_event)
 
 
 _process_publisher = ProcessPublisher(open_publisher)
