@@ -38,6 +38,7 @@ MODULES: Final = {
     "policenotify.audiences": "sources of subscribers",
     "policenotify.channel": "networks",
     "policenotify.errors": "networks, applications",
+    "policenotify.log": "applications",
     "policenotify.transport": "networks",
     "policenotify.text": "networks",
     "policenotify.testing": "tests of networks and applications",
@@ -49,6 +50,7 @@ MODULES: Final = {
     "policenotify.integrations.procrastinate": "task queues and web frameworks",
     "policenotify.integrations.django": "task queues and web frameworks",
     "policenotify.integrations.django.forms": "task queues and web frameworks",
+    "policenotify.integrations.django.signals": "Django projects",
     "policenotify.integrations.django.testing": "tests of Django projects",
     "policenotify.web": "web servers of a feed",
 }

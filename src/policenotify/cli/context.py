@@ -29,6 +29,12 @@ SETTINGS_VARIABLE = "POLICENOTIFY_SETTINGS"
 ACTOR_VARIABLE = "POLICENOTIFY_ACTOR"
 """The environment variable that names the actor where `--actor` does not."""
 
+FORMATS = ("text", "json")
+"""Forms of the log; see `policenotify.log`."""
+
+LEVELS = ("debug", "info", "warning", "error")
+"""Levels of the log."""
+
 _LONGEST_WAIT = 604_800  # seconds; `datetime` overflows on a wait of millions of years
 _LONGEST_NAME = 200  # characters of a key or an actor, as the journal's columns have them
 
@@ -61,10 +67,13 @@ class CliContext:
     json: bool = False
     debug: bool = False
     acting: str | None = None
+    log: str | None = None
+    log_level: str | None = None
     command: str = ""
     may_have_published: bool = False
     message: Message | None = None
     _catalogue: tuple[Catalogue | None] | None = field(default=None, init=False)
+    _undo_log: Callable[[], None] = field(default=lambda: None, init=False)
 
     @property
     def catalogue(self) -> Catalogue | None:
@@ -93,6 +102,18 @@ class CliContext:
             return getpass.getuser()
         except (OSError, KeyError, ImportError):  # a container without a name for its user
             raise click.UsageError(f"Say who you are: --actor NAME, or the variable {ACTOR_VARIABLE}.") from None
+
+    def set_up_log(self) -> None:
+        """Write the log in the form and from the level that `--log` and `--log-level` name."""
+        from policenotify.cli.log_output import set_up_log
+
+        self.end_log()
+        self._undo_log = set_up_log(self.log or "text", self.log_level or "warning")
+
+    def end_log(self) -> None:
+        """Leave the log as it was before the command."""
+        undo, self._undo_log = self._undo_log, lambda: None
+        undo()
 
     def publisher(self) -> Publisher:
         """Open the installation's publisher; the caller closes it."""
@@ -163,11 +184,32 @@ def _remember(context: click.Context, parameter: click.Parameter, value: object)
         setattr(context.ensure_object(CliContext), parameter.name, value)
 
 
+def _remember_log(context: click.Context, parameter: click.Parameter, value: object) -> None:
+    _remember(context, parameter, value)
+    if value and not context.resilient_parsing:
+        call = context.ensure_object(CliContext)
+        call.set_up_log()
+        context.call_on_close(call.end_log)
+
+
 def _option(*names: str, **attributes: Any) -> Callable[[_Command], _Command]:  # noqa: ANN401 - click's own arguments
-    return click.option(*names, expose_value=False, callback=_remember, **attributes)
+    return click.option(*names, expose_value=False, **{"callback": _remember, **attributes})
 
 
 _COMMON = (
+    _option(
+        "--log-level",
+        type=click.Choice(LEVELS),
+        callback=_remember_log,
+        metavar="LEVEL",
+        help="Log level: debug, info, warning or error.  [default: warning]",
+    ),
+    _option(
+        "--log",
+        type=click.Choice(FORMATS),
+        callback=_remember_log,
+        help="Form of the log on standard error.",
+    ),
     _option("--debug", is_flag=True, help="Show the traceback of an unexpected error."),
     _option("--json", is_flag=True, help="Answer with one JSON document, errors too."),
     _option("--actor", "acting", metavar="NAME", help=f"Who acts.  [env {ACTOR_VARIABLE}; default: your login]"),

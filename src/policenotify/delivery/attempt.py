@@ -23,8 +23,9 @@ from policenotify.channel import (
     SupportsSend,
 )
 from policenotify.delivery.audience_reader import AudienceReader, PageFiller
-from policenotify.delivery.bulk_attempt import BulkAttempt, limited, log_outcome, waiting
+from policenotify.delivery.bulk_attempt import BulkAttempt, limited, waiting
 from policenotify.delivery.bulk_send import Lease
+from policenotify.delivery.log_lines import log_blocked, log_outcome
 from policenotify.errors import (
     Blocked,
     ChannelError,
@@ -361,7 +362,7 @@ class DeliveryAttempt:
         match error:
             case Blocked():
                 if self.journal.channels.block(self.config.name, error):
-                    _log.error("Channel %s is blocked: %s %s", self.config.name, error.reason, error.remedy)
+                    log_blocked(self.config.name, error.code)
                 return replace(result, not_before=now, backoff=timedelta(0))
             case Unavailable():
                 result = replace(result, remedy=error.remedy or "It will be tried again.")

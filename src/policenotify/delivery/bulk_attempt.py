@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from policenotify.channel import ChannelConfig, Clock, PostRef, Recipient, Request, SupportsBulkSend
 from policenotify.delivery.bulk_send import BulkSend, Lease
+from policenotify.delivery.log_lines import log_outcome
 from policenotify.errors import ChannelError
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, moment
 from policenotify.model.history import Outcome
@@ -20,7 +20,6 @@ from policenotify.model.rate import RateReached
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
 
-_log = logging.getLogger("policenotify")
 
 CHUNK = 25
 """Recipients marked for an attempt at once. After a power cut so many are in doubt, and those who were being asked when
@@ -137,21 +136,3 @@ class BulkAttempt:
         except RateReached as reached:
             result = limited(self.config.name, reached, claimed)
         return (), self._record(claimed, replace(result, ref=ref))
-
-
-def log_outcome(claimed: ClaimedDelivery, code: str, counts: Mapping[Outcome, int]) -> None:
-    """Log the outcome of a delivery, without text and recipients, once nothing of it waits."""
-    if not counts or any(counts.get(outcome) for outcome in (Outcome.WAITING, Outcome.UNCONFIRMED, Outcome.SENDING)):
-        return
-    shown = ", ".join(
-        f"{count} {outcome}" if claimed.has_recipients else outcome for outcome, count in counts.items() if count
-    )
-    _log.log(
-        logging.WARNING if counts.get(Outcome.REFUSED) or counts.get(Outcome.HELD) else logging.INFO,
-        "Channel %s: publication %s, delivery %s: %s%s",
-        claimed.channel,
-        claimed.publication,
-        claimed.id,
-        shown,
-        f" [{code}]" if code else "",
-    )

@@ -18,6 +18,7 @@ from policenotify.channel import Channel, ChannelConfig, Clock
 from policenotify.delivery.attempt import DeliveryAttempt, Following, backoff
 from policenotify.delivery.audience_reader import AudienceReader
 from policenotify.delivery.bulk_attempt import waiting
+from policenotify.delivery.log_lines import log_blocked
 from policenotify.delivery.traced_attempt import TracedAttempt
 from policenotify.errors import Blocked, JournalError, JournalTakenAway, LostLease, PolicenotifyError
 from policenotify.journal.leases import this_process
@@ -447,7 +448,7 @@ class Dispatcher:
             why = f": {error}" if isinstance(error, PolicenotifyError) else f" ({type(error).__name__})."
             blocked = Blocked(f"The channel {config.name!r} cannot be opened{why}", remedy="Then: policenotify doctor")
             if self.journal.channels.block(config.name, blocked):
-                _log.error("%s %s", blocked.reason, blocked.remedy)  # a trace might hold an option
+                log_blocked(config.name)
             self.journal.deliveries.record_result(
                 claimed, waiting(claimed, reason=blocked.reason, remedy=blocked.remedy)
             )

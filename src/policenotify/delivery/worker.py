@@ -17,6 +17,7 @@ from policenotify.errors import JournalError, JournalTakenAway, PolicenotifyErro
 
 if TYPE_CHECKING:
     from policenotify.delivery.dispatcher import Dispatcher
+    from policenotify.delivery.event_reader import EventReader
     from policenotify.journal.journal import Journal
 
 _log = logging.getLogger("policenotify")
@@ -232,6 +233,7 @@ class JournalWork:
 
     journal: Journal
     dispatcher: Dispatcher
+    events: EventReader
     retry_lists: Callable[[], None]
     prepare: Callable[[], None]
     tidy: Callable[[], object]
@@ -239,6 +241,7 @@ class JournalWork:
 
     def start(self) -> None:
         """See `Work.start`."""
+        self.events.register()
         self.retry_lists()
 
     def drain(self, enough: Callable[[], bool]) -> None:
@@ -249,11 +252,13 @@ class JournalWork:
 
     def seconds_to_next(self) -> float | None:
         """See `Work.seconds_to_next`."""
+        self.events.wake()  # something was written
         due = self.next_at()
         return None if due is None else (due - self.journal.now()).total_seconds()
 
     def change_token(self) -> object:
         """See `Work.change_token`."""
+        self.events.report_hangs()
         return self.journal.change_token()
 
     def finish(self, timeout: float) -> bool:

@@ -47,11 +47,12 @@ ERASED = "erased"
 SALT_BYTES = 16
 """Length of a salt: 128 bits, so that an erased body cannot be guessed from its commitment."""
 
+EVENTS_LOCK = 0x706E_6576  # "pnev"
+"""An advisory lock that no other program uses in this database. Who adds events shares it until the commit."""
 
 _EVENT = "event"  # purpose of the code of an event
 _LINKED = (*EVENT_FIELDS[1:], "follows")  # the number is not known before the row is stored
 _SEARCHED = 64  # events on a server; of a transaction that others outran by so many, only a seal misses an event
-_LOCK = 0x706E_6576  # "pnev": any number that no other program uses as an advisory lock in this database
 _REMEMBERED = 10_000  # codes of events held in memory; an event follows recent ones as a rule
 _DELIVERY_FIELDS = (
     "id",
@@ -83,7 +84,7 @@ def _ends(dialect: str) -> Select[Any]:
     end = select(table.c.id, table.c.mac)
     if dialect != "postgresql":
         return end.where(table.c.id == select(func.max(table.c.id)).scalar_subquery())
-    lock = select(func.pg_advisory_xact_lock_shared(_LOCK).label("taken")).cte("lock")
+    lock = select(func.pg_advisory_xact_lock_shared(EVENTS_LOCK).label("taken")).cte("lock")
     recent = end.add_columns(table.c.follows).order_by(table.c.id.desc()).limit(_SEARCHED).cte("recent")
     followed = select(cast(func.unnest(func.string_to_array(recent.c.follows, " ")), BigInteger))
     ends = select(recent.c.id, recent.c.mac).where(recent.c.id.not_in(followed)).subquery()
@@ -234,7 +235,7 @@ def seal(connection: Connection, keys: Keys, at: datetime) -> int:
     """
     batch = schema.seal
     if connection.dialect.name == "postgresql":  # numbers are assigned before the commit: no lower one may appear later
-        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+        connection.execute(select(func.pg_advisory_xact_lock(EVENTS_LOCK)))
     before = connection.execute(select(batch).order_by(batch.c.id.desc()).limit(1)).first()
     first, previous = (before.last_event + 1, before.digest) if before else (1, "")
     last = newest_event(connection)

@@ -32,6 +32,7 @@ from policenotify.journal.persons.suppressions import Suppressions
 from policenotify.journal.publications import Publications
 from policenotify.journal.records import microseconds
 from policenotify.journal.retention import Retention
+from policenotify.journal.subscribers import Subscribers
 from policenotify.journal.tombstones import Selection
 from policenotify.journal.workers import Workers
 
@@ -54,6 +55,7 @@ class Journal(Transactions):
         workers: Heartbeats of the processes that deliver, and pending drains.
         audit: The append-only, sealed log of events.
         figures: Totals and the state of what is pending, for metrics.
+        subscribers: Which events each subscriber was handed.
         retention: Purging, and erasing addresses.
     """
 
@@ -71,6 +73,7 @@ class Journal(Transactions):
         self.workers: Workers = Workers(self)
         self.audit: AuditLog = AuditLog(self)
         self.figures: Figures = Figures(self)
+        self.subscribers: Subscribers = Subscribers(self)
         self.retention: Retention = Retention(self, engine)
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
@@ -44,6 +45,7 @@ from policenotify.journal.records import (
 from policenotify.journal.takedown import take_down
 from policenotify.journal.verify import publication_digest
 from policenotify.journal.workers import Runner, enqueue
+from policenotify.log import fields, shown_code
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome, Target
 from policenotify.model.lifecycle import IncidentStatus, Stage
@@ -52,6 +54,7 @@ from policenotify.model.message import read as read_message
 from policenotify.model.progress import ReasonCount
 from policenotify.model.receipt import Publication, Receipt
 
+_log = logging.getLogger("policenotify")
 _CLOSING = {Stage.END, Stage.CANCELLATION}
 _UNSETTLED = (Outcome.WAITING, Outcome.SENDING)
 _FINDINGS: TypeAdapter[tuple[Finding, ...]] = TypeAdapter(tuple[Finding, ...])
@@ -137,6 +140,15 @@ class Publications:
             if (first := self.find_repeated(new.key, new.digest)) is None:
                 raise
             return first
+        channels = sorted({target.channel for target, *_ in new.deliveries})
+        _log.info(
+            "Publication %s: %s of %s for %s",
+            new.id,
+            new.message.stage,
+            new.message.category,
+            ", ".join(channels),
+            extra=fields("published", publication=new.id),
+        )
         return new.id
 
     def add_refused(self, new: NewPublication) -> None:
@@ -150,6 +162,9 @@ class Publications:
                 "record": publication_digest(publication_fields(columns)),
             }
             record(connection, new.at, new.actor, "refused_by_check", body, publication=new.id)
+        codes = ", ".join(filter(None, (shown_code(finding.code) for finding in new.findings if finding.blocks)))
+        about = fields("refused_by_check", publication=new.id, outcome="refused")
+        _log.warning("Publication %s: refused by the checks [%s]", new.id, codes, extra=about)
 
     def find_repeated(self, key: str, digest: str) -> str | None:
         """Return the publication that the key already names.

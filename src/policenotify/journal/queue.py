@@ -41,6 +41,7 @@ from policenotify.journal.database.columns import json_object
 from policenotify.journal.keys import Keys
 from policenotify.journal.records import ClaimedDelivery, microseconds, moment, priority, span
 from policenotify.journal.verify import digest_of
+from policenotify.log import fields
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -210,8 +211,14 @@ def _stated(connection: Connection, row: Row[Any]) -> dict[str, str]:
 
 def hold_forged(connection: Connection, row: Row[Any], now: int) -> None:
     """Hold a delivery that is not what was published, and raise the alarm."""
-    _log.error("Channel %s: publication %s, delivery %s: held [forged]", row.channel, row.publication, row.id)
+    _log_held(logging.ERROR, row, "forged")
     cancel_pending(connection, row, Outcome.HELD, FORGED, now)
+
+
+def _log_held(level: int, row: Row[Any], why: str) -> None:
+    about = {"channel": row.channel, "delivery": row.id, "publication": row.publication}
+    text = "Channel %s: publication %s, delivery %s: held [%s]"
+    _log.log(level, text, row.channel, row.publication, row.id, why, extra=fields("held", **about, outcome="held"))
 
 
 # --- what is due
@@ -374,8 +381,7 @@ def _take(
         raise
     except ValueError:
         claimed, authentic, skip = None, True, (Outcome.HELD, DAMAGED)
-        text = "Channel %s: publication %s, delivery %s: held [damaged]"
-        _log.warning(text, row.channel, row.publication, row.id)
+        _log_held(logging.WARNING, row, "damaged")
     if row.state == Outcome.SENDING and (claimed is None or not authentic):
         return None
     if not authentic:  # nor is it skipped for what was changed

@@ -314,7 +314,7 @@ class Drafts:
         expired = self._journal.drafts.expire()
         for draft in expired:
             text = "its approval has ended." if draft.approvals else "no one approved it in time."
-            _log.warning("Draft %s of %s has expired: %s It is not published.", draft.id, draft.submitted_by, text)
+            _log.warning("Draft %s has expired: %s It is not published.", draft.id, text)
         return expired
 
     def missing_approval(self, new: NewPublication, *, draft: str | None, urgent: str) -> tuple[Finding, ...]:

@@ -19,6 +19,7 @@ from policenotify.checks import SHIPPED, Check, CheckContext, Vocabulary, run_ch
 from policenotify.errors import InvalidTransition, JournalError, MessageTooLong, PolicenotifyError, SettingsError
 from policenotify.findings import Finding, Level, are_blocking, images_left
 from policenotify.journal.records import LISTED, NewPublication, describe_incidents
+from policenotify.log import fields
 from policenotify.model import places
 from policenotify.model.history import History, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus, Stage, allowed_stages, next_status
@@ -537,9 +538,13 @@ class PendingDeliveries:
         except JournalError:
             raise
         except Exception as error:  # noqa: BLE001 - a delivery that cannot be rendered must not stop the others
-            text = str(error) if isinstance(error, PolicenotifyError) else None
-            reason = text or f"It cannot be worded: {type(error).__name__}."
-            _log.error("Publication %s on %s: %s", delivery.publication, delivery.channel, reason)  # no trace: values
+            said = str(error) if isinstance(error, PolicenotifyError) else None
+            reason = said or f"It cannot be worded: {type(error).__name__}."
+            name, publication_id = delivery.channel, delivery.publication
+            about = fields("refused", channel=name, publication=publication_id, outcome="refused")
+            _log.warning(  # without the reason, which may quote it
+                "Channel %s: publication %s: refused [%s]", name, publication_id, type(error).__name__, extra=about
+            )
             self.journal.deliveries.refuse_unrendered(delivery, f"{reason} {_PUBLISH_AGAIN}")
         else:
             many = bool(posts) and channel.capabilities.recipients

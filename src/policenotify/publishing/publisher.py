@@ -15,6 +15,7 @@ from policenotify.channel import ChannelConfig, Clock, Operation, Picture
 from policenotify.checks import CHECKS, SHIPPED, Check, Vocabulary
 from policenotify.delivery.attempt import backoff
 from policenotify.delivery.dispatcher import Dispatcher
+from policenotify.delivery.event_reader import EventReader, OnEvent
 from policenotify.delivery.worker import JournalWork, Worker
 from policenotify.errors import (
     ApprovalMissing,
@@ -85,6 +86,7 @@ class Publisher(Operations):
         backoff: Callable[[timedelta], timedelta] = backoff,
         reminders: ReminderPolicy | None = None,
         on_overdue: Callable[[Reminder], object] | None = None,
+        on_event: Mapping[str, OnEvent] | None = None,
         runners: Iterable[Runner] = (),
         settings: SettingsSource | None = None,
         pictures: Path | None = None,
@@ -115,6 +117,7 @@ class Publisher(Operations):
             backoff: Returns the wait after a failure, from the wait after the failure before it.
             reminders: When overdue incidents are reminded of, and on which channels.
             on_overdue: Called with each reminder that this process raises, in the thread that drains.
+            on_event: Callbacks by the names of their subscribers; see `events`.
             runners: Engines of the host application to notify of new publications.
             settings: Where the settings come from. A channel with a problem is made again from them.
             pictures: The folder of the images that messages in JSON may name by path. By default they may name none.
@@ -189,11 +192,12 @@ class Publisher(Operations):
         )
         self._reminders = Reminders(journal=journal, policy=policy, on_overdue=on_overdue)
         self._duty = DutyNotifier(journal=journal, preparer=self._preparer, reminders=self._reminders)
+        self.events: EventReader = EventReader(journal, self.clock)
+        for name, callback in (on_event or {}).items():
+            self.events.subscribe(name, callback)
+        pending, work = self._pending, (journal, self._dispatcher, self.events)
         self._worker = Worker(
-            JournalWork(
-                journal, self._dispatcher, self._pending.retry_lists, self._pending.run, self._tidy, self._next_at
-            ),
-            clock=self.clock,
+            JournalWork(*work, pending.retry_lists, pending.run, self._tidy, self._next_at), clock=self.clock
         )
 
     def __enter__(self) -> Self:
@@ -208,6 +212,7 @@ class Publisher(Operations):
         """Let posts under way finish, then close the journal. May be called twice."""
         self._worker.stop()
         self._dispatcher.close()
+        self.events.close()
         self.journal.close()
 
     # --- publishing
@@ -318,6 +323,7 @@ class Publisher(Operations):
         if connection is not None and wait:
             raise ValueError("wait: nothing can be delivered before you commit; leave it out. Nothing was sent")
         if connection is None:
+            self.events.register()
             self._pending.run()
             self._pending.retry_lists()
         with self.journal.joined(connection) if connection is not None else nullcontext():
@@ -349,7 +355,7 @@ class Publisher(Operations):
         if new:
             self.wake()
         if wait > timedelta(0):
-            self._dispatcher.drain(wait, publication=publication)
+            self._deliver(wait, publication)
         report = self._report(publication, repeated=not new)
         with suppress(JournalError):  # the message is out or waits; the next publication erases
             self.journal.retention.erase_when_due()
@@ -384,7 +390,7 @@ class Publisher(Operations):
         self.journal.publications.take_down(found.id, actor=actor, reason=reason, deletes=deletes)
         self.wake()
         if wait > timedelta(0):
-            self._dispatcher.drain(wait, publication=found.id)
+            self._deliver(wait, found.id)
         return self._report(found.id)
 
     def _store(self, message: Message, pictures: Sequence[Picture], naming: Naming) -> tuple[str, bool]:
@@ -470,6 +476,11 @@ class Publisher(Operations):
         self._worker.wake()
         workers.notify_runners(self.runners)
 
+    def _deliver(self, wait: timedelta, publication: str) -> None:
+        self.events.wake()
+        self._dispatcher.drain(wait, publication=publication)
+        self.events.wake()
+
     def drain(self, budget: timedelta) -> datetime | None:
         """Deliver what is due, for at most *budget*. For timers and cron.
 
@@ -479,13 +490,16 @@ class Publisher(Operations):
         Returns:
             When something is due next. `None` if nothing is.
         """
+        self.events.register()
         self._pending.run()
         self._pending.retry_lists()
         until = self.clock.monotonic() + budget.total_seconds()
+        self.events.wake()
         due = self._dispatcher.drain(budget)
-        if not self._tidy():
-            return due
-        return self._dispatcher.drain(timedelta(seconds=max(0.0, until - self.clock.monotonic())))
+        if self._tidy():
+            due = self._dispatcher.drain(timedelta(seconds=max(0.0, until - self.clock.monotonic())))
+        self.events.wake()
+        return due
 
     def worker(self) -> Worker:
         """Return the worker that delivers in the background of this process.

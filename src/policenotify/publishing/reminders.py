@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from policenotify.channel import ChannelConfig
 from policenotify.errors import IdempotencyConflict, JournalError, PolicenotifyError, PublishingStopped
+from policenotify.log import fields
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import STANDALONE
 from policenotify.model.message import Message
@@ -102,6 +103,10 @@ class Reminder:
         """The publication key: one for each incident or second reading, deadline and level."""
         what = f"second reading of {self.publication}" if self.publication else self.incident
         return f"reminder {self.level} of {what}, due {self.due_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+
+    def without_incident(self) -> str:
+        """Return its text for the log: all but the incident's id, which is the desk's own."""
+        return str(self) if self.publication else f"{replace(self, incident='…')} See: policenotify incidents"
 
     def __str__(self) -> str:
         if self.publication:
@@ -199,13 +204,14 @@ class Reminders:
             yield reminder
 
     def _notify(self, reminder: Reminder) -> None:
-        _log.warning("%s", reminder)
+        about = reminder.publication or None
+        _log.warning("%s", reminder.without_incident(), extra=fields("overdue", publication=about))
         if self.on_overdue is None:
             return
         try:
             self.on_overdue(reminder)
         except Exception as error:  # noqa: BLE001 - a host's own function must not keep posts from going out
-            _log.error("Reminder of %s: on_overdue raised %s.", reminder.incident, type(error).__name__)  # no trace
+            _log.error("Reminder %d: on_overdue raised %s.", reminder.level, type(error).__name__)  # no trace
 
 
 def _by_deadline(line: IncidentLine) -> tuple[bool, datetime, datetime, str]:
@@ -254,7 +260,7 @@ class DutyNotifier:
             raise
         except PolicenotifyError as error:
             stored = False
-            _log.error("The reminder of %s was not published: %s", reminder.incident, error)  # its trace adds nothing
+            _log.error("A reminder was not published: %s", error)  # its trace adds nothing
         self._done |= {reminder.key}
         return stored
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from policenotify.settings.model import Settings
 from policenotify.telemetry import tracer_if
 
 if TYPE_CHECKING:
+    from policenotify.delivery.event_reader import OnEvent
     from policenotify.publishing.publisher import Publisher
     from policenotify.publishing.reminders import Reminder
 
@@ -84,6 +85,7 @@ def open_publisher(
     journal: str | None = None,
     clock: Clock | None = None,
     on_overdue: Callable[[Reminder], object] | None = None,
+    on_event: Mapping[str, OnEvent] | None = None,
 ) -> Publisher:
     """Open the publisher of an installation.
 
@@ -95,6 +97,8 @@ def open_publisher(
         journal: The path or URL of another journal than the one in the settings.
         clock: The clock. If `None`, that of the journal: on PostgreSQL the server's, else the machine's.
         on_overdue: Called with each reminder of an overdue incident, in the thread that drains.
+        on_event: Callbacks by the names of their subscribers, each called with every event of the journal; see
+            [`EventReader`][policenotify.delivery.event_reader.EventReader].
 
     Raises:
         SettingsError: The settings are wrong as a whole, or the keys are.
@@ -127,6 +131,7 @@ def open_publisher(
             reminders=settings.reminders.policy(),
             approval=[approval.rule() for approval in settings.approval],
             on_overdue=on_overdue,
+            on_event=on_event,
             settings=SettingsFile(settings.place),
             pictures=settings.pictures_path,
             may=may_of(settings),

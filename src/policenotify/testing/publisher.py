@@ -24,6 +24,7 @@ from zoneinfo import ZoneInfo
 from policenotify.audiences.addresses import AddressList
 from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, StateStore
 from policenotify.checks import Vocabulary
+from policenotify.delivery.event_reader import OnEvent
 from policenotify.errors import ChannelError, MissingExtra, SettingsError
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
@@ -123,13 +124,14 @@ class Recording:
         journal: str | None = None,  # noqa: ARG002 - see path
         clock: Clock | None = None,  # noqa: ARG002 - see path
         on_overdue: Callable[[Reminder], object] | None = None,
+        on_event: Mapping[str, OnEvent] | None = None,
     ) -> Publisher:
         """Open another publisher on the same channels and journal.
 
         `monkeypatch.setattr("dispatch.alerts.open_publisher", desk.open_publisher)`, where `dispatch/alerts.py` begins
         with `from policenotify import open_publisher`. The settings are ignored.
         """
-        return self._open(on_overdue=on_overdue)
+        return self._open(on_overdue=on_overdue, on_event=on_event)
 
     def _check(self, channel: str) -> None:
         if channel not in self.publisher.channel_configs:
@@ -201,7 +203,11 @@ def recording_publisher(
         folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="policenotify-recorded-"))
         url = journal or str(Path(folder) / "journal.db")
 
-        def open_(*, on_overdue: Callable[[Reminder], object] | None = None) -> Publisher:
+        def open_(
+            *,
+            on_overdue: Callable[[Reminder], object] | None = None,
+            on_event: Mapping[str, OnEvent] | None = None,
+        ) -> Publisher:
             ledger = open_journal(url, keys=keys, clock=clock_, create=True)
             opened.callback(ledger.close)
             publisher = Publisher(
@@ -210,6 +216,7 @@ def recording_publisher(
                 clock=_RealPace(clock_),
                 backoff=lambda _age: RETRY_DELAY,
                 on_overdue=on_overdue,
+                on_event=on_event,
                 **options,
             )
             return opened.enter_context(publisher)

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,10 @@ from django.db import connections, transaction
 from django.test import override_settings
 
 from policenotify.errors import IdempotencyConflict, InvalidTransition, MissingExtra, SettingsError
-from policenotify.integrations.django import _process_publisher, open_publisher, publish, publisher
+from policenotify.integrations.django import _process_publisher, open_publisher, publish, publisher, signals
 from policenotify.integrations.django.database import journal_url
 from policenotify.journal.database.schema import SCHEMA_VERSION
+from policenotify.model.event import DeliveryPosted, DeliveryRefused, JournalEvent, MessagePublished
 from policenotify.model.history import Outcome
 from policenotify.testing import recording_publisher
 from tests.support.installation import INCIDENT, Desk, accident
@@ -241,9 +242,11 @@ def test_transactions_that_begin_at_once_need_no_warning(database: Any) -> None:
     assert _checked(database.alias) == []
 
 
-def test_every_block_of_its_page_runs(database: Any, desk: Desk) -> None:
+def test_every_block_of_its_page_runs(database: Any, desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     page = Path(__file__).parents[3] / "docs" / "howto" / "django.md"
-    project, publishing = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)[:2]
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    project, publishing = blocks[:2]
+    [receiving] = [block for block in blocks if "@receiver" in block]
     told: dict[str, Any] = {"BASE_DIR": desk.folder}
     exec(project, told)  # noqa: S102 - our own page
     assert set(told["INSTALLED_APPS"]) <= set(settings.INSTALLED_APPS)
@@ -251,3 +254,56 @@ def test_every_block_of_its_page_runs(database: Any, desk: Desk) -> None:
         exec(publishing.replace("atomic()", f"atomic(using={database.alias!r})"), {})  # noqa: S102 - the same
         publisher().drain(LONG)
     assert len(desk.bluesky.posts) == 1
+    receivers: dict[str, Any] = {}
+    exec(receiving, receivers)  # noqa: S102 - the same
+    refused = DeliveryRefused(number=1, at=datetime.now(UTC), publication="0" * 26, channel="sky", delivery=1)
+    signals.send(refused)
+    assert capsys.readouterr().out == "refused sky\n"
+
+
+# --- signals
+
+
+def test_what_happens_is_sent_as_signals_once_each(database: Any, caplog: pytest.LogCaptureFixture) -> None:
+    told: list[JournalEvent] = []
+
+    def fail(**_more: Any) -> None:
+        raise ValueError
+
+    def note(sender: type[JournalEvent], event: JournalEvent, **_more: Any) -> None:
+        assert sender is type(event)
+        assert not database.in_atomic_block
+        told.append(event)
+
+    connected = (signals.message_published, signals.delivery_posted, signals.delivery_held)
+    for signal_ in connected:
+        signal_.connect(fail)
+        signal_.connect(note)
+    try:
+        publisher().drain(LONG)
+        with transaction.atomic(using=database.alias):
+            published = publish(accident(), key="open", actor="cad")
+        publisher().drain(LONG)
+        publisher().events.close(10)
+    finally:
+        for signal_ in connected:
+            signal_.disconnect(fail)
+            signal_.disconnect(note)
+    channels = [event.channel for event in told if isinstance(event, DeliveryPosted)]
+    kinds: list[type[JournalEvent]] = [type(event) for event in told]
+    assert kinds[0] is MessagePublished
+    assert kinds[1:] == [DeliveryPosted] * len(channels)
+    assert sorted(channels) == sorted(receipt.channel for receipt in published)
+    assert "Subscriber" not in caplog.text
+
+
+def test_every_event_has_a_signal() -> None:
+    def kinds(base: type[JournalEvent]) -> set[type[JournalEvent]]:
+        return (
+            {base}
+            if "event" in base.__annotations__ and base is not JournalEvent
+            else set().union(*(kinds(each) for each in base.__subclasses__()))
+        )
+
+    assert kinds(JournalEvent) == signals._SIGNALS.keys()
+    assert len({id(signal_) for signal_ in signals._SIGNALS.values()}) == len(signals._SIGNALS)

@@ -363,7 +363,7 @@ def test_a_blocked_channel_is_one_alarm_and_goes_on_when_it_is_resumed(
         assert receipt.outcome is Outcome.WAITING
         assert (receipt.reason, receipt.remedy, receipt.code) == ("The token was revoked.", "Log in again.", "401")
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [
-        "Channel sky is blocked: The token was revoked. Log in again."
+        "Channel sky is blocked [401]: nothing more is sent on it until a person acts. What to do: policenotify doctor"
     ]
     assert kinds(book).count("blocked") == 1
     book.journal.resume("desk", "sky")

@@ -526,7 +526,11 @@ def test_the_result_of_a_background_post_is_logged_without_its_text(
         if claimed is not None:
             attempts(book, network).run(claimed)
         book.pass_by(60)
-    (record,) = [record for record in caplog.records if published in record.message]
+    said, record = [record for record in caplog.records if published in record.message]
+    assert (said.levelno, said.message) == (
+        logging.INFO,
+        f"Publication {published}: standalone of traffic_accident for sky",
+    )
     assert (record.levelno, record.message.endswith(word)) == (level, True)
     assert "Secret" not in caplog.text
     assert "post 1" not in caplog.text
@@ -547,7 +551,7 @@ def test_the_result_of_a_list_is_logged_without_its_recipients(
     network.sends.append(some_in_doubt)
     published = book.publish("sky", people=PEOPLE[:5])
     attempts(book, network).run(claim(book))
-    (record,) = [record for record in caplog.records if published in record.message]
+    _, record = [record for record in caplog.records if published in record.message]
     assert record.levelno == level
     assert ("2 held" in record.message) == bool(doubted)
     assert f"{5 - doubted} posted" in record.message

@@ -234,7 +234,7 @@ def test_who_waits_for_an_expired_draft_is_told_once(
         publisher.drain(NOW)
         publisher.drain(NOW)
     assert [record.getMessage() for record in caplog.records] == [
-        f"Draft {draft.id} of claire has expired: no one approved it in time. It is not published."
+        f"Draft {draft.id} has expired: no one approved it in time. It is not published."
     ]
 
 

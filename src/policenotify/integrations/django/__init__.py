@@ -18,6 +18,7 @@ from django.db import connections, transaction
 from django.utils.module_loading import import_string
 
 from policenotify import settings
+from policenotify.integrations.django import signals
 from policenotify.integrations.django.database import alias, configured, journal_url, project_settings
 from policenotify.integrations.host import ProcessPublisher
 from policenotify.journal.database.transactions import borrowed
@@ -29,14 +30,15 @@ __all__ = ["joined", "open_publisher", "publish", "publisher"]
 
 
 def open_publisher() -> Publisher:
-    """Open the publisher of the installation, with its journal in the project's database.
+    """Open the publisher of the installation, with its journal in the project's database, which sends the signals.
 
     Raises:
         SettingsError: The settings, the keys or the database do not allow it, or the settings name another journal.
         JournalError: The journal cannot be opened, or has no tables yet.
     """
     project_settings(tolerant=True, secrets=False)
-    return settings.open_publisher(configured("SETTINGS"), journal=journal_url(alias()))
+    on_event = {signals.SUBSCRIBER: signals.send}
+    return settings.open_publisher(configured("SETTINGS"), journal=journal_url(alias()), on_event=on_event)
 
 
 _process_publisher = ProcessPublisher(open_publisher)

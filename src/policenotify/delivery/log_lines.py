@@ -1,0 +1,54 @@
+"""Log records of deliveries: never with a text, a person, or the words of a network's answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from policenotify.journal.records import ClaimedDelivery
+from policenotify.log import fields, shown_code
+from policenotify.model.history import Outcome
+
+_log = logging.getLogger("policenotify")
+_UNSETTLED = (Outcome.WAITING, Outcome.UNCONFIRMED, Outcome.SENDING)
+
+
+def log_outcome(claimed: ClaimedDelivery, code: str, counts: Mapping[Outcome, int]) -> None:
+    """Log the outcome of a delivery once nothing of it waits: a warning if it, or a person, was refused or is held.
+
+    Args:
+        claimed: The delivery.
+        code: The network's own code.
+        counts: How many posts, or people, have which outcome.
+    """
+    if not any(counts.values()) or any(counts.get(outcome) for outcome in _UNSETTLED):
+        return
+    shown = ", ".join(
+        f"{count} {outcome}" if claimed.has_recipients else outcome for outcome, count in counts.items() if count
+    )
+    settled = (Outcome.POSTED, Outcome.HELD, Outcome.SUPERSEDED, Outcome.REFUSED, *counts)
+    overall = next(outcome for outcome in settled if counts.get(outcome))
+    code = shown_code(code)
+    _log.log(
+        logging.WARNING if counts.get(Outcome.REFUSED) or counts.get(Outcome.HELD) else logging.INFO,
+        "Channel %s: publication %s, delivery %s: %s%s",
+        claimed.channel,
+        claimed.publication,
+        claimed.id,
+        shown,
+        f" [{code}]" if code else "",
+        extra=fields(
+            overall, channel=claimed.channel, delivery=claimed.id, publication=claimed.publication, outcome=overall
+        ),
+    )
+
+
+def log_blocked(channel: str, code: str = "") -> None:
+    """Log that nothing more is sent on a channel until a person acts. Why is in the journal: it may quote a value."""
+    code = shown_code(code)
+    _log.error(
+        "Channel %s is blocked%s: nothing more is sent on it until a person acts. What to do: policenotify doctor",
+        channel,
+        f" [{code}]" if code else "",
+        extra=fields("blocked", channel=channel),
+    )

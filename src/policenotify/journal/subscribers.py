@@ -1,0 +1,317 @@
+"""Which events each subscriber of the journal was handed: a cursor for each name, shared by all processes.
+
+On a server an event may become visible after others with a higher number. A cursor therefore remembers the numbers
+that it has passed without seeing their events, until their transactions have certainly ended.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Connection, Row, case, func, or_, select
+
+from policenotify.errors import JournalError
+from policenotify.journal import audit, meta
+from policenotify.journal.database import schema
+from policenotify.journal.database.columns import json_object
+from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.leases import is_dead, this_process
+from policenotify.journal.records import TOLERANCE, microseconds, moment, span
+from policenotify.log import shown_code
+from policenotify.model.event import (
+    ChannelBlocked,
+    DeliveryEvent,
+    DeliveryHeld,
+    DeliveryPosted,
+    DeliveryRefused,
+    FindingOverridden,
+    IncidentOverdue,
+    JournalEvent,
+    MessagePublished,
+    PeopleSuppressed,
+    PublicationRefused,
+    SecondReadingOverdue,
+)
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import Stage
+
+HANDING: Final = timedelta(minutes=1)
+"""How long a process may hand over events without a sign of life before another one does."""
+
+LIMIT: Final = 200
+"""Events that are read at once."""
+
+_FACT: Final = "events "  # begins the name of the fact that holds a cursor; the subscriber's name follows
+_TOKEN_BYTES: Final = 8
+
+_event, _delivery, _publication = schema.event, schema.delivery, schema.publication
+_OUTCOMES: Final[Mapping[str, type[DeliveryEvent]]] = {
+    Outcome.POSTED: DeliveryPosted,
+    Outcome.REFUSED: DeliveryRefused,
+    Outcome.HELD: DeliveryHeld,
+}
+_BY_A_PERSON: Final[Mapping[str, type[DeliveryEvent]]] = {Outcome.POSTED: DeliveryPosted}
+_KINDS: Final = (
+    "published",
+    "refused_by_check",
+    "settled",
+    "resolved",
+    "blocked",
+    "overdue",
+    "second_reading_overdue",
+    "suppressed",
+)
+_READ = (
+    select(
+        *(_event.c[name] for name in ("id", "at", "kind", "publication", "delivery", "channel")),
+        case((_event.c.kind.in_(_KINDS), _event.c.body), else_="").label("body"),
+        case((_event.c.kind.in_(_KINDS), _delivery.c.state), else_="").label("state"),
+    )
+    .outerjoin(_delivery, _delivery.c.id == _event.c.delivery)
+    .order_by(_event.c.id)
+    .limit(LIMIT)
+)
+
+
+class _Numbers(NamedTuple):
+    """The numbers from one to another, both included."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Position:
+    """Which events were handed over.
+
+    Attributes:
+        last: All with numbers up to this one, but those that are missing.
+        missing: Numbers whose events were not visible yet.
+    """
+
+    last: int
+    missing: tuple[_Numbers, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventBatch:
+    """Events that this process hands to a subscriber, and no other one does meanwhile.
+
+    Attributes:
+        events: The events, by number. There may be none.
+        name: The subscriber.
+        token: Under which it has them.
+        last: The highest number that was read, also of events that are not handed over.
+    """
+
+    events: tuple[JournalEvent, ...]
+    name: str
+    token: str
+    last: int
+    _before: _Position
+    _read: tuple[int, ...] = field(repr=False)  # the numbers of the events, also of those that are not handed over
+    _ended: bool  # all transactions that wrote others up to the last one have ended
+
+    def _after(self, number: int) -> _Position:
+        """Return the position once the events up to a number were handed over."""
+        handed = [each for each in self._read if each <= number]
+        last = max(self._before.last, number)
+        open_numbers = (*self._before.missing, _Numbers(self._before.last + 1, last))
+        missing = tuple(part for numbers in open_numbers for part in _without(numbers, handed))
+        if self._ended:  # of the others there is no event
+            missing = tuple(_Numbers(each, each) for each in self._read if each > number and each <= last)
+        return _Position(last, missing)
+
+
+class Subscribers:
+    """The cursors of all subscribers."""
+
+    def __init__(self, journal: Transactions) -> None:
+        self._journal = journal
+
+    def add(self, name: str) -> bool:
+        """Make the cursor of a subscriber, unless there is one. It gets what happens from now on.
+
+        Returns:
+            Whether it is new.
+        """
+        with self._journal.read() as connection:
+            if meta.get(connection, _FACT + name) is not None:
+                return False
+        with self._journal.write(durable=False) as connection:
+            position = _Position(audit.newest_event(connection))
+            row = {"name": _FACT + name, "value": _stored(position)}
+            return bool(schema.insert_new(connection, schema.meta, [row]))
+
+    def remove(self, name: str) -> None:
+        """Forget a subscriber."""
+        with self._journal.write(durable=False) as connection:
+            connection.execute(schema.meta.delete().where(schema.meta.c.name == _FACT + name))
+
+    def take(self, name: str) -> EventBatch | None:
+        """Take the next events of a subscriber.
+
+        Returns:
+            Them, or None if there are none, or if another process hands over events to the subscriber.
+        """
+        with self._journal.read() as connection:
+            position, holder, until = _read_cursor(meta.get(connection, _FACT + name))
+            if audit.newest_event(connection) <= position.last and not position.missing:
+                return None
+            if self._is_held(holder, until):
+                return None
+        with self._journal.write(durable=False) as connection:
+            position, holder, until = _locked(connection, name)
+            if self._is_held(holder, until):
+                return None
+            ended = _have_ended(connection)  # before the events are read
+            rows = _rows(connection, position)
+            if not rows:
+                if ended:  # what is missing never comes
+                    meta.put(connection, _FACT + name, _stored(_Position(position.last)))
+                return None
+            token = f"{self._journal.entropy(_TOKEN_BYTES).hex()} {this_process()}"
+            meta.put(connection, _FACT + name, _stored(position, token, self._until()))
+            return EventBatch(
+                events=tuple(told for row in rows for told in _readable(connection, row)),
+                name=name,
+                token=token,
+                last=rows[-1].id,
+                _before=position,
+                _read=tuple(row.id for row in rows),
+                _ended=ended,
+            )
+
+    def advance(self, batch: EventBatch, number: int, *, release: bool) -> bool:
+        """Record that the events of a batch were handed over up to a number.
+
+        Args:
+            batch: The batch.
+            number: The number of the last event that was handed over, 0 for none.
+            release: The batch is done with. Otherwise this process keeps it for another while.
+
+        Returns:
+            False if another process has taken it over because this one was silent. Nothing is recorded then.
+        """
+        position = batch._after(number) if number else batch._before  # noqa: SLF001 - one thing in two classes
+        token, until = ("", 0) if release else (batch.token, self._until())
+        with self._journal.write(durable=False) as connection:
+            _, holder, _ = _locked(connection, batch.name)
+            if holder != batch.token:
+                return False
+            meta.put(connection, _FACT + batch.name, _stored(position, token, until))
+            return True
+
+    def _until(self) -> int:
+        return microseconds(self._journal.now()) + span(HANDING)
+
+    def _is_held(self, holder: str, until: int) -> bool:
+        now = microseconds(self._journal.now())
+        lasts = now < until <= now + span(HANDING + TOLERANCE)  # later: the clock was ahead
+        return bool(holder) and lasts and not is_dead(holder.partition(" ")[2])
+
+
+# --- the cursor
+
+
+def _stored(position: _Position, holder: str = "", until: int = 0) -> str:
+    return json.dumps({"last": position.last, "missing": position.missing, "holder": holder, "until": until})
+
+
+def _read_cursor(stored: str | None) -> tuple[_Position, str, int]:
+    if stored is None:
+        raise JournalError("The cursor of a subscriber of events is missing. It is made again when it subscribes.")
+    fields = json_object(stored)
+    missing = tuple(_Numbers(int(first), int(last)) for first, last in fields["missing"])
+    return _Position(int(fields["last"]), missing), str(fields["holder"]), int(fields["until"])
+
+
+def _locked(connection: Connection, name: str) -> tuple[_Position, str, int]:
+    query = select(schema.meta.c.value).where(schema.meta.c.name == _FACT + name).with_for_update()
+    return _read_cursor(connection.execute(query).scalar())
+
+
+def _have_ended(connection: Connection) -> bool:
+    """Return True if every transaction that has added an event has ended, so that no lower number appears later.
+
+    Each of them holds a shared lock from before its event has a number until it ends; see `audit`. A file has one
+    writer at a time.
+    """
+    if connection.dialect.name != "postgresql":
+        return True
+    return bool(connection.execute(select(func.pg_try_advisory_xact_lock(audit.EVENTS_LOCK))).scalar())
+
+
+def _rows(connection: Connection, position: _Position) -> Sequence[Any]:
+    late = (_event.c.id.between(*numbers) for numbers in position.missing)
+    return connection.execute(_READ.where(or_(_event.c.id > position.last, *late))).all()
+
+
+def _without(numbers: _Numbers, found: Iterable[int]) -> Iterator[_Numbers]:
+    """Yield the parts of a range between numbers in rising order."""
+    first, last = numbers
+    for number in found:
+        if first <= number <= last:
+            if first < number:
+                yield _Numbers(first, number - 1)
+            first = number + 1
+    if first <= last:
+        yield _Numbers(first, last)
+
+
+# --- what is handed over
+
+
+def _readable(connection: Connection, row: Row[Any]) -> tuple[JournalEvent, ...]:
+    """Return what subscribers get of an event: nothing if it is damaged, so that it does not stop those behind."""
+    try:
+        return tuple(_told(connection, row))
+    except (ValueError, TypeError, KeyError):  # `verify` reports it
+        return ()
+
+
+def _told(connection: Connection, row: Row[Any]) -> Iterator[JournalEvent]:
+    """Yield what subscribers get of an event of the journal. The body of a purged one is empty."""
+    body = json_object(row.body) if row.body else {}
+    common: dict[str, Any] = {"number": row.id, "at": moment(row.at)}
+    about: dict[str, Any] = {**common, "publication": row.publication or ""}
+    match row.kind:
+        case "published":
+            stage = Stage(body["stage"]) if "stage" in body else None
+            yield MessagePublished(**about, category=str(body.get("category", "")), stage=stage)
+            if "despite_findings" in body:
+                yield FindingOverridden(**about, codes=_overridden(connection, row.publication))
+        case "refused_by_check":
+            yield PublicationRefused(**about, codes=_codes(body.get("codes", ())))
+        case "settled" | "resolved":
+            outcome = body.get("outcome", row.state)
+            known = _OUTCOMES if row.kind == "settled" else _BY_A_PERSON
+            if (kind := known.get(outcome)) is not None:
+                yield kind(**about, channel=row.channel, delivery=row.delivery)
+        case "blocked":
+            yield ChannelBlocked(**common, channel=row.channel)
+        case "overdue":
+            yield IncidentOverdue(**about, level=int(body.get("level", 1)))
+        case "second_reading_overdue":
+            yield SecondReadingOverdue(**about, level=int(body.get("level", 1)))
+        case "suppressed":
+            channel = "" if row.channel == schema.EVERYWHERE else row.channel
+            people = len(body.get("recipients", ()))
+            yield PeopleSuppressed(**common, channel=channel, people=people, source=str(body.get("source", "")))
+        case _:
+            pass
+
+
+def _codes(codes: Iterable[object]) -> tuple[str, ...]:
+    return tuple(filter(None, (shown_code(str(code)) for code in codes)))
+
+
+def _overridden(connection: Connection, publication: str) -> tuple[str, ...]:
+    """Return the codes of the findings that forbade a publication."""
+    query = select(_publication.c.findings).where(_publication.c.id == publication)
+    findings = json.loads(connection.execute(query).scalar() or "[]")
+    return _codes(finding["code"] for finding in findings if finding.get("level") == "block")

@@ -1,0 +1,149 @@
+"""What happened, as a host application learns of it. No event holds a text, an address, a token or an incident's id.
+
+Look up what an event is about in the journal: `publisher.publication(event.publication)`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import AwareDatetime
+
+from policenotify.model.lifecycle import FrozenModel, Stage
+
+
+class JournalEvent(FrozenModel):
+    """Something that happened, as the journal recorded it.
+
+    Attributes:
+        number: Its number in the journal. With `event` it names it, so that a repetition can be recognised.
+        at: When it happened, by the journal's clock, in UTC.
+        event: The kind of event.
+    """
+
+    number: int
+    at: AwareDatetime
+    event: str
+
+
+class PublicationEvent(JournalEvent):
+    """Something that happened to a publication.
+
+    Attributes:
+        publication: Its id.
+    """
+
+    publication: str
+
+
+class MessagePublished(PublicationEvent):
+    """A message was stored, and its deliveries wait.
+
+    Attributes:
+        category: The code of its category. Empty if its text was erased since.
+        stage: Its stage. `None` if its text was erased since.
+    """
+
+    event: Literal["published"] = "published"
+    category: str
+    stage: Stage | None
+
+
+class PublicationRefused(PublicationEvent):
+    """The checks refused a message. Nothing of it was sent.
+
+    Attributes:
+        codes: The codes of the findings that forbid it.
+    """
+
+    event: Literal["refused_by_check"] = "refused_by_check"
+    codes: tuple[str, ...]
+
+
+class FindingOverridden(PublicationEvent):
+    """A person with the right to do so has published a message despite findings that forbid it.
+
+    Attributes:
+        codes: The codes of these findings.
+    """
+
+    event: Literal["finding_overridden"] = "finding_overridden"
+    codes: tuple[str, ...]
+
+
+class DeliveryEvent(PublicationEvent):
+    """Something that happened to a delivery.
+
+    Attributes:
+        channel: The name of its channel.
+        delivery: Its id.
+    """
+
+    channel: str
+    delivery: int
+
+
+class DeliveryPosted(DeliveryEvent):
+    """It was posted, or a person found it posted. Of a list of people at least one has it."""
+
+    event: Literal["posted"] = "posted"
+
+
+class DeliveryRefused(DeliveryEvent):
+    """The network refused it for good, or it could not be worded. A person must reach its readers in another way."""
+
+    event: Literal["refused"] = "refused"
+
+
+class DeliveryHeld(DeliveryEvent):
+    """It may or may not be out, or was changed in the database. A person must look, and settle it with `resolve`."""
+
+    event: Literal["held"] = "held"
+
+
+class ChannelBlocked(JournalEvent):
+    """Nothing more is sent on a channel until a person acts: see `policenotify doctor`.
+
+    Attributes:
+        channel: The name of the channel.
+    """
+
+    event: Literal["blocked"] = "blocked"
+    channel: str
+
+
+class IncidentOverdue(PublicationEvent):
+    """The end or an update of an open incident is owed. `publication` is its opening.
+
+    Attributes:
+        level: Number of the reminder for this deadline, from 1.
+    """
+
+    event: Literal["overdue"] = "overdue"
+    level: int
+
+
+class SecondReadingOverdue(PublicationEvent):
+    """The second reading of an urgent publication is owed. `publication` is its draft, which has an id of its own.
+
+    Attributes:
+        level: Number of the reminder for this deadline, from 1.
+    """
+
+    event: Literal["second_reading_overdue"] = "second_reading_overdue"
+    level: int
+
+
+class PeopleSuppressed(JournalEvent):
+    """Some people are not written to any more.
+
+    Attributes:
+        channel: The name of the channel. Empty: on all channels.
+        people: Their number.
+        source: Why: `bounce`, `operator`, `stop`, `one-click` or `complaint`. Empty if that was erased since.
+    """
+
+    event: Literal["suppressed"] = "suppressed"
+    channel: str
+    people: int
+    source: str

@@ -1,0 +1,179 @@
+"""What leaves the library while it works: log records and events. None holds a text, an address, a token or an id.
+
+Every sample is published, and the networks answer with failures that quote all of these.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from datetime import timedelta
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from policenotify.channel import RecipientOutcome
+from policenotify.errors import Blocked, PolicenotifyError, Refused, Unavailable, Unconfirmed
+from policenotify.journal import open_journal
+from policenotify.journal.keys import Keys
+from policenotify.log import LOG_FIELDS, JsonFormatter, TextFormatter
+from policenotify.model.event import JournalEvent
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.publishing.publisher import Publisher
+from policenotify.publishing.reminders import ReminderPolicy
+from policenotify.testing import Answer, Disconnect
+from policenotify.testing.fakes import FakeClock
+from policenotify.testing.publisher import _RealPace
+from policenotify.testing.samples import PARIS, SAMPLES, SENDER
+from tests.support.fake_network import MAIL, Scripted
+from tests.support.installation import ADDRESSES, Desk, accident
+
+TOKEN = "AAAAAAAAAAAAAAAAAAAAAMLheAAAAAAA0%2BuSeid"
+PHONE = "+33612345678"
+INCIDENT = "DISPATCH-2026-4711"
+PERSON = "claire.durand@police.example"
+QUOTED = f"{ADDRESSES[0]} {PHONE} {TOKEN} {INCIDENT} "
+EVENTS = {
+    "published",
+    "refused_by_check",
+    "posted",
+    "refused",
+    "held",
+    "blocked",
+    "overdue",
+}
+
+
+def _failures(text: str) -> Iterator[Exception | None]:
+    """Yield what networks answer that quote everything, again and again."""
+    said = QUOTED + text
+    return cycle(
+        (
+            None,
+            Refused(said, remedy=said, code=ADDRESSES[0]),
+            Unconfirmed(said, code=TOKEN),
+            Unavailable(said, remedy=said, code=PHONE, retry_at=None),
+            Refused(said, remedy=said, code=said),
+            ValueError(said),
+            Blocked(said, remedy=said, code=PHONE),
+        )
+    )
+
+
+def _words(message: Any) -> list[str]:
+    """Return the words of a message that would be a text if they were quoted."""
+    texts = (message.headline, message.description, message.instruction)
+    return [text for text in texts if text and len(text) > 8]
+
+
+def _lines(caplog: pytest.LogCaptureFixture) -> str:
+    """Return all that is logged, in both forms, with every field of ours."""
+    form, plain = JsonFormatter(), TextFormatter()
+    return "\n".join(
+        f"{form.format(record)}\n{plain.format(record)}\n{[getattr(record, name, None) for name in LOG_FIELDS]}"
+        for record in caplog.records
+    )
+
+
+def _quoted(said: str, forbidden: list[str]) -> list[str]:
+    escaped = [json.dumps(each, ensure_ascii=False)[1:-1] for each in forbidden]
+    return [each for each in (*forbidden, *escaped) if each in said]
+
+
+def test_no_sample_and_no_failure_shows_in_log_or_events(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "policenotify")
+    clock, events = FakeClock(), list[JournalEvent]()
+    sky, mail = Scripted(account="police34"), Scripted(account="alerte", capabilities=MAIL, people=list(ADDRESSES))
+    forbidden = [TOKEN, PHONE, INCIDENT, PERSON, *ADDRESSES]
+    journal = open_journal(
+        str(tmp_path / "journal.db"), keys=Keys.create(secrets.token_bytes), clock=clock, create=True
+    )
+    publisher = Publisher(
+        journal=journal,
+        channels=[sky.configured("sky", on_unknown="hold"), mail.configured("mail")],
+        zone=PARIS,
+        sender=SENDER,
+        clock=_RealPace(clock),
+        reminders=ReminderPolicy(),
+        on_event={"recorder": events.append},
+    )
+    failures = _failures("")
+    with closing(publisher):
+        for number, sample in enumerate(SAMPLES):
+            stage = sample.message.stage
+            lifecycle = Lifecycle(stage=Stage.OPENING, incident=f"{INCIDENT}-{number}") if number % 2 else None
+            changes: dict[str, Any] = {"lifecycle": lifecycle or Lifecycle(stage=Stage.STANDALONE)}
+            message = sample.message.model_copy(update=changes)
+            forbidden += _words(message)
+            step, answer = next(failures), next(failures)
+            if step is not None:
+                sky.sends.append(step)
+            if answer is not None:
+                mail.sends.append(answer)
+            key = f"{PERSON} {INCIDENT} {number} {stage}"
+            with suppress(PolicenotifyError):  # a sample that the checks refuse
+                publisher.publish(message, key=key, actor=PERSON, wait=timedelta(0))
+            for _ in range(2):
+                publisher.drain(timedelta(seconds=2))
+                clock.pass_by(1800)
+            for channel in journal.channels.blocked():
+                journal.resume(PERSON, channel)
+    told = [event.event for event in events]
+    assert set(told) >= EVENTS - {"refused_by_check"}, sorted(set(told))
+    assert _quoted("\n".join(event.model_dump_json() for event in events), forbidden) == []
+    assert _quoted(_lines(caplog), forbidden) == []
+    logged = [getattr(record, "event", None) for record in caplog.records]
+    assert set(logged) >= {"published", "posted", "refused", "held", "blocked", "overdue"}
+    levels = {getattr(record, "event", None): record.levelname for record in caplog.records}
+    expected = {"published": "INFO", "posted": "INFO", "refused": "WARNING", "held": "WARNING", "blocked": "ERROR"}
+    assert levels.items() >= (expected.items() - {("posted", "INFO")})
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    from policenotify.testing.servers.bluesky import FakeBlueskyServer  # noqa: PLC0415
+    from policenotify.testing.servers.mail import FakeMailServer  # noqa: PLC0415
+
+    with FakeBlueskyServer() as bluesky, FakeMailServer() as mail:
+        yield Desk(tmp_path, bluesky, mail)
+
+
+PUT = ("POST", "/xrpc/com.atproto.repo.putRecord")
+TEXT = "Accident de la circulation"
+REAL_ANSWERS = [
+    Answer.json({"error": ADDRESSES[0], "message": QUOTED + TEXT}, 400),
+    Answer.json({"error": TOKEN, "message": QUOTED + TEXT}, 401),
+    Answer.json({"error": "InvalidRequest", "message": QUOTED + TEXT}, 403),
+    Answer.html(f"<h1>{QUOTED}{TEXT}</h1>"),
+    Disconnect(),
+]
+
+
+@pytest.mark.parametrize("answer", REAL_ANSWERS, ids=["400", "401", "403", "HTML", "cut"])
+def test_no_answer_of_a_server_shows_in_log_or_events(
+    desk: Desk, answer: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "policenotify")
+    events: list[JournalEvent] = []
+    desk.bluesky.fail_next(*PUT, answer)
+    desk.mail.refuse(ADDRESSES[0], 550, f"5.1.1 <{ADDRESSES[0]}> {QUOTED}")
+    message = accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident=INCIDENT))
+    with closing(desk.publisher(on_event={"recorder": events.append}, wait=timedelta(seconds=5))) as publisher:
+        publisher.publish(message, key=f"{INCIDENT} {PERSON}", actor=PERSON)
+    forbidden = [TOKEN, PHONE, INCIDENT, PERSON, *ADDRESSES, *_words(message), desk.bluesky.password]
+    assert "published" in {event.event for event in events}
+    assert _quoted("\n".join(event.model_dump_json() for event in events), forbidden) == []
+    assert _quoted(_lines(caplog), forbidden) == []
+
+
+def test_outcomes_of_people_are_in_no_code() -> None:
+    outcome = RecipientOutcome(key="k", outcome="refused", code=ADDRESSES[0])
+    from policenotify.log import shown_code  # noqa: PLC0415
+
+    assert shown_code(outcome.code) == shown_code(PHONE) == shown_code(TOKEN) == ""
+    assert shown_code("5.1.1") == "5.1.1"

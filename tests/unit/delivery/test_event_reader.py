@@ -1,0 +1,429 @@
+"""Callbacks for events: called at least once, and never in the way of a delivery."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from policenotify.delivery import event_reader
+from policenotify.delivery.event_reader import EventReader
+from policenotify.errors import JournalError, JournalTakenAway
+from policenotify.journal import open_journal
+from policenotify.model.event import DeliveryPosted, JournalEvent, MessagePublished
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.message import Message
+from policenotify.publishing.publisher import Publisher
+from policenotify.testing.samples import PARIS, SENDER
+from tests.support.fake_network import Book, Scripted
+from tests.support.installation import accident
+
+NAME = "back-office"
+LONG = timedelta(seconds=10)
+
+
+class Told:
+    """A callback that keeps what it is told."""
+
+    def __init__(self, does: Callable[[JournalEvent], object] = lambda _event: None) -> None:
+        self.events: list[JournalEvent] = []
+        self.changed = threading.Condition()
+        self._does = does
+
+    def __call__(self, event: JournalEvent) -> None:
+        with self.changed:
+            self.events.append(event)
+            self.changed.notify_all()
+        self._does(event)
+
+    def wait_for(self, count: int) -> list[str]:
+        with self.changed:
+            assert self.changed.wait_for(lambda: len(self.events) >= count, timeout=10), self.events
+            return [event.event for event in self.events]
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Iterator[Book]:
+    book = Book(tmp_path)
+    yield book
+    book.journal.close()
+
+
+@pytest.fixture
+def reader(book: Book) -> Iterator[EventReader]:
+    reader = EventReader(book.journal, book.clock)
+    yield reader
+    reader.close(0)
+
+
+def _publisher(book: Book, network: Scripted | None = None, **how: Any) -> Publisher:
+    journal = open_journal(str(book.path), keys=book.keys)
+    channels = [(network or Scripted()).configured("sky")]
+    return Publisher(journal=journal, channels=channels, zone=PARIS, sender=SENDER, wait=LONG, **how)
+
+
+def _opening(number: int) -> Message:
+    return accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident=f"I{number}"))
+
+
+# --- what a host sees
+
+
+def test_a_callback_is_told_what_is_published_and_posted(book: Book) -> None:
+    told = Told()
+    with closing(_publisher(book, on_event={NAME: told})) as publisher:
+        published = publisher.publish(accident(), key="k1", actor="desk")
+        assert told.wait_for(2) == ["published", "posted"]
+    first, posted = told.events
+    assert isinstance(first, MessagePublished)
+    assert isinstance(posted, DeliveryPosted)
+    assert {first.publication, posted.publication} == {published.id}
+    assert posted.delivery == published.on("sky").delivery
+
+
+def test_what_one_process_publishes_the_worker_of_another_tells(book: Book) -> None:
+    told, later = Told(), Told()
+    with closing(_publisher(book, on_event={NAME: told})) as one, closing(_publisher(book)) as other, one.worker():
+        deadline = time.monotonic() + 10
+        while not one.events._subscriptions[NAME].known:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        other.publish(accident(), key="k1", actor="desk", wait=timedelta(0))
+        assert told.wait_for(2) == ["published", "posted"]
+        other.journal.audit.record("desk", "blocked", {}, channel="sky")
+        assert told.wait_for(3) == ["published", "posted", "blocked"]
+    with closing(_publisher(book, on_event={NAME: later})) as publisher:
+        publisher.drain(timedelta(seconds=1))
+    assert later.events == []
+
+
+def test_what_a_process_could_not_tell_the_next_one_tells(book: Book) -> None:
+    with closing(_publisher(book, on_event={NAME: Told()})) as publisher:
+        publisher.publish(accident(), key="k1", actor="desk", wait=timedelta(0))
+    told = Told()
+    with closing(_publisher(book, on_event={NAME: told})) as publisher:
+        publisher.drain(timedelta(seconds=1))
+    assert told.wait_for(2) == ["published", "posted"]
+
+
+def test_each_subscriber_is_told_everything(book: Book) -> None:
+    told, also = Told(), Told()
+    with closing(_publisher(book, on_event={NAME: told, "radio-log": also})) as publisher:
+        publisher.publish(accident(), key="k1", actor="desk")
+    assert told.wait_for(2) == also.wait_for(2)
+
+
+def test_two_processes_with_one_subscriber_tell_it_once(book: Book) -> None:
+    told, numbers = Told(), range(20)
+    with (
+        closing(_publisher(book, on_event={NAME: told})) as one,
+        closing(_publisher(book, on_event={NAME: told})) as other,
+        one.worker(),
+        other.worker(),
+    ):
+        for publisher in (one, other):
+            publisher.events.register()
+        for number in numbers:
+            (one, other)[number % 2].publish(_opening(number), key=f"k{number}", actor="desk", wait=timedelta(0))
+        told.wait_for(2 * len(numbers))
+    assert len(told.events) == len({(event.number, event.event) for event in told.events}) == 2 * len(numbers)
+
+
+# --- a callback that fails
+
+
+def test_a_callback_that_hangs_delays_no_delivery(book: Book, caplog: pytest.LogCaptureFixture) -> None:
+    go, also = threading.Event(), Told()
+    hanging = Told(lambda _event: go.wait(10))
+    with closing(_publisher(book, on_event={NAME: hanging, "radio-log": also})) as publisher:
+        for number in range(3):
+            began = time.monotonic()
+            published = publisher.publish(_opening(number), key=f"k{number}", actor="desk")
+            assert published.on("sky").ok
+            assert time.monotonic() - began < 3
+        assert also.wait_for(6) == ["published", "posted"] * 3
+        assert hanging.wait_for(1) == ["published"]
+        began = time.monotonic()
+        assert not publisher.events.close(0.1)
+        assert time.monotonic() - began < 2
+        go.set()
+    assert len(hanging.events) == 1
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_a_callback_that_hangs_is_reported_once(
+    book: Book, reader: EventReader, caplog: pytest.LogCaptureFixture
+) -> None:
+    go = threading.Event()
+    told = Told(lambda _event: go.wait(10))
+    reader.subscribe(NAME, told)
+    reader.register()
+    publication = book.publish("sky")
+    reader.wake()
+    told.wait_for(1)
+    reader.report_hangs()
+    assert [record.getMessage() for record in caplog.records] == []
+    book.pass_by(event_reader.HANGS + 1)
+    for _ in range(2):
+        reader.report_hangs()
+    number = told.events[0].number
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Subscriber back-office: event {number} (published): its callback has not returned for 31 s. Deliveries go on."
+    ]
+    go.set()
+    assert reader.close()
+    assert caplog.records[-1].getMessage() == f"Subscriber back-office goes on after event {number}."
+    assert publication not in caplog.text
+
+
+def test_a_callback_that_raises_is_called_again_and_then_the_next_event_follows(
+    book: Book, reader: EventReader, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_reader, "RETRIES", (0.0, 0.01))
+
+    def fail(event: JournalEvent) -> None:
+        if event.number == told.events[0].number:
+            raise SystemExit("token=abc") if len(told.events) == 1 else ValueError("token=abc")
+
+    told = Told(fail)
+    reader.subscribe(NAME, told)
+    reader.register()
+    for _ in range(2):
+        book.publish("sky")
+    reader.wake()
+    told.wait_for(4)
+    assert reader.close()
+    first, second, third, other = (event.number for event in told.events)
+    assert first == second == third < other
+    begin = f"Subscriber back-office: event {first} (published): its callback raised "
+    assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
+        (logging.WARNING, f"{begin}SystemExit; the event is repeated in 0 s."),
+        (logging.WARNING, f"{begin}ValueError; the event is repeated in 0.01 s."),
+        (logging.ERROR, f"{begin}ValueError; the event is given up."),
+    ]
+    assert "abc" not in caplog.text
+
+
+def test_what_is_not_handed_over_when_it_closes_comes_next_time(book: Book, reader: EventReader) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def wait(_event: JournalEvent) -> None:
+        begun.set()
+        go.wait(10)
+
+    told, rest = Told(wait), Told()
+    reader.subscribe(NAME, told)
+    reader.register()
+    for _ in range(3):
+        book.publish("sky")
+    reader.wake()
+    assert begun.wait(10)
+    assert not reader.close(0)
+    go.set()
+    _until(lambda: reader._subscriptions[NAME].thread is None)
+    reader.wake()  # is closed
+    later = EventReader(book.journal, book.clock)
+    later.subscribe(NAME, rest)
+    later.wake()
+    rest.wait_for(2)
+    assert later.close()
+    assert [event.number for event in (*told.events, *rest.events)] == sorted(
+        event.number for event in (*told.events, *rest.events)
+    )
+    assert len({event.number for event in (*told.events, *rest.events)}) == 3
+
+
+def test_a_slow_callback_keeps_its_events(book: Book, reader: EventReader) -> None:
+    """Another process may not take them over meanwhile, and what was handed over is recorded."""
+    other = EventReader(book.journal, book.clock)
+    told, also = Told(lambda _event: book.pass_by(40)), Told()
+    for each, callback in ((reader, told), (other, also)):
+        each.subscribe(NAME, callback)
+        each.register()
+    for _ in range(5):
+        book.publish("sky")
+    reader.wake()
+    told.wait_for(1)
+    other.wake()
+    told.wait_for(5)
+    assert reader.close()
+    assert other.close()
+    assert also.events == []
+
+
+def test_a_process_that_was_silent_stops_when_another_has_taken_over(
+    book: Book, reader: EventReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Told(lambda _event: book.pass_by(2))
+    monkeypatch.setattr(book.journal.subscribers, "advance", lambda *_given, **_how: False)
+    reader.subscribe(NAME, told)
+    reader.register()
+    for _ in range(3):
+        book.publish("sky")
+    reader.wake()
+    told.wait_for(1)
+    reader.close(0.2)
+    assert [event.number for event in told.events] == [told.events[0].number]
+
+
+# --- a journal or a machine that fails
+
+
+def test_a_journal_that_fails_is_reported_once_and_read_again(
+    book: Book, reader: EventReader, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, fails = Told(), threading.Event()
+    take = book.journal.subscribers.take
+
+    def broken(name: str) -> Any:
+        if fails.is_set():
+            raise JournalError("The disk is full.")
+        return take(name)
+
+    monkeypatch.setattr(book.journal.subscribers, "take", broken)
+    reader.subscribe(NAME, told)
+    reader.register()
+    fails.set()
+    for _ in range(3):
+        reader.wake()
+        _until(lambda: reader._subscriptions[NAME].thread is None)
+    assert [record.getMessage() for record in caplog.records] == [
+        "Subscriber back-office of events waits: The disk is full."
+    ]
+    fails.clear()
+    book.publish("sky")
+    reader.wake()
+    told.wait_for(1)
+
+
+@pytest.mark.parametrize(("error", "said"), [(KeyError("claire@x.example"), "KeyError escaped."), (None, "")])
+def test_other_failures_are_reported_without_their_text(
+    book: Book,
+    reader: EventReader,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception | None,
+    said: str,
+) -> None:
+    def broken(_name: str) -> None:
+        raise error or JournalTakenAway("It was deleted.")
+
+    monkeypatch.setattr(book.journal.subscribers, "take", broken)
+    reader.subscribe(NAME, Told())
+    reader.register()
+    reader.wake()
+    _until(lambda: reader._subscriptions[NAME].thread is None)
+    assert [record.getMessage() for record in caplog.records] == (
+        [f"Subscriber back-office of events waits: {said}"] if said else []
+    )
+
+
+def test_a_journal_that_cannot_be_written_does_not_keep_a_message_back(
+    book: Book, reader: EventReader, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_name: str) -> bool:
+        raise JournalError("The disk is full.")
+
+    monkeypatch.setattr(book.journal.subscribers, "add", broken)
+    reader.subscribe(NAME, Told())
+    reader.register()
+    assert "The disk is full." in caplog.text
+
+
+def test_a_machine_without_threads_is_reported(
+    reader: EventReader, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    reader.subscribe(NAME, Told())
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", full)
+        reader.wake()
+    assert caplog.records[-1].getMessage() == "Subscriber back-office of events waits: RuntimeError escaped."
+
+
+def test_an_emptied_journal_makes_the_cursor_again(book: Book, reader: EventReader) -> None:
+    told = Told()
+    reader.subscribe(NAME, told)
+    reader.register()
+    book.journal.subscribers.remove(NAME)
+    reader.wake()
+    _until(lambda: reader._subscriptions[NAME].thread is None)
+    reader.register()
+    book.publish("sky")
+    reader.wake()
+    told.wait_for(1)
+
+
+# --- threads
+
+
+def test_a_thread_ends_when_nothing_happens(book: Book, reader: EventReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_reader, "_POLL", 0.01)
+    told = Told()
+    reader.subscribe(NAME, told)
+    reader.register()
+    book.publish("sky")
+    reader.wake()
+    told.wait_for(1)
+    book.publish("sky")  # found without being woken
+    told.wait_for(2)
+
+    def has_ended() -> bool:
+        book.pass_by(11)
+        return reader._subscriptions[NAME].thread is None
+
+    _until(has_ended)
+    book.publish("sky")
+    reader.wake()
+    told.wait_for(3)
+
+
+def test_nothing_starts_without_subscribers_or_before_a_delivery(book: Book) -> None:
+    threads = threading.active_count()
+    with closing(_publisher(book, on_event={NAME: Told()})) as publisher:
+        publisher.preview(accident())
+        assert threading.active_count() == threads
+    with closing(_publisher(book)) as publisher:
+        publisher.events.wake()
+        assert threading.active_count() == threads
+
+
+def test_a_forked_child_starts_threads_of_its_own(book: Book, reader: EventReader) -> None:
+    told = Told()
+    reader.subscribe(NAME, told)
+    reader.register()
+    reader.wake()
+    reader._process = os.getpid() - 1  # as in a child, which has no thread of its parent
+    reader._subscriptions[NAME].thread = threading.Thread()
+    book.publish("sky")
+    reader.wake()
+    told.wait_for(1)
+
+
+@pytest.mark.parametrize("name", ["", "Back", "1st", "a b", "é", "a" * 41, "a@b"])
+def test_a_wrong_name_is_refused(reader: EventReader, name: str) -> None:
+    with pytest.raises(ValueError, match="is not a name of a subscriber"):
+        reader.subscribe(name, Told())
+
+
+def test_a_name_has_one_callback(reader: EventReader) -> None:
+    reader.subscribe(NAME, Told())
+    with pytest.raises(ValueError, match="is subscribed already"):
+        reader.subscribe(NAME, Told())
+
+
+def _until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
