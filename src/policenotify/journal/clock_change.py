@@ -86,7 +86,7 @@ _IN_THE_FUTURE = (
     select(_table.c.id, _table.c.channel)
     .join(_publication, _publication.c.id == _table.c.publication)
     .where(_table.c.state == Outcome.WAITING, or_(_TRIED_LATER, _PUBLISHED_LATER))
-    .with_for_update(of=_table, skip_locked=True)
+    .with_for_update(key_share=True, of=_table, skip_locked=True)
 )
 _END_PAUSES = update(_channel).where(_channel.c.paused_until > bindparam("latest")).values(paused_until=None)
 _FIRST_TRY = case((_table.c.in_doubt, bindparam("long_ago")), else_=bindparam("now"))

@@ -266,9 +266,11 @@ _ON_CHANNEL = (
     .limit(1)
 )
 _READY = _ON_CHANNEL.where(_NEXT_UP, _table.c.not_before <= bindparam("now"))
-_NEXT = _READY.add_columns(last_settlement(_table)).with_for_update(skip_locked=True, of=_table)
+_NEXT = _READY.add_columns(last_settlement(_table)).with_for_update(key_share=True, skip_locked=True, of=_table)
 # Another worker locks it for moments only, after each chunk of people: it is waited for.
-_NEXT_SHARED = _ON_CHANNEL.where(pages.SHARED).add_columns(last_settlement(_table)).with_for_update(of=_table)
+_NEXT_SHARED = (
+    _ON_CHANNEL.where(pages.SHARED).add_columns(last_settlement(_table)).with_for_update(key_share=True, of=_table)
+)
 
 
 def next_due(
@@ -319,7 +321,7 @@ _IS_OWNED = and_(  # it is still this process's, in the attempt that it knows
     _table.c.attempts == bindparam("claimed_attempts"),
 )
 _ATTEMPT = insert(schema.attempt)
-_LOCK_OWNED = select(_table.c.id).where(_IS_OWNED).with_for_update()
+_LOCK_OWNED = select(_table.c.id).where(_IS_OWNED).with_for_update(key_share=True)
 _CONFIRM = select(_table.c.id).where(_IS_OWNED, _table.c.lease_until > bindparam("now"))
 _SEND = update(_table).where(_table.c.id == bindparam("taken")).values(state=Outcome.SENDING)
 _TAKE = _SEND.values(owner=bindparam("by"), lease_until=bindparam("until"))

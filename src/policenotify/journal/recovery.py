@@ -110,7 +110,7 @@ def _recover_pages(connection: Connection, now: int, lease: timedelta) -> int:
             lock(connection, seen.ordering_key)
             still = and_(_page.c.delivery == seen.delivery, _page.c.number == seen.number)
             same = and_(_page.c.state == Outcome.SENDING, seen.owner == _PAGE_OWNER, seen.lease_until == _PAGE_LEASE)
-            page = connection.execute(select(_page).where(still, same).with_for_update()).first()
+            page = connection.execute(select(_page).where(still, same).with_for_update(key_share=True)).first()
             if page is not None:
                 abandoned.setdefault(page.delivery, []).append(page)
     for delivery, found in abandoned.items():

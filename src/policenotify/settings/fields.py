@@ -74,7 +74,7 @@ def _masked(given: dict[str, object] | tuple[str, ...] | None) -> dict[str, str]
     return dict.fromkeys(given, mask) if isinstance(given, dict) else (mask,) * len(given)
 
 
-Masked = PlainSerializer(_masked)
+Masked: PlainSerializer = PlainSerializer(_masked)
 """Values that are shown as secrets are."""
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"

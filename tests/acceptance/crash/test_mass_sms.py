@@ -44,7 +44,6 @@ def test_a_list_that_is_ended_again_and_again_reaches_everybody_once(tmp_path: P
     _run(tmp_path, 30, 700)
 
 
-@pytest.mark.crash
 @pytest.mark.deep
 def test_a_list_that_is_ended_hundreds_of_times_reaches_everybody_once(tmp_path: Path) -> None:
     _run(tmp_path, 300, 7000)

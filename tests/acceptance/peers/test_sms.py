@@ -235,6 +235,10 @@ class KannelFixture(HttpFixture):
         self.server.port = self.peer.port
         return super().__enter__()
 
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        super().__exit__(kind, error, traceback)
+        arrived(self.peer, self._before, self.server.accepted)  # or the next test sees what no answer told of
+
     @property
     def secrets(self) -> tuple[str, ...]:
         return (Kannel.password, *self.numbers.values(), *(number[3:] for number in self.numbers.values()))

@@ -256,11 +256,11 @@ def test_bash_itself_completes(desk: Desk, tmp_path: Path) -> None:
         ("publish --category ", ()),
         ("publish --commune Mont", ()),
         ("publish --to ", ()),
-        ("resume ", ("rich",)),
+        ("resume ", ("rich", "sqlalchemy")),
         ("end ", ("sqlalchemy",)),
     ],
 )
-def test_completing_loads_no_client_library_and_the_sql_toolkit_only_for_incidents(
+def test_completing_loads_no_client_library_and_the_sql_toolkit_only_for_what_the_journal_holds(
     desk: Desk, line: str, allowed: tuple[str, ...]
 ) -> None:
     desk.publisher().publish(accident(), key="one", actor="desk", wait=timedelta(0))

@@ -46,7 +46,11 @@ _page, _delivery, _recipient, _expansion = schema.page, schema.delivery, schema.
 _OF_DELIVERY = _page.c.delivery == bindparam("of_delivery")
 _IS_WAITING = and_(_page.c.state == Outcome.WAITING, _page.c.not_before <= bindparam("now"))
 _NEXT: Select[Any] = (
-    select(_page).where(_OF_DELIVERY, _IS_WAITING).order_by(_page.c.number).limit(1).with_for_update(skip_locked=True)
+    select(_page)
+    .where(_OF_DELIVERY, _IS_WAITING)
+    .order_by(_page.c.number)
+    .limit(1)
+    .with_for_update(key_share=True, skip_locked=True)
 )
 _UNEXPANDED = select(_expansion.c.pages).where(
     _expansion.c.delivery == bindparam("of_delivery"), _expansion.c.expanded.is_(False)
@@ -60,7 +64,7 @@ _IS_OWNED = and_(
 )
 IS_OWNED = exists().where(_IS_OWNED)
 """The condition that a page is claimed by a process. Its values are those of `identity`."""
-_LOCK_OWNED = select(_page.c.number).where(_IS_OWNED).with_for_update()
+_LOCK_OWNED = select(_page.c.number).where(_IS_OWNED).with_for_update(key_share=True)
 _CONFIRM = select(_page.c.number).where(_IS_OWNED, _page.c.lease_until > bindparam("now"))
 _STATES: Select[Any] = (
     select(_page.c.state, func.count(), func.min(_page.c.not_before)).where(_OF_DELIVERY).group_by(_page.c.state)
@@ -194,7 +198,9 @@ def begin(
 
     Nothing may be sent before this is committed.
     """
-    row = connection.execute(select(_delivery).where(_delivery.c.id == claimed.id).with_for_update()).one()
+    row = connection.execute(
+        select(_delivery).where(_delivery.c.id == claimed.id).with_for_update(key_share=True)
+    ).one()
     if row.request is not None and row.request_version == claimed.request_version:
         request, wording = Request.read(row.request), row.wording
     number, stored, first = row.attempts + 1, request.model_dump_json(), row.first_tried_at or now

@@ -85,7 +85,7 @@ def _first_of_each(rows: Iterable[Row[*tuple[Any, ...]]]) -> list[Row[*tuple[Any
 def make_due(connection: Connection, deliveries: Collection[int], now: int) -> int:
     """Let some deliveries be tried at once. Return their number. What another process has locked is left out."""
     chosen = select(_table.c.id).where(_table.c.id.in_(deliveries), _table.c.not_before > now)
-    free = connection.execute(chosen.with_for_update(skip_locked=True)).scalars().all()
+    free = connection.execute(chosen.with_for_update(key_share=True, skip_locked=True)).scalars().all()
     if free:
         connection.execute(update(_table).where(_table.c.id.in_(free)).values(not_before=now))
     return len(free)

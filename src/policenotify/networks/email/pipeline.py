@@ -80,8 +80,8 @@ class Pipeline:
 
     def __init__(self, session: SmtpSession) -> None:
         self.session = session
-        self.used = False
-        self.pipelining = session.pipelining
+        self.used: bool = False
+        self.pipelining: bool = session.pipelining
         self._takes_size = session.takes_size
         self._under_way = False  # the server waits for a content, or has not replied to one
         self._ahead: OutgoingMail | None = None  # its envelope was sent, its replies were not read
