@@ -23,6 +23,7 @@ import pytest
 import regex
 
 import policenotify
+from policenotify.text.patterns import LazyPattern
 
 pytestmark = pytest.mark.benchmark
 
@@ -47,13 +48,21 @@ def modules() -> Iterator[ModuleType]:
 def held(module: ModuleType) -> Iterator[tuple[str, Any]]:
     """The expressions that a module or an object in it holds, by their names."""
     for name, value in list(vars(module).items()):
+        ours = type(value).__module__.startswith("policenotify") and not isinstance(value, LazyPattern)
         if isinstance(value, dict | list | tuple):
             values = [(name, each) for each in (value.values() if isinstance(value, dict) else value)]
-        elif type(value).__module__.startswith("policenotify") and hasattr(value, "__dict__"):
+        elif (
+            type(value).__module__.startswith("policenotify")
+            and not isinstance(value, LazyPattern)
+            and hasattr(value, "__dict__")
+        ):
             values = list(vars(value).items())
         else:
             values = [(name, value)]
-        yield from ((known, each) for known, each in values if isinstance(each, re.Pattern | regex.Pattern))
+        for known, each in values:
+            expression = re.compile(each.pattern, each.flags) if isinstance(each, LazyPattern) else each
+            if isinstance(expression, re.Pattern | regex.Pattern):
+                yield known, expression
 
 
 def called(module: ModuleType, tree: ast.AST) -> Iterator[tuple[str, Any]]:

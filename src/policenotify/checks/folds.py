@@ -6,27 +6,27 @@ it, with accents, with digits for letters (`c0upable`) or with spaces between it
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
 from policenotify.text.look_alikes import fold_character
+from policenotify.text.patterns import lazy_pattern
 
 _FOR_LETTERS: Final = str.maketrans("0134578", "oieastb")
-_WORD: Final = re.compile(r"[^\W_]+")
+_WORD: Final = lazy_pattern(r"[^\W_]+")
 # Neither the unit in `à 21 h` nor an article, `l'entrée`.
-_SINGLE: Final = re.compile(r"(?<![^\W_])(?!(?<=\d )h)[^\W\d_](?![^\W_]|[.@-][^\W\d_]{2}|'[^\W\d_]{2})")
+_SINGLE: Final = lazy_pattern(r"(?<![^\W_])(?!(?<=\d )h)[^\W\d_](?![^\W_]|[.@-][^\W\d_]{2}|'[^\W\d_]{2})")
 # The sign between two such letters, or between more that have an article or a unit among them.
-_MAY_STAND_APART: Final = re.compile(r"(?s)[ .*_·/|+~-](?=[^\W\d_](?![^\W_]))(?<=[^\W\d_].)(?<![^\W_]..)")
-_DIGIT: Final = re.compile(r"\d")
+_MAY_STAND_APART: Final = lazy_pattern(r"(?s)[ .*_·/|+~-](?=[^\W\d_](?![^\W_]))(?<=[^\W\d_].)(?<![^\W_]..)")
+_DIGIT: Final = lazy_pattern(r"\d")
 _SPELT: Final = 3  # letters that stand apart, at least
 _SIGNS: Final = frozenset(" .*_·/|+~-")
-_SPACES: Final = re.compile(r" {2,}")
+_SPACES: Final = lazy_pattern(r" {2,}")
 _LETTERS: Final = 3  # in a word with figures, at least
 # A word with letters and figures that is no hour.
-_MIXED: Final = re.compile(r"(?<![^\W_])(?!\d{1,2}h(?:\d\d)?(?![^\W_]))(?=\d*[^\W\d_])[^\W\d_]*\d[^\W_]*")
-_ORDINAL: Final = re.compile(r"\d+(?:ere?|er|eme|nde?|e)s?")
+_MIXED: Final = lazy_pattern(r"(?<![^\W_])(?!\d{1,2}h(?:\d\d)?(?![^\W_]))(?=\d*[^\W\d_])[^\W\d_]*\d[^\W_]*")
+_ORDINAL: Final = lazy_pattern(r"\d+(?:ere?|er|eme|nde?|e)s?")
 
 
 class Token(NamedTuple):

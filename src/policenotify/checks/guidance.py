@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
@@ -15,6 +14,7 @@ from policenotify.findings import Level
 from policenotify.model.cap import CapCategory, ResponseType, Severity
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Category
+from policenotify.text.patterns import lazy_pattern
 from policenotify.text.spans import spans_of
 
 _GUIDANCE: Final = {ResponseType.SHELTER: "shelter", ResponseType.EVACUATE: "evacuate"}
@@ -22,10 +22,10 @@ _APPEALS: Final = frozenset({Category.MISSING_PERSON, Category.WITNESS_APPEAL, C
 _BEGINS: Final = frozenset({Stage.OPENING, Stage.STANDALONE})
 _IMPERATIVE: Final = "ez"
 _NO_VERBS: Final = frozenset({"chez", "assez", "nez", "rez"})
-_SHORT_NUMBER: Final = re.compile(
+_SHORT_NUMBER: Final = lazy_pattern(
     r"(?<![\w.,])(?:15|17|18|112|114|119|191|196|197|116 ?\d{3}|3\d{3})(?!\w|[.,]\d| (?:h|km|m)\b)"
 )
-_NUMBER: Final = re.compile(r"(?<!\d)(?:\+33 ?\d|0\d)(?:[ .-]?\d\d){4}(?!\d)|(?<!\d)0 ?8\d\d(?: ?\d){6}(?!\d)")
+_NUMBER: Final = lazy_pattern(r"(?<!\d)(?:\+33 ?\d|0\d)(?:[ .-]?\d\d){4}(?!\d)|(?<!\d)0 ?8\d\d(?: ?\d){6}(?!\d)")
 _DAY: Final = 24 * 60  # minutes
 _ROUNDED: Final = 5  # minutes by which a text may round a time
 _NEAR: Final = 4  # words between a promise and its hour

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
@@ -15,6 +14,7 @@ from policenotify.checks.words import TextPart
 from policenotify.findings import Level
 from policenotify.model.message import Category
 from policenotify.render.redaction import house_numbers
+from policenotify.text.patterns import lazy_pattern
 
 _OF_HOUSES: Final = frozenset({Category.FIRE, Category.TRAFFIC_ACCIDENT})
 _STREET: Final = (
@@ -27,17 +27,19 @@ _TENS: Final = (
 )
 _IN_WORDS: Final = rf"{_TENS}(?:[-\s](?:et[-\s])?(?:une?(?!\w)|{_TENS})){{0,5}}"
 _NUMBER: Final = rf"(?:\d{{1,4}}(?: ?(?:bis|ter|quater)(?!\w)| ?[a-d](?!\w))?|{_IN_WORDS})"
-_HOUSE: Final = re.compile(
+_HOUSE: Final = lazy_pattern(
     r"(?<![\w.,/])(?:n ?° ?)?\d{1,4}(?: ?(?:bis|ter|quater)(?!\w)| ?[a-d](?!\w))?,? (?:(?:de la|de l'|du|des|de) ?)?"
     rf"{_STREET}"
 )
 # `cent quatorze de la rue`; `chemin de Moularès, au numéro vingt-sept`, `avenue de l'Agau 112.`
-_HOUSE_IN_WORDS: Final = re.compile(rf"(?<![\w.,/-])(?:numero )?{_IN_WORDS} (?:(?:de la|de l'|du|des|de) ?)?{_STREET}")
-_HOUSE_BEHIND: Final = re.compile(
+_HOUSE_IN_WORDS: Final = lazy_pattern(
+    rf"(?<![\w.,/-])(?:numero )?{_IN_WORDS} (?:(?:de la|de l'|du|des|de) ?)?{_STREET}"
+)
+_HOUSE_BEHIND: Final = lazy_pattern(
     rf"(?<!\w){_STREET}(?:[ '-][^\W\d_]+){{1,6}}(?:,? (?:au |situee? au |sise? au )?(?:numero|n ?°|no) ?{_NUMBER}(?!\w)"
     r"|,? (?!19\d\d|20\d\d)\d{1,3}(?: ?(?:bis|ter))?(?= ?(?:[;:!?)]|- |,(?! ?\d)|\.(?!\d)|$)))"
 )
-_FLAT: Final = re.compile(
+_FLAT: Final = lazy_pattern(
     r"(?<!\w)(?:(?:appartement|appart|apt|logement|batiment|bat\.?|escalier|cage|chambre|villa|pavillon|chalet|studio"
     r"|bungalow|mobil[ -]home|emplacement|caravane|lot) (?:n ?° ?|numero )?(?:\d{1,4}|[a-f])(?!\w)|"
     r"(?:\d{1,2} ?(?:er|e|eme)|premier|deuxieme|troisieme|quatrieme|cinquieme|sixieme|septieme|huitieme|dernier)"
@@ -51,18 +53,18 @@ _FLAT: Final = re.compile(
     r"(?:rez[ -]de[ -]chaussee|etage),? (?:(?:porte|chambre|studio) (?:n ?° ?)?\d{1,3}|a (?:gauche|droite))(?!\w))"
 )
 # A number after words that lead to a house. What a month, a unit or another word follows is none.
-_BESIDE_STREET: Final = re.compile(
+_BESIDE_STREET: Final = lazy_pattern(
     r"(?<!\w)(?:(?:a (?:la )?hauteur|au niveau|en face|au pied|au droit|a cote|pres|a l'angle) du|entre le|devant le"
     r"|face au|depuis le|derriere le|cote (?:im)?pair,?|,? au|, le|numero|n ?°) ?(?:numero |n ?° ?)?"
     r"(?!17\b|112\b|18\b|15\b|11[0-9]\b|3\d\d\d\b|0)"  # telephone numbers
     rf"(?:\d{{1,3}}(?: ?(?:bis|ter|quater))?|{_IN_WORDS})(?: et le \d{{1,3}})?"
     r"(?=[.,;:!?)]|$| (?:et|pour|ou|vers|depuis|ce|cette|a l|a la|a mo|-) ?)"
 )
-_HOURS: Final = re.compile(
+_HOURS: Final = lazy_pattern(
     r"(?: et)?(?: le)? ?\d{0,3} ?(?:h|heures?|ans|km|juin|juillet|aout|septembre|octobre|novembre|decembre|janvier"
     r"|fevrier|mars|avril|mai|euros?|m|metres?|minutes?)(?!\w)|[.,]\d"
 )
-_A_STREET: Final = re.compile(_STREET)
+_A_STREET: Final = lazy_pattern(_STREET)
 _STREET_WITHIN: Final = 8  # words before a number in which its street stands
 _OF_FLATS: Final = (
     "app", "apt", "log", "bat", "esc", "cage", "etage", "chaussee", "chambre", "villa", "pavillon", "chalet", "studio",
@@ -71,7 +73,7 @@ _OF_FLATS: Final = (
 )  # fmt: skip
 """What any word for a flat has."""
 
-_COUNTED: Final = re.compile(
+_COUNTED: Final = lazy_pattern(
     r"(?:(?<!\w)(?:lignes?|sorties?|km|pr|article|bus|tram|l'article|ecole|a|d|n|rd|rn|m|lundi|mardi|mercredi|jeudi|vendredi|samedi|"
     r"dimanche)|\d ?h|\d[.,])[ .-]?\Z"
 )

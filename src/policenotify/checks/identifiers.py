@@ -13,6 +13,7 @@ from policenotify.checks.words import Match, TextPart
 from policenotify.findings import Level
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Category
+from policenotify.text.patterns import lazy_pattern
 from policenotify.text.spans import spans_of
 from policenotify.text.urls import host_of
 
@@ -24,7 +25,7 @@ _ACCUSED: Final = ("presumed", "guilt", "secrecy", "held", "shooter", "arrested"
 _PRONOUNS: Final = frozenset(
     {"il", "elle", "ils", "elles", "celui", "celle", "ceux", "dernier", "derniere", "derniers"}
 )
-_BORN: Final = re.compile(
+_BORN: Final = lazy_pattern(
     r"(?<!\w)n(?:e|ee|es|ees) (?:le|en|a|un|une|sous x) (?:\d|[a-z])"
     r"|(?<!\w)n(?:e|ee) (?=\d{1,2}[-/. ]\d{1,2}[-/. ](?:19|20)\d\d)"
     r"|(?<!\w)venue?s? au monde (?=[aeldu])|(?<!\w)a (?:fete|souffle) ses \d\d (?:ans|bougies) (?:le|ce) (?=\d)"
@@ -33,22 +34,22 @@ _BORN: Final = re.compile(
     r"|(?<!\w)(?:vu|voit|vit) le jour (?=[aeildu])|(?<!\w)anniversaire (?:est |tombe )?(?:le|ce) (?=\d)"
 )
 # What any of them has.
-_OF_BIRTH: Final = re.compile(
+_OF_BIRTH: Final = lazy_pattern(
     r"nee?s? [leaus\d]|naissance|born|ddn|dob|birth|le jour|anniversaire|au monde|bougies|fete ses"
 )
 # What is not a person and was founded on a day.
-_FOUNDED: Final = re.compile(
+_FOUNDED: Final = lazy_pattern(
     r"(?:brigade|service|association|club|equipe|unite|police|operation|application|festival|compagnie|commissariat"
     r"|plateforme|ecole|idee|projet|journee|fondation|poulain|chiot|chien|chienne|cheval|reserve|corps|creation)"
     r"[^.!?]{0,30}\Z"
 )
 _BEFORE_BIRTH: Final = 45  # letters before a birth in which the subject stands
-_OLD_DATE: Final = re.compile(r"(?<![\d/.])[0-3]?\d[/.][01]?\d[/.](?:19\d\d|20(?:0\d|1[0-5]))(?![\d/.]*\d)")
-_NIR: Final = re.compile(r"(?<![\d])[12378](?:[ .-]?\d){4}[ .-]?(?:\d|[ab])(?:[ .-]?\d){7}(?:[ .-]?\d{2})?(?!\d)")
-_IBAN: Final = re.compile(r"(?<![^\W_])[a-z]{2}\d{2}(?: ?[a-z0-9]{4}){3,7}(?: ?[a-z0-9]{1,3})?(?![^\W_])")
-_IP: Final = re.compile(r"(?<![\d.])(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?!\.?\d)")
-_DOCUMENT: Final = re.compile(r"(?<!\w)(?=[a-z0-9]{8,15}(?!\w))[a-z]{0,5}\d[a-z0-9]{2,14}(?!\w)")
-_PLATE: Final = re.compile(
+_OLD_DATE: Final = lazy_pattern(r"(?<![\d/.])[0-3]?\d[/.][01]?\d[/.](?:19\d\d|20(?:0\d|1[0-5]))(?![\d/.]*\d)")
+_NIR: Final = lazy_pattern(r"(?<![\d])[12378](?:[ .-]?\d){4}[ .-]?(?:\d|[ab])(?:[ .-]?\d){7}(?:[ .-]?\d{2})?(?!\d)")
+_IBAN: Final = lazy_pattern(r"(?<![^\W_])[a-z]{2}\d{2}(?: ?[a-z0-9]{4}){3,7}(?: ?[a-z0-9]{1,3})?(?![^\W_])")
+_IP: Final = lazy_pattern(r"(?<![\d.])(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?!\.?\d)")
+_DOCUMENT: Final = lazy_pattern(r"(?<!\w)(?=[a-z0-9]{8,15}(?!\w))[a-z]{0,5}\d[a-z0-9]{2,14}(?!\w)")
+_PLATE: Final = lazy_pattern(
     r"(?<![^\W_])(?P<first>[a-hj-np-tv-z]{2})[ .-]?\d{3}[ .-]?(?P<last>[a-hj-np-tv-z]{2})(?![^\W_])"
 )
 # Words and units around a number, `de 120 km`, which are no plate in small letters.
@@ -56,30 +57,30 @@ _WORDS: Final = frozenset({
     "de", "le", "la", "et", "en", "ne", "se", "ce", "sa", "ma", "ta", "te", "me", "je", "km", "kg", "cm", "mm", "ml",
     "cl", "ha", "mg", "dl", "pr", "rd", "rn", "kw", "kv", "ex", "an", "as", "ca", "ai", "va", "by", "at", "to", "st",
 })  # fmt: skip
-_OLD_PLATE: Final = re.compile(r"(?<![^\W_])\d{1,4}[ .-]?[a-z]{1,3}[ .-]?(?:\d{2,3}|2[ab])(?![^\W_])")
-_CODE: Final = re.compile(r"(?<![^\W_])(?=[a-z0-9-]{0,9}\d)(?=[a-z0-9-]{0,9}[a-z])[a-z0-9]+(?:-[a-z0-9]*)*")
+_OLD_PLATE: Final = lazy_pattern(r"(?<![^\W_])\d{1,4}[ .-]?[a-z]{1,3}[ .-]?(?:\d{2,3}|2[ab])(?![^\W_])")
+_CODE: Final = lazy_pattern(r"(?<![^\W_])(?=[a-z0-9-]{0,9}\d)(?=[a-z0-9-]{0,9}[a-z])[a-z0-9]+(?:-[a-z0-9]*)*")
 # A road, an hour, an ordinal.
-_NO_PLATE: Final = re.compile(r"[adnr]{1,2}\d{1,4}|\d{1,2}h\d{0,2}|\d+(?:er?|eme)")
-_FOREIGN: Final = re.compile(r"(?<![^\W_])[a-z]{1,3}[ -]\d{1,4}(?:[ -]?[a-z]{1,3})?(?![^\W_])")
-_FIGURES_FIRST: Final = re.compile(r"(?<![^\W_])\d{3,4}[ -][a-z]{2,3}(?![^\W_])")  # a Spanish plate
-_BEGINNING: Final = re.compile(r"[a-hj-np-tv-z]{2}\d{2,3}[a-z]{0,2}|\d{2,3}[a-z]{2,3}")
+_NO_PLATE: Final = lazy_pattern(r"[adnr]{1,2}\d{1,4}|\d{1,2}h\d{0,2}|\d+(?:er?|eme)")
+_FOREIGN: Final = lazy_pattern(r"(?<![^\W_])[a-z]{1,3}[ -]\d{1,4}(?:[ -]?[a-z]{1,3})?(?![^\W_])")
+_FIGURES_FIRST: Final = lazy_pattern(r"(?<![^\W_])\d{3,4}[ -][a-z]{2,3}(?![^\W_])")  # a Spanish plate
+_BEGINNING: Final = lazy_pattern(r"[a-hj-np-tv-z]{2}\d{2,3}[a-z]{0,2}|\d{2,3}[a-z]{2,3}")
 # Germany, Great Britain, Belgium, Spain, Romania, the Netherlands, Poland
-_PLATE_ABROAD: Final = re.compile(
+_PLATE_ABROAD: Final = lazy_pattern(
     r"(?<![^\W_])(?:[a-z]{1,3}-[a-z]{1,2} ?\d{1,4}|[a-z]{2}\d{2} ?[a-z]{3}|\d{4} ?-?[a-z]{3}"
     r"|[a-z]{2,3} \d{4}[a-z]|[a-z]{2} \d{5}|[a-z]{1,2} \d{2,3} [a-z]{3}"
     r"|(?=[a-z-]{0,9}\d)(?=[\d-]{0,9}[a-z])[a-z\d]{1,4}-[a-z\d]{1,4}-[a-z\d]{1,4})"
     r"(?![^\W_]|-\w)"
 )
-_LETTERS_ONLY: Final = re.compile(r"(?<!\w)(?:par|lettres|contient|en) (?P<code>[a-z]{2,3})(?![^\W_])")
-_PHONE: Final = re.compile(r"(?:\+|(?<!\d))\d(?:[ ./,·()_-]{0,3}\d){8,14}(?!\d)")
-_BEFORE_NUMBER: Final = re.compile(r"\d{1,2}[ ./,·()_-]{1,3}(?=0[1-9])")
-_WRITTEN_DATE: Final = re.compile(r"(?<!\d)\d{1,2}[ ./-]\d{1,2}[ ./-](?:19|20)\d\d(?!\d)")
-_MAIL: Final = re.compile(
+_LETTERS_ONLY: Final = lazy_pattern(r"(?<!\w)(?:par|lettres|contient|en) (?P<code>[a-z]{2,3})(?![^\W_])")
+_PHONE: Final = lazy_pattern(r"(?:\+|(?<!\d))\d(?:[ ./,·()_-]{0,3}\d){8,14}(?!\d)")
+_BEFORE_NUMBER: Final = lazy_pattern(r"\d{1,2}[ ./,·()_-]{1,3}(?=0[1-9])")
+_WRITTEN_DATE: Final = lazy_pattern(r"(?<!\d)\d{1,2}[ ./-]\d{1,2}[ ./-](?:19|20)\d\d(?!\d)")
+_MAIL: Final = lazy_pattern(
     r"(?<![^\s<(:,;])[^\s<>(),;:@]{1,64} ?(?:@|[(\[](?:at|a|arobase|chez)[)\]] ?|arobase |chez (?=\w{2,20} point )) ?"
     r"[a-z0-9][a-z0-9-]{0,62}(?:(?:\.| ?[(\[](?:dot|point|pt)[)\]] ?| point )[a-z0-9-]{1,62})+"
 )
-_AROBASE: Final = re.compile(r"[(\[](?:at|a|arobase|chez)[)\]]|(?:arobase|chez) ")
-_DOT_IN_WORDS: Final = re.compile(r" ?[(\[](?:dot|point|pt)[)\]] ?| point ")
+_AROBASE: Final = lazy_pattern(r"[(\[](?:at|a|arobase|chez)[)\]]|(?:arobase|chez) ")
+_DOT_IN_WORDS: Final = lazy_pattern(r" ?[(\[](?:dot|point|pt)[)\]] ?| point ")
 _OF_MAIL: Final = ("@", "(at)", "[at]", "(a)", "[a]", "arobase", "chez")  # what any address has
 _FREE: Final = (
     "gmail",
@@ -146,7 +147,7 @@ _MOBILE: Final = ("06", "07")
 _ABROAD: Final = ("+", "00")
 # Mobile telephones of Belgium, Spain, Germany, Italy, Great Britain, Switzerland, Portugal, the Netherlands,
 # Luxembourg, Morocco, Algeria and Tunisia, and of Guadeloupe, Guyane, Martinique and Réunion.
-_MOBILE_ABROAD: Final = re.compile(
+_MOBILE_ABROAD: Final = lazy_pattern(
     r"324|34[67]|491[567]|393|447|417|3519|316|3526|212[67]|213[567]|216[2459]|590690|594694|596696|26269[23]"
 )
 _IMITATED: Final = (
@@ -156,11 +157,11 @@ _IMITATED: Final = (
 """What the hosts of the State are called, without hyphens."""
 
 _GENUINE: Final = ("devenirpolicier.fr", "lapolicenationalerecrute.fr", "service-public.fr", "service-public.gouv.fr")
-_HOST: Final = re.compile(r"(?<![\w@.-])(?:[a-z0-9-]{2,40}\.){1,4}[a-z]{2,10}(?![\w-])")
-_MAY_BE_HOST: Final = re.compile(r"\.[a-z0-9-]")  # what any host has
+_HOST: Final = lazy_pattern(r"(?<![\w@.-])(?:[a-z0-9-]{2,40}\.){1,4}[a-z]{2,10}(?![\w-])")
+_MAY_BE_HOST: Final = lazy_pattern(r"\.[a-z0-9-]")  # what any host has
 _SHOWN: Final = 4  # figures of a telephone number whose others may be letters
 _FEWEST: Final = 10  # figures of an account
-_DOTTED: Final = re.compile(r"\d[/.]\d")  # what any IP address has, and any date in figures
+_DOTTED: Final = lazy_pattern(r"\d[/.]\d")  # what any IP address has, and any date in figures
 _PLATED: Final = 3  # figures of a number plate
 _NATIONAL: Final = 10
 _FIGURES_OF_CODE: Final = 5
@@ -246,7 +247,7 @@ def _is_code(part: TextPart, match: re.Match[str]) -> bool:
     return figures >= _FIGURES_OF_CODE or (figures > 1 and part.folded.typed(*match.span()).isupper())
 
 
-_DATE: Final = re.compile(r"[\w/.-]*(?: (?:er )?[a-z]{3,9} \d{4}| \d{4})?")
+_DATE: Final = lazy_pattern(r"[\w/.-]*(?: (?:er )?[a-z]{3,9} \d{4}| \d{4})?")
 
 
 @rule("PN207", basis="RGPD, art. 4; CPP, art. 11.", levels=(Level.BLOCK, Level.SECOND))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterator
 from itertools import islice
@@ -11,12 +10,13 @@ from typing import Final
 from policenotify.checks.check import CheckContext, Remark, check
 from policenotify.checks.wording import visible_texts
 from policenotify.findings import Level
+from policenotify.text.patterns import lazy_pattern
 from policenotify.text.spans import spans_of
 from policenotify.text.urls import host_of
 
 _NUMBER: Final = r"(?:0x[0-9a-f]*|[0-9]+)"
 # Browsers read 127.1, 2130706433 and 0x7f.1 as addresses, too (url.spec.whatwg.org, IPv4 parser).
-_IP: Final = re.compile(rf"{_NUMBER}(?:\.{_NUMBER}){{0,3}}|.*:.*")
+_IP: Final = lazy_pattern(rf"{_NUMBER}(?:\.{_NUMBER}){{0,3}}|.*:.*")
 _PHONETIC: Final = (range(0x250, 0x2B0), range(0x1D00, 0x1DC0))  # Unicode blocks; their names begin with LATIN, too
 _WRITE: Final = "Write the https address of a known site, as its owner writes it."
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect
 from collections.abc import Iterator
 from itertools import islice
@@ -15,29 +14,30 @@ from policenotify.findings import Level
 from policenotify.model.cap import Urgency
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Category
+from policenotify.text.patterns import lazy_pattern
 from policenotify.text.spans import spans_of
 
-HOUR: Final = re.compile(r"(?<![\w,.])([01]?\d|2[0-4]) ?(?:heures?|h|:)(?: ?([0-5]\d))?(?!\w)")
+HOUR: Final = lazy_pattern(r"(?<![\w,.])([01]?\d|2[0-4]) ?(?:heures?|h|:)(?: ?([0-5]\d))?(?!\w)")
 _AHEAD: Final = 6  # words after a weekday in which its number stands
 _RANGE: Final = frozenset({"a", "au", "et", "ou", "le", "to", "and", "or", "until"})
 _LONGEST_SENTENCE: Final = 25  # words: Charte d'accessibilité de la communication de l'État
-_SENTENCE_END: Final = re.compile(r"[.!?;:…](?=\s|$)|\n")
+_SENTENCE_END: Final = lazy_pattern(r"[.!?;:…](?=\s|$)|\n")
 _MOST_EMOJI: Final = 2
 _MOST_TAGS: Final = 3
 _FEW: Final = 5  # remarks of one rule about one text: more help nobody
-_EMOJI: Final = re.compile(
+_EMOJI: Final = lazy_pattern(
     "[0-9#*]\ufe0f?\u20e3"
     "|[\U0001f1e6-\U0001f1ff]{2}"
     "|[\u231a-\u23ff\u2600-\u27bf\u2b05-\u2b55\U0001f000-\U0001f12f\U0001f18e-\U0001f1e5\U0001f200-\U0001faff]"
     "(?:[\ufe0f\U0001f3fb-\U0001f3ff]|\u200d[\u2600-\u27bf\U0001f300-\U0001faff])*+"
 )
 # Keycaps, and mathematical, enclosed and full-width letters: a screen reader spells them out or leaves them out.
-_FANCY: Final = re.compile(
+_FANCY: Final = lazy_pattern(
     "[0-9#*]\ufe0f?\u20e3|[\U0001d400-\U0001d7ff\u2460-\u24ff\uff21-\uff3a\uff41-\uff5a\U0001f130-\U0001f189]"
     "[ \U0001d400-\U0001d7ff\u2460-\u24ff\uff21-\uff3a\uff41-\uff5a\U0001f130-\U0001f189]*+"
 )
-_MAY_BE_FANCY: Final = re.compile("[\u20e3-\U0010ffff]")  # the first of both is the keycap
-_TAG: Final = re.compile(r"(?<![\w&/#])#\w++")
+_MAY_BE_FANCY: Final = lazy_pattern("[\u20e3-\U0010ffff]")  # the first of both is the keycap
+_TAG: Final = lazy_pattern(r"(?<![\w&/#])#\w++")
 _QUOTED: Final = (("«", "»"), ("“", "”"))
 
 
@@ -245,7 +245,7 @@ def no_humour_in_danger(context: CheckContext) -> Iterator[Hit]:
             yield Hit(part.field, match.span())
 
 
-_LAUGHING: Final = re.compile(
+_LAUGHING: Final = lazy_pattern(
     "[\U0001f600-\U0001f606\U0001f609\U0001f60a\U0001f60e\U0001f61b-\U0001f61d\U0001f643\U0001f923\U0001f92a\U0001f973\U0001f389\U0001f47b\U0001f648-\U0001f64a]"
 )
 

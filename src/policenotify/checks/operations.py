@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -13,6 +12,7 @@ from policenotify.checks.words import Match, TextPart
 from policenotify.findings import Level
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Category
+from policenotify.text.patterns import lazy_pattern
 from policenotify.text.spans import spans_of
 from policenotify.text.urls import host_of
 
@@ -28,15 +28,15 @@ _OFFICIAL: Final = (
     "gouvernement.fr",
     "service-public.fr",
 )
-_HOUR: Final = re.compile(r"(?<!\w)(?:\d{1,2} ?(?:h|heures?)(?: ?\d{2})?|\d{1,2}:\d{2}|midi|minuit)(?!\w)")
+_HOUR: Final = lazy_pattern(r"(?<!\w)(?:\d{1,2} ?(?:h|heures?)(?: ?\d{2})?|\d{1,2}:\d{2}|midi|minuit)(?!\w)")
 # `dans 40 minutes`, `d'ici une demi-heure`
-_SOON: Final = re.compile(
+_SOON: Final = lazy_pattern(
     r"(?<!\w)(?:dans|sous|d'ici|d ici)(?: a)?(?: peu pres)? (?:\d{1,3}|une?|deux|trois|quatre|cinq|dix|quinze|vingt"
     r"|trente|quarante|quelques)[ -](?:quarts? d'heure|demi[ -]heure|petite heure|minutes?|min|heures?|instants?)(?!\w)"
 )
-_BETWEEN: Final = re.compile(r"(?<!\w)entre (?:l[ae] |les |l')?(\w)[\w'-]{2,30} et (?:l[ae] |les |l')?\w")
-_AT: Final = re.compile(r"(?<!\w)(?:a|au|aux|pres de|vers|cote|l'arret|arret) (?:l[ae] |les |l')?(\w)[\w'-]{2,30}")
-_ROAD: Final = re.compile(r"(?<!\w)(?:[adnm]\d{1,4}|r[dnm] ?\d{1,4})(?:e\d)?(?!\w)")
+_BETWEEN: Final = lazy_pattern(r"(?<!\w)entre (?:l[ae] |les |l')?(\w)[\w'-]{2,30} et (?:l[ae] |les |l')?\w")
+_AT: Final = lazy_pattern(r"(?<!\w)(?:a|au|aux|pres de|vers|cote|l'arret|arret) (?:l[ae] |les |l')?(\w)[\w'-]{2,30}")
+_ROAD: Final = lazy_pattern(r"(?<!\w)(?:[adnm]\d{1,4}|r[dnm] ?\d{1,4})(?:e\d)?(?!\w)")
 _THEMSELVES: Final = ("tireur", "sniper", "colonne", "negociateur", "encercl")
 _READERS: Final = frozenset({"vous", "votre", "vos", "habitants", "riverains", "you", "your"})
 _NO_ORDERS: Final = frozenset({"rez", "chez", "assez", "nez"})

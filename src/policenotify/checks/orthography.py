@@ -10,13 +10,14 @@ from typing import Final
 from policenotify.checks.check import CheckContext, Remark, check, texts_of
 from policenotify.findings import Level
 from policenotify.render.locales import best_match
+from policenotify.text.patterns import lazy_pattern
 from policenotify.text.spans import spans_of
 
-_MISSING_SPACE: Final = re.compile(r"(?<![^\W\d_])[^\W\d_]++[,;:](?=[^\W\d_])[\w'’]++")  # but 18:30 and 1,72 m
-_REPEATED_SIGN: Final = re.compile(r"!(?:!+|\?[!?]+)|\?(?:\?+|![!?]+)")
-_MAY_LACK_SPACE: Final = re.compile(r"[,;:][^\W\d_]")
+_MISSING_SPACE: Final = lazy_pattern(r"(?<![^\W\d_])[^\W\d_]++[,;:](?=[^\W\d_])[\w'’]++")  # but 18:30 and 1,72 m
+_REPEATED_SIGN: Final = lazy_pattern(r"!(?:!+|\?[!?]+)|\?(?:\?+|![!?]+)")
+_MAY_LACK_SPACE: Final = lazy_pattern(r"[,;:][^\W\d_]")
 # French has a few words in -ee without an accent, all from other languages.
-_NO_ACCENT: Final = re.compile(
+_NO_ACCENT: Final = lazy_pattern(
     r"(?<![\w@#./'’-])(?!(?:[fF]ree|[tT]ees?|[yY]ankees?|[pP]edigrees?|[fF]risbees?|[jJ]amborees?|[cC]offee|[sS]quee\w*|"
     r"[lL]ee|[cC]ommittee|[tT]offees?|[rR]eferee|[sS]ee|[tT]hree|[gG]reen?fee)\b)"
     r"(?:[A-Za-zà-ÿ]{1,20}?[b-df-hj-np-tv-zéi]ees?|"
@@ -31,7 +32,7 @@ _WITHOUT_ACCENT: Final = (
     *("oret", "epartement", "egion"),
 )
 _CAPITALS: Final = 4  # words. An abbreviation or two are no shouting.
-_WORD: Final = re.compile(r"[^\W\d_]{2,}+")
+_WORD: Final = lazy_pattern(r"[^\W\d_]{2,}+")
 
 
 @check(

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
 from policenotify.checks.check import CheckContext, Hit, rule
 from policenotify.checks.words import TextPart
+from policenotify.text.patterns import lazy_pattern
 from policenotify.text.spans import spans_of
 
-_MARKS: Final = re.compile(
+_MARKS: Final = lazy_pattern(
     r"(?<!\w)(?:xx+[h:]x{0,2}|xx+|jj ?/ ?mm(?: ?/ ?aa(?:aa)?)?|h{1,2}hm{2}|hh ?: ?mm)(?!\w)|\?{4,}|(?<!\w)_{2,}"
     r"|(?<!\w)(?:a|de|rue|vers|du|au|avenue|le) \?+|\[[^\[\]]{0,30}\?\]"
     r"|\{{1,2} {0,2}[a-z_]\w{0,30} {0,2}\}{1,2}|<[a-z_][a-z_ ']{1,40}>|\[\[[^\[\]]{1,40}\]\]"
     r"|(?<![\w?!])\?\?\??(?= ?[a-z]{3})|\[ {0,3}_{0,3} {0,3}\]"
 )
-_MAY_MARK: Final = re.compile(r"[?_{<\[]|xx|mm")  # what any of them has
+_MAY_MARK: Final = lazy_pattern(r"[?_{<\[]|xx|mm")  # what any of them has
 # Not `L1bis`.
-_WITH_FIGURES: Final = re.compile(r"(?<![\w@#.])[^\W_]*[^\W\d_]\d{1,2}(?!(?:bis|ter|quater)(?!\w))[^\W\d_][^\W_]*")
-_MAY_HAVE_FIGURES: Final = re.compile(r"\d[^\W\d_]")  # what any such word has
+_WITH_FIGURES: Final = lazy_pattern(r"(?<![\w@#.])[^\W_]*[^\W\d_]\d{1,2}(?!(?:bis|ter|quater)(?!\w))[^\W\d_][^\W_]*")
+_MAY_HAVE_FIGURES: Final = lazy_pattern(r"\d[^\W\d_]")  # what any such word has
 _HIDDEN: Final = 2  # words with figures between their letters
 _LETTERS: Final = 3  # of such a word
-_CLOSED: Final = re.compile(r"[^\[\]<>{}\n]{0,60}[\]>}]")
+_CLOSED: Final = lazy_pattern(r"[^\[\]<>{}\n]{0,60}[\]>}]")
 _SPELT: Final = 15  # letters that stand apart: more than one word of a heading
 
 

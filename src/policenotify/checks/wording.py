@@ -15,6 +15,7 @@ from policenotify.text.characters import clean
 from policenotify.text.comparison import fold
 from policenotify.text.french_names import at, contract, of
 from policenotify.text.handles import handles_in_words
+from policenotify.text.patterns import lazy_pattern
 
 MIN_ALT: Final = 15
 """The shortest description of a picture, in characters, that can describe anything (RGAA 4, criterion 1.3)."""
@@ -22,7 +23,7 @@ MIN_ALT: Final = 15
 HAZARD_WITHIN: Final = 60
 """How far into the text, in characters, readers must find the hazard's name: the first line on a telephone."""
 
-_FILE_NAME: Final = re.compile(
+_FILE_NAME: Final = lazy_pattern(
     r"\S+\.(?:jpe?g|png|gif|webp|heic|tiff?|bmp)|(?:IMG|DSC|PXL|image|photo)[\W_]*\d[\w.-]*", re.IGNORECASE
 )
 _MEANINGLESS: Final = frozenset(

@@ -14,7 +14,6 @@ and a last word matches its plural, too.
 
 from __future__ import annotations
 
-import re
 import tomllib
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
@@ -29,13 +28,14 @@ from typing import Final, NamedTuple
 
 from policenotify.checks.folds import FoldedText, with_letters
 from policenotify.checks.verbs import with_forms
+from policenotify.text.patterns import lazy_pattern
 
 _MOST_CHOICES: Final = 32
 """Phrases of one entry that are written out. Above it they are kept in parts: 80 entries would have 126,000."""
 
 _ACCENTS: Final = str.maketrans({**dict(zip("àâçéèêëîïôùûü", "aaceeeeiiouuu", strict=True)), "œ": "oe"})
-_CHOICE: Final = re.compile(r"\(([^()]*)\)")
-_ENDS: Final = re.compile(r"[.!?;]")
+_CHOICE: Final = lazy_pattern(r"\(([^()]*)\)")
+_ENDS: Final = lazy_pattern(r"[.!?;]")
 _STOPS: Final = frozenset(".!?;")
 _PAUSE: Final = 2  # characters between two words, with a stop among them, that part two sentences
 _END: Final = ". "

@@ -98,7 +98,12 @@ class CliContext:
         """Open the installation's publisher; the caller closes it."""
         from policenotify.settings import open_publisher
 
-        return open_publisher(self.settings)
+        publisher = open_publisher(self.settings)
+        publisher.on_worker_gone = self._report_gone_worker
+        return publisher
+
+    def _report_gone_worker(self) -> None:
+        click.echo(self.say("The worker gives no sign of life. This command delivers what is left."), err=True)
 
     @contextmanager
     def journal(self, *, patience: int | None = None) -> Iterator[tuple[Settings, Journal]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from itertools import groupby
 from typing import Annotated, Literal, Self
 
@@ -20,9 +19,10 @@ from pydantic import (
 from policenotify.model.cap import Precision
 from policenotify.model.lifecycle import FrozenModel
 from policenotify.text.house_numbers import remove_house_numbers
+from policenotify.text.patterns import lazy_pattern
 
 # Control characters but tab and line feed (Unicode general category Cc), and halves of surrogate pairs (Cs).
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNPRINTABLE = lazy_pattern("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def _collapse_whitespace(value: object) -> object:

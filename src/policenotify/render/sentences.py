@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from typing import Final
 
 from policenotify.text.characters import clean
+from policenotify.text.patterns import lazy_pattern
 from policenotify.text.spans import spans_of
 
 _ENDS: Final = tuple(".!?…:")
 _CLOSING: Final = "\"'»”)]"
-_ADDRESS: Final = re.compile(r"\S*(?:://|\w[.@]\w)")
-_FIRST_WORD: Final = re.compile(r"[\w-]+")
+_ADDRESS: Final = lazy_pattern(r"\S*(?:://|\w[.@]\w)")
+_FIRST_WORD: Final = lazy_pattern(r"[\w-]+")
 _ARTICLES: Final = frozenset({"le", "la", "les", "l"})
 _COMMON_ENDINGS: Final = ("tion", "tions", "sion", "sions", "ement", "ements")  # of French nouns, not of names
-_NAME_AFTER: Final = re.compile(r"['’ ][A-ZÀ-ÖØ-Þ][a-zà-öø-ÿ]")
-_OWN_COLON: Final = re.compile(r"[  ]?:[  ]")
+_NAME_AFTER: Final = lazy_pattern(r"['’ ][A-ZÀ-ÖØ-Þ][a-zà-öø-ÿ]")
+_OWN_COLON: Final = lazy_pattern(r"[  ]?:[  ]")
 
 
 def sentence(text: str) -> str:

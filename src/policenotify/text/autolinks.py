@@ -13,12 +13,13 @@ from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from policenotify.text._data.tlds import KNOWN
+from policenotify.text.patterns import lazy_pattern
 from policenotify.text.spans import address_prefixes, find_mentions, is_allowed
 from policenotify.text.x_entities import x_entities
 
-_TOKEN: Final = re.compile(r"\S+")
-_NEXT: Final = re.compile(r"\.(?=([^\W\d_]{2,}+)(?![\d_]))")
-_MAY_NEED: Final = re.compile(r"@|＠|\.[^ \n]")
+_TOKEN: Final = lazy_pattern(r"\S+")
+_NEXT: Final = lazy_pattern(r"\.(?=([^\W\d_]{2,}+)(?![\d_]))")
+_MAY_NEED: Final = lazy_pattern(r"@|＠|\.[^ \n]")
 _SIGNS: Final = "@＠"
 _NO_SENTENCE: Final = frozenset(f"{_SIGNS}/")  # in a mail or web address
 _CLOSING: Final = frozenset(')]»”"')

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from typing import Final
 
 from policenotify.text.budget import unicode_pattern
+from policenotify.text.patterns import lazy_pattern
 
 # Invisible characters that break screen readers, searches or a text's direction: control characters, lone surrogates,
 # bidirectional overrides and isolates, zero-width spaces and joiners, soft hyphens (Unicode Standard, section 5.21,
@@ -25,8 +25,8 @@ _INVISIBLE: Final = r"""(?x)
 
 # None of these letters and signs is removed, composed or joined with another.
 _SEEN: Final = r"[!-~¡-\xac®-\u02ff\u2010-\u2027\u2030-\u205e€]+"
-_PLAIN: Final = re.compile(rf"(?:{_SEEN}(?: {_SEEN})*+)?")
-_EMPTY_LINES: Final = re.compile(r"\n{3,}")
+_PLAIN: Final = lazy_pattern(rf"(?:{_SEEN}(?: {_SEEN})*+)?")
+_EMPTY_LINES: Final = lazy_pattern(r"\n{3,}")
 
 
 def clean(text: str) -> str:

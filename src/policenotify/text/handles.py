@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Final
 
+from policenotify.text.patterns import lazy_pattern
 from policenotify.text.spans import TextSpan, find_mentions, is_allowed, spans_of
 
-_CODE: Final = re.compile(r"[A-Z]{1,3}[0-9]++(?:[A-Z][0-9]*+)?|[^a-zà-öø-ÿ]++|[^A-ZÀ-ÖØ-Þ]++")
-_SENTENCE_BEFORE: Final = re.compile(r"(?:[.!?…]\s|\n)\s{0,2}\Z")
+_CODE: Final = lazy_pattern(r"[A-Z]{1,3}[0-9]++(?:[A-Z][0-9]*+)?|[^a-zà-öø-ÿ]++|[^A-ZÀ-ÖØ-Þ]++")
+_SENTENCE_BEFORE: Final = lazy_pattern(r"(?:[.!?…]\s|\n)\s{0,2}\Z")
 _NEAR: Final = 4  # characters before a handle that show whether it begins a sentence
 # Words that keep no capital letter inside a French name.
 _SMALL: Final = frozenset(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from policenotify.text.comparison import fold
+from policenotify.text.patterns import lazy_pattern
 
 # The engine compares every word of an alternative without case. A look at the next character spares it most of that.
 _WAY: Final = (
@@ -56,7 +57,7 @@ _IN: Final = r"(?:(?<!\w)(?=\w)(?:(?:dans|au|du|de|le|la|à|aux)\s+|l['’]))*(?
 
 
 def _pattern(form: str) -> re.Pattern[str]:
-    return re.compile(form, re.IGNORECASE)
+    return lazy_pattern(form, re.IGNORECASE)
 
 
 _BEFORE_WAY: Final = _pattern(rf"(?<![\w-])(?P<cut>{_AT}(?P<number>{_NUMBERS}){_OF})(?P<way>{_WAY})")
@@ -67,7 +68,7 @@ _BEHIND_STREET: Final = _pattern(rf"(?P<cut>(?:,|(?<!\s))\s++(?P<number>{_BEHIND
 _AT_STREET: Final = _pattern(rf"(?P<cut>(?:,|(?<!\s))\s++{_AT}(?P<number>{_BEHIND})){_ENDS}")
 _STREET: Final = _pattern(rf"(?<!\w){_WAY}\s[^,;:!?()]*[^\W\d_][^,;:!?()]*\Z")
 _WAYS: Final = _pattern(rf"(?<!\w){_WAY}")
-_NAME: Final = re.compile(r"\s+(?:(?:de|du|des|la|le|les)\s+|[dl]['’]\s?)*[A-ZÀ-Þ0-9]")
+_NAME: Final = lazy_pattern(r"\s+(?:(?:de|du|des|la|le|les)\s+|[dl]['’]\s?)*[A-ZÀ-Þ0-9]")
 # Kinds of ways that are also common nouns.
 _NOUNS: Final = frozenset(
     {"cours", "place", "cite", "parc", "voie", "mail", "quartier", "villa", "clos", "cour", "galerie", "route"}
@@ -101,7 +102,7 @@ _CALLED: Final = _pattern(
     r"alerte[rz]|faites|urgences?|sms|t[ée]l|call|dial|text)\s*[.:]?\s+(?:(?:le|au|les|aux|imm[ée]diatement|vite)\s+)*"
     r"(?:\d+\s*(?:,|/|ou|et|or)\s*(?:(?:le|au)\s+)?)*|(?:(?<!\d)\d{2,4}[\s.-]){2,})\Z"
 )
-_YEAR: Final = re.compile(r"(?:1[789]|20)\d\d")
+_YEAR: Final = lazy_pattern(r"(?:1[789]|20)\d\d")
 _SHORT_FORMS: Final = {
     "r": "rue", "av": "avenue", "ave": "avenue", "boul": "boulevard", "bd": "boulevard", "bld": "boulevard",
     "blvd": "boulevard", "pl": "place", "imp": "impasse", "all": "allee", "allees": "allee", "ch": "chemin",

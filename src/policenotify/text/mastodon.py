@@ -16,6 +16,7 @@ from typing import Final
 from policenotify.text._data.tlds import FROZEN
 from policenotify.text._data.x_letters import LATIN, PATH
 from policenotify.text.budget import graphemes, split_graphemes, unicode_pattern
+from policenotify.text.patterns import lazy_pattern
 from policenotify.text.urls import (
     DIRECTIONS,
     INVALID,
@@ -35,7 +36,7 @@ MAX_DOMAIN: Final = 253
 """The longest domain in a mention: RFC 1035, section 2.3.4, without the last dot."""
 
 _WHITE: Final = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"  # Unicode's White_Space
-_BLANK: Final = re.compile(rf"[{_WHITE}]*")
+_BLANK: Final = lazy_pattern(rf"[{_WHITE}]*")
 _STRIPPED: Final = "\0\t\n\v\f\r "  # Ruby's String#strip
 # The characters of an IRI beyond ASCII (RFC 3987, section 2.2, ucschar and iprivate), spaces such as U+00A0 included.
 _IRI: Final = (
@@ -46,19 +47,19 @@ _IRI: Final = (
 )
 _CYRILLIC: Final = r"\u0500-\u052f\u1c80-\u1c88\u1d2b\u1d78\u2de0-\u2dff\ua640-\ua69f\ufe2e\ufe2f"  # beyond X's
 _DASHES: Final = r"\u058a\u05be\u1400\u1806\u2010-\u2015\u2e17\u2e1a\u2e3a\u2e3b\u2e40\u2e5d\u301c\u3030\u30a0\ufe31"
-_SHORT: Final = re.compile(r"https?://t\.co/([a-z0-9]+)", re.IGNORECASE | re.ASCII)
-_DOTS: Final = re.compile("[.\u3002\uff0e\uff61]")  # RFC 3490, section 3.1
+_SHORT: Final = lazy_pattern(r"https?://t\.co/([a-z0-9]+)", re.IGNORECASE | re.ASCII)
+_DOTS: Final = lazy_pattern("[.\u3002\uff0e\uff61]")  # RFC 3490, section 3.1
 _MENTION: Final = r"(?<![=/{word}])@([a-zA-Z0-9_]+(?:[.-]+[a-zA-Z0-9_]+)*)(?:@([{word}]+(?:[.-]+[{word}]+)*))?"
-_ASCII_MENTION: Final = re.compile(_MENTION.format(word="A-Za-z0-9_"))
+_ASCII_MENTION: Final = lazy_pattern(_MENTION.format(word="A-Za-z0-9_"))
 _UNICODE_MENTION: Final = _MENTION.format(word=r"\p{L}\p{M}\p{Nd}\p{Pc}")
-_MENTION_ENDS_BADLY: Final = re.compile(rf"[@＠{LATIN}]|://")
-_TAG: Final = re.compile(rf"(?<![^{_WHITE}])#")
+_MENTION_ENDS_BADLY: Final = lazy_pattern(rf"[@＠{LATIN}]|://")
+_TAG: Final = lazy_pattern(rf"(?<![^{_WHITE}])#")
 _JOINING_WORDS: Final = "·・\u200c"  # inside a hashtag, besides `_` and the like
 # The scripts that join consonants: the blocks from Devanagari on, and the later ones beyond.
-_MAY_JOIN: Final = re.compile("[\u0900-\u1cff\ua800-\uabff\U00010a00-\U00011fff\U00016100-\U00016dff]")
+_MAY_JOIN: Final = lazy_pattern("[\u0900-\u1cff\ua800-\uabff\U00010a00-\U00011fff\U00016100-\U00016dff]")
 # A sign inside a grapheme that begins one by all rules but GB9c.
 _JOINED: Final = r"(?<=[\p{Any}--\p{GCB=Prepend}])[\p{GCB=Other}--\p{Extended_Pictographic}]"
-_SCHEME: Final = re.compile(r"(?<=.)https?\Z")
+_SCHEME: Final = lazy_pattern(r"(?<=.)https?\Z")
 
 
 @cache

@@ -15,6 +15,7 @@ from policenotify.text._data.x_letters import TAG
 from policenotify.text.budget import grapheme_ends
 from policenotify.text.characters import one_line
 from policenotify.text.mastodon import mastodon_entities
+from policenotify.text.patterns import lazy_pattern
 from policenotify.text.x_entities import without_overlaps, x_entities
 
 MAX_TAG: Final = 64
@@ -30,7 +31,7 @@ WRITTEN_SMALL: Final = ALWAYS.union(
 """Top-level domains of France and its neighbours: what ends in one is an address in small letters."""
 
 _TAIL: Final = r"""[^\s<>"«»“”{}|\\^`]*"""
-_EXPLICIT: Final = re.compile(  # an address with any top-level domain
+_EXPLICIT: Final = lazy_pattern(  # an address with any top-level domain
     rf"""
       (?: (?<![A-Za-z0-9@＠$\#＃]) https?:// (?> [^\W_](?:[\w.-]*\w)? ) (?! @ | :[^\s/]*@ )
         | (?<![\w@＠$\#＃./-]) www\. (?:[^\W_][\w-]*+\.)++ [^\W_]{{2,}}+ (?![\w@-]) )
@@ -38,14 +39,14 @@ _EXPLICIT: Final = re.compile(  # an address with any top-level domain
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_BEGINS: Final = re.compile(r"://|www\.", re.IGNORECASE)
-_PATH: Final = re.compile(f"/{_TAIL}")
+_BEGINS: Final = lazy_pattern(r"://|www\.", re.IGNORECASE)
+_PATH: Final = lazy_pattern(f"/{_TAIL}")
 _LOOSE: Final = frozenset("!*';:,.$%[]–~@&?…’(")  # signs that do not end an address on X, or that end a sentence
-_MAY_LINK: Final = re.compile(r"#|＃|@|＠|\.\w|://")
-_OF_TAG: Final = re.compile(rf"[{TAG}]")
+_MAY_LINK: Final = lazy_pattern(r"#|＃|@|＠|\.\w|://")
+_OF_TAG: Final = lazy_pattern(rf"[{TAG}]")
 _TWO: Final = 2  # labels of two words without the space between them, rarely more
 _FORMS: Final = "\ufe0e\ufe0f"  # the text and emoji forms of ℹ️, which Unicode classifies as a letter
-_NO_LETTER: Final = re.compile(r"[\W\d_]*")
+_NO_LETTER: Final = lazy_pattern(r"[\W\d_]*")
 
 
 class TextSpan(NamedTuple):

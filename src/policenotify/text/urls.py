@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
+
+from policenotify.text.patterns import lazy_pattern
 
 SPACES: Final = r"\t-\r \x85\xa0\u1680\u180e\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 """Inside `[]`: the spaces of twitter-text (`spacesGroup`)."""
@@ -36,9 +38,9 @@ MAX_SHORT: Final = 40
 """The longest name behind `t.co/`: `MAX_TCO_SLUG_LENGTH` of twitter-text."""
 
 _BEFORE: Final = rf"[^A-Za-z0-9@\uff20$#\uff03{INVALID}]"
-_RUN: Final = re.compile(r"[0-9A-Za-z]++")
-_WHOLE: Final = re.compile(r"[0-9A-Za-z]++(?![-@+])")  # before one of these signs, it is part of another word
-_PORT: Final = re.compile(r":[0-9]+")
+_RUN: Final = lazy_pattern(r"[0-9A-Za-z]++")
+_WHOLE: Final = lazy_pattern(r"[0-9A-Za-z]++(?![-@+])")  # before one of these signs, it is part of another word
+_PORT: Final = lazy_pattern(r":[0-9]+")
 _LONGEST_SCHEME: Final = len("gopher://")
 
 
@@ -117,18 +119,18 @@ class UrlGrammar:
         schemes: str = "https?",
         punycode: str = "-0-9a-zA-Z",
     ) -> None:
-        self.dot: re.Pattern[str] = re.compile(rf"\.(?<=[^-_{no_domain}]\.)(?=[^-_{no_domain}])")
-        self.sign: re.Pattern[str] = re.compile(rf"[^-_{no_domain}]")
-        self.label: re.Pattern[str] = re.compile(rf"[^{no_domain}]*")
-        self.begin: re.Pattern[str] = re.compile(rf"{_BEFORE}[^-_{no_domain}]")
-        self.before: re.Pattern[str] = re.compile(_BEFORE)
-        self.scheme: re.Pattern[str] = re.compile(rf"(?:{schemes})://\Z", re.IGNORECASE | re.ASCII)
-        self.coded: re.Pattern[str] = re.compile(rf"--[{punycode}]+")
-        self.path: re.Pattern[str] = re.compile(rf"/(?:[{path}]++|{_bracket(path)})*+")
-        self.piece: re.Pattern[str] = re.compile(rf"[{path}]++|{_bracket(path)}")
-        self.bracket_end: re.Pattern[str] | None = re.compile(_bracket(bracket_end)) if bracket_end else None
+        self.dot: re.Pattern[str] = lazy_pattern(rf"\.(?<=[^-_{no_domain}]\.)(?=[^-_{no_domain}])")
+        self.sign: re.Pattern[str] = lazy_pattern(rf"[^-_{no_domain}]")
+        self.label: re.Pattern[str] = lazy_pattern(rf"[^{no_domain}]*")
+        self.begin: re.Pattern[str] = lazy_pattern(rf"{_BEFORE}[^-_{no_domain}]")
+        self.before: re.Pattern[str] = lazy_pattern(_BEFORE)
+        self.scheme: re.Pattern[str] = lazy_pattern(rf"(?:{schemes})://\Z", re.IGNORECASE | re.ASCII)
+        self.coded: re.Pattern[str] = lazy_pattern(rf"--[{punycode}]+")
+        self.path: re.Pattern[str] = lazy_pattern(rf"/(?:[{path}]++|{_bracket(path)})*+")
+        self.piece: re.Pattern[str] = lazy_pattern(rf"[{path}]++|{_bracket(path)}")
+        self.bracket_end: re.Pattern[str] | None = lazy_pattern(_bracket(bracket_end)) if bracket_end else None
         self.path_loose = path_loose
-        self.query: re.Pattern[str] = re.compile(rf"\?[{query}]+")
+        self.query: re.Pattern[str] = lazy_pattern(rf"\?[{query}]+")
         self.query_loose = query_loose
 
     def find(self, text: str, known: TopLevelDomains) -> Iterator[UrlCandidate]:
@@ -203,12 +205,6 @@ def host_of(link: str) -> str:
     except ValueError:
         return ""
     return host.removesuffix(".")
-
-
-@cache
-def lazy_pattern(expression: str) -> re.Pattern[str]:
-    """Compile an expression at its first use, since large classes take long."""
-    return re.compile(expression)
 
 
 def query_length(query: str, loose: str) -> int:

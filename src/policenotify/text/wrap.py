@@ -18,22 +18,23 @@ from itertools import accumulate, pairwise
 from typing import Final, NamedTuple
 
 from policenotify.text.budget import split_graphemes
+from policenotify.text.patterns import lazy_pattern
 
 COLUMNS: Final = 72
 """The width of a line: below the 78 of RFC 5322, section 2.1.1, so that replies can quote it twice."""
 
 # No line begins with these signs: French has a space before them, and a dash would begin an item of a list.
-_NO_START: Final = re.compile(r"[]:;!?»%€°→>)]|(?:[–—]|--?)\Z")
-_NO_END: Final = re.compile(r".*[«(\[]|n[°º]", re.IGNORECASE)
+_NO_START: Final = lazy_pattern(r"[]:;!?»%€°→>)]|(?:[–—]|--?)\Z")
+_NO_END: Final = lazy_pattern(r".*[«(\[]|n[°º]", re.IGNORECASE)
 # A number stays with its unit, and a telephone number on one line: `1,72 m`, `01 23 45 67 89`.
-_NUMBER: Final = re.compile(r"[^\w+]*\+?\(?\d(?:[\d.,/:()+-]*[\d)])?")
-_GROUP: Final = re.compile(r"\(?\d")
-_COUNTED: Final = re.compile(r"[^\W_]")
-_LEADS: Final = re.compile(r"[«(]*(?:[hH]|km|PR|art\.|MM?\.|Mme|Mlle|Dr)")  # 18 h 30; M. Dupont
-_ITEM: Final = re.compile(r" *(?:(?:[-*•–—·▪]|\(?\d{1,2}[.)]) +)?")
-_PIECE: Final = re.compile(r"( *)([^ ]+)")
+_NUMBER: Final = lazy_pattern(r"[^\w+]*\+?\(?\d(?:[\d.,/:()+-]*[\d)])?")
+_GROUP: Final = lazy_pattern(r"\(?\d")
+_COUNTED: Final = lazy_pattern(r"[^\W_]")
+_LEADS: Final = lazy_pattern(r"[«(]*(?:[hH]|km|PR|art\.|MM?\.|Mme|Mlle|Dr)")  # 18 h 30; M. Dupont
+_ITEM: Final = lazy_pattern(r" *(?:(?:[-*•–—·▪]|\(?\d{1,2}[.)]) +)?")
+_PIECE: Final = lazy_pattern(r"( *)([^ ]+)")
 
-_NARROW: Final = re.compile(
+_NARROW: Final = lazy_pattern(
     r"[\x20-\x7e\xa0-\xac\xae-\u02ff\u1e00-\u1eff\u2010-\u2027\u202f\u2032\u2033\u20ac\u2190-\u2193]*"
 )
 _UNIT_JOINT, _GROUP_JOINT = 1, 2  # between a number and its unit, and between two groups of a number

@@ -15,6 +15,7 @@ from typing import Final, Literal, NamedTuple, TypeVar
 
 from policenotify.text._data.tlds import KNOWN
 from policenotify.text._data.x_letters import HOST, LATIN, PATH, TAG, TAG_LETTER
+from policenotify.text.patterns import lazy_pattern
 from policenotify.text.urls import (
     DIRECTIONS,
     INVALID,
@@ -26,7 +27,6 @@ from policenotify.text.urls import (
     UrlCandidate,
     UrlGrammar,
     chain_ends,
-    lazy_pattern,
     query_length,
     run_length,
     top_level_domains,
@@ -63,22 +63,22 @@ class XLink(NamedTuple):
 _PUNCTUATION: Final = r"!'#%&()*+,\\\-./:;<=>?@\[\]^_{|}~$"
 _QUERY: Final = r"a-zA-Z0-9!?*'@();:&=+$/%#\[\]\-_.,~|"
 _QUERY_LOOSE: Final = "!?*'@();:+$%[].,~|"
-_SHORT: Final = re.compile(rf"[hH][tT][tT][pP][sS]?://[tT]\.[cC][oO]/([a-zA-Z0-9]+)(\?[{_QUERY}]*)?")
-_ASTRAL: Final = re.compile(r"[\U00010000-\U0010ffff]")
+_SHORT: Final = lazy_pattern(rf"[hH][tT][tT][pP][sS]?://[tT]\.[cC][oO]/([a-zA-Z0-9]+)(\?[{_QUERY}]*)?")
+_ASTRAL: Final = lazy_pattern(r"[\U00010000-\U0010ffff]")
 _BEFORE_NO_BARE_DOMAIN: Final = frozenset("-_./")
-_SEPARATORS: Final = re.compile("[\u3002\uff0e\uff61]")  # other dots of Punycode: RFC 3490, section 3.1
-_MENTION: Final = re.compile(
+_SEPARATORS: Final = lazy_pattern("[\u3002\uff0e\uff61]")  # other dots of Punycode: RFC 3490, section 3.1
+_MENTION: Final = lazy_pattern(
     r"(?:\A|[^a-zA-Z0-9_!#$%&*@＠]|(?:\A|[^a-zA-Z0-9_+~.-])[rR][tT]:?)"
     r"([@＠])([a-zA-Z0-9_]{1,20})(/[a-zA-Z][a-zA-Z0-9_-]{0,24})?"
 )
-_HOST: Final = rf"[{HOST}]*"
-_PLAIN: Final = rf"[.{HOST}]*"
-_TAG: Final = rf"[#＃](?![\ufe0f\u20e3])([{TAG}]+)"
-_BEFORE_TAG: Final = rf"[\ufe0e\ufe0f]|[^{TAG}&\ud800-\udfff]"
-_TAG_LETTER: Final = rf"[{TAG_LETTER}]"
-_TAG_ENDS_BADLY: Final = re.compile(r"[#＃]|://")
-_MENTION_ENDS_BADLY: Final = re.compile(rf"[@＠{LATIN}]|://")
-_CASHTAG: Final = re.compile(
+_HOST: Final = lazy_pattern(rf"[{HOST}]*")
+_PLAIN: Final = lazy_pattern(rf"[.{HOST}]*")
+_TAG: Final = lazy_pattern(rf"[#＃](?![\ufe0f\u20e3])([{TAG}]+)")
+_BEFORE_TAG: Final = lazy_pattern(rf"[\ufe0e\ufe0f]|[^{TAG}&\ud800-\udfff]")
+_TAG_LETTER: Final = lazy_pattern(rf"[{TAG_LETTER}]")
+_TAG_ENDS_BADLY: Final = lazy_pattern(r"[#＃]|://")
+_MENTION_ENDS_BADLY: Final = lazy_pattern(rf"[@＠{LATIN}]|://")
+_CASHTAG: Final = lazy_pattern(
     rf"(?:\A|[{SPACES}])(\$)([a-zA-Z]{{1,6}}(?:[._][a-zA-Z]{{1,2}})?)"
     rf"(?=\Z|[\t-\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]|[{_PUNCTUATION}])"
 )
@@ -147,10 +147,9 @@ def _hashtags(text: str) -> Iterator[Entity]:
     if "#" not in text and "＃" not in text:
         return
     done = 0
-    before, letter = lazy_pattern(_BEFORE_TAG), lazy_pattern(_TAG_LETTER)
-    for match in lazy_pattern(_TAG).finditer(text):
+    for match in _TAG.finditer(text):
         start, end = match.span()
-        if (start == 0 or (start > done and before.match(text, start - 1))) and letter.search(match[1]):
+        if (start == 0 or (start > done and _BEFORE_TAG.match(text, start - 1))) and _TAG_LETTER.search(match[1]):
             done = end
             if not _TAG_ENDS_BADLY.match(text, end):
                 yield Entity("hashtag", start, end, match[1])
@@ -178,7 +177,7 @@ def find_links(units: str, tlds: frozenset[str]) -> Iterator[XLink]:
         if candidate.domain == start:
             if candidate.before in _BEFORE_NO_BARE_DOMAIN:
                 continue
-            if lazy_pattern(_PLAIN).fullmatch(domain):
+            if _PLAIN.fullmatch(domain):
                 whole = url if candidate.has_path else domain
                 yield XLink(start, start + len(whole), whole, domain)
             else:
@@ -202,17 +201,16 @@ def _bare(candidate: UrlCandidate, url: str, domain: str, known: TopLevelDomains
 
 def _hosts(domain: str, known: TopLevelDomains) -> list[tuple[int, int]]:
     """Return the parts of a domain in Latin letters that are domains themselves."""
-    host = lazy_pattern(_HOST)
-    if lazy_pattern(_PLAIN).fullmatch(domain):
+    if _PLAIN.fullmatch(domain):
         return [(0, len(domain))]
     dots = [place for place, sign in enumerate(domain) if sign == "."]
     ends = [top_level_end(domain, dot + 1, known, _grammar().coded) for dot in dots]
     hosts: list[tuple[int, int]] = []
     done = 0
-    for index, (dot, last) in enumerate(zip(dots, chain_ends(domain, dots, ends, host), strict=True)):
+    for index, (dot, last) in enumerate(zip(dots, chain_ends(domain, dots, ends, _HOST), strict=True)):
         end = ends[index if last is None else last]
         floor = max(done, dots[index - 1] + 1 if index else 0)
-        signs = run_length(host, domain[floor:dot][::-1], 0, max(dot - floor, 0))
+        signs = run_length(_HOST, domain[floor:dot][::-1], 0, max(dot - floor, 0))
         if end and signs:
             # twitter-text searches for the part's text, and may find it earlier, inside another word.
             part = domain[dot - signs : end]

@@ -16,7 +16,8 @@ from typing import Final
 
 from policenotify.text._data.emoji import EMOJI
 from policenotify.text._data.tlds import FROZEN, KNOWN
-from policenotify.text.urls import INVALID, MAX_LABEL, lazy_pattern
+from policenotify.text.patterns import lazy_pattern
+from policenotify.text.urls import INVALID, MAX_LABEL
 from policenotify.text.x_entities import find_links, join_surrogates, to_utf16
 
 X_LIMIT: Final = 280
@@ -25,27 +26,29 @@ X_LIMIT: Final = 280
 ADDRESS_WEIGHT: Final = 23
 """The weight of an address: `transformedURLLength` of `config/v3.json`."""
 
-_HEAVY: Final = re.compile(r"[^\u0000-\u10ff\u2000-\u200d\u2010-\u201f\u2032-\u2037]")  # the ranges of `config/v3.json`
-_INVALID: Final = re.compile(f"[{INVALID}]")
+_HEAVY: Final = lazy_pattern(
+    r"[^\u0000-\u10ff\u2000-\u200d\u2010-\u201f\u2032-\u2037]"
+)  # the ranges of `config/v3.json`
+_INVALID: Final = lazy_pattern(f"[{INVALID}]")
 
 # The addresses of most posts: alone between spaces, without a sign that ends an address.
 _USUAL: Final = frozenset({"fr", "com", "org", "eu", "net"})
-_PLAIN: Final = re.compile(
+_PLAIN: Final = lazy_pattern(
     rf"(?<![^ \n])https?://(?=[a-z0-9.-]{{1,{MAX_LABEL}}}+(?:/|(?![^ \n])))(?:[a-z0-9]++[.-])++(?<=\.)"
     rf"(?:{'|'.join(sorted(_USUAL))})(?:/[A-Za-z0-9/_-]{{0,2000}}+)?(?![^ \n])"
 )
-_MAY_LINK: Final = re.compile(r"\.[^ \n]")
+_MAY_LINK: Final = lazy_pattern(r"\.[^ \n]")
 
 # Only an emoji of several characters must be found: one of a single character counts 2 anyway. Each holds a joiner, a
 # form, a keycap, a skin tone or a letter of a flag, and all but the keycaps consist of the characters of `_RUN`.
 _JOIN: Final = "[\u200d\u20e3\ufe0f\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff\U000e0067]"
-_JOINS: Final = re.compile(_JOIN)
+_JOINS: Final = lazy_pattern(_JOIN)
 # It begins with one of these characters, and its second character is such a sign. The form and a skin tone alone count,
 # too: they are in the last alternatives of `EMOJI`, and the first to try, since none of the others begins with them.
 _FIRST: Final = r"[#*0-9©®\u203c-\u3299\ue50a\U0001f004-\U0001f9ff]"
-_EMOJI: Final = rf"[\ufe0f\U0001f3fb-\U0001f3ff]|(?={_FIRST}{_JOIN})(?:{EMOJI})"
-_RUN: Final = re.compile("[©®\u200d\u203c-\U0010ffff]{2,}")
-_KEYCAP: Final = re.compile("[#*0-9]\ufe0f?\u20e3")
+_EMOJI: Final = lazy_pattern(rf"[\ufe0f\U0001f3fb-\U0001f3ff]|(?={_FIRST}{_JOIN})(?:{EMOJI})")
+_RUN: Final = lazy_pattern("[©®\u200d\u203c-\U0010ffff]{2,}")
+_KEYCAP: Final = lazy_pattern("[#*0-9]\ufe0f?\u20e3")
 _SHORT_RUN: Final = 16  # code points: longer runs are not cached
 _ONE_HEAVY: Final = "\u2e80"
 
@@ -115,10 +118,10 @@ def _signs(text: str) -> int:
 
 
 def _shrunk(run: re.Match[str]) -> str:
-    return _known(run[0]) if len(run[0]) <= _SHORT_RUN else lazy_pattern(_EMOJI).sub(_ONE_HEAVY, run[0])
+    return _known(run[0]) if len(run[0]) <= _SHORT_RUN else _EMOJI.sub(_ONE_HEAVY, run[0])
 
 
 @lru_cache(maxsize=512)
 def _known(run: str) -> str:
     """Replace each emoji of a short run with one heavy sign."""
-    return lazy_pattern(_EMOJI).sub(_ONE_HEAVY, run)
+    return _EMOJI.sub(_ONE_HEAVY, run)

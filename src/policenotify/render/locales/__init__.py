@@ -6,21 +6,41 @@ an installation. [`template`][policenotify.render.locales.template] returns one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, TypeVar
 
 from policenotify.model.languages import best_match
 from policenotify.render.locales.category import CategoryProfile, profile_of
 from policenotify.render.locales.loader import LoadedLocale, shipped_locales, shipped_profiles, template
 from policenotify.render.locales.locale import Locale, Phrase
 
-LOCALES: Mapping[str, Locale]
+_Value = TypeVar("_Value")
+
+
+class _Shipped(Mapping[str, _Value]):
+    """Values that are read from their file at the first look at one of them."""
+
+    def __init__(self, read: Callable[[], Mapping[str, _Value]]) -> None:
+        self._read = read
+
+    def __getitem__(self, name: str) -> _Value:
+        return self._read()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __repr__(self) -> str:
+        return repr(self._read())
+
+
+LOCALES: Final[Mapping[str, Locale]] = _Shipped(shipped_locales)
 """The languages shipped, by BCP 47 tag."""
 
-PROFILES: Mapping[str, CategoryProfile]
+PROFILES: Final[Mapping[str, CategoryProfile]] = _Shipped(shipped_profiles)
 """The categories shipped, by code."""
-
-_LAZY: Final[Mapping[str, Callable[[], object]]] = {"LOCALES": shipped_locales, "PROFILES": shipped_profiles}
 
 __all__ = [
     "LOCALES",
@@ -33,9 +53,3 @@ __all__ = [
     "profile_of",
     "template",
 ]
-
-
-def __getattr__(name: str) -> object:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return _LAZY[name]()
