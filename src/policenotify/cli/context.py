@@ -135,11 +135,14 @@ class CliContext:
             source = SettingsFile(settings.place, problem=problem)
             yield Operations(journal, channels, zone=settings.zone, settings=source)
 
-    def emit(self, document: BaseModel | Mapping[str, object], *page: RenderableType) -> None:
-        """Print the document if `--json` was given, else the page."""
+    def emit(self, document: BaseModel | Mapping[str, object] | Callable[[], BaseModel], *page: RenderableType) -> None:
+        """Print the document, or what a function returns as one, if `--json` was given, else the page."""
         from policenotify.cli.output import out, printed
 
-        out(json_text(document) if self.json else printed(page, self.say))
+        if self.json:
+            out(json_text(document() if callable(document) else document))
+        else:
+            out(printed(page, self.say))
 
     def answer(self, document: Mapping[str, object], text: str) -> None:
         """Print the document if `--json` was given, else a text for another program."""
