@@ -102,7 +102,7 @@ def _numbered(five: Five, first: int) -> float:
 
 @pytest.mark.parametrize(
     ("command", "limit"),
-    [(("--help",), 0.5), (("status",), 2.0), (("incidents",), 1.7), (("preview", *ACCIDENT), 3.0)],
+    [(("--help",), 0.5), (("status",), 2.7), (("incidents",), 2.0), (("preview", *ACCIDENT), 3.4)],
     ids=lambda value: value[0] if isinstance(value, tuple) else None,
 )
 def test_a_look_costs_little_more_than_its_libraries(five: Five, command: tuple[str, ...], limit: float) -> None:
@@ -119,7 +119,7 @@ def test_publishing_beside_a_worker_costs_no_more_than_a_preview(five: Five) -> 
     print(f"\npublish {beside:.2f} s beside a worker, {beside / peer:.1f} times its libraries; alone {alone:.2f} s")
     assert shown.returncode == 0
     assert shown.stderr == "loaded:\n"
-    assert beside <= 3.0 * peer
+    assert beside <= 3.5 * peer
     assert beside < 0.6 * alone
 
 

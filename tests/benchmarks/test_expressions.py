@@ -51,16 +51,12 @@ def held(module: ModuleType) -> Iterator[tuple[str, Any]]:
         ours = type(value).__module__.startswith("policenotify") and not isinstance(value, LazyPattern)
         if isinstance(value, dict | list | tuple):
             values = [(name, each) for each in (value.values() if isinstance(value, dict) else value)]
-        elif (
-            type(value).__module__.startswith("policenotify")
-            and not isinstance(value, LazyPattern)
-            and hasattr(value, "__dict__")
-        ):
+        elif ours and hasattr(value, "__dict__"):
             values = list(vars(value).items())
         else:
             values = [(name, value)]
         for known, each in values:
-            expression = re.compile(each.pattern, each.flags) if isinstance(each, LazyPattern) else each
+            expression = each.compiled() if isinstance(each, LazyPattern) else each
             if isinstance(expression, re.Pattern | regex.Pattern):
                 yield known, expression
 

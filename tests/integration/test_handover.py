@@ -34,9 +34,12 @@ class Caller:
         self.publisher = desk.publisher(channels if opens else [replace(each, open=_refuse) for each in channels])
         self.publisher.on_worker_gone = self._note
         self.gone = 0
+        self.comes_back: Publisher | None = None
 
     def _note(self) -> None:
         self.gone += 1
+        if self.comes_back is not None:
+            self.comes_back.worker().start()
 
 
 def _refuse(clock: Clock, keep: StateStore) -> Channel:  # noqa: ARG001 - the form of `ChannelConfig.open`

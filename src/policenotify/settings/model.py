@@ -341,7 +341,7 @@ class Settings(SettingsTable):
 
     def _route_errors(self) -> Iterator[str]:
         names = {*self.channels, *(tag for channel in self.channels.values() for tag in channel.likely_tags)}
-        named = any(table.categories for table in (*self.approval, *self.routes))
+        named = any(route.categories for route in self.routes) or any(each.categories for each in self.approval)
         categories = {*PROFILES, *self.categories} if named else set()
         for number, approval in enumerate(self.approval):
             for code in sorted(approval.categories - categories):

@@ -15,10 +15,14 @@ class LazyPattern:
     def __init__(self, source: str, flags: int) -> None:
         self._arguments = source, flags
 
+    def compiled(self) -> re.Pattern[str]:
+        """Return the compiled expression."""
+        return re.compile(*self._arguments)
+
     def __getattr__(self, name: str) -> object:
         if name.startswith("_"):
             raise AttributeError(name)
-        compiled = re.compile(*self._arguments)
+        compiled = self.compiled()
         # From now on they are found like those of a compiled one, without this method.
         vars(self).update({each: getattr(compiled, each) for each in dir(compiled) if not each.startswith("_")})
         return getattr(compiled, name)

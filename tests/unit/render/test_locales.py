@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from policenotify import render
 from policenotify.errors import SettingsError
 from policenotify.model.cap import CapCategory, Precision, ResponseType, Severity
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Category
-from policenotify.render import locales
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, LoadedLocale, Locale, Phrase, profile_of
 from policenotify.render.locales.loader import read_locale, read_profiles
 from policenotify.text.spans import hashtag
@@ -197,9 +197,9 @@ def test_a_person_who_was_found_is_not_described_again() -> None:
     }
 
 
-def test_an_unknown_name_of_the_module_is_an_attribute_error() -> None:
+def test_an_unknown_name_of_the_package_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
-        locales.nonsense  # noqa: B018 - touching it is the test
+        render.nonsense  # noqa: B018 - touching it is the test
 
 
 @pytest.mark.parametrize(

@@ -52,9 +52,10 @@ def _rows(condition: str) -> dict[str, Any]:
 def _add_options(_: MetaData, connection: Connection, **_options: object) -> None:
     """Give tables and indexes their options on PostgreSQL, whose dialect is imported only there."""
     if connection.dialect.name == "postgresql":
-        for table in metadata.tables.values():
-            for part in (table, *table.indexes):
-                part.dialect_options["postgresql"].update(part.info.get("postgresql", {}))
+        tables = metadata.tables.values()
+        parts: list[Table | Index] = [*tables, *(index for table in tables for index in table.indexes)]
+        for part in parts:
+            part.dialect_options["postgresql"].update(part.info.get("postgresql", {}))
 
 
 _RowId = RowNumber().with_variant(SqliteRowNumber(), "sqlite")

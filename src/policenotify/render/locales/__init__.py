@@ -32,9 +32,6 @@ class _Shipped(Mapping[str, _Value]):
     def __len__(self) -> int:
         return len(self._read())
 
-    def __repr__(self) -> str:
-        return repr(self._read())
-
 
 LOCALES: Final[Mapping[str, Locale]] = _Shipped(shipped_locales)
 """The languages shipped, by BCP 47 tag."""
