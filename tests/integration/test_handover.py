@@ -109,15 +109,15 @@ def test_a_worker_that_cannot_use_a_channel_is_not_waited_for(desk: Desk, other:
     assert (_readers(desk), caller.gone) == (ONCE, 0)
 
 
-@pytest.mark.parametrize("handover_is_late", [False, True])
+@pytest.mark.parametrize("comes_back", [False, True])
 def test_the_caller_takes_over_from_a_worker_without_a_sign_of_life(
-    desk: Desk, other: Publisher, monkeypatch: pytest.MonkeyPatch, *, handover_is_late: bool
+    desk: Desk, other: Publisher, monkeypatch: pytest.MonkeyPatch, *, comes_back: bool
 ) -> None:
     monkeypatch.setattr(handover, "REACTION", SOON)
     other.journal.workers.heartbeat(is_worker=True)
     caller = Caller(desk, opens=True)
-    if handover_is_late:  # it comes back at the same moment, and the claims decide who delivers what
-        caller.publisher.on_worker_gone = lambda: (caller._note(), other.worker().start())
+    if comes_back:  # it comes back at the same moment, and the claims decide who delivers what
+        caller.comes_back = other
     publication = caller.publisher.publish(TIP, key="tip", actor="desk")
     other.worker().stop()
     assert publication.ok
