@@ -80,7 +80,11 @@ def _least(folder: Path, code: str, *arguments: str) -> float:
 def _worker(five: Five) -> Iterator[None]:
     """Run a worker in a process of its own."""
     with subprocess.Popen(  # noqa: S603 - our own interpreter, our own text
-        [sys.executable, "-c", _MAIN, "worker"], cwd=five.folder, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", _MAIN, "worker"],
+        cwd=five.folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stderr is not None
         process.stderr.readline()  # it delivers on …

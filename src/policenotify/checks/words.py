@@ -35,6 +35,7 @@ _MOST_CHOICES: Final = 32
 
 _ACCENTS: Final = str.maketrans({**dict(zip("àâçéèêëîïôùûü", "aaceeeeiiouuu", strict=True)), "œ": "oe"})
 _CHOICE: Final = lazy_pattern(r"\(([^()]*)\)")
+_PLAIN: Final = lazy_pattern(r"[a-z]{2}")
 _ENDS: Final = lazy_pattern(r"[.!?;]")
 _STOPS: Final = frozenset(".!?;")
 _PAUSE: Final = 2  # characters between two words, with a stop among them, that part two sentences
@@ -158,7 +159,7 @@ class _Bucket:
         self.node = _Node()
         self.spelt: dict[str, list[str]] = {}  # the lists of phrases without pauses between the words
         for name, entry in entries:
-            parts = [_phrases(part) for part in _parts(entry)]
+            parts = [_phrases(part) for part in _parts(entry)] if "(" in entry else [{_words(entry)}]
             if prod(map(len, parts)) > _MOST_CHOICES:
                 self.node.add_parts(name, parts)
                 continue
@@ -205,10 +206,12 @@ class _Root:
 
 def _beginnings(entry: str) -> set[str]:
     """Return the first two letters of each word with which an entry may begin; the only one of a single letter."""
+    if _PLAIN.match(entry):
+        return {entry[:2]}
     choice = _CHOICE.match(entry)
-    starts = {start[:2].translate(_ACCENTS)[:2] for start in (choice[1].split("|") if choice else (entry,))}
-    if all(len(start) > 1 and start.isascii() and start.isalpha() and start.islower() for start in starts):
-        return starts  # as with most
+    starts = choice[1].translate(_ACCENTS).split("|") if choice else [entry[:2].translate(_ACCENTS)]
+    if all(map(_PLAIN.match, starts)):
+        return {start[:2] for start in starts}
     found: set[str] = set()
     for part in _parts(entry):
         phrases = _phrases(part)
