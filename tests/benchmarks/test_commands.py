@@ -85,7 +85,7 @@ def _worker(five: Five) -> Iterator[None]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-    ) as process:
+    ) as process:  # fmt: skip
         assert process.stderr is not None
         process.stderr.readline()  # it delivers on …
         try:
