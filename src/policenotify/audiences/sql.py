@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from urllib.parse import quote
 from policenotify.audiences.model import Row
 from policenotify.audiences.reader import COLUMNS, RowReader
 from policenotify.errors import SettingsError
+from policenotify.text.patterns import lazy_pattern
 from policenotify.validation import did_you_mean, redact
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _LONGEST_REASON: Final = 200  # characters of a database's error text
 # Errors about the query, not about rows: their texts quote no value (PEP 249; sqlite3 has no finer class).
 _ABOUT_QUERY: Final = frozenset({"ProgrammingError", "OperationalError"})
 _NEEDS_POSITION: Final = "The query selects a whole number as position, best the primary key."
-_PRIVATE: Final = re.compile(r"@|\d{5}")
+_PRIVATE: Final = lazy_pattern(r"@|\d{5}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

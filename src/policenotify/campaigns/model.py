@@ -75,7 +75,9 @@ DayOrEvent = Annotated[date | Event, Field(union_mode="left_to_right"), BeforeVa
 
 
 class _Part(BaseModel):
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
+    )
 
 
 class Variant(_Part):

@@ -10,6 +10,9 @@ from typing import Final, NamedTuple
 WORD: Final = re.compile(r"\w+")
 _SLOT: Final = re.compile(r"\{\{|\}\}|\{(\d+)(!t|:d)?\}|[{}]")  # a doubled brace is a brace
 
+_ANY: Final = "\N{CYRILLIC LETTER MULTIOCULAR O}"  # stands for a value: a letter that is in no text
+_PLACE: Final = re.compile(r"\{\d+[^}]*\}")
+
 _MARK: Final = re.compile(r"(?<!\s)\s*+[,;]\s++")
 _APART: Final = re.compile(r"\.?$|[)\n]|\s+[A-Z]")
 
@@ -103,14 +106,7 @@ class Template:
     @property
     def words(self) -> set[str]:
         """The whole words of its literal parts, which are in each text of the template."""
-        last = len(self.literals) - 1
-        return {
-            match[0]
-            for place, literal in enumerate(self.literals)
-            for match in WORD.finditer(literal)
-            # A word at the edge of a part may go on in the value.
-            if (place == 0 or match.start() > 0) and (place == last or match.end() < len(literal))
-        }
+        return whole_words("{0}".join(self.literals))
 
     def may_hold_sentences(self, number: int) -> bool:
         """Return True if a value may be a text of several sentences.
@@ -151,6 +147,11 @@ class Template:
         """Return the literal parts of the translation, each with the slot after it."""
         literals, slots = split_template(self.translations[several and len(self.translations) > 1])
         return list(zip(literals, [*slots, None], strict=True))
+
+
+def whole_words(english: str) -> set[str]:
+    """Return the words of a template that are in each of its texts: a word at the edge of a value may go on in it."""
+    return {word for word in WORD.findall(_PLACE.sub(_ANY, english)) if _ANY not in word}
 
 
 def is_number(value: str) -> bool:

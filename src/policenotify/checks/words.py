@@ -14,7 +14,6 @@ and a last word matches its plural, too.
 
 from __future__ import annotations
 
-import re
 import tomllib
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
@@ -29,13 +28,15 @@ from typing import Final, NamedTuple
 
 from policenotify.checks.folds import FoldedText, with_letters
 from policenotify.checks.verbs import with_forms
+from policenotify.text.patterns import lazy_pattern
 
 _MOST_CHOICES: Final = 32
 """Phrases of one entry that are written out. Above it they are kept in parts: 80 entries would have 126,000."""
 
 _ACCENTS: Final = str.maketrans({**dict(zip("àâçéèêëîïôùûü", "aaceeeeiiouuu", strict=True)), "œ": "oe"})
-_CHOICE: Final = re.compile(r"\(([^()]*)\)")
-_ENDS: Final = re.compile(r"[.!?;]")
+_CHOICE: Final = lazy_pattern(r"\(([^()]*)\)")
+_PLAIN: Final = lazy_pattern(r"[a-z]{2}")
+_ENDS: Final = lazy_pattern(r"[.!?;]")
 _STOPS: Final = frozenset(".!?;")
 _PAUSE: Final = 2  # characters between two words, with a stop among them, that part two sentences
 _END: Final = ". "
@@ -149,18 +150,90 @@ _NO_NODES: Final[dict[str, list[_Node]]] = {}
 _NO_NODE: Final[dict[str, _Node]] = {}
 
 
+class _Bucket:
+    """The entries of all lists that may begin with the same two letters, or with a word of the same one."""
+
+    __slots__ = ("node", "openings", "spelt")
+
+    def __init__(self, beginning: str, entries: Iterable[tuple[str, str]]) -> None:
+        self.node = _Node()
+        self.spelt: dict[str, list[str]] = {}  # the lists of phrases without pauses between the words
+        for name, entry in entries:
+            parts = [_phrases(part) for part in _parts(entry)] if "(" in entry else [{_words(entry)}]
+            if prod(map(len, parts)) > _MOST_CHOICES:
+                self.node.add_parts(name, parts)
+                continue
+            for phrase in {tuple(chain.from_iterable(chosen)) for chosen in product(*parts)}:
+                if phrase and phrase[0][:2] == beginning:
+                    self.node.add(name, phrase)
+                    self.spelt.setdefault("".join(phrase), []).append(name)
+        self.openings: set[str] = {phrase[:_SHORTEST_SPELT] for phrase in self.spelt}
+
+
+class _Root:
+    """The start of all phrases. What begins like no word of a text is not read: that is most of the lists.
+
+    Two threads at once may both read the same. Neither changes what the other has made.
+    """
+
+    __slots__ = ("_buckets", "_entries", "lists")
+
+    def __init__(self, lists: Mapping[str, Iterable[str]]) -> None:
+        self.lists: tuple[str, ...] = ()
+        self._buckets: dict[str, _Bucket] = {}
+        self._entries: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+        for name, entries in lists.items():
+            for entry in entries:
+                for beginning in _beginnings(entry):
+                    self._entries[beginning].append((name, entry))
+
+    def after(self, forms: tuple[str, ...]) -> Iterator[_Node]:
+        """See `_Node.after`."""
+        for beginning in dict.fromkeys(form[:2] for form in forms):
+            yield from self._bucket(beginning).node.after(forms)
+
+    def spelt(self, word: str) -> Iterator[_Bucket]:
+        """Yield what may have phrases that are spelt like a word without a pause."""
+        for beginning in (word[:2], word[:1]):
+            yield self._bucket(beginning)
+
+    def _bucket(self, beginning: str) -> _Bucket:
+        if (bucket := self._buckets.get(beginning)) is None:
+            entries = self._entries.get(beginning)
+            self._buckets[beginning] = bucket = _Bucket(beginning, entries) if entries else _NO_BUCKET
+        return bucket
+
+
+def _beginnings(entry: str) -> set[str]:
+    """Return the first two letters of each word with which an entry may begin; the only one of a single letter."""
+    if _PLAIN.match(entry):
+        return {entry[:2]}
+    choice = _CHOICE.match(entry)
+    starts = choice[1].translate(_ACCENTS).split("|") if choice else [entry[:2].translate(_ACCENTS)]
+    if all(map(_PLAIN.match, starts)):
+        return {start[:2] for start in starts}
+    found: set[str] = set()
+    for part in _parts(entry):
+        phrases = _phrases(part)
+        found.update(phrase[0][:2] for phrase in phrases if phrase)
+        if () not in phrases:
+            break
+    return found
+
+
 class _State:
     """Where some phrases stand after the words read so far: the nodes reached, and what the next words lead to."""
 
     __slots__ = ("following", "lists", "nodes")
 
-    def __init__(self, nodes: tuple[_Node, ...]) -> None:
+    def __init__(self, nodes: tuple[_Node | _Root, ...]) -> None:
         self.nodes = nodes
         self.lists = tuple(dict.fromkeys(name for node in nodes for name in node.lists))
         self.following: dict[str, _State] = {}
 
 
 _NOWHERE: Final = _State(())
+_NO_BUCKET: Final = _Bucket("", ())
 
 
 class WordLists:
@@ -170,26 +243,13 @@ class WordLists:
         entries: The entries of each list, as written.
     """
 
-    __slots__ = ("_beginnings", "_met", "_root", "_spelt", "_start", "entries")
+    __slots__ = ("_met", "_root", "_start", "entries")
 
     def __init__(self, entries: Mapping[str, Iterable[str]]) -> None:
         self.entries: dict[str, tuple[str, ...]] = {name: tuple(words) for name, words in entries.items()}
-        self._root = _Node()
+        self._root = _Root(self.entries)
         self._start = _State((self._root,))
         self._met = 0  # words that the states know
-        self._spelt: dict[str, list[str]] = {}  # the lists of phrases without pauses between the words
-        self._beginnings: set[str] = set()  # of those, made at first use
-        for name, words in self.entries.items():
-            phrases: set[tuple[str, ...]] = set()
-            for entry in words:
-                parts = [_phrases(part) for part in _parts(entry)]
-                if prod(map(len, parts)) > _MOST_CHOICES:
-                    self._root.add_parts(name, parts)
-                else:
-                    phrases.update(tuple(chain.from_iterable(chosen)) for chosen in product(*parts))
-            for phrase in filter(None, phrases):
-                self._root.add(name, phrase)
-                self._spelt.setdefault("".join(phrase), []).append(name)
 
     def find(self, folded: FoldedText) -> dict[str, list[Match]]:
         """Return where each list has a phrase in a text, the longest at each place, in order."""
@@ -235,7 +295,8 @@ class WordLists:
         found: list[tuple[str, int]] = []
         if not joints[at] or joints[at] in _INSIDE:
             for word, end in _joined(folded, at):
-                found += zip(self._spelt.get(word, ()), repeat(end))
+                for bucket in self._root.spelt(word):
+                    found += zip(bucket.spelt.get(word, ()), repeat(end))
                 found += self._walk(self._next(self._start, word), end - 1, words, joints).items()
         token = folded.tokens[at]
         if len(token.word) >= _SHORTEST_SPELT and folded.is_apart(token):
@@ -261,11 +322,11 @@ class WordLists:
 
     def _within(self, word: str) -> Iterator[str]:
         """Yield the lists of the phrases without pauses that a word contains."""
-        self._beginnings = self._beginnings or {phrase[:_SHORTEST_SPELT] for phrase in self._spelt}
         for start in range(len(word) - _SHORTEST_SPELT + 1):
-            if word[start : start + _SHORTEST_SPELT] in self._beginnings:
-                for length in range(_SHORTEST_SPELT, _LONGEST_WORD):
-                    yield from self._spelt.get(word[start : start + length], ())
+            for bucket in self._root.spelt(word[start:]):
+                if word[start : start + _SHORTEST_SPELT] in bucket.openings:
+                    for length in range(_SHORTEST_SPELT, _LONGEST_WORD):
+                        yield from bucket.spelt.get(word[start : start + length], ())
 
 
 def _columns(folded: FoldedText) -> tuple[list[str], list[str]]:
@@ -419,7 +480,7 @@ class Vocabulary:
 
 @lru_cache(maxsize=8)
 def _word_lists(entries: tuple[tuple[str, tuple[str, ...]], ...]) -> WordLists:
-    """Return the lists with these entries. They take 0.2 s to build, and several publishers of a process share them."""
+    """Return the lists with these entries. They take long to build, and several publishers of a process share them."""
     return WordLists(with_forms(dict(entries)))
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import io
+import os
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -10,17 +13,28 @@ from typing import NoReturn
 
 _REQUIRED = ("click", "rich")
 _MISSING = "policenotify's command line needs an extra: pip install 'policenotify[cli]'\n"
+_OBJECTS = 1_000_000  # made between two collections: imports make many, and nearly all of them stay
+_USUAL = gc.get_threshold()
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit with an [`Exit`][policenotify.cli.exit_codes.Exit] code."""
     _use_utf8()
+    gc.set_threshold(_OBJECTS)
+    atexit.register(gc.freeze)  # an exiting process needs no last collection
+    # Pydantic would read the metadata of all installed packages for plugins, which only watch validations.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     if any(find_spec(name) is None for name in _REQUIRED):
         sys.stderr.write(_MISSING)
         sys.exit(2)
     from policenotify.cli.app import run
 
     sys.exit(run([_decoded(arg) for arg in (sys.argv[1:] if args is None else args)]))
+
+
+def collect_garbage_as_usual() -> None:
+    """Let a command that runs for long collect garbage as other programs do."""
+    gc.set_threshold(*_USUAL)
 
 
 def _use_utf8() -> None:

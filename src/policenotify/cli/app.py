@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from typing import cast
@@ -154,6 +153,8 @@ def run(args: Sequence[str]) -> int:
         from policenotify.cli.output import plain
 
         if call.debug:
+            import traceback  # few commands fail
+
             traceback.print_exc()
         report = error_report(error, may_have_published=call.may_have_published, command=call.command)
         text = plain(report.page(call.command, call.say, call.message))

@@ -119,7 +119,12 @@ class CliContext:
         """Open the installation's publisher; the caller closes it."""
         from policenotify.settings import open_publisher
 
-        return open_publisher(self.settings)
+        publisher = open_publisher(self.settings)
+        publisher.on_worker_gone = self._report_gone_worker
+        return publisher
+
+    def _report_gone_worker(self) -> None:
+        click.echo(self.say("The worker gives no sign of life. This command delivers what is left."), err=True)
 
     @contextmanager
     def journal(self, *, patience: int | None = None) -> Iterator[tuple[Settings, Journal]]:
@@ -151,11 +156,14 @@ class CliContext:
             source = SettingsFile(settings.place, problem=problem)
             yield Operations(journal, channels, zone=settings.zone, settings=source)
 
-    def emit(self, document: BaseModel | Mapping[str, object], *page: RenderableType) -> None:
-        """Print the document if `--json` was given, else the page."""
+    def emit(self, document: BaseModel | Mapping[str, object] | Callable[[], BaseModel], *page: RenderableType) -> None:
+        """Print the document, or what a function returns as one, if `--json` was given, else the page."""
         from policenotify.cli.output import out, printed
 
-        out(json_text(document) if self.json else printed(page, self.say))
+        if self.json:
+            out(json_text(document() if callable(document) else document))
+        else:
+            out(printed(page, self.say))
 
     def answer(self, document: Mapping[str, object], text: str) -> None:
         """Print the document if `--json` was given, else a text for another program."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Literal
 
 import click
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from policenotify.checks import quotable_texts
 from policenotify.cli.exit_codes import Exit
 from policenotify.cli.options import option_of
 from policenotify.errors import (
@@ -67,7 +66,7 @@ class ErrorReport(BaseModel):
         exit: The exit code of the command; not part of the JSON document.
     """
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="allow")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
     kind: str
     text: str
@@ -84,7 +83,11 @@ class ErrorReport(BaseModel):
         """
         text = self.text
         findings: Sequence[Finding] = getattr(self, "findings", ())
-        texts = quotable_texts(message, findings) if message else {}
+        texts: Mapping[str, str] = {}
+        if message and findings:
+            from policenotify.checks import quotable_texts  # all checks come with it
+
+            texts = quotable_texts(message, findings)
         for finding in findings:
             if words := " ".join(finding.excerpt(texts).split()):
                 text = text.replace(str(finding), finding.quoting(words), 1)

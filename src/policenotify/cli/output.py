@@ -15,7 +15,6 @@ from rich.panel import Panel
 from rich.text import Text
 
 from policenotify.channel import Operation
-from policenotify.checks import quotable_texts
 from policenotify.findings import Finding
 from policenotify.model.history import Outcome
 from policenotify.model.message import Message
@@ -156,6 +155,10 @@ def in_short(publication: Publication) -> str:
 
 def findings(remarks: Sequence[Finding], message: Message) -> Iterator[RenderableType]:
     """Yield the findings of the checks, with the words that they are about."""
+    if not remarks:
+        return
+    from policenotify.checks import quotable_texts  # all checks come with it
+
     texts = quotable_texts(message, remarks)
     for finding in remarks:
         excerpt = finding.excerpt(texts)

@@ -16,12 +16,12 @@ from policenotify.errors import JournalError, SettingsError
 from policenotify.journal.bulk.values import PAGE, Expansion, PageOfPeople
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.model.history import Outcome
+from policenotify.model.status import WAITS
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
 
 _log = logging.getLogger("policenotify")
-WAITS = "Its messages wait, and are sent as soon as it can be used. To check: policenotify doctor"
 _RESTARTS = 3  # of one reading, because the lists change all the time: what they became later is not read any more
 
 

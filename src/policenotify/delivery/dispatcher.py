@@ -182,6 +182,10 @@ class Dispatcher:
         self._reset_after_fork()
         return min(self._due().values(), default=None)
 
+    def may_deliver(self, publication: str, until: datetime) -> bool:
+        """Return whether something of the publication is being sent, or may be sent by then. See `drain`."""
+        return self._may_happen(until, self._due(postponed=False), publication)
+
     def finish(self, *, timeout: float = 5.0) -> bool:
         """Take nothing new, and wait for what is under way. Return whether all of it has ended."""
         self._reset_after_fork()

@@ -143,6 +143,6 @@ class Item(FrozenModel):
 
 
 class _Head(BaseModel):
-    model_config: ClassVar[ConfigDict] = ConfigDict(hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(hide_input_in_errors=True, defer_build=True)
 
     schema_version: int = Field(default=1, strict=True)

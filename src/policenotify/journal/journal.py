@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, Text, func, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,11 +24,8 @@ from policenotify.journal.database.engine import explain, open_engine
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.deliveries import Deliveries
 from policenotify.journal.drafts.drafts import StoredDrafts
-from policenotify.journal.figures.figures import Figures
 from policenotify.journal.incidents import Incidents
 from policenotify.journal.keys import Entropy, Keys
-from policenotify.journal.persons.people import StoredPeople
-from policenotify.journal.persons.reports import Reports
 from policenotify.journal.persons.suppressions import Suppressions
 from policenotify.journal.publications import Publications
 from policenotify.journal.records import microseconds
@@ -35,6 +33,11 @@ from policenotify.journal.retention import Retention
 from policenotify.journal.subscribers import Subscribers
 from policenotify.journal.tombstones import Selection
 from policenotify.journal.workers import Workers
+
+if TYPE_CHECKING:
+    from policenotify.journal.figures.figures import Figures
+    from policenotify.journal.persons.people import StoredPeople
+    from policenotify.journal.persons.reports import Reports
 
 
 class Journal(Transactions):
@@ -49,12 +52,9 @@ class Journal(Transactions):
         deliveries: The queue of deliveries, their attempts and results.
         sendings: Deliveries with recipients as a whole: how far they are, pause and abort, and people in doubt.
         suppressions: People who are not written to.
-        reports: What comes back about people after a network has accepted a post.
-        people: What the journal holds about one person.
         channels: Blocks, pauses, rate limits and stored state of channels.
         workers: Heartbeats of the processes that deliver, and pending drains.
         audit: The append-only, sealed log of events.
-        figures: Totals and the state of what is pending, for metrics.
         subscribers: Which events each subscriber was handed.
         retention: Purging, and erasing addresses.
     """
@@ -67,14 +67,34 @@ class Journal(Transactions):
         self.deliveries: Deliveries = Deliveries(self)
         self.sendings: Sendings = Sendings(self)
         self.suppressions: Suppressions = Suppressions(self)
-        self.reports: Reports = Reports(self)
-        self.people: StoredPeople = StoredPeople(self, engine)
         self.channels: Channels = Channels(self)
         self.workers: Workers = Workers(self)
         self.audit: AuditLog = AuditLog(self)
-        self.figures: Figures = Figures(self)
         self.subscribers: Subscribers = Subscribers(self)
         self.retention: Retention = Retention(self, engine)
+
+    # What few commands need is imported when it is asked for.
+
+    @cached_property
+    def figures(self) -> Figures:
+        """Totals and the state of what is pending, for metrics."""
+        from policenotify.journal.figures.figures import Figures  # noqa: PLC0415 - see above
+
+        return Figures(self)
+
+    @cached_property
+    def people(self) -> StoredPeople:
+        """What the journal holds about one person."""
+        from policenotify.journal.persons.people import StoredPeople  # noqa: PLC0415 - see above
+
+        return StoredPeople(self, self._engine)
+
+    @cached_property
+    def reports(self) -> Reports:
+        """What comes back about people after a network has accepted a post."""
+        from policenotify.journal.persons.reports import Reports  # noqa: PLC0415 - see above
+
+        return Reports(self)
 
     @classmethod
     def connect(

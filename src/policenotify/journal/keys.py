@@ -374,7 +374,12 @@ class _Head(BaseModel):
 
 class _Secret(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, ser_json_bytes="base64", val_json_bytes="base64"
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        defer_build=True,
+        ser_json_bytes="base64",
+        val_json_bytes="base64",
     )
 
     def __repr__(self) -> str:  # str() too: a log line must not show a key

@@ -36,7 +36,9 @@ PublicationId = Annotated[str, StringConstraints(pattern=r"^[0-9A-HJKMNP-TV-Z]{2
 class FrozenModel(BaseModel):
     """A frozen value without unknown fields, whose errors never quote its input."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
+    )
 
 
 class Stage(StrEnum):

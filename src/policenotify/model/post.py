@@ -26,6 +26,7 @@ from policenotify.model.cap import CapCategory, ResponseType
 from policenotify.model.languages import best_match
 from policenotify.model.lifecycle import FrozenModel, Stage
 from policenotify.model.message import Message
+from policenotify.text.patterns import lazy_pattern
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """A SHA-256 in lower-case hexadecimal."""
@@ -70,7 +71,7 @@ class _Stored(FrozenModel):
 
 
 class _Head(BaseModel):
-    model_config: ClassVar[ConfigDict] = ConfigDict(hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(hide_input_in_errors=True, defer_build=True)
 
     schema_version: int = Field(default=1, strict=True)
 
@@ -85,11 +86,11 @@ Body = Annotated[Mapping[str, JsonValue], AfterValidator(_in_order)]
 
 
 # RFC 3986, section 2: a host in ASCII, without a user, and no character that ends an attribute of HTML
-_PAGE_URL = re.compile(
+_PAGE_URL = lazy_pattern(
     r"https?://(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?(?:[/?#][A-Za-z0-9._~:/?#@!$&()*+,;=%-]*)?",
     re.IGNORECASE,
 )
-_FILE_URL = re.compile(r"file:///[A-Za-z0-9._~/%-]+")  # RFC 8089, section 2: of this machine
+_FILE_URL = lazy_pattern(r"file:///[A-Za-z0-9._~/%-]+")  # RFC 8089, section 2: of this machine
 _LONGEST_URL = 2_000  # characters
 
 

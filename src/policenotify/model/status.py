@@ -16,6 +16,9 @@ from policenotify.model.lifecycle import FrozenModel, IncidentStatus
 QUIET = timedelta(minutes=2)
 """How long a worker may be silent before it counts as gone."""
 
+WAITS = "Its messages wait, and are sent as soon as it can be used. To check: policenotify doctor"
+"""What becomes of the messages of a channel that cannot be used."""
+
 
 class Alarm(StrEnum):
     """What kind of help an installation needs, the most urgent first.

@@ -120,8 +120,13 @@ def options_schema(kind: type) -> dict[str, Any]:
         raise _not_readable(kind, f"an option cannot be written in settings: {error}") from error
 
 
-def constructor_parameters(kind: type) -> Iterator[tuple[str, Any, Any]]:
-    """Yield name, annotation and default of each parameter of the constructor."""
+@lru_cache  # as for the model, which is made of them
+def constructor_parameters(kind: type) -> tuple[tuple[str, Any, Any], ...]:
+    """Return name, annotation and default of each parameter of the constructor."""
+    return tuple(_parameters(kind))
+
+
+def _parameters(kind: type) -> Iterator[tuple[str, Any, Any]]:
     try:
         hints = get_type_hints(kind.__init__, include_extras=True)  # type: ignore[misc]  # of exactly this class
         parameters = inspect.signature(kind).parameters.items()

@@ -13,7 +13,15 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from importlib.metadata import Distribution, EntryPoint, distributions, entry_points, metadata
+from importlib.metadata import (
+    Distribution,
+    EntryPoint,
+    PackageNotFoundError,
+    distribution,
+    distributions,
+    entry_points,
+    metadata,
+)
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -124,7 +132,11 @@ def entry_points_of(group: str) -> tuple[tuple[str, str, str], ...]:
 
     Cached until the path, or a folder of it, changes. A distribution with incomplete metadata is skipped.
     """
-    return _offers(group, tuple((place, _modified(place)) for place in sys.path))
+    return _offers(group, _places())
+
+
+def _places() -> tuple[tuple[str, int], ...]:
+    return tuple((place, _modified(place)) for place in sys.path)
 
 
 @lru_cache(maxsize=2)
@@ -163,6 +175,8 @@ def network(name: str) -> Network:
         UnknownNetwork: No installed package offers it.
         SettingsError: Two packages offer the name.
     """
+    if (own := _own_networks().get(name)) is not None:
+        return own
     offered = networks()
     claims = sorted((each for each in offered if each.name == name), key=lambda each: each.problem)
     if not claims:
@@ -184,6 +198,20 @@ def _problem(network: Network) -> str:
     except SettingsError as error:
         return str(error)
     return ""
+
+
+def _own_networks() -> Mapping[str, Network]:
+    """Return our own networks by name: no other package replaces them, so that only ours is read."""
+    return _own(_places())
+
+
+@lru_cache(maxsize=1)
+def _own(_where: tuple[tuple[str, int], ...]) -> Mapping[str, Network]:
+    try:
+        offers = distribution(OWN_PACKAGE).entry_points.select(group=ENTRY_POINT_GROUP)
+    except PackageNotFoundError:  # it runs from its sources
+        return {}
+    return {offer.name: Network(offer.name, OWN_PACKAGE, offer.value) for offer in offers}
 
 
 def _normalize(name: str) -> str:

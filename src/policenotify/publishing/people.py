@@ -11,21 +11,17 @@ from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 from policenotify.audiences.model import Subscriber
 from policenotify.channel import ChannelConfig, Clock, SupportsReceipts
 from policenotify.errors import SettingsError
-from policenotify.formats.mail_report import ReportKind, read_report
 from policenotify.model.person import ErasedPerson, PersonRecord, ReportResult, Suppression
 from policenotify.networks.registry import NoStateStore
 from policenotify.publishing.arguments import checked_reason
 from policenotify.validation import did_you_mean
 
 if TYPE_CHECKING:
+    from policenotify.formats.mail_report import ReportKind
     from policenotify.journal.journal import Journal
     from policenotify.model.person import Reported
 
-_RECORDED: Final[Mapping[ReportKind, Reported]] = {
-    ReportKind.GONE: "gone",
-    ReportKind.SOFT: "soft",
-    ReportKind.COMPLAINT: "complaint",
-}
+_RECORDED: Final[Mapping[str, Reported]] = {"gone": "gone", "soft": "soft", "complaint": "complaint"}  # by kind
 _SEPARATOR: Final = "+"  # between our mailbox and the token: postfix calls it `recipient_delimiter`
 
 
@@ -200,6 +196,8 @@ class People:
             mail: The mail, as the relay hands it over. Its first megabyte is read.
             recipients: The envelope's recipients. Without them the headers of the mail must name ours.
         """
+        from policenotify.formats.mail_report import read_report  # noqa: PLC0415 - few processes read mails
+
         report = read_report(mail)
         if (kind := _RECORDED.get(report.kind)) is None:
             return Bounce(report.kind, report.status, None)

@@ -16,6 +16,7 @@ from policenotify.checks import CHECKS, SHIPPED, Check, Vocabulary
 from policenotify.delivery.attempt import backoff
 from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.delivery.event_reader import EventReader, OnEvent
+from policenotify.delivery.handover import Handover
 from policenotify.delivery.worker import JournalWork, Worker
 from policenotify.errors import (
     ApprovalMissing,
@@ -63,6 +64,11 @@ class Publisher(Operations):
 
     `policenotify.open_publisher()` makes one from the settings. It may be used from several threads. Making it starts
     nothing. Use it as a context manager, or call `close`.
+
+    Attributes:
+        on_worker_gone: If it is set, `publish` and `withdraw` leave the delivery to a worker of another process, if one
+            runs that can use the channels, and only wait for it: a short-lived process then loads no network's library.
+            It is called if that worker gives no sign of life any more. This process then delivers what is left.
     """
 
     def __init__(  # noqa: PLR0913 - what an installation is; all named at the call, most with a default
@@ -154,6 +160,8 @@ class Publisher(Operations):
             backoff=backoff,
             tracer=tracer,
         )
+        self._handover = Handover(journal, self._dispatcher, self.clock)
+        self.on_worker_gone: Callable[[], object] | None = None
         policy = reminders or ReminderPolicy()
         for name in policy.to:
             if name not in self.channel_configs:
@@ -354,8 +362,7 @@ class Publisher(Operations):
                 return self._report(publication, repeated=not new)
         if new:
             self.wake()
-        if wait > timedelta(0):
-            self._deliver(wait, publication)
+        self._deliver(publication, wait)
         report = self._report(publication, repeated=not new)
         with suppress(JournalError):  # the message is out or waits; the next publication erases
             self.journal.retention.erase_when_due()
@@ -389,8 +396,7 @@ class Publisher(Operations):
         deletes = {channel.name for channel in known if channel.capabilities.deletes}
         self.journal.publications.take_down(found.id, actor=actor, reason=reason, deletes=deletes)
         self.wake()
-        if wait > timedelta(0):
-            self._deliver(wait, found.id)
+        self._deliver(found.id, wait)
         return self._report(found.id)
 
     def _store(self, message: Message, pictures: Sequence[Picture], naming: Naming) -> tuple[str, bool]:
@@ -476,10 +482,19 @@ class Publisher(Operations):
         self._worker.wake()
         workers.notify_runners(self.runners)
 
-    def _deliver(self, wait: timedelta, publication: str) -> None:
-        self.events.wake()
-        self._dispatcher.drain(wait, publication=publication)
-        self.events.wake()
+    def _deliver(self, publication: str, wait: timedelta) -> None:
+        """Deliver a publication for that long, or leave it to a worker of another process, and wait for that one."""
+        if wait:
+            self.events.wake()
+        left: timedelta | None = wait
+        if wait and self.on_worker_gone and not self._worker.running and self._handover.is_possible(publication):
+            left = self._handover.wait(wait, publication)
+            if left is not None:
+                self.on_worker_gone()
+        if left:
+            self._dispatcher.drain(left, publication=publication)
+        if wait:
+            self.events.wake()
 
     def drain(self, budget: timedelta) -> datetime | None:
         """Deliver what is due, for at most *budget*. For timers and cron.

@@ -14,7 +14,7 @@ from policenotify.model.history import Target
 class Result(BaseModel):
     """A document that a command answers with."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, defer_build=True)
 
 
 class PreviewedWording(Result):

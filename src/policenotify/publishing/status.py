@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from policenotify.channel import ChannelConfig
-from policenotify.delivery.audience_reader import WAITS, AudienceProblem, check_audiences
 from policenotify.errors import Blocked
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.receipt import local_time
 from policenotify.model.status import (
+    WAITS,
     BlockedChannel,
     ChannelDeliveries,
     ChannelProblem,
@@ -44,6 +44,13 @@ def problem_of(channel: ChannelConfig, had_recipients: Callable[[str], bool]) ->
     if channel.problem:
         reason = f"The channel {channel.name!r} cannot be used: {channel.problem}"
         return ChannelProblem(reason=reason, remedy=MEND)
+    if not channel.capabilities.recipients:
+        return None
+    from policenotify.delivery.audience_reader import (  # noqa: PLC0415 - most networks have no lists
+        AudienceProblem,
+        check_audiences,
+    )
+
     try:
         check_audiences(channel, had_recipients)
     except AudienceProblem as problem:

@@ -124,4 +124,6 @@ AccountOrHashtag = Annotated[str, AfterValidator(_named)]
 class SettingsTable(BaseModel):
     """A table of the settings, with no other keys than its fields."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
+    )

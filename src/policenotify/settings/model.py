@@ -22,7 +22,8 @@ from policenotify.model.location import Text
 from policenotify.model.message import CategoryCode, Language
 from policenotify.publishing.approval import READ_FIRST, ApprovalRule
 from policenotify.publishing.reminders import ReminderPolicy
-from policenotify.render.locales import LOCALES, PROFILES
+from policenotify.render.locales import PROFILES
+from policenotify.render.locales.loader import SHIPPED
 from policenotify.settings.audiences import AudienceSettings, FunctionName, RecipientSettings
 from policenotify.settings.fields import (
     AccountName,
@@ -340,7 +341,8 @@ class Settings(SettingsTable):
 
     def _route_errors(self) -> Iterator[str]:
         names = {*self.channels, *(tag for channel in self.channels.values() for tag in channel.likely_tags)}
-        categories = {*PROFILES, *self.categories}
+        named = any(route.categories for route in self.routes) or any(each.categories for each in self.approval)
+        categories = {*PROFILES, *self.categories} if named else set()
         for number, approval in enumerate(self.approval):
             for code in sorted(approval.categories - categories):
                 hint = did_you_mean(code, categories)
@@ -473,7 +475,7 @@ def _with_origins(lines: Iterable[str], origins: Mapping[str, str]) -> Iterator[
 
 
 def _language_errors(name: str, channel: ChannelSettings, files: Iterable[str]) -> Iterator[str]:
-    known = dict.fromkeys((*LOCALES, *files), "")
+    known = dict.fromkeys((*SHIPPED, *files), "")
     for language in channel.languages:
         if best_match(language, known) is None:
             add = f'Add a file: [languages] {language} = "words/{language}.toml"'

@@ -75,3 +75,25 @@ def test_the_cache_of_words_met_is_emptied_when_it_is_full() -> None:
     lists = WordLists({"guilt": ("coupable",)})
     assert not any(lists.holds("guilt", f"mot{number}") for number in range(5_001))
     assert lists.holds("guilt", "coupable")
+
+
+@pytest.mark.parametrize(
+    ("entry", "text", "is_found"),
+    [
+        ("(|tres )grave", "c'est grave", True),
+        ("(|tres )grave", "un tres grave accident", True),
+        ("(a|e)bime", "un ebime", True),
+        ("l'auteur", "on a vu l'auteur", True),
+        ("éléphant*", "les ELEPHANTEAUX", True),
+        ("œuvre", "une oeuvre", True),
+        ("u20", "le match U20", True),
+        ("a (|ne pas )relire", "brouillon a-relire", True),
+        ("a (|ne pas )relire", "#aNePasRelire", True),
+        ("(|un )(|grand )", "un grand jour", True),
+        ("(|un )(|grand )", "rien", False),
+        ("coupable", "c0upable", True),
+        ("coupable", "coupe", False),
+    ],
+)
+def test_an_entry_is_found_however_it_begins(entry: str, text: str, *, is_found: bool) -> None:
+    assert bool(WordLists({"guilt": (entry,)}).find(FoldedText(text))) is is_found

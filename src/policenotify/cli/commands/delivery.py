@@ -12,7 +12,7 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
-from policenotify.cli import completion
+from policenotify.cli import collect_garbage_as_usual, completion
 from policenotify.cli.context import CliContext, Seconds, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.lookup import find_publication
@@ -115,6 +115,7 @@ def worker(call: CliContext, grace: float) -> Exit:
       policenotify worker
       policenotify worker --settings /etc/policenotify/policenotify.toml
     """
+    collect_garbage_as_usual()
     supervisor = Supervisor()
     with ended_by_signals() as signals, closing(call.publisher()) as publisher:
         running = publisher.worker()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -19,9 +20,7 @@ from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.message import first_message, next_message
 from policenotify.cli.options import Typed, opening_options, single_value, to_option
-from policenotify.cli.report.builder import draw
 from policenotify.cli.report.file import PageFile, html_option
-from policenotify.cli.report.source import ReportEntry
 from policenotify.cli.results import PreviewAnswer, TypedTime
 from policenotify.cli.times import time_lines, typed_times
 from policenotify.model.cap import Severity
@@ -80,8 +79,12 @@ def preview(call: CliContext, /, to: tuple[str, ...], html: str | None, **typed:
         now = publisher.journal.now()
         times = typed_times(typed, message, now=now, zone=publisher.zone)
         result = publisher.preview(message, to=to or None)
-        call.emit(preview_answer(result, publisher, times), *preview_lines(result, publisher), *time_lines(times))
+        answer = partial(preview_answer, result, publisher, times)
+        call.emit(answer, *preview_lines(result, publisher), *time_lines(times))
         if file:
+            from policenotify.cli.report.builder import draw
+            from policenotify.cli.report.source import ReportEntry
+
             file.write(draw("preview", [ReportEntry(at=now, preview=result)], publisher), call.catalogue)
             click.echo(f"\n{call.say(str(file))}", err=call.json)
     if not result.allowed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import tzinfo
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import RenderableType
@@ -13,12 +14,14 @@ from policenotify.cli import completion, output
 from policenotify.cli.alarms import exit_of, incident_lines, status_lines
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
-from policenotify.cli.results import ChannelsAnswer, IncidentsAnswer, PublicationsAnswer
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.receipt import Publication, local_time
 from policenotify.model.status import ChannelStatus, InstallationStatus
 from policenotify.publishing.status import by_urgency
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 _EXITS = exit_codes(
     "1 never published, or settings wrong; 3 a channel needs attention; 4 overdue; 5 no worker; 6 no journal"
@@ -70,6 +73,8 @@ def _status_of(call: CliContext, name: str) -> Exit:
         publications = operations.publications(name)
         quiet = operations.status(last=0, limit=0).no_worker
     waits = any(not receipt.outcome.is_final for publication in publications for receipt in publication)
+    from policenotify.cli.results import PublicationsAnswer
+
     answer = PublicationsAnswer(no_worker=quiet and waits, publications=publications)
     call.emit(answer, *_publications(publications, zone, None))
     if answer.no_worker:
@@ -141,6 +146,8 @@ def channels(call: CliContext) -> Exit:
         problem = operations.settings.problem() if operations.settings else ""
     head = [Text(output.plain(problem), style="bold")] if problem else []
     lines = (line for channel in found for line in _channel(channel, zone))
+    from policenotify.cli.results import ChannelsAnswer
+
     call.emit(ChannelsAnswer(settings=problem or None, channels=found), *head, *lines)
     if problem:
         return Exit.REJECTED
@@ -195,6 +202,11 @@ def incidents(call: CliContext, /, *, overdue: bool, everything: bool) -> Exit:
     open_now = sum(incident.status is IncidentStatus.OPEN for incident in known)
     count = f"{len(late)} of {open_now} open incidents overdue:" if late else f"{open_now} open, none overdue:"
     lines = (part for incident in shown for part in incident_lines(incident, zone))
-    answer = IncidentsAnswer(at=now, overdue=len(late), incidents=tuple(shown))
+
+    def answer() -> BaseModel:
+        from policenotify.cli.results import IncidentsAnswer
+
+        return IncidentsAnswer(at=now, overdue=len(late), incidents=tuple(shown))
+
     call.emit(answer, Text(count if shown else none, style="bold"), *lines)
     return Exit.OVERDUE if overdue and late else Exit.OK

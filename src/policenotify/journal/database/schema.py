@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import Any
 
 from sqlalchemy import (
     CheckConstraint,
@@ -22,7 +23,8 @@ from sqlalchemy import (
     literal,
     text,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.event import listens_for
 
 from policenotify.journal.database.columns import (
     Binary,
@@ -39,6 +41,22 @@ SCHEMA_VERSION = 1
 """Version of these tables. It is stored in `pn_meta` and compared at every opening."""
 
 metadata: MetaData = MetaData()
+
+
+def _rows(condition: str) -> dict[str, Any]:
+    """Return the options of an index of the rows that meet a condition."""
+    return {"sqlite_where": text(condition), "info": {"postgresql": {"where": text(condition)}}}
+
+
+@listens_for(metadata, "before_create")
+def _add_options(_: MetaData, connection: Connection, **_options: object) -> None:
+    """Give tables and indexes their options on PostgreSQL, whose dialect is imported only there."""
+    if connection.dialect.name == "postgresql":
+        tables = metadata.tables.values()
+        parts: list[Table | Index] = [*tables, *(index for table in tables for index in table.indexes)]
+        for part in parts:
+            part.dialect_options["postgresql"].update(part.info.get("postgresql", {}))
+
 
 _RowId = RowNumber().with_variant(SqliteRowNumber(), "sqlite")
 
@@ -90,8 +108,7 @@ publication: Table = Table(
         "pn_publication_one_opening",
         "incident",
         unique=True,
-        sqlite_where=text("stage = 'opening' AND state = 'published'"),
-        postgresql_where=text("stage = 'opening' AND state = 'published'"),
+        **_rows("stage = 'opening' AND state = 'published'"),
     ),
     CheckConstraint("state IN ('published', 'refused_by_check')", name="pn_publication_state"),
     comment="One message as published, or a draft that a check refused.",
@@ -204,8 +221,7 @@ delivery: Table = Table(
     Index(
         "pn_delivery_aborted",
         "state",
-        sqlite_where=text("halt = 'aborted'"),
-        postgresql_where=text("halt = 'aborted'"),
+        **_rows("halt = 'aborted'"),
     ),
     comment="One (publication, channel, language, part, operation): the unit that is claimed.",
 )
@@ -239,8 +255,7 @@ expansion: Table = Table(
     Index(
         "pn_expansion_unreadable",
         "delivery",
-        sqlite_where=text("unreadable"),
-        postgresql_where=text("unreadable"),
+        **_rows("unreadable"),
     ),
     comment="How far the audiences of a delivery were read.",
 )
@@ -260,7 +275,7 @@ page: Table = Table(
     Column("held", Whole, nullable=False, server_default=text("0")),  # people whom a person must settle
     Column("tally", LongText, nullable=False, server_default=text("'[]'")),  # its people, unless it is claimed
     Index("pn_page_state", "state"),
-    Index("pn_page_held", "delivery", "held", sqlite_where=text("held > 0"), postgresql_where=text("held > 0")),
+    Index("pn_page_held", "delivery", "held", **_rows("held > 0")),
     comment="Some people of a delivery: the unit that is claimed there.",
 )
 
@@ -276,8 +291,7 @@ person: Table = Table(
     Index(
         "pn_person_stored",
         "stored_at",
-        sqlite_where=text("sealed IS NOT NULL"),
-        postgresql_where=text("sealed IS NOT NULL"),
+        **_rows("sealed IS NOT NULL"),
     ),
     comment="People; their addresses are erased 30 days after the last incident that reached them has closed.",
 )
@@ -295,9 +309,10 @@ recipient: Table = Table(
     Column("code", LongText, nullable=False, default=""),
     Column("gone", Whole, nullable=False, server_default=text("0")),  # answers that this person does not exist
     Index("pn_recipient_person", "person", "delivery", unique=True),
-    Index("pn_recipient_gone", "delivery", "gone", sqlite_where=text("gone > 0"), postgresql_where=text("gone > 0")),
+    Index("pn_recipient_gone", "delivery", "gone", **_rows("gone > 0")),
     sqlite_with_rowid=False,  # the rows of a page lie together
-    postgresql_with={"fillfactor": 70},  # no index holds what changes, so that a changed row stays on its disk page
+    # No index holds what changes, so that a changed row stays on its disk page.
+    info={"postgresql": {"with": {"fillfactor": 70}}},
     comment="One person of a delivery with recipients.",
 )
 
@@ -448,6 +463,12 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str,
 
 @cache
 def _insertion(dialect: str, table: Table) -> Executable:
-    statement: Insert = (postgresql if dialect == "postgresql" else sqlite).insert(table).on_conflict_do_nothing()
+    statement: Insert
+    if dialect == "postgresql":
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - a journal in a file does not need it
+
+        statement = postgresql.insert(table).on_conflict_do_nothing()
+    else:
+        statement = sqlite.insert(table).on_conflict_do_nothing()
     # psycopg counts the rows of a single insert, but SQLAlchemy keeps the count only on request.
     return statement.execution_options(preserve_rowcount=True)

@@ -94,7 +94,9 @@ class StatusBody(BaseModel):
         sensitive: Its pictures are shown on a click only. `None`: as the account is set.
     """
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
+    )
 
     status: str
     visibility: Visibility

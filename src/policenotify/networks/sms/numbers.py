@@ -35,13 +35,18 @@ def e164(number: str, country_code: str, countries: Collection[str] = ()) -> str
     Raises:
         BadNumber: It cannot be a number that gets SMS.
     """
-    import phonenumbers  # noqa: PLC0415 - only this extra needs it
-
     text = re.sub(r"^00", "+", _SEPARATORS.sub("", number))
     if not re.fullmatch(r"\+?[0-9]+", text):
         raise BadNumber("This is not a telephone number.")
     if country_code == FRANCE and _FRENCH_MOBILE.fullmatch(text):
         text = f"+{text}"
+    if country_code == FRANCE and text[0] == "0" and text[1:4] not in _OVERSEAS:
+        text = f"+{FRANCE}{text[1:]}"
+    if _FRENCH_MOBILE.fullmatch(text[1:]) and text[0] == "+" and (not countries or FRANCE in countries):
+        return text  # as nearly all: nothing is left to find out
+
+    import phonenumbers  # noqa: PLC0415 - only this extra needs it
+
     if not text.startswith(("+", "0")):
         raise BadNumber("This number has neither a country's code nor a 0 in front. Write it as +33639980001.")
     region = phonenumbers.region_code_for_country_code(int(country_code))

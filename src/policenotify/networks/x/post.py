@@ -90,7 +90,9 @@ class TweetBody(BaseModel):
         created_at: The time of the post, by our clock.
     """
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
+    )
 
     text: str
     media_ids: tuple[str, ...] = ()
