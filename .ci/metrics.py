@@ -22,7 +22,7 @@ DATA = {"_data"}  # folders of generated tables
 LIMITS: dict[str, float] = {
     "lines without testing": 62_700,
     "lines": 69_300,
-    "files": 362,
+    "files": 364,
     "files at the top level": 7,
     "files in the fullest folder": 26,
     "lines of the longest file": 600,
