@@ -32,11 +32,7 @@ _PAGE_TEXT = re.compile(r"\bt\(\s*(\"[^\"]*\"|'[^']*')")
 
 # Calls whose texts are for programmers, logs or machines.
 _SILENT = frozenset({
-<<<<<<< HEAD
     "AssertionError", "DDL", "Field", "ForeignKeyConstraint", "GetSessionVariable", "KeyError", "LookupError", "Metric",
-=======
-    "AssertionError", "DDL", "Field", "ForeignKeyConstraint", "GetSessionVariable", "KeyError", "LookupError",
->>>>>>> n19
     "NotImplementedError", "RuntimeError", "TypeError", "TypeVar", "compile", "import_module", "lazy_pattern",
     "pragma", "text", "warn",
 })  # fmt: skip
