@@ -186,7 +186,11 @@ def _give_a_past(path: Path) -> None:
         for table, row, where in (
             ("pn_attempt", "id, 1, 'past', settled_at, settled_at, state, '', ''", "id > 5"),
             ("pn_expansion", "id, 0, 0, '', 1, 1, 0, '', 0", "id > 5 AND has_recipients"),
-            ("pn_page", "id, 0, 'settled', 1, 1, 0, 0, NULL, NULL, 0", "id > 5 AND has_recipients"),
+            (
+                "pn_page",
+                "id, 0, 'settled', 1, 1, 0, 0, NULL, NULL, 0, (SELECT tally FROM pn_page LIMIT 1)",
+                "id > 5 AND has_recipients",
+            ),
             ("pn_recipient", "id, 0, 1, state, 0, 1, '', '', 0", "id > 5 AND has_recipients"),
         ):
             raw.execute(f"INSERT INTO {table} SELECT {row} FROM pn_delivery WHERE {where}")  # noqa: S608 - the same

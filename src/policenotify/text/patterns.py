@@ -17,7 +17,8 @@ class LazyPattern:
 
     def compiled(self) -> re.Pattern[str]:
         """Return the compiled expression."""
-        return re.compile(*self._arguments)
+        source, flags = self._arguments
+        return re.compile(source, flags)
 
     def __getattr__(self, name: str) -> object:
         if name.startswith("_"):
