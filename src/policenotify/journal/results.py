@@ -45,14 +45,7 @@ def record_result(connection: Connection, claimed: ClaimedDelivery, result: Atte
     }
     if result.outcome is not Outcome.REFUSED:  # a refusal does not settle an earlier attempt in doubt
         columns["in_doubt"] = unconfirmed or result.outcome is Outcome.HELD
-    if result.ref is not None:
-        columns["ref"] = stored = result.ref.model_dump_json()
-        keys = connection.get_execution_options()["policenotify_keys"]
-        columns["ref_mac"] = ref_mac(keys, claimed.key, stored)
-    if result.standalone:
-        columns |= {"request": None, "wording": "standalone"}
-    if result.new_request:
-        columns |= {"request": None, "request_version": claimed.request_version + 1}
+    columns |= post_columns(connection, claimed, result)
     if result.resend_as_post:  # the edit was in doubt, the new post is not
         new_post = {"request": None, "wording": "", "request_version": 0, "operation": Operation.POST}
         columns |= {**new_post, "in_doubt": False}
@@ -64,6 +57,20 @@ def record_result(connection: Connection, claimed: ClaimedDelivery, result: Atte
     end_attempt(connection, claimed, result, at)
     body = {"outcome": result.outcome, "code": result.code, "attempt": claimed.attempts}
     record_delivery(connection, claimed, now, "settled", body | digests(claimed, result))
+
+
+def post_columns(connection: Connection, claimed: ClaimedDelivery, result: AttemptResult) -> dict[str, object]:
+    """Return the columns of the delivery that a result changes about its post: its place, and what is sent next."""
+    columns: dict[str, object] = {}
+    if result.ref is not None:
+        columns["ref"] = stored = result.ref.model_dump_json()
+        keys = connection.get_execution_options()["policenotify_keys"]
+        columns["ref_mac"] = ref_mac(keys, claimed.key, stored)
+    if result.standalone:
+        columns |= {"request": None, "wording": "standalone"}
+    if result.new_request:
+        columns |= {"request": None, "request_version": claimed.request_version + 1}
+    return columns
 
 
 def end_attempt(connection: Connection, claimed: ClaimedDelivery, result: AttemptResult, at: int) -> None:

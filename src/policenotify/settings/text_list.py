@@ -107,7 +107,7 @@ def _replace(place: Path, content: bytes) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             if os.name == "posix":
-                with suppress(PermissionError):  # only root gives files away; the group may be one of ours
+                with suppress(PermissionError):  # only root may set another owner, or a group that the user is not in
                     os.fchown(file.fileno(), status.st_uid, status.st_gid)
                 os.fchmod(file.fileno(), status.st_mode & 0o777)
             file.write(content)

@@ -42,7 +42,7 @@ def mass(request: pytest.FixtureRequest, mail: MailServer, tmp_path: Path) -> It
     mail.policy.delay = 0.0
 
 
-def test_whatever_ends_the_sender_nobody_is_lost_and_nobody_gets_two_mails(mass: MassMail) -> None:
+def test_no_person_is_lost_and_none_gets_two_mails_whatever_ends_the_sender(mass: MassMail) -> None:
     cuts: tuple[Task, ...] = ("terminated", "budget", "wait")
     kills: tuple[Task, ...] = ("killed",)
     tasks = [*kills * KILLS, *cuts * CUTS]

@@ -237,7 +237,8 @@ class KannelFixture(HttpFixture):
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
         super().__exit__(kind, error, traceback)
-        arrived(self.peer, self._before, self.server.accepted)  # or the next test sees what no answer told of
+        # Otherwise the next test would see messages of calls that got no answer.
+        arrived(self.peer, self._before, self.server.accepted)
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -11,7 +11,6 @@ from sqlalchemy import Connection, bindparam, func, or_, select, update
 from policenotify.channel import RecipientOutcome
 from policenotify.errors import Blocked
 from policenotify.journal.audit import record_delivery
-from policenotify.journal.authentication import ref_mac
 from policenotify.journal.bulk import pages
 from policenotify.journal.bulk.expansion import CORRECT, left_out_rows
 from policenotify.journal.bulk.halts import unless_aborted, with_pause
@@ -29,7 +28,7 @@ from policenotify.journal.keys import Keys
 from policenotify.journal.persons.suppressions import mass_fault, record_words
 from policenotify.journal.queue import lock_key_of, supersede_partial_sends
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, microseconds, span, storable
-from policenotify.journal.results import digests, end_attempt
+from policenotify.journal.results import digests, end_attempt, post_columns
 from policenotify.model.history import Outcome
 
 _table, _recipient, _expansion = schema.delivery, schema.recipient, schema.expansion
@@ -206,14 +205,7 @@ def _record_delivery(
         columns |= {"reason": result.reason, "remedy": result.remedy, "code": result.code}
     if left.is_over and result.outcome is Outcome.HELD:
         columns["in_doubt"] = True
-    if result.ref is not None:
-        columns["ref"] = stored = result.ref.model_dump_json()
-        keys = connection.get_execution_options()["policenotify_keys"]
-        columns["ref_mac"] = ref_mac(keys, claimed.key, stored)
-    if result.standalone:
-        columns |= {"request": None, "wording": "standalone"}
-    if result.new_request:
-        columns |= {"request": None, "request_version": claimed.request_version + 1}
+    columns |= post_columns(connection, claimed, result)
     connection.execute(update(_table).where(_table.c.id == claimed.id).values(**columns))
     outcome = result.outcome if left.is_over else Outcome.WAITING
     end_attempt(connection, claimed, replace(result, outcome=outcome), at)
