@@ -11,7 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as text_format
 
 from policenotify.channel import Capabilities, ChannelConfig
-from policenotify.errors import Blocked, MissingExtra
+from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, Unconfirmed
 from policenotify.journal.figures.figures import JournalFigures
 from policenotify.journal.figures.totals import Totals
 from policenotify.journal.records import SEND_BUCKETS
@@ -196,3 +196,15 @@ def test_the_state_is_degraded_as_long_as_something_needs_a_person() -> None:
         assert monitor.status()["status"] == "ok"
         recording.publisher.journal.stop("cne Roux", "exercise")
         assert monitor.status()["status"] == "degraded"
+
+
+@pytest.mark.parametrize("error", [Refused("X does not take this text."), Unconfirmed("No answer came.")])
+def test_the_state_agrees_with_the_status_about_a_delivery_that_needs_a_person(error: ChannelError) -> None:
+    with recording_publisher(channels=["sms"]) as recording:
+        publisher = recording.publisher
+        recording.fail_next("sms", error)
+        publisher.publish(accident(), key="k", actor="cne Roux")
+        assert not publisher.status().ok
+        state = publisher.monitor.status()
+    assert (state["status"], state["alarms"]) == ("degraded", ["attention"])
+    assert not {"publications", "unfinished"} & state.keys()
