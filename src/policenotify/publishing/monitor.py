@@ -53,7 +53,9 @@ class Monitor:
         """
         from policenotify.journal.database.schema import SCHEMA_VERSION  # noqa: PLC0415 - brings the SQL toolkit
 
-        return samples(self._journal.figures.read(), self._installation.channel_configs.values(), schema=SCHEMA_VERSION)
+        unusable = {*self._installation.channel_problems(), *self._journal.workers.unusable_channels()}
+        channels = self._installation.channel_configs.values()
+        return samples(self._journal.figures.read(), channels, unusable=unusable, schema=SCHEMA_VERSION)
 
     def observe(self, provider: MeterProvider | None = None) -> None:
         """Let an SDK of OpenTelemetry collect the metrics of this installation in this process.

@@ -118,8 +118,9 @@ class Operations(SendingControls):
 
         Their deliveries wait in the journal. Causes are a wrong option, a secret that cannot be read, a library that
         is not installed, and a list of recipients that cannot be read or was emptied. Its first rows are read at
-        each call. The rest is checked again by `publish`, `drain` and the worker, at most every ten seconds.
+        each call, and the rest is checked again at most every ten seconds.
         """
+        self._refresh()
         return find_problems(self.channel_configs.values(), self.journal.deliveries.had_recipients)
 
     def doctor(self, *, actor: str) -> Diagnosis:

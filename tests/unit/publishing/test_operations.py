@@ -401,5 +401,5 @@ def test_the_status_of_a_publisher_sees_a_mended_channel(desk: Desk) -> None:
         assert list(publisher.status().channel_problems) == ["bluesky"]
         publisher._pending._reopened_at = None  # ten seconds later
         desk.write_settings()
-        assert publisher.status().channel_problems == {}
+        assert publisher.channel_problems() == publisher.status().channel_problems == {}
         assert [channel.state for channel in publisher.channels()] == ["ready", "ready"]
