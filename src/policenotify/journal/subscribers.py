@@ -124,7 +124,8 @@ class EventBatch:
         missing = tuple(part for numbers in open_numbers for part in _without(numbers, handed))
         if self._ended:  # up to the last one that was read, the others have no event
             left = [_Numbers(each, each) for each in self._read if number < each <= last]
-            unread = [_Numbers(max(first, self.last + 1), end) for first, end in self._before.missing if end > self.last]
+            before = self._before.missing
+            unread = [_Numbers(max(first, self.last + 1), end) for first, end in before if end > self.last]
             missing = (*left, *unread)
         return _Position(last, missing)
 
