@@ -250,6 +250,18 @@ def test_an_incident_is_ended_once_in_the_officers_name(desk: Recording, inciden
     assert "has ended" in again.content.decode()
 
 
+def test_an_incident_whose_id_the_admin_quotes_is_ended(desk: Recording, incident: str) -> None:
+    incident = f"HEL_{incident}_2F"
+    _open(incident)
+    desk.deliver()
+    agent = _agent("view", "publish")
+    [page] = re.findall(r'href="(\S+/change/)', agent.get(f"{_ADMIN}/incidentrow/?q={incident}").content.decode())
+    [end] = re.findall(r'href="(\S+/end/)"', agent.get(page).content.decode())
+    answer = agent.post(end, {"key": f"{incident}-end", "headline": "Fin d'intervention"})
+    assert answer.headers["Location"] == page
+    assert IncidentRow.objects.get(pk=incident).status == "ended"
+
+
 def test_an_incident_is_opened_and_a_refused_message_says_why(desk: Recording, incident: str) -> None:
     agent = _agent("view", "publish")
     add = f"{_ADMIN}/incidentrow/add/"

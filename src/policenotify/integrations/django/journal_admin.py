@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -116,12 +117,9 @@ class JournalAdmin(admin.ModelAdmin):  # type: ignore[misc]  # Django has no typ
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Show a row with the decisions that the user may take about it."""
-        row = self.get_object(request, object_id)
+        row = self.get_object(request, unquote(object_id))
         links = [
-            (
-                reverse(f"{self.admin_site.name}:policenotify_{self.opts.model_name}_{name}", args=[object_id]),
-                each.label,
-            )
+            (self._url(name, row.pk), each.label)
             for name, each in self.decisions.items()
             if row is not None and may(request, each.permission) and each.applies(row)
         ]
@@ -129,11 +127,11 @@ class JournalAdmin(admin.ModelAdmin):  # type: ignore[misc]  # Django has no typ
 
     def _url(self, name: str, key: object) -> str:
         page = f"admin:policenotify_{self.opts.model_name}_{name}"
-        return str(reverse(page, args=[key], current_app=self.admin_site.name))
+        return str(reverse(page, args=[quote(key)], current_app=self.admin_site.name))
 
     def decision_view(self, request: HttpRequest, object_id: str, *, name: str) -> HttpResponse:
         """Ask for what a decision needs, and take it."""
-        decision, row = self.decisions[name], self.get_object(request, object_id)
+        decision, row = self.decisions[name], self.get_object(request, unquote(object_id))
         if not may(request, "view") or not may(request, decision.permission):
             raise PermissionDenied
         if row is None:
