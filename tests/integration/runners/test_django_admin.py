@@ -14,7 +14,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import FieldError, PermissionDenied
 from django.core.management import call_command
 from django.db import connections, transaction
 from django.test import Client, RequestFactory, override_settings
@@ -156,6 +156,8 @@ def test_models_read_the_journal_and_cannot_write_it(desk: Recording, incident: 
     now = datetime.now(UTC)
     assert IncidentRow.objects.filter(pk=incident, opened_at__lte=now, due_at__gt=now).exists()
     assert not IncidentRow.objects.filter(pk=incident, opened_at__lt=now - timedelta(hours=1)).exists()
+    with pytest.raises(FieldError, match="'year'"):  # it would find nothing, or the wrong rows
+        IncidentRow.objects.filter(opened_at__year=now.year)
     assert EventRow.objects.filter(publication=opened.id, actor="dispatch").exists()
     for write in (
         row.save,
