@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.core.exceptions import FieldError, PermissionDenied
@@ -244,6 +245,7 @@ def test_an_incident_is_ended_once_in_the_officers_name(desk: Recording, inciden
     row = IncidentRow.objects.get(pk=incident)
     assert (row.status, [each.stage for each in row.publications.order_by("sequence")]) == ("ended", ["opening", "end"])
     assert row.publications.get(stage="end").actor == agent.agent
+    assert set(LogEntry.objects.filter(object_id=incident).values_list("change_message", flat=True)) == {"End"}
     desk.deliver()
     assert "Circulation rétablie." in desk.on("bluesky")[-1].text
     page = agent.get(f"{_ADMIN}/incidentrow/{incident}/change/").content.decode()
