@@ -81,7 +81,8 @@ def _without_djangos(arguments: Sequence[str]) -> list[str]:
     parser = CommandParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--settings")
     parser.add_argument("--pythonpath")
-    return parser.parse_known_args(arguments)[1]
+    others: list[str] = parser.parse_known_args(arguments)[1]
+    return others
 
 
 def _program() -> Any:  # noqa: ANN401 - an entry point
