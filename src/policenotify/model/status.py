@@ -210,6 +210,7 @@ class InstallationStatus(FrozenModel):
         second_readings: Urgent publications whose second reading is owed, the earliest deadline first.
         overdue_readings: How many of them are overdue.
         submitted_drafts: How many drafts wait for their readers.
+        held: How many publications wait for a person to settle a delivery.
         publications: The last publications, newest first.
         unfinished_count: How many older publications are not finished.
         unfinished: The most pressing of them, or all.
@@ -232,6 +233,7 @@ class InstallationStatus(FrozenModel):
     second_readings: tuple[SecondReading, ...] = ()
     overdue_readings: int = 0
     submitted_drafts: int = 0
+    held: int = 0
     publications: tuple[PublicationDocument, ...] = ()
     unfinished_count: int = 0
     unfinished: tuple[PublicationDocument, ...] = ()
@@ -274,4 +276,4 @@ class InstallationStatus(FrozenModel):
     def _needs_attention(self) -> bool:
         channels = self.blocked or self.channel_problems or self.worker_problems or self.removed_channels
         finished = not self.unfinished_count and all(publication.ok for publication in self.publications)
-        return bool(self.stopped or channels or self.taken_over_again) or not finished
+        return bool(self.stopped or channels or self.taken_over_again or self.held) or not finished

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
@@ -157,7 +157,9 @@ Value: TypeAlias = float | Distribution
 Samples: TypeAlias = dict[str, dict[Labels, Value]]
 
 
-def samples(figures: JournalFigures, channels: Iterable[ChannelConfig], *, schema: int) -> Samples:
+def samples(
+    figures: JournalFigures, channels: Iterable[ChannelConfig], *, unusable: Collection[str] = (), schema: int
+) -> Samples:
     """Return the values of all metrics by name and labels.
 
     Labels are names of channels, networks and categories, and words of closed sets. No label and no value comes from
@@ -166,6 +168,7 @@ def samples(figures: JournalFigures, channels: Iterable[ChannelConfig], *, schem
     Args:
         figures: Of the journal.
         channels: Of the settings, with those that cannot be used.
+        unusable: The channels that a process which delivers cannot use.
         schema: Version of the journal's tables.
     """
     by_name = {channel.name: channel for channel in channels}
@@ -176,7 +179,7 @@ def samples(figures: JournalFigures, channels: Iterable[ChannelConfig], *, schem
         of_channel = (name, channel.network)
         for outcome in _EXPECTED:
             found["deliveries"][(*of_channel, "post", outcome.value)] = 0
-        found["channel_unusable"][of_channel] = float(bool(channel.problem))
+        found["channel_unusable"][of_channel] = float(bool(channel.problem) or name in unusable)
     _add_totals(found, figures, networks)
     for name in names:
         of_channel = (name, networks[name])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from policenotify.errors import JournalError
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from policenotify.channel import ChannelConfig
     from policenotify.journal.journal import Journal
+    from policenotify.publishing.operations import SettingsSource
 
 _Numbers: TypeAlias = Mapping[Labels, float]
 _PENDING = (Outcome.WAITING, Outcome.SENDING, Outcome.UNCONFIRMED, Outcome.HELD)
@@ -30,11 +31,22 @@ class Monitor:
     Args:
         journal: The journal.
         channels: The channels of the settings by name, with those that cannot be used.
+        refresh: Reads the settings of unusable channels again, if that is due.
+        settings: Where the settings come from, if they are in a file.
     """
 
-    def __init__(self, journal: Journal, channels: Mapping[str, ChannelConfig]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        channels: Mapping[str, ChannelConfig],
+        *,
+        refresh: Callable[[], object] = lambda: None,
+        settings: SettingsSource | None = None,
+    ) -> None:
         self._journal = journal
         self._channels = channels
+        self._refresh = refresh
+        self._settings = settings
 
     def metrics(self, accept: str = "") -> Exposition:
         """Return the metrics in the format that a reader accepts.
@@ -56,7 +68,10 @@ class Monitor:
         """
         from policenotify.journal.database.schema import SCHEMA_VERSION  # noqa: PLC0415 - brings the SQL toolkit
 
-        return samples(self._journal.figures.read(), self._channels.values(), schema=SCHEMA_VERSION)
+        self._refresh()
+        with self._journal.snapshot():
+            figures, elsewhere = self._journal.figures.read(), self._journal.workers.unusable_channels()
+        return samples(figures, self._channels.values(), unusable=elsewhere.keys(), schema=SCHEMA_VERSION)
 
     def observe(self, provider: MeterProvider | None = None) -> None:
         """Let an SDK of OpenTelemetry collect the metrics of this installation in this process.
@@ -85,15 +100,19 @@ class Monitor:
     def status(self) -> Mapping[str, Any]:
         """Return what `policenotify status --json` answers about the installation, with `status`: `ok` or `degraded`.
 
-        It holds the ids and headlines of open incidents.
+        It is degraded if a person must act. Publications are left out, and what is under way is no alarm. It holds the
+        ids and headlines of open incidents.
 
         Raises:
             JournalError: The journal cannot be read.
         """
         from policenotify.publishing.status import read_status  # noqa: PLC0415 - brings the SQL toolkit
 
+        self._refresh()
         with self._journal.snapshot():
             found = read_status(self._journal, self._channels, limit=_MOST_INCIDENTS)
+        if self._settings is not None:
+            found = found.model_copy(update={"settings": self._settings.problem() or None})
         return {"status": "degraded" if found.alarms else "ok", **found.model_dump(mode="json")}
 
     def line(self) -> str:

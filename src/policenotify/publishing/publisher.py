@@ -186,7 +186,6 @@ class Publisher(Operations):
             tracer=tracer,
         )
         self.people: People = People(journal, self.channel_configs, self.clock)
-        self.monitor: Monitor = Monitor(journal, self.channel_configs)
         self.drafts: Drafts = Drafts(journal, self._preparer, approval, self.publish)
         self._pending = PendingDeliveries(
             journal=journal,
@@ -197,6 +196,9 @@ class Publisher(Operations):
             ),
             clock=self.clock,
             reopen=settings.reopen if settings else None,
+        )
+        self.monitor: Monitor = Monitor(
+            journal, self.channel_configs, refresh=self._pending.reopen_channels, settings=settings
         )
         self._reminders = Reminders(journal=journal, policy=policy, on_overdue=on_overdue)
         self._duty = DutyNotifier(journal=journal, preparer=self._preparer, reminders=self._reminders)

@@ -113,6 +113,7 @@ def read_status(
         second_readings=tuple(map(_second_reading, journal.drafts.owed(limit))),
         overdue_readings=journal.drafts.count_owed(now),
         submitted_drafts=journal.drafts.count_submitted(now),
+        held=sum(journal.publications.unfinished_ids().values()),
     )
 
 
