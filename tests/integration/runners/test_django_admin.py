@@ -479,6 +479,7 @@ def test_a_form_publishes_an_incident_from_opening_to_end(desk: Recording, incid
         ({"starts_at": "2030-01-02 10:00", "expires_at": "2030-01-01 10:00"}, "expires_at", "later than starts_at"),
         ({"link": "https://user:pw@example.org/"}, "link", ""),
         ({"key": ""}, "key", ""),
+        ({"key": "4711\nopen"}, "key", "printable"),
     ],
 )
 def test_what_is_wrong_is_said_at_its_field(
