@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import secrets
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from django.test import Client, RequestFactory, override_settings
 from django.test.utils import setup_test_environment, teardown_test_environment
 from django.utils import translation
 
-from policenotify import Lifecycle
+from policenotify import Image, Lifecycle
 from policenotify.errors import Blocked, Unconfirmed
 from policenotify.integrations.django import close, joined, publish
 from policenotify.integrations.django.forms import FollowUpForm, MessageForm
@@ -356,12 +357,25 @@ def test_another_person_approves_what_was_read(desk: Recording, incident: str) -
     author.post(f"{page}/approve/", {"digest": draft.digest})
     reader.post(f"{page}/approve/", {"digest": "0" * 64})
     assert DraftRow.objects.get(pk=draft.id).state == "submitted"
-    digest = reader.get(f"{page}/approve/").context["form"]["digest"].value()
+    shown = reader.get(f"{page}/approve/")
+    digest = shown.context["form"]["digest"].value()
+    assert (digest, "Évitez le secteur" in shown.content.decode()) == (draft.digest, True)
     assert reader.post(f"{page}/approve/", {"digest": digest}).status_code == 302
     row = DraftRow.objects.get(pk=draft.id)
     assert (row.state, row.publication.incident_id) == ("published", incident)
     desk.deliver()
     assert PublicationRow.objects.get(pk=row.publication_id).actor == author.agent
+
+
+def test_the_images_of_a_message_are_named(desk: Recording, incident: str) -> None:
+    from PIL import Image as Pillow  # noqa: PLC0415 - only here
+
+    stream = io.BytesIO()
+    Pillow.new("RGB", (64, 48), (200, 30, 30)).save(stream, "JPEG")
+    opened = _open(incident, images=[Image(data=stream.getvalue(), alt="Plan du quartier fermé")])
+    page = _agent("view").get(f"{_ADMIN}/publicationrow/{opened.id}/change/").content.decode()
+    assert "<th>images</th><td>Plan du quartier fermé</td>" in page
+    assert desk.posts == ()
 
 
 def test_the_pages_remain_while_the_settings_are_wrong(project: Path, incident: str) -> None:

@@ -13,7 +13,6 @@ from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
@@ -39,6 +38,7 @@ class ReasonForm(forms.Form):  # type: ignore[misc]  # Django has no types
     Args:
         required: The decision needs the reason, in at least 10 characters.
         digest: What the reader has read; see `Draft.digest`.
+        words: The same as HTML, which the page shows above the reason.
     """
 
     reason = forms.CharField(
@@ -46,8 +46,9 @@ class ReasonForm(forms.Form):  # type: ignore[misc]  # Django has no types
     )
     digest = forms.CharField(required=False, widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, required: bool = True, digest: str = "", **options: Any) -> None:  # noqa: ANN401 - Django's own
+    def __init__(self, *args: Any, required: bool = True, digest: str = "", words: str = "", **options: Any) -> None:  # noqa: ANN401 - Django's own
         super().__init__(*args, **options)
+        self.words = words
         self.fields["reason"].required = required
         self.fields["digest"].initial = digest
 
@@ -179,10 +180,10 @@ def take(decide: Callable[[Publisher], object]) -> None:
     transaction.on_commit(current.wake, using=alias())
 
 
-def shown(template: str, read: Callable[[Publisher], Mapping[str, object]]) -> str:
+def shown(read: Callable[[Publisher], str]) -> str:
     """Return what the publisher knows as HTML, or why it cannot be read."""
     try:
         with joined() as current:
-            return str(render_to_string(f"{FOLDER}/{template}.html", read(current)))
+            return read(current)
     except PolicenotifyError as error:
         return say(error)
