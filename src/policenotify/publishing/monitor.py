@@ -100,8 +100,8 @@ class Monitor:
     def status(self) -> Mapping[str, Any]:
         """Return what `policenotify status --json` answers about the installation, with `status`: `ok` or `degraded`.
 
-        It is degraded if a person must act. Publications are left out, and what is under way is no alarm. It holds the
-        ids and headlines of open incidents.
+        It is degraded if a person must act, and not while something is under way. It holds the ids and headlines of
+        open incidents, and no publications.
 
         Raises:
             JournalError: The journal cannot be read.
