@@ -111,8 +111,11 @@ class EventBatch:
         last = max(self._before.last, number)
         open_numbers = (*self._before.missing, _Numbers(self._before.last + 1, last))
         missing = tuple(part for numbers in open_numbers for part in _without(numbers, handed))
-        if self._ended:  # of the others there is no event
-            missing = tuple(_Numbers(each, each) for each in self._read if each > number and each <= last)
+        if self._ended:  # up to the last one that was read, the others have no event
+            left = [_Numbers(each, each) for each in self._read if number < each <= last]
+            before = self._before.missing
+            unread = [_Numbers(max(first, self.last + 1), end) for first, end in before if end > self.last]
+            missing = (*left, *unread)
         return _Position(last, missing)
 
 
