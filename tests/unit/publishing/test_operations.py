@@ -80,6 +80,10 @@ def _state(publisher: Publisher, name: str) -> ChannelStatus:
     return next(channel for channel in publisher.channels() if channel.name == name)
 
 
+def _unusable_in_metrics(publisher: Publisher) -> list[str]:
+    return [name for (name, _), value in publisher.monitor.samples()["channel_unusable"].items() if value]
+
+
 # --- stop and resume
 
 
@@ -210,6 +214,7 @@ def test_a_held_delivery_is_listed_and_settled(make: Make, posted: bool, outcome
     assert publisher.held() == ()
     opened = publisher.publish(accident(), key="open", actor="desk")
     number = _hold(publisher, "sky")
+    assert publisher.monitor.status()["status"] == "degraded"
     [held] = publisher.held()
     assert held.model_dump() == {
         "delivery": number, "channel": "sky", "language": "fr", "publication": opened.id, "incident": "2026-4711",
@@ -313,6 +318,7 @@ def test_what_a_worker_cannot_use_is_seen_everywhere(make: Make) -> None:
     assert problem.seen_at == status.last_heartbeat
     assert status.channel_problems == {}
     assert status.alarms == (Alarm.ATTENTION,)
+    assert _unusable_in_metrics(publisher) == ["sky"]
     assert _state(publisher, "sky").unusable_for == (problem,)
     assert (_state(publisher, "sky").state, _state(publisher, "sky").ok) == ("ready", False)
     [line] = [line for line in publisher.doctor(actor="paul").lines if line.state == "WRONG"]
@@ -404,6 +410,7 @@ def test_the_doctor_of_a_publisher_reads_the_settings_of_now(desk: Desk) -> None
         status = publisher.status()
         assert "Did you mean 'zone'?" in (status.settings or "")
         assert status.alarms == (Alarm.SETTINGS,)
+        assert publisher.monitor.status()["alarms"] == ["settings"]
 
 
 def test_the_doctor_of_a_publisher_finds_a_journal_that_is_gone(desk: Desk) -> None:
@@ -436,3 +443,14 @@ def test_the_status_of_a_publisher_sees_a_mended_channel(desk: Desk) -> None:
         desk.write_settings()
         assert publisher.channel_problems() == publisher.status().channel_problems == {}
         assert [channel.state for channel in publisher.channels()] == ["ready", "ready"]
+
+
+def test_the_monitor_of_a_publisher_sees_a_mended_channel(desk: Desk) -> None:
+    _change(desk, "handle =", "handel =")
+    with open_publisher(desk.folder / "policenotify.toml") as publisher:
+        assert publisher.monitor.status()["status"] == "degraded"
+        assert _unusable_in_metrics(publisher) == ["bluesky"]
+        publisher._pending._reopened_at = None  # ten seconds later
+        desk.write_settings()
+        assert _unusable_in_metrics(publisher) == []
+        assert publisher.monitor.status()["status"] == "ok"
