@@ -9,7 +9,14 @@ from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 from policenotify.channel import ChannelConfig, Clock
-from policenotify.errors import JournalError, SettingsError, UnsupportedVersion, forget_locals, forget_locals_of
+from policenotify.errors import (
+    JournalError,
+    MissingExtra,
+    SettingsError,
+    UnsupportedVersion,
+    forget_locals,
+    forget_locals_of,
+)
 from policenotify.model.diagnosis import Diagnosis, DiagnosisLine, note, right, wrong
 from policenotify.model.status import Alarm
 from policenotify.networks.registry import check_networks
@@ -164,7 +171,7 @@ def _diagnose(file: SettingsFile, path: str | os.PathLike[str] | None, actor: st
         return
     try:
         journal = open_journal(settings.journal_url, keys=keys)
-    except (JournalError, UnsupportedVersion) as error:
+    except (JournalError, MissingExtra, UnsupportedVersion) as error:
         yield wrong("journal", error, Alarm.JOURNAL)
         return
     with closing(journal):
