@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Row, case, func, or_, select
+from sqlalchemy import Connection, Row, case, exists, func, or_, select, text
 
 from policenotify.errors import JournalError
 from policenotify.journal import audit, meta
@@ -48,7 +48,7 @@ LIMIT: Final = 200
 _FACT: Final = "events "  # begins the name of the fact that holds a cursor; the subscriber's name follows
 _TOKEN_BYTES: Final = 8
 
-_event, _delivery, _publication = schema.event, schema.delivery, schema.publication
+_event, _delivery, _publication, _page = schema.event, schema.delivery, schema.publication, schema.page
 _OUTCOMES: Final[Mapping[str, type[DeliveryEvent]]] = {
     Outcome.POSTED: DeliveryPosted,
     Outcome.REFUSED: DeliveryRefused,
@@ -70,6 +70,8 @@ _READ = (
         *(_event.c[name] for name in ("id", "at", "kind", "publication", "delivery", "channel")),
         case((_event.c.kind.in_(_KINDS), _event.c.body), else_="").label("body"),
         case((_event.c.kind.in_(_KINDS), _delivery.c.state), else_="").label("state"),
+        # Plain text, as in the index: SQLite does not match a bound value with it.
+        exists().where(_page.c.delivery == _event.c.delivery, text("pn_page.held > 0")).label("has_held_people"),
     )
     .outerjoin(_delivery, _delivery.c.id == _event.c.delivery)
     .order_by(_event.c.id)
@@ -291,10 +293,7 @@ def _told(connection: Connection, row: Row[Any]) -> Iterator[JournalEvent]:
         case "refused_by_check":
             yield PublicationRefused(**about, codes=_codes(body.get("codes", ())))
         case "settled" | "resolved":
-            outcome = body.get("outcome", row.state)
-            known = _OUTCOMES if row.kind == "settled" else _BY_A_PERSON
-            if (kind := known.get(outcome)) is not None:
-                yield kind(**about, channel=row.channel, delivery=row.delivery)
+            yield from _settled(row, body.get("outcome", row.state), about)
         case "blocked":
             yield ChannelBlocked(**common, channel=row.channel)
         case "overdue":
@@ -305,8 +304,17 @@ def _told(connection: Connection, row: Row[Any]) -> Iterator[JournalEvent]:
             channel = "" if row.channel == schema.EVERYWHERE else row.channel
             people = len(body.get("recipients", ()))
             yield PeopleSuppressed(**common, channel=channel, people=people, source=str(body.get("source", "")))
-        case _:
-            pass
+
+
+def _settled(row: Row[Any], outcome: str, about: Mapping[str, Any]) -> Iterator[DeliveryEvent]:
+    """Yield the outcome of a delivery, and that some people of its list are held."""
+    kind = (_OUTCOMES if row.kind == "settled" else _BY_A_PERSON).get(outcome)
+    if kind is None:
+        return
+    of_delivery = {**about, "channel": row.channel, "delivery": row.delivery}
+    yield kind(**of_delivery)
+    if row.has_held_people and row.kind == "settled" and kind is not DeliveryHeld:
+        yield DeliveryHeld(**of_delivery)
 
 
 def _codes(codes: Iterable[object]) -> tuple[str, ...]:
