@@ -304,6 +304,8 @@ def _told(connection: Connection, row: Row[Any]) -> Iterator[JournalEvent]:
             channel = "" if row.channel == schema.EVERYWHERE else row.channel
             people = len(body.get("recipients", ()))
             yield PeopleSuppressed(**common, channel=channel, people=people, source=str(body.get("source", "")))
+        case _:
+            pass
 
 
 def _settled(row: Row[Any], outcome: str, about: Mapping[str, Any]) -> Iterator[DeliveryEvent]:
