@@ -58,7 +58,7 @@ def check_project(**_more: object) -> list[Any]:
 
 
 def _wrong_values() -> list[Any]:
-    """Return what is no dict, text or path. The other checks cannot read it."""
+    """Return the values of a wrong type, which the other checks cannot read."""
     given = getattr(project, "POLICENOTIFY", {})
     if not isinstance(given, Mapping):
         hint = "POLICENOTIFY = {'SETTINGS': BASE_DIR / 'policenotify.toml'}"
