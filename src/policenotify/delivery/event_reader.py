@@ -122,7 +122,7 @@ class EventReader:
 
     def report_hangs(self) -> None:
         """Log each callback that hangs, once. The worker calls it every second."""
-        for each in self._subscriptions.values():
+        for each in tuple(self._subscriptions.values()):
             with self._changed:
                 event, lasts = each.handing, self.clock.monotonic() - each.since
                 if event is None or each.reported or lasts <= HANGS:
