@@ -179,6 +179,7 @@ def test_nobody_sees_anything_without_the_permission(desk: Recording, incident: 
     blind = _agent("publish", "resolve", "approve", "manage")
     for page in (
         "incidentrow/",
+        "incidentrow/add/",
         f"incidentrow/{incident}/change/",
         f"incidentrow/{incident}/end/",
         f"publicationrow/{opened.id}/withdraw/",
