@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Row, case, func, or_, select
+from sqlalchemy import Connection, Row, case, exists, func, or_, select, text
 
 from policenotify.errors import JournalError
 from policenotify.journal import audit, meta
@@ -239,7 +239,7 @@ def _have_ended(connection: Connection) -> bool:
 
 
 def _rows(connection: Connection, position: _Position) -> Sequence[Any]:
-    event, delivery = schema.event, schema.delivery
+    event, delivery, page = schema.event, schema.delivery, schema.page
     late = (event.c.id.between(*numbers) for numbers in position.missing)
     handed = event.c.kind.in_(_KINDS)
     query = (
@@ -247,6 +247,8 @@ def _rows(connection: Connection, position: _Position) -> Sequence[Any]:
             *(event.c[name] for name in ("id", "at", "kind", "publication", "delivery", "channel")),
             case((handed, event.c.body), else_="").label("body"),
             case((handed, delivery.c.state), else_="").label("state"),
+            # Plain text, as in the index: SQLite does not match a bound value with it.
+            exists().where(page.c.delivery == event.c.delivery, text("pn_page.held > 0")).label("has_held_people"),
         )
         .outerjoin(delivery, delivery.c.id == event.c.delivery)
         .where(or_(event.c.id > position.last, *late))
@@ -293,10 +295,7 @@ def _told(connection: Connection, row: Row[Any]) -> Iterator[JournalEvent]:
         case "refused_by_check":
             yield PublicationRefused(**about, codes=_codes(body.get("codes", ())))
         case "settled" | "resolved":
-            outcome = body.get("outcome", row.state)
-            known = _OUTCOMES if row.kind == "settled" else _BY_A_PERSON
-            if (kind := known.get(outcome)) is not None:
-                yield kind(**about, channel=row.channel, delivery=row.delivery)
+            yield from _settled(row, body.get("outcome", row.state), about)
         case "blocked":
             yield ChannelBlocked(**common, channel=row.channel)
         case "overdue":
@@ -309,6 +308,17 @@ def _told(connection: Connection, row: Row[Any]) -> Iterator[JournalEvent]:
             yield PeopleSuppressed(**common, channel=channel, people=people, source=str(body.get("source", "")))
         case _:
             pass
+
+
+def _settled(row: Row[Any], outcome: str, about: Mapping[str, Any]) -> Iterator[DeliveryEvent]:
+    """Yield the outcome of a delivery, and that some people of its list are held."""
+    kind = (_OUTCOMES if row.kind == "settled" else _BY_A_PERSON).get(outcome)
+    if kind is None:
+        return
+    of_delivery = {**about, "channel": row.channel, "delivery": row.delivery}
+    yield kind(**of_delivery)
+    if row.has_held_people and row.kind == "settled" and kind is not DeliveryHeld:
+        yield DeliveryHeld(**of_delivery)
 
 
 def _codes(codes: Iterable[object]) -> tuple[str, ...]:
