@@ -187,8 +187,12 @@ class _Root:
         self.lists: tuple[str, ...] = ()
         self._buckets: dict[str, _Bucket] = {}
         self._entries: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+        plain = _PLAIN.match
         for name, entries in lists.items():
             for entry in entries:
+                if begins := plain(entry):  # as nearly all do
+                    self._entries[begins[0]].append((name, entry))
+                    continue
                 for beginning in _beginnings(entry):
                     self._entries[beginning].append((name, entry))
 
@@ -210,12 +214,14 @@ class _Root:
 
 
 def _beginnings(entry: str) -> set[str]:
-    """Return the first letters of each word with which an entry may begin, a shorter word whole."""
-    if plain := _PLAIN.match(entry):
-        return {plain[0]}
+    """Return the first letters of each word with which an entry may begin, a shorter word whole.
+
+    An entry that begins in plain letters is found without it.
+    """
     choice = _CHOICE.match(entry)
-    starts = choice[1].translate(_ACCENTS).split("|") if choice else [entry[:_START].translate(_ACCENTS)]
-    plains = [_PLAIN.match(start) for start in starts]
+    chosen = choice[1].split("|") if choice else [""]
+    behind = entry[choice.end() if choice else 0 :][:_START]
+    plains = [_PLAIN.match(f"{start}{behind}".translate(_ACCENTS)) for start in chosen]
     if all(plains):
         return {plain[0] for plain in plains if plain}
     found: set[str] = set()
@@ -435,6 +441,9 @@ def _closing(entry: str, start: int) -> int:
 
 def _alternatives(inside: str) -> Iterator[str]:
     """Yield what stands between the bars of a bracket, outside of the brackets in it."""
+    if "(" not in inside:
+        yield from inside.split("|")
+        return
     depth = start = 0
     for at, letter in enumerate(inside):
         depth += (letter == "(") - (letter == ")")
