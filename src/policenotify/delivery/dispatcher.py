@@ -147,6 +147,7 @@ class Dispatcher:
                     # What the call of a publication cannot use is reported by that call alone.
                     unusable = self._unusable(is_worker=is_worker) if publication is None else None
                     self.journal.workers.heartbeat(is_worker=is_worker, unusable=unusable)
+                    self.journal.workers.record_lost()
                     self.journal.deliveries.recover(self.lease)
                 self.journal.sendings.finish_aborts()
                 next_recovery = self.clock.monotonic() + self.lease.total_seconds() / _RECOVERIES

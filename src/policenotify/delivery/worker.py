@@ -243,6 +243,7 @@ class JournalWork:
         """See `Work.start`."""
         self.events.register()
         self.retry_lists()
+        self.journal.workers.start_heartbeat()
 
     def drain(self, enough: Callable[[], bool]) -> None:
         """See `Work.drain`."""
