@@ -114,6 +114,7 @@ class Hour:
     bluesky: FakeBlueskyServer
     mastodon: FakeMastodonServer
     sms: FakeSmsServer
+    database: str = ""
     url: str = ""
     worker: subprocess.Popen[bytes] | None = None
     events: list[JournalEvent] = field(default_factory=list)
@@ -279,9 +280,19 @@ class Hour:
         posts: Sequence[Any] = getattr(self, network).posts
         return [post.text for post in posts]
 
-    def spans(self) -> list[dict[str, Any]]:
-        """Return the spans of the worker, as its exporter has written them."""
-        return [json.loads(line) for line in (self.folder / "spans").read_text("utf-8").splitlines()]
+    def sends(self) -> Iterator[tuple[int, int]]:
+        """Yield delivery and number of the attempt of each span that sends, as the worker's exporter has written it."""
+        spans = [json.loads(line) for line in (self.folder / "spans").read_text("utf-8").splitlines()]
+        by_id = {span["context"]["span_id"]: span["attributes"] for span in spans}
+        for span in spans:
+            if span["name"].startswith("send "):
+                about = by_id[span["parent_id"]]
+                yield about["policenotify.delivery"], about["policenotify.attempt"]
+
+    def attempts(self) -> dict[tuple[int, int], str]:
+        """Return the code of each attempt, by its delivery and number."""
+        rows = self.server.ask("SELECT delivery, number, code FROM pn_attempt", database=self.database)
+        return {(int(str(delivery)), int(str(number))): str(code) for delivery, number, code in rows}
 
     def out(self) -> list[str]:
         """Return all that left for operators: log, events, metrics and spans."""
@@ -304,7 +315,7 @@ def open_hour(folder: Path, programs: Path) -> Iterator[Hour]:
             _SETTINGS.format(hour=hour, sms=sms_options(hour.sms)["url"]), "utf-8"
         )
         database = server.database()
-        hour.url = server.url(database)
+        hour.database, hour.url = database, server.url(database)
         there = {"NAME": database, "USER": USER, "HOST": str(server.folder), "PORT": str(server.port), "OPTIONS": {}}
         users = {"NAME": str(folder / "users.sqlite3"), "OPTIONS": {"transaction_mode": "IMMEDIATE"}}
         for name, place in (("default", users), ("server", there)):

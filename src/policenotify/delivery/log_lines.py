@@ -47,7 +47,6 @@ def log_outcome(claimed: ClaimedDelivery, code: str, counts: Mapping[Outcome, in
 def log_delayed(claimed: ClaimedDelivery, result: AttemptResult) -> None:
     """Log that an attempt has failed and the delivery waits. Why is in the journal: a network's words may quote it."""
     code = shown_code(result.code)
-    doubt = " It may be out already." if result.outcome is Outcome.UNCONFIRMED else ""
     at = f"{result.not_before.astimezone(UTC):%H:%M:%S} UTC" if result.not_before else "once"
     _log.warning(
         "Channel %s: publication %s, delivery %s: %s%s: the attempt has failed.%s It goes on at %s by itself. "
@@ -57,7 +56,7 @@ def log_delayed(claimed: ClaimedDelivery, result: AttemptResult) -> None:
         claimed.id,
         result.outcome,
         f" [{code}]" if code else "",
-        doubt,
+        " It may be out already." if result.outcome is Outcome.UNCONFIRMED else "",
         at,
         extra=fields(
             "delayed",

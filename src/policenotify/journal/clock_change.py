@@ -183,11 +183,13 @@ def follow(connection: Connection, clock: Clock, *, single_host: bool, brief: bo
         meta.put(connection, _STEPS, str(state.total))
         seconds = round(step / 1e6, 1)
         record(connection, moment(reading.time), RUNNER, SET, {"seconds": seconds})
-        text = (
-            "The clock was set %s by %.0f s. All that waits was moved with it, and nothing is sent twice or late. "
-            "Check the time of the machine that holds the journal: timedatectl"
+        _log.warning(
+            "The journal's clock was set %s by %.0f s. All that waits was moved with it. Check the time of the machine "
+            "that holds the journal: timedatectl",
+            "back" if step < 0 else "forward",
+            abs(seconds),
+            extra=fields(SET),
         )
-        _log.warning(text, "back" if step < 0 else "forward", abs(seconds), extra=fields(SET))
     _mark(connection, reading, state)
 
 

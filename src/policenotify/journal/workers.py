@@ -125,11 +125,12 @@ class Workers:
                     recorded.append(owner)
         self._lost.update(lost)
         for owner in recorded:
-            text = (
+            _log.error(
                 "The worker on %s has ended without a word, as when it is killed. What waits goes out once a worker "
-                "runs: see that policenotify worker does, or policenotify drain"
+                "runs: see that policenotify worker does, or policenotify drain",
+                host_of(owner),
+                extra=fields(LOST),
             )
-            _log.error(text, host_of(owner), extra=fields(LOST))
         return len(recorded)
 
     def running(self) -> tuple[RunningWorker, ...]:

@@ -186,10 +186,13 @@ def repeated_takeover(takeover: Takeover, zone: tzinfo) -> str:
 
 def clock_was_set(step: ClockStep, zone: tzinfo) -> str:
     """Return that the clock was set, and what to do."""
-    way = "back" if step.seconds < 0 else "forward"
+    at, seconds = local_time(step.at, zone), f"{abs(step.seconds):,.0f}"
+    text = f"{at} the clock was set forward by {seconds} s."
+    if step.seconds < 0:
+        text = f"{at} the clock was set back by {seconds} s."
     return (
-        f"{local_time(step.at, zone)} the clock was set {way} by {abs(step.seconds):,.0f} s. All that waits was moved "
-        "with it. Check the time of the machine that holds the journal: timedatectl. This note ends after an hour."
+        f"{text} All that waits was moved with it. Check the time of the machine that holds the journal: timedatectl. "
+        "This note ends after an hour."
     )
 
 
