@@ -266,9 +266,10 @@ class Hour:
     def look_for_held(self) -> bool:
         """Settle each person of whom it is not known whether they have a message, after a look at their telephone."""
         for held in publisher().held():
-            for person in publisher().held_people(held.delivery).people:
+            for person in publisher().journal.sendings.in_doubt_with_addresses(held.delivery, OFFICER):
+                assert person.address is not None
                 has_it = any(held.headline in message.text for message in self.sms.phone(person.address))
-                publisher().resolve(held.delivery, actor=OFFICER, posted=has_it, people=[person.address])
+                publisher().resolve(held.delivery, actor=OFFICER, posted=has_it, people=[person.key])
         return self.all_posted()
 
     # --- at the end
@@ -307,8 +308,13 @@ def open_hour(folder: Path, programs: Path) -> Iterator[Hour]:
     with ExitStack() as stack:
         server = FailingServer(programs)
         stack.callback(server.end)
-        networks = [FakeBlueskyServer("police34.example"), FakeMastodonServer(), FakeSmsServer()]
-        hour = Hour(folder, server, *(stack.enter_context(network) for network in networks))
+        hour = Hour(
+            folder,
+            server,
+            stack.enter_context(FakeBlueskyServer("police34.example")),
+            stack.enter_context(FakeMastodonServer()),
+            stack.enter_context(FakeSmsServer()),
+        )
         Keys.create(secrets.token_bytes).save(folder / "keys")
         (folder / "numbers.txt").write_text("\n".join(NUMBERS), "utf-8")
         (folder / "policenotify.toml").write_text(

@@ -134,7 +134,9 @@ def test_two_processes_with_one_subscriber_tell_it_once(book: Book) -> None:
         for number in numbers:
             (one, other)[number % 2].publish(_opening(number), key=f"k{number}", actor="desk", wait=timedelta(0))
         told.wait_for(1 + 2 * len(numbers))  # with the start of the worker
-    assert len(told.events) == len({(event.number, event.event) for event in told.events}) == 1 + 2 * len(numbers)
+    events = [(event.number, event.event) for event in told.events]
+    assert len(events) == len(set(events))
+    assert sum(event in {"published", "posted"} for _, event in events) == 2 * len(numbers)
 
 
 # --- a callback that fails
