@@ -152,8 +152,14 @@ def test_the_disk_is_full(hour: Hour) -> None:
 
 def test_a_worker_is_killed(hour: Hour) -> None:
     hour.mastodon.latency = 5
-    hour.publish("rue Saint-Guilhem")
-    hour.seen("a post is under way", metric=lambda: len(hour.mastodon.posts) == len(hour.published))
+    begun = hour.publish("rue Saint-Guilhem")
+    hour.seen(
+        "a post is under way",
+        network=lambda: len(hour.mastodon.posts) == len(hour.published),
+        others=lambda: all(
+            hour.told(DeliveryPosted, publication=begun.id, channel=name) for name in ("bluesky", "sms")
+        ),
+    )
     hour.kill_worker()
     hour.mastodon.latency = 0
     made = hour.publish("rue Aiguillerie")

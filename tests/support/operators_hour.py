@@ -43,7 +43,7 @@ from tests.support.network_options import sms_options
 from tests.support.postgresql import USER
 
 BUDGET: Final = 10.0
-"""Seconds within which everything is seen."""
+"""Seconds within which everything is seen, on a machine that does nothing else."""
 
 CHANNELS: Final = ("bluesky", "mastodon", "sms")
 NUMBERS: Final = ("+33639980001", "+33639980002", "+33639980003")  # ARCEP: numbers reserved for fiction
@@ -105,6 +105,26 @@ class _Lines(logging.Handler):
         self.lines.append(self.format(record))
 
 
+class _Slowness:
+    """How much longer everything takes because other programs use this machine, too."""
+
+    def __init__(self) -> None:
+        self._used = self._passed = 0.0
+
+    def measure(self) -> None:
+        """Work for a twentieth of a second, and rest as long."""
+        used, began = time.thread_time(), time.monotonic()
+        while time.thread_time() - used < 0.05:
+            pass
+        self._used += time.thread_time() - used
+        self._passed += time.monotonic() - began
+        time.sleep(0.05)
+
+    @property
+    def factor(self) -> float:
+        return max(1.0, self._passed / self._used)
+
+
 @dataclass
 class Hour:
     """The installation, and what an operator sees of it."""
@@ -122,7 +142,6 @@ class Hour:
     client: Client = field(default_factory=Client)
     published: dict[str, Publication] = field(default_factory=dict)
     scraped: list[str] = field(default_factory=list)
-    delays: dict[str, float] = field(default_factory=dict)  # seconds until each thing was seen
     _before: tuple[int, int, int] = (0, 0, 0)  # lines and events of what happened before
 
     # --- what happens
@@ -173,15 +192,11 @@ class Hour:
 
     def seen(self, what: str, **windows: Callable[[], object]) -> None:
         """Wait until each window shows it. Each returns what it shows, or something that is not true."""
-        began = time.monotonic()
-        missing = dict(windows)
-        while missing:
-            missing = {name: window for name, window in missing.items() if not window()}
-            self.delays[what] = time.monotonic() - began
-            if missing and self.delays[what] > BUDGET:
+        began, missing, slowness = time.monotonic(), dict(windows), _Slowness()
+        while missing := {name: window for name, window in missing.items() if not window()}:
+            slowness.measure()
+            if time.monotonic() - began > BUDGET * slowness.factor:
                 raise AssertionError(f"{what} is not seen in: {', '.join(missing)}\n{self._state()}")
-            if missing:
-                time.sleep(0.1)
         self._before = (len(self.log.lines), len(self._worker_lines()), len(self.events))
 
     def _state(self) -> str:
@@ -192,7 +207,8 @@ class Hour:
     def _worker_lines(self) -> list[str]:
         path = self.folder / "worker.log"
         text = path.read_text("utf-8") if path.exists() else ""
-        return [line for line in text.splitlines() if line.startswith("{")]
+        whole, _, _ = text.rpartition("\n")
+        return [line for line in whole.splitlines() if line.startswith("{")]
 
     def logged(self, words: str, *, level: str, event: str | None = None, **about: object) -> bool:
         """Return whether the log of the worker or of the web process has a new line."""
@@ -286,8 +302,8 @@ class Hour:
         spans = [json.loads(line) for line in (self.folder / "spans").read_text("utf-8").splitlines()]
         by_id = {span["context"]["span_id"]: span["attributes"] for span in spans}
         for span in spans:
-            if span["name"].startswith("send "):
-                about = by_id[span["parent_id"]]
+            # A process that is killed leaves no span of the delivery that it was at.
+            if span["name"].startswith("send ") and (about := by_id.get(span["parent_id"])) is not None:
                 yield about["policenotify.delivery"], about["policenotify.attempt"]
 
     def attempts(self) -> dict[tuple[int, int], str]:
