@@ -25,7 +25,6 @@ SpanKind: TypeAlias = Literal["INTERNAL", "CLIENT", "CONSUMER"]
 Attribute: TypeAlias = str | int | bool
 
 _TRACE: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")  # W3C Trace Context, section 3.2
-_CODE: Final = re.compile(r"[A-Za-z0-9_.:-]{1,40}")  # a network's own code, and no sentence or token of it
 _DISABLED: Final = "OTEL_SDK_DISABLED"  # opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables
 _VARIABLES: Final = "OTEL_"
 _COLLECTION: Final = 1.0  # seconds in which all instruments of one collection are asked
@@ -234,8 +233,3 @@ def tracer_if(wanted: bool | None) -> Tracer | None:  # noqa: FBT001 - a setting
         return Tracer()
     except MissingExtra:
         return None
-
-
-def code_of(code: str) -> str:
-    """Return a network's code if it is one, and otherwise an empty text."""
-    return code if _CODE.fullmatch(code) else ""

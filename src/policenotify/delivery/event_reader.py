@@ -181,20 +181,21 @@ class EventReader:
 
     def _run(self, subscription: _Subscription) -> None:
         idle_since = self.clock.monotonic()
-        while (handed := self._step(subscription)) is not None:
+        while True:
+            handed = self._step(subscription)
             if handed:
                 idle_since = self.clock.monotonic()
             with self._changed:
-                if not handed and not subscription.woken:
+                if handed is False and not subscription.woken:
                     subscription.idle = True
                     self._changed.notify_all()
                     self._changed.wait(_POLL)
-                if self._closing or (subscription.idle and self.clock.monotonic() - idle_since > _LINGER):
-                    break
+                lingered = subscription.idle and self.clock.monotonic() - idle_since > _LINGER
+                if handed is None or self._closing or lingered:
+                    subscription.thread = None  # with the lock held: whoever wakes it from now on starts another
+                    self._changed.notify_all()
+                    return
                 subscription.woken = subscription.idle = False
-        with self._changed:
-            subscription.thread = None
-            self._changed.notify_all()
 
     def _step(self, subscription: _Subscription) -> bool | None:
         """Hand over the next events. Return whether there were any, or None if it cannot go on."""
@@ -216,10 +217,9 @@ class EventReader:
     def _hand_over(self, subscription: _Subscription, batch: EventBatch) -> None:
         subscribers, number, recorded_at = self.journal.subscribers, 0, self.clock.monotonic()
         for event, following in zip_longest(batch.events, batch.events[1:]):
-            if self._closing:
+            if self._closing or not self._hand(subscription, event):
                 subscribers.advance(batch, number, release=True)
                 return
-            self._hand(subscription, event)
             if following is not None and following.number != event.number:  # an event of the journal may be two
                 number = event.number
                 if self.clock.monotonic() - recorded_at >= _RENEW:
@@ -228,8 +228,8 @@ class EventReader:
                     recorded_at = self.clock.monotonic()
         subscribers.advance(batch, batch.last, release=True)
 
-    def _hand(self, subscription: _Subscription, event: JournalEvent) -> None:
-        """Call the callback, and again if it raises."""
+    def _hand(self, subscription: _Subscription, event: JournalEvent) -> bool:
+        """Call the callback, and again if it raises. Return False if the reader was closed before the last time."""
         for wait in (*RETRIES, None):
             with self._changed:
                 subscription.handing, subscription.since = event, self.clock.monotonic()
@@ -240,7 +240,7 @@ class EventReader:
                 if subscription.reported:
                     _log.warning("Subscriber %s goes on after event %d.", subscription.name, event.number)
                 if error is None:
-                    return
+                    return True
                 _log.log(
                     logging.ERROR if wait is None else logging.WARNING,
                     "Subscriber %s: event %d (%s): its callback raised %s; the event is %s.",
@@ -250,8 +250,9 @@ class EventReader:
                     error,  # no trace: it would hold values
                     "given up" if wait is None else f"repeated in {wait:g} s",
                 )
-                if self._changed.wait_for(lambda: self._closing, timeout=wait or 0.0):
-                    return
+                if wait is not None and self._changed.wait_for(lambda: self._closing, timeout=wait):
+                    return False
+        return True
 
 
 def _called(callback: OnEvent, event: JournalEvent) -> str | None:

@@ -13,8 +13,9 @@ from policenotify.delivery.bulk_attempt import BulkAttempt
 from policenotify.delivery.bulk_send import BulkSend, Lease
 from policenotify.errors import ChannelError
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
+from policenotify.log import shown_code
 from policenotify.model.history import Outcome
-from policenotify.telemetry import NO_STEP, Attribute, SpanKind, Step, Tracer, code_of
+from policenotify.telemetry import NO_STEP, Attribute, SpanKind, Step, Tracer
 
 _FAILED = frozenset({Outcome.REFUSED, Outcome.HELD, Outcome.UNCONFIRMED})
 _OF_PEOPLE = (Outcome.HELD, Outcome.POSTED, Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SUPPRESSED)
@@ -107,7 +108,7 @@ class TracedBulkAttempt(BulkAttempt):
             failure = super()._run(bulk, request)
             step.note(messaging__batch__message_count=len(bulk.outcomes))
             if failure is not None:
-                step.fail(code_of(failure.code) or type(failure).__name__)
+                step.fail(shown_code(failure.code) or type(failure).__name__)
             return failure
 
     def _record(self, claimed: ClaimedDelivery, result: AttemptResult) -> Mapping[Outcome, int]:
@@ -120,7 +121,7 @@ class TracedBulkAttempt(BulkAttempt):
 
 
 def _note(step: Step, result: AttemptResult) -> None:
-    code = code_of(result.code)
+    code = shown_code(result.code)
     step.note(policenotify__outcome=result.outcome.value, **({"policenotify__code": code} if code else {}))
     if result.outcome in _FAILED:
         step.fail(code or result.outcome.value)

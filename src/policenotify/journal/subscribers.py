@@ -54,7 +54,6 @@ LIMIT: Final = 200
 _FACT: Final = "events "  # begins the name of the fact that holds a cursor; the subscriber's name follows
 _TOKEN_BYTES: Final = 8
 
-_event, _delivery, _publication = schema.event, schema.delivery, schema.publication
 _OUTCOMES: Final[Mapping[str, type[DeliveryEvent]]] = {
     Outcome.POSTED: DeliveryPosted,
     Outcome.REFUSED: DeliveryRefused,
@@ -77,16 +76,6 @@ _KINDS: Final = (
     "overdue",
     "second_reading_overdue",
     "suppressed",
-)
-_READ = (
-    select(
-        *(_event.c[name] for name in ("id", "at", "kind", "publication", "delivery", "channel")),
-        case((_event.c.kind.in_(_KINDS), _event.c.body), else_="").label("body"),
-        case((_event.c.kind.in_(_KINDS), _delivery.c.state), else_="").label("state"),
-    )
-    .outerjoin(_delivery, _delivery.c.id == _event.c.delivery)
-    .order_by(_event.c.id)
-    .limit(LIMIT)
 )
 
 
@@ -135,8 +124,11 @@ class EventBatch:
         last = max(self._before.last, number)
         open_numbers = (*self._before.missing, _Numbers(self._before.last + 1, last))
         missing = tuple(part for numbers in open_numbers for part in _without(numbers, handed))
-        if self._ended:  # of the others there is no event
-            missing = tuple(_Numbers(each, each) for each in self._read if each > number and each <= last)
+        if self._ended:  # up to the last one that was read, the others have no event
+            left = [_Numbers(each, each) for each in self._read if number < each <= last]
+            before = self._before.missing
+            unread = [_Numbers(max(first, self.last + 1), end) for first, end in before if end > self.last]
+            missing = (*left, *unread)
         return _Position(last, missing)
 
 
@@ -260,8 +252,21 @@ def _have_ended(connection: Connection) -> bool:
 
 
 def _rows(connection: Connection, position: _Position) -> Sequence[Any]:
-    late = (_event.c.id.between(*numbers) for numbers in position.missing)
-    return connection.execute(_READ.where(or_(_event.c.id > position.last, *late))).all()
+    event, delivery = schema.event, schema.delivery
+    late = (event.c.id.between(*numbers) for numbers in position.missing)
+    handed = event.c.kind.in_(_KINDS)
+    query = (
+        select(
+            *(event.c[name] for name in ("id", "at", "kind", "publication", "delivery", "channel")),
+            case((handed, event.c.body), else_="").label("body"),
+            case((handed, delivery.c.state), else_="").label("state"),
+        )
+        .outerjoin(delivery, delivery.c.id == event.c.delivery)
+        .where(or_(event.c.id > position.last, *late))
+        .order_by(event.c.id)
+        .limit(LIMIT)
+    )
+    return connection.execute(query).all()
 
 
 def _without(numbers: _Numbers, found: Iterable[int]) -> Iterator[_Numbers]:
@@ -339,6 +344,6 @@ def _codes(codes: Iterable[object]) -> tuple[str, ...]:
 
 def _overridden(connection: Connection, publication: str) -> tuple[str, ...]:
     """Return the codes of the findings that forbade a publication."""
-    query = select(_publication.c.findings).where(_publication.c.id == publication)
+    query = select(schema.publication.c.findings).where(schema.publication.c.id == publication)
     findings = json.loads(connection.execute(query).scalar() or "[]")
     return _codes(finding["code"] for finding in findings if finding.get("level") == "block")

@@ -23,6 +23,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from policenotify.delivery.event_reader import EventReader
 from policenotify.delivery.worker import Worker
 from policenotify.journal.records import IncidentLine
 from policenotify.model.decision import HeldDelivery, HeldPeople, Resolved, Resumed, Steered, Stopped
@@ -60,6 +61,11 @@ class AsyncPublisher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    @property
+    def events(self) -> EventReader:
+        """See `Publisher.events`. A callback runs in a thread of its own, not in the event loop."""
+        return self._publisher.events
 
     async def read(self, source: str | bytes | Mapping[str, Any]) -> Message:
         """See `Publisher.read`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
@@ -121,7 +121,10 @@ METRICS: Final[tuple[Metric, ...]] = (
         "channel_blocked", "gauge", "1 if nothing is sent on the channel until a person acts.", ("channel", "network")
     ),
     Metric(
-        "channel_unusable", "gauge", "1 if settings, a secret or a library of the channel fail.", ("channel", "network")
+        "channel_unusable",
+        "gauge",
+        "1 if settings, a secret, a library or the recipients of the channel fail, here or where deliveries are made.",
+        ("channel", "network"),
     ),
     Metric(
         "channel_paused_until_timestamp_seconds",
@@ -159,7 +162,9 @@ Value: TypeAlias = float | Distribution
 Samples: TypeAlias = dict[str, dict[Labels, Value]]
 
 
-def samples(figures: JournalFigures, channels: Iterable[ChannelConfig], *, schema: int) -> Samples:
+def samples(
+    figures: JournalFigures, channels: Iterable[ChannelConfig], *, unusable: Collection[str], schema: int
+) -> Samples:
     """Return the values of all metrics by name and labels.
 
     Labels are names of channels, networks and categories, and words of closed sets. No label and no value comes from
@@ -168,6 +173,7 @@ def samples(figures: JournalFigures, channels: Iterable[ChannelConfig], *, schem
     Args:
         figures: Of the journal.
         channels: Of the settings, with those that cannot be used.
+        unusable: The names of those that cannot be used, here or by a process that delivers.
         schema: Version of the journal's tables.
     """
     by_name = {channel.name: channel for channel in channels}
@@ -178,7 +184,7 @@ def samples(figures: JournalFigures, channels: Iterable[ChannelConfig], *, schem
         of_channel = (name, channel.network)
         for outcome in _EXPECTED:
             found["deliveries"][(*of_channel, "post", outcome.value)] = 0
-        found["channel_unusable"][of_channel] = float(bool(channel.problem))
+        found["channel_unusable"][of_channel] = float(name in unusable)
     _add_totals(found, figures, networks)
     for name in names:
         of_channel = (name, networks[name])

@@ -14,12 +14,10 @@ from policenotify.telemetry import Instrument, Values, observe
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
 
-    from policenotify.channel import ChannelConfig
-    from policenotify.journal.journal import Journal
+    from policenotify.publishing.operations import Operations
 
 _Numbers: TypeAlias = Mapping[Labels, float]
 _PENDING = (Outcome.WAITING, Outcome.SENDING, Outcome.UNCONFIRMED, Outcome.HELD)
-_MOST_INCIDENTS = 20  # in the state, the most urgent first
 
 
 class Monitor:
@@ -28,13 +26,12 @@ class Monitor:
     Any process may answer for all of them, because nothing is counted outside of the journal.
 
     Args:
-        journal: The journal.
-        channels: The channels of the settings by name, with those that cannot be used.
+        installation: The installation.
     """
 
-    def __init__(self, journal: Journal, channels: Mapping[str, ChannelConfig]) -> None:
-        self._journal = journal
-        self._channels = channels
+    def __init__(self, installation: Operations) -> None:
+        self._installation = installation
+        self._journal = installation.journal
 
     def metrics(self, accept: str = "") -> Exposition:
         """Return the metrics in the format that a reader accepts.
@@ -56,7 +53,9 @@ class Monitor:
         """
         from policenotify.journal.database.schema import SCHEMA_VERSION  # noqa: PLC0415 - brings the SQL toolkit
 
-        return samples(self._journal.figures.read(), self._channels.values(), schema=SCHEMA_VERSION)
+        unusable = {*self._installation.channel_problems(), *self._journal.workers.unusable_channels()}
+        channels = self._installation.channel_configs.values()
+        return samples(self._journal.figures.read(), channels, unusable=unusable, schema=SCHEMA_VERSION)
 
     def observe(self, provider: MeterProvider | None = None) -> None:
         """Let an SDK of OpenTelemetry collect the metrics of this installation in this process.
@@ -83,18 +82,16 @@ class Monitor:
         observe(instruments, read, provider)
 
     def status(self) -> Mapping[str, Any]:
-        """Return what `policenotify status --json` answers about the installation, with `status`: `ok` or `degraded`.
+        """Return what `policenotify status --json` prints, without publications, and `status`: `ok` or `degraded`.
 
         It holds the ids and headlines of open incidents.
 
         Raises:
             JournalError: The journal cannot be read.
         """
-        from policenotify.publishing.status import read_status  # noqa: PLC0415 - brings the SQL toolkit
-
-        with self._journal.snapshot():
-            found = read_status(self._journal, self._channels, limit=_MOST_INCIDENTS)
-        return {"status": "degraded" if found.alarms else "ok", **found.model_dump(mode="json")}
+        found = self._installation.status()
+        document = found.model_dump(mode="json", exclude={"publications", "unfinished"})
+        return {"status": "ok" if found.ok else "degraded", **document}
 
     def line(self) -> str:
         """Return the state in one line, as for `systemctl status`: `waiting 3, held 1, blocked x, stopped`.

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Protocol
 
 from policenotify.channel import ChannelConfig
-from policenotify.errors import IncidentNotFound, SettingsError, forget_locals_of
+from policenotify.errors import IncidentNotFound, SettingsError, forget_locals_of, printable
 from policenotify.journal.records import describe_incidents
 from policenotify.model.decision import HeldDelivery, HeldPeople, Resolved, Resumed, Stopped
 from policenotify.model.diagnosis import Diagnosis, DiagnosisLine
@@ -118,8 +118,9 @@ class Operations(SendingControls):
 
         Their deliveries wait in the journal. Causes are a wrong option, a secret that cannot be read, a library that
         is not installed, and a list of recipients that cannot be read or was emptied. Its first rows are read at
-        each call. The rest is checked again by `publish`, `drain` and the worker, at most every ten seconds.
+        each call, and the rest is checked again at most every ten seconds.
         """
+        self._refresh()
         return find_problems(self.channel_configs.values(), self.journal.deliveries.had_recipients)
 
     def doctor(self, *, actor: str) -> Diagnosis:
@@ -187,12 +188,13 @@ class Operations(SendingControls):
 
         Args:
             actor: Who decided it.
-            reason: Why. It is shown with every refused call.
+            reason: Why. It is shown with every refused call, up to 1,000 characters of it.
 
         Raises:
+            ValueError: *actor* is empty, too long or cannot be printed.
             NotAllowed: The installation's rule (`may`) refuses it to the actor.
         """
-        reason = " ".join(reason.split())
+        reason = printable(reason).strip()
         self.journal.stop(actor, reason)
         return Stopped(actor=actor, reason=reason)
 
@@ -216,7 +218,7 @@ class Operations(SendingControls):
             raise SettingsError(f"{channel!r} is not a channel. {did_you_mean(channel, self.channel_configs)}")
         halted = journal.stopped() is not None if channel is None else channel in halting
         journal.resume(actor, channel)
-        if reason := " ".join(reason.split()):
+        if reason := printable(reason).strip():
             journal.audit.record(actor, "remarked", {"reason": reason}, channel=channel)
         stopped = journal.stopped()
         self.wake()

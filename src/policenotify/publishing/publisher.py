@@ -186,7 +186,7 @@ class Publisher(Operations):
             tracer=tracer,
         )
         self.people: People = People(journal, self.channel_configs, self.clock)
-        self.monitor: Monitor = Monitor(journal, self.channel_configs)
+        self.monitor: Monitor = Monitor(self)
         self.drafts: Drafts = Drafts(journal, self._preparer, approval, self.publish)
         self._pending = PendingDeliveries(
             journal=journal,

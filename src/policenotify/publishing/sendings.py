@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from policenotify.channel import Clock
+from policenotify.errors import printable
 from policenotify.model.decision import Steered
 from policenotify.model.progress import Progress
 
@@ -90,7 +91,9 @@ class SendingControls(ABC):
             KeyError: There is none.
             NotAllowed: The installation's rule (`may`) refuses it to the actor.
         """
-        return self.journal.sendings.pause(self._id_of(publication), actor, channel=channel, reason=reason)
+        return self.journal.sendings.pause(
+            self._id_of(publication), actor, channel=channel, reason=printable(reason).strip()
+        )
 
     def resume_sending(self, publication: str, *, actor: str, channel: str | None = None) -> Steered:
         """Go on with what was paused, and notify the worker and the runners. Raises as `pause_sending`."""
@@ -104,7 +107,9 @@ class SendingControls(ABC):
         People who wait get the outcome `superseded`, with the actor in the reason. People in doubt are held. Those who
         have the message keep it, and still get the end of its incident.
         """
-        return self.journal.sendings.abort(self._id_of(publication), actor, channel=channel, reason=reason)
+        return self.journal.sendings.abort(
+            self._id_of(publication), actor, channel=channel, reason=printable(reason).strip()
+        )
 
     def _id_of(self, publication: str) -> str:
         found = self.journal.publications.get(publication)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 import re
 import secrets
 from collections.abc import Iterator
@@ -13,16 +14,17 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import FieldError, PermissionDenied
 from django.core.management import call_command
 from django.db import connections, transaction
 from django.test import Client, RequestFactory, override_settings
 from django.test.utils import setup_test_environment, teardown_test_environment
 from django.utils import translation
 
-from policenotify import Lifecycle
+from policenotify import Image, Lifecycle
 from policenotify.errors import Blocked, Unconfirmed
 from policenotify.integrations.django import close, joined, publish
 from policenotify.integrations.django.forms import FollowUpForm, MessageForm
@@ -157,6 +159,8 @@ def test_models_read_the_journal_and_cannot_write_it(desk: Recording, incident: 
     now = datetime.now(UTC)
     assert IncidentRow.objects.filter(pk=incident, opened_at__lte=now, due_at__gt=now).exists()
     assert not IncidentRow.objects.filter(pk=incident, opened_at__lt=now - timedelta(hours=1)).exists()
+    with pytest.raises(FieldError, match="'year'"):  # it would find nothing, or the wrong rows
+        IncidentRow.objects.filter(opened_at__year=now.year)
     assert EventRow.objects.filter(publication=opened.id, actor="dispatch").exists()
     for write in (
         row.save,
@@ -243,12 +247,25 @@ def test_an_incident_is_ended_once_in_the_officers_name(desk: Recording, inciden
     row = IncidentRow.objects.get(pk=incident)
     assert (row.status, [each.stage for each in row.publications.order_by("sequence")]) == ("ended", ["opening", "end"])
     assert row.publications.get(stage="end").actor == agent.agent
+    assert set(LogEntry.objects.filter(object_id=incident).values_list("change_message", flat=True)) == {"End"}
     desk.deliver()
     assert "Circulation rétablie." in desk.on("bluesky")[-1].text
     page = agent.get(f"{_ADMIN}/incidentrow/{incident}/change/").content.decode()
     assert end not in page
     again = agent.post(end, {**typed, "key": "another"})
     assert "has ended" in again.content.decode()
+
+
+def test_an_incident_whose_id_the_admin_quotes_is_ended(desk: Recording, incident: str) -> None:
+    incident = f"HEL_{incident}_2F"
+    _open(incident)
+    desk.deliver()
+    agent = _agent("view", "publish")
+    [page] = re.findall(r'href="(\S+/change/)', agent.get(f"{_ADMIN}/incidentrow/?q={incident}").content.decode())
+    [end] = re.findall(r'href="(\S+/end/)"', agent.get(page).content.decode())
+    answer = agent.post(end, {"key": f"{incident}-end", "headline": "Fin d'intervention"})
+    assert answer.headers["Location"] == page
+    assert IncidentRow.objects.get(pk=incident).status == "ended"
 
 
 def test_an_incident_is_opened_and_a_refused_message_says_why(desk: Recording, incident: str) -> None:
@@ -357,12 +374,25 @@ def test_another_person_approves_what_was_read(desk: Recording, incident: str) -
     author.post(f"{page}/approve/", {"digest": draft.digest})
     reader.post(f"{page}/approve/", {"digest": "0" * 64})
     assert DraftRow.objects.get(pk=draft.id).state == "submitted"
-    digest = reader.get(f"{page}/approve/").context["form"]["digest"].value()
+    shown = reader.get(f"{page}/approve/")
+    digest = shown.context["form"]["digest"].value()
+    assert (digest, "Évitez le secteur" in shown.content.decode()) == (draft.digest, True)
     assert reader.post(f"{page}/approve/", {"digest": digest}).status_code == 302
     row = DraftRow.objects.get(pk=draft.id)
     assert (row.state, row.publication.incident_id) == ("published", incident)
     desk.deliver()
     assert PublicationRow.objects.get(pk=row.publication_id).actor == author.agent
+
+
+def test_the_images_of_a_message_are_named(desk: Recording, incident: str) -> None:
+    from PIL import Image as Pillow  # noqa: PLC0415 - only here
+
+    stream = io.BytesIO()
+    Pillow.new("RGB", (64, 48), (200, 30, 30)).save(stream, "JPEG")
+    opened = _open(incident, images=[Image(data=stream.getvalue(), alt="Plan du quartier fermé")])
+    page = _agent("view").get(f"{_ADMIN}/publicationrow/{opened.id}/change/").content.decode()
+    assert "<th>images</th><td>Plan du quartier fermé</td>" in page
+    assert desk.posts == ()
 
 
 def test_the_pages_remain_while_the_settings_are_wrong(project: Path, incident: str) -> None:
@@ -480,6 +510,7 @@ def test_a_form_publishes_an_incident_from_opening_to_end(desk: Recording, incid
         ({"starts_at": "2030-01-02 10:00", "expires_at": "2030-01-01 10:00"}, "expires_at", "later than starts_at"),
         ({"link": "https://user:pw@example.org/"}, "link", ""),
         ({"key": ""}, "key", ""),
+        ({"key": "4711\nopen"}, "key", "printable"),
     ],
 )
 def test_what_is_wrong_is_said_at_its_field(

@@ -193,7 +193,8 @@ def test_the_command_line_finds_the_journal_in_the_project_and_refuses_elsewhere
         assert f"python manage.py policenotify {command.split()[0]}" in told or command == "doctor", told
     assert not (project.folder / "policenotify.db").exists()
     (project.folder / "say.py").write_text(f"import django\ndjango.setup()\n{_PUBLISH}")
-    assert "Everything is stopped" in project.run("python manage.py policenotify stop --reason test")
+    stop = "python manage.py policenotify stop --settings=project --reason test --pythonpath ."
+    assert "Everything is stopped" in project.run(stop)
     project.run("python manage.py policenotify drain", code=1)
     assert "everything was stopped" in project.run("python say.py", code=1, DJANGO_SETTINGS_MODULE="project")
     assert project.server.posts == ()
@@ -211,7 +212,9 @@ def test_settings_that_name_a_journal_elsewhere_are_refused_and_make_none(projec
         settings.read_text("utf-8").replace('journal = "django"', 'journal = "policenotify.db"'), "utf-8"
     )
     assert "policenotify.E004" in project.run("python manage.py check", code=1)
-    assert "names a journal of its own" in project.run("python manage.py policenotify_stop", code=1)
+    told = project.run("python manage.py policenotify_stop", code=1)
+    assert told.startswith("CommandError: ")
+    assert "names a journal of its own" in told
     (project.folder / "say.py").write_text(f"import django\ndjango.setup()\n{_PUBLISH}")
     assert "Nothing was sent" in project.run("python say.py", code=1, DJANGO_SETTINGS_MODULE="project")
     assert "There is no journal at" in project.run("policenotify stop", code=6)

@@ -243,6 +243,31 @@ def test_what_is_not_handed_over_when_it_closes_comes_next_time(book: Book, read
     assert len({event.number for event in (*told.events, *rest.events)}) == 3
 
 
+@pytest.mark.parametrize("events", [1, 2])
+def test_an_event_that_waits_for_its_repetition_when_it_closes_comes_next_time(
+    book: Book, reader: EventReader, caplog: pytest.LogCaptureFixture, events: int
+) -> None:
+    def fail(_event: JournalEvent) -> None:
+        raise ConnectionError
+
+    told, rest = Told(fail), Told()
+    reader.subscribe(NAME, told)
+    reader.register()
+    for _ in range(events):
+        book.publish("sky")
+    reader.wake()
+    _until(lambda: "is repeated in 1 s." in caplog.text)
+    reader.close(0)
+    _until(lambda: reader._subscriptions[NAME].thread is None)
+    later = EventReader(book.journal, book.clock)
+    later.subscribe(NAME, rest)
+    later.wake()
+    rest.wait_for(events)
+    assert later.close()
+    assert len(told.events) == 1
+    assert rest.events[0] == told.events[0]
+
+
 def test_a_slow_callback_keeps_its_events(book: Book, reader: EventReader) -> None:
     """Another process may not take them over meanwhile, and what was handed over is recorded."""
     other = EventReader(book.journal, book.clock)

@@ -137,8 +137,8 @@ def test_a_text_that_cannot_be_encoded_is_no_damaged_journal(tmp_path: Path, key
     for call in (
         lambda: journal.publications.get(with_half),
         lambda: journal.incidents.history(with_half),
-        lambda: journal.resume(with_half),
-        lambda: journal.stop(with_half),
+        lambda: journal.resume("claire", with_half),
+        lambda: journal.stop("claire", with_half),
         lambda: journal.channels.state_store("presse").load(with_half),
     ):
         with pytest.raises(JournalError, match="half a character") as raised:

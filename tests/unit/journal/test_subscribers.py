@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from subprocess import Popen
@@ -313,6 +313,21 @@ def test_late_events_stay_open_if_only_some_are_handed_over(on_server: Desk) -> 
     assert desk.journal.subscribers.advance(batch, batch.events[0].number, release=True)
     assert _kinds(_all(desk.journal)) == [ChannelBlocked]
     assert _all(desk.journal) == []
+
+
+@pytest.mark.postgres
+def test_more_late_events_than_are_read_at_once_are_all_handed_over(on_server: Desk) -> None:
+    desk = on_server
+    desk.journal.subscribers.add(NAME)
+    with desk.journal.write() as connection:
+        for number in range(LIMIT + 5):
+            audit.record(connection, desk.clock.now(), "runner", "blocked", {}, channel=f"c{number}")
+        with closing(_other(desk)) as other:
+            other.audit.record("desk", "blocked", {}, channel="later")
+            assert len(_all(other)) == 1
+    told = [event.channel for event in _all(desk.journal) if isinstance(event, ChannelBlocked)]
+    assert told == [f"c{number}" for number in range(LIMIT + 5)]
+    assert '"missing": []' in _cursor(desk)
 
 
 def _cursor(desk: Desk) -> str:

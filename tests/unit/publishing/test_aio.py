@@ -18,6 +18,7 @@ import pytest
 
 from policenotify.errors import IdempotencyConflict, IncidentNotFound, NotHeld, SettingsError
 from policenotify.journal.clock import SystemClock
+from policenotify.model.event import DeliveryPosted, JournalEvent
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
@@ -77,6 +78,24 @@ def test_call_it_means_the_same(publisher: Publisher, sky: Scripted) -> None:
 
     asyncio.run(desk())
     assert len(sky.said) == 2
+
+
+def test_events_reach_a_callback_in_a_thread_of_its_own(publisher: Publisher) -> None:
+    posted: list[str] = []
+    beside: list[bool] = []
+
+    def note(event: JournalEvent) -> None:
+        if isinstance(event, DeliveryPosted):
+            posted.append(event.channel)
+            beside.append(threading.current_thread() is not threading.main_thread())
+
+    async def desk() -> None:
+        async with AsyncPublisher(publisher) as awaited:
+            awaited.events.subscribe("radio-log", note)
+            await awaited.publish(MESSAGE, key="open", actor="desk")
+
+    asyncio.run(desk())  # closing waits for callbacks
+    assert (posted, beside) == (["sky"], [True])
 
 
 def test_an_operator_gets_the_same_with_await(publisher: Publisher, sky: Scripted) -> None:
@@ -264,6 +283,6 @@ def test_a_hanging_call_does_not_keep_the_program_from_ending(tmp_path: Path) ->
         assert program.wait(5) == 0
 
 
-def test_every_method_of_the_publisher_can_be_call() -> None:
+def test_each_method_of_the_publisher_can_be_awaited() -> None:
     public = {name for name in dir(Publisher) if callable(getattr(Publisher, name)) and not name.startswith("_")}
-    assert {name for name in vars(AsyncPublisher) if not name.startswith("_")} == public | {"with_drafts"}
+    assert {name for name in vars(AsyncPublisher) if not name.startswith("_")} == public | {"with_drafts", "events"}

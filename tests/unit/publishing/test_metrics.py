@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,15 +12,16 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as text_format
 
 from policenotify.channel import Capabilities, ChannelConfig
-from policenotify.errors import Blocked, MissingExtra
+from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, Unconfirmed
 from policenotify.journal.figures.figures import JournalFigures
 from policenotify.journal.figures.totals import Totals
 from policenotify.journal.records import SEND_BUCKETS
 from policenotify.model.history import Outcome
+from policenotify.model.status import Alarm
 from policenotify.publishing.metrics import METRICS, REMOVED, Distribution, exposition, samples, to_document
 from policenotify.testing import recording_publisher
 from policenotify.text import Budget
-from tests.support.installation import accident
+from tests.support.installation import accident, open_desk
 
 SECOND = 1_000_000
 NOW = 1_790_000_000 * SECOND
@@ -53,7 +55,7 @@ def _figures(**changes: Any) -> JournalFigures:
 
 
 def _all(**changes: Any) -> dict[str, Any]:
-    return samples(_figures(**changes), [_channel()], schema=1)
+    return samples(_figures(**changes), [_channel()], unusable=(), schema=1)
 
 
 def test_a_channel_begins_at_zero_so_that_the_first_failure_is_a_rise() -> None:
@@ -95,8 +97,22 @@ def test_a_channel_that_left_the_settings_keeps_its_totals() -> None:
 
 
 def test_a_channel_that_cannot_be_used_is_shown_as_such() -> None:
-    found = samples(_figures(), [_channel(problem="token: cannot be read")], schema=1)
+    found = samples(_figures(), [_channel()], unusable={"sky"}, schema=1)
     assert found["channel_unusable"] == {("sky", "bluesky"): 1}
+
+
+@pytest.mark.parametrize("cause", ["a worker", "the list"])
+def test_what_the_status_calls_unusable_is_so_in_the_metrics(tmp_path: Path, cause: str) -> None:
+    with open_desk(tmp_path) as desk:
+        publisher = desk.publisher([desk.by_mail()])
+        assert publisher.monitor.samples()["channel_unusable"] == {("presse", "email"): 0}
+        publisher.publish(accident(), key="k", actor="desk")
+        if cause == "a worker":
+            publisher.journal.workers.heartbeat(is_worker=True, unusable={"presse": "url: cannot be read."})
+        else:
+            desk.addresses = []
+        assert publisher.status().alarms == (Alarm.ATTENTION,)
+        assert publisher.monitor.samples()["channel_unusable"] == {("presse", "email"): 1}
 
 
 def test_distributions_have_cumulated_buckets_and_a_sum() -> None:
@@ -198,3 +214,15 @@ def test_the_state_is_degraded_as_long_as_something_needs_a_person() -> None:
         assert monitor.status()["status"] == "ok"
         recording.publisher.journal.stop("cne Roux", "exercise")
         assert monitor.status()["status"] == "degraded"
+
+
+@pytest.mark.parametrize("error", [Refused("X does not take this text."), Unconfirmed("No answer came.")])
+def test_the_state_agrees_with_the_status_about_a_delivery_that_needs_a_person(error: ChannelError) -> None:
+    with recording_publisher(channels=["sms"]) as recording:
+        publisher = recording.publisher
+        recording.fail_next("sms", error)
+        publisher.publish(accident(), key="k", actor="cne Roux")
+        assert not publisher.status().ok
+        state = publisher.monitor.status()
+    assert (state["status"], state["alarms"]) == ("degraded", ["attention"])
+    assert not {"publications", "unfinished"} & state.keys()

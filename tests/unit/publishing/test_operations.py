@@ -17,6 +17,7 @@ from policenotify.errors import (
     Blocked,
     IncidentNotFound,
     InvalidTransition,
+    JournalError,
     NotAllowed,
     NotHeld,
     PublishingStopped,
@@ -77,6 +78,10 @@ def _unusable(problem: str, name: str) -> ChannelConfig:
 
 def _state(publisher: Publisher, name: str) -> ChannelStatus:
     return next(channel for channel in publisher.channels() if channel.name == name)
+
+
+def _unusable_in_metrics(publisher: Publisher) -> list[str]:
+    return [name for (name, _), value in publisher.monitor.samples()["channel_unusable"].items() if value]
 
 
 # --- stop and resume
@@ -141,6 +146,27 @@ def test_the_rule_of_the_installation_decides(make: Make) -> None:
 # --- publications and incidents
 
 
+@pytest.mark.parametrize("actor", ["", " ", "a" * 201, "claire\x00", "claire\npaul"])
+def test_who_decides_is_named(make: Make, actor: str) -> None:
+    publisher = make()
+    for decide in (
+        lambda: publisher.stop(actor=actor),
+        lambda: publisher.resume(actor=actor),
+        lambda: publisher.resolve(1, actor=actor, posted=True),
+    ):
+        with pytest.raises(ValueError, match="actor: 1 to 200 printable characters"):
+            decide()
+    assert publisher.status().stopped is None
+
+
+def test_a_reason_is_cut_and_made_printable_so_that_every_journal_takes_it(make: Make) -> None:
+    publisher = make()
+    stopped = publisher.stop(actor="claire", reason=f" Account\x00 \ud800stolen?\n{'!' * 5_000}")
+    assert stopped.reason.startswith("Account stolen? !!!")
+    assert len(stopped.reason) <= 1_000
+    assert stopped.reason in (publisher.status().stopped or "")
+
+
 def test_publications_are_found_by_incident_id_and_key(make: Make) -> None:
     publisher = make()
     opened = publisher.publish(accident(), key="open", actor="desk")
@@ -188,6 +214,7 @@ def test_a_held_delivery_is_listed_and_settled(make: Make, posted: bool, outcome
     assert publisher.held() == ()
     opened = publisher.publish(accident(), key="open", actor="desk")
     number = _hold(publisher, "sky")
+    assert publisher.monitor.status()["status"] == "degraded"
     [held] = publisher.held()
     assert held.model_dump() == {
         "delivery": number, "channel": "sky", "language": "fr", "publication": opened.id, "incident": "2026-4711",
@@ -202,6 +229,8 @@ def test_a_held_delivery_is_listed_and_settled(make: Make, posted: bool, outcome
         publisher.resolve(number, actor="claire", posted=posted)
     with pytest.raises(NotHeld):
         publisher.held_people(number + 100)
+    with pytest.raises(JournalError, match="a number is too large"):
+        publisher.held_people(2**63)
 
 
 def test_people_in_doubt_are_named_by_their_keys_and_settled_one_by_one(tmp_path: Path) -> None:
@@ -289,6 +318,7 @@ def test_what_a_worker_cannot_use_is_seen_everywhere(make: Make) -> None:
     assert problem.seen_at == status.last_heartbeat
     assert status.channel_problems == {}
     assert status.alarms == (Alarm.ATTENTION,)
+    assert _unusable_in_metrics(publisher) == ["sky"]
     assert _state(publisher, "sky").unusable_for == (problem,)
     assert (_state(publisher, "sky").state, _state(publisher, "sky").ok) == ("ready", False)
     [line] = [line for line in publisher.doctor(actor="paul").lines if line.state == "WRONG"]
@@ -380,6 +410,7 @@ def test_the_doctor_of_a_publisher_reads_the_settings_of_now(desk: Desk) -> None
         status = publisher.status()
         assert "Did you mean 'zone'?" in (status.settings or "")
         assert status.alarms == (Alarm.SETTINGS,)
+        assert publisher.monitor.status()["alarms"] == ["settings"]
 
 
 def test_a_source_of_settings_never_raises(desk: Desk) -> None:
@@ -401,5 +432,16 @@ def test_the_status_of_a_publisher_sees_a_mended_channel(desk: Desk) -> None:
         assert list(publisher.status().channel_problems) == ["bluesky"]
         publisher._pending._reopened_at = None  # ten seconds later
         desk.write_settings()
-        assert publisher.status().channel_problems == {}
+        assert publisher.channel_problems() == publisher.status().channel_problems == {}
         assert [channel.state for channel in publisher.channels()] == ["ready", "ready"]
+
+
+def test_the_monitor_of_a_publisher_sees_a_mended_channel(desk: Desk) -> None:
+    _change(desk, "handle =", "handel =")
+    with open_publisher(desk.folder / "policenotify.toml") as publisher:
+        assert publisher.monitor.status()["status"] == "degraded"
+        assert _unusable_in_metrics(publisher) == ["bluesky"]
+        publisher._pending._reopened_at = None  # ten seconds later
+        desk.write_settings()
+        assert _unusable_in_metrics(publisher) == []
+        assert publisher.monitor.status()["status"] == "ok"

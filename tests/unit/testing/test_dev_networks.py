@@ -158,6 +158,8 @@ def test_a_network_without_its_library_is_left_out(monkeypatch: pytest.MonkeyPat
     with DevNetworks(kinds=FEW[1:]) as networks:
         assert networks.missing == {"webhook": ("no_such_library",)}
         assert [network.channel for network in networks] == ["mail"]
+        with pytest.raises(KeyError, match=r"webhook is left out, .*: no_such_library\. .*\[all,testing\]"):
+            networks.posts("webhook")
     monkeypatch.setitem(__import__("sys").modules, "aiosmtpd", None)
     with pytest.raises(MissingExtra), DevNetworks(kinds=FEW[1:2], partial=False):
         pass

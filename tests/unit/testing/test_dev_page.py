@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
+import struct
+import threading
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from typing import Any
 
 import httpx
@@ -93,6 +98,29 @@ def test_the_switches(client: httpx.Client, networks: DevNetworks) -> None:
     assert client.post("mode", content=b"{", headers={"Content-Type": "application/json"}).status_code == 400
     assert client.post("nothing", json={}).status_code == 404
     assert client.post("mode", json={"channel": "x" * 20_000}).status_code == 413
+
+
+@pytest.mark.parametrize("length", ["-1", "many", "9" * 5_000])
+def test_a_length_that_is_none_is_refused(client: httpx.Client, length: str) -> None:
+    with closing(HTTPConnection(client.base_url.host, client.base_url.port, timeout=5)) as connection:
+        connection.request("POST", "/mode", headers={"Content-Length": length, "Content-Type": "application/json"})
+        assert connection.getresponse().status == 413
+
+
+def test_a_browser_that_leaves_prints_no_trace(networks: DevNetworks, capfd: pytest.CaptureFixture[str]) -> None:
+    networks["x"].server.write("Route barrée. " * 500_000)
+    with DevPage(networks) as page:
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", httpx.URL(page.url).port)) as browser:
+                browser.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close() resets
+                browser.sendall(
+                    f"GET /state.json HTTP/1.1\r\nHost: {httpx.URL(page.url).netloc.decode()}\r\n\r\n".encode()
+                )
+                browser.recv(1)
+        assert httpx.get(f"{page.url}page.js", trust_env=False).status_code == 200
+        for thread in [each for each in threading.enumerate() if "process_request" in each.name]:
+            thread.join(0.5)  # a connection that is kept open ends later
+    assert capfd.readouterr().err == ""
 
 
 def test_a_page_of_another_site_sees_and_changes_nothing(client: httpx.Client, networks: DevNetworks) -> None:

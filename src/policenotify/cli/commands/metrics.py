@@ -45,7 +45,7 @@ def metrics(call: CliContext, /, *, openmetrics: bool, textfile: Path | None) ->
     if textfile is not None and textfile.suffix != ".prom":
         raise click.UsageError("node_exporter reads only files whose names end in .prom.")
     with call.operations() as installation:
-        found = Monitor(installation.journal, installation.channel_configs).samples()
+        found = Monitor(installation).samples()
     if call.json:
         call.answer(to_document(found), "")
         return Exit.OK

@@ -39,7 +39,7 @@ from policenotify.integrations.django.models import (
     IncidentRow,
     PublicationRow,
 )
-from policenotify.model.draft import DraftState
+from policenotify.model.draft import Draft, DraftState
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.publishing.publisher import Publisher
@@ -165,7 +165,9 @@ class PublicationAdmin(JournalAdmin):
     @admin.display  # type: ignore[untyped-decorator]  # Django has no types
     def receipts(self, row: PublicationRow) -> str:
         """Return what became of it on each channel, and who sends what waits."""
-        return shown("receipts", lambda current: {"publication": current.publication(row.pk)})
+        return shown(
+            lambda current: render_to_string(f"{FOLDER}/receipts.html", {"publication": current.publication(row.pk)})
+        )
 
     @admin.display(description=say_later("findings"))  # type: ignore[untyped-decorator]  # Django has no types
     def remarks(self, row: PublicationRow) -> str:
@@ -177,9 +179,16 @@ def _filled(fields: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     """Return the fields of a message that are not empty, by their path: `location.commune`."""
     filled: dict[str, Any] = {}
     for name, value in fields.items():
-        if value in _EMPTY or f"{above}{name}" in {"schema_version", "images"}:
+        path = f"{above}{name}"
+        if value in _EMPTY or path == "schema_version":
             continue
-        filled |= _filled(value, f"{above}{name}.") if isinstance(value, dict) else {f"{above}{name}": value}
+        match value:
+            case dict():
+                filled |= _filled(value, f"{path}.")
+            case [{"alt": _}, *_]:  # images
+                filled[path] = "\n".join(image["alt"] for image in value)
+            case _:
+                filled[path] = value
     return filled
 
 
@@ -266,7 +275,14 @@ class DeliveryAdmin(JournalAdmin):
 
 def _reading(data: Any, row: DraftRow, *, required: bool) -> ReasonForm:  # noqa: ANN401 - a QueryDict
     with joined() as current:
-        return ReasonForm(data, required=required, digest=current.drafts.get(row.pk).digest)
+        draft = current.drafts.get(row.pk)
+    return ReasonForm(data, required=required, digest=draft.digest, words=_words(draft))
+
+
+def _words(draft: Draft) -> str:
+    """Return the words of a draft, and what readers have decided."""
+    fields = _filled(draft.message.model_dump(mode="json"))
+    return str(render_to_string(f"{FOLDER}/message.html", {"fields": fields, "draft": draft}))
 
 
 def _review(form: ReasonForm, row: DraftRow, actor: str, *, verdict: str) -> str:
@@ -313,12 +329,7 @@ class DraftAdmin(JournalAdmin):
     @admin.display(description=say_later("message and reviews"))  # type: ignore[untyped-decorator]  # Django has no types
     def words(self, row: DraftRow) -> str:
         """Return the words that are read, and what readers have decided."""
-
-        def read(current: Publisher) -> dict[str, object]:
-            draft = current.drafts.get(row.pk)
-            return {"fields": _filled(draft.message.model_dump(mode="json")), "draft": draft}
-
-        return shown("message", read)
+        return shown(lambda current: _words(current.drafts.get(row.pk)))
 
 
 # --- channels and events

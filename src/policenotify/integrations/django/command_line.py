@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from importlib.metadata import entry_points
@@ -18,7 +19,7 @@ from policenotify.settings import Settings, read_settings
 
 
 class CommandLine(BaseCommand):  # type: ignore[misc]  # Django has no types
-    """Passes all its arguments to `policenotify`, and exits with the same code.
+    """Passes its arguments to `policenotify`, and exits with the same code.
 
     Attributes:
         command: The arguments before those that were typed: the name of a command.
@@ -29,8 +30,13 @@ class CommandLine(BaseCommand):  # type: ignore[misc]  # Django has no types
 
     def run_from_argv(self, argv: Sequence[str]) -> NoReturn:
         """Run the command line with the arguments as typed, unparsed by Django."""
-        with _project():
-            _program()([*self.command, *argv[2:]])
+        try:
+            arguments = _without_djangos(argv[2:])
+            with _project():
+                _program()([*self.command, *arguments])
+        except CommandError as error:  # as Django's own commands end
+            self.stderr.write(f"CommandError: {error}")
+            sys.exit(error.returncode)
         raise AssertionError("the command line exits by itself")  # pragma: no cover  # main() raises SystemExit
 
     def print_help(self, prog_name: str, subcommand: str) -> None:  # noqa: ARG002 - Django's own
@@ -68,6 +74,15 @@ class CommandLine(BaseCommand):  # type: ignore[misc]  # Django has no types
             # Django's streams would add a line feed to each piece that is written.
             self.stdout.write(out.getvalue(), ending="")
             self.stderr.write(err.getvalue(), ending="")
+
+
+def _without_djangos(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments without `--settings` and `--pythonpath`, by which Django has found the project."""
+    parser = CommandParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--settings")
+    parser.add_argument("--pythonpath")
+    others: list[str] = parser.parse_known_args(arguments)[1]
+    return others
 
 
 def _program() -> Any:  # noqa: ANN401 - an entry point

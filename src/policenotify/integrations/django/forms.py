@@ -31,6 +31,7 @@ from policenotify.model.languages import best_match
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
+from policenotify.publishing.arguments import check_names
 from policenotify.publishing.reach import Preview
 from policenotify.render.locales import PROFILES
 
@@ -108,6 +109,15 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
             PolicenotifyError: It may not be published now.
         """
         raise NotImplementedError
+
+    def clean_key(self) -> str:
+        """Return the key, unless the page was tampered with."""
+        key = str(self.cleaned_data["key"])
+        try:
+            check_names(key, key)
+        except ValueError as error:
+            raise FormError(say(error)) from error
+        return key
 
     def clean(self) -> dict[str, Any]:
         """Check the message, and add what is wrong to the fields that it is about."""

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
@@ -38,6 +38,7 @@ class ReasonForm(forms.Form):  # type: ignore[misc]  # Django has no types
     Args:
         required: The decision needs the reason, in at least 10 characters.
         digest: What the reader has read; see `Draft.digest`.
+        words: The same as HTML, which the page shows above the reason.
     """
 
     reason = forms.CharField(
@@ -45,8 +46,9 @@ class ReasonForm(forms.Form):  # type: ignore[misc]  # Django has no types
     )
     digest = forms.CharField(required=False, widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, required: bool = True, digest: str = "", **options: Any) -> None:  # noqa: ANN401 - Django's own
+    def __init__(self, *args: Any, required: bool = True, digest: str = "", words: str = "", **options: Any) -> None:  # noqa: ANN401 - Django's own
         super().__init__(*args, **options)
+        self.words = words
         self.fields["reason"].required = required
         self.fields["digest"].initial = digest
 
@@ -116,12 +118,9 @@ class JournalAdmin(admin.ModelAdmin):  # type: ignore[misc]  # Django has no typ
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Show a row with the decisions that the user may take about it."""
-        row = self.get_object(request, object_id)
+        row = self.get_object(request, unquote(object_id))
         links = [
-            (
-                reverse(f"{self.admin_site.name}:policenotify_{self.opts.model_name}_{name}", args=[object_id]),
-                each.label,
-            )
+            (self._url(name, row.pk), each.label)
             for name, each in self.decisions.items()
             if row is not None and may(request, each.permission) and each.applies(row)
         ]
@@ -129,11 +128,11 @@ class JournalAdmin(admin.ModelAdmin):  # type: ignore[misc]  # Django has no typ
 
     def _url(self, name: str, key: object) -> str:
         page = f"admin:policenotify_{self.opts.model_name}_{name}"
-        return str(reverse(page, args=[key], current_app=self.admin_site.name))
+        return str(reverse(page, args=[quote(key)], current_app=self.admin_site.name))
 
     def decision_view(self, request: HttpRequest, object_id: str, *, name: str) -> HttpResponse:
         """Ask for what a decision needs, and take it."""
-        decision, row = self.decisions[name], self.get_object(request, object_id)
+        decision, row = self.decisions[name], self.get_object(request, unquote(object_id))
         if not may(request, "view") or not may(request, decision.permission):
             raise PermissionDenied
         if row is None:
@@ -144,7 +143,7 @@ class JournalAdmin(admin.ModelAdmin):  # type: ignore[misc]  # Django has no typ
             if request.method == "POST" and form.is_valid():
                 told = decision.decide(form, row, request.user.get_username())
                 if told is not None:
-                    self.log_change(request, row, told)
+                    self.log_change(request, row, str(decision.label))  # no words: no purge of the journal erases them
                     messages.success(request, told)
                     return HttpResponseRedirect(page)
         except (PolicenotifyError, ValueError) as error:
@@ -181,10 +180,10 @@ def take(decide: Callable[[Publisher], object]) -> None:
     transaction.on_commit(current.wake, using=alias())
 
 
-def shown(template: str, read: Callable[[Publisher], Mapping[str, object]]) -> str:
+def shown(read: Callable[[Publisher], str]) -> str:
     """Return what the publisher knows as HTML, or why it cannot be read."""
     try:
         with joined() as current:
-            return str(render_to_string(f"{FOLDER}/{template}.html", read(current)))
+            return read(current)
     except PolicenotifyError as error:
         return say(error)

@@ -24,6 +24,9 @@ class MicrosecondsField(models.DateTimeField):  # type: ignore[misc]  # Django h
         """Return the type of the column."""
         return "BigIntegerField"
 
+    def get_transform(self, lookup_name: str) -> None:
+        """Refuse `year`, `date` and the like, which databases compute of their own type of times only."""
+
     def from_db_value(self, value: int | None, *_more: object) -> datetime | None:
         """Return the time."""
         return None if value is None else _EPOCH + timedelta(microseconds=value)

@@ -63,6 +63,7 @@ _IN_A_FILE = text("SELECT file FROM pragma_database_list WHERE name = 'main'")
 _ON_A_SERVER = text("SELECT pg_postmaster_start_time(), current_database(), to_regclass('pn_meta')::oid")
 
 _SEEN = "policenotify_seen"  # the option under which a transaction that writes notes the newest events that it has seen
+_LONGEST_ACTOR = 200  # characters: the column's width
 _LOCK_INTERVAL = 0.05  # seconds between two tries to acquire a lock that another process holds
 _FORK_TIMEOUT = 5.0  # seconds; a transaction takes milliseconds unless the disk hangs
 
@@ -111,8 +112,11 @@ class Transactions:
         """Ask the installation's rule whether an actor may do something. A rule that fails refuses.
 
         Raises:
-            NotAllowed: It refuses. The journal records that.
+            ValueError: *actor* names nobody, is too long or cannot be printed: the journal would not show who acted.
+            NotAllowed: The rule refuses. The journal records that.
         """
+        if not actor.strip() or len(actor) > _LONGEST_ACTOR or not actor.isprintable():
+            raise ValueError(f"actor: 1 to {_LONGEST_ACTOR} printable characters are needed. Nothing was changed")
         if self.may is None:
             return
         try:
@@ -434,6 +438,8 @@ def _readable(action: str, *unreadable: type[ValueError]) -> Iterator[None]:
             f"The journal was not {action}: a text holds half a character (a lone surrogate), which cannot be stored. "
             "Write it again."
         ) from None
+    except OverflowError:  # of a driver; PostgreSQL's own error says the same
+        raise JournalError(f"The journal was not {action}: a number is too large. Write it again.") from None
     except unreadable as error:
         if isinstance(error, PolicenotifyError):
             raise

@@ -26,6 +26,8 @@ keys = "{KEYS_NAME}"
 wait = 5            # seconds that a publication waits for the networks
 """
 
+_INSTALL: Final = "All networks and their servers: pip install 'policenotify[all,testing]'"
+
 
 class DevNetworks:
     """Fake servers of all networks on 127.0.0.1, as a context manager.
@@ -88,6 +90,9 @@ class DevNetworks:
         return iter(self._networks.values())
 
     def __getitem__(self, channel: str) -> DevNetwork[Any]:
+        if channel in self.missing:
+            modules = ", ".join(self.missing[channel])
+            raise KeyError(f"{channel} is left out, because this is not installed: {modules}. {_INSTALL}")
         if channel not in self._networks:
             raise KeyError(f"There is no channel {channel!r} here. {did_you_mean(channel, self._networks)}")
         return self._networks[channel]
@@ -101,7 +106,7 @@ class DevNetworks:
         """Return what a reader of a channel sees now, oldest first.
 
         Raises:
-            KeyError: There is no such channel.
+            KeyError: There is no such channel, or it is left out.
         """
         return self[channel].posts
 

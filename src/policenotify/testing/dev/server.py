@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Mapping
 from hashlib import sha256
 from http import HTTPStatus
@@ -30,7 +31,7 @@ _POLICY: Final = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _LOCAL: Final = re.compile(r"(127\.0\.0\.1|localhost)(:\d+)?")
-_LARGEST: Final = 10_000  # bytes of a call: a channel and a mode
+_LENGTH: Final = re.compile(r"[0-9]{1,4}")  # bytes of a call: a channel and a mode
 FEED: Final = "/feed/"
 """The path of the feed's files."""
 
@@ -168,6 +169,10 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     page: DevPage
 
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the parent's types
+        if not isinstance(sys.exception(), OSError):  # a browser may leave in the middle of an answer
+            super().handle_error(request, client_address)
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -192,12 +197,12 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815 - the parent's name
 
     def do_POST(self) -> None:
-        length = int(self.headers["Content-Length"] or 0)
-        if length > _LARGEST:
+        length = self.headers["Content-Length"] or "0"
+        if not _LENGTH.fullmatch(length):
             self.close_connection = True
             self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             return
-        content = self.rfile.read(length)
+        content = self.rfile.read(int(length))
         if not self._is_local() or self.headers.get_content_type() != "application/json":
             self._answer(HTTPStatus.FORBIDDEN)
             return
