@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
 from policenotify.errors import JournalError, PublishingStopped
-from policenotify.journal import audit, meta
+from policenotify.journal import audit, clock_change, meta
 from policenotify.journal.bulk.recipients import seal_addresses_again
 from policenotify.journal.channels import Channels, seal_states_again, unblock
 from policenotify.journal.database import schema
@@ -24,6 +24,7 @@ from policenotify.journal.keys import Entropy, Keys
 from policenotify.journal.records import microseconds
 from policenotify.journal.tombstones import Selection
 from policenotify.journal.workers import Workers
+from policenotify.model.status import ClockStep
 
 if TYPE_CHECKING:
     from policenotify.journal.bulk.sendings import Sendings
@@ -208,6 +209,11 @@ class Journal(Transactions):
         """Return the error that names who stopped everything, or None."""
         with self.read() as connection:
             return meta.stopped(connection, self.id)
+
+    def clock_steps(self) -> tuple[ClockStep, ...]:
+        """Return how often and by how much the clock was set in the last hour, newest first."""
+        with self.read() as connection:
+            return clock_change.recent_steps(connection, microseconds(self.now()))
 
     def change_token(self) -> str:
         """Return a text that differs once anything was written to the journal.

@@ -486,6 +486,9 @@ class Publisher(Operations):
         """Deliver a publication for that long, or leave it to a worker of another process, and wait for that one."""
         if wait:
             self.events.wake()
+        else:
+            with suppress(JournalError):  # a worker reports it as well
+                self.journal.workers.record_lost()
         left: timedelta | None = wait
         if wait and self.on_worker_gone and not self._worker.running and self._handover.is_possible(publication):
             left = self._handover.wait(wait, publication)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 import secrets
@@ -327,6 +328,22 @@ def test_a_blocked_channel_is_resumed(desk: Recording, incident: str) -> None:
     assert DeliveryRow.objects.get(pk=opened.on("bluesky").delivery).state == "posted"
     unknown = agent.post(f"{_ADMIN}/channelrow/", {"decision": "resume", "channel": "bluesly"}, follow=True)
     assert "Did you mean" in unknown.content.decode()
+
+
+@pytest.mark.usefixtures("desk")
+def test_workers_and_a_clock_that_was_set_are_shown() -> None:
+    agent = _agent("view")
+    with joined() as current:
+        current.journal.workers.start_heartbeat()
+        current.journal.audit.record("runner", "clock_set", {"seconds": -3600.0})
+        page = agent.get(f"{_ADMIN}/channelrow/").content.decode()
+        current.journal.workers.stop_heartbeat()
+    assert "A worker runs:" in page
+    assert "set back by 3,600 s" in page
+    assert "timedatectl" in page
+    french = agent.get(f"{_ADMIN}/channelrow/", headers={"accept-language": "fr"}).content.decode()
+    assert "reculée de 3,600 s" in html.unescape(french)
+    assert "A worker runs:" not in french
 
 
 def test_everything_is_stopped_and_resumed(desk: Recording, incident: str) -> None:

@@ -102,10 +102,12 @@ def test_people_of_a_list_who_are_held_are_told_until_they_are_settled(desk: Des
     desk.journal.deliveries.record_result(held, AttemptResult(outcome=Outcome.WAITING))
     desk.mail({people[0]: "unconfirmed"})
     told = _all(desk.journal)
-    assert _kinds(told) == [MessagePublished, DeliveryPosted, DeliveryHeld]
+    expected: list[type[JournalEvent]] = [MessagePublished, DeliveryPosted, DeliveryHeld]
+    assert _kinds(told) == expected
     assert told[1].number == told[2].number
     desk.journal.deliveries.resolve(held.id, "desk", posted=True)
-    assert _kinds(_all(desk.journal, "late")) == [MessagePublished, DeliveryPosted, DeliveryPosted]
+    expected = [MessagePublished, DeliveryPosted, DeliveryPosted]
+    assert _kinds(_all(desk.journal, "late")) == expected
 
 
 def test_refused_and_overridden_findings_are_told_by_their_codes(desk: Desk) -> None:
