@@ -48,6 +48,8 @@ class Workers:
     def __init__(self, journal: Transactions) -> None:
         self._journal = journal
         self._lost: set[str] = set()  # workers whose loss is recorded
+        self.misses_one: bool = False
+        """Whether the last look at the workers has found one that `record_lost` would record."""
 
     def start_heartbeat(self) -> None:
         """Record that this process is a worker from now on."""
@@ -156,7 +158,9 @@ class Workers:
         now = microseconds(self._journal.now())
         times = {"since": now - span(QUIET), "until": now + span(TOLERANCE)}
         with self._journal.read() as connection:
-            return connection.execute(_WORKERS, times).all()
+            rows = connection.execute(_WORKERS, times).all()
+        self.misses_one = any(row.owner not in self._lost and is_dead(row.owner) for row in rows)
+        return rows
 
     def last_worker_heartbeat(self) -> datetime | None:
         """Return the latest heartbeat of a worker, or None if all have exited or are silent."""

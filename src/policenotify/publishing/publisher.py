@@ -364,8 +364,10 @@ class Publisher(Operations):
             self.wake()
         self._deliver(publication, wait)
         report = self._report(publication, repeated=not new)
-        with suppress(JournalError):  # the message is out or waits; the next publication erases
+        with suppress(JournalError):  # the message is out or waits; the next publication erases, a worker records
             self.journal.retention.erase_when_due()
+            if self.journal.workers.misses_one:  # as the report has found
+                self.journal.workers.record_lost()
         return report
 
     def withdraw(
@@ -486,9 +488,6 @@ class Publisher(Operations):
         """Deliver a publication for that long, or leave it to a worker of another process, and wait for that one."""
         if wait:
             self.events.wake()
-        else:
-            with suppress(JournalError):  # a worker reports it as well
-                self.journal.workers.record_lost()
         left: timedelta | None = wait
         if wait and self.on_worker_gone and not self._worker.running and self._handover.is_possible(publication):
             left = self._handover.wait(wait, publication)
