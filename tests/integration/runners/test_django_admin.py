@@ -182,6 +182,12 @@ def test_a_project_without_zones_asks_in_its_own(desk: Recording, incident: str)
     with override_settings(USE_TZ=False):
         assert IncidentRow.objects.filter(pk=incident, opened_at=since.replace(tzinfo=None)).exists()
         page = _agent("view").get(f"{_ADMIN}/incidentrow/", {"opened_at__gte": f"{since:%Y-%m-%d} 00:00:00"})
+        due = since + timedelta(hours=1)
+        typed = {"key": "u", "headline": "Une voie rouverte", "next_update_at": f"{due:%Y-%m-%d %H:%M}"}
+        form = FollowUpForm(typed, incident=incident)
+        assert form.is_valid(), form.errors
+        assert form.preview is not None
+        assert form.preview.message.next_update_at == due.replace(second=0, microsecond=0)
     assert incident in page.content.decode()
     assert desk.posts == ()
 

@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError as FormError
+from django.utils import timezone
 from django.utils.translation import get_language
 from pydantic import ValidationError
 
@@ -59,6 +61,15 @@ class CommuneField(forms.CharField):  # type: ignore[misc]  # Django has no type
         near = places.suggest(typed)
         hint = f"Did you mean {_named(near)}?" if near else "Give its INSEE code, not the postcode."
         raise FormError(say(f"There is no such commune. {hint}"), code="unknown")
+
+
+class TimeField(forms.DateTimeField):  # type: ignore[misc]  # Django has no types
+    """A time in the zone of the project, also in one with `USE_TZ = False`."""
+
+    def to_python(self, value: Any) -> datetime | None:  # noqa: ANN401 - Django's own
+        """Return the time with its zone."""
+        at: datetime | None = super().to_python(value)
+        return timezone.make_aware(at) if at is not None and timezone.is_naive(at) else at
 
 
 def _named(found: Iterable[places.Commune]) -> str:
@@ -241,9 +252,9 @@ class MessageForm(PublishingForm):
     street = forms.CharField(label=say_later("Street"), required=False, max_length=200)
     road = forms.CharField(label=say_later("Road"), required=False, max_length=20)
     label = forms.CharField(label=say_later("Place in your words"), required=False, max_length=200)
-    starts_at = forms.DateTimeField(label=say_later("Begins at"), required=False)
-    expires_at = forms.DateTimeField(label=say_later("Holds until"), required=False)
-    next_update_at = forms.DateTimeField(label=say_later("Next message at"), required=False)
+    starts_at = TimeField(label=say_later("Begins at"), required=False)
+    expires_at = TimeField(label=say_later("Holds until"), required=False)
+    next_update_at = TimeField(label=say_later("Next message at"), required=False)
     exercise = forms.BooleanField(label=say_later("Exercise"), required=False)
 
     field_order = ("category", "severity", "incident", "commune", "street", "road", "label", "headline")
@@ -283,7 +294,7 @@ class FollowUpForm(PublishingForm):
         stage: `update`, `end` or `cancellation`.
     """
 
-    next_update_at = forms.DateTimeField(label=say_later("Next message at"), required=False)
+    next_update_at = TimeField(label=say_later("Next message at"), required=False)
 
     def __init__(self, *args: Any, incident: str, stage: Stage | str = Stage.UPDATE, **options: Any) -> None:  # noqa: ANN401 - Django's own
         super().__init__(*args, **options)

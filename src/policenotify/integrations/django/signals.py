@@ -1,4 +1,4 @@
-"""Signals of what happened, sent from the journal by the process that delivers.
+"""Signals of what happened, sent from the journal by a process of the project that delivers.
 
 ```python
 from django.dispatch import receiver
