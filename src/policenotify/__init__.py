@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from policenotify.model.draft import Draft
     from policenotify.model.event import (
         ChannelBlocked,
+        ClockSet,
+        DeliveryDelayed,
         DeliveryHeld,
         DeliveryPosted,
         DeliveryRefused,
@@ -56,6 +58,9 @@ if TYPE_CHECKING:
         PeopleSuppressed,
         PublicationRefused,
         SecondReadingOverdue,
+        WorkerLost,
+        WorkerStarted,
+        WorkerStopped,
     )
     from policenotify.model.history import Outcome
     from policenotify.model.lifecycle import Lifecycle, Stage
@@ -105,8 +110,9 @@ _HOMES = {
     "publishing.reach": ("Preview",),
     "findings": ("Finding",),
     "model.event": (
-        "ChannelBlocked", "DeliveryHeld", "DeliveryPosted", "DeliveryRefused", "FindingOverridden", "IncidentOverdue",
-        "JournalEvent", "MessagePublished", "PeopleSuppressed", "PublicationRefused", "SecondReadingOverdue",
+        "ChannelBlocked", "ClockSet", "DeliveryDelayed", "DeliveryHeld", "DeliveryPosted", "DeliveryRefused",
+        "FindingOverridden", "IncidentOverdue", "JournalEvent", "MessagePublished", "PeopleSuppressed",
+        "PublicationRefused", "SecondReadingOverdue", "WorkerLost", "WorkerStarted", "WorkerStopped",
     ),
     "model.history": ("Outcome",),
     "model.progress": ("Progress", "pace"),
@@ -133,6 +139,8 @@ __all__ = [
     "ChannelProblem",
     "ChannelStatus",
     "Check",
+    "ClockSet",
+    "DeliveryDelayed",
     "DeliveryHeld",
     "DeliveryPosted",
     "DeliveryRefused",
@@ -197,7 +205,10 @@ __all__ = [
     "Urgency",
     "WaitsForList",
     "Worker",
+    "WorkerLost",
     "WorkerProblem",
+    "WorkerStarted",
+    "WorkerStopped",
     "import_alert",
     "open_publisher",
     "pace",

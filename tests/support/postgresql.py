@@ -47,6 +47,7 @@ class Server:
     def __init__(self, programs: Path) -> None:
         self._programs = programs
         self.folder = Path(tempfile.mkdtemp(prefix="pn-", dir="/tmp"))  # a socket’s path is short
+        self.prepare()
         # The server refuses to run as root.
         self._user = USER if os.geteuid() == 0 else None
         if self._user:
@@ -56,16 +57,39 @@ class Server:
             self.port = free.getsockname()[1]
         self._made = 0
         self._run(
-            "initdb", "-U", USER, "-E", "UTF8", "--locale=C", "--no-sync", "-A", "scram-sha-256", "--auth-local=trust"
+            "initdb",
+            *self.layout,
+            "-U",
+            USER,
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "--no-sync",
+            "-A",
+            "scram-sha-256",
+            "--auth-local=trust",
         )
         self.start()
         self.ask(f"CREATE ROLE {APPLICATION} LOGIN")
+
+    layout: tuple[str, ...] = ()
+    """Further options of `initdb`."""
+    durable = False
+    """A commit outlives a crash of the server."""
+
+    def prepare(self) -> None:
+        """Do something with the folder, before the server is made there."""
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of the server's programs."""
+        return dict(os.environ)
 
     def _run(self, program: str, *args: str) -> None:
         subprocess.run(  # noqa: S603 - the server's own programs
             [self._programs / program, "-D", self.folder / "data", *args],
             user=self._user,
             cwd=self.folder,
+            env=self.environment(),
             check=True,
             stdout=subprocess.DEVNULL,
         )
@@ -74,7 +98,7 @@ class Server:
         settings = {
             "fsync": "off",  # nothing here outlives the tests
             "full_page_writes": "off",
-            "synchronous_commit": "off",
+            "synchronous_commit": "on" if self.durable else "off",
             "max_connections": "60",
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": str(self.folder),

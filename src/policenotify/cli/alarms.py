@@ -13,7 +13,7 @@ from policenotify.cli.exit_codes import Exit, worst
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.receipt import local_time
 from policenotify.model.status import Alarm, IncidentResult, InstallationStatus
-from policenotify.publishing.status import removed_channel, repeated_takeover, waiting_drafts
+from policenotify.publishing.status import clock_was_set, removed_channel, repeated_takeover, waiting_drafts
 
 _UNITS = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1)))
 _EXITS = {
@@ -36,12 +36,18 @@ def status_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Renderabl
         yield Text(output.plain(f"STOPPED. {status.stopped}"), style="bold")
     if status.no_worker:
         when = f"since {local_time(status.last_heartbeat, zone)}" if status.last_heartbeat else "yet"
+        if status.worker_lost_at is not None:
+            when = f"since {local_time(status.worker_lost_at, zone)}, when the last one was killed"
         names = ", ".join(sorted(status.waiting))
         yield Text(
             f"NO WORKER: deliveries wait ({names}), and no worker has run {when}. "
             "Run: policenotify drain, or see that policenotify worker runs",
             style="bold",
         )
+    for running in status.workers:
+        yield output.line(f"A worker runs on {running.host}, seen {local_time(running.seen_at, zone, seconds=True)}.")
+    for step in status.clock_steps:
+        yield Text(output.plain(f"CLOCK: {clock_was_set(step, zone)}"), style="bold")
     yield from _channel_lines(status, zone)
     yield from _reading_lines(status, zone)
     left = status.open_incidents - len(status.incidents)

@@ -25,7 +25,7 @@ from policenotify.channel import (
 from policenotify.delivery.audience_reader import AudienceReader, PageFiller
 from policenotify.delivery.bulk_attempt import BulkAttempt, limited, waiting
 from policenotify.delivery.bulk_send import Lease
-from policenotify.delivery.log_lines import log_blocked, log_outcome
+from policenotify.delivery.log_lines import log_blocked, log_delayed, log_outcome
 from policenotify.errors import (
     Blocked,
     ChannelError,
@@ -349,7 +349,13 @@ class DeliveryAttempt:
     # --- failures
 
     def _failed(self, error: Exception, claimed: ClaimedDelivery) -> AttemptResult:
-        """Return what a failure means for the delivery."""
+        """Return what a failure means for the delivery, and log that it is delayed."""
+        result = self._result_of(error, claimed)
+        if result.delayed:
+            log_delayed(claimed, result)
+        return result
+
+    def _result_of(self, error: Exception, claimed: ClaimedDelivery) -> AttemptResult:
         if not isinstance(error, ChannelError):
             about = fields(channel=claimed.channel, delivery=claimed.id, publication=claimed.publication)
             _log.warning(
@@ -369,7 +375,7 @@ class DeliveryAttempt:
                     log_blocked(self.config.name, error.code)
                 return replace(result, not_before=now, backoff=timedelta(0))
             case Unavailable():
-                result = replace(result, remedy=error.remedy or "It will be tried again.")
+                result = replace(result, remedy=error.remedy or "It will be tried again.", delayed=True)
                 if error.retry_at:  # the network's own time, from which our backoff does not grow
                     at = error.retry_at if error.retry_at.tzinfo else error.retry_at.replace(tzinfo=UTC)
                     # A time that has passed already would have us ask without a pause.
@@ -380,7 +386,7 @@ class DeliveryAttempt:
                 return result
             case _:
                 remedy = error.remedy or self._unconfirmed_remedy(claimed)
-                return replace(result, outcome=Outcome.UNCONFIRMED, remedy=remedy)
+                return replace(result, outcome=Outcome.UNCONFIRMED, remedy=remedy, delayed=True)
 
     def _unconfirmed_remedy(self, claimed: ClaimedDelivery) -> str:
         can = self.channel.capabilities

@@ -101,6 +101,7 @@ class Dispatcher:
     _closing: bool = field(default=False, init=False)
     _deadlines: list[_Deadline] = field(default_factory=list, init=False)  # of the drains that are under way
     _left_over: float = field(default=0.0, init=False)  # the deadline that drains which returned early have left
+    _ended: set[str] = field(default_factory=set, init=False)  # owners of claims whose threads a failure has ended
     _logged: dict[str, str] = field(default_factory=dict, init=False)  # why channels cannot be used, by name
     _process: int = field(default_factory=os.getpid, init=False)
 
@@ -148,7 +149,10 @@ class Dispatcher:
                     # What the call of a publication cannot use is reported by that call alone.
                     unusable = self._unusable(is_worker=is_worker) if publication is None else None
                     self.journal.workers.heartbeat(is_worker=is_worker, unusable=unusable)
-                    self.journal.deliveries.recover(self.lease)
+                    self.journal.workers.record_lost()
+                    ended = frozenset(self._ended)
+                    self.journal.deliveries.recover(self.lease, ended)
+                self._ended -= ended
                 self.journal.sendings.finish_aborts()
                 next_recovery = self.clock.monotonic() + self.lease.total_seconds() / _RECOVERIES
             with self.journal.snapshot():
@@ -408,7 +412,9 @@ class Dispatcher:
         except LostLease as error:
             _log.warning("Channel %s: %s", config.name, error, extra=fields(channel=config.name))
         except BaseException as error:  # noqa: BLE001 - nothing above a thread would report it
-            # The claimed delivery is recovered when its lease runs out. A trace would hold values.
+            # The claimed delivery is recovered by the next drain here, or when its lease runs out. A trace would hold
+            # values.
+            self._ended.add(owner)
             text = str(error) if isinstance(error, JournalError) else f"{type(error).__name__} escaped."
             _log.error("Channel %s: %s", config.name, text, extra=fields(channel=config.name))  # no trace, see above
             self._let_rest(config.name)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from datetime import UTC
 
-from policenotify.journal.records import ClaimedDelivery
+from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.log import fields, shown_code
 from policenotify.model.history import Outcome
 
@@ -39,6 +40,30 @@ def log_outcome(claimed: ClaimedDelivery, code: str, counts: Mapping[Outcome, in
         f" [{code}]" if code else "",
         extra=fields(
             overall, channel=claimed.channel, delivery=claimed.id, publication=claimed.publication, outcome=overall
+        ),
+    )
+
+
+def log_delayed(claimed: ClaimedDelivery, result: AttemptResult) -> None:
+    """Log that an attempt has failed and the delivery waits. Why is in the journal: a network's words may quote it."""
+    code = shown_code(result.code)
+    at = f"{result.not_before.astimezone(UTC):%H:%M:%S} UTC" if result.not_before else "once"
+    _log.warning(
+        "Channel %s: publication %s, delivery %s: %s%s: the attempt has failed.%s It goes on at %s by itself. "
+        "If that lasts: policenotify doctor",
+        claimed.channel,
+        claimed.publication,
+        claimed.id,
+        result.outcome,
+        f" [{code}]" if code else "",
+        " It may be out already." if result.outcome is Outcome.UNCONFIRMED else "",
+        at,
+        extra=fields(
+            "delayed",
+            channel=claimed.channel,
+            delivery=claimed.id,
+            publication=claimed.publication,
+            outcome=result.outcome,
         ),
     )
 

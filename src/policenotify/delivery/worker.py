@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 from collections.abc import Callable
@@ -202,6 +203,8 @@ class Worker:
                 if text != trouble:
                     _log.error("The worker waits: %s", text)  # no trace, see above
                 trouble, pause = text, min(_LONGEST_PAUSE, 2 * pause or self._poll_interval)
+                if drained_at is not None:
+                    drained_at = -math.inf  # it drains as soon as it can, which shows that it goes on
                 run.wait(wakes, pause)
                 continue
             if trouble:
@@ -243,6 +246,7 @@ class JournalWork:
         """See `Work.start`."""
         self.events.register()
         self.retry_lists()
+        self.journal.workers.start_heartbeat()
 
     def drain(self, enough: Callable[[], bool]) -> None:
         """See `Work.drain`."""
@@ -258,6 +262,7 @@ class JournalWork:
 
     def change_token(self) -> object:
         """See `Work.change_token`."""
+        self.events.register()  # who has subscribed since gets what is written from now on
         self.events.report_hangs()
         return self.journal.change_token()
 

@@ -14,6 +14,7 @@ in the future are then rescheduled.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cache
@@ -39,9 +40,11 @@ from policenotify.journal import meta
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.clock import CountsFromBoot
 from policenotify.journal.database import schema
-from policenotify.journal.database.columns import whole_number
+from policenotify.journal.database.columns import json_object, whole_number
 from policenotify.journal.records import TOLERANCE, latest_pause, microseconds, moment, span
+from policenotify.log import fields
 from policenotify.model.history import Outcome
+from policenotify.model.status import ClockStep
 
 UNKNOWN_AGE: Final = timedelta(days=1)
 """How far back a post in doubt is looked for when the time of its attempt is unknown."""
@@ -49,14 +52,20 @@ UNKNOWN_AGE: Final = timedelta(days=1)
 SMALLEST_STEP: Final = timedelta(seconds=2)
 """Smaller steps are ignored: no wait depends on them, and a slewed clock differs by less."""
 
+SET: Final = "clock_set"
+"""The kind of event that records a step of the clock."""
+
 FACTS: Final = "clock_"
 """Begins the names of the facts stored here. A journal in which nothing was published may have them."""
 
+_log = logging.getLogger("policenotify")
 _STEPS: Final = meta.CLOCK_STEPS
 _MARK: Final = f"{FACTS}mark "  # followed by the boot
 _OWN_MARK: Final = "own_mark"
 _RENEWED: Final = span(timedelta(minutes=10))  # uptime and clock drift apart, so the mark is renewed
 _FORGOTTEN: Final = span(timedelta(days=400))
+_RECENT: Final = span(timedelta(hours=1))
+_EVENTS: Final = 20_000  # recent events are found by number, not by time: an hour has fewer
 _SIMULTANEOUS: Final = 0.05  # seconds; if reading both clocks takes longer, they do not show one moment
 _TRIES: Final = 9
 
@@ -172,8 +181,31 @@ def follow(connection: Connection, clock: Clock, *, single_host: bool, brief: bo
         _shift(connection, step)
         state = state._replace(total=state.total + step)
         meta.put(connection, _STEPS, str(state.total))
-        record(connection, moment(reading.time), RUNNER, "clock_set", {"seconds": round(step / 1e6, 1)})
+        seconds = round(step / 1e6, 1)
+        record(connection, moment(reading.time), RUNNER, SET, {"seconds": seconds})
+        _log.warning(
+            "The journal's clock was set %s by %.0f s. All that waits was moved with it. Check the time of the machine "
+            "that holds the journal: timedatectl",
+            "back" if step < 0 else "forward",
+            abs(seconds),
+            extra=fields(SET),
+        )
     _mark(connection, reading, state)
+
+
+def recent_steps(connection: Connection, now: int) -> tuple[ClockStep, ...]:
+    """Return how often and by how much the clock was set in the last hour, newest first."""
+    event = schema.event
+    query = (
+        select(event.c.at, event.c.body)
+        .where(event.c.id > select(func.max(event.c.id) - _EVENTS).scalar_subquery())
+        .where(event.c.kind == SET, event.c.body != "", event.c.at > now - _RECENT)
+        .order_by(event.c.id.desc())
+    )
+    return tuple(
+        ClockStep(at=moment(row.at), seconds=float(json_object(row.body)["seconds"]))
+        for row in connection.execute(query)
+    )
 
 
 class KnownClocks:

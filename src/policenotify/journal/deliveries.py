@@ -106,8 +106,8 @@ class Deliveries:
 
     # --- what is due
 
-    def recover(self, lease: timedelta = LEASE) -> int:
-        """Take back deliveries of processes that exited or are silent. Return their number.
+    def recover(self, lease: timedelta = LEASE, ended: Collection[str] = ()) -> int:
+        """Take back deliveries of processes that exited or are silent, and of *ended* threads. Return their number.
 
         A second recovery of one delivery within one *lease* is an alarm. See `repeated_takeovers`. Deliveries whose
         times lie in the future because the clock was set back are due at once.
@@ -115,7 +115,7 @@ class Deliveries:
         with self._journal.write(durable=False) as connection:
             now = microseconds(self._journal.now())
             clock_change.reschedule(connection, now)
-            return recovery.recover(connection, now, lease)
+            return recovery.recover(connection, now, lease, ended)
 
     def repeated_takeovers(self) -> tuple[Takeover, ...]:
         """Return the deliveries recovered twice within one lease in the last hour, newest first."""

@@ -260,6 +260,7 @@ class AttemptResult:
         new_request: The next attempt prepares another request.
         resend_as_post: The next attempt publishes a new post instead of editing.
         of_people: It concerns some people of a page only. The delivery's other pages go on.
+        delayed: The attempt has failed, and is repeated or looked into.
     """
 
     outcome: Outcome
@@ -274,6 +275,7 @@ class AttemptResult:
     new_request: bool = False
     resend_as_post: bool = False
     of_people: bool = False
+    delayed: bool = False
 
     def __post_init__(self) -> None:
         for name in ("reason", "remedy", "code"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
@@ -47,8 +48,10 @@ _WITHOUT_PAGE = (  # which only damage leaves behind
 )
 
 
-def recover(connection: Connection, now: int, lease: timedelta) -> int:
+def recover(connection: Connection, now: int, lease: timedelta, ended: Collection[str] = ()) -> int:
     """Return deliveries of processes that exited, or let their lease expire, to waiting. Return their number.
+
+    *ended* names further owners that send nothing any more: threads of this process.
 
     A delivery whose attempt had begun is in doubt. A second recovery within one lease raises an alarm: processes keep
     exiting in the middle of this delivery, or two of them take it from each other.
@@ -56,7 +59,7 @@ def recover(connection: Connection, now: int, lease: timedelta) -> int:
     recovered = 0
     sending: list[Row[Any]] = list(connection.execute(_SENDING))
     for seen in sorted(sending, key=lambda row: str(row.ordering_key)):
-        if not _is_abandoned(seen, now):
+        if not _is_abandoned(seen, now, ended):
             continue
         lock(connection, seen.ordering_key)
         still = and_(_table.c.id == seen.id, _table.c.state == Outcome.SENDING, seen.owner == _OWNER)
@@ -80,11 +83,13 @@ def recover(connection: Connection, now: int, lease: timedelta) -> int:
         body = {"owner": row.owner, "attempt": row.attempts, "begun": begun}
         record_delivery(connection, row, moment(now), INTERRUPTED, body)
         supersede_partial_sends(connection, row.ordering_key, now)
-    return recovered + _recover_pages(connection, now, lease)
+    return recovered + _recover_pages(connection, now, lease, ended)
 
 
-def _is_abandoned(seen: Row[Any], now: int) -> bool:
+def _is_abandoned(seen: Row[Any], now: int, ended: Collection[str]) -> bool:
     """Return True if a claim's owner exited, or let its lease expire."""
+    if seen.owner in ended:
+        return True
     # A claim of more than a day was written by a clock that was ahead. Of an hour, its owner may be alive still.
     possible = seen.lease_until <= latest_pause(now) or is_running(seen.owner)  # else this clock is behind
     return not (now < seen.lease_until and possible and not is_dead(seen.owner))
@@ -100,14 +105,14 @@ def _end_interrupted(connection: Connection, delivery: int, number: int, now: in
     return connection.execute(interrupted.values(**ended, code="interrupted")).rowcount > 0
 
 
-def _recover_pages(connection: Connection, now: int, lease: timedelta) -> int:
+def _recover_pages(connection: Connection, now: int, lease: timedelta, ended: Collection[str]) -> int:
     """Return the pages of processes that exited, or let their lease expire, to waiting.
 
     Return the number of their deliveries. People who were being sent to are in doubt.
     """
     abandoned: dict[int, list[Row[Any]]] = {}
     for seen in connection.execute(_SENDING_PAGES).all():
-        if _is_abandoned(seen, now):
+        if _is_abandoned(seen, now, ended):
             lock(connection, seen.ordering_key)
             still = and_(_page.c.delivery == seen.delivery, _page.c.number == seen.number)
             same = and_(_page.c.state == Outcome.SENDING, seen.owner == _PAGE_OWNER, seen.lease_until == _PAGE_LEASE)

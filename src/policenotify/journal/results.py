@@ -55,8 +55,7 @@ def record_result(connection: Connection, claimed: ClaimedDelivery, result: Atte
     if result.outcome is Outcome.DELETED and claimed.target is not None:
         _mark_target_deleted(connection, claimed, now)
     end_attempt(connection, claimed, result, at)
-    body = {"outcome": result.outcome, "code": result.code, "attempt": claimed.attempts}
-    record_delivery(connection, claimed, now, "settled", body | digests(claimed, result))
+    record_delivery(connection, claimed, now, "settled", settlement(claimed, result) | digests(claimed, result))
 
 
 def post_columns(connection: Connection, claimed: ClaimedDelivery, result: AttemptResult) -> dict[str, object]:
@@ -78,6 +77,12 @@ def end_attempt(connection: Connection, claimed: ClaimedDelivery, result: Attemp
     identity = {"of_delivery": claimed.id, "of_attempt": claimed.attempts}
     ended = {"ended_at": at, "outcome": result.outcome, "reason": result.reason, "code": result.code}
     connection.execute(_END_ATTEMPT, identity | ended)
+
+
+def settlement(claimed: ClaimedDelivery, result: AttemptResult) -> dict[str, object]:
+    """Return what the event of a result states."""
+    stated: dict[str, object] = {"outcome": result.outcome, "code": result.code, "attempt": claimed.attempts}
+    return {**stated, "delayed": True} if result.delayed else stated
 
 
 def digests(claimed: ClaimedDelivery, result: AttemptResult) -> dict[str, str]:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Row, case, func, or_, select
+from sqlalchemy import Connection, Row, case, exists, func, or_, select, text
 
 from policenotify.errors import JournalError
-from policenotify.journal import audit, meta
+from policenotify.journal import audit, clock_change, meta, workers
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.transactions import Transactions
@@ -24,6 +24,8 @@ from policenotify.journal.records import TOLERANCE, microseconds, moment, span
 from policenotify.log import shown_code
 from policenotify.model.event import (
     ChannelBlocked,
+    ClockSet,
+    DeliveryDelayed,
     DeliveryEvent,
     DeliveryHeld,
     DeliveryPosted,
@@ -35,6 +37,10 @@ from policenotify.model.event import (
     PeopleSuppressed,
     PublicationRefused,
     SecondReadingOverdue,
+    WorkerEvent,
+    WorkerLost,
+    WorkerStarted,
+    WorkerStopped,
 )
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -54,7 +60,14 @@ _OUTCOMES: Final[Mapping[str, type[DeliveryEvent]]] = {
     Outcome.HELD: DeliveryHeld,
 }
 _BY_A_PERSON: Final[Mapping[str, type[DeliveryEvent]]] = {Outcome.POSTED: DeliveryPosted}
+_OF_WORKERS: Final[Mapping[str, type[WorkerEvent]]] = {
+    workers.STARTED: WorkerStarted,
+    workers.STOPPED: WorkerStopped,
+    workers.LOST: WorkerLost,
+}
 _KINDS: Final = (
+    *_OF_WORKERS,
+    clock_change.SET,
     "published",
     "refused_by_check",
     "settled",
@@ -239,7 +252,7 @@ def _have_ended(connection: Connection) -> bool:
 
 
 def _rows(connection: Connection, position: _Position) -> Sequence[Any]:
-    event, delivery = schema.event, schema.delivery
+    event, delivery, page = schema.event, schema.delivery, schema.page
     late = (event.c.id.between(*numbers) for numbers in position.missing)
     handed = event.c.kind.in_(_KINDS)
     query = (
@@ -247,6 +260,8 @@ def _rows(connection: Connection, position: _Position) -> Sequence[Any]:
             *(event.c[name] for name in ("id", "at", "kind", "publication", "delivery", "channel")),
             case((handed, event.c.body), else_="").label("body"),
             case((handed, delivery.c.state), else_="").label("state"),
+            # Plain text, as in the index: SQLite does not match a bound value with it.
+            exists().where(page.c.delivery == event.c.delivery, text("pn_page.held > 0")).label("has_held_people"),
         )
         .outerjoin(delivery, delivery.c.id == event.c.delivery)
         .where(or_(event.c.id > position.last, *late))
@@ -293,10 +308,7 @@ def _told(connection: Connection, row: Row[Any]) -> Iterator[JournalEvent]:
         case "refused_by_check":
             yield PublicationRefused(**about, codes=_codes(body.get("codes", ())))
         case "settled" | "resolved":
-            outcome = body.get("outcome", row.state)
-            known = _OUTCOMES if row.kind == "settled" else _BY_A_PERSON
-            if (kind := known.get(outcome)) is not None:
-                yield kind(**about, channel=row.channel, delivery=row.delivery)
+            yield from _of_delivery(row, body, {**about, "channel": row.channel, "delivery": row.delivery})
         case "blocked":
             yield ChannelBlocked(**common, channel=row.channel)
         case "overdue":
@@ -308,7 +320,27 @@ def _told(connection: Connection, row: Row[Any]) -> Iterator[JournalEvent]:
             people = len(body.get("recipients", ()))
             yield PeopleSuppressed(**common, channel=channel, people=people, source=str(body.get("source", "")))
         case _:
-            pass
+            yield from _of_machine(row, body, common)
+
+
+def _of_machine(row: Row[Any], body: Mapping[str, Any], common: Mapping[str, Any]) -> Iterator[JournalEvent]:
+    if row.kind == clock_change.SET:
+        yield ClockSet(**common, seconds=float(body["seconds"]))
+    elif (kind := _OF_WORKERS.get(row.kind)) is not None:
+        yield kind(**common, host=str(body.get("host", "")))
+
+
+def _of_delivery(row: Row[Any], body: Mapping[str, Any], about: Mapping[str, Any]) -> Iterator[DeliveryEvent]:
+    """Yield the outcome of a delivery, and that some people of its list are held."""
+    outcome = body.get("outcome", row.state)
+    known = _OUTCOMES if row.kind == "settled" else _BY_A_PERSON
+    if (kind := known.get(outcome)) is not None:
+        yield kind(**about)
+        if row.has_held_people and row.kind == "settled" and kind is not DeliveryHeld:
+            yield DeliveryHeld(**about)
+    elif body.get("delayed") and not Outcome(outcome).is_final:
+        code = shown_code(str(body.get("code", "")))
+        yield DeliveryDelayed(**about, attempt=int(body.get("attempt", 1)), code=code)
 
 
 def _codes(codes: Iterable[object]) -> tuple[str, ...]:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, select, update
 
-from policenotify.journal import meta
+from policenotify.journal import audit, meta
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object, whole_number
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.leases import host_of, is_dead, this_process
 from policenotify.journal.records import TOLERANCE, microseconds, moment, span, storable
-from policenotify.model.status import QUIET, WorkerProblem
+from policenotify.log import fields
+from policenotify.model.status import QUIET, RunningWorker, WorkerProblem
 
 _log = logging.getLogger("policenotify")
 _table = schema.runner
@@ -30,10 +31,14 @@ _ACTIVE = (
     .order_by(_table.c.seen_at.desc())
 )
 _WORKERS = _ACTIVE.where(_table.c.is_worker)
+STARTED, STOPPED, LOST = "worker_started", "worker_stopped", "worker_lost"
+"""The kinds of events that record the life of a worker."""
+
 OVERDUE = timedelta(seconds=30)
 """A drain that has not begun after this time is requested again, because the request may be lost."""
 
 _FORGOTTEN = timedelta(days=7)  # heartbeats older than this are deleted
+_EVENTS = 10_000  # the newest events, among which the report of a lost worker is looked for
 _MEND = "Mend it where that process runs: its environment, its secrets, its libraries."
 
 
@@ -42,6 +47,19 @@ class Workers:
 
     def __init__(self, journal: Transactions) -> None:
         self._journal = journal
+        self._lost: set[str] = set()  # workers whose loss is recorded
+        self.misses_one: bool = False
+        """Whether the last look at the workers has found one that `record_lost` would record."""
+
+    def start_heartbeat(self) -> None:
+        """Record that this process is a worker from now on."""
+        this = and_(_table.c.owner == this_process(), _table.c.is_worker)
+        with self._journal.transaction(durable=False), self._journal.write() as connection:
+            if connection.execute(select(_table.c.owner).where(this)).first() is not None:
+                return  # it could not deliver, and starts once more
+            self.heartbeat(is_worker=True)
+            audit.record(connection, self._journal.now(), audit.RUNNER, STARTED, {"host": host_of(this_process())})
+        _log.info("A worker runs on %s.", host_of(this_process()), extra=fields(STARTED))
 
     def heartbeat(self, *, is_worker: bool = False, unusable: Mapping[str, str] | None = None) -> None:
         """Record a heartbeat of this process. A worker calls `stop_heartbeat` on shutdown.
@@ -84,15 +102,69 @@ class Workers:
     def stop_heartbeat(self) -> None:
         """Record that this worker is shutting down."""
         with self._journal.write() as connection:
-            connection.execute(update(_table).where(_table.c.owner == this_process()).values(is_worker=False))
+            of_this = update(_table).where(_table.c.owner == this_process(), _table.c.is_worker)
+            if connection.execute(of_this.values(is_worker=False)).rowcount:
+                host = host_of(this_process())
+                audit.record(connection, self._journal.now(), audit.RUNNER, STOPPED, {"host": host})
+                _log.info("The worker on %s has ended in order.", host, extra=fields(STOPPED))
 
-    def last_worker_heartbeat(self) -> datetime | None:
-        """Return the latest heartbeat of a worker, or None if all have exited or are silent."""
+    def record_lost(self) -> int:
+        """Record each worker that has exited without `stop_heartbeat`, once. Return their number.
+
+        Of a worker on another machine only its silence is known, which `last_heartbeat` shows.
+        """
+        lost = [row.owner for row in self._workers() if row.owner not in self._lost and is_dead(row.owner)]
+        if not lost:
+            return 0
+        recorded = []
+        with self._journal.write(durable=False) as connection:
+            connection.execute(select(_table.c.owner).where(_table.c.owner.in_(lost)).with_for_update()).all()
+            known = _lost_before(connection)
+            for owner in lost:
+                if owner not in known:
+                    body = {"host": host_of(owner), "owner": owner}
+                    audit.record(connection, self._journal.now(), audit.RUNNER, LOST, body)
+                    recorded.append(owner)
+        self._lost.update(lost)
+        for owner in recorded:
+            _log.error(
+                "The worker on %s has ended without a word, as when it is killed. What waits goes out once a worker "
+                "runs: see that policenotify worker does, or policenotify drain",
+                host_of(owner),
+                extra=fields(LOST),
+            )
+        return len(recorded)
+
+    def running(self) -> tuple[RunningWorker, ...]:
+        """Return the workers that run: seen within two minutes, and not known to have exited. The latest comes first.
+
+        Drains are not workers.
+        """
+        return tuple(
+            RunningWorker(host=host_of(row.owner), seen_at=moment(row.seen_at))
+            for row in self._workers()
+            if not is_dead(row.owner)
+        )
+
+    def lost_at(self) -> datetime | None:
+        """Return the last heartbeat of a worker that exited without a word, unless another process delivered since."""
+        rows = self._workers()
+        if not rows or not all(is_dead(row.owner) for row in rows):
+            return None
+        last = moment(rows[0].seen_at)
+        return last if self.last_heartbeat() == last else None
+
+    def _workers(self) -> Sequence[Row[Any]]:
         now = microseconds(self._journal.now())
         times = {"since": now - span(QUIET), "until": now + span(TOLERANCE)}
         with self._journal.read() as connection:
             rows = connection.execute(_WORKERS, times).all()
-        return next((moment(row.seen_at) for row in rows if not is_dead(row.owner)), None)
+        self.misses_one = any(row.owner not in self._lost and is_dead(row.owner) for row in rows)
+        return rows
+
+    def last_worker_heartbeat(self) -> datetime | None:
+        """Return the latest heartbeat of a worker, or None if all have exited or are silent."""
+        return next((moment(row.seen_at) for row in self._workers() if not is_dead(row.owner)), None)
 
     def last_heartbeat(self) -> datetime | None:
         """Return the latest heartbeat of the past days, ignoring heartbeats dated in the future."""
@@ -122,6 +194,14 @@ class Workers:
         """Record that the runner's drain has begun. Later deliveries need another request."""
         with self._journal.write() as connection:
             meta.put(connection, f"{meta.DRAIN_REQUESTED}{runner}", "0")
+
+
+def _lost_before(connection: Connection) -> set[str]:
+    """Return the workers whose loss is recorded."""
+    event = schema.event
+    recent = event.c.id > select(func.max(event.c.id) - _EVENTS).scalar_subquery()
+    bodies = connection.execute(select(event.c.body).where(recent, event.c.kind == LOST, event.c.body != "")).scalars()
+    return {str(json_object(body)["owner"]) for body in bodies}
 
 
 def _is_pending(connection: Connection, name: str, now: int) -> bool:

@@ -89,6 +89,19 @@ class DeliveryPosted(DeliveryEvent):
     event: Literal["posted"] = "posted"
 
 
+class DeliveryDelayed(DeliveryEvent):
+    """An attempt has not got it posted, or has left it in doubt. It is tried, or looked for, again.
+
+    Attributes:
+        attempt: Number of the attempt, from 1. Of a list, that of one of its pages.
+        code: The network's own code. Empty if it gave none.
+    """
+
+    event: Literal["delayed"] = "delayed"
+    attempt: int
+    code: str
+
+
 class DeliveryRefused(DeliveryEvent):
     """The network refused it for good, or it could not be worded. A person must reach its readers in another way."""
 
@@ -96,7 +109,10 @@ class DeliveryRefused(DeliveryEvent):
 
 
 class DeliveryHeld(DeliveryEvent):
-    """It may or may not be out, or was changed in the database. A person must look, and settle it with `resolve`."""
+    """It may or may not be out, or was changed in the database. A person must look, and settle it with `resolve`.
+
+    Of a list of people, this holds for some of them: it follows `DeliveryPosted` or `DeliveryRefused`.
+    """
 
     event: Literal["held"] = "held"
 
@@ -147,3 +163,45 @@ class PeopleSuppressed(JournalEvent):
     channel: str
     people: int
     source: str
+
+
+class WorkerEvent(JournalEvent):
+    """Something that happened to a worker.
+
+    Attributes:
+        host: The name of its machine.
+    """
+
+    host: str
+
+
+class WorkerStarted(WorkerEvent):
+    """A worker delivers from now on."""
+
+    event: Literal["worker_started"] = "worker_started"
+
+
+class WorkerStopped(WorkerEvent):
+    """A worker has ended in order."""
+
+    event: Literal["worker_stopped"] = "worker_stopped"
+
+
+class WorkerLost(WorkerEvent):
+    """A worker has exited without a word, as when it is killed. The next process that delivers, or publishes, notices.
+
+    What waits goes out once a worker runs.
+    """
+
+    event: Literal["worker_lost"] = "worker_lost"
+
+
+class ClockSet(JournalEvent):
+    """The journal's clock was set. All that waits was moved with it. Check the time of the machine: `timedatectl`.
+
+    Attributes:
+        seconds: By how much. Negative: it was set back.
+    """
+
+    event: Literal["clock_set"] = "clock_set"
+    seconds: float

@@ -62,6 +62,30 @@ class WorkerProblem(ChannelProblem):
     seen_at: AwareDatetime
 
 
+class RunningWorker(FrozenModel):
+    """A worker that runs.
+
+    Attributes:
+        host: Its machine.
+        seen_at: Its last heartbeat.
+    """
+
+    host: str
+    seen_at: AwareDatetime
+
+
+class ClockStep(FrozenModel):
+    """A clock that was set while the journal was in use.
+
+    Attributes:
+        at: When it was noticed, by the clock as it is now.
+        seconds: By how much. Negative: it was set back.
+    """
+
+    at: AwareDatetime
+    seconds: float
+
+
 class BlockedChannel(FrozenModel):
     """Why a channel sends nothing until a person acts, with the network's own code."""
 
@@ -197,6 +221,9 @@ class InstallationStatus(FrozenModel):
         settings: What is wrong with the settings as a whole, so that nothing can be published; `None`: nothing.
         stopped: Who stopped everything, and why; `None`: nothing is stopped.
         last_heartbeat: The latest heartbeat of a worker or drain.
+        workers: The workers that run, the one with the latest heartbeat first. Drains are not workers.
+        worker_lost_at: The last heartbeat of a worker that has exited without a word, as when it is killed. `None` if a
+            worker runs, or another process has delivered since.
         waiting: When each channel has something to do next.
         blocked: Channels that send nothing until a person acts.
         channel_problems: Channels that cannot be used, and why.
@@ -205,6 +232,7 @@ class InstallationStatus(FrozenModel):
         removed_channels: Channels that are no longer in the settings, with the open incidents published there; no
             incident where deliveries only wait for it.
         taken_over_again: Deliveries of the last hour that were taken over twice within one lease.
+        clock_steps: How often and by how much the journal's clock was set in the last hour, newest first.
         deliveries: How many deliveries of each channel have which outcome.
         incidents: The open incidents, the most urgent first; perhaps not all of them.
         second_readings: Urgent publications whose second reading is owed, the earliest deadline first.
@@ -219,12 +247,15 @@ class InstallationStatus(FrozenModel):
     at: AwareDatetime
     stopped: str | None
     last_heartbeat: AwareDatetime | None
+    workers: tuple[RunningWorker, ...] = ()
+    worker_lost_at: AwareDatetime | None = None
     waiting: Mapping[str, AwareDatetime]
     blocked: Mapping[str, BlockedChannel]
     channel_problems: Mapping[str, ChannelProblem]
     worker_problems: Mapping[str, tuple[WorkerProblem, ...]] = {}
     removed_channels: Mapping[str, tuple[str, ...]]
     taken_over_again: tuple[Takeover, ...]
+    clock_steps: tuple[ClockStep, ...] = ()
     deliveries: Mapping[str, ChannelDeliveries] = {}
     open_incidents: int
     overdue_incidents: int
@@ -239,8 +270,9 @@ class InstallationStatus(FrozenModel):
     @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property
     def no_worker(self) -> bool:
-        """Whether something waits although no worker has run for 2 minutes."""
-        return bool(self.waiting) and (self.last_heartbeat is None or self.at - self.last_heartbeat > QUIET)
+        """Whether something waits although no worker has run for 2 minutes, or the last one was killed."""
+        silent = self.last_heartbeat is None or self.at - self.last_heartbeat > QUIET
+        return bool(self.waiting) and (silent or self.worker_lost_at is not None)
 
     @property
     def other_worker_problems(self) -> Mapping[str, tuple[WorkerProblem, ...]]:
@@ -274,4 +306,4 @@ class InstallationStatus(FrozenModel):
     def _needs_attention(self) -> bool:
         channels = self.blocked or self.channel_problems or self.worker_problems or self.removed_channels
         finished = not self.unfinished_count and all(publication.ok for publication in self.publications)
-        return bool(self.stopped or channels or self.taken_over_again) or not finished
+        return bool(self.stopped or channels or self.taken_over_again or self.clock_steps) or not finished

@@ -14,6 +14,7 @@ from policenotify.model.diagnosis import DiagnosisLine, note, right, wrong
 from policenotify.model.receipt import UNVERIFIED, local_time
 from policenotify.model.status import Alarm, InstallationStatus
 from policenotify.publishing.status import (
+    clock_was_set,
     problem_of,
     read_status,
     removed_channel,
@@ -126,6 +127,8 @@ def _alarms(status: InstallationStatus, zone: tzinfo) -> Iterator[DiagnosisLine]
         yield wrong("worker", detail, Alarm.NO_WORKER)
     else:
         yield right("worker", f"{seen}; it is delivering" if status.waiting else f"{seen}; nothing is due")
+    for step in status.clock_steps:
+        yield wrong("clock", clock_was_set(step, zone))
     yield from _channel_alarms(status, zone)
     for reading in status.second_readings:
         due = local_time(reading.due_at, zone)

@@ -133,6 +133,8 @@ METRICS: Final[tuple[Metric, ...]] = (
         ("channel", "network"),
     ),
     Metric("worker_seen_timestamp_seconds", "gauge", "The latest heartbeat of a worker or a drain. 0: none in a week."),
+    Metric("workers", "gauge", "Workers that run: seen in the last two minutes, and not known to have exited."),
+    Metric("clock_steps", "counter", "How often the journal's clock was set, by two seconds or more."),
     Metric("stopped", "gauge", "1 if everything is stopped."),
     Metric("journal_bytes", "gauge", "Size of the journal's tables."),
     Metric("last_seal_timestamp_seconds", "gauge", "When the audit log was last sealed. 0: never."),
@@ -205,6 +207,8 @@ def samples(
         "oldest_draft_seconds": _age(figures, figures.oldest_draft),
         "second_readings_overdue": figures.readings_overdue,
         "worker_seen_timestamp_seconds": _time(figures.last_heartbeat),
+        "workers": float(figures.workers),
+        "clock_steps": float(figures.totals.counts["clock_steps",]),
         "stopped": float(figures.stopped),
         "journal_bytes": figures.size,
         "last_seal_timestamp_seconds": _time(figures.last_seal),
@@ -244,7 +248,7 @@ def _add_totals(found: Samples, figures: JournalFigures, networks: Mapping[str, 
         elif name in {"deliveries", "attempts"}:
             channel, *others = labels
             found[name][channel, networks[channel], *others] = count
-        else:
+        elif labels:
             found[name][tuple(labels)] = count
     for (metric, of_channel), counts in distributions.items():
         found[metric][of_channel] = Distribution(tuple(counts), sums.get((metric, of_channel), 0.0))

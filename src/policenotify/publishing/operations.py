@@ -7,7 +7,7 @@ from contextlib import suppress
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Protocol
 
-from policenotify.channel import ChannelConfig
+from policenotify.channel import ChannelConfig, Clock
 from policenotify.errors import IncidentNotFound, JournalError, SettingsError, forget_locals_of, printable
 from policenotify.journal.records import describe_incidents
 from policenotify.model.decision import HeldDelivery, HeldPeople, Resolved, Resumed, Stopped
@@ -67,7 +67,7 @@ class Operations(SendingControls):
         settings: SettingsSource | None = None,
     ) -> None:
         self.journal = journal
-        self.clock = journal.clock
+        self.clock: Clock = journal.clock
         self.channel_configs: dict[str, ChannelConfig] = {channel.name: channel for channel in channels}
         self.zone = zone
         self.settings = settings

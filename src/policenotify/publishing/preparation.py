@@ -304,8 +304,10 @@ class Preparer:
                 failures[target] = error
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a network of another package may fail in any way
                 name = type(error).__name__
-                text = "Channel %s: its network fails to measure or spell a text (%s)."
-                _log.error(text, channel.name, name, extra=fields(channel=channel.name))
+                about = fields(channel=channel.name)
+                _log.error(
+                    "Channel %s: its network fails to measure or spell a text (%s).", channel.name, name, extra=about
+                )
                 failures[target] = SettingsError(
                     f"Nothing was sent: the network {channel.network!r} of {channel.name!r} fails on this text "
                     f"({name}). Report it to the author of its package, and reach these readers in another way."
@@ -350,8 +352,8 @@ class Preparer:
             with closing(channel.open(self.clock, self.journal.channels.state_store(channel.name))) as opened:
                 return replace(channel, capabilities=opened.capabilities)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a network of another package may fail in any way
-            text = "Channel %s: its default capabilities are used (%s)."
-            _log.warning(text, channel.name, type(error).__name__, extra=fields(channel=channel.name))
+            name, about = type(error).__name__, fields(channel=channel.name)
+            _log.warning("Channel %s: its default capabilities are used (%s).", channel.name, name, extra=about)
             return channel
 
     def _history(self, message: Message) -> History:

@@ -364,8 +364,10 @@ class Publisher(Operations):
             self.wake()
         self._deliver(publication, wait)
         report = self._report(publication, repeated=not new)
-        with suppress(JournalError):  # the message is out or waits; the next publication erases
+        with suppress(JournalError):  # the message is out or waits; the next publication erases, a worker records
             self.journal.retention.erase_when_due()
+            if self.journal.workers.misses_one:  # as the report has found
+                self.journal.workers.record_lost()
         return report
 
     def withdraw(

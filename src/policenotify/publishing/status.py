@@ -17,6 +17,7 @@ from policenotify.model.status import (
     ChannelDeliveries,
     ChannelProblem,
     ChannelStatus,
+    ClockStep,
     IncidentResult,
     InstallationStatus,
     SecondReading,
@@ -95,12 +96,15 @@ def read_status(
         at=now,
         stopped=str(stopped) if stopped else None,
         last_heartbeat=journal.workers.last_heartbeat(),
+        workers=journal.workers.running(),
+        worker_lost_at=journal.workers.lost_at(),
         waiting={**usable_again, **due},
         blocked={name: _blocked(error) for name, error in journal.channels.blocked().items()},
         channel_problems=problems,
         worker_problems=journal.workers.unusable_channels(),
         removed_channels=_removed(journal, configs, summaries),
         taken_over_again=deliveries.repeated_takeovers(),
+        clock_steps=journal.clock_steps(),
         deliveries={
             channel.name: ChannelDeliveries(outcomes=channel.outcomes, oldest_waiting=channel.oldest)
             for channel in summaries
@@ -177,6 +181,18 @@ def repeated_takeover(takeover: Takeover, zone: tzinfo) -> str:
         f"delivery {takeover.delivery} on {takeover.channel} was taken over twice within one lease, the last time "
         f"{local_time(takeover.at, zone)}: workers end while they send it, or take it from each other. It may have "
         "been sent twice. Look into the workers' logs, and at the clocks of their machines."
+    )
+
+
+def clock_was_set(step: ClockStep, zone: tzinfo) -> str:
+    """Return that the clock was set, and what to do."""
+    at, seconds = local_time(step.at, zone), f"{abs(step.seconds):,.0f}"
+    text = f"{at} the clock was set forward by {seconds} s."
+    if step.seconds < 0:
+        text = f"{at} the clock was set back by {seconds} s."
+    return (
+        f"{text} All that waits was moved with it. Check the time of the machine that holds the journal: timedatectl. "
+        "This note ends after an hour."
     )
 
 

@@ -105,7 +105,7 @@ def open_publisher(
         clock: The clock. If `None`, that of the journal: on PostgreSQL the server's, else the machine's.
         on_overdue: Called with each reminder of an overdue incident, in the thread that drains.
         on_event: Callbacks by the names of their subscribers, each called with every event of the journal; see
-            [`EventReader`][policenotify.delivery.event_reader.EventReader].
+            `Publisher.events`.
 
     Raises:
         SettingsError: The settings are wrong as a whole, or the keys are.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 import secrets
@@ -10,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.conf import settings
@@ -174,11 +176,22 @@ def test_models_read_the_journal_and_cannot_write_it(desk: Recording, incident: 
     assert IncidentRow.objects.get(pk=incident).status == "open"
 
 
+def test_a_project_without_zones_asks_in_its_own(desk: Recording, incident: str) -> None:
+    _open(incident)
+    since = IncidentRow.objects.get(pk=incident).opened_at.astimezone(ZoneInfo("Europe/Paris"))
+    with override_settings(USE_TZ=False):
+        assert IncidentRow.objects.filter(pk=incident, opened_at=since.replace(tzinfo=None)).exists()
+        page = _agent("view").get(f"{_ADMIN}/incidentrow/", {"opened_at__gte": f"{since:%Y-%m-%d} 00:00:00"})
+    assert incident in page.content.decode()
+    assert desk.posts == ()
+
+
 def test_nobody_sees_anything_without_the_permission(desk: Recording, incident: str) -> None:
     opened = _open(incident)
     blind = _agent("publish", "resolve", "approve", "manage")
     for page in (
         "incidentrow/",
+        "incidentrow/add/",
         f"incidentrow/{incident}/change/",
         f"incidentrow/{incident}/end/",
         f"publicationrow/{opened.id}/withdraw/",
@@ -315,6 +328,22 @@ def test_a_blocked_channel_is_resumed(desk: Recording, incident: str) -> None:
     assert DeliveryRow.objects.get(pk=opened.on("bluesky").delivery).state == "posted"
     unknown = agent.post(f"{_ADMIN}/channelrow/", {"decision": "resume", "channel": "bluesly"}, follow=True)
     assert "Did you mean" in unknown.content.decode()
+
+
+@pytest.mark.usefixtures("desk")
+def test_workers_and_a_clock_that_was_set_are_shown() -> None:
+    agent = _agent("view")
+    with joined() as current:
+        current.journal.workers.start_heartbeat()
+        current.journal.audit.record("runner", "clock_set", {"seconds": -3600.0})
+        page = agent.get(f"{_ADMIN}/channelrow/").content.decode()
+        current.journal.workers.stop_heartbeat()
+    assert "A worker runs:" in page
+    assert "set back by 3,600 s" in page
+    assert "timedatectl" in page
+    french = agent.get(f"{_ADMIN}/channelrow/", headers={"accept-language": "fr"}).content.decode()
+    assert "reculée de 3,600 s" in html.unescape(french)
+    assert "A worker runs:" not in french
 
 
 def test_everything_is_stopped_and_resumed(desk: Recording, incident: str) -> None:

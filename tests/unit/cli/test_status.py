@@ -10,9 +10,10 @@ from sqlalchemy import update
 
 from policenotify.channel import ChannelConfig
 from policenotify.cli.results import ChannelsAnswer
+from policenotify.journal import workers
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.database import schema
-from policenotify.journal.leases import this_process
+from policenotify.journal.leases import this_machine, this_process
 from policenotify.journal.records import LEASE
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
@@ -89,6 +90,36 @@ def test_a_missing_worker_has_an_exit_code(run: Run, desk: Desk) -> None:
     assert waiting.code == 3
     assert waiting.document["no_worker"] is False
     assert set(waiting.document["waiting"]) == {"bluesky", "presse"}
+
+
+def test_a_killed_worker_is_an_alarm_at_once(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    publisher = desk.publisher()
+    publisher.publish(accident(), key="one", actor="desk", wait=timedelta(0))
+    publisher.journal.workers.start_heartbeat()
+    assert f"A worker runs on {this_machine().host}, seen 20" in run("status").words
+    publisher.journal.workers.stop_heartbeat()
+    assert run("status").code == 3
+    monkeypatch.setattr(workers, "this_process", lambda: f"{this_machine()}/4194305/1")
+    publisher.journal.workers.start_heartbeat()
+    ran = run("status")
+    assert ran.code == 5
+    assert ", when the last one was killed. Run: policenotify drain" in ran.words
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    assert "où le dernier a été tué" in run("status").words
+
+
+def test_a_clock_that_was_set_is_an_alarm_for_an_hour(run: Run, desk: Desk) -> None:
+    publisher = desk.publisher()
+    publisher.publish(accident(), key="one", actor="desk")
+    assert run("status").code == 0
+    publisher.journal.audit.record("runner", "clock_set", {"seconds": -3600.0})
+    publisher.journal.audit.record("runner", "clock_set", {"seconds": 90.0})
+    for command in ("status", "doctor"):
+        ran = run(command)
+        assert ran.code == 3, command
+        assert "the clock was set back by 3,600 s. All that waits was moved with it." in ran.words
+        assert "the clock was set forward by 90 s." in ran.words
+        assert "timedatectl" in ran.words
 
 
 def test_a_blocked_channel_is_reported_with_its_remedy(run: Run, desk: Desk) -> None:

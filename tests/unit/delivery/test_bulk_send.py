@@ -526,7 +526,11 @@ def test_the_result_of_a_background_post_is_logged_without_its_text(
         if claimed is not None:
             attempts(book, network).run(claimed)
         book.pass_by(60)
-    said, record = [record for record in caplog.records if published in record.message]
+    said, *others = [record for record in caplog.records if published in record.message]
+    *delays, record = others
+    assert [(delay.levelno, getattr(delay, "event", "")) for delay in delays] == (
+        [(logging.WARNING, "delayed")] if isinstance(step, Unconfirmed) else []
+    )
     assert (said.levelno, said.message) == (
         logging.INFO,
         f"Publication {published}: standalone of traffic_accident for sky",

@@ -488,6 +488,31 @@ def test_any_end_of_a_thread_is_logged_and_leaves_a_doubt(
     assert sky.said[0] == sky.said[1]
 
 
+def test_a_post_whose_result_could_not_be_stored_is_looked_into_long_before_its_lease_ends(
+    book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sky, failed = Scripted(capabilities=KEYED), threading.Event()
+    record = type(book.journal.deliveries).record_and_claim
+
+    def full(*given: Any, **named: Any) -> Any:
+        if failed.is_set():
+            return record(*given, **named)
+        failed.set()
+        raise JournalError("The disk is full.")
+
+    monkeypatch.setattr(type(book.journal.deliveries), "record_and_claim", full)
+    published = book.publish("sky")
+    delivery = delivers(sky=sky, rest=0.05)
+    delivery.drain(NOW)
+    assert failed.wait(10)
+    assert worker_threads() == []
+    assert book.receipt(published).outcome is Outcome.SENDING
+    delivery.drain(LONG, publication=published)
+    receipt = book.receipt(published)
+    assert (receipt.outcome, receipt.attempts) == (Outcome.POSTED, 2)
+    assert sky.said[0] == sky.said[1]  # the network publishes it once
+
+
 def test_a_machine_without_threads_does_not_crash(
     book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

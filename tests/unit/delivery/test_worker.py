@@ -142,6 +142,22 @@ def test_it_is_woken_at_once(script: Script) -> None:
             worker.wake()
 
 
+def test_it_drains_as_soon_as_a_broken_journal_works_again(script: Script, caplog: pytest.LogCaptureFixture) -> None:
+    worker = Worker(script, clock=FakeClock(), poll_interval=SOON)  # nothing is due, and no heartbeat for long
+    with worker:
+        script.until(lambda: script.drains == 1)
+        script.error = JournalError("The disk is full.")
+        script.until(lambda: script.failures >= 1)
+        script.error = None
+        worker.wake()
+        script.until(lambda: script.drains == 2)
+        until = time.monotonic() + 10
+        while "The worker goes on." not in caplog.text:
+            assert time.monotonic() < until
+            time.sleep(SOON)
+    assert script.starts == 1
+
+
 def test_a_broken_journal_is_reported_once_and_stops_nothing(
     worker: Worker, script: Script, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -272,7 +272,9 @@ def test_the_expiry_of_a_message_follows_the_wall_clock(book: Book, clock: FakeC
     assert book.receipt(published).outcome is (Outcome.SUPERSEDED if seconds > 0 else Outcome.POSTED)
 
 
-def test_each_step_is_raised_once_by_any_process_and_recorded(book: Book, clock: FakeClock) -> None:
+def test_each_step_is_raised_once_by_any_process_and_recorded(
+    book: Book, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
     network = Scripted()
     network.sends.append(lambda _request: later(book, 300))
     book.publish("sky")
@@ -286,6 +288,17 @@ def test_each_step_is_raised_once_by_any_process_and_recorded(book: Book, clock:
     with book.journal.read() as connection:
         kinds = list(connection.execute(select(schema.event.c.kind)).scalars())
     assert kinds.count("clock_set") == 1
+    [line] = [record.getMessage() for record in caplog.records if getattr(record, "event", "") == "clock_set"]
+    assert "set forward by 3600 s" in line
+    assert "timedatectl" in line
+    assert [step.seconds for step in book.journal.clock_steps()] == [3600]
+    assert book.journal.figures.read().totals.counts["clock_steps",] == 1
+    clock.jump(-60)
+    book.journal.deliveries.recover()
+    assert [step.seconds for step in book.journal.clock_steps()] == [-60, 3600]
+    assert "set back by 60 s" in caplog.text
+    clock.pass_by(3700)
+    assert book.journal.clock_steps() == ()
 
 
 @pytest.mark.parametrize("seconds", [-3600, 3600])

@@ -49,6 +49,7 @@ def _figures(**changes: Any) -> JournalFigures:
         **dict.fromkeys(("first_deadline", "oldest_draft", "last_heartbeat", "last_seal")),
         "blocked": frozenset(),
         "stopped": False,
+        "workers": 0,
         "size": 4096,
     }
     return JournalFigures(at=NOW, **{**nothing, **changes})
@@ -67,6 +68,7 @@ def test_a_channel_begins_at_zero_so_that_the_first_failure_is_a_rise() -> None:
         (("sky", "bluesky", state) for state in ("waiting", "sending", "unconfirmed", "held")), 0
     )
     assert found["channel_blocked"] == found["channel_unusable"] == {("sky", "bluesky"): 0}
+    assert found["workers"] == found["clock_steps"] == {(): 0}
     assert found["worker_seen_timestamp_seconds"] == found["last_seal_timestamp_seconds"] == {(): 0}
 
 

@@ -43,6 +43,7 @@ from policenotify.model.draft import Draft, DraftState
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.publishing.publisher import Publisher
+from policenotify.publishing.status import clock_was_set
 
 # --- incidents
 
@@ -97,8 +98,8 @@ class IncidentAdmin(JournalAdmin):
     }
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Ask for the permission `publish`: a new incident is opened by its first message."""
-        return may(request, "publish")
+        """Ask for the permissions `view` and `publish`: a new incident is opened by its first message."""
+        return may(request, "view") and may(request, "publish")
 
     def add_view(
         self,
@@ -359,7 +360,9 @@ class ChannelAdmin(JournalAdmin):
         }
         try:
             with joined() as current:
-                context |= {"status": current.status(last=0), "channels": current.channels()}
+                status = current.status(last=0)
+                steps = [clock_was_set(step, current.zone) for step in status.clock_steps]
+                context |= {"status": status, "channels": current.channels(), "clock_steps": steps}
         except PolicenotifyError as error:
             messages.error(request, say(error))
         return TemplateResponse(request, f"{FOLDER}/channels.html", context)

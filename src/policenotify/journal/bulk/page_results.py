@@ -28,7 +28,7 @@ from policenotify.journal.keys import Keys
 from policenotify.journal.persons.suppressions import mass_fault, record_words
 from policenotify.journal.queue import lock_key_of, supersede_partial_sends
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, microseconds, span, storable
-from policenotify.journal.results import digests, end_attempt, post_columns
+from policenotify.journal.results import digests, end_attempt, post_columns, settlement
 from policenotify.model.history import Outcome
 
 _table, _recipient, _expansion = schema.delivery, schema.recipient, schema.expansion
@@ -208,8 +208,9 @@ def _record_delivery(
     columns |= post_columns(connection, claimed, result)
     connection.execute(update(_table).where(_table.c.id == claimed.id).values(**columns))
     outcome = result.outcome if left.is_over else Outcome.WAITING
-    end_attempt(connection, claimed, replace(result, outcome=outcome), at)
-    body: dict[str, object] = {"outcome": outcome, "code": result.code, "attempt": claimed.attempts}
+    result = replace(result, outcome=outcome)
+    end_attempt(connection, claimed, result, at)
+    body = settlement(claimed, result)
     body["pages"] = pages.statement(connection, claimed.id, claimed.page or 0, claimed.attempts)
     record_delivery(connection, claimed, now, "settled", body | digests(claimed, result))
 

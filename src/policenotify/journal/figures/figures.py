@@ -16,12 +16,14 @@ from policenotify.journal.bulk import tally
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.figures.totals import BASE, Totals, count_events
+from policenotify.journal.leases import is_dead
 from policenotify.journal.records import TOLERANCE, microseconds, outcome_of, priority, span
 from policenotify.journal.tombstones import stored_counts
 from policenotify.model.cap import Severity
 from policenotify.model.draft import DraftState
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus
+from policenotify.model.status import QUIET
 
 _BATCH: Final = 5_000  # values in one query: SQLite takes 32,766 (sqlite.org/limits.html)
 _MOST_MISSING: Final = 10_000  # numbers of events that are waited for; more are counted from the beginning
@@ -92,6 +94,7 @@ class JournalFigures:
         blocked: The channels that send nothing until a person acts.
         paused_until: Until when the network asked for a pause, by channel.
         last_heartbeat: The latest heartbeat of a process that delivers.
+        workers: How many workers run.
         stopped: Everything is stopped.
         size: Bytes of the journal's tables.
         last_seal: When events were last sealed.
@@ -113,6 +116,7 @@ class JournalFigures:
     blocked: frozenset[str]
     paused_until: Mapping[str, int]
     last_heartbeat: int | None
+    workers: int
     stopped: bool
     size: int
     last_seal: int | None
@@ -294,6 +298,8 @@ def _duties(connection: Connection, now: int) -> dict[str, Any]:
     # A heartbeat from the future is of a clock that was set back since.
     seen = schema.runner.c.seen_at
     last = select(func.max(case((seen <= now + _AHEAD, seen))))
+    lasting = and_(schema.runner.c.is_worker, seen > now - span(QUIET), seen <= now + _AHEAD)
+    workers = connection.execute(select(schema.runner.c.owner).where(lasting)).scalars()
     return {
         "incidents_open": {row.category: row.number for row in connection.execute(_OPEN)},
         "incidents_overdue": connection.execute(overdue).scalar() or 0,
@@ -302,6 +308,7 @@ def _duties(connection: Connection, now: int) -> dict[str, Any]:
         "oldest_draft": oldest,
         "readings_overdue": connection.execute(owed).scalar() or 0,
         "last_heartbeat": connection.execute(last).scalar(),
+        "workers": sum(not is_dead(owner) for owner in workers),
         "last_seal": connection.execute(_LAST_SEAL).scalar(),
     }
 

@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 
 from policenotify.journal import meta
+from policenotify.journal.clock_change import SET
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.records import POST_BUCKETS, SEND_BUCKETS
@@ -122,6 +123,8 @@ def count_events(connection: Connection, scope: ColumnElement[bool]) -> Totals:
         if row.kind in _VERDICTS:
             verdict = row.verdict if row.kind == "second_reading" else row.kind
             totals.counts["reviews", str(verdict)] += row.number
+        elif row.kind == SET:
+            totals.counts["clock_steps",] += row.number
         else:
             about = "incident" if row.kind == "overdue" else "second_reading"
             totals.counts["reminders", about, str(row.level)] += row.number
@@ -270,5 +273,5 @@ def _spoken(dialect: str, counted: ColumnElement[bool]) -> Select[Any]:
     body = event.c.body
     level, verdict = _field(dialect, body, "level"), _field(dialect, body, "verdict")
     columns = (event.c.kind, level.label("level"), verdict.label("verdict"))
-    kinds = event.c.kind.in_(("overdue", "second_reading_overdue", *_VERDICTS))
+    kinds = event.c.kind.in_(("overdue", "second_reading_overdue", SET, *_VERDICTS))
     return select(*columns, func.count().label("number")).where(counted, kinds).group_by(*columns)

@@ -1,0 +1,87 @@
+"""A PostgreSQL server of its own, on a small disk and with a clock that can be set."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.support.postgresql import Server
+
+_DISK = "150m"
+_FILLER = "filler"
+_CLOCK = "clock"
+_PRELOADED = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+
+
+class FailingServer(Server):
+    """A server whose disk can be full, and whose clock can be set while it runs."""
+
+    layout = ("--wal-segsize=1",)  # so that a full disk is noticed after a megabyte
+    durable = True
+
+    def prepare(self) -> None:
+        if _PRELOADED is None:
+            pytest.skip("the server's clock cannot be set: apt-get install faketime")
+        if os.geteuid() != 0:
+            pytest.skip("a file system is mounted by root only")
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={_DISK},mode=755", "none", str(self.folder)]
+        if subprocess.run(mount, check=False, capture_output=True).returncode:  # noqa: S603 - fixed words
+            pytest.skip("no file system can be mounted here")
+        self.set_clock(0)
+
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "LD_PRELOAD": str(_PRELOADED),
+            "FAKETIME_TIMESTAMP_FILE": str(self.folder / _CLOCK),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
+
+    def set_clock(self, seconds: int) -> None:
+        """Set the server's clock forward or back."""
+        there = self.folder / _CLOCK
+        new = there.with_suffix(".new")
+        new.write_text(f"{seconds:+d}")
+        new.chmod(0o644)
+        new.replace(there)
+
+    def fill_disk(self) -> None:
+        """Leave not one byte on the server's disk."""
+        for size in (1 << 16, 1):
+            with (self.folder / _FILLER).open("ab", buffering=0) as file, suppress(OSError):
+                while True:
+                    file.write(bytes(size))
+
+    def fail(self) -> None:
+        """Write until the server cannot go on: it has no room for its log of transactions."""
+        with suppress(psycopg.Error):
+            while True:
+                self.ask("SELECT pg_logical_emit_message(false, 'test', repeat('x', 100000))")
+        until = time.monotonic() + 10
+        while self._runs():  # it tries to recover, and ends
+            assert time.monotonic() < until
+            time.sleep(0.05)
+
+    def _runs(self) -> bool:
+        return (self.folder / "data" / "postmaster.pid").exists()
+
+    def repair(self) -> None:
+        """Free the disk, and start the server as an operator does."""
+        (self.folder / _FILLER).unlink()
+        if self._runs():
+            self.stop()
+        self.start()
+
+    def end(self) -> None:
+        if self._runs():
+            self.stop()
+        subprocess.run(["umount", "-l", str(self.folder)], check=False)  # noqa: S603, S607 - fixed words
+        shutil.rmtree(self.folder)

@@ -1,0 +1,103 @@
+"""The life of workers as the journal records it: started, ended in order, or killed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from policenotify.journal import workers
+from policenotify.journal.leases import this_machine
+from policenotify.journal.workers import Workers
+from policenotify.model.event import DeliveryDelayed, JournalEvent, WorkerLost, WorkerStarted, WorkerStopped
+from policenotify.model.history import Outcome
+from tests.support.journal import Desk
+
+NAME = "back-office"
+GONE = "4194305/1"  # proc(5): no process has so high a number
+
+
+@pytest.fixture
+def killed(monkeypatch: pytest.MonkeyPatch, desk: Desk) -> Callable[[], None]:
+    """Leave behind what a worker of this machine leaves that was killed."""
+
+    def leave(how: Callable[[Workers], None] = Workers.start_heartbeat) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(workers, "this_process", lambda: f"{this_machine()}/{GONE}")
+            how(desk.journal.workers)
+
+    return leave
+
+
+def _told(desk: Desk) -> list[JournalEvent]:
+    batch = desk.journal.subscribers.take(NAME)
+    if batch is None:
+        return []
+    assert desk.journal.subscribers.advance(batch, batch.last, release=True)
+    return list(batch.events)
+
+
+def test_a_worker_starts_once_and_ends_in_order(desk: Desk) -> None:
+    desk.journal.subscribers.add(NAME)
+    desk.journal.workers.start_heartbeat()
+    desk.journal.workers.start_heartbeat()  # its first drain has failed
+    [running] = desk.journal.workers.running()
+    assert (running.host, running.seen_at) == (this_machine().host, desk.clock.now())
+    desk.journal.workers.stop_heartbeat()
+    desk.journal.workers.stop_heartbeat()
+    assert desk.journal.workers.running() == ()
+    assert desk.journal.workers.record_lost() == 0
+    assert desk.journal.workers.lost_at() is None
+    told = _told(desk)
+    assert [type(event) for event in told] == [WorkerStarted, WorkerStopped]
+    assert all(isinstance(event, WorkerStarted | WorkerStopped) and event.host == running.host for event in told)
+
+
+def test_a_worker_that_was_killed_is_noticed_once(
+    desk: Desk, killed: Callable[[], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "policenotify")
+    desk.journal.subscribers.add(NAME)
+    killed()
+    seen = desk.clock.now()
+    desk.clock.pass_by(5)
+    assert desk.journal.workers.running() == ()
+    assert desk.journal.workers.lost_at() == seen
+    assert desk.journal.workers.record_lost() == 1
+    assert desk.journal.workers.record_lost() == 0
+    assert Workers(desk.journal).record_lost() == 0  # of another process
+    assert [type(event) for event in _told(desk)] == [WorkerStarted, WorkerLost]
+    [error] = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert "policenotify worker" in error.getMessage()
+    assert desk.journal.figures.read().workers == 0
+
+
+def test_what_delivers_after_it_takes_the_alarm_away(desk: Desk, killed: Callable[[], None]) -> None:
+    killed()
+    desk.clock.pass_by(5)
+    desk.journal.workers.heartbeat()  # a drain
+    assert desk.journal.workers.lost_at() is None
+    assert desk.journal.workers.running() == ()
+    desk.journal.workers.start_heartbeat()
+    assert len(desk.journal.workers.running()) == desk.journal.figures.read().workers == 1
+
+
+def test_of_a_worker_elsewhere_only_its_silence_is_known(desk: Desk) -> None:
+    desk.journal.workers.start_heartbeat()
+    desk.change_directly("UPDATE pn_runner SET owner = 'elsewhere/-/1/-'")
+    assert (len(desk.journal.workers.running()), desk.journal.workers.record_lost()) == (1, 0)
+    desk.clock.pass_by(121)
+    assert (desk.journal.workers.running(), desk.journal.workers.lost_at()) == ((), None)
+
+
+def test_a_failed_attempt_is_an_event_and_a_wait_for_a_rate_is_none(desk: Desk) -> None:
+    desk.journal.subscribers.add(NAME)
+    desk.publish(incident="I1")
+    soon = desk.clock.now() + timedelta(seconds=1)
+    desk.deliver("sky", Outcome.WAITING, not_before=soon, code="503", delayed=True)
+    desk.clock.pass_by(2)
+    desk.deliver("sky", Outcome.WAITING, not_before=desk.clock.now(), reason="The rate is reached.")
+    [delayed] = [event for event in _told(desk) if isinstance(event, DeliveryDelayed)]
+    assert (delayed.channel, delayed.attempt, delayed.code) == ("sky", 1, "503")
