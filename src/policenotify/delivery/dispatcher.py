@@ -263,8 +263,8 @@ class Dispatcher:
         if is_worker and unusable != self._logged:
             for name in sorted(unusable):
                 if unusable[name] != self._logged.get(name):
-                    text = "Channel %s cannot be used here, and its messages wait: %s"
-                    _log.error(text, name, unusable[name], extra=fields("unusable", channel=name))
+                    why, about = unusable[name], fields("unusable", channel=name)
+                    _log.error("Channel %s cannot be used here, and its messages wait: %s", name, why, extra=about)
             self._logged = unusable
         return unusable
 

@@ -378,8 +378,8 @@ def suppression_key(keys: Keys, recipient: str) -> str:
 
 
 def _refuse_changed(connection: Connection, delivery: int, page: int, changed: Sequence[int]) -> None:
-    text = "Delivery %d: the stored addresses of %d recipients were changed"
-    _log.error(text, delivery, len(changed), extra=fields(delivery=delivery))
+    about = fields(delivery=delivery)
+    _log.error("Delivery %d: the stored addresses of %d recipients were changed", delivery, len(changed), extra=about)
     _mark(connection, delivery, page, changed, state=Outcome.REFUSED, reason=CHANGED_ADDRESS, code="changed")
     connection.execute(update(_person).where(_person.c.id.in_(changed)).values(sealed=None, suppression=None))
 
