@@ -24,7 +24,7 @@ _MANY_DIGITS = re.compile(r"[0-9]{6}")  # no known code has so many, and every t
 
 
 def fields(
-    event: str,
+    event: str | None = None,
     *,
     channel: str | None = None,
     delivery: int | None = None,

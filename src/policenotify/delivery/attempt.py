@@ -38,6 +38,7 @@ from policenotify.errors import (
     Unconfirmed,
 )
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
+from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.rate import RateReached
 from policenotify.transport import publishing_under
@@ -356,7 +357,10 @@ class DeliveryAttempt:
 
     def _result_of(self, error: Exception, claimed: ClaimedDelivery) -> AttemptResult:
         if not isinstance(error, ChannelError):
-            _log.warning("Delivery %s on %s: %s escaped.", claimed.id, self.config.name, type(error).__name__)
+            about = fields(channel=claimed.channel, delivery=claimed.id, publication=claimed.publication)
+            _log.warning(
+                "Delivery %s on %s: %s escaped.", claimed.id, claimed.channel, type(error).__name__, extra=about
+            )
             reason = f"The network of {self.config.name!r} failed unexpectedly."
             error = Unconfirmed(reason, code=type(error).__name__)
         if isinstance(error, Refused):

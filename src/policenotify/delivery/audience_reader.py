@@ -15,6 +15,7 @@ from policenotify.channel import ChannelConfig
 from policenotify.errors import JournalError, SettingsError
 from policenotify.journal.bulk.values import PAGE, Expansion, PageOfPeople
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
+from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.status import WAITS
 
@@ -165,7 +166,8 @@ class PageFiller:
                     return replace(claimed, filled=True)
                 wait = self.backoff(claimed.backoff)
                 if deliveries.delay(claimed, problem.reason, problem.remedy, wait=wait):
-                    _log.error("Channel %s: %s %s", self.config.name, problem.reason, problem.remedy)
+                    about = fields(channel=claimed.channel, delivery=claimed.id, publication=claimed.publication)
+                    _log.error("Channel %s: %s %s", claimed.channel, problem.reason, problem.remedy, extra=about)
                 return None
         result = AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now(), of_people=True)
         deliveries.record_result(claimed, result)

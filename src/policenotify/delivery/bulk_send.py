@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from policenotify.channel import Clock, Recipient, RecipientOutcome, Request, SupportsBulkSend
 from policenotify.errors import Blocked, ChannelError, JournalError, LostLease, Refused, Unavailable
 from policenotify.journal.records import ClaimedDelivery
+from policenotify.log import fields
 from policenotify.model.rate import Rate, RateReached
 from policenotify.transport import publishing_under
 
@@ -172,7 +173,8 @@ class BulkSend:
         except Exception as error:  # noqa: BLE001 - any other exception leaves those without an outcome in doubt
             if not self.cut and not self.lease.refused:
                 name, code = self.lease.claimed.channel, type(error).__name__
-                _log.warning("Channel %s: %s escaped in the middle of a list.", name, code)
+                about = fields(channel=name, delivery=self.lease.claimed.id)
+                _log.warning("Channel %s: %s escaped in the middle of a list.", name, code, extra=about)
                 failure = Unavailable("The network failed unexpectedly in the middle.", code=code)
         if self.lease.refused:
             self.cut = True

@@ -23,6 +23,7 @@ from policenotify.delivery.traced_attempt import TracedAttempt
 from policenotify.errors import Blocked, JournalError, JournalTakenAway, LostLease, PolicenotifyError
 from policenotify.journal.leases import this_process
 from policenotify.journal.records import LEASE, ClaimedDelivery
+from policenotify.log import fields
 from policenotify.telemetry import Tracer
 
 if TYPE_CHECKING:
@@ -262,7 +263,8 @@ class Dispatcher:
         if is_worker and unusable != self._logged:
             for name in sorted(unusable):
                 if unusable[name] != self._logged.get(name):
-                    _log.error("Channel %s cannot be used here, and its messages wait: %s", name, unusable[name])
+                    why, about = unusable[name], fields("unusable", channel=name)
+                    _log.error("Channel %s cannot be used here, and its messages wait: %s", name, why, extra=about)
             self._logged = unusable
         return unusable
 
@@ -358,7 +360,7 @@ class Dispatcher:
         try:
             worker.thread.start()
         except RuntimeError as error:  # the machine has no more threads
-            _log.error("Channel %s: %s", channel, error)  # the trace adds nothing
+            _log.error("Channel %s: %s", channel, error, extra=fields(channel=channel))  # the trace adds nothing
             self._resting[channel] = self.clock.monotonic() + self.rest
             return
         self._threads.append(worker)
@@ -408,13 +410,13 @@ class Dispatcher:
         except JournalTakenAway:  # the journal has raised the alarm, and hands nothing out any more
             self._let_rest(config.name)
         except LostLease as error:
-            _log.warning("Channel %s: %s", config.name, error)
+            _log.warning("Channel %s: %s", config.name, error, extra=fields(channel=config.name))
         except BaseException as error:  # noqa: BLE001 - nothing above a thread would report it
             # The claimed delivery is recovered by the next drain here, or when its lease runs out. A trace would hold
             # values.
             self._ended.add(owner)
             text = str(error) if isinstance(error, JournalError) else f"{type(error).__name__} escaped."
-            _log.error("Channel %s: %s", config.name, text)  # no trace, see above
+            _log.error("Channel %s: %s", config.name, text, extra=fields(channel=config.name))  # no trace, see above
             self._let_rest(config.name)
         finally:
             worker.busy = True  # closing may hang, too
@@ -469,4 +471,4 @@ def _close(channel: Channel, name: str) -> None:
     try:
         channel.close()
     except Exception as error:  # noqa: BLE001 - the delivery is settled already
-        _log.warning("Channel %s did not close: %s", name, type(error).__name__)
+        _log.warning("Channel %s did not close: %s", name, type(error).__name__, extra=fields(channel=name))

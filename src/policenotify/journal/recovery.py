@@ -16,6 +16,7 @@ from policenotify.journal.database import schema
 from policenotify.journal.leases import is_dead, is_of_this_boot, is_running
 from policenotify.journal.queue import lock, supersede_partial_sends
 from policenotify.journal.records import latest_pause, moment, span
+from policenotify.log import fields
 from policenotify.model.history import Outcome
 
 INTERRUPTED = "interrupted"
@@ -165,6 +166,7 @@ def _alarm_if_repeated(
     if connection.execute(earlier.limit(1)).first() is None:
         return
     text = "Delivery %s on %s, publication %s, was taken over twice within one lease. See: policenotify status"
-    _log.error(text, row.id, row.channel, row.publication)
+    about = fields(channel=row.channel, delivery=row.id, publication=row.publication)
+    _log.error(text, row.id, row.channel, row.publication, extra=about)
     body = {"owner": owner or row.owner, "attempt": row.attempts}
     record_delivery(connection, row, moment(now), RECOVERED_AGAIN, body)

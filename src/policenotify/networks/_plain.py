@@ -16,7 +16,10 @@ _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")  # they could ste
 
 
 def limits_of(like: str, own: Capabilities) -> Capabilities:
-    """Return *own* with the wording of another network: its limit, alphabet, subject line, replies and hashtags.
+    """Return *own* with the wording of another network.
+
+    That is its limit, alphabet, subject line, formatted version, replies and hashtags. What is sent to people also
+    names its sender.
 
     Args:
         like: The network's name. Empty: *own* as it is.
@@ -38,6 +41,7 @@ def limits_of(like: str, own: Capabilities) -> Capabilities:
         budget=other.budget,
         severe_budget=other.severe_budget,
         title=other.title,
+        html=other.html,
         replies=own.replies and other.replies,
         hashtags=other.hashtags,
         bracketed_hashtags=other.bracketed_hashtags,

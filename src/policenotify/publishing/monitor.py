@@ -94,7 +94,7 @@ class Monitor:
         return {"status": "ok" if found.ok else "degraded", **document}
 
     def line(self) -> str:
-        """Return the state in one line, as for `systemctl status`: `waiting 3, held 1, blocked x, stopped`.
+        """Return the state in one line, as for `systemctl status`: `waiting 3, held 1, blocked x, unusable y, stopped`.
 
         Raises:
             JournalError: The journal cannot be read.
@@ -104,6 +104,7 @@ class Monitor:
             counts.update(channel.outcomes)
         parts = [f"{outcome} {counts[outcome]}" for outcome in _PENDING if counts[outcome] or outcome is _PENDING[0]]
         parts += [f"blocked {name}" for name in sorted(self._journal.channels.blocked())]
+        parts += [f"unusable {name}" for name, each in self._installation.channel_configs.items() if each.problem]
         return ", ".join([*parts, *(["stopped"] if self._journal.stopped() else [])])
 
     def check(self) -> None:

@@ -304,7 +304,10 @@ class Preparer:
                 failures[target] = error
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a network of another package may fail in any way
                 name = type(error).__name__
-                _log.error("Channel %s: its network fails to measure or spell a text (%s).", channel.name, name)
+                about = fields(channel=channel.name)
+                _log.error(
+                    "Channel %s: its network fails to measure or spell a text (%s).", channel.name, name, extra=about
+                )
                 failures[target] = SettingsError(
                     f"Nothing was sent: the network {channel.network!r} of {channel.name!r} fails on this text "
                     f"({name}). Report it to the author of its package, and reach these readers in another way."
@@ -349,7 +352,8 @@ class Preparer:
             with closing(channel.open(self.clock, self.journal.channels.state_store(channel.name))) as opened:
                 return replace(channel, capabilities=opened.capabilities)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a network of another package may fail in any way
-            _log.warning("Channel %s: its default capabilities are used (%s).", channel.name, type(error).__name__)
+            name, about = type(error).__name__, fields(channel=channel.name)
+            _log.warning("Channel %s: its default capabilities are used (%s).", channel.name, name, extra=about)
             return channel
 
     def _history(self, message: Message) -> History:
@@ -525,7 +529,7 @@ class PendingDeliveries:
         if same and not reopened.problem:
             reopened = replace(channel, problem=f"channels.{channel.name}: is the same account as channels.{same}.")
         if channel.problem and not reopened.problem:
-            _log.warning("Channel %s can be used again.", channel.name)
+            _log.warning("Channel %s can be used again.", channel.name, extra=fields("usable", channel=channel.name))
         self.channels[channel.name] = with_consent(reopened, self.preparer.profiles)
 
     def _render(self, delivery: UnrenderedDelivery) -> bool:

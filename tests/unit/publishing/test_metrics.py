@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +206,9 @@ def test_the_state_fits_one_line() -> None:
         recording.publisher.publish(accident(), key="k", actor="cne Roux")
         recording.publisher.journal.stop("cne Roux", "exercise")
         assert monitor.line() == "waiting 1, blocked webhook, stopped"
+        channels = recording.publisher.channel_configs
+        channels["bluesky"] = replace(channels["bluesky"], problem="password: cannot be read")
+        assert monitor.line() == "waiting 1, blocked webhook, unusable bluesky, stopped"
 
 
 def test_the_state_is_degraded_as_long_as_something_needs_a_person() -> None:

@@ -378,6 +378,7 @@ def test_a_worker_logs_once_what_it_cannot_use(make: Make, caplog: pytest.LogCap
     assert [record.getMessage() for record in caplog.records] == [
         "Channel sky cannot be used here, and its messages wait: the file none cannot be read."
     ]
+    assert [(vars(record)["event"], vars(record)["channel"]) for record in caplog.records] == [("unusable", "sky")]
 
 
 # --- from a settings file

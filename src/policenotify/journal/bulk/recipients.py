@@ -33,6 +33,7 @@ from policenotify.journal.keys import InvalidSeal, Keys
 from policenotify.journal.persons.tokens import PERSON_DIGITS, make_token
 from policenotify.journal.records import outcome_of, span
 from policenotify.journal.verify import digest_of
+from policenotify.log import fields
 from policenotify.model.history import Outcome
 
 _PURPOSE = "recipient"
@@ -377,7 +378,8 @@ def suppression_key(keys: Keys, recipient: str) -> str:
 
 
 def _refuse_changed(connection: Connection, delivery: int, page: int, changed: Sequence[int]) -> None:
-    _log.error("Delivery %d: the stored addresses of %d recipients were changed", delivery, len(changed))
+    about = fields(delivery=delivery)
+    _log.error("Delivery %d: the stored addresses of %d recipients were changed", delivery, len(changed), extra=about)
     _mark(connection, delivery, page, changed, state=Outcome.REFUSED, reason=CHANGED_ADDRESS, code="changed")
     connection.execute(update(_person).where(_person.c.id.in_(changed)).values(sealed=None, suppression=None))
 

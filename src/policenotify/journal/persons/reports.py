@@ -19,6 +19,7 @@ from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.persons.suppressions import is_believed, release_expired, suppress
 from policenotify.journal.persons.tokens import PersonToken, read_token
 from policenotify.journal.records import microseconds, span
+from policenotify.log import fields
 from policenotify.model.person import Reported, ReportResult, Source
 
 KEPT: Final = timedelta(days=30)
@@ -163,6 +164,7 @@ def _warn(connection: Connection, row: Row[Any]) -> None:
             row.channel,
             count,
             row.id,
+            extra=fields(channel=row.channel, delivery=row.id),
         )
 
 

@@ -18,7 +18,7 @@ from policenotify.text import Budget
 SCHEMA_VERSION: Final = 1
 """The version of the JSON form of a post."""
 
-_ID: Final = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{16}")
+_ID: Final = re.compile(r"\d{8}T\d{12}Z-[0-9a-f]{16}")
 _SUFFIX: Final = {"image/jpeg": "jpg", "image/png": "png"}
 
 
@@ -69,7 +69,7 @@ class PostFiles:
         for picture in post.pictures:
             self._files.replace(_picture_name(picture), picture.data)
         at = post.created_at.astimezone(UTC)
-        id_ = f"{at:%Y%m%dT%H%M%SZ}-{post.key[:16]}"
+        id_ = f"{at:%Y%m%dT%H%M%S%fZ}-{post.key[:16]}"
         shown = PlainPost.of(post, reply_to, self._capabilities, account=self._account, id_=id_)
         document = {
             "schema_version": SCHEMA_VERSION,

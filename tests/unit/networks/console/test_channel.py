@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from policenotify.channel import ChannelConfig
 from policenotify.errors import SettingsError, Unavailable
 from policenotify.networks.console import Console
 from policenotify.networks.registry import configure_channel
+from policenotify.testing import FakeClock, recording_publisher
+from tests.support.installation import accident
 from tests.support.network_calls import a_post
 
 
@@ -81,3 +84,11 @@ def test_wrong_options_are_refused(options: dict[str, str], reason: str) -> None
     with pytest.raises(SettingsError) as caught:
         configure_channel("terminal", "console", options)
     assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize("network", ["x", "mastodon", "bluesky", "email"])
+def test_the_words_are_those_of_the_network_that_it_is_like(network: str) -> None:
+    channels: list[str | ChannelConfig] = [network, configure_channel("shown", "console", {"like": network})]
+    with recording_publisher(channels, clock=FakeClock()) as desk:
+        real, shown = (post.standalone for post in desk.publisher.preview(accident()).posts)
+    assert (shown.text, shown.title, shown.html) == (real.text, real.title, real.html)

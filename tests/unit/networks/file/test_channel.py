@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -59,13 +60,13 @@ def test_an_edit_keeps_id_and_place(tmp_path: Path) -> None:
         files.edit(ref, files.prepare(a_post(account=files.account, text="Juste"), ()))
 
 
-@pytest.mark.parametrize("id_", ["../../etc/passwd", "", "20260302T063000Z-0123456789abcdeg"])
+@pytest.mark.parametrize("id_", ["../../etc/passwd", "", "20260302T063000000000Z-0123456789abcdeg"])
 def test_only_its_own_posts_are_changed(tmp_path: Path, id_: str) -> None:
     files = PostFiles(folder=tmp_path)
     with pytest.raises(Refused):
         files.delete(PostRef(account=files.account, id=id_))
     with pytest.raises(Refused):
-        files.delete(PostRef(account="another", id="20260302T063000Z-0123456789abcdef"))
+        files.delete(PostRef(account="another", id="20260302T063000000000Z-0123456789abcdef"))
 
 
 @pytest.mark.parametrize(
@@ -123,3 +124,10 @@ def test_a_post_of_which_a_crash_left_one_file_is_completed(tmp_path: Path) -> N
     (tmp_path / f"{ref.id}.txt").unlink()
     assert files.find(request, since=NOW) is None
     assert files.send(request) == ref == files.find(request, since=NOW)
+
+
+def test_the_names_of_two_posts_of_one_second_stand_in_their_order(tmp_path: Path) -> None:
+    files = PostFiles(folder=tmp_path)
+    times = [NOW + timedelta(microseconds=number) for number in range(4)]
+    sent = [send(files, key=key * 64, created_at=at).id for key, at in zip("f09a", times, strict=True)]
+    assert sorted(path.stem for path in tmp_path.glob("*.json")) == sent
