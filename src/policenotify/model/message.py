@@ -8,13 +8,14 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Protocol, Self
+from typing import Annotated, Any, ClassVar, Literal, Protocol, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
     AwareDatetime,
     BeforeValidator,
+    ConfigDict,
     Field,
     HttpUrl,
     PlainSerializer,
@@ -294,6 +295,9 @@ class Message(FrozenModel):
         sender: The service's name, or `None` for that of the settings.
         basis: Who agreed to the publication. What they cover is checked one level lower.
     """
+
+    # FastAPI, whose bodies it is, warns of one that is built at its first use.
+    model_config: ClassVar[ConfigDict] = ConfigDict(defer_build=False)
 
     schema_version: Literal[1] = 1
     category: CategoryCode
