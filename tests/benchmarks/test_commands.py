@@ -10,8 +10,9 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -71,9 +72,15 @@ def _run(folder: Path, code: str, *arguments: str) -> tuple[float, subprocess.Co
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done
 
 
-def _least(folder: Path, code: str, *arguments: str) -> float:
-    _run(folder, code, *arguments)  # writes the bytecode
-    return min(_run(folder, code, *arguments)[0] for _ in range(RUNS))
+def _least(folder: Path, command: Callable[[], Sequence[str]], runs: int = RUNS) -> tuple[float, float]:
+    """Return the least processor time of a command, and that of its libraries, run in turn."""
+    costs = []
+    for _ in range(runs + 1):  # the first writes the bytecode
+        cost, done = _run(folder, _MAIN, *command())
+        assert done.returncode == 0, done.stderr
+        costs.append((cost, _run(folder, _PEER)[0]))
+    least, peer = map(min, zip(*costs[1:], strict=True))
+    return least, peer
 
 
 @contextmanager
@@ -94,41 +101,61 @@ def _worker(five: Five) -> Iterator[None]:
             process.terminate()
 
 
-def _publish(number: int) -> tuple[str, ...]:
-    tip = ("--category", "scam_cyber", "--headline", f"Faux conseiller {number}", "--instruction", "Raccrochez.")
+_numbers = count(100)
+
+
+def _publish() -> tuple[str, ...]:
+    """Return the command that publishes one more tip."""
+    tip = (
+        "--category",
+        "scam_cyber",
+        "--headline",
+        f"Faux conseiller {next(_numbers)}",
+        "--instruction",
+        "Raccrochez.",
+    )
     return ("publish", *tip)
 
 
-def _numbered(five: Five, first: int) -> float:
-    """Return the least processor time of some publications."""
-    return min(_run(five.folder, _MAIN, *_publish(number))[0] for number in range(first, first + RUNS))
+def _show(command: str, cost: float, peer: float, goal: float) -> None:
+    print(f"\n{command} {cost:.2f} s (goal {goal} s), {cost / peer:.2f} times its libraries ({peer:.2f} s)")
 
 
+# The goals hold where the libraries take a quarter of a second. `status` and `preview` do not reach them yet: here they
+# may cost what they were measured to, and a tenth more.
 @pytest.mark.parametrize(
-    ("command", "limit"),
-    [(("--help",), 0.5), (("status",), 2.7), (("incidents",), 2.0), (("preview", *ACCIDENT), 3.4)],
+    ("command", "goal", "limit"),
+    [
+        (("--help",), 0.45, 0.45),
+        (("incidents",), 0.45, 1.9),
+        (("status",), 0.45, 2.3),
+        (("preview", *ACCIDENT), 0.45, 2.8),
+    ],
     ids=lambda value: value[0] if isinstance(value, tuple) else None,
 )
-def test_a_look_costs_little_more_than_its_libraries(five: Five, command: tuple[str, ...], limit: float) -> None:
-    peer, cost = _least(five.folder, _PEER), _least(five.folder, _MAIN, *command)
-    print(f"\n{command[0]} {cost:.2f} s, {cost / peer:.1f} times its libraries ({peer:.2f} s)")
+def test_a_look_costs_little_more_than_its_libraries(
+    five: Five, command: tuple[str, ...], goal: float, limit: float
+) -> None:
+    cost, peer = _least(five.folder, lambda: command)
+    _show(command[0], cost, peer, goal)
     assert cost <= limit * peer
 
 
 def test_publishing_beside_a_worker_costs_no_more_than_a_preview(five: Five) -> None:
-    peer, alone = _least(five.folder, _PEER), _numbered(five, 100)
+    alone, _ = _least(five.folder, _publish, 2)
     with _worker(five):
-        beside = _numbered(five, 200)
-        shown = _run(five.folder, _TRACED, *_publish(300))[1]
-    print(f"\npublish {beside:.2f} s beside a worker, {beside / peer:.1f} times its libraries; alone {alone:.2f} s")
+        beside, peer = _least(five.folder, _publish)
+        shown = _run(five.folder, _TRACED, *_publish())[1]
+    _show("publish beside a worker", beside, peer, 0.6)
+    print(f"alone {alone:.2f} s")
     assert shown.returncode == 0
     assert shown.stderr == "loaded:\n"
-    assert beside <= 3.5 * peer
+    assert beside <= 2.8 * peer
     assert beside < 0.6 * alone
 
 
 def test_alone_it_loads_only_the_libraries_of_the_channels_meant(five: Five) -> None:
-    shown = _run(five.folder, _TRACED, *_publish(400), "--to", "bluesky")[1]
+    shown = _run(five.folder, _TRACED, *_publish(), "--to", "bluesky")[1]
     assert shown.returncode == 0
     loaded = shown.stderr.split()
     assert "atproto" in loaded

@@ -226,9 +226,8 @@ class Catalogue:
     def _without_values(self, text: str) -> Template | None:
         """Return the template of a text without values; of `the journal` within a sentence that of `The journal`."""
         if text not in self._exact and text.startswith("the ") and (name := f"T{text[1:]}") in self._exact:
-            translated, *several = self._template(name).translations
-            if not several:
-                self._exact[text] = Template.of(text, (translated[0].lower() + translated[1:],))
+            translated = self._template(name).translations[0]
+            self._exact[text] = Template.of(text, (translated[0].lower() + translated[1:],))
         return (self._exact[text] or self._template(text)) if text in self._exact else None
 
     def _fits(self, template: Template, number: int, value: str) -> bool:

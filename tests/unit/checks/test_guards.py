@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import tomllib
 import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.resources import files
 from typing import Any, Final
 
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from policenotify.checks import CHECKS, CheckContext, Vocabulary, WordListChange, quotable_texts, run_checks
+from policenotify.checks.words import shipped_words
 from policenotify.findings import Level
 from policenotify.model.message import Message
 from tests.support import corpus
@@ -602,3 +605,10 @@ def test_a_message_of_another_service_is_read_with_its_basis() -> None:
         {"category": "arrest", "headline": "Fin", "basis": [{"who": "prosecutor", "reference": "2026/12"}]}
     )
     assert Message.model_validate_json(message.model_dump_json()) == message
+
+
+@pytest.mark.parametrize("language", ["", "fr", "en"])
+def test_shipped_lists_are_read_as_toml_has_them(language: str) -> None:
+    name = f"words.{language}.toml" if language else "words.toml"
+    tables = tomllib.loads((files("policenotify.checks") / "data" / name).read_text("utf-8"))
+    assert shipped_words(language) == {name: tuple(table["words"]) for name, table in tables.items()}

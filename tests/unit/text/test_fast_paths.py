@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from policenotify.testing.strategies import nasty_text
 from policenotify.text import budget, characters, x_length
+from policenotify.text._data.x_letters import TAG
 from policenotify.text.budget import grapheme_ends, graphemes
-from policenotify.text.characters import clean, one_line
+from policenotify.text.characters import clean, one_line, visible
 from policenotify.text.wrap import wrap
+from policenotify.text.x_entities import is_of_tag, x_entities
 from policenotify.text.x_length import x_weight
 
 ALL = "".join(chr(sign) for sign in range(0x110000) if not 0xD800 <= sign < 0xE000)
@@ -65,8 +67,22 @@ def test_characters_that_occur_alone_are_graphemes_by_themselves() -> None:
 def test_in_plain_signs_nothing_is_to_be_cleaned() -> None:
     plain = re.findall(characters._SEEN, ALL)
     assert sum(map(len, plain)) > 700
-    with patch.object(characters, "_PLAIN", NEVER):
+    with patch.multiple(characters, _PLAIN=NEVER, _VISIBLE=NEVER):
         assert [clean(run) for run in plain] == plain
+
+
+def test_of_visible_signs_nothing_is_removed_or_composed() -> None:
+    runs = [run for run in re.findall(characters._VISIBLE.pattern, ALL) if run]
+    assert sum(map(len, runs)) > 2_000
+    with patch.object(characters, "_VISIBLE", NEVER):
+        assert [visible(run) for run in runs] == runs
+
+
+def test_of_all_signs_the_same_may_stand_in_a_hashtag_and_before_one() -> None:
+    of_tag, no_tag = re.compile(rf"[{TAG}]"), re.compile(rf"[\ufe0e\ufe0f]|[^{TAG}&\ud800-\udfff]")
+    assert [sign for sign in ALL if is_of_tag(sign)] == of_tag.findall(ALL)
+    before = [sign for sign in (*ALL[:0x3000], *"\ud800\ufe0e\ufe0f") if x_entities(f"{sign}#a")]
+    assert before == [sign for sign in (*ALL[:0x3000], *"\ud800\ufe0e\ufe0f") if no_tag.match(sign)]
 
 
 BESIDE_FLAGS = "🇫🇷\u0600\u200d\ufe0f\u0301\u0903\u094d\u0915👨a\r\n"
@@ -81,7 +97,7 @@ def test_graphemes_are_counted_and_ended_alike(text: str) -> None:
 @given(TEXTS)
 def test_a_text_is_cleaned_alike(text: str) -> None:
     quickly = clean(text), one_line(text)
-    with patch.object(characters, "_PLAIN", NEVER):
+    with patch.multiple(characters, _PLAIN=NEVER, _VISIBLE=NEVER):
         assert (clean(text), one_line(text)) == quickly
 
 
